@@ -1,0 +1,180 @@
+"""Looks for bytes that the readers of `dcm` do not survive, guided by the code that they reach.
+
+    python -m venv /tmp/fuzz && /tmp/fuzz/bin/pip install atheris "pydicom>=3.0.2,<3.1"
+    nice -n 19 /tmp/fuzz/bin/python benchmarks/fuzz_wire.py /tmp/corpus -max_total_time=600
+    python benchmarks/fuzz_wire.py /tmp/corpus --keep selftest/wire/hostile.zip
+
+Both roles of an association, PDUs, messages, identifiers and headers of files; what must hold of them is
+said in selftest/wire/hostile.py. The folder begins with inputs made here, and gathers those that reach new
+code. Options with one dash are libFuzzer's. An input that breaks a rule is written to the current folder.
+
+`--keep` needs no atheris: it stores few and short inputs that take the same steps from line to line as all
+of the folder, for the tests to try again; and what broke a rule, if it was put into the folder.
+"""
+
+import hashlib
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import CodeType, FrameType
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "selftest")]
+
+BIGGEST = 1 << 16
+MEMORY = 1 << 10
+"""Megabytes of the whole process, atheris and the corpus included."""
+
+
+def main() -> None:
+    """Fuzz, or keep what was found."""
+    folder = Path(sys.argv[1])
+    if "--keep" in sys.argv:
+        keep(folder, Path(sys.argv[sys.argv.index("--keep") + 1]))
+        return
+    import atheris  # noqa: PLC0415 - not needed by anybody else
+
+    with atheris.instrument_imports(include=["dcm"]):
+        from wire.hostile import drive  # noqa: PLC0415 - instrumented while imported
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed in seeds():
+        (folder / f"seed-{_name(seed)}").write_bytes(seed)
+    limits = [f"-max_len={BIGGEST}", f"-rss_limit_mb={MEMORY}", "-timeout=20"]
+    atheris.Setup([sys.argv[0], str(folder), *limits, *sys.argv[2:]], drive)
+    atheris.Fuzz()
+
+
+def seeds() -> Iterator[bytes]:
+    """Give valid inputs for each reader: a fuzzer finds what is wrong faster from what is right."""
+    from wire.hostile import READERS  # noqa: PLC0415 - instrumented by main
+
+    readers = {reader.__name__: number for number, reader in enumerate(READERS)}
+    for reader, data in (*spoken(), *stored()):
+        yield bytes((readers[reader],)) + data
+
+
+def spoken() -> Iterator[tuple[str, bytes]]:
+    """Give PDUs, messages, and what a peer may say from each state on."""
+    from wire import hostile, pair  # noqa: PLC0415 - instrumented by main
+
+    from dcm import wire  # noqa: PLC0415
+    from dcm.wire import raw  # noqa: PLC0415
+
+    store = wire.CStoreRQ(
+        message_id=1, affected_sop_class_uid=pair.CT, affected_sop_instance_uid="1.2"
+    )
+    moved = wire.CMoveRSP(
+        message_id_being_responded_to=1,
+        status=0xB000,
+        number_of_failed_suboperations=1,
+        error_comment="one failed",
+        offending_element=(0x00100020,),
+    )
+    talk = b""
+    for message in (store, moved):
+        command = wire.build_message(message)
+        yield "_message", command
+        talk += raw.p_data(raw.pdv(3, 1, command[:40])) + raw.p_data(raw.pdv(3, 3, command[40:]))
+        if message.has_data_set:
+            talk += raw.p_data(raw.pdv(3, 0, bytes(20)))
+            talk += raw.p_data(raw.pdv(3, 0, bytes(8)), raw.pdv(3, 2, bytes(8)))
+    asked, answered, *ends = (
+        wire.build(pdu)
+        for pdu in (
+            pair.request(),
+            pair.answer(pair.request()),
+            wire.ReleaseRQ(),
+            wire.ReleaseRP(),
+            wire.AssociateRJ(1, 1, 1),
+            wire.Abort(2, 1),
+        )
+    )
+    yield from (("_pdu", pdu) for pdu in (asked, answered, *ends))
+    for start in range(len(hostile.STARTS)):
+        for stream in (asked + talk, answered + talk + ends[0], talk + b"".join(ends), ends[1]):
+            for how in (0, 6, 12):
+                yield "_connection", bytes((start, how)) + stream
+
+
+def stored() -> Iterator[tuple[str, bytes]]:
+    """Give identifiers and beginnings of files."""
+    from wire.hostile import SYNTAXES  # noqa: PLC0415 - instrumented by main
+
+    from dcm.data.identifier import write_identifier  # noqa: PLC0415
+
+    attributes = {
+        "SOPClassUID": "1.2.840.10008.5.1.4.1.1.2",
+        "SOPInstanceUID": "1.2.3",
+        "PatientName": "Müller^Änne=x",
+        "ReferencedStudySequence": [{"ReferencedSOPInstanceUID": "1.2", "StudyID": "1"}],
+        "InstanceNumber": "7",
+    }
+    for number, syntax in enumerate(SYNTAXES):
+        data = write_identifier(attributes, syntax)
+        meta = write_identifier({"TransferSyntaxUID": syntax}, SYNTAXES[1])
+        yield "_identifier", bytes((number,)) + data
+        yield "_file", bytes(128) + b"DICM" + meta + data
+        yield "_file", data
+    deflated = write_identifier({"TransferSyntaxUID": "1.2.840.10008.1.2.1.99"}, SYNTAXES[1])
+    packed = zlib.compress(write_identifier(attributes, SYNTAXES[1]), wbits=-zlib.MAX_WBITS)
+    yield "_file", bytes(128) + b"DICM" + deflated + packed
+
+
+def keep(folder: Path, target: Path) -> None:
+    """Store inputs that reach all that the whole folder reaches, the shortest first."""
+    from wire.hostile import drive  # noqa: PLC0415 - as in main
+
+    seen: set[tuple[CodeType, int, int]] = set()
+    kept: list[bytes] = []
+    paths = sorted(folder.iterdir(), key=lambda path: (path.stat().st_size, path.name))
+    for path in paths:
+        data = path.read_bytes()
+        reached = _reached(drive, data)
+        broke_a_rule = path.name.startswith("crash-")  # libFuzzer's name for it
+        if broke_a_rule or not reached <= seen:
+            seen |= reached
+            kept.append(data)
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for data in kept:
+            archive.writestr(zipfile.ZipInfo(_name(data)), data, zipfile.ZIP_DEFLATED)
+    size = target.stat().st_size
+    print(f"{len(kept)} of {len(paths)} inputs reach {len(seen)} pairs of lines, {size} bytes")
+
+
+def _reached(drive: Callable[[bytes], None], data: bytes) -> set[tuple[CodeType, int, int]]:
+    """Give the pairs of lines in `dcm` that follow each other while `data` is read."""
+    reached: set[tuple[CodeType, int, int]] = set()
+    package = str(ROOT / "dcm")
+
+    def enter(frame: FrameType, _event: str, _argument: object) -> object:
+        code = frame.f_code
+        if not code.co_filename.startswith(package):
+            return None
+        before = 0
+
+        def step(frame: FrameType, event: str, _argument: object) -> object:
+            nonlocal before
+            if event == "line":
+                reached.add((code, before, frame.f_lineno))
+                before = frame.f_lineno
+            return step
+
+        return step
+
+    sys.settrace(enter)
+    try:
+        drive(data)
+    finally:
+        sys.settrace(None)
+    return reached
+
+
+def _name(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""C-FIND by the library alone: `python benchmarks/ours.py HOST:AE_TITLE:PORT KEY=VALUE...`.
+
+It takes the answers and looks at none, as `findscu -q` does; `dcm query` makes a tree of them, and prints it.
+"""
+
+import asyncio
+import sys
+
+from dcm.net import DcmNode, LocalEntity
+
+
+async def find(remote: DcmNode, identifier: dict[str, str]) -> int:
+    """Count the matches."""
+    local = LocalEntity(DcmNode("127.0.0.1", "TOOLKIT", 0))
+    return sum([1 async for _ in local.find(remote, identifier)])
+
+
+if __name__ == "__main__":
+    keys = dict(key.split("=", 1) for key in sys.argv[2:])
+    print(asyncio.run(find(DcmNode.parse(sys.argv[1]), keys)))

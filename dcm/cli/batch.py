@@ -1,0 +1,77 @@
+"""Queries in a CSV file: a row for each, below a line with the keys.
+
+    PatientID,StudyDate
+    1234,20200101-20201231
+    1235,
+
+The delimiter is that of the first line: comma, semicolon, tab or bar. A file with one column has none.
+"""
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from dcm.cli.keys import Keys, add_key
+from dcm.cli.usage import UsageError
+from dcm.data.dictionary import UnknownElement
+
+_DELIMITERS: Final = ",;\t|"
+_NONE: Final = "\x1f"  # stands in no text
+
+
+class Row(NamedTuple):
+    """What one row asks for; `number` is its line in the file."""
+
+    number: int
+    keys: Keys
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Read all queries of a file. Raises `UsageError` that names the line, and `OSError`."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is no text in UTF-8") from error
+    lines = text.splitlines(keepends=True)
+    if not lines or not lines[0].strip():
+        raise UsageError(f"{path}: the first line must name the keys, as in PatientID,StudyDate")
+    try:
+        rows = list(_rows(path, lines))
+    except csv.Error as error:
+        raise UsageError(f"{path} is no CSV: {error}") from error
+    if not rows:
+        raise UsageError(f"{path} has no row below the keys")
+    return rows
+
+
+def _rows(path: Path, lines: Sequence[str]) -> Iterator[Row]:
+    reader = csv.reader(lines, delimiter=_delimiter(path, lines[0]), strict=True)
+    names = [name.strip() for name in next(reader)]
+    for cells in reader:
+        if not any(map(str.strip, cells)):
+            continue  # an empty line
+        where = f"{path}, line {reader.line_num}"
+        if len(cells) != len(names):
+            raise UsageError(f"{where}: {len(cells)} values for {len(names)} keys")
+        keys: Keys = {}
+        for name, value in zip(names, cells, strict=True):
+            try:
+                add_key(keys, name, value.strip())
+            except (UsageError, UnknownElement) as error:
+                raise UsageError(f"{where}: {error}") from error
+        yield Row(reader.line_num, keys)
+
+
+def _delimiter(path: Path, header: str) -> str:
+    """Find the delimiter by which the first line falls into keys."""
+    reasons: list[str] = []
+    for delimiter in [*filter(header.__contains__, _DELIMITERS), _NONE]:
+        try:
+            for name in next(csv.reader([header], delimiter=delimiter)):
+                add_key({}, name, "")
+        except (UsageError, UnknownElement, csv.Error) as error:
+            reasons.append(str(error))
+        else:
+            return delimiter
+    raise UsageError(f"{path}: the first line must name the keys: {reasons[0]}")

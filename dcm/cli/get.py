@@ -1,0 +1,92 @@
+"""`dcm get`: bring instances from a node into a folder (C-GET, or C-MOVE to ourselves).
+
+Each file is named by its SOP Instance UID; what lies there complete already is not brought again. Exit status
+0 only if all that matches is there then.
+"""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from dcm.cli.asking import ask
+from dcm.cli.logs import LOG
+from dcm.cli.options import add_network_options, add_remote
+from dcm.cli.outcomes import Outcomes
+from dcm.cli.progress import Progress, wanted
+from dcm.cli.running import run_async
+from dcm.cli.selection import Selection, add_selection, read_selection
+from dcm.cli.session import entity_and_remote, report
+from dcm.data.levels import Level
+from dcm.data.query_result import QueryResult
+from dcm.net.entity import LocalEntity
+from dcm.net.node import DcmNode
+from dcm.net.outcome import InstanceResult
+from dcm.report import Report
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Say what to bring, from where, to where and how."""
+    add_remote(parser)
+    add_selection(parser)
+    parser.add_argument(
+        "-o", "--output", metavar="FOLDER", type=Path, required=True, help="it is made if missing"
+    )
+    parser.add_argument(
+        "--method", choices=("auto", "get", "move"), default="auto",
+        help="C-GET, or C-MOVE to --local, which REMOTE must know; auto: C-MOVE if it takes no C-GET",
+    )  # fmt: skip
+    parser.add_argument(
+        "--sync",
+        action="store_true",
+        help="answer only once it is on the disk itself: slower, safer",
+    )
+    add_network_options(parser)
+
+
+def run(arguments: Namespace) -> int:
+    """Bring them, and print how many had which outcome."""
+    entity, remote = entity_and_remote(arguments)
+    selection = read_selection(arguments)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    return run_async(_get(arguments, entity, remote, selection))
+
+
+async def _get(
+    arguments: Namespace, entity: LocalEntity, remote: DcmNode, selection: Selection
+) -> int:
+    with report(arguments, folder=str(arguments.output), **selection.asked()) as told:
+        found = selection.within
+        if found is None or selection.keys or selection.level is not None:
+            async with Progress("looking", shown=wanted(arguments)) as progress:
+                found = await ask(entity, remote, selection, progress)
+        if found:
+            await _bring(arguments, entity, remote, found, told)
+        else:
+            LOG.warning("%s has nothing that matches", remote)
+    print(told)
+    return 0 if told.complete else 1
+
+
+async def _bring(
+    arguments: Namespace, entity: LocalEntity, remote: DcmNode, what: QueryResult, told: Report
+) -> None:
+    outcomes = Outcomes(told)
+    total = what.count(Level.IMAGE)
+    async with Progress("bringing", total, shown=wanted(arguments)) as progress:
+
+        def on_result(result: InstanceResult) -> None:
+            progress.advance()
+            outcomes.tell(result)
+
+        ended = await entity.download(
+            remote,
+            what,
+            arguments.output,
+            method=arguments.method,
+            sync=arguments.sync,
+            on_result=on_result,
+        )
+    outcomes.end()
+    for remark in ended.remarks:
+        LOG.warning("%s", remark)
+    if ended.trouble:
+        outcomes.trouble(ended.trouble)

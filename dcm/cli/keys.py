@@ -1,0 +1,72 @@
+"""Keys of queries as people write them: KEY=VALUE.
+
+    PatientID=1234   0010,0020=1234   StudyDate=20200101-20201231   PatientName='Mul*'   SeriesDescription=
+    RequestAttributesSequence.ScheduledProcedureStepID=7
+
+A value may hold `=`. Without a value the element is asked for, whatever it is.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final, cast
+
+from dcm.cli.usage import UsageError
+from dcm.data.dictionary import keyword_of, tag_of, vr_of
+from dcm.data.match import Value
+
+Keys = dict[str, Value]
+
+_TAG: Final = re.compile(r"(?:0x|\()?([0-9a-f]{4}),?([0-9a-f]{4})\)?", re.IGNORECASE)
+
+
+def read_keys(words: Iterable[str]) -> Keys:
+    """Read the keys of a command line. Raises `UsageError` and `UnknownElement`."""
+    keys: Keys = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise UsageError(f"{word!r} is no KEY=VALUE; {word}= asks for it whatever it is")
+        add_key(keys, name, value)
+    return keys
+
+
+def add_key(keys: Keys, name: str, value: str) -> None:
+    """Add a key, that may be a path through sequences. Raises `UsageError` and `UnknownElement`."""
+    *sequences, last = [_keyword(part) for part in name.strip().split(".")]
+    for sequence in sequences:
+        if vr_of(sequence) != "SQ":
+            raise UsageError(f"{name}: {sequence} is no sequence, so nothing stands below it")
+        items = cast("list[Keys]", keys.setdefault(sequence, [{}]) or [{}])
+        keys[sequence] = items
+        keys = items[0]
+    is_sequence = vr_of(last) == "SQ"
+    if is_sequence and value:
+        raise UsageError(f"{name} is a sequence: {name}.KEY=VALUE names what stands in it")
+    if last in keys:
+        raise UsageError(
+            rf"{name} is given twice; of several values one must match: {name}=FIRST\SECOND"
+        )
+    keys[last] = [] if is_sequence else value
+
+
+def _keyword(name: str) -> str:
+    """Give the keyword of an element, named so or by its tag. Raises as `add_key`."""
+    found = _TAG.fullmatch(name)
+    if found is None:
+        if not name:
+            raise UsageError("there is a value without a KEY: PatientID=1234 has both")
+        tag_of(name)  # it must exist
+        return name
+    tag = int(found[1] + found[2], 16)
+    known = keyword_of(tag)
+    if known == f"{tag:08X}":
+        raise UsageError(f"{name}: the standard has no such element, so nobody knows what it is")
+    return known
+
+
+def is_unlimited(keys: Mapping[str, Value]) -> bool:
+    """Whether nothing is left out by them."""
+    return all(
+        not value.strip("*") if isinstance(value, str) else all(map(is_unlimited, value))
+        for value in keys.values()
+    )

@@ -1,0 +1,98 @@
+"""What is said on stderr, and into a file: through `logging`, as much as was asked."""
+
+import contextlib
+import logging
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, TextIO
+
+from dcm.cli.usage import UsageError
+
+LOG: Final = logging.getLogger("dcm.cli")
+_LONG: Final = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+
+
+@contextlib.contextmanager
+def logging_as_asked(arguments: Namespace) -> Iterator[logging.Logger]:
+    """Log to stderr, and to a file where one is named, until the block ends.
+
+    Raises `UsageError` where that file cannot be written.
+    """
+    if arguments.quiet and (arguments.verbose or arguments.debug):
+        raise UsageError("--quiet and --verbose or --debug exclude each other")
+    logger = logging.getLogger("dcm")
+    handlers = [_stderr_handler(arguments), *_file_handlers(arguments)]
+    level, propagated = logger.level, logger.propagate
+    logger.setLevel(min(handler.level for handler in handlers))
+    left_out = [logging.getLogger(f"dcm.net.{name}") for name in arguments.debug_filter]
+    for each in left_out:
+        each.setLevel(logging.INFO)
+    for handler in handlers:
+        logger.addHandler(handler)
+    try:
+        yield LOG
+    finally:
+        for handler in handlers:
+            logger.removeHandler(handler)
+            handler.close()
+        for each in left_out:
+            each.setLevel(logging.NOTSET)
+        logger.setLevel(level)
+        logger.propagate = propagated
+
+
+def _stderr_handler(arguments: Namespace) -> logging.Handler:
+    handler = _StderrHandler()
+    if arguments.debug:
+        handler.setLevel(logging.DEBUG)
+    elif arguments.quiet:
+        handler.setLevel(logging.ERROR)
+    else:
+        handler.setLevel(logging.INFO if arguments.verbose else logging.WARNING)
+    handler.setFormatter(
+        _Formatter(_LONG if arguments.debug else f"dcm {arguments.command}: %(message)s")
+    )
+    return handler
+
+
+def _file_handlers(arguments: Namespace) -> list[logging.Handler]:
+    path = arguments.log_path or os.environ.get("DCM_LOG_PATH")
+    if not path:
+        return []
+    try:
+        handler = logging.FileHandler(Path(path), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"the log cannot be written: {path}: {error.strerror}") from error
+    handler.setLevel(arguments.file_log_level.upper())
+    handler.setFormatter(_Formatter(_LONG))
+    return [handler]
+
+
+class _StderrHandler(logging.StreamHandler[TextIO]):
+    """Writes to what is stderr at the moment: a progress bar stands in for it while it is shown."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:
+        """What is stderr now."""
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, _value: TextIO) -> None:
+        """Nothing else is ever written to."""
+
+
+class _Formatter(logging.Formatter):
+    """Takes out what would steer a terminal: servers have their say in messages."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - of logging
+        """Give the line of a record."""
+        from dcm.data.tree import printable  # noqa: PLC0415 - mostly nothing is said
+
+        record.message = printable(record.message)
+        return super().formatMessage(record)

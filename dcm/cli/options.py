@@ -1,0 +1,123 @@
+"""The command line as far as it is the same for all commands."""
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, NoReturn
+
+from dcm import __version__
+
+DEBUG_LINES: Final = ("performed_queries", "query_responses")
+_LEVELS: Final = ("debug", "info", "warning", "error")
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where there is help; exit status 2."""
+        self.exit(2, f"{self.prog}: {message}; {self.prog} --help says more\n")
+
+
+def main_parser(commands: Mapping[str, str]) -> argparse.ArgumentParser:
+    """Make the parser of what stands before the command."""
+    listed = "\n".join(f"  {name:9}{does}" for name, does in commands.items())
+    parser = Parser(
+        prog="dcm",
+        description="Query, send, fetch and receive DICOM objects.",
+        epilog=f"commands:\n{listed}\n\n`dcm COMMAND --help` says more about one.",
+        formatter_class=_Help,
+        allow_abbrev=False,
+        usage="dcm [OPTION ...] COMMAND ...",
+    )
+    parser.add_argument("--version", action="version", version=f"dcm {__version__}")
+    _add_common(parser)
+    parser.add_argument("command", choices=commands, metavar="COMMAND", help=argparse.SUPPRESS)
+    parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    return parser
+
+
+def command_parser(command: str, documentation: str) -> argparse.ArgumentParser:
+    """Make the parser of what stands behind the command; the options of all may stand there too."""
+    parser = Parser(
+        prog=f"dcm {command}",
+        description=_description(documentation),
+        formatter_class=_Help,
+        allow_abbrev=False,
+    )
+    _add_common(parser)
+    return parser
+
+
+def add_network_options(parser: argparse.ArgumentParser, *, progress: bool = True) -> None:
+    """Add the options of commands that speak with others."""
+    parser.add_argument(
+        "--local",
+        metavar="NODE",
+        help="who we are: a local node of the configuration, or HOST:AE_TITLE:PORT",
+    )
+    parser.add_argument(
+        "--report",
+        metavar="FILE",
+        type=Path,
+        help="write what became of everything to FILE, in JSON",
+    )
+    if progress:
+        parser.add_argument("--no-progress", action="store_true", help="show no progress")
+
+
+def add_remote(parser: argparse.ArgumentParser) -> None:
+    """Add the node to speak with."""
+    parser.add_argument(
+        "remote", metavar="REMOTE", help="a remote node of the configuration, or HOST:AE_TITLE:PORT"
+    )
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("options of all commands")
+    group.add_argument(
+        "--config", metavar="FILE", type=Path,
+        help="the configuration (else $DCM_CONFIG_PATH, else that of `dcm conf --path`)",
+    )  # fmt: skip
+    group.add_argument(
+        "--log-path", metavar="FILE", type=Path, help="log to FILE too (else $DCM_LOG_PATH)"
+    )
+    group.add_argument(
+        "--file-log-level",
+        choices=_LEVELS,
+        type=str.lower,
+        default="info",
+        help="what goes into that file; else info",
+    )
+    group.add_argument("-v", "--verbose", action="store_true", help="say what is done")
+    group.add_argument("--debug", action="store_true", help="say all that happens")
+    group.add_argument("--quiet", action="store_true", help="say nothing but errors")
+    group.add_argument(
+        "--debug-filter", metavar="NAME", action="append", choices=DEBUG_LINES, default=[],
+        help=f"leave out some lines of --debug: {' or '.join(DEBUG_LINES)}; may be repeated",
+    )  # fmt: skip
+
+
+def _description(documentation: str) -> str:
+    """Take the documentation of a command's module, without the name of the command before it."""
+    text = documentation.partition(": ")[2].strip()
+    return text[:1].upper() + text[1:]
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Help as wide as the terminal; argparse would import much to ask for that."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=28, width=_width())
+
+
+def _width() -> int:
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return max(int(columns) - 2, 40)
+    try:
+        return min(os.get_terminal_size(sys.stdout.fileno()).columns - 2, 110)
+    except (OSError, ValueError):
+        return 98

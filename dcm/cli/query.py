@@ -1,0 +1,91 @@
+"""`dcm query`: ask a node what it has (C-FIND).
+
+Prints a tree on a terminal and JSON into a pipe, so that `dcm query a ... | dcm get b` goes on with it. The
+level is that of the most detailed key. Exit status 0 also if nothing matches.
+"""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from dcm.cli.asking import ask
+from dcm.cli.batch import Row, read_rows
+from dcm.cli.formats import FORMATS
+from dcm.cli.keys import Keys, is_unlimited
+from dcm.cli.logs import LOG
+from dcm.cli.options import add_network_options, add_remote
+from dcm.cli.progress import Progress, wanted
+from dcm.cli.running import run_async
+from dcm.cli.selection import Selection, add_selection, read_selection
+from dcm.cli.session import entity_and_remote, report
+from dcm.cli.usage import UsageError
+from dcm.data.query_result import QueryResult
+from dcm.net.entity import LocalEntity
+from dcm.net.errors import OperationFailed
+from dcm.net.node import DcmNode
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Say whom to ask, for what, and how to print it."""
+    add_remote(parser)
+    add_selection(parser)
+    parser.add_argument(
+        "--batch-csv", metavar="FILE", type=Path,
+        help="ask a query for each row; the first line names the keys",
+    )  # fmt: skip
+    parser.add_argument("--out-format", choices=FORMATS, help="instead of tree or json")
+    add_network_options(parser)
+
+
+def run(arguments: Namespace) -> int:
+    """Ask, and print what was answered."""
+    entity, remote = entity_and_remote(arguments)
+    selection = read_selection(arguments, batch=arguments.batch_csv is not None)
+    rows = _rows(arguments.batch_csv, selection) if arguments.batch_csv else None
+    return run_async(_query(arguments, entity, remote, selection, rows))
+
+
+async def _query(
+    arguments: Namespace,
+    entity: LocalEntity,
+    remote: DcmNode,
+    selection: Selection,
+    rows: list[Row] | None,
+) -> int:
+    found: QueryResult | None = None
+    with report(arguments, of="queries", **selection.asked()) as told:
+        async with Progress("found", shown=wanted(arguments)) as progress:
+            for row in rows or [Row(0, selection.keys)]:
+                asked = Selection(row.keys, selection.level, selection.within)
+                where = {"line": row.number, "keys": row.keys} if rows else {}
+                try:
+                    answered = await ask(entity, remote, asked, progress)
+                except OperationFailed as error:
+                    if rows is None:
+                        raise
+                    LOG.error("%s, line %d: %s", arguments.batch_csv, row.number, error)
+                    told.add("failed", good=False, **where, words=str(error))
+                    continue
+                told.add("answered", good=True, **where, found=len(answered))
+                if found is None:
+                    found = answered
+                else:
+                    found |= answered
+    if found is not None:
+        name = arguments.out_format or ("tree" if sys.stdout.isatty() else "json")
+        print(FORMATS[name](found))
+    return 0 if told.complete else 1
+
+
+def _rows(path: Path, selection: Selection) -> list[Row]:
+    """Give the queries of a batch, each with the keys that hold for all."""
+    rows = []
+    for row in read_rows(path):
+        twice = [name for name in row.keys if name in selection.keys]
+        if twice:
+            raise UsageError(f"{path}: {twice[0]} is on the command line too")
+        keys: Keys = {**selection.keys, **row.keys}
+        if is_unlimited(keys) and selection.within is None:
+            raise UsageError(f"{path}, line {row.number}: nothing limits this query")
+        rows.append(Row(row.number, keys))
+    return rows

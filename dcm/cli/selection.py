@@ -1,0 +1,121 @@
+"""What `query` and `get` ask for: keys, days, and results of an earlier query."""
+
+import os
+import stat
+import sys
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from pathlib import Path
+from typing import Any
+
+from dcm.cli.dates import study_dates
+from dcm.cli.keys import Keys, is_unlimited, read_keys
+from dcm.cli.logs import LOG
+from dcm.cli.usage import UsageError
+from dcm.data.levels import Level
+from dcm.data.query_result import QueryResult
+from dcm.errors import AnswerError
+from dcm.frozen import Frozen
+
+
+class Selection(Frozen):
+    """Keys, a level where one was asked for, and the result of an earlier query, to go on from."""
+
+    keys: Keys
+    level: Level | None
+    within: QueryResult | None
+
+    def asked(self) -> dict[str, Any]:
+        """Say what was asked, for a report."""
+        asked: dict[str, Any] = {"keys": self.keys}
+        if self.level is not None:
+            asked["level"] = self.level.name
+        if self.within is not None:
+            asked["within"] = f"{len(self.within)} {self.within.level.entities}"
+        return asked
+
+
+def add_selection(parser: ArgumentParser) -> None:
+    """Add keys and what else limits a query."""
+    parser.add_argument(
+        "keys", metavar="KEY=VALUE", nargs="*",
+        help="what must match: a keyword or a tag (gggg,eeee), and a value, where * and ? stand for any"
+        r" characters, A-B is a range and A\B are two values",
+    )  # fmt: skip
+    parser.add_argument(
+        "--level", type=_level, help="patient, study, series or image, instead of that of the keys"
+    )
+    parser.add_argument(
+        "--since", metavar="DAY", help="studies of that day and later: 2020-10-31, 3 days ago"
+    )
+    parser.add_argument("--before", metavar="DAY", help="studies of the days before that day")
+    parser.add_argument(
+        "--query-res", metavar="FILE",
+        help="only what is in the JSON of an earlier `dcm query`; - is stdin, which is read without this"
+        " option too if it is a pipe or file and nothing else limits the query",
+    )  # fmt: skip
+    parser.add_argument(
+        "-y",
+        "--assume-yes",
+        action="store_true",
+        help="ask for everything if nothing limits the query",
+    )
+
+
+def read_selection(arguments: Namespace, *, batch: bool = False) -> Selection:
+    """Read all of that; who asks for everything must mean it, unless a batch limits it.
+
+    Raises `UsageError` and `UnknownElement`.
+    """
+    keys = read_keys(arguments.keys)
+    days = study_dates(arguments.since, arguments.before)
+    if days:
+        if "StudyDate" in keys:
+            raise UsageError("StudyDate and --since or --before say the same thing twice")
+        keys["StudyDate"] = days
+    within: QueryResult | None = None
+    if arguments.query_res is not None:
+        within = _read_result(arguments.query_res)
+    elif is_unlimited(keys) and not (batch or arguments.assume_yes):
+        if _stdin_holds_something():
+            within = _read_result("-")
+        else:
+            _confirm(arguments)
+    return Selection(keys, arguments.level, within)
+
+
+def _read_result(name: str) -> QueryResult:
+    path = "the standard input" if name == "-" else name
+    LOG.info("reading what limits the query from %s", path)
+    try:
+        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8-sig")
+        return QueryResult.from_json(text)
+    except (AnswerError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} holds no JSON of `dcm query`: {error}") from error
+
+
+def _stdin_holds_something() -> bool:
+    """Whether stdin is a pipe or a file: what a scheduler gives is neither."""
+    try:
+        mode = os.fstat(sys.stdin.fileno()).st_mode
+    except (OSError, ValueError, AttributeError):  # closed, or not of the system
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
+
+
+def _confirm(arguments: Namespace) -> None:
+    """Let somebody say that he means everything; where nobody can, nobody does."""
+    everything = f"nothing limits this query: it asks for everything that {arguments.remote} has"
+    if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(f"{everything}; give a KEY=VALUE, or --assume-yes")
+    print(
+        f"dcm {arguments.command}: {everything}. Go on? [y/N] ", end="", file=sys.stderr, flush=True
+    )
+    if not sys.stdin.readline().strip().lower().startswith("y"):
+        raise UsageError("nothing was asked")
+
+
+def _level(text: str) -> Level:
+    try:
+        return Level.named(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from error

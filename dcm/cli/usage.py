@@ -1,0 +1,7 @@
+"""What was asked in a way that cannot be done."""
+
+from dcm.errors import DcmError
+
+
+class UsageError(DcmError):
+    """Something on the command line cannot be as it is: the message says what, and what is allowed."""

@@ -1,0 +1,15 @@
+"""`dcm version`: show the version."""
+
+from argparse import ArgumentParser, Namespace
+
+from dcm import __version__
+
+
+def add_arguments(_parser: ArgumentParser) -> None:
+    """There are none."""
+
+
+def run(_arguments: Namespace) -> int:
+    """Show the version."""
+    print(f"dcm {__version__}")
+    return 0

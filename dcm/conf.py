@@ -1,0 +1,239 @@
+"""The configuration: who we are, which nodes we know, how long we wait. A TOML file that people write.
+
+    configuration = Configuration.read(default_path())
+    configuration.remote("mypacs").node
+
+Whatever is wrong is said in one sentence that names the file, the key and what is allowed.
+"""
+
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final, Self
+
+from dcm.conf_table import ConfigurationError, Table, nearest
+from dcm.credentials import Credentials
+from dcm.errors import DcmError, LocalProtocolError
+from dcm.frozen import Frozen, fields, replace
+from dcm.net.limits import TimeLimits
+from dcm.net.node import DcmNode
+from dcm.net.tls import Tls
+
+_LOG: Final = logging.getLogger(__name__)
+
+DEFAULT_LOCAL: Final = DcmNode("0.0.0.0", "DCM", 11112)  # noqa: S104 - what a listener takes
+_DEFAULT_TITLE: Final = "ANYAE"
+_DEFAULT_PORT: Final = 11112
+_TLS_FILES: Final = ("tls_ca", "tls_certificate", "tls_key")
+_PASSWORDS: Final = ("password_file", "password_variable", "password")
+_LATER: Final = ("local_dirs", "remote_repos", "selectors", "static_routes", "dynamic_routes")
+
+TEMPLATE: Final = """\
+# The configuration of dcm. `dcm conf` edits it, `dcm conf --show-default` prints this text.
+# A line that begins with # says nothing to dcm: take the # away where you want to change something.
+
+# Who we are. --local NAME chooses; without it, `default` is taken, else the first.
+[local_nodes.default]
+ae_title = "DCM"            # how others call us: they may want to know it before they answer
+port = 11112                # where we listen
+# host = "0.0.0.0"          # at which address we listen: this one means all
+# tls_certificate = "we.pem"       # with TLS: what we show, in PEM; to others too where they ask for it
+# tls_key = "we.key"               # unless it stands in the certificate's file
+# tls_ca = "authority.pem"         # who issued the certificates of those that call us
+# tls_require_certificate = true   # take only those
+
+# Files are looked for beside this one, if they have no whole path.
+
+# Whom we know. Each has a name of your choice: `dcm echo mypacs`.
+# [remote_nodes.mypacs]
+# host = "mypacs.org"
+# ae_title = "MYPACS"
+# port = 11112
+# tls = true                       # by TLS; so it is too where a line that begins with tls_ says more
+# tls_ca = "authority.pem"         # who issued its certificate; else one that this computer trusts
+# tls_certificate = "we.pem"       # what we show it, instead of what the local node shows
+# tls_key = "we.key"
+# tls_verify_host = false          # do not ask whether the certificate is for this host
+# user = "anna"
+# password_file = "mypacs.txt"     # or password_variable, of the environment, or the password itself
+# time_limits = { response = 300 } # in seconds; only for this node
+
+# How long we wait, in seconds.
+# [time_limits]
+# connect = 10              # until the TCP connection stands
+# association = 30          # until it says yes or no
+# response = 60             # without a byte, while an answer is due
+# idle = 300                # while we listen: without a byte between two messages
+# release = 5               # for the end of an association
+"""
+
+
+class UnknownNode(DcmError):  # noqa: N818 - reads as the sentence it is
+    """A name that the configuration does not have, and that is no address either."""
+
+
+def default_path() -> Path:
+    """Say where the configuration of this user is, unless he says otherwise."""
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    return (Path(base) if base else Path.home() / ".config") / "dcm" / "dcm_conf.toml"
+
+
+class Remote(Frozen):
+    """A node that we know, and how long we wait for it."""
+
+    node: DcmNode
+    limits: TimeLimits
+    credentials: Credentials | None = None
+
+
+class Configuration(Frozen):
+    """What a file says, or what holds without one. `path` only serves the sentences of errors."""
+
+    path: Path
+    local_nodes: Mapping[str, DcmNode] = MappingProxyType({})
+    remote_nodes: Mapping[str, Remote] = MappingProxyType({})
+    limits: TimeLimits = TimeLimits()
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a file. Raises `ConfigurationError`."""
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except OSError as error:
+            raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise ConfigurationError(f"{path} is no text in UTF-8") from error
+        found = cls.parse(text, path)
+        if found.holds_secrets and path.stat().st_mode & 0o077:
+            _LOG.warning("%s holds a password and others can read it: chmod 600 changes that", path)
+        return found
+
+    @classmethod
+    def parse(cls, text: str, path: Path) -> Self:
+        """Read the text of a file. Raises `ConfigurationError`."""
+        document = Table.parse(text, path)
+        document.allow("local_nodes", "remote_nodes", "time_limits", later=_LATER)
+        limits = _limits(document.table("time_limits"), TimeLimits())
+        local_nodes = document.tables("local_nodes")
+        remote_nodes = document.tables("remote_nodes")
+        return cls(
+            path,
+            {name: _local(table) for name, table in local_nodes.items()},
+            {name: _remote(table, limits) for name, table in remote_nodes.items()},
+            limits,
+        )
+
+    def local(self, name: str | None = None) -> DcmNode:
+        """Give our node of that name or address; without either, the default one.
+
+        Raises `UnknownNode`, and `LocalProtocolError` for an address that cannot be.
+        """
+        if name is None:
+            first = next(iter(self.local_nodes.values()), DEFAULT_LOCAL)
+            return self.local_nodes.get("default", first)
+        known = self.local_nodes.get(name)
+        if known is None and ":" not in name:
+            raise self._unknown("local", name, self.local_nodes)
+        return known or DcmNode.parse(name)
+
+    def remote(self, name: str) -> Remote:
+        """Give the node of that name or address. Raises as `local` does, and `NoPassword`."""
+        known = self.remote_nodes.get(name)
+        if known is None and ":" not in name:
+            raise self._unknown("remote", name, self.remote_nodes)
+        if known is None:
+            return Remote(DcmNode.parse(name), self.limits)
+        if known.credentials is None:
+            return known
+        return replace(known, node=replace(known.node, user_identity=known.credentials.identity()))
+
+    @property
+    def holds_secrets(self) -> bool:
+        """Whether there is a password in the file itself."""
+        found = (remote.credentials for remote in self.remote_nodes.values())
+        return any(each is not None and each.password is not None for each in found)
+
+    def _unknown(self, kind: str, name: str, known: Iterable[str]) -> UnknownNode:
+        names = sorted(known)
+        there = f"there are {', '.join(names)}" if names else "there is none"
+        return UnknownNode(
+            f"no {kind} node is called {name!r} in {self.path}{nearest(name, names)}; {there},"
+            " and host:ae_title:port names any other"
+        )
+
+
+def _local(table: Table) -> DcmNode:
+    table.allow("host", "ae_title", "port", *_TLS_FILES, "tls_require_certificate")
+    tls = None
+    if table.has(*_TLS_FILES, "tls_require_certificate"):
+        if not table.has("tls_certificate"):
+            raise table.complaint("tls_certificate", "a file, in PEM: who listens must show one")
+        demands = table.flag("tls_require_certificate", default=False)
+        tls = replace(_tls(table), require_certificate=demands)
+    return _node(
+        table,
+        table.text("host", default=DEFAULT_LOCAL.host),
+        table.text("ae_title", default=DEFAULT_LOCAL.ae_title),
+        table.integer("port", DEFAULT_LOCAL.port, 0, 65535),
+        tls,
+    )
+
+
+def _remote(table: Table, limits: TimeLimits) -> Remote:
+    table.allow(
+        *("host", "hostname", "ae_title", "port", "time_limits", "user", *_PASSWORDS),
+        *("tls", *_TLS_FILES, "tls_verify_host"),
+    )
+    tls = None
+    if table.flag("tls", default=table.has(*_TLS_FILES, "tls_verify_host")):
+        tls = replace(_tls(table), verify_host=table.flag("tls_verify_host", default=True))
+    node = _node(
+        table,
+        table.text("host", "hostname"),
+        table.text("ae_title", default=_DEFAULT_TITLE),
+        table.integer("port", _DEFAULT_PORT, 1, 65535),
+        tls,
+    )
+    return Remote(node, _limits(table.table("time_limits"), limits), _credentials(table))
+
+
+def _tls(table: Table) -> Tls:
+    if table.has("tls_key") and not table.has("tls_certificate"):
+        raise table.complaint("tls_certificate", "a file, in PEM: a key alone proves nothing")
+    return Tls(
+        ca=table.file("tls_ca"),
+        certificate=table.file("tls_certificate"),
+        key=table.file("tls_key"),
+    )
+
+
+def _credentials(table: Table) -> Credentials | None:
+    if not table.has("user"):
+        if table.has(*_PASSWORDS):
+            raise table.complaint("user", "a text in quotes: whose password is it?")
+        return None
+    if sum(table.has(each) for each in _PASSWORDS) > 1:
+        raise table.fault(f"there are several passwords; allowed is one of {', '.join(_PASSWORDS)}")
+    return Credentials(
+        table.text("user"),
+        table.text("password") if table.has("password") else None,
+        table.file("password_file"),
+        table.text("password_variable") if table.has("password_variable") else None,
+    )
+
+
+def _node(table: Table, host: str, ae_title: str, port: int, tls: Tls | None) -> DcmNode:
+    """Make a node; what is wrong with it is the file's fault."""
+    try:
+        return DcmNode(host, ae_title, port, tls=tls)
+    except LocalProtocolError as error:
+        raise table.fault(error) from error
+
+
+def _limits(table: Table, otherwise: TimeLimits) -> TimeLimits:
+    """Take what the table says, and the rest from the limits that hold otherwise."""
+    names = [*fields(TimeLimits)]
+    table.allow(*names)
+    return TimeLimits(**{name: table.seconds(name, getattr(otherwise, name)) for name in names})

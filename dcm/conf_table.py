@@ -1,0 +1,121 @@
+"""A TOML file while it is read: values by key, and complaints that name file, key and what is allowed."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from dcm.errors import DcmError
+
+
+class ConfigurationError(DcmError):
+    """A configuration file that cannot be used."""
+
+
+class Table:
+    """A table of the file; `place` is its dotted name."""
+
+    def __init__(self, path: Path, place: str, values: Mapping[str, Any]) -> None:
+        self._path = path
+        self._place = place
+        self._values = values
+
+    @classmethod
+    def parse(cls, text: str, path: Path) -> Self:
+        """Read the text of a whole file. Raises `ConfigurationError`, as all that follows."""
+        if not text.strip():
+            return cls(path, "", {})
+        import tomllib  # noqa: PLC0415 - not everybody has such a file
+
+        try:
+            return cls(path, "", tomllib.loads(text))
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
+            raise ConfigurationError(f"{path} is no TOML: {error}") from error
+
+    def allow(self, *keys: str, later: Iterable[str] = ()) -> None:
+        """Refuse all other keys; those that are to come with a word that they are."""
+        for key in self._values:
+            if key in later:
+                raise ConfigurationError(f"{self._path}: {self._dotted(key)} is not known yet")
+            if key not in keys:
+                raise ConfigurationError(
+                    f"{self._path}: {self._dotted(key)} is not known{nearest(key, keys)};"
+                    f" allowed are {', '.join(keys)}"
+                )
+
+    def has(self, *keys: str) -> bool:
+        """Whether one of these is there."""
+        return any(key in self._values for key in keys)
+
+    def text(self, *keys: str, default: str | None = None) -> str:
+        """Give the text under a key, or under one of several that mean the same."""
+        key = self._only_one(keys)
+        value = self._values.get(key, default)
+        if not isinstance(value, str) or not value:
+            raise self.complaint(key, "a text in quotes")
+        return value
+
+    def file(self, key: str) -> Path | None:
+        """Give the path of a file, that without a folder lies beside this one; None without it."""
+        return self._path.parent / Path(self.text(key)).expanduser() if self.has(key) else None
+
+    def flag(self, key: str, *, default: bool) -> bool:
+        """Give what is true or false."""
+        value = self._values.get(key, default)
+        if not isinstance(value, bool):
+            raise self.complaint(key, "true or false")
+        return value
+
+    def integer(self, key: str, default: int, least: int, most: int) -> int:
+        """Give a whole number within bounds."""
+        value = self._values.get(key, default)
+        if type(value) is not int or not least <= value <= most:
+            raise self.complaint(key, f"a number from {least} to {most}")
+        return value
+
+    def seconds(self, key: str, default: float) -> float:
+        """Give a number of seconds."""
+        value = self._values.get(key, default)
+        if type(value) not in (int, float) or not 0 < value < float("inf"):
+            raise self.complaint(key, "a number of seconds, more than 0")
+        return float(value)
+
+    def table(self, key: str) -> "Table":
+        """Give a table; without it, an empty one."""
+        value = self._values.get(key, {})
+        if not isinstance(value, dict):
+            raise self.complaint(key, f"a table: [{self._dotted(key)}]")
+        return Table(self._path, self._dotted(key), value)
+
+    def tables(self, key: str) -> "dict[str, Table]":
+        """Give the tables in a table, by the names that people gave them."""
+        outer = self.table(key)
+        return {name: outer.table(name) for name in self._values.get(key, {})}
+
+    def complaint(self, key: str, allowed: str) -> ConfigurationError:
+        """Make the error for a key: what it is, and what is allowed."""
+        met = "is missing"
+        if key in self._values:
+            text = repr(self._values[key])
+            met = f"is {text if len(text) <= 60 else text[:60] + '...'}"
+        return ConfigurationError(f"{self._path}: {self._dotted(key)} {met}; allowed is {allowed}")
+
+    def fault(self, what: object) -> ConfigurationError:
+        """Make the error for what is wrong with the table as a whole."""
+        return ConfigurationError(f"{self._path}: {self._place}: {what}")
+
+    def _only_one(self, keys: tuple[str, ...]) -> str:
+        given = [key for key in keys if key in self._values]
+        if len(given) > 1:
+            raise self.complaint(given[1], f"one of {' and '.join(keys)}: they mean the same")
+        return given[0] if given else keys[0]
+
+    def _dotted(self, key: str) -> str:
+        return f"{self._place}.{key}" if self._place else key
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Ask back, in brackets, where somebody may have mistyped."""
+    import difflib  # noqa: PLC0415 - only errors need it
+
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f" (did you mean {near[0]}?)" if near else ""

@@ -1,0 +1,42 @@
+"""Who the user is, as a configuration says: a name, and where the password is kept."""
+
+import os
+from pathlib import Path
+
+from dcm.errors import DcmError
+from dcm.frozen import Frozen
+from dcm.net.identity import user
+from dcm.wire import UserIdentityRQ
+
+
+class NoPassword(DcmError):  # noqa: N818 - reads as the sentence it is
+    """A password that is not where it should be."""
+
+
+class Credentials(Frozen, secret=("password",)):
+    """A user, with one way to the password at most; it is fetched when it is needed."""
+
+    name: str
+    password: str | None = None
+    password_file: Path | None = None
+    password_variable: str | None = None
+
+    def identity(self) -> UserIdentityRQ:
+        """Make the identity for an association (PS3.7 D.3.3.7). Raises `NoPassword`."""
+        return user(self.name, self._password())
+
+    def _password(self) -> str | None:
+        if self.password_file is not None:
+            try:
+                return self.password_file.read_text(encoding="utf-8").split("\n")[0]
+            except (OSError, UnicodeDecodeError) as error:
+                words = getattr(error, "strerror", None) or "it is no text in UTF-8"
+                raise NoPassword(f"the password in {self.password_file}: {words}") from error
+        if self.password_variable is not None:
+            found = os.environ.get(self.password_variable)
+            if found is None:
+                raise NoPassword(
+                    f"the password of {self.name}: set ${self.password_variable} to it"
+                )
+            return found
+        return self.password

@@ -1,0 +1,41 @@
+"""The four levels of the query/retrieve information models (PS3.4 C.3)."""
+
+from enum import IntEnum
+
+
+class Level(IntEnum):
+    """A level, and its value of Query/Retrieve Level (0008,0052); a lower one is greater."""
+
+    PATIENT = 0
+    STUDY = 1
+    SERIES = 2
+    IMAGE = 3
+
+    @property
+    def unique_key(self) -> str:
+        """The keyword of the attribute that identifies an entity of this level."""
+        return _UNIQUE_KEYS[self]
+
+    @property
+    def entities(self) -> str:
+        """What people call them: patients, studies, series, instances."""
+        return _ENTITIES[self]
+
+    @property
+    def below(self) -> "Level | None":
+        """The next level down; None below IMAGE."""
+        return None if self is Level.IMAGE else Level(self + 1)
+
+    @classmethod
+    def named(cls, name: str) -> "Level":
+        """Give the level of a name in any case, `instance` being IMAGE; raises `ValueError`."""
+        wanted = name.strip().upper()
+        if wanted == "INSTANCE":
+            return cls.IMAGE
+        if wanted not in cls.__members__:
+            raise ValueError(f"{name!r} is no query level: patient, study, series or image")
+        return cls[wanted]
+
+
+_UNIQUE_KEYS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+_ENTITIES = ("patients", "studies", "series", "instances")

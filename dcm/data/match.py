@@ -1,0 +1,182 @@
+"""Whether an entity matches a query (PS3.4 C.2.2.2), on plain values.
+
+    matches({"PatientName": "Mul*", "StudyDate": "20240101-"}, answer)
+
+Both sides map keywords (or tags as eight hexadecimal digits) to texts as on the command line,
+several values separated by a backslash, or to lists of items for sequences. This is for keys that a
+server does not filter, and for answering queries ourselves.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from functools import lru_cache
+from typing import TypeAlias
+
+from dcm.data.dictionary import vr_of
+from dcm.data.moments import key_span, offset_of, span
+from dcm.frozen import Frozen
+
+Value: TypeAlias = "str | Sequence[Mapping[str, Value]]"
+Attributes: TypeAlias = Mapping[str, Value]
+
+# Never matched, but saying how the rest is to be read or answered (PS3.4 C.2.2.2, C.4.1.1.3).
+NEVER_MATCHED = frozenset(("SpecificCharacterSet", "QueryRetrieveLevel", "TimezoneOffsetFromUTC"))
+
+_WILD = frozenset(("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"))  # C.2.2.2.4
+_MOMENTS = frozenset(("DA", "TM", "DT"))
+_SINGLE_VALUED = frozenset(("LT", "ST", "UR", "UT"))
+
+
+class Rules(Frozen):
+    """What the standard leaves to the service, or to the implementation.
+
+    `unknown_matches`: a stored value of zero length matches any key. So it is in Query/Retrieve
+    (C.2.2.1.2), and just the other way round in worklists (K.2.2.1.1.1).
+    `names_with_case`: whether upper and lower case differ in person names (C.2.2.2.1).
+    `every_value`: each of several key values must be met, as where Multiple Value Matching was
+    negotiated (C.2.2.2.8); else one is enough, as many servers have it. A list of UIDs is always
+    met by one.
+    """
+
+    unknown_matches: bool = True
+    names_with_case: bool = False
+    every_value: bool = False
+
+
+QUERY_RETRIEVE = Rules()
+WORKLIST = Rules(unknown_matches=False)
+
+
+def matches(query: Attributes, stored: Attributes, rules: Rules = QUERY_RETRIEVE) -> bool:
+    """Say whether all keys of `query` match; an attribute that is absent counts as unknown."""
+    zones = _zone(query), _zone(stored)
+    return all(
+        attribute_matches(vr_of(keyword), key, stored.get(keyword, ""), rules, zones)
+        for keyword, key in query.items()
+        if keyword not in NEVER_MATCHED
+    )
+
+
+def unanswered(query: Attributes, stored: Attributes) -> list[str]:
+    """Name the keys that ask for something of which `stored` says nothing: they matched unseen."""
+    return [
+        keyword
+        for keyword, key in query.items()
+        if key and keyword not in NEVER_MATCHED and keyword not in stored
+    ]
+
+
+def attribute_matches(
+    vr: str,
+    key: Value,
+    stored: Value,
+    rules: Rules = QUERY_RETRIEVE,
+    zones: tuple[timedelta, timedelta] = (timedelta(), timedelta()),
+) -> bool:
+    """Say whether one attribute matches its key.
+
+    `zones` are the offsets from UTC of moments that name none, of the key and of the stored value.
+    """
+    if vr == "SQ" or not isinstance(key, str) or not isinstance(stored, str):
+        return _sequence_matches(key, stored, rules)
+    keys, values = _values(vr, key), _values(vr, stored)
+    if not any(keys) or (vr in _WILD and keys == ["*"]):
+        return True  # universal matching (C.2.2.2.3)
+    if not any(values):
+        return rules.unknown_matches
+    # Any of the stored values is enough (C.2.2.3).
+    met = (any(_value_matches(vr, k, v, rules, zones) for v in values) for k in keys if k)
+    return all(met) if rules.every_value and vr != "UI" else any(met)
+
+
+def _sequence_matches(key: Value, stored: Value, rules: Rules) -> bool:
+    """Match all keys of the item against one stored item after the other (C.2.2.2.6)."""
+    asked = () if isinstance(key, str) else key
+    if not any(map(_asks, asked)):
+        return True
+    if isinstance(stored, str) or not stored:
+        return rules.unknown_matches
+    return any(matches(one, item, rules) for one in asked for item in stored)
+
+
+def _asks(item: Attributes) -> bool:
+    """Say whether an item asks for more than to be returned."""
+    return any(bool(key) if isinstance(key, str) else any(map(_asks, key)) for key in item.values())
+
+
+def _value_matches(
+    vr: str, key: str, stored: str, rules: Rules, zones: tuple[timedelta, timedelta]
+) -> bool:
+    if vr in _MOMENTS:
+        wanted, known = key_span(vr, key, zones[0]), span(vr, stored, zones[1])
+        if wanted is None or known is None:
+            return key == stored  # not written as dates are: what is the same is the same
+        return wanted.overlaps(known)
+    if vr == "PN":
+        return _name_matches(key, stored, with_case=rules.names_with_case)
+    if vr in ("IS", "DS"):
+        return key == stored or _number(key) == _number(stored)  # CP-2305 leaves it open
+    return _text_matches(vr, key, stored)
+
+
+def _text_matches(vr: str, key: str, stored: str) -> bool:
+    if vr in _WILD and ("*" in key or "?" in key):
+        return _pattern(key).fullmatch(stored) is not None
+    return key == stored
+
+
+def _name_matches(key: str, stored: str, *, with_case: bool) -> bool:
+    """Match component groups: alphabetic, ideographic, phonetic (PS3.5 6.2.1).
+
+    A key of one group matches any of the stored ones; one of several matches group by group.
+    """
+    if not with_case:
+        key, stored = key.casefold(), stored.casefold()
+    keys, groups = _groups(key), _groups(stored)
+    if len(keys) == 1:
+        return any(_text_matches("PN", keys[0], group) for group in groups)
+    groups += [""] * (len(keys) - len(groups))
+    return all(
+        not wanted or _text_matches("PN", wanted, group)
+        for wanted, group in zip(keys, groups, strict=False)
+    )
+
+
+def _groups(name: str) -> list[str]:
+    """Split a name; delimiters at the end and spaces around components do not count."""
+    return [
+        "^".join(component.strip() for component in group.split("^")).rstrip("^")
+        for group in name.split("=")
+    ]
+
+
+@lru_cache(maxsize=256)
+def _pattern(key: str) -> re.Pattern[str]:
+    """Compile wildcards (C.2.2.2.4).
+
+    What stands between two stars is taken where it comes first, and that is final (an atomic
+    group): there is nothing to gain by trying later places, and much time to lose.
+    """
+    first, *others = (re.escape(part).replace(r"\?", ".") for part in re.split(r"\*+", key))
+    middle = "".join(f"(?>.*?{part})" for part in others[:-1])
+    return re.compile(first + middle + (f".*{others[-1]}" if others else ""), re.DOTALL)
+
+
+def _values(vr: str, text: str) -> list[str]:
+    """Split a value of several, and strip what is padding in its VR."""
+    if vr in _SINGLE_VALUED:  # in narrative text, spaces at the beginning count
+        return [text.rstrip(" \0")]
+    return [value.strip(" \0") for value in text.split("\\")]
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _zone(attributes: Attributes) -> timedelta:
+    offset = attributes.get("TimezoneOffsetFromUTC", "")
+    return offset_of(offset.strip()) if isinstance(offset, str) else timedelta()

@@ -1,0 +1,107 @@
+"""One patient, study, series or instance of a query result, and what hangs below it."""
+
+from collections.abc import Iterator, Mapping
+
+from dcm.data.levels import Level
+from dcm.data.match import Attributes
+
+_NOTHING: Attributes = {}
+
+# Numbers of related entities that a server may give with an answer (PS3.4 C.3.4).
+_RELATED = {
+    (Level.PATIENT, Level.STUDY): "NumberOfPatientRelatedStudies",
+    (Level.PATIENT, Level.SERIES): "NumberOfPatientRelatedSeries",
+    (Level.PATIENT, Level.IMAGE): "NumberOfPatientRelatedInstances",
+    (Level.STUDY, Level.SERIES): "NumberOfStudyRelatedSeries",
+    (Level.STUDY, Level.IMAGE): "NumberOfStudyRelatedInstances",
+    (Level.SERIES, Level.IMAGE): "NumberOfSeriesRelatedInstances",
+}
+
+
+class Node:
+    """An entity: `answer` is what a server said of it, empty where only its children were asked."""
+
+    __slots__ = ("_children", "answer", "level", "parent", "uid")
+
+    def __init__(self, level: Level, uid: str, parent: "Node | None") -> None:
+        self.level = level
+        self.uid = uid
+        self.parent = parent
+        self.answer = _NOTHING
+        self._children: dict[str, Node] = {}
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The unique keys from the patient down to here."""
+        return (*(self.parent.path if self.parent else ()), self.uid)
+
+    @property
+    def children(self) -> list["Node"]:
+        """What is below, in the order in which people list it."""
+        return sorted(self._children.values(), key=_place)
+
+    def child(self, level: Level, uid: str) -> "Node":
+        """Give the child of that name; it is made if there is none."""
+        found = self._children.get(uid)
+        if found is None:
+            found = self._children[uid] = Node(level, uid, self)
+        return found
+
+    def text(self, keyword: str) -> str:
+        """Give an attribute's text from the own answer, else from an answer below that has it."""
+        value = self.answer.get(keyword, "")
+        if isinstance(value, str) and value:
+            return value
+        # By UID, not in the order of `children`: that one is made of such texts.
+        below = (self._children[uid].text(keyword) for uid in sorted(self._children))
+        return next(filter(None, below), "")
+
+    def walk(self) -> Iterator["Node"]:
+        """Give this node and all below it, in order."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+    def found(self, level: Level) -> int:
+        """Count the entities of a level below that were really answered."""
+        if level == self.level + 1:
+            return len(self._children)
+        return sum(child.found(level) for child in self._children.values())
+
+    def reported(self, level: Level) -> int | None:
+        """Give the number of entities below that the server says there are; None if it does not."""
+        return _count(self.answer, _RELATED[self.level, level])
+
+    def count(self, level: Level, deepest: Level) -> int | None:
+        """Count what was found at levels down to `deepest`, add up what servers say below that."""
+        if level <= deepest:
+            return self.found(level)
+        if self.level == deepest:
+            return self.reported(level)
+        counts = [child.count(level, deepest) for child in self._children.values()]
+        return None if None in counts else sum(filter(None, counts))
+
+
+def _count(answer: Mapping[str, object], keyword: str) -> int | None:
+    text = answer.get(keyword, "")
+    digits = text.strip() if isinstance(text, str) else ""
+    return int(digits) if digits.isascii() and digits.isdecimal() else None
+
+
+def _place(node: Node) -> tuple[object, ...]:
+    """Order studies by their time, series and instances by their number, and all by their UID."""
+    if node.level is Level.STUDY:
+        return node.text("StudyDate"), node.text("StudyTime"), node.uid
+    if node.level is Level.SERIES:
+        return _number(node.text("SeriesNumber")), node.uid
+    if node.level is Level.IMAGE:
+        return _number(node.text("InstanceNumber")), node.uid
+    return (node.uid,)
+
+
+def _number(text: str) -> int:
+    """Give the number of a series or instance; without one they come last."""
+    try:
+        return int(text)
+    except ValueError:
+        return 2**31

@@ -1,0 +1,317 @@
+"""What archives answered to queries: a set of entities of one level, and a tree.
+
+    result = QueryResult(Level.STUDY, answers, source="pacs:PACS:104")
+    print(result.to_tree())
+    missing = result - QueryResult(Level.STUDY, others)
+    for query in missing.sub_queries(): ...
+
+As a set its members are the entities of its level, told apart by their unique keys; what else was
+answered about them does not matter. Everything that comes out of it is in one order, whatever the
+order in which it came in.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, Self
+
+from dcm.data.levels import Level
+from dcm.data.match import Attributes
+from dcm.data.node import Node
+from dcm.data.tree import tree_text
+from dcm.errors import AnswerError
+
+Path = tuple[str, ...]
+
+
+class MissingUniqueKey(AnswerError):  # noqa: N818 - reads as the sentence it is
+    """An answer without the key that identifies the entity, or one above it (PS3.4 C.4.1.3.1.1)."""
+
+
+class TwoParents(AnswerError):  # noqa: N818
+    """An answer that puts a study, series or instance below another parent than one before."""
+
+
+class QueryResult:
+    """Answers at one level, as a set and as a tree from patients down to that level."""
+
+    def __init__(
+        self, level: Level, answers: Iterable[Attributes] = (), *, source: str = ""
+    ) -> None:
+        self.level = level
+        self.source = source
+        self._patients: dict[str, Node] = {}
+        self._known: tuple[dict[str, Node], ...] = (self._patients, {}, {}, {})
+        self._last_above: list[str] = []
+        self._last_parent: Node | None = None
+        for answer in answers:
+            self.add(answer)
+
+    def add(self, answer: Attributes, level: Level | None = None) -> bool:
+        """Add an answer; says whether the entity is new. The first answer about an entity stays.
+
+        An answer of a level above the result's own adds nothing to the set, but to what is known
+        of the members: their study's description, the number of instances that there should be.
+        The mapping is kept as it is: do not change it afterwards. Raises `MissingUniqueKey` and
+        `TwoParents`.
+        """
+        level = self.level if level is None else level
+        if level > self.level:
+            raise ValueError(f"an answer of level {level.name} in a result of {self.level.name}")
+        node = self._node(answer, level)
+        new = not node.answer
+        if new:
+            node.answer = answer
+        return new
+
+    def _node(self, answer: Attributes, level: Level) -> Node:
+        """Find or make the node of an answer; nothing is made if anything is wrong."""
+        uids = [_unique_key(answer, above, level) for above in _DOWN_TO[level]]
+        if level is not Level.PATIENT and uids[:-1] == self._last_above:  # as nearly always
+            node, parent = self._known[level].get(uids[-1]), self._last_parent
+            if node is None and parent is not None:
+                node = self._known[level][uids[-1]] = parent.child(level, uids[-1])
+            if node is not None and node.parent is parent:
+                return node
+        parent = None
+        for above, uid in zip(_DOWN_TO[level], uids, strict=True):
+            known = self._known[above].get(uid)
+            if known is not None and known.parent is not parent:
+                raise _two_parents(known, uids)
+            parent = known
+        node = self._known[Level.PATIENT].get(uids[0])
+        if node is None:
+            node = self._patients[uids[0]] = Node(Level.PATIENT, uids[0], None)
+        for above, uid in zip(_DOWN_TO[level][1:], uids[1:], strict=True):
+            node = self._known[above][uid] = node.child(above, uid)
+        self._last_above, self._last_parent = uids[:-1], node.parent
+        return node
+
+    # --- as a set -------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self._known[self.level])
+
+    def __iter__(self) -> Iterator[Attributes]:
+        """Give the members' answers, in order."""
+        return (node.answer for node in self.members())
+
+    def __contains__(self, path: object) -> bool:
+        """Say whether an entity is a member, by its unique keys from the patient down."""
+        if not isinstance(path, tuple) or len(path) != self.level + 1:
+            return False
+        node = self._known[self.level].get(path[-1])
+        return node is not None and node.path == path
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, QueryResult) and (
+            self.level == other.level and self.paths() == other.paths()
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # it can grow
+
+    def __and__(self, other: "QueryResult") -> "QueryResult":
+        paths = self._same_level(other).paths()
+        return self._taking(node for node in self._unordered() if node.path in paths)
+
+    def __sub__(self, other: "QueryResult") -> "QueryResult":
+        paths = self._same_level(other).paths()
+        return self._taking(node for node in self._unordered() if node.path not in paths)
+
+    def __or__(self, other: "QueryResult") -> "QueryResult":
+        result = self._taking(self._unordered(), self._shared_source(other))
+        result._take(self._same_level(other)._unordered())
+        return result
+
+    def __ior__(self, other: "QueryResult") -> Self:
+        self._take(self._same_level(other)._unordered())
+        return self
+
+    def __xor__(self, other: "QueryResult") -> "QueryResult":
+        result = self - other
+        result.source = self._shared_source(other)
+        result._take((other - self)._unordered())
+        return result
+
+    def paths(self) -> set[Path]:
+        """Give the members by their unique keys, from the patient down."""
+        return {node.path for node in self._unordered()}
+
+    def reduced(self, level: Level) -> "QueryResult":
+        """Give the entities of a level above, with what is known of them."""
+        if level > self.level:
+            raise ValueError(f"a result of level {self.level.name} knows nothing of {level.name}")
+        result = QueryResult(level, source=self.source)
+        result._take(self._known[level].values())
+        for node in result._unordered():
+            if not node.answer:  # only what is below it was asked
+                node.answer = {each.unique_key: node.path[each] for each in _DOWN_TO[level]}
+        return result
+
+    # --- as a tree ------------------------------------------------------------------------------
+
+    @property
+    def patients(self) -> list[Node]:
+        """The roots of the tree, in order."""
+        return sorted(self._patients.values(), key=lambda node: node.uid)
+
+    def walk(self) -> Iterator[Node]:
+        """Give all nodes, each before what is below it, in order."""
+        for patient in self.patients:
+            yield from patient.walk()
+
+    def members(self) -> Iterator[Node]:
+        """Give the nodes of the result's level, in order."""
+        return (node for node in self.walk() if node.level == self.level)
+
+    def find(self, level: Level, uid: str) -> Node | None:
+        """Give the node of a unique key."""
+        return self._known[level].get(uid)
+
+    def count(self, level: Level) -> int | None:
+        """Count entities: found ones down to the result's level, below it as servers say.
+
+        None if a server did not say.
+        """
+        if level <= self.level:
+            return len(self._known[level])
+        counts = [node.reported(level) for node in self._known[self.level].values()]
+        return None if None in counts else sum(filter(None, counts))
+
+    def disagreements(self) -> Iterator[tuple[Node, Level, int, int]]:
+        """Give nodes below which other numbers were found than the server reports.
+
+        Each comes with the level that was counted, the number reported and the number found.
+        """
+        for node in self.walk():
+            for level in list(Level)[node.level + 1 : self.level + 1]:
+                reported, found = node.reported(level), node.found(level)
+                if reported is not None and reported != found:
+                    yield node, level, reported, found
+
+    def to_tree(self) -> str:
+        """Draw the tree, a line of totals above it."""
+        return tree_text(self.patients, self.level, self.count)
+
+    # --- to go on with ----------------------------------------------------------------------------
+
+    def identifiers(self, root: Literal["PATIENT", "STUDY"] = "STUDY") -> Iterator[dict[str, str]]:
+        """Give what a C-MOVE or C-GET needs for each member (PS3.4 C.4.2.1.4)."""
+        for node in self.members():
+            yield {"QueryRetrieveLevel": self.level.name, **_keys(node, root)}
+
+    def sub_queries(self, root: Literal["PATIENT", "STUDY"] = "STUDY") -> Iterator[dict[str, str]]:
+        """Give a query for what is below each member: level and unique keys (PS3.4 C.4.1.2.1)."""
+        below = self.level.below
+        if below is None:
+            raise ValueError("there is no level below IMAGE")
+        for node in self.members():
+            keys = _keys(node, root)
+            yield {"QueryRetrieveLevel": below.name, **keys, below.unique_key: ""}
+
+    def to_json(self) -> str:
+        """Write all answers; `from_json` makes the same result of it."""
+        import json  # noqa: PLC0415 - not for a transfer
+
+        answers: dict[str, list[Attributes]] = {}
+        for node in self.walk():
+            if node.answer:
+                answers.setdefault(node.level.name, []).append(node.answer)
+        content = {"level": self.level.name, "source": self.source, "answers": answers}
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> "QueryResult":
+        """Read what `to_json` wrote; raises `AnswerError` for anything else."""
+        import json  # noqa: PLC0415 - as above
+
+        try:
+            content: dict[str, Any] = json.loads(text)
+            result = cls(Level.named(content["level"]), source=content["source"])
+            for name, answers in content["answers"].items():
+                for answer in answers:
+                    result.add(answer, Level.named(name))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise AnswerError(f"this is no query result in JSON: {error!r}") from error
+        return result
+
+    # --- helpers ----------------------------------------------------------------------------------
+
+    def _unordered(self) -> Iterable[Node]:
+        return self._known[self.level].values()
+
+    def _taking(self, nodes: Iterable[Node], source: str | None = None) -> "QueryResult":
+        result = QueryResult(self.level, source=self.source if source is None else source)
+        result._take(nodes)
+        return result
+
+    def _take(self, nodes: Iterable[Node]) -> None:
+        """Add members of another result, and what that one knows of the entities above them."""
+        for node in nodes:
+            self._adopt(node)
+
+    def _adopt(self, node: Node) -> Node:
+        known = self._known[node.level].get(node.uid)
+        if known is None:
+            parent = None if node.parent is None else self._adopt(node.parent)
+            known = (
+                Node(node.level, node.uid, None)
+                if parent is None
+                else parent.child(node.level, node.uid)
+            )
+            self._known[node.level][node.uid] = known
+        elif known.path != node.path:
+            raise _two_parents(known, list(node.path))
+        if not known.answer:
+            known.answer = node.answer
+        return known
+
+    def _same_level(self, other: "QueryResult") -> "QueryResult":
+        if self.level != other.level:
+            raise ValueError(
+                f"results of levels {self.level.name} and {other.level.name} cannot be combined; "
+                "see reduced()"
+            )
+        return other
+
+    def _shared_source(self, other: "QueryResult") -> str:
+        return self.source if self.source == other.source else ""
+
+
+_DOWN_TO = tuple(tuple(Level)[: level + 1] for level in Level)
+
+
+def _unique_key(answer: Attributes, key_level: Level, level: Level) -> str:
+    """Give a unique key of an answer; only a Patient ID may be empty or left out above its level."""
+    value = answer.get(key_level.unique_key)
+    if isinstance(value, str):
+        uid = value.strip(" \0")
+        if uid or key_level is Level.PATIENT:
+            return uid
+    elif key_level is Level.PATIENT and level is not Level.PATIENT:
+        return ""
+    names = ", ".join(f"{name}={answer[name]}" for name in list(answer)[:6])
+    raise MissingUniqueKey(
+        f"an answer of level {level.name} has no {key_level.unique_key} ({names})"
+    )
+
+
+def _two_parents(known: Node, uids: list[str]) -> TwoParents:
+    """Name the highest entity that was answered below two parents."""
+    while known.parent is not None and known.path[-2] == uids[known.level - 1]:
+        known = known.parent
+    parent = Level(known.level - 1)
+    return TwoParents(
+        f"{known.level.unique_key} {known.uid} was answered below {parent.unique_key} "
+        f"{known.path[-2]!r}, and now below {uids[parent]!r}"
+    )
+
+
+def _keys(node: Node, root: str) -> dict[str, str]:
+    """Give the unique keys from the root of the model down to the node.
+
+    A patient without Patient ID cannot be asked for: as a key, empty means everybody.
+    """
+    first = Level.PATIENT if root == "PATIENT" or node.level is Level.PATIENT else Level.STUDY
+    keys = {level.unique_key: node.path[level] for level in _DOWN_TO[node.level] if level >= first}
+    if "" in keys.values():
+        raise MissingUniqueKey("a patient without Patient ID: ask at the study level, root STUDY")
+    return keys

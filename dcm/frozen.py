@@ -1,0 +1,152 @@
+"""Frozen values, as `dataclasses` makes them, without what those cost at import.
+
+    class Abort(Frozen):
+        source: int = 0
+        reason: int = 0
+
+To its users, and to type checkers, this is a frozen dataclass: made by place or by name, checked by
+`__post_init__`, equal to what has the same class and fields, hashable, shown with its fields. A dataclass
+costs about a millisecond when its module is imported, and the protocol has more than sixty; here nothing is
+compiled but `__init__`, and that only when the first value of a class is made. The functions of
+`dataclasses` work with these values: what they look for is made when they do.
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, Final, NoReturn, Self, TypeVar, dataclass_transform
+
+REQUIRED: Final = object()
+"""Stands for the default value of a field that has none."""
+
+
+class _OfDataclass:
+    """An attribute by which `dataclasses` knows its own, for a class that is as good as one."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, value: object, kind: Any) -> Any:
+        return getattr(_as_dataclass(kind), self._name)
+
+
+@dataclass_transform(frozen_default=True)
+class Frozen:
+    """Base of frozen values: its annotations are the fields, but for those that say `ClassVar`.
+
+    kw_only: the fields of this class are given by name only. secret: fields that `repr` does not show.
+    """
+
+    __match_args__: ClassVar[tuple[str, ...]] = ()
+    __dataclass_fields__: ClassVar[Any] = _OfDataclass("__dataclass_fields__")
+    __dataclass_params__: ClassVar[Any] = _OfDataclass("__dataclass_params__")
+    _defaults: ClassVar[dict[str, Any]] = {}
+    _secret: ClassVar[frozenset[str]] = frozenset()
+
+    def __init_subclass__(cls, *, kw_only: bool = False, secret: Iterable[str] = ()) -> None:
+        super().__init_subclass__()
+        own = [name for name, kind in cls.__annotations__.items() if not _is_constant(kind)]
+        if not kw_only:
+            places = (*cls.__match_args__, *(name for name in own if name not in cls._defaults))
+            type.__setattr__(cls, "__match_args__", places)
+        cls._defaults = cls._defaults | {name: cls.__dict__.get(name, REQUIRED) for name in own}
+        cls._secret = cls._secret.union(secret)
+        if "__init__" not in cls.__dict__:
+            type.__setattr__(cls, "__init__", _first_init(cls))
+
+    @classmethod
+    def unchecked(cls, values: Mapping[str, Any]) -> Self:
+        """Make a value of all its fields by name, for who has checked them: `__post_init__` is left out."""
+        made = object.__new__(cls)
+        made.__dict__.update(values)
+        return made
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} is frozen: {name} cannot be set")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} is frozen: {name} cannot be deleted")
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self._content() == other._content()
+
+    def __hash__(self) -> int:
+        return hash(self._content())
+
+    def __repr__(self) -> str:
+        shown = (name for name in self._defaults if name not in self._secret)
+        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in shown)
+        return f"{type(self).__qualname__}({fields})"
+
+    def __replace__(self, **changes: Any) -> Self:
+        return type(self)(**dict(zip(self._defaults, self._content(), strict=True)) | changes)
+
+    def _content(self) -> tuple[Any, ...]:
+        return tuple([getattr(self, name) for name in self._defaults])
+
+
+Value = TypeVar("Value", bound=Frozen)
+
+
+def fields(kind: type[Frozen]) -> Mapping[str, Any]:
+    """Give the names of the fields in their order, each with its default value or `REQUIRED`."""
+    return kind._defaults  # noqa: SLF001 - of this module
+
+
+def replace(value: Value, **changes: Any) -> Value:
+    """Give a value like this one but for `changes`; `dataclasses.replace` does the same."""
+    return value.__replace__(**changes)
+
+
+def _is_constant(annotation: object) -> bool:
+    return getattr(annotation, "__origin__", annotation) is ClassVar
+
+
+def _first_init(kind: type[Frozen]) -> Callable[..., None]:
+    """Give what stands for the initializer of a class until its first value is made."""
+
+    def __init__(self: Frozen, *values: Any, **named: Any) -> None:  # noqa: N807 - it is one
+        compiled = _initializer(kind)
+        type.__setattr__(kind, "__init__", compiled)
+        compiled(self, *values, **named)
+
+    return __init__
+
+
+def _initializer(kind: type[Frozen]) -> Callable[..., None]:
+    """Write the initializer that a person would: faster than any that works for all classes."""
+    defaults, by_place = fields(kind), kind.__match_args__
+
+    def parameter(name: str) -> str:
+        return name if defaults[name] is REQUIRED else f"{name}=_defaults_[{name!r}]"
+
+    parameters = ["self", *map(parameter, by_place)]
+    by_name = [parameter(name) for name in defaults if name not in by_place]
+    if by_name:
+        parameters += ["*", *by_name]
+    body = [f"_set_(self, {name!r}, {name})" for name in defaults]
+    if hasattr(kind, "__post_init__"):
+        body.append("self.__post_init__()")
+    source = f"def __init__({', '.join(parameters)}):\n    " + "\n    ".join(body or ["pass"])
+    scope: dict[str, Any] = {"_defaults_": defaults, "_set_": object.__setattr__}
+    exec(source, scope)  # noqa: S102 - of names that stand in our own classes
+    made: Callable[..., None] = scope["__init__"]
+    made.__qualname__ = f"{kind.__qualname__}.__init__"
+    return made
+
+
+@functools.cache
+def _as_dataclass(kind: type[Frozen]) -> type:
+    """Give a dataclass with the same fields."""
+    import dataclasses  # noqa: PLC0415 - to import it costs what this module is there to save
+
+    described: list[tuple[str, Any, Any]] = []
+    for name, default in fields(kind).items():
+        field = dataclasses.field(
+            default=dataclasses.MISSING if default is REQUIRED else default,
+            repr=name not in kind._secret,  # noqa: SLF001 - of this module
+            kw_only=name not in kind.__match_args__,
+        )
+        described.append((name, Any, field))
+    return dataclasses.make_dataclass(kind.__name__, described, frozen=True)

@@ -1,0 +1,264 @@
+"""Storage commitment (PS3.4 Annex J): asking a peer to answer for instances that it has, as SCU.
+
+    async with local.listen(folder) as listener:
+        report = await local.commit(mypacs, [(sop_class_uid, sop_instance_uid)], within=60, listener=listener)
+    report.complete
+
+The peer answers the request (N-ACTION) at once, and reports later (N-EVENT-REPORT): on the same association
+as long as that stands, or on a new one to a listener of ours.
+"""
+
+import asyncio
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+from dcm.data.identifier import BadIdentifier, read_identifier, write_identifier
+from dcm.data.match import Attributes, Value
+from dcm.frozen import Frozen
+from dcm.net.association import Association
+from dcm.net.errors import ConnectionLost, NetworkError, OperationFailed, TimedOut
+from dcm.net.find import NATIVE
+from dcm.net.limits import TimeLimits
+from dcm.net.node import DcmNode
+from dcm.wire import (
+    DATA_SET,
+    Command,
+    DataFragment,
+    NActionRQ,
+    NActionRSP,
+    NEventReportRQ,
+    NEventReportRSP,
+    PresentationContextRQ,
+    describe,
+)
+from dcm.wire.status import COMMITMENT_FAILURES
+
+STORAGE_COMMITMENT: Final = "1.2.840.10008.1.20.1"
+COMMITMENT_INSTANCE: Final = "1.2.840.10008.1.20.1.1"
+REQUEST_COMMITMENT: Final = 1  # action type ID (PS3.4 J.3.2.1.1)
+INVALID_ARGUMENT: Final = 0x0115
+
+Reference = tuple[str, str]
+"""SOP Class UID and SOP Instance UID."""
+
+
+class Transaction(Frozen):
+    """What is asked, or reported: `references` are (to be) committed, `failures` are not, and why."""
+
+    uid: str
+    references: tuple[Reference, ...]
+    failures: Mapping[Reference, int] = MappingProxyType({})
+
+    @classmethod
+    def read(cls, data: bytes, transfer_syntax_uid: str) -> "Transaction":
+        """Decode the data set of a request or report. Raises `BadIdentifier`."""
+        found = read_identifier(data, transfer_syntax_uid)
+        uid = found.get("TransactionUID", "")
+        if not uid or not isinstance(uid, str):
+            raise BadIdentifier("it has no Transaction UID")
+        failures = {
+            _reference(item): _number(item.get("FailureReason", ""))
+            for item in _items(found.get("FailedSOPSequence", ()))
+        }
+        references = map(_reference, _items(found.get("ReferencedSOPSequence", ())))
+        return cls(uid, tuple(references), failures)
+
+    def encode(self, transfer_syntax_uid: str) -> bytes:
+        """Encode the data set of a request or report."""
+        content: dict[str, Value] = {"TransactionUID": self.uid}
+        if self.references:
+            content["ReferencedSOPSequence"] = [_item(each) for each in self.references]
+        if self.failures:
+            content["FailedSOPSequence"] = [
+                {**_item(each), "FailureReason": str(reason)}
+                for each, reason in self.failures.items()
+            ]
+        return write_identifier(content, transfer_syntax_uid)
+
+
+def _item(reference: Reference) -> dict[str, Value]:
+    return {"ReferencedSOPClassUID": reference[0], "ReferencedSOPInstanceUID": reference[1]}
+
+
+def _items(value: Value) -> Sequence[Attributes]:
+    return () if isinstance(value, str) else value
+
+
+def _reference(item: Attributes) -> Reference:
+    return str(item.get("ReferencedSOPClassUID", "")), str(item.get("ReferencedSOPInstanceUID", ""))
+
+
+def _number(value: Value) -> int:
+    return int(value) if isinstance(value, str) and value.isdecimal() else 0x0110
+
+
+class CommitmentResult(Frozen):
+    """Whether the peer answers for one instance; `words` and `failure_reason` say why not."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    committed: bool
+    words: str = ""
+    failure_reason: int | None = None
+
+
+class CommitmentReport(Frozen):
+    """What the peer says of all instances, in the order in which they were given."""
+
+    transaction_uid: str
+    results: Sequence[CommitmentResult]
+
+    @property
+    def complete(self) -> bool:
+        """Whether the peer answers for all of them."""
+        return all(result.committed for result in self.results)
+
+
+class Expected:
+    """The reports that are waited for, whatever association they come on."""
+
+    def __init__(self) -> None:
+        self._waiting: Final[dict[str, asyncio.Future[Transaction]]] = {}
+
+    def expect(self, transaction_uid: str) -> "asyncio.Future[Transaction]":
+        """Give what will be the report; cancelled, it is expected no longer."""
+        waiting: asyncio.Future[Transaction] = asyncio.get_running_loop().create_future()
+        self._waiting[transaction_uid] = waiting
+        waiting.add_done_callback(lambda _: self._waiting.pop(transaction_uid))
+        return waiting
+
+    async def take(self, association: Association, command: Command) -> None:
+        """Take a report, and answer it: one that nobody waits for is refused."""
+        request = command.message
+        assert isinstance(request, NEventReportRQ)
+        syntax = association.context_by_id(command.context_id).transfer_syntax
+        data = await association.data_set(1 << 26) if request.has_data_set else b""
+        waiting, reported = None, None
+        try:
+            reported = Transaction.read(data, syntax)
+            waiting = self._waiting.get(reported.uid)
+        except BadIdentifier:
+            pass
+        response = NEventReportRSP(
+            message_id_being_responded_to=request.message_id,
+            status=INVALID_ARGUMENT if waiting is None else 0,
+            affected_sop_class_uid=request.affected_sop_class_uid,
+            affected_sop_instance_uid=request.affected_sop_instance_uid,
+            event_type_id=request.event_type_id,
+            error_comment="nobody waits for this transaction" if waiting is None else None,
+        )
+        await association.send(Command(command.context_id, response))
+        if waiting is not None and reported is not None and not waiting.done():
+            waiting.set_result(reported)
+
+
+async def commit(
+    local: DcmNode,
+    remote: DcmNode,
+    references: Iterable[Reference],
+    limits: TimeLimits,
+    *,
+    within: float,
+    elsewhere: Expected | None = None,
+) -> CommitmentReport:
+    """Ask `remote` to answer for instances, and wait for its report.
+
+    within: how many seconds the report may take, once the request is accepted. elsewhere: what a listener of
+    ours expects; without it, the report can come on the same association only.
+    Raises `NetworkError`: `OperationFailed` where the request is refused, `TimedOut` without a report.
+    """
+    wanted = tuple(dict.fromkeys(references))
+    if not wanted:
+        return CommitmentReport("", ())
+    from uuid import uuid4  # noqa: PLC0415 - slow to import, and listeners need it not
+
+    asked = Transaction(f"2.25.{uuid4().int}", wanted)
+    expected = elsewhere or Expected()
+    report = expected.expect(asked.uid)
+    contexts = [PresentationContextRQ(1, STORAGE_COMMITMENT, NATIVE)]
+    try:
+        async with await Association.request(local, remote, contexts, limits=limits) as association:
+            await _ask(association, asked, expected)
+            association.doing = "storage commitment"
+            hearing = asyncio.create_task(_hear(association, expected, report))
+            try:
+                async with asyncio.timeout(within):
+                    await asyncio.wait((hearing, report), return_when=asyncio.FIRST_COMPLETED)
+                    if not report.done() and not (elsewhere and _only_gone(hearing)):
+                        hearing.result()
+                    reported = await report
+            except TimeoutError:
+                raise TimedOut(
+                    association.remote, association.doing, f"no report within {within:g} s",
+                    "it may report to a listener only, and must know the address of our AE title",
+                ) from None  # fmt: skip
+            finally:
+                hearing.cancel()
+                await asyncio.gather(hearing, return_exceptions=True)
+    finally:
+        report.cancel()
+    return CommitmentReport(asked.uid, [_result(each, reported) for each in wanted])
+
+
+async def _ask(association: Association, asked: Transaction, expected: Expected) -> None:
+    """Request the commitment (PS3.4 J.3.2); a report may come before the answer."""
+    association.doing = "N-ACTION for storage commitment"
+    context = association.context(STORAGE_COMMITMENT)
+    message_id = association.next_message_id()
+    request = NActionRQ(
+        message_id=message_id,
+        requested_sop_class_uid=STORAGE_COMMITMENT,
+        requested_sop_instance_uid=COMMITMENT_INSTANCE,
+        action_type_id=REQUEST_COMMITMENT,
+        command_data_set_type=DATA_SET,
+    )
+    data = asked.encode(context.transfer_syntax)
+    await association.send(
+        Command(context.context_id, request), DataFragment(context.context_id, data, last=True)
+    )
+    while isinstance((command := await _next(association)).message, NEventReportRQ):
+        await expected.take(association, command)
+    response = association.expect(command, NActionRSP, message_id)
+    if response.has_data_set:
+        await association.data_set()
+    status = describe(response.status, NActionRSP)
+    if status.code:
+        raise OperationFailed(association.remote, association.doing, status, response.error_comment)
+
+
+async def _hear(
+    association: Association, expected: Expected, report: "asyncio.Future[Transaction]"
+) -> None:
+    """Take what comes on the association until it is the report. Raises what ends the association."""
+    while not report.done():
+        command = await _next(association, math.inf)  # the caller has a limit for all of it
+        if not isinstance(command.message, NEventReportRQ):
+            raise association.broken(f"{command.message.NAME} where a report is due")
+        await expected.take(association, command)
+
+
+async def _next(association: Association, within: float | None = None) -> Command:
+    command = await association.command(within)
+    if command is None:
+        raise ConnectionLost(
+            association.remote, association.doing, "the peer released it before it reported",
+            "it may report to a listener only",
+        )  # fmt: skip
+    return command
+
+
+def _only_gone(hearing: "asyncio.Task[None]") -> bool:
+    """Whether the association is over, and nothing worse: the report may come on another one."""
+    return isinstance(hearing.exception(), NetworkError)
+
+
+def _result(reference: Reference, reported: Transaction) -> CommitmentResult:
+    reason = reported.failures.get(reference)
+    if reason is not None:
+        words = COMMITMENT_FAILURES.get(reason, f"failure reason {reason:04X}H")
+        return CommitmentResult(*reference, committed=False, words=words, failure_reason=reason)
+    if reference not in reported.references:
+        return CommitmentResult(*reference, committed=False, words="the report does not name it")
+    return CommitmentResult(*reference, committed=True)

@@ -1,0 +1,210 @@
+"""Storage commitment as SCP (PS3.4 Annex J): answering for what lies in a folder.
+
+A request is answered at once, and what was found is reported: on the association that it came on, as long
+as that stands and the peer confirms, or else on a new one to the address that is known for its AE title.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+from dcm.data.identifier import BadIdentifier
+from dcm.data.scan import NotDicom, scan
+from dcm.errors import DcmError, LocalProtocolError
+from dcm.net.association import Association
+from dcm.net.commitment import (
+    COMMITMENT_INSTANCE,
+    INVALID_ARGUMENT,
+    REQUEST_COMMITMENT,
+    STORAGE_COMMITMENT,
+    Reference,
+    Transaction,
+)
+from dcm.net.errors import OperationFailed
+from dcm.net.find import NATIVE
+from dcm.net.incoming import Folder
+from dcm.net.limits import TimeLimits
+from dcm.net.node import DcmNode
+from dcm.wire import (
+    DATA_SET,
+    Command,
+    DataFragment,
+    NActionRQ,
+    NActionRSP,
+    NEventReportRQ,
+    NEventReportRSP,
+    PresentationContextRQ,
+    RoleSelection,
+    describe,
+)
+from dcm.wire.values import check_uid
+
+_LOG: Final = logging.getLogger(__name__)
+_NO_SUCH_INSTANCE: Final = 0x0112
+_NO_SUCH_SOP_CLASS: Final = 0x0118
+_CLASS_INSTANCE_CONFLICT: Final = 0x0119
+_NO_SUCH_ACTION: Final = 0x0123
+_PROCESSING_FAILURE: Final = 0x0110
+_DONE, _WITH_FAILURES = 1, 2  # event type IDs (PS3.4 J.3.3.1.1)
+
+
+def committed(folder: Folder, asked: Transaction) -> Transaction:
+    """Look which instances lie in the folder, and bring them to the disk itself: we answer for them."""
+    found, failures = [], {}
+    for reference in asked.references:
+        reason = _failure(folder, reference)
+        if reason:
+            failures[reference] = reason
+        else:
+            found.append(reference)
+    if found:
+        _to_disk(folder.path)
+    return Transaction(asked.uid, tuple(found), failures)
+
+
+def _failure(folder: Folder, reference: Reference) -> int:
+    """Say why we cannot answer for an instance; 0: we can."""
+    sop_class, sop_instance = reference
+    try:
+        path = folder.place(sop_instance)
+        header = scan(path, ())
+        _to_disk(path)
+    except FileNotFoundError:
+        return _NO_SUCH_INSTANCE
+    except (OSError, NotDicom):
+        return _PROCESSING_FAILURE
+    if header.sop_instance_uid != sop_instance:
+        return _NO_SUCH_INSTANCE
+    return 0 if header.sop_class_uid == sop_class else _CLASS_INSTANCE_CONFLICT
+
+
+def _to_disk(path: str | Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class Reports:
+    """The requests that come on one association, and what is to be reported of them."""
+
+    def __init__(self, association: Association, folder: Folder) -> None:
+        self._association: Final = association
+        self._folder: Final = folder
+        self._unconfirmed: Final[dict[int, Transaction]] = {}
+
+    @property
+    def unconfirmed(self) -> list[Transaction]:
+        """What the peer has not confirmed, and so may not have heard."""
+        return list(self._unconfirmed.values())
+
+    async def answer(self, command: Command) -> None:
+        """Answer an N-ACTION request, and report."""
+        request = command.message
+        assert isinstance(request, NActionRQ)
+        association = self._association
+        syntax = association.context_by_id(command.context_id).transfer_syntax
+        data = await association.data_set(1 << 26) if request.has_data_set else b""
+        status, asked = _understood(request, data, syntax)
+        response = NActionRSP(
+            message_id_being_responded_to=request.message_id,
+            status=status,
+            affected_sop_class_uid=request.requested_sop_class_uid,
+            affected_sop_instance_uid=request.requested_sop_instance_uid,
+            action_type_id=request.action_type_id,
+        )
+        await association.send(Command(command.context_id, response))
+        if asked is None:
+            return
+        report = await asyncio.to_thread(committed, self._folder, asked)
+        message_id = association.next_message_id()
+        self._unconfirmed[message_id] = report
+        await _send(association, command.context_id, message_id, report)
+
+    async def confirmed(self, response: NEventReportRSP) -> None:
+        """Take the peer's answer to a report."""
+        if response.has_data_set:
+            await self._association.data_set()
+        report = self._unconfirmed.pop(response.message_id_being_responded_to, None)
+        if report is None:
+            raise self._association.broken("N-EVENT-REPORT-RSP to what was not reported")
+        if response.status:  # it was heard: to say it again helps nobody
+            status = describe(response.status, NEventReportRSP)
+            _LOG.warning("%s: report %s: %s", self._association.remote, report.uid, status)
+
+
+def _understood(request: NActionRQ, data: bytes, syntax: str) -> tuple[int, Transaction | None]:
+    if request.requested_sop_class_uid != STORAGE_COMMITMENT:
+        return _NO_SUCH_SOP_CLASS, None
+    if request.requested_sop_instance_uid != COMMITMENT_INSTANCE:
+        return _NO_SUCH_INSTANCE, None
+    if request.action_type_id != REQUEST_COMMITMENT:
+        return _NO_SUCH_ACTION, None
+    try:
+        asked = Transaction.read(data, syntax)
+        for uid in chain.from_iterable(asked.references):
+            check_uid("a UID of a reference", uid)
+    except (BadIdentifier, LocalProtocolError):
+        return INVALID_ARGUMENT, None
+    return (0, asked) if asked.references else (INVALID_ARGUMENT, None)
+
+
+async def _send(
+    association: Association, context_id: int, message_id: int, report: Transaction
+) -> None:
+    request = NEventReportRQ(
+        message_id=message_id,
+        affected_sop_class_uid=STORAGE_COMMITMENT,
+        affected_sop_instance_uid=COMMITMENT_INSTANCE,
+        event_type_id=_WITH_FAILURES if report.failures else _DONE,
+        command_data_set_type=DATA_SET,
+    )
+    data = report.encode(association.context_by_id(context_id).transfer_syntax)
+    await association.send(Command(context_id, request), DataFragment(context_id, data, last=True))
+
+
+async def report_to(
+    local: DcmNode, remote: DcmNode, report: Transaction, limits: TimeLimits
+) -> None:
+    """Report on an association of its own, on which we are the SCP. Raises `NetworkError`."""
+    contexts = [PresentationContextRQ(1, STORAGE_COMMITMENT, NATIVE)]
+    roles = [RoleSelection(STORAGE_COMMITMENT, scu=False, scp=True)]
+    async with await Association.request(
+        local, remote, contexts, roles, limits=limits
+    ) as association:
+        association.doing = "N-EVENT-REPORT of storage commitment"
+        context_id = association.context(STORAGE_COMMITMENT).context_id
+        message_id = association.next_message_id()
+        await _send(association, context_id, message_id, report)
+        response = await association.response(NEventReportRSP, message_id)
+        if response.has_data_set:
+            await association.data_set()
+        if response.status:
+            status = describe(response.status, NEventReportRSP)
+            raise OperationFailed(
+                association.remote, association.doing, status, response.error_comment
+            )
+
+
+async def report_by_title(
+    local: DcmNode,
+    known: Mapping[str, DcmNode],
+    ae_title: str,
+    reports: list[Transaction],
+    limits: TimeLimits,
+) -> None:
+    """Report to whom is known by this AE title; what cannot be reported is logged."""
+    remote = known.get(ae_title.strip())
+    for report in reports:
+        if remote is None:
+            _LOG.warning("report %s is not told: %s has no known address", report.uid, ae_title)
+            continue
+        try:
+            await report_to(local, remote, report, limits)
+        except DcmError as error:
+            _LOG.warning("report %s is not told: %s", report.uid, error)

@@ -1,0 +1,136 @@
+"""An instance in another transfer syntax, for a peer that does not take it as it lies on the disk.
+
+Only towards the native transfer syntaxes: nothing is ever compressed, and the file itself is not touched.
+"""
+
+import io
+import zlib
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+from dcm.data.elements import NATIVE, Encoding
+from dcm.data.recode import recode
+from dcm.errors import DcmError
+from dcm.net.outgoing import OutgoingFile
+from dcm.wire import PresentationContextRQ
+
+EXPLICIT_LITTLE: Final = "1.2.840.10008.1.2.1"
+IMPLICIT_LITTLE: Final = "1.2.840.10008.1.2"
+TARGETS: Final = (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
+"""What is proposed in place of another transfer syntax; the second one is understood by all (PS3.5 10.1)."""
+
+_DEFLATED: Final = "1.2.840.10008.1.2.1.99"
+_INFLATED_LIMIT: Final = 1 << 31
+_ONLY_ENCAPSULATED: Final = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
+
+
+class CannotConvert(DcmError):  # noqa: N818 - reads as the sentence it is
+    """An instance that cannot be had in another transfer syntax, and what may help."""
+
+
+def write_converted(file: OutgoingFile, syntax: str, path: Path) -> OutgoingFile:
+    """Write the data set of a file in one of `TARGETS` to `path`, to be sent in its place.
+
+    It takes a while and the memory of a few instances. Raises `OSError` and `CannotConvert`.
+    """
+    with Path(file.path).open("rb") as opened:
+        opened.seek(file.offset)
+        data = opened.read()
+    try:
+        path.write_bytes(_converted(data, file.kind[1], NATIVE[syntax]))
+    except CannotConvert as error:
+        raise CannotConvert(f"cannot be {conversion(file.kind[1], syntax)}: {error}") from error
+    return file._replace(path=str(path), kind=(file.kind[0], syntax), offset=0)
+
+
+def native_contexts_for(files: Sequence[OutgoingFile]) -> list[PresentationContextRQ]:
+    """Propose one context for each SOP class, for what `write_converted` can make."""
+    classes = dict.fromkeys(file.kind[0] for file in files)
+    return [
+        PresentationContextRQ(2 * place + 1, sop_class, TARGETS)
+        for place, sop_class in enumerate(classes)
+    ]
+
+
+def conversion(source: str, target: str) -> str:
+    """Say in words what `write_converted` does."""
+    return f"converted from {name_of(source)} to {name_of(target)}"
+
+
+@lru_cache(maxsize=64)
+def name_of(uid: str) -> str:
+    """Give the name that PS3.6 has for a UID; the UID itself, if it has none."""
+    from pydicom.uid import UID  # noqa: PLC0415 - slow, and rarely needed
+
+    return str(UID(uid).name)
+
+
+def _converted(data: bytes, source: str, target: Encoding) -> bytes | bytearray:
+    try:
+        if source == _DEFLATED:
+            data, source = _inflated(data), EXPLICIT_LITTLE
+        elif source not in NATIVE:
+            data, source = _decompressed(data, source), EXPLICIT_LITTLE
+        return data if NATIVE[source] == target else recode(data, NATIVE[source], target)
+    except DcmError as error:
+        raise CannotConvert(str(error)) from error
+
+
+def _inflated(data: bytes) -> bytes:
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        inflated = inflater.decompress(data, _INFLATED_LIMIT)
+    except zlib.error as error:
+        raise CannotConvert(f"it is not deflated as it says: {error}") from error
+    if not inflater.eof:
+        raise CannotConvert(f"its deflated data set is cut, or larger than {_INFLATED_LIMIT} bytes")
+    return inflated
+
+
+def _decompressed(data: bytes, syntax: str) -> bytes:
+    """Decompress the pixels; all other elements stay as they are, byte for byte."""
+    # pydicom is slow to import, and rarely needed
+    from pydicom.dataset import FileMetaDataset  # noqa: PLC0415
+    from pydicom.filebase import DicomBytesIO  # noqa: PLC0415
+    from pydicom.filereader import read_dataset  # noqa: PLC0415
+    from pydicom.filewriter import write_dataset  # noqa: PLC0415
+    from pydicom.uid import UID  # noqa: PLC0415
+
+    try:
+        found = read_dataset(io.BytesIO(data), is_implicit_VR=False, is_little_endian=True)
+        if "PixelData" in found:
+            _require_decoder(syntax)
+            found.file_meta = FileMetaDataset()
+            found.file_meta.TransferSyntaxUID = UID(syntax)
+            found.decompress(generate_instance_uid=False)
+        for keyword in _ONLY_ENCAPSULATED:
+            if keyword in found:
+                delattr(found, keyword)
+        written = DicomBytesIO()
+        written.is_implicit_VR, written.is_little_endian = False, True
+        write_dataset(written, found)
+    except CannotConvert:
+        raise
+    except Exception as error:  # decoders raise what they like
+        raise CannotConvert(f"it cannot be decompressed: {error}") from error
+    return bytes(written.getvalue())
+
+
+def _require_decoder(syntax: str) -> None:
+    """Raise `CannotConvert` with what is to be installed, where no decoder is."""
+    from pydicom.pixels import get_decoder  # noqa: PLC0415
+    from pydicom.uid import UID  # noqa: PLC0415
+
+    try:
+        decoder = get_decoder(UID(syntax))
+    except NotImplementedError:
+        raise CannotConvert(
+            "there is no decoder for that: let the peer accept it as it is"
+        ) from None
+    if not decoder.is_available:
+        needed = [each.partition(" requires ")[2] for each in decoder.missing_dependencies]
+        raise CannotConvert(
+            f"no decoder for it is installed: install {', or '.join(filter(None, needed))}"
+        )

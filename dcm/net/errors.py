@@ -1,0 +1,100 @@
+"""What goes wrong between two nodes; each error says with whom, while doing what, and what to try.
+
+    DcmError
+      NetworkError              base: `remote` and `doing` name the peer and the step
+        ConnectionFailed        no TCP connection: refused, unreachable, no such host
+        TlsFailed               the two sides cannot agree on TLS, or one does not speak it
+        TimedOut                a time limit passed
+        AssociationRejected     the peer said no, with result, source and reason
+        AssociationAborted      the peer ended the association at once
+        ConnectionLost          the TCP connection ended without a word
+        NotAccepted             the association stands, but without the presentation context that is needed
+        OperationFailed         the peer ended an operation with a status other than success
+        NotAllRetrieved         some instances did not come; the report says which, and why
+        KeyIgnored              a key of a query has no effect at the peer, and none here
+
+What breaks the protocol raises `dcm.errors.RemoteProtocolError` or `LocalProtocolError`, as in `dcm.wire`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dcm.errors import DcmError
+
+if TYPE_CHECKING:
+    from dcm.net.outcome import RetrieveReport
+    from dcm.wire.status import Status
+
+
+class NetworkError(DcmError):
+    """Base of what goes wrong with one peer."""
+
+    def __init__(self, remote: str, doing: str, what: str, advice: str = "") -> None:
+        super().__init__(f"{remote}: {doing}: {what}" + (f" ({advice})" if advice else ""))
+        self.remote = remote
+        self.doing = doing
+        self.what = what
+
+
+class ConnectionFailed(NetworkError):  # noqa: N818 - reads as the sentence it is
+    """There is no TCP connection."""
+
+
+class TlsFailed(NetworkError):  # noqa: N818
+    """There is a TCP connection, but no TLS on it that both sides accept."""
+
+
+class TimedOut(NetworkError):  # noqa: N818
+    """Nothing happened within a time limit."""
+
+
+class AssociationRejected(NetworkError):  # noqa: N818
+    """The peer refused the association; `permanent` unless it may say yes later."""
+
+    def __init__(self, remote: str, what: str, advice: str, *, permanent: bool) -> None:
+        super().__init__(remote, "association", what, advice)
+        self.permanent = permanent
+
+
+class AssociationAborted(NetworkError):  # noqa: N818
+    """The peer ended the association at once."""
+
+
+class ConnectionLost(NetworkError):  # noqa: N818
+    """The TCP connection ended in the middle."""
+
+
+class NotAccepted(NetworkError):  # noqa: N818
+    """The peer accepted no presentation context for what was to be done."""
+
+
+class OperationFailed(NetworkError):  # noqa: N818
+    """The peer answered with a failure, or was cancelled; `status` is what it said."""
+
+    def __init__(self, remote: str, doing: str, status: Status, comment: str | None) -> None:
+        words = str(status) + (f": {comment}" if comment else "")
+        super().__init__(remote, doing, words)
+        self.status = status
+
+
+class KeyIgnored(NetworkError):  # noqa: N818
+    """The peer neither filters by a key of a query nor says anything of it: nobody knows what matches."""
+
+    def __init__(self, remote: str, keyword: str) -> None:
+        super().__init__(
+            remote, "query", f"it says nothing of {keyword}, so what matches is not known",
+            f"leave {keyword} out",
+        )  # fmt: skip
+        self.keyword = keyword
+
+
+class NotAllRetrieved(NetworkError):  # noqa: N818
+    """Some of the instances that were asked for did not come; `report` says why."""
+
+    def __init__(self, remote: str, report: RetrieveReport) -> None:
+        lost = [result for result in report.results if not result.stored]
+        words = f"{len(lost)} instances did not come" if lost else "not all instances are known"
+        why = lost[0].words if lost else report.trouble
+        super().__init__(remote, "retrieve", f"{words}: {why}")
+        self.report = report

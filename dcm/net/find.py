@@ -1,0 +1,176 @@
+"""C-FIND as SCU (PS3.4 Annex C, and Annex K for worklists): identifiers go out, answers come in."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from functools import cached_property
+from types import TracebackType
+from typing import Final, Self
+
+from dcm.data.identifier import read_identifier, write_identifier
+from dcm.data.match import Attributes, Value
+from dcm.frozen import Frozen
+from dcm.net.association import Association
+from dcm.net.cancel import cancel
+from dcm.net.errors import AssociationAborted, ConnectionLost, NotAccepted, OperationFailed
+from dcm.net.limits import TimeLimits
+from dcm.net.node import DcmNode
+from dcm.wire import (
+    AcceptedContext,
+    CFindRQ,
+    CFindRSP,
+    Command,
+    DataFragment,
+    PresentationContextRQ,
+    StatusClass,
+    describe,
+)
+
+PATIENT_ROOT_FIND: Final = "1.2.840.10008.5.1.4.1.2.1.1"
+STUDY_ROOT_FIND: Final = "1.2.840.10008.5.1.4.1.2.2.1"
+WORKLIST_FIND: Final = "1.2.840.10008.5.1.4.31"
+NATIVE: Final = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
+
+_PERFORMED: Final = logging.getLogger("dcm.net.performed_queries")  # each can be left out of a log
+_RESPONSES: Final = logging.getLogger("dcm.net.query_responses")
+
+
+class Answer(Frozen):
+    """A match as it came: the encoded data set, decoded only when asked."""
+
+    data: bytes
+    transfer_syntax_uid: str
+
+    @cached_property
+    def attributes(self) -> dict[str, Value]:
+        """The values by keyword."""
+        return read_identifier(self.data, self.transfer_syntax_uid)
+
+
+class Finder:
+    """Queries one after the other on one association, while its block runs.
+
+    `models`: the information models that would do, the preferred one first. A peer that ended the association
+    between two queries, as many do after some silence, is asked for a new one.
+    """
+
+    def __init__(
+        self, local: DcmNode, remote: DcmNode, models: Sequence[str], limits: TimeLimits
+    ) -> None:
+        self._local: Final = local
+        self._remote: Final = remote
+        self._models: Final = models
+        self._limits: Final = limits
+        self._association: Association | None = None
+        self._used = False
+
+    async def __aenter__(self) -> Self:
+        await self._connect()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._association is not None:
+            await self._association.__aexit__(kind, error, traceback)
+
+    @property
+    def model(self) -> str:
+        """The first of the models that the peer accepted. Raises `NotAccepted`."""
+        return self._context().abstract_syntax
+
+    async def find(self, identifier: Attributes) -> AsyncGenerator[Answer, None]:
+        """Give the matches as they come.
+
+        Raises `NetworkError`: `OperationFailed` where the peer ends with anything but success. Who stops
+        early and closes the generator cancels the query.
+        """
+        try:
+            async with aclosing(self._answers(identifier)) as answers:
+                async for answer in answers:
+                    yield answer
+        except _Stale:
+            await self._connect()
+            async with aclosing(self._answers(identifier)) as answers:
+                async for answer in answers:
+                    yield answer
+
+    async def _connect(self) -> None:
+        if self._association is not None:
+            await self._association.abort()
+        contexts = [
+            PresentationContextRQ(2 * place + 1, model, NATIVE)
+            for place, model in enumerate(self._models)
+        ]
+        self._association = await Association.request(
+            self._local, self._remote, contexts, limits=self._limits
+        )
+        self._association.doing = "C-FIND"
+        self._used = False
+
+    def _context(self) -> AcceptedContext:
+        assert self._association is not None, "the block of the finder has not begun"
+        for model in self._models[:-1]:
+            try:
+                return self._association.context(model)
+            except NotAccepted:
+                continue
+        return self._association.context(self._models[-1])
+
+    async def _answers(self, identifier: Attributes) -> AsyncGenerator[Answer, None]:
+        context, association = self._context(), self._association
+        assert association is not None
+        message_id = association.next_message_id()
+        request = CFindRQ(message_id=message_id, affected_sop_class_uid=context.abstract_syntax)
+        data = write_identifier(identifier, context.transfer_syntax)
+        used, self._used = self._used, True
+        _PERFORMED.debug("%s: C-FIND: %s", association.remote, identifier)
+        try:
+            await association.send(
+                Command(context.context_id, request),
+                DataFragment(context.context_id, data, last=True),
+            )
+            try:
+                response = await association.response(CFindRSP, message_id)
+            except (AssociationAborted, ConnectionLost) as error:
+                raise (_Stale(error) if used else error) from error
+            while (status := describe(response.status, CFindRSP)).kind is StatusClass.PENDING:
+                found = await association.data_set() if response.has_data_set else b""
+                answer = Answer(found, context.transfer_syntax)
+                if _RESPONSES.isEnabledFor(logging.DEBUG):
+                    _RESPONSES.debug("%s: %s", association.remote, answer.attributes)
+                yield answer
+                response = await association.response(CFindRSP, message_id)
+        except (GeneratorExit, asyncio.CancelledError):
+            await cancel(association, context.context_id, message_id)
+            raise
+        if response.has_data_set:
+            await association.data_set()
+        if status.kind is not StatusClass.SUCCESS:
+            raise OperationFailed(
+                association.remote, association.doing, status, response.error_comment
+            )
+
+
+class _Stale(Exception):  # noqa: N818 - internal
+    """The association, which was used before, had ended when the next query was sent."""
+
+
+async def find(
+    local: DcmNode,
+    remote: DcmNode,
+    identifier: Attributes,
+    limits: TimeLimits,
+    model: str = STUDY_ROOT_FIND,
+) -> AsyncGenerator[Answer, None]:
+    """Give the matches of one identifier as they come; see `Finder.find`."""
+    async with (
+        Finder(local, remote, [model], limits) as finder,
+        aclosing(finder.find(identifier)) as answers,
+    ):
+        async for answer in answers:
+            yield answer

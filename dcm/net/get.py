@@ -1,0 +1,99 @@
+"""C-GET as SCU (PS3.4 C.4.3): the instances come on our own association, straight into files."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from typing import Final
+
+from dcm.data.identifier import write_identifier
+from dcm.data.match import Attributes
+from dcm.frozen import Frozen
+from dcm.net.association import Association
+from dcm.net.cancel import cancel
+from dcm.net.find import NATIVE
+from dcm.net.incoming import Folder, ReceivedInstance, receive
+from dcm.net.kinds import contexts_for, roles_for
+from dcm.net.limits import TimeLimits
+from dcm.net.node import DcmNode
+from dcm.net.suboperations import PATIENT_ROOT_GET, STUDY_ROOT_GET, SubOperations
+from dcm.wire import (
+    CGetRQ,
+    CGetRSP,
+    Command,
+    CStoreRQ,
+    DataFragment,
+    Message,
+    PresentationContextRQ,
+)
+
+_PENDING: Final = 0xFF00
+
+
+class NotKept(Frozen):
+    """An instance that was sent and could not be kept, and why."""
+
+    sop_instance_uid: str
+    words: str
+
+
+async def open_get(
+    local: DcmNode, remote: DcmNode, classes: Sequence[str], limits: TimeLimits
+) -> Association:
+    """Ask for an association on which instances of these SOP classes can be got; none: of the common ones."""
+    contexts = [
+        PresentationContextRQ(1, STUDY_ROOT_GET, NATIVE),
+        PresentationContextRQ(3, PATIENT_ROOT_GET, NATIVE),
+        *contexts_for(classes, first_id=5),
+    ]
+    association = await Association.request(
+        local, remote, contexts, roles_for(classes), limits=limits
+    )
+    association.doing = "C-GET"
+    return association
+
+
+async def get(
+    association: Association, identifier: Attributes, folder: Folder, model: str = STUDY_ROOT_GET
+) -> AsyncGenerator[ReceivedInstance | NotKept | SubOperations, None]:
+    """Give the instances as they come, each safe in its file, and at the end what the archive says of them.
+
+    Raises `NetworkError`; what came until then is there. Who stops early and closes the generator cancels.
+    """
+    context = association.context(model)
+    message_id = association.next_message_id()
+    request = CGetRQ(message_id=message_id, affected_sop_class_uid=model)
+    data = write_identifier(identifier, context.transfer_syntax)
+    try:
+        await association.send(
+            Command(context.context_id, request),
+            DataFragment(context.context_id, data, last=True),
+        )
+        while True:
+            command = await association.command()
+            if command is None:
+                raise association.broken("it released the association before it had answered")
+            if isinstance(command.message, CStoreRQ):
+                response, received = await receive(association, command, folder)
+                await association.send(Command(command.context_id, response))
+                yield received or NotKept(
+                    command.message.affected_sop_instance_uid, response.error_comment or ""
+                )
+                continue
+            if _is_plain_progress(command.message, message_id):
+                continue
+            progress = await SubOperations.read(association, command, CGetRSP, message_id)
+            if progress.last:
+                break
+    except (GeneratorExit, asyncio.CancelledError):
+        await cancel(association, context.context_id, message_id)
+        raise
+    yield progress
+
+
+def _is_plain_progress(message: Message, message_id: int) -> bool:
+    """Whether it says only that more is to come, as it does after each instance."""
+    return (
+        isinstance(message, CGetRSP)
+        and message.status == _PENDING
+        and message.message_id_being_responded_to == message_id
+        and not message.has_data_set
+    )

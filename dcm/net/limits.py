@@ -1,0 +1,24 @@
+"""How long to wait for what."""
+
+from dcm.errors import LocalProtocolError
+from dcm.frozen import Frozen, fields
+
+
+class TimeLimits(Frozen):
+    """Time limits in seconds, each for one kind of silence."""
+
+    connect: float = 10.0
+    """Until the TCP connection stands."""
+    association: float = 30.0
+    """Until the association is accepted or rejected; as acceptor, until it is asked for (ARTIM)."""
+    response: float = 60.0
+    """Without a byte from the peer while an answer is due, or while it takes no byte of ours."""
+    idle: float = 300.0
+    """As acceptor, without a byte between two messages."""
+    release: float = 5.0
+    """Until the peer answers a release, or closes the connection after an abort."""
+
+    def __post_init__(self) -> None:
+        for name in fields(type(self)):
+            if not getattr(self, name) > 0:
+                raise LocalProtocolError(f"the time limit {name} must be more than 0 seconds")

@@ -1,0 +1,113 @@
+"""What became of each instance that was to be sent or fetched."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from enum import Enum
+from typing import NamedTuple
+
+from dcm.frozen import Frozen
+
+
+class Outcome(Enum):
+    """What became of one instance."""
+
+    STORED = "stored"
+    WARNING = "stored, with a warning"
+    ALREADY_THERE = "already there"
+    FAILED = "failed"
+    NOT_TRIED = "not tried"
+
+
+class InstanceResult(NamedTuple):
+    """The outcome of one instance: `words` say why, and `status` is the peer's, if it gave one."""
+
+    path: str
+    sop_instance_uid: str
+    outcome: Outcome
+    words: str = ""
+    status: int | None = None
+
+    @property
+    def stored(self) -> bool:
+        """Whether it is where it should be now."""
+        return self.outcome in (Outcome.STORED, Outcome.WARNING, Outcome.ALREADY_THERE)
+
+
+class StoreReport(Frozen):
+    """The outcome of all instances, in the order in which they were given."""
+
+    results: Sequence[InstanceResult]
+
+    @property
+    def complete(self) -> bool:
+        """Whether the peer has all of them now."""
+        return all(result.stored for result in self.results)
+
+    def counts(self) -> Counter[Outcome]:
+        """Count the instances by outcome."""
+        return Counter(result.outcome for result in self.results)
+
+
+OnResult = Callable[[InstanceResult], object]
+
+
+class Results:
+    """Outcomes as they become known, by the number of the file; each is told at once to `told`."""
+
+    def __init__(self, told: OnResult | None = None) -> None:
+        self._found: dict[int, InstanceResult] = {}
+        self._told = told
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._found
+
+    def add(self, number: int, result: InstanceResult) -> None:
+        """Keep the one outcome of a file."""
+        assert number not in self._found
+        self._found[number] = result
+        if self._told is not None:
+            self._told(result)
+
+    def report(self) -> StoreReport:
+        """Give all, in the order in which the files were given."""
+        return StoreReport([self._found[number] for number in sorted(self._found)])
+
+
+class MoveReport:
+    """The outcome of all instances that an archive was to send to somebody else, as far as it tells.
+
+    trouble: what kept us from knowing all instances, if anything did.
+    """
+
+    def __init__(self) -> None:
+        self.results: list[InstanceResult] = []
+        self.trouble = ""
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and vars(other) == vars(self)
+
+    __hash__ = None  # type: ignore[assignment]  # it grows
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({vars(self)})"
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of them are where they should be now."""
+        return not self.trouble and all(result.stored for result in self.results)
+
+    def counts(self) -> Counter[Outcome]:
+        """Count the instances by outcome."""
+        return Counter(result.outcome for result in self.results)
+
+
+class RetrieveReport(MoveReport):
+    """The outcome of all instances that were to be fetched, in the order in which they became known.
+
+    `path` of a result is where the instance lies, or should. remarks: what else was odd: instances that came
+    though not asked for, or twice.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.remarks: list[str] = []

@@ -1,0 +1,123 @@
+"""Third-party moves: an archive sends instances to a destination that it knows, and tells how it went."""
+
+from collections.abc import Callable, Iterator
+from contextlib import aclosing
+from functools import partial
+from typing import Final, TypeAlias
+
+from dcm.data.match import Attributes
+from dcm.data.query_result import QueryResult
+from dcm.errors import RemoteProtocolError
+from dcm.net.errors import NetworkError
+from dcm.net.limits import TimeLimits
+from dcm.net.move import move_one, open_move
+from dcm.net.node import DcmNode
+from dcm.net.outcome import InstanceResult, MoveReport, Outcome
+from dcm.net.suboperations import (
+    PATIENT_ROOT_MOVE,
+    STUDY_ROOT_MOVE,
+    SubOperations,
+    accepted_model,
+    require_hope,
+)
+from dcm.net.tries import Tries
+from dcm.net.wanted import Request, batches, identifier_for, requests, whole_level
+
+OnProgress: TypeAlias = Callable[[SubOperations], object]
+
+_LIST_LENGTH: Final = 100
+
+
+async def move(
+    local: DcmNode,
+    remote: DcmNode,
+    limits: TimeLimits,
+    what: QueryResult | Attributes,
+    destination: str,
+    *,
+    on_progress: OnProgress | None = None,
+) -> MoveReport:
+    """Let `remote` send instances to the AE title `destination`; `on_progress` is given each response.
+
+    Where the archive says that some failed and not which, all of that request count as failed. Raises
+    `NetworkError` only where not even the first instances could be found out.
+    """
+    move = _Move(local, remote, limits, destination, on_progress)
+    begun, whole = False, whole_level(what)
+    try:
+        async with aclosing(batches(local, remote, limits, what)) as found:
+            async for batch in found:
+                begun = True
+                await move.batch([*requests(batch, batch, whole, _LIST_LENGTH)])
+    except (NetworkError, RemoteProtocolError) as error:
+        if not begun:
+            raise
+        move.report.trouble = str(error)
+    return move.report
+
+
+class _Move:
+    """One move, on as many associations as it takes."""
+
+    def __init__(
+        self,
+        local: DcmNode,
+        remote: DcmNode,
+        limits: TimeLimits,
+        destination: str,
+        on_progress: OnProgress | None,
+    ) -> None:
+        self.report: Final = MoveReport()
+        self._open: Final = partial(open_move, local, remote, limits)
+        self._destination: Final = destination
+        self._on_progress: Final = on_progress or (lambda _: None)
+
+    async def batch(self, waiting: list[Request]) -> None:
+        """Let all be sent; a request in whose middle the association failed is made again."""
+        tries, words, tried = Tries(), "", False
+        while waiting and tries.left:
+            before = len(waiting)
+            try:
+                async with await self._open() as association:
+                    model = accepted_model(association, STUDY_ROOT_MOVE, PATIENT_ROOT_MOVE)
+                    while waiting:
+                        tried = True
+                        identifier = identifier_for(waiting[0], patient=model == PATIENT_ROOT_MOVE)
+                        responses = move_one(association, identifier, self._destination, model)
+                        async with aclosing(responses):
+                            async for response in responses:
+                                self._on_progress(response)
+                        require_hope(association, response)
+                        self.report.results += _outcomes(waiting.pop(0), response)
+                        tried = False
+            except (NetworkError, RemoteProtocolError) as error:
+                words = str(error)
+                tries.count(progress=len(waiting) < before, error=error)
+                await tries.pause()
+        for request in waiting:
+            outcome = Outcome.FAILED if tried else Outcome.NOT_TRIED
+            self.report.results += _all(request, outcome, words)
+            tried = False
+
+
+def _outcomes(request: Request, last: SubOperations) -> Iterator[InstanceResult]:
+    """Give each instance its outcome by what the archive says of all."""
+    expected = len(request.instances)
+    if last.failed and last.sent == expected - last.failed == expected - len(last.failed_uids):
+        for each in request.instances:
+            failed = each.sop_instance_uid in last.failed_uids
+            outcome = Outcome.FAILED if failed else Outcome.STORED
+            words = last.words if failed else ""
+            yield InstanceResult("", each.sop_instance_uid, outcome, words)
+    elif last.words:
+        yield from _all(request, Outcome.FAILED, last.words)
+    elif last.sent is not None and last.sent < expected:
+        words = f"the archive sent {last.sent} of {expected} instances, and does not say which"
+        yield from _all(request, Outcome.FAILED, words)
+    else:
+        yield from _all(request, Outcome.STORED, "")
+
+
+def _all(request: Request, outcome: Outcome, words: str) -> Iterator[InstanceResult]:
+    for each in request.instances:
+        yield InstanceResult("", each.sop_instance_uid, outcome, words)

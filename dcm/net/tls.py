@@ -1,0 +1,123 @@
+"""TLS for associations (PS3.15 B.12): who must prove what to whom. The transport is in `tls_transport`.
+
+    mypacs = DcmNode("mypacs.org", "MYPACS", 2762, tls=Tls(ca="ca.pem"))
+    local = DcmNode("0.0.0.0", "LOCALAE", 2762, tls=Tls(certificate="we.pem", key="we.key"))
+
+OpenSSL is imported where it is used: most associations are without it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dcm.errors import DcmError
+from dcm.frozen import Frozen
+
+if TYPE_CHECKING:
+    import ssl
+
+
+class UnusableTls(DcmError):  # noqa: N818 - reads as the sentence it is
+    """A certificate, a key or a CA file that cannot be used."""
+
+
+class Tls(Frozen, secret=("passphrase",)):
+    """How a node is reached by TLS, or how a listener of ours is; the files are PEM.
+
+    ca: who issued the certificates of peers; without it, the system's authorities.
+    certificate, key: what we show: a listener always, towards others where they ask for it. The key may
+    stand in the certificate's file, and be encrypted with `passphrase`.
+    verify_host: whether a certificate must be for the host that we connect to.
+    require_certificate: whether a listener takes only peers with a certificate that `ca` issued.
+    """
+
+    ca: str | os.PathLike[str] | None = None
+    certificate: str | os.PathLike[str] | None = None
+    key: str | os.PathLike[str] | None = None
+    passphrase: str | None = None
+    verify_host: bool = True
+    require_certificate: bool = False
+
+    def to_connect(self, local: Tls | None = None) -> ssl.SSLContext:
+        """Make what a connection needs; where we have no certificate for this peer, show that of `local`.
+
+        The files are read each time: certificates are renewed while programs run. Raises `UnusableTls`.
+        """
+        import ssl  # noqa: PLC0415 - see above
+
+        context = _context(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = self.verify_host
+        self._trust(context)
+        shown = self if self.certificate or local is None else local
+        shown._show(context)  # noqa: SLF001 - it is one of us
+        return context
+
+    def to_listen(self) -> ssl.SSLContext:
+        """Make what a listener needs. Raises `UnusableTls`."""
+        import ssl  # noqa: PLC0415 - see above
+
+        if self.certificate is None:
+            raise UnusableTls("a listener with TLS needs a certificate and its key")
+        context = _context(ssl.PROTOCOL_TLS_SERVER)
+        context.num_tickets = 0  # a peer that closes with a ticket unread resets, and data is lost
+        if self.require_certificate:
+            context.verify_mode = ssl.CERT_REQUIRED
+            self._trust(context)
+        self._show(context)
+        return context
+
+    def _trust(self, context: ssl.SSLContext) -> None:
+        import ssl  # noqa: PLC0415 - see above
+
+        if self.ca is None:
+            context.load_default_certs(
+                ssl.Purpose.SERVER_AUTH
+                if context.protocol is ssl.PROTOCOL_TLS_CLIENT
+                else ssl.Purpose.CLIENT_AUTH
+            )
+            return
+        try:
+            context.load_verify_locations(self.ca)
+        except OSError as error:
+            raise UnusableTls(f"the CA file {os.fspath(self.ca)}: {_file_words(error)}") from error
+
+    def _show(self, context: ssl.SSLContext) -> None:
+        if self.certificate is None:
+            return
+        files = [os.fspath(each) for each in (self.certificate, self.key) if each is not None]
+        try:
+            for each in files:  # OpenSSL does not say which one is missing
+                Path(each).open("rb").close()
+            context.load_cert_chain(self.certificate, self.key, password=self._passphrase)
+        except OSError as error:
+            what = error.filename or " and ".join(files)
+            raise UnusableTls(f"certificate and key, {what}: {_file_words(error)}") from error
+
+    def _passphrase(self) -> str:
+        """Give the passphrase; without this OpenSSL would ask the terminal for it, and wait."""
+        if self.passphrase is None:
+            raise UnusableTls(f"the key {os.fspath(self.key or self.certificate or '')} is encrypted"
+                              " and there is no passphrase")  # fmt: skip
+        return self.passphrase
+
+
+def _context(protocol: int) -> ssl.SSLContext:
+    import ssl  # noqa: PLC0415 - see above
+
+    context = ssl.SSLContext(protocol)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # BCP 195
+    return context
+
+
+def _file_words(error: OSError) -> str:
+    import ssl  # noqa: PLC0415 - see above
+
+    if not isinstance(error, ssl.SSLError):
+        return os.strerror(error.errno or 0)
+    reason = (error.reason or "").lower().replace("_", " ")
+    known = {"key values mismatch": "the key is not that of the certificate"}
+    return known.get(
+        reason, reason or "no PEM file with what is needed, or not with this passphrase"
+    )

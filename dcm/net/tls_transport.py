@@ -1,0 +1,230 @@
+"""A `Transport` that encrypts; what it must prove to whom says `dcm.net.tls`.
+
+TLS runs in memory, between the association and the socket: so there is one way to read and write sockets,
+and the way without TLS knows nothing of it.
+"""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Iterable
+from typing import Final, cast
+
+from dcm.net.errors import TimedOut, TlsFailed
+from dcm.net.transport import RECEIVE_SIZE, Transport, connect
+from dcm.wire import Buffer
+
+_AT_ONCE: Final = 1 << 18  # bytes that are encrypted before they are written
+_FAREWELL: Final = 1.0  # seconds for the peer to read why we refuse
+_HANDSHAKE: Final = "TLS handshake"
+
+
+class TlsTransport(Transport):
+    """A `Transport` whose bytes are encrypted on their way; made by `connect_tls` and `accept_tls`."""
+
+    encrypted = True
+
+    def __init__(
+        self, connected: socket.socket, context: ssl.SSLContext, remote: str, host: str | None
+    ) -> None:
+        super().__init__(connected)
+        self._remote: Final = remote
+        self._incoming: Final = ssl.MemoryBIO()
+        self._outgoing: Final = ssl.MemoryBIO()
+        self._tls: Final = context.wrap_bio(
+            self._incoming, self._outgoing, server_side=host is None, server_hostname=host
+        )
+        self._plain: Final = memoryview(bytearray(RECEIVE_SIZE))
+        self._failure: ssl.SSLError | None = None
+        self._ended = False
+
+    async def handshake(self, within: float) -> None:
+        """Agree with the peer, for whom this may take so many seconds. Raises `NetworkError`."""
+        try:
+            async with asyncio.timeout(within):
+                await self._shake_hands()
+        except TimeoutError:
+            raise TimedOut(self._remote, _HANDSHAKE, f"it did not end within {within:g} s",
+                           "does it speak TLS on this port?") from None  # fmt: skip
+        except ssl.SSLError as error:
+            await self._refuse()
+            raise self._failed(error) from error
+        except OSError as error:
+            words, advice = "it closed the connection", "does it speak TLS on this port?"
+            raise TlsFailed(self._remote, _HANDSHAKE, words, advice) from error
+
+    async def _shake_hands(self) -> None:
+        while True:
+            try:
+                self._tls.do_handshake()
+            except ssl.SSLWantReadError:
+                await self._flush(None)
+                self._feed(await super().receive(None))
+            else:
+                await self._flush(None)
+                return
+
+    async def _refuse(self) -> None:
+        """Let the peer read why, as `Association.abort` does."""
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(_FAREWELL):
+                await self._flush(None)
+                super().finish()
+                while await super().receive(None):
+                    pass
+
+    async def send(self, buffers: Iterable[Buffer], within: float | None) -> None:
+        """Write all buffers; small ones share a record. Raises as `Transport.send` does."""
+        gathered: list[Buffer] = []
+        size = 0
+        for buffer in buffers:
+            view = memoryview(buffer)
+            for at in range(0, len(view), _AT_ONCE):
+                piece = view[at : at + _AT_ONCE]
+                if size + len(piece) > _AT_ONCE:
+                    await self._encrypt(gathered, within)
+                    gathered, size = [], 0
+                gathered.append(piece)
+                size += len(piece)
+        await self._encrypt(gathered, within)
+
+    async def _encrypt(self, gathered: list[Buffer], within: float | None) -> None:
+        if self._failure is not None or self._ended:
+            raise BrokenPipeError("the peer has ended TLS")
+        if gathered:
+            self._tls.write(b"".join(gathered))
+        await self._flush(within)
+
+    async def _flush(self, within: float | None) -> None:
+        if self._outgoing.pending:
+            await super().send([self._outgoing.read()], within)
+
+    async def receive(self, within: float | None) -> memoryview:
+        """Give what has arrived, as `Transport.receive` does. Raises `TlsFailed` too."""
+        while True:
+            count = self._decrypt()
+            if count or self._ended:
+                return self._plain[:count]
+            if self._failure is not None:
+                failure, self._ended = self._failure, True
+                raise self._failed(failure) from failure
+            self._feed(await super().receive(within))
+
+    def _feed(self, data: memoryview) -> None:
+        if data:
+            self._incoming.write(data)
+        else:
+            self._incoming.write_eof()
+
+    def _decrypt(self) -> int:
+        """Decrypt all that is here; how many bytes of `_plain` it fills."""
+        filled = 0
+        try:
+            while filled < len(self._plain) and not self._ended:
+                into = self._plain[filled:]
+                count = cast("int", self._tls.read(len(into), into))  # bytes only without `into`
+                filled += count
+                self._ended = not count
+        except ssl.SSLWantReadError:
+            pass
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+            self._ended = True  # without a close_notify too: DICOM knows itself where it ends
+        except ssl.SSLError as error:
+            self._failure = self._failure or error
+        return filled
+
+    def finish(self) -> None:
+        """Say that nothing more will be written."""
+        self._say_goodbye()
+        super().finish()
+
+    def close(self) -> None:
+        """Close the connection; what was written still goes out."""
+        self._say_goodbye()
+        super().close()
+
+    def _say_goodbye(self) -> None:
+        with contextlib.suppress(OSError):  # it wants to wait for the peer's, and we do not
+            self._tls.unwrap()
+        with contextlib.suppress(OSError):
+            self._socket.send(self._outgoing.read())
+
+    def _failed(self, error: ssl.SSLError) -> TlsFailed:
+        doing = _HANDSHAKE if self._tls.version() is None else "TLS"
+        return TlsFailed(self._remote, doing, *_words(error))
+
+
+async def connect_tls(
+    host: str, port: int, context: ssl.SSLContext, remote: str, within: float
+) -> TlsTransport:
+    """Agree on TLS over a new connection; TCP and TLS have `within` seconds each.
+
+    Raises `NetworkError` for TLS, and what `connect` raises for TCP.
+    """
+    async with asyncio.timeout(within):
+        connected = await connect(host, port)
+    return await _agreed(connected, context, remote, host, within)
+
+
+async def accept_tls(
+    taken: socket.socket, context: ssl.SSLContext, remote: str, within: float
+) -> TlsTransport:
+    """Agree on TLS over a connection that was taken. Raises `NetworkError`."""
+    return await _agreed(taken, context, remote, None, within)
+
+
+async def _agreed(
+    connected: socket.socket, context: ssl.SSLContext, remote: str, host: str | None, within: float
+) -> TlsTransport:
+    transport = TlsTransport(connected, context, remote, host)
+    try:
+        await transport.handshake(within)
+    except BaseException:
+        transport.close()
+        raise
+    return transport
+
+
+_ALERT: Final = "_ALERT_"
+_ADVICE_BY_ALERT: Final = {
+    "certificate required": "give a certificate and key that it trusts",
+    "handshake failure": "give a certificate and key that it trusts, or look which ciphers it takes",
+    "unknown ca": "give a certificate from a CA that it trusts",
+    "bad certificate": "give a certificate that it trusts",
+    "certificate unknown": "give a certificate that it trusts",
+    "certificate expired": "renew our certificate",
+    "protocol version": "it is too old: TLS 1.2 is needed at least",
+}
+_ADVICE_BY_VERIFICATION: Final = {
+    9: "look at the clocks on both sides",
+    10: "it must be renewed by its owner, or the clock here is wrong",
+    18: "name the certificate itself as ca if you trust it",
+    19: "name the CA that issued it as ca",
+    20: "name the CA that issued it as ca",
+    62: "use a name that it is for, or set verify_host to false",
+    64: "use a name that it is for, or set verify_host to false",
+}
+_NO_TLS: Final = frozenset(
+    ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "HTTPS_PROXY_REQUEST", "UNKNOWN_PROTOCOL",
+     "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE", "BAD_RECORD_TYPE", "UNEXPECTED_MESSAGE")
+)  # fmt: skip
+
+
+def _words(error: ssl.SSLError) -> tuple[str, str]:
+    """Say what OpenSSL met, and what to try."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        advice = _ADVICE_BY_VERIFICATION.get(error.verify_code, "")
+        words = error.verify_message.rstrip(".")
+        return f"its certificate is not accepted: {words}", advice
+    reason = error.reason or ""
+    if _ALERT in reason:
+        alert = reason.partition(_ALERT)[2].lower().replace("_", " ")
+        return f"it refuses: {alert}", _ADVICE_BY_ALERT.get(alert, "")
+    if reason in _NO_TLS:
+        return "what it says is not TLS", "does it speak TLS on this port?"
+    if isinstance(error, ssl.SSLEOFError):
+        return "it closed the connection", "does it speak TLS on this port?"
+    if reason == "PEER_DID_NOT_RETURN_A_CERTIFICATE":
+        return "it shows no certificate", "it must have one that our ca issued"
+    return reason.lower().replace("_", " ") or str(error), ""

@@ -1,0 +1,177 @@
+"""The seven PDUs (PS3.8 9.3), as frozen values that check themselves.
+
+type  PDU               class
+01H   A-ASSOCIATE-RQ    AssociateRQ
+02H   A-ASSOCIATE-AC    AssociateAC
+03H   A-ASSOCIATE-RJ    AssociateRJ
+04H   P-DATA-TF         PDataTF
+05H   A-RELEASE-RQ      ReleaseRQ
+06H   A-RELEASE-RP      ReleaseRP
+07H   A-ABORT           Abort
+"""
+
+from typing import ClassVar, Final, TypeVar
+
+from dcm.errors import LocalProtocolError
+from dcm.frozen import Frozen
+from dcm.wire.items import PresentationContextAC, PresentationContextRQ, RawItem
+from dcm.wire.user_items import MaximumLength, UserItem
+from dcm.wire.values import Buffer, check_ae_title, check_context_id, check_number, check_uid
+
+DICOM_APPLICATION_CONTEXT: Final = "1.2.840.10008.3.1.1.1"
+"""The one application context name of DICOM (PS3.7 A.2.1)."""
+
+_USUAL_MAXIMUM_LENGTH: Final = 16384
+
+Item = TypeVar("Item", bound=UserItem)
+
+
+class PDV(Frozen):
+    """A presentation data value: a fragment of a message, with its control header (PS3.8 9.3.5.1, E.2)."""
+
+    context_id: int
+    command: bool
+    last: bool
+    data: Buffer
+
+    def __post_init__(self) -> None:
+        check_context_id(self.context_id)
+        check_number("length of a PDV", len(self.data) + 2, 32)
+
+
+class _Associate(Frozen, kw_only=True):
+    """What A-ASSOCIATE-RQ and -AC have in common."""
+
+    called_ae_title: str
+    calling_ae_title: str
+    user_information: tuple[UserItem, ...]
+    application_context_name: str = DICOM_APPLICATION_CONTEXT
+    protocol_version: int = 1
+    other_items: tuple[RawItem, ...] = ()
+    reserved: bytes = bytes(32)
+    """Bytes 43 to 74: never tested, and sent back by the acceptor as they came (PS3.8 9.3.3)."""
+
+    def __post_init__(self) -> None:
+        if len(self.reserved) != 32:
+            raise LocalProtocolError("the reserved field of an association has 32 bytes")
+        check_uid("application context name", self.application_context_name)
+        check_number("protocol version", self.protocol_version, 16)
+
+    def items(self, kind: type[Item]) -> tuple[Item, ...]:
+        """Give the user information of one kind."""
+        return tuple(item for item in self.user_information if isinstance(item, kind))
+
+    @property
+    def maximum_length(self) -> int:
+        """The largest PDU length of a P-DATA-TF that its sender wants; 0: any.
+
+        The standard demands the item (PS3.8 D.1); without it the usual 16384 is taken, to be careful.
+        """
+        found = self.items(MaximumLength)
+        return found[0].length if found else _USUAL_MAXIMUM_LENGTH
+
+
+class AssociateRQ(_Associate, kw_only=True):
+    """A-ASSOCIATE-RQ: the requestor asks for an association (PS3.8 9.3.2)."""
+
+    TYPE: ClassVar[int] = 1
+    NAME: ClassVar[str] = "A-ASSOCIATE-RQ"
+    presentation_contexts: tuple[PresentationContextRQ, ...]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_ae_title("called AE title", self.called_ae_title)
+        check_ae_title("calling AE title", self.calling_ae_title)
+        if not self.presentation_contexts:
+            raise LocalProtocolError("an association needs at least one presentation context")
+        _check_unique(self.presentation_contexts)
+
+
+class AssociateAC(_Associate, kw_only=True):
+    """A-ASSOCIATE-AC: the acceptor agrees (PS3.8 9.3.3).
+
+    The AE titles are those of the request, sent back. They are not tested when received: what is no AE title
+    is read as an empty text.
+    """
+
+    TYPE: ClassVar[int] = 2
+    NAME: ClassVar[str] = "A-ASSOCIATE-AC"
+    presentation_contexts: tuple[PresentationContextAC, ...]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for what, title in (("called", self.called_ae_title), ("calling", self.calling_ae_title)):
+            if title:
+                check_ae_title(f"{what} AE title", title)
+        _check_unique(self.presentation_contexts)
+
+
+class AssociateRJ(Frozen):
+    """A-ASSOCIATE-RJ: the acceptor refuses (PS3.8 9.3.4); `status.rejection` puts it into words."""
+
+    TYPE: ClassVar[int] = 3
+    NAME: ClassVar[str] = "A-ASSOCIATE-RJ"
+    result: int
+    source: int
+    reason: int
+
+    def __post_init__(self) -> None:
+        for what in ("result", "source", "reason"):
+            check_number(f"{what} of a rejection", getattr(self, what), 8)
+
+
+class PDataTF(Frozen):
+    """P-DATA-TF: fragments of a message (PS3.8 9.3.5).
+
+    For bulk data there is `fragment`, which does not copy it.
+    """
+
+    TYPE: ClassVar[int] = 4
+    NAME: ClassVar[str] = "P-DATA-TF"
+    pdvs: tuple[PDV, ...]
+
+    def __post_init__(self) -> None:
+        if not self.pdvs:
+            raise LocalProtocolError("a P-DATA-TF carries at least one PDV")
+
+
+class ReleaseRQ(Frozen):
+    """A-RELEASE-RQ: its sender has nothing more to say (PS3.8 9.3.6)."""
+
+    TYPE: ClassVar[int] = 5
+    NAME: ClassVar[str] = "A-RELEASE-RQ"
+
+
+class ReleaseRP(Frozen):
+    """A-RELEASE-RP: the association is released (PS3.8 9.3.7)."""
+
+    TYPE: ClassVar[int] = 6
+    NAME: ClassVar[str] = "A-RELEASE-RP"
+
+
+class Abort(Frozen):
+    """A-ABORT: the association is over at once (PS3.8 9.3.8); `status.abortion` puts it into words."""
+
+    TYPE: ClassVar[int] = 7
+    NAME: ClassVar[str] = "A-ABORT"
+    source: int = 0
+    reason: int = 0
+
+    def __post_init__(self) -> None:
+        check_number("source of an abort", self.source, 8)
+        check_number("reason of an abort", self.reason, 8)
+
+
+PDU = AssociateRQ | AssociateAC | AssociateRJ | PDataTF | ReleaseRQ | ReleaseRP | Abort
+
+NAMES: Final = {
+    kind.TYPE: kind.NAME
+    for kind in (AssociateRQ, AssociateAC, AssociateRJ, PDataTF, ReleaseRQ, ReleaseRP, Abort)
+}
+
+
+def _check_unique(
+    contexts: tuple[PresentationContextRQ, ...] | tuple[PresentationContextAC, ...],
+) -> None:
+    if len({context.context_id for context in contexts}) < len(contexts):
+        raise LocalProtocolError("two presentation contexts have the same ID")

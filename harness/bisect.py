@@ -1,0 +1,78 @@
+"""Where a case begins to fail, among servers in order: the oldest first, or the one that is trusted most."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.errors import ConfigError
+from harness.report.load import Run
+
+Verdict = Literal["good", "bad", "unclear"]
+
+RELEASES = ("bullseye", "bookworm", "trixie", "testing")
+"""Of Debian, in order."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A server on which the case ran, or on which it could not: `said` tells what came of it."""
+
+    spec: str
+    run: Run | None
+    verdict: Verdict
+    said: str
+
+
+def in_order(good: str, bad: str, between: Sequence[str]) -> list[str]:
+    """Give the servers to look at; what lies between two releases of Debian is known without being named."""
+    if between:
+        return [good, *between, bad]
+    product, _, first = good.partition(":")
+    _, _, last = bad.partition(":")
+    if bad.startswith(f"{product}:") and {first, last} <= set(RELEASES):
+        begin, end = RELEASES.index(first), RELEASES.index(last)
+        step = 1 if begin < end else -1
+        inner = RELEASES[begin + step : end : step]
+        return [good, *(f"{product}:{release}" for release in inner), bad]
+    return [good, bad]
+
+
+def bisect(specs: Sequence[str], attempt: Callable[[str], Tried]) -> tuple[Tried, Tried]:
+    """Find two neighbours of which the first is good and the second bad.
+
+    Where the case could not run, it says nothing: such servers are passed over. Raises ConfigError where
+    the ends are not as they were said to be.
+    """
+    good, bad = (_as_said(attempt(specs[at]), said) for at, said in ((0, "good"), (-1, "bad")))
+    between = list(specs[1:-1])
+    while between:
+        middle = len(between) // 2
+        tried = attempt(between[middle])
+        if tried.verdict == "good":
+            good, between = tried, between[middle + 1 :]
+        elif tried.verdict == "bad":
+            bad, between = tried, between[:middle]
+        else:
+            del between[middle]
+    return good, bad
+
+
+def _as_said(tried: Tried, said: str) -> Tried:
+    if tried.verdict != said:
+        raise ConfigError(f"{tried.spec} is not {said}, as --{said} says: {tried.said}")
+    return tried
+
+
+def judged(spec: str, run: Run | None, trouble: str | None) -> Tried:
+    """Say what a run of the case on one server shows."""
+    if run is None or not run.cases:
+        return Tried(spec, run, "unclear", trouble or "the case did not run")
+    outcomes = {case.outcome for case in run.cases}
+    failed = next((case for case in run.cases if case.outcome in ("failed", "known")), None)
+    if failed is not None:
+        why = failed.failure.message if failed.failure else failed.reason
+        return Tried(spec, run, "bad", f"{run.server}: {failed.full_id} {failed.outcome}: {why}")
+    verdict: Verdict = "good" if outcomes == {"passed"} else "unclear"
+    why = next((case.why for case in run.cases if case.outcome != "passed"), None)
+    said = ", ".join(sorted(outcomes))
+    return Tried(spec, run, verdict, f"{run.server}: {said}{f': {why}' if why else ''}")

@@ -1,0 +1,91 @@
+"""`harness cases`: the cases without running them, for people or as JSON."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import HarnessError
+from harness.plugin.outcome import suite_of
+from harness.plugin.selecting import case_key, cases_of
+from harness.suites import suites_folder
+
+
+class _Collector:
+    """A pytest plugin that keeps what was collected."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, dict[str, Any]] = {}
+        self.keys: list[str] = []
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        for item, info in cases_of(session.items):
+            name = getattr(item, "originalname", None) or item.name
+            entry = self.found.setdefault(
+                info.id,
+                {
+                    "id": info.id,
+                    "name": name,
+                    "suite": suite_of(item),
+                    "ref": info.ref,
+                    "level": info.level,
+                    "needs": [str(need) for need in info.needs],
+                    "covers": list(info.covers),
+                    "runs": 0,
+                },
+            )
+            entry["runs"] += 1
+            self.keys.append(case_key(item, info))
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print the cases; with names or patterns only these."""
+    parser = argparse.ArgumentParser(
+        prog="harness cases", description="List the cases without running them."
+    )
+    parser.add_argument("case", nargs="*", help="an id, a pattern or a name; all cases without it")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--folder", default=None, help="a folder of suites (default: our own)")
+    given = parser.parse_args(argv)
+    found = _collect(given.folder or str(suites_folder()), given.case).found.values()
+    cases = sorted(found, key=lambda each: (each["suite"], each["id"]))
+    if given.json:
+        print(json.dumps(cases, indent=2))
+    else:
+        print(_table(cases))
+    return 0
+
+
+def collected(folder: Path | None = None) -> list[str]:
+    """Give every run of every case by its id, with parameters. Raises HarnessError where that fails."""
+    return _collect(str(folder or suites_folder()), ()).keys
+
+
+def _collect(folder: str, asked: Sequence[str]) -> _Collector:
+    collector = _Collector()
+    options = ["--collect-only", "-p", "no:terminal", "-p", "no:cacheprovider"]
+    status = pytest.main(
+        [folder, *options, *(f"--case={each}" for each in asked)], plugins=[collector]
+    )
+    if status != pytest.ExitCode.OK:
+        raise HarnessError(
+            f"the suites in {folder} could not be collected; `pytest {folder} --co` says why"
+        )
+    return collector
+
+
+def _table(cases: Sequence[dict[str, Any]]) -> str:
+    lines = []
+    suite = None
+    for each in cases:
+        if each["suite"] != suite:
+            suite = each["suite"]
+            lines.append(f"{suite}")
+        times = f" x{each['runs']}" if each["runs"] > 1 else ""
+        needs = f"  needs {', '.join(each['needs'])}" if each["needs"] else ""
+        lines.append(f"  {each['id']:12}{each['name']}{times}  [{each['ref']}]{needs}")
+    lines.append(f"{len(cases)} cases")
+    return "\n".join(lines)

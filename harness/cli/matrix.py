@@ -1,0 +1,150 @@
+"""`harness matrix`: the same cases on several servers, and one page of them."""
+
+import argparse
+import itertools
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.cli.run import chosen
+from harness.errors import ConfigError
+from harness.matrix import page, record
+from harness.matrix.model import Column, Matrix, columns, make_matrix
+from harness.matrix.progress import shown
+from harness.matrix.running import Ended, run_all
+from harness.matrix.share import cores, free_memory, share
+from harness.report.load import load
+from harness.report.terminal import shown_path
+from harness.report.text import seconds
+from harness.servers.registry import listing, product
+
+DESCRIPTION = """Run the same cases on several servers, some at once, and make one page of what came of it:
+cases x servers, differences first. Run folders that exist become columns of the page as they are."""
+EPILOG = """What is no option of this command goes to `harness run`, for each server the same: CASE comes
+first (an id, a pattern, a test's name), then pytest's arguments, such as -k, --profile, -n.
+
+{listing}
+
+examples:
+  harness matrix --server orthanc:bookworm --server orthanc:trixie --server dcmqrscp
+  harness matrix 'CFIND-*' --server orthanc --server qrscp
+  harness matrix runs/latest --server image:orthancteam/orthanc:25.8.1
+  harness matrix runs/20261122-094103-orthanc-1.10.1 runs/20261123-101500-orthanc-1.12.6
+
+The exit code is 0 when all is well, 1 when a server did not run or a case failed, 2 for wrong use and
+after an interruption."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run what is to be run, write matrix.html and matrix.json; 1 if anything failed."""
+    words = list(itertools.takewhile(lambda each: not each.startswith("-"), argv))
+    given, rest = _parser().parse_known_args(list(argv[len(words) :]))
+    runs = [word for word in words if Path(word, "run.json").is_file()]
+    cases = [word for word in words if word not in runs]
+    if not given.server and (rest or cases or not runs):
+        wrong = [*cases, *rest]
+        raise ConfigError(
+            f"{' '.join(wrong)}: no run folder; name servers to run cases on, as in --server orthanc"
+            if wrong
+            else "name servers (--server orthanc --server qrscp) or run folders; --help tells more"
+        )
+    path = given.output or given.runs / "matrix.html"
+    if path.suffix == ".json":
+        raise ConfigError(f"-o {path}: the JSON has that name; call the page {path.stem}.html")
+    earlier = [Ended(None, load(Path(each)), None) for each in runs]
+    for spec in given.server:
+        product(spec.partition(":")[0])  # a name that is no server's is wrong use, and costs no run
+    paths = [word for word in cases if Path(word.partition("::")[0]).exists()]
+    named = [f"--case={word}" for word in cases if word not in paths]
+    ended, interrupted = _run(given, [*paths, *named, *rest])
+    if given.server and all(each.run is None for each in ended):
+        for each in ended:
+            print(f"{each.asked}: {each.trouble}", file=sys.stderr)
+        return 2
+    found = columns([(each.asked, each.run, each.trouble) for each in (*earlier, *ended)])
+    matrix = make_matrix(found)
+    _write(matrix, path)
+    print("\n".join(_summary(matrix, path)))
+    return 2 if interrupted else int(matrix.judgement != "good")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="harness matrix",
+        usage="harness matrix [RUN ...] [CASE ...] [--server SPEC ...] [options] [pytest arguments]",
+        description=DESCRIPTION,
+        epilog=EPILOG.format(listing=listing().replace("--remote", "--server")),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--server", action="append", default=[], metavar="SPEC",
+        help="a server to run the cases on, as --remote of `harness run` has it; repeatable",
+    )  # fmt: skip
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs"), metavar="DIR",
+        help="where run folders are written (default: runs)",
+    )  # fmt: skip
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="PAGE",
+        help="the page (default: matrix.html where run folders are); its JSON stands beside it",
+    )  # fmt: skip
+    parser.add_argument(
+        "--jobs", type=_number, metavar="N",
+        help="so many servers at once (default: as many as cores and memory allow)",
+    )  # fmt: skip
+    return parser
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number of runs: 1 or more")
+    return int(text)
+
+
+def _run(given: argparse.Namespace, arguments: Sequence[str]) -> tuple[list[Ended], bool]:
+    """Run the cases on each server."""
+    if not given.server:
+        return [], False
+    allowed = share(len(given.server), given.jobs, cores(), free_memory())
+    workers = _workers(arguments, allowed.workers)
+    asked = [
+        (spec, [*arguments, "--remote", spec, "--runs", str(given.runs), *workers])
+        for spec in given.server
+    ]
+    with shown() as show:
+        return run_all(asked, allowed.jobs, show)
+
+
+def _workers(arguments: Sequence[str], number: int) -> list[str]:
+    """Give each run its share; one worker alone, or a selection of cases, needs no process of its own."""
+    if chosen(arguments, "-n", "--numprocesses", "--dist"):
+        return []
+    alone = number == 1 or chosen(arguments, "-k", "--case")
+    return ["-n", "0" if alone else str(number)]
+
+
+def _write(matrix: Matrix, path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        page.write(matrix, path)
+        record.write(matrix, path.with_suffix(".json"))
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be written: {error.strerror}; name another with -o"
+        ) from error
+
+
+def _summary(matrix: Matrix, path: Path) -> list[str]:
+    """Say what came of each server, and where the page is."""
+    lines = [f"{each.letter}  {_line(each)}" for each in matrix.columns]
+    return [*lines, matrix.verdict, f"page  {shown_path(path)}"]
+
+
+def _line(column: Column) -> str:
+    asked = f" ({column.asked_as})" if column.asked_as else ""
+    if column.run is None or column.trouble:
+        return f"{column.name}{asked}: {column.trouble}"
+    counts = ", ".join(f"{number} {outcome}" for outcome, number in column.run.counts.items())
+    ending = ", interrupted" if column.run.interrupted else ""
+    return f"{column.name}{asked}: {counts or 'no case'}{ending}, in {seconds(column.run.duration)}"

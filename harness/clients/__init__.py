@@ -1,0 +1,1 @@
+"""How cases speak with servers: REST, DICOMweb, DIMSE by pynetdicom, dcmtk's programs."""

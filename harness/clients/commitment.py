@@ -1,0 +1,117 @@
+"""Storage commitment as its user sees it (PS3.4 J.3): a request, then a report on whichever association."""
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+from pynetdicom import AE, evt
+from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPushModelInstance
+
+from harness.clients.dimse import NATIVE, Dimse
+from harness.model import AETitle, Endpoint
+from harness.waiting import wait_until
+
+SUCCESS = 0x0000
+Reference = tuple[str, str]
+"""SOP class and instance."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """An N-EVENT-REPORT (PS3.4 Table J.3-2): what was committed to, and what was not and why."""
+
+    event_type: int
+    transaction_uid: str
+    committed: list[Reference]
+    failed: dict[Reference, int]
+
+
+class CommitmentScu:
+    """Asks for commitment and hears the reports; a context manager that listens meanwhile."""
+
+    def __init__(self, ae_title: AETitle, time_limit: float) -> None:
+        self.ae_title = ae_title
+        self.time_limit = time_limit
+        self._lock = threading.Lock()
+        self._reports: list[Report] = []
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it listens."""
+        host, port = self._server.server_address
+        return Endpoint(host, port)
+
+    def __enter__(self) -> Self:
+        entity = AE(ae_title=self.ae_title)
+        # Who reports proposes to be the SCP of an association that it requests (PS3.4 J.3.3.1.3).
+        entity.add_supported_context(
+            StorageCommitmentPushModel, list(NATIVE), scu_role=False, scp_role=True
+        )
+        self._server = entity.start_server(
+            ("127.0.0.1", 0), block=False, evt_handlers=[self._hearing]
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+
+    def ask(self, dimse: Dimse, transaction_uid: str, references: Iterable[Reference]) -> int:
+        """Send the request as an N-ACTION, and give the status of its response."""
+        information = Dataset()
+        information.TransactionUID = transaction_uid
+        information.ReferencedSOPSequence = Sequence(map(_referenced, references))
+        contexts = [(StorageCommitmentPushModel, NATIVE)]
+        with dimse.associate(contexts, handlers=[self._hearing]) as association:
+            response, _ = association.send_n_action(
+                information, 1, StorageCommitmentPushModel, StorageCommitmentPushModelInstance
+            )
+        assert "Status" in response, "the N-ACTION was not answered"
+        return int(response.Status)
+
+    def reports(self, count: int) -> list[Report]:
+        """Wait until `count` reports have come, and give them."""
+        wait_until(
+            lambda: len(self._reports) >= count,
+            what=f"{count} reports about storage commitment",
+            within=self.time_limit,
+        )
+        with self._lock:
+            return list(self._reports)
+
+    @property
+    def _hearing(self) -> tuple[Any, ...]:
+        return evt.EVT_N_EVENT_REPORT, self._note
+
+    def _note(self, event: evt.Event) -> tuple[int, None]:
+        information = event.event_information
+        report = Report(
+            event.event_type,
+            str(information.get("TransactionUID", "")),
+            [_reference(each) for each in information.get("ReferencedSOPSequence", [])],
+            {
+                _reference(each): int(each.get("FailureReason", 0))
+                for each in information.get("FailedSOPSequence", [])
+            },
+        )
+        with self._lock:
+            self._reports.append(report)
+        return SUCCESS, None
+
+
+def _referenced(reference: Reference) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = reference
+    return item
+
+
+def _reference(item: Dataset) -> Reference:
+    return str(item.ReferencedSOPClassUID), str(item.ReferencedSOPInstanceUID)

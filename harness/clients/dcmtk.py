@@ -1,0 +1,202 @@
+"""dcmtk's programs as clients of the cases: findscu, storescu, movescu, getscu, echoscu and others."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pydicom
+from pydicom.dataset import Dataset
+
+from harness.errors import ToolError
+from harness.evidence.tools import ToolRun
+from harness.model import AETitle, Endpoint, Version
+
+
+def find_tool(name: str) -> Path | None:
+    """Find a program of dcmtk, or None.
+
+    pynetdicom installs Python programs of the same names into the virtual environment's `bin`: these are
+    passed over.
+    """
+    own = Path(sys.prefix, "bin").resolve()
+    for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
+        if folder and Path(folder).resolve() != own:
+            found = shutil.which(name, path=folder)
+            if found and not _is_script(Path(found)):
+                return Path(found)
+    return None
+
+
+def version() -> Version | None:
+    """Give the version of dcmtk on this computer, None where there is none."""
+    echoscu = find_tool("echoscu")
+    return None if echoscu is None else version_of(echoscu)
+
+
+def version_of(program: Path) -> Version | None:
+    """Give the version that a program of dcmtk says it has."""
+    answer = subprocess.run(
+        [program, "--version"], capture_output=True, text=True, timeout=10, check=False
+    )
+    found = re.search(r"\bv(\d+(\.\d+)+)", answer.stdout)
+    return Version(found.group(1)) if found else None
+
+
+def _is_script(program: Path) -> bool:
+    with program.open("rb") as file:
+        return file.read(2) == b"#!"
+
+
+class Dcmtk:
+    """Runs dcmtk's programs against one server; every run is told to `keep` for the evidence."""
+
+    def __init__(
+        self,
+        peer: Endpoint,
+        called: AETitle,
+        calling: AETitle,
+        *,
+        folder: Path,
+        keep: Callable[[ToolRun], None],
+        time_limit: float = 10.0,
+    ) -> None:
+        self.peer = peer
+        self.called = called
+        self.calling = calling
+        self.folder = folder
+        self.keep = keep
+        self.time_limit = time_limit
+
+    def run(
+        self, name: str, *arguments: str | Path, expect: int | None = 0, folder: Path | None = None
+    ) -> ToolRun:
+        """Run a program with `arguments`, in `folder`.
+
+        Fails the case when the exit code is not `expect` (None accepts any) or when the time is up.
+        """
+        program = find_tool(name)
+        if program is None:
+            raise ToolError(f"{name} of dcmtk is not installed: apt-get install dcmtk")
+        run = _run([str(program), *map(str, arguments)], folder or self.folder, self.time_limit)
+        self.keep(run)
+        assert run.returncode is not None, (
+            f"{name} did not end within {self.time_limit:g} s\n{_said(run)}"
+        )
+        assert expect is None or run.returncode == expect, (
+            f"{name}: expected exit code {expect}, received {run.returncode}\n{_said(run)}"
+        )
+        return run
+
+    def scu(
+        self,
+        name: str,
+        *arguments: str | Path,
+        expect: int | None = 0,
+        calling: str | None = None,
+        called: str | None = None,
+    ) -> ToolRun:
+        """Run a program that is a service class user: options, then the peer, then `arguments` after `--`."""
+        options, files = _split(arguments)
+        limits = [str(max(1, int(self.time_limit)))]
+        titles = ("-aet", calling or self.calling, "-aec", called or self.called)
+        return self.run(
+            name,
+            "-v", "-to", *limits, "-ta", *limits, "-td", *limits,
+            *titles, *options, self.peer.host, str(self.peer.port), *files,
+            expect=expect,
+        )  # fmt: skip
+
+    def echo(self, expect: int | None = 0, called: str | None = None) -> ToolRun:
+        """Send a C-ECHO."""
+        return self.scu("echoscu", expect=expect, called=called)
+
+    def store(
+        self, *arguments: str | Path, expect: int | None = 0, calling: str | None = None
+    ) -> ToolRun:
+        """Send files in C-STORE requests: options, then `--`, then the files."""
+        return self.scu("storescu", *arguments, expect=expect, calling=calling)
+
+    def find(
+        self, level: str, *keys: str, root: str = "-S", calling: str | None = None
+    ) -> list[Dataset]:
+        """Send a C-FIND and give the answers, read from the files that findscu extracts.
+
+        `keys` are findscu's (`PatientName=Mul*`); `root` is -P, -S or -W. Nothing is read out of its texts.
+        """
+        folder = _new_folder(self.folder, "findscu")
+        options = [part for key in (f"QueryRetrieveLevel={level}", *keys) for part in ("-k", key)]
+        if root == "-W":
+            options = options[2:]  # a worklist has no levels
+        self.scu("findscu", root, "-X", "-od", folder, *options, calling=calling)
+        return [pydicom.dcmread(path, force=True) for path in sorted(folder.glob("rsp*.dcm"))]
+
+    def move(
+        self, level: str, to: str, *keys: str, root: str = "-S", expect: int | None = 0
+    ) -> ToolRun:
+        """Send a C-MOVE with the destination `to`."""
+        options = [part for key in (f"QueryRetrieveLevel={level}", *keys) for part in ("-k", key)]
+        return self.scu("movescu", root, "-aem", to, *options, expect=expect)
+
+    def get(
+        self, level: str, *keys: str, root: str = "-S", options: Sequence[str] = ("+B",)
+    ) -> list[Path]:
+        """Retrieve by C-GET and give the files written; `+B` keeps the bytes as they came."""
+        folder = _new_folder(self.folder, "getscu")
+        asked = [part for key in (f"QueryRetrieveLevel={level}", *keys) for part in ("-k", key)]
+        self.scu("getscu", root, *options, "-od", folder, *asked)
+        return sorted(folder.iterdir())
+
+
+def _run(argv: list[str], folder: Path, time_limit: float) -> ToolRun:
+    begin = time.monotonic()
+    process = subprocess.Popen(
+        argv,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # dcmtk leaves Nagle's algorithm on, which costs 40 ms and more for each message.
+        env={**os.environ, "TCP_NODELAY": "1"},
+    )
+    try:
+        stdout, stderr = process.communicate(timeout=time_limit)
+        returncode: int | None = process.returncode
+    except subprocess.TimeoutExpired:
+        process.kill()
+        stdout, stderr = process.communicate()
+        returncode = None
+    except BaseException:  # the case's own time limit, Ctrl-C: nothing is left running
+        process.kill()
+        process.communicate()
+        raise
+    return ToolRun(
+        argv=tuple(argv),
+        returncode=returncode,
+        stdout=stdout.decode(errors="replace"),
+        stderr=stderr.decode(errors="replace"),
+        duration=time.monotonic() - begin,
+    )
+
+
+def _split(arguments: tuple[str | Path, ...]) -> tuple[list[str | Path], list[str | Path]]:
+    given = list(arguments)
+    if "--" not in given:
+        return given, []
+    border = given.index("--")
+    return given[:border], given[border + 1 :]
+
+
+def _new_folder(parent: Path, name: str) -> Path:
+    number = 1 + sum(1 for _ in parent.glob(f"{name}-*"))
+    folder = parent / f"{name}-{number}"
+    folder.mkdir()
+    return folder
+
+
+def _said(run: ToolRun) -> str:
+    return "\n".join((run.stdout + run.stderr).strip().splitlines()[-12:])

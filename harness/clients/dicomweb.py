@@ -1,0 +1,148 @@
+"""The DICOMweb client of the cases (PS3.18): thin on purpose, so that a case can also ask wrongly."""
+
+import base64
+from collections.abc import Iterable
+from typing import Any, Protocol
+from urllib.parse import quote, urlencode
+
+import requests
+
+from harness.clients import multipart
+from harness.clients.rest import Rest
+
+DICOM_JSON = "application/dicom+json"
+DICOM = "application/dicom"
+OCTET_STREAM = "application/octet-stream"
+
+# What RFC 3986 3.4 lets stand in a query. No more is encoded than must be: whether a server decodes
+# what could have stood as it is, is a case of its own.
+_LEFT_ALONE = "*?:/,@"
+
+
+class Identified(Protocol):
+    """An object with the unique identifiers of its place in the hierarchy."""
+
+    @property
+    def study_instance_uid(self) -> str:
+        """Its study."""
+
+    @property
+    def series_instance_uid(self) -> str:
+        """Its series."""
+
+    @property
+    def sop_instance_uid(self) -> str:
+        """The object itself."""
+
+
+class DicomWeb:
+    """Speaks DICOMweb with one server, below `root` of its REST interface."""
+
+    def __init__(self, rest: Rest, root: str = "/dicom-web") -> None:
+        self.rest = rest
+        self.root = root
+
+    def request(self, method: str, path: str, **options: Any) -> requests.Response:
+        """Send a request for `path` below the root; options as for `Rest.request`."""
+        return self.rest.request(method, self.root + path, **options)
+
+    def get(self, path: str, **options: Any) -> requests.Response:
+        """GET `path` below the root; options as for `Rest.request`."""
+        return self.request("GET", path, **options)
+
+    def follow(self, url: str, **options: Any) -> requests.Response:
+        """GET a URL that the server gave; fails the case where it leads to another server."""
+        assert url.startswith(f"{self.rest.base}/"), f"{url!r} leads away from {self.rest.base}"
+        return self.rest.get(url.removeprefix(self.rest.base), **options)
+
+    def qido(self, path: str, **params: Any) -> list[dict[str, Any]]:
+        """Search (PS3.18 10.6) and give the found data sets in the DICOM JSON model.
+
+        204 No Content counts as none found (PS3.18 10.6.3.1).
+        """
+        query = urlencode(params, doseq=True, safe=_LEFT_ALONE, quote_via=quote)
+        url = f"{path}?{query}" if query else path
+        answer = self.get(url, headers={"Accept": DICOM_JSON}, expect=(200, 204))
+        found: list[dict[str, Any]] = answer.json() if answer.content else []
+        return found
+
+    def metadata(self, path: str) -> list[dict[str, Any]]:
+        """Retrieve `path`/metadata (PS3.18 10.4.1.1.2) in the DICOM JSON model."""
+        answer = self.get(f"{path}/metadata", headers={"Accept": DICOM_JSON})
+        found: list[dict[str, Any]] = answer.json()
+        return found
+
+    def wado(
+        self, path: str, media_type: str = DICOM, transfer_syntax: str | None = None
+    ) -> list[multipart.Part]:
+        """Retrieve `path` (PS3.18 10.4) as multipart/related parts of `media_type`."""
+        accept = _related(media_type)
+        if transfer_syntax is not None:
+            accept += f"; transfer-syntax={transfer_syntax}"
+        return multipart.parts_of(self.get(path, headers={"Accept": accept}))
+
+    def binary(self, element: dict[str, Any]) -> bytes:
+        """Give the value of a binary element of the DICOM JSON model, wherever it is (PS3.18 F.2.7)."""
+        if "InlineBinary" in element:
+            return base64.b64decode(element["InlineBinary"], validate=True)
+        answer = self.follow(element["BulkDataURI"], headers={"Accept": _related(OCTET_STREAM)})
+        [part] = multipart.parts_of(answer)
+        return part.content
+
+    def stow(
+        self, files: Iterable[bytes], study: str | None = None, **options: Any
+    ) -> requests.Response:
+        """Store Part 10 files (PS3.18 10.5), into `study` where one is named."""
+        return self.stow_body(multipart.build(files, DICOM), study=study, **options)
+
+    def stow_body(
+        self,
+        body: object,
+        *,
+        content_type: str = f'multipart/related; type="{DICOM}"; boundary={multipart.BOUNDARY}',
+        accept: str | None = DICOM_JSON,
+        study: str | None = None,
+        **options: Any,
+    ) -> requests.Response:
+        """POST `body`, of whatever form, to the Store service (PS3.18 10.5)."""
+        headers = {"Accept": accept, "Content-Type": content_type}
+        path = "/studies" if study is None else f"/studies/{study}"
+        return self.request("POST", path, data=body, headers=headers, **options)
+
+
+def study_path(of: Identified) -> str:
+    """Give the path of the study of an object (PS3.18 10.1.1)."""
+    return f"/studies/{of.study_instance_uid}"
+
+
+def series_path(of: Identified) -> str:
+    """Give the path of the series of an object."""
+    return f"{study_path(of)}/series/{of.series_instance_uid}"
+
+
+def instance_path(of: Identified) -> str:
+    """Give the path of an object."""
+    return f"{series_path(of)}/instances/{of.sop_instance_uid}"
+
+
+def values(dataset: dict[str, Any], tag: str) -> list[Any]:
+    """Give the values of `tag` (eight hex digits) of a data set in the DICOM JSON model (PS3.18 F.2)."""
+    found: list[Any] = dataset.get(tag, {}).get("Value", [])
+    return found
+
+
+def value(dataset: dict[str, Any], tag: str) -> Any:
+    """Give the only value of `tag`; None where there is no value."""
+    found = values(dataset, tag)
+    assert len(found) <= 1, f"{tag} has the values {found!r} where one was expected"
+    return found[0] if found else None
+
+
+def person_name(name: dict[str, str]) -> str:
+    """Give a person name of the DICOM JSON model (PS3.18 F.2.2) as it stands in a DICOM file."""
+    groups = (name.get(group, "") for group in ("Alphabetic", "Ideographic", "Phonetic"))
+    return "=".join(groups).rstrip("=")
+
+
+def _related(media_type: str) -> str:
+    return f'multipart/related; type="{media_type}"'

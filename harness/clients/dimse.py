@@ -1,0 +1,360 @@
+"""The DIMSE client of the cases, on pynetdicom: an implementation of the protocol that is not ours."""
+
+import contextlib
+import io
+import socket
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.uid import (
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+from pynetdicom import AE, build_role, evt
+from pynetdicom.association import Association
+from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.pdu import A_ABORT_RQ
+from pynetdicom.sop_class import (
+    ModalityWorklistInformationFind,
+    PatientRootQueryRetrieveInformationModelFind,
+    PatientRootQueryRetrieveInformationModelGet,
+    PatientRootQueryRetrieveInformationModelMove,
+    StudyRootQueryRetrieveInformationModelFind,
+    StudyRootQueryRetrieveInformationModelGet,
+    StudyRootQueryRetrieveInformationModelMove,
+    Verification,
+)
+
+from harness.clients.checkpoint import ReactorCheckpoint
+from harness.clients.storable import Identified, Storable
+from harness.model import AETitle, Endpoint
+
+Root = Literal["patient", "study"]
+PENDING = frozenset({0xFF00, 0xFF01})
+SUCCESS = 0x0000
+NO_RESPONSE = "no response came: the association was aborted or the time was up"
+
+FIND = {
+    "patient": PatientRootQueryRetrieveInformationModelFind,
+    "study": StudyRootQueryRetrieveInformationModelFind,
+}
+MOVE = {
+    "patient": PatientRootQueryRetrieveInformationModelMove,
+    "study": StudyRootQueryRetrieveInformationModelMove,
+}
+GET = {
+    "patient": PatientRootQueryRetrieveInformationModelGet,
+    "study": StudyRootQueryRetrieveInformationModelGet,
+}
+NATIVE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
+UNIQUE_KEYS = {
+    "PATIENT": "PatientID",
+    "STUDY": "StudyInstanceUID",
+    "SERIES": "SeriesInstanceUID",
+    "IMAGE": "SOPInstanceUID",
+}
+"""The unique key of each level (PS3.4 C.6.1.1 and C.6.2.1)."""
+LEVELS: dict[Root, tuple[str, ...]] = {
+    "patient": tuple(UNIQUE_KEYS),
+    "study": tuple(UNIQUE_KEYS)[1:],
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a C-FIND gave: the pending answers, and the final status (PS3.4 C.4.1)."""
+
+    status: int
+    datasets: list[Dataset]
+    statuses: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Retrieved:
+    """What a C-MOVE or C-GET gave: the final response, all responses, and received objects (C-GET)."""
+
+    status: int
+    final: Dataset
+    responses: list[Dataset]
+    failed_uids: list[str]
+    datasets: list[Dataset] = field(default_factory=list)
+
+    @property
+    def counts(self) -> dict[str, int | None]:
+        """Completed, failed, warning and remaining sub-operations; None where the element is absent."""
+        return {
+            name: self.final.get(f"NumberOf{name.capitalize()}Suboperations")
+            for name in ("completed", "failed", "warning", "remaining")
+        }
+
+
+class Dimse:
+    """Speaks DICOM with one server as the application entity `calling`."""
+
+    def __init__(
+        self, peer: Endpoint, called: AETitle, calling: AETitle, time_limit: float = 10.0
+    ) -> None:
+        self.peer = peer
+        self.called = called
+        self.calling = calling
+        self.time_limit = time_limit
+
+    @contextlib.contextmanager
+    def associate(
+        self,
+        contexts: Iterable[tuple[str, Sequence[str]]],
+        *,
+        called: str | None = None,
+        calling: str | None = None,
+        handlers: Iterable[tuple[Any, ...]] = (),
+        roles: Iterable[Any] = (),
+    ) -> Iterator[Association]:
+        """Open an association that proposes `contexts` (abstract syntax, transfer syntaxes), then release it.
+
+        Fails the case when the association is not established. `called` and `calling` take the place of the
+        usual titles; `handlers` and `roles` are pynetdicom's.
+        """
+        association = self.request_association(
+            contexts, called=called, calling=calling, handlers=handlers, roles=roles
+        )
+        assert association.is_established, (
+            f"no association with {self.called} at {self.peer}: {_refusal(association)}"
+        )
+        try:
+            yield association
+        finally:
+            if association.is_established:
+                association.release()
+
+    def request_association(
+        self,
+        contexts: Iterable[tuple[str, Sequence[str]]],
+        *,
+        called: str | None = None,
+        calling: str | None = None,
+        handlers: Iterable[tuple[Any, ...]] = (),
+        roles: Iterable[Any] = (),
+    ) -> Association:
+        """Request an association and give it whether it was accepted or not: the caller ends it."""
+        entity = AE(ae_title=calling or self.calling)
+        for limit in ("acse_timeout", "dimse_timeout", "network_timeout", "connection_timeout"):
+            setattr(entity, limit, self.time_limit)
+        for abstract_syntax, transfer_syntaxes in contexts:
+            entity.add_requested_context(abstract_syntax, list(transfer_syntaxes))
+        association = entity.associate(
+            self.peer.host,
+            self.peer.port,
+            ae_title=called or self.called,
+            ext_neg=list(roles),
+            evt_handlers=[(evt.EVT_CONN_OPEN, _without_delay), *handlers],
+        )
+        association._reactor_checkpoint = ReactorCheckpoint()  # noqa: SLF001 - see its module
+        return association
+
+    def echo(self, calling: str | None = None, called: str | None = None) -> int:
+        """Send a C-ECHO and give its status."""
+        with self.associate(
+            [(Verification, NATIVE)], calling=calling, called=called
+        ) as association:
+            return _status(association.send_c_echo())
+
+    def store(
+        self, *objects: Storable, calling: str | None = None, called: str | None = None
+    ) -> list[int]:
+        """Send each object in a C-STORE, in its own transfer syntax, and give the statuses in order."""
+        contexts = dict.fromkeys((each.sop_class_uid, (each.transfer_syntax,)) for each in objects)
+        with self.associate(contexts, calling=calling, called=called) as association:
+            return [_status(association.send_c_store(_dataset(each))) for each in objects]
+
+    def store_as(
+        self, sop_class_uid: str, sop_instance_uid: str, data_set: bytes, transfer_syntax: str
+    ) -> int | None:
+        """Send a data set as it stands, in a C-STORE that names a class and an instance; give the status.
+
+        None: the association was aborted. That is how an object is sent that pynetdicom would refuse to send.
+        """
+        request = C_STORE()
+        request.MessageID = 1
+        request.AffectedSOPClassUID = sop_class_uid
+        request.AffectedSOPInstanceUID = sop_instance_uid
+        request.Priority = 0x0000
+        request.DataSet = io.BytesIO(data_set)
+        contexts = [(sop_class_uid, (transfer_syntax,))]
+        aborts: list[evt.Event] = []
+        with self.associate(
+            contexts, handlers=[(evt.EVT_PDU_RECV, _keep_abort, [aborts])]
+        ) as association:
+            (context,) = association.accepted_contexts
+            association._reactor_checkpoint.clear()  # noqa: SLF001 - as `send_c_store` does
+            association.dimse.send_msg(request, context.context_id)
+            _, response = association.dimse.get_msg(block=True)
+            association._reactor_checkpoint.set()  # noqa: SLF001
+        if response is None and aborts:
+            return None
+        assert response is not None, NO_RESPONSE
+        return int(response.Status)
+
+    def store_all(self, objects: Iterable[Storable]) -> None:
+        """Send each object; fails the case unless each is answered with Success."""
+        statuses = self.store(*objects)
+        refused = [status for status in statuses if status != SUCCESS]
+        assert not refused, (
+            f"C-STORE was answered with {', '.join(f'{each:#06x}' for each in refused)}"
+        )
+
+    def find(self, level: str, *, root: Root = "study", **keys: Any) -> Found:
+        """Send a C-FIND at `level` (PATIENT, STUDY, SERIES, IMAGE) with the elements `keys` as identifier."""
+        identifier = identifier_of(keys)
+        identifier.QueryRetrieveLevel = level
+        return self.find_with(identifier, FIND[root])
+
+    def find_studies(self, **keys: Any) -> list[Dataset]:
+        """Find studies in the study root; fails the case unless the final status is Success."""
+        found = self.find("STUDY", **keys)
+        assert found.status == SUCCESS, f"C-FIND ended with status {found.status:#06x}"
+        return found.datasets
+
+    def worklist(self, identifier: Dataset) -> Found:
+        """Query the modality worklist (PS3.4 K)."""
+        return self.find_with(identifier, ModalityWorklistInformationFind)
+
+    def find_with(self, identifier: Dataset, model: str, calling: str | None = None) -> Found:
+        """Send `identifier` as it stands in a C-FIND of the information model `model`."""
+        with self.associate([(model, NATIVE)], calling=calling) as association:
+            responses = [
+                (_status(status), dataset)
+                for status, dataset in association.send_c_find(identifier, model)
+            ]
+        *pending, (final, _) = responses
+        return Found(
+            final,
+            [each for _, each in pending if each is not None],
+            [status for status, _ in pending],
+        )
+
+    def move(
+        self,
+        level: str,
+        to: str,
+        *,
+        root: Root = "study",
+        handlers: Iterable[tuple[Any, ...]] = (),
+        **keys: Any,
+    ) -> Retrieved:
+        """Ask in a C-MOVE that objects be sent to the application entity `to`."""
+        identifier = identifier_of(keys)
+        identifier.QueryRetrieveLevel = level
+        with self.associate([(MOVE[root], NATIVE)], handlers=handlers) as association:
+            return _retrieved(association.send_c_move(identifier, to, MOVE[root]), [])
+
+    def get(
+        self,
+        level: str,
+        *,
+        storage: Iterable[tuple[str, Sequence[str]]],
+        root: Root = "study",
+        answers: Iterable[int] = (),
+        handlers: Iterable[tuple[Any, ...]] = (),
+        **keys: Any,
+    ) -> Retrieved:
+        """Retrieve objects by C-GET over contexts of the SOP classes and transfer syntaxes in `storage`.
+
+        `answers` are the statuses with which we answer the first C-STORE requests; the rest get Success.
+        `handlers` are pynetdicom's, for who looks on.
+        """
+        received: list[Dataset] = []
+        statuses = iter(answers)
+
+        def keep(event: evt.Event) -> int:
+            status = next(statuses, SUCCESS)
+            if status == SUCCESS:
+                received.append(_received(event))
+            return status
+
+        identifier = identifier_of(keys)
+        identifier.QueryRetrieveLevel = level
+        contexts = list(storage)
+        with self.associate(
+            [(GET[root], NATIVE), *contexts],
+            handlers=[(evt.EVT_C_STORE, keep), *handlers],
+            roles=[build_role(uid, scp_role=True) for uid, _ in contexts],
+        ) as association:
+            return _retrieved(association.send_c_get(identifier, GET[root]), received)
+
+
+def unique_keys(instance: Identified, level: str, root: Root = "study") -> dict[str, str]:
+    """Give the unique keys of an instance from the top of the information model down to `level`."""
+    known = {
+        "PATIENT": instance.patient_id,
+        "STUDY": instance.study_instance_uid,
+        "SERIES": instance.series_instance_uid,
+        "IMAGE": instance.sop_instance_uid,
+    }
+    levels = LEVELS[root][: LEVELS[root].index(level) + 1]
+    return {UNIQUE_KEYS[each]: known[each] for each in levels}
+
+
+def identifier_of(keys: dict[str, Any]) -> Dataset:
+    """Make an identifier of keyword and value; an empty value asks for the attribute (PS3.4 C.2.2.2.3)."""
+    identifier = Dataset()
+    for keyword, value in keys.items():
+        setattr(identifier, keyword, value)
+    return identifier
+
+
+def values(datasets: Iterable[Dataset], keyword: str) -> list[str]:
+    """Give the value of one element in each data set as text, sorted; no value is an empty text."""
+    found = (each.get(keyword) for each in datasets)
+    return sorted("" if value is None else str(value) for value in found)
+
+
+def _dataset(stored: Storable) -> Dataset:
+    return pydicom.dcmread(io.BytesIO(stored.data))
+
+
+def _received(event: evt.Event) -> Dataset:
+    dataset = event.dataset
+    dataset.file_meta = event.file_meta
+    return dataset
+
+
+def _keep_abort(event: evt.Event, aborts: list[evt.Event]) -> None:
+    if isinstance(event.pdu, A_ABORT_RQ):
+        aborts.append(event)
+
+
+def _status(response: Dataset) -> int:
+    assert "Status" in response, NO_RESPONSE
+    return int(response.Status)
+
+
+def _retrieved(
+    answers: Iterable[tuple[Dataset, Dataset | None]], received: list[Dataset]
+) -> Retrieved:
+    responses = list(answers)
+    final, identifier = responses[-1]
+    failed = [] if identifier is None else identifier.get("FailedSOPInstanceUIDList", [])
+    return Retrieved(
+        _status(final),
+        final,
+        [response for response, _ in responses],
+        [failed] if isinstance(failed, str) else [str(uid) for uid in failed or []],
+        received,
+    )
+
+
+def _refusal(association: Association) -> str:
+    if association.is_rejected:
+        answer = association.acceptor.primitive
+        return f"rejected, result {answer.result}, source {answer.result_source}, reason {answer.diagnostic}"
+    return (
+        "aborted" if association.is_aborted else "the connection failed or no context was accepted"
+    )
+
+
+def _without_delay(event: evt.Event) -> None:
+    # pynetdicom leaves Nagle's algorithm on, which costs 40 ms and more for each message.
+    event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

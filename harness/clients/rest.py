@@ -1,0 +1,195 @@
+"""The REST client of the cases: requests on one kept-alive connection, failures told in full."""
+
+import contextlib
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import requests
+from urllib3.exceptions import ProtocolError
+
+from harness.clients.storable import Storable
+from harness.model import Credentials, Endpoint
+
+BODY_SHOWN = 600
+PAUSE, SHORT_PAUSE = 0.5, 0.05  # seconds
+KEPT = 0.9  # seconds for which a server keeps a connection without a request, at the least
+IDEMPOTENT = ("GET", "HEAD", "PUT", "DELETE", "OPTIONS")
+
+
+class UnexpectedStatus(AssertionError):  # noqa: N818 - inside a case it is the server's failure
+    """The server answered, but not with the status that the case expects."""
+
+
+class NoAnswer(AssertionError):  # noqa: N818 - inside a case it is the server's failure
+    """The server did not answer a request, or not to its end."""
+
+
+def cause_of(error: requests.RequestException) -> str:
+    """Give what lies below an error of requests, without the layers of its libraries."""
+    below: BaseException = error
+    while isinstance(below.args[0] if below.args else None, BaseException):
+        below = below.args[0]
+    reason = getattr(below, "reason", None)
+    text = str(reason or (below.args[0] if below.args else below))
+    return text.rpartition(": ")[2].strip("')\"") or str(error)
+
+
+def _was_cut(error: requests.ConnectionError) -> bool:
+    """Say whether a connection that stood ended before anything was answered."""
+    return bool(error.args) and isinstance(error.args[0], ProtocolError)
+
+
+class Rest:
+    """Speaks HTTP with one server. Every method fails the case unless the status is as expected."""
+
+    def __init__(
+        self, base: Endpoint, credentials: Credentials | None = None, time_limit: float = 10.0
+    ) -> None:
+        self.base = f"http://{base}"
+        self.time_limit = time_limit
+        self._last_use = 0.0
+        self.session = requests.Session()
+        self.session.trust_env = (
+            False  # a proxy of the environment is not between us and the server
+        )
+        if credentials is not None:
+            self.session.auth = (credentials.username, credentials.password)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        expect: int | tuple[int, ...] | None = 200,
+        **options: Any,
+    ) -> requests.Response:
+        """Send a request and give the answer; `options` are those of `requests`.
+
+        `expect` is the status or statuses that are right; None accepts any. Redirects are not followed.
+        Raises UnexpectedStatus with the answer's text, and NoAnswer where there is none.
+        """
+        options.setdefault("timeout", self.time_limit)
+        options.setdefault("allow_redirects", False)
+        try:
+            answer = self._answer(method, path, options)
+        except requests.RequestException as error:
+            raise NoAnswer(f"{method} {path}: no answer: {cause_of(error)}") from error
+        expected = (expect,) if isinstance(expect, int) else expect
+        if expected is not None and answer.status_code not in expected:
+            raise UnexpectedStatus(_told(method, path, expected, answer))
+        return answer
+
+    def _answer(self, method: str, path: str, options: dict[str, Any]) -> requests.Response:
+        """Send a request; once more where an old connection was closed under it (RFC 9110 9.2.2).
+
+        Orthanc before 1.11.3 closes a connection after a second without a request, and a request that meets
+        the close on its way fails: that is nobody's fault, and no case's business. What must not be said
+        twice goes on a new connection after the shortest pause, and again where a computer too busy held it
+        up for so long that the server had closed before.
+        """
+        again = method in IDEMPOTENT
+        begin = self._last_use
+        pause = time.monotonic() - begin
+        fresh = pause > (PAUSE if again else SHORT_PAUSE)
+        if fresh:
+            self.session.close()
+        try:
+            return self.session.request(method, self.base + path, **options)
+        except requests.ConnectionError as error:
+            unheard = again or time.monotonic() - begin > KEPT
+            if fresh or not unheard or not _was_cut(error):
+                raise
+            self.session.close()
+            return self.session.request(method, self.base + path, **options)
+        finally:
+            self._last_use = time.monotonic()
+
+    def get(self, path: str, **options: Any) -> requests.Response:
+        """GET `path`."""
+        return self.request("GET", path, **options)
+
+    def json(self, path: str, **params: Any) -> Any:
+        """GET `path` with query arguments `params`, and give the answer's JSON."""
+        return self.get(path, params=params).json()
+
+    def post(self, path: str, body: object = b"", **options: Any) -> requests.Response:
+        """POST `body`: bytes and text as they are, anything else as JSON."""
+        return self.request("POST", path, **_with_body(body, options))
+
+    def put(self, path: str, body: object = b"", **options: Any) -> requests.Response:
+        """PUT `body`: bytes and text as they are, anything else as JSON."""
+        return self.request("PUT", path, **_with_body(body, options))
+
+    def delete(self, path: str, **options: Any) -> requests.Response:
+        """DELETE `path`."""
+        return self.request("DELETE", path, **options)
+
+    @contextlib.contextmanager
+    def setting(self, path: str, value: object) -> Iterator[None]:
+        """Change what GET and PUT of `path` show and set, and put it back as it was."""
+        before = self.get(path).content
+        self.put(path, value)
+        try:
+            yield
+        finally:
+            self.put(path, before)
+
+    @contextlib.contextmanager
+    def temporary(self, path: str, definition: object) -> Iterator[None]:
+        """PUT something new at `path`, a modality for example, and DELETE it in the end."""
+        self.put(path, definition)
+        try:
+            yield
+        finally:
+            self.delete(path)
+
+    def upload(self, data: bytes) -> dict[str, Any]:
+        """POST one DICOM file to `/instances`, and give what the server says it is (ID, Status, ...)."""
+        answer: dict[str, Any] = self.post("/instances", data).json()
+        return answer
+
+    def find(self, level: str, query: Mapping[str, str], **options: object) -> list[Any]:
+        """POST a search to `/tools/find`, and give the identifiers or, with Expand, the resources found."""
+        found: list[Any] = self.post(
+            "/tools/find", {"Level": level, "Query": query, **options}
+        ).json()
+        return found
+
+    def upload_all(self, objects: Iterable[Storable]) -> None:
+        """Upload each object; fails the case unless each is stored."""
+        for each in objects:
+            status = self.upload(each.data)["Status"]
+            assert status == "Success", f"the upload of an object was answered with {status!r}"
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _with_body(body: object, options: Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(body, str):
+        body = body.encode()
+    if isinstance(body, bytes):
+        return {"data": body, **options}
+    return {"data": json.dumps(body).encode(), **options}
+
+
+def _told(method: str, path: str, expected: tuple[int, ...], answer: requests.Response) -> str:
+    wanted = " or ".join(str(status) for status in expected)
+    body = answer.content[:BODY_SHOWN].decode(errors="replace").strip()
+    more = " ..." if len(answer.content) > BODY_SHOWN else ""
+    return f"{method} {path}: expected status {wanted}, received {answer.status_code}\n{body}{more}"

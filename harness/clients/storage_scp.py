@@ -1,0 +1,112 @@
+"""A storage SCP of the cases' own: what a server sends by C-STORE, and what it says along with it."""
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from pydicom.dataset import Dataset
+from pynetdicom import AE, evt
+
+from harness.model import AETitle, Endpoint
+from harness.waiting import wait_until
+
+SUCCESS = 0x0000
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One object that was sent to us, and the C-STORE request that brought it (PS3.7 9.3.1.1)."""
+
+    dataset: Dataset
+    calling: str
+    originator: str | None
+    """Move Originator Application Entity Title."""
+    originator_message_id: int | None
+
+
+class StorageScp:
+    """Accepts these SOP classes in any of these transfer syntaxes; a context manager that listens meanwhile.
+
+    pynetdicom needs 100 ms and more for each association when all that the standard knows are named.
+    """
+
+    def __init__(
+        self, sop_classes: Iterable[str], transfer_syntaxes: Iterable[str], time_limit: float
+    ) -> None:
+        self.sop_classes = tuple(sop_classes)
+        self.transfer_syntaxes = tuple(transfer_syntaxes)
+        self.time_limit = time_limit
+        self._lock = threading.Lock()
+        self.expect(AETitle("STORAGE-SCP"))
+
+    def expect(self, ae_title: AETitle, answers: Iterable[int] = ()) -> None:
+        """Begin anew, known to the senders as `ae_title`.
+
+        What comes is answered with the statuses `answers` in turn, then always with Success.
+        """
+        with self._lock:
+            self.ae_title = ae_title
+            self._arrivals: list[Arrival] = []
+            self._answers = iter(answers)
+            self._open = 0
+
+    def received(self, count: int) -> list[Arrival]:
+        """Wait until `count` objects have come and the sender has closed its associations; give what came.
+
+        More than `count` may have come by then: the case compares.
+        """
+        wait_until(
+            lambda: len(self._arrivals) >= count and not self._open,
+            what=f"{count} objects sent by C-STORE, and the end of the association",
+            within=self.time_limit,
+        )
+        with self._lock:
+            return list(self._arrivals)
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it listens."""
+        host, port = self._server.server_address
+        return Endpoint(host, port)
+
+    def __enter__(self) -> Self:
+        entity = AE(ae_title=self.ae_title)
+        for sop_class in self.sop_classes:
+            entity.add_supported_context(sop_class, list(self.transfer_syntaxes))
+        self._server = entity.start_server(
+            ("127.0.0.1", 0),
+            block=False,
+            evt_handlers=[
+                (evt.EVT_C_STORE, self._keep),
+                (evt.EVT_CONN_OPEN, self._count, [1]),
+                (evt.EVT_CONN_CLOSE, self._count, [-1]),
+            ],
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+
+    def _keep(self, event: evt.Event) -> int:
+        request, dataset = event.request, event.dataset
+        dataset.file_meta = event.file_meta
+        arrival = Arrival(
+            dataset,
+            calling=event.assoc.requestor.ae_title,
+            originator=request.MoveOriginatorApplicationEntityTitle,
+            originator_message_id=request.MoveOriginatorMessageID,
+        )
+        with self._lock:
+            self._arrivals.append(arrival)
+            return next(self._answers, SUCCESS)
+
+    def _count(self, _: evt.Event, change: int) -> None:
+        with self._lock:
+            self._open += change

@@ -1,0 +1,434 @@
+"""A client below the level that a library allows: PDUs and messages, said and heard as they are.
+
+    with wire.connect() as line:                        a TCP connection, and nothing said on it yet
+        line.say(raw.pdu(0x0B, bytes(4)))
+        assert line.hear() == Abort(2, 1)
+
+    with wire.associate([(VERIFICATION, [IMPLICIT])]) as association:
+        answer = association.ask(CEchoRQ(message_id=1))
+
+What a server does wrong is no error here but what was heard: `hear` gives a PDU, or `Closed`, `Silence`,
+`Unreadable`, which a case compares with what the standard demands.
+"""
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import Final, Self
+
+from dcm.errors import RemoteProtocolError
+from dcm.frozen import Frozen
+from dcm.wire import (
+    NEED_DATA,
+    PDU,
+    Abort,
+    AssociateAC,
+    AssociateRJ,
+    AssociateRQ,
+    Buffer,
+    CloseTransport,
+    Command,
+    Connection,
+    ConnectionLost,
+    DataFragment,
+    ImplementationClassUID,
+    Limits,
+    MaximumLength,
+    Message,
+    OpenTransport,
+    PresentationContextRQ,
+    Received,
+    ReleaseRP,
+    ReleaseRQ,
+    Response,
+    Sent,
+    StartTimer,
+    State,
+    StopTimer,
+    TransportOpened,
+    UserItem,
+    abortion,
+    build,
+    parse,
+    raw,
+    rejection,
+)
+from harness.model import AETitle, Endpoint
+
+HEADER: Final = 6
+LONGEST: Final = (
+    1 << 26
+)  # bytes: nobody sends such a PDU, and what announces more is not waited for
+UNLIMITED: Final = Limits(p_data_pdu=(1 << 32) - 1)
+IMPLEMENTATION_CLASS_UID: Final = "2.25.195110617"
+ENDING: Final = frozenset({AssociateRJ.TYPE, ReleaseRP.TYPE, Abort.TYPE})
+PENDING: Final = frozenset({0xFF00, 0xFF01})
+
+Context = tuple[str, Sequence[str]]
+"""Abstract syntax and transfer syntaxes of a presentation context."""
+
+
+class Closed(Frozen):
+    """The peer closed the connection, or reset it."""
+
+
+class Silence(Frozen):
+    """The peer neither said anything nor closed the connection in this time."""
+
+    seconds: float
+
+
+class Unreadable(Frozen):
+    """What the peer said is no PDU, and why."""
+
+    why: str
+
+
+Heard = PDU | Closed | Silence | Unreadable
+
+
+class ProtocolBroken(AssertionError):  # noqa: N818 - the peer's failure, not ours
+    """What the peer did is not what the protocol has for this moment."""
+
+
+class Incoming(Frozen):
+    """A whole message from the peer."""
+
+    context_id: int
+    message: Message
+    data_set: bytes
+
+
+class Line:
+    """One TCP connection; a context manager that closes it.
+
+    pdus: each PDU that was heard, as bytes. delays: for each the seconds between its first and its last byte,
+    in which a server has nothing to compute any more. over: whether the peer has said or done what ends it.
+    """
+
+    def __init__(self, connected: socket.socket, time_limit: float) -> None:
+        self.time_limit: Final = time_limit
+        self.pdus: Final[list[bytes]] = []
+        self.delays: Final[list[float]] = []
+        self._socket: Final = connected
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._received = b""
+        self.over = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection, also for a thread that waits to hear something."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+    def say(self, *data: Buffer) -> None:
+        """Send bytes, whatever they are; each of `data` in a segment of its own.
+
+        Nothing happens where the peer has closed the connection: what it said before can still be heard.
+        """
+        self._socket.settimeout(self.time_limit)
+        with contextlib.suppress(ConnectionError):
+            for each in data:
+                self._socket.sendall(each)
+
+    def hear(self, within: float | None = None) -> Heard:
+        """Wait for the next PDU and give it, or what came in its place; `within` seconds."""
+        heard = self.hear_bytes(within)
+        if not isinstance(heard, bytes):
+            return heard
+        try:
+            return parse(heard, UNLIMITED)
+        except RemoteProtocolError as error:
+            return Unreadable(str(error))
+
+    def hear_bytes(self, within: float | None = None) -> bytes | Closed | Silence | Unreadable:
+        """Wait for the next PDU and give its bytes, header and all."""
+        limit = self.time_limit if within is None else within
+        deadline = time.monotonic() + limit
+        begun = time.monotonic() if self._received else 0.0
+        while not (length := self._length()) or length > len(self._received):
+            if length > LONGEST:
+                return Unreadable(f"a PDU announces a length of {length - HEADER}")
+            left = deadline - time.monotonic()
+            if left <= 0 and self._received:
+                return Unreadable(f"{self._begun()} in {limit:g} s")
+            self._socket.settimeout(max(0.001, left))
+            try:
+                data = self._socket.recv(1 << 18)
+            except TimeoutError:
+                return (
+                    Unreadable(f"{self._begun()} in {limit:g} s")
+                    if self._received
+                    else Silence(limit)
+                )
+            except ConnectionError:
+                data = b""
+            if not data:
+                self.over = True
+                return Unreadable(self._begun()) if self._received else Closed()
+            begun = begun or time.monotonic()
+            self._received += data
+        self.delays.append(time.monotonic() - begun)
+        pdu, self._received = self._received[:length], self._received[length:]
+        self.pdus.append(pdu)
+        self.over = self.over or pdu[0] in ENDING
+        return pdu
+
+    def _begun(self) -> str:
+        return f"a PDU of which only {len(self._received)} bytes came"
+
+    def left(self) -> bytes:
+        """Give what was received and is no whole PDU, and forget it."""
+        left, self._received = self._received, b""
+        return left
+
+    def _length(self) -> int:
+        """Give the length of the PDU that comes next, header and all; 0: not known yet."""
+        if len(self._received) < HEADER:
+            return 0
+        return HEADER + int.from_bytes(self._received[2:HEADER], "big")
+
+
+class Association:
+    """An association from either side, one message after the other, on a `Line`.
+
+    Raises `ProtocolBroken` where the peer does not do what the protocol has for this moment.
+    """
+
+    def __init__(self, line: Line, connection: Connection) -> None:
+        self.line: Final = line
+        self.connection: Final = connection
+
+    @property
+    def answer(self) -> AssociateAC:
+        """How the association was accepted."""
+        assert self.connection.answer is not None
+        return self.connection.answer
+
+    @property
+    def stands(self) -> bool:
+        """Whether messages can be exchanged."""
+        return self.connection.state is State.STA6 and not self.line.over
+
+    def send(self, *events: Sent) -> None:
+        """Say what the protocol allows."""
+        for event in events:
+            self.line.say(b"".join(self.connection.send(event)))
+
+    def send_message(self, message: Message, data_set: bytes = b"", context_id: int = 0) -> None:
+        """Send a message in one segment, on the first context or on the one that is named."""
+        self.line.say(self.encoded(message, data_set, context_id))
+
+    def encoded(self, message: Message, data_set: bytes = b"", context_id: int = 0) -> bytes:
+        """Give the PDUs of a message, so that it can be said in one segment with others."""
+        context_id = context_id or next(iter(self.connection.contexts))
+        parts = (data_set,) if message.has_data_set else ()
+        return b"".join(self.connection.send_message(context_id, message, parts))
+
+    def event(self) -> Received:
+        """Give what happens next, but for timers and the like."""
+        while True:
+            try:
+                event = self.connection.next_event()
+            except RemoteProtocolError as error:
+                self.line.say(b"".join(self.connection.data_to_send()))
+                raise ProtocolBroken(f"the peer broke the protocol: {error}") from error
+            if event is NEED_DATA:
+                self._hear()
+            elif isinstance(event, ConnectionLost | CloseTransport):
+                raise ProtocolBroken("the peer closed the connection")
+            elif not isinstance(event, OpenTransport | StartTimer | StopTimer):
+                return event
+
+    def _hear(self) -> None:
+        heard = self.line.hear_bytes()
+        match heard:
+            case bytes():
+                self.connection.receive_data(heard)
+            case Closed():
+                self.connection.receive_data(b"")
+            case Silence():
+                raise ProtocolBroken(f"nothing was heard of the peer in {heard.seconds:g} s")
+            case Unreadable():
+                raise ProtocolBroken(f"the peer broke the protocol: {heard.why}")
+
+    def receive(self) -> Incoming:
+        """Wait for a message and give it whole."""
+        event = self.event()
+        if not isinstance(event, Command):
+            raise ProtocolBroken(f"a message was due, and what came is {described(event)}")
+        parts = []
+        last = not event.message.has_data_set
+        while not last:
+            part = self.event()
+            if not isinstance(part, DataFragment):
+                raise ProtocolBroken(
+                    f"the data set of a message was due, and what came is {described(part)}"
+                )
+            parts.append(bytes(part.data))
+            last = part.last
+        return Incoming(event.context_id, event.message, b"".join(parts))
+
+    def responses(self) -> list[Incoming]:
+        """Wait for the responses to a request, up to the first whose status is not Pending."""
+        found = [self.receive()]
+        while isinstance(found[-1].message, Response) and found[-1].message.status in PENDING:
+            found.append(self.receive())
+        return found
+
+    def ask(self, message: Message, data_set: bytes = b"", context_id: int = 0) -> Incoming:
+        """Send a request, and give the one response to it."""
+        self.send_message(message, data_set, context_id)
+        return self.receive()
+
+    def release(self) -> None:
+        """Release the association as its requestor; what is still under way is not heeded.
+
+        Where the acceptor asks for the release at the same time, it is answered first (PS3.8 7.2.2).
+        """
+        self.send(ReleaseRQ())
+        event = self.event()
+        while isinstance(event, Command | DataFragment | ReleaseRQ):
+            if isinstance(event, ReleaseRQ):
+                self.send(ReleaseRP())
+            event = self.event()
+        if not isinstance(event, ReleaseRP):
+            raise ProtocolBroken(f"A-RELEASE-RP was due, and what came is {described(event)}")
+
+
+class Wire:
+    """Speaks with one server as the application entity `calling`."""
+
+    def __init__(
+        self, peer: Endpoint, called: AETitle, calling: AETitle, time_limit: float = 10.0
+    ) -> None:
+        self.peer: Final = peer
+        self.called: Final = called
+        self.calling: Final = calling
+        self.time_limit: Final = time_limit
+
+    def connect(self) -> Line:
+        """Open a TCP connection, on which nothing is said yet."""
+        try:
+            connected = socket.create_connection(
+                (self.peer.host, self.peer.port), timeout=self.time_limit
+            )
+        except OSError as error:
+            raise ProtocolBroken(f"no connection to {self.peer}: {error}") from error
+        return Line(connected, self.time_limit)
+
+    def request(
+        self,
+        contexts: Iterable[Context],
+        *,
+        maximum_length: int = 16384,
+        items: Iterable[UserItem] = (),
+    ) -> AssociateRQ:
+        """Make a request for an association with these contexts, whose IDs are 1, 3, 5 ..."""
+        return AssociateRQ(
+            called_ae_title=self.called,
+            calling_ae_title=self.calling,
+            presentation_contexts=tuple(
+                PresentationContextRQ(2 * number + 1, abstract_syntax, tuple(transfer_syntaxes))
+                for number, (abstract_syntax, transfer_syntaxes) in enumerate(contexts)
+            ),
+            user_information=(
+                MaximumLength(maximum_length),
+                ImplementationClassUID(IMPLEMENTATION_CLASS_UID),
+                *items,
+            ),
+        )
+
+    def bent_request(
+        self,
+        items: Iterable[bytes],
+        *,
+        called: bytes | None = None,
+        calling: bytes | None = None,
+        protocol_version: int = 1,
+        reserved: int = 0,
+    ) -> bytes:
+        """Make a request for an association of any items (`dcm.wire.raw` builds them), its fields as told."""
+        return raw.associate(
+            AssociateRQ.TYPE,
+            items,
+            called=(self.called.encode() if called is None else called).ljust(16),
+            calling=(self.calling.encode() if calling is None else calling).ljust(16),
+            protocol_version=protocol_version,
+            reserved=reserved,
+        )
+
+    def propose(self, request: AssociateRQ | bytes, within: float | None = None) -> Heard:
+        """Ask for an association, and give what came in answer; an accepted one is released at once."""
+        with self.connect() as line:
+            line.say(build(request) if isinstance(request, AssociateRQ) else request)
+            heard = line.hear(within)
+            if isinstance(heard, AssociateAC):
+                line.say(build(ReleaseRQ()))
+                line.hear()
+            return heard
+
+    def accepted(self, request: AssociateRQ | bytes, within: float | None = None) -> AssociateAC:
+        """Ask for an association that is to be accepted, give the answer, and release it."""
+        heard = self.propose(request, within)
+        if not isinstance(heard, AssociateAC):
+            raise ProtocolBroken(f"A-ASSOCIATE-AC was due, and what came is {described(heard)}")
+        return heard
+
+    @contextlib.contextmanager
+    def associate(
+        self,
+        contexts: Iterable[Context],
+        *,
+        maximum_length: int = 16384,
+        items: Iterable[UserItem] = (),
+    ) -> Iterator[Association]:
+        """Open an association, and release it in the end where it still stands.
+
+        Fails the case when the association is not accepted.
+        """
+        request = self.request(contexts, maximum_length=maximum_length, items=items)
+        with self.connect() as line:
+            association = Association(line, Connection("requestor", UNLIMITED))
+            association.send(request, TransportOpened())
+            event = association.event()
+            if not isinstance(event, AssociateAC):
+                raise ProtocolBroken(f"A-ASSOCIATE-AC was due, and what came is {described(event)}")
+            yield association
+            if association.stands:
+                association.release()
+
+
+def named(heard: Heard) -> str:
+    """Give the name of a PDU, or put into words what came in its place."""
+    return getattr(heard, "NAME", "") or described(heard)
+
+
+def described(heard: Heard | Received) -> str:
+    """Put into words what came in the place of something else."""
+    match heard:
+        case AssociateRJ():
+            return rejection(heard)
+        case Abort():
+            return abortion(heard)
+        case Closed():
+            return "the end of the connection"
+        case Silence():
+            return f"nothing, in {heard.seconds:g} s"
+        case Unreadable():
+            return heard.why
+        case _:
+            return getattr(heard, "NAME", type(heard).__name__)

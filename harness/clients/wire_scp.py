@@ -1,0 +1,96 @@
+"""The other side of `wire`: an acceptor whose every answer is the case's own."""
+
+import socket
+from types import TracebackType
+from typing import Final, Self
+
+from dcm.wire import (
+    AssociateAC,
+    AssociateRQ,
+    Connection,
+    ImplementationClassUID,
+    MaximumLength,
+    RoleSelection,
+    TransportOpened,
+    answer_contexts,
+)
+from harness.clients.wire import (
+    IMPLEMENTATION_CLASS_UID,
+    UNLIMITED,
+    Association,
+    Line,
+    ProtocolBroken,
+    described,
+)
+from harness.model import Endpoint
+
+
+class WireScp:
+    """Listens on a port of its own; a context manager, which also closes the connections that were taken."""
+
+    def __init__(self, time_limit: float) -> None:
+        self.time_limit: Final = time_limit
+        self._socket: Final = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.endpoint: Final = Endpoint("127.0.0.1", self._socket.getsockname()[1])
+        self._lines: Final[list[Line]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._socket.close()
+        for line in self._lines:
+            line.close()
+
+    def take(self) -> Line:
+        """Wait for a connection, on which nothing is said yet."""
+        self._socket.settimeout(self.time_limit)
+        try:
+            taken, _ = self._socket.accept()
+        except TimeoutError as error:
+            raise ProtocolBroken(f"nobody connected to us in {self.time_limit:g} s") from error
+        line = Line(taken, self.time_limit)
+        self._lines.append(line)
+        return line
+
+
+def asked(line: Line) -> Association:
+    """Wait for the request for an association; `accept` answers it."""
+    association = Association(line, Connection("acceptor", UNLIMITED))
+    association.send(TransportOpened())
+    event = association.event()
+    if not isinstance(event, AssociateRQ):
+        raise ProtocolBroken(f"A-ASSOCIATE-RQ was due, and what came is {described(event)}")
+    return association
+
+
+def accept(association: Association, *, maximum_length: int = 16384) -> Association:
+    """Accept all that is proposed: contexts, each with its first transfer syntax, and roles."""
+    request = association.connection.request
+    assert request is not None  # `asked` waited for it
+    proposed = request.presentation_contexts
+    association.send(
+        AssociateAC(
+            called_ae_title=request.called_ae_title,
+            calling_ae_title=request.calling_ae_title,
+            presentation_contexts=tuple(
+                answer
+                for each in proposed
+                for answer in answer_contexts(
+                    [each], {each.abstract_syntax: each.transfer_syntaxes}
+                )
+            ),
+            user_information=(
+                MaximumLength(maximum_length),
+                ImplementationClassUID(IMPLEMENTATION_CLASS_UID),
+                *request.items(RoleSelection),
+            ),
+            reserved=request.reserved,
+        )
+    )
+    return association

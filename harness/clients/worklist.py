@@ -1,0 +1,48 @@
+"""The modality worklist of the remote: items put into its folder, and queries as an SCU sends them."""
+
+from pathlib import Path
+from typing import Any
+
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+
+from harness.clients.dimse import SUCCESS, Dimse, identifier_of
+from harness.clients.storable import Storable
+
+
+class Worklist:
+    """A folder of worklist items, one file each, and the server that answers from it."""
+
+    def __init__(self, folder: Path, dimse: Dimse) -> None:
+        self.folder = folder
+        self.dimse = dimse
+
+    def put(self, *items: Storable | bytes) -> None:
+        """Add items; the harness takes them away after the case."""
+        taken = sum(1 for _ in self.folder.glob("*.wl"))
+        for number, item in enumerate(items, start=taken + 1):
+            content = item if isinstance(item, bytes) else item.data
+            (self.folder / f"{number:03}.wl").write_bytes(content)
+
+    def find(self, step: dict[str, Any] | None = None, **keys: Any) -> list[Dataset]:
+        """Query with `keys`, and those in `step` for the Scheduled Procedure Step (PS3.4 K.6.1.2.2).
+
+        Fails the case unless the final status is Success.
+        """
+        found = self.dimse.worklist(asking(step, **keys))
+        assert found.status == SUCCESS, f"C-FIND ended with status {found.status:#06x}"
+        return found.datasets
+
+    def names(self, step: dict[str, Any] | None = None, **keys: Any) -> list[str]:
+        """Query likewise, and give the names of the patients found, in order."""
+        return sorted(
+            str(each.PatientName) for each in self.find(step, **{"PatientName": "", **keys})
+        )
+
+
+def asking(step: dict[str, Any] | None = None, **keys: Any) -> Dataset:
+    """Make the identifier of a worklist query; an empty value asks for the attribute."""
+    identifier = identifier_of(keys)
+    if step is not None:
+        identifier.ScheduledProcedureStepSequence = Sequence([identifier_of(step)])
+    return identifier

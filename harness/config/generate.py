@@ -1,0 +1,185 @@
+"""The command `generate_config.py`: writes the configuration that the remote is started with."""
+
+import argparse
+import json
+import shlex
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.config.network import is_this_computer, local_address_in, local_address_towards
+from harness.config.options import PROGRAM, parser
+from harness.config.orthanc import remote_configuration
+from harness.config.settings import Instance, Pair, Setup
+from harness.errors import ConfigError
+from harness.model import Credentials
+
+PLUGIN_SUFFIXES = {".so", ".dylib", ".dll"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write the configuration that `argv` asks for; give the exit code, 0 or 2."""
+    options = parser().parse_args(argv)
+    target: Path = options.target
+    try:
+        here = options.docker is None and is_this_computer(options.server)
+        warnings = _check_plugins(options.plugins, here=here)
+        _check_target(target)
+        setup = plan(options, here=here)
+        warnings += _warn_of_ipv6(setup.pair)
+        if target.exists() and not options.force:
+            _ask_to_overwrite(target)
+        write(setup, target)
+        if here or options.docker:
+            _make_folder(setup.worklists)
+    except ConfigError as error:
+        sys.stderr.write(f"{PROGRAM}: {error}\n")
+        return 2
+    sys.stderr.writelines(f"{PROGRAM}: {warning}\n" for warning in warnings)
+    sys.stdout.write(_summary(setup, target.absolute(), here=here, network=options.docker))
+    return 0
+
+
+def plan(options: argparse.Namespace, *, here: bool) -> Setup:
+    """Work out what the options mean; `here` says that the remote is on this computer."""
+    credentials = Credentials(options.username, options.password)
+    remote = Instance(options.aet, options.server, options.dicom, options.rest, credentials)
+    local = Instance(
+        options.local_aet,
+        options.local_host or _own_address(options),
+        options.local_dicom,
+        options.local_rest,
+        credentials,
+    )
+    # The folders are named after the file, so that differently configured servers never share a
+    # database. Elsewhere they are beside the copy of the file: Orthanc takes a relative path from
+    # the folder of its configuration, its worklist plugin from where it was started. In a container
+    # anybody may write to /tmp, and the worklists are in the folder that is mounted from here.
+    near = options.target.absolute().parent
+    storage = Path("/tmp") if options.docker else near if here else Path()  # noqa: S108 - not here
+    return Setup(
+        Pair(remote, local),
+        storage=storage / f"{options.target.stem}-storage",
+        worklists=(near if here or options.docker else Path()) / f"{options.target.stem}-worklists",
+        plugins=tuple(str(Path(path).absolute()) if here else path for path in options.plugins),
+        compression=options.compression,
+        orthanc=options.orthanc,
+    )
+
+
+def _own_address(options: argparse.Namespace) -> str:
+    """Find out how the remote will reach this computer."""
+    if options.docker:
+        return local_address_in(options.docker)
+    return local_address_towards(options.server)
+
+
+def write(setup: Setup, path: Path) -> None:
+    """Write the configuration of the remote to `path`, whole or not at all.
+
+    It holds a password: nobody but its owner may read it. Raises ConfigError where that fails.
+    """
+    text = json.dumps(remote_configuration(setup), indent=2, ensure_ascii=False) + "\n"
+    target = path.resolve()  # a link stays a link
+    try:
+        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+            draft = Path(folder) / target.name
+            draft.touch(mode=0o600)
+            draft.write_text(text, encoding="utf-8")
+            draft.replace(target)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _check_plugins(paths: Sequence[str], *, here: bool) -> list[str]:
+    """Check that the plugins are there, or give warnings where we cannot see that.
+
+    Orthanc before 1.12.5 starts without a word when the path of a plugin does not exist.
+    """
+    missing = [path for path in paths if not Path(path).exists()]
+    if not here:
+        return [
+            f"--plugins {path} is not on this computer; it must be on that of the remote"
+            for path in missing
+        ]
+    for path in missing:
+        raise ConfigError(f"--plugins {path}: there is no such file or folder")
+    for folder in filter(Path.is_dir, map(Path, paths)):
+        if not any(file.suffix in PLUGIN_SUFFIXES for file in folder.iterdir()):
+            raise ConfigError(f"--plugins {folder}: there is no plugin (*.so) in this folder")
+    return []
+
+
+def _warn_of_ipv6(pair: Pair) -> list[str]:
+    """Warn of hosts that Orthanc 1.10.1 cannot call by DICOM: its DCMTK takes names and IPv4."""
+    return [
+        f"{host} is an IPv6 address: Orthanc may not be able to speak DICOM to it"
+        for host in dict.fromkeys((pair.remote.host, pair.local.host))
+        if ":" in host
+    ]
+
+
+def _check_target(target: Path) -> None:
+    if target.is_dir():
+        raise ConfigError(f"--target {target} is a folder; name the file to write")
+    if not target.parent.is_dir():
+        raise ConfigError(f"--target {target}: there is no folder {target.parent}")
+
+
+def _ask_to_overwrite(target: Path) -> None:
+    """Ask on the terminal; raises ConfigError unless the answer is yes."""
+    if not sys.stdin.isatty():
+        raise ConfigError(
+            f"{target} exists already and there is no terminal to ask on; --force overwrites it"
+        )
+    try:
+        answer = input(f"{target} exists already. Overwrite it? [y/N] ")
+    except (EOFError, KeyboardInterrupt):
+        sys.stdout.write("\n")
+        answer = ""
+    if answer.strip().lower() not in {"y", "yes"}:
+        raise ConfigError(f"{target} is left as it was")
+
+
+def _make_folder(folder: Path | None) -> None:
+    """Make the worklist folder: the plugin answers no query without it."""
+    try:
+        if folder is not None:
+            folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"the folder {folder} cannot be made: {error.strerror}") from error
+
+
+def _summary(setup: Setup, target: Path, *, here: bool, network: str | None) -> str:
+    """Say what was written, which addresses are in it, and what to do next."""
+    remote, local = setup.pair.remote, setup.pair.local
+    lines = [f"Wrote {target}. It holds a password: only you may read it.", ""]
+    lines += [
+        f"  {role:6}  {one.ae_title:16}  DICOM {one.dicom_endpoint}  REST {one.url}"
+        for role, one in (("remote", remote), ("local", local))
+    ]
+    if not setup.plugins:
+        lines += ["  no plugins: the suites for DICOMweb, worklists and so on need --plugins"]
+    if here:
+        where, start = "Start the remote:", f"Orthanc {shlex.quote(str(target))}"
+    elif network:
+        where, start = "Start the remote:", _docker_run(setup, target, network)
+    else:
+        where = f"Copy {target.name} to {remote.host}. Start the remote there, beside the copy:"
+        start = (
+            f"mkdir -p {shlex.quote(str(setup.worklists))} && Orthanc {shlex.quote(target.name)}"
+        )
+    test = f"pytest tests --server {remote.host} --config {shlex.quote(str(target))}"
+    return "\n".join([*lines, "", where, f"  {start}", "Then test it from here:", f"  {test}", ""])
+
+
+def _docker_run(setup: Setup, target: Path, network: str) -> str:
+    """Give the command that starts the remote in a container; ports are published where we use them."""
+    remote, words = setup.pair.remote, ["docker", "run", "--rm", "--init", "--network", network]
+    if is_this_computer(remote.host):
+        for port in (remote.dicom, remote.rest):
+            words += ["-p", f"{remote.host}:{port}:{port}"]
+    words += ["-v", f"{target}:/etc/orthanc/orthanc.json:ro"]
+    words += ["-v", f"{setup.worklists}:{setup.worklists}:ro"]
+    return f"{shlex.join(words)} IMAGE"

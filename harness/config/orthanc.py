@@ -1,0 +1,283 @@
+"""The configurations of the two Orthanc servers, key by key, with the suites that need each.
+
+Orthanc ignores keys that it does not know (tried with 1.10.1), so that one configuration suits
+every version. Naming a version leaves out what came later.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from harness.config.settings import Instance, Pair, Ports, Setup
+from harness.model import Version
+
+Json = dict[str, object]
+
+DICOMWEB_ROOT = "/dicom-web/"
+
+# The AE title that the remote uses for itself towards the modalities that ask for one (`LocalAet`).
+LOCAL_AET = "OT-FROM-CONFIG"
+
+# A section of our own, which Orthanc ignores: what else attached mode wants to know.
+OWN_SECTION = "DicomHarness"
+
+# First version of each key that Orthanc 1.5.0 did not have; from its release notes.
+SINCE = {
+    "SaveJobs": "1.5.3",
+    "TcpNoDelay": "1.5.2",
+    "ExecuteLuaEnabled": "1.5.8",
+    "HttpRequestTimeout": "1.5.8",
+    "DefaultPrivateCreator": "1.6.0",
+    "SyncStorageArea": "1.7.4",
+    "WebDavEnabled": "1.8.0",
+    "WebDavDeleteAllowed": "1.8.0",
+    "WebDavUploadAllowed": "1.8.0",
+    "DeidentifyLogs": "1.8.2",
+    "AcceptedTransferSyntaxes": "1.9.0",
+    "DicomAlwaysAllowFind": "1.9.0",
+    "DicomAlwaysAllowGet": "1.9.0",
+    "CheckRevisions": "1.9.2",
+    "DicomAlwaysAllowMove": "1.9.7",
+    "DicomAlwaysAllowFindWorklist": "1.10.0",
+    "KeepAliveTimeout": "1.11.3",
+}
+MODALITIES_WITH_LOCAL_AET = "1.9.0"
+
+
+def remote_configuration(setup: Setup, listen: Ports | None = None) -> Json:
+    """Give the complete configuration of the server under test.
+
+    The pair in `setup` holds the addresses by which the servers call each other. `listen` names the
+    ports to listen on where they differ, because a relay stands in front of the server.
+    """
+    remote, local = setup.pair.remote, setup.pair.local
+    configuration = {
+        **_common(setup.name, remote, listen, setup.storage),
+        **_for_the_suites(),
+        "StorageCompression": setup.compression,
+        "Plugins": list(setup.plugins),
+        "DicomModalities": _modalities(setup.pair, setup.orthanc),
+        "OrthancPeers": _peers(remote, local),
+        **_for_the_plugins(setup),
+    }
+    if setup.orthanc is None:
+        return configuration
+    return {
+        OWN_SECTION: {"Orthanc": str(setup.orthanc)},
+        **known_to(setup.orthanc, configuration),
+    }
+
+
+def local_configuration(pair: Pair, storage: Path, listen: Ports | None = None) -> Json:
+    """Give the configuration of the second instance: a plain partner, without plugins.
+
+    It is started by the harness, which knows its version; hence all keys.
+    """
+    remote, local = pair.remote, pair.local
+    return {
+        **_common("Integration tests, local instance", local, listen, storage),
+        "Plugins": [],
+        "DicomModalities": {"orthanc": _modality(remote)},
+        "OrthancPeers": {"orthanc": _peer(remote)} if remote.rest is not None else {},
+        # C-STORE SCU: a destination that refuses one transfer syntax makes the remote transcode.
+        "RleTransferSyntaxAccepted": False,
+    }
+
+
+def known_to(version: Version, configuration: Mapping[str, object]) -> Json:
+    """Leave out the keys that came after `version`."""
+    return {
+        key: value
+        for key, value in configuration.items()
+        if key not in SINCE or version >= Version(SINCE[key])
+    }
+
+
+def _common(name: str, instance: Instance, listen: Ports | None, storage: Path) -> Json:
+    """Give what both instances need to be reached and to be emptied between cases."""
+    users = instance.credentials
+    return {
+        "Name": name,
+        "DicomAet": instance.ae_title,
+        "DicomServerEnabled": True,
+        "DicomPort": instance.dicom if listen is None else listen.dicom,
+        "HttpServerEnabled": True,
+        "HttpPort": instance.rest if listen is None else listen.rest,
+        # The other computer must get in, and nobody else: the harness empties the server at will.
+        "RemoteAccessAllowed": True,
+        "AuthenticationEnabled": users is not None,
+        "RegisteredUsers": {} if users is None else {users.username: users.password},
+        # A folder of our own, so that no other database is ever touched. Nothing in it has to
+        # outlive a power cut: not waiting for the disk makes every upload faster.
+        "StorageDirectory": str(storage),
+        "IndexDirectory": str(storage),
+        "SyncStorageArea": False,
+        # Cases speak as storescu, findscu, movescu, getscu and as AE titles of their own.
+        "DicomAlwaysAllowEcho": True,
+        "DicomAlwaysAllowStore": True,
+        "DicomAlwaysAllowFind": True,
+        "DicomAlwaysAllowFindWorklist": True,
+        "DicomAlwaysAllowGet": True,
+        "DicomAlwaysAllowMove": True,
+        "DicomCheckCalledAet": False,
+        "DicomCheckModalityHost": False,
+        # Emptying the Lua callbacks between cases; the cases about Lua.
+        "ExecuteLuaEnabled": True,
+        # A case that stores a sample twice, or a variant of it, must see its own.
+        "OverwriteInstances": True,
+        # Character sets: the suites say so where they need another one.
+        "DefaultEncoding": "Utf8",
+        # Search without regard to case: the built-in default, en_US.UTF-8, is missing on a plain
+        # Debian; Orthanc then finds no accented or Cyrillic name written in the other case.
+        "Locale": "C.UTF-8",
+        "CaseSensitivePN": False,
+        # C-STORE SCP: everything until a case restricts it.
+        "AcceptedTransferSyntaxes": ["1.2.840.10008.1.*"],
+        "UnknownSopClassAccepted": False,
+        # The log is evidence and the patients are made up: queries are to be read in it.
+        "DeidentifyLogs": False,
+        # Many small requests over one connection, each answered at once.
+        "KeepAlive": True,
+        "KeepAliveTimeout": 30,
+        "TcpNoDelay": True,
+        "HttpCompressionEnabled": False,  # sizes and bytes are compared
+        "HttpDescribeErrors": True,
+        # A peer that hangs must be given up before the time limit of a case.
+        "DicomScuTimeout": 10,
+        "DicomScpTimeout": 30,
+        "HttpTimeout": 10,
+        "HttpRequestTimeout": 30,
+        # Associations opened by Lua must not linger into the next case.
+        "DicomAssociationCloseDelay": 0,
+        # An instance that was killed must not resume the jobs of a case that is over.
+        "SaveJobs": False,
+    }
+
+
+def _for_the_suites() -> Json:
+    """Give what only the server under test needs, but for addresses and plugins."""
+    return {
+        # Changes: `StableStudy` and its like within a second; DICOMweb's metadata cache waits for
+        # it.
+        "StableAge": 1,
+        # Find and C-FIND: limits small enough to be reached.
+        "LimitFindResults": 10,
+        "LimitFindInstances": 20,
+        # Jobs: all of a run stay listed; C-MOVE goes through a job; a job of a C-MOVE from the
+        # server to itself waits for another one.
+        "ConcurrentJobs": 4,
+        "JobsHistorySize": 1000,
+        "SynchronousCMove": False,
+        # Archives: the next one drives the last one out.
+        "MediaArchiveSize": 1,
+        # Exports.
+        "LogExportedResources": True,
+        # Metadata and attachments: revisions, and a name for a user's metadata.
+        "CheckRevisions": True,
+        "UserMetadata": {"my-metadata": 1098},
+        # WebDAV.
+        "WebDavEnabled": True,
+        "WebDavDeleteAllowed": True,
+        "WebDavUploadAllowed": True,
+        # Private tags by name, in implicit VR, in DICOMweb, in modification and in C-FIND.
+        "Dictionary": _dictionary(),
+        "DefaultPrivateCreator": "Lunit",
+    }
+
+
+def _dictionary() -> Json:
+    """Give the private tags of the samples: VR, name, least and greatest multiplicity, creator."""
+    return {
+        "0009,0010": ["LO", "LunitPrivateCreator", 1, 1, "Lunit"],
+        "0009,1001": ["DS", "LunitScore", 1, 1, "Lunit"],
+        "00e1,c2": ["UI", "PET-CT Multi Modality Name", 1, 1, "ELSCINT1"],
+        "7053,03": ["ST", "Original Image Filename", 1, 1, "Philips PET Private Group"],
+        "4321,1012": ["LO", "RadioLogic", 1, 1, "RadioLogic"],
+        "0405,1001": ["SQ", "OctSettingsSequence", 1, 1, "99CZM_CapeCod_OctSettings"],
+        "0407,1001": ["SQ", "OctGeneralSequence", 1, 1, "99CZM_CapeCod_OctGeneral"],
+        "0407,1013": ["DS", "OctGeneralValue", 1, 1, "99CZM_CapeCod_OctGeneral"],
+    }
+
+
+def _modalities(pair: Pair, version: Version | None) -> Json:
+    """Give the DICOM nodes that the remote knows: the local instance and itself."""
+    modalities: Json = {"orthanctest": _modality(pair.local), "self": _modality(pair.remote)}
+    if version is None or version >= Version(MODALITIES_WITH_LOCAL_AET):
+        # C-STORE and C-MOVE under another name. A C-MOVE finds its destination by AE title, so that
+        # the second entry of the local instance has one of its own.
+        second = pair.local.ae_title[:15] + "2"
+        modalities["self-with-local-aet"] = _modality_with_local_aet(pair.remote)
+        modalities["orthanctest-with-local-aet"] = _modality_with_local_aet(pair.local, second)
+    return modalities
+
+
+def _modality(instance: Instance) -> list[object]:
+    return [instance.ae_title, instance.host, instance.dicom]
+
+
+def _modality_with_local_aet(instance: Instance, ae_title: str | None = None) -> Json:
+    return {
+        "AET": ae_title or instance.ae_title,
+        "Host": instance.host,
+        "Port": instance.dicom,
+        "LocalAet": LOCAL_AET,
+    }
+
+
+def _peers(remote: Instance, local: Instance) -> Json:
+    """Give the Orthanc peers of the remote: the local instance, and itself under three names."""
+    peers: Json = {"self": _peer(remote)}
+    if local.rest is not None:
+        peers["peer"] = _peer(local)
+    # The transfers plugin: pull mode works where the other side knows us by the name in RemoteSelf.
+    peers["transfers-simple"] = _peer(remote)
+    peers["transfers-bidirectional"] = {
+        "Url": remote.url,
+        **_user_and_password(remote),
+        "RemoteSelf": "transfers-bidirectional",
+    }
+    return peers
+
+
+def _peer(instance: Instance) -> list[object]:
+    return [instance.url, *_user_and_password(instance).values()]
+
+
+def _user_and_password(instance: Instance) -> dict[str, str]:
+    user = instance.credentials
+    return {} if user is None else {"Username": user.username, "Password": user.password}
+
+
+def _for_the_plugins(setup: Setup) -> Json:
+    """Give a section for each plugin that has a suite; without the plugin it has no effect."""
+    remote = setup.pair.remote
+    return {
+        # DICOMweb: the server is its own DICOMweb client as well. No `Host`: URLs in answers then
+        # follow the request, through relay and proxy.
+        "DicomWeb": {
+            "Enable": True,
+            "Root": DICOMWEB_ROOT,
+            "EnableWado": True,
+            "WadoRoot": "/wado",
+            "StudiesMetadata": "Full",
+            "SeriesMetadata": "Full",
+            "Servers": {
+                "sample": [f"{remote.url}{DICOMWEB_ROOT[1:]}", *_user_and_password(remote).values()]
+            },
+        },
+        "Worklists": _worklists(setup.worklists),
+        # GDCM: every transfer syntax that it can do, not only JPEG 2000.
+        "Gdcm": {"Enable": True, "RestrictTransferSyntaxes": []},
+        "WholeSlideImaging": {"ServeMirador": True, "ServeOpenSeadragon": True},
+    }
+
+
+def _worklists(folder: Path | None) -> Json:
+    """Give the section of the worklist plugin, under the names of all its versions."""
+    if folder is None:
+        return {"Enable": False}
+    return {
+        "Enable": True,
+        "Database": str(folder),  # until 1.12.9
+        "Directory": str(folder),  # from 1.12.10, which also began to clean up by itself
+        "DeleteWorklistsOnStableStudy": False,
+    }

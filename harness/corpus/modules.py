@@ -1,0 +1,152 @@
+"""The modules of PS3.3 that the sample objects are made of, filled with fixed values."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+from pydicom.uid import (
+    UID,
+    CTImageStorage,
+    MRImageStorage,
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    SecondaryCaptureImageStorage,
+    UltrasoundMultiFrameImageStorage,
+)
+
+from harness.corpus.place import Place
+from harness.errors import CorpusError
+
+DATE, TIME = "20240115", "101500"
+
+
+def general(place: Place, sop_class: UID, modality: str) -> Dataset:
+    """Give Patient, General Study, Series and Equipment, and SOP Common (PS3.3 C.7, C.12.1)."""
+    ds = Dataset()
+    ds.PatientName = "Sample^Object"
+    ds.PatientID = place.patient_id
+    ds.PatientBirthDate = "19700102"
+    ds.PatientSex = "O"
+    ds.StudyInstanceUID = place.study_instance_uid
+    ds.StudyDate, ds.StudyTime = DATE, TIME
+    ds.ReferringPhysicianName = "Referring^Physician"
+    ds.StudyID = place.study[:16]
+    ds.AccessionNumber = place.accession_number
+    ds.StudyDescription = f"Study {place.study}"
+    ds.Modality = modality
+    ds.SeriesInstanceUID = place.series_instance_uid
+    ds.SeriesNumber = int(place.series) if place.series.isdecimal() else 1
+    ds.SeriesDescription = f"Series {place.series}"
+    ds.Manufacturer = "dicom-harness"
+    ds.ManufacturerModelName = "corpus"
+    ds.DeviceSerialNumber = "1"
+    ds.SoftwareVersions = "1"
+    ds.SOPClassUID = sop_class
+    ds.SOPInstanceUID = place.sop_instance_uid
+    ds.InstanceNumber = place.number
+    return ds
+
+
+def image(place: Place, sop_class: UID, modality: str, *image_type: str) -> Dataset:
+    """Give an object with General Image and General Acquisition on top (PS3.3 C.7.6.1)."""
+    ds = general(place, sop_class, modality)
+    ds.ImageType = list(image_type)
+    ds.ContentDate, ds.ContentTime = DATE, TIME
+    ds.AcquisitionDate, ds.AcquisitionTime = DATE, TIME
+    ds.AcquisitionNumber = 1
+    ds.PatientOrientation = None
+    ds.BodyPartExamined = "CHEST"
+    return ds
+
+
+def slice_plane(ds: Dataset, place: Place) -> None:
+    """Add Frame of Reference and Image Plane: axial slices, 5 mm apart (PS3.3 C.7.4.1, C.7.6.2)."""
+    ds.FrameOfReferenceUID = place.frame_of_reference_uid
+    ds.PositionReferenceIndicator = None
+    ds.PatientPosition = "HFS"
+    ds.ImagePositionPatient = [-8, -8, 5 * place.number]
+    ds.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+    ds.PixelSpacing = [1, 1]
+    ds.SliceThickness = 5
+    ds.SliceLocation = 5 * place.number
+    del ds.PatientOrientation
+
+
+def ct_image(place: Place) -> Dataset:
+    """Give a CT Image without its pixels (PS3.3 A.3)."""
+    ds = image(place, CTImageStorage, "CT", "ORIGINAL", "PRIMARY", "AXIAL")
+    slice_plane(ds, place)
+    ds.KVP = 120
+    ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType = -1024, 1, "HU"
+    ds.WindowCenter, ds.WindowWidth = 40, 400
+    return ds
+
+
+def mr_image(place: Place) -> Dataset:
+    """Give an MR Image without its pixels (PS3.3 A.4)."""
+    ds = image(place, MRImageStorage, "MR", "ORIGINAL", "PRIMARY", "OTHER")
+    slice_plane(ds, place)
+    ds.BodyPartExamined = "HEAD"
+    ds.ScanningSequence, ds.SequenceVariant, ds.ScanOptions = "SE", "NONE", None
+    ds.MRAcquisitionType = "2D"
+    ds.RepetitionTime, ds.EchoTime, ds.EchoTrainLength = 500, 15, 1
+    ds.MagneticFieldStrength = 1.5
+    return ds
+
+
+def secondary_capture(place: Place, modality: str = "OT") -> Dataset:
+    """Give a Secondary Capture Image without its pixels (PS3.3 A.8.1)."""
+    ds = image(place, SecondaryCaptureImageStorage, modality, "DERIVED", "SECONDARY")
+    ds.ConversionType = "SYN"
+    return ds
+
+
+def grayscale_multiframe_capture(place: Place) -> Dataset:
+    """Give a Multi-frame Grayscale Byte Secondary Capture without its pixels (PS3.3 A.8.3)."""
+    sop_class = MultiFrameGrayscaleByteSecondaryCaptureImageStorage
+    ds = image(place, sop_class, "OT", "DERIVED", "SECONDARY")
+    ds.ConversionType = "SYN"
+    ds.BurnedInAnnotation = "NO"
+    ds.PresentationLUTShape = "IDENTITY"
+    ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType = 0, 1, "US"
+    _cine(ds)
+    return ds
+
+
+def ultrasound_multiframe(place: Place) -> Dataset:
+    """Give an Ultrasound Multi-frame Image without its pixels (PS3.3 A.7)."""
+    sop_class = UltrasoundMultiFrameImageStorage
+    ds = image(place, sop_class, "US", "ORIGINAL", "PRIMARY", "ABDOMINAL", "0001")
+    ds.BodyPartExamined = "ABDOMEN"
+    ds.LossyImageCompression = "00"
+    _cine(ds)
+    return ds
+
+
+def _cine(ds: Dataset) -> None:
+    """Say that frames follow each other in time (PS3.3 C.7.6.5, C.7.6.6)."""
+    ds.FrameTime = 40
+    ds.FrameIncrementPointer = tag_for_keyword("FrameTime")
+
+
+def item(**elements: Any) -> Dataset:
+    """Give a sequence item with these elements."""
+    ds = Dataset()
+    override(ds, elements)
+    return ds
+
+
+def code(value: str, scheme: str, meaning: str) -> Sequence:
+    """Give a code sequence with one item (PS3.3 8.8)."""
+    return Sequence(
+        [item(CodeValue=value, CodingSchemeDesignator=scheme, CodeMeaning=meaning)],
+    )
+
+
+def override(ds: Dataset, elements: Mapping[str, Any]) -> None:
+    """Set elements by keyword; a word that is no keyword of the standard is refused."""
+    for keyword, value in elements.items():
+        if tag_for_keyword(keyword) is None:
+            raise CorpusError(f"{keyword} is no keyword of a DICOM element (PS3.6)")
+        setattr(ds, keyword, value)

@@ -1,0 +1,203 @@
+"""p01 to p14 and m01: the ways in which pixels are stored, compressed and counted."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate_extended
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    RLELossless,
+)
+
+from harness.corpus.frames import stored_frames
+from harness.corpus.modules import (
+    ct_image,
+    grayscale_multiframe_capture,
+    mr_image,
+    secondary_capture,
+    ultrasound_multiframe,
+)
+from harness.corpus.picture import Picture, colour, gray
+from harness.corpus.place import Place
+from harness.corpus.registry import Recipe
+from harness.corpus.rle import rle_frame
+from harness.corpus.sample import Draft, encapsulated, fragmented
+
+SIZE = 32
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One way to store pixels; `wrap` turns compressed frames into the value of Pixel Data."""
+
+    id: str
+    purpose: str
+    kind: Callable[[Place], Dataset]
+    picture: Callable[[], Picture]
+    transfer_syntax: UID = ExplicitVRLittleEndian
+    wrap: Callable[[list[bytes]], bytes] = encapsulated
+
+    @property
+    def has_stored_frames(self) -> bool:
+        """Whether `database/compress.py` has to compress its frames."""
+        return bool(self.transfer_syntax.is_encapsulated) and self.transfer_syntax != RLELossless
+
+    def draft(self) -> Draft:
+        """Put the object together."""
+        ds = self.kind(Place("corpus", f"PIXELS-{self.id[:3].upper()}", "1", self.id))
+        picture = self.picture()
+        if picture.photometric == "PALETTE COLOR":
+            _palette(ds)
+        if self.transfer_syntax == JPEGBaseline8Bit:
+            _lossy(ds, picture)
+        if not self.transfer_syntax.is_encapsulated:
+            return Draft(ds, self.transfer_syntax, picture)
+        if self.has_stored_frames:
+            frames = stored_frames(self.id, picture)
+        else:
+            frames = [rle_frame(frame) for frame in picture.frames]
+        if self.id.startswith("p14"):
+            return Draft(ds, self.transfer_syntax, picture, _extended_offset_table(ds, frames))
+        return Draft(ds, self.transfer_syntax, picture, self.wrap(frames))
+
+
+def recipes() -> Iterator[Recipe]:
+    """Give the recipes of this group."""
+    for cell in CELLS:
+        yield Recipe(cell.id, cell.purpose, cell.draft)
+
+
+def _gray(bits: int, photometric: str = "MONOCHROME2", **how: int) -> Callable[[], Picture]:
+    rows, columns = how.get("rows", SIZE), how.get("columns", SIZE)
+    signed = bool(how.get("signed"))
+
+    def draw() -> Picture:
+        numbers = range(how.get("frames", 1))
+        frames = (gray(n, rows, columns, bits=bits, signed=signed) for n in numbers)
+        return Picture(tuple(frames), bits, photometric)
+
+    return draw
+
+
+def _colour(photometric: str = "RGB", *, planar: int = 0, frames: int = 1) -> Callable[[], Picture]:
+    def draw() -> Picture:
+        drawn = tuple(colour(number, SIZE, SIZE) for number in range(frames))
+        return Picture(drawn, 8, photometric, 1 if planar else 0)
+
+    return draw
+
+
+def _palette(ds: Dataset) -> None:
+    """Add lookup tables of 256 entries of 16 bits: red rises, green falls, blue is a triangle."""
+    rise = np.arange(256, dtype="<u2") * 257
+    tables = {"Red": rise, "Green": rise[::-1], "Blue": np.minimum(rise, rise[::-1]) * 2}
+    for name, table in tables.items():
+        setattr(ds, f"{name}PaletteColorLookupTableDescriptor", [256, 0, 16])
+        setattr(ds, f"{name}PaletteColorLookupTableData", table.astype("<u2").tobytes())
+
+
+def _lossy(ds: Dataset, picture: Picture) -> None:
+    """Say that the compression lost something, and how much smaller it made the pixels."""
+    ds.LossyImageCompression = "01"
+    ds.LossyImageCompressionMethod = "ISO_10918_1"
+    ds.LossyImageCompressionRatio = "2" if picture.samples == 1 else "4"
+
+
+def _extended_offset_table(ds: Dataset, frames: list[bytes]) -> bytes:
+    pixel_data, offsets, lengths = encapsulate_extended(frames)
+    ds.ExtendedOffsetTable, ds.ExtendedOffsetTableLengths = offsets, lengths
+    return bytes(pixel_data)
+
+
+def _two_fragments(frames: list[bytes]) -> bytes:
+    return fragmented(frames, offsets=True)
+
+
+def _two_fragments_no_offsets(frames: list[bytes]) -> bytes:
+    return fragmented(frames, offsets=False)
+
+
+CELLS = (
+    Cell("p01", "implicit VR, 16 bits", mr_image, _gray(16), ImplicitVRLittleEndian),
+    Cell("p02", "explicit VR, MONOCHROME1, 8 bits", secondary_capture, _gray(8, "MONOCHROME1")),
+    Cell("p03", "RGB by pixel (planar configuration 0)", secondary_capture, _colour()),
+    Cell("p04", "RGB by plane (planar configuration 1)", secondary_capture, _colour(planar=1)),
+    Cell("p05", "explicit VR big endian, 16 bits", mr_image, _gray(16), ExplicitVRBigEndian),
+    Cell(
+        "p06",
+        "PALETTE COLOR, 8 bits through lookup tables of 16 bits",
+        secondary_capture,
+        _gray(8, "PALETTE COLOR"),
+    ),
+    Cell("p07", "deflated, 12 of 16 bits", ct_image, _gray(12), DeflatedExplicitVRLittleEndian),
+    Cell("p08", "12 of 16 bits, signed, high bit 11", ct_image, _gray(12, signed=1)),
+    Cell("p09-rle-gray", "RLE, 12 of 16 bits", ct_image, _gray(12), RLELossless),
+    Cell("p09-rle-colour", "RLE, RGB", secondary_capture, _colour(), RLELossless),
+    Cell("p10-jpeg-gray", "JPEG baseline, 8 bits", secondary_capture, _gray(8), JPEGBaseline8Bit),
+    Cell(
+        "p10-jpeg-colour",
+        "JPEG baseline, YBR_FULL_422",
+        secondary_capture,
+        _colour("YBR_FULL_422"),
+        JPEGBaseline8Bit,
+    ),
+    Cell(
+        "p11",
+        "odd rows and columns, 8 bits: one byte of padding",
+        secondary_capture,
+        _gray(8, rows=17, columns=13),
+    ),
+    Cell("p12-jpeg-lossless", "JPEG lossless SV1, 12 bits", ct_image, _gray(12), JPEGLosslessSV1),
+    Cell("p12-jpeg-ls", "JPEG-LS lossless, 12 of 16 bits", ct_image, _gray(12), JPEGLSLossless),
+    Cell("p12-jpeg-2000", "JPEG 2000 lossless, 12 bits", ct_image, _gray(12), JPEG2000Lossless),
+    Cell(
+        "p12-jpeg-2000-colour",
+        "JPEG 2000 lossless, YBR_RCT",
+        secondary_capture,
+        _colour("YBR_RCT"),
+        JPEG2000Lossless,
+    ),
+    Cell(
+        "p13-offsets",
+        "three frames of two fragments each, with a basic offset table",
+        grayscale_multiframe_capture,
+        _gray(8, frames=3),
+        JPEGLSLossless,
+        _two_fragments,
+    ),
+    Cell(
+        "p13-no-offsets",
+        "three frames of two fragments each, the basic offset table empty",
+        grayscale_multiframe_capture,
+        _gray(8, frames=3),
+        JPEGLSLossless,
+        _two_fragments_no_offsets,
+    ),
+    Cell(
+        "p14",
+        "three frames with an extended offset table",
+        grayscale_multiframe_capture,
+        _gray(8, frames=3),
+        JPEGLSLossless,
+    ),
+    Cell(
+        "m01-native", "ultrasound, 12 frames in colour", ultrasound_multiframe, _colour(frames=12)
+    ),
+    Cell(
+        "m01-jpeg",
+        "ultrasound, 12 frames in colour, JPEG baseline",
+        ultrasound_multiframe,
+        _colour("YBR_FULL_422", frames=12),
+        JPEGBaseline8Bit,
+    ),
+)

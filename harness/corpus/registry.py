@@ -1,0 +1,111 @@
+"""The corpus: samples by id, made when first asked for, and checked against the catalogue."""
+
+import difflib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from harness.corpus.sample import Draft, Sample
+from harness.errors import CorpusError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a named sample is made, and what it is for."""
+
+    id: str
+    purpose: str
+    draft: Callable[[], Draft]
+
+    def make(self) -> Sample:
+        """Make the sample; the same bytes every time."""
+        return self.draft().finish(self.id, self.purpose)
+
+
+class Corpus(Mapping[str, Sample]):
+    """All samples by id. An id's first part is enough where it names one sample: `p06`."""
+
+    def __init__(self, recipes: Mapping[str, Recipe], *, verify: bool = True) -> None:
+        self._recipes = recipes
+        self._verify = verify
+        self._made: dict[str, Sample] = {}
+
+    def __getitem__(self, id: str) -> Sample:  # noqa: A002 - as in the catalogue
+        """Give the sample; raises `CorpusError` if there is none or if its bytes have changed."""
+        name = self._resolve(id)
+        if name not in self._made:
+            sample = self._recipes[name].make()
+            if self._verify:
+                verify(sample)
+            self._made[name] = sample
+        return self._made[name]
+
+    def __contains__(self, id: object) -> bool:  # noqa: A002
+        return id in self._recipes
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._recipes)
+
+    def __len__(self) -> int:
+        return len(self._recipes)
+
+    def ids(self) -> tuple[str, ...]:
+        """Give the ids of all samples, in order; nothing is made."""
+        return tuple(self._recipes)
+
+    def group(self, prefix: str) -> tuple[Sample, ...]:
+        """Give all samples whose id starts with `prefix`; that there are none is an error."""
+        found = tuple(self[id] for id in self._recipes if id.startswith(prefix))  # noqa: A001
+        if not found:
+            raise CorpusError(f"no sample's id starts with {prefix!r}{self._near(prefix)}")
+        return found
+
+    def _resolve(self, id: str) -> str:  # noqa: A002
+        if id in self._recipes:
+            return id
+        longer = [name for name in self._recipes if name.startswith(f"{id}-")]
+        if len(longer) == 1:
+            return longer[0]
+        if longer:
+            raise CorpusError(f"{id!r} is the beginning of several samples: {', '.join(longer)}")
+        raise CorpusError(f"there is no sample {id!r}{self._near(id)}")
+
+    def _near(self, id: str) -> str:  # noqa: A002
+        near = difflib.get_close_matches(id, self._recipes, n=3, cutoff=0.5)
+        return f"; near to it: {', '.join(near)}" if near else "; see corpus.ids()"
+
+
+def database_folder() -> Path:
+    """Find `database/`: in the installed package, else beside it in the checkout."""
+    package = Path(__file__).parents[1]
+    for folder in (package / "bundle" / "database", package.parent / "database"):
+        if (folder / "README.md").is_file():
+            return folder
+    raise CorpusError(f"no database folder with the catalogue, neither in {package} nor beside it")
+
+
+@cache
+def catalogue() -> Mapping[str, Mapping[str, Any]]:
+    """Read the catalogue: entries by sample id."""
+    path = database_folder() / "catalogue.json"
+    try:
+        entries: dict[str, dict[str, Any]] = json.loads(path.read_text("utf-8"))["samples"]
+    except (OSError, ValueError, KeyError) as error:
+        raise CorpusError(f"the catalogue {path} cannot be read: {error!r}") from error
+    return entries
+
+
+def verify(sample: Sample) -> None:
+    """Compare the bytes with the catalogue's checksum; raises `CorpusError` if they differ."""
+    entry = catalogue().get(sample.id)
+    if entry is None:
+        raise CorpusError(f"{sample.id} is not in the catalogue: run database/generate.py --update")
+    if entry["sha256"] != sample.sha256:
+        raise CorpusError(
+            f"{sample.id} came out other than the catalogue says (sha256 {sample.sha256[:12]}, not "
+            f"{entry['sha256'][:12]}): another pydicom or numpy, or a changed recipe; "
+            "see database/generate.py --check"
+        )

@@ -1,0 +1,175 @@
+"""A sample object: its bytes, what is known of it, and the pixels that went in."""
+
+import hashlib
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pydicom
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.encaps import encapsulate
+from pydicom.errors import InvalidDicomError
+from pydicom.multival import MultiValue
+from pydicom.uid import UID, ExplicitVRLittleEndian
+
+from harness.corpus.part10 import part10
+from harness.corpus.picture import Frame, Picture
+from harness.corpus.place import uid
+from harness.errors import CorpusError
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One sample object, immutable: to change something, change what `dataset()` gives."""
+
+    id: str
+    purpose: str
+    data: bytes = field(repr=False)
+    transfer_syntax: UID
+    origin: Dataset | None = field(repr=False, default=None)
+    picture: Picture | None = field(repr=False, default=None)
+    properties: Mapping[str, Any] = field(repr=False, default_factory=dict)
+
+    @cached_property
+    def sha256(self) -> str:
+        """The checksum of `data`, in hexadecimal."""
+        return hashlib.sha256(self.data).hexdigest()
+
+    @property
+    def patient_id(self) -> str:
+        """The Patient ID."""
+        return str(self._element("PatientID"))
+
+    @property
+    def study_instance_uid(self) -> UID:
+        """The Study Instance UID."""
+        return UID(self._element("StudyInstanceUID"))
+
+    @property
+    def series_instance_uid(self) -> UID:
+        """The Series Instance UID."""
+        return UID(self._element("SeriesInstanceUID"))
+
+    @property
+    def sop_instance_uid(self) -> UID:
+        """The SOP Instance UID."""
+        return UID(self._element("SOPInstanceUID"))
+
+    @property
+    def sop_class_uid(self) -> UID:
+        """The SOP Class UID."""
+        return UID(self._element("SOPClassUID"))
+
+    def dataset(self) -> FileDataset:
+        """Read the bytes into a fresh data set, file meta information included.
+
+        Raises `CorpusError` for a malformed sample that cannot be read.
+        """
+        try:
+            return pydicom.dcmread(io.BytesIO(self.data))
+        except (InvalidDicomError, EOFError) as error:
+            raise CorpusError(f"{self.id} cannot be read as DICOM ({error}); use `data`") from error
+
+    def frame(self, index: int) -> Frame:
+        """Give the pixels of one frame, counted from 0, as they were before any compression."""
+        if self.picture is None:
+            raise CorpusError(f"{self.id} has no pixels: {self.purpose}")
+        if not 0 <= index < len(self.picture.frames):
+            raise CorpusError(
+                f"{self.id} has {len(self.picture.frames)} frames, and no frame {index}"
+            )
+        return self.picture.frames[index]
+
+    def write(self, folder: Path) -> Path:
+        """Write the bytes to a file in `folder`, for a command-line tool, and give its path."""
+        path = folder / (self.id.replace("/", "_") + str(self.properties.get("suffix", ".dcm")))
+        path.write_bytes(self.data)
+        return path
+
+    def _element(self, keyword: str) -> Any:
+        if self.origin is None or keyword not in self.origin:
+            raise CorpusError(f"{self.id} has no {keyword}: {self.purpose}")
+        return self.origin[keyword].value
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a recipe gives: everything of a sample but its name.
+
+    `fragments` replaces the native pixels by compressed frames, each a tuple of its fragments.
+    `mangle` turns the file into a malformed one.
+    """
+
+    dataset: Dataset
+    transfer_syntax: str = ExplicitVRLittleEndian
+    picture: Picture | None = None
+    pixel_data: bytes | None = None
+    known: Mapping[str, Any] = field(default_factory=dict)
+    mangle: Callable[[bytes], bytes] | None = None
+
+    def finish(self, id: str, purpose: str) -> Sample:  # noqa: A002 - as in the catalogue
+        """Write the file and describe it."""
+        ds = self.dataset
+        syntax = UID(self.transfer_syntax)
+        if self.picture is not None:
+            self.picture.describe(ds)
+            ds.PixelData = self.pixel_data or self.picture.native(
+                little_endian=syntax.is_little_endian
+            )
+            wide = ds.BitsAllocated > 8 and not syntax.is_encapsulated
+            ds["PixelData"].VR = "OW" if wide or syntax.is_implicit_VR else "OB"
+        data = part10(
+            ds,
+            syntax,
+            sop_class=ds.get("SOPClassUID", _WORKLIST_FIND),
+            sop_instance=ds.get("SOPInstanceUID", uid(id)),
+        )
+        if self.mangle is not None:
+            data = self.mangle(data)
+        properties = {**describe(ds, syntax), "valid": self.mangle is None, **self.known}
+        return Sample(id, purpose, data, syntax, ds, self.picture, MappingProxyType(properties))
+
+
+# A worklist item has no SOP Class of its own: its file names the service that finds it.
+_WORKLIST_FIND = UID("1.2.840.10008.5.1.4.31")
+
+_DESCRIBED = {
+    "character_set": "SpecificCharacterSet",
+    "modality": "Modality",
+    "rows": "Rows",
+    "columns": "Columns",
+    "bits_allocated": "BitsAllocated",
+    "bits_stored": "BitsStored",
+    "photometric": "PhotometricInterpretation",
+    "frames": "NumberOfFrames",
+}
+
+
+def describe(ds: Dataset, transfer_syntax: UID) -> dict[str, Any]:
+    """Say by which properties a sample is chosen; the catalogue shows them."""
+    found: dict[str, Any] = {"transfer_syntax": str(transfer_syntax)}
+    if "SOPClassUID" in ds:
+        found["sop_class"] = str(ds.SOPClassUID)
+    for name, keyword in _DESCRIBED.items():
+        if keyword in ds:
+            value = ds[keyword].value
+            if isinstance(value, MultiValue):
+                value = "\\".join(value)
+            found[name] = value if isinstance(value, int) else str(value)
+    if ds.get("PixelRepresentation") == 1:
+        found["signed"] = True
+    return found
+
+
+def encapsulated(frames: list[bytes], *, offsets: bool = True) -> bytes:
+    """Wrap compressed frames, one fragment each, with or without offset table (PS3.5 A.4)."""
+    return bytes(encapsulate(frames, has_bot=offsets))
+
+
+def fragmented(frames: list[bytes], *, offsets: bool) -> bytes:
+    """Wrap compressed frames in two fragments each, as an encoder with a small buffer does."""
+    return bytes(encapsulate(frames, fragments_per_frame=2, has_bot=offsets))

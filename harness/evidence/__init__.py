@@ -1,0 +1,1 @@
+"""What remains of a case for people to read: made from tapes and tool runs, never from a server."""

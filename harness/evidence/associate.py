@@ -1,0 +1,234 @@
+"""The negotiation of an association in words: contexts, roles, lengths, names (PS3.8 9.3.2 and 9.3.3).
+
+`dcm.wire.parse` gives all of an A-ASSOCIATE PDU or nothing. Here each item is read for itself, so that those
+before and after a wrong one are shown.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from dcm.errors import ProtocolError
+from dcm.wire.codec import HEADER
+from dcm.wire.items import (
+    APPLICATION_CONTEXT,
+    USER_INFORMATION,
+    ContextResult,
+    PresentationContextAC,
+    PresentationContextRQ,
+    RawItem,
+    build_items,
+)
+from dcm.wire.limits import Limits
+from dcm.wire.pdu import DICOM_APPLICATION_CONTEXT, AssociateAC, AssociateRQ
+from dcm.wire.user_items import (
+    AsynchronousOperationsWindow,
+    ImplementationClassUID,
+    ImplementationVersionName,
+    MaximumLength,
+    RoleSelection,
+    SOPClassCommonExtendedNegotiation,
+    SOPClassExtendedNegotiation,
+    UserIdentityAC,
+    UserIdentityRQ,
+    UserIdentityType,
+    UserItem,
+    parse_user_information,
+)
+from harness.evidence.bodies import dump
+from harness.evidence.data_set import named
+from harness.evidence.pdus import Pdu
+from harness.evidence.redact import Redactor
+
+_FIXED: Final = 68
+"""Bytes before the items: version, titles, reserved."""
+_ITEM_HEADER: Final = 4
+_LIMITS: Final = Limits()
+_RESULTS: Final[dict[int, str]] = {
+    ContextResult.ACCEPTANCE: "accepted",
+    ContextResult.USER_REJECTION: "rejected by the user",
+    ContextResult.NO_REASON: "rejected without a reason",
+    ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED: "abstract syntax not supported",
+    ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED: "transfer syntaxes not supported",
+}
+
+
+@dataclass
+class Negotiation:
+    """What both sides of an association said of presentation contexts, by their IDs."""
+
+    proposed: dict[int, PresentationContextRQ] = field(default_factory=dict)
+    answered: dict[int, PresentationContextAC] = field(default_factory=dict)
+
+    def abstract_syntax(self, context_id: int) -> str | None:
+        """Give what a context is for, None where that was not seen."""
+        context = self.proposed.get(context_id)
+        return None if context is None else context.abstract_syntax
+
+    def transfer_syntax(self, context_id: int) -> str | None:
+        """Give how data sets on a context are encoded, None where that was not seen."""
+        context = self.answered.get(context_id)
+        return context.transfer_syntax if context and context.accepted else None
+
+    def remark(self, context_id: int) -> str:
+        """Say what is wrong with using a context."""
+        if not self.answered:
+            return "its negotiation was not seen"
+        context = self.answered.get(context_id)
+        return "" if context and context.accepted else "which was not accepted"
+
+
+def titles(pdu: Pdu) -> str:
+    """Say who calls whom, as the fields of the PDU have it."""
+    called, calling = (
+        bytes(pdu.body[at : at + 16]).decode("latin-1").strip(" \0") or "(empty)" for at in (4, 20)
+    )
+    return f"{calling} calls {called}"
+
+
+def negotiated(pdu: Pdu, negotiation: Negotiation, redactor: Redactor) -> list[str]:
+    """Take note of what an A-ASSOCIATE-RQ or -AC says, and give it in words, a line for each item."""
+    body = bytes(pdu.body)
+    said = [f"{titles(pdu)}; protocol version {int.from_bytes(body[:2], 'big')}"]
+    contexts = 0
+    for item in _items(body, _FIXED):
+        if item.kind in (PresentationContextRQ.TYPE, PresentationContextAC.TYPE):
+            contexts += 1
+            said += _context(item, pdu.kind, negotiation, redactor)
+        elif item.kind == USER_INFORMATION:
+            said += [line for each in _items(item.body) for line in _user_item(each, redactor)]
+        elif item.kind != APPLICATION_CONTEXT or item.trouble:
+            said += item.undecoded(redactor)
+        elif item.text != DICOM_APPLICATION_CONTEXT:
+            said.append(f"application context name {item.text}, which is not DICOM's")
+        if item.kind == USER_INFORMATION and item.trouble:
+            said.append(f"({item.trouble})")
+    if len(body) < _FIXED:
+        said.append(f"({len(body)} of the {_FIXED} bytes before its items are there)")
+    if not contexts:
+        said.append("(no presentation context)")
+    return said
+
+
+def user_identities(pdu: Pdu) -> Iterator[slice]:
+    """Give the places of what nobody may read, among all bytes that went in the PDU's direction."""
+    if not (pdu.framed and pdu.kind in (AssociateRQ.TYPE, AssociateAC.TYPE)):
+        return
+    for outer in _items(bytes(pdu.body), _FIXED):
+        for item in _items(outer.body) if outer.kind == USER_INFORMATION else ():
+            if item.secret:
+                begin = pdu.at + HEADER.size + outer.at + _ITEM_HEADER + item.at + _ITEM_HEADER
+                yield slice(begin, begin + len(item.body))
+
+
+@dataclass(frozen=True)
+class _Item:
+    """An item as it stands in a PDU, or what is there of it."""
+
+    at: int
+    kind: int
+    body: bytes
+    trouble: str = ""
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("latin-1").rstrip(" \0")
+
+    @property
+    def secret(self) -> bool:
+        return self.kind in (UserIdentityRQ.TYPE, UserIdentityAC.TYPE)
+
+    def undecoded(self, redactor: Redactor, why: str = "") -> list[str]:
+        """Show an item that cannot be decoded, or that means nothing to us."""
+        reasons = "; ".join(filter(None, (why, self.trouble)))
+        head = f"item {self.kind:02X}H at byte {self.at}, {len(self.body)} bytes"
+        shown = [] if self.secret or not self.body else [dump(self.body, redactor)]
+        return [f"{head}: {reasons}" if reasons else head, *shown]
+
+
+def _items(data: bytes, at: int = 0) -> Iterator[_Item]:
+    """Give the items of one level; the last may be cut, by its PDU or by a length that lies."""
+    while at < len(data):
+        if len(data) - at < _ITEM_HEADER:
+            yield _Item(at, data[at], data[at + 1 :], "the header of the item is cut")
+            return
+        kind, length = struct.unpack_from(">BxH", data, at)
+        body = data[at + _ITEM_HEADER : at + _ITEM_HEADER + length]
+        lost = f"it announces {length} bytes, {len(body)} are there" if len(body) < length else ""
+        yield _Item(at, kind, body, lost)
+        at += _ITEM_HEADER + length
+
+
+def _context(item: _Item, pdu: int, negotiation: Negotiation, redactor: Redactor) -> list[str]:
+    try:
+        if item.kind == PresentationContextAC.TYPE and pdu == AssociateAC.TYPE:
+            answer = PresentationContextAC.parse(memoryview(item.body), _LIMITS)
+            negotiation.answered.setdefault(answer.context_id, answer)
+            return [_answer(answer, negotiation), *_trouble(item)]
+        if item.kind == PresentationContextRQ.TYPE and pdu != AssociateAC.TYPE:
+            context = PresentationContextRQ.parse(memoryview(item.body), _LIMITS)
+            negotiation.proposed.setdefault(context.context_id, context)
+            syntaxes = [f"  {named(uid)}" for uid in context.transfer_syntaxes]
+            head = f"context {context.context_id}: {named(context.abstract_syntax)}, proposed with"
+            return [head, *syntaxes, *_trouble(item)]
+    except ProtocolError as error:
+        return item.undecoded(redactor, str(error))
+    return item.undecoded(redactor, "an item that does not belong here")
+
+
+def _answer(answer: PresentationContextAC, negotiation: Negotiation) -> str:
+    abstract = negotiation.abstract_syntax(answer.context_id)
+    about = "which was not proposed" if abstract is None else named(abstract)
+    result = _RESULTS.get(answer.result)
+    words = f"result {answer.result}{f', {result}' if result else ''}"
+    if answer.accepted:
+        words += f": {named(answer.transfer_syntax or '')}"
+    return f"context {answer.context_id}: {about}: {words}"
+
+
+def _trouble(item: _Item) -> list[str]:
+    return [f"({item.trouble})"] if item.trouble else []
+
+
+def _user_item(item: _Item, redactor: Redactor) -> list[str]:
+    try:
+        # One for itself: what is wrong with it shall not hide the others.
+        data = build_items((RawItem(item.kind, item.body),))
+        (parsed,) = parse_user_information(memoryview(data), _LIMITS)
+    except ProtocolError as error:
+        return item.undecoded(redactor, str(error))
+    words = _user_words(parsed)
+    return item.undecoded(redactor) if words is None else [words, *_trouble(item)]
+
+
+def _user_words(item: UserItem) -> str | None:  # noqa: PLR0911 - one for each kind
+    """Put a sub-item of the user information into words; None for one that we do not know."""
+    match item:
+        case MaximumLength(length):
+            return f"maximum length {length or '0, which means any'}"
+        case ImplementationClassUID(uid):
+            return f"implementation class UID {uid}"
+        case ImplementationVersionName(name):
+            return f"implementation version name {name}"
+        case AsynchronousOperationsWindow(invoked, performed):
+            return f"asynchronous operations: {invoked} invoked, {performed} performed"
+        case RoleSelection(uid, scu, scp):
+            roles = [name for name, played in (("SCU", scu), ("SCP", scp)) if played]
+            return f"requestor's role for {named(uid)}: {' and '.join(roles) or 'none'}"
+        case SOPClassExtendedNegotiation(uid, information):
+            return f"extended negotiation for {named(uid)}: {information[:64].hex(' ')}"
+        case SOPClassCommonExtendedNegotiation(uid, service, related):
+            also = f", related to {', '.join(map(named, related))}" if related else ""
+            return f"common extended negotiation for {named(uid)}: {named(service)}{also}"
+        case UserIdentityRQ():
+            return f"user identity by {_identity(item)}; its fields are never shown"
+        case UserIdentityAC(response):
+            return f"user identity accepted, with a response of {len(response)} bytes"
+        case _:
+            return None
+
+
+def _identity(item: UserIdentityRQ) -> str:
+    names = {int(each): each.name.lower().replace("_", " ") for each in UserIdentityType}
+    return names.get(item.user_identity_type, f"type {item.user_identity_type}")

@@ -1,0 +1,130 @@
+"""What a server said over DICOM: negotiated results, statuses, and which elements data sets had."""
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Final
+
+from pydicom.uid import ImplicitVRLittleEndian
+
+from dcm.wire.dimse import Response
+from dcm.wire.pdu import Abort, AssociateAC, AssociateRJ, AssociateRQ, PDataTF
+from dcm.wire.status import abortion, describe, rejection
+from harness.evidence.associate import Negotiation, negotiated
+from harness.evidence.data_set import name_of
+from harness.evidence.dimse import Gatherer, Recorded, pdvs
+from harness.evidence.outline import outline
+from harness.evidence.pdus import Pdu, pdus_of
+from harness.evidence.redact import Redactor
+from harness.evidence.template import Said, template
+from harness.relay.tape import Direction, Tape, Track
+
+MAX_BYTES: Final = 4 * 2**20
+"""Of a connection: what a server says after them it has mostly said before."""
+MAX_OUTLINED: Final = 200
+"""Messages of one kind whose elements are looked at."""
+
+
+def read_dicom(tape: Tape, track: Track, said: Said) -> None:
+    """Add what the server under test said: as acceptor to us, or as requestor to the local server."""
+    accepts = track.relay.startswith("remote.")
+    spoken = Direction.TO_CLIENT if accepts else Direction.TO_SERVER
+    asked, answered = (
+        next(pdus_of(tape, track, each), None)
+        for each in (Direction.TO_SERVER, Direction.TO_CLIENT)
+    )
+    negotiation, request, response = _negotiation(
+        _body(asked, AssociateRQ.TYPE), _body(answered, AssociateAC.TYPE)
+    )
+    association = _Association(said, spoken, negotiation, response if accepts else request)
+    for pdu in pdus_of(tape, track, spoken):
+        association.take(pdu)
+        if pdu.at > MAX_BYTES:
+            break
+
+
+class _Association:
+    """One side of a connection, while it is read."""
+
+    def __init__(
+        self, said: Said, spoken: Direction, negotiation: Negotiation, negotiated: frozenset[str]
+    ) -> None:
+        self._said = said
+        self._as = "" if spoken is Direction.TO_CLIENT else "to the local server: "
+        self._negotiation, self._negotiated = negotiation, negotiated
+        self._gatherer = Gatherer(spoken)
+        self._outlined: dict[str, int] = {}
+
+    def take(self, pdu: Pdu) -> None:
+        """Add what a PDU says."""
+        if not pdu.framed:
+            self._add(pdu.name)
+        elif pdu.missing:
+            return  # how much of it came before the connection broke is chance
+        elif pdu.kind == PDataTF.TYPE:
+            for pdv in pdvs(pdu):
+                for message in self._gatherer.take(pdv, pdu):
+                    self._message(message)
+        elif pdu.kind in (AssociateRQ.TYPE, AssociateAC.TYPE):
+            self._add(pdu.name, *self._negotiated)
+        elif pdu.kind == AssociateRJ.TYPE and pdu.length == 4:
+            self._add(pdu.name, rejection(AssociateRJ(*pdu.body[1:4])))
+        elif pdu.kind == Abort.TYPE and pdu.length == 4:
+            self._add(pdu.name, abortion(Abort(*pdu.body[2:4])))
+
+    def _message(self, recorded: Recorded) -> None:
+        message, context = recorded.message, recorded.context_id
+        if message is None:
+            self._add("a message that cannot be decoded")
+            return
+        syntax = self._negotiation.transfer_syntax(context)
+        head = f"{message.NAME} {_name(self._negotiation.abstract_syntax(context))}"
+        details: set[str] = set()
+        if isinstance(message, Response):
+            head += f" {describe(message.status, type(message))}"
+            if message.error_comment:
+                details.add(f"says {template(message.error_comment)!r}")
+        elif recorded.fragments:
+            head += f" in {_name(syntax)}"
+        count = self._outlined[head] = self._outlined.get(head, 0) + 1
+        if count <= MAX_OUTLINED:
+            command = bytes(recorded.command)
+            details |= outline(command, len(command), ImplicitVRLittleEndian)
+            if recorded.fragments:
+                details |= outline(bytes(recorded.data), recorded.data_size, syntax)
+        self._add(head, *details)
+
+    def _add(self, head: str, *details: str) -> None:
+        self._said[f"{self._as}{head}"].update(details)
+
+
+def _body(pdu: Pdu | None, kind: int) -> bytes:
+    return bytes(pdu.body) if pdu is not None and pdu.framed and pdu.kind == kind else b""
+
+
+@lru_cache(maxsize=512)
+def _negotiation(
+    asked: bytes, answered: bytes
+) -> tuple[Negotiation, frozenset[str], frozenset[str]]:
+    """Read both PDUs of a negotiation, and say what each has; the same bytes come again and again."""
+    negotiation = Negotiation()
+    said = []
+    for kind, body in ((AssociateRQ.TYPE, asked), (AssociateAC.TYPE, answered)):
+        pdu = Pdu(
+            Direction.TO_SERVER, 0, 0.0, 0.0, kind, len(body), framed=True, body=bytearray(body)
+        )
+        lines = negotiated(pdu, negotiation, Redactor(())) if body else []
+        said.append(frozenset(_without_numbers(lines[1:])))
+    return negotiation, said[0], said[1]
+
+
+def _without_numbers(lines: list[str]) -> Iterator[str]:
+    """Put a context on one line, and leave out its ID."""
+    whole = "\n".join(lines).replace("\n  ", " ")
+    return (re.sub(r"^context \d+: ", "", line) for line in whole.split("\n") if line)
+
+
+def _name(uid: str | None) -> str:
+    """Give the name of a SOP class or transfer syntax as people say it."""
+    name = name_of(uid) if uid else "?"
+    return name.replace("Query/Retrieve Information Model - ", "").removesuffix(" SOP Class")

@@ -1,0 +1,145 @@
+"""What a server said over HTTP: statuses, headers, and of which kind and shape bodies were."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from email.message import Message
+from itertools import islice
+from typing import Any, Final
+from urllib.parse import parse_qsl, unquote
+
+from harness.evidence.http import exchanges, sent_by_server
+from harness.evidence.template import Said, template
+from harness.relay.http import HttpRequest, HttpResponse
+from harness.relay.tape import Tape, Track
+
+KEEP: Final = 2**16
+"""Bytes of a body that are looked at."""
+MAX_NODES: Final = 2_000
+"""Of a JSON document."""
+
+_STABLE: Final = frozenset(
+    {
+        "accept-ranges", "access-control-allow-credentials", "access-control-allow-headers",
+        "access-control-allow-methods", "access-control-allow-origin", "allow", "cache-control",
+        "connection", "content-encoding", "keep-alive", "server", "transfer-encoding", "upgrade",
+        "vary", "warning", "www-authenticate", "x-content-type-options", "x-frame-options",
+    }
+)  # fmt: skip
+"""Headers whose values are the same in every run; of others the name is all that is kept."""
+_ATTRIBUTE: Final = frozenset({"vr", "Value", "BulkDataURI", "InlineBinary"})
+"""Of an attribute in the DICOM JSON model (PS3.18 F.2.2)."""
+_SYNTAX: Final = re.compile(rb"\x02\x00\x10\x00UI..([0-9.]+)", re.DOTALL)
+
+
+def read_http(tape: Tape, tracks: Iterable[Track], said: Said) -> None:
+    """Add what the server under test said: as server to us, or as client to the local server.
+
+    Of a question that is asked again and again, as clients do that wait for a job, the last answer counts:
+    which states were seen on the way is chance. An answer with another status counts as well.
+    """
+    found = (exchange for track in tracks for exchange in exchanges(tape, track, KEEP))
+    lasting: dict[tuple[str, str], HttpResponse] = {}
+    for exchange in sorted(found, key=lambda each: each.began):
+        request, response = exchange.request, exchange.response
+        if request is None:
+            continue
+        if sent_by_server(exchange.track, request):
+            said[f"to the local server: {_asked(request)}"].update(_message(request))
+        elif response is not None and exchange.track.relay.startswith("remote."):
+            head = f"{_asked(request)}: {response.status}"
+            if request.method == "GET":
+                lasting[head, request.target] = response
+            else:
+                said[head].update(_answer(response))
+    for (head, _), response in lasting.items():
+        said[head].update(_answer(response))
+
+
+def _asked(request: HttpRequest) -> str:
+    """Give method and path, with the names of the query's parameters."""
+    path, _, query = request.target.partition("?")
+    names = sorted({template(name) for name, _ in parse_qsl(query, keep_blank_values=True)})
+    return f"{request.method} {template(unquote(path))}{'?' if names else ''}{'&'.join(names)}"
+
+
+def _answer(response: HttpResponse) -> Iterator[str]:
+    """Describe a response by its headers, and by its body as it is without compression."""
+    plain = response.uncompressed()
+    size = response.size if plain is response else len(plain.body)
+    return _message(replace(plain, headers=response.headers, size=size))
+
+
+def _message(message: HttpRequest | HttpResponse) -> Iterator[str]:
+    for name, value in message.headers:
+        lowered = name.lower()
+        if lowered == "content-type":
+            yield f"{lowered}: {_content_type(value)}"
+        else:
+            yield f"{lowered}: {template(value)}" if lowered in _STABLE else lowered
+    if message.body:
+        yield from _body(message.header("Content-Type"), message.body, message.size)
+
+
+def _content_type(value: str) -> str:
+    return template(re.sub(r";\s*boundary=(\"[^\"]*\"|[^;]*)", "", value))
+
+
+def _body(content_type: str, body: bytes, size: int) -> Iterator[str]:
+    header = Message()
+    header["Content-Type"] = content_type
+    boundary = header.get_boundary()
+    if header.get_content_maintype() == "multipart" and boundary:
+        yield from _parts(body, boundary)
+    elif body[128:132] == b"DICM":
+        found = _SYNTAX.search(body, 132, 1024)
+        yield f"DICOM file in {found.group(1).decode() if found else '?'}"
+    elif size > len(body) or body.lstrip()[:1] not in b"{[":
+        return
+    else:
+        try:
+            document = json.loads(body)
+        except ValueError:
+            yield "body that is no JSON" if "json" in content_type else "text"
+        else:
+            yield from set(islice(_shape(document), MAX_NODES))
+
+
+def _parts(body: bytes, boundary: str) -> Iterator[str]:
+    """Look at the parts of a multipart body (RFC 2046 5.1.1) as far as they were kept."""
+    delimiter = b"\r\n--" + boundary.encode("latin-1", "replace")
+    for part in (b"\r\n" + body).split(delimiter)[1:]:
+        head, _, content = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
+        for line in head.decode("latin-1").split("\r\n"):
+            name, colon, value = line.partition(":")
+            if colon:
+                lowered = name.lower()
+                shown = f": {_content_type(value.strip())}" if lowered == "content-type" else ""
+                yield f"part {lowered}{shown}"
+                if lowered == "content-type":
+                    yield from (f"part {each}" for each in _body(value, content, len(content)))
+
+
+def _shape(value: Any, path: str = "") -> Iterator[str]:
+    """Name every member of a JSON document with its type, and attributes of DICOM by their tags."""
+    if isinstance(value, dict):
+        if "vr" in value and value.keys() <= _ATTRIBUTE:
+            yield f"{path} {value['vr']}{'' if len(value) > 1 else ' empty'}"
+            items = value.get("Value") if value["vr"] == "SQ" else None
+            yield from _shape(items, path) if items else ()
+        elif not value:
+            yield f"{path} empty object"
+        else:
+            for key, each in value.items():
+                yield from _shape(each, f"{path}.{template(key)}" if path else template(key))
+    elif isinstance(value, list):
+        yield f"{path}[]"  # what it lists may be left from the case before, in any order
+        for each in value:
+            if isinstance(each, dict | list):
+                yield from _shape(each, f"{path}[]")
+    else:
+        yield f"{path} {_TYPES.get(type(value), 'null')}"
+
+
+_TYPES: Final = {str: "text", bool: "boolean", int: "number", float: "number"}

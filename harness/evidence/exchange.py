@@ -1,0 +1,144 @@
+"""`exchange.txt`: all that passed during a case, over all connections, in the order of time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+from textwrap import indent
+from typing import Final
+
+from harness.evidence.associate import user_identities
+from harness.evidence.bodies import describe, dump
+from harness.evidence.dicom import decode
+from harness.evidence.http import Exchange, exchanges
+from harness.evidence.pdus import pdus_of
+from harness.evidence.redact import Redactor
+from harness.relay.http import Headers
+from harness.relay.tape import Direction, Tape, Track
+
+MAX_KEPT: Final = 64 * 2**20
+"""Bytes of one direction of a DICOM connection that are kept beside."""
+
+_FILE_WORDS: Final = {Direction.TO_SERVER: "to-server", Direction.TO_CLIENT: "to-client"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the timeline; `details` stand below it in the second part of the file."""
+
+    time: float
+    line: str
+    details: str = ""
+
+
+def write_exchange(tape: Tape, folder: Path, redactor: Redactor) -> None:
+    """Write `exchange.txt`, and the bytes of DICOM connections as `dicom-<n>-<direction>.bin`."""
+    entries = sorted(
+        (entry for track in tape.tracks for entry in _entries(tape, track, redactor)),
+        key=lambda entry: entry.time,
+    )
+    lines = [
+        f"{tape.name}, begun {tape.started_at:%Y-%m-%d %H:%M:%S.%f} UTC",
+        "Seconds since then, connection, what passed (-> to the server, <- to the client).",
+        "",
+        *(f"{entry.time - tape.started:9.3f}  {entry.line}" for entry in entries),
+    ]
+    if not entries:
+        lines.append("(nothing passed)")
+    for entry in entries:
+        if entry.details:
+            lines += ["", f"==== {entry.time - tape.started:.3f}  {entry.line}", entry.details]
+    (folder / "exchange.txt").write_text(redactor.text("\n".join(lines) + "\n"), encoding="utf-8")
+    for track in tape.tracks:
+        if track.protocol == "dicom":
+            _keep_bytes(tape, track, folder, redactor)
+
+
+def file_name(track: Track, direction: Direction) -> str:
+    """Name the file that keeps what a DICOM connection carried in one direction."""
+    return f"dicom-{track.number}-{_FILE_WORDS[direction]}.bin"
+
+
+def _entries(tape: Tape, track: Track, redactor: Redactor) -> Iterator[Entry]:
+    who = f"#{track.number} {track.relay:12}"
+    if track.protocol == "http":
+        if not track.continued:
+            yield Entry(track.opened, f"{who} connection from {track.peer} to {track.target}")
+        for exchange in exchanges(tape, track):
+            yield _http_entry(who, exchange, redactor)
+    else:
+        yield from _dicom_entries(who, tape, track, redactor)
+    if track.closed is not None:
+        yield Entry(track.closed, f"{who} {track.ended}")
+
+
+def _http_entry(who: str, exchange: Exchange, redactor: Redactor) -> Entry:
+    request, response = exchange.request, exchange.response
+    asked = "?" if request is None else f"{request.method} {request.target}"
+    answered = "no answer" if response is None else f"{response.status} {response.reason}"
+    line = f"{who} -> {asked}  <- {answered}, {1000 * (exchange.ended - exchange.began):.1f} ms"
+    if exchange.troubles:
+        line += f"  ({'; '.join(exchange.troubles)})"
+    return Entry(exchange.began, line, "\n".join(_http_details(exchange, redactor)))
+
+
+def _http_details(exchange: Exchange, redactor: Redactor) -> Iterator[str]:
+    if (request := exchange.request) is not None:
+        yield f"> {request.method} {request.target} HTTP/1.1"
+        yield from _headers(">", request.headers)
+        yield describe(request.header("Content-Type"), request.body, request.size, redactor)
+    if (response := exchange.response) is not None:
+        yield f"< HTTP/1.1 {response.status} {response.reason}"
+        yield from _headers("<", response.headers)
+        plain = response.uncompressed()
+        size = len(plain.body) if plain is not response else response.size
+        yield describe(plain.header("Content-Type"), plain.body, size, redactor)
+    if exchange.undecoded:
+        yield "bytes that are no HTTP:"
+        yield dump(exchange.undecoded, redactor)
+
+
+def _headers(mark: str, headers: Headers) -> Iterator[str]:
+    for name, value in headers:
+        yield f"{mark} {name}: {value}"
+    yield mark
+
+
+def _dicom_entries(who: str, tape: Tape, track: Track, redactor: Redactor) -> Iterator[Entry]:
+    """List what passed; the details of the whole connection stand together, below its first line."""
+    steps = decode(tape, track, redactor)
+    details = list(_kept(tape, track))
+    for step in steps:
+        yield Entry(step.time, f"{who} {step.line}")
+        if step.details:
+            head = f"-- {step.time - tape.started:.3f}  {step.line}"
+            details += ["", head, indent(step.details, "   ")]
+    line = f"{who} connection from {track.peer} to {track.target}"
+    if track.continued:
+        line += ", open since an earlier case"
+    yield Entry(max(track.opened, tape.started), line, "\n".join(details))
+
+
+def _kept(tape: Tape, track: Track) -> Iterator[str]:
+    """Say which files hold the bytes of a connection."""
+    for direction in Direction:
+        size = tape.content_size(track, direction)
+        if size > MAX_KEPT:
+            yield f"{file_name(track, direction)} is cut: {MAX_KEPT} of {size} bytes."
+        elif size:
+            yield f"{file_name(track, direction)} holds all {size} bytes {direction.value}."
+
+
+def _keep_bytes(tape: Tape, track: Track, folder: Path, redactor: Redactor) -> None:
+    for direction in Direction:
+        kept = bytearray()
+        for _, piece in tape.pieces(track, direction):
+            kept += piece[: MAX_KEPT - len(kept)]
+            if len(kept) == MAX_KEPT:
+                break
+        clean = bytearray(redactor.bytes(bytes(kept)))
+        found = takewhile(lambda pdu: pdu.at < MAX_KEPT, pdus_of(tape, track, direction))
+        for place in (place for pdu in found for place in user_identities(pdu)):
+            clean[place] = b"*" * len(clean[place])
+        if clean:
+            (folder / file_name(track, direction)).write_bytes(clean)

@@ -1,0 +1,238 @@
+"""`repro.sh`: what a case did, to be done again with curl and dcmtk's programs."""
+
+import base64
+import binascii
+import re
+import shlex
+import shutil
+import string
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+from harness.evidence.exchange import file_name
+from harness.evidence.http import Exchange, exchanges, sent_by_server
+from harness.evidence.redact import Redactor
+from harness.evidence.tools import ToolRun
+from harness.relay.http import HttpRequest
+from harness.relay.tape import Direction, Tape
+
+MAX_INLINE: Final = 2000
+MAX_UNASKED: Final = 1000
+"""Bytes of a body above which curl may ask the server first, unless told not to."""
+
+_HEAD: Final = """\
+#!/usr/bin/env bash
+# What {case} did, to be done again. It begins with empty servers. As it stands it speaks to an Orthanc
+# in attached mode; set these in the environment to reach another:
+#   HARNESS_PASSWORD=... REST=http://192.0.2.7:8042 DICOM_HOST=192.0.2.7 bash repro.sh
+REST="${{REST:-http://127.0.0.1:8042}}"
+DICOM_HOST="${{DICOM_HOST:-127.0.0.1}}"
+DICOM_PORT="${{DICOM_PORT:-4242}}"
+AET="${{AET:-{title}}}"
+LOCAL_REST="${{LOCAL_REST:-http://127.0.0.1:5000}}"
+LOCAL_DICOM_HOST="${{LOCAL_DICOM_HOST:-127.0.0.1}}"
+LOCAL_DICOM_PORT="${{LOCAL_DICOM_PORT:-5001}}"
+USER_NAME="${{USER_NAME:-{user}}}"
+USER_PASSWORD="${{HARNESS_PASSWORD:-PASSWORD}}"
+here="$(cd "$(dirname "${{BASH_SOURCE[0]}}")" && pwd)"
+out="$(mktemp -d)" # what tools write
+export TCP_NODELAY=1 # dcmtk waits 40 ms and more for each message without it
+step() {{ printf '\\n== %s\\n' "$*"; }}
+ask() {{ curl --silent --show-error --include --path-as-is --globoff --noproxy '*' "$@"; }}
+"""
+
+_REST_OF: Final = {"remote.rest": "$REST", "local.rest": "$LOCAL_REST"}
+_DICOM_OF: Final = {
+    "remote.dicom": ("$DICOM_HOST", "$DICOM_PORT"),
+    "local.dicom": ("$LOCAL_DICOM_HOST", "$LOCAL_DICOM_PORT"),
+}
+_OWN_HEADERS: Final = frozenset(
+    (
+        "host",
+        "content-length",
+        "authorization",
+        "cookie",
+        "connection",
+        "accept-encoding",
+        "user-agent",
+    )
+)
+"""Headers that curl writes itself, that are secret, or that say nothing of the case."""
+
+
+@dataclass(frozen=True)
+class _Step:
+    time: float
+    lines: tuple[str, ...]
+
+
+def write_repro(tape: Tape, tools: Sequence[ToolRun], folder: Path, redactor: Redactor) -> None:
+    """Write `repro.sh`, with the bodies and the tools' input files that it needs beside it."""
+    script = _Script(tape, tools, folder, redactor)
+    path = folder / "repro.sh"
+    path.write_text(redactor.script(script.text()), encoding="utf-8")
+    path.chmod(0o755)
+
+
+class _Script:
+    """Collects the steps of one case."""
+
+    def __init__(
+        self, tape: Tape, tools: Sequence[ToolRun], folder: Path, redactor: Redactor
+    ) -> None:
+        self._tape, self._tools = tape, tools
+        self._folder, self._redactor = folder, redactor
+        self._copied: dict[str, str] = {}
+        self._bodies = 0
+        self._title = _first(_option(tool.argv, "-aec") for tool in tools) or "ORTHANC"
+        self._user = "alice"
+
+    def text(self) -> str:
+        """Give the script."""
+        steps = [*self._tool_steps(), *self._http_steps(), *self._other_associations()]
+        lines = [line for step in sorted(steps, key=lambda each: each.time) for line in step.lines]
+        head = _HEAD.format(case=self._tape.name, title=self._title, user=self._user)
+        return head + "\n".join(lines) + "\n"
+
+    # HTTP
+
+    def _http_steps(self) -> Iterator[_Step]:
+        for track in self._tape.tracks:
+            if track.protocol != "http":
+                continue
+            for exchange in exchanges(self._tape, track, keep=None):
+                if exchange.request is not None:
+                    yield self._http_step(exchange, exchange.request)
+
+    def _http_step(self, exchange: Exchange, request: HttpRequest) -> _Step:
+        response = exchange.response
+        answered = "no answer" if response is None else f"{response.status} {response.reason}"
+        name = f"{request.method} {request.target}  (in the case: {answered})"
+        relay = exchange.track.relay
+        if relay not in _REST_OF or sent_by_server(exchange.track, request):
+            return _Step(exchange.began, ("", f"# The remote itself sent to {relay}: {name}"))
+        method = (
+            "--head" if request.method == "HEAD" else f"--request {self._quote(request.method)}"
+        )
+        curl = [f"ask {method}", *self._credentials(request)]
+        curl += [
+            f"--header {self._quote(f'{each}: {value}' if value else f'{each};')}"
+            for each, value in request.headers
+            if each.lower() not in _OWN_HEADERS and (each.lower(), value) != ("accept", "*/*")
+        ]
+        if not request.header("Accept"):
+            curl.append("--header 'Accept:'")
+        if request.body or request.header("Content-Length"):
+            curl += self._body(request)
+        curl.append(f'"{_REST_OF[relay]}"{self._quote(request.target)}')
+        return _Step(exchange.began, ("", f"step {self._quote(name)}", " \\\n  ".join(curl)))
+
+    def _quote(self, text: str) -> str:
+        """Quote for the shell, without secrets: removed later they could take a quote along."""
+        return shlex.quote(self._redactor.text(text))
+
+    def _credentials(self, request: HttpRequest) -> list[str]:
+        scheme, _, value = request.header("Authorization").partition(" ")
+        if not scheme:
+            return []
+        if scheme.lower() != "basic":
+            return [f"--header {shlex.quote(f'Authorization: {scheme} WITHHELD')}"]
+        try:
+            user, _, password = base64.b64decode(value, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            return ["--header 'Authorization: Basic WITHHELD'"]
+        if not self._redactor.knows(password):
+            return [f"--user {shlex.quote(user)}:not-the-password"]
+        self._user = user
+        return ['--user "$USER_NAME:$USER_PASSWORD"']
+
+    def _body(self, request: HttpRequest) -> list[str]:
+        options = [] if request.header("Content-Type") else ["--header 'Content-Type:'"]
+        if request.size > MAX_UNASKED and not request.header("Expect"):
+            options.append("--header 'Expect:'")
+        text = _inline(request.body)
+        if text is not None:
+            return [*options, f"--data-binary {self._quote(text)}"]
+        self._bodies += 1
+        name = f"body-{self._bodies}.bin"
+        (self._folder / name).write_bytes(self._redactor.bytes(request.body))
+        return [*options, f'--data-binary @"$here/{name}"']
+
+    # DICOM
+
+    def _tool_steps(self) -> Iterator[_Step]:
+        for tool in self._tools:
+            name = f"{Path(tool.argv[0]).name}  (in the case: {tool.outcome})"
+            words = [Path(tool.argv[0]).name, *self._words(tool.argv)]
+            yield _Step(
+                tool.ended - tool.duration, ("", f"step {self._quote(name)}", " ".join(words))
+            )
+
+    def _words(self, argv: Sequence[str]) -> list[str]:
+        """Give the arguments of a tool with variables for the server, and with files that last."""
+        peers = {
+            str(endpoint.port): _DICOM_OF[name]
+            for name, endpoint in self._tape.relays.items()
+            if name in _DICOM_OF
+        }
+        words: list[str] = []
+        for before, word in pairwise(argv):
+            if word in peers and not before.startswith("-"):
+                host, port = peers[word]
+                words[-1:] = [f'"{host}"', f'"{port}"']
+            elif before == "-aec" and word == self._title:
+                words.append('"$AET"')
+            elif word.startswith("/") and Path(word).exists():
+                words.append(self._place(Path(word), before))
+            else:
+                words.append(self._quote(word))
+        return words
+
+    def _place(self, path: Path, option: str) -> str:
+        """Keep an input beside the script; outputs go to a temporary folder."""
+        if path.is_dir() and option in ("-od", "--output-directory"):
+            return '"$out"'
+        kept = self._copied.get(str(path))
+        if kept is None:
+            kept = f"input-{len(self._copied) + 1}-{path.name}"
+            self._copied[str(path)] = kept
+            if path.is_dir():
+                shutil.copytree(path, self._folder / kept, dirs_exist_ok=True)
+            else:
+                (self._folder / kept).write_bytes(self._redactor.bytes(path.read_bytes()))
+        return f'"$here/"{shlex.quote(kept)}'
+
+    def _other_associations(self) -> Iterator[_Step]:
+        """Say which associations no tool opened: this script cannot repeat them."""
+        for track in self._tape.tracks:
+            by_tool = any(
+                tool.ended - tool.duration <= track.opened <= tool.ended for tool in self._tools
+            )
+            if track.protocol == "dicom" and not by_tool:
+                name = file_name(track, Direction.TO_SERVER)
+                yield _Step(
+                    track.opened,
+                    ("", f"# Here an association came to {track.relay} that is in {name}."),
+                )
+
+
+def _inline(body: bytes) -> str | None:
+    """Give a body that can stand in the script."""
+    try:
+        text = body.decode("ascii")
+    except UnicodeDecodeError:
+        return None
+    plain = set(text) <= set(string.printable) - set("\r\x0b\x0c")
+    return text if plain and len(text) <= MAX_INLINE and not text.startswith("@") else None
+
+
+def _option(argv: Sequence[str], name: str) -> str | None:
+    found = re.search(rf"\0{name}\0([^\0]+)", "\0".join(argv))
+    return found.group(1) if found else None
+
+
+def _first(values: Iterator[str | None]) -> str | None:
+    return next((value for value in values if value), None)

@@ -1,0 +1,28 @@
+"""Text without what differs from run to run: UIDs, ids that a server made up, dates, ports."""
+
+import re
+from collections import defaultdict
+from functools import lru_cache
+from typing import Final
+
+Said = defaultdict[str, set[str]]
+"""What was said: by kind of message, what such messages held."""
+
+_VARYING: Final = re.compile(
+    r"(?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4,12}){4})(?![0-9a-f])"  # a UUID, or an id of Orthanc's
+    r"|(?P<uid>(?<![\d.])(?:2\.25|\d+(?:\.\d+){3,})\.\d+)"
+    r"|(?P<tag>(?<![0-9A-Fa-f])[0-9A-Fa-f]{4},?[0-9A-Fa-f]{4}(?![0-9A-Fa-f]))"
+    r"|(?P<hex>\b(?=[a-f]*\d)[0-9a-f]{12,}\b)"
+    r"|(?P<n>\d{4,})",
+)
+
+
+@lru_cache(maxsize=4096)
+def template(text: str) -> str:
+    """Put `{uid}`, `{id}` and the like where something stands that another run has otherwise."""
+    return _VARYING.sub(_name, text)
+
+
+def _name(found: re.Match[str]) -> str:
+    kind = found.lastgroup
+    return found.group() if kind == "tag" else f"{{{kind}}}"

@@ -1,0 +1,210 @@
+"""The matrix itself: cases x servers, made from run folders only.
+
+A server without a run, or one that could not be started, keeps its column: it says why it is empty.
+"""
+
+import itertools
+import string
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, get_args
+
+from harness.report.load import BAD, OUTCOMES, CaseResult, Outcome, Run
+from harness.report.text import counted, printable
+
+Kind = Literal["different", "partly", "alike"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One server: its run, or in `trouble` why there is none; `asked` is how it was asked for."""
+
+    letter: str
+    asked: str | None
+    run: Run | None
+    trouble: str | None
+
+    @property
+    def name(self) -> str:
+        """The server with its version, as far as it is known."""
+        return str(self.run.server) if self.run else self.asked or "unknown"
+
+    @property
+    def asked_as(self) -> str | None:
+        """How the server was asked for, where its name does not say that already."""
+        known = self.asked is None or self.name.lower().startswith(self.asked)
+        return None if known else self.asked
+
+    @property
+    def cases(self) -> Sequence[CaseResult]:
+        """The cases that say something of the server: none where it could not be started."""
+        return () if self.run is None or self.trouble else self.run.cases
+
+    @property
+    def good(self) -> bool:
+        """Whether the server ran, and nothing failed."""
+        return self.run is not None and self.trouble is None and self.run.judgement == "good"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One case; `cells` are what became of it in each column, None where the run does not have it."""
+
+    cells: tuple[CaseResult | None, ...]
+    kind: Kind
+
+    @cached_property
+    def case(self) -> CaseResult:
+        """The case as its first run tells of it."""
+        return next(filter(None, self.cells))
+
+    @cached_property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """Each outcome that there was, once."""
+        found = {cell.outcome for cell in self.cells if cell}
+        return tuple(each for each in OUTCOMES if each in found)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Facts side by side: what each column says under a name, None where it says nothing."""
+
+    title: str
+    rows: Mapping[str, tuple[str | None, ...]]
+    asked: tuple[bool, ...]
+    """Which columns could say something at all."""
+
+    @cached_property
+    def differing(self) -> frozenset[str]:
+        """The names under which not all say the same."""
+        return frozenset(
+            name
+            for name, row in self.rows.items()
+            if len({*itertools.compress(row, self.asked)}) > 1
+        )
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """All of it; rows in reading order, by suite and id."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    tables: tuple[Table, ...]
+
+    def of(self, kind: Kind) -> list[Row]:
+        """Give the rows of one kind."""
+        return [row for row in self.rows if row.kind == kind]
+
+    @cached_property
+    def counts(self) -> Mapping[Outcome, int]:
+        """How many rows have each outcome somewhere."""
+        found = Counter(outcome for row in self.rows for outcome in row.outcomes)
+        return {outcome: found[outcome] for outcome in OUTCOMES if found[outcome]}
+
+    @property
+    def judgement(self) -> Literal["good", "bad", "unsure"]:
+        """Good only if every server ran, and nothing failed."""
+        if all(column.good for column in self.columns):
+            return "good"
+        failed = any(row.outcomes for row in self.rows if {*row.outcomes} & {*BAD})
+        return "bad" if failed or any(column.trouble for column in self.columns) else "unsure"
+
+    @property
+    def verdict(self) -> str:
+        """The matrix in one line."""
+        servers = counted(len(self.columns), "server")
+        differ = len(self.of("different"))
+        if not self.rows:
+            return f"{servers}: no case ran"
+        said = f"{differ} differ" if differ > 1 else "1 differs" if differ else "no difference"
+        lost = sum(column.trouble is not None for column in self.columns)
+        ending = f"; {counted(lost, 'server')} did not run" if lost else ""
+        return f"{counted(len(self.rows), 'case')} on {servers}: {said}{ending}"
+
+
+def columns(found: Sequence[tuple[str | None, Run | None, str | None]]) -> tuple[Column, ...]:
+    """Make the columns of what was asked for, the run and the trouble of each server."""
+    return tuple(
+        Column(
+            letter,
+            asked and printable(asked),
+            run,
+            printable(trouble) if trouble else _never_started(run) if run else "it did not run",
+        )
+        for letter, (asked, run, trouble) in zip(_letters(), found, strict=False)
+    )
+
+
+def make_matrix(columns: Sequence[Column]) -> Matrix:
+    """Put the runs side by side."""
+    by_key = [{case.full_id: case for case in column.cases} for column in columns]
+    looked_at = [bool(column.cases) for column in columns]
+    rows = []
+    for key in {key: None for cases in by_key for key in cases}:
+        cells = tuple(cases.get(key) for cases in by_key)
+        told = [cell for cell, ran in zip(cells, looked_at, strict=True) if ran]
+        rows.append(Row(cells, _kind(told)))
+    rows.sort(key=lambda row: (row.case.suite, row.case.id, row.case.parameters or ""))
+    return Matrix(tuple(columns), tuple(rows), tuple(_tables(columns)))
+
+
+def side_by_side(title: str, facts: Sequence[Mapping[str, str | None] | None]) -> Table:
+    """Make a table of what each column says: name -> value; None for a column that was never asked."""
+    told = [each or {} for each in facts]
+    names = dict.fromkeys(name for each in told for name in each)
+    rows = {name: tuple(each.get(name) for each in told) for name in names}
+    return Table(title, rows, tuple(each is not None for each in facts))
+
+
+def _kind(cells: Sequence[CaseResult | None]) -> Kind:
+    """Say whether the outcomes differ, and whether only because a server lacks what the case needs."""
+    outcomes = {cell.outcome if cell else None for cell in cells}
+    if len(outcomes - {"unsupported", None}) > 1:
+        return "different"
+    return "partly" if len(outcomes) > 1 else "alike"
+
+
+def _never_started(run: Run) -> str | None:
+    """Give the reason where the server could not be started: then each case has the same error.
+
+    What a server can do is written down once it runs.
+    """
+    if not run.cases or run.capabilities or len(run.of("error")) < len(run.cases):
+        return None
+    return run.cases[0].why or "it could not be started"
+
+
+def _tables(columns: Sequence[Column]) -> Iterator[Table]:
+    runs = [column.run for column in columns]
+    yield side_by_side("Identity", [_identity(run) if run else None for run in runs])
+    yield side_by_side("Plugins", [run.server.plugins if run else None for run in runs])
+    yield side_by_side("Capabilities", [_abilities(run) if run else None for run in runs])
+
+
+def _identity(run: Run) -> dict[str, str | None]:
+    server = run.server
+    facts = {
+        "name": server.name,
+        "version": server.version,
+        "AE title": server.ae_title,
+        "executable": server.executable,
+        "image": server.image,
+        "mode": run.mode,
+        "local server": str(run.local) if run.local else None,
+        **{name: value for name, value in run.environment.items() if name != "platform"},
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def _abilities(run: Run) -> dict[str, str | None]:
+    return {name: version or "yes" for name, version in sorted(run.capabilities.items())}
+
+
+def _letters() -> Iterator[str]:
+    for length in itertools.count(1):
+        for letters in itertools.product(string.ascii_uppercase, repeat=length):
+            yield "".join(letters)

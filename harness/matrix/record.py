@@ -1,0 +1,56 @@
+"""The matrix as JSON, for programs: what the page shows, without its evidence."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from harness.matrix.model import Column, Matrix, Row
+from harness.report.load import CaseResult
+
+FORMAT = 1
+
+
+def write(matrix: Matrix, path: Path) -> None:
+    """Write the matrix to `path`; folders are relative to it."""
+    record = {
+        "format": FORMAT,
+        "verdict": matrix.verdict,
+        "servers": [_server(column, path.parent) for column in matrix.columns],
+        "cases": [_row(row) for row in matrix.rows],
+        "tables": {table.title: table.rows for table in matrix.tables},
+    }
+    path.write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+def _server(column: Column, place: Path) -> dict[str, Any]:
+    run = column.run
+    facts = {"letter": column.letter, "asked": column.asked, "trouble": column.trouble}
+    if run is None:
+        return facts | {"name": None, "version": None, "run": None}
+    return facts | {
+        "name": run.server.name,
+        "version": run.server.version,
+        "run": os.path.relpath(run.folder.resolve(), place.resolve()),
+        "started": run.started.isoformat(),
+        "duration": run.duration,
+        "counts": run.counts,
+        "exit_status": run.exit_status,
+    }
+
+
+def _row(row: Row) -> dict[str, Any]:
+    case = row.case
+    return {
+        "case": case.full_id,
+        "title": case.title,
+        "suite": case.suite,
+        "ref": case.ref,
+        "level": case.level,
+        "kind": row.kind,
+        "cells": [_cell(cell) if cell else None for cell in row.cells],
+    }
+
+
+def _cell(case: CaseResult) -> dict[str, Any]:
+    return {"outcome": case.outcome, "duration": case.duration, "why": case.why}

@@ -1,0 +1,128 @@
+"""The pytest plugin: options, selection, fixtures, outcomes, the run folder.
+
+The process that the user starts registers a `Controller`, which writes the run folder; each process that
+runs cases registers a `Worker`, which has the servers. Without xdist one process is both. Where no suites
+are in sight the plugin does nothing: it may be installed where other tests run.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import HarnessError
+from harness.plugin import fixtures, options, profiles, selecting
+from harness.plugin.controller import Controller
+from harness.plugin.orphans import end_with_parent
+from harness.plugin.watched import watched_by_another
+from harness.plugin.worker import Worker
+
+pytest.register_assert_rewrite("harness.clients")
+
+WARNINGS = (
+    "error",
+    # `harness cases` has imported us before pytest looks.
+    "ignore::pytest.PytestAssertRewriteWarning",
+    # Values that a library of the standard finds odd are what some cases are about.
+    "ignore::UserWarning:pydicom",
+    "ignore::UserWarning:pynetdicom",
+)
+RUN_FOLDER = "harness_run"  # the key under which workers are told where evidence goes
+CONTROLLER_PID = "harness_controller"
+WRONG_USE = "harness_wrong_use"  # the key under which a worker says why it runs nothing
+CONTROLLER = pytest.StashKey[Controller]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare options and ini settings."""
+    options.add_options(parser)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Keep an attached server to one worker: two would empty it under each other's hands."""
+    attached = config.getoption("--server") or config.getoption("harness_config")
+    if attached and getattr(config.option, "numprocesses", None):
+        config.option.numprocesses = 0
+        config.option.dist, config.option.tx = "no", []  # what xdist may have made of it already
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the markers, and register what this process is to do."""
+    config.addinivalue_line("markers", "case(info): made by harness.case.case: who the case is")
+    config.addinivalue_line("markers", "needs(*needs): made by harness.case.needs: what it needs")
+    if not _suites_in_sight(config):
+        return
+    plugins = config.pluginmanager
+    for line in WARNINGS:
+        config.addinivalue_line("filterwarnings", line)
+    plugins.register(fixtures, "harness-fixtures")
+    try:
+        asked = options.read_options(config)
+    except HarnessError as error:
+        raise pytest.UsageError(str(error)) from error
+    worker_input = getattr(config, "workerinput", None)
+    if worker_input is not None:
+        end_with_parent(worker_input[CONTROLLER_PID])
+        plugins.register(Worker(config, asked, Path(worker_input[RUN_FOLDER])), "harness-worker")
+    elif not config.option.collectonly:
+        controller = Controller(config, asked)
+        config.stash[CONTROLLER] = controller
+        plugins.register(controller, "harness-controller")
+        watched = watched_by_another(controller)
+        if watched is not None:
+            plugins.register(watched, "harness-watched")
+
+
+def _suites_in_sight(config: pytest.Config) -> bool:
+    """Say whether servers are to be tested: the ini file or a conftest.py of the suites says so.
+
+    The ini file alone is not enough: pytest takes `FILE` of `--config FILE` for a test file when it looks for
+    its ini file, and may find another one.
+    """
+    conftests = config.pluginmanager.get_plugins()
+    return config.getini("harness_suites") or any(
+        getattr(each, "harness_suites", False) is True for each in conftests
+    )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of xdist whose it is, and where the run folder is."""
+    if CONTROLLER in node.config.stash:
+        node.workerinput[CONTROLLER_PID] = os.getpid()
+        node.workerinput[RUN_FOLDER] = str(node.config.stash[CONTROLLER].folder.path)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Hear from a worker of xdist why it ran nothing."""
+    said = getattr(node, "workeroutput", {}).get(WRONG_USE)
+    if said is not None and CONTROLLER in node.config.stash:
+        node.config.stash[CONTROLLER].wrong_use = said
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Select the asked cases, let -k find them by what they cover, and limit their time."""
+    config.stash[selecting.COLLECTED] = len(items)
+    profile = config.getoption("harness_profile")
+    try:
+        asked = [] if profile is None else [*profiles.read_profile(profile)]
+        left_out = selecting.narrow(items, [*asked, *config.getoption("harness_cases")])
+    except HarnessError as error:
+        output = getattr(config, "workeroutput", None)
+        if output is None:
+            raise pytest.UsageError(str(error)) from error
+        output[WRONG_USE] = str(error)  # of an exception in a worker xdist makes an internal error
+        items.clear()
+        return
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+    # The limit is for the case itself: what the harness does around it has limits of its own.
+    limit = config.getoption("--case-limit")
+    for item, info in selecting.cases_of(items):
+        item.extra_keyword_matches.update(selecting.names_of(item, info))
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(limit, method="signal", func_only=True))

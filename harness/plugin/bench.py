@@ -1,0 +1,213 @@
+"""The pair of servers of one worker, with relays in front: started once, looked after between cases."""
+
+import contextlib
+import functools
+from types import TracebackType
+from typing import Literal, Self
+
+from harness.clients import dcmtk
+from harness.clients.dimse import Dimse
+from harness.clients.rest import Rest
+from harness.config.settings import Instance, Pair
+from harness.evidence.tools import ToolRun
+from harness.model import Endpoint, Port
+from harness.plugin.plan import Plan
+from harness.relay import Relay, RelayLoop, Tape
+from harness.servers.attached import AttachedOrthanc
+from harness.servers.base import Server
+from harness.servers.capabilities import Capabilities
+from harness.servers.container_site import ContainerSite
+from harness.servers.guard import Guard
+from harness.servers.party import Party
+from harness.servers.product import Role
+
+NOWHERE = Endpoint("127.0.0.1", 1)  # where a relay leads until its server is up
+
+
+class Bench:
+    """Remote and local, their relays and the tape of the case that runs; a context manager."""
+
+    def __init__(self, plan: Plan, time_limit: float) -> None:
+        self.plan = plan
+        self.time_limit = time_limit
+        self.remote: Party
+        self.local: Party
+        self.tape: Tape
+        self.tools: list[ToolRun] = []
+        self._stack = contextlib.ExitStack()
+        self._rests: dict[str, Rest] = {}
+        self._fresh: set[str] = set()
+        self._unsettled = False
+        self._log_positions: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as stack:
+            self._guard = stack.enter_context(Guard())
+            self.relays = stack.enter_context(RelayLoop())
+            self._site = None
+            if self.plan.in_containers:
+                self._site = stack.enter_context(ContainerSite(self._guard))
+            self._open_relays()
+            self.tape = self.relays.start_tape("start")
+            self.local = self._party("local", stack)
+            self.remote = self._party("remote", stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def parties(self) -> tuple[Party, Party]:
+        """Both servers."""
+        return self.remote, self.local
+
+    @functools.cached_property
+    def capabilities(self) -> Capabilities:
+        """What a case can count on: the remote's abilities, the local server's REST, dcmtk's programs."""
+        versions = dict(self.remote.capabilities.versions)
+        if "rest" in self.local.capabilities.versions:
+            versions["local.rest"] = None
+        dcmtk_version = dcmtk.version()
+        if dcmtk_version is not None:
+            versions["dcmtk"] = dcmtk_version
+        return Capabilities(versions)
+
+    def as_json(self) -> dict[str, object]:
+        """Say what was tested, for the record of the run."""
+        return {
+            "server": self.remote.identity.as_json(),
+            "local": self.local.identity.as_json(),
+            "capabilities": self.capabilities.as_json(),
+        }
+
+    def relay(self, name: str) -> Relay:
+        """Give a relay by its name: `remote.rest`, `remote.dicom`, `local.rest`, `local.dicom`."""
+        return self._relays[name]
+
+    def rest_of(self, party: Party) -> Rest:
+        """Give the REST client of a server: one connection, kept open over the cases."""
+        if party.role not in self._rests:
+            self._rests[party.role] = self._stack.enter_context(party.new_rest())
+        return self._rests[party.role]
+
+    def dimse_of(self, party: Party, *, calling: Party) -> Dimse:
+        """Give a DICOM client for `party` that calls itself by the title of `calling`."""
+        return Dimse(party.dicom, party.ae_title, calling.ae_title, self.time_limit)
+
+    def begin_case(self, name: str) -> None:
+        """Start from empty servers and a new tape.
+
+        Raises ServerError where a server cannot be brought back.
+        """
+        self.tools.clear()
+        for relay in self._relays.values():
+            if relay.disturb is not None:
+                relay.disturb = None
+        for party in self.parties:
+            if party.role not in self._fresh:
+                party.server.reset(unsettled=self._unsettled)
+        self.tape = self.relays.start_tape(name)
+        self._log_positions = {each.role: each.server.log_position() for each in self.parties}
+        self._fresh = {each.role for each in self.parties}
+        self._unsettled = False
+
+    def end_case(self, *, passed: bool) -> None:
+        """Note which servers were spoken to: only these are emptied before the next case."""
+        self._unsettled = not passed
+        for track in self.tape.tracks:
+            if track.chunks:
+                self._fresh.discard(track.relay.partition(".")[0])
+        if "remote" not in self._fresh:
+            self._fresh.discard("local")  # the remote speaks to it, and a job may do so late
+        if self.remote.server.worklists is not None:
+            self._fresh.discard("remote")
+
+    def log_of(self, party: Party) -> str:
+        """Give what the server logged since the case began."""
+        return party.server.log_since(self._log_positions.get(party.role, 0))
+
+    def revive(self, party: Party) -> None:
+        """Start a server again that died or hangs. Raises ServerError when it cannot be done."""
+        self.relays.cut(f"the {party.role} server is started again")
+        party.server.restart()
+        party.aim_relays()
+        self._fresh.add(party.role)
+
+    def crash(self, party: Party) -> None:
+        """Kill a server and start it again with what it has stored: for cases about that."""
+        self.relays.cut(f"the {party.role} server is killed")
+        party.server.crash()
+        party.aim_relays()
+
+    def _open_relays(self) -> None:
+        """Open the relays first: the servers' configurations name them."""
+        remote, local = self.plan.setup.pair.remote, self.plan.setup.pair.local
+        self._relays: dict[str, Relay] = {}
+        for role, instance in (("remote", remote), ("local", local)):
+            self._relays[f"{role}.dicom"] = self._relay(role, "dicom", instance)
+            if self.plan.has_rest(role):
+                self._relays[f"{role}.rest"] = self._relay(role, "rest", instance)
+
+    def _relay(self, role: str, door: str, instance: Instance) -> Relay:
+        listen: Endpoint | str = self._own_address
+        if self.plan.attached and role == "local":
+            # The remote was told where to find the local instance.
+            port = instance.dicom if door == "dicom" else instance.rest
+            listen = Endpoint(_interface(instance.host), port or 0)
+        return self.relays.open(
+            f"{role}.{door}",
+            target=NOWHERE,
+            protocol="dicom" if door == "dicom" else "http",
+            listen=listen,
+        )
+
+    def _party(self, role: Literal["remote", "local"], stack: contextlib.ExitStack) -> Party:
+        server = self._server(role)
+        stack.callback(server.close)
+        rest_relay = self._relays.get(f"{role}.rest")
+        party = Party(role, server, self._relays[f"{role}.dicom"], rest_relay, self.time_limit)
+        party.aim_relays()
+        return party
+
+    def _server(self, role: Literal["remote", "local"]) -> Server:
+        plan = self.plan
+        found = plan.remote if role == "remote" else plan.local
+        if found is None:
+            return AttachedOrthanc(plan.setup.pair.remote, plan.setup.worklists, self.time_limit)
+        pair = plan.setup.pair if plan.attached else self._advertised()
+        return found.start(Role(role, pair, self._guard, self._site))
+
+    @property
+    def _own_address(self) -> str:
+        """Where the relays listen: where the servers reach this process, and nobody else does."""
+        return "127.0.0.1" if self._site is None else self._site.own_address
+
+    def _advertised(self) -> Pair:
+        """Give the pair as the managed servers see each other: through the relays."""
+        pair = self.plan.setup.pair
+        return Pair(
+            self._behind_relays("remote", pair.remote), self._behind_relays("local", pair.local)
+        )
+
+    def _behind_relays(self, role: str, instance: Instance) -> Instance:
+        rest = self._relays.get(f"{role}.rest")
+        return Instance(
+            instance.ae_title,
+            self._own_address,
+            Port(self._relays[f"{role}.dicom"].endpoint.port),
+            None if rest is None else Port(rest.endpoint.port),
+            instance.credentials,
+        )
+
+
+def _interface(host: str) -> str:
+    """Listen on the loopback interface where that is how the remote reaches us, else on all."""
+    if host in ("127.0.0.1", "localhost"):
+        return "127.0.0.1"
+    return "::" if ":" in host else "0.0.0.0"  # noqa: S104 - the remote is another computer

@@ -1,0 +1,170 @@
+"""The process that the user started: decides what is tested, writes the run folder, prints the summary."""
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from harness.errors import ConfigError, HarnessError
+from harness.known import read_known, stale
+from harness.plugin.options import Options
+from harness.plugin.plan import PLAN, Plan, make_plan
+from harness.plugin.recording import RunFolder, new_folder
+from harness.report import terminal
+from harness.report.difference import Difference, against_baseline
+from harness.report.difference_text import as_text
+from harness.report.load import load
+from harness.suites import known_folder, suites_folder
+
+
+class Controller:
+    """Registered as a plugin in the process that the user started."""
+
+    def __init__(self, config: pytest.Config, options: Options) -> None:
+        self.config = config
+        self.options = options
+        self.plan: Plan
+        self.folder: RunFolder
+        self.wrong_use: str | None = None
+        """What a worker of xdist says is wrong with the cases that were asked for."""
+        self._ran = False
+        self._begun: dict[str, dict[str, Any]] = {}
+        self._keys: list[str] = []
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """Find out what is to be tested, and whether we may, before a worker starts."""
+        try:
+            self.plan = make_plan(self.options)
+            self._ask_before_emptying()
+            identity = self.plan.identity
+            path = new_folder(self.options.runs, identity.product, identity.version)
+        except HarnessError as error:
+            raise pytest.UsageError(str(error)) from error
+        self.config.stash[PLAN] = self.plan
+        workers = getattr(self.config.option, "numprocesses", None) or 0
+        self.folder = RunFolder(path, self.plan.mode, max(1, workers))
+        if not workers:
+            # Imported here, since a process that only distributes cases needs no servers.
+            from harness.plugin.worker import Worker  # noqa: PLC0415
+
+            self.config.pluginmanager.register(
+                Worker(self.config, self.options, path), "harness-worker"
+            )
+
+    def _ask_before_emptying(self) -> None:
+        plan = self.plan
+        if not plan.attached or not plan.patients or self.options.force:
+            return
+        remote = plan.setup.pair.remote
+        question = (
+            f"The server at {remote.host} holds {plan.patients} patients, which the run deletes."
+        )
+        capture = self.config.pluginmanager.getplugin("capturemanager")
+        answer = _ask(f"{question} Go on? [y/N] ", capture)
+        if answer is None:
+            raise ConfigError(f"{question} Say --force if that is right.")
+        if answer.strip().lower() not in ("y", "yes"):
+            raise ConfigError("nothing was deleted, and nothing was run")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Write the record of a case that has ended, or whose worker has."""
+        facts: dict[str, Any] = json.loads(vars(report).get("harness", "{}"))
+        if "begun" in facts:
+            self._begin(facts["begun"])
+        if "collected" in facts:
+            self._keys = facts["collected"]
+            self.folder.describe({"selected": facts["selected"]})
+        if "servers" in facts:
+            self.folder.describe(facts["servers"])
+        record = facts.get("record")
+        if record is not None:
+            self._begun.pop(report.nodeid, None)
+            self._ran = self._ran or record["outcome"] != "unsupported"
+            self.folder.keep_content(facts.get("content", {}))
+            self.folder.add(record)
+        elif report.when not in ("setup", "call", "teardown") and report.nodeid in self._begun:
+            self._ran = True
+            self.folder.add(_of_a_lost_worker(self._begun.pop(report.nodeid), str(report.longrepr)))
+
+    def _begin(self, record: dict[str, Any]) -> None:
+        self._begun[record["nodeid"]] = record
+        if not self.folder.begun:
+            self.folder.begin(self.plan.identity.as_json())
+            for note in self.plan.notes:
+                self.folder.note(note)
+            if self.options.baseline is not None:
+                self.folder.describe({"baseline": str(self.options.baseline)})
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Close the run folder and write the reports."""
+        if not hasattr(self, "folder"):
+            return
+        if self.wrong_use is not None:
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+        if not self.folder.begun:
+            with contextlib.suppress(OSError):
+                self.folder.path.rmdir()  # no case ran: there is nothing to keep
+            return
+        if exitstatus == pytest.ExitCode.OK and not self._ran:
+            # Cases that did not run are no success.
+            session.exitstatus = exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+        stale = list(self._stale())
+        for sentence in stale:
+            self.folder.note(sentence)
+        if stale and exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = exitstatus = pytest.ExitCode.TESTS_FAILED
+        for record in self._begun.values():
+            self.folder.add(_of_a_lost_worker(record, "the run was interrupted"))
+        self.folder.close(int(exitstatus))
+
+    def _stale(self) -> Iterator[str]:
+        """Say which entries of the list of known issues are to be deleted."""
+        known = self.options.known
+        if known is None and self.config.rootpath != suites_folder():
+            return iter(())  # our lists are about our suites
+        issues = read_known(known or known_folder(), self.plan.identity.product)
+        return stale(issues, self._keys, not self.folder.selected)
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Print what a person wants to know at the end."""
+        if self.wrong_use is not None:
+            terminalreporter.write_line(f"ERROR: {self.wrong_use}", red=True)
+        if not hasattr(self, "folder") or not self.folder.begun:
+            return
+        run = load(self.folder.path)
+        writer = terminalreporter._tw  # noqa: SLF001 - width and colour have no other door
+        difference = against_baseline(run)
+        told = as_text(difference) if isinstance(difference, Difference) else difference
+        if told is not None:
+            terminalreporter.write_line(f"difference from the baseline\n{told}\n")
+        for line in terminal.lines(run, writer.fullwidth, writer.hasmarkup):
+            terminalreporter.write_line(line)
+
+
+def _ask(question: str, capture: Any) -> str | None:
+    """Ask on the terminal, past pytest's capture; None where there is no terminal."""
+    if capture is not None:
+        capture.suspend_global_capture(in_=True)
+    try:
+        if not sys.stdin.isatty():
+            return None
+        # Not as the prompt of input(): readline cuts it where it thinks the terminal is narrow.
+        sys.stdout.write(question)
+        sys.stdout.flush()
+        return input()
+    except EOFError:
+        return None
+    finally:
+        if capture is not None:
+            capture.resume_global_capture()
+
+
+def _of_a_lost_worker(record: dict[str, Any], said: str) -> dict[str, Any]:
+    message = said.strip().partition("\n")[0]
+    failure = {"message": message, "text": said, "expected": None, "received": None}
+    return {**record, "outcome": "error", "failure": failure}

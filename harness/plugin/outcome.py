@@ -1,0 +1,153 @@
+"""What became of a case, as the record that goes into the run folder."""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import pytest
+
+from harness.case import CaseInfo
+from harness.errors import HarnessError
+
+Outcome = Literal["passed", "failed", "known", "unsupported", "error"]
+
+
+@dataclass
+class Comparison:
+    """The two sides of the last comparison that did not hold."""
+
+    received: str
+    expected: str
+
+
+@dataclass
+class Failure:
+    """A failure as a person reads it."""
+
+    message: str
+    text: str
+    expected: str | None = None
+    received: str | None = None
+
+
+@dataclass
+class CaseRecord:
+    """One line of `cases-<worker>.jsonl`; it grows while the case runs."""
+
+    id: str
+    name: str
+    title: str
+    suite: str
+    nodeid: str
+    parameters: str | None
+    ref: str
+    level: str
+    needs: list[str]
+    covers: list[str]
+    worker: str
+    started: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
+    outcome: Outcome = "passed"
+    duration: float = 0.0
+    waited: float = 0.0
+    """How much of it the computer was too busy to run everything, in seconds."""
+    reason: str | None = None
+    failure: Failure | None = None
+    evidence: str | None = None
+    content: dict[str, str] | None = None
+    """What the server said, by kind of message: digests of the lines that stand in `content.jsonl`."""
+    figures: dict[str, str] = field(default_factory=dict)
+    """What the case measured, by pytest's `record_property`."""
+
+    @property
+    def key(self) -> str:
+        """The id, with the parameters where there are some."""
+        return self.id if self.parameters is None else f"{self.id}-{self.parameters}"
+
+    @classmethod
+    def of(
+        cls, item: pytest.Item, info: CaseInfo, parameters: str | None, worker: str
+    ) -> "CaseRecord":
+        """Begin the record of `item`."""
+        function = getattr(item, "function", None)
+        return cls(
+            id=info.id,
+            name=getattr(item, "originalname", None) or item.name,
+            title=(getattr(function, "__doc__", None) or "").strip().partition("\n")[0],
+            suite=suite_of(item),
+            nodeid=item.nodeid,
+            parameters=parameters,
+            ref=info.ref,
+            level=info.level,
+            needs=[str(need) for need in info.needs],
+            covers=list(info.covers),
+            worker=worker,
+        )
+
+    def as_json(self, redact: Callable[[str], str]) -> dict[str, Any]:
+        """Give the line's JSON, free of secrets."""
+        if self.failure is not None:
+            for name, value in asdict(self.failure).items():
+                setattr(self.failure, name, value and redact(value))
+        self.reason = self.reason and redact(self.reason)
+        return asdict(self)
+
+    def fail(self, outcome: Outcome, failure: Failure) -> None:
+        """Note a failure; the first one stays, as what comes later mostly follows from it."""
+        if self.failure is None:
+            self.outcome, self.failure = outcome, failure
+
+
+def suite_of(item: pytest.Item) -> str:
+    """Give the suite of a case: `tests/dicom/test_find.py` is dicom/find."""
+    path = item.path.with_suffix("")
+    folder = (
+        path.parent.relative_to(item.config.rootpath)
+        if path.is_relative_to(item.config.rootpath)
+        else path.parent
+    )
+    parts = [part for part in folder.parts if part != "tests"]
+    return "/".join([*parts, path.name.removeprefix("test_")])
+
+
+def outcome_of(error: BaseException) -> Outcome:
+    """Tell the harness's own trouble from what is to be laid at the server's door."""
+    return "error" if isinstance(error, HarnessError) else "failed"
+
+
+def failure_of(
+    error: pytest.ExceptionInfo[BaseException],
+    report: pytest.TestReport,
+    compared: Comparison | None,
+) -> Failure:
+    """Make the failure that a person reads from what pytest caught."""
+    message = re.sub(
+        r"^\S*(Error|UnexpectedStatus|NoAnswer|WaitTimeout|ProtocolBroken|Failed|Multipart): ",
+        "",
+        error.exconly(),
+    )
+    first = message.strip().partition("\n")[0] or error.typename
+    text = "\n".join([str(report.longrepr), *_sections(report.sections)])
+    if not error.errisinstance(AssertionError):
+        compared = None
+    return Failure(
+        first,
+        text,
+        None if compared is None else compared.expected,
+        None if compared is None else compared.received,
+    )
+
+
+def _sections(sections: Iterable[tuple[str, str]]) -> list[str]:
+    return [f"--- {title} ---\n{content}" for title, content in sections if content.strip()]
+
+
+def shown(value: object) -> str:
+    """Write one side of a comparison as a person would: names in order, without quotes."""
+    if isinstance(value, (set, frozenset, list, tuple)) and all(
+        isinstance(each, str) for each in value
+    ):
+        words = sorted(value) if isinstance(value, (set, frozenset)) else list(value)
+        return ", ".join(words) or "nothing"
+    return repr(value) if not isinstance(value, str) else value or "''"

@@ -1,0 +1,95 @@
+"""Which cases run: selection by id or name, and the rules that every collection of cases keeps."""
+
+import difflib
+import fnmatch
+from collections.abc import Sequence
+
+import pytest
+
+from harness.case import CaseInfo, info_of
+from harness.errors import ConfigError
+
+Cases = list[tuple[pytest.Item, CaseInfo]]
+COLLECTED = pytest.StashKey[int]()
+"""How many items the named folders and files hold, before any is left out."""
+
+
+def cases_of(items: Sequence[pytest.Item]) -> Cases:
+    """Give the items that are cases."""
+    return [(item, info) for item in items if (info := info_of(item)) is not None]
+
+
+def is_whole(config: pytest.Config) -> bool:
+    """Say whether the named folders and files are all that belongs to these suites."""
+    named = (config.invocation_params.dir / arg.partition("::")[0] for arg in config.args)
+    left_out = ("ignore", "ignore_glob", "deselect")
+    return not any(config.getoption(each, None) for each in left_out) and any(
+        config.rootpath.is_relative_to(path.resolve()) for path in named
+    )
+
+
+def narrow(items: list[pytest.Item], asked: Sequence[str]) -> list[pytest.Item]:
+    """Leave in `items` what one of `asked` names (everything where nothing is asked); give what went.
+
+    Raises ConfigError where an id is used twice, and for an unknown name.
+    """
+    cases = cases_of(items)
+    check_ids(cases)
+    if not asked:
+        return []
+    chosen = select(cases, asked)
+    left_out = [item for item in items if item not in chosen]
+    items[:] = chosen
+    return left_out
+
+
+def case_key(item: pytest.Item, info: CaseInfo) -> str:
+    """Give the name of one run of a case: its id, with the parameters where it has some."""
+    parameters = parameters_of(item)
+    return info.id if parameters is None else f"{info.id}-{parameters}"
+
+
+def parameters_of(item: pytest.Item) -> str | None:
+    """Give the id of a parametrized case's parameters, None where it has none."""
+    callspec = getattr(item, "callspec", None)
+    return None if callspec is None else str(callspec.id)
+
+
+def check_ids(cases: Cases) -> None:
+    """Raise ConfigError where two test functions use the same id."""
+    owners: dict[str, str] = {}
+    for item, info in cases:
+        function = item.nodeid.partition("[")[0]
+        owner = owners.setdefault(info.id, function)
+        if owner != function:
+            raise ConfigError(f"case id {info.id} is used twice: {owner} and {function}")
+
+
+def names_of(item: pytest.Item, info: CaseInfo) -> set[str]:
+    """Give every name by which a case can be asked for."""
+    function = getattr(item, "originalname", None) or item.name.partition("[")[0]
+    covered = {name for full in info.covers for name in (full, full.rpartition(".")[2])}
+    names = {info.id, case_key(item, info), function, *covered}
+    return names | {name.removeprefix("test_") for name in names}
+
+
+def select(cases: Cases, asked: Sequence[str]) -> list[pytest.Item]:
+    """Give the items that `asked` names. Raises ConfigError with the nearest names for an unknown one."""
+    known = [(item, names_of(item, info)) for item, info in cases]
+    chosen: list[pytest.Item] = []
+    for pattern in asked:
+        found = [
+            item
+            for item, names in known
+            if any(fnmatch.fnmatchcase(name, pattern) for name in names)
+        ]
+        if not found:
+            raise ConfigError(_unknown(pattern, {name for _, names in known for name in names}))
+        chosen += [item for item in found if item not in chosen]
+    return chosen
+
+
+def _unknown(asked: str, names: set[str]) -> str:
+    nearest = difflib.get_close_matches(asked, sorted(names), n=3, cutoff=0.5)
+    hint = f"nearest: {', '.join(nearest)}" if nearest else "`harness cases` lists them"
+    return f"no case is called {asked!r}; {hint}"

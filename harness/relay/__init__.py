@@ -1,0 +1,32 @@
+"""The one man in the middle between every client and every server.
+
+It records what passes, and it is transparent unless told to disturb or to lie.
+
+    with RelayLoop() as loop:
+        relay = loop.open("remote.rest", target=Endpoint("127.0.0.1", 4711), protocol="http")
+        tape = loop.start_tape("CFIND-014")
+        ...  # clients connect to relay.endpoint
+"""
+
+from harness.relay.disturb import Disturbance
+from harness.relay.http import HttpRequest, HttpResponse
+from harness.relay.lies import DicomLie, HttpLie, change_status, replace_in_pdata
+from harness.relay.loop import RelayLoop
+from harness.relay.relay import Relay
+from harness.relay.tape import Chunk, Direction, Tape, Track
+
+__all__ = [
+    "Chunk",
+    "DicomLie",
+    "Direction",
+    "Disturbance",
+    "HttpLie",
+    "HttpRequest",
+    "HttpResponse",
+    "Relay",
+    "RelayLoop",
+    "Tape",
+    "Track",
+    "change_status",
+    "replace_in_pdata",
+]

@@ -1,0 +1,295 @@
+"""One relayed connection: two sockets, and the bytes that go from each to the other."""
+
+import errno
+import os
+import socket
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Protocol as Interface
+
+from harness.relay.disturb import Disturbance, Disturber
+from harness.relay.reactor import READ, WRITE, Reactor
+from harness.relay.side import Side
+from harness.relay.tape import Bytes, Direction, Protocol, Tape, Track
+
+Address = tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int]]
+
+
+class Filter(Interface):
+    """What changes the bytes of one connection on their way."""
+
+    def feed(self, direction: Direction, data: bytes) -> bytes:
+        """Take what arrived, and give what is passed on now."""
+
+    def end(self, direction: Direction) -> bytes:
+        """Give what was held back: nothing more comes in this direction."""
+
+
+class Lie(Interface):
+    """One seeded bug."""
+
+    def filter(self) -> Filter:
+        """Make what tells the lie on one connection; over HTTP, in one exchange."""
+
+
+class Owner(Interface):
+    """What a connection must know of its relay."""
+
+    name: str
+    protocol: Protocol
+
+    @property
+    def tape(self) -> Tape | None:
+        """The tape that records now."""
+
+    @property
+    def disturb(self) -> Disturbance | None:
+        """How connections suffer now."""
+
+    def filter(self) -> Filter | None:
+        """Make the lie for a connection, if one is to be told."""
+
+    def ended(self, connection: "Connection") -> None:
+        """Forget a connection that has been closed."""
+
+
+class Connection:
+    """A client's connection and the one to the server behind it."""
+
+    def __init__(
+        self,
+        *,
+        owner: Owner,
+        reactor: Reactor,
+        buffer: memoryview,
+        client: socket.socket,
+        peer: str,
+        addresses: Sequence[Address],
+        target: str,
+    ) -> None:
+        self.peer, self.target = peer, target
+        self.opened = time.monotonic()
+        self.ended = ""
+        self.start = b""
+        """The first bytes that the client sent."""
+        self.question = b""
+        """The first bytes that the client sent since the server's last answer."""
+        self.unanswered = 0
+        self._owner, self._reactor, self._buffer = owner, reactor, buffer
+        self._addresses = list(addresses)
+        self._track: Track | None = None
+        self._tape: Tape | None = None
+        self._filter = owner.filter()
+        self._disturber = Disturber(self, reactor)
+        self._doom: Callable[[], None] | None = None
+        self.closed = False
+        self._client = Side(client, Direction.TO_SERVER, "the client")
+        self._register()
+        self._connect()
+
+    # Opening
+
+    def _connect(self) -> None:
+        """Begin to connect to the next address; the client's bytes wait in its system meanwhile."""
+        family, address = self._addresses.pop(0)
+        server = socket.socket(family)
+        self._server = Side(server, Direction.TO_CLIENT, "the server")
+        self._server.join(self._client)
+        code = server.connect_ex(address)
+        if code in (0, errno.EINPROGRESS):
+            self._server.events = WRITE
+            self._reactor.watch(server, WRITE, self._connected)
+        else:
+            self._refused(code)
+
+    def _connected(self, _events: int) -> None:
+        if self.closed:  # cut by a callback of the same moment
+            return
+        self._reactor.unwatch(self._server.socket)
+        self._server.events = 0
+        code = self._server.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            self._refused(code)
+        else:
+            self.update(self._client)
+            self.update(self._server)
+
+    def _refused(self, code: int) -> None:
+        if self._addresses:
+            self._server.socket.close()
+            self._connect()
+        else:
+            self.close(f"{self.target} was not reached: {os.strerror(code)}")
+
+    # Bytes
+
+    def _ready(self, side: Side, events: int) -> None:
+        if events & WRITE and not self.closed:
+            self._flush(side)
+        if events & READ and not self.closed:
+            self._receive(side)
+
+    def _receive(self, side: Side) -> None:
+        try:
+            count = side.socket.recv_into(self._buffer)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._lost(side, error)
+            return
+        if not count:
+            self._finish(side)
+            return
+        data: Bytes = self._buffer[:count]
+        self._follow(side.direction, data)
+        if self._filter is not None:
+            data = self._filter.feed(side.direction, bytes(data))
+        disturbance = self._owner.disturb
+        if disturbance is not None:
+            self._disturber.suffer(side, data, disturbance)
+        elif data:
+            self.pass_on(side, data)
+
+    def pass_on(self, side: Side, data: Bytes) -> None:
+        """Record `data`, read from `side`, and give it to its peer."""
+        self._record(side.direction, data)
+        other = side.peer
+        try:
+            sent = 0 if other.backlog else other.socket.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            self._broke(other, error)
+            return
+        if sent < len(data):
+            other.backlog = b"".join((other.backlog, data[sent:]))
+            self.update(side)
+            self.update(other)
+
+    def _flush(self, side: Side) -> None:
+        """Send more of what waits for `side`, and read its peer again when all is sent."""
+        try:
+            side.backlog = memoryview(side.backlog)[side.socket.send(side.backlog) :]
+        except BlockingIOError:
+            return
+        except OSError as error:
+            side.backlog = b""
+            self._broke(side, error)
+            return
+        if not side.backlog:
+            if self._doom is not None:
+                self._doom()
+                return
+            self.update(side)
+            self.update(side.peer)
+            if side.peer.finished:
+                self._pass_end(side)
+
+    def _record(self, direction: Direction, data: Bytes) -> None:
+        tape = self._owner.tape
+        if tape is None:
+            return
+        if tape is not self._tape:
+            self._register()
+        if self._track is not None:
+            tape.add(self._track, direction, data)
+
+    def _register(self) -> None:
+        """Enter the connection on the tape that records now."""
+        self._tape = tape = self._owner.tape
+        if tape is None:
+            self._track = None
+        else:
+            self._track = tape.add_track(
+                self._owner.name, self._owner.protocol, self.peer, self.target, self.opened
+            )
+
+    def _follow(self, direction: Direction, data: Bytes) -> None:
+        """Keep in mind what the server has not answered yet."""
+        if direction is Direction.TO_SERVER:
+            if not self.unanswered:
+                self.question = bytes(data[:200])
+                self.start = self.start or self.question
+                if self._owner.protocol == "http":
+                    self._filter = self._owner.filter()  # lies begin and end between requests
+            self.unanswered += len(data)
+        elif self._owner.protocol != "http" or data[:12] != b"HTTP/1.1 100":
+            self.unanswered = 0
+
+    def update(self, side: Side) -> None:
+        """Wait for what `side` can do now, and for nothing else."""
+        events = (READ if side.readable else 0) | (WRITE if side.backlog else 0)
+        if events == side.events or self.closed:
+            return
+        side.events = events
+        if events:
+            self._reactor.watch(side.socket, events, partial(self._ready, side))
+        else:
+            self._reactor.unwatch(side.socket)
+
+    def recover(self) -> None:
+        """Go on after a stall: the disturbance has been changed or taken away."""
+        if not self.closed:
+            self._disturber.recover(self._server, self._owner.disturb)
+
+    # Ends
+
+    def _finish(self, side: Side) -> None:
+        """Tell the other side, once it has everything, that nothing more will come."""
+        if side.broken:
+            self.close(f"reset by {side.who}", reset=True)
+            return
+        side.finished = True
+        self.ended = self.ended or f"closed by {side.who}"
+        self.update(side)
+        if self._filter is not None and (rest := self._filter.end(side.direction)):
+            self.pass_on(side, rest)
+        if not (self.closed or side.peer.backlog):
+            self._pass_end(side.peer)
+
+    def _pass_end(self, side: Side) -> None:
+        """Close `side` for writing, and the connection when both are through."""
+        if side.finished and not side.peer.backlog:
+            self.close(self.ended)
+            return
+        try:
+            side.socket.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            self._broke(side, error)
+
+    def _broke(self, side: Side, error: OSError) -> None:
+        """Read what a side that takes no more bytes said last, then reset the other."""
+        side.broken = True
+        if side.finished:
+            self._lost(side, error)
+        else:
+            self.update(side)
+            self.update(side.peer)
+
+    def _lost(self, side: Side, error: OSError) -> None:
+        reset = isinstance(error, ConnectionError)
+        how = f"reset by {side.who}" if reset else f"lost {side.who}: {error.strerror}"
+        self.close(how, reset=True)
+
+    def close_when_sent(self, side: Side, ended: str, *, reset: bool) -> None:
+        """Close the connection once `side` has all that waits for it."""
+        close = partial(self.close, ended, reset=reset)
+        if side.backlog:
+            self._doom = close
+        else:
+            close()
+
+    def close(self, ended: str, *, reset: bool = False) -> None:
+        """Close both ends at once, and note on the tape how it ended."""
+        if self.closed:
+            return
+        self.closed = True
+        self.ended = ended
+        # Noted first, so that whoever sees the end of a connection finds it on the tape.
+        if self._track is not None and self._tape is self._owner.tape:
+            self._track.closed, self._track.ended = time.monotonic(), ended
+        self._owner.ended(self)
+        for side in (self._client, self._server):
+            self._reactor.unwatch(side.socket)
+            side.close(reset=reset)

@@ -1,0 +1,188 @@
+"""Lies: one seeded bug at a time, which proves that a case can fail.
+
+relay.lie = HttpLie(lambda ask: ask.target == "/patients", lambda answer: replace(answer, body=b"[]"))
+relay.lie = DicomLie(change_status(0x0000, 0xA700))
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import h11
+
+from harness.errors import ConfigError
+from harness.relay.connection import Filter
+from harness.relay.http import HttpRequest, HttpResponse, RequestReader, ResponseReader
+from harness.relay.tape import Direction
+
+P_DATA_TF: Final = 4
+PDU_TYPES: Final = range(1, 8)
+
+PduChange = Callable[[bytes, Direction], bytes]
+
+
+@dataclass(frozen=True)
+class HttpLie:
+    """Holds back each response to a request that matches, changes it, and sends what came out.
+
+    A response that begins before its request has ended is let through. `change` is given the response
+    without content coding; what it makes is sent with a right Content-Length.
+    """
+
+    matches: Callable[[HttpRequest], bool]
+    change: Callable[[HttpResponse], HttpResponse]
+
+    def filter(self) -> Filter:
+        """Begin with one request."""
+        return _HttpFilter(self)
+
+
+class _HttpFilter:
+    """One request and its response; bytes that are no HTTP pass as they are."""
+
+    def __init__(self, lie: HttpLie) -> None:
+        self._lie = lie
+        self._asked = RequestReader()
+        self._answered: ResponseReader | None = None
+        self._method = ""
+        self._held = b""
+        self._through = False
+
+    def feed(self, direction: Direction, data: bytes) -> bytes:
+        try:
+            return self._feed(direction, data)
+        except h11.RemoteProtocolError:
+            self._through = True
+            held, self._held = self._held, b""
+            return data if direction is Direction.TO_SERVER else held + data
+
+    def end(self, direction: Direction) -> bytes:
+        if direction is Direction.TO_SERVER or self._answered is None or self._through:
+            return b""
+        try:
+            self._answered.end()
+        except h11.RemoteProtocolError:
+            return self._held
+        return self._changed()
+
+    def _feed(self, direction: Direction, data: bytes) -> bytes:
+        if self._through:
+            return data
+        if direction is Direction.TO_SERVER:
+            if not self._asked.complete:
+                self._asked.feed(data)
+            return data
+        if self._answered is None:
+            if data.startswith(b"HTTP/1.1 100"):  # the client waits for it before it goes on
+                return data
+            request = self._asked.request if self._asked.complete else None
+            if request is None or not self._lie.matches(request):
+                self._through = True
+                return data
+            self._method = request.method
+            self._answered = ResponseReader(request.method)
+        self._held += data
+        self._answered.feed(data)
+        return self._changed() if self._answered.complete else b""
+
+    def _changed(self) -> bytes:
+        assert self._answered is not None
+        response = self._answered.response
+        self._through = True
+        held, self._held = self._held, b""
+        if response is None:
+            return held
+        return self._lie.change(response.uncompressed()).encode(self._method)
+
+
+@dataclass(frozen=True)
+class DicomLie:
+    """Gives each whole PDU (PS3.8 9.3.1), in both directions, to `change`, and sends what it returns.
+
+    It is told on associations that are opened after it was set.
+    """
+
+    change: PduChange
+
+    def filter(self) -> Filter:
+        """Begin with one association."""
+        return PduFilter(self.change)
+
+
+class PduFilter:
+    """Frames PDUs; bytes that are none pass as they are."""
+
+    def __init__(self, change: PduChange) -> None:
+        self._change = change
+        self._held = dict.fromkeys(Direction, b"")
+
+    def feed(self, direction: Direction, data: bytes) -> bytes:
+        """Give what came of the PDUs that are whole now."""
+        held = self._held[direction] + data
+        passed = []
+        while len(held) >= 6 and held[0] in PDU_TYPES:
+            end = 6 + int.from_bytes(held[2:6], "big")
+            if len(held) < end:
+                break
+            passed.append(self._change(held[:end], direction))
+            held = held[end:]
+        if held and held[0] not in PDU_TYPES:
+            passed.append(held)
+            held = b""
+        self._held[direction] = held
+        return b"".join(passed)
+
+    def end(self, direction: Direction) -> bytes:
+        """Give what is left, which is no whole PDU."""
+        held, self._held[direction] = self._held[direction], b""
+        return held
+
+
+def replace_in_pdata(old: bytes, new: bytes, towards: Direction = Direction.TO_CLIENT) -> PduChange:
+    """Make a change that puts `new` for `old`, of the same length, in P-DATA-TF PDUs."""
+    if len(old) != len(new):
+        raise ConfigError(f"{old!r} and {new!r} differ in length, which would break the PDU")
+
+    def change(pdu: bytes, direction: Direction) -> bytes:
+        return pdu.replace(old, new) if pdu[0] == P_DATA_TF and direction is towards else pdu
+
+    return change
+
+
+def change_status(old: int, new: int, towards: Direction = Direction.TO_CLIENT) -> PduChange:
+    """Make a change that puts the Status (0000,0900) `new` for `old` in responses (PS3.7 E.1).
+
+    A command set that is split over several PDVs, which nobody does with so few bytes, is left alone.
+    """
+
+    def change(pdu: bytes, direction: Direction) -> bytes:
+        if pdu[0] != P_DATA_TF or direction is not towards:
+            return pdu
+        changed = bytearray(pdu)
+        for start, end in _command_pdvs(pdu):
+            at = _find_status(pdu, start, end)
+            if at and int.from_bytes(pdu[at : at + 2], "little") == old:
+                changed[at : at + 2] = new.to_bytes(2, "little")
+        return bytes(changed)
+
+    return change
+
+
+def _command_pdvs(pdu: bytes) -> Iterator[tuple[int, int]]:
+    """Give the place of each PDV with a part of a command set (PS3.8 9.3.5.1 and E.2)."""
+    at = 6
+    while at + 6 <= len(pdu):
+        end = at + 4 + int.from_bytes(pdu[at : at + 4], "big")
+        if pdu[at + 5] & 1:
+            yield at + 6, end
+        at = end
+
+
+def _find_status(pdu: bytes, at: int, end: int) -> int:
+    """Give the place of the Status value in a command set (implicit VR little endian), or 0."""
+    while at + 8 <= end:
+        size = int.from_bytes(pdu[at + 4 : at + 8], "little")
+        if pdu[at : at + 4] == b"\0\0\0\x09":
+            return at + 8
+        at += 8 + size
+    return 0

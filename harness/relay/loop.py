@@ -1,0 +1,94 @@
+"""All relays of a process, with their one thread and the tape of the case that runs."""
+
+from types import TracebackType
+from typing import Self
+
+from harness.model import Endpoint
+from harness.relay.reactor import Reactor
+from harness.relay.relay import Relay
+from harness.relay.tape import Protocol, Tape
+
+BUFFER = 256 * 1024
+"""Bytes that are read at once; the relays share one buffer, since their thread is one."""
+
+
+class RelayLoop:
+    """A context in which relays can be opened; leaving it closes them."""
+
+    def __init__(self) -> None:
+        self._reactor = Reactor()
+        self._buffer = memoryview(bytearray(BUFFER))
+        self._relays: list[Relay] = []
+        self._tape: Tape | None = None
+
+    def __enter__(self) -> Self:
+        self._reactor.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._reactor.stop()
+        for relay in self._relays:
+            relay.close()
+        self._reactor.close()
+
+    def open(
+        self,
+        name: str,
+        *,
+        target: Endpoint,
+        protocol: Protocol,
+        listen: Endpoint | str = "127.0.0.1",
+    ) -> Relay:
+        """Put a relay in front of `target`.
+
+        `listen` is where clients will connect: an endpoint, or a host alone for a port of the
+        kernel's choice. Raises `HarnessError` when nothing can listen there.
+        """
+        relay = Relay(
+            name,
+            protocol=protocol,
+            target=target,
+            listen=listen,
+            reactor=self._reactor,
+            buffer=self._buffer,
+        )
+
+        def start() -> None:
+            relay.start_tape(self._tape)
+            relay.start()
+            self._relays.append(relay)
+
+        self._reactor.call(start)
+        return relay
+
+    def start_tape(self, name: str) -> Tape:
+        """Record everything to a new tape from now on; the previous one gets nothing any more."""
+        tape = Tape(name)
+        self._switch(tape)
+        return tape
+
+    def stop_tape(self) -> None:
+        """Record nothing until the next tape is started."""
+        self._switch(None)
+
+    def cut(self, reason: str) -> None:
+        """Close every open connection of every relay at once."""
+
+        def cut() -> None:
+            for relay in self._relays:
+                relay.cut(reason)
+
+        self._reactor.call(cut)
+
+    def _switch(self, tape: Tape | None) -> None:
+        def switch() -> None:
+            self._tape = tape
+            for relay in self._relays:
+                relay.start_tape(tape)
+
+        self._reactor.call(switch)

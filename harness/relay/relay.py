@@ -1,0 +1,166 @@
+"""One relay: a listening port in front of one port of one server."""
+
+import re
+import socket
+
+from harness.errors import ConfigError, HarnessError
+from harness.model import Endpoint
+from harness.relay.connection import Address, Connection, Filter, Lie
+from harness.relay.disturb import Disturbance
+from harness.relay.reactor import READ, Reactor
+from harness.relay.tape import Protocol, Tape
+
+
+class Relay:
+    """What stands in front of one port of a server; made by `RelayLoop.open`."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        protocol: Protocol,
+        target: Endpoint,
+        listen: Endpoint | str,
+        reactor: Reactor,
+        buffer: memoryview,
+    ) -> None:
+        self.name = name
+        self.protocol: Protocol = protocol
+        self.lie: Lie | None = None
+        """One seeded bug: told on new connections, and over HTTP from the next request on."""
+        self.tape: Tape | None = None
+        self._reactor, self._buffer = reactor, buffer
+        self._disturb: Disturbance | None = None
+        self._connections: set[Connection] = set()
+        self._lost: list[str] = []
+        self.target = target
+        self._listener = _listening_socket(listen)
+        host, port = self._listener.getsockname()[:2]
+        self.endpoint = Endpoint(host, port)
+        """Where clients connect."""
+
+    def start(self) -> None:
+        """Accept connections; called by the loop, in its thread."""
+        self._reactor.watch(self._listener, READ, self._accept)
+
+    @property
+    def target(self) -> Endpoint:
+        """The server's own port; a change counts for new connections."""
+        return self._target
+
+    @target.setter
+    def target(self, target: Endpoint) -> None:
+        self._target, self._addresses = target, _resolve(target)
+
+    @property
+    def disturb(self) -> Disturbance | None:
+        """How its connections suffer now; None for not at all."""
+        return self._disturb
+
+    @disturb.setter
+    def disturb(self, disturb: Disturbance | None) -> None:
+        self._disturb = disturb
+        self._reactor.call(self._recover)
+
+    def filter(self) -> Filter | None:
+        """Make the filter for a connection, if there is a lie to tell."""
+        return None if self.lie is None else self.lie.filter()
+
+    def pending(self) -> list[str]:
+        """Name each request that was sent to the server and not answered, one line each.
+
+        With those of connections that the server has ended since the tape began: when it died, they
+        are the requests that were under way.
+        """
+        return self._reactor.call(
+            lambda: (
+                self._lost + [self._question(each) for each in self._connections if each.unanswered]
+            )
+        )
+
+    def start_tape(self, tape: Tape | None) -> None:
+        """Record on `tape` from now on; called by the loop, in its thread."""
+        if tape is not None:
+            tape.relays[self.name] = self.endpoint
+        self.tape = tape
+        self._lost = []
+
+    def ended(self, connection: Connection) -> None:
+        """Forget a connection that has been closed."""
+        self._connections.discard(connection)
+        abort = self.protocol == "dicom" and connection.question[:1] == b"\x07"
+        if connection.unanswered and "the client" not in connection.ended and not abort:
+            self._lost.append(self._question(connection))
+
+    def cut(self, reason: str) -> None:
+        """Close every connection; called by the loop, in its thread."""
+        for connection in tuple(self._connections):
+            connection.close(f"cut: {reason}")
+
+    def close(self) -> None:
+        """Listen no more and close every connection; called by the loop, when its thread has ended."""
+        self._reactor.unwatch(self._listener)
+        self._listener.close()
+        self.cut("the relay was closed")
+
+    def _recover(self) -> None:
+        for connection in tuple(self._connections):
+            connection.recover()
+
+    def _accept(self, _events: int) -> None:
+        try:
+            client, peer = self._listener.accept()
+        except OSError:  # the client was gone before we looked
+            return
+        connection = Connection(
+            owner=self,
+            reactor=self._reactor,
+            buffer=self._buffer,
+            client=client,
+            peer=str(Endpoint(*peer[:2])),
+            addresses=self._addresses,
+            target=str(self.target),
+        )
+        if not connection.ended:
+            self._connections.add(connection)
+
+    def _question(self, connection: Connection) -> str:
+        if self.protocol == "http":
+            found = re.match(rb"[!-~]+ [^ \r\n]+(?= HTTP/)", connection.question)
+            if found is not None:
+                return found.group().decode("latin-1")
+            return f"{connection.unanswered} bytes that begin no HTTP request"
+        called, calling = (
+            connection.start[start : start + 16].decode("latin-1").strip() for start in (10, 26)
+        )
+        return (
+            f"association of {calling} with {called}: "
+            f"{connection.unanswered} bytes after the last answer"
+        )
+
+
+def _listening_socket(listen: Endpoint | str) -> socket.socket:
+    """Listen on an endpoint, or on a port of the kernel's choice at a host."""
+    host, port = (listen, 0) if isinstance(listen, str) else (listen.host, listen.port)
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.create_server(address[:2], family=family, backlog=128)
+    except OSError as error:
+        raise HarnessError(
+            f"the relay cannot listen on {host}, port {port or 'any'}: {error.strerror}; "
+            "another program may use the port, or the address is not this machine's"
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
+def _resolve(target: Endpoint) -> list[Address]:
+    """Look the target's addresses up now, and not in the relays' thread where all would wait."""
+    try:
+        found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise ConfigError(f"the host {target.host!r} is not known: {error.strerror}") from error
+    return [
+        (family, address)  # type: ignore[misc]
+        for family, _, _, _, address in found
+    ]

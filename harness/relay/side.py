@@ -1,0 +1,48 @@
+"""One of the two sockets of a relayed connection."""
+
+import socket
+import struct
+from dataclasses import dataclass, field
+
+from harness.relay.tape import Bytes, Direction
+
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+@dataclass(eq=False)
+class Side:
+    """A socket and what waits for it; `direction` is where the bytes read from it go."""
+
+    socket: socket.socket
+    direction: Direction
+    who: str
+    peer: "Side" = field(init=False, repr=False)
+    backlog: Bytes = b""
+    """What its system did not take yet; while there is any, the peer is not read: back pressure."""
+    paused: bool = False
+    """It is not read, because of a disturbance."""
+    finished: bool = False
+    """All that it will ever send has been read."""
+    broken: bool = False
+    """It takes nothing any more, but what it sent before may still be read."""
+    events: int = 0
+    """What is waited for."""
+
+    def __post_init__(self) -> None:
+        self.socket.setblocking(False)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def join(self, peer: "Side") -> None:
+        """Make each the peer of the other."""
+        self.peer, peer.peer = peer, self
+
+    @property
+    def readable(self) -> bool:
+        """Tell whether more should be read from it now."""
+        return not (self.finished or self.paused or self.peer.backlog or self.peer.broken)
+
+    def close(self, *, reset: bool) -> None:
+        """Close the socket, orderly or by a TCP reset."""
+        if reset:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        self.socket.close()

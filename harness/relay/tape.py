@@ -1,0 +1,108 @@
+"""What the relays recorded during one case: connections, their bytes with time and direction."""
+
+import tempfile
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Literal
+
+from harness.model import Endpoint
+
+Protocol = Literal["http", "dicom"]
+Bytes = bytes | memoryview
+
+MEMORY = 16 * 2**20
+"""Bytes of a tape that stay in memory; with more of them the whole goes to a temporary file."""
+
+
+class Direction(Enum):
+    """Where bytes go: to the server that listens, or to the client that connected."""
+
+    TO_SERVER = "to server"
+    TO_CLIENT = "to client"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Bytes that arrived at once: when (`time.monotonic`), where to, their place on the tape."""
+
+    time: float
+    direction: Direction
+    offset: int
+    size: int
+
+
+@dataclass
+class Track:
+    """One connection, or the part of it that happened during this tape."""
+
+    number: int
+    relay: str
+    protocol: Protocol
+    peer: str
+    target: str
+    opened: float
+    continued: bool
+    """The connection is older than the tape: the track begins where the previous case left off."""
+    closed: float | None = None
+    ended: str = "still open"
+    chunks: list[Chunk] = field(default_factory=list, repr=False)
+
+
+class Tape:
+    """The record of one case, over all relays of a loop."""
+
+    def __init__(self, name: str, memory: int = MEMORY) -> None:
+        self.name = name
+        self.started = time.monotonic()
+        self.started_at = datetime.now(UTC)
+        self.tracks: list[Track] = []
+        self.relays: dict[str, Endpoint] = {}
+        """Where clients connect to each relay, by its name."""
+        self.size = 0
+        self._lock = threading.Lock()  # the relays' thread writes while a case's failure is read
+        self._file = tempfile.SpooledTemporaryFile(max_size=memory)  # noqa: SIM115 - see below
+        weakref.finalize(self, self._file.close)
+
+    def add_track(
+        self, relay: str, protocol: Protocol, peer: str, target: str, opened: float
+    ) -> Track:
+        """Begin a connection that was opened at `opened`; before the tape means a continuation."""
+        continued = opened < self.started
+        track = Track(len(self.tracks) + 1, relay, protocol, peer, target, opened, continued)
+        self.tracks.append(track)
+        return track
+
+    def add(self, track: Track, direction: Direction, data: Bytes) -> None:
+        """Record `data`, that has just arrived."""
+        size = len(data)
+        with self._lock:
+            self._file.write(data)
+            track.chunks.append(Chunk(time.monotonic(), direction, self.size, size))
+            self.size += size
+
+    def read(self, chunk: Chunk) -> bytes:
+        """Give the bytes of `chunk`."""
+        with self._lock:
+            self._file.seek(chunk.offset)
+            data = self._file.read(chunk.size)
+            self._file.seek(self.size)
+        return data
+
+    def pieces(self, track: Track, direction: Direction) -> Iterator[tuple[float, bytes]]:
+        """Give time and bytes of all that went in `direction`, in order and one chunk at a time."""
+        for chunk in tuple(track.chunks):
+            if chunk.direction is direction:
+                yield chunk.time, self.read(chunk)
+
+    def content_size(self, track: Track, direction: Direction) -> int:
+        """Give how many bytes went in `direction`."""
+        return sum(chunk.size for chunk in tuple(track.chunks) if chunk.direction is direction)
+
+    def content(self, track: Track, direction: Direction) -> bytes:
+        """Give all bytes that went in `direction`."""
+        return b"".join(data for _, data in self.pieces(track, direction))

@@ -1,0 +1,215 @@
+"""What is different between two runs, case by case: a maintainer asks what broke since the last build.
+
+Cases are told apart by id and parameters. Both runs may be of different servers, versions or days; what a
+run says of itself in passing (times, folders, ports) is no difference.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import median
+from typing import Literal, get_args
+
+from harness.errors import ConfigError
+from harness.report.difference_content import (
+    Said,
+    Shared,
+    of_its_own,
+    said_otherwise,
+    shared_by_many,
+)
+from harness.report.load import CaseResult, Outcome, Run, load
+from harness.report.text import counted, seconds
+
+Kind = Literal["worse", "better", "gone", "new", "content", "slower"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+_GOODNESS: Mapping[Outcome, int] = {
+    "passed": 3,
+    "unsupported": 2,
+    "known": 2,
+    "failed": 1,
+    "error": 1,
+}
+_SLOWER = 5.0
+"""How many times slower than the run as a whole counts: less is what two runs of one server differ by."""
+_NOTICEABLE = 1.0  # seconds
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference, of a case, or of the server itself: that one has no `case_before` and `case_after`."""
+
+    kind: Kind
+    key: str
+    title: str
+    before: str
+    after: str
+    case_before: CaseResult | None = None
+    case_after: CaseResult | None = None
+    said: tuple[Said, ...] = ()
+    """What the server said otherwise."""
+
+    @property
+    def has_case(self) -> bool:
+        """False for what a server says of itself."""
+        return self.case_before is not None or self.case_after is not None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Two runs with what is different between them, the worst first."""
+
+    before: Run
+    after: Run
+    changes: tuple[Change, ...]
+
+    def of(self, kind: Kind) -> list[Change]:
+        """Give the changes of one kind."""
+        return [change for change in self.changes if change.kind == kind]
+
+    @cached_property
+    def shared(self) -> list[Shared]:
+        """What the server says otherwise in many cases."""
+        return shared_by_many({change.key: change.said for change in self.changes})
+
+    def own(self, change: Change) -> list[Said]:
+        """Give what the server says otherwise in this case and in few others."""
+        return list(of_its_own(change.said, self.shared))
+
+    def told(self, kind: Kind) -> list["Change | Shared"]:
+        """Give what there is to tell of one kind: of the server, of many cases at once, of single cases."""
+        changes = self.of(kind)
+        server: list[Change | Shared] = [each for each in changes if not each.has_case]
+        single = (each for each in changes if each.has_case)
+        alone = [each for each in single if each.before != each.after or not self._is_shared(each)]
+        return [*server, *(self.shared if kind == "content" else ()), *alone]
+
+    def _is_shared(self, change: Change) -> bool:
+        return bool(change.said) and not self.own(change)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Sentences on what was not compared, as a run was one of a selection."""
+        keys = [{case.full_id for case in run.cases} for run in (self.before, self.after)]
+        return tuple(
+            f"{counted(len(missing), 'case')} of the {other} run did not run in the {run} one, "
+            "which was of a selection: these are not compared."
+            for run, other, partial, missing in (
+                ("later", "earlier", self.after.selected, keys[0] - keys[1]),
+                ("earlier", "later", self.before.selected, keys[1] - keys[0]),
+            )
+            if partial and missing
+        )
+
+    @property
+    def got_worse(self) -> bool:
+        """Whether a release should wait."""
+        return bool(self.of("worse"))
+
+
+def against_baseline(run: Run) -> "Difference | str | None":
+    """Compare a run with the one that it names as its baseline; a sentence where that cannot be read."""
+    if run.baseline is None:
+        return None
+    try:
+        return compare(load(run.baseline), run)
+    except ConfigError as error:
+        return f"It cannot be compared with its baseline: {error}"
+
+
+def compare(before: Run, after: Run) -> Difference:
+    """Compare two runs."""
+    changes = [*_of_the_server(before, after), *_of_the_cases(before, after)]
+    changes.sort(key=lambda change: (KINDS.index(change.kind), change.key))
+    return Difference(before, after, tuple(changes))
+
+
+def _of_the_server(before: Run, after: Run) -> Iterator[Change]:
+    """Compare what the servers say of themselves: name, version, plugins and capabilities."""
+    facts = (
+        (
+            "server",
+            {"name and version": str(before.server)},
+            {"name and version": str(after.server)},
+        ),
+        ("plugin", before.server.plugins, after.server.plugins),
+        ("capability", before.capabilities, after.capabilities),
+    )
+    for noun, old, new in facts:
+        for name in sorted({*old, *new}):
+            was, is_now = _stated(name, old), _stated(name, new)
+            if was != is_now:
+                yield Change("content", f"{noun} {name}", "", was, is_now)
+
+
+def _stated(name: str, facts: Mapping[str, str | None]) -> str:
+    return (facts[name] or "yes") if name in facts else "no"
+
+
+def _of_the_cases(before: Run, after: Run) -> Iterator[Change]:
+    old = {case.full_id: case for case in before.cases}
+    new = {case.full_id: case for case in after.cases}
+    for key in () if after.selected else old.keys() - new.keys():
+        yield Change("gone", key, old[key].title, old[key].outcome, "not in this run", old[key])
+    for key in () if before.selected else new.keys() - old.keys():
+        case = new[key]
+        yield Change("new", key, case.title, "not in this run", _said(case), None, case)
+    pace = _pace(old, new)
+    for key in old.keys() & new.keys():
+        said = said_otherwise(before, old[key], after, new[key])
+        change = _change(key, old[key], new[key], pace, said)
+        if change is not None:
+            yield change
+
+
+def _change(
+    key: str, old: CaseResult, new: CaseResult, pace: float, said: tuple[Said, ...]
+) -> Change | None:
+    """Compare one case; `pace` is how much slower than the earlier run the later one was as a whole."""
+    difference = _GOODNESS[new.outcome] - _GOODNESS[old.outcome]
+    told = (_said(old), _said(new))
+    kind: Kind | None = None
+    if difference:
+        kind = "better" if difference > 0 else "worse"
+    elif old.outcome != new.outcome or said or _verdict(old) != _verdict(new):
+        kind = "content"
+    elif _is_slower(old, new, pace):
+        kind, told = "slower", (seconds(old.duration), seconds(new.duration))
+    return Change(kind, key, new.title, *told, old, new, said) if kind else None
+
+
+def _verdict(case: CaseResult) -> tuple[str | None, ...]:
+    """Give what a case says beside its outcome, as far as two runs of one server say the same."""
+    failure = case.failure
+    if failure is None:
+        return (case.reason,)
+    return (failure.expected, failure.received, None if failure.expected else failure.message)
+
+
+def _is_slower(old: CaseResult, new: CaseResult, pace: float) -> bool:
+    """Tell whether a case was slower by far more than the run; a computer that was too busy excuses it."""
+    expected, took = old.duration * pace, new.duration - new.waited
+    return took > expected * _SLOWER and took - expected > _NOTICEABLE
+
+
+def _pace(old: Mapping[str, CaseResult], new: Mapping[str, CaseResult]) -> float:
+    """Give the usual ratio of the times of a case; at least 1, as a faster machine is no reproach."""
+    ratios = [
+        new[key].duration / old[key].duration
+        for key in old.keys() & new.keys()
+        if old[key].duration and new[key].outcome == old[key].outcome == "passed"
+    ]
+    return max(1.0, median(ratios)) if ratios else 1.0
+
+
+def _said(case: CaseResult) -> str:
+    failure = case.failure
+    if failure is not None and failure.received is not None:
+        return f"{case.outcome}: received {_line(failure.received)}"
+    return f"{case.outcome}: {_line(case.why)}" if case.why else case.outcome
+
+
+def _line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 160 else f"{line[:159]}…"

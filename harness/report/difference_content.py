@@ -1,0 +1,106 @@
+"""What a server said otherwise in one run than in another, though it may be that no case looks there."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from pydicom.datadict import keyword_for_tag
+
+from harness.report.load import CaseResult, Run
+
+SHARED = 4
+"""So many cases with the same change are told of together."""
+
+_TAG = re.compile(r"(?<![0-9A-F])([0-9A-F]{4}),?([0-9A-F]{4})(?![0-9A-F])")
+
+
+@dataclass(frozen=True, order=True)
+class Said:
+    """Something that only the earlier run (`-`) or only the later one (`+`) has.
+
+    It is a line of the messages of one kind, or such messages as a whole where `line` is empty; `~` is for
+    what is different beyond the lines that were kept.
+    """
+
+    message: str
+    sign: Literal["-", "+", "~"]
+    line: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The line for people, with the names of tags."""
+        if self.sign == "~":
+            return "different in what was too much to be kept"
+        return with_names(self.line or self.message)
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Changes that many cases have, all of them the same cases."""
+
+    said: tuple[Said, ...]
+    cases: tuple[str, ...]
+
+
+def said_otherwise(before: Run, old: CaseResult, after: Run, new: CaseResult) -> tuple[Said, ...]:
+    """Compare what the server said in both runs of a case; nothing where a run has no record of it."""
+    if old.content is None or new.content is None:
+        return ()
+    found: list[Said] = []
+    for message in sorted({*old.content, *new.content}):
+        was, now = old.content.get(message), new.content.get(message)
+        if was == now:
+            continue
+        if was is None or now is None:
+            found.append(Said(message, "+" if was is None else "-"))
+            continue
+        lines = {*before.said.get(was, ())}, {*after.said.get(now, ())}
+        only = [Said(message, "-", line) for line in sorted(lines[0] - lines[1])]
+        only += [Said(message, "+", line) for line in sorted(lines[1] - lines[0])]
+        found += only or [Said(message, "~")]
+    return tuple(found)
+
+
+def shared_by_many(changes: Mapping[str, Iterable[Said]]) -> list[Shared]:
+    """Find what is said otherwise in many cases, of all `changes` by case; the widest first.
+
+    A line counts as the same whatever messages have it: a header is in the answers to all questions.
+    """
+    cases: dict[Said, set[str]] = defaultdict(set)
+    for case, said in changes.items():
+        for each in said:
+            cases[_anywhere(each)].add(case)
+    groups: dict[tuple[str, ...], list[Said]] = defaultdict(list)
+    for each, having in cases.items():
+        if len(having) >= SHARED:
+            groups[tuple(sorted(having))].append(each)
+    found = [
+        Shared(tuple(sorted(said, key=lambda each: (each.sign == "+", each))), having)
+        for having, said in groups.items()
+    ]
+    return sorted(found, key=lambda each: (-len(each.cases), each.cases))
+
+
+def of_its_own(found: Iterable[Said], shared: Iterable[Shared]) -> Iterator[Said]:
+    """Leave out what many cases have."""
+    told = {said for group in shared for said in group.said}
+    return (each for each in found if _anywhere(each) not in told)
+
+
+@lru_cache(maxsize=4096)
+def with_names(text: str) -> str:
+    """Write tags as the standard does, with the names of the elements."""
+    return _TAG.sub(_named, text)
+
+
+def _named(found: re.Match[str]) -> str:
+    group, number = found.groups()
+    keyword = keyword_for_tag(int(group + number, 16))
+    return f"({group},{number}){f' {keyword}' if keyword else ''}"
+
+
+def _anywhere(said: Said) -> Said:
+    return Said("", said.sign, said.line) if said.line else said

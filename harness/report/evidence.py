@@ -1,0 +1,64 @@
+"""The evidence of a case as a report shows it: which files there are, and what fits of them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from harness.report.load import CaseResult, Run
+from harness.report.text import printable, read_excerpt
+
+FIRST = ("exchange.txt", "server.log", "local.log", "tools.txt", "repro.sh")
+READABLE = {".txt", ".log", ".sh", ".json", ".xml"}
+
+FILE_LIMIT = 200_000
+PAGE_LIMIT = 32_000_000
+"""Bytes of evidence in one page: a dead server fails every case, and the page must still open."""
+
+
+@dataclass(frozen=True)
+class EvidenceFile:
+    """A file; `text` is None where it is not for reading, `href` is relative to the run folder."""
+
+    name: str
+    size: int
+    href: str
+    text: str | None
+    cut: bool
+
+
+def paths(case: CaseResult) -> list[Path]:
+    """Give the files of a case's evidence, those that one reads first in front."""
+    folder = case.evidence
+    if folder is None:
+        return []
+    found = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    rank = {name: number for number, name in enumerate(FIRST)}
+    return sorted(found, key=lambda path: (rank.get(path.name, len(rank)), path))
+
+
+def files(run: Run, case: CaseResult, limit: int) -> list[EvidenceFile]:
+    """Read a case's evidence, at most `limit` bytes of each file."""
+    return [_file(path, run.folder, case.evidence or run.folder, limit) for path in paths(case)]
+
+
+def limit_for(run: Run) -> int:
+    """Give the bytes to show of each file, so that the whole page stays within its limit."""
+    shown = sum(path.suffix in READABLE for case in run.cases for path in paths(case))
+    return max(4_000, min(FILE_LIMIT, PAGE_LIMIT // max(1, shown)))
+
+
+def _file(path: Path, run_folder: Path, case_folder: Path, limit: int) -> EvidenceFile:
+    size = path.stat().st_size
+    text = None
+    if path.suffix in READABLE:
+        try:
+            text = read_excerpt(path, limit)
+        except OSError as trouble:
+            text = f"This file cannot be read: {trouble}"
+    return EvidenceFile(
+        name=printable(path.relative_to(case_folder).as_posix()),
+        size=size,
+        href=quote(path.relative_to(run_folder).as_posix().encode("utf-8", "surrogateescape")),
+        text=text,
+        cut=text is not None and size > limit,
+    )

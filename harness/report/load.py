@@ -1,0 +1,319 @@
+"""A run folder, read into values; reports are made from these and from nothing else.
+
+Whatever a server may have put into a record is printable once it is loaded: see `text.printable`.
+"""
+
+import contextlib
+import fnmatch
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from harness.errors import ConfigError
+from harness.report.text import counted, printable
+
+FORMAT = 1
+CONTENT = "content.jsonl"
+"""What servers said, by digest: records of cases name the digests."""
+
+Outcome = Literal["passed", "failed", "error", "known", "unsupported"]
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+BAD: tuple[Outcome, ...] = ("failed", "error")
+
+
+@dataclass(frozen=True)
+class Server:
+    """One of the two servers of a run, as it described itself."""
+
+    name: str
+    version: str | None
+    ae_title: str | None
+    plugins: Mapping[str, str]
+    executable: str | None
+    image: str | None
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}" if self.version else self.name
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a case failed; `text` is the traceback with the captured sections."""
+
+    message: str
+    expected: str | None
+    received: str | None
+    text: str
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """One case that ended; `evidence` is its folder, None if there is none."""
+
+    id: str
+    name: str
+    title: str
+    suite: str
+    nodeid: str
+    parameters: str | None
+    ref: str
+    level: str
+    needs: tuple[str, ...]
+    covers: tuple[str, ...]
+    outcome: Outcome
+    started: datetime
+    duration: float
+    worker: str
+    reason: str | None
+    failure: Failure | None
+    evidence: Path | None
+    waited: float
+    """How much of the duration the computer was too busy to run everything, in seconds."""
+    content: Mapping[str, str] | None
+    """What the server said, by kind of message: digests, see `Run.said`."""
+
+    @property
+    def full_name(self) -> str:
+        """The test's name with its parameters."""
+        return f"{self.name}[{self.parameters}]" if self.parameters else self.name
+
+    @property
+    def full_id(self) -> str:
+        """The case's id with its parameters: `CSTORE-003-jpeg-ls`."""
+        return f"{self.id}-{self.parameters}" if self.parameters else self.id
+
+    @property
+    def why(self) -> str | None:
+        """One line that says why the case did not simply pass."""
+        return self.failure.message if self.failure and self.outcome in BAD else self.reason
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run with its cases in reading order; `damage` says what could not be read."""
+
+    folder: Path
+    started: datetime
+    finished: datetime | None
+    stated_duration: float | None
+    mode: str
+    server: Server
+    local: Server | None
+    capabilities: Mapping[str, str | None]
+    command: tuple[str, ...]
+    workers: int
+    environment: Mapping[str, str | None]
+    notes: tuple[str, ...]
+    exit_status: int | None
+    selected: bool
+    """Only some of the cases of the suites were to run."""
+    baseline: Path | None
+    """The folder of the run that this one is to be compared with."""
+    cases: tuple[CaseResult, ...]
+    damage: tuple[str, ...]
+
+    @cached_property
+    def said(self) -> Mapping[str, tuple[str, ...]]:
+        """What the server said, by the digests that cases name; empty in a run of an older harness."""
+        path = self.folder / CONTENT
+        found: dict[str, tuple[str, ...]] = {}
+        for line in path.read_bytes().split(b"\n") if path.is_file() else ():
+            with contextlib.suppress(KeyError, TypeError, ValueError):  # the last may be cut
+                record = _clean(json.loads(line))
+                found[record["digest"]] = tuple(record["lines"])
+        return found
+
+    @cached_property
+    def counts(self) -> Mapping[Outcome, int]:
+        """How many cases had each outcome; outcomes that nobody had are left out."""
+        found = Counter(case.outcome for case in self.cases)
+        return {outcome: found[outcome] for outcome in OUTCOMES if found[outcome]}
+
+    @cached_property
+    def suites(self) -> Mapping[str, tuple[CaseResult, ...]]:
+        """The cases by suite."""
+        return {name: tuple(found) for name, found in groupby(self.cases, lambda each: each.suite)}
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the run never came to its end."""
+        return self.finished is None
+
+    @property
+    def duration(self) -> float:
+        """Seconds; of an interrupted run, until the last case ended."""
+        if self.stated_duration is not None:
+            return self.stated_duration
+        ends = (case.started + timedelta(seconds=case.duration) for case in self.cases)
+        return max(0.0, (max(ends, default=self.started) - self.started).total_seconds())
+
+    def of(self, *outcomes: Outcome) -> list[CaseResult]:
+        """Give the cases with one of these outcomes."""
+        return [case for case in self.cases if case.outcome in outcomes]
+
+    def matching(self, pattern: str) -> list[CaseResult]:
+        """Give the cases whose full id is `pattern` or matches it."""
+        return [case for case in self.cases if fnmatch.fnmatchcase(case.full_id, pattern)]
+
+    @property
+    def judgement(self) -> Literal["good", "bad", "unsure"]:
+        """Good only if the run came to its end, something passed, nothing failed or was lost."""
+        if self.of(*BAD) or self.exit_status:
+            return "bad"
+        whole = not self.interrupted and not self.damage
+        return "good" if whole and "passed" in self.counts else "unsure"
+
+    @property
+    def verdict(self) -> str:
+        """The run in one line: `Orthanc 1.10.1: 78 passed, 1 failed, 3 unsupported`."""
+        nouns = {"error": counted(self.counts.get("error", 0), "error")}
+        parts = [nouns.get(outcome, f"{n} {outcome}") for outcome, n in self.counts.items()]
+        ending = "; interrupted" if self.interrupted else ""
+        if self.exit_status and not self.of(*BAD):
+            ending += f"; exit status {self.exit_status}"
+        return f"{self.server}: {', '.join(parts) or 'no case ran'}{ending}"
+
+
+def load(folder: Path) -> Run:
+    """Read the run folder; raises `ConfigError` if it is none, or one of a later harness."""
+    record = _run_record(folder)
+    cases: list[CaseResult] = []
+    damage: list[str] = []
+    for path in sorted(folder.glob("cases-*.jsonl")):
+        for found in _cases(path):
+            if isinstance(found, CaseResult):
+                cases.append(found)
+            else:
+                damage.append(found)
+    cases.sort(key=lambda case: (case.suite, case.id, case.parameters or "", case.started))
+    try:
+        return _run(folder, record, tuple(cases), tuple(damage))
+    except (KeyError, TypeError, ValueError) as trouble:
+        raise ConfigError(f"{folder / 'run.json'} is incomplete: {_said(trouble)}") from trouble
+
+
+def _run_record(folder: Path) -> dict[str, Any]:
+    if not folder.is_dir():
+        raise ConfigError(f"{folder}: there is no such folder; name a run, such as runs/latest")
+    path = folder / "run.json"
+    try:
+        record = _clean(json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        raise ConfigError(f"{folder} is not a run folder: it has no run.json") from None
+    except (OSError, ValueError) as trouble:
+        raise ConfigError(f"{path} cannot be read: {trouble}") from trouble
+    version = record.get("format") if isinstance(record, dict) else None
+    if not isinstance(version, int):
+        raise ConfigError(f"{path} does not describe a run: it states no format")
+    if version > FORMAT:
+        raise ConfigError(
+            f"{folder} was written by a later harness (format {version}, here up to {FORMAT}):"
+            " make its report with that one"
+        )
+    return dict(record)
+
+
+def _cases(path: Path) -> Iterator[CaseResult | str]:
+    """Read a worker's cases; a line that cannot be read comes out as a sentence."""
+    lines = path.read_bytes().split(b"\n")
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            yield _case(_clean(json.loads(line)), path.parent)
+        except (KeyError, TypeError, ValueError) as trouble:
+            if number == len(lines):
+                yield (
+                    f"{path.name} ends within line {number}: the worker was killed while it wrote,"
+                    " and that case is missing here."
+                )
+            else:
+                yield f"Line {number} of {path.name} cannot be read: {_said(trouble)}."
+
+
+def _run(
+    folder: Path, record: dict[str, Any], cases: tuple[CaseResult, ...], damage: tuple[str, ...]
+) -> Run:
+    finished = record["finished"]
+    local, baseline = record.get("local"), record.get("baseline")
+    return Run(
+        folder=folder,
+        started=datetime.fromisoformat(record["started"]),
+        finished=datetime.fromisoformat(finished) if finished else None,
+        stated_duration=record["duration"],
+        mode=record["mode"],
+        server=_server(record["server"]),
+        local=_server(local) if local else None,
+        capabilities=record["capabilities"],
+        command=tuple(record["command"]),
+        workers=record["workers"],
+        environment=record["environment"],
+        notes=tuple(record["notes"]),
+        exit_status=record["exit_status"],
+        selected=bool(record.get("selected")),
+        baseline=Path(baseline) if baseline else None,
+        cases=cases,
+        damage=damage,
+    )
+
+
+def _server(record: dict[str, Any]) -> Server:
+    return Server(
+        name=record["name"],
+        version=record.get("version"),
+        ae_title=record.get("ae_title"),
+        plugins=record.get("plugins") or {},
+        executable=record.get("executable"),
+        image=record.get("image"),
+    )
+
+
+def _case(record: dict[str, Any], folder: Path) -> CaseResult:
+    if record["outcome"] not in OUTCOMES:
+        raise ValueError(f"{record['outcome']!r} is no outcome")
+    failure = record["failure"]
+    simple = ("id", "name", "title", "suite", "nodeid", "parameters", "ref", "level", "outcome")
+    return CaseResult(
+        **{key: record[key] for key in (*simple, "worker", "reason")},
+        needs=tuple(record["needs"]),
+        covers=tuple(record["covers"]),
+        started=datetime.fromisoformat(record["started"]),
+        duration=float(record["duration"]),
+        failure=_failure(failure) if failure else None,
+        evidence=_evidence(folder, record["evidence"]),
+        waited=record.get("waited", 0.0),
+        content=record.get("content"),
+    )
+
+
+def _failure(record: dict[str, Any]) -> Failure:
+    return Failure(**{key: record[key] for key in ("message", "expected", "received", "text")})
+
+
+def _evidence(folder: Path, named: str | None) -> Path | None:
+    """Give the folder of a case's evidence, if it is there and really inside the run."""
+    if not named or Path(named).is_absolute():
+        return None
+    path = folder / named
+    return path if path.is_dir() and folder.resolve() in path.resolve().parents else None
+
+
+def _clean(value: Any) -> Any:
+    """Make every text in a JSON value printable."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, list):
+        return [_clean(each) for each in value]
+    if isinstance(value, dict):
+        return {printable(key): _clean(each) for key, each in value.items()}
+    return value
+
+
+def _said(trouble: Exception) -> str:
+    return f"{trouble} is missing" if isinstance(trouble, KeyError) else str(trouble)

@@ -1,0 +1,69 @@
+"""What every page has in common: one static file, style and script inside, nothing fetched from anywhere."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness.report.load import OUTCOMES, CaseResult
+from harness.report.text import counted, excerpt, seconds, size
+
+PAGE = Path(__file__).parent / "page"
+SIGNS = {"passed": "✓", "failed": "✗", "error": "!", "known": "≈", "unsupported": "-"}
+
+
+def render(
+    template: str, *, styles: Sequence[str] = (), scripts: Sequence[str] = (), **facts: object
+) -> str:
+    """Make a page of a template in `page/`.
+
+    It gets page.css and page.js, which all pages share, and after them `styles` and `scripts` of its own.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(PAGE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(seconds=seconds, size=size, excerpt=excerpt)
+    script = _joined("page.js", *scripts)
+    return environment.get_template(template).render(
+        outcomes=OUTCOMES,
+        signs=SIGNS,
+        counted=counted,
+        style=Markup(_joined("page.css", *styles)),  # noqa: S704 - ours
+        script=Markup(script),  # noqa: S704 - ours
+        script_hash=_hash(script),
+        **facts,
+    )
+
+
+def anchors(cases: Sequence[CaseResult]) -> list[str]:
+    """Give each case the id of its element, unique in the page."""
+    taken: dict[str, None] = {}
+    for case in cases:
+        anchor = case.full_id.replace(" ", "-")
+        while anchor in taken:
+            anchor += "+"
+        taken[anchor] = None
+    return list(taken)
+
+
+def search_text(case: CaseResult) -> str:
+    """Give the text in which a search looks, in lower case."""
+    words = (case.full_id, case.full_name, case.title, case.ref, *case.covers, *case.needs)
+    return " ".join(words).lower()
+
+
+def _joined(*names: str) -> str:
+    return "\n".join((PAGE / name).read_text(encoding="utf-8") for name in names)
+
+
+def _hash(script: str) -> str:
+    """Name the one script that the page's own policy lets run: ours, byte for byte."""
+    digest = hashlib.sha256(script.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"

@@ -1,0 +1,67 @@
+"""Text from servers and tools made fit to be shown: no control characters, bounded, readable."""
+
+import re
+from pathlib import Path
+
+_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+# Controls but tab and line feed, marks that turn the reading direction, what no UTF-8 or XML holds.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069"
+    "\ud800-\udfff\ufeff\ufffe\uffff]"
+)
+
+
+def printable(text: str) -> str:
+    r"""Take colours out of `text` and write every other unseen character as an escape: `\x00`."""
+    text = _ANSI.sub("", text.replace("\r\n", "\n"))
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def excerpt(text: str, limit: int) -> str:
+    """Keep beginning and end of `text`, `limit` characters in all, and say what is left out."""
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    return f"{text[:half]}{_gap(len(text) - 2 * half)}{text[-half:]}"
+
+
+def read_excerpt(path: Path, limit: int) -> str:
+    """Read beginning and end of a file, `limit` bytes in all; what is no UTF-8 becomes escapes."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if size <= limit:
+            return _decode(file.read(limit))
+        half = limit // 2
+        head = file.read(half)
+        file.seek(size - half)
+        return f"{_decode(head)}{_gap(size - 2 * half)}{_decode(file.read(half))}"
+
+
+def seconds(duration: float) -> str:
+    """Write a duration as people say it: `4 ms`, `1.25 s`, `2 min 5 s`."""
+    if duration < 0.9995:
+        return f"{duration * 1000:.0f} ms"
+    if duration < 59.995:
+        return f"{duration:.2f} s"
+    minutes, rest = divmod(round(duration), 60)
+    return f"{minutes} min {rest} s"
+
+
+def size(count: int) -> str:
+    """Write a number of bytes: `812 B`, `1.4 kB`, `3.0 MB`."""
+    if count < 1000:
+        return f"{count} B"
+    return f"{count / 1000:.1f} kB" if count < 1_000_000 else f"{count / 1_000_000:.1f} MB"
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number with its noun: `1 case`, `3 cases`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _decode(raw: bytes) -> str:
+    return printable(raw.decode("utf-8", "backslashreplace"))
+
+
+def _gap(left_out: int) -> str:
+    return f"\n\n[... {size(left_out)} left out ...]\n\n"

@@ -1,0 +1,51 @@
+"""A failure as Markdown, ready to be pasted into the tracker of the server."""
+
+import re
+
+from harness.report.evidence import EvidenceFile
+from harness.report.load import CaseResult, Run
+from harness.report.text import excerpt
+
+SHOWN = 4_000
+"""Characters of one value: trackers refuse long texts, and nobody reads them."""
+
+
+def markdown(run: Run, case: CaseResult, files: list[EvidenceFile]) -> str:
+    """Write what was expected and received, by which clause, and how to see it again."""
+    failure = case.failure
+    parts = [f"### {run.server}: {_line(case.title)}", _facts(run, case)]
+    if failure and failure.expected is None and failure.received is None:
+        parts += ["**Failure**", fenced(failure.message)]
+    if failure and failure.expected is not None:
+        parts += ["**Expected**", fenced(failure.expected)]
+    if failure and failure.received is not None:
+        parts += ["**Received**", fenced(failure.received)]
+    repro = next((each.text for each in files if each.name == "repro.sh"), None)
+    if repro:
+        parts += ["**To reproduce**", fenced(repro, "sh")]
+    return "\n\n".join(parts) + "\n"
+
+
+def fenced(text: str, language: str = "") -> str:
+    """Put `text` into a code block whose fence is longer than any inside."""
+    longest = max((len(found) for found in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{excerpt(text, SHOWN).rstrip()}\n{fence}"
+
+
+def _facts(run: Run, case: CaseResult) -> str:
+    plugins = ", ".join(f"{name} {version}" for name, version in run.server.plugins.items())
+    harness = run.environment.get("harness")
+    facts = [
+        ("Server", f"{run.server}, {run.mode}"),
+        ("Plugins", plugins),
+        ("Clause", f"{case.ref} ({case.level})"),
+        ("Case", f"`{case.full_id}` `{case.full_name}`, by dicom-harness {harness}"),
+        ("When", case.started.isoformat(" ", "seconds")),
+        ("Platform", run.environment.get("platform")),
+    ]
+    return "\n".join(f"- {name}: {value}" for name, value in facts if value)
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,1 @@
+"""The servers: found, started, watched, ended; attached ones only described."""

@@ -1,0 +1,109 @@
+"""An Orthanc that somebody else started: reached, described, emptied, never ended."""
+
+from pathlib import Path
+
+from harness.clients.rest import NoAnswer, Rest
+from harness.config.settings import Instance
+from harness.errors import ConfigError, ServerRefused, ServerUnreachable
+from harness.model import Endpoint
+from harness.servers import orthanc
+from harness.servers.base import Identity
+from harness.servers.capabilities import Capabilities
+
+
+class AttachedOrthanc:
+    """The remote of attached mode. Its log is out of reach, and it cannot be started again."""
+
+    def __init__(self, instance: Instance, worklists: Path | None, time_limit: float) -> None:
+        self.dicom = Endpoint(instance.host, instance.dicom)
+        self.rest: Endpoint | None = rest_of(instance)
+        self.dicomweb: str | None = orthanc.DICOMWEB
+        self.credentials = instance.credentials
+        self.worklists = worklists if worklists is not None and worklists.is_dir() else None
+        self._client = Rest(rest_of(instance), self.credentials, time_limit)
+        self.identity, known = orthanc.describe(self._client)
+        self.capabilities = self._within_reach(known)
+
+    def _within_reach(self, known: Capabilities) -> Capabilities:
+        """Leave out what the harness cannot test from here: worklists lie in a folder of the server."""
+        if self.worklists is not None:
+            return known
+        return known.without("dimse.worklist")
+
+    def reset(self, *, unsettled: bool) -> None:
+        """Empty the server."""
+        if unsettled:
+            orthanc.settle(self._client)
+        orthanc.empty(self._client)
+        if self.worklists is not None:
+            orthanc.clear_folder(self.worklists)
+
+    def died(self) -> str | None:
+        """Say nothing: the process is not ours."""
+        return None
+
+    def trouble(self) -> str | None:
+        """Say that it no longer answers."""
+        return None if orthanc.system_of(self._client) else "does not answer any more"
+
+    def restart(self) -> None:
+        """Refuse: it is not ours."""
+        raise ServerUnreachable(
+            f"the server at {self.rest} does not answer any more, and the harness did not start it; "
+            "start it again, then run again"
+        )
+
+    def crash(self) -> None:
+        """Refuse: it is not ours."""
+        raise ServerUnreachable("a server that the harness did not start is not ended by it")
+
+    def log_position(self) -> int:
+        """Give 0: the log is out of reach."""
+        return 0
+
+    def log_since(self, position: int) -> str:  # noqa: ARG002 - as the Protocol has it
+        """Give nothing: the log is out of reach."""
+        return ""
+
+    def close(self) -> None:
+        """Leave it running."""
+        self._client.close()
+
+
+def rest_of(instance: Instance) -> Endpoint:
+    """Give the REST endpoint. Raises ConfigError where the instance has none."""
+    if instance.rest is None:
+        raise ConfigError(
+            "attached mode needs the REST interface of the remote: name it with --rest PORT"
+        )
+    return Endpoint(instance.host, instance.rest)
+
+
+def check_attached(instance: Instance) -> tuple[Identity, int]:
+    """Find out who answers at `instance`, and how many patients it holds.
+
+    Raises ServerUnreachable or ServerRefused with what to do.
+    """
+    endpoint = rest_of(instance)
+    with Rest(endpoint, instance.credentials, time_limit=5.0) as client:
+        try:
+            answer = client.get("/system", expect=None)
+        except NoAnswer as error:
+            raise ServerUnreachable(
+                f"nobody answers at http://{endpoint}: is the server started with its generated "
+                f"configuration, and do --server and --rest name it? ({error})"
+            ) from error
+        if answer.status_code in (401, 403):
+            user = "no user" if instance.credentials is None else instance.credentials.username
+            raise ServerRefused(
+                f"the server at http://{endpoint} refuses {user!r} (status {answer.status_code}): "
+                "--username and --password, or --config with the file that the server was started with, say "
+                "who we are"
+            )
+        if not orthanc.system_of(client):
+            raise ServerUnreachable(
+                f"who answers at http://{endpoint} is no Orthanc: "
+                f"GET /system gave status {answer.status_code}"
+            )
+        identity, _ = orthanc.describe(client)
+        return identity, len(client.json("/patients"))

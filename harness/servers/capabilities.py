@@ -1,0 +1,79 @@
+"""What a server can do, as names that cases need: `rest`, `dimse.find.study`, `plugin.dicomweb>=1.8`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from harness.case import Need
+from harness.model import Version
+
+DIMSE_QUERY_RETRIEVE = frozenset(
+    f"dimse.{service}.{level}"
+    for service in ("find", "move", "get")
+    for level in ("patient", "study")
+)
+RELATED = "dimse.find.related"
+"""The additional query attributes of PS3.4 C.3.4: related counts, ModalitiesInStudy."""
+COMPRESSED = "dimse.store.compressed"
+"""Objects are accepted in transfer syntaxes that compress."""
+CRASH = "server.crash"
+"""The harness can kill the server and start it again with what it has stored."""
+STORAGE_COMMITMENT_SINCE = Version("1.6.0")
+DIMSE_STORAGE = frozenset({"dimse.echo", "dimse.store"})
+DICOMWEB = frozenset({"dicomweb.qido", "dicomweb.wado", "dicomweb.stow"})
+# What a server may lack that stores, finds and retrieves: `relational` are searches that skip a level,
+# `/instances` for one; `uri` is WADO-URI.
+DICOMWEB_MORE = frozenset(
+    f"dicomweb.{each}" for each in ("metadata", "bulk", "frames", "rendered", "relational", "uri")
+)
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """Names of what a server can do, with a version where there is one."""
+
+    versions: Mapping[str, Version | None] = field(default_factory=dict)
+
+    def unmet(self, need: Need) -> str | None:
+        """Say why `need` is not met; None when it is."""
+        if need.name not in self.versions:
+            return f"needs {need}, which this server does not have"
+        version = self.versions[need.name]
+        if need.at_least is None or (version is not None and version >= need.at_least):
+            return None
+        return f"needs {need}, this is {version or 'of unknown version'}"
+
+    def without(self, *names: str) -> "Capabilities":
+        """Leave out what is out of reach for the harness."""
+        return Capabilities(
+            {name: each for name, each in self.versions.items() if name not in names}
+        )
+
+    def having(self, *names: str) -> "Capabilities":
+        """Add what the harness can do with the server."""
+        return Capabilities({**self.versions, **dict.fromkeys(names)})
+
+    def as_json(self) -> dict[str, str | None]:
+        """Give the names with their versions, for the record of a run."""
+        return {
+            name: None if version is None else str(version)
+            for name, version in sorted(self.versions.items())
+        }
+
+
+def of_orthanc(system: Mapping[str, object], plugins: Mapping[str, str]) -> Capabilities:
+    """Derive what an Orthanc can do from its `/system` and the versions of its plugins."""
+    found: dict[str, Version | None] = dict.fromkeys(
+        DIMSE_STORAGE | DIMSE_QUERY_RETRIEVE | {COMPRESSED, RELATED, "rest"}
+    )
+    version = Version(str(system["Version"]))
+    found["orthanc"] = version
+    if version >= STORAGE_COMMITMENT_SINCE:
+        found["dimse.commit"] = None
+    for name, number in plugins.items():
+        # Orthanc writes `dicom-web`, everybody else says DICOMweb.
+        found["plugin." + name.replace("dicom-web", "dicomweb")] = Version(number)
+    if "plugin.dicomweb" in found:
+        found |= dict.fromkeys(DICOMWEB | DICOMWEB_MORE)
+    if "plugin.worklists" in found:
+        found["dimse.worklist"] = None
+    return Capabilities(found)

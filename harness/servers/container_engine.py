@@ -1,0 +1,110 @@
+"""The Docker engine: reached, and its refusals put into sentences.
+
+The SDK is imported when an engine is asked for, so that nobody needs it who runs no container.
+"""
+
+import contextlib
+import os
+import re
+import socket
+from collections.abc import Iterator
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from harness.errors import ConfigError, ServerError
+
+SOCKET = "/var/run/docker.sock"
+TIME_LIMIT = 60.0  # seconds that one request may take; pulling an image reports while it goes on
+
+Engine = Any
+"""A `docker.DockerClient`; the SDK has no types."""
+
+
+def connect() -> Engine:
+    """Connect to the engine that DOCKER_HOST names, else to that of this computer.
+
+    Raises ConfigError where the SDK is missing, ServerError where no engine lets us in.
+    """
+    try:
+        import docker  # noqa: PLC0415 - an optional dependency
+    except ImportError as error:
+        raise ConfigError(
+            "servers in containers need the Docker SDK for Python: pip install 'dicom-harness[docker]'"
+        ) from error
+    address = engine_address()
+    try:
+        if address.startswith("unix://"):
+            _knock(address.removeprefix("unix://"))
+        return docker.from_env(timeout=TIME_LIMIT)
+    except PermissionError as error:
+        raise ServerError(
+            f"no permission to use the Docker engine at {address}: an administrator can add you to the "
+            "group that owns the socket (mostly `usermod -aG docker USER`, then log in again)"
+        ) from error
+    except OSError as error:
+        raise ServerError(
+            f"no Docker engine answers at {address} ({error.strerror}): install Docker or start it "
+            "(`systemctl start docker`), or say with DOCKER_HOST where it is"
+        ) from error
+    except docker.errors.DockerException as error:
+        raise ServerError(f"the Docker engine at {address} cannot be used: {error}") from error
+
+
+def _knock(path: str) -> None:
+    """Connect to the engine's socket: the SDK hides in a text why it could not."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(TIME_LIMIT)
+        probe.connect(path)
+
+
+def engine_address() -> str:
+    """Give where the engine is asked: DOCKER_HOST, or the usual socket."""
+    return os.environ.get("DOCKER_HOST") or f"unix://{SOCKET}"
+
+
+def own_container(engine: Engine) -> str | None:
+    """Give the id of the container that we run in, None where `engine` does not know one.
+
+    A container has files from a folder that is named after its id, its host name among them.
+    """
+    mounts = Path("/proc/self/mountinfo").read_text()
+    for found in dict.fromkeys(re.findall(r"/containers/([0-9a-f]{64})/", mounts)):
+        try:
+            with speaking("looking for our own container"):
+                return str(engine.api.inspect_container(found)["Id"])
+        except ServerError as error:
+            if not is_not_found(error):
+                raise
+    return None
+
+
+@contextlib.contextmanager
+def speaking(doing: str) -> Iterator[None]:
+    """Turn a refusal or the silence of the engine into a ServerError that says what was being done."""
+    import docker  # noqa: PLC0415
+
+    try:
+        yield
+    except docker.errors.APIError as error:
+        raise ServerError(f"{doing}: the Docker engine refuses: {_said(error)}") from error
+    except docker.errors.DockerException as error:
+        raise ServerError(f"{doing}: {error}") from error
+    except requests.RequestException as error:
+        raise ServerError(
+            f"{doing}: the Docker engine at {engine_address()} does not answer any more ({error})"
+        ) from error
+
+
+def is_not_found(error: ServerError) -> bool:
+    """Say whether the engine refused because what was named does not exist."""
+    return getattr(error.__cause__, "status_code", None) == HTTPStatus.NOT_FOUND
+
+
+def _said(error: Any) -> str:
+    text = str(error.explanation or error).strip()
+    if "no space left on device" in text:
+        text += "; make room, for instance with `docker system prune`"
+    return text

@@ -1,0 +1,105 @@
+"""What a kind of server is to the harness: how one is found on this computer, and started in a role.
+
+Each kind is one module that says `PRODUCT = Product(...)`: those of the harness in
+`harness/servers/products/`, one of your own in a file that `--remote ./FILE.py` names.
+`docs/adding-a-server.md` makes one, step by step.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from harness.config.overrides import Override
+from harness.config.settings import Instance, Pair
+from harness.model import AETitle, Endpoint, Version
+from harness.servers.base import Identity, Server
+from harness.servers.container import Limits
+from harness.servers.container_site import ContainerSite
+from harness.servers.guard import Guard
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked for besides the name of a product."""
+
+    argument: str | None = None
+    """What stands behind the colon of `orthanc:trixie`."""
+    plugins: tuple[Path, ...] | None = None
+    """The plugins that the remote loads; None for those that belong to it."""
+    overrides: tuple[Override, ...] = ()
+    """What the configuration of the remote says instead of what we would."""
+    limits: Limits = field(default_factory=Limits)
+    """What a container may use."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Say what in its configuration is not as usual."""
+        return tuple(f"configured with {each}" for each in self.overrides)
+
+
+@dataclass(frozen=True)
+class Role:
+    """The part that a server is started for, and the servers as they see each other: through the relays."""
+
+    name: Literal["remote", "local"]
+    pair: Pair
+    guard: Guard
+    site: ContainerSite | None = None
+    """The network of the containers, where one of the pair is in a container."""
+
+    @property
+    def itself(self) -> Instance:
+        """How the others reach it, and the user whom it lets in."""
+        return self.pair.remote if self.name == "remote" else self.pair.local
+
+    @property
+    def ae_title(self) -> AETitle:
+        """The title that it is to have."""
+        return self.itself.ae_title
+
+    @property
+    def destinations(self) -> dict[AETitle, Endpoint]:
+        """To whom it may be asked to send: both servers, by their titles."""
+        return {each.ae_title: each.dicom_endpoint for each in (self.pair.remote, self.pair.local)}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A server that this computer has, and that can be started as often as you like."""
+
+    product: str
+    version: Version
+    make: "Callable[[Role, Found], Server]"
+    """The class of the server, or a function: starts it in a role, knowing what was found."""
+    rest: bool = False
+    """Whether it speaks HTTP: the relay in front of that door is opened before the server starts."""
+    executable: Path | None = None
+    image: str | None = None
+    """The container image that it is started from; it needs a ContainerSite."""
+    notes: tuple[str, ...] = ()
+    """What the report is to say about it."""
+
+    def start(self, role: Role) -> Server:
+        """Start it, empty. Raises ServerNotReady with what it said where it does not come up."""
+        return self.make(role, self)
+
+    def identity(self, ae_title: AETitle) -> Identity:
+        """Say who it is going to be, as far as that is known before it runs."""
+        return Identity(
+            self.product, self.version, ae_title, executable=self.executable, image=self.image
+        )
+
+
+@dataclass(frozen=True)
+class Product:
+    """A kind of server."""
+
+    summary: str
+    """A few words for those who ask which there are."""
+    find: Callable[[Asked], Found]
+    """Find it. Raises ServerNotFound with what to install, ConfigError where what was asked for is wrong."""
+    argument: str = ""
+    """What follows the name: `:NAME`, or `[:PATH]` where it may be left out; empty where nothing does."""
+    heeds: frozenset[str] = frozenset()
+    """Which of the options for the remote it can follow: `--plugins`, `--with`, `--memory`."""

@@ -1,0 +1,100 @@
+"""Orthanc: of this computer, of a path, or of a release of Debian."""
+
+import contextlib
+import re
+from pathlib import Path
+
+from harness.errors import ConfigError, ServerError, ServerNotFound
+from harness.servers.container import Limits
+from harness.servers.container_engine import connect, speaking
+from harness.servers.locate import OrthancInstallation, find_orthanc, usual_places
+from harness.servers.orthanc import OrthancProcess
+from harness.servers.orthanc_setup import configure_for
+from harness.servers.product import Asked, Found, Product, Role
+from harness.servers.products import image
+
+RELEASE = re.compile(r"[a-z]+")
+TESTING = "testing"
+
+
+def find(asked: Asked) -> Found:
+    """Find the Orthanc that was asked for, or else the usual one of this computer."""
+    if (
+        asked.argument is not None
+        and RELEASE.fullmatch(asked.argument)
+        and asked.argument != "none"
+    ):
+        return _of_release(asked.argument, asked)
+    return _process(find_orthanc(asked.argument), asked)
+
+
+def _process(installation: OrthancInstallation, asked: Asked) -> Found:
+    if asked.limits != Limits():
+        raise ConfigError("--memory and --cpus limit a container: name its --image")
+    plugins = _plugins(installation, asked)
+
+    def make(role: Role, _: Found) -> OrthancProcess:
+        return OrthancProcess(
+            role.name,
+            installation,
+            configure_for(role, tuple(str(each) for each in plugins), asked.overrides),
+            ae_title=role.ae_title,
+            credentials=role.itself.credentials,
+            guard=role.guard,
+            worklists=role.name == "remote",
+        )
+
+    return Found(
+        "Orthanc", installation.version, make,
+        rest=True, executable=installation.executable, notes=asked.notes,
+    )  # fmt: skip
+
+
+def _plugins(installation: OrthancInstallation, asked: Asked) -> tuple[Path, ...]:
+    if asked.plugins is None:
+        return installation.plugins
+    for path in asked.plugins:
+        if not path.exists():
+            raise ConfigError(f"--plugins {path}: there is no such file or folder")
+    return tuple(installation.seen(path.absolute()) for path in asked.plugins)
+
+
+def _of_release(release: str, asked: Asked) -> Found:
+    """Find the Orthanc that a release of Debian has: on this computer, else in the image made from it."""
+    here = release_here()
+    if release == here:
+        own = next((each for each in usual_places() if each.is_file()), None)
+        if own is not None and asked.limits == Limits():
+            return _process(find_orthanc(str(own)), asked)
+    name = f"dicom-harness-server:{release}"
+    try:
+        with contextlib.closing(connect()) as engine, speaking(f"looking for the image {name}"):
+            engine.api.inspect_image(name)
+    except (ConfigError, ServerError) as error:
+        raise ServerNotFound(
+            f"--remote orthanc:{release}: this computer has no Orthanc of that release "
+            f"({f'it is Debian {here}' if here else 'it is no Debian'}), and no image {name}: "
+            f"`./run-docker.sh --release {release} --setup-only` makes it ({error})"
+        ) from error
+    return image.find(Asked(name, asked.plugins, asked.overrides, asked.limits))
+
+
+def release_here(file: Path = Path("/etc/os-release")) -> str | None:
+    """Give the name of the Debian release that this computer runs; None where it is none."""
+    try:
+        lines = file.read_text().splitlines()
+    except OSError:
+        return None
+    facts = dict(line.split("=", 1) for line in lines if "=" in line)
+    if facts.get("ID") != "debian":
+        return None
+    # Testing has the name of the release that it will be, and no number yet.
+    return facts.get("VERSION_CODENAME") if "VERSION_ID" in facts else TESTING
+
+
+PRODUCT = Product(
+    "Orthanc: of this computer, a Debian release (trixie, testing), an executable, or another system's root",
+    find,
+    argument="[:RELEASE|:PATH]",
+    heeds=frozenset({"--plugins", "--with", "--memory"}),
+)

@@ -1,0 +1,93 @@
+"""The kinds of servers that the harness can start, found by listing a folder."""
+
+import difflib
+import importlib
+import importlib.util
+import pkgutil
+import sys
+from pathlib import Path
+
+from harness.errors import ConfigError
+from harness.servers import products
+from harness.servers.product import Asked, Found, Product
+
+OPTIONS = {"plugins": "--plugins", "overrides": "--with", "limits": "--memory"}
+
+
+def names() -> list[str]:
+    """Give the names of all products; no module is imported for that."""
+    return sorted(each.name.replace("_", "-") for each in pkgutil.iter_modules(products.__path__))
+
+
+def product(name: str) -> Product:
+    """Give a product by its name, or by the path of the user's own file. Raises ConfigError for others."""
+    if name.endswith(".py"):
+        return _own(Path(name))
+    if name not in names():
+        nearest = difflib.get_close_matches(name, names(), n=1)
+        hint = f"; is it {nearest[0]} that you mean?" if nearest else ""
+        raise ConfigError(f"--remote {name}: there is no such server{hint}\n{listing()}")
+    module = importlib.import_module(f"{products.__name__}.{name.replace('-', '_')}")
+    found: Product = module.PRODUCT
+    return found
+
+
+def listing() -> str:
+    """Say what --remote can name, a line each."""
+    lines = [("FILE.py", "an adapter of your own: docs/adding-a-server.md")]
+    for name in names():
+        each = product(name)
+        lines.append((name + each.argument, each.summary))
+    return "\n".join(["--remote takes", *(f"  {spec:22} {text}" for spec, text in sorted(lines))])
+
+
+def find(spec: str, asked: Asked | None = None) -> Found:
+    """Find the server that `spec` names: `dcmqrscp`, `orthanc:trixie`, `./my_server.py`.
+
+    Raises ConfigError where it, or an option that goes with it, cannot be followed; ServerNotFound where
+    something must be installed first.
+    """
+    name, colon, argument = spec.partition(":")
+    kind = product(name)
+    asked = asked or Asked()
+    if not _fits(kind, argument if colon else None):
+        raise ConfigError(f"--remote {spec}: it is named as {name}{kind.argument}\n{listing()}")
+    for field, option in OPTIONS.items():
+        if getattr(asked, field) != getattr(Asked(), field) and option not in kind.heeds:
+            able = ", ".join(each for each in names() if option in product(each).heeds)
+            raise ConfigError(f"{option} is for {able}, and not for {name}")
+    return kind.find(
+        Asked(argument if colon else None, asked.plugins, asked.overrides, asked.limits)
+    )
+
+
+def _fits(kind: Product, argument: str | None) -> bool:
+    if argument is None:
+        return not kind.argument.startswith(":")
+    return bool(kind.argument and argument)
+
+
+def _own(path: Path) -> Product:
+    """Load an adapter from the user's file, which may import what lies beside it."""
+    if not path.is_file():
+        raise ConfigError(f"--remote {path}: there is no such file")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"--remote {path}: this is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    sys.path.insert(0, str(path.parent.absolute()))
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise ConfigError(
+            f"--remote {path}: it could not be loaded: {type(error).__name__}: {error}"
+        ) from error
+    finally:
+        sys.path.remove(str(path.parent.absolute()))
+    found = getattr(module, "PRODUCT", None)
+    if not isinstance(found, Product):
+        raise ConfigError(
+            f"--remote {path}: an adapter says PRODUCT = Product(...), as docs/adding-a-server.md shows"
+        )
+    return found

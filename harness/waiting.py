@@ -1,0 +1,35 @@
+"""Waiting for a condition, always with a limit and never with a bare sleep in the caller."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class WaitTimeout(AssertionError):  # noqa: N818 - inside a case it is the server's failure
+    """What was waited for did not come true in time."""
+
+
+def wait_until(
+    condition: Callable[[], T],
+    *,
+    what: str,
+    within: float = 10.0,
+    every: float = 0.01,
+) -> T:
+    """Call `condition` until its answer is true, and return that answer.
+
+    The pause between calls starts at `every` seconds and doubles up to 0.1 s. Raises `WaitTimeout`,
+    naming `what` and the last answer, after `within` seconds.
+    """
+    deadline = time.monotonic() + within
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise WaitTimeout(f"waited {within:g} s for {what}; the last look gave {answer!r}")
+        time.sleep(min(every, left))
+        every = min(2 * every, 0.1)

@@ -1,0 +1,174 @@
+"""`dcm.conf`: what a configuration says, and what is said of a wrong one."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dcm.conf import DEFAULT_LOCAL, TEMPLATE, Configuration, UnknownNode
+from dcm.conf_table import ConfigurationError
+from dcm.credentials import Credentials, NoPassword
+from dcm.errors import LocalProtocolError
+from dcm.net import DcmNode, TimeLimits, Tls
+from dcm.net.identity import user
+
+PATH = Path("some.toml")
+
+
+def parse(text: str) -> Configuration:
+    """Read a text as if it stood in a file."""
+    return Configuration.parse(text, PATH)
+
+
+def test_the_template_can_be_used() -> None:
+    """As it is, and with all that is commented out taken in."""
+    assert parse(TEMPLATE) == Configuration(PATH, {"default": DEFAULT_LOCAL})
+    everything = parse(re.sub(r"^# (?=\[|\w+ = )", "", TEMPLATE, flags=re.MULTILINE))
+    mypacs = everything.remote_nodes["mypacs"]
+    assert str(mypacs.node) == "mypacs.org:MYPACS:11112"
+    assert mypacs.limits == TimeLimits(response=300)
+    assert mypacs.credentials == Credentials("anna", password_file=Path("mypacs.txt"))
+
+
+@pytest.mark.parametrize("key", ["host", "hostname"])
+def test_host_and_hostname_are_the_same(key: str) -> None:
+    """Both names are in use."""
+    found = parse(f"[remote_nodes.a]\n{key} = '192.0.2.1'").remote("a")
+    assert found.node == DcmNode("192.0.2.1", "ANYAE", 11112)
+
+
+def test_time_limits_of_a_node_go_before_those_of_all() -> None:
+    """What a node does not say is as for all."""
+    known = parse(
+        "[time_limits]\nconnect = 1\nresponse = 2.5\n[remote_nodes.a]\nhost = 'a'\n"
+        "time_limits = { connect = 3 }"
+    )
+    assert known.remote("a").limits == TimeLimits(connect=3, response=2.5)
+    assert known.remote("b:B:104").limits == TimeLimits(connect=1, response=2.5)
+
+
+def test_who_we_are() -> None:
+    """`default` comes before the first, and a name or an address before both."""
+    known = parse("[local_nodes.a]\nae_title = 'A'\n[local_nodes.default]\nport = 0\n")
+    assert known.local() == DcmNode("0.0.0.0", "DCM", 0)  # noqa: S104
+    assert known.local("a") == DcmNode("0.0.0.0", "A", 11112)  # noqa: S104
+    assert known.local("b:B:1") == DcmNode("b", "B", 1)
+    assert parse("[local_nodes.a]\nae_title = 'A'").local().ae_title == "A"
+    assert parse("").local() == DEFAULT_LOCAL
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x =", "some.toml is no TOML: Invalid value"),
+        ("[remote_node.a]", "remote_node is not known (did you mean remote_nodes?); allowed are loc"),
+        ("[selectors.a]", "some.toml: selectors is not known yet"),
+        ("remote_nodes = 3", "remote_nodes is 3; allowed is a table: [remote_nodes]"),
+        ("remote_nodes.a = 3", "remote_nodes.a is 3; allowed is a table: [remote_nodes.a]"),
+        ("[remote_nodes.a]", "remote_nodes.a.host is missing; allowed is a text in quotes"),
+        ("[remote_nodes.a]\nhosts='x'", "remote_nodes.a.hosts is not known (did you mean host"),
+        ("[remote_nodes.a]\nhost='x'\nhostname='x'", "one of host and hostname: they mean the same"),
+        ("[remote_nodes.a]\nhost=''", "remote_nodes.a.host is ''; allowed is a text in quotes"),
+        ("[remote_nodes.a]\nhost='x'\nport='1'", "port is '1'; allowed is a number from 1 to 65535"),
+        ("[local_nodes.a]\nport=true", "local_nodes.a.port is True; allowed is a number from 0 to"),
+        ("[local_nodes.a]\nae_title='ABCDEFGHIJKLMNOPQ'", "local_nodes.a: AE title is 'ABCDEFGHIJ"),
+        ("[remote_nodes.a]\nhost='x'\ntls='yes'", "remote_nodes.a.tls is 'yes'; allowed is true or"),
+        ("[remote_nodes.a]\nhost='x'\ntls_key='k'", "tls_certificate is missing; allowed is a file,"),
+        ("[local_nodes.a]\ntls_ca='ca'", "tls_certificate is missing; allowed is a file, in PEM: who"),
+        ("[remote_nodes.a]\nhost='x'\npassword='hush'", "remote_nodes.a.user is missing; allowed is a"),
+        ("[remote_nodes.a]\nhost='x'\nuser='u'\npassword='hush'\npassword_file='f'", "several passwo"),
+        ("[time_limits]\nidle=0", "time_limits.idle is 0; allowed is a number of seconds, more tha"),
+        ("[time_limits]\nidle=nan", "time_limits.idle is nan; allowed is a number of seconds"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said(text: str, said: str) -> None:
+    """One sentence names the file, the key and what is allowed."""
+    with pytest.raises(ConfigurationError) as caught:
+        parse(text)
+    assert str(caught.value).startswith("some.toml")
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+def test_a_file_that_cannot_be_read(content: bytes | None, tmp_path: Path) -> None:
+    """It is not there, or it is no text."""
+    path = tmp_path / "conf"
+    if content:
+        path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=str(path)):
+        Configuration.read(path)
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    """And the nearest one; who gives half an address learns how a whole one looks."""
+    known = parse("[remote_nodes.mypacs]\nhost = 'a'\n[remote_nodes.other]\nhost = 'b'")
+    hint = r"'mypasc' in some.toml \(did you mean mypacs\?\); there are mypacs, other, and host:ae"
+    with pytest.raises(UnknownNode, match=hint):
+        known.remote("mypasc")
+    with pytest.raises(UnknownNode, match=r"local node is called 'x' in some\.toml; there is none"):
+        known.local("x")
+    with pytest.raises(LocalProtocolError, match="host:ae_title:port is needed"):
+        known.remote("mypacs:104")
+
+
+def test_tls_of_a_node(tmp_path: Path) -> None:
+    """Files lie beside the configuration, unless they have a whole path; `false` switches it off."""
+    known = Configuration.parse(
+        "[local_nodes.default]\ntls_certificate = 'we.pem'\ntls_require_certificate = true\n"
+        "[remote_nodes.a]\nhost = 'a'\ntls_ca = '/etc/ca.pem'\ntls_verify_host = false\n"
+        "[remote_nodes.b]\nhost = 'b'\ntls_ca = 'ca.pem'\ntls = false\n"
+        "[remote_nodes.c]\nhost = 'c'\ntls = true\n",
+        tmp_path / "conf",
+    )
+    assert known.local().tls == Tls(certificate=tmp_path / "we.pem", require_certificate=True)
+    assert known.remote("a").node.tls == Tls(ca=Path("/etc/ca.pem"), verify_host=False)
+    assert known.remote("b").node.tls is None
+    assert known.remote("c").node.tls == Tls()
+
+
+def test_a_password_is_fetched_when_it_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """From a file, from the environment, or from the configuration itself, which others should not read."""
+    path = tmp_path / "conf.toml"
+    path.write_text(
+        "".join(
+            f"[remote_nodes.{name}]\nhost = 'x'\nuser = 'anna'\n{where}\n"
+            for name, where in (
+                ("file", "password_file = 'secret.txt'"),
+                ("variable", "password_variable = 'SECRET'"),
+                ("here", "password = 'hush'"),
+                ("nothing", ""),
+            )
+        )
+    )
+    path.chmod(0o644)
+    known = Configuration.read(path)
+    assert "others can read it: chmod 600" in caplog.text
+    assert "hush" not in repr(known)
+    monkeypatch.delenv("SECRET", raising=False)
+    with pytest.raises(NoPassword, match=f"the password in {tmp_path}/secret.txt: No such file"):
+        known.remote("file")
+    with pytest.raises(NoPassword, match=r"the password of anna: set \$SECRET to it"):
+        known.remote("variable")
+    (tmp_path / "secret.txt").write_text("hush\n")
+    monkeypatch.setenv("SECRET", "hush")
+    for name in ("file", "variable", "here"):
+        assert known.remote(name).node.user_identity == user("anna", "hush")
+    assert known.remote("nothing").node.user_identity == user("anna")
+
+
+def test_a_file_without_passwords_may_be_read_by_others(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No word about that, nor about one that nobody else can read."""
+    path = tmp_path / "conf.toml"
+    path.write_text("[remote_nodes.a]\nhost = 'x'\nuser = 'anna'\n")
+    path.chmod(0o644)
+    Configuration.read(path)
+    path.write_text("[remote_nodes.a]\nhost = 'x'\nuser = 'anna'\npassword = 'hush'\n")
+    path.chmod(0o600)
+    Configuration.read(path)
+    assert caplog.text == ""

@@ -1,0 +1,102 @@
+"""`dcm echo`: whether a node answers."""
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+from net.peers import free_port, liar, storescp
+
+from dcm.cli import main
+from dcm.net import DcmNode, Tls
+from dcm.wire import AssociateRJ, build
+
+Shown = pytest.CaptureFixture[str]
+
+
+def test_a_node_answers(storescp_node: DcmNode, capsys: Shown) -> None:
+    """By its address, asked by somebody with another name."""
+    assert main(["echo", str(storescp_node), "--local", "127.0.0.1:ME:0"]) == 0
+    assert capsys.readouterr() == ("Success\n", "")
+
+
+def test_a_node_of_the_configuration(
+    storescp_node: DcmNode, configuration: Path, tmp_path: Path, capsys: Shown
+) -> None:
+    """By its name; the report says the same as the command."""
+    configuration.write_text(
+        f"[remote_nodes.it]\nhostname = '{storescp_node.host}'\nport = {storescp_node.port}\n"
+    )
+    report = tmp_path / "report.json"
+    assert main(["echo", "it", "--report", str(report)]) == 0
+    assert capsys.readouterr().out == "Success\n"
+    assert json.loads(report.read_text())["counts"] == {"Success": 1}
+
+
+def test_nobody_is_there(tmp_path: Path, capsys: Shown) -> None:
+    """One sentence on stderr, exit status 1, and the same sentence in the report."""
+    nobody = f"127.0.0.1:NOBODY:{free_port()}"
+    report = tmp_path / "report.json"
+    assert main(["echo", nobody, "--report", str(report)]) == 1
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith(f"dcm echo: {nobody}: connection: Connection refused (check")
+    assert json.loads(report.read_text())["problems"][0] in shown.err
+
+
+def test_a_refusal_is_told_in_words(capsys: Shown) -> None:
+    """With the reason, and what to try."""
+
+    def refuse(taken: socket.socket) -> None:
+        taken.recv(65536)
+        taken.sendall(build(AssociateRJ(1, 1, 7)))
+        taken.recv(1)
+
+    with liar(refuse) as node:
+        assert main(["echo", str(node)]) == 1
+    said = capsys.readouterr().err
+    assert "called AE title not recognized" in said
+    assert "check the AE title of the peer" in said
+    assert said.count("\n") == 1
+
+
+def test_tls_as_the_configuration_says(
+    server_tls: Tls, client_tls: Tls, configuration: Path, tmp_path: Path, capsys: Shown
+) -> None:
+    """With TLS and a certificate it answers; without, or where it has no TLS, there is a sentence."""
+    ours = f"tls_certificate = '{client_tls.certificate}'\ntls_key = '{client_tls.key}'\n"
+    options = ("+tls", str(server_tls.key), str(server_tls.certificate), "+cf", str(server_tls.ca))
+    with storescp(tmp_path / "tls", *options) as secure, storescp(tmp_path / "plain") as plain:
+        configuration.write_text(
+            f"[remote_nodes.it]\nhost = '127.0.0.1'\nport = {secure.port}\n"
+            f"tls_ca = '{server_tls.ca}'\n{ours}"
+            f"[remote_nodes.stranger]\nhost = '127.0.0.1'\nport = {secure.port}\ntls = true\n"
+            f"[remote_nodes.plain]\nhost = '127.0.0.1'\nport = {plain.port}\ntls = true\n"
+        )
+        assert main(["echo", "it"]) == 0
+        assert main(["echo", "stranger"]) == 1
+        assert main(["echo", "plain"]) == 1
+        assert main(["echo", str(secure)]) == 1
+    shown = capsys.readouterr()
+    assert shown.out == "Success\n"
+    stranger, spoken_plain, spoken_to_tls = shown.err.splitlines()
+    assert "its certificate is not accepted" in stranger
+    assert "does it speak TLS on this port?" in spoken_plain
+    assert str(secure) in spoken_to_tls
+
+
+def test_a_title_that_is_too_long(capsys: Shown) -> None:
+    """Nothing is sent."""
+    assert main(["echo", f"localhost:{'A' * 17}:104"]) == 2
+    assert "an AE title has 1 to 16 printable ASCII characters" in capsys.readouterr().err
+
+
+def test_a_report_that_cannot_be_written(
+    storescp_node: DcmNode, tmp_path: Path, capsys: Shown
+) -> None:
+    """Is said before anything is asked."""
+    report = tmp_path / "no" / "report"
+    assert main(["echo", str(storescp_node), "--report", str(report)]) == 1
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "No such file or directory" in shown.err

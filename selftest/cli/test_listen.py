@@ -1,0 +1,156 @@
+"""`dcm listen`: what others send, in a folder."""
+
+import asyncio
+import json
+import re
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from cli.conftest import Process, Start
+from net.files import data_sets, make
+
+from dcm.cli import main
+from dcm.cli.listen import inactivity
+
+OPTIONS = ("--local", "127.0.0.1:ME:0")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A folder with three instances."""
+    folder = tmp_path / "source"
+    folder.mkdir()
+    for number in range(3):
+        make(folder, number)
+    return folder
+
+
+def where(process: Process) -> str:
+    """Wait until it listens; give its port."""
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    found = re.fullmatch(r"dcm listen: listening at 127\.0\.0\.1:ME:(\d+)\n", line)
+    assert found is not None, line + process.stderr.read()
+    return found[1]
+
+
+def send(port: str, source: Path, *options: str) -> int:
+    """Send all with dcmtk's program."""
+    program = shutil.which("storescu")
+    if program is None:
+        pytest.skip("storescu is not installed")
+    command = [program, *options, "127.0.0.1", port, "+sd", str(source)]
+    return subprocess.run(command, check=False, timeout=60).returncode
+
+
+def test_what_comes_is_kept_and_named(start: Start, source: Path, tmp_path: Path) -> None:
+    """The report lists what came, also when a service manager ends it."""
+    target, report = tmp_path / "new" / "target", tmp_path / "report.json"
+    process = start("listen", "-o", target, *OPTIONS, "--report", report)
+    assert send(where(process), source) == 0
+    process.terminate()
+    shown = process.communicate(timeout=60)
+    assert shown[1] == ""
+    assert process.returncode == 128 + signal.SIGTERM
+    assert data_sets(target) == data_sets(source)
+    assert {Path(line) for line in shown[0].splitlines()} == set(target.iterdir())
+    assert json.loads(report.read_text())["counts"] == {"stored": 3}
+
+
+def test_it_ends_after_a_time_without_anything(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """That is an orderly end."""
+    arguments = ["listen", "-o", str(tmp_path), *OPTIONS, "--inactive-timeout", "0.05"]
+    assert main([*arguments, "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_an_association_is_no_inactivity() -> None:
+    """Who is there may still send, however long it takes."""
+    states = [True, True, False]
+
+    class Busy:
+        @property
+        def busy(self) -> bool:
+            return states.pop(0)
+
+    asyncio.run(inactivity(Busy(), asyncio.Event(), 0.01))
+    assert states == []
+
+
+def test_it_ends_when_it_is_told(start: Start, tmp_path: Path) -> None:
+    """Ctrl-C, and no word more."""
+    process = start("listen", "-o", tmp_path / "target", *OPTIONS)
+    where(process)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60) == ("", "dcm listen: interrupted\n")
+    assert process.returncode == 130
+
+
+def test_who_does_not_read_ends_it(start: Start, source: Path, tmp_path: Path) -> None:
+    """A closed pipe ends the command, and the sender hears no success of what was not told."""
+    process = start("listen", "-o", tmp_path / "target", *OPTIONS)
+    port = where(process)
+    assert process.stdout is not None
+    process.stdout.close()
+    process.stdout = None
+    assert send(port, source) != 0
+    assert process.wait(60) == 128 + signal.SIGPIPE
+    assert process.stderr is not None
+    assert "Traceback" not in process.stderr.read()
+
+
+def test_what_cannot_be_kept_is_told(start: Start, source: Path, tmp_path: Path) -> None:
+    """By the sender, by the report, and on stderr."""
+    target, report = tmp_path / "target", tmp_path / "report.json"
+    process = start("listen", "-o", target, *OPTIONS, "--report", report)
+    port = where(process)
+    target.rmdir()
+    assert send(port, source) != 0
+    process.terminate()
+    assert " is not taken: No such file or directory\n" in process.communicate(timeout=60)[1]
+    entry = json.loads(report.read_text())["instances"][0]
+    assert (entry["outcome"], entry["words"]) == ("failed", "No such file or directory")
+
+
+def test_whom_it_takes(start: Start, source: Path, tmp_path: Path) -> None:
+    """Only those that have the right name, or that know ours."""
+    process = start("listen", "-o", tmp_path, *OPTIONS, "--from", "OTHER", "--by-our-name")
+    port = where(process)
+    assert send(port, source, "-aec", "ME") != 0
+    assert send(port, source, "-aet", "OTHER") != 0
+    assert send(port, source, "-aet", "OTHER", "-aec", "ME") == 0
+
+
+def test_options_name_who_we_are(start: Start, tmp_path: Path) -> None:
+    """They go before the configuration."""
+    options = ("--host", "127.0.0.1", "--port", "0", "--ae-title", "ME")
+    where(start("listen", "-o", tmp_path, *options))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--port", "1", "--host", "192.0.2.1"], "Cannot assign requested address"),
+        (["--ae-title", "A" * 17], "an AE title has 1 to 16"),
+    ],
+)
+def test_where_it_cannot_listen(
+    arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One sentence."""
+    assert main(["listen", "-o", str(tmp_path / "target"), *arguments]) in (1, 2)
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert shown.count("\n") == 1
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Is named."""
+    (tmp_path / "file").touch()
+    assert main(["listen", "-o", str(tmp_path / "file" / "target")]) == 1
+    assert capsys.readouterr().err == f"dcm listen: {tmp_path}/file/target: Not a directory\n"

@@ -1,0 +1,204 @@
+"""`dcm` itself: help, wrong use, logs, signals, and a reader that leaves."""
+
+import os
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+from cli.conftest import Start
+from net.peers import free_port, liar
+
+import dcm
+from dcm.cli import COMMANDS, main
+
+NOT_FOR_A_TRANSFER = ("_ssl", "tomllib", "json", "pydicom", "rich", "encodings.idna")
+SHOWING_IMPORTS = {**os.environ, "PYTHONPROFILEIMPORTTIME": "1", "DCM_CONFIG_PATH": os.devnull}
+NOT_FOR_HELP = ("asyncio", "ssl", "pydicom", "rich", "logging", "dcm.net", "dcm.data")
+
+
+def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    """With what each does."""
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    shown = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert all(f"  {name}" in shown and does in shown for name, does in COMMANDS.items())
+
+
+def test_help_imports_nothing_that_it_does_not_need(start: Start) -> None:
+    """That is why it answers at once; how fast depends on who else computes, so no test says it."""
+    imported = _imported(start("--help", env=SHOWING_IMPORTS))
+    assert "dcm.cli" in imported
+    assert imported.isdisjoint(NOT_FOR_HELP)
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [("echo", ()), ("get", ("-o", "{folder}", "StudyInstanceUID=1.2.3")), ("store", (__file__,))],
+)
+def test_a_command_imports_nothing_that_it_does_not_need(
+    start: Start, tmp_path: Path, command: str, words: tuple[str, ...]
+) -> None:
+    """Without TLS no OpenSSL, without a configuration no TOML, without a report no JSON."""
+    filled = [word.format(folder=tmp_path) for word in words]
+    nobody = f"127.0.0.1:NOBODY:{free_port()}"
+    process = start(command, nobody, *filled, env=SHOWING_IMPORTS)
+    imported = _imported(process)
+    assert "dcm.net.association" in imported or command == "store"
+    assert imported.isdisjoint(NOT_FOR_A_TRANSFER)
+
+
+def _imported(process: "subprocess.Popen[str]") -> set[str]:
+    """Name the modules that a program has imported to its end, but not those that were not there."""
+    shown = process.communicate(timeout=60)[1]
+    rows = (line.split("|") for line in shown.splitlines() if line.startswith("import time:"))
+    return {name.strip() for *_, name in rows}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """And the options of all commands may stand behind it."""
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    shown = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert "--log-path" in shown
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """As a command, and as an option."""
+    assert main(["version"]) == 0
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == f"dcm {dcm.__version__}\n" * 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["ecko"], "dcm: argument COMMAND: invalid choice: 'ecko'"),
+        (["echo"], "dcm echo: the following arguments are required: REMOTE"),
+        (["echo", "a:B:1", "--lokal", "x"], "dcm echo: unrecognized arguments: --lokal x"),
+        (["--debug-filter", "x", "version"], "invalid choice: 'x'"),
+        (["listen", "-o", "x", "--port", "70000"], "'70000' is no port: a number from 0 to 65535"),
+        (["listen", "-o", "x", "--inactive-timeout", "nan"], "'nan' is no number of seconds"),
+    ],
+)
+def test_wrong_use_is_a_sentence(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line that ends with where there is help, and exit status 2."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    shown = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert said in shown
+    assert shown.endswith("--help says more\n")
+    assert shown.count("\n") == 1
+
+
+def test_an_option_of_all_commands_may_stand_anywhere(capsys: pytest.CaptureFixture[str]) -> None:
+    """Before the command and behind it, and what stands before is not forgotten."""
+    nobody = f"127.0.0.1:NOBODY:{free_port()}"
+    filters = ["--debug-filter", "query_responses"]
+    assert main(["--debug", *filters, "echo", *filters, nobody]) == 1
+    assert main(["echo", nobody, "--debug"]) == 1
+    assert capsys.readouterr().err.count("It was raised here") == 2
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--quiet", "version", "-v"], ["version", "--debug", "--quiet"]]
+)
+def test_quiet_excludes_its_contraries(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Wherever they stand."""
+    assert main(arguments) == 2
+    assert "exclude each other" in capsys.readouterr().err
+
+
+def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """Who types dcm wants to know what there is."""
+    assert main([]) == 2
+    assert "commands:" in capsys.readouterr().out
+
+
+def test_logs_go_to_a_file_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file has its own level, and is added to."""
+    log = tmp_path / "log"
+    nobody = f"127.0.0.1:NOBODY:{free_port()}"
+    monkeypatch.setenv("DCM_LOG_PATH", str(log))
+    assert main(["echo", nobody, "--quiet"]) == 1
+    assert main(["--log-path", str(log), "--file-log-level", "debug", "echo", nobody]) == 1
+    text = log.read_text()
+    assert text.count(f"ERROR   dcm.cli: {nobody}: connection: ") == 2
+    assert text.count("It was raised here") == 1
+
+
+def test_a_log_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Is said before anything is done."""
+    log = tmp_path / "no" / "log"
+    assert main(["--log-path", str(log), "version"]) == 2
+    said = f"dcm version: the log cannot be written: {log}: No such file or directory\n"
+    assert capsys.readouterr() == ("", said)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_command_ends_in_order(
+    number: signal.Signals, status: int, start: Start
+) -> None:
+    """Even where SIGINT was masked when it began: it aborts the association, without a traceback."""
+    heard: list[bytes] = []
+
+    def wait(taken: socket.socket) -> None:
+        while data := taken.recv(65536):
+            if not heard:
+                process.send_signal(number)
+            heard.append(data)
+
+    masked = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+    with liar(wait) as node:
+        try:
+            process = start("echo", str(node))
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, masked)
+        shown = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert shown == ("", "dcm echo: interrupted\n" if number is signal.SIGINT else "")
+    assert heard[0][0] == 1  # A-ASSOCIATE-RQ
+    assert b"".join(heard)[-10] == 7  # A-ABORT
+
+
+def test_a_reader_that_leaves_is_no_error(start: Start) -> None:
+    """As with any program in a pipe."""
+    read, write = os.pipe()
+    os.close(read)
+    process = start("conf", "--show-default", stdout=write)
+    os.close(write)
+    assert process.communicate(timeout=60)[1] == ""
+    assert process.returncode == 128 + signal.SIGPIPE
+
+
+def test_output_that_cannot_be_written_is_an_error(start: Start) -> None:
+    """One sentence, also where it shows only at the end."""
+    with Path("/dev/full").open("w") as full:
+        process = start("conf", "--show-default", stdout=full)
+    assert process.communicate(timeout=60)[1] == "dcm conf: No space left on device\n"
+    assert process.returncode == 1
+
+
+def test_the_module_is_the_command(start: Start) -> None:
+    """`python -m dcm` gives the status on."""
+    process = start("echo", "nowhere", stdin=subprocess.DEVNULL)
+    assert "no remote node is called 'nowhere'" in process.communicate(timeout=60)[1]
+    assert process.returncode == 2
+
+
+def test_what_is_said_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Control characters are shown as question marks, wherever they come from."""
+    assert main(["store", f"127.0.0.1:NOBODY:{free_port()}", "no\x1b[2J\nsuch"]) == 1
+    said = capsys.readouterr().err
+    assert "no?[2J?such: not tried" in said
+    assert said.count("\n") == 1

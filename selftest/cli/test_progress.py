@@ -1,0 +1,103 @@
+"""Progress: after a moment, on a terminal, and nowhere else."""
+
+import asyncio
+import os
+import pty
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from typing import TextIO
+
+import pytest
+
+from dcm.cli import progress
+from dcm.cli.logs import LOG, logging_as_asked
+from dcm.cli.progress import Progress, wanted
+
+OPTIONS = Namespace(
+    command="get", quiet=False, no_progress=False, verbose=False, debug=False, debug_filter=[],
+    log_path=os.devnull, file_log_level="error",
+)  # fmt: skip
+
+
+class Terminal:
+    """A terminal that stands for stderr."""
+
+    def __init__(self) -> None:
+        self._ours, theirs = pty.openpty()
+        self.file: TextIO = os.fdopen(theirs, "w")
+
+    def close(self) -> None:
+        """Give it back to the system."""
+        self.file.close()
+        os.close(self._ours)
+
+    def shown(self) -> str:
+        """Give what was written."""
+        self.file.flush()
+        os.set_blocking(self._ours, False)
+        try:
+            return os.read(self._ours, 1 << 20).decode()
+        except BlockingIOError:
+            return ""
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
+    """A terminal that a test can look through."""
+    made = Terminal()
+    monkeypatch.setenv("TERM", "xterm")
+    yield made
+    made.close()
+
+
+def test_a_bar_after_a_moment(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It counts, goes away at the end, and what is said meanwhile stands above it."""
+    monkeypatch.setattr(progress, "_MOMENT", 0)
+    monkeypatch.setattr(sys, "stderr", terminal.file)
+
+    async def scenario() -> None:
+        async with Progress("sending", 3, shown=wanted(OPTIONS)) as shown:
+            shown.advance()
+            assert shown._waiting is not None
+            await asyncio.wait_for(shown._waiting, 60)
+            shown.advance()
+            LOG.error("one failed")
+
+    with logging_as_asked(OPTIONS):
+        asyncio.run(scenario())
+    text = terminal.shown()
+    assert "sending" in text
+    assert "2/3" in text
+    assert "dcm get: one failed\r\n" in text
+
+
+def test_what_is_quick_shows_nothing(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not a byte."""
+    monkeypatch.setattr(sys, "stderr", terminal.file)
+
+    monkeypatch.setattr(progress, "_bar", lambda: made.append("rich was imported"))
+    made: list[str] = []
+
+    async def scenario() -> None:
+        async with Progress("sending", 3, shown=wanted(OPTIONS)) as shown:
+            await asyncio.sleep(0)
+            shown.advance(3)
+
+    asyncio.run(scenario())
+    assert (terminal.shown(), made) == ("", [])
+
+
+@pytest.mark.parametrize("option", ["quiet", "no_progress"])
+def test_who_does_not_want_it(
+    option: str, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Says so by an option."""
+    monkeypatch.setattr(sys, "stderr", terminal.file)
+    assert wanted(OPTIONS)
+    assert not wanted(Namespace(**{**vars(OPTIONS), option: True}))
+
+
+def test_nobody_looks() -> None:
+    """A pipe shows nothing."""
+    assert not wanted(OPTIONS)

@@ -1,0 +1,173 @@
+"""`dcm store`: files and folders to a node, and an outcome for each."""
+
+import json
+import os
+import socket
+from pathlib import Path
+
+import pytest
+from cli.conftest import Start
+from net.files import data_sets, make
+from net.peers import free_port, liar, storescp
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+from dcm.cli import main
+from dcm.cli.outcomes import Outcomes
+from dcm.net import DcmNode
+from dcm.net.outcome import InstanceResult, Outcome
+from dcm.report import Report
+from dcm.wire import AssociateRJ, build
+
+US = ("--local", "127.0.0.1:US:0")
+Shown = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A folder with three instances."""
+    folder = tmp_path / "source"
+    folder.mkdir()
+    for number in range(3):
+        make(folder, number)
+    return folder
+
+
+def test_a_folder_arrives(source: Path, tmp_path: Path, capsys: Shown) -> None:
+    """With all below it; what is no DICOM file is passed over with a word, and the report has it all."""
+    below = source / "below"
+    below.mkdir()
+    (below / "README").write_text("This is not DICOM.\n")
+    (source / "DICOMDIR").write_bytes(bytes(128) + b"DICM")
+    (source / "00000.dcm").rename(below / "00000.dcm")
+    report = tmp_path / "report.json"
+    with storescp(tmp_path / "target") as node:
+        assert main(["store", str(node), str(source), "--report", str(report)]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == "1 passed over | 3 stored\n"
+    assert "below/README is passed over: it is no DICOM file" in shown.err
+    assert data_sets(tmp_path / "target").keys() == {"1.2.3.0", "1.2.3.1", "1.2.3.2"}
+    found = json.loads(report.read_text())
+    assert found["counts"] == {"stored": 3, "passed over": 1}
+    assert found["complete"] is True
+    assert found["asked"] == {"remote": str(node), "paths": [str(source)]}
+
+
+def test_an_ending_chooses(source: Path, storescp_node: DcmNode, capsys: Shown) -> None:
+    """In folders; what was named itself is sent whatever its name is."""
+    other = make(source, 7).rename(source / "other")
+    make(source, 8).rename(source / "further")
+    arguments = ["store", str(storescp_node), str(source), str(other), "--in-file-ext", "dcm"]
+    assert main([*arguments, "-v"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == "4 stored\n"
+    assert "source/other: stored" in shown.err
+
+
+@pytest.mark.parametrize("broken", [b"", bytes(128) + b"DICM\x02\x00"])
+def test_what_should_be_an_instance_is_missed(
+    broken: bytes, source: Path, storescp_node: DcmNode, tmp_path: Path, capsys: Shown
+) -> None:
+    """An empty or a broken file in a folder: exit status 1, and the rest is sent."""
+    (source / "broken.dcm").write_bytes(broken)
+    report = tmp_path / "report.json"
+    assert main(["store", str(storescp_node), str(source), "--report", str(report)]) == 1
+    shown = capsys.readouterr()
+    assert shown.out == "1 not tried | 3 stored\n"
+    assert "broken.dcm: not tried: " in shown.err
+    assert json.loads(report.read_text())["complete"] is False
+
+
+def test_what_was_named_is_missed(
+    source: Path, storescp_node: DcmNode, tmp_path: Path, capsys: Shown
+) -> None:
+    """A file that is none, and one that is not there."""
+    text = source / "text"
+    text.write_text("This is not DICOM.\n")
+    assert main(["store", str(storescp_node), str(text), str(tmp_path / "missing")]) == 1
+    said = capsys.readouterr().err
+    assert f"{text}: not tried: " in said
+    assert f"{tmp_path}/missing: not tried: " in said
+    assert "No such file or directory" in said
+
+
+def test_there_is_nothing(storescp_node: DcmNode, tmp_path: Path, capsys: Shown) -> None:
+    """An empty folder was hardly meant."""
+    (tmp_path / "empty").mkdir()
+    assert main(["store", str(storescp_node), str(tmp_path / "empty")]) == 1
+    assert "there is nothing to send in" in capsys.readouterr().err
+
+
+def test_nobody_is_there(source: Path, capsys: Shown) -> None:
+    """Nothing is tried, each says why, and the exit status is 1."""
+    assert main(["store", f"127.0.0.1:NOBODY:{free_port()}", str(source)]) == 1
+    shown = capsys.readouterr()
+    assert shown.out == "3 not tried\n"
+    assert shown.err.count("Connection refused") == 3
+
+
+def test_a_refusal_does_not_fill_the_screen(tmp_path: Path, capsys: Shown) -> None:
+    """Twenty failures are told, and how many more there were."""
+
+    def refuse(taken: socket.socket) -> None:
+        taken.recv(65536)
+        taken.sendall(build(AssociateRJ(1, 1, 3)))
+        taken.recv(1)
+
+    source = tmp_path / "many"
+    source.mkdir()
+    one = make(source, 0)
+    for number in range(1, 25):
+        os.link(one, source / f"{number}.dcm")
+    with liar(refuse) as node:
+        assert main(["store", str(node), str(source)]) == 1
+    shown = capsys.readouterr()
+    assert shown.err.count("calling AE title not recognized") == 20
+    assert shown.err.endswith("dcm store: and 5 more; --report FILE lists all\n")
+
+
+def test_what_is_there_is_not_sent(source: Path, dcmqrscp_node: DcmNode, capsys: Shown) -> None:
+    """With --skip-existing, and it counts as done."""
+    arguments = ["store", str(dcmqrscp_node), str(source)]
+    assert main(arguments) == 0
+    assert main([*arguments, "--skip-existing"]) == 0
+    assert capsys.readouterr().out == "3 stored\n3 already there\n"
+
+
+def test_a_node_answers_for_what_it_has(
+    source: Path, start: Start, tmp_path: Path, capsys: Shown
+) -> None:
+    """With --commit, and it is counted."""
+    process = start("listen", "-o", tmp_path / "target", "--local", "127.0.0.1:ME:0")
+    assert process.stderr is not None
+    node = process.stderr.readline().split()[-1]
+    arguments = ["store", node, str(source), "--commit", *US]
+    assert main(arguments) == 0
+    assert capsys.readouterr().out == "3 stored | 3 committed\n"
+
+
+def test_a_node_that_does_not_answer_for_anything(
+    source: Path, storescp_node: DcmNode, capsys: Shown
+) -> None:
+    """It knows no commitment: what it has is told, and so is that."""
+    assert main(["store", str(storescp_node), str(source), "--commit", *US]) == 1
+    shown = capsys.readouterr()
+    assert shown.out == "3 stored\n"
+    assert "no presentation context was accepted" in shown.err
+
+
+def test_what_a_node_does_not_answer_for_is_missed(caplog: pytest.LogCaptureFixture) -> None:
+    """It is a failure, though the instance was stored."""
+    with Report("store", {}) as report:
+        result = InstanceResult("a.dcm", "1.2", Outcome.STORED)
+        Outcomes(report).tell_commitment(result, "no such object", committed=False)
+    assert (report.complete, str(report)) == (False, "1 not committed")
+    assert "a.dcm: not committed: no such object" in caplog.text
+
+
+def test_what_is_not_taken_as_it_is(tmp_path: Path, storescp_node: DcmNode, capsys: Shown) -> None:
+    """It is converted, and that is said; or it fails, where nobody wants that."""
+    path = make(tmp_path, 1, DeflatedExplicitVRLittleEndian)
+    assert main(["store", str(storescp_node), str(path), "-v"]) == 0
+    assert "converted from" in capsys.readouterr().err
+    assert main(["store", str(storescp_node), str(path), "--no-convert"]) == 1
+    assert "no presentation context was accepted" in capsys.readouterr().err

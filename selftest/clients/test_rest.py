@@ -1,0 +1,101 @@
+"""The REST client on connections that a server closes under it."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from harness.clients.rest import NoAnswer, Rest
+from harness.model import Endpoint
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
+
+class Server:
+    """Answers the first requests of each connection, and closes it when the next one has come."""
+
+    def __init__(self, answers: list[int]) -> None:
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.heard: list[str] = []
+        self._answers = answers
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self) -> None:
+        """Take no more connections."""
+        self.listening.shutdown(socket.SHUT_RDWR)  # wakes who waits in accept
+        self.listening.close()
+
+    def _serve(self) -> None:
+        for answered in self._answers:
+            try:
+                taken, _ = self.listening.accept()
+            except OSError:  # closed
+                return
+            with taken, contextlib.suppress(OSError):  # the client may be gone
+                for number in range(answered + 1):
+                    self.heard.append(taken.recv(4096).decode().partition(" HTTP")[0])
+                    if number < answered:
+                        taken.sendall(ANSWER)
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A server, by the number of answers on each of its connections."""
+    server = Server(request.param)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def rest(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rest]:
+    """The client of it, which never thinks a connection too old, however slow this machine is."""
+    monkeypatch.setattr("harness.clients.rest.PAUSE", 60)
+    monkeypatch.setattr("harness.clients.rest.SHORT_PAUSE", 60)
+    monkeypatch.setattr("harness.clients.rest.KEPT", 60)
+    client = Rest(Endpoint("127.0.0.1", server.listening.getsockname()[1]))
+    yield client
+    client.close()
+
+
+@pytest.mark.parametrize("server", [[1, 1]], indirect=True, ids=["closes after one"])
+def test_what_may_be_said_twice_is_when_an_old_connection_ends(server: Server, rest: Rest) -> None:
+    """The server closes a connection as a request comes: the client asks again on a new one."""
+    rest.get("/system")
+    rest.delete("/changes")
+
+    assert server.heard == ["GET /system", "DELETE /changes", "DELETE /changes"]
+
+
+@pytest.mark.parametrize("server", [[1, 1]], indirect=True, ids=["closes after one"])
+def test_what_must_not_be_said_twice_is_not(server: Server, rest: Rest) -> None:
+    """A POST may have been heard: the case is told that there was no answer."""
+    rest.get("/system")
+    with pytest.raises(NoAnswer, match="POST /instances: no answer"):
+        rest.post("/instances", b"")
+
+    assert server.heard == ["GET /system", "POST /instances"]
+
+
+@pytest.mark.parametrize("server", [[1, 1]], indirect=True, ids=["closes after one"])
+def test_what_was_held_up_until_the_server_had_closed_is_said_again(
+    server: Server, rest: Rest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After so long a connection is closed for its age: the POST was not heard."""
+    monkeypatch.setattr("harness.clients.rest.KEPT", 0)
+    rest.get("/system")
+    rest.post("/instances", b"")
+
+    assert server.heard == ["GET /system", "POST /instances", "POST /instances"]
+
+
+@pytest.mark.parametrize("server", [[0, 1]], indirect=True, ids=["closes at once"])
+def test_a_server_that_closes_a_new_connection_is_not_asked_again(
+    server: Server, rest: Rest
+) -> None:
+    """A server that hangs up on a request is at fault, and the case says so."""
+    with pytest.raises(NoAnswer, match="GET /system: no answer"):
+        rest.get("/system")
+
+    assert server.heard == ["GET /system"]

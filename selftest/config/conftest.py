@@ -1,0 +1,159 @@
+"""Runs of `generate_config.py`, and a remote and a local Orthanc started with what it writes."""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+
+from harness.config.generate import main
+from harness.config.orthanc import local_configuration
+from harness.config.reading import read
+from harness.config.settings import Instance, Setup
+from harness.errors import ServerNotFound
+from harness.servers.guard import Guard
+from harness.servers.locate import OrthancInstallation, find_orthanc
+from harness.servers.process import ServerProcess, free_port
+
+# Orthanc's HTTP client would send what is meant for the other instance to a proxy.
+ENVIRONMENT = {"TCP_NODELAY": "1", "no_proxy": "*"}
+
+
+@dataclass(frozen=True)
+class Written:
+    """What one run of `generate_config.py` did."""
+
+    code: int
+    out: str
+    err: str
+    path: Path
+
+    @property
+    def text(self) -> str:
+        """The file, as it was written."""
+        return self.path.read_text()
+
+    @property
+    def values(self) -> dict[str, object]:
+        """The configuration in it."""
+        values: dict[str, object] = json.loads(self.text)
+        return values
+
+
+Generate = Callable[..., Written]
+
+
+@pytest.fixture
+def generate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Generate:
+    """Run the command in this process, with a target of its own."""
+    target = tmp_path / "remote.json"
+
+    def run(*argv: str) -> Written:
+        try:
+            code = main(["--target", str(target), *argv])
+        except SystemExit as error:  # argparse ends so
+            code = int(error.code or 0)
+        said = capsys.readouterr()
+        return Written(code, said.out, said.err, target)
+
+    return run
+
+
+@dataclass(frozen=True)
+class Running:
+    """An Orthanc that runs, and what it logged so far."""
+
+    instance: Instance
+    process: ServerProcess
+    session: requests.Session
+
+    def get(self, path: str) -> object:
+        """Ask the REST API."""
+        answer = self.session.get(f"{self.instance.url}{path}", timeout=5)
+        answer.raise_for_status()
+        return answer.json()
+
+    def post(self, path: str, body: object) -> requests.Response:
+        """Send JSON to the REST API."""
+        return self.session.post(f"{self.instance.url}{path}", json=body, timeout=10)
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Both instances, and the setup that was written for them."""
+
+    setup: Setup
+    remote: Running
+    local: Running
+
+
+@pytest.fixture(scope="session")
+def orthanc() -> OrthancInstallation:
+    """Find the Orthanc of this computer."""
+    try:
+        return find_orthanc()
+    except ServerNotFound as missing:
+        pytest.skip(str(missing))
+
+
+Start = Callable[[Path, Instance], Running]
+
+
+@pytest.fixture(scope="session")
+def start(orthanc: OrthancInstallation) -> Iterator[Start]:
+    """Run Orthanc with a configuration file, in another folder than that of the file."""
+    with contextlib.ExitStack() as stack:
+        guard = stack.enter_context(Guard())
+
+        def run(file: Path, instance: Instance) -> Running:
+            log = file.parent / "elsewhere" / "orthanc.log"
+            log.parent.mkdir()
+            session = stack.enter_context(requests.Session())
+            session.trust_env = False
+            if instance.credentials is not None:
+                session.auth = (instance.credentials.username, instance.credentials.password)
+            process = ServerProcess(file.stem, log, guard)
+            running = Running(instance, process, session)
+            stack.callback(process.kill)
+            process.start(
+                [str(orthanc.executable), str(file)],
+                environment=ENVIRONMENT,
+                ready=lambda: _answers(running),
+            )
+            return running
+
+        yield run
+
+
+@pytest.fixture(scope="session")
+def servers(
+    start: Start, orthanc: OrthancInstallation, tmp_path_factory: pytest.TempPathFactory
+) -> Servers:
+    """Start the remote with the written file, and the local instance at the place named in it."""
+    target = tmp_path_factory.mktemp("remote") / "remote.json"
+    ports = [str(free_port()) for _ in range(4)]
+    names = ("--dicom", "--rest", "--local-dicom", "--local-rest")
+    argv = [word for pair in zip(names, ports, strict=True) for word in pair]
+    plugins = [word for plugin in orthanc.plugins for word in ("--plugins", str(plugin))]
+    assert main(["--target", str(target), *argv, *plugins]) == 0
+    setup = read(target)
+
+    folder = tmp_path_factory.mktemp("local")
+    local_file = folder / "local.json"
+    local_file.write_text(json.dumps(local_configuration(setup.pair, folder / "storage")))
+    return Servers(
+        setup,
+        remote=start(target, setup.pair.remote),
+        local=start(local_file, setup.pair.local),
+    )
+
+
+def _answers(server: Running) -> bool:
+    try:
+        server.get("system")
+    except requests.ConnectionError:
+        return False
+    return True

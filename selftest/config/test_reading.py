@@ -1,0 +1,222 @@
+"""What was written is read back, edited by hand or not; what cannot be used is told in a sentence."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.config.generate import write
+from harness.config.reading import read, without_comments
+from harness.config.settings import LOCAL, REMOTE, Instance, Pair, Setup
+from harness.errors import ConfigError
+from harness.model import AETitle, Credentials, Port, Version
+
+if TYPE_CHECKING:
+    from conftest import Generate
+
+ELSEWHERE = Pair(
+    Instance(AETitle("PACS"), "pacs.test", Port(104), Port(80), Credentials("bob", 'q"//*\\ä')),
+    Instance(AETitle("ME"), "fd00::2", Port(11112), Port(8080), Credentials("bob", "other")),
+)
+
+
+def setup_of(pair: Pair, folder: Path, **more: Any) -> Setup:
+    """Make a setup with folders that exist."""
+    (folder / "worklists").mkdir()
+    return replace(Setup(pair, folder / "storage", folder / "worklists"), **more)
+
+
+@pytest.mark.parametrize(
+    ("pair", "more"),
+    [
+        (Pair(REMOTE, LOCAL), {}),
+        (Pair(REMOTE, LOCAL), {"orthanc": Version("1.8.2"), "compression": True}),
+        (Pair(REMOTE, LOCAL), {"plugins": ("/a b/lib.so", "/c"), "name": "Mine"}),
+        (ELSEWHERE, {}),
+        (Pair(replace(REMOTE, credentials=None), LOCAL), {}),
+        (Pair(REMOTE, replace(LOCAL, credentials=None)), {}),
+    ],
+)
+def test_reading_is_the_inverse_of_writing(
+    tmp_path: Path, pair: Pair, more: dict[str, Any]
+) -> None:
+    """Whatever is written comes back the same."""
+    setup = setup_of(pair, tmp_path, **more)
+    file = tmp_path / "remote.json"
+    write(setup, file)
+
+    back = read(file)
+
+    assert back == setup
+    assert back.pair.remote.credentials == pair.remote.credentials
+
+
+def test_worklists_of_another_computer_are_out_of_reach(generate: "Generate") -> None:
+    """The harness writes worklists only where it can see their folder."""
+    made = generate("--server", "198.51.100.7", "--local-host", "198.51.100.8")
+    assert read(made.path).worklists is None
+
+    beside = made.path.parent / "remote-worklists"
+    beside.mkdir()
+    assert read(made.path).worklists == beside
+
+
+def test_no_worklists_is_no_folder(tmp_path: Path) -> None:
+    """Without a folder the plugin is off, and no folder is found by accident."""
+    setup = replace(setup_of(Pair(REMOTE, LOCAL), tmp_path), worklists=None)
+    file = tmp_path / "remote.json"
+    write(setup, file)
+
+    assert json.loads(file.read_text())["Worklists"] == {"Enable": False}
+    assert read(file).worklists is None
+
+
+def test_comments_are_no_matter(generate: "Generate") -> None:
+    """Comments of both kinds may stand anywhere; what looks like one in a text stays."""
+    made = generate()
+    setup = read(made.path)
+    edited = made.text.replace('"DicomAet"', '// our "PACS\n /* since\n 2012 // */ "DicomAet"')
+    made.path.write_text(edited + "// the end")
+
+    assert read(made.path) == setup
+    assert setup.pair.local.url == "http://127.0.0.1:5000/"
+
+
+def test_comments_keep_their_place() -> None:
+    """Lines and columns in complaints are those of the file."""
+    assert without_comments('{ // "a"\n/* b\n*/ "c//d": "\\"/*" }') == (
+        '{       \n    \n   "c//d": "\\"/*" }'
+    )
+
+
+def test_both_forms_of_orthanc_are_read(generate: "Generate") -> None:
+    """Modalities and peers may be written as objects."""
+    made = generate()
+    values = json.loads(made.text)
+    values["DicomModalities"]["orthanctest"] = {
+        "AET": "A",
+        "Host": "h",
+        "Port": 1,
+        "AllowGet": False,
+    }
+    values["OrthancPeers"]["peer"] = {"Url": "http://h:2", "Username": "u", "Password": "p"}
+    made.path.write_text(json.dumps(values))
+
+    assert read(made.path).pair.local == Instance(
+        AETitle("A"), "h", Port(1), Port(2), Credentials("u", "p")
+    )
+
+
+Edit = Callable[[dict[str, Any]], object]
+
+
+@pytest.mark.parametrize(
+    ("edit", "sentence"),
+    [
+        (
+            lambda all_: all_["DicomModalities"].pop("orthanctest"),
+            "DicomModalities.orthanctest is missing; allowed is [AE title, host, port]",
+        ),
+        (
+            lambda all_: all_["DicomModalities"].update(self="me"),
+            'DicomModalities.self is "me"; allowed is [AE title, host, port]',
+        ),
+        (
+            lambda all_: all_["DicomModalities"].update(orthanctest=["A" * 17, "h", 1]),
+            f"DicomModalities.orthanctest: '{'A' * 17}' is no AE title: 1 to 16",
+        ),
+        (
+            lambda all_: all_["DicomModalities"].update(orthanctest=["A", "h", 70000]),
+            "DicomModalities.orthanctest: 70000 is no TCP port: a number from 1 to 65535",
+        ),
+        (lambda all_: all_.pop("OrthancPeers"), "OrthancPeers.peer is missing; allowed is [URL]"),
+        (
+            lambda all_: all_["OrthancPeers"].update(peer=["https://h:1/", "alice", "orthanctest"]),
+            "OrthancPeers.peer is not as it must be; allowed is a URL such as http://host:5000/",
+        ),
+        (
+            lambda all_: all_["OrthancPeers"].update(peer=["http://h:99999/"]),
+            "OrthancPeers.peer is not as it must be; allowed is a URL such as http://host:5000/",
+        ),
+        (
+            lambda all_: all_["OrthancPeers"].update(peer=["http://h:1/", "orthanctest"]),
+            "OrthancPeers.peer is not as it must be; allowed is [URL] or [URL, user, password]",
+        ),
+        (
+            lambda all_: all_.update(RegisteredUsers={}),
+            'RegisteredUsers is not as it must be; allowed is {"user": "password"}',
+        ),
+        (lambda all_: all_.pop("DicomAet"), "DicomAet is missing; allowed is a text in quotes"),
+        (
+            lambda all_: all_.update(DicomPort="4242"),
+            'DicomPort is "4242"; allowed is a number from 1 to 65535',
+        ),
+        (
+            lambda all_: all_.update(DicomPort=4343),
+            "DicomPort is 4343, but DicomModalities.self says 4242; allowed is the same",
+        ),
+        (
+            lambda all_: all_.update(HttpPort=8043),
+            "HttpPort is 8043, but OrthancPeers.self says 8042; allowed is the same",
+        ),
+        (
+            lambda all_: all_.update(DicomAet="PACS"),
+            "DicomAet is PACS, but DicomModalities.self says ORTHANC; allowed is the same",
+        ),
+        (
+            lambda all_: all_["DicomModalities"].update(orthanctest=["ORTHANC", "h", 1]),
+            "both instances are called ORTHANC",
+        ),
+        (
+            lambda all_: all_.update(AuthenticationEnabled="yes"),
+            'AuthenticationEnabled is "yes"; allowed is true or false',
+        ),
+        (
+            lambda all_: all_.update(Plugins="/a/folder"),
+            'Plugins is "/a/folder"; allowed is ["/path/of/a/plugin.so", "/folder/of/plugins"]',
+        ),
+    ],
+)
+def test_what_cannot_be_used_is_told(generate: "Generate", edit: Edit, sentence: str) -> None:
+    """File, key, value and what is allowed, in one line; never a password."""
+    made = generate()
+    values = json.loads(made.text)
+    edit(values)
+    made.path.write_text(json.dumps(values))
+
+    with pytest.raises(ConfigError) as caught:
+        read(made.path)
+
+    said = str(caught.value)
+    assert said.startswith(f"{made.path}: {sentence}")
+    assert "\n" not in said
+    assert '"orthanctest"' not in said
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b'{\n  "DicomAet": ORTHANC\n}', "remote.json, line 2, column 15: no JSON"),
+        (b"[]", "remote.json holds no configuration: a JSON object in braces"),
+        (b"\xff\xfe{}", "remote.json is no text in UTF-8"),
+        (b'{"Name": "another Orthanc"}', "remote.json: DicomModalities.self is missing"),
+    ],
+)
+def test_files_that_are_no_configuration(tmp_path: Path, content: bytes, sentence: str) -> None:
+    """Anything else than a configuration is named as what it is, with what to do."""
+    file = tmp_path / "remote.json"
+    file.write_bytes(content)
+
+    with pytest.raises(ConfigError, match=r"generate_config\.py writes such a file") as caught:
+        read(file)
+
+    assert sentence in str(caught.value)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    """The file is named, and how to get one."""
+    with pytest.raises(ConfigError, match=r"x\.json cannot be read: No such file or directory;"):
+        read(tmp_path / "x.json")

@@ -1,0 +1,86 @@
+"""A hostile or broken server costs its cases and nothing else, and the report says what it did."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.hostile import KINDS
+from support.telling import ROOT
+
+from harness.report.load import Run, load
+
+ADAPTER = '''"""A server that is hostile in one way."""
+
+import sys
+
+from harness.model import Version
+from harness.servers.capabilities import DIMSE_QUERY_RETRIEVE, DIMSE_STORAGE
+from harness.servers.dicom_process import DicomProcess
+from harness.servers.product import Found, Product
+
+
+class Hostile(DicomProcess):
+    """It runs as long as it is wanted; whether it answers is what the cases find out."""
+
+    can = DIMSE_STORAGE | DIMSE_QUERY_RETRIEVE
+
+    def command(self):
+        return sys.executable, "-m", "support.hostile", "{kind}", str(self.dicom.port)
+
+    def answers(self, time_limit=2.0):
+        return self._process.listens()
+
+
+def find(asked):
+    return Found("hostile", Version("1"), Hostile)
+
+
+PRODUCT = Product("a hostile server", find)
+'''
+CASES = ("CECHO-001", "CFIND-001", "ASSOC-050", "DMSG-005")
+CASE_LIMIT = 3.0  # seconds
+TOLD = {
+    "mute": "nothing was heard of the peer in 1 s",
+    "closing": "the peer closed the connection",
+    "garbage": "a PDU announces a length of 3864192077",
+    "flooding": "a data set fragment where the command of a message is due",
+    "lying": "a PDU announces a length of 4294967295",
+    "halting": "a PDU of which only 50 bytes came",
+}
+"""What the report says of ASSOC-050, which sends a C-ECHO in the smallest fragments."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_hostile_server_costs_its_cases_and_nothing_else(kind: str, tmp_path: Path) -> None:
+    """Every case fails within its limit, none is an error of the harness, and the reason is told."""
+    run = _run(kind, tmp_path)
+
+    # The first one starts the servers.
+    _, *others = sorted(run.cases, key=lambda case: case.started)
+    assert [each.id for each in others if each.duration > 3 * CASE_LIMIT] == []
+    assert {case.id: case.outcome for case in run.cases if case.outcome != "failed"} == {}
+    assert {case.id for case in run.cases} == set(CASES)
+    assert [case.id for case in run.cases if case.evidence is None] == []
+    assert TOLD[kind] in next(case.why for case in run.cases if case.id == "ASSOC-050")
+
+
+def _run(kind: str, folder: Path) -> Run:
+    adapter = folder / "hostile.py"
+    adapter.write_text(ADAPTER.replace("{kind}", kind))
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", str(ROOT / "tests/dicom"), "-q"),
+            *(str(ROOT / "tests/conformance"), *(f"--case={each}" for each in CASES)),
+            *("--remote", str(adapter), "--orthanc=none", "--runs", str(folder / "runs")),
+            f"--case-limit={CASE_LIMIT}",
+        ],
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'selftest'}:{ROOT}"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
+    return load(folder / "runs" / "latest")

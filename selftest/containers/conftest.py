@@ -1,0 +1,173 @@
+"""An engine, images with the Orthanc of this computer, and servers started by one adapter or the other."""
+
+import io
+import os
+import tarfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+from support.suites import RunSuite
+
+from harness.clients.rest import Rest
+from harness.config.settings import Instance, Pair, Ports
+from harness.errors import HarnessError, ServerNotFound
+from harness.model import AETitle, Credentials, Port
+from harness.servers.container import Limits
+from harness.servers.container_engine import Engine, connect
+from harness.servers.container_image import OrthancImage, find_image
+from harness.servers.container_orthanc import OrthancContainer
+from harness.servers.container_site import ContainerSite
+from harness.servers.guard import Guard
+from harness.servers.locate import OrthancInstallation, find_orthanc
+from harness.servers.process import StartedServer
+from harness.servers.product import Role
+from harness.servers.registry import find, names
+
+from .images import Images, orthanc_files
+
+ALICE = Credentials("alice", "alice-in-a-box")
+
+Started = StartedServer | OrthancContainer
+Start = Callable[[], Started]
+
+
+@pytest.fixture
+def run_suite(pytester: pytest.Pytester) -> RunSuite:
+    """Run small suites in a folder of their own."""
+    return RunSuite(pytester)
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    """The Docker engine of this computer."""
+    try:
+        client = connect()
+    except HarnessError as missing:
+        pytest.skip(str(missing))
+    with closing(client):
+        yield client
+
+
+@pytest.fixture(scope="session")
+def installation() -> OrthancInstallation:
+    """The Orthanc of this computer."""
+    try:
+        return find_orthanc()
+    except ServerNotFound as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def images(engine: Engine, installation: OrthancInstallation) -> Iterator[Images]:
+    """Images with that Orthanc, removed at the end."""
+    made = Images(engine, installation)
+    try:
+        yield made
+    finally:
+        made.remove()
+
+
+@pytest.fixture(scope="session")
+def image(engine: Engine, images: Images) -> OrthancImage:
+    """The plain image, looked into."""
+    return find_image(engine, images.plain())
+
+
+@pytest.fixture(scope="session")
+def guard() -> Iterator[Guard]:
+    """Clean up whatever happens."""
+    with Guard() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def site(engine: Engine, guard: Guard) -> Iterator[ContainerSite]:
+    """A network for all tests that only need one."""
+    with ContainerSite(guard) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def root_folder(
+    installation: OrthancInstallation, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The root of a system with that Orthanc, as one of another release would be."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may start a program in another system")
+    root = tmp_path_factory.mktemp("root")
+    with tarfile.open(fileobj=io.BytesIO(orthanc_files(installation))) as archive:
+        archive.extractall(root, filter="tar")
+    return root
+
+
+def configure(ports: Ports, storage: Path, _: Path | None) -> dict[str, object]:
+    """Make the least that both adapters count on."""
+    return {
+        "HttpPort": ports.rest,
+        "DicomPort": ports.dicom,
+        "DicomAet": "BOXED",
+        "RemoteAccessAllowed": True,
+        "AuthenticationEnabled": True,
+        "ExecuteLuaEnabled": True,
+        "RegisteredUsers": {ALICE.username: ALICE.password},
+        "StorageDirectory": str(storage),
+        "IndexDirectory": str(storage),
+    }
+
+
+def start_container(
+    image: OrthancImage, site: ContainerSite, limits: Limits | None = None
+) -> OrthancContainer:
+    """Start it in a container."""
+    title = AETitle("BOXED")
+    return OrthancContainer(
+        "remote",
+        image,
+        configure,
+        site=site,
+        ae_title=title,
+        credentials=ALICE,
+        limits=limits or Limits(),
+    )
+
+
+def role(guard: Guard, site: ContainerSite | None = None) -> Role:
+    """The part of a remote. Nobody is at the addresses of the pair: a server alone is tested."""
+    host = "127.0.0.1" if site is None else site.own_address
+    pair = Pair(
+        Instance(AETitle("BOXED"), host, Port(4242), Port(8042), ALICE),
+        Instance(AETitle("OTHER"), host, Port(5001), Port(5000), ALICE),
+    )
+    return Role("remote", pair, guard, site)
+
+
+@pytest.fixture(scope="module", params=[*names(), "orthanc-root"])
+def start(request: pytest.FixtureRequest, guard: Guard) -> Iterator[Start]:
+    """Start a server of each kind that the harness knows, as remote; it is closed at the end."""
+    spec, site = request.param, None
+    if spec == "orthanc-root":
+        spec = f"orthanc:{request.getfixturevalue('root_folder')}"
+    elif spec == "image":
+        spec = f"image:{request.getfixturevalue('image').name}"
+        site = request.getfixturevalue("site")
+    try:
+        found = find(spec)
+    except ServerNotFound as missing:
+        pytest.skip(str(missing))
+    with ExitStack() as stack:
+
+        def run() -> Started:
+            server = found.start(role(guard, site))
+            assert isinstance(server, Started)
+            stack.callback(server.close)
+            return server
+
+        yield run
+
+
+def rest_of(server: Started) -> Rest:
+    """Make a client that the caller closes."""
+    assert server.rest is not None
+    return Rest(server.rest, server.credentials, time_limit=2.0)

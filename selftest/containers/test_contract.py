@@ -1,0 +1,152 @@
+"""What every server that the harness starts does, in a process or in a container: the same tests for all."""
+
+import signal
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.clients.dicomweb import DicomWeb
+from harness.clients.dimse import Dimse
+from harness.clients.worklist import Worklist
+from harness.corpus import corpus
+from harness.model import AETitle
+from harness.waiting import wait_until
+
+from .conftest import rest_of
+
+if TYPE_CHECKING:
+    from .conftest import Start, Started
+
+# tiny-pacs answers with a character set that the standard does not have.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+
+SAMPLE = "h01-ct-1-1"
+
+
+@pytest.fixture(scope="module")
+def server(start: "Start") -> "Started":
+    """One server for all tests; those that end it start it again."""
+    return start()
+
+
+@pytest.fixture
+def emptied(server: "Started") -> "Started":
+    """Start from nothing, whatever the last test did."""
+    server.reset(unsettled=True)
+    return server
+
+
+def dimse_of(server: "Started", calling: str = "OTHER") -> Dimse:
+    """Speak DICOM with it, as one whom it knows."""
+    return Dimse(server.dicom, AETitle("BOXED"), AETitle(calling), 5.0)
+
+
+def fill(server: "Started") -> None:
+    """Put something in by the first door that it has."""
+    can = server.capabilities.versions
+    if "dimse.store" in can:
+        dimse_of(server).store_all([corpus[SAMPLE]])
+    if server.worklists is not None:
+        Worklist(server.worklists, dimse_of(server)).put(corpus["w01"])
+
+
+def contents(server: "Started") -> dict[str, int]:
+    """Count what it holds, by every door that gives answers."""
+    can, held = server.capabilities.versions, {}
+    if "dimse.find.study" in can:
+        held["C-FIND"] = len(dimse_of(server).find_studies(StudyInstanceUID=""))
+    if "dimse.worklist" in can and server.worklists is not None:
+        worklist = Worklist(server.worklists, dimse_of(server))
+        held["worklist"] = len(worklist.find(PatientName=""))
+    if "dicomweb.qido" in can:
+        assert server.dicomweb is not None
+        with rest_of(server) as client:
+            held["QIDO"] = len(DicomWeb(client, server.dicomweb).qido("/studies"))
+    if "rest" in can:
+        with rest_of(server) as client:
+            held["patients"] = len(client.json("/patients"))
+            held["changes"] = len(client.json("/changes")["Changes"])
+    return held
+
+
+def test_it_says_who_it_is_and_what_it_can_do(server: "Started") -> None:
+    """The title is the one that was asked for; each capability is one that a case can name."""
+    assert server.identity.ae_title == "BOXED"
+    assert server.identity.version.numbers < (1000,)  # it has numbers
+    can = server.capabilities.versions
+    assert "dimse.echo" in can
+    assert (server.rest is not None) == any(
+        name.split(".")[0] in ("rest", "dicomweb") for name in can
+    )
+    assert (server.dicomweb is not None) >= ("dicomweb.qido" in can)
+    assert (server.died(), server.trouble()) == (None, None)
+
+
+def test_it_answers(server: "Started") -> None:
+    """DICOM answers at the endpoint that it gives."""
+    assert dimse_of(server).echo() == 0
+
+
+def test_it_holds_what_it_is_given_until_reset(emptied: "Started") -> None:
+    """What was put in is found by all its doors, and by none after a reset; it can be put in again."""
+    for _ in range(2):
+        fill(emptied)
+        held = contents(emptied)
+        assert all(count >= 1 for count in held.values()), held
+
+        emptied.reset(unsettled=False)
+        assert set(contents(emptied).values()) <= {0}
+
+
+def test_the_log_is_given_from_a_position_on(server: "Started") -> None:
+    """What was logged before the position is not in it, what came after is."""
+    dimse_of(server).echo()
+    wait_until(lambda: server.log_since(0), what="its first words")
+    position = server.log_position()
+    before = server.log_since(0)
+    dimse_of(server).echo()
+
+    wait_until(lambda: server.log_since(position), what="what it says of the second echo")
+    after = server.log_since(position)
+    assert server.log_since(0).startswith(before)
+    assert len(after) < len(before) + len(after)
+    assert after in server.log_since(0)
+
+
+def test_a_death_is_told_by_its_signal(emptied: "Started") -> None:
+    """The signal is named, and the server is there again after a restart, empty, with its whole log."""
+    fill(emptied)
+    logged = emptied.log_since(0)
+    emptied.send_signal(signal.SIGSEGV)
+
+    wait_until(emptied.died, what="its end")
+    assert emptied.trouble() == emptied.died() == "died of SIGSEGV"
+    emptied.restart()
+    assert (emptied.died(), emptied.trouble()) == (None, None)
+    assert set(contents(emptied).values()) <= {0}
+    assert emptied.log_since(0).startswith(logged)
+
+
+def test_a_frozen_server_is_told_and_can_be_thawed_or_started_again(server: "Started") -> None:
+    """It is alive, so that only who asks it learns that it hangs; what hangs is ended by force."""
+    server.freeze()
+    try:
+        assert server.died() is None
+        assert server.trouble() == "does not answer any more"
+    finally:
+        server.thaw()
+    wait_until(lambda: server.trouble() is None, what="it to answer again")
+
+    server.freeze()
+    server.restart()
+    assert server.trouble() is None
+
+
+def test_close_ends_it(server: "Started") -> None:
+    """Nobody answers any more; the fixture closes it once more, which does no harm. It is the last test."""
+    server.close()
+
+    with pytest.raises(OSError, match=r"refused|timed out|[Nn]o route|unreachable"):
+        socket.create_connection((server.dicom.host, server.dicom.port), timeout=1)
+    assert server.died() is not None

@@ -1,0 +1,124 @@
+"""Images of every shape in which Orthanc is published, and a sentence for each that cannot be tested."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.errors import ConfigError, ServerError, ServerNotReady
+from harness.servers.container_engine import connect
+from harness.servers.container_image import find_image
+from harness.servers.container_site import ContainerSite
+
+from .conftest import start_container
+from .images import Images
+
+if TYPE_CHECKING:
+    from harness.servers.container_engine import Engine
+    from harness.servers.locate import OrthancInstallation
+
+
+@pytest.mark.parametrize("shape", ["plain", "orthanc_plugins", "orthancteam"])
+def test_every_shape_is_started_with_our_configuration(
+    engine: "Engine",
+    images: Images,
+    site: ContainerSite,
+    installation: "OrthancInstallation",
+    shape: str,
+) -> None:
+    """The files of the image do not get into the way, and the version is known before the start."""
+    found = find_image(engine, getattr(images, shape)())
+    server = start_container(found, site)
+    try:
+        identity = server.identity
+    finally:
+        server.close()
+
+    assert found.version == identity.version == installation.version
+    assert found.plugins == ("/usr/share/orthanc/plugins",)
+    assert (identity.ae_title, identity.image) == ("BOXED", found.name)
+
+
+def test_an_image_that_is_deaf_to_configuration_is_told(
+    engine: "Engine", images: Images, site: ContainerSite
+) -> None:
+    """An entry point that reads other files starts another server than the one that was to be tested."""
+    with pytest.raises(ServerNotReady, match=r"not with our configuration: .* in /etc/orthanc"):
+        start_container(find_image(engine, images.deaf()), site)
+
+
+def test_an_image_that_does_not_start_shows_its_last_words(
+    engine: "Engine", images: Images, site: ContainerSite
+) -> None:
+    """The end of the log says why."""
+    with pytest.raises(ServerNotReady, match=r"ended with exit code 3 .*\n    no licence found"):
+        start_container(find_image(engine, images.grumpy()), site)
+
+
+def test_an_image_without_orthanc_is_told(engine: "Engine", images: Images) -> None:
+    """The sentence names one that has it."""
+    with pytest.raises(ConfigError, match=r"there is no Orthanc in it .* orthancteam/orthanc"):
+        find_image(engine, images.without_orthanc())
+
+
+def test_an_image_that_cannot_be_pulled_is_told(engine: "Engine") -> None:
+    """The registry's refusal is shown, with two ways to go on."""
+    with pytest.raises(ConfigError, match=r"it is not here.*refuse.*docker images.*docker load"):
+        find_image(engine, "localhost:1/nothing:1")
+
+
+def test_a_name_that_is_none_is_told(engine: "Engine") -> None:
+    """The engine says what is wrong with it."""
+    with pytest.raises(ConfigError, match=r"--image Not A Name.*invalid reference"):
+        find_image(engine, "Not A Name")
+
+
+def test_plugins_are_looked_for_in_the_image(engine: "Engine", images: Images) -> None:
+    """Paths are those of the image."""
+    folder = "/usr/share/orthanc/plugins"
+    assert find_image(engine, images.plain(), [folder]).plugins == (folder,)
+    with pytest.raises(ConfigError, match=r"--plugins /none: .*in the image dicom-harness"):
+        find_image(engine, images.plain(), ["/none"])
+
+
+def test_without_the_sdk_the_way_to_get_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody needs it who runs no container."""
+    monkeypatch.setitem(sys.modules, "docker", None)
+    with pytest.raises(ConfigError, match=r"pip install 'dicom-harness\[docker\]'"):
+        connect()
+
+
+def test_a_daemon_that_is_down_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where it was looked for, and how to start it."""
+    pytest.importorskip("docker")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    with pytest.raises(
+        ServerError, match=r"no Docker engine answers at unix://.*none\.sock .*: .*start it"
+    ):
+        connect()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_no_permission_is_told(engine: "Engine") -> None:
+    """The group that owns the socket is the way in."""
+    code = """
+import os
+import docker.api.client
+from harness.errors import ServerError
+from harness.servers.container_engine import connect
+os.setgroups([])
+os.setuid(65534)
+try:
+    connect()
+except ServerError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert done.stdout.startswith("no permission to use the Docker engine at unix://")
+    assert "usermod -aG docker" in done.stdout

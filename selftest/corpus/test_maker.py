@@ -1,0 +1,124 @@
+"""Objects made to order: as asked for, the same each time, and never in each other's way."""
+
+import io
+
+import pydicom
+import pytest
+from pydicom.uid import (
+    CTImageStorage,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    MRImageStorage,
+    RLELossless,
+    SecondaryCaptureImageStorage,
+)
+
+from harness.corpus import Maker, make
+from harness.errors import CorpusError
+
+
+def test_elements_are_overridden() -> None:
+    """Any keyword sets its element; everything else is filled in."""
+    sample = make.instance(PatientID="P1", Modality="MR", StudyDate="20200101", EchoTime=30)
+    ds = sample.dataset()
+    assert (ds.PatientID, ds.Modality, ds.StudyDate, ds.EchoTime) == ("P1", "MR", "20200101", 30)
+    assert sample.patient_id == "P1"
+    assert sample.sop_class_uid == ds.file_meta.MediaStorageSOPClassUID == MRImageStorage
+
+
+@pytest.mark.parametrize(
+    ("modality", "sop_class"), [("CT", CTImageStorage), ("XA", SecondaryCaptureImageStorage)]
+)
+def test_the_modality_chooses_the_object(modality: str, sop_class: str) -> None:
+    """CT and MR have their own object, all others a Secondary Capture."""
+    sample = make.instance(Modality=modality)
+    assert (sample.sop_class_uid, sample.dataset().Modality) == (sop_class, modality)
+
+
+def test_overridden_uids_reach_the_meta_header() -> None:
+    """File meta information and data set name the same instance."""
+    ds = make.instance(SOPInstanceUID="2.25.1").dataset()
+    assert ds.file_meta.MediaStorageSOPInstanceUID == ds.SOPInstanceUID == "2.25.1"
+
+
+def test_the_same_call_gives_the_same_bytes() -> None:
+    """Nothing depends on when or how often."""
+    assert make.instance(PatientID="P1").data == make.instance(PatientID="P1").data
+
+
+def test_names_are_patients_of_their_own() -> None:
+    """Two names without a Patient ID do not collide in any UID."""
+    anna = make.instance(PatientName="Muller^Anna")
+    bob = make.instance(PatientName="Mulder^Bob")
+    assert anna.patient_id != bob.patient_id
+    assert anna.study_instance_uid != bob.study_instance_uid
+    assert anna.sop_instance_uid != bob.sop_instance_uid
+
+
+def test_scopes_do_not_meet() -> None:
+    """The same call in two scopes shares neither patient nor UID."""
+    one, two = (Maker(scope).instance() for scope in ("CFIND-001", "CFIND-002"))
+    assert one.patient_id == "CFIND-001"
+    for name in ("patient_id", "study_instance_uid", "series_instance_uid", "sop_instance_uid"):
+        assert getattr(one, name) != getattr(two, name)
+
+
+def test_a_study_has_the_series_and_instances_asked_for() -> None:
+    """Two series of three make six objects of one study."""
+    study = make.study(PatientName="Study^Whole", series=2, instances=3)
+    assert [sample.dataset().InstanceNumber for sample in study] == [1, 2, 3, 1, 2, 3]
+    assert len({sample.study_instance_uid for sample in study}) == 1
+    assert len({sample.series_instance_uid for sample in study}) == 2
+    assert len({sample.sop_instance_uid for sample in study}) == 6
+
+
+def test_text_beyond_ascii_is_utf_8_unless_told_otherwise() -> None:
+    """The character set is stated, and the bytes are of that set."""
+    utf8 = make.instance(PatientName="Müller^Anna")
+    latin = make.instance(PatientName="Müller^Anna", character_set="ISO_IR 100")
+    assert utf8.dataset().SpecificCharacterSet == "ISO_IR 192"
+    assert "Müller".encode("latin-1") in latin.data
+    assert str(utf8.dataset().PatientName) == str(latin.dataset().PatientName) == "Müller^Anna"
+    assert "SpecificCharacterSet" not in make.instance().dataset()
+
+
+@pytest.mark.parametrize("transfer_syntax", [ImplicitVRLittleEndian, RLELossless])
+def test_the_transfer_syntax_is_as_asked(transfer_syntax: str) -> None:
+    """The object is written so, and its pixels are the oracle's."""
+    sample = make.instance(transfer_syntax=transfer_syntax, number=7, rows=20, columns=24)
+    ds = sample.dataset()
+    assert ds.file_meta.TransferSyntaxUID == sample.transfer_syntax == transfer_syntax
+    assert (ds.pixel_array == sample.frame(0)).all()
+    assert sample.frame(0).shape == (20, 24)
+
+
+def test_other_compressions_are_refused_with_a_hint() -> None:
+    """There is no encoder at run time; the message says where such an object is."""
+    with pytest.raises(CorpusError, match=r"JPEG 2000.*pixel samples"):
+        make.instance(transfer_syntax=JPEG2000Lossless)
+
+
+def test_without_pixels() -> None:
+    """An object of headers alone is smaller, and has no frame."""
+    sample = make.instance(pixels=False)
+    assert "PixelData" not in sample.dataset()
+    with pytest.raises(CorpusError, match="has no pixels"):
+        sample.frame(0)
+
+
+def test_a_word_that_is_no_keyword_is_refused() -> None:
+    """A misspelt keyword is not silently dropped."""
+    with pytest.raises(CorpusError, match="PatientsName is no keyword"):
+        make.instance(PatientsName="Muller^Anna")
+
+
+def test_worklist_items_put_elements_where_they_belong() -> None:
+    """Elements of the scheduled step go into its item, all others beside the sequence."""
+    data = make.worklist_item(
+        PatientName="Muller^Anna", Modality="MR", ScheduledStationAETitle="SCANNER"
+    )
+    ds = pydicom.dcmread(io.BytesIO(data))
+    step = ds.ScheduledProcedureStepSequence[0]
+    assert (ds.PatientName, step.Modality) == ("Muller^Anna", "MR")
+    assert step.ScheduledStationAETitle == "SCANNER"
+    assert "Modality" not in ds

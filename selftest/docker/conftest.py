@@ -1,0 +1,59 @@
+"""A real engine, and the images of this checkout; where none answers, the tests that need one are skipped."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.docker import BUILDING, Docker, run_docker
+
+CANNOT = 2
+
+
+@pytest.fixture(scope="session")
+def docker() -> Docker:
+    """Give the engine."""
+    if shutil.which("docker") is None:
+        pytest.skip("there is no docker here")
+    answer = subprocess.run(
+        ["docker", "info", "--format", "{{.ID}}"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if answer.returncode or not answer.stdout.strip():
+        pytest.skip("no Docker engine answers here")
+    return Docker()
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Wait until nobody else on this computer tests the script: workers of xdist are processes."""
+    with (Path(tempfile.gettempdir()) / f"dicom-harness-selftest-{os.getuid()}").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="session")
+def images(docker: Docker) -> Docker:
+    """Give the engine, with the images of this checkout, which one worker builds for all."""
+    with _alone():
+        done = run_docker("--setup-only", limit=BUILDING)
+    if "make-base: " in done.stderr and done.returncode == CANNOT:
+        # Neither a registry nor package sources: nobody could build here. A build that fails is a failure.
+        pytest.skip(done.stderr.strip().splitlines()[-1])
+    assert done.returncode == 0, done.stderr
+    return docker
+
+
+@pytest.fixture
+def one_at_a_time() -> Iterator[None]:
+    """Keep others away: each start of the script removes what a run has left that was ended by force."""
+    with _alone():
+        yield

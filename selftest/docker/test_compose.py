@@ -1,0 +1,124 @@
+"""The compose files: each comes up with its one command, and does what its first line says."""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+from support.docker import BUILDING, ROOT, Docker
+
+from harness.servers.process import free_port
+from harness.waiting import wait_until
+
+FOLDER = ROOT / "docker/compose"
+USER = ("alice", "alice-in-tests")
+
+
+@dataclass(frozen=True)
+class Composed:
+    """What a compose file has started, and the ports where it is to be reached."""
+
+    command: tuple[str, ...]
+    ports: dict[str, int]
+
+    def rest(self, role: str) -> requests.Response | None:
+        """Ask a server who it is; None while nobody answers."""
+        url = f"http://127.0.0.1:{self.ports[f'{role}_REST']}/system"
+        try:
+            return requests.get(url, auth=USER, timeout=10)
+        except requests.ConnectionError:
+            return None
+
+    def run(self, *arguments: str) -> str:
+        """Run a command of docker-compose."""
+        return subprocess.run(
+            [*self.command, *arguments],
+            env=_environment(self.ports),
+            capture_output=True,
+            text=True,
+            timeout=BUILDING,
+            check=True,
+        ).stdout
+
+
+@contextlib.contextmanager
+def _composed(name: str) -> Iterator[Composed]:
+    """Bring a compose file up on ports of its own, and take it away with all that it made."""
+    names = ("REMOTE_DICOM", "REMOTE_REST", "LOCAL_DICOM", "LOCAL_REST")
+    project = f"selftest-{uuid.uuid4().hex[:8]}"
+    command = (*_compose(), "-f", str(FOLDER / name), "-p", project)
+    composed = Composed(command, {each: free_port() for each in names})
+    try:
+        composed.run("up", "-d")
+        yield composed
+    finally:
+        composed.run("down", "--volumes", "--timeout", "1")
+
+
+def _compose() -> tuple[str, ...]:
+    """Give the command of this computer: the plugin, or the program of its own."""
+    plugin = subprocess.run(
+        ["docker", "compose", "version"], capture_output=True, timeout=60, check=False
+    )
+    if plugin.returncode == 0:
+        return ("docker", "compose")
+    if shutil.which("docker-compose") is None:
+        pytest.skip("there is neither docker compose nor docker-compose here")
+    return ("docker-compose",)
+
+
+def _environment(ports: dict[str, int]) -> dict[str, str]:
+    return {**os.environ, **{name: str(port) for name, port in ports.items()}}
+
+
+def _answers(composed: Composed, role: str) -> requests.Response:
+    """Wait until a server says who it is."""
+    answer = wait_until(lambda: composed.rest(role), what=f"the {role} to answer", within=60)
+    assert answer is not None
+    return answer
+
+
+def test_pair_knows_each_other(images: Docker) -> None:
+    """Each echoes the other by DICOM, under the names of the compose file."""
+    with _composed("pair.yml") as pair:
+        assert _answers(pair, "REMOTE").json()["DicomAet"] == "ORTHANC"
+        assert _answers(pair, "LOCAL").json()["DicomAet"] == "ORTHANCTEST"
+        for role, modality in (("REMOTE", "orthanctest"), ("LOCAL", "orthanc")):
+            url = f"http://127.0.0.1:{pair.ports[f'{role}_REST']}/modalities/{modality}/echo"
+            assert requests.post(url, json={}, auth=USER, timeout=30).status_code == 200
+
+
+def test_tls_is_the_only_way_in_for_dicom(images: Docker, tmp_path: Path) -> None:
+    """Who trusts the server's certificate is answered, who speaks without TLS is not."""
+    with _composed("tls.yml") as tls:
+        assert _answers(tls, "REMOTE").json()["Name"] == "remote behind TLS"
+        certificate = tmp_path / "server.crt"
+        certificate.write_text(tls.run("exec", "-T", "remote", "cat", "/certificates/server.crt"))
+        peer = ["127.0.0.1", str(tls.ports["REMOTE_DICOM"])]
+        trusting = ["/usr/bin/echoscu", "--anonymous-tls", "--add-cert-file", str(certificate)]
+        plain = ["/usr/bin/echoscu", "--acse-timeout", "3"]
+
+        assert subprocess.run([*trusting, *peer], timeout=60, check=False).returncode == 0
+        refused = subprocess.run([*plain, *peer], capture_output=True, timeout=60, check=False)
+        assert refused.returncode != 0
+
+
+def test_postgresql_holds_the_index(images: Docker) -> None:
+    """The remote says so."""
+    with _composed("postgresql.yml") as composed:
+        answer = _answers(composed, "REMOTE")
+
+        assert "libOrthancPostgreSQLIndex.so" in answer.json()["DatabaseBackendPlugin"]
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*/*.json")), ids=lambda path: path.parent.name)
+def test_configurations_are_json(path: Path) -> None:
+    """Not only to Orthanc, which takes comments as well."""
+    assert json.loads(path.read_text())["RegisteredUsers"] == dict([USER])

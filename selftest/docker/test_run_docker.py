@@ -1,0 +1,197 @@
+"""`run-docker.sh`: images that are missing are built, suites run, the run folder comes out, nothing stays."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from support.docker import BUILDING, ROOT, RUNNING, SCRIPT, Docker, outcomes, run_docker, run_in
+
+from harness.servers.locate import find_orthanc
+from harness.waiting import wait_until
+
+pytestmark = pytest.mark.usefixtures("one_at_a_time")
+
+ONE = ("-k", "test_echo_is_answered_with_success")
+
+
+@pytest.fixture(scope="module")
+def one_case(images: Docker, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """Give what a run of one case printed to stderr, and where its run folder is."""
+    runs = tmp_path_factory.mktemp("runs")
+    done = run_docker(*ONE, "--runs", runs)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stderr, runs
+
+
+def test_a_case_runs_and_its_run_folder_comes_out(one_case: tuple[str, Path]) -> None:
+    """The folder is as that of a run without Docker, and belongs to the caller."""
+    _, runs = one_case
+
+    assert outcomes(runs) == {"CECHO-001": "passed"}
+    assert (runs / "latest/report.html").is_file()
+    assert {each.stat().st_uid for each in runs.rglob("*")} == {os.getuid()}
+
+
+def test_a_second_start_builds_nothing(one_case: tuple[str, Path]) -> None:
+    """The images are there: nothing is said."""
+    assert one_case[0] == ""
+
+
+def test_another_value_of_the_configuration(images: Docker, tmp_path: Path) -> None:
+    """`--with` reaches the server, and the run folder says so."""
+    done = run_docker("RSYS-001", "--with", "DicomAet=OTHER", "--runs", tmp_path)
+
+    assert run_in(tmp_path).notes == ('configured with DicomAet="OTHER"',), done.stdout
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
+def test_the_run_folder_of_an_ordinary_user_is_his(images: Docker) -> None:
+    """Nothing in it belongs to root, nor to the user of the image."""
+    user = 54321
+    group = Path("/var/run/docker.sock").stat().st_gid
+    as_user = ["setpriv", f"--reuid={user}", f"--regid={user}", f"--groups={group}"]
+    with tempfile.TemporaryDirectory() as home:  # tmp_path lies in a folder that only we may enter
+        os.chown(home, user, user)
+        runs = Path(home) / "runs"
+
+        done = run_docker(*ONE, "--runs", runs, prefix=as_user, HOME=home)
+
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert {each.stat().st_uid for each in runs.rglob("*")} == {user}
+
+
+def test_a_failure_has_the_exit_code_of_pytest(images: Docker, tmp_path: Path) -> None:
+    """A wrong option gives 4, a selection of nothing 5."""
+    assert run_docker("--no-such-option", "--runs", tmp_path).returncode == 4
+    assert run_docker("-k", "nothing_is_called_so", "--runs", tmp_path).returncode == 5
+
+
+def test_a_changed_suite_changes_the_last_layer_only(images: Docker, tmp_path: Path) -> None:
+    """Who edits a case waits for no package."""
+    copy = tmp_path / "checkout"
+    ours = ("dcm", "harness", "tests", "database", "known", "docker")
+    ignore = shutil.ignore_patterns("__pycache__", "generated")
+    for name in ours:
+        shutil.copytree(ROOT / name, copy / name, ignore=ignore)
+    for name in ("pyproject.toml", "README.md", "LICENSE", "run-docker.sh"):
+        shutil.copy(ROOT / name, copy / name)
+    before = _image(copy)
+    case = copy / "tests/dicom/test_echo.py"
+    case.write_text(case.read_text() + "\n# changed\n")
+    after = _image(copy)
+    try:
+        done = run_docker("--setup-only", script=copy / "run-docker.sh", limit=BUILDING)
+
+        assert done.returncode == 0, done.stderr
+        assert before != after
+        old, new = images.layers(before), images.layers(after)
+        assert old[:-1] == new[:-1]
+        assert old[-1] != new[-1]
+    finally:
+        subprocess.run(["docker", "rmi", after], capture_output=True, timeout=60, check=False)
+
+
+def _image(checkout: Path) -> str:
+    script = ". docker/engine.sh && . docker/images.sh && image_name bookworm"
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=checkout, capture_output=True, text=True, timeout=60, check=True
+    )
+    return done.stdout.strip()
+
+
+@contextmanager
+def _under_way(runs: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A run of all suites, after its first case has ended."""
+    runs.mkdir()
+    process = subprocess.Popen(
+        [str(SCRIPT), "--runs", str(runs), "-n", "0"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        wait_until(
+            lambda: any(each.stat().st_size for each in runs.glob("latest/cases-*.jsonl")),
+            what="the first case to end",
+            within=120,
+        )
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def test_ctrl_c_ends_the_run_and_leaves_nothing(images: Docker, tmp_path: Path) -> None:
+    """The exit code is pytest's 2, the run folder is complete, the container is gone."""
+    with _under_way(tmp_path / "runs") as process:
+        os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to the whole group
+
+        assert process.wait(timeout=120) == pytest.ExitCode.INTERRUPTED
+    assert images.containers_of(process.pid) == []
+    assert (tmp_path / "runs/latest/report.html").is_file()
+
+
+def test_what_sigkill_leaves_goes_with_the_next_start(images: Docker, tmp_path: Path) -> None:
+    """The next start removes it, and not the container of a run that goes on beside it."""
+    with _under_way(tmp_path / "alive") as alive, _under_way(tmp_path / "killed") as killed:
+        os.killpg(killed.pid, signal.SIGKILL)
+        killed.wait()
+        assert len(images.containers_of(killed.pid)) == 1
+
+        done = run_docker("--setup-only")
+
+        assert done.returncode == 0
+        assert "ended by force" in done.stderr
+        assert images.containers_of(killed.pid) == []
+        assert len(images.containers_of(alive.pid)) == 1
+        os.killpg(alive.pid, signal.SIGINT)
+        assert alive.wait(timeout=120) == pytest.ExitCode.INTERRUPTED
+
+
+def test_two_runs_at_once_do_not_disturb_each_other(images: Docker, tmp_path: Path) -> None:
+    """They share the place of their run folders, and nothing else."""
+    runs = [
+        subprocess.Popen(
+            [str(SCRIPT), "CECHO-*", "--runs", str(tmp_path)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for _ in range(2)
+    ]
+
+    assert [each.wait(timeout=RUNNING) for each in runs] == [0, 0]
+    folders = [each for each in tmp_path.iterdir() if not each.is_symlink()]
+    assert len(folders) == 2
+    assert [len((each / "cases-main.jsonl").read_text().splitlines()) for each in folders] == [6, 6]
+
+
+def test_the_outcomes_are_those_without_docker(images: Docker, tmp_path: Path) -> None:
+    """Case by case as on this computer, where it has the same version of Orthanc."""
+    here = find_orthanc().version
+    # Cases that wait for half a minute are left out: what they wait for is not Docker's business.
+    chosen = ("-n", "2", "-k", "not test_timers")
+    done = run_docker(*chosen, "--runs", tmp_path / "docker", limit=900)
+    there = run_in(tmp_path / "docker").server.version
+    if there != str(here):
+        pytest.skip(f"the image has Orthanc {there}, this computer {here}")
+    subprocess.run(
+        [sys.executable, "-m", "harness", "run", *chosen, f"--runs={tmp_path / 'local'}"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        timeout=900,
+        check=False,
+    )
+
+    assert outcomes(tmp_path / "docker") == outcomes(tmp_path / "local"), done.stdout
+    assert done.returncode == run_in(tmp_path / "local").exit_status

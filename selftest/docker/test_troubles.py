@@ -1,0 +1,135 @@
+"""What is wrong is told in a sentence that says what to do, and the exit code is 2."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.docker import ROOT, Docker, run_docker
+
+NOBODY = 65534
+NEEDED = ("cat", "dirname", "env", "grep", "id", "mktemp", "readlink", "rm", "sed", "sh", "tail")
+
+
+@pytest.fixture
+def tools(tmp_path: Path) -> Path:
+    """Give a folder with the few tools that the script needs, and without docker."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in NEEDED:
+        (folder / name).symlink_to(shutil.which(name) or f"/usr/bin/{name}")
+    return folder
+
+
+def test_docker_is_missing(tools: Path) -> None:
+    """The name of the package is told."""
+    done = run_docker("--setup-only", PATH=str(tools))
+
+    assert done.returncode == 2
+    assert "there is no docker on the PATH: install Docker Engine" in done.stderr
+
+
+def test_engine_does_not_run(tmp_path: Path) -> None:
+    """Nobody listens at the socket."""
+    if shutil.which("docker") is None:
+        pytest.skip("there is no docker here")
+    done = run_docker("--setup-only", DOCKER_HOST=f"unix://{tmp_path}/none.sock")
+
+    assert done.returncode == 2
+    assert "the engine does not run" in done.stderr
+    assert "systemctl start docker" in done.stderr
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be nobody")
+def test_socket_is_for_others(docker: Docker) -> None:
+    """The group to join is told."""
+    nobody = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+
+    done = run_docker("--setup-only", prefix=nobody, HOME="/nonexistent")
+
+    assert done.returncode == 2
+    assert "you may not use the engine's socket: sudo adduser" in done.stderr
+
+
+def test_base_image_is_not_to_be_had(docker: Docker) -> None:
+    """Neither a registry nor debootstrap knows the release; both ways are named."""
+    done = run_docker("--setup-only", "--release", "nosuchrelease")
+
+    assert done.returncode == 2
+    assert "there is no image debian:nosuchrelease-slim. Reach a registry, or say" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--release"], "--release needs a value"),
+        (["--release", "../x"], "--release takes the name of a Debian release"),
+        (["--server", "192.0.2.7"], "use ./run-local.sh --server"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_wrong_use(arguments: list[str], said: str) -> None:
+    """It is told before anything is asked of the engine."""
+    done = run_docker(*arguments)
+
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("write /usr/lib/x: no space left on device", "the disk of the engine is full"),
+        ("E: Unable to locate package orthanc", "has no package orthanc"),
+        ("E: Release file for http://x/InRelease is expired (invalid since 17d)", "out of date"),
+    ],
+    ids=["disk", "no orthanc", "stale mirror"],
+)
+def test_messages_of_a_build(tmp_path: Path, message: str, said: str) -> None:
+    """Words of docker and apt, as they were met, get a sentence of ours."""
+    log = tmp_path / "log"
+    log.write_text(f"Step 4/17 : RUN\n{message}\n")
+
+    done = subprocess.run(
+        ["sh", "-c", 'release=trixie; . docker/engine.sh; engine_trouble "$1"', "sh", str(log)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system with one megabyte."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, timeout=30, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    yield folder
+    subprocess.run(["umount", str(folder)], timeout=30, check=True)
+
+
+def test_disk_of_the_run_folder_is_full(images: Docker, small_disk: Path) -> None:
+    """The run does not begin."""
+    done = run_docker("--runs", small_disk)
+
+    assert done.returncode == 2
+    assert "less than 50 MB are free" in done.stderr
+
+
+def test_place_of_the_run_folder_is_none(images: Docker, tmp_path: Path) -> None:
+    """A file lies there."""
+    (tmp_path / "runs").write_text("")
+
+    done = run_docker("--runs", tmp_path / "runs")
+
+    assert done.returncode == 2
+    assert "no run folder can be written" in done.stderr

@@ -1,0 +1,221 @@
+"""An archive of a few lines, as strict, as forgetful or as hostile as a test wants."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Self
+
+from net.peers import QUICK
+
+from dcm.data.dictionary import level_of
+from dcm.data.identifier import read_identifier, write_identifier
+from dcm.data.levels import Level
+from dcm.data.match import Attributes, matches
+from dcm.data.scan import scan
+from dcm.errors import RemoteProtocolError
+from dcm.net import DcmNode
+from dcm.net.admission import is_storage
+from dcm.net.association import OUR_INFORMATION, Association
+from dcm.net.errors import NetworkError
+from dcm.net.transport import Transport
+from dcm.wire import (
+    DATA_SET,
+    NO_DATA_SET,
+    AcceptedContext,
+    AssociateAC,
+    AssociateRQ,
+    CFindRQ,
+    CFindRSP,
+    CGetRQ,
+    CGetRSP,
+    CMoveRQ,
+    CMoveRSP,
+    Command,
+    CStoreRQ,
+    CStoreRSP,
+    DataFragment,
+    RoleSelection,
+    answer_contexts,
+)
+
+NATIVE = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
+PENDING, NOT_SO, UNABLE, CANCELLED = 0xFF00, 0xA900, 0xC000, 0xFE00
+
+Mover = Callable[[Association, CMoveRQ], AsyncIterator[CMoveRSP]]
+Getter = Callable[[Association, CGetRQ, Attributes], AsyncIterator[CGetRSP]]
+Entity = dict[str, str]
+Identifier = dict[str, str]
+
+
+class Archive:
+    """Answers queries about instances, each given by its attributes of all levels.
+
+    models: the information models that it accepts. It is strict: a key of another level than that of the
+    query, but for the unique keys above, is answered by A900. forgets: keys that it neither matches nor
+    returns; unheeded: keys that it only returns. endless: it ends no query until it is cancelled.
+    fails_after: so many requests, then it fails. move, get: give the responses to a C-MOVE or C-GET.
+    asked: the model and identifier of each request; heard: set with each of them; associations: how many
+    there were; cancelled: how often.
+    """
+
+    def __init__(self, entities: Sequence[Entity], models: Collection[str]) -> None:
+        self.asked: list[tuple[str, Identifier]] = []
+        self.associations = 0
+        self.cancelled = 0
+        self.forgets: Collection[str] = ()
+        self.unheeded: Collection[str] = ()
+        self.endless = False
+        self.closes_after_each = False
+        self.lists_are_understood = True
+        self.move: Mover | None = None
+        self.get: Getter | None = None
+        self.fails_after: int | None = None
+        self._entities = entities
+        self._models = models
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        self.heard = asyncio.Event()
+        self._tasks.clear()
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._server.setblocking(False)
+        self.node = DcmNode("127.0.0.1", "ARCHIVE", self._server.getsockname()[1])
+        self._tasks.add(asyncio.create_task(self._serve()))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        ended = await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._server.close()
+        faults = [each for each in ended if isinstance(each, Exception)]
+        if faults:
+            raise faults[0]
+
+    async def _serve(self) -> None:
+        while True:
+            taken, _ = await asyncio.get_running_loop().sock_accept(self._server)
+            self._tasks.add(asyncio.create_task(self._converse(taken)))
+
+    async def _accept(self, request: AssociateRQ) -> AssociateAC:
+        proposed = request.presentation_contexts
+        storage = [each.abstract_syntax for each in proposed if is_storage(each.abstract_syntax)]
+        supported = dict.fromkeys([*self._models, *storage], NATIVE)
+        return AssociateAC(
+            called_ae_title=request.called_ae_title,
+            calling_ae_title=request.calling_ae_title,
+            presentation_contexts=answer_contexts(request.presentation_contexts, supported),
+            user_information=(*OUR_INFORMATION, *request.items(RoleSelection)),
+        )
+
+    async def _converse(self, taken: socket.socket) -> None:
+        with taken, contextlib.suppress(NetworkError, RemoteProtocolError, OSError):
+            transport = Transport(taken)
+            association = await Association.accept(transport, "the asker", self._accept, QUICK)
+            assert association is not None
+            self.associations += 1
+            async with association:
+                while (command := await association.command()) is not None:
+                    await self._answer(association, command)
+                    if self.closes_after_each:
+                        await association.abort()
+                        return
+
+    async def _answer(self, association: Association, command: Command) -> None:
+        context = association.context_by_id(command.context_id)
+        request = command.message
+        data = await association.data_set()
+        asked = {
+            name: value
+            for name, value in read_identifier(data, context.transfer_syntax).items()
+            if isinstance(value, str)
+        }
+        self.asked.append((context.abstract_syntax, asked))
+        self.heard.set()
+        if isinstance(request, CMoveRQ):
+            assert self.move is not None
+            async for moved in self.move(association, request):
+                await association.send(Command(command.context_id, moved))
+        elif isinstance(request, CGetRQ):
+            assert self.get is not None
+            async for got in self.get(association, request, asked):
+                await association.send(Command(command.context_id, got))
+        else:
+            assert isinstance(request, CFindRQ)
+            await self._answer_query(association, context, request, asked)
+
+    async def _answer_query(
+        self,
+        association: Association,
+        context: AcceptedContext,
+        request: CFindRQ,
+        asked: Identifier,
+    ) -> None:
+        def response(status: int, following: int = NO_DATA_SET) -> Command:
+            said = CFindRSP(
+                message_id_being_responded_to=request.message_id,
+                status=status,
+                command_data_set_type=following,
+            )
+            return Command(context.context_id, said)
+
+        if self.fails_after is not None and len(self.asked) > self.fails_after:
+            await association.send(response(UNABLE))
+            return
+        if not self._allowed(context.abstract_syntax, asked):
+            await association.send(response(NOT_SO))
+            return
+        for found in self._found(asked):
+            data = write_identifier(found, context.transfer_syntax)
+            await association.send(
+                response(PENDING, DATA_SET), DataFragment(context.context_id, data, last=True)
+            )
+        if self.endless:
+            await association.command()
+            self.cancelled += 1
+        await association.send(response(CANCELLED if self.endless else 0))
+
+    def _allowed(self, model: str, asked: Identifier) -> bool:
+        level = Level.named(asked["QueryRetrieveLevel"])
+        study_root = ".5.1.4.1.2.2." in model
+        if any("\\" in value for value in asked.values()) and not self.lists_are_understood:
+            return False
+        for name in asked:
+            at = level_of(name)
+            patient_of_study = study_root and level is Level.STUDY and at is Level.PATIENT
+            above = at is not None and at < level and name == at.unique_key
+            if at not in (None, level) and not patient_of_study and not above:
+                return False
+        needed = [each for each in Level if each < level and not (study_root and each == 0)]
+        return all(asked.get(each.unique_key) for each in needed)
+
+    def _found(self, asked: Identifier) -> Iterator[Identifier]:
+        level = Level.named(asked["QueryRetrieveLevel"])
+        keys = {name: value for name, value in asked.items() if name not in self.forgets}
+        heeded = {name: value for name, value in keys.items() if name not in self.unheeded}
+        found = dict.fromkeys(
+            tuple((name, entity.get(name, "")) for name in keys if name != "QueryRetrieveLevel")
+            for entity in self._entities
+            if matches(heeded, entity)
+        )
+        for each in found:
+            yield {"QueryRetrieveLevel": level.name, **dict(each)}
+
+
+async def send(association: Association, path: Path) -> int:
+    """Send a file for a C-GET; give the status that answers it."""
+    header = scan(path)
+    context = association.context(header.sop_class_uid, header.transfer_syntax_uid)
+    data = await asyncio.to_thread(path.read_bytes)
+    request = CStoreRQ(
+        message_id=association.next_message_id(),
+        affected_sop_class_uid=header.sop_class_uid,
+        affected_sop_instance_uid=header.sop_instance_uid,
+    )
+    await association.send(
+        Command(context.context_id, request),
+        DataFragment(context.context_id, data[header.data_set_offset :], last=True),
+    )
+    return (await association.response(CStoreRSP, request.message_id)).status

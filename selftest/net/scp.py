@@ -1,0 +1,142 @@
+"""A storage SCP of a few lines, that does to an association whatever a test wants."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Self
+
+from net.peers import QUICK
+
+from dcm.errors import RemoteProtocolError
+from dcm.net import DcmNode
+from dcm.net.admission import is_storage
+from dcm.net.association import OUR_INFORMATION, Association
+from dcm.net.errors import NetworkError
+from dcm.net.transport import Transport
+from dcm.wire import (
+    AssociateAC,
+    AssociateRQ,
+    Command,
+    CStoreRQ,
+    CStoreRSP,
+    MaximumLength,
+    answer_contexts,
+)
+
+NATIVE = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
+
+
+Answer = Callable[[Association, CStoreRQ, bytes], Awaitable[int | None]]
+"""Gives the status for an instance that came and was kept; None: nothing is answered."""
+
+
+async def success(association: Association, request: CStoreRQ, data: bytes) -> int | None:
+    """Be content."""
+    return 0
+
+
+class Scp:
+    """Runs in the loop of the test; accepts what is proposed for storage, or only these transfer syntaxes.
+
+    held: the data sets by SOP Instance UID, each as often as it came.
+    asked: the requests for associations; syntaxes_seen: in what each instance came.
+    afterwards: what it does to an association after each of its answers.
+    midway: asked with each request once some of its data set is there; true: it has ended the association.
+    """
+
+    def __init__(self, answer: Answer = success, syntaxes: Sequence[str] = ()) -> None:
+        self.held: dict[str, list[bytes]] = {}
+        self.asked: list[AssociateRQ] = []
+        self.syntaxes_seen: list[str] = []
+        self.afterwards: Callable[[Association], Awaitable[None]] | None = None
+        self.midway: Callable[[Association, CStoreRQ], Awaitable[bool]] | None = None
+        self._answer = answer
+        self._syntaxes = syntaxes
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._faults: list[BaseException] = []
+
+    def data_sets(self) -> dict[str, bytes]:
+        """Give what it holds, where no instance came in two versions."""
+        assert all(len(set(copies)) == 1 for copies in self.held.values())
+        return {uid: copies[0] for uid, copies in self.held.items()}
+
+    def count(self) -> int:
+        """Count the instances that came, repeated ones too."""
+        return sum(map(len, self.held.values()))
+
+    async def __aenter__(self) -> Self:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._listening.setblocking(False)
+        self.node = DcmNode("127.0.0.1", "SCRIPTED", self._listening.getsockname()[1])
+        self._start(self._serve())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        ending = list(self._tasks)
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+        self._listening.close()
+        if self._faults:
+            raise self._faults[0]
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (fault := task.exception()):
+            self._faults.append(fault)  # of the test itself: the peer's are expected
+            self._listening.close()
+
+    async def _serve(self) -> None:
+        while True:
+            taken, _ = await asyncio.get_running_loop().sock_accept(self._listening)
+            self._start(self._converse(taken))
+
+    async def _accept(self, request: AssociateRQ) -> AssociateAC:
+        self.asked.append(request)
+        supported: dict[str, list[str]] = {}
+        for context in request.presentation_contexts:
+            if is_storage(context.abstract_syntax):
+                taken = supported.setdefault(context.abstract_syntax, [])
+                taken += self._syntaxes or context.transfer_syntaxes
+        return AssociateAC(
+            called_ae_title=request.called_ae_title,
+            calling_ae_title=request.calling_ae_title,
+            presentation_contexts=answer_contexts(request.presentation_contexts, supported),
+            user_information=(MaximumLength(1 << 14), *OUR_INFORMATION[1:]),
+        )
+
+    async def _converse(self, taken: socket.socket) -> None:
+        with taken, contextlib.suppress(NetworkError, RemoteProtocolError, OSError):
+            transport = Transport(taken)
+            association = await Association.accept(transport, "the sender", self._accept, QUICK)
+            assert association is not None
+            async with association:
+                while (command := await association.command()) is not None:
+                    await self._receive(association, command)
+
+    async def _receive(self, association: Association, command: Command) -> None:
+        request = command.message
+        assert isinstance(request, CStoreRQ)
+        context = association.context_by_id(command.context_id)
+        gathered, last = bytearray(), False
+        while not last:
+            found, last = await association.fragments()
+            gathered += b"".join(found)
+            if self.midway is not None and await self.midway(association, request):
+                return
+        data = bytes(gathered)
+        self.syntaxes_seen.append(context.transfer_syntax)
+        self.held.setdefault(request.affected_sop_instance_uid, []).append(data)
+        status = await self._answer(association, request, data)
+        if status is None:
+            return
+        response = CStoreRSP(message_id_being_responded_to=request.message_id, status=status)
+        await association.send(Command(command.context_id, response))
+        if self.afterwards is not None:
+            await self.afterwards(association)

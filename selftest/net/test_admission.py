@@ -1,0 +1,152 @@
+"""Whom a listener takes, and what it answers for a handler that fails."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from net.files import CT, data_sets, make
+from net.peers import QUICK, US
+
+from dcm.errors import LocalProtocolError
+from dcm.net import DcmNode, LocalEntity
+from dcm.net.admission import Admission
+from dcm.net.association import Association
+from dcm.net.errors import AssociationRejected
+from dcm.net.get import NotKept
+from dcm.net.incoming import ReceivedInstance
+from dcm.net.listener import Refused
+from dcm.net.outcome import Outcome, StoreReport
+from dcm.wire import PresentationContextRQ
+
+ENTITY = LocalEntity(US, QUICK)
+MR = "1.2.840.10008.5.1.4.1.1.4"
+VERIFICATION = PresentationContextRQ(1, "1.2.840.10008.1.1", ("1.2.840.10008.1.2",))
+
+
+def echo(admission: Admission, called: str, folder: Path) -> bool:
+    """Ask a listener under this name."""
+
+    async def scenario() -> bool:
+        async with ENTITY.listen(folder, admission=admission) as listener:
+            return await ENTITY.echo(DcmNode("127.0.0.1", called, listener.node.port))
+
+    return asyncio.run(scenario())
+
+
+def test_everybody_is_taken(tmp_path: Path) -> None:
+    """By default names do not matter."""
+    assert echo(Admission(), "WHOEVER", tmp_path)
+
+
+@pytest.mark.parametrize("called", ["TOOLKIT", " TOOLKIT"])
+def test_names_that_are_right(called: str, tmp_path: Path) -> None:
+    """Both names as they should be; spaces before them mean nothing."""
+    admission = Admission(by_our_name=True, calling_ae_titles=frozenset(("TOOLKIT",)))
+    assert echo(admission, called, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("admission", "words"),
+    [
+        (Admission(by_our_name=True), "called AE title not recognized"),
+        (Admission(calling_ae_titles=frozenset(("FRIEND",))), "calling AE title not recognized"),
+        (Admission(associations=0), "rejected for now .*local limit exceeded"),
+    ],
+)
+def test_who_does_not_fit_is_told_why(admission: Admission, words: str, tmp_path: Path) -> None:
+    """Result, source and reason are those of the standard."""
+    with pytest.raises(AssociationRejected, match=words) as caught:
+        echo(admission, "WHOEVER", tmp_path)
+    assert caught.value.permanent is ("for now" not in words)
+
+
+def test_so_many_at_once(tmp_path: Path) -> None:
+    """The third of two is rejected; once one has gone, another may come."""
+
+    async def scenario() -> bool:
+        async with ENTITY.listen(tmp_path, admission=Admission(associations=2)) as listener:
+
+            def request() -> Awaitable[Association]:
+                return Association.request(US, listener.node, [VERIFICATION], limits=QUICK)
+
+            async with await request():
+                async with await request():
+                    with pytest.raises(AssociationRejected, match="local limit exceeded"):
+                        await request()
+                async with await request():
+                    return True
+
+    assert asyncio.run(scenario())
+
+
+def send(
+    paths: list[Path],
+    folder: Path,
+    handler: Callable[[ReceivedInstance], Awaitable[None]] | None = None,
+    admission: Admission | None = None,
+) -> tuple[StoreReport, list[NotKept]]:
+    """Send to a listener; give what both sides know."""
+    failures: list[NotKept] = []
+
+    async def scenario() -> StoreReport:
+        async with ENTITY.listen(
+            folder, handler, admission=admission, on_failure=failures.append
+        ) as listener:
+            return await ENTITY.store(listener.node, paths)
+
+    return asyncio.run(scenario()), failures
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    """The folder of what is received."""
+    folder = tmp_path / "target"
+    folder.mkdir()
+    return folder
+
+
+def test_only_some_classes(tmp_path: Path, target: Path) -> None:
+    """A class that is not wanted has no context."""
+    admission = Admission(sop_classes=frozenset((MR,)))
+    paths = [make(tmp_path, 1, sop_class=MR), make(tmp_path, 2, sop_class=CT)]
+    report, _ = send(paths, target, admission=admission)
+    assert [result.outcome for result in report.results] == [Outcome.STORED, Outcome.FAILED]
+    assert data_sets(target).keys() == {"1.2.3.1"}
+
+
+def test_a_handler_that_raises_is_no_success(tmp_path: Path, target: Path) -> None:
+    """The sender is told of a failure, in the handler's words if it chose them; the rest goes on."""
+
+    async def handle(received: ReceivedInstance) -> None:
+        if received.sop_instance_uid == "1.2.3.1":
+            raise KeyError("a mistake")
+        if received.sop_instance_uid == "1.2.3.2":
+            received.path.unlink()
+            raise Refused(0xA702, "das Archiv ist überfüllt\n" + "x" * 100)
+
+    report, failures = send([make(tmp_path, number) for number in range(4)], target, handle)
+    assert [result.status for result in report.results] == [0, 0x0110, 0xA702, 0]
+    assert "the receiver could not process it" in report.results[1].words
+    assert "das Archiv ist ?berf?llt?xxxx" in report.results[2].words
+    refused = [failure.sop_instance_uid for failure in failures]
+    assert refused == ["1.2.3.1", "1.2.3.2", "1.2.3.2"]  # without room: the sender asks once more
+    assert data_sets(target).keys() == {"1.2.3.0", "1.2.3.1", "1.2.3.3"}
+
+
+def test_an_instance_that_was_there_before_stays(tmp_path: Path, target: Path) -> None:
+    """What is sent again and refused takes nothing away that was acknowledged."""
+    path = make(tmp_path, 1)
+    assert send([path], target)[0].complete
+
+    async def handle(received: ReceivedInstance) -> None:
+        raise Refused(0xA700, "no room")
+
+    assert not send([path], target, handle)[0].complete
+    assert data_sets(target).keys() == {"1.2.3.1"}
+
+
+def test_a_success_is_no_refusal() -> None:
+    """A handler cannot refuse with a status that claims something else."""
+    with pytest.raises(LocalProtocolError, match="0000H is no failure"):
+        Refused(0, "never mind")

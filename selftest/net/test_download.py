@@ -1,0 +1,245 @@
+"""`LocalEntity.download` by C-GET: instances of many classes and syntaxes, and archives that fail."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from net.archive import Archive, send
+from net.collection import entities, files
+from net.files import SYNTAXES, data_sets, make
+from net.peers import QUICK, US
+
+from dcm.data.match import Attributes
+from dcm.data.scan import scan
+from dcm.net import DcmNode, LocalEntity
+from dcm.net.association import Association
+from dcm.net.errors import ConnectionLost, NotAllRetrieved
+from dcm.net.find import STUDY_ROOT_FIND
+from dcm.net.outcome import Outcome, RetrieveReport
+from dcm.net.suboperations import STUDY_ROOT_GET
+from dcm.wire import CGetRQ, CGetRSP
+
+ENTITY = LocalEntity(US, QUICK)
+ROOT = "1.2.3.4.88"
+STUDY = {"StudyInstanceUID": f"{ROOT}.1.1"}
+OF_STUDY = [f"{ROOT}.1.1.{series}.{instance}" for series in (1, 2) for instance in (1, 2)]
+CLASSES = ("1", "1.1", "1.2", "2", "4", "6.1", "7", "12.1", "20", "88.22", "104.1", "128")
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    """The folder of what is fetched."""
+    folder = tmp_path / "target"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """The folder of what is sent."""
+    folder = tmp_path / "source"
+    folder.mkdir()
+    return folder
+
+
+async def there_and_back(node: DcmNode, source: Path, target: Path, study: str) -> None:
+    """Store and download."""
+    stored = await ENTITY.upload(node, [source])
+    assert stored.complete, stored.results
+    report = await ENTITY.download(node, {"StudyInstanceUID": study}, target)
+    assert report.complete, report
+
+
+def syntaxes(folder: Path) -> dict[str, str]:
+    """Give the transfer syntax of each instance in a folder."""
+    headers = [scan(path) for path in folder.iterdir()]
+    return {header.sop_instance_uid: header.transfer_syntax_uid for header in headers}
+
+
+def test_each_syntax_comes_as_it_is_stored(
+    orthanc_node: DcmNode, source: Path, target: Path
+) -> None:
+    """One context for each class and transfer syntax: nothing needs to be converted."""
+    for number, syntax in enumerate(SYNTAXES):
+        make(source, number, syntax, study="1.2.3.81")
+    asyncio.run(there_and_back(orthanc_node, source, target, "1.2.3.81"))
+    assert data_sets(target) == data_sets(source)
+
+
+def test_classes_that_the_archive_does_not_tell_come_in_each_syntax(
+    qrscp_node: DcmNode, source: Path, target: Path
+) -> None:
+    """What did not come at first is offered a context of its own."""
+    for number, syntax in enumerate(SYNTAXES):
+        make(source, number, syntax, study="1.2.3.82")
+    asyncio.run(there_and_back(qrscp_node, source, target, "1.2.3.82"))
+    sent, came = syntaxes(source), syntaxes(target)
+    natives = {uid for uid, syntax in sent.items() if syntax in SYNTAXES[:2]}
+    assert {uid: came[uid] for uid in sent if uid not in natives} == {
+        uid: sent[uid] for uid in sent if uid not in natives
+    }
+
+
+@pytest.mark.parametrize("archive", ["orthanc_node", "dcmqrscp_node"])
+def test_more_classes_than_one_association_has_room_for(
+    archive: str, source: Path, target: Path, request: pytest.FixtureRequest
+) -> None:
+    """They come on several, or, where the archive does not tell them, with fewer syntaxes."""
+    for number, ending in enumerate(CLASSES):
+        sop_class = f"1.2.840.10008.5.1.4.1.1.{ending}"
+        make(source, number, sop_class=sop_class, size=2_000, study="1.2.3.83")
+    node: DcmNode = request.getfixturevalue(archive)
+    asyncio.run(there_and_back(node, source, target, "1.2.3.83"))
+    assert data_sets(target) == data_sets(source)
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        (
+            {"PatientID": f"{ROOT}-1", "Modality": "CT"},
+            ["1.1.1.1", "1.1.1.2", "1.2.1.1", "1.2.1.2"],
+        ),
+        ({**STUDY, "InstanceNumber": "2"}, ["1.1.1.2", "1.1.2.2"]),
+        ({**STUDY, "InstitutionName": "NOWHERE"}, []),
+    ],
+)
+def test_keys_choose_what_comes(
+    keys: Attributes, expected: list[str], orthanc_node: DcmNode, source: Path, target: Path
+) -> None:
+    """Of any level, and of none: whole series, single instances."""
+    files(source, ROOT)
+
+    async def scenario() -> RetrieveReport:
+        assert (await ENTITY.upload(orthanc_node, [source])).complete
+        return await ENTITY.download(orthanc_node, keys, target)
+
+    report = asyncio.run(scenario())
+    assert report.complete
+    assert not report.remarks
+    assert sorted(data_sets(target)) == [f"{ROOT}.{each}" for each in expected]
+
+
+# At an archive that fails.
+
+
+def _said(request: CGetRQ, status: int, completed: int, failed: int) -> CGetRSP:
+    return CGetRSP(
+        message_id_being_responded_to=request.message_id,
+        status=status,
+        number_of_completed_suboperations=completed,
+        number_of_failed_suboperations=failed,
+    )
+
+
+class Failing:
+    """An archive that sends the instances that it is asked for, but for some."""
+
+    def __init__(self, folder: Path) -> None:
+        self.poison = ""
+        """In the middle of this one it hangs up."""
+        self.withheld = ""
+        """This one it says that it cannot send."""
+        self.twice = False
+        self.requests: list[Attributes] = []
+        self._paths = {scan(path).sop_instance_uid: path for path in files(folder, ROOT)}
+        self._entities = entities(ROOT)
+
+    async def get(
+        self, association: Association, request: CGetRQ, asked: Attributes
+    ) -> AsyncIterator[CGetRSP]:
+        """Answer a request."""
+        self.requests.append(asked)
+        wanted = str(asked.get("SOPInstanceUID", "")).split("\\")
+        of_study = [e for e in self._entities if e["StudyInstanceUID"] == asked["StudyInstanceUID"]]
+        uids = [e["SOPInstanceUID"] for e in of_study]
+        uids = [uid for uid in uids if wanted == [""] or uid in wanted]
+        for uid in uids:
+            if uid == self.poison:
+                raise ConnectionLost("", "", "")
+            if uid != self.withheld:
+                for _ in range(1 + self.twice):
+                    await send(association, self._paths[uid])
+        failed = int(self.withheld in uids)
+        yield _said(request, 0xB000 if failed else 0, len(uids) - failed, failed)
+
+    async def download(self, target: Path, what: Attributes = STUDY) -> RetrieveReport:
+        """Download from it."""
+        async with self.archive() as archive:
+            return await ENTITY.download(archive.node, what, target)
+
+    def archive(self) -> Archive:
+        """Give the archive."""
+        archive = Archive(self._entities, (STUDY_ROOT_FIND, STUDY_ROOT_GET))
+        archive.get = self.get
+        return archive
+
+
+@pytest.mark.parametrize("poison", OF_STUDY)
+def test_one_instance_that_ends_the_association_costs_no_other(
+    poison: str, source: Path, target: Path
+) -> None:
+    """It is asked for alone in the end, and given up."""
+    failing = Failing(source)
+    failing.poison = poison
+    report = asyncio.run(failing.download(target))
+    assert report.counts() == {Outcome.STORED: 3, Outcome.FAILED: 1}, failing.requests
+    (failed,) = (each for each in report.results if not each.stored)
+    assert failed.sop_instance_uid == poison
+    assert "C-GET" in failed.words
+    assert set(data_sets(target)) == set(OF_STUDY) - {poison}
+
+
+def test_what_cannot_be_sent_is_told_and_the_rest_kept(source: Path, target: Path) -> None:
+    """By its UID, with the words of the archive; nothing else is asked for again."""
+    failing = Failing(source)
+    failing.withheld = OF_STUDY[1]
+    report = asyncio.run(failing.download(target))
+    assert report.counts() == {Outcome.STORED: 3, Outcome.FAILED: 1}
+    (failed,) = (each for each in report.results if not each.stored)
+    assert "1 instances failed" in failed.words
+    assert {asked.get("SOPInstanceUID") for asked in failing.requests[1:]} == {OF_STUDY[1]}
+
+
+def test_an_instance_that_comes_twice_is_noted(source: Path, target: Path) -> None:
+    """Both cannot be right, and the report says so."""
+    failing = Failing(source)
+    failing.twice = True
+    report = asyncio.run(failing.download(target))
+    assert report.complete
+    assert report.remarks == [f"{uid} came twice" for uid in OF_STUDY]
+
+
+def test_data_sets_that_did_not_come_are_an_error_at_the_end(source: Path) -> None:
+    """Who only looks at what came would take it for all."""
+    failing = Failing(source)
+    failing.withheld = OF_STUDY[1]
+    came = []
+
+    async def scenario() -> None:
+        async with failing.archive() as archive:
+            async for each in ENTITY.retrieve(archive.node, STUDY):
+                came.append(each.SOPInstanceUID)  # noqa: PERF401 - the error comes after the last
+
+    with pytest.raises(NotAllRetrieved, match="1 instances did not come: B000H"):
+        asyncio.run(scenario())
+    assert came == [OF_STUDY[0], *OF_STUDY[2:]]
+
+
+def test_a_query_that_fails_later_leaves_a_report(
+    source: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was fetched until then is known, and that it is not all."""
+    monkeypatch.setattr("dcm.net.wanted._BATCH", 1)
+    failing = Failing(source)
+
+    async def scenario() -> RetrieveReport:
+        async with failing.archive() as archive:
+            archive.fails_after = 5
+            return await ENTITY.download(archive.node, {"PatientID": f"{ROOT}-1"}, target)
+
+    report = asyncio.run(scenario())
+    assert not report.complete
+    assert "C-FIND" in report.trouble
+    assert report.counts() == {Outcome.STORED: 4}

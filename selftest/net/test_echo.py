@@ -1,0 +1,111 @@
+"""`LocalEntity.echo`, associations, and what their errors say."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+import pytest
+from net.peers import QUICK, US, free_port, liar
+
+from dcm.errors import LocalProtocolError, RemoteProtocolError
+from dcm.net import DcmNode, LocalEntity
+from dcm.net.errors import (
+    AssociationAborted,
+    AssociationRejected,
+    ConnectionFailed,
+    ConnectionLost,
+    TimedOut,
+)
+from dcm.net.limits import TimeLimits
+from dcm.wire import Abort, AssociateRJ, build
+
+
+def echo(remote: DcmNode, limits: TimeLimits = QUICK) -> bool:
+    """Ask, as anybody would."""
+    return asyncio.run(LocalEntity(US, limits).echo(remote))
+
+
+@pytest.mark.parametrize("server", ["storescp_node", "orthanc_node"])
+def test_a_server_answers(server: str, request: pytest.FixtureRequest) -> None:
+    """C-ECHO works with what others have written."""
+    assert echo(request.getfixturevalue(server)) is True
+
+
+@pytest.mark.parametrize(
+    ("text", "node"),
+    [
+        ("mypacs.org:MYPACS:11112", DcmNode("mypacs.org", "MYPACS", 11112)),
+        ("[::1]:A B:104", DcmNode("::1", "A B", 104)),
+    ],
+)
+def test_a_node_is_read_and_shown(text: str, node: DcmNode) -> None:
+    """A node reads as it is written."""
+    assert DcmNode.parse(text) == node
+    assert str(node) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "host", "host:AET", "host:AET:x", ":AET:1", "h:A:70000", "h::1"]
+)
+def test_what_is_no_node_is_refused(text: str) -> None:
+    """Half a node is none."""
+    with pytest.raises(LocalProtocolError):
+        DcmNode.parse(text)
+
+
+def test_nobody_listens() -> None:
+    """The error names whom, what and what to try."""
+    nobody = DcmNode("127.0.0.1", "NOBODY", free_port())
+    with pytest.raises(ConnectionFailed, match=f"{nobody}: connection: .*refused.*check host"):
+        echo(nobody)
+
+
+def test_no_such_host() -> None:
+    """A name that does not resolve is no crash."""
+    with pytest.raises(ConnectionFailed, match="connection"):
+        echo(DcmNode("no-such-host.invalid", "NOBODY", 104))
+
+
+def _swallow(taken: socket.socket) -> None:
+    while taken.recv(65536):
+        pass
+
+
+def _answer(data: bytes) -> Callable[[socket.socket], None]:
+    def behave(taken: socket.socket) -> None:
+        taken.recv(65536)
+        taken.sendall(data)
+        _swallow(taken)
+
+    return behave
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "words"),
+    [
+        (build(AssociateRJ(1, 1, 7)), AssociationRejected, "called AE title not recognized.*check"),
+        (build(AssociateRJ(2, 3, 2)), AssociationRejected, "for now.*local limit"),
+        (build(Abort(2, 1)), AssociationAborted, "service provider: unrecognized PDU"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", RemoteProtocolError, "48H is no type of a PDU"),
+    ],
+)
+def test_a_refusal_is_told_in_words(said: bytes, error: type[Exception], words: str) -> None:
+    """Whatever the answer is, the error says who gave it, to whom, and why."""
+    with (
+        liar(_answer(said)) as node,
+        pytest.raises(error, match=rf"{node} \(we are TOOLKIT\): association: .*{words}"),
+    ):
+        echo(node)
+
+
+def test_the_peer_hangs_up() -> None:
+    """A connection that is closed without a word is lost."""
+    with liar(lambda taken: taken.recv(10) and None) as node, pytest.raises(ConnectionLost):
+        echo(node)
+
+
+def test_silence_has_a_limit() -> None:
+    """A peer that takes the connection and says nothing is left after the time limit."""
+    limits = TimeLimits(connect=1, association=0.3, response=1, release=0.2)
+    with liar(_swallow) as node, pytest.raises(TimedOut, match=r"nothing came for 0\.3 s"):
+        echo(node, limits)

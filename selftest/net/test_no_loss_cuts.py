@@ -1,0 +1,231 @@
+"""A connection that ends at any PDU boundary: nothing lost, nothing claimed, nothing half-written."""
+
+import asyncio
+import contextlib
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from net.cutting import Cut, Cutter, Direction
+from net.files import CT, data_sets, make
+from net.peers import QUICK, US
+from net.scp import Scp
+
+from dcm.net import DcmNode, LocalEntity
+from dcm.net.errors import NetworkError
+from dcm.net.folders import files_in
+from dcm.net.get import get, open_get
+from dcm.net.incoming import Folder, ReceivedInstance
+from dcm.net.listener import Listener
+from dcm.net.outcome import Outcome, StoreReport
+from harness.waiting import wait_until
+
+pytestmark = pytest.mark.timeout(120)
+
+ENTITY = LocalEntity(US, QUICK)
+STUDY = "1.2.3.77"
+STUDY_LEVEL = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": STUDY}
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody recovers while a test waits."""
+    monkeypatch.setattr("dcm.net.store._PAUSE", 0.001)
+    monkeypatch.setattr("dcm.net.tries._PAUSE", 0.001)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three instances: of one PDU, of several, and of several with a limit of 128 KiB."""
+    folder = tmp_path_factory.mktemp("source")
+    for number in range(3):
+        make(folder, number, study=STUDY, size=(2_000, 20_000, 150_000)[number])
+    return folder
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    """Where instances are received."""
+    folder = tmp_path / "target"
+    folder.mkdir()
+    return folder
+
+
+def boundaries(there: int, back: int) -> list[Cut]:
+    """Give all places between PDUs, before the first and after the last one too, and some within."""
+    cuts = []
+    directions: tuple[tuple[Direction, int], ...] = (("there", there), ("back", back))
+    for direction, count in directions:
+        cuts += [Cut(direction, after, reset=bool(after % 2)) for after in range(count + 1)]
+        cuts += [Cut(direction, after, reset=not after % 2) for after in range(count + 1)]
+        cuts += [Cut(direction, after, more=7) for after in range(count)]
+    return cuts
+
+
+def once(cut: Cut) -> Callable[[int], Cut | None]:
+    """Cut the first connection."""
+    return lambda number: None if number else cut
+
+
+def always(cut: Cut | None) -> Callable[[int], Cut | None]:
+    """Cut every connection, or none."""
+    return lambda _: cut
+
+
+async def store_with(
+    cut: Callable[[int], Cut | None], source: Path
+) -> tuple[StoreReport, Scp, Cutter]:
+    """Send all to a scripted peer, with what is cut by connection."""
+    async with Scp() as peer, Cutter(peer.node, cut) as cutter:
+        return await ENTITY.store(cutter.node, files_in([source])), peer, cutter
+
+
+def test_a_sender_that_is_cut_once_anywhere_delivers_all(source: Path) -> None:
+    """Wherever the first association ends, every instance arrives, byte for byte."""
+
+    async def scenario() -> None:
+        whole = data_sets(source)
+        report, peer, cutter = await store_with(always(None), source)
+        assert report.complete
+        cuts = boundaries(cutter.passed[0].there, cutter.passed[0].back)
+        assert len(cuts) > 50
+        for cut in cuts:
+            report, peer, cutter = await store_with(once(cut), source)
+            assert report.counts() == {Outcome.STORED: 3}, (cut, report.results)
+            assert peer.data_sets() == whole, cut
+
+    asyncio.run(scenario())
+
+
+def test_a_sender_that_is_cut_always_claims_nothing(source: Path) -> None:
+    """Whatever each association's end: what is called stored was acknowledged, and the rest says why not."""
+
+    async def scenario() -> None:
+        whole = data_sets(source)
+        for cut in boundaries(14, 5):
+            report, peer, _ = await store_with(always(cut), source)
+            assert len(report.results) == 3
+            for result in report.results:
+                held = peer.held.get(result.sop_instance_uid, [])
+                if result.stored:
+                    assert held
+                else:
+                    assert "SCRIPTED" in result.words, (cut, result)
+                assert all(copy == whole[result.sop_instance_uid] for copy in held)
+
+    asyncio.run(scenario())
+
+
+def test_a_listener_whose_sender_is_cut_keeps_whole_files_only(source: Path, target: Path) -> None:
+    """Wherever storescu is cut off: what it was told is stored is there, and nothing else but whole files."""
+
+    async def scenario() -> None:
+        whole = data_sets(source)
+        async with ENTITY.listen(target) as listener:
+            told, cutter = await _storescu(listener, always(None), source)
+            assert told == 3
+            for cut in boundaries(cutter.passed[0].there, cutter.passed[0].back)[::2]:
+                empty(target)
+                told, _ = await _storescu(listener, always(cut), source)
+                await asyncio.to_thread(
+                    wait_until, lambda: not listener.busy, what="the listener is idle", within=10
+                )
+                kept = data_sets(target)
+                assert len(kept) >= told, cut
+                assert kept == {uid: whole[uid] for uid in kept}, cut
+                assert suffixes(target) <= {".dcm"}, cut
+
+    asyncio.run(scenario())
+
+
+def suffixes(folder: Path) -> set[str]:
+    """Tell whole files from those that are not."""
+    return {path.suffix for path in folder.iterdir()}
+
+
+def empty(folder: Path) -> None:
+    """Remove what was received."""
+    for path in folder.iterdir():
+        path.unlink()
+
+
+async def _storescu(
+    listener: Listener, cut: Callable[[int], Cut | None], source: Path
+) -> tuple[int, Cutter]:
+    """Send with dcmtk's program; say how often it was told that an instance is stored."""
+    program = shutil.which("storescu")
+    if program is None:
+        pytest.skip("storescu is not installed")
+    async with Cutter(listener.node, cut) as cutter:
+        command = [
+            program,
+            "-v",
+            "-to",
+            "5",
+            "+sd",
+            "127.0.0.1",
+            str(cutter.node.port),
+            str(source),
+        ]
+        said = await asyncio.to_thread(
+            subprocess.run, command, capture_output=True, timeout=60, check=False
+        )
+    return said.stderr.count(b"Received Store Response (Success)"), cutter
+
+
+@pytest.mark.parametrize("server", ["dcmqrscp_node", "orthanc_node"])
+def test_a_retrieve_that_is_cut_anywhere_keeps_whole_files_only(
+    server: str, source: Path, target: Path, request: pytest.FixtureRequest
+) -> None:
+    """Wherever a C-GET ends: what was given is there and whole, and nothing else is in the folder."""
+    archive: DcmNode = request.getfixturevalue(server)
+
+    async def retrieve(node: DcmNode) -> set[str]:
+        given = set()
+        with contextlib.suppress(NetworkError):
+            async with await open_get(US, node, [CT], QUICK) as association:
+                async for each in get(association, STUDY_LEVEL, Folder(target)):
+                    if isinstance(each, ReceivedInstance):
+                        given.add(each.sop_instance_uid)
+        return given
+
+    async def scenario() -> None:
+        whole = data_sets(source)
+        assert (await ENTITY.store(archive, files_in([source]))).complete
+        async with Cutter(archive, always(None)) as cutter:
+            assert await retrieve(cutter.node) == set(whole)
+        for cut in boundaries(cutter.passed[0].there, cutter.passed[0].back)[::2]:
+            empty(target)
+            async with Cutter(archive, always(cut)) as cutter:
+                given = await retrieve(cutter.node)
+            kept = data_sets(target)
+            assert given <= set(kept), cut
+            assert kept == {uid: whole[uid] for uid in kept}, cut
+            assert suffixes(target) <= {".dcm"}, cut
+
+    asyncio.run(scenario())
+
+
+def test_a_download_that_is_cut_once_anywhere_is_complete(
+    source: Path, target: Path, dcmqrscp_node: DcmNode
+) -> None:
+    """Wherever its C-GET is cut, a download goes on with what is missing, and nothing is lost."""
+
+    async def scenario() -> None:
+        whole = data_sets(source)
+        assert (await ENTITY.store(dcmqrscp_node, files_in([source]))).complete
+        async with Cutter(dcmqrscp_node, always(None)) as cutter:
+            assert (await ENTITY.download(cutter.node, STUDY_LEVEL, target)).complete
+        ways = cutter.passed[1]  # the first connection is that of the query
+        for cut in boundaries(ways.there, ways.back)[::3]:
+            empty(target)
+            cuts = {1: cut}
+            async with Cutter(dcmqrscp_node, cuts.get) as cutter:
+                report = await ENTITY.download(cutter.node, STUDY_LEVEL, target)
+            assert report.complete, (cut, report)
+            assert data_sets(target) == whole, cut
+            assert suffixes(target) == {".dcm"}, cut
+
+    asyncio.run(scenario())

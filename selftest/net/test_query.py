@@ -1,0 +1,242 @@
+"""`LocalEntity.query` and `queries`: any keys at any level, at real archives and at one that is strict."""
+
+import asyncio
+
+import pytest
+from net.archive import Archive
+from net.collection import entities, files
+from net.peers import QUICK, US
+
+from dcm.data.dictionary import UnknownElement
+from dcm.data.levels import Level
+from dcm.data.match import Attributes
+from dcm.data.query_result import QueryResult
+from dcm.net import DcmNode, LocalEntity
+from dcm.net.errors import KeyIgnored, NotAccepted
+from dcm.net.find import PATIENT_ROOT_FIND, STUDY_ROOT_FIND
+
+ENTITY = LocalEntity(US, QUICK)
+ROOT = "1.2.3.4.55"
+BOTH = (PATIENT_ROOT_FIND, STUDY_ROOT_FIND)
+FIRST = {"PatientID": f"{ROOT}-1"}
+
+
+@pytest.fixture(scope="module", params=["orthanc_node", "dcmqrscp_node", "qrscp_node"])
+def archive(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> DcmNode:
+    """A real archive that holds the collection."""
+    node: DcmNode = request.getfixturevalue(request.param)
+    paths = files(tmp_path_factory.mktemp("collection"), ROOT)
+    report = asyncio.run(ENTITY.store(node, paths))
+    assert report.complete, report.results
+    return node
+
+
+def strict() -> Archive:
+    """An archive that refuses what hierarchical queries do not allow."""
+    return Archive(entities(ROOT), BOTH)
+
+
+def query(node: DcmNode, keys: Attributes | None = None, **more: object) -> QueryResult:
+    """Ask."""
+    return asyncio.run(ENTITY.query(node, keys, **more))  # type: ignore[arg-type]
+
+
+def uids(found: QueryResult) -> set[str]:
+    """Give the unique keys of the members, without what all have in common."""
+    return {path[-1].removeprefix(ROOT) for path in found.paths()}
+
+
+def _series(*wanted: str) -> set[str]:
+    return {f".{each}" for each in wanted}
+
+
+@pytest.mark.parametrize(
+    ("keys", "level", "expected"),
+    [
+        (FIRST, Level.PATIENT, {"-1"}),
+        ({**FIRST, "Modality": "MR"}, Level.SERIES, _series("1.1.2", "1.2.2")),
+        ({**FIRST, "SeriesNumber": "1"}, Level.SERIES, _series("1.1.1", "1.2.1")),
+        ({**FIRST, "StudyDate": "20240102", "InstanceNumber": "2", "Modality": "CT"},
+         Level.IMAGE, _series("1.2.1.2")),
+        ({"SeriesInstanceUID": f"{ROOT}.2.1.2"}, Level.SERIES, _series("2.1.2")),
+        ({"SOPInstanceUID": f"{ROOT}.1.1.1.1\\{ROOT}.2.2.2.2"}, Level.IMAGE,
+         _series("1.1.1.1", "2.2.2.2")),
+        ({**FIRST, "ModalitiesInStudy": "MR"}, Level.STUDY, _series("1.1", "1.2")),
+        ({**FIRST, "ModalitiesInStudy": "US"}, Level.STUDY, set()),
+        ({"PatientName": "Collection^*", "PatientID": f"{ROOT}-*"}, Level.PATIENT, {"-1", "-2"}),
+    ],
+)  # fmt: skip
+def test_keys_find_what_they_say(
+    keys: dict[str, str], level: Level, expected: set[str], archive: DcmNode
+) -> None:
+    """The level is that of the most detailed key, and each archive gives the same."""
+    found = query(archive, keys)
+    assert found.level is level
+    assert uids(found) == expected
+
+
+def test_a_tree_is_filled_from_all_levels(archive: DcmNode) -> None:
+    """Names and dates are asked for at the levels above, too."""
+    tree = query(archive, {**FIRST, "SeriesNumber": "1"}).to_tree()
+    assert "Collection^1" in tree
+    assert "20240101" in tree
+    assert "Modality: CT" in tree
+
+
+def test_keys_below_the_level_lead_back_up(archive: DcmNode) -> None:
+    """Which patients have MR? Each is given once."""
+    keys = {"PatientID": f"{ROOT}-*", "Modality": "MR", "InstanceNumber": "1"}
+    assert uids(query(archive, keys, level=Level.PATIENT)) == {"-1", "-2"}
+    assert uids(query(archive, keys, level=Level.STUDY)) == _series("1.1", "1.2", "2.1", "2.2")
+
+
+def test_a_result_narrows_the_next_query(archive: DcmNode) -> None:
+    """What was found before is where the next query looks, whatever the levels."""
+    first = query(archive, {**FIRST, "StudyDate": "20240101"})
+    series = query(archive, {"Modality": "CT"}, within=first)
+    assert uids(series) == _series("1.1.1")
+    images = query(archive, level=Level.IMAGE, within=series)
+    assert uids(images) == _series("1.1.1.1", "1.1.1.2")
+    assert uids(query(archive, {"InstanceNumber": "2"}, within=images)) == _series("1.1.1.2")
+    assert uids(query(archive, within=first, level=Level.STUDY)) == _series("1.1")
+    patient = query(archive, FIRST, level=Level.PATIENT)
+    assert uids(query(archive, level=Level.STUDY, within=patient)) == _series("1.1", "1.2")
+    assert not query(archive, level=Level.IMAGE, within=QueryResult(Level.STUDY))
+
+
+def test_pieces_make_the_whole(archive: DcmNode) -> None:
+    """One for each parent, and together the same."""
+
+    async def scenario() -> None:
+        pieces = [piece async for piece in ENTITY.queries(archive, FIRST, level=Level.SERIES)]
+        assert [len(piece) for piece in pieces] == [2, 2]
+        assert pieces[0] | pieces[1] == await ENTITY.query(archive, FIRST, level=Level.SERIES)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("archive", ["dcmqrscp_node"], indirect=True)
+def test_a_key_without_effect_is_an_error(archive: DcmNode) -> None:
+    """It would match everything: rather nothing is given."""
+    with pytest.raises(KeyIgnored, match=r"says nothing of BodyPartExamined.*leave"):
+        query(archive, {**FIRST, "BodyPartExamined": "HEAD"})
+
+
+def test_an_unknown_keyword_is_an_error_before_anybody_is_asked() -> None:
+    """With what may have been meant."""
+    with pytest.raises(UnknownElement, match="did you mean PatientName"):
+        query(DcmNode("127.0.0.1", "NOBODY", 1), {"PatientNme": "X"})
+
+
+# At an archive that refuses what hierarchical queries do not allow.
+
+
+def ask(
+    archive: Archive, keys: Attributes | None = None, **more: object
+) -> tuple[QueryResult, list[str]]:
+    """Ask, and say which levels were."""
+
+    async def scenario() -> QueryResult:
+        async with archive:
+            return await ENTITY.query(archive.node, keys, **more)  # type: ignore[arg-type]
+
+    found = asyncio.run(scenario())
+    return found, [asked["QueryRetrieveLevel"] for _, asked in archive.asked]
+
+
+def test_each_parent_is_asked_once_and_all_on_one_association() -> None:
+    """Keys go to their own level only, or the strict archive would refuse them."""
+    archive = strict()
+    found, levels = ask(archive, {"StudyDate": "20240101", "Modality": "MR", "InstanceNumber": "2"})
+    assert uids(found) == _series("1.1.2.2", "2.1.2.2")
+    assert levels == ["STUDY", "SERIES", "IMAGE", "SERIES", "IMAGE"]
+    assert archive.associations == 1
+
+
+def test_what_is_known_is_not_asked_again() -> None:
+    """A result that has what its level was asked for is gone down from at once."""
+    archive = strict()
+    studies, _ = ask(archive, {"StudyDate": "20240101"})
+    archive.asked.clear()
+    _, levels = ask(archive, level=Level.SERIES, within=studies)
+    assert levels == ["SERIES", "SERIES"]
+
+
+@pytest.mark.parametrize("model", BOTH)
+@pytest.mark.parametrize("level", list(Level))
+def test_one_model_is_enough(model: str, level: Level) -> None:
+    """Whichever the archive has: all levels can be asked."""
+    found, _ = ask(Archive(entities(ROOT), [model]), {"PatientName": "*1"}, level=level)
+    assert (
+        uids(found)
+        == {
+            Level.PATIENT: {"-1"},
+            Level.STUDY: _series("1.1", "1.2"),
+            Level.SERIES: _series("1.1.1", "1.1.2", "1.2.1", "1.2.2"),
+            Level.IMAGE: {f".1.{a}.{b}.{c}" for a in (1, 2) for b in (1, 2) for c in (1, 2)},
+        }[level]
+    )
+    assert {patient.text("PatientName") for patient in found.patients} == {"Collection^1"}
+
+
+def test_no_model_is_told() -> None:
+    """The archive accepts nothing that a query needs."""
+    with pytest.raises(NotAccepted, match="C-FIND"):
+        ask(Archive(entities(ROOT), ()))
+
+
+def test_lists_of_uids_that_are_refused_are_asked_one_at_a_time() -> None:
+    """Some archives know no lists."""
+    archive = strict()
+    archive.lists_are_understood = False
+    both = f"{ROOT}.1.1\\{ROOT}.2.2"
+    assert uids(ask(archive, {"StudyInstanceUID": both})[0]) == _series("1.1", "2.2")
+
+
+@pytest.mark.parametrize("unheeded", ["StudyDate", "SeriesNumber", "SeriesInstanceUID"])
+def test_what_comes_though_it_does_not_match_is_left_out(unheeded: str) -> None:
+    """Whatever the archive does with a key that it returns, it is matched here."""
+    archive = strict()
+    archive.unheeded = (unheeded,)
+    keys = {"StudyDate": "20240102", "SeriesNumber": "1", "InstanceNumber": "2"}
+    assert uids(ask(archive, keys)[0]) == _series("1.2.1.2", "2.2.1.2")
+
+
+def test_a_key_of_which_an_archive_says_nothing_is_looked_up_below() -> None:
+    """If there is one below that says the same."""
+    archive = strict()
+    archive.forgets = ("ModalitiesInStudy",)
+    found, levels = ask(archive, {"ModalitiesInStudy": "MR", "StudyDate": "20240102"})
+    assert uids(found) == _series("1.2", "2.2")
+    assert levels == ["STUDY", "STUDY", "SERIES", "SERIES"]
+
+
+def test_an_association_that_ended_between_two_queries_is_asked_for_again() -> None:
+    """Many archives hang up after some silence."""
+    archive = strict()
+    archive.closes_after_each = True
+    found, _ = ask(archive, level=Level.SERIES)
+    assert len(found) == 8
+    assert archive.associations == 5
+
+
+def test_who_stops_early_cancels() -> None:
+    """Closing the generator, and cancelling the task that waits, both reach the archive as C-CANCEL."""
+    archive = strict()
+    archive.endless = True
+
+    async def scenario() -> None:
+        async with archive:
+            pieces = ENTITY.find(archive.node, {"QueryRetrieveLevel": "STUDY", "StudyDate": ""})
+            await anext(pieces)
+            await pieces.aclose()
+            assert archive.cancelled == 1
+            archive.heard.clear()
+            waiting = asyncio.create_task(ENTITY.query(archive.node))
+            await archive.heard.wait()
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            assert archive.cancelled == 2
+
+    asyncio.run(scenario())

@@ -1,0 +1,161 @@
+"""`LocalEntity.find`, `query`, `download` and `retrieve` against three archives that are not ours."""
+
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from net.files import data_sets, make
+from net.peers import QUICK, US
+
+from dcm.data.levels import Level
+from dcm.net import DcmNode, LocalEntity
+from dcm.net.find import Answer
+from dcm.net.outcome import InstanceResult, Outcome, RetrieveReport
+
+ENTITY = LocalEntity(US, QUICK)
+IMAGES = {
+    "QueryRetrieveLevel": "IMAGE",
+    "StudyInstanceUID": "1.2.3.4.1",
+    "SeriesInstanceUID": "1.2.3.4.2",
+    "SOPInstanceUID": "",
+}
+STUDY = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": "1.2.3.4.1", "PatientName": ""}
+UIDS = {f"1.2.3.{number}" for number in range(5)}
+
+
+@pytest.fixture(params=["orthanc_node", "dcmqrscp_node", "qrscp_node"])
+def archive(request: pytest.FixtureRequest, source: Path) -> DcmNode:
+    """An archive that holds what is in `source`."""
+    node: DcmNode = request.getfixturevalue(request.param)
+    report = asyncio.run(ENTITY.store(node, sorted(source.iterdir())))
+    assert report.complete, report.results
+    return node
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A folder with five instances."""
+    folder = tmp_path / "source"
+    folder.mkdir()
+    for number in range(5):
+        make(folder, number, size=200_000)
+    return folder
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    """The folder of what is fetched."""
+    folder = tmp_path / "target"
+    folder.mkdir()
+    return folder
+
+
+async def answers(archive: DcmNode, identifier: dict[str, str]) -> list[Answer]:
+    """Take all matches."""
+    return [answer async for answer in ENTITY.find(archive, identifier)]
+
+
+def download(archive: DcmNode, folder: Path) -> RetrieveReport:
+    """Fetch the five instances."""
+    return asyncio.run(ENTITY.download(archive, {"StudyInstanceUID": "1.2.3.4.1"}, folder))
+
+
+def _uids(found: Iterable[Answer]) -> set[object]:
+    return {answer.attributes["SOPInstanceUID"] for answer in found}
+
+
+def test_instances_are_found(archive: DcmNode) -> None:
+    """All instances of a series, and the name of the study."""
+    assert _uids(asyncio.run(answers(archive, IMAGES))) >= UIDS
+    study = asyncio.run(answers(archive, STUDY))
+    assert {answer.attributes["PatientName"] for answer in study} == {"NET"}
+
+
+def test_nothing_matches(archive: DcmNode) -> None:
+    """No match is an answer too."""
+    assert asyncio.run(answers(archive, {**STUDY, "StudyInstanceUID": "1.2.3.999"})) == []
+
+
+def test_who_has_enough_may_stop(archive: DcmNode) -> None:
+    """A query can be given up after the first match, and the archive stays usable."""
+
+    async def scenario() -> bool:
+        found = ENTITY.find(archive, IMAGES)
+        await anext(found)
+        await found.aclose()
+        return await ENTITY.echo(archive)
+
+    assert asyncio.run(scenario())
+
+
+def test_a_study_is_downloaded_as_it_was_sent(archive: DcmNode, source: Path, target: Path) -> None:
+    """The data sets arrive byte for byte where the archive has kept them so."""
+    report = download(archive, target)
+    assert report.complete, report
+    assert {result.outcome for result in report.results} == {Outcome.STORED}
+    brought = data_sets(target)
+    assert brought.keys() >= UIDS
+    if archive.ae_title != "QRSCP":  # it encodes again what it sends
+        assert {uid: brought[uid] for uid in UIDS} == data_sets(source)
+
+
+def test_what_is_there_is_not_fetched_again(archive: DcmNode, target: Path) -> None:
+    """Of a folder with holes, only the holes are filled."""
+    everything = {result.sop_instance_uid for result in download(archive, target).results}
+    (target / "1.2.3.1.dcm").unlink()
+    (target / "1.2.3.3.dcm").unlink()
+    (target / "1.2.3.2.dcm").write_bytes(b"kept")
+    report = download(archive, target)
+    assert report.complete, report
+    again = {each.sop_instance_uid for each in report.results if each.outcome is Outcome.STORED}
+    assert again == {"1.2.3.1", "1.2.3.3"}
+    assert report.counts()[Outcome.ALREADY_THERE] == len(everything) - 2
+    assert (target / "1.2.3.2.dcm").read_bytes() == b"kept"
+
+
+def test_a_result_is_downloaded_and_each_outcome_told(archive: DcmNode, target: Path) -> None:
+    """What a query found can be fetched, whatever its level."""
+    told: list[InstanceResult] = []
+
+    async def scenario() -> RetrieveReport:
+        keys = {"StudyInstanceUID": "1.2.3.4.1"}
+        found = await ENTITY.query(archive, keys, level=Level.SERIES)
+        return await ENTITY.download(archive, found, target, on_result=told.append)
+
+    report = asyncio.run(scenario())
+    assert report.complete, report
+    assert {result.sop_instance_uid for result in told} >= UIDS
+    assert told == report.results
+
+
+def test_data_sets_are_given_one_at_a_time(archive: DcmNode) -> None:
+    """As pydicom reads them; who has enough may stop, and the archive stays usable."""
+
+    async def scenario() -> bool:
+        found = ENTITY.retrieve(archive, {"StudyInstanceUID": "1.2.3.4.1"})
+        first = await anext(found)
+        assert first.PatientID == "NET"
+        assert len(first.PixelData) > 0
+        rest = {each.SOPInstanceUID async for each in found}
+        assert rest | {first.SOPInstanceUID} >= UIDS
+        again = ENTITY.retrieve(archive, {"StudyInstanceUID": "1.2.3.4.1"})
+        await anext(again)
+        await again.aclose()
+        return await ENTITY.echo(archive)
+
+    assert asyncio.run(scenario())
+
+
+def test_what_cannot_be_kept_has_a_reason(archive: DcmNode, tmp_path: Path) -> None:
+    """A folder that is not there: each instance says so."""
+    report = download(archive, tmp_path / "nowhere")
+    assert not report.complete
+    assert {each.outcome for each in report.results} == {Outcome.FAILED}
+    assert {each.words for each in report.results} == {"No such file or directory"}
+
+
+def test_a_study_that_is_not_there_is_nothing(archive: DcmNode, target: Path) -> None:
+    """No instance, and nothing lost."""
+    report = asyncio.run(ENTITY.download(archive, {"StudyInstanceUID": "1.2.3.999"}, target))
+    assert report == RetrieveReport()

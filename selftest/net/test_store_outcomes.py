@@ -1,0 +1,175 @@
+"""What `LocalEntity.store` makes of a peer's answers, and of a peer that ends an association early."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+
+import pytest
+from net.files import CT, data_sets, make
+from net.peers import QUICK, US
+from net.scp import Answer, Scp
+
+from dcm.net import LocalEntity
+from dcm.net.association import Association
+from dcm.net.outcome import InstanceResult, Outcome, StoreReport
+from dcm.wire import CStoreRQ
+
+ENTITY = LocalEntity(US, QUICK)
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody recovers while a test waits."""
+    monkeypatch.setattr("dcm.net.store._PAUSE", 0.001)
+    monkeypatch.setattr("dcm.net.store._LATER", 0.001)
+
+
+async def send(answer: Answer, paths: Iterable[Path]) -> tuple[StoreReport, Scp]:
+    """Send to a peer that answers so."""
+    async with Scp(answer) as peer:
+        return await ENTITY.store(peer.node, paths), peer
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "words"),
+    [
+        (0x0000, Outcome.STORED, ""),
+        (0xB000, Outcome.WARNING, "data elements were coerced"),
+        (0xB006, Outcome.WARNING, "elements were discarded"),
+        (0xB007, Outcome.WARNING, "data set does not match SOP class"),
+        (0x0111, Outcome.ALREADY_THERE, "duplicate SOP instance"),
+        (0x0122, Outcome.FAILED, "refused: SOP class not supported"),
+        (0x0124, Outcome.FAILED, "refused: not authorized"),
+        (0xA901, Outcome.FAILED, "data set does not match SOP class"),
+        (0xC123, Outcome.FAILED, "cannot understand"),
+    ],
+)
+def test_each_status_is_an_outcome(
+    status: int, outcome: Outcome, words: str, tmp_path: Path
+) -> None:
+    """PS3.4 Table B.2-1 in words; all but success are told, and nothing but A7xx is tried again."""
+
+    async def answer(association: Association, request: CStoreRQ, data: bytes) -> int:
+        return status
+
+    report, peer = asyncio.run(send(answer, [make(tmp_path, 1)]))
+    (result,) = report.results
+    assert (result.outcome, result.words, result.status) == (outcome, words, status)
+    assert report.complete is (outcome is not Outcome.FAILED)
+    assert peer.count() == 1
+
+
+@pytest.mark.parametrize(("times", "outcome"), [(1, Outcome.STORED), (2, Outcome.FAILED)])
+def test_out_of_resources_is_tried_again_once(times: int, outcome: Outcome, tmp_path: Path) -> None:
+    """What found no room goes once more after all others."""
+    order: list[str] = []
+
+    async def answer(association: Association, request: CStoreRQ, data: bytes) -> int:
+        order.append(request.affected_sop_instance_uid)
+        full = request.affected_sop_instance_uid == "1.2.3.0" and order.count("1.2.3.0") <= times
+        return 0xA701 if full else 0
+
+    report, _ = asyncio.run(send(answer, [make(tmp_path, number) for number in range(3)]))
+    assert [result.outcome for result in report.results] == [outcome, *[Outcome.STORED] * 2]
+    assert order == ["1.2.3.0", "1.2.3.1", "1.2.3.2", "1.2.3.0"]
+    if outcome is Outcome.FAILED:
+        assert report.results[0].words == "refused: out of resources"
+
+
+async def _abort(association: Association) -> None:
+    await association.abort()
+
+
+async def _release(association: Association) -> None:
+    await association.release()
+
+
+async def _close(association: Association) -> None:
+    association.close()
+
+
+@pytest.mark.parametrize("ending", [_abort, _release, _close])
+def test_a_peer_that_ends_after_each_object_gets_all(
+    ending: Callable[[Association], Awaitable[None]], tmp_path: Path
+) -> None:
+    """However it ends an association between two objects, the rest comes on the next one."""
+
+    async def scenario() -> tuple[StoreReport, Scp]:
+        async with Scp() as peer:
+            peer.afterwards = ending
+            paths = [make(tmp_path, number) for number in range(4)]
+            return await ENTITY.store(peer.node, paths), peer
+
+    report, peer = asyncio.run(scenario())
+    assert report.complete, report.results
+    assert peer.data_sets() == data_sets(tmp_path)
+    assert len(peer.asked) >= 4
+
+
+@pytest.mark.parametrize("second", [0x0000, 0x0111])
+def test_a_lost_response_costs_a_second_copy(second: int, tmp_path: Path) -> None:
+    """The peer has kept it and its answer is lost: it comes again, and either answer is good."""
+    came: list[bytes] = []
+
+    async def answer(association: Association, request: CStoreRQ, data: bytes) -> int | None:
+        came.append(data)
+        if len(came) > 1:
+            return second
+        association.close()
+        return None
+
+    report, peer = asyncio.run(send(answer, [make(tmp_path, 1)]))
+    assert report.complete, report.results
+    assert (report.results[0].outcome is Outcome.ALREADY_THERE) is (second == 0x0111)
+    assert peer.count() == 2
+    assert peer.data_sets() == data_sets(tmp_path)
+
+
+def test_a_peer_that_never_answers_is_left(tmp_path: Path) -> None:
+    """One that closes at each object is not asked for a thousand of them: what remains was not tried."""
+    closed = 0
+
+    async def answer(association: Association, request: CStoreRQ, data: bytes) -> None:
+        nonlocal closed
+        closed += 1
+        association.close()
+
+    report, _ = asyncio.run(send(answer, [make(tmp_path, number, size=2) for number in range(20)]))
+    counts = report.counts()
+    assert closed == 10
+    assert counts == {Outcome.FAILED: 5, Outcome.NOT_TRIED: 15}
+    assert all("SCRIPTED" in result.words for result in report.results)
+
+
+def test_each_outcome_is_told_once_and_at_once(tmp_path: Path) -> None:
+    """The callback hears of each instance before the next one is sent."""
+    told: list[InstanceResult] = []
+    before: list[int] = []
+
+    async def answer(association: Association, request: CStoreRQ, data: bytes) -> int:
+        before.append(len(told))
+        return 0
+
+    async def scenario() -> StoreReport:
+        async with Scp(answer) as peer:
+            paths = [make(tmp_path, 1), tmp_path / "missing", make(tmp_path, 2)]
+            return await ENTITY.store(peer.node, paths, on_result=told.append)
+
+    report = asyncio.run(scenario())
+    assert before == [1, 2]
+    assert Counter(told) == Counter(report.results)
+
+
+def test_who_cannot_hear_the_outcomes_is_told(tmp_path: Path) -> None:
+    """An error of the callback is the caller's own, even where it looks like one of the file system."""
+
+    def hear(result: InstanceResult) -> None:
+        raise BrokenPipeError
+
+    async def scenario() -> None:
+        async with Scp() as peer:
+            await ENTITY.store(peer.node, [make(tmp_path, 1, sop_class=CT)], on_result=hear)
+
+    with pytest.raises(BrokenPipeError):
+        asyncio.run(scenario())

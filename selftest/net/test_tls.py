@@ -1,0 +1,406 @@
+"""TLS: with what others have written, in both roles, and in words where the two sides do not agree."""
+
+import asyncio
+import shutil
+import socket
+import ssl
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import requests
+from net.certificates import Authority
+from net.files import data_sets, make
+from net.peers import QUICK, US, free_port, liar, orthanc, storescp
+from pynetdicom import AE
+from pynetdicom.sop_class import Verification
+
+from dcm.net import DcmNode, LocalEntity, TimeLimits, Tls
+from dcm.net.association import Association
+from dcm.net.errors import ConnectionLost, NetworkError, TimedOut, TlsFailed
+from dcm.net.tls import UnusableTls
+from dcm.wire import Command, CStoreRQ, DataFragment, PresentationContextRQ
+
+ENTITY = LocalEntity(US, QUICK)
+STUDY = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": "1.2.3.4.1"}
+
+
+def dcmtk(tls: Tls) -> list[str]:
+    """Give the options of dcmtk's programs."""
+    return ["+tls", str(tls.key), str(tls.certificate), "+cf", str(tls.ca)]
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A folder with three instances, of which one is long."""
+    folder = tmp_path / "source"
+    folder.mkdir()
+    for number, size in enumerate((40_000, 3_000_000, 2)):
+        make(folder, number, size=size)
+    return folder
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    """The folder of what is received."""
+    folder = tmp_path / "target"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def orthanc_rest(
+    tmp_path_factory: pytest.TempPathFactory, orthanc_program: str, server_tls: Tls
+) -> Iterator[tuple[DcmNode, str]]:
+    """Orthanc that speaks TLS only, and its REST API."""
+    port = free_port()
+    with orthanc(
+        tmp_path_factory.mktemp("orthanc-tls"),
+        orthanc_program,
+        DicomTlsEnabled=True,
+        DicomTlsCertificate=str(server_tls.certificate),
+        DicomTlsPrivateKey=str(server_tls.key),
+        DicomTlsTrustedCertificates=str(server_tls.ca),
+        HttpServerEnabled=True,
+        HttpPort=port,
+    ) as node:
+        yield node, f"http://127.0.0.1:{port}"
+
+
+# As requestor.
+
+
+def test_storescp_stores(source: Path, target: Path, server_tls: Tls, client_tls: Tls) -> None:
+    """Every byte arrives, and storescp has seen our certificate."""
+    with storescp(target, *dcmtk(server_tls)) as node:
+        report = asyncio.run(ENTITY.store(replace(node, tls=client_tls), sorted(source.iterdir())))
+    assert report.complete, report.results
+    assert data_sets(target) == data_sets(source)
+
+
+def test_our_own_certificate_is_shown_where_a_peer_has_no_other(
+    target: Path, server_tls: Tls, client_tls: Tls
+) -> None:
+    """The local node has a certificate, the remote node only says whom to trust."""
+    us = LocalEntity(replace(US, tls=client_tls), QUICK)
+    with storescp(target, *dcmtk(server_tls)) as node:
+        assert asyncio.run(us.echo(replace(node, tls=Tls(ca=server_tls.ca))))
+
+
+def test_orthanc_takes_and_gives(
+    source: Path, target: Path, orthanc_rest: tuple[DcmNode, str], client_tls: Tls
+) -> None:
+    """A study goes there and back."""
+    node = replace(orthanc_rest[0], tls=client_tls)
+    paths = sorted(source.iterdir())
+
+    async def scenario() -> None:
+        report = await ENTITY.store(node, paths)
+        assert report.complete, report.results
+        assert (await ENTITY.download(node, STUDY, target)).complete
+
+    asyncio.run(scenario())
+    assert data_sets(target) == data_sets(source)
+
+
+def test_pynetdicom_answers(server_tls: Tls, client_tls: Tls) -> None:
+    """C-ECHO to pynetdicom, which wants a certificate."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(server_tls.ca))
+    context.load_cert_chain(str(server_tls.certificate), str(server_tls.key))
+    context.verify_mode = ssl.CERT_REQUIRED
+    ae = AE("PYNETDICOM")
+    ae.add_supported_context(Verification)
+    server = ae.start_server(("127.0.0.1", 0), block=False, ssl_context=context)
+    try:
+        node = DcmNode("127.0.0.1", "PYNETDICOM", server.server_address[1], tls=client_tls)
+        assert asyncio.run(ENTITY.echo(node))
+    finally:
+        server.shutdown()
+
+
+# As acceptor.
+
+
+def strict(tls: Tls) -> LocalEntity:
+    """Give one that takes only peers with a certificate."""
+    return LocalEntity(replace(US, tls=replace(tls, require_certificate=True)), QUICK)
+
+
+@pytest.mark.parametrize("program", ["echoscu", "storescu"])
+def test_dcmtk_is_answered(
+    program: str, source: Path, target: Path, server_tls: Tls, client_tls: Tls
+) -> None:
+    """The programs of dcmtk reach us with their certificate; what they send arrives byte for byte."""
+    found = shutil.which(program)
+    if found is None:
+        pytest.skip(f"{program} is not installed")
+    files = ["+sd", "-R", str(source)] if program == "storescu" else []
+
+    async def scenario() -> int:
+        async with strict(server_tls).listen(target) as listener:
+            where = [listener.node.host, str(listener.node.port)]
+            command = [found, *dcmtk(client_tls), *where, *files]
+            return (
+                await asyncio.to_thread(subprocess.run, command, timeout=60, check=False)
+            ).returncode
+
+    assert asyncio.run(scenario()) == 0
+    assert data_sets(target) == (data_sets(source) if files else {})
+
+
+def test_orthanc_is_answered(
+    source: Path,
+    target: Path,
+    orthanc_rest: tuple[DcmNode, str],
+    server_tls: Tls,
+) -> None:
+    """Orthanc sends to us, with its certificate."""
+    _, rest = orthanc_rest
+    path = min(source.iterdir())
+
+    def send(port: int) -> dict[str, object]:
+        us = {"AET": "TOOLKIT", "Host": "127.0.0.1", "Port": port, "UseDicomTls": True}
+        requests.put(f"{rest}/modalities/us", json=us, timeout=30).raise_for_status()
+        instance = requests.post(f"{rest}/instances", data=path.read_bytes(), timeout=30).json()
+        answer = requests.post(f"{rest}/modalities/us/store", data=instance["ID"], timeout=30)
+        answer.raise_for_status()
+        result: dict[str, object] = answer.json()
+        return result
+
+    async def scenario() -> dict[str, object]:
+        async with strict(server_tls).listen(target) as listener:
+            return await asyncio.to_thread(send, listener.node.port)
+
+    assert asyncio.run(scenario())["FailedInstancesCount"] == 0
+    assert data_sets(target).keys() == {"1.2.3.0"}
+
+
+def test_pynetdicom_is_answered(target: Path, server_tls: Tls, client_tls: Tls) -> None:
+    """C-ECHO from pynetdicom."""
+    context = ssl.create_default_context(cafile=str(client_tls.ca))
+    context.load_cert_chain(str(client_tls.certificate), str(client_tls.key))
+    ae = AE("PYNETDICOM")
+    ae.add_requested_context(Verification)
+
+    def echo(port: int) -> int:
+        association = ae.associate("127.0.0.1", port, tls_args=(context, "127.0.0.1"))
+        assert association.is_established
+        status: int = association.send_c_echo().Status
+        association.release()
+        return status
+
+    async def scenario() -> int:
+        async with strict(server_tls).listen(target) as listener:
+            return await asyncio.to_thread(echo, listener.node.port)
+
+    assert asyncio.run(scenario()) == 0
+
+
+def test_both_ends_are_ours(source: Path, target: Path, server_tls: Tls, client_tls: Tls) -> None:
+    """Our sender to our listener."""
+    paths = sorted(source.iterdir())
+
+    async def scenario() -> bool:
+        async with strict(server_tls).listen(target) as listener:
+            node = replace(listener.node, tls=client_tls)
+            return (await ENTITY.store(node, paths)).complete
+
+    assert asyncio.run(scenario())
+    assert data_sets(target) == data_sets(source)
+
+
+# What does not fit.
+
+
+def refusal(listening: Tls | None, connecting: Tls | None, folder: Path) -> NetworkError:
+    """Give the error of an echo to a listener."""
+
+    async def scenario() -> None:
+        async with LocalEntity(replace(US, tls=listening), QUICK).listen(folder) as listener:
+            await ENTITY.echo(replace(listener.node, tls=connecting))
+
+    with pytest.raises(NetworkError) as caught:
+        asyncio.run(scenario())
+    return caught.value
+
+
+def test_a_certificate_that_is_missing(tmp_path: Path, server_tls: Tls) -> None:
+    """A peer that wants our certificate says so."""
+    wanted = replace(server_tls, require_certificate=True)
+    error = refusal(wanted, Tls(ca=server_tls.ca), tmp_path)
+    assert isinstance(error, TlsFailed)
+    assert "it refuses: certificate required (give a certificate" in str(error)
+
+
+def test_a_certificate_from_somebody_else(tmp_path: Path, server_tls: Tls) -> None:
+    """A peer that does not trust our certificate says so; and we say so of its."""
+    other = Authority.make(tmp_path / "other").issue("stranger")
+    wanted = replace(server_tls, require_certificate=True)
+    error = refusal(wanted, replace(other, ca=server_tls.ca), tmp_path)
+    assert "it refuses: unknown ca (give a certificate from a CA that it trusts)" in str(error)
+    error = refusal(server_tls, Tls(ca=other.ca), tmp_path)
+    assert isinstance(error, TlsFailed)
+    assert "not accepted: unable to get local issuer certificate (name the CA" in str(error)
+
+
+def test_a_certificate_that_has_expired(tmp_path: Path, authority: Authority) -> None:
+    """What has expired is not accepted."""
+    error = refusal(authority.issue("old", days=-1), Tls(ca=authority.ca), tmp_path)
+    assert "not accepted: certificate has expired (it must be renewed" in str(error)
+
+
+def test_a_certificate_for_another_host(tmp_path: Path, authority: Authority) -> None:
+    """It is refused, unless the host does not matter."""
+    other = authority.issue("elsewhere", "DNS:elsewhere.example")
+    error = refusal(other, Tls(ca=authority.ca), tmp_path)
+    assert "not valid for '127.0.0.1' (use a name that it is for" in str(error)
+
+
+def test_a_listener_goes_on_after_those_that_do_not_fit(
+    target: Path, server_tls: Tls, client_tls: Tls
+) -> None:
+    """Without TLS, without a certificate: who comes next is answered."""
+
+    async def scenario() -> bool:
+        async with strict(server_tls).listen(target) as listener:
+            for unfit in (None, Tls(ca=server_tls.ca)):
+                with pytest.raises(NetworkError):
+                    await ENTITY.echo(replace(listener.node, tls=unfit))
+            return await ENTITY.echo(replace(listener.node, tls=client_tls))
+
+    assert asyncio.run(scenario())
+
+
+def test_tls_against_plain(tmp_path: Path, client_tls: Tls) -> None:
+    """A listener without TLS, ours and dcmtk's."""
+    error = refusal(None, client_tls, tmp_path)
+    assert "TLS handshake: what it says is not TLS (does it speak TLS on this port?)" in str(error)
+    with (
+        storescp(tmp_path / "storescp") as node,
+        pytest.raises(TlsFailed, match=r"TLS handshake: .*does it speak TLS on this port"),
+    ):
+        asyncio.run(ENTITY.echo(replace(node, tls=client_tls)))
+
+
+def test_plain_against_tls(tmp_path: Path, server_tls: Tls) -> None:
+    """A listener with TLS hangs up, and the error says why that may be."""
+    error = refusal(server_tls, None, tmp_path)
+    assert isinstance(error, ConnectionLost)
+    assert "association: the peer closed the connection (does it want TLS?)" in str(error)
+
+
+def test_plain_against_tls_that_sends_an_alert() -> None:
+    """Other servers send an alert before they hang up."""
+
+    def alert(taken: socket.socket) -> None:
+        taken.recv(65536)
+        taken.sendall(bytes((0x15, 3, 1, 0, 2, 2, 70)))
+
+    with liar(alert) as node, pytest.raises(TlsFailed, match=r"answers with TLS \(set tls"):
+        asyncio.run(ENTITY.echo(node))
+
+
+def test_a_peer_that_says_nothing(client_tls: Tls) -> None:
+    """The handshake has a time limit."""
+
+    def swallow(taken: socket.socket) -> None:
+        while taken.recv(65536):
+            pass
+
+    limits = TimeLimits(connect=0.3, release=0.2)
+    with liar(swallow) as node, pytest.raises(TimedOut, match=r"TLS handshake: .* within 0\.3 s"):
+        asyncio.run(LocalEntity(US, limits).echo(replace(node, tls=client_tls)))
+
+
+def test_a_peer_that_hangs_up(client_tls: Tls) -> None:
+    """A connection that is closed within the handshake."""
+    with (
+        liar(lambda taken: taken.recv(10) and None) as node,
+        pytest.raises(TlsFailed, match="TLS handshake: it closed the connection"),
+    ):
+        asyncio.run(ENTITY.echo(replace(node, tls=client_tls)))
+
+
+def test_an_abort_over_tls_leaves_nothing(target: Path, server_tls: Tls, client_tls: Tls) -> None:
+    """Half an object is no file, and the listener goes on."""
+
+    async def scenario() -> bool:
+        contexts = [PresentationContextRQ(1, "1.2.840.10008.5.1.4.1.1.2", ("1.2.840.10008.1.2",))]
+        request = CStoreRQ(
+            message_id=1,
+            affected_sop_class_uid="1.2.840.10008.5.1.4.1.1.2",
+            affected_sop_instance_uid="1.2",
+        )
+        async with strict(server_tls).listen(target) as listener:
+            node = replace(listener.node, tls=client_tls)
+            association = await Association.request(US, node, contexts, limits=QUICK)
+            half = DataFragment(1, bytes(1_000_000), last=False)
+            await association.send(Command(1, request), half)
+            await association.abort()
+            return await ENTITY.echo(node)
+
+    assert asyncio.run(scenario())
+    assert list(target.iterdir()) == []
+
+
+# Files that cannot be used.
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"ca": "/nowhere/ca.pem"}, "the CA file /nowhere/ca.pem: No such file"),
+        ({"ca": __file__}, "the CA file .*test_tls.py: no certificate"),
+        ({"certificate": "/nowhere/x.pem"}, "certificate and key, /nowhere/x.pem: No such file"),
+        ({"key": "server.key"}, "server.key: the key is not that of the certificate"),
+        ({"key": "encrypted.key"}, "encrypted.key is encrypted and there is no passphrase"),
+        (
+            {"key": "encrypted.key", "passphrase": "wrong-passphrase"},
+            "encrypted.key: no PEM file .* not with this",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_used(
+    wrong: dict[str, str], words: str, authority: Authority, encrypted: Tls, server_tls: Tls
+) -> None:
+    """One sentence names the file, and not the passphrase; nothing asks the terminal."""
+    if "key" in wrong:
+        wrong = {**wrong, "key": str(authority.folder / wrong["key"])}
+    tls = replace(encrypted, **{"key": server_tls.key, "passphrase": None, **wrong})
+    node = DcmNode("127.0.0.1", "NOBODY", free_port(), tls=tls)
+    with pytest.raises(TlsFailed, match=f"connection: .*{words}") as caught:
+        asyncio.run(ENTITY.echo(node))
+    assert "wrong-passphrase" not in str(caught.value) + repr(node)
+
+
+@pytest.fixture(scope="module")
+def encrypted(authority: Authority, client_tls: Tls) -> Tls:
+    """The key of the client, encrypted."""
+    key = authority.folder / "encrypted.key"
+    plain = str(client_tls.key)
+    command = ["openssl", "ec", "-in", plain, "-aes256", "-passout", "pass:secret", "-out", key]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    return replace(client_tls, key=key, passphrase="secret")
+
+
+def test_a_key_with_a_passphrase(target: Path, server_tls: Tls, encrypted: Tls) -> None:
+    """An encrypted key is a key."""
+
+    async def scenario() -> bool:
+        async with strict(server_tls).listen(target) as listener:
+            return await ENTITY.echo(replace(listener.node, tls=encrypted))
+
+    assert asyncio.run(scenario())
+
+
+def test_a_listener_needs_a_certificate(target: Path, authority: Authority) -> None:
+    """It does not begin without one."""
+
+    async def scenario() -> None:
+        async with LocalEntity(replace(US, tls=Tls(ca=authority.ca))).listen(target):
+            pass
+
+    with pytest.raises(UnusableTls, match="a listener with TLS needs a certificate"):
+        asyncio.run(scenario())

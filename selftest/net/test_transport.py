@@ -1,0 +1,158 @@
+"""`Transport`: every byte in its order, every time limit, and nothing left behind in the loop."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from dcm.net.transport import Transport, behind
+
+
+def talk(scenario: Callable[[Transport, Transport], Awaitable[None]]) -> None:
+    """Run a scenario between the two ends of a connection."""
+
+    async def run() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            connecting = socket.create_connection(server.getsockname())
+            taken, _ = server.accept()
+        one, other = Transport(connecting), Transport(taken)
+        try:
+            await scenario(one, other)
+        finally:
+            one.close()
+            other.close()
+
+    asyncio.run(run())
+
+
+def test_more_buffers_than_one_write_takes_arrive_in_order() -> None:
+    """Many buffers, empty ones among them, and more bytes than the socket holds."""
+    buffers = [bytes([number % 251]) * (number % 7 * 1000) for number in range(3000)]
+
+    async def scenario(one: Transport, other: Transport) -> None:
+        sending = asyncio.create_task(one.send(buffers, 10))
+        received = bytearray()
+        while len(received) < sum(map(len, buffers)):
+            received += await other.receive(10)
+        await sending
+        assert received == b"".join(buffers)
+
+    talk(scenario)
+
+
+def test_a_short_time_limit_after_a_long_one_is_kept() -> None:
+    """The timer of the first wait must not decide about the second."""
+
+    async def scenario(one: Transport, other: Transport) -> None:
+        for _ in range(2):
+            answer = asyncio.create_task(other.receive(60))
+            await asyncio.sleep(0)
+            await one.send([b"x"], 60)
+            assert await answer == b"x"
+        with pytest.raises(TimeoutError):
+            await other.receive(0.05)
+        with pytest.raises(TimeoutError):
+            await one.send([bytes(1 << 20)] * 100, 0.05)
+
+    talk(scenario)
+
+
+def test_a_long_time_limit_after_a_short_one_is_kept() -> None:
+    """The timer of the first wait passes within the second, and does not end it."""
+
+    async def scenario(one: Transport, other: Transport) -> None:
+        await one.send([b"x"], 1)
+        assert await other.receive(0.01) == b"x"
+        with pytest.raises(TimeoutError):
+            await other.receive(0.01)
+        answer = asyncio.create_task(other.receive(60))
+        await asyncio.sleep(0.03)
+        await one.send([b"y"], 1)
+        assert await answer == b"y"
+
+    talk(scenario)
+
+
+def test_what_came_for_somebody_who_was_cancelled_is_not_lost() -> None:
+    """The loop reads for who waits; if he is cancelled in that very moment, the next one is given it."""
+
+    async def scenario(one: Transport, other: Transport) -> None:
+        cancelled = asyncio.create_task(other.receive(60))
+        await asyncio.sleep(0)
+        await one.send([b"x"], 60)
+        while other._received is None:  # noqa: ASYNC110 - nobody tells the moment
+            await asyncio.sleep(0)
+        cancelled.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+        await one.send([b"y"], 60)
+        assert await other.receive(60) == b"x"
+        assert await other.receive(60) == b"y"
+
+    talk(scenario)
+
+
+def test_who_waits_is_not_woken_by_what_was_taken_before() -> None:
+    """What the loop saw while the last piece was not read yet says nothing about the next one."""
+
+    async def scenario(one: Transport, other: Transport) -> None:
+        for number in range(20):
+            answer = asyncio.create_task(other.receive(60))
+            await asyncio.sleep(0)
+            await one.send([bytes([number])], 60)
+            assert await answer == bytes([number])
+            with pytest.raises(TimeoutError):
+                await other.receive(0.001)
+
+    talk(scenario)
+
+
+def test_a_closed_socket_is_watched_no_longer() -> None:
+    """The next socket has the same number, and must not be taken for the closed one."""
+
+    async def scenario(one: Transport, other: Transport) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            for _ in range(3):
+                third = Transport(socket.create_connection(server.getsockname()))
+                taken, _ = server.accept()
+                answer = asyncio.create_task(third.receive(5))
+                await asyncio.sleep(0)
+                taken.sendall(b"x")
+                assert await answer == b"x"
+                third.close()
+                taken.close()
+
+    talk(scenario)
+
+
+def test_a_peer_that_never_pauses_leaves_others_their_turn() -> None:
+    """Something is always there to be read, and yet another task gets on."""
+
+    async def scenario(one: Transport, other: Transport) -> None:
+        turns = 0
+
+        async def count() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        counting = asyncio.create_task(count())
+        for _ in range(100):
+            await one.send([b"x"], 1)
+            await other.receive(1)
+        counting.cancel()
+        assert turns > 5
+
+    talk(scenario)
+
+
+def test_what_is_left_of_buffers() -> None:
+    """It begins within a buffer, at the start of one, or is nothing."""
+    buffers = [b"ab", b"", b"cde"]
+    assert b"".join(behind([*buffers], 0)) == b"abcde"
+    assert b"".join(behind([*buffers], 1)) == b"bcde"
+    assert b"".join(behind([*buffers], 2)) == b"cde"
+    assert b"".join(behind([*buffers], 4)) == b"e"
+    assert behind([*buffers], 5) == []

@@ -1,0 +1,94 @@
+"""An acceptor over a socket that blocks, for peers that say what nobody should."""
+
+import socket
+
+from dcm.net.association import OUR_INFORMATION
+from dcm.wire import (
+    NEED_DATA,
+    Abort,
+    AssociateAC,
+    AssociateRQ,
+    Command,
+    Connection,
+    DataFragment,
+    Message,
+    Received,
+    ReleaseRP,
+    ReleaseRQ,
+    RoleSelection,
+    Sent,
+    StartTimer,
+    StopTimer,
+    TransportOpened,
+    answer_contexts,
+)
+
+
+class Acceptor:
+    """One association that was accepted, all contexts and roles as proposed."""
+
+    def __init__(self, taken: socket.socket) -> None:
+        self.socket = taken
+        self._connection = Connection("acceptor")
+        self._connection.send(TransportOpened())
+        request = self.event()
+        assert isinstance(request, AssociateRQ)
+        supported: dict[str, list[str]] = {}
+        for context in request.presentation_contexts:
+            syntaxes = supported.setdefault(context.abstract_syntax, [])
+            syntaxes += context.transfer_syntaxes
+        roles = [each for each in request.user_information if isinstance(each, RoleSelection)]
+        self.say(
+            AssociateAC(
+                called_ae_title=request.called_ae_title,
+                calling_ae_title=request.calling_ae_title,
+                presentation_contexts=answer_contexts(request.presentation_contexts, supported),
+                user_information=(*OUR_INFORMATION, *roles),
+            )
+        )
+
+    def event(self) -> Received:
+        """Give the next event above the timers. Raises `OSError` at the end."""
+        while True:
+            event = self._connection.next_event()
+            if event is NEED_DATA:
+                data = self.socket.recv(1 << 16)
+                if not data:
+                    raise ConnectionResetError
+                self._connection.receive_data(data)
+            elif isinstance(event, Abort):
+                raise ConnectionAbortedError
+            elif not isinstance(event, StartTimer | StopTimer):
+                return event
+
+    def message(self) -> Message:
+        """Give the next message; its data set is read and dropped."""
+        while not isinstance(event := self.event(), Command):
+            pass
+        last = not event.message.has_data_set
+        while not last:
+            fragment = self.event()
+            assert isinstance(fragment, DataFragment)
+            last = fragment.last
+        return event.message
+
+    def say(self, *events: Sent) -> None:
+        """Say what may be said."""
+        for event in events:
+            for part in self._connection.send(event):
+                self.socket.sendall(part)
+
+    def blurt(self, data: bytes) -> None:
+        """Say whatever it is."""
+        self.socket.sendall(data)
+
+    def release(self) -> None:
+        """Wait for the release, and agree."""
+        while not isinstance(self.event(), ReleaseRQ):
+            pass
+        self.say(ReleaseRP())
+
+    def listen(self) -> None:
+        """Read until the end, whatever comes."""
+        while self.socket.recv(1 << 16):
+            pass

@@ -1,0 +1,82 @@
+"""Without an Orthanc: pynetdicom's qrscp is tested, and what that leaves out is said."""
+
+import pytest
+from support.suites import RunSuite
+
+SUITE = """
+from harness.waiting import wait_until
+
+@case("EMB-001", ref="none")
+@needs("dimse.find.study")
+def test_find(dimse, stored):
+    stored.study(PatientName="Muller^Anna")
+    assert [str(each.PatientName) for each in dimse.find_studies(PatientName="M*")] == ["Muller^Anna"]
+
+@case("EMB-002", ref="none")
+@needs("dimse.move.study")
+def test_move(dimse, stored, local, local_dimse):
+    sample = stored.instance()
+    dimse.move("STUDY", local.ae_title, StudyInstanceUID=sample.study_instance_uid)
+    wait_until(lambda: local_dimse.find_studies(StudyInstanceUID=""), what="the study at the local server")
+
+@case("EMB-003", ref="none")
+@needs("rest")
+def test_rest(rest): pass
+
+@case("EMB-004", ref="none")
+def test_emptied(dimse, local_dimse):
+    assert dimse.find_studies(StudyInstanceUID="") == local_dimse.find_studies(StudyInstanceUID="") == []
+
+@case("EMB-005", ref="none")
+def test_killed(dimse, remote):
+    os.kill(remote.server.pid, signal.SIGKILL)
+    dimse.echo()
+
+@case("EMB-006", ref="none")
+def test_after(dimse):
+    assert dimse.echo() == 0
+"""
+
+
+def test_dicom_suites_run_against_the_embedded_server(run_suite: RunSuite) -> None:
+    """DICOM cases run both ways, REST is unsupported, a death costs one case, and a note tells."""
+    done = run_suite(SUITE, "--orthanc=none")
+
+    assert done.outcomes == {
+        "EMB-001": "passed",
+        "EMB-002": "passed",
+        "EMB-003": "unsupported",
+        "EMB-004": "passed",
+        "EMB-005": "failed",
+        "EMB-006": "passed",
+    }
+    failure = done.case("EMB-005").failure
+    assert failure is not None
+    assert failure.message.startswith("the remote server died of SIGKILL")
+    assert done.run.server.name == "qrscp"
+    (note,) = done.run.notes
+    assert "the REST, DICOMweb and worklist suites are left out" in note
+
+
+def test_known_issues_are_reported_and_outdated_ones_fail(run_suite: RunSuite) -> None:
+    """A listed failure is known; a case that passes though it is listed fails the run."""
+    suite = """
+@case("CFIND-002", ref="none")
+def test_listed_and_failing(dimse):
+    assert dimse.echo() == 1
+
+@case("CFIND-020", ref="none")
+def test_listed_and_passing(dimse):
+    assert dimse.echo() == 0
+"""
+    done = run_suite(suite, "--orthanc=none")
+
+    assert done.outcomes == {"CFIND-002": "known", "CFIND-020": "failed"}
+    assert (
+        done.case("CFIND-002").reason
+        == "answers once for each instance instead of once for each study"
+    )
+    failure = done.case("CFIND-020").failure
+    assert failure is not None
+    assert "delete the entry at known/qrscp.toml:" in failure.message
+    assert done.result.ret == pytest.ExitCode.TESTS_FAILED

@@ -1,0 +1,85 @@
+"""Nothing is left running, however the harness ends; the fixture of this folder looks for leftovers."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from support.suites import HEAD, INI
+
+from harness.report.load import load
+from harness.waiting import wait_until
+
+pytestmark = pytest.mark.usefixtures("orthanc")
+
+SUITE = """
+@case("END-001", ref="none")
+def test_passes(rest):
+    rest.get("/system")
+
+@case("END-002", ref="none")
+def test_waits(rest):
+    open("waiting", "w").close()
+    signal.pause()
+"""
+
+
+@pytest.fixture(params=[0, 2], ids=["alone", "two workers"])
+def running(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[bytes]]:
+    """A run in the middle of a case that never ends."""
+    (tmp_path / "pytest.ini").write_text(INI)
+    (tmp_path / "test_small.py").write_text(HEAD + SUITE)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest", f"-n{request.param}"],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        runs = tmp_path / "runs"
+        wait_until(lambda: _holds(runs, "END-001"), what="the first case to end", within=90)
+        wait_until((tmp_path / "waiting").exists, what="the second case to begin", within=90)
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _holds(runs: Path, case: str) -> bool:
+    return any(case in path.read_text() for path in runs.glob("latest/cases-*.jsonl"))
+
+
+def _family(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """All that descends from the run: workers, servers, guards."""
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def test_ctrl_c_ends_everything_and_still_reports(
+    running: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    """Ctrl-C: the servers are gone, the run folder says what had run, the exit code is pytest's 2."""
+    family = _family(running)
+    os.killpg(running.pid, signal.SIGINT)  # a terminal sends it to the whole group
+
+    assert running.wait(timeout=60) == pytest.ExitCode.INTERRUPTED
+    _, alive = psutil.wait_procs(family, timeout=30)
+    assert alive == []
+    outcomes = {each.id: each.outcome for each in load(tmp_path / "runs" / "latest").cases}
+    assert outcomes["END-001"] == "passed"
+    assert outcomes["END-002"] == "error"
+
+
+def test_sigkill_leaves_nothing(running: subprocess.Popen[bytes]) -> None:
+    """SIGKILL of the process that the user started: workers, servers and folders go as well."""
+    family = _family(running)
+    assert len(family) >= 3  # two servers and a guard
+    running.kill()
+
+    _, alive = psutil.wait_procs(family, timeout=30)
+    assert alive == []

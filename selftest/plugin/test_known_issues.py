@@ -1,0 +1,101 @@
+"""The list of known issues excuses what it names, and fails a run where it names what is not so."""
+
+import pytest
+from support.suites import Finished, RunSuite
+
+SUITE = """
+@case("KNOW-001", ref="none")
+def test_fails(dimse):
+    assert dimse.echo() == 0x0110
+
+@pytest.mark.parametrize("syntax", ["jpeg", "rle"])
+@case("KNOW-002", ref="none")
+def test_syntaxes(syntax): pass
+
+@case("KNOW-003", ref="none")
+@needs("teleport")
+def test_never_runs(): pass
+"""
+
+
+def _known(run_suite: RunSuite, *entries: str) -> str:
+    """Write a list for qrscp, and give the option that names it."""
+    folder = run_suite.pytester.path / "known"
+    folder.mkdir(exist_ok=True)
+    lines = ["# What qrscp does wrong."]
+    for entry in entries:
+        lines += ["", "[[issue]]", f'reason = "it is so"\n{entry}']
+    (folder / "qrscp.toml").write_text("\n".join(lines))
+    return f"--known={folder}"
+
+
+def _run(run_suite: RunSuite, *arguments: str) -> Finished:
+    return run_suite(SUITE, "--orthanc=none", *arguments)
+
+
+def test_a_list_without_fault(run_suite: RunSuite) -> None:
+    """What it names fails, or is part of an axis, or cannot run: the run is good."""
+    known = _known(run_suite, 'case = "KNOW-001"\nexpires = 2999-12-31', 'case = "KNOW-003"')
+
+    done = _run(run_suite, known, "-n2")
+
+    assert done.result.ret == pytest.ExitCode.OK
+    assert done.outcomes["KNOW-001"] == "known"
+    assert not [note for note in done.run.notes if "entry" in note]
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+def test_an_entry_that_names_no_case_fails_the_run(run_suite: RunSuite, workers: str) -> None:
+    """It says which one is to be deleted, with file and line; the report says it too."""
+    known = _known(run_suite, 'case = "KNOW-001"', 'case = "KNOW-002-gif"')
+
+    done = _run(run_suite, known, workers)
+
+    assert done.result.ret == pytest.ExitCode.TESTS_FAILED
+    said = "known/qrscp.toml:7: no case is called KNOW-002-gif: delete the entry (it is so)"
+    done.result.stdout.fnmatch_lines([f"*{said}"])
+    assert said in done.run.notes
+    assert done.run.exit_status == 1
+    assert done.run.judgement == "bad"
+
+
+@pytest.mark.parametrize("selection", [("-k", "fails"), ("test_small.py::test_fails",)])
+def test_a_selection_does_not_know_all_names(
+    run_suite: RunSuite, selection: tuple[str, ...]
+) -> None:
+    """What an entry names may be among the cases that were not asked for; nor does an expired one matter."""
+    expired = 'case = "KNOW-002-*"\nexpires = 2026-01-31'
+    known = _known(run_suite, 'case = "KNOW-001"', 'case = "KNOW-002-gif"', expired)
+
+    done = _run(run_suite, known, *selection)
+
+    assert done.result.ret == pytest.ExitCode.OK
+    assert done.run.selected
+
+
+def test_an_entry_that_has_expired_fails_the_run(run_suite: RunSuite) -> None:
+    """Its case is a failure again, and the entry is to be deleted or looked at."""
+    known = _known(run_suite, 'case = "KNOW-001"\nexpires = 2026-01-31')
+
+    done = _run(run_suite, known)
+
+    assert done.outcomes["KNOW-001"] == "failed"
+    said = "known/qrscp.toml:3: the entry for KNOW-001 has expired on 2026-01-31: delete it, *"
+    done.result.stdout.fnmatch_lines([f"*{said}"])
+
+
+def test_an_entry_for_what_passes_says_where_it_stands(run_suite: RunSuite) -> None:
+    """The one run of the axis that passes is told, with file and line of the entry."""
+    done = _run(run_suite, _known(run_suite, 'case = "KNOW-002-j*"'), "-k", "syntaxes")
+
+    assert done.outcomes == {"KNOW-002-jpeg": "failed", "KNOW-002-rle": "passed"}
+    failure = done.case("KNOW-002-jpeg").failure
+    assert failure is not None
+    assert failure.message.endswith("delete the entry at known/qrscp.toml:3")
+
+
+def test_our_lists_are_about_our_suites(run_suite: RunSuite) -> None:
+    """Other suites are not held to them: none of their cases is named there."""
+    done = run_suite("@case('KNOW-001', ref='none')\ndef test_it(): pass\n", "--orthanc=none")
+
+    assert done.result.ret == pytest.ExitCode.OK

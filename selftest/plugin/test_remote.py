@@ -1,0 +1,190 @@
+"""--remote: each server is started as it is named, and what cannot be is told in a sentence."""
+
+import re
+from pathlib import Path
+
+import pytest
+from support.suites import RunSuite
+
+from harness.config.overrides import Override
+from harness.errors import HarnessError, ServerNotFound
+from harness.servers.container import Limits
+from harness.servers.product import Asked
+from harness.servers.registry import find, listing
+
+PAGE = Path(__file__).resolve().parents[2] / "docs/adding-a-server.md"
+
+SUITE = """
+from harness.waiting import wait_until
+
+@case("REM-001", ref="none")
+@needs("dimse.find.study")
+def test_find(dimse, stored):
+    stored.study(PatientName="Muller^Anna")
+    assert [str(each.PatientName) for each in dimse.find_studies(PatientName="M*")] == ["Muller^Anna"]
+
+@case("REM-002", ref="none")
+@needs("dimse.move.study", "local.rest")
+def test_move(dimse, stored, local, local_rest):
+    sample = stored.instance()
+    dimse.move("STUDY", local.ae_title, StudyInstanceUID=sample.study_instance_uid)
+    wait_until(lambda: local_rest.json("/studies"), what="the study at the local server")
+
+@case("REM-003", ref="none")
+@needs("dicomweb.stow", "dicomweb.qido")
+def test_web(web, make):
+    web.stow([make.instance().data])
+    assert len(web.qido("/studies")) == 1
+
+@case("REM-004", ref="none")
+@needs("rest")
+def test_rest(rest):
+    assert rest.json("/studies") == []
+
+@case("REM-005", ref="none")
+@needs("dimse.find.study")
+def test_emptied(dimse):
+    assert dimse.find_studies(StudyInstanceUID="") == []
+
+@case("REM-006", ref="none")
+def test_killed(dimse, remote):
+    os.kill(remote.server.pid, signal.SIGKILL)
+    dimse.echo()
+
+@case("REM-007", ref="none")
+def test_after(dimse):
+    assert dimse.echo() == 0
+
+@case("REM-008", ref="none")
+@needs("dimse.store")
+def test_store(dimse, make):
+    assert dimse.store(make.instance()) == [0]
+"""
+
+
+def test_a_suite_runs_on_a_server_as_it_is_named(run_suite: RunSuite) -> None:
+    """What it cannot do is unsupported, all else passes; a death costs one case."""
+    done = run_suite(SUITE, "--remote=dcmqrscp", "--orthanc=none")
+
+    outcomes = done.outcomes
+    assert {each for each, outcome in outcomes.items() if outcome == "unsupported"} == {
+        "REM-002",
+        "REM-003",
+        "REM-004",
+    }
+    assert {each for each, outcome in outcomes.items() if outcome == "failed"} == {"REM-006"}
+    assert outcomes["REM-007"] == "passed"
+    assert done.run.server.name == "dcmqrscp"
+    failure = done.case("REM-006").failure
+    assert failure is not None
+    assert failure.message.startswith("the remote server died of SIGKILL")
+
+
+def test_the_adapter_of_the_page_is_all_that_a_server_needs(run_suite: RunSuite) -> None:
+    """The file in docs/adding-a-server.md runs a suite as it stands there."""
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    run_suite.pytester.makepyfile(receiver=code)
+    done = run_suite(SUITE, "--remote=./receiver.py", "--orthanc=none")
+
+    passed = {each for each, outcome in done.outcomes.items() if outcome == "passed"}
+    assert passed == {"REM-007", "REM-008"}
+    assert done.outcomes["REM-006"] == "failed"
+    assert done.run.server.name == "receiver"
+
+
+BROKEN = {
+    "no_product.py": "ANSWER = 42",
+    "no_python.py": "class",
+    "no_end.py": """
+from harness.model import Version
+from harness.servers.dicom_process import DicomProcess
+from harness.servers.product import Found, Product
+
+class Quits(DicomProcess):
+    def command(self):
+        return "sh", "-c", "echo no licence found; exit 3"
+
+PRODUCT = Product("ends at once", lambda asked: Found("quits", Version("1"), Quits))
+""",
+}
+
+
+@pytest.mark.parametrize(
+    ("spec", "asked", "said"),
+    [
+        ("dcmqrspc", Asked(), "there is no such server; is it dcmqrscp that you mean?"),
+        ("pacs", Asked(), "--remote takes"),
+        ("dcmqrscp:3", Asked(), "it is named as dcmqrscp"),
+        ("image", Asked(), "it is named as image:NAME"),
+        ("./nowhere.py", Asked(), "--remote nowhere.py: there is no such file"),
+        ("./no_product.py", Asked(), "an adapter says PRODUCT = Product"),
+        ("./no_python.py", Asked(), "it could not be loaded: SyntaxError"),
+        ("orthanc:/bin/true", Asked(), "/bin/true is no Orthanc"),
+        ("orthanc:potato", Asked(), "./run-docker.sh --release potato --setup-only"),
+        (
+            "qrscp",
+            Asked(overrides=(Override.parse("A=1"),)),
+            "--with is for image, orthanc, and not",
+        ),
+        ("qrscp", Asked(plugins=(Path("/x.so"),)), "--plugins is for image, orthanc"),
+        ("orthanc", Asked(limits=Limits(memory="1g")), "name its --image"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_remote_that_cannot_be_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: str, asked: Asked, said: str
+) -> None:
+    """A sentence that says what is wrong and what is possible."""
+    for name, text in BROKEN.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(HarnessError) as raised:
+        find(spec, asked)
+    assert said in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--orthanc-root=/nowhere"], "--orthanc-root /nowhere: this is not the root"),
+        (["--remote=qrscp", "--server=127.0.0.1"], "--remote starts the remote"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_options_that_contradict_each_other_are_told(
+    run_suite: RunSuite, arguments: list[str], said: str
+) -> None:
+    """The run ends with the sentence, and no traceback."""
+    done = run_suite(SUITE, *arguments)
+
+    assert done.result.ret == pytest.ExitCode.USAGE_ERROR
+    errors = done.result.stderr.str()
+    assert said in errors
+    assert "Traceback" not in errors
+
+
+def test_a_server_that_does_not_start_shows_its_last_words(run_suite: RunSuite) -> None:
+    """Every case is an error, with what the server said."""
+    (run_suite.pytester.path / "no_end.py").write_text(BROKEN["no_end.py"])
+    done = run_suite(SUITE, "--remote=./no_end.py", "--orthanc=none")
+
+    assert set(done.outcomes.values()) == {"error"}
+    failure = done.case("REM-001").failure
+    assert failure is not None
+    assert "ended with exit code 3 while it started" in failure.text
+    assert "no licence found" in failure.text
+
+
+def test_a_missing_program_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence says what to install."""
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    with pytest.raises(ServerNotFound, match="apt-get install dcmtk"):
+        find("wlmscpfs")
+
+
+def test_every_server_is_listed() -> None:
+    """Who names none that there is sees all that --remote takes."""
+    for name in ("dcmqrscp", "wlmscpfs", "storescp", "qrscp", "tiny-pacs", "image:NAME", "FILE.py"):
+        assert name in listing()

@@ -1,0 +1,122 @@
+"""Which cases run, and what is said to bad input."""
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+from support.suites import RunSuite
+
+from harness.cli import main
+
+SUITE = """
+@case("SEL-001", ref="none", covers="Orthanc.test_findscu_counters")
+def test_counters(rest): pass
+
+@pytest.mark.parametrize("syntax", ["jpeg", "rle"])
+@case("SEL-002", ref="none")
+def test_syntaxes(rest, syntax): pass
+"""
+
+
+@pytest.mark.usefixtures("orthanc")
+@pytest.mark.parametrize(
+    ("arguments", "ran"),
+    [
+        (["--case=SEL-001"], {"SEL-001"}),
+        (["--case=SEL-002"], {"SEL-002-jpeg", "SEL-002-rle"}),
+        (["--case=SEL-002-rle"], {"SEL-002-rle"}),
+        (["--case=SEL-*"], {"SEL-001", "SEL-002-jpeg", "SEL-002-rle"}),
+        (["--case=test_findscu_counters"], {"SEL-001"}),
+        (["--case=Orthanc.test_findscu_counters"], {"SEL-001"}),
+        (["-k", "findscu_counters"], {"SEL-001"}),
+        (["-k", "SEL-002"], {"SEL-002-jpeg", "SEL-002-rle"}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_cases_are_found_by_every_name(
+    run_suite: RunSuite, arguments: list[str], ran: set[str]
+) -> None:
+    """By id, with parameters, by pattern, by what a case covers, by pytest's -k."""
+    assert set(run_suite(SUITE, *arguments).outcomes) == ran
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+def test_unknown_case_is_told_with_the_nearest(run_suite: RunSuite, workers: str) -> None:
+    """A slip of the pen is met with a sentence and exit code 4, whichever process finds it."""
+    done = run_suite(SUITE, "--case=SEL-01", workers)
+
+    said = done.result.stdout.str() + done.result.stderr.str()
+    assert done.result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "ERROR: no case is called 'SEL-01'; nearest: SEL-001" in said
+    assert "INTERNALERROR" not in said
+    assert not done.folder.exists()
+
+
+def test_a_folder_that_is_not_there_is_told(run_suite: RunSuite) -> None:
+    """Pytest says so: nothing of ours breaks before it does."""
+    done = run_suite(SUITE, "no-such-folder")
+
+    assert done.result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "file or directory not found: no-such-folder" in done.result.stderr.str()
+
+
+def test_an_id_used_twice_is_refused(run_suite: RunSuite) -> None:
+    """Ids are permanent and unique: two functions cannot share one."""
+    done = run_suite(
+        '@case("A-001", ref="x")\ndef test_a(): pass\n@case("A-001", ref="x")\ndef test_b(): pass\n'
+    )
+
+    assert done.result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "case id A-001 is used twice" in done.result.stderr.str()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--orthanc=/nowhere"], "--orthanc /nowhere: no executable file"),
+        (["--orthanc=/bin/true"], "/bin/true is no Orthanc"),
+        (["--plugins=/nowhere.so"], "--plugins /nowhere.so: there is no such file"),
+        (["--aet=MUCH_TOO_LONG_A_TITLE"], "'MUCH_TOO_LONG_A_TITLE' is no AE title"),
+        (["--server=127.0.0.1", "--rest=0"], "'0' is no TCP port"),
+        (["--server=127.0.0.1", "--rest={free}"], "nobody answers at http://127.0.0.1:{free}"),
+        (["--config=/nowhere.json"], "/nowhere.json"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_is_met_with_a_sentence(
+    run_suite: RunSuite, arguments: list[str], said: str
+) -> None:
+    """No traceback, one sentence that names what is wrong, exit code 4."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        free = str(probe.getsockname()[1])
+    done = run_suite(SUITE, *(each.format(free=free) for each in arguments))
+
+    assert done.result.ret == pytest.ExitCode.USAGE_ERROR
+    errors = done.result.stderr.str()
+    assert said.format(free=free) in errors
+    assert "Traceback" not in errors
+
+
+def test_harness_cases_lists_without_running(
+    run_suite: RunSuite, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`harness cases --json` gives id, name, suite, ref, level, needs and covers of each case."""
+    file = run_suite.pytester.makepyfile(
+        test_small="from harness.case import case, needs\nimport pytest\n" + SUITE
+    )
+    assert main(["cases", "--json", "--folder", str(Path(file).parent)]) == 0
+
+    listed = json.loads(capsys.readouterr().out)
+    assert [each["id"] for each in listed] == ["SEL-001", "SEL-002"]
+    assert listed[0] == {
+        "id": "SEL-001",
+        "name": "test_counters",
+        "suite": "small",
+        "ref": "none",
+        "level": "must",
+        "needs": [],
+        "covers": ["Orthanc.test_findscu_counters"],
+        "runs": 1,
+    }

@@ -1,0 +1,157 @@
+"""A checkout with the real scripts, where commands that would change the computer are stand-ins."""
+
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = ("run-local.sh", "run-tests.sh", "pyproject.toml", "setup", ".ci")
+
+# What the scripts use that changes nothing outside the folders they are told of.
+HARMLESS = (
+    "awk",
+    "bash",
+    "cat",
+    "cp",
+    "dirname",
+    "dpkg-deb",
+    "env",
+    "flock",
+    "grep",
+    "ln",
+    "mkdir",
+    "mv",
+    "printf",
+    "pwd",
+    "readlink",
+    "rm",
+    "sed",
+    "sha256sum",
+    "tail",
+    "tar",
+)
+
+PYTHON = """\
+case $1 in
+-c) exec "{real}" "$@" ;;
+--version) echo Python 3.9.2 ;;
+-m)
+    mkdir -p .venv/bin
+    echo "command = /usr/bin/python3 -m venv $PWD/.venv" >.venv/pyvenv.cfg
+    ln -sf "{bin}/environment-python" .venv/bin/python
+    cp "{bin}/harness" .venv/bin/harness ;;
+esac
+"""
+APT = """\
+case "$*" in
+*--simulate*) printf 'Inst %s (1.0)\\n' orthanc libdcmtk17 orthanc-gdcm ;;
+download*) cp "{packages}"/*.deb . ;;
+esac
+"""
+ORTHANC = "#!/bin/sh\necho Orthanc 1.10.1\n"
+
+
+class Checkout:
+    """The scripts in a folder of their own, and a record of what they called."""
+
+    def __init__(self, folder: Path) -> None:
+        """Copy the scripts, and make stand-ins for a computer that has everything but Orthanc."""
+        self.root = folder / "check out"
+        self.bin = folder / "bin"
+        self.calls_file = folder / "calls"
+        self.root.mkdir()
+        self.bin.mkdir()
+        for name in SCRIPTS:
+            source = ROOT / name
+            copy = shutil.copytree if source.is_dir() else shutil.copy
+            copy(source, self.root / name)
+        for name in HARMLESS:
+            (self.bin / name).symlink_to(shutil.which(name) or f"/usr/bin/{name}")
+        packages = folder / "packages"
+        (packages / "tree/usr/sbin").mkdir(parents=True)
+        self.stand_in("id", "echo 1000")
+        self.stand_in("sudo", "exit 1")
+        self.stand_in("apt-get", APT.format(packages=packages))
+        self.stand_in("python3", PYTHON.format(real=sys.executable, bin=self.bin))
+        self.stand_in("environment-python", "exit 0")
+        self.stand_in("harness", 'printf "%s\\0" "$@" >harness-arguments; exit "${VERDICT-0}"')
+        for name in ("dcmdump", "curl", "chromium", "shellcheck"):
+            self.stand_in(name, "exit 0")
+        self.packages = packages
+
+    def stand_in(self, name: str, body: str) -> None:
+        """Put a command on the PATH that writes its call down, then does `body`."""
+        self._executable(
+            self.bin / name, f'#!/bin/bash\necho "{name} $*" >>"{self.calls_file}"\n{body}\n'
+        )
+
+    def lacks(self, *names: str) -> None:
+        """Take commands from the PATH."""
+        for name in names:
+            (self.bin / name).unlink()
+
+    def has_orthanc(self) -> None:
+        """Put an Orthanc where an earlier set-up unpacks it."""
+        sbin = self.root / ".orthanc/usr/sbin"
+        sbin.mkdir(parents=True)
+        self._executable(sbin / "Orthanc", ORTHANC)
+
+    def has_package(self) -> None:
+        """Let the stand-in of apt-get download a real package that holds an executable Orthanc."""
+        tree = self.packages / "tree"
+        self._executable(tree / "usr/sbin/Orthanc", ORTHANC)
+        (tree / "DEBIAN").mkdir()
+        (tree / "DEBIAN/control").write_text(
+            "Package: orthanc\nVersion: 1.10.1\nArchitecture: all\n"
+            "Maintainer: Nobody <nobody@example.org>\nDescription: for a selftest\n"
+        )
+        subprocess.run(
+            ["dpkg-deb", "--build", str(tree), str(self.packages / "orthanc.deb")],
+            check=True,
+            capture_output=True,
+            timeout=30,
+        )
+
+    def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a script from another folder, as people do."""
+        self.calls_file.write_text("")
+        return subprocess.run(
+            [str(self.root / command[0]), *command[1:]],
+            cwd="/",
+            env={"PATH": str(self.bin), "HOME": str(self.root), **variables},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def calls(self, *names: str) -> list[str]:
+        """Give the calls of the commands `names`, in order."""
+        return [
+            line for line in self.calls_file.read_text().splitlines() if line.split()[0] in names
+        ]
+
+    @staticmethod
+    def _executable(path: Path, text: str) -> None:
+        path.write_text(text)
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Checkout:
+    """Give a checkout on a computer that has all but Orthanc, before its first start."""
+    return Checkout(tmp_path)
+
+
+@pytest.fixture
+def ready(bare: Checkout) -> Checkout:
+    """Give a checkout that is set up for users and developers."""
+    bare.has_orthanc()
+    for script in ("run-local.sh", "run-tests.sh"):
+        done = bare.run(script, "--setup-only")
+        assert done.returncode == 0, done.stderr
+    return bare

@@ -1,0 +1,265 @@
+"""`run-local.sh`: what it hands on, what it installs, and what it says when it cannot."""
+
+import fcntl
+import os
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Checkout
+
+INSTALLERS = ("apt-get", "python3", "environment-python", "sudo")
+
+needs_no_system_orthanc = pytest.mark.skipif(
+    Path("/usr/sbin/Orthanc").exists(), reason="this computer has the Orthanc that is to be missing"
+)
+
+
+def test_arguments_reach_the_harness_unchanged(ready: "Checkout") -> None:
+    """Spaces, stars, quotes and empty arguments are nobody's business on the way."""
+    arguments = ["-k", "find and not move", "", "*.py", 'a"b', "$HOME"]
+
+    ready.run("run-local.sh", *arguments)
+
+    received = (ready.root / "harness-arguments").read_text().split("\0")
+    assert received == ["run", *arguments, ""]
+
+
+def test_verdict_is_that_of_the_harness(ready: "Checkout") -> None:
+    """The exit code of the run is handed on."""
+    assert ready.run("run-local.sh").returncode == 0
+    assert ready.run("run-local.sh", VERDICT="1").returncode == 1
+
+
+def test_second_start_installs_nothing(ready: "Checkout") -> None:
+    """Where everything is there, neither apt nor pip is called, and nothing is said."""
+    again = ready.run("run-local.sh")
+
+    assert ready.calls(*INSTALLERS) == []
+    assert ready.calls("harness") == ["harness run"]
+    assert again.stderr == ""
+
+
+def test_setup_only_runs_nothing(ready: "Checkout") -> None:
+    """`--setup-only` ends before the harness."""
+    assert ready.run("run-local.sh", "--setup-only").returncode == 0
+    assert ready.calls("harness") == []
+
+
+@pytest.mark.parametrize("script", ["run-local.sh", "run-tests.sh"])
+def test_help_installs_nothing(bare: "Checkout", script: str) -> None:
+    """`--help` tells the usage and touches nothing."""
+    told = bare.run(script, "--help")
+
+    assert told.returncode == 0
+    assert f"./{script} --setup-only" in told.stdout
+    assert "#" not in told.stdout
+    assert not (bare.root / ".venv").exists()
+
+
+def test_new_dependency_is_installed(ready: "Checkout") -> None:
+    """What pip reads of pyproject.toml is part of the stamp; other tools' settings are not."""
+    project = ready.root / "pyproject.toml"
+    project.write_text(project.read_text() + "# a setting of ruff, say\n")
+    ready.run("run-local.sh")
+    assert ready.calls("environment-python") == []
+
+    project.write_text(project.read_text().replace("dependencies = [", "dependencies = [ 'x',", 1))
+    ready.run("run-local.sh")
+    assert ready.calls("environment-python") == ["environment-python -m pip install --editable ."]
+
+
+def test_moved_checkout_gets_a_new_environment(ready: "Checkout") -> None:
+    """An environment names its folder in its scripts, so a moved one is made anew."""
+    (ready.root / ".venv/left-over").touch()
+    ready.root = ready.root.rename(ready.root.with_name("elsewhere"))
+
+    assert ready.run("run-local.sh").returncode == 0
+    assert not (ready.root / ".venv/left-over").exists()
+    assert str(ready.root) in (ready.root / ".venv/pyvenv.cfg").read_text()
+
+
+def test_failing_pip_is_shown_and_ends_the_run(bare: "Checkout") -> None:
+    """Without an environment nothing can run: the end of the log, a sentence, exit code 2."""
+    bare.has_orthanc()
+    bare.stand_in("environment-python", "echo no route to the index; exit 1")
+
+    done = bare.run("run-local.sh")
+
+    assert done.returncode == 2
+    assert "    no route to the index" in done.stderr
+    assert "could not be installed" in done.stderr
+    assert bare.calls("harness") == []
+
+
+def test_failing_pip_leaves_an_earlier_environment_in_use(ready: "Checkout") -> None:
+    """Offline, yesterday's packages go on, and the next start tries again."""
+    with (ready.root / "setup/python.sh").open("a") as script:
+        script.write("# changed\n")
+    ready.stand_in("environment-python", "exit 1")
+
+    for _ in range(2):
+        done = ready.run("run-local.sh")
+        assert done.returncode == 0
+        assert "going on with those installed earlier" in done.stderr
+        assert ready.calls("harness") == ["harness run"]
+
+
+def test_no_python_is_a_sentence(bare: "Checkout") -> None:
+    """Without Python and without root: the line that helps, and exit code 2."""
+    bare.lacks("python3")
+
+    done = bare.run("run-local.sh")
+
+    assert done.returncode == 2
+    assert "nothing can run without python3" in done.stderr
+    assert "apt-get install --yes --no-install-recommends python3-venv" in done.stderr
+
+
+def test_old_python_is_a_sentence(bare: "Checkout") -> None:
+    """A Python before 3.11 is named with its version; no package would help."""
+    bare.stand_in(
+        "python3",
+        """case $* in
+        --version) echo Python 3.9.2 ;;
+        *ensurepip*) exit 1 ;;
+        *'sys.exit(sys.version_info >= (3, 11))') exit 0 ;;
+        esac""",
+    )
+
+    done = bare.run("run-local.sh")
+
+    assert done.returncode == 2
+    assert "this is Python 3.9.2, the harness needs 3.11" in done.stderr
+    assert "python3-venv" not in done.stderr
+
+
+@needs_no_system_orthanc
+def test_without_root_the_line_is_shown_and_the_run_goes_on(bare: "Checkout") -> None:
+    """One complete line for an administrator, with Orthanc's libraries and without Orthanc."""
+    bare.lacks("dcmdump")
+
+    for calls_of_apt in (1, 0):  # the second start repeats it from its notes
+        done = bare.run("run-local.sh")
+        assert done.returncode == 0
+        lines = [line.strip() for line in done.stderr.splitlines() if "apt-get" in line]
+        assert lines == ["sudo apt-get install --yes --no-install-recommends dcmtk libdcmtk17"]
+        assert len(bare.calls("apt-get")) == calls_of_apt
+        assert bare.calls("harness") == ["harness run"]
+
+
+@needs_no_system_orthanc
+def test_without_package_lists_the_line_fetches_them(bare: "Checkout") -> None:
+    """Where apt knows no package yet, the line itself finds out the libraries."""
+    bare.stand_in("apt-get", "exit 100")
+
+    line = next(
+        line for line in bare.run("run-local.sh").stderr.splitlines() if "apt-get" in line
+    ).strip()
+
+    assert line.startswith("sudo apt-get update && sudo apt-get install --yes")
+    bare.stand_in(
+        "apt-get", 'case "$*" in *--simulate*) printf "Inst liba\\nInst orthanc\\n";; esac'
+    )
+    bare.stand_in("sudo", '"$@"')
+    subprocess.run(["bash", "-c", line], env={"PATH": str(bare.bin)}, check=True, timeout=30)
+    assert bare.calls("apt-get")[-1] == "apt-get install --yes --no-install-recommends liba"
+
+
+@needs_no_system_orthanc
+def test_what_somebody_installed_since_is_noticed(bare: "Checkout") -> None:
+    """After an administrator ran the line, the next start unpacks Orthanc without being told."""
+    assert bare.run("run-local.sh").returncode == 0
+    bare.stand_in("apt-get", f'case $1 in download) cp "{bare.packages}"/*.deb . ;; esac')
+    bare.has_package()
+    os.utime(bare.root / ".venv/setup.run", (0, 0))  # the package database has changed since
+
+    done = bare.run("run-local.sh")
+
+    assert (bare.root / ".orthanc/usr/sbin/Orthanc").exists()
+    assert "Debian packages are missing" not in done.stderr
+    bare.run("run-local.sh")
+    assert bare.calls(*INSTALLERS) == []
+
+
+@needs_no_system_orthanc
+@pytest.mark.parametrize("by", ["root", "sudo"])
+def test_orthanc_is_unpacked_and_never_installed(bare: "Checkout", by: str) -> None:
+    """Libraries are installed; Orthanc's package, which starts a service, is not among them."""
+    bare.has_package()
+    if by == "root":
+        bare.stand_in("id", "echo 0")
+    else:
+        bare.stand_in("sudo", 'shift; "$@"')
+
+    done = bare.run("run-local.sh")
+
+    assert done.returncode == 0, done.stderr
+    installs = [
+        call for call in bare.calls("apt-get") if " install " in call and "--simulate" not in call
+    ]
+    assert installs == [
+        "apt-get -o DPkg::Lock::Timeout=120 install --yes --no-install-recommends libdcmtk17"
+    ]
+    assert (bare.root / ".orthanc/usr/sbin/Orthanc").exists()
+
+
+@pytest.mark.parametrize("where", ["path", "variable"])
+def test_orthanc_that_is_there_is_used(bare: "Checkout", where: str) -> None:
+    """An Orthanc on the PATH or named by HARNESS_ORTHANC is neither replaced nor unpacked."""
+    bare.stand_in("id", "echo 0")
+    if where == "path":
+        bare.stand_in("Orthanc", "exit 0")
+        done = bare.run("run-local.sh")
+    else:
+        done = bare.run("run-local.sh", HARNESS_ORTHANC="/opt/Orthanc")
+
+    assert done.returncode == 0
+    assert bare.calls("apt-get") == []
+    assert not (bare.root / ".orthanc").exists()
+
+
+def test_failing_apt_is_shown_and_tried_again(bare: "Checkout") -> None:
+    """A package that cannot be had costs what needs it, not the run."""
+    bare.has_orthanc()
+    bare.lacks("dcmdump")
+    bare.stand_in("id", "echo 0")
+    bare.stand_in("apt-get", "echo the mirror is away; exit 100")
+
+    for _ in range(2):
+        done = bare.run("run-local.sh")
+        assert done.returncode == 0
+        assert "    the mirror is away" in done.stderr
+        assert bare.calls("apt-get")[-1].endswith(" dcmtk") or bare.calls("apt-get")[-1].endswith(
+            " update"
+        )
+        assert bare.calls("harness") == ["harness run"]
+
+
+def test_two_first_starts_do_not_meet(ready: "Checkout") -> None:
+    """A set-up waits, and says so, while another one of the same checkout is under way."""
+    (ready.root / ".venv/setup.run").unlink()
+    (ready.root / ".venv/setup.dev").unlink()
+    ready.calls_file.write_text("")
+    folder = os.open(ready.root, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+
+    with subprocess.Popen(
+        [str(ready.root / "run-local.sh")],
+        env={"PATH": str(ready.bin)},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as second:
+        try:
+            assert second.stderr is not None
+            assert "another set-up" in second.stderr.readline()
+            assert ready.calls("environment-python") == []
+        finally:
+            os.close(folder)
+        _, said = second.communicate(timeout=30)
+
+    assert second.returncode == 0, said
+    assert ready.calls("harness") == ["harness run"]

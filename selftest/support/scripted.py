@@ -1,0 +1,252 @@
+"""A scripted DICOM server on `dcm.wire`: honest, but for the one thing that a test changes.
+
+    class Mute(Archive):
+        def echo(self, talk, heard): ...          no answer
+
+    with ScriptedServer() as server:
+        server.behaviour = Mute()
+
+What it does is a `Behaviour`: all that a fault may change is a method of it, or of `support.archive.Archive`,
+which has the services. The server itself, one thread for each association, is in this module.
+"""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Final, Self
+
+from dcm.errors import LocalProtocolError, RemoteProtocolError
+from dcm.wire import (
+    NEED_DATA,
+    Abort,
+    AssociateAC,
+    AssociateRJ,
+    AssociateRQ,
+    Buffer,
+    CloseTransport,
+    Command,
+    Connection,
+    ConnectionLost,
+    DataFragment,
+    Message,
+    Received,
+    ReleaseRP,
+    ReleaseRQ,
+    Sent,
+    StartTimer,
+    StopTimer,
+    TimerExpired,
+    TransportOpened,
+)
+from harness.clients.wire import HEADER, Closed, Incoming, Line, ProtocolBroken, Silence, Unreadable
+from harness.model import Endpoint
+
+PATIENCE: Final = 30.0
+"""Seconds after which a thread gives up a peer who says nothing."""
+
+
+class Behaviour:
+    """How the server speaks: each method may be overridden by a fault. One is made for each case."""
+
+    artim = 1.0
+    """Seconds of the ARTIM timer."""
+
+    def line(self, taken: socket.socket) -> Line:
+        """Make the line of a connection that was taken."""
+        return Line(taken, PATIENCE)
+
+    def opened(self, talk: "Talk") -> None:
+        """A connection was opened."""
+
+    def hears(self, pdu: bytes) -> bytes:
+        """Change what is heard: one PDU; nothing: it is not heard."""
+        return pdu
+
+    def says(self, pdu: bytes) -> bytes:
+        """Change what is said: one PDU."""
+        return pdu
+
+    def write(self, line: Line, data: bytes) -> None:
+        """Write what is said."""
+        line.say(data)
+
+    def answer(self, request: AssociateRQ) -> AssociateAC | AssociateRJ:
+        """Say whether and how an association is accepted."""
+        raise NotImplementedError
+
+    def serve(self, talk: "Talk", heard: Incoming) -> None:
+        """Answer a message."""
+        raise NotImplementedError
+
+    def offended(self, talk: "Talk", error: RemoteProtocolError) -> None:  # noqa: ARG002
+        """The peer broke the protocol: the A-ABORT that the protocol has for it waits to be sent."""
+        talk.flush()
+
+    def release(self, talk: "Talk") -> None:
+        """The peer asks for the release of the association."""
+        talk.send(ReleaseRP())
+
+    def aborted(self, talk: "Talk") -> None:
+        """The peer aborted the association."""
+        talk.close()
+
+    def expired(self, talk: "Talk") -> None:
+        """The ARTIM timer has expired."""
+        talk.send(TimerExpired())
+
+
+class Talk:
+    """One connection to the server."""
+
+    def __init__(self, line: Line, behaviour: Behaviour) -> None:
+        self.line: Final = line
+        self.behaviour: Final = behaviour
+        self.connection: Final = Connection("acceptor")
+        self.closed = False
+        self._ended = False
+        self._deadline: float | None = None
+
+    def run(self) -> None:
+        """Speak until the connection is closed, or until the peer of a C-MOVE is gone."""
+        with self.line, contextlib.suppress(OSError, LocalProtocolError, ProtocolBroken):
+            self.behaviour.opened(self)
+            self.send(TransportOpened())
+            while (heard := self.message()) is not None:
+                self.behaviour.serve(self, heard)
+
+    def message(self) -> Incoming | None:
+        """Give the next message; None: the connection is closed. All else that is said is dealt with."""
+        begun: Command | None = None
+        parts: list[bytes] = []
+        while (event := self._event()) is not None:
+            match event:
+                case Command():
+                    begun, parts = event, []
+                    if not event.message.has_data_set:
+                        return Incoming(event.context_id, event.message, b"")
+                case DataFragment():
+                    parts.append(bytes(event.data))
+                    if event.last and begun is not None:
+                        return Incoming(begun.context_id, begun.message, b"".join(parts))
+                case _:
+                    self._deal_with(event)
+        return None
+
+    def send(self, *events: Sent) -> None:
+        """Say what the protocol allows; the behaviour may bend it."""
+        for event in events:
+            self.blurt(*self.connection.send(event))
+
+    def send_message(self, context_id: int, message: Message, data_set: bytes = b"") -> None:
+        """Send a message."""
+        parts = (data_set,) if message.has_data_set else ()
+        self.blurt(*self.connection.send_message(context_id, message, parts))
+
+    def flush(self) -> None:
+        """Send what waits for it."""
+        self.blurt(*self.connection.data_to_send())
+
+    def blurt(self, *data: Buffer) -> None:
+        """Send these PDUs, bent by the behaviour, in one segment."""
+        self.behaviour.write(self.line, b"".join(map(self.behaviour.says, pdus_of(b"".join(data)))))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.closed = True
+        self.line.close()
+
+    def _event(self) -> Received | None:
+        while not self.closed:
+            try:
+                event = self.connection.next_event()
+            except RemoteProtocolError as error:
+                self.behaviour.offended(self, error)
+                continue
+            if event is not NEED_DATA:
+                return event
+            if self._ended:
+                self.close()
+            else:
+                self._hear()
+        return None
+
+    def _hear(self) -> None:
+        left = PATIENCE if self._deadline is None else self._deadline - time.monotonic()
+        heard = self.line.hear_bytes(max(0.001, min(PATIENCE, left)))
+        match heard:
+            case bytes():
+                if changed := self.behaviour.hears(heard):
+                    self.connection.receive_data(changed)
+            case Closed():
+                self.connection.receive_data(b"")
+                self._ended = True
+            case Silence() if self._deadline is not None:
+                self._deadline = None
+                self.behaviour.expired(self)
+            case Silence():
+                self.close()
+            case Unreadable():
+                # A length that is not true, or the beginning of something: the framing finds out.
+                self.connection.receive_data(self.line.left())
+
+    def _deal_with(self, event: Received) -> None:
+        match event:
+            case AssociateRQ():
+                self.send(self.behaviour.answer(event))
+            case ReleaseRQ():
+                self.behaviour.release(self)
+            case Abort():
+                self.behaviour.aborted(self)
+            case StartTimer():
+                self._deadline = time.monotonic() + self.behaviour.artim
+            case StopTimer():
+                self._deadline = None
+            case CloseTransport() | ConnectionLost():
+                self.close()
+
+
+class ScriptedServer:
+    """Listens on a port of its own; a context manager.
+
+    behaviour: for connections that are opened from now on.
+    """
+
+    def __init__(self, behaviour: Behaviour) -> None:
+        self.behaviour = behaviour
+        self._socket: Final = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.endpoint: Final = Endpoint("127.0.0.1", self._socket.getsockname()[1])
+        self._lines: Final[list[Line]] = []
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._listen, daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        for line in self._lines:
+            line.close()
+
+    def _listen(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                taken, _ = self._socket.accept()
+                line = self.behaviour.line(taken)
+                self._lines.append(line)
+                threading.Thread(target=Talk(line, self.behaviour).run, daemon=True).start()
+
+
+def pdus_of(data: bytes) -> Iterator[bytes]:
+    """Cut what the protocol made into its PDUs."""
+    while data:
+        end = HEADER + int.from_bytes(data[2:HEADER], "big")
+        yield data[:end]
+        data = data[end:]

@@ -1,0 +1,56 @@
+"""Small suites of cases, run by the real pytest in a process of its own."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from harness.report.load import CaseResult, Run, load
+
+INI = """
+[pytest]
+harness_suites = true
+addopts = -p no:cacheprovider -p no:randomly
+"""
+
+HEAD = """
+import os, signal
+import pytest
+from harness.case import case, needs
+"""
+
+
+@dataclass
+class Finished:
+    """A run that is over: pytest's result, and the run folder where there is one."""
+
+    result: pytest.RunResult
+    folder: Path
+
+    @property
+    def run(self) -> Run:
+        """The run folder, read."""
+        return load(self.folder)
+
+    @property
+    def outcomes(self) -> dict[str, str]:
+        """The outcome of each case by id."""
+        return {each.full_id: each.outcome for each in self.run.cases}
+
+    def case(self, key: str) -> CaseResult:
+        """Give the record of one case."""
+        return next(each for each in self.run.cases if each.full_id == key)
+
+
+class RunSuite:
+    """Writes a suite of cases and runs it."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self.pytester = pytester
+        pytester.makeini(INI)
+
+    def __call__(self, body: str, *arguments: str) -> Finished:
+        """Run the cases in `body`; `arguments` are pytest's."""
+        self.pytester.makepyfile(test_small=HEAD + body)
+        result = self.pytester.runpytest_subprocess(*arguments, timeout=90)
+        return Finished(result, self.pytester.path / "runs" / "latest")

@@ -1,0 +1,140 @@
+"""What must hold for any bytes at all: the readers of `dcm`, driven by an input that is not to be trusted.
+
+The first byte of an input says which reader takes the rest. benchmarks/fuzz_wire.py looks for inputs, and
+those that it found are tried again by the tests. An input is fine if `drive` returns.
+"""
+
+import pickle
+from collections.abc import Callable
+from typing import Final
+
+from wire.pair import PATHS, RELEASE, answer, in_state
+
+from dcm.data.identifier import BadIdentifier, read_identifier
+from dcm.data.scan import NotDicom, scan_bytes
+from dcm.errors import LocalProtocolError, RemoteProtocolError
+from dcm.wire import (
+    NEED_DATA,
+    AssociateRQ,
+    CloseTransport,
+    Connection,
+    DataFragment,
+    ReleaseRP,
+    ReleaseRQ,
+    Role,
+    State,
+    build,
+    build_message,
+    parse,
+    parse_message,
+)
+
+SYNTAXES: Final = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
+STARTS: Final[tuple[tuple[Role, State], ...]] = tuple(
+    (role, state)
+    for paths in (PATHS, RELEASE)
+    for role, states in paths.items()
+    for state in states
+    if state not in (State.STA1, State.STA4)  # nothing can be received there
+)
+_PREPARED: Final = tuple(pickle.dumps(in_state(*start)) for start in STARTS)
+"""Connections in these states; to establish one for each input would take most of the time."""
+_PIECES: Final = (1 << 20, 5, 30, 100)
+_RELEASED: Final = (State.STA8, State.STA9, State.STA12)
+"""Where it is our turn to agree to a release."""
+
+
+def drive(data: bytes) -> None:
+    """Let the reader that the first byte names read the rest."""
+    if data:
+        READERS[data[0] % len(READERS)](data[1:])
+
+
+def _connection(data: bytes) -> None:
+    """Role and state by the first byte; by the second how it is cut and read, and whether we answer."""
+    if len(data) < 2:
+        return
+    start, how, stream = data[0], data[1], data[2:]
+    connection: Connection = pickle.loads(_PREPARED[start % len(STARTS)])  # noqa: S301 - our own
+    size = _PIECES[how % 4]
+    for at in range(0, len(stream), size):
+        connection.receive_data(stream[at : at + size])
+        _listen(connection, len(stream), at_once=how & 4 != 0, answers=how & 8 != 0)
+    connection.receive_data(b"")
+    _listen(connection, len(stream), at_once=False, answers=False)
+    assert connection.state is State.STA1
+    assert connection.next_event() is NEED_DATA
+
+
+def _listen(connection: Connection, length: int, *, at_once: bool, answers: bool) -> None:
+    """Take all that there is."""
+    for _ in range(length + 20):
+        try:
+            found = at_once and connection.next_fragments()[0]
+            event = None if found else connection.next_event()
+        except RemoteProtocolError:
+            assert connection.state is State.STA13
+            connection.data_to_send()
+            continue
+        if event is NEED_DATA:
+            return
+        if isinstance(event, DataFragment):
+            assert len(event.data) <= length
+        elif answers and isinstance(event, AssociateRQ) and connection.state is State.STA3:
+            connection.send(answer(event))
+        elif answers and isinstance(event, ReleaseRQ) and connection.state in _RELEASED:
+            connection.send(ReleaseRP())
+        elif isinstance(event, CloseTransport):
+            assert connection.state is State.STA1
+    raise AssertionError("there is no end of events")
+
+
+def _pdu(data: bytes) -> None:
+    """What is read can be built, and then reads as the same."""
+    try:
+        pdu = parse(data)
+    except RemoteProtocolError:
+        return
+    assert parse(build(pdu)) == pdu
+
+
+def _message(data: bytes) -> None:
+    """What is read can be built, but for what only others send."""
+    try:
+        message = parse_message(data)
+    except RemoteProtocolError:
+        return
+    try:
+        built = build_message(message)
+    except LocalProtocolError:
+        return
+    assert parse_message(built) == message
+
+
+def _identifier(data: bytes) -> None:
+    """The transfer syntax by the first byte."""
+    if data:
+        try:
+            read_identifier(data[1:], SYNTAXES[data[0] % len(SYNTAXES)])
+        except BadIdentifier:
+            return
+
+
+def _file(data: bytes) -> None:
+    """What is found in a header can be told."""
+    try:
+        header = scan_bytes(data)
+    except NotDicom:
+        return
+    assert isinstance(header.sop_class_uid + header.sop_instance_uid, str)
+    for tag in header.elements:
+        header.text(tag)
+
+
+READERS: Final[tuple[Callable[[bytes], None], ...]] = (
+    _connection,
+    _pdu,
+    _message,
+    _identifier,
+    _file,
+)

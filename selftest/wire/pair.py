@@ -1,0 +1,171 @@
+"""Two connections joined in memory, and single ones in any state."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from dcm.wire import (
+    NEED_DATA,
+    Abort,
+    AssociateAC,
+    AssociateRQ,
+    Buffer,
+    CEchoRQ,
+    Command,
+    Connection,
+    ImplementationClassUID,
+    Limits,
+    MaximumLength,
+    PresentationContextRQ,
+    Received,
+    ReleaseRP,
+    ReleaseRQ,
+    Role,
+    Sent,
+    State,
+    TransportOpened,
+    UserItem,
+    answer_contexts,
+    build,
+)
+
+VERIFICATION = "1.2.840.10008.1.1"
+CT = "1.2.840.10008.5.1.4.1.1.2"
+IMPLICIT = "1.2.840.10008.1.2"
+EXPLICIT = "1.2.840.10008.1.2.1"
+SUPPORTED = {VERIFICATION: (IMPLICIT,), CT: (EXPLICIT, IMPLICIT)}
+
+CONTEXTS = (
+    PresentationContextRQ(1, VERIFICATION, (IMPLICIT,)),
+    PresentationContextRQ(3, CT, (IMPLICIT, EXPLICIT)),
+    PresentationContextRQ(5, "1.2.3.4.5", (IMPLICIT,)),
+)
+ECHO = Command(1, CEchoRQ(message_id=1))
+
+
+def user_information(*items: UserItem, maximum_length: int = 16384) -> tuple[UserItem, ...]:
+    """Give what each association must state, and `items`."""
+    return (MaximumLength(maximum_length), ImplementationClassUID("1.2.34"), *items)
+
+
+def request(*items: UserItem, maximum_length: int = 16384) -> AssociateRQ:
+    """Give a request for three contexts."""
+    return AssociateRQ(
+        called_ae_title="ACCEPTOR",
+        calling_ae_title="REQUESTOR",
+        user_information=user_information(*items, maximum_length=maximum_length),
+        presentation_contexts=CONTEXTS,
+    )
+
+
+def answer(asked: AssociateRQ, *items: UserItem, maximum_length: int = 16384) -> AssociateAC:
+    """Accept what is supported."""
+    return AssociateAC(
+        called_ae_title=asked.called_ae_title,
+        calling_ae_title=asked.calling_ae_title,
+        user_information=user_information(*items, maximum_length=maximum_length),
+        presentation_contexts=answer_contexts(asked.presentation_contexts, SUPPORTED),
+    )
+
+
+def drain(connection: Connection) -> list[Received]:
+    """Take all events."""
+    found = []
+    while (event := connection.next_event()) is not NEED_DATA:
+        found.append(event)
+    return found
+
+
+def joined(buffers: Sequence[Buffer]) -> bytes:
+    """Give what a gathered write would write."""
+    return b"".join(bytes(buffer) for buffer in buffers)
+
+
+@dataclass
+class Pair:
+    """A requestor and an acceptor; what one sends, the other receives at once."""
+
+    requestor: Connection = field(default_factory=lambda: Connection("requestor"))
+    acceptor: Connection = field(default_factory=lambda: Connection("acceptor"))
+
+    def send(self, role: Role, *events: Sent) -> list[Received]:
+        """Let one side send; give what the other side learns from it."""
+        sides = (self.requestor, self.acceptor)
+        one, other = sides if role == "requestor" else sides[::-1]
+        for event in events:
+            data = joined(one.send(event))
+            if data:
+                other.receive_data(data)
+        return drain(other)
+
+    def associate(self, asked: AssociateRQ | None = None, *items: UserItem) -> None:
+        """Establish the association, and forget the events that led to it."""
+        asked = asked or request()
+        self.send("acceptor", TransportOpened())
+        self.send("requestor", asked, TransportOpened())
+        self.send("acceptor", answer(asked, *items))
+        drain(self.requestor)
+        drain(self.acceptor)
+
+
+def established(role: Role, limits: Limits | None = None) -> Connection:
+    """Give a connection in Sta6."""
+    connection = Connection(role, limits)
+    if role == "requestor":
+        connection.send(request())
+        connection.send(TransportOpened())
+        connection.receive_data(build(answer(request())))
+    else:
+        connection.send(TransportOpened())
+        connection.receive_data(build(request()))
+        drain(connection)
+        connection.send(answer(request()))
+    drain(connection)
+    return connection
+
+
+# How to come into each state: events to send, and PDUs to receive.
+PATHS: dict[Role, dict[State, tuple[Sent | bytes, ...]]] = {
+    "requestor": {
+        State.STA1: (),
+        State.STA4: (request(),),
+        State.STA5: (request(), TransportOpened()),
+    },
+    "acceptor": {
+        State.STA1: (),
+        State.STA2: (TransportOpened(),),
+        State.STA3: (TransportOpened(), build(request())),
+    },
+}
+RELEASE: dict[Role, dict[State, tuple[Sent | bytes, ...]]] = {
+    "requestor": {
+        State.STA9: (ReleaseRQ(), build(ReleaseRQ())),
+        State.STA11: (ReleaseRQ(), build(ReleaseRQ()), ReleaseRP()),
+    },
+    "acceptor": {
+        State.STA10: (ReleaseRQ(), build(ReleaseRQ())),
+        State.STA12: (ReleaseRQ(), build(ReleaseRQ()), build(ReleaseRP())),
+    },
+}
+for _paths in RELEASE.values():
+    _paths |= {
+        State.STA6: (),
+        State.STA7: (ReleaseRQ(),),
+        State.STA8: (build(ReleaseRQ()),),
+        State.STA13: (Abort(),),
+    }
+
+
+def in_state(role: Role, state: State) -> Connection:
+    """Give a connection that came into `state` in the usual way, its events taken."""
+    if state in PATHS[role]:
+        connection, path = Connection(role), PATHS[role][state]
+    else:
+        connection, path = established(role), RELEASE[role][state]
+    for step in path:
+        if isinstance(step, bytes):
+            connection.receive_data(step)
+        else:
+            connection.send(step)
+        drain(connection)
+    assert connection.state is state
+    return connection

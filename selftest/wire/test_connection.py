@@ -1,0 +1,560 @@
+"""Associations between two connections joined in memory, and peers that break the protocol."""
+
+import tracemalloc
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from wire.pair import (
+    CT,
+    ECHO,
+    EXPLICIT,
+    IMPLICIT,
+    VERIFICATION,
+    Pair,
+    answer,
+    drain,
+    established,
+    in_state,
+    joined,
+    request,
+    user_information,
+)
+from wire.strategies import all_messages
+
+from dcm.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
+from dcm.wire import (
+    NEED_DATA,
+    Abort,
+    AcceptedContext,
+    AssociateAC,
+    AssociateRJ,
+    AssociateRQ,
+    CEchoRSP,
+    CloseTransport,
+    Command,
+    Connection,
+    ConnectionLost,
+    CStoreRQ,
+    DataFragment,
+    Limits,
+    MaximumLength,
+    Message,
+    OpenTransport,
+    PresentationContextAC,
+    Received,
+    ReleaseRP,
+    ReleaseRQ,
+    Role,
+    RoleSelection,
+    Sent,
+    StartTimer,
+    State,
+    StopTimer,
+    TransportOpened,
+    build,
+    build_message,
+    raw,
+)
+
+STORE = CStoreRQ(message_id=1, affected_sop_class_uid=CT, affected_sop_instance_uid="1.2.3")
+ROLES: tuple[Role, ...] = ("requestor", "acceptor")
+
+
+def test_a_whole_association() -> None:
+    """Each side learns what the other says, in the order in which it is said."""
+    pair = Pair()
+    asked = request()
+    assert pair.send("acceptor", TransportOpened()) == []
+    assert drain(pair.acceptor) == [StartTimer()]
+    assert pair.send("requestor", asked) == []
+    assert drain(pair.requestor) == [OpenTransport()]
+    assert pair.send("requestor", TransportOpened()) == [StopTimer(), asked]
+    assert pair.send("acceptor", answer(asked)) == [answer(asked)]
+    assert pair.send("requestor", ECHO) == [ECHO]
+    response = Command(1, CEchoRSP(message_id_being_responded_to=1, status=0))
+    assert pair.send("acceptor", response) == [response]
+    assert pair.send("requestor", ReleaseRQ()) == [ReleaseRQ()]
+    assert pair.send("acceptor", ReleaseRP()) == [ReleaseRP(), CloseTransport()]
+    assert drain(pair.acceptor) == [StartTimer()]
+    assert (pair.requestor.state, pair.acceptor.state) == (State.STA1, State.STA13)
+    pair.acceptor.receive_data(b"")
+    assert drain(pair.acceptor) == [StopTimer()]
+    assert pair.acceptor.state is State.STA1
+
+
+def test_both_sides_know_what_was_agreed_on() -> None:
+    """Accepted contexts by ID, with the transfer syntax that the acceptor prefers, and the usual roles."""
+    pair = Pair()
+    pair.associate()
+    assert pair.requestor.contexts == {
+        1: AcceptedContext(1, VERIFICATION, IMPLICIT, scu=True, scp=False),
+        3: AcceptedContext(3, CT, EXPLICIT, scu=True, scp=False),
+    }
+    assert pair.acceptor.contexts == {
+        1: AcceptedContext(1, VERIFICATION, IMPLICIT, scu=False, scp=True),
+        3: AcceptedContext(3, CT, EXPLICIT, scu=False, scp=True),
+    }
+    for side in (pair.requestor, pair.acceptor):
+        assert side.request == request()
+        assert side.answer == answer(request())
+        assert side.context_for(CT) == side.contexts[3]
+        assert side.context_for(CT, EXPLICIT) == side.contexts[3]
+        assert side.context_for(CT, IMPLICIT) is None
+        assert side.context_for("1.2.3.4.5") is None
+
+
+@pytest.mark.parametrize(
+    ("proposed", "accepted", "requestor", "acceptor"),
+    [
+        (None, None, (True, False), (False, True)),
+        ((True, True), None, (True, False), (False, True)),
+        ((True, True), (True, True), (True, True), (True, True)),
+        ((False, True), (False, True), (False, True), (True, False)),
+        ((True, True), (False, True), (False, True), (True, False)),
+        ((False, True), (False, False), (False, False), (False, False)),
+    ],
+)
+def test_roles(
+    proposed: tuple[bool, bool] | None,
+    accepted: tuple[bool, bool] | None,
+    requestor: tuple[bool, bool],
+    acceptor: tuple[bool, bool],
+) -> None:
+    """Without an answer the default roles hold; otherwise what both want (PS3.7 D.3.3.4)."""
+    items = [RoleSelection(CT, *proposed)] if proposed else []
+    answers = [RoleSelection(CT, *accepted)] if accepted else []
+    pair = Pair()
+    pair.associate(request(*items), *answers)
+    ours, theirs = pair.requestor.contexts[3], pair.acceptor.contexts[3]
+    assert ((ours.scu, ours.scp), (theirs.scu, theirs.scp)) == (requestor, acceptor)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.tuples(all_messages, st.binary(max_size=50)), max_size=4), st.integers(8, 60))
+def test_messages_pass_whole(
+    role: Role, messages: list[tuple[Message, bytes]], maximum: int
+) -> None:
+    """Whatever the maximum length of the peer, he gets the same messages and the same data sets."""
+    pair = Pair()
+    asked = request(maximum_length=maximum)
+    pair.send("acceptor", TransportOpened())
+    pair.send("requestor", asked, TransportOpened())
+    pair.send("acceptor", answer(asked, maximum_length=maximum))
+    drain(pair.acceptor)
+    one, other = (pair.requestor, pair.acceptor)[:: 1 if role == "requestor" else -1]
+    sent = []
+    for message, half in messages:
+        data = half * 2 if message.has_data_set else b""
+        other.receive_data(joined(one.send_message(3, message, [half * 2])))
+        sent.append((message, data))
+    assert whole_messages(drain(other)) == sent
+
+
+def whole_messages(events: list[Received]) -> list[tuple[Message, bytes]]:
+    """Join the parts of messages."""
+    found: list[tuple[Message, bytes]] = []
+    for event in events:
+        if isinstance(event, Command):
+            found.append((event.message, b""))
+        elif isinstance(event, DataFragment):
+            message, data = found.pop()
+            found.append((message, data + event.data))
+    return found
+
+
+def conversation() -> bytes:
+    """Give all that a requestor says in an association with an echo and a store."""
+    pair = Pair()
+    asked = request()
+    pair.send("acceptor", TransportOpened())
+    said = joined(pair.requestor.send(asked) + pair.requestor.send(TransportOpened()))
+    pair.acceptor.receive_data(said)
+    drain(pair.acceptor)
+    pair.requestor.receive_data(joined(pair.acceptor.send(answer(asked, maximum_length=100))))
+    drain(pair.requestor)
+    said += joined(pair.requestor.send(ECHO))
+    said += joined(pair.requestor.send_message(3, STORE, [bytes(300), b"", bytes(2)]))
+    return said + joined(pair.requestor.send(ReleaseRQ()))
+
+
+CONVERSATION = conversation()
+
+
+def heard(pieces: list[bytes]) -> list[Received]:
+    """Give all that an acceptor learns who is told a conversation in these pieces."""
+    acceptor = Connection("acceptor")
+    acceptor.send(TransportOpened())
+    found = []
+    for piece in pieces:
+        if piece:
+            acceptor.receive_data(piece)
+        for event in drain(acceptor):
+            found.append(event)
+            if isinstance(event, AssociateRQ):
+                acceptor.send(answer(event, maximum_length=100))
+                found += drain(acceptor)
+    return found
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, len(CONVERSATION)), max_size=12).map(sorted))
+def test_any_split_gives_the_same_events(borders: list[int]) -> None:
+    """How TCP cuts the stream does not matter."""
+    # The request comes alone, as in life: nobody speaks before he is accepted.
+    head = int.from_bytes(CONVERSATION[2:6], "big") + 6
+    borders = sorted({*borders, head})
+    pieces = [
+        CONVERSATION[start:end]
+        for start, end in zip([0, *borders], [*borders, len(CONVERSATION)], strict=True)
+    ]
+    events = heard(pieces)
+    assert events == heard([CONVERSATION[:head], CONVERSATION[head:]])
+    assert whole_messages(events) == [(ECHO.message, b""), (STORE, bytes(302))]
+    assert events[-1] == ReleaseRQ()
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.sampled_from([(role, state) for role in ROLES for state in State]),
+    st.lists(
+        st.one_of(
+            st.binary(max_size=60),
+            st.integers(0, len(CONVERSATION)).map(lambda at: CONVERSATION[at : at + 40]),
+            st.builds(
+                raw.pdu, st.integers(0, 8), st.binary(max_size=80), length=st.integers(0, 90)
+            ),
+            st.builds(
+                lambda context_id, control, data: raw.p_data(raw.pdv(context_id, control, data)),
+                st.sampled_from([1, 3, 5]),
+                st.integers(0, 3),
+                st.one_of(st.binary(max_size=30), st.just(build_message(STORE))),
+            ),
+        ),
+        max_size=6,
+    ),
+)
+def test_garbage_raises_nothing_but_remote_protocol_error(
+    where: tuple[Role, State], pieces: list[bytes]
+) -> None:
+    """Whatever arrives in whatever state is understood, or is the peer's fault; then he is told so."""
+    role, state = where
+    try:
+        connection = in_state(role, state)
+    except KeyError:  # a state that this role does not have
+        return
+    if state in (State.STA1, State.STA4):
+        return
+    for piece in [*pieces, b""]:
+        connection.receive_data(piece)
+        try:
+            drain(connection)
+        except RemoteProtocolError:
+            assert connection.state is State.STA13
+            assert isinstance(connection.data_to_send()[0], bytes)
+    assert drain_all(connection).state is State.STA1
+
+
+def drain_all(connection: Connection) -> Connection:
+    """Take all events, whatever is wrong with the PDUs that are left."""
+    for _ in range(100):
+        try:
+            if connection.next_event() is NEED_DATA:
+                return connection
+        except RemoteProtocolError:
+            assert connection.state is State.STA13
+    raise AssertionError("there is no end of events")
+
+
+def test_memory_is_bounded_whatever_a_peer_sends() -> None:
+    """A peer who sends many tiny PDVs, or a command set without an end, gets no memory for it."""
+    tiny = raw.p_data(*[raw.pdv(1, 1)] * 20_000)
+    endless = raw.p_data(raw.pdv(1, 1, bytes(16000))) * 10
+    tracemalloc.start()
+    try:
+        for data in (tiny, endless):
+            connection = established("acceptor", Limits(p_data_pdu=1 << 20))
+            connection._framer.limit_p_data(1 << 20)
+            connection.receive_data(data)
+            drain_all(connection)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1 << 20
+
+
+def test_bulk_passes_without_a_copy() -> None:
+    """The buffers to write are views of the caller's data; the fragments received are views of his buffer."""
+    pair = Pair()
+    pair.associate()
+    data = bytes(100_000)
+    buffers = pair.requestor.send_message(3, STORE, [data])
+    views = [buffer for buffer in buffers if isinstance(buffer, memoryview) and buffer.obj is data]
+    assert sum(map(len, views)) == len(data)
+
+    fed = bytearray(joined(buffers))
+    pair.acceptor.receive_data(fed)
+    fragments = [event for event in drain(pair.acceptor) if isinstance(event, DataFragment)]
+    assert all(isinstance(each.data, memoryview) and each.data.obj is fed for each in fragments)
+    assert sum(len(each.data) for each in fragments) == len(data)
+
+
+def test_a_peer_without_a_maximum_gets_pdus_of_our_own_length() -> None:
+    """Zero means no limit (PS3.8 D.1): then our own holds."""
+    limits = Limits(p_data_pdu_sent=1000)
+    requestor = Connection("requestor", limits)
+    requestor.send(request())
+    requestor.send(TransportOpened())
+    requestor.receive_data(build(answer(request(), maximum_length=0)))
+    drain(requestor)
+    sent = requestor.send_message(3, STORE, [bytes(5000)])
+    assert max(len(buffer) for buffer in sent) == 994
+
+
+def test_a_context_that_was_not_accepted_cannot_be_used() -> None:
+    """Neither by us nor by the peer."""
+    pair = Pair()
+    pair.associate()
+    with pytest.raises(LocalProtocolError, match="context 5 was not accepted"):
+        pair.requestor.send(Command(5, ECHO.message))
+    pair.acceptor.receive_data(raw.p_data(raw.pdv(5, 3, build_message(ECHO.message))))
+    with pytest.raises(RemoteProtocolError, match="context 5, which was not accepted"):
+        pair.acceptor.next_event()
+    assert joined(pair.acceptor.data_to_send()) == build(Abort(2, 6))
+
+
+def test_an_unreadable_message_is_aborted_by_the_user() -> None:
+    """What is wrong with a message is not the upper layer's business (PS3.8 9.3.8, source 0)."""
+    acceptor = established("acceptor")
+    acceptor.receive_data(raw.p_data(raw.pdv(1, 3, b"no command")))
+    with pytest.raises(RemoteProtocolError, match="unreadable command set"):
+        acceptor.next_event()
+    assert joined(acceptor.data_to_send()) == build(Abort(0, 0))
+    assert drain(acceptor) == [StartTimer()]
+    acceptor.receive_data(build(Abort()))
+    assert drain(acceptor) == [StopTimer(), CloseTransport()]
+
+
+def test_messages_are_not_interleaved() -> None:
+    """A message is sent to its end before the next one or a release; an abort may come at any time."""
+    requestor = established("requestor")
+    requestor.send(Command(3, STORE))
+    requestor.send(DataFragment(3, b"data", last=False))
+    for event in (ECHO, DataFragment(1, b"data", last=True), ReleaseRQ()):
+        with pytest.raises(LocalProtocolError):
+            requestor.send(event)
+    requestor.send(DataFragment(3, b"", last=True))
+    with pytest.raises(LocalProtocolError, match="no message on context 3 waits"):
+        requestor.send(DataFragment(3, b"data", last=True))
+    assert requestor.send(Abort()) == [build(Abort())]
+
+
+def test_nothing_of_a_pdu_follows_an_abort() -> None:
+    """After we have aborted, what was received already is not told any more."""
+    acceptor = established("acceptor")
+    echo = raw.pdv(1, 3, build_message(ECHO.message))
+    acceptor.receive_data(raw.p_data(echo, echo) + raw.p_data(echo))
+    assert acceptor.next_event() == ECHO
+    acceptor.send(Abort())
+    assert drain(acceptor) == [StartTimer()]
+
+
+def test_another_version_of_the_protocol_is_rejected() -> None:
+    """By the service provider, who does not tell the user (PS3.8 9.3.4, AE-6)."""
+    acceptor = in_state("acceptor", State.STA2)
+    strange = AssociateRQ(
+        called_ae_title="A",
+        calling_ae_title="B",
+        user_information=user_information(),
+        presentation_contexts=request().presentation_contexts,
+        protocol_version=2,
+    )
+    acceptor.receive_data(build(strange))
+    assert drain(acceptor) == [StopTimer(), StartTimer()]
+    assert joined(acceptor.data_to_send()) == build(AssociateRJ(1, 2, 2))
+    assert acceptor.state is State.STA13
+
+
+@pytest.mark.parametrize("maximum", [1, 7])
+def test_a_maximum_length_without_room_is_refused(maximum: int) -> None:
+    """Nobody could send anything to such a peer."""
+    acceptor = in_state("acceptor", State.STA2)
+    acceptor.receive_data(build(request(maximum_length=maximum)))
+    with pytest.raises(RemoteProtocolError, match=f"maximum length {maximum} leaves no room"):
+        acceptor.next_event()
+    requestor = in_state("requestor", State.STA5)
+    requestor.receive_data(build(answer(request(), maximum_length=maximum)))
+    with pytest.raises(RemoteProtocolError, match=f"maximum length {maximum} leaves no room"):
+        requestor.next_event()
+
+
+def changed_answer(*contexts: PresentationContextAC, **changes: object) -> AssociateAC:
+    """Give an answer with other contexts."""
+    values = {
+        "called_ae_title": "ACCEPTOR",
+        "calling_ae_title": "REQUESTOR",
+        "user_information": user_information(),
+        "presentation_contexts": contexts or answer(request()).presentation_contexts,
+    }
+    return AssociateAC(**(values | changes))  # type: ignore[arg-type]
+
+
+REFUSED = PresentationContextAC(5, 3)
+GOOD = (PresentationContextAC(1, 0, IMPLICIT), PresentationContextAC(3, 0, EXPLICIT), REFUSED)
+UNUSABLE = [
+    changed_answer(*GOOD, PresentationContextAC(7, 0, IMPLICIT)),
+    changed_answer(PresentationContextAC(1, 0, EXPLICIT), *GOOD[1:]),
+]
+INCOMPLETE = [
+    changed_answer(*GOOD[:2]),
+    changed_answer(user_information=user_information(RoleSelection(CT, scu=True, scp=True))),
+]
+OURS_ONLY = [
+    changed_answer(called_ae_title="OTHER"),
+    changed_answer(user_information=(MaximumLength(16384),)),
+    changed_answer(user_information=user_information()[1:]),
+    changed_answer(user_information=user_information(maximum_length=0)),
+    changed_answer(user_information=user_information(maximum_length=(1 << 20) + 1)),
+]
+
+
+@pytest.mark.parametrize("wrong", [*UNUSABLE, *INCOMPLETE, *OURS_ONLY])
+def test_we_do_not_send_a_wrong_answer(wrong: AssociateAC) -> None:
+    """An answer must fit its request (PS3.8 7.1.1.14, 9.3.3), and announce what we can keep."""
+    acceptor = in_state("acceptor", State.STA3)
+    with pytest.raises(LocalProtocolError):
+        acceptor.send(wrong)
+    assert acceptor.state is State.STA3
+    assert acceptor.send(answer(request())) == [build(answer(request()))]
+
+
+@pytest.mark.parametrize("wrong", UNUSABLE)
+def test_a_peers_unusable_answer_is_refused(wrong: AssociateAC) -> None:
+    """With contexts that nobody proposed there is nothing to agree on."""
+    requestor = in_state("requestor", State.STA5)
+    requestor.receive_data(build(wrong))
+    with pytest.raises(RemoteProtocolError, match="was not proposed"):
+        requestor.next_event()
+    assert joined(requestor.data_to_send()) == build(Abort(2, 6))
+
+
+@pytest.mark.parametrize("wrong", INCOMPLETE)
+def test_a_peers_incomplete_answer_is_understood(wrong: AssociateAC) -> None:
+    """It says too little or too much, but does no harm."""
+    requestor = in_state("requestor", State.STA5)
+    requestor.receive_data(build(wrong))
+    assert drain(requestor) == [wrong]
+    assert {*requestor.contexts} == {1, 3}
+
+
+def test_a_request_must_announce_what_we_can_keep() -> None:
+    """No maximum length beyond what we would accept."""
+    with pytest.raises(LocalProtocolError, match="beyond our limit"):
+        Connection("requestor").send(request(maximum_length=0))
+    unlimited = Connection("requestor", Limits(p_data_pdu=(1 << 32) - 1))
+    unlimited.send(request(maximum_length=0))
+    assert unlimited.state is State.STA4
+
+
+def test_a_peer_who_exceeds_the_announced_maximum_length_is_refused() -> None:
+    """At the header, before anything of it is kept (PS3.8 D.1)."""
+    acceptor = established("acceptor")
+    acceptor.receive_data(raw.pdu(4, length=16385))
+    with pytest.raises(RemoteProtocolError, match="length of 16385, 16384 are allowed"):
+        acceptor.next_event()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_collision_of_releases_is_resolved(role: Role) -> None:
+    """The requestor answers first, then the acceptor (PS3.8 7.2.2.7)."""
+    pair = Pair()
+    pair.associate()
+    first, second = (pair.requestor, pair.acceptor)[:: 1 if role == "requestor" else -1]
+    crossing = joined(first.send(ReleaseRQ())), joined(second.send(ReleaseRQ()))
+    second.receive_data(crossing[0])
+    first.receive_data(crossing[1])
+    assert (drain(pair.requestor), drain(pair.acceptor)) == ([ReleaseRQ()], [ReleaseRQ()])
+    with pytest.raises(LocalProtocolError):
+        pair.acceptor.send(ReleaseRP())
+    assert pair.send("requestor", ReleaseRP()) == [ReleaseRP()]
+    assert pair.send("acceptor", ReleaseRP()) == [ReleaseRP(), CloseTransport()]
+    assert (pair.requestor.state, pair.acceptor.state) == (State.STA1, State.STA13)
+
+
+def test_data_may_arrive_while_a_release_is_answered() -> None:
+    """The acceptor may still send what it has to say (AR-6, AR-7)."""
+    pair = Pair()
+    pair.associate()
+    pair.send("requestor", ReleaseRQ())
+    response = Command(1, CEchoRSP(message_id_being_responded_to=1, status=0))
+    assert pair.send("acceptor", response) == [response]
+    assert pair.requestor.state is State.STA7
+
+
+def test_what_came_before_the_end_is_told_before_the_end() -> None:
+    """A peer who speaks and closes at once is heard."""
+    requestor = established("requestor")
+    echo = raw.p_data(raw.pdv(1, 3, build_message(ECHO.message)))
+    requestor.receive_data(echo + echo[:7])
+    requestor.receive_data(b"")
+    assert drain(requestor) == [ECHO, ConnectionLost()]
+    assert requestor.state is State.STA1
+
+
+def test_the_user_does_not_abort_as_the_provider() -> None:
+    """Source and reason of a user's abort are zero (PS3.8 9.3.8)."""
+    with pytest.raises(LocalProtocolError, match="source 0"):
+        established("requestor").send(Abort(2, 1))
+
+
+def test_a_protocol_error_says_whose_fault_it_is() -> None:
+    """The base of the two is never made itself."""
+    with pytest.raises(TypeError, match="whose fault"):
+        ProtocolError("somebody's")
+
+
+def _said(*events: Sent) -> bytes:
+    """Give the bytes of what a requestor says on an association."""
+    requestor = established("requestor")
+    return b"".join(joined(requestor.send(event)) for event in events)
+
+
+def test_a_message_in_one_piece_is_the_same_by_the_short_way() -> None:
+    """And what is not there in one piece is left to `next_event`, which gives it once it is."""
+    data = _said(ECHO)
+    acceptor = established("acceptor")
+    assert acceptor.needs_data
+    acceptor.receive_data(data)
+    assert not acceptor.needs_data
+    assert acceptor.next_command() == ECHO
+    assert acceptor.next_command() is None
+    assert acceptor.needs_data
+    acceptor.receive_data(data[:20])
+    assert acceptor.next_command() is None
+    assert acceptor.next_event() is NEED_DATA
+    acceptor.receive_data(data[20:])
+    assert acceptor.next_command() is None
+    assert acceptor.next_event() == ECHO
+
+
+def test_the_short_way_takes_no_message_within_a_data_set() -> None:
+    """A command where the data set is due is refused with an abort, as it is by `next_event`."""
+    store = CStoreRQ(message_id=2, affected_sop_class_uid=CT, affected_sop_instance_uid="1.2.3")
+    acceptor = established("acceptor")
+    acceptor.receive_data(_said(Command(3, store)))
+    assert acceptor.next_command() == Command(3, store)
+    acceptor.receive_data(_said(ECHO))
+    with pytest.raises(RemoteProtocolError):
+        acceptor.next_command()
+    assert joined(acceptor.data_to_send())[0] == Abort.TYPE
+    assert acceptor.state is State.STA13
+
+
+def test_the_short_way_says_nothing_of_the_end() -> None:
+    """Data is not needed where the peer has hung up: `next_event` says so."""
+    acceptor = established("acceptor")
+    acceptor.receive_data(b"")
+    assert not acceptor.needs_data
+    assert acceptor.next_command() is None
+    assert acceptor.next_event() == ConnectionLost()

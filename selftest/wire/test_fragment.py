@@ -1,0 +1,149 @@
+"""Messages cut into P-DATA-TF PDUs and put together again."""
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from dcm.errors import LocalProtocolError, RemoteProtocolError
+from dcm.wire import (
+    Assembler,
+    CCancelRQ,
+    CEchoRQ,
+    Command,
+    CStoreRQ,
+    DataFragment,
+    Limits,
+    PDataTF,
+    build_message,
+    fragments,
+    parse,
+)
+
+STORE = CStoreRQ(message_id=1, affected_sop_class_uid="1.2", affected_sop_instance_uid="1.2.3")
+ECHO = build_message(CEchoRQ(message_id=1))
+COMMAND, LAST = 1, 2
+
+
+def cut(
+    data: bytes, *, command: bool = False, last: bool = True, maximum: int = 16384
+) -> list[bytes]:
+    """Give the PDUs, each as one piece."""
+    buffers = list(fragments(3, data, command=command, last=last, maximum_length=maximum))
+    assert len(buffers) % 2 == 0
+    return [
+        bytes(head) + bytes(body) for head, body in zip(buffers[::2], buffers[1::2], strict=True)
+    ]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.binary(max_size=300).map(lambda d: d * 2), st.integers(8, 300), st.booleans(), st.booleans()
+)
+@example(bytes(60), 26, False, True)
+@example(bytes(60), 26, False, False)
+def test_fragments_are_even_and_fit(data: bytes, maximum: int, command: bool, last: bool) -> None:
+    """Each PDU is as long as the peer allows, its fragment even; only the final one may end the message."""
+    pdus = [parse(pdu) for pdu in cut(data, command=command, last=last, maximum=maximum)]
+    pdvs = [pdv for pdu in pdus if isinstance(pdu, PDataTF) for pdv in pdu.pdvs]
+
+    size = (maximum - 6) // 2 * 2
+    assert len(pdvs) == len(pdus) == max(-(-len(data) // size), last)
+    assert b"".join(bytes(pdv.data) for pdv in pdvs) == data
+    assert all(len(pdv.data) % 2 == 0 and len(pdv.data) + 6 <= maximum for pdv in pdvs)
+    assert all(len(pdv.data) + 6 > maximum - 2 for pdv in pdvs[:-1])
+    assert {pdv.command for pdv in pdvs} <= {command}
+    assert [pdv.last for pdv in pdvs] == [False] * (len(pdvs) - last) + [True] * last
+
+
+def test_bulk_is_not_copied() -> None:
+    """Between the headers stand views of the caller's data, and the headers are few bytes."""
+    data = bytes(500_000)
+    buffers = list(fragments(1, data, command=False, last=True, maximum_length=16384))
+    views = [buffer for buffer in buffers if isinstance(buffer, memoryview)]
+    headers = [buffer for buffer in buffers if isinstance(buffer, bytes)]
+
+    assert all(view.obj is data for view in views)
+    assert sum(map(len, views)) == len(data)
+    assert len(headers) == len(views) == 31
+    assert sum(map(len, headers)) == 31 * 12
+
+
+def test_an_empty_end_is_sent_and_an_empty_middle_is_not() -> None:
+    """The end of a data set must be said even when nothing is left of it."""
+    assert [
+        pdv.last for pdu in map(parse, cut(b"")) if isinstance(pdu, PDataTF) for pdv in pdu.pdvs
+    ] == [True]
+    assert cut(b"", last=False) == []
+
+
+@pytest.mark.parametrize(("data", "maximum"), [(b"odd", 16384), (b"even", 7), (b"even", 0)])
+def test_what_cannot_be_cut_is_refused(data: bytes, maximum: int) -> None:
+    """Fragments are even (PS3.8 E.1), and some room is needed."""
+    with pytest.raises(LocalProtocolError):
+        cut(data, maximum=maximum)
+
+
+def assembler(**limits: int) -> Assembler:
+    """Make one that knows contexts 1 and 3."""
+    return Assembler((1, 3), Limits(**limits))
+
+
+def receive(one: Assembler, context_id: int, control: int, data: bytes) -> object:
+    """Take one fragment."""
+    return one.receive(context_id, control, memoryview(data))
+
+
+def test_a_message_is_put_together() -> None:
+    """The command set when it is complete, the data set as it comes."""
+    command = build_message(STORE)
+    one = assembler()
+    assert receive(one, 1, COMMAND, command[:10]) is None
+    assert receive(one, 1, COMMAND, b"") is None
+    assert receive(one, 1, COMMAND | LAST, command[10:]) == Command(1, STORE)
+    assert receive(one, 1, 0, b"data") == DataFragment(1, b"data", last=False)
+    assert receive(one, 1, LAST, b"") == DataFragment(1, b"", last=True)
+    echo = CEchoRQ(message_id=2)
+    assert receive(one, 3, COMMAND | LAST, build_message(echo)) == Command(3, echo)
+    cancel = CCancelRQ(message_id_being_responded_to=1)
+    assert receive(one, 1, COMMAND | LAST, build_message(cancel)) == Command(1, cancel)
+
+
+def test_reserved_bits_of_the_control_header_are_not_tested() -> None:
+    """Bits 2 to 7 are never checked by the receiver (PS3.8 E.2)."""
+    assert receive(assembler(), 1, 0xFC | COMMAND | LAST, build_message(STORE)) == Command(1, STORE)
+
+
+def test_data_is_a_view_of_what_was_fed() -> None:
+    """So that it can go to a file without being copied."""
+    one = assembler()
+    receive(one, 1, COMMAND | LAST, build_message(STORE))
+    fed = bytearray(b"0123456789")
+    event = one.receive(1, LAST, memoryview(fed)[2:6])
+    assert isinstance(event, DataFragment)
+    assert isinstance(event.data, memoryview)
+    assert event.data.obj is fed
+    assert event.data == b"2345"
+
+
+@pytest.mark.parametrize(
+    ("what", "pdvs"),
+    [
+        ("data set before any command", [(1, LAST, b"data")]),
+        ("command within a data set", [(1, COMMAND | LAST, build_message(STORE)), (1, COMMAND, b"")]),
+        ("data set within a command", [(1, COMMAND, build_message(STORE)[:10]), (1, LAST, b"data")]),
+        ("data set on another context", [(1, COMMAND | LAST, build_message(STORE)), (3, LAST, b"data")]),
+        ("command on two contexts", [(1, COMMAND, build_message(STORE)[:10]), (3, COMMAND, b"data")]),
+        ("context that was not accepted", [(5, COMMAND | LAST, build_message(STORE))]),
+        ("odd fragment", [(1, COMMAND, b"odd")]),
+        ("command set beyond the limit", [(1, COMMAND, bytes(900)), (1, COMMAND, bytes(102))]),
+        ("data set after a message without one", [(1, COMMAND | LAST, ECHO), (1, LAST, b"")]),
+        ("unreadable command set", [(1, COMMAND | LAST, b"no")]),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_refused(what: str, pdvs: list[tuple[int, int, bytes]]) -> None:
+    """The last PDV of each list breaks PS3.8 Annex E or PS3.7; those before it are right."""
+    one = assembler(command_set=1000)
+    for pdv in pdvs[:-1]:
+        receive(one, *pdv)
+    with pytest.raises(RemoteProtocolError):
+        receive(one, *pdvs[-1])

@@ -1,0 +1,67 @@
+# shellcheck shell=bash
+# The part of the set-up that comes from Python's packages: the virtual environment .venv.
+#
+# pip takes index, proxy and certificates from the computer's own configuration.
+
+python= # how install_python ended: installed, stale (an earlier environment goes on)
+
+# Print the first Python on the PATH that can make the environment.
+find_python() {
+    local candidate
+    while read -r candidate; do
+        if "$candidate" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' \
+            2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done < <(type -ap python3)
+    return 1
+}
+
+# Name the package that gives a Python, or the part of it that Debian keeps apart. It cannot help
+# where Python is too old.
+python_packages() {
+    find_python >/dev/null || is_too_old || echo python3-venv
+}
+
+is_too_old() { python3 -c 'import sys; sys.exit(sys.version_info >= (3, 11))' 2>/dev/null; }
+
+# An environment names its own folder in each of its scripts: after a move it is of no use.
+discard_moved_environment() {
+    if [ -r .venv/pyvenv.cfg ] && grep '^command' .venv/pyvenv.cfg | grep -qvF " $PWD/.venv"; then
+        rm -rf .venv
+    fi
+}
+
+install_python() {
+    local profile=$1 target=. python3 stamps
+    [ "$profile" = run ] || target=".[$profile]"
+    if ! python3=$(find_python); then
+        if is_too_old; then
+            say "this is $(python3 --version), the harness needs 3.11 or newer (Debian 12 has it)"
+        else
+            say "nothing can run without python3 and its venv module (package python3-venv)"
+        fi
+        exit 2
+    fi
+    say "making the Python environment .venv and installing the harness there"
+    if logged "$python3" -m venv .venv && pip_install "$target"; then
+        python=installed
+        return
+    fi
+    show_log
+    stamps=(.venv/setup.run .venv/setup.dev)
+    if ! [ -e "${stamps[0]}" ] && ! [ -e "${stamps[1]}" ]; then
+        say "the Python packages could not be installed: is the package index reachable?"
+        exit 2
+    fi
+    # Offline, say, after an edit of pyproject.toml: better yesterday's environment than none.
+    python=stale
+    say "the Python packages could not be brought up to date; going on with those installed earlier"
+}
+
+# A user-wide `user = true` would make pip refuse to install into an environment.
+pip_install() {
+    PIP_USER=0 PIP_NO_INPUT=1 PIP_DISABLE_PIP_VERSION_CHECK=1 \
+        logged .venv/bin/python -m pip install --editable "$1"
+}

@@ -1,0 +1,109 @@
+"""Storage commitment (PS3.4 Annex J): the request is answered, the report follows."""
+
+from collections.abc import Iterator
+
+import pytest
+from pydicom.uid import MRImageStorage
+
+from harness.case import case, needs
+from harness.clients.commitment import CommitmentScu, Reference
+from harness.clients.dimse import Dimse
+from harness.corpus import Sample
+from harness.plugin.stored import Stored
+from harness.servers.party import Party
+
+pytestmark = needs("dimse.store", "dimse.commit")
+
+ALL_COMMITTED, SOME_FAILED = 1, 2  # event types (PS3.4 Table J.3-2)
+NO_SUCH_INSTANCE, CLASS_INSTANCE_CONFLICT = 0x0112, 0x0119  # PS3.3 C.14.1.1
+TRANSACTION = "2.25.2001"
+
+
+@pytest.fixture
+def commitment(local: Party) -> Iterator[CommitmentScu]:
+    """Ask for storage commitment and hear of it, in the place of the local server."""
+    with CommitmentScu(local.ae_title, local.time_limit) as scu:
+        local.dicom_relay.target = scu.endpoint
+        yield scu
+    local.aim_relays()
+
+
+@case("CONSC-001", ref="PS3.4 J.3.2.1.3 (2020b)")
+def test_request_is_answered_with_success(
+    dimse: Dimse, stored: Stored, commitment: CommitmentScu
+) -> None:
+    """An N-ACTION that asks for commitment is received with Success, also for an unknown instance."""
+    (one,) = stored.study()
+    unknown = (one.sop_class_uid, "2.25.404")
+
+    statuses = [
+        commitment.ask(dimse, "2.25.1", [_reference(one)]),
+        commitment.ask(dimse, "2.25.2", [unknown]),
+    ]
+
+    assert statuses == [0x0000, 0x0000]
+    commitment.reports(2)
+
+
+@case("CONSC-002", ref="PS3.4 J.3.3.1.1 (2020b)")
+def test_all_that_is_stored_is_committed(
+    dimse: Dimse, stored: Stored, commitment: CommitmentScu
+) -> None:
+    """The report on stored instances has event type 1, and lists each of them once, none as failed."""
+    study = stored.study(series=2, instances=2)
+
+    commitment.ask(dimse, TRANSACTION, map(_reference, study))
+
+    (report,) = commitment.reports(1)
+    assert (report.event_type, report.failed) == (ALL_COMMITTED, {})
+    assert sorted(report.committed) == sorted(map(_reference, study))
+
+
+@case("CONSC-003", ref="PS3.4 J.3.3.1.1 (2020b)")
+def test_what_is_not_stored_is_a_failure(
+    dimse: Dimse, stored: Stored, commitment: CommitmentScu
+) -> None:
+    """Where one of two instances is not there the event type is 2, and each is in one of the lists."""
+    (one,) = stored.study()
+    unknown = (str(one.sop_class_uid), "2.25.404")
+
+    commitment.ask(dimse, TRANSACTION, [_reference(one), unknown])
+
+    (report,) = commitment.reports(1)
+    assert report.event_type == SOME_FAILED
+    assert (report.committed, [*report.failed]) == ([_reference(one)], [unknown])
+
+
+@case("CONSC-004", ref="PS3.3 C.14.1.1 (2020b)")
+def test_failure_has_its_reason(dimse: Dimse, stored: Stored, commitment: CommitmentScu) -> None:
+    """An unknown instance fails for 0112, one that is known with another class for 0119."""
+    (one,) = stored.study()
+    unknown = (str(one.sop_class_uid), "2.25.404")
+    of_another_class = (str(MRImageStorage), str(one.sop_instance_uid))
+
+    commitment.ask(dimse, TRANSACTION, [unknown, of_another_class])
+
+    (report,) = commitment.reports(1)
+    assert report.failed == {
+        unknown: NO_SUCH_INSTANCE,
+        of_another_class: CLASS_INSTANCE_CONFLICT,
+    }
+
+
+@case("CONSC-005", ref="PS3.4 J.3.3.1.1.1 (2020b)")
+def test_report_names_its_transaction(
+    dimse: Dimse, stored: Stored, commitment: CommitmentScu
+) -> None:
+    """Each of two requests gets a report with its own Transaction UID and its own instance."""
+    study = stored.study(instances=2)
+    asked = {f"2.25.{number}": [_reference(each)] for number, each in enumerate(study, start=3001)}
+
+    for transaction_uid, references in asked.items():
+        commitment.ask(dimse, transaction_uid, references)
+
+    reports = {each.transaction_uid: each.committed for each in commitment.reports(2)}
+    assert reports == asked
+
+
+def _reference(sample: Sample) -> Reference:
+    return str(sample.sop_class_uid), str(sample.sop_instance_uid)

@@ -1,0 +1,260 @@
+"""C-FIND (PS3.4 C.4.1): what each answer holds, at each level of each information model."""
+
+from typing import Any
+
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.uid import ImplicitVRLittleEndian
+from pynetdicom import evt
+
+from dcm.data.identifier import write_identifier
+from dcm.wire import CCancelRQ, CFindRQ, CFindRSP
+from harness.case import case, needs
+from harness.clients.dimse import (
+    FIND,
+    LEVELS,
+    NATIVE,
+    UNIQUE_KEYS,
+    Dimse,
+    Root,
+    unique_keys,
+    values,
+)
+from harness.clients.wire import Wire
+from harness.corpus import Maker, Sample
+from harness.plugin.stored import Stored
+from harness.servers.party import Party
+
+pytestmark = needs("dimse.store", "dimse.find.study", "dimse.find.patient")
+
+NO_DATA_SET = 0x0101
+# What a server may add to an answer without being asked (PS3.4 C.4.1.1.3.2).
+UNASKED = {
+    "SpecificCharacterSet",
+    "QueryRetrieveLevel",
+    "RetrieveAETitle",
+    "InstanceAvailability",
+    "StorageMediaFileSetID",
+    "StorageMediaFileSetUID",
+    "TimezoneOffsetFromUTC",
+}
+# Unique and required keys of each level (PS3.4 Tables C.6-1 to C.6-4 and C.6-5).
+REQUIRED: dict[tuple[Root, str], tuple[str, ...]] = {
+    ("patient", "PATIENT"): ("PatientName", "PatientID"),
+    ("patient", "STUDY"): (
+        *("StudyDate", "StudyTime", "AccessionNumber", "StudyID", "StudyInstanceUID"),
+    ),
+    ("study", "STUDY"): (
+        *("StudyDate", "StudyTime", "AccessionNumber", "StudyID", "StudyInstanceUID"),
+        *("PatientName", "PatientID"),
+    ),
+    ("study", "SERIES"): ("Modality", "SeriesNumber", "SeriesInstanceUID"),
+    ("patient", "SERIES"): ("Modality", "SeriesNumber", "SeriesInstanceUID"),
+    ("study", "IMAGE"): ("InstanceNumber", "SOPInstanceUID"),
+    ("patient", "IMAGE"): ("InstanceNumber", "SOPInstanceUID"),
+}
+
+
+def at(*places: tuple[Root, str]) -> pytest.MarkDecorator:
+    """Run a case at these levels, named by information model and level."""
+    ids = [f"{root}-{level.lower()}" for root, level in places]
+    return pytest.mark.parametrize(("root", "level"), places, ids=ids)
+
+
+# What an answer holds
+
+
+@case("CONQR-001", ref="PS3.4 C.2.2.1.2 (2020b)")
+@at(*REQUIRED)
+def test_required_keys_are_returned(dimse: Dimse, stored: Stored, root: Root, level: str) -> None:
+    """Every required key that is asked for at a level is returned with the value that was stored."""
+    (one,) = stored.study(PatientName="Muller^Anna", StudyID="S1")
+    asked = REQUIRED[root, level]
+
+    found = dimse.find(level, root=root, **{**_above(one, level, root), **dict.fromkeys(asked, "")})
+
+    dataset = one.dataset()
+    returned = [{key: str(each.get(key)) for key in asked} for each in found.datasets]
+    assert returned == [{key: str(dataset[key].value) for key in asked}]
+
+
+@case("CONQR-002", ref="PS3.4 C.4.1.3.1.1 (2020b)")
+@at(("study", "IMAGE"), ("patient", "STUDY"), ("patient", "SERIES"), ("patient", "IMAGE"))
+def test_unique_keys_of_higher_levels_are_returned(
+    dimse: Dimse, stored: Stored, root: Root, level: str
+) -> None:
+    """An answer carries the unique keys of all levels above the one that was asked about."""
+    (one,) = stored.study()
+    above = _above(one, level, root)
+
+    found = dimse.find(level, root=root, **{**above, UNIQUE_KEYS[level]: ""})
+
+    assert [{key: str(each.get(key)) for key in above} for each in found.datasets] == [above]
+
+
+@case("CONQR-003", ref="PS3.4 C.4.1.1.3.2 (2020b)")
+@at(("patient", "PATIENT"), ("study", "SERIES"), ("study", "IMAGE"))
+def test_nothing_unasked_is_returned(dimse: Dimse, stored: Stored, root: Root, level: str) -> None:
+    """An answer holds no attribute that the request did not name, but for those of the service itself."""
+    (one,) = stored.study()
+    asked = {**_above(one, level, root), UNIQUE_KEYS[level]: ""}
+
+    found = dimse.find(level, root=root, **asked)
+
+    returned = [{element.keyword for element in each} - UNASKED for each in found.datasets]
+    assert returned == [{*asked}]
+
+
+@case("CONQR-004", ref="PS3.4 C.4.1.1.3.2 (2020b)")
+@at(*(("patient", level) for level in LEVELS["patient"]))
+def test_level_is_echoed(dimse: Dimse, stored: Stored, root: Root, level: str) -> None:
+    """An answer in the patient root names the level of the request."""
+    (one,) = stored.study()
+
+    found = dimse.find(level, root=root, **unique_keys(one, level, root))
+
+    assert values(found.datasets, "QueryRetrieveLevel") == [level]
+
+
+@case("CONQR-005", ref="PS3.4 C.4.1.1.3.2 (2020b)")
+@at(("patient", "STUDY"), ("study", "SERIES"), ("study", "IMAGE"))
+def test_answer_says_where_to_retrieve(
+    dimse: Dimse, stored: Stored, remote: Party, root: Root, level: str
+) -> None:
+    """An answer at any level names who can be asked to retrieve what was found."""
+    (one,) = stored.study()
+
+    found = dimse.find(level, root=root, **unique_keys(one, level, root))
+
+    assert values(found.datasets, "RetrieveAETitle") == [remote.ae_title]
+
+
+# How many answers there are
+
+
+@case("CONQR-006", ref="PS3.4 C.4.1.3.1.1 (2020b)")
+@at(("patient", "PATIENT"), ("patient", "STUDY"), ("study", "SERIES"))
+def test_one_answer_for_each_entity(dimse: Dimse, stored: Stored, root: Root, level: str) -> None:
+    """However many instances an entity has, it is one answer."""
+    one, *_ = stored.study(PatientID="A", series=1, instances=3)
+    stored.study(PatientID="B", study="2")
+
+    found = dimse.find(
+        level, root=root, **{**_above(one, level, root), UNIQUE_KEYS[level]: _key(one, level)}
+    )
+
+    assert values(found.datasets, UNIQUE_KEYS[level]) == [_key(one, level)]
+
+
+@case("CONQR-007", ref="PS3.4 C.4.1.3.1.1 (2020b)")
+@at(("patient", "STUDY"), ("study", "SERIES"), ("study", "IMAGE"))
+def test_other_branches_are_left_out(dimse: Dimse, stored: Stored, root: Root, level: str) -> None:
+    """Only what lies below the unique keys of the request is answered."""
+    one, *_ = stored.study(PatientID="A")
+    stored.study(PatientID="B", study="2")
+
+    found = dimse.find(level, root=root, **{**_above(one, level, root), UNIQUE_KEYS[level]: ""})
+
+    assert values(found.datasets, UNIQUE_KEYS[level]) == [_key(one, level)]
+
+
+@case("CONQR-008", ref="PS3.4 C.4.1.3.1.1 (2020b)")
+@pytest.mark.parametrize("level", ["SERIES", "IMAGE"])
+def test_without_a_higher_unique_key_nothing_matches(
+    dimse: Dimse, stored: Stored, level: str
+) -> None:
+    """Where relational queries were not negotiated, a level is not searched without the keys above it."""
+    stored.study()
+
+    found = dimse.find(level, **{UNIQUE_KEYS[level]: ""})
+
+    assert found.datasets == []
+
+
+# How a query ends
+
+
+@case("CONQR-009", ref="PS3.7 9.3.2.2 (2020b)")
+@pytest.mark.parametrize("level", ["STUDY", None], ids=["success", "failure"])
+def test_last_response_has_no_identifier(dimse: Dimse, stored: Stored, level: str | None) -> None:
+    """A match comes with an identifier; Success and a failure, which end the query, do not."""
+    stored.study()
+    identifier = Dataset()
+    identifier.StudyInstanceUID = ""
+    if level is not None:
+        identifier.QueryRetrieveLevel = level
+    responses: list[tuple[bool, bool]] = []
+
+    def note(event: Any) -> None:
+        command = event.message.command_set
+        responses.append((command.Status >> 8 == 0xFF, command.CommandDataSetType != NO_DATA_SET))
+
+    with dimse.associate(
+        [(FIND["study"], NATIVE)], handlers=[(evt.EVT_DIMSE_RECV, note)]
+    ) as association:
+        list(association.send_c_find(identifier, FIND["study"]))
+
+    assert responses == [*([(True, True)] if level else []), (False, False)]
+
+
+@case("CONQR-010", ref="PS3.4 C.4.1.1.4 (2020b)")
+@pytest.mark.parametrize(
+    ("root", "level"), [("study", "PATIENT"), ("study", "FRAME"), ("patient", "FRAME")]
+)
+def test_level_that_the_model_lacks_is_refused(
+    dimse: Dimse, stored: Stored, root: Root, level: str
+) -> None:
+    """A level that the information model does not have is answered with A900 or Cxxx, and no match."""
+    stored.study(PatientID="A")
+
+    found = dimse.find(level, root=root, PatientID="")
+
+    assert found.status == 0xA900 or found.status >> 12 == 0xC, f"status {found.status:#06x}"
+    assert found.datasets == []
+
+
+@case("CONQR-011", ref="PS3.4 C.2.2.1.3 (2020b)")
+def test_key_that_is_not_supported_is_told(dimse: Dimse, stored: Stored) -> None:
+    """A study that matches only because an optional key was not looked at comes with status FF01."""
+    (one,) = stored.study()
+
+    found = dimse.find(
+        "STUDY", StudyInstanceUID=one.study_instance_uid, PatientReligiousPreference="DRUID"
+    )
+
+    assert found.status == 0x0000
+    assert set(found.statuses) <= {0xFF01}, f"statuses {[hex(each) for each in found.statuses]}"
+
+
+@case("CONQR-012", ref="PS3.4 C.4.1.3.1 (2020b)")
+def test_cancel_ends_a_query(wire: Wire, stored: Stored, make: Maker) -> None:
+    """A C-CANCEL in the same segment as its C-FIND ends it with FE00, before all matches were told."""
+    count = 40
+    stored.these(*(make.instance(study=str(number)) for number in range(count)))
+    keys = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": ""}
+
+    with wire.associate([(FIND["study"], [ImplicitVRLittleEndian])]) as association:
+        query = CFindRQ(message_id=1, affected_sop_class_uid=FIND["study"])
+        association.line.say(
+            association.encoded(query, write_identifier(keys, ImplicitVRLittleEndian)),
+            association.encoded(CCancelRQ(message_id_being_responded_to=1)),
+        )
+        *pending, final = [each.message for each in association.responses()]
+
+    assert isinstance(final, CFindRSP)
+    assert final.status == 0xFE00
+    assert len(pending) < count
+
+
+def _above(sample: Sample, level: str, root: Root) -> dict[str, str]:
+    """Give the unique keys above a level."""
+    return {
+        key: value
+        for key, value in unique_keys(sample, level, root).items()
+        if key != UNIQUE_KEYS[level]
+    }
+
+
+def _key(sample: Sample, level: str) -> str:
+    """Give the unique key at a level."""
+    return unique_keys(sample, level, "patient")[UNIQUE_KEYS[level]]

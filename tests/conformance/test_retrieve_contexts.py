@@ -1,0 +1,169 @@
+"""C-MOVE and C-GET (PS3.4 C.4.2, C.4.3, C.5): classes, roles and transfer syntaxes of the sub-operations."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from pydicom.uid import (
+    CTImageStorage,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    MRImageStorage,
+)
+from pynetdicom import build_role, evt
+
+from harness.case import case, needs
+from harness.clients.dimse import GET, NATIVE, Dimse, identifier_of, unique_keys, values
+from harness.clients.storage_scp import StorageScp
+from harness.corpus import Maker, Sample
+from harness.plugin.stored import Stored
+from harness.servers.party import Party
+
+pytestmark = needs("dimse.store")
+
+CT = [(CTImageStorage, [ExplicitVRLittleEndian])]
+move, get = needs("dimse.move.study"), needs("dimse.get.study")
+
+
+@case("CONRT-030", ref="PS3.4 C.4.3.3.1 (2020b)")
+@get
+def test_class_without_context_fails_alone(dimse: Dimse, stored: Stored, make: Maker) -> None:
+    """An instance for whose class a C-GET has no context is a failure, and the others come."""
+    ct, mr = _ct_and_mr(stored, make)
+
+    retrieved = dimse.get("STUDY", storage=CT, **unique_keys(mr, "STUDY"))
+
+    assert values(retrieved.datasets, "SOPInstanceUID") == [ct.sop_instance_uid]
+    assert (retrieved.counts["completed"], retrieved.counts["failed"]) == (1, 1)
+    assert f"{retrieved.status:#06x}" == "0xb000"
+
+
+@case("CONRT-031", ref="PS3.4 C.4.2.3.1 (2020b)")
+@move
+def test_class_that_the_destination_refuses_fails_alone(
+    dimse: Dimse, stored: Stored, make: Maker, local: Party
+) -> None:
+    """An instance for whose class the destination accepts no context is a failure, and the others come."""
+    ct, mr = _ct_and_mr(stored, make)
+
+    with _receiver(local, [CTImageStorage], [ExplicitVRLittleEndian]) as receiver:
+        moved = dimse.move("STUDY", receiver.ae_title, **unique_keys(mr, "STUDY"))
+        arrived = [each.dataset for each in receiver.received(1)]
+
+    assert values(arrived, "SOPInstanceUID") == [ct.sop_instance_uid]
+    assert (moved.counts["completed"], moved.counts["failed"]) == (1, 1)
+    assert f"{moved.status:#06x}" == "0xb000"
+
+
+@case("CONRT-032", ref="PS3.4 C.5.3 (2020b)")
+@get
+def test_role_is_accepted(dimse: Dimse, stored: Stored) -> None:
+    """The SCP role that is proposed for a storage class beside C-GET is accepted."""
+    stored.study()
+
+    with dimse.associate(
+        [(GET["study"], NATIVE), *CT], roles=[build_role(CTImageStorage, scp_role=True)]
+    ) as association:
+        roles = {each.abstract_syntax: each.as_scp for each in association.accepted_contexts}
+
+    assert roles[CTImageStorage] is True
+
+
+@case("CONRT-033", ref="PS3.7 D.3.3.4 (2020b)")
+@get
+def test_without_the_role_nothing_is_sent(dimse: Dimse, stored: Stored) -> None:
+    """Where no role was proposed for a storage class, the requestor of a C-GET is not sent a C-STORE."""
+    (one,) = stored.study()
+    identifier = identifier_of({"QueryRetrieveLevel": "STUDY", **unique_keys(one, "STUDY")})
+    sent: list[str] = []
+
+    def note(event: evt.Event) -> None:
+        command = event.message.command_set
+        if command.CommandField == 0x0001:
+            sent.append(command.AffectedSOPInstanceUID)
+
+    with dimse.associate(
+        [(GET["study"], NATIVE), *CT], handlers=[(evt.EVT_DIMSE_RECV, note)]
+    ) as association:
+        list(association.send_c_get(identifier, GET["study"]))
+
+    assert sent == []
+
+
+@case("CONRT-034", ref="PS3.5 10.1 (2020b)")
+@move
+@pytest.mark.parametrize("name", ["p01", "p08", "p05"], ids=["implicit", "explicit", "big-endian"])
+def test_default_transfer_syntax_is_offered(
+    dimse: Dimse, stored: Stored, local: Party, name: str
+) -> None:
+    """What is stored uncompressed reaches a destination that knows only Implicit VR Little Endian."""
+    _moved_in_the_default_syntax(dimse, stored.sample(name), local)
+
+
+@case("CONRT-036", ref="PS3.5 10.1 (2020b)")
+@needs("dimse.move.study", "dimse.store.compressed")
+@pytest.mark.parametrize("name", ["p07", "p09-rle-gray"], ids=["deflated", "rle"])
+def test_default_transfer_syntax_is_offered_for_what_lost_nothing(
+    dimse: Dimse, stored: Stored, local: Party, name: str
+) -> None:
+    """What is compressed without loss reaches a destination that knows only Implicit VR Little Endian."""
+    _moved_in_the_default_syntax(dimse, stored.sample(name), local)
+
+
+def _moved_in_the_default_syntax(dimse: Dimse, sample: Sample, local: Party) -> None:
+    """Move an object to who accepts nothing but the default transfer syntax, and compare its pixels."""
+    with _receiver(local, [sample.sop_class_uid], [ImplicitVRLittleEndian]) as receiver:
+        moved = dimse.move("STUDY", receiver.ae_title, **unique_keys(sample, "STUDY"))
+        assert moved.status == 0x0000, f"status {moved.status:#06x}"
+        (arrived,) = [each.dataset for each in receiver.received(1)]
+
+    assert arrived.file_meta.TransferSyntaxUID == ImplicitVRLittleEndian
+    assert arrived.pixel_array.tolist() == sample.frame(0).tolist()
+
+
+@case("CONRT-035", ref="PS3.4 C.4.3.3.1 (2020b)")
+@get
+def test_one_association_serves_one_get_after_another(dimse: Dimse, stored: Stored) -> None:
+    """Two C-GETs in turn on one association each bring their own study."""
+    (one,), (two,) = stored.study(PatientID="A"), stored.study(PatientID="B")
+    received: list[str] = []
+
+    def keep(event: evt.Event) -> int:
+        received.append(event.request.AffectedSOPInstanceUID)
+        return 0x0000
+
+    with dimse.associate(
+        [(GET["study"], NATIVE), *CT],
+        handlers=[(evt.EVT_C_STORE, keep)],
+        roles=[build_role(CTImageStorage, scp_role=True)],
+    ) as association:
+        for message_id, sample in ((11, two), (12, one)):
+            identifier = identifier_of(
+                {"QueryRetrieveLevel": "STUDY", **unique_keys(sample, "STUDY")}
+            )
+            list(association.send_c_get(identifier, GET["study"], msg_id=message_id))
+
+    assert received == [two.sop_instance_uid, one.sop_instance_uid]
+
+
+def _ct_and_mr(stored: Stored, make: Maker) -> tuple[Sample, ...]:
+    """Store a study of two classes, the MR first."""
+    mr = make.instance(series="1", Modality="MR")
+    ct = make.instance(series="2", Modality="CT")
+    stored.these(mr, ct)
+    assert mr.sop_class_uid == MRImageStorage
+    return ct, mr
+
+
+@contextmanager
+def _receiver(
+    local: Party, sop_classes: list[str], transfer_syntaxes: list[str]
+) -> Iterator[StorageScp]:
+    """Receive in the place of the local server, and accept these classes and syntaxes only."""
+    with StorageScp(sop_classes, transfer_syntaxes, local.time_limit) as scp:
+        scp.expect(local.ae_title)
+        local.dicom_relay.target = scp.endpoint
+        try:
+            yield scp
+        finally:
+            local.aim_relays()

@@ -1,0 +1,107 @@
+"""DICOMweb, storing: statuses, what is told of each object, and that nothing is changed in secret."""
+
+from typing import Any
+
+import pytest
+from pydicom.dataset import Dataset
+
+from harness.case import case, needs
+from harness.clients.dicomweb import DicomWeb, instance_path, value, values
+from harness.corpus import Corpus, Maker
+from harness.corpus.difference import differences
+
+pytestmark = needs("dicomweb.stow")
+
+FAILED, STORED = "00081198", "00081199"  # Failed SOP Sequence, Referenced SOP Sequence
+REFERENCED_CLASS, REFERENCED_INSTANCE = "00081150", "00081155"
+FAILURE_REASON = "00081197"
+
+# PS3.18 I.2.2: what Failure Reason can say; A7, A9 and C stand for all that begins so.
+REASONS = {0x0110, 0x0111, 0x0112, 0x0117, 0x0119, 0x0122, 0x0124, 0x0131, 0x0213}
+FAMILIES = {0xA7, 0xA9, *range(0xC0, 0xD0)}
+
+
+def references(answer: dict[str, Any], tag: str) -> list[tuple[str, str]]:
+    """Give class and instance of each item of a sequence of the response."""
+    return sorted(
+        (value(item, REFERENCED_CLASS), value(item, REFERENCED_INSTANCE))
+        for item in values(answer, tag)
+    )
+
+
+def noted(received: Dataset) -> set[str]:
+    """Give the keywords of what the object itself says that was changed (PS3.3 C.12.1)."""
+    return {
+        element.keyword
+        for item in received.get("OriginalAttributesSequence", ())
+        for modified in item.get("ModifiedAttributesSequence", ())
+        for element in modified
+    }
+
+
+@case("CWEB-201", ref="PS3.18 10.5.3.1, Table 10.5.3-1: 202 (2020b, 2025a)")
+def test_stored_in_part(web: DicomWeb, make: Maker) -> None:
+    """Where some of the objects could be stored and others not, the status is 202."""
+    right, wrong = make.instance(PatientID="A"), make.instance(PatientID="B")
+
+    answer = web.stow([right.data, wrong.data], study=right.study_instance_uid, expect=None)
+
+    assert answer.status_code == 202
+
+
+@case("CWEB-202", ref="PS3.18 I.2.2: Failure Reason; Table I.1-1 (2020b)")
+def test_reason_of_a_failure(web: DicomWeb, make: Maker) -> None:
+    """An object that was not stored is named with its class and a reason that the standard knows."""
+    right, wrong = make.instance(PatientID="A"), make.instance(PatientID="B", Modality="MR")
+
+    answer = web.stow(
+        [right.data, wrong.data], study=right.study_instance_uid, expect=(200, 202, 409)
+    ).json()
+
+    assert references(answer, FAILED) == [(wrong.sop_class_uid, wrong.sop_instance_uid)]
+    [item] = values(answer, FAILED)
+    reason = value(item, FAILURE_REASON)
+    assert reason in REASONS or reason >> 8 in FAMILIES
+
+
+@case("CWEB-203", ref="PS3.18 10.5.1.1.1, Table 10.5.1-1: Studies; I.1 (2020b)")
+def test_objects_of_several_studies(web: DicomWeb, make: Maker) -> None:
+    """Objects of several studies are stored in one request that names none, and each is told of."""
+    mine = [
+        make.instance(PatientID="A", Modality="CT"),
+        make.instance(PatientID="B", Modality="MR"),
+    ]
+
+    answer = web.stow([each.data for each in mine], expect=200).json()
+
+    expected = sorted((each.sop_class_uid, each.sop_instance_uid) for each in mine)
+    assert (references(answer, STORED), values(answer, FAILED)) == (expected, [])
+    for each in mine:
+        [part] = web.wado(instance_path(each), transfer_syntax="*")
+        assert part.dataset().SOPInstanceUID == each.sop_instance_uid
+
+
+@case("CWEB-204", ref="PS3.18 10.5.2, 10.5.3: Original Attributes Sequence (2020b)")
+@pytest.mark.parametrize("name", ["h01-ct-1-1", "h03-sr", "p12-jpeg-ls", "t05"])
+def test_nothing_is_changed_in_secret(web: DicomWeb, corpus: Corpus, name: str) -> None:
+    """What a server changes of an object when it stores it, the stored object says."""
+    sample = corpus[name]
+    web.stow([sample.data])
+
+    [part] = web.wado(instance_path(sample), transfer_syntax="*")
+
+    received = part.dataset()
+    told = noted(received) | {"OriginalAttributesSequence"}
+    lines = differences(sample.dataset(), received, sample.picture)
+    assert [line for line in lines if line.partition(":")[0] not in told] == []
+
+
+@case("CWEB-205", ref="PS3.18 10.5.3.1, Table 10.5.3-1: 400, 409 (2020b)")
+def test_none_stored(web: DicomWeb, make: Maker) -> None:
+    """Where no object could be stored, the status is one of failure and all are listed as failed."""
+    wrong = [make.instance(PatientID="B", number=number) for number in (1, 2)]
+
+    answer = web.stow([each.data for each in wrong], study="1.2.3", expect=(400, 409)).json()
+
+    expected = sorted((each.sop_class_uid, each.sop_instance_uid) for each in wrong)
+    assert (references(answer, FAILED), values(answer, STORED)) == (expected, [])

@@ -1,0 +1,156 @@
+"""C-FIND with Orthanc as SCP: what it answers beyond what the standard asks for."""
+
+import pytest
+
+from harness.case import case, needs
+from harness.clients.dcmtk import Dcmtk
+from harness.clients.dimse import Dimse, values
+from harness.corpus import Maker
+from harness.corpus.sample import Draft
+from harness.plugin.stored import Stored
+
+pytestmark = needs("orthanc", "dimse.find.study")
+
+
+@case(
+    "CFIND-019",
+    ref="Orthanc configuration: CaseSensitivePN",
+    level="product",
+    covers=("Orthanc.test_incoming_findscu", "Orthanc.test_bitbucket_issue_56"),
+)
+@pytest.mark.parametrize("asked", ["ångström^zoë", "ÅNGSTRÖM*"], ids=["lower", "upper"])
+def test_names_match_without_regard_to_case(dimse: Dimse, stored: Stored, asked: str) -> None:
+    """With CaseSensitivePN off a Patient's Name matches in any case, accented letters included."""
+    stored.study(PatientName="Ångström^Zoë", character_set="ISO_IR 100")
+    stored.study(PatientName="Bergström^Zoë", character_set="ISO_IR 100")
+
+    found = dimse.find_studies(SpecificCharacterSet="ISO_IR 192", PatientName=asked)
+
+    assert values(found, "PatientName") == ["Ångström^Zoë"]
+
+
+@case(
+    "CFIND-025",
+    ref="Orthanc issue 90 (C-FIND on a missing tag)",
+    level="product",
+    covers="Orthanc.test_bitbucket_issue_90",
+)
+@pytest.mark.parametrize(
+    ("asked", "patients"), [("F", []), ("*", []), ("", ["A"])], ids=["value", "star", "empty"]
+)
+def test_missing_sex_matches_no_value(
+    dimse: Dimse, stored: Stored, make: Maker, asked: str, patients: list[str]
+) -> None:
+    """A study without Patient's Sex matches no value and no star, but the empty key."""
+    dataset = make.instance(PatientID="A").dataset()
+    del dataset.PatientSex
+    stored.these(Draft(dataset).finish("without-sex", "lacks Patient's Sex"))
+
+    found = dimse.find_studies(PatientID="", PatientSex=asked)
+
+    assert values(found, "PatientID") == patients
+
+
+@case(
+    "CFIND-028",
+    ref="PS3.4 C.3.4",
+    level="product",
+    covers="Orthanc.test_findscu_counters",
+)
+@needs("dcmtk", "dimse.find.patient")
+@pytest.mark.parametrize(
+    ("level", "counts"),
+    [
+        ("PATIENT", {"Studies": ["1"], "Series": ["2"], "Instances": ["3"]}),
+        ("STUDY", {"Series": ["2"], "Instances": ["3"]}),
+        ("SERIES", {"Instances": ["1", "2"]}),
+    ],
+    ids=["patient", "study", "series"],
+)
+def test_findscu_counters(
+    dcmtk: Dcmtk, stored: Stored, make: Maker, level: str, counts: dict[str, list[str]]
+) -> None:
+    """NumberOf...Related... counts what the server holds of a patient, a study and a series."""
+    stored.these(*make.study(PatientID="A", series=2), make.instance(PatientID="A", number=2))
+    stored.study(PatientID="B")
+    expected = {f"NumberOf{level.title()}Related{each}": count for each, count in counts.items()}
+
+    found = dcmtk.find(level, "PatientID=A", *expected, root="-P")
+
+    assert {keyword: values(found, keyword) for keyword in expected} == expected
+
+
+@case(
+    "CFIND-029",
+    ref="PS3.4 C.3.4",
+    level="product",
+    covers="Orthanc.test_findscu_counters",
+)
+def test_modalities_and_sop_classes_of_a_study(dimse: Dimse, stored: Stored, make: Maker) -> None:
+    """ModalitiesInStudy and SOPClassesInStudy list what the series of a study are."""
+    ct = make.instance(PatientID="A", series="1", Modality="CT")
+    mr = make.instance(PatientID="A", series="2", Modality="MR")
+    stored.these(ct, mr)
+
+    found = dimse.find_studies(PatientID="A", ModalitiesInStudy="", SOPClassesInStudy="")
+
+    assert [sorted(each.ModalitiesInStudy) for each in found] == [["CT", "MR"]]
+    sop_classes = sorted([ct.sop_class_uid, mr.sop_class_uid])
+    assert [sorted(each.SOPClassesInStudy) for each in found] == [sop_classes]
+
+
+@case(
+    "CFIND-030",
+    ref="PS3.4 C.3.4",
+    level="product",
+    covers="Orthanc.test_incoming_findscu",
+)
+@pytest.mark.parametrize(
+    ("asked", "patients"),
+    [("CT", ["A"]), ("US\\MR", ["B"]), ("US", [])],
+    ids=["one", "list", "absent"],
+)
+def test_modalities_in_study_is_matched(
+    dimse: Dimse, stored: Stored, asked: str, patients: list[str]
+) -> None:
+    """ModalitiesInStudy matches a study with a series of one of the modalities asked for."""
+    stored.study(PatientID="A", Modality="CT")
+    stored.study(PatientID="B", Modality="MR")
+
+    found = dimse.find_studies(PatientID="", ModalitiesInStudy=asked)
+
+    assert values(found, "PatientID") == patients
+
+
+@case(
+    "CFIND-031",
+    ref="Orthanc Book: C-FIND, DICOM tags that are not indexed",
+    level="product",
+    covers=("Orthanc.test_incoming_findscu_2", "Orthanc.test_incoming_findscu_3"),
+)
+def test_element_beyond_the_index_is_matched_and_returned(dimse: Dimse, stored: Stored) -> None:
+    """A key that the database does not hold is read from the stored files: matched, and returned."""
+    (one,) = stored.study(PatientID="A", DeviceSerialNumber="4711")
+    stored.study(PatientID="B", DeviceSerialNumber="4712")
+
+    found = dimse.find("SERIES", root="patient", PatientID="", DeviceSerialNumber="4711")
+
+    assert values(found.datasets, "DeviceSerialNumber") == ["4711"]
+    assert values(found.datasets, "PatientID") == [one.patient_id]
+
+
+@case(
+    "CFIND-032",
+    ref="Orthanc Book: C-FIND",
+    level="product",
+    covers="Orthanc.test_findscu_missing_tags",
+)
+@needs("dcmtk")
+def test_missing_number_is_not_invented(dcmtk: Dcmtk, stored: Stored, make: Maker) -> None:
+    """Of two instances only the one that has Rows is answered with a value of Rows."""
+    stored.these(make.instance(number=1, pixels=False), make.instance(number=2, rows=16))
+
+    found = dcmtk.find("IMAGE", "PatientName", "InstanceNumber", "Rows", root="-P")
+
+    rows = {str(each.InstanceNumber): each.get("Rows") for each in found}
+    assert rows == {"1": None, "2": 16}

@@ -1,0 +1,219 @@
+"""Rendered images, over WADO-RS and over WADO-URI: format, size, windows; and files over WADO-URI."""
+
+import io
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from harness.case import case, needs
+from harness.clients.dicomweb import DicomWeb, Identified, instance_path, series_path, study_path
+from harness.clients.rest import Rest
+from harness.corpus import Sample
+from harness.plugin.stored import Stored
+
+pytestmark = needs("dicomweb.rendered")
+
+FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG"}
+
+
+def frame_path(of: Identified) -> str:
+    """Give the path of the first frame of an object."""
+    return f"{instance_path(of)}/frames/1"
+
+
+LEVELS = {
+    "study": study_path,
+    "series": series_path,
+    "instance": instance_path,
+    "frame": frame_path,
+}
+
+
+def picture(data: bytes) -> Image.Image:
+    """Decode an image; what is none fails the case."""
+    with Image.open(io.BytesIO(data)) as image:
+        image.load()
+        return image
+
+
+def levels(image: Image.Image) -> NDArray[np.int_]:
+    """Give the gray levels of an image."""
+    return np.asarray(image).astype(int)
+
+
+def linear(values: NDArray[np.float64], center: float, width: float) -> NDArray[np.float64]:
+    """Apply the VOI LUT function LINEAR for gray levels from 0 to 255 (PS3.3 C.11.2.1.2.1)."""
+    share = (values - (center - 0.5)) / (width - 1) + 0.5
+    return np.clip(share, 0, 1) * 255
+
+
+def uri(sample: Sample, **arguments: str) -> str:
+    """Give the path of a WADO-URI request for an object (PS3.18 9.1), encoded as little as possible."""
+    query = {
+        "requestType": "WADO",
+        "studyUID": sample.study_instance_uid,
+        "seriesUID": sample.series_instance_uid,
+        "objectUID": sample.sop_instance_uid,
+        **arguments,
+    }
+    return "/wado?" + "&".join(f"{name}={value}" for name, value in query.items() if value)
+
+
+@case("WADO-201", ref="PS3.18 10.4.1.1.3, 8.7.4", covers="DicomWeb.test_rendered")
+@pytest.mark.parametrize("media_type", FORMATS)
+@pytest.mark.parametrize("sample", ["h01-ct-1-1", "p03", "p06", "p09-rle-gray", "p11"])
+def test_rendered_format_and_size(
+    web: DicomWeb, stored: Stored, sample: str, media_type: str
+) -> None:
+    """A rendered instance is an image of the asked type, as wide and high as the object says."""
+    written = stored.sample(sample)
+
+    answer = web.get(f"{instance_path(written)}/rendered", headers={"Accept": media_type})
+
+    assert answer.headers["Content-Type"] == media_type
+    image = picture(answer.content)
+    ds = written.dataset()
+    assert (image.format, image.size) == (FORMATS[media_type], (ds.Columns, ds.Rows))
+
+
+@case("WADO-202", ref="PS3.18 8.7.4, Table 8.7.4-1", covers="DicomWeb.test_rendered")
+@pytest.mark.parametrize("accept", [None, "*/*"], ids=["none", "any"])
+def test_jpeg_is_the_default(web: DicomWeb, stored: Stored, accept: str | None) -> None:
+    """Without a wish, a rendered image is a JPEG."""
+    written = stored.instance()
+
+    answer = web.get(f"{instance_path(written)}/rendered", headers={"Accept": accept})
+
+    assert answer.headers["Content-Type"] == "image/jpeg"
+    assert picture(answer.content).format == "JPEG"
+
+
+@case(
+    "WADO-203",
+    ref="PS3.18 10.4.1.1.3",
+    covers=("DicomWeb.test_rendered_studies_series", "DicomWeb.test_rendered"),
+)
+@pytest.mark.parametrize("level", LEVELS)
+def test_rendered_at_each_level(web: DicomWeb, stored: Stored, level: str) -> None:
+    """A study, a series, an instance and a frame that are one image are rendered as this image."""
+    written = stored.instance(rows=20, columns=30)
+
+    answer = web.get(f"{LEVELS[level](written)}/rendered", headers={"Accept": "image/png"})
+
+    assert picture(answer.content).size == (30, 20)
+
+
+@case(
+    "WADO-204",
+    ref="PS3.18 8.3.5.1.4; PS3.3 C.11.2.1.2.1",
+    covers="DicomWeb.test_multiframe_windowing",
+)
+@pytest.mark.parametrize(("center", "width"), [(40, 400), (1024, 4096), (0, 1000)])
+def test_window(web: DicomWeb, stored: Stored, center: int, width: int) -> None:
+    """The window asked for is applied to the rescaled values, each pixel right to one gray level."""
+    written = stored.instance(RescaleIntercept=-1024, RescaleSlope=2, rows=32, columns=32)
+
+    answer = web.get(
+        f"{instance_path(written)}/rendered?window={center},{width},linear",
+        headers={"Accept": "image/png"},
+    )
+
+    expected = linear(written.frame(0) * 2.0 - 1024, center, width)
+    assert np.abs(levels(picture(answer.content)) - expected).max() <= 1
+
+
+@case("WADO-205", ref="PS3.18 8.3.5.1.4: 400")
+@pytest.mark.parametrize("window", ["100", "100,200", "100,200,nope", "a,b,linear"])
+def test_window_that_is_none(web: DicomWeb, stored: Stored, window: str) -> None:
+    """A window that is not center, width and a known function is the client's error."""
+    written = stored.instance()
+
+    web.get(f"{instance_path(written)}/rendered?window={window}", expect=400)
+
+
+@case("WADO-206", ref="PS3.18 8.3.5.1.3")
+def test_viewport(web: DicomWeb, stored: Stored) -> None:
+    """An image is scaled to the viewport that is asked for."""
+    written = stored.instance(rows=32, columns=32)
+
+    answer = web.get(
+        f"{instance_path(written)}/rendered?viewport=16,16", headers={"Accept": "image/png"}
+    )
+
+    assert picture(answer.content).size == (16, 16)
+
+
+@case("WADO-207", ref="PS3.18 10.4.1.1.3", covers="DicomWeb.test_rendered")
+def test_rendered_frame_is_the_right_one(web: DicomWeb, stored: Stored) -> None:
+    """Each frame of a multi-frame image is rendered as itself."""
+    written = stored.sample("m01-native")
+
+    rendered = [
+        web.get(
+            f"{instance_path(written)}/frames/{number}/rendered", headers={"Accept": "image/png"}
+        )
+        for number in (1, 12)
+    ]
+
+    shown = [levels(picture(each.content)).tolist() for each in rendered]
+    assert shown == [written.frame(0).tolist(), written.frame(11).tolist()]
+
+
+@case("WADO-208", ref="PS3.18 10.4.3.1", covers="DicomWeb.test_rendered")
+@pytest.mark.parametrize("number", ["0", "2"])
+def test_rendered_frame_that_is_not_there(web: DicomWeb, stored: Stored, number: str) -> None:
+    """Frames are counted from 1 to their number; another one is the client's error."""
+    written = stored.instance()
+
+    web.get(f"{instance_path(written)}/frames/{number}/rendered", expect=(400, 404))
+
+
+@case("WADO-301", ref="PS3.18 9.1.2.2.1, 9.4", covers="DicomWeb.test_wado_dicom")
+@needs("dicomweb.uri")
+def test_uri_gives_the_object(rest: Rest, stored: Stored) -> None:
+    """WADO-URI gives the object itself where application/dicom is asked for."""
+    written = stored.instance()
+
+    answer = rest.get(uri(written, contentType="application/dicom"))
+
+    assert answer.headers["Content-Type"].partition(";")[0] == "application/dicom"
+    assert answer.content == written.data
+
+
+@case("WADO-302", ref="PS3.18 9.1.2.2.1", covers="DicomWeb.test_wado_image")
+@needs("dicomweb.uri")
+@pytest.mark.parametrize(
+    ("content_type", "kind"),
+    [("", "JPEG"), ("image/jpeg", "JPEG"), ("image/png", "PNG")],
+    ids=["default", "jpeg", "png"],
+)
+def test_uri_gives_an_image(rest: Rest, stored: Stored, content_type: str, kind: str) -> None:
+    """WADO-URI gives the rendered image, JPEG by default, in the size of the object."""
+    written = stored.instance(rows=20, columns=30)
+
+    image = picture(rest.get(uri(written, contentType=content_type)).content)
+
+    assert (image.format, image.size) == (kind, (30, 20))
+
+
+@case("WADO-303", ref="PS3.18 9.1.2.1, 9.3", level="should", covers="DicomWeb.test_wado_dicom")
+@needs("dicomweb.uri")
+@pytest.mark.parametrize("missing", ["requestType", "objectUID"])
+def test_uri_without_what_is_mandatory(rest: Rest, stored: Stored, missing: str) -> None:
+    """A request that lacks a mandatory parameter is the client's error."""
+    written = stored.instance()
+
+    # 400 by the standard; Orthanc's DICOMweb plugin answers 404, at least until 1.24.
+    rest.get(uri(written, **{missing: ""}), expect=(400, 404))
+
+
+@case("WADO-304", ref="PS3.18 9.3", covers="DicomWeb.test_wado_dicom")
+@needs("dicomweb.uri")
+@pytest.mark.parametrize("wrong", ["studyUID", "seriesUID", "objectUID"])
+def test_uri_of_another_place(rest: Rest, stored: Stored, wrong: str) -> None:
+    """An object is not found in a study or series that is not its own, nor one that is not there."""
+    written = stored.instance()
+
+    rest.get(uri(written, contentType="application/dicom", **{wrong: "1.2.3.4"}), expect=404)

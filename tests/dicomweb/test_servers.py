@@ -1,0 +1,225 @@
+"""What is the product's own around DICOMweb: methods, addresses behind a proxy, and Orthanc as client."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from harness.case import case, needs
+from harness.clients import multipart
+from harness.clients.dicomweb import DICOM_JSON, DicomWeb, instance_path, study_path, value
+from harness.clients.orthanc_ids import orthanc_ids
+from harness.clients.rest import Rest
+from harness.plugin.stored import Stored
+
+pytestmark = needs("plugin.dicomweb", "rest")
+
+SERVERS = "/dicom-web/servers"
+SELF = f"{SERVERS}/sample"  # the remote, as its own DICOMweb server
+OPERATIONS = {"get", "retrieve", "stow", "wado", "qido"}
+
+
+@pytest.fixture
+def added(rest: Rest) -> Iterator[str]:
+    """Add one more DICOMweb server, give its name, and remove it in the end."""
+    rest.put(
+        f"{SERVERS}/hello",
+        {"Url": "http://127.0.0.1:1/dicom-web/", "HasDelete": True, "Timeout": 66, "Note": "mine"},
+    )
+    yield "hello"
+    rest.delete(f"{SERVERS}/hello", expect=(200, 400))  # 400: it is gone already
+
+
+@case("DWEB-001", ref="RFC 9110 15.5.6", covers="DicomWeb.test_allowed_methods")
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+def test_method_that_studies_do_not_have(rest: Rest, method: str) -> None:
+    """Studies are searched and stored; another method is refused, naming those that are allowed."""
+    answer = rest.request(method, "/dicom-web/studies", expect=405)
+
+    allowed = {each.strip() for each in answer.headers["Allow"].split(",")}
+    assert allowed == {"GET", "POST"}
+
+
+@case(
+    "DWEB-002",
+    ref="Orthanc Book: DICOMweb plugin, behind a reverse proxy",
+    level="product",
+    covers="DicomWeb.test_forwarded_headers",
+)
+@pytest.mark.parametrize(
+    ("headers", "base"),
+    [
+        ({"Host": "pacs.example"}, "http://pacs.example"),
+        ({"Forwarded": "host=pacs.example;proto=https"}, "https://pacs.example"),
+    ],
+    ids=["host", "forwarded"],
+)
+def test_addresses_behind_a_proxy(
+    web: DicomWeb, stored: Stored, headers: dict[str, str], base: str
+) -> None:
+    """The URLs in answers begin as the client, or the proxy before the server, says."""
+    written = stored.instance()
+
+    answer = web.get(
+        f"{instance_path(written)}/metadata", headers={"Accept": DICOM_JSON, **headers}
+    )
+
+    [metadata] = answer.json()
+    assert metadata["7FE00010"]["BulkDataURI"] == (
+        f"{base}/dicom-web{instance_path(written)}/bulk/7fe00010"
+    )
+
+
+@case(
+    "DWEB-003",
+    ref="Orthanc Book: DICOMweb plugin, behind a reverse proxy",
+    level="product",
+    covers="DicomWeb.test_forwarded_headers",
+)
+@needs("plugin.dicomweb>=1.13.1")
+def test_x_forwarded_headers(web: DicomWeb, stored: Stored) -> None:
+    """The older headers of proxies are heard as well."""
+    written = stored.instance()
+    headers = {"X-Forwarded-Host": "pacs.example", "X-Forwarded-Proto": "https"}
+
+    [study] = web.get("/studies", headers={"Accept": DICOM_JSON, **headers}).json()
+
+    assert value(study, "00081190") == f"https://pacs.example/dicom-web{study_path(written)}"
+
+
+@case(
+    "DWEB-004",
+    ref="Orthanc Book: DICOMweb plugin, GET /dicom-web/servers",
+    level="product",
+    covers="DicomWeb.test_server_get",
+)
+def test_configured_servers(rest: Rest) -> None:
+    """The server of the configuration is listed, with its operations, and without its password."""
+    assert rest.json(SERVERS) == ["sample"]
+    assert set(rest.json(SELF)) == OPERATIONS
+    assert rest.json(SERVERS, expand="true")["sample"]["Password"] is None
+
+
+@case(
+    "DWEB-005",
+    ref="Orthanc Book: DICOMweb plugin, PUT /dicom-web/servers/{name}",
+    level="product",
+    covers="DicomWeb.test_add_server",
+)
+def test_added_server(rest: Rest, added: str) -> None:
+    """A server that is added is listed with its settings; one that allows it can delete as well."""
+    assert set(rest.json(SERVERS)) == {"sample", added}
+    assert set(rest.json(f"{SERVERS}/{added}")) == OPERATIONS | {"delete"}
+
+    shown = rest.json(SERVERS, expand="true")[added]
+
+    assert {key: shown[key] for key in ("Url", "HasDelete", "Timeout", "Note", "Pkcs11")} == {
+        "Url": "http://127.0.0.1:1/dicom-web/",
+        "HasDelete": "1",
+        "Timeout": 66,
+        "Note": "mine",
+        "Pkcs11": False,
+    }
+
+
+@case(
+    "DWEB-006",
+    ref="Orthanc Book: DICOMweb plugin, DELETE /dicom-web/servers/{name}",
+    level="product",
+    covers="DicomWeb.test_add_server",
+)
+def test_removed_server(rest: Rest, added: str) -> None:
+    """A server that is removed is gone."""
+    rest.delete(f"{SERVERS}/{added}")
+
+    assert rest.json(SERVERS) == ["sample"]
+    rest.get(f"{SERVERS}/{added}", expect=404)
+
+
+@case(
+    "DWEB-007",
+    ref="Orthanc Book: DICOMweb plugin, POST /dicom-web/servers/{name}/get",
+    level="product",
+    covers="DicomWeb.test_server_get",
+)
+@pytest.mark.parametrize("accept", [DICOM_JSON, "application/json", None])
+def test_search_as_client(rest: Rest, stored: Stored, accept: str | None) -> None:
+    """A GET through the client gives what the asked server answers."""
+    written = stored.instance(PatientID="A")
+    asked = {"Uri": "/studies", "HttpHeaders": {} if accept is None else {"Accept": accept}}
+
+    [study] = rest.post(f"{SELF}/get", asked).json()
+
+    assert value(study, "0020000D") == written.study_instance_uid
+
+
+@case(
+    "DWEB-008",
+    ref="Orthanc Book: DICOMweb plugin, POST /dicom-web/servers/{name}/get",
+    level="product",
+    covers="DicomWeb.test_server_get",
+)
+def test_xml_as_client(rest: Rest, stored: Stored) -> None:
+    """A search for XML through the client is handed on as multipart, one part for the study found."""
+    stored.instance(PatientID="A")
+    asked = {"Uri": "/studies", "HttpHeaders": {"Accept": "application/dicom+xml"}}
+
+    answer = rest.post(f"{SELF}/get", asked)
+
+    assert [part.media_type for part in multipart.parts_of(answer)] == ["application/dicom+xml"]
+
+
+@case(
+    "DWEB-009",
+    ref="Orthanc Book: DICOMweb plugin, POST /dicom-web/servers/{name}/retrieve",
+    level="product",
+    covers="DicomWeb.test_server_retrieve",
+)
+@pytest.mark.parametrize(("level", "count"), [("study", 4), ("series", 2), ("instance", 1)])
+def test_retrieve_as_client(rest: Rest, stored: Stored, level: str, count: int) -> None:
+    """The client retrieves all of a study, of a series, or one instance."""
+    first, *_ = stored.study(series=2, instances=2)
+    resource = {"Study": first.study_instance_uid}
+    if level != "study":
+        resource["Series"] = first.series_instance_uid
+    if level == "instance":
+        resource["Instance"] = first.sop_instance_uid
+
+    answer = rest.post(f"{SELF}/retrieve", {"Resources": [resource], "Synchronous": True})
+
+    assert int(answer.json()["ReceivedInstancesCount"]) == count
+
+
+@case(
+    "DWEB-010",
+    ref="Orthanc Book: DICOMweb plugin, POST /dicom-web/servers/{name}/retrieve",
+    level="product",
+    covers="DicomWeb.test_server_retrieve",
+)
+@pytest.mark.parametrize(
+    "resource", [{"Study": "1.2.3.4"}, {"Series": "1.2.3.4"}], ids=["unknown-study", "no-study"]
+)
+def test_retrieve_of_nothing(rest: Rest, resource: dict[str, str]) -> None:
+    """What the other server does not have, or what is not named in full, is an error of the client."""
+    answer = rest.post(
+        f"{SELF}/retrieve", {"Resources": [resource], "Synchronous": True}, expect=None
+    )
+
+    assert 400 <= answer.status_code <= 599
+
+
+@case(
+    "DWEB-011",
+    ref="Orthanc Book: DICOMweb plugin, POST /dicom-web/servers/{name}/stow",
+    level="product",
+    covers="DicomWeb.test_server_stow",
+)
+@needs("plugin.dicomweb>=1.20")
+def test_stow_as_client(rest: Rest, stored: Stored) -> None:
+    """A study that is sent is named once, however many instances it has."""
+    study = stored.study(instances=2)
+    ids = [orthanc_ids(each) for each in study]
+
+    answer = rest.post(f"{SELF}/stow", {"Resources": [ids[0].study], "Synchronous": True}).json()
+
+    assert answer["Resources"]["Studies"] == [ids[0].study]
+    assert sorted(answer["Resources"]["Instances"]) == sorted(each.instance for each in ids)

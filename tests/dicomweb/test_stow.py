@@ -1,0 +1,292 @@
+"""STOW-RS: what is stored, what is refused, and what the answer says of each object."""
+
+import io
+
+import pytest
+
+from harness.case import case, needs
+from harness.clients import multipart
+from harness.clients.dicomweb import DICOM, DICOM_JSON, DicomWeb, instance_path, value, values
+from harness.corpus import Corpus, Maker, Sample
+
+pytestmark = needs("dicomweb.stow")
+
+RETRIEVE_URL = "00081190"
+FAILED = "00081198"  # Failed SOP Sequence
+STORED = "00081199"  # Referenced SOP Sequence
+REFERENCED_CLASS = "00081150"
+REFERENCED_INSTANCE = "00081155"
+FAILURE_REASON = "00081197"
+
+RELATED = 'multipart/related; type="application/dicom"'
+
+
+def instances(web: DicomWeb) -> list[str]:
+    """Give the SOP Instance UIDs of all that the server holds, found level by level."""
+    studies = [f"/studies/{value(each, '0020000D')}" for each in web.qido("/studies")]
+    series = [
+        f"{study}/series/{value(each, '0020000E')}"
+        for study in studies
+        for each in web.qido(f"{study}/series")
+    ]
+    return sorted(
+        value(each, "00080018") for path in series for each in web.qido(f"{path}/instances")
+    )
+
+
+def referenced(answer: dict[str, object], tag: str) -> list[str]:
+    """Give the SOP Instance UIDs of the items of a sequence of the response."""
+    return sorted(value(item, REFERENCED_INSTANCE) for item in values(answer, tag))
+
+
+def without(sample: Sample, keyword: str) -> bytes:
+    """Give the file of an object that lacks an element."""
+    ds = sample.dataset()
+    delattr(ds, keyword)
+    file = io.BytesIO()
+    ds.save_as(file)
+    return file.getvalue()
+
+
+@case("STOW-001", ref="PS3.18 10.5.3.1", covers="DicomWeb.test_stow")
+def test_what_is_stored_can_be_retrieved(web: DicomWeb, make: Maker) -> None:
+    """An object that was stored comes back with the data set that it had."""
+    sample = make.instance(PatientName="Muller^Anna")
+
+    web.stow([sample.data], expect=200)
+
+    [part] = web.wado(instance_path(sample), transfer_syntax="*")
+    assert part.dataset() == sample.dataset()
+
+
+@case("STOW-002", ref="PS3.18 10.5.3.1")
+@pytest.mark.parametrize("sample", ["h03-sr", "m07", "p01", "p05", "p12-jpeg-2000", "m01-jpeg"])
+def test_object_of_any_kind(web: DicomWeb, corpus: Corpus, sample: str) -> None:
+    """Reports, documents, and images of any transfer syntax are stored as they are."""
+    stored = corpus[sample]
+
+    web.stow([stored.data], expect=200)
+
+    [part] = web.wado(instance_path(stored), transfer_syntax="*")
+    assert part.dataset().file_meta.TransferSyntaxUID == stored.transfer_syntax
+    assert part.dataset() == stored.dataset()
+
+
+@case("STOW-003", ref="PS3.18 10.5.2.1", covers="DicomWeb.test_stow")
+def test_several_in_one_request(web: DicomWeb, make: Maker) -> None:
+    """Every part of a request is stored, and each is named in the answer."""
+    study = make.study(series=2, instances=2)
+
+    answer = web.stow([each.data for each in study], expect=200).json()
+
+    uids = sorted(each.sop_instance_uid for each in study)
+    assert instances(web) == uids
+    assert referenced(answer, STORED) == uids
+
+
+@case(
+    "STOW-004",
+    ref="Orthanc Book: configuration option OverwriteInstances",
+    level="product",
+    covers="DicomWeb.test_stow",
+)
+def test_again(web: DicomWeb, make: Maker) -> None:
+    """An object that is stored a second time is a success, and is there once."""
+    sample = make.instance()
+
+    for _ in range(2):
+        answer = web.stow([sample.data], expect=200).json()
+
+    assert referenced(answer, STORED) == [sample.sop_instance_uid]
+    assert instances(web) == [sample.sop_instance_uid]
+
+
+@case("STOW-005", ref="PS3.18 I.2", covers="DicomWeb.test_stow")
+def test_answer_names_what_was_stored(web: DicomWeb, make: Maker) -> None:
+    """The answer has, for the stored object, its class and instance."""
+    sample = make.instance()
+
+    answer = web.stow([sample.data]).json()
+
+    assert [
+        (value(item, REFERENCED_CLASS), value(item, REFERENCED_INSTANCE))
+        for item in values(answer, STORED)
+    ] == [(sample.sop_class_uid, sample.sop_instance_uid)]
+
+
+@case("STOW-006", ref="PS3.18 I.2: Retrieve URL", covers="DicomWeb.test_stow")
+def test_retrieve_urls_work(web: DicomWeb, make: Maker) -> None:
+    """The URLs in the answer, of the study and of the object, lead to what was stored."""
+    sample = make.instance()
+
+    answer = web.stow([sample.data]).json()
+
+    [item] = values(answer, STORED)
+    for url in (value(answer, RETRIEVE_URL), value(item, RETRIEVE_URL)):
+        got = web.follow(url, headers={"Accept": f"{RELATED}; transfer-syntax=*"})
+        assert [part.dataset() for part in multipart.parts_of(got)] == [sample.dataset()]
+
+
+@case("STOW-007", ref="PS3.18 10.5.4, 8.7.3")
+@pytest.mark.parametrize("accept", [DICOM_JSON, "application/json", None])
+def test_answer_is_json(web: DicomWeb, make: Maker, accept: str | None) -> None:
+    """The answer is in the DICOM JSON model by default and says so."""
+    answer = web.stow([make.instance().data], accept=accept)
+
+    assert answer.headers["Content-Type"].partition(";")[0] == DICOM_JSON
+
+
+@case("STOW-008", ref="PS3.18 I.2: Failed SOP Sequence", covers="DicomWeb.test_stow")
+@needs("plugin.dicomweb>=1.19")
+def test_no_failures_where_nothing_failed(web: DicomWeb, make: Maker) -> None:
+    """The answer to a success has no Failed SOP Sequence, not even an empty one."""
+    answer = web.stow([make.instance().data], expect=200).json()
+
+    assert FAILED not in answer
+
+
+@case("STOW-009", ref="PS3.18 10.5.1, 10.5.3.1: 409", covers="DicomWeb.test_stow_errors")
+def test_object_of_another_study(web: DicomWeb, make: Maker) -> None:
+    """What is stored into a study that is not its own is refused as a conflict."""
+    sample = make.instance()
+
+    answer = web.stow([sample.data], study="1.2.3", expect=409).json()
+
+    assert instances(web) == []
+    assert values(answer, STORED) == []
+    [item] = values(answer, FAILED)
+    assert value(item, REFERENCED_CLASS) == sample.sop_class_uid
+    assert value(item, REFERENCED_INSTANCE) == sample.sop_instance_uid
+    assert isinstance(value(item, FAILURE_REASON), int)
+
+
+@case("STOW-010", ref="PS3.18 10.5.1")
+def test_object_of_the_named_study(web: DicomWeb, make: Maker) -> None:
+    """What is stored into the study that is its own is accepted."""
+    sample = make.instance()
+
+    web.stow([sample.data], study=sample.study_instance_uid, expect=200)
+
+    assert instances(web) == [sample.sop_instance_uid]
+
+
+@case("STOW-011", ref="PS3.18 10.5.3.2, I.2")
+def test_failure_of_one_is_not_the_failure_of_all(web: DicomWeb, make: Maker) -> None:
+    """Of two objects, the one that belongs to the named study is stored; each is in its own list."""
+    right, wrong = make.instance(PatientID="A"), make.instance(PatientID="B")
+
+    # The standard demands 202; Orthanc's DICOMweb plugin answers 409, at least until 1.24.
+    answer = web.stow(
+        [right.data, wrong.data], study=right.study_instance_uid, expect=(202, 409)
+    ).json()
+
+    assert instances(web) == [right.sop_instance_uid]
+    assert referenced(answer, STORED) == [right.sop_instance_uid]
+    assert referenced(answer, FAILED) == [wrong.sop_instance_uid]
+
+
+@case("STOW-012", ref="PS3.18 10.5.3.1: 400", covers="DicomWeb.test_stow_errors")
+@pytest.mark.parametrize("content", [b"this is no DICOM file", b""], ids=["text", "nothing"])
+def test_what_is_no_dicom_file(web: DicomWeb, content: bytes) -> None:
+    """A part that is no DICOM file is refused, and nothing is stored."""
+    answer = web.stow([content], expect=400).json()
+
+    assert values(answer, STORED) == []
+    assert instances(web) == []
+
+
+@case("STOW-013", ref="PS3.18 10.5.3.1: 400", covers="DicomWeb.test_stow_errors")
+@pytest.mark.parametrize("keyword", ["StudyInstanceUID", "SeriesInstanceUID"])
+def test_object_without_its_place(web: DicomWeb, make: Maker, keyword: str) -> None:
+    """An object that says not to which study or series it belongs is refused by its name."""
+    sample = make.instance()
+
+    answer = web.stow([without(sample, keyword)], expect=400).json()
+
+    assert referenced(answer, FAILED) == [sample.sop_instance_uid]
+    assert instances(web) == []
+
+
+@case("STOW-014", ref="PS3.18 10.5.3.1: 415")
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "image/png",
+        f'multipart/related; type="image/png"; boundary={multipart.BOUNDARY}',
+    ],
+    ids=["single", "related"],
+)
+def test_unsupported_media_type(web: DicomWeb, make: Maker, content_type: str) -> None:
+    """A body of a type that the service does not store is refused as such."""
+    body = multipart.build([make.instance().data], DICOM)
+
+    web.stow_body(body, content_type=content_type, expect=415)
+
+    assert instances(web) == []
+
+
+@case("STOW-015", ref="PS3.18 8.6.1.2; RFC 2387 3.1", covers="DicomWeb.test_stow")
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        f"{RELATED}; boundary=a-b",
+        f'{RELATED}; boundary="a-b"',
+        f"multipart/related; boundary=a-b; {RELATED.partition('; ')[2]}",
+        "Multipart/Related; Type=application/dicom; Boundary=a-b",
+    ],
+    ids=["boundary", "quoted-boundary", "boundary-first", "other-case-and-no-quotes"],
+)
+def test_ways_to_write_the_content_type(web: DicomWeb, make: Maker, content_type: str) -> None:
+    """Parameters may be quoted, in any order, and their names in either case."""
+    sample = make.instance()
+    body = multipart.build([sample.data], DICOM, boundary="a-b")
+
+    web.stow_body(body, content_type=content_type, expect=200)
+
+    assert instances(web) == [sample.sop_instance_uid]
+
+
+@case("STOW-016", ref="RFC 2046 5.1.1")
+def test_preamble_and_epilogue(web: DicomWeb, make: Maker) -> None:
+    """What stands before the first and after the last delimiter is ignored."""
+    sample = make.instance()
+
+    web.stow_body(b"before\r\n" + multipart.build([sample.data], DICOM) + b"after", expect=200)
+
+    assert instances(web) == [sample.sop_instance_uid]
+
+
+@case("STOW-017", ref="RFC 2046 5.1.1")
+def test_content_that_looks_like_a_delimiter(web: DicomWeb, make: Maker) -> None:
+    """Dashes and empty lines inside an object, short of a delimiter, do not end it."""
+    sample = make.instance(ImageComments="\r\n\r\n--\r\n--harness\r\n\r\n--harness--\r\n")
+
+    web.stow([sample.data], expect=200)
+
+    [part] = web.wado(instance_path(sample), transfer_syntax="*")
+    assert part.dataset() == sample.dataset()
+
+
+@case("STOW-018", ref="RFC 9112 7.1", covers="DicomWeb.test_stow")
+def test_body_without_a_length(web: DicomWeb, make: Maker) -> None:
+    """A body that comes in chunks, its length unknown before, is stored whole."""
+    sample = make.instance(rows=64, columns=64)
+    body = multipart.build([sample.data], DICOM)
+
+    chunks = (body[at : at + 1000] for at in range(0, len(body), 1000))
+    web.stow_body(chunks, expect=200)
+
+    [part] = web.wado(instance_path(sample), transfer_syntax="*")
+    assert part.dataset() == sample.dataset()
+
+
+@case("STOW-019", ref="PS3.18 8.7.3.5.2", covers="DicomWeb.test_stow_like_dcm4chee")
+@needs("plugin.dicomweb>=1.19")
+def test_part_that_names_its_transfer_syntax(web: DicomWeb, make: Maker) -> None:
+    """A part whose Content-Type says its transfer syntax is stored as one that does not."""
+    sample = make.instance()
+    body = multipart.build([sample.data], f"{DICOM};transfer-syntax={sample.transfer_syntax}")
+
+    web.stow_body(body, expect=200)
+
+    assert instances(web) == [sample.sop_instance_uid]

@@ -1,0 +1,310 @@
+"""WADO-RS: studies, series, instances and frames as they are retrieved."""
+
+import pytest
+from pydicom.encaps import generate_frames
+from pydicom.uid import ExplicitVRLittleEndian
+
+from harness.case import case, needs
+from harness.clients import multipart
+from harness.clients.dicomweb import (
+    DICOM,
+    OCTET_STREAM,
+    DicomWeb,
+    instance_path,
+    series_path,
+    study_path,
+)
+from harness.corpus import Maker
+from harness.plugin.stored import Stored
+
+pytestmark = needs("dicomweb.wado")
+
+LEVELS = {"study": study_path, "series": series_path, "instance": instance_path}
+
+# Lossless, so that the pixels are known after decoding.
+LOSSLESS = ["p01", "p03", "p05", "p07", "p08", "p09-rle-gray", "p12-jpeg-lossless", "p12-jpeg-ls"]
+
+
+@case("WADO-001", ref="PS3.18 10.4.1, Table 10.4.1-1")
+@pytest.mark.parametrize(("level", "count"), [("study", 4), ("series", 2), ("instance", 1)])
+def test_all_below_is_retrieved(web: DicomWeb, stored: Stored, level: str, count: int) -> None:
+    """A study, a series or an instance is retrieved with all its objects, and no others."""
+    mine = stored.study(PatientID="A", series=2, instances=2)
+    stored.study(PatientID="B")
+
+    parts = web.wado(LEVELS[level](mine[0]), transfer_syntax="*")
+
+    uids = [part.dataset().SOPInstanceUID for part in parts]
+    assert sorted(uids) == sorted(each.sop_instance_uid for each in mine[:count])
+
+
+@case("WADO-002", ref="PS3.18 8.7.3.5.2, 10.4.1.1.1", covers="DicomWeb.test_wado_transcoding")
+@pytest.mark.parametrize("sample", [*LOSSLESS, "p10-jpeg-colour", "p12-jpeg-2000", "t05", "m07"])
+def test_any_transfer_syntax_gives_the_stored_one(
+    web: DicomWeb, stored: Stored, sample: str
+) -> None:
+    """Where any transfer syntax will do, the object comes in its own, not an element changed."""
+    written = stored.sample(sample)
+
+    [part] = web.wado(instance_path(written), transfer_syntax="*")
+
+    assert part.dataset().file_meta.TransferSyntaxUID == written.transfer_syntax
+    assert part.dataset() == written.dataset()
+
+
+@case(
+    "WADO-003",
+    ref="Orthanc Book: DICOMweb, transcoding in WADO-RS",
+    level="product",
+    covers=("DicomWeb.test_wado_transcoding", "DicomWeb.test_stow"),
+)
+@needs("orthanc")
+def test_stored_file_comes_back_byte_for_byte(web: DicomWeb, stored: Stored) -> None:
+    """An object in its own transfer syntax is the very file that was uploaded."""
+    written = stored.instance()
+
+    [part] = web.wado(instance_path(written), transfer_syntax="*")
+
+    assert part.content == written.data
+
+
+@case("WADO-004", ref="PS3.18 8.7.3.4", covers="DicomWeb.test_wado_transcoding")
+@pytest.mark.parametrize("sample", LOSSLESS)
+def test_default_is_explicit_little_endian(web: DicomWeb, stored: Stored, sample: str) -> None:
+    """Without a transfer syntax asked for, an object comes in Explicit VR Little Endian, pixel-exact."""
+    written = stored.sample(sample)
+
+    [part] = web.wado(instance_path(written))
+
+    ds = part.dataset()
+    assert ds.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
+    assert written.picture is not None
+    assert ds.PixelData == written.picture.native()
+
+
+@case("WADO-005", ref="PS3.18 8.7.3.5.2", covers="DicomWeb.test_wado_transcoding")
+@pytest.mark.parametrize("sample", ["p12-jpeg-ls", "p10-jpeg-colour", "p12-jpeg-2000"])
+def test_own_transfer_syntax_asked_for(web: DicomWeb, stored: Stored, sample: str) -> None:
+    """An object asked for in the transfer syntax that it has comes in it, its frames untouched."""
+    written = stored.sample(sample)
+
+    [part] = web.wado(instance_path(written), transfer_syntax=written.transfer_syntax)
+
+    ds = part.dataset()
+    assert ds.file_meta.TransferSyntaxUID == written.transfer_syntax
+    assert ds.PixelData == written.dataset().PixelData
+
+
+@case("WADO-006", ref="PS3.18 8.7.3.4, 8.7.5", covers="DicomWeb.test_accept_negotiation")
+@pytest.mark.parametrize(
+    "accept",
+    [
+        None,
+        "*/*",
+        "multipart/related",
+        "multipart/related; type=application/dicom",
+        'multipart/related; type="application/dicom"; transfer-syntax=1.2.840.10008.1.2.1',
+    ],
+    ids=["none", "any", "multipart", "unquoted", "explicit-little-endian"],
+)
+def test_ways_to_ask_for_dicom(web: DicomWeb, stored: Stored, accept: str | None) -> None:
+    """Each way to accept application/dicom is answered with it."""
+    written = stored.instance()
+
+    answer = web.get(instance_path(written), headers={"Accept": accept})
+
+    kind = multipart.media_type(answer.headers["Content-Type"])
+    if accept in (None, "*/*") and kind[0] == DICOM:  # one object may come by itself
+        part = multipart.Part({"content-type": DICOM}, answer.content)
+    else:
+        [part] = multipart.parts_of(answer)
+    assert part.media_type == DICOM
+    assert part.dataset() == written.dataset()
+
+
+@case("WADO-007", ref="PS3.18 8.7.8, 10.4.3.1", level="should")
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "image/png",
+        'multipart/related; type="nope/nope"',
+        'multipart/related; type="application/dicom"; transfer-syntax=1.2.3',
+    ],
+    ids=["image", "unknown-type", "unknown-transfer-syntax"],
+)
+def test_unacceptable_is_refused(web: DicomWeb, stored: Stored, accept: str) -> None:
+    """What the server cannot give in any accepted form is refused, not given in another one."""
+    written = stored.instance()
+
+    # The standard demands 406; Orthanc's DICOMweb plugin answers 400, at least until 1.24.
+    web.get(instance_path(written), headers={"Accept": accept}, expect=(400, 406))
+
+
+@case(
+    "WADO-008",
+    ref="PS3.18 10.4.3.1, Table 10.4.3-1: 404",
+    covers=("DicomWeb.test_bitbucket_issue_143", "DicomWeb.test_wado_hierarchy"),
+)
+@pytest.mark.parametrize(
+    "tail",
+    [
+        "",
+        pytest.param("/metadata", marks=needs("dicomweb.metadata")),
+        pytest.param("/rendered", marks=needs("dicomweb.rendered")),
+        pytest.param("/frames/1", marks=needs("dicomweb.frames")),
+    ],
+)
+@pytest.mark.parametrize("unknown", ["study", "series", "instance"])
+def test_unknown_is_not_found(web: DicomWeb, stored: Stored, unknown: str, tail: str) -> None:
+    """An instance is not found below a study or series that is not its own, nor one that is not there."""
+    sample = stored.instance()
+    uids = {
+        "study": sample.study_instance_uid,
+        "series": sample.series_instance_uid,
+        "instance": sample.sop_instance_uid,
+        unknown: "1.2.3.4",
+    }
+
+    path = "/studies/{study}/series/{series}/instances/{instance}".format_map(uids)
+    web.get(path + tail, headers={"Accept": None}, expect=404)
+
+
+@case("WADO-009", ref="PS3.18 10.4.3.1, Table 10.4.3-1: 404")
+@pytest.mark.parametrize("level", ["study", "series"])
+def test_unknown_study_or_series(web: DicomWeb, make: Maker, level: str) -> None:
+    """A study or series that is not there is not found, also by a server that is empty."""
+    web.get(LEVELS[level](make.instance()), headers={"Accept": None}, expect=404)
+
+
+@case(
+    "WADO-010",
+    ref="PS3.18 10.4.1.1.6, 8.7.3.4",
+    covers=("DicomWeb.test_bitbucket_issue_96", "DicomWeb.test_frames_transcoding"),
+)
+@needs("dicomweb.frames")
+@pytest.mark.parametrize("sample", LOSSLESS)
+def test_frame_as_pixels(web: DicomWeb, stored: Stored, sample: str) -> None:
+    """A frame as octet-stream is its pixels in little endian, decompressed where it was compressed."""
+    written = stored.sample(sample)
+
+    [part] = web.wado(f"{instance_path(written)}/frames/1", OCTET_STREAM)
+
+    frame = written.frame(0)
+    assert part.media_type == OCTET_STREAM
+    assert part.content == frame.astype(frame.dtype.newbyteorder("<")).tobytes()
+
+
+@case("WADO-011", ref="PS3.18 10.4.1.1.6", covers="DicomWeb.test_bitbucket_issue_164")
+@needs("dicomweb.frames")
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("sample", ["p13-offsets", "p13-no-offsets"])
+def test_frame_of_several_fragments(
+    web: DicomWeb, stored: Stored, sample: str, number: int
+) -> None:
+    """Each frame of a compressed multi-frame is found, though frames have two fragments each."""
+    written = stored.sample(sample)
+
+    [part] = web.wado(f"{instance_path(written)}/frames/{number}", OCTET_STREAM)
+
+    assert part.content == written.frame(number - 1).tobytes()
+
+
+@case("WADO-012", ref="PS3.18 10.4.1.1.6", covers="DicomWeb.test_frames_transcoding")
+@needs("dicomweb.frames")
+def test_list_of_frames(web: DicomWeb, stored: Stored) -> None:
+    """Several frames come as several parts, in the order of the list."""
+    written = stored.sample("m01-native")
+
+    parts = web.wado(f"{instance_path(written)}/frames/2,5,12", OCTET_STREAM)
+
+    assert [part.content for part in parts] == [
+        written.frame(each).tobytes() for each in (1, 4, 11)
+    ]
+
+
+@case("WADO-013", ref="PS3.18 8.7.3.3, 8.7.3.5.2", covers="DicomWeb.test_frames_transcoding")
+@needs("dicomweb.frames")
+@pytest.mark.parametrize(
+    ("sample", "media_type"),
+    [("p10-jpeg-gray", "image/jpeg"), ("p12-jpeg-ls", "image/jls"), ("p13-offsets", "image/jls"),
+     ("p12-jpeg-2000", "image/jp2")],
+)  # fmt: skip
+def test_frame_as_compressed_stream(
+    web: DicomWeb, stored: Stored, sample: str, media_type: str
+) -> None:
+    """A frame asked for as it is stored is its compressed stream, the fragments joined, and says so."""
+    written = stored.sample(sample)
+    ds = written.dataset()
+    stream = next(generate_frames(ds.PixelData, number_of_frames=int(ds.get("NumberOfFrames", 1))))
+
+    [part] = web.wado(
+        f"{instance_path(written)}/frames/1", media_type, transfer_syntax=written.transfer_syntax
+    )
+
+    assert (part.media_type, part.transfer_syntax) == (media_type, written.transfer_syntax)
+    assert part.content == stream
+
+
+@case("WADO-014", ref="PS3.18 8.7.3.4", covers="DicomWeb.test_bugzilla_219")
+@needs("dicomweb.frames")
+def test_frame_of_big_endian(web: DicomWeb, stored: Stored) -> None:
+    """A frame that was stored in big endian comes as, and is said to be, Explicit VR Little Endian."""
+    written = stored.sample("p05")
+
+    answer = web.get(f"{instance_path(written)}/frames/1", headers={"Accept": None})
+
+    [part] = multipart.parts_of(answer)
+    assert part.transfer_syntax == ExplicitVRLittleEndian
+    assert part.content == written.frame(0).astype("<u2").tobytes()
+
+
+@case("WADO-015", ref="PS3.18 10.4.3.1", covers="DicomWeb.test_bitbucket_issue_96")
+@needs("dicomweb.frames")
+@pytest.mark.parametrize("number", ["0", "2", "1,2", "x"])
+def test_frame_that_is_not_there(web: DicomWeb, stored: Stored, number: str) -> None:
+    """Frames are counted from 1 to their number; another one is the client's error."""
+    written = stored.instance()
+
+    web.get(
+        f"{instance_path(written)}/frames/{number}", headers={"Accept": None}, expect=(400, 404)
+    )
+
+
+@case(
+    "WADO-016",
+    ref="PS3.18 8.7.5",
+    covers=("DicomWeb.test_bitbucket_issue_96", "DicomWeb.test_accept_negotiation"),
+)
+@needs("dicomweb.frames")
+@pytest.mark.parametrize(
+    "accept",
+    [
+        None,
+        'multipart/related; type="application/octet-stream"',
+        "multipart/related; type=application/octet-stream",
+    ],
+    ids=["none", "quoted", "unquoted"],
+)
+def test_ways_to_ask_for_a_frame(web: DicomWeb, stored: Stored, accept: str | None) -> None:
+    """A frame of native pixels is an octet-stream by default and however that is written."""
+    written = stored.instance()
+
+    answer = web.get(f"{instance_path(written)}/frames/1", headers={"Accept": accept})
+
+    [part] = multipart.parts_of(answer)
+    assert part.content == written.frame(0).tobytes()
+
+
+@case("WADO-017", ref="PS3.18 8.7.8", level="should", covers="DicomWeb.test_bitbucket_issue_96")
+@needs("dicomweb.frames")
+@pytest.mark.parametrize(
+    "accept",
+    ["nope", 'multipart/related; type="nope"', 'multipart/related; type="application/pdf"'],
+    ids=["no-type", "no-inner-type", "other-type"],
+)
+def test_frame_in_an_unknown_type(web: DicomWeb, stored: Stored, accept: str) -> None:
+    """A frame in a form that no frame has is refused."""
+    written = stored.instance()
+
+    # 406, where the type is well-formed; Orthanc's DICOMweb plugin answers 400 to all of them.
+    web.get(f"{instance_path(written)}/frames/1", headers={"Accept": accept}, expect=(400, 406))

@@ -1,0 +1,287 @@
+"""What a server remembers: the log of changes, and the log of exports."""
+
+import re
+from typing import Any
+
+import pytest
+
+from harness.case import case, needs
+from harness.clients.orthanc_ids import orthanc_ids
+from harness.clients.rest import Rest
+from harness.corpus import Maker
+from harness.plugin.stored import Stored
+from harness.waiting import wait_until
+
+pytestmark = needs("rest")
+
+CHANGES = "Orthanc REST API: GET /changes"
+EXPORTS = "Orthanc REST API: GET /exports"
+LEVELS = ("Instance", "Series", "Study", "Patient")
+DATE = r"\d{8}T\d{6}"
+
+
+def changes(rest: Rest, kind: str = "New", **params: int) -> list[dict[str, Any]]:
+    """Give the changes whose type begins with `kind`; others may come between them at any time."""
+    logged = rest.json("/changes", **params)["Changes"]
+    return [each for each in logged if each["ChangeType"].startswith(kind)]
+
+
+@case(
+    "RCHG-001",
+    ref=CHANGES,
+    level="product",
+    covers=("Orthanc.test_changes", "Orthanc.test_issue_200"),
+)
+@pytest.mark.parametrize("path", ["/changes", "/changes?last"], ids=["all", "last"])
+def test_empty_server_has_no_changes(rest: Rest, path: str) -> None:
+    """Where nothing has changed the log is empty, and it is all there is."""
+    log = rest.json(path)
+
+    assert log["Changes"] == []
+    assert log["Done"] is True
+
+
+@case("RCHG-002", ref=CHANGES, level="product", covers="Orthanc.test_changes")
+def test_new_instance_is_logged_from_below(rest: Rest, stored: Stored) -> None:
+    """The first instance of a patient is four changes: instance, series, study and patient are new."""
+    ids = orthanc_ids(stored.instance())
+
+    logged = changes(rest)
+
+    assert [(each["ChangeType"], each["ID"]) for each in logged] == [
+        ("NewInstance", ids.instance),
+        ("NewSeries", ids.series),
+        ("NewStudy", ids.study),
+        ("NewPatient", ids.patient),
+    ]
+
+
+@case("RCHG-003", ref=CHANGES, level="product", covers="Orthanc.test_changes")
+def test_next_instance_is_one_change(rest: Rest, stored: Stored) -> None:
+    """An instance of a series that is known already is one change."""
+    stored.instance(number=1)
+    known = changes(rest)[-1]["Seq"]
+
+    second = orthanc_ids(stored.instance(number=2))
+
+    logged = changes(rest, since=known)
+    assert [(each["ChangeType"], each["ID"]) for each in logged] == [
+        ("NewInstance", second.instance)
+    ]
+
+
+@case(
+    "RCHG-004",
+    ref=CHANGES,
+    level="product",
+    covers=("Orthanc.test_changes", "Orthanc.test_issue_200"),
+)
+def test_change_says_what_and_when(rest: Rest, stored: Stored) -> None:
+    """A change names the resource by type and path, and has a date and a growing number."""
+    ids = orthanc_ids(stored.instance())
+
+    logged = changes(rest)
+
+    assert [each["ResourceType"] for each in logged] == list(LEVELS)
+    assert [each["Path"] for each in logged] == [
+        f"/instances/{ids.instance}",
+        f"/series/{ids.series}",
+        f"/studies/{ids.study}",
+        f"/patients/{ids.patient}",
+    ]
+    assert all(re.fullmatch(DATE, each["Date"]) for each in logged)
+    numbers = [each["Seq"] for each in logged]
+    assert numbers == sorted(set(numbers))
+
+
+@case("RCHG-005", ref=CHANGES, level="product", covers="Orthanc.test_changes")
+@pytest.mark.parametrize("limit", [1, 3])
+def test_pages_hold_each_change_once(rest: Rest, stored: Stored, limit: int) -> None:
+    """Pages that go on from `Last` until `Done` hold each change once, in order."""
+    stored.study(PatientName="Muller^Anna", series=2, instances=2)
+    begin = changes(rest)[0]["Seq"] - 1
+    whole = changes(rest, since=begin)
+
+    since, done, collected = begin, False, []
+    while not done:
+        page = rest.json("/changes", since=since, limit=limit)
+        assert len(page["Changes"]) <= limit
+        assert page["Last"] > since
+        collected += [each["Seq"] for each in page["Changes"]]
+        since, done = page["Last"], page["Done"]
+
+    assert collected[: len(whole)] == [each["Seq"] for each in whole]
+
+
+@case("RCHG-006", ref=CHANGES, level="product", covers="Orthanc.test_changes")
+def test_last_gives_the_newest_change(rest: Rest, stored: Stored) -> None:
+    """`last` gives one change, the newest, and its number as `Last`."""
+    stored.instance(number=1)
+    newest = orthanc_ids(stored.instance(number=2))
+
+    log = rest.json("/changes?last")
+
+    assert [each["ID"] for each in log["Changes"]] == [newest.instance]
+    assert log["Last"] == log["Changes"][0]["Seq"]
+
+
+@case("RCHG-007", ref=CHANGES, level="product", covers="Orthanc.test_changes_2")
+def test_number_of_the_last_change_outlives_it(rest: Rest, stored: Stored) -> None:
+    """With a resource its changes are gone from the log, but the numbers go on where they were."""
+    ids = orthanc_ids(stored.instance())
+    before = rest.json("/changes")["Last"]
+
+    rest.delete(f"/patients/{ids.patient}")
+
+    log = rest.json("/changes")
+    assert log["Changes"] == []
+    assert log["Last"] >= before
+    assert rest.json("/changes", since=before + 1000)["Last"] == log["Last"]
+
+
+@case("RCHG-008", ref=CHANGES, level="product", covers="Orthanc.test_changes_2")
+def test_user_metadata_is_a_change(rest: Rest, stored: Stored) -> None:
+    """To set metadata and to delete it are two changes of the resource."""
+    instance = orthanc_ids(stored.instance()).instance
+    metadata = f"/instances/{instance}/metadata/my-metadata"
+
+    rest.put(metadata, "value")
+    rest.delete(metadata, headers={"If-Match": rest.get(metadata).headers["ETag"]})
+
+    logged = [each["ID"] for each in changes(rest, "UpdatedMetadata")]
+    assert logged == [instance, instance]
+
+
+@case("RCHG-009", ref=CHANGES, level="product", covers="Orthanc.test_series_status")
+def test_completed_series_is_a_change(rest: Rest, make: Maker) -> None:
+    """A series that says how many instances it has is logged once, when the last one has come."""
+    samples = [
+        make.instance(number=number, ImagesInAcquisition=2, NumberOfTemporalPositions=1)
+        for number in (1, 2, 3)
+    ]
+
+    counts = []
+    for sample in samples:
+        rest.upload(sample.data)
+        counts.append(len(changes(rest, "CompletedSeries")))
+
+    assert counts == [0, 1, 1]
+
+
+@case(
+    "RCHG-010",
+    ref="Orthanc Book: configuration, StableAge",
+    level="product",
+    covers="Orthanc.test_overwrite_generates_stable_study",
+)
+def test_stable_study_is_a_change(rest: Rest, stored: Stored) -> None:
+    """A study to which nothing was added for some time is logged as stable."""
+    ids = orthanc_ids(stored.instance())
+
+    logged = wait_until(lambda: changes(rest, "StableStudy"), what="a stable study", within=8)
+
+    assert [each["ID"] for each in logged] == [ids.study]
+    assert rest.json(f"/studies/{ids.study}")["IsStable"] is True
+
+
+@case("RCHG-011", ref="Orthanc REST API: DELETE /changes", level="product")
+def test_log_of_changes_can_be_emptied(rest: Rest, stored: Stored) -> None:
+    """DELETE empties the log; what is stored stays."""
+    ids = orthanc_ids(stored.instance())
+
+    rest.delete("/changes")
+
+    assert changes(rest) == []
+    assert rest.json("/instances") == [ids.instance]
+
+
+@case("RCHG-012", ref=CHANGES, level="product", covers="Orthanc.test_changes_extended")
+@needs("orthanc>=1.12.5")
+def test_changes_of_some_types(rest: Rest, stored: Stored) -> None:
+    """`type` picks the changes of the types that are named, with a semicolon between."""
+    stored.study(instances=2)
+
+    log = rest.json("/changes?type=NewInstance;NewPatient")
+
+    assert sorted(each["ChangeType"] for each in log["Changes"]) == [
+        "NewInstance",
+        "NewInstance",
+        "NewPatient",
+    ]
+
+
+@case(
+    "RCHG-013",
+    ref=EXPORTS,
+    level="product",
+    covers=("Orthanc.test_storescu", "Orthanc.test_issue_200"),
+)
+@pytest.mark.parametrize("path", ["/exports", "/exports?last"], ids=["all", "last"])
+def test_empty_server_has_no_exports(rest: Rest, path: str) -> None:
+    """Where nothing was sent the log of exports is empty."""
+    assert rest.json(path) == {"Done": True, "Exports": [], "Last": 0}
+
+
+@case(
+    "RCHG-014",
+    ref=EXPORTS,
+    level="product",
+    covers=("Orthanc.test_storescu", "Orthanc.test_issue_200"),
+)
+@pytest.mark.parametrize(
+    ("level", "identifiers"),
+    [
+        ("patient", {"PatientID"}),
+        ("study", {"PatientID", "StudyInstanceUID"}),
+        ("series", {"PatientID", "StudyInstanceUID", "SeriesInstanceUID"}),
+        ("instance", {"PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"}),
+    ],
+    ids=["patient", "study", "series", "instance"],
+)
+def test_export_says_what_was_sent_where(
+    rest: Rest, stored: Stored, level: str, identifiers: set[str]
+) -> None:
+    """What is sent is one export, with the modality and DICOM's identifiers down to its level."""
+    sample, _ = stored.study(instances=2)
+    resource = orthanc_ids(sample)._asdict()[level]
+
+    rest.post("/modalities/orthanctest/store", resource)
+
+    (export,) = rest.json("/exports")["Exports"]
+    assert (export["RemoteModality"], export["ID"]) == ("orthanctest", resource)
+    assert export["ResourceType"] == level.capitalize()
+    ds = sample.dataset()
+    given = {key: export[key] for key in export if key.endswith("UID") or key == "PatientID"}
+    assert given == {keyword: str(ds[keyword].value) for keyword in identifiers}
+
+
+@case("RCHG-015", ref=EXPORTS, level="product", covers="Orthanc.test_storescu")
+def test_exports_come_in_pages(rest: Rest, stored: Stored) -> None:
+    """Exports are read one by one from `Last` on until `Done`, and `last` gives the newest."""
+    ids = orthanc_ids(stored.instance())
+    for resource in (ids.instance, ids.study):
+        rest.post("/modalities/orthanctest/store", resource)
+
+    first = rest.json("/exports", since=0, limit=1)
+    second = rest.json("/exports", since=first["Last"], limit=1)
+    newest = rest.json("/exports?last")
+
+    assert [each["ID"] for each in first["Exports"]] == [ids.instance]
+    assert [each["ID"] for each in second["Exports"]] == [ids.study]
+    assert (first["Done"], second["Done"]) == (False, True)
+    assert newest["Exports"] == second["Exports"]
+
+
+@case(
+    "RCHG-016",
+    ref="Orthanc REST API: DELETE /exports",
+    level="product",
+    covers="Orthanc.test_storescu",
+)
+def test_log_of_exports_can_be_emptied(rest: Rest, stored: Stored) -> None:
+    """DELETE empties the log of exports."""
+    rest.post("/modalities/orthanctest/store", orthanc_ids(stored.instance()).instance)
+
+    rest.delete("/exports")
+
+    assert rest.json("/exports")["Exports"] == []

@@ -1,0 +1,297 @@
+"""Searching over REST: `/tools/find` and `/tools/lookup`."""
+
+import pytest
+
+from harness.case import case, needs
+from harness.clients.orthanc_ids import orthanc_ids
+from harness.clients.rest import Rest
+from harness.plugin.stored import Stored
+
+pytestmark = needs("rest")
+
+FIND = "Orthanc REST API: POST /tools/find"
+LOOKUP = "Orthanc REST API: POST /tools/lookup"
+LEVELS = ("Patient", "Study", "Series", "Instance")
+
+# What a constraint finds; the keys are the parameters' ids.
+DATES = {
+    "20061201": {"Early"},
+    "20061201-20061201": {"Early"},
+    "20061201-20080819": {"Early", "Late"},
+    "20061202-20080818": set(),
+    "-20061201": {"Early"},
+    "-20061130": set(),
+    "20080819-": {"Late"},
+    "20080820-": set(),
+}
+BRACKETS = {"Name[*]": {"Name[x]", "Name[]"}, "Name[?]": {"Name[x]"}, "Name[x]": {"Name[x]"}}
+MODALITIES = {
+    "": {"Both", "Single"},
+    "CT": {"Both", "Single"},
+    "MR": {"Both"},
+    "US": set(),
+    "US\\MR": {"Both"},
+    "CT\\MR": {"Both", "Single"},
+}
+
+
+def found_names(rest: Rest, query: dict[str, str], **options: object) -> set[str]:
+    """Give the Patient Names of the studies found."""
+    studies = rest.find("Study", query, Expand=True, **options)
+    return {each["PatientMainDicomTags"]["PatientName"] for each in studies}
+
+
+@case("RFND-001", ref=FIND, level="product", covers="Orthanc.test_rest_find")
+@pytest.mark.parametrize("level", LEVELS)
+def test_empty_query_finds_all_of_a_level(rest: Rest, stored: Stored, level: str) -> None:
+    """A query without constraints finds each resource of the level once."""
+    samples = [
+        *stored.study(PatientName="Muller^Anna", series=2, instances=2),
+        *stored.study(PatientName="Mulder^Bob"),
+    ]
+
+    found = rest.find(level, {})
+
+    expected = {orthanc_ids(each)[LEVELS.index(level)] for each in samples}
+    assert sorted(found) == sorted(expected)
+
+
+@case("RFND-002", ref=FIND, level="product", covers="Orthanc.test_rest_find")
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("Mul*", {"Muller^Anna", "Mul"}),
+        ("*Anna", {"Muller^Anna", "Miller^Anna"}),
+        ("M?ller*", {"Muller^Anna", "Miller^Anna"}),
+        ("Mul?", set()),
+        ("Mul\\Miller^Anna\\Nobody", {"Mul", "Miller^Anna"}),
+        ("Mul", {"Mul"}),
+    ],
+    ids=["beginning", "end", "one", "exactly-one", "list", "exact"],
+)
+def test_patterns_of_a_name(rest: Rest, stored: Stored, pattern: str, expected: set[str]) -> None:
+    """A star stands for any characters or none, a question mark for one, a backslash between names."""
+    for name in ("Muller^Anna", "Miller^Anna", "Mul"):
+        stored.instance(PatientName=name)
+
+    assert found_names(rest, {"PatientName": pattern}) == expected
+
+
+@case("RFND-003", ref=FIND, level="product", covers="Orthanc.test_rest_find")
+@pytest.mark.parametrize(("dates", "expected"), DATES.items(), ids=DATES)
+def test_range_of_dates_includes_its_ends(
+    rest: Rest, stored: Stored, dates: str, expected: set[str]
+) -> None:
+    """A range of dates, open or closed, finds its first and its last day, and no other day."""
+    stored.instance(PatientName="Early", StudyDate="20061201")
+    stored.instance(PatientName="Late", StudyDate="20080819")
+
+    assert found_names(rest, {"StudyDate": dates}) == expected
+
+
+@case(
+    "RFND-004",
+    ref=FIND,
+    level="product",
+    covers=("Orthanc.test_rest_find", "Orthanc.test_lookup_find_case_sensitivity"),
+)
+@pytest.mark.parametrize(
+    ("sensitive", "expected"),
+    [(False, {"Muller^Anna", "MULLER^EVA"}), (True, {"Muller^Anna"})],
+    ids=["insensitive", "sensitive"],
+)
+def test_case_counts_where_asked(
+    rest: Rest, stored: Stored, sensitive: bool, expected: set[str]
+) -> None:
+    """Capital letters count only if CaseSensitive is set."""
+    stored.instance(PatientName="Muller^Anna")
+    stored.instance(PatientName="MULLER^EVA")
+
+    assert found_names(rest, {"PatientName": "Mull*"}, CaseSensitive=sensitive) == expected
+
+
+@case("RFND-005", ref=FIND, level="product", covers="Orthanc.test_bitbucket_issue_56")
+@pytest.mark.parametrize(
+    ("name", "sensitive", "expected"),
+    [
+        ("TeSt-\u00c9*", False, {"Test-\u00e9\u00e8"}),
+        ("TeSt-\u00c9*", True, set()),
+        ("Test-\u00e9*", True, {"Test-\u00e9\u00e8"}),
+        ("Test-e*", False, set()),
+    ],
+    ids=["other-case", "other-case-sensitive", "same-case-sensitive", "no-accent"],
+)
+def test_case_of_accented_letters(
+    rest: Rest, stored: Stored, name: str, sensitive: bool, expected: set[str]
+) -> None:
+    """Case is told apart, or not, for accented letters as for others; the accent always counts."""
+    stored.instance(PatientName="Test-\u00e9\u00e8", character_set="ISO_IR 100")
+
+    assert found_names(rest, {"PatientName": name}, CaseSensitive=sensitive) == expected
+
+
+@case(
+    "RFND-006",
+    ref=FIND,
+    level="product",
+    covers=(
+        "Orthanc.test_find_patient_name_with_brackets_and_star",
+        "Orthanc.test_find_patient_name_with_brackets_only",
+    ),
+)
+@pytest.mark.parametrize(("pattern", "expected"), BRACKETS.items(), ids=BRACKETS)
+def test_brackets_are_no_pattern(
+    rest: Rest, stored: Stored, pattern: str, expected: set[str]
+) -> None:
+    """Brackets stand for themselves; only star and question mark are special."""
+    for name in ("Name[x]", "Name[]", "Namex"):
+        stored.instance(PatientName=name)
+
+    assert found_names(rest, {"PatientName": pattern}) == expected
+
+
+@case("RFND-007", ref=FIND, level="product", covers="Orthanc.test_rest_find")
+def test_query_joins_levels(rest: Rest, stored: Stored) -> None:
+    """Constraints of several levels hold together: a study's series and a series' instances."""
+    samples = stored.study(PatientName="Muller^Anna", series=2, instances=2)
+    stored.study(PatientName="Mulder^Bob")
+    study = {"StudyInstanceUID": samples[0].study_instance_uid}
+
+    series = rest.find("Series", {**study, "PatientName": "Mul*"})
+    instances = rest.find(
+        "Instance", {**study, "SeriesInstanceUID": samples[0].series_instance_uid}
+    )
+
+    assert sorted(series) == sorted({orthanc_ids(each).series for each in samples})
+    assert sorted(instances) == sorted(orthanc_ids(each).instance for each in samples[:2])
+
+
+@case("RFND-008", ref=FIND, level="product", covers="Orthanc.test_rest_find")
+def test_expand_gives_the_main_tags(rest: Rest, stored: Stored) -> None:
+    """Expanded answers carry the main DICOM tags, those of a study also the patient's."""
+    sample = stored.instance(PatientName="Muller^Anna", StudyDescription="Thorax")
+
+    (study,) = rest.find("Study", {}, Expand=True)
+
+    assert study["ID"] == orthanc_ids(sample).study
+    assert study["MainDicomTags"]["StudyDescription"] == "Thorax"
+    assert study["PatientMainDicomTags"]["PatientName"] == "Muller^Anna"
+
+
+@case(
+    "RFND-009",
+    ref=FIND,
+    level="product",
+    covers=("Orthanc.test_rest_find", "Orthanc.test_googlecode_issue_37"),
+)
+@pytest.mark.parametrize("sensitive", [True, False], ids=["sensitive", "insensitive"])
+def test_constraint_on_an_element_of_the_file(rest: Rest, stored: Stored, sensitive: bool) -> None:
+    """An element that is no main DICOM tag constrains a search as well: the files are read."""
+    wanted = stored.instance(PatientName="Muller^Anna", DeviceSerialNumber="SN4-MP3")
+    stored.instance(PatientName="Mulder^Bob", DeviceSerialNumber="SN4-MP4")
+
+    found = rest.find("Series", {"DeviceSerialNumber": "SN4-MP3"}, CaseSensitive=sensitive)
+
+    assert found == [orthanc_ids(wanted).series]
+
+
+@case("RFND-010", ref=FIND, level="product", covers="Orthanc.test_rest_find_limit")
+@pytest.mark.parametrize(("limit", "expected"), [(3, 3), (4, 4), (9, 4), (0, 4)])
+def test_limit_ends_the_answer(rest: Rest, stored: Stored, limit: int, expected: int) -> None:
+    """An answer has no more results than Limit says; 0 says nothing."""
+    stored.study(PatientName="Muller^Anna", instances=4)
+    stored.study(PatientName="Mulder^Bob")
+
+    found = rest.find("Instance", {"PatientName": "Muller*"}, Limit=limit)
+
+    assert len(found) == expected
+
+
+@case(
+    "RFND-011",
+    ref=FIND,
+    level="product",
+    covers=("Orthanc.test_rest_modalities_in_study", "Orthanc.test_rest_modalities_in_study_2"),
+)
+@pytest.mark.parametrize(("modalities", "expected"), MODALITIES.items(), ids=MODALITIES)
+def test_modalities_in_study(
+    rest: Rest, stored: Stored, modalities: str, expected: set[str]
+) -> None:
+    """A study is found by the modality of any of its series."""
+    stored.instance(PatientName="Both", series="1", Modality="CT")
+    stored.instance(PatientName="Both", series="2", Modality="MR")
+    stored.instance(PatientName="Single", Modality="CT")
+
+    assert found_names(rest, {"ModalitiesInStudy": modalities}) == expected
+
+
+@case("RFND-012", ref=FIND, level="product", covers="Orthanc.test_patient_ids_collision")
+def test_studies_keep_the_name_they_came_with(rest: Rest, stored: Stored) -> None:
+    """Two names under one Patient ID are one patient, and each study is found by its own name."""
+    first, second = stored.group("h05")
+
+    patients = rest.find("Patient", {"PatientID": "HIER-SAME-ID"})
+    by_name = rest.find("Study", {"PatientName": "Collision^Second"}, Expand=True)
+
+    assert patients == [orthanc_ids(first).patient]
+    assert [each["ID"] for each in by_name] == [orthanc_ids(second).study]
+    assert by_name[0]["PatientMainDicomTags"]["PatientName"] == "Collision^Second"
+
+
+@case("RFND-013", ref=FIND, level="product")
+@pytest.mark.parametrize(
+    "body",
+    ["no JSON", [], {"Level": "Study"}, {"Query": {}}, {"Level": "Nope", "Query": {}}],
+    ids=["text", "list", "no-query", "no-level", "no-such-level"],
+)
+def test_wrong_question_is_refused(rest: Rest, body: object) -> None:
+    """A question that is no JSON object, or lacks its level or its query, is refused as such."""
+    rest.post("/tools/find", body, expect=400)
+
+
+@case("RFND-014", ref=LOOKUP, level="product", covers="Orthanc.test_lookup")
+@pytest.mark.parametrize(
+    ("level", "folder", "identifier"),
+    [
+        ("Patient", "patients", "patient_id"),
+        ("Study", "studies", "study_instance_uid"),
+        ("Series", "series", "series_instance_uid"),
+        ("Instance", "instances", "sop_instance_uid"),
+    ],
+    ids=LEVELS,
+)
+def test_lookup_gives_what_has_the_identifier(
+    rest: Rest, stored: Stored, level: str, folder: str, identifier: str
+) -> None:
+    """An identifier of DICOM leads to the one resource that has it, at the level that it belongs to."""
+    sample = stored.instance(PatientName="Muller^Anna")
+    stored.instance(PatientName="Mulder^Bob")
+
+    found = rest.post("/tools/lookup", getattr(sample, identifier)).json()
+
+    resource = orthanc_ids(sample)[LEVELS.index(level)]
+    assert found == [{"ID": resource, "Path": f"/{folder}/{resource}", "Type": level}]
+
+
+@case("RFND-015", ref=LOOKUP, level="product", covers="Orthanc.test_lookup")
+def test_lookup_of_an_unknown_identifier_is_empty(rest: Rest, stored: Stored) -> None:
+    """What nobody is called by, and what is only the beginning of an identifier, leads nowhere."""
+    sample = stored.instance()
+
+    assert rest.post("/tools/lookup", "nobody").json() == []
+    assert rest.post("/tools/lookup", sample.study_instance_uid[:-1]).json() == []
+
+
+@case(
+    "RFND-016",
+    ref=LOOKUP,
+    level="product",
+    covers="Orthanc.test_lookup_find_case_sensitivity",
+)
+def test_lookup_does_not_tell_case_apart(rest: Rest, stored: Stored) -> None:
+    """A Patient ID is looked up whatever its case."""
+    sample = stored.instance(PatientID="ozp00SjY2xG")
+
+    found = rest.post("/tools/lookup", "OZP00SJY2XG").json()
+
+    assert [each["ID"] for each in found] == [orthanc_ids(sample).patient]

@@ -1,0 +1,293 @@
+"""Metadata over REST: what the server notes of an instance, and what users note, with revisions."""
+
+import hashlib
+
+import pytest
+
+from harness.case import case, needs
+from harness.clients.dimse import Dimse
+from harness.clients.orthanc_ids import orthanc_ids
+from harness.clients.rest import Rest
+from harness.corpus import Maker
+from harness.plugin.stored import Stored
+from harness.servers.party import Party
+from harness.waiting import wait_until
+
+pytestmark = needs("rest")
+
+METADATA = "Orthanc REST API: GET /instances/{id}/metadata"
+REVISIONS = "Orthanc Book: REST API, CheckRevisions"
+
+
+@case(
+    "RMET-001",
+    ref=METADATA,
+    level="product",
+    covers=("Orthanc.test_metadata", "Orthanc.test_metadata_origin"),
+)
+@pytest.mark.parametrize("sample", ["p01", "p03", "p12-jpeg-2000"])
+def test_metadata_tell_what_an_instance_is(rest: Rest, stored: Stored, sample: str) -> None:
+    """The metadata hold the SOP class, the transfer syntax and the place in the series."""
+    uploaded = stored.sample(sample)
+
+    metadata = rest.json(f"/instances/{orthanc_ids(uploaded).instance}/metadata?expand")
+
+    assert metadata["SopClassUid"] == uploaded.sop_class_uid
+    assert metadata["TransferSyntax"] == uploaded.transfer_syntax
+    assert metadata["IndexInSeries"] == "1"
+
+
+@case(
+    "RMET-002",
+    ref=METADATA,
+    level="product",
+    covers=("Orthanc.test_metadata", "Orthanc.test_metadata_origin"),
+)
+def test_upload_comes_from_a_user(rest: Rest, stored: Stored) -> None:
+    """An upload over REST is noted as such, with its user and without any AE title."""
+    ids = orthanc_ids(stored.instance())
+    user = rest.session.auth[0] if isinstance(rest.session.auth, tuple) else ""
+
+    metadata = rest.json(f"/instances/{ids.instance}/metadata?expand")
+
+    assert metadata["Origin"] == "RestApi"
+    assert metadata["HttpUsername"] == user
+    assert metadata["RemoteAET"] == ""
+    rest.get(f"/instances/{ids.instance}/metadata/CalledAET", expect=404)
+
+
+@case(
+    "RMET-003",
+    ref=METADATA,
+    level="product",
+    covers=("Orthanc.test_metadata_origin", "Orthanc.test_incoming_storescu"),
+)
+@needs("dimse.store")
+def test_stored_object_comes_from_an_ae(
+    rest: Rest, dimse: Dimse, make: Maker, remote: Party, local: Party
+) -> None:
+    """An object received by C-STORE is noted as such, with both AE titles and without a user."""
+    sample = make.instance()
+    dimse.store_all([sample])
+    ids = orthanc_ids(sample)
+
+    metadata = rest.json(f"/instances/{ids.instance}/metadata?expand")
+
+    assert metadata["Origin"] == "DicomProtocol"
+    assert metadata["RemoteAET"] == local.ae_title
+    assert metadata["CalledAET"] == remote.ae_title
+    assert "HttpUsername" not in metadata
+
+
+@case("RMET-004", ref=METADATA, level="product", covers="Orthanc.test_incoming_storescu")
+def test_series_is_as_new_as_its_instance(rest: Rest, stored: Stored) -> None:
+    """A series was last updated when its only instance was received."""
+    ids = orthanc_ids(stored.instance())
+
+    received = rest.get(f"/instances/{ids.instance}/metadata/ReceptionDate").text
+    updated = rest.get(f"/series/{ids.series}/metadata/LastUpdate").text
+
+    assert updated == received
+
+
+@case("RMET-005", ref=METADATA, level="product", covers="Orthanc.test_pixel_data_offset")
+@needs("orthanc>=1.9.1")
+@pytest.mark.parametrize("sample", ["p01", "p03", "p05", "p09-rle-gray", "p10-jpeg-gray", "t03"])
+def test_offset_of_the_pixels(rest: Rest, stored: Stored, sample: str) -> None:
+    """PixelDataOffset says at which byte of the file the element Pixel Data begins."""
+    uploaded = stored.sample(sample)
+
+    path = f"/instances/{orthanc_ids(uploaded).instance}/metadata/PixelDataOffset"
+    offset = int(rest.get(path).text)
+
+    tag = uploaded.data[offset : offset + 4]
+    big_endian = uploaded.transfer_syntax == "1.2.840.10008.1.2.2"
+    assert tag == (b"\x7f\xe0\x00\x10" if big_endian else b"\xe0\x7f\x10\x00")
+
+
+@case(
+    "RMET-006",
+    ref=METADATA,
+    level="product",
+    covers="Orthanc.test_metadata",
+)
+@pytest.mark.parametrize("level", ["patients", "studies", "series"])
+def test_metadata_of_another_level_are_not_found(rest: Rest, stored: Stored, level: str) -> None:
+    """The identifier of an instance leads nowhere at the other levels."""
+    instance = orthanc_ids(stored.instance()).instance
+
+    rest.get(f"/{level}/{instance}/metadata", expect=404)
+
+
+@case("RMET-007", ref=REVISIONS, level="product", covers="Orthanc.test_revisions_metadata")
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+def test_metadata_of_the_server_are_its_own(rest: Rest, stored: Stored, method: str) -> None:
+    """What the server noted can be neither changed nor deleted."""
+    sample = stored.instance()
+    path = f"/instances/{orthanc_ids(sample).instance}/metadata/TransferSyntax"
+
+    rest.request(method, path, data=b"nope", expect=403)
+
+    assert rest.get(path).text == sample.transfer_syntax
+
+
+@case("RMET-008", ref=METADATA, level="product", covers="Orthanc.test_metadata")
+@pytest.mark.parametrize("level", ["patient", "study", "series", "instance"])
+def test_user_metadata_of_each_level(rest: Rest, stored: Stored, level: str) -> None:
+    """A user's metadata is kept as it was sent, listed, and deleted again, at every level."""
+    folder = {"study": "studies", "series": "series"}.get(level, f"{level}s")
+    resource = f"/{folder}/{orthanc_ids(stored.instance())._asdict()[level]}"
+    before = rest.json(f"{resource}/metadata")
+
+    rest.put(f"{resource}/metadata/5555", "any \u00e9 text")
+    answer = rest.get(f"{resource}/metadata/5555")
+    listed = rest.json(f"{resource}/metadata")
+    rest.delete(f"{resource}/metadata/5555", headers={"If-Match": answer.headers["ETag"]})
+
+    assert answer.content.decode() == "any \u00e9 text"
+    assert set(listed) - set(before) == {"5555"}
+    assert rest.json(f"{resource}/metadata") == before
+
+
+@case("RMET-009", ref="Orthanc Book: configuration, UserMetadata", level="product")
+def test_user_metadata_by_its_configured_name(rest: Rest, stored: Stored) -> None:
+    """The name that the configuration gives to a number is the same metadata."""
+    metadata = f"/instances/{orthanc_ids(stored.instance()).instance}/metadata"
+
+    rest.put(f"{metadata}/1098", "value")
+
+    assert rest.get(f"{metadata}/my-metadata").text == "value"
+    assert "my-metadata" in rest.json(metadata)
+
+
+@case(
+    "RMET-010",
+    ref=REVISIONS,
+    level="product",
+    covers=("Orthanc.test_metadata", "Orthanc.test_revisions_metadata"),
+)
+@needs("orthanc>=1.9.2")
+def test_tag_of_metadata_holds_revision_and_digest(rest: Rest, stored: Stored) -> None:
+    """The ETag of new metadata is revision 0 and the MD5 of the value, when set and when read."""
+    metadata = f"/instances/{orthanc_ids(stored.instance()).instance}/metadata/1024"
+
+    tags = [rest.put(metadata, "value").headers["ETag"], rest.get(metadata).headers["ETag"]]
+
+    expected = f'"{_etag("value")}"'
+    assert tags == [expected, expected]
+
+
+@case("RMET-011", ref="RFC 9110 13.1.2", covers="Orthanc.test_revisions_metadata")
+@needs("orthanc>=1.9.2")
+def test_known_value_is_not_sent_again(rest: Rest, stored: Stored) -> None:
+    """GET with the present ETag in If-None-Match is answered with 304 and no body."""
+    metadata = f"/instances/{orthanc_ids(stored.instance()).instance}/metadata/1024"
+    rest.put(metadata, "value")
+    known = rest.get(metadata).headers["ETag"]
+
+    answer = rest.get(metadata, headers={"If-None-Match": known}, expect=304)
+
+    assert answer.content == b""
+    assert answer.headers["ETag"] == known
+
+
+@case("RMET-012", ref="RFC 9110 13.1.2", covers="Orthanc.test_revisions_metadata")
+@needs("orthanc>=1.9.2")
+def test_changed_value_is_sent(rest: Rest, stored: Stored) -> None:
+    """GET with the ETag of an older value in If-None-Match gives the present one."""
+    metadata = f"/instances/{orthanc_ids(stored.instance()).instance}/metadata/1024"
+    rest.put(metadata, "old")
+    old = rest.get(metadata).headers["ETag"]
+    rest.put(metadata, "new", headers={"If-Match": old})
+
+    answer = rest.get(metadata, headers={"If-None-Match": old})
+
+    assert answer.text == "new"
+
+
+@case(
+    "RMET-013",
+    ref=REVISIONS,
+    level="product",
+    covers=("Orthanc.test_revisions_metadata", "Orthanc.test_metadata"),
+)
+@needs("orthanc>=1.9.2")
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"If-Match": "7-{md5}"}, {"If-Match": "0-d41d8cd98f00b204e9800998ecf8427e"}],
+    ids=["none", "other-revision", "other-digest"],
+)
+def test_blind_change_of_metadata_is_refused(
+    rest: Rest, stored: Stored, method: str, headers: dict[str, str]
+) -> None:
+    """Metadata is changed or deleted only by who knows its present revision and value."""
+    metadata = f"/instances/{orthanc_ids(stored.instance()).instance}/metadata/1024"
+    rest.put(metadata, "value")
+    digest = _etag("value").partition("-")[2]
+    sent = {name: value.format(md5=digest) for name, value in headers.items()}
+
+    rest.request(method, metadata, data=b"other", headers=sent, expect=409)
+
+    assert rest.get(metadata).text == "value"
+
+
+@case("RMET-014", ref=REVISIONS, level="product", covers="Orthanc.test_revisions_metadata")
+@needs("orthanc>=1.9.2")
+def test_deleted_metadata_is_gone(rest: Rest, stored: Stored) -> None:
+    """Deleted metadata is not found, cannot be deleted again, and begins anew with revision 0."""
+    metadata = f"/instances/{orthanc_ids(stored.instance()).instance}/metadata/1024"
+    rest.put(metadata, "value")
+
+    rest.delete(metadata, headers={"If-Match": _etag("value")})
+
+    rest.get(metadata, expect=404)
+    rest.delete(metadata, headers={"If-Match": _etag("value")}, expect=404)
+    assert rest.put(metadata, "again").headers["ETag"] == f'"{_etag("again")}"'
+
+
+@case(
+    "RMET-015",
+    ref="Orthanc REST API: GET /studies/{id}/metadata?numeric",
+    level="product",
+    covers="Orthanc.test_numeric_metadata",
+)
+@needs("orthanc>=1.12.0")
+def test_metadata_by_number(rest: Rest, stored: Stored) -> None:
+    """With `numeric` metadata are listed by number, and each is found by it."""
+    metadata = f"/studies/{orthanc_ids(stored.instance()).study}/metadata"
+
+    by_number = rest.json(f"{metadata}?expand&numeric")
+
+    assert set(by_number) == {str(number) for number in rest.json(f"{metadata}?numeric")}
+    assert by_number["7"] == rest.get(f"{metadata}/LastUpdate").text
+    assert by_number["7"] == rest.get(f"{metadata}/7").text
+
+
+@case(
+    "RMET-016",
+    ref="Orthanc: release notes of 1.12.1",
+    level="product",
+    covers="Orthanc.test_delete_updates_parents_last_update_metadata",
+)
+@needs("orthanc>=1.12.1")
+def test_deleted_instance_updates_its_parents(rest: Rest, stored: Stored) -> None:
+    """With one of two instances deleted, series, study and patient were updated just now."""
+    doomed, _ = (orthanc_ids(each) for each in stored.study(instances=2))
+    parents = [
+        f"/patients/{doomed.patient}",
+        f"/studies/{doomed.study}",
+        f"/series/{doomed.series}",
+    ]
+    before = [rest.get(f"{each}/metadata/LastUpdate").text for each in parents]
+    wait_until(lambda: rest.get("/tools/now").text > before[0], what="the next second", within=3)
+
+    rest.delete(f"/instances/{doomed.instance}")
+
+    after = [rest.get(f"{each}/metadata/LastUpdate").text for each in parents]
+    assert [new > old for new, old in zip(after, before, strict=True)] == [True, True, True]
+
+
+def _etag(value: str) -> str:
+    """Give the tag of a value that was set for the first time, without its quotes."""
+    return f"0-{hashlib.md5(value.encode(), usedforsecurity=False).hexdigest()}"

@@ -1,0 +1,257 @@
+"""REST basics: who the server says it is, what it counts, and how it answers what is wrong."""
+
+from collections.abc import Iterator
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from harness.case import case, needs
+from harness.clients.orthanc_ids import orthanc_ids
+from harness.clients.rest import Rest
+from harness.plugin.stored import Stored
+from harness.servers.party import Party
+
+pytestmark = needs("rest")
+
+
+@case(
+    "RSYS-001", ref="Orthanc REST API: GET /system", level="product", covers="Orthanc.test_system"
+)
+def test_system_names_the_configured_ae_title(rest: Rest, remote: Party) -> None:
+    """`/system` gives the AE title that the server was configured with."""
+    assert rest.json("/system")["DicomAet"] == remote.ae_title
+
+
+@case(
+    "RSYS-002",
+    ref="Orthanc REST API: GET /statistics",
+    level="product",
+    covers="Orthanc.test_system",
+)
+def test_empty_server_uses_no_space(rest: Rest) -> None:
+    """`/statistics` of an empty server counts nothing; sizes are numbers written as strings."""
+    statistics = rest.json("/statistics")
+
+    assert statistics["CountInstances"] == 0
+    assert statistics["TotalDiskSize"] == "0"
+    assert statistics["TotalUncompressedSize"] == "0"
+
+
+@case(
+    "RSYS-003",
+    ref="Orthanc REST API: GET /statistics",
+    level="product",
+    covers="Orthanc.test_statistics",
+)
+def test_statistics_count_each_level(rest: Rest, stored: Stored) -> None:
+    """`/statistics` counts patients, studies, series and instances, and adds up the sizes of the files."""
+    # Without pixels, since a server that compresses keeps what stands before them once more.
+    first = stored.study(PatientName="Muller^Anna", series=2, instances=3, pixels=False)
+    second = stored.study(PatientName="Mulder^Bob", study="1", pixels=False)
+    third = stored.study(PatientName="Mulder^Bob", study="2", pixels=False)
+
+    statistics = rest.json("/statistics")
+
+    counts = {name: statistics[f"Count{name}"] for name in ("Patients", "Studies", "Series")}
+    assert counts == {"Patients": 2, "Studies": 3, "Series": 4}
+    assert statistics["CountInstances"] == 8
+    size = sum(len(each.data) for each in first + second + third)
+    assert statistics["TotalUncompressedSize"] == str(size)
+
+
+@case(
+    "RSYS-004",
+    ref="Orthanc REST API: GET /patients/{id}/statistics",
+    level="product",
+    covers=("Orthanc.test_dicom_disk_size", "Orthanc.test_statistics"),
+)
+@needs("orthanc>=1.9.1")
+def test_statistics_of_a_patient_leave_out_the_others(rest: Rest, stored: Stored) -> None:
+    """The statistics of a patient count the files of this patient alone."""
+    own = stored.study(PatientName="Muller^Anna", series=2, instances=2)
+    stored.study(PatientName="Mulder^Bob")
+
+    statistics = rest.json(f"/patients/{orthanc_ids(own[0]).patient}/statistics")
+
+    counts = {name: statistics[f"Count{name}"] for name in ("Studies", "Series", "Instances")}
+    assert counts == {"Studies": 1, "Series": 2, "Instances": 4}
+    assert statistics["DicomUncompressedSize"] == str(sum(len(each.data) for each in own))
+
+
+@case(
+    "RSYS-005",
+    ref="RFC 9110 15.5.5",
+    level="product",
+    covers="Orthanc.test_auto_directory",
+)
+@pytest.mark.parametrize("path", ["/nope", "/nope/nope.html", "/tools/nope"])
+def test_unknown_path_is_not_found(rest: Rest, path: str) -> None:
+    """A path that the server does not have is answered with 404."""
+    rest.get(path, expect=404)
+
+
+@case("RSYS-006", ref="RFC 9110 15.5.6", covers="Orthanc.test_error_codes_content_type")
+def test_refused_method_names_the_allowed_ones(rest: Rest) -> None:
+    """A method that a resource does not have is answered with 405, and Allow names those that it has."""
+    answer = rest.put("/system", expect=405)
+
+    assert answer.headers.get("Allow") == "GET"
+
+
+@case(
+    "RSYS-007",
+    ref="Orthanc: release notes of 1.12.2",
+    level="product",
+    covers="Orthanc.test_error_codes_content_type",
+)
+@needs("orthanc>=1.12.2")
+def test_error_page_is_no_html(rest: Rest) -> None:
+    """An unknown path with a script in it comes back as plain text, and no browser may guess."""
+    answer = rest.get("/nope/%3Cscript%3Ealert(1)%3C/script%3E", expect=404)
+
+    assert answer.headers["Content-Type"].partition(";")[0] == "text/plain"
+    assert rest.get("/system").headers["X-Content-Type-Options"] == "nosniff"
+
+
+@case(
+    "RSYS-008",
+    ref="Orthanc Book: REST API, faking PUT and DELETE",
+    level="product",
+    covers=("Orthanc.test_faking_ruby_put", "Orthanc.test_protection"),
+)
+def test_query_argument_makes_get_a_put(rest: Rest, stored: Stored) -> None:
+    """GET with `_method=PUT` is a PUT."""
+    protected = f"/patients/{orthanc_ids(stored.instance()).patient}/protected"
+
+    rest.get(protected, params={"_method": "PUT"}, data=b"1")
+
+    assert rest.get(protected).text == "1"
+
+
+@case(
+    "RSYS-009",
+    ref="Orthanc Book: REST API, faking PUT and DELETE",
+    level="product",
+    covers=("Orthanc.test_faking_google_put", "Orthanc.test_protection"),
+)
+def test_header_makes_post_a_put(rest: Rest, stored: Stored) -> None:
+    """POST with `X-HTTP-Method-Override: PUT` is a PUT."""
+    protected = f"/patients/{orthanc_ids(stored.instance()).patient}/protected"
+
+    rest.post(protected, "1", headers={"X-HTTP-Method-Override": "PUT"})
+
+    assert rest.get(protected).text == "1"
+
+
+@case(
+    "RSYS-010",
+    ref="Orthanc Book: REST API, faking PUT and DELETE",
+    level="product",
+    covers=("Orthanc.test_faking_ruby_delete", "Orthanc.test_faking_google_delete"),
+)
+@pytest.mark.parametrize(
+    ("method", "params", "headers"),
+    [
+        ("GET", {"_method": "DELETE"}, {}),
+        ("POST", {}, {"X-HTTP-Method-Override": "DELETE"}),
+    ],
+    ids=["argument", "header"],
+)
+def test_other_methods_fake_a_delete(
+    rest: Rest, stored: Stored, method: str, params: dict[str, str], headers: dict[str, str]
+) -> None:
+    """A GET with the argument, and a POST with the header, delete one patient and no other."""
+    doomed = orthanc_ids(stored.instance(PatientName="Muller^Anna"))
+    kept = orthanc_ids(stored.instance(PatientName="Mulder^Bob"))
+
+    rest.request(method, f"/patients/{doomed.patient}", params=params, headers=headers)
+
+    assert rest.json("/patients") == [kept.patient]
+
+
+@case(
+    "RSYS-011",
+    ref="Orthanc REST API: GET /tools",
+    level="product",
+    covers=("Orthanc.test_auto_directory", "Orthanc.test_xml"),
+)
+def test_directory_is_the_same_in_json_and_xml(rest: Rest) -> None:
+    """A path with others below it lists them, as JSON or as XML as the client accepts."""
+    listed = rest.json("/tools")
+    answer = rest.get("/tools", headers={"Accept": "application/xml"})
+
+    assert {"now", "dicom-conformance", "invalidate-tags"} - set(listed) == set()
+    root = ET.fromstring(answer.text)  # noqa: S314 - from the server under test
+    assert [item.text for item in root.findall("item")] == listed
+
+
+@case(
+    "RSYS-012",
+    ref="Orthanc REST API: PUT /tools/log-level",
+    level="product",
+    covers=("Orthanc.test_log_level", "Orthanc.test_log_categories"),
+)
+@pytest.mark.parametrize("level", ["default", "verbose", "trace"])
+@pytest.mark.parametrize("category", ["log-level", "log-level-http"])
+def test_log_level_is_read_back(rest: Rest, log_levels: None, category: str, level: str) -> None:
+    """A log level that was set is given back, for all categories at once and for one."""
+    rest.put(f"/tools/{category}", level)
+
+    assert rest.get(f"/tools/{category}").text == level
+
+
+@case(
+    "RSYS-013",
+    ref="Orthanc REST API: PUT /tools/log-level",
+    level="product",
+    covers=("Orthanc.test_log_level", "Orthanc.test_log_categories"),
+)
+@pytest.mark.parametrize("category", ["log-level", "log-level-http"])
+def test_unknown_log_level_changes_nothing(rest: Rest, category: str) -> None:
+    """A log level that does not exist is refused, and the old one stays."""
+    before = rest.get(f"/tools/{category}").text
+
+    rest.put(f"/tools/{category}", "nope", expect=400)
+
+    assert rest.get(f"/tools/{category}").text == before
+
+
+@case(
+    "RSYS-014",
+    ref="Orthanc REST API: POST /tools/execute-script",
+    level="product",
+    covers="Orthanc.test_lua",
+)
+def test_lua_script_answers_what_it_prints(rest: Rest) -> None:
+    """`/tools/execute-script` runs a Lua script and gives what it printed."""
+    assert rest.post("/tools/execute-script", "print(6 * 7)").text == "42\n"
+
+
+@case(
+    "RSYS-015", ref="Orthanc REST API: GET /system", level="product", covers="Orthanc.test_system"
+)
+@needs("orthanc>=1.11.0")
+def test_system_lists_the_main_dicom_tags(rest: Rest) -> None:
+    """`/system` gives the main DICOM tags of each level."""
+    assert set(rest.json("/system")["MainDicomTags"]) == {"Patient", "Study", "Series", "Instance"}
+
+
+@case(
+    "RSYS-016", ref="Orthanc REST API: GET /system", level="product", covers="Orthanc.test_system"
+)
+@needs("orthanc>=1.12.0")
+def test_system_lists_the_user_metadata(rest: Rest) -> None:
+    """`/system` gives the numbers of the metadata that the configuration names."""
+    assert rest.json("/system")["UserMetadata"]["my-metadata"] == 1098
+
+
+@pytest.fixture
+def log_levels(rest: Rest) -> Iterator[None]:
+    """Put all log levels back after the case."""
+    paths = [f"/tools/{name}" for name in rest.json("/tools") if name.startswith("log-level-")]
+    before = {path: rest.get(path).text for path in paths}
+    try:
+        yield
+    finally:
+        for path, level in before.items():
+            rest.put(path, level)

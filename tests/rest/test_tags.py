@@ -1,0 +1,309 @@
+"""Looking into files over REST: tags in their forms, contents, modules, and what is computed."""
+
+import io
+from typing import Any
+
+import pytest
+
+from harness.case import case, needs
+from harness.clients.orthanc_ids import orthanc_ids
+from harness.clients.rest import Rest
+from harness.corpus import Maker
+from harness.plugin.stored import Stored
+
+pytestmark = needs("rest")
+
+LEVELS = ("patients", "studies", "series", "instances")
+
+
+@case(
+    "RHIE-008",
+    ref="Orthanc REST API: GET /patients/{id}/shared-tags",
+    level="product",
+    covers="Orthanc.test_shared_tags",
+)
+def test_shared_tags_are_those_that_agree(rest: Rest, stored: Stored) -> None:
+    """The shared tags have the value that all instances agree on, and lack what differs."""
+    first = stored.instance(PatientName="Muller^Anna", number=1, SeriesDescription="Axial")
+    stored.instance(PatientName="Muller^Anna", number=2, SeriesDescription="Axial")
+
+    shared = rest.json(f"/patients/{orthanc_ids(first).patient}/shared-tags?simplify")
+
+    assert shared["PatientName"] == "Muller^Anna"
+    assert shared["SeriesDescription"] == "Axial"
+    assert {"SOPInstanceUID", "InstanceNumber"} & set(shared) == set()
+
+
+@case(
+    "RHIE-009",
+    ref="Orthanc REST API: GET /studies/{id}/module and the like",
+    level="product",
+    covers="Orthanc.test_modules",
+)
+@pytest.mark.parametrize(
+    ("level", "module", "keyword"),
+    [
+        ("patients", "module", "PatientName"),
+        ("studies", "module-patient", "PatientName"),
+        ("studies", "module", "StudyDescription"),
+        ("series", "module", "SeriesDescription"),
+        ("instances", "module", "SOPInstanceUID"),
+    ],
+)
+def test_module_holds_the_elements_of_its_level(
+    rest: Rest, stored: Stored, level: str, module: str, keyword: str
+) -> None:
+    """The module of a level holds what identifies this level, and nothing of the others."""
+    sample = stored.instance(PatientName="Muller^Anna")
+    resource = orthanc_ids(sample)[LEVELS.index(level)]
+
+    found = rest.json(f"/{level}/{resource}/{module}?simplify")
+
+    telling = {"PatientName", "StudyDescription", "SeriesDescription", "SOPInstanceUID"}
+    values = {name: value for name, value in found.items() if name in telling}
+    assert values == {keyword: str(sample.dataset()[keyword].value)}
+
+
+@case(
+    "RHIE-010",
+    ref="Orthanc REST API: GET /instances/{id}/content",
+    level="product",
+    covers="Orthanc.test_raw_tags",
+)
+def test_content_is_the_value_with_its_padding(rest: Rest, stored: Stored) -> None:
+    """The content of an element is its value as it stands in the file, padding included."""
+    sample = stored.instance(PatientName="Muller^Anna", SOPInstanceUID="2.25.1234")
+    content = f"/instances/{orthanc_ids(sample).instance}/content"
+
+    assert rest.get(f"{content}/0010-0010").content == b"Muller^Anna "
+    assert rest.get(f"{content}/0008-0018").content == b"2.25.1234\0"
+
+
+@case(
+    "RHIE-011",
+    ref="Orthanc REST API: GET /instances/{id}/content",
+    level="product",
+    covers="Orthanc.test_raw_tags",
+)
+@pytest.mark.parametrize("path", ["0010-4000", "0040-a730/7/0040-a160", "0040-a160"])
+def test_content_of_an_absent_element_is_not_found(rest: Rest, stored: Stored, path: str) -> None:
+    """An element, or an item of a sequence, that the file does not have is answered with 404."""
+    sample = stored.sample("t06-nested-10")
+
+    rest.get(f"/instances/{orthanc_ids(sample).instance}/content/{path}", expect=404)
+
+
+@case(
+    "RHIE-012",
+    ref="Orthanc REST API: GET /instances/{id}/content",
+    level="product",
+    covers="Orthanc.test_raw_tags",
+)
+@pytest.mark.parametrize("level", [1, 2, 10])
+def test_content_walks_down_sequences(rest: Rest, stored: Stored, level: int) -> None:
+    """A path of sequences and item numbers leads to an element in the innermost item."""
+    sample = stored.sample("t06-nested-10")
+    path = "0040-a730/0/" * level + "0040-a160"
+
+    content = rest.get(f"/instances/{orthanc_ids(sample).instance}/content/{path}").text
+
+    assert content.rstrip() == f"level {level}"
+
+
+@case(
+    "RHIE-013",
+    ref="Orthanc REST API: GET /instances/{id}/content",
+    level="product",
+    covers=("Orthanc.test_raw_tags", "Orthanc.test_raw_tags_mdn"),
+)
+@pytest.mark.parametrize("sample", ["t01-known-vr", "t01-implicit-vr"])
+def test_content_of_a_private_element(rest: Rest, stored: Stored, sample: str) -> None:
+    """The content of a private element is given, also where nobody can know its VR."""
+    instance = orthanc_ids(stored.sample(sample)).instance
+
+    assert rest.get(f"/instances/{instance}/content/0099-1001").text == "private text"
+    assert rest.get(f"/instances/{instance}/content/0099-1003").text.rstrip() == "1.5\\2.5"
+
+
+@case(
+    "RHIE-014",
+    ref="Orthanc Book: configuration, Dictionary",
+    level="product",
+    covers="Orthanc.test_private_tags",
+)
+@pytest.mark.parametrize(
+    "transfer_syntax", ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1"], ids=["implicit", "explicit"]
+)
+def test_private_elements_have_the_configured_names(
+    rest: Rest, make: Maker, transfer_syntax: str
+) -> None:
+    """A private element of the configured dictionary is shown by name, with its value."""
+    ds = make.instance(transfer_syntax=transfer_syntax).dataset()
+    ds.private_block(0x0009, "Lunit", create=True).add_new(0x01, "DS", "0.75")
+    instance = _upload(rest, ds)
+
+    tags = rest.json(f"/instances/{instance}/tags?simplify")
+
+    assert tags["LunitScore"] == "0.75"
+
+
+@case(
+    "RHIE-015",
+    ref="Orthanc REST API: GET /studies/{id}/instances-tags",
+    level="product",
+    covers="Orthanc.test_instances_tags",
+)
+@pytest.mark.parametrize("level", ["patients", "studies", "series"])
+def test_tags_of_all_instances_at_once(rest: Rest, stored: Stored, level: str) -> None:
+    """The tags of all instances of a resource come in one answer, by instance."""
+    samples = stored.study(PatientName="Muller^Anna", instances=2)
+    stored.study(PatientName="Mulder^Bob")
+    resource = orthanc_ids(samples[0])[LEVELS.index(level)]
+
+    tags = rest.json(f"/{level}/{resource}/instances-tags?short")
+
+    numbers = {instance: each["0020,0013"] for instance, each in tags.items()}
+    first, second = (orthanc_ids(each).instance for each in samples)
+    assert numbers == {first: "1", second: "2"}
+
+
+@case(
+    "RHIE-016",
+    ref="Orthanc REST API: GET /instances/{id}/tags",
+    level="product",
+    covers=("Orthanc.test_dicom_to_json_format", "Orthanc.test_upload_2"),
+)
+@pytest.mark.parametrize(
+    ("path", "key", "value"),
+    [
+        ("tags", "0008,1010", {"Name": "StationName", "Type": "String", "Value": "STATION"}),
+        ("tags?short", "0008,1010", "STATION"),
+        ("tags?simplify", "StationName", "STATION"),
+        ("simplified-tags", "StationName", "STATION"),
+    ],
+    ids=["full", "short", "simplify", "simplified"],
+)
+def test_tags_have_three_forms(
+    rest: Rest, stored: Stored, path: str, key: str, value: object
+) -> None:
+    """The tags are given in full, in short by number, and simplified by name."""
+    sample = stored.instance(StationName="STATION")
+
+    tags = rest.json(f"/instances/{orthanc_ids(sample).instance}/{path}")
+
+    assert tags[key] == value
+
+
+@case(
+    "RHIE-017",
+    ref="Orthanc REST API: GET /instances/{id}/tags?ignore-length",
+    level="product",
+    covers="Orthanc.test_long_tag",
+)
+def test_long_value_is_left_out_unless_asked(rest: Rest, stored: Stored) -> None:
+    """A value of more than 256 characters is left out of the tags, unless `ignore-length` names it."""
+    versions = ["y" * 60] * 6
+    sample = stored.instance(SoftwareVersions=versions)
+    tags = f"/instances/{orthanc_ids(sample).instance}/tags"
+
+    short = rest.json(tags)["0018,1020"]
+    whole = rest.json(tags, **{"ignore-length": "SoftwareVersions"})["0018,1020"]
+
+    assert short == {"Name": "SoftwareVersions", "Type": "TooLong", "Value": None}
+    assert whole["Value"] == "\\".join(versions)
+
+
+@case(
+    "RHIE-022",
+    ref="Orthanc REST API: GET /instances/{id}/tags?simplify",
+    level="product",
+    covers="Orthanc.test_googlecode_issue_16",
+)
+def test_attribute_tag_is_shown_as_a_tag(rest: Rest, stored: Stored) -> None:
+    """A value of VR AT is shown as group and element."""
+    sample = stored.instance(FrameIncrementPointer=0x00181063)
+
+    tags = rest.json(f"/instances/{orthanc_ids(sample).instance}/tags?simplify")
+
+    assert tags["FrameIncrementPointer"] == "0018,1063"
+
+
+@case(
+    "RHIE-024",
+    ref="Orthanc REST API: GET /instances/{id}/tags",
+    level="product",
+    covers=("Orthanc.test_tags_after_pixel_data", "Orthanc.test_dicom_to_json"),
+)
+@needs("orthanc>=1.9.1")
+def test_tags_end_before_the_pixels(rest: Rest, make: Maker) -> None:
+    """The tags hold what stands before Pixel Data, and nothing of what follows."""
+    ds = make.instance().dataset()
+    ds.private_block(0x7FE1, "HARNESS", create=True).add_new(0x01, "LO", "after the pixels")
+    instance = _upload(rest, ds)
+
+    tags = rest.json(f"/instances/{instance}/tags?short")
+
+    assert tags["0010,0010"] == str(ds.PatientName)
+    assert {tag for tag in tags if tag >= "7fe0,0010"} <= {"7fe0,0010"}
+
+
+@case(
+    "RHIE-025",
+    ref="Orthanc REST API: GET /instances/{id}/tags?whole",
+    level="product",
+    covers="Orthanc.test_tags_after_pixel_data",
+)
+@needs("orthanc>=1.12.4")
+def test_whole_tags_go_beyond_the_pixels(rest: Rest, make: Maker) -> None:
+    """With `whole` the tags hold what follows Pixel Data as well."""
+    ds = make.instance().dataset()
+    ds.private_block(0x7FE1, "HARNESS", create=True).add_new(0x01, "LO", "after the pixels")
+    instance = _upload(rest, ds)
+
+    tags = rest.json(f"/instances/{instance}/tags?short&whole")
+
+    assert tags["7fe1,1001"] == "after the pixels"
+
+
+@case(
+    "RHIE-027",
+    ref="Orthanc REST API: GET /patients/{id}/studies?requestedTags",
+    level="product",
+    covers="Orthanc.test_list_resources_requested_tags",
+)
+@needs("orthanc>=1.11.0")
+def test_list_can_bring_requested_tags(rest: Rest, stored: Stored) -> None:
+    """A list brings the tags that were asked for, also those that are not main DICOM tags."""
+    sample = stored.instance(Modality="MR", PatientName="Muller^Anna")
+    path = f"/studies/{orthanc_ids(sample).study}/series?expand&simplify"
+
+    (series,) = rest.json(f"{path}&requestedTags=MRAcquisitionType;PatientName")
+
+    assert series["RequestedTags"] == {"MRAcquisitionType": "2D", "PatientName": "Muller^Anna"}
+
+
+@case(
+    "RHIE-028",
+    ref="Orthanc REST API: GET /studies/{id}?requested-tags",
+    level="product",
+    covers="Orthanc.test_computed_tags",
+)
+@needs("orthanc>=1.12.4")
+def test_counts_are_computed_when_requested(rest: Rest, stored: Stored) -> None:
+    """Requested tags may be those that a server computes: the numbers of series and instances."""
+    sample, *_ = stored.study(series=2, instances=3)
+    path = f"/studies/{orthanc_ids(sample).study}"
+
+    study = rest.json(f"{path}?requested-tags=0020,1206;0020,1208")
+
+    assert study["RequestedTags"] == {
+        "NumberOfStudyRelatedInstances": "6",
+        "NumberOfStudyRelatedSeries": "2",
+    }
+
+
+def _upload(rest: Rest, ds: Any) -> str:
+    """Store a data set that the case changed itself, and give the instance's identifier."""
+    file = io.BytesIO()
+    ds.save_as(file)
+    return str(rest.upload(file.getvalue())["ID"])

@@ -1,0 +1,384 @@
+"""C-FIND of the modality worklist with the remote as SCP."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pydicom.datadict import keyword_for_tag
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+
+from harness.case import case, needs
+from harness.clients.dcmtk import Dcmtk
+from harness.clients.rest import Rest
+from harness.clients.worklist import Worklist, asking
+from harness.corpus import Corpus, Maker, modules
+from harness.servers.party import Party
+
+pytestmark = needs("dimse.worklist")
+
+# The first three samples: CT at station ONE on 15 January at 8:00, MR at TWO on that day at 10:30,
+# CT at TWO on the day after, a second before midnight.
+THREE = ("w01", "w02", "w03")
+
+
+@pytest.fixture
+def three(worklist: Worklist, corpus: Corpus) -> Worklist:
+    """Give the worklist with three items in it: One, Two and Three."""
+    worklist.put(*(corpus[each] for each in THREE))
+    return worklist
+
+
+def named(*names: str) -> list[str]:
+    """Give the names of the patients of the samples, in order."""
+    return sorted(f"Worklist^{name}" for name in names)
+
+
+def keywords(dataset: Dataset) -> set[str]:
+    """Give what is in an answer, but for the character set, which may always come (PS3.4 K.4.1.1.3)."""
+    return {keyword_for_tag(element.tag) for element in dataset} - {"SpecificCharacterSet"}
+
+
+@case("WLIST-001", ref="PS3.4 K.2.2, C.2.2.2.3", covers="Worklists.test_all")
+def test_empty_key_matches_every_item(three: Worklist) -> None:
+    """A query that asks for everything by an empty key gives every item."""
+    assert three.names() == named("One", "Two", "Three")
+
+
+@case("WLIST-002", ref="PS3.4 K.4.1.3.1, C.4.1.3.1")
+def test_empty_worklist(worklist: Worklist) -> None:
+    """Where there is nothing to do, the answer is one Success, without an identifier."""
+    found = worklist.dimse.worklist(asking(PatientName=""))
+
+    assert (found.status, found.datasets) == (0x0000, [])
+
+
+@case("WLIST-003", ref="PS3.4 K.6.1.2.2, Table K.6-1: Modality", covers="Worklists.test_single")
+@pytest.mark.parametrize(
+    ("modality", "names"), [("CT", ["One", "Three"]), ("MR", ["Two"]), ("US", [])]
+)
+def test_modality(three: Worklist, modality: str, names: list[str]) -> None:
+    """A modality gives the items whose step is of it."""
+    assert three.names({"Modality": modality}) == named(*names)
+
+
+@case(
+    "WLIST-004",
+    ref="PS3.4 K.6.1.2.2, Table K.6-1: Scheduled Station AE Title",
+    covers="Worklists.test_single",
+)
+@pytest.mark.parametrize(
+    ("station", "names"), [("ONE", ["One"]), ("TWO", ["Two", "Three"]), ("SIX", [])]
+)
+def test_station_ae_title(three: Worklist, station: str, names: list[str]) -> None:
+    """A station gives the items that are scheduled for it."""
+    assert three.names({"ScheduledStationAETitle": station}) == named(*names)
+
+
+@case(
+    "WLIST-005",
+    ref="PS3.4 K.6.1.2.2, C.2.2.2.5.1",
+    covers=("Worklists.test_single", "Worklists.test_vet"),
+)
+@pytest.mark.parametrize(
+    ("date", "names"),
+    [
+        ("20240115", ["One", "Two"]),
+        ("20240116", ["Three"]),
+        ("20240115-20240116", ["One", "Two", "Three"]),
+        ("20240116-", ["Three"]),
+        ("-20240115", ["One", "Two"]),
+        ("20240117-", []),
+    ],
+)
+def test_start_date(three: Worklist, date: str, names: list[str]) -> None:
+    """A date, or a range with both ends included, gives the items that start then."""
+    assert three.names({"ScheduledProcedureStepStartDate": date}) == named(*names)
+
+
+@case("WLIST-006", ref="PS3.4 K.6.1.2.2, C.2.2.2.5.2", covers="Worklists.test_single")
+@pytest.mark.parametrize(
+    ("time", "names"),
+    [
+        ("080000-103000", ["One", "Two"]),
+        ("103001-", ["Three"]),
+        ("-075959", []),
+        ("-080000", ["One"]),
+    ],
+)
+def test_start_time(three: Worklist, time: str, names: list[str]) -> None:
+    """A range of times gives the items that start in it."""
+    assert three.names({"ScheduledProcedureStepStartTime": time}) == named(*names)
+
+
+@case("WLIST-007", ref="PS3.4 C.2.2.2.4, K.6.1.2.2: Patient's Name", covers="Worklists.test_vet")
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [("*", ["One", "Two", "Three"]), ("Worklist^T*", ["Two", "Three"]), ("Worklist^T?o", ["Two"]),
+     ("*^One", ["One"]), ("Work", [])],
+    ids=["only-star", "star-at-end", "question-mark", "star-in-front", "part"],
+)  # fmt: skip
+def test_patient_name(three: Worklist, pattern: str, names: list[str]) -> None:
+    """A name matches with its wildcards, and not by a part of it."""
+    assert three.names(PatientName=pattern) == named(*names)
+
+
+@case("WLIST-008", ref="PS3.4 C.2.2.2.1, K.6.1.2.2: Patient ID", covers="Worklists.test_all")
+def test_patient_id(three: Worklist, corpus: Corpus) -> None:
+    """A Patient ID gives the items of this patient alone."""
+    assert three.names(PatientID=corpus["w02"].patient_id) == named("Two")
+
+
+@case("WLIST-009", ref="PS3.4 C.2.2.2.6, K.6.1.2.2", covers="Worklists.test_all")
+def test_keys_are_combined(three: Worklist) -> None:
+    """What is found matches all keys, those of the patient and those of the step, at once."""
+    step = {"Modality": "CT", "ScheduledStationAETitle": "TWO"}
+
+    assert three.names(step, PatientName="*") == named("Three")
+
+
+@case("WLIST-010", ref="PS3.4 K.4.1.1.3.2, C.4.1.1.3.2", covers="Worklists.test_single")
+def test_nothing_unasked(three: Worklist) -> None:
+    """An item comes with the attributes that were asked for, in its step as well, and no others."""
+    step = {"Modality": "MR", "ScheduledProcedureStepID": ""}
+
+    [item] = three.find(step, PatientID="", AccessionNumber="")
+
+    assert keywords(item) == {"PatientID", "AccessionNumber", "ScheduledProcedureStepSequence"}
+    [answered] = item.ScheduledProcedureStepSequence
+    assert keywords(answered) == {"Modality", "ScheduledProcedureStepID"}
+
+
+@case("WLIST-011", ref="PS3.4 C.2.2.2.3, C.4.1.1.3.2", covers="Worklists.test_single")
+def test_values_are_those_of_the_item(three: Worklist, corpus: Corpus) -> None:
+    """Each attribute that was asked for comes with the value that the item has."""
+    stored = corpus["w02"].dataset()
+    asked = ("PatientID", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyInstanceUID",
+             "RequestedProcedureID", "RequestedProcedureDescription", "ReferringPhysicianName")  # fmt: skip
+    of_step = ("ScheduledStationAETitle", "ScheduledProcedureStepStartDate", "ScheduledProcedureStepID",
+               "ScheduledProcedureStepStartTime", "ScheduledPerformingPhysicianName")  # fmt: skip
+
+    [item] = three.find(
+        {"Modality": "MR", **dict.fromkeys(of_step, "")}, **dict.fromkeys(asked, "")
+    )
+
+    [step], [stored_step] = (
+        item.ScheduledProcedureStepSequence,
+        stored.ScheduledProcedureStepSequence,
+    )
+    assert {each: item.get(each) for each in asked} == {each: stored[each].value for each in asked}
+    assert {each: step.get(each) for each in of_step} == {
+        each: stored_step[each].value for each in of_step
+    }
+
+
+@case("WLIST-012", ref="PS3.4 C.2.2.2.6: sequence matching", covers="Worklists.test_vet")
+def test_sequence_that_is_empty_or_absent(worklist: Worklist, make: Maker) -> None:
+    """A sequence that is asked for by no item matches items that have it empty, filled or not at all."""
+    code = modules.code("HEAD", "99HARNESS", "Head")
+    worklist.put(
+        make.worklist_item(PatientName="Absent"),
+        make.worklist_item(PatientName="Empty", RequestedProcedureCodeSequence=Sequence()),
+        make.worklist_item(PatientName="Filled", RequestedProcedureCodeSequence=code),
+    )
+
+    names = worklist.names({}, RequestedProcedureCodeSequence=Sequence())
+
+    assert names == ["Absent", "Empty", "Filled"]
+
+
+@case("WLIST-013", ref="PS3.4 K.4.1.1.2, C.4.1.1.2")
+def test_keys_in_an_empty_step(three: Worklist) -> None:
+    """A step without keys restricts nothing."""
+    assert three.names({}) == named("One", "Two", "Three")
+
+
+@case("WLIST-014", ref="PS3.4 K.6.1.2.2, Table K.6-1: Requested Procedure ID", level="should")
+def test_optional_key(worklist: Worklist, make: Maker) -> None:
+    """A Requested Procedure ID restricts what is found, as a key of the requested procedure."""
+    worklist.put(
+        make.worklist_item(PatientName="First", RequestedProcedureID="RP-1"),
+        make.worklist_item(PatientName="Second", RequestedProcedureID="RP-2"),
+    )
+
+    assert worklist.names(RequestedProcedureID="RP-2") == ["Second"]
+
+
+@case("WLIST-015", ref="PS3.5 7.8.1; PS3.4 C.2.2.1.3", covers="Worklists.test_private_creator")
+@needs("orthanc>=1.12.1")
+@pytest.mark.parametrize(
+    ("wanted", "names"), [("private value", ["Six"]), ("other", []), ("", ["Six"])]
+)
+def test_private_element(worklist: Worklist, corpus: Corpus, wanted: str, names: list[str]) -> None:
+    """An element of a private block is matched like any other, its creator named in the query."""
+    worklist.put(corpus["w06"])
+    query = asking({}, PatientName="")
+    [step] = query.ScheduledProcedureStepSequence
+    step.private_block(0x0041, "DICOM-HARNESS", create=True).add_new(0x01, "LO", wanted)
+
+    found = worklist.dimse.worklist(query)
+
+    assert [str(each.PatientName) for each in found.datasets] == named(*names)
+
+
+@case("WLIST-016", ref="PS3.4 C.4.1.1.3.2; PS3.3 C.12.1.1.2", covers="Worklists.test_encodings")
+@pytest.mark.parametrize("query", ["Yamada*", "*"])
+def test_japanese_name(worklist: Worklist, corpus: Corpus, query: str) -> None:
+    """A name in kanji and kana comes whole, in a character set that the answer names."""
+    worklist.put(corpus["w05"])
+
+    [item] = worklist.find(PatientName=query)
+
+    assert str(item.PatientName) == corpus["w05"].properties["patient_name"]
+
+
+@case("WLIST-017", ref="PS3.4 C.2.2.2; PS3.3 C.12.1.1.2", covers="Worklists.test_encodings")
+@pytest.mark.parametrize("character_set", ["ISO_IR 100", "ISO_IR 192"])
+def test_query_in_another_character_set(
+    worklist: Worklist, make: Maker, character_set: str
+) -> None:
+    """A name is found whichever character set the query is written in."""
+    worklist.put(
+        make.worklist_item(PatientName="Größe^Jörg", character_set="ISO_IR 100"),
+        make.worklist_item(PatientName="Grube^Jorg"),
+    )
+
+    found = worklist.names(PatientName="Gr*J*ö*", SpecificCharacterSet=character_set)
+
+    assert found == ["Größe^Jörg"]
+
+
+@case(
+    "WLIST-018",
+    ref="Orthanc REST API: PUT /tools/default-encoding; PS3.3 C.12.1.1.2",
+    level="product",
+    covers=("Worklists.test_bitbucket_issue_49", "Worklists.test_encodings"),
+)
+@needs("rest")
+@pytest.mark.parametrize(
+    ("encoding", "answer"),
+    [
+        ("Utf8", ("ISO_IR 192", "Größe^Jörg")),
+        ("Latin1", ("ISO_IR 100", "Größe^Jörg")),
+        ("Latin2", ("ISO_IR 101", "Größe^Jörg")),
+        ("Ascii", ("ISO_IR 6", "Gre^Jrg")),
+        ("Cyrillic", ("ISO_IR 144", "Gre^Jrg")),
+    ],
+    ids=["utf-8", "latin-1", "latin-2", "ascii", "cyrillic"],
+)
+def test_default_encoding(
+    worklist: Worklist,
+    make: Maker,
+    default_encoding: Callable[[str], None],
+    encoding: str,
+    answer: tuple[str, str],
+) -> None:
+    """Answers are in the default encoding and say so; what it does not have is dropped."""
+    worklist.put(make.worklist_item(PatientName="Größe^Jörg", character_set="ISO_IR 100"))
+    default_encoding(encoding)
+
+    [item] = worklist.find(PatientName="*")
+
+    assert (item.SpecificCharacterSet, str(item.PatientName)) == answer
+
+
+@case("WLIST-019", ref="PS3.4 K.4.1.3.1", covers="Worklists.test_single")
+@needs("dcmtk")
+def test_findscu(three: Worklist, dcmtk: Dcmtk) -> None:
+    """The query of findscu finds the items of a modality, with the attributes that it asked for."""
+    step = "ScheduledProcedureStepSequence[0]."
+
+    found = dcmtk.find(
+        "", "PatientName", f"{step}Modality=MR", f"{step}ScheduledStationAETitle", root="-W"
+    )
+
+    assert [
+        (str(each.PatientName), each.ScheduledProcedureStepSequence[0].ScheduledStationAETitle)
+        for each in found
+    ] == [("Worklist^Two", "TWO")]
+
+
+@case(
+    "WLIST-020",
+    ref="Orthanc Book: Modality worklists plugin, files with the extension .wl",
+    level="product",
+)
+@pytest.mark.parametrize("name", ["lockfile", "note.txt", "broken.wl"])
+def test_other_files_in_the_folder(three: Worklist, name: str) -> None:
+    """A lock file as dcmtk wants it, another file, or a broken item hides nothing."""
+    other = three.folder / name
+    before = other.read_bytes() if other.exists() else None
+    other.write_bytes(b"this is no worklist item")
+    try:
+        assert three.names() == named("One", "Two", "Three")
+    finally:
+        other.unlink() if before is None else other.write_bytes(before)
+
+
+@case(
+    "WLIST-021",
+    ref="Orthanc REST API: POST /modalities/{id}/find-worklist",
+    level="product",
+    covers="Worklists.test_format",
+)
+@needs("rest")
+@pytest.mark.parametrize(
+    ("options", "answer"),
+    [
+        ({}, {"PatientName": "Worklist^One", "SpecificCharacterSet": "ISO_IR 192"}),
+        ({"Short": True}, {"0010,0010": "Worklist^One", "0008,0005": "ISO_IR 192"}),
+    ],
+    ids=["names", "short"],
+)
+def test_query_through_rest(
+    three: Worklist, rest: Rest, options: dict[str, bool], answer: dict[str, str]
+) -> None:
+    """Asked over REST, the server queries the worklist of a modality, itself, as SCU."""
+    query = {"PatientName": "Worklist^One"}
+
+    found = rest.post("/modalities/self/find-worklist", {"Query": query, **options}).json()
+
+    assert found == [answer]
+
+
+@case(
+    "WLIST-022",
+    ref="Orthanc Book: Lua, IncomingWorklistRequestFilter",
+    level="product",
+    covers="Worklists.test_filter_issuer_aet_from_lua",
+)
+@needs("rest")
+def test_filter_by_the_caller(
+    worklist: Worklist, make: Maker, remote: Party, query_filter: Callable[[str], None]
+) -> None:
+    """A filter in Lua restricts the query to the station that asks."""
+    caller = worklist.dimse.calling
+    worklist.put(
+        make.worklist_item(PatientName="Mine", ScheduledStationAETitle=caller),
+        make.worklist_item(PatientName="Theirs", ScheduledStationAETitle="ANOTHER"),
+    )
+    everything = {"ScheduledStationAETitle": ""}
+    before = worklist.names(everything)
+
+    query_filter('query["0040,0100"][1]["0040,0001"] = origin["RemoteAet"]')
+
+    assert before == ["Mine", "Theirs"]
+    assert worklist.names(everything) == ["Mine"]
+
+
+@case(
+    "WLIST-023",
+    ref="Orthanc Book: Lua, IncomingWorklistRequestFilter",
+    level="product",
+    covers="Worklists.test_remove_aet_from_query",
+)
+@needs("rest")
+def test_filter_removes_a_key(three: Worklist, query_filter: Callable[[str], None]) -> None:
+    """A filter in Lua takes a key away, so that it restricts nothing."""
+    nowhere: dict[str, Any] = {"ScheduledStationAETitle": "NOWHERE"}
+    before = three.names(nowhere)
+
+    query_filter('query["0040,0100"][1]["0040,0001"] = nil')
+
+    assert before == []
+    assert three.names(nowhere) == named("One", "Two", "Three")
