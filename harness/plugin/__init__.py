@@ -14,6 +14,7 @@ import pytest
 from harness.errors import HarnessError
 from harness.plugin import fixtures, options, profiles, selecting
 from harness.plugin.controller import Controller
+from harness.plugin.interrupt import Interruption
 from harness.plugin.orphans import end_with_parent
 from harness.plugin.watched import watched_by_another
 from harness.plugin.worker import Worker
@@ -70,6 +71,8 @@ def pytest_configure(config: pytest.Config) -> None:
         controller = Controller(config, asked)
         config.stash[CONTROLLER] = controller
         plugins.register(controller, "harness-controller")
+        if not getattr(config.option, "numprocesses", None):
+            plugins.register(Interruption(), "harness-interruption")
         watched = watched_by_another(controller)
         if watched is not None:
             plugins.register(watched, "harness-watched")

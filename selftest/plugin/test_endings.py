@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.suites import HEAD, INI
+from support.suites import HEAD, INI, RunSuite
 
 from harness.report.load import load
 from harness.waiting import wait_until
@@ -25,6 +25,38 @@ def test_passes(rest):
 def test_waits(rest):
     open("waiting", "w").close()
     signal.pause()
+"""
+
+# Each of these places was met by a Ctrl-C; only what is raised in the case itself reaches pytest as it is.
+INTERRUPTED_REPORT = """
+import os, pytest, signal
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    if call.when == "call" and getattr(item.module, "where", "") == "while the report of the case is made":
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except KeyboardInterrupt:
+            raise SystemError("AST constructor recursion depth mismatch")
+    return (yield)
+"""
+INTERRUPTED_CASES = """
+where = "WHERE"
+
+class Finalized:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+
+@case("END-001", ref="none")
+def test_is_interrupted(rest):
+    if where == "in the case":
+        os.kill(os.getpid(), signal.SIGINT)
+    if where == "in a finalizer of the case":
+        Finalized()
+
+@case("END-002", ref="none")
+def test_does_not_run(rest):
+    rest.get("/system")
 """
 
 
@@ -73,6 +105,26 @@ def test_ctrl_c_ends_everything_and_still_reports(
     outcomes = {each.id: each.outcome for each in load(tmp_path / "runs" / "latest").cases}
     assert outcomes["END-001"] == "passed"
     assert outcomes["END-002"] == "error"
+
+
+@pytest.mark.parametrize(
+    ("where", "outcome"),
+    [
+        ("in a finalizer of the case", "failed"),  # as by any exception there
+        ("while the report of the case is made", "passed"),
+        ("in the case", "error"),
+    ],
+)
+def test_ctrl_c_ends_the_run_wherever_python_is(
+    run_suite: RunSuite, where: str, outcome: str
+) -> None:
+    """The run ends where Python loses the exception too, or would make an internal error of it."""
+    run_suite.pytester.makeconftest(INTERRUPTED_REPORT)
+
+    finished = run_suite(INTERRUPTED_CASES.replace("WHERE", where), "-n0")
+
+    assert finished.result.ret == pytest.ExitCode.INTERRUPTED
+    assert finished.outcomes == {"END-001": outcome}
 
 
 def test_sigkill_leaves_nothing(running: subprocess.Popen[bytes]) -> None:
