@@ -38,29 +38,24 @@ class Interruption:
             signal.default_int_handler(number, frame)
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_setup(self) -> Generator[None, object, object]:
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
         """Let the start of the servers and the making of the fixtures be interrupted."""
-        return (yield from self._interruptible())
+        return (yield from self._interruptible(item))
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_call(self) -> Generator[None, object, object]:
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         """Let the case itself be interrupted."""
-        return (yield from self._interruptible())
+        return (yield from self._interruptible(item))
 
-    def _interruptible(self) -> Generator[None, object, object]:
+    def _interruptible(self, item: pytest.Item) -> Generator[None, object, object]:
         self._in_case = True
         try:
             return (yield)
+        except KeyboardInterrupt:
+            # Without the way to the place, where a frame of Python 3.11 may be at no line.
+            raise pytest.Session.Interrupted(f"Ctrl-C in {item.nodeid}") from None
         finally:
             self._in_case = False
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_keyboard_interrupt(self) -> Generator[None, object, object]:
-        """Go on to the reports where pytest cannot show the place of the interruption."""
-        try:
-            return (yield)
-        except (TypeError, SystemError):  # a frame of Python 3.11 that is at no line
-            return None
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
