@@ -33,7 +33,7 @@ _CHARACTER_SET = 0x00080005
 _DEEPEST = 32
 
 # Keywords of texts by tag and VR as they stand in explicit VR little endian: what was read once is read fast.
-_TEXT_NAMES: dict[bytes, str] = {}
+_TEXT_NAMES: dict[str, str] = {}
 _MOST_NAMES = 1024
 _TEXTS = frozenset(b"AE AS CS DA DS DT IS LO LT PN SH ST TM UI".split())
 
@@ -76,6 +76,8 @@ class _Parser:
 
     def __init__(self, data: bytes) -> None:
         self._data = data
+        self._text = data.decode("latin-1")
+        self._has_marks = _has_marks(self._text)
 
     def data_set(
         self, at: int, end: int, encoding: Encoding, character_set: bytes, depth: int
@@ -89,6 +91,7 @@ class _Parser:
                 at = self._texts(at, end, found)
                 if at == end:
                     break
+                character_set = _named_set(found) or character_set
             group, element, length = plain(data, at)
             tag = group << 16 | element
             if group == ITEM_GROUP and element == ITEM_END:
@@ -97,7 +100,7 @@ class _Parser:
             if encoding.explicit:
                 size, raw_vr, length = explicit_header(data, at, encoding)
                 vr = raw_vr.decode()
-                _learn(data[at : at + 6], tag, raw_vr, encoding)
+                _learn(self._text[at : at + 6], tag, raw_vr, encoding)
             at += size
             if vr == "SQ" or length == UNDEFINED:
                 inner = IMPLICIT if vr == "UN" else encoding
@@ -121,14 +124,14 @@ class _Parser:
 
     def _texts(self, at: int, end: int, found: dict[str, Value]) -> int:
         """Read ASCII texts of known names, which nearly all elements are, until anything else comes."""
-        data, names = self._data, _TEXT_NAMES
+        data, text, names, has_marks = self._data, self._text, _TEXT_NAMES, self._has_marks
         end = min(end, len(data))
-        while at + 8 <= end and (name := names.get(data[at : at + 6])) is not None:
+        while at + 8 <= end and (name := names.get(text[at : at + 6])) is not None:
             start, stop = at + 8, at + 8 + data[at + 6] + (data[at + 7] << 8)
-            value = data[start:stop]
-            if stop > end or not value.isascii() or b"\\" in value or b"\x1b" in value:
+            value = text[start:stop]
+            if stop > end or not value.isascii() or (has_marks and _has_marks(value)):
                 break
-            found[name] = value.decode("ascii").rstrip(" \0")
+            found[name] = value.rstrip(" \0")
             at = stop
         return at
 
@@ -152,14 +155,20 @@ class _Parser:
         return items, at
 
 
-def _learn(head: bytes, tag: int, vr: bytes, encoding: Encoding) -> None:
+def _has_marks(text: str) -> bool:
+    """Whether something in it stands between values, or changes the character set."""
+    return "\\" in text or "\x1b" in text
+
+
+def _named_set(found: Attributes) -> bytes:
+    """Give the Specific Character Set that was read as a plain text, if it was."""
+    named = found.get("SpecificCharacterSet", "")
+    return named.encode() if isinstance(named, str) else b""
+
+
+def _learn(head: str, tag: int, vr: bytes, encoding: Encoding) -> None:
     """Remember the name of a text, to read it fast the next time."""
-    if (
-        encoding == EXPLICIT
-        and vr in _TEXTS
-        and tag != _CHARACTER_SET  # which is more than a text
-        and len(_TEXT_NAMES) < _MOST_NAMES
-    ):
+    if encoding == EXPLICIT and vr in _TEXTS and len(_TEXT_NAMES) < _MOST_NAMES:
         _TEXT_NAMES[head] = keyword_of(tag)
 
 

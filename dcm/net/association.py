@@ -227,6 +227,19 @@ class Association:
             raise ConnectionLost(self.remote, self.doing, "the peer released it before it answered")
         return self.expect(command, kind, message_id)
 
+    async def answers(
+        self, kind: type[AnyResponse], message_id: int
+    ) -> Sequence[tuple[AnyResponse, bytes]]:
+        """Give the next response to our request with its data set, and those behind it that are here too."""
+        found: list[tuple[AnyResponse, bytes]] = []
+        while (whole := self._whole_message()) is not None:
+            command, data = whole
+            found.append((self.expect(command, kind, message_id), bytes(data)))
+        if not found:
+            response = await self.response(kind, message_id)
+            found.append((response, await self.data_set() if response.has_data_set else b""))
+        return found
+
     def expect(self, command: Command, kind: type[AnyResponse], message_id: int) -> AnyResponse:
         """Require that a message is a response of this kind to our request."""
         message = command.message
@@ -409,6 +422,12 @@ class Association:
         """Say with whom, and while doing what, the protocol was broken."""
         words = f"{self.remote}: {self.doing}: {error}"
         return RemoteProtocolError(words, source=error.source, reason=error.reason)
+
+    def _whole_message(self) -> tuple[Command, memoryview] | None:
+        try:
+            return self._connection.next_message()
+        except RemoteProtocolError as error:
+            raise self._wrong(error) from error
 
     async def _flush(self) -> None:
         await self._write(self._connection.data_to_send())

@@ -32,6 +32,10 @@ STUDY_ROOT_FIND: Final = "1.2.840.10008.5.1.4.1.2.2.1"
 WORKLIST_FIND: Final = "1.2.840.10008.5.1.4.31"
 NATIVE: Final = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
 
+_MANY: Final = 16
+_TOGETHER: Final = 0.001
+"""Seconds that answers get to come together once there are many: to wake up for each costs more than it says."""
+
 _PERFORMED: Final = logging.getLogger("dcm.net.performed_queries")  # each can be left out of a log
 _RESPONSES: Final = logging.getLogger("dcm.net.query_responses")
 
@@ -129,31 +133,43 @@ class Finder:
         data = write_identifier(identifier, context.transfer_syntax)
         used, self._used = self._used, True
         _PERFORMED.debug("%s: C-FIND: %s", association.remote, identifier)
+        over, given = False, 0
         try:
             await association.send(
                 Command(context.context_id, request),
                 DataFragment(context.context_id, data, last=True),
             )
             try:
-                response = await association.response(CFindRSP, message_id)
+                answers = await association.answers(CFindRSP, message_id)
             except (AssociationAborted, ConnectionLost) as error:
                 raise (_Stale(error) if used else error) from error
-            while (status := describe(response.status, CFindRSP)).kind is StatusClass.PENDING:
-                found = await association.data_set() if response.has_data_set else b""
-                answer = Answer(found, context.transfer_syntax)
-                if _RESPONSES.isEnabledFor(logging.DEBUG):
-                    _RESPONSES.debug("%s: %s", association.remote, answer.attributes)
-                yield answer
-                response = await association.response(CFindRSP, message_id)
+            while True:
+                over = not _is_pending(answers[-1][0])
+                for response, found in answers[:-1] if over else answers:
+                    if not _is_pending(response):
+                        raise association.broken("an answer behind the last one")
+                    answer = Answer(found, context.transfer_syntax)
+                    if _RESPONSES.isEnabledFor(logging.DEBUG):
+                        _RESPONSES.debug("%s: %s", association.remote, answer.attributes)
+                    yield answer
+                if over:
+                    break
+                given += len(answers)
+                if given >= _MANY:
+                    await asyncio.sleep(_TOGETHER)
+                answers = await association.answers(CFindRSP, message_id)
         except (GeneratorExit, asyncio.CancelledError):
-            await cancel(association, context.context_id, message_id)
+            if not over:
+                await cancel(association, context.context_id, message_id)
             raise
-        if response.has_data_set:
-            await association.data_set()
+        last = answers[-1][0]
+        status = describe(last.status, CFindRSP)
         if status.kind is not StatusClass.SUCCESS:
-            raise OperationFailed(
-                association.remote, association.doing, status, response.error_comment
-            )
+            raise OperationFailed(association.remote, association.doing, status, last.error_comment)
+
+
+def _is_pending(response: CFindRSP) -> bool:
+    return describe(response.status, CFindRSP).kind is StatusClass.PENDING
 
 
 class _Stale(Exception):  # noqa: N818 - internal

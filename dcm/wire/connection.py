@@ -313,19 +313,37 @@ class Connection:
 
     def next_command(self) -> Command | None:
         """Give the next message if it is there in one piece, for less; None: `next_event` says what is."""
-        if self._events or self._pdvs is not None or self._machine.state not in _TAKES_DATA:
-            return None
-        whole = self._framer.next_command()
+        whole = self._framer.next_command() if self._is_plain else None
         if whole is None:
             return None
-        context_id, data = whole
+        part = self._taken(whole[0], COMMAND | LAST, whole[1])
+        assert isinstance(part, Command)  # a data set that is due has refused it
+        return part
+
+    def next_message(self) -> tuple[Command, memoryview] | None:
+        """Give the next message with its data set if both are there in one piece, for less."""
+        whole = self._framer.next_message() if self._is_plain else None
+        if whole is None:
+            return None
+        context_id, command_set, data_context_id, data = whole
+        command = self._taken(context_id, COMMAND | LAST, command_set)
+        self._taken(data_context_id, LAST, data)
+        assert isinstance(command, Command)  # a data set that is due has refused it
+        return command, data
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether what comes next can be taken from the stream at once."""
+        return not self._events and self._pdvs is None and self._machine.state in _TAKES_DATA
+
+    def _taken(
+        self, context_id: int, control: int, data: memoryview
+    ) -> Command | DataFragment | None:
         try:
-            part = self._assembler.receive(context_id, COMMAND | LAST, data)
+            return self._assembler.receive(context_id, control, data)
         except RemoteProtocolError as error:
             self._refuse(error)
             raise
-        assert isinstance(part, Command)  # a data set that is due has refused it
-        return part
 
     def next_event(self) -> Received | NeedData:
         """Give what happened next; `NEED_DATA`: nothing, until more is received or sent.
@@ -362,9 +380,7 @@ class Connection:
     def _fragments(self, most: int = sys.maxsize) -> tuple[list[memoryview], bool]:
         """Take the plain fragments that come next; none where something else comes before them."""
         context_id = self._assembler.data_set_on
-        if context_id is None or self._pdvs is not None or self._events:
-            return [], False
-        if self._machine.state not in _TAKES_DATA:
+        if context_id is None or not self._is_plain:
             return [], False
         found, last = self._framer.next_fragments(context_id, most)
         if last:

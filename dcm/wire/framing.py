@@ -92,20 +92,54 @@ class Framer:
         if self._begun or self._missing or not self._pieces:
             return None
         piece, at = self._pieces[0], self._at
+        whole = self._alone(piece, at, _WHOLE_COMMAND)
+        if whole is None:
+            return None
+        context, end = whole
+        self._taken(end)
+        return context, piece[at + _ONE_PDV.size : end]
+
+    def next_message(self) -> tuple[int, memoryview, int, memoryview] | None:
+        """Take a command set and all of its data set where each is alone in its PDU, and both are here.
+
+        So come the answers to a query. Gives both with the IDs of their contexts. Anything else, right or
+        wrong, is left to the other methods.
+        """
+        if self._begun or self._missing or not self._pieces:
+            return None
+        piece, at = self._pieces[0], self._at
+        begun = self._alone(piece, at, _WHOLE_COMMAND)
+        if begun is None:
+            return None
+        context, command_end = begun
+        whole = self._alone(piece, command_end, LAST)
+        if whole is None:
+            return None
+        data_context, end = whole
+        self._taken(end)
+        size = _ONE_PDV.size
+        return (
+            context,
+            piece[at + size : command_end],
+            data_context,
+            piece[command_end + size : end],
+        )
+
+    def _alone(self, piece: memoryview, at: int, wanted: int) -> tuple[int, int] | None:
+        """Give context and end of the P-DATA-TF at `at` if it is whole, and of one PDV with this control."""
         if len(piece) - at < _ONE_PDV.size:
             return None
         kind, length, pdv_length, context, control = _ONE_PDV.unpack_from(piece, at)
-        end = at + HEADER.size + length
+        end: int = at + HEADER.size + length
         if (
             kind != PDataTF.TYPE
-            or control & _WHOLE_COMMAND != _WHOLE_COMMAND
+            or control & _WHOLE_COMMAND != wanted
             or pdv_length != length - 4
             or not PDV_HEADER.size <= length <= self._limits[PDataTF.TYPE]
             or end > len(piece)
         ):
             return None
-        self._taken(end)
-        return context, piece[at + _ONE_PDV.size : end]
+        return context, end
 
     def next_fragments(
         self, context_id: int, most: int = sys.maxsize
