@@ -34,7 +34,7 @@ NATIVE: Final = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
 
 _MANY: Final = 16
 _TOGETHER: Final = 0.001
-"""Seconds that answers get to come together once there are many: to wake up for each costs more than it says."""
+"""Seconds that answers get to come together once there are many: to wake up for each costs too much."""
 
 _PERFORMED: Final = logging.getLogger("dcm.net.performed_queries")  # each can be left out of a log
 _RESPONSES: Final = logging.getLogger("dcm.net.query_responses")
@@ -133,7 +133,7 @@ class Finder:
         data = write_identifier(identifier, context.transfer_syntax)
         used, self._used = self._used, True
         _PERFORMED.debug("%s: C-FIND: %s", association.remote, identifier)
-        over, given = False, 0
+        given = 0
         try:
             await association.send(
                 Command(context.context_id, request),
@@ -144,32 +144,27 @@ class Finder:
             except (AssociationAborted, ConnectionLost) as error:
                 raise (_Stale(error) if used else error) from error
             while True:
-                over = not _is_pending(answers[-1][0])
-                for response, found in answers[:-1] if over else answers:
-                    if not _is_pending(response):
-                        raise association.broken("an answer behind the last one")
+                for response, found in answers:
+                    status = describe(response.status, CFindRSP)
+                    if status.kind is not StatusClass.PENDING:
+                        break
                     answer = Answer(found, context.transfer_syntax)
                     if _RESPONSES.isEnabledFor(logging.DEBUG):
                         _RESPONSES.debug("%s: %s", association.remote, answer.attributes)
                     yield answer
-                if over:
+                if status.kind is not StatusClass.PENDING:
                     break
                 given += len(answers)
                 if given >= _MANY:
                     await asyncio.sleep(_TOGETHER)
                 answers = await association.answers(CFindRSP, message_id)
         except (GeneratorExit, asyncio.CancelledError):
-            if not over:
-                await cancel(association, context.context_id, message_id)
+            await cancel(association, context.context_id, message_id)
             raise
-        last = answers[-1][0]
-        status = describe(last.status, CFindRSP)
         if status.kind is not StatusClass.SUCCESS:
-            raise OperationFailed(association.remote, association.doing, status, last.error_comment)
-
-
-def _is_pending(response: CFindRSP) -> bool:
-    return describe(response.status, CFindRSP).kind is StatusClass.PENDING
+            raise OperationFailed(
+                association.remote, association.doing, status, response.error_comment
+            )
 
 
 class _Stale(Exception):  # noqa: N818 - internal

@@ -551,6 +551,41 @@ def test_the_short_way_takes_no_message_within_a_data_set() -> None:
     assert acceptor.state is State.STA13
 
 
+def test_a_message_with_its_data_set_is_the_same_by_the_short_way() -> None:
+    """Several that lie behind each other come one by one; what is not there whole is left where it is."""
+    answers = [Command(3, _answer(number)) for number in (1, 2)]
+    said = _said(
+        *(event for each in answers for event in (each, DataFragment(3, b"\1\2", last=True)))
+    )
+    acceptor = established("acceptor")
+    acceptor.receive_data(said[:-1])
+    assert acceptor.next_message() == (answers[0], b"\1\2")
+    assert acceptor.next_message() is None
+    assert acceptor.next_event() == answers[1]
+    acceptor.receive_data(said[-1:])
+    assert acceptor.next_message() is None
+    assert acceptor.next_event() == DataFragment(3, b"\1\2", last=True)
+    assert acceptor.needs_data
+
+
+@pytest.mark.parametrize("wrong", ["no data set is due", "on another context"])
+def test_the_short_way_refuses_a_data_set_that_does_not_belong(wrong: str) -> None:
+    """As `next_event` does: with an abort."""
+    other = wrong == "on another context"
+    command = _said(Command(3, _answer(1)) if other else ECHO)
+    data = _said(Command(3, _answer(1)), DataFragment(3, b"\1\2", last=True))[-14:]
+    acceptor = established("acceptor")
+    acceptor.receive_data(command + (data[:10] + b"\1" + data[11:] if other else data))
+    with pytest.raises(RemoteProtocolError):
+        acceptor.next_message()
+    assert joined(acceptor.data_to_send())[0] == Abort.TYPE
+    assert acceptor.state is State.STA13
+
+
+def _answer(number: int) -> CStoreRQ:
+    return CStoreRQ(message_id=number, affected_sop_class_uid=CT, affected_sop_instance_uid="1.2.3")
+
+
 def test_the_short_way_says_nothing_of_the_end() -> None:
     """Data is not needed where the peer has hung up: `next_event` says so."""
     acceptor = established("acceptor")
