@@ -9,6 +9,7 @@ from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelMove as M
 
 from dcm.data.identifier import write_identifier
 from dcm.wire import (
+    AssociateRJ,
     AssociateRQ,
     CMoveRQ,
     CMoveRSP,
@@ -39,6 +40,17 @@ class Move:
 
     association: Association
     scp: WireScp
+
+    def request(self) -> AssociateRQ:
+        """Give the request for the association on which the objects were to come; it is rejected.
+
+        Once it is accepted the requestor goes on, and how far it gets before the case ends is chance.
+        """
+        association = asked(self.scp.take())
+        request = association.connection.request
+        assert request is not None
+        association.send(AssociateRJ(result=1, source=1, reason=1))
+        return request
 
     def destination(self, maximum_length: int = 16384) -> Association:
         """Accept the association on which the objects come."""
@@ -86,7 +98,7 @@ def move(wire: Wire, local: Party, scp: WireScp, samples: tuple[Sample, ...]) ->
 @case("ASSOC-070", ref="PS3.8 9.3.2.2 (2019a)")
 def test_proposed_contexts_have_odd_ids_of_their_own(move: Move) -> None:
     """The context IDs in a request are odd, and none is there twice."""
-    ids = [each.context_id for each in _request(move.destination()).presentation_contexts]
+    ids = [each.context_id for each in move.request().presentation_contexts]
 
     assert [context_id for context_id in ids if context_id % 2 == 0] == []
     assert sorted(set(ids)) == sorted(ids)
@@ -95,13 +107,13 @@ def test_proposed_contexts_have_odd_ids_of_their_own(move: Move) -> None:
 @case("ASSOC-071", ref="PS3.8 D.1 (2020a)")
 def test_the_request_states_a_maximum_length_once(move: Move) -> None:
     """The maximum length is stated, and only once."""
-    assert len(_request(move.destination()).items(MaximumLength)) == 1
+    assert len(move.request().items(MaximumLength)) == 1
 
 
 @case("ASSOC-072", ref="PS3.8 9.3.2 (2019a)")
 def test_the_request_calls_the_destination_by_its_title(move: Move, local: Party) -> None:
     """The called AE title is that of the move destination."""
-    assert _request(move.destination()).called_ae_title.strip() == local.ae_title
+    assert move.request().called_ae_title.strip() == local.ae_title
 
 
 @case("ASSOC-073", ref="PS3.8 D.1 (2020a)")
@@ -142,7 +154,7 @@ def test_a_release_collision_ends_well(move: Move) -> None:
 @case("DMSG-030", ref="PS3.7 D.3.3.2.1 (2020b)")
 def test_the_requestor_says_what_implements_it(move: Move) -> None:
     """The request has one implementation class UID."""
-    assert len(_request(move.destination()).items(ImplementationClassUID)) == 1
+    assert len(move.request().items(ImplementationClassUID)) == 1
 
 
 @case("DMSG-031", ref="PS3.7 9.1.1.1.6, 9.1.1.1.7 (2020b)")
@@ -183,12 +195,6 @@ def test_an_early_failure_is_taken_for_one(move: Move) -> None:
     assert final.status == SOME_FAILED
     assert final.number_of_failed_suboperations == 1
     assert final.number_of_completed_suboperations == 1
-
-
-def _request(association: Association) -> AssociateRQ:
-    request = association.connection.request
-    assert request is not None
-    return request
 
 
 def _take(association: Association, count: int) -> list[CStoreRQ]:
