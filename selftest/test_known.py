@@ -1,5 +1,8 @@
 """Known issues are listed outside the cases; a list that is wrong is told, not guessed at."""
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -83,3 +86,17 @@ def test_a_wrong_entry_is_told_with_file_and_key(tmp_path: Path, text: str, said
 
     with pytest.raises(ConfigError, match=f"orthanc.toml.*{said}"):
         read_known(tmp_path, "Orthanc")
+
+
+def test_a_reader_that_stops_reading_is_no_error() -> None:
+    """`harness known list | head` ends without a traceback, and with the status that shells give."""
+    listing = subprocess.Popen(
+        [sys.executable, "-m", "harness", "known", "list"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert listing.stdout is not None
+    listing.stdout.close()
+
+    _, said = listing.communicate(timeout=60)
+    assert (listing.returncode, said) == (128 + signal.SIGPIPE, b"")

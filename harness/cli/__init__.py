@@ -2,6 +2,8 @@
 
 import argparse
 import importlib
+import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -46,6 +48,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     module = importlib.import_module(f"harness.cli.{known.command}")
     try:
         status: int = module.main(arguments[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:  # `harness cases | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE  # as shells have it
     except HarnessError as error:
         print(f"harness {known.command}: {error}", file=sys.stderr)
         return 2

@@ -50,6 +50,13 @@ GET = {
     "study": StudyRootQueryRetrieveInformationModelGet,
 }
 NATIVE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
+UNASKED = frozenset(
+    (
+        *("SpecificCharacterSet", "QueryRetrieveLevel", "RetrieveAETitle", "InstanceAvailability"),
+        *("StorageMediaFileSetID", "StorageMediaFileSetUID", "TimezoneOffsetFromUTC"),
+    )
+)
+"""What a server may add to an answer without being asked (PS3.4 C.4.1.1.3.2)."""
 UNIQUE_KEYS = {
     "PATIENT": "PatientID",
     "STUDY": "StudyInstanceUID",

@@ -14,6 +14,7 @@ from harness.clients.dimse import (
     FIND,
     LEVELS,
     NATIVE,
+    UNASKED,
     UNIQUE_KEYS,
     Dimse,
     Root,
@@ -28,16 +29,6 @@ from harness.servers.party import Party
 pytestmark = needs("dimse.store", "dimse.find.study", "dimse.find.patient")
 
 NO_DATA_SET = 0x0101
-# What a server may add to an answer without being asked (PS3.4 C.4.1.1.3.2).
-UNASKED = {
-    "SpecificCharacterSet",
-    "QueryRetrieveLevel",
-    "RetrieveAETitle",
-    "InstanceAvailability",
-    "StorageMediaFileSetID",
-    "StorageMediaFileSetUID",
-    "TimezoneOffsetFromUTC",
-}
 # Unique and required keys of each level (PS3.4 Tables C.6-1 to C.6-4 and C.6-5).
 REQUIRED: dict[tuple[Root, str], tuple[str, ...]] = {
     ("patient", "PATIENT"): ("PatientName", "PatientID"),

@@ -5,22 +5,11 @@ from pydicom.dataset import Dataset
 
 from harness.case import case, needs
 from harness.clients.dcmtk import Dcmtk
-from harness.clients.dimse import FIND, Dimse, values
+from harness.clients.dimse import FIND, UNASKED, Dimse, values
 from harness.plugin.stored import Stored
 from harness.servers.party import Party
 
 pytestmark = needs("dimse.find.study")
-
-# What a server may add to an answer without being asked (PS3.4 C.4.1.1.3.2).
-UNASKED = {
-    "SpecificCharacterSet",
-    "QueryRetrieveLevel",
-    "RetrieveAETitle",
-    "InstanceAvailability",
-    "StorageMediaFileSetID",
-    "StorageMediaFileSetUID",
-    "TimezoneOffsetFromUTC",
-}
 
 
 @case("CFIND-001", ref="PS3.4 C.2.2.2.3", covers="Orthanc.test_incoming_findscu")
