@@ -149,6 +149,7 @@ def test_move_without_failure_lists_nothing(
         "STUDY", destination.ae_title, handlers=[_noting(responses)], **unique_keys(one, "STUDY")
     )
 
+    assert len(destination.received(2)) == 2
     assert responses[-1] == (SUCCESS, False)
 
 
@@ -240,7 +241,10 @@ def test_stores_of_a_get_name_no_originator(dimse: Dimse, stored: Stored) -> Non
 
 
 def _move(dimse: Dimse, sample: Sample, destination: StorageScp) -> Retrieved:
-    return dimse.move("STUDY", destination.ae_title, **unique_keys(sample, "STUDY"))
+    """Move a study, and wait for what is sent: some servers send it behind their last response."""
+    moved = dimse.move("STUDY", destination.ae_title, **unique_keys(sample, "STUDY"))
+    destination.received(1)
+    return moved
 
 
 def _get(dimse: Dimse, sample: Sample, answers: list[int]) -> Retrieved:
