@@ -65,6 +65,7 @@ def _properties(run: Run, case: CaseResult) -> list[tuple[str, str]]:
     found = [("id", case.id), ("title", case.title), ("ref", case.ref), ("level", case.level)]
     found += [("needs", need) for need in case.needs]
     found += [("covers", covered) for covered in case.covers]
+    found += case.figures.items()
     if case.evidence:
         found.append(("evidence", case.evidence.relative_to(run.folder).as_posix()))
     return found

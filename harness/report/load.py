@@ -77,6 +77,8 @@ class CaseResult:
     """How much of the duration the computer was too busy to run everything, in seconds."""
     content: Mapping[str, str] | None
     """What the server said, by kind of message: digests, see `Run.said`."""
+    figures: Mapping[str, str]
+    """What the case measured, by name, in words."""
 
     @property
     def full_name(self) -> str:
@@ -289,6 +291,7 @@ def _case(record: dict[str, Any], folder: Path) -> CaseResult:
         evidence=_evidence(folder, record["evidence"]),
         waited=record.get("waited", 0.0),
         content=record.get("content"),
+        figures=record.get("figures") or {},
     )
 
 

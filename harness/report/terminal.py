@@ -38,6 +38,7 @@ def lines(run: Run, width: int = 100, colour: bool = False) -> list[str]:
         _unsupported(run, width, paint),
         _known(run, width, paint),
         _notes(run, paint),
+        _figures(run, width, paint),
         _slowest(run, width, paint),
         _ending(run, paint),
     ]
@@ -146,6 +147,15 @@ def _known(run: Run, width: int, paint: Paint) -> list[str]:
 
 def _notes(run: Run, paint: Paint) -> list[str]:
     return [f"{paint('note', 'unsure')}  {note}" for note in (*run.notes, *run.damage)]
+
+
+def _figures(run: Run, width: int, paint: Paint) -> list[str]:
+    found = [
+        f"  {figure:>11}  {case.id} {name}"
+        for case in run.cases
+        for name, figure in case.figures.items()
+    ]
+    return [paint("measured", "dim"), *(_cut(line, width) for line in found)] if found else []
 
 
 def _slowest(run: Run, width: int, paint: Paint) -> list[str]:

@@ -41,8 +41,8 @@ def test_with_changes_the_configuration_of_the_remote(run_suite: RunSuite) -> No
     assert 'configured with DicomAet="OTHER"' in done.result.stdout.str()
 
 
-def test_what_a_case_measured_is_in_its_record(run_suite: RunSuite) -> None:
-    """A figure that a case notes by `record_property` stands in the line of the case."""
+def test_what_a_case_measured_is_told(run_suite: RunSuite) -> None:
+    """A figure that a case notes by `record_property` stands in its record, and in all that is made of it."""
     done = run_suite(
         '@case("A-001", ref="x")\n'
         'def test_echo(dimse, record_property):\n    record_property("status", dimse.echo())\n',
@@ -51,3 +51,6 @@ def test_what_a_case_measured_is_in_its_record(run_suite: RunSuite) -> None:
 
     (line,) = next(done.folder.glob("cases-*.jsonl")).read_text().splitlines()
     assert json.loads(line)["figures"] == {"status": "0"}
+    done.result.stdout.fnmatch_lines(["measured", " *0  A-001 status"])
+    assert "status: 0" in (done.folder / "report.html").read_text()
+    assert '<property name="status" value="0"' in (done.folder / "junit.xml").read_text()
