@@ -54,6 +54,8 @@ class CaseRecord:
     """How much of it the computer was too busy to run everything, in seconds."""
     reason: str | None = None
     failure: Failure | None = None
+    by_chance: bool = False
+    """A list of known issues says that chance decides whether it passes."""
     evidence: str | None = None
     content: dict[str, str] | None = None
     """What the server said, by kind of message: digests of the lines that stand in `content.jsonl`."""

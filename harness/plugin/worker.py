@@ -164,6 +164,7 @@ class Worker:
         issue = find_known(self._known, key, remote.identity.version, remote.capabilities.unmet)
         if issue is None:
             return
+        record.by_chance = issue.sometimes_passes
         if record.outcome == "failed":
             record.outcome, record.reason = "known", str(issue)
             report.outcome, report.wasxfail = "skipped", str(issue)

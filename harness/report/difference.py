@@ -167,6 +167,8 @@ def _change(
     key: str, old: CaseResult, new: CaseResult, pace: float, said: tuple[Said, ...]
 ) -> Change | None:
     """Compare one case; `pace` is how much slower than the earlier run the later one was as a whole."""
+    if all(case.by_chance and case.outcome in ("passed", "known") for case in (old, new)):
+        return None  # no run of it says anything of another
     difference = _GOODNESS[new.outcome] - _GOODNESS[old.outcome]
     told = (_said(old), _said(new))
     kind: Kind | None = None

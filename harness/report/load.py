@@ -77,6 +77,8 @@ class CaseResult:
     """How much of the duration the computer was too busy to run everything, in seconds."""
     content: Mapping[str, str] | None
     """What the server said, by kind of message: digests, see `Run.said`."""
+    by_chance: bool
+    """It is listed as known with the remark that chance decides whether it passes."""
     figures: Mapping[str, str]
     """What the case measured, by name, in words."""
 
@@ -291,6 +293,7 @@ def _case(record: dict[str, Any], folder: Path) -> CaseResult:
         evidence=_evidence(folder, record["evidence"]),
         waited=record.get("waited", 0.0),
         content=record.get("content"),
+        by_chance=record.get("by_chance", False),
         figures=record.get("figures") or {},
     )
 

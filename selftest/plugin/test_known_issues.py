@@ -99,3 +99,20 @@ def test_our_lists_are_about_our_suites(run_suite: RunSuite) -> None:
     done = run_suite("@case('KNOW-001', ref='none')\ndef test_it(): pass\n", "--orthanc=none")
 
     assert done.result.ret == pytest.ExitCode.OK
+
+
+def test_what_chance_decides_is_recorded_as_such(run_suite: RunSuite) -> None:
+    """To pass is no failure then, and the comparison of two runs knows of it."""
+    sometimes = 'passes = "sometimes"'
+    known = _known(
+        run_suite, f'case = "KNOW-001"\n{sometimes}', f'case = "KNOW-002-jpeg"\n{sometimes}'
+    )
+
+    done = _run(run_suite, known)
+
+    assert done.result.ret == pytest.ExitCode.OK
+    assert done.outcomes["KNOW-002-jpeg"] == "passed"
+    assert {each.full_id for each in done.run.cases if each.by_chance} == {
+        "KNOW-001",
+        "KNOW-002-jpeg",
+    }

@@ -66,6 +66,25 @@ def test_what_an_outcome_becomes(
     assert _changes(run_folder, later) == [(kind, "CFIND-014")]
 
 
+@pytest.mark.parametrize(
+    ("outcomes", "both", "kinds"),
+    [
+        (("passed", "known"), True, []),
+        (("known", "passed"), True, []),
+        (("known", "failed"), True, ["worse"]),
+        (("passed", "known"), False, ["worse"]),
+    ],
+)
+def test_what_chance_decides_is_no_difference(
+    run_folder: RunFolder, later: RunFolder, outcomes: tuple[str, str], both: bool, kinds: list[str]
+) -> None:
+    """Where both runs have it listed so; a failure that is not the listed one counts."""
+    run_folder.add("CFIND-014", outcome=outcomes[0], by_chance=both, reason="by chance")
+    later.add("CFIND-014", outcome=outcomes[1], by_chance=True)
+
+    assert [kind for kind, _ in _changes(run_folder, later)] == kinds
+
+
 def test_cases_are_told_apart_by_their_parameters(run_folder: RunFolder, later: RunFolder) -> None:
     """One cell of an axis is gone, and another is new."""
     run_folder.add("CSTORE-003", parameters="jpeg")
