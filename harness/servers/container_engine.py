@@ -29,7 +29,8 @@ def connect() -> Engine:
     Raises ConfigError where the SDK is missing, ServerError where no engine lets us in.
     """
     try:
-        import docker  # noqa: PLC0415 - an optional dependency
+        # Not `docker` alone: in a checkout a folder of that name would do for it.
+        import docker.errors  # noqa: PLC0415 - an optional dependency
     except ImportError as error:
         raise ConfigError(
             "servers in containers need the Docker SDK for Python: pip install 'dicom-harness[docker]'"
