@@ -91,6 +91,21 @@ def test_without_the_sdk_the_way_to_get_it_is_told(monkeypatch: pytest.MonkeyPat
         connect()
 
 
+def test_a_folder_called_docker_is_not_the_sdk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkout has one, and Python would take it for a package."""
+    for name in [each for each in sys.modules if each.partition(".")[0] == "docker"]:
+        monkeypatch.delitem(sys.modules, name)
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "docker" / "__init__.py").touch()  # comes first where the library is installed
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(ConfigError, match=r"dicom-harness\[docker\]"):
+        connect()
+    monkeypatch.delitem(sys.modules, "docker")
+
+
 def test_a_daemon_that_is_down_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Where it was looked for, and how to start it."""
     pytest.importorskip("docker")
