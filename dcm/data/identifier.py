@@ -91,7 +91,7 @@ class _Parser:
                 at = self._texts(at, end, found)
                 if at == end:
                     break
-                character_set = _named_set(found) or character_set
+                character_set = _named_set(found, character_set)
             group, element, length = plain(data, at)
             tag = group << 16 | element
             if group == ITEM_GROUP and element == ITEM_END:
@@ -160,10 +160,10 @@ def _has_marks(text: str) -> bool:
     return "\\" in text or "\x1b" in text
 
 
-def _named_set(found: Attributes) -> bytes:
-    """Give the Specific Character Set that was read as a plain text, if it was."""
-    named = found.get("SpecificCharacterSet", "")
-    return named.encode() if isinstance(named, str) else b""
+def _named_set(found: Attributes, inherited: bytes) -> bytes:
+    """Give the Specific Character Set that was read, which may have been read as a plain text."""
+    named = found.get("SpecificCharacterSet")
+    return named.encode() if isinstance(named, str) else inherited
 
 
 def _learn(head: str, tag: int, vr: bytes, encoding: Encoding) -> None:

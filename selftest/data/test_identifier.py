@@ -127,6 +127,23 @@ def test_code_extensions_both_ways() -> None:
     assert read_identifier(data, ExplicitVRLittleEndian) == query
 
 
+def test_character_sets_one_after_the_other() -> None:
+    """Each data set is read by its own, also where its elements are read in the short way."""
+    queries = [
+        {"SpecificCharacterSet": "ISO_IR 100", "PatientName": "Müller", "PatientID": "1"},
+        {"SpecificCharacterSet": "ISO_IR 192", "PatientName": "山田", "PatientID": "2"},
+        {
+            "SpecificCharacterSet": "\\ISO 2022 IR 87",
+            "PatientName": "Yamada=山田",
+            "PatientID": "3",
+        },
+        {"SpecificCharacterSet": "ISO_IR 144", "PatientName": "Люксембург", "PatientID": "4"},
+    ]
+    for query in [*queries, *queries]:
+        data = write_identifier(query, ExplicitVRLittleEndian)
+        assert read_identifier(data, ExplicitVRLittleEndian) == query
+
+
 @pytest.mark.parametrize(
     ("query", "message"),
     [
