@@ -70,7 +70,7 @@ def _listen(connection: Connection, length: int, *, at_once: bool, answers: bool
     """Take all that there is."""
     for _ in range(length + 20):
         try:
-            found = at_once and connection.next_fragments()[0]
+            found = at_once and (connection.next_message() or connection.next_fragments()[0])
             event = None if found else connection.next_event()
         except RemoteProtocolError:
             assert connection.state is State.STA13
