@@ -242,7 +242,8 @@ def _read_by_pydicom(
     source: Source, position: int, encoding: Encoding, wanted: frozenset[int]
 ) -> Mapping[int, Element]:
     """Let pydicom read what is not as PS3.5 says: it knows many a writer's fault."""
-    from pydicom.filereader import read_dataset  # noqa: PLC0415 - slow, and rarely needed
+    from pydicom.errors import BytesLengthException, InvalidDicomError  # noqa: PLC0415 - slow, and rarely needed
+    from pydicom.filereader import read_dataset  # noqa: PLC0415 - as above
 
     def at_pixels(tag: int, _vr: str | None, _length: int) -> bool:
         return tag >= elements.PIXELS
@@ -257,7 +258,7 @@ def _read_by_pydicom(
                 stop_when=at_pixels,
                 specific_tags=sorted(wanted),
             )
-    except _PYDICOM_ERRORS as error:
+    except (*_PYDICOM_ERRORS, BytesLengthException, InvalidDicomError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the file system's, not pydicom's
         raise NotDicom(f"the data set cannot be read: {error}") from error

@@ -172,7 +172,12 @@ class StartedServer(abc.ABC):
 
     def freeze(self) -> None:
         """Let it hang until `thaw`: connections stay open, nothing is answered."""
+        if self.pid is None:
+            return
         self.send_signal(signal.SIGSTOP)
+        # On a busy computer another of its threads would still answer for a moment.
+        process = psutil.Process(self.pid)
+        wait_until(lambda: process.status() == psutil.STATUS_STOPPED, what="the server to stop")
 
     def thaw(self) -> None:
         """Let it go on."""

@@ -40,10 +40,8 @@ def test_killed_server_fails_its_case_with_signal_log_and_request(run_suite: Run
 def test_server_that_dies_with_a_request_under_way(run_suite: RunSuite) -> None:
     """A server that dies while it works on a request: the failure names the request."""
     fault = """
-    import psutil, threading
-    from harness.waiting import wait_until
-    os.kill(remote.server.pid, signal.SIGSTOP)
-    wait_until(lambda: psutil.Process(remote.server.pid).status() == "stopped", what="the stop")
+    import threading
+    remote.server.freeze()
     threading.Timer(0.5, os.kill, (remote.server.pid, signal.SIGKILL)).start()"""
     done = run_suite(SUITE.format(fault=fault))
 
@@ -55,9 +53,7 @@ def test_server_that_dies_with_a_request_under_way(run_suite: RunSuite) -> None:
 
 def test_frozen_server_costs_one_time_limit(run_suite: RunSuite) -> None:
     """SIGSTOP in mid-run: one case fails within its limit, the server is replaced, the run goes on."""
-    done = run_suite(
-        SUITE.format(fault="os.kill(remote.server.pid, signal.SIGSTOP)"), "--case-limit=3"
-    )
+    done = run_suite(SUITE.format(fault="remote.server.freeze()"), "--case-limit=3")
 
     assert done.outcomes == ONLY_THE_VICTIM
     case = done.case("LOST-002")
