@@ -8,7 +8,7 @@ since = "3.0.0"                 # optional: the first version that has it
 fixed = "3.1.0"                 # optional: the first version that has it no more
 with = "plugin.gdcm>=1.8"       # optional: what brings it
 expires = 2027-03-01            # optional: the day from which it excuses nothing
-passes = "sometimes"            # optional: chance decides, so that to pass is no news
+passes = "sometimes"            # optional: chance decides, so that neither to pass nor another run is news
 """
 
 import fnmatch

@@ -32,7 +32,7 @@ STUDY_ROOT_FIND: Final = "1.2.840.10008.5.1.4.1.2.2.1"
 WORKLIST_FIND: Final = "1.2.840.10008.5.1.4.31"
 NATIVE: Final = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
 
-_MANY: Final = 16
+_MANY: Final = 16  # answers: whoever asks for a few gets each as soon as it is there
 _TOGETHER: Final = 0.001
 """Seconds that answers get to come together once there are many: to wake up for each costs too much."""
 
