@@ -10,6 +10,7 @@ objects is sent, which is to our disadvantage, as our start-up then weighs more.
 
 import argparse
 import compileall
+import os
 import shutil
 import signal
 import subprocess
@@ -47,6 +48,7 @@ QUERY = (
     *("QueryRetrieveLevel=STUDY", "StudyInstanceUID=", "PatientName=", "PatientID=", "StudyDate="),
     *("StudyTime=", "AccessionNumber=", "StudyID=", "StudyDescription=", "ReferringPhysicianName="),
 )
+_GIVEN_BACK = 2.5
 NOTHING = (*QUERY[:3], "PatientID=NOBODY", *QUERY[4:])
 
 
@@ -57,12 +59,11 @@ class Bench:
         self.folder = folder
         self.count = count
         self.source = self._images("large", count)
-        self.targets = folder / "targets"
-        self.targets.mkdir()
         self.few = folder / "few"
         self.few.mkdir()
         for path in sorted(self.source.iterdir())[: max(1, count // scale)]:
             (self.few / path.name).hardlink_to(path)
+        self.last_target = self._new_folder()
         self.size = next(self.source.iterdir()).stat().st_size
         self.expected = {each: digests(each) for each in (self.source, self.few)}
         self.orthanc = find_orthanc().executable
@@ -74,17 +75,20 @@ class Bench:
         return folder
 
     def _target(self) -> Path:
-        """Give a new folder; what is in it stays until the end of the row.
+        """Give a new folder, and empty the files of the last one, which are removed when all is measured.
 
-        For five seconds ext4 makes new files slowly where others were removed: the next program would pay.
+        For minutes ext4 makes new files slowly where others were removed, and memory that is free for two
+        seconds may go back to the host of a virtual machine: the next program would pay for either.
         """
-        return Path(tempfile.mkdtemp(dir=self.targets))
+        time.sleep(_GIVEN_BACK)  # what was freed until now; what is freed next is used at once
+        for path in self.last_target.rglob("*"):
+            if path.is_file():
+                os.truncate(path, 0)
+        self.last_target = self._new_folder()
+        return self.last_target
 
-    def clear(self) -> None:
-        """Remove all targets, and wait until that is forgotten."""
-        shutil.rmtree(self.targets)
-        self.targets.mkdir()
-        time.sleep(6)
+    def _new_folder(self) -> Path:
+        return Path(tempfile.mkdtemp(dir=self.folder))
 
     def _source(self, *, nodelay: bool) -> Path:
         return self.source if nodelay else self.few
@@ -163,8 +167,7 @@ class Bench:
 
             return work
 
-        archive = self._target()
-        with serving(*self._server(what, archive), nodelay=nodelay) as server:
+        with serving(*self._server(what, self._new_folder()), nodelay=nodelay) as server:
             run([*DCM, "store", server.node(), source], nodelay=nodelay)
             port = str(server.port)
             keys = [part for key in STUDY for part in ("-k", key)]
@@ -188,8 +191,7 @@ class Bench:
     @contextmanager
     def query(self) -> Iterator[list[Row]]:
         """C-FIND on the level STUDY, and the same with no match."""
-        archive = self._target()
-        with serving(*self._server("Orthanc", archive), nodelay=True) as server:
+        with serving(*self._server("Orthanc", self._new_folder()), nodelay=True) as server:
             run([*DCM, "store", server.node(), self._images("small", self.count)], nodelay=True)
             port = str(server.port)
 
@@ -215,8 +217,7 @@ class Bench:
     @contextmanager
     def start(self) -> Iterator[list[Row]]:
         """Start, associate, C-ECHO, end."""
-        target = self._target()
-        with serving(*self._server("storescp", target), nodelay=True) as server:
+        with serving(*self._server("storescp", self._new_folder()), nodelay=True) as server:
             port = str(server.port)
             commands = {
                 "echoscu": ["echoscu", "127.0.0.1", port],
@@ -274,7 +275,6 @@ def _all(bench: Bench, options: argparse.Namespace) -> None:
     for rows in _rows(bench, options.rows, [server == "N" for server in options.servers]):
         with rows as found:
             measure(found, options.rounds, options.only)
-        bench.clear()
 
 
 def _rows(

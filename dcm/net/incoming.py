@@ -17,7 +17,7 @@ from dcm.net.association import (
     IMPLEMENTATION_VERSION_NAME,
     Association,
 )
-from dcm.net.transport import GATHERED, behind
+from dcm.net.transport import behind
 from dcm.wire import Buffer, Command, CStoreRQ, CStoreRSP, prepare
 
 OUT_OF_RESOURCES: Final = 0xA700
@@ -26,6 +26,8 @@ _SAFE_NAME: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z.]{0,63}")
 _PREFIX: Final = bytes(128) + b"DICM" + struct.pack("<HH2sH", 2, 0, b"UL", 4)
 """What stands before the length of the file meta information."""
 _RESPONSE: Final = fields(CStoreRSP)
+_WRITTEN: Final = 1 << 16
+"""Bytes in one write. For longer ones ext4 takes memory in larger pieces, which are rarely at hand."""
 _PART_PREFIX: Final = os.urandom(8).hex()
 _PART_NUMBERS: Final = count()
 
@@ -168,10 +170,12 @@ class _PartFile:
             self._remove()
 
     def write(self, buffers: Sequence[Buffer]) -> None:
-        """Write all buffers, as many as possible with each system call."""
+        """Write all buffers, not too much with each system call."""
         waiting = list(buffers)
         while waiting:
-            waiting = behind(waiting, os.writev(self._descriptor, waiting[:GATHERED]))
+            some, waiting = _cut(waiting, _WRITTEN)
+            while some:
+                some = behind(some, os.writev(self._descriptor, some))
 
     def sync(self) -> None:
         """Bring the content to the disk."""
@@ -190,6 +194,17 @@ class _PartFile:
     def _remove(self) -> None:
         with contextlib.suppress(OSError):
             os.unlink(self._part)  # noqa: PTH108
+
+
+def _cut(buffers: list[Buffer], count: int) -> tuple[list[Buffer], list[Buffer]]:
+    """Part buffers behind `count` bytes."""
+    for place, buffer in enumerate(buffers):
+        if count <= len(buffer):
+            whole = memoryview(buffer)
+            rest = [whole[count:]] if count < len(buffer) else []
+            return [*buffers[:place], whole[:count]], [*rest, *buffers[place + 1 :]]
+        count -= len(buffer)
+    return buffers, []
 
 
 def _sync_folder(path: Path) -> None:

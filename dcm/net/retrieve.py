@@ -16,7 +16,8 @@ from dcm.data.levels import Level
 from dcm.data.match import Attributes
 from dcm.data.query_result import QueryResult
 from dcm.errors import RemoteProtocolError
-from dcm.net.errors import NetworkError, NotAccepted, NotAllRetrieved
+from dcm.net.ahead import Ahead
+from dcm.net.errors import AssociationRejected, NetworkError, NotAccepted, NotAllRetrieved
 from dcm.net.get import NotKept
 from dcm.net.incoming import Folder
 from dcm.net.limits import TimeLimits
@@ -25,7 +26,7 @@ from dcm.net.outcome import InstanceResult, OnResult, Outcome, RetrieveReport
 from dcm.net.sources import ByGet, ByMove, Event, Source
 from dcm.net.suboperations import SubOperations
 from dcm.net.tries import Tries
-from dcm.net.wanted import Request, Wanted, batches, requests, whole_level
+from dcm.net.wanted import Batch, Request, Wanted, batches, requests, whole_level
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -86,6 +87,11 @@ async def retrieve(
         raise NotAllRetrieved(str(remote), retrieval.report)
 
 
+async def _ends_query(ahead: Ahead[Batch], error: Exception) -> bool:
+    """End the query that goes on beside: an archive may take only one association at a time."""
+    return isinstance(error, AssociationRejected) and await ahead.find_all()
+
+
 def _take_out(path: Path) -> "Dataset":
     """Read a file into memory, and remove it."""
     from pydicom import dcmread  # noqa: PLC0415 - slow to import
@@ -118,11 +124,13 @@ class _Retrieval:
     async def results(self, what: QueryResult | Attributes) -> AsyncGenerator[InstanceResult, None]:
         """Give the outcome of each instance once it is known."""
         begun, whole = False, whole_level(what)
+        early = isinstance(self._source, ByGet)
+        found = batches(self._local, self._remote, self._limits, what, early=early)
         try:
-            async with aclosing(batches(self._local, self._remote, self._limits, what)) as found:
-                async for batch in found:
+            async with Ahead(found) as ahead:
+                async for batch in ahead:
                     begun = True
-                    async with aclosing(self._batch(batch, whole)) as results:
+                    async with aclosing(self._batch(batch, whole, ahead)) as results:
                         async for result in results:
                             yield result
         except (NetworkError, RemoteProtocolError) as error:
@@ -131,9 +139,9 @@ class _Retrieval:
             self.report.trouble = str(error)
 
     async def _batch(
-        self, batch: list[Wanted], whole: Level
+        self, batch: Batch, whole: Level, ahead: Ahead[Batch]
     ) -> AsyncGenerator[InstanceResult, None]:
-        self._missing = {each.sop_instance_uid: each for each in batch}
+        self._missing = {each.sop_instance_uid: each for each in batch.instances}
         for uid in list(filter(self._is_here, self._missing)):
             yield self._result(uid, Outcome.ALREADY_THERE)
         tries = Tries()
@@ -149,7 +157,7 @@ class _Retrieval:
                         if result is not None:
                             yield result
             except (NetworkError, RemoteProtocolError) as error:
-                if self._changes_method(error):
+                if self._changes_method(error) or await _ends_query(ahead, error):
                     continue
                 self._words = str(error)
                 tries.count(progress=len(self._missing) < before, error=error)

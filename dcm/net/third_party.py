@@ -48,7 +48,7 @@ async def move(
         async with aclosing(batches(local, remote, limits, what)) as found:
             async for batch in found:
                 begun = True
-                await move.batch([*requests(batch, batch, whole, _LIST_LENGTH)])
+                await move.batch([*requests(batch.instances, batch, whole, _LIST_LENGTH)])
     except (NetworkError, RemoteProtocolError) as error:
         if not begun:
             raise

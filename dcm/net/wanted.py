@@ -1,11 +1,13 @@
 """The instances that are to be fetched, found out before they are, and how they are asked for.
 
 Knowing them is what makes it possible to say of each what became of it, to skip those that are here, to go on
-after a failure with those that are missing, and to offer the SOP classes that will come.
+after a failure with those that are missing, and to offer the SOP classes that will come. What is known can be
+fetched while the rest is still being asked for.
 """
 
 from collections import Counter
 from collections.abc import AsyncGenerator, Collection, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import aclosing
 from itertools import groupby
 from typing import Final, NamedTuple
@@ -23,6 +25,8 @@ from dcm.net.query import queries
 from dcm.net.query_plan import QueryPlan, asks
 
 _BATCH: Final = 1000
+_LONG_SERIES: Final = 100
+"""So many instances are worth a request of their own before the other series are known."""
 
 
 class Wanted(NamedTuple):
@@ -33,6 +37,16 @@ class Wanted(NamedTuple):
     series_uid: str
     sop_instance_uid: str
     sop_class_uid: str
+
+
+class Batch(NamedTuple):
+    """Instances that are fetched together, all of each series.
+
+    cut: studies of which other series are, or may be, in other batches.
+    """
+
+    instances: list[Wanted]
+    cut: AbstractSet[str]
 
 
 class Request(NamedTuple):
@@ -53,22 +67,36 @@ def whole_level(what: QueryResult | Attributes) -> Level:
 
 
 async def batches(
-    local: DcmNode, remote: DcmNode, limits: TimeLimits, what: QueryResult | Attributes
-) -> AsyncGenerator[list[Wanted], None]:
-    """Give the instances in batches of some thousand, no study in two of them. Raises `NetworkError`."""
+    local: DcmNode,
+    remote: DcmNode,
+    limits: TimeLimits,
+    what: QueryResult | Attributes,
+    *,
+    early: bool = False,
+) -> AsyncGenerator[Batch, None]:
+    """Give the instances in batches of some thousand, no study in two of them. Raises `NetworkError`.
+
+    early: a long series ends its batch, wherever its study does, so that it can be fetched at once.
+    """
     batch: list[Wanted] = []
+    cut: set[str] = set()
     failure: Exception | None = None
     try:
         async with aclosing(_pieces(local, remote, limits, what)) as pieces:
             async for piece in pieces:
-                if len(batch) >= _BATCH and piece[0].study_uid != batch[-1].study_uid:
-                    yield batch
+                study_uid = piece[0].study_uid
+                if len(batch) >= _BATCH and study_uid != batch[-1].study_uid:
+                    yield Batch(batch, cut)
                     batch = []
                 batch += piece
+                if early and len(piece) >= _LONG_SERIES:
+                    cut.add(study_uid)
+                    yield Batch(batch, cut)
+                    batch = []
     except (NetworkError, RemoteProtocolError) as error:
         failure = error
     if batch:
-        yield batch
+        yield Batch(batch, cut)
     if failure is not None:
         raise failure
 
@@ -76,15 +104,15 @@ async def batches(
 async def _pieces(
     local: DcmNode, remote: DcmNode, limits: TimeLimits, what: QueryResult | Attributes
 ) -> AsyncGenerator[list[Wanted], None]:
-    """Give what is wanted, each piece within one study."""
+    """Give what is wanted, a series or a study at a time."""
     if isinstance(what, QueryResult):
         if what.level is Level.IMAGE and all(answer.get("SOPClassUID") for answer in what):
             for _, nodes in groupby(what.members(), lambda node: node.path[Level.STUDY]):
                 yield list(map(_wanted, nodes))
             return
-        found = queries(local, remote, limits, level=Level.IMAGE, within=what)
+        found = queries(local, remote, limits, level=Level.IMAGE, within=what, size=None)
     else:
-        found = queries(local, remote, limits, what, level=Level.IMAGE)
+        found = queries(local, remote, limits, what, level=Level.IMAGE, size=None)
     async with aclosing(found):
         async for result in found:
             yield list(map(_wanted, result.members()))
@@ -100,14 +128,15 @@ def _wanted(node: Node) -> Wanted:
 
 
 def requests(
-    missing: Collection[Wanted], batch: Iterable[Wanted], whole: Level, list_length: int
+    missing: Collection[Wanted], batch: Batch, whole: Level, list_length: int
 ) -> Iterator[Request]:
     """Ask for all that is missing of a batch: by study or series where that is the same, else by UIDs."""
-    of_study = Counter(each.study_uid for each in batch)
-    of_series = Counter(each.series_uid for each in batch)
+    of_study = Counter(each.study_uid for each in batch.instances)
+    of_series = Counter(each.series_uid for each in batch.instances)
     for study_uid, study in _grouped(missing, Level.STUDY):
         keys = {"StudyInstanceUID": study_uid}
-        if whole <= Level.STUDY and len(study) == of_study[study_uid]:
+        in_one = study_uid not in batch.cut and len(study) == of_study[study_uid]
+        if whole <= Level.STUDY and in_one:
             yield _request(Level.STUDY, keys, study)
             continue
         for series_uid, series in _grouped(study, Level.SERIES):

@@ -25,6 +25,7 @@ from dcm.wire import (
     NO_DATA_SET,
     AcceptedContext,
     AssociateAC,
+    AssociateRJ,
     AssociateRQ,
     CFindRQ,
     CFindRSP,
@@ -56,6 +57,7 @@ class Archive:
     query, but for the unique keys above, is answered by A900. forgets: keys that it neither matches nor
     returns; unheeded: keys that it only returns. endless: it ends no query until it is cancelled.
     fails_after: so many requests, then it fails. move, get: give the responses to a C-MOVE or C-GET.
+    one_at_a_time: it rejects a second association while there is one; rejected: how often it did.
     asked: the model and identifier of each request; heard: set with each of them; associations: how many
     there were; cancelled: how often.
     """
@@ -69,6 +71,9 @@ class Archive:
         self.endless = False
         self.closes_after_each = False
         self.lists_are_understood = True
+        self.one_at_a_time = False
+        self.rejected = 0
+        self._open = 0
         self.move: Mover | None = None
         self.get: Getter | None = None
         self.fails_after: int | None = None
@@ -99,7 +104,10 @@ class Archive:
             taken, _ = await asyncio.get_running_loop().sock_accept(self._server)
             self._tasks.add(asyncio.create_task(self._converse(taken)))
 
-    async def _accept(self, request: AssociateRQ) -> AssociateAC:
+    async def _accept(self, request: AssociateRQ) -> AssociateAC | AssociateRJ:
+        if self.one_at_a_time and self._open:
+            self.rejected += 1
+            return AssociateRJ(result=2, source=3, reason=2)
         proposed = request.presentation_contexts
         storage = [each.abstract_syntax for each in proposed if is_storage(each.abstract_syntax)]
         supported = dict.fromkeys([*self._models, *storage], NATIVE)
@@ -114,14 +122,22 @@ class Archive:
         with taken, contextlib.suppress(NetworkError, RemoteProtocolError, OSError):
             transport = Transport(taken)
             association = await Association.accept(transport, "the asker", self._accept, QUICK)
-            assert association is not None
+            if association is None:
+                return
             self.associations += 1
-            async with association:
-                while (command := await association.command()) is not None:
-                    await self._answer(association, command)
-                    if self.closes_after_each:
-                        await association.abort()
-                        return
+            self._open += 1
+            try:
+                async with association:
+                    await self._serve_one(association)
+            finally:
+                self._open -= 1
+
+    async def _serve_one(self, association: Association) -> None:
+        while (command := await association.command()) is not None:
+            await self._answer(association, command)
+            if self.closes_after_each:
+                await association.abort()
+                return
 
     async def _answer(self, association: Association, command: Command) -> None:
         context = association.context_by_id(command.context_id)

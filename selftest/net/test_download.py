@@ -153,7 +153,9 @@ class Failing:
         self.requests.append(asked)
         wanted = str(asked.get("SOPInstanceUID", "")).split("\\")
         of_study = [e for e in self._entities if e["StudyInstanceUID"] == asked["StudyInstanceUID"]]
-        uids = [e["SOPInstanceUID"] for e in of_study]
+        series = asked.get("SeriesInstanceUID", "")
+        of_series = [e for e in of_study if series in ("", e["SeriesInstanceUID"])]
+        uids = [e["SOPInstanceUID"] for e in of_series]
         uids = [uid for uid in uids if wanted == [""] or uid in wanted]
         for uid in uids:
             if uid == self.poison:
@@ -243,3 +245,84 @@ def test_a_query_that_fails_later_leaves_a_report(
     assert not report.complete
     assert "C-FIND" in report.trouble
     assert report.counts() == {Outcome.STORED: 4}
+
+
+# While the query goes on.
+
+
+@pytest.fixture
+def long_series(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two instances are a long series."""
+    monkeypatch.setattr("dcm.net.wanted._LONG_SERIES", 2)
+
+
+def asked_for_images(archive: Archive) -> list[str]:
+    """Name the series whose instances were asked for in a query."""
+    return [
+        identifier["SeriesInstanceUID"]
+        for model, identifier in archive.asked
+        if model == STUDY_ROOT_FIND and identifier["QueryRetrieveLevel"] == "IMAGE"
+    ]
+
+
+@pytest.mark.usefixtures("long_series")
+def test_a_long_series_comes_while_the_next_is_asked_for(source: Path, target: Path) -> None:
+    """The archive sends nothing of the first until it was asked about the second; each is fetched once."""
+    failing = Failing(source)
+    archive = failing.archive()
+
+    async def late(
+        association: Association, request: CGetRQ, asked: Attributes
+    ) -> AsyncIterator[CGetRSP]:
+        async with asyncio.timeout(QUICK.response):
+            while len(asked_for_images(archive)) < 2:
+                archive.heard.clear()
+                await archive.heard.wait()
+        async for response in failing.get(association, request, asked):
+            yield response
+
+    async def scenario() -> RetrieveReport:
+        archive.get = late
+        async with archive:
+            return await ENTITY.download(archive.node, STUDY, target)
+
+    report = asyncio.run(scenario())
+    assert report.counts() == {Outcome.STORED: 4}
+    assert not report.remarks
+    assert [asked["QueryRetrieveLevel"] for asked in failing.requests] == ["SERIES", "SERIES"]
+    assert set(data_sets(target)) == set(OF_STUDY)
+
+
+@pytest.mark.usefixtures("long_series")
+def test_an_archive_that_takes_one_association_at_a_time(source: Path, target: Path) -> None:
+    """The query is brought to its end first, and nothing is lost."""
+    failing = Failing(source)
+    archive = failing.archive()
+    archive.one_at_a_time = True
+
+    async def scenario() -> RetrieveReport:
+        async with archive:
+            return await ENTITY.download(archive.node, {"PatientID": f"{ROOT}-1"}, target)
+
+    report = asyncio.run(scenario())
+    assert archive.rejected
+    assert report.counts() == {Outcome.STORED: 8}, report
+    assert not report.remarks
+
+
+@pytest.mark.usefixtures("long_series")
+def test_a_query_that_fails_while_a_series_comes_leaves_a_report(
+    source: Path, target: Path
+) -> None:
+    """What was known until then is fetched, and the report says that it is not all."""
+    failing = Failing(source)
+
+    async def scenario() -> RetrieveReport:
+        async with failing.archive() as archive:
+            archive.fails_after = 3
+            return await ENTITY.download(archive.node, STUDY, target)
+
+    report = asyncio.run(scenario())
+    assert not report.complete
+    assert "C-FIND" in report.trouble
+    assert report.counts() == {Outcome.STORED: 2}
