@@ -30,7 +30,7 @@ class Ahead(Generic[Item]):
         traceback: TracebackType | None,
     ) -> None:
         self._following.cancel()
-        await asyncio.wait([self._following])
+        await asyncio.gather(self._following, return_exceptions=True)  # nobody is left to be told
         await self._found.aclose()
 
     def __aiter__(self) -> Self:
