@@ -48,8 +48,9 @@ QUERY = (
     *("QueryRetrieveLevel=STUDY", "StudyInstanceUID=", "PatientName=", "PatientID=", "StudyDate="),
     *("StudyTime=", "AccessionNumber=", "StudyID=", "StudyDescription=", "ReferringPhysicianName="),
 )
-_GIVEN_BACK = 2.5
 NOTHING = (*QUERY[:3], "PatientID=NOBODY", *QUERY[4:])
+GIVEN_BACK = 2.5
+"""Seconds after which memory that became free has gone back to the host."""
 
 
 class Bench:
@@ -80,7 +81,7 @@ class Bench:
         For minutes ext4 makes new files slowly where others were removed, and memory that is free for two
         seconds may go back to the host of a virtual machine: the next program would pay for either.
         """
-        time.sleep(_GIVEN_BACK)  # what was freed until now; what is freed next is used at once
+        time.sleep(GIVEN_BACK)  # what was freed until now; what is freed next is used at once
         for path in self.last_target.rglob("*"):
             if path.is_file():
                 os.truncate(path, 0)

@@ -311,6 +311,24 @@ def test_an_archive_that_takes_one_association_at_a_time(source: Path, target: P
 
 
 @pytest.mark.usefixtures("long_series")
+def test_an_archive_that_ends_each_association_after_one_request(
+    source: Path, target: Path
+) -> None:
+    """The query goes on with a new one, and so do the retrievals."""
+    failing = Failing(source)
+    archive = failing.archive()
+    archive.closes_after_each = True
+
+    async def scenario() -> RetrieveReport:
+        async with archive:
+            return await ENTITY.download(archive.node, {"PatientID": f"{ROOT}-1"}, target)
+
+    report = asyncio.run(scenario())
+    assert report.counts() == {Outcome.STORED: 8}, report
+    assert not report.remarks
+
+
+@pytest.mark.usefixtures("long_series")
 def test_a_query_that_fails_while_a_series_comes_leaves_a_report(
     source: Path, target: Path
 ) -> None:
