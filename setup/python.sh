@@ -5,7 +5,8 @@
 
 python= # how install_python ended: installed, stale (an earlier environment goes on)
 
-# Print the first Python on the PATH that can make the environment.
+# Print the Python that can make the environment: the one that HARNESS_PYTHON names; else Debian's, which
+# gets security updates and which users have; else the first on the PATH.
 find_python() {
     local candidate
     while read -r candidate; do
@@ -14,8 +15,17 @@ find_python() {
             echo "$candidate"
             return
         fi
-    done < <(type -ap python3)
+    done < <(candidates)
     return 1
+}
+
+candidates() {
+    if [ -n "${HARNESS_PYTHON-}" ]; then
+        echo "$HARNESS_PYTHON"
+    else
+        echo /usr/bin/python3
+        type -ap python3
+    fi
 }
 
 # Name the package that gives a Python, or the part of it that Debian keeps apart. It cannot help
@@ -24,14 +34,21 @@ python_packages() {
     find_python >/dev/null || is_too_old || echo python3-venv
 }
 
-is_too_old() { python3 -c 'import sys; sys.exit(sys.version_info >= (3, 11))' 2>/dev/null; }
+is_too_old() {
+    "${HARNESS_PYTHON-python3}" -c 'import sys; sys.exit(sys.version_info >= (3, 11))' 2>/dev/null
+}
 
-# An environment names its own folder in each of its scripts: after a move it is of no use.
-discard_moved_environment() {
-    if [ -r .venv/pyvenv.cfg ] && grep '^command' .venv/pyvenv.cfg | grep -qvF " $PWD/.venv"; then
+# An environment names its own folder in each of its scripts: after a move it is of no use. Nor is one
+# made by another Python than HARNESS_PYTHON.
+discard_useless_environment() {
+    [ -r .venv/pyvenv.cfg ] || return 0
+    if grep '^command' .venv/pyvenv.cfg | grep -qvF " $PWD/.venv" ||
+        { [ -n "${HARNESS_PYTHON-}" ] && ! is_made_by "$HARNESS_PYTHON"; }; then
         rm -rf .venv
     fi
 }
+
+is_made_by() { [ "$(readlink -f .venv/bin/python)" = "$(readlink -f "$(command -v "$1")")" ]; }
 
 install_python() {
     local profile=$1 target=. python3 stamps

@@ -55,6 +55,7 @@ is_ready() {
 current_stamp() {
     local stamp sum
     [ -x .venv/bin/harness ] || return 1
+    [ -z "${HARNESS_PYTHON-}" ] || is_made_by "$HARNESS_PYTHON" || return 1
     sum=$(fingerprint)
     for stamp in ".venv/setup.$1" .venv/setup.dev; do
         if [ -r "$stamp" ] && [ "$(<"$stamp")" = "$sum" ]; then
@@ -75,7 +76,7 @@ is_lacking() { [ -n "$(missing_packages "$1")" ] || ! has_orthanc; }
 
 install_all() {
     local profile=$1 stamp=.venv/setup.$1
-    discard_moved_environment
+    discard_useless_environment
     if ! { mkdir -p .venv && : >>"$log"; } 2>/dev/null; then
         say "cannot write to $PWD/.venv: another user has made it? Remove it, or use a copy of your own."
         exit 2
