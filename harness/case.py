@@ -1,21 +1,26 @@
 """How a case says what it is: its id, the clause it rests on, and what a server must be able to do.
 
-@case("CFIND-014", ref="PS3.4 C.2.2.2.4", covers="Orthanc.test_incoming_findscu_2")
-@needs("dimse.find.study")
+suite = Suite(needs="dimse.find.study")
+
+@suite.case("CFIND-014", ref="PS3.4 C.2.2.2.4", covers="Orthanc.test_incoming_findscu_2")
 def test_star_matches_any_suffix(dimse, stored): ...
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import pytest
 
 from harness.errors import ConfigError
 from harness.model import Version
 
-Level = Literal["must", "should", "product"]
-LEVELS: tuple[Level, ...] = ("must", "should", "product")
+Level = Literal["must", "should", "quality", "product"]
+LEVELS: tuple[Level, ...] = ("must", "should", "quality", "product")
+
+Function = TypeVar("Function", bound=Callable[..., None])
+Names = str | tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class Need:
         """Read `name` or `name>=version`."""
         found = re.fullmatch(r"([a-z0-9_.-]+)(?:>=(\S+))?", text)
         if found is None:
-            raise ConfigError(f"{text!r} is no need: a name such as rest, or orthanc>=1.12.0")
+            raise ConfigError(f"{text!r} is not a need, which looks like rest or orthanc>=1.12.0")
         name, version = found.groups()
         return cls(name, Version(version) if version else None)
 
@@ -47,16 +52,49 @@ class CaseInfo:
     level: Level = "must"
     covers: tuple[str, ...] = ()
     needs: tuple[Need, ...] = field(default=(), compare=False)
+    waits: float = 0.0
+    """Seconds for which the case mostly waits, so that others had better run meanwhile; 0: it computes."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Z][A-Z0-9]*-\d{3}", self.id):
             raise ConfigError(
-                f"{self.id!r} is no case id: letters, a dash, three digits: CFIND-014"
+                f"{self.id!r} is not a case id, which has letters, a dash and three digits: CFIND-014"
             )
         if self.level not in LEVELS:
-            raise ConfigError(f"{self.id}: level {self.level!r} is none of {', '.join(LEVELS)}")
+            raise ConfigError(f"{self.id}: level {self.level!r} is not one of {', '.join(LEVELS)}")
         if not self.ref:
-            raise ConfigError(f"{self.id}: a case says by `ref` what it rests on")
+            raise ConfigError(f"{self.id}: `ref` must name the clause that the case rests on")
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What the cases of a module have in common; each case can say otherwise, and adds its own needs."""
+
+    level: Level = "must"
+    needs: Names = ()
+    ref: str = ""
+
+    def case(
+        self,
+        id: str,  # noqa: A002 - the word that everybody uses for it
+        *,
+        ref: str = "",
+        level: Level | None = None,
+        covers: Names = (),
+        needs: Names = (),
+        waits: float = 0.0,
+    ) -> Callable[[Function], Function]:
+        """Mark a test function as a case of this suite. The arguments are those of `case` and `needs`."""
+
+        def mark(function: Function) -> Function:
+            wanted = _needs((*_several(self.needs), *_several(needs)))
+            info = case(
+                id, ref=ref or self.ref, level=level or self.level, covers=covers, waits=waits
+            )
+            marked: Function = info(wanted(function))
+            return marked
+
+        return mark
 
 
 def case(
@@ -64,28 +102,38 @@ def case(
     *,
     ref: str,
     level: Level = "must",
-    covers: str | tuple[str, ...] = (),
+    covers: Names = (),
+    waits: float = 0.0,
 ) -> pytest.MarkDecorator:
     """Mark a test function as a case.
 
     `id` is permanent and never used twice. `ref` is a clause of the standard (`PS3.4 C.2.2.2.4`), a page
-    of the server's documentation or a number in its tracker. `level` is `must`, `should` or `product`
-    (a product's own behaviour). `covers` names the tests of Orthanc's own suites carried on here.
+    of the server's documentation or a number in its tracker. `level` is `must`, `should`, `quality` (no
+    clause demands it, as with latency) or `product` (a product's own behaviour). `covers` names the tests
+    of Orthanc's own suites that the case carries on. A case that `waits` for some seconds runs beside the
+    others, with servers of its own.
     """
-    covered = (covers,) if isinstance(covers, str) else tuple(covers)
-    return pytest.mark.case(CaseInfo(id, ref, level, covered))
+    return pytest.mark.case(CaseInfo(id, ref, level, _several(covers), waits=waits))
 
 
 def needs(*capabilities: str) -> pytest.MarkDecorator:
     """Name the capabilities without which the case is reported as unsupported instead of run."""
+    return _needs(capabilities)
+
+
+def _needs(capabilities: tuple[str, ...]) -> pytest.MarkDecorator:
     return pytest.mark.needs(*(Need.parse(text) for text in capabilities))
 
 
-def info_of(item: pytest.Item) -> CaseInfo | None:
-    """Give what `item` says of itself, needs of its module and class included; None if it is no case."""
+def _several(names: Names) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def info_of(item: Any) -> CaseInfo | None:
+    """Return what `item` says of itself, needs of its module and class included; None if it is no case."""
     marker = item.get_closest_marker("case")
     if marker is None:
         return None
     stated: CaseInfo = marker.args[0]
     wanted = dict.fromkeys(need for mark in item.iter_markers("needs") for need in mark.args)
-    return CaseInfo(stated.id, stated.ref, stated.level, stated.covers, tuple(wanted))
+    return CaseInfo(stated.id, stated.ref, stated.level, stated.covers, tuple(wanted), stated.waits)

@@ -8,9 +8,7 @@ from collections.abc import Iterator
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian
 
-from harness.clients.storage_scp import StorageScp
-from harness.corpus.registry import catalogue
-from harness.servers.party import Party
+from harness.cases import Party, StorageScp, catalogue
 
 harness_suites = True
 

@@ -125,15 +125,15 @@ def instance_path(of: Identified) -> str:
     return f"{series_path(of)}/instances/{of.sop_instance_uid}"
 
 
-def values(dataset: dict[str, Any], tag: str) -> list[Any]:
+def json_values(dataset: dict[str, Any], tag: str) -> list[Any]:
     """Give the values of `tag` (eight hex digits) of a data set in the DICOM JSON model (PS3.18 F.2)."""
     found: list[Any] = dataset.get(tag, {}).get("Value", [])
     return found
 
 
-def value(dataset: dict[str, Any], tag: str) -> Any:
+def json_value(dataset: dict[str, Any], tag: str) -> Any:
     """Give the only value of `tag`; None where there is no value."""
-    found = values(dataset, tag)
+    found = json_values(dataset, tag)
     assert len(found) <= 1, f"{tag} has the values {found!r} where one was expected"
     return found[0] if found else None
 

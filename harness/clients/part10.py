@@ -76,11 +76,11 @@ class Part10:
     @cached_property
     def transfer_syntax(self) -> str:
         """The transfer syntax that the file meta information names."""
-        return text(one(self.meta, TRANSFER_SYNTAX_UID))
+        return text_of(only(self.meta, TRANSFER_SYNTAX_UID))
 
     def element(self, tag: int) -> Element:
         """Give an element of the data set; fails the case where there is none."""
-        return one(self.elements, tag)
+        return only(self.elements, tag)
 
     def levels(self) -> Iterator[tuple[str, Elements]]:
         """Give the data set and every item in it, each with its path."""
@@ -92,7 +92,7 @@ class Part10:
             yield from ((path + each.name, each) for each in elements)
 
 
-def one(elements: Elements, tag: int) -> Element:
+def only(elements: Elements, tag: int) -> Element:
     """Give the only element with `tag`; fails the case where there is none or more than one."""
     found = [each for each in elements if each.tag == tag]
     name = Element(tag, "", 0).name
@@ -100,7 +100,7 @@ def one(elements: Elements, tag: int) -> Element:
     return found[0]
 
 
-def text(element: Element) -> str:
+def text_of(element: Element) -> str:
     """Give the value of a UID or another plain text, without its padding."""
     return element.value.decode("ascii", "replace").rstrip("\0 ")
 
@@ -113,7 +113,7 @@ def take_apart(data: bytes) -> Part10:
     meta, at = _Walk(data).group(start, _FILE_META)
     if not meta or meta[0].tag != 0x00020000:
         raise MalformedPart10("the file meta information does not begin with its group length")
-    syntax = text(one(meta, TRANSFER_SYNTAX_UID))
+    syntax = text_of(only(meta, TRANSFER_SYNTAX_UID))
     body = data[at:]
     if syntax == DeflatedExplicitVRLittleEndian:
         body = _inflated(body)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.clients.part10 import PIXEL_DATA, MalformedPart10, one, take_apart, text
+from harness.clients.part10 import PIXEL_DATA, MalformedPart10, only, take_apart, text_of
 from harness.corpus import Sample, corpus
 from harness.corpus.part10 import data_set_offset
 
@@ -21,7 +21,7 @@ def test_every_element_is_found(sample: Sample) -> None:
     assert [each.tag for each in file.elements] == list(map(int, ds.keys()))
     assert file.transfer_syntax == sample.transfer_syntax
     assert file.meta_length == data_set_offset(sample.data) - 144
-    assert text(one(file.meta, 0x00020003)) == sample.sop_instance_uid
+    assert text_of(only(file.meta, 0x00020003)) == sample.sop_instance_uid
 
 
 def test_fragments_are_found() -> None:

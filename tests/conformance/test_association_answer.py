@@ -8,10 +8,10 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.sop_class import Verification
 
 from dcm.wire import AssociateAC, CEchoRQ, MaximumLength, raw
-from harness.case import case, needs
-from harness.clients.wire import Wire, named
+from harness.cases import Suite, Wire, named
 
-pytestmark = needs("dimse.echo")
+suite = Suite(needs="dimse.echo")
+
 
 ITEMS = 74  # where they begin in the PDU
 UNKNOWN_UID = "2.25.201"  # valid, and nobody's
@@ -23,7 +23,7 @@ USUAL = (
 )
 
 
-@case("ASSOC-012", ref="PS3.8 9.3.3 (2019a)")
+@suite.case("ASSOC-012", ref="PS3.8 9.3.3 (2019a)")
 def test_the_titles_are_sent_back(wire: Wire) -> None:
     """The fields of both titles come back as they were sent, spaces and all."""
     request = wire.bent_request(USUAL, calling=b"  CALLER")
@@ -31,7 +31,7 @@ def test_the_titles_are_sent_back(wire: Wire) -> None:
     assert _accepted(wire, request)[10:42] == request[10:42]
 
 
-@case("ASSOC-013", ref="PS3.8 9.3.3 (2019a)")
+@suite.case("ASSOC-013", ref="PS3.8 9.3.3 (2019a)")
 def test_the_reserved_field_is_sent_back(wire: Wire) -> None:
     """The 32 reserved bytes after the titles come back as they were sent."""
     request = wire.bent_request(USUAL, reserved=0x5A)
@@ -39,7 +39,7 @@ def test_the_reserved_field_is_sent_back(wire: Wire) -> None:
     assert _accepted(wire, request)[42:ITEMS] == bytes([0x5A]) * 32
 
 
-@case("ASSOC-014", ref="PS3.8 9.3.3 (2019a)")
+@suite.case("ASSOC-014", ref="PS3.8 9.3.3 (2019a)")
 def test_the_answer_has_the_items_that_it_must_have(wire: Wire) -> None:
     """An answer has one application context, DICOM's, and one user information, and bit 0 of the version."""
     pdu = _accepted(wire, wire.bent_request(USUAL))
@@ -50,7 +50,7 @@ def test_the_answer_has_the_items_that_it_must_have(wire: Wire) -> None:
     assert pdu[7] & 1 == 1
 
 
-@case("ASSOC-015", ref="PS3.8 D.1 (2020a)")
+@suite.case("ASSOC-015", ref="PS3.8 D.1 (2020a)")
 def test_the_answer_states_a_maximum_length_once(wire: Wire) -> None:
     """The maximum length is stated, and only once."""
     answer = wire.accepted(wire.request([ECHO]))
@@ -58,7 +58,7 @@ def test_the_answer_states_a_maximum_length_once(wire: Wire) -> None:
     assert len(answer.items(MaximumLength)) == 1
 
 
-@case("ASSOC-016", ref="PS3.8 F.1 (2019a)")
+@suite.case("ASSOC-016", ref="PS3.8 F.1 (2019a)")
 def test_uids_are_not_padded(wire: Wire) -> None:
     """The UIDs of an answer have no trailing NUL or space, be their length odd or even."""
     items = list(_items(_accepted(wire, wire.bent_request(USUAL))[ITEMS:]))
@@ -73,7 +73,7 @@ def test_uids_are_not_padded(wire: Wire) -> None:
     assert [uid for uid in uids if not re.fullmatch(rb"[0-9.]{1,64}", uid)] == []
 
 
-@case("ASSOC-017", ref="PS3.8 7.1.1.14 (2020b)")
+@suite.case("ASSOC-017", ref="PS3.8 7.1.1.14 (2020b)")
 def test_each_context_gets_one_result(wire: Wire) -> None:
     """Of contexts that can be used and contexts that cannot, each gets one result."""
     contexts = [ECHO, (UNKNOWN_UID, [ImplicitVRLittleEndian]), (Verification, [UNKNOWN_UID]), ECHO]
@@ -83,7 +83,7 @@ def test_each_context_gets_one_result(wire: Wire) -> None:
     assert sorted(each.context_id for each in answer.presentation_contexts) == [1, 3, 5, 7]
 
 
-@case("ASSOC-018", ref="PS3.8 9.3.3.2 (2020a)")
+@suite.case("ASSOC-018", ref="PS3.8 9.3.3.2 (2020a)")
 @pytest.mark.parametrize(
     ("contexts", "result"),
     [
@@ -103,7 +103,7 @@ def test_the_result_says_what_is_not_supported(
     }
 
 
-@case("ASSOC-019", ref="PS3.8 9.3.3.2 (2020a)")
+@suite.case("ASSOC-019", ref="PS3.8 9.3.3.2 (2020a)")
 def test_each_context_gets_a_transfer_syntax_of_its_own(wire: Wire) -> None:
     """Two contexts of one SOP class with different transfer syntaxes get each what was proposed for it."""
     contexts = [(Verification, [ImplicitVRLittleEndian]), (Verification, [ExplicitVRLittleEndian])]
@@ -117,7 +117,7 @@ def test_each_context_gets_a_transfer_syntax_of_its_own(wire: Wire) -> None:
     } == {1: ImplicitVRLittleEndian, 3: ExplicitVRLittleEndian}
 
 
-@case("ASSOC-020", ref="PS3.8 9.3.2.2 (2019a)")
+@suite.case("ASSOC-020", ref="PS3.8 9.3.2.2 (2019a)")
 def test_all_128_contexts_can_be_used(wire: Wire) -> None:
     """With all odd numbers from 1 to 255 as context IDs, a C-ECHO on the last is answered there."""
     with wire.associate([ECHO] * 128) as association:
@@ -128,7 +128,7 @@ def test_all_128_contexts_can_be_used(wire: Wire) -> None:
     assert echo.context_id == 255
 
 
-@case("ASSOC-021", ref="PS3.8 9.3.2.2 (2019a)")
+@suite.case("ASSOC-021", ref="PS3.8 9.3.2.2 (2019a)")
 def test_the_last_of_many_transfer_syntaxes_is_found(wire: Wire) -> None:
     """Of 60 transfer syntaxes the only one that the acceptor knows is taken."""
     proposed = [f"2.25.{number}" for number in range(300, 359)] + [ImplicitVRLittleEndian]

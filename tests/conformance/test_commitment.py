@@ -5,14 +5,10 @@ from collections.abc import Iterator
 import pytest
 from pydicom.uid import MRImageStorage
 
-from harness.case import case, needs
-from harness.clients.commitment import CommitmentScu, Reference
-from harness.clients.dimse import Dimse
-from harness.corpus import Sample
-from harness.plugin.stored import Stored
-from harness.servers.party import Party
+from harness.cases import CommitmentScu, Dimse, Party, Reference, Sample, Stored, Suite
 
-pytestmark = needs("dimse.store", "dimse.commit")
+suite = Suite(needs=("dimse.store", "dimse.commit"))
+
 
 ALL_COMMITTED, SOME_FAILED = 1, 2  # event types (PS3.4 Table J.3-2)
 NO_SUCH_INSTANCE, CLASS_INSTANCE_CONFLICT = 0x0112, 0x0119  # PS3.3 C.14.1.1
@@ -28,7 +24,7 @@ def commitment(local: Party) -> Iterator[CommitmentScu]:
     local.aim_relays()
 
 
-@case("CONSC-001", ref="PS3.4 J.3.2.1.3 (2020b)")
+@suite.case("CONSC-001", ref="PS3.4 J.3.2.1.3 (2020b)")
 def test_request_is_answered_with_success(
     dimse: Dimse, stored: Stored, commitment: CommitmentScu
 ) -> None:
@@ -45,7 +41,7 @@ def test_request_is_answered_with_success(
     commitment.reports(2)
 
 
-@case("CONSC-002", ref="PS3.4 J.3.3.1.1 (2020b)")
+@suite.case("CONSC-002", ref="PS3.4 J.3.3.1.1 (2020b)")
 def test_all_that_is_stored_is_committed(
     dimse: Dimse, stored: Stored, commitment: CommitmentScu
 ) -> None:
@@ -59,7 +55,7 @@ def test_all_that_is_stored_is_committed(
     assert sorted(report.committed) == sorted(map(_reference, study))
 
 
-@case("CONSC-003", ref="PS3.4 J.3.3.1.1 (2020b)")
+@suite.case("CONSC-003", ref="PS3.4 J.3.3.1.1 (2020b)")
 def test_what_is_not_stored_is_a_failure(
     dimse: Dimse, stored: Stored, commitment: CommitmentScu
 ) -> None:
@@ -74,7 +70,7 @@ def test_what_is_not_stored_is_a_failure(
     assert (report.committed, [*report.failed]) == ([_reference(one)], [unknown])
 
 
-@case("CONSC-004", ref="PS3.3 C.14.1.1 (2020b)")
+@suite.case("CONSC-004", ref="PS3.3 C.14.1.1 (2020b)")
 def test_failure_has_its_reason(dimse: Dimse, stored: Stored, commitment: CommitmentScu) -> None:
     """An unknown instance fails for 0112, one that is known with another class for 0119."""
     (one,) = stored.study()
@@ -90,7 +86,7 @@ def test_failure_has_its_reason(dimse: Dimse, stored: Stored, commitment: Commit
     }
 
 
-@case("CONSC-005", ref="PS3.4 J.3.3.1.1.1 (2020b)")
+@suite.case("CONSC-005", ref="PS3.4 J.3.3.1.1.1 (2020b)")
 def test_report_names_its_transaction(
     dimse: Dimse, stored: Stored, commitment: CommitmentScu
 ) -> None:

@@ -8,13 +8,22 @@ from pydicom.charset import convert_encodings, decode_bytes
 from pydicom.encaps import generate_frames
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from harness.case import case, needs
-from harness.clients.dicomweb import DicomWeb, instance_path
-from harness.clients.part10 import PIXEL_DATA, Element, Part10, one, take_apart, text
-from harness.corpus import Sample
-from harness.plugin.stored import Stored
+from harness.cases import (
+    PIXEL_DATA,
+    DicomWeb,
+    Element,
+    Part10,
+    Sample,
+    Stored,
+    Suite,
+    instance_path,
+    only,
+    take_apart,
+    text_of,
+)
 
-pytestmark = needs("dicomweb.wado")
+suite = Suite(needs="dicomweb.wado")
+
 
 UID_FORM = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))*")  # PS3.5 9.1
 TEXTS = frozenset(("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM"))
@@ -68,7 +77,7 @@ def is_text(element: Element) -> bool:
 # File meta information
 
 
-@case("FILE-001", ref="PS3.10 7.1 (2020b)")
+@suite.case("FILE-001", ref="PS3.10 7.1 (2020b)")
 def test_preamble(web: DicomWeb, stored: Stored) -> None:
     """The preamble is of zeros, or it is the header of a TIFF file, which it exists for."""
     file = given(web, stored.instance())
@@ -77,7 +86,7 @@ def test_preamble(web: DicomWeb, stored: Stored) -> None:
     assert file.preamble[:2] in (b"II", b"MM") or file.preamble == b"\0" * 128
 
 
-@case("FILE-002", ref="PS3.10 7.1, Table 7.1-1: File Meta Information Group Length (2020b)")
+@suite.case("FILE-002", ref="PS3.10 7.1, Table 7.1-1: File Meta Information Group Length (2020b)")
 @pytest.mark.parametrize("name", SYNTAXES)
 def test_group_length(web: DicomWeb, stored: Stored, name: str) -> None:
     """The group length counts the bytes behind it up to the end of the file meta information."""
@@ -87,31 +96,31 @@ def test_group_length(web: DicomWeb, stored: Stored, name: str) -> None:
     assert (length.vr, numbers(length.value, 4)) == ("UL", [file.meta_length])
 
 
-@case("FILE-003", ref="PS3.10 7.1, Table 7.1-1: Type 1 (2020b)")
+@suite.case("FILE-003", ref="PS3.10 7.1, Table 7.1-1: Type 1 (2020b)")
 def test_mandatory_file_meta_elements(web: DicomWeb, stored: Stored) -> None:
     """The mandatory elements are there, in order, each with a value of its form."""
     file = given(web, stored.instance())
 
     tags = [each.tag for each in file.meta]
     assert tags == sorted(set(tags))
-    version = one(file.meta, 0x00020001).value
+    version = only(file.meta, 0x00020001).value
     assert len(version) == 2
     assert version[1] & 1
     for tag in (0x00020002, 0x00020003, 0x00020010, 0x00020012):
-        assert UID_FORM.fullmatch(text(one(file.meta, tag)))
+        assert UID_FORM.fullmatch(text_of(only(file.meta, tag)))
 
 
-@case("FILE-004", ref="PS3.10 7.1: Media Storage SOP Class and Instance UID (2020b)")
+@suite.case("FILE-004", ref="PS3.10 7.1: Media Storage SOP Class and Instance UID (2020b)")
 @pytest.mark.parametrize("name", ["h01-ct-1-1", "h03-sr", "m07"])
 def test_file_meta_names_the_object(web: DicomWeb, stored: Stored, name: str) -> None:
     """Class and instance in the file meta information are those of the data set."""
     file = given(web, stored.sample(name))
 
-    named = [text(one(file.meta, tag)) for tag in (0x00020002, 0x00020003)]
-    assert named == [text(file.element(tag)) for tag in (0x00080016, 0x00080018)]
+    named = [text_of(only(file.meta, tag)) for tag in (0x00020002, 0x00020003)]
+    assert named == [text_of(file.element(tag)) for tag in (0x00080016, 0x00080018)]
 
 
-@case("FILE-005", ref="PS3.10 7.2; PS3.5 10.1 (2020b)")
+@suite.case("FILE-005", ref="PS3.10 7.2; PS3.5 10.1 (2020b)")
 @pytest.mark.parametrize("name", SYNTAXES)
 def test_syntax_of_the_data_set_is_the_named_one(web: DicomWeb, stored: Stored, name: str) -> None:
     """The data set can be read to its end in the transfer syntax that the file names."""
@@ -127,7 +136,7 @@ def test_syntax_of_the_data_set_is_the_named_one(web: DicomWeb, stored: Stored, 
 # The data set
 
 
-@case("FILE-006", ref="PS3.5 7.1 (2020b)")
+@suite.case("FILE-006", ref="PS3.5 7.1 (2020b)")
 @pytest.mark.parametrize("name", ["t05", "t01-known-vr", "t06-nested-10", "m07"])
 def test_elements_in_ascending_order(web: DicomWeb, stored: Stored, name: str) -> None:
     """At every level, elements stand in ascending order, each at most once, and none is of group 0 or 2."""
@@ -139,7 +148,7 @@ def test_elements_in_ascending_order(web: DicomWeb, stored: Stored, name: str) -
         assert not {0x0000, 0x0002} & {tag >> 16 for tag in tags}
 
 
-@case("FILE-007", ref="PS3.5 7.1.1: Value Length (2020b)")
+@suite.case("FILE-007", ref="PS3.5 7.1.1: Value Length (2020b)")
 @pytest.mark.parametrize("name", ["t05", "p11", "m07"])
 def test_lengths_are_even(web: DicomWeb, stored: Stored, name: str) -> None:
     """Every value, also the pixels of an image of odd size and an embedded document, has an even length."""
@@ -148,7 +157,7 @@ def test_lengths_are_even(web: DicomWeb, stored: Stored, name: str) -> None:
     assert [path for path, each in file.walk() if each.length is not None and each.length % 2] == []
 
 
-@case("FILE-008", ref="PS3.5 6.2, 9.1 (2020b)")
+@suite.case("FILE-008", ref="PS3.5 6.2, 9.1 (2020b)")
 def test_padding(web: DicomWeb, stored: Stored) -> None:
     """Text of odd length is padded with a space, a UID with one NUL, and nothing with anything else."""
     sample = stored.instance(
@@ -162,7 +171,7 @@ def test_padding(web: DicomWeb, stored: Stored) -> None:
     assert [path for path, each in file.walk() if is_text(each) and b"\0" in each.value] == []
 
 
-@case("FILE-009", ref="PS3.5 9.1 (2020b)")
+@suite.case("FILE-009", ref="PS3.5 9.1 (2020b)")
 @pytest.mark.parametrize("name", ["h03-ko", "t05", "m01-jpeg"])
 def test_uids(web: DicomWeb, stored: Stored, name: str) -> None:
     """Every UID, of the file meta information too, has at most 64 digits and dots, and no leading zero."""
@@ -172,25 +181,25 @@ def test_uids(web: DicomWeb, stored: Stored, name: str) -> None:
         uid
         for _, each in [*file.walk(), *(("", each) for each in file.meta)]
         if each.vr == "UI" and each.value
-        for uid in text(each).split("\\")
+        for uid in text_of(each).split("\\")
     ]
     assert [uid for uid in found if len(uid) > 64 or not UID_FORM.fullmatch(uid)] == []
 
 
-@case("FILE-010", ref="PS3.5 7.5 (2020b)")
+@suite.case("FILE-010", ref="PS3.5 7.5 (2020b)")
 @pytest.mark.parametrize(("name", "levels"), [("t06-nested-10", 10), ("t06-nested-40", 40)])
 def test_sequences(web: DicomWeb, stored: Stored, name: str, levels: int) -> None:
     """Items nest as they were stored, and their lengths or delimiters fit, down to the innermost."""
     file = given(web, stored.sample(name))
 
-    texts = [text(each) for _, each in file.walk() if each.tag == 0x0040A160]
+    texts = [text_of(each) for _, each in file.walk() if each.tag == 0x0040A160]
     assert texts == [f"level {number}" for number in range(1, levels + 1)]
 
 
 # Pixels
 
 
-@case("FILE-011", ref="PS3.5 A.4 (2020b)")
+@suite.case("FILE-011", ref="PS3.5 A.4 (2020b)")
 @pytest.mark.parametrize("name", ["p13-offsets", "p13-no-offsets", "m01-jpeg"])
 def test_offset_table(web: DicomWeb, stored: Stored, name: str) -> None:
     """The first item of compressed pixels is the offset table: empty, or right for each frame."""
@@ -203,7 +212,7 @@ def test_offset_table(web: DicomWeb, stored: Stored, name: str) -> None:
     assert numbers(table, 4) in ([], begins[::per_frame])
 
 
-@case("FILE-012", ref="PS3.5 A.4 (2020b)")
+@suite.case("FILE-012", ref="PS3.5 A.4 (2020b)")
 @pytest.mark.parametrize("name", ["p09-rle-gray", "p12-jpeg-ls", "p12-jpeg-2000", "m01-jpeg"])
 def test_fragments_are_even_and_whole(web: DicomWeb, stored: Stored, name: str) -> None:
     """Every fragment has an even length, and joined they are the frames that were stored."""
@@ -217,7 +226,7 @@ def test_fragments_are_even_and_whole(web: DicomWeb, stored: Stored, name: str) 
     assert b"".join(fragments) == b"".join(frames)
 
 
-@case("FILE-013", ref="PS3.3 C.7.6.3.1.8; PS3.5 A.4 (2020b)")
+@suite.case("FILE-013", ref="PS3.3 C.7.6.3.1.8; PS3.5 A.4 (2020b)")
 def test_extended_offset_table(web: DicomWeb, stored: Stored) -> None:
     """Where an extended offset table is given out it is right, and the basic one is empty then."""
     file = given(web, stored.sample("p14"))
@@ -234,7 +243,7 @@ def test_extended_offset_table(web: DicomWeb, stored: Stored) -> None:
         assert len(each) - 1 <= length <= len(each)
 
 
-@case("FILE-014", ref="PS3.5 A.2, 8.1.1; PS3.18 8.7.3.4 (2020b)")
+@suite.case("FILE-014", ref="PS3.5 A.2, 8.1.1; PS3.18 8.7.3.4 (2020b)")
 @pytest.mark.parametrize("name", ["p01", "p03", "p05", "p09-rle-gray", "p11", "m01-native"])
 def test_native_pixels(web: DicomWeb, stored: Stored, name: str) -> None:
     """Native pixels are as long as rows, columns, frames and bits say, in OW where a pixel has 16 bits."""
@@ -251,7 +260,7 @@ def test_native_pixels(web: DicomWeb, stored: Stored, name: str) -> None:
 # Private elements and text
 
 
-@case("FILE-015", ref="PS3.5 7.8.1 (2020b)")
+@suite.case("FILE-015", ref="PS3.5 7.8.1 (2020b)")
 @pytest.mark.parametrize("name", ["t01-known-vr", "t01-implicit-vr", "t01-un", "t05"])
 def test_private_blocks(web: DicomWeb, stored: Stored, name: str) -> None:
     """Every private element stands in a block that its own item reserves by a creator of VR LO."""
@@ -273,7 +282,7 @@ def test_private_blocks(web: DicomWeb, stored: Stored, name: str) -> None:
         assert lonely == []
 
 
-@case("FILE-016", ref="PS3.5 6.2.2 (2020b)")
+@suite.case("FILE-016", ref="PS3.5 6.2.2 (2020b)")
 def test_private_elements_of_unknown_vr(web: DicomWeb, stored: Stored) -> None:
     """What was stored without VRs comes with UN or the right VR, its bytes the same; its creator with LO."""
     file = given(web, stored.sample("t01-implicit-vr"), ExplicitVRLittleEndian)
@@ -285,7 +294,7 @@ def test_private_elements_of_unknown_vr(web: DicomWeb, stored: Stored) -> None:
     assert file.element(0x00991002).vr in ("UN", "SQ")
 
 
-@case("FILE-017", ref="PS3.5 6.1.2.5.3, H.3 (2020b)")
+@suite.case("FILE-017", ref="PS3.5 6.1.2.5.3, H.3 (2020b)")
 @pytest.mark.parametrize("name", ["c11", "c12", "c13"])
 def test_code_extensions_end_at_delimiters(web: DicomWeb, stored: Stored, name: str) -> None:
     """Before each delimiter of a name, and at its end, its first character set is the active one again."""

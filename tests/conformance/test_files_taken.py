@@ -11,12 +11,21 @@ from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import _config
 
-from harness.case import case, needs
-from harness.clients.dicomweb import DicomWeb, instance_path
-from harness.clients.dimse import SUCCESS, Dimse
-from harness.corpus import Maker, Sample
-from harness.corpus.difference import differences
-from harness.corpus.part10 import data_set_offset
+from harness.cases import (
+    SUCCESS,
+    DicomWeb,
+    Dimse,
+    Maker,
+    Sample,
+    Suite,
+    data_set_offset,
+    differences,
+    instance_path,
+    needs,
+)
+
+suite = Suite()
+
 
 PIXEL_DATA = b"\xe0\x7f\x10\x00OW\0\0"
 UNDEFINED = b"\xff\xff\xff\xff"
@@ -116,7 +125,7 @@ def equal(sample: Sample, file: bytes, received: Dataset) -> list[str]:
     return differences(dcmread(BytesIO(file)), received, sample.picture)
 
 
-@case("FILE-101", ref="PS3.5 7.5.1, 7.5.2 (2020b)")
+@suite.case("FILE-101", ref="PS3.5 7.5.1, 7.5.2 (2020b)")
 @pytest.mark.parametrize("item_defined", [True, False], ids=["item-length", "item-delimiter"])
 @pytest.mark.parametrize("defined", [True, False], ids=["length", "delimiter"])
 @by_both_ways
@@ -136,7 +145,7 @@ def test_lengths_of_sequences(
     assert [first[0x00771001].value[0].TextValue, second.TextValue] == ["inner", "second"]
 
 
-@case("FILE-102", ref="PS3.5 7.5.1: zero Items, Items without elements (2020b)")
+@suite.case("FILE-102", ref="PS3.5 7.5.1: zero Items, Items without elements (2020b)")
 @pytest.mark.parametrize("defined", [True, False], ids=["length", "delimiter"])
 @by_both_ways
 def test_empty_sequences_and_items(round_trip: RoundTrip, make: Maker, defined: bool) -> None:
@@ -153,7 +162,7 @@ def test_empty_sequences_and_items(round_trip: RoundTrip, make: Maker, defined: 
     assert len(found[1][0x00771001].value) == 0
 
 
-@case("FILE-103", ref="PS3.5 7.2: Group Length, retired (2020b)")
+@suite.case("FILE-103", ref="PS3.5 7.2: Group Length, retired (2020b)")
 @by_both_ways
 def test_group_lengths(round_trip: RoundTrip, make: Maker) -> None:
     """A data set with group lengths, as old ones have them, is taken, and the rest of it kept."""
@@ -167,7 +176,7 @@ def test_group_lengths(round_trip: RoundTrip, make: Maker) -> None:
     assert equal(sample, sample.data, round_trip(sample, file)) == []
 
 
-@case("FILE-104", ref="PS3.10 7.2: Data Set Trailing Padding (2020b)")
+@suite.case("FILE-104", ref="PS3.10 7.2: Data Set Trailing Padding (2020b)")
 @by_both_ways
 def test_trailing_padding(round_trip: RoundTrip, make: Maker) -> None:
     """Padding behind the last element is no fault, and what stands before it is kept."""
@@ -177,7 +186,7 @@ def test_trailing_padding(round_trip: RoundTrip, make: Maker) -> None:
     assert equal(sample, sample.data, round_trip(sample, file)) == []
 
 
-@case("FILE-105", ref="PS3.10 7.1: File Preamble (2020b)")
+@suite.case("FILE-105", ref="PS3.10 7.1: File Preamble (2020b)")
 @pytest.mark.parametrize("begin", [b"II*\0\x08\0\0\0", b"\xff" * 128], ids=["tiff", "anything"])
 @by_files
 def test_preamble_with_content(round_trip: RoundTrip, make: Maker, begin: bytes) -> None:
@@ -188,7 +197,7 @@ def test_preamble_with_content(round_trip: RoundTrip, make: Maker, begin: bytes)
     assert equal(sample, sample.data, round_trip(sample, file)) == []
 
 
-@case("FILE-106", ref="PS3.10 7.1, Table 7.1-1: Private Information (2020b)")
+@suite.case("FILE-106", ref="PS3.10 7.1, Table 7.1-1: Private Information (2020b)")
 @by_files
 def test_private_file_meta_information(round_trip: RoundTrip, make: Maker) -> None:
     """Elements of the file meta information that a reader does not need are no reason to refuse a file."""
@@ -203,7 +212,7 @@ def test_private_file_meta_information(round_trip: RoundTrip, make: Maker) -> No
     assert equal(sample, sample.data, round_trip(sample, file)) == []
 
 
-@case("FILE-107", ref="PS3.5 6.2.2: Unknown VR of undefined length (2020b)")
+@suite.case("FILE-107", ref="PS3.5 6.2.2: Unknown VR of undefined length (2020b)")
 @by_both_ways
 def test_unknown_sequence(round_trip: RoundTrip, make: Maker) -> None:
     """A private element of VR UN and undefined length is a sequence in implicit VR, and keeps its items."""
@@ -218,7 +227,7 @@ def test_unknown_sequence(round_trip: RoundTrip, make: Maker) -> None:
     assert equal(sample, file, received) == []
 
 
-@case("FILE-108", ref="PS3.5 9.1: 64 characters, a component of 0 (2020b)")
+@suite.case("FILE-108", ref="PS3.5 9.1: 64 characters, a component of 0 (2020b)")
 @by_both_ways
 def test_longest_uid(round_trip: RoundTrip, make: Maker) -> None:
     """A UID of 64 characters, with a component that is nothing but 0, is taken and given out whole."""
@@ -232,7 +241,7 @@ def test_longest_uid(round_trip: RoundTrip, make: Maker) -> None:
     assert equal(sample, sample.data, received) == []
 
 
-@case("FILE-109", ref="PS3.5 6.2, 7.1.2: VRs with a length of 32 bits (2020b)")
+@suite.case("FILE-109", ref="PS3.5 6.2, 7.1.2: VRs with a length of 32 bits (2020b)")
 @by_both_ways
 def test_long_values(round_trip: RoundTrip, make: Maker) -> None:
     """Values beyond 65,534 bytes, of text and of bytes, come back whole."""

@@ -30,13 +30,20 @@ from dcm.wire import (
     raw,
     split_pdvs,
 )
-from harness.case import case, needs
-from harness.clients.wire import Association, Incoming, Wire, named
-from harness.corpus import Maker, Sample
-from harness.corpus.part10 import data_set_offset
-from harness.plugin.stored import Stored
+from harness.cases import (
+    Association,
+    Incoming,
+    Maker,
+    Sample,
+    Stored,
+    Suite,
+    Wire,
+    data_set_offset,
+    named,
+)
 
-pytestmark = needs("dimse.echo")
+suite = Suite(needs="dimse.echo")
+
 
 IMPLICIT = [ImplicitVRLittleEndian]
 ECHO = (Verification, IMPLICIT)
@@ -45,7 +52,7 @@ SUCCESS, CANCEL = 0x0000, 0xFE00
 COMMAND, LAST = 1, 2
 
 
-@case("DMSG-001", ref="PS3.7 6.3.1 (2020b)")
+@suite.case("DMSG-001", ref="PS3.7 6.3.1 (2020b)")
 def test_elements_of_a_command_set_ascend(wire: Wire) -> None:
     """The command set of a C-ECHO response is implicit VR little endian, with tags that ascend."""
     tags = [tag for tag, _ in _elements(_echoed(wire))]
@@ -54,7 +61,7 @@ def test_elements_of_a_command_set_ascend(wire: Wire) -> None:
     assert all(tag >> 16 == 0 for tag in tags)
 
 
-@case("DMSG-002", ref="PS3.7 6.3.1 (2020b)")
+@suite.case("DMSG-002", ref="PS3.7 6.3.1 (2020b)")
 def test_the_group_length_is_right(wire: Wire) -> None:
     """The group length comes first and counts what follows it."""
     command = _echoed(wire)
@@ -64,7 +71,7 @@ def test_the_group_length_is_right(wire: Wire) -> None:
     assert int.from_bytes(length, "little") == len(command) - 12
 
 
-@case("DMSG-003", ref="PS3.7 9.3.5.2 (2024d)")
+@suite.case("DMSG-003", ref="PS3.7 9.3.5.2 (2024d)")
 def test_the_response_to_an_echo_has_its_fields(wire: Wire) -> None:
     """A C-ECHO response names its request and the SOP class, and is a success without data set."""
     with wire.associate([ECHO]) as association:
@@ -78,7 +85,7 @@ def test_the_response_to_an_echo_has_its_fields(wire: Wire) -> None:
     )
 
 
-@case("DMSG-004", ref="PS3.8 E.1 (2024e)")
+@suite.case("DMSG-004", ref="PS3.8 E.1 (2024e)")
 def test_a_response_comes_on_the_context_of_its_request(wire: Wire) -> None:
     """With two contexts of one SOP class, each request is answered on its own."""
     with wire.associate([ECHO, ECHO]) as association:
@@ -90,8 +97,7 @@ def test_a_response_comes_on_the_context_of_its_request(wire: Wire) -> None:
     assert contexts == [3, 1, 3]
 
 
-@case("DMSG-005", ref="PS3.7 9.3.1.2 (2024d)")
-@needs("dimse.store")
+@suite.case("DMSG-005", ref="PS3.7 9.3.1.2 (2024d)", needs="dimse.store")
 def test_the_response_to_a_store_names_the_instance(wire: Wire, make: Maker) -> None:
     """A C-STORE response names its request, the SOP class and the SOP instance."""
     sample = make.instance()
@@ -106,8 +112,7 @@ def test_the_response_to_a_store_names_the_instance(wire: Wire, make: Maker) -> 
     )
 
 
-@case("DMSG-006", ref="PS3.7 9.3.2.2 (2024d)")
-@needs("dimse.find.study", "dimse.store")
+@suite.case("DMSG-006", ref="PS3.7 9.3.2.2 (2024d)", needs=("dimse.find.study", "dimse.store"))
 def test_the_responses_to_a_find_have_their_fields(wire: Wire, stored: Stored) -> None:
     """A pending C-FIND response has an identifier and the final one has none; both name request and class."""
     sample = stored.instance()
@@ -122,8 +127,7 @@ def test_the_responses_to_a_find_have_their_fields(wire: Wire, stored: Stored) -
     ] == [(99, FindModel, True), (99, FindModel, False)]
 
 
-@case("DMSG-007", ref="PS3.7 E.1 (2013)")
-@needs("dimse.store")
+@suite.case("DMSG-007", ref="PS3.7 E.1 (2013)", needs="dimse.store")
 @pytest.mark.parametrize("kind", [0x0000, 0x0102, 0xFEFE], ids="{:04X}".format)
 def test_any_data_set_type_but_null_announces_a_data_set(
     wire: Wire, make: Maker, kind: int
@@ -136,7 +140,7 @@ def test_any_data_set_type_but_null_announces_a_data_set(
     assert _status(answer) == SUCCESS
 
 
-@case("DMSG-008", ref="PS3.7 E.2 (2020b)", level="should")
+@suite.case("DMSG-008", ref="PS3.7 E.2 (2020b)", level="should")
 def test_a_retired_command_element_is_ignored(wire: Wire) -> None:
     """A request with Command Length to End, which old implementations send, is understood."""
     request = CEchoRQ(message_id=12, other_elements=((0x0001, bytes((56, 0, 0, 0))),))
@@ -146,8 +150,7 @@ def test_a_retired_command_element_is_ignored(wire: Wire) -> None:
     assert _status(answer) == SUCCESS
 
 
-@case("DMSG-009", ref="PS3.7 C.5.6 (2020b)")
-@needs("dimse.store")
+@suite.case("DMSG-009", ref="PS3.7 C.5.6 (2020b)", needs="dimse.store")
 def test_an_instance_of_another_class_than_the_context_is_no_success(
     wire: Wire, make: Maker
 ) -> None:
@@ -169,7 +172,7 @@ def test_an_instance_of_another_class_than_the_context_is_no_success(
     assert isinstance(event, Abort) or _failed(event)
 
 
-@case("DMSG-010", ref="PS3.7 C.5.23 (2020b)", level="should")
+@suite.case("DMSG-010", ref="PS3.7 C.5.23 (2020b)", level="should")
 def test_an_operation_that_is_none_of_the_class_is_refused(wire: Wire) -> None:
     """An N-GET on the context of verification is answered by a failure, or by an abort."""
     request = NGetRQ(
@@ -183,8 +186,7 @@ def test_an_operation_that_is_none_of_the_class_is_refused(wire: Wire) -> None:
     assert isinstance(event, Abort) or _failed(event)
 
 
-@case("DMSG-011", ref="PS3.7 9.3.2.3 (2024d)")
-@needs("dimse.find.study", "dimse.store")
+@suite.case("DMSG-011", ref="PS3.7 9.3.2.3 (2024d)", needs=("dimse.find.study", "dimse.store"))
 def test_a_cancel_that_comes_too_late_does_no_harm(wire: Wire, stored: Stored) -> None:
     """A C-CANCEL for a query that is over is not answered, and the next query is."""
     sample = stored.instance()
@@ -196,8 +198,7 @@ def test_a_cancel_that_comes_too_late_does_no_harm(wire: Wire, stored: Stored) -
     assert [_answered(each) for each in responses] == [2, 2]
 
 
-@case("DMSG-012", ref="PS3.7 9.3.3.3 (2024d)")
-@needs("dimse.get.study", "dimse.store")
+@suite.case("DMSG-012", ref="PS3.7 9.3.3.3 (2024d)", needs=("dimse.get.study", "dimse.store"))
 def test_a_cancelled_retrieval_ends_as_cancelled(wire: Wire, stored: Stored) -> None:
     """A C-CANCEL that comes before the first of four objects is answered ends the C-GET with FE00."""
     samples = stored.study(instances=4)
@@ -222,7 +223,7 @@ def test_a_cancelled_retrieval_ends_as_cancelled(wire: Wire, stored: Stored) -> 
     assert came < 4
 
 
-@case("DMSG-013", ref="PS3.7 9.3.5.1 (2024d)")
+@suite.case("DMSG-013", ref="PS3.7 9.3.5.1 (2024d)")
 @pytest.mark.parametrize("message_id", [0, 1, 0x8000, 0xFFFF])
 def test_any_message_id_is_answered(wire: Wire, message_id: int) -> None:
     """A message ID may be any number of 16 bits."""
@@ -232,7 +233,7 @@ def test_any_message_id_is_answered(wire: Wire, message_id: int) -> None:
     assert _answered(answer) == message_id
 
 
-@case("DMSG-014", ref="PS3.7 6.3.1 (2020b)")
+@suite.case("DMSG-014", ref="PS3.7 6.3.1 (2020b)")
 def test_a_message_that_is_none_is_not_answered_with_success(wire: Wire) -> None:
     """A command field that no message has is answered by a failure or an abort."""
     unknown = raw.command_set(

@@ -21,23 +21,23 @@ from dcm.wire import (
     UserIdentityRQ,
     UserItem,
 )
-from harness.case import case, needs
-from harness.clients.wire import Wire
+from harness.cases import Suite, Wire
 
-pytestmark = needs("dimse.echo")
+suite = Suite(needs="dimse.echo")
+
 
 ECHO = (Verification, [ImplicitVRLittleEndian])
 CT = (CTImageStorage, [ExplicitVRLittleEndian])
 FIND = (FindModel, [ImplicitVRLittleEndian])
 
 
-@case("DMSG-020", ref="PS3.7 D.3.3.2.2 (2020b)")
+@suite.case("DMSG-020", ref="PS3.7 D.3.3.2.2 (2020b)")
 def test_the_acceptor_says_what_implements_it(wire: Wire) -> None:
     """The answer has one implementation class UID."""
     assert len(wire.accepted(wire.request([ECHO])).items(ImplementationClassUID)) == 1
 
 
-@case("DMSG-021", ref="PS3.7 D.3.3.2.4 (2020b)")
+@suite.case("DMSG-021", ref="PS3.7 D.3.3.2.4 (2020b)")
 def test_the_implementation_version_name_is_short(wire: Wire) -> None:
     """The implementation version name, which may be left out, is there once and has 1 to 16 characters."""
     answer = wire.accepted(wire.request([ECHO]))
@@ -51,7 +51,7 @@ def test_the_implementation_version_name_is_short(wire: Wire) -> None:
     assert [name for name in names if not 1 <= len(name) <= 16] == []
 
 
-@case("DMSG-022", ref="PS3.7 D.3.3 (2024d)")
+@suite.case("DMSG-022", ref="PS3.7 D.3.3 (2024d)")
 @pytest.mark.parametrize(
     "kind",
     [AsynchronousOperationsWindow, RoleSelection, SOPClassExtendedNegotiation, UserIdentityAC],
@@ -64,7 +64,7 @@ def test_what_was_not_asked_is_not_answered(wire: Wire, kind: type[UserItem]) ->
     assert [each for each in answer.user_information if isinstance(each, kind)] == []
 
 
-@case("DMSG-023", ref="PS3.7 D.3.3.3 (2024d)")
+@suite.case("DMSG-023", ref="PS3.7 D.3.3.3 (2024d)")
 @pytest.mark.parametrize("proposed", [(1, 1), (4, 2)], ids=["synchronous", "four-and-two"])
 def test_the_window_is_not_wider_than_was_proposed(wire: Wire, proposed: tuple[int, int]) -> None:
     """The window of asynchronous operations is at most the proposed one; left out it is one."""
@@ -81,8 +81,7 @@ def test_the_window_is_not_wider_than_was_proposed(wire: Wire, proposed: tuple[i
     assert wider == []
 
 
-@case("DMSG-024", ref="PS3.7 D.3.3.4 (2024e)")
-@needs("dimse.store")
+@suite.case("DMSG-024", ref="PS3.7 D.3.3.4 (2024e)", needs="dimse.store")
 @pytest.mark.parametrize("proposed", [(True, False), (False, True)], ids=["only-scu", "only-scp"])
 def test_no_role_is_granted_that_was_not_proposed(wire: Wire, proposed: tuple[bool, bool]) -> None:
     """Of the roles for a SOP class only those are accepted that were proposed."""
@@ -97,8 +96,7 @@ def test_no_role_is_granted_that_was_not_proposed(wire: Wire, proposed: tuple[bo
     ] == []
 
 
-@case("DMSG-025", ref="PS3.7 D.3.3.4 (2024e)")
-@needs("dimse.store")
+@suite.case("DMSG-025", ref="PS3.7 D.3.3.4 (2024e)", needs="dimse.store")
 def test_roles_are_answered_for_the_classes_that_were_asked(wire: Wire) -> None:
     """A role that is proposed for one SOP class is answered for that one, or not at all."""
     role = RoleSelection(CTImageStorage, scu=True, scp=True)
@@ -108,7 +106,7 @@ def test_roles_are_answered_for_the_classes_that_were_asked(wire: Wire) -> None:
     assert {each.sop_class_uid for each in answer.items(RoleSelection)} <= {CTImageStorage}
 
 
-@case("DMSG-026", ref="PS3.7 D.3.3.7 (2020b)")
+@suite.case("DMSG-026", ref="PS3.7 D.3.3.7 (2020b)")
 @pytest.mark.parametrize(
     "identity",
     [
@@ -125,7 +123,7 @@ def test_an_unknown_user_is_ignored_or_rejected_for_good(
     assert isinstance(answer, AssociateAC) or answer == AssociateRJ(result=1, source=2, reason=1)
 
 
-@case("DMSG-027", ref="PS3.7 D.3.3.7 (2020b)")
+@suite.case("DMSG-027", ref="PS3.7 D.3.3.7 (2020b)")
 def test_an_identity_is_not_answered_unless_that_is_asked(wire: Wire) -> None:
     """A user identity for which no response is requested gets none."""
     identity = UserIdentityRQ(1, b"nobody", positive_response_requested=False)
@@ -136,7 +134,7 @@ def test_an_identity_is_not_answered_unless_that_is_asked(wire: Wire) -> None:
     assert answered == ()
 
 
-@case("DMSG-028", ref="PS3.7 D.3.3 (2024d)")
+@suite.case("DMSG-028", ref="PS3.7 D.3.3 (2024d)")
 def test_all_negotiations_at_once_hinder_nothing(wire: Wire) -> None:
     """A request with every optional negotiation is accepted, and a C-ECHO answered."""
     items: Sequence[UserItem] = (

@@ -23,13 +23,10 @@ from dcm.wire import (
     raw,
     split_pdvs,
 )
-from harness.case import case, needs
-from harness.clients.wire import Association, Wire, named
-from harness.corpus import Sample
-from harness.corpus.part10 import data_set_offset
-from harness.plugin.stored import Stored
+from harness.cases import Association, Sample, Stored, Suite, Wire, data_set_offset, named
 
-pytestmark = needs("dimse.echo")
+suite = Suite(needs="dimse.echo")
+
 
 ECHO = (Verification, [ImplicitVRLittleEndian])
 COMMAND, LAST = 1, 2
@@ -37,7 +34,7 @@ HEADERS = 6 + 4
 """Bytes before context ID and control header of the first PDV."""
 
 
-@case("ASSOC-050", ref="PS3.8 E.1 (2024e)")
+@suite.case("ASSOC-050", ref="PS3.8 E.1 (2024e)")
 def test_a_message_in_the_smallest_fragments_is_understood(wire: Wire) -> None:
     """A command set in fragments of two bytes, each in a PDU of its own, is put together."""
     pdvs = _pdvs(build_message(CEchoRQ(message_id=3)), size=2)
@@ -45,7 +42,7 @@ def test_a_message_in_the_smallest_fragments_is_understood(wire: Wire) -> None:
     assert _echo(wire, b"".join(raw.p_data(each) for each in pdvs)) == 3
 
 
-@case("ASSOC-051", ref="PS3.8 9.3.5 (2019a)")
+@suite.case("ASSOC-051", ref="PS3.8 9.3.5 (2019a)")
 def test_many_pdvs_in_one_pdu_are_understood(wire: Wire) -> None:
     """A command set in many PDVs of one P-DATA-TF is put together."""
     pdvs = _pdvs(build_message(CEchoRQ(message_id=4)), size=8)
@@ -53,7 +50,7 @@ def test_many_pdvs_in_one_pdu_are_understood(wire: Wire) -> None:
     assert _echo(wire, raw.p_data(*pdvs)) == 4
 
 
-@case("ASSOC-052", ref="PS3.8 9.1.1 (2020b)")
+@suite.case("ASSOC-052", ref="PS3.8 9.1.1 (2020b)")
 def test_pdus_need_not_begin_and_end_with_segments(wire: Wire) -> None:
     """A PDU that arrives byte by byte is one PDU, and two that arrive together are two."""
     pdus = [
@@ -69,7 +66,7 @@ def test_pdus_need_not_begin_and_end_with_segments(wire: Wire) -> None:
     assert [first, *both] == [5, 6, 5]
 
 
-@case("ASSOC-053", ref="PS3.8 E.2 (2019a)")
+@suite.case("ASSOC-053", ref="PS3.8 E.2 (2019a)")
 def test_unused_bits_of_the_control_header_are_not_checked(wire: Wire) -> None:
     """Bits 2 to 7 of the message control header may have any value."""
     message = build_message(CEchoRQ(message_id=9))
@@ -77,8 +74,7 @@ def test_unused_bits_of_the_control_header_are_not_checked(wire: Wire) -> None:
     assert _echo(wire, raw.p_data(raw.pdv(1, 0xFC | COMMAND | LAST, message))) == 9
 
 
-@case("ASSOC-054", ref="PS3.8 D.1 (2020a)")
-@needs("dimse.get.study", "dimse.store")
+@suite.case("ASSOC-054", ref="PS3.8 D.1 (2020a)", needs=("dimse.get.study", "dimse.store"))
 @pytest.mark.parametrize("maximum", [4096, 16384])
 def test_no_pdu_is_longer_than_we_can_receive(wire: Wire, stored: Stored, maximum: int) -> None:
     """An object that is longer than our maximum length comes in P-DATA-TF PDUs of at most that length."""
@@ -90,8 +86,7 @@ def test_no_pdu_is_longer_than_we_can_receive(wire: Wire, stored: Stored, maximu
     assert max(lengths) <= maximum
 
 
-@case("ASSOC-055", ref="PS3.8 D.1 (2020a)")
-@needs("dimse.get.study", "dimse.store")
+@suite.case("ASSOC-055", ref="PS3.8 D.1 (2020a)", needs=("dimse.get.study", "dimse.store"))
 def test_without_a_maximum_an_object_comes_whole(wire: Wire, stored: Stored) -> None:
     """A maximum length of 0 sets no limit: the object comes, in PDUs of whatever length."""
     sample = stored.instance(rows=128, columns=128)
@@ -99,8 +94,7 @@ def test_without_a_maximum_an_object_comes_whole(wire: Wire, stored: Stored) -> 
     assert _retrieved(wire, sample, 0).instances == [sample.sop_instance_uid]
 
 
-@case("ASSOC-056", ref="PS3.8 E.1 (2024e)")
-@needs("dimse.get.study", "dimse.store")
+@suite.case("ASSOC-056", ref="PS3.8 E.1 (2024e)", needs=("dimse.get.study", "dimse.store"))
 def test_fragments_have_an_even_length(wire: Wire, stored: Stored) -> None:
     """Each fragment that the server sends has an even number of bytes, also where our maximum is odd."""
     heard = _retrieved(wire, stored.instance(rows=128, columns=128), 4097)
@@ -108,8 +102,7 @@ def test_fragments_have_an_even_length(wire: Wire, stored: Stored) -> None:
     assert [len(data) for _, _, data in heard.pdvs if len(data) % 2] == []
 
 
-@case("ASSOC-057", ref="PS3.8 E.1 (2024e)")
-@needs("dimse.get.study", "dimse.store")
+@suite.case("ASSOC-057", ref="PS3.8 E.1 (2024e)", needs=("dimse.get.study", "dimse.store"))
 def test_a_message_keeps_to_its_context_and_order(wire: Wire, stored: Stored) -> None:
     """Command fragments come first, then the data fragments, all on one context, the last one marked."""
     heard = _retrieved(wire, stored.instance(rows=128, columns=128), 4096)
@@ -119,7 +112,7 @@ def test_a_message_keeps_to_its_context_and_order(wire: Wire, stored: Stored) ->
     assert turns[:3] == [(store, COMMAND | LAST), (store, 0), (store, LAST)]
 
 
-@case("ASSOC-058", ref="PS3.8 E.2 (2019a)")
+@suite.case("ASSOC-058", ref="PS3.8 E.2 (2019a)")
 def test_unused_bits_of_the_control_header_are_zero(wire: Wire) -> None:
     """Bits 2 to 7 of the message control header are sent as zeros."""
     with wire.associate([ECHO]) as association:
@@ -131,7 +124,7 @@ def test_unused_bits_of_the_control_header_are_zero(wire: Wire) -> None:
     assert [control & 0xFC for control in headers] == [0]
 
 
-@case("ASSOC-059", ref="PS3.8 D.1 (2020a)", level="should")
+@suite.case("ASSOC-059", ref="PS3.8 D.1 (2020a)", level="should")
 def test_a_pdu_longer_than_the_server_can_receive_is_a_protocol_error(wire: Wire) -> None:
     """A P-DATA-TF beyond the maximum length that the server has announced is answered by an A-ABORT."""
     with wire.associate([ECHO]) as association:

@@ -9,24 +9,26 @@ from pynetdicom import evt
 
 from dcm.data.identifier import write_identifier
 from dcm.wire import CCancelRQ, CFindRQ, CFindRSP
-from harness.case import case, needs
-from harness.clients.dimse import (
+from harness.cases import (
     FIND,
     LEVELS,
     NATIVE,
     UNASKED,
     UNIQUE_KEYS,
     Dimse,
+    Maker,
+    Party,
     Root,
+    Sample,
+    Stored,
+    Suite,
+    Wire,
     unique_keys,
     values,
 )
-from harness.clients.wire import Wire
-from harness.corpus import Maker, Sample
-from harness.plugin.stored import Stored
-from harness.servers.party import Party
 
-pytestmark = needs("dimse.store", "dimse.find.study", "dimse.find.patient")
+suite = Suite(needs=("dimse.store", "dimse.find.study", "dimse.find.patient"))
+
 
 NO_DATA_SET = 0x0101
 # Unique and required keys of each level (PS3.4 Tables C.6-1 to C.6-4 and C.6-5).
@@ -55,7 +57,7 @@ def at(*places: tuple[Root, str]) -> pytest.MarkDecorator:
 # What an answer holds
 
 
-@case("CONQR-001", ref="PS3.4 C.2.2.1.2 (2020b)")
+@suite.case("CONQR-001", ref="PS3.4 C.2.2.1.2 (2020b)")
 @at(*REQUIRED)
 def test_required_keys_are_returned(dimse: Dimse, stored: Stored, root: Root, level: str) -> None:
     """Every required key that is asked for at a level is returned with the value that was stored."""
@@ -69,7 +71,7 @@ def test_required_keys_are_returned(dimse: Dimse, stored: Stored, root: Root, le
     assert returned == [{key: str(dataset[key].value) for key in asked}]
 
 
-@case("CONQR-002", ref="PS3.4 C.4.1.3.1.1 (2020b)")
+@suite.case("CONQR-002", ref="PS3.4 C.4.1.3.1.1 (2020b)")
 @at(("study", "IMAGE"), ("patient", "STUDY"), ("patient", "SERIES"), ("patient", "IMAGE"))
 def test_unique_keys_of_higher_levels_are_returned(
     dimse: Dimse, stored: Stored, root: Root, level: str
@@ -83,7 +85,7 @@ def test_unique_keys_of_higher_levels_are_returned(
     assert [{key: str(each.get(key)) for key in above} for each in found.datasets] == [above]
 
 
-@case("CONQR-003", ref="PS3.4 C.4.1.1.3.2 (2020b)")
+@suite.case("CONQR-003", ref="PS3.4 C.4.1.1.3.2 (2020b)")
 @at(("patient", "PATIENT"), ("study", "SERIES"), ("study", "IMAGE"))
 def test_nothing_unasked_is_returned(dimse: Dimse, stored: Stored, root: Root, level: str) -> None:
     """An answer holds no attribute that the request did not name, but for those of the service itself."""
@@ -96,7 +98,7 @@ def test_nothing_unasked_is_returned(dimse: Dimse, stored: Stored, root: Root, l
     assert returned == [{*asked}]
 
 
-@case("CONQR-004", ref="PS3.4 C.4.1.1.3.2 (2020b)")
+@suite.case("CONQR-004", ref="PS3.4 C.4.1.1.3.2 (2020b)")
 @at(*(("patient", level) for level in LEVELS["patient"]))
 def test_level_is_echoed(dimse: Dimse, stored: Stored, root: Root, level: str) -> None:
     """An answer in the patient root names the level of the request."""
@@ -107,7 +109,7 @@ def test_level_is_echoed(dimse: Dimse, stored: Stored, root: Root, level: str) -
     assert values(found.datasets, "QueryRetrieveLevel") == [level]
 
 
-@case("CONQR-005", ref="PS3.4 C.4.1.1.3.2 (2020b)")
+@suite.case("CONQR-005", ref="PS3.4 C.4.1.1.3.2 (2020b)")
 @at(("patient", "STUDY"), ("study", "SERIES"), ("study", "IMAGE"))
 def test_answer_says_where_to_retrieve(
     dimse: Dimse, stored: Stored, remote: Party, root: Root, level: str
@@ -123,7 +125,7 @@ def test_answer_says_where_to_retrieve(
 # How many answers there are
 
 
-@case("CONQR-006", ref="PS3.4 C.4.1.3.1.1 (2020b)")
+@suite.case("CONQR-006", ref="PS3.4 C.4.1.3.1.1 (2020b)")
 @at(("patient", "PATIENT"), ("patient", "STUDY"), ("study", "SERIES"))
 def test_one_answer_for_each_entity(dimse: Dimse, stored: Stored, root: Root, level: str) -> None:
     """However many instances an entity has, it is one answer."""
@@ -137,7 +139,7 @@ def test_one_answer_for_each_entity(dimse: Dimse, stored: Stored, root: Root, le
     assert values(found.datasets, UNIQUE_KEYS[level]) == [_key(one, level)]
 
 
-@case("CONQR-007", ref="PS3.4 C.4.1.3.1.1 (2020b)")
+@suite.case("CONQR-007", ref="PS3.4 C.4.1.3.1.1 (2020b)")
 @at(("patient", "STUDY"), ("study", "SERIES"), ("study", "IMAGE"))
 def test_other_branches_are_left_out(dimse: Dimse, stored: Stored, root: Root, level: str) -> None:
     """Only what lies below the unique keys of the request is answered."""
@@ -149,7 +151,7 @@ def test_other_branches_are_left_out(dimse: Dimse, stored: Stored, root: Root, l
     assert values(found.datasets, UNIQUE_KEYS[level]) == [_key(one, level)]
 
 
-@case("CONQR-008", ref="PS3.4 C.4.1.3.1.1 (2020b)")
+@suite.case("CONQR-008", ref="PS3.4 C.4.1.3.1.1 (2020b)")
 @pytest.mark.parametrize("level", ["SERIES", "IMAGE"])
 def test_without_a_higher_unique_key_nothing_matches(
     dimse: Dimse, stored: Stored, level: str
@@ -165,7 +167,7 @@ def test_without_a_higher_unique_key_nothing_matches(
 # How a query ends
 
 
-@case("CONQR-009", ref="PS3.7 9.3.2.2 (2020b)")
+@suite.case("CONQR-009", ref="PS3.7 9.3.2.2 (2020b)")
 @pytest.mark.parametrize("level", ["STUDY", None], ids=["success", "failure"])
 def test_last_response_has_no_identifier(dimse: Dimse, stored: Stored, level: str | None) -> None:
     """A match comes with an identifier; Success and a failure, which end the query, do not."""
@@ -188,7 +190,7 @@ def test_last_response_has_no_identifier(dimse: Dimse, stored: Stored, level: st
     assert responses == [*([(True, True)] if level else []), (False, False)]
 
 
-@case("CONQR-010", ref="PS3.4 C.4.1.1.4 (2020b)")
+@suite.case("CONQR-010", ref="PS3.4 C.4.1.1.4 (2020b)")
 @pytest.mark.parametrize(
     ("root", "level"), [("study", "PATIENT"), ("study", "FRAME"), ("patient", "FRAME")]
 )
@@ -204,7 +206,7 @@ def test_level_that_the_model_lacks_is_refused(
     assert found.datasets == []
 
 
-@case("CONQR-011", ref="PS3.4 C.2.2.1.3 (2020b)")
+@suite.case("CONQR-011", ref="PS3.4 C.2.2.1.3 (2020b)")
 def test_key_that_is_not_supported_is_told(dimse: Dimse, stored: Stored) -> None:
     """A study that matches only because an optional key was not looked at comes with status FF01."""
     (one,) = stored.study()
@@ -217,7 +219,7 @@ def test_key_that_is_not_supported_is_told(dimse: Dimse, stored: Stored) -> None
     assert set(found.statuses) <= {0xFF01}, f"statuses {[hex(each) for each in found.statuses]}"
 
 
-@case("CONQR-012", ref="PS3.4 C.4.1.3.1 (2020b)")
+@suite.case("CONQR-012", ref="PS3.4 C.4.1.3.1 (2020b)")
 def test_cancel_ends_a_query(wire: Wire, stored: Stored, make: Maker) -> None:
     """A C-CANCEL in the same segment as its C-FIND ends it with FE00, before all matches were told."""
     count = 40

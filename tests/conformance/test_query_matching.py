@@ -2,18 +2,15 @@
 
 import pytest
 
-from harness.case import case, needs
-from harness.clients.dimse import Dimse, unique_keys, values
-from harness.corpus import Maker
-from harness.plugin.stored import Stored
+from harness.cases import Dimse, Maker, Stored, Suite, unique_keys, values
 
-pytestmark = needs("dimse.store", "dimse.find.study")
+suite = Suite(needs=("dimse.store", "dimse.find.study"))
 
 
 # Single values
 
 
-@case("CONQM-001", ref="PS3.4 C.2.2.2.1 (2020b)")
+@suite.case("CONQM-001", ref="PS3.4 C.2.2.2.1 (2020b)")
 @pytest.mark.parametrize(
     ("value", "other"),
     [("A_1", "AB1"), ("A%", "AB"), ("A.1", "AB1"), ("[AB]1", "A1"), ("A'1", "A1"), ('A"1', "A1")],
@@ -31,7 +28,7 @@ def test_other_characters_are_no_wild_cards(
     assert values(found, "PatientID") == ["LITERAL"]
 
 
-@case("CONQM-002", ref="PS3.4 C.2.2.2.4 (2020b)")
+@suite.case("CONQM-002", ref="PS3.4 C.2.2.2.4 (2020b)")
 @pytest.mark.parametrize(
     ("asked", "value", "other"),
     [("A_*", "A_1", "AB1"), ("*%1", "A%1", "AB1"), ("A.?", "A.1", "AB1"), ("[A]*", "[A]1", "A1")],
@@ -49,7 +46,7 @@ def test_other_characters_beside_a_wild_card(
     assert values(found, "PatientID") == ["LITERAL"]
 
 
-@case("CONQM-003", ref="PS3.4 C.2.2.2.5 (2020b)")
+@suite.case("CONQM-003", ref="PS3.4 C.2.2.2.5 (2020b)")
 def test_hyphen_makes_no_range_of_text(dimse: Dimse, stored: Stored) -> None:
     """In a key that is neither date nor time a hyphen is a character like others."""
     for value in ("A1", "A2", "A1-A3"):
@@ -60,7 +57,7 @@ def test_hyphen_makes_no_range_of_text(dimse: Dimse, stored: Stored) -> None:
     assert values(found, "PatientID") == ["A1-A3"]
 
 
-@case("CONQM-004", ref="PS3.5 6.2 (2020b)")
+@suite.case("CONQM-004", ref="PS3.5 6.2 (2020b)")
 @pytest.mark.parametrize(
     ("keyword", "value"), [("AccessionNumber", "A1"), ("StudyID", "S1"), ("PatientID", "P1")]
 )
@@ -76,7 +73,7 @@ def test_trailing_spaces_do_not_matter(
     assert values(found, "PatientName") == ["Wanted"]
 
 
-@case("CONQM-005", ref="PS3.4 C.4.1.3.1.1 (2020b)")
+@suite.case("CONQM-005", ref="PS3.4 C.4.1.3.1.1 (2020b)")
 def test_all_keys_are_to_match(dimse: Dimse, stored: Stored) -> None:
     """Only what matches each key of the request is answered."""
     for name, patient_id, date in (
@@ -94,7 +91,7 @@ def test_all_keys_are_to_match(dimse: Dimse, stored: Stored) -> None:
 # Lists of UIDs
 
 
-@case("CONQM-007", ref="PS3.4 C.2.2.2.2 (2020b)")
+@suite.case("CONQM-007", ref="PS3.4 C.2.2.2.2 (2020b)")
 @pytest.mark.parametrize("level", ["SERIES", "IMAGE"])
 def test_list_of_uids_below_the_study(dimse: Dimse, stored: Stored, level: str) -> None:
     """A list of UIDs matches each series, or each instance, that it names, and no other."""
@@ -114,7 +111,7 @@ def test_list_of_uids_below_the_study(dimse: Dimse, stored: Stored, level: str) 
 # Wild cards
 
 
-@case("CONQM-008", ref="PS3.4 C.2.2.2.4 (2020b)")
+@suite.case("CONQM-008", ref="PS3.4 C.2.2.2.4 (2020b)")
 @pytest.mark.parametrize(
     ("keyword", "asked", "stored_values"),
     [
@@ -137,7 +134,7 @@ def test_wild_cards_in_text(
     assert values(found, "PatientName") == ["Wanted"]
 
 
-@case("CONQM-009", ref="PS3.4 C.2.2.2.4 (2020b)")
+@suite.case("CONQM-009", ref="PS3.4 C.2.2.2.4 (2020b)")
 def test_wild_card_in_a_code(dimse: Dimse, stored: Stored, make: Maker) -> None:
     """Star matches in Modality, which has VR CS, although no such value can have one."""
     ct, mr = (make.instance(series=one, Modality=one) for one in ("CT", "MR"))
@@ -148,7 +145,7 @@ def test_wild_card_in_a_code(dimse: Dimse, stored: Stored, make: Maker) -> None:
     assert values(found.datasets, "SeriesInstanceUID") == [ct.series_instance_uid]
 
 
-@case("CONQM-010", ref="PS3.4 C.2.2.2.4 (2020b)")
+@suite.case("CONQM-010", ref="PS3.4 C.2.2.2.4 (2020b)")
 @pytest.mark.parametrize("keyword", ["AccessionNumber", "PatientName"])
 def test_lone_star_matches_the_empty_value(dimse: Dimse, stored: Stored, keyword: str) -> None:
     """A star alone asks for all, those with an empty value as well."""
@@ -161,7 +158,7 @@ def test_lone_star_matches_the_empty_value(dimse: Dimse, stored: Stored, keyword
     assert values(found, "StudyInstanceUID") == expected
 
 
-@case("CONQM-011", ref="PS3.4 C.2.2.2.1 (2020b)")
+@suite.case("CONQM-011", ref="PS3.4 C.2.2.2.1 (2020b)")
 @pytest.mark.parametrize("asked", ["{}*", "*", "?.25*"], ids=["end", "alone", "question-mark"])
 def test_no_wild_cards_in_uids(dimse: Dimse, stored: Stored, asked: str) -> None:
     """A UID is compared as it stands: one with a star or a question mark is nobody's."""
@@ -172,13 +169,13 @@ def test_no_wild_cards_in_uids(dimse: Dimse, stored: Stored, asked: str) -> None
     assert found.datasets == []
 
 
-@case("CONQM-006", ref="PS3.4 C.2.2.2.4 (2020b)")
+@suite.case("CONQM-006", ref="PS3.4 C.2.2.2.4 (2020b)")
 def test_question_mark_stands_for_an_umlaut(dimse: Dimse, stored: Stored) -> None:
     """A question mark stands for any single character, one beyond ASCII as well."""
     assert _found_by_question_marks(dimse, stored, "ISO_IR 100") == ["A"]
 
 
-@case("CONQM-012", ref="PS3.4 C.2.2.2.4 (2020b)")
+@suite.case("CONQM-012", ref="PS3.4 C.2.2.2.4 (2020b)")
 def test_question_mark_is_a_character_and_no_byte(dimse: Dimse, stored: Stored) -> None:
     """A question mark stands for one character, though it has two bytes in UTF-8."""
     assert _found_by_question_marks(dimse, stored, "ISO_IR 192") == ["A"]
@@ -197,7 +194,7 @@ def _found_by_question_marks(dimse: Dimse, stored: Stored, character_set: str) -
 # Dates and times
 
 
-@case("CONQM-013", ref="PS3.4 C.2.2.2.5 (2020b)")
+@suite.case("CONQM-013", ref="PS3.4 C.2.2.2.5 (2020b)")
 def test_date_and_time_are_matched_apart(dimse: Dimse, stored: Stored) -> None:
     """A range of dates beside one of times: each counts for itself where nothing else was negotiated."""
     for patient_id, date, time in (
@@ -215,7 +212,7 @@ def test_date_and_time_are_matched_apart(dimse: Dimse, stored: Stored) -> None:
     assert values(found, "PatientID") == ["A", "C"]
 
 
-@case("CONQM-014", ref="PS3.4 C.2.2.2.5.2 (2020b)")
+@suite.case("CONQM-014", ref="PS3.4 C.2.2.2.5.2 (2020b)")
 @pytest.mark.parametrize("time", ["101500", "101500.5", "101500.123456"], ids=str)
 def test_time_of_another_precision_is_in_the_range(dimse: Dimse, stored: Stored, time: str) -> None:
     """A time lies in the range that holds it, with a fraction of a second or without one."""
@@ -231,7 +228,7 @@ def test_time_of_another_precision_is_in_the_range(dimse: Dimse, stored: Stored,
 # Character sets
 
 
-@case("CONQM-015", ref="PS3.4 C.2.2.2 (2020b)")
+@suite.case("CONQM-015", ref="PS3.4 C.2.2.2 (2020b)")
 @pytest.mark.parametrize("asked_in", ["ISO_IR 144", "ISO_IR 192"], ids=["cyrillic", "utf-8"])
 def test_character_set_is_no_key(dimse: Dimse, stored: Stored, asked_in: str) -> None:
     """An object without Specific Character Set is found by a request that has one."""
@@ -247,8 +244,7 @@ def test_character_set_is_no_key(dimse: Dimse, stored: Stored, asked_in: str) ->
 # What is counted
 
 
-@case("CONQM-016", ref="PS3.4 C.3.4 (2020b)")
-@needs("dimse.find.related")
+@suite.case("CONQM-016", ref="PS3.4 C.3.4 (2020b)", needs="dimse.find.related")
 def test_counts_follow_each_store(dimse: Dimse, stored: Stored, make: Maker) -> None:
     """The number of instances and of series of a study is right after each C-STORE."""
     steps = [
@@ -269,8 +265,7 @@ def test_counts_follow_each_store(dimse: Dimse, stored: Stored, make: Maker) -> 
     assert counted == [(1, 1), (2, 1), (3, 2)]
 
 
-@case("CONQM-017", ref="PS3.4 C.2.2.3 (2020b)")
-@needs("dimse.find.related")
+@suite.case("CONQM-017", ref="PS3.4 C.2.2.3 (2020b)", needs="dimse.find.related")
 @pytest.mark.parametrize("asked", ["MR", ["US", "MR"]], ids=["one", "list"])
 def test_one_of_many_values_matches_and_all_are_returned(
     dimse: Dimse, stored: Stored, make: Maker, asked: str | list[str]

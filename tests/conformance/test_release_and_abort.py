@@ -13,15 +13,15 @@ from dcm.wire import (
     build,
     raw,
 )
-from harness.case import case, needs
-from harness.clients.wire import Closed, Wire
+from harness.cases import Closed, Suite, Wire
 
-pytestmark = needs("dimse.echo")
+suite = Suite(needs="dimse.echo")
+
 
 ECHO = (Verification, [ImplicitVRLittleEndian])
 
 
-@case("ASSOC-040", ref="PS3.8 7.2.2 (2024e)")
+@suite.case("ASSOC-040", ref="PS3.8 7.2.2 (2024e)")
 def test_a_release_is_answered(wire: Wire) -> None:
     """A-RELEASE-RQ is answered by A-RELEASE-RP."""
     with wire.associate([ECHO]) as association:
@@ -30,7 +30,7 @@ def test_a_release_is_answered(wire: Wire) -> None:
         assert association.line.hear() == ReleaseRP()
 
 
-@case("ASSOC-041", ref="PS3.8 7.2.2 (2024e)")
+@suite.case("ASSOC-041", ref="PS3.8 7.2.2 (2024e)")
 def test_what_was_asked_before_the_release_is_answered_before_it(wire: Wire) -> None:
     """A request is answered though the release is asked for at once, and then the release is."""
     with wire.associate([ECHO]) as association:
@@ -44,7 +44,7 @@ def test_what_was_asked_before_the_release_is_answered_before_it(wire: Wire) -> 
         assert association.event() == ReleaseRP()
 
 
-@case("ASSOC-042", ref="PS3.8 9.2.3 AA-3 (2020b)")
+@suite.case("ASSOC-042", ref="PS3.8 9.2.3 AA-3 (2020b)")
 def test_an_abort_ends_the_connection(wire: Wire) -> None:
     """After an A-ABORT the acceptor says nothing more and closes the connection."""
     with wire.associate([ECHO]) as association:
@@ -53,7 +53,7 @@ def test_an_abort_ends_the_connection(wire: Wire) -> None:
         assert association.line.hear() == Closed()
 
 
-@case("ASSOC-043", ref="PS3.8 7.3.2 (2020b)")
+@suite.case("ASSOC-043", ref="PS3.8 7.3.2 (2020b)")
 def test_after_aborts_others_are_served(wire: Wire) -> None:
     """Five associations that were aborted within a message leave the server as it was."""
     for _ in range(5):

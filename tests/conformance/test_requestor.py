@@ -21,14 +21,21 @@ from dcm.wire import (
     ReleaseRQ,
     build,
 )
-from harness.case import case, needs
-from harness.clients.wire import Association, Closed, Wire
-from harness.clients.wire_scp import WireScp, accept, asked
-from harness.corpus import Sample
-from harness.plugin.stored import Stored
-from harness.servers.party import Party
+from harness.cases import (
+    Association,
+    Closed,
+    Party,
+    Sample,
+    Stored,
+    Suite,
+    Wire,
+    WireScp,
+    accept,
+    asked,
+)
 
-pytestmark = needs("dimse.move.study", "dimse.store")
+suite = Suite(needs=("dimse.move.study", "dimse.store"))
+
 
 SUCCESS, OUT_OF_RESOURCES, SOME_FAILED = 0x0000, 0xA700, 0xB000
 MESSAGE_ID = 4711
@@ -95,7 +102,7 @@ def move(wire: Wire, local: Party, scp: WireScp, samples: tuple[Sample, ...]) ->
         association.line.over = True  # it is not the subject, and may wait for what never comes
 
 
-@case("ASSOC-070", ref="PS3.8 9.3.2.2 (2019a)")
+@suite.case("ASSOC-070", ref="PS3.8 9.3.2.2 (2019a)")
 def test_proposed_contexts_have_odd_ids_of_their_own(move: Move) -> None:
     """The context IDs in a request are odd, and none is there twice."""
     ids = [each.context_id for each in move.request().presentation_contexts]
@@ -104,19 +111,19 @@ def test_proposed_contexts_have_odd_ids_of_their_own(move: Move) -> None:
     assert sorted(set(ids)) == sorted(ids)
 
 
-@case("ASSOC-071", ref="PS3.8 D.1 (2020a)")
+@suite.case("ASSOC-071", ref="PS3.8 D.1 (2020a)")
 def test_the_request_states_a_maximum_length_once(move: Move) -> None:
     """The maximum length is stated, and only once."""
     assert len(move.request().items(MaximumLength)) == 1
 
 
-@case("ASSOC-072", ref="PS3.8 9.3.2 (2019a)")
+@suite.case("ASSOC-072", ref="PS3.8 9.3.2 (2019a)")
 def test_the_request_calls_the_destination_by_its_title(move: Move, local: Party) -> None:
     """The called AE title is that of the move destination."""
     assert move.request().called_ae_title.strip() == local.ae_title
 
 
-@case("ASSOC-073", ref="PS3.8 D.1 (2020a)")
+@suite.case("ASSOC-073", ref="PS3.8 D.1 (2020a)")
 def test_the_requestor_keeps_to_our_maximum_length(move: Move) -> None:
     """Objects that are longer than the acceptor's maximum length come in PDUs of at most that length."""
     destination = move.destination(maximum_length=4096)
@@ -127,7 +134,7 @@ def test_the_requestor_keeps_to_our_maximum_length(move: Move) -> None:
     assert max(lengths) <= 4096
 
 
-@case("ASSOC-074", ref="PS3.8 7.2.2 (2024e)")
+@suite.case("ASSOC-074", ref="PS3.8 7.2.2 (2024e)")
 def test_the_requestor_releases_the_association(move: Move) -> None:
     """When all is sent the requestor asks for the release, and closes the connection after the answer."""
     destination = move.destination()
@@ -138,7 +145,7 @@ def test_the_requestor_releases_the_association(move: Move) -> None:
     assert destination.line.hear() == Closed()
 
 
-@case("ASSOC-075", ref="PS3.8 7.2.2 (2024e)")
+@suite.case("ASSOC-075", ref="PS3.8 7.2.2 (2024e)")
 def test_a_release_collision_ends_well(move: Move) -> None:
     """A requestor whose release meets that of the acceptor answers it, and takes the answer to its own."""
     destination = move.destination()
@@ -151,13 +158,13 @@ def test_a_release_collision_ends_well(move: Move) -> None:
     assert destination.line.hear() == Closed()
 
 
-@case("DMSG-030", ref="PS3.7 D.3.3.2.1 (2020b)")
+@suite.case("DMSG-030", ref="PS3.7 D.3.3.2.1 (2020b)")
 def test_the_requestor_says_what_implements_it(move: Move) -> None:
     """The request has one implementation class UID."""
     assert len(move.request().items(ImplementationClassUID)) == 1
 
 
-@case("DMSG-031", ref="PS3.7 9.1.1.1.6, 9.1.1.1.7 (2020b)")
+@suite.case("DMSG-031", ref="PS3.7 9.1.1.1.6, 9.1.1.1.7 (2020b)")
 def test_an_object_says_who_asked_for_it(move: Move, local: Party) -> None:
     """A C-STORE request of a C-MOVE has the title of who asked for it, and the message ID of the C-MOVE."""
     (request, _) = _take(move.destination(), 2)
@@ -168,7 +175,7 @@ def test_an_object_says_who_asked_for_it(move: Move, local: Party) -> None:
     ) == (local.ae_title, MESSAGE_ID)
 
 
-@case("DMSG-032", ref="PS3.7 9.3.1.1 (2024d)")
+@suite.case("DMSG-032", ref="PS3.7 9.3.1.1 (2024d)")
 def test_a_store_request_names_its_instance(move: Move, samples: tuple[Sample, ...]) -> None:
     """Each C-STORE request names class and instance of the object that it brings."""
     requests = _take(move.destination(), 2)
@@ -178,7 +185,7 @@ def test_a_store_request_names_its_instance(move: Move, samples: tuple[Sample, .
     }
 
 
-@case("DMSG-033", ref="PS3.7 9.3.1.3 (2020b)")
+@suite.case("DMSG-033", ref="PS3.7 9.3.1.3 (2020b)")
 def test_an_early_failure_is_taken_for_one(move: Move) -> None:
     """A failure that is said before the object has come is counted, and the next object is sent."""
     destination = move.destination()

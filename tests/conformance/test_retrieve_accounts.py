@@ -6,15 +6,24 @@ import pytest
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from pynetdicom import evt
 
-from harness.case import case, needs
-from harness.clients.dimse import MOVE, NATIVE, Dimse, Retrieved, identifier_of, unique_keys
-from harness.clients.storage_scp import StorageScp
-from harness.corpus import Sample
-from harness.model import Endpoint
-from harness.plugin.stored import Stored
-from harness.servers.party import Party
+from harness.cases import (
+    MOVE,
+    NATIVE,
+    Dimse,
+    Endpoint,
+    Party,
+    Retrieved,
+    Sample,
+    StorageScp,
+    Stored,
+    Suite,
+    identifier_of,
+    needs,
+    unique_keys,
+)
 
-pytestmark = needs("dimse.store")
+suite = Suite(needs="dimse.store")
+
 
 CT = [(CTImageStorage, [ExplicitVRLittleEndian])]  # what made-to-order objects are
 SUCCESS, REFUSED, WARNING = 0x0000, 0xA702, 0xB000
@@ -46,7 +55,7 @@ ENDS = pytest.mark.parametrize(
 # The end
 
 
-@case("CONRT-010", ref="PS3.4 C.4.2.3.1 (2020b)")
+@suite.case("CONRT-010", ref="PS3.4 C.4.2.3.1 (2020b)")
 @move
 @ENDS
 def test_move_ends_by_what_became_of_each(
@@ -64,7 +73,7 @@ def test_move_ends_by_what_became_of_each(
     assert (f"{moved.status:#06x}", _counts(moved)) == (f"{end.status:#06x}", end.counts)
 
 
-@case("CONRT-011", ref="PS3.4 C.4.3.3.1 (2020b)")
+@suite.case("CONRT-011", ref="PS3.4 C.4.3.3.1 (2020b)")
 @get
 @ENDS
 def test_get_ends_by_what_became_of_each(
@@ -80,7 +89,7 @@ def test_get_ends_by_what_became_of_each(
     assert (f"{retrieved.status:#06x}", _counts(retrieved)) == (f"{end.status:#06x}", end.counts)
 
 
-@case("CONRT-012", ref="PS3.4 Table C.4-2 (2020b)")
+@suite.case("CONRT-012", ref="PS3.4 Table C.4-2 (2020b)")
 @move
 def test_unknown_destination_has_its_status(dimse: Dimse, stored: Stored) -> None:
     """A C-MOVE to an application entity that the server does not know ends with A801."""
@@ -91,7 +100,7 @@ def test_unknown_destination_has_its_status(dimse: Dimse, stored: Stored) -> Non
     assert f"{moved.status:#06x}" == "0xa801"
 
 
-@case("CONRT-013", ref="PS3.4 C.4.2.3.1 (2020b)")
+@suite.case("CONRT-013", ref="PS3.4 C.4.2.3.1 (2020b)")
 @move
 def test_destination_that_is_down_is_a_failure(dimse: Dimse, stored: Stored, local: Party) -> None:
     """Where nobody listens at the destination, the C-MOVE ends with a failure and completes nothing."""
@@ -109,7 +118,7 @@ def test_destination_that_is_down_is_a_failure(dimse: Dimse, stored: Stored, loc
 # What failed
 
 
-@case("CONRT-014", ref="PS3.4 C.4.2.1.4.2 (2020b)")
+@suite.case("CONRT-014", ref="PS3.4 C.4.2.1.4.2 (2020b)")
 @move
 def test_move_lists_what_failed(dimse: Dimse, stored: Stored, destination: StorageScp) -> None:
     """The final response of a C-MOVE lists the instance that the destination refused, and no other."""
@@ -122,7 +131,7 @@ def test_move_lists_what_failed(dimse: Dimse, stored: Stored, destination: Stora
     assert moved.failed_uids == [refused]
 
 
-@case("CONRT-015", ref="PS3.4 C.4.3.1.3.2 (2020b)")
+@suite.case("CONRT-015", ref="PS3.4 C.4.3.1.3.2 (2020b)")
 @get
 def test_get_lists_what_failed(dimse: Dimse, stored: Stored) -> None:
     """The final response of a C-GET lists the instances that we refused, and no other."""
@@ -135,7 +144,7 @@ def test_get_lists_what_failed(dimse: Dimse, stored: Stored) -> None:
     assert sorted(retrieved.failed_uids) == sorted(refused)
 
 
-@case("CONRT-016", ref="PS3.4 C.4.2.1.4.2 (2020b)")
+@suite.case("CONRT-016", ref="PS3.4 C.4.2.1.4.2 (2020b)")
 @move
 def test_move_without_failure_lists_nothing(
     dimse: Dimse, stored: Stored, destination: StorageScp
@@ -153,7 +162,7 @@ def test_move_without_failure_lists_nothing(
     assert responses[-1] == (SUCCESS, False)
 
 
-@case("CONRT-017", ref="PS3.4 C.4.3.1.3.2 (2020b)")
+@suite.case("CONRT-017", ref="PS3.4 C.4.3.1.3.2 (2020b)")
 @get
 def test_get_without_failure_lists_nothing(dimse: Dimse, stored: Stored) -> None:
     """A C-GET that ends with Success comes without an identifier."""
@@ -169,7 +178,7 @@ def test_get_without_failure_lists_nothing(dimse: Dimse, stored: Stored) -> None
 # On the way
 
 
-@case("CONRT-018", ref="PS3.4 C.4.2.1.6 (2020b)")
+@suite.case("CONRT-018", ref="PS3.4 C.4.2.1.6 (2020b)")
 @move
 def test_each_pending_response_of_a_move_adds_up(
     dimse: Dimse, stored: Stored, destination: StorageScp
@@ -184,7 +193,7 @@ def test_each_pending_response_of_a_move_adds_up(
     assert sum(_counts(moved)) == 4
 
 
-@case("CONRT-019", ref="PS3.4 C.4.3.1.5 (2020b)")
+@suite.case("CONRT-019", ref="PS3.4 C.4.3.1.5 (2020b)")
 @get
 def test_each_pending_response_of_a_get_adds_up(dimse: Dimse, stored: Stored) -> None:
     """In each pending response the four counts sum up to the number of instances."""
@@ -196,7 +205,7 @@ def test_each_pending_response_of_a_get_adds_up(dimse: Dimse, stored: Stored) ->
     assert sum(_counts(retrieved)) == 4
 
 
-@case("CONRT-020", ref="PS3.4 C.4.2.3.1 (2020b)")
+@suite.case("CONRT-020", ref="PS3.4 C.4.2.3.1 (2020b)")
 @move
 def test_cancel_ends_a_move(dimse: Dimse, stored: Stored, destination: StorageScp) -> None:
     """A C-CANCEL sent with the first pending response ends a C-MOVE with FE00, before all was sent."""
@@ -216,7 +225,7 @@ def test_cancel_ends_a_move(dimse: Dimse, stored: Stored, destination: StorageSc
     assert len(destination.received(0)) < count
 
 
-@case("CONRT-021", ref="PS3.7 9.3.1.1 (2020b)")
+@suite.case("CONRT-021", ref="PS3.7 9.3.1.1 (2020b)")
 @get
 def test_stores_of_a_get_name_no_originator(dimse: Dimse, stored: Stored) -> None:
     """The originator of a C-MOVE is for C-MOVE: the C-STOREs of a C-GET name none."""

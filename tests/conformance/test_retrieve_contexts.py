@@ -12,20 +12,30 @@ from pydicom.uid import (
 )
 from pynetdicom import build_role, evt
 
-from harness.case import case, needs
-from harness.clients.dimse import GET, NATIVE, Dimse, identifier_of, unique_keys, values
-from harness.clients.storage_scp import StorageScp
-from harness.corpus import Maker, Sample
-from harness.plugin.stored import Stored
-from harness.servers.party import Party
+from harness.cases import (
+    GET,
+    NATIVE,
+    Dimse,
+    Maker,
+    Party,
+    Sample,
+    StorageScp,
+    Stored,
+    Suite,
+    identifier_of,
+    needs,
+    unique_keys,
+    values,
+)
 
-pytestmark = needs("dimse.store")
+suite = Suite(needs="dimse.store")
+
 
 CT = [(CTImageStorage, [ExplicitVRLittleEndian])]
 move, get = needs("dimse.move.study"), needs("dimse.get.study")
 
 
-@case("CONRT-030", ref="PS3.4 C.4.3.3.1 (2020b)")
+@suite.case("CONRT-030", ref="PS3.4 C.4.3.3.1 (2020b)")
 @get
 def test_class_without_context_fails_alone(dimse: Dimse, stored: Stored, make: Maker) -> None:
     """An instance for whose class a C-GET has no context is a failure, and the others come."""
@@ -38,7 +48,7 @@ def test_class_without_context_fails_alone(dimse: Dimse, stored: Stored, make: M
     assert f"{retrieved.status:#06x}" == "0xb000"
 
 
-@case("CONRT-031", ref="PS3.4 C.4.2.3.1 (2020b)")
+@suite.case("CONRT-031", ref="PS3.4 C.4.2.3.1 (2020b)")
 @move
 def test_class_that_the_destination_refuses_fails_alone(
     dimse: Dimse, stored: Stored, make: Maker, local: Party
@@ -55,7 +65,7 @@ def test_class_that_the_destination_refuses_fails_alone(
     assert f"{moved.status:#06x}" == "0xb000"
 
 
-@case("CONRT-032", ref="PS3.4 C.5.3 (2020b)")
+@suite.case("CONRT-032", ref="PS3.4 C.5.3 (2020b)")
 @get
 def test_role_is_accepted(dimse: Dimse, stored: Stored) -> None:
     """The SCP role that is proposed for a storage class beside C-GET is accepted."""
@@ -69,7 +79,7 @@ def test_role_is_accepted(dimse: Dimse, stored: Stored) -> None:
     assert roles[CTImageStorage] is True
 
 
-@case("CONRT-033", ref="PS3.7 D.3.3.4 (2020b)")
+@suite.case("CONRT-033", ref="PS3.7 D.3.3.4 (2020b)")
 @get
 def test_without_the_role_nothing_is_sent(dimse: Dimse, stored: Stored) -> None:
     """Where no role was proposed for a storage class, the requestor of a C-GET is not sent a C-STORE."""
@@ -90,7 +100,7 @@ def test_without_the_role_nothing_is_sent(dimse: Dimse, stored: Stored) -> None:
     assert sent == []
 
 
-@case("CONRT-034", ref="PS3.5 10.1 (2020b)")
+@suite.case("CONRT-034", ref="PS3.5 10.1 (2020b)")
 @move
 @pytest.mark.parametrize("name", ["p01", "p08", "p05"], ids=["implicit", "explicit", "big-endian"])
 def test_default_transfer_syntax_is_offered(
@@ -100,8 +110,9 @@ def test_default_transfer_syntax_is_offered(
     _moved_in_the_default_syntax(dimse, stored.sample(name), local)
 
 
-@case("CONRT-036", ref="PS3.5 10.1 (2020b)")
-@needs("dimse.move.study", "dimse.store.compressed")
+@suite.case(
+    "CONRT-036", ref="PS3.5 10.1 (2020b)", needs=("dimse.move.study", "dimse.store.compressed")
+)
 @pytest.mark.parametrize("name", ["p07", "p09-rle-gray"], ids=["deflated", "rle"])
 def test_default_transfer_syntax_is_offered_for_what_lost_nothing(
     dimse: Dimse, stored: Stored, local: Party, name: str
@@ -121,7 +132,7 @@ def _moved_in_the_default_syntax(dimse: Dimse, sample: Sample, local: Party) -> 
     assert arrived.pixel_array.tolist() == sample.frame(0).tolist()
 
 
-@case("CONRT-035", ref="PS3.4 C.4.3.3.1 (2020b)")
+@suite.case("CONRT-035", ref="PS3.4 C.4.3.3.1 (2020b)")
 @get
 def test_one_association_serves_one_get_after_another(dimse: Dimse, stored: Stored) -> None:
     """Two C-GETs in turn on one association each bring their own study."""

@@ -5,13 +5,22 @@ from collections.abc import Sequence
 import pytest
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
-from harness.case import case, needs
-from harness.clients.dimse import LEVELS, UNIQUE_KEYS, Dimse, Retrieved, unique_keys, values
-from harness.clients.storage_scp import StorageScp
-from harness.corpus import Sample
-from harness.plugin.stored import Stored
+from harness.cases import (
+    LEVELS,
+    UNIQUE_KEYS,
+    Dimse,
+    Retrieved,
+    Sample,
+    StorageScp,
+    Stored,
+    Suite,
+    needs,
+    unique_keys,
+    values,
+)
 
-pytestmark = needs("dimse.store")
+suite = Suite(needs="dimse.store")
+
 
 CT = [(CTImageStorage, [ExplicitVRLittleEndian])]  # what made-to-order objects are
 move = needs("dimse.move.study", "dimse.move.patient")
@@ -21,7 +30,7 @@ levels = pytest.mark.parametrize("level", LEVELS["patient"])
 BELOW = {"PATIENT": 5, "STUDY": 4, "SERIES": 2, "IMAGE": 1}
 
 
-@case("CONRT-001", ref="PS3.4 C.4.2.1.4.1 (2020b)")
+@suite.case("CONRT-001", ref="PS3.4 C.4.2.1.4.1 (2020b)")
 @move
 @levels
 def test_move_in_the_patient_root(
@@ -37,7 +46,7 @@ def test_move_in_the_patient_root(
     assert _arrived(destination, moved) == _uids(archive[: BELOW[level]])
 
 
-@case("CONRT-002", ref="PS3.4 C.4.3.1.3.1 (2020b)")
+@suite.case("CONRT-002", ref="PS3.4 C.4.3.1.3.1 (2020b)")
 @get
 @levels
 def test_get_in_the_patient_root(dimse: Dimse, stored: Stored, level: str) -> None:
@@ -51,8 +60,7 @@ def test_get_in_the_patient_root(dimse: Dimse, stored: Stored, level: str) -> No
     assert values(retrieved.datasets, "SOPInstanceUID") == _uids(archive[: BELOW[level]])
 
 
-@case("CONRT-003", ref="PS3.4 C.4.2.1.4.1 (2020b)")
-@needs("dimse.move.study")
+@suite.case("CONRT-003", ref="PS3.4 C.4.2.1.4.1 (2020b)", needs="dimse.move.study")
 @pytest.mark.parametrize("level", ["STUDY", "IMAGE"])
 def test_move_of_a_list(dimse: Dimse, stored: Stored, destination: StorageScp, level: str) -> None:
     """A list of UIDs at the level of the C-MOVE sends each that it names, and not a third one."""
@@ -63,8 +71,7 @@ def test_move_of_a_list(dimse: Dimse, stored: Stored, destination: StorageScp, l
     assert _arrived(destination, moved) == _uids([one, two])
 
 
-@case("CONRT-004", ref="PS3.4 C.4.3.1.3.1 (2020b)")
-@needs("dimse.get.study")
+@suite.case("CONRT-004", ref="PS3.4 C.4.3.1.3.1 (2020b)", needs="dimse.get.study")
 @pytest.mark.parametrize("level", LEVELS["study"])
 def test_get_of_a_list(dimse: Dimse, stored: Stored, level: str) -> None:
     """A list of UIDs at the level of the C-GET brings each that it names, and not a third one."""
@@ -75,7 +82,7 @@ def test_get_of_a_list(dimse: Dimse, stored: Stored, level: str) -> None:
     assert values(retrieved.datasets, "SOPInstanceUID") == _uids([one, two])
 
 
-@case("CONRT-005", ref="PS3.4 C.4.3.1.3.1 (2020b)", level="should")
+@suite.case("CONRT-005", ref="PS3.4 C.4.3.1.3.1 (2020b)", level="should")
 @get
 @pytest.mark.parametrize("patient_id", ["*", "", "CONRT?"], ids=["star", "empty", "question-mark"])
 def test_no_patient_is_selected_by_a_pattern(dimse: Dimse, stored: Stored, patient_id: str) -> None:
@@ -88,8 +95,7 @@ def test_no_patient_is_selected_by_a_pattern(dimse: Dimse, stored: Stored, patie
     assert values(retrieved.datasets, "PatientID") == []
 
 
-@case("CONRT-006", ref="PS3.4 C.4.3.1.3.1 (2020b)", level="should")
-@needs("dimse.get.study")
+@suite.case("CONRT-006", ref="PS3.4 C.4.3.1.3.1 (2020b)", level="should", needs="dimse.get.study")
 @pytest.mark.parametrize("level", LEVELS["study"])
 def test_an_empty_unique_key_selects_nothing(dimse: Dimse, stored: Stored, level: str) -> None:
     """An empty unique key, which in a query matches all, retrieves nothing."""

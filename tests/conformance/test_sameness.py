@@ -10,17 +10,25 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from harness.case import case, needs
-from harness.clients.dicomweb import DicomWeb, instance_path
-from harness.clients.dimse import Dimse
-from harness.clients.multipart import Part
-from harness.clients.orthanc_ids import orthanc_ids
-from harness.clients.rest import Rest
-from harness.clients.storage_scp import StorageScp
-from harness.corpus import Corpus, Sample
-from harness.corpus.difference import differences
-from harness.plugin.stored import Stored
-from harness.servers.party import Party
+from harness.cases import (
+    Corpus,
+    DicomWeb,
+    Dimse,
+    Part,
+    Party,
+    Rest,
+    Sample,
+    StorageScp,
+    Stored,
+    Suite,
+    differences,
+    instance_path,
+    needs,
+    orthanc_ids,
+)
+
+suite = Suite()
+
 
 NATIVE = {"implicit": "p01", "explicit": "p08"}
 OTHERS = {
@@ -153,7 +161,7 @@ def doors(request: pytest.FixtureRequest) -> Doors:
     return Doors(request)
 
 
-@case("SAME-001", ref="PS3.4 B.4.1.1, C.4.2, C.4.3; PS3.18 10.4.1.1.1 (2020b)")
+@suite.case("SAME-001", ref="PS3.4 B.4.1.1, C.4.2, C.4.3; PS3.18 10.4.1.1.1 (2020b)")
 @of_each(NATIVE)
 @out_of
 @into
@@ -164,7 +172,9 @@ def test_in_native_syntax(
     assert_same(doors, corpus[name], store, retrieve)
 
 
-@case("SAME-005", ref="PS3.4 B.4.1.1, C.4.2, C.4.3; PS3.18 10.4.1.1.1 (2020b)", level="should")
+@suite.case(
+    "SAME-005", ref="PS3.4 B.4.1.1, C.4.2, C.4.3; PS3.18 10.4.1.1.1 (2020b)", level="should"
+)
 @of_each(OTHERS)
 @out_of
 @into
@@ -175,7 +185,7 @@ def test_in_any_other_syntax(
     assert_same(doors, corpus[name], store, retrieve)
 
 
-@case("SAME-002", ref="PS3.18 8.7.3.4, 8.7.8.2; PS3.5 8.1.2 (2020b)")
+@suite.case("SAME-002", ref="PS3.18 8.7.3.4, 8.7.8.2; PS3.5 8.1.2 (2020b)")
 @of_each(LOSSLESS)
 @pytest.mark.parametrize("retrieve", [BY_WADO_NATIVE])
 @into
@@ -190,7 +200,7 @@ def test_decoded(doors: Doors, corpus: Corpus, store: In, retrieve: Out, name: s
     assert differences(sample.dataset(), received, sample.picture) == []
 
 
-@case("SAME-003", ref="PS3.4 B.4.1.1: Level 2 (2020b)")
+@suite.case("SAME-003", ref="PS3.4 B.4.1.1: Level 2 (2020b)")
 @of_each_kind
 @out_of
 @into
@@ -199,7 +209,7 @@ def test_of_each_kind(doors: Doors, corpus: Corpus, store: In, retrieve: Out, na
     assert_same(doors, corpus[name], store, retrieve)
 
 
-@case("SAME-004", ref="PS3.4 C.4.2, C.4.3; PS3.18 10.4.1.1.1 (2020b)")
+@suite.case("SAME-004", ref="PS3.4 C.4.2, C.4.3; PS3.18 10.4.1.1.1 (2020b)")
 @pytest.mark.parametrize("second", [BY_MOVE, BY_WADO, BY_DOWNLOAD])
 @pytest.mark.parametrize("first", [BY_GET])
 def test_all_doors_lead_out_the_same(doors: Doors, stored: Stored, first: Out, second: Out) -> None:

@@ -16,10 +16,10 @@ from dcm.wire import (
     build_message,
     raw,
 )
-from harness.case import case, needs
-from harness.clients.wire import Closed, Heard, Line, Wire, named
+from harness.cases import Closed, Heard, Line, Suite, Wire, named
 
-pytestmark = needs("dimse.echo")
+suite = Suite(needs="dimse.echo")
+
 
 ECHO = (Verification, [ImplicitVRLittleEndian])
 COMMAND, LAST = 1, 2
@@ -51,7 +51,7 @@ AFTER = {
 }
 
 
-@case("ASSOC-030", ref="PS3.8 9.2.3 AA-1 (2020b)")
+@suite.case("ASSOC-030", ref="PS3.8 9.2.3 AA-1 (2020b)")
 @pytest.mark.parametrize("pdu", BEFORE.values(), ids=BEFORE)
 def test_what_comes_before_the_request_is_answered_by_an_abort(wire: Wire, pdu: bytes) -> None:
     """Any PDU but a request for an association is answered by an A-ABORT when it comes first."""
@@ -61,7 +61,7 @@ def test_what_comes_before_the_request_is_answered_by_an_abort(wire: Wire, pdu: 
         assert named(line.hear()) == Abort.NAME
 
 
-@case("ASSOC-031", ref="PS3.8 9.2.3 AA-1 (2020b)")
+@suite.case("ASSOC-031", ref="PS3.8 9.2.3 AA-1 (2020b)")
 def test_an_unknown_pdu_before_the_request_is_answered_by_an_abort(wire: Wire) -> None:
     """A PDU of an unknown type is answered by an A-ABORT when it comes first."""
     with wire.connect() as line:
@@ -70,7 +70,7 @@ def test_an_unknown_pdu_before_the_request_is_answered_by_an_abort(wire: Wire) -
         assert named(line.hear()) == Abort.NAME
 
 
-@case("ASSOC-032", ref="PS3.8 9.2.3 AA-2 (2020b)")
+@suite.case("ASSOC-032", ref="PS3.8 9.2.3 AA-2 (2020b)")
 def test_an_abort_before_the_request_ends_the_connection(wire: Wire) -> None:
     """An A-ABORT that comes first is not answered: the connection is closed."""
     with wire.connect() as line:
@@ -79,7 +79,7 @@ def test_an_abort_before_the_request_ends_the_connection(wire: Wire) -> None:
         assert line.hear() == Closed()
 
 
-@case("ASSOC-033", ref="PS3.8 9.2.3 AA-8 (2020b)")
+@suite.case("ASSOC-033", ref="PS3.8 9.2.3 AA-8 (2020b)")
 @pytest.mark.parametrize("pdu", AFTER.values(), ids=AFTER)
 def test_what_has_no_place_in_an_association_is_answered_by_an_abort(
     wire: Wire, pdu: bytes
@@ -88,13 +88,13 @@ def test_what_has_no_place_in_an_association_is_answered_by_an_abort(
     assert _source(_abort_after(wire, pdu)) == PROVIDER
 
 
-@case("ASSOC-034", ref="PS3.8 9.2.3 AA-8 (2020b)")
+@suite.case("ASSOC-034", ref="PS3.8 9.2.3 AA-8 (2020b)")
 def test_an_unknown_pdu_in_an_association_is_answered_by_an_abort(wire: Wire) -> None:
     """A PDU of an unknown type is answered by an A-ABORT of the service provider."""
     assert _source(_abort_after(wire, UNKNOWN_PDU)) == PROVIDER
 
 
-@case("ASSOC-035", ref="PS3.8 9.3.8 (2019a)")
+@suite.case("ASSOC-035", ref="PS3.8 9.3.8 (2019a)")
 def test_the_reason_of_an_abort_is_one_of_those_there_are(wire: Wire) -> None:
     """An abort of the service provider has a defined reason, one of the service user the reason 0."""
     heard = _abort_after(wire, UNKNOWN_PDU)
@@ -102,7 +102,7 @@ def test_the_reason_of_an_abort_is_one_of_those_there_are(wire: Wire) -> None:
     assert heard in (Abort(USER, 0), *(Abort(PROVIDER, reason) for reason in (0, 1, 2, 4, 5, 6)))
 
 
-@case("ASSOC-036", ref="PS3.8 9.3.5.1 (2019a)")
+@suite.case("ASSOC-036", ref="PS3.8 9.3.5.1 (2019a)")
 def test_data_on_a_context_that_was_not_accepted_is_answered_by_an_abort(wire: Wire) -> None:
     """A message on a presentation context that nobody proposed is no message: the association is aborted."""
     message = build_message(CEchoRQ(message_id=1))
@@ -113,7 +113,7 @@ def test_data_on_a_context_that_was_not_accepted_is_answered_by_an_abort(wire: W
     )
 
 
-@case("ASSOC-037", ref="PS3.8 9.3.5.1 (2019a)")
+@suite.case("ASSOC-037", ref="PS3.8 9.3.5.1 (2019a)")
 def test_a_pdv_longer_than_its_pdu_is_answered_by_an_abort(wire: Wire) -> None:
     """A PDV whose length reaches beyond the PDU is invalid: the association is aborted."""
     pdv = raw.pdv(1, COMMAND | LAST, build_message(CEchoRQ(message_id=1)), length=4000)
@@ -121,7 +121,7 @@ def test_a_pdv_longer_than_its_pdu_is_answered_by_an_abort(wire: Wire) -> None:
     assert _source(_abort_after(wire, raw.p_data(pdv))) in (USER, PROVIDER)
 
 
-@case("ASSOC-038", ref="PS3.8 9.2.3 AA-1 (2020b)")
+@suite.case("ASSOC-038", ref="PS3.8 9.2.3 AA-1 (2020b)")
 def test_an_item_longer_than_its_pdu_is_answered_by_an_abort(wire: Wire) -> None:
     """A request with an item whose length reaches beyond the PDU is invalid: an A-ABORT answers it."""
     context = raw.item(0x20, bytes((1, 0, 0, 0)), length=0xFFFF)
@@ -132,7 +132,7 @@ def test_an_item_longer_than_its_pdu_is_answered_by_an_abort(wire: Wire) -> None
         assert named(line.hear(wire.time_limit / 2)) == Abort.NAME
 
 
-@case("ASSOC-039", ref="PS3.8 9.1.1 (2020b)", level="product")
+@suite.case("ASSOC-039", ref="PS3.8 9.1.1 (2020b)", level="product")
 def test_who_announces_much_and_sends_little_keeps_nobody_out(wire: Wire) -> None:
     """While one peer has announced 4 GiB and sends nothing more, others are served."""
     with wire.associate([ECHO]) as waiting:

@@ -7,11 +7,10 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 from pynetdicom.dsutils import encode
 
-from harness.case import case, needs
-from harness.clients.dimse import Dimse, Retrieved, unique_keys, values
-from harness.corpus import Corpus, Maker, Sample
+from harness.cases import Corpus, Dimse, Maker, Retrieved, Sample, Suite, unique_keys, values
 
-pytestmark = needs("dimse.store", "dimse.get.study")
+suite = Suite(needs=("dimse.store", "dimse.get.study"))
+
 
 # PS3.4 Table B.2-1, and what PS3.7 9.1.1.1.9 has for C-STORE beside it.
 SUCCESS, WARNINGS = 0x0000, {0xB000, 0xB006, 0xB007}
@@ -21,8 +20,7 @@ GENERAL_FAILURES = {0x0110, 0x0117, 0x0122, 0x0124, 0x0210, 0x0211, 0x0212}
 # What Success promises
 
 
-@case("CONST-001", ref="PS3.4 B.2.2 (2020b)")
-@needs("server.crash")
+@suite.case("CONST-001", ref="PS3.4 B.2.2 (2020b)", needs="server.crash")
 def test_success_outlives_a_crash(dimse: Dimse, make: Maker, crash: Callable[[], None]) -> None:
     """What was answered with Success is still there when the server is killed and started again."""
     study = make.study(instances=3)
@@ -34,7 +32,7 @@ def test_success_outlives_a_crash(dimse: Dimse, make: Maker, crash: Callable[[],
     assert values(_study_of(dimse, study[0]).datasets, "SOPInstanceUID") == expected
 
 
-@case("CONST-002", ref="PS3.4 B.2.2 (2020b)")
+@suite.case("CONST-002", ref="PS3.4 B.2.2 (2020b)")
 def test_success_can_be_retrieved_at_once(dimse: Dimse, make: Maker) -> None:
     """An instance can be retrieved as soon as its C-STORE was answered, with others still to come."""
     one, two = make.study(instances=2)
@@ -84,7 +82,7 @@ WRONG = pytest.mark.parametrize(
 )
 
 
-@case("CONST-003", ref="PS3.4 B.2.3 (2020b)")
+@suite.case("CONST-003", ref="PS3.4 B.2.3 (2020b)")
 @WRONG
 def test_status_is_one_of_those_of_storage(
     dimse: Dimse, make: Maker, spoil: Callable[[Dataset], bytes]
@@ -96,7 +94,7 @@ def test_status_is_one_of_those_of_storage(
     assert known, f"status {status:#06x}"
 
 
-@case("CONST-004", ref="PS3.4 B.2.2 (2020b)")
+@suite.case("CONST-004", ref="PS3.4 B.2.2 (2020b)")
 @WRONG
 def test_what_is_refused_is_not_there(
     dimse: Dimse, make: Maker, spoil: Callable[[Dataset], bytes]
@@ -119,7 +117,7 @@ def test_what_is_refused_is_not_there(
     assert values(found.datasets, "SOPInstanceUID") == sorted(expected)
 
 
-@case("CONST-009", ref="PS3.4 B.2.3 (2020b)", level="should")
+@suite.case("CONST-009", ref="PS3.4 B.2.3 (2020b)", level="should")
 def test_unreadable_data_set_is_a_failure(dimse: Dimse, make: Maker) -> None:
     """A data set that ends within an element is answered with a failure, or by an abort."""
     dimse.time_limit = 3.0  # a server that does not answer is not to be waited for
@@ -132,7 +130,7 @@ def test_unreadable_data_set_is_a_failure(dimse: Dimse, make: Maker) -> None:
 # What is kept
 
 
-@case("CONST-005", ref="PS3.4 B.4.1.1 (2020b)")
+@suite.case("CONST-005", ref="PS3.4 B.4.1.1 (2020b)")
 @pytest.mark.parametrize("name", ["h03-sr", "h03-ko", "m01-native"], ids=["sr", "ko", "us"])
 def test_every_class_keeps_all_attributes(dimse: Dimse, corpus: Corpus, name: str) -> None:
     """A document, a selection and a multi-frame image come back with every attribute."""
@@ -144,7 +142,7 @@ def test_every_class_keeps_all_attributes(dimse: Dimse, corpus: Corpus, name: st
     assert received == [sample.dataset().to_json_dict()]
 
 
-@case("CONST-006", ref="PS3.8 E.1 (2020b)")
+@suite.case("CONST-006", ref="PS3.8 E.1 (2020b)")
 def test_object_beyond_many_pdus_is_kept(dimse: Dimse, make: Maker) -> None:
     """An object that takes dozens of PDUs comes back with every pixel."""
     sample = make.instance(rows=512, columns=600)
@@ -155,7 +153,7 @@ def test_object_beyond_many_pdus_is_kept(dimse: Dimse, make: Maker) -> None:
     assert [data == sample.dataset().PixelData for data in received] == [True]
 
 
-@case("CONST-007", ref="PS3.4 B.4.1.3 (2020b)")
+@suite.case("CONST-007", ref="PS3.4 B.4.1.3 (2020b)")
 @pytest.mark.parametrize(
     ("keyword", "other"),
     [("PatientName", "Other^Name"), ("PatientID", "OTHER"), ("StudyDate", "19991231")],
@@ -179,7 +177,7 @@ def test_success_means_that_nothing_was_coerced(
         assert status in WARNINGS, f"status {status:#06x}"
 
 
-@case("CONST-008", ref="PS3.3 C.7.1.1 (2020b)")
+@suite.case("CONST-008", ref="PS3.3 C.7.1.1 (2020b)")
 @pytest.mark.parametrize(
     "keyword", ["PatientID", "PatientName", "StudyDate", "AccessionNumber", "StudyID"]
 )

@@ -5,10 +5,10 @@ from pydicom.uid import ImplicitVRLittleEndian
 from pynetdicom.sop_class import Verification
 
 from dcm.wire import Abort, ReleaseRQ, build, raw
-from harness.case import case, needs
-from harness.clients.wire import Closed, Wire
+from harness.cases import Closed, Suite, Wire
 
-pytestmark = needs("dimse.echo")
+suite = Suite(needs="dimse.echo")
+
 
 USUAL = (
     raw.application_context(),
@@ -21,7 +21,7 @@ patient = pytest.mark.timeout(60)
 
 
 @patient
-@case("ASSOC-044", ref="PS3.8 9.1.5 (2020b)")
+@suite.case("ASSOC-044", ref="PS3.8 9.1.5 (2020b)")
 def test_who_asks_for_nothing_is_not_waited_for(wire: Wire) -> None:
     """A connection on which no association is asked for is closed when the ARTIM timer expires."""
     with wire.connect() as line:
@@ -29,7 +29,7 @@ def test_who_asks_for_nothing_is_not_waited_for(wire: Wire) -> None:
 
 
 @patient
-@case("ASSOC-045", ref="PS3.8 9.1.4 (2020b)")
+@suite.case("ASSOC-045", ref="PS3.8 9.1.4 (2020b)")
 @pytest.mark.parametrize(
     ("version", "last_word"),
     [

@@ -9,12 +9,10 @@ from pydicom.uid import ImplicitVRLittleEndian
 from pynetdicom.sop_class import Verification
 
 from dcm.wire import AssociateAC, AssociateRJ, CEchoRQ, CStoreRQ, Message, ReleaseRQ, build, raw
-from harness.case import case, needs
-from harness.clients.wire import Association, Heard, Wire, named
-from harness.corpus import Maker
-from harness.corpus.part10 import data_set_offset
+from harness.cases import Association, Heard, Maker, Suite, Wire, data_set_offset, named
 
-pytestmark = needs("dimse.echo")
+suite = Suite(level="product", needs="dimse.echo")
+
 
 Note = Callable[[str, str], None]
 """pytest's `record_property`: the figure goes into the record of the case."""
@@ -27,7 +25,7 @@ DELAYED_ACK = 0.040
 of an answer that a server sends in two parts. It has nothing to compute any more then."""
 
 
-@case("ASSOC-060", ref="RFC 896, RFC 1122 4.2.3.2", level="product")
+@suite.case("ASSOC-060", ref="RFC 896, RFC 1122 4.2.3.2")
 def test_the_answer_to_an_echo_does_not_wait_for_an_acknowledgement(
     wire: Wire, record_property: Note
 ) -> None:
@@ -40,8 +38,7 @@ def test_the_answer_to_an_echo_does_not_wait_for_an_acknowledgement(
     assert statistics.median(association.line.delays[WARM_UP:-1]) < DELAYED_ACK / 2
 
 
-@case("ASSOC-061", ref="RFC 896, RFC 1122 4.2.3.2", level="product")
-@needs("dimse.store")
+@suite.case("ASSOC-061", ref="RFC 896, RFC 1122 4.2.3.2", needs="dimse.store")
 def test_the_answer_to_a_store_does_not_wait_for_an_acknowledgement(
     wire: Wire, make: Maker, record_property: Note
 ) -> None:
@@ -67,7 +64,7 @@ def test_the_answer_to_a_store_does_not_wait_for_an_acknowledgement(
     assert statistics.median(association.line.delays[WARM_UP:-1]) < DELAYED_ACK / 2
 
 
-@case("ASSOC-062", ref="PS3.8 9.3.4 (2024e)")
+@suite.case("ASSOC-062", ref="PS3.8 9.3.4 (2024e)", level="must")
 def test_who_has_no_room_says_that_it_is_for_now(wire: Wire) -> None:
     """Of 20 associations at a time each is accepted, or rejected for now: congestion, or a local limit."""
     request = build(wire.request([ECHO]))
@@ -85,7 +82,7 @@ def test_who_has_no_room_says_that_it_is_for_now(wire: Wire) -> None:
     assert [answer for answer in answers if not _accepted_or_transient(answer)] == []
 
 
-@case("ASSOC-063", ref="PS3.8 9.1.2 (2020b)", level="product")
+@suite.case("ASSOC-063", ref="PS3.8 9.1.2 (2020b)")
 def test_who_connects_and_says_nothing_keeps_nobody_out(wire: Wire) -> None:
     """While one peer has connected and asks for nothing, others are served."""
     with wire.connect():
@@ -94,7 +91,7 @@ def test_who_connects_and_says_nothing_keeps_nobody_out(wire: Wire) -> None:
     assert named(answer) == AssociateAC.NAME
 
 
-@case("ASSOC-064", ref="PS3.8 9.1.2 (2020b)", level="product")
+@suite.case("ASSOC-064", ref="PS3.8 9.1.2 (2020b)")
 def test_who_was_rejected_and_stays_keeps_nobody_out(wire: Wire) -> None:
     """While one peer was rejected and does not close the connection, others are served."""
     items = (

@@ -7,12 +7,10 @@ from typing import Any
 import pytest
 from pydicom.dataset import Dataset
 
-from harness.case import case, needs
-from harness.clients.dicomweb import DicomWeb, instance_path, value
-from harness.corpus import Sample
-from harness.plugin.stored import Stored
+from harness.cases import DicomWeb, Sample, Stored, Suite, instance_path, json_value
 
-pytestmark = needs("dicomweb.metadata")
+suite = Suite(needs="dicomweb.metadata")
+
 
 HOLDERS = {"Value", "InlineBinary", "BulkDataURI"}
 KINDS = ["t05", "t01-known-vr", "t06-nested-10", "h03-sr", "m01-native", "c11"]
@@ -63,7 +61,7 @@ def is_of_its_type(vr: str, each: object) -> bool:
     return vr in TEXTS and isinstance(each, str)
 
 
-@case("CWEB-301", ref="PS3.18 F.2.2 (2020b, 2025a)")
+@suite.case("CWEB-301", ref="PS3.18 F.2.2 (2020b, 2025a)")
 @pytest.mark.parametrize("name", KINDS)
 def test_members_of_an_element(web: DicomWeb, stored: Stored, name: str) -> None:
     """Each element has its VR and at most one of a value, a binary one and a URI, and nothing else."""
@@ -75,7 +73,7 @@ def test_members_of_an_element(web: DicomWeb, stored: Stored, name: str) -> None
         assert len(element.keys() & HOLDERS) <= 1
 
 
-@case("CWEB-302", ref="PS3.18 F.2.2: ascending order; no Group Length (2020b, 2025a)")
+@suite.case("CWEB-302", ref="PS3.18 F.2.2: ascending order; no Group Length (2020b, 2025a)")
 @pytest.mark.parametrize("name", KINDS)
 def test_order_at_every_level(web: DicomWeb, stored: Stored, name: str) -> None:
     """At every level elements stand in ascending order, named by eight digits, and none is a group length."""
@@ -87,7 +85,7 @@ def test_order_at_every_level(web: DicomWeb, stored: Stored, name: str) -> None:
         assert [tag for tag in tags if tag.endswith("0000")] == []
 
 
-@case("CWEB-303", ref="PS3.18 F.2.5: null (2020b)")
+@suite.case("CWEB-303", ref="PS3.18 F.2.5: null (2020b)")
 def test_empty_value_among_others(web: DicomWeb, stored: Stored) -> None:
     """A value without content among others is null, and holds the place of its neighbours."""
     sample = stored.instance(ImageType=["ORIGINAL", "PRIMARY", "", "AXIAL"])
@@ -97,7 +95,7 @@ def test_empty_value_among_others(web: DicomWeb, stored: Stored) -> None:
     assert model["00080008"]["Value"] == ["ORIGINAL", "PRIMARY", None, "AXIAL"]
 
 
-@case("CWEB-304", ref="PS3.18 F.2.2, F.2.5: empty items, empty sequences (2020b)")
+@suite.case("CWEB-304", ref="PS3.18 F.2.2, F.2.5: empty items, empty sequences (2020b)")
 @pytest.mark.parametrize(
     ("element", "expected"),
     [(0x71, [None]), (0x70, ["nested", {}])],
@@ -110,10 +108,10 @@ def test_empty_items(web: DicomWeb, stored: Stored, element: int, expected: list
     sequence = model[f"{IN_BLOCK | element:08X}"]
     items = sequence.get("Value") or [None]
     assert sequence["vr"] == "SQ"
-    assert [value(item, "00100020") if item else item for item in items] == expected
+    assert [json_value(item, "00100020") if item else item for item in items] == expected
 
 
-@case("CWEB-305", ref="PS3.18 F.2.3, Table F.2.3-1 (2020b, 2024c)")
+@suite.case("CWEB-305", ref="PS3.18 F.2.3, Table F.2.3-1 (2020b, 2024c)")
 @pytest.mark.parametrize("name", ["t05", "h03-ko", "m01-native"])
 def test_types_of_values(web: DicomWeb, stored: Stored, name: str) -> None:
     """Values are numbers, texts and objects of JSON as their VR says."""
@@ -128,7 +126,7 @@ def test_types_of_values(web: DicomWeb, stored: Stored, name: str) -> None:
     assert wrong == []
 
 
-@case("CWEB-306", ref="PS3.18 F.2.2: PN (2020b)")
+@suite.case("CWEB-306", ref="PS3.18 F.2.2: PN (2020b)")
 @pytest.mark.parametrize(
     ("name", "groups"),
     [("c11", ["Alphabetic", "Ideographic", "Phonetic"]), ("h01-ct-1-1", ["Alphabetic"])],
@@ -143,7 +141,7 @@ def test_groups_of_a_name(web: DicomWeb, stored: Stored, name: str, groups: list
     assert "" not in person.values()
 
 
-@case("CWEB-307", ref="PS3.18 F.2.2, F.2.6, F.2.7 (2020b, 2025a)")
+@suite.case("CWEB-307", ref="PS3.18 F.2.2, F.2.6, F.2.7 (2020b, 2025a)")
 @pytest.mark.parametrize("name", ["t05", "t01-un", "m07"])
 def test_binary_values(web: DicomWeb, stored: Stored, name: str) -> None:
     """A binary value is in base64 or behind a URI that works, byte by byte as it was stored."""
@@ -157,7 +155,7 @@ def test_binary_values(web: DicomWeb, stored: Stored, name: str) -> None:
     assert {tag: web.binary(model[tag]) for tag in kept} == kept
 
 
-@case("CWEB-308", ref="PS3.18 10.4.1.1.2, F.2.4 (2020b)")
+@suite.case("CWEB-308", ref="PS3.18 10.4.1.1.2, F.2.4 (2020b)")
 def test_several_values(web: DicomWeb, stored: Stored) -> None:
     """Every value of an element with several is there, in order, in the private block of its creator."""
     model = metadata_of(web, stored.sample("t05"))

@@ -8,27 +8,28 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from harness.case import case, needs
-from harness.clients import multipart
-from harness.clients.dicomweb import (
+from harness.cases import (
     DICOM,
     DICOM_JSON,
     OCTET_STREAM,
     DicomWeb,
+    Maker,
+    Stored,
+    Suite,
     instance_path,
+    multipart,
     series_path,
     study_path,
 )
-from harness.corpus import Maker
-from harness.plugin.stored import Stored
 
-pytestmark = needs("dicomweb.wado")
+suite = Suite(needs="dicomweb.wado")
+
 
 RELATED_DICOM = f'multipart/related; type="{DICOM}"'
 LEVELS = {"study": study_path, "series": series_path, "instance": instance_path}
 
 
-@case("CWEB-001", ref="PS3.18 8.7.8.1, 10.4.3.1: 406 (2020b)")
+@suite.case("CWEB-001", ref="PS3.18 8.7.8.1, 10.4.3.1: 406 (2020b)")
 @pytest.mark.parametrize(
     "accept",
     ['multipart/related; type="nope/nope"', f"{RELATED_DICOM}; transfer-syntax=1.2.3"],
@@ -43,7 +44,7 @@ def test_nothing_acceptable(web: DicomWeb, stored: Stored, accept: str) -> None:
     assert answer.status_code == 406
 
 
-@case("CWEB-002", ref="PS3.18 8.7.7 (2020b)")
+@suite.case("CWEB-002", ref="PS3.18 8.7.7 (2020b)")
 @pytest.mark.parametrize(
     "unknown",
     ['multipart/related; type="nope/nope"', "nope/nope", f"{RELATED_DICOM}; transfer-syntax=1.2.3"],
@@ -60,7 +61,7 @@ def test_unsupported_media_type_is_passed_over(web: DicomWeb, stored: Stored, un
     assert part.dataset() == sample.dataset()
 
 
-@case("CWEB-003", ref="PS3.18 8.7.8.1: qvalues (2020b)")
+@suite.case("CWEB-003", ref="PS3.18 8.7.8.1: qvalues (2020b)")
 @pytest.mark.parametrize("preferred", [ExplicitVRLittleEndian, RLELossless], ids=["native", "rle"])
 def test_preferred_transfer_syntax(web: DicomWeb, stored: Stored, preferred: str) -> None:
     """Of two transfer syntaxes in which a server has an object, it gives the one with the higher weight."""
@@ -77,7 +78,7 @@ def test_preferred_transfer_syntax(web: DicomWeb, stored: Stored, preferred: str
     assert part.dataset().file_meta.TransferSyntaxUID == preferred
 
 
-@case("CWEB-004", ref="PS3.18 8.6.1.2, 8.6.1.2.1, 8.7.1 (2020b)")
+@suite.case("CWEB-004", ref="PS3.18 8.6.1.2, 8.6.1.2.1, 8.7.1 (2020b)")
 @pytest.mark.parametrize("level", LEVELS)
 def test_multipart_payload(web: DicomWeb, stored: Stored, level: str) -> None:
     """A multipart payload names its boundary and, in quotes, its type, and is built as the grammar says."""
@@ -90,7 +91,7 @@ def test_multipart_payload(web: DicomWeb, stored: Stored, level: str) -> None:
     assert {part.media_type for part in parts} == {DICOM}
 
 
-@case("CWEB-005", ref="PS3.18 8.7.9 (2020b)")
+@suite.case("CWEB-005", ref="PS3.18 8.7.9 (2020b)")
 @pytest.mark.parametrize(
     ("name", "asked"),
     [("p02", None), ("p09-rle-gray", "*"), ("p12-jpeg-ls", "*"), ("p12-jpeg-ls", None)],
@@ -108,8 +109,7 @@ def test_part_says_its_transfer_syntax(
     assert (part.transfer_syntax or written) == written
 
 
-@case("CWEB-006", ref="PS3.18 10.4.1.1.6, 8.7.3.3 (2020b)")
-@needs("dicomweb.frames")
+@suite.case("CWEB-006", ref="PS3.18 10.4.1.1.6, 8.7.3.3 (2020b)", needs="dicomweb.frames")
 def test_each_frame_is_a_part(web: DicomWeb, stored: Stored) -> None:
     """Frames come in the order of the list, a part each, and each says that it is an octet-stream."""
     sample = stored.sample("m01-native")
@@ -120,7 +120,7 @@ def test_each_frame_is_a_part(web: DicomWeb, stored: Stored) -> None:
     assert [part.content for part in parts] == [sample.frame(each).tobytes() for each in (2, 0)]
 
 
-@case("CWEB-007", ref="PS3.18 8.5, Table 8.5-1: 405 (2020b)")
+@suite.case("CWEB-007", ref="PS3.18 8.5, Table 8.5-1: 405 (2020b)")
 def test_method_that_is_not_supported(web: DicomWeb) -> None:
     """A method that a resource does not have is refused with 405 and the list of those that it has."""
     answer = web.request("PUT", "/studies", headers={"Accept": DICOM_JSON}, expect=None)
@@ -129,7 +129,7 @@ def test_method_that_is_not_supported(web: DicomWeb) -> None:
     assert "GET" in {each.strip() for each in answer.headers.get("Allow", "").split(",")}
 
 
-@case("CWEB-008", ref="PS3.18 8.7.8.2, 8.7.3.4 (2020b)")
+@suite.case("CWEB-008", ref="PS3.18 8.7.8.2, 8.7.3.4 (2020b)")
 def test_syntaxes_of_a_mixed_study(web: DicomWeb, make: Maker, stored: Stored) -> None:
     """Each object of a series is converted by itself: all come in the transfer syntax that was asked for."""
     study = stored.these(

@@ -2,16 +2,15 @@
 
 import pytest
 
-from harness.case import case, needs
-from harness.clients.dicomweb import DicomWeb, instance_path
-from harness.plugin.stored import Stored
+from harness.cases import DicomWeb, Stored, Suite, instance_path
 
-pytestmark = needs("dicomweb.rendered")
+suite = Suite(needs="dicomweb.rendered")
+
 
 PNG = "image/png"
 
 
-@case("CWEB-401", ref="PS3.18 8.3.5.1.2: 400 (2020b)")
+@suite.case("CWEB-401", ref="PS3.18 8.3.5.1.2: 400 (2020b)")
 @pytest.mark.parametrize(
     "quality",
     ["0", "101", "-1", "best", ""],
@@ -25,7 +24,7 @@ def test_quality_that_is_none(web: DicomWeb, stored: Stored, quality: str) -> No
     web.get(path, headers={"Accept": "image/jpeg"}, expect=400)
 
 
-@case("CWEB-402", ref="PS3.18 8.3.5.1.3: 400 (2020b)")
+@suite.case("CWEB-402", ref="PS3.18 8.3.5.1.3: 400 (2020b)")
 @pytest.mark.parametrize(
     "viewport",
     ["10", "a,b", "", "0,0", "10,-10"],
@@ -39,7 +38,7 @@ def test_viewport_that_is_none(web: DicomWeb, stored: Stored, viewport: str) -> 
     web.get(path, headers={"Accept": PNG}, expect=400)
 
 
-@case("CWEB-403", ref="PS3.18 8.7.4: JPEG baseline, 8 bits (2020b)")
+@suite.case("CWEB-403", ref="PS3.18 8.7.4: JPEG baseline, 8 bits (2020b)")
 @pytest.mark.parametrize("name", ["p01", "p03", "p09-rle-gray"])
 def test_jpeg_is_baseline(web: DicomWeb, stored: Stored, name: str) -> None:
     """A rendered JPEG is of the baseline process, with 8 bits for each sample."""

@@ -6,11 +6,19 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from harness.case import case, needs
-from harness.clients.dicomweb import DICOM_JSON, DicomWeb, series_path, study_path, value, values
-from harness.plugin.stored import Stored
+from harness.cases import (
+    DICOM_JSON,
+    DicomWeb,
+    Stored,
+    Suite,
+    json_value,
+    json_values,
+    series_path,
+    study_path,
+)
 
-pytestmark = needs("dicomweb.qido")
+suite = Suite(needs="dicomweb.qido")
+
 
 PATIENT_ID = "00100020"
 SOP_INSTANCE_UID = "00080018"
@@ -40,10 +48,10 @@ def request_attributes(number: str) -> Sequence:
 
 def found(datasets: list[dict[str, Any]], tag: str = PATIENT_ID) -> list[Any]:
     """Give the values of one element of all answers, in order."""
-    return sorted(value(each, tag) for each in datasets)
+    return sorted(json_value(each, tag) for each in datasets)
 
 
-@case("CWEB-101", ref="PS3.18 10.6.1.2.3, Table 10.6.1-5: Study (2020b)")
+@suite.case("CWEB-101", ref="PS3.18 10.6.1.2.3, Table 10.6.1-5: Study (2020b)")
 @pytest.mark.parametrize(
     ("keyword", "one", "other"),
     [
@@ -63,7 +71,7 @@ def test_keys_of_a_study(web: DicomWeb, stored: Stored, keyword: str, one: str, 
     assert found(web.qido("/studies", **{keyword: one})) == ["A"]
 
 
-@case("CWEB-102", ref="PS3.18 10.6.1.2.3, Table 10.6.1-5: Series (2020b)")
+@suite.case("CWEB-102", ref="PS3.18 10.6.1.2.3, Table 10.6.1-5: Series (2020b)")
 @pytest.mark.parametrize(
     ("key", "asked"),
     [
@@ -94,8 +102,11 @@ def test_keys_of_a_series(web: DicomWeb, stored: Stored, key: str, asked: str) -
     assert found(series, "0020000E") == [mine.series_instance_uid]
 
 
-@case("CWEB-103", ref="PS3.18 10.6.1.2.3, Table 10.6.1-5: Instance (2020b)")
-@needs("dicomweb.relational")
+@suite.case(
+    "CWEB-103",
+    ref="PS3.18 10.6.1.2.3, Table 10.6.1-5: Instance (2020b)",
+    needs="dicomweb.relational",
+)
 @pytest.mark.parametrize("keyword", ["SOPClassUID", "SOPInstanceUID", "InstanceNumber"])
 def test_keys_of_an_instance(web: DicomWeb, stored: Stored, keyword: str) -> None:
     """An instance is found by each attribute that a server has to match."""
@@ -108,7 +119,7 @@ def test_keys_of_an_instance(web: DicomWeb, stored: Stored, keyword: str) -> Non
     assert found(instances, SOP_INSTANCE_UID) == [mine.sop_instance_uid]
 
 
-@case("CWEB-104", ref="PS3.18 10.6.3.3.1, Table 10.6.3-3 (2020b)")
+@suite.case("CWEB-104", ref="PS3.18 10.6.3.3.1, Table 10.6.3-3 (2020b)")
 @pytest.mark.parametrize("text", ["known", ""], ids=["filled", "empty"])
 def test_required_attributes_of_a_study(web: DicomWeb, stored: Stored, text: str) -> None:
     """A found study comes with every required attribute, also where it has no value."""
@@ -122,7 +133,7 @@ def test_required_attributes_of_a_study(web: DicomWeb, stored: Stored, text: str
     assert {*OF_A_STUDY} - study.keys() == set()
 
 
-@case("CWEB-105", ref="PS3.18 10.6.3.3.2, Table 10.6.3-4 (2020b)")
+@suite.case("CWEB-105", ref="PS3.18 10.6.3.3.2, Table 10.6.3-4 (2020b)")
 @pytest.mark.parametrize("tag", OF_A_SERIES)
 def test_required_attributes_of_a_series(web: DicomWeb, stored: Stored, tag: str) -> None:
     """A found series comes with every attribute of its table that is known of it."""
@@ -133,10 +144,10 @@ def test_required_attributes_of_a_series(web: DicomWeb, stored: Stored, tag: str
 
     [series] = web.qido(f"{study_path(sample)}/series")
 
-    assert values(series, tag)
+    assert json_values(series, tag)
 
 
-@case("CWEB-106", ref="PS3.18 10.6.3.3.3, Table 10.6.3-5 (2020b)")
+@suite.case("CWEB-106", ref="PS3.18 10.6.3.3.3, Table 10.6.3-5 (2020b)")
 def test_required_attributes_of_an_instance(web: DicomWeb, stored: Stored) -> None:
     """A found instance comes with every attribute of its table that it has."""
     sample = stored.sample("m01-native")
@@ -144,10 +155,10 @@ def test_required_attributes_of_an_instance(web: DicomWeb, stored: Stored) -> No
     [instance] = web.qido(f"{series_path(sample)}/instances")
 
     assert {*OF_AN_INSTANCE} - instance.keys() == set()
-    assert value(instance, "00280008") == 12
+    assert json_value(instance, "00280008") == 12
 
 
-@case("CWEB-107", ref="PS3.18 8.3.4.4.1, 10.6.3.1: 204 (2020b); later 200 with an empty list")
+@suite.case("CWEB-107", ref="PS3.18 8.3.4.4.1, 10.6.3.1: 204 (2020b); later 200 with an empty list")
 def test_answer_to_a_search_without_matches(web: DicomWeb, stored: Stored) -> None:
     """That nothing was found is told by 204 and no payload or, as later practice has it, by an empty list."""
     stored.study(PatientID="A")
@@ -157,20 +168,20 @@ def test_answer_to_a_search_without_matches(web: DicomWeb, stored: Stored) -> No
     assert answer.content == b"" if answer.status_code == 204 else answer.json() == []
 
 
-@case("CWEB-108", ref="PS3.18 8.3.4.4.1 (2020b)")
+@suite.case("CWEB-108", ref="PS3.18 8.3.4.4.1 (2020b)")
 def test_same_search_same_order(web: DicomWeb, stored: Stored) -> None:
     """A search gives its matches in the same order every time, and its pages are cut from that order."""
     for patient_id in "CABED":
         stored.study(PatientID=patient_id)
 
-    whole = [value(each, PATIENT_ID) for each in web.qido("/studies")]
+    whole = [json_value(each, PATIENT_ID) for each in web.qido("/studies")]
 
-    assert [value(each, PATIENT_ID) for each in web.qido("/studies")] == whole
+    assert [json_value(each, PATIENT_ID) for each in web.qido("/studies")] == whole
     pages = [web.qido("/studies", limit=2, offset=offset) for offset in (0, 2, 4)]
-    assert [value(each, PATIENT_ID) for page in pages for each in page] == whole
+    assert [json_value(each, PATIENT_ID) for page in pages for each in page] == whole
 
 
-@case("CWEB-109", ref="PS3.18 8.3.4.3 (2020b)")
+@suite.case("CWEB-109", ref="PS3.18 8.3.4.3 (2020b)")
 @pytest.mark.parametrize(
     "query",
     [
@@ -187,10 +198,10 @@ def test_included_attributes(web: DicomWeb, stored: Stored, query: str) -> None:
 
     [study] = web.qido(f"/studies?{query}")
 
-    assert value(study, "00081030") == "Knee left"
+    assert json_value(study, "00081030") == "Knee left"
 
 
-@case("CWEB-110", ref="PS3.18 10.6.3.3.1: shall not be returned (2020b)")
+@suite.case("CWEB-110", ref="PS3.18 10.6.3.3.1: shall not be returned (2020b)")
 @pytest.mark.parametrize("tag", ["0008103E", "00200011", "00200013"])
 def test_attributes_below_the_level(web: DicomWeb, stored: Stored, tag: str) -> None:
     """An attribute of the series or the instances does not come with a study, though it be asked for."""
@@ -201,7 +212,7 @@ def test_attributes_below_the_level(web: DicomWeb, stored: Stored, tag: str) -> 
     assert tag not in study
 
 
-@case("CWEB-111", ref="PS3.18 8.3.4.1: qp-chars; RFC 3986 2.4 (2020b)")
+@suite.case("CWEB-111", ref="PS3.18 8.3.4.1: qp-chars; RFC 3986 2.4 (2020b)")
 @pytest.mark.parametrize(
     ("encoded", "patient_id"),
     [("A%26B", "A&B"), ("A%3DB", "A=B"), ("A%23B", "A#B"), ("%41B", "AB")],
@@ -215,7 +226,7 @@ def test_encoded_characters(web: DicomWeb, stored: Stored, encoded: str, patient
     assert found(web.qido(f"/studies?PatientID={encoded}")) == [patient_id]
 
 
-@case("CWEB-112", ref="PS3.4 C.2.2.2.1; PS3.18 8.3.4.1.1 (2020b)")
+@suite.case("CWEB-112", ref="PS3.4 C.2.2.2.1; PS3.18 8.3.4.1.1 (2020b)")
 def test_case_of_a_patient_id(web: DicomWeb, stored: Stored) -> None:
     """Single values but names are matched as they are written, capitals and small letters apart."""
     stored.study(PatientID="Abc")

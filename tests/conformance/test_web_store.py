@@ -5,12 +5,19 @@ from typing import Any
 import pytest
 from pydicom.dataset import Dataset
 
-from harness.case import case, needs
-from harness.clients.dicomweb import DicomWeb, instance_path, value, values
-from harness.corpus import Corpus, Maker
-from harness.corpus.difference import differences
+from harness.cases import (
+    Corpus,
+    DicomWeb,
+    Maker,
+    Suite,
+    differences,
+    instance_path,
+    json_value,
+    json_values,
+)
 
-pytestmark = needs("dicomweb.stow")
+suite = Suite(needs="dicomweb.stow")
+
 
 FAILED, STORED = "00081198", "00081199"  # Failed SOP Sequence, Referenced SOP Sequence
 REFERENCED_CLASS, REFERENCED_INSTANCE = "00081150", "00081155"
@@ -24,8 +31,8 @@ FAMILIES = {0xA7, 0xA9, *range(0xC0, 0xD0)}
 def references(answer: dict[str, Any], tag: str) -> list[tuple[str, str]]:
     """Give class and instance of each item of a sequence of the response."""
     return sorted(
-        (value(item, REFERENCED_CLASS), value(item, REFERENCED_INSTANCE))
-        for item in values(answer, tag)
+        (json_value(item, REFERENCED_CLASS), json_value(item, REFERENCED_INSTANCE))
+        for item in json_values(answer, tag)
     )
 
 
@@ -39,7 +46,7 @@ def noted(received: Dataset) -> set[str]:
     }
 
 
-@case("CWEB-201", ref="PS3.18 10.5.3.1, Table 10.5.3-1: 202 (2020b, 2025a)")
+@suite.case("CWEB-201", ref="PS3.18 10.5.3.1, Table 10.5.3-1: 202 (2020b, 2025a)")
 def test_stored_in_part(web: DicomWeb, make: Maker) -> None:
     """Where some of the objects could be stored and others not, the status is 202."""
     right, wrong = make.instance(PatientID="A"), make.instance(PatientID="B")
@@ -49,7 +56,7 @@ def test_stored_in_part(web: DicomWeb, make: Maker) -> None:
     assert answer.status_code == 202
 
 
-@case("CWEB-202", ref="PS3.18 I.2.2: Failure Reason; Table I.1-1 (2020b)")
+@suite.case("CWEB-202", ref="PS3.18 I.2.2: Failure Reason; Table I.1-1 (2020b)")
 def test_reason_of_a_failure(web: DicomWeb, make: Maker) -> None:
     """An object that was not stored is named with its class and a reason that the standard knows."""
     right, wrong = make.instance(PatientID="A"), make.instance(PatientID="B", Modality="MR")
@@ -59,12 +66,12 @@ def test_reason_of_a_failure(web: DicomWeb, make: Maker) -> None:
     ).json()
 
     assert references(answer, FAILED) == [(wrong.sop_class_uid, wrong.sop_instance_uid)]
-    [item] = values(answer, FAILED)
-    reason = value(item, FAILURE_REASON)
+    [item] = json_values(answer, FAILED)
+    reason = json_value(item, FAILURE_REASON)
     assert reason in REASONS or reason >> 8 in FAMILIES
 
 
-@case("CWEB-203", ref="PS3.18 10.5.1.1.1, Table 10.5.1-1: Studies; I.1 (2020b)")
+@suite.case("CWEB-203", ref="PS3.18 10.5.1.1.1, Table 10.5.1-1: Studies; I.1 (2020b)")
 def test_objects_of_several_studies(web: DicomWeb, make: Maker) -> None:
     """Objects of several studies are stored in one request that names none, and each is told of."""
     mine = [
@@ -75,13 +82,13 @@ def test_objects_of_several_studies(web: DicomWeb, make: Maker) -> None:
     answer = web.stow([each.data for each in mine], expect=200).json()
 
     expected = sorted((each.sop_class_uid, each.sop_instance_uid) for each in mine)
-    assert (references(answer, STORED), values(answer, FAILED)) == (expected, [])
+    assert (references(answer, STORED), json_values(answer, FAILED)) == (expected, [])
     for each in mine:
         [part] = web.wado(instance_path(each), transfer_syntax="*")
         assert part.dataset().SOPInstanceUID == each.sop_instance_uid
 
 
-@case("CWEB-204", ref="PS3.18 10.5.2, 10.5.3: Original Attributes Sequence (2020b)")
+@suite.case("CWEB-204", ref="PS3.18 10.5.2, 10.5.3: Original Attributes Sequence (2020b)")
 @pytest.mark.parametrize("name", ["h01-ct-1-1", "h03-sr", "p12-jpeg-ls", "t05"])
 def test_nothing_is_changed_in_secret(web: DicomWeb, corpus: Corpus, name: str) -> None:
     """What a server changes of an object when it stores it, the stored object says."""
@@ -96,7 +103,7 @@ def test_nothing_is_changed_in_secret(web: DicomWeb, corpus: Corpus, name: str) 
     assert [line for line in lines if line.partition(":")[0] not in told] == []
 
 
-@case("CWEB-205", ref="PS3.18 10.5.3.1, Table 10.5.3-1: 400, 409 (2020b)")
+@suite.case("CWEB-205", ref="PS3.18 10.5.3.1, Table 10.5.3-1: 400, 409 (2020b)")
 def test_none_stored(web: DicomWeb, make: Maker) -> None:
     """Where no object could be stored, the status is one of failure and all are listed as failed."""
     wrong = [make.instance(PatientID="B", number=number) for number in (1, 2)]
@@ -104,4 +111,4 @@ def test_none_stored(web: DicomWeb, make: Maker) -> None:
     answer = web.stow([each.data for each in wrong], study="1.2.3", expect=(400, 409)).json()
 
     expected = sorted((each.sop_class_uid, each.sop_instance_uid) for each in wrong)
-    assert (references(answer, FAILED), values(answer, STORED)) == (expected, [])
+    assert (references(answer, FAILED), json_values(answer, STORED)) == (expected, [])

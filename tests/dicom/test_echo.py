@@ -6,23 +6,21 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import evt
 from pynetdicom.sop_class import Verification
 
-from harness.case import case, needs
-from harness.clients.dcmtk import Dcmtk
-from harness.clients.dimse import Dimse
+from harness.cases import Dcmtk, Dimse, Suite
 
-pytestmark = needs("dimse.echo")
+suite = Suite(needs="dimse.echo")
+
 
 UNKNOWN_UID = "2.25.201"  # valid, and nobody's
 
 
-@case("CECHO-001", ref="PS3.7 9.3.5.2")
+@suite.case("CECHO-001", ref="PS3.7 9.3.5.2")
 def test_echo_is_answered_with_success(dimse: Dimse) -> None:
     """A C-ECHO is answered with the status Success."""
     assert dimse.echo() == 0x0000
 
 
-@case("CECHO-002", ref="PS3.7 9.3.5.2")
-@needs("dcmtk")
+@suite.case("CECHO-002", ref="PS3.7 9.3.5.2", needs="dcmtk")
 def test_echoscu(dcmtk: Dcmtk) -> None:
     """Three C-ECHOs on one association are answered with Success, asked by echoscu."""
     run = dcmtk.scu("echoscu", "--repeat", "3")
@@ -31,7 +29,7 @@ def test_echoscu(dcmtk: Dcmtk) -> None:
     assert answers == ["I: Received Echo Response (Success)"] * 3
 
 
-@case("CECHO-003", ref="PS3.7 9.3.5.2")
+@suite.case("CECHO-003", ref="PS3.7 9.3.5.2")
 def test_each_answer_names_its_request(dimse: Dimse) -> None:
     """The response carries the message id of the request that it answers, whatever the order of ids."""
     answered: list[int] = []
@@ -47,7 +45,7 @@ def test_each_answer_names_its_request(dimse: Dimse) -> None:
     assert answered == [7, 65535, 1]
 
 
-@case("CECHO-004", ref="PS3.8 9.3.3.2")
+@suite.case("CECHO-004", ref="PS3.8 9.3.3.2")
 def test_unknown_abstract_syntax_is_refused_alone(dimse: Dimse) -> None:
     """Of two contexts the one with an unknown abstract syntax gets result 3, the other is accepted."""
     both = [(UNKNOWN_UID, [ImplicitVRLittleEndian]), (Verification, [ImplicitVRLittleEndian])]
@@ -58,7 +56,7 @@ def test_unknown_abstract_syntax_is_refused_alone(dimse: Dimse) -> None:
     assert results == {1: 3, 3: 0}
 
 
-@case("CECHO-005", ref="PS3.8 9.3.3.2")
+@suite.case("CECHO-005", ref="PS3.8 9.3.3.2")
 def test_unknown_transfer_syntax_is_refused_alone(dimse: Dimse) -> None:
     """Of two contexts the one with no transfer syntax that the server knows gets result 4."""
     both = [(Verification, [UNKNOWN_UID]), (Verification, [ImplicitVRLittleEndian])]
@@ -69,7 +67,7 @@ def test_unknown_transfer_syntax_is_refused_alone(dimse: Dimse) -> None:
     assert results == {1: 4, 3: 0}
 
 
-@case("CECHO-006", ref="PS3.8 9.3.3.2")
+@suite.case("CECHO-006", ref="PS3.8 9.3.3.2")
 def test_accepted_transfer_syntax_is_one_of_those_proposed(dimse: Dimse) -> None:
     """A context is accepted with exactly one transfer syntax, taken from those proposed for it."""
     proposed = [UNKNOWN_UID, ExplicitVRLittleEndian]

@@ -3,17 +3,17 @@
 import pytest
 from pydicom.dataset import Dataset
 
-from harness.case import case, needs
-from harness.clients.dcmtk import Dcmtk
-from harness.clients.dimse import FIND, UNASKED, Dimse, values
-from harness.plugin.stored import Stored
-from harness.servers.party import Party
+from harness.cases import FIND, UNASKED, Dcmtk, Dimse, Party, Stored, Suite, values
 
-pytestmark = needs("dimse.find.study")
+suite = Suite(needs="dimse.find.study")
 
 
-@case("CFIND-001", ref="PS3.4 C.2.2.2.3", covers="Orthanc.test_incoming_findscu")
-@needs("dimse.find.patient")
+@suite.case(
+    "CFIND-001",
+    ref="PS3.4 C.2.2.2.3",
+    covers="Orthanc.test_incoming_findscu",
+    needs="dimse.find.patient",
+)
 def test_empty_key_matches_every_patient(dimse: Dimse, stored: Stored) -> None:
     """An empty key at the PATIENT level matches every patient, and its value is returned."""
     stored.study(PatientName="Muller^Anna", PatientID="A")
@@ -24,7 +24,7 @@ def test_empty_key_matches_every_patient(dimse: Dimse, stored: Stored) -> None:
     assert values(found.datasets, "PatientName") == ["Mulder^Bob", "Muller^Anna"]
 
 
-@case("CFIND-002", ref="PS3.4 C.4.1.3.1.1")
+@suite.case("CFIND-002", ref="PS3.4 C.4.1.3.1.1")
 def test_one_answer_for_each_study(dimse: Dimse, stored: Stored) -> None:
     """At the STUDY level a study of many series and instances is one answer."""
     (first, *_) = stored.study(PatientID="A", series=2, instances=3)
@@ -36,7 +36,7 @@ def test_one_answer_for_each_study(dimse: Dimse, stored: Stored) -> None:
     assert values(found, "StudyInstanceUID") == expected
 
 
-@case("CFIND-003", ref="PS3.4 C.4.1.3.1.1")
+@suite.case("CFIND-003", ref="PS3.4 C.4.1.3.1.1")
 def test_series_of_one_study(dimse: Dimse, stored: Stored) -> None:
     """At the SERIES level the series of the named study are found, those of another study are not."""
     objects = stored.study(PatientID="A", series=2)
@@ -50,8 +50,7 @@ def test_series_of_one_study(dimse: Dimse, stored: Stored) -> None:
     assert values(found.datasets, "SeriesInstanceUID") == expected
 
 
-@case("CFIND-004", ref="PS3.4 C.4.1.3.1.1")
-@needs("dcmtk")
+@suite.case("CFIND-004", ref="PS3.4 C.4.1.3.1.1", needs="dcmtk")
 def test_instances_of_one_series(dcmtk: Dcmtk, stored: Stored) -> None:
     """At the IMAGE level the instances of the named series are found, asked by findscu."""
     one, two, _, _ = stored.study(series=2, instances=2)
@@ -67,7 +66,7 @@ def test_instances_of_one_series(dcmtk: Dcmtk, stored: Stored) -> None:
     assert values(found, "SOPInstanceUID") == expected
 
 
-@case("CFIND-005", ref="PS3.4 C.4.1.3.1.1")
+@suite.case("CFIND-005", ref="PS3.4 C.4.1.3.1.1")
 def test_unique_keys_above_the_level_are_returned(dimse: Dimse, stored: Stored) -> None:
     """An answer at the SERIES level carries the Study Instance UID of the request."""
     (stored_object,) = stored.study()
@@ -79,7 +78,7 @@ def test_unique_keys_above_the_level_are_returned(dimse: Dimse, stored: Stored) 
     assert values(found.datasets, "StudyInstanceUID") == [stored_object.study_instance_uid]
 
 
-@case("CFIND-006", ref="PS3.4 C.4.1.1.3.2")
+@suite.case("CFIND-006", ref="PS3.4 C.4.1.1.3.2")
 def test_nothing_is_returned_that_was_not_asked_for(dimse: Dimse, stored: Stored) -> None:
     """An answer holds the elements that were asked for, and beside them only what the standard adds."""
     stored.study()
@@ -90,7 +89,7 @@ def test_nothing_is_returned_that_was_not_asked_for(dimse: Dimse, stored: Stored
     assert returned == [{"PatientName", "StudyDate"}]
 
 
-@case("CFIND-007", ref="PS3.4 C.4.1.1.3.2")
+@suite.case("CFIND-007", ref="PS3.4 C.4.1.1.3.2")
 @pytest.mark.parametrize("level", ["STUDY", "SERIES", "IMAGE"])
 def test_level_is_echoed(dimse: Dimse, stored: Stored, level: str) -> None:
     """Each answer names the Query/Retrieve Level of the request."""
@@ -107,7 +106,7 @@ def test_level_is_echoed(dimse: Dimse, stored: Stored, level: str) -> None:
     assert values(found.datasets, "QueryRetrieveLevel") == [level]
 
 
-@case("CFIND-008", ref="PS3.4 C.4.1.1.3.2", covers="Orthanc.test_incoming_findscu")
+@suite.case("CFIND-008", ref="PS3.4 C.4.1.1.3.2", covers="Orthanc.test_incoming_findscu")
 def test_retrieve_ae_title_is_returned(dimse: Dimse, stored: Stored, remote: Party) -> None:
     """An answer says from which application entity the study can be retrieved."""
     stored.study()
@@ -117,7 +116,7 @@ def test_retrieve_ae_title_is_returned(dimse: Dimse, stored: Stored, remote: Par
     assert values(found, "RetrieveAETitle") == [remote.ae_title]
 
 
-@case("CFIND-009", ref="PS3.4 C.4.1.3.1")
+@suite.case("CFIND-009", ref="PS3.4 C.4.1.3.1")
 def test_no_match_is_one_success(dimse: Dimse, stored: Stored) -> None:
     """Where nothing matches, the one response is Success without an identifier."""
     stored.study(PatientID="A")
@@ -127,7 +126,7 @@ def test_no_match_is_one_success(dimse: Dimse, stored: Stored) -> None:
     assert (found.status, found.statuses, found.datasets) == (0x0000, [], [])
 
 
-@case("CFIND-010", ref="PS3.4 C.4.1.3.1")
+@suite.case("CFIND-010", ref="PS3.4 C.4.1.3.1")
 def test_identifier_without_level_is_refused(dimse: Dimse, stored: Stored) -> None:
     """An identifier without Query/Retrieve Level is answered with A900 or Cxxx, and with no match."""
     stored.study(PatientName="Muller^Anna")
@@ -140,11 +139,7 @@ def test_identifier_without_level_is_refused(dimse: Dimse, stored: Stored) -> No
     assert found.datasets == []
 
 
-@case(
-    "CFIND-026",
-    ref="PS3.4 C.4.1.1.3.2",
-    covers="Orthanc.test_findscu_encoding",
-)
+@suite.case("CFIND-026", ref="PS3.4 C.4.1.1.3.2", covers="Orthanc.test_findscu_encoding")
 @pytest.mark.parametrize(
     "name",
     ["c01", "c02", "c04", "c05", "c06", "c07", "c08", "c09", "c11", "c14", "c15", "c16-gb18030"],
@@ -160,7 +155,7 @@ def test_name_is_returned_in_its_characters(dimse: Dimse, stored: Stored, name: 
     assert returned == [sample.properties["patient_name"].rstrip("=")]
 
 
-@case("CFIND-027", ref="PS3.4 C.2.2.2", covers="Orthanc.test_findscu_encoding")
+@suite.case("CFIND-027", ref="PS3.4 C.2.2.2", covers="Orthanc.test_findscu_encoding")
 @pytest.mark.parametrize("asked_in", ["ISO_IR 100", "ISO_IR 192"], ids=["latin-1", "utf-8"])
 def test_key_is_read_in_the_character_set_of_the_request(
     dimse: Dimse, stored: Stored, asked_in: str
@@ -174,12 +169,12 @@ def test_key_is_read_in_the_character_set_of_the_request(
     assert values(found, "PatientName") == ["Größe^Jörg"]
 
 
-@case(
+@suite.case(
     "CFIND-033",
     ref="PS3.5 7.2",
     covers=("Orthanc.test_find_group_length", "Orthanc.test_findscu_group_length"),
+    needs="dcmtk",
 )
-@needs("dcmtk")
 def test_group_length_is_passed_over(dcmtk: Dcmtk, stored: Stored) -> None:
     """A group length in the identifier is no key: it hinders no match, and is not returned."""
     stored.study(PatientName="Muller^Anna")
@@ -190,7 +185,7 @@ def test_group_length_is_passed_over(dcmtk: Dcmtk, stored: Stored) -> None:
     assert [each for each in found if 0x00080000 in each] == []
 
 
-@case("CFIND-034", ref="PS3.10 7.1", covers="Orthanc.test_invalid_findscp")
+@suite.case("CFIND-034", ref="PS3.10 7.1", covers="Orthanc.test_invalid_findscp")
 def test_file_meta_element_is_never_answered(dimse: Dimse, stored: Stored) -> None:
     """An element of the file meta information, asked for by mistake, is in no answer."""
     (one,) = stored.study()

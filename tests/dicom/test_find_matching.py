@@ -2,15 +2,12 @@
 
 import pytest
 
-from harness.case import case, needs
-from harness.clients.dcmtk import Dcmtk
-from harness.clients.dimse import Dimse, values
-from harness.plugin.stored import Stored
+from harness.cases import Dcmtk, Dimse, Stored, Suite, values
 
-pytestmark = needs("dimse.find.study")
+suite = Suite(needs="dimse.find.study")
 
 
-@case("CFIND-014", ref="PS3.4 C.2.2.2.4", covers="Orthanc.test_incoming_findscu_2")
+@suite.case("CFIND-014", ref="PS3.4 C.2.2.2.4", covers="Orthanc.test_incoming_findscu_2")
 def test_star_matches_any_suffix(dimse: Dimse, stored: Stored) -> None:
     """A star in PatientName matches every name with that beginning."""
     stored.study(PatientName="Muller^Anna", PatientID="A")
@@ -22,8 +19,7 @@ def test_star_matches_any_suffix(dimse: Dimse, stored: Stored) -> None:
     assert values(found, "PatientName") == ["Mulder^Bob", "Muller^Anna"]
 
 
-@case("CFIND-015", ref="PS3.4 C.2.2.2.4")
-@needs("dcmtk")
+@suite.case("CFIND-015", ref="PS3.4 C.2.2.2.4", needs="dcmtk")
 def test_findscu_star(dcmtk: Dcmtk, stored: Stored) -> None:
     """A star in PatientName matches every name with that beginning, asked by findscu."""
     stored.study(PatientName="Muller^Anna", PatientID="A")
@@ -34,7 +30,7 @@ def test_findscu_star(dcmtk: Dcmtk, stored: Stored) -> None:
     assert values(found, "PatientName") == ["Muller^Anna"]
 
 
-@case("CFIND-016", ref="PS3.4 C.2.2.2.4")
+@suite.case("CFIND-016", ref="PS3.4 C.2.2.2.4")
 def test_star_matches_nothing_too(dimse: Dimse, stored: Stored) -> None:
     """A star stands for any sequence of characters, the empty one included."""
     stored.study(PatientName="Muller", PatientID="A")
@@ -44,7 +40,7 @@ def test_star_matches_nothing_too(dimse: Dimse, stored: Stored) -> None:
     assert values(found, "PatientName") == ["Muller"]
 
 
-@case("CFIND-017", ref="PS3.4 C.2.2.2.4")
+@suite.case("CFIND-017", ref="PS3.4 C.2.2.2.4")
 def test_question_mark_is_exactly_one_character(dimse: Dimse, stored: Stored) -> None:
     """A question mark stands for one character: not for none, not for two."""
     for accession_number in ("A1", "A12", "A123"):
@@ -55,7 +51,7 @@ def test_question_mark_is_exactly_one_character(dimse: Dimse, stored: Stored) ->
     assert values(found, "AccessionNumber") == ["A12"]
 
 
-@case("CFIND-018", ref="PS3.4 C.2.2.2.1")
+@suite.case("CFIND-018", ref="PS3.4 C.2.2.2.1")
 def test_single_value_is_case_sensitive(dimse: Dimse, stored: Stored) -> None:
     """A value of Accession Number matches only in the same case."""
     stored.study(PatientID="A", AccessionNumber="abc")
@@ -66,7 +62,7 @@ def test_single_value_is_case_sensitive(dimse: Dimse, stored: Stored) -> None:
     assert values(found, "PatientID") == ["B"]
 
 
-@case("CFIND-020", ref="PS3.4 C.2.2.2.2", covers="Orthanc.test_bitbucket_issue_154")
+@suite.case("CFIND-020", ref="PS3.4 C.2.2.2.2", covers="Orthanc.test_bitbucket_issue_154")
 def test_list_of_uids_matches_each(dimse: Dimse, stored: Stored) -> None:
     """A list of Study Instance UIDs matches the studies that it names, and no other."""
     uids = [stored.study(PatientID=name)[0].study_instance_uid for name in ("A", "B", "C")]
@@ -76,8 +72,9 @@ def test_list_of_uids_matches_each(dimse: Dimse, stored: Stored) -> None:
     assert values(found, "StudyInstanceUID") == sorted([uids[0], uids[2]])
 
 
-@case("CFIND-021", ref="PS3.4 C.2.2.2.2", covers="Orthanc.test_findscu_truncation")
-@needs("dcmtk")
+@suite.case(
+    "CFIND-021", ref="PS3.4 C.2.2.2.2", covers="Orthanc.test_findscu_truncation", needs="dcmtk"
+)
 def test_long_list_of_uids_still_restricts(dcmtk: Dcmtk, stored: Stored) -> None:
     """A list of Study Instance UIDs far beyond 256 characters still leaves out other studies."""
     wanted, _ = (stored.study(PatientID=name)[0].study_instance_uid for name in ("A", "B"))
@@ -87,7 +84,7 @@ def test_long_list_of_uids_still_restricts(dcmtk: Dcmtk, stored: Stored) -> None
     assert values(found, "StudyInstanceUID") == [wanted]
 
 
-@case("CFIND-022", ref="PS3.4 C.2.2.2.5.1", covers="Orthanc.test_incoming_findscu")
+@suite.case("CFIND-022", ref="PS3.4 C.2.2.2.5.1", covers="Orthanc.test_incoming_findscu")
 @pytest.mark.parametrize(
     ("asked", "dates"),
     [
@@ -111,7 +108,7 @@ def test_date_ranges_are_inclusive(
     assert values(found, "StudyDate") == dates
 
 
-@case("CFIND-023", ref="PS3.4 C.2.2.2.5.2")
+@suite.case("CFIND-023", ref="PS3.4 C.2.2.2.5.2")
 @pytest.mark.parametrize(
     ("asked", "patients"),
     [("101500-101501", ["A", "B"]), ("-101500", ["A"]), ("101501-", ["B", "C"])],
@@ -129,8 +126,9 @@ def test_time_ranges_are_inclusive(
     assert values(found, "PatientID") == patients
 
 
-@case("CFIND-024", ref="PS3.4 C.2.2.2.3", covers="Orthanc.test_bitbucket_issue_136")
-@needs("dcmtk")
+@suite.case(
+    "CFIND-024", ref="PS3.4 C.2.2.2.3", covers="Orthanc.test_bitbucket_issue_136", needs="dcmtk"
+)
 def test_empty_key_matches_objects_without_the_attribute(dcmtk: Dcmtk, stored: Stored) -> None:
     """Empty keys, a sequence among them, also match a study whose objects lack these attributes."""
     stored.study(PatientName="Muller^Anna")

@@ -2,20 +2,14 @@
 
 import pytest
 
-from harness.case import case, needs
-from harness.clients.dcmtk import Dcmtk
-from harness.clients.dimse import Dimse, values
-from harness.corpus import Maker
-from harness.corpus.sample import Draft
-from harness.plugin.stored import Stored
+from harness.cases import Dcmtk, Dimse, Draft, Maker, Stored, Suite, values
 
-pytestmark = needs("orthanc", "dimse.find.study")
+suite = Suite(level="product", needs=("orthanc", "dimse.find.study"))
 
 
-@case(
+@suite.case(
     "CFIND-019",
     ref="Orthanc configuration: CaseSensitivePN",
-    level="product",
     covers=("Orthanc.test_incoming_findscu", "Orthanc.test_bitbucket_issue_56"),
 )
 @pytest.mark.parametrize("asked", ["ångström^zoë", "ÅNGSTRÖM*"], ids=["lower", "upper"])
@@ -29,10 +23,9 @@ def test_names_match_without_regard_to_case(dimse: Dimse, stored: Stored, asked:
     assert values(found, "PatientName") == ["Ångström^Zoë"]
 
 
-@case(
+@suite.case(
     "CFIND-025",
     ref="Orthanc issue 90 (C-FIND on a missing tag)",
-    level="product",
     covers="Orthanc.test_bitbucket_issue_90",
 )
 @pytest.mark.parametrize(
@@ -51,13 +44,12 @@ def test_missing_sex_matches_no_value(
     assert values(found, "PatientID") == patients
 
 
-@case(
+@suite.case(
     "CFIND-028",
     ref="PS3.4 C.3.4",
-    level="product",
     covers="Orthanc.test_findscu_counters",
+    needs=("dcmtk", "dimse.find.patient"),
 )
-@needs("dcmtk", "dimse.find.patient")
 @pytest.mark.parametrize(
     ("level", "counts"),
     [
@@ -80,12 +72,7 @@ def test_findscu_counters(
     assert {keyword: values(found, keyword) for keyword in expected} == expected
 
 
-@case(
-    "CFIND-029",
-    ref="PS3.4 C.3.4",
-    level="product",
-    covers="Orthanc.test_findscu_counters",
-)
+@suite.case("CFIND-029", ref="PS3.4 C.3.4", covers="Orthanc.test_findscu_counters")
 def test_modalities_and_sop_classes_of_a_study(dimse: Dimse, stored: Stored, make: Maker) -> None:
     """ModalitiesInStudy and SOPClassesInStudy list what the series of a study are."""
     ct = make.instance(PatientID="A", series="1", Modality="CT")
@@ -99,12 +86,7 @@ def test_modalities_and_sop_classes_of_a_study(dimse: Dimse, stored: Stored, mak
     assert [sorted(each.SOPClassesInStudy) for each in found] == [sop_classes]
 
 
-@case(
-    "CFIND-030",
-    ref="PS3.4 C.3.4",
-    level="product",
-    covers="Orthanc.test_incoming_findscu",
-)
+@suite.case("CFIND-030", ref="PS3.4 C.3.4", covers="Orthanc.test_incoming_findscu")
 @pytest.mark.parametrize(
     ("asked", "patients"),
     [("CT", ["A"]), ("US\\MR", ["B"]), ("US", [])],
@@ -122,10 +104,9 @@ def test_modalities_in_study_is_matched(
     assert values(found, "PatientID") == patients
 
 
-@case(
+@suite.case(
     "CFIND-031",
     ref="Orthanc Book: C-FIND, DICOM tags that are not indexed",
-    level="product",
     covers=("Orthanc.test_incoming_findscu_2", "Orthanc.test_incoming_findscu_3"),
 )
 def test_element_beyond_the_index_is_matched_and_returned(dimse: Dimse, stored: Stored) -> None:
@@ -139,13 +120,12 @@ def test_element_beyond_the_index_is_matched_and_returned(dimse: Dimse, stored: 
     assert values(found.datasets, "PatientID") == [one.patient_id]
 
 
-@case(
+@suite.case(
     "CFIND-032",
     ref="Orthanc Book: C-FIND",
-    level="product",
     covers="Orthanc.test_findscu_missing_tags",
+    needs="dcmtk",
 )
-@needs("dcmtk")
 def test_missing_number_is_not_invented(dcmtk: Dcmtk, stored: Stored, make: Maker) -> None:
     """Of two instances only the one that has Rows is answered with a value of Rows."""
     stored.these(make.instance(number=1, pixels=False), make.instance(number=2, rows=16))

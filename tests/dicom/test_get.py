@@ -7,12 +7,10 @@ from pydicom import dcmread
 from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import build_role, evt
 
-from harness.case import case, needs
-from harness.clients.dcmtk import Dcmtk
-from harness.clients.dimse import GET, NATIVE, Dimse, Retrieved, identifier_of, values
-from harness.plugin.stored import Stored
+from harness.cases import GET, NATIVE, Dcmtk, Dimse, Retrieved, Stored, Suite, identifier_of, values
 
-pytestmark = needs("dimse.store", "dimse.get.study")
+suite = Suite(needs=("dimse.store", "dimse.get.study"))
+
 
 CT = [("1.2.840.10008.5.1.4.1.1.2", [ExplicitVRLittleEndian])]  # what made-to-order objects are
 REFUSED, WARNING = 0xA702, 0xB000
@@ -21,7 +19,7 @@ REFUSED, WARNING = 0xA702, 0xB000
 # What is retrieved
 
 
-@case("CGET-001", ref="PS3.4 C.4.3.3.1", covers="CGet.test_success")
+@suite.case("CGET-001", ref="PS3.4 C.4.3.3.1", covers="CGet.test_success")
 def test_study(dimse: Dimse, stored: Stored) -> None:
     """A C-GET at the STUDY level brings every instance of the study, counts them and ends with Success."""
     study = stored.study(PatientID="A", series=2, instances=2)
@@ -35,7 +33,7 @@ def test_study(dimse: Dimse, stored: Stored) -> None:
     assert _counts(retrieved) == {"completed": 4, "failed": 0, "warning": 0}
 
 
-@case("CGET-002", ref="PS3.4 C.4.3.1.3.1")
+@suite.case("CGET-002", ref="PS3.4 C.4.3.1.3.1")
 @pytest.mark.parametrize(("level", "count"), [("SERIES", 2), ("IMAGE", 1)], ids=["series", "image"])
 def test_lower_levels(dimse: Dimse, stored: Stored, level: str, count: int) -> None:
     """At the SERIES and IMAGE levels only the named series, or the named instance, is retrieved."""
@@ -53,8 +51,7 @@ def test_lower_levels(dimse: Dimse, stored: Stored, level: str, count: int) -> N
     assert values(retrieved.datasets, "SOPInstanceUID") == expected
 
 
-@case("CGET-003", ref="PS3.4 C.4.3.1.3.1")
-@needs("dimse.get.patient")
+@suite.case("CGET-003", ref="PS3.4 C.4.3.1.3.1", needs="dimse.get.patient")
 def test_patient(dimse: Dimse, stored: Stored) -> None:
     """At the PATIENT level of the patient root all studies of the patient are retrieved."""
     one = stored.study(PatientID="A", study="1")
@@ -67,8 +64,9 @@ def test_patient(dimse: Dimse, stored: Stored) -> None:
     assert values(retrieved.datasets, "SOPInstanceUID") == expected
 
 
-@case("CGET-004", ref="PS3.4 C.4.3.1.3.1", level="should", covers="Orthanc.test_getscu")
-@needs("dcmtk")
+@suite.case(
+    "CGET-004", ref="PS3.4 C.4.3.1.3.1", covers="Orthanc.test_getscu", level="should", needs="dcmtk"
+)
 def test_getscu_list_of_studies(dcmtk: Dcmtk, stored: Stored) -> None:
     """getscu, which takes no compression, gets two studies by a list of UIDs, the JPEG one decompressed."""
     plain, jpeg = stored.sample("p02"), stored.sample("p10-jpeg-gray")
@@ -88,7 +86,7 @@ def test_getscu_list_of_studies(dcmtk: Dcmtk, stored: Stored) -> None:
 # How failures are accounted for
 
 
-@case("CGET-005", ref="PS3.4 C.4.3.3.1", covers="CGet.test_some_failure")
+@suite.case("CGET-005", ref="PS3.4 C.4.3.3.1", covers="CGet.test_some_failure")
 def test_some_refused(dimse: Dimse, stored: Stored) -> None:
     """Where we refuse one of two objects, the final status is B000 and the refusal is counted."""
     study = stored.study(instances=2)
@@ -101,7 +99,7 @@ def test_some_refused(dimse: Dimse, stored: Stored) -> None:
     assert _counts(retrieved) == {"completed": 1, "failed": 1, "warning": 0}
 
 
-@case("CGET-006", ref="PS3.4 C.4.3.3.1", covers="CGet.test_all_failure")
+@suite.case("CGET-006", ref="PS3.4 C.4.3.3.1", covers="CGet.test_all_failure")
 def test_all_refused(dimse: Dimse, stored: Stored) -> None:
     """Where we refuse all objects, the final status is A702 and nothing counts as completed."""
     study = stored.study(instances=2)
@@ -114,7 +112,7 @@ def test_all_refused(dimse: Dimse, stored: Stored) -> None:
     assert _counts(retrieved) == {"completed": 0, "failed": 2, "warning": 0}
 
 
-@case("CGET-007", ref="PS3.4 C.4.3.3.1", covers="CGet.test_warning")
+@suite.case("CGET-007", ref="PS3.4 C.4.3.3.1", covers="CGet.test_warning")
 def test_warning(dimse: Dimse, stored: Stored) -> None:
     """Where we store an object with a warning, the final status is B000 and the warning is counted."""
     (one,) = stored.study()
@@ -127,8 +125,13 @@ def test_warning(dimse: Dimse, stored: Stored) -> None:
     assert _counts(retrieved) == {"completed": 0, "failed": 0, "warning": 1}
 
 
-@case("CGET-008", ref="Orthanc Book: C-GET SCP", level="product", covers="CGet.test_missing")
-@needs("orthanc>=1.8.1")
+@suite.case(
+    "CGET-008",
+    ref="Orthanc Book: C-GET SCP",
+    covers="CGet.test_missing",
+    level="product",
+    needs="orthanc>=1.8.1",
+)
 def test_missing_study(dimse: Dimse, stored: Stored) -> None:
     """A C-GET of a study that the server does not hold ends with C000 and counts nothing."""
     stored.study()
@@ -139,7 +142,7 @@ def test_missing_study(dimse: Dimse, stored: Stored) -> None:
     assert _counts(retrieved) == {"completed": 0, "failed": 0, "warning": 0}
 
 
-@case("CGET-009", ref="PS3.4 C.4.3.1.5")
+@suite.case("CGET-009", ref="PS3.4 C.4.3.1.5")
 def test_remaining_is_counted_in_pending_responses_only(dimse: Dimse, stored: Stored) -> None:
     """Remaining sub-operations are counted down in pending responses, and absent from the final one."""
     study = stored.study(instances=3)
@@ -153,7 +156,7 @@ def test_remaining_is_counted_in_pending_responses_only(dimse: Dimse, stored: St
     assert pending == sorted(set(pending), reverse=True)
 
 
-@case("CGET-010", ref="PS3.4 C.4.3.3.1", covers="CGet.test_cancel")
+@suite.case("CGET-010", ref="PS3.4 C.4.3.3.1", covers="CGet.test_cancel")
 def test_cancel(dimse: Dimse, stored: Stored) -> None:
     """A C-CANCEL sent with the second of five objects ends the C-GET with FE00 and objects remaining."""
     study = stored.study(instances=5)

@@ -4,23 +4,30 @@ from collections.abc import Iterable
 
 import pytest
 
-from harness.case import case, needs
-from harness.clients.dcmtk import Dcmtk
-from harness.clients.dimse import MOVE, NATIVE, Dimse, identifier_of, values
-from harness.clients.rest import Rest
-from harness.clients.storage_scp import Arrival, StorageScp
-from harness.corpus import Sample
-from harness.plugin.stored import Stored
-from harness.servers.party import Party
-from harness.waiting import wait_until
+from harness.cases import (
+    MOVE,
+    NATIVE,
+    Arrival,
+    Dcmtk,
+    Dimse,
+    Party,
+    Rest,
+    Sample,
+    StorageScp,
+    Stored,
+    Suite,
+    identifier_of,
+    values,
+    wait_until,
+)
 
-pytestmark = needs("dimse.store", "dimse.move.study")
+suite = Suite(needs=("dimse.store", "dimse.move.study"))
 
 
 # What is moved
 
 
-@case("CMOVE-001", ref="PS3.4 C.4.2.3.1")
+@suite.case("CMOVE-001", ref="PS3.4 C.4.2.3.1")
 def test_study(dimse: Dimse, stored: Stored, destination: StorageScp) -> None:
     """A C-MOVE at the STUDY level sends every instance of the study, and none of another one."""
     study = stored.study(PatientID="A", series=2, instances=2)
@@ -31,8 +38,12 @@ def test_study(dimse: Dimse, stored: Stored, destination: StorageScp) -> None:
     assert _sent(destination.received(4)) == _expected(study)
 
 
-@case("CMOVE-002", ref="PS3.4 C.4.2.3.1", covers="Orthanc.test_incoming_movescu")
-@needs("dcmtk", "dimse.move.patient", "dimse.find.study")
+@suite.case(
+    "CMOVE-002",
+    ref="PS3.4 C.4.2.3.1",
+    covers="Orthanc.test_incoming_movescu",
+    needs=("dcmtk", "dimse.move.patient", "dimse.find.study"),
+)
 def test_movescu_patient(dcmtk: Dcmtk, stored: Stored, local: Party, local_dimse: Dimse) -> None:
     """A C-MOVE at the PATIENT level, asked by movescu, brings the patient's studies to the local server."""
     (one,) = stored.study(PatientID="A", study="1")
@@ -49,7 +60,7 @@ def test_movescu_patient(dcmtk: Dcmtk, stored: Stored, local: Party, local_dimse
     assert values(arrived, "StudyInstanceUID") == expected
 
 
-@case("CMOVE-003", ref="PS3.4 C.4.2.1.4.1")
+@suite.case("CMOVE-003", ref="PS3.4 C.4.2.1.4.1")
 def test_series(dimse: Dimse, stored: Stored, destination: StorageScp) -> None:
     """A C-MOVE at the SERIES level sends the instances of this series alone."""
     one, two, _, _ = stored.study(series=2, instances=2)
@@ -64,8 +75,7 @@ def test_series(dimse: Dimse, stored: Stored, destination: StorageScp) -> None:
     assert _sent(destination.received(2)) == _expected([one, two])
 
 
-@case("CMOVE-004", ref="PS3.4 C.4.2.1.4.1")
-@needs("dcmtk")
+@suite.case("CMOVE-004", ref="PS3.4 C.4.2.1.4.1", needs="dcmtk")
 def test_movescu_instance(dcmtk: Dcmtk, stored: Stored, destination: StorageScp) -> None:
     """A C-MOVE at the IMAGE level, asked by movescu, sends one instance."""
     _, two, _ = stored.study(instances=3)
@@ -81,8 +91,9 @@ def test_movescu_instance(dcmtk: Dcmtk, stored: Stored, destination: StorageScp)
     assert _sent(destination.received(1)) == _expected([two])
 
 
-@case("CMOVE-005", ref="PS3.4 C.4.2.1.4.1", covers="Orthanc.test_bitbucket_issue_154")
-@needs("dcmtk")
+@suite.case(
+    "CMOVE-005", ref="PS3.4 C.4.2.1.4.1", covers="Orthanc.test_bitbucket_issue_154", needs="dcmtk"
+)
 def test_list_of_series(dcmtk: Dcmtk, stored: Stored, destination: StorageScp) -> None:
     """A list of two Series Instance UIDs moves both series, and not the third."""
     one, two, _ = stored.study(series=3)
@@ -97,7 +108,7 @@ def test_list_of_series(dcmtk: Dcmtk, stored: Stored, destination: StorageScp) -
     assert _sent(destination.received(2)) == _expected([one, two])
 
 
-@case("CMOVE-006", ref="PS3.4 B.4.1.1")
+@suite.case("CMOVE-006", ref="PS3.4 B.4.1.1")
 @pytest.mark.parametrize("name", ["p08", "t05", "t01-un", "c11"])
 def test_data_set_arrives_unchanged(
     dimse: Dimse, stored: Stored, destination: StorageScp, name: str
@@ -114,7 +125,7 @@ def test_data_set_arrives_unchanged(
 # How it is accounted for
 
 
-@case("CMOVE-007", ref="PS3.7 9.1.1.1.6")
+@suite.case("CMOVE-007", ref="PS3.7 9.1.1.1.6")
 def test_store_names_the_originator(dimse: Dimse, stored: Stored, destination: StorageScp) -> None:
     """Each C-STORE carries the AE title of who asked for the C-MOVE, and its message id."""
     one, _ = stored.study(instances=2)
@@ -132,7 +143,7 @@ def test_store_names_the_originator(dimse: Dimse, stored: Stored, destination: S
     ]
 
 
-@case("CMOVE-008", ref="PS3.4 C.4.2.3.1")
+@suite.case("CMOVE-008", ref="PS3.4 C.4.2.3.1")
 def test_counts_are_those_of_the_instances(
     dimse: Dimse, stored: Stored, destination: StorageScp
 ) -> None:
@@ -146,7 +157,7 @@ def test_counts_are_those_of_the_instances(
     destination.received(4)
 
 
-@case("CMOVE-009", ref="PS3.4 C.4.2.1.6")
+@suite.case("CMOVE-009", ref="PS3.4 C.4.2.1.6")
 def test_remaining_is_counted_in_pending_responses_only(
     dimse: Dimse, stored: Stored, destination: StorageScp
 ) -> None:
@@ -163,7 +174,7 @@ def test_remaining_is_counted_in_pending_responses_only(
     destination.received(3)
 
 
-@case("CMOVE-010", ref="PS3.4 C.4.2.1.5")
+@suite.case("CMOVE-010", ref="PS3.4 C.4.2.1.5")
 def test_unknown_destination_is_refused(dimse: Dimse, stored: Stored) -> None:
     """A C-MOVE to an application entity that the server does not know ends with a failure."""
     (one,) = stored.study()
@@ -174,7 +185,7 @@ def test_unknown_destination_is_refused(dimse: Dimse, stored: Stored) -> None:
     assert not moved.counts["completed"]
 
 
-@case("CMOVE-011", ref="PS3.4 C.4.2.3.1")
+@suite.case("CMOVE-011", ref="PS3.4 C.4.2.3.1")
 def test_unknown_study_moves_nothing(dimse: Dimse, stored: Stored, local: Party) -> None:
     """A C-MOVE of a study that the server does not hold completes no sub-operation."""
     stored.study()
@@ -187,13 +198,13 @@ def test_unknown_study_moves_nothing(dimse: Dimse, stored: Stored, local: Party)
 # What Orthanc does beyond the standard
 
 
-@case(
+@suite.case(
     "CMOVE-012",
     ref="Orthanc configuration: SynchronousCMove",
-    level="product",
     covers="Orthanc.test_incoming_movescu",
+    level="product",
+    needs=("rest", "dcmtk"),
 )
-@needs("rest", "dcmtk")
 def test_move_is_one_job(dcmtk: Dcmtk, rest: Rest, stored: Stored, destination: StorageScp) -> None:
     """With SynchronousCMove off a C-MOVE is one job, and the job succeeds."""
     stored.study(PatientID="A", series=2)
@@ -205,13 +216,13 @@ def test_move_is_one_job(dcmtk: Dcmtk, rest: Rest, stored: Stored, destination: 
     assert [_final_state(rest, job) for job in jobs] == ["Success"]
 
 
-@case(
+@suite.case(
     "CMOVE-013",
     ref="Orthanc Book: C-MOVE by Accession Number",
-    level="product",
     covers=("Orthanc.test_incoming_movescu_accession", "Orthanc.test_move_ambra"),
+    level="product",
+    needs="orthanc>=1.7.4",
 )
-@needs("orthanc>=1.7.4")
 @pytest.mark.parametrize(
     ("accession_number", "study_known"),
     [("ACC1", False), ("", True), ("ACC1", True)],
@@ -238,17 +249,17 @@ def test_empty_identifier_beside_another_is_passed_over(
     assert _sent(destination.received(1)) == _expected([one])
 
 
-@case(
+@suite.case(
     "CMOVE-014",
     ref="Orthanc Book: C-MOVE by Accession Number",
-    level="product",
     covers=(
         "Orthanc.test_incoming_movescu",
         "Orthanc.test_incoming_movescu_accession",
         "Orthanc.test_move_ambra",
     ),
+    level="product",
+    needs="rest",
 )
-@needs("rest")
 @pytest.mark.parametrize(
     "query",
     [

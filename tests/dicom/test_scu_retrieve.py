@@ -4,30 +4,21 @@ from typing import Any
 
 import pytest
 
-from harness.case import case, needs
-from harness.clients.rest import Rest
-from harness.clients.storage_scp import StorageScp
-from harness.corpus import Maker, Sample
-from harness.model import AETitle
-from harness.servers.party import Party
-
-pytestmark = needs("rest", "local.rest")
+from harness.cases import AETitle, Maker, Party, Rest, Sample, StorageScp, Suite
 
 LOCAL = "/modalities/orthanctest"
 FAILED_BEHIND = {422, 500, 504}  # the modality failed; which of them depends on Orthanc's version
 QUERY = "Orthanc REST API: POST /modalities/{id}/query"
+
+suite = Suite(level="product", needs=("rest", "local.rest"), ref=QUERY)
+
 RETRIEVE = "Orthanc REST API: POST /queries/{id}/retrieve"
 
 
 # C-FIND
 
 
-@case(
-    "SFIND-001",
-    ref=QUERY,
-    level="product",
-    covers=("Orthanc.test_rest_query_retrieve", "Orthanc.test_findscu"),
-)
+@suite.case("SFIND-001", covers=("Orthanc.test_rest_query_retrieve", "Orthanc.test_findscu"))
 @pytest.mark.parametrize(
     ("constraint", "patients"),
     [
@@ -60,7 +51,7 @@ def test_query(
     assert sorted(each["PatientID"] for each in answers) == patients
 
 
-@case("SFIND-002", ref=QUERY, level="product", covers="Orthanc.test_query_retrieve_format")
+@suite.case("SFIND-002", covers="Orthanc.test_query_retrieve_format")
 @pytest.mark.parametrize(
     ("form", "patient_id"),
     [
@@ -86,7 +77,7 @@ def test_formats_of_an_answer(
     assert alone[name] == value
 
 
-@case("SFIND-003", ref=QUERY, level="product", covers="Orthanc.test_rest_query_retrieve")
+@suite.case("SFIND-003", covers="Orthanc.test_rest_query_retrieve")
 def test_query_is_kept_until_deleted(rest: Rest) -> None:
     """A query tells its level, modality and constraints, until it is deleted."""
     path = _query(rest, "Series", {"PatientName": "*NE*", "StudyDate": "20240101-"})
@@ -102,7 +93,7 @@ def test_query_is_kept_until_deleted(rest: Rest) -> None:
     assert path.removeprefix("/queries/") not in rest.json("/queries")
 
 
-@case("SFIND-004", ref=QUERY, level="product", covers="Orthanc.test_queries_hierarchy")
+@suite.case("SFIND-004", covers="Orthanc.test_queries_hierarchy")
 @pytest.mark.parametrize(
     ("level", "child", "count"),
     [
@@ -125,7 +116,7 @@ def test_child_queries(rest: Rest, level: str, child: str, count: int) -> None:
     assert [each["PatientID"] for each in answers] == ["A"] * count
 
 
-@case("SFIND-005", ref=QUERY, level="product", covers="Orthanc.test_queries_hierarchy")
+@suite.case("SFIND-005", covers="Orthanc.test_queries_hierarchy")
 @pytest.mark.parametrize(
     ("level", "counts"),
     [
@@ -150,10 +141,8 @@ def test_counters_of_the_level(rest: Rest, level: str, counts: dict[str, str]) -
     assert counted == {f"NumberOf{level}Related{each}": count for each, count in counts.items()}
 
 
-@case(
+@suite.case(
     "SFIND-006",
-    ref=QUERY,
-    level="product",
     covers=("Orthanc.test_find_normalize", "Orthanc.test_study_series_find_inconsistency"),
 )
 @pytest.mark.parametrize(
@@ -180,11 +169,8 @@ def test_normalization(
     assert counts == [normalized, as_it_is]
 
 
-@case(
-    "SFIND-007",
-    ref="PS3.4 C.2.2.2.4",
-    level="product",
-    covers="Orthanc.test_study_series_find_inconsistency",
+@suite.case(
+    "SFIND-007", ref="PS3.4 C.2.2.2.4", covers="Orthanc.test_study_series_find_inconsistency"
 )
 @pytest.mark.usefixtures("one_at_local")
 def test_star_is_no_uid(rest: Rest) -> None:
@@ -197,10 +183,9 @@ def test_star_is_no_uid(rest: Rest) -> None:
 # C-MOVE
 
 
-@case(
+@suite.case(
     "SMOVE-001",
     ref="Orthanc REST API: POST /queries/{id}/answers/{index}/retrieve",
-    level="product",
     covers="Orthanc.test_rest_query_retrieve",
 )
 @pytest.mark.parametrize("content_type", ["text/plain", "application/json"], ids=["text", "json"])
@@ -216,7 +201,7 @@ def test_retrieve_one_answer(rest: Rest, remote: Party, content_type: str) -> No
     assert [each["MainDicomTags"]["SeriesInstanceUID"] for each in arrived] == [wanted]
 
 
-@case("SMOVE-002", ref=RETRIEVE, level="product", covers="Orthanc.test_bitbucket_issue_131")
+@suite.case("SMOVE-002", ref=RETRIEVE, covers="Orthanc.test_bitbucket_issue_131")
 @pytest.mark.parametrize(
     ("level", "patients"),
     [("Study", ["A", "B"]), ("Patient", ["A"]), ("Series", ["A"])],
@@ -234,10 +219,9 @@ def test_retrieve_where_two_patients_share_a_study(
     assert _patients(rest) == patients
 
 
-@case(
+@suite.case(
     "SMOVE-003",
     ref="Orthanc REST API: POST /modalities/{id}/move",
-    level="product",
     covers="Orthanc.test_rest_movescu",
 )
 @pytest.mark.parametrize(
@@ -262,10 +246,9 @@ def test_move(
     assert (len(rest.json("/instances")), _patients(rest)) == (count, ["A"])
 
 
-@case(
+@suite.case(
     "SMOVE-004",
     ref="Orthanc REST API: POST /modalities/{id}/move",
-    level="product",
     covers="Orthanc.test_rest_movescu",
 )
 @pytest.mark.usefixtures("two_patients_at_local")
@@ -278,7 +261,7 @@ def test_move_of_several_patients(rest: Rest) -> None:
     assert _patients(rest) == ["A", "B"]
 
 
-@case("SMOVE-005", ref="Orthanc REST API: POST /modalities/{id}/move", level="product")
+@suite.case("SMOVE-005", ref="Orthanc REST API: POST /modalities/{id}/move")
 def test_move_under_another_name(
     rest: Rest, local_rest: Rest, one_at_local: Sample, storage_scp: StorageScp
 ) -> None:
@@ -294,7 +277,7 @@ def test_move_under_another_name(
     assert [each.originator for each in storage_scp.received(1)] == ["OTHER"]
 
 
-@case("SMOVE-006", ref="Orthanc REST API: POST /modalities/{id}/move", level="product")
+@suite.case("SMOVE-006", ref="Orthanc REST API: POST /modalities/{id}/move")
 def test_move_of_an_unknown_study(rest: Rest) -> None:
     """A C-MOVE that the modality answers with a failure is an error, not an empty success."""
     unknown = {"Level": "Study", "Resources": [{"StudyInstanceUID": "2.25.404"}]}

@@ -5,32 +5,23 @@ from typing import Any
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from harness.case import case, needs
-from harness.clients.dimse import values
-from harness.clients.rest import Rest
-from harness.clients.storage_scp import StorageScp
-from harness.corpus import Corpus, Maker
-from harness.plugin.stored import Stored
-from harness.servers.party import Party
-from harness.waiting import wait_until
-
-pytestmark = needs("rest", "local.rest")
+from harness.cases import Corpus, Maker, Party, Rest, StorageScp, Stored, Suite, values, wait_until
 
 LOCAL = "/modalities/orthanctest"
 TEMPORARY = "/modalities/temporary"
 FAILED_BEHIND = {422, 500, 504}  # the modality failed; which of them depends on Orthanc's version
 STORE = "Orthanc REST API: POST /modalities/{id}/store"
+
+suite = Suite(level="product", needs=("rest", "local.rest"), ref=STORE)
+
 NATIVE = [ImplicitVRLittleEndian, ExplicitVRLittleEndian]
 
 
 # C-ECHO
 
 
-@case(
-    "SECHO-001",
-    ref="Orthanc REST API: POST /modalities/{id}/echo",
-    level="product",
-    covers="Orthanc.test_echo",
+@suite.case(
+    "SECHO-001", ref="Orthanc REST API: POST /modalities/{id}/echo", covers="Orthanc.test_echo"
 )
 @pytest.mark.parametrize("body", [b"", b"{}"], ids=["no-body", "empty-object"])
 def test_echo(rest: Rest, body: bytes) -> None:
@@ -38,7 +29,7 @@ def test_echo(rest: Rest, body: bytes) -> None:
     assert rest.post(f"{LOCAL}/echo", body).json() == {}
 
 
-@case("SECHO-002", ref="Orthanc REST API: POST /modalities/{id}/echo", level="product")
+@suite.case("SECHO-002", ref="Orthanc REST API: POST /modalities/{id}/echo")
 def test_echo_that_nobody_answers(rest: Rest) -> None:
     """A C-ECHO to a modality behind whose port nobody listens is an error."""
     with rest.temporary(TEMPORARY, ["NOBODY", "127.0.0.1", 1]):
@@ -47,13 +38,12 @@ def test_echo_that_nobody_answers(rest: Rest) -> None:
     assert answer.status_code in FAILED_BEHIND
 
 
-@case(
+@suite.case(
     "SECHO-003",
     ref="Orthanc REST API: POST /tools/dicom-echo",
-    level="product",
     covers="Orthanc.test_echo",
+    needs="orthanc>=1.8.1",
 )
-@needs("orthanc>=1.8.1")
 def test_echo_to_a_modality_in_the_body(rest: Rest) -> None:
     """A C-ECHO goes to the modality in the body, given as it is configured or as a short list."""
     modality = rest.json(f"{LOCAL}/configuration")
@@ -65,7 +55,7 @@ def test_echo_to_a_modality_in_the_body(rest: Rest) -> None:
 # C-STORE
 
 
-@case("SSTORE-001", ref=STORE, level="product", covers="Orthanc.test_storescu")
+@suite.case("SSTORE-001", covers="Orthanc.test_storescu")
 @pytest.mark.parametrize("level", ["patients", "studies", "series", "instances"])
 def test_store_and_its_export(
     rest: Rest, stored: Stored, destination: StorageScp, level: str
@@ -82,7 +72,7 @@ def test_store_and_its_export(
     assert exported == [("orthanctest", f"/{level}/{resource}")]
 
 
-@case("SSTORE-002", ref=STORE, level="product", covers="Orthanc.test_bulk_storescu")
+@suite.case("SSTORE-002", covers="Orthanc.test_bulk_storescu")
 def test_store_of_a_list(rest: Rest, local_rest: Rest, make: Maker) -> None:
     """A list of resources of several levels is sent, and each instance is at the local server then."""
     study = [rest.upload(each.data) for each in make.study(PatientID="A", series=2, instances=2)]
@@ -96,10 +86,11 @@ def test_store_of_a_list(rest: Rest, local_rest: Rest, make: Maker) -> None:
     assert sorted(local_rest.json("/instances")) == expected
 
 
-@case(
+@suite.case(
     "SSTORE-003",
     ref="PS3.4 B.4.1.1",
     covers=("Orthanc.test_bitbucket_issue_169", "Orthanc.test_pilates"),
+    level="must",
 )
 def test_objects_are_sent_as_they_are(rest: Rest, corpus: Corpus, destination: StorageScp) -> None:
     """Objects of several classes, sent in turn, arrive with every attribute."""
@@ -114,12 +105,7 @@ def test_objects_are_sent_as_they_are(rest: Rest, corpus: Corpus, destination: S
     }
 
 
-@case(
-    "SSTORE-011",
-    ref=STORE,
-    level="product",
-    covers=("Orthanc.test_storescu_jpeg", "Orthanc.test_bitbucket_issue_4"),
-)
+@suite.case("SSTORE-011", covers=("Orthanc.test_storescu_jpeg", "Orthanc.test_bitbucket_issue_4"))
 @pytest.mark.parametrize("name", ["p12-jpeg-lossless", "p09-rle-gray", "p12-jpeg-2000"])
 def test_compressed_object_is_sent_in_its_syntax(
     rest: Rest, stored: Stored, destination: StorageScp, name: str
@@ -135,11 +121,11 @@ def test_compressed_object_is_sent_in_its_syntax(
     assert arrived.to_json_dict() == sample.dataset().to_json_dict()
 
 
-@case(
+@suite.case(
     "SSTORE-004",
     ref="PS3.5 10.1",
-    level="should",
     covers=("Orthanc.test_storescu_transcoding", "Orthanc.test_bitbucket_issue_4"),
+    level="should",
 )
 def test_object_is_decompressed_for_who_refuses_its_syntax(
     rest: Rest, corpus: Corpus, local_rest: Rest
@@ -157,10 +143,9 @@ def test_object_is_decompressed_for_who_refuses_its_syntax(
     assert raw == sample.frame(0).tobytes()
 
 
-@case(
+@suite.case(
     "SSTORE-005",
     ref="Orthanc configuration: AllowTranscoding of a modality",
-    level="product",
     covers="Orthanc.test_storescu_transcoding",
 )
 def test_transcoding_can_be_forbidden(rest: Rest, corpus: Corpus, local_rest: Rest) -> None:
@@ -178,7 +163,7 @@ def test_transcoding_can_be_forbidden(rest: Rest, corpus: Corpus, local_rest: Re
     assert local_rest.json("/instances") == []
 
 
-@case("SSTORE-006", ref=STORE, level="product", covers="Orthanc.test_storescu_custom_aet")
+@suite.case("SSTORE-006", covers="Orthanc.test_storescu_custom_aet")
 def test_calling_ae_title(
     rest: Rest, stored: Stored, destination: StorageScp, remote: Party
 ) -> None:
@@ -192,10 +177,9 @@ def test_calling_ae_title(
     assert [each.calling for each in destination.received(2)] == [remote.ae_title, "OTHER"]
 
 
-@case(
+@suite.case(
     "SSTORE-007",
     ref="Orthanc REST API: POST /modalities/{id}/store-straight",
-    level="product",
     covers="Orthanc.test_store_straight",
 )
 def test_store_straight(rest: Rest, make: Maker, destination: StorageScp) -> None:
@@ -213,10 +197,9 @@ def test_store_straight(rest: Rest, make: Maker, destination: StorageScp) -> Non
     assert rest.json("/instances") == []
 
 
-@case(
+@suite.case(
     "SSTORE-008",
     ref="Orthanc REST API: POST /modalities/{id}/store-straight",
-    level="product",
     covers="Orthanc.test_store_straight",
 )
 def test_store_straight_of_no_dicom(rest: Rest) -> None:
@@ -224,7 +207,7 @@ def test_store_straight_of_no_dicom(rest: Rest) -> None:
     assert rest.post(f"{LOCAL}/store-straight", b"none", expect=None).status_code == 400
 
 
-@case("SSTORE-009", ref=STORE, level="product")
+@suite.case("SSTORE-009")
 def test_refusal_by_the_destination_is_an_error(
     rest: Rest, stored: Stored, destination: StorageScp
 ) -> None:
@@ -237,7 +220,7 @@ def test_refusal_by_the_destination_is_an_error(
     assert answer.status_code in FAILED_BEHIND
 
 
-@case("SSTORE-010", ref=STORE, level="product", covers="Orthanc.test_storescu_custom_aet")
+@suite.case("SSTORE-010", covers="Orthanc.test_storescu_custom_aet")
 def test_store_as_a_job(rest: Rest, stored: Stored, destination: StorageScp) -> None:
     """An asynchronous store is a job, which succeeds and says how many instances it sent."""
     stored.study(instances=3)

@@ -9,14 +9,10 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGLosslessSV1, RLELossless
 from pynetdicom import evt
 
-from harness.case import case, needs
-from harness.clients.dcmtk import Dcmtk
-from harness.clients.dimse import Dimse, values
-from harness.clients.rest import Rest
-from harness.corpus import Corpus, Maker, Sample
-from harness.servers.party import Party
+from harness.cases import Corpus, Dcmtk, Dimse, Maker, Party, Rest, Sample, Suite, values
 
-pytestmark = needs("dimse.store")
+suite = Suite(needs="dimse.store")
+
 
 UNKNOWN_SOP_CLASS = "2.25.202"  # valid, and nobody's
 
@@ -24,8 +20,7 @@ UNKNOWN_SOP_CLASS = "2.25.202"  # valid, and nobody's
 # What is kept
 
 
-@case("CSTORE-001", ref="PS3.4 B.4.1.1")
-@needs("dimse.get.study")
+@suite.case("CSTORE-001", ref="PS3.4 B.4.1.1", needs="dimse.get.study")
 @pytest.mark.parametrize("name", ["p01", "p02"], ids=["implicit", "explicit"])
 def test_object_comes_back_the_same(dimse: Dimse, corpus: Corpus, name: str) -> None:
     """An object in a native little endian syntax comes back with every attribute and pixel."""
@@ -36,8 +31,13 @@ def test_object_comes_back_the_same(dimse: Dimse, corpus: Corpus, name: str) -> 
     assert _retrieved(dimse, sample).to_json_dict() == sample.dataset().to_json_dict()
 
 
-@case("CSTORE-002", ref="PS3.4 B.4.1.1", level="should", covers="Orthanc.test_incoming_jpeg")
-@needs("dimse.get.study")
+@suite.case(
+    "CSTORE-002",
+    ref="PS3.4 B.4.1.1",
+    covers="Orthanc.test_incoming_jpeg",
+    level="should",
+    needs="dimse.get.study",
+)
 @pytest.mark.parametrize(
     "name",
     [
@@ -63,8 +63,7 @@ def test_object_comes_back_in_its_transfer_syntax(dimse: Dimse, corpus: Corpus, 
     assert _retrieved(dimse, sample).to_json_dict() == sample.dataset().to_json_dict()
 
 
-@case("CSTORE-003", ref="PS3.4 B.4.1.1")
-@needs("dimse.get.study")
+@suite.case("CSTORE-003", ref="PS3.4 B.4.1.1", needs="dimse.get.study")
 @pytest.mark.parametrize(
     "name", ["t01-known-vr", "t01-implicit-vr", "t01-un", "t05", "t06-nested-40", "c18", "m07"]
 )
@@ -77,8 +76,7 @@ def test_unusual_elements_are_kept(dimse: Dimse, corpus: Corpus, name: str) -> N
     assert _retrieved(dimse, sample).to_json_dict() == sample.dataset().to_json_dict()
 
 
-@case("CSTORE-004", ref="PS3.4 B.4.1.1")
-@needs("dimse.get.study")
+@suite.case("CSTORE-004", ref="PS3.4 B.4.1.1", needs="dimse.get.study")
 @pytest.mark.parametrize("name", ["c01", "c04", "c11", "c12", "c14", "c15", "c16-gb18030"])
 def test_character_set_is_kept(dimse: Dimse, corpus: Corpus, name: str) -> None:
     """Specific Character Set and the bytes of Patient's Name come back as they were sent."""
@@ -92,8 +90,13 @@ def test_character_set_is_kept(dimse: Dimse, corpus: Corpus, name: str) -> None:
     assert name_bytes.hex() == sample.properties["patient_name_bytes"]
 
 
-@case("CSTORE-005", ref="PS3.5 10.1", level="should", covers="Orthanc.test_getscu")
-@needs("dcmtk", "dimse.get.study")
+@suite.case(
+    "CSTORE-005",
+    ref="PS3.5 10.1",
+    covers="Orthanc.test_getscu",
+    level="should",
+    needs=("dcmtk", "dimse.get.study"),
+)
 @pytest.mark.parametrize(
     ("name", "proposed"),
     [("p01", "-xi"), ("p08", "-xe"), ("p05", "-xb"), ("p07", "-xd"), ("p12-jpeg-lossless", "-xs")],
@@ -113,8 +116,7 @@ def test_pixels_survive_a_change_of_syntax(
     assert [each.pixel_array.tolist() for each in received] == [sample.frame(0).tolist()]
 
 
-@case("CSTORE-006", ref="PS3.4 B.2.2")
-@needs("dimse.get.study")
+@suite.case("CSTORE-006", ref="PS3.4 B.2.2", needs="dimse.get.study")
 def test_classes_and_syntaxes_in_turn(dimse: Dimse, make: Maker) -> None:
     """Objects of several SOP classes and syntaxes, in turn on one association, are all stored."""
     order = [
@@ -140,8 +142,7 @@ def test_classes_and_syntaxes_in_turn(dimse: Dimse, make: Maker) -> None:
     assert values(retrieved.datasets, "SOPInstanceUID") == expected
 
 
-@case("CSTORE-007", ref="PS3.4 C.4.1.3.1.1")
-@needs("dimse.find.study")
+@suite.case("CSTORE-007", ref="PS3.4 C.4.1.3.1.1", needs="dimse.find.study")
 def test_object_sent_twice_is_there_once(dimse: Dimse, make: Maker) -> None:
     """An instance that is sent again is still one instance."""
     sample = make.instance()
@@ -161,7 +162,7 @@ def test_object_sent_twice_is_there_once(dimse: Dimse, make: Maker) -> None:
 # How it is answered
 
 
-@case("CSTORE-008", ref="PS3.7 9.3.1.2")
+@suite.case("CSTORE-008", ref="PS3.7 9.3.1.2")
 def test_response_names_class_and_instance(dimse: Dimse, make: Maker) -> None:
     """A response that names a SOP class and an instance names those of its request."""
     samples = make.study(instances=2)
@@ -189,13 +190,13 @@ def test_response_names_class_and_instance(dimse: Dimse, make: Maker) -> None:
     ]
 
 
-@case(
+@suite.case(
     "CSTORE-009",
     ref="Orthanc Book: metadata of instances",
-    level="product",
     covers=("Orthanc.test_incoming_storescu", "Orthanc.test_metadata_origin"),
+    level="product",
+    needs=("rest", "dcmtk"),
 )
-@needs("rest", "dcmtk")
 def test_origin_is_noted(dcmtk: Dcmtk, rest: Rest, corpus: Corpus, remote: Party) -> None:
     """The metadata of an instance that came by C-STORE say from whom, to whom and in which syntax."""
     sample = corpus["p03"]
@@ -215,13 +216,13 @@ def test_origin_is_noted(dcmtk: Dcmtk, rest: Rest, corpus: Corpus, remote: Party
     }
 
 
-@case(
+@suite.case(
     "CSTORE-010",
     ref="Orthanc REST API: PUT /tools/accepted-transfer-syntaxes",
-    level="product",
     covers="Orthanc.test_incoming_jpeg",
+    level="product",
+    needs=("rest", "orthanc>=1.9.0"),
 )
-@needs("rest", "orthanc>=1.9.0")
 def test_transfer_syntax_that_is_not_accepted(dimse: Dimse, rest: Rest) -> None:
     """With only native syntaxes accepted, a context with JPEG is refused, one without is not."""
     native = [ImplicitVRLittleEndian, ExplicitVRLittleEndian]
@@ -233,13 +234,13 @@ def test_transfer_syntax_that_is_not_accepted(dimse: Dimse, rest: Rest) -> None:
     assert {context_id for context_id, result in results.items() if result == 0} == {3}
 
 
-@case(
+@suite.case(
     "CSTORE-011",
     ref="Orthanc REST API: PUT /tools/unknown-sop-class-accepted",
-    level="product",
     covers="Orthanc.test_incoming_jpeg",
+    level="product",
+    needs=("rest", "orthanc>=1.9.0"),
 )
-@needs("rest", "orthanc>=1.9.0")
 @pytest.mark.parametrize(("accepted", "result"), [("0", 3), ("1", 0)], ids=["refused", "accepted"])
 def test_unknown_sop_class(dimse: Dimse, rest: Rest, accepted: str, result: int) -> None:
     """A SOP class that Orthanc does not know is refused or accepted, as it is told to."""

@@ -7,22 +7,23 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from harness.case import case, needs
-from harness.clients import multipart
-from harness.clients.dicomweb import (
+from harness.cases import (
     DICOM_JSON,
     OCTET_STREAM,
     DicomWeb,
+    Stored,
+    Suite,
     instance_path,
+    json_value,
+    json_values,
+    multipart,
     person_name,
     series_path,
     study_path,
-    value,
-    values,
 )
-from harness.plugin.stored import Stored
 
-pytestmark = needs("dicomweb.metadata")
+suite = Suite(needs="dicomweb.metadata")
+
 
 LEVELS = {"study": study_path, "series": series_path, "instance": instance_path}
 PATIENT_NAME = "00100010"
@@ -31,12 +32,12 @@ XML = "application/dicom+xml"
 NATIVE_DICOM_MODEL = "{http://dicom.nema.org/PS3.19/models/NativeDICOM}"
 
 
-@case(
+@suite.case(
     "WADO-101",
     ref="PS3.18 10.4.1.1.2, F.2",
     covers=("DicomWeb.test_wado_hierarchy", "DicomWeb.test_bitbucket_issue_112"),
+    needs="dicomweb.bulk",
 )
-@needs("dicomweb.bulk")
 @pytest.mark.parametrize(
     "sample", ["h01-ct-1-1", "h02-mr-1", "h03-sr", "h03-ko", "p03", "m01-native"]
 )
@@ -53,7 +54,7 @@ def test_metadata_holds_the_whole_object(web: DicomWeb, stored: Stored, sample: 
     assert read_back == Dataset(written.dataset())
 
 
-@case("WADO-102", ref="PS3.18 10.4.1.1.2", covers="DicomWeb.test_wado_hierarchy")
+@suite.case("WADO-102", ref="PS3.18 10.4.1.1.2", covers="DicomWeb.test_wado_hierarchy")
 @pytest.mark.parametrize(("level", "count"), [("study", 4), ("series", 2), ("instance", 1)])
 def test_metadata_of_all_below(web: DicomWeb, stored: Stored, level: str, count: int) -> None:
     """The metadata of a study or series has a data set for each of its instances."""
@@ -62,11 +63,11 @@ def test_metadata_of_all_below(web: DicomWeb, stored: Stored, level: str, count:
 
     metadata = web.metadata(LEVELS[level](mine[0]))
 
-    uids = sorted(value(each, "00080018") for each in metadata)
+    uids = sorted(json_value(each, "00080018") for each in metadata)
     assert uids == sorted(each.sop_instance_uid for each in mine[:count])
 
 
-@case("WADO-103", ref="PS3.18 F.2.2", covers="DicomWeb.test_wado_hierarchy")
+@suite.case("WADO-103", ref="PS3.18 F.2.2", covers="DicomWeb.test_wado_hierarchy")
 def test_tags_in_order_and_upper_case(web: DicomWeb, stored: Stored) -> None:
     """Elements are named by eight hexadecimal digits in upper case, in ascending order."""
     written = stored.instance()
@@ -76,7 +77,7 @@ def test_tags_in_order_and_upper_case(web: DicomWeb, stored: Stored) -> None:
     assert list(metadata) == [f"{element.tag:08X}" for element in written.dataset()]
 
 
-@case("WADO-104", ref="PS3.18 F.2.5", covers="DicomWeb.test_issue_195")
+@suite.case("WADO-104", ref="PS3.18 F.2.5", covers="DicomWeb.test_issue_195")
 @pytest.mark.parametrize("tag", ["00080050", "00081030", "00201040"])
 def test_empty_value_has_only_its_vr(web: DicomWeb, stored: Stored, tag: str) -> None:
     """An element without a value has its VR, and no list of values."""
@@ -89,7 +90,9 @@ def test_empty_value_has_only_its_vr(web: DicomWeb, stored: Stored, tag: str) ->
     assert metadata[tag] == {"vr": written.dataset()[tag].VR}
 
 
-@case("WADO-105", ref="PS3.18 F.2.3, Table F.2.3-1", covers="DicomWeb.test_bitbucket_issue_112")
+@suite.case(
+    "WADO-105", ref="PS3.18 F.2.3, Table F.2.3-1", covers="DicomWeb.test_bitbucket_issue_112"
+)
 def test_numbers_are_numbers(web: DicomWeb, stored: Stored) -> None:
     """Values of Integer String and of binary numbers are numbers of JSON."""
     written = stored.instance(InstanceNumber=12, rows=20)
@@ -103,7 +106,7 @@ def test_numbers_are_numbers(web: DicomWeb, stored: Stored) -> None:
     ]
 
 
-@case(
+@suite.case(
     "WADO-106",
     ref="PS3.18 F.2.2, 8.8.5",
     covers=("DicomWeb.test_encodings_wado_metadata", "DicomWeb.test_bitbucket_issue_113"),
@@ -119,11 +122,11 @@ def test_text_of_any_character_set(web: DicomWeb, stored: Stored, sample: str) -
     [metadata] = web.metadata(instance_path(written))
 
     known = written.properties
-    assert person_name(value(metadata, PATIENT_NAME)) == known["patient_name"].rstrip("=")
-    assert value(metadata, "00104000") == known.get("patient_comments")
+    assert person_name(json_value(metadata, PATIENT_NAME)) == known["patient_name"].rstrip("=")
+    assert json_value(metadata, "00104000") == known.get("patient_comments")
 
 
-@case(
+@suite.case(
     "WADO-107",
     ref="PS3.18 8.7.3, 8.7.5, 10.4.4",
     covers=(
@@ -154,14 +157,14 @@ def test_json_is_the_default(web: DicomWeb, stored: Stored, accept: str | None) 
 
     assert answer.headers["Content-Type"].partition(";")[0] == DICOM_JSON
     [metadata] = answer.json()
-    assert value(metadata, "00080018") == written.sop_instance_uid
+    assert json_value(metadata, "00080018") == written.sop_instance_uid
 
 
-@case(
+@suite.case(
     "WADO-108",
     ref="PS3.18 8.7.8",
-    level="should",
     covers=("DicomWeb.test_accept_negotiation", "DicomWeb.test_wado_hierarchy"),
+    level="should",
 )
 @pytest.mark.parametrize(
     "accept",
@@ -176,7 +179,7 @@ def test_unacceptable_is_refused(web: DicomWeb, stored: Stored, accept: str) -> 
     web.get(f"{instance_path(written)}/metadata", headers={"Accept": accept}, expect=(400, 406))
 
 
-@case("WADO-109", ref="PS3.18 10.4.4; PS3.19 A.1", covers="DicomWeb.test_accept_negotiation")
+@suite.case("WADO-109", ref="PS3.18 10.4.4; PS3.19 A.1", covers="DicomWeb.test_accept_negotiation")
 @pytest.mark.parametrize("quote", ['"', ""], ids=["quoted", "unquoted"])
 def test_metadata_as_xml(web: DicomWeb, stored: Stored, quote: str) -> None:
     """Asked for as XML, an instance is one part with a Native DICOM Model of all its elements."""
@@ -193,8 +196,12 @@ def test_metadata_as_xml(web: DicomWeb, stored: Stored, quote: str) -> None:
     assert elements["00100020"].findtext(f"{NATIVE_DICOM_MODEL}Value") == "A"
 
 
-@case("WADO-110", ref="PS3.18 10.4.1.1.5", covers="DicomWeb.test_wado_pixel_data")
-@needs("dicomweb.bulk")
+@suite.case(
+    "WADO-110",
+    ref="PS3.18 10.4.1.1.5",
+    covers="DicomWeb.test_wado_pixel_data",
+    needs="dicomweb.bulk",
+)
 @pytest.mark.parametrize("sample", ["p01", "p03", "p08", "m01-native"])
 def test_pixel_data_as_bulk_data(web: DicomWeb, stored: Stored, sample: str) -> None:
     """The metadata leads to the native pixels of all frames."""
@@ -206,8 +213,12 @@ def test_pixel_data_as_bulk_data(web: DicomWeb, stored: Stored, sample: str) -> 
     assert web.binary(metadata[PIXEL_DATA]) == written.picture.native()
 
 
-@case("WADO-111", ref="PS3.18 10.4.1.1.2, 10.4.1.1.5", covers="DicomWeb.test_wado_hierarchy_bulk")
-@needs("dicomweb.bulk")
+@suite.case(
+    "WADO-111",
+    ref="PS3.18 10.4.1.1.2, 10.4.1.1.5",
+    covers="DicomWeb.test_wado_hierarchy_bulk",
+    needs="dicomweb.bulk",
+)
 def test_binary_values_inside_a_sequence(web: DicomWeb, stored: Stored) -> None:
     """Each binary value in an item of a sequence is in the metadata or behind a URI of its own."""
     contents = [b"\x00\x01first\xff", b"\x00\x02second\xff\xfe"]
@@ -219,12 +230,13 @@ def test_binary_values_inside_a_sequence(web: DicomWeb, stored: Stored) -> None:
 
     [metadata] = web.metadata(instance_path(written))
 
-    found = [web.binary(item["04000520"]) for item in values(metadata, "04000500")]
+    found = [web.binary(item["04000520"]) for item in json_values(metadata, "04000500")]
     assert found == contents
 
 
-@case("WADO-112", ref="PS3.18 F.2.2, F.2.7", covers="DicomWeb.test_issue_195")
-@needs("dicomweb.bulk")
+@suite.case(
+    "WADO-112", ref="PS3.18 F.2.2, F.2.7", covers="DicomWeb.test_issue_195", needs="dicomweb.bulk"
+)
 def test_value_of_unknown_vr(web: DicomWeb, stored: Stored) -> None:
     """A value of VR UN is in the metadata as it was stored, or behind a URI."""
     written = stored.sample("t01-un")
@@ -235,8 +247,12 @@ def test_value_of_unknown_vr(web: DicomWeb, stored: Stored) -> None:
     assert web.binary(metadata["00991003"]) == b"\x01\x02\x03\x04"
 
 
-@case("WADO-113", ref="PS3.18 10.4.1.1.5, 8.7.5", covers="DicomWeb.test_accept_negotiation")
-@needs("dicomweb.bulk")
+@suite.case(
+    "WADO-113",
+    ref="PS3.18 10.4.1.1.5, 8.7.5",
+    covers="DicomWeb.test_accept_negotiation",
+    needs="dicomweb.bulk",
+)
 @pytest.mark.parametrize(
     "accept",
     [
@@ -259,15 +275,15 @@ def test_ways_to_ask_for_bulk_data(web: DicomWeb, stored: Stored, accept: str | 
     assert part.content == written.frame(0).tobytes()
 
 
-@case("WADO-114", ref="PS3.18 F.2.2: SQ", covers="DicomWeb.test_wado_hierarchy")
+@suite.case("WADO-114", ref="PS3.18 F.2.2: SQ", covers="DicomWeb.test_wado_hierarchy")
 def test_sequences_in_sequences(web: DicomWeb, stored: Stored) -> None:
     """Items within items are objects within lists, down to the innermost."""
     written = stored.sample("t06-nested-10")
 
     [metadata] = web.metadata(instance_path(written))
 
-    texts, items = [], values(metadata, "0040A730")
+    texts, items = [], json_values(metadata, "0040A730")
     while items:
-        texts.append(value(items[0], "0040A160"))
-        items = values(items[0], "0040A730")
+        texts.append(json_value(items[0], "0040A160"))
+        items = json_values(items[0], "0040A730")
     assert texts == [f"level {number}" for number in range(1, 11)]

@@ -7,13 +7,20 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from harness.case import case, needs
-from harness.clients.dicomweb import DicomWeb, Identified, instance_path, series_path, study_path
-from harness.clients.rest import Rest
-from harness.corpus import Sample
-from harness.plugin.stored import Stored
+from harness.cases import (
+    DicomWeb,
+    Identified,
+    Rest,
+    Sample,
+    Stored,
+    Suite,
+    instance_path,
+    series_path,
+    study_path,
+)
 
-pytestmark = needs("dicomweb.rendered")
+suite = Suite(needs="dicomweb.rendered")
+
 
 FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG"}
 
@@ -61,7 +68,7 @@ def uri(sample: Sample, **arguments: str) -> str:
     return "/wado?" + "&".join(f"{name}={value}" for name, value in query.items() if value)
 
 
-@case("WADO-201", ref="PS3.18 10.4.1.1.3, 8.7.4", covers="DicomWeb.test_rendered")
+@suite.case("WADO-201", ref="PS3.18 10.4.1.1.3, 8.7.4", covers="DicomWeb.test_rendered")
 @pytest.mark.parametrize("media_type", FORMATS)
 @pytest.mark.parametrize("sample", ["h01-ct-1-1", "p03", "p06", "p09-rle-gray", "p11"])
 def test_rendered_format_and_size(
@@ -78,7 +85,7 @@ def test_rendered_format_and_size(
     assert (image.format, image.size) == (FORMATS[media_type], (ds.Columns, ds.Rows))
 
 
-@case("WADO-202", ref="PS3.18 8.7.4, Table 8.7.4-1", covers="DicomWeb.test_rendered")
+@suite.case("WADO-202", ref="PS3.18 8.7.4, Table 8.7.4-1", covers="DicomWeb.test_rendered")
 @pytest.mark.parametrize("accept", [None, "*/*"], ids=["none", "any"])
 def test_jpeg_is_the_default(web: DicomWeb, stored: Stored, accept: str | None) -> None:
     """Without a wish, a rendered image is a JPEG."""
@@ -90,7 +97,7 @@ def test_jpeg_is_the_default(web: DicomWeb, stored: Stored, accept: str | None) 
     assert picture(answer.content).format == "JPEG"
 
 
-@case(
+@suite.case(
     "WADO-203",
     ref="PS3.18 10.4.1.1.3",
     covers=("DicomWeb.test_rendered_studies_series", "DicomWeb.test_rendered"),
@@ -105,7 +112,7 @@ def test_rendered_at_each_level(web: DicomWeb, stored: Stored, level: str) -> No
     assert picture(answer.content).size == (30, 20)
 
 
-@case(
+@suite.case(
     "WADO-204",
     ref="PS3.18 8.3.5.1.4; PS3.3 C.11.2.1.2.1",
     covers="DicomWeb.test_multiframe_windowing",
@@ -124,7 +131,7 @@ def test_window(web: DicomWeb, stored: Stored, center: int, width: int) -> None:
     assert np.abs(levels(picture(answer.content)) - expected).max() <= 1
 
 
-@case("WADO-205", ref="PS3.18 8.3.5.1.4: 400")
+@suite.case("WADO-205", ref="PS3.18 8.3.5.1.4: 400")
 @pytest.mark.parametrize("window", ["100", "100,200", "100,200,nope", "a,b,linear"])
 def test_window_that_is_none(web: DicomWeb, stored: Stored, window: str) -> None:
     """A window that is not center, width and a known function is the client's error."""
@@ -133,7 +140,7 @@ def test_window_that_is_none(web: DicomWeb, stored: Stored, window: str) -> None
     web.get(f"{instance_path(written)}/rendered?window={window}", expect=400)
 
 
-@case("WADO-206", ref="PS3.18 8.3.5.1.3")
+@suite.case("WADO-206", ref="PS3.18 8.3.5.1.3")
 def test_viewport(web: DicomWeb, stored: Stored) -> None:
     """An image is scaled to the viewport that is asked for."""
     written = stored.instance(rows=32, columns=32)
@@ -145,7 +152,7 @@ def test_viewport(web: DicomWeb, stored: Stored) -> None:
     assert picture(answer.content).size == (16, 16)
 
 
-@case("WADO-207", ref="PS3.18 10.4.1.1.3", covers="DicomWeb.test_rendered")
+@suite.case("WADO-207", ref="PS3.18 10.4.1.1.3", covers="DicomWeb.test_rendered")
 def test_rendered_frame_is_the_right_one(web: DicomWeb, stored: Stored) -> None:
     """Each frame of a multi-frame image is rendered as itself."""
     written = stored.sample("m01-native")
@@ -161,7 +168,7 @@ def test_rendered_frame_is_the_right_one(web: DicomWeb, stored: Stored) -> None:
     assert shown == [written.frame(0).tolist(), written.frame(11).tolist()]
 
 
-@case("WADO-208", ref="PS3.18 10.4.3.1", covers="DicomWeb.test_rendered")
+@suite.case("WADO-208", ref="PS3.18 10.4.3.1", covers="DicomWeb.test_rendered")
 @pytest.mark.parametrize("number", ["0", "2"])
 def test_rendered_frame_that_is_not_there(web: DicomWeb, stored: Stored, number: str) -> None:
     """Frames are counted from 1 to their number; another one is the client's error."""
@@ -170,8 +177,9 @@ def test_rendered_frame_that_is_not_there(web: DicomWeb, stored: Stored, number:
     web.get(f"{instance_path(written)}/frames/{number}/rendered", expect=(400, 404))
 
 
-@case("WADO-301", ref="PS3.18 9.1.2.2.1, 9.4", covers="DicomWeb.test_wado_dicom")
-@needs("dicomweb.uri")
+@suite.case(
+    "WADO-301", ref="PS3.18 9.1.2.2.1, 9.4", covers="DicomWeb.test_wado_dicom", needs="dicomweb.uri"
+)
 def test_uri_gives_the_object(rest: Rest, stored: Stored) -> None:
     """WADO-URI gives the object itself where application/dicom is asked for."""
     written = stored.instance()
@@ -182,8 +190,9 @@ def test_uri_gives_the_object(rest: Rest, stored: Stored) -> None:
     assert answer.content == written.data
 
 
-@case("WADO-302", ref="PS3.18 9.1.2.2.1", covers="DicomWeb.test_wado_image")
-@needs("dicomweb.uri")
+@suite.case(
+    "WADO-302", ref="PS3.18 9.1.2.2.1", covers="DicomWeb.test_wado_image", needs="dicomweb.uri"
+)
 @pytest.mark.parametrize(
     ("content_type", "kind"),
     [("", "JPEG"), ("image/jpeg", "JPEG"), ("image/png", "PNG")],
@@ -198,8 +207,13 @@ def test_uri_gives_an_image(rest: Rest, stored: Stored, content_type: str, kind:
     assert (image.format, image.size) == (kind, (30, 20))
 
 
-@case("WADO-303", ref="PS3.18 9.1.2.1, 9.3", level="should", covers="DicomWeb.test_wado_dicom")
-@needs("dicomweb.uri")
+@suite.case(
+    "WADO-303",
+    ref="PS3.18 9.1.2.1, 9.3",
+    covers="DicomWeb.test_wado_dicom",
+    level="should",
+    needs="dicomweb.uri",
+)
 @pytest.mark.parametrize("missing", ["requestType", "objectUID"])
 def test_uri_without_what_is_mandatory(rest: Rest, stored: Stored, missing: str) -> None:
     """A request that lacks a mandatory parameter is the client's error."""
@@ -209,8 +223,7 @@ def test_uri_without_what_is_mandatory(rest: Rest, stored: Stored, missing: str)
     rest.get(uri(written, **{missing: ""}), expect=(400, 404))
 
 
-@case("WADO-304", ref="PS3.18 9.3", covers="DicomWeb.test_wado_dicom")
-@needs("dicomweb.uri")
+@suite.case("WADO-304", ref="PS3.18 9.3", covers="DicomWeb.test_wado_dicom", needs="dicomweb.uri")
 @pytest.mark.parametrize("wrong", ["studyUID", "seriesUID", "objectUID"])
 def test_uri_of_another_place(rest: Rest, stored: Stored, wrong: str) -> None:
     """An object is not found in a study or series that is not its own, nor one that is not there."""

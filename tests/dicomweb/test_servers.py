@@ -4,14 +4,21 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.case import case, needs
-from harness.clients import multipart
-from harness.clients.dicomweb import DICOM_JSON, DicomWeb, instance_path, study_path, value
-from harness.clients.orthanc_ids import orthanc_ids
-from harness.clients.rest import Rest
-from harness.plugin.stored import Stored
+from harness.cases import (
+    DICOM_JSON,
+    DicomWeb,
+    Rest,
+    Stored,
+    Suite,
+    instance_path,
+    json_value,
+    multipart,
+    orthanc_ids,
+    study_path,
+)
 
-pytestmark = needs("plugin.dicomweb", "rest")
+suite = Suite(level="product", needs=("plugin.dicomweb", "rest"))
+
 
 SERVERS = "/dicom-web/servers"
 SELF = f"{SERVERS}/sample"  # the remote, as its own DICOMweb server
@@ -29,7 +36,7 @@ def added(rest: Rest) -> Iterator[str]:
     rest.delete(f"{SERVERS}/hello", expect=(200, 400))  # 400: it is gone already
 
 
-@case("DWEB-001", ref="RFC 9110 15.5.6", covers="DicomWeb.test_allowed_methods")
+@suite.case("DWEB-001", ref="RFC 9110 15.5.6", covers="DicomWeb.test_allowed_methods", level="must")
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 def test_method_that_studies_do_not_have(rest: Rest, method: str) -> None:
     """Studies are searched and stored; another method is refused, naming those that are allowed."""
@@ -39,10 +46,9 @@ def test_method_that_studies_do_not_have(rest: Rest, method: str) -> None:
     assert allowed == {"GET", "POST"}
 
 
-@case(
+@suite.case(
     "DWEB-002",
     ref="Orthanc Book: DICOMweb plugin, behind a reverse proxy",
-    level="product",
     covers="DicomWeb.test_forwarded_headers",
 )
 @pytest.mark.parametrize(
@@ -69,13 +75,12 @@ def test_addresses_behind_a_proxy(
     )
 
 
-@case(
+@suite.case(
     "DWEB-003",
     ref="Orthanc Book: DICOMweb plugin, behind a reverse proxy",
-    level="product",
     covers="DicomWeb.test_forwarded_headers",
+    needs="plugin.dicomweb>=1.13.1",
 )
-@needs("plugin.dicomweb>=1.13.1")
 def test_x_forwarded_headers(web: DicomWeb, stored: Stored) -> None:
     """The older headers of proxies are heard as well."""
     written = stored.instance()
@@ -83,13 +88,12 @@ def test_x_forwarded_headers(web: DicomWeb, stored: Stored) -> None:
 
     [study] = web.get("/studies", headers={"Accept": DICOM_JSON, **headers}).json()
 
-    assert value(study, "00081190") == f"https://pacs.example/dicom-web{study_path(written)}"
+    assert json_value(study, "00081190") == f"https://pacs.example/dicom-web{study_path(written)}"
 
 
-@case(
+@suite.case(
     "DWEB-004",
     ref="Orthanc Book: DICOMweb plugin, GET /dicom-web/servers",
-    level="product",
     covers="DicomWeb.test_server_get",
 )
 def test_configured_servers(rest: Rest) -> None:
@@ -99,10 +103,9 @@ def test_configured_servers(rest: Rest) -> None:
     assert rest.json(SERVERS, expand="true")["sample"]["Password"] is None
 
 
-@case(
+@suite.case(
     "DWEB-005",
     ref="Orthanc Book: DICOMweb plugin, PUT /dicom-web/servers/{name}",
-    level="product",
     covers="DicomWeb.test_add_server",
 )
 def test_added_server(rest: Rest, added: str) -> None:
@@ -121,10 +124,9 @@ def test_added_server(rest: Rest, added: str) -> None:
     }
 
 
-@case(
+@suite.case(
     "DWEB-006",
     ref="Orthanc Book: DICOMweb plugin, DELETE /dicom-web/servers/{name}",
-    level="product",
     covers="DicomWeb.test_add_server",
 )
 def test_removed_server(rest: Rest, added: str) -> None:
@@ -135,10 +137,9 @@ def test_removed_server(rest: Rest, added: str) -> None:
     rest.get(f"{SERVERS}/{added}", expect=404)
 
 
-@case(
+@suite.case(
     "DWEB-007",
     ref="Orthanc Book: DICOMweb plugin, POST /dicom-web/servers/{name}/get",
-    level="product",
     covers="DicomWeb.test_server_get",
 )
 @pytest.mark.parametrize("accept", [DICOM_JSON, "application/json", None])
@@ -149,13 +150,12 @@ def test_search_as_client(rest: Rest, stored: Stored, accept: str | None) -> Non
 
     [study] = rest.post(f"{SELF}/get", asked).json()
 
-    assert value(study, "0020000D") == written.study_instance_uid
+    assert json_value(study, "0020000D") == written.study_instance_uid
 
 
-@case(
+@suite.case(
     "DWEB-008",
     ref="Orthanc Book: DICOMweb plugin, POST /dicom-web/servers/{name}/get",
-    level="product",
     covers="DicomWeb.test_server_get",
 )
 def test_xml_as_client(rest: Rest, stored: Stored) -> None:
@@ -168,10 +168,9 @@ def test_xml_as_client(rest: Rest, stored: Stored) -> None:
     assert [part.media_type for part in multipart.parts_of(answer)] == ["application/dicom+xml"]
 
 
-@case(
+@suite.case(
     "DWEB-009",
     ref="Orthanc Book: DICOMweb plugin, POST /dicom-web/servers/{name}/retrieve",
-    level="product",
     covers="DicomWeb.test_server_retrieve",
 )
 @pytest.mark.parametrize(("level", "count"), [("study", 4), ("series", 2), ("instance", 1)])
@@ -189,10 +188,9 @@ def test_retrieve_as_client(rest: Rest, stored: Stored, level: str, count: int) 
     assert int(answer.json()["ReceivedInstancesCount"]) == count
 
 
-@case(
+@suite.case(
     "DWEB-010",
     ref="Orthanc Book: DICOMweb plugin, POST /dicom-web/servers/{name}/retrieve",
-    level="product",
     covers="DicomWeb.test_server_retrieve",
 )
 @pytest.mark.parametrize(
@@ -207,13 +205,12 @@ def test_retrieve_of_nothing(rest: Rest, resource: dict[str, str]) -> None:
     assert 400 <= answer.status_code <= 599
 
 
-@case(
+@suite.case(
     "DWEB-011",
     ref="Orthanc Book: DICOMweb plugin, POST /dicom-web/servers/{name}/stow",
-    level="product",
     covers="DicomWeb.test_server_stow",
+    needs="plugin.dicomweb>=1.20",
 )
-@needs("plugin.dicomweb>=1.20")
 def test_stow_as_client(rest: Rest, stored: Stored) -> None:
     """A study that is sent is named once, however many instances it has."""
     study = stored.study(instances=2)

@@ -4,12 +4,22 @@ import io
 
 import pytest
 
-from harness.case import case, needs
-from harness.clients import multipart
-from harness.clients.dicomweb import DICOM, DICOM_JSON, DicomWeb, instance_path, value, values
-from harness.corpus import Corpus, Maker, Sample
+from harness.cases import (
+    DICOM,
+    DICOM_JSON,
+    Corpus,
+    DicomWeb,
+    Maker,
+    Sample,
+    Suite,
+    instance_path,
+    json_value,
+    json_values,
+    multipart,
+)
 
-pytestmark = needs("dicomweb.stow")
+suite = Suite(needs="dicomweb.stow")
+
 
 RETRIEVE_URL = "00081190"
 FAILED = "00081198"  # Failed SOP Sequence
@@ -23,20 +33,20 @@ RELATED = 'multipart/related; type="application/dicom"'
 
 def instances(web: DicomWeb) -> list[str]:
     """Give the SOP Instance UIDs of all that the server holds, found level by level."""
-    studies = [f"/studies/{value(each, '0020000D')}" for each in web.qido("/studies")]
+    studies = [f"/studies/{json_value(each, '0020000D')}" for each in web.qido("/studies")]
     series = [
-        f"{study}/series/{value(each, '0020000E')}"
+        f"{study}/series/{json_value(each, '0020000E')}"
         for study in studies
         for each in web.qido(f"{study}/series")
     ]
     return sorted(
-        value(each, "00080018") for path in series for each in web.qido(f"{path}/instances")
+        json_value(each, "00080018") for path in series for each in web.qido(f"{path}/instances")
     )
 
 
 def referenced(answer: dict[str, object], tag: str) -> list[str]:
     """Give the SOP Instance UIDs of the items of a sequence of the response."""
-    return sorted(value(item, REFERENCED_INSTANCE) for item in values(answer, tag))
+    return sorted(json_value(item, REFERENCED_INSTANCE) for item in json_values(answer, tag))
 
 
 def without(sample: Sample, keyword: str) -> bytes:
@@ -48,7 +58,7 @@ def without(sample: Sample, keyword: str) -> bytes:
     return file.getvalue()
 
 
-@case("STOW-001", ref="PS3.18 10.5.3.1", covers="DicomWeb.test_stow")
+@suite.case("STOW-001", ref="PS3.18 10.5.3.1", covers="DicomWeb.test_stow")
 def test_what_is_stored_can_be_retrieved(web: DicomWeb, make: Maker) -> None:
     """An object that was stored comes back with the data set that it had."""
     sample = make.instance(PatientName="Muller^Anna")
@@ -59,7 +69,7 @@ def test_what_is_stored_can_be_retrieved(web: DicomWeb, make: Maker) -> None:
     assert part.dataset() == sample.dataset()
 
 
-@case("STOW-002", ref="PS3.18 10.5.3.1")
+@suite.case("STOW-002", ref="PS3.18 10.5.3.1")
 @pytest.mark.parametrize("sample", ["h03-sr", "m07", "p01", "p05", "p12-jpeg-2000", "m01-jpeg"])
 def test_object_of_any_kind(web: DicomWeb, corpus: Corpus, sample: str) -> None:
     """Reports, documents, and images of any transfer syntax are stored as they are."""
@@ -72,7 +82,7 @@ def test_object_of_any_kind(web: DicomWeb, corpus: Corpus, sample: str) -> None:
     assert part.dataset() == stored.dataset()
 
 
-@case("STOW-003", ref="PS3.18 10.5.2.1", covers="DicomWeb.test_stow")
+@suite.case("STOW-003", ref="PS3.18 10.5.2.1", covers="DicomWeb.test_stow")
 def test_several_in_one_request(web: DicomWeb, make: Maker) -> None:
     """Every part of a request is stored, and each is named in the answer."""
     study = make.study(series=2, instances=2)
@@ -84,11 +94,11 @@ def test_several_in_one_request(web: DicomWeb, make: Maker) -> None:
     assert referenced(answer, STORED) == uids
 
 
-@case(
+@suite.case(
     "STOW-004",
     ref="Orthanc Book: configuration option OverwriteInstances",
-    level="product",
     covers="DicomWeb.test_stow",
+    level="product",
 )
 def test_again(web: DicomWeb, make: Maker) -> None:
     """An object that is stored a second time is a success, and is there once."""
@@ -101,7 +111,7 @@ def test_again(web: DicomWeb, make: Maker) -> None:
     assert instances(web) == [sample.sop_instance_uid]
 
 
-@case("STOW-005", ref="PS3.18 I.2", covers="DicomWeb.test_stow")
+@suite.case("STOW-005", ref="PS3.18 I.2", covers="DicomWeb.test_stow")
 def test_answer_names_what_was_stored(web: DicomWeb, make: Maker) -> None:
     """The answer has, for the stored object, its class and instance."""
     sample = make.instance()
@@ -109,25 +119,25 @@ def test_answer_names_what_was_stored(web: DicomWeb, make: Maker) -> None:
     answer = web.stow([sample.data]).json()
 
     assert [
-        (value(item, REFERENCED_CLASS), value(item, REFERENCED_INSTANCE))
-        for item in values(answer, STORED)
+        (json_value(item, REFERENCED_CLASS), json_value(item, REFERENCED_INSTANCE))
+        for item in json_values(answer, STORED)
     ] == [(sample.sop_class_uid, sample.sop_instance_uid)]
 
 
-@case("STOW-006", ref="PS3.18 I.2: Retrieve URL", covers="DicomWeb.test_stow")
+@suite.case("STOW-006", ref="PS3.18 I.2: Retrieve URL", covers="DicomWeb.test_stow")
 def test_retrieve_urls_work(web: DicomWeb, make: Maker) -> None:
     """The URLs in the answer, of the study and of the object, lead to what was stored."""
     sample = make.instance()
 
     answer = web.stow([sample.data]).json()
 
-    [item] = values(answer, STORED)
-    for url in (value(answer, RETRIEVE_URL), value(item, RETRIEVE_URL)):
+    [item] = json_values(answer, STORED)
+    for url in (json_value(answer, RETRIEVE_URL), json_value(item, RETRIEVE_URL)):
         got = web.follow(url, headers={"Accept": f"{RELATED}; transfer-syntax=*"})
         assert [part.dataset() for part in multipart.parts_of(got)] == [sample.dataset()]
 
 
-@case("STOW-007", ref="PS3.18 10.5.4, 8.7.3")
+@suite.case("STOW-007", ref="PS3.18 10.5.4, 8.7.3")
 @pytest.mark.parametrize("accept", [DICOM_JSON, "application/json", None])
 def test_answer_is_json(web: DicomWeb, make: Maker, accept: str | None) -> None:
     """The answer is in the DICOM JSON model by default and says so."""
@@ -136,8 +146,12 @@ def test_answer_is_json(web: DicomWeb, make: Maker, accept: str | None) -> None:
     assert answer.headers["Content-Type"].partition(";")[0] == DICOM_JSON
 
 
-@case("STOW-008", ref="PS3.18 I.2: Failed SOP Sequence", covers="DicomWeb.test_stow")
-@needs("plugin.dicomweb>=1.19")
+@suite.case(
+    "STOW-008",
+    ref="PS3.18 I.2: Failed SOP Sequence",
+    covers="DicomWeb.test_stow",
+    needs="plugin.dicomweb>=1.19",
+)
 def test_no_failures_where_nothing_failed(web: DicomWeb, make: Maker) -> None:
     """The answer to a success has no Failed SOP Sequence, not even an empty one."""
     answer = web.stow([make.instance().data], expect=200).json()
@@ -145,7 +159,7 @@ def test_no_failures_where_nothing_failed(web: DicomWeb, make: Maker) -> None:
     assert FAILED not in answer
 
 
-@case("STOW-009", ref="PS3.18 10.5.1, 10.5.3.1: 409", covers="DicomWeb.test_stow_errors")
+@suite.case("STOW-009", ref="PS3.18 10.5.1, 10.5.3.1: 409", covers="DicomWeb.test_stow_errors")
 def test_object_of_another_study(web: DicomWeb, make: Maker) -> None:
     """What is stored into a study that is not its own is refused as a conflict."""
     sample = make.instance()
@@ -153,14 +167,14 @@ def test_object_of_another_study(web: DicomWeb, make: Maker) -> None:
     answer = web.stow([sample.data], study="1.2.3", expect=409).json()
 
     assert instances(web) == []
-    assert values(answer, STORED) == []
-    [item] = values(answer, FAILED)
-    assert value(item, REFERENCED_CLASS) == sample.sop_class_uid
-    assert value(item, REFERENCED_INSTANCE) == sample.sop_instance_uid
-    assert isinstance(value(item, FAILURE_REASON), int)
+    assert json_values(answer, STORED) == []
+    [item] = json_values(answer, FAILED)
+    assert json_value(item, REFERENCED_CLASS) == sample.sop_class_uid
+    assert json_value(item, REFERENCED_INSTANCE) == sample.sop_instance_uid
+    assert isinstance(json_value(item, FAILURE_REASON), int)
 
 
-@case("STOW-010", ref="PS3.18 10.5.1")
+@suite.case("STOW-010", ref="PS3.18 10.5.1")
 def test_object_of_the_named_study(web: DicomWeb, make: Maker) -> None:
     """What is stored into the study that is its own is accepted."""
     sample = make.instance()
@@ -170,7 +184,7 @@ def test_object_of_the_named_study(web: DicomWeb, make: Maker) -> None:
     assert instances(web) == [sample.sop_instance_uid]
 
 
-@case("STOW-011", ref="PS3.18 10.5.3.2, I.2")
+@suite.case("STOW-011", ref="PS3.18 10.5.3.2, I.2")
 def test_failure_of_one_is_not_the_failure_of_all(web: DicomWeb, make: Maker) -> None:
     """Of two objects, the one that belongs to the named study is stored; each is in its own list."""
     right, wrong = make.instance(PatientID="A"), make.instance(PatientID="B")
@@ -185,17 +199,17 @@ def test_failure_of_one_is_not_the_failure_of_all(web: DicomWeb, make: Maker) ->
     assert referenced(answer, FAILED) == [wrong.sop_instance_uid]
 
 
-@case("STOW-012", ref="PS3.18 10.5.3.1: 400", covers="DicomWeb.test_stow_errors")
+@suite.case("STOW-012", ref="PS3.18 10.5.3.1: 400", covers="DicomWeb.test_stow_errors")
 @pytest.mark.parametrize("content", [b"this is no DICOM file", b""], ids=["text", "nothing"])
 def test_what_is_no_dicom_file(web: DicomWeb, content: bytes) -> None:
     """A part that is no DICOM file is refused, and nothing is stored."""
     answer = web.stow([content], expect=400).json()
 
-    assert values(answer, STORED) == []
+    assert json_values(answer, STORED) == []
     assert instances(web) == []
 
 
-@case("STOW-013", ref="PS3.18 10.5.3.1: 400", covers="DicomWeb.test_stow_errors")
+@suite.case("STOW-013", ref="PS3.18 10.5.3.1: 400", covers="DicomWeb.test_stow_errors")
 @pytest.mark.parametrize("keyword", ["StudyInstanceUID", "SeriesInstanceUID"])
 def test_object_without_its_place(web: DicomWeb, make: Maker, keyword: str) -> None:
     """An object that says not to which study or series it belongs is refused by its name."""
@@ -207,7 +221,7 @@ def test_object_without_its_place(web: DicomWeb, make: Maker, keyword: str) -> N
     assert instances(web) == []
 
 
-@case("STOW-014", ref="PS3.18 10.5.3.1: 415")
+@suite.case("STOW-014", ref="PS3.18 10.5.3.1: 415")
 @pytest.mark.parametrize(
     "content_type",
     [
@@ -225,7 +239,7 @@ def test_unsupported_media_type(web: DicomWeb, make: Maker, content_type: str) -
     assert instances(web) == []
 
 
-@case("STOW-015", ref="PS3.18 8.6.1.2; RFC 2387 3.1", covers="DicomWeb.test_stow")
+@suite.case("STOW-015", ref="PS3.18 8.6.1.2; RFC 2387 3.1", covers="DicomWeb.test_stow")
 @pytest.mark.parametrize(
     "content_type",
     [
@@ -246,7 +260,7 @@ def test_ways_to_write_the_content_type(web: DicomWeb, make: Maker, content_type
     assert instances(web) == [sample.sop_instance_uid]
 
 
-@case("STOW-016", ref="RFC 2046 5.1.1")
+@suite.case("STOW-016", ref="RFC 2046 5.1.1")
 def test_preamble_and_epilogue(web: DicomWeb, make: Maker) -> None:
     """What stands before the first and after the last delimiter is ignored."""
     sample = make.instance()
@@ -256,7 +270,7 @@ def test_preamble_and_epilogue(web: DicomWeb, make: Maker) -> None:
     assert instances(web) == [sample.sop_instance_uid]
 
 
-@case("STOW-017", ref="RFC 2046 5.1.1")
+@suite.case("STOW-017", ref="RFC 2046 5.1.1")
 def test_content_that_looks_like_a_delimiter(web: DicomWeb, make: Maker) -> None:
     """Dashes and empty lines inside an object, short of a delimiter, do not end it."""
     sample = make.instance(ImageComments="\r\n\r\n--\r\n--harness\r\n\r\n--harness--\r\n")
@@ -267,7 +281,7 @@ def test_content_that_looks_like_a_delimiter(web: DicomWeb, make: Maker) -> None
     assert part.dataset() == sample.dataset()
 
 
-@case("STOW-018", ref="RFC 9112 7.1", covers="DicomWeb.test_stow")
+@suite.case("STOW-018", ref="RFC 9112 7.1", covers="DicomWeb.test_stow")
 def test_body_without_a_length(web: DicomWeb, make: Maker) -> None:
     """A body that comes in chunks, its length unknown before, is stored whole."""
     sample = make.instance(rows=64, columns=64)
@@ -280,8 +294,12 @@ def test_body_without_a_length(web: DicomWeb, make: Maker) -> None:
     assert part.dataset() == sample.dataset()
 
 
-@case("STOW-019", ref="PS3.18 8.7.3.5.2", covers="DicomWeb.test_stow_like_dcm4chee")
-@needs("plugin.dicomweb>=1.19")
+@suite.case(
+    "STOW-019",
+    ref="PS3.18 8.7.3.5.2",
+    covers="DicomWeb.test_stow_like_dcm4chee",
+    needs="plugin.dicomweb>=1.19",
+)
 def test_part_that_names_its_transfer_syntax(web: DicomWeb, make: Maker) -> None:
     """A part whose Content-Type says its transfer syntax is stored as one that does not."""
     sample = make.instance()

@@ -4,20 +4,22 @@ import pytest
 from pydicom.encaps import generate_frames
 from pydicom.uid import ExplicitVRLittleEndian
 
-from harness.case import case, needs
-from harness.clients import multipart
-from harness.clients.dicomweb import (
+from harness.cases import (
     DICOM,
     OCTET_STREAM,
     DicomWeb,
+    Maker,
+    Stored,
+    Suite,
     instance_path,
+    multipart,
+    needs,
     series_path,
     study_path,
 )
-from harness.corpus import Maker
-from harness.plugin.stored import Stored
 
-pytestmark = needs("dicomweb.wado")
+suite = Suite(needs="dicomweb.wado")
+
 
 LEVELS = {"study": study_path, "series": series_path, "instance": instance_path}
 
@@ -25,7 +27,7 @@ LEVELS = {"study": study_path, "series": series_path, "instance": instance_path}
 LOSSLESS = ["p01", "p03", "p05", "p07", "p08", "p09-rle-gray", "p12-jpeg-lossless", "p12-jpeg-ls"]
 
 
-@case("WADO-001", ref="PS3.18 10.4.1, Table 10.4.1-1")
+@suite.case("WADO-001", ref="PS3.18 10.4.1, Table 10.4.1-1")
 @pytest.mark.parametrize(("level", "count"), [("study", 4), ("series", 2), ("instance", 1)])
 def test_all_below_is_retrieved(web: DicomWeb, stored: Stored, level: str, count: int) -> None:
     """A study, a series or an instance is retrieved with all its objects, and no others."""
@@ -38,7 +40,7 @@ def test_all_below_is_retrieved(web: DicomWeb, stored: Stored, level: str, count
     assert sorted(uids) == sorted(each.sop_instance_uid for each in mine[:count])
 
 
-@case("WADO-002", ref="PS3.18 8.7.3.5.2, 10.4.1.1.1", covers="DicomWeb.test_wado_transcoding")
+@suite.case("WADO-002", ref="PS3.18 8.7.3.5.2, 10.4.1.1.1", covers="DicomWeb.test_wado_transcoding")
 @pytest.mark.parametrize("sample", [*LOSSLESS, "p10-jpeg-colour", "p12-jpeg-2000", "t05", "m07"])
 def test_any_transfer_syntax_gives_the_stored_one(
     web: DicomWeb, stored: Stored, sample: str
@@ -52,13 +54,13 @@ def test_any_transfer_syntax_gives_the_stored_one(
     assert part.dataset() == written.dataset()
 
 
-@case(
+@suite.case(
     "WADO-003",
     ref="Orthanc Book: DICOMweb, transcoding in WADO-RS",
-    level="product",
     covers=("DicomWeb.test_wado_transcoding", "DicomWeb.test_stow"),
+    level="product",
+    needs="orthanc",
 )
-@needs("orthanc")
 def test_stored_file_comes_back_byte_for_byte(web: DicomWeb, stored: Stored) -> None:
     """An object in its own transfer syntax is the very file that was uploaded."""
     written = stored.instance()
@@ -68,7 +70,7 @@ def test_stored_file_comes_back_byte_for_byte(web: DicomWeb, stored: Stored) -> 
     assert part.content == written.data
 
 
-@case("WADO-004", ref="PS3.18 8.7.3.4", covers="DicomWeb.test_wado_transcoding")
+@suite.case("WADO-004", ref="PS3.18 8.7.3.4", covers="DicomWeb.test_wado_transcoding")
 @pytest.mark.parametrize("sample", LOSSLESS)
 def test_default_is_explicit_little_endian(web: DicomWeb, stored: Stored, sample: str) -> None:
     """Without a transfer syntax asked for, an object comes in Explicit VR Little Endian, pixel-exact."""
@@ -82,7 +84,7 @@ def test_default_is_explicit_little_endian(web: DicomWeb, stored: Stored, sample
     assert ds.PixelData == written.picture.native()
 
 
-@case("WADO-005", ref="PS3.18 8.7.3.5.2", covers="DicomWeb.test_wado_transcoding")
+@suite.case("WADO-005", ref="PS3.18 8.7.3.5.2", covers="DicomWeb.test_wado_transcoding")
 @pytest.mark.parametrize("sample", ["p12-jpeg-ls", "p10-jpeg-colour", "p12-jpeg-2000"])
 def test_own_transfer_syntax_asked_for(web: DicomWeb, stored: Stored, sample: str) -> None:
     """An object asked for in the transfer syntax that it has comes in it, its frames untouched."""
@@ -95,7 +97,7 @@ def test_own_transfer_syntax_asked_for(web: DicomWeb, stored: Stored, sample: st
     assert ds.PixelData == written.dataset().PixelData
 
 
-@case("WADO-006", ref="PS3.18 8.7.3.4, 8.7.5", covers="DicomWeb.test_accept_negotiation")
+@suite.case("WADO-006", ref="PS3.18 8.7.3.4, 8.7.5", covers="DicomWeb.test_accept_negotiation")
 @pytest.mark.parametrize(
     "accept",
     [
@@ -122,7 +124,7 @@ def test_ways_to_ask_for_dicom(web: DicomWeb, stored: Stored, accept: str | None
     assert part.dataset() == written.dataset()
 
 
-@case("WADO-007", ref="PS3.18 8.7.8, 10.4.3.1", level="should")
+@suite.case("WADO-007", ref="PS3.18 8.7.8, 10.4.3.1", level="should")
 @pytest.mark.parametrize(
     "accept",
     [
@@ -140,7 +142,7 @@ def test_unacceptable_is_refused(web: DicomWeb, stored: Stored, accept: str) -> 
     web.get(instance_path(written), headers={"Accept": accept}, expect=(400, 406))
 
 
-@case(
+@suite.case(
     "WADO-008",
     ref="PS3.18 10.4.3.1, Table 10.4.3-1: 404",
     covers=("DicomWeb.test_bitbucket_issue_143", "DicomWeb.test_wado_hierarchy"),
@@ -169,19 +171,19 @@ def test_unknown_is_not_found(web: DicomWeb, stored: Stored, unknown: str, tail:
     web.get(path + tail, headers={"Accept": None}, expect=404)
 
 
-@case("WADO-009", ref="PS3.18 10.4.3.1, Table 10.4.3-1: 404")
+@suite.case("WADO-009", ref="PS3.18 10.4.3.1, Table 10.4.3-1: 404")
 @pytest.mark.parametrize("level", ["study", "series"])
 def test_unknown_study_or_series(web: DicomWeb, make: Maker, level: str) -> None:
     """A study or series that is not there is not found, also by a server that is empty."""
     web.get(LEVELS[level](make.instance()), headers={"Accept": None}, expect=404)
 
 
-@case(
+@suite.case(
     "WADO-010",
     ref="PS3.18 10.4.1.1.6, 8.7.3.4",
     covers=("DicomWeb.test_bitbucket_issue_96", "DicomWeb.test_frames_transcoding"),
+    needs="dicomweb.frames",
 )
-@needs("dicomweb.frames")
 @pytest.mark.parametrize("sample", LOSSLESS)
 def test_frame_as_pixels(web: DicomWeb, stored: Stored, sample: str) -> None:
     """A frame as octet-stream is its pixels in little endian, decompressed where it was compressed."""
@@ -194,8 +196,12 @@ def test_frame_as_pixels(web: DicomWeb, stored: Stored, sample: str) -> None:
     assert part.content == frame.astype(frame.dtype.newbyteorder("<")).tobytes()
 
 
-@case("WADO-011", ref="PS3.18 10.4.1.1.6", covers="DicomWeb.test_bitbucket_issue_164")
-@needs("dicomweb.frames")
+@suite.case(
+    "WADO-011",
+    ref="PS3.18 10.4.1.1.6",
+    covers="DicomWeb.test_bitbucket_issue_164",
+    needs="dicomweb.frames",
+)
 @pytest.mark.parametrize("number", [1, 2, 3])
 @pytest.mark.parametrize("sample", ["p13-offsets", "p13-no-offsets"])
 def test_frame_of_several_fragments(
@@ -209,8 +215,12 @@ def test_frame_of_several_fragments(
     assert part.content == written.frame(number - 1).tobytes()
 
 
-@case("WADO-012", ref="PS3.18 10.4.1.1.6", covers="DicomWeb.test_frames_transcoding")
-@needs("dicomweb.frames")
+@suite.case(
+    "WADO-012",
+    ref="PS3.18 10.4.1.1.6",
+    covers="DicomWeb.test_frames_transcoding",
+    needs="dicomweb.frames",
+)
 def test_list_of_frames(web: DicomWeb, stored: Stored) -> None:
     """Several frames come as several parts, in the order of the list."""
     written = stored.sample("m01-native")
@@ -222,8 +232,12 @@ def test_list_of_frames(web: DicomWeb, stored: Stored) -> None:
     ]
 
 
-@case("WADO-013", ref="PS3.18 8.7.3.3, 8.7.3.5.2", covers="DicomWeb.test_frames_transcoding")
-@needs("dicomweb.frames")
+@suite.case(
+    "WADO-013",
+    ref="PS3.18 8.7.3.3, 8.7.3.5.2",
+    covers="DicomWeb.test_frames_transcoding",
+    needs="dicomweb.frames",
+)
 @pytest.mark.parametrize(
     ("sample", "media_type"),
     [("p10-jpeg-gray", "image/jpeg"), ("p12-jpeg-ls", "image/jls"), ("p13-offsets", "image/jls"),
@@ -245,8 +259,9 @@ def test_frame_as_compressed_stream(
     assert part.content == stream
 
 
-@case("WADO-014", ref="PS3.18 8.7.3.4", covers="DicomWeb.test_bugzilla_219")
-@needs("dicomweb.frames")
+@suite.case(
+    "WADO-014", ref="PS3.18 8.7.3.4", covers="DicomWeb.test_bugzilla_219", needs="dicomweb.frames"
+)
 def test_frame_of_big_endian(web: DicomWeb, stored: Stored) -> None:
     """A frame that was stored in big endian comes as, and is said to be, Explicit VR Little Endian."""
     written = stored.sample("p05")
@@ -258,8 +273,12 @@ def test_frame_of_big_endian(web: DicomWeb, stored: Stored) -> None:
     assert part.content == written.frame(0).astype("<u2").tobytes()
 
 
-@case("WADO-015", ref="PS3.18 10.4.3.1", covers="DicomWeb.test_bitbucket_issue_96")
-@needs("dicomweb.frames")
+@suite.case(
+    "WADO-015",
+    ref="PS3.18 10.4.3.1",
+    covers="DicomWeb.test_bitbucket_issue_96",
+    needs="dicomweb.frames",
+)
 @pytest.mark.parametrize("number", ["0", "2", "1,2", "x"])
 def test_frame_that_is_not_there(web: DicomWeb, stored: Stored, number: str) -> None:
     """Frames are counted from 1 to their number; another one is the client's error."""
@@ -270,12 +289,12 @@ def test_frame_that_is_not_there(web: DicomWeb, stored: Stored, number: str) -> 
     )
 
 
-@case(
+@suite.case(
     "WADO-016",
     ref="PS3.18 8.7.5",
     covers=("DicomWeb.test_bitbucket_issue_96", "DicomWeb.test_accept_negotiation"),
+    needs="dicomweb.frames",
 )
-@needs("dicomweb.frames")
 @pytest.mark.parametrize(
     "accept",
     [
@@ -295,8 +314,13 @@ def test_ways_to_ask_for_a_frame(web: DicomWeb, stored: Stored, accept: str | No
     assert part.content == written.frame(0).tobytes()
 
 
-@case("WADO-017", ref="PS3.18 8.7.8", level="should", covers="DicomWeb.test_bitbucket_issue_96")
-@needs("dicomweb.frames")
+@suite.case(
+    "WADO-017",
+    ref="PS3.18 8.7.8",
+    covers="DicomWeb.test_bitbucket_issue_96",
+    level="should",
+    needs="dicomweb.frames",
+)
 @pytest.mark.parametrize(
     "accept",
     ["nope", 'multipart/related; type="nope"', 'multipart/related; type="application/pdf"'],

@@ -4,25 +4,21 @@ import hashlib
 
 import pytest
 
-from harness.case import case, needs
-from harness.clients.orthanc_ids import orthanc_ids
-from harness.clients.rest import Rest
-from harness.plugin.stored import Stored
-
-pytestmark = needs("rest")
+from harness.cases import Rest, Stored, Suite, orthanc_ids
 
 ATTACHMENTS = "Orthanc REST API: /instances/{id}/attachments"
+
+suite = Suite(level="product", needs="rest", ref=ATTACHMENTS)
+
 REVISIONS = "Orthanc Book: REST API, CheckRevisions"
 UNKNOWN = "-".join(["01234567"] * 5)
 
 
-@case(
+@suite.case(
     "RATT-001",
-    ref=ATTACHMENTS,
-    level="product",
     covers=("Orthanc.test_custom_attachment", "Orthanc.test_compression"),
+    needs="orthanc>=1.10.0",
 )
-@needs("orthanc>=1.10.0")
 def test_instance_has_its_file_attached(rest: Rest, stored: Stored) -> None:
     """An instance has the attachment `dicom`, of content type 1; a patient has none."""
     ids = orthanc_ids(stored.instance())
@@ -31,12 +27,7 @@ def test_instance_has_its_file_attached(rest: Rest, stored: Stored) -> None:
     assert rest.json(f"/patients/{ids.patient}/attachments") == []
 
 
-@case(
-    "RATT-002",
-    ref=ATTACHMENTS,
-    level="product",
-    covers=("Orthanc.test_compression", "Orthanc.test_upload"),
-)
+@suite.case("RATT-002", covers=("Orthanc.test_compression", "Orthanc.test_upload"))
 def test_file_is_described_as_it_was_uploaded(rest: Rest, stored: Stored) -> None:
     """Data, size and MD5 of the attachment are those of the file that was uploaded."""
     sample = stored.instance()
@@ -48,8 +39,7 @@ def test_file_is_described_as_it_was_uploaded(rest: Rest, stored: Stored) -> Non
     rest.post(f"{attachment}/verify-md5")
 
 
-@case("RATT-003", ref=ATTACHMENTS, level="product", covers="Orthanc.test_upload")
-@needs("orthanc>=1.10.0")
+@suite.case("RATT-003", covers="Orthanc.test_upload", needs="orthanc>=1.10.0")
 def test_file_is_described_in_one_answer(rest: Rest, stored: Stored) -> None:
     """`info` gives content type, size and MD5 at once."""
     sample = stored.instance()
@@ -66,7 +56,7 @@ def test_file_is_described_in_one_answer(rest: Rest, stored: Stored) -> None:
     }
 
 
-@case("RATT-004", ref=ATTACHMENTS, level="product", covers="Orthanc.test_compression")
+@suite.case("RATT-004", covers="Orthanc.test_compression")
 def test_compressed_file_takes_less_and_reads_the_same(rest: Rest, stored: Stored) -> None:
     """A compressed attachment is smaller on the disk; its data, size and MD5 do not change."""
     sample = stored.instance(rows=64, columns=64)
@@ -85,7 +75,7 @@ def test_compressed_file_takes_less_and_reads_the_same(rest: Rest, stored: Store
     rest.post(f"{attachment}/verify-md5")
 
 
-@case("RATT-005", ref=ATTACHMENTS, level="product", covers="Orthanc.test_compression")
+@suite.case("RATT-005", covers="Orthanc.test_compression")
 def test_statistics_follow_compression(rest: Rest, stored: Stored) -> None:
     """Compression changes what the server takes on the disk, and not what it holds."""
     sample = stored.instance(rows=64, columns=64)
@@ -104,11 +94,8 @@ def test_statistics_follow_compression(rest: Rest, stored: Stored) -> None:
     assert rest.get(f"{attachment}/is-compressed").text == "0"
 
 
-@case(
-    "RATT-006",
-    ref=ATTACHMENTS,
-    level="product",
-    covers=("Orthanc.test_revisions_attachments", "Orthanc.test_reconstruct_json"),
+@suite.case(
+    "RATT-006", covers=("Orthanc.test_revisions_attachments", "Orthanc.test_reconstruct_json")
 )
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 def test_file_of_an_instance_cannot_be_replaced(rest: Rest, stored: Stored, method: str) -> None:
@@ -121,7 +108,7 @@ def test_file_of_an_instance_cannot_be_replaced(rest: Rest, stored: Stored, meth
     assert rest.get(f"{attachment}/data").content == sample.data
 
 
-@case("RATT-007", ref=ATTACHMENTS, level="product", covers="Orthanc.test_custom_attachment")
+@suite.case("RATT-007", covers="Orthanc.test_custom_attachment")
 @pytest.mark.parametrize("level", ["patient", "study", "series", "instance"])
 def test_user_attachment_of_each_level(rest: Rest, stored: Stored, level: str) -> None:
     """What a user attaches is given back as it was, listed, and can be deleted, at every level."""
@@ -139,7 +126,7 @@ def test_user_attachment_of_each_level(rest: Rest, stored: Stored, level: str) -
     assert rest.json(attachments) == before
 
 
-@case("RATT-008", ref=ATTACHMENTS, level="product", covers="Orthanc.test_custom_attachment")
+@suite.case("RATT-008", covers="Orthanc.test_custom_attachment")
 def test_reserved_number_is_refused(rest: Rest, stored: Stored) -> None:
     """A number below 1024 belongs to the server: nothing can be attached under it."""
     attachments = f"/patients/{orthanc_ids(stored.instance()).patient}/attachments"
@@ -149,8 +136,7 @@ def test_reserved_number_is_refused(rest: Rest, stored: Stored) -> None:
     assert rest.json(attachments) == []
 
 
-@case("RATT-009", ref=ATTACHMENTS, level="product", covers="Orthanc.test_custom_attachment")
-@needs("orthanc>=1.9.2")
+@suite.case("RATT-009", covers="Orthanc.test_custom_attachment", needs="orthanc>=1.9.2")
 def test_user_attachment_takes_space(rest: Rest, stored: Stored) -> None:
     """The statistics of a patient, and of the server, grow and shrink by what users attach."""
     patient = f"/patients/{orthanc_ids(stored.instance()).patient}"
@@ -167,13 +153,12 @@ def test_user_attachment_takes_space(rest: Rest, stored: Stored) -> None:
     assert sizes == [(first, first), (first + taken, first + taken), (first, first)]
 
 
-@case(
+@suite.case(
     "RATT-010",
     ref=REVISIONS,
-    level="product",
     covers=("Orthanc.test_revisions_attachments", "Orthanc.test_custom_attachment"),
+    needs="orthanc>=1.9.2",
 )
-@needs("orthanc>=1.9.2")
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 @pytest.mark.parametrize(
     "headers",
@@ -193,8 +178,9 @@ def test_blind_change_of_an_attachment_is_refused(
     assert rest.get(f"{attachment}/data").text == "value"
 
 
-@case("RATT-011", ref=REVISIONS, level="product", covers="Orthanc.test_revisions_attachments")
-@needs("orthanc>=1.9.2")
+@suite.case(
+    "RATT-011", ref=REVISIONS, covers="Orthanc.test_revisions_attachments", needs="orthanc>=1.9.2"
+)
 def test_attachment_is_changed_by_who_knows_it(rest: Rest, stored: Stored) -> None:
     """With the present ETag in If-Match an attachment is replaced, and has another ETag then."""
     attachment = f"/instances/{orthanc_ids(stored.instance()).instance}/attachments/1024"
@@ -208,8 +194,13 @@ def test_attachment_is_changed_by_who_knows_it(rest: Rest, stored: Stored) -> No
     assert answer.headers["ETag"].strip('"').partition("-")[2] == _md5(b"new")
 
 
-@case("RATT-012", ref="RFC 9110 13.1.2", covers="Orthanc.test_revisions_attachments")
-@needs("orthanc>=1.9.2")
+@suite.case(
+    "RATT-012",
+    ref="RFC 9110 13.1.2",
+    covers="Orthanc.test_revisions_attachments",
+    level="must",
+    needs="orthanc>=1.9.2",
+)
 @pytest.mark.parametrize("part", ["data", "size", "md5", "compressed-data"])
 def test_known_file_is_not_sent_again(rest: Rest, stored: Stored, part: str) -> None:
     """GET with the present ETag in If-None-Match is answered with 304 and no body."""
@@ -222,20 +213,20 @@ def test_known_file_is_not_sent_again(rest: Rest, stored: Stored, part: str) -> 
     assert answer.headers["ETag"] == known
 
 
-@case(
+@suite.case(
     "RATT-013",
     ref="Orthanc: release notes of 1.12.1",
-    level="product",
     covers="Orthanc.test_add_attachment_to_non_existing_resource",
+    needs="orthanc>=1.12.1",
 )
-@needs("orthanc>=1.12.1")
 def test_nothing_is_attached_to_what_is_not_there(rest: Rest) -> None:
     """An attachment of an instance that does not exist is refused with 404."""
     rest.put(f"/instances/{UNKNOWN}/attachments/1025", b"x", expect=404)
 
 
-@case("RATT-014", ref="RFC 9110 14.2", level="product", covers="Orthanc.test_attachment_range")
-@needs("orthanc>=1.12.5")
+@suite.case(
+    "RATT-014", ref="RFC 9110 14.2", covers="Orthanc.test_attachment_range", needs="orthanc>=1.12.5"
+)
 @pytest.mark.parametrize("span", ["128-131", "128-"])
 def test_range_of_a_file(rest: Rest, stored: Stored, span: str) -> None:
     """A range of bytes is given alone, with 206 and with its place in the whole."""
@@ -253,8 +244,7 @@ def test_range_of_a_file(rest: Rest, stored: Stored, span: str) -> None:
     assert answer.headers["Content-Range"] == f"bytes {first}-{last}/{size}"
 
 
-@case("RATT-015", ref=ATTACHMENTS, level="product", covers="Orthanc.test_upload")
-@needs("orthanc>=1.12.7")
+@suite.case("RATT-015", covers="Orthanc.test_upload", needs="orthanc>=1.12.7")
 def test_file_name_of_a_download(rest: Rest, stored: Stored) -> None:
     """`filename` names the file for the browser that downloads it."""
     path = f"/instances/{orthanc_ids(stored.instance()).instance}/attachments/dicom/data"

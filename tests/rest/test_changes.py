@@ -5,16 +5,12 @@ from typing import Any
 
 import pytest
 
-from harness.case import case, needs
-from harness.clients.orthanc_ids import orthanc_ids
-from harness.clients.rest import Rest
-from harness.corpus import Maker
-from harness.plugin.stored import Stored
-from harness.waiting import wait_until
-
-pytestmark = needs("rest")
+from harness.cases import Maker, Rest, Stored, Suite, orthanc_ids, wait_until
 
 CHANGES = "Orthanc REST API: GET /changes"
+
+suite = Suite(level="product", needs="rest", ref=CHANGES)
+
 EXPORTS = "Orthanc REST API: GET /exports"
 LEVELS = ("Instance", "Series", "Study", "Patient")
 DATE = r"\d{8}T\d{6}"
@@ -26,12 +22,7 @@ def changes(rest: Rest, kind: str = "New", **params: int) -> list[dict[str, Any]
     return [each for each in logged if each["ChangeType"].startswith(kind)]
 
 
-@case(
-    "RCHG-001",
-    ref=CHANGES,
-    level="product",
-    covers=("Orthanc.test_changes", "Orthanc.test_issue_200"),
-)
+@suite.case("RCHG-001", covers=("Orthanc.test_changes", "Orthanc.test_issue_200"))
 @pytest.mark.parametrize("path", ["/changes", "/changes?last"], ids=["all", "last"])
 def test_empty_server_has_no_changes(rest: Rest, path: str) -> None:
     """Where nothing has changed the log is empty, and it is all there is."""
@@ -41,7 +32,7 @@ def test_empty_server_has_no_changes(rest: Rest, path: str) -> None:
     assert log["Done"] is True
 
 
-@case("RCHG-002", ref=CHANGES, level="product", covers="Orthanc.test_changes")
+@suite.case("RCHG-002", covers="Orthanc.test_changes")
 def test_new_instance_is_logged_from_below(rest: Rest, stored: Stored) -> None:
     """The first instance of a patient is four changes: instance, series, study and patient are new."""
     ids = orthanc_ids(stored.instance())
@@ -56,7 +47,7 @@ def test_new_instance_is_logged_from_below(rest: Rest, stored: Stored) -> None:
     ]
 
 
-@case("RCHG-003", ref=CHANGES, level="product", covers="Orthanc.test_changes")
+@suite.case("RCHG-003", covers="Orthanc.test_changes")
 def test_next_instance_is_one_change(rest: Rest, stored: Stored) -> None:
     """An instance of a series that is known already is one change."""
     stored.instance(number=1)
@@ -70,12 +61,7 @@ def test_next_instance_is_one_change(rest: Rest, stored: Stored) -> None:
     ]
 
 
-@case(
-    "RCHG-004",
-    ref=CHANGES,
-    level="product",
-    covers=("Orthanc.test_changes", "Orthanc.test_issue_200"),
-)
+@suite.case("RCHG-004", covers=("Orthanc.test_changes", "Orthanc.test_issue_200"))
 def test_change_says_what_and_when(rest: Rest, stored: Stored) -> None:
     """A change names the resource by type and path, and has a date and a growing number."""
     ids = orthanc_ids(stored.instance())
@@ -94,7 +80,7 @@ def test_change_says_what_and_when(rest: Rest, stored: Stored) -> None:
     assert numbers == sorted(set(numbers))
 
 
-@case("RCHG-005", ref=CHANGES, level="product", covers="Orthanc.test_changes")
+@suite.case("RCHG-005", covers="Orthanc.test_changes")
 @pytest.mark.parametrize("limit", [1, 3])
 def test_pages_hold_each_change_once(rest: Rest, stored: Stored, limit: int) -> None:
     """Pages that go on from `Last` until `Done` hold each change once, in order."""
@@ -113,7 +99,7 @@ def test_pages_hold_each_change_once(rest: Rest, stored: Stored, limit: int) -> 
     assert collected[: len(whole)] == [each["Seq"] for each in whole]
 
 
-@case("RCHG-006", ref=CHANGES, level="product", covers="Orthanc.test_changes")
+@suite.case("RCHG-006", covers="Orthanc.test_changes")
 def test_last_gives_the_newest_change(rest: Rest, stored: Stored) -> None:
     """`last` gives one change, the newest, and its number as `Last`."""
     stored.instance(number=1)
@@ -125,7 +111,7 @@ def test_last_gives_the_newest_change(rest: Rest, stored: Stored) -> None:
     assert log["Last"] == log["Changes"][0]["Seq"]
 
 
-@case("RCHG-007", ref=CHANGES, level="product", covers="Orthanc.test_changes_2")
+@suite.case("RCHG-007", covers="Orthanc.test_changes_2")
 def test_number_of_the_last_change_outlives_it(rest: Rest, stored: Stored) -> None:
     """With a resource its changes are gone from the log, but the numbers go on where they were."""
     ids = orthanc_ids(stored.instance())
@@ -139,7 +125,7 @@ def test_number_of_the_last_change_outlives_it(rest: Rest, stored: Stored) -> No
     assert rest.json("/changes", since=before + 1000)["Last"] == log["Last"]
 
 
-@case("RCHG-008", ref=CHANGES, level="product", covers="Orthanc.test_changes_2")
+@suite.case("RCHG-008", covers="Orthanc.test_changes_2")
 def test_user_metadata_is_a_change(rest: Rest, stored: Stored) -> None:
     """To set metadata and to delete it are two changes of the resource."""
     instance = orthanc_ids(stored.instance()).instance
@@ -152,7 +138,7 @@ def test_user_metadata_is_a_change(rest: Rest, stored: Stored) -> None:
     assert logged == [instance, instance]
 
 
-@case("RCHG-009", ref=CHANGES, level="product", covers="Orthanc.test_series_status")
+@suite.case("RCHG-009", covers="Orthanc.test_series_status")
 def test_completed_series_is_a_change(rest: Rest, make: Maker) -> None:
     """A series that says how many instances it has is logged once, when the last one has come."""
     samples = [
@@ -168,10 +154,9 @@ def test_completed_series_is_a_change(rest: Rest, make: Maker) -> None:
     assert counts == [0, 1, 1]
 
 
-@case(
+@suite.case(
     "RCHG-010",
     ref="Orthanc Book: configuration, StableAge",
-    level="product",
     covers="Orthanc.test_overwrite_generates_stable_study",
 )
 def test_stable_study_is_a_change(rest: Rest, stored: Stored) -> None:
@@ -184,7 +169,7 @@ def test_stable_study_is_a_change(rest: Rest, stored: Stored) -> None:
     assert rest.json(f"/studies/{ids.study}")["IsStable"] is True
 
 
-@case("RCHG-011", ref="Orthanc REST API: DELETE /changes", level="product")
+@suite.case("RCHG-011", ref="Orthanc REST API: DELETE /changes")
 def test_log_of_changes_can_be_emptied(rest: Rest, stored: Stored) -> None:
     """DELETE empties the log; what is stored stays."""
     ids = orthanc_ids(stored.instance())
@@ -195,8 +180,7 @@ def test_log_of_changes_can_be_emptied(rest: Rest, stored: Stored) -> None:
     assert rest.json("/instances") == [ids.instance]
 
 
-@case("RCHG-012", ref=CHANGES, level="product", covers="Orthanc.test_changes_extended")
-@needs("orthanc>=1.12.5")
+@suite.case("RCHG-012", covers="Orthanc.test_changes_extended", needs="orthanc>=1.12.5")
 def test_changes_of_some_types(rest: Rest, stored: Stored) -> None:
     """`type` picks the changes of the types that are named, with a semicolon between."""
     stored.study(instances=2)
@@ -210,24 +194,14 @@ def test_changes_of_some_types(rest: Rest, stored: Stored) -> None:
     ]
 
 
-@case(
-    "RCHG-013",
-    ref=EXPORTS,
-    level="product",
-    covers=("Orthanc.test_storescu", "Orthanc.test_issue_200"),
-)
+@suite.case("RCHG-013", ref=EXPORTS, covers=("Orthanc.test_storescu", "Orthanc.test_issue_200"))
 @pytest.mark.parametrize("path", ["/exports", "/exports?last"], ids=["all", "last"])
 def test_empty_server_has_no_exports(rest: Rest, path: str) -> None:
     """Where nothing was sent the log of exports is empty."""
     assert rest.json(path) == {"Done": True, "Exports": [], "Last": 0}
 
 
-@case(
-    "RCHG-014",
-    ref=EXPORTS,
-    level="product",
-    covers=("Orthanc.test_storescu", "Orthanc.test_issue_200"),
-)
+@suite.case("RCHG-014", ref=EXPORTS, covers=("Orthanc.test_storescu", "Orthanc.test_issue_200"))
 @pytest.mark.parametrize(
     ("level", "identifiers"),
     [
@@ -255,7 +229,7 @@ def test_export_says_what_was_sent_where(
     assert given == {keyword: str(ds[keyword].value) for keyword in identifiers}
 
 
-@case("RCHG-015", ref=EXPORTS, level="product", covers="Orthanc.test_storescu")
+@suite.case("RCHG-015", ref=EXPORTS, covers="Orthanc.test_storescu")
 def test_exports_come_in_pages(rest: Rest, stored: Stored) -> None:
     """Exports are read one by one from `Last` on until `Done`, and `last` gives the newest."""
     ids = orthanc_ids(stored.instance())
@@ -272,12 +246,7 @@ def test_exports_come_in_pages(rest: Rest, stored: Stored) -> None:
     assert newest["Exports"] == second["Exports"]
 
 
-@case(
-    "RCHG-016",
-    ref="Orthanc REST API: DELETE /exports",
-    level="product",
-    covers="Orthanc.test_storescu",
-)
+@suite.case("RCHG-016", ref="Orthanc REST API: DELETE /exports", covers="Orthanc.test_storescu")
 def test_log_of_exports_can_be_emptied(rest: Rest, stored: Stored) -> None:
     """DELETE empties the log of exports."""
     rest.post("/modalities/orthanctest/store", orthanc_ids(stored.instance()).instance)

@@ -2,14 +2,12 @@
 
 import pytest
 
-from harness.case import case, needs
-from harness.clients.orthanc_ids import orthanc_ids
-from harness.clients.rest import Rest
-from harness.plugin.stored import Stored
-
-pytestmark = needs("rest")
+from harness.cases import Rest, Stored, Suite, orthanc_ids
 
 FIND = "Orthanc REST API: POST /tools/find"
+
+suite = Suite(level="product", needs="rest", ref=FIND)
+
 LOOKUP = "Orthanc REST API: POST /tools/lookup"
 LEVELS = ("Patient", "Study", "Series", "Instance")
 
@@ -41,7 +39,7 @@ def found_names(rest: Rest, query: dict[str, str], **options: object) -> set[str
     return {each["PatientMainDicomTags"]["PatientName"] for each in studies}
 
 
-@case("RFND-001", ref=FIND, level="product", covers="Orthanc.test_rest_find")
+@suite.case("RFND-001", covers="Orthanc.test_rest_find")
 @pytest.mark.parametrize("level", LEVELS)
 def test_empty_query_finds_all_of_a_level(rest: Rest, stored: Stored, level: str) -> None:
     """A query without constraints finds each resource of the level once."""
@@ -56,7 +54,7 @@ def test_empty_query_finds_all_of_a_level(rest: Rest, stored: Stored, level: str
     assert sorted(found) == sorted(expected)
 
 
-@case("RFND-002", ref=FIND, level="product", covers="Orthanc.test_rest_find")
+@suite.case("RFND-002", covers="Orthanc.test_rest_find")
 @pytest.mark.parametrize(
     ("pattern", "expected"),
     [
@@ -77,7 +75,7 @@ def test_patterns_of_a_name(rest: Rest, stored: Stored, pattern: str, expected: 
     assert found_names(rest, {"PatientName": pattern}) == expected
 
 
-@case("RFND-003", ref=FIND, level="product", covers="Orthanc.test_rest_find")
+@suite.case("RFND-003", covers="Orthanc.test_rest_find")
 @pytest.mark.parametrize(("dates", "expected"), DATES.items(), ids=DATES)
 def test_range_of_dates_includes_its_ends(
     rest: Rest, stored: Stored, dates: str, expected: set[str]
@@ -89,11 +87,8 @@ def test_range_of_dates_includes_its_ends(
     assert found_names(rest, {"StudyDate": dates}) == expected
 
 
-@case(
-    "RFND-004",
-    ref=FIND,
-    level="product",
-    covers=("Orthanc.test_rest_find", "Orthanc.test_lookup_find_case_sensitivity"),
+@suite.case(
+    "RFND-004", covers=("Orthanc.test_rest_find", "Orthanc.test_lookup_find_case_sensitivity")
 )
 @pytest.mark.parametrize(
     ("sensitive", "expected"),
@@ -110,7 +105,7 @@ def test_case_counts_where_asked(
     assert found_names(rest, {"PatientName": "Mull*"}, CaseSensitive=sensitive) == expected
 
 
-@case("RFND-005", ref=FIND, level="product", covers="Orthanc.test_bitbucket_issue_56")
+@suite.case("RFND-005", covers="Orthanc.test_bitbucket_issue_56")
 @pytest.mark.parametrize(
     ("name", "sensitive", "expected"),
     [
@@ -130,10 +125,8 @@ def test_case_of_accented_letters(
     assert found_names(rest, {"PatientName": name}, CaseSensitive=sensitive) == expected
 
 
-@case(
+@suite.case(
     "RFND-006",
-    ref=FIND,
-    level="product",
     covers=(
         "Orthanc.test_find_patient_name_with_brackets_and_star",
         "Orthanc.test_find_patient_name_with_brackets_only",
@@ -150,7 +143,7 @@ def test_brackets_are_no_pattern(
     assert found_names(rest, {"PatientName": pattern}) == expected
 
 
-@case("RFND-007", ref=FIND, level="product", covers="Orthanc.test_rest_find")
+@suite.case("RFND-007", covers="Orthanc.test_rest_find")
 def test_query_joins_levels(rest: Rest, stored: Stored) -> None:
     """Constraints of several levels hold together: a study's series and a series' instances."""
     samples = stored.study(PatientName="Muller^Anna", series=2, instances=2)
@@ -166,7 +159,7 @@ def test_query_joins_levels(rest: Rest, stored: Stored) -> None:
     assert sorted(instances) == sorted(orthanc_ids(each).instance for each in samples[:2])
 
 
-@case("RFND-008", ref=FIND, level="product", covers="Orthanc.test_rest_find")
+@suite.case("RFND-008", covers="Orthanc.test_rest_find")
 def test_expand_gives_the_main_tags(rest: Rest, stored: Stored) -> None:
     """Expanded answers carry the main DICOM tags, those of a study also the patient's."""
     sample = stored.instance(PatientName="Muller^Anna", StudyDescription="Thorax")
@@ -178,12 +171,7 @@ def test_expand_gives_the_main_tags(rest: Rest, stored: Stored) -> None:
     assert study["PatientMainDicomTags"]["PatientName"] == "Muller^Anna"
 
 
-@case(
-    "RFND-009",
-    ref=FIND,
-    level="product",
-    covers=("Orthanc.test_rest_find", "Orthanc.test_googlecode_issue_37"),
-)
+@suite.case("RFND-009", covers=("Orthanc.test_rest_find", "Orthanc.test_googlecode_issue_37"))
 @pytest.mark.parametrize("sensitive", [True, False], ids=["sensitive", "insensitive"])
 def test_constraint_on_an_element_of_the_file(rest: Rest, stored: Stored, sensitive: bool) -> None:
     """An element that is no main DICOM tag constrains a search as well: the files are read."""
@@ -195,7 +183,7 @@ def test_constraint_on_an_element_of_the_file(rest: Rest, stored: Stored, sensit
     assert found == [orthanc_ids(wanted).series]
 
 
-@case("RFND-010", ref=FIND, level="product", covers="Orthanc.test_rest_find_limit")
+@suite.case("RFND-010", covers="Orthanc.test_rest_find_limit")
 @pytest.mark.parametrize(("limit", "expected"), [(3, 3), (4, 4), (9, 4), (0, 4)])
 def test_limit_ends_the_answer(rest: Rest, stored: Stored, limit: int, expected: int) -> None:
     """An answer has no more results than Limit says; 0 says nothing."""
@@ -207,10 +195,8 @@ def test_limit_ends_the_answer(rest: Rest, stored: Stored, limit: int, expected:
     assert len(found) == expected
 
 
-@case(
+@suite.case(
     "RFND-011",
-    ref=FIND,
-    level="product",
     covers=("Orthanc.test_rest_modalities_in_study", "Orthanc.test_rest_modalities_in_study_2"),
 )
 @pytest.mark.parametrize(("modalities", "expected"), MODALITIES.items(), ids=MODALITIES)
@@ -225,7 +211,7 @@ def test_modalities_in_study(
     assert found_names(rest, {"ModalitiesInStudy": modalities}) == expected
 
 
-@case("RFND-012", ref=FIND, level="product", covers="Orthanc.test_patient_ids_collision")
+@suite.case("RFND-012", covers="Orthanc.test_patient_ids_collision")
 def test_studies_keep_the_name_they_came_with(rest: Rest, stored: Stored) -> None:
     """Two names under one Patient ID are one patient, and each study is found by its own name."""
     first, second = stored.group("h05")
@@ -238,7 +224,7 @@ def test_studies_keep_the_name_they_came_with(rest: Rest, stored: Stored) -> Non
     assert by_name[0]["PatientMainDicomTags"]["PatientName"] == "Collision^Second"
 
 
-@case("RFND-013", ref=FIND, level="product")
+@suite.case("RFND-013")
 @pytest.mark.parametrize(
     "body",
     ["no JSON", [], {"Level": "Study"}, {"Query": {}}, {"Level": "Nope", "Query": {}}],
@@ -249,7 +235,7 @@ def test_wrong_question_is_refused(rest: Rest, body: object) -> None:
     rest.post("/tools/find", body, expect=400)
 
 
-@case("RFND-014", ref=LOOKUP, level="product", covers="Orthanc.test_lookup")
+@suite.case("RFND-014", ref=LOOKUP, covers="Orthanc.test_lookup")
 @pytest.mark.parametrize(
     ("level", "folder", "identifier"),
     [
@@ -273,7 +259,7 @@ def test_lookup_gives_what_has_the_identifier(
     assert found == [{"ID": resource, "Path": f"/{folder}/{resource}", "Type": level}]
 
 
-@case("RFND-015", ref=LOOKUP, level="product", covers="Orthanc.test_lookup")
+@suite.case("RFND-015", ref=LOOKUP, covers="Orthanc.test_lookup")
 def test_lookup_of_an_unknown_identifier_is_empty(rest: Rest, stored: Stored) -> None:
     """What nobody is called by, and what is only the beginning of an identifier, leads nowhere."""
     sample = stored.instance()
@@ -282,12 +268,7 @@ def test_lookup_of_an_unknown_identifier_is_empty(rest: Rest, stored: Stored) ->
     assert rest.post("/tools/lookup", sample.study_instance_uid[:-1]).json() == []
 
 
-@case(
-    "RFND-016",
-    ref=LOOKUP,
-    level="product",
-    covers="Orthanc.test_lookup_find_case_sensitivity",
-)
+@suite.case("RFND-016", ref=LOOKUP, covers="Orthanc.test_lookup_find_case_sensitivity")
 def test_lookup_does_not_tell_case_apart(rest: Rest, stored: Stored) -> None:
     """A Patient ID is looked up whatever its case."""
     sample = stored.instance(PatientID="ozp00SjY2xG")

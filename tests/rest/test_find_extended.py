@@ -2,22 +2,19 @@
 
 import pytest
 
-from harness.case import case, needs
-from harness.clients.orthanc_ids import orthanc_ids
-from harness.clients.rest import Rest
-from harness.plugin.stored import Stored
-
-pytestmark = needs("rest")
+from harness.cases import Rest, Stored, Suite, orthanc_ids
 
 FIND = "Orthanc REST API: POST /tools/find"
+
+suite = Suite(level="product", needs="rest", ref=FIND)
+
 EXTENDED_FIND = "orthanc>=1.12.5"
 
 # What a constraint on labels finds; the keys are the parameters' ids.
 LABELS = {"All": {"Two"}, "Any": {"One", "Two"}, "None": {"No"}}
 
 
-@case("RFND-017", ref=FIND, level="product", covers="Orthanc.test_rest_find_limit")
-@needs(EXTENDED_FIND)
+@suite.case("RFND-017", covers="Orthanc.test_rest_find_limit", needs=EXTENDED_FIND)
 def test_pages_of_a_search_hold_each_result_once(rest: Rest, stored: Stored) -> None:
     """A search read one by one with Since and Limit gives each result once, then none."""
     samples = stored.study(PatientName="Muller^Anna", instances=3)
@@ -30,13 +27,12 @@ def test_pages_of_a_search_hold_each_result_once(rest: Rest, stored: Stored) -> 
     assert sorted(each for page in pages for each in page) == expected
 
 
-@case(
+@suite.case(
     "RFND-018",
     ref="Orthanc REST API: POST /tools/count-resources",
-    level="product",
     covers=("Orthanc.test_rest_find", "Orthanc.test_googlecode_issue_37"),
+    needs=EXTENDED_FIND,
 )
-@needs(EXTENDED_FIND)
 @pytest.mark.parametrize(("level", "expected"), [("Patient", 1), ("Series", 2), ("Instance", 6)])
 def test_count_of_a_search(rest: Rest, stored: Stored, level: str, expected: int) -> None:
     """`/tools/count-resources` gives the number of what a search would find, and nothing else."""
@@ -50,8 +46,7 @@ def test_count_of_a_search(rest: Rest, stored: Stored, level: str, expected: int
     assert answer.json() == {"Count": expected}
 
 
-@case("RFND-019", ref=FIND, level="product", covers="Orthanc.test_extended_find_order_by")
-@needs(EXTENDED_FIND)
+@suite.case("RFND-019", covers="Orthanc.test_extended_find_order_by", needs=EXTENDED_FIND)
 @pytest.mark.parametrize(
     ("direction", "expected"),
     [("ASC", ["A", "B", "C"]), ("DESC", ["C", "B", "A"])],
@@ -70,8 +65,7 @@ def test_results_come_in_the_asked_order(
     assert [each["PatientMainDicomTags"]["PatientName"] for each in studies] == expected
 
 
-@case("RFND-020", ref=FIND, level="product", covers="Orthanc.test_extended_find_parent")
-@needs(EXTENDED_FIND)
+@suite.case("RFND-020", covers="Orthanc.test_extended_find_parent", needs=EXTENDED_FIND)
 def test_search_below_one_study(rest: Rest, stored: Stored) -> None:
     """ParentStudy keeps a search within one study."""
     samples = stored.study(PatientName="Muller^Anna", series=2)
@@ -82,13 +76,7 @@ def test_search_below_one_study(rest: Rest, stored: Stored) -> None:
     assert sorted(found) == sorted(orthanc_ids(each).series for each in samples)
 
 
-@case(
-    "RFND-021",
-    ref=FIND,
-    level="product",
-    covers="Orthanc.test_extended_find_filter_metadata",
-)
-@needs(EXTENDED_FIND)
+@suite.case("RFND-021", covers="Orthanc.test_extended_find_filter_metadata", needs=EXTENDED_FIND)
 def test_search_by_metadata(rest: Rest, stored: Stored) -> None:
     """MetadataQuery finds what has this metadata, with the patterns of names."""
     wanted = orthanc_ids(stored.instance(PatientName="Muller^Anna")).series
@@ -99,8 +87,7 @@ def test_search_by_metadata(rest: Rest, stored: Stored) -> None:
     assert rest.find("Series", {}, MetadataQuery={"my-metadata": "*2"}) == [wanted]
 
 
-@case("RFND-022", ref=FIND, level="product", covers="Orthanc.test_find_labels")
-@needs("orthanc>=1.12.0")
+@suite.case("RFND-022", covers="Orthanc.test_find_labels", needs="orthanc>=1.12.0")
 @pytest.mark.parametrize(("constraint", "expected"), LABELS.items(), ids=LABELS)
 def test_search_by_labels(rest: Rest, stored: Stored, constraint: str, expected: set[str]) -> None:
     """Labels that are asked for must be there all, or at least one of them, or none."""
@@ -114,8 +101,7 @@ def test_search_by_labels(rest: Rest, stored: Stored, constraint: str, expected:
     assert {each["PatientMainDicomTags"]["PatientName"] for each in found} == expected
 
 
-@case("RFND-023", ref=FIND, level="product", covers="Orthanc.test_rest_find_requested_tags")
-@needs("orthanc>=1.11.1")
+@suite.case("RFND-023", covers="Orthanc.test_rest_find_requested_tags", needs="orthanc>=1.11.1")
 def test_search_brings_requested_tags(rest: Rest, stored: Stored) -> None:
     """RequestedTags brings elements of the levels above, and such as stand only in the files."""
     stored.instance(PatientName="Muller^Anna", StudyDescription="Thorax")
@@ -130,13 +116,12 @@ def test_search_brings_requested_tags(rest: Rest, stored: Stored) -> None:
     }
 
 
-@case(
+@suite.case(
     "RFND-024",
     ref="Orthanc Book: configuration, LimitFindResults and LimitFindInstances",
-    level="product",
     covers="Orthanc.test_pagination_and_limit_find_results",
+    needs=EXTENDED_FIND,
 )
-@needs(EXTENDED_FIND)
 @pytest.mark.parametrize(("level", "expected"), [("Series", 10), ("Instance", 20)])
 def test_configured_limit_ends_the_answer(
     rest: Rest, stored: Stored, level: str, expected: int

@@ -5,21 +5,17 @@ from itertools import count
 
 import pytest
 
-from harness.case import case, needs
-from harness.clients.orthanc_ids import orthanc_ids
-from harness.clients.rest import Rest
-from harness.corpus import Maker
-from harness.plugin.stored import Stored
+from harness.cases import Maker, Rest, Stored, Suite, orthanc_ids
 
-pytestmark = needs("rest")
+suite = Suite(level="product", needs="rest")
+
 
 LEVELS = ("patients", "studies", "series", "instances")
 
 
-@case(
+@suite.case(
     "RHIE-001",
     ref="Orthanc REST API: GET /patients, /studies, /series, /instances",
-    level="product",
     covers="Orthanc.test_hierarchy",
 )
 def test_each_level_lists_its_resources(rest: Rest, stored: Stored) -> None:
@@ -40,10 +36,9 @@ def test_each_level_lists_its_resources(rest: Rest, stored: Stored) -> None:
     }
 
 
-@case(
+@suite.case(
     "RHIE-002",
     ref="Orthanc REST API: GET /patients/{id}/studies and the like",
-    level="product",
     covers="Orthanc.test_hierarchy",
 )
 @pytest.mark.parametrize(
@@ -64,10 +59,9 @@ def test_children_are_those_of_one_parent(
     assert sorted(each["ID"] for each in children) == sorted(expected)
 
 
-@case(
+@suite.case(
     "RHIE-003",
     ref="Orthanc REST API: GET /instances/{id}/patient and the like",
-    level="product",
     covers="Orthanc.test_parent",
 )
 @pytest.mark.parametrize(
@@ -92,11 +86,8 @@ def test_parent_is_found_from_below(rest: Rest, stored: Stored, below: str, abov
     assert parent["ID"] == own._asdict()[above]
 
 
-@case(
-    "RHIE-004",
-    ref="Orthanc REST API: DELETE /instances/{id}",
-    level="product",
-    covers="Orthanc.test_delete_cascade",
+@suite.case(
+    "RHIE-004", ref="Orthanc REST API: DELETE /instances/{id}", covers="Orthanc.test_delete_cascade"
 )
 def test_last_instance_takes_its_parents_along(rest: Rest, stored: Stored) -> None:
     """With its only instance a patient is gone from all levels, and its space is free."""
@@ -109,10 +100,9 @@ def test_last_instance_takes_its_parents_along(rest: Rest, stored: Stored) -> No
     assert rest.json("/statistics")["TotalDiskSize"] == "0"
 
 
-@case(
+@suite.case(
     "RHIE-005",
     ref="Orthanc REST API: DELETE /instances/{id}",
-    level="product",
     covers=("Orthanc.test_delete_cascade_with_multiple_instances", "Orthanc.test_hierarchy"),
 )
 def test_remaining_instance_keeps_its_parents(rest: Rest, stored: Stored) -> None:
@@ -127,11 +117,8 @@ def test_remaining_instance_keeps_its_parents(rest: Rest, stored: Stored) -> Non
     assert listed == [[kept.patient], [kept.study], [kept.series], [kept.instance]]
 
 
-@case(
-    "RHIE-006",
-    ref="Orthanc REST API: DELETE /series/{id}",
-    level="product",
-    covers="Orthanc.test_hierarchy",
+@suite.case(
+    "RHIE-006", ref="Orthanc REST API: DELETE /series/{id}", covers="Orthanc.test_hierarchy"
 )
 def test_deleted_series_leaves_its_study(rest: Rest, stored: Stored) -> None:
     """With one of two series its instances are gone; the answer names the study that remains."""
@@ -144,10 +131,9 @@ def test_deleted_series_leaves_its_study(rest: Rest, stored: Stored) -> None:
     assert set(rest.json("/instances")) == {kept.instance, other.instance}
 
 
-@case(
+@suite.case(
     "RHIE-007",
     ref="Orthanc REST API: GET /instances?since&limit",
-    level="product",
     covers="Orthanc.test_resources_since_limit",
 )
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 8])
@@ -166,10 +152,9 @@ def test_pages_hold_each_instance_once(rest: Rest, stored: Stored, limit: int) -
     assert sorted(collected) == sorted(orthanc_ids(each).instance for each in samples)
 
 
-@case(
+@suite.case(
     "RHIE-018",
     ref="Orthanc REST API: GET /series/{id}, Status",
-    level="product",
     covers="Orthanc.test_series_status",
 )
 def test_status_of_a_series_follows_its_instances(rest: Rest, make: Maker) -> None:
@@ -185,10 +170,9 @@ def test_status_of_a_series_follows_its_instances(rest: Rest, make: Maker) -> No
     assert statuses == ["Missing", "Missing", "Missing", "Complete", "Inconsistent"]
 
 
-@case(
+@suite.case(
     "RHIE-019",
     ref="Orthanc REST API: GET /series/{id}, Status",
-    level="product",
     covers="Orthanc.test_series_status",
 )
 def test_status_of_a_series_is_unknown_without_a_number(rest: Rest, stored: Stored) -> None:
@@ -199,10 +183,9 @@ def test_status_of_a_series_is_unknown_without_a_number(rest: Rest, stored: Stor
     assert series["ExpectedNumberOfInstances"] is None
 
 
-@case(
+@suite.case(
     "RHIE-020",
     ref="Orthanc REST API: GET /series/{id}/ordered-slices",
-    level="product",
     covers="Orthanc.test_ordered_slices",
 )
 def test_slices_of_a_volume_stand_along_its_normal(rest: Rest, stored: Stored) -> None:
@@ -220,10 +203,9 @@ def test_slices_of_a_volume_stand_along_its_normal(rest: Rest, stored: Stored) -
     assert slices["Dicom"] == [f"/instances/{each}/file" for each in (second, third, first)]
 
 
-@case(
+@suite.case(
     "RHIE-021",
     ref="Orthanc REST API: GET /series/{id}/ordered-slices",
-    level="product",
     covers="Orthanc.test_ordered_slices",
 )
 def test_slices_at_one_place_stand_by_number(rest: Rest, stored: Stored) -> None:
@@ -238,10 +220,9 @@ def test_slices_at_one_place_stand_by_number(rest: Rest, stored: Stored) -> None
     assert slices["SlicesShort"] == [[first, 0, 1], [second, 0, 1], [third, 0, 1]]
 
 
-@case(
+@suite.case(
     "RHIE-023",
     ref="Orthanc REST API: PUT /patients/{id}/protected",
-    level="product",
     covers="Orthanc.test_protection",
 )
 def test_protection_is_of_one_patient_and_can_be_undone(rest: Rest, stored: Stored) -> None:
@@ -257,13 +238,12 @@ def test_protection_is_of_one_patient_and_can_be_undone(rest: Rest, stored: Stor
     assert states == [("0", "0"), ("1", "0"), ("0", "0")]
 
 
-@case(
+@suite.case(
     "RHIE-026",
     ref="Orthanc REST API: GET /studies?expand",
-    level="product",
     covers="Orthanc.test_expand",
+    needs="orthanc>=1.12.2",
 )
-@needs("orthanc>=1.12.2")
 @pytest.mark.parametrize("level", ["studies", "series", "instances"])
 def test_expand_can_be_false(rest: Rest, stored: Stored, level: str) -> None:
     """`expand=true` lists resources in full, and `expand=false` their identifiers."""
@@ -273,13 +253,12 @@ def test_expand_can_be_false(rest: Rest, stored: Stored, level: str) -> None:
     assert [each["ID"] for each in rest.json(f"/{level}?expand=true")] == [resource]
 
 
-@case(
+@suite.case(
     "RHIE-029",
     ref="Orthanc REST API: PUT /studies/{id}/labels/{label}",
-    level="product",
     covers="Orthanc.test_labels",
+    needs="orthanc>=1.12.0",
 )
-@needs("orthanc>=1.12.0")
 @pytest.mark.parametrize("level", LEVELS)
 def test_label_stays_until_it_is_taken_off(rest: Rest, stored: Stored, level: str) -> None:
     """A label is put on a resource of any level, only once, listed, and taken off again."""
@@ -295,13 +274,12 @@ def test_label_stays_until_it_is_taken_off(rest: Rest, stored: Stored, level: st
     assert seen == [[], ["hello"], []]
 
 
-@case(
+@suite.case(
     "RHIE-030",
     ref="Orthanc REST API: PUT /studies/{id}/labels/{label}",
-    level="product",
     covers="Orthanc.test_labels",
+    needs="orthanc>=1.12.0",
 )
-@needs("orthanc>=1.12.0")
 def test_label_with_other_characters_is_refused(rest: Rest, stored: Stored) -> None:
     """A label has letters, digits, underscore and dash only; another one is refused and not kept."""
     labels = f"/studies/{orthanc_ids(stored.instance()).study}/labels"

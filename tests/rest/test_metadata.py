@@ -4,27 +4,16 @@ import hashlib
 
 import pytest
 
-from harness.case import case, needs
-from harness.clients.dimse import Dimse
-from harness.clients.orthanc_ids import orthanc_ids
-from harness.clients.rest import Rest
-from harness.corpus import Maker
-from harness.plugin.stored import Stored
-from harness.servers.party import Party
-from harness.waiting import wait_until
-
-pytestmark = needs("rest")
+from harness.cases import Dimse, Maker, Party, Rest, Stored, Suite, orthanc_ids, wait_until
 
 METADATA = "Orthanc REST API: GET /instances/{id}/metadata"
+
+suite = Suite(level="product", needs="rest", ref=METADATA)
+
 REVISIONS = "Orthanc Book: REST API, CheckRevisions"
 
 
-@case(
-    "RMET-001",
-    ref=METADATA,
-    level="product",
-    covers=("Orthanc.test_metadata", "Orthanc.test_metadata_origin"),
-)
+@suite.case("RMET-001", covers=("Orthanc.test_metadata", "Orthanc.test_metadata_origin"))
 @pytest.mark.parametrize("sample", ["p01", "p03", "p12-jpeg-2000"])
 def test_metadata_tell_what_an_instance_is(rest: Rest, stored: Stored, sample: str) -> None:
     """The metadata hold the SOP class, the transfer syntax and the place in the series."""
@@ -37,12 +26,7 @@ def test_metadata_tell_what_an_instance_is(rest: Rest, stored: Stored, sample: s
     assert metadata["IndexInSeries"] == "1"
 
 
-@case(
-    "RMET-002",
-    ref=METADATA,
-    level="product",
-    covers=("Orthanc.test_metadata", "Orthanc.test_metadata_origin"),
-)
+@suite.case("RMET-002", covers=("Orthanc.test_metadata", "Orthanc.test_metadata_origin"))
 def test_upload_comes_from_a_user(rest: Rest, stored: Stored) -> None:
     """An upload over REST is noted as such, with its user and without any AE title."""
     ids = orthanc_ids(stored.instance())
@@ -56,13 +40,11 @@ def test_upload_comes_from_a_user(rest: Rest, stored: Stored) -> None:
     rest.get(f"/instances/{ids.instance}/metadata/CalledAET", expect=404)
 
 
-@case(
+@suite.case(
     "RMET-003",
-    ref=METADATA,
-    level="product",
     covers=("Orthanc.test_metadata_origin", "Orthanc.test_incoming_storescu"),
+    needs="dimse.store",
 )
-@needs("dimse.store")
 def test_stored_object_comes_from_an_ae(
     rest: Rest, dimse: Dimse, make: Maker, remote: Party, local: Party
 ) -> None:
@@ -79,7 +61,7 @@ def test_stored_object_comes_from_an_ae(
     assert "HttpUsername" not in metadata
 
 
-@case("RMET-004", ref=METADATA, level="product", covers="Orthanc.test_incoming_storescu")
+@suite.case("RMET-004", covers="Orthanc.test_incoming_storescu")
 def test_series_is_as_new_as_its_instance(rest: Rest, stored: Stored) -> None:
     """A series was last updated when its only instance was received."""
     ids = orthanc_ids(stored.instance())
@@ -90,8 +72,7 @@ def test_series_is_as_new_as_its_instance(rest: Rest, stored: Stored) -> None:
     assert updated == received
 
 
-@case("RMET-005", ref=METADATA, level="product", covers="Orthanc.test_pixel_data_offset")
-@needs("orthanc>=1.9.1")
+@suite.case("RMET-005", covers="Orthanc.test_pixel_data_offset", needs="orthanc>=1.9.1")
 @pytest.mark.parametrize("sample", ["p01", "p03", "p05", "p09-rle-gray", "p10-jpeg-gray", "t03"])
 def test_offset_of_the_pixels(rest: Rest, stored: Stored, sample: str) -> None:
     """PixelDataOffset says at which byte of the file the element Pixel Data begins."""
@@ -105,12 +86,7 @@ def test_offset_of_the_pixels(rest: Rest, stored: Stored, sample: str) -> None:
     assert tag == (b"\x7f\xe0\x00\x10" if big_endian else b"\xe0\x7f\x10\x00")
 
 
-@case(
-    "RMET-006",
-    ref=METADATA,
-    level="product",
-    covers="Orthanc.test_metadata",
-)
+@suite.case("RMET-006", covers="Orthanc.test_metadata")
 @pytest.mark.parametrize("level", ["patients", "studies", "series"])
 def test_metadata_of_another_level_are_not_found(rest: Rest, stored: Stored, level: str) -> None:
     """The identifier of an instance leads nowhere at the other levels."""
@@ -119,7 +95,7 @@ def test_metadata_of_another_level_are_not_found(rest: Rest, stored: Stored, lev
     rest.get(f"/{level}/{instance}/metadata", expect=404)
 
 
-@case("RMET-007", ref=REVISIONS, level="product", covers="Orthanc.test_revisions_metadata")
+@suite.case("RMET-007", ref=REVISIONS, covers="Orthanc.test_revisions_metadata")
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 def test_metadata_of_the_server_are_its_own(rest: Rest, stored: Stored, method: str) -> None:
     """What the server noted can be neither changed nor deleted."""
@@ -131,7 +107,7 @@ def test_metadata_of_the_server_are_its_own(rest: Rest, stored: Stored, method: 
     assert rest.get(path).text == sample.transfer_syntax
 
 
-@case("RMET-008", ref=METADATA, level="product", covers="Orthanc.test_metadata")
+@suite.case("RMET-008", covers="Orthanc.test_metadata")
 @pytest.mark.parametrize("level", ["patient", "study", "series", "instance"])
 def test_user_metadata_of_each_level(rest: Rest, stored: Stored, level: str) -> None:
     """A user's metadata is kept as it was sent, listed, and deleted again, at every level."""
@@ -149,7 +125,7 @@ def test_user_metadata_of_each_level(rest: Rest, stored: Stored, level: str) -> 
     assert rest.json(f"{resource}/metadata") == before
 
 
-@case("RMET-009", ref="Orthanc Book: configuration, UserMetadata", level="product")
+@suite.case("RMET-009", ref="Orthanc Book: configuration, UserMetadata")
 def test_user_metadata_by_its_configured_name(rest: Rest, stored: Stored) -> None:
     """The name that the configuration gives to a number is the same metadata."""
     metadata = f"/instances/{orthanc_ids(stored.instance()).instance}/metadata"
@@ -160,13 +136,12 @@ def test_user_metadata_by_its_configured_name(rest: Rest, stored: Stored) -> Non
     assert "my-metadata" in rest.json(metadata)
 
 
-@case(
+@suite.case(
     "RMET-010",
     ref=REVISIONS,
-    level="product",
     covers=("Orthanc.test_metadata", "Orthanc.test_revisions_metadata"),
+    needs="orthanc>=1.9.2",
 )
-@needs("orthanc>=1.9.2")
 def test_tag_of_metadata_holds_revision_and_digest(rest: Rest, stored: Stored) -> None:
     """The ETag of new metadata is revision 0 and the MD5 of the value, when set and when read."""
     metadata = f"/instances/{orthanc_ids(stored.instance()).instance}/metadata/1024"
@@ -177,8 +152,13 @@ def test_tag_of_metadata_holds_revision_and_digest(rest: Rest, stored: Stored) -
     assert tags == [expected, expected]
 
 
-@case("RMET-011", ref="RFC 9110 13.1.2", covers="Orthanc.test_revisions_metadata")
-@needs("orthanc>=1.9.2")
+@suite.case(
+    "RMET-011",
+    ref="RFC 9110 13.1.2",
+    covers="Orthanc.test_revisions_metadata",
+    level="must",
+    needs="orthanc>=1.9.2",
+)
 def test_known_value_is_not_sent_again(rest: Rest, stored: Stored) -> None:
     """GET with the present ETag in If-None-Match is answered with 304 and no body."""
     metadata = f"/instances/{orthanc_ids(stored.instance()).instance}/metadata/1024"
@@ -191,8 +171,13 @@ def test_known_value_is_not_sent_again(rest: Rest, stored: Stored) -> None:
     assert answer.headers["ETag"] == known
 
 
-@case("RMET-012", ref="RFC 9110 13.1.2", covers="Orthanc.test_revisions_metadata")
-@needs("orthanc>=1.9.2")
+@suite.case(
+    "RMET-012",
+    ref="RFC 9110 13.1.2",
+    covers="Orthanc.test_revisions_metadata",
+    level="must",
+    needs="orthanc>=1.9.2",
+)
 def test_changed_value_is_sent(rest: Rest, stored: Stored) -> None:
     """GET with the ETag of an older value in If-None-Match gives the present one."""
     metadata = f"/instances/{orthanc_ids(stored.instance()).instance}/metadata/1024"
@@ -205,13 +190,12 @@ def test_changed_value_is_sent(rest: Rest, stored: Stored) -> None:
     assert answer.text == "new"
 
 
-@case(
+@suite.case(
     "RMET-013",
     ref=REVISIONS,
-    level="product",
     covers=("Orthanc.test_revisions_metadata", "Orthanc.test_metadata"),
+    needs="orthanc>=1.9.2",
 )
-@needs("orthanc>=1.9.2")
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 @pytest.mark.parametrize(
     "headers",
@@ -232,8 +216,9 @@ def test_blind_change_of_metadata_is_refused(
     assert rest.get(metadata).text == "value"
 
 
-@case("RMET-014", ref=REVISIONS, level="product", covers="Orthanc.test_revisions_metadata")
-@needs("orthanc>=1.9.2")
+@suite.case(
+    "RMET-014", ref=REVISIONS, covers="Orthanc.test_revisions_metadata", needs="orthanc>=1.9.2"
+)
 def test_deleted_metadata_is_gone(rest: Rest, stored: Stored) -> None:
     """Deleted metadata is not found, cannot be deleted again, and begins anew with revision 0."""
     metadata = f"/instances/{orthanc_ids(stored.instance()).instance}/metadata/1024"
@@ -246,13 +231,12 @@ def test_deleted_metadata_is_gone(rest: Rest, stored: Stored) -> None:
     assert rest.put(metadata, "again").headers["ETag"] == f'"{_etag("again")}"'
 
 
-@case(
+@suite.case(
     "RMET-015",
     ref="Orthanc REST API: GET /studies/{id}/metadata?numeric",
-    level="product",
     covers="Orthanc.test_numeric_metadata",
+    needs="orthanc>=1.12.0",
 )
-@needs("orthanc>=1.12.0")
 def test_metadata_by_number(rest: Rest, stored: Stored) -> None:
     """With `numeric` metadata are listed by number, and each is found by it."""
     metadata = f"/studies/{orthanc_ids(stored.instance()).study}/metadata"
@@ -264,13 +248,12 @@ def test_metadata_by_number(rest: Rest, stored: Stored) -> None:
     assert by_number["7"] == rest.get(f"{metadata}/7").text
 
 
-@case(
+@suite.case(
     "RMET-016",
     ref="Orthanc: release notes of 1.12.1",
-    level="product",
     covers="Orthanc.test_delete_updates_parents_last_update_metadata",
+    needs="orthanc>=1.12.1",
 )
-@needs("orthanc>=1.12.1")
 def test_deleted_instance_updates_its_parents(rest: Rest, stored: Stored) -> None:
     """With one of two instances deleted, series, study and patient were updated just now."""
     doomed, _ = (orthanc_ids(each) for each in stored.study(instances=2))

@@ -5,29 +5,18 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from harness.case import case, needs
-from harness.clients.orthanc_ids import orthanc_ids
-from harness.clients.rest import Rest
-from harness.plugin.stored import Stored
-from harness.servers.party import Party
+from harness.cases import Party, Rest, Stored, Suite, orthanc_ids
 
-pytestmark = needs("rest")
+suite = Suite(level="product", needs="rest")
 
 
-@case(
-    "RSYS-001", ref="Orthanc REST API: GET /system", level="product", covers="Orthanc.test_system"
-)
+@suite.case("RSYS-001", ref="Orthanc REST API: GET /system", covers="Orthanc.test_system")
 def test_system_names_the_configured_ae_title(rest: Rest, remote: Party) -> None:
     """`/system` gives the AE title that the server was configured with."""
     assert rest.json("/system")["DicomAet"] == remote.ae_title
 
 
-@case(
-    "RSYS-002",
-    ref="Orthanc REST API: GET /statistics",
-    level="product",
-    covers="Orthanc.test_system",
-)
+@suite.case("RSYS-002", ref="Orthanc REST API: GET /statistics", covers="Orthanc.test_system")
 def test_empty_server_uses_no_space(rest: Rest) -> None:
     """`/statistics` of an empty server counts nothing; sizes are numbers written as strings."""
     statistics = rest.json("/statistics")
@@ -37,12 +26,7 @@ def test_empty_server_uses_no_space(rest: Rest) -> None:
     assert statistics["TotalUncompressedSize"] == "0"
 
 
-@case(
-    "RSYS-003",
-    ref="Orthanc REST API: GET /statistics",
-    level="product",
-    covers="Orthanc.test_statistics",
-)
+@suite.case("RSYS-003", ref="Orthanc REST API: GET /statistics", covers="Orthanc.test_statistics")
 def test_statistics_count_each_level(rest: Rest, stored: Stored) -> None:
     """`/statistics` counts patients, studies, series and instances, and adds up the sizes of the files."""
     # Without pixels, since a server that compresses keeps what stands before them once more.
@@ -59,13 +43,12 @@ def test_statistics_count_each_level(rest: Rest, stored: Stored) -> None:
     assert statistics["TotalUncompressedSize"] == str(size)
 
 
-@case(
+@suite.case(
     "RSYS-004",
     ref="Orthanc REST API: GET /patients/{id}/statistics",
-    level="product",
     covers=("Orthanc.test_dicom_disk_size", "Orthanc.test_statistics"),
+    needs="orthanc>=1.9.1",
 )
-@needs("orthanc>=1.9.1")
 def test_statistics_of_a_patient_leave_out_the_others(rest: Rest, stored: Stored) -> None:
     """The statistics of a patient count the files of this patient alone."""
     own = stored.study(PatientName="Muller^Anna", series=2, instances=2)
@@ -78,19 +61,16 @@ def test_statistics_of_a_patient_leave_out_the_others(rest: Rest, stored: Stored
     assert statistics["DicomUncompressedSize"] == str(sum(len(each.data) for each in own))
 
 
-@case(
-    "RSYS-005",
-    ref="RFC 9110 15.5.5",
-    level="product",
-    covers="Orthanc.test_auto_directory",
-)
+@suite.case("RSYS-005", ref="RFC 9110 15.5.5", covers="Orthanc.test_auto_directory")
 @pytest.mark.parametrize("path", ["/nope", "/nope/nope.html", "/tools/nope"])
 def test_unknown_path_is_not_found(rest: Rest, path: str) -> None:
     """A path that the server does not have is answered with 404."""
     rest.get(path, expect=404)
 
 
-@case("RSYS-006", ref="RFC 9110 15.5.6", covers="Orthanc.test_error_codes_content_type")
+@suite.case(
+    "RSYS-006", ref="RFC 9110 15.5.6", covers="Orthanc.test_error_codes_content_type", level="must"
+)
 def test_refused_method_names_the_allowed_ones(rest: Rest) -> None:
     """A method that a resource does not have is answered with 405, and Allow names those that it has."""
     answer = rest.put("/system", expect=405)
@@ -98,13 +78,12 @@ def test_refused_method_names_the_allowed_ones(rest: Rest) -> None:
     assert answer.headers.get("Allow") == "GET"
 
 
-@case(
+@suite.case(
     "RSYS-007",
     ref="Orthanc: release notes of 1.12.2",
-    level="product",
     covers="Orthanc.test_error_codes_content_type",
+    needs="orthanc>=1.12.2",
 )
-@needs("orthanc>=1.12.2")
 def test_error_page_is_no_html(rest: Rest) -> None:
     """An unknown path with a script in it comes back as plain text, and no browser may guess."""
     answer = rest.get("/nope/%3Cscript%3Ealert(1)%3C/script%3E", expect=404)
@@ -113,10 +92,9 @@ def test_error_page_is_no_html(rest: Rest) -> None:
     assert rest.get("/system").headers["X-Content-Type-Options"] == "nosniff"
 
 
-@case(
+@suite.case(
     "RSYS-008",
     ref="Orthanc Book: REST API, faking PUT and DELETE",
-    level="product",
     covers=("Orthanc.test_faking_ruby_put", "Orthanc.test_protection"),
 )
 def test_query_argument_makes_get_a_put(rest: Rest, stored: Stored) -> None:
@@ -128,10 +106,9 @@ def test_query_argument_makes_get_a_put(rest: Rest, stored: Stored) -> None:
     assert rest.get(protected).text == "1"
 
 
-@case(
+@suite.case(
     "RSYS-009",
     ref="Orthanc Book: REST API, faking PUT and DELETE",
-    level="product",
     covers=("Orthanc.test_faking_google_put", "Orthanc.test_protection"),
 )
 def test_header_makes_post_a_put(rest: Rest, stored: Stored) -> None:
@@ -143,10 +120,9 @@ def test_header_makes_post_a_put(rest: Rest, stored: Stored) -> None:
     assert rest.get(protected).text == "1"
 
 
-@case(
+@suite.case(
     "RSYS-010",
     ref="Orthanc Book: REST API, faking PUT and DELETE",
-    level="product",
     covers=("Orthanc.test_faking_ruby_delete", "Orthanc.test_faking_google_delete"),
 )
 @pytest.mark.parametrize(
@@ -169,10 +145,9 @@ def test_other_methods_fake_a_delete(
     assert rest.json("/patients") == [kept.patient]
 
 
-@case(
+@suite.case(
     "RSYS-011",
     ref="Orthanc REST API: GET /tools",
-    level="product",
     covers=("Orthanc.test_auto_directory", "Orthanc.test_xml"),
 )
 def test_directory_is_the_same_in_json_and_xml(rest: Rest) -> None:
@@ -185,10 +160,9 @@ def test_directory_is_the_same_in_json_and_xml(rest: Rest) -> None:
     assert [item.text for item in root.findall("item")] == listed
 
 
-@case(
+@suite.case(
     "RSYS-012",
     ref="Orthanc REST API: PUT /tools/log-level",
-    level="product",
     covers=("Orthanc.test_log_level", "Orthanc.test_log_categories"),
 )
 @pytest.mark.parametrize("level", ["default", "verbose", "trace"])
@@ -200,10 +174,9 @@ def test_log_level_is_read_back(rest: Rest, log_levels: None, category: str, lev
     assert rest.get(f"/tools/{category}").text == level
 
 
-@case(
+@suite.case(
     "RSYS-013",
     ref="Orthanc REST API: PUT /tools/log-level",
-    level="product",
     covers=("Orthanc.test_log_level", "Orthanc.test_log_categories"),
 )
 @pytest.mark.parametrize("category", ["log-level", "log-level-http"])
@@ -216,30 +189,31 @@ def test_unknown_log_level_changes_nothing(rest: Rest, category: str) -> None:
     assert rest.get(f"/tools/{category}").text == before
 
 
-@case(
-    "RSYS-014",
-    ref="Orthanc REST API: POST /tools/execute-script",
-    level="product",
-    covers="Orthanc.test_lua",
+@suite.case(
+    "RSYS-014", ref="Orthanc REST API: POST /tools/execute-script", covers="Orthanc.test_lua"
 )
 def test_lua_script_answers_what_it_prints(rest: Rest) -> None:
     """`/tools/execute-script` runs a Lua script and gives what it printed."""
     assert rest.post("/tools/execute-script", "print(6 * 7)").text == "42\n"
 
 
-@case(
-    "RSYS-015", ref="Orthanc REST API: GET /system", level="product", covers="Orthanc.test_system"
+@suite.case(
+    "RSYS-015",
+    ref="Orthanc REST API: GET /system",
+    covers="Orthanc.test_system",
+    needs="orthanc>=1.11.0",
 )
-@needs("orthanc>=1.11.0")
 def test_system_lists_the_main_dicom_tags(rest: Rest) -> None:
     """`/system` gives the main DICOM tags of each level."""
     assert set(rest.json("/system")["MainDicomTags"]) == {"Patient", "Study", "Series", "Instance"}
 
 
-@case(
-    "RSYS-016", ref="Orthanc REST API: GET /system", level="product", covers="Orthanc.test_system"
+@suite.case(
+    "RSYS-016",
+    ref="Orthanc REST API: GET /system",
+    covers="Orthanc.test_system",
+    needs="orthanc>=1.12.0",
 )
-@needs("orthanc>=1.12.0")
 def test_system_lists_the_user_metadata(rest: Rest) -> None:
     """`/system` gives the numbers of the metadata that the configuration names."""
     assert rest.json("/system")["UserMetadata"]["my-metadata"] == 1098

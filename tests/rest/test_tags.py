@@ -5,21 +5,17 @@ from typing import Any
 
 import pytest
 
-from harness.case import case, needs
-from harness.clients.orthanc_ids import orthanc_ids
-from harness.clients.rest import Rest
-from harness.corpus import Maker
-from harness.plugin.stored import Stored
+from harness.cases import Maker, Rest, Stored, Suite, orthanc_ids
 
-pytestmark = needs("rest")
+suite = Suite(level="product", needs="rest")
+
 
 LEVELS = ("patients", "studies", "series", "instances")
 
 
-@case(
+@suite.case(
     "RHIE-008",
     ref="Orthanc REST API: GET /patients/{id}/shared-tags",
-    level="product",
     covers="Orthanc.test_shared_tags",
 )
 def test_shared_tags_are_those_that_agree(rest: Rest, stored: Stored) -> None:
@@ -34,10 +30,9 @@ def test_shared_tags_are_those_that_agree(rest: Rest, stored: Stored) -> None:
     assert {"SOPInstanceUID", "InstanceNumber"} & set(shared) == set()
 
 
-@case(
+@suite.case(
     "RHIE-009",
     ref="Orthanc REST API: GET /studies/{id}/module and the like",
-    level="product",
     covers="Orthanc.test_modules",
 )
 @pytest.mark.parametrize(
@@ -64,11 +59,8 @@ def test_module_holds_the_elements_of_its_level(
     assert values == {keyword: str(sample.dataset()[keyword].value)}
 
 
-@case(
-    "RHIE-010",
-    ref="Orthanc REST API: GET /instances/{id}/content",
-    level="product",
-    covers="Orthanc.test_raw_tags",
+@suite.case(
+    "RHIE-010", ref="Orthanc REST API: GET /instances/{id}/content", covers="Orthanc.test_raw_tags"
 )
 def test_content_is_the_value_with_its_padding(rest: Rest, stored: Stored) -> None:
     """The content of an element is its value as it stands in the file, padding included."""
@@ -79,11 +71,8 @@ def test_content_is_the_value_with_its_padding(rest: Rest, stored: Stored) -> No
     assert rest.get(f"{content}/0008-0018").content == b"2.25.1234\0"
 
 
-@case(
-    "RHIE-011",
-    ref="Orthanc REST API: GET /instances/{id}/content",
-    level="product",
-    covers="Orthanc.test_raw_tags",
+@suite.case(
+    "RHIE-011", ref="Orthanc REST API: GET /instances/{id}/content", covers="Orthanc.test_raw_tags"
 )
 @pytest.mark.parametrize("path", ["0010-4000", "0040-a730/7/0040-a160", "0040-a160"])
 def test_content_of_an_absent_element_is_not_found(rest: Rest, stored: Stored, path: str) -> None:
@@ -93,11 +82,8 @@ def test_content_of_an_absent_element_is_not_found(rest: Rest, stored: Stored, p
     rest.get(f"/instances/{orthanc_ids(sample).instance}/content/{path}", expect=404)
 
 
-@case(
-    "RHIE-012",
-    ref="Orthanc REST API: GET /instances/{id}/content",
-    level="product",
-    covers="Orthanc.test_raw_tags",
+@suite.case(
+    "RHIE-012", ref="Orthanc REST API: GET /instances/{id}/content", covers="Orthanc.test_raw_tags"
 )
 @pytest.mark.parametrize("level", [1, 2, 10])
 def test_content_walks_down_sequences(rest: Rest, stored: Stored, level: int) -> None:
@@ -110,10 +96,9 @@ def test_content_walks_down_sequences(rest: Rest, stored: Stored, level: int) ->
     assert content.rstrip() == f"level {level}"
 
 
-@case(
+@suite.case(
     "RHIE-013",
     ref="Orthanc REST API: GET /instances/{id}/content",
-    level="product",
     covers=("Orthanc.test_raw_tags", "Orthanc.test_raw_tags_mdn"),
 )
 @pytest.mark.parametrize("sample", ["t01-known-vr", "t01-implicit-vr"])
@@ -125,11 +110,8 @@ def test_content_of_a_private_element(rest: Rest, stored: Stored, sample: str) -
     assert rest.get(f"/instances/{instance}/content/0099-1003").text.rstrip() == "1.5\\2.5"
 
 
-@case(
-    "RHIE-014",
-    ref="Orthanc Book: configuration, Dictionary",
-    level="product",
-    covers="Orthanc.test_private_tags",
+@suite.case(
+    "RHIE-014", ref="Orthanc Book: configuration, Dictionary", covers="Orthanc.test_private_tags"
 )
 @pytest.mark.parametrize(
     "transfer_syntax", ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1"], ids=["implicit", "explicit"]
@@ -147,10 +129,9 @@ def test_private_elements_have_the_configured_names(
     assert tags["LunitScore"] == "0.75"
 
 
-@case(
+@suite.case(
     "RHIE-015",
     ref="Orthanc REST API: GET /studies/{id}/instances-tags",
-    level="product",
     covers="Orthanc.test_instances_tags",
 )
 @pytest.mark.parametrize("level", ["patients", "studies", "series"])
@@ -167,10 +148,9 @@ def test_tags_of_all_instances_at_once(rest: Rest, stored: Stored, level: str) -
     assert numbers == {first: "1", second: "2"}
 
 
-@case(
+@suite.case(
     "RHIE-016",
     ref="Orthanc REST API: GET /instances/{id}/tags",
-    level="product",
     covers=("Orthanc.test_dicom_to_json_format", "Orthanc.test_upload_2"),
 )
 @pytest.mark.parametrize(
@@ -194,10 +174,9 @@ def test_tags_have_three_forms(
     assert tags[key] == value
 
 
-@case(
+@suite.case(
     "RHIE-017",
     ref="Orthanc REST API: GET /instances/{id}/tags?ignore-length",
-    level="product",
     covers="Orthanc.test_long_tag",
 )
 def test_long_value_is_left_out_unless_asked(rest: Rest, stored: Stored) -> None:
@@ -213,10 +192,9 @@ def test_long_value_is_left_out_unless_asked(rest: Rest, stored: Stored) -> None
     assert whole["Value"] == "\\".join(versions)
 
 
-@case(
+@suite.case(
     "RHIE-022",
     ref="Orthanc REST API: GET /instances/{id}/tags?simplify",
-    level="product",
     covers="Orthanc.test_googlecode_issue_16",
 )
 def test_attribute_tag_is_shown_as_a_tag(rest: Rest, stored: Stored) -> None:
@@ -228,13 +206,12 @@ def test_attribute_tag_is_shown_as_a_tag(rest: Rest, stored: Stored) -> None:
     assert tags["FrameIncrementPointer"] == "0018,1063"
 
 
-@case(
+@suite.case(
     "RHIE-024",
     ref="Orthanc REST API: GET /instances/{id}/tags",
-    level="product",
     covers=("Orthanc.test_tags_after_pixel_data", "Orthanc.test_dicom_to_json"),
+    needs="orthanc>=1.9.1",
 )
-@needs("orthanc>=1.9.1")
 def test_tags_end_before_the_pixels(rest: Rest, make: Maker) -> None:
     """The tags hold what stands before Pixel Data, and nothing of what follows."""
     ds = make.instance().dataset()
@@ -247,13 +224,12 @@ def test_tags_end_before_the_pixels(rest: Rest, make: Maker) -> None:
     assert {tag for tag in tags if tag >= "7fe0,0010"} <= {"7fe0,0010"}
 
 
-@case(
+@suite.case(
     "RHIE-025",
     ref="Orthanc REST API: GET /instances/{id}/tags?whole",
-    level="product",
     covers="Orthanc.test_tags_after_pixel_data",
+    needs="orthanc>=1.12.4",
 )
-@needs("orthanc>=1.12.4")
 def test_whole_tags_go_beyond_the_pixels(rest: Rest, make: Maker) -> None:
     """With `whole` the tags hold what follows Pixel Data as well."""
     ds = make.instance().dataset()
@@ -265,13 +241,12 @@ def test_whole_tags_go_beyond_the_pixels(rest: Rest, make: Maker) -> None:
     assert tags["7fe1,1001"] == "after the pixels"
 
 
-@case(
+@suite.case(
     "RHIE-027",
     ref="Orthanc REST API: GET /patients/{id}/studies?requestedTags",
-    level="product",
     covers="Orthanc.test_list_resources_requested_tags",
+    needs="orthanc>=1.11.0",
 )
-@needs("orthanc>=1.11.0")
 def test_list_can_bring_requested_tags(rest: Rest, stored: Stored) -> None:
     """A list brings the tags that were asked for, also those that are not main DICOM tags."""
     sample = stored.instance(Modality="MR", PatientName="Muller^Anna")
@@ -282,13 +257,12 @@ def test_list_can_bring_requested_tags(rest: Rest, stored: Stored) -> None:
     assert series["RequestedTags"] == {"MRAcquisitionType": "2D", "PatientName": "Muller^Anna"}
 
 
-@case(
+@suite.case(
     "RHIE-028",
     ref="Orthanc REST API: GET /studies/{id}?requested-tags",
-    level="product",
     covers="Orthanc.test_computed_tags",
+    needs="orthanc>=1.12.4",
 )
-@needs("orthanc>=1.12.4")
 def test_counts_are_computed_when_requested(rest: Rest, stored: Stored) -> None:
     """Requested tags may be those that a server computes: the numbers of series and instances."""
     sample, *_ = stored.study(series=2, instances=3)

@@ -8,19 +8,14 @@ import zipfile
 import pytest
 from pydicom.dataelem import DataElement
 
-from harness.case import case, needs
-from harness.clients.orthanc_ids import orthanc_ids
-from harness.clients.rest import Rest
-from harness.corpus import Corpus, Maker
-from harness.plugin.stored import Stored
+from harness.cases import Corpus, Maker, Rest, Stored, Suite, orthanc_ids
 
-pytestmark = needs("rest")
+suite = Suite(level="product", needs="rest")
 
 
-@case(
+@suite.case(
     "RUPL-001",
     ref="Orthanc REST API: POST /instances; Orthanc Book: Orthanc identifiers",
-    level="product",
     covers="Orthanc.test_upload",
 )
 def test_upload_answers_predictable_identifiers(rest: Rest, make: Maker) -> None:
@@ -40,10 +35,9 @@ def test_upload_answers_predictable_identifiers(rest: Rest, make: Maker) -> None
     }
 
 
-@case(
+@suite.case(
     "RUPL-002",
     ref="Orthanc REST API: GET /instances/{id}/file",
-    level="product",
     covers=("Orthanc.test_upload_2", "Orthanc.test_raw_tags"),
 )
 @pytest.mark.parametrize(
@@ -58,12 +52,7 @@ def test_file_comes_back_as_it_was_uploaded(rest: Rest, stored: Stored, sample: 
     assert returned == uploaded.data
 
 
-@case(
-    "RUPL-003",
-    ref="Orthanc REST API: POST /instances",
-    level="product",
-    covers="Orthanc.test_upload",
-)
+@suite.case("RUPL-003", ref="Orthanc REST API: POST /instances", covers="Orthanc.test_upload")
 def test_second_upload_of_a_file_adds_nothing(rest: Rest, make: Maker) -> None:
     """The same file uploaded twice is one instance and takes its space once."""
     sample = make.instance()
@@ -76,11 +65,8 @@ def test_second_upload_of_a_file_adds_nothing(rest: Rest, make: Maker) -> None:
     assert rest.json("/instances") == [orthanc_ids(sample).instance]
 
 
-@case(
-    "RUPL-004",
-    ref="Orthanc Book: configuration, OverwriteInstances",
-    level="product",
-    covers="Orthanc.test_upload",
+@suite.case(
+    "RUPL-004", ref="Orthanc Book: configuration, OverwriteInstances", covers="Orthanc.test_upload"
 )
 def test_other_content_of_an_instance_takes_its_place(rest: Rest, make: Maker) -> None:
     """Where instances are overwritten, another file with the same identifiers replaces the first."""
@@ -95,13 +81,9 @@ def test_other_content_of_an_instance_takes_its_place(rest: Rest, make: Maker) -
     assert rest.json("/statistics")["TotalUncompressedSize"] == str(len(second.data))
 
 
-@case(
-    "RUPL-005",
-    ref="RFC 9110 8.4",
-    level="product",
-    covers="Orthanc.test_upload_compressed",
+@suite.case(
+    "RUPL-005", ref="RFC 9110 8.4", covers="Orthanc.test_upload_compressed", needs="orthanc>=1.6.0"
 )
-@needs("orthanc>=1.6.0")
 def test_gzip_coding_is_undone(rest: Rest, make: Maker) -> None:
     """An upload with `Content-Encoding: gzip` stores the file that was compressed."""
     sample = make.instance()
@@ -111,12 +93,7 @@ def test_gzip_coding_is_undone(rest: Rest, make: Maker) -> None:
     assert rest.get(f"/instances/{orthanc_ids(sample).instance}/file").content == sample.data
 
 
-@case(
-    "RUPL-006",
-    ref="RFC 9110 8.4",
-    level="product",
-    covers="Orthanc.test_upload_compressed",
-)
+@suite.case("RUPL-006", ref="RFC 9110 8.4", covers="Orthanc.test_upload_compressed")
 @pytest.mark.parametrize("headers", [{}, {"Content-Encoding": "nope"}], ids=["none", "unknown"])
 def test_gzip_without_its_name_is_refused(rest: Rest, make: Maker, headers: dict[str, str]) -> None:
     """A compressed file is refused where the coding is not named, or is one that nobody knows."""
@@ -127,7 +104,7 @@ def test_gzip_without_its_name_is_refused(rest: Rest, make: Maker, headers: dict
     assert rest.json("/instances") == []
 
 
-@case("RUPL-007", ref="Orthanc REST API: POST /instances", level="product")
+@suite.case("RUPL-007", ref="Orthanc REST API: POST /instances")
 @pytest.mark.parametrize("sample", ["x00", "x04-cut-in-header", "x04-cut-in-value"])
 def test_broken_file_is_refused(rest: Rest, corpus: Corpus, sample: str) -> None:
     """What is no DICOM file, or only a part of one, is refused and leaves nothing behind."""
@@ -137,16 +114,15 @@ def test_broken_file_is_refused(rest: Rest, corpus: Corpus, sample: str) -> None
     assert rest.json("/statistics")["TotalDiskSize"] == "0"
 
 
-@case("RUPL-008", ref="Orthanc REST API: POST /instances", level="product")
+@suite.case("RUPL-008", ref="Orthanc REST API: POST /instances")
 def test_empty_upload_is_refused(rest: Rest) -> None:
     """An upload of no bytes is refused."""
     rest.post("/instances", b"", expect=400)
 
 
-@case(
+@suite.case(
     "RUPL-009",
     ref="Orthanc: release notes of 1.8.2",
-    level="product",
     covers="Orthanc.test_transfer_syntax_no_metaheader",
 )
 def test_file_without_meta_header_is_stored(rest: Rest, stored: Stored) -> None:
@@ -159,13 +135,12 @@ def test_file_without_meta_header_is_stored(rest: Rest, stored: Stored) -> None:
     assert metadata["SopClassUid"] == sample.sop_class_uid
 
 
-@case(
+@suite.case(
     "RUPL-010",
     ref="Orthanc REST API: POST /instances",
-    level="product",
     covers="Orthanc.test_upload_zip",
+    needs="orthanc>=1.8.2",
 )
-@needs("orthanc>=1.8.2")
 def test_archive_is_unpacked(rest: Rest, make: Maker) -> None:
     """Of a ZIP archive each DICOM file is stored, in any folder, and other files are passed over."""
     first, second = make.instance(number=1), make.instance(number=2)
@@ -183,13 +158,12 @@ def test_archive_is_unpacked(rest: Rest, make: Maker) -> None:
     assert set(rest.json("/instances")) == expected
 
 
-@case(
+@suite.case(
     "RUPL-011",
     ref="Orthanc: release notes of 1.9.7",
-    level="product",
     covers="Orthanc.test_upload_dicomdir_archive",
+    needs="orthanc>=1.8.2",
 )
-@needs("orthanc>=1.8.2")
 def test_media_archive_can_be_uploaded_again(rest: Rest, stored: Stored) -> None:
     """The archive of a study with its DICOMDIR brings the study back, the DICOMDIR passed over."""
     ids = orthanc_ids(stored.instance())
@@ -202,12 +176,7 @@ def test_media_archive_can_be_uploaded_again(rest: Rest, stored: Stored) -> None
     assert rest.json("/instances") == [ids.instance]
 
 
-@case(
-    "RUPL-012",
-    ref="RFC 7578",
-    level="product",
-    covers="Orthanc.test_upload_multipart_1",
-)
+@suite.case("RUPL-012", ref="RFC 7578", covers="Orthanc.test_upload_multipart_1")
 def test_form_stores_each_of_its_files(rest: Rest, make: Maker) -> None:
     """A form with two files, as a browser sends it, stores both."""
     first, second = make.instance(number=1), make.instance(number=2)
@@ -219,10 +188,9 @@ def test_form_stores_each_of_its_files(rest: Rest, make: Maker) -> None:
     assert set(rest.json("/instances")) == expected
 
 
-@case(
+@suite.case(
     "RUPL-013",
     ref="Orthanc REST API: POST /instances, X-File-Name",
-    level="product",
     covers="Orthanc.test_upload_multipart_2",
 )
 def test_pieces_of_two_files_may_alternate(rest: Rest, make: Maker) -> None:
@@ -243,7 +211,7 @@ def test_pieces_of_two_files_may_alternate(rest: Rest, make: Maker) -> None:
     assert rest.get(f"/instances/{orthanc_ids(long).instance}/file").content == long.data
 
 
-@case("RUPL-014", ref="PS3.5 6.2.2", level="product", covers="Orthanc.test_cp246")
+@suite.case("RUPL-014", ref="PS3.5 6.2.2", covers="Orthanc.test_cp246")
 def test_known_elements_of_unknown_vr_are_understood(rest: Rest, make: Maker) -> None:
     """Elements of the dictionary that were written with VR UN are read with their own VR."""
     sample = make.instance(PatientName="Muller^Eva")

@@ -4,10 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from harness.clients.dimse import Dimse
-from harness.clients.rest import Rest
-from harness.clients.worklist import Worklist
-from harness.servers.party import Party
+from harness.cases import Dimse, Party, Rest, Worklist
 
 
 @pytest.fixture

@@ -8,14 +8,10 @@ from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from harness.case import case, needs
-from harness.clients.dcmtk import Dcmtk
-from harness.clients.rest import Rest
-from harness.clients.worklist import Worklist, asking
-from harness.corpus import Corpus, Maker, modules
-from harness.servers.party import Party
+from harness.cases import Corpus, Dcmtk, Maker, Party, Rest, Suite, Worklist, asking, modules
 
-pytestmark = needs("dimse.worklist")
+suite = Suite(needs="dimse.worklist")
+
 
 # The first three samples: CT at station ONE on 15 January at 8:00, MR at TWO on that day at 10:30,
 # CT at TWO on the day after, a second before midnight.
@@ -39,13 +35,13 @@ def keywords(dataset: Dataset) -> set[str]:
     return {keyword_for_tag(element.tag) for element in dataset} - {"SpecificCharacterSet"}
 
 
-@case("WLIST-001", ref="PS3.4 K.2.2, C.2.2.2.3", covers="Worklists.test_all")
+@suite.case("WLIST-001", ref="PS3.4 K.2.2, C.2.2.2.3", covers="Worklists.test_all")
 def test_empty_key_matches_every_item(three: Worklist) -> None:
     """A query that asks for everything by an empty key gives every item."""
     assert three.names() == named("One", "Two", "Three")
 
 
-@case("WLIST-002", ref="PS3.4 K.4.1.3.1, C.4.1.3.1")
+@suite.case("WLIST-002", ref="PS3.4 K.4.1.3.1, C.4.1.3.1")
 def test_empty_worklist(worklist: Worklist) -> None:
     """Where there is nothing to do, the answer is one Success, without an identifier."""
     found = worklist.dimse.worklist(asking(PatientName=""))
@@ -53,7 +49,9 @@ def test_empty_worklist(worklist: Worklist) -> None:
     assert (found.status, found.datasets) == (0x0000, [])
 
 
-@case("WLIST-003", ref="PS3.4 K.6.1.2.2, Table K.6-1: Modality", covers="Worklists.test_single")
+@suite.case(
+    "WLIST-003", ref="PS3.4 K.6.1.2.2, Table K.6-1: Modality", covers="Worklists.test_single"
+)
 @pytest.mark.parametrize(
     ("modality", "names"), [("CT", ["One", "Three"]), ("MR", ["Two"]), ("US", [])]
 )
@@ -62,7 +60,7 @@ def test_modality(three: Worklist, modality: str, names: list[str]) -> None:
     assert three.names({"Modality": modality}) == named(*names)
 
 
-@case(
+@suite.case(
     "WLIST-004",
     ref="PS3.4 K.6.1.2.2, Table K.6-1: Scheduled Station AE Title",
     covers="Worklists.test_single",
@@ -75,7 +73,7 @@ def test_station_ae_title(three: Worklist, station: str, names: list[str]) -> No
     assert three.names({"ScheduledStationAETitle": station}) == named(*names)
 
 
-@case(
+@suite.case(
     "WLIST-005",
     ref="PS3.4 K.6.1.2.2, C.2.2.2.5.1",
     covers=("Worklists.test_single", "Worklists.test_vet"),
@@ -96,7 +94,7 @@ def test_start_date(three: Worklist, date: str, names: list[str]) -> None:
     assert three.names({"ScheduledProcedureStepStartDate": date}) == named(*names)
 
 
-@case("WLIST-006", ref="PS3.4 K.6.1.2.2, C.2.2.2.5.2", covers="Worklists.test_single")
+@suite.case("WLIST-006", ref="PS3.4 K.6.1.2.2, C.2.2.2.5.2", covers="Worklists.test_single")
 @pytest.mark.parametrize(
     ("time", "names"),
     [
@@ -111,7 +109,9 @@ def test_start_time(three: Worklist, time: str, names: list[str]) -> None:
     assert three.names({"ScheduledProcedureStepStartTime": time}) == named(*names)
 
 
-@case("WLIST-007", ref="PS3.4 C.2.2.2.4, K.6.1.2.2: Patient's Name", covers="Worklists.test_vet")
+@suite.case(
+    "WLIST-007", ref="PS3.4 C.2.2.2.4, K.6.1.2.2: Patient's Name", covers="Worklists.test_vet"
+)
 @pytest.mark.parametrize(
     ("pattern", "names"),
     [("*", ["One", "Two", "Three"]), ("Worklist^T*", ["Two", "Three"]), ("Worklist^T?o", ["Two"]),
@@ -123,13 +123,13 @@ def test_patient_name(three: Worklist, pattern: str, names: list[str]) -> None:
     assert three.names(PatientName=pattern) == named(*names)
 
 
-@case("WLIST-008", ref="PS3.4 C.2.2.2.1, K.6.1.2.2: Patient ID", covers="Worklists.test_all")
+@suite.case("WLIST-008", ref="PS3.4 C.2.2.2.1, K.6.1.2.2: Patient ID", covers="Worklists.test_all")
 def test_patient_id(three: Worklist, corpus: Corpus) -> None:
     """A Patient ID gives the items of this patient alone."""
     assert three.names(PatientID=corpus["w02"].patient_id) == named("Two")
 
 
-@case("WLIST-009", ref="PS3.4 C.2.2.2.6, K.6.1.2.2", covers="Worklists.test_all")
+@suite.case("WLIST-009", ref="PS3.4 C.2.2.2.6, K.6.1.2.2", covers="Worklists.test_all")
 def test_keys_are_combined(three: Worklist) -> None:
     """What is found matches all keys, those of the patient and those of the step, at once."""
     step = {"Modality": "CT", "ScheduledStationAETitle": "TWO"}
@@ -137,7 +137,7 @@ def test_keys_are_combined(three: Worklist) -> None:
     assert three.names(step, PatientName="*") == named("Three")
 
 
-@case("WLIST-010", ref="PS3.4 K.4.1.1.3.2, C.4.1.1.3.2", covers="Worklists.test_single")
+@suite.case("WLIST-010", ref="PS3.4 K.4.1.1.3.2, C.4.1.1.3.2", covers="Worklists.test_single")
 def test_nothing_unasked(three: Worklist) -> None:
     """An item comes with the attributes that were asked for, in its step as well, and no others."""
     step = {"Modality": "MR", "ScheduledProcedureStepID": ""}
@@ -149,7 +149,7 @@ def test_nothing_unasked(three: Worklist) -> None:
     assert keywords(answered) == {"Modality", "ScheduledProcedureStepID"}
 
 
-@case("WLIST-011", ref="PS3.4 C.2.2.2.3, C.4.1.1.3.2", covers="Worklists.test_single")
+@suite.case("WLIST-011", ref="PS3.4 C.2.2.2.3, C.4.1.1.3.2", covers="Worklists.test_single")
 def test_values_are_those_of_the_item(three: Worklist, corpus: Corpus) -> None:
     """Each attribute that was asked for comes with the value that the item has."""
     stored = corpus["w02"].dataset()
@@ -172,7 +172,7 @@ def test_values_are_those_of_the_item(three: Worklist, corpus: Corpus) -> None:
     }
 
 
-@case("WLIST-012", ref="PS3.4 C.2.2.2.6: sequence matching", covers="Worklists.test_vet")
+@suite.case("WLIST-012", ref="PS3.4 C.2.2.2.6: sequence matching", covers="Worklists.test_vet")
 def test_sequence_that_is_empty_or_absent(worklist: Worklist, make: Maker) -> None:
     """A sequence that is asked for by no item matches items that have it empty, filled or not at all."""
     code = modules.code("HEAD", "99HARNESS", "Head")
@@ -187,13 +187,13 @@ def test_sequence_that_is_empty_or_absent(worklist: Worklist, make: Maker) -> No
     assert names == ["Absent", "Empty", "Filled"]
 
 
-@case("WLIST-013", ref="PS3.4 K.4.1.1.2, C.4.1.1.2")
+@suite.case("WLIST-013", ref="PS3.4 K.4.1.1.2, C.4.1.1.2")
 def test_keys_in_an_empty_step(three: Worklist) -> None:
     """A step without keys restricts nothing."""
     assert three.names({}) == named("One", "Two", "Three")
 
 
-@case("WLIST-014", ref="PS3.4 K.6.1.2.2, Table K.6-1: Requested Procedure ID", level="should")
+@suite.case("WLIST-014", ref="PS3.4 K.6.1.2.2, Table K.6-1: Requested Procedure ID", level="should")
 def test_optional_key(worklist: Worklist, make: Maker) -> None:
     """A Requested Procedure ID restricts what is found, as a key of the requested procedure."""
     worklist.put(
@@ -204,8 +204,12 @@ def test_optional_key(worklist: Worklist, make: Maker) -> None:
     assert worklist.names(RequestedProcedureID="RP-2") == ["Second"]
 
 
-@case("WLIST-015", ref="PS3.5 7.8.1; PS3.4 C.2.2.1.3", covers="Worklists.test_private_creator")
-@needs("orthanc>=1.12.1")
+@suite.case(
+    "WLIST-015",
+    ref="PS3.5 7.8.1; PS3.4 C.2.2.1.3",
+    covers="Worklists.test_private_creator",
+    needs="orthanc>=1.12.1",
+)
 @pytest.mark.parametrize(
     ("wanted", "names"), [("private value", ["Six"]), ("other", []), ("", ["Six"])]
 )
@@ -221,7 +225,9 @@ def test_private_element(worklist: Worklist, corpus: Corpus, wanted: str, names:
     assert [str(each.PatientName) for each in found.datasets] == named(*names)
 
 
-@case("WLIST-016", ref="PS3.4 C.4.1.1.3.2; PS3.3 C.12.1.1.2", covers="Worklists.test_encodings")
+@suite.case(
+    "WLIST-016", ref="PS3.4 C.4.1.1.3.2; PS3.3 C.12.1.1.2", covers="Worklists.test_encodings"
+)
 @pytest.mark.parametrize("query", ["Yamada*", "*"])
 def test_japanese_name(worklist: Worklist, corpus: Corpus, query: str) -> None:
     """A name in kanji and kana comes whole, in a character set that the answer names."""
@@ -232,7 +238,7 @@ def test_japanese_name(worklist: Worklist, corpus: Corpus, query: str) -> None:
     assert str(item.PatientName) == corpus["w05"].properties["patient_name"]
 
 
-@case("WLIST-017", ref="PS3.4 C.2.2.2; PS3.3 C.12.1.1.2", covers="Worklists.test_encodings")
+@suite.case("WLIST-017", ref="PS3.4 C.2.2.2; PS3.3 C.12.1.1.2", covers="Worklists.test_encodings")
 @pytest.mark.parametrize("character_set", ["ISO_IR 100", "ISO_IR 192"])
 def test_query_in_another_character_set(
     worklist: Worklist, make: Maker, character_set: str
@@ -248,13 +254,13 @@ def test_query_in_another_character_set(
     assert found == ["Größe^Jörg"]
 
 
-@case(
+@suite.case(
     "WLIST-018",
     ref="Orthanc REST API: PUT /tools/default-encoding; PS3.3 C.12.1.1.2",
-    level="product",
     covers=("Worklists.test_bitbucket_issue_49", "Worklists.test_encodings"),
+    level="product",
+    needs="rest",
 )
-@needs("rest")
 @pytest.mark.parametrize(
     ("encoding", "answer"),
     [
@@ -282,8 +288,7 @@ def test_default_encoding(
     assert (item.SpecificCharacterSet, str(item.PatientName)) == answer
 
 
-@case("WLIST-019", ref="PS3.4 K.4.1.3.1", covers="Worklists.test_single")
-@needs("dcmtk")
+@suite.case("WLIST-019", ref="PS3.4 K.4.1.3.1", covers="Worklists.test_single", needs="dcmtk")
 def test_findscu(three: Worklist, dcmtk: Dcmtk) -> None:
     """The query of findscu finds the items of a modality, with the attributes that it asked for."""
     step = "ScheduledProcedureStepSequence[0]."
@@ -298,7 +303,7 @@ def test_findscu(three: Worklist, dcmtk: Dcmtk) -> None:
     ] == [("Worklist^Two", "TWO")]
 
 
-@case(
+@suite.case(
     "WLIST-020",
     ref="Orthanc Book: Modality worklists plugin, files with the extension .wl",
     level="product",
@@ -315,13 +320,13 @@ def test_other_files_in_the_folder(three: Worklist, name: str) -> None:
         other.unlink() if before is None else other.write_bytes(before)
 
 
-@case(
+@suite.case(
     "WLIST-021",
     ref="Orthanc REST API: POST /modalities/{id}/find-worklist",
-    level="product",
     covers="Worklists.test_format",
+    level="product",
+    needs="rest",
 )
-@needs("rest")
 @pytest.mark.parametrize(
     ("options", "answer"),
     [
@@ -341,13 +346,13 @@ def test_query_through_rest(
     assert found == [answer]
 
 
-@case(
+@suite.case(
     "WLIST-022",
     ref="Orthanc Book: Lua, IncomingWorklistRequestFilter",
-    level="product",
     covers="Worklists.test_filter_issuer_aet_from_lua",
+    level="product",
+    needs="rest",
 )
-@needs("rest")
 def test_filter_by_the_caller(
     worklist: Worklist, make: Maker, remote: Party, query_filter: Callable[[str], None]
 ) -> None:
@@ -366,13 +371,13 @@ def test_filter_by_the_caller(
     assert worklist.names(everything) == ["Mine"]
 
 
-@case(
+@suite.case(
     "WLIST-023",
     ref="Orthanc Book: Lua, IncomingWorklistRequestFilter",
-    level="product",
     covers="Worklists.test_remove_aet_from_query",
+    level="product",
+    needs="rest",
 )
-@needs("rest")
 def test_filter_removes_a_key(three: Worklist, query_filter: Callable[[str], None]) -> None:
     """A filter in Lua takes a key away, so that it restricts nothing."""
     nowhere: dict[str, Any] = {"ScheduledStationAETitle": "NOWHERE"}

@@ -1,0 +1,123 @@
+"""What a module of cases imports: `from harness.cases import Suite, Dimse, Stored`."""
+
+from harness.case import Suite, case, needs
+from harness.clients import multipart
+from harness.clients.commitment import CommitmentScu, Reference
+from harness.clients.dcmtk import Dcmtk
+from harness.clients.dicomweb import (
+    DICOM,
+    DICOM_JSON,
+    OCTET_STREAM,
+    DicomWeb,
+    Identified,
+    instance_path,
+    json_value,
+    json_values,
+    person_name,
+    series_path,
+    study_path,
+)
+from harness.clients.dimse import (
+    FIND,
+    GET,
+    LEVELS,
+    MOVE,
+    NATIVE,
+    SUCCESS,
+    UNASKED,
+    UNIQUE_KEYS,
+    Dimse,
+    Retrieved,
+    Root,
+    identifier_of,
+    unique_keys,
+    values,
+)
+from harness.clients.multipart import Part
+from harness.clients.orthanc_ids import orthanc_ids
+from harness.clients.part10 import PIXEL_DATA, Element, Part10, only, take_apart, text_of
+from harness.clients.rest import Rest
+from harness.clients.storage_scp import Arrival, StorageScp
+from harness.clients.wire import Association, Closed, Heard, Incoming, Line, Wire, named
+from harness.clients.wire_scp import WireScp, accept, asked
+from harness.clients.worklist import Worklist, asking
+from harness.corpus import Corpus, Maker, Sample, modules
+from harness.corpus.difference import differences
+from harness.corpus.part10 import data_set_offset
+from harness.corpus.registry import catalogue
+from harness.corpus.sample import Draft
+from harness.model import AETitle, Endpoint
+from harness.plugin.stored import Stored
+from harness.servers.party import Party
+from harness.waiting import wait_until
+
+__all__ = [
+    "DICOM",
+    "DICOM_JSON",
+    "FIND",
+    "GET",
+    "LEVELS",
+    "MOVE",
+    "NATIVE",
+    "OCTET_STREAM",
+    "PIXEL_DATA",
+    "SUCCESS",
+    "UNASKED",
+    "UNIQUE_KEYS",
+    "AETitle",
+    "Arrival",
+    "Association",
+    "Closed",
+    "CommitmentScu",
+    "Corpus",
+    "Dcmtk",
+    "DicomWeb",
+    "Dimse",
+    "Draft",
+    "Element",
+    "Endpoint",
+    "Heard",
+    "Identified",
+    "Incoming",
+    "Line",
+    "Maker",
+    "Part",
+    "Part10",
+    "Party",
+    "Reference",
+    "Rest",
+    "Retrieved",
+    "Root",
+    "Sample",
+    "StorageScp",
+    "Stored",
+    "Suite",
+    "Wire",
+    "WireScp",
+    "Worklist",
+    "accept",
+    "asked",
+    "asking",
+    "case",
+    "catalogue",
+    "data_set_offset",
+    "differences",
+    "identifier_of",
+    "instance_path",
+    "json_value",
+    "json_values",
+    "modules",
+    "multipart",
+    "named",
+    "needs",
+    "only",
+    "orthanc_ids",
+    "person_name",
+    "series_path",
+    "study_path",
+    "take_apart",
+    "text_of",
+    "unique_keys",
+    "values",
+    "wait_until",
+]
