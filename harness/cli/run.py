@@ -7,15 +7,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.cli.counting import count
 from harness.suites import suites_folder
 
 _ID = re.compile(r"[A-Z][A-Z0-9]*-\d{3}")
 MOST_WORKERS = 4  # each has two servers of its own
+FEW = 12  # cases that one process runs before a second one would have started
 USAGE = """harness run [CASE ...] [pytest arguments]
 
 Without a CASE, all suites run in parallel, each worker with a remote and a local server of its own.
 A CASE comes first: an id (CFIND-014), a pattern ('CFIND-*'), or the name of a test, with or without its class
-(test_findscu_counters, Orthanc.test_findscu_counters). Cases named so run in one process.
+(test_findscu_counters, Orthanc.test_findscu_counters). A few cases run in one process.
 
 examples:
   harness run
@@ -43,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
     cases = [f"--case={each}" for each in names]
     arguments = [*(paths or files_that_name(names)), *cases, *rest]
     if not chosen(rest, "-n", "--numprocesses", "--dist"):
-        arguments += ["-n", str(0 if cases else _workers(rest))]
+        arguments += ["-n", str(_workers(names, rest))]
     return _pytest(arguments)
 
 
@@ -72,11 +74,31 @@ def _pytest(arguments: Sequence[str]) -> int:
     os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])  # noqa: S606
 
 
-def _workers(rest: Sequence[str]) -> int:
-    """Give as many workers as there are processors, but none for a selection that is likely one case."""
-    if chosen(rest, "-k", "--case", "--pdb", "--collect-only", "--co"):
+def _workers(names: Sequence[str], rest: Sequence[str]) -> int:
+    """Return as many workers as there are processors, but none for a selection of a few cases.
+
+    A worker starts in two seconds, with its servers; one process runs a few cases sooner.
+    """
+    if chosen(rest, "--pdb", "--collect-only", "--co"):
+        return 0
+    patterns = [*names, *values(rest, "--case")]
+    keywords = values(rest, "-k")
+    if (patterns or keywords) and count(
+        suites_folder(), patterns, keywords[-1] if keywords else None
+    ) < FEW:
         return 0
     return min(MOST_WORKERS, len(os.sched_getaffinity(0)))
+
+
+def values(arguments: Sequence[str], option: str) -> list[str]:
+    """Return what stands behind an option, each time that it is given: `-k X`, `-kX`, `--case=X`."""
+    equals = f"{option}=" if option.startswith("--") else option
+    found = [
+        each.removeprefix(equals)
+        for each in arguments
+        if each.startswith(equals) and each != option
+    ]
+    return found + [value for each, value in itertools.pairwise(arguments) if each == option]
 
 
 def chosen(arguments: Sequence[str], *options: str) -> bool:

@@ -3,20 +3,20 @@
 import contextlib
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
 import requests
+from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ProtocolError
 
 from harness.clients.storable import Storable
 from harness.model import Credentials, Endpoint
 
 BODY_SHOWN = 600
-PAUSE, SHORT_PAUSE = 0.5, 0.05  # seconds
+PAUSE = 0.4  # seconds without a request after which a new connection is opened
 KEPT = 0.9  # seconds for which a server keeps a connection without a request, at the least
-IDEMPOTENT = ("GET", "HEAD", "PUT", "DELETE", "OPTIONS")
 
 
 class UnexpectedStatus(AssertionError):  # noqa: N818 - inside a case it is the server's failure
@@ -42,16 +42,60 @@ def _was_cut(error: requests.ConnectionError) -> bool:
     return bool(error.args) and isinstance(error.args[0], ProtocolError)
 
 
+class MissingMember(AssertionError, KeyError):  # noqa: N818 - inside a case it is the server's failure
+    """An object of JSON does not have the member that the case looks at."""
+
+    __str__ = Exception.__str__  # that of KeyError would put the sentence into quotes
+
+
+class JsonObject(dict[str, Any]):
+    """An object of an answer: a member that is missing fails the case, as the server's fault."""
+
+    def __missing__(self, key: str) -> Any:
+        there = ", ".join(sorted(self)) or "nothing"
+        raise MissingMember(f"the answer has no member {key!r}; it has {there}")
+
+
+class Answer(requests.Response):
+    """An answer whose body is the server's: where it is not the JSON that was expected, the case fails."""
+
+    def json(self, **options: Any) -> Any:
+        """Return the body as JSON, its objects as JsonObject."""
+        try:
+            return super().json(object_hook=JsonObject, **options)
+        except ValueError as error:
+            start = self.content[:BODY_SHOWN].decode(errors="replace")
+            raise NotJson(f"{self.url}: the answer is not JSON ({error}): {start}") from error
+
+
+class NotJson(AssertionError):  # noqa: N818 - inside a case it is the server's failure
+    """The server answered, but not with JSON."""
+
+
+class _Adapter(HTTPAdapter):
+    def build_response(self, request: requests.PreparedRequest, response: Any) -> Answer:
+        answer = super().build_response(request, response)
+        answer.__class__ = Answer
+        return answer  # type: ignore[return-value]
+
+
 class Rest:
     """Speaks HTTP with one server. Every method fails the case unless the status is as expected."""
 
     def __init__(
-        self, base: Endpoint, credentials: Credentials | None = None, time_limit: float = 10.0
+        self,
+        base: Endpoint,
+        credentials: Credentials | None = None,
+        time_limit: float = 10.0,
+        note: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """Speak to `base`; `note` is told when a request had to be repeated."""
+        self._note = note
         self.base = f"http://{base}"
         self.time_limit = time_limit
         self._last_use = 0.0
         self.session = requests.Session()
+        self.session.mount("http://", _Adapter())
         self.session.trust_env = (
             False  # a proxy of the environment is not between us and the server
         )
@@ -83,25 +127,27 @@ class Rest:
         return answer
 
     def _answer(self, method: str, path: str, options: dict[str, Any]) -> requests.Response:
-        """Send a request; once more where an old connection was closed under it (RFC 9110 9.2.2).
+        """Send a request, on a new connection after a pause.
 
         Orthanc before 1.11.3 closes a connection after a second without a request, and a request that meets
-        the close on its way fails: that is nobody's fault, and no case's business. What must not be said
-        twice goes on a new connection after the shortest pause, and again where a computer too busy held it
-        up for so long that the server had closed before.
+        the close on its way fails, which is nobody's fault. A computer too busy may hold a request up for so
+        long: only then, when the idle gap was longer than the time for which servers keep a connection, is
+        it sent once more, and the record says so. A request that is dropped at any other time has failed.
         """
-        again = method in IDEMPOTENT
-        begin = self._last_use
-        pause = time.monotonic() - begin
-        fresh = pause > (PAUSE if again else SHORT_PAUSE)
+        last = self._last_use
+        fresh = time.monotonic() - last > PAUSE
         if fresh:
             self.session.close()
         try:
             return self.session.request(method, self.base + path, **options)
         except requests.ConnectionError as error:
-            unheard = again or time.monotonic() - begin > KEPT
-            if fresh or not unheard or not _was_cut(error):
+            gap = time.monotonic() - last
+            if fresh or gap < KEPT or not _was_cut(error):
                 raise
+            self._note(
+                f"{method} {path} was sent twice: the server had closed the connection, which had been "
+                f"idle for {gap:.1f} s"
+            )
             self.session.close()
             return self.session.request(method, self.base + path, **options)
         finally:

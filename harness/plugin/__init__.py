@@ -6,6 +6,7 @@ are in sight the plugin does nothing: it may be installed where other tests run.
 """
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.plugin import fixtures, options, profiles, selecting
+from harness.plugin.beside import Beside, longest_first
 from harness.plugin.controller import Controller
 from harness.plugin.interrupt import Interruption
 from harness.plugin.orphans import end_with_parent
@@ -28,6 +30,8 @@ WARNINGS = (
     # Values that a library of the standard finds odd are what some cases are about.
     "ignore::UserWarning:pydicom",
     "ignore::UserWarning:pynetdicom",
+    # Figures go into JUnit's file of pytest as they go into ours, whatever its schema says of them.
+    "ignore:record_property is incompatible with junit_family:pytest.PytestWarning",
 )
 RUN_FOLDER = "harness_run"  # the key under which workers are told where evidence goes
 CONTROLLER_PID = "harness_controller"
@@ -66,7 +70,9 @@ def pytest_configure(config: pytest.Config) -> None:
     worker_input = getattr(config, "workerinput", None)
     if worker_input is not None:
         end_with_parent(worker_input[CONTROLLER_PID])
-        plugins.register(Worker(config, asked, Path(worker_input[RUN_FOLDER])), "harness-worker")
+        worker = Worker(config, asked, Path(worker_input[RUN_FOLDER]))
+        plugins.register(worker, "harness-worker")
+        plugins.register(Beside(config, worker), "harness-beside")
     elif not config.option.collectonly:
         controller = Controller(config, asked)
         config.stash[CONTROLLER] = controller
@@ -106,14 +112,24 @@ def pytest_testnodedown(node: Any) -> None:
         node.config.stash[CONTROLLER].wrong_use = said
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None]:
     """Select the asked cases, let -k find them by what they cover, and limit their time."""
+    _select(config, items)
+    yield  # whatever else sorts or shuffles them
+    longest_first(items)
+
+
+def _select(config: pytest.Config, items: list[pytest.Item]) -> None:
     config.stash[selecting.COLLECTED] = len(items)
     profile = config.getoption("harness_profile")
     try:
         asked = [] if profile is None else [*profiles.read_profile(profile)]
-        left_out = selecting.narrow(items, [*asked, *config.getoption("harness_cases")])
+        left_out = selecting.narrow(
+            items, [*asked, *config.getoption("harness_cases")], config.getini("harness_needs")
+        )
     except HarnessError as error:
         output = getattr(config, "workeroutput", None)
         if output is None:

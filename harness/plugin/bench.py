@@ -34,10 +34,10 @@ class Bench:
         self.local: Party
         self.tape: Tape
         self.tools: list[ToolRun] = []
+        self.notes: list[str] = []
+        """What a reader of the case's record should know: a request that was repeated, for one."""
         self._stack = contextlib.ExitStack()
         self._rests: dict[str, Rest] = {}
-        self._fresh: set[str] = set()
-        self._unsettled = False
         self._log_positions: dict[str, int] = {}
 
     def __enter__(self) -> Self:
@@ -51,6 +51,8 @@ class Bench:
             self.tape = self.relays.start_tape("start")
             self.local = self._party("local", stack)
             self.remote = self._party("remote", stack)
+            if self.plan.attached:  # a server that we did not start is not empty
+                self.remote.server.reset(unsettled=True)
             self._stack = stack.pop_all()
         return self
 
@@ -93,7 +95,7 @@ class Bench:
     def rest_of(self, party: Party) -> Rest:
         """Give the REST client of a server: one connection, kept open over the cases."""
         if party.role not in self._rests:
-            self._rests[party.role] = self._stack.enter_context(party.new_rest())
+            self._rests[party.role] = self._stack.enter_context(party.new_rest(self.notes.append))
         return self._rests[party.role]
 
     def dimse_of(self, party: Party, *, calling: Party) -> Dimse:
@@ -101,32 +103,33 @@ class Bench:
         return Dimse(party.dicom, party.ae_title, calling.ae_title, self.time_limit)
 
     def begin_case(self, name: str) -> None:
-        """Start from empty servers and a new tape.
-
-        Raises ServerError where a server cannot be brought back.
-        """
+        """Start a new tape: the servers are empty, since the last case has ended."""
         self.tools.clear()
+        self.notes.clear()
+        self.tape = self.relays.start_tape(name)
+        self._log_positions = {each.role: each.server.log_position() for each in self.parties}
+
+    def end_case(self, *, passed: bool) -> None:
+        """Empty each server that was spoken to, and start one anew that emptying would not restore.
+
+        Raises AssertionError or OSError where a server does not take part in that any more, and
+        ServerError where it cannot be started again.
+        """
         for relay in self._relays.values():
             if relay.disturb is not None:
                 relay.disturb = None
         for party in self.parties:
-            if party.role not in self._fresh:
-                party.server.reset(unsettled=self._unsettled)
-        self.tape = self.relays.start_tape(name)
-        self._log_positions = {each.role: each.server.log_position() for each in self.parties}
-        self._fresh = {each.role for each in self.parties}
-        self._unsettled = False
+            requests = party.requests(self.tape)
+            if any(party.server.outlasts_reset(*request) for request in requests):
+                self.restore(party)
+            elif not passed or party.was_reached(self.tape) or party.server.worklists is not None:
+                party.server.reset(unsettled=not passed)
 
-    def end_case(self, *, passed: bool) -> None:
-        """Note which servers were spoken to: only these are emptied before the next case."""
-        self._unsettled = not passed
-        for track in self.tape.tracks:
-            if track.chunks:
-                self._fresh.discard(track.relay.partition(".")[0])
-        if "remote" not in self._fresh:
-            self._fresh.discard("local")  # the remote speaks to it, and a job may do so late
-        if self.remote.server.worklists is not None:
-            self._fresh.discard("remote")
+    def restore(self, party: Party) -> None:
+        """Bring a server back to how it was configured, and empty."""
+        self.relays.cut(f"the {party.role} server is started anew")
+        party.server.restore()
+        party.aim_relays()
 
     def log_of(self, party: Party) -> str:
         """Give what the server logged since the case began."""
@@ -137,7 +140,6 @@ class Bench:
         self.relays.cut(f"the {party.role} server is started again")
         party.server.restart()
         party.aim_relays()
-        self._fresh.add(party.role)
 
     def crash(self, party: Party) -> None:
         """Kill a server and start it again with what it has stored: for cases about that."""

@@ -49,11 +49,12 @@ class Controller:
         self.folder = RunFolder(path, self.plan.mode, max(1, workers))
         if not workers:
             # Imported here, since a process that only distributes cases needs no servers.
+            from harness.plugin.beside import Beside  # noqa: PLC0415
             from harness.plugin.worker import Worker  # noqa: PLC0415
 
-            self.config.pluginmanager.register(
-                Worker(self.config, self.options, path), "harness-worker"
-            )
+            worker = Worker(self.config, self.options, path)
+            self.config.pluginmanager.register(worker, "harness-worker")
+            self.config.pluginmanager.register(Beside(self.config, worker), "harness-beside")
 
     def _ask_before_emptying(self) -> None:
         plan = self.plan

@@ -167,6 +167,12 @@ def add_options(parser: pytest.Parser) -> None:
         help="where known issues are listed, a file for each server (default: the lists of our own suites)",
     )
     parser.addini(
+        "harness_needs",
+        "needs that an adapter of your own can meet, beside those of the harness's vocabulary",
+        type="args",
+        default=[],
+    )
+    parser.addini(
         "harness_suites", "this folder holds cases for servers", type="bool", default=False
     )
 

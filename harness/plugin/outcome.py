@@ -56,6 +56,10 @@ class CaseRecord:
     failure: Failure | None = None
     by_chance: bool = False
     """A list of known issues says that chance decides whether it passes."""
+    died: bool = False
+    """A server died, or stopped answering."""
+    notes: list[str] = field(default_factory=list)
+    """What a reader should know besides: a request that was repeated, for one."""
     evidence: str | None = None
     content: dict[str, str] | None = None
     """What the server said, by kind of message: digests of the lines that stand in `content.jsonl`."""
@@ -114,8 +118,12 @@ def suite_of(item: pytest.Item) -> str:
 
 
 def outcome_of(error: BaseException) -> Outcome:
-    """Tell the harness's own trouble from what is to be laid at the server's door."""
-    return "error" if isinstance(error, HarnessError) else "failed"
+    """Return `failed` for what is attributed to the server, and `error` for the harness's own trouble.
+
+    A server fails a case by an assertion that does not hold; an answer that was not expected, none at all and
+    a broken protocol are subclasses of AssertionError. Any other exception is a defect of ours.
+    """
+    return "failed" if isinstance(error, (AssertionError, pytest.fail.Exception)) else "error"
 
 
 def failure_of(
@@ -124,11 +132,9 @@ def failure_of(
     compared: Comparison | None,
 ) -> Failure:
     """Make the failure that a person reads from what pytest caught."""
-    message = re.sub(
-        r"^\S*(Error|UnexpectedStatus|NoAnswer|WaitTimeout|ProtocolBroken|Failed|Multipart): ",
-        "",
-        error.exconly(),
-    )
+    message = error.exconly()
+    if outcome_of(error.value) == "failed" or error.errisinstance(HarnessError):
+        message = re.sub(r"^[\w.]+: ", "", message)  # the type says no more than the sentence does
     first = message.strip().partition("\n")[0] or error.typename
     text = "\n".join([str(report.longrepr), *_sections(report.sections)])
     if not error.errisinstance(AssertionError):

@@ -2,12 +2,13 @@
 
 import difflib
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pytest
 
 from harness.case import CaseInfo, info_of
 from harness.errors import ConfigError
+from harness.vocabulary import NEEDS, PRODUCT_VERSIONS, VERSIONED, nearest
 
 Cases = list[tuple[pytest.Item, CaseInfo]]
 COLLECTED = pytest.StashKey[int]()
@@ -28,13 +29,17 @@ def is_whole(config: pytest.Config) -> bool:
     )
 
 
-def narrow(items: list[pytest.Item], asked: Sequence[str]) -> list[pytest.Item]:
+def narrow(
+    items: list[pytest.Item], asked: Sequence[str], own_needs: Collection[str] = ()
+) -> list[pytest.Item]:
     """Leave in `items` what one of `asked` names (everything where nothing is asked); give what went.
 
-    Raises ConfigError where an id is used twice, and for an unknown name.
+    Raises ConfigError where an id is used twice, for an unknown name and for an unknown need; `own_needs` are
+    known beside those of the vocabulary.
     """
     cases = cases_of(items)
     check_ids(cases)
+    check_needs(cases, own_needs)
     if not asked:
         return []
     chosen = select(cases, asked)
@@ -63,6 +68,27 @@ def check_ids(cases: Cases) -> None:
         owner = owners.setdefault(info.id, function)
         if owner != function:
             raise ConfigError(f"case id {info.id} is used twice: {owner} and {function}")
+
+
+def check_needs(cases: Cases, own: Collection[str] = ()) -> None:
+    """Raise ConfigError for a need that is not in the vocabulary, and for a `must` that needs a version."""
+    known = {*NEEDS, *own}
+    for item, info in cases:
+        for need in info.needs:
+            if need.name not in known:
+                raise ConfigError(
+                    f"{info.id} ({item.nodeid}) needs {need}, which is not in the vocabulary of needs"
+                    f"{nearest(need.name, known)}"
+                )
+            if need.at_least is None:
+                continue
+            if need.name in NEEDS and need.name not in VERSIONED:
+                raise ConfigError(f"{info.id} ({item.nodeid}) needs {need}, which has no version")
+            if info.level == "must" and need.name in PRODUCT_VERSIONS:
+                raise ConfigError(
+                    f"{info.id} ({item.nodeid}) is a `must`, and yet needs {need}: the defect of an "
+                    "older version is a known issue, not an unmet need"
+                )
 
 
 def names_of(item: pytest.Item, info: CaseInfo) -> set[str]:

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from harness.case import CaseInfo, info_of
-from harness.errors import HarnessError, ServerError
-from harness.evidence.content import ContentReader
+from harness.errors import HarnessError
+from harness.evidence.content import Content, ContentReader
 from harness.evidence.redact import Redactor
 from harness.known import KnownIssue, find_known, read_known
 from harness.plugin.bench import Bench
 from harness.plugin.gathering import gather, safe_name
+from harness.plugin.late import log_report
 from harness.plugin.options import Options
 from harness.plugin.outcome import CaseRecord, Comparison, Failure, failure_of, outcome_of, shown
 from harness.plugin.plan import PLAN, make_plan
@@ -23,10 +24,6 @@ from harness.suites import known_folder
 
 RECORD = pytest.StashKey[CaseRecord]()
 LOG_LINES_SHOWN = 15
-
-
-class ServerLost(AssertionError):  # noqa: N818 - the server's failure, not ours
-    """A server that died or hung between two cases."""
 
 
 class Worker:
@@ -41,10 +38,12 @@ class Worker:
         self._broken: HarnessError | None = None
         self._compared: Comparison | None = None
         self._told = False
-        self._last_case = "none"
+        self._last: tuple[pytest.Item, CaseRecord] | None = None
+        """The case that has just ended: a server that is lost by now was lost by it."""
         self._known: tuple[KnownIssue, ...] = ()
         self._waited = 0.0
         self._collected: dict[str, object] = {}
+        self._content: Content | None = None
         self.redactor = Redactor(())
         self._contents = ContentReader(self.redactor.text)
 
@@ -84,31 +83,35 @@ class Worker:
             return
         self._compared = None
         self._waited = waited()
-        item.stash[RECORD] = CaseRecord.of(item, info, parameters_of(item), self.name)
+        record = item.stash[RECORD] = self.new_record(item)
         unmet = self._unmet(info)
         if unmet is not None:
-            item.stash[RECORD].reason = unmet
+            record.reason = unmet
             pytest.skip(unmet)
-        self._begin(case_key(item, info))
+        self._blame_last_case()
+        self.bench.begin_case(record.key)
+
+    def new_record(self, item: pytest.Item) -> CaseRecord:
+        """Begin the record of a case."""
+        info = info_of(item)
+        assert info is not None
+        return CaseRecord.of(item, info, parameters_of(item), self.name)
 
     def _unmet(self, info: CaseInfo) -> str | None:
         reasons = (self.bench.capabilities.unmet(need) for need in info.needs)
         return next((reason for reason in reasons if reason is not None), None)
 
-    def _begin(self, name: str) -> None:
-        try:
-            self.bench.begin_case(name)
-        except (AssertionError, OSError) as error:
-            lost = self._trouble(thorough=True)
-            if lost is None:
-                raise ServerError(f"the servers could not be emptied: {error}") from error
-            party, trouble = lost
-            message = f"the {party.role} server {trouble}, after {self._last_case} had ended"
-            self._revive(party)
-            self.bench.begin_case(name)
-            raise ServerLost(message) from error
-        finally:
-            self._last_case = name
+    def _blame_last_case(self) -> None:
+        """Fail the case that has just ended if a server has died since, and start the server again."""
+        lost = self._trouble(thorough=False)
+        if not lost or self._last is None:
+            return
+        item, record = self._last
+        report = pytest.TestReport(item.nodeid, item.location, {}, "passed", None, "teardown")
+        for party, trouble in lost:
+            self._blame(record, report, party, trouble, ", after the case had ended")
+        report.harness = json.dumps({"record": record.as_json(self.redactor.text)})  # type: ignore[attr-defined]
+        log_report(item, item.session.items.index(item), report)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -132,6 +135,9 @@ class Worker:
             record.fail(outcome, failure_of(call.excinfo, report, self._compared))
         if self._bench is not None and record.outcome != "unsupported":
             self._look_after_servers(record, report)
+            if call.when == "teardown":
+                self._end_case(record, report)
+                self._last = (item, record)
             if call.when == "call":
                 self._compare_with_known(record.key, record, report)
             if record.failure is not None and record.evidence is None:
@@ -141,17 +147,47 @@ class Worker:
 
     def _look_after_servers(self, record: CaseRecord, report: pytest.TestReport) -> None:
         """Fail the case during which a server died or stopped answering, and start the server again."""
-        lost = self._trouble(thorough=report.failed)
-        if lost is None:
-            return
-        party, trouble = lost
+        for party, trouble in self._trouble(thorough=report.failed):
+            self._blame(record, report, party, trouble)
+
+    def _end_case(self, record: CaseRecord, report: pytest.TestReport) -> None:
+        """Empty the servers: one that is lost by now was lost by this case."""
+        self._read_content(record)
+        try:
+            self.bench.end_case(passed=record.outcome == "passed")
+        except (AssertionError, OSError) as error:
+            lost = self._trouble(thorough=True)
+            for party, trouble in lost:
+                self._blame(record, report, party, trouble, " when the case had ended")
+            if lost:
+                return
+            message = f"the servers could not be emptied after the case: {error}"
+            record.fail("error", Failure(message, message))
+            report.outcome, report.longrepr = "failed", message
+            self._revive(*self.bench.parties)
+        except HarnessError as error:
+            self._broken = error
+
+    def _read_content(self, record: CaseRecord) -> None:
+        if self.bench.tape.name == record.key:
+            self._content = self._contents.read(self.bench.tape)
+
+    def _blame(
+        self,
+        record: CaseRecord,
+        report: pytest.TestReport,
+        party: Party,
+        trouble: str,
+        when: str = "",
+    ) -> None:
+        """Make the loss of a server the failure of a case, with evidence, and start the server again."""
         pending = party.pending()
         under_way = f", while under way: {'; '.join(pending)}" if pending else ""
         before = "" if record.failure is None else f"\n\n{record.failure.text}"
         log = self.bench.log_of(party).splitlines()[-LOG_LINES_SHOWN:]
-        message = f"the {party.role} server {trouble}{under_way}"
+        message = f"the {party.role} server {trouble}{when}{under_way}"
         text = "\n".join([message, "the last lines of its log:", *(f"    {line}" for line in log)])
-        record.outcome = "failed"
+        record.outcome, record.died = "failed", True
         record.failure = Failure(message, text + before)
         report.outcome = "failed"
         report.longrepr = text + before
@@ -176,17 +212,18 @@ class Worker:
             record.fail("failed", Failure(message, message))
             report.outcome, report.longrepr = "failed", message
 
-    def _trouble(self, *, thorough: bool) -> tuple[Party, str] | None:
-        """Find a server that died; with `thorough` also one that does not answer any more."""
-        for party in self.bench.parties:
-            trouble = party.server.trouble() if thorough else party.server.died()
-            if trouble is not None:
-                return party, trouble
-        return None
+    def _trouble(self, *, thorough: bool) -> list[tuple[Party, str]]:
+        """Find servers that died; with `thorough` also those that do not answer any more."""
+        looks = [
+            (party, party.server.trouble() if thorough else party.server.died())
+            for party in self.bench.parties
+        ]
+        return [(party, trouble) for party, trouble in looks if trouble is not None]
 
-    def _revive(self, party: Party) -> None:
+    def _revive(self, *parties: Party) -> None:
         try:
-            self.bench.revive(party)
+            for party in parties:
+                self.bench.revive(party)
         except HarnessError as error:
             self._broken = error
 
@@ -204,15 +241,15 @@ class Worker:
             self._collected = {}
         elif report.when == "teardown":
             record.waited = min(record.duration, waited() - self._waited)
-            if self._bench is not None and self._bench.tape.name == record.key:
-                content = self._contents.read(self._bench.tape)
-                record.content, facts["content"] = content.digests, content.lines
-            facts["record"] = record.as_json(self.redactor.text)
+            if self._content is not None:
+                record.content, facts["content"] = self._content.digests, self._content.lines
+                self._content = None
             if self._bench is not None:
-                self.bench.end_case(passed=record.outcome == "passed")
+                record.notes = list(self.bench.notes)
                 if not self._told:
                     facts["servers"] = self.bench.as_json()
                     self._told = True
+            facts["record"] = record.as_json(self.redactor.text)
         if facts:
             report.harness = json.dumps(facts)  # type: ignore[attr-defined]
 

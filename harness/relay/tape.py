@@ -85,11 +85,11 @@ class Tape:
             track.chunks.append(Chunk(time.monotonic(), direction, self.size, size))
             self.size += size
 
-    def read(self, chunk: Chunk) -> bytes:
-        """Give the bytes of `chunk`."""
+    def read(self, chunk: Chunk, most: int | None = None) -> bytes:
+        """Return the bytes of `chunk`, the first `most` of them."""
         with self._lock:
             self._file.seek(chunk.offset)
-            data = self._file.read(chunk.size)
+            data = self._file.read(chunk.size if most is None else min(most, chunk.size))
             self._file.seek(self.size)
         return data
 

@@ -187,15 +187,19 @@ class Run:
 def load(folder: Path) -> Run:
     """Read the run folder; raises `ConfigError` if it is none, or one of a later harness."""
     record = _run_record(folder)
-    cases: list[CaseResult] = []
+    by_case: dict[tuple[str, str | None, str], CaseResult] = {}
     damage: list[str] = []
     for path in sorted(folder.glob("cases-*.jsonl")):
         for found in _cases(path):
             if isinstance(found, CaseResult):
-                cases.append(found)
+                # A later record of the same case is about a server that was found dead after it.
+                by_case[found.id, found.parameters, found.nodeid] = found
             else:
                 damage.append(found)
-    cases.sort(key=lambda case: (case.suite, case.id, case.parameters or "", case.started))
+    cases = sorted(
+        by_case.values(),
+        key=lambda case: (case.suite, case.id, case.parameters or "", case.started),
+    )
     try:
         return _run(folder, record, tuple(cases), tuple(damage))
     except (KeyError, TypeError, ValueError) as trouble:

@@ -9,6 +9,7 @@ from harness.model import Endpoint
 from harness.servers import orthanc
 from harness.servers.base import Identity
 from harness.servers.capabilities import Capabilities
+from harness.servers.orthanc_settings import Settings
 
 
 class AttachedOrthanc:
@@ -23,6 +24,7 @@ class AttachedOrthanc:
         self._client = Rest(rest_of(instance), self.credentials, time_limit)
         self.identity, known = orthanc.describe(self._client)
         self.capabilities = self._within_reach(known)
+        self._settings = Settings(self._client)
 
     def _within_reach(self, known: Capabilities) -> Capabilities:
         """Leave out what the harness cannot test from here: worklists lie in a folder of the server."""
@@ -37,6 +39,18 @@ class AttachedOrthanc:
         orthanc.empty(self._client)
         if self.worklists is not None:
             orthanc.clear_folder(self.worklists)
+
+    def outlasts_reset(self, method: str, target: str) -> bool:
+        """Say whether a request may have changed more than objects."""
+        return orthanc.outlasts_reset(method, target)
+
+    def restore(self) -> None:
+        """Empty the server, and put back the settings that a case may have changed.
+
+        It cannot be started anew, so that a script which was run there goes on.
+        """
+        self.reset(unsettled=True)
+        self._settings.put_back()
 
     def died(self) -> str | None:
         """Say nothing: the process is not ours."""

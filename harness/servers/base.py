@@ -53,6 +53,12 @@ class Server(Protocol):
         `unsettled`: the last case failed, and may have left work under way, which is to be ended first.
         """
 
+    def outlasts_reset(self, method: str, target: str) -> bool:
+        """Say whether a request may have changed what `reset` leaves as it is: settings, scripts, jobs."""
+
+    def restore(self) -> None:
+        """Bring the server back to how it was configured, and empty. Endpoints may change."""
+
     def died(self) -> str | None:
         """Say in words how the server ended, at no cost; None while it runs or where that is out of reach."""
 

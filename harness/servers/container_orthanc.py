@@ -122,6 +122,14 @@ class OrthancContainer:
         if self.worklists is not None:
             orthanc.clear_folder(self.worklists)
 
+    def outlasts_reset(self, method: str, target: str) -> bool:
+        """Say whether a request may have changed more than objects."""
+        return orthanc.outlasts_reset(method, target)
+
+    def restore(self) -> None:
+        """Start it anew: its configuration is that of the first start."""
+        self.restart()
+
     def died(self) -> str | None:
         """Say how it ended."""
         return self._container.ended()

@@ -1,6 +1,7 @@
 """Orthanc as a child process, as remote or as local."""
 
 import json
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Mapping
@@ -97,6 +98,10 @@ class OrthancProcess(StartedServer):
         if self.worklists is not None:
             clear_folder(self.worklists)
 
+    def outlasts_reset(self, method: str, target: str) -> bool:
+        """Say whether a request may have changed more than objects."""
+        return outlasts_reset(method, target)
+
     def trouble(self) -> str | None:
         """Say how the process ended, or that it no longer answers."""
         return self.died() or (None if system_of(self._client) else "does not answer any more")
@@ -105,6 +110,24 @@ class OrthancProcess(StartedServer):
         """End it, with the connection to it."""
         self._client.close()
         super().close()
+
+
+# What a request to these paths changes is objects, or goes with them. All else of Orthanc's REST API may
+# change settings, run scripts or leave a job behind.
+_OBJECTS = re.compile(
+    r"/(patients|studies|series|instances)(/[^/]+)?(/(attachments|metadata|labels|protected|tags|file)\b.*)?"
+    r"|/tools/(find|count-resources|lookup|bulk-content|bulk-delete|dicom-conformance|create-dicom)"
+    r"|/(changes|exports)|/queries/[^/]+(/.*)?"
+    r"|/modalities/[^/]+/(echo|find|find-(patient|study|series|instance|worklist)|query)"
+    r"|/dicom-web/(studies|series|instances|servers/[^/]+/(get|qido))(/[^/]+)*"
+)
+
+
+def outlasts_reset(method: str, target: str) -> bool:
+    """Say whether a request may have changed what `empty` does not put back."""
+    if method not in ("POST", "PUT", "DELETE", "PATCH"):
+        return False
+    return _OBJECTS.fullmatch(target.partition("?")[0]) is None
 
 
 def system_of(client: Rest) -> dict[str, Any]:

@@ -1,14 +1,20 @@
 """The two roles as cases see them: `remote` and `local`, each behind its relays."""
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.clients.rest import Rest
 from harness.errors import ServerError
 from harness.model import AETitle, Endpoint
-from harness.relay import Relay
+from harness.relay import Direction, Relay, Tape, Track
 from harness.servers.base import Identity, Server
 from harness.servers.capabilities import Capabilities
+
+HEAD = 2048
+"""Bytes of a request in which its first line is looked for."""
+REQUEST_LINE = re.compile(rb"([A-Z]+) ([!-~]+) HTTP/1")
 
 
 @dataclass(frozen=True)
@@ -57,17 +63,40 @@ class Party:
             raise ServerError(f"the {self.role} server has no DICOMweb")
         return path
 
-    def new_rest(self) -> Rest:
-        """Make a REST client for it; the caller closes it."""
+    def new_rest(self, note: Callable[[str], None]) -> Rest:
+        """Make a REST client for it, which tells `note` what a reader should know; the caller closes it."""
         if self.rest_relay is None:
             raise ServerError(f"the {self.role} server has no REST interface")
-        return Rest(self.rest_relay.endpoint, self.server.credentials, self.time_limit)
+        return Rest(self.rest_relay.endpoint, self.server.credentials, self.time_limit, note)
 
     def aim_relays(self) -> None:
         """Let the relays lead to the server's present endpoints: a restart may have changed them."""
         self.dicom_relay.target = self.server.dicom
         if self.rest_relay is not None and self.server.rest is not None:
             self.rest_relay.target = self.server.rest
+
+    def was_reached(self, tape: Tape) -> bool:
+        """Say whether anything was said to the server itself, and not to what stood in its place."""
+        doors = {str(self.server.dicom), str(self.server.rest)}
+        return any(track.target in doors and track.chunks for track in self._tracks(tape))
+
+    def requests(self, tape: Tape) -> set[tuple[str, str]]:
+        """Return method and target of each HTTP request that was sent to it.
+
+        Clients send none before the last one was answered, so that each begins a chunk of the tape. A body
+        that looks like the beginning of a request is taken for one.
+        """
+        return {
+            (found[1].decode(), found[2].decode("latin-1"))
+            for track in self._tracks(tape)
+            if track.protocol == "http"
+            for chunk in tuple(track.chunks)
+            if chunk.direction is Direction.TO_SERVER
+            and (found := REQUEST_LINE.match(tape.read(chunk, HEAD)))
+        }
+
+    def _tracks(self, tape: Tape) -> list[Track]:
+        return [each for each in tape.tracks if each.relay.partition(".")[0] == self.role]
 
     def pending(self) -> list[str]:
         """Give the requests that were sent to the server and not answered yet, a line each."""

@@ -183,6 +183,14 @@ class StartedServer(abc.ABC):
         """Let it go on."""
         self.send_signal(signal.SIGCONT)
 
+    def outlasts_reset(self, method: str, target: str) -> bool:  # noqa: ARG002 - as the Protocol has it
+        """Say no: most servers have nothing that HTTP could change but objects."""
+        return False
+
+    def restore(self) -> None:
+        """Start it anew: its configuration is that of the first start."""
+        self.restart()
+
     def restart(self) -> None:
         """End it by force and start it again, empty; its ports may change."""
         self._process.kill()

@@ -21,7 +21,7 @@ patient = pytest.mark.timeout(60)
 
 
 @patient
-@suite.case("ASSOC-044", ref="PS3.8 9.1.5 (2020b)")
+@suite.case("ASSOC-044", ref="PS3.8 9.1.5 (2020b)", waits=32)
 def test_who_asks_for_nothing_is_not_waited_for(wire: Wire) -> None:
     """A connection on which no association is asked for is closed when the ARTIM timer expires."""
     with wire.connect() as line:
@@ -29,7 +29,7 @@ def test_who_asks_for_nothing_is_not_waited_for(wire: Wire) -> None:
 
 
 @patient
-@suite.case("ASSOC-045", ref="PS3.8 9.1.4 (2020b)")
+@suite.case("ASSOC-045", ref="PS3.8 9.1.4 (2020b)", waits=32)
 @pytest.mark.parametrize(
     ("version", "last_word"),
     [

@@ -1,0 +1,250 @@
+"""Cases that wait run beside the others, in forked processes that have servers and a tape of their own.
+
+A case that waits 30 seconds for a timer needs no processor meanwhile. `@suite.case(..., waits=30)` says so.
+Before the first case each process that runs cases forks one process for each group of such cases; the groups
+are packed so that none takes longer than the longest case. A group begins as soon as one of its cases is
+due, and its reports are logged as they come, at the latest when all other cases have ended.
+
+The fork comes before any server, relay or thread of ours has been started, so that nothing is shared.
+"""
+
+import contextlib
+import json
+import multiprocessing
+import os
+import signal
+import time
+import warnings
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from typing import Any, NoReturn
+
+import pytest
+from _pytest.runner import call_and_report
+
+from harness.case import info_of
+from harness.plugin.late import log_report
+from harness.plugin.orphans import end_with_parent
+from harness.plugin.outcome import Failure
+from harness.plugin.selecting import cases_of
+from harness.plugin.worker import Worker
+
+LOOK = 0.2  # seconds between two looks at whether the run was interrupted
+FAREWELL = 20.0  # seconds for a process to stop its servers
+
+
+@dataclass
+class Group:
+    """A forked process, and the cases that it was given and has not ended yet."""
+
+    pid: int
+    line: Connection
+    pending: list[int] = field(default_factory=list)
+
+
+class Beside:
+    """Registered as a plugin in each process that runs cases."""
+
+    def __init__(self, config: pytest.Config, worker: Worker) -> None:
+        self.config = config
+        self._worker = worker
+        self._groups: dict[int, Group] = {}
+        """The group of each case that waits, by its place in the collection."""
+        self._places: dict[pytest.Item, int] = {}
+        self._line: Connection | None = None
+        """In a forked process: where its reports go."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Fork before the first case, and wait for the last one."""
+        waiting = [] if session.config.option.collectonly else self._waiting(session)
+        self._places = {item: place for place, item in enumerate(session.items)}
+        try:
+            for group in packed(waiting):
+                self._fork(session, [self._places[item] for item in group])
+            result = yield
+            while self._pending() and not session.shouldfail:
+                if session.shouldstop:
+                    raise session.Interrupted(session.shouldstop)
+                self._forward(session, LOOK)
+            return result
+        finally:
+            self._end()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> bool | None:
+        """Hand a case that waits to its process; in that process, run it and send its reports."""
+        place = self._places.get(item, -1)
+        if self._line is not None:
+            for report in _reports(item):
+                self._line.send((place, self._written(report)))
+            self._line.send((place, None))
+            return True
+        self._forward(item.session, 0)
+        group = self._groups.get(place)
+        if group is None:
+            return None
+        item.session._setupstate.teardown_exact(nextitem)  # noqa: SLF001 - what pytest does after a case
+        with contextlib.suppress(OSError):  # it has ended: the next look sees that
+            group.line.send(place)
+        group.pending.append(place)
+        return True
+
+    def _waiting(self, session: pytest.Session) -> list[pytest.Item]:
+        """Return the cases that are to run beside others: none of them where there is one server only."""
+        alone = len(session.items) == 1 or self._worker.options.attached
+        if alone or session.config.getoption("usepdb", default=False):
+            return []
+        return [item for item, info in cases_of(session.items) if info.waits]
+
+    def _fork(self, session: pytest.Session, places: Sequence[int]) -> None:
+        ours, theirs = multiprocessing.Pipe()
+        parent = os.getpid()
+        with warnings.catch_warnings():
+            # Python 3.12 warns where there is another thread: xdist's, which waits for orders all the time.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+        if pid == 0:
+            for line in [ours, *(each.line for each in self._all())]:
+                line.close()
+            self._serve(session, theirs, parent)
+        theirs.close()
+        group = Group(pid, ours)
+        self._groups |= dict.fromkeys(places, group)
+        with contextlib.suppress(
+            EOFError
+        ):  # a process that ended at once is noticed with its first case
+            ours.recv()
+
+    def _serve(self, session: pytest.Session, line: Connection, parent: int) -> NoReturn:
+        """Run what is asked for until nobody is left to ask."""
+        try:
+            end_with_parent(parent)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C ends
+            self._silence()
+            self._line = line
+            line.send(None)
+            with contextlib.suppress(EOFError):
+                while True:
+                    item = session.items[line.recv()]
+                    self.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+            self._worker.pytest_sessionfinish()
+        finally:
+            os._exit(0)  # nothing that pytest does at its end is for this process to do
+
+    def _silence(self) -> None:
+        """Take leave of the parent's output: it and its captured files are not ours any more."""
+        capture = self.config.pluginmanager.getplugin("capturemanager")
+        if capture is not None:
+            capture.stop_global_capturing()
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(nowhere, descriptor)
+        if capture is not None:
+            capture.start_global_capturing()
+
+    def _written(self, report: pytest.TestReport) -> dict[str, Any]:
+        found: dict[str, Any] = self.config.hook.pytest_report_to_serializable(
+            config=self.config, report=report
+        )
+        return found
+
+    def _all(self) -> list[Group]:
+        return list({group.pid: group for group in self._groups.values()}.values())
+
+    def _pending(self) -> list[Group]:
+        return [group for group in self._all() if group.pending]
+
+    def _forward(self, session: pytest.Session, within: float) -> None:
+        """Log the reports that have come, waiting `within` seconds for the first of them."""
+        lines = {group.line: group for group in self._pending()}
+        for line in wait(list(lines), within) if lines else ():
+            group = lines[line]  # type: ignore[index]
+            try:
+                place, written = group.line.recv()
+            except (EOFError, OSError):
+                for lost in group.pending:
+                    self._lost(session.items[lost], lost, group)
+                group.pending.clear()
+                continue
+            if written is None:
+                group.pending.remove(place)
+                continue
+            report = self.config.hook.pytest_report_from_serializable(
+                config=self.config, data=written
+            )
+            log_report(session.items[place], place, report)
+
+    def _lost(self, item: pytest.Item, place: int, group: Group) -> None:
+        """Report a case whose process ended under it: that is our trouble, not the server's."""
+        _, status = os.waitpid(group.pid, 0)
+        message = (
+            f"the process that ran the case ended ({os.waitstatus_to_exitcode(status)}) "
+            "before the case did"
+        )
+        group.pid = 0
+        record = self._worker.new_record(item)
+        record.fail("error", Failure(message, message))
+        report = pytest.TestReport(
+            item.nodeid, item.location, {}, "failed", message, "setup", start=0, stop=0
+        )
+        report.harness = json.dumps({"record": record.as_json(str)})  # type: ignore[attr-defined]
+        log_report(item, place, report)
+
+    def _end(self) -> None:
+        """End every process: at once where its cases are not awaited any more."""
+        groups = [group for group in self._all() if group.pid]
+        for group in groups:
+            group.line.close()  # one that has nothing to do stops its servers, and ends
+            if group.pending:
+                os.kill(group.pid, signal.SIGKILL)
+        deadline = time.monotonic() + FAREWELL
+        for group in groups:
+            while os.waitpid(group.pid, os.WNOHANG) == (0, 0):
+                if time.monotonic() > deadline:
+                    os.kill(group.pid, signal.SIGKILL)
+                time.sleep(0.01)
+        self._groups = {}
+
+
+def packed(items: Sequence[pytest.Item]) -> list[list[pytest.Item]]:
+    """Distribute cases over groups, none of which waits longer than the longest case (first fit)."""
+    seconds = {item: info.waits for item, info in cases_of(items)}
+    longest = max(seconds.values(), default=0.0)
+    groups: list[list[pytest.Item]] = []
+    for item in sorted(seconds, key=lambda each: -seconds[each]):
+        room = (
+            group for group in groups
+            if sum(seconds[each] for each in group) + seconds[item] <= longest
+        )  # fmt: skip
+        group = next(room, None)
+        if group is None:
+            groups.append([item])
+        else:
+            group.append(item)
+    return groups
+
+
+def longest_first(items: list[pytest.Item]) -> None:
+    """Put the cases that wait before the others, the longest first: they are to begin early."""
+
+    def key(item: pytest.Item) -> float:
+        info = info_of(item)
+        return 0.0 if info is None else -info.waits
+
+    items.sort(key=key)
+
+
+def _reports(item: pytest.Item) -> Iterator[pytest.TestReport]:
+    """Run a case as pytest's own loop does, and return each report when its phase has ended."""
+    request = getattr(item, "_request", None)
+    if request is not None and not request:
+        item._initrequest()  # type: ignore[attr-defined]  # noqa: SLF001
+    report = call_and_report(item, "setup", log=False)
+    yield report
+    if report.passed:
+        yield call_and_report(item, "call", log=False)
+    yield call_and_report(item, "teardown", log=False, nextitem=None)

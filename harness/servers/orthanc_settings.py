@@ -1,0 +1,55 @@
+"""The settings of a running Orthanc that its REST API can change: read once, put back after a case."""
+
+import json
+from typing import Any
+
+from harness.clients.rest import Rest
+
+LISTS = ("modalities", "peers")
+VALUES = (
+    "default-encoding",
+    "unknown-sop-class-accepted",
+    "accepted-transfer-syntaxes",
+    "log-level",
+    "log-level-generic",
+    "log-level-dicom",
+    "log-level-http",
+    "log-level-jobs",
+    "log-level-lua",
+    "log-level-plugins",
+    "log-level-sqlite",
+    "metrics",
+)
+
+
+class Settings:
+    """What an Orthanc was set to when it was first asked."""
+
+    def __init__(self, client: Rest) -> None:
+        self._client = client
+        self._first = self._read()
+
+    def put_back(self) -> None:
+        """Set all that differs to what it was; what was not there is deleted."""
+        for path, value in self._read().items():
+            if path not in self._first:
+                self._client.delete(path)
+            elif value != self._first[path]:
+                self._client.put(path, self._first[path])
+        for path in self._first.keys() - self._read().keys():
+            self._client.put(path, self._first[path])
+
+    def _read(self) -> dict[str, Any]:
+        """Return every setting by its path; an older Orthanc does not have all."""
+        found: dict[str, Any] = {}
+        for each in LISTS:
+            answer = self._client.get(f"/{each}?expand", expect=None)
+            if answer.ok:
+                for name, definition in answer.json().items():
+                    found[f"/{each}/{name}"] = definition
+        for each in VALUES:
+            answer = self._client.get(f"/tools/{each}", expect=None)
+            if answer.ok:
+                text = answer.text
+                found[f"/tools/{each}"] = json.loads(text) if text.startswith("[") else text
+        return found

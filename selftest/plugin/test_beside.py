@@ -1,0 +1,121 @@
+"""Cases that wait run beside the others, in processes and with servers of their own."""
+
+import signal
+
+import pytest
+from support.suites import RunSuite
+
+from harness.waiting import wait_until
+
+pytestmark = pytest.mark.usefixtures("orthanc")
+
+MEETING = """
+from pathlib import Path
+from harness.waiting import wait_until
+
+def meet(own):
+    place = Path(os.environ["PLACE"])
+    (place / own).touch()
+    wait_until(lambda: len(list(place.iterdir())) == 3, what="the others", within=20)
+
+@case("BES-001", ref="none")
+def test_usual(rest):
+    assert rest.json("/patients") == []
+    meet("usual")
+
+@case("BES-002", ref="none", waits=30)
+def test_patient(rest, stored):
+    stored.instance(PatientName="Beside^Two")
+    meet("patient")
+    assert rest.json("/statistics")["CountInstances"] == {count}
+
+@case("BES-003", ref="none", waits=20)
+def test_less_patient(rest):
+    meet("less patient")
+    assert rest.json("/patients") == []
+"""
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_waiting_cases_run_beside_the_others(
+    run_suite: RunSuite, monkeypatch: pytest.MonkeyPatch, workers: str
+) -> None:
+    """Three cases that wait for each other pass, though one process runs one case at a time.
+
+    What the second one stored is not seen by the others: each has servers of its own.
+    """
+    place = run_suite.pytester.mkdir("place")
+    monkeypatch.setenv("PLACE", str(place))
+    done = run_suite(MEETING.format(count=1), "-n", workers)
+
+    assert done.outcomes == {"BES-001": "passed", "BES-002": "passed", "BES-003": "passed"}
+    done.result.assert_outcomes(passed=3)
+
+
+def test_evidence_of_a_waiting_case_is_its_own(
+    run_suite: RunSuite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A waiting case that fails shows both sides, and the requests that it made and no others."""
+    place = run_suite.pytester.mkdir("place")
+    monkeypatch.setenv("PLACE", str(place))
+    done = run_suite(MEETING.format(count=2))
+
+    failed = done.case("BES-002")
+    assert (failed.outcome, done.result.ret) == ("failed", pytest.ExitCode.TESTS_FAILED)
+    assert failed.failure is not None
+    assert (failed.failure.expected, failed.failure.received) == ("2", "1")
+    exchange = (done.folder / "cases/BES-002/exchange.txt").read_text()
+    assert "GET /statistics" in exchange
+    assert "GET /patients" not in exchange
+
+
+def test_process_of_a_waiting_case_that_ends(run_suite: RunSuite) -> None:
+    """A case whose process was killed is an error, which says so; the run goes on."""
+    done = run_suite("""
+@case("BES-004", ref="none", waits=5)
+def test_killed(rest):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+@case("BES-005", ref="none")
+def test_usual(rest):
+    assert rest.json("/patients") == []
+""")
+
+    assert done.outcomes == {"BES-004": "error", "BES-005": "passed"}
+    failure = done.case("BES-004").failure
+    assert failure is not None
+    assert failure.message == "the process that ran the case ended (-9) before the case did"
+
+
+def test_interrupt_ends_the_waiting_cases(run_suite: RunSuite) -> None:
+    """Ctrl-C while only a waiting case is left: the run ends with 2, and nothing of it stays.
+
+    What is left behind is looked for by a fixture of this folder.
+    """
+    begun = run_suite.pytester.path / "begun"
+    run_suite.pytester.makepyfile(
+        test_small=f"""
+import threading
+from pathlib import Path
+from harness.case import case
+
+@case("BES-006", ref="none", waits=60)
+def test_patient(rest):
+    Path({str(begun)!r}).touch()
+    threading.Event().wait(60)
+
+@case("BES-007", ref="none")
+def test_usual(rest):
+    rest.get("/system")
+"""
+    )
+    process = run_suite.pytester.popen(
+        [*run_suite.pytester._getpytestargs(), "-n", "0"], stdin=None
+    )
+    try:
+        wait_until(begun.exists, what="the waiting case to begin", within=40)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == pytest.ExitCode.INTERRUPTED

@@ -1,0 +1,185 @@
+"""Trouble that was once green, or was attributed to the wrong case or side."""
+
+import pytest
+from support.suites import RunSuite
+
+pytestmark = pytest.mark.usefixtures("orthanc")
+
+
+def test_defect_of_a_case_is_an_error(run_suite: RunSuite) -> None:
+    """An exception in a body is our trouble: shown with its type, and never known."""
+    known = run_suite.pytester.mkdir("known")
+    (known / "orthanc.toml").write_text(
+        '[[issue]]\ncases = ["SEED-001"]\nshows = "."\nreason = "anything"\nref = "none"\n'
+    )
+    done = run_suite(
+        """
+@case("SEED-001", ref="none")
+def test_key(rest):
+    {}["missing"]
+
+@case("SEED-002", ref="none")
+def test_missing_member(rest):
+    rest.json("/system")["NoSuchMember"]
+
+@case("SEED-003", ref="none")
+def test_not_json(rest):
+    rest.get("/app/explorer.html").json()
+""",
+        f"--known={known}",
+    )
+
+    assert done.outcomes == {"SEED-001": "error", "SEED-002": "failed", "SEED-003": "failed"}
+    error = done.case("SEED-001").failure
+    missing = done.case("SEED-002").failure
+    assert error is not None
+    assert missing is not None
+    assert error.message == "KeyError: 'missing'"
+    assert missing.message.startswith("the answer has no member 'NoSuchMember'; it has ApiVersion")
+
+
+def test_setting_that_a_case_leaves_behind_does_not_reach_the_next(run_suite: RunSuite) -> None:
+    """A modality that was PUT and left there is gone in the next case, and so is a script's variable."""
+    done = run_suite("""
+@case("SEED-004", ref="none")
+def test_careless(rest):
+    rest.put("/modalities/left", ["LEFT", "127.0.0.1", 104])
+    rest.post("/tools/execute-script", "left = 'behind'")
+    assert "left" in rest.json("/modalities")
+
+@case("SEED-005", ref="none")
+def test_next(rest):
+    assert "left" not in rest.json("/modalities")
+    assert rest.post("/tools/execute-script", "print(left)").text.strip() == "nil"
+""")
+
+    assert done.outcomes == {"SEED-004": "passed", "SEED-005": "passed"}
+
+
+def test_job_that_a_case_leaves_behind_does_not_reach_the_next(run_suite: RunSuite) -> None:
+    """The list of jobs is empty for each case."""
+    done = run_suite("""
+@case("SEED-006", ref="none")
+def test_careless(rest, stored, local):
+    stored.instance()
+    rest.post("/modalities/orthanctest/store", rest.json("/instances"))
+    assert len(rest.json("/jobs")) == 1
+
+@case("SEED-007", ref="none")
+def test_next(rest):
+    assert rest.json("/jobs") == []
+""")
+
+    assert done.outcomes == {"SEED-006": "passed", "SEED-007": "passed"}
+
+
+LATE = """
+@pytest.fixture
+def victim(remote):
+    yield
+    os.kill(remote.server.pid, signal.SIGKILL)
+
+@case("SEED-008", ref="none")
+def test_last_words(rest, victim):
+    rest.get("/system")
+
+@case("SEED-009", ref="none")
+def test_innocent(rest):
+    assert rest.json("/patients") == []
+"""
+
+
+def test_server_that_dies_as_a_case_ends_fails_that_case(run_suite: RunSuite) -> None:
+    """A server that is found dead when the case is over was lost by this case."""
+    done = run_suite(LATE)
+
+    assert done.outcomes == {"SEED-008": "failed", "SEED-009": "passed"}
+    assert done.result.ret == pytest.ExitCode.TESTS_FAILED
+    failure = done.case("SEED-008").failure
+    assert failure is not None
+    assert failure.message.startswith("the remote server died of SIGKILL")
+
+
+KILLER = """
+import signal
+import psutil
+from harness.waiting import wait_until
+
+def pytest_runtest_logfinish(nodeid):
+    if "test_last_words" in nodeid:
+        for child in psutil.Process().children():
+            if "harness-remote-" in " ".join(child.cmdline()):
+                child.send_signal(signal.SIGKILL)
+                dead = lambda: child.status() == psutil.STATUS_ZOMBIE
+                wait_until(dead, what="the server to be dead")
+"""
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_server_that_dies_between_two_cases_fails_the_first(
+    run_suite: RunSuite, workers: str
+) -> None:
+    """A server that dies when the record of a case was closed fails this case all the same."""
+    run_suite.pytester.makeconftest(KILLER)
+    done = run_suite(
+        LATE.replace("    os.kill(remote.server.pid, signal.SIGKILL)\n", ""), "-n", workers
+    )
+
+    assert done.outcomes == {"SEED-008": "failed", "SEED-009": "passed"}
+    assert done.result.ret == pytest.ExitCode.TESTS_FAILED
+    failure = done.case("SEED-008").failure
+    assert failure is not None
+    assert "died of SIGKILL, after the case had ended" in failure.message
+
+
+@pytest.mark.parametrize(
+    ("needs", "said"),
+    [
+        ("dimse.fnd.study", "did you mean dimse.find.study?"),
+        ("rest>=1.0", "which has no version"),
+        ("orthanc>=1.9", "is a `must`, and yet needs orthanc>=1.9"),
+    ],
+    ids=["misspelt", "no-version", "must"],
+)
+def test_need_that_cannot_be_meant_is_an_error(run_suite: RunSuite, needs: str, said: str) -> None:
+    """A need is in the vocabulary, has a version only where there are versions, and spares no `must`."""
+    done = run_suite(f"""
+@case("SEED-010", ref="none")
+@needs("{needs}")
+def test_never_runs(rest):
+    pass
+""")
+
+    assert done.result.ret == pytest.ExitCode.USAGE_ERROR
+    done.result.stderr.fnmatch_lines([f"*{said}*"])
+
+
+def test_suites_can_have_needs_of_their_own(run_suite: RunSuite) -> None:
+    """What the ini file names is no misspelling, and unsupported by a server that does not have it."""
+    run_suite.pytester.makeini(
+        "[pytest]\nharness_suites = true\nharness_needs = mine.thing\naddopts = -p no:cacheprovider"
+    )
+    done = run_suite("""
+@case("SEED-011", ref="none")
+@needs("mine.thing")
+def test_mine(rest):
+    pass
+""")
+
+    assert done.outcomes == {"SEED-011": "unsupported"}
+
+
+def test_junit_file_of_pytest(run_suite: RunSuite) -> None:
+    """A figure that a case measures is no error where pytest writes its own JUnit file."""
+    done = run_suite(
+        """
+@case("SEED-012", ref="none")
+def test_measures(rest, record_property):
+    record_property("speed", "fast")
+""",
+        "--junit-xml=junit.xml",
+    )
+
+    assert done.outcomes == {"SEED-012": "passed"}
+    assert done.result.ret == pytest.ExitCode.OK
+    assert "speed" in (run_suite.pytester.path / "junit.xml").read_text()
