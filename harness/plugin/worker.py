@@ -10,7 +10,7 @@ from harness.case import CaseInfo, info_of
 from harness.errors import HarnessError, ServerError
 from harness.evidence.content import ContentReader
 from harness.evidence.redact import Redactor
-from harness.known import KnownIssue, find_known, read_known
+from harness.known import KnownIssue, concerning, judge, read_known
 from harness.plugin.bench import Bench
 from harness.plugin.gathering import gather, safe_name
 from harness.plugin.options import Options
@@ -151,7 +151,7 @@ class Worker:
         log = self.bench.log_of(party).splitlines()[-LOG_LINES_SHOWN:]
         message = f"the {party.role} server {trouble}{under_way}"
         text = "\n".join([message, "the last lines of its log:", *(f"    {line}" for line in log)])
-        record.outcome = "failed"
+        record.outcome, record.died = "failed", party.role == "remote"
         record.failure = Failure(message, text + before)
         report.outcome = "failed"
         report.longrepr = text + before
@@ -159,22 +159,20 @@ class Worker:
         self._revive(party)
 
     def _compare_with_known(self, key: str, record: CaseRecord, report: pytest.TestReport) -> None:
-        """Report a listed failure as known, and fail a case that passes though it is listed."""
-        remote = self.bench.remote
-        issue = find_known(self._known, key, remote.identity.version, remote.capabilities.unmet)
-        if issue is None:
-            return
-        record.by_chance = issue.sometimes_passes
-        if record.outcome == "failed":
-            record.outcome, record.reason = "known", str(issue)
-            report.outcome, report.wasxfail = "skipped", str(issue)
-        elif record.outcome == "passed" and not issue.sometimes_passes:
-            message = (
-                f"passes, though it is listed as known ({issue.case}: {issue}): "
-                f"delete the entry at {issue.place}"
-            )
-            record.fail("failed", Failure(message, message))
-            report.outcome, report.longrepr = "failed", message
+        """Report a failure as known if it is as listed; fail a case that passes though it is listed."""
+        remote, failure = self.bench.remote, record.failure
+        listed = concerning(self._known, key, remote.identity.version, remote.capabilities)
+        verdict = judge(listed, record.outcome, record.failed)
+        record.by_chance = verdict.by_chance
+        if verdict.outcome == "known":
+            record.outcome, record.reason = "known", verdict.reason
+            report.outcome, report.wasxfail = "skipped", verdict.reason
+        elif verdict.outcome == "failed" and failure is not None:
+            record.reason = verdict.reason
+            failure.text += f"\n\n{verdict.reason}"
+        elif verdict.outcome == "failed":
+            record.fail("failed", Failure(verdict.reason, verdict.reason))
+            report.outcome, report.longrepr = "failed", verdict.reason
 
     def _trouble(self, *, thorough: bool) -> tuple[Party, str] | None:
         """Find a server that died; with `thorough` also one that does not answer any more."""
