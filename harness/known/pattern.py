@@ -9,7 +9,7 @@ LONGEST = 100
 VOLATILE = (
     (r"(?<= )/[^\s:]{20,}", r"\S+"),  # the path of a request
     (r"\b2\.25\.\d+", r"2\.25\.\d+"),  # UIDs, but for those that the standard gives a meaning
-    (r"\b(?!1\.2\.840\.10008\.)\d+(?:\.\d+){5,}", r"[\d.]+"),
+    (r"(?<![\d.])(?!1\.2\.840\.10008\.)\d+(?:\.\d+){5,}", r"[\d.]+"),
     (r"\b[0-9a-f]{8}(?:-[0-9a-f]{8}){4}\b", r"[0-9a-f-]+"),  # Orthanc's ids
     (r"\b\d+\.\d+ s\b", r"[\d.]+ s"),
     (r"(?<=localhost:)\d+|(?<=127\.0\.0\.1:)\d+", r"\d+"),
