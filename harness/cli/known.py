@@ -2,18 +2,23 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from harness.cli.cases import collected
 from harness.errors import ConfigError
-from harness.known import list_of, read_known, stale, with_entry
+from harness.known import KnownIssue, idle, list_of, read_known, stale, with_entry
+from harness.known.pattern import pattern_for
+from harness.model import Version
 from harness.report.load import CaseResult, Run, load
+from harness.servers.capabilities import LIBRARY, Capabilities
+from harness.servers.libraries import FILES
 from harness.suites import known_folder
 
 
 def main(argv: Sequence[str]) -> int:
-    """Add to the lists, print or check them; 1 if the check finds what is to be deleted."""
+    """Add to the lists, print or check them; return 1 if the check finds what is to be changed."""
     given = _parser().parse_args(argv)
     folder: Path = given.known or known_folder()
     if given.command == "add":
@@ -27,19 +32,52 @@ def _parser() -> argparse.ArgumentParser:
         prog="harness known", description="The lists of failures that are known of a server."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    add = commands.add_parser("add", help="list a case that failed in a run as known")
+    add = commands.add_parser("add", help="list cases that failed in a run as known")
     add.add_argument("run", type=Path, metavar="RUN", help="the folder of the run")
     add.add_argument(
-        "case", metavar="CASE", help="id with parameters, or a pattern: 'CFIND-026-c1*'"
+        "cases",
+        nargs="+",
+        metavar="CASE",
+        help="ids with parameters, or patterns: 'CFIND-026-c1*'; what one defect causes goes into one entry",
     )
     add.add_argument("--reason", help="what the server does; asked for where it is left out")
-    add.add_argument("--ref", help="where it was reported")
+    add.add_argument(
+        "--shows",
+        metavar="PATTERN",
+        help="a regular expression that the failures fit; made from what they have in common if left out",
+    )
+    where = add.add_mutually_exclusive_group()
+    where.add_argument("--ref", help="where it was reported: a tracker's number or an address")
+    where.add_argument(
+        "--unreported",
+        type=date.fromisoformat,
+        metavar="DAY",
+        help="the day on which it was not reported yet (default: today)",
+    )
+    add.add_argument("--clause", help="the clause that it breaks: 'PS3.4 C.2.2.2.4'")
     add.add_argument("--since", metavar="VERSION", help="the first version that has it")
-    add.add_argument("--fixed", metavar="VERSION", help="the first version that has it no more")
-    add.add_argument("--with", metavar="NEED", help="what brings it, such as plugin.gdcm>=1.8")
-    add.add_argument("--expires", metavar="DAY", help="from when on it excuses nothing: 2027-03-01")
+    add.add_argument("--fixed", metavar="VERSION", help="the first version that no longer has it")
+    add.add_argument(
+        "--with",
+        action="append",
+        metavar="CONDITION",
+        help="what brings it, such as plugin.gdcm>=1.8 or library.dcmtk<3.6.8; may be repeated",
+    )
+    add.add_argument(
+        "--expires",
+        type=date.fromisoformat,
+        metavar="DAY",
+        help="the day from which it excuses nothing: 2027-03-01",
+    )
     commands.add_parser("list", help="print all entries")
-    check = commands.add_parser("check", help="find entries that name no case or have expired")
+    check = commands.add_parser("check", help="find entries that excuse nothing any more")
+    check.add_argument(
+        "runs",
+        nargs="*",
+        type=Path,
+        metavar="RUN",
+        help="folders of runs: find also the entries about their servers that matched no failure",
+    )
     check.add_argument("--folder", type=Path, help="a folder of suites (default: our own)")
     for each in commands.choices.values():
         each.add_argument("--known", type=Path, metavar="DIR", help="another folder of lists")
@@ -48,35 +86,60 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add(folder: Path, given: argparse.Namespace) -> int:
     run = load(given.run)
-    cases = _failed(run, given.case)
-    values = {key: getattr(given, key) for key in ("since", "fixed", "with", "expires", "ref")}
-    entry = {"case": given.case, "reason": given.reason or _asked(cases), **values}
+    cases = _failed(run, given.cases)
     file = list_of(folder, run.server.name)
     text = file.read_text(encoding="utf-8") if file.exists() else ""
-    written = with_entry(file, text, {key: value for key, value in entry.items() if value})
+    written = with_entry(file, text, _entry(given, cases))
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_suffix(".toml.new")
     draft.write_text(written, encoding="utf-8")
     draft.replace(file)
-    print(f"{file}: {given.case} is listed; {len(cases)} of the run's cases are excused by it")
+    names = ", ".join(given.cases)
+    print(f"{file}: {names} is listed; {len(cases)} of the run's cases are excused by it")
     return 0
 
 
-def _failed(run: Run, pattern: str) -> list[CaseResult]:
-    """Give the cases that an entry would excuse. Raises ConfigError where it would not be right."""
-    named = run.matching(pattern)
-    if not named:
-        raise ConfigError(f"no case of {run.folder} is called {pattern!r}")
-    passed = [case.full_id for case in named if case.outcome == "passed"]
-    if passed:
-        raise ConfigError(
-            f"{', '.join(passed)} passed: an entry for {pattern} would fail the next run; name fewer"
-        )
-    failed = [case for case in named if case.outcome == "failed"]
-    if not failed:
-        outcomes = ", ".join(sorted({case.outcome for case in named}))
-        raise ConfigError(f"{pattern} did not fail in {run.folder}: {outcomes}")
-    return failed
+def _entry(given: argparse.Namespace, cases: Sequence[CaseResult]) -> dict[str, object]:
+    keys = ("since", "fixed", "with", "expires", "ref", "clause", "unreported")
+    entry: dict[str, object] = {"cases": given.cases, "reason": given.reason or _asked(cases)}
+    entry |= {key: getattr(given, key) for key in keys}
+    if not given.ref and not given.unreported:
+        entry["unreported"] = datetime.now(UTC).date()
+    died = {case.died for case in cases}
+    if len(died) > 1:
+        raise ConfigError("the server died in some of these cases only: make two entries of them")
+    entry["dies"] = died == {True}
+    entry["shows"] = given.shows or (None if entry["dies"] else _common(cases))
+    return {key: value for key, value in entry.items() if value}
+
+
+def _common(cases: Sequence[CaseResult]) -> str:
+    texts = {case.full_id: case.failed.text for case in cases if case.failed is not None}
+    found = pattern_for(list(texts.values()))
+    if found is None:
+        shown = "\n".join(f"{key}: {text}" for key, text in texts.items())
+        raise ConfigError(f"say by --shows how they fail; they have no line in common:\n{shown}")
+    return found
+
+
+def _failed(run: Run, patterns: Sequence[str]) -> list[CaseResult]:
+    """Return the cases that an entry would excuse. Raises ConfigError where it would not be right."""
+    found: list[CaseResult] = []
+    for pattern in patterns:
+        named = run.matching(pattern)
+        if not named:
+            raise ConfigError(f"no case of {run.folder} is called {pattern!r}")
+        passed = [case.full_id for case in named if case.outcome == "passed"]
+        if passed:
+            raise ConfigError(
+                f"{', '.join(passed)} passed: an entry for {pattern} would fail the next run; name fewer"
+            )
+        failed = [case for case in named if case.outcome == "failed"]
+        if not failed:
+            outcomes = ", ".join(sorted({case.outcome for case in named}))
+            raise ConfigError(f"{pattern} did not fail in {run.folder}: {outcomes}")
+        found += failed
+    return found
 
 
 def _asked(cases: Sequence[CaseResult]) -> str:
@@ -90,21 +153,52 @@ def _asked(cases: Sequence[CaseResult]) -> str:
 def _list(folder: Path, products: Sequence[str]) -> int:
     for product in products:
         for issue in read_known(folder, product):
-            versions = [f"since {issue.since}" if issue.since else ""]
-            versions += [f"fixed in {issue.fixed}" if issue.fixed else ""]
-            versions += [f"with {issue.brought_by}" if issue.brought_by else ""]
-            versions += [f"expires {issue.expires}" if issue.expires else ""]
-            said = ", ".join(filter(None, versions))
-            print(f"{issue.place:28}{issue.case:24}{issue}{f' [{said}]' if said else ''}")
+            facts = [issue.manifestation, issue.clause]
+            facts += [f"since {issue.since}" if issue.since else ""]
+            facts += [f"fixed in {issue.fixed}" if issue.fixed else ""]
+            facts += [f"with {each}" for each in issue.conditions]
+            facts += [f"expires {issue.expires}" if issue.expires else ""]
+            facts += [f"not reported on {issue.unreported}" if issue.unreported else ""]
+            said = ", ".join(filter(None, facts))
+            print(f"{issue.place:28}{', '.join(issue.cases)}: {issue.reason} [{said}]")
+            if issue.ref:
+                print(f"{'':28}{issue.ref}")
     return 0
 
 
 def _check(folder: Path, products: Sequence[str], given: argparse.Namespace) -> int:
+    lists = {product: read_known(folder, product) for product in products}
     keys = collected(given.folder)
-    found = [
-        sentence
-        for product in products
-        for sentence in stale(read_known(folder, product), keys, whole=True)
-    ]
+    found = [sentence for issues in lists.values() for sentence in _wrong(issues, keys)]
+    for each in given.runs:
+        run = load(each)
+        issues = lists.get(run.server.name.lower(), ())
+        found += [f"{sentence} in {each}" for sentence in _idle(issues, run)]
     print("\n".join(found) or f"the lists of {', '.join(products) or 'no server'} are right")
     return int(bool(found))
+
+
+def _wrong(issues: Sequence[KnownIssue], keys: Sequence[str]) -> Iterator[str]:
+    yield from stale(issues, keys, whole=True)
+    for issue in issues:
+        for each in issue.conditions:
+            if each.need.name.startswith(LIBRARY) and each.need.name not in _LIBRARIES:
+                known = ", ".join(sorted(_LIBRARIES))
+                yield f"{issue.place}: with {each}: the libraries are {known}"
+
+
+def _idle(issues: Sequence[KnownIssue], run: Run) -> Iterator[str]:
+    ended = {
+        case.full_id: case.failed
+        for case in run.cases
+        if case.outcome in ("passed", "known") or (case.outcome == "failed" and case.failed)
+    }
+    versions = {
+        name: None if version is None else Version(version)
+        for name, version in run.capabilities.items()
+    }
+    version = Version(run.server.version or "")
+    return idle(issues, ended, version, Capabilities(versions))
+
+
+_LIBRARIES = frozenset(LIBRARY + name for name in FILES)

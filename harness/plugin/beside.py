@@ -88,6 +88,7 @@ class Beside:
         if group is None:
             return None
         item.session._setupstate.teardown_exact(nextitem)  # noqa: SLF001 - what pytest does after a case
+        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         with contextlib.suppress(OSError):  # it has ended: the next look sees that
             group.line.send(place)
         group.pending.append(place)
@@ -170,13 +171,15 @@ class Beside:
                     self._lost(session.items[lost], lost, group)
                 group.pending.clear()
                 continue
+            item = session.items[place]
             if written is None:
                 group.pending.remove(place)
+                item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
                 continue
             report = self.config.hook.pytest_report_from_serializable(
                 config=self.config, data=written
             )
-            log_report(session.items[place], place, report)
+            log_report(item, place, report)
 
     def _lost(self, item: pytest.Item, place: int, group: Group) -> None:
         """Report a case whose process ended under it: that is our trouble, not the server's."""

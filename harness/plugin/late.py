@@ -15,11 +15,7 @@ def log_report(item: pytest.Item, place: int, report: pytest.TestReport) -> None
     if runner is not None:
         runner.item_index = place
     try:
-        if report.when == "setup":
-            item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         item.ihook.pytest_runtest_logreport(report=report)
-        if report.when == "teardown":
-            item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     finally:
         if running is not None:
             runner.item_index = running

@@ -10,6 +10,7 @@ import pytest
 
 from harness.case import CaseInfo
 from harness.errors import HarnessError
+from harness.known import Failed
 
 Outcome = Literal["passed", "failed", "known", "unsupported", "error"]
 
@@ -54,10 +55,10 @@ class CaseRecord:
     """How much of it the computer was too busy to run everything, in seconds."""
     reason: str | None = None
     failure: Failure | None = None
+    died: bool = False
+    """The server under test died during the case, or stopped answering."""
     by_chance: bool = False
     """A list of known issues says that chance decides whether it passes."""
-    died: bool = False
-    """A server died, or stopped answering."""
     notes: list[str] = field(default_factory=list)
     """What a reader should know besides: a request that was repeated, for one."""
     evidence: str | None = None
@@ -70,6 +71,14 @@ class CaseRecord:
     def key(self) -> str:
         """The id, with the parameters where there are some."""
         return self.id if self.parameters is None else f"{self.id}-{self.parameters}"
+
+    @property
+    def failed(self) -> Failed | None:
+        """The failure as a list of known issues looks at it."""
+        failure = self.failure
+        if failure is None:
+            return None
+        return Failed(failure.message, failure.expected, failure.received, self.died)
 
     @classmethod
     def of(

@@ -10,7 +10,7 @@ from harness.case import CaseInfo, info_of
 from harness.errors import HarnessError
 from harness.evidence.content import Content, ContentReader
 from harness.evidence.redact import Redactor
-from harness.known import KnownIssue, find_known, read_known
+from harness.known import KnownIssue, concerning, judge, read_known
 from harness.plugin.bench import Bench
 from harness.plugin.gathering import gather, safe_name
 from harness.plugin.late import log_report
@@ -135,11 +135,14 @@ class Worker:
             record.fail(outcome, failure_of(call.excinfo, report, self._compared))
         if self._bench is not None and record.outcome != "unsupported":
             self._look_after_servers(record, report)
-            if call.when == "teardown":
-                self._end_case(record, report)
-                self._last = (item, record)
             if call.when == "call":
                 self._compare_with_known(record.key, record, report)
+            if call.when == "teardown":
+                before = record.failure
+                self._end_case(record, report)
+                if record.failure is not before:
+                    self._compare_with_known(record.key, record, report)
+                self._last = (item, record)
             if record.failure is not None and record.evidence is None:
                 record.evidence = self._gather(record)
         self._send(record, report)
@@ -187,7 +190,7 @@ class Worker:
         log = self.bench.log_of(party).splitlines()[-LOG_LINES_SHOWN:]
         message = f"the {party.role} server {trouble}{when}{under_way}"
         text = "\n".join([message, "the last lines of its log:", *(f"    {line}" for line in log)])
-        record.outcome, record.died = "failed", True
+        record.outcome, record.died = "failed", record.died or party.role == "remote"
         record.failure = Failure(message, text + before)
         report.outcome = "failed"
         report.longrepr = text + before
@@ -195,22 +198,20 @@ class Worker:
         self._revive(party)
 
     def _compare_with_known(self, key: str, record: CaseRecord, report: pytest.TestReport) -> None:
-        """Report a listed failure as known, and fail a case that passes though it is listed."""
-        remote = self.bench.remote
-        issue = find_known(self._known, key, remote.identity.version, remote.capabilities.unmet)
-        if issue is None:
-            return
-        record.by_chance = issue.sometimes_passes
-        if record.outcome == "failed":
-            record.outcome, record.reason = "known", str(issue)
-            report.outcome, report.wasxfail = "skipped", str(issue)
-        elif record.outcome == "passed" and not issue.sometimes_passes:
-            message = (
-                f"passes, though it is listed as known ({issue.case}: {issue}): "
-                f"delete the entry at {issue.place}"
-            )
-            record.fail("failed", Failure(message, message))
-            report.outcome, report.longrepr = "failed", message
+        """Report a failure as known if it is as listed; fail a case that passes though it is listed."""
+        remote, failure = self.bench.remote, record.failure
+        listed = concerning(self._known, key, remote.identity.version, remote.capabilities)
+        verdict = judge(listed, record.outcome, record.failed)
+        record.by_chance = verdict.by_chance
+        if verdict.outcome == "known":
+            record.outcome, record.reason = "known", verdict.reason
+            report.outcome, report.wasxfail = "skipped", verdict.reason
+        elif verdict.outcome == "failed" and failure is not None:
+            record.reason = verdict.reason
+            failure.text += f"\n\n{verdict.reason}"
+        elif verdict.outcome == "failed":
+            record.fail("failed", Failure(verdict.reason, verdict.reason))
+            report.outcome, report.longrepr = "failed", verdict.reason
 
     def _trouble(self, *, thorough: bool) -> list[tuple[Party, str]]:
         """Find servers that died; with `thorough` also those that do not answer any more."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from harness.errors import ConfigError
+from harness.known import Failed
 from harness.report.text import counted, printable
 
 FORMAT = 1
@@ -77,6 +78,8 @@ class CaseResult:
     """How much of the duration the computer was too busy to run everything, in seconds."""
     content: Mapping[str, str] | None
     """What the server said, by kind of message: digests, see `Run.said`."""
+    died: bool
+    """The server under test died during the case, or stopped answering."""
     by_chance: bool
     """It is listed as known with the remark that chance decides whether it passes."""
     figures: Mapping[str, str]
@@ -91,6 +94,14 @@ class CaseResult:
     def full_id(self) -> str:
         """The case's id with its parameters: `CSTORE-003-jpeg-ls`."""
         return f"{self.id}-{self.parameters}" if self.parameters else self.id
+
+    @property
+    def failed(self) -> Failed | None:
+        """The failure as a list of known issues looks at it; of a case that is known as well."""
+        failure = self.failure
+        if failure is None:
+            return None
+        return Failed(failure.message, failure.expected, failure.received, self.died)
 
     @property
     def why(self) -> str | None:
@@ -143,6 +154,15 @@ class Run:
     def suites(self) -> Mapping[str, tuple[CaseResult, ...]]:
         """The cases by suite."""
         return {name: tuple(found) for name, found in groupby(self.cases, lambda each: each.suite)}
+
+    @cached_property
+    def issues(self) -> Mapping[str, tuple[CaseResult, ...]]:
+        """The cases that are known, by issue; those with the most cases first."""
+        found: dict[str, list[CaseResult]] = {}
+        for case in self.of("known"):
+            found.setdefault(case.reason or case.title, []).append(case)
+        most = sorted(found.items(), key=lambda each: -len(each[1]))
+        return {reason: tuple(cases) for reason, cases in most}
 
     @property
     def interrupted(self) -> bool:
@@ -297,6 +317,7 @@ def _case(record: dict[str, Any], folder: Path) -> CaseResult:
         evidence=_evidence(folder, record["evidence"]),
         waited=record.get("waited", 0.0),
         content=record.get("content"),
+        died=record.get("died", False),
         by_chance=record.get("by_chance", False),
         figures=record.get("figures") or {},
     )

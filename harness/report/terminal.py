@@ -11,6 +11,8 @@ from harness.report.text import counted, seconds
 IN_FULL = 20
 """Failures shown in full; a dead server fails everything, and nobody reads 500 times the same."""
 VALUE_LINES = 6
+ROOM_FOR_IDS = 16
+"""Columns; the ids of cases are left out of a line that has fewer."""
 SLOWEST = 5
 
 Paint = Callable[[str, str], str]
@@ -76,6 +78,8 @@ def _failure(case: CaseResult, width: int, paint: Paint) -> list[str]:
         found += _value("received", failure.received, width)
     elif case.why:
         found += _value("because", case.why, width)
+    if case.reason and failure and case.reason != failure.message:
+        found.append(f"  list      {case.reason}")
     if case.evidence:
         names = "  ".join(path.name for path in evidence.paths(case))
         found.append(f"  evidence  {shown_path(case.evidence)}/   {names}".rstrip())
@@ -139,10 +143,16 @@ def _unsupported(run: Run, width: int, paint: Paint) -> list[str]:
 
 
 def _known(run: Run, width: int, paint: Paint) -> list[str]:
-    return [
-        paint("known", "known") + _cut(f"  {case.full_id} {case.reason or case.title}", width - 5)
-        for case in run.of("known")
-    ]
+    """Write a line for each issue: how many cases it is about, what it is, and ids as far as they fit."""
+    found = []
+    for reason, cases in run.issues.items():
+        line = f"  {counted(len(cases), 'case')}  {reason}"
+        ids = f": {', '.join(case.full_id for case in cases)}"
+        room = width - len("known") - len(line)
+        found.append(
+            paint("known", "known") + line + (_cut(ids, room) if room > ROOM_FOR_IDS else "")
+        )
+    return found
 
 
 def _notes(run: Run, paint: Paint) -> list[str]:

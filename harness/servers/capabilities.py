@@ -17,6 +17,8 @@ COMPRESSED = "dimse.store.compressed"
 """Objects are accepted in transfer syntaxes that compress."""
 CRASH = "server.crash"
 """The harness can kill the server and start it again with what it has stored."""
+LIBRARY = "library."
+"""A fact of the build: a shared library that the server has loaded, with its version."""
 STORAGE_COMMITMENT_SINCE = Version("1.6.0")
 DIMSE_STORAGE = frozenset({"dimse.echo", "dimse.store"})
 DICOMWEB = frozenset({"dicomweb.qido", "dicomweb.wado", "dicomweb.stow"})
@@ -42,6 +44,12 @@ class Capabilities:
             return None
         return f"needs {need}, this is {version or 'of unknown version'}"
 
+    def unknown(self, need: Need) -> bool:
+        """Return whether the harness cannot tell if `need` is met: it sees no library of this server."""
+        return need.name.startswith(LIBRARY) and not any(
+            name.startswith(LIBRARY) for name in self.versions
+        )
+
     def without(self, *names: str) -> "Capabilities":
         """Leave out what is out of reach for the harness."""
         return Capabilities(
@@ -51,6 +59,15 @@ class Capabilities:
     def having(self, *names: str) -> "Capabilities":
         """Add what the harness can do with the server."""
         return Capabilities({**self.versions, **dict.fromkeys(names)})
+
+    def built_with(self, libraries: Mapping[str, Version]) -> "Capabilities":
+        """Add the libraries that the server has loaded, in the place of those that it had before."""
+        others = {
+            name: each for name, each in self.versions.items() if not name.startswith(LIBRARY)
+        }
+        return Capabilities(
+            {**others, **{LIBRARY + name: each for name, each in libraries.items()}}
+        )
 
     def as_json(self) -> dict[str, str | None]:
         """Give the names with their versions, for the record of a run."""

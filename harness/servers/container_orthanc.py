@@ -16,6 +16,7 @@ from harness.servers.container import Container, Limits
 from harness.servers.container_engine import Engine, own_container, speaking
 from harness.servers.container_image import CONFIGURATION, OrthancImage
 from harness.servers.container_site import ContainerSite
+from harness.servers.libraries import libraries_in
 from harness.waiting import WaitTimeout, wait_until
 
 PORTS = Ports(Port(4242), Port(8042))  # in its own container nobody else has them
@@ -82,6 +83,8 @@ class OrthancContainer:
         )  # not every entry point has an option for it
         identity, known = orthanc.describe(self._client, image=self.image.name)
         self.identity, self.capabilities = identity, self._within_reach(known)
+        maps = self._container.maps("Orthanc")
+        self.capabilities = self.capabilities.built_with(libraries_in(maps))
 
     def _answers_as(self, token: str) -> bool:
         if not self._find():

@@ -11,6 +11,7 @@ from harness.clients.dimse import NATIVE, Dimse
 from harness.model import AETitle, Credentials, Endpoint
 from harness.servers.base import Identity
 from harness.servers.capabilities import CRASH, Capabilities
+from harness.servers.libraries import libraries_of
 from harness.servers.process import StartedServer, free_port
 from harness.servers.product import Found, Role
 
@@ -57,6 +58,7 @@ class DicomProcess(StartedServer):
             environment=self.environment(),
             ready=lambda: self._process.listens() and self.answers(),
         )
+        self.capabilities = self.capabilities.built_with(libraries_of(self.pid))
 
     def crash(self) -> None:
         """End it by force and start it again with what it has stored; its port may change."""

@@ -18,6 +18,7 @@ from harness.servers import capabilities
 from harness.servers.base import Identity
 from harness.servers.capabilities import CRASH
 from harness.servers.guard import Guard
+from harness.servers.libraries import libraries_of
 from harness.servers.locate import OrthancInstallation
 from harness.servers.process import StartedServer, free_port
 from harness.waiting import wait_until
@@ -82,7 +83,7 @@ class OrthancProcess(StartedServer):
             ready=lambda: system_of(self._client).get("Name") == token,
         )
         self.identity, known = describe(self._client, self.installation.executable)
-        self.capabilities = known.having(CRASH)
+        self.capabilities = known.having(CRASH).built_with(libraries_of(self.pid))
         self.dicomweb: str | None = DICOMWEB
 
     def crash(self) -> None:

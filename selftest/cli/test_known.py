@@ -1,7 +1,8 @@
-"""`harness known`: entries are added as they should be, and lists are checked against the suites."""
+"""`harness known`: entries are added as they should be, and lists are checked against suites and runs."""
 
 import re
 import tomllib
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,10 @@ LIST = """\
 # What Orthanc does wrong, as far as we know.
 
 [[issue]]   # the oldest
-case = "CFIND-001"
+cases = ["CFIND-001"]
+shows = '^received nothing$'
 reason = "it is so"   # really
+ref = "tracker 1"
 """
 
 
@@ -30,23 +33,37 @@ def lists(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunFolder:
-    """Make a run in which one run of an axis failed."""
+    """Make a run in which one run of an axis failed, and the server died in another case."""
     folder = RunFolder(tmp_path / "run")
     folder.write_run()
     folder.fail("CFIND-026", parameters="c11")
     folder.add("CFIND-026", parameters="c12")
     folder.add("CFIND-027", outcome="unsupported", reason="needs teleport")
+    died = {
+        "message": "the remote server died of SIGSEGV",
+        "text": "",
+        "expected": None,
+        "received": None,
+    }
+    folder.fail("WADO-014", failure=died, died=True)
     return folder
 
 
 def _add(run: RunFolder, lists: Path, case: str, *arguments: str) -> int:
-    return main(["known", "add", str(run.path), case, "--known", str(lists), *arguments])
+    return main(["known", "add", "--known", str(lists), str(run.path), case, *arguments])
 
 
-def test_an_entry_is_added_behind_all_that_was_there(run: RunFolder, lists: Path) -> None:
+def test_entry_is_added_behind_all_that_was_there(run: RunFolder, lists: Path) -> None:
     """Comments and order stay; what was said is in the entry, whatever characters it has."""
     reason = 'says "Müller\\" for 1 € \x7f'
-    facts = ("--since=1.10.0", "--fixed=1.12", "--with=plugin.gdcm>=1.5", "--expires=2999-01-31")
+    conditions = ("--with=plugin.gdcm>=1.5", "--with=library.gdcm<3.1")
+    facts = (
+        "--since=1.10.0",
+        "--fixed=1.12",
+        *conditions,
+        "--expires=2999-01-31",
+        "--clause=PS3.4 C",
+    )
 
     status = _add(run, lists, "CFIND-026-c11", "--reason", reason, "--ref", "tracker 214", *facts)
 
@@ -54,25 +71,53 @@ def test_an_entry_is_added_behind_all_that_was_there(run: RunFolder, lists: Path
     assert status == 0
     assert text.startswith(LIST)
     assert tomllib.loads(text)["issue"][1] == {
-        "case": "CFIND-026-c11",
+        "cases": ["CFIND-026-c11"],
+        "shows": r"^expected Mulder\^Bob, Muller\^Anna\nreceived Muller\^Anna$",
         "since": "1.10.0",
         "fixed": "1.12",
-        "with": "plugin.gdcm>=1.5",
-        "expires": "2999-01-31",
+        "with": ["plugin.gdcm>=1.5", "library.gdcm<3.1"],
+        "expires": date(2999, 1, 31),
+        "clause": "PS3.4 C",
         "reason": reason,
         "ref": "tracker 214",
     }
     assert [each.place for each in read_known(lists, "Orthanc")] == [
         "known/orthanc.toml:3",
-        "known/orthanc.toml:7",
+        "known/orthanc.toml:9",
     ]
 
 
-def test_the_first_entry_of_a_server_makes_its_list(run: RunFolder, tmp_path: Path) -> None:
+def test_crash_is_added_as_one_that_was_not_reported_today(run: RunFolder, lists: Path) -> None:
+    """How it shows and where it was reported is never left open."""
+    assert _add(run, lists, "WADO-014", "--reason", "x") == 0
+
+    added = read_known(lists, "Orthanc")[1]
+    assert (added.dies, added.shows) == (True, None)
+    assert added.unreported == datetime.now(UTC).date()
+
+
+def test_several_cases_go_into_one_entry(run: RunFolder, lists: Path) -> None:
+    """Their pattern is what they have in common; where that is nothing, it is to be said."""
+    run.fail("CFIND-028")
+    assert _add(run, lists, "CFIND-026-c11", "CFIND-028", "--reason", "x") == 0
+    other = {"message": "no answer", "expected": None, "received": None, "text": ""}
+    run.fail("CFIND-029", failure=other)
+    assert _add(run, lists, "CFIND-028", "CFIND-029", "--reason", "x") == 2
+    assert _add(run, lists, "CFIND-028", "CFIND-029", "--reason", "x", "--shows=Anna|answer") == 0
+
+    assert [issue.cases for issue in read_known(lists, "Orthanc")[1:]] == [
+        ("CFIND-026-c11", "CFIND-028"),
+        ("CFIND-028", "CFIND-029"),
+    ]
+
+
+def test_first_entry_of_a_server_makes_its_list(run: RunFolder, tmp_path: Path) -> None:
     """The folder too, where there is none."""
     assert _add(run, tmp_path / "new", "CFIND-026-c11", "--reason", "x") == 0
 
-    assert [issue.case for issue in read_known(tmp_path / "new", "Orthanc")] == ["CFIND-026-c11"]
+    assert [issue.cases for issue in read_known(tmp_path / "new", "Orthanc")] == [
+        ("CFIND-026-c11",)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -81,32 +126,33 @@ def test_the_first_entry_of_a_server_makes_its_list(run: RunFolder, tmp_path: Pa
         ("CFIND-999", "no case of .*run is called 'CFIND-999'"),
         ("CFIND-026-*", "CFIND-026-c12 passed: an entry for CFIND-026-\\* would fail the next run"),
         ("CFIND-027", "CFIND-027 did not fail in .*run: unsupported"),
-        ("CFIND-026-c11", "--expires=soon", "expires: 'soon' is no day such as 2027-03-01"),
+        ("CFIND-026-c11", "WADO-014", "the server died in some of these cases only: make two entries"),
+        ("CFIND-026-c11", "--shows=(", r"shows: '\(' is not a regular expression"),
         ("CFIND-026-c11", "--with=a b", "'a b' is no need"),
     ],
 )  # fmt: skip
-def test_an_entry_that_would_be_wrong_is_refused(
+def test_entry_that_would_be_wrong_is_refused(
     run: RunFolder, lists: Path, capsys: pytest.CaptureFixture[str], refused: tuple[str, ...]
 ) -> None:
     """One sentence, exit code 2, and the list is as it was."""
     case, *arguments, said = refused
-    assert _add(run, lists, case, "--reason", "x", *arguments) == 2
+    assert _add(run, lists, case, *arguments, "--reason", "x") == 2
 
     assert re.search(said, capsys.readouterr().err)
     assert (lists / "orthanc.toml").read_text() == LIST
 
 
-def test_a_case_is_listed_once(
+def test_case_is_listed_once(
     run: RunFolder, lists: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """For the same versions, that is."""
     assert _add(run, lists, "CFIND-026-c11", "--reason", "x", "--fixed=1.11") == 0
     assert _add(run, lists, "CFIND-026-c11", "--reason", "x") == 2
-    assert "known/orthanc.toml:7: CFIND-026-c11 is listed already" in capsys.readouterr().err
+    assert "known/orthanc.toml:9: CFIND-026-c11 is listed already" in capsys.readouterr().err
     assert _add(run, lists, "CFIND-026-c11", "--reason", "x", "--since=1.11") == 0
 
 
-def test_a_reason_is_asked_for_on_a_terminal_only(
+def test_reason_is_asked_for_on_a_terminal_only(
     run: RunFolder, lists: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An entry without a reason helps nobody."""
@@ -120,43 +166,88 @@ def test_a_reason_is_asked_for_on_a_terminal_only(
     assert read_known(lists, "Orthanc")[1].reason == "it drops names"
 
 
-def test_the_list_names_places_versions_and_reasons(
+def test_list_names_places_manifestations_and_reasons(
     run: RunFolder, lists: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One line for each entry."""
-    assert _add(run, lists, "CFIND-026-c11", "--reason=x", "--since=1.10", "--ref=tracker 1") == 0
+    """One line for each entry, and one for where it was reported."""
+    options = ("--since=1.10", "--with=plugin.gdcm", "--unreported=2026-11-27")
+    assert _add(run, lists, "WADO-014", "--reason=x", *options) == 0
     capsys.readouterr()
 
     assert main(["known", "list", "--known", str(lists)]) == 0
 
+    facts = "[the server dies, since 1.10, with plugin.gdcm, not reported on 2026-11-27]"
     assert [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()] == [
-        "known/orthanc.toml:3 CFIND-001 it is so",
-        "known/orthanc.toml:7 CFIND-026-c11 x (tracker 1) [since 1.10]",
+        "known/orthanc.toml:3 CFIND-001: it is so [shows '^received nothing$']",
+        "tracker 1",
+        f"known/orthanc.toml:9 WADO-014: x {facts}",
     ]
 
 
-def test_the_check_finds_what_is_to_be_deleted(
-    lists: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """An entry that names no case of the suites, and one that has expired."""
-    suite = tmp_path / "suite"
-    suite.mkdir()
-    (suite / "pytest.ini").write_text("[pytest]\nharness_suites = true\n")
-    (suite / "test_small.py").write_text(
+@pytest.fixture
+def suite(tmp_path: Path) -> Path:
+    """Make a suite of one case."""
+    folder = tmp_path / "suite"
+    folder.mkdir()
+    (folder / "pytest.ini").write_text(
+        "[pytest]\nharness_suites = true\naddopts = --import-mode=importlib\n"
+    )
+    (folder / "test_small.py").write_text(
         "from harness.case import case\n@case('CFIND-001', ref='x')\ndef test_it(): pass\n"
     )
-    arguments = ["known", "check", "--known", str(lists), "--folder", str(suite)]
-    assert main(arguments) == 0
+    return folder
+
+
+def _check(lists: Path, suite: Path, *runs: Path) -> int:
+    folders = [str(each) for each in runs]
+    return main(["known", "check", *folders, "--known", str(lists), "--folder", str(suite)])
+
+
+def test_check_finds_what_is_to_be_deleted(
+    lists: Path, suite: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A pattern that names no case of the suites, an entry that has expired, and an unknown library."""
+    assert _check(lists, suite) == 0
     with (lists / "orthanc.toml").open("a") as file:
-        file.write("expires = 2026-01-31\n[[issue]]\ncase = 'CFIND-00[2-9]'\nreason = 'x'\n")
+        file.write("expires = 2026-01-31\nwith = 'library.gdmc'\n")
+        file.write("[[issue]]\ncases = ['CFIND-00[2-9]']\nshows = 'x'\nreason = 'x'\nref = 'y'\n")
     capsys.readouterr()
 
-    assert main(arguments) == 1
-    expired, unnamed = capsys.readouterr().out.splitlines()
+    assert _check(lists, suite) == 1
+    expired, unnamed, misspelt = capsys.readouterr().out.splitlines()
     assert expired.startswith("known/orthanc.toml:3: the entry for CFIND-001 has expired")
-    assert unnamed.startswith("known/orthanc.toml:7: no case is called CFIND-00[2-9]: delete")
+    assert unnamed.startswith("known/orthanc.toml:10: no case is called CFIND-00[2-9]: delete")
+    assert misspelt.startswith(
+        "known/orthanc.toml:3: with library.gdmc: the libraries are library.boost,"
+    )
 
 
-def test_our_own_lists_are_right() -> None:
-    """Each entry names a case of our suites, and none has expired."""
+def test_check_of_a_run_finds_entries_that_matched_nothing(
+    run: RunFolder, lists: Path, suite: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An entry about the server whose cases ran, and passed or failed otherwise."""
+    run.fail("CFIND-001", outcome="known")
+    assert _check(lists, suite, run.path) == 1
+    said = "CFIND-001 matched no failure: 1 ran, 1 failed, none of these as listed (it is so (tracker 1))"
+    assert f"known/orthanc.toml:3: {said} in {run.path}" in capsys.readouterr().out
+
+    list_ = lists / "orthanc.toml"
+    list_.write_text(
+        LIST.replace("received nothing", "received Muller").replace("Muller$", "Muller")
+    )
+    assert _check(lists, suite, run.path) == 0
+
+
+def test_check_refuses_a_pattern_that_is_none(
+    lists: Path, suite: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file and the entry are named."""
+    (lists / "orthanc.toml").write_text(LIST.replace("^received", "(received"))
+
+    assert _check(lists, suite) == 2
+    assert "issue 1: shows: '(received nothing$' is not a regular" in capsys.readouterr().err
+
+
+def test_own_lists_are_right() -> None:
+    """Each entry names cases of our suites, and none has expired."""
     assert main(["known", "check"]) == 0

@@ -1,4 +1,4 @@
-"""The list of known issues excuses what it names, and fails a run where it names what is not so."""
+"""The list of known issues excuses what it names, as it names it, and fails a run where that is not so."""
 
 import pytest
 from support.suites import Finished, RunSuite
@@ -16,15 +16,23 @@ def test_syntaxes(syntax): pass
 @needs("teleport")
 def test_never_runs(): pass
 """
+DYING = """
+@case("KNOW-001", ref="none")
+def test_dies(dimse, bench):
+    bench.remote.server.send_signal(signal.SIGSEGV)
+    assert dimse.echo() == 0
+"""
+FAILS = "cases = ['KNOW-001']\nshows = '^expected 272$'"
+"""An entry for the first case as it fails."""
 
 
 def _known(run_suite: RunSuite, *entries: str) -> str:
-    """Write a list for qrscp, and give the option that names it."""
+    """Write a list for qrscp, and return the option that names it."""
     folder = run_suite.pytester.path / "known"
     folder.mkdir(exist_ok=True)
     lines = ["# What qrscp does wrong."]
     for entry in entries:
-        lines += ["", "[[issue]]", f'reason = "it is so"\n{entry}']
+        lines += ["", "[[issue]]", f"reason = 'it is so'\nref = 'tracker 1'\n{entry}"]
     (folder / "qrscp.toml").write_text("\n".join(lines))
     return f"--known={folder}"
 
@@ -33,26 +41,58 @@ def _run(run_suite: RunSuite, *arguments: str) -> Finished:
     return run_suite(SUITE, "--orthanc=none", *arguments)
 
 
-def test_a_list_without_fault(run_suite: RunSuite) -> None:
-    """What it names fails, or is part of an axis, or cannot run: the run is good."""
-    known = _known(run_suite, 'case = "KNOW-001"\nexpires = 2999-12-31', 'case = "KNOW-003"')
+def test_list_without_fault(run_suite: RunSuite) -> None:
+    """What it names fails as listed, or cannot run: the run is good, with one line for the issue."""
+    never = "cases = ['KNOW-003']\nshows = 'x'"
+    known = _known(run_suite, f"{FAILS}\nexpires = 2999-12-31", never)
 
     done = _run(run_suite, known, "-n2")
 
     assert done.result.ret == pytest.ExitCode.OK
     assert done.outcomes["KNOW-001"] == "known"
     assert not [note for note in done.run.notes if "entry" in note]
+    done.result.stdout.fnmatch_lines(["known  1 case  it is so (tracker 1): KNOW-001"])
+
+
+def test_failure_that_is_not_as_listed_fails_the_run(run_suite: RunSuite) -> None:
+    """The terminal says what the list says."""
+    known = _known(run_suite, "cases = ['KNOW-001']\nshows = '^received 1$'")
+
+    done = _run(run_suite, known)
+
+    assert done.result.ret == pytest.ExitCode.TESTS_FAILED
+    assert done.outcomes["KNOW-001"] == "failed"
+    said = "not as listed: the entry at known/qrscp.toml:3 says shows '^received 1$': it is so (tracker 1)"
+    done.result.stdout.fnmatch_lines([f"  list      {said}"])
+    failure = done.case("KNOW-001").failure
+    assert failure is not None
+    assert failure.text.endswith(said)
+
+
+@pytest.mark.parametrize(
+    ("entry", "outcome"), [("dies = true", "known"), ("shows = '[a-z]'", "failed")]
+)
+def test_crash_is_known_only_if_listed_as_one(
+    run_suite: RunSuite, entry: str, outcome: str
+) -> None:
+    """A pattern excuses no crash, whatever it matches."""
+    known = _known(run_suite, f"cases = ['KNOW-001']\n{entry}")
+
+    done = run_suite(DYING, "--orthanc=none", known)
+
+    assert done.outcomes == {"KNOW-001": outcome}
+    assert done.case("KNOW-001").died
 
 
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])
-def test_an_entry_that_names_no_case_fails_the_run(run_suite: RunSuite, workers: str) -> None:
+def test_entry_that_names_no_case_fails_the_run(run_suite: RunSuite, workers: str) -> None:
     """It says which one is to be deleted, with file and line; the report says it too."""
-    known = _known(run_suite, 'case = "KNOW-001"', 'case = "KNOW-002-gif"')
+    known = _known(run_suite, FAILS, "cases = ['KNOW-002-gif']\nshows = 'x'")
 
     done = _run(run_suite, known, workers)
 
     assert done.result.ret == pytest.ExitCode.TESTS_FAILED
-    said = "known/qrscp.toml:7: no case is called KNOW-002-gif: delete the entry (it is so)"
+    said = "known/qrscp.toml:9: no case is called KNOW-002-gif: delete the entry (it is so (tracker 1))"
     done.result.stdout.fnmatch_lines([f"*{said}"])
     assert said in done.run.notes
     assert done.run.exit_status == 1
@@ -60,12 +100,10 @@ def test_an_entry_that_names_no_case_fails_the_run(run_suite: RunSuite, workers:
 
 
 @pytest.mark.parametrize("selection", [("-k", "fails"), ("test_small.py::test_fails",)])
-def test_a_selection_does_not_know_all_names(
-    run_suite: RunSuite, selection: tuple[str, ...]
-) -> None:
+def test_selection_does_not_know_all_names(run_suite: RunSuite, selection: tuple[str, ...]) -> None:
     """What an entry names may be among the cases that were not asked for; nor does an expired one matter."""
-    expired = 'case = "KNOW-002-*"\nexpires = 2026-01-31'
-    known = _known(run_suite, 'case = "KNOW-001"', 'case = "KNOW-002-gif"', expired)
+    expired = "cases = ['KNOW-002-*']\nshows = 'x'\nexpires = 2026-01-31"
+    known = _known(run_suite, FAILS, "cases = ['KNOW-002-gif']\nshows = 'x'", expired)
 
     done = _run(run_suite, known, *selection)
 
@@ -73,9 +111,9 @@ def test_a_selection_does_not_know_all_names(
     assert done.run.selected
 
 
-def test_an_entry_that_has_expired_fails_the_run(run_suite: RunSuite) -> None:
+def test_entry_that_has_expired_fails_the_run(run_suite: RunSuite) -> None:
     """Its case is a failure again, and the entry is to be deleted or looked at."""
-    known = _known(run_suite, 'case = "KNOW-001"\nexpires = 2026-01-31')
+    known = _known(run_suite, f"{FAILS}\nexpires = 2026-01-31")
 
     done = _run(run_suite, known)
 
@@ -84,17 +122,19 @@ def test_an_entry_that_has_expired_fails_the_run(run_suite: RunSuite) -> None:
     done.result.stdout.fnmatch_lines([f"*{said}"])
 
 
-def test_an_entry_for_what_passes_says_where_it_stands(run_suite: RunSuite) -> None:
+def test_entry_for_what_passes_says_where_it_stands(run_suite: RunSuite) -> None:
     """The one run of the axis that passes is told, with file and line of the entry."""
-    done = _run(run_suite, _known(run_suite, 'case = "KNOW-002-j*"'), "-k", "syntaxes")
+    known = _known(run_suite, "cases = ['KNOW-002-j*']\nshows = 'x'")
+
+    done = _run(run_suite, known, "-k", "syntaxes")
 
     assert done.outcomes == {"KNOW-002-jpeg": "failed", "KNOW-002-rle": "passed"}
     failure = done.case("KNOW-002-jpeg").failure
     assert failure is not None
-    assert failure.message.endswith("delete the entry at known/qrscp.toml:3")
+    assert failure.message.endswith("take it out of the entry at known/qrscp.toml:3")
 
 
-def test_our_lists_are_about_our_suites(run_suite: RunSuite) -> None:
+def test_lists_of_the_project_are_about_its_suites(run_suite: RunSuite) -> None:
     """Other suites are not held to them: none of their cases is named there."""
     done = run_suite("@case('KNOW-001', ref='none')\ndef test_it(): pass\n", "--orthanc=none")
 
@@ -104,11 +144,9 @@ def test_our_lists_are_about_our_suites(run_suite: RunSuite) -> None:
 def test_what_chance_decides_is_recorded_as_such(run_suite: RunSuite) -> None:
     """To pass is no failure then, and the comparison of two runs knows of it."""
     sometimes = 'passes = "sometimes"'
-    known = _known(
-        run_suite, f'case = "KNOW-001"\n{sometimes}', f'case = "KNOW-002-jpeg"\n{sometimes}'
-    )
+    passing = f"cases = ['KNOW-002-jpeg']\nshows = 'x'\n{sometimes}"
 
-    done = _run(run_suite, known)
+    done = _run(run_suite, _known(run_suite, f"{FAILS}\n{sometimes}", passing))
 
     assert done.result.ret == pytest.ExitCode.OK
     assert done.outcomes["KNOW-002-jpeg"] == "passed"
@@ -116,3 +154,15 @@ def test_what_chance_decides_is_recorded_as_such(run_suite: RunSuite) -> None:
         "KNOW-001",
         "KNOW-002-jpeg",
     }
+
+
+def test_libraries_of_the_server_are_capabilities(run_suite: RunSuite) -> None:
+    """An entry that needs one concerns a server that has it, in that version."""
+    with_zlib = "with = ['library.zlib>=1', 'library.zlib<999']"
+    with_gdcm = "cases = ['KNOW-002-jpeg']\nshows = 'x'\nwith = 'library.gdcm'"
+
+    done = _run(run_suite, _known(run_suite, f"{FAILS}\n{with_zlib}", with_gdcm))
+
+    assert done.result.ret == pytest.ExitCode.OK
+    assert done.outcomes["KNOW-001"] == "known"
+    assert done.run.capabilities["library.zlib"]

@@ -23,6 +23,16 @@ def report(realistic_run: "RunFolder") -> Path:
     return realistic_run.path / "report.html"
 
 
+def test_known_cases_are_listed_by_issue(open_page: Open, report: Path) -> None:
+    """A line for each issue leads to its cases."""
+    issues = open_page(report).locator(".issues")
+
+    expect(issues.locator("summary")).to_have_text("1 known issue in 1 case")
+    issues.locator("summary").click()
+    expect(issues.locator("li")).to_contain_text("in the order of the file names (tracker 214)")
+    expect(issues.locator("a")).to_have_attribute("href", "#WLIST-004")
+
+
 def test_the_page_says_what_was_tested(open_page: Open, report: Path) -> None:
     """Verdict, servers, plugins, environment and every case with its facts are on the page."""
     page = open_page(report)

@@ -89,6 +89,29 @@ def test_unsupported_cases_are_grouped_by_need(realistic_run: "RunFolder") -> No
     assert "3 cases, REST-090, REST-091, REST-092" in shown[0]
 
 
+def test_known_cases_are_one_line_for_each_issue(run_folder: "RunFolder") -> None:
+    """With the number of cases, and never a reason that is cut."""
+    crash = "dies of SIGSEGV in gdcm::ImageWriter::Write when it transcodes (tracker 214)"
+    run_folder.add("WADO-001", outcome="known", reason="answers 400 (not reported)")
+    for number in range(2, 30):
+        run_folder.add(f"WADO-{number:03}", outcome="known", reason=crash)
+
+    shown = [line for line in lines(load(run_folder.path), 80) if line.startswith("known")]
+
+    assert shown[0] == f"known  28 cases  {crash}"
+    assert shown[1] == "known  1 case  answers 400 (not reported): WADO-001"
+    wide = next(line for line in lines(load(run_folder.path), 120) if crash in line)
+    assert wide == f"known  28 cases  {crash}: WADO-002, WADO-003, WADO…"
+
+
+def test_failure_that_is_not_as_listed_says_what_the_list_says(run_folder: "RunFolder") -> None:
+    """Below what was received."""
+    said = "not as listed: the entry at known/orthanc.toml:3 says shows 'x': wrong (tracker 1)"
+    run_folder.fail(reason=said)
+
+    assert lines(load(run_folder.path), 60)[3] == f"  list      {said}"
+
+
 def test_the_end_names_notes_slowest_and_verdict(realistic_run: "RunFolder") -> None:
     """Notes, the five slowest, and last the verdict."""
     shown = lines(load(realistic_run.path))

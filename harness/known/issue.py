@@ -1,0 +1,129 @@
+"""One known issue: which cases fail, on which builds, how it shows and why."""
+
+import fnmatch
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Literal, Protocol
+
+from harness.case import Need
+from harness.errors import ConfigError
+from harness.model import Version
+
+Sure = Literal["yes", "perhaps", "no"]
+"""Whether an issue concerns a server: `perhaps` if it rests on a fact that cannot be known."""
+
+
+class Abilities(Protocol):
+    """What a server has and can do, as far as the harness knows."""
+
+    def unmet(self, need: Need) -> str | None:
+        """Say why `need` is not met; None when it is."""
+
+    def unknown(self, need: Need) -> bool:
+        """Return whether the harness cannot tell if `need` is met."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What brings an issue: `plugin.gdcm`, `library.gdcm>=3.0.22`, `plugin.dicomweb<1.24`."""
+
+    need: Need
+    below: Version | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "Condition":
+        """Read a name, with `>=version`, `<version` or both: `library.gdcm>=3.0.22,<3.0.25`."""
+        found = re.fullmatch(r"([^<,]+),?(?:<(\S+))?", text)
+        if found is None:
+            raise ConfigError(f"{text!r} is not a condition such as plugin.gdcm>=1.5,<1.9")
+        need, below = found.groups()
+        return cls(Need.parse(need), Version(below) if below else None)
+
+    def holds(self, abilities: Abilities) -> Sure:
+        """Return whether a server with these abilities meets the condition."""
+        if abilities.unknown(self.need):
+            return "perhaps"
+        if abilities.unmet(self.need) is not None:
+            return "no"
+        if self.below is None or abilities.unmet(Need(self.need.name, self.below)) is not None:
+            return "yes"
+        return "no"
+
+    def __str__(self) -> str:
+        if self.below is None:
+            return str(self.need)
+        comma = "," if self.need.at_least is not None else ""
+        return f"{self.need}{comma}<{self.below}"
+
+
+@dataclass(frozen=True)
+class KnownIssue:
+    """One entry of a list."""
+
+    cases: tuple[str, ...]
+    reason: str
+    shows: re.Pattern[str] | None = None
+    dies: bool = False
+    ref: str = ""
+    unreported: date | None = None
+    clause: str = ""
+    since: Version | None = None
+    fixed: Version | None = None
+    conditions: tuple[Condition, ...] = ()
+    expires: date | None = None
+    sometimes_passes: bool = False
+    place: str = ""
+    """File and line: `known/qrscp.toml:12`."""
+
+    @property
+    def expired(self) -> bool:
+        """Whether its day has come."""
+        return self.expires is not None and datetime.now(UTC).date() >= self.expires
+
+    @property
+    def manifestation(self) -> str:
+        """How it shows, in words."""
+        shows = "" if self.shows is None else f"shows {self.shows.pattern!r}"
+        return " and ".join(filter(None, ["the server dies" if self.dies else "", shows]))
+
+    def names(self, key: str) -> bool:
+        """Return whether the entry is about the run of a case called `key`, on whatever server."""
+        return any(fnmatch.fnmatchcase(key, pattern) for pattern in self.cases)
+
+    def concerns(self, version: Version, abilities: Abilities) -> Sure:
+        """Return whether a server of this version, with these abilities, has the issue."""
+        if (
+            self.expired
+            or (self.since is not None and version < self.since)
+            or (self.fixed is not None and version >= self.fixed)
+        ):
+            return "no"
+        return _least(each.holds(abilities) for each in self.conditions)
+
+    def fits(self, text: str, *, died: bool) -> bool:
+        """Return whether a failure is as listed; `text` is what `as_shown` makes of it.
+
+        A server that died fits only an entry that says so: a crash is never excused by a pattern alone.
+        """
+        return died == self.dies and (self.shows is None or self.shows.search(text) is not None)
+
+    def __str__(self) -> str:
+        return f"{self.reason} ({self.ref or 'not reported'})"
+
+
+def as_shown(message: str, expected: str | None, received: str | None) -> str:
+    """Return the text on which `shows` is matched: the message, then what was expected and received.
+
+    A line `expected ...` and a line `received ...` follow the message where the case compared two values.
+    """
+    sides = (("expected", expected), ("received", received))
+    return "\n".join(
+        [message, *(f"{label} {value}" for label, value in sides if value is not None)]
+    )
+
+
+def _least(found: Iterable[Sure]) -> Sure:
+    found = set(found)
+    return "no" if "no" in found else "perhaps" if "perhaps" in found else "yes"

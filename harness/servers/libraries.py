@@ -1,0 +1,57 @@
+"""The shared libraries that a server has loaded: facts of its build, which its version does not tell.
+
+The kernel lists them in `/proc/PID/maps` by the names of their files, symbolic links followed, and such a
+name ends with a version. What is linked statically is not seen.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from harness.model import Version
+
+# By what the capability is called: `library.gdcm`. One file stands for each, as all files of a library have
+# the same version. What is here can read, write or carry what a case is about.
+FILES = {
+    "boost": r"libboost_thread",
+    "charls": r"libcharls",
+    "civetweb": r"libcivetweb",
+    "curl": r"libcurl(?:-gnutls)?",
+    # The files of dcmtk have the version of its binary interface first: libdcmdata.so.17.3.6.7
+    "dcmtk": r"libdcmdata(?=\.so\.\d+\.(\d+\.\d+\.\d+)$)",
+    "gdcm": r"libgdcmMSFF",
+    "icu": r"libicuuc",
+    "jpeg": r"libjpeg",
+    "jsoncpp": r"libjsoncpp",
+    "openjpeg": r"libopenjp2",
+    "openssl": r"libssl",
+    "png": r"libpng\d*",
+    "pugixml": r"libpugixml",
+    "sqlite": r"libsqlite3",
+    "zlib": r"libz",
+}
+_NAMES = {name: re.compile(rf"{file}\.so\.([\d.]+)$") for name, file in FILES.items()}
+
+
+def libraries_of(pid: int | None) -> dict[str, Version]:
+    """Return the libraries that a process of this computer has loaded; none where the kernel does not say."""
+    if pid is None:
+        return {}
+    try:
+        return libraries_in(Path(f"/proc/{pid}/maps").read_text(errors="replace").splitlines())
+    except OSError:
+        return {}
+
+
+def libraries_in(maps: Iterable[str]) -> dict[str, Version]:
+    """Return the libraries in the lines of a `maps`, by the names of FILES."""
+    files = {line.rpartition("/")[2].removesuffix(" (deleted)") for line in maps if "/" in line}
+    return dict(_found(sorted(files)))
+
+
+def _found(files: Iterable[str]) -> Iterator[tuple[str, Version]]:
+    for name, pattern in _NAMES.items():
+        for file in files:
+            match = pattern.match(file)
+            if match is not None:
+                yield name, Version(match.group(1))
