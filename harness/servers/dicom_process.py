@@ -17,11 +17,7 @@ from harness.servers.product import Found, Role
 # Servers that are built on dcmtk leave Nagle's algorithm on, which costs 40 ms and more for each message.
 ENVIRONMENT = {"TCP_NODELAY": "1"}
 DATA = Path("data")
-"""The folder of its data as the process sees it, which runs in the folder of the server.
-
-What a server reads (a configuration file, a database URL) names it so: the full path is the user's, and
-may hold a space, a percent sign or a quote.
-"""
+"""The folder of its data as the process sees it: what a server reads names it so, and see HERE for why."""
 PATIENCE = 10.0
 """Seconds for an answer before a server is said to hang: a busy computer needs some."""
 

@@ -10,10 +10,11 @@ import pynetdicom
 from harness.model import Version
 from harness.servers.capabilities import COMPRESSED, DIMSE_QUERY_RETRIEVE, DIMSE_STORAGE
 from harness.servers.dicom_process import DATA, DicomProcess
+from harness.servers.process import HERE
 from harness.servers.product import Asked, Found, Product
 from harness.servers.sqlite_index import empty_index
 
-SEEN = Path("/proc/self/cwd") / DATA  # it takes a relative path from the folder of its own module
+SEEN = HERE / DATA  # it takes a relative path from the folder of its own module
 
 
 class Qrscp(DicomProcess):
