@@ -55,7 +55,7 @@ install_python() {
     [ "$profile" = run ] || target=".[$profile]"
     if ! python3=$(find_python); then
         if is_too_old; then
-            say "this is $(python3 --version), the harness needs 3.11 or newer (Debian 12 has it)"
+            say "this is $("${HARNESS_PYTHON-python3}" --version), the harness needs 3.11 or newer (Debian 12 has it)"
         else
             say "nothing can run without python3 and its venv module (package python3-venv)"
         fi
