@@ -55,7 +55,7 @@ install_python() {
     [ "$profile" = run ] || target=".[$profile]"
     if ! python3=$(find_python); then
         if is_too_old; then
-            say "this is $(python3 --version), the harness needs 3.11 or newer (Debian 12 has it)"
+            say "this is $("${HARNESS_PYTHON-python3}" --version), the harness needs 3.11 or newer (Debian 12 has it)"
         else
             say "nothing can run without python3 and its venv module (package python3-venv)"
         fi
@@ -77,8 +77,9 @@ install_python() {
     say "the Python packages could not be brought up to date; going on with those installed earlier"
 }
 
-# A user-wide `user = true` would make pip refuse to install into an environment.
+# A user-wide `user = true` would make pip refuse to install into an environment. Compiling all that is
+# installed takes longer than installing it; Python compiles what is imported, when it is.
 pip_install() {
     PIP_USER=0 PIP_NO_INPUT=1 PIP_DISABLE_PIP_VERSION_CHECK=1 \
-        logged .venv/bin/python -m pip install --editable "$1"
+        logged .venv/bin/python -m pip install --no-compile --editable "$1"
 }

@@ -155,11 +155,14 @@ def _groups(name: str) -> list[str]:
 def _pattern(key: str) -> re.Pattern[str]:
     """Compile wildcards (C.2.2.2.4).
 
-    What stands between two stars is taken where it comes first, and that is final (an atomic
-    group): there is nothing to gain by trying later places, and much time to lose.
+    What stands between two stars is taken where it comes first, and that is final: there is nothing
+    to gain by trying later places, and much time to lose. A lookahead is never tried again, and the
+    name behind it takes what it saw. An atomic group would say the same, and needs Python 3.11.4.
     """
     first, *others = (re.escape(part).replace(r"\?", ".") for part in re.split(r"\*+", key))
-    middle = "".join(f"(?>.*?{part})" for part in others[:-1])
+    middle = "".join(
+        f"(?=(?P<part{place}>.*?{part}))(?P=part{place})" for place, part in enumerate(others[:-1])
+    )
     return re.compile(first + middle + (f".*{others[-1]}" if others else ""), re.DOTALL)
 
 

@@ -15,9 +15,10 @@ _MOMENT = re.compile(
     r"([+-]\d{4})?"
 )
 # A hyphen with four digits behind it is an offset, where they can be one: to -1200 (PS3.5 6.2). As
-# a year they would lie before the year 1200.
+# a year they would lie before the year 1200. An offset that is there is never given back to become
+# the end of a range.
 _OFFSET = r"(?:\+\d{4}|-(?:(?:0\d|1[01])[0-5]\d|1200))"
-_MOMENT_RANGE = re.compile(rf"(\d++(?:\.\d++)?+{_OFFSET}?+)?-(.*)")
+_MOMENT_RANGE = re.compile(rf"(\d+(?:\.\d+)?(?:{_OFFSET}|(?!{_OFFSET})))?-(.*)")
 
 _MICROSECOND = timedelta(microseconds=1)
 _DAY = timedelta(days=1)

@@ -271,9 +271,10 @@ def _encodings(names: str) -> list[str]:
 
 
 def _known_vr(tag: int) -> str:
-    """Give the VR that the dictionary has for a tag; what has several has no bulk in identifiers."""
+    """Return the VR of an element in implicit VR: OW where it can be, as for pixels (PS3.5 A.1)."""
     try:
-        return str(dictionary_VR(tag))[:2]
+        choice = str(dictionary_VR(tag))
+        return "OW" if choice.endswith("OW") else choice[:2]
     except KeyError:
         return "UL" if tag & 0xFFFF == 0 else "UN"
 

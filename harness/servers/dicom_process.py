@@ -17,6 +17,8 @@ from harness.servers.product import Found, Role
 
 # Servers that are built on dcmtk leave Nagle's algorithm on, which costs 40 ms and more for each message.
 ENVIRONMENT = {"TCP_NODELAY": "1"}
+DATA = Path("data")
+"""The folder of its data as the process sees it: what a server reads names it so, and see HERE for why."""
 PATIENCE = 10.0
 """Seconds for an answer before a server is said to hang: a busy computer needs some."""
 
@@ -36,7 +38,7 @@ class DicomProcess(StartedServer):
         self.role = role
         self.identity: Identity = found.identity(role.ae_title)
         self.capabilities = Capabilities(dict.fromkeys((*self.can, CRASH)))
-        self.data = self.folder / "data"
+        self.data = self.folder / DATA
         self.start()
 
     @abc.abstractmethod

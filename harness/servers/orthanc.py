@@ -20,7 +20,7 @@ from harness.servers.capabilities import CRASH
 from harness.servers.guard import Guard
 from harness.servers.libraries import libraries_of
 from harness.servers.locate import OrthancInstallation
-from harness.servers.process import StartedServer, free_port
+from harness.servers.process import HERE, StartedServer, free_port
 from harness.waiting import wait_until
 
 # dcmtk inside Orthanc leaves Nagle's algorithm on; its HTTP client obeys a proxy of the environment.
@@ -70,7 +70,8 @@ class OrthancProcess(StartedServer):
                 shutil.rmtree(folder, ignore_errors=True)
                 folder.mkdir()
         ports = Ports(Port(self.dicom.port), Port(self.rest.port))
-        configured = self.configure(ports, seen(data), worklists and seen(worklists))
+        here = HERE if self.installation.root is None else seen(self.folder)
+        configured = self.configure(ports, here / data.name, worklists and here / worklists.name)
         configuration = {**configured, "Name": token}
         file = self.folder / "configuration.json"
         file.touch(mode=0o600)

@@ -17,6 +17,12 @@ from harness.servers.guard import Guard
 from harness.waiting import WaitTimeout, wait_until
 
 LOG_LINES_SHOWN = 15
+HERE = Path("/proc/self/cwd")
+"""The folder of a server as its process sees it, which runs there.
+
+A configuration names it so where a relative path would not do: the full path is the user's, and may hold
+what the server takes for syntax, such as a percent sign, a quote or `${HOME}`.
+"""
 ATTEMPTS = 3  # to find ports that nobody else takes in between
 
 

@@ -14,7 +14,7 @@ from pynetdicom.sop_class import CTImageStorage
 from harness.config.orthanc import remote_configuration
 from harness.config.reading import read
 from harness.config.settings import Ports
-from harness.model import Port
+from harness.model import Port, Version
 from harness.servers.process import free_port
 
 if TYPE_CHECKING:
@@ -198,15 +198,29 @@ def test_behind_a_relay_the_ports_differ(servers: "Servers") -> None:
 
 
 def test_private_tags_have_names(servers: "Servers") -> None:
-    """The dictionary and the default creator let cases name private tags."""
+    """The dictionary and the default creator let cases name private tags.
+
+    Not from 1.12.7 on where libMultitenantDicom is loaded, as in Debian: it loads DCMTK's dictionary anew,
+    and our entries are lost (known/orthanc.toml). Then the name is unknown, which is no defect of ours.
+    """
     tags = {"PatientID": "private", "0009,0010": "Lunit", "LunitScore": "98.41"}
-    made = servers.remote.post("tools/create-dicom", {"Tags": tags}).json()
+    answer = servers.remote.post("tools/create-dicom", {"Tags": tags})
+    made = answer.json()
+    if answer.status_code == 500 and _loses_dictionary(servers.remote):
+        assert (made["OrthancError"], made["Details"]) == ("Unknown DICOM tag", "LunitScore")
+        return
 
     found = servers.remote.get(f"instances/{made['ID']}/tags")
 
     assert isinstance(found, dict)
     assert found["0009,1001"]["Name"] == "LunitScore"
     assert found["0009,1001"]["Value"] == "98.41"
+
+
+def _loses_dictionary(remote: "Running") -> bool:
+    system, plugins = remote.get("system"), remote.get("plugins")
+    assert isinstance(system, dict)
+    return Version(system["Version"]) >= Version("1.12.7") and "multitenant-dicom" in plugins
 
 
 @pytest.mark.parametrize("role", ["remote", "local"])

@@ -19,7 +19,7 @@ SHELL = ("sh", "cat", "grep", "mkdir", "mv", "rm")
 PATH = "PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
 PLUGINS = "usr/share/orthanc/plugins"
 # DICOM dictionary, locale and character sets.
-DATA = ("share/libdcmtk*/*.dic", "lib/locale/C.*", "lib/*/gconv")
+DATA = ("share/libdcmtk*/*.dic", "share/dcmtk/*.dic", "lib/locale/C.*", "lib/*/gconv")
 LINKS = ("bin", "lib", "sbin")  # into usr/, as in Debian
 
 # Shaped like that of orthancteam/orthanc: plugins lie aside until a section of the configuration or a

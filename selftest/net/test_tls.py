@@ -247,7 +247,7 @@ def test_a_certificate_from_somebody_else(tmp_path: Path, server_tls: Tls) -> No
 
 def test_a_certificate_that_has_expired(tmp_path: Path, authority: Authority) -> None:
     """What has expired is not accepted."""
-    error = refusal(authority.issue("old", days=-1), Tls(ca=authority.ca), tmp_path)
+    error = refusal(authority.issue("old", expired=True), Tls(ca=authority.ca), tmp_path)
     assert "not accepted: certificate has expired (it must be renewed" in str(error)
 
 

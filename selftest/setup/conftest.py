@@ -36,13 +36,16 @@ HARMLESS = (
 )
 
 PYTHON = """\
+case $0 in
+.venv/bin/python | */.venv/bin/python) exec "{bin}/environment-python" "$@" ;;
+esac
 case $1 in
 -c) exec "{real}" "$@" ;;
 --version) echo Python 3.9.2 ;;
 -m)
     mkdir -p .venv/bin
-    echo "command = /usr/bin/python3 -m venv $PWD/.venv" >.venv/pyvenv.cfg
-    ln -sf "{bin}/environment-python" .venv/bin/python
+    echo "command = $0 -m venv $PWD/.venv" >.venv/pyvenv.cfg
+    ln -sf "$0" .venv/bin/python
     cp "{bin}/harness" .venv/bin/harness ;;
 esac
 """
@@ -71,6 +74,8 @@ class Checkout:
             copy(source, self.root / name)
         for name in HARMLESS:
             (self.bin / name).symlink_to(shutil.which(name) or f"/usr/bin/{name}")
+        ci = self.root / ".ci/run"  # it names Debian's Python, whatever the environment says
+        ci.write_text(ci.read_text().replace("/usr/bin/python3", f"'{self.bin}/python3'"))
         packages = folder / "packages"
         (packages / "tree/usr/sbin").mkdir(parents=True)
         self.stand_in("id", "echo 1000")
@@ -122,12 +127,18 @@ class Checkout:
         return subprocess.run(
             [str(self.root / command[0]), *command[1:]],
             cwd="/",
-            env={"PATH": str(self.bin), "HOME": str(self.root), **variables},
+            env=self.environment | variables,
             capture_output=True,
             text=True,
             timeout=60,
             check=False,
         )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return what the scripts find: only stand-ins on the PATH, and one of them as Python."""
+        python = str(self.bin / "python3")
+        return {"PATH": str(self.bin), "HOME": str(self.root), "HARNESS_PYTHON": python}
 
     def calls(self, *names: str) -> list[str]:
         """Give the calls of the commands `names`, in order."""

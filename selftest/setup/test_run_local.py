@@ -3,10 +3,13 @@
 import fcntl
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from .conftest import PYTHON
 
 if TYPE_CHECKING:
     from conftest import Checkout
@@ -69,7 +72,8 @@ def test_new_dependency_is_installed(ready: "Checkout") -> None:
 
     project.write_text(project.read_text().replace("dependencies = [", "dependencies = [ 'x',", 1))
     ready.run("run-local.sh")
-    assert ready.calls("environment-python") == ["environment-python -m pip install --editable ."]
+    (call,) = ready.calls("environment-python")
+    assert call == "environment-python -m pip install --no-compile --editable ."
 
 
 def test_moved_checkout_gets_a_new_environment(ready: "Checkout") -> None:
@@ -117,6 +121,55 @@ def test_no_python_is_a_sentence(bare: "Checkout") -> None:
     assert done.returncode == 2
     assert "nothing can run without python3" in done.stderr
     assert "apt-get install --yes --no-install-recommends python3-venv" in done.stderr
+
+
+def _chosen_python(checkout: "Checkout", **variables: str) -> str:
+    """Return the Python that the set-up would take, without setting anything up."""
+    return subprocess.run(
+        ["bash", "-c", ". setup/python.sh && find_python"],
+        cwd=checkout.root,
+        env={"PATH": str(checkout.bin), **variables},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    ).stdout.strip()
+
+
+def test_python_of_debian_is_preferred(bare: "Checkout") -> None:
+    """Another Python that is earlier on the PATH is taken only where Debian's will not do."""
+    wanted = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))"
+    usable = (
+        Path("/usr/bin/python3").exists()
+        and not subprocess.run(
+            ["/usr/bin/python3", "-c", wanted], check=False, stderr=subprocess.DEVNULL, timeout=30
+        ).returncode
+    )
+
+    expected = "/usr/bin/python3" if usable else str(bare.bin / "python3")
+    assert _chosen_python(bare) == expected
+
+
+def test_variable_names_the_python(bare: "Checkout") -> None:
+    """HARNESS_PYTHON is taken whatever else there is."""
+    bare.stand_in("other-python", PYTHON.format(real=sys.executable, bin=bare.bin))
+    python = str(bare.bin / "other-python")
+
+    assert _chosen_python(bare, HARNESS_PYTHON=python) == python
+
+
+def test_environment_of_another_python_is_made_anew(ready: "Checkout") -> None:
+    """The environment stays while HARNESS_PYTHON names the Python that made it."""
+    left_over = ready.root / ".venv/left-over"
+    left_over.touch()
+    assert ready.run("run-local.sh").returncode == 0
+    assert left_over.exists()
+
+    ready.stand_in("other-python", PYTHON.format(real=sys.executable, bin=ready.bin))
+    python = ready.bin / "other-python"
+    assert ready.run("run-local.sh", HARNESS_PYTHON=str(python)).returncode == 0
+    assert not left_over.exists()
+    assert (ready.root / ".venv/bin/python").resolve() == python
 
 
 def test_old_python_is_a_sentence(bare: "Checkout") -> None:
@@ -249,7 +302,7 @@ def test_two_first_starts_do_not_meet(ready: "Checkout") -> None:
 
     with subprocess.Popen(
         [str(ready.root / "run-local.sh")],
-        env={"PATH": str(ready.bin)},
+        env=ready.environment,
         stderr=subprocess.PIPE,
         text=True,
     ) as second:

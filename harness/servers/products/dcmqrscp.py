@@ -10,7 +10,7 @@ from pynetdicom.sop_class import Verification
 from harness.clients.dimse import FIND, GET, MOVE, NATIVE
 from harness.servers.capabilities import COMPRESSED, DIMSE_QUERY_RETRIEVE, DIMSE_STORAGE
 from harness.servers.dcmtk_programs import find_program
-from harness.servers.dicom_process import DicomProcess
+from harness.servers.dicom_process import DATA, DicomProcess
 from harness.servers.product import Asked, Found, Product
 
 CONFIGURATION = """\
@@ -71,7 +71,7 @@ class Dcmqrscp(DicomProcess):
                 port=self.dicom.port,
                 hosts="\n".join(hosts),
                 title=self.identity.ae_title,
-                folder=self.data,
+                folder=DATA,
             )
         )
         profiles = self.folder / "profiles.cfg"

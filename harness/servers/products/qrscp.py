@@ -9,9 +9,12 @@ import pynetdicom
 
 from harness.model import Version
 from harness.servers.capabilities import COMPRESSED, DIMSE_QUERY_RETRIEVE, DIMSE_STORAGE
-from harness.servers.dicom_process import DicomProcess
+from harness.servers.dicom_process import DATA, DicomProcess
+from harness.servers.process import HERE
 from harness.servers.product import Asked, Found, Product
 from harness.servers.sqlite_index import empty_index
+
+SEEN = HERE / DATA  # it takes a relative path from the folder of its own module
 
 
 class Qrscp(DicomProcess):
@@ -30,8 +33,8 @@ class Qrscp(DicomProcess):
             "dimse_timeout": "30",
             "network_timeout": "30",
             "bind_address": "127.0.0.1",
-            "instance_location": str(self.data / "instances"),
-            "database_location": str(self.data / "instances.sqlite"),
+            "instance_location": str(SEEN / "instances"),
+            "database_location": str(SEEN / "instances.sqlite"),
             "log_identifier": "True",
         }
         for title, endpoint in self.role.destinations.items():

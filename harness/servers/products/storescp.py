@@ -5,7 +5,7 @@ from pathlib import Path
 
 from harness.servers.capabilities import DIMSE_STORAGE
 from harness.servers.dcmtk_programs import find_program
-from harness.servers.dicom_process import DicomProcess
+from harness.servers.dicom_process import DATA, DicomProcess
 from harness.servers.product import Asked, Found, Product
 
 
@@ -17,7 +17,7 @@ class Storescp(DicomProcess):
     def command(self) -> Sequence[str | Path]:
         """Give the command: all that it is to know are options."""
         title = ("-aet", self.identity.ae_title)
-        options = ("--verbose", "--fork", "--accept-all", "-dhl", "-od", self.data)
+        options = ("--verbose", "--fork", "--accept-all", "-dhl", "-od", DATA)
         return str(self.identity.executable), *options, *title, str(self.dicom.port)
 
 

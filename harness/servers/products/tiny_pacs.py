@@ -17,7 +17,7 @@ from harness.servers.capabilities import (
     DIMSE_STORAGE,
     RELATED,
 )
-from harness.servers.dicom_process import DicomProcess
+from harness.servers.dicom_process import DATA, DicomProcess
 from harness.servers.process import free_port
 from harness.servers.product import Asked, Found, Product
 from harness.servers.sqlite_index import empty_index
@@ -62,14 +62,14 @@ class TinyPacs(DicomProcess):
             },
             "log": LOG,
             "components": {
-                "Database": {"on": True, "db_name": str(self.data / "index"), "mode": "rwc"},
+                "Database": {"on": True, "db_name": str(DATA / "index"), "mode": "rwc"},
                 "Devices": {"on": True, "devices": devices, "auto_add": False},
                 "PACS": {"on": True},
                 "InMemoryStorage": {"on": False},
                 "FileStorage": {
                     "on": True,
                     "overwrite": True,
-                    "storage_dir": str(self.data / OBJECTS),
+                    "storage_dir": str(DATA / OBJECTS),
                 },
                 "HttpServer": {"on": True, "port": http},
                 "DICOMWeb": {"on": True, "prefix": PREFIX},

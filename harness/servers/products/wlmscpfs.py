@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.servers.dcmtk_programs import find_program
-from harness.servers.dicom_process import DicomProcess
+from harness.servers.dicom_process import DATA, DicomProcess
 from harness.servers.orthanc import clear_folder
 from harness.servers.product import Asked, Found, Product
 
@@ -20,7 +20,7 @@ class Wlmscpfs(DicomProcess):
         self.worklists.mkdir()
         (self.worklists / "lockfile").touch()
         # -dfr: what is incomplete by its own lights (an empty sequence, say) is answered all the same.
-        options = ("--verbose", "-dhl", "--keep-char-set", "-dfr", "-dfp", self.data)
+        options = ("--verbose", "-dhl", "--keep-char-set", "-dfr", "-dfp", DATA)
         return str(self.identity.executable), *options, str(self.dicom.port)
 
     def reset(self, *, unsettled: bool) -> None:  # noqa: ARG002 - it has no work in the background
