@@ -2,6 +2,7 @@
 # Test the harness itself: format, lint, types, shell scripts, selftests, then the suites.
 #
 #   ./run-tests.sh               all steps, to the end, even when one fails
+#   ./run-tests.sh --all         the same with the selftests that are slow by nature
 #   ./run-tests.sh -k relay      the same; the arguments go to pytest for the selftests
 #   ./run-tests.sh --setup-only  install what is missing, and run nothing
 #
@@ -15,6 +16,10 @@ case ${1-} in
 esac
 set_up dev
 [ "${1-}" != --setup-only ] || exit 0
+
+# The selftests start hundreds of processes. Where the environment forbids Python to keep what it has compiled,
+# each of them compiles the whole project again, which takes a second.
+unset PYTHONDONTWRITEBYTECODE
 
 python=$PWD/.venv/bin/python
 outcomes=()
@@ -45,7 +50,7 @@ step format "$python" -m ruff format --check .
 step lint "$python" -m ruff check .
 step types "$python" -m mypy
 step shell shellcheck --external-sources --check-sourced "${scripts[@]}" .ci/run
-step selftests "$python" -m pytest selftest -n 2 "$@"
+step selftests "$python" -m pytest selftest -n 2 --dist loadfile "$@"
 step suites suites
 
 printf '\n'

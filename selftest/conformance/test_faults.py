@@ -3,32 +3,29 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from support.liar import HONEST, group
-from support.telling import ROOT, failures
+from support.liar import group
+from support.telling import ROOT, Teller, expected, modules
 
-TABLES = sorted(
-    f"{path.parent.name}.{path.stem}"
-    for folder in ("conformance", "lies")
-    for path in (ROOT / "selftest" / folder).glob("[a-z]*.py")
-    if "test" not in path.stem
-)
+FAULTS = modules("conformance")
+TABLES = [*FAULTS, *modules("lies")]
 """The modules with a `GROUP`: what is told, and the cases that must notice it."""
 
 
-@pytest.mark.parametrize("name", [each for each in TABLES if each.startswith("conformance.")])
-def test_each_fault_fails_exactly_the_cases_of_its_clause(name: str, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def tell(tmp_path_factory: pytest.TempPathFactory) -> Teller:
+    """Show the cases all faults, in one run."""
+    return Teller(FAULTS, lambda: tmp_path_factory.mktemp("told"))
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_each_fault_fails_exactly_the_cases_of_its_clause(name: str, tell: Teller) -> None:
     """All cases pass against the honest server; each fault is noticed by the cases that the table names."""
-    told = group(name)
+    noticed = tell(name)
 
-    failed = failures(name, tmp_path)
-
-    assert failed[HONEST] == set()
-    assert {fault.name: failed[fault.name] for fault in told.lies} == {
-        fault.name: set(fault.fails) for fault in told.lies
-    }
+    assert noticed.honestly(name) == set()
+    assert noticed.by_lie(name) == expected(name)
 
 
 def test_no_conformance_case_is_without_a_fault() -> None:

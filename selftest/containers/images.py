@@ -4,13 +4,13 @@ Nothing is pulled: an image holds the programs, the libraries that they load, an
 """
 
 import io
+import os
 import re
 import subprocess
 import tarfile
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from harness.servers.container_engine import Engine
 from harness.servers.locate import OrthancInstallation
@@ -100,7 +100,7 @@ class Images:
         """Hold a shell and nothing else."""
         name = self._name("empty")
         repository, tag = name.split(":")
-        files = _archive({f"/usr/bin/{each}": Path(f"/usr/bin/{each}") for each in ("sh",)})
+        files = archive({f"/usr/bin/{each}": Path(f"/usr/bin/{each}") for each in ("sh",)})
         self.engine.api.import_image_from_data(files, repository=repository, tag=tag)
         return name
 
@@ -124,7 +124,7 @@ class Images:
             if aside:
                 api.start(container)
                 assert api.wait(container)["StatusCode"] == 0, api.logs(container)
-            api.put_archive(container, "/", _archive({}, texts))
+            api.put_archive(container, "/", archive({}, texts))
             repository, tag = self._name(shape).split(":")
             api.commit(container, repository, tag, changes=[*changes])
         finally:
@@ -134,43 +134,55 @@ class Images:
 
 def orthanc_files(orthanc: OrthancInstallation) -> bytes:
     """Pack a system that has Orthanc, a shell and little else, as a tar archive."""
-    programs = [Path(f"/usr/bin/{each}") for each in SHELL]
-    files = {str(each): each for each in programs}
+    files = orthanc_sources(orthanc)
+    programs = [each for each in files.values() if each in (orthanc.executable, *orthanc.plugins)]
+    programs += [files[f"/usr/bin/{each}"] for each in SHELL]
+    return archive(files | {str(each): each for each in libraries(programs)})
+
+
+def orthanc_sources(orthanc: OrthancInstallation) -> dict[str, Path]:
+    """Return the files of such a system by their places, but for the libraries that its programs load."""
+    files = {f"/usr/bin/{each}": Path(f"/usr/bin/{each}") for each in SHELL}
     files["/usr/sbin/Orthanc"] = orthanc.executable
     files |= {f"/{PLUGINS}/{each.name}": each for each in orthanc.plugins}
-    files |= {str(each): each for each in _libraries(files.values())}
     files |= {str(each): each for pattern in DATA for each in Path("/usr").glob(pattern)}
     files["/etc/localtime"] = Path("/usr/share/zoneinfo/Etc/UTC")
     files["/etc/debian_version"] = Path("/etc/debian_version")
-    return _archive(files)
+    return files
 
 
 MOVE_ASIDE = f"mv /{PLUGINS} /{PLUGINS}-available && mkdir /{PLUGINS}"
 
 
-def _libraries(programs: Any) -> Iterator[Path]:
-    for program in programs:
-        said = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
-        for found in re.findall(r"(/\S+) \(0x", said):
-            yield Path(found)
+def libraries(programs: Sequence[Path]) -> Iterator[Path]:
+    """Give the libraries that programs load, and those that these load."""
+    done = subprocess.run(["ldd", *programs], capture_output=True, text=True, check=False)
+    for found in re.findall(r"(/\S+) \(0x", done.stdout):
+        yield Path(found)
 
 
-def _archive(files: dict[str, Path], texts: dict[str, str] | None = None) -> bytes:
+def archive(
+    files: dict[str, Path], texts: dict[str, str] | None = None, folders: Sequence[str] = ("tmp",)
+) -> bytes:
     """Pack files of this computer, and texts as files that anybody may read and run."""
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w", dereference=True) as tar:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", dereference=True) as tar:
         for name in LINKS if files else ():
             entry = tarfile.TarInfo(name)
             entry.type, entry.linkname = tarfile.SYMTYPE, f"usr/{name}"
             tar.addfile(entry)
-        if files:
-            entry = tarfile.TarInfo("tmp")
+        for name in folders if files else ():
+            entry = tarfile.TarInfo(name)
             entry.type, entry.mode = tarfile.DIRTYPE, 0o1777
             tar.addfile(entry)
-        for place, file in files.items():
-            tar.add(file, re.sub(r"^/(?=(bin|lib|sbin)/)", "usr/", place).lstrip("/"))
+        places = {
+            re.sub(r"^/(?=(bin|lib|sbin)/)", "usr/", os.path.normpath(place)).lstrip("/"): file
+            for place, file in files.items()
+        }
+        for place, file in places.items():
+            tar.add(file, place)
         for name, text in (texts or {}).items():
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode = len(text.encode()), 0o755
             tar.addfile(entry, io.BytesIO(text.encode()))
-    return archive.getvalue()
+    return packed.getvalue()

@@ -1,4 +1,4 @@
-"""A real engine, and the images of this checkout; where none answers, the tests that need one are skipped."""
+"""A real engine, and images; where no engine answers, the tests that need one are skipped."""
 
 import contextlib
 import fcntl
@@ -12,6 +12,11 @@ from pathlib import Path
 import pytest
 from support.docker import BUILDING, Docker, run_docker
 
+from harness.errors import ServerNotFound
+from harness.servers.locate import find_orthanc
+
+from .local_images import LocalImages, make
+
 CANNOT = 2
 
 
@@ -24,7 +29,7 @@ def docker() -> Docker:
         ["docker", "info", "--format", "{{.ID}}"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=20,
         check=False,
     )
     if answer.returncode or not answer.stdout.strip():
@@ -42,7 +47,7 @@ def _alone() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def images(docker: Docker) -> Docker:
-    """Give the engine, with the images of this checkout, which one worker builds for all."""
+    """Give the engine, with the images of this checkout as they are built, once for all workers; slow."""
     with _alone():
         done = run_docker("--setup-only", limit=BUILDING)
     if "make-base: " in done.stderr and done.returncode == CANNOT:
@@ -50,6 +55,24 @@ def images(docker: Docker) -> Docker:
         pytest.skip(done.stderr.strip().splitlines()[-1])
     assert done.returncode == 0, done.stderr
     return docker
+
+
+@pytest.fixture(scope="session")
+def local_images(docker: Docker) -> Iterator[LocalImages]:
+    """Images of what is on this computer: of these, tests need not wait for a build."""
+    try:
+        orthanc = find_orthanc()
+    except ServerNotFound as missing:
+        pytest.skip(str(missing))
+    made = make(orthanc)
+    yield made
+    made.remove()
+
+
+@pytest.fixture(scope="session")
+def release(local_images: LocalImages) -> str:
+    """The name by which the scripts find these images."""
+    return local_images.release
 
 
 @pytest.fixture

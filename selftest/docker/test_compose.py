@@ -26,11 +26,11 @@ class Composed:
     """What a compose file has started, and the ports where it is to be reached."""
 
     command: tuple[str, ...]
-    ports: dict[str, int]
+    variables: dict[str, str]
 
     def rest(self, role: str) -> requests.Response | None:
         """Ask a server who it is; None while nobody answers."""
-        url = f"http://127.0.0.1:{self.ports[f'{role}_REST']}/system"
+        url = f"http://127.0.0.1:{self.variables[f'{role}_REST']}/system"
         try:
             return requests.get(url, auth=USER, timeout=10)
         except requests.ConnectionError:
@@ -40,7 +40,7 @@ class Composed:
         """Run a command of docker-compose."""
         return subprocess.run(
             [*self.command, *arguments],
-            env=_environment(self.ports),
+            env={**os.environ, **self.variables},
             capture_output=True,
             text=True,
             timeout=BUILDING,
@@ -49,12 +49,13 @@ class Composed:
 
 
 @contextlib.contextmanager
-def _composed(name: str) -> Iterator[Composed]:
+def _composed(name: str, release: str = "bookworm") -> Iterator[Composed]:
     """Bring a compose file up on ports of its own, and take it away with all that it made."""
     names = ("REMOTE_DICOM", "REMOTE_REST", "LOCAL_DICOM", "LOCAL_REST")
     project = f"selftest-{uuid.uuid4().hex[:8]}"
     command = (*_compose(), "-f", str(FOLDER / name), "-p", project)
-    composed = Composed(command, {each: free_port() for each in names})
+    ports = {each: str(free_port()) for each in names}
+    composed = Composed(command, {**ports, "RELEASE": release})
     try:
         composed.run("up", "-d")
         yield composed
@@ -74,10 +75,6 @@ def _compose() -> tuple[str, ...]:
     return ("docker-compose",)
 
 
-def _environment(ports: dict[str, int]) -> dict[str, str]:
-    return {**os.environ, **{name: str(port) for name, port in ports.items()}}
-
-
 def _answers(composed: Composed, role: str) -> requests.Response:
     """Wait until a server says who it is."""
     answer = wait_until(lambda: composed.rest(role), what=f"the {role} to answer", within=60)
@@ -85,23 +82,23 @@ def _answers(composed: Composed, role: str) -> requests.Response:
     return answer
 
 
-def test_pair_knows_each_other(images: Docker) -> None:
+def test_pair_knows_each_other(release: str) -> None:
     """Each echoes the other by DICOM, under the names of the compose file."""
-    with _composed("pair.yml") as pair:
+    with _composed("pair.yml", release) as pair:
         assert _answers(pair, "REMOTE").json()["DicomAet"] == "ORTHANC"
         assert _answers(pair, "LOCAL").json()["DicomAet"] == "ORTHANCTEST"
         for role, modality in (("REMOTE", "orthanctest"), ("LOCAL", "orthanc")):
-            url = f"http://127.0.0.1:{pair.ports[f'{role}_REST']}/modalities/{modality}/echo"
+            url = f"http://127.0.0.1:{pair.variables[f'{role}_REST']}/modalities/{modality}/echo"
             assert requests.post(url, json={}, auth=USER, timeout=30).status_code == 200
 
 
-def test_tls_is_the_only_way_in_for_dicom(images: Docker, tmp_path: Path) -> None:
+def test_tls_is_the_only_way_in_for_dicom(release: str, tmp_path: Path) -> None:
     """Who trusts the server's certificate is answered, who speaks without TLS is not."""
-    with _composed("tls.yml") as tls:
+    with _composed("tls.yml", release) as tls:
         assert _answers(tls, "REMOTE").json()["Name"] == "remote behind TLS"
         certificate = tmp_path / "server.crt"
         certificate.write_text(tls.run("exec", "-T", "remote", "cat", "/certificates/server.crt"))
-        peer = ["127.0.0.1", str(tls.ports["REMOTE_DICOM"])]
+        peer = ["127.0.0.1", tls.variables["REMOTE_DICOM"]]
         trusting = ["/usr/bin/echoscu", "--anonymous-tls", "--add-cert-file", str(certificate)]
         plain = ["/usr/bin/echoscu", "--acse-timeout", "3"]
 
@@ -110,6 +107,7 @@ def test_tls_is_the_only_way_in_for_dicom(images: Docker, tmp_path: Path) -> Non
         assert refused.returncode != 0
 
 
+@pytest.mark.slow  # both images are built
 def test_postgresql_holds_the_index(images: Docker) -> None:
     """The remote says so."""
     with _composed("postgresql.yml") as composed:

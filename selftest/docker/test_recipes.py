@@ -75,6 +75,7 @@ def test_recipes_run_the_smoke_profile(recipe: str) -> None:
     assert calls[0][calls[0].index("--profile") + 1] == "smoke"
 
 
+@pytest.mark.slow  # images are built
 @pytest.mark.usefixtures("one_at_a_time")
 def test_command_of_the_workflow_as_it_stands(images: Docker, tmp_path: Path) -> None:
     """What GitHub's runner is told to do is done here, but for the place of the run folder."""

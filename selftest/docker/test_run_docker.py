@@ -1,4 +1,7 @@
-"""`run-docker.sh`: images that are missing are built, suites run, the run folder comes out, nothing stays."""
+"""`run-docker.sh`: images that are missing are built, suites run, the run folder comes out, nothing stays.
+
+What does not depend on how an image came into being is tested with one of what is on this computer.
+"""
 
 import os
 import shutil
@@ -11,7 +14,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from support.docker import BUILDING, ROOT, RUNNING, SCRIPT, Docker, outcomes, run_docker, run_in
+from support.docker import (
+    BUILDING,
+    ROOT,
+    RUNNING,
+    SCRIPT,
+    Docker,
+    image_name,
+    outcomes,
+    run_docker,
+    run_in,
+)
 
 from harness.servers.locate import find_orthanc
 from harness.waiting import wait_until
@@ -22,10 +35,10 @@ ONE = ("-k", "test_echo_is_answered_with_success")
 
 
 @pytest.fixture(scope="module")
-def one_case(images: Docker, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+def one_case(release: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """Give what a run of one case printed to stderr, and where its run folder is."""
     runs = tmp_path_factory.mktemp("runs")
-    done = run_docker(*ONE, "--runs", runs)
+    done = run_docker("--release", release, *ONE, "--runs", runs)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stderr, runs
 
@@ -44,15 +57,17 @@ def test_a_second_start_builds_nothing(one_case: tuple[str, Path]) -> None:
     assert one_case[0] == ""
 
 
-def test_another_value_of_the_configuration(images: Docker, tmp_path: Path) -> None:
+def test_another_value_of_the_configuration(release: str, tmp_path: Path) -> None:
     """`--with` reaches the server, and the run folder says so."""
-    done = run_docker("RSYS-001", "--with", "DicomAet=OTHER", "--runs", tmp_path)
+    done = run_docker(
+        "--release", release, "RSYS-001", "--with", "DicomAet=OTHER", "--runs", tmp_path
+    )
 
     assert run_in(tmp_path).notes == ('configured with DicomAet="OTHER"',), done.stdout
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
-def test_the_run_folder_of_an_ordinary_user_is_his(images: Docker) -> None:
+def test_the_run_folder_of_an_ordinary_user_is_his(release: str) -> None:
     """Nothing in it belongs to root, nor to the user of the image."""
     user = 54321
     group = Path("/var/run/docker.sock").stat().st_gid
@@ -61,18 +76,20 @@ def test_the_run_folder_of_an_ordinary_user_is_his(images: Docker) -> None:
         os.chown(home, user, user)
         runs = Path(home) / "runs"
 
-        done = run_docker(*ONE, "--runs", runs, prefix=as_user, HOME=home)
+        done = run_docker("--release", release, *ONE, "--runs", runs, prefix=as_user, HOME=home)
 
         assert done.returncode == 0, done.stdout + done.stderr
         assert {each.stat().st_uid for each in runs.rglob("*")} == {user}
 
 
-def test_a_failure_has_the_exit_code_of_pytest(images: Docker, tmp_path: Path) -> None:
+def test_a_failure_has_the_exit_code_of_pytest(release: str, tmp_path: Path) -> None:
     """A wrong option gives 4, a selection of nothing 5."""
-    assert run_docker("--no-such-option", "--runs", tmp_path).returncode == 4
-    assert run_docker("-k", "nothing_is_called_so", "--runs", tmp_path).returncode == 5
+    common = ("--release", release, "--runs", tmp_path)
+    assert run_docker("--no-such-option", *common).returncode == 4
+    assert run_docker("-k", "nothing_is_called_so", *common).returncode == 5
 
 
+@pytest.mark.slow  # images are built
 def test_a_changed_suite_changes_the_last_layer_only(images: Docker, tmp_path: Path) -> None:
     """Who edits a case waits for no package."""
     copy = tmp_path / "checkout"
@@ -82,10 +99,10 @@ def test_a_changed_suite_changes_the_last_layer_only(images: Docker, tmp_path: P
         shutil.copytree(ROOT / name, copy / name, ignore=ignore)
     for name in ("pyproject.toml", "README.md", "LICENSE", "run-docker.sh"):
         shutil.copy(ROOT / name, copy / name)
-    before = _image(copy)
+    before = image_name(copy, "bookworm")
     case = copy / "tests/dicom/test_echo.py"
     case.write_text(case.read_text() + "\n# changed\n")
-    after = _image(copy)
+    after = image_name(copy, "bookworm")
     try:
         done = run_docker("--setup-only", script=copy / "run-docker.sh", limit=BUILDING)
 
@@ -98,20 +115,12 @@ def test_a_changed_suite_changes_the_last_layer_only(images: Docker, tmp_path: P
         subprocess.run(["docker", "rmi", after], capture_output=True, timeout=60, check=False)
 
 
-def _image(checkout: Path) -> str:
-    script = ". docker/engine.sh && . docker/images.sh && image_name bookworm"
-    done = subprocess.run(
-        ["sh", "-c", script], cwd=checkout, capture_output=True, text=True, timeout=60, check=True
-    )
-    return done.stdout.strip()
-
-
 @contextmanager
-def _under_way(runs: Path) -> Iterator[subprocess.Popen[bytes]]:
+def _under_way(runs: Path, release: str) -> Iterator[subprocess.Popen[bytes]]:
     """A run of all suites, after its first case has ended."""
     runs.mkdir()
     process = subprocess.Popen(
-        [str(SCRIPT), "--runs", str(runs), "-n", "0"],
+        [str(SCRIPT), "--release", release, "--runs", str(runs), "-n", "0"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -130,38 +139,45 @@ def _under_way(runs: Path) -> Iterator[subprocess.Popen[bytes]]:
             process.wait()
 
 
-def test_ctrl_c_ends_the_run_and_leaves_nothing(images: Docker, tmp_path: Path) -> None:
+def test_ctrl_c_ends_the_run_and_leaves_nothing(
+    docker: Docker, release: str, tmp_path: Path
+) -> None:
     """The exit code is pytest's 2, the run folder is complete, the container is gone."""
-    with _under_way(tmp_path / "runs") as process:
+    with _under_way(tmp_path / "runs", release) as process:
         os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to the whole group
 
         assert process.wait(timeout=120) == pytest.ExitCode.INTERRUPTED
-    assert images.containers_of(process.pid) == []
+    assert docker.containers_of(process.pid) == []
     assert (tmp_path / "runs/latest/report.html").is_file()
 
 
-def test_what_sigkill_leaves_goes_with_the_next_start(images: Docker, tmp_path: Path) -> None:
+def test_what_sigkill_leaves_goes_with_the_next_start(
+    docker: Docker, release: str, tmp_path: Path
+) -> None:
     """The next start removes it, and not the container of a run that goes on beside it."""
-    with _under_way(tmp_path / "alive") as alive, _under_way(tmp_path / "killed") as killed:
+    with (
+        _under_way(tmp_path / "alive", release) as alive,
+        _under_way(tmp_path / "killed", release) as killed,
+    ):
         os.killpg(killed.pid, signal.SIGKILL)
         killed.wait()
-        assert len(images.containers_of(killed.pid)) == 1
+        assert len(docker.containers_of(killed.pid)) == 1
 
-        done = run_docker("--setup-only")
+        done = run_docker("--release", release, "--setup-only")
 
         assert done.returncode == 0
         assert "ended by force" in done.stderr
-        assert images.containers_of(killed.pid) == []
-        assert len(images.containers_of(alive.pid)) == 1
+        assert docker.containers_of(killed.pid) == []
+        assert len(docker.containers_of(alive.pid)) == 1
         os.killpg(alive.pid, signal.SIGINT)
         assert alive.wait(timeout=120) == pytest.ExitCode.INTERRUPTED
 
 
-def test_two_runs_at_once_do_not_disturb_each_other(images: Docker, tmp_path: Path) -> None:
+def test_two_runs_at_once_do_not_disturb_each_other(release: str, tmp_path: Path) -> None:
     """They share the place of their run folders, and nothing else."""
     runs = [
         subprocess.Popen(
-            [str(SCRIPT), "CECHO-*", "--runs", str(tmp_path)],
+            [str(SCRIPT), "--release", release, "CECHO-*", "--runs", str(tmp_path)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -175,6 +191,7 @@ def test_two_runs_at_once_do_not_disturb_each_other(images: Docker, tmp_path: Pa
     assert [len((each / "cases-main.jsonl").read_text().splitlines()) for each in folders] == [6, 6]
 
 
+@pytest.mark.slow  # the suites run twice, once in an image that is built
 def test_the_outcomes_are_those_without_docker(images: Docker, tmp_path: Path) -> None:
     """Case by case as on this computer, where it has the same version of Orthanc."""
     here = find_orthanc().version

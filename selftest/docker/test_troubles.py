@@ -117,19 +117,19 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], timeout=30, check=True)
 
 
-def test_disk_of_the_run_folder_is_full(images: Docker, small_disk: Path) -> None:
+def test_disk_of_the_run_folder_is_full(release: str, small_disk: Path) -> None:
     """The run does not begin."""
-    done = run_docker("--runs", small_disk)
+    done = run_docker("--release", release, "--runs", small_disk)
 
     assert done.returncode == 2
     assert "less than 50 MB are free" in done.stderr
 
 
-def test_place_of_the_run_folder_is_none(images: Docker, tmp_path: Path) -> None:
+def test_place_of_the_run_folder_is_none(release: str, tmp_path: Path) -> None:
     """A file lies there."""
     (tmp_path / "runs").write_text("")
 
-    done = run_docker("--runs", tmp_path / "runs")
+    done = run_docker("--release", release, "--runs", tmp_path / "runs")
 
     assert done.returncode == 2
     assert "no run folder can be written" in done.stderr

@@ -12,6 +12,7 @@ import pytest
 from plugin.conftest import _nothing_left_behind
 from support.suites import HEAD, INI
 
+from harness.matrix.running import Asked
 from harness.report.load import load
 from harness.waiting import wait_until
 
@@ -27,6 +28,8 @@ def test_waits(dimse):
     open(f"waiting-{os.getpid()}", "w").close()
     signal.pause()
 """
+
+IS_IGNORED = "import signal; print(signal.getsignal({number}) is signal.SIG_IGN)"
 
 
 @pytest.fixture
@@ -63,7 +66,15 @@ def _family(process: subprocess.Popen[str]) -> list[psutil.Process]:
     return found
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGINT,
+        # Handled as the one above, see the next test.
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
+    ],
+)
 def test_all_runs_end_in_order(
     running: subprocess.Popen[str], number: signal.Signals, tmp_path: Path
 ) -> None:
@@ -87,6 +98,29 @@ def test_all_runs_end_in_order(
     assert "C  qrscp: it was interrupted before its first case" in said
     page = (tmp_path / "runs/matrix.html").read_text()
     assert "it was interrupted before its first case" in page
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_each_signal_asks_to_end_unless_it_was_ignored(number: signal.Signals) -> None:
+    """Under `nohup` a terminal that closes ends nothing; children inherit no ignored signal either way."""
+    before = signal.getsignal(number)
+    try:
+        for ours, asked in ((signal.SIG_DFL, 1), (signal.SIG_IGN, 0)):
+            signal.signal(number, ours)
+            with Asked() as end:
+                signal.raise_signal(number)
+                said = subprocess.run(
+                    [sys.executable, "-c", IS_IGNORED.format(number=int(number))],
+                    capture_output=True,
+                    text=True,
+                    timeout=30,
+                    check=True,
+                ).stdout
+            assert end.times == asked
+            assert signal.getsignal(number) is ours
+            assert said == "False\n"
+    finally:
+        signal.signal(number, before)
 
 
 def test_a_second_ctrl_c_ends_all_at_once(running: subprocess.Popen[str]) -> None:

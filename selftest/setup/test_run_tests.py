@@ -82,10 +82,12 @@ def test_suites_without_orthanc_do_not_pass(ready: "Checkout") -> None:
 
 
 def test_arguments_are_for_the_selftests_alone(ready: "Checkout") -> None:
-    """`-k relay` chooses among the selftests; the suites run whole."""
-    ready.run("run-tests.sh", "-k", "relay")
+    """`--all` and `-k relay` choose among the selftests; the suites run whole."""
+    ready.run("run-tests.sh", "--all", "-k", "relay")
 
-    assert ready.calls("environment-python")[-1].endswith("-m pytest selftest -n 2 -k relay")
+    assert ready.calls("environment-python")[-1].endswith(
+        "-m pytest selftest -n 2 --dist loadfile --all -k relay"
+    )
     assert ready.calls("harness") == ["harness run"]
 
 

@@ -68,3 +68,17 @@ def run_in(folder: Path) -> Run:
 def outcomes(folder: Path) -> dict[str, str]:
     """Give the outcome of each case by id."""
     return {each.full_id: each.outcome for each in run_in(folder).cases}
+
+
+def image_name(checkout: Path, release: str) -> str:
+    """Return the name of the harness image of a checkout, as the script makes it."""
+    script = '. docker/engine.sh && . docker/images.sh && image_name "$1"'
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", release],
+        cwd=checkout,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout.strip()

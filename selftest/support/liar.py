@@ -1,6 +1,7 @@
-"""A pytest plugin: each case runs once honestly and once with each lie of a group.
+"""A pytest plugin: each case runs once honestly and once with each lie of its groups.
 
-The environment variable HARNESS_LIES names the group: a module such as `lies.dicom`.
+The environment variable HARNESS_LIES names the groups, with blanks between: modules such as `lies.dicom`.
+They share the servers that are started, and what is told where no lie is.
 """
 
 import importlib.util
@@ -36,6 +37,11 @@ def group(name: str) -> Group:
     return found
 
 
+def groups() -> dict[str, Group]:
+    """Return the groups of this run by the names of their modules."""
+    return {name: group(name) for name in os.environ["HARNESS_LIES"].split()}
+
+
 def pytest_configure() -> None:
     """Let no known issue of the server that was started excuse a case: it is lied to, or not even asked."""
     worker.read_known = lambda *_: ()
@@ -46,16 +52,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marker = metafunc.definition.get_closest_marker("case")
     if marker is None:
         return
-    told = group(os.environ["HARNESS_LIES"])
-    lies = [None, *told.told_to(marker.args[0].id)]
-    names = [f"{MARK}{HONEST if lie is None else lie.name}/" for lie in lies]
-    metafunc.parametrize("seeded_lie", lies, ids=names, indirect=True)
+    told: dict[str, Told | None] = {f"{MARK}{HONEST}/": None}
+    for name, each in groups().items():
+        told |= {f"{MARK}{name}: {lie.name}/": lie for lie in each.told_to(marker.args[0].id)}
+    metafunc.parametrize("seeded_lie", told.values(), ids=told, indirect=True)
 
 
 @pytest.fixture(autouse=True)
 def seeded_lie(bench: Bench, request: pytest.FixtureRequest) -> Iterator[None]:
     """Tell one lie for the time of a case."""
-    lie: Told | None = request.param or group(os.environ["HARNESS_LIES"]).honest
+    (honest,) = {each.honest for each in groups().values()}
+    lie: Told | None = request.param or honest
     if lie is None:
         yield
         return

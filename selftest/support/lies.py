@@ -1,13 +1,14 @@
 """Lies told to the suites: one changed answer each, and the cases that must notice it."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from harness.plugin.bench import Bench
-from harness.relay.connection import Lie
+from harness.relay import Direction
+from harness.relay.connection import Filter, Lie
 
 Door = Literal["remote.rest", "remote.dicom", "local.rest", "local.dicom"]
 
@@ -48,6 +49,63 @@ class SeededLie:
 
 
 @dataclass(frozen=True)
+class Unnoticed:
+    """All lies at once that a case must not notice; it passes in spite of them."""
+
+    lies: tuple[SeededLie, ...]
+    name: str = "all that others notice"
+    fails: frozenset[str] = frozenset()
+
+    @contextlib.contextmanager
+    def told(self, bench: Bench) -> Iterator[None]:
+        """Tell them for the time of a case, at each door one after another."""
+        doors = {each.door for each in self.lies}
+        for door in doors:
+            bench.relay(door).lie = Chain(
+                tuple(each.lie for each in self.lies if each.door == door)
+            )
+        try:
+            yield
+        finally:
+            for door in doors:
+                bench.relay(door).lie = None
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Several lies at one door: each changes what the one before let through."""
+
+    lies: tuple[Lie, ...]
+
+    def filter(self) -> Filter:
+        """Begin with one connection; over HTTP, with one exchange."""
+        return ChainFilter([each.filter() for each in self.lies])
+
+
+class ChainFilter:
+    """Gives the bytes of each filter to the next."""
+
+    def __init__(self, filters: Sequence[Filter]) -> None:
+        self._filters = filters
+
+    def feed(self, direction: Direction, data: bytes) -> bytes:
+        """Return what the last filter lets through now."""
+        for each in self._filters:
+            if not data:
+                break
+            data = each.feed(direction, data)
+        return data
+
+    def end(self, direction: Direction) -> bytes:
+        """Return what the filters still held."""
+        rest = b""
+        for each in self._filters:
+            passed = each.feed(direction, rest) if rest else b""
+            rest = passed + each.end(direction)
+        return rest
+
+
+@dataclass(frozen=True)
 class Group:
     """A sample of the cases of some suites, and the lies that are told to it, one at a time."""
 
@@ -55,27 +113,35 @@ class Group:
     sample: tuple[str, ...]
     lies: tuple[Told, ...]
     crosswise: bool = True
-    """Tell each lie to all cases of the sample; else, since many lies cost time, to those that notice it."""
+    """Each case of the sample also passes while all those lies are told that it must not notice."""
     honest: Told | None = None
     """What is told where no lie is: another server than the one that was started."""
     suites: str = ""
     """The folder of the suites where the sample is, in `tests/`; to look into all of them takes time."""
     options: tuple[str, ...] = ()
-    """What pytest is to be started with."""
+    """What pytest is to be started with. Groups with the same options are told in the same run."""
     smoke: bool = True
     """The smoke profile is to see each of these lies, too."""
 
     def told_to(self, case_id: str) -> tuple[Told, ...]:
-        """Give the lies that a case hears."""
-        return tuple(
-            lie
-            for lie in self.lies
-            if self.crosswise or case_id in {name.partition("[")[0] for name in lie.fails}
-        )
+        """Return what a case hears: each lie that it must notice alone, then the others together."""
+        if not self.samples(case_id):
+            return ()
+        noticed = [lie for lie in self.lies if case_id in map(_id, lie.fails)]
+        others = [lie for lie in self.lies if isinstance(lie, SeededLie) and lie not in noticed]
+        return (*noticed, Unnoticed(tuple(others))) if self.crosswise else tuple(noticed)
+
+    def samples(self, case_id: str) -> bool:
+        """Whether a case is in the sample, or some of its parameters are."""
+        # Of a case with many parameters a pattern chooses some: SAME-001*implicit*
+        return case_id in {case.partition("*")[0] for case in self.sample}
 
     def __post_init__(self) -> None:
         for lie in self.lies:
-            # Of a case with many parameters a pattern chooses some: SAME-001*implicit*
-            sampled = {case.partition("*")[0] for case in self.sample}
-            strangers = {case.partition("[")[0] for case in lie.fails} - sampled
+            strangers = {each for each in map(_id, lie.fails) if not self.samples(each)}
             assert not strangers, f"{lie.name}: {strangers} are not in the sample of {self.name}"
+
+
+def _id(case: str) -> str:
+    """Return the id of a case without its parameters."""
+    return case.partition("[")[0]
