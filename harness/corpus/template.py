@@ -147,7 +147,7 @@ def _vr(keyword: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _encoded(keyword: str, value: object, _key: str, explicit: bool) -> bytes:
-    """Encode one element as pydicom does. `_key` tells values apart that are equal: 1 and 1.0."""
+    """Encode one element as pydicom does. `_key` tells values apart that are equal: 0.0 and -0.0."""
     given = list(value) if isinstance(value, tuple) else value
     return _written(DataElement(_tag(keyword), _vr(keyword), given), explicit)
 

@@ -163,11 +163,11 @@ def test_templates_do_not_change_a_byte(
         assert each.sop_instance_uid == whole.sop_instance_uid
 
 
-def test_equal_values_of_two_types_differ() -> None:
-    """What was encoded once for 1 does not serve for 1.0, though the two are equal."""
+def test_equal_values_can_be_written_otherwise() -> None:
+    """What was encoded once for 0.0 does not serve for -0.0, though the two are equal."""
     written = [
-        make.instance(SliceThickness=each).dataset().SliceThickness.original_string
-        for each in (1, 1.0, "1")
+        make.instance(SliceLocation=each).dataset().SliceLocation.original_string
+        for each in (0.0, -0.0)
     ]
 
-    assert written == ["1", "1.0", "1"]
+    assert written == ["0.0", "-0.0"]
