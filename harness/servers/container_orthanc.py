@@ -3,6 +3,7 @@
 import json
 import signal
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,8 @@ class OrthancContainer:
             "/tools/log-level", "verbose"
         )  # not every entry point has an option for it
         identity, known = orthanc.describe(self._client, image=self.image.name)
-        self.identity, self.capabilities = identity, self._within_reach(known)
+        self.identity = replace(identity, ae_title=self.ae_title)  # as configured, whatever it says
+        self.capabilities = self._within_reach(known)
 
     def _answers_as(self, token: str) -> bool:
         if not self._find():
