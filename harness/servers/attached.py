@@ -23,9 +23,8 @@ class AttachedOrthanc:
         self.worklists = worklists if worklists is not None and worklists.is_dir() else None
         self._client = Rest(rest_of(instance), self.credentials, time_limit)
         found, known = orthanc.describe(self._client)
-        self.identity = replace(
-            found, ae_title=instance.ae_title
-        )  # as configured, whatever it says
+        # As configured, whatever the server says of itself.
+        self.identity = replace(found, ae_title=instance.ae_title)
         self.capabilities = self._within_reach(known)
 
     def _within_reach(self, known: Capabilities) -> Capabilities:
