@@ -77,7 +77,7 @@ class Sample:
             raise CorpusError(f"{self.id} cannot be read as DICOM ({error}); use `data`") from error
 
     def frame(self, index: int) -> Frame:
-        """Give the pixels of one frame, counted from 0, as they were before any compression."""
+        """Return the pixels of one frame, counted from 0, as they were before any compression."""
         if self.picture is None:
             raise CorpusError(f"{self.id} has no pixels: {self.purpose}")
         if not 0 <= index < len(self.picture.frames):
