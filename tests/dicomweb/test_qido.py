@@ -437,7 +437,6 @@ def test_json_is_the_default(web: DicomWeb, stored: Stored, accept: str | None) 
     ref="Orthanc Book: configuration options CaseSensitivePN and Locale",
     covers="DicomWeb.test_bitbucket_issue_56",
     level="product",
-    needs="plugin.dicomweb>=1.24",
 )
 @pytest.mark.parametrize("pattern", ["Ив*", "ив*", "ИВАНОВ^*"])
 def test_case_of_a_name_beyond_ascii(web: DicomWeb, stored: Stored, pattern: str) -> None:

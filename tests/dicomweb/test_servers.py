@@ -212,7 +212,7 @@ def test_retrieve_of_nothing(rest: Rest, resource: dict[str, str], status: int) 
     "DWEB-011",
     ref="Orthanc Book: DICOMweb plugin, POST /dicom-web/servers/{name}/stow",
     covers="DicomWeb.test_server_stow",
-    needs="plugin.dicomweb>=1.20",
+    needs="plugin.dicomweb>=1.13",
 )
 def test_stow_as_client(rest: Rest, stored: Stored) -> None:
     """The answer names a study once, however many instances were sent."""

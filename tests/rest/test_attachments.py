@@ -247,7 +247,6 @@ def test_known_file_is_not_sent_again(rest: Rest, stored: Stored, part: str) -> 
     "RATT-013",
     ref="Orthanc: release notes of 1.12.1",
     covers="Orthanc.test_add_attachment_to_non_existing_resource",
-    needs="orthanc>=1.12.1",
 )
 def test_attachment_of_an_unknown_instance(rest: Rest) -> None:
     """An attachment of an instance that does not exist is refused with 404."""

@@ -253,7 +253,6 @@ def test_metadata_by_number(rest: Rest, stored: Stored) -> None:
     "RMET-016",
     ref="Orthanc: release notes of 1.12.1",
     covers="Orthanc.test_delete_updates_parents_last_update_metadata",
-    needs="orthanc>=1.12.1",
     waits=1,
 )
 def test_deleted_instance_updates_its_parents(rest: Rest, stored: Stored) -> None:

@@ -81,7 +81,6 @@ def test_refused_method_names_the_allowed_ones(rest: Rest) -> None:
     "RSYS-007",
     ref="Orthanc: release notes of 1.12.2",
     covers="Orthanc.test_error_codes_content_type",
-    needs="orthanc>=1.12.2",
 )
 def test_error_page_is_no_html(rest: Rest) -> None:
     """The answer to an unknown path with a script in it is plain text, and browsers must not guess."""
