@@ -47,6 +47,8 @@ def _status(old: int, new: int) -> Change:
 
 def _json(change: Callable[[Any], Any]) -> Change:
     def changed(answer: HttpResponse) -> HttpResponse:
+        if answer.status != 200 or not answer.body:
+            return answer  # a refusal, or nothing found
         return replace(answer, body=json.dumps(change(json.loads(answer.body))).encode())
 
     return changed
