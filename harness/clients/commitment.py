@@ -12,6 +12,7 @@ from pynetdicom import AE, evt
 from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPushModelInstance
 
 from harness.clients.dimse import NATIVE, Dimse
+from harness.clients.listening import end_listening
 from harness.model import AETitle, Endpoint
 from harness.waiting import wait_until
 
@@ -62,7 +63,7 @@ class CommitmentScu:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._server.shutdown()
+        end_listening(self._server)
 
     def ask(self, dimse: Dimse, transaction_uid: str, references: Iterable[Reference]) -> int:
         """Send the request as an N-ACTION, and give the status of its response."""

@@ -1,6 +1,7 @@
 """The DICOMweb client of the cases (PS3.18): thin on purpose, so that a case can also ask wrongly."""
 
 import base64
+import binascii
 from collections.abc import Iterable
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
@@ -8,11 +9,25 @@ from urllib.parse import quote, urlencode
 import requests
 
 from harness.clients import multipart
+from harness.clients.answers import number, single
 from harness.clients.rest import Rest
 
 DICOM_JSON = "application/dicom+json"
 DICOM = "application/dicom"
 OCTET_STREAM = "application/octet-stream"
+
+# Attributes by their tags, as the DICOM JSON model has them.
+SOP_INSTANCE_UID = "00080018"
+RETRIEVE_URL = "00081190"
+FAILURE_REASON = "00081197"
+FAILED_SOP_SEQUENCE = "00081198"
+REFERENCED_SOP_SEQUENCE = "00081199"
+REFERENCED_SOP_CLASS_UID = "00081150"
+REFERENCED_SOP_INSTANCE_UID = "00081155"
+PATIENT_NAME = "00100010"
+PATIENT_ID = "00100020"
+STUDY_INSTANCE_UID = "0020000D"
+SERIES_INSTANCE_UID = "0020000E"
 
 # What RFC 3986 3.4 lets stand in a query. No more is encoded than must be: whether a server decodes
 # what could have stood as it is, is a case of its own.
@@ -51,12 +66,13 @@ class DicomWeb:
         return self.request("GET", path, **options)
 
     def follow(self, url: str, **options: Any) -> requests.Response:
-        """GET a URL that the server gave; fails the case where it leads to another server."""
+        """GET a URL from an answer of the server; fails the case if it leads to another server."""
+        assert isinstance(url, str), f"expected a URL, received {url!r}"
         assert url.startswith(f"{self.rest.base}/"), f"{url!r} leads away from {self.rest.base}"
         return self.rest.get(url.removeprefix(self.rest.base), **options)
 
     def qido(self, path: str, **params: Any) -> list[dict[str, Any]]:
-        """Search (PS3.18 10.6) and give the found data sets in the DICOM JSON model.
+        """Search (PS3.18 10.6) and return the found data sets in the DICOM JSON model.
 
         204 No Content counts as none found (PS3.18 10.6.3.1).
         """
@@ -72,6 +88,10 @@ class DicomWeb:
         found: list[dict[str, Any]] = answer.json()
         return found
 
+    def metadata_of(self, instance: Identified) -> dict[str, Any]:
+        """Retrieve the metadata of one object; fails the case unless one data set comes."""
+        return single(self.metadata(instance_path(instance)), "data set")
+
     def wado(
         self, path: str, media_type: str = DICOM, transfer_syntax: str | None = None
     ) -> list[multipart.Part]:
@@ -81,13 +101,22 @@ class DicomWeb:
             accept += f"; transfer-syntax={transfer_syntax}"
         return multipart.parts_of(self.get(path, headers={"Accept": accept}))
 
+    def wado_part(
+        self, path: str, media_type: str = DICOM, transfer_syntax: str | None = None
+    ) -> multipart.Part:
+        """Retrieve `path` as `wado` does; fails the case unless one part comes."""
+        return single(self.wado(path, media_type, transfer_syntax), "part")
+
     def binary(self, element: dict[str, Any]) -> bytes:
-        """Give the value of a binary element of the DICOM JSON model, wherever it is (PS3.18 F.2.7)."""
+        """Return the value of a binary element of the DICOM JSON model, wherever it is (PS3.18 F.2.7)."""
         if "InlineBinary" in element:
-            return base64.b64decode(element["InlineBinary"], validate=True)
+            text = element["InlineBinary"]
+            try:
+                return base64.b64decode(text, validate=True)
+            except (binascii.Error, TypeError, ValueError) as error:
+                raise AssertionError(f"expected base64, received {text!r}: {error}") from error
         answer = self.follow(element["BulkDataURI"], headers={"Accept": _related(OCTET_STREAM)})
-        [part] = multipart.parts_of(answer)
-        return part.content
+        return single(multipart.parts_of(answer), "part").content
 
     def stow(
         self, files: Iterable[bytes], study: str | None = None, **options: Any
@@ -111,36 +140,52 @@ class DicomWeb:
 
 
 def study_path(of: Identified) -> str:
-    """Give the path of the study of an object (PS3.18 10.1.1)."""
+    """Return the path of the study of an object (PS3.18 10.1.1)."""
     return f"/studies/{of.study_instance_uid}"
 
 
 def series_path(of: Identified) -> str:
-    """Give the path of the series of an object."""
+    """Return the path of the series of an object."""
     return f"{study_path(of)}/series/{of.series_instance_uid}"
 
 
 def instance_path(of: Identified) -> str:
-    """Give the path of an object."""
+    """Return the path of an object."""
     return f"{series_path(of)}/instances/{of.sop_instance_uid}"
 
 
+PATHS = {"study": study_path, "series": series_path, "instance": instance_path}
+"""How the path of an object begins, by the level of what is asked for."""
+
+
 def json_values(dataset: dict[str, Any], tag: str) -> list[Any]:
-    """Give the values of `tag` (eight hex digits) of a data set in the DICOM JSON model (PS3.18 F.2)."""
-    found: list[Any] = dataset.get(tag, {}).get("Value", [])
+    """Return the values of `tag` (eight hex digits) of a data set in the DICOM JSON model (PS3.18 F.2)."""
+    element = dataset.get(tag, {})
+    assert isinstance(element, dict), f"{tag} is {element!r}, not an object"
+    found = element.get("Value", [])
+    assert isinstance(found, list), f"{tag} has the value {found!r}, not a list"
     return found
 
 
 def json_value(dataset: dict[str, Any], tag: str) -> Any:
-    """Give the only value of `tag`; None where there is no value."""
+    """Return the only value of `tag`; None if there is no value."""
     found = json_values(dataset, tag)
     assert len(found) <= 1, f"{tag} has the values {found!r} where one was expected"
     return found[0] if found else None
 
 
-def person_name(name: dict[str, str]) -> str:
-    """Give a person name of the DICOM JSON model (PS3.18 F.2.2) as it stands in a DICOM file."""
-    groups = (name.get(group, "") for group in ("Alphabetic", "Ideographic", "Phonetic"))
+def json_number(dataset: dict[str, Any], tag: str) -> float:
+    """Return the only value of `tag`, a number or the text of one: IS, DS, SV and UV may be either.
+
+    Editions before 2020 had numbers alone (Table F.2.3-1).
+    """
+    return number(json_value(dataset, tag))
+
+
+def person_name(name: object) -> str:
+    """Return a person name of the DICOM JSON model (PS3.18 F.2.2) as it stands in a DICOM file."""
+    assert isinstance(name, dict), f"expected a person name, received {name!r}"
+    groups = (str(name.get(group, "")) for group in ("Alphabetic", "Ideographic", "Phonetic"))
     return "=".join(groups).rstrip("=")
 
 

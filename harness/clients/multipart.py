@@ -27,6 +27,10 @@ class MalformedMultipart(AssertionError):  # noqa: N818 - inside a case it is th
     """A body that does not follow the grammar of RFC 2046 5.1."""
 
 
+class MalformedPart(AssertionError):  # noqa: N818 - inside a case it is the server's failure
+    """A part whose content is not what it is said to be."""
+
+
 @dataclass(frozen=True)
 class Part:
     """One part: its headers, names in lower case, and its content."""
@@ -36,7 +40,7 @@ class Part:
 
     @property
     def content_type(self) -> str:
-        """The whole Content-Type of the part, empty where there is none."""
+        """The whole Content-Type of the part; empty if there is none."""
         return self.headers.get("content-type", "")
 
     @property
@@ -45,8 +49,20 @@ class Part:
         return media_type(self.content_type)[0]
 
     def dataset(self) -> FileDataset:
-        """Read the content as a Part 10 file."""
-        return pydicom.dcmread(io.BytesIO(self.content))
+        """Read the content as a Part 10 file, with all its elements. Raises MalformedPart if it is none."""
+        try:
+            found = pydicom.dcmread(io.BytesIO(self.content))
+            for _ in found.iterall():  # pydicom converts a value when it is looked at
+                pass
+        except Exception as error:  # what a broken file makes pydicom raise is anybody's guess
+            raise MalformedPart(f"a part is no file that can be read: {error!r}") from error
+        return found
+
+    @property
+    def stored_syntax(self) -> str | None:
+        """The transfer syntax that the file meta information of the content names; None if it names none."""
+        found = self.dataset().file_meta.get("TransferSyntaxUID")
+        return None if found is None else str(found)
 
     @property
     def transfer_syntax(self) -> str | None:
@@ -55,12 +71,17 @@ class Part:
 
 
 def parts_of(answer: requests.Response) -> list[Part]:
-    """Take the body of an answer apart. Raises MalformedMultipart where the grammar is broken."""
+    """Take the body of an answer apart. Raises MalformedMultipart if the grammar is broken."""
     return parse(answer.headers.get("Content-Type", ""), answer.content)
 
 
+def stated_type(answer: requests.Response) -> str:
+    """Return the parameter `type` of an answer as it is written; empty if there is none."""
+    return media_type(answer.headers.get("Content-Type", ""))[1].get("type", "")
+
+
 def media_type(content_type: str) -> tuple[str, dict[str, str]]:
-    """Give the media type, in lower case, and the parameters of a Content-Type (RFC 2045 5.1)."""
+    """Return the media type, in lower case, and the parameters of a Content-Type (RFC 2045 5.1)."""
     found = _MEDIA_TYPE.match(content_type)
     if found is None:
         raise MalformedMultipart(f"Content-Type {content_type!r} names no media type")
@@ -79,7 +100,7 @@ def media_type(content_type: str) -> tuple[str, dict[str, str]]:
 
 
 def parse(content_type: str, body: bytes) -> list[Part]:
-    """Take a multipart/related body apart. Raises MalformedMultipart where the grammar is broken."""
+    """Take a multipart/related body apart. Raises MalformedMultipart if the grammar is broken."""
     kind, parameters = media_type(content_type)
     if kind != "multipart/related":
         raise MalformedMultipart(f"Content-Type {content_type!r} is not multipart/related")
@@ -130,18 +151,23 @@ def _headers(head: str) -> dict[str, str]:
 
 
 def _check_root(stated: str | None, root: Part) -> None:
-    """See that `type` says what the root, which is the first part, is (RFC 2387 3.1, 3.2)."""
+    """Check that `type` is the media type of the root, which is the first part (RFC 2387 3.1 and 3.2).
+
+    Orthanc's DICOMweb plugin repeats the parameters of the part in it, at least until 1.24. WADO-018 is about
+    that. Here they only have to be those of the part, or each case about frames would be about the header.
+    """
     if stated is None:
         raise MalformedMultipart(
             "the Content-Type has no parameter type, which RFC 2387 3.1 demands"
         )
-    # Orthanc's DICOMweb plugin writes the transfer syntax inside the quotes, at least until 1.24.
-    if media_type(stated)[0] != root.media_type:
+    kind, parameters = media_type(stated)
+    of_root = media_type(root.content_type)[1]
+    if kind != root.media_type or not parameters.items() <= of_root.items():
         raise MalformedMultipart(f"the type is {stated!r}, the first part is {root.content_type!r}")
 
 
 def build(contents: Iterable[bytes], content_type: str, boundary: str = BOUNDARY) -> bytes:
-    """Make the body of a STOW-RS request: each content with the same Content-Type."""
+    """Return the body of a STOW-RS request: each content with the same Content-Type."""
     lines = b"".join(
         f"--{boundary}\r\nContent-Type: {content_type}\r\n\r\n".encode() + content + b"\r\n"
         for content in contents

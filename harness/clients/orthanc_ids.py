@@ -1,9 +1,13 @@
-"""Orthanc's own identifiers, which follow from those of DICOM: cases compute them, and never copy them."""
+"""Orthanc's own identifiers, which follow from those of DICOM: cases compute them instead of copying them."""
 
 import hashlib
 from typing import NamedTuple
 
 from harness.clients.storable import Identified
+
+FOLDERS = ("patients", "studies", "series", "instances")
+"""Where the REST API lists the resources of each level, from the highest down."""
+_LEVELS = ("patient", "study", "series", "instance")
 
 
 class OrthancIds(NamedTuple):
@@ -13,6 +17,18 @@ class OrthancIds(NamedTuple):
     study: str
     series: str
     instance: str
+
+    def at(self, level: str) -> str:
+        """Return the identifier at a level, which is named as the standard or as the REST API names it."""
+        return self[_index(level)]
+
+    def path(self, level: str) -> str:
+        """Return the path of the resource at a level."""
+        return f"/{FOLDERS[_index(level)]}/{self.at(level)}"
+
+
+def _index(level: str) -> int:
+    return FOLDERS.index(level) if level in FOLDERS else _LEVELS.index(level.lower())
 
 
 def orthanc_ids(sample: Identified) -> OrthancIds:

@@ -28,7 +28,7 @@ class NoAnswer(AssertionError):  # noqa: N818 - inside a case it is the server's
 
 
 def cause_of(error: requests.RequestException) -> str:
-    """Give what lies below an error of requests, without the layers of its libraries."""
+    """Return what lies below an error of requests, without the layers of its libraries."""
     below: BaseException = error
     while isinstance(below.args[0] if below.args else None, BaseException):
         below = below.args[0]
@@ -101,6 +101,11 @@ class Rest:
         )
         if credentials is not None:
             self.session.auth = (credentials.username, credentials.password)
+
+    @property
+    def user(self) -> str:
+        """The user whose credentials are sent; empty without."""
+        return self.session.auth[0] if isinstance(self.session.auth, tuple) else ""
 
     def request(
         self,

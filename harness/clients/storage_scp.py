@@ -9,6 +9,7 @@ from typing import Self
 from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
 
+from harness.clients.listening import end_listening
 from harness.model import AETitle, Endpoint
 from harness.waiting import wait_until
 
@@ -92,7 +93,7 @@ class StorageScp:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._server.shutdown()
+        end_listening(self._server)
 
     def _keep(self, event: evt.Event) -> int:
         request, dataset = event.request, event.dataset

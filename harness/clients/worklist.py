@@ -1,11 +1,13 @@
 """The modality worklist of the remote: items put into its folder, and queries as an SCU sends them."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
+from harness.clients.answers import single
 from harness.clients.dimse import SUCCESS, Dimse, identifier_of
 from harness.clients.storable import Storable
 
@@ -34,10 +36,20 @@ class Worklist:
         return found.datasets
 
     def names(self, step: dict[str, Any] | None = None, **keys: Any) -> list[str]:
-        """Query likewise, and give the names of the patients found, in order."""
-        return sorted(
-            str(each.PatientName) for each in self.find(step, **{"PatientName": "", **keys})
-        )
+        """Query likewise, and return the names of the patients found, in order."""
+        return names_of(self.find(step, **{"PatientName": "", **keys}))
+
+
+def names_of(found: Iterable[Dataset]) -> list[str]:
+    """Return the names of the patients, in order; empty for an item that has none."""
+    return sorted(str(each.get("PatientName", "")) for each in found)
+
+
+def step_of(item: Dataset) -> Dataset:
+    """Return the Scheduled Procedure Step of an item; fails the case unless it has one."""
+    steps = item.get("ScheduledProcedureStepSequence") or ()
+    found: Dataset = single(steps, "Scheduled Procedure Step")
+    return found
 
 
 def asking(step: dict[str, Any] | None = None, **keys: Any) -> Dataset:

@@ -12,6 +12,7 @@ from harness.corpus.picture import Picture, gray
 from harness.corpus.place import Place, uid
 from harness.corpus.rle import rle_frame
 from harness.corpus.sample import Draft, Sample, encapsulated
+from harness.corpus.template import SYNTAXES, suits, template
 from harness.errors import CorpusError
 
 _OBJECTS = {"CT": modules.ct_image, "MR": modules.mr_image}
@@ -65,12 +66,14 @@ class Maker:
         patient_id = elements.setdefault("PatientID", self._patient_id(elements))
         place = Place(self.scope, str(patient_id), study, series, number)
         modality = str(elements.get("Modality", "CT"))
-        ds = _OBJECTS[modality](place) if modality in _OBJECTS else modules.secondary_capture(place)
-        _set_character_set(ds, character_set, elements)
-        modules.override(ds, elements)
-        picture = Picture((gray(number, rows, columns),), bits_stored=12) if pixels else None
-        draft = Draft(ds, transfer_syntax, picture, _compressed(picture, UID(transfer_syntax)))
         name = "/".join((self.scope, str(patient_id), study, series, str(number)))
+        shape = (modality, transfer_syntax, rows if pixels else 0, columns if pixels else 0)
+        if transfer_syntax in SYNTAXES and character_set is None and suits(elements):
+            made = template(_draft, Place("", "", number=number), *shape)
+            return made.finish(name, "made to order", place, elements)
+        draft = _draft(place, *shape)
+        _set_character_set(draft.dataset, character_set, elements)
+        modules.override(draft.dataset, elements)
         return draft.finish(name, "made to order")
 
     def study(self, *, series: int = 1, instances: int = 1, **elements: Any) -> tuple[Sample, ...]:
@@ -102,7 +105,7 @@ class Maker:
         return Draft(ds).finish(f"{self.scope}/{patient_id}/{number}", "made to order").data
 
     def _patient_id(self, elements: dict[str, Any]) -> str:
-        """Give each name its own patient, so that two studies of two names do not collide."""
+        """Return a patient of its own for each name, so that studies of two names do not collide."""
         if "PatientName" not in elements:
             return self.scope
         return (
@@ -110,8 +113,15 @@ class Maker:
         )
 
 
+def _draft(place: Place, modality: str, transfer_syntax: str, rows: int, columns: int) -> Draft:
+    """Return the draft of an object without elements of its own; without pixels if it has no rows."""
+    ds = _OBJECTS[modality](place) if modality in _OBJECTS else modules.secondary_capture(place)
+    picture = Picture((gray(place.number, rows, columns),), bits_stored=12) if rows else None
+    return Draft(ds, transfer_syntax, picture, _compressed(picture, UID(transfer_syntax)))
+
+
 def worklist_dataset(scope: str, patient_id: str, number: int) -> Dataset:
-    """Give a worklist item with one Scheduled Procedure Step (PS3.4 K.6.1.2.2)."""
+    """Return a worklist item with one Scheduled Procedure Step (PS3.4 K.6.1.2.2)."""
     study_instance_uid = uid(scope, "worklist", patient_id, number)
     ds = Dataset()
     ds.AccessionNumber = "W" + study_instance_uid[-10:]
@@ -133,7 +143,7 @@ def worklist_dataset(scope: str, patient_id: str, number: int) -> Dataset:
 
 
 def scheduled_step(number: int) -> Dataset:
-    """Give one item of the Scheduled Procedure Step Sequence: a CT on the fixed date."""
+    """Return one item of the Scheduled Procedure Step Sequence: a CT on the fixed date."""
     return modules.item(
         Modality="CT",
         ScheduledStationAETitle="STATION",

@@ -22,34 +22,44 @@ DATE, TIME = "20240115", "101500"
 
 
 def general(place: Place, sop_class: UID, modality: str) -> Dataset:
-    """Give Patient, General Study, Series and Equipment, and SOP Common (PS3.3 C.7, C.12.1)."""
+    """Return Patient, General Study, Series and Equipment, and SOP Common (PS3.3 C.7, C.12.1)."""
     ds = Dataset()
     ds.PatientName = "Sample^Object"
     ds.PatientID = place.patient_id
     ds.PatientBirthDate = "19700102"
     ds.PatientSex = "O"
-    ds.StudyInstanceUID = place.study_instance_uid
     ds.StudyDate, ds.StudyTime = DATE, TIME
     ds.ReferringPhysicianName = "Referring^Physician"
-    ds.StudyID = place.study[:16]
-    ds.AccessionNumber = place.accession_number
-    ds.StudyDescription = f"Study {place.study}"
     ds.Modality = modality
-    ds.SeriesInstanceUID = place.series_instance_uid
-    ds.SeriesNumber = int(place.series) if place.series.isdecimal() else 1
-    ds.SeriesDescription = f"Series {place.series}"
     ds.Manufacturer = "dicom-harness"
     ds.ManufacturerModelName = "corpus"
     ds.DeviceSerialNumber = "1"
     ds.SoftwareVersions = "1"
     ds.SOPClassUID = sop_class
-    ds.SOPInstanceUID = place.sop_instance_uid
     ds.InstanceNumber = place.number
+    texts = texts_of(place)
+    del texts["FrameOfReferenceUID"]  # `slice_plane` adds it
+    override(ds, texts)
     return ds
 
 
+def texts_of(place: Place) -> dict[str, str]:
+    """Return the texts that follow from the place, by keyword, without those of patient and number."""
+    return {
+        "StudyInstanceUID": place.study_instance_uid,
+        "StudyID": place.study[:16],
+        "AccessionNumber": place.accession_number,
+        "StudyDescription": f"Study {place.study}",
+        "SeriesInstanceUID": place.series_instance_uid,
+        "SeriesNumber": str(int(place.series)) if place.series.isdecimal() else "1",
+        "SeriesDescription": f"Series {place.series}",
+        "SOPInstanceUID": place.sop_instance_uid,
+        "FrameOfReferenceUID": place.frame_of_reference_uid,
+    }
+
+
 def image(place: Place, sop_class: UID, modality: str, *image_type: str) -> Dataset:
-    """Give an object with General Image and General Acquisition on top (PS3.3 C.7.6.1)."""
+    """Return an object with General Image and General Acquisition on top (PS3.3 C.7.6.1)."""
     ds = general(place, sop_class, modality)
     ds.ImageType = list(image_type)
     ds.ContentDate, ds.ContentTime = DATE, TIME
@@ -74,7 +84,7 @@ def slice_plane(ds: Dataset, place: Place) -> None:
 
 
 def ct_image(place: Place) -> Dataset:
-    """Give a CT Image without its pixels (PS3.3 A.3)."""
+    """Return a CT Image without its pixels (PS3.3 A.3)."""
     ds = image(place, CTImageStorage, "CT", "ORIGINAL", "PRIMARY", "AXIAL")
     slice_plane(ds, place)
     ds.KVP = 120
@@ -84,7 +94,7 @@ def ct_image(place: Place) -> Dataset:
 
 
 def mr_image(place: Place) -> Dataset:
-    """Give an MR Image without its pixels (PS3.3 A.4)."""
+    """Return an MR Image without its pixels (PS3.3 A.4)."""
     ds = image(place, MRImageStorage, "MR", "ORIGINAL", "PRIMARY", "OTHER")
     slice_plane(ds, place)
     ds.BodyPartExamined = "HEAD"
@@ -96,14 +106,14 @@ def mr_image(place: Place) -> Dataset:
 
 
 def secondary_capture(place: Place, modality: str = "OT") -> Dataset:
-    """Give a Secondary Capture Image without its pixels (PS3.3 A.8.1)."""
+    """Return a Secondary Capture Image without its pixels (PS3.3 A.8.1)."""
     ds = image(place, SecondaryCaptureImageStorage, modality, "DERIVED", "SECONDARY")
     ds.ConversionType = "SYN"
     return ds
 
 
 def grayscale_multiframe_capture(place: Place) -> Dataset:
-    """Give a Multi-frame Grayscale Byte Secondary Capture without its pixels (PS3.3 A.8.3)."""
+    """Return a Multi-frame Grayscale Byte Secondary Capture without its pixels (PS3.3 A.8.3)."""
     sop_class = MultiFrameGrayscaleByteSecondaryCaptureImageStorage
     ds = image(place, sop_class, "OT", "DERIVED", "SECONDARY")
     ds.ConversionType = "SYN"
@@ -115,7 +125,7 @@ def grayscale_multiframe_capture(place: Place) -> Dataset:
 
 
 def ultrasound_multiframe(place: Place) -> Dataset:
-    """Give an Ultrasound Multi-frame Image without its pixels (PS3.3 A.7)."""
+    """Return an Ultrasound Multi-frame Image without its pixels (PS3.3 A.7)."""
     sop_class = UltrasoundMultiFrameImageStorage
     ds = image(place, sop_class, "US", "ORIGINAL", "PRIMARY", "ABDOMINAL", "0001")
     ds.BodyPartExamined = "ABDOMEN"
@@ -131,14 +141,14 @@ def _cine(ds: Dataset) -> None:
 
 
 def item(**elements: Any) -> Dataset:
-    """Give a sequence item with these elements."""
+    """Return a sequence item with these elements."""
     ds = Dataset()
     override(ds, elements)
     return ds
 
 
 def code(value: str, scheme: str, meaning: str) -> Sequence:
-    """Give a code sequence with one item (PS3.3 8.8)."""
+    """Return a code sequence with one item (PS3.3 8.8)."""
     return Sequence(
         [item(CodeValue=value, CodingSchemeDesignator=scheme, CodeMeaning=meaning)],
     )

@@ -5,7 +5,7 @@ import io
 import zlib
 
 import pydicom
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from harness.corpus.place import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -33,8 +33,15 @@ def part10(ds: Dataset, transfer_syntax: str, *, sop_class: str, sop_instance: s
     return data
 
 
+def file_of(ds: FileDataset) -> bytes:
+    """Return the file of a data set that was read from a sample, then changed."""
+    buffer = io.BytesIO()
+    ds.save_as(buffer)
+    return buffer.getvalue()
+
+
 def data_set_offset(data: bytes) -> int:
-    """Say where in a Part 10 file the data set begins: after the file meta information."""
+    """Return where in a Part 10 file the data set begins: after the file meta information."""
     start = PREAMBLE_LENGTH + len("DICM") + 12
     group_length = int.from_bytes(data[start - 4 : start], "little")
     return start + group_length

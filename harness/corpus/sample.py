@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pydicom
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.encaps import encapsulate
 from pydicom.errors import InvalidDicomError
@@ -30,7 +31,8 @@ class Sample:
     purpose: str
     data: bytes = field(repr=False)
     transfer_syntax: UID
-    origin: Dataset | None = field(repr=False, default=None)
+    origin: Dataset | Mapping[str, Any] | None = field(repr=False, default=None)
+    """Where its identifiers are found, by keyword."""
     picture: Picture | None = field(repr=False, default=None)
     properties: Mapping[str, Any] = field(repr=False, default_factory=dict)
 
@@ -75,7 +77,7 @@ class Sample:
             raise CorpusError(f"{self.id} cannot be read as DICOM ({error}); use `data`") from error
 
     def frame(self, index: int) -> Frame:
-        """Give the pixels of one frame, counted from 0, as they were before any compression."""
+        """Return the pixels of one frame, counted from 0, as they were before any compression."""
         if self.picture is None:
             raise CorpusError(f"{self.id} has no pixels: {self.purpose}")
         if not 0 <= index < len(self.picture.frames):
@@ -93,7 +95,8 @@ class Sample:
     def _element(self, keyword: str) -> Any:
         if self.origin is None or keyword not in self.origin:
             raise CorpusError(f"{self.id} has no {keyword}: {self.purpose}")
-        return self.origin[keyword].value
+        found = self.origin[keyword]
+        return found.value if isinstance(found, DataElement) else found
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,7 @@ class Draft:
 # A worklist item has no SOP Class of its own: its file names the service that finds it.
 _WORKLIST_FIND = UID("1.2.840.10008.5.1.4.31")
 
-_DESCRIBED = {
+DESCRIBED = {
     "character_set": "SpecificCharacterSet",
     "modality": "Modality",
     "rows": "Rows",
@@ -154,7 +157,7 @@ def describe(ds: Dataset, transfer_syntax: UID) -> dict[str, Any]:
     found: dict[str, Any] = {"transfer_syntax": str(transfer_syntax)}
     if "SOPClassUID" in ds:
         found["sop_class"] = str(ds.SOPClassUID)
-    for name, keyword in _DESCRIBED.items():
+    for name, keyword in DESCRIBED.items():
         if keyword in ds:
             value = ds[keyword].value
             if isinstance(value, MultiValue):

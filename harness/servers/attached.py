@@ -1,5 +1,6 @@
 """An Orthanc that somebody else started: reached, described, emptied, never ended."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from harness.clients.rest import NoAnswer, Rest
@@ -22,7 +23,9 @@ class AttachedOrthanc:
         self.credentials = instance.credentials
         self.worklists = worklists if worklists is not None and worklists.is_dir() else None
         self._client = Rest(rest_of(instance), self.credentials, time_limit)
-        self.identity, known = orthanc.describe(self._client)
+        found, known = orthanc.describe(self._client)
+        # As configured, whatever the server says of itself.
+        self.identity = replace(found, ae_title=instance.ae_title)
         self.capabilities = self._within_reach(known)
         self._settings = Settings(self._client)
 

@@ -3,6 +3,7 @@
 import json
 import signal
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +83,9 @@ class OrthancContainer:
             "/tools/log-level", "verbose"
         )  # not every entry point has an option for it
         identity, known = orthanc.describe(self._client, image=self.image.name)
-        self.identity, self.capabilities = identity, self._within_reach(known)
-        maps = self._container.maps("Orthanc")
-        self.capabilities = self.capabilities.built_with(libraries_in(maps))
+        self.identity = replace(identity, ae_title=self.ae_title)  # as configured, whatever it says
+        built_with = libraries_in(self._container.maps("Orthanc"))
+        self.capabilities = self._within_reach(known).built_with(built_with)
 
     def _answers_as(self, token: str) -> bool:
         if not self._find():

@@ -5,6 +5,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,8 @@ class OrthancProcess(StartedServer):
             environment=ENVIRONMENT,
             ready=lambda: system_of(self._client).get("Name") == token,
         )
-        self.identity, known = describe(self._client, self.installation.executable)
+        found, known = describe(self._client, self.installation.executable)
+        self.identity = replace(found, ae_title=self.ae_title)  # as configured, whatever it says
         self.capabilities = known.having(CRASH).built_with(libraries_of(self.pid))
         self.dicomweb: str | None = DICOMWEB
 

@@ -1,11 +1,13 @@
 """Objects made to order: as asked for, the same each time, and never in each other's way."""
 
 import io
+from typing import Any
 
 import pydicom
 import pytest
 from pydicom.uid import (
     CTImageStorage,
+    ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     MRImageStorage,
@@ -122,3 +124,50 @@ def test_worklist_items_put_elements_where_they_belong() -> None:
     assert (ds.PatientName, step.Modality) == ("Muller^Anna", "MR")
     assert step.ScheduledStationAETitle == "SCANNER"
     assert "Modality" not in ds
+
+
+@pytest.mark.parametrize("modality", ["CT", "MR", "US"])
+@pytest.mark.parametrize("transfer_syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {},
+        {"study": "Knee", "series": "12", "number": 3},
+        {"pixels": False, "AccessionNumber": "", "PositionReferenceIndicator": None},
+        {"rows": 20, "columns": 31, "PatientName": "Muller^Anna", "SOPInstanceUID": "2.25.1234"},
+        {"ImagePositionPatient": [-8, -8, 20], "SoftwareVersions": ["y" * 60] * 6},
+        {"PixelSpacing": [1.0, 1.0], "SliceThickness": 2.5, "EchoTime": "15"},
+        {"FrameIncrementPointer": 0x00181063, "ImagesInAcquisition": 2, "SeriesNumber": 7},
+    ],
+    ids=["plain", "place", "empty", "texts", "lists", "decimals", "numbers"],
+)
+def test_templates_do_not_change_a_byte(
+    monkeypatch: pytest.MonkeyPatch,
+    modality: str,
+    transfer_syntax: str,
+    elements: dict[str, Any],
+) -> None:
+    """An object that is put together from a template is the one that pydicom writes as a whole."""
+    asked = {"Modality": modality, "transfer_syntax": transfer_syntax, **elements}
+    maker = Maker("TEMPLATE-001")
+
+    made = [maker.instance(**asked) for _ in range(2)]
+    monkeypatch.setattr("harness.corpus.maker.suits", lambda _: False)
+    whole = maker.instance(**asked)
+
+    for each in made:
+        assert each.data == whole.data
+        assert each.properties == whole.properties
+        for name in ("patient_id", "study_instance_uid", "series_instance_uid", "sop_class_uid"):
+            assert getattr(each, name) == getattr(whole, name)
+        assert each.sop_instance_uid == whole.sop_instance_uid
+
+
+def test_equal_values_can_be_written_otherwise() -> None:
+    """What was encoded once for 0.0 does not serve for -0.0, though the two are equal."""
+    written = [
+        make.instance(SliceLocation=each).dataset().SliceLocation.original_string
+        for each in (0.0, -0.0)
+    ]
+
+    assert written == ["0.0", "-0.0"]

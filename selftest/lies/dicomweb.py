@@ -47,6 +47,8 @@ def _status(old: int, new: int) -> Change:
 
 def _json(change: Callable[[Any], Any]) -> Change:
     def changed(answer: HttpResponse) -> HttpResponse:
+        if answer.status != 200 or not answer.body:
+            return answer  # a refusal, or nothing found
         return replace(answer, body=json.dumps(change(json.loads(answer.body))).encode())
 
     return changed
@@ -64,13 +66,19 @@ def _null_for_nothing(element: dict[str, Any]) -> dict[str, Any]:
 
 
 def _numbers_as_text(element: dict[str, Any]) -> dict[str, Any]:
-    if element["vr"] != "IS":
+    if element["vr"] not in ("US", "SL", "FL", "FD"):
         return element
     return {**element, "Value": [str(each) for each in element["Value"]]}
 
 
+def _one_more(element: dict[str, Any]) -> dict[str, Any]:
+    if element["vr"] != "IS":
+        return element
+    return {**element, "Value": [int(each) + 1 for each in element["Value"]]}
+
+
 def _one_unnamed(answer: dict[str, Any]) -> dict[str, Any]:
-    """Keep the last stored object to oneself, where there are several."""
+    """Leave the last stored object out, if there are several."""
     stored = answer["00081199"].get("Value", [])
     return {**answer, "00081199": {"vr": "SQ", "Value": stored[:-1]}} if stored[1:] else answer
 
@@ -104,8 +112,8 @@ def _another_picture(answer: HttpResponse) -> HttpResponse:
 GROUP = Group(
     "dicomweb",
     sample=(
-        "QIDO-004", "QIDO-012", "QIDO-020", "QIDO-025",
-        "STOW-003", "STOW-005", "STOW-009", "STOW-012",
+        "QIDO-004", "QIDO-012", "QIDO-020", "QIDO-025", "QIDO-030",
+        "STOW-003", "STOW-005", "STOW-009", "STOW-012", "STOW-020",
         "WADO-001", "WADO-009", "WADO-012",
         "WADO-103", "WADO-105", "WADO-111",
         "WADO-202", "WADO-206", "WADO-207", "WADO-301", "WADO-304",
@@ -117,11 +125,14 @@ GROUP = Group(
         _lie("the limit is not heard", {"QIDO-020"},
              lambda ask: _search(ask) and "limit=" in ask.target, _json(lambda found: found * 2)),
         _lie("an empty value is null", {"QIDO-025"}, _search, _elements(_null_for_nothing)),
-        _lie("counts are text", {"QIDO-012"}, _search, _elements(_numbers_as_text)),
+        _lie("counts are wrong", {"QIDO-012"}, _search, _elements(_one_more)),
+        _lie("a UID has wildcards", {"QIDO-030[star]", "QIDO-030[question-mark]"},
+             lambda ask: "StudyInstanceUID=" in ask.target and ask.target.endswith(("*", "?")),
+             lambda answer: replace(answer, status=200, body=b"[{}]")),
         _lie("an object is stored and not named", {"STOW-003"}, _store, _json(_one_unnamed)),
         _lie("a conflict is a success", {"STOW-009"}, _store, _status(409, 200)),
         _lie("junk is a success", {"STOW-012[text]", "STOW-012[nothing]"}, _store, _status(400, 200)),
-        _lie("the class is another", {"STOW-005", "STOW-009"}, _store,
+        _lie("the class is another", {"STOW-005", "STOW-020"}, _store,
              lambda answer: replace(answer, body=answer.body.replace(b'.1.1.2"', b'.1.1.4"'))),
         _lie("an object of the study is missing", {"WADO-001[study-4]"},
              _retrieves_study,
@@ -132,7 +143,8 @@ GROUP = Group(
         _lie("tags are in lower case", {"WADO-103"},
              lambda ask: ask.target.endswith("/metadata"),
              _json(lambda found: [{tag.lower(): each for tag, each in one.items()} for one in found])),
-        _lie("numbers are text", {"WADO-105"}, _asked("/metadata"), _elements(_numbers_as_text)),
+        _lie("numbers are text", {f"WADO-105[{vr}]" for vr in ("US", "SL", "FL", "FD")},
+             _asked("/metadata"), _elements(_numbers_as_text)),
         _lie("bulk data is damaged", {"WADO-111"}, _asked("/bulk/"), _last_byte_flipped),
         _lie("a JPEG is called PNG", {"WADO-202[none]", "WADO-202[any]"},
              _asked("/rendered"), _header("Content-Type", "image/png")),

@@ -9,7 +9,6 @@ from harness.cases import Corpus, Maker, Party, Rest, StorageScp, Stored, Suite,
 
 LOCAL = "/modalities/orthanctest"
 TEMPORARY = "/modalities/temporary"
-FAILED_BEHIND = {422, 500, 504}  # the modality failed; which of them depends on Orthanc's version
 STORE = "Orthanc REST API: POST /modalities/{id}/store"
 
 suite = Suite(level="product", needs=("rest", "local.rest"), ref=STORE)
@@ -33,9 +32,7 @@ def test_echo(rest: Rest, body: bytes) -> None:
 def test_echo_that_nobody_answers(rest: Rest) -> None:
     """A C-ECHO to a modality behind whose port nobody listens is an error."""
     with rest.temporary(TEMPORARY, ["NOBODY", "127.0.0.1", 1]):
-        answer = rest.post(f"{TEMPORARY}/echo", expect=None)
-
-    assert answer.status_code in FAILED_BEHIND
+        rest.post(f"{TEMPORARY}/echo", expect=500)
 
 
 @suite.case(
@@ -157,9 +154,8 @@ def test_transcoding_can_be_forbidden(rest: Rest, corpus: Corpus, local_rest: Re
         local_rest.setting("/tools/accepted-transfer-syntaxes", NATIVE),
         rest.temporary(TEMPORARY, modality),
     ):
-        answer = rest.post(f"{TEMPORARY}/store", instance, expect=None)
+        rest.post(f"{TEMPORARY}/store", instance, expect=500)
 
-    assert answer.status_code in FAILED_BEHIND
     assert local_rest.json("/instances") == []
 
 
@@ -215,9 +211,7 @@ def test_refusal_by_the_destination_is_an_error(
     destination.expect(destination.ae_title, answers=[0xA700])
     stored.study()
 
-    answer = rest.post(f"{LOCAL}/store", rest.json("/instances"), expect=None)
-
-    assert answer.status_code in FAILED_BEHIND
+    rest.post(f"{LOCAL}/store", rest.json("/instances"), expect=500)
 
 
 @suite.case("SSTORE-010", covers="Orthanc.test_storescu_custom_aet")

@@ -1,6 +1,6 @@
-"""QIDO-RS: what a search matches, what it gives back, and in which form."""
+"""QIDO-RS: what a search matches, what it returns, and in which form."""
 
-import io
+import re
 
 import pytest
 from pydicom.dataset import Dataset
@@ -8,37 +8,39 @@ from pydicom.sequence import Sequence
 
 from harness.cases import (
     DICOM_JSON,
-    Corpus,
+    PATIENT_ID,
+    PATIENT_NAME,
+    RETRIEVE_URL,
+    SERIES_INSTANCE_UID,
+    SOP_INSTANCE_UID,
+    STUDY_INSTANCE_UID,
     DicomWeb,
     Maker,
     Stored,
     Suite,
+    file_of,
+    header,
+    json_number,
     json_value,
     json_values,
     needs,
     person_name,
     series_path,
+    single,
     study_path,
 )
 
 suite = Suite(needs="dicomweb.qido")
 
 
-PATIENT_NAME = "00100010"
-STUDY_INSTANCE_UID = "0020000D"
-SERIES_INSTANCE_UID = "0020000E"
-SOP_INSTANCE_UID = "00080018"
-RETRIEVE_URL = "00081190"
-
-
-def found(datasets: list[dict[str, object]], tag: str = "00100020") -> list[object]:
-    """Give the values of one element of all answers, in order, for comparing: the Patient ID."""
-    return sorted(json_value(each, tag) for each in datasets)
+def found(datasets: list[dict[str, object]], tag: str = PATIENT_ID) -> list[str]:
+    """Return the values of one element of all answers, in order: of Patient ID if no other is named."""
+    return sorted(str(json_value(each, tag)) for each in datasets)
 
 
 @suite.case("QIDO-001", ref="PS3.18 10.6.1, Table 10.6.1-1")
 def test_each_study_is_found_once(web: DicomWeb, stored: Stored) -> None:
-    """A search for studies gives each of them once, however many series and instances they have."""
+    """A search for studies returns each of them once, however many series and instances it has."""
     first = stored.study(PatientID="A", series=2, instances=2)[0]
     second = stored.study(PatientID="B")[0]
 
@@ -51,7 +53,7 @@ def test_each_study_is_found_once(web: DicomWeb, stored: Stored) -> None:
 
 @suite.case("QIDO-002", ref="PS3.18 10.6.1, Table 10.6.1-1")
 def test_series_of_one_study(web: DicomWeb, stored: Stored) -> None:
-    """The series below a study are those of this study alone."""
+    """The series below a study are those of this study only."""
     mine = stored.study(PatientID="A", series=2, instances=2)
     stored.study(PatientID="B")
 
@@ -65,7 +67,7 @@ def test_series_of_one_study(web: DicomWeb, stored: Stored) -> None:
     "below", [pytest.param("study", marks=needs("dicomweb.relational")), "series"]
 )
 def test_instances_of_a_study_or_series(web: DicomWeb, stored: Stored, below: str) -> None:
-    """The instances below a study or series are its own alone."""
+    """The instances below a study or series are its own only."""
     mine = stored.study(PatientID="A", series=2, instances=2)
     stored.study(PatientID="B")
     path, own = (
@@ -80,7 +82,7 @@ def test_instances_of_a_study_or_series(web: DicomWeb, stored: Stored, below: st
 @suite.case("QIDO-004", ref="PS3.18 8.3.4.1; PS3.4 C.2.2.2.1")
 @pytest.mark.parametrize("key", ["PatientID", "00100020"], ids=["keyword", "tag"])
 def test_key_by_keyword_or_tag(web: DicomWeb, stored: Stored, key: str) -> None:
-    """A key named by its keyword or by its tag is matched against the single value given."""
+    """A key can be named by its keyword or by its tag; a value without wildcards matches itself only."""
     stored.study(PatientID="A")
     stored.study(PatientID="AB")
 
@@ -101,7 +103,7 @@ def test_key_by_keyword_or_tag(web: DicomWeb, stored: Stored, key: str) -> None:
     ids=["star-at-end", "question-mark", "star-in-front", "only-star"],
 )
 def test_wildcards(web: DicomWeb, stored: Stored, pattern: str, matching: list[str]) -> None:
-    """A star matches any characters, also none, and a question mark exactly one."""
+    """A star matches any characters or none, and a question mark exactly one."""
     for patient_id, name in (("A", "Muller"), ("B", "Mulder"), ("C", "Miller"), ("D", "Mullerin")):
         stored.study(PatientID=patient_id, PatientName=name)
 
@@ -157,7 +159,7 @@ def test_modalities_in_study(web: DicomWeb, stored: Stored) -> None:
 
 @suite.case("QIDO-009", ref="PS3.18 10.6.1.2.3")
 def test_keys_are_combined(web: DicomWeb, stored: Stored) -> None:
-    """What is found matches all keys at once."""
+    """A study is found if it matches all keys."""
     stored.study(PatientID="A", StudyDate="20240115")
     stored.study(PatientID="A", StudyDate="20240116", study="2")
     stored.study(PatientID="B", StudyDate="20240115")
@@ -169,32 +171,12 @@ def test_keys_are_combined(web: DicomWeb, stored: Stored) -> None:
     ]
 
 
-@suite.case("QIDO-010", ref="RFC 3986 2.4; PS3.18 8.3.4", needs="plugin.dicomweb>=1.24")
-@pytest.mark.parametrize(
-    ("encoded", "name"),
-    [
-        ("Muller%5EAnna", "Muller^Anna"),
-        ("Mul%2A", "Muller^Anna"),
-        ("%D0%98%D0%B2*", "Иванов^Пётр"),
-    ],
-    ids=["caret", "star", "cyrillic"],
-)
-def test_percent_encoded_value(web: DicomWeb, stored: Stored, encoded: str, name: str) -> None:
-    """A value is decoded before it is matched: most characters of names cannot stand in a URL."""
-    for each in ("Muller^Anna", "Иванов^Пётр"):
-        stored.study(PatientName=each)
-
-    studies = web.qido(f"/studies?PatientName={encoded}")
-
-    assert [person_name(json_value(each, PATIENT_NAME)) for each in studies] == [name]
-
-
 @suite.case("QIDO-011", ref="PS3.18 10.6.3.1")
 def test_nothing_found(web: DicomWeb, stored: Stored) -> None:
     """A search that matches nothing is a success without a data set."""
     stored.study(PatientID="A")
 
-    # 204 by the edition of 2019; later text and practice know 200 with an empty list as well.
+    # 204, or 200 with an empty list: `qido` takes both.
     assert web.qido("/studies", PatientID="B") == []
 
 
@@ -202,50 +184,57 @@ def test_nothing_found(web: DicomWeb, stored: Stored) -> None:
     "QIDO-012", ref="PS3.18 10.6.3.3.1, Table 10.6.3-3", covers="DicomWeb.test_bitbucket_issue_112"
 )
 def test_attributes_of_a_study(web: DicomWeb, stored: Stored) -> None:
-    """A found study says who, when, and how many: Integer Strings as numbers of JSON."""
+    """A found study has the attributes of its patient, its own, and the numbers of series and instances."""
     first = stored.study(
         series=2, instances=3, PatientID="A", StudyDate="20240116", StudyTime="101112", StudyID="S",
         AccessionNumber="ACC", PatientBirthDate="19800203", PatientSex="F",
     )[0]  # fmt: skip
 
-    [study] = web.qido("/studies")
+    study = single(web.qido("/studies"), "study")
 
     expected = {
         "00080020": "20240116", "00080030": "101112", "00080050": "ACC", "00080061": "CT",
         "00100020": "A", "00100030": "19800203", "00100040": "F", "00200010": "S",
-        STUDY_INSTANCE_UID: first.study_instance_uid, "00201206": 2, "00201208": 6,
+        STUDY_INSTANCE_UID: first.study_instance_uid,
     }  # fmt: skip
     assert {tag: json_value(study, tag) for tag in expected} == expected
+    counts = {"series": json_number(study, "00201206"), "instances": json_number(study, "00201208")}
+    assert counts == {"series": 2, "instances": 6}
 
 
 @suite.case("QIDO-013", ref="PS3.18 10.6.3.3.2, Table 10.6.3-4")
 def test_attributes_of_a_series(web: DicomWeb, stored: Stored) -> None:
-    """A found series says its modality, number, description, and how many instances it has."""
+    """A found series has its modality, number and description, and the number of its instances."""
     first = stored.study(
         instances=3, Modality="MR", SeriesNumber=7, SeriesDescription="T1 sagittal"
     )[0]
 
-    [series] = web.qido(f"{study_path(first)}/series")
+    series = single(web.qido(f"{study_path(first)}/series"), "series")
 
     expected = {
-        "00080060": "MR", "0008103E": "T1 sagittal", "00200011": 7, "00201209": 3,
-        SERIES_INSTANCE_UID: first.series_instance_uid,
+        "00080060": "MR", "0008103E": "T1 sagittal", SERIES_INSTANCE_UID: first.series_instance_uid,
     }  # fmt: skip
     assert {tag: json_value(series, tag) for tag in expected} == expected
+    numbers = {
+        "series": json_number(series, "00200011"),
+        "instances": json_number(series, "00201209"),
+    }
+    assert numbers == {"series": 7, "instances": 3}
 
 
 @suite.case("QIDO-014", ref="PS3.18 10.6.3.3.3, Table 10.6.3-5")
 def test_attributes_of_an_instance(web: DicomWeb, stored: Stored) -> None:
-    """A found instance says its class, number and, being an image, its size."""
+    """A found instance has its class and number and, being an image, its size."""
     sample = stored.instance(InstanceNumber=5, rows=20, columns=30)
 
-    [instance] = web.qido(f"{series_path(sample)}/instances")
+    instance = single(web.qido(f"{series_path(sample)}/instances"), "instance")
 
     expected = {
         "00080016": sample.sop_class_uid, SOP_INSTANCE_UID: sample.sop_instance_uid,
-        "00200013": 5, "00280010": 20, "00280011": 30, "00280100": 16,
+        "00280010": 20, "00280011": 30, "00280100": 16,
     }  # fmt: skip
     assert {tag: json_value(instance, tag) for tag in expected} == expected
+    assert json_number(instance, "00200013") == 5
 
 
 @suite.case(
@@ -255,14 +244,14 @@ def test_attributes_of_an_instance(web: DicomWeb, stored: Stored) -> None:
     needs="dicomweb.relational",
 )
 @pytest.mark.parametrize("path", ["/series", "/instances"])
-def test_study_is_told_where_none_is_named(web: DicomWeb, stored: Stored, path: str) -> None:
-    """Series and instances found without naming a study come with the attributes of theirs."""
+def test_relational_search_brings_the_study(web: DicomWeb, stored: Stored, path: str) -> None:
+    """Series and instances that are found across studies come with the attributes of their study."""
     sample = stored.instance(PatientID="A", PatientName="Muller", StudyDate="20240116")
 
-    [answer] = web.qido(path)
+    answer = single(web.qido(path))
 
     expected = {
-        PATIENT_NAME: {"Alphabetic": "Muller"}, "00100020": "A", "00080020": "20240116",
+        PATIENT_NAME: {"Alphabetic": "Muller"}, PATIENT_ID: "A", "00080020": "20240116",
         STUDY_INSTANCE_UID: sample.study_instance_uid, "00080060": "CT",
         SERIES_INSTANCE_UID: sample.series_instance_uid,
     }  # fmt: skip
@@ -274,7 +263,7 @@ def test_study_has_nothing_of_its_series(web: DicomWeb, stored: Stored) -> None:
     """A found study has no attribute of a single series or instance."""
     stored.study(series=2)
 
-    [study] = web.qido("/studies")
+    study = single(web.qido("/studies"), "study")
 
     assert study.keys() & {SERIES_INSTANCE_UID, SOP_INSTANCE_UID, "00080060", "00200011"} == set()
 
@@ -282,29 +271,26 @@ def test_study_has_nothing_of_its_series(web: DicomWeb, stored: Stored) -> None:
 @suite.case("QIDO-017", ref="PS3.18 8.3.4.3", covers="DicomWeb.test_qido_fields")
 @pytest.mark.parametrize("field", ["StudyDescription", "00081030"], ids=["keyword", "tag"])
 def test_includefield(web: DicomWeb, stored: Stored, field: str) -> None:
-    """An attribute that is not among the usual ones comes when it is asked for."""
+    """An attribute that is not returned by default is returned if it is requested."""
     stored.study(StudyDescription="Knee left")
 
-    [study] = web.qido("/studies", includefield=field)
+    study = single(web.qido("/studies", includefield=field), "study")
 
     assert json_value(study, "00081030") == "Knee left"
 
 
-@suite.case(
-    "QIDO-018",
-    ref="PS3.18 8.3.4.3",
-    covers="DicomWeb.test_qido_fields",
-    needs="plugin.dicomweb>=1.17",
-)
+@suite.case("QIDO-018", ref="PS3.18 8.3.4.3", covers="DicomWeb.test_qido_fields")
 def test_includefield_with_a_sequence(web: DicomWeb, stored: Stored) -> None:
-    """A sequence that is asked for comes with all its items."""
+    """A sequence that is requested comes with all its items."""
     uids = ["1.2.3.1", "1.2.3.2"]
     items = [Dataset() for _ in uids]
     for each, uid in zip(items, uids, strict=True):
         each.ReferencedSOPClassUID, each.ReferencedSOPInstanceUID = "1.2.840.10008.5.1.4.1.1.2", uid
     sample = stored.instance(ReferencedImageSequence=Sequence(items))
 
-    [instance] = web.qido(f"{series_path(sample)}/instances", includefield="00081140")
+    instance = single(
+        web.qido(f"{series_path(sample)}/instances", includefield="00081140"), "instance"
+    )
 
     assert [json_value(each, "00081155") for each in json_values(instance, "00081140")] == uids
 
@@ -317,44 +303,43 @@ def test_includefield_with_a_sequence(web: DicomWeb, stored: Stored) -> None:
     needs=("rest", "dicomweb.relational"),
 )
 def test_private_element_of_the_dictionary(web: DicomWeb, make: Maker) -> None:
-    """A private element that the configuration names is left out unless it is asked for by its tag."""
+    """A private element of the configured dictionary is returned only if it is requested by its tag."""
     ds = make.instance().dataset()
     ds.private_block(0x0009, "Lunit", create=True).add_new(0x01, "DS", "98.5")
-    file = io.BytesIO()
-    ds.save_as(file)
-    web.rest.upload(file.getvalue())
+    web.rest.upload(file_of(ds))
 
-    [usual] = web.qido("/instances")
-    [asked] = web.qido("/instances", includefield="00091001")
+    usual = single(web.qido("/instances"), "instance")
+    requested = single(web.qido("/instances", includefield="00091001"), "instance")
 
     assert "00091001" not in usual
-    assert float(json_value(asked, "00091001")) == 98.5  # a number, or since 1.12.5 its text
+    assert json_number(requested, "00091001") == 98.5
 
 
 @suite.case("QIDO-020", ref="PS3.18 8.3.4.4", covers="DicomWeb.test_bitbucket_issue_53")
 def test_pages_cover_everything_once(web: DicomWeb, stored: Stored) -> None:
-    """The pages of one search, one study each, hold all studies, each of them once."""
+    """Pages of one study each contain all studies, each of them once."""
     for patient_id in "ABC":
         stored.study(PatientID=patient_id)
 
     pages = [web.qido("/studies", limit=1, offset=offset) for offset in range(3)]
 
-    assert [len(page) for page in pages] == [1, 1, 1]
-    assert found([study for page in pages for study in page]) == ["A", "B", "C"]
+    assert sorted(found(page) for page in pages) == [["A"], ["B"], ["C"]]
 
 
 @suite.case("QIDO-021", ref="PS3.18 8.3.4.4")
 def test_limit(web: DicomWeb, stored: Stored) -> None:
-    """No more than the limit is given."""
+    """A search returns no more studies than its limit."""
     for patient_id in "ABC":
         stored.study(PatientID=patient_id)
 
-    assert len(web.qido("/studies", limit=2)) == 2
+    studies = found(web.qido("/studies", limit=2))
+
+    assert studies in (["A", "B"], ["A", "C"], ["B", "C"])
 
 
 @suite.case("QIDO-022", ref="PS3.18 8.3.4.4")
 def test_offset_beyond_the_end(web: DicomWeb, stored: Stored) -> None:
-    """A page behind the last study is empty."""
+    """A page beyond the last study is empty."""
     stored.study()
 
     assert web.qido("/studies", offset=1) == []
@@ -362,8 +347,8 @@ def test_offset_beyond_the_end(web: DicomWeb, stored: Stored) -> None:
 
 @suite.case("QIDO-023", ref="PS3.18 10.6.3.1, Table 10.6.3-1: 400")
 @pytest.mark.parametrize("argument", ["limit", "offset"])
-def test_number_that_is_none(web: DicomWeb, argument: str) -> None:
-    """A limit or offset that is no number is the client's error."""
+def test_limit_or_offset_without_a_number(web: DicomWeb, argument: str) -> None:
+    """A limit or offset that is no number is refused with 400."""
     web.get("/studies", params={argument: "many"}, headers={"Accept": DICOM_JSON}, expect=400)
 
 
@@ -381,9 +366,9 @@ def test_number_that_is_none(web: DicomWeb, argument: str) -> None:
     ],
 )
 def test_retrieve_url_works(web: DicomWeb, stored: Stored, path: str) -> None:
-    """What was found can be retrieved from the URL that it comes with."""
+    """A found resource can be retrieved from its Retrieve URL."""
     sample = stored.instance()
-    [answer] = web.qido(path)
+    answer = single(web.qido(path))
 
     metadata = web.follow(
         f"{json_value(answer, RETRIEVE_URL)}/metadata", headers={"Accept": DICOM_JSON}
@@ -397,19 +382,20 @@ def test_empty_value_has_only_its_vr(web: DicomWeb, stored: Stored) -> None:
     """An element without a value has its VR, and no list of values."""
     stored.study(AccessionNumber="")
 
-    [study] = web.qido("/studies")
+    study = single(web.qido("/studies"), "study")
 
     assert study["00080050"] == {"vr": "SH"}
 
 
 @suite.case("QIDO-026", ref="PS3.18 F.2.2")
 def test_tags_in_order_and_upper_case(web: DicomWeb, stored: Stored) -> None:
-    """Elements are named by eight hexadecimal digits in upper case, in ascending order."""
+    """Elements are named by eight hexadecimal digits in upper case, and stand in ascending order."""
     stored.study()
 
-    [study] = web.qido("/studies")
+    study = single(web.qido("/studies"), "study")
 
-    assert list(study) == sorted(f"{int(tag, 16):08X}" for tag in study)
+    assert [tag for tag in study if not re.fullmatch("[0-9A-F]{8}", tag)] == []
+    assert list(study) == sorted(study)
 
 
 @suite.case(
@@ -421,17 +407,14 @@ def test_tags_in_order_and_upper_case(web: DicomWeb, stored: Stored) -> None:
     "sample",
     ["c01", "c02", "c04", "c05", "c06", "c07", "c08", "c09", "c11", "c14", "c15", "c16-gb18030"],
 )
-def test_person_name_of_any_character_set(
-    web: DicomWeb, stored: Stored, corpus: Corpus, sample: str
-) -> None:
-    """A name comes whole, in UTF-8, its groups apart, whatever character set it was stored with."""
+def test_person_name_of_any_character_set(web: DicomWeb, stored: Stored, sample: str) -> None:
+    """A name comes in UTF-8, each of its groups, whatever character set it was stored with."""
     written = stored.sample(sample)
 
-    [study] = web.qido("/studies", StudyInstanceUID=written.study_instance_uid)
+    study = single(web.qido("/studies", StudyInstanceUID=written.study_instance_uid), "study")
 
-    assert person_name(json_value(study, PATIENT_NAME)) == written.properties[
-        "patient_name"
-    ].rstrip("=")
+    expected = written.properties["patient_name"].rstrip("=")
+    assert person_name(json_value(study, PATIENT_NAME)) == expected
 
 
 @suite.case("QIDO-028", ref="PS3.18 8.7.3, 10.6.4")
@@ -441,12 +424,12 @@ def test_person_name_of_any_character_set(
     ids=["none", "json", "any", "json-among-others"],
 )
 def test_json_is_the_default(web: DicomWeb, stored: Stored, accept: str | None) -> None:
-    """Without a wish for something else, the answer is in the DICOM JSON model and says so."""
+    """The answer is in the DICOM JSON model, and says so, unless another media type is requested."""
     stored.study()
 
     answer = web.get("/studies", headers={"Accept": accept})
 
-    assert answer.headers["Content-Type"].partition(";")[0] == DICOM_JSON
+    assert header(answer, "Content-Type").partition(";")[0] == DICOM_JSON
 
 
 @suite.case(
@@ -454,14 +437,25 @@ def test_json_is_the_default(web: DicomWeb, stored: Stored, accept: str | None) 
     ref="Orthanc Book: configuration options CaseSensitivePN and Locale",
     covers="DicomWeb.test_bitbucket_issue_56",
     level="product",
-    needs="plugin.dicomweb>=1.24",
 )
 @pytest.mark.parametrize("pattern", ["Ив*", "ив*", "ИВАНОВ^*"])
 def test_case_of_a_name_beyond_ascii(web: DicomWeb, stored: Stored, pattern: str) -> None:
-    """A name is found whatever the case of its letters, also of those that are not ASCII."""
+    """A name is found whatever the case of its letters, even of those beyond ASCII."""
     stored.study(PatientID="A", PatientName="Иванов^Пётр")
     stored.study(PatientID="B", PatientName="Петров^Иван")
 
     studies = web.qido("/studies", PatientName=pattern)
 
     assert found(studies) == ["A"]
+
+
+@suite.case("QIDO-030", ref="PS3.4 C.2.2.2.4: UI has no wildcards; PS3.18 8.3.4.1.1")
+@pytest.mark.parametrize("end", ["*", "?"], ids=["star", "question-mark"])
+def test_wildcard_in_a_uid(web: DicomWeb, stored: Stored, end: str) -> None:
+    """A UID has no wildcards: a star or a question mark in one matches no study, or is refused with 400."""
+    study = stored.instance().study_instance_uid
+    url = f"/studies?StudyInstanceUID={study[:-1]}{end}"
+
+    answer = web.get(url, headers={"Accept": DICOM_JSON}, expect=(200, 204, 400))
+
+    assert answer.status_code != 200 or answer.json() == []

@@ -2,16 +2,14 @@
 
 import pytest
 
-from harness.cases import Rest, Stored, Suite, orthanc_ids
+from harness.cases import Rest, Stored, Suite, orthanc_ids, single
 
-FIND = "Orthanc REST API: POST /tools/find"
-
-suite = Suite(level="product", needs="rest", ref=FIND)
+suite = Suite(level="product", needs="rest", ref="Orthanc REST API: POST /tools/find")
 
 LOOKUP = "Orthanc REST API: POST /tools/lookup"
 LEVELS = ("Patient", "Study", "Series", "Instance")
 
-# What a constraint finds; the keys are the parameters' ids.
+# What a constraint finds; the keys are the ids of the parameters.
 DATES = {
     "20061201": {"Early"},
     "20061201-20061201": {"Early"},
@@ -34,7 +32,7 @@ MODALITIES = {
 
 
 def found_names(rest: Rest, query: dict[str, str], **options: object) -> set[str]:
-    """Give the Patient Names of the studies found."""
+    """Return the Patient Names of the studies that a query finds."""
     studies = rest.find("Study", query, Expand=True, **options)
     return {each["PatientMainDicomTags"]["PatientName"] for each in studies}
 
@@ -50,7 +48,7 @@ def test_empty_query_finds_all_of_a_level(rest: Rest, stored: Stored, level: str
 
     found = rest.find(level, {})
 
-    expected = {orthanc_ids(each)[LEVELS.index(level)] for each in samples}
+    expected = {orthanc_ids(each).at(level) for each in samples}
     assert sorted(found) == sorted(expected)
 
 
@@ -68,7 +66,7 @@ def test_empty_query_finds_all_of_a_level(rest: Rest, stored: Stored, level: str
     ids=["beginning", "end", "one", "exactly-one", "list", "exact"],
 )
 def test_patterns_of_a_name(rest: Rest, stored: Stored, pattern: str, expected: set[str]) -> None:
-    """A star stands for any characters or none, a question mark for one, a backslash between names."""
+    """A star matches any characters or none, a question mark one; a backslash separates alternatives."""
     for name in ("Muller^Anna", "Miller^Anna", "Mul"):
         stored.instance(PatientName=name)
 
@@ -80,7 +78,7 @@ def test_patterns_of_a_name(rest: Rest, stored: Stored, pattern: str, expected: 
 def test_range_of_dates_includes_its_ends(
     rest: Rest, stored: Stored, dates: str, expected: set[str]
 ) -> None:
-    """A range of dates, open or closed, finds its first and its last day, and no other day."""
+    """A range of dates, open or closed, includes its first and its last day, and no day beyond."""
     stored.instance(PatientName="Early", StudyDate="20061201")
     stored.instance(PatientName="Late", StudyDate="20080819")
 
@@ -95,10 +93,10 @@ def test_range_of_dates_includes_its_ends(
     [(False, {"Muller^Anna", "MULLER^EVA"}), (True, {"Muller^Anna"})],
     ids=["insensitive", "sensitive"],
 )
-def test_case_counts_where_asked(
+def test_case_sensitivity_can_be_chosen(
     rest: Rest, stored: Stored, sensitive: bool, expected: set[str]
 ) -> None:
-    """Capital letters count only if CaseSensitive is set."""
+    """Upper and lower case differ only if CaseSensitive is set."""
     stored.instance(PatientName="Muller^Anna")
     stored.instance(PatientName="MULLER^EVA")
 
@@ -119,7 +117,7 @@ def test_case_counts_where_asked(
 def test_case_of_accented_letters(
     rest: Rest, stored: Stored, name: str, sensitive: bool, expected: set[str]
 ) -> None:
-    """Case is told apart, or not, for accented letters as for others; the accent always counts."""
+    """CaseSensitive applies to accented letters as to others; the accent always counts."""
     stored.instance(PatientName="Test-\u00e9\u00e8", character_set="ISO_IR 100")
 
     assert found_names(rest, {"PatientName": name}, CaseSensitive=sensitive) == expected
@@ -133,10 +131,10 @@ def test_case_of_accented_letters(
     ),
 )
 @pytest.mark.parametrize(("pattern", "expected"), BRACKETS.items(), ids=BRACKETS)
-def test_brackets_are_no_pattern(
+def test_brackets_match_themselves(
     rest: Rest, stored: Stored, pattern: str, expected: set[str]
 ) -> None:
-    """Brackets stand for themselves; only star and question mark are special."""
+    """Brackets match themselves; only a star and a question mark are wildcards."""
     for name in ("Name[x]", "Name[]", "Namex"):
         stored.instance(PatientName=name)
 
@@ -144,8 +142,8 @@ def test_brackets_are_no_pattern(
 
 
 @suite.case("RFND-007", covers="Orthanc.test_rest_find")
-def test_query_joins_levels(rest: Rest, stored: Stored) -> None:
-    """Constraints of several levels hold together: a study's series and a series' instances."""
+def test_keys_of_several_levels(rest: Rest, stored: Stored) -> None:
+    """Constraints of several levels are combined: a study's series and a series' instances."""
     samples = stored.study(PatientName="Muller^Anna", series=2, instances=2)
     stored.study(PatientName="Mulder^Bob")
     study = {"StudyInstanceUID": samples[0].study_instance_uid}
@@ -161,10 +159,10 @@ def test_query_joins_levels(rest: Rest, stored: Stored) -> None:
 
 @suite.case("RFND-008", covers="Orthanc.test_rest_find")
 def test_expand_gives_the_main_tags(rest: Rest, stored: Stored) -> None:
-    """Expanded answers carry the main DICOM tags, those of a study also the patient's."""
+    """Expanded answers have the main DICOM tags, those of a study the patient's as well."""
     sample = stored.instance(PatientName="Muller^Anna", StudyDescription="Thorax")
 
-    (study,) = rest.find("Study", {}, Expand=True)
+    study = single(rest.find("Study", {}, Expand=True), "study")
 
     assert study["ID"] == orthanc_ids(sample).study
     assert study["MainDicomTags"]["StudyDescription"] == "Thorax"
@@ -174,7 +172,7 @@ def test_expand_gives_the_main_tags(rest: Rest, stored: Stored) -> None:
 @suite.case("RFND-009", covers=("Orthanc.test_rest_find", "Orthanc.test_googlecode_issue_37"))
 @pytest.mark.parametrize("sensitive", [True, False], ids=["sensitive", "insensitive"])
 def test_constraint_on_an_element_of_the_file(rest: Rest, stored: Stored, sensitive: bool) -> None:
-    """An element that is no main DICOM tag constrains a search as well: the files are read."""
+    """An element that is no main DICOM tag is matched as well, from the files."""
     wanted = stored.instance(PatientName="Muller^Anna", DeviceSerialNumber="SN4-MP3")
     stored.instance(PatientName="Mulder^Bob", DeviceSerialNumber="SN4-MP4")
 
@@ -185,14 +183,15 @@ def test_constraint_on_an_element_of_the_file(rest: Rest, stored: Stored, sensit
 
 @suite.case("RFND-010", covers="Orthanc.test_rest_find_limit")
 @pytest.mark.parametrize(("limit", "expected"), [(3, 3), (4, 4), (9, 4), (0, 4)])
-def test_limit_ends_the_answer(rest: Rest, stored: Stored, limit: int, expected: int) -> None:
-    """An answer has no more results than Limit says; 0 says nothing."""
-    stored.study(PatientName="Muller^Anna", instances=4)
+def test_limit_of_a_search(rest: Rest, stored: Stored, limit: int, expected: int) -> None:
+    """A search returns no more results than Limit; 0 is no limit."""
+    matching = stored.study(PatientName="Muller^Anna", instances=4)
     stored.study(PatientName="Mulder^Bob")
 
     found = rest.find("Instance", {"PatientName": "Muller*"}, Limit=limit)
 
-    assert len(found) == expected
+    assert set(found) <= {orthanc_ids(each).instance for each in matching}
+    assert len(set(found)) == expected, f"received {len(set(found))} of {expected} results"
 
 
 @suite.case(
@@ -213,15 +212,16 @@ def test_modalities_in_study(
 
 @suite.case("RFND-012", covers="Orthanc.test_patient_ids_collision")
 def test_studies_keep_the_name_they_came_with(rest: Rest, stored: Stored) -> None:
-    """Two names under one Patient ID are one patient, and each study is found by its own name."""
+    """Two names with one Patient ID are one patient, and each study is found by its own name."""
     first, second = stored.group("h05")
 
     patients = rest.find("Patient", {"PatientID": "HIER-SAME-ID"})
     by_name = rest.find("Study", {"PatientName": "Collision^Second"}, Expand=True)
 
     assert patients == [orthanc_ids(first).patient]
-    assert [each["ID"] for each in by_name] == [orthanc_ids(second).study]
-    assert by_name[0]["PatientMainDicomTags"]["PatientName"] == "Collision^Second"
+    study = single(by_name, "study")
+    assert study["ID"] == orthanc_ids(second).study
+    assert study["PatientMainDicomTags"]["PatientName"] == "Collision^Second"
 
 
 @suite.case("RFND-013")
@@ -230,38 +230,36 @@ def test_studies_keep_the_name_they_came_with(rest: Rest, stored: Stored) -> Non
     ["no JSON", [], {"Level": "Study"}, {"Query": {}}, {"Level": "Nope", "Query": {}}],
     ids=["text", "list", "no-query", "no-level", "no-such-level"],
 )
-def test_wrong_question_is_refused(rest: Rest, body: object) -> None:
-    """A question that is no JSON object, or lacks its level or its query, is refused as such."""
+def test_malformed_query_is_refused(rest: Rest, body: object) -> None:
+    """A query that is no JSON object, or lacks its level or its constraints, is refused with 400."""
     rest.post("/tools/find", body, expect=400)
 
 
 @suite.case("RFND-014", ref=LOOKUP, covers="Orthanc.test_lookup")
 @pytest.mark.parametrize(
-    ("level", "folder", "identifier"),
+    ("level", "identifier"),
     [
-        ("Patient", "patients", "patient_id"),
-        ("Study", "studies", "study_instance_uid"),
-        ("Series", "series", "series_instance_uid"),
-        ("Instance", "instances", "sop_instance_uid"),
+        ("Patient", "patient_id"),
+        ("Study", "study_instance_uid"),
+        ("Series", "series_instance_uid"),
+        ("Instance", "sop_instance_uid"),
     ],
     ids=LEVELS,
 )
-def test_lookup_gives_what_has_the_identifier(
-    rest: Rest, stored: Stored, level: str, folder: str, identifier: str
-) -> None:
-    """An identifier of DICOM leads to the one resource that has it, at the level that it belongs to."""
+def test_lookup_finds_the_resource(rest: Rest, stored: Stored, level: str, identifier: str) -> None:
+    """An identifier of DICOM finds the one resource that has it, at its level."""
     sample = stored.instance(PatientName="Muller^Anna")
     stored.instance(PatientName="Mulder^Bob")
 
     found = rest.post("/tools/lookup", getattr(sample, identifier)).json()
 
-    resource = orthanc_ids(sample)[LEVELS.index(level)]
-    assert found == [{"ID": resource, "Path": f"/{folder}/{resource}", "Type": level}]
+    ids = orthanc_ids(sample)
+    assert found == [{"ID": ids.at(level), "Path": ids.path(level), "Type": level}]
 
 
 @suite.case("RFND-015", ref=LOOKUP, covers="Orthanc.test_lookup")
 def test_lookup_of_an_unknown_identifier_is_empty(rest: Rest, stored: Stored) -> None:
-    """What nobody is called by, and what is only the beginning of an identifier, leads nowhere."""
+    """An identifier that no resource has, or only the beginning of one, finds nothing."""
     sample = stored.instance()
 
     assert rest.post("/tools/lookup", "nobody").json() == []
@@ -269,8 +267,8 @@ def test_lookup_of_an_unknown_identifier_is_empty(rest: Rest, stored: Stored) ->
 
 
 @suite.case("RFND-016", ref=LOOKUP, covers="Orthanc.test_lookup_find_case_sensitivity")
-def test_lookup_does_not_tell_case_apart(rest: Rest, stored: Stored) -> None:
-    """A Patient ID is looked up whatever its case."""
+def test_lookup_ignores_case(rest: Rest, stored: Stored) -> None:
+    """A Patient ID is looked up without regard to case."""
     sample = stored.instance(PatientID="ozp00SjY2xG")
 
     found = rest.post("/tools/lookup", "OZP00SJY2XG").json()

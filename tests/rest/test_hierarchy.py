@@ -1,16 +1,20 @@
 """Patients, studies, series and instances over REST: listing, walking, deleting, order."""
 
+import itertools
 from functools import partial
-from itertools import count
+from typing import Any
 
 import pytest
 
-from harness.cases import Maker, Rest, Stored, Suite, orthanc_ids
+from harness.cases import FOLDERS, Maker, Rest, Stored, Suite, orthanc_ids
 
 suite = Suite(level="product", needs="rest")
 
 
-LEVELS = ("patients", "studies", "series", "instances")
+def remaining(answer: dict[str, Any]) -> tuple[object, object]:
+    """Return type and identifier of the lowest parent that a DELETE has left."""
+    ancestor = answer["RemainingAncestor"] or {}
+    return ancestor.get("Type"), ancestor.get("ID")
 
 
 @suite.case(
@@ -19,13 +23,13 @@ LEVELS = ("patients", "studies", "series", "instances")
     covers="Orthanc.test_hierarchy",
 )
 def test_each_level_lists_its_resources(rest: Rest, stored: Stored) -> None:
-    """The four lists give the resources of their level, each once, under predictable identifiers."""
+    """Each of the four lists has the resources of its level, each once, by predictable identifiers."""
     samples = [
         *stored.study(PatientName="Muller^Anna", series=2, instances=3),
         *stored.study(PatientName="Mulder^Bob", series=1, instances=2),
     ]
 
-    listed = {level: sorted(rest.json(f"/{level}")) for level in LEVELS}
+    listed = {level: sorted(rest.json(f"/{level}")) for level in FOLDERS}
 
     ids = [orthanc_ids(each) for each in samples]
     assert listed == {
@@ -43,19 +47,18 @@ def test_each_level_lists_its_resources(rest: Rest, stored: Stored) -> None:
 )
 @pytest.mark.parametrize(
     ("above", "below"),
-    [(LEVELS[up], LEVELS[down]) for up in range(3) for down in range(up + 1, 4)],
+    list(itertools.combinations(FOLDERS, 2)),
 )
 def test_children_are_those_of_one_parent(
     rest: Rest, stored: Stored, above: str, below: str
 ) -> None:
-    """A resource gives its children, however far below, and no one else's."""
+    """A resource lists its own children at each level below, and no others."""
     own = stored.study(PatientName="Muller^Anna", instances=2)
     stored.study(PatientName="Mulder^Bob")
-    parent = orthanc_ids(own[0])[LEVELS.index(above)]
 
-    children = rest.json(f"/{above}/{parent}/{below}")
+    children = rest.json(f"{orthanc_ids(own[0]).path(above)}/{below}")
 
-    expected = {orthanc_ids(each)[LEVELS.index(below)] for each in own}
+    expected = {orthanc_ids(each).at(below) for each in own}
     assert sorted(each["ID"] for each in children) == sorted(expected)
 
 
@@ -76,27 +79,26 @@ def test_children_are_those_of_one_parent(
     ],
 )
 def test_parent_is_found_from_below(rest: Rest, stored: Stored, below: str, above: str) -> None:
-    """A resource gives each of its parents, with the parent's own type and identifier."""
+    """A resource leads to each of its parents, which has its own type and identifier."""
     own = orthanc_ids(stored.instance(PatientName="Muller^Anna"))
     stored.instance(PatientName="Mulder^Bob")
 
-    parent = rest.json(f"/{below}/{own[LEVELS.index(below)]}/{above}")
+    parent = rest.json(f"{own.path(below)}/{above}")
 
-    assert parent["Type"] == above.capitalize()
-    assert parent["ID"] == own._asdict()[above]
+    assert (parent["Type"], parent["ID"]) == (above.capitalize(), own.at(above))
 
 
 @suite.case(
     "RHIE-004", ref="Orthanc REST API: DELETE /instances/{id}", covers="Orthanc.test_delete_cascade"
 )
-def test_last_instance_takes_its_parents_along(rest: Rest, stored: Stored) -> None:
-    """With its only instance a patient is gone from all levels, and its space is free."""
+def test_last_instance_is_deleted_with_its_parents(rest: Rest, stored: Stored) -> None:
+    """A patient whose only instance is deleted is gone from all levels, and its space is free."""
     ids = orthanc_ids(stored.instance())
 
     answer = rest.delete(f"/instances/{ids.instance}").json()
 
     assert answer["RemainingAncestor"] is None
-    assert [rest.json(f"/{level}") for level in LEVELS] == [[], [], [], []]
+    assert {level: rest.json(f"/{level}") for level in FOLDERS} == {level: [] for level in FOLDERS}
     assert rest.json("/statistics")["TotalDiskSize"] == "0"
 
 
@@ -106,28 +108,26 @@ def test_last_instance_takes_its_parents_along(rest: Rest, stored: Stored) -> No
     covers=("Orthanc.test_delete_cascade_with_multiple_instances", "Orthanc.test_hierarchy"),
 )
 def test_remaining_instance_keeps_its_parents(rest: Rest, stored: Stored) -> None:
-    """With one of two instances nothing else is gone; the answer names the series that remains."""
+    """If one of two instances is deleted nothing else is; the answer names the remaining series."""
     doomed, kept = (orthanc_ids(each) for each in stored.study(instances=2))
 
     answer = rest.delete(f"/instances/{doomed.instance}").json()
 
-    assert answer["RemainingAncestor"]["Type"] == "Series"
-    assert answer["RemainingAncestor"]["ID"] == kept.series
-    listed = [rest.json(f"/{level}") for level in LEVELS]
-    assert listed == [[kept.patient], [kept.study], [kept.series], [kept.instance]]
+    assert remaining(answer) == ("Series", kept.series)
+    listed = {level: rest.json(f"/{level}") for level in FOLDERS}
+    assert listed == {level: [kept.at(level)] for level in FOLDERS}
 
 
 @suite.case(
     "RHIE-006", ref="Orthanc REST API: DELETE /series/{id}", covers="Orthanc.test_hierarchy"
 )
 def test_deleted_series_leaves_its_study(rest: Rest, stored: Stored) -> None:
-    """With one of two series its instances are gone; the answer names the study that remains."""
+    """If one of two series is deleted its instances are; the answer names the remaining study."""
     doomed, _, kept, other = (orthanc_ids(each) for each in stored.study(series=2, instances=2))
 
     answer = rest.delete(f"/series/{doomed.series}").json()
 
-    assert answer["RemainingAncestor"]["Type"] == "Study"
-    assert answer["RemainingAncestor"]["ID"] == kept.study
+    assert remaining(answer) == ("Study", kept.study)
     assert set(rest.json("/instances")) == {kept.instance, other.instance}
 
 
@@ -138,13 +138,14 @@ def test_deleted_series_leaves_its_study(rest: Rest, stored: Stored) -> None:
 )
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 8])
 def test_pages_hold_each_instance_once(rest: Rest, stored: Stored, limit: int) -> None:
-    """Pages of any size, read until an empty one comes, hold each instance exactly once."""
+    """Pages of any size, read until an empty one comes, contain each instance once."""
     samples = stored.study(series=1, instances=7)
 
     collected: list[str] = []
-    for since in count(0, limit):
+    for since in itertools.count(0, limit):
         page = rest.json("/instances", since=since, limit=limit)
-        assert len(page) == min(limit, max(0, 7 - since))
+        expected = min(limit, max(0, 7 - since))
+        assert len(page) == expected, f"the page from {since} has {len(page)} instances"
         if not page:
             break
         collected += page
@@ -158,7 +159,7 @@ def test_pages_hold_each_instance_once(rest: Rest, stored: Stored, limit: int) -
     covers="Orthanc.test_series_status",
 )
 def test_status_of_a_series_follows_its_instances(rest: Rest, make: Maker) -> None:
-    """A series that says how many instances it has is first missing some, then complete, then odd."""
+    """A series that states the number of its instances is Missing, then Complete, then Inconsistent."""
     four = partial(make.instance, ImagesInAcquisition=2, NumberOfTemporalPositions=2)
     samples = [four(Modality="MR", number=number) for number in range(1, 6)]
 
@@ -176,7 +177,7 @@ def test_status_of_a_series_follows_its_instances(rest: Rest, make: Maker) -> No
     covers="Orthanc.test_series_status",
 )
 def test_status_of_a_series_is_unknown_without_a_number(rest: Rest, stored: Stored) -> None:
-    """A series that does not say how many instances it has is of unknown status."""
+    """The status of a series that does not state the number of its instances is Unknown."""
     series = rest.json(f"/series/{orthanc_ids(stored.instance()).series}")
 
     assert series["Status"] == "Unknown"
@@ -188,8 +189,8 @@ def test_status_of_a_series_is_unknown_without_a_number(rest: Rest, stored: Stor
     ref="Orthanc REST API: GET /series/{id}/ordered-slices",
     covers="Orthanc.test_ordered_slices",
 )
-def test_slices_of_a_volume_stand_along_its_normal(rest: Rest, stored: Stored) -> None:
-    """Parallel slices are ordered by their position, whatever their numbers say."""
+def test_slices_of_a_volume_are_ordered_by_position(rest: Rest, stored: Stored) -> None:
+    """Parallel slices are ordered by their position, not by their numbers."""
     samples = [
         stored.instance(number=number, ImagePositionPatient=[-8, -8, height])
         for number, height in ((1, 20), (2, -5), (3, 10))
@@ -208,8 +209,8 @@ def test_slices_of_a_volume_stand_along_its_normal(rest: Rest, stored: Stored) -
     ref="Orthanc REST API: GET /series/{id}/ordered-slices",
     covers="Orthanc.test_ordered_slices",
 )
-def test_slices_at_one_place_stand_by_number(rest: Rest, stored: Stored) -> None:
-    """Slices that share their position are a sequence, ordered by Instance Number."""
+def test_slices_at_one_position_are_ordered_by_number(rest: Rest, stored: Stored) -> None:
+    """Slices with the same position are a sequence, ordered by Instance Number."""
     place = [-8, -8, 5]
     samples = [stored.instance(number=each, ImagePositionPatient=place) for each in (2, 3, 1)]
     second, third, first = (orthanc_ids(each).instance for each in samples)
@@ -226,7 +227,7 @@ def test_slices_at_one_place_stand_by_number(rest: Rest, stored: Stored) -> None
     covers="Orthanc.test_protection",
 )
 def test_protection_is_of_one_patient_and_can_be_undone(rest: Rest, stored: Stored) -> None:
-    """A patient is not protected until asked; the others stay as they are, and it can be undone."""
+    """One patient can be protected and unprotected; other patients stay as they are."""
     own = f"/patients/{orthanc_ids(stored.instance(PatientName='Muller^Anna')).patient}/protected"
     other = f"/patients/{orthanc_ids(stored.instance(PatientName='Mulder^Bob')).patient}/protected"
 
@@ -246,8 +247,8 @@ def test_protection_is_of_one_patient_and_can_be_undone(rest: Rest, stored: Stor
 )
 @pytest.mark.parametrize("level", ["studies", "series", "instances"])
 def test_expand_can_be_false(rest: Rest, stored: Stored, level: str) -> None:
-    """`expand=true` lists resources in full, and `expand=false` their identifiers."""
-    resource = orthanc_ids(stored.instance())[LEVELS.index(level)]
+    """`expand=true` lists the resources, and `expand=false` their identifiers."""
+    resource = orthanc_ids(stored.instance()).at(level)
 
     assert rest.json(f"/{level}?expand=false") == [resource]
     assert [each["ID"] for each in rest.json(f"/{level}?expand=true")] == [resource]
@@ -259,10 +260,10 @@ def test_expand_can_be_false(rest: Rest, stored: Stored, level: str) -> None:
     covers="Orthanc.test_labels",
     needs="orthanc>=1.12.0",
 )
-@pytest.mark.parametrize("level", LEVELS)
-def test_label_stays_until_it_is_taken_off(rest: Rest, stored: Stored, level: str) -> None:
-    """A label is put on a resource of any level, only once, listed, and taken off again."""
-    resource = f"/{level}/{orthanc_ids(stored.instance())[LEVELS.index(level)]}"
+@pytest.mark.parametrize("level", FOLDERS)
+def test_label_stays_until_it_is_removed(rest: Rest, stored: Stored, level: str) -> None:
+    """A label can be added to a resource of any level, is listed once, and can be removed."""
+    resource = orthanc_ids(stored.instance()).path(level)
 
     seen = [rest.json(resource)["Labels"]]
     rest.put(f"{resource}/labels/hello")
@@ -281,7 +282,7 @@ def test_label_stays_until_it_is_taken_off(rest: Rest, stored: Stored, level: st
     needs="orthanc>=1.12.0",
 )
 def test_label_with_other_characters_is_refused(rest: Rest, stored: Stored) -> None:
-    """A label has letters, digits, underscore and dash only; another one is refused and not kept."""
+    """A label with characters other than letters, digits, underscore and dash is refused with 400."""
     labels = f"/studies/{orthanc_ids(stored.instance()).study}/labels"
 
     rest.put(f"{labels}/@", expect=400)

@@ -1,24 +1,23 @@
-"""REST basics: who the server says it is, what it counts, and how it answers what is wrong."""
+"""REST basics: the identity of the server, its statistics, and its answers to wrong requests."""
 
 from collections.abc import Iterator
-from xml.etree import ElementTree as ET
 
 import pytest
 
-from harness.cases import Party, Rest, Stored, Suite, orthanc_ids
+from harness.cases import Maker, Party, Rest, Stored, Suite, header, orthanc_ids, xml
 
 suite = Suite(level="product", needs="rest")
 
 
 @suite.case("RSYS-001", ref="Orthanc REST API: GET /system", covers="Orthanc.test_system")
 def test_system_names_the_configured_ae_title(rest: Rest, remote: Party) -> None:
-    """`/system` gives the AE title that the server was configured with."""
+    """`/system` has the AE title that the server was configured with."""
     assert rest.json("/system")["DicomAet"] == remote.ae_title
 
 
 @suite.case("RSYS-002", ref="Orthanc REST API: GET /statistics", covers="Orthanc.test_system")
 def test_empty_server_uses_no_space(rest: Rest) -> None:
-    """`/statistics` of an empty server counts nothing; sizes are numbers written as strings."""
+    """The statistics of an empty server are 0; sizes are numbers written as strings."""
     statistics = rest.json("/statistics")
 
     assert statistics["CountInstances"] == 0
@@ -28,8 +27,8 @@ def test_empty_server_uses_no_space(rest: Rest) -> None:
 
 @suite.case("RSYS-003", ref="Orthanc REST API: GET /statistics", covers="Orthanc.test_statistics")
 def test_statistics_count_each_level(rest: Rest, stored: Stored) -> None:
-    """`/statistics` counts patients, studies, series and instances, and adds up the sizes of the files."""
-    # Without pixels, since a server that compresses keeps what stands before them once more.
+    """The statistics count patients, studies, series and instances, and add up the sizes of the files."""
+    # Without pixels, since a server that compresses keeps the elements before them once more.
     first = stored.study(PatientName="Muller^Anna", series=2, instances=3, pixels=False)
     second = stored.study(PatientName="Mulder^Bob", study="1", pixels=False)
     third = stored.study(PatientName="Mulder^Bob", study="2", pixels=False)
@@ -50,7 +49,7 @@ def test_statistics_count_each_level(rest: Rest, stored: Stored) -> None:
     needs="orthanc>=1.9.1",
 )
 def test_statistics_of_a_patient_leave_out_the_others(rest: Rest, stored: Stored) -> None:
-    """The statistics of a patient count the files of this patient alone."""
+    """The statistics of a patient count the files of this patient only."""
     own = stored.study(PatientName="Muller^Anna", series=2, instances=2)
     stored.study(PatientName="Mulder^Bob")
 
@@ -64,7 +63,7 @@ def test_statistics_of_a_patient_leave_out_the_others(rest: Rest, stored: Stored
 @suite.case("RSYS-005", ref="RFC 9110 15.5.5", covers="Orthanc.test_auto_directory")
 @pytest.mark.parametrize("path", ["/nope", "/nope/nope.html", "/tools/nope"])
 def test_unknown_path_is_not_found(rest: Rest, path: str) -> None:
-    """A path that the server does not have is answered with 404."""
+    """A path that the server does not have is not found."""
     rest.get(path, expect=404)
 
 
@@ -72,24 +71,23 @@ def test_unknown_path_is_not_found(rest: Rest, path: str) -> None:
     "RSYS-006", ref="RFC 9110 15.5.6", covers="Orthanc.test_error_codes_content_type", level="must"
 )
 def test_refused_method_names_the_allowed_ones(rest: Rest) -> None:
-    """A method that a resource does not have is answered with 405, and Allow names those that it has."""
+    """A method that a resource does not have is refused with 405, and Allow names those that it has."""
     answer = rest.put("/system", expect=405)
 
-    assert answer.headers.get("Allow") == "GET"
+    assert header(answer, "Allow") == "GET"
 
 
 @suite.case(
     "RSYS-007",
     ref="Orthanc: release notes of 1.12.2",
     covers="Orthanc.test_error_codes_content_type",
-    needs="orthanc>=1.12.2",
 )
 def test_error_page_is_no_html(rest: Rest) -> None:
-    """An unknown path with a script in it comes back as plain text, and no browser may guess."""
+    """The answer to an unknown path with a script in it is plain text, and browsers must not guess."""
     answer = rest.get("/nope/%3Cscript%3Ealert(1)%3C/script%3E", expect=404)
 
-    assert answer.headers["Content-Type"].partition(";")[0] == "text/plain"
-    assert rest.get("/system").headers["X-Content-Type-Options"] == "nosniff"
+    assert header(answer, "Content-Type").partition(";")[0] == "text/plain"
+    assert header(rest.get("/system"), "X-Content-Type-Options") == "nosniff"
 
 
 @suite.case(
@@ -151,13 +149,12 @@ def test_other_methods_fake_a_delete(
     covers=("Orthanc.test_auto_directory", "Orthanc.test_xml"),
 )
 def test_directory_is_the_same_in_json_and_xml(rest: Rest) -> None:
-    """A path with others below it lists them, as JSON or as XML as the client accepts."""
+    """A path with others below it lists them, as JSON or as XML, whichever the client accepts."""
     listed = rest.json("/tools")
     answer = rest.get("/tools", headers={"Accept": "application/xml"})
 
     assert {"now", "dicom-conformance", "invalidate-tags"} - set(listed) == set()
-    root = ET.fromstring(answer.text)  # noqa: S314 - from the server under test
-    assert [item.text for item in root.findall("item")] == listed
+    assert [item.text for item in xml(answer).findall("item")] == listed
 
 
 @suite.case(
@@ -168,7 +165,7 @@ def test_directory_is_the_same_in_json_and_xml(rest: Rest) -> None:
 @pytest.mark.parametrize("level", ["default", "verbose", "trace"])
 @pytest.mark.parametrize("category", ["log-level", "log-level-http"])
 def test_log_level_is_read_back(rest: Rest, log_levels: None, category: str, level: str) -> None:
-    """A log level that was set is given back, for all categories at once and for one."""
+    """A log level that was set is returned, for all categories at once and for one."""
     rest.put(f"/tools/{category}", level)
 
     assert rest.get(f"/tools/{category}").text == level
@@ -181,7 +178,7 @@ def test_log_level_is_read_back(rest: Rest, log_levels: None, category: str, lev
 )
 @pytest.mark.parametrize("category", ["log-level", "log-level-http"])
 def test_unknown_log_level_changes_nothing(rest: Rest, category: str) -> None:
-    """A log level that does not exist is refused, and the old one stays."""
+    """A log level that does not exist is refused with 400, and the present one stays."""
     before = rest.get(f"/tools/{category}").text
 
     rest.put(f"/tools/{category}", "nope", expect=400)
@@ -192,8 +189,8 @@ def test_unknown_log_level_changes_nothing(rest: Rest, category: str) -> None:
 @suite.case(
     "RSYS-014", ref="Orthanc REST API: POST /tools/execute-script", covers="Orthanc.test_lua"
 )
-def test_lua_script_answers_what_it_prints(rest: Rest) -> None:
-    """`/tools/execute-script` runs a Lua script and gives what it printed."""
+def test_lua_script_returns_its_output(rest: Rest) -> None:
+    """`/tools/execute-script` runs a Lua script and returns its output."""
     assert rest.post("/tools/execute-script", "print(6 * 7)").text == "42\n"
 
 
@@ -204,7 +201,7 @@ def test_lua_script_answers_what_it_prints(rest: Rest) -> None:
     needs="orthanc>=1.11.0",
 )
 def test_system_lists_the_main_dicom_tags(rest: Rest) -> None:
-    """`/system` gives the main DICOM tags of each level."""
+    """`/system` lists the main DICOM tags of each level."""
     assert set(rest.json("/system")["MainDicomTags"]) == {"Patient", "Study", "Series", "Instance"}
 
 
@@ -215,13 +212,48 @@ def test_system_lists_the_main_dicom_tags(rest: Rest) -> None:
     needs="orthanc>=1.12.0",
 )
 def test_system_lists_the_user_metadata(rest: Rest) -> None:
-    """`/system` gives the numbers of the metadata that the configuration names."""
+    """`/system` lists the numbers of the metadata that the configuration names."""
     assert rest.json("/system")["UserMetadata"]["my-metadata"] == 1098
+
+
+@suite.case("RSYS-017", ref="RFC 9110 11.6.1, 15.5.2", level="must")
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_request_without_credentials(anonymous: Rest, method: str) -> None:
+    """A request without credentials is refused with 401, and the answer says how to authenticate."""
+    answer = anonymous.request(method, "/patients", expect=401)
+
+    assert header(answer, "WWW-Authenticate").lower().startswith("basic ")
+
+
+@suite.case("RSYS-018", ref="Orthanc Book: configuration, AuthenticationEnabled")
+@pytest.mark.parametrize("user", ["known", "unknown"])
+def test_request_with_wrong_credentials(anonymous: Rest, rest: Rest, user: str) -> None:
+    """A request with a wrong password, or of an unknown user, is refused with 401."""
+    name = rest.user if user == "known" else "mallory"
+    anonymous.session.auth = (name, "wrong-password-in-tests")
+
+    anonymous.get("/patients", expect=401)
+
+
+@suite.case("RSYS-019", ref="Orthanc Book: configuration, AuthenticationEnabled")
+def test_refused_upload_is_not_stored(anonymous: Rest, rest: Rest, make: Maker) -> None:
+    """An upload without credentials is refused with 401, and nothing is stored."""
+    anonymous.post("/instances", make.instance().data, expect=401)
+
+    assert rest.json("/instances") == []
+
+
+@pytest.fixture
+def anonymous(remote: Party) -> Iterator[Rest]:
+    """Return a client of the remote without credentials."""
+    with remote.new_rest() as client:
+        client.session.auth = None
+        yield client
 
 
 @pytest.fixture
 def log_levels(rest: Rest) -> Iterator[None]:
-    """Put all log levels back after the case."""
+    """Restore all log levels after the case."""
     paths = [f"/tools/{name}" for name in rest.json("/tools") if name.startswith("log-level-")]
     before = {path: rest.get(path).text for path in paths}
     try:

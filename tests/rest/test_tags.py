@@ -1,16 +1,10 @@
-"""Looking into files over REST: tags in their forms, contents, modules, and what is computed."""
-
-import io
-from typing import Any
+"""The contents of files over REST: tags in their forms, contents, modules, and computed tags."""
 
 import pytest
 
-from harness.cases import Maker, Rest, Stored, Suite, orthanc_ids
+from harness.cases import Maker, Rest, Stored, Suite, file_of, orthanc_ids, single
 
 suite = Suite(level="product", needs="rest")
-
-
-LEVELS = ("patients", "studies", "series", "instances")
 
 
 @suite.case(
@@ -19,7 +13,7 @@ LEVELS = ("patients", "studies", "series", "instances")
     covers="Orthanc.test_shared_tags",
 )
 def test_shared_tags_are_those_that_agree(rest: Rest, stored: Stored) -> None:
-    """The shared tags have the value that all instances agree on, and lack what differs."""
+    """The shared tags are those that have the same value in all instances."""
     first = stored.instance(PatientName="Muller^Anna", number=1, SeriesDescription="Axial")
     stored.instance(PatientName="Muller^Anna", number=2, SeriesDescription="Axial")
 
@@ -48,11 +42,10 @@ def test_shared_tags_are_those_that_agree(rest: Rest, stored: Stored) -> None:
 def test_module_holds_the_elements_of_its_level(
     rest: Rest, stored: Stored, level: str, module: str, keyword: str
 ) -> None:
-    """The module of a level holds what identifies this level, and nothing of the others."""
+    """The module of a level has the elements of this level, and none of the others."""
     sample = stored.instance(PatientName="Muller^Anna")
-    resource = orthanc_ids(sample)[LEVELS.index(level)]
 
-    found = rest.json(f"/{level}/{resource}/{module}?simplify")
+    found = rest.json(f"{orthanc_ids(sample).path(level)}/{module}?simplify")
 
     telling = {"PatientName", "StudyDescription", "SeriesDescription", "SOPInstanceUID"}
     values = {name: value for name, value in found.items() if name in telling}
@@ -63,7 +56,7 @@ def test_module_holds_the_elements_of_its_level(
     "RHIE-010", ref="Orthanc REST API: GET /instances/{id}/content", covers="Orthanc.test_raw_tags"
 )
 def test_content_is_the_value_with_its_padding(rest: Rest, stored: Stored) -> None:
-    """The content of an element is its value as it stands in the file, padding included."""
+    """The content of an element is its value in the file, with its padding."""
     sample = stored.instance(PatientName="Muller^Anna", SOPInstanceUID="2.25.1234")
     content = f"/instances/{orthanc_ids(sample).instance}/content"
 
@@ -76,7 +69,7 @@ def test_content_is_the_value_with_its_padding(rest: Rest, stored: Stored) -> No
 )
 @pytest.mark.parametrize("path", ["0010-4000", "0040-a730/7/0040-a160", "0040-a160"])
 def test_content_of_an_absent_element_is_not_found(rest: Rest, stored: Stored, path: str) -> None:
-    """An element, or an item of a sequence, that the file does not have is answered with 404."""
+    """An element or an item that the file does not have is not found."""
     sample = stored.sample("t06-nested-10")
 
     rest.get(f"/instances/{orthanc_ids(sample).instance}/content/{path}", expect=404)
@@ -87,7 +80,7 @@ def test_content_of_an_absent_element_is_not_found(rest: Rest, stored: Stored, p
 )
 @pytest.mark.parametrize("level", [1, 2, 10])
 def test_content_walks_down_sequences(rest: Rest, stored: Stored, level: int) -> None:
-    """A path of sequences and item numbers leads to an element in the innermost item."""
+    """A path of sequences and item numbers leads to an element within the items."""
     sample = stored.sample("t06-nested-10")
     path = "0040-a730/0/" * level + "0040-a160"
 
@@ -103,7 +96,7 @@ def test_content_walks_down_sequences(rest: Rest, stored: Stored, level: int) ->
 )
 @pytest.mark.parametrize("sample", ["t01-known-vr", "t01-implicit-vr"])
 def test_content_of_a_private_element(rest: Rest, stored: Stored, sample: str) -> None:
-    """The content of a private element is given, also where nobody can know its VR."""
+    """The content of a private element can be read, even if its VR is not known."""
     instance = orthanc_ids(stored.sample(sample)).instance
 
     assert rest.get(f"/instances/{instance}/content/0099-1001").text == "private text"
@@ -119,10 +112,10 @@ def test_content_of_a_private_element(rest: Rest, stored: Stored, sample: str) -
 def test_private_elements_have_the_configured_names(
     rest: Rest, make: Maker, transfer_syntax: str
 ) -> None:
-    """A private element of the configured dictionary is shown by name, with its value."""
+    """A private element of the configured dictionary has the configured name."""
     ds = make.instance(transfer_syntax=transfer_syntax).dataset()
     ds.private_block(0x0009, "Lunit", create=True).add_new(0x01, "DS", "0.75")
-    instance = _upload(rest, ds)
+    instance = rest.upload(file_of(ds))["ID"]
 
     tags = rest.json(f"/instances/{instance}/tags?simplify")
 
@@ -136,12 +129,11 @@ def test_private_elements_have_the_configured_names(
 )
 @pytest.mark.parametrize("level", ["patients", "studies", "series"])
 def test_tags_of_all_instances_at_once(rest: Rest, stored: Stored, level: str) -> None:
-    """The tags of all instances of a resource come in one answer, by instance."""
+    """One answer has the tags of all instances of a resource, by instance."""
     samples = stored.study(PatientName="Muller^Anna", instances=2)
     stored.study(PatientName="Mulder^Bob")
-    resource = orthanc_ids(samples[0])[LEVELS.index(level)]
 
-    tags = rest.json(f"/{level}/{resource}/instances-tags?short")
+    tags = rest.json(f"{orthanc_ids(samples[0]).path(level)}/instances-tags?short")
 
     numbers = {instance: each["0020,0013"] for instance, each in tags.items()}
     first, second = (orthanc_ids(each).instance for each in samples)
@@ -166,7 +158,7 @@ def test_tags_of_all_instances_at_once(rest: Rest, stored: Stored, level: str) -
 def test_tags_have_three_forms(
     rest: Rest, stored: Stored, path: str, key: str, value: object
 ) -> None:
-    """The tags are given in full, in short by number, and simplified by name."""
+    """Tags come in full, in short by number, and simplified by name."""
     sample = stored.instance(StationName="STATION")
 
     tags = rest.json(f"/instances/{orthanc_ids(sample).instance}/{path}")
@@ -179,8 +171,8 @@ def test_tags_have_three_forms(
     ref="Orthanc REST API: GET /instances/{id}/tags?ignore-length",
     covers="Orthanc.test_long_tag",
 )
-def test_long_value_is_left_out_unless_asked(rest: Rest, stored: Stored) -> None:
-    """A value of more than 256 characters is left out of the tags, unless `ignore-length` names it."""
+def test_long_value_is_left_out_by_default(rest: Rest, stored: Stored) -> None:
+    """A value of more than 256 characters is left out, unless `ignore-length` names its element."""
     versions = ["y" * 60] * 6
     sample = stored.instance(SoftwareVersions=versions)
     tags = f"/instances/{orthanc_ids(sample).instance}/tags"
@@ -198,7 +190,7 @@ def test_long_value_is_left_out_unless_asked(rest: Rest, stored: Stored) -> None
     covers="Orthanc.test_googlecode_issue_16",
 )
 def test_attribute_tag_is_shown_as_a_tag(rest: Rest, stored: Stored) -> None:
-    """A value of VR AT is shown as group and element."""
+    """A value of VR AT is written as group and element."""
     sample = stored.instance(FrameIncrementPointer=0x00181063)
 
     tags = rest.json(f"/instances/{orthanc_ids(sample).instance}/tags?simplify")
@@ -213,10 +205,10 @@ def test_attribute_tag_is_shown_as_a_tag(rest: Rest, stored: Stored) -> None:
     needs="orthanc>=1.9.1",
 )
 def test_tags_end_before_the_pixels(rest: Rest, make: Maker) -> None:
-    """The tags hold what stands before Pixel Data, and nothing of what follows."""
+    """The tags are those of the elements before Pixel Data."""
     ds = make.instance().dataset()
     ds.private_block(0x7FE1, "HARNESS", create=True).add_new(0x01, "LO", "after the pixels")
-    instance = _upload(rest, ds)
+    instance = rest.upload(file_of(ds))["ID"]
 
     tags = rest.json(f"/instances/{instance}/tags?short")
 
@@ -231,10 +223,10 @@ def test_tags_end_before_the_pixels(rest: Rest, make: Maker) -> None:
     needs="orthanc>=1.12.4",
 )
 def test_whole_tags_go_beyond_the_pixels(rest: Rest, make: Maker) -> None:
-    """With `whole` the tags hold what follows Pixel Data as well."""
+    """With `whole` the tags are also those of the elements after Pixel Data."""
     ds = make.instance().dataset()
     ds.private_block(0x7FE1, "HARNESS", create=True).add_new(0x01, "LO", "after the pixels")
-    instance = _upload(rest, ds)
+    instance = rest.upload(file_of(ds))["ID"]
 
     tags = rest.json(f"/instances/{instance}/tags?short&whole")
 
@@ -248,11 +240,11 @@ def test_whole_tags_go_beyond_the_pixels(rest: Rest, make: Maker) -> None:
     needs="orthanc>=1.11.0",
 )
 def test_list_can_bring_requested_tags(rest: Rest, stored: Stored) -> None:
-    """A list brings the tags that were asked for, also those that are not main DICOM tags."""
+    """A list has the requested tags, even those that are not main DICOM tags."""
     sample = stored.instance(Modality="MR", PatientName="Muller^Anna")
     path = f"/studies/{orthanc_ids(sample).study}/series?expand&simplify"
 
-    (series,) = rest.json(f"{path}&requestedTags=MRAcquisitionType;PatientName")
+    series = single(rest.json(f"{path}&requestedTags=MRAcquisitionType;PatientName"), "series")
 
     assert series["RequestedTags"] == {"MRAcquisitionType": "2D", "PatientName": "Muller^Anna"}
 
@@ -264,7 +256,7 @@ def test_list_can_bring_requested_tags(rest: Rest, stored: Stored) -> None:
     needs="orthanc>=1.12.4",
 )
 def test_counts_are_computed_when_requested(rest: Rest, stored: Stored) -> None:
-    """Requested tags may be those that a server computes: the numbers of series and instances."""
+    """The numbers of series and instances, which the server computes, can be requested as tags."""
     sample, *_ = stored.study(series=2, instances=3)
     path = f"/studies/{orthanc_ids(sample).study}"
 
@@ -274,10 +266,3 @@ def test_counts_are_computed_when_requested(rest: Rest, stored: Stored) -> None:
         "NumberOfStudyRelatedInstances": "6",
         "NumberOfStudyRelatedSeries": "2",
     }
-
-
-def _upload(rest: Rest, ds: Any) -> str:
-    """Store a data set that the case changed itself, and give the instance's identifier."""
-    file = io.BytesIO()
-    ds.save_as(file)
-    return str(rest.upload(file.getvalue())["ID"])

@@ -1,0 +1,39 @@
+"""What a server answered, taken apart: what is missing or odd fails the case, and is no error of the case."""
+
+from collections.abc import Iterable
+from typing import TypeVar
+from xml.etree import ElementTree as ET
+
+import requests
+
+Item = TypeVar("Item")
+
+
+def single(found: Iterable[Item], what: str = "answer") -> Item:
+    """Return the only one of the `found`; fails the case if there is none or more than one."""
+    items = list(found)
+    assert len(items) == 1, f"expected one {what}, received {len(items) or 'none'}"
+    return items[0]
+
+
+def header(answer: requests.Response, name: str) -> str:
+    """Return the value of a header field; fails the case if there is none."""
+    assert name in answer.headers, f"the answer has no header {name}"
+    return str(answer.headers[name])
+
+
+def number(text: object) -> float:
+    """Return the number that JSON or text has; fails the case if it has none."""
+    try:
+        return float(str(text))
+    except ValueError:
+        raise AssertionError(f"expected a number, received {text!r}") from None
+
+
+def xml(answer: requests.Response | bytes) -> ET.Element:
+    """Return the root element of a document; fails the case if it is no XML."""
+    content = answer if isinstance(answer, bytes) else answer.content
+    try:
+        return ET.fromstring(content)  # noqa: S314 - the server under test is not hostile
+    except ET.ParseError as error:
+        raise AssertionError(f"expected XML, received {content[:80]!r}: {error}") from error

@@ -1,0 +1,173 @@
+"""Objects made to order, from parts that were encoded once: pydicom needs 4 ms for each object.
+
+Objects of one shape differ in a few texts, the identifiers among them. A template has all other elements, as
+pydicom wrote them. An object is put together from these, its identifiers, and the elements of the order.
+"""
+
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from types import MappingProxyType
+from typing import Any, Final
+
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import DataElement
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_data_element
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+from harness.corpus import modules
+from harness.corpus.part10 import PREAMBLE_LENGTH, data_set_offset
+from harness.corpus.picture import Picture
+from harness.corpus.place import Place
+from harness.corpus.sample import DESCRIBED, Draft, Sample
+
+SYNTAXES: Final = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
+_META_GROUP_LENGTH: Final = 12  # bytes of (0002,0000)
+_META_INSTANCE: Final = struct.pack("<HH2sH", 2, 3, b"UI", 0)[:6]
+# Elements that decide how others are encoded, or of which a sample says more than they do.
+_UNSUITABLE: Final = (frozenset(DESCRIBED.values()) - {"Modality"}) | {
+    *("SOPClassUID", "SamplesPerPixel", "PlanarConfiguration", "HighBit", "PixelRepresentation"),
+    "PixelData",
+}
+_PLAIN: Final = (str, int, float)
+_IDENTIFIERS: Final = (
+    *("SOPClassUID", "SOPInstanceUID", "PatientID"),
+    *("StudyInstanceUID", "SeriesInstanceUID"),
+)
+
+
+@dataclass(frozen=True)
+class Template:
+    """The parts of a file that objects of one shape have in common."""
+
+    meta: tuple[bytes, bytes]
+    """The file meta information before and after the instance."""
+    elements: Mapping[int, bytes]
+    """Each encoded element by its tag, in order."""
+    explicit: bool
+    transfer_syntax: UID
+    picture: Picture | None
+    identifiers: Mapping[str, Any]
+    properties: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, draft: Draft) -> "Template":
+        """Take apart what pydicom writes of `draft`."""
+        sample = draft.finish("template", "template")
+        explicit = sample.transfer_syntax == ExplicitVRLittleEndian
+        meta = sample.data[PREAMBLE_LENGTH + 4 + _META_GROUP_LENGTH : data_set_offset(sample.data)]
+        at = meta.index(_META_INSTANCE)
+        behind = at + 8 + int.from_bytes(meta[at + 6 : at + 8], "little")
+        return cls(
+            (meta[:at], meta[behind:]),
+            {int(each.tag): _written(each, explicit) for each in draft.dataset},
+            explicit,
+            sample.transfer_syntax,
+            sample.picture,
+            {each: draft.dataset[each].value for each in _IDENTIFIERS},
+            sample.properties,
+        )
+
+    def finish(
+        self,
+        id: str,  # noqa: A002 - as in the catalogue
+        purpose: str,
+        place: Place,
+        elements: Mapping[str, Any],
+    ) -> Sample:
+        """Put an object together: at its place, and with these elements."""
+        texts = modules.texts_of(place)
+        parts = dict(self.elements)
+        for keyword, text in texts.items():
+            if keyword not in elements and _tag(keyword) in parts:
+                parts[_tag(keyword)] = _text(keyword, text, self.explicit)
+        for keyword, value in elements.items():
+            given = tuple(value) if isinstance(value, list) else value
+            parts[_tag(keyword)] = _encoded(keyword, given, repr(given), self.explicit)
+        identifiers = {
+            each: elements.get(each, texts.get(each, self.identifiers[each]))
+            for each in _IDENTIFIERS
+        }
+        instance = _text_element(
+            0x00020003, "UI", str(identifiers["SOPInstanceUID"]), explicit=True
+        )
+        meta = instance.join(self.meta)
+        data = b"".join(
+            (
+                b"\0" * PREAMBLE_LENGTH,
+                b"DICM",
+                struct.pack("<HH2sHI", 2, 0, b"UL", 4, len(meta)),
+                meta,
+                *(parts[tag] for tag in sorted(parts)),
+            )
+        )
+        properties = self.properties
+        if "Modality" in elements:
+            properties = MappingProxyType({**properties, "modality": str(elements["Modality"])})
+        return Sample(
+            id, purpose, data, self.transfer_syntax, identifiers, self.picture, properties
+        )
+
+
+def suits(elements: Mapping[str, Any]) -> bool:
+    """Say whether elements are plain enough to be encoded one by one, whatever the others are."""
+    return all(map(_is_plain, elements, elements.values()))
+
+
+@lru_cache(maxsize=256)
+def template(make: Callable[..., Draft], *shape: object) -> Template:
+    """Return the template of the shape that `make` makes a draft of, made once."""
+    return Template.of(make(*shape))
+
+
+def _is_plain(keyword: str, value: object) -> bool:
+    several = value if isinstance(value, list) else (value,)
+    return (
+        keyword not in _UNSUITABLE
+        and len(_vr(keyword)) == 2
+        and _vr(keyword) != "SQ"
+        and all(type(each) in _PLAIN or each is None for each in several)
+        and all(each.isascii() for each in several if isinstance(each, str))
+    )
+
+
+@cache
+def _tag(keyword: str) -> int:
+    return tag_for_keyword(keyword) or 0
+
+
+@cache
+def _vr(keyword: str) -> str:
+    """Return the VR of a keyword; empty if it is none, and longer if it depends on other elements."""
+    tag = tag_for_keyword(keyword)
+    return "" if tag is None else dictionary_VR(tag)
+
+
+@lru_cache(maxsize=1024)
+def _encoded(keyword: str, value: object, _key: str, explicit: bool) -> bytes:
+    """Encode one element as pydicom does. `_key` tells values apart that are equal: 0.0 and -0.0."""
+    given = list(value) if isinstance(value, tuple) else value
+    return _written(DataElement(_tag(keyword), _vr(keyword), given), explicit)
+
+
+def _written(element: DataElement, explicit: bool) -> bytes:
+    file = DicomBytesIO()
+    file.is_little_endian, file.is_implicit_VR = True, not explicit
+    write_data_element(file, element, ["iso8859"])
+    return bytes(file.getvalue())
+
+
+def _text(keyword: str, value: str, explicit: bool) -> bytes:
+    return _text_element(_tag(keyword), _vr(keyword), str(value), explicit=explicit)
+
+
+def _text_element(tag: int, vr: str, text: str, *, explicit: bool) -> bytes:
+    """Encode a short text (PS3.5 7.1.2, 7.1.3, 6.2: padded to an even length)."""
+    value = text.encode("ascii")
+    value += (b"\0" if vr == "UI" else b" ") * (len(value) % 2)
+    group, element = tag >> 16, tag & 0xFFFF
+    if explicit:
+        return struct.pack("<HH2sH", group, element, vr.encode(), len(value)) + value
+    return struct.pack("<HHI", group, element, len(value)) + value
