@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import pydicom
 import requests
 from pydicom.dataset import FileDataset
+from pydicom.errors import InvalidDicomError
 
 BOUNDARY = "harness-boundary"
 
@@ -45,8 +46,11 @@ class Part:
         return media_type(self.content_type)[0]
 
     def dataset(self) -> FileDataset:
-        """Read the content as a Part 10 file."""
-        return pydicom.dcmread(io.BytesIO(self.content))
+        """Read the content as a Part 10 file; fails the case if it is none."""
+        try:
+            return pydicom.dcmread(io.BytesIO(self.content))
+        except (InvalidDicomError, EOFError, ValueError, KeyError) as error:
+            raise MalformedMultipart(f"a part is no DICOM file: {error}") from error
 
     @property
     def transfer_syntax(self) -> str | None:

@@ -16,6 +16,10 @@ from harness.model import Credentials, Endpoint
 BODY_SHOWN = 600
 PAUSE, SHORT_PAUSE = 0.5, 0.05  # seconds
 KEPT = 0.9  # seconds for which a server keeps a connection without a request, at the least
+LOCAL_MODALITY = "/modalities/orthanctest"
+"""The local server, as the remote's configuration names it."""
+MODALITY_FAILED = frozenset((422, 500, 504))
+"""The statuses of a request whose modality failed; which one depends on Orthanc's version."""
 IDEMPOTENT = ("GET", "HEAD", "PUT", "DELETE", "OPTIONS")
 
 

@@ -9,10 +9,9 @@ from typing import Self
 from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
 
+from harness.clients.dimse import SUCCESS, values
 from harness.model import AETitle, Endpoint
 from harness.waiting import wait_until
-
-SUCCESS = 0x0000
 
 
 @dataclass(frozen=True)
@@ -64,6 +63,10 @@ class StorageScp:
         )
         with self._lock:
             return list(self._arrivals)
+
+    def received_uids(self, count: int) -> list[str]:
+        """Wait as `received` does, and return the SOP Instance UIDs of what came, sorted."""
+        return values((each.dataset for each in self.received(count)), "SOPInstanceUID")
 
     @property
     def endpoint(self) -> Endpoint:

@@ -58,9 +58,8 @@ from dcm.wire import (
 from harness.model import AETitle, Endpoint
 
 HEADER: Final = 6
-LONGEST: Final = (
-    1 << 26
-)  # bytes: nobody sends such a PDU, and what announces more is not waited for
+LONGEST: Final = 1 << 26
+"""Bytes of a PDU that no server sends. One that announces more is not waited for."""
 UNLIMITED: Final = Limits(p_data_pdu=(1 << 32) - 1)
 IMPLEMENTATION_CLASS_UID: Final = "2.25.195110617"
 ENDING: Final = frozenset({AssociateRJ.TYPE, ReleaseRP.TYPE, Abort.TYPE})
@@ -238,8 +237,8 @@ class Association:
         parts = (data_set,) if message.has_data_set else ()
         return b"".join(self.connection.send_message(context_id, message, parts))
 
-    def event(self) -> Received:
-        """Give what happens next, but for timers and the like."""
+    def event(self, within: float | None = None) -> Received:
+        """Wait for the next event, but for timers and the like, and return it; each PDU `within` seconds."""
         while True:
             try:
                 event = self.connection.next_event()
@@ -247,14 +246,14 @@ class Association:
                 self.line.say(b"".join(self.connection.data_to_send()))
                 raise ProtocolBroken(f"the peer broke the protocol: {error}") from error
             if event is NEED_DATA:
-                self._hear()
+                self._hear(within)
             elif isinstance(event, ConnectionLost | CloseTransport):
                 raise ProtocolBroken("the peer closed the connection")
             elif not isinstance(event, OpenTransport | StartTimer | StopTimer):
                 return event
 
-    def _hear(self) -> None:
-        heard = self.line.hear_bytes()
+    def _hear(self, within: float | None = None) -> None:
+        heard = self.line.hear_bytes(within)
         match heard:
             case bytes():
                 self.connection.receive_data(heard)
@@ -311,6 +310,9 @@ class Association:
 
 class Wire:
     """Speaks with one server as the application entity `calling`."""
+
+    artim = 32.0
+    """Seconds in which a server's ARTIM timer is expected to expire; most servers take 30 s."""
 
     def __init__(
         self, peer: Endpoint, called: AETitle, calling: AETitle, time_limit: float = 10.0

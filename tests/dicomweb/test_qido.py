@@ -169,26 +169,6 @@ def test_keys_are_combined(web: DicomWeb, stored: Stored) -> None:
     ]
 
 
-@suite.case("QIDO-010", ref="RFC 3986 2.4; PS3.18 8.3.4", needs="plugin.dicomweb>=1.24")
-@pytest.mark.parametrize(
-    ("encoded", "name"),
-    [
-        ("Muller%5EAnna", "Muller^Anna"),
-        ("Mul%2A", "Muller^Anna"),
-        ("%D0%98%D0%B2*", "Иванов^Пётр"),
-    ],
-    ids=["caret", "star", "cyrillic"],
-)
-def test_percent_encoded_value(web: DicomWeb, stored: Stored, encoded: str, name: str) -> None:
-    """A value is decoded before it is matched: most characters of names cannot stand in a URL."""
-    for each in ("Muller^Anna", "Иванов^Пётр"):
-        stored.study(PatientName=each)
-
-    studies = web.qido(f"/studies?PatientName={encoded}")
-
-    assert [person_name(json_value(each, PATIENT_NAME)) for each in studies] == [name]
-
-
 @suite.case("QIDO-011", ref="PS3.18 10.6.3.1")
 def test_nothing_found(web: DicomWeb, stored: Stored) -> None:
     """A search that matches nothing is a success without a data set."""
