@@ -41,10 +41,10 @@ OTHERS = {
     "jpeg-lossless": "p12-jpeg-lossless",
     "jpeg-ls": "p13-offsets",
     "jpeg-2000": "p12-jpeg-2000",
-    "fragments": "p13-no-offsets",
-    "frames": "m01-jpeg",
+    "jpeg-fragments": "p13-no-offsets",
+    "jpeg-frames": "m01-jpeg",
 }
-LOSSY = ("jpeg", "frames")
+LOSSY = ("jpeg", "jpeg-frames")
 LOSSLESS = {name: each for name, each in (NATIVE | OTHERS).items() if name not in LOSSY}
 LOSSLESS |= {"jpeg-2000-colour": "p12-jpeg-2000-colour", "planes": "p04"}
 KINDS = [
@@ -98,7 +98,7 @@ class Doors:
         destination: StorageScp = self._request.getfixturevalue("destination")
         local: Party = self._request.getfixturevalue("local")
         self.dimse.move("IMAGE", local.ae_title, **unique_keys(sample, "IMAGE"))
-        return single(destination.received(1), "object").dataset
+        return single(destination.received(0), "object").dataset
 
     def wado(self, sample: Sample) -> Dataset:
         """Retrieve by WADO-RS, in whatever transfer syntax the server chooses."""

@@ -179,8 +179,8 @@ def test_cancel_ends_a_get(dimse: Dimse, stored: Stored) -> None:
 
     assert final.get("Status") == CANCELLED
     assert len(received) < len(study), "every object was sent"
-    # The one on which we cancelled may be counted or not. "If present, the Remaining sub-operations count shall
-    # contain the number of C-STORE sub-operations that were not initiated" (C.4.3.3.1).
+    # The one on which we cancelled can be counted or not. "If present, the Remaining sub-operations count
+    # shall contain the number of C-STORE sub-operations that were not initiated" (C.4.3.3.1).
     completed = final.get("NumberOfCompletedSuboperations")
     assert completed in (len(received) - 1, len(received))
     left = len(study) - completed
