@@ -1,4 +1,4 @@
-"""A storage SCP of the cases' own: what a server sends by C-STORE, and what it says along with it."""
+"""A storage SCP for cases: the objects that a server sends by C-STORE, and their requests."""
 
 import threading
 from collections.abc import Iterable
@@ -52,7 +52,7 @@ class StorageScp:
             self._open = 0
 
     def received(self, count: int) -> list[Arrival]:
-        """Wait until `count` objects have come and the sender has closed its associations; give what came.
+        """Wait until `count` objects have come and the sender has closed its associations; return what came.
 
         More than `count` may have come by then: the case compares.
         """
