@@ -1,6 +1,7 @@
 """The server as requestor of a C-MOVE's second association (PS3.8 9.3.2, PS3.7 9.1.1, D.3.3)."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from dcm.wire import (
     AssociateRJ,
     AssociateRQ,
+    CCancelRQ,
     CMoveRQ,
     CMoveRSP,
     Command,
@@ -40,7 +42,7 @@ from harness.cases import (
 suite = Suite(needs=("dimse.move.study", "dimse.store"))
 
 
-OUT_OF_RESOURCES, SOME_FAILED = 0xA700, 0xB000
+OUT_OF_RESOURCES, SOME_FAILED, CANCELLED = 0xA700, 0xB000, 0xFE00
 MoveModel, _ = MOVE_STUDIES
 MESSAGE_ID = 4711
 
@@ -92,6 +94,13 @@ def samples(stored: Stored) -> tuple[Sample, ...]:
 @pytest.fixture
 def move(wire: Wire, local: Party, scp: WireScp, samples: tuple[Sample, ...]) -> Iterator[Move]:
     """Request the two objects by C-MOVE."""
+    with _moving(wire, local, scp, samples) as moving:
+        yield moving
+
+
+@contextlib.contextmanager
+def _moving(wire: Wire, local: Party, scp: WireScp, samples: Sequence[Sample]) -> Iterator[Move]:
+    """Request the study of some objects by C-MOVE to the local server, in whose place `scp` listens."""
     with wire.associate([MOVE_STUDIES]) as association:
         association.send_message(
             CMoveRQ(
@@ -215,6 +224,30 @@ def test_early_failure_is_counted(move: Move) -> None:
         "failed": final.number_of_failed_suboperations,
         "completed": final.number_of_completed_suboperations,
     } == {"status": f"{SOME_FAILED:#06x}", "failed": 1, "completed": 1}
+
+
+@suite.case("CONRT-020", ref="PS3.4 C.4.2.3.1 (2020b)")
+def test_cancel_ends_a_move(wire: Wire, local: Party, scp: WireScp, stored: Stored) -> None:
+    """A C-CANCEL while the first of ten objects is sent ends the C-MOVE with FE00 before all are sent."""
+    study = stored.study(instances=10)
+    with _moving(wire, local, scp, study) as move:
+        destination = move.destination()
+        sent = []
+        while isinstance(event := destination.event(), Command | DataFragment):
+            if isinstance(event, Command):
+                assert isinstance(event.message, CStoreRQ), f"{event.message.NAME} came"
+                request, context_id = event.message, event.context_id
+            elif event.last:
+                sent.append(request.affected_sop_instance_uid)
+                if len(sent) == 1:
+                    cancel = CCancelRQ(message_id_being_responded_to=MESSAGE_ID)
+                    move.association.send_message(cancel)
+                _answer(destination, context_id, request, SUCCESS)
+        if isinstance(event, ReleaseRQ):
+            destination.send(ReleaseRP())
+
+        assert move.final().status == CANCELLED
+        assert len(sent) < len(study), "every object was sent"
 
 
 def _take(association: Association, count: int) -> list[CStoreRQ]:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import pytest
 from pynetdicom import evt
 
-from dcm.wire import CCancelRQ, CMoveRQ, raw
+from dcm.wire import raw
 from harness.cases import (
     C_STORE_RQ,
     COMMAND,
@@ -26,7 +26,6 @@ from harness.cases import (
     Wire,
     assert_refused,
     needs,
-    status_of,
     study_identifier,
     unique_keys,
 )
@@ -34,7 +33,6 @@ from harness.cases import (
 suite = Suite(needs="dimse.store")
 
 
-CANCELLED = 0xFE00
 RESPONSES, NO_DATA_SET = {0x8010, 0x8021}, 0x0101  # C-GET-RSP and C-MOVE-RSP (PS3.7 E.1)
 NOWHERE = Endpoint("127.0.0.1", 1)
 MoveModel, _ = MOVE_STUDIES
@@ -236,28 +234,6 @@ def test_get_reports_its_progress(dimse: Dimse, stored: Stored) -> None:
     study = stored.study(instances=4)
 
     _assert_counts_down(_get(dimse, study[0], []))
-
-
-@suite.case("CONRT-020", ref="PS3.4 C.4.2.3.1 (2020b)")
-@move
-def test_cancel_ends_a_move(wire: Wire, stored: Stored, destination: StorageScp) -> None:
-    """A C-CANCEL in the same segment as its C-MOVE ends it with FE00 before all instances are sent."""
-    study = stored.study(instances=30)
-
-    with wire.associate([MOVE_STUDIES]) as association:
-        request = CMoveRQ(
-            message_id=1,
-            affected_sop_class_uid=MoveModel,
-            move_destination=destination.ae_title,
-        )
-        association.line.say(
-            association.encoded(request, study_identifier(study[0])),
-            association.encoded(CCancelRQ(message_id_being_responded_to=1)),
-        )
-        *_, final = [each.message for each in association.responses()]
-
-    assert status_of(final) == CANCELLED
-    assert len(destination.received(0)) < len(study), "every instance was sent"
 
 
 @suite.case("CONRT-024", ref="PS3.5 6.2: AE, 16 bytes maximum; PS3.4 Table C.4-2 (2020b)")
