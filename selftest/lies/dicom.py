@@ -93,7 +93,8 @@ GROUP = Group(
     lies=(
         _lie("an answer names another request", {"CECHO-003"}, _command(0x0120, 7, 8)),
         _lie("the wrong reason for a class", {"CSTORE-011[refused]"}, result_of(1, 3, 4)),
-        _lie("the second request is not answered", {"CECHO-002"}, _command(0x0120, 2, 3)),
+        _lie("the second request is not answered", {"CECHO-002", "SMOVE-004"},
+             _command(0x0120, 2, 3)),
         _lie("the greatest message id is answered with another", {"CECHO-003", "CSTORE-008"},
              _command(0x0120, 65535, 65534)),
         _rest("the origin is another", {"CSTORE-009"}, "/metadata", b"MODALITY7", b"MODALITY8"),
