@@ -231,10 +231,8 @@ def test_attributes_below_the_level_are_not_returned(
         ("A%23B", "A#B"),
         ("A%5EB", "A^B"),
         ("%41B", "AB"),
-        ("%41B%2A", "AB"),
-        ("%D0%98*", "Иванов"),
     ],
-    ids=["ampersand", "equals", "number-sign", "caret", "letter", "star", "cyrillic"],
+    ids=["ampersand", "equals", "number-sign", "caret", "letter"],
 )
 def test_percent_encoded_value_is_decoded(
     web: DicomWeb, stored: Stored, encoded: str, patient_id: str
@@ -244,7 +242,7 @@ def test_percent_encoded_value_is_decoded(
     The components of a query "must be parsed and separated before the percent-encoded octets within those
     components can be safely decoded" (RFC 3986 2.4): `A%26B` is the value `A&B`, and not `A`.
     """
-    stored.study(PatientID=patient_id, character_set="ISO_IR 192")
+    stored.study(PatientID=patient_id)
     stored.study(PatientID="A")
 
     assert found(web.qido(f"/studies?PatientID={encoded}")) == [patient_id]
