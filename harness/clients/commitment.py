@@ -11,12 +11,11 @@ from pydicom.sequence import Sequence
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPushModelInstance
 
-from harness.clients.dimse import NATIVE, Dimse
+from harness.clients.dimse import NATIVE, SUCCESS, Dimse
 from harness.clients.listening import end_listening
 from harness.model import AETitle, Endpoint
 from harness.waiting import wait_until
 
-SUCCESS = 0x0000
 Reference = tuple[str, str]
 """SOP class and instance."""
 
@@ -32,7 +31,7 @@ class Report:
 
 
 class CommitmentScu:
-    """Asks for commitment and hears the reports; a context manager that listens meanwhile."""
+    """Requests commitment and receives the reports; a context manager that listens meanwhile."""
 
     def __init__(self, ae_title: AETitle, time_limit: float) -> None:
         self.ae_title = ae_title
@@ -66,7 +65,7 @@ class CommitmentScu:
         end_listening(self._server)
 
     def ask(self, dimse: Dimse, transaction_uid: str, references: Iterable[Reference]) -> int:
-        """Send the request as an N-ACTION, and give the status of its response."""
+        """Send the request as an N-ACTION, and return the status of its response."""
         information = Dataset()
         information.TransactionUID = transaction_uid
         information.ReferencedSOPSequence = Sequence(map(_referenced, references))
@@ -79,7 +78,7 @@ class CommitmentScu:
         return int(response.Status)
 
     def reports(self, count: int) -> list[Report]:
-        """Wait until `count` reports have come, and give them."""
+        """Wait until `count` reports have come, and return them."""
         wait_until(
             lambda: len(self._reports) >= count,
             what=f"{count} reports about storage commitment",
@@ -87,6 +86,12 @@ class CommitmentScu:
         )
         with self._lock:
             return list(self._reports)
+
+    def report(self) -> Report:
+        """Wait for a report and return it; fails the case if it is not the only one."""
+        reports = self.reports(1)
+        assert [each.transaction_uid for each in reports] == [reports[0].transaction_uid]
+        return reports[0]
 
     @property
     def _hearing(self) -> tuple[Any, ...]:

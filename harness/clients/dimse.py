@@ -9,10 +9,8 @@ from typing import Any, Literal
 
 import pydicom
 from pydicom.dataset import Dataset
-from pydicom.uid import (
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-)
+from pydicom.multival import MultiValue
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, build_role, evt
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
@@ -29,12 +27,20 @@ from pynetdicom.sop_class import (
 )
 
 from harness.clients.checkpoint import ReactorCheckpoint
-from harness.clients.storable import Identified, Storable
+from harness.clients.storable import Identified, Retrievable, Storable
 from harness.model import AETitle, Endpoint
 
 Root = Literal["patient", "study"]
 PENDING = frozenset({0xFF00, 0xFF01})
 SUCCESS = 0x0000
+REFUSED = 0xA702
+"""Refused: out of resources, unable to perform sub-operations (PS3.4 Table C.4-2); as a C-STORE's, B.2-1."""
+WARNING = 0xB000
+"""In C-STORE: coercion of data elements (PS3.4 Table B.2-1). In a retrieval: not all succeeded."""
+C_STORE_RQ = 0x0001
+"""The command field of a C-STORE request (PS3.7 E.1)."""
+UNKNOWN_UID = "2.25.404"
+"""A valid UID that names nothing."""
 NO_RESPONSE = "no response came: the association was aborted or the time was up"
 
 FIND = {
@@ -50,6 +56,8 @@ GET = {
     "study": StudyRootQueryRetrieveInformationModelGet,
 }
 NATIVE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
+CT = [(CTImageStorage, [ExplicitVRLittleEndian])]
+"""The storage context of objects that are made to order."""
 UNASKED = frozenset(
     (
         *("SpecificCharacterSet", "QueryRetrieveLevel", "RetrieveAETitle", "InstanceAvailability"),
@@ -72,7 +80,7 @@ LEVELS: dict[Root, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Found:
-    """What a C-FIND gave: the pending answers, and the final status (PS3.4 C.4.1)."""
+    """The result of a C-FIND: the pending answers, and the final status (PS3.4 C.4.1)."""
 
     status: int
     datasets: list[Dataset]
@@ -81,7 +89,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Retrieved:
-    """What a C-MOVE or C-GET gave: the final response, all responses, and received objects (C-GET)."""
+    """The result of a C-MOVE or C-GET: the final response, all responses, and received objects (C-GET)."""
 
     status: int
     final: Dataset
@@ -92,10 +100,17 @@ class Retrieved:
     @property
     def counts(self) -> dict[str, int | None]:
         """Completed, failed, warning and remaining sub-operations; None where the element is absent."""
-        return {
-            name: self.final.get(f"NumberOf{name.capitalize()}Suboperations")
-            for name in ("completed", "failed", "warning", "remaining")
-        }
+        return _counted(self.final)
+
+    @property
+    def ended(self) -> dict[str, int]:
+        """How many sub-operations ended in each way, by the final response; an absent count is 0."""
+        return {name: self.counts[name] or 0 for name in ("completed", "failed", "warning")}
+
+    @property
+    def progress(self) -> list[dict[str, int | None]]:
+        """The counts of each pending response, in order."""
+        return [_counted(each) for each in self.responses[:-1]]
 
 
 class Dimse:
@@ -145,7 +160,7 @@ class Dimse:
         handlers: Iterable[tuple[Any, ...]] = (),
         roles: Iterable[Any] = (),
     ) -> Association:
-        """Request an association and give it whether it was accepted or not: the caller ends it."""
+        """Request an association and return it, accepted or not; the caller ends it."""
         entity = AE(ae_title=calling or self.calling)
         for limit in ("acse_timeout", "dimse_timeout", "network_timeout", "connection_timeout"):
             setattr(entity, limit, self.time_limit)
@@ -162,7 +177,7 @@ class Dimse:
         return association
 
     def echo(self, calling: str | None = None, called: str | None = None) -> int:
-        """Send a C-ECHO and give its status."""
+        """Send a C-ECHO and return its status."""
         with self.associate(
             [(Verification, NATIVE)], calling=calling, called=called
         ) as association:
@@ -171,7 +186,7 @@ class Dimse:
     def store(
         self, *objects: Storable, calling: str | None = None, called: str | None = None
     ) -> list[int]:
-        """Send each object in a C-STORE, in its own transfer syntax, and give the statuses in order."""
+        """Send each object in a C-STORE, in its own transfer syntax, and return the statuses in order."""
         contexts = dict.fromkeys((each.sop_class_uid, (each.transfer_syntax,)) for each in objects)
         with self.associate(contexts, calling=calling, called=called) as association:
             return [_status(association.send_c_store(_dataset(each))) for each in objects]
@@ -179,9 +194,9 @@ class Dimse:
     def store_as(
         self, sop_class_uid: str, sop_instance_uid: str, data_set: bytes, transfer_syntax: str
     ) -> int | None:
-        """Send a data set as it stands, in a C-STORE that names a class and an instance; give the status.
+        """Send a data set as it stands, in a C-STORE that names a class and an instance; return the status.
 
-        None: the association was aborted. That is how an object is sent that pynetdicom would refuse to send.
+        None: the association was aborted. This is how an object is sent that pynetdicom would refuse to send.
         """
         request = C_STORE()
         request.MessageID = 1
@@ -251,7 +266,7 @@ class Dimse:
         handlers: Iterable[tuple[Any, ...]] = (),
         **keys: Any,
     ) -> Retrieved:
-        """Ask in a C-MOVE that objects be sent to the application entity `to`."""
+        """Send a C-MOVE with the destination `to`."""
         identifier = identifier_of(keys)
         identifier.QueryRetrieveLevel = level
         with self.associate([(MOVE[root], NATIVE)], handlers=handlers) as association:
@@ -270,7 +285,7 @@ class Dimse:
         """Retrieve objects by C-GET over contexts of the SOP classes and transfer syntaxes in `storage`.
 
         `answers` are the statuses with which we answer the first C-STORE requests; the rest get Success.
-        `handlers` are pynetdicom's, for who looks on.
+        `handlers` are pynetdicom's, for a case that observes.
         """
         received: list[Dataset] = []
         statuses = iter(answers)
@@ -291,9 +306,35 @@ class Dimse:
         ) as association:
             return _retrieved(association.send_c_get(identifier, GET[root]), received)
 
+    def get_instance(self, wanted: Retrievable) -> Dataset:
+        """Retrieve one object by C-GET, in its own transfer syntax; fails the case unless it alone comes."""
+        context = (wanted.sop_class_uid, [wanted.transfer_syntax])
+        keys: dict[str, Any] = dict(unique_keys(wanted, "IMAGE"))
+        retrieved = self.get("IMAGE", storage=[context], **keys)
+        came = values(retrieved.datasets, "SOPInstanceUID")
+        assert came == [wanted.sop_instance_uid], f"C-GET ended with status {retrieved.status:#06x}"
+        return retrieved.datasets[0]
+
+
+def is_failure(status: int) -> bool:
+    """Say whether a status is one of failure: Axxx, Cxxx, 01xx and 02xx without their warnings (PS3.7 C)."""
+    return status >> 12 in (0xA, 0xC) or (status >> 8 in (1, 2) and status not in (0x0107, 0x0116))
+
+
+def _counted(response: Dataset) -> dict[str, int | None]:
+    return {
+        name: response.get(f"NumberOf{name.capitalize()}Suboperations")
+        for name in ("completed", "failed", "warning", "remaining")
+    }
+
+
+def instance_uids(samples: Iterable[Identified]) -> list[str]:
+    """Return the SOP Instance UIDs of objects, sorted."""
+    return sorted(str(each.sop_instance_uid) for each in samples)
+
 
 def unique_keys(instance: Identified, level: str, root: Root = "study") -> dict[str, str]:
-    """Give the unique keys of an instance from the top of the information model down to `level`."""
+    """Return the unique keys of an instance from the top of the information model down to `level`."""
     known = {
         "PATIENT": instance.patient_id,
         "STUDY": instance.study_instance_uid,
@@ -313,9 +354,17 @@ def identifier_of(keys: dict[str, Any]) -> Dataset:
 
 
 def values(datasets: Iterable[Dataset], keyword: str) -> list[str]:
-    """Give the value of one element in each data set as text, sorted; no value is an empty text."""
+    """Return the value of one element in each data set as text, sorted; no value is an empty text."""
     found = (each.get(keyword) for each in datasets)
     return sorted("" if value is None else str(value) for value in found)
+
+
+def several(dataset: Dataset, keyword: str) -> list[str]:
+    """Return the values of an element as texts, however many there are; none where it is absent or empty."""
+    value = dataset.get(keyword)
+    if value in (None, ""):
+        return []
+    return [str(each) for each in value] if isinstance(value, MultiValue) else [str(value)]
 
 
 def _dataset(stored: Storable) -> Dataset:

@@ -17,6 +17,8 @@ from harness.model import Credentials, Endpoint
 BODY_SHOWN = 600
 PAUSE = 0.4  # seconds without a request after which a new connection is opened
 KEPT = 0.9  # seconds for which a server keeps a connection without a request, at the least
+LOCAL_MODALITY = "/modalities/orthanctest"
+"""The local server, as the remote's configuration names it."""
 
 
 class UnexpectedStatus(AssertionError):  # noqa: N818 - inside a case it is the server's failure

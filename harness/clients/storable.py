@@ -15,6 +15,10 @@ class Storable(Protocol):
         """Its SOP class."""
 
     @property
+    def sop_instance_uid(self) -> str:
+        """Its SOP instance."""
+
+    @property
     def transfer_syntax(self) -> str:
         """The transfer syntax of its data set."""
 
@@ -33,6 +37,14 @@ class Identified(Protocol):
     @property
     def series_instance_uid(self) -> str:
         """The UID of its series."""
+
+    @property
+    def sop_instance_uid(self) -> str:
+        """Its own UID."""
+
+
+class Retrievable(Storable, Identified, Protocol):
+    """What can be stored and then named in a retrieval."""
 
     @property
     def sop_instance_uid(self) -> str:

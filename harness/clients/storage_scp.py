@@ -1,4 +1,4 @@
-"""A storage SCP of the cases' own: what a server sends by C-STORE, and what it says along with it."""
+"""A storage SCP for cases: the objects that a server sends by C-STORE, and their requests."""
 
 import threading
 from collections.abc import Iterable
@@ -9,11 +9,10 @@ from typing import Self
 from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
 
+from harness.clients.dimse import SUCCESS, values
 from harness.clients.listening import end_listening
 from harness.model import AETitle, Endpoint
 from harness.waiting import wait_until
-
-SUCCESS = 0x0000
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class StorageScp:
             self._open = 0
 
     def received(self, count: int) -> list[Arrival]:
-        """Wait until `count` objects have come and the sender has closed its associations; give what came.
+        """Wait until `count` objects have come and the sender has closed its associations; return what came.
 
         More than `count` may have come by then: the case compares.
         """
@@ -65,6 +64,10 @@ class StorageScp:
         )
         with self._lock:
             return list(self._arrivals)
+
+    def received_uids(self, count: int) -> list[str]:
+        """Wait as `received` does, and return the SOP Instance UIDs of what came, sorted."""
+        return values((each.dataset for each in self.received(count)), "SOPInstanceUID")
 
     @property
     def endpoint(self) -> Endpoint:

@@ -1,4 +1,4 @@
-"""A client below the level that a library allows: PDUs and messages, said and heard as they are.
+"""A client below the level that a library allows: PDUs and messages exactly as they are sent and received.
 
     with wire.connect() as line:                        a TCP connection, and nothing said on it yet
         line.say(raw.pdu(0x0B, bytes(4)))
@@ -7,8 +7,8 @@
     with wire.associate([(VERIFICATION, [IMPLICIT])]) as association:
         answer = association.ask(CEchoRQ(message_id=1))
 
-What a server does wrong is no error here but what was heard: `hear` gives a PDU, or `Closed`, `Silence`,
-`Unreadable`, which a case compares with what the standard demands.
+A server's misbehaviour is not an error here: `hear` returns a PDU, or `Closed`, `Silence` or `Unreadable`,
+which a case compares with what the standard demands.
 """
 
 import contextlib
@@ -58,9 +58,8 @@ from dcm.wire import (
 from harness.model import AETitle, Endpoint
 
 HEADER: Final = 6
-LONGEST: Final = (
-    1 << 26
-)  # bytes: nobody sends such a PDU, and what announces more is not waited for
+LONGEST: Final = 1 << 26
+"""Bytes of a PDU that no server sends. One that announces more is not waited for."""
 UNLIMITED: Final = Limits(p_data_pdu=(1 << 32) - 1)
 IMPLEMENTATION_CLASS_UID: Final = "2.25.195110617"
 ENDING: Final = frozenset({AssociateRJ.TYPE, ReleaseRP.TYPE, Abort.TYPE})
@@ -75,13 +74,13 @@ class Closed(Frozen):
 
 
 class Silence(Frozen):
-    """The peer neither said anything nor closed the connection in this time."""
+    """The peer neither sent anything nor closed the connection in this time."""
 
     seconds: float
 
 
 class Unreadable(Frozen):
-    """What the peer said is no PDU, and why."""
+    """What the peer sent is not a PDU, and why."""
 
     why: str
 
@@ -90,7 +89,7 @@ Heard = PDU | Closed | Silence | Unreadable
 
 
 class ProtocolBroken(AssertionError):  # noqa: N818 - the peer's failure, not ours
-    """What the peer did is not what the protocol has for this moment."""
+    """The peer did what the protocol does not allow at this moment."""
 
 
 class Incoming(Frozen):
@@ -135,9 +134,9 @@ class Line:
         self._socket.close()
 
     def say(self, *data: Buffer) -> None:
-        """Send bytes, whatever they are; each of `data` in a segment of its own.
+        """Send any bytes, each of `data` in its own segment.
 
-        Nothing happens where the peer has closed the connection: what it said before can still be heard.
+        A connection that the peer has closed is no error: what the peer sent before can still be heard.
         """
         self._socket.settimeout(self.time_limit)
         with contextlib.suppress(ConnectionError):
@@ -145,7 +144,7 @@ class Line:
                 self._socket.sendall(each)
 
     def hear(self, within: float | None = None) -> Heard:
-        """Wait for the next PDU and give it, or what came in its place; `within` seconds."""
+        """Wait for the next PDU and return it, or what came in its place; `within` seconds."""
         heard = self.hear_bytes(within)
         if not isinstance(heard, bytes):
             return heard
@@ -155,7 +154,7 @@ class Line:
             return Unreadable(str(error))
 
     def hear_bytes(self, within: float | None = None) -> bytes | Closed | Silence | Unreadable:
-        """Wait for the next PDU and give its bytes, header and all."""
+        """Wait for the next PDU and return its bytes, header and all."""
         limit = self.time_limit if within is None else within
         deadline = time.monotonic() + limit
         begun = time.monotonic() if self._received else 0.0
@@ -191,12 +190,12 @@ class Line:
         return f"a PDU of which only {len(self._received)} bytes came"
 
     def left(self) -> bytes:
-        """Give what was received and is no whole PDU, and forget it."""
+        """Return what was received and is no whole PDU, and forget it."""
         left, self._received = self._received, b""
         return left
 
     def _length(self) -> int:
-        """Give the length of the PDU that comes next, header and all; 0: not known yet."""
+        """Return the length of the PDU that comes next, header and all; 0: not known yet."""
         if len(self._received) < HEADER:
             return 0
         return HEADER + int.from_bytes(self._received[2:HEADER], "big")
@@ -205,7 +204,7 @@ class Line:
 class Association:
     """An association from either side, one message after the other, on a `Line`.
 
-    Raises `ProtocolBroken` where the peer does not do what the protocol has for this moment.
+    Raises `ProtocolBroken` if the peer does what the protocol does not allow.
     """
 
     def __init__(self, line: Line, connection: Connection) -> None:
@@ -224,7 +223,7 @@ class Association:
         return self.connection.state is State.STA6 and not self.line.over
 
     def send(self, *events: Sent) -> None:
-        """Say what the protocol allows."""
+        """Send events that the protocol allows."""
         for event in events:
             self.line.say(b"".join(self.connection.send(event)))
 
@@ -233,13 +232,13 @@ class Association:
         self.line.say(self.encoded(message, data_set, context_id))
 
     def encoded(self, message: Message, data_set: bytes = b"", context_id: int = 0) -> bytes:
-        """Give the PDUs of a message, so that it can be said in one segment with others."""
+        """Return the PDUs of a message, so that it can be said in one segment with others."""
         context_id = context_id or next(iter(self.connection.contexts))
         parts = (data_set,) if message.has_data_set else ()
         return b"".join(self.connection.send_message(context_id, message, parts))
 
-    def event(self) -> Received:
-        """Give what happens next, but for timers and the like."""
+    def event(self, within: float | None = None) -> Received:
+        """Wait for the next event, but for timers and the like, and return it; each PDU `within` seconds."""
         while True:
             try:
                 event = self.connection.next_event()
@@ -247,14 +246,14 @@ class Association:
                 self.line.say(b"".join(self.connection.data_to_send()))
                 raise ProtocolBroken(f"the peer broke the protocol: {error}") from error
             if event is NEED_DATA:
-                self._hear()
+                self._hear(within)
             elif isinstance(event, ConnectionLost | CloseTransport):
                 raise ProtocolBroken("the peer closed the connection")
             elif not isinstance(event, OpenTransport | StartTimer | StopTimer):
                 return event
 
-    def _hear(self) -> None:
-        heard = self.line.hear_bytes()
+    def _hear(self, within: float | None = None) -> None:
+        heard = self.line.hear_bytes(within)
         match heard:
             case bytes():
                 self.connection.receive_data(heard)
@@ -266,7 +265,7 @@ class Association:
                 raise ProtocolBroken(f"the peer broke the protocol: {heard.why}")
 
     def receive(self) -> Incoming:
-        """Wait for a message and give it whole."""
+        """Wait for a message and return it whole."""
         event = self.event()
         if not isinstance(event, Command):
             raise ProtocolBroken(f"a message was due, and what came is {described(event)}")
@@ -290,7 +289,7 @@ class Association:
         return found
 
     def ask(self, message: Message, data_set: bytes = b"", context_id: int = 0) -> Incoming:
-        """Send a request, and give the one response to it."""
+        """Send a request, and return the one response to it."""
         self.send_message(message, data_set, context_id)
         return self.receive()
 
@@ -312,6 +311,9 @@ class Association:
 class Wire:
     """Speaks with one server as the application entity `calling`."""
 
+    artim = 32.0
+    """Seconds in which a server's ARTIM timer is expected to expire; most servers take 30 s."""
+
     def __init__(
         self, peer: Endpoint, called: AETitle, calling: AETitle, time_limit: float = 10.0
     ) -> None:
@@ -321,7 +323,7 @@ class Wire:
         self.time_limit: Final = time_limit
 
     def connect(self) -> Line:
-        """Open a TCP connection, on which nothing is said yet."""
+        """Open a TCP connection, on which nothing is sent yet."""
         try:
             connected = socket.create_connection(
                 (self.peer.host, self.peer.port), timeout=self.time_limit
@@ -361,7 +363,7 @@ class Wire:
         protocol_version: int = 1,
         reserved: int = 0,
     ) -> bytes:
-        """Make a request for an association of any items (`dcm.wire.raw` builds them), its fields as told."""
+        """Make a request for an association with any items (`dcm.wire.raw` builds them) and these fields."""
         return raw.associate(
             AssociateRQ.TYPE,
             items,
@@ -372,7 +374,7 @@ class Wire:
         )
 
     def propose(self, request: AssociateRQ | bytes, within: float | None = None) -> Heard:
-        """Ask for an association, and give what came in answer; an accepted one is released at once."""
+        """Request an association, and return the answer; an accepted one is released at once."""
         with self.connect() as line:
             line.say(build(request) if isinstance(request, AssociateRQ) else request)
             heard = line.hear(within)
@@ -382,7 +384,7 @@ class Wire:
             return heard
 
     def accepted(self, request: AssociateRQ | bytes, within: float | None = None) -> AssociateAC:
-        """Ask for an association that is to be accepted, give the answer, and release it."""
+        """Request an association that must be accepted, return the answer, and release it."""
         heard = self.propose(request, within)
         if not isinstance(heard, AssociateAC):
             raise ProtocolBroken(f"A-ASSOCIATE-AC was due, and what came is {described(heard)}")
@@ -396,9 +398,9 @@ class Wire:
         maximum_length: int = 16384,
         items: Iterable[UserItem] = (),
     ) -> Iterator[Association]:
-        """Open an association, and release it in the end where it still stands.
+        """Open an association, and release it in the end if it still stands.
 
-        Fails the case when the association is not accepted.
+        Fails the case if the association is not accepted.
         """
         request = self.request(contexts, maximum_length=maximum_length, items=items)
         with self.connect() as line:
@@ -413,7 +415,7 @@ class Wire:
 
 
 def named(heard: Heard) -> str:
-    """Give the name of a PDU, or put into words what came in its place."""
+    """Return the name of a PDU, or put into words what came in its place."""
     return getattr(heard, "NAME", "") or described(heard)
 
 

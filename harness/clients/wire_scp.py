@@ -1,4 +1,4 @@
-"""The other side of `wire`: an acceptor whose every answer is the case's own."""
+"""The other side of `wire`: an acceptor that answers as the case decides."""
 
 import socket
 from types import TracebackType
@@ -48,7 +48,7 @@ class WireScp:
             line.close()
 
     def take(self) -> Line:
-        """Wait for a connection, on which nothing is said yet."""
+        """Wait for a connection, on which nothing is sent yet."""
         self._socket.settimeout(self.time_limit)
         try:
             taken, _ = self._socket.accept()

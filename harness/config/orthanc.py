@@ -162,11 +162,9 @@ def _for_the_suites() -> Json:
         # Find and C-FIND: limits small enough to be reached.
         "LimitFindResults": 10,
         "LimitFindInstances": 20,
-        # Jobs: all of a run stay listed; C-MOVE goes through a job; a job of a C-MOVE from the
-        # server to itself waits for another one.
+        # Jobs: all of a run stay listed, and one that waits for another does not stop it.
         "ConcurrentJobs": 4,
         "JobsHistorySize": 1000,
-        "SynchronousCMove": False,
         # Archives: the next one drives the last one out.
         "MediaArchiveSize": 1,
         # Exports.

@@ -17,7 +17,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.multival import MultiValue
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from harness.corpus.part10 import part10
+from harness.corpus.part10 import data_set_offset, part10
 from harness.corpus.picture import Frame, Picture
 from harness.corpus.place import uid
 from harness.errors import CorpusError
@@ -65,6 +65,16 @@ class Sample:
     def sop_class_uid(self) -> UID:
         """The SOP Class UID."""
         return UID(self._element("SOPClassUID"))
+
+    @property
+    def context(self) -> tuple[str, list[str]]:
+        """The presentation context in which it is sent as it is: its class, and its one transfer syntax."""
+        return self.sop_class_uid, [self.transfer_syntax]
+
+    @property
+    def data_set(self) -> bytes:
+        """The encoded data set: what stands behind the file meta information."""
+        return self.data[data_set_offset(self.data) :]
 
     def dataset(self) -> FileDataset:
         """Read the bytes into a fresh data set, file meta information included.

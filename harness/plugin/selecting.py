@@ -3,6 +3,7 @@
 import difflib
 import fnmatch
 from collections.abc import Collection, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -61,10 +62,13 @@ def parameters_of(item: pytest.Item) -> str | None:
 
 
 def check_ids(cases: Cases) -> None:
-    """Raise ConfigError where two test functions use the same id."""
+    """Raise ConfigError if two test functions use the same id, or one uses an id that was withdrawn."""
     owners: dict[str, str] = {}
+    gone = withdrawn(cases[0][0].config.inipath) if cases else frozenset()
     for item, info in cases:
         function = item.nodeid.partition("[")[0]
+        if info.id in gone:
+            raise ConfigError(f"case id {info.id} was withdrawn and is not used again: {function}")
         owner = owners.setdefault(info.id, function)
         if owner != function:
             raise ConfigError(f"case id {info.id} is used twice: {owner} and {function}")
@@ -89,6 +93,15 @@ def check_needs(cases: Cases, own: Collection[str] = ()) -> None:
                     f"{info.id} ({item.nodeid}) is a `must`, and yet needs {need}: the defect of an "
                     "older version is a known issue, not an unmet need"
                 )
+
+
+def withdrawn(ini: Path | None) -> frozenset[str]:
+    """Read the ids in `withdrawn.txt`, beside the ini file of the suites; none if there is no such file."""
+    file = None if ini is None else ini.with_name("withdrawn.txt")
+    if file is None or not file.exists():
+        return frozenset()
+    lines = (line.partition("#")[0].split() for line in file.read_text().splitlines())
+    return frozenset(words[0] for words in lines if words)
 
 
 def names_of(item: pytest.Item, info: CaseInfo) -> set[str]:

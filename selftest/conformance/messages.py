@@ -25,10 +25,10 @@ from support.scripted import Talk
 from dcm.errors import RemoteProtocolError
 from dcm.frozen import replace
 from dcm.wire import (
+    NO_DATA_SET,
     Abort,
     AssociateRQ,
     CEchoRSP,
-    CFindRQ,
     CFindRSP,
     CMoveRQ,
     CStoreRQ,
@@ -135,13 +135,16 @@ class AnyCommand(Archive):
         talk.blurt(_whole(echo))
 
 
-class NoPendingClass(Archive):
-    """Names the SOP class of a query in the final response only."""
+class NoIdentifier(Archive):
+    """Sends pending responses of a query without an identifier."""
 
-    def found_response(self, request: CFindRQ, status: int, following: int) -> CFindRSP:
+    def respond(
+        self, talk: Talk, heard: Incoming, response: Response, data_set: bytes = b""
+    ) -> None:
         """Leave it out."""
-        response = super().found_response(request, status, following)
-        return response if status == SUCCESS else replace(response, affected_sop_class_uid=None)
+        if isinstance(response, CFindRSP):
+            response, data_set = replace(response, command_data_set_type=NO_DATA_SET), b""
+        super().respond(talk, heard, response, data_set)
 
 
 class OtherOriginator(Archive):
@@ -226,8 +229,8 @@ GROUP = Group(
     lies=(
         says("elements descend", _command(lambda elements: elements[::-1]), "DMSG-001"),
         says("the group length counts itself", _command(_same, length=12), "DMSG-002"),
-        _responding("a response without a class",
-                    lambda response: replace(response, affected_sop_class_uid=None),
+        _responding("a response names another class",
+                    lambda response: replace(response, affected_sop_class_uid="2.25.9"),
                     "DMSG-003", "DMSG-005", "DMSG-006"),
         _responding("another request is answered",
                     lambda response: replace(
@@ -236,11 +239,11 @@ GROUP = Group(
                     "DMSG-003", "DMSG-005", "DMSG-006", "DMSG-011", "DMSG-013[0]", "DMSG-013[1]",
                     "DMSG-013[32768]", "DMSG-013[65535]"),
         fault("the first context is answered on", FirstContext, "DMSG-004"),
-        _responding("a stored instance is not named",
-                    lambda response: replace(response, affected_sop_instance_uid=None)
+        _responding("another instance is named as stored",
+                    lambda response: replace(response, affected_sop_instance_uid="2.25.9")
                     if response.NAME == "C-STORE-RSP" else response,
                     "DMSG-005"),
-        fault("pending responses name no class", NoPendingClass, "DMSG-006"),
+        fault("pending responses have no identifier", NoIdentifier, "DMSG-006"),
         *(hears(f"{name} announces no data set",
                 _command(lambda elements, kind=kind: [  # type: ignore[misc]
                     (number, b"\1\1" if (number, value) == (0x0800, kind.to_bytes(2, "little"))

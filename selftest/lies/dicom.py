@@ -1,13 +1,19 @@
 """Lies told to the DICOM suites."""
 
 from dataclasses import replace
+from typing import Any
 
+from pydicom.multival import MultiValue
 from support.lies import Door, Group, SeededLie
+from support.messages import Change, MessageLie, command, data, each, final, of, where
 
+from dcm.wire import CFindRQ, CGetRSP, CMoveRSP, CStoreRQ
 from harness.relay import DicomLie, Direction, HttpLie, HttpRequest
 from harness.relay.lies import PduChange, change_status, replace_in_pdata
 
 A_ASSOCIATE_AC = 2
+FIND, GOT, MOVED = CFindRQ.COMMAND_FIELD, CGetRSP.COMMAND_FIELD, CMoveRSP.COMMAND_FIELD
+STORE = CStoreRQ.COMMAND_FIELD
 
 
 def _lie(name: str, fails: set[str], change: PduChange, door: Door = "remote.dicom") -> SeededLie:
@@ -35,7 +41,22 @@ def _command(element: int, old: int, new: int) -> PduChange:
     return replace_in_pdata(header + old.to_bytes(2, "little"), header + new.to_bytes(2, "little"))
 
 
-def _result(context_id: int, old: int, new: int) -> PduChange:
+def _message(
+    name: str,
+    fails: set[str],
+    change: Change,
+    towards: Direction = Direction.TO_CLIENT,
+    door: Door = "remote.dicom",
+) -> SeededLie:
+    return SeededLie(name, door, MessageLie(change, towards), frozenset(fails))
+
+
+def _cut(_: str, value: Any) -> Any:
+    """Take what is beyond the third value from a list."""
+    return value[:3] if isinstance(value, MultiValue) else value
+
+
+def result_of(context_id: int, old: int, new: int) -> PduChange:
     """Change the result of one presentation context (PS3.8 9.3.3.2)."""
 
     def change(pdu: bytes, _: Direction) -> bytes:
@@ -59,27 +80,25 @@ def _calling(old: bytes, new: bytes) -> PduChange:
 GROUP = Group(
     "dicom",
     sample=(
-        "CECHO-003", "CECHO-004", "CECHO-005",
+        "CECHO-002", "CECHO-003",
         "CSTORE-008", "CSTORE-009", "CSTORE-011",
-        "CFIND-006", "CFIND-009", "CFIND-010",
+        "CFIND-009", "CFIND-010", "CFIND-021",
         "CFIND-016", "CFIND-017", "CFIND-018",
         "CFIND-029", "CFIND-031", "CFIND-032",
-        "CMOVE-003", "CMOVE-007", "CMOVE-008",
-        "CGET-006", "CGET-007", "CGET-010",
-        "SSTORE-002", "SSTORE-006", "SSTORE-010",
+        "CMOVE-003", "CMOVE-007", "CMOVE-008", "CMOVE-009", "CMOVE-011", "CMOVE-015",
+        "CGET-006", "CGET-007", "CGET-009", "CGET-010",
+        "SSTORE-002", "SSTORE-006", "SSTORE-010", "SSTORE-012", "SSTORE-013",
         "SFIND-003", "SFIND-005", "SMOVE-004",
     ),
     lies=(
         _lie("an answer names another request", {"CECHO-003"}, _command(0x0120, 7, 8)),
-        _lie("the wrong reason for a class", {"CECHO-004", "CSTORE-011[refused]"},
-             _result(1, 3, 4)),
-        _lie("the wrong reason for a syntax", {"CECHO-005"}, _result(1, 4, 3)),
+        _lie("the wrong reason for a class", {"CSTORE-011[refused]"}, result_of(1, 3, 4)),
+        _lie("the second request is not answered", {"CECHO-002", "SMOVE-004"},
+             _command(0x0120, 2, 3)),
         _lie("the greatest message id is answered with another", {"CECHO-003", "CSTORE-008"},
              _command(0x0120, 65535, 65534)),
         _rest("the origin is another", {"CSTORE-009"}, "/metadata", b"MODALITY7", b"MODALITY8"),
-        _lie("an unknown class is accepted", {"CECHO-004", "CSTORE-011[refused]"}, _result(1, 3, 0)),
-        _lie("an element is returned unasked", {"CFIND-006"},
-             replace_in_pdata(b"\x08\0\x54\0", b"\x08\0\x55\0")),
+        _lie("an unknown class is accepted", {"CSTORE-011[refused]"}, result_of(1, 3, 0)),
         _lie("a patient is found for nobody", {"CFIND-009"}, _heard(b"NOBODY", b"*     ")),
         _lie("an identifier without level is right", {"CFIND-010"}, change_status(0xC000, 0)),
         _lie("a star is a question mark", {"CFIND-016"}, _heard(b"*Muller*", b"?Muller?")),
@@ -92,6 +111,21 @@ GROUP = Group(
         _lie("a series is a study", {"CMOVE-003"}, _heard(b"SERIES", b"STUDY ")),
         _lie("the originator is another", {"CMOVE-007"}, _heard(b"MODALITY7", b"MODALITY8"),
              "local.dicom"),
+        _message("a list of UIDs is cut", {"CFIND-021"}, where(of(FIND), each(_cut)),
+                 Direction.TO_SERVER),
+        _message("a C-MOVE ends with what remains", {"CMOVE-009"},
+                 where(final(MOVED), command(NumberOfRemainingSuboperations=0))),
+        _message("a C-GET ends with what remains", {"CGET-009"},
+                 where(of(GOT, Status=0), command(NumberOfRemainingSuboperations=0))),
+        _lie("an unknown study is a warning", {"CMOVE-011", "CFIND-010"},
+             change_status(0xC000, 0xB000)),
+        _message("another instance is sent", {"CMOVE-003", "CMOVE-015", "SSTORE-002"},
+                 where(of(STORE), data(SOPInstanceUID="2.25.9")), Direction.TO_SERVER, "local.dicom"),
+        _rest("an export went elsewhere",
+              {f"SSTORE-012[{each}]" for each in ("patients", "studies", "series", "instances")},
+              "/exports", b"orthanctest", b"orthanctesu"),
+        _lie("the server has another title", {"SSTORE-013"},
+             _calling(b"ORTHANC ", b"ORTHANX "), "local.dicom"),
         _lie("an instance is not counted", {"CMOVE-008"}, _command(0x1021, 4, 3)),
         _lie("nothing was retrieved, but some", {"CGET-006"}, change_status(0xA702, 0xB000)),
         _lie("a warning is not counted", {"CGET-007"}, _command(0x1023, 1, 0)),

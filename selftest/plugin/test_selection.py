@@ -53,6 +53,17 @@ def test_unknown_case_is_told_with_the_nearest(run_suite: RunSuite, workers: str
     assert not done.folder.exists()
 
 
+def test_withdrawn_id_is_refused(run_suite: RunSuite, pytester: pytest.Pytester) -> None:
+    """An id in `withdrawn.txt` beside the ini file of the suites is refused at collection."""
+    pytester.path.joinpath("withdrawn.txt").write_text("# gone\nSEL-001  is SEL-003\n")
+
+    done = run_suite(SUITE)
+
+    said = done.result.stdout.str() + done.result.stderr.str()
+    assert done.result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "case id SEL-001 was withdrawn and is not used again" in said
+
+
 def test_a_folder_that_is_not_there_is_told(run_suite: RunSuite) -> None:
     """Pytest says so: nothing of ours breaks before it does."""
     done = run_suite(SUITE, "no-such-folder")

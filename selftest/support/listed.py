@@ -17,7 +17,7 @@ class Anything:
         """Say that a need is not met."""
         return f"needs {need}"
 
-    def unknown(self, need: Need) -> bool:
+    def unknown(self, need: Need) -> bool:  # noqa: ARG002 - as the Protocol has it
         """Say that it may be."""
         return True
 

@@ -1,11 +1,21 @@
-"""Storage commitment (PS3.4 Annex J): the request is answered, the report follows."""
+"""Storage commitment (PS3.4 Annex J): the answer to a request, and the report."""
 
 from collections.abc import Iterator
 
 import pytest
 from pydicom.uid import MRImageStorage
 
-from harness.cases import CommitmentScu, Dimse, Party, Reference, Sample, Stored, Suite
+from harness.cases import (
+    SUCCESS,
+    UNKNOWN_UID,
+    CommitmentScu,
+    Dimse,
+    Party,
+    Reference,
+    Sample,
+    Stored,
+    Suite,
+)
 
 suite = Suite(needs=("dimse.store", "dimse.commit"))
 
@@ -17,7 +27,7 @@ TRANSACTION = "2.25.2001"
 
 @pytest.fixture
 def commitment(local: Party) -> Iterator[CommitmentScu]:
-    """Ask for storage commitment and hear of it, in the place of the local server."""
+    """Request storage commitment and receive the reports, in the place of the local server."""
     with CommitmentScu(local.ae_title, local.time_limit) as scu:
         local.dicom_relay.target = scu.endpoint
         yield scu
@@ -28,58 +38,58 @@ def commitment(local: Party) -> Iterator[CommitmentScu]:
 def test_request_is_answered_with_success(
     dimse: Dimse, stored: Stored, commitment: CommitmentScu
 ) -> None:
-    """An N-ACTION that asks for commitment is received with Success, also for an unknown instance."""
+    """An N-ACTION that requests commitment is answered with Success, also for an unknown instance."""
     (one,) = stored.study()
-    unknown = (one.sop_class_uid, "2.25.404")
+    unknown = (one.sop_class_uid, UNKNOWN_UID)
 
     statuses = [
         commitment.ask(dimse, "2.25.1", [_reference(one)]),
         commitment.ask(dimse, "2.25.2", [unknown]),
     ]
 
-    assert statuses == [0x0000, 0x0000]
+    assert statuses == [SUCCESS, SUCCESS]
     commitment.reports(2)
 
 
 @suite.case("CONSC-002", ref="PS3.4 J.3.3.1.1 (2020b)")
-def test_all_that_is_stored_is_committed(
+def test_stored_instances_are_committed(
     dimse: Dimse, stored: Stored, commitment: CommitmentScu
 ) -> None:
-    """The report on stored instances has event type 1, and lists each of them once, none as failed."""
+    """The report on stored instances has event type 1, and lists each of them once and none as failed."""
     study = stored.study(series=2, instances=2)
 
     commitment.ask(dimse, TRANSACTION, map(_reference, study))
 
-    (report,) = commitment.reports(1)
+    report = commitment.report()
     assert (report.event_type, report.failed) == (ALL_COMMITTED, {})
     assert sorted(report.committed) == sorted(map(_reference, study))
 
 
 @suite.case("CONSC-003", ref="PS3.4 J.3.3.1.1 (2020b)")
-def test_what_is_not_stored_is_a_failure(
+def test_missing_instance_is_reported_as_failed(
     dimse: Dimse, stored: Stored, commitment: CommitmentScu
 ) -> None:
-    """Where one of two instances is not there the event type is 2, and each is in one of the lists."""
+    """If one of two instances is missing, the event type is 2, and each is in the list where it belongs."""
     (one,) = stored.study()
-    unknown = (str(one.sop_class_uid), "2.25.404")
+    unknown = (str(one.sop_class_uid), UNKNOWN_UID)
 
     commitment.ask(dimse, TRANSACTION, [_reference(one), unknown])
 
-    (report,) = commitment.reports(1)
+    report = commitment.report()
     assert report.event_type == SOME_FAILED
     assert (report.committed, [*report.failed]) == ([_reference(one)], [unknown])
 
 
 @suite.case("CONSC-004", ref="PS3.3 C.14.1.1 (2020b)")
 def test_failure_has_its_reason(dimse: Dimse, stored: Stored, commitment: CommitmentScu) -> None:
-    """An unknown instance fails for 0112, one that is known with another class for 0119."""
+    """An unknown instance fails with reason 0112, one that is stored with another class with 0119."""
     (one,) = stored.study()
-    unknown = (str(one.sop_class_uid), "2.25.404")
+    unknown = (str(one.sop_class_uid), UNKNOWN_UID)
     of_another_class = (str(MRImageStorage), str(one.sop_instance_uid))
 
     commitment.ask(dimse, TRANSACTION, [unknown, of_another_class])
 
-    (report,) = commitment.reports(1)
+    report = commitment.report()
     assert report.failed == {
         unknown: NO_SUCH_INSTANCE,
         of_another_class: CLASS_INSTANCE_CONFLICT,

@@ -1,4 +1,4 @@
-"""What a server takes in: encodings that the standard allows and few programs write come back equal."""
+"""Unusual but valid encodings of an object: stored and retrieved, the object is the same."""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -22,6 +22,7 @@ from harness.cases import (
     differences,
     instance_path,
     needs,
+    single,
 )
 
 suite = Suite()
@@ -43,21 +44,12 @@ def by_dimse(request: pytest.FixtureRequest) -> RoundTrip:
     def round_trip(sample: Sample, file: bytes) -> Dataset:
         path = folder / "sent.dcm"
         path.write_bytes(file)
-        context = (sample.sop_class_uid, [sample.transfer_syntax])
         with patch.context() as setting:
             setting.setattr(_config, "STORE_SEND_CHUNKED_DATASET", True)
-            with dimse.associate([context]) as association:
+            with dimse.associate([sample.context]) as association:
                 status = association.send_c_store(path)
         assert status.get("Status") == SUCCESS
-        found = dimse.get(
-            "IMAGE",
-            storage=[context],
-            StudyInstanceUID=sample.study_instance_uid,
-            SeriesInstanceUID=sample.series_instance_uid,
-            SOPInstanceUID=sample.sop_instance_uid,
-        )
-        [received] = found.datasets
-        return received
+        return dimse.get_instance(sample)
 
     return round_trip
 
@@ -68,8 +60,7 @@ def by_web(request: pytest.FixtureRequest) -> RoundTrip:
 
     def round_trip(sample: Sample, file: bytes) -> Dataset:
         web.stow([file])
-        [part] = web.wado(instance_path(sample), transfer_syntax="*")
-        return part.dataset()
+        return single(web.wado(instance_path(sample), transfer_syntax="*"), "part").dataset()
 
     return round_trip
 
@@ -121,7 +112,7 @@ def text_item(text: bytes) -> bytes:
 
 
 def equal(sample: Sample, file: bytes, received: Dataset) -> list[str]:
-    """Give what differs between the file that was sent and what came back."""
+    """Return the differences between the file that was sent and the object that came back."""
     return differences(dcmread(BytesIO(file)), received, sample.picture)
 
 
@@ -129,10 +120,10 @@ def equal(sample: Sample, file: bytes, received: Dataset) -> list[str]:
 @pytest.mark.parametrize("item_defined", [True, False], ids=["item-length", "item-delimiter"])
 @pytest.mark.parametrize("defined", [True, False], ids=["length", "delimiter"])
 @by_both_ways
-def test_lengths_of_sequences(
+def test_sequences_with_lengths_or_delimiters(
     round_trip: RoundTrip, make: Maker, defined: bool, item_defined: bool
 ) -> None:
-    """Sequences and items come in with a length or a delimiter, in every combination and nesting."""
+    """Sequences and items with a length or a delimiter, in every combination, keep their contents."""
     sample = make.instance()
     inner = with_sequence(item(text_item(b"inner "), defined=not item_defined), defined=not defined)
     items = item(inner, defined=item_defined) + item(text_item(b"second"), defined=item_defined)
@@ -141,8 +132,6 @@ def test_lengths_of_sequences(
     received = round_trip(sample, file)
 
     assert equal(sample, file, received) == []
-    first, second = received[0x00771001].value
-    assert [first[0x00771001].value[0].TextValue, second.TextValue] == ["inner", "second"]
 
 
 @suite.case("FILE-102", ref="PS3.5 7.5.1: zero Items, Items without elements (2020b)")
@@ -157,15 +146,13 @@ def test_empty_sequences_and_items(round_trip: RoundTrip, make: Maker, defined: 
 
     received = round_trip(sample, file)
 
-    found = received[0x00771001].value
-    assert [len(each) for each in found] == [0, 2, 0]
-    assert len(found[1][0x00771001].value) == 0
+    assert equal(sample, file, received) == []
 
 
 @suite.case("FILE-103", ref="PS3.5 7.2: Group Length, retired (2020b)")
 @by_both_ways
 def test_group_lengths(round_trip: RoundTrip, make: Maker) -> None:
-    """A data set with group lengths, as old ones have them, is taken, and the rest of it kept."""
+    """A data set with a group length, as in old files, is accepted, and its other elements are kept."""
     sample = make.instance()
     start = data_set_offset(sample.data)
     at = sample.data.index(b"\x10\x00\x10\x00PN")  # the first element of the group 0010
@@ -179,7 +166,7 @@ def test_group_lengths(round_trip: RoundTrip, make: Maker) -> None:
 @suite.case("FILE-104", ref="PS3.10 7.2: Data Set Trailing Padding (2020b)")
 @by_both_ways
 def test_trailing_padding(round_trip: RoundTrip, make: Maker) -> None:
-    """Padding behind the last element is no fault, and what stands before it is kept."""
+    """A data set with trailing padding is accepted, and its other elements are kept."""
     sample = make.instance()
     file = sample.data + element(0xFFFCFFFC, "OB", bytes(300))
 
@@ -189,8 +176,8 @@ def test_trailing_padding(round_trip: RoundTrip, make: Maker) -> None:
 @suite.case("FILE-105", ref="PS3.10 7.1: File Preamble (2020b)")
 @pytest.mark.parametrize("begin", [b"II*\0\x08\0\0\0", b"\xff" * 128], ids=["tiff", "anything"])
 @by_files
-def test_preamble_with_content(round_trip: RoundTrip, make: Maker, begin: bytes) -> None:
-    """A preamble may have any content: the file is taken for what stands behind it."""
+def test_preamble_can_have_any_content(round_trip: RoundTrip, make: Maker, begin: bytes) -> None:
+    """A file with any content in its preamble is accepted."""
     sample = make.instance()
     file = begin + sample.data[len(begin) :]
 
@@ -200,7 +187,7 @@ def test_preamble_with_content(round_trip: RoundTrip, make: Maker, begin: bytes)
 @suite.case("FILE-106", ref="PS3.10 7.1, Table 7.1-1: Private Information (2020b)")
 @by_files
 def test_private_file_meta_information(round_trip: RoundTrip, make: Maker) -> None:
-    """Elements of the file meta information that a reader does not need are no reason to refuse a file."""
+    """A file with optional and private elements in its file meta information is accepted."""
     sample = make.instance()
     start = data_set_offset(sample.data)
     more = b"\x02\x00\x16\x00AE\x06\0SENDER" + b"\x02\x00\x00\x01UI\x06\0" + b"2.25.7"
@@ -214,8 +201,8 @@ def test_private_file_meta_information(round_trip: RoundTrip, make: Maker) -> No
 
 @suite.case("FILE-107", ref="PS3.5 6.2.2: Unknown VR of undefined length (2020b)")
 @by_both_ways
-def test_unknown_sequence(round_trip: RoundTrip, make: Maker) -> None:
-    """A private element of VR UN and undefined length is a sequence in implicit VR, and keeps its items."""
+def test_sequence_of_unknown_vr(round_trip: RoundTrip, make: Maker) -> None:
+    """A private sequence of VR UN and undefined length, whose items are in implicit VR, keeps its items."""
     sample = make.instance()
     inner = b"\x40\x00\x60\xa1" + (6).to_bytes(4, "little") + b"hidden"
     items = item(inner, defined=True) + SEQUENCE_END
@@ -230,21 +217,20 @@ def test_unknown_sequence(round_trip: RoundTrip, make: Maker) -> None:
 @suite.case("FILE-108", ref="PS3.5 9.1: 64 characters, a component of 0 (2020b)")
 @by_both_ways
 def test_longest_uid(round_trip: RoundTrip, make: Maker) -> None:
-    """A UID of 64 characters, with a component that is nothing but 0, is taken and given out whole."""
+    """A UID of 64 characters, one component of which is 0, is kept whole."""
     uid = "1.2.840.0." + "1234567890" * 5 + ".123"
-    assert len(uid) == 64
     sample = make.instance(SOPInstanceUID=uid)
 
     received = round_trip(sample, sample.data)
 
-    assert received.SOPInstanceUID == uid
+    assert received.get("SOPInstanceUID") == uid
     assert equal(sample, sample.data, received) == []
 
 
 @suite.case("FILE-109", ref="PS3.5 6.2, 7.1.2: VRs with a length of 32 bits (2020b)")
 @by_both_ways
 def test_long_values(round_trip: RoundTrip, make: Maker) -> None:
-    """Values beyond 65,534 bytes, of text and of bytes, come back whole."""
+    """Values of more than 65,534 bytes, of text and of bytes, come back whole."""
     content = bytes(range(256)) * 300
     sample = make.instance(
         transfer_syntax=ExplicitVRLittleEndian,
@@ -254,7 +240,6 @@ def test_long_values(round_trip: RoundTrip, make: Maker) -> None:
 
     received = round_trip(sample, sample.data)
 
-    assert received.EncryptedAttributesSequence[0].EncryptedContent == content
     assert equal(sample, sample.data, received) == []
 
 

@@ -1,74 +1,66 @@
-"""How messages travel in PDUs: fragments, their order, and the maximum length (PS3.8 9.3.5, D.1, E)."""
+"""Messages in PDUs: fragments, their order, and the maximum length (PS3.8 9.3.5, D.1, E)."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import groupby
 
 import pytest
-from pydicom.uid import ImplicitVRLittleEndian
-from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelGet as GetModel
-from pynetdicom.sop_class import Verification
 
-from dcm.data.identifier import write_identifier
-from dcm.wire import (
-    Abort,
-    CEchoRQ,
-    CEchoRSP,
-    CGetRQ,
-    CGetRSP,
-    CStoreRQ,
-    CStoreRSP,
-    Message,
-    RoleSelection,
-    build_message,
-    raw,
-    split_pdvs,
+from dcm.wire import Abort, CEchoRQ, CStoreRQ, build_message, raw
+from harness.cases import (
+    COMMAND,
+    ECHO,
+    LAST,
+    P_DATA,
+    Sample,
+    Stored,
+    Suite,
+    Wire,
+    answered_id,
+    get_study,
+    named,
+    pdvs_of,
+    receiving,
+    stored_response,
+    sub_operations,
+    whole,
 )
-from harness.cases import Association, Sample, Stored, Suite, Wire, data_set_offset, named
 
 suite = Suite(needs="dimse.echo")
 
 
-ECHO = (Verification, [ImplicitVRLittleEndian])
-COMMAND, LAST = 1, 2
-HEADERS = 6 + 4
-"""Bytes before context ID and control header of the first PDV."""
-
-
 @suite.case("ASSOC-050", ref="PS3.8 E.1 (2024e)")
-def test_a_message_in_the_smallest_fragments_is_understood(wire: Wire) -> None:
-    """A command set in fragments of two bytes, each in a PDU of its own, is put together."""
+def test_message_in_smallest_fragments_is_assembled(wire: Wire) -> None:
+    """A C-ECHO request in fragments of two bytes, each in its own PDU, is answered."""
     pdvs = _pdvs(build_message(CEchoRQ(message_id=3)), size=2)
 
     assert _echo(wire, b"".join(raw.p_data(each) for each in pdvs)) == 3
 
 
 @suite.case("ASSOC-051", ref="PS3.8 9.3.5 (2019a)")
-def test_many_pdvs_in_one_pdu_are_understood(wire: Wire) -> None:
-    """A command set in many PDVs of one P-DATA-TF is put together."""
+def test_many_pdvs_in_one_pdu_are_assembled(wire: Wire) -> None:
+    """A C-ECHO request in many PDVs of one P-DATA-TF is answered."""
     pdvs = _pdvs(build_message(CEchoRQ(message_id=4)), size=8)
 
     assert _echo(wire, raw.p_data(*pdvs)) == 4
 
 
 @suite.case("ASSOC-052", ref="PS3.8 9.1.1 (2020b)")
-def test_pdus_need_not_begin_and_end_with_segments(wire: Wire) -> None:
-    """A PDU that arrives byte by byte is one PDU, and two that arrive together are two."""
-    pdus = [
-        raw.p_data(raw.pdv(1, COMMAND | LAST, build_message(CEchoRQ(message_id=number))))
-        for number in (5, 6)
-    ]
+def test_segment_borders_are_no_pdu_borders(wire: Wire) -> None:
+    """A C-ECHO request that arrives byte by byte is answered, and so are two that arrive together."""
+    pdus = [whole(CEchoRQ(message_id=number)) for number in (5, 6)]
     with wire.associate([ECHO]) as association:
         association.line.say(*(bytes([byte]) for byte in pdus[0]))
-        first = _answered(association)
+        first = answered_id(association.receive().message)
         association.line.say(pdus[1] + pdus[0])
-        both = [_answered(association), _answered(association)]
+        both = [answered_id(association.receive().message) for _ in range(2)]
 
     assert [first, *both] == [5, 6, 5]
 
 
 @suite.case("ASSOC-053", ref="PS3.8 E.2 (2019a)")
-def test_unused_bits_of_the_control_header_are_not_checked(wire: Wire) -> None:
-    """Bits 2 to 7 of the message control header may have any value."""
+def test_unused_bits_of_the_control_header_are_ignored(wire: Wire) -> None:
+    """A C-ECHO request with bits 2 to 7 set in the message control header is answered."""
     message = build_message(CEchoRQ(message_id=9))
 
     assert _echo(wire, raw.p_data(raw.pdv(1, 0xFC | COMMAND | LAST, message))) == 9
@@ -76,19 +68,18 @@ def test_unused_bits_of_the_control_header_are_not_checked(wire: Wire) -> None:
 
 @suite.case("ASSOC-054", ref="PS3.8 D.1 (2020a)", needs=("dimse.get.study", "dimse.store"))
 @pytest.mark.parametrize("maximum", [4096, 16384])
-def test_no_pdu_is_longer_than_we_can_receive(wire: Wire, stored: Stored, maximum: int) -> None:
-    """An object that is longer than our maximum length comes in P-DATA-TF PDUs of at most that length."""
+def test_maximum_length_of_the_requestor_is_kept(wire: Wire, stored: Stored, maximum: int) -> None:
+    """An object longer than our maximum length comes in P-DATA-TF PDUs of at most that length."""
     sample = stored.instance(rows=128, columns=128)
     heard = _retrieved(wire, sample, maximum)
 
-    lengths = [len(pdu) - 6 for pdu in heard.pdus if pdu[0] == 4]
     assert heard.instances == [sample.sop_instance_uid]
-    assert max(lengths) <= maximum
+    assert [length for length in heard.lengths if length > maximum] == []
 
 
 @suite.case("ASSOC-055", ref="PS3.8 D.1 (2020a)", needs=("dimse.get.study", "dimse.store"))
-def test_without_a_maximum_an_object_comes_whole(wire: Wire, stored: Stored) -> None:
-    """A maximum length of 0 sets no limit: the object comes, in PDUs of whatever length."""
+def test_maximum_length_of_0_sets_no_limit(wire: Wire, stored: Stored) -> None:
+    """With a maximum length of 0, which sets no limit, an object comes in PDUs of any length."""
     sample = stored.instance(rows=128, columns=128)
 
     assert _retrieved(wire, sample, 0).instances == [sample.sop_instance_uid]
@@ -96,37 +87,35 @@ def test_without_a_maximum_an_object_comes_whole(wire: Wire, stored: Stored) -> 
 
 @suite.case("ASSOC-056", ref="PS3.8 E.1 (2024e)", needs=("dimse.get.study", "dimse.store"))
 def test_fragments_have_an_even_length(wire: Wire, stored: Stored) -> None:
-    """Each fragment that the server sends has an even number of bytes, also where our maximum is odd."""
+    """Each fragment has an even number of bytes, even if our maximum length is odd."""
     heard = _retrieved(wire, stored.instance(rows=128, columns=128), 4097)
 
     assert [len(data) for _, _, data in heard.pdvs if len(data) % 2] == []
 
 
 @suite.case("ASSOC-057", ref="PS3.8 E.1 (2024e)", needs=("dimse.get.study", "dimse.store"))
-def test_a_message_keeps_to_its_context_and_order(wire: Wire, stored: Stored) -> None:
-    """Command fragments come first, then the data fragments, all on one context, the last one marked."""
+def test_fragments_have_their_order_and_context(wire: Wire, stored: Stored) -> None:
+    """Command fragments come before data fragments, all on one context, and the last of each is marked."""
     heard = _retrieved(wire, stored.instance(rows=128, columns=128), 4096)
 
     turns = [turn for turn, _ in groupby((context, control) for context, control, _ in heard.pdvs)]
-    store = next(context for context, control in turns if control == 0)
+    store = next((context for context, control in turns if control == 0), None)
     assert turns[:3] == [(store, COMMAND | LAST), (store, 0), (store, LAST)]
 
 
 @suite.case("ASSOC-058", ref="PS3.8 E.2 (2019a)")
 def test_unused_bits_of_the_control_header_are_zero(wire: Wire) -> None:
-    """Bits 2 to 7 of the message control header are sent as zeros."""
+    """A C-ECHO response has zeros in bits 2 to 7 of its message control header."""
     with wire.associate([ECHO]) as association:
         association.ask(CEchoRQ(message_id=1))
-        headers = [
-            control for _, control, _ in split_pdvs(memoryview(association.line.pdus[1])[6:])
-        ]
+        headers = [control for _, control, _ in pdvs_of(association.line.pdus)]
 
-    assert [control & 0xFC for control in headers] == [0]
+    assert headers == [COMMAND | LAST]
 
 
 @suite.case("ASSOC-059", ref="PS3.8 D.1 (2020a)", level="should")
-def test_a_pdu_longer_than_the_server_can_receive_is_a_protocol_error(wire: Wire) -> None:
-    """A P-DATA-TF beyond the maximum length that the server has announced is answered by an A-ABORT."""
+def test_pdu_beyond_the_announced_maximum_is_answered_by_abort(wire: Wire) -> None:
+    """A P-DATA-TF longer than the server's announced maximum length is answered by an A-ABORT."""
     with wire.associate([ECHO]) as association:
         beyond = (association.answer.maximum_length or 1 << 20) + 100
         fragment = bytes(beyond - 6 + beyond % 2)
@@ -137,57 +126,36 @@ def test_a_pdu_longer_than_the_server_can_receive_is_a_protocol_error(wire: Wire
     assert named(heard) == Abort.NAME
 
 
+@dataclass(frozen=True)
 class _Retrieved:
     """What came in a C-GET: the instances, and all PDUs."""
 
-    def __init__(self, instances: list[str], pdus: list[bytes]) -> None:
-        self.instances = instances
-        self.pdus = pdus
+    instances: list[str]
+    pdus: list[bytes]
+
+    @property
+    def lengths(self) -> list[int]:
+        """The PDU lengths of the P-DATA-TF."""
+        return [len(pdu) - 6 for pdu in self.pdus if pdu[0] == P_DATA]
 
     @property
     def pdvs(self) -> list[tuple[int, int, bytes]]:
         """Context ID, control header and fragment of each PDV."""
-        return [
-            (context, control, bytes(data))
-            for pdu in self.pdus
-            if pdu[0] == 4
-            for context, control, data in split_pdvs(memoryview(pdu)[6:])
-        ]
+        return pdvs_of(self.pdus)
 
 
 def _retrieved(wire: Wire, sample: Sample, maximum: int) -> _Retrieved:
-    """Retrieve a study by C-GET as somebody who receives PDUs of at most `maximum` bytes."""
-    identifier = write_identifier(
-        {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": sample.study_instance_uid},
-        ImplicitVRLittleEndian,
-    )
-    contexts = [
-        (GetModel, [ImplicitVRLittleEndian]),
-        (sample.sop_class_uid, [sample.transfer_syntax]),
-    ]
-    role = RoleSelection(sample.sop_class_uid, scu=False, scp=True)
+    """Retrieve a study by C-GET as a requestor that receives PDUs of at most `maximum` bytes."""
+    contexts, roles = receiving(sample)
     instances = []
-    with wire.associate(contexts, maximum_length=maximum, items=[role]) as association:
-        request = CGetRQ(message_id=1, affected_sop_class_uid=GetModel)
-        association.send_message(request, identifier, context_id=1)
-        while True:
-            came = association.receive()
+    with wire.associate(contexts, maximum_length=maximum, items=roles) as association:
+        get_study(association, sample)
+        for came in sub_operations(association):
             if isinstance(came.message, CStoreRQ):
                 instances.append(came.message.affected_sop_instance_uid)
-                assert came.data_set == sample.data[data_set_offset(sample.data) :]
-                association.send_message(_stored(came.message), context_id=came.context_id)
-            elif isinstance(came.message, CGetRSP) and came.message.status not in (0xFF00, 0xFF01):
-                break
+                assert came.data_set == sample.data_set
+                association.send_message(stored_response(came.message), context_id=came.context_id)
     return _Retrieved(instances, association.line.pdus)
-
-
-def _stored(request: CStoreRQ) -> Message:
-    return CStoreRSP(
-        message_id_being_responded_to=request.message_id,
-        status=0,
-        affected_sop_class_uid=request.affected_sop_class_uid,
-        affected_sop_instance_uid=request.affected_sop_instance_uid,
-    )
 
 
 def _pdvs(message: bytes, *, size: int) -> Iterator[bytes]:
@@ -197,15 +165,8 @@ def _pdvs(message: bytes, *, size: int) -> Iterator[bytes]:
         yield raw.pdv(1, COMMAND | last, message[at : at + size])
 
 
-def _echo(wire: Wire, request: bytes) -> int:
-    """Say a C-ECHO request, however cut, and give the message ID of the answer."""
+def _echo(wire: Wire, request: bytes) -> int | str:
+    """Send a C-ECHO request, however cut, and return the message ID that is answered."""
     with wire.associate([ECHO]) as association:
         association.line.say(request)
-        return _answered(association)
-
-
-def _answered(association: Association) -> int:
-    """Wait for the response to a C-ECHO, and give the message ID that it answers."""
-    answer = association.receive().message
-    assert isinstance(answer, CEchoRSP)
-    return answer.message_id_being_responded_to
+        return answered_id(association.receive().message)

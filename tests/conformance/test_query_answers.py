@@ -1,16 +1,15 @@
-"""C-FIND (PS3.4 C.4.1): what each answer holds, at each level of each information model."""
+"""C-FIND (PS3.4 C.4.1): the contents of each answer, at each level of each information model."""
 
 from typing import Any
 
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.uid import ImplicitVRLittleEndian
 from pynetdicom import evt
 
-from dcm.data.identifier import write_identifier
-from dcm.wire import CCancelRQ, CFindRQ, CFindRSP
+from dcm.wire import CCancelRQ, CFindRQ
 from harness.cases import (
     FIND,
+    FIND_STUDIES,
     LEVELS,
     NATIVE,
     UNASKED,
@@ -23,6 +22,8 @@ from harness.cases import (
     Stored,
     Suite,
     Wire,
+    identifier,
+    status_of,
     unique_keys,
     values,
 )
@@ -54,13 +55,13 @@ def at(*places: tuple[Root, str]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("root", "level"), places, ids=ids)
 
 
-# What an answer holds
+# The contents of an answer
 
 
 @suite.case("CONQR-001", ref="PS3.4 C.2.2.1.2 (2020b)")
 @at(*REQUIRED)
 def test_required_keys_are_returned(dimse: Dimse, stored: Stored, root: Root, level: str) -> None:
-    """Every required key that is asked for at a level is returned with the value that was stored."""
+    """Each required key in a request is returned with the value that was stored."""
     (one,) = stored.study(PatientName="Muller^Anna", StudyID="S1")
     asked = REQUIRED[root, level]
 
@@ -72,11 +73,17 @@ def test_required_keys_are_returned(dimse: Dimse, stored: Stored, root: Root, le
 
 
 @suite.case("CONQR-002", ref="PS3.4 C.4.1.3.1.1 (2020b)")
-@at(("study", "IMAGE"), ("patient", "STUDY"), ("patient", "SERIES"), ("patient", "IMAGE"))
+@at(
+    ("study", "SERIES"),
+    ("study", "IMAGE"),
+    ("patient", "STUDY"),
+    ("patient", "SERIES"),
+    ("patient", "IMAGE"),
+)
 def test_unique_keys_of_higher_levels_are_returned(
     dimse: Dimse, stored: Stored, root: Root, level: str
 ) -> None:
-    """An answer carries the unique keys of all levels above the one that was asked about."""
+    """An answer has the unique keys of all levels above that of the request."""
     (one,) = stored.study()
     above = _above(one, level, root)
 
@@ -86,9 +93,11 @@ def test_unique_keys_of_higher_levels_are_returned(
 
 
 @suite.case("CONQR-003", ref="PS3.4 C.4.1.1.3.2 (2020b)")
-@at(("patient", "PATIENT"), ("study", "SERIES"), ("study", "IMAGE"))
-def test_nothing_unasked_is_returned(dimse: Dimse, stored: Stored, root: Root, level: str) -> None:
-    """An answer holds no attribute that the request did not name, but for those of the service itself."""
+@at(("patient", "PATIENT"), ("study", "STUDY"), ("study", "SERIES"), ("study", "IMAGE"))
+def test_nothing_is_returned_unless_requested(
+    dimse: Dimse, stored: Stored, root: Root, level: str
+) -> None:
+    """An answer has the attributes of the request, and beside them only those of the service."""
     (one,) = stored.study()
     asked = {**_above(one, level, root), UNIQUE_KEYS[level]: ""}
 
@@ -99,9 +108,9 @@ def test_nothing_unasked_is_returned(dimse: Dimse, stored: Stored, root: Root, l
 
 
 @suite.case("CONQR-004", ref="PS3.4 C.4.1.1.3.2 (2020b)")
-@at(*(("patient", level) for level in LEVELS["patient"]))
-def test_level_is_echoed(dimse: Dimse, stored: Stored, root: Root, level: str) -> None:
-    """An answer in the patient root names the level of the request."""
+@at(*((root, level) for root in LEVELS for level in LEVELS[root]))
+def test_level_is_returned(dimse: Dimse, stored: Stored, root: Root, level: str) -> None:
+    """An answer has the Query/Retrieve Level of the request."""
     (one,) = stored.study()
 
     found = dimse.find(level, root=root, **unique_keys(one, level, root))
@@ -109,12 +118,16 @@ def test_level_is_echoed(dimse: Dimse, stored: Stored, root: Root, level: str) -
     assert values(found.datasets, "QueryRetrieveLevel") == [level]
 
 
-@suite.case("CONQR-005", ref="PS3.4 C.4.1.1.3.2 (2020b)")
-@at(("patient", "STUDY"), ("study", "SERIES"), ("study", "IMAGE"))
-def test_answer_says_where_to_retrieve(
+@suite.case(
+    "CONQR-005",
+    ref="PS3.4 C.4.1.1.3.2 (2020b)",
+    covers="Orthanc.test_incoming_findscu",
+)
+@at(("patient", "STUDY"), ("study", "STUDY"), ("study", "SERIES"), ("study", "IMAGE"))
+def test_answer_names_where_to_retrieve(
     dimse: Dimse, stored: Stored, remote: Party, root: Root, level: str
 ) -> None:
-    """An answer at any level names who can be asked to retrieve what was found."""
+    """An answer has the AE title of the server from which its entity can be retrieved."""
     (one,) = stored.study()
 
     found = dimse.find(level, root=root, **unique_keys(one, level, root))
@@ -122,14 +135,14 @@ def test_answer_says_where_to_retrieve(
     assert values(found.datasets, "RetrieveAETitle") == [remote.ae_title]
 
 
-# How many answers there are
+# The number of answers
 
 
 @suite.case("CONQR-006", ref="PS3.4 C.4.1.3.1.1 (2020b)")
-@at(("patient", "PATIENT"), ("patient", "STUDY"), ("study", "SERIES"))
+@at(("patient", "PATIENT"), ("patient", "STUDY"), ("study", "STUDY"), ("study", "SERIES"))
 def test_one_answer_for_each_entity(dimse: Dimse, stored: Stored, root: Root, level: str) -> None:
-    """However many instances an entity has, it is one answer."""
-    one, *_ = stored.study(PatientID="A", series=1, instances=3)
+    """An entity with several series and instances is answered once."""
+    one, *_ = stored.study(PatientID="A", series=2, instances=2)
     stored.study(PatientID="B", study="2")
 
     found = dimse.find(
@@ -141,8 +154,10 @@ def test_one_answer_for_each_entity(dimse: Dimse, stored: Stored, root: Root, le
 
 @suite.case("CONQR-007", ref="PS3.4 C.4.1.3.1.1 (2020b)")
 @at(("patient", "STUDY"), ("study", "SERIES"), ("study", "IMAGE"))
-def test_other_branches_are_left_out(dimse: Dimse, stored: Stored, root: Root, level: str) -> None:
-    """Only what lies below the unique keys of the request is answered."""
+def test_other_branches_are_not_returned(
+    dimse: Dimse, stored: Stored, root: Root, level: str
+) -> None:
+    """Only entities below the unique keys of the request are returned."""
     one, *_ = stored.study(PatientID="A")
     stored.study(PatientID="B", study="2")
 
@@ -151,26 +166,30 @@ def test_other_branches_are_left_out(dimse: Dimse, stored: Stored, root: Root, l
     assert values(found.datasets, UNIQUE_KEYS[level]) == [_key(one, level)]
 
 
-@suite.case("CONQR-008", ref="PS3.4 C.4.1.3.1.1 (2020b)")
+@suite.case("CONQR-008", ref="PS3.4 C.4.1.2.2.1, C.4.1.3.1.1 (2020b)", level="should")
 @pytest.mark.parametrize("level", ["SERIES", "IMAGE"])
-def test_without_a_higher_unique_key_nothing_matches(
+def test_level_is_not_searched_without_the_keys_above(
     dimse: Dimse, stored: Stored, level: str
 ) -> None:
-    """Where relational queries were not negotiated, a level is not searched without the keys above it."""
+    """Without relational queries, a request that lacks the unique keys above its level matches nothing.
+
+    "The SCU shall supply a single value in the Unique Key Attribute for each level above" binds the requestor
+    only; no clause tells an SCP how to treat a request that does not.
+    """
     stored.study()
 
     found = dimse.find(level, **{UNIQUE_KEYS[level]: ""})
 
-    assert found.datasets == []
+    assert values(found.datasets, UNIQUE_KEYS[level]) == []
 
 
-# How a query ends
+# The end of a query
 
 
 @suite.case("CONQR-009", ref="PS3.7 9.3.2.2 (2020b)")
 @pytest.mark.parametrize("level", ["STUDY", None], ids=["success", "failure"])
 def test_last_response_has_no_identifier(dimse: Dimse, stored: Stored, level: str | None) -> None:
-    """A match comes with an identifier; Success and a failure, which end the query, do not."""
+    """A pending response has an identifier; Success and a failure, which end the query, have none."""
     stored.study()
     identifier = Dataset()
     identifier.StudyInstanceUID = ""
@@ -194,21 +213,21 @@ def test_last_response_has_no_identifier(dimse: Dimse, stored: Stored, level: st
 @pytest.mark.parametrize(
     ("root", "level"), [("study", "PATIENT"), ("study", "FRAME"), ("patient", "FRAME")]
 )
-def test_level_that_the_model_lacks_is_refused(
+def test_level_unknown_to_the_model_is_refused(
     dimse: Dimse, stored: Stored, root: Root, level: str
 ) -> None:
-    """A level that the information model does not have is answered with A900 or Cxxx, and no match."""
+    """A level that the information model does not have is answered with A900 or Cxxx, without a match."""
     stored.study(PatientID="A")
 
     found = dimse.find(level, root=root, PatientID="")
 
     assert found.status == 0xA900 or found.status >> 12 == 0xC, f"status {found.status:#06x}"
-    assert found.datasets == []
+    assert values(found.datasets, "PatientID") == []
 
 
 @suite.case("CONQR-011", ref="PS3.4 C.2.2.1.3 (2020b)")
-def test_key_that_is_not_supported_is_told(dimse: Dimse, stored: Stored) -> None:
-    """A study that matches only because an optional key was not looked at comes with status FF01."""
+def test_unsupported_optional_key_has_its_status(dimse: Dimse, stored: Stored) -> None:
+    """A study that matches because an optional key is not supported is returned with status FF01."""
     (one,) = stored.study()
 
     found = dimse.find(
@@ -221,26 +240,24 @@ def test_key_that_is_not_supported_is_told(dimse: Dimse, stored: Stored) -> None
 
 @suite.case("CONQR-012", ref="PS3.4 C.4.1.3.1 (2020b)")
 def test_cancel_ends_a_query(wire: Wire, stored: Stored, make: Maker) -> None:
-    """A C-CANCEL in the same segment as its C-FIND ends it with FE00, before all matches were told."""
+    """A C-CANCEL in the same segment as its C-FIND ends it with FE00 before all matches are returned."""
     count = 40
     stored.these(*(make.instance(study=str(number)) for number in range(count)))
-    keys = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": ""}
 
-    with wire.associate([(FIND["study"], [ImplicitVRLittleEndian])]) as association:
+    with wire.associate([FIND_STUDIES]) as association:
         query = CFindRQ(message_id=1, affected_sop_class_uid=FIND["study"])
         association.line.say(
-            association.encoded(query, write_identifier(keys, ImplicitVRLittleEndian)),
+            association.encoded(query, identifier("STUDY", {"StudyInstanceUID": ""})),
             association.encoded(CCancelRQ(message_id_being_responded_to=1)),
         )
         *pending, final = [each.message for each in association.responses()]
 
-    assert isinstance(final, CFindRSP)
-    assert final.status == 0xFE00
-    assert len(pending) < count
+    assert status_of(final) == 0xFE00
+    assert len(pending) < count, "every match was returned"
 
 
 def _above(sample: Sample, level: str, root: Root) -> dict[str, str]:
-    """Give the unique keys above a level."""
+    """Return the unique keys above a level."""
     return {
         key: value
         for key, value in unique_keys(sample, level, root).items()
@@ -249,5 +266,5 @@ def _above(sample: Sample, level: str, root: Root) -> dict[str, str]:
 
 
 def _key(sample: Sample, level: str) -> str:
-    """Give the unique key at a level."""
+    """Return the unique key at a level."""
     return unique_keys(sample, level, "patient")[UNIQUE_KEYS[level]]

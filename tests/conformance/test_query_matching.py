@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.cases import Dimse, Maker, Stored, Suite, unique_keys, values
+from harness.cases import UNKNOWN_UID, Dimse, Maker, Stored, Suite, several, unique_keys, values
 
 suite = Suite(needs=("dimse.store", "dimse.find.study"))
 
@@ -16,10 +16,8 @@ suite = Suite(needs=("dimse.store", "dimse.find.study"))
     [("A_1", "AB1"), ("A%", "AB"), ("A.1", "AB1"), ("[AB]1", "A1"), ("A'1", "A1"), ('A"1', "A1")],
     ids=["underscore", "percent", "dot", "brackets", "quote", "double-quote"],
 )
-def test_other_characters_are_no_wild_cards(
-    dimse: Dimse, stored: Stored, value: str, other: str
-) -> None:
-    """What is special to a database or a regular expression is a character like others in a key."""
+def test_other_characters_are_literal(dimse: Dimse, stored: Stored, value: str, other: str) -> None:
+    """Characters that are special to a database or a regular expression match themselves only."""
     stored.study(PatientID="LITERAL", AccessionNumber=value)
     stored.study(PatientID="OTHER", AccessionNumber=other)
 
@@ -34,10 +32,10 @@ def test_other_characters_are_no_wild_cards(
     [("A_*", "A_1", "AB1"), ("*%1", "A%1", "AB1"), ("A.?", "A.1", "AB1"), ("[A]*", "[A]1", "A1")],
     ids=["underscore", "percent", "dot", "brackets"],
 )
-def test_other_characters_beside_a_wild_card(
+def test_other_characters_are_literal_beside_a_wild_card(
     dimse: Dimse, stored: Stored, asked: str, value: str, other: str
 ) -> None:
-    """They are no wild cards either where the key has one of the two that there are."""
+    """Such characters match themselves only, also in a key with a star or a question mark."""
     stored.study(PatientID="LITERAL", AccessionNumber=value)
     stored.study(PatientID="OTHER", AccessionNumber=other)
 
@@ -47,8 +45,8 @@ def test_other_characters_beside_a_wild_card(
 
 
 @suite.case("CONQM-003", ref="PS3.4 C.2.2.2.5 (2020b)")
-def test_hyphen_makes_no_range_of_text(dimse: Dimse, stored: Stored) -> None:
-    """In a key that is neither date nor time a hyphen is a character like others."""
+def test_hyphen_in_text_is_literal(dimse: Dimse, stored: Stored) -> None:
+    """A hyphen matches itself in a key that is neither date nor time."""
     for value in ("A1", "A2", "A1-A3"):
         stored.study(PatientID=value, AccessionNumber=value)
 
@@ -61,7 +59,7 @@ def test_hyphen_makes_no_range_of_text(dimse: Dimse, stored: Stored) -> None:
 @pytest.mark.parametrize(
     ("keyword", "value"), [("AccessionNumber", "A1"), ("StudyID", "S1"), ("PatientID", "P1")]
 )
-def test_trailing_spaces_do_not_matter(
+def test_trailing_spaces_are_ignored(
     dimse: Dimse, stored: Stored, keyword: str, value: str
 ) -> None:
     """A key with trailing spaces matches the value without them."""
@@ -74,8 +72,8 @@ def test_trailing_spaces_do_not_matter(
 
 
 @suite.case("CONQM-005", ref="PS3.4 C.4.1.3.1.1 (2020b)")
-def test_all_keys_are_to_match(dimse: Dimse, stored: Stored) -> None:
-    """Only what matches each key of the request is answered."""
+def test_all_keys_must_match(dimse: Dimse, stored: Stored) -> None:
+    """Only studies that match each key of the request are returned."""
     for name, patient_id, date in (
         ("Muller^Anna", "A", "20240115"),
         ("Muller^Bob", "B", "20240116"),
@@ -94,7 +92,7 @@ def test_all_keys_are_to_match(dimse: Dimse, stored: Stored) -> None:
 @suite.case("CONQM-007", ref="PS3.4 C.2.2.2.2 (2020b)")
 @pytest.mark.parametrize("level", ["SERIES", "IMAGE"])
 def test_list_of_uids_below_the_study(dimse: Dimse, stored: Stored, level: str) -> None:
-    """A list of UIDs matches each series, or each instance, that it names, and no other."""
+    """A list of UIDs matches each series, or each instance, that it names, and no other one."""
     if level == "SERIES":
         objects, key = stored.study(series=3), "SeriesInstanceUID"
     else:
@@ -102,10 +100,34 @@ def test_list_of_uids_below_the_study(dimse: Dimse, stored: Stored, level: str) 
     uids = [str(unique_keys(each, level)[key]) for each in objects]
 
     found = dimse.find(
-        level, **{**unique_keys(objects[0], level), key: [uids[0], "2.25.404", uids[2]]}
+        level, **{**unique_keys(objects[0], level), key: [uids[0], UNKNOWN_UID, uids[2]]}
     )
 
     assert values(found.datasets, key) == sorted([uids[0], uids[2]])
+
+
+@suite.case("CONQM-018", ref="PS3.4 C.2.2.2.2 (2020b)")
+def test_long_list_of_uids_is_matched_to_its_end(dimse: Dimse, stored: Stored) -> None:
+    """A list of 100 UIDs, of more than 4,000 characters, matches the study that its last one names."""
+    (wanted,), _ = stored.study(PatientID="A"), stored.study(PatientID="B")
+    others = [f"2.25.{404 + number:036}".replace(".0", ".1", 1) for number in range(99)]
+
+    found = dimse.find_studies(StudyInstanceUID=[*others, wanted.study_instance_uid])
+
+    assert values(found, "StudyInstanceUID") == [wanted.study_instance_uid]
+
+
+@suite.case("CONQM-019", ref="PS3.4 C.2.2.2.2 (2020b)", level="should")
+def test_empty_uid_in_a_list_is_not_universal(dimse: Dimse, stored: Stored) -> None:
+    """A list whose last UID is empty, behind a trailing backslash, matches no other studies.
+
+    Universal matching is for a key "specified with zero length" (C.2.2.2.3), which this one is not.
+    """
+    (wanted,), _ = stored.study(PatientID="A"), stored.study(PatientID="B")
+
+    found = dimse.find_studies(StudyInstanceUID=[wanted.study_instance_uid, ""])
+
+    assert values(found, "StudyInstanceUID") == [wanted.study_instance_uid]
 
 
 # Wild cards
@@ -124,7 +146,7 @@ def test_list_of_uids_below_the_study(dimse: Dimse, stored: Stored, level: str) 
 def test_wild_cards_in_text(
     dimse: Dimse, stored: Stored, keyword: str, asked: str, stored_values: tuple[str, str]
 ) -> None:
-    """Star and question mark stand anywhere in a key of VR LO and SH."""
+    """Star and question mark are wild cards anywhere in a key of VR LO or SH."""
     wanted, other = stored_values
     stored.study(PatientName="Wanted", **{keyword: wanted})
     stored.study(PatientName="Other", **{keyword: other})
@@ -136,7 +158,7 @@ def test_wild_cards_in_text(
 
 @suite.case("CONQM-009", ref="PS3.4 C.2.2.2.4 (2020b)")
 def test_wild_card_in_a_code(dimse: Dimse, stored: Stored, make: Maker) -> None:
-    """Star matches in Modality, which has VR CS, although no such value can have one."""
+    """A star is a wild card in Modality, whose VR CS has no star in its own repertoire."""
     ct, mr = (make.instance(series=one, Modality=one) for one in ("CT", "MR"))
     stored.these(ct, mr)
 
@@ -147,8 +169,8 @@ def test_wild_card_in_a_code(dimse: Dimse, stored: Stored, make: Maker) -> None:
 
 @suite.case("CONQM-010", ref="PS3.4 C.2.2.2.4 (2020b)")
 @pytest.mark.parametrize("keyword", ["AccessionNumber", "PatientName"])
-def test_lone_star_matches_the_empty_value(dimse: Dimse, stored: Stored, keyword: str) -> None:
-    """A star alone asks for all, those with an empty value as well."""
+def test_star_alone_matches_the_empty_value(dimse: Dimse, stored: Stored, keyword: str) -> None:
+    """A star alone matches every value, the empty one included."""
     (one,) = stored.study(PatientID="A", **{keyword: ""})
     (two,) = stored.study(PatientID="B", **{keyword: "FULL"})
 
@@ -160,29 +182,29 @@ def test_lone_star_matches_the_empty_value(dimse: Dimse, stored: Stored, keyword
 
 @suite.case("CONQM-011", ref="PS3.4 C.2.2.2.1 (2020b)")
 @pytest.mark.parametrize("asked", ["{}*", "*", "?.25*"], ids=["end", "alone", "question-mark"])
-def test_no_wild_cards_in_uids(dimse: Dimse, stored: Stored, asked: str) -> None:
-    """A UID is compared as it stands: one with a star or a question mark is nobody's."""
+def test_wild_cards_in_uids_are_literal(dimse: Dimse, stored: Stored, asked: str) -> None:
+    """A UID with a star or a question mark matches no study."""
     (one,) = stored.study()
 
     found = dimse.find("STUDY", StudyInstanceUID=asked.format(one.study_instance_uid[:10]))
 
-    assert found.datasets == []
+    assert values(found.datasets, "StudyInstanceUID") == []
 
 
 @suite.case("CONQM-006", ref="PS3.4 C.2.2.2.4 (2020b)")
-def test_question_mark_stands_for_an_umlaut(dimse: Dimse, stored: Stored) -> None:
-    """A question mark stands for any single character, one beyond ASCII as well."""
+def test_question_mark_matches_a_character_beyond_ascii(dimse: Dimse, stored: Stored) -> None:
+    """A question mark matches any single character, one beyond ASCII included."""
     assert _found_by_question_marks(dimse, stored, "ISO_IR 100") == ["A"]
 
 
 @suite.case("CONQM-012", ref="PS3.4 C.2.2.2.4 (2020b)")
-def test_question_mark_is_a_character_and_no_byte(dimse: Dimse, stored: Stored) -> None:
-    """A question mark stands for one character, though it has two bytes in UTF-8."""
+def test_question_mark_matches_a_character_of_two_bytes(dimse: Dimse, stored: Stored) -> None:
+    """A question mark matches one character, even if that has two bytes in UTF-8."""
     assert _found_by_question_marks(dimse, stored, "ISO_IR 192") == ["A"]
 
 
 def _found_by_question_marks(dimse: Dimse, stored: Stored, character_set: str) -> list[str]:
-    """Store two values of five and six characters in this character set, and ask for those with five."""
+    """Store values of five and six characters in a character set, and query those with five."""
     stored.study(PatientID="A", AccessionNumber="Größe", character_set=character_set)
     stored.study(PatientID="B", AccessionNumber="Grösse", character_set=character_set)
     found = dimse.find_studies(
@@ -195,8 +217,8 @@ def _found_by_question_marks(dimse: Dimse, stored: Stored, character_set: str) -
 
 
 @suite.case("CONQM-013", ref="PS3.4 C.2.2.2.5 (2020b)")
-def test_date_and_time_are_matched_apart(dimse: Dimse, stored: Stored) -> None:
-    """A range of dates beside one of times: each counts for itself where nothing else was negotiated."""
+def test_date_and_time_match_separately(dimse: Dimse, stored: Stored) -> None:
+    """Ranges of dates and of times match separately, unless combined matching is negotiated."""
     for patient_id, date, time in (
         ("A", "20240115", "103000"),
         ("B", "20240115", "120000"),
@@ -214,8 +236,8 @@ def test_date_and_time_are_matched_apart(dimse: Dimse, stored: Stored) -> None:
 
 @suite.case("CONQM-014", ref="PS3.4 C.2.2.2.5.2 (2020b)")
 @pytest.mark.parametrize("time", ["101500", "101500.5", "101500.123456"], ids=str)
-def test_time_of_another_precision_is_in_the_range(dimse: Dimse, stored: Stored, time: str) -> None:
-    """A time lies in the range that holds it, with a fraction of a second or without one."""
+def test_range_matches_times_of_any_precision(dimse: Dimse, stored: Stored, time: str) -> None:
+    """A range of times matches the times in it, with a fraction of a second or without."""
     stored.study(PatientID="WITHIN", StudyTime=time)
     stored.study(PatientID="BEFORE", StudyTime="101459.999")
     stored.study(PatientID="AFTER", StudyTime="101502")
@@ -230,8 +252,8 @@ def test_time_of_another_precision_is_in_the_range(dimse: Dimse, stored: Stored,
 
 @suite.case("CONQM-015", ref="PS3.4 C.2.2.2 (2020b)")
 @pytest.mark.parametrize("asked_in", ["ISO_IR 144", "ISO_IR 192"], ids=["cyrillic", "utf-8"])
-def test_character_set_is_no_key(dimse: Dimse, stored: Stored, asked_in: str) -> None:
-    """An object without Specific Character Set is found by a request that has one."""
+def test_character_set_is_not_a_key(dimse: Dimse, stored: Stored, asked_in: str) -> None:
+    """A request with a Specific Character Set matches an object without one."""
     stored.study(PatientName="Muller^Anna", PatientID="A")
 
     found = dimse.find_studies(
@@ -241,36 +263,36 @@ def test_character_set_is_no_key(dimse: Dimse, stored: Stored, asked_in: str) ->
     assert values(found, "PatientID") == ["A"]
 
 
-# What is counted
+# Counts
 
 
 @suite.case("CONQM-016", ref="PS3.4 C.3.4 (2020b)", needs="dimse.find.related")
 def test_counts_follow_each_store(dimse: Dimse, stored: Stored, make: Maker) -> None:
-    """The number of instances and of series of a study is right after each C-STORE."""
+    """After each C-STORE, the numbers of series and instances of the study are right."""
     steps = [
         make.instance(series="1", number=1),
         make.instance(series="1", number=2),
         make.instance(series="2", number=1),
     ]
+    counts = ("NumberOfStudyRelatedInstances", "NumberOfStudyRelatedSeries")
     counted = []
     for sample in steps:
         stored.these(sample)
-        (study,) = dimse.find_studies(
-            StudyInstanceUID="", NumberOfStudyRelatedInstances="", NumberOfStudyRelatedSeries=""
-        )
-        counted.append(
-            (int(study.NumberOfStudyRelatedInstances), int(study.NumberOfStudyRelatedSeries))
-        )
+        found = dimse.find_studies(**{"StudyInstanceUID": "", **dict.fromkeys(counts, "")})
+        counted.append({keyword: values(found, keyword) for keyword in counts})
 
-    assert counted == [(1, 1), (2, 1), (3, 2)]
+    assert counted == [
+        dict(zip(counts, ([instances], [series]), strict=True))
+        for instances, series in (("1", "1"), ("2", "1"), ("3", "2"))
+    ]
 
 
 @suite.case("CONQM-017", ref="PS3.4 C.2.2.3 (2020b)", needs="dimse.find.related")
 @pytest.mark.parametrize("asked", ["MR", ["US", "MR"]], ids=["one", "list"])
-def test_one_of_many_values_matches_and_all_are_returned(
+def test_one_of_several_values_matches(
     dimse: Dimse, stored: Stored, make: Maker, asked: str | list[str]
 ) -> None:
-    """ModalitiesInStudy matches by one of its values, and comes with all of them."""
+    """A study matches by one of its ModalitiesInStudy, and is returned with all of them."""
     stored.these(
         *(make.instance(PatientID="A", series=one, Modality=one) for one in ("CT", "MR")),
         make.instance(PatientID="B", Modality="CT"),
@@ -279,4 +301,4 @@ def test_one_of_many_values_matches_and_all_are_returned(
     found = dimse.find_studies(PatientID="", ModalitiesInStudy=asked)
 
     assert values(found, "PatientID") == ["A"]
-    assert [sorted(each.ModalitiesInStudy) for each in found] == [["CT", "MR"]]
+    assert [sorted(several(each, "ModalitiesInStudy")) for each in found] == [["CT", "MR"]]

@@ -1,20 +1,20 @@
-"""The server as requestor: what it says to the destination of a C-MOVE (PS3.8 9.3.2, PS3.7 9.1.1, D.3.3)."""
+"""The server as requestor of a C-MOVE's second association (PS3.8 9.3.2, PS3.7 9.1.1, D.3.3)."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pytest
-from pydicom.uid import ImplicitVRLittleEndian
-from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelMove as MoveModel
 
-from dcm.data.identifier import write_identifier
 from dcm.wire import (
     AssociateRJ,
     AssociateRQ,
+    CCancelRQ,
     CMoveRQ,
     CMoveRSP,
+    Command,
     CStoreRQ,
-    CStoreRSP,
+    DataFragment,
     ImplementationClassUID,
     MaximumLength,
     ReleaseRP,
@@ -22,6 +22,9 @@ from dcm.wire import (
     build,
 )
 from harness.cases import (
+    MOVE_STUDIES,
+    P_DATA,
+    SUCCESS,
     Association,
     Closed,
     Party,
@@ -32,26 +35,29 @@ from harness.cases import (
     WireScp,
     accept,
     asked,
+    stored_response,
+    study_identifier,
 )
 
 suite = Suite(needs=("dimse.move.study", "dimse.store"))
 
 
-SUCCESS, OUT_OF_RESOURCES, SOME_FAILED = 0x0000, 0xA700, 0xB000
+OUT_OF_RESOURCES, SOME_FAILED, CANCELLED = 0xA700, 0xB000, 0xFE00
+MoveModel, _ = MOVE_STUDIES
 MESSAGE_ID = 4711
 
 
 @dataclass(frozen=True)
 class Move:
-    """A C-MOVE under way: the association on which it was asked, and where the objects are to come."""
+    """A C-MOVE under way: the association of its requestor, and the destination of the objects."""
 
     association: Association
     scp: WireScp
 
     def request(self) -> AssociateRQ:
-        """Give the request for the association on which the objects were to come; it is rejected.
+        """Reject the association on which the objects were to come, and return the request for it.
 
-        Once it is accepted the requestor goes on, and how far it gets before the case ends is chance.
+        If it were accepted the requestor would go on, until the case happens to end.
         """
         association = asked(self.scp.take())
         request = association.connection.request
@@ -66,7 +72,7 @@ class Move:
     def final(self) -> CMoveRSP:
         """Wait for the final response."""
         message = self.association.responses()[-1].message
-        assert isinstance(message, CMoveRSP)
+        assert isinstance(message, CMoveRSP), f"a C-MOVE was answered by {message.NAME}"
         return message
 
 
@@ -87,24 +93,30 @@ def samples(stored: Stored) -> tuple[Sample, ...]:
 
 @pytest.fixture
 def move(wire: Wire, local: Party, scp: WireScp, samples: tuple[Sample, ...]) -> Iterator[Move]:
-    """Ask for the two objects."""
-    keys = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": samples[0].study_instance_uid}
-    with wire.associate([(MoveModel, [ImplicitVRLittleEndian])]) as association:
+    """Request the two objects by C-MOVE."""
+    with _moving(wire, local, scp, samples) as moving:
+        yield moving
+
+
+@contextlib.contextmanager
+def _moving(wire: Wire, local: Party, scp: WireScp, samples: Sequence[Sample]) -> Iterator[Move]:
+    """Request the study of some objects by C-MOVE to the local server, in whose place `scp` listens."""
+    with wire.associate([MOVE_STUDIES]) as association:
         association.send_message(
             CMoveRQ(
                 message_id=MESSAGE_ID,
                 affected_sop_class_uid=MoveModel,
                 move_destination=local.ae_title,
             ),
-            write_identifier(keys, ImplicitVRLittleEndian),
+            study_identifier(samples[0]),
         )
         yield Move(association, scp)
-        association.line.over = True  # it is not the subject, and may wait for what never comes
+        association.line.over = True  # it is not the subject, and its end may never come
 
 
 @suite.case("ASSOC-070", ref="PS3.8 9.3.2.2 (2019a)")
 def test_proposed_contexts_have_odd_ids_of_their_own(move: Move) -> None:
-    """The context IDs in a request are odd, and none is there twice."""
+    """The context IDs in a request are odd and unique."""
     ids = [each.context_id for each in move.request().presentation_contexts]
 
     assert [context_id for context_id in ids if context_id % 2 == 0] == []
@@ -112,31 +124,32 @@ def test_proposed_contexts_have_odd_ids_of_their_own(move: Move) -> None:
 
 
 @suite.case("ASSOC-071", ref="PS3.8 D.1 (2020a)")
-def test_the_request_states_a_maximum_length_once(move: Move) -> None:
-    """The maximum length is stated, and only once."""
-    assert len(move.request().items(MaximumLength)) == 1
+def test_request_states_one_maximum_length(move: Move) -> None:
+    """The request states the maximum length exactly once."""
+    found = move.request().items(MaximumLength)
+
+    assert [type(each) for each in found] == [MaximumLength]
 
 
 @suite.case("ASSOC-072", ref="PS3.8 9.3.2 (2019a)")
-def test_the_request_calls_the_destination_by_its_title(move: Move, local: Party) -> None:
-    """The called AE title is that of the move destination."""
+def test_request_has_the_title_of_the_destination(move: Move, local: Party) -> None:
+    """The called AE title of the request is that of the move destination."""
     assert move.request().called_ae_title.strip() == local.ae_title
 
 
 @suite.case("ASSOC-073", ref="PS3.8 D.1 (2020a)")
-def test_the_requestor_keeps_to_our_maximum_length(move: Move) -> None:
-    """Objects that are longer than the acceptor's maximum length come in PDUs of at most that length."""
+def test_maximum_length_of_the_acceptor_is_kept(move: Move) -> None:
+    """Objects longer than the acceptor's maximum length come in P-DATA-TF PDUs of at most that length."""
     destination = move.destination(maximum_length=4096)
     _take(destination, 2)
 
-    lengths = [len(pdu) - 6 for pdu in destination.line.pdus if pdu[0] == 4]
-    assert len(lengths) > 4
-    assert max(lengths) <= 4096
+    lengths = [len(pdu) - 6 for pdu in destination.line.pdus if pdu[0] == P_DATA]
+    assert [length for length in lengths if length > 4096] == []
 
 
 @suite.case("ASSOC-074", ref="PS3.8 7.2.2 (2024e)")
-def test_the_requestor_releases_the_association(move: Move) -> None:
-    """When all is sent the requestor asks for the release, and closes the connection after the answer."""
+def test_requestor_releases_the_association(move: Move) -> None:
+    """After the last object the requestor requests the release, and closes once it is answered."""
     destination = move.destination()
     _take(destination, 2)
 
@@ -146,8 +159,8 @@ def test_the_requestor_releases_the_association(move: Move) -> None:
 
 
 @suite.case("ASSOC-075", ref="PS3.8 7.2.2 (2024e)")
-def test_a_release_collision_ends_well(move: Move) -> None:
-    """A requestor whose release meets that of the acceptor answers it, and takes the answer to its own."""
+def test_release_collision_is_resolved(move: Move) -> None:
+    """In a release collision the requestor answers the acceptor's request, then closes the connection."""
     destination = move.destination()
     _take(destination, 2)
 
@@ -159,14 +172,16 @@ def test_a_release_collision_ends_well(move: Move) -> None:
 
 
 @suite.case("DMSG-030", ref="PS3.7 D.3.3.2.1 (2020b)")
-def test_the_requestor_says_what_implements_it(move: Move) -> None:
-    """The request has one implementation class UID."""
-    assert len(move.request().items(ImplementationClassUID)) == 1
+def test_request_has_one_implementation_class_uid(move: Move) -> None:
+    """The request has exactly one implementation class UID."""
+    found = move.request().items(ImplementationClassUID)
+
+    assert [type(each) for each in found] == [ImplementationClassUID]
 
 
 @suite.case("DMSG-031", ref="PS3.7 9.1.1.1.6, 9.1.1.1.7 (2020b)")
-def test_an_object_says_who_asked_for_it(move: Move, local: Party) -> None:
-    """A C-STORE request of a C-MOVE has the title of who asked for it, and the message ID of the C-MOVE."""
+def test_store_request_names_the_originator(move: Move, local: Party) -> None:
+    """A C-STORE request of a C-MOVE has the AE title of the C-MOVE's requestor, and its message ID."""
     (request, _) = _take(move.destination(), 2)
 
     assert (
@@ -176,8 +191,8 @@ def test_an_object_says_who_asked_for_it(move: Move, local: Party) -> None:
 
 
 @suite.case("DMSG-032", ref="PS3.7 9.3.1.1 (2024d)")
-def test_a_store_request_names_its_instance(move: Move, samples: tuple[Sample, ...]) -> None:
-    """Each C-STORE request names class and instance of the object that it brings."""
+def test_store_request_names_its_instance(move: Move, samples: tuple[Sample, ...]) -> None:
+    """Each C-STORE request names the SOP class and instance of its object."""
     requests = _take(move.destination(), 2)
 
     assert {(each.affected_sop_class_uid, each.affected_sop_instance_uid) for each in requests} == {
@@ -186,42 +201,65 @@ def test_a_store_request_names_its_instance(move: Move, samples: tuple[Sample, .
 
 
 @suite.case("DMSG-033", ref="PS3.7 9.3.1.3 (2020b)")
-def test_an_early_failure_is_taken_for_one(move: Move) -> None:
-    """A failure that is said before the object has come is counted, and the next object is sent."""
+def test_early_failure_is_counted(move: Move) -> None:
+    """A failure response that comes before the end of its object is counted, and the next object is sent."""
     destination = move.destination()
     first = destination.event()
+    assert isinstance(first, Command)
+    assert isinstance(first.message, CStoreRQ), f"{first.message.NAME} came"
     _answer(destination, first.context_id, first.message, OUT_OF_RESOURCES)
-    while not destination.event().last:
-        pass
+    last = False
+    while not last:
+        fragment = destination.event()
+        assert isinstance(fragment, DataFragment), "the data set of the first object ended early"
+        last = fragment.last
     _take(destination, 1)
     destination.event()
     destination.send(ReleaseRP())
     destination.line.close()
 
     final = move.final()
-    assert final.status == SOME_FAILED
-    assert final.number_of_failed_suboperations == 1
-    assert final.number_of_completed_suboperations == 1
+    assert {
+        "status": f"{final.status:#06x}",
+        "failed": final.number_of_failed_suboperations,
+        "completed": final.number_of_completed_suboperations,
+    } == {"status": f"{SOME_FAILED:#06x}", "failed": 1, "completed": 1}
+
+
+@suite.case("CONRT-020", ref="PS3.4 C.4.2.3.1 (2020b)")
+def test_cancel_ends_a_move(wire: Wire, local: Party, scp: WireScp, stored: Stored) -> None:
+    """A C-CANCEL while the first of ten objects is sent ends the C-MOVE with FE00 before all are sent."""
+    study = stored.study(instances=10)
+    with _moving(wire, local, scp, study) as move:
+        destination = move.destination()
+        sent = []
+        while isinstance(event := destination.event(), Command | DataFragment):
+            if isinstance(event, Command):
+                assert isinstance(event.message, CStoreRQ), f"{event.message.NAME} came"
+                request, context_id = event.message, event.context_id
+            elif event.last:
+                sent.append(request.affected_sop_instance_uid)
+                if len(sent) == 1:
+                    cancel = CCancelRQ(message_id_being_responded_to=MESSAGE_ID)
+                    move.association.send_message(cancel)
+                _answer(destination, context_id, request, SUCCESS)
+        if isinstance(event, ReleaseRQ):
+            destination.send(ReleaseRP())
+
+        assert move.final().status == CANCELLED
+        assert len(sent) < len(study), "every object was sent"
 
 
 def _take(association: Association, count: int) -> list[CStoreRQ]:
-    """Take so many objects, and give the requests that brought them."""
+    """Receive `count` objects, and return their C-STORE requests."""
     requests = []
     for _ in range(count):
         incoming = association.receive()
-        assert isinstance(incoming.message, CStoreRQ)
+        assert isinstance(incoming.message, CStoreRQ), f"{incoming.message.NAME} came"
         _answer(association, incoming.context_id, incoming.message, SUCCESS)
         requests.append(incoming.message)
     return requests
 
 
 def _answer(association: Association, context_id: int, request: CStoreRQ, status: int) -> None:
-    association.send_message(
-        CStoreRSP(
-            message_id_being_responded_to=request.message_id,
-            status=status,
-            affected_sop_class_uid=request.affected_sop_class_uid,
-            affected_sop_instance_uid=request.affected_sop_instance_uid,
-        ),
-        context_id=context_id,
-    )
+    association.send_message(stored_response(request, status), context_id=context_id)

@@ -1,11 +1,9 @@
-"""C-MOVE and C-GET (PS3.4 C.4.2 and C.4.3): which instances an identifier selects."""
-
-from collections.abc import Sequence
+"""C-MOVE and C-GET (PS3.4 C.4.2 and C.4.3): the instances that an identifier selects."""
 
 import pytest
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 from harness.cases import (
+    CT,
     LEVELS,
     UNIQUE_KEYS,
     Dimse,
@@ -14,6 +12,7 @@ from harness.cases import (
     StorageScp,
     Stored,
     Suite,
+    instance_uids,
     needs,
     unique_keys,
     values,
@@ -22,12 +21,11 @@ from harness.cases import (
 suite = Suite(needs="dimse.store")
 
 
-CT = [(CTImageStorage, [ExplicitVRLittleEndian])]  # what made-to-order objects are
 move = needs("dimse.move.study", "dimse.move.patient")
 get = needs("dimse.get.study", "dimse.get.patient")
 levels = pytest.mark.parametrize("level", LEVELS["patient"])
-# How many instances of `_archive` belong to the first one at each level.
 BELOW = {"PATIENT": 5, "STUDY": 4, "SERIES": 2, "IMAGE": 1}
+"""How many instances of `_archive` belong to the same entity as the first one, at each level."""
 
 
 @suite.case("CONRT-001", ref="PS3.4 C.4.2.1.4.1 (2020b)")
@@ -36,57 +34,57 @@ BELOW = {"PATIENT": 5, "STUDY": 4, "SERIES": 2, "IMAGE": 1}
 def test_move_in_the_patient_root(
     dimse: Dimse, stored: Stored, destination: StorageScp, level: str
 ) -> None:
-    """A C-MOVE in the patient root sends what lies below the unique keys, at each of its four levels."""
+    """A C-MOVE in the Patient Root sends the instances below its unique keys, at each of four levels."""
     archive = _archive(stored)
 
     moved = dimse.move(
         level, destination.ae_title, root="patient", **unique_keys(archive[0], level, "patient")
     )
 
-    assert _arrived(destination, moved) == _uids(archive[: BELOW[level]])
+    assert _arrived(destination, moved) == instance_uids(archive[: BELOW[level]])
 
 
 @suite.case("CONRT-002", ref="PS3.4 C.4.3.1.3.1 (2020b)")
 @get
 @levels
 def test_get_in_the_patient_root(dimse: Dimse, stored: Stored, level: str) -> None:
-    """A C-GET in the patient root brings what lies below the unique keys, at each of its four levels."""
+    """A C-GET in the Patient Root sends the instances below its unique keys, at each of four levels."""
     archive = _archive(stored)
 
     retrieved = dimse.get(
         level, root="patient", storage=CT, **unique_keys(archive[0], level, "patient")
     )
 
-    assert values(retrieved.datasets, "SOPInstanceUID") == _uids(archive[: BELOW[level]])
+    assert values(retrieved.datasets, "SOPInstanceUID") == instance_uids(archive[: BELOW[level]])
 
 
 @suite.case("CONRT-003", ref="PS3.4 C.4.2.1.4.1 (2020b)", needs="dimse.move.study")
 @pytest.mark.parametrize("level", ["STUDY", "IMAGE"])
 def test_move_of_a_list(dimse: Dimse, stored: Stored, destination: StorageScp, level: str) -> None:
-    """A list of UIDs at the level of the C-MOVE sends each that it names, and not a third one."""
+    """A C-MOVE of a list of UIDs sends the instances of each that it names, and no others."""
     one, two, _ = _three(stored, level)
 
     moved = dimse.move(level, destination.ae_title, **_both(one, two, level))
 
-    assert _arrived(destination, moved) == _uids([one, two])
+    assert _arrived(destination, moved) == instance_uids([one, two])
 
 
 @suite.case("CONRT-004", ref="PS3.4 C.4.3.1.3.1 (2020b)", needs="dimse.get.study")
 @pytest.mark.parametrize("level", LEVELS["study"])
 def test_get_of_a_list(dimse: Dimse, stored: Stored, level: str) -> None:
-    """A list of UIDs at the level of the C-GET brings each that it names, and not a third one."""
+    """A C-GET of a list of UIDs sends the instances of each that it names, and no others."""
     one, two, _ = _three(stored, level)
 
     retrieved = dimse.get(level, storage=CT, **_both(one, two, level))
 
-    assert values(retrieved.datasets, "SOPInstanceUID") == _uids([one, two])
+    assert values(retrieved.datasets, "SOPInstanceUID") == instance_uids([one, two])
 
 
 @suite.case("CONRT-005", ref="PS3.4 C.4.3.1.3.1 (2020b)", level="should")
 @get
 @pytest.mark.parametrize("patient_id", ["*", "", "CONRT?"], ids=["star", "empty", "question-mark"])
-def test_no_patient_is_selected_by_a_pattern(dimse: Dimse, stored: Stored, patient_id: str) -> None:
-    """A retrieval names one patient: a wild card or an empty Patient ID selects nobody's objects."""
+def test_pattern_selects_no_patient(dimse: Dimse, stored: Stored, patient_id: str) -> None:
+    """A C-GET with a wild card or an empty value in Patient ID retrieves nothing."""
     stored.study(PatientID="CONRT1")
     stored.study(PatientID="CONRT2")
 
@@ -97,8 +95,8 @@ def test_no_patient_is_selected_by_a_pattern(dimse: Dimse, stored: Stored, patie
 
 @suite.case("CONRT-006", ref="PS3.4 C.4.3.1.3.1 (2020b)", level="should", needs="dimse.get.study")
 @pytest.mark.parametrize("level", LEVELS["study"])
-def test_an_empty_unique_key_selects_nothing(dimse: Dimse, stored: Stored, level: str) -> None:
-    """An empty unique key, which in a query matches all, retrieves nothing."""
+def test_empty_unique_key_selects_nothing(dimse: Dimse, stored: Stored, level: str) -> None:
+    """A C-GET with an empty unique key, which would match everything in a query, retrieves nothing."""
     one, *_ = stored.study(instances=2)
 
     retrieved = dimse.get(level, storage=CT, **{**unique_keys(one, level), UNIQUE_KEYS[level]: ""})
@@ -107,13 +105,12 @@ def test_an_empty_unique_key_selects_nothing(dimse: Dimse, stored: Stored, level
 
 
 def _arrived(destination: StorageScp, moved: Retrieved) -> list[str]:
-    """Give what the destination has received when as many have come as the C-MOVE says."""
-    arrivals = destination.received(moved.counts["completed"] or 0)
-    return values((each.dataset for each in arrivals), "SOPInstanceUID")
+    """Return what the destination has received, once that is as much as the C-MOVE has counted."""
+    return destination.received_uids(moved.counts["completed"] or 0)
 
 
 def _archive(stored: Stored) -> list[Sample]:
-    """Store a patient with a study of 2 x 2 and one of 1 x 1 instances, and somebody else's."""
+    """Store a patient with a study of 2 x 2 and one of 1 x 1 instances, and another patient."""
     first = stored.study(PatientID="A", study="1", series=2, instances=2)
     second = stored.study(PatientID="A", study="2")
     stored.study(PatientID="B")
@@ -128,13 +125,9 @@ def _three(stored: Stored, level: str) -> list[Sample]:
 
 
 def _both(one: Sample, two: Sample, level: str) -> dict[str, str | list[str]]:
-    """Give the unique keys of both, as a list at `level`."""
+    """Return the unique keys of both, as a list at `level`."""
     key = UNIQUE_KEYS[level]
     return {
         **unique_keys(one, level),
         key: [unique_keys(one, level)[key], unique_keys(two, level)[key]],
     }
-
-
-def _uids(samples: Sequence[Sample]) -> list[str]:
-    return sorted(each.sop_instance_uid for each in samples)

@@ -1,35 +1,31 @@
-"""What a peer leaves open is closed when the ARTIM timer expires, mostly after 30 s (PS3.8 9.1.4, 9.1.5)."""
+"""Connections that a peer leaves open: the ARTIM timer of an acceptor (PS3.8 9.1.5, 9.2.3 AA-2).
+
+The standard demands that a connection is closed when the timer expires (9.2.3, event 18), and leaves the
+length of the timer to the implementation. A server that keeps the connection longer than we wait breaks no
+clause; these cases are therefore of level `quality`. They wait a little longer than the 30 s of most servers.
+"""
 
 import pytest
-from pydicom.uid import ImplicitVRLittleEndian
-from pynetdicom.sop_class import Verification
 
 from dcm.wire import Abort, ReleaseRQ, build, raw
-from harness.cases import Closed, Suite, Wire
+from harness.cases import ECHO_ITEMS, Closed, Suite, Wire
 
-suite = Suite(needs="dimse.echo")
+suite = Suite(level="quality", needs="dimse.echo")
 
 
-USUAL = (
-    raw.application_context(),
-    raw.context(1, Verification.encode(), [ImplicitVRLittleEndian.encode()]),
-    raw.user_information(),
-)
-PATIENCE = 3.5
-"""Of the usual time limits, which are of 10 s."""
 patient = pytest.mark.timeout(60)
 
 
 @patient
-@suite.case("ASSOC-044", ref="PS3.8 9.1.5 (2020b)", waits=32)
-def test_who_asks_for_nothing_is_not_waited_for(wire: Wire) -> None:
-    """A connection on which no association is asked for is closed when the ARTIM timer expires."""
+@suite.case("ASSOC-044", ref="PS3.8 9.1.5, 9.2.3 AA-2 (2020b)", waits=32)
+def test_artim_closes_idle_connection(wire: Wire) -> None:
+    """A connection on which no association is requested is closed when the ARTIM timer expires."""
     with wire.connect() as line:
-        assert line.hear(PATIENCE * wire.time_limit) in (Closed(), Abort(), Abort(2, 0))
+        assert line.hear(within=wire.artim) in (Closed(), Abort(), Abort(2, 0))
 
 
 @patient
-@suite.case("ASSOC-045", ref="PS3.8 9.1.4 (2020b)", waits=32)
+@suite.case("ASSOC-045", ref="PS3.8 9.1.5, 9.2.3 AA-2 (2020b)", waits=32)
 @pytest.mark.parametrize(
     ("version", "last_word"),
     [
@@ -38,15 +34,15 @@ def test_who_asks_for_nothing_is_not_waited_for(wire: Wire) -> None:
         pytest.param(2, b"", id="rejection"),
     ],
 )
-def test_an_association_that_is_over_is_not_kept_open(
+def test_artim_closes_connection_after_the_association(
     wire: Wire, version: int, last_word: bytes
 ) -> None:
-    """After its last word the acceptor closes the connection, should the requestor not do so."""
+    """After its last PDU the acceptor closes the connection itself if the requestor does not."""
     with wire.connect() as line:
-        line.say(wire.bent_request(USUAL, protocol_version=version))
+        line.say(wire.bent_request(ECHO_ITEMS, protocol_version=version))
         line.hear()
         if last_word:
             line.say(last_word)
             line.hear()
 
-        assert line.hear(PATIENCE * wire.time_limit) == Closed()
+        assert line.hear(within=wire.artim) == Closed()

@@ -1,4 +1,4 @@
-"""DICOMweb, searches: keys that every server matches, what it returns, pages, and the forms of an answer."""
+"""DICOMweb, searches: keys that every server must match, returned attributes, paging, encoding."""
 
 from typing import Any
 
@@ -14,6 +14,7 @@ from harness.cases import (
     json_value,
     json_values,
     series_path,
+    single,
     study_path,
 )
 
@@ -47,8 +48,8 @@ def request_attributes(number: str) -> Sequence:
 
 
 def found(datasets: list[dict[str, Any]], tag: str = PATIENT_ID) -> list[Any]:
-    """Give the values of one element of all answers, in order."""
-    return sorted(json_value(each, tag) for each in datasets)
+    """Return the value of one element of each answer, sorted; no value is an empty text."""
+    return sorted(json_value(each, tag) or "" for each in datasets)
 
 
 @suite.case("CWEB-101", ref="PS3.18 10.6.1.2.3, Table 10.6.1-5: Study (2020b)")
@@ -63,8 +64,10 @@ def found(datasets: list[dict[str, Any]], tag: str = PATIENT_ID) -> list[Any]:
         ("StudyID", "S1", "S2"),
     ],
 )
-def test_keys_of_a_study(web: DicomWeb, stored: Stored, keyword: str, one: str, other: str) -> None:
-    """A study is found by each attribute that a server has to match, and by no other value of it."""
+def test_keys_of_a_study_are_matched(
+    web: DicomWeb, stored: Stored, keyword: str, one: str, other: str
+) -> None:
+    """A study is found by the value of each attribute that a server must match, and not by another value."""
     stored.study(PatientID="A", **{keyword: one})
     stored.study(PatientID="B", **{keyword: other})
 
@@ -84,8 +87,8 @@ def test_keys_of_a_study(web: DicomWeb, stored: Stored, keyword: str, one: str, 
         ("00400275.00401001", "RP7"),
     ],
 )
-def test_keys_of_a_series(web: DicomWeb, stored: Stored, key: str, asked: str) -> None:
-    """A series is found by each attribute that a server has to match, also within a sequence."""
+def test_keys_of_a_series_are_matched(web: DicomWeb, stored: Stored, key: str, asked: str) -> None:
+    """A series is found by each attribute that a server must match, those in a sequence included."""
     mine = stored.instance(
         PatientID="A", series="1", Modality="MR", SeriesNumber=7,
         PerformedProcedureStepStartDate="20240117", PerformedProcedureStepStartTime="111213",
@@ -108,8 +111,8 @@ def test_keys_of_a_series(web: DicomWeb, stored: Stored, key: str, asked: str) -
     needs="dicomweb.relational",
 )
 @pytest.mark.parametrize("keyword", ["SOPClassUID", "SOPInstanceUID", "InstanceNumber"])
-def test_keys_of_an_instance(web: DicomWeb, stored: Stored, keyword: str) -> None:
-    """An instance is found by each attribute that a server has to match."""
+def test_keys_of_an_instance_are_matched(web: DicomWeb, stored: Stored, keyword: str) -> None:
+    """An instance is found by each attribute that a server must match."""
     mine = stored.instance(PatientID="A", series="1", Modality="MR", number=7)
     stored.instance(PatientID="A", series="2", Modality="CT", number=8)
 
@@ -121,46 +124,51 @@ def test_keys_of_an_instance(web: DicomWeb, stored: Stored, keyword: str) -> Non
 
 @suite.case("CWEB-104", ref="PS3.18 10.6.3.3.1, Table 10.6.3-3 (2020b)")
 @pytest.mark.parametrize("text", ["known", ""], ids=["filled", "empty"])
-def test_required_attributes_of_a_study(web: DicomWeb, stored: Stored, text: str) -> None:
-    """A found study comes with every required attribute, also where it has no value."""
+def test_required_attributes_of_a_study_are_returned(
+    web: DicomWeb, stored: Stored, text: str
+) -> None:
+    """A found study has every required attribute, even one without a value."""
     stored.study(
         PatientName=text, AccessionNumber=text, StudyID=text, ReferringPhysicianName=text,
         PatientBirthDate="19800203" if text else "", PatientSex="F" if text else "",
     )  # fmt: skip
 
-    [study] = web.qido("/studies")
+    study = single(web.qido("/studies"), "study")
 
-    assert {*OF_A_STUDY} - study.keys() == set()
+    assert [tag for tag in OF_A_STUDY if tag not in study] == []
 
 
 @suite.case("CWEB-105", ref="PS3.18 10.6.3.3.2, Table 10.6.3-4 (2020b)")
 @pytest.mark.parametrize("tag", OF_A_SERIES)
-def test_required_attributes_of_a_series(web: DicomWeb, stored: Stored, tag: str) -> None:
-    """A found series comes with every attribute of its table that is known of it."""
+def test_required_attributes_of_a_series_are_returned(
+    web: DicomWeb, stored: Stored, tag: str
+) -> None:
+    """A found series has every attribute of the table that it was stored with."""
     sample = stored.instance(
         PerformedProcedureStepStartDate="20240117", PerformedProcedureStepStartTime="111213",
         RequestAttributesSequence=request_attributes("7"),
     )  # fmt: skip
 
-    [series] = web.qido(f"{study_path(sample)}/series")
+    series = single(web.qido(f"{study_path(sample)}/series"), "series")
 
-    assert json_values(series, tag)
+    assert json_values(series, tag), f"{tag} has no value"
 
 
 @suite.case("CWEB-106", ref="PS3.18 10.6.3.3.3, Table 10.6.3-5 (2020b)")
-def test_required_attributes_of_an_instance(web: DicomWeb, stored: Stored) -> None:
-    """A found instance comes with every attribute of its table that it has."""
+def test_required_attributes_of_an_instance_are_returned(web: DicomWeb, stored: Stored) -> None:
+    """A found instance has every attribute of the table that it was stored with."""
     sample = stored.sample("m01-native")
 
-    [instance] = web.qido(f"{series_path(sample)}/instances")
+    instance = single(web.qido(f"{series_path(sample)}/instances"), "instance")
 
-    assert {*OF_AN_INSTANCE} - instance.keys() == set()
-    assert json_value(instance, "00280008") == 12
+    assert [tag for tag in OF_AN_INSTANCE if tag not in instance] == []
+    frames = {"NumberOfFrames": str(json_value(instance, "00280008"))}
+    assert frames == {"NumberOfFrames": str(sample.dataset().NumberOfFrames)}
 
 
 @suite.case("CWEB-107", ref="PS3.18 8.3.4.4.1, 10.6.3.1: 204 (2020b); later 200 with an empty list")
-def test_answer_to_a_search_without_matches(web: DicomWeb, stored: Stored) -> None:
-    """That nothing was found is told by 204 and no payload or, as later practice has it, by an empty list."""
+def test_search_without_matches(web: DicomWeb, stored: Stored) -> None:
+    """A search without matches is answered with 204 and no payload or, in later editions, an empty list."""
     stored.study(PatientID="A")
 
     answer = web.get("/studies?PatientID=B", headers={"Accept": DICOM_JSON}, expect=(200, 204))
@@ -169,8 +177,8 @@ def test_answer_to_a_search_without_matches(web: DicomWeb, stored: Stored) -> No
 
 
 @suite.case("CWEB-108", ref="PS3.18 8.3.4.4.1 (2020b)")
-def test_same_search_same_order(web: DicomWeb, stored: Stored) -> None:
-    """A search gives its matches in the same order every time, and its pages are cut from that order."""
+def test_order_of_a_search_is_stable(web: DicomWeb, stored: Stored) -> None:
+    """A search returns its matches in the same order each time, in pages as well."""
     for patient_id in "CABED":
         stored.study(PatientID=patient_id)
 
@@ -192,22 +200,24 @@ def test_same_search_same_order(web: DicomWeb, stored: Stored) -> None:
     ],
     ids=["list", "repeated", "keywords", "all"],
 )
-def test_included_attributes(web: DicomWeb, stored: Stored, query: str) -> None:
-    """Attributes of the study come along however they are asked for."""
+def test_included_attributes_are_returned(web: DicomWeb, stored: Stored, query: str) -> None:
+    """An attribute named in includefield is returned, in whichever form it is named."""
     stored.instance(StudyDescription="Knee left")
 
-    [study] = web.qido(f"/studies?{query}")
+    study = single(web.qido(f"/studies?{query}"), "study")
 
     assert json_value(study, "00081030") == "Knee left"
 
 
 @suite.case("CWEB-110", ref="PS3.18 10.6.3.3.1: shall not be returned (2020b)")
 @pytest.mark.parametrize("tag", ["0008103E", "00200011", "00200013"])
-def test_attributes_below_the_level(web: DicomWeb, stored: Stored, tag: str) -> None:
-    """An attribute of the series or the instances does not come with a study, though it be asked for."""
+def test_attributes_below_the_level_are_not_returned(
+    web: DicomWeb, stored: Stored, tag: str
+) -> None:
+    """A found study has no attribute of series or instances, even if requested."""
     stored.instance(SeriesDescription="Axial")
 
-    [study] = web.qido(f"/studies?includefield={tag}")
+    study = single(web.qido(f"/studies?includefield={tag}"), "study")
 
     assert tag not in study
 
@@ -215,11 +225,23 @@ def test_attributes_below_the_level(web: DicomWeb, stored: Stored, tag: str) -> 
 @suite.case("CWEB-111", ref="PS3.18 8.3.4.1: qp-chars; RFC 3986 2.4 (2020b)")
 @pytest.mark.parametrize(
     ("encoded", "patient_id"),
-    [("A%26B", "A&B"), ("A%3DB", "A=B"), ("A%23B", "A#B"), ("%41B", "AB")],
-    ids=["ampersand", "equals", "number-sign", "letter"],
+    [
+        ("A%26B", "A&B"),
+        ("A%3DB", "A=B"),
+        ("A%23B", "A#B"),
+        ("A%5EB", "A^B"),
+        ("%41B", "AB"),
+    ],
+    ids=["ampersand", "equals", "number-sign", "caret", "letter"],
 )
-def test_encoded_characters(web: DicomWeb, stored: Stored, encoded: str, patient_id: str) -> None:
-    """A value whose characters are percent-encoded is matched as what it stands for."""
+def test_percent_encoded_value_is_decoded(
+    web: DicomWeb, stored: Stored, encoded: str, patient_id: str
+) -> None:
+    """A percent-encoded value is matched decoded, its delimiters included.
+
+    The components of a query "must be parsed and separated before the percent-encoded octets within those
+    components can be safely decoded" (RFC 3986 2.4): `A%26B` is the value `A&B`, and not `A`.
+    """
     stored.study(PatientID=patient_id)
     stored.study(PatientID="A")
 
@@ -227,8 +249,8 @@ def test_encoded_characters(web: DicomWeb, stored: Stored, encoded: str, patient
 
 
 @suite.case("CWEB-112", ref="PS3.4 C.2.2.2.1; PS3.18 8.3.4.1.1 (2020b)")
-def test_case_of_a_patient_id(web: DicomWeb, stored: Stored) -> None:
-    """Single values but names are matched as they are written, capitals and small letters apart."""
+def test_patient_id_is_case_sensitive(web: DicomWeb, stored: Stored) -> None:
+    """A single value of another VR than PN is matched with regard to case."""
     stored.study(PatientID="Abc")
     stored.study(PatientID="ABC")
 

@@ -1,15 +1,15 @@
-"""C-FIND with the remote as SCP: which keys match which values."""
+"""C-FIND with the remote as SCP: matching."""
 
 import pytest
 
-from harness.cases import Dcmtk, Dimse, Stored, Suite, values
+from harness.cases import UNKNOWN_UID, Dcmtk, Dimse, Stored, Suite, values
 
 suite = Suite(needs="dimse.find.study")
 
 
 @suite.case("CFIND-014", ref="PS3.4 C.2.2.2.4", covers="Orthanc.test_incoming_findscu_2")
 def test_star_matches_any_suffix(dimse: Dimse, stored: Stored) -> None:
-    """A star in PatientName matches every name with that beginning."""
+    """A star at the end of PatientName matches every name with that beginning."""
     stored.study(PatientName="Muller^Anna", PatientID="A")
     stored.study(PatientName="Mulder^Bob", PatientID="B")
     stored.study(PatientName="Miller^Eve", PatientID="C")
@@ -21,7 +21,7 @@ def test_star_matches_any_suffix(dimse: Dimse, stored: Stored) -> None:
 
 @suite.case("CFIND-015", ref="PS3.4 C.2.2.2.4", needs="dcmtk")
 def test_findscu_star(dcmtk: Dcmtk, stored: Stored) -> None:
-    """A star in PatientName matches every name with that beginning, asked by findscu."""
+    """A query of findscu finds every name with the beginning before a star in PatientName."""
     stored.study(PatientName="Muller^Anna", PatientID="A")
     stored.study(PatientName="Miller^Eve", PatientID="C")
 
@@ -31,8 +31,8 @@ def test_findscu_star(dcmtk: Dcmtk, stored: Stored) -> None:
 
 
 @suite.case("CFIND-016", ref="PS3.4 C.2.2.2.4")
-def test_star_matches_nothing_too(dimse: Dimse, stored: Stored) -> None:
-    """A star stands for any sequence of characters, the empty one included."""
+def test_star_matches_the_empty_sequence(dimse: Dimse, stored: Stored) -> None:
+    """A star matches any sequence of characters, the empty one included."""
     stored.study(PatientName="Muller", PatientID="A")
 
     found = dimse.find_studies(PatientName="*Muller*")
@@ -41,8 +41,8 @@ def test_star_matches_nothing_too(dimse: Dimse, stored: Stored) -> None:
 
 
 @suite.case("CFIND-017", ref="PS3.4 C.2.2.2.4")
-def test_question_mark_is_exactly_one_character(dimse: Dimse, stored: Stored) -> None:
-    """A question mark stands for one character: not for none, not for two."""
+def test_question_mark_matches_one_character(dimse: Dimse, stored: Stored) -> None:
+    """A question mark matches exactly one character."""
     for accession_number in ("A1", "A12", "A123"):
         stored.study(PatientID=accession_number, AccessionNumber=accession_number)
 
@@ -53,7 +53,7 @@ def test_question_mark_is_exactly_one_character(dimse: Dimse, stored: Stored) ->
 
 @suite.case("CFIND-018", ref="PS3.4 C.2.2.2.1")
 def test_single_value_is_case_sensitive(dimse: Dimse, stored: Stored) -> None:
-    """A value of Accession Number matches only in the same case."""
+    """An Accession Number matches with regard to case."""
     stored.study(PatientID="A", AccessionNumber="abc")
     stored.study(PatientID="B", AccessionNumber="ABC")
 
@@ -64,10 +64,10 @@ def test_single_value_is_case_sensitive(dimse: Dimse, stored: Stored) -> None:
 
 @suite.case("CFIND-020", ref="PS3.4 C.2.2.2.2", covers="Orthanc.test_bitbucket_issue_154")
 def test_list_of_uids_matches_each(dimse: Dimse, stored: Stored) -> None:
-    """A list of Study Instance UIDs matches the studies that it names, and no other."""
+    """A list of Study Instance UIDs matches the studies that it names, and no others."""
     uids = [stored.study(PatientID=name)[0].study_instance_uid for name in ("A", "B", "C")]
 
-    found = dimse.find_studies(StudyInstanceUID=[uids[0], "2.25.404", uids[2]])
+    found = dimse.find_studies(StudyInstanceUID=[uids[0], UNKNOWN_UID, uids[2]])
 
     assert values(found, "StudyInstanceUID") == sorted([uids[0], uids[2]])
 
@@ -75,11 +75,13 @@ def test_list_of_uids_matches_each(dimse: Dimse, stored: Stored) -> None:
 @suite.case(
     "CFIND-021", ref="PS3.4 C.2.2.2.2", covers="Orthanc.test_findscu_truncation", needs="dcmtk"
 )
-def test_long_list_of_uids_still_restricts(dcmtk: Dcmtk, stored: Stored) -> None:
-    """A list of Study Instance UIDs far beyond 256 characters still leaves out other studies."""
+def test_long_list_of_uids_is_not_cut(dcmtk: Dcmtk, stored: Stored) -> None:
+    """A list of UIDs, far beyond 256 characters, matches the study that its last one names, and no other."""
     wanted, _ = (stored.study(PatientID=name)[0].study_instance_uid for name in ("A", "B"))
 
-    found = dcmtk.find("STUDY", "StudyInstanceUID=" + "\\".join([wanted] * 8))
+    uids = [*(f"{UNKNOWN_UID}.{10**35 + number}" for number in range(10)), wanted]
+
+    found = dcmtk.find("STUDY", "StudyInstanceUID=" + "\\".join(uids))
 
     assert values(found, "StudyInstanceUID") == [wanted]
 
@@ -99,7 +101,7 @@ def test_long_list_of_uids_still_restricts(dcmtk: Dcmtk, stored: Stored) -> None
 def test_date_ranges_are_inclusive(
     dimse: Dimse, stored: Stored, asked: str, dates: list[str]
 ) -> None:
-    """A range of dates matches the days between its ends, both ends included."""
+    """A range of dates matches the days from its first to its last."""
     for date in ("20240114", "20240115", "20240116", "20240117"):
         stored.study(PatientID=date, StudyDate=date)
 
@@ -117,7 +119,7 @@ def test_date_ranges_are_inclusive(
 def test_time_ranges_are_inclusive(
     dimse: Dimse, stored: Stored, asked: str, patients: list[str]
 ) -> None:
-    """A range of times matches the times between its ends, both ends included."""
+    """A range of times matches the times from its first to its last."""
     for patient_id, time in (("A", "101500"), ("B", "101501"), ("C", "235959")):
         stored.study(PatientID=patient_id, StudyTime=time)
 
@@ -130,7 +132,7 @@ def test_time_ranges_are_inclusive(
     "CFIND-024", ref="PS3.4 C.2.2.2.3", covers="Orthanc.test_bitbucket_issue_136", needs="dcmtk"
 )
 def test_empty_key_matches_objects_without_the_attribute(dcmtk: Dcmtk, stored: Stored) -> None:
-    """Empty keys, a sequence among them, also match a study whose objects lack these attributes."""
+    """Empty keys, a sequence among them, match a study whose objects lack the attributes."""
     stored.study(PatientName="Muller^Anna")
 
     found = dcmtk.find(

@@ -1,12 +1,21 @@
-"""The remote as SCU of C-FIND and C-MOVE towards the local server, asked for by REST."""
+"""The remote as SCU of C-FIND and C-MOVE, with the local server as SCP, requested by REST."""
 
 from typing import Any
 
 import pytest
 
-from harness.cases import AETitle, Maker, Party, Rest, Sample, StorageScp, Suite
+from harness.cases import LOCAL_MODALITY as LOCAL
+from harness.cases import (
+    UNKNOWN_UID,
+    AETitle,
+    Maker,
+    Party,
+    Rest,
+    Sample,
+    StorageScp,
+    Suite,
+)
 
-LOCAL = "/modalities/orthanctest"
 QUERY = "Orthanc REST API: POST /modalities/{id}/query"
 
 suite = Suite(level="product", needs=("rest", "local.rest"), ref=QUERY)
@@ -34,7 +43,7 @@ RETRIEVE = "Orthanc REST API: POST /queries/{id}/retrieve"
 def test_query(
     rest: Rest, local_rest: Rest, make: Maker, constraint: dict[str, str], patients: list[str]
 ) -> None:
-    """A query is a C-FIND, and its answers are the studies that the modality found."""
+    """A query by REST sends a C-FIND, and has the studies that the modality found as answers."""
     local_rest.upload_all(
         [
             make.instance(PatientID="A", PatientName="Omar^One", StudyDate="20240109"),
@@ -60,10 +69,10 @@ def test_query(
     ],
     ids=["full", "short", "simplify"],
 )
-def test_formats_of_an_answer(
+def test_answer_has_three_formats(
     rest: Rest, local_rest: Rest, make: Maker, form: str, patient_id: tuple[str, Any]
 ) -> None:
-    """An answer is shown in full, short and simplified, alone the same as in the expanded list."""
+    """An answer can be full, short or simplified, alone or in the expanded list."""
     local_rest.upload_all([make.instance(PatientID="A")])
     path = _query(rest, "Study")
     arguments = {form: ""} if form else {}
@@ -77,8 +86,8 @@ def test_formats_of_an_answer(
 
 
 @suite.case("SFIND-003", covers="Orthanc.test_rest_query_retrieve")
-def test_query_is_kept_until_deleted(rest: Rest) -> None:
-    """A query tells its level, modality and constraints, until it is deleted."""
+def test_query_exists_until_deleted(rest: Rest) -> None:
+    """A query has its level, modality and constraints, until it is deleted."""
     path = _query(rest, "Series", {"PatientName": "*NE*", "StudyDate": "20240101-"})
 
     told = (
@@ -106,7 +115,7 @@ def test_query_is_kept_until_deleted(rest: Rest) -> None:
 )
 @pytest.mark.usefixtures("two_patients_at_local")
 def test_child_queries(rest: Rest, level: str, child: str, count: int) -> None:
-    """A query for the children of an answer finds these, and not those of another answer."""
+    """A query for the children of an answer finds them, and not those of another answer."""
     parent = _query(rest, level, {"PatientID": "A"})
 
     asked = rest.post(f"{parent}/answers/0/query-{child}", {"Query": {}}).json()
@@ -126,7 +135,7 @@ def test_child_queries(rest: Rest, level: str, child: str, count: int) -> None:
 )
 @pytest.mark.usefixtures("two_patients_at_local")
 def test_counters_of_the_level(rest: Rest, level: str, counts: dict[str, str]) -> None:
-    """Of all the counters asked for, an answer has those of its own level."""
+    """An answer has those of the requested counters that belong to its level."""
     keys = [
         *(f"NumberOfPatientRelated{each}" for each in ("Studies", "Series", "Instances")),
         *(f"NumberOfStudyRelated{each}" for each in ("Series", "Instances")),
@@ -159,7 +168,7 @@ def test_counters_of_the_level(rest: Rest, level: str, counts: dict[str, str]) -
 def test_normalization(
     rest: Rest, level: str, constraint: dict[str, str], normalized: int, as_it_is: int
 ) -> None:
-    """Constraints that do not belong to the level are left out of a query, unless `Normalize` is off."""
+    """Constraints that do not belong to the level are left out of a query, unless `Normalize` is false."""
     counts = [
         len(_answers(rest, _query(rest, level, constraint, Normalize=normalize)))
         for normalize in (True, False)
@@ -172,8 +181,8 @@ def test_normalization(
     "SFIND-007", ref="PS3.4 C.2.2.2.4", covers="Orthanc.test_study_series_find_inconsistency"
 )
 @pytest.mark.usefixtures("one_at_local")
-def test_star_is_no_uid(rest: Rest) -> None:
-    """A wild card in Study Instance UID, which the standard does not allow, makes the query an error."""
+def test_star_in_a_uid_is_an_error(rest: Rest) -> None:
+    """A query with a wild card in Study Instance UID, which the standard does not allow, fails."""
     query = {"Level": "Study", "Query": {"StudyInstanceUID": "*"}}
 
     rest.post(f"{LOCAL}/query", query, expect=422)
@@ -190,7 +199,7 @@ def test_star_is_no_uid(rest: Rest) -> None:
 @pytest.mark.parametrize("content_type", ["text/plain", "application/json"], ids=["text", "json"])
 @pytest.mark.usefixtures("two_patients_at_local")
 def test_retrieve_one_answer(rest: Rest, remote: Party, content_type: str) -> None:
-    """Retrieving one answer brings its series to the AE title in the body, and no other series."""
+    """A retrieval of one answer brings its series to the AE title in the body, and no other series."""
     path = _query(rest, "Series", {"PatientID": "A"})
     wanted = rest.json(f"{path}/answers/1/content", simplify="")["SeriesInstanceUID"]
 
@@ -210,7 +219,7 @@ def test_retrieve_one_answer(rest: Rest, remote: Party, content_type: str) -> No
 def test_retrieve_where_two_patients_share_a_study(
     rest: Rest, remote: Party, level: str, patients: list[str]
 ) -> None:
-    """What is retrieved is selected by the unique key of its level: the study brings both patients."""
+    """A retrieval selects by the unique key of its level: a shared study brings both patients."""
     path = _query(rest, level, {"PatientID": "A"})
 
     rest.post(f"{path}/retrieve", {"TargetAet": remote.ae_title})
@@ -233,10 +242,10 @@ def test_retrieve_where_two_patients_share_a_study(
     ],
     ids=["patient", "study", "series", "instance"],
 )
-def test_move(
+def test_move_resource(
     rest: Rest, two_patients_at_local: Sample, level: str, keywords: list[str], count: int
 ) -> None:
-    """A C-MOVE of a resource, named by the unique keys down to its level, brings its instances."""
+    """A C-MOVE by the unique keys of a resource brings its instances."""
     dataset = two_patients_at_local.dataset()
     resource = {keyword: str(dataset[keyword].value) for keyword in keywords}
 
@@ -252,7 +261,7 @@ def test_move(
 )
 @pytest.mark.usefixtures("two_patients_at_local")
 def test_move_of_several_patients(rest: Rest) -> None:
-    """One request moves all the resources that it lists."""
+    """One request moves all resources of its list."""
     resources = [{"PatientID": "A"}, {"PatientID": "B"}]
 
     rest.post(f"{LOCAL}/move", {"Level": "Patient", "Resources": resources})
@@ -261,10 +270,10 @@ def test_move_of_several_patients(rest: Rest) -> None:
 
 
 @suite.case("SMOVE-005", ref="Orthanc REST API: POST /modalities/{id}/move")
-def test_move_under_another_name(
+def test_move_with_local_and_target_aet(
     rest: Rest, local_rest: Rest, one_at_local: Sample, storage_scp: StorageScp
 ) -> None:
-    """With `LocalAet` the C-MOVE is asked for under this AE title, and goes to that in `TargetAet`."""
+    """A C-MOVE calls itself by `LocalAet`, and has `TargetAet` as its destination."""
     storage_scp.expect(AETitle("TARGET"))
     target = ["TARGET", storage_scp.endpoint.host, storage_scp.endpoint.port]
     study = {"StudyInstanceUID": one_at_local.study_instance_uid}
@@ -278,8 +287,8 @@ def test_move_under_another_name(
 
 @suite.case("SMOVE-006", ref="Orthanc REST API: POST /modalities/{id}/move")
 def test_move_of_an_unknown_study(rest: Rest) -> None:
-    """A C-MOVE that the modality answers with a failure is an error, not an empty success."""
-    unknown = {"Level": "Study", "Resources": [{"StudyInstanceUID": "2.25.404"}]}
+    """A C-MOVE that the modality answers with a failure is an error."""
+    unknown = {"Level": "Study", "Resources": [{"StudyInstanceUID": UNKNOWN_UID}]}
 
     rest.post(f"{LOCAL}/move", unknown, expect=422)
 
@@ -310,19 +319,19 @@ def shared_study_at_local(local_rest: Rest, make: Maker) -> None:
 
 
 def _query(rest: Rest, level: str, constraint: object = None, **options: object) -> str:
-    """Query the local server by C-FIND, and give the path of the query."""
+    """Query the local server by C-FIND, and return the path of the query."""
     body = {"Level": level, "Query": constraint or {}, **options}
     path: str = rest.post(f"{LOCAL}/query", body).json()["Path"]
     return path
 
 
 def _answers(rest: Rest, query: str) -> list[dict[str, Any]]:
-    """Give the answers to a query, simplified."""
+    """Return the answers to a query, simplified."""
     answers: list[dict[str, Any]] = rest.json(f"{query}/answers", expand="", simplify="")
     return answers
 
 
 def _patients(rest: Rest) -> list[str]:
-    """Give the Patient IDs at the remote."""
+    """Return the Patient IDs at the remote."""
     patients = rest.json("/patients", expand="")
     return sorted(each["MainDicomTags"]["PatientID"] for each in patients)

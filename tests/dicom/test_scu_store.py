@@ -1,19 +1,32 @@
-"""The remote as SCU of C-ECHO and C-STORE towards the local server, asked for by REST."""
+"""The remote as SCU of C-ECHO and C-STORE, with the local server as SCP, requested by REST."""
 
 from typing import Any
 
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from harness.cases import Corpus, Maker, Party, Rest, StorageScp, Stored, Suite, values, wait_until
+from harness.cases import LOCAL_MODALITY as LOCAL
+from harness.cases import (
+    Corpus,
+    Maker,
+    Party,
+    Rest,
+    StorageScp,
+    Stored,
+    Suite,
+    single,
+    wait_until,
+)
 
-LOCAL = "/modalities/orthanctest"
 TEMPORARY = "/modalities/temporary"
 STORE = "Orthanc REST API: POST /modalities/{id}/store"
 
 suite = Suite(level="product", needs=("rest", "local.rest"), ref=STORE)
 
 NATIVE = [ImplicitVRLittleEndian, ExplicitVRLittleEndian]
+
+
+levels = pytest.mark.parametrize("level", ["patients", "studies", "series", "instances"])
 
 
 # C-ECHO
@@ -24,13 +37,13 @@ NATIVE = [ImplicitVRLittleEndian, ExplicitVRLittleEndian]
 )
 @pytest.mark.parametrize("body", [b"", b"{}"], ids=["no-body", "empty-object"])
 def test_echo(rest: Rest, body: bytes) -> None:
-    """A C-ECHO to a modality succeeds, with an empty object for options and without a body."""
+    """A C-ECHO to a modality succeeds, with an empty object as options or without a body."""
     assert rest.post(f"{LOCAL}/echo", body).json() == {}
 
 
 @suite.case("SECHO-002", ref="Orthanc REST API: POST /modalities/{id}/echo")
-def test_echo_that_nobody_answers(rest: Rest) -> None:
-    """A C-ECHO to a modality behind whose port nobody listens is an error."""
+def test_echo_without_an_answer(rest: Rest) -> None:
+    """A C-ECHO to a modality that does not listen is an error."""
     with rest.temporary(TEMPORARY, ["NOBODY", "127.0.0.1", 1]):
         rest.post(f"{TEMPORARY}/echo", expect=500)
 
@@ -42,7 +55,7 @@ def test_echo_that_nobody_answers(rest: Rest) -> None:
     needs="orthanc>=1.8.1",
 )
 def test_echo_to_a_modality_in_the_body(rest: Rest) -> None:
-    """A C-ECHO goes to the modality in the body, given as it is configured or as a short list."""
+    """A C-ECHO reaches the modality in the body, given as its configuration or as a list of three."""
     modality = rest.json(f"{LOCAL}/configuration")
 
     for body in (modality, [modality["AET"], modality["Host"], modality["Port"]]):
@@ -53,25 +66,36 @@ def test_echo_to_a_modality_in_the_body(rest: Rest) -> None:
 
 
 @suite.case("SSTORE-001", covers="Orthanc.test_storescu")
-@pytest.mark.parametrize("level", ["patients", "studies", "series", "instances"])
-def test_store_and_its_export(
-    rest: Rest, stored: Stored, destination: StorageScp, level: str
-) -> None:
-    """A resource of any level, named in the body, is sent, and noted among the exports."""
+@levels
+def test_store_resource(rest: Rest, stored: Stored, destination: StorageScp, level: str) -> None:
+    """A resource of any level, named in the body, is sent."""
     (one,) = stored.study()
-    (resource,) = rest.json(f"/{level}")
+    resource = single(rest.json(f"/{level}"), "resource")
 
     rest.post(f"{LOCAL}/store", resource)
 
-    arrived = [each.dataset for each in destination.received(1)]
-    assert values(arrived, "SOPInstanceUID") == [one.sop_instance_uid]
+    assert destination.received_uids(1) == [one.sop_instance_uid]
+
+
+@suite.case("SSTORE-012", ref="Orthanc REST API: GET /exports", covers="Orthanc.test_storescu")
+@levels
+def test_store_is_listed_among_the_exports(
+    rest: Rest, stored: Stored, destination: StorageScp, level: str
+) -> None:
+    """A resource of any level that is sent is listed among the exports, with its modality."""
+    stored.study()
+    resource = single(rest.json(f"/{level}"), "resource")
+
+    rest.post(f"{LOCAL}/store", resource)
+
     exported = [(each["RemoteModality"], each["Path"]) for each in rest.json("/exports")["Exports"]]
     assert exported == [("orthanctest", f"/{level}/{resource}")]
+    destination.received(1)
 
 
 @suite.case("SSTORE-002", covers="Orthanc.test_bulk_storescu")
 def test_store_of_a_list(rest: Rest, local_rest: Rest, make: Maker) -> None:
-    """A list of resources of several levels is sent, and each instance is at the local server then."""
+    """A list of resources of several levels is sent, and each instance reaches the local server."""
     study = [rest.upload(each.data) for each in make.study(PatientID="A", series=2, instances=2)]
     series = [rest.upload(each.data) for each in make.study(PatientID="B", series=2)]
 
@@ -96,7 +120,7 @@ def test_objects_are_sent_as_they_are(rest: Rest, corpus: Corpus, destination: S
 
     rest.post(f"{LOCAL}/store", resources)
 
-    arrived = {each.dataset.SOPInstanceUID: each.dataset for each in destination.received(5)}
+    arrived = {each.dataset.get("SOPInstanceUID"): each.dataset for each in destination.received(5)}
     assert {uid: each.to_json_dict() for uid, each in arrived.items()} == {
         each.sop_instance_uid: each.dataset().to_json_dict() for each in samples
     }
@@ -109,11 +133,10 @@ def test_compressed_object_is_sent_in_its_syntax(
 ) -> None:
     """A compressed object is sent in its own transfer syntax where the destination accepts it."""
     sample = stored.sample(name)
-    (resource,) = rest.json("/instances")
 
-    rest.post(f"{LOCAL}/store", resource)
+    rest.post(f"{LOCAL}/store", rest.json("/instances"))
 
-    (arrived,) = [each.dataset for each in destination.received(1)]
+    arrived = single(destination.received(1), "object").dataset
     assert arrived.file_meta.TransferSyntaxUID == sample.transfer_syntax
     assert arrived.to_json_dict() == sample.dataset().to_json_dict()
 
@@ -124,10 +147,10 @@ def test_compressed_object_is_sent_in_its_syntax(
     covers=("Orthanc.test_storescu_transcoding", "Orthanc.test_bitbucket_issue_4"),
     level="should",
 )
-def test_object_is_decompressed_for_who_refuses_its_syntax(
+def test_object_is_decompressed_for_a_native_destination(
     rest: Rest, corpus: Corpus, local_rest: Rest
 ) -> None:
-    """An RLE object reaches a server that takes native syntaxes only, and keeps every pixel."""
+    """An RLE object reaches a destination that accepts native syntaxes only, with every pixel."""
     sample = corpus["p09-rle-gray"]
     instance = rest.upload(sample.data)["ID"]
 
@@ -146,7 +169,7 @@ def test_object_is_decompressed_for_who_refuses_its_syntax(
     covers="Orthanc.test_storescu_transcoding",
 )
 def test_transcoding_can_be_forbidden(rest: Rest, corpus: Corpus, local_rest: Rest) -> None:
-    """Where a modality forbids transcoding, a store in a syntax that it refuses is an error."""
+    """If transcoding is off for a modality, a store in a syntax that it refuses is an error."""
     instance = rest.upload(corpus["p09-rle-gray"].data)["ID"]
     modality = {**rest.json(f"{LOCAL}/configuration"), "AllowTranscoding": False}
 
@@ -160,17 +183,27 @@ def test_transcoding_can_be_forbidden(rest: Rest, corpus: Corpus, local_rest: Re
 
 
 @suite.case("SSTORE-006", covers="Orthanc.test_storescu_custom_aet")
-def test_calling_ae_title(
+def test_local_aet_is_the_calling_title(
+    rest: Rest, stored: Stored, destination: StorageScp
+) -> None:
+    """The server calls itself by the `LocalAet` of the request."""
+    stored.study()
+
+    rest.post(f"{LOCAL}/store", {"Resources": rest.json("/instances"), "LocalAet": "OTHER"})
+
+    assert [each.calling for each in destination.received(1)] == ["OTHER"]
+
+
+@suite.case("SSTORE-013", covers="Orthanc.test_storescu_custom_aet")
+def test_own_title_is_the_calling_title(
     rest: Rest, stored: Stored, destination: StorageScp, remote: Party
 ) -> None:
-    """The server calls itself by its own AE title, or by the `LocalAet` of the request."""
+    """Without a `LocalAet` in the request, the server calls itself by its own AE title."""
     stored.study()
-    resources = rest.json("/instances")
 
-    rest.post(f"{LOCAL}/store", {"Resources": resources})
-    rest.post(f"{LOCAL}/store", {"Resources": resources, "LocalAet": "OTHER"})
+    rest.post(f"{LOCAL}/store", {"Resources": rest.json("/instances")})
 
-    assert [each.calling for each in destination.received(2)] == [remote.ae_title, "OTHER"]
+    assert [each.calling for each in destination.received(1)] == [remote.ae_title]
 
 
 @suite.case(
@@ -179,7 +212,7 @@ def test_calling_ae_title(
     covers="Orthanc.test_store_straight",
 )
 def test_store_straight(rest: Rest, make: Maker, destination: StorageScp) -> None:
-    """A file in the body is passed on by C-STORE, and not stored on the way."""
+    """A file in the body is sent on by C-STORE, and not stored by the server."""
     sample = make.instance()
 
     answer = rest.post(f"{LOCAL}/store-straight", sample.data)
@@ -198,8 +231,8 @@ def test_store_straight(rest: Rest, make: Maker, destination: StorageScp) -> Non
     ref="Orthanc REST API: POST /modalities/{id}/store-straight",
     covers="Orthanc.test_store_straight",
 )
-def test_store_straight_of_no_dicom(rest: Rest) -> None:
-    """A body that is no DICOM file is refused as a bad request."""
+def test_store_straight_of_invalid_file(rest: Rest) -> None:
+    """A body that is not a DICOM file is refused as a bad request."""
     assert rest.post(f"{LOCAL}/store-straight", b"none", expect=None).status_code == 400
 
 
@@ -207,7 +240,7 @@ def test_store_straight_of_no_dicom(rest: Rest) -> None:
 def test_refusal_by_the_destination_is_an_error(
     rest: Rest, stored: Stored, destination: StorageScp
 ) -> None:
-    """Where the destination answers an object with A700, the store is an error."""
+    """If the destination answers an object with A700, the store is an error."""
     destination.expect(destination.ae_title, answers=[0xA700])
     stored.study()
 
@@ -216,7 +249,7 @@ def test_refusal_by_the_destination_is_an_error(
 
 @suite.case("SSTORE-010", covers="Orthanc.test_storescu_custom_aet")
 def test_store_as_a_job(rest: Rest, stored: Stored, destination: StorageScp) -> None:
-    """An asynchronous store is a job, which succeeds and says how many instances it sent."""
+    """An asynchronous store is a job, which succeeds and has the count of its instances."""
     stored.study(instances=3)
     order = {"Resources": rest.json("/studies"), "Synchronous": False}
 

@@ -1,0 +1,156 @@
+"""What several cases send with `wire`: contexts, items of a request, and messages."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from pydicom.uid import ImplicitVRLittleEndian
+from pynetdicom.sop_class import (
+    StudyRootQueryRetrieveInformationModelFind as FindModel,
+)
+from pynetdicom.sop_class import (
+    StudyRootQueryRetrieveInformationModelGet as GetModel,
+)
+from pynetdicom.sop_class import (
+    StudyRootQueryRetrieveInformationModelMove as MoveModel,
+)
+from pynetdicom.sop_class import Verification
+
+from dcm.data.identifier import write_identifier
+from dcm.wire import (
+    Abort,
+    AssociateAC,
+    CGetRQ,
+    CGetRSP,
+    Command,
+    CStoreRQ,
+    CStoreRSP,
+    Message,
+    PDataTF,
+    Received,
+    Response,
+    RoleSelection,
+    UserItem,
+    build_message,
+    raw,
+    split_pdvs,
+)
+from harness.clients.dimse import is_failure
+from harness.clients.storable import Identified, Storable
+from harness.clients.wire import PENDING, Association, Context, Incoming, ProtocolBroken
+
+IMPLICIT: Final = (str(ImplicitVRLittleEndian),)
+ECHO: Final[Context] = (str(Verification), IMPLICIT)
+FIND_STUDIES: Final[Context] = (str(FindModel), IMPLICIT)
+MOVE_STUDIES: Final[Context] = (str(MoveModel), IMPLICIT)
+GET_STUDIES: Final[Context] = (str(GetModel), IMPLICIT)
+"""Presentation contexts in the default transfer syntax."""
+
+ECHO_ITEMS: Final = (
+    raw.application_context(),
+    raw.context(1, Verification.encode(), [ImplicitVRLittleEndian.encode()]),
+    raw.user_information(),
+)
+"""The items of a request for an association with the context `ECHO`, for `Wire.bent_request`."""
+
+COMMAND, LAST = 1, 2
+"""Bits of a message control header (PS3.8 E.2): a command fragment, and the last fragment."""
+
+P_DATA: Final = PDataTF.TYPE
+
+
+def results(answer: AssociateAC) -> dict[int, int]:
+    """Return the result of each presentation context by its ID (PS3.8 9.3.3.2); 0 is acceptance."""
+    return {each.context_id: each.result for each in answer.presentation_contexts}
+
+
+def identifier(level: str, keys: dict[str, str]) -> bytes:
+    """Encode the identifier of a query or a retrieval in the default transfer syntax."""
+    return write_identifier({"QueryRetrieveLevel": level, **keys}, ImplicitVRLittleEndian)
+
+
+def study_identifier(sample: Identified) -> bytes:
+    """Encode the identifier that names the study of `sample`."""
+    return identifier("STUDY", {"StudyInstanceUID": str(sample.study_instance_uid)})
+
+
+def whole(message: Message) -> bytes:
+    """Return the P-DATA-TF that holds a command set in one fragment, on context 1."""
+    return raw.p_data(raw.pdv(1, COMMAND | LAST, build_message(message)))
+
+
+def pdvs_of(pdus: Iterable[bytes]) -> list[tuple[int, int, bytes]]:
+    """Return context ID, control header and fragment of each PDV in the P-DATA-TF PDUs among `pdus`."""
+    return [
+        (context_id, control, bytes(data))
+        for pdu in pdus
+        if pdu[0] == P_DATA
+        for context_id, control, data in split_pdvs(memoryview(pdu)[6:])
+    ]
+
+
+def stored_response(request: CStoreRQ, status: int = 0x0000) -> CStoreRSP:
+    """Return the response to a C-STORE request."""
+    return CStoreRSP(
+        message_id_being_responded_to=request.message_id,
+        status=status,
+        affected_sop_class_uid=request.affected_sop_class_uid,
+        affected_sop_instance_uid=request.affected_sop_instance_uid,
+    )
+
+
+def store_request(sample: Storable, message_id: int = 1, **fields: Any) -> CStoreRQ:
+    """Return the C-STORE request that goes with the data set of `sample`."""
+    return CStoreRQ(
+        message_id=message_id,
+        affected_sop_class_uid=str(sample.sop_class_uid),
+        affected_sop_instance_uid=str(sample.sop_instance_uid),
+        **fields,
+    )
+
+
+def receiving(sample: Storable) -> tuple[Sequence[Context], Sequence[UserItem]]:
+    """Return the contexts and the role with which `sample` can be retrieved by C-GET."""
+    sop_class_uid = str(sample.sop_class_uid)
+    storage = (sop_class_uid, [str(sample.transfer_syntax)])
+    return [GET_STUDIES, storage], [RoleSelection(sop_class_uid, scu=False, scp=True)]
+
+
+def get_study(association: Association, sample: Identified, message_id: int = 1) -> None:
+    """Send the C-GET request for the study of `sample`, on the first context."""
+    request = CGetRQ(message_id=message_id, affected_sop_class_uid=GetModel)
+    association.send_message(request, study_identifier(sample), context_id=1)
+
+
+def sub_operations(association: Association) -> Iterator[Incoming]:
+    """Yield what comes in answer to a C-GET, up to the final response; the caller answers each C-STORE.
+
+    Raises `ProtocolBroken` for a message that is neither a C-STORE request nor a C-GET response.
+    """
+    while True:
+        incoming = association.receive()
+        if not isinstance(incoming.message, CStoreRQ | CGetRSP):
+            raise ProtocolBroken(f"a C-GET was answered by {incoming.message.NAME}")
+        yield incoming
+        if isinstance(incoming.message, CGetRSP) and incoming.message.status not in PENDING:
+            return
+
+
+def status_of(message: Message) -> int | str:
+    """Return the status of a response, or the name of a message that is no response."""
+    return message.status if isinstance(message, Response) else message.NAME
+
+
+def answered_id(message: Message) -> int | str:
+    """Return the message ID that a response answers, or the name of a message that is no response."""
+    return message.message_id_being_responded_to if isinstance(message, Response) else message.NAME
+
+
+def assert_refused(association: Association, event: Received) -> None:
+    """Assert that an event is an abort or a failure response; the association is then over."""
+    association.line.over = True
+    if isinstance(event, Abort):
+        return
+    assert isinstance(event, Command), "neither a response nor an abort came"
+    status = status_of(event.message)
+    assert isinstance(status, int), f"{status} is no response"
+    assert is_failure(status), f"status {status:#06x}"
