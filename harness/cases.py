@@ -19,6 +19,7 @@ from harness.clients.dicomweb import (
 )
 from harness.clients.dimse import (
     C_STORE_RQ,
+    CANCELLED,
     CT,
     FIND,
     GET,
@@ -34,6 +35,7 @@ from harness.clients.dimse import (
     Dimse,
     Retrieved,
     Root,
+    Status,
     identifier_of,
     instance_uids,
     is_failure,
@@ -85,6 +87,7 @@ from harness.servers.party import Party
 from harness.waiting import wait_until
 
 __all__ = [
+    "CANCELLED",
     "COMMAND",
     "CT",
     "C_STORE_RQ",
@@ -138,6 +141,7 @@ __all__ = [
     "Retrieved",
     "Root",
     "Sample",
+    "Status",
     "StorageScp",
     "Stored",
     "Suite",
