@@ -22,6 +22,7 @@ set_up dev
 unset PYTHONDONTWRITEBYTECODE
 
 python=$PWD/.venv/bin/python
+unset PYTHONDONTWRITEBYTECODE # the tests start hundreds of Pythons: each would compile everything anew
 outcomes=()
 failed=0
 

@@ -33,6 +33,7 @@ from harness.clients.dicomweb import (
 )
 from harness.clients.dimse import (
     C_STORE_RQ,
+    CANCELLED,
     CT,
     FIND,
     GET,
@@ -48,6 +49,7 @@ from harness.clients.dimse import (
     Dimse,
     Retrieved,
     Root,
+    Status,
     identifier_of,
     instance_uids,
     is_failure,
@@ -100,6 +102,7 @@ from harness.waiting import wait_until
 
 __all__ = [
     "BLIND_CHANGES",
+    "CANCELLED",
     "COMMAND",
     "CT",
     "C_STORE_RQ",
@@ -166,6 +169,7 @@ __all__ = [
     "Retrieved",
     "Root",
     "Sample",
+    "Status",
     "StorageScp",
     "Stored",
     "Suite",

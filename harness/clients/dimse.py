@@ -32,11 +32,24 @@ from harness.model import AETitle, Endpoint
 
 Root = Literal["patient", "study"]
 PENDING = frozenset({0xFF00, 0xFF01})
-SUCCESS = 0x0000
-REFUSED = 0xA702
+
+
+class Status(int):
+    """A status (PS3.7 C), which a failure shows as the standard writes it: in hexadecimal."""
+
+    def __repr__(self) -> str:
+        return f"{self:#06x}"
+
+    __str__ = __repr__
+
+
+SUCCESS = Status(0x0000)
+REFUSED = Status(0xA702)
 """Refused: out of resources, unable to perform sub-operations (PS3.4 Table C.4-2); as a C-STORE's, B.2-1."""
-WARNING = 0xB000
+WARNING = Status(0xB000)
 """In C-STORE: coercion of data elements (PS3.4 Table B.2-1). In a retrieval: not all succeeded."""
+CANCELLED = Status(0xFE00)
+"""Matching or sub-operations terminated due to Cancel."""
 C_STORE_RQ = 0x0001
 """The command field of a C-STORE request (PS3.7 E.1)."""
 UNKNOWN_UID = "2.25.404"
@@ -382,9 +395,9 @@ def _keep_abort(event: evt.Event, aborts: list[evt.Event]) -> None:
         aborts.append(event)
 
 
-def _status(response: Dataset) -> int:
+def _status(response: Dataset) -> Status:
     assert "Status" in response, NO_RESPONSE
-    return int(response.Status)
+    return Status(response.Status)
 
 
 def _retrieved(

@@ -34,7 +34,7 @@ from dcm.wire import (
     raw,
     split_pdvs,
 )
-from harness.clients.dimse import is_failure
+from harness.clients.dimse import Status, is_failure
 from harness.clients.storable import Identified, Storable
 from harness.clients.wire import PENDING, Association, Context, Incoming, ProtocolBroken
 
@@ -135,9 +135,9 @@ def sub_operations(association: Association) -> Iterator[Incoming]:
             return
 
 
-def status_of(message: Message) -> int | str:
+def status_of(message: Message) -> Status | str:
     """Return the status of a response, or the name of a message that is no response."""
-    return message.status if isinstance(message, Response) else message.NAME
+    return Status(message.status) if isinstance(message, Response) else message.NAME
 
 
 def answered_id(message: Message) -> int | str:
@@ -152,5 +152,5 @@ def assert_refused(association: Association, event: Received) -> None:
         return
     assert isinstance(event, Command), "neither a response nor an abort came"
     status = status_of(event.message)
-    assert isinstance(status, int), f"{status} is no response"
-    assert is_failure(status), f"status {status:#06x}"
+    assert isinstance(status, Status), f"{status} is no response"
+    assert is_failure(status), f"status {status}"

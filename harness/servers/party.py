@@ -63,7 +63,7 @@ class Party:
             raise ServerError(f"the {self.role} server has no DICOMweb")
         return path
 
-    def new_rest(self, note: Callable[[str], None]) -> Rest:
+    def new_rest(self, note: Callable[[str], None] = lambda _: None) -> Rest:
         """Make a REST client for it, which tells `note` what a reader should know; the caller closes it."""
         if self.rest_relay is None:
             raise ServerError(f"the {self.role} server has no REST interface")

@@ -29,6 +29,7 @@ from dcm.wire import (
     raw,
 )
 from harness.cases import (
+    CANCELLED,
     COMMAND,
     ECHO,
     FIND_STUDIES,
@@ -57,7 +58,6 @@ from harness.cases import (
 suite = Suite(needs="dimse.echo")
 
 
-CANCEL = 0xFE00
 Answer = TypeVar("Answer", bound=Response)
 FindModel, _ = FIND_STUDIES
 
@@ -219,7 +219,7 @@ def test_cancelled_retrieval_ends_with_its_status(wire: Wire, stored: Stored) ->
                 response = stored_response(incoming.message)
                 association.send_message(response, context_id=incoming.context_id)
 
-    assert status_of(incoming.message) == CANCEL
+    assert status_of(incoming.message) == CANCELLED
     assert len(came) < 4, f"all of {came} were sent"
 
 

@@ -8,10 +8,12 @@ from pynetdicom import evt
 
 from dcm.wire import CCancelRQ, CFindRQ
 from harness.cases import (
+    CANCELLED,
     FIND,
     FIND_STUDIES,
     LEVELS,
     NATIVE,
+    SUCCESS,
     UNASKED,
     UNIQUE_KEYS,
     Dimse,
@@ -234,7 +236,7 @@ def test_unsupported_optional_key_has_its_status(dimse: Dimse, stored: Stored) -
         "STUDY", StudyInstanceUID=one.study_instance_uid, PatientReligiousPreference="DRUID"
     )
 
-    assert found.status == 0x0000
+    assert found.status == SUCCESS
     assert set(found.statuses) <= {0xFF01}, f"statuses {[hex(each) for each in found.statuses]}"
 
 
@@ -252,7 +254,7 @@ def test_cancel_ends_a_query(wire: Wire, stored: Stored, make: Maker) -> None:
         )
         *pending, final = [each.message for each in association.responses()]
 
-    assert status_of(final) == 0xFE00
+    assert status_of(final) == CANCELLED
     assert len(pending) < count, "every match was returned"
 
 

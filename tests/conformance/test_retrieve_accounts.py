@@ -20,6 +20,7 @@ from harness.cases import (
     Party,
     Retrieved,
     Sample,
+    Status,
     StorageScp,
     Stored,
     Suite,
@@ -110,7 +111,7 @@ def test_unknown_destination_has_its_status(dimse: Dimse, stored: Stored) -> Non
 
     moved = dimse.move("STUDY", "NOWHERE", **unique_keys(one, "STUDY"))
 
-    assert f"{moved.status:#06x}" == "0xa801"
+    assert moved.status == Status(0xA801)
 
 
 @suite.case("CONRT-013", ref="PS3.4 C.4.2.3.1 (2020b)")

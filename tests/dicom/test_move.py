@@ -159,7 +159,7 @@ def test_final_response_of_a_move_has_no_remaining(
     moved = dimse.move("STUDY", destination.ae_title, StudyInstanceUID=study[0].study_instance_uid)
 
     assert moved.status == SUCCESS
-    assert "NumberOfRemainingSuboperations" not in moved.final
+    assert moved.counts["remaining"] is None
     destination.received(3)
 
 
