@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("benchmarks", "database", "dcm", "harness", "selftest", "tests")
 
-# `re` mismatches possessive quantifiers (`a++`) and atomic groups before 3.11.4 and, in part, 3.11.7.
+# `re` mismatches possessive quantifiers (`a++`) before 3.11.4; atomic groups are the same machinery.
 _ESCAPED = re.compile(r"\\.", re.DOTALL)
 _CLASS = re.compile(r"\[\^?\]?[^]]*\]")
 _LATER = re.compile(r"[*+?}][+]|\(\?>")

@@ -157,7 +157,8 @@ def _pattern(key: str) -> re.Pattern[str]:
 
     What stands between two stars is taken where it comes first, and that is final: there is nothing
     to gain by trying later places, and much time to lose. A lookahead is never tried again, and the
-    name behind it takes what it saw. An atomic group would say the same, and needs Python 3.11.4.
+    name behind it takes what it saw: an atomic group, without the syntax that
+    selftest/test_oldest_python.py keeps out.
     """
     first, *others = (re.escape(part).replace(r"\?", ".") for part in re.split(r"\*+", key))
     middle = "".join(
