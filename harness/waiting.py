@@ -17,10 +17,11 @@ def wait_until(
     what: str,
     within: float = 10.0,
     every: float = 0.01,
+    at_most: float = 0.1,
 ) -> T:
     """Call `condition` until its answer is true, and return that answer.
 
-    The pause between calls starts at `every` seconds and doubles up to 0.1 s. Raises `WaitTimeout`,
+    The pause between calls starts at `every` seconds and doubles up to `at_most`. Raises `WaitTimeout`,
     naming `what` and the last answer, after `within` seconds.
     """
     deadline = time.monotonic() + within
@@ -32,4 +33,4 @@ def wait_until(
         if left <= 0:
             raise WaitTimeout(f"waited {within:g} s for {what}; the last look gave {answer!r}")
         time.sleep(min(every, left))
-        every = min(2 * every, 0.1)
+        every = min(2 * every, at_most)

@@ -24,6 +24,8 @@ from harness.suites import known_folder
 
 RECORD = pytest.StashKey[CaseRecord]()
 LOG_LINES_SHOWN = 15
+LONG = 10.0
+"""Seconds: a case that waits so long is not run unasked where it cannot run beside the others."""
 
 
 class Worker:
@@ -98,6 +100,11 @@ class Worker:
         return CaseRecord.of(item, info, parameters_of(item), self.name)
 
     def _unmet(self, info: CaseInfo) -> str | None:
+        if self.options.attached and info.waits >= LONG and not self.options.cases:
+            return (
+                f"it waits {info.waits:g} s on the only server that there is, and holds up all others; "
+                "it runs if it is named"
+            )
         reasons = (self.bench.capabilities.unmet(need) for need in info.needs)
         return next((reason for reason in reasons if reason is not None), None)
 

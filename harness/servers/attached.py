@@ -10,6 +10,7 @@ from harness.model import Endpoint
 from harness.servers import orthanc
 from harness.servers.base import Identity
 from harness.servers.capabilities import Capabilities
+from harness.servers.emptying import Emptier
 from harness.servers.orthanc_settings import Settings
 
 
@@ -23,6 +24,7 @@ class AttachedOrthanc:
         self.credentials = instance.credentials
         self.worklists = worklists if worklists is not None and worklists.is_dir() else None
         self._client = Rest(rest_of(instance), self.credentials, time_limit)
+        self._emptier = Emptier(rest_of(instance), self.credentials, time_limit)
         found, known = orthanc.describe(self._client)
         # As configured, whatever the server says of itself.
         self.identity = replace(found, ae_title=instance.ae_title)
@@ -39,7 +41,7 @@ class AttachedOrthanc:
         """Empty the server."""
         if unsettled:
             orthanc.settle(self._client)
-        orthanc.empty(self._client)
+        self._emptier.empty()
         if self.worklists is not None:
             orthanc.clear_folder(self.worklists)
 
@@ -85,6 +87,7 @@ class AttachedOrthanc:
     def close(self) -> None:
         """Leave it running."""
         self._client.close()
+        self._emptier.close()
 
 
 def rest_of(instance: Instance) -> Endpoint:

@@ -17,6 +17,7 @@ from harness.servers.container import Container, Limits
 from harness.servers.container_engine import Engine, own_container, speaking
 from harness.servers.container_image import CONFIGURATION, OrthancImage
 from harness.servers.container_site import ContainerSite
+from harness.servers.emptying import Emptier
 from harness.servers.libraries import libraries_in
 from harness.waiting import WaitTimeout, wait_until
 
@@ -50,7 +51,7 @@ class OrthancContainer:
         self.dicom = Endpoint(site.own_address, PORTS.dicom)  # its own is known once it runs
         self.rest: Endpoint | None = None
         self.dicomweb: str | None = orthanc.DICOMWEB
-        self._client = Rest(self.dicom)
+        self._client, self._emptier = Rest(self.dicom), Emptier(self.dicom, None, time_limit=2.0)
         self._starts = 0
         self._container = Container(
             f"{name} Orthanc",
@@ -112,6 +113,8 @@ class OrthancContainer:
             self.dicom, self.rest = Endpoint(address, PORTS.dicom), rest
             self._client.close()
             self._client = Rest(rest, self.credentials, time_limit=2.0)
+            self._emptier.close()
+            self._emptier = Emptier(rest, self.credentials, time_limit=2.0)
         return True
 
     def _within_reach(self, known: Capabilities) -> Capabilities:
@@ -122,7 +125,7 @@ class OrthancContainer:
         """Empty the server; the requests do not pass the relay."""
         if unsettled:
             orthanc.settle(self._client)
-        orthanc.empty(self._client)
+        self._emptier.empty()
         if self.worklists is not None:
             orthanc.clear_folder(self.worklists)
 
@@ -192,6 +195,7 @@ class OrthancContainer:
     def close(self) -> None:
         """Remove the container, with all that is in it."""
         self._client.close()
+        self._emptier.close()
         self._container.remove()
 
 

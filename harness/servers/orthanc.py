@@ -18,6 +18,7 @@ from harness.model import AETitle, Credentials, Endpoint, Port, Version
 from harness.servers import capabilities
 from harness.servers.base import Identity
 from harness.servers.capabilities import CRASH
+from harness.servers.emptying import Emptier
 from harness.servers.guard import Guard
 from harness.servers.libraries import libraries_of
 from harness.servers.locate import OrthancInstallation
@@ -57,8 +58,12 @@ class OrthancProcess(StartedServer):
         self.ae_title = ae_title
         self.credentials = credentials
         self.worklists = self.folder / "worklists" if worklists else None
-        self._client = Rest(Endpoint("127.0.0.1", free_port()))  # nobody is there before the start
+        nowhere = Endpoint("127.0.0.1", free_port())  # nobody is there before the start
+        self._client, self._emptier = Rest(nowhere), Emptier(nowhere, None, time_limit=2.0)
         self.start()
+        found, known = describe(self._client, installation.executable)
+        self.identity = replace(found, ae_title=self.ae_title)  # as configured, whatever it says
+        self.capabilities = known.having(CRASH).built_with(libraries_of(self.pid))
 
     def start_once(self, *, keep: bool) -> None:
         """Write the configuration, and start it."""
@@ -79,14 +84,13 @@ class OrthancProcess(StartedServer):
         file.write_text(json.dumps(configuration, indent=2))
         self._client.close()
         self._client = Rest(self.rest, self.credentials, time_limit=2.0)
+        self._emptier.close()
+        self._emptier = Emptier(self.rest, self.credentials, time_limit=2.0)
         self._process.start(
             [*self.installation.command, "--verbose", str(seen(file))],
             environment=ENVIRONMENT,
             ready=lambda: system_of(self._client).get("Name") == token,
         )
-        found, known = describe(self._client, self.installation.executable)
-        self.identity = replace(found, ae_title=self.ae_title)  # as configured, whatever it says
-        self.capabilities = known.having(CRASH).built_with(libraries_of(self.pid))
         self.dicomweb: str | None = DICOMWEB
 
     def crash(self) -> None:
@@ -98,7 +102,7 @@ class OrthancProcess(StartedServer):
         """Empty the server; the requests do not pass the relay."""
         if unsettled:
             settle(self._client)
-        empty(self._client)
+        self._emptier.empty()
         if self.worklists is not None:
             clear_folder(self.worklists)
 
@@ -111,8 +115,9 @@ class OrthancProcess(StartedServer):
         return self.died() or (None if system_of(self._client) else "does not answer any more")
 
     def close(self) -> None:
-        """End it, with the connection to it."""
+        """End it, with the connections to it."""
         self._client.close()
+        self._emptier.close()
         super().close()
 
 
@@ -153,18 +158,6 @@ def describe(
     version, ae_title = Version(str(system["Version"])), AETitle(system["DicomAet"])
     identity = Identity("Orthanc", version, ae_title, plugins, executable, image)
     return identity, capabilities.of_orthanc(system, plugins)
-
-
-def empty(client: Rest) -> None:
-    """Delete all patients, exports and changes, in a few requests."""
-    patients = client.json("/patients")
-    if patients:
-        answer = client.post("/tools/bulk-delete", {"Resources": patients}, expect=None)
-        if answer.status_code != requests.codes.ok:  # Orthanc before 1.9.4
-            for patient in patients:
-                client.delete(f"/patients/{patient}", expect=(200, 404))
-    client.delete("/exports")
-    client.delete("/changes")
 
 
 def settle(client: Rest) -> None:

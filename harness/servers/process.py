@@ -69,7 +69,10 @@ class ServerProcess:
         self._guard.watch_process(self._process.pid)
         try:
             wait_until(
-                lambda: self.ended() or ready(), what=f"{self.name} to answer", within=within
+                lambda: self.ended() or ready(),
+                what=f"{self.name} to answer",
+                within=within,
+                at_most=0.02,  # a run starts servers again and again
             )
         except WaitTimeout as error:
             self.kill()

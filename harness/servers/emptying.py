@@ -1,0 +1,77 @@
+"""Deleting everything that an Orthanc holds, between two cases: half of all requests of a run are these.
+
+They do not pass a relay. `requests` would take a millisecond of processor time for each; urllib3, on which it
+stands, takes a third of that.
+"""
+
+import json
+from types import TracebackType
+from typing import Any, Self
+
+import urllib3
+from urllib3.exceptions import HTTPError
+
+from harness.clients.rest import NoAnswer, UnexpectedStatus
+from harness.model import Credentials, Endpoint
+
+OK = 200
+CLOSED_WHILE_IDLE = urllib3.Retry(total=1, connect=0, read=1, redirect=0, allowed_methods=None)
+"""A server may close the connection just as we ask; all that is asked here can be asked twice."""
+
+
+class Emptier:
+    """One connection to an Orthanc, kept open."""
+
+    def __init__(
+        self, endpoint: Endpoint, credentials: Credentials | None, time_limit: float
+    ) -> None:
+        headers = {}
+        if credentials is not None:
+            user = f"{credentials.username}:{credentials.password}"
+            headers = urllib3.make_headers(basic_auth=user)
+        self._pool = urllib3.HTTPConnectionPool(
+            endpoint.host, endpoint.port, timeout=time_limit, headers=headers
+        )
+
+    def empty(self) -> None:
+        """Delete all patients, exports and changes.
+
+        Raises NoAnswer or UnexpectedStatus where the server does not do that.
+        """
+        patients = self._ask("GET", "/patients")
+        if patients:
+            resources = json.dumps({"Resources": patients})
+            if self._ask("POST", "/tools/bulk-delete", resources, may_fail=True) is None:
+                for patient in patients:  # Orthanc before 1.9.4
+                    self._ask("DELETE", f"/patients/{patient}", may_fail=True)
+        self._ask("DELETE", "/exports")
+        self._ask("DELETE", "/changes")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._pool.close()
+
+    def _ask(
+        self, method: str, path: str, body: str | None = None, *, may_fail: bool = False
+    ) -> Any:
+        """Return the JSON of the answer; None for a request that may fail and does."""
+        try:
+            answer = self._pool.request(method, path, body=body, retries=CLOSED_WHILE_IDLE)
+        except HTTPError as error:
+            raise NoAnswer(f"{method} {path}: no answer: {error}") from error
+        if answer.status == OK:
+            return answer.json() if answer.data else {}
+        if may_fail:
+            return None
+        raise UnexpectedStatus(f"{method} {path}: expected status {OK}, received {answer.status}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
