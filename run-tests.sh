@@ -22,7 +22,6 @@ set_up dev
 unset PYTHONDONTWRITEBYTECODE
 
 python=$PWD/.venv/bin/python
-unset PYTHONDONTWRITEBYTECODE # the tests start hundreds of Pythons: each would compile everything anew
 outcomes=()
 failed=0
 

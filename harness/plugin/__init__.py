@@ -128,7 +128,10 @@ def _select(config: pytest.Config, items: list[pytest.Item]) -> None:
     try:
         asked = [] if profile is None else [*profiles.read_profile(profile)]
         left_out = selecting.narrow(
-            items, [*asked, *config.getoption("harness_cases")], config.getini("harness_needs")
+            items,
+            [*asked, *config.getoption("harness_cases")],
+            config.getoption("harness_levels"),
+            config.getini("harness_needs"),
         )
     except HarnessError as error:
         output = getattr(config, "workeroutput", None)

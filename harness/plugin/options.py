@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import pytest
 
+from harness.case import LEVELS
 from harness.config.overrides import Override
 from harness.errors import ConfigError
 from harness.model import AETitle, Port
@@ -132,6 +133,15 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="ID",
         dest="harness_cases",
         help="run this case only: an id (CFIND-014), a pattern (CFIND-*), or a test's name; repeatable",
+    )
+    add(
+        "--level",
+        action="append",
+        choices=LEVELS,
+        default=[],
+        dest="harness_levels",
+        help="run cases of this level only: `must` and `should` are clauses of the standard, `quality` and "
+        "`product` are not; repeatable",
     )
     add(
         "--profile",

@@ -17,7 +17,7 @@ COLLECTED = pytest.StashKey[int]()
 
 
 def cases_of(items: Sequence[pytest.Item]) -> Cases:
-    """Give the items that are cases."""
+    """Return the items that are cases."""
     return [(item, info) for item in items if (info := info_of(item)) is not None]
 
 
@@ -31,32 +31,39 @@ def is_whole(config: pytest.Config) -> bool:
 
 
 def narrow(
-    items: list[pytest.Item], asked: Sequence[str], own_needs: Collection[str] = ()
+    items: list[pytest.Item],
+    asked: Sequence[str],
+    levels: Collection[str] = (),
+    own_needs: Collection[str] = (),
 ) -> list[pytest.Item]:
-    """Leave in `items` what one of `asked` names (everything where nothing is asked); give what went.
+    """Leave in `items` what one of `asked` names and what is of one of the `levels`; return what went.
 
-    Raises ConfigError where an id is used twice, for an unknown name and for an unknown need; `own_needs` are
-    known beside those of the vocabulary.
+    Without names, or without levels, all are left. Raises ConfigError if an id is used twice, for an unknown
+    name and for an unknown need; `own_needs` are known beside those of the vocabulary.
     """
     cases = cases_of(items)
     check_ids(cases)
     check_needs(cases, own_needs)
-    if not asked:
+    if not asked and not levels:
         return []
-    chosen = select(cases, asked)
-    left_out = [item for item in items if item not in chosen]
+    chosen = select(cases, asked) if asked else [*items]
+    if levels:
+        of_levels = {item for item, info in cases if info.level in levels}
+        chosen = [item for item in chosen if item in of_levels]
+    kept = set(chosen)
+    left_out = [item for item in items if item not in kept]
     items[:] = chosen
     return left_out
 
 
 def case_key(item: pytest.Item, info: CaseInfo) -> str:
-    """Give the name of one run of a case: its id, with the parameters where it has some."""
+    """Return the name of one run of a case: its id, with the parameters where it has some."""
     parameters = parameters_of(item)
     return info.id if parameters is None else f"{info.id}-{parameters}"
 
 
 def parameters_of(item: pytest.Item) -> str | None:
-    """Give the id of a parametrized case's parameters, None where it has none."""
+    """Return the id of a parametrized case's parameters, None where it has none."""
     callspec = getattr(item, "callspec", None)
     return None if callspec is None else str(callspec.id)
 
@@ -105,7 +112,7 @@ def withdrawn(ini: Path | None) -> frozenset[str]:
 
 
 def names_of(item: pytest.Item, info: CaseInfo) -> set[str]:
-    """Give every name by which a case can be asked for."""
+    """Return every name by which a case can be asked for."""
     function = getattr(item, "originalname", None) or item.name.partition("[")[0]
     covered = {name for full in info.covers for name in (full, full.rpartition(".")[2])}
     names = {info.id, case_key(item, info), function, *covered}
@@ -113,7 +120,7 @@ def names_of(item: pytest.Item, info: CaseInfo) -> set[str]:
 
 
 def select(cases: Cases, asked: Sequence[str]) -> list[pytest.Item]:
-    """Give the items that `asked` names. Raises ConfigError with the nearest names for an unknown one."""
+    """Return the items that `asked` names. Raises ConfigError with the nearest names for an unknown one."""
     known = [(item, names_of(item, info)) for item, info in cases]
     chosen: list[pytest.Item] = []
     for pattern in asked:
