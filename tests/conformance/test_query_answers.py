@@ -248,10 +248,9 @@ def test_cancel_ends_a_query(wire: Wire, stored: Stored, make: Maker) -> None:
 
     with wire.associate([FIND_STUDIES]) as association:
         query = CFindRQ(message_id=1, affected_sop_class_uid=FIND["study"])
-        association.line.say(
-            association.encoded(query, identifier("STUDY", {"StudyInstanceUID": ""})),
-            association.encoded(CCancelRQ(message_id_being_responded_to=1)),
-        )
+        request = association.encoded(query, identifier("STUDY", {"StudyInstanceUID": ""}))
+        cancel = association.encoded(CCancelRQ(message_id_being_responded_to=1))
+        association.line.say(request + cancel)
         *pending, final = [each.message for each in association.responses()]
 
     assert status_of(final) == CANCELLED
