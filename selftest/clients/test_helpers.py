@@ -1,8 +1,8 @@
 """Small helpers of the cases: statuses, single answers, what stands in the place of a response."""
 
 import pytest
-from harness.clients.single import single
 
+from harness.clients.answers import single
 from harness.clients.dimse import Status, is_failure
 
 

@@ -107,7 +107,6 @@ GROUP = Group(
         for series, numbers in (("ASSOC", range(1, 22)), ("DMSG", range(20, 29)))
         for number in numbers
     ),
-    suites="conformance",
     honest=HONEST,
     options=OPTIONS,
     crosswise=False,

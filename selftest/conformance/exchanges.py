@@ -174,7 +174,6 @@ GROUP = Group(
         for numbers in (range(30, 46), range(50, 65))
         for number in numbers
     ),
-    suites="conformance",
     honest=HONEST,
     options=OPTIONS,
     crosswise=False,

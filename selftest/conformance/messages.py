@@ -222,7 +222,6 @@ GROUP = Group(
         )
         for number in numbers
     ),
-    suites="conformance",
     honest=HONEST,
     options=OPTIONS,
     crosswise=False,

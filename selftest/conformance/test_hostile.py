@@ -10,6 +10,7 @@ import pytest
 from support.hostile import KINDS
 from support.telling import ROOT
 
+from harness.cli.run import files_that_name
 from harness.report.load import Run, load
 
 ADAPTER = '''"""A server that is hostile in one way."""
@@ -81,8 +82,8 @@ def _run(kind: str, folder: Path) -> Run:
     adapter.write_text(ADAPTER.replace("{kind}", kind))
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "pytest", str(ROOT / "tests/dicom"), "-q"),
-            *(str(ROOT / "tests/conformance"), *(f"--case={each}" for each in CASES)),
+            *(sys.executable, "-m", "pytest", *files_that_name(CASES), "-q"),
+            *(f"--case={each}" for each in CASES),
             *("--remote", str(adapter), "--orthanc=none", "--runs", str(folder / "runs")),
             f"--case-limit={CASE_LIMIT}",
         ],

@@ -100,7 +100,7 @@ def test_a_changed_suite_changes_the_last_layer_only(images: Docker, tmp_path: P
     for name in ("pyproject.toml", "README.md", "LICENSE", "run-docker.sh"):
         shutil.copy(ROOT / name, copy / name)
     before = image_name(copy, "bookworm")
-    case = copy / "tests/dicom/test_echo.py"
+    case = copy / "tests/association/test_echo.py"
     case.write_text(case.read_text() + "\n# changed\n")
     after = image_name(copy, "bookworm")
     try:

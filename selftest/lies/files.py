@@ -104,7 +104,6 @@ GROUP = Group(
     "files",
     crosswise=False,
     smoke=False,
-    suites="conformance",
     sample=(
         *(f"FILE-{each:03}" for each in range(1, 18)),
         *(f"FILE-{each}" for each in range(101, 110)),

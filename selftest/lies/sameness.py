@@ -49,7 +49,6 @@ GROUP = Group(
     "sameness",
     crosswise=False,
     smoke=False,
-    suites="conformance",
     sample=(
         "SAME-001*explicit*", "SAME-002*rle*", "SAME-003*t01-known-vr*", "SAME-004", "SAME-005*rle*",
     ),

@@ -289,7 +289,6 @@ GROUP = Group(
     sample=tuple(sorted({case.partition("[")[0] for lie in LIES for case in lie.fails})),
     lies=LIES,
     crosswise=False,
-    suites="conformance",
     options=("--remote", "dcmqrscp"),
     smoke=False,
 )

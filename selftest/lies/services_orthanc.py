@@ -69,6 +69,5 @@ GROUP = Group(
     sample=tuple(sorted({case.partition("[")[0] for lie in LIES for case in lie.fails})),
     lies=LIES,
     crosswise=False,
-    suites="conformance",
     smoke=False,
 )

@@ -41,7 +41,6 @@ GROUP = Group(
         ),
     ),
     crosswise=False,
-    suites="conformance",
     options=("--remote", "qrscp"),
     smoke=False,
 )

@@ -145,7 +145,6 @@ GROUP = Group(
     "web",
     crosswise=False,
     smoke=False,
-    suites="conformance",
     sample=(
         "CWEB-002*inner-type*", "CWEB-002*transfer-syntax*", "CWEB-003*rle*", "CWEB-004", "CWEB-005",
         "CWEB-006", "CWEB-007", "CWEB-008",

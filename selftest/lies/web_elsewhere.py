@@ -11,7 +11,6 @@ GROUP = Group(
     "web elsewhere",
     crosswise=False,
     smoke=False,
-    suites="conformance",
     options=("--remote=tiny-pacs",),
     sample=("CWEB-001", "CWEB-110", "CWEB-111", "CWEB-112", "CWEB-201"),
     lies=(

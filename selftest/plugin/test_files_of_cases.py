@@ -14,7 +14,10 @@ from harness.suites import suites_folder
         (["CFIND-014"], ["dicom/test_find_matching.py"]),
         (["CFIND-026-c01"], ["dicom/test_find.py"]),
         (["Orthanc.test_findscu_counters"], ["dicom/test_find_orthanc.py"]),
-        (["CECHO-001", "CWEB-007"], ["dicom/test_echo.py", "conformance/test_web_media_types.py"]),
+        (
+            ["CECHO-001", "CWEB-007"],
+            ["association/test_echo.py", "dicomweb/test_web_media_types.py"],
+        ),
     ],
     ids=["id", "with parameters", "covered", "two"],
 )

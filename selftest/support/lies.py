@@ -116,8 +116,6 @@ class Group:
     """Each case of the sample also passes while all those lies are told that it must not notice."""
     honest: Told | None = None
     """What is told where no lie is: another server than the one that was started."""
-    suites: str = ""
-    """The folder of the suites where the sample is, in `tests/`; to look into all of them takes time."""
     options: tuple[str, ...] = ()
     """What pytest is to be started with. Groups with the same options are told in the same run."""
     smoke: bool = True

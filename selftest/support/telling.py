@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli.run import files_that_name
 from harness.report.load import CaseResult, load
 from support.liar import HONEST, MARK, group
 
@@ -73,12 +74,12 @@ class Teller:
 def failures(names: Sequence[str], folder: Path) -> Noticed:
     """Run the samples of groups with all their lies in one run of pytest."""
     told = [group(name) for name in names]
-    suites = {each.suites for each in told}
+    sample = list(dict.fromkeys(case for each in told for case in each.sample))
     finished = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-p", "support.liar", "-q"),
-            *(str(ROOT / "tests" / each) for each in ({""} if "" in suites else sorted(suites))),
-            *(f"--case={case}" for case in dict.fromkeys(c for each in told for c in each.sample)),
+            *files_that_name(sample),
+            *(f"--case={case}" for case in sample),
             *("--runs", str(folder), "-n2", f"--case-limit={CASE_LIMIT}", *told[0].options),
         ],
         env={
