@@ -128,7 +128,7 @@ def test_first_entry_of_a_server_makes_its_list(run: RunFolder, tmp_path: Path) 
         ("CFIND-027", "CFIND-027 did not fail in .*run: unsupported"),
         ("CFIND-026-c11", "WADO-014", "the server died in some of these cases only: make two entries"),
         ("CFIND-026-c11", "--shows=(", r"shows: '\(' is not a regular expression"),
-        ("CFIND-026-c11", "--with=a b", "'a b' is no need"),
+        ("CFIND-026-c11", "--with=a b", "'a b' is not a need"),
     ],
 )  # fmt: skip
 def test_entry_that_would_be_wrong_is_refused(

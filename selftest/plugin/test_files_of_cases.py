@@ -11,9 +11,9 @@ from harness.suites import suites_folder
 @pytest.mark.parametrize(
     ("asked", "files"),
     [
-        (["CFIND-014"], ["dicom/test_find_matching.py"]),
-        (["CFIND-026-c01"], ["dicom/test_find.py"]),
-        (["Orthanc.test_findscu_counters"], ["dicom/test_find_orthanc.py"]),
+        (["CFIND-014"], ["query/test_find_matching.py"]),
+        (["CFIND-026-c01"], ["query/test_find.py"]),
+        (["Orthanc.test_findscu_counters"], ["query/test_find_orthanc.py"]),
         (
             ["CECHO-001", "CWEB-007"],
             ["association/test_echo.py", "dicomweb/test_web_media_types.py"],

@@ -21,7 +21,7 @@ def test_bad(rest):
     names = {"Mulder^Bob"}
     assert names == {"Muller^Anna", "Mulder^Bob"}
 
-@case("OUT-003", ref="none")
+@case("OUT-003", ref="none", level="product")
 @needs("orthanc>=99")
 def test_too_new(rest):
     assert False
