@@ -150,7 +150,8 @@ def test_final_response_of_a_get_has_no_remaining(dimse: Dimse, stored: Stored) 
     retrieved = dimse.get("STUDY", storage=CT, StudyInstanceUID=study[0].study_instance_uid)
 
     assert retrieved.status == SUCCESS
-    assert retrieved.counts["remaining"] is None
+    remaining = retrieved.counts["remaining"]
+    assert remaining is None, f"{remaining} sub-operations remain, it says"
 
 
 @suite.case("CGET-010", ref="PS3.4 C.4.3.3.1", covers="CGet.test_cancel")

@@ -159,7 +159,8 @@ def test_final_response_of_a_move_has_no_remaining(
     moved = dimse.move("STUDY", destination.ae_title, StudyInstanceUID=study[0].study_instance_uid)
 
     assert moved.status == SUCCESS
-    assert moved.counts["remaining"] is None
+    remaining = moved.counts["remaining"]
+    assert remaining is None, f"{remaining} sub-operations remain, it says"
     destination.received(3)
 
 
