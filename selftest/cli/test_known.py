@@ -192,7 +192,7 @@ def suite(tmp_path: Path) -> Path:
     (folder / "pytest.ini").write_text(
         "[pytest]\nharness_suites = true\naddopts = --import-mode=importlib\n"
     )
-    (folder / "test_small.py").write_text(
+    (folder / "test_entries.py").write_text(
         "from harness.case import case\n@case('CFIND-001', ref='x')\ndef test_it(): pass\n"
     )
     return folder

@@ -115,7 +115,7 @@ def test_harness_cases_lists_without_running(
 ) -> None:
     """`harness cases --json` gives id, name, suite, ref, level, needs and covers of each case."""
     file = run_suite.pytester.makepyfile(
-        test_small="from harness.case import case, needs\nimport pytest\n" + SUITE
+        test_listed="from harness.case import case, needs\nimport pytest\n" + SUITE
     )
     assert main(["cases", "--json", "--folder", str(Path(file).parent)]) == 0
 
@@ -124,7 +124,7 @@ def test_harness_cases_lists_without_running(
     assert listed[0] == {
         "id": "SEL-001",
         "name": "test_counters",
-        "suite": "small",
+        "suite": "listed",
         "ref": "none",
         "level": "must",
         "needs": [],
