@@ -105,7 +105,7 @@ def test_next(rest):
     assert "orthanctest" in modalities
     assert "left" not in modalities
     assert rest.get("/tools/log-level-http").text == "default"
-    assert rest.get("/tools/default-encoding").text == "Latin1"
+    assert rest.get("/tools/default-encoding").text == "Utf8"
 
 @case("ATT-005", ref="none", waits=30)
 def test_patient(rest):
