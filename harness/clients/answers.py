@@ -12,7 +12,8 @@ Item = TypeVar("Item")
 def single(found: Iterable[Item], what: str = "answer") -> Item:
     """Return the only one of the `found`; fails the case if there is none or more than one."""
     items = list(found)
-    assert len(items) == 1, f"expected one {what}, received {len(items) or 'none'}"
+    if len(items) != 1:
+        raise AssertionError(f"expected one {what}, received {len(items) or 'none'}")
     return items[0]
 
 

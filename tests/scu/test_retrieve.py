@@ -290,7 +290,7 @@ def test_move_with_local_and_target_aet(
 def test_move_of_an_unknown_study(rest: Rest) -> None:
     """A C-MOVE that the modality answers with a failure is an error of the network protocol.
 
-    Its HTTP status is Orthanc's own choice: 422 in 1.10.1, 500 in 1.12.7. The difference of two runs shows it.
+    Its HTTP status, 422 in 1.10.1 and 500 in 1.12.7, is Orthanc's own; the difference of two runs shows it.
     """
     unknown = {"Level": "Study", "Resources": [{"StudyInstanceUID": UNKNOWN_UID}]}
 
