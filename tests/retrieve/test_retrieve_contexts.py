@@ -178,6 +178,7 @@ def test_get_with_all_contexts_in_use(dimse: Dimse, stored: Stored, make: Maker)
 
     assert values(retrieved.datasets, "SOPInstanceUID") == [ct.sop_instance_uid]
     assert retrieved.ended == {"completed": 1, "failed": 1, "warning": 0}
+    assert f"{retrieved.status:#06x}" == "0xb000"
 
 
 def _ct_and_mr(stored: Stored, make: Maker) -> tuple[Sample, ...]:
