@@ -24,7 +24,7 @@ class Tried:
 
 
 def in_order(good: str, bad: str, between: Sequence[str]) -> list[str]:
-    """Give the servers to look at; what lies between two releases of Debian is known without being named."""
+    """Return the servers to look at; the releases between two of Debian are known and need no naming."""
     if between:
         return [good, *between, bad]
     product, _, first = good.partition(":")

@@ -8,12 +8,12 @@ PACKAGE = Path(__file__).resolve().parent
 
 
 def suites_folder() -> Path:
-    """Give the folder of the suites. Raises HarnessError where an installation is incomplete."""
+    """Return the folder of the suites. Raises HarnessError where an installation is incomplete."""
     return _folder("tests", "conftest.py")
 
 
 def known_folder() -> Path:
-    """Give the folder of the known issues. Raises HarnessError where an installation is incomplete."""
+    """Return the folder of the known issues. Raises HarnessError where an installation is incomplete."""
     return _folder("known", "*.toml")
 
 

@@ -57,7 +57,7 @@ class Negotiated:
         self.extended: dict[str, bytes] = {}
 
     def grants(self, uid: str, place: int) -> bool:
-        """Say whether extended negotiation granted the ability at this place of the answer."""
+        """Return whether extended negotiation granted the ability at this place of the answer."""
         answer = self.extended.get(uid, b"")
         return len(answer) > place and answer[place] == 1
 
@@ -108,7 +108,7 @@ async def _proposing(peer: Peer, proposals: Sequence[Proposal]) -> AsyncIterator
 
 
 def _results(association: Association) -> list[tuple[int, str]]:
-    """Give result and transfer syntax for each context after the first; one that was not answered is -1."""
+    """Return result and transfer syntax for each context after the first; one that was not answered is -1."""
     answers = {each.context_id: each for each in association.answer_pdu.presentation_contexts}
     proposed = association.request_pdu.presentation_contexts[1:]
     found = (answers.get(each.context_id) for each in proposed)

@@ -80,7 +80,7 @@ async def _document(http: Http, notes: Notebook) -> dict[str, bool]:
 
 
 def _paths(document: bytes) -> list[str]:
-    """Give the paths that a WADL document names; with a declaration it could grow huge, and is not read."""
+    """Return the paths that a WADL document names; with a declaration it could grow huge, and is not read."""
     if b"<!" in document:
         return []
     try:

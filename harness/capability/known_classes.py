@@ -30,14 +30,14 @@ FAMILIES = tuple(
 
 @cache
 def sop_classes() -> tuple[str, ...]:
-    """Give all SOP classes, retired ones as well, and those that are groups of others."""
+    """Return all SOP classes, retired ones as well, and those that are groups of others."""
     kinds = ("SOP Class", "Meta SOP Class")
     return tuple(uid for uid, entry in UID_dictionary.items() if entry[1] in kinds)
 
 
 @cache
 def transfer_syntaxes() -> tuple[str, ...]:
-    """Give all transfer syntaxes that an association can have: for files and streams there are others."""
+    """Return all transfer syntaxes that an association can have: for files and streams there are others."""
     return tuple(
         uid
         for uid, entry in UID_dictionary.items()
@@ -46,10 +46,10 @@ def transfer_syntaxes() -> tuple[str, ...]:
 
 
 def is_storage(uid: str) -> bool:
-    """Say whether a SOP class is one of the storage service."""
+    """Return whether a SOP class is one of the storage service."""
     return uid.startswith(_STORAGE) and uid.removeprefix(_STORAGE) not in _NO_STORAGE
 
 
 def name_of(uid: str) -> str:
-    """Give the name of a UID, or the UID where it has none."""
+    """Return the name of a UID, or the UID where it has none."""
     return str(UID(uid).name).removesuffix(" SOP Class") or uid

@@ -7,7 +7,7 @@ from harness.capability.statement import Statement, Table
 
 
 def as_markdown(made: Statement) -> str:
-    """Give the whole document."""
+    """Return the whole document."""
     return "\n".join(_lines(made)) + "\n"
 
 
@@ -43,7 +43,7 @@ def _table(table: Table) -> Iterator[str]:
 
 
 def _anchor(title: str) -> str:
-    """Give the anchor that the usual sites make of a heading."""
+    """Return the anchor that the usual sites make of a heading."""
     return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
 
 

@@ -84,7 +84,7 @@ class Notebook:
                 self.contradiction(id_, clause, says, f"{trouble}")
 
     def in_order(self) -> tuple[Finding, ...]:
-        """Give the findings by topic; within one they stay as they came."""
+        """Return the findings by topic; within one they stay as they came."""
         places = {topic: place for place, topic in enumerate(TOPICS)}
         return tuple(sorted(self.findings.values(), key=lambda each: places[each.topic]))
 

@@ -52,7 +52,7 @@ ANNA: dict[str, Any] = {
 
 @cache
 def study() -> tuple[Sample, ...]:
-    """Give the study that queries look at: two CT images in one series, an MR image in another."""
+    """Return the study that queries look at: two CT images in one series, an MR image in another."""
     return tuple(
         _MAKER.instance(
             series=series,
@@ -68,7 +68,7 @@ def study() -> tuple[Sample, ...]:
 
 @cache
 def other_study() -> Sample:
-    """Give a study of somebody else, which no query of the probe is to find unasked."""
+    """Return a study of somebody else, which no query of the probe is to find unasked."""
     return _MAKER.instance(
         PatientName="Probe^Bob", PatientID=f"{SCOPE}-B", StudyDate="20240220", StudyTime="161500"
     )
@@ -76,7 +76,7 @@ def other_study() -> Sample:
 
 @cache
 def by_class() -> dict[str, Sample]:
-    """Give whole objects of the corpus by SOP class, made the probe's own."""
+    """Return whole objects of the corpus by SOP class, made the probe's own."""
     names = (
         "h01-ct-1-1",
         "h02-mr-1",
@@ -92,7 +92,7 @@ def by_class() -> dict[str, Sample]:
 
 @cache
 def by_syntax() -> dict[str, Sample]:
-    """Give one object of the corpus for each transfer syntax that it has, made the probe's own."""
+    """Return one object of the corpus for each transfer syntax that it has, made the probe's own."""
     found: dict[str, Sample] = {}
     for name in corpus.ids():
         if name.startswith(("p", "m")):
@@ -102,7 +102,7 @@ def by_syntax() -> dict[str, Sample]:
 
 @cache
 def by_character_set() -> dict[str, Sample]:
-    """Give one object of the corpus for each Specific Character Set, made the probe's own."""
+    """Return one object of the corpus for each Specific Character Set, made the probe's own."""
     found: dict[str, Sample] = {}
     for name in corpus.ids():
         if name.startswith("c"):
@@ -112,7 +112,7 @@ def by_character_set() -> dict[str, Sample]:
 
 
 def header_only(sop_class: str, transfer_syntax: str) -> Sample:
-    """Give an object that has no more than the modules of all objects (PS3.3 C.7, C.12.1), for any class."""
+    """Return an object of any class that has only the modules of all objects (PS3.3 C.7, C.12.1)."""
     return _MAKER.instance(
         study="classes",
         series="1",
@@ -127,7 +127,7 @@ def header_only(sop_class: str, transfer_syntax: str) -> Sample:
 
 
 def own(sample: Sample, *, alone: bool = False) -> Sample:
-    """Give a sample another patient ID and other UIDs: a user's own copy of the corpus is left alone.
+    """Return a sample with another patient ID and other UIDs: a user's own copy of the corpus is left alone.
 
     `alone`: in a study of its own, of a patient of its own; else all are in one.
     """
@@ -149,7 +149,7 @@ def own(sample: Sample, *, alone: bool = False) -> Sample:
 
 
 def all_of(classes: dict[str, str]) -> Iterator[Sample]:
-    """Give an object for each of these SOP classes, a whole one where the corpus has it.
+    """Return an object for each of these SOP classes, a whole one where the corpus has it.
 
     `classes` are the accepted transfer syntaxes by class; what is accepted compressed only is left out.
     """

@@ -74,7 +74,7 @@ class Peer:
         self.remote = DcmNode(target.dicom.host, target.ae_title, target.dicom.port)
 
     def with_patience(self, seconds: float) -> "Peer":
-        """Give the same with a shorter time limit."""
+        """Return the same with a shorter time limit."""
         return Peer(self.target, min(seconds, self.target.limits.exchange))
 
     async def request(
@@ -180,7 +180,7 @@ async def find(association: Association, model: str, identifier: Attributes) -> 
 
 
 def text_of(match: Mapping[str, Value], keyword: str) -> str | None:
-    """Give the text of an element; None where it is not there; a sequence is told by its length."""
+    """Return the text of an element; None where it is not there; a sequence is told by its length."""
     value = match.get(keyword)
     if value is None or isinstance(value, str):
         return value

@@ -54,7 +54,7 @@ def probe(target: Target, progress: Callable[[str], object] = lambda _: None) ->
 
 
 async def _limited(target: Target, notes: Notebook) -> tuple[str | None, list[str]]:
-    """Give why it ended too early, and what is left behind."""
+    """Return why it ended too early, and what is left behind."""
     ended: str | None = None
     with rest_of(target) as rest, web_of(target) as web:
         await _greet(Peer(target))

@@ -217,7 +217,7 @@ def _judge(notes: Notebook, place: _Place) -> None:
 
 
 def _unique(root: str, level: Level) -> Keys:
-    """Give the unique keys of the level and of those above it."""
+    """Return the unique keys of the level and of those above it."""
     levels = LEVELS[root]
     return {UNIQUE[each]: _stored(UNIQUE[each]) for each in levels[: levels.index(level) + 1]}
 
@@ -228,7 +228,7 @@ def _plain(right: Mapping[str, str]) -> Keys:
 
 
 def _stored(name: str) -> str:
-    """Give the value that the first image of the probe's study has for a key."""
+    """Return the value that the first image of the probe's study has for a key."""
     computed = _computed()
     if name in computed:
         return computed[name]

@@ -87,18 +87,18 @@ class ProbeResult:
         return " ".join(filter(None, words)) or self.server["ae_title"]
 
     def by_id(self) -> dict[str, Finding]:
-        """Give the findings by id."""
+        """Return the findings by id."""
         return {each.id: each for each in self.findings}
 
     def by_topic(self) -> dict[str, list[Finding]]:
-        """Give the findings by topic, both in order."""
+        """Return the findings by topic, both in order."""
         topics: dict[str, list[Finding]] = {}
         for each in self.findings:
             topics.setdefault(each.topic, []).append(each)
         return topics
 
     def as_json(self) -> dict[str, Any]:
-        """Give what stands in a file."""
+        """Return what stands in a file."""
         return {"format": self.format, **asdict(self), "server": dict(self.server)}
 
     @classmethod
@@ -123,7 +123,7 @@ class ProbeResult:
             raise ConfigError(f"this probe cannot be read ({error}): probe again") from error
 
     def comparable(self) -> dict[str, Any]:
-        """Give the JSON without what is another with each probe."""
+        """Return the JSON without what is another with each probe."""
         return {key: value for key, value in self.as_json().items() if key != "run"}
 
 
@@ -135,7 +135,7 @@ def _finding(record: Mapping[str, Any]) -> Finding:
 
 
 def shown(value: Value) -> str:
-    """Give a value as people read it."""
+    """Return a value as people read it."""
     if value is None:
         return "-"
     if isinstance(value, bool):

@@ -223,7 +223,7 @@ def _identifier(way: _Way) -> dict[str, Value]:
 
 
 def _wanted(level: Level) -> set[str]:
-    """Give the instances of the probe's study that a retrieval at this level brings."""
+    """Return the instances of the probe's study that a retrieval at this level brings."""
     first = objects.study()[0]
     return {
         str(each.sop_instance_uid)
@@ -242,7 +242,7 @@ def _ourselves(peer: Peer) -> DcmNode:
 
 @contextlib.asynccontextmanager
 async def _listening(peer: Peer) -> AsyncIterator[_Arrivals | None]:
-    """Listen where the server finds us, and give what comes."""
+    """Listen where the server finds us, and return what comes."""
     if peer.target.listen is None:
         yield None
         return

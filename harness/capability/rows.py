@@ -25,7 +25,7 @@ class Row:
 
 
 def rows(results: Sequence[ProbeResult]) -> list[Row]:
-    """Give a row for each finding that any of the probes has, by topic."""
+    """Return a row for each finding that any of the probes has, by topic."""
     found = [each.by_id() for each in results]
     subjects: dict[str, Finding] = {}
     for one in found:
@@ -44,7 +44,7 @@ def rows(results: Sequence[ProbeResult]) -> list[Row]:
 
 
 def differences(before: ProbeResult, after: ProbeResult) -> list[Row]:
-    """Give what two probes do not have in common, contradictions included."""
+    """Return what two probes do not have in common, contradictions included."""
     sentences = [[str(each) for each in one.contradictions] for one in (before, after)]
     contradictions = [
         Row(
@@ -65,7 +65,7 @@ def _servers(results: Sequence[ProbeResult]) -> Iterator[tuple[str, tuple[str, .
 
 
 def _text(finding: Finding | None) -> str:
-    """Give what was declared and what was probed in one text."""
+    """Return what was declared and what was probed in one text."""
     if finding is None:
         return ABSENT
     if finding.declared is None or finding.probed is None:

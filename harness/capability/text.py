@@ -11,7 +11,7 @@ _MOST = 16  # names in a group: all of them stand in the other formats
 
 
 def as_text(result: ProbeResult, width: int = 100) -> str:
-    """Give lines of at most `width` columns."""
+    """Return lines of at most `width` columns."""
     lines = [line for block in _blocks(result) for line in _wrapped(block, width)]
     return "\n".join(lines).rstrip()
 

@@ -26,7 +26,7 @@ class Http:
         self._silent = 0
 
     async def ask(self, method: str, path: str, **options: Any) -> requests.Response:
-        """Send a request to a path below the root, and give the answer, whatever its status."""
+        """Send a request to a path below the root, and return the answer, whatever its status."""
         doing = f"{method} {self.root}{path}"
         try:
             answer = await asyncio.to_thread(
@@ -42,13 +42,13 @@ class Http:
         return answer
 
     async def status(self, method: str, path: str, **options: Any) -> int:
-        """Send a request, and give the status only."""
+        """Send a request, and return the status only."""
         return (await self.ask(method, path, **options)).status_code
 
 
 @contextlib.contextmanager
 def rest_of(target: Target) -> Iterator[Http | None]:
-    """Give a client for Orthanc's REST interface, if there is one."""
+    """Return a client for Orthanc's REST interface, if there is one."""
     if target.rest is None:
         yield None
         return
@@ -58,7 +58,7 @@ def rest_of(target: Target) -> Iterator[Http | None]:
 
 @contextlib.contextmanager
 def web_of(target: Target) -> Iterator[Http | None]:
-    """Give a client for DICOMweb, if there is one."""
+    """Return a client for DICOMweb, if there is one."""
     if target.web is None:
         yield None
         return

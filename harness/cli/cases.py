@@ -60,7 +60,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def collected(folder: Path | None = None) -> list[str]:
-    """Give every run of every case by its id, with parameters. Raises HarnessError where that fails."""
+    """Return every run of every case by its id, with parameters. Raises HarnessError where that fails."""
     return _collect(str(folder or suites_folder()), ()).keys
 
 

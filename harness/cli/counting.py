@@ -22,11 +22,11 @@ class Source:
     names: frozenset[str]
 
     def has(self, pattern: str) -> bool:
-        """Say whether one of its names fits a pattern, as `--case` takes it."""
+        """Return whether one of its names fits a pattern, as `--case` takes it."""
         return any(fnmatch.fnmatchcase(name, pattern) for name in self.names)
 
     def fits(self, expression: Expression) -> bool:
-        """Say whether pytest's `-k` takes it."""
+        """Return whether pytest's `-k` takes it."""
         words = [name.lower() for name in (*self.names, *self.path.parts)]
 
         def is_part(word: str, /, **_: object) -> bool:

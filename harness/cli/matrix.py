@@ -117,7 +117,7 @@ def _run(given: argparse.Namespace, arguments: Sequence[str]) -> tuple[list[Ende
 
 
 def _workers(arguments: Sequence[str], number: int) -> list[str]:
-    """Give each run its share; one worker alone, or a selection of cases, needs no process of its own."""
+    """Return each run its share; one worker alone, or a selection of cases, needs no process of its own."""
     if chosen(arguments, "-n", "--numprocesses", "--dist"):
         return []
     alone = number == 1 or chosen(arguments, "-k", "--case")

@@ -50,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def files_that_name(cases: Sequence[str]) -> list[str]:
-    """Give the files of the suites in which `cases` may be, for to import all of them takes seconds.
+    """Return the files of the suites in which `cases` may be, for to import all of them takes seconds.
 
     That is the whole folder where a case is a pattern, or where a name is found nowhere: pytest then tells
     the nearest ones.
@@ -102,7 +102,7 @@ def values(arguments: Sequence[str], option: str) -> list[str]:
 
 
 def chosen(arguments: Sequence[str], *options: str) -> bool:
-    """Say whether one of `options` stands among the arguments, with its value behind it or not."""
+    """Return whether one of `options` stands among the arguments, with its value behind it or not."""
     return any(
         each == option or each.startswith(f"{option}=" if option.startswith("--") else option)
         for each in arguments

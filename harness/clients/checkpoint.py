@@ -21,7 +21,7 @@ class ReactorCheckpoint:
         self._parked = False
 
     def is_set(self) -> bool:
-        """Say whether the reactor may pass."""
+        """Return whether the reactor may pass."""
         return self._open
 
     def wait(self) -> None:

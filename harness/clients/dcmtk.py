@@ -33,13 +33,13 @@ def find_tool(name: str) -> Path | None:
 
 
 def version() -> Version | None:
-    """Give the version of dcmtk on this computer, None where there is none."""
+    """Return the version of dcmtk on this computer, None where there is none."""
     echoscu = find_tool("echoscu")
     return None if echoscu is None else version_of(echoscu)
 
 
 def version_of(program: Path) -> Version | None:
-    """Give the version that a program of dcmtk says it has."""
+    """Return the version that a program of dcmtk says it has."""
     answer = subprocess.run(
         [program, "--version"], capture_output=True, text=True, timeout=10, check=False
     )
@@ -124,7 +124,7 @@ class Dcmtk:
     def find(
         self, level: str, *keys: str, root: str = "-S", calling: str | None = None
     ) -> list[Dataset]:
-        """Send a C-FIND and give the answers, read from the files that findscu extracts.
+        """Send a C-FIND and return the answers, read from the files that findscu extracts.
 
         `keys` are findscu's (`PatientName=Mul*`); `root` is -P, -S or -W. Nothing is read out of its texts.
         """
@@ -145,7 +145,7 @@ class Dcmtk:
     def get(
         self, level: str, *keys: str, root: str = "-S", options: Sequence[str] = ("+B",)
     ) -> list[Path]:
-        """Retrieve by C-GET and give the files written; `+B` keeps the bytes as they came."""
+        """Retrieve by C-GET and return the files written; `+B` keeps the bytes as they came."""
         folder = _new_folder(self.folder, "getscu")
         asked = [part for key in (f"QueryRetrieveLevel={level}", *keys) for part in ("-k", key)]
         self.scu("getscu", root, *options, "-od", folder, *asked)

@@ -330,7 +330,7 @@ class Dimse:
 
 
 def is_failure(status: int) -> bool:
-    """Say whether a status is one of failure: Axxx, Cxxx, 01xx and 02xx without their warnings (PS3.7 C)."""
+    """Return whether a status is a failure: Axxx, Cxxx, 01xx and 02xx without their warnings (PS3.7 C)."""
     return status >> 12 in (0xA, 0xC) or (status >> 8 in (1, 2) and status not in (0x0107, 0x0116))
 
 

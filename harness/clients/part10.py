@@ -79,21 +79,21 @@ class Part10:
         return text_of(only(self.meta, TRANSFER_SYNTAX_UID))
 
     def element(self, tag: int) -> Element:
-        """Give an element of the data set; fails the case where there is none."""
+        """Return an element of the data set; fails the case where there is none."""
         return only(self.elements, tag)
 
     def levels(self) -> Iterator[tuple[str, Elements]]:
-        """Give the data set and every item in it, each with its path."""
+        """Return the data set and every item in it, each with its path."""
         yield from _levels("", self.elements)
 
     def walk(self) -> Iterator[tuple[str, Element]]:
-        """Give every element at every level, each with its path."""
+        """Return every element at every level, each with its path."""
         for path, elements in self.levels():
             yield from ((path + each.name, each) for each in elements)
 
 
 def only(elements: Elements, tag: int) -> Element:
-    """Give the only element with `tag`; fails the case where there is none or more than one."""
+    """Return the only element with `tag`; fails the case where there is none or more than one."""
     found = [each for each in elements if each.tag == tag]
     name = Element(tag, "", 0).name
     assert len(found) == 1, f"{name} is there {len(found)} times where it is due once"
@@ -101,7 +101,7 @@ def only(elements: Elements, tag: int) -> Element:
 
 
 def text_of(element: Element) -> str:
-    """Give the value of a UID or another plain text, without its padding."""
+    """Return the value of a UID or another plain text, without its padding."""
     return element.value.decode("ascii", "replace").rstrip("\0 ")
 
 
@@ -220,7 +220,7 @@ class _Walk:
             fragments.append(self._data[inside:at])
 
     def _header(self, at: int, encoding: Encoding) -> tuple[int, str, int, int]:
-        """Give tag, VR, length and the place of the value."""
+        """Return tag, VR, length and the place of the value."""
         tag, length, behind = self._plain(at, encoding)
         if not encoding.explicit or tag >> 16 == ITEM_GROUP:
             return tag, "", length, behind
@@ -231,7 +231,7 @@ class _Walk:
         return tag, vr.decode(), length, at + size
 
     def _plain(self, at: int, encoding: Encoding) -> tuple[int, int, int]:
-        """Give tag, length of 32 bits, and what lies behind, of a header without VR."""
+        """Return tag, length of 32 bits, and what lies behind, of a header without VR."""
         try:
             group, element, length = STRUCTS[encoding.little_endian][2](self._data, at)
         except struct.error:

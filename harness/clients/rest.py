@@ -40,7 +40,7 @@ def cause_of(error: requests.RequestException) -> str:
 
 
 def _was_cut(error: requests.ConnectionError) -> bool:
-    """Say whether a connection that stood ended before anything was answered."""
+    """Return whether a connection that stood ended before anything was answered."""
     return bool(error.args) and isinstance(error.args[0], ProtocolError)
 
 
@@ -117,7 +117,7 @@ class Rest:
         expect: int | tuple[int, ...] | None = 200,
         **options: Any,
     ) -> requests.Response:
-        """Send a request and give the answer; `options` are those of `requests`.
+        """Send a request and return the answer; `options` are those of `requests`.
 
         `expect` is the status or statuses that are right; None accepts any. Redirects are not followed.
         Raises UnexpectedStatus with the answer's text, and NoAnswer where there is none.
@@ -165,7 +165,7 @@ class Rest:
         return self.request("GET", path, **options)
 
     def json(self, path: str, **params: Any) -> Any:
-        """GET `path` with query arguments `params`, and give the answer's JSON."""
+        """GET `path` with query arguments `params`, and return the answer's JSON."""
         return self.get(path, params=params).json()
 
     def post(self, path: str, body: object = b"", **options: Any) -> requests.Response:
@@ -200,12 +200,12 @@ class Rest:
             self.delete(path)
 
     def upload(self, data: bytes) -> dict[str, Any]:
-        """POST one DICOM file to `/instances`, and give what the server says it is (ID, Status, ...)."""
+        """POST one DICOM file to `/instances`, and return what the server says it is (ID, Status, ...)."""
         answer: dict[str, Any] = self.post("/instances", data).json()
         return answer
 
     def find(self, level: str, query: Mapping[str, str], **options: object) -> list[Any]:
-        """POST a search to `/tools/find`, and give the identifiers or, with Expand, the resources found."""
+        """POST a search to `/tools/find`, and return the identifiers or, with Expand, the resources found."""
         found: list[Any] = self.post(
             "/tools/find", {"Level": level, "Query": query, **options}
         ).json()

@@ -175,7 +175,7 @@ def _summary(setup: Setup, target: Path, *, here: bool, network: str | None) -> 
 
 
 def _docker_run(setup: Setup, target: Path, network: str) -> str:
-    """Give the command that starts the remote in a container; ports are published where we use them."""
+    """Return the command that starts the remote in a container; ports are published where we use them."""
     remote, words = setup.pair.remote, ["docker", "run", "--rm", "--init", "--network", network]
     if is_this_computer(remote.host):
         for port in (remote.dicom, remote.rest):

@@ -16,7 +16,7 @@ SocketAddress = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 
 
 def local_address_towards(host: str) -> str:
-    """Give the address that this computer uses when it talks to `host`.
+    """Return the address that this computer uses when it talks to `host`.
 
     That is the source address of the route, which the kernel tells once a UDP socket is connected.
     The host name would not do: Debian resolves it to 127.0.1.1. Raises ConfigError in a sentence.
@@ -34,7 +34,7 @@ def is_this_computer(host: str) -> bool:
 
 
 def local_address_in(network: str) -> str:
-    """Give the address of this computer in a Docker network: that of its bridge, or of our own container.
+    """Return the address of this computer in a Docker network: that of its bridge, or of our own container.
 
     Docker's own program is asked for the subnet, so that nothing need be installed; the rest is the
     kernel's route. Raises ConfigError in a sentence.
@@ -73,7 +73,7 @@ def _subnets(network: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def _route(host: str) -> tuple[Address, Address]:
-    """Give the address of `host` and the one from which we would speak to it."""
+    """Return the address of `host` and the one from which we would speak to it."""
     refused = ""
     for family, address in _addresses(host):
         target = ipaddress.ip_address(str(address[0]))

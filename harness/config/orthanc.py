@@ -44,7 +44,7 @@ MODALITIES_WITH_LOCAL_AET = "1.9.0"
 
 
 def remote_configuration(setup: Setup, listen: Ports | None = None) -> Json:
-    """Give the complete configuration of the server under test.
+    """Return the complete configuration of the server under test.
 
     The pair in `setup` holds the addresses by which the servers call each other. `listen` names the
     ports to listen on where they differ, because a relay stands in front of the server.
@@ -68,7 +68,7 @@ def remote_configuration(setup: Setup, listen: Ports | None = None) -> Json:
 
 
 def local_configuration(pair: Pair, storage: Path, listen: Ports | None = None) -> Json:
-    """Give the configuration of the second instance: a plain partner, without plugins.
+    """Return the configuration of the second instance: a plain partner, without plugins.
 
     It is started by the harness, which knows its version; hence all keys.
     """
@@ -93,7 +93,7 @@ def known_to(version: Version, configuration: Mapping[str, object]) -> Json:
 
 
 def _common(name: str, instance: Instance, listen: Ports | None, storage: Path) -> Json:
-    """Give what both instances need to be reached and to be emptied between cases."""
+    """Return what both instances need to be reached and to be emptied between cases."""
     users = instance.credentials
     return {
         "Name": name,
@@ -154,7 +154,7 @@ def _common(name: str, instance: Instance, listen: Ports | None, storage: Path) 
 
 
 def _for_the_suites() -> Json:
-    """Give what only the server under test needs, but for addresses and plugins."""
+    """Return what only the server under test needs, but for addresses and plugins."""
     return {
         # Changes: `StableStudy` and its like within a second; DICOMweb's metadata cache waits for
         # it.
@@ -183,7 +183,7 @@ def _for_the_suites() -> Json:
 
 
 def _dictionary() -> Json:
-    """Give the private tags of the samples: VR, name, least and greatest multiplicity, creator."""
+    """Return the private tags of the samples: VR, name, least and greatest multiplicity, creator."""
     return {
         "0009,0010": ["LO", "LunitPrivateCreator", 1, 1, "Lunit"],
         "0009,1001": ["DS", "LunitScore", 1, 1, "Lunit"],
@@ -197,7 +197,7 @@ def _dictionary() -> Json:
 
 
 def _modalities(pair: Pair, version: Version | None) -> Json:
-    """Give the DICOM nodes that the remote knows: the local instance and itself."""
+    """Return the DICOM nodes that the remote knows: the local instance and itself."""
     modalities: Json = {"orthanctest": _modality(pair.local), "self": _modality(pair.remote)}
     if version is None or version >= Version(MODALITIES_WITH_LOCAL_AET):
         # C-STORE and C-MOVE under another name. A C-MOVE finds its destination by AE title, so that
@@ -222,7 +222,7 @@ def _modality_with_local_aet(instance: Instance, ae_title: str | None = None) ->
 
 
 def _peers(remote: Instance, local: Instance) -> Json:
-    """Give the Orthanc peers of the remote: the local instance, and itself under three names."""
+    """Return the Orthanc peers of the remote: the local instance, and itself under three names."""
     peers: Json = {"self": _peer(remote)}
     if local.rest is not None:
         peers["peer"] = _peer(local)
@@ -246,7 +246,7 @@ def _user_and_password(instance: Instance) -> dict[str, str]:
 
 
 def _for_the_plugins(setup: Setup) -> Json:
-    """Give a section for each plugin that has a suite; without the plugin it has no effect."""
+    """Return a section for each plugin that has a suite; without the plugin it has no effect."""
     remote = setup.pair.remote
     return {
         # DICOMweb: the server is its own DICOMweb client as well. No `Host`: URLs in answers then
@@ -270,7 +270,7 @@ def _for_the_plugins(setup: Setup) -> Json:
 
 
 def _worklists(folder: Path | None) -> Json:
-    """Give the section of the worklist plugin, under the names of all its versions."""
+    """Return the section of the worklist plugin, under the names of all its versions."""
     if folder is None:
         return {"Enable": False}
     return {

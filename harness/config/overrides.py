@@ -37,7 +37,7 @@ class Override:
 def overridden(
     configuration: Mapping[str, object], overrides: Iterable[Override]
 ) -> dict[str, object]:
-    """Give the configuration with other values. Raises ConfigError where a section is none."""
+    """Return the configuration with other values. Raises ConfigError where a section is none."""
     result = dict(configuration)
     for each in overrides:
         section = result

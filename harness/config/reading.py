@@ -61,14 +61,14 @@ class _Document:
     values: Mapping[str, object]
 
     def find(self, key: str) -> object:
-        """Give the value of `key`; None where it, or a section on the way to it, is missing."""
+        """Return the value of `key`; None where it, or a section on the way to it, is missing."""
         value: object = self.values
         for part in key.split("."):
             value = value.get(part) if isinstance(value, Mapping) else None
         return value
 
     def text(self, *keys: str, default: str | None = None) -> str:
-        """Give the text under the first of `keys` that is there."""
+        """Return the text under the first of `keys` that is there."""
         for key in keys:
             value = self.find(key)
             if isinstance(value, str):
@@ -80,7 +80,7 @@ class _Document:
         return default
 
     def flag(self, key: str, *, default: bool) -> bool:
-        """Give a value that is true or false."""
+        """Return a value that is true or false."""
         value = self.find(key)
         if value is None:
             return default
@@ -89,7 +89,7 @@ class _Document:
         return value
 
     def port(self, key: str) -> Port:
-        """Give the TCP port that must stand under `key`."""
+        """Return the TCP port that must stand under `key`."""
         value = self.find(key)
         if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 65535:
             return Port(value)

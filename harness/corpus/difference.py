@@ -41,7 +41,7 @@ _META: Final = ("MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID")
 
 
 def differences(expected: Dataset, received: Dataset, picture: Picture | None = None) -> list[str]:
-    """Give what differs, a line each: the path of the attribute, and both values.
+    """Return what differs, a line each: the path of the attribute, and both values.
 
     `picture` has the pixels of `expected` before any compression, for what cannot be decoded here. Both data
     sets have file meta information with their transfer syntax.
@@ -105,7 +105,7 @@ def _of_the_items(
 
 
 def _items(element: DataElement) -> Sequence[Dataset] | None:
-    """Give the items of a sequence; of a value of VR UN as PS3.5 6.2.2 says that they are written."""
+    """Return the items of a sequence; of a value of VR UN as PS3.5 6.2.2 says that they are written."""
     if element.VR == "SQ":
         return list(element.value or ())
     if element.VR != "UN":
@@ -123,7 +123,7 @@ def _is_same(one: DataElement, of: Dataset, other: DataElement, of_other: Datase
 
 
 def _plain(value: Any) -> object:
-    """Give a value in a form that compares as it is written: `1.50` is not `1.5`."""
+    """Return a value in a form that compares as it is written: `1.50` is not `1.5`."""
     if isinstance(value, MultiValue):
         return [_plain(each) for each in value]
     if isinstance(value, bytes):

@@ -13,7 +13,7 @@ from harness.corpus.place import Place
 
 
 def basic_text_sr(place: Place, text: str, images: list[Dataset]) -> Dataset:
-    """Give a Basic Text SR with one finding, which rests on `images` (PS3.3 A.35.1)."""
+    """Return a Basic Text SR with one finding, which rests on `images` (PS3.3 A.35.1)."""
     ds = general(place, BasicTextSRStorage, "SR")
     _document(ds, code("18748-4", "LN", "Diagnostic imaging report"), images)
     ds.CompletionFlag = "COMPLETE"
@@ -30,7 +30,7 @@ def basic_text_sr(place: Place, text: str, images: list[Dataset]) -> Dataset:
 
 
 def key_object(place: Place, text: str, images: list[Dataset]) -> Dataset:
-    """Give a Key Object Selection of `images` by template TID 2010 (PS3.3 A.35.4, PS3.16)."""
+    """Return a Key Object Selection of `images` by template TID 2010 (PS3.3 A.35.4, PS3.16)."""
     ds = general(place, KeyObjectSelectionDocumentStorage, "KO")
     _document(ds, code("113000", "DCM", "Of Interest"), images)
     ds.ContentTemplateSequence = Sequence([item(MappingResource="DCMR", TemplateIdentifier="2010")])
@@ -45,7 +45,7 @@ def key_object(place: Place, text: str, images: list[Dataset]) -> Dataset:
 
 
 def encapsulated_pdf(place: Place, title: str) -> Dataset:
-    """Give an Encapsulated PDF with one page that says `title` (PS3.3 A.45.1)."""
+    """Return an Encapsulated PDF with one page that says `title` (PS3.3 A.45.1)."""
     ds = general(place, EncapsulatedPDFStorage, "DOC")
     document = pdf(title)
     ds.ConversionType = "WSD"

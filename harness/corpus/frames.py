@@ -15,12 +15,12 @@ FILE = "frames.json"
 
 
 def native_sha256(picture: Picture) -> str:
-    """Give the checksum of the picture's native pixels, by which its frames are known to be its own."""
+    """Return the checksum of the picture's native pixels, by which its frames are known to be its own."""
     return hashlib.sha256(picture.native()).hexdigest()
 
 
 def stored_frames(name: str, picture: Picture) -> list[bytes]:
-    """Give the compressed frames of the sample `name`.
+    """Return the compressed frames of the sample `name`.
 
     Raises `CorpusError` if there are none, or if they were made from another picture.
     """

@@ -54,7 +54,7 @@ class Picture:
             ds.NumberOfFrames = len(self.frames)
 
     def native(self, *, little_endian: bool = True) -> bytes:
-        """Give all frames as native pixel data, padded to an even length (PS3.5 8.1.1)."""
+        """Return all frames as native pixel data, padded to an even length (PS3.5 8.1.1)."""
         kind = self.frames[0].dtype.newbyteorder("<" if little_endian else ">")
         planes = (
             f.transpose(2, 0, 1) if self.samples == 3 and self.planar else f for f in self.frames
@@ -102,7 +102,7 @@ def colour(number: int, rows: int = 16, columns: int = 16, *, bits: int = 8) -> 
 
 
 def _written(number: int, rows: int, columns: int) -> NDArray[np.bool_]:
-    """Give a mask with the digits of `number` in its middle; digits that have no room are cut."""
+    """Return a mask with the digits of `number` in its middle; digits that have no room are cut."""
     text = str(number)
     strip = np.zeros((7, 6 * len(text) - 1), dtype=bool)
     for place, digit in enumerate(text):
@@ -117,7 +117,7 @@ def _written(number: int, rows: int, columns: int) -> NDArray[np.bool_]:
 
 
 def _around(ink: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Give the ink's surroundings, one pixel wide, so that it stands out of any ramp."""
+    """Return the ink's surroundings, one pixel wide, so that it stands out of any ramp."""
     padded = np.pad(ink, 1)
     rows, columns = ink.shape
     shifted = [padded[y : y + rows, x : x + columns] for y in range(3) for x in range(3)]

@@ -32,7 +32,7 @@ class Place:
     number: int = 1
 
     def at(self, **changes: Any) -> Self:
-        """Give another place that differs in the named levels only."""
+        """Return another place that differs in the named levels only."""
         return replace(self, **changes)
 
     @property

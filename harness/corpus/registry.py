@@ -34,7 +34,7 @@ class Corpus(Mapping[str, Sample]):
         self._made: dict[str, Sample] = {}
 
     def __getitem__(self, id: str) -> Sample:  # noqa: A002 - as in the catalogue
-        """Give the sample; raises `CorpusError` if there is none or if its bytes have changed."""
+        """Return the sample; raises `CorpusError` if there is none or if its bytes have changed."""
         name = self._resolve(id)
         if name not in self._made:
             sample = self._recipes[name].make()
@@ -53,11 +53,11 @@ class Corpus(Mapping[str, Sample]):
         return len(self._recipes)
 
     def ids(self) -> tuple[str, ...]:
-        """Give the ids of all samples, in order; nothing is made."""
+        """Return the ids of all samples, in order; nothing is made."""
         return tuple(self._recipes)
 
     def group(self, prefix: str) -> tuple[Sample, ...]:
-        """Give all samples whose id starts with `prefix`; that there are none is an error."""
+        """Return all samples whose id starts with `prefix`; that there are none is an error."""
         found = tuple(self[id] for id in self._recipes if id.startswith(prefix))  # noqa: A001
         if not found:
             raise CorpusError(f"no sample's id starts with {prefix!r}{self._near(prefix)}")

@@ -97,7 +97,7 @@ class Sample:
         return self.picture.frames[index]
 
     def write(self, folder: Path) -> Path:
-        """Write the bytes to a file in `folder`, for a command-line tool, and give its path."""
+        """Write the bytes to a file in `folder`, for a command-line tool, and return its path."""
         path = folder / (self.id.replace("/", "_") + str(self.properties.get("suffix", ".dcm")))
         path.write_bytes(self.data)
         return path

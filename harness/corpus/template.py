@@ -112,7 +112,7 @@ class Template:
 
 
 def suits(elements: Mapping[str, Any]) -> bool:
-    """Say whether elements are plain enough to be encoded one by one, whatever the others are."""
+    """Return whether elements are plain enough to be encoded one by one, whatever the others are."""
     return all(map(_is_plain, elements, elements.values()))
 
 

@@ -62,12 +62,12 @@ class Negotiation:
     answered: dict[int, PresentationContextAC] = field(default_factory=dict)
 
     def abstract_syntax(self, context_id: int) -> str | None:
-        """Give what a context is for, None where that was not seen."""
+        """Return what a context is for, None where that was not seen."""
         context = self.proposed.get(context_id)
         return None if context is None else context.abstract_syntax
 
     def transfer_syntax(self, context_id: int) -> str | None:
-        """Give how data sets on a context are encoded, None where that was not seen."""
+        """Return how data sets on a context are encoded, None where that was not seen."""
         context = self.answered.get(context_id)
         return context.transfer_syntax if context and context.accepted else None
 
@@ -88,7 +88,7 @@ def titles(pdu: Pdu) -> str:
 
 
 def negotiated(pdu: Pdu, negotiation: Negotiation, redactor: Redactor) -> list[str]:
-    """Take note of what an A-ASSOCIATE-RQ or -AC says, and give it in words, a line for each item."""
+    """Take note of what an A-ASSOCIATE-RQ or -AC says, and return it in words, a line for each item."""
     body = bytes(pdu.body)
     said = [f"{titles(pdu)}; protocol version {int.from_bytes(body[:2], 'big')}"]
     contexts = 0
@@ -112,7 +112,7 @@ def negotiated(pdu: Pdu, negotiation: Negotiation, redactor: Redactor) -> list[s
 
 
 def user_identities(pdu: Pdu) -> Iterator[slice]:
-    """Give the places of what nobody may read, among all bytes that went in the PDU's direction."""
+    """Return the places of what nobody may read, among all bytes that went in the PDU's direction."""
     if not (pdu.framed and pdu.kind in (AssociateRQ.TYPE, AssociateAC.TYPE)):
         return
     for outer in _items(bytes(pdu.body), _FIXED):
@@ -148,7 +148,7 @@ class _Item:
 
 
 def _items(data: bytes, at: int = 0) -> Iterator[_Item]:
-    """Give the items of one level; the last may be cut, by its PDU or by a length that lies."""
+    """Return the items of one level; the last may be cut, by its PDU or by a length that lies."""
     while at < len(data):
         if len(data) - at < _ITEM_HEADER:
             yield _Item(at, data[at], data[at + 1 :], "the header of the item is cut")

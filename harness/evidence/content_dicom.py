@@ -125,6 +125,6 @@ def _without_numbers(lines: list[str]) -> Iterator[str]:
 
 
 def _name(uid: str | None) -> str:
-    """Give the name of a SOP class or transfer syntax as people say it."""
+    """Return the name of a SOP class or transfer syntax as people say it."""
     name = name_of(uid) if uid else "?"
     return name.replace("Query/Retrieve Information Model - ", "").removesuffix(" SOP Class")

@@ -58,7 +58,7 @@ def read_http(tape: Tape, tracks: Iterable[Track], said: Said) -> None:
 
 
 def _asked(request: HttpRequest) -> str:
-    """Give method and path, with the names of the query's parameters."""
+    """Return method and path, with the names of the query's parameters."""
     path, _, query = request.target.partition("?")
     names = sorted({template(name) for name, _ in parse_qsl(query, keep_blank_values=True)})
     return f"{request.method} {template(unquote(path))}{'?' if names else ''}{'&'.join(names)}"

@@ -93,14 +93,14 @@ def data_set_text(
 
 
 def is_implicit(data: bytes, transfer_syntax: str | None) -> bool:
-    """Say whether elements have no VR; without a transfer syntax the first element tells."""
+    """Return whether elements have no VR; without a transfer syntax the first element tells."""
     if transfer_syntax is None:
         return _guessed(data) == "implicit"
     return transfer_syntax == str(ImplicitVRLittleEndian)
 
 
 def byte_order(transfer_syntax: str | None) -> str:
-    """Give the sign that `struct` has for the order of bytes."""
+    """Return the sign that `struct` has for the order of bytes."""
     return ">" if transfer_syntax == ExplicitVRBigEndian else "<"
 
 
@@ -126,7 +126,7 @@ class Walk:
         self._encodings = [default_encoding]
 
     def lines(self, *, implicit: bool) -> Iterator[str]:
-        """Give a line for each element, item and trouble."""
+        """Return a line for each element, item and trouble."""
         self._levels = [Level(None, implicit, bulk=False)]
         while self._at < len(self._data):
             while len(self._levels) > 1 and self._ended(self._levels[-1]):
@@ -208,7 +208,7 @@ class Walk:
         return shown(text, self._redactor)
 
     def _converted(self, vr: str, value: bytes) -> str | None:
-        """Give a value as text; None for bulk and for what does not fit its VR."""
+        """Return a value as text; None for bulk and for what does not fit its VR."""
         if vr == "UI":
             return named(_plain(value))
         if vr in _WORDS:
@@ -240,12 +240,12 @@ class Walk:
 
 
 def name_of(uid: str) -> str:
-    """Give the name of a UID, or the UID where it has none; it may be no valid one."""
+    """Return the name of a UID, or the UID where it has none; it may be no valid one."""
     return UID(uid, IGNORE).name if uid else ""
 
 
 def named(uid: str) -> str:
-    """Give a UID with its name, where it has one."""
+    """Return a UID with its name, where it has one."""
     name = name_of(uid)
     return uid if name == uid else f"{uid} ({name})"
 

@@ -63,7 +63,7 @@ class _Association:
         self._detailed = 0
 
     def take(self, pdu: Pdu) -> Iterator[Step]:
-        """Give what the PDU says, and the messages that end with it."""
+        """Return what the PDU says, and the messages that end with it."""
         if pdu.kind == PDataTF.TYPE and pdu.framed:
             yield from self._data(pdu)
             return
@@ -74,7 +74,7 @@ class _Association:
             yield self._other(pdu)
 
     def end(self) -> Iterator[Step]:
-        """Give the messages that did not end."""
+        """Return the messages that did not end."""
         for gatherer in self._gatherers.values():
             yield from self._messages(gatherer.end())
 
@@ -233,6 +233,6 @@ def _field(message: Message, name: str) -> Any:
 
 
 def _short(uid: str) -> str:
-    """Give the name of a SOP class as people say it, or the UID."""
+    """Return the name of a SOP class as people say it, or the UID."""
     name = name_of(uid).replace("Query/Retrieve Information Model - ", "")
     return name.removesuffix(" SOP Class")

@@ -32,7 +32,7 @@ class Pdv:
 
 
 def pdvs(pdu: Pdu) -> Iterator[Pdv]:
-    """Give the PDVs of a P-DATA-TF as far as they go."""
+    """Return the PDVs of a P-DATA-TF as far as they go."""
     body, at = bytes(pdu.body), 0
     if not body:
         yield Pdv(NO_PDV, 0, b"", "there is no PDV in it")
@@ -128,7 +128,7 @@ class Gatherer:
             yield from self.end()
 
     def end(self) -> Iterator[Recorded]:
-        """Give the message that was begun: no more of it will come."""
+        """Return the message that was begun: no more of it will come."""
         if self._open is not None:
             yield self._open
         self._open = None

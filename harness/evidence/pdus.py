@@ -53,7 +53,7 @@ class Pdu:
 
 
 def pdus(tape: Tape, track: Track) -> Iterator[Pdu]:
-    """Give the PDUs of both directions in the order in which they began, one at a time.
+    """Return the PDUs of both directions in the order in which they began, one at a time.
 
     What cannot be a PDU is given as it is, to the end of its direction: a continuation, for one, may begin
     anywhere.
@@ -63,7 +63,7 @@ def pdus(tape: Tape, track: Track) -> Iterator[Pdu]:
 
 
 def pdus_of(tape: Tape, track: Track, direction: Direction) -> Iterator[Pdu]:
-    """Give the PDUs of one direction."""
+    """Return the PDUs of one direction."""
     header, at, began = b"", 0, track.opened
     pdu: Pdu | None = None
     for time, piece in tape.pieces(track, direction):

@@ -91,15 +91,15 @@ class Redactor:
         return secret in self._secrets
 
     def text(self, text: str) -> str:
-        """Give `text` without secrets; a mark stands in their place."""
+        """Return `text` without secrets; a mark stands in their place."""
         return _apply((*self._known, *_ROLES), text, lambda _: MARK)
 
     def script(self, text: str) -> str:
-        """Give `text` without the secrets that were named, and with all quotes where they were."""
+        """Return `text` without the secrets that were named, and with all quotes where they were."""
         return _apply(self._known, text, lambda _: MARK)
 
     def bytes(self, data: bytes) -> bytes:
-        """Give `data` without secrets, of the same length: binary formats stay readable."""
+        """Return `data` without secrets, of the same length: binary formats stay readable."""
         text = data.decode("latin-1")
         rules = (*self._known, *_ROLES)
         return _apply(rules, text, lambda secret: "*" * len(secret)).encode("latin-1")
@@ -142,7 +142,7 @@ def _forms(character: str) -> set[str]:
 
 
 def _base64_cores(secret: str) -> Iterator[str]:
-    """Give what base64 shows of the secret wherever it stands: Basic credentials are `user:password`."""
+    """Return what base64 shows of the secret wherever it stands: Basic credentials are `user:password`."""
     for data in {secret.encode(), secret.encode("latin-1", "replace")}:
         for before in range(3):
             encoded = base64.b64encode(bytes(before) + data).decode()

@@ -91,7 +91,7 @@ class _Script:
         self._user = "alice"
 
     def text(self) -> str:
-        """Give the script."""
+        """Return the script."""
         steps = [*self._tool_steps(), *self._http_steps(), *self._other_associations()]
         lines = [line for step in sorted(steps, key=lambda each: each.time) for line in step.lines]
         head = _HEAD.format(case=self._tape.name, title=self._title, user=self._user)
@@ -172,7 +172,7 @@ class _Script:
             )
 
     def _words(self, argv: Sequence[str]) -> list[str]:
-        """Give the arguments of a tool with variables for the server, and with files that last."""
+        """Return the arguments of a tool with variables for the server, and with files that last."""
         peers = {
             str(endpoint.port): _DICOM_OF[name]
             for name, endpoint in self._tape.relays.items()
@@ -220,7 +220,7 @@ class _Script:
 
 
 def _inline(body: bytes) -> str | None:
-    """Give a body that can stand in the script."""
+    """Return a body that can stand in the script."""
     try:
         text = body.decode("ascii")
     except UnicodeDecodeError:

@@ -99,7 +99,7 @@ class Child:
             os.killpg(self._process.pid, number)
 
     def run(self) -> Run | None:
-        """Give the run folder, read; None where there is none."""
+        """Return the run folder, read; None where there is none."""
         if self._folder is None:
             return None
         try:

@@ -96,7 +96,7 @@ class Matrix:
     tables: tuple[Table, ...]
 
     def of(self, kind: Kind) -> list[Row]:
-        """Give the rows of one kind."""
+        """Return the rows of one kind."""
         return [row for row in self.rows if row.kind == kind]
 
     @cached_property
@@ -161,7 +161,7 @@ def side_by_side(title: str, facts: Sequence[Mapping[str, str | None] | None]) -
 
 
 def _kind(cells: Sequence[CaseResult | None]) -> Kind:
-    """Say whether the outcomes differ, and whether only because a server lacks what the case needs."""
+    """Return whether the outcomes differ, and whether only because a server lacks what the case needs."""
     outcomes = {cell.outcome if cell else None for cell in cells}
     if len(outcomes - {"unsupported", None}) > 1:
         return "different"
@@ -169,7 +169,7 @@ def _kind(cells: Sequence[CaseResult | None]) -> Kind:
 
 
 def _never_started(run: Run) -> str | None:
-    """Give the reason where the server could not be started: then each case has the same error.
+    """Return the reason where the server could not be started: then each case has the same error.
 
     What a server can do is written down once it runs.
     """

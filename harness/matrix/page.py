@@ -93,7 +93,7 @@ def render(matrix: Matrix, path: Path) -> str:
 
 
 def _parts(entries: Sequence[Entry]) -> Iterator[tuple[Kind, dict[str, list[Entry]]]]:
-    """Give the entries by kind, differences first, and by suite."""
+    """Return the entries by kind, differences first, and by suite."""
     for kind in KINDS:
         found = [entry for entry in entries if entry.row.kind == kind]
         if found:

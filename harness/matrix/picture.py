@@ -59,7 +59,7 @@ def samples() -> dict[str, Shapes]:
 
 
 def band_height(columns: Sequence[Column]) -> int:
-    """Give the height of one band of lanes, with the room below it: the script finds a case by it."""
+    """Return the height of one band of lanes, with the room below it: the script finds a case by it."""
     return TICKS + len(columns) * LANE + BETWEEN
 
 

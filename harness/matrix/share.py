@@ -33,12 +33,12 @@ def share(servers: int, jobs: int | None, cores: int, memory: int) -> Share:
 
 
 def cores() -> int:
-    """Give the processors that this process may use."""
+    """Return the processors that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
 def free_memory() -> int:
-    """Give the bytes that are to be had: of the computer, or of the container that we are in."""
+    """Return the bytes that are to be had: of the computer, or of the container that we are in."""
     free = int(psutil.virtual_memory().available)
     try:
         limit = (CGROUP / "memory.max").read_text().strip()

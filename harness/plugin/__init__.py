@@ -85,7 +85,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _suites_in_sight(config: pytest.Config) -> bool:
-    """Say whether servers are to be tested: the ini file or a conftest.py of the suites says so.
+    """Return whether servers are to be tested: the ini file or a conftest.py of the suites says so.
 
     The ini file alone is not enough: pytest takes `FILE` of `--config FILE` for a test file when it looks for
     its ini file, and may find another one.

@@ -89,17 +89,17 @@ class Bench:
         }
 
     def relay(self, name: str) -> Relay:
-        """Give a relay by its name: `remote.rest`, `remote.dicom`, `local.rest`, `local.dicom`."""
+        """Return a relay by its name: `remote.rest`, `remote.dicom`, `local.rest`, `local.dicom`."""
         return self._relays[name]
 
     def rest_of(self, party: Party) -> Rest:
-        """Give the REST client of a server: one connection, kept open over the cases."""
+        """Return the REST client of a server: one connection, kept open over the cases."""
         if party.role not in self._rests:
             self._rests[party.role] = self._stack.enter_context(party.new_rest(self.notes.append))
         return self._rests[party.role]
 
     def dimse_of(self, party: Party, *, calling: Party) -> Dimse:
-        """Give a DICOM client for `party` that calls itself by the title of `calling`."""
+        """Return a DICOM client for `party` that calls itself by the title of `calling`."""
         return Dimse(party.dicom, party.ae_title, calling.ae_title, self.time_limit)
 
     def begin_case(self, name: str) -> None:
@@ -132,7 +132,7 @@ class Bench:
         party.aim_relays()
 
     def log_of(self, party: Party) -> str:
-        """Give what the server logged since the case began."""
+        """Return what the server logged since the case began."""
         return party.server.log_since(self._log_positions.get(party.role, 0))
 
     def revive(self, party: Party) -> None:
@@ -191,7 +191,7 @@ class Bench:
         return "127.0.0.1" if self._site is None else self._site.own_address
 
     def _advertised(self) -> Pair:
-        """Give the pair as the managed servers see each other: through the relays."""
+        """Return the pair as the managed servers see each other: through the relays."""
         pair = self.plan.setup.pair
         return Pair(
             self._behind_relays("remote", pair.remote), self._behind_relays("local", pair.local)

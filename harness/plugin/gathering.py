@@ -11,7 +11,7 @@ from harness.plugin.bench import Bench
 
 
 def safe_name(case_id: str, parameters: str | None) -> str:
-    """Give the name of a case's evidence folder."""
+    """Return the name of a case's evidence folder."""
     if parameters is None:
         return case_id
     return f"{case_id}-{re.sub(r'[^A-Za-z0-9._-]+', '-', parameters)[:80]}"

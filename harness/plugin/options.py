@@ -215,7 +215,7 @@ def read_options(config: pytest.Config) -> Options:
 
 
 def _remote(config: pytest.Config) -> str | None:
-    """Give what is to be started as remote, by whichever option it was named."""
+    """Return what is to be started as remote, by whichever option it was named."""
     get = config.getoption
     named = {
         "--remote": get("--remote"),
@@ -252,7 +252,7 @@ def _limits(remote: str | None, memory: str | None, cpus: str | None) -> Limits:
 
 
 def _run(folder: Path | None) -> Path | None:
-    """Give the folder of a run under its own name: `latest` will soon be another."""
+    """Return the folder of a run under its own name: `latest` will soon be another."""
     if folder is None:
         return None
     load(folder)

@@ -101,7 +101,7 @@ class CaseRecord:
         )
 
     def as_json(self, redact: Callable[[str], str]) -> dict[str, Any]:
-        """Give the line's JSON, free of secrets."""
+        """Return the line's JSON, free of secrets."""
         if self.failure is not None:
             for name, value in asdict(self.failure).items():
                 setattr(self.failure, name, value and redact(value))
@@ -115,7 +115,7 @@ class CaseRecord:
 
 
 def suite_of(item: pytest.Item) -> str:
-    """Give the suite of a case: `tests/dicom/test_find.py` is dicom/find."""
+    """Return the suite of a case: `tests/dicom/test_find.py` is dicom/find."""
     path = item.path.with_suffix("")
     folder = (
         path.parent.relative_to(item.config.rootpath)

@@ -50,13 +50,13 @@ class Plan:
 
     @property
     def in_containers(self) -> bool:
-        """Say whether a server is to be started in a container."""
+        """Return whether a server is to be started in a container."""
         return any(
             each is not None and each.image is not None for each in (self.remote, self.local)
         )
 
     def has_rest(self, role: str) -> bool:
-        """Say whether the server in this role speaks HTTP."""
+        """Return whether the server in this role speaks HTTP."""
         found = self.remote if role == "remote" else self.local
         return found is None or found.rest
 

@@ -11,7 +11,7 @@ FILES = (Path("/proc/pressure/cpu"), Path("/proc/pressure/io"))
 
 
 def waited() -> float:
-    """Give the seconds in which some program waited, since the computer started; 0 where nobody counts."""
+    """Return the seconds in which some program waited, since the computer started; 0 where nobody counts."""
     total = 0
     for file in FILES:
         with contextlib.suppress(OSError):

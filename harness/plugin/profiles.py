@@ -7,7 +7,7 @@ from harness.suites import suites_folder
 
 
 def read_profile(name: str, folder: Path | None = None) -> tuple[str, ...]:
-    """Give the ids and patterns of a profile. Raises ConfigError where there is no such profile."""
+    """Return the ids and patterns of a profile. Raises ConfigError where there is no such profile."""
     profiles = folder or suites_folder() / "profiles"
     try:
         lines = (profiles / f"{name}.txt").read_text(encoding="utf-8").splitlines()

@@ -130,7 +130,7 @@ class RunFolder:
 
 
 def _command(argv: list[str]) -> list[str]:
-    """Give the command without the password that it may hold."""
+    """Return the command without the password that it may hold."""
     shown = re.sub(r"(--password(?:=|\0))[^\0]*", r"\1***", "\0".join(argv)).split("\0")
     return [Path(shown[0]).name, *shown[1:]]
 

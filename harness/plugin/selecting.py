@@ -22,7 +22,7 @@ def cases_of(items: Sequence[pytest.Item]) -> Cases:
 
 
 def is_whole(config: pytest.Config) -> bool:
-    """Say whether the named folders and files are all that belongs to these suites."""
+    """Return whether the named folders and files are all that belongs to these suites."""
     named = (config.invocation_params.dir / arg.partition("::")[0] for arg in config.args)
     left_out = ("ignore", "ignore_glob", "deselect")
     return not any(config.getoption(each, None) for each in left_out) and any(

@@ -53,6 +53,6 @@ class Watched:
 
 
 def watched_by_another(controller: Controller) -> Watched | None:
-    """Give the plugin if somebody watches; what we start ourselves is not watched by them."""
+    """Return the plugin if somebody watches; what we start ourselves is not watched by them."""
     file = os.environ.pop(VARIABLE, None)
     return None if file is None else Watched(controller, Path(file))

@@ -20,10 +20,10 @@ class Filter(Interface):
     """What changes the bytes of one connection on their way."""
 
     def feed(self, direction: Direction, data: bytes) -> bytes:
-        """Take what arrived, and give what is passed on now."""
+        """Take what arrived, and return what is passed on now."""
 
     def end(self, direction: Direction) -> bytes:
-        """Give what was held back: nothing more comes in this direction."""
+        """Return what was held back: nothing more comes in this direction."""
 
 
 class Lie(Interface):
@@ -152,7 +152,7 @@ class Connection:
             self.pass_on(side, data)
 
     def pass_on(self, side: Side, data: Bytes) -> None:
-        """Record `data`, read from `side`, and give it to its peer."""
+        """Record `data`, read from `side`, and return it to its peer."""
         self._record(side.direction, data)
         other = side.peer
         try:

@@ -24,7 +24,7 @@ class HttpRequest:
     size: int = 0
 
     def header(self, name: str) -> str:
-        """Give the value of a header, or an empty text."""
+        """Return the value of a header, or an empty text."""
         return _header(self.headers, name)
 
 
@@ -39,11 +39,11 @@ class HttpResponse:
     size: int = 0
 
     def header(self, name: str) -> str:
-        """Give the value of a header, or an empty text."""
+        """Return the value of a header, or an empty text."""
         return _header(self.headers, name)
 
     def uncompressed(self) -> "HttpResponse":
-        """Give it without the content coding, when that is gzip or deflate and the body is whole."""
+        """Return it without the content coding, when that is gzip or deflate and the body is whole."""
         if self.header("Content-Encoding").lower() not in ("gzip", "deflate"):
             return self
         try:
@@ -54,7 +54,7 @@ class HttpResponse:
         return replace(self, headers=kept, body=body)
 
     def encode(self, method: str = "GET") -> bytes:
-        """Give the bytes of it as the answer to a `method` request, with the right length."""
+        """Return the bytes of it as the answer to a `method` request, with the right length."""
         dropped = (
             {"transfer-encoding"} if method == "HEAD" else {"transfer-encoding", "content-length"}
         )
@@ -85,7 +85,7 @@ class MessageReader:
         self._keep = keep
 
     def feed(self, data: bytes) -> bytes:
-        """Take more bytes, and give those that belong to the message after this one."""
+        """Take more bytes, and return those that belong to the message after this one."""
         self._connection.receive_data(data)
         return self._read()
 

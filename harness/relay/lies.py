@@ -117,7 +117,7 @@ class PduFilter:
         self._held = dict.fromkeys(Direction, b"")
 
     def feed(self, direction: Direction, data: bytes) -> bytes:
-        """Give what came of the PDUs that are whole now."""
+        """Return what came of the PDUs that are whole now."""
         held = self._held[direction] + data
         passed = []
         while len(held) >= 6 and held[0] in PDU_TYPES:
@@ -133,7 +133,7 @@ class PduFilter:
         return b"".join(passed)
 
     def end(self, direction: Direction) -> bytes:
-        """Give what is left, which is no whole PDU."""
+        """Return what is left, which is no whole PDU."""
         held, self._held[direction] = self._held[direction], b""
         return held
 
@@ -169,7 +169,7 @@ def change_status(old: int, new: int, towards: Direction = Direction.TO_CLIENT) 
 
 
 def _command_pdvs(pdu: bytes) -> Iterator[tuple[int, int]]:
-    """Give the place of each PDV with a part of a command set (PS3.8 9.3.5.1 and E.2)."""
+    """Return the place of each PDV with a part of a command set (PS3.8 9.3.5.1 and E.2)."""
     at = 6
     while at + 6 <= len(pdu):
         end = at + 4 + int.from_bytes(pdu[at : at + 4], "big")
@@ -179,7 +179,7 @@ def _command_pdvs(pdu: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _find_status(pdu: bytes, at: int, end: int) -> int:
-    """Give the place of the Status value in a command set (implicit VR little endian), or 0."""
+    """Return the place of the Status value in a command set (implicit VR little endian), or 0."""
     while at + 8 <= end:
         size = int.from_bytes(pdu[at + 4 : at + 8], "little")
         if pdu[at : at + 4] == b"\0\0\0\x09":

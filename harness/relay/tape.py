@@ -94,15 +94,15 @@ class Tape:
         return data
 
     def pieces(self, track: Track, direction: Direction) -> Iterator[tuple[float, bytes]]:
-        """Give time and bytes of all that went in `direction`, in order and one chunk at a time."""
+        """Return time and bytes of all that went in `direction`, in order and one chunk at a time."""
         for chunk in tuple(track.chunks):
             if chunk.direction is direction:
                 yield chunk.time, self.read(chunk)
 
     def content_size(self, track: Track, direction: Direction) -> int:
-        """Give how many bytes went in `direction`."""
+        """Return how many bytes went in `direction`."""
         return sum(chunk.size for chunk in tuple(track.chunks) if chunk.direction is direction)
 
     def content(self, track: Track, direction: Direction) -> bytes:
-        """Give all bytes that went in `direction`."""
+        """Return all bytes that went in `direction`."""
         return b"".join(data for _, data in self.pieces(track, direction))

@@ -7,7 +7,7 @@ from harness.report.load import Run, load
 
 
 def write_reports(folder: Path) -> Run:
-    """Write `report.html` and `junit.xml` into the run folder, and give the run that was read.
+    """Write `report.html` and `junit.xml` into the run folder, and return the run that was read.
 
     Raises `ConfigError` if the folder holds no run that can be read.
     """

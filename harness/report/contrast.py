@@ -10,7 +10,7 @@ WORDS = 2_000
 
 
 def marked(expected: str, received: str) -> tuple[Markup, Markup]:
-    """Give both texts as HTML; what only one of them has is inside `<mark>`."""
+    """Return both texts as HTML; what only one of them has is inside `<mark>`."""
     left, right = _words(expected), _words(received)
     if max(len(left), len(right)) > WORDS:
         return escape(expected), escape(received)

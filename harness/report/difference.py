@@ -65,7 +65,7 @@ class Difference:
     changes: tuple[Change, ...]
 
     def of(self, kind: Kind) -> list[Change]:
-        """Give the changes of one kind."""
+        """Return the changes of one kind."""
         return [change for change in self.changes if change.kind == kind]
 
     @cached_property
@@ -74,11 +74,11 @@ class Difference:
         return shared_by_many({change.key: change.said for change in self.changes})
 
     def own(self, change: Change) -> list[Said]:
-        """Give what the server says otherwise in this case and in few others."""
+        """Return what the server says otherwise in this case and in few others."""
         return list(of_its_own(change.said, self.shared))
 
     def told(self, kind: Kind) -> list["Change | Shared"]:
-        """Give what there is to tell of one kind: of the server, of many cases at once, of single cases."""
+        """Return what there is to tell of one kind: of the server, of many cases at once, of single cases."""
         changes = self.of(kind)
         server: list[Change | Shared] = [each for each in changes if not each.has_case]
         single = (each for each in changes if each.has_case)
@@ -182,7 +182,7 @@ def _change(
 
 
 def _verdict(case: CaseResult) -> tuple[str | None, ...]:
-    """Give what a case says beside its outcome, as far as two runs of one server say the same."""
+    """Return what a case says beside its outcome, as far as two runs of one server say the same."""
     failure = case.failure
     if failure is None:
         return (case.reason,)
@@ -196,7 +196,7 @@ def _is_slower(old: CaseResult, new: CaseResult, pace: float) -> bool:
 
 
 def _pace(old: Mapping[str, CaseResult], new: Mapping[str, CaseResult]) -> float:
-    """Give the usual ratio of the times of a case; at least 1, as a faster machine is no reproach."""
+    """Return the usual ratio of the times of a case; at least 1, as a faster machine is no reproach."""
     ratios = [
         new[key].duration / old[key].duration
         for key in old.keys() & new.keys()

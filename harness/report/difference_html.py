@@ -29,7 +29,7 @@ def render(difference: Difference, beside: Path) -> str:
 
 
 def facts(difference: Difference, beside: Path) -> dict[str, Any]:
-    """Give what the template of the section asks for."""
+    """Return what the template of the section asks for."""
     return {
         "difference": difference,
         "before_report": report_of(difference.before, beside),
@@ -46,7 +46,7 @@ def facts(difference: Difference, beside: Path) -> dict[str, Any]:
 
 
 def report_of(run: Run, beside: Path) -> str:
-    """Give the report of a run as a link from a page in the folder `beside`."""
+    """Return the report of a run as a link from a page in the folder `beside`."""
     path = os.path.relpath(run.folder.resolve() / "report.html", beside.resolve())
     return Path(path).as_posix()
 

@@ -90,7 +90,7 @@ def _lines(change: Change, own: list[Said]) -> Iterator[str]:
 
 
 def _said(said: Iterable[Said], indent: str = "") -> Iterator[str]:
-    """Give what was said otherwise, below the messages that said it."""
+    """Return what was said otherwise, below the messages that said it."""
     lines = []
     for message, found in groupby(said, lambda each: each.message if each.line else ""):
         if message:

@@ -27,7 +27,7 @@ class EvidenceFile:
 
 
 def paths(case: CaseResult) -> list[Path]:
-    """Give the files of a case's evidence, those that one reads first in front."""
+    """Return the files of a case's evidence, those that one reads first in front."""
     folder = case.evidence
     if folder is None:
         return []
@@ -42,7 +42,7 @@ def files(run: Run, case: CaseResult, limit: int) -> list[EvidenceFile]:
 
 
 def limit_for(run: Run) -> int:
-    """Give the bytes to show of each file, so that the whole page stays within its limit."""
+    """Return the bytes to show of each file, so that the whole page stays within its limit."""
     shown = sum(path.suffix in READABLE for case in run.cases for path in paths(case))
     return max(4_000, min(FILE_LIMIT, PAGE_LIMIT // max(1, shown)))
 

@@ -65,7 +65,7 @@ def render(run: Run) -> str:
 
 
 def _difference(difference: Difference | None, run: Run) -> dict[str, Any]:
-    """Give what the section asks for; the report of the later run is this page."""
+    """Return what the section asks for; the report of the later run is this page."""
     if difference is None:
         return {"difference": None}
     return difference_html.facts(difference, run.folder) | {"after_report": ""}
@@ -89,7 +89,7 @@ def _entries(run: Run) -> Iterator[Entry]:
 
 
 def values(case: CaseResult, limit: int) -> tuple[Markup | None, Markup | None]:
-    """Give what was expected and received, at most `limit` characters of each, with the difference marked."""
+    """Return what was expected and received, up to `limit` characters each, with the difference marked."""
     failure = case.failure
     if failure is None:
         return None, None

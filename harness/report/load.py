@@ -178,11 +178,11 @@ class Run:
         return max(0.0, (max(ends, default=self.started) - self.started).total_seconds())
 
     def of(self, *outcomes: Outcome) -> list[CaseResult]:
-        """Give the cases with one of these outcomes."""
+        """Return the cases with one of these outcomes."""
         return [case for case in self.cases if case.outcome in outcomes]
 
     def matching(self, pattern: str) -> list[CaseResult]:
-        """Give the cases whose full id is `pattern` or matches it."""
+        """Return the cases whose full id is `pattern` or matches it."""
         return [case for case in self.cases if fnmatch.fnmatchcase(case.full_id, pattern)]
 
     @property
@@ -328,7 +328,7 @@ def _failure(record: dict[str, Any]) -> Failure:
 
 
 def _evidence(folder: Path, named: str | None) -> Path | None:
-    """Give the folder of a case's evidence, if it is there and really inside the run."""
+    """Return the folder of a case's evidence, if it is there and really inside the run."""
     if not named or Path(named).is_absolute():
         return None
     path = folder / named

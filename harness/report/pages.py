@@ -43,7 +43,7 @@ def render(
 
 
 def anchors(cases: Sequence[CaseResult]) -> list[str]:
-    """Give each case the id of its element, unique in the page."""
+    """Return each case the id of its element, unique in the page."""
     taken: dict[str, None] = {}
     for case in cases:
         anchor = case.full_id.replace(" ", "-")
@@ -54,7 +54,7 @@ def anchors(cases: Sequence[CaseResult]) -> list[str]:
 
 
 def search_text(case: CaseResult) -> str:
-    """Give the text in which a search looks, in lower case."""
+    """Return the text in which a search looks, in lower case."""
     words = (case.full_id, case.full_name, case.title, case.ref, *case.covers, *case.needs)
     return " ".join(words).lower()
 

@@ -48,7 +48,7 @@ def lines(run: Run, width: int = 100, colour: bool = False) -> list[str]:
 
 
 def shown_path(path: Path) -> str:
-    """Give the path as one would type it: from here, and by `latest` if that is the run."""
+    """Return the path as one would type it: from here, and by `latest` if that is the run."""
     for parent in path.parents:
         latest = parent.parent / "latest"
         if latest.is_symlink() and latest.exists() and latest.samefile(parent):

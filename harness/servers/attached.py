@@ -46,7 +46,7 @@ class AttachedOrthanc:
             orthanc.clear_folder(self.worklists)
 
     def outlasts_reset(self, method: str, target: str) -> bool:
-        """Say whether a request may have changed more than objects."""
+        """Return whether a request may have changed more than objects."""
         return orthanc.outlasts_reset(method, target)
 
     def restore(self) -> None:
@@ -77,11 +77,11 @@ class AttachedOrthanc:
         raise ServerUnreachable("a server that the harness did not start is not ended by it")
 
     def log_position(self) -> int:
-        """Give 0: the log is out of reach."""
+        """Return 0: the log is out of reach."""
         return 0
 
     def log_since(self, position: int) -> str:  # noqa: ARG002 - as the Protocol has it
-        """Give nothing: the log is out of reach."""
+        """Return nothing: the log is out of reach."""
         return ""
 
     def close(self) -> None:
@@ -91,7 +91,7 @@ class AttachedOrthanc:
 
 
 def rest_of(instance: Instance) -> Endpoint:
-    """Give the REST endpoint. Raises ConfigError where the instance has none."""
+    """Return the REST endpoint. Raises ConfigError where the instance has none."""
     if instance.rest is None:
         raise ConfigError(
             "attached mode needs the REST interface of the remote: name it with --rest PORT"

@@ -22,7 +22,7 @@ class Identity:
     """The container image that it was started from."""
 
     def as_json(self) -> dict[str, object]:
-        """Give the identity for the record of a run."""
+        """Return the identity for the record of a run."""
         return {
             "name": self.product,
             "version": str(self.version),
@@ -54,7 +54,7 @@ class Server(Protocol):
         """
 
     def outlasts_reset(self, method: str, target: str) -> bool:
-        """Say whether a request may have changed what `reset` leaves as it is: settings, scripts, jobs."""
+        """Return whether a request may have changed what `reset` leaves as it is: settings, scripts, jobs."""
 
     def restore(self) -> None:
         """Bring the server back to how it was configured, and empty. Endpoints may change."""
@@ -72,10 +72,10 @@ class Server(Protocol):
         """End it by SIGKILL and start it again with what it has stored: where it can `server.crash`."""
 
     def log_position(self) -> int:
-        """Give the place in the log at which the next line will stand."""
+        """Return the place in the log at which the next line will stand."""
 
     def log_since(self, position: int) -> str:
-        """Give what was logged since `position`; empty where the log is out of reach."""
+        """Return what was logged since `position`; empty where the log is out of reach."""
 
     def close(self) -> None:
         """End the server if the harness started it, and leave nothing of it behind."""

@@ -70,7 +70,7 @@ class Capabilities:
         )
 
     def as_json(self) -> dict[str, str | None]:
-        """Give the names with their versions, for the record of a run."""
+        """Return the names with their versions, for the record of a run."""
         return {
             name: None if version is None else str(version)
             for name, version in sorted(self.versions.items())

@@ -215,11 +215,11 @@ class Container:
         remove(self._api.remove_container, self.id, v=True, force=True)
 
     def log_position(self) -> int:
-        """Give the present time in nanoseconds: the engine finds log lines by their time."""
+        """Return the present time in nanoseconds: the engine finds log lines by their time."""
         return time.time_ns()
 
     def log_since(self, position: int) -> str:
-        """Give what was logged from `position` on."""
+        """Return what was logged from `position` on."""
         with speaking(f"{self.name}: reading its log"):
             said = self._api.logs(self.id, since=position / SECOND or None)
         return str(said.decode(errors="replace"))

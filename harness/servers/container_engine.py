@@ -62,12 +62,12 @@ def _knock(path: str) -> None:
 
 
 def engine_address() -> str:
-    """Give where the engine is asked: DOCKER_HOST, or the usual socket."""
+    """Return where the engine is asked: DOCKER_HOST, or the usual socket."""
     return os.environ.get("DOCKER_HOST") or f"unix://{SOCKET}"
 
 
 def own_container(engine: Engine) -> str | None:
-    """Give the id of the container that we run in, None where `engine` does not know one.
+    """Return the id of the container that we run in, None where `engine` does not know one.
 
     A container has files from a folder that is named after its id, its host name among them.
     """
@@ -100,7 +100,7 @@ def speaking(doing: str) -> Iterator[None]:
 
 
 def is_not_found(error: ServerError) -> bool:
-    """Say whether the engine refused because what was named does not exist."""
+    """Return whether the engine refused because what was named does not exist."""
     return getattr(error.__cause__, "status_code", None) == HTTPStatus.NOT_FOUND
 
 

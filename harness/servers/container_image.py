@@ -101,7 +101,7 @@ def _version(engine: Engine, name: str, probe: str) -> Version:
 
 
 def _plugins(engine: Engine, name: str, probe: str, asked: Sequence[str] | None) -> Iterator[str]:
-    """Give the plugins that were asked for, else the folders that hold those of the image."""
+    """Return the plugins that were asked for, else the folders that hold those of the image."""
     for path in asked if asked is not None else (f"/{folder}" for folder in PLUGIN_FOLDERS):
         if _exists(engine, probe, path):
             yield path

@@ -32,7 +32,7 @@ def new_labels(engine: Engine) -> dict[str, str]:
 
 
 def filter_of(labels: Mapping[str, str]) -> str:
-    """Give the filter by which the engine finds what carries these labels."""
+    """Return the filter by which the engine finds what carries these labels."""
     return f"{RUN}={labels[RUN]}"
 
 
@@ -58,7 +58,7 @@ def remove_orphans(engine: Engine) -> None:
 
 
 def _is_over(engine: Engine, labels: Mapping[str, str]) -> bool:
-    """Say whether the process behind `labels` has certainly ended; one that we cannot see may be alive."""
+    """Return whether the process behind `labels` has certainly ended; one that we cannot see may be alive."""
     if CONTAINER in labels and labels[CONTAINER] != own_container(engine):
         return not _runs(engine, labels[CONTAINER])
     if labels.get(BOOT) != _boot():

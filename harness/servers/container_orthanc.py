@@ -130,7 +130,7 @@ class OrthancContainer:
             orthanc.clear_folder(self.worklists)
 
     def outlasts_reset(self, method: str, target: str) -> bool:
-        """Say whether a request may have changed more than objects."""
+        """Return whether a request may have changed more than objects."""
         return orthanc.outlasts_reset(method, target)
 
     def restore(self) -> None:
@@ -185,11 +185,11 @@ class OrthancContainer:
             )
 
     def log_position(self) -> int:
-        """Give the place in the log at which the next line will stand."""
+        """Return the place in the log at which the next line will stand."""
         return self._container.log_position()
 
     def log_since(self, position: int) -> str:
-        """Give the log from `position` on."""
+        """Return the log from `position` on."""
         return self._container.log_since(position)
 
     def close(self) -> None:

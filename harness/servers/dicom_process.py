@@ -46,7 +46,7 @@ class DicomProcess(StartedServer):
         """Say what is to be run, after writing the configuration that it needs into `folder`."""
 
     def environment(self) -> Mapping[str, str]:
-        """Give what the process finds in its environment besides our own."""
+        """Return what the process finds in its environment besides our own."""
         return ENVIRONMENT
 
     def start_once(self, *, keep: bool) -> None:
@@ -68,7 +68,7 @@ class DicomProcess(StartedServer):
         self.start(keep=True)
 
     def answers(self, time_limit: float = 2.0) -> bool:
-        """Say whether it answers a request for an association, be it with a rejection.
+        """Return whether it answers a request for an association, be it with a rejection.
 
         Some reject while others are open, and take their time to end them.
         """

@@ -69,7 +69,7 @@ class Guard:
 
 
 def birth(pid: int) -> str | None:
-    """Give the start time of `pid` in clock ticks since boot (proc(5)), None if there is no such process.
+    """Return the start time of `pid` in clock ticks since boot (proc(5)), None if there is no such process.
 
     Process ids are used again: only id and start time together name a process.
     """

@@ -40,7 +40,7 @@ class OrthancInstallation:
         return _command(self.executable, self.root)
 
     def seen(self, path: Path) -> Path:
-        """Give a path of ours as the executable sees it."""
+        """Return a path of ours as the executable sees it."""
         return path if self.root is None else Path("/") / path.relative_to(self.root)
 
 
@@ -66,7 +66,7 @@ def find_orthanc(asked: str | None = None) -> OrthancInstallation:
 
 
 def is_root_folder(path: Path) -> bool:
-    """Say whether `path` holds a whole system, as debootstrap makes it, rather than a program."""
+    """Return whether `path` holds a whole system, as debootstrap makes it, rather than a program."""
     return path != Path("/") and (path / "etc/debian_version").is_file()
 
 
@@ -93,7 +93,7 @@ def _named(source: str, asked: Path) -> OrthancInstallation:
 
 
 def usual_places() -> Iterator[Path]:
-    """Give where an Orthanc may be that nobody has named."""
+    """Return where an Orthanc may be that nobody has named."""
     on_path = shutil.which("Orthanc")
     if on_path:
         yield Path(on_path)
@@ -131,7 +131,7 @@ def _version_of(executable: Path, root: Path | None) -> Version:
 
 
 def _plugins_of(executable: Path) -> Iterator[Path]:
-    """Give the plugins of this Orthanc, and not those of another one on the machine.
+    """Return the plugins of this Orthanc, and not those of another one on the machine.
 
     Every loaded plugin changes what is tested, so that of two installations each uses its own.
     """

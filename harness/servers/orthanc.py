@@ -107,7 +107,7 @@ class OrthancProcess(StartedServer):
             clear_folder(self.worklists)
 
     def outlasts_reset(self, method: str, target: str) -> bool:
-        """Say whether a request may have changed more than objects."""
+        """Return whether a request may have changed more than objects."""
         return outlasts_reset(method, target)
 
     def trouble(self) -> str | None:
@@ -133,14 +133,14 @@ _OBJECTS = re.compile(
 
 
 def outlasts_reset(method: str, target: str) -> bool:
-    """Say whether a request may have changed what `empty` does not put back."""
+    """Return whether a request may have changed what `empty` does not put back."""
     if method not in ("POST", "PUT", "DELETE", "PATCH"):
         return False
     return _OBJECTS.fullmatch(target.partition("?")[0]) is None
 
 
 def system_of(client: Rest) -> dict[str, Any]:
-    """Give `/system`, or an empty dictionary where nobody answers, or not with that."""
+    """Return `/system`, or an empty dictionary where nobody answers, or not with that."""
     try:
         answer = client.get("/system", expect=None)
         return dict(answer.json()) if answer.status_code == requests.codes.ok else {}

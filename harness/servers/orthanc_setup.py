@@ -11,7 +11,7 @@ from harness.servers.product import Role
 
 
 def configure_for(role: Role, plugins: tuple[str, ...], overrides: Sequence[Override]) -> Configure:
-    """Give what makes the configuration: the suites' for the remote, a plain one for the local server."""
+    """Return what makes the configuration: the suites' for the remote, a plain one for the local server."""
 
     def configure(ports: Ports, storage: Path, worklists: Path | None) -> dict[str, object]:
         if role.name == "local":

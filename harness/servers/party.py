@@ -76,7 +76,7 @@ class Party:
             self.rest_relay.target = self.server.rest
 
     def was_reached(self, tape: Tape) -> bool:
-        """Say whether anything was said to the server itself, and not to what stood in its place."""
+        """Return whether anything was said to the server itself, and not to what stood in its place."""
         doors = {str(self.server.dicom), str(self.server.rest)}
         return any(track.target in doors and track.chunks for track in self._tracks(tape))
 
@@ -99,6 +99,6 @@ class Party:
         return [each for each in tape.tracks if each.relay.partition(".")[0] == self.role]
 
     def pending(self) -> list[str]:
-        """Give the requests that were sent to the server and not answered yet, a line each."""
+        """Return the requests that were sent to the server and not answered yet, a line each."""
         relays = [self.dicom_relay, *([self.rest_relay] if self.rest_relay else [])]
         return [line for relay in relays for line in relay.pending()]

@@ -88,7 +88,7 @@ class ServerProcess:
         return None if self._process is None else self._process.pid
 
     def listens(self, port: int | None = None) -> bool:
-        """Say whether the process listens on `port`, or on any; asked of the kernel, not of the process."""
+        """Return whether the process listens on `port`, or on any: the kernel says so, not the process."""
         try:
             sockets = psutil.Process(self.pid).net_connections("tcp")
         except psutil.Error:
@@ -120,11 +120,11 @@ class ServerProcess:
         self._process = None
 
     def log_position(self) -> int:
-        """Give the size of the log in bytes: where the next line will stand."""
+        """Return the size of the log in bytes: where the next line will stand."""
         return self.log.stat().st_size if self.log.exists() else 0
 
     def log_since(self, position: int) -> str:
-        """Give what was logged from `position` on."""
+        """Return what was logged from `position` on."""
         if not self.log.exists():
             return ""
         with self.log.open("rb") as file:
@@ -210,11 +210,11 @@ class StartedServer(abc.ABC):
         raise ServerError(f"{self._process.name} cannot be started again with what it has stored")
 
     def log_position(self) -> int:
-        """Give the size of the log."""
+        """Return the size of the log."""
         return self._process.log_position()
 
     def log_since(self, position: int) -> str:
-        """Give the log from `position` on."""
+        """Return the log from `position` on."""
         return self._process.log_since(position)
 
     def close(self) -> None:

@@ -15,12 +15,12 @@ OPTIONS = {"plugins": "--plugins", "overrides": "--with", "limits": "--memory"}
 
 
 def names() -> list[str]:
-    """Give the names of all products; no module is imported for that."""
+    """Return the names of all products; no module is imported for that."""
     return sorted(each.name.replace("_", "-") for each in pkgutil.iter_modules(products.__path__))
 
 
 def product(name: str) -> Product:
-    """Give a product by its name, or by the path of the user's own file. Raises ConfigError for others."""
+    """Return a product by its name, or by the path of the user's own file. Raises ConfigError for others."""
     if name.endswith(".py"):
         return _own(Path(name))
     if name not in names():

@@ -60,7 +60,7 @@ _CHINESE_LINES = (
 
 
 def _kanji(family: bytes, given: bytes, back: bytes) -> bytes:
-    """Give one component group whose components both shift into JIS X 0208 and `back`."""
+    """Return one component group whose components both shift into JIS X 0208 and `back`."""
     return b"^".join(_JIS_X_0208 + part + back for part in (family, given))
 
 
@@ -70,7 +70,7 @@ def _yamada(first: bytes, back: bytes) -> bytes:
 
 
 def recipes() -> Iterator[Recipe]:
-    """Give the recipes of this group."""
+    """Return the recipes of this group."""
     for id_, term, codec, name in _SINGLE_BYTE:
         yield _recipe(id_, f"{term}, a single byte set", term, Text(name, name.encode(codec)))
     yield _recipe(

@@ -56,7 +56,7 @@ _VALUES = (
 
 
 def recipes() -> Iterator[Recipe]:
-    """Give the recipes of this group."""
+    """Return the recipes of this group."""
     yield Recipe("m07", "an encapsulated PDF of one page", partial(_pdf, "M07"))
     yield Recipe("t01-known-vr", "a private block with a sequence, explicit VR", _private)
     yield Recipe(

@@ -21,7 +21,7 @@ _B = {"PatientName": "Bravo^Bob", "PatientSex": "M"}
 
 
 def recipes() -> Iterator[Recipe]:
-    """Give the recipes of this group."""
+    """Return the recipes of this group."""
     for series in (1, 2):
         for number in (1, 2, 3):
             place = PATIENT_A.at(series=str(series), number=number)
@@ -92,7 +92,7 @@ def _image(
     size: int = 16,
     ink: int | None = None,
 ) -> Callable[[], Draft]:
-    """Give the draft of a 12-bit image with its instance number, or `ink`, written on it."""
+    """Return the draft of a 12-bit image with its instance number, or `ink`, written on it."""
 
     def draft() -> Draft:
         number = place.number if ink is None else ink

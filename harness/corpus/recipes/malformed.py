@@ -16,7 +16,7 @@ _PIXEL_DATA = b"\xe0\x7f\x10\x00OW\0\0"
 
 
 def recipes() -> Iterator[Recipe]:
-    """Give the recipes of this group."""
+    """Return the recipes of this group."""
     yield Recipe("x00-text", "not DICOM at all: a text", lambda: Draft(Dataset(), mangle=_text))
     yield _broken("x01", "no preamble and no prefix: the file begins with group 0002", _no_preamble)
     yield _broken(

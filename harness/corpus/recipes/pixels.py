@@ -72,7 +72,7 @@ class Cell:
 
 
 def recipes() -> Iterator[Recipe]:
-    """Give the recipes of this group."""
+    """Return the recipes of this group."""
     for cell in CELLS:
         yield Recipe(cell.id, cell.purpose, cell.draft)
 

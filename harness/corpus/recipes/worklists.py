@@ -13,7 +13,7 @@ from harness.corpus.sample import Draft
 
 
 def recipes() -> Iterator[Recipe]:
-    """Give the recipes of this group."""
+    """Return the recipes of this group."""
     wanted = (
         ("w01", "CT at station ONE on the first of two days", "CT", "ONE", "20240115", "080000"),
         ("w02", "MR at station TWO on the first of two days", "MR", "TWO", "20240115", "103000"),
@@ -68,7 +68,7 @@ def _draft(number: int, elements: dict[str, Any], step: dict[str, Any]) -> Draft
 
 
 def _two_items() -> Draft:
-    """Give a step of two codes; a file of two steps would be ignored by dcmtk's `wlmscpfs`."""
+    """Return a step of two codes; a file of two steps would be ignored by dcmtk's `wlmscpfs`."""
     draft = _draft(4, {"PatientName": "Worklist^Four"}, {})
     head, neck = code("HEAD", "99HARNESS", "Head scan"), code("NECK", "99HARNESS", "Neck scan")
     step = draft.dataset.ScheduledProcedureStepSequence[0]

@@ -60,7 +60,7 @@ class Dcmqrscp(DicomProcess):
     can = DIMSE_STORAGE | DIMSE_QUERY_RETRIEVE | {COMPRESSED}
 
     def command(self) -> Sequence[str | Path]:
-        """Write the configuration, and give the command."""
+        """Write the configuration, and return the command."""
         hosts = (
             f"{title} = ({title}, {endpoint.host}, {endpoint.port})"
             for title, endpoint in self.role.destinations.items()

@@ -80,7 +80,7 @@ def _of_release(release: str, asked: Asked) -> Found:
 
 
 def release_here(file: Path = Path("/etc/os-release")) -> str | None:
-    """Give the name of the Debian release that this computer runs; None where it is none."""
+    """Return the name of the Debian release that this computer runs; None where it is none."""
     try:
         lines = file.read_text().splitlines()
     except OSError:

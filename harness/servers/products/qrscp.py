@@ -23,7 +23,7 @@ class Qrscp(DicomProcess):
     can = DIMSE_STORAGE | DIMSE_QUERY_RETRIEVE | {COMPRESSED}
 
     def command(self) -> Sequence[str | Path]:
-        """Write the configuration, and give the command."""
+        """Write the configuration, and return the command."""
         settings = configparser.ConfigParser()
         settings["DEFAULT"] = {
             "ae_title": self.identity.ae_title,
@@ -52,7 +52,7 @@ class Qrscp(DicomProcess):
 
 
 def find(asked: Asked) -> Found:  # noqa: ARG001 - it is always there
-    """Give the one that the harness depends on."""
+    """Return the one that the harness depends on."""
     return Found("qrscp", Version(pynetdicom.__version__), Qrscp)
 
 

@@ -15,7 +15,7 @@ class Storescp(DicomProcess):
     can = DIMSE_STORAGE
 
     def command(self) -> Sequence[str | Path]:
-        """Give the command: all that it is to know are options."""
+        """Return the command: all that it is to know are options."""
         title = ("-aet", self.identity.ae_title)
         options = ("--verbose", "--fork", "--accept-all", "-dhl", "-od", DATA)
         return str(self.identity.executable), *options, *title, str(self.dicom.port)

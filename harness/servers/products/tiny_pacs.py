@@ -42,7 +42,7 @@ class TinyPacs(DicomProcess):
     dicomweb: str | None = PREFIX
 
     def command(self) -> Sequence[str | Path]:
-        """Write the configuration, and give the command."""
+        """Write the configuration, and return the command."""
         self.rest = Endpoint("127.0.0.1", free_port())
         file = self.folder / "tiny-pacs.json"
         file.write_text(json.dumps(self._configuration(self.rest.port), indent=2))
@@ -77,7 +77,7 @@ class TinyPacs(DicomProcess):
         }
 
     def answers(self, time_limit: float = 2.0) -> bool:
-        """Say whether both doors are open: where the port for HTTP is taken, it goes on without."""
+        """Return whether both doors are open: where the port for HTTP is taken, it goes on without."""
         http = self.rest is not None and self._process.listens(self.rest.port)
         return http and super().answers(time_limit)
 

@@ -15,7 +15,7 @@ class Wlmscpfs(DicomProcess):
     can = ("dimse.echo", "dimse.worklist")
 
     def command(self) -> Sequence[str | Path]:
-        """Make the folder with the lock file that it insists on, and give the command."""
+        """Make the folder with the lock file that it insists on, and return the command."""
         self.worklists = self.data / self.identity.ae_title
         self.worklists.mkdir()
         (self.worklists / "lockfile").touch()
