@@ -12,8 +12,8 @@ def test_fails(dimse):
 @case("KNOW-002", ref="none")
 def test_syntaxes(syntax): pass
 
-@case("KNOW-003", ref="none")
-@needs("teleport")
+@case("KNOW-003", ref="none", level="product")
+@needs("orthanc>=99")
 def test_never_runs(): pass
 """
 DYING = """

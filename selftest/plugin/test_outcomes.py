@@ -67,7 +67,9 @@ def test_skips_itself():
 
 def test_a_run_in_which_nothing_ran_is_no_success(run_suite: RunSuite) -> None:
     """Only unsupported cases: the exit code is not 0."""
-    done = run_suite('@case("OUT-001", ref="none")\n@needs("teleport")\ndef test_it(): pass\n')
+    done = run_suite(
+        '@case("OUT-001", ref="none", level="product")\n@needs("orthanc>=99")\ndef test_it(): pass\n'
+    )
 
     assert done.outcomes == {"OUT-001": "unsupported"}
     assert done.result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
