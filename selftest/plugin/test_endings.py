@@ -110,7 +110,7 @@ def test_ctrl_c_ends_everything_and_still_reports(
 @pytest.mark.parametrize(
     ("where", "outcome"),
     [
-        ("in a finalizer of the case", "failed"),  # as by any exception there
+        ("in a finalizer of the case", "error"),  # as by any exception there
         ("while the report of the case is made", "passed"),
         ("in the case", "error"),
     ],
