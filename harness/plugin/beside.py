@@ -2,7 +2,7 @@
 
 A case that waits 30 seconds for a timer needs no processor meanwhile. `@suite.case(..., waits=30)` says so.
 Before the first case each process that runs cases forks one process for each group of such cases; the groups
-are packed so that none takes longer than the longest case. A group begins as soon as one of its cases is
+are packed so that none takes much longer than the longest case. A group begins as soon as one of its cases is
 due, and its reports are logged as they come, at the latest when all other cases have ended.
 
 The fork comes before any server, relay or thread of ours has been started, so that nothing is shared.
@@ -10,6 +10,7 @@ The fork comes before any server, relay or thread of ours has been started, so t
 
 import contextlib
 import json
+import math
 import multiprocessing
 import os
 import signal
@@ -31,6 +32,7 @@ from harness.plugin.selecting import cases_of
 from harness.plugin.worker import Worker
 
 LOOK = 0.2  # seconds between two looks at whether the run was interrupted
+MOST = 6  # processes at a time: each has servers of its own
 FAREWELL = 20.0  # seconds for a process to stop its servers
 
 
@@ -214,20 +216,18 @@ class Beside:
 
 
 def packed(items: Sequence[pytest.Item]) -> list[list[pytest.Item]]:
-    """Distribute cases over groups, none of which waits longer than the longest case (first fit)."""
+    """Distribute cases over groups of about the same length, none longer than need be.
+
+    That is as long as the longest case, or longer where there would be more than MOST groups.
+    """
     seconds = {item: info.waits for item, info in cases_of(items)}
-    longest = max(seconds.values(), default=0.0)
-    groups: list[list[pytest.Item]] = []
+    if not seconds:
+        return []
+    longest, total = max(seconds.values()), sum(seconds.values())
+    count = min(MOST, len(seconds), math.ceil(total / longest))
+    groups: list[list[pytest.Item]] = [[] for _ in range(count)]
     for item in sorted(seconds, key=lambda each: -seconds[each]):
-        room = (
-            group for group in groups
-            if sum(seconds[each] for each in group) + seconds[item] <= longest
-        )  # fmt: skip
-        group = next(room, None)
-        if group is None:
-            groups.append([item])
-        else:
-            group.append(item)
+        min(groups, key=lambda group: sum(seconds[each] for each in group)).append(item)
     return groups
 
 
