@@ -31,5 +31,5 @@ class Fault:
 
 
 HONEST = Fault("nothing is wrong", Archive, frozenset())
-OPTIONS = ("--orthanc=none", "--case-limit=9")
+OPTIONS = ("--remote=dcmqrscp", "--orthanc=none", "--case-limit=9")
 """Of pytest, for groups of faults: the servers that are started stay aside, and silence is not waited for."""
