@@ -7,7 +7,7 @@ import contextlib
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ import requests
 from harness.errors import ConfigError, ServerError
 
 SOCKET = "/var/run/docker.sock"
+OWN_FILES = ("/etc/hostname", "/etc/hosts", "/etc/resolv.conf")
+"""What Docker mounts into each container, from a folder that is named after its id."""
 TIME_LIMIT = 60.0  # seconds that one request may take; pulling an image reports while it goes on
 
 Engine = Any
@@ -71,8 +73,7 @@ def own_container(engine: Engine) -> str | None:
 
     A container has files from a folder that is named after its id, its host name among them.
     """
-    mounts = Path("/proc/self/mountinfo").read_text()
-    for found in dict.fromkeys(re.findall(r"/containers/([0-9a-f]{64})/", mounts)):
+    for found in own_ids(Path("/proc/self/mountinfo").read_text()):
         try:
             with speaking("looking for our own container"):
                 return str(engine.api.inspect_container(found)["Id"])
@@ -80,6 +81,19 @@ def own_container(engine: Engine) -> str | None:
             if not is_not_found(error):
                 raise
     return None
+
+
+def own_ids(mounts: str) -> Iterable[str]:
+    """Return the ids after which the folders of our own `/etc/hostname` and its like are named.
+
+    `mounts` is /proc/self/mountinfo, whose fourth and fifth field are root and mount point (proc(5)). While
+    files are copied into another container, Docker 20.10 mounts such files of that one too, below the folder
+    of its file system, where every process of the host sees them.
+    """
+    fields = [line.split() for line in mounts.splitlines()]
+    roots = [each[3] for each in fields if each[4] in OWN_FILES]
+    found = (re.search(r"/containers/([0-9a-f]{64})/", root) for root in roots)
+    return dict.fromkeys(each[1] for each in found if each is not None)
 
 
 @contextlib.contextmanager
