@@ -254,7 +254,7 @@ LIES = (
     # How it is accounted for.
     _told("a C-MOVE is always a success", _cases(f"CONRT-010[{ENDS}]", "CONRT-013", "CONRT-031"),
           where(final(MOVED), command(Status=0x0000))),
-    _told("a C-GET is always a success", _cases(f"CONRT-011[{ENDS}]", "CONRT-030"),
+    _told("a C-GET is always a success", _cases(f"CONRT-011[{ENDS}]", "CONRT-030", "CONRT-037"),
           where(final(GOT), command(Status=0x0000))),
     _told("a destination is unable, not unknown", _cases("CONRT-012"),
           where(final(MOVED), command(Status=0xA702))),
