@@ -232,8 +232,15 @@ class Association:
         self.line.say(self.encoded(message, data_set, context_id))
 
     def encoded(self, message: Message, data_set: bytes = b"", context_id: int = 0) -> bytes:
-        """Return the PDUs of a message, so that it can be said in one segment with others."""
-        context_id = context_id or next(iter(self.connection.contexts))
+        """Return the PDUs of a message, so that it can be said in one segment with others.
+
+        Raises `ProtocolBroken` if the peer did not accept the context, or none without `context_id`.
+        """
+        accepted = self.connection.contexts
+        if not accepted or (context_id and context_id not in accepted):
+            which = f"presentation context {context_id}" if context_id else "any context"
+            raise ProtocolBroken(f"the peer accepted the association without {which}")
+        context_id = context_id or next(iter(accepted))
         parts = (data_set,) if message.has_data_set else ()
         return b"".join(self.connection.send_message(context_id, message, parts))
 
