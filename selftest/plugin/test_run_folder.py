@@ -50,7 +50,7 @@ def test_what_a_case_measured_is_told(run_suite: RunSuite) -> None:
     )
 
     (line,) = next(done.folder.glob("cases-*.jsonl")).read_text().splitlines()
-    assert json.loads(line)["figures"] == {"status": "0"}
-    done.result.stdout.fnmatch_lines(["measured", " *0  A-001 status"])
-    assert "status: 0" in (done.folder / "report.html").read_text()
-    assert '<property name="status" value="0"' in (done.folder / "junit.xml").read_text()
+    assert json.loads(line)["figures"] == {"status": "0x0000"}
+    done.result.stdout.fnmatch_lines(["measured", " *0x0000  A-001 status"])
+    assert "status: 0x0000" in (done.folder / "report.html").read_text()
+    assert '<property name="status" value="0x0000"' in (done.folder / "junit.xml").read_text()

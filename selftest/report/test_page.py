@@ -276,7 +276,8 @@ def test_hostile_content_stays_text(open_page: Open, run_folder: "RunFolder") ->
     facts: dict[str, object] = dict.fromkeys(texts, evil)
     failure = dict.fromkeys(("message", "expected", "received", "text"), evil)
     for number in range(2):  # twice the same id: anchors must stay unique
-        run_folder.fail("CFIND-014", **facts, needs=[evil], covers=[evil], failure=failure)
+        twice = facts | {"nodeid": f"{evil}{number}"}
+        run_folder.fail("CFIND-014", **twice, needs=[evil], covers=[evil], failure=failure)
         run_folder.add(f"CFIND-00{number}", **facts, needs=[evil], covers=[evil])
     name = "%2e<img src=x onerror=hacked=1>#?.log"
     log = (EVIL.encode() + b"\x00\xff\x1b[2J\n") * 10_000
