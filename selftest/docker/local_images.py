@@ -21,10 +21,12 @@ OURS = ("dcm", "harness", "tests", "database", "known")
 CHECKOUT = "/opt/harness"
 STDLIB = Path(sysconfig.get_path("stdlib"))
 PACKAGES = Path(sysconfig.get_path("purelib"))
+IN_IMAGE = Path("/opt/packages")
+"""Where the packages are in the image: theirs may be a place that a container has covered, such as /tmp."""
 LEFT_OUT = {"generated", "dist-packages", "site-packages", "test", "bundle"}
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "PYTHONPATH": f"{CHECKOUT}:{PACKAGES}",
+    "PYTHONPATH": f"{CHECKOUT}:{IN_IMAGE}",
     "PYTHONDONTWRITEBYTECODE": "1",
     "HOME": "/tmp",  # noqa: S108 - in the image
     "LANG": "C.UTF-8",
@@ -89,8 +91,8 @@ def _harness_files() -> Iterator[tuple[str, Path]]:
     for distribution in _needed("dicom-harness"):
         for each in distribution.files or ():
             file = Path(str(each.locate()))
-            if PACKAGES in file.parents and file.is_file():
-                yield str(file), file
+            if PACKAGES in file.parents and ".." not in file.parts and file.is_file():
+                yield str(IN_IMAGE / file.relative_to(PACKAGES)), file
 
 
 def _needed(name: str, seen: set[str] | None = None) -> Iterator[importlib.metadata.Distribution]:
