@@ -78,8 +78,11 @@ install_python() {
 }
 
 # A user-wide `user = true` would make pip refuse to install into an environment. Compiling all that is
-# installed takes longer than installing it; Python compiles what is imported, when it is.
+# installed takes longer than installing it; Python compiles what is imported, when it is. The project's own
+# tests start so many Pythons at once that each would compile the same.
 pip_install() {
+    local compile=--no-compile
+    [[ $1 != *'[dev]' ]] || compile=--compile
     PIP_USER=0 PIP_NO_INPUT=1 PIP_DISABLE_PIP_VERSION_CHECK=1 \
-        logged .venv/bin/python -m pip install --no-compile --editable "$1"
+        logged .venv/bin/python -m pip install "$compile" --editable "$1"
 }

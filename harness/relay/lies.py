@@ -25,12 +25,14 @@ PduChange = Callable[[bytes, Direction], bytes]
 class HttpLie:
     """Holds back each response to a request that matches, changes it, and sends what came out.
 
-    A response that begins before its request has ended is let through. `change` is given the response
-    without content coding; what it makes is sent with a right Content-Length.
+    A response that begins before its request has ended, as a refusal may, is let through, or with `early`
+    judged by what has come of the request: `matches` must not depend on the body then. `change` is given the
+    response without content coding; what it makes is sent with a right Content-Length.
     """
 
     matches: Callable[[HttpRequest], bool]
     change: Callable[[HttpResponse], HttpResponse]
+    early: bool = False
 
     def filter(self) -> Filter:
         """Begin with one request."""
@@ -75,7 +77,8 @@ class _HttpFilter:
         if self._answered is None:
             if data.startswith(b"HTTP/1.1 100"):  # the client waits for it before it goes on
                 return data
-            request = self._asked.request if self._asked.complete else None
+            known = self._asked.complete or self._lie.early
+            request = self._asked.request if known else None
             if request is None or not self._lie.matches(request):
                 self._through = True
                 return data

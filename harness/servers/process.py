@@ -49,7 +49,7 @@ class ServerProcess:
         *,
         environment: Mapping[str, str] | None = None,
         ready: Callable[[], bool],
-        within: float = 15.0,
+        within: float = 60.0,
     ) -> None:
         """Start `argv` and wait until it is alive and `ready()` says so.
 

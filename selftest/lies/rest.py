@@ -31,7 +31,9 @@ def _lie(
             and asked in request.body
         )
 
-    return SeededLie(name, "remote.rest", HttpLie(matches, change), frozenset(fails))
+    return SeededLie(
+        name, "remote.rest", HttpLie(matches, change, early=not asked), frozenset(fails)
+    )
 
 
 def _json(change: Callable[[Any], Any]) -> Callable[[HttpResponse], HttpResponse]:

@@ -125,6 +125,24 @@ def test_http_lie_lets_an_early_answer_through(
     assert sock.recv(1000).startswith(b"HTTP/1.1 401 No\r\n")
 
 
+def test_http_lie_about_an_early_answer(loop: RelayLoop, serve: Serve, connect: Connect) -> None:
+    """A lie that does not depend on the body changes an answer that comes before it, too."""
+
+    def refuse(sock: socket.socket) -> None:
+        sock.recv(1000)
+        sock.sendall(b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n")
+
+    relay = loop.open("r", target=serve(refuse), protocol="http")
+    relay.lie = HttpLie(
+        lambda request: request.method == "POST",
+        lambda response: replace(response, status=200, reason="Yes"),
+        early=True,
+    )
+    sock = connect(relay)
+    sock.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{")
+    assert sock.recv(1000).startswith(b"HTTP/1.1 200 Yes\r\n")
+
+
 def test_http_lie_leaves_a_head_response_without_a_body(loop: RelayLoop, serve: Serve) -> None:
     """The answer to HEAD has a length and no body; the lie keeps it so."""
     relay = loop.open("r", target=serve(answering(FRAMINGS["length"])), protocol="http")
