@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from support.docker import (
     BUILDING,
+    HIDDEN,
     ROOT,
     RUNNING,
     SCRIPT,
@@ -67,6 +68,7 @@ def test_another_value_of_the_configuration(release: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
+@pytest.mark.skipif(HIDDEN, reason="other users cannot enter the folder of this checkout")
 def test_the_run_folder_of_an_ordinary_user_is_his(release: str) -> None:
     """Nothing in it belongs to root, nor to the user of the image."""
     user = 54321
