@@ -38,6 +38,8 @@ class Bench:
         """What a reader of the case's record should know: a request that was repeated, for one."""
         self._stack = contextlib.ExitStack()
         self._rests: dict[str, Rest] = {}
+        self._crashed: set[str] = set()
+        """Roles whose server has other endpoints since: the tape does not tell that it was reached."""
         self._log_positions: dict[str, int] = {}
 
     def __enter__(self) -> Self:
@@ -122,8 +124,14 @@ class Bench:
             requests = party.requests(self.tape)
             if any(party.server.outlasts_reset(*request) for request in requests):
                 self.restore(party)
-            elif not passed or party.was_reached(self.tape) or party.server.worklists is not None:
+            elif (
+                not passed
+                or party.role in self._crashed
+                or party.was_reached(self.tape)
+                or party.server.worklists is not None
+            ):
                 party.server.reset(unsettled=not passed)
+        self._crashed.clear()
 
     def restore(self, party: Party) -> None:
         """Bring a server back to how it was configured, and empty."""
@@ -145,6 +153,7 @@ class Bench:
         """Kill a server and start it again with what it has stored: for cases about that."""
         self.relays.cut(f"the {party.role} server is killed")
         party.server.crash()
+        self._crashed.add(party.role)
         party.aim_relays()
 
     def _open_relays(self) -> None:

@@ -14,7 +14,6 @@ import math
 import multiprocessing
 import os
 import signal
-import time
 import warnings
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +29,7 @@ from harness.plugin.orphans import end_with_parent
 from harness.plugin.outcome import Failure
 from harness.plugin.selecting import cases_of
 from harness.plugin.worker import Worker
+from harness.waiting import WaitTimeout, wait_until
 
 LOOK = 0.2  # seconds between two looks at whether the run was interrupted
 MOST = 6  # processes at a time: each has servers of its own
@@ -43,6 +43,15 @@ class Group:
     pid: int
     line: Connection
     pending: list[int] = field(default_factory=list)
+    ended: int | None = None
+    """The exit code, or the negative number of the signal, once the process has been waited for."""
+
+    def has_ended(self) -> bool:
+        """Return whether the process has ended; it is waited for once."""
+        if self.ended is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.ended = os.waitstatus_to_exitcode(status) if pid else None
+        return self.ended is not None
 
 
 class Beside:
@@ -117,9 +126,7 @@ class Beside:
         theirs.close()
         group = Group(pid, ours)
         self._groups |= dict.fromkeys(places, group)
-        with contextlib.suppress(
-            EOFError
-        ):  # a process that ended at once is noticed with its first case
+        with contextlib.suppress(EOFError):  # one that ended at once is noticed with its first case
             ours.recv()
 
     def _serve(self, session: pytest.Session, line: Connection, parent: int) -> NoReturn:
@@ -169,6 +176,7 @@ class Beside:
             try:
                 place, written = group.line.recv()
             except (EOFError, OSError):
+                wait_until(group.has_ended, what="a process that closed its line to end")
                 for lost in group.pending:
                     self._lost(session.items[lost], lost, group)
                 group.pending.clear()
@@ -185,12 +193,7 @@ class Beside:
 
     def _lost(self, item: pytest.Item, place: int, group: Group) -> None:
         """Report a case whose process ended under it: that is our trouble, not the server's."""
-        _, status = os.waitpid(group.pid, 0)
-        message = (
-            f"the process that ran the case ended ({os.waitstatus_to_exitcode(status)}) "
-            "before the case did"
-        )
-        group.pid = 0
+        message = f"the process that ran the case ended ({group.ended}) before the case did"
         record = self._worker.new_record(item)
         record.fail("error", Failure(message, message))
         report = pytest.TestReport(
@@ -201,17 +204,21 @@ class Beside:
 
     def _end(self) -> None:
         """End every process: at once where its cases are not awaited any more."""
-        groups = [group for group in self._all() if group.pid]
+        groups = [group for group in self._all() if not group.has_ended()]
         for group in groups:
             group.line.close()  # one that has nothing to do stops its servers, and ends
             if group.pending:
                 os.kill(group.pid, signal.SIGKILL)
-        deadline = time.monotonic() + FAREWELL
+        with contextlib.suppress(WaitTimeout):
+            wait_until(
+                lambda: all(group.has_ended() for group in groups),
+                what="the processes of cases that wait to end",
+                within=FAREWELL,
+            )
         for group in groups:
-            while os.waitpid(group.pid, os.WNOHANG) == (0, 0):
-                if time.monotonic() > deadline:
-                    os.kill(group.pid, signal.SIGKILL)
-                time.sleep(0.01)
+            if not group.has_ended():
+                os.kill(group.pid, signal.SIGKILL)
+                os.waitpid(group.pid, 0)
         self._groups = {}
 
 

@@ -170,10 +170,20 @@ class Worker:
             for party, trouble in lost:
                 self._blame(record, report, party, trouble, " when the case had ended")
             if lost:
+                self._empty_the_rest()
                 return
             message = f"the servers could not be emptied after the case: {error}"
             record.fail("error", Failure(message, message))
             report.outcome, report.longrepr = "failed", message
+            self._revive(*self.bench.parties)
+        except HarnessError as error:
+            self._broken = error
+
+    def _empty_the_rest(self) -> None:
+        """Empty the server that was not lost, which the first attempt did not reach."""
+        try:
+            self.bench.end_case(passed=False)
+        except (AssertionError, OSError):
             self._revive(*self.bench.parties)
         except HarnessError as error:
             self._broken = error

@@ -5,8 +5,7 @@ stands, takes a third of that.
 """
 
 import json
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import urllib3
 from urllib3.exceptions import HTTPError
@@ -64,14 +63,3 @@ class Emptier:
         if may_fail:
             return None
         raise UnexpectedStatus(f"{method} {path}: expected status {OK}, received {answer.status}")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
