@@ -130,7 +130,7 @@ def _several(names: Names) -> tuple[str, ...]:
 
 
 def info_of(item: Any) -> CaseInfo | None:
-    """Return what `item` says of itself, needs of its module and class included; None if it is no case."""
+    """Return what `item` says of itself, with its module's and class's needs, or None if it is not a case."""
     marker = item.get_closest_marker("case")
     if marker is None:
         return None

@@ -1,4 +1,4 @@
-"""What a server answered, taken apart: what is missing or odd fails the case, and is no error of the case."""
+"""Functions that take an answer apart. A part that is missing or malformed fails the case."""
 
 from collections.abc import Iterable
 from typing import TypeVar
@@ -32,7 +32,7 @@ def number(text: object) -> float:
 
 
 def xml(answer: requests.Response | bytes) -> ET.Element:
-    """Return the root element of a document; fails the case if it is no XML."""
+    """Return the root element of a document; fails the case if it is not XML."""
     content = answer if isinstance(answer, bytes) else answer.content
     try:
         return ET.fromstring(content)  # noqa: S314 - the server under test is not hostile

@@ -136,7 +136,7 @@ class Line:
     def say(self, *data: Buffer) -> None:
         """Send any bytes, each of `data` in its own segment.
 
-        A connection that the peer has closed is no error: what the peer sent before can still be heard.
+        A connection that the peer has closed is not an error: what it sent before can still be read.
         """
         self._socket.settimeout(self.time_limit)
         with contextlib.suppress(ConnectionError):
@@ -190,7 +190,7 @@ class Line:
         return f"a PDU of which only {len(self._received)} bytes came"
 
     def left(self) -> bytes:
-        """Return what was received and is no whole PDU, and forget it."""
+        """Return and discard what was received of an incomplete PDU."""
         left, self._received = self._received, b""
         return left
 
