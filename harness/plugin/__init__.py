@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from harness.errors import HarnessError
-from harness.plugin import fixtures, options, profiles, selecting
+from harness.plugin import collector, fixtures, options, profiles, selecting
 from harness.plugin.beside import Beside, longest_first
 from harness.plugin.controller import Controller
 from harness.plugin.interrupt import Interruption
@@ -63,6 +63,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for line in WARNINGS:
         config.addinivalue_line("filterwarnings", line)
     plugins.register(fixtures, "harness-fixtures")
+    plugins.register(collector, "harness-collector")
     try:
         asked = options.read_options(config)
     except HarnessError as error:

@@ -134,7 +134,7 @@ class InTwoParts(Archive):
     def write(self, line: Line, data: bytes) -> None:
         """Wait as Nagle's algorithm does."""
         line.say(data[:12])
-        if data[0] == PDataTF.TYPE:
+        if data[:1] == bytes([PDataTF.TYPE]):
             time.sleep(NAGLE)
         line.say(data[12:])
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
-from support.suites import RunSuite
+from support.suites import RunSuite, libraries_imported_once
 
 from harness.clients.rest import Rest
 from harness.config.settings import Instance, Pair, Ports
@@ -26,6 +26,8 @@ from harness.servers.product import Role
 from harness.servers.registry import find, names
 
 from .images import Images, orthanc_files
+
+__all__ = ["libraries_imported_once"]  # a fixture
 
 ALICE = Credentials("alice", "alice-in-a-box")
 

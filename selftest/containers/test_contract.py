@@ -11,6 +11,7 @@ from harness.clients.dimse import Dimse
 from harness.clients.worklist import Worklist
 from harness.corpus import corpus
 from harness.model import AETitle
+from harness.servers import dicom_process
 from harness.waiting import wait_until
 
 from .conftest import rest_of
@@ -128,14 +129,18 @@ def test_a_death_is_told_by_its_signal(emptied: "Started") -> None:
     assert emptied.log_since(0).startswith(logged)
 
 
-def test_a_frozen_server_is_told_and_can_be_thawed_or_started_again(server: "Started") -> None:
+def test_a_frozen_server_is_told_and_can_be_thawed_or_started_again(
+    server: "Started", monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is alive, so that only who asks it learns that it hangs; what hangs is ended by force."""
+    monkeypatch.setattr(dicom_process, "PATIENCE", 1.0)
     server.freeze()
     try:
         assert server.died() is None
         assert server.trouble() == "does not answer any more"
     finally:
         server.thaw()
+        monkeypatch.undo()
     wait_until(lambda: server.trouble() is None, what="it to answer again")
 
     server.freeze()

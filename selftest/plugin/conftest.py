@@ -6,10 +6,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.suites import RunSuite
+from support.suites import RunSuite, libraries_imported_once
 
 from harness.errors import ServerNotFound
 from harness.servers.locate import find_orthanc
+
+__all__ = ["libraries_imported_once"]  # a fixture
 
 TOKEN = "HARNESS_SELFTEST"
 

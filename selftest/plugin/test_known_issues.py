@@ -27,18 +27,18 @@ FAILS = "cases = ['KNOW-001']\nshows = '^expected 272$'"
 
 
 def _known(run_suite: RunSuite, *entries: str) -> str:
-    """Write a list for qrscp, and return the option that names it."""
+    """Write a list for dcmqrscp, and return the option that names it."""
     folder = run_suite.pytester.path / "known"
     folder.mkdir(exist_ok=True)
-    lines = ["# What qrscp does wrong."]
+    lines = ["# What dcmqrscp does wrong."]
     for entry in entries:
         lines += ["", "[[issue]]", f"reason = 'it is so'\nref = 'tracker 1'\n{entry}"]
-    (folder / "qrscp.toml").write_text("\n".join(lines))
+    (folder / "dcmqrscp.toml").write_text("\n".join(lines))
     return f"--known={folder}"
 
 
 def _run(run_suite: RunSuite, *arguments: str) -> Finished:
-    return run_suite(SUITE, "--orthanc=none", *arguments)
+    return run_suite(SUITE, "--remote=dcmqrscp", *arguments)
 
 
 def test_list_without_fault(run_suite: RunSuite) -> None:
@@ -62,7 +62,7 @@ def test_failure_that_is_not_as_listed_fails_the_run(run_suite: RunSuite) -> Non
 
     assert done.result.ret == pytest.ExitCode.TESTS_FAILED
     assert done.outcomes["KNOW-001"] == "failed"
-    said = "not as listed: the entry at known/qrscp.toml:3 says shows '^received 1$': it is so (tracker 1)"
+    said = "not as listed: the entry at known/dcmqrscp.toml:3 says shows '^received 1$': it is so (tracker 1)"
     done.result.stdout.fnmatch_lines([f"  list      {said}"])
     failure = done.case("KNOW-001").failure
     assert failure is not None
@@ -78,7 +78,7 @@ def test_crash_is_known_only_if_listed_as_one(
     """A pattern excuses no crash, whatever it matches."""
     known = _known(run_suite, f"cases = ['KNOW-001']\n{entry}")
 
-    done = run_suite(DYING, "--orthanc=none", known)
+    done = run_suite(DYING, "--remote=dcmqrscp", known)
 
     assert done.outcomes == {"KNOW-001": outcome}
     assert done.case("KNOW-001").died
@@ -92,7 +92,7 @@ def test_entry_that_names_no_case_fails_the_run(run_suite: RunSuite, workers: st
     done = _run(run_suite, known, workers)
 
     assert done.result.ret == pytest.ExitCode.TESTS_FAILED
-    said = "known/qrscp.toml:9: no case is called KNOW-002-gif: delete the entry (it is so (tracker 1))"
+    said = "known/dcmqrscp.toml:9: no case is called KNOW-002-gif: delete the entry (it is so (tracker 1))"
     done.result.stdout.fnmatch_lines([f"*{said}"])
     assert said in done.run.notes
     assert done.run.exit_status == 1
@@ -118,7 +118,7 @@ def test_entry_that_has_expired_fails_the_run(run_suite: RunSuite) -> None:
     done = _run(run_suite, known)
 
     assert done.outcomes["KNOW-001"] == "failed"
-    said = "known/qrscp.toml:3: the entry for KNOW-001 has expired on 2026-01-31: delete it, *"
+    said = "known/dcmqrscp.toml:3: the entry for KNOW-001 has expired on 2026-01-31: delete it, *"
     done.result.stdout.fnmatch_lines([f"*{said}"])
 
 
@@ -131,12 +131,12 @@ def test_entry_for_what_passes_says_where_it_stands(run_suite: RunSuite) -> None
     assert done.outcomes == {"KNOW-002-jpeg": "failed", "KNOW-002-rle": "passed"}
     failure = done.case("KNOW-002-jpeg").failure
     assert failure is not None
-    assert failure.message.endswith("take it out of the entry at known/qrscp.toml:3")
+    assert failure.message.endswith("take it out of the entry at known/dcmqrscp.toml:3")
 
 
 def test_lists_of_the_project_are_about_its_suites(run_suite: RunSuite) -> None:
     """Other suites are not held to them: none of their cases is named there."""
-    done = run_suite("@case('KNOW-001', ref='none')\ndef test_it(): pass\n", "--orthanc=none")
+    done = run_suite("@case('KNOW-001', ref='none')\ndef test_it(): pass\n", "--remote=dcmqrscp")
 
     assert done.result.ret == pytest.ExitCode.OK
 

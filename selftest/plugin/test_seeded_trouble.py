@@ -1,5 +1,7 @@
 """Trouble that was once green, or was attributed to the wrong case or side."""
 
+import sys
+
 import pytest
 from support.suites import RunSuite
 
@@ -182,3 +184,29 @@ def test_measures(rest, record_property):
     assert done.outcomes == {"SEED-012": "passed"}
     assert done.result.ret == pytest.ExitCode.OK
     assert "speed" in (run_suite.pytester.path / "junit.xml").read_text()
+
+
+@pytest.mark.skipif(
+    not (3, 11) <= sys.version_info < (3, 11, 5), reason="this Python counts each tree by itself"
+)
+def test_syntax_tree_of_a_finalizer_does_not_end_the_run(run_suite: RunSuite) -> None:
+    """A failure is shown though garbage is due whose finalizer builds a syntax tree."""
+    done = run_suite("""
+import ast, gc
+
+class Garbage:
+    def __init__(self):
+        self.cycle = self
+
+    def __del__(self):
+        ast.parse("a.b + c")
+        Garbage()
+
+@case("SEED-020", ref="none")
+def test_fails():
+    gc.set_threshold(60, 5, 5)
+    Garbage()
+    assert False
+""")
+
+    assert done.outcomes == {"SEED-020": "failed"}

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from support import forked
 
 from harness.report.load import CaseResult, Run, load
 
@@ -12,6 +13,9 @@ INI = """
 harness_suites = true
 addopts = -p no:cacheprovider -p no:randomly
 """
+
+WITHIN = 180.0
+"""Seconds for a run, on a machine that does much else."""
 
 HEAD = """
 import os, signal
@@ -52,5 +56,11 @@ class RunSuite:
     def __call__(self, body: str, *arguments: str) -> Finished:
         """Run the cases in `body`; `arguments` are pytest's."""
         self.pytester.makepyfile(test_small=HEAD + body)
-        result = self.pytester.runpytest_subprocess(*arguments, timeout=90)
+        result = forked.run_pytest(arguments, self.pytester.path, WITHIN)
         return Finished(result, self.pytester.path / "runs" / "latest")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def libraries_imported_once() -> None:
+    """The process that the runs are forked from."""
+    forked.start()

@@ -1,0 +1,67 @@
+"""Runs pytest in a new process that is forked from one which has imported the libraries.
+
+A process of its own that starts from nothing spends most of its time on imports. The modules of the harness are
+not among what is imported before: pytest rewrites their assertions when they are imported.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Sequence
+from multiprocessing import forkserver, resource_tracker
+from pathlib import Path
+
+import pytest
+
+LIBRARIES = (
+    *("hypothesis", "pytest", "xdist.plugin", "pytest_timeout", "_pytest.pytester"),
+    *("numpy", "pydicom", "pydicom.pixels", "pynetdicom", "pynetdicom.sop_class", "sqlalchemy"),
+    *("h11", "jinja2", "psutil", "requests", "urllib3", "PIL.Image", "html", "sqlite3"),
+)
+
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(list(LIBRARIES))
+
+
+def start() -> None:
+    """Start the process that is forked, before a test has put anything into the environment."""
+    forkserver.ensure_running()
+    resource_tracker.ensure_running()
+
+
+def run_pytest(arguments: Sequence[str], folder: Path, within: float) -> pytest.RunResult:
+    """Run pytest in `folder` with the present environment; past `within` seconds the process is killed."""
+    out, err = folder / "stdout", folder / "stderr"
+    started = time.monotonic()
+    process = _processes.Process(
+        target=_main, args=(list(arguments), str(folder), dict(os.environ), str(out), str(err))
+    )
+    process.start()
+    process.join(within)
+    if process.exitcode is None:
+        process.kill()
+        process.join()
+        pytest.fail(f"pytest took more than {within:g} s:\n{out.read_text()}{err.read_text()}")
+    code = process.exitcode
+    process.close()
+    with contextlib.suppress(ValueError):
+        code = pytest.ExitCode(code)
+    lines = (each.read_text().splitlines() for each in (out, err))
+    return pytest.RunResult(code, *lines, duration=time.monotonic() - started)
+
+
+def _main(
+    arguments: list[str], folder: str, environment: dict[str, str], out: str, err: str
+) -> None:
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    for number, path in ((1, out), (2, err)):
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(file, number)
+        os.close(file)
+    sys.argv = ["pytest", *arguments]
+    sys.path[:0] = [folder]
+    sys.exit(pytest.main(arguments))
