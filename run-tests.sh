@@ -50,7 +50,8 @@ step format "$python" -m ruff format --check .
 step lint "$python" -m ruff check .
 step types "$python" -m mypy
 step shell shellcheck --external-sources --check-sourced "${scripts[@]}" .ci/run
-step selftests "$python" -m pytest selftest -n 2 --dist loadfile "$@"
+# Three on two cores: many of these tests wait for a server or a time limit.
+step selftests "$python" -m pytest selftest -n 3 --dist loadfile "$@"
 step suites suites
 
 printf '\n'

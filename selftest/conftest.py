@@ -17,7 +17,12 @@ WORKER_LEFT_OUT = "selftests_left_out"
 
 LONGEST_FIRST = (
     "selftest/lies/test_lies.py",
+    "selftest/docker/test_run_docker.py",
     "selftest/conformance/test_faults.py",
+    "selftest/containers/test_contract.py",
+    "selftest/matrix/test_command.py",
+    "selftest/containers/test_suites.py",
+    "selftest/plugin/test_endings.py",
 )
 """Files that take long, the longest first: with `--dist loadfile` no worker begins one at the end."""
 

@@ -13,6 +13,7 @@ LAYERS = (
     "harness.errors",
     "harness.model",
     "harness.waiting",
+    "harness.programs",
     "harness.suites",
     "harness.vocabulary",
     "harness.case",

@@ -13,13 +13,11 @@ from typing import Any
 import pytest
 
 from harness.errors import HarnessError
-from harness.plugin import collector, fixtures, options, profiles, selecting
-from harness.plugin.beside import Beside, longest_first
+from harness.plugin import collector, options, profiles, selecting
 from harness.plugin.controller import Controller
 from harness.plugin.interrupt import Interruption
 from harness.plugin.orphans import end_with_parent
 from harness.plugin.watched import watched_by_another
-from harness.plugin.worker import Worker
 
 pytest.register_assert_rewrite("harness.clients")
 
@@ -30,6 +28,8 @@ WARNINGS = (
     # Values that a library of the standard finds odd are what some cases are about.
     "ignore::UserWarning:pydicom",
     "ignore::UserWarning:pynetdicom",
+    # What pynetdicom leaves open when its peer dies is closed some cases later, none of which is to blame.
+    "ignore:unclosed <socket:ResourceWarning",
     # Figures go into JUnit's file of pytest as they go into ours, whatever its schema says of them.
     "ignore:record_property is incompatible with junit_family:pytest.PytestWarning",
 )
@@ -62,14 +62,22 @@ def pytest_configure(config: pytest.Config) -> None:
     plugins = config.pluginmanager
     for line in WARNINGS:
         config.addinivalue_line("filterwarnings", line)
-    plugins.register(fixtures, "harness-fixtures")
     plugins.register(collector, "harness-collector")
     try:
         asked = options.read_options(config)
     except HarnessError as error:
         raise pytest.UsageError(str(error)) from error
     worker_input = getattr(config, "workerinput", None)
+    distributes = bool(getattr(config.option, "numprocesses", None)) and worker_input is None
+    if not distributes or config.option.collectonly:
+        # A process that only distributes cases is spared the libraries, and begins a second earlier.
+        from harness.plugin import fixtures  # noqa: PLC0415
+
+        plugins.register(fixtures, "harness-fixtures")
     if worker_input is not None:
+        from harness.plugin.beside import Beside  # noqa: PLC0415
+        from harness.plugin.worker import Worker  # noqa: PLC0415
+
         end_with_parent(worker_input[CONTROLLER_PID])
         worker = Worker(config, asked, Path(worker_input[RUN_FOLDER]))
         plugins.register(worker, "harness-worker")
@@ -78,7 +86,7 @@ def pytest_configure(config: pytest.Config) -> None:
         controller = Controller(config, asked)
         config.stash[CONTROLLER] = controller
         plugins.register(controller, "harness-controller")
-        if not getattr(config.option, "numprocesses", None):
+        if not distributes:
             plugins.register(Interruption(), "harness-interruption")
         watched = watched_by_another(controller)
         if watched is not None:
@@ -120,7 +128,7 @@ def pytest_collection_modifyitems(
     """Select the asked cases, let -k find them by what they cover, and limit their time."""
     _select(config, items)
     yield  # whatever else sorts or shuffles them
-    longest_first(items)
+    selecting.put_longest_first(items)
 
 
 def _select(config: pytest.Config, items: list[pytest.Item]) -> None:

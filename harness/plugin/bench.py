@@ -5,13 +5,13 @@ import functools
 from types import TracebackType
 from typing import Literal, Self
 
-from harness.clients import dcmtk
 from harness.clients.dimse import Dimse
 from harness.clients.rest import Rest
 from harness.config.settings import Instance, Pair
 from harness.evidence.tools import ToolRun
 from harness.model import Endpoint, Port
 from harness.plugin.plan import Plan
+from harness.programs import dcmtk_version
 from harness.relay import Relay, RelayLoop, Tape
 from harness.servers.attached import AttachedOrthanc
 from harness.servers.base import Server
@@ -77,9 +77,9 @@ class Bench:
         versions = dict(self.remote.capabilities.versions)
         if "rest" in self.local.capabilities.versions:
             versions["local.rest"] = None
-        dcmtk_version = dcmtk.version()
-        if dcmtk_version is not None:
-            versions["dcmtk"] = dcmtk_version
+        version = dcmtk_version()
+        if version is not None:
+            versions["dcmtk"] = version
         return Capabilities(versions)
 
     def as_json(self) -> dict[str, object]:

@@ -23,7 +23,6 @@ from typing import Any, NoReturn
 import pytest
 from _pytest.runner import call_and_report
 
-from harness.case import info_of
 from harness.plugin.late import log_report
 from harness.plugin.orphans import end_with_parent
 from harness.plugin.outcome import Failure
@@ -236,16 +235,6 @@ def packed(items: Sequence[pytest.Item]) -> list[list[pytest.Item]]:
     for item in sorted(seconds, key=lambda each: -seconds[each]):
         min(groups, key=lambda group: sum(seconds[each] for each in group)).append(item)
     return groups
-
-
-def longest_first(items: list[pytest.Item]) -> None:
-    """Put the cases that wait before the others, the longest first: they are to begin early."""
-
-    def key(item: pytest.Item) -> float:
-        info = info_of(item)
-        return 0.0 if info is None else -info.waits
-
-    items.sort(key=key)
 
 
 def _reports(item: pytest.Item) -> Iterator[pytest.TestReport]:

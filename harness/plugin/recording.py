@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import dcm
-from harness.clients import dcmtk
 from harness.errors import ConfigError
+from harness.programs import dcmtk_version
 from harness.report import write_reports
 from harness.report.load import CONTENT
 
@@ -136,7 +136,7 @@ def _command(argv: list[str]) -> list[str]:
 
 
 def _environment() -> dict[str, str | None]:
-    version = dcmtk.version()
+    version = dcmtk_version()
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),

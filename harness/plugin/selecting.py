@@ -139,3 +139,13 @@ def _unknown(asked: str, names: set[str]) -> str:
     nearest = difflib.get_close_matches(asked, sorted(names), n=3, cutoff=0.5)
     hint = f"nearest: {', '.join(nearest)}" if nearest else "`harness cases` lists them"
     return f"no case is called {asked!r}; {hint}"
+
+
+def put_longest_first(items: list[pytest.Item]) -> None:
+    """Put the cases that wait before the others, the longest first: they are to begin early."""
+
+    def key(item: pytest.Item) -> float:
+        info = info_of(item)
+        return 0.0 if info is None else -info.waits
+
+    items.sort(key=key)

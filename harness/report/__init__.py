@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from harness.report import html, junit
 from harness.report.load import Run, load
 
 
@@ -11,6 +10,9 @@ def write_reports(folder: Path) -> Run:
 
     Raises `ConfigError` if the folder holds no run that can be read.
     """
+    # Imported here, since most processes read reports at most: templates cost a tenth of a second.
+    from harness.report import html, junit  # noqa: PLC0415
+
     run = load(folder)
     html.write(run, folder / "report.html")
     junit.write(run, folder / "junit.xml")

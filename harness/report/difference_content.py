@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from pydicom.datadict import keyword_for_tag
-
 from harness.report.load import CaseResult, Run
 
 SHARED = 4
@@ -98,6 +96,8 @@ def with_names(text: str) -> str:
 
 def _named(found: re.Match[str]) -> str:
     group, number = found.groups()
+    from pydicom.datadict import keyword_for_tag  # noqa: PLC0415 - slow, and for differences only
+
     keyword = keyword_for_tag(int(group + number, 16))
     return f"({group},{number}){f' {keyword}' if keyword else ''}"
 

@@ -84,6 +84,8 @@ class CaseResult:
     """It is listed as known with the remark that chance decides whether it passes."""
     figures: Mapping[str, str]
     """What the case measured, by name, in words."""
+    notes: tuple[str, ...]
+    """What a reader should know besides, such as a request that was repeated."""
 
     @property
     def full_name(self) -> str:
@@ -320,6 +322,7 @@ def _case(record: dict[str, Any], folder: Path) -> CaseResult:
         died=record.get("died", False),
         by_chance=record.get("by_chance", False),
         figures=record.get("figures") or {},
+        notes=tuple(record.get("notes") or ()),
     )
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from harness.clients.dcmtk import find_tool, version_of
 from harness.errors import ServerNotFound
 from harness.model import Version
+from harness.programs import find_tool, version_of
 from harness.servers.base import Server
 from harness.servers.product import Found, Role
 

@@ -143,17 +143,17 @@ def test_an_earlier_run_stands_beside_a_new_one(fleet: Fleet, tmp_path: Path) ->
     earlier.add("CECHO-001", suite="dicom/echo")
 
     made = make(
-        tmp_path, str(earlier.path), ECHO, "--case=CECHO-001", "--server", "qrscp", "-n", "0"
+        tmp_path, str(earlier.path), ECHO, "--case=CECHO-001", "--server", "storescp", "-n", "0"
     )
 
     assert (made.status, made.outcomes) == (0, {"CECHO-001": ["passed", "passed"]})
-    assert [each["name"] for each in made.record["servers"]] == ["server", "qrscp"]
+    assert [each["name"] for each in made.record["servers"]] == ["server", "storescp"]
 
 
 def test_progress_on_a_terminal_is_a_line_for_each_server(tmp_path: Path) -> None:
     """Who looks sees the server, how many cases of all are done, and at the end all of them."""
     ours, theirs = pty.openpty()
-    asked = [ECHO, "--case=CECHO-001", "--server", "qrscp"]
+    asked = [ECHO, "--case=CECHO-001", "--server", "storescp"]
     process = subprocess.Popen(
         [sys.executable, "-m", "harness", "matrix", *asked],
         cwd=tmp_path,
@@ -170,13 +170,13 @@ def test_progress_on_a_terminal_is_a_line_for_each_server(tmp_path: Path) -> Non
 
     assert process.wait(timeout=60) == 0
     last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said.decode()).strip().splitlines()[-1]
-    assert re.search(r"qrscp .* 1/1 .*\d s", last)
+    assert re.search(r"storescp .* 1/1 .*\d s", last)
     assert "started" not in said.decode()
 
 
 def test_a_server_that_cannot_be_started_costs_its_column(tmp_path: Path) -> None:
     """The others go on; its column says why it is empty; the exit code is 1."""
-    made = make(tmp_path, ECHO, "--case", "CECHO-001", "--server", GONE, "--server", "qrscp")
+    made = make(tmp_path, ECHO, "--case", "CECHO-001", "--server", GONE, "--server", "storescp")
 
     assert made.status == 1
     assert made.outcomes == {"CECHO-001": [None, "passed"]}
@@ -191,7 +191,7 @@ def test_a_failure_on_one_server_is_the_exit_code(tmp_path: Path) -> None:
     (tmp_path / "pytest.ini").write_text(INI)
     (tmp_path / "test_small.py").write_text(HEAD + FAILING)
 
-    made = make(tmp_path, "test_small.py", "--server", "qrscp")
+    made = make(tmp_path, "test_small.py", "--server", "storescp", "-n", "0")
 
     assert (made.status, made.outcomes) == (1, {"OWN-001": ["passed"], "OWN-002": ["failed"]})
     assert "OWN-002/exchange.txt" in (tmp_path / "runs/matrix.html").read_text()
@@ -210,7 +210,7 @@ def test_fails(dimse):
 
 def test_where_nothing_can_run_there_is_no_page(tmp_path: Path) -> None:
     """A case that does not exist is wrong use: 2, the reason for each server, and nothing is written."""
-    made = make(tmp_path, ECHO, "--server", "qrscp", "--case", "CECHO-999")
+    made = make(tmp_path, ECHO, "--server", "storescp", "--case", "CECHO-999")
 
     assert made.status == 2
     assert "no case is called 'CECHO-999'; nearest: " in made.progress
@@ -224,7 +224,7 @@ def test_where_nothing_can_run_there_is_no_page(tmp_path: Path) -> None:
         (["-k", "find"], "-k find: no run folder"),
         (["runs/gone"], "runs/gone: no run folder"),
         (["--server", "pacs"], "--remote pacs: there is no such server"),
-        (["--server", "qrscp", "-o", "matrix.json"], "call the page matrix.html"),
+        (["--server", "storescp", "-o", "matrix.json"], "call the page matrix.html"),
     ],
 )
 def test_wrong_use_is_told(

@@ -186,6 +186,88 @@ def test_measures(rest, record_property):
     assert "speed" in (run_suite.pytester.path / "junit.xml").read_text()
 
 
+def test_dropped_request_fails_its_case(run_suite: RunSuite) -> None:
+    """A request whose connection is cut on a warm connection is not sent again without a word."""
+    done = run_suite("""
+from harness.relay import Disturbance
+
+@case("SEED-013", ref="none")
+def test_dropped(rest, bench):
+    rest.get("/system")
+    bench.relay("remote.rest").disturb = Disturbance(cut_after=0)
+    rest.get("/system")
+""")
+
+    assert done.outcomes == {"SEED-013": "failed"}
+    failure = done.case("SEED-013").failure
+    assert failure is not None
+    assert failure.message.startswith("GET /system: no answer")
+
+
+def test_request_that_was_repeated_is_noted(run_suite: RunSuite) -> None:
+    """The record and the page say which request met a connection that the server had closed for its age."""
+    done = run_suite("""
+from harness.relay import Disturbance
+
+@case("SEED-014", ref="none")
+def test_idle(rest, bench, monkeypatch):
+    monkeypatch.setattr("harness.clients.rest.KEPT", 0)
+    rest.get("/system")
+    relay, note = bench.relay("remote.rest"), rest._note
+
+    def undisturbed(text):
+        relay.disturb = None
+        note(text)
+
+    monkeypatch.setattr(rest, "_note", undisturbed)
+    relay.disturb = Disturbance(cut_after=0)
+    rest.get("/system")
+""")
+
+    assert done.outcomes == {"SEED-014": "passed"}
+    (note,) = done.case("SEED-014").notes
+    assert note.startswith("GET /system was sent twice: the server had closed the connection")
+    assert note in (done.folder / "report.html").read_text()
+
+
+def test_both_servers_are_emptied_though_one_is_lost(run_suite: RunSuite) -> None:
+    """The server that was not lost as a case ended leaves nothing to the next case either."""
+    done = run_suite(f"""
+{LATE}
+@case("SEED-015", ref="none")
+def test_stores_at_the_other(rest, local_rest, make, victim):
+    local_rest.upload(make.instance().data)
+    rest.get("/system")
+
+@case("SEED-016", ref="none")
+def test_finds_nothing(rest, local_rest):
+    assert rest.json("/patients") == local_rest.json("/patients") == []
+""")
+
+    assert done.outcomes == {
+        "SEED-008": "failed", "SEED-009": "passed", "SEED-015": "failed", "SEED-016": "passed",
+    }  # fmt: skip
+
+
+def test_server_that_a_case_crashed_is_emptied(run_suite: RunSuite) -> None:
+    """It has another port since, and what it kept does not reach the next case."""
+    done = run_suite(
+        """
+@case("SEED-017", ref="none")
+def test_crashes(stored, crash):
+    stored.instance()
+    crash()
+
+@case("SEED-018", ref="none")
+def test_finds_nothing(dimse):
+    assert dimse.find_studies(StudyInstanceUID="") == []
+""",
+        "--remote=dcmqrscp",
+    )
+
+    assert done.outcomes == {"SEED-017": "passed", "SEED-018": "passed"}
+
+
 @pytest.mark.skipif(
     not (3, 11) <= sys.version_info < (3, 11, 5), reason="this Python counts each tree by itself"
 )

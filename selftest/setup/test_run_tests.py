@@ -86,7 +86,7 @@ def test_arguments_are_for_the_selftests_alone(ready: "Checkout") -> None:
     ready.run("run-tests.sh", "--all", "-k", "relay")
 
     assert ready.calls("environment-python")[-1].endswith(
-        "-m pytest selftest -n 2 --dist loadfile --all -k relay"
+        "-m pytest selftest -n 3 --dist loadfile --all -k relay"
     )
     assert ready.calls("harness") == ["harness run"]
 

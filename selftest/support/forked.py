@@ -1,7 +1,7 @@
 """Runs pytest in a new process that is forked from one which has imported the libraries.
 
-A process of its own that starts from nothing spends most of its time on imports. The modules of the harness are
-not among what is imported before: pytest rewrites their assertions when they are imported.
+A process that starts from nothing spends most of its time on imports. The modules of the harness are not
+imported beforehand: pytest rewrites their assertions as it imports them.
 """
 
 import contextlib

@@ -5,6 +5,7 @@ import random
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -34,11 +35,12 @@ def garbage(line: Line) -> None:
 
 
 def flooding(line: Line) -> None:
-    """Accepts what is proposed, then sends data without end."""
+    """Accepts what is proposed, then sends data without end, yet not so fast that others get no time."""
     _accept(line)
     line.hear_bytes()
     while not line.over:
         line.say(raw.p_data(raw.pdv(1, 0, FRAGMENT)) * 50)
+        time.sleep(0.01)
 
 
 def lying(line: Line) -> None:

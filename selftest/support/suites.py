@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support import forked
 
 from harness.report.load import CaseResult, Run, load
+from support import forked
 
 INI = """
 [pytest]

@@ -1,0 +1,45 @@
+"""The programs of dcmtk on this computer: where they are, and of which version."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from harness.model import Version
+
+
+def find_tool(name: str) -> Path | None:
+    """Find a program of dcmtk, or None.
+
+    pynetdicom installs Python programs of the same names into the virtual environment's `bin`: these are
+    passed over.
+    """
+    own = Path(sys.prefix, "bin").resolve()
+    for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
+        if folder and Path(folder).resolve() != own:
+            found = shutil.which(name, path=folder)
+            if found and not _is_script(Path(found)):
+                return Path(found)
+    return None
+
+
+def dcmtk_version() -> Version | None:
+    """Return the version of dcmtk on this computer, None where there is none."""
+    echoscu = find_tool("echoscu")
+    return None if echoscu is None else version_of(echoscu)
+
+
+def version_of(program: Path) -> Version | None:
+    """Return the version that a program of dcmtk says it has."""
+    answer = subprocess.run(
+        [program, "--version"], capture_output=True, text=True, timeout=10, check=False
+    )
+    found = re.search(r"\bv(\d+(\.\d+)+)", answer.stdout)
+    return Version(found.group(1)) if found else None
+
+
+def _is_script(program: Path) -> bool:
+    with program.open("rb") as file:
+        return file.read(2) == b"#!"
