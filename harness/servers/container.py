@@ -179,8 +179,18 @@ class Container:
 
     def freeze(self) -> None:
         """Stop the world for it, until `thaw`; its connections stay open."""
-        with speaking(f"{self.name}: freezing the container"):
-            self._api.pause(self.id)
+        wait_until(self._frozen, what=f"{self.name} to freeze")
+
+    def _frozen(self) -> bool:
+        try:
+            with speaking(f"{self.name}: freezing the container"):
+                self._api.pause(self.id)
+        except ServerError as error:
+            # runc gives up after some tries on a busy computer: its advice is to ask again.
+            if "unable to freeze" not in str(error):
+                raise
+            return False
+        return True
 
     def thaw(self) -> None:
         """Let it go on."""
