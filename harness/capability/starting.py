@@ -9,8 +9,9 @@ from harness.capability.target import Limits, Target
 from harness.config.settings import LOCAL, REMOTE, Instance, Pair
 from harness.model import Credentials, Endpoint, Port
 from harness.servers import registry
-from harness.servers.base import Server
 from harness.servers.container_site import ContainerSite
+from harness.servers.deploy import deploy
+from harness.servers.deployment import Deployment
 from harness.servers.guard import Guard
 from harness.servers.process import free_port
 from harness.servers.product import Asked, Role
@@ -35,7 +36,7 @@ def started(
         us = Instance(LOCAL.ae_title, listen.host, Port(listen.port), None, None)
         user = Credentials("alice", secrets.token_hex(12))
         pair = Pair(replace(REMOTE, credentials=user), us)
-        server = found.start(Role("remote", pair, guard, site))
+        server = deploy(found, Role("remote", pair, guard, site))
         stack.callback(server.close)
         target = _target(server)
         yield replace(
@@ -44,7 +45,7 @@ def started(
         )  # fmt: skip
 
 
-def _target(server: Server) -> Target:
+def _target(server: Deployment) -> Target:
     able = server.capabilities.versions
     web = server.dicomweb is not None and any(each.startswith("dicomweb.") for each in able)
     return Target(

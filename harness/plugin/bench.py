@@ -13,10 +13,11 @@ from harness.model import Endpoint, Port
 from harness.plugin.plan import Plan
 from harness.programs import dcmtk_version
 from harness.relay import Relay, RelayLoop, Tape
-from harness.servers.attached import AttachedOrthanc
-from harness.servers.base import Server
+from harness.servers.attached import attach
 from harness.servers.capabilities import Capabilities
 from harness.servers.container_site import ContainerSite
+from harness.servers.deploy import deploy
+from harness.servers.deployment import Deployment
 from harness.servers.guard import Guard
 from harness.servers.party import Party
 from harness.servers.product import Role
@@ -186,13 +187,14 @@ class Bench:
         party.aim_relays()
         return party
 
-    def _server(self, role: Literal["remote", "local"]) -> Server:
+    def _server(self, role: Literal["remote", "local"]) -> Deployment:
         plan = self.plan
-        found = plan.remote if role == "remote" else plan.local
-        if found is None:
-            return AttachedOrthanc(plan.setup.pair.remote, plan.setup.worklists, self.time_limit)
+        build = plan.remote if role == "remote" else plan.local
         pair = plan.setup.pair if plan.attached else self._advertised()
-        return found.start(Role(role, pair, self._guard, self._site))
+        part = Role(role, pair, self._guard, self._site)
+        if build is None:
+            return attach(part, plan.setup.worklists, self.time_limit)
+        return deploy(build, part)
 
     @property
     def _own_address(self) -> str:

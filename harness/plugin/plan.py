@@ -15,7 +15,7 @@ from harness.plugin.options import Options
 from harness.servers import registry
 from harness.servers.attached import check_attached
 from harness.servers.base import Identity
-from harness.servers.product import Asked, Found
+from harness.servers.product import Asked, Build
 
 EMBEDDED = "qrscp"
 WITHOUT_ORTHANC = (
@@ -30,9 +30,9 @@ class Plan:
 
     setup: Setup
     """AE titles, credentials; in attached mode also hosts, ports and folders."""
-    remote: Found | None
+    remote: Build | None
     """The server to start as remote; None in attached mode."""
-    local: Found
+    local: Build
     identity: Identity
     notes: tuple[str, ...] = ()
     patients: int = 0
@@ -84,7 +84,7 @@ def _managed(options: Options) -> Plan:
     )
 
 
-def _remote(options: Options) -> tuple[Found, tuple[str, ...]]:
+def _remote(options: Options) -> tuple[Build, tuple[str, ...]]:
     """Find what was asked for, else an Orthanc, else the embedded server, with a note that tells."""
     asked = Asked(None, options.plugins, options.overrides, options.limits)
     if options.remote is not None:
@@ -97,7 +97,7 @@ def _remote(options: Options) -> tuple[Found, tuple[str, ...]]:
         return registry.find(EMBEDDED), (f"{WITHOUT_ORTHANC} ({missing})",)
 
 
-def _local(options: Options, remote: Found | None) -> tuple[Found, tuple[str, ...]]:
+def _local(options: Options, remote: Build | None) -> tuple[Build, tuple[str, ...]]:
     """Find the second instance: an Orthanc, for its REST interface, wherever one is to be had."""
     try:
         return _orthanc(options, Asked()), ()
@@ -110,7 +110,7 @@ def _local(options: Options, remote: Found | None) -> tuple[Found, tuple[str, ..
         return registry.find(EMBEDDED), () if said else (note,)
 
 
-def _orthanc(options: Options, asked: Asked) -> Found:
+def _orthanc(options: Options, asked: Asked) -> Build:
     """Find the Orthanc of this computer, or that of --orthanc."""
     return registry.product("orthanc").find(replace(asked, argument=options.orthanc))
 

@@ -1,80 +1,79 @@
 """An Orthanc that somebody else started: reached, described, emptied, never ended."""
 
+import signal
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from harness.clients.rest import NoAnswer, Rest
 from harness.config.settings import Instance
-from harness.errors import ConfigError, ServerRefused, ServerUnreachable
-from harness.model import Endpoint
+from harness.errors import ConfigError, ServerNotReady, ServerRefused, ServerUnreachable
+from harness.model import Endpoint, Port, Version
 from harness.servers import orthanc
 from harness.servers.base import Identity
 from harness.servers.capabilities import Capabilities
-from harness.servers.emptying import Emptier
+from harness.servers.deployment import Deployment
+from harness.servers.launcher import Launch, Seat
 from harness.servers.orthanc_settings import Settings
+from harness.servers.product import Role
 
 
-class AttachedOrthanc:
-    """The remote of attached mode. Its log is out of reach, and it cannot be started again."""
+class AttachedLauncher:
+    """Leaves starting and ending to somebody else. The log is out of reach."""
 
-    def __init__(self, instance: Instance, worklists: Path | None, time_limit: float) -> None:
-        self.dicom = Endpoint(instance.host, instance.dicom)
-        self.rest: Endpoint | None = rest_of(instance)
-        self.dicomweb: str | None = orthanc.DICOMWEB
-        self.credentials = instance.credentials
+    ours = False
+    pid: int | None = None
+    folder: Path | None = None
+
+    def __init__(self, instance: Instance, worklists: Path | None) -> None:
+        self.name = f"the server at {instance.host}"
+        self._instance = instance
         self.worklists = worklists if worklists is not None and worklists.is_dir() else None
-        self._client = Rest(rest_of(instance), self.credentials, time_limit)
-        self._emptier = Emptier(rest_of(instance), self.credentials, time_limit)
-        found, known = orthanc.describe(self._client)
-        # As configured, whatever the server says of itself.
-        self.identity = replace(found, ae_title=instance.ae_title)
-        self.capabilities = self._within_reach(known)
-        self._settings = Settings(self._client)
 
-    def _within_reach(self, known: Capabilities) -> Capabilities:
-        """Leave out what the harness cannot test from here: worklists lie in a folder of the server."""
-        if self.worklists is not None:
-            return known
-        return known.without("dimse.worklist")
+    def seat(self, doors: Sequence[str], *, keep: bool) -> Seat:  # noqa: ARG002 - as the Protocol has it
+        """Return where it is."""
+        ports = {"dicom": self._instance.dicom, "http": self._instance.rest}
+        return Seat(Path(), {door: port for door in doors if (port := ports[door])}, self.worklists)
 
-    def reset(self, *, unsettled: bool) -> None:
-        """Empty the server."""
-        if unsettled:
-            orthanc.settle(self._client)
-        self._emptier.empty()
-        if self.worklists is not None:
-            orthanc.clear_folder(self.worklists)
+    def start(self, launch: Launch, *, ready: Callable[[], bool]) -> None:  # noqa: ARG002
+        """Look whether it answers. Raises ServerNotReady if it does not."""
+        if not ready():
+            raise ServerNotReady(f"{self.name} does not answer")
 
-    def outlasts_reset(self, method: str, target: str) -> bool:
-        """Return whether a request may have changed more than objects."""
-        return orthanc.outlasts_reset(method, target)
+    def endpoints(self, ports: Mapping[str, Port]) -> Mapping[str, Endpoint]:
+        """Return its endpoints."""
+        return {door: Endpoint(self._instance.host, port) for door, port in ports.items()}
 
-    def restore(self) -> None:
-        """Empty the server, and put back the settings that a case may have changed.
+    def listens(self, ports: Mapping[str, Port]) -> bool:  # noqa: ARG002 - as the Protocol has it
+        """Return true: the process is out of reach."""
+        return True
 
-        It cannot be started anew, so that a script which was run there goes on.
-        """
-        self.reset(unsettled=True)
-        self._settings.put_back()
-
-    def died(self) -> str | None:
-        """Say nothing: the process is not ours."""
+    def ended(self) -> str | None:
+        """Return nothing: the process is out of reach."""
         return None
 
-    def trouble(self) -> str | None:
-        """Say that it no longer answers."""
-        return None if orthanc.system_of(self._client) else "does not answer any more"
-
-    def restart(self) -> None:
-        """Refuse: it is not ours."""
+    def kill(self) -> None:
+        """Raise ServerUnreachable: it is not ours to end."""
         raise ServerUnreachable(
-            f"the server at {self.rest} does not answer any more, and the harness did not start it; "
+            f"{self.name} does not answer any more, and the harness did not start it; "
             "start it again, then run again"
         )
 
-    def crash(self) -> None:
-        """Refuse: it is not ours."""
-        raise ServerUnreachable("a server that the harness did not start is not ended by it")
+    def send_signal(self, number: signal.Signals) -> None:  # noqa: ARG002 - as the Protocol has it
+        """Raise ServerUnreachable."""
+        self.kill()
+
+    def freeze(self) -> None:
+        """Raise ServerUnreachable."""
+        self.kill()
+
+    def thaw(self) -> None:
+        """Raise ServerUnreachable."""
+        self.kill()
+
+    def libraries(self) -> Mapping[str, Version]:
+        """Return none: the process is out of reach."""
+        return {}
 
     def log_position(self) -> int:
         """Return 0: the log is out of reach."""
@@ -86,8 +85,36 @@ class AttachedOrthanc:
 
     def close(self) -> None:
         """Leave it running."""
-        self._client.close()
-        self._emptier.close()
+
+
+class AttachedOrthanc(orthanc.Orthanc):
+    """An Orthanc that was configured and started by somebody else."""
+
+    def __init__(self, role: Role, time_limit: float) -> None:
+        super().__init__(role, None, command=None)
+        self.time_limit = time_limit
+        self._settings: Settings
+
+    def launch(self, seat: Seat) -> Launch:  # noqa: ARG002 - as its base has it
+        """Return nothing to start."""
+        return Launch(None)
+
+    def describe(self) -> tuple[Identity, Capabilities]:
+        """Ask it, and read the settings that a case may change."""
+        self._settings = Settings(self.client)
+        found, able = orthanc.describe(self.client)
+        return replace(found, ae_title=self.ae_title), able
+
+    def put_back(self) -> None:
+        """Put back the settings. A script that a case has run there goes on: only a new start ends it."""
+        self._settings.put_back()
+
+
+def attach(role: Role, worklists: Path | None, time_limit: float) -> Deployment:
+    """Reach the remote that `role` describes."""
+    rest_of(role.itself)
+    adapter = AttachedOrthanc(role, time_limit)
+    return Deployment(adapter, AttachedLauncher(role.itself, worklists))
 
 
 def rest_of(instance: Instance) -> Endpoint:

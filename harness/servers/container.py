@@ -50,7 +50,7 @@ class Container:
         site: ContainerSite,
         image: str,
         *,
-        command: Sequence[str] | None = None,
+        entry: Sequence[str] | None = None,
         environment: Mapping[str, str] | None = None,
         mounts: Sequence[Any] = (),
         limits: Limits = Limits(),
@@ -70,7 +70,7 @@ class Container:
             )
             self.id: str = self._api.create_container(
                 image,
-                command=None if command is None else list(command),
+                entrypoint=None if entry is None else list(entry),
                 environment=dict(environment or {}),
                 labels=site.labels,
                 host_config=host,

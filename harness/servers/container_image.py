@@ -25,7 +25,7 @@ class OrthancImage:
     plugins: tuple[str, ...]
     """The plugins that the remote loads, or folders of them; paths inside the image."""
     command: tuple[str, ...] | None
-    """What to run; None where the image says so itself."""
+    """What to run, without the path of the configuration; None if the image says so itself."""
 
 
 def find_image(engine: Engine, name: str, plugins: Sequence[str] | None = None) -> OrthancImage:
@@ -127,4 +127,4 @@ def _command(configuration: dict[str, Any]) -> tuple[str, ...] | None:
     words = configuration.get("Cmd") or ()
     if configuration.get("Entrypoint") or any("Orthanc" in word for word in words):
         return None
-    return "Orthanc", CONFIGURATION
+    return ("Orthanc",)

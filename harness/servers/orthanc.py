@@ -1,10 +1,9 @@
-"""Orthanc as a child process, as remote or as local."""
+"""Orthanc: how it is configured and started, what it says of itself, how it is emptied."""
 
 import json
 import re
-import shutil
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,113 +11,124 @@ from typing import Any
 import requests
 
 from harness.clients.rest import NoAnswer, Rest
-from harness.config.orthanc import DICOMWEB_ROOT
-from harness.config.settings import Ports
-from harness.model import AETitle, Credentials, Endpoint, Port, Version
+from harness.config.orthanc import DICOMWEB_ROOT, local_configuration, remote_configuration
+from harness.config.overrides import Override, overridden
+from harness.config.settings import Ports, Setup
+from harness.errors import ServerNotReady
+from harness.model import AETitle, Endpoint, Version
 from harness.servers import capabilities
+from harness.servers.adapter import Adapter
 from harness.servers.base import Identity
-from harness.servers.capabilities import CRASH
+from harness.servers.capabilities import Capabilities
 from harness.servers.emptying import Emptier
-from harness.servers.guard import Guard
-from harness.servers.libraries import libraries_of
-from harness.servers.locate import OrthancInstallation
-from harness.servers.process import HERE, StartedServer, free_port
+from harness.servers.launcher import Launch, Seat
+from harness.servers.product import Build, Role
 from harness.waiting import wait_until
 
 # dcmtk inside Orthanc leaves Nagle's algorithm on; its HTTP client obeys a proxy of the environment.
-ENVIRONMENT = {"TCP_NODELAY": "1", "no_proxy": "*", "NO_PROXY": "*"}
-
-DICOMWEB = DICOMWEB_ROOT.rstrip("/")
-
-Configure = Callable[[Ports, Path, Path | None], Mapping[str, object]]
-"""Makes the configuration for the ports to listen on, a folder for the server's data, and one of worklists.
-
-Both folders as the server sees them.
-"""
+# What orthancteam/orthanc makes of VERBOSE_ENABLED is the option --verbose.
+ENVIRONMENT = {
+    "TCP_NODELAY": "1", "no_proxy": "*", "NO_PROXY": "*", "VERBOSE_ENABLED": "true",
+}  # fmt: skip
+TIME_LIMIT = 2.0  # seconds for an answer to the harness itself
+FILE = "configuration.json"
 
 
-class OrthancProcess(StartedServer):
-    """An Orthanc that the harness starts, with its storage in a temporary folder."""
+class Orthanc(Adapter):
+    """An Orthanc in one of the two roles."""
+
+    doors = ("dicom", "http")
+    dicomweb = DICOMWEB_ROOT.rstrip("/")
+    emptied_by_requests = True
 
     def __init__(
         self,
-        name: str,
-        installation: OrthancInstallation,
-        configure: Configure,
+        role: Role,
+        build: Build | None,
         *,
-        ae_title: AETitle,
-        credentials: Credentials | None,
-        guard: Guard,
-        worklists: bool = False,
+        command: Sequence[str] | None,
+        plugins: Sequence[str] = (),
+        overrides: Sequence[Override] = (),
+        configuration: str = FILE,
     ) -> None:
-        root = installation.root
-        super().__init__(name, "Orthanc", guard, within=None if root is None else root / "tmp")
-        self.installation = installation
-        self.configure = configure
-        self.ae_title = ae_title
-        self.credentials = credentials
-        self.worklists = self.folder / "worklists" if worklists else None
-        nowhere = Endpoint("127.0.0.1", free_port())  # nobody is there before the start
-        self._client, self._emptier = Rest(nowhere), Emptier(nowhere, None, time_limit=2.0)
-        self.start()
-        found, known = describe(self._client, installation.executable)
-        self.identity = replace(found, ae_title=self.ae_title)  # as configured, whatever it says
-        self.capabilities = known.having(CRASH).built_with(libraries_of(self.pid))
+        """Start it by `command` and the path of its file `configuration`; None: the image does that."""
+        super().__init__(role, build)
+        self.credentials = role.itself.credentials
+        self.has_worklists = role.name == "remote"
+        self._command, self._file = command, configuration
+        self._plugins, self._overrides = tuple(plugins), overrides
+        self._token = ""
+        self.client: Rest
+        self.time_limit = TIME_LIMIT
+        self._emptier: Emptier
 
-    def start_once(self, *, keep: bool) -> None:
-        """Write the configuration, and start it."""
-        self.dicom = Endpoint("127.0.0.1", free_port())
-        self.rest: Endpoint | None = Endpoint("127.0.0.1", free_port())
-        token = uuid.uuid4().hex
-        data, worklists, seen = self.folder / "data", self.worklists, self.installation.seen
-        for folder in (data, worklists):
-            if folder is not None and not keep:
-                shutil.rmtree(folder, ignore_errors=True)
-                folder.mkdir()
-        ports = Ports(Port(self.dicom.port), Port(self.rest.port))
-        here = HERE if self.installation.root is None else seen(self.folder)
-        configured = self.configure(ports, here / data.name, worklists and here / worklists.name)
-        configuration = {**configured, "Name": token}
-        file = self.folder / "configuration.json"
-        file.touch(mode=0o600)
-        file.write_text(json.dumps(configuration, indent=2))
-        self._client.close()
-        self._client = Rest(self.rest, self.credentials, time_limit=2.0)
-        self._emptier.close()
-        self._emptier = Emptier(self.rest, self.credentials, time_limit=2.0)
-        self._process.start(
-            [*self.installation.command, "--verbose", str(seen(file))],
-            environment=ENVIRONMENT,
-            ready=lambda: system_of(self._client).get("Name") == token,
-        )
-        self.dicomweb: str | None = DICOMWEB
+    def launch(self, seat: Seat) -> Launch:
+        """Write a configuration that names this start, so that no other Orthanc is taken for it."""
+        self._token = uuid.uuid4().hex
+        settings = {**self.configure(seat), "Name": self._token}
+        argv = None
+        if self._command is not None:
+            argv = (*self._command, "--verbose", str(seat.here / self._file))
+        return Launch(argv, {self._file: json.dumps(settings, indent=2).encode()}, ENVIRONMENT)
 
-    def crash(self) -> None:
-        """End it by force and start it again with what it has stored; its ports may change."""
-        self._process.kill()
-        self.start(keep=True)
+    def configure(self, seat: Seat) -> Mapping[str, object]:
+        """Return the configuration: the suites' for the remote, a plain one for the local server."""
+        ports = Ports(seat.ports["dicom"], seat.ports["http"])
+        if self.role.name == "local":
+            return local_configuration(self.role.pair, seat.data, ports)
+        setup = Setup(self.role.pair, seat.data, seat.worklists, self._plugins)
+        return overridden(remote_configuration(setup, ports), self._overrides)
 
-    def reset(self, *, unsettled: bool) -> None:
-        """Empty the server; the requests do not pass the relay."""
+    def reach(self, endpoints: Mapping[str, Endpoint]) -> None:
+        """Speak to it at its new place."""
+        self.close()
+        super().reach(endpoints)
+        self.client = Rest(endpoints["http"], self.credentials, self.time_limit)
+        self._emptier = Emptier(endpoints["http"], self.credentials, self.time_limit)
+
+    def answers(self, time_limit: float) -> bool:  # noqa: ARG002 - its client has the limit
+        """Return whether it answers, and nobody else does.
+
+        Raises ServerNotReady if the image has started an Orthanc with another configuration.
+        """
+        try:
+            answer = self.client.get("/system", expect=None)
+            name = answer.json().get("Name") if answer.ok else None
+        except NoAnswer:
+            return False
+        except ValueError:
+            name = None
+        if self.build is not None and self.build.image is not None and name != self._token:
+            raise ServerNotReady(
+                f"the image {self.build.image} started an Orthanc, but not with our configuration: its entry "
+                f"point must read the files in {Path(self._file).parent}"
+            )
+        return name is not None and self._token in ("", name)
+
+    def describe(self) -> tuple[Identity, Capabilities]:
+        """Ask it; its title is the one that it was configured with, whatever it says."""
+        if self._command is None:
+            self.client.put("/tools/log-level", "verbose")  # not every image has an option for it
+        found, able = describe(self.client, self.build)
+        return replace(found, ae_title=self.ae_title), able
+
+    def empty(self, folder: Path | None, worklists: Path | None, *, unsettled: bool) -> None:  # noqa: ARG002
+        """Delete everything by requests, which do not pass the relay."""
         if unsettled:
-            settle(self._client)
+            settle(self.client)
         self._emptier.empty()
-        if self.worklists is not None:
-            clear_folder(self.worklists)
+        if worklists is not None:
+            clear_folder(worklists)
 
-    def outlasts_reset(self, method: str, target: str) -> bool:
+    def outlasts_emptying(self, method: str, target: str) -> bool:
         """Return whether a request may have changed more than objects."""
-        return outlasts_reset(method, target)
-
-    def trouble(self) -> str | None:
-        """Say how the process ended, or that it no longer answers."""
-        return self.died() or (None if system_of(self._client) else "does not answer any more")
+        return outlasts_emptying(method, target)
 
     def close(self) -> None:
-        """End it, with the connections to it."""
-        self._client.close()
-        self._emptier.close()
-        super().close()
+        """Close the connections to it."""
+        if self.endpoints:
+            self.client.close()
+            self._emptier.close()
 
 
 # What a request to these paths changes is objects, or goes with them. All else of Orthanc's REST API may
@@ -132,15 +142,15 @@ _OBJECTS = re.compile(
 )
 
 
-def outlasts_reset(method: str, target: str) -> bool:
-    """Return whether a request may have changed what `empty` does not put back."""
+def outlasts_emptying(method: str, target: str) -> bool:
+    """Return whether a request may have changed what deleting all objects does not put back."""
     if method not in ("POST", "PUT", "DELETE", "PATCH"):
         return False
     return _OBJECTS.fullmatch(target.partition("?")[0]) is None
 
 
 def system_of(client: Rest) -> dict[str, Any]:
-    """Return `/system`, or an empty dictionary where nobody answers, or not with that."""
+    """Return `/system`, or an empty dictionary if nobody answers, or not with that."""
     try:
         answer = client.get("/system", expect=None)
         return dict(answer.json()) if answer.status_code == requests.codes.ok else {}
@@ -148,14 +158,13 @@ def system_of(client: Rest) -> dict[str, Any]:
         return {}
 
 
-def describe(
-    client: Rest, executable: Path | None = None, image: str | None = None
-) -> tuple[Identity, capabilities.Capabilities]:
-    """Ask a running Orthanc who it is and what it can do."""
+def describe(client: Rest, build: Build | None = None) -> tuple[Identity, Capabilities]:
+    """Ask a running Orthanc who it is and what it can do; `build` is what was started, if we know it."""
     system = client.json("/system")
     names = [name for name in client.json("/plugins") if name != "explorer.js"]
     plugins = {name: str(client.json(f"/plugins/{name}").get("Version", "")) for name in names}
     version, ae_title = Version(str(system["Version"])), AETitle(system["DicomAet"])
+    executable, image = (None, None) if build is None else (build.executable, build.image)
     identity = Identity("Orthanc", version, ae_title, plugins, executable, image)
     return identity, capabilities.of_orthanc(system, plugins)
 

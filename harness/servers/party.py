@@ -9,8 +9,9 @@ from harness.clients.rest import Rest
 from harness.errors import ServerError
 from harness.model import AETitle, Endpoint
 from harness.relay import Direction, Relay, Tape, Track
-from harness.servers.base import Identity, Server
+from harness.servers.base import Identity
 from harness.servers.capabilities import Capabilities
+from harness.servers.deployment import Deployment
 
 HEAD = 2048
 """Bytes of a request in which its first line is looked for."""
@@ -22,7 +23,7 @@ class Party:
     """A server in its role, and the endpoints of the relays in front of it."""
 
     role: str
-    server: Server
+    server: Deployment
     dicom_relay: Relay
     rest_relay: Relay | None
     time_limit: float

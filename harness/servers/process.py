@@ -1,6 +1,5 @@
 """A server as a child process: started, awaited, looked at, ended; its log kept in one file."""
 
-import abc
 import os
 import shutil
 import signal
@@ -12,8 +11,11 @@ from pathlib import Path
 
 import psutil
 
-from harness.errors import ServerError, ServerNotReady
+from harness.errors import ServerNotReady
+from harness.model import Endpoint, Port, Version
 from harness.servers.guard import Guard
+from harness.servers.launcher import DATA, Launch, Seat
+from harness.servers.libraries import libraries_of
 from harness.waiting import WaitTimeout, wait_until
 
 LOG_LINES_SHOWN = 15
@@ -23,7 +25,6 @@ HERE = Path("/proc/self/cwd")
 A configuration names it so where a relative path would not do: the full path is the user's, and may hold
 what the server takes for syntax, such as a percent sign, a quote or `${HOME}`.
 """
-ATTEMPTS = 3  # to find ports that nobody else takes in between
 
 
 def free_port() -> int:
@@ -87,16 +88,15 @@ class ServerProcess:
         """The process id while there is a process of ours, else None."""
         return None if self._process is None else self._process.pid
 
-    def listens(self, port: int | None = None) -> bool:
-        """Return whether the process listens on `port`, or on any: the kernel says so, not the process."""
+    def listens(self, *ports: int) -> bool:
+        """Return whether the process listens on all of `ports`: the kernel says so, not the process."""
         try:
             sockets = psutil.Process(self.pid).net_connections("tcp")
         except psutil.Error:
             return False
-        return any(
-            each.status == psutil.CONN_LISTEN and port in (None, each.laddr.port)
-            for each in sockets
-        )
+        return {*ports} <= {
+            each.laddr.port for each in sockets if each.status == psutil.CONN_LISTEN
+        }
 
     def ended(self) -> str | None:
         """Say how the process ended, in words; None while it runs."""
@@ -136,51 +136,76 @@ class ServerProcess:
         return "".join(f"\n    {line}" for line in lines) or "; it logged nothing"
 
 
-class StartedServer(abc.ABC):
-    """What every server has in common that the harness starts: a process, and a folder that goes with it."""
+class ProcessLauncher:
+    """Runs a server as a child process in a temporary folder, which goes with it."""
+
+    ours = True
 
     def __init__(
-        self, role: str, product: str, guard: Guard, *, within: Path | None = None
+        self,
+        role: str,
+        product: str,
+        guard: Guard,
+        *,
+        root: Path | None = None,
+        with_worklists: bool = False,
     ) -> None:
+        """Make the folder: in `root`, the root of another system, if the server sees only that."""
+        self.name = f"{role} {product}"
+        within = None if root is None else root / "tmp"
         self.folder = Path(tempfile.mkdtemp(prefix=f"harness-{role}-", dir=within))
         guard.watch_folder(self.folder)
-        self._process = ServerProcess(f"{role} {product}", self.folder / f"{product}.log", guard)
+        self.worklists = self.folder / "worklists" if with_worklists else None
+        self._here = HERE if root is None else Path("/") / self.folder.relative_to(root)
+        self._process = ServerProcess(self.name, self.folder / f"{product}.log", guard)
 
-    def start(self, *, keep: bool = False) -> None:
-        """Start on ports that the kernel chose, empty or, with `keep`, with what it has stored.
+    def seat(self, doors: Sequence[str], *, keep: bool) -> Seat:
+        """Choose ports that the kernel has free, and empty the folders."""
+        for folder in (self.folder / DATA, self.worklists):
+            if folder is not None and not keep:
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+        ports = {door: Port(free_port()) for door in doors}
+        return Seat(self._here, ports, self.worklists and self._here / self.worklists.name)
 
-        Tried again where somebody else was faster to take a port.
-        """
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                self.start_once(keep=keep)
-            except ServerNotReady as error:
-                self._process.kill()
-                if "in use" not in str(error) or attempt == ATTEMPTS:
-                    raise
-            else:
-                return
+    def start(self, launch: Launch, *, ready: Callable[[], bool]) -> None:
+        """Write the files, start the program in its folder, and wait until it is ready."""
+        for name, content in launch.files.items():
+            file = self.folder / name
+            file.parent.mkdir(exist_ok=True)
+            file.touch(mode=0o600)
+            file.write_bytes(content)
+        assert launch.argv is not None
+        self._process.start(launch.argv, environment=launch.environment, ready=ready)
 
-    @abc.abstractmethod
-    def start_once(self, *, keep: bool) -> None:
-        """Start on new ports, once. Raises ServerNotReady with the last words of the log."""
+    def endpoints(self, ports: Mapping[str, Port]) -> Mapping[str, Endpoint]:
+        """Return its ports of the loopback interface."""
+        return {door: Endpoint("127.0.0.1", port) for door, port in ports.items()}
+
+    def listens(self, ports: Mapping[str, Port]) -> bool:
+        """Return whether the process listens on all ports: the kernel says so, not the process."""
+        return self._process.listens(*ports.values())
 
     @property
     def pid(self) -> int | None:
-        """The process id, for cases that end the server on purpose."""
+        """The process id while it runs."""
         return self._process.pid
 
-    def died(self) -> str | None:
-        """Say how the process ended."""
+    def ended(self) -> str | None:
+        """Say how the process ended; None while it runs."""
         return self._process.ended()
 
+    def kill(self) -> None:
+        """End the process and its children at once."""
+        self._process.kill()
+
     def send_signal(self, number: signal.Signals) -> None:
-        """Send a signal to the server, as a crash or an administrator would."""
+        """Send a signal to the process."""
         if self.pid is not None:
             os.kill(self.pid, number)
 
     def freeze(self) -> None:
-        """Let it hang until `thaw`: connections stay open, nothing is answered."""
+        """Stop the process until `thaw`."""
         if self.pid is None:
             return
         self.send_signal(signal.SIGSTOP)
@@ -189,25 +214,12 @@ class StartedServer(abc.ABC):
         wait_until(lambda: process.status() == psutil.STATUS_STOPPED, what="the server to stop")
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Let the process go on."""
         self.send_signal(signal.SIGCONT)
 
-    def outlasts_reset(self, method: str, target: str) -> bool:  # noqa: ARG002 - as the Protocol has it
-        """Say no: most servers have nothing that HTTP could change but objects."""
-        return False
-
-    def restore(self) -> None:
-        """Start it anew: its configuration is that of the first start."""
-        self.restart()
-
-    def restart(self) -> None:
-        """End it by force and start it again, empty; its ports may change."""
-        self._process.kill()
-        self.start()
-
-    def crash(self) -> None:
-        """Refuse, unless a kind of server can start with what it has stored."""
-        raise ServerError(f"{self._process.name} cannot be started again with what it has stored")
+    def libraries(self) -> Mapping[str, Version]:
+        """Return the libraries that the process has loaded."""
+        return libraries_of(self.pid)
 
     def log_position(self) -> int:
         """Return the size of the log."""
@@ -218,6 +230,6 @@ class StartedServer(abc.ABC):
         return self._process.log_since(position)
 
     def close(self) -> None:
-        """End it at once, since nothing of it is to stay, and remove its folder."""
+        """End the process at once, since nothing of it is to stay, and remove its folder."""
         self._process.kill()
         shutil.rmtree(self.folder, ignore_errors=True)

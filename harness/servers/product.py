@@ -8,15 +8,18 @@ Each kind is one module that says `PRODUCT = Product(...)`: those of the harness
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from harness.config.overrides import Override
 from harness.config.settings import Instance, Pair
 from harness.model import AETitle, Endpoint, Version
-from harness.servers.base import Identity, Server
+from harness.servers.base import Identity
 from harness.servers.container import Limits
 from harness.servers.container_site import ContainerSite
 from harness.servers.guard import Guard
+
+if TYPE_CHECKING:
+    from harness.servers.adapter import Adapter
 
 
 @dataclass(frozen=True)
@@ -65,24 +68,28 @@ class Role:
 
 
 @dataclass(frozen=True)
-class Found:
-    """A server that this computer has, and that can be started as often as you like."""
+class Build:
+    """A server of a certain version that can be started as often as you like."""
 
     product: str
     version: Version
-    make: "Callable[[Role, Found], Server]"
-    """The class of the server, or a function: starts it in a role, knowing what was found."""
+    make: "Callable[[Role, Build], Adapter]"
+    """The class of the adapter, or a function: makes it for a role."""
     rest: bool = False
     """Whether it speaks HTTP: the relay in front of that door is opened before the server starts."""
     executable: Path | None = None
+    root: Path | None = None
+    """The root folder of another system, in which alone it finds its libraries."""
     image: str | None = None
-    """The container image that it is started from; it needs a ContainerSite."""
+    """The name of the container image that it is started from; it needs a ContainerSite."""
+    image_id: str | None = None
+    """The image itself: its name may be given to another one while we run."""
+    covered: tuple[str, ...] = ()
+    """Folders of the image that the server is to find empty."""
+    limits: Limits = field(default_factory=Limits)
+    """What its container may use."""
     notes: tuple[str, ...] = ()
     """What the report is to say about it."""
-
-    def start(self, role: Role) -> Server:
-        """Start it, empty. Raises ServerNotReady with what it said where it does not come up."""
-        return self.make(role, self)
 
     def identity(self, ae_title: AETitle) -> Identity:
         """Say who it is going to be, as far as that is known before it runs."""
@@ -97,7 +104,7 @@ class Product:
 
     summary: str
     """A few words for those who ask which there are."""
-    find: Callable[[Asked], Found]
+    find: Callable[[Asked], Build]
     """Find it. Raises ServerNotFound with what to install, ConfigError where what was asked for is wrong."""
     argument: str = ""
     """What follows the name: `:NAME`, or `[:PATH]` where it may be left out; empty where nothing does."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.errors import ConfigError
 from harness.servers import products
-from harness.servers.product import Asked, Found, Product
+from harness.servers.product import Asked, Build, Product
 
 OPTIONS = {"plugins": "--plugins", "overrides": "--with", "limits": "--memory"}
 
@@ -41,7 +41,7 @@ def listing() -> str:
     return "\n".join(["--remote takes", *(f"  {spec:22} {text}" for spec, text in sorted(lines))])
 
 
-def find(spec: str, asked: Asked | None = None) -> Found:
+def find(spec: str, asked: Asked | None = None) -> Build:
     """Find the server that `spec` names: `dcmqrscp`, `orthanc:trixie`, `./my_server.py`.
 
     Raises ConfigError where it, or an option that goes with it, cannot be followed; ServerNotFound where

@@ -19,24 +19,25 @@ import sys
 
 from harness.model import Version
 from harness.servers.capabilities import DIMSE_QUERY_RETRIEVE, DIMSE_STORAGE
-from harness.servers.dicom_process import DicomProcess
-from harness.servers.product import Found, Product
+from harness.servers.adapter import Adapter
+from harness.servers.launcher import Launch
+from harness.servers.product import Build, Product
 
 
-class Hostile(DicomProcess):
+class Hostile(Adapter):
     """It runs as long as it is wanted; whether it answers is what the cases find out."""
 
     can = DIMSE_STORAGE | DIMSE_QUERY_RETRIEVE
 
-    def command(self):
-        return sys.executable, "-m", "support.hostile", "{kind}", str(self.dicom.port)
+    def launch(self, seat):
+        return Launch((sys.executable, "-m", "support.hostile", "{kind}", str(seat.ports["dicom"])))
 
     def answers(self, time_limit=2.0):
-        return self._process.listens()
+        return True
 
 
 def find(asked):
-    return Found("hostile", Version("1"), Hostile)
+    return Build("hostile", Version("1"), Hostile)
 
 
 PRODUCT = Product("a hostile server", find)

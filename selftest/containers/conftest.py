@@ -5,23 +5,24 @@ import os
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from support.suites import RunSuite, libraries_imported_once
 
 from harness.clients.rest import Rest
-from harness.config.settings import Instance, Pair, Ports
+from harness.config.settings import Instance, Pair
 from harness.errors import HarnessError, ServerNotFound
 from harness.model import AETitle, Credentials, Port
 from harness.servers.container import Limits
 from harness.servers.container_engine import Engine, connect
 from harness.servers.container_image import OrthancImage, find_image
-from harness.servers.container_orthanc import OrthancContainer
 from harness.servers.container_site import ContainerSite
+from harness.servers.deploy import deploy
+from harness.servers.deployment import Deployment
 from harness.servers.guard import Guard
 from harness.servers.locate import OrthancInstallation, find_orthanc
-from harness.servers.process import StartedServer
 from harness.servers.product import Role
 from harness.servers.registry import find, names
 
@@ -31,8 +32,7 @@ __all__ = ["libraries_imported_once"]  # a fixture
 
 ALICE = Credentials("alice", "alice-in-a-box")
 
-Started = StartedServer | OrthancContainer
-Start = Callable[[], Started]
+Start = Callable[[], Deployment]
 
 
 @pytest.fixture
@@ -106,35 +106,12 @@ def root_folder(
     return root
 
 
-def configure(ports: Ports, storage: Path, _: Path | None) -> dict[str, object]:
-    """Make the least that both adapters count on."""
-    return {
-        "HttpPort": ports.rest,
-        "DicomPort": ports.dicom,
-        "DicomAet": "BOXED",
-        "RemoteAccessAllowed": True,
-        "AuthenticationEnabled": True,
-        "ExecuteLuaEnabled": True,
-        "RegisteredUsers": {ALICE.username: ALICE.password},
-        "StorageDirectory": str(storage),
-        "IndexDirectory": str(storage),
-    }
-
-
 def start_container(
-    image: OrthancImage, site: ContainerSite, limits: Limits | None = None
-) -> OrthancContainer:
-    """Start it in a container."""
-    title = AETitle("BOXED")
-    return OrthancContainer(
-        "remote",
-        image,
-        configure,
-        site=site,
-        ae_title=title,
-        credentials=ALICE,
-        limits=limits or Limits(),
-    )
+    image: OrthancImage, site: ContainerSite, guard: Guard, limits: Limits | None = None
+) -> Deployment:
+    """Start an Orthanc in a container."""
+    build = replace(find(f"image:{image.name}"), limits=limits or Limits())
+    return deploy(build, role(guard, site))
 
 
 def role(guard: Guard, site: ContainerSite | None = None) -> Role:
@@ -162,16 +139,15 @@ def start(request: pytest.FixtureRequest, guard: Guard) -> Iterator[Start]:
         pytest.skip(str(missing))
     with ExitStack() as stack:
 
-        def run() -> Started:
-            server = found.start(role(guard, site))
-            assert isinstance(server, Started)
+        def run() -> Deployment:
+            server = deploy(found, role(guard, site))
             stack.callback(server.close)
             return server
 
         yield run
 
 
-def rest_of(server: Started) -> Rest:
+def rest_of(server: Deployment) -> Rest:
     """Make a client that the caller closes."""
     assert server.rest is not None
     return Rest(server.rest, server.credentials, time_limit=2.0)

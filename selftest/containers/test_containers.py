@@ -26,12 +26,12 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
 def test_limits_are_kept_and_a_death_for_want_of_memory_is_told(
-    engine: "Engine", image: OrthancImage, site: ContainerSite
+    engine: "Engine", image: OrthancImage, site: ContainerSite, guard: Guard
 ) -> None:
     """A server that the kernel killed for its memory did not simply crash."""
-    server = start_container(image, site, Limits(memory="128m", cpus=0.5))
+    server = start_container(image, site, guard, Limits(memory="128m", cpus=0.5))
     try:
-        limits = engine.api.inspect_container(server._container.id)["HostConfig"]
+        limits = engine.api.inspect_container(server.launcher.container.id)["HostConfig"]
         with rest_of(server) as client, suppress(AssertionError):
             client.post("/tools/execute-script", "big = string.rep('x', 256 * 1024 * 1024)")
 
@@ -43,15 +43,17 @@ def test_limits_are_kept_and_a_death_for_want_of_memory_is_told(
 
 
 def test_a_server_that_is_cut_off_is_alive_and_out_of_reach(
-    image: OrthancImage, site: ContainerSite
+    image: OrthancImage, site: ContainerSite, guard: Guard
 ) -> None:
     """Taken from the network it does not answer; brought back it does."""
-    server = start_container(image, site)
+    server = start_container(image, site, guard)
+    container = server.launcher.container
     try:
-        server.cut_off()
+        container.cut_off()
         assert server.died() is None
         assert server.trouble() == "does not answer any more"
-        server.reconnect()
+        container.reconnect()
+        assert server.find_again()
         wait_until(lambda: server.trouble() is None, what="it to answer again")
     finally:
         server.close()
@@ -60,7 +62,7 @@ def test_a_server_that_is_cut_off_is_alive_and_out_of_reach(
 def test_nothing_is_left(engine: "Engine", image: OrthancImage, guard: Guard) -> None:
     """Container, volume and network go with the site, also when the server was never closed."""
     with ContainerSite(guard) as site:
-        start_container(image, site)
+        start_container(image, site, guard)
         assert len(_of(engine, site.labels, "containers")) == 1
         volumes = _volumes(engine, site)
         assert volumes
@@ -73,7 +75,7 @@ def test_the_guard_removes_what_a_lost_process_left(engine: "Engine", image: Ort
     """When the pipe to the guard closes, containers and networks go at once."""
     guard = Guard()
     with ContainerSite(guard) as site:
-        start_container(image, site)
+        start_container(image, site, guard)
         guard.close()
 
         assert _of(engine, site.labels, "containers") == _of(engine, site.labels, "networks") == []
@@ -142,9 +144,11 @@ with Guard() as guard:
     )
 
 
-def test_a_daemon_that_goes_away_is_told(image: OrthancImage, site: ContainerSite) -> None:
+def test_a_daemon_that_goes_away_is_told(
+    image: OrthancImage, site: ContainerSite, guard: Guard
+) -> None:
     """A server whose engine does not answer any more is lost, and the reason is the engine's."""
-    server = start_container(image, site)
+    server = start_container(image, site, guard)
     api, address = site.engine.api, site.engine.api.base_url
     try:
         api.base_url = "http+docker://localhost.invalid/nowhere"

@@ -11,13 +11,15 @@ from harness.clients.dimse import Dimse
 from harness.clients.worklist import Worklist
 from harness.corpus import corpus
 from harness.model import AETitle
-from harness.servers import dicom_process
+from harness.servers import deployment
 from harness.waiting import wait_until
 
 from .conftest import rest_of
 
 if TYPE_CHECKING:
-    from .conftest import Start, Started
+    from harness.servers.deployment import Deployment
+
+    from .conftest import Start
 
 # tiny-pacs answers with a character set that the standard does not have.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
@@ -26,24 +28,24 @@ SAMPLE = "h01-ct-1-1"
 
 
 @pytest.fixture(scope="module")
-def server(start: "Start") -> "Started":
+def server(start: "Start") -> "Deployment":
     """One server for all tests; those that end it start it again."""
     return start()
 
 
 @pytest.fixture
-def emptied(server: "Started") -> "Started":
+def emptied(server: "Deployment") -> "Deployment":
     """Start from nothing, whatever the last test did."""
     server.reset(unsettled=True)
     return server
 
 
-def dimse_of(server: "Started", calling: str = "OTHER") -> Dimse:
+def dimse_of(server: "Deployment", calling: str = "OTHER") -> Dimse:
     """Speak DICOM with it, as one whom it knows."""
     return Dimse(server.dicom, AETitle("BOXED"), AETitle(calling), 5.0)
 
 
-def fill(server: "Started") -> None:
+def fill(server: "Deployment") -> None:
     """Put something in by the first door that it has."""
     can = server.capabilities.versions
     if "dimse.store" in can:
@@ -52,7 +54,7 @@ def fill(server: "Started") -> None:
         Worklist(server.worklists, dimse_of(server)).put(corpus["w01"])
 
 
-def contents(server: "Started") -> dict[str, int]:
+def contents(server: "Deployment") -> dict[str, int]:
     """Count what it holds, by every door that gives answers."""
     can, held = server.capabilities.versions, {}
     if "dimse.find.study" in can:
@@ -71,7 +73,7 @@ def contents(server: "Started") -> dict[str, int]:
     return held
 
 
-def test_it_says_who_it_is_and_what_it_can_do(server: "Started") -> None:
+def test_it_says_who_it_is_and_what_it_can_do(server: "Deployment") -> None:
     """The title is the one that was asked for; each capability is one that a case can name."""
     assert server.identity.ae_title == "BOXED"
     assert server.identity.version.numbers < (1000,)  # it has numbers
@@ -84,12 +86,12 @@ def test_it_says_who_it_is_and_what_it_can_do(server: "Started") -> None:
     assert (server.died(), server.trouble()) == (None, None)
 
 
-def test_it_answers(server: "Started") -> None:
+def test_it_answers(server: "Deployment") -> None:
     """DICOM answers at the endpoint that it gives."""
     assert dimse_of(server).echo() == 0
 
 
-def test_it_holds_what_it_is_given_until_reset(emptied: "Started") -> None:
+def test_it_holds_what_it_is_given_until_reset(emptied: "Deployment") -> None:
     """What was put in is found by all its doors, and by none after a reset; it can be put in again."""
     for _ in range(2):
         fill(emptied)
@@ -100,7 +102,7 @@ def test_it_holds_what_it_is_given_until_reset(emptied: "Started") -> None:
         assert set(contents(emptied).values()) <= {0}
 
 
-def test_the_log_is_given_from_a_position_on(server: "Started") -> None:
+def test_the_log_is_given_from_a_position_on(server: "Deployment") -> None:
     """What was logged before the position is not in it, what came after is."""
     dimse_of(server).echo()
     wait_until(lambda: server.log_since(0), what="its first words")
@@ -115,7 +117,7 @@ def test_the_log_is_given_from_a_position_on(server: "Started") -> None:
     assert after in server.log_since(0)
 
 
-def test_a_death_is_told_by_its_signal(emptied: "Started") -> None:
+def test_a_death_is_told_by_its_signal(emptied: "Deployment") -> None:
     """The signal is named, and the server is there again after a restart, empty, with its whole log."""
     fill(emptied)
     logged = emptied.log_since(0)
@@ -130,10 +132,10 @@ def test_a_death_is_told_by_its_signal(emptied: "Started") -> None:
 
 
 def test_a_frozen_server_is_told_and_can_be_thawed_or_started_again(
-    server: "Started", monkeypatch: pytest.MonkeyPatch
+    server: "Deployment", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is alive, so that only who asks it learns that it hangs; what hangs is ended by force."""
-    monkeypatch.setattr(dicom_process, "PATIENCE", 1.0)
+    monkeypatch.setattr(deployment, "PATIENCE", 1.0)
     server.freeze()
     try:
         assert server.died() is None
@@ -148,7 +150,7 @@ def test_a_frozen_server_is_told_and_can_be_thawed_or_started_again(
     assert server.trouble() is None
 
 
-def test_close_ends_it(server: "Started") -> None:
+def test_close_ends_it(server: "Deployment") -> None:
     """Nobody answers any more; the fixture closes it once more, which does no harm. It is the last test."""
     server.close()
 

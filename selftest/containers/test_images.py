@@ -12,6 +12,7 @@ from harness.errors import ConfigError, ServerError, ServerNotReady
 from harness.servers.container_engine import connect
 from harness.servers.container_image import find_image
 from harness.servers.container_site import ContainerSite
+from harness.servers.guard import Guard
 
 from .conftest import start_container
 from .images import Images
@@ -25,13 +26,15 @@ if TYPE_CHECKING:
 def test_every_shape_is_started_with_our_configuration(
     engine: "Engine",
     images: Images,
+    *,
     site: ContainerSite,
+    guard: Guard,
     installation: "OrthancInstallation",
     shape: str,
 ) -> None:
     """The files of the image do not get into the way, and the version is known before the start."""
     found = find_image(engine, getattr(images, shape)())
-    server = start_container(found, site)
+    server = start_container(found, site, guard)
     try:
         identity = server.identity
     finally:
@@ -43,19 +46,19 @@ def test_every_shape_is_started_with_our_configuration(
 
 
 def test_an_image_that_is_deaf_to_configuration_is_told(
-    engine: "Engine", images: Images, site: ContainerSite
+    engine: "Engine", images: Images, site: ContainerSite, guard: Guard
 ) -> None:
     """An entry point that reads other files starts another server than the one that was to be tested."""
     with pytest.raises(ServerNotReady, match=r"not with our configuration: .* in /etc/orthanc"):
-        start_container(find_image(engine, images.deaf()), site)
+        start_container(find_image(engine, images.deaf()), site, guard)
 
 
 def test_an_image_that_does_not_start_shows_its_last_words(
-    engine: "Engine", images: Images, site: ContainerSite
+    engine: "Engine", images: Images, site: ContainerSite, guard: Guard
 ) -> None:
     """The end of the log says why."""
     with pytest.raises(ServerNotReady, match=r"ended with exit code 3 .*\n    no licence found"):
-        start_container(find_image(engine, images.grumpy()), site)
+        start_container(find_image(engine, images.grumpy()), site, guard)
 
 
 def test_an_image_without_orthanc_is_told(engine: "Engine", images: Images) -> None:

@@ -3,19 +3,22 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
 
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
-from harness.config.settings import Ports
+from harness.config.settings import Instance, Pair
 from harness.errors import ServerNotFound
-from harness.model import AETitle, Credentials
+from harness.model import AETitle, Credentials, Port
 from harness.relay import Relay, RelayLoop
+from harness.servers.deployment import Deployment
 from harness.servers.guard import Guard
+from harness.servers.launcher import Seat
 from harness.servers.locate import find_orthanc
-from harness.servers.orthanc import OrthancProcess
+from harness.servers.orthanc import Orthanc
+from harness.servers.process import ProcessLauncher
+from harness.servers.product import Build, Role
 
 PASSWORD = 'top "& secret/%'
 
@@ -24,7 +27,7 @@ PASSWORD = 'top "& secret/%'
 class Stand:
     """A server, with a relay in front of each door."""
 
-    server: OrthancProcess
+    server: Deployment
     loop: RelayLoop
     rest: Relay
     dicom: Relay
@@ -40,43 +43,50 @@ class Stand:
         return f"http://{self.rest.endpoint}"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[OrthancProcess]:
-    """Run an Orthanc."""
-    try:
-        installation = find_orthanc()
-    except ServerNotFound as missing:
-        pytest.skip(str(missing))
+class Strict(Orthanc):
+    """An Orthanc that knows its own name."""
 
-    def configure(ports: Ports, storage: Path, _: Path | None) -> dict[str, object]:
+    def configure(self, seat: Seat) -> dict[str, object]:
+        """Return the least that it needs."""
         return {
-            "HttpPort": ports.rest,
-            "DicomPort": ports.dicom,
+            "HttpPort": seat.ports["http"],
+            "DicomPort": seat.ports["dicom"],
             "DicomAet": "ORTHANC",
             "DicomCheckCalledAet": True,
-            "StorageDirectory": str(storage),
-            "IndexDirectory": str(storage),
+            "StorageDirectory": str(seat.data),
+            "IndexDirectory": str(seat.data),
             "AuthenticationEnabled": True,
             "RegisteredUsers": {"alice": PASSWORD},
             "DicomAlwaysAllowFind": True,
             "KeepAlive": True,
         }
 
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Deployment]:
+    """Run an Orthanc."""
+    try:
+        installation = find_orthanc()
+    except ServerNotFound as missing:
+        pytest.skip(str(missing))
+
+    nobody = Instance(AETitle("OTHER"), "127.0.0.1", Port(5001), Port(5000), None)
+    own = Instance(
+        AETitle("ORTHANC"), "127.0.0.1", Port(4242), Port(8042), Credentials("alice", PASSWORD)
+    )
     with Guard() as guard:
-        process = OrthancProcess(
-            "evidence",
-            installation,
-            configure,
-            ae_title=AETitle("ORTHANC"),
-            credentials=Credentials("alice", PASSWORD),
-            guard=guard,
+        role = Role("remote", Pair(own, nobody), guard)
+        build = Build("Orthanc", installation.version, Strict)
+        server = Deployment(
+            Strict(role, build, command=installation.command),
+            ProcessLauncher("evidence", "Orthanc", guard),
         )
-        yield process
-        process.close()
+        yield server
+        server.close()
 
 
 @pytest.fixture
-def stand(server: OrthancProcess) -> Iterator[Stand]:
+def stand(server: Deployment) -> Iterator[Stand]:
     """Put relays in front of an empty Orthanc."""
     server.reset(unsettled=False)
     rest = server.rest

@@ -97,14 +97,15 @@ BROKEN = {
     "no_python.py": "class",
     "no_end.py": """
 from harness.model import Version
-from harness.servers.dicom_process import DicomProcess
-from harness.servers.product import Found, Product
+from harness.servers.adapter import Adapter
+from harness.servers.launcher import Launch
+from harness.servers.product import Build, Product
 
-class Quits(DicomProcess):
-    def command(self):
-        return "sh", "-c", "echo no licence found; exit 3"
+class Quits(Adapter):
+    def launch(self, seat):
+        return Launch(("sh", "-c", "echo no licence found; exit 3"))
 
-PRODUCT = Product("ends at once", lambda asked: Found("quits", Version("1"), Quits))
+PRODUCT = Product("ends at once", lambda asked: Build("quits", Version("1"), Quits))
 """,
 }
 

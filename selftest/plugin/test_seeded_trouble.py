@@ -110,7 +110,7 @@ import psutil
 def pytest_runtest_logfinish(nodeid):
     if "test_last_words" in nodeid:
         for child in psutil.Process().children():
-            if "harness-remote-" in " ".join(child.cmdline()):
+            if "harness-remote-" in child.cwd():
                 child.send_signal(signal.SIGKILL)
                 os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
 """

@@ -11,8 +11,9 @@ from harness.config.settings import Instance, Pair
 from harness.corpus import corpus
 from harness.errors import ServerNotFound
 from harness.model import AETitle, Credentials, Port
+from harness.servers.deploy import deploy
+from harness.servers.deployment import Deployment
 from harness.servers.guard import Guard
-from harness.servers.process import StartedServer
 from harness.servers.product import Role
 from harness.servers.registry import find, names
 
@@ -50,8 +51,7 @@ def test_server_works_in_a_folder_with_any_name(
         pytest.skip(str(missing))
 
     with Guard() as guard:
-        server = found.start(role(guard))
-        assert isinstance(server, StartedServer)
+        server = deploy(found, role(guard))
         try:
             _fill(server)
             assert server.trouble() is None
@@ -61,7 +61,7 @@ def test_server_works_in_a_folder_with_any_name(
             server.close()
 
 
-def _fill(server: StartedServer) -> None:
+def _fill(server: Deployment) -> None:
     """Put an object or a worklist item into a server and, where it answers queries, find it."""
     dimse = Dimse(server.dicom, AETitle("NASTY"), AETitle("OTHER"), 10.0)
     can = server.capabilities.versions
@@ -74,6 +74,7 @@ def _fill(server: StartedServer) -> None:
     if "dimse.find.study" in can:
         assert len(dimse.find_studies(StudyInstanceUID="")) == 1
     else:
+        assert server.folder is not None
         assert [
             each for each in server.folder.rglob("*") if each.suffix != ".log" and each.is_file()
         ]

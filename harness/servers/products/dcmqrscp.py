@@ -1,17 +1,17 @@
 """dcmtk's archive, `dcmqrscp`: the strictest of the small ones about query levels and titles."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from pydicom.uid import AllTransferSyntaxes
 from pynetdicom import StoragePresentationContexts
 from pynetdicom.sop_class import Verification
 
 from harness.clients.dimse import FIND, GET, MOVE, NATIVE
+from harness.servers.adapter import ENVIRONMENT, Adapter
 from harness.servers.capabilities import COMPRESSED, DIMSE_QUERY_RETRIEVE, DIMSE_STORAGE
 from harness.servers.dcmtk_programs import find_program
-from harness.servers.dicom_process import DATA, DicomProcess
-from harness.servers.product import Asked, Found, Product
+from harness.servers.launcher import DATA, Launch, Seat
+from harness.servers.product import Asked, Build, Product
 
 CONFIGURATION = """\
 NetworkTCPPort = {port}
@@ -54,31 +54,25 @@ PresentationContexts = Proposed
 MOST_PROPOSED = 128  # contexts of one association (PS3.8 9.3.2.2)
 
 
-class Dcmqrscp(DicomProcess):
+class Dcmqrscp(Adapter):
     """A dcmqrscp that takes whatever comes; it makes a process for each association."""
 
     can = DIMSE_STORAGE | DIMSE_QUERY_RETRIEVE | {COMPRESSED}
 
-    def command(self) -> Sequence[str | Path]:
-        """Write the configuration, and return the command."""
+    def launch(self, seat: Seat) -> Launch:
+        """Return the command, with the configuration that it reads."""
         hosts = (
             f"{title} = ({title}, {endpoint.host}, {endpoint.port})"
             for title, endpoint in self.role.destinations.items()
         )
-        file = self.folder / "dcmqrscp.cfg"
-        file.write_text(
-            CONFIGURATION.format(
-                port=self.dicom.port,
-                hosts="\n".join(hosts),
-                title=self.identity.ae_title,
-                folder=DATA,
-            )
+        configuration = CONFIGURATION.format(
+            port=seat.ports["dicom"], hosts="\n".join(hosts), title=self.ae_title, folder=DATA
         )
-        profiles = self.folder / "profiles.cfg"
-        profiles.write_text(_profiles())
+        files = {"dcmqrscp.cfg": configuration.encode(), "profiles.cfg": _profiles().encode()}
         # What a peer leaves open is closed after 5 s instead of 30 (the ARTIM timer, PS3.8 9.1.5).
-        words = ("--verbose", "-dhl", "-ta", "5", "-c", file, "-xf", profiles, "In", "Out")
-        return str(self.identity.executable), *words
+        options = ("--verbose", "-dhl", "-ta", "5")
+        read = ("-c", "dcmqrscp.cfg", "-xf", "profiles.cfg", "In", "Out")
+        return Launch((self.program, *options, *read), files, ENVIRONMENT)
 
 
 def _profiles() -> str:
@@ -106,7 +100,7 @@ def _numbered(name: str, values: Sequence[str]) -> str:
     return "\n".join(f"{name}{number} = {value}" for number, value in enumerate(values, start=1))
 
 
-def find(asked: Asked) -> Found:  # noqa: ARG001 - nothing can be asked of it
+def find(asked: Asked) -> Build:  # noqa: ARG001 - nothing can be asked of it
     """Find it in dcmtk's package."""
     return find_program("dcmqrscp", Dcmqrscp)
 

@@ -1,6 +1,7 @@
 """Orthanc: of this computer, of a path, or of a release of Debian."""
 
 import contextlib
+import functools
 import re
 from pathlib import Path
 
@@ -8,16 +9,15 @@ from harness.errors import ConfigError, ServerError, ServerNotFound
 from harness.servers.container import Limits
 from harness.servers.container_engine import connect, speaking
 from harness.servers.locate import OrthancInstallation, find_orthanc, usual_places
-from harness.servers.orthanc import OrthancProcess
-from harness.servers.orthanc_setup import configure_for
-from harness.servers.product import Asked, Found, Product, Role
+from harness.servers.orthanc import Orthanc
+from harness.servers.product import Asked, Build, Product
 from harness.servers.products import image
 
 RELEASE = re.compile(r"[a-z]+")
 TESTING = "testing"
 
 
-def find(asked: Asked) -> Found:
+def find(asked: Asked) -> Build:
     """Find the Orthanc that was asked for, or else the usual one of this computer."""
     if (
         asked.argument is not None
@@ -28,25 +28,19 @@ def find(asked: Asked) -> Found:
     return _process(find_orthanc(asked.argument), asked)
 
 
-def _process(installation: OrthancInstallation, asked: Asked) -> Found:
+def _process(installation: OrthancInstallation, asked: Asked) -> Build:
     if asked.limits != Limits():
         raise ConfigError("--memory and --cpus limit a container: name its --image")
     plugins = _plugins(installation, asked)
-
-    def make(role: Role, _: Found) -> OrthancProcess:
-        return OrthancProcess(
-            role.name,
-            installation,
-            configure_for(role, tuple(str(each) for each in plugins), asked.overrides),
-            ae_title=role.ae_title,
-            credentials=role.itself.credentials,
-            guard=role.guard,
-            worklists=role.name == "remote",
-        )
-
-    return Found(
-        "Orthanc", installation.version, make,
-        rest=True, executable=installation.executable, notes=asked.notes,
+    make = functools.partial(
+        Orthanc,
+        command=installation.command,
+        plugins=[str(each) for each in plugins],
+        overrides=asked.overrides,
+    )
+    return Build(
+        "Orthanc", installation.version, make, rest=True,
+        executable=installation.executable, root=installation.root, notes=asked.notes,
     )  # fmt: skip
 
 
@@ -59,7 +53,7 @@ def _plugins(installation: OrthancInstallation, asked: Asked) -> tuple[Path, ...
     return tuple(installation.seen(path.absolute()) for path in asked.plugins)
 
 
-def _of_release(release: str, asked: Asked) -> Found:
+def _of_release(release: str, asked: Asked) -> Build:
     """Find the Orthanc that a release of Debian has: on this computer, else in the image made from it."""
     here = release_here()
     if release == here:

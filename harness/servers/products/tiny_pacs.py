@@ -3,13 +3,14 @@
 import importlib.metadata
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydicom.uid import AllTransferSyntaxes
 
 from harness.errors import ServerNotFound
-from harness.model import Endpoint, Version
+from harness.model import Port, Version
+from harness.servers.adapter import ENVIRONMENT, Adapter
 from harness.servers.capabilities import (
     COMPRESSED,
     DICOMWEB,
@@ -17,9 +18,8 @@ from harness.servers.capabilities import (
     DIMSE_STORAGE,
     RELATED,
 )
-from harness.servers.dicom_process import DATA, DicomProcess
-from harness.servers.process import free_port
-from harness.servers.product import Asked, Found, Product
+from harness.servers.launcher import DATA, Launch, Seat
+from harness.servers.product import Asked, Build, Product
 from harness.servers.sqlite_index import empty_index
 
 PREFIX = "/dicomweb"
@@ -34,61 +34,57 @@ LOG = {
 SCHEMA = ("schemaversion",)  # what tiny-pacs notes of its own tables
 
 
-class TinyPacs(DicomProcess):
+class TinyPacs(Adapter):
     """A tiny-pacs with its index and its objects in its folder."""
 
     can = DIMSE_STORAGE | DIMSE_QUERY_RETRIEVE | DICOMWEB | MORE
     """Its WADO-URI renders nothing, and is below another path than that of the cases."""
-    dicomweb: str | None = PREFIX
+    doors = ("dicom", "http")
+    dicomweb = PREFIX
 
-    def command(self) -> Sequence[str | Path]:
-        """Write the configuration, and return the command."""
-        self.rest = Endpoint("127.0.0.1", free_port())
-        file = self.folder / "tiny-pacs.json"
-        file.write_text(json.dumps(self._configuration(self.rest.port), indent=2))
-        return sys.executable, "-m", "tiny_pacs", "run", "-c", file
+    def launch(self, seat: Seat) -> Launch:
+        """Return the command, with the configuration that it reads."""
+        configuration = json.dumps(self._configuration(seat.ports), indent=2)
+        argv = (sys.executable, "-m", "tiny_pacs", "run", "-c", "tiny-pacs.json")
+        return Launch(argv, {"tiny-pacs.json": configuration.encode()}, ENVIRONMENT)
 
-    def _configuration(self, http: int) -> dict[str, object]:
+    def _configuration(self, ports: Mapping[str, Port]) -> dict[str, object]:
         devices = {
             title: {"aet": title, "address": endpoint.host, "port": endpoint.port}
             for title, endpoint in self.role.destinations.items()
         }
         return {
             "ae": {
-                "ae_title": [self.identity.ae_title],
-                "port": self.dicom.port,
+                "ae_title": [self.ae_title],
+                "port": ports["dicom"],
                 # Those that it knows by itself leave out big endian.
                 "supported_ts": [str(each) for each in AllTransferSyntaxes],
             },
             "log": LOG,
             "components": {
-                "Database": {"on": True, "db_name": str(DATA / "index"), "mode": "rwc"},
+                "Database": {"on": True, "db_name": f"{DATA}/index", "mode": "rwc"},
                 "Devices": {"on": True, "devices": devices, "auto_add": False},
                 "PACS": {"on": True},
                 "InMemoryStorage": {"on": False},
                 "FileStorage": {
                     "on": True,
                     "overwrite": True,
-                    "storage_dir": str(DATA / OBJECTS),
+                    "storage_dir": f"{DATA}/{OBJECTS}",
                 },
-                "HttpServer": {"on": True, "port": http},
+                "HttpServer": {"on": True, "port": ports["http"]},
                 "DICOMWeb": {"on": True, "prefix": PREFIX},
             },
         }
 
-    def answers(self, time_limit: float = 2.0) -> bool:
-        """Return whether both doors are open: where the port for HTTP is taken, it goes on without."""
-        http = self.rest is not None and self._process.listens(self.rest.port)
-        return http and super().answers(time_limit)
-
-    def reset(self, *, unsettled: bool) -> None:  # noqa: ARG002 - it has no work in the background
+    def empty(self, folder: Path | None, worklists: Path | None, *, unsettled: bool) -> None:  # noqa: ARG002
         """Empty the index from outside, and delete the files: it fails with the twelfth copy of an object."""
-        empty_index(self.data / "index", keep=SCHEMA)
-        for file in (self.data / OBJECTS).glob("*/*.dcm"):
+        assert folder is not None
+        empty_index(folder / DATA / "index", keep=SCHEMA)
+        for file in (folder / DATA / OBJECTS).glob("*/*.dcm"):
             file.unlink()
 
 
-def find(asked: Asked) -> Found:  # noqa: ARG001 - nothing can be asked of it
+def find(asked: Asked) -> Build:  # noqa: ARG001 - nothing can be asked of it
     """Find it among the installed packages."""
     try:
         version = importlib.metadata.version("tiny-pacs")
@@ -98,7 +94,7 @@ def find(asked: Asked) -> Found:  # noqa: ARG001 - nothing can be asked of it
             f"--remote tiny-pacs: the Python package {missing.name} is not installed: "
             "pip install 'dicom-harness[tiny-pacs]'"
         ) from missing
-    return Found("tiny-pacs", Version(version), TinyPacs, rest=True)
+    return Build("tiny-pacs", Version(version), TinyPacs, rest=True)
 
 
 PRODUCT = Product("an archive in Python: DICOM and DICOMweb", find)

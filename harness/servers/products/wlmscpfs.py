@@ -1,35 +1,39 @@
 """dcmtk's modality worklist server, `wlmscpfs`: answers from files in a folder named after its AE title."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
+from harness.servers.adapter import ENVIRONMENT, Adapter
 from harness.servers.dcmtk_programs import find_program
-from harness.servers.dicom_process import DATA, DicomProcess
+from harness.servers.launcher import Launch, Seat
 from harness.servers.orthanc import clear_folder
-from harness.servers.product import Asked, Found, Product
+from harness.servers.product import Asked, Build, Product
 
 
-class Wlmscpfs(DicomProcess):
+class Wlmscpfs(Adapter):
     """A wlmscpfs; who calls it by a name without a folder is rejected."""
 
     can = ("dimse.echo", "dimse.worklist")
+    has_worklists = True
 
-    def command(self) -> Sequence[str | Path]:
-        """Make the folder with the lock file that it insists on, and return the command."""
-        self.worklists = self.data / self.identity.ae_title
-        self.worklists.mkdir()
-        (self.worklists / "lockfile").touch()
+    def launch(self, seat: Seat) -> Launch:
+        """Return the command, with the lock file that it insists on."""
+        assert seat.worklists is not None
         # -dfr: what is incomplete by its own lights (an empty sequence, say) is answered all the same.
-        options = ("--verbose", "-dhl", "--keep-char-set", "-dfr", "-dfp", DATA)
-        return str(self.identity.executable), *options, str(self.dicom.port)
+        options = ("--verbose", "-dhl", "--keep-char-set", "-dfr", "-dfp", seat.worklists.name)
+        lock = {f"{self.worklists_in(Path(seat.worklists.name))}/lockfile": b""}
+        return Launch((self.program, *options, str(seat.ports["dicom"])), lock, ENVIRONMENT)
 
-    def reset(self, *, unsettled: bool) -> None:  # noqa: ARG002 - it has no work in the background
+    def worklists_in(self, shared: Path) -> Path:
+        """Return the folder that is named after its title."""
+        return shared / self.ae_title
+
+    def empty(self, folder: Path | None, worklists: Path | None, *, unsettled: bool) -> None:  # noqa: ARG002
         """Delete the worklist items, and leave the lock file."""
-        if self.worklists is not None:
-            clear_folder(self.worklists)
+        if worklists is not None:
+            clear_folder(worklists)
 
 
-def find(asked: Asked) -> Found:  # noqa: ARG001 - nothing can be asked of it
+def find(asked: Asked) -> Build:  # noqa: ARG001 - nothing can be asked of it
     """Find it in dcmtk's package."""
     return find_program("wlmscpfs", Wlmscpfs)
 

@@ -1,0 +1,95 @@
+"""What the harness must know of a kind of server: how it is started, who it is, how it is emptied."""
+
+import abc
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from pynetdicom.sop_class import Verification
+
+from harness.clients.dimse import NATIVE, Dimse
+from harness.model import AETitle, Credentials, Endpoint
+from harness.servers.base import Identity
+from harness.servers.capabilities import Capabilities
+from harness.servers.launcher import DATA, Launch, Seat
+from harness.servers.product import Build, Role
+
+# Servers that are built on dcmtk leave Nagle's algorithm on, which costs 40 ms and more for each message.
+ENVIRONMENT = {"TCP_NODELAY": "1"}
+
+
+class Adapter(abc.ABC):
+    """One kind of server, in one role. The defaults suit a program that speaks DICOM and keeps files."""
+
+    doors: tuple[str, ...] = ("dicom",)
+    """What it listens for: `dicom`, and `http` for RESTful services, Orthanc's own or DICOMweb."""
+    dicomweb: str | None = None
+    """The path below which it offers DICOMweb (the base URI of PS3.18 8.2)."""
+    credentials: Credentials | None = None
+    can: Iterable[str] = ()
+    """What cases can ask it for, by the names in `harness.vocabulary`."""
+    has_worklists: bool = False
+    """It answers worklist queries from a folder that the harness writes to."""
+    emptied_by_requests: bool = False
+    """Emptying it takes requests only: its folder may be out of reach."""
+
+    def __init__(self, role: Role, build: Build | None) -> None:
+        """Make it for a role; `build` is what is to be started, None if somebody else has started it."""
+        self.role, self.build = role, build
+        self.ae_title: AETitle = role.ae_title
+        self.endpoints: Mapping[str, Endpoint] = {}
+
+    @property
+    def program(self) -> str:
+        """The path of the executable that was found."""
+        assert self.build is not None
+        return str(self.build.executable)
+
+    @abc.abstractmethod
+    def launch(self, seat: Seat) -> Launch:
+        """Return the program that is to run, with its arguments and the files that it reads."""
+
+    def reach(self, endpoints: Mapping[str, Endpoint]) -> None:
+        """Take note of where its doors are now."""
+        self.endpoints = endpoints
+
+    def worklists_in(self, shared: Path) -> Path:
+        """Return where cases put worklist items: in the folder that they share with the server."""
+        return shared
+
+    def answers(self, time_limit: float) -> bool:
+        """Return whether it answers a request for an association, if only by a rejection.
+
+        Some servers reject while other associations are open, and take their time to end those.
+        """
+        client = Dimse(self.endpoints["dicom"], self.ae_title, AETitle("HARNESS"), time_limit)
+        association = client.request_association([(Verification, NATIVE)])
+        if association.is_established:
+            association.release()
+            return True
+        return bool(association.is_rejected)
+
+    def describe(self) -> tuple[Identity, Capabilities]:
+        """Return who it is and what it can do, now that it runs."""
+        assert self.build is not None
+        return self.build.identity(self.ae_title), Capabilities(dict.fromkeys(self.can))
+
+    def empty(self, folder: Path | None, worklists: Path | None, *, unsettled: bool) -> None:  # noqa: ARG002
+        """Delete what it holds. Most servers look into their data folder for each request.
+
+        `folder` is its own, `worklists` the one that cases write to. `unsettled`: work may be under way,
+        which is to be ended first.
+        """
+        assert folder is not None
+        for path in (folder / DATA).rglob("*"):
+            if path.is_file():
+                path.unlink(missing_ok=True)
+
+    def outlasts_emptying(self, method: str, target: str) -> bool:  # noqa: ARG002 - nothing does, mostly
+        """Return whether an HTTP request may have changed what `empty` leaves as it is."""
+        return False
+
+    def put_back(self) -> None:  # noqa: B027 - most have nothing to put back
+        """Undo by requests what a case may have changed besides objects: nothing, for most servers."""
+
+    def close(self) -> None:  # noqa: B027 - most have nothing open
+        """Close the connections to the server."""

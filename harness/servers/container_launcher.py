@@ -1,0 +1,178 @@
+"""Runs a server in a container of an image."""
+
+import shlex
+import signal
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.errors import ServerError
+from harness.model import Endpoint, Port, Version
+from harness.servers.container import Container, Limits
+from harness.servers.container_engine import Engine, own_container, speaking
+from harness.servers.container_site import ContainerSite
+from harness.servers.guard import Guard
+from harness.servers.launcher import DATA, Launch, Seat
+from harness.servers.libraries import libraries_in
+
+PORTS = {"dicom": Port(4242), "http": Port(8042)}  # in its own container nobody else has them
+PLACE = Path("/harness")
+SCRIPT = PLACE / "launch"
+"""What the container runs: it is written anew for each start, while the command of a container is fixed."""
+
+
+class ContainerLauncher:
+    """Runs a server in one container, which is started again after it ended."""
+
+    ours = True
+    pid: int | None = None
+    folder: Path | None = None
+
+    def __init__(
+        self,
+        role: str,
+        product: str,
+        site: ContainerSite,
+        image: str,
+        guard: Guard,
+        *,
+        process: str,
+        covered: Sequence[str] = (),
+        with_worklists: bool = False,
+        limits: Limits,
+    ) -> None:
+        """Name the image by its id, and the server by the name of its `process`.
+
+        `covered`: folders of the image that the server is to find empty.
+        """
+        self.name = f"{role} {product}"
+        self._site, self._image, self._limits = site, image, limits
+        self._program = process
+        self._mounts = [_empty_folder(each) for each in covered]
+        self.worklists = self._shared_worklists(guard) if with_worklists else None
+        self._container: Container | None = None
+        self._starts = 0
+
+    def _shared_worklists(self, guard: Guard) -> Path | None:
+        """Make a folder that the container looks into; None if the engine cannot see it."""
+        folder = Path(tempfile.mkdtemp(prefix="harness-worklists-"))
+        guard.watch_folder(folder)
+        mount = _shared(self._site.engine, folder)
+        if mount is None:
+            return None
+        self._mounts.append(mount)
+        return folder
+
+    def seat(self, doors: Sequence[str], *, keep: bool) -> Seat:
+        """Choose another folder in the container for each start that is to be empty."""
+        if not keep:
+            self._starts += 1
+            for file in self.worklists.iterdir() if self.worklists else ():
+                file.unlink()
+        return Seat(
+            PLACE / str(self._starts), {door: PORTS[door] for door in doors}, self.worklists
+        )
+
+    def start(self, launch: Launch, *, ready: Callable[[], bool]) -> None:
+        """Write the files into the container, start it, and wait until the server is ready."""
+        here = PLACE / str(self._starts)
+        files = {str(here / name): content for name, content in launch.files.items()}
+        entry = None
+        if launch.argv is not None:
+            files[str(SCRIPT)] = f"cd {here} && exec {shlex.join(launch.argv)}\n".encode()
+            entry = ("/bin/sh", str(SCRIPT))
+        if self._container is None:
+            self._container = Container(
+                self.name, self._site, self._image, entry=entry,
+                environment=launch.environment, mounts=self._mounts, limits=self._limits,
+            )  # fmt: skip
+        self._container.put(files, folders=[str(each) for each in (PLACE, here, here / DATA)])
+        self._container.start(ready=ready)
+
+    def endpoints(self, ports: Mapping[str, Port]) -> Mapping[str, Endpoint] | None:
+        """Return its ports at the address that the engine gave it; another one, maybe, after each start."""
+        address = None if self._container is None else self._container.address
+        if address is None:
+            return None
+        return {door: Endpoint(address, port) for door, port in ports.items()}
+
+    def listens(self, ports: Mapping[str, Port]) -> bool:  # noqa: ARG002 - as the Protocol has it
+        """Return true: nobody else has the ports of a container."""
+        return True
+
+    def ended(self) -> str | None:
+        """Say how the container ended."""
+        return "is not running" if self._container is None else self._container.ended()
+
+    def kill(self) -> None:
+        """End all its processes."""
+        if self._container is not None:
+            self._container.kill()
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal to the server inside."""
+        self.container.send_signal(number, self._program)
+
+    def freeze(self) -> None:
+        """Stop the container until `thaw`."""
+        self.container.freeze()
+
+    def thaw(self) -> None:
+        """Let the container go on."""
+        self.container.thaw()
+
+    @property
+    def container(self) -> Container:
+        """The container, for what only a container can suffer. Raises ServerError before the first start."""
+        if self._container is None:
+            raise ServerError(f"{self.name} has not been started")
+        return self._container
+
+    def libraries(self) -> Mapping[str, Version]:
+        """Return the libraries that the server has loaded."""
+        return libraries_in(self.container.maps(self._program))
+
+    def log_position(self) -> int:
+        """Return the place in the log at which the next line will stand."""
+        return self.container.log_position()
+
+    def log_since(self, position: int) -> str:
+        """Return the log from `position` on."""
+        return self.container.log_since(position)
+
+    def close(self) -> None:
+        """Remove the container, with all that is in it."""
+        if self._container is not None:
+            self._container.remove()
+
+
+def _empty_folder(path: str) -> Any:
+    """Cover a folder of the image with an empty one, which goes with the container."""
+    from docker.types import Mount  # noqa: PLC0415 - an optional dependency
+
+    return Mount(path, None, type="volume", no_copy=True)
+
+
+def _shared(engine: Engine, folder: Path) -> Any:
+    """Show a folder of ours to a container, under the same name; None if the engine cannot see it.
+
+    If we run in a container, the engine sees only what was mounted into that one.
+    """
+    from docker.types import Mount  # noqa: PLC0415 - an optional dependency
+
+    folder.chmod(0o755)  # whoever the server runs as
+    own = own_container(engine)
+    if own is None:
+        return Mount(str(folder), str(folder), type="bind", read_only=True)
+    with speaking("looking at our own mounts"):
+        mounts = engine.api.inspect_container(own)["Mounts"]
+    for each in sorted(mounts, key=lambda one: -len(one["Destination"])):
+        if not folder.is_relative_to(each["Destination"]):
+            continue
+        if each["Type"] == "bind":
+            source = Path(each["Source"]) / folder.relative_to(each["Destination"])
+            return Mount(str(folder), str(source), type="bind", read_only=True)
+        if each["Type"] == "volume":
+            return Mount(each["Destination"], each["Name"], type="volume", read_only=True)
+    return None

@@ -1,0 +1,103 @@
+"""How a server runs: as a process, in a container, or started by somebody else.
+
+A launcher knows nothing of DICOM. It offers ports, writes files, starts a program, and says how it ended.
+"""
+
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from harness.model import Endpoint, Port, Version
+
+DATA = "data"
+"""The folder below a server's own in which it keeps what it stores. A fresh start empties it."""
+
+
+@dataclass(frozen=True)
+class Seat:
+    """Where a server is to run, as the server itself sees it. Its working folder is `here`."""
+
+    here: Path
+    ports: Mapping[str, Port]
+    """The port of each door, by its name: `dicom`, `http`."""
+    worklists: Path | None = None
+    """A folder that the harness can write to as well; None if there is none."""
+
+    @property
+    def data(self) -> Path:
+        """The folder for what the server stores; it exists."""
+        return self.here / DATA
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What is to be started."""
+
+    argv: tuple[str, ...] | None
+    """The program with its arguments; None in a container whose image says what to run."""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """The files that it reads, by their paths: in its folder, or absolute ones in a container."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class Launcher(Protocol):
+    """Starts one server, again and again. Its log outlives each start."""
+
+    name: str
+    """Role and product, for messages."""
+    ours: bool
+    """It starts and ends the server; else somebody else does."""
+    worklists: Path | None
+    """The folder `Seat.worklists` as we see it."""
+
+    def seat(self, doors: Sequence[str], *, keep: bool) -> Seat:
+        """Prepare a start with free ports, and empty the data folder unless it is to be kept."""
+
+    def start(self, launch: Launch, *, ready: Callable[[], bool]) -> None:
+        """Start the program and wait until it is alive and `ready()` returns true.
+
+        Raises ServerNotReady with the last lines of the log if it ends, or is not ready in time.
+        """
+
+    def endpoints(self, ports: Mapping[str, Port]) -> Mapping[str, Endpoint] | None:
+        """Return where we reach its doors; None as long as that is unknown."""
+
+    def listens(self, ports: Mapping[str, Port]) -> bool:
+        """Return whether it, and no other program, listens on all ports, as far as that can be told."""
+
+    @property
+    def folder(self) -> Path | None:
+        """The server's folder as we see it; None if it is out of reach."""
+
+    @property
+    def pid(self) -> int | None:
+        """The process id on this computer, if it has one here and runs."""
+
+    def ended(self) -> str | None:
+        """Say how it ended, in words; None while it runs, and if we cannot know."""
+
+    def kill(self) -> None:
+        """End it at once, if it runs."""
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal to the server itself."""
+
+    def freeze(self) -> None:
+        """Stop it until `thaw`: its connections stay open, and nothing is answered."""
+
+    def thaw(self) -> None:
+        """Let it go on."""
+
+    def libraries(self) -> Mapping[str, Version]:
+        """Return the shared libraries that it has loaded; none if that cannot be told."""
+
+    def log_position(self) -> int:
+        """Return the place in the log at which the next line will stand."""
+
+    def log_since(self, position: int) -> str:
+        """Return what was logged from `position` on; empty if the log is out of reach."""
+
+    def close(self) -> None:
+        """End it, and leave nothing of it behind."""
