@@ -21,6 +21,7 @@ from pynetdicom.sop_class import (
 )
 
 from dcm import wire
+from harness.clients.checkpoint import ReactorCheckpoint
 from harness.evidence.exchange import write_exchange
 from harness.evidence.redact import Redactor
 from harness.model import Endpoint
@@ -175,6 +176,7 @@ def test_pynetdicom(stand, record, image: bytes) -> None:  # noqa: ANN001
         ext_neg=[build_role(MRImageStorage, scu_role=True, scp_role=True)],
         max_pdu=4096,
     )
+    association._reactor_checkpoint = ReactorCheckpoint()  # type: ignore[assignment]
     made = dcmread(BytesIO(image))
     made.add_new(0x7FE00010, "OW", bytes(20000))
     made.Rows = 100

@@ -15,6 +15,7 @@ from pynetdicom import AE, _config, evt
 from dcm.data.scan import scan
 from dcm.net import DcmNode, LocalEntity
 from dcm.net.outcome import Outcome, RetrieveReport
+from harness.clients.checkpoint import ReactorCheckpoint
 from harness.corpus import corpus
 
 pytestmark = pytest.mark.timeout(120)
@@ -190,6 +191,7 @@ def test_the_listener_takes_all_from_pynetdicom(
             entity.add_requested_context(sop_class, list(syntaxes))
         association = entity.associate(node.host, node.port)
         assert association.is_established
+        association._reactor_checkpoint = ReactorCheckpoint()  # type: ignore[assignment]
         statuses = [association.send_c_store(path).Status for path in paths]
         association.release()
         return statuses

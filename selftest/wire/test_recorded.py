@@ -44,6 +44,7 @@ from dcm.wire import (
 )
 from dcm.wire import SOPClassExtendedNegotiation as ExtendedNegotiation
 from dcm.wire.pdu import PDataTF
+from harness.clients.checkpoint import ReactorCheckpoint
 from harness.relay import Direction, RelayLoop
 from harness.waiting import wait_until
 
@@ -267,6 +268,7 @@ def use_all_services(port: int, stored: str) -> None:
         ae_title=AE_TITLE,
         ext_neg=[build_role(CT, scu_role=True, scp_role=True), window, identity, extended, common],
     )
+    association._reactor_checkpoint = ReactorCheckpoint()  # type: ignore[assignment]
     ds = Dataset()
     ds.NumberOfCopies = "1"
     statuses = [
