@@ -6,9 +6,10 @@ suite = Suite(needs="dimse.find.study")
 def test_star_matches_any_suffix(dimse, stored): ...
 """
 
+import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
 import pytest
@@ -54,6 +55,8 @@ class CaseInfo:
     needs: tuple[Need, ...] = field(default=(), compare=False)
     waits: float = 0.0
     """Seconds for which the case mostly waits, so that others had better run meanwhile; 0: it computes."""
+    configured: tuple[str, ...] = ()
+    """What the configuration of the remote is to say, as `--with` takes it: `StorageCompression=true`."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Z][A-Z0-9]*-\d{3}", self.id):
@@ -121,6 +124,23 @@ def needs(*capabilities: str) -> pytest.MarkDecorator:
     return _needs(capabilities)
 
 
+def configured(**settings: object) -> pytest.MarkDecorator:
+    """Run the cases on a remote that is configured so: `configured(StorageCompression=True)`.
+
+    Those of a section are given as a dictionary: `configured(DicomWeb={"EnableWado": False})`. Cases with the
+    same settings run one after another, so that the server is started once for them.
+    """
+    return pytest.mark.configured(*_settings(settings, ""))
+
+
+def _settings(settings: Mapping[str, object], section: str) -> Iterator[str]:
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _settings(value, f"{section}{name}.")
+        else:
+            yield f"{section}{name}={json.dumps(value)}"
+
+
 def _needs(capabilities: tuple[str, ...]) -> pytest.MarkDecorator:
     return pytest.mark.needs(*(Need.parse(text) for text in capabilities))
 
@@ -136,4 +156,7 @@ def info_of(item: Any) -> CaseInfo | None:
         return None
     stated: CaseInfo = marker.args[0]
     wanted = dict.fromkeys(need for mark in item.iter_markers("needs") for need in mark.args)
-    return CaseInfo(stated.id, stated.ref, stated.level, stated.covers, tuple(wanted), stated.waits)
+    settings = {text for mark in item.iter_markers("configured") for text in mark.args}
+    if settings:
+        wanted[Need("server.configure")] = None
+    return replace(stated, needs=tuple(wanted), configured=tuple(sorted(settings)))

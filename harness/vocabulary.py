@@ -40,6 +40,8 @@ _PRODUCTS = {
     "plugin.worklists": "Orthanc's worklist plugin",
     "dcmtk": "the programs of dcmtk, on this computer",
     "server.crash": "the harness can kill the server and start it again with what it has stored",
+    "server.configure": "the harness can start the server with the settings that a case names",
+    "server.restart": "the harness can stop the server and start it again with what it has stored",
 }
 NEEDS: Mapping[str, str] = {**_DIMSE, **_DICOMWEB, **_PRODUCTS}
 """Each name, with what it stands for."""

@@ -57,6 +57,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declare the markers, and register what this process is to do."""
     config.addinivalue_line("markers", "case(info): made by harness.case.case: who the case is")
     config.addinivalue_line("markers", "needs(*needs): made by harness.case.needs: what it needs")
+    config.addinivalue_line(
+        "markers",
+        "configured(*settings): made by harness.case.configured: how the remote is set up",
+    )
     if not _suites_in_sight(config):
         return
     plugins = config.pluginmanager

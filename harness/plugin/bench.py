@@ -9,19 +9,22 @@ from harness.clients.dimse import Dimse
 from harness.clients.rest import Rest
 from harness.config.settings import Instance, Pair
 from harness.evidence.tools import ToolRun
-from harness.model import Endpoint, Port
+from harness.model import Endpoint, Port, Version
 from harness.plugin.plan import Plan
 from harness.programs import dcmtk_version
 from harness.relay import Relay, RelayLoop, Tape
 from harness.servers.attached import attach
-from harness.servers.capabilities import Capabilities
+from harness.servers.capabilities import CONFIGURE, Capabilities
 from harness.servers.container_site import ContainerSite
 from harness.servers.deploy import deploy
 from harness.servers.deployment import Deployment
 from harness.servers.guard import Guard
 from harness.servers.party import Party
-from harness.servers.product import Role
+from harness.servers.product import Build, Role
 
+ALIVE = (
+    2  # servers with settings of their own that are kept: cases with the same ones come together
+)
 NOWHERE = Endpoint("127.0.0.1", 1)  # where a relay leads until its server is up
 
 
@@ -39,9 +42,11 @@ class Bench:
         """What a reader of the case's record should know: a request that was repeated, for one."""
         self._stack = contextlib.ExitStack()
         self._rests: dict[str, Rest] = {}
-        self._crashed: set[str] = set()
-        """Roles whose server has other endpoints since: the tape does not tell that it was reached."""
         self._log_positions: dict[str, int] = {}
+        self._began_at: dict[str, Endpoint] = {}
+        """Where each server was when the case began: the tape tells of no other place that it was reached."""
+        self._remotes: dict[tuple[str, ...], Party] = {}
+        """The remotes that run, by their settings; the one that was used last is the last."""
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
@@ -52,8 +57,10 @@ class Bench:
                 self._site = stack.enter_context(ContainerSite(self._guard))
             self._open_relays()
             self.tape = self.relays.start_tape("start")
-            self.local = self._party("local", stack)
-            self.remote = self._party("remote", stack)
+            stack.callback(self._close_remotes)
+            self.local = self._party("local", self.plan.local)
+            stack.callback(self.local.server.close)
+            self.remote = self._remotes[()] = self._party("remote", self.plan.remote)
             if self.plan.attached:  # a server that we did not start is not empty
                 self.remote.server.reset(unsettled=True)
             self._stack = stack.pop_all()
@@ -72,16 +79,21 @@ class Bench:
         """Both servers."""
         return self.remote, self.local
 
-    @functools.cached_property
+    @property
     def capabilities(self) -> Capabilities:
         """What a case can count on: the remote's abilities, the local server's REST, dcmtk's programs."""
         versions = dict(self.remote.capabilities.versions)
         if "rest" in self.local.capabilities.versions:
             versions["local.rest"] = None
-        version = dcmtk_version()
-        if version is not None:
-            versions["dcmtk"] = version
+        if self._dcmtk is not None:
+            versions["dcmtk"] = self._dcmtk
+        if self.plan.configured is not None:
+            versions[CONFIGURE] = None
         return Capabilities(versions)
+
+    @functools.cached_property
+    def _dcmtk(self) -> Version | None:
+        return dcmtk_version()
 
     def as_json(self) -> dict[str, object]:
         """Say what was tested, for the record of the run."""
@@ -105,11 +117,33 @@ class Bench:
         """Return a DICOM client for `party` that calls itself by the title of `calling`."""
         return Dimse(party.dicom, party.ae_title, calling.ae_title, self.time_limit)
 
+    def use(self, settings: tuple[str, ...]) -> None:
+        """Have a remote with these settings, besides the usual ones: one that runs, or a new one.
+
+        Raises ServerError if it cannot be started.
+        """
+        if self.remote.settings == settings:
+            return
+        self.relays.cut("a server with other settings takes its place")
+        party = self._remotes.pop(settings, None)
+        if party is None:
+            assert self.plan.configured is not None
+            party = self._party("remote", self.plan.configured(settings), settings)
+        self._remotes[settings] = self.remote = party
+        party.aim_relays()
+        for each in [each for each in self._remotes if each][:-ALIVE]:
+            self._remotes.pop(each).server.close()
+
+    def _close_remotes(self) -> None:
+        while self._remotes:
+            self._remotes.popitem()[1].server.close()
+
     def begin_case(self, name: str) -> None:
         """Start a new tape: the servers are empty, since the last case has ended."""
         self.tools.clear()
-        self.notes.clear()
+        self.notes[:] = [f"configured with {each}" for each in self.remote.settings]
         self.tape = self.relays.start_tape(name)
+        self._began_at = {each.role: each.server.dicom for each in self.parties}
         self._log_positions = {each.role: each.server.log_position() for each in self.parties}
 
     def end_case(self, *, passed: bool) -> None:
@@ -127,12 +161,11 @@ class Bench:
                 self.restore(party)
             elif (
                 not passed
-                or party.role in self._crashed
+                or party.server.dicom != self._began_at[party.role]
                 or party.was_reached(self.tape)
                 or party.server.worklists is not None
             ):
                 party.server.reset(unsettled=not passed)
-        self._crashed.clear()
 
     def restore(self, party: Party) -> None:
         """Bring a server back to how it was configured, and empty."""
@@ -154,7 +187,6 @@ class Bench:
         """Kill a server and start it again with what it has stored: for cases about that."""
         self.relays.cut(f"the {party.role} server is killed")
         party.server.crash()
-        self._crashed.add(party.role)
         party.aim_relays()
 
     def _open_relays(self) -> None:
@@ -179,17 +211,22 @@ class Bench:
             listen=listen,
         )
 
-    def _party(self, role: Literal["remote", "local"], stack: contextlib.ExitStack) -> Party:
-        server = self._server(role)
-        stack.callback(server.close)
+    def _party(
+        self,
+        role: Literal["remote", "local"],
+        build: Build | None,
+        settings: tuple[str, ...] = (),
+    ) -> Party:
         rest_relay = self._relays.get(f"{role}.rest")
-        party = Party(role, server, self._relays[f"{role}.dicom"], rest_relay, self.time_limit)
+        party = Party(
+            role, self._server(role, build), self._relays[f"{role}.dicom"], rest_relay,
+            self.time_limit, settings,
+        )  # fmt: skip
         party.aim_relays()
         return party
 
-    def _server(self, role: Literal["remote", "local"]) -> Deployment:
+    def _server(self, role: Literal["remote", "local"], build: Build | None) -> Deployment:
         plan = self.plan
-        build = plan.remote if role == "remote" else plan.local
         pair = plan.setup.pair if plan.attached else self._advertised()
         part = Role(role, pair, self._guard, self._site)
         if build is None:

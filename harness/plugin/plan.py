@@ -1,12 +1,14 @@
 """What a run is going to test: found out before the first case, or told in a sentence why not."""
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
+from harness.config.overrides import Override
 from harness.config.reading import read
 from harness.config.settings import FILE_NAME, LOCAL, REMOTE, Instance, Pair, Setup
 from harness.errors import ConfigError, ServerNotFound
@@ -37,6 +39,8 @@ class Plan:
     notes: tuple[str, ...] = ()
     patients: int = 0
     """How many patients the attached server holds: they will be deleted."""
+    configured: Callable[[tuple[str, ...]], Build] | None = None
+    """Finds the remote with the settings that a case names; None if its settings are not ours to choose."""
 
     @property
     def attached(self) -> bool:
@@ -81,12 +85,21 @@ def _managed(options: Options) -> Plan:
         local,
         remote.identity(pair.remote.ae_title),
         notes=(*notes, *remote.notes, *more),
+        configured=_configurator(options, remote),
     )
 
 
-def _remote(options: Options) -> tuple[Build, tuple[str, ...]]:
+def _configurator(options: Options, remote: Build) -> Callable[[tuple[str, ...]], Build] | None:
+    name = (options.remote or "orthanc").partition(":")[0]
+    if remote.product == EMBEDDED or "--with" not in registry.product(name).heeds:
+        return None
+    return lambda settings: _remote(options, tuple(map(Override.parse, settings)))[0]
+
+
+def _remote(options: Options, settings: tuple[Override, ...] = ()) -> tuple[Build, tuple[str, ...]]:
     """Find what was asked for, else an Orthanc, else the embedded server, with a note that tells."""
-    asked = Asked(None, options.plugins, options.overrides, options.limits)
+    overrides = (*options.overrides, *settings)
+    asked = Asked(None, options.plugins, overrides, options.limits)
     if options.remote is not None:
         return registry.find(options.remote, asked), ()
     try:

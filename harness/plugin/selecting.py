@@ -142,10 +142,13 @@ def _unknown(asked: str, names: set[str]) -> str:
 
 
 def put_longest_first(items: list[pytest.Item]) -> None:
-    """Put the cases that wait before the others, the longest first: they are to begin early."""
+    """Put the cases that wait before the others, the longest first, then those with settings by these.
 
-    def key(item: pytest.Item) -> float:
+    What waits is to begin early, and a server with settings is to be started once.
+    """
+
+    def key(item: pytest.Item) -> tuple[float, tuple[str, ...]]:
         info = info_of(item)
-        return 0.0 if info is None else -info.waits
+        return (0.0, ()) if info is None else (-info.waits, info.configured)
 
     items.sort(key=key)

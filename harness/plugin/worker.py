@@ -91,6 +91,10 @@ class Worker:
             record.reason = unmet
             pytest.skip(unmet)
         self._blame_last_case()
+        try:
+            self.bench.use(info.configured)
+        except HarnessError as error:
+            pytest.fail(f"the remote with {', '.join(info.configured)}: {error}")
         self.bench.begin_case(record.key)
 
     def new_record(self, item: pytest.Item) -> CaseRecord:

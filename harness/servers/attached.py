@@ -52,6 +52,10 @@ class AttachedLauncher:
         """Return nothing: the process is out of reach."""
         return None
 
+    def stop(self) -> None:
+        """Raise ServerUnreachable."""
+        self.kill()
+
     def kill(self) -> None:
         """Raise ServerUnreachable: it is not ours to end."""
         raise ServerUnreachable(

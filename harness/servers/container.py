@@ -207,6 +207,11 @@ class Container:
         with speaking(f"{self.name}: bringing the container back to its network"):
             self._api.connect_container_to_network(self.id, self._site.network)
 
+    def stop(self, within: float) -> None:
+        """End it by the signal that its image names, mostly SIGTERM; it is killed `within` seconds later."""
+        with speaking(f"{self.name}: stopping the container"):
+            self._api.stop(self.id, timeout=int(within))
+
     def kill(self) -> None:
         """End all its processes at once; nothing happens where it does not run."""
         if self._inspect()["State"]["Paused"]:

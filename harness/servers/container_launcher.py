@@ -13,7 +13,7 @@ from harness.servers.container import Container, Limits
 from harness.servers.container_engine import Engine, own_container, speaking
 from harness.servers.container_site import ContainerSite
 from harness.servers.guard import Guard
-from harness.servers.launcher import DATA, Launch, Seat
+from harness.servers.launcher import DATA, FAREWELL, Launch, Seat
 from harness.servers.libraries import libraries_in
 
 PORTS = {"dicom": Port(4242), "http": Port(8042)}  # in its own container nobody else has them
@@ -104,6 +104,10 @@ class ContainerLauncher:
     def ended(self) -> str | None:
         """Say how the container ended."""
         return "is not running" if self._container is None else self._container.ended()
+
+    def stop(self) -> None:
+        """Stop the container."""
+        self.container.stop(FAREWELL)
 
     def kill(self) -> None:
         """End all its processes."""

@@ -7,7 +7,7 @@ from harness.errors import ServerNotReady
 from harness.model import Credentials, Endpoint
 from harness.servers.adapter import Adapter
 from harness.servers.base import Identity
-from harness.servers.capabilities import CRASH, Capabilities
+from harness.servers.capabilities import CRASH, RESTART, Capabilities
 from harness.servers.launcher import Launcher, Seat
 from harness.waiting import WaitTimeout, wait_until
 
@@ -93,7 +93,7 @@ class Deployment:
         self.launcher.start(self.adapter.launch(self._seat), ready=self._is_ready)
         self.identity, able = self.adapter.describe()
         if self.launcher.ours:
-            able = able.having(CRASH)
+            able = able.having(CRASH, RESTART)
         if self.worklists is None:
             able = able.without("dimse.worklist")
         self.capabilities = able.built_with(self.launcher.libraries())
@@ -118,6 +118,10 @@ class Deployment:
         """End it by force and start it again, empty. Its endpoints may change."""
         self.launcher.kill()
         self.start()
+
+    def stop(self) -> None:
+        """End it in good order; `start(keep=True)` starts it again with what it has stored."""
+        self.launcher.stop()
 
     def crash(self) -> None:
         """End it by SIGKILL and start it again with what it has stored. Its endpoints may change."""

@@ -42,6 +42,10 @@ class Launch:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
+FAREWELL = 20.0
+"""Seconds that a server has to end in good order."""
+
+
 class Launcher(Protocol):
     """Starts one server, again and again. Its log outlives each start."""
 
@@ -77,6 +81,9 @@ class Launcher(Protocol):
 
     def ended(self) -> str | None:
         """Say how it ended, in words; None while it runs, and if we cannot know."""
+
+    def stop(self) -> None:
+        """Ask it to end, and wait for that; it is killed if it takes too long."""
 
     def kill(self) -> None:
         """End it at once, if it runs."""

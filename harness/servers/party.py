@@ -1,7 +1,8 @@
 """The two roles as cases see them: `remote` and `local`, each behind its relays."""
 
+import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,8 @@ class Party:
     dicom_relay: Relay
     rest_relay: Relay | None
     time_limit: float
+    settings: tuple[str, ...] = ()
+    """What its configuration has besides the usual, as a case asked for it."""
 
     @property
     def identity(self) -> Identity:
@@ -75,6 +78,14 @@ class Party:
         self.dicom_relay.target = self.server.dicom
         if self.rest_relay is not None and self.server.rest is not None:
             self.rest_relay.target = self.server.rest
+
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Stop the server in good order for the block, then start it again with what it has stored."""
+        self.server.stop()
+        yield
+        self.server.start(keep=True)
+        self.aim_relays()
 
     def was_reached(self, tape: Tape) -> bool:
         """Return whether anything was said to the server itself, and not to what stood in its place."""

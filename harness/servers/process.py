@@ -1,5 +1,6 @@
 """A server as a child process: started, awaited, looked at, ended; its log kept in one file."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -14,7 +15,7 @@ import psutil
 from harness.errors import ServerNotReady
 from harness.model import Endpoint, Port, Version
 from harness.servers.guard import Guard
-from harness.servers.launcher import DATA, Launch, Seat
+from harness.servers.launcher import DATA, FAREWELL, Launch, Seat
 from harness.servers.libraries import libraries_of
 from harness.waiting import WaitTimeout, wait_until
 
@@ -109,6 +110,14 @@ class ServerProcess:
             return f"died of {signal.Signals(-code).name}"
         return f"ended with exit code {code}"
 
+    def stop(self, within: float) -> None:
+        """Ask the process to end by SIGTERM, and kill it `within` seconds later."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(within)
+        self.kill()
+
     def kill(self) -> None:
         """End the process and its children at once."""
         if self._process is None:
@@ -194,6 +203,10 @@ class ProcessLauncher:
     def ended(self) -> str | None:
         """Say how the process ended; None while it runs."""
         return self._process.ended()
+
+    def stop(self) -> None:
+        """End the process by SIGTERM."""
+        self._process.stop(FAREWELL)
 
     def kill(self) -> None:
         """End the process and its children at once."""

@@ -151,6 +151,23 @@ def test_a_frozen_server_is_told_and_can_be_thawed_or_started_again(
     assert server.trouble() is None
 
 
+def test_what_it_holds_outlives_a_stop_and_a_crash(emptied: "Deployment") -> None:
+    """A server that is stopped in good order, or killed, has it all when it is started again."""
+    fill(emptied)
+    held = contents(emptied)
+    held.pop("changes", None)  # Orthanc adds those that say that nothing has changed for a while
+
+    emptied.stop()
+    assert emptied.died() is not None
+    emptied.start(keep=True)
+    assert emptied.died() is None
+    assert held.items() <= contents(emptied).items()
+
+    emptied.crash()
+    assert emptied.trouble() is None
+    assert held.items() <= contents(emptied).items()
+
+
 def test_close_ends_it(server: "Deployment") -> None:
     """Nobody answers any more; the fixture closes it once more, which does no harm. It is the last test."""
     pid = getattr(server, "pid", None)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 LIBRARIES = (
-    *("hypothesis", "pytest", "xdist.plugin", "pytest_timeout", "_pytest.pytester"),
+    *("pytest", "xdist.plugin", "pytest_timeout", "_pytest.pytester"),
     *("numpy", "pydicom", "pydicom.pixels", "pynetdicom", "pynetdicom.sop_class", "sqlalchemy"),
     *("h11", "jinja2", "psutil", "requests", "urllib3", "PIL.Image", "html", "sqlite3"),
 )

@@ -11,7 +11,7 @@ from support import forked
 INI = """
 [pytest]
 harness_suites = true
-addopts = -p no:cacheprovider -p no:randomly
+addopts = -p no:cacheprovider -p no:randomly -p no:hypothesispytest
 """
 
 WITHIN = 180.0
