@@ -1,6 +1,6 @@
 """What a module of cases imports: `from harness.cases import Suite, Dimse, Stored`."""
 
-from harness.case import Suite, case, needs
+from harness.case import Suite, case, configured, needs
 from harness.clients import multipart
 from harness.clients.answers import header, number, single, xml
 from harness.clients.commitment import CommitmentScu, Reference
@@ -183,6 +183,7 @@ __all__ = [
     "assert_refused",
     "case",
     "catalogue",
+    "configured",
     "data_set_offset",
     "differences",
     "file_of",
