@@ -50,7 +50,7 @@ class DatabaseUse:
     lock: bool = True
     """Whether a second server is refused that uses the same database."""
     connections: int | None = None
-    """How many connections the index uses; None for the plugin's own number (1, or 50 from PostgreSQL 7.0 on)."""
+    """How many the index uses; None for the plugin's own number, which is 50 from PostgreSQL 7.0 on."""
     socket: bool = False
     """Whether it connects to the Unix socket instead of the port."""
 

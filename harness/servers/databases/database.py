@@ -39,13 +39,14 @@ ORDERLY = 30.0
 class Template:
     """A folder of data, made once and copied for each instance: copying is some ten times as fast."""
 
-    def __init__(self, kind: "type[Database]", installation: DatabaseInstallation, guard: Guard) -> None:
+    def __init__(
+        self, kind: "type[Database]", installation: DatabaseInstallation, guard: Guard
+    ) -> None:
         self.password = new_password()
         self.folder = new_folder(f"{kind.name}-template", guard)
         self.data = self.folder / "data"
         try:
             require_reachable(installation.server, "move it, or run the harness as another user")
-            require_reachable(self.data, "open it, or set TMPDIR to another folder")
             secret = self.folder / "password"
             write_secret(secret, self.password)
             kind.make_data(installation, self.data, secret)
@@ -90,9 +91,7 @@ class Database(abc.ABC):
         self._administrator = Credentials(ADMINISTRATOR, made.password)
         self.folder = new_folder(self.name, guard)
         self.data = self.folder / "data"
-        self._process = ServerProcess(
-            installation.product, self.folder / f"{self.name}.log", guard
-        )
+        self._process = ServerProcess(installation.product, self.folder / f"{self.name}.log", guard)
         try:
             made.copy_to(self.data)
             self._first_start(address, port)
@@ -268,6 +267,6 @@ def new_password() -> str:
 def _lives(process: psutil.Process) -> bool:
     """Return whether a process still does something: in a container nobody may fetch what has ended."""
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False

@@ -55,13 +55,17 @@ def find_postgresql(root: Path | None = None) -> DatabaseInstallation:
     for each in _roots(root):
         folders = each.glob("usr/lib/postgresql/*/bin")
         for folder in sorted(folders, key=lambda it: Version(it.parent.name), reverse=True):
-            programs = [folder / name for name in ("postgres", "initdb", "psql")]
-            if all(map(_runs, programs)):
-                version = _version(programs[0], each, r"PostgreSQL\) (\S+)")
+            server, maker, client = (folder / name for name in ("postgres", "initdb", "psql"))
+            if all(map(_runs, (server, maker, client))):
+                version = _version(server, each, r"PostgreSQL\) (\S+)")
                 if version:
-                    return DatabaseInstallation("PostgreSQL", version, *programs, each)
+                    return DatabaseInstallation("PostgreSQL", version, server, maker, client, each)
     raise _not_found(
-        "PostgreSQL", "postgres, initdb and psql", "postgresql", "postgresql postgresql-client", root
+        "PostgreSQL",
+        "postgres, initdb and psql",
+        "postgresql",
+        "postgresql (which starts a service of the system)",
+        root,
     )
 
 
@@ -156,6 +160,6 @@ def _not_found(
 ) -> ServerNotFound:
     return ServerNotFound(
         f"{product} is not installed: there are no {programs} that run below {_words(root)}. "
-        f"HARNESS_DATABASES={value} ./run-local.sh --setup-only unpacks it without a service; "
-        f"with the service of the system: apt-get install --no-install-recommends {packages}"
+        f"HARNESS_DATABASES={value} ./run-local.sh --setup-only unpacks it; to install it: "
+        f"apt-get install --no-install-recommends {packages}"
     )

@@ -40,19 +40,19 @@ class Mariadb(Database):
             [
                 *(installation.maker, "--no-defaults", f"--basedir={installation.root / 'usr'}"),
                 *(f"--datadir={data}", "--auth-root-authentication-method=normal"),
-                *("--skip-test-db", "--skip-name-resolve", *SETTINGS),
+                *("--skip-test-db", *SETTINGS),
             ],
-            environment=installation.environment,
+            environment={**installation.environment, "TMPDIR": str(data.parent)},
         )
         # The users that it has made need no password. A file of statements is run before anybody can
         # connect; the server takes it once, at the first start.
-        write_secret(
-            data / "first.sql",
-            "DELETE FROM mysql.global_priv WHERE User <> 'mariadb.sys';\n"
-            "FLUSH PRIVILEGES;\n"
-            f"CREATE USER {ADMINISTRATOR}@'%' IDENTIFIED BY '{password.read_text()}';\n"
-            f"GRANT ALL ON *.* TO {ADMINISTRATOR}@'%' WITH GRANT OPTION;\n",
+        statements = (
+            "DELETE FROM mysql.global_priv WHERE User <> 'mariadb.sys'",  # that one owns views
+            "FLUSH PRIVILEGES",
+            f"CREATE USER {ADMINISTRATOR}@'%' IDENTIFIED BY '{password.read_text()}'",
+            f"GRANT ALL ON *.* TO {ADMINISTRATOR}@'%' WITH GRANT OPTION",
         )
+        write_secret(data / "first.sql", "".join(f"{each};\n" for each in statements))
 
     @property
     def _socket_path(self) -> Path:
@@ -67,6 +67,7 @@ class Mariadb(Database):
             # It needs one. A path that is not absolute lies in the folder of its data.
             f"--socket={self.socket or 'mariadb.sock'}",
             f"--pid-file={self.folder / 'mariadb.pid'}",
+            f"--tmpdir={self.folder}",  # else TMPDIR, where it may not be allowed to write
             *SETTINGS,
             *([f"--init-file={first}"] if first.exists() else []),
         ]
@@ -93,7 +94,9 @@ class Mariadb(Database):
         return run_program(command, environment=environment, given=statements)
 
     def _creating(self, name: str, password: str) -> str:
-        pattern = name.replace("_", r"\_")  # an underscore stands for any character where rights are granted
+        pattern = name.replace(
+            "_", r"\_"
+        )  # an underscore stands for any character where rights are granted
         return (
             f"CREATE DATABASE {name};\n"
             f"CREATE USER {name}@'%' IDENTIFIED BY '{password}';\n"

@@ -35,8 +35,13 @@ def user() -> User | None:
 
 
 def new_folder(name: str, guard: Guard) -> Path:
-    """Make a temporary folder that belongs to the user of the databases, and that nobody else may enter."""
-    folder = Path(tempfile.mkdtemp(prefix=f"harness-{name}-"))
+    """Make a temporary folder that belongs to the user of the databases, and that nobody else may enter.
+
+    Raises ServerError where that user could not reach it.
+    """
+    place = Path(tempfile.gettempdir())
+    require_reachable(place / "harness", "open it, or set TMPDIR to another folder")
+    folder = Path(tempfile.mkdtemp(prefix=f"harness-{name}-", dir=place))
     guard.watch_folder(folder)
     hand_over(folder)
     return folder
@@ -83,7 +88,6 @@ def run_program(
     reaches it, since there are variables for all that a connection needs.
     """
     name, owner = Path(command[0]).name, user()
-    as_owner = {} if owner is None else {"user": owner.uid, "group": owner.gid}
     try:
         done = subprocess.run(
             [str(word) for word in command],
@@ -94,8 +98,9 @@ def run_program(
             check=False,
             cwd="/",
             env={"PATH": os.defpath, "LC_ALL": "C.UTF-8", **(environment or {})},
+            user=None if owner is None else owner.uid,
+            group=None if owner is None else owner.gid,
             extra_groups=None if owner is None else [],
-            **as_owner,
         )
     except OSError as error:
         raise ServerError(f"{command[0]} cannot be run: {error}") from error
