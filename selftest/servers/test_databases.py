@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -142,7 +143,12 @@ def test_dropped_database_is_gone_and_can_be_made_again(database: Database) -> N
     """A database is dropped also while its user is connected, and a new one of that name is empty."""
     first = database.new_database("again")
     database.sql("CREATE TABLE kept (number INT)", first)
-    database.drop_database(first)
+    with ThreadPoolExecutor(1) as pool:
+        connected = pool.submit(database.sql, SLEEPING[type(database)], first)
+        wait_until(lambda: _is_connected(database), what="the user to be connected")
+        database.drop_database(first)
+        with pytest.raises(ServerError, match=r"(?i)terminat|lost connection|killed"):
+            connected.result(timeout=10)
     with pytest.raises(ServerError):
         database.sql("SELECT 1", first)
 
@@ -151,6 +157,20 @@ def test_dropped_database_is_gone_and_can_be_made_again(database: Database) -> N
     assert second.credentials.password != first.credentials.password
     with pytest.raises(ServerError, match="exist"):
         database.sql("SELECT number FROM kept", second)
+
+
+SLEEPING: dict[type[Database], str] = {
+    Postgresql: "SELECT pg_sleep(20)",
+    Mariadb: "SELECT SLEEP(20)",
+}
+CONNECTED: dict[type[Database], str] = {
+    Postgresql: "SELECT count(*) FROM pg_stat_activity WHERE usename = 'again'",
+    Mariadb: "SELECT count(*) FROM information_schema.processlist WHERE user = 'again'",
+}
+
+
+def _is_connected(database: Database) -> bool:
+    return database.sql(CONNECTED[type(database)]) == "1\n"
 
 
 @pytest.mark.parametrize("name", ["", "Upper", "a-b", "x; DROP DATABASE y", "a" * 33])

@@ -104,4 +104,8 @@ class Mariadb(Database):
         )
 
     def _dropping(self, name: str) -> str:
-        return f"DROP USER {name}@'%';\nDROP DATABASE {name};\n"
+        return (
+            f"DROP USER {name}@'%';\n"
+            f"KILL CONNECTION USER {name}@'%';\n"  # else who is connected goes on
+            f"DROP DATABASE {name};\n"
+        )
