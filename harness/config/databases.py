@@ -76,7 +76,7 @@ def mysql_section(
     if use.socket:
         where: Json = {"Host": "localhost", "UnixSocket": str(_socket(connection))}
     else:
-        # Without the empty text the plugin goes to the socket of the system's own server.
+        # Otherwise the host `localhost` would mean the socket of the system's own server.
         where = {"Host": connection.endpoint.host, "UnixSocket": ""}
     return _section("MySQL", where, connection, use, plugin)
 

@@ -99,10 +99,15 @@ def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield folder
 
 
-def shared_memory() -> set[str]:
-    """Return the segments of shared memory that there are: of shmget(2), and of shm_open(3)."""
-    lines = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
-    return {line.split()[1] for line in lines} | set(os.listdir("/dev/shm"))  # noqa: PTH208, S108
+def abandoned_memory() -> set[str]:
+    """Return the shared memory that nobody uses: segments of shmget(2), and PostgreSQL's of shm_open(3).
+
+    Other tests may start databases of their own meanwhile, and browsers.
+    """
+    rows = [line.split() for line in Path("/proc/sysvipc/shm").read_text().splitlines()]
+    attached, segment = rows[0].index("nattch"), rows[0].index("shmid")
+    unused = {row[segment] for row in rows[1:] if row[attached] == "0"}
+    return unused | {each.name for each in Path("/dev/shm").glob("PostgreSQL*")}  # noqa: S108
 
 
 def processes_below(folder: Path) -> list[str]:
@@ -198,6 +203,19 @@ def test_committed_rows_survive_a_kill(database: Database) -> None:
     assert database.endpoint == mine.endpoint
 
 
+def test_kill_ends_busy_processes_too(database: Database) -> None:
+    """A query that computes neither outlives a kill nor hinders the next start."""
+    mine = database.new_database("mine")
+    with ThreadPoolExecutor(1) as pool:
+        busy = pool.submit(database.sql, BUSY[database.name], mine)
+        wait_until(lambda: _is_busy(database.folder), what="the query to run", within=30)
+        database.kill()
+        assert processes_below(database.folder) == []
+        database.start()
+        with pytest.raises(ServerError):
+            busy.result(timeout=10)
+
+
 def test_a_stop_is_orderly_and_a_restart_keeps_the_data(database: Database) -> None:
     """`stop` lets it write all it has, so that the next start has nothing to recover."""
     mine = database.new_database("mine")
@@ -225,18 +243,18 @@ def test_death_is_told_in_words(database: Database) -> None:
 
 def test_close_leaves_nothing(bench: Bench, temporary: Path) -> None:
     """Neither processes, nor folders, nor shared memory; a kill in between changes nothing."""
-    before = shared_memory()
+    before = abandoned_memory()
     with bench.start() as database:
         database.new_database("mine")
         database.kill()
         assert processes_below(database.folder) == []
-        assert shared_memory() == before
+        assert abandoned_memory() == before
         database.start()
         assert processes_below(database.folder)
 
     assert list(temporary.iterdir()) == []
     assert processes_below(temporary) == []
-    assert shared_memory() == before
+    assert abandoned_memory() == before
 
 
 ABANDONED = """
@@ -261,7 +279,7 @@ BUSY = {
 
 def test_sigkill_of_the_harness_leaves_nothing(bench: Bench, temporary: Path) -> None:
     """The guard ends an instance that is busy, and removes its folder, when we cannot any more."""
-    before = shared_memory()
+    before = abandoned_memory()
     code = ABANDONED.format(
         path=[str(Path(__file__).parents[1])], name=bench.name, busy=BUSY[bench.name]
     )
@@ -281,7 +299,7 @@ def test_sigkill_of_the_harness_leaves_nothing(bench: Bench, temporary: Path) ->
 
     wait_until(lambda: not list(temporary.iterdir()), what="the folders to go", within=10)
     assert [each for each in processes_below(temporary) if "psql" not in each] == []
-    wait_until(lambda: shared_memory() == before, what="the shared memory to go", within=5)
+    wait_until(lambda: abandoned_memory() == before, what="the shared memory to go", within=5)
 
 
 def _is_busy(temporary: Path) -> bool:

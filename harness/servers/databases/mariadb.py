@@ -94,9 +94,8 @@ class Mariadb(Database):
         return run_program(command, environment=environment, given=statements)
 
     def _creating(self, name: str, password: str) -> str:
-        pattern = name.replace(
-            "_", r"\_"
-        )  # an underscore stands for any character where rights are granted
+        # Where rights are granted an underscore stands for any character.
+        pattern = name.replace("_", r"\_")
         return (
             f"CREATE DATABASE {name};\n"
             f"CREATE USER {name}@'%' IDENTIFIED BY '{password}';\n"
