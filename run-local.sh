@@ -4,6 +4,7 @@
 #   ./run-local.sh                        all suites, in parallel, against a fresh Orthanc
 #   ./run-local.sh -k findscu_counters    one case by name; the arguments are those of pytest
 #   ./run-local.sh --setup-only           install what is missing, and run nothing
+#   HARNESS_DATABASES=postgresql ./run-local.sh    unpack that database too (or mariadb, or "postgresql mariadb")
 #
 # Exit code: pytest's (0: all is well); 2 when the set-up failed. More: docs/running.md
 set -euo pipefail

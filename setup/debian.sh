@@ -8,10 +8,16 @@ debian=        # how install_debian ended: complete, partial (nobody may install
 become_root=() # the words before a command that needs root
 orthanc_packages=(orthanc orthanc-dicomweb orthanc-gdcm)
 
-# The libraries without which an unpacked Orthanc does not start: all that apt would install with it.
-# A text, because where there are no package lists yet it is shown, to be pasted, instead of run.
-list_libraries="apt-get install --simulate --no-install-recommends ${orthanc_packages[*]}"
-list_libraries+=" | sed -n '/^Inst orthanc/d; s/^Inst \\([^ ]*\\).*/\\1/p'"
+# What of an unpacked package's dependencies is not installed: what is unpacked too, and what comes with
+# a database's service.
+not_installed='orthanc\|postgresql\|mariadb-server\|mariadb-client\|ssl-cert'
+
+# Print the command that names the libraries without which unpacked packages do not start: all that apt would
+# install with them. A text, because where there are no package lists yet it is shown, to be pasted.
+list_libraries() {
+    printf "apt-get install --simulate --no-install-recommends %s | sed -n '%s; %s'\n" "$*" \
+        "/^Inst \\($not_installed\\)/d" 's/^Inst \([^ ]*\).*/\1/p'
+}
 
 # Name the Debian packages whose command, or library, is not there. The table has for each: what to look
 # for, the package, the profiles that need it. Not findscu, since pynetdicom has one too, which comes first
@@ -39,10 +45,13 @@ has_orthanc() {
 }
 
 install_debian() {
-    local profile=$1 wanted libraries=
+    local profile=$1 wanted unpacked=() databases libraries=
     debian=complete
     mapfile -t wanted < <(missing_packages "$profile" && python_packages)
-    has_orthanc || libraries=$(orthanc_libraries)
+    mapfile -t databases < <(missing_databases)
+    has_orthanc || unpacked=("${orthanc_packages[@]}")
+    unpacked+=("${databases[@]}")
+    [ ${#unpacked[@]} -eq 0 ] || libraries=$(libraries_of "${unpacked[@]}")
     # shellcheck disable=SC2206 # one word per package
     wanted+=($libraries)
     mapfile -t wanted < <(printf "%s\n" "${wanted[@]}" | awk "NF && !seen[\$0]++")
@@ -54,8 +63,9 @@ install_debian() {
         debian=partial
         ask_for "${wanted[@]}"
     fi
-    if ! has_orthanc && { [ "$debian" = complete ] || [ -z "$libraries" ]; }; then
-        unpack_orthanc
+    if [ "$debian" = complete ] || [ -z "$libraries" ]; then
+        has_orthanc || unpack_orthanc
+        [ ${#databases[@]} -eq 0 ] || unpack_databases "${databases[@]}"
     fi
 }
 
@@ -80,10 +90,12 @@ update_lists() {
     apt_as_root update
 }
 
-orthanc_libraries() {
-    local run=(bash -o pipefail -c "$list_libraries")
+libraries_of() {
+    local command run
+    command=$(list_libraries "$@")
+    run=(bash -o pipefail -c "$command")
     "${run[@]}" 2>/dev/null || { may_install && update_lists && "${run[@]}" 2>>"$log"; } ||
-        echo "\$($list_libraries)"
+        echo "\$($command)"
 }
 
 install_packages() {
@@ -121,7 +133,7 @@ unpack_orthanc() {
     command -v apt-get >/dev/null || return 0
     say "unpacking Orthanc into .orthanc/ (it is not installed into the system)"
     rm -rf "$folder"
-    if fetch_orthanc "$folder" && logged "$folder/usr/sbin/Orthanc" --version; then
+    if fetch_packages "$folder" "${orthanc_packages[@]}" && logged "$folder/usr/sbin/Orthanc" --version; then
         rm -rf .orthanc && mv "$folder" .orthanc
     else
         debian=failed
@@ -130,9 +142,9 @@ unpack_orthanc() {
     fi
 }
 
-fetch_orthanc() {
+fetch_packages() {
     local folder=$1 package
-    mkdir "$folder" && (cd "$folder" && logged apt-get download "${orthanc_packages[@]}") || return 1
+    mkdir "$folder" && (cd "$folder" && logged apt-get download "${@:2}") || return 1
     for package in "$folder"/*.deb; do
         logged dpkg-deb --extract "$package" "$folder" && rm "$package" || return 1
     done

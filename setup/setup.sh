@@ -3,6 +3,7 @@
 # To be sourced, with the checkout as working folder. Call `set_up run` or `set_up dev`.
 
 . setup/debian.sh
+. setup/databases.sh
 . setup/python.sh
 
 log=$PWD/.venv/setup.log
@@ -28,6 +29,7 @@ show_log() {
 # Install what the profile (run, dev) lacks. Costs nothing when everything is there.
 set_up() {
     local profile=$1 lock
+    check_databases
     if ! is_ready "$profile"; then
         exec {lock}<. # the folder itself is the lock: two first starts must not meet in .venv
         flock --nonblock "$lock" || wait_for_other "$lock"
@@ -48,6 +50,7 @@ wait_for_other() {
 is_ready() {
     local stamp
     stamp=$(current_stamp "$1") || return 1
+    [ -z "$(missing_databases)" ] || return 1 # they may be asked for at any start
     ! is_lacking "$1" || ! [ /var/lib/dpkg/status -nt "$stamp" ]
 }
 

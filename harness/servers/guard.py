@@ -12,10 +12,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+PATIENCE = 5.0
+"""Seconds for a killed process to end; it may have to wait for the disk."""
 
 
 class Guard:
@@ -73,11 +77,17 @@ def birth(pid: int) -> str | None:
 
     Process ids are used again: only id and start time together name a process.
     """
+    fields = _stat(pid)
+    return fields[19] if fields else None
+
+
+def _stat(pid: int) -> list[str]:
+    """Return what the kernel tells of `pid` (proc(5)): state, parent, ...; [] if there is no such process."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
-        return None
-    return stat.rpartition(")")[2].split()[19]
+        return []
+    return stat.rpartition(")")[2].split()
 
 
 def _clean_up(lines: Iterable[bytes]) -> None:
@@ -96,14 +106,49 @@ def _clean_up(lines: Iterable[bytes]) -> None:
             folders.append(message["folder"])
     for pid, born in processes.items():
         if born is not None and birth(pid) == born:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(pid, signal.SIGKILL)
+            _end(pid)
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
     for socket, label in engines:
         # Where the engine itself is gone, a later run finds what is left by its labels.
         with contextlib.suppress(OSError, ValueError):
             _remove_labelled(socket, label)
+
+
+def _end(leader: int) -> None:
+    """End the process group `leader`, and the processes of other sessions that it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGSTOP)  # it is to start no more of them
+    below = _descendants(leader)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
+    for pid in below:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    # What has not ended yet may still write into a folder that is about to be removed.
+    deadline = time.monotonic() + PATIENCE
+    while any(map(_lives, (leader, *below))) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def _descendants(pid: int) -> list[int]:
+    """Return the processes that `pid` has started, and those that they have."""
+    children: dict[int, list[int]] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        parent = _stat(int(folder.name))[1:2]
+        if parent:
+            children.setdefault(int(parent[0]), []).append(int(folder.name))
+    found: list[int] = []
+    left = [pid]
+    while left:
+        more = children.get(left.pop(), [])
+        found += more
+        left += more
+    return found
+
+
+def _lives(pid: int) -> bool:
+    return _stat(pid)[:1] not in ([], ["Z"], ["X"])
 
 
 def _remove_labelled(address: str, label: str) -> None:

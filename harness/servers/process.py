@@ -52,12 +52,15 @@ class ServerProcess:
         environment: Mapping[str, str] | None = None,
         ready: Callable[[], bool],
         within: float = 60.0,
+        user: tuple[int, int] | None = None,
     ) -> None:
         """Start `argv` and wait until it is alive and `ready()` says so.
 
+        `user` names user and group as whom it runs, instead of ours.
         Raises ServerNotReady with the last lines of the log when it ends, or is not ready `within` seconds.
         """
         begin = self.log_position()
+        uid, gid = user or (None, None)
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
                 list(argv),
@@ -67,6 +70,9 @@ class ServerProcess:
                 env={**os.environ, **(environment or {})},
                 cwd=self.log.parent,
                 start_new_session=True,  # Ctrl-C is ours to handle, not the server's
+                user=uid,
+                group=gid,
+                extra_groups=None if user is None else [],
             )
         self._guard.watch_process(self._process.pid)
         try:

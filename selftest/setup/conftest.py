@@ -105,10 +105,12 @@ class Checkout:
         sbin.mkdir(parents=True)
         self._executable(sbin / "Orthanc", ORTHANC)
 
-    def has_package(self) -> None:
-        """Let the stand-in of apt-get download a real package that holds an executable Orthanc."""
+    def has_package(self, *files: str) -> None:
+        """Let the stand-in of apt-get download a real package that holds Orthanc, or `files`."""
         tree = self.packages / "tree"
-        self._executable(tree / "usr/sbin/Orthanc", ORTHANC)
+        for name in files or ("usr/sbin/Orthanc",):
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            self._executable(tree / name, ORTHANC)
         (tree / "DEBIAN").mkdir()
         (tree / "DEBIAN/control").write_text(
             "Package: orthanc\nVersion: 1.10.1\nArchitecture: all\n"

@@ -14,6 +14,7 @@ from .conftest import PYTHON
 if TYPE_CHECKING:
     from conftest import Checkout
 
+PLUGIN = "usr/share/orthanc/plugins/libOrthancMySQLIndex.so"
 INSTALLERS = ("apt-get", "python3", "environment-python", "sudo")
 
 needs_no_system_orthanc = pytest.mark.skipif(
@@ -316,3 +317,69 @@ def test_two_first_starts_do_not_meet(ready: "Checkout") -> None:
 
     assert second.returncode == 0, said
     assert ready.calls("harness") == ["harness run"]
+
+
+HAS_MARIADB = Path("/usr/sbin/mariadbd").exists() or Path("/usr/bin/mariadb").exists()
+needs_no_system_mariadb = pytest.mark.skipif(
+    HAS_MARIADB, reason="this computer has the MariaDB that is to be missing"
+)
+SIMULATED = (
+    'case "$*" in *--simulate*) printf "Inst %s (1.0)\\n" liburing2 mariadb-common mariadb-server-core '
+    "mariadb-client-core postgresql-client-15 postgresql-15 postgresql postgresql-common ssl-cert orthanc "
+    'orthanc-mysql orthanc-postgresql;; download*) cp "{packages}"/*.deb . ;; esac'
+)
+
+
+@needs_no_system_mariadb
+def test_database_that_is_asked_for_is_unpacked(ready: "Checkout") -> None:
+    """At any start: libraries are installed, programs and plugins unpacked, and services never begun."""
+    ready.stand_in("id", "echo 0")
+    ready.stand_in("apt-get", SIMULATED.format(packages=ready.packages))
+    ready.has_package("usr/sbin/mariadbd", "usr/bin/mariadb", PLUGIN)
+
+    done = ready.run("run-local.sh", HARNESS_DATABASES="mariadb")
+
+    assert done.returncode == 0, done.stderr
+    calls = ready.calls("apt-get")
+    assert "install --simulate" in calls[0]
+    assert calls[0].endswith(" mariadb-server-core mariadb-client-core orthanc-mysql")
+    assert calls[1].endswith(" install --yes --no-install-recommends liburing2 mariadb-common")
+    assert calls[-1] == (
+        "apt-get download mariadb-server-core mariadb-client-core postgresql-client-15 postgresql-15 "
+        "orthanc-mysql orthanc-postgresql"
+    )
+    assert (ready.root / ".databases/usr/sbin/mariadbd").exists()
+    assert not (ready.root / ".databases/mariadb.deb").exists()
+    again = ready.run("run-local.sh", HARNESS_DATABASES="mariadb")
+    assert ready.calls(*INSTALLERS) == []
+    assert again.stderr == ""
+
+
+@needs_no_system_mariadb
+def test_no_database_is_unpacked_unasked(bare: "Checkout") -> None:
+    """Without the variable apt is asked for Orthanc's libraries alone."""
+    bare.run("run-local.sh")
+
+    assert [each for each in bare.calls("apt-get") if "maria" in each or "postgres" in each] == []
+
+
+@needs_no_system_mariadb
+def test_database_without_root_is_a_line_for_an_administrator(ready: "Checkout") -> None:
+    """What a database needs is in the line, and the run goes on."""
+    ready.stand_in("apt-get", SIMULATED.format(packages=ready.packages))
+
+    done = ready.run("run-local.sh", HARNESS_DATABASES="mariadb")
+
+    assert done.returncode == 0
+    line = "sudo apt-get install --yes --no-install-recommends liburing2 mariadb-common"
+    assert line in [each.strip() for each in done.stderr.splitlines()]
+    assert not (ready.root / ".databases").exists()
+
+
+def test_unknown_database_is_a_sentence(ready: "Checkout") -> None:
+    """A misspelt name is not passed over."""
+    done = ready.run("run-local.sh", HARNESS_DATABASES="postgresql oracle")
+
+    assert done.returncode == 2
+    assert "HARNESS_DATABASES names 'oracle'" in done.stderr
+    assert ready.calls(*INSTALLERS, "harness") == []

@@ -1,0 +1,1 @@
+"""PostgreSQL and MariaDB as resources: private instances that a server under test keeps its index in."""

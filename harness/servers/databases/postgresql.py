@@ -1,0 +1,100 @@
+"""A private PostgreSQL."""
+
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.config.databases import DatabaseConnection
+from harness.servers.databases.database import ADMINISTRATOR, Database
+from harness.servers.databases.installation import DatabaseInstallation
+from harness.servers.databases.programs import run_program
+
+# Nothing has to outlive a power cut, so that nothing waits for the disk. Not synchronous_commit=off nor
+# full_page_writes=off, for cases kill it: what was committed, and reported so, must then be there.
+SETTINGS = {
+    "fsync": "off",
+    "shared_buffers": "32MB",
+    "max_connections": "300",  # 50 for each Orthanc, from version 7.0 of its plugin on
+    "jit": "off",
+    "dynamic_shared_memory_type": "mmap",  # files in its folder, instead of some in /dev/shm that stay
+}
+
+
+class Postgresql(Database):
+    """PostgreSQL with a folder of its own."""
+
+    name = "postgresql"
+    orderly = signal.SIGINT  # "fast"; SIGTERM waits for those who are connected
+
+    @staticmethod
+    def make_data(installation: DatabaseInstallation, data: Path, password: Path) -> None:
+        """Make the folder of the data."""
+        run_program(
+            [
+                *(installation.maker, "--pgdata", data, "--no-sync"),
+                *("--username", ADMINISTRATOR, "--pwfile", password),
+                *("--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8"),
+            ],
+            environment=installation.environment,
+        )
+        # Who can connect is decided by the address on which it listens, and by the password.
+        with (data / "pg_hba.conf").open("a") as file:
+            file.write("host all all all scram-sha-256\n")
+
+    @property
+    def _socket_path(self) -> Path:
+        return self.folder / f".s.PGSQL.{self.endpoint.port}"
+
+    def _command(self) -> Sequence[str | Path]:
+        folder = str(self.folder).replace('"', '""')
+        settings = {
+            **SETTINGS,
+            "listen_addresses": self.endpoint.host,
+            "port": self.endpoint.port,
+            "unix_socket_directories": f'"{folder}"' if self.socket else "",
+        }
+        options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
+        return [self.installation.server, "-D", self.data, *options]
+
+    def start(self) -> None:
+        """Start it with the data that is there."""
+        super().start()
+        # A killed PostgreSQL leaves a segment of shared memory behind (shmget(2)). Marked for removal, the
+        # kernel drops it with the last process that uses it, however that ends.
+        segment = self._status()[6].split()[1]
+        run_program(["ipcrm", "--shmem-id", segment])
+
+    def _ready(self, begin: int) -> bool:  # noqa: ARG002 - it says so in a file
+        status = self._status()
+        return len(status) > 7 and status[0] == str(self.pid) and status[7].strip() == "ready"
+
+    def _status(self) -> list[str]:
+        """Return the lines of its lock file: process, folder, time, port, ..., shared memory, state."""
+        try:
+            return (self.data / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return []
+
+    def sql(self, statements: str, connection: DatabaseConnection | None = None) -> str:
+        """Run statements with psql."""
+        who = self._administrator if connection is None else connection.credentials
+        command: list[str | Path] = [
+            *(self.installation.client, "--no-psqlrc", "--quiet", "--no-password"),
+            *("--no-align", "--tuples-only", "--field-separator=\t", "--set=ON_ERROR_STOP=1"),
+            *("--host", self.endpoint.host, "--port", str(self.endpoint.port)),
+            *("--username", who.username),
+            *("--dbname", "postgres" if connection is None else connection.database),
+        ]
+        secret = {"PGPASSWORD": who.password}  # seen by its owner only, unlike a command line
+        environment = {**self.installation.environment, **secret}
+        return run_program(command, environment=environment, given=statements)
+
+    def _creating(self, name: str, password: str) -> str:
+        return (
+            f"CREATE ROLE {name} LOGIN PASSWORD '{password}';\n"
+            f"CREATE DATABASE {name} OWNER {name};\n"
+            f"REVOKE CONNECT ON DATABASE {name} FROM PUBLIC;\n"
+        )
+
+    def _dropping(self, name: str) -> str:
+        return f"DROP DATABASE {name} WITH (FORCE);\nDROP ROLE {name};\n"

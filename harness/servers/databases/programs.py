@@ -1,0 +1,112 @@
+"""Running the programs of a database server: as whom, and with nothing of the user's environment.
+
+PostgreSQL and MariaDB refuse to run as root. Where the harness does, they run as `nobody`.
+"""
+
+import os
+import pwd
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import ServerError
+from harness.servers.guard import Guard
+
+NOBODY = "nobody"
+
+
+@dataclass(frozen=True)
+class User:
+    """Somebody who is not root."""
+
+    name: str
+    uid: int
+    gid: int
+
+
+def user() -> User | None:
+    """Return as whom a database is to run; None: as ourselves."""
+    if os.geteuid() != 0:
+        return None
+    entry = pwd.getpwnam(NOBODY)
+    return User(entry.pw_name, entry.pw_uid, entry.pw_gid)
+
+
+def new_folder(name: str, guard: Guard) -> Path:
+    """Make a temporary folder that belongs to the user of the databases, and that nobody else may enter.
+
+    Raises ServerError where that user could not reach it.
+    """
+    place = Path(tempfile.gettempdir())
+    require_reachable(place / "harness", "open it, or set TMPDIR to another folder")
+    folder = Path(tempfile.mkdtemp(prefix=f"harness-{name}-", dir=place))
+    guard.watch_folder(folder)
+    hand_over(folder)
+    return folder
+
+
+def hand_over(path: Path) -> None:
+    """Give a file or folder to the user of the databases."""
+    owner = user()
+    if owner is not None:
+        os.chown(path, owner.uid, owner.gid)
+
+
+def write_secret(file: Path, text: str) -> None:
+    """Write a file that only the user of the databases may read."""
+    file.touch(mode=0o600)
+    file.write_text(text)
+    hand_over(file)
+
+
+def require_reachable(path: Path, advice: str) -> None:
+    """Raise ServerError with `advice` where the user of the databases may not enter a folder above `path`."""
+    other = user()
+    if other is None:
+        return
+    for folder in path.parents:
+        about = folder.stat()
+        if about.st_uid != other.uid and not about.st_mode & 0o001:
+            raise ServerError(
+                f"{path} cannot be reached by the user {other.name}, as whom databases run where the "
+                f"harness is root, because {folder} is closed to others: {advice}"
+            )
+
+
+def run_program(
+    command: Sequence[str | Path],
+    *,
+    environment: Mapping[str, str] | None = None,
+    given: str = "",
+    within: float = 60.0,
+) -> str:
+    """Run a program to its end as the user of the databases, and return what it printed.
+
+    Raises ServerError with the last lines of what it said where it fails. Nothing of our environment
+    reaches it, since there are variables for all that a connection needs.
+    """
+    name, owner = Path(command[0]).name, user()
+    try:
+        done = subprocess.run(
+            [str(word) for word in command],
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=within,
+            check=False,
+            cwd="/",
+            env={"PATH": os.defpath, "LC_ALL": "C.UTF-8", **(environment or {})},
+            user=None if owner is None else owner.uid,
+            group=None if owner is None else owner.gid,
+            extra_groups=None if owner is None else [],
+        )
+    except OSError as error:
+        raise ServerError(f"{command[0]} cannot be run: {error}") from error
+    except subprocess.TimeoutExpired:
+        raise ServerError(f"{name} has not ended within {within:g} s") from None
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).strip().splitlines()[-5:]
+        raise ServerError(f"{name} failed with exit code {done.returncode}: {' | '.join(said)}")
+    return done.stdout

@@ -1,0 +1,514 @@
+"""Private databases: what a server stores in one survives, and nothing of one is left behind."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harness.clients.dimse import Dimse
+from harness.clients.rest import Rest
+from harness.config.databases import (
+    DatabaseConnection,
+    DatabaseUse,
+    mysql_section,
+    postgresql_section,
+)
+from harness.config.orthanc import remote_configuration
+from harness.config.settings import Instance, Pair, Ports, Setup
+from harness.corpus import corpus
+from harness.errors import ConfigError, ServerError, ServerNotFound, ServerNotReady
+from harness.model import AETitle, Credentials, Endpoint, Port, Version
+from harness.servers.databases.database import Database, Template
+from harness.servers.databases.installation import (
+    DatabaseInstallation,
+    find_mariadb,
+    find_plugins,
+    find_postgresql,
+    plugin_version,
+)
+from harness.servers.databases.mariadb import Mariadb
+from harness.servers.databases.postgresql import Postgresql
+from harness.servers.guard import Guard
+from harness.servers.locate import OrthancInstallation, find_orthanc
+from harness.servers.orthanc import OrthancProcess
+from harness.waiting import wait_until
+
+KINDS: dict[str, tuple[type[Database], Callable[..., DatabaseInstallation]]] = {
+    "postgresql": (Postgresql, find_postgresql),
+    "mariadb": (Mariadb, find_mariadb),
+}
+SECTIONS = {"postgresql": postgresql_section, "mariadb": mysql_section}
+ALICE = Credentials("alice", "alice-in-a-database")
+PAIR = Pair(
+    Instance(AETitle("REMOTE"), "127.0.0.1", Port(4242), Port(8042), ALICE),
+    Instance(AETitle("LOCAL"), "127.0.0.1", Port(5001), Port(5000), ALICE),
+)
+NAMED = "S" * 90
+
+
+class Bench:
+    """Starts instances of one kind, from one template, and closes them."""
+
+    def __init__(self, name: str, stack: ExitStack) -> None:
+        self.kind, find = KINDS[name]
+        try:
+            self.installation = find()
+        except ServerNotFound as missing:
+            pytest.skip(str(missing))
+        self.name = name
+        self.guard = stack.enter_context(Guard())
+        self.template = Template(self.kind, self.installation, self.guard)
+        stack.callback(self.template.close)
+
+    def start(self, port: int | None = None) -> Database:
+        """Start an instance."""
+        return self.kind(self.installation, self.guard, template=self.template, port=port)
+
+
+@pytest.fixture(scope="module", params=list(KINDS))
+def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """A kind of database that this computer has."""
+    with ExitStack() as stack:
+        yield Bench(request.param, stack)
+
+
+@pytest.fixture
+def database(bench: Bench) -> Iterator[Database]:
+    """A running instance."""
+    with bench.start() as started:
+        yield started
+
+
+@pytest.fixture
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A temporary folder of this test's own, which other users may enter, unlike pytest's."""
+    with tempfile.TemporaryDirectory(prefix="selftest-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        monkeypatch.setattr(tempfile, "tempdir", name)
+        yield folder
+
+
+def abandoned_memory() -> set[str]:
+    """Return the shared memory that nobody uses: segments of shmget(2), and PostgreSQL's of shm_open(3).
+
+    Other tests may start databases of their own meanwhile, and browsers.
+    """
+    rows = [line.split() for line in Path("/proc/sysvipc/shm").read_text().splitlines()]
+    attached, segment = rows[0].index("nattch"), rows[0].index("shmid")
+    unused = {row[segment] for row in rows[1:] if row[attached] == "0"}
+    return unused | {each.name for each in Path("/dev/shm").glob("PostgreSQL*")}  # noqa: S108
+
+
+def processes_below(folder: Path) -> list[str]:
+    """Return the processes that work in `folder`, or name it."""
+    found = []
+    for each in psutil.process_iter(["pid", "cmdline", "cwd"]):
+        words = [*(each.info["cmdline"] or []), each.info["cwd"] or ""]
+        if each.pid != os.getpid() and any(str(folder) in word for word in words):
+            found.append(f"{each.pid}: {words}")
+    return found
+
+
+# Databases of their own
+
+
+def test_two_databases_do_not_see_each_other(database: Database) -> None:
+    """Each user reaches its own database alone, though an underscore is a wildcard to MariaDB."""
+    one, other = database.new_database("a_b"), database.new_database("axb")
+    database.sql("CREATE TABLE seen (word VARCHAR(9)); INSERT INTO seen VALUES ('yes');", one)
+
+    assert database.sql("SELECT word FROM seen", one) == "yes\n"
+    with pytest.raises(ServerError, match=r"(?i)seen.*(not exist|doesn't exist)"):
+        database.sql("SELECT word FROM seen", other)
+    for mine, theirs in ((one, other), (other, one)):
+        with pytest.raises(ServerError, match=r"(?i)denied"):
+            database.sql("SELECT 1", replace(mine, database=theirs.database))
+
+
+def test_only_the_password_lets_in(database: Database) -> None:
+    """Nobody gets in without the password, be it by a name that the product brings along."""
+    mine = database.new_database("mine")
+    for user, password in (("mine", "wrong"), ("mine", ""), ("root", ""), ("postgres", "")):
+        with pytest.raises(ServerError, match=r"(?i)denied|password"):
+            database.sql("SELECT 1", replace(mine, credentials=Credentials(user, password)))
+
+
+def test_dropped_database_is_gone_and_can_be_made_again(database: Database) -> None:
+    """A database is dropped also while its user is connected, and a new one of that name is empty."""
+    first = database.new_database("again")
+    database.sql("CREATE TABLE kept (number INT)", first)
+    with ThreadPoolExecutor(1) as pool:
+        connected = pool.submit(database.sql, SLEEPING[type(database)], first)
+        wait_until(lambda: _is_connected(database), what="the user to be connected")
+        database.drop_database(first)
+        with pytest.raises(ServerError, match=r"(?i)terminat|lost connection|killed"):
+            connected.result(timeout=10)
+    with pytest.raises(ServerError):
+        database.sql("SELECT 1", first)
+
+    second = database.new_database("again")
+
+    assert second.credentials.password != first.credentials.password
+    with pytest.raises(ServerError, match="exist"):
+        database.sql("SELECT number FROM kept", second)
+
+
+SLEEPING: dict[type[Database], str] = {
+    Postgresql: "SELECT pg_sleep(20)",
+    Mariadb: "SELECT SLEEP(20)",
+}
+CONNECTED: dict[type[Database], str] = {
+    Postgresql: "SELECT count(*) FROM pg_stat_activity WHERE usename = 'again'",
+    Mariadb: "SELECT count(*) FROM information_schema.processlist WHERE user = 'again'",
+}
+
+
+def _is_connected(database: Database) -> bool:
+    return database.sql(CONNECTED[type(database)]) == "1\n"
+
+
+@pytest.mark.parametrize("name", ["", "Upper", "a-b", "x; DROP DATABASE y", "a" * 33])
+def test_name_that_would_need_quotes_is_refused(database: Database, name: str) -> None:
+    """The name of a database is an identifier in every dialect."""
+    with pytest.raises(ConfigError, match="no name for a database"):
+        database.new_database(name)
+
+
+# Ends and starts
+
+
+def test_committed_rows_survive_a_kill(database: Database) -> None:
+    """What was committed just before SIGKILL is there after a start, on the same port."""
+    mine = database.new_database("mine")
+    database.sql("CREATE TABLE kept (number INT)", mine)
+    for number in range(5):
+        database.sql(f"INSERT INTO kept VALUES ({number})", mine)  # noqa: S608
+        database.kill()
+        assert database.ended() == "is not running"
+        database.start()
+
+    rows = database.sql("SELECT number FROM kept ORDER BY number", mine)
+    assert rows.split() == ["0", "1", "2", "3", "4"]
+    assert database.endpoint == mine.endpoint
+
+
+def test_kill_ends_busy_processes_too(database: Database) -> None:
+    """A query that computes neither outlives a kill nor hinders the next start."""
+    mine = database.new_database("mine")
+    with ThreadPoolExecutor(1) as pool:
+        busy = pool.submit(database.sql, BUSY[database.name], mine)
+        wait_until(lambda: _is_busy(database.folder), what="the query to run", within=30)
+        database.kill()
+        assert processes_below(database.folder) == []
+        database.start()
+        with pytest.raises(ServerError):
+            busy.result(timeout=10)
+
+
+def test_a_stop_is_orderly_and_a_restart_keeps_the_data(database: Database) -> None:
+    """`stop` lets it write all it has, so that the next start has nothing to recover."""
+    mine = database.new_database("mine")
+    database.sql("CREATE TABLE kept (number INT); INSERT INTO kept VALUES (1);", mine)
+    database.stop()
+    assert database.ended() == "ended with exit code 0"
+
+    begin = database.log_position()
+    database.restart()
+
+    assert database.sql("SELECT number FROM kept", mine) == "1\n"
+    assert "recover" not in database.log_since(begin).lower()
+    assert database.ended() is None
+
+
+def test_death_is_told_in_words(database: Database) -> None:
+    """A case that ends it by a signal learns how it ended."""
+    assert database.pid is not None
+    os.kill(database.pid, signal.SIGKILL)
+
+    told = wait_until(database.ended, what="the end")
+
+    assert told == "died of SIGKILL"
+
+
+def test_close_leaves_nothing(bench: Bench, temporary: Path) -> None:
+    """Neither processes, nor folders, nor shared memory; a kill in between changes nothing."""
+    before = abandoned_memory()
+    with bench.start() as database:
+        database.new_database("mine")
+        database.kill()
+        assert processes_below(database.folder) == []
+        assert abandoned_memory() == before
+        database.start()
+        assert processes_below(database.folder)
+
+    assert list(temporary.iterdir()) == []
+    assert processes_below(temporary) == []
+    assert abandoned_memory() == before
+
+
+ABANDONED = """
+import sys, time
+sys.path[:0] = {path!r}
+from servers.test_databases import KINDS
+from harness.servers.guard import Guard
+
+kind, find = KINDS[{name!r}]
+with Guard() as guard:
+    database = kind(find(), guard)
+    mine = database.new_database("mine")
+    print(database.pid, flush=True)
+    database.sql({busy!r}, mine)
+"""
+BUSY = {
+    # Processes of their own sessions, which do not notice the end of the first for a while.
+    "postgresql": "SELECT count(*) FROM generate_series(1, 100000000000)",
+    "mariadb": "SELECT BENCHMARK(100000000000, MD5('x'))",
+}
+
+
+def test_sigkill_of_the_harness_leaves_nothing(bench: Bench, temporary: Path) -> None:
+    """The guard ends an instance that is busy, and removes its folder, when we cannot any more."""
+    before = abandoned_memory()
+    code = ABANDONED.format(
+        path=[str(Path(__file__).parents[1])], name=bench.name, busy=BUSY[bench.name]
+    )
+    harness = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert harness.stdout is not None
+        assert int(harness.stdout.readline())
+        wait_until(lambda: _is_busy(temporary), what="the query to run", within=30)
+    finally:
+        harness.kill()
+        harness.communicate(timeout=10)
+
+    wait_until(lambda: not list(temporary.iterdir()), what="the folders to go", within=10)
+    assert [each for each in processes_below(temporary) if "psql" not in each] == []
+    wait_until(lambda: abandoned_memory() == before, what="the shared memory to go", within=5)
+
+
+def _is_busy(temporary: Path) -> bool:
+    """Return whether a process in the folder has computed for a quarter of a second."""
+    for each in psutil.process_iter(["cwd", "cpu_times"]):
+        cwd, times = each.info["cwd"], each.info["cpu_times"]
+        if cwd and str(temporary) in cwd and times and times.user > 0.25:
+            return True
+    return False
+
+
+# What is not there, or taken
+
+
+@pytest.mark.parametrize("name", list(KINDS))
+def test_missing_program_is_told(name: str, tmp_path: Path) -> None:
+    """The error names the folder and both ways to get the programs."""
+    _, find = KINDS[name]
+    with pytest.raises(ServerNotFound) as raised:
+        find(tmp_path)
+    message = str(raised.value)
+    assert str(tmp_path) in message
+    assert f"HARNESS_DATABASES={name} ./run-local.sh --setup-only" in message
+    assert "apt-get install --no-install-recommends" in message
+    with pytest.raises(ServerNotFound, match="apt-get download orthanc-"):
+        find_plugins({"postgresql": "PostgreSQL", "mariadb": "MariaDB"}[name], tmp_path)
+
+
+def test_taken_port_is_told(bench: Bench, temporary: Path) -> None:
+    """A port that was asked for and that somebody else has: the server's own words, and nothing left."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        pytest.raises(ServerNotReady, match="in use"),
+    ):
+        bench.start(port=taken.getsockname()[1])
+    assert list(temporary.iterdir()) == []
+
+
+def test_taken_port_is_passed_over(
+    bench: Bench, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where somebody else was faster to take the port that the kernel chose, another one is tried."""
+    with socket.create_server(("127.0.0.1", 0)) as taken, socket.create_server(("", 0)) as free:
+        ports = [taken.getsockname()[1], free.getsockname()[1]]
+        free.close()
+        offered = iter(ports)
+        monkeypatch.setattr("harness.servers.databases.database.free_port", lambda: next(offered))
+        with bench.start() as database:
+            assert database.endpoint.port == ports[1]
+
+
+def test_path_too_long_for_a_socket_leaves_the_port(
+    bench: Bench, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a folder with a long and odd name an instance has a port alone, and says why no socket."""
+    folder = temporary / f'sp ace,%s "q" $HOME {NAMED}'
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    with bench.start() as database:
+        mine = database.new_database("mine")
+        assert mine.socket is None
+        assert database.sql("SELECT 1", mine) == "1\n"
+        with pytest.raises(ConfigError, match="TMPDIR"):
+            SECTIONS[bench.name](mine, DatabaseUse(socket=True))
+
+
+def test_folder_may_have_any_name(
+    bench: Bench, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Data and socket are where they are said to be, whatever the name of the temporary folder."""
+    folder = temporary / "a ,;\"%s' $HOME#"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    with Guard() as guard, bench.kind(bench.installation, guard) as database:
+        mine = database.new_database("mine")
+        assert mine.socket is not None
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(mine.socket))
+        assert list(folder.iterdir()) == [database.folder]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs databases as somebody else")
+def test_folder_that_is_closed_to_others_is_told(
+    bench: Bench, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root's private folders cannot be used, since databases refuse to run as root."""
+    closed = temporary / "closed"
+    closed.mkdir(mode=0o700)
+    monkeypatch.setattr(tempfile, "tempdir", str(closed))
+    with pytest.raises(ServerError, match=r"closed is closed to others: .*TMPDIR"):
+        bench.start()
+    assert list(closed.iterdir()) == []
+
+
+# Configurations
+
+
+CONNECTION = DatabaseConnection(
+    Endpoint("127.0.0.1", 5432),
+    Credentials("me", "secret"),
+    "mine",
+    Path("/tmp/x/.s.PGSQL.5432"),  # noqa: S108
+)
+
+
+def test_sections_leave_out_what_a_plugin_does_not_know() -> None:
+    """An option appears from the version on that brought it."""
+    use = DatabaseUse(connections=5)
+    for make, name, versions in (
+        (postgresql_section, "PostgreSQL", ("2.2", "3.2", "3.3", "4.0")),
+        (mysql_section, "MySQL", ("2.0", "2.0", "3.0", "4.0")),
+    ):
+        new = {"EnableSsl", "MaximumConnectionRetries", "IndexConnectionsCount"}
+        for version, known in zip(versions, (0, 1, 2, 3), strict=True):
+            section = make(CONNECTION, use, Version(version))[name]
+            assert isinstance(section, dict)
+            if (name, known) != ("MySQL", 1):
+                assert len(new & section.keys()) == known
+        assert make(CONNECTION, use) == make(CONNECTION, use, Version("9.0"))
+
+
+def test_sections_name_the_socket() -> None:
+    """PostgreSQL is told the folder, MySQL the file; over TCP, MySQL's usual socket is switched off."""
+    over_socket = DatabaseUse(socket=True)
+    assert _options(postgresql_section(CONNECTION, over_socket))["Host"] == "/tmp/x"  # noqa: S108
+    mysql = _options(mysql_section(CONNECTION, over_socket))
+    assert (mysql["Host"], mysql["UnixSocket"]) == ("localhost", str(CONNECTION.socket))
+    assert _options(postgresql_section(CONNECTION))["Host"] == "127.0.0.1"
+    assert _options(mysql_section(CONNECTION))["UnixSocket"] == ""
+
+
+def _options(configuration: dict[str, object]) -> dict[str, object]:
+    (section,) = configuration.values()
+    assert isinstance(section, dict)
+    return section
+
+
+# Orthanc
+
+
+@pytest.fixture(scope="module")
+def orthanc() -> OrthancInstallation:
+    """The Orthanc of this computer."""
+    try:
+        return find_orthanc()
+    except ServerNotFound as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.mark.parametrize("over_socket", [False, True], ids=["port", "socket"])
+def test_orthanc_still_has_what_it_stored(
+    bench: Bench, database: Database, orthanc: OrthancInstallation, over_socket: bool
+) -> None:
+    """Index and objects are in the database: Orthanc starts with an empty folder, and has both.
+
+    In between the database is killed and started again as well.
+    """
+    try:
+        plugins = find_plugins(bench.installation.product)
+    except ServerNotFound as missing:
+        pytest.skip(str(missing))
+    use = DatabaseUse(objects=True, socket=over_socket, connections=2)
+    section = SECTIONS[bench.name](
+        database.new_database("orthanc"), use, plugin_version(plugins[0])
+    )
+
+    def configure(ports: Ports, storage: Path, worklists: Path | None) -> dict[str, object]:
+        setup = Setup(PAIR, storage, worklists, tuple(map(str, plugins)))
+        return {**remote_configuration(setup, ports), **section}
+
+    server = OrthancProcess(
+        "database",
+        orthanc,
+        configure,
+        ae_title=AETitle("REMOTE"),
+        credentials=ALICE,
+        guard=bench.guard,
+    )
+    try:
+        Dimse(server.dicom, AETitle("REMOTE"), AETitle("LOCAL"), 10.0).store_all(
+            [corpus["h01-ct-1-1"]]
+        )
+        stored = _instances(server)
+        assert len(stored) == 1
+        server.crash()
+        assert _instances(server) == stored
+
+        database.restart()
+        database.kill()
+        database.start()
+        server.restart()  # with an empty folder
+
+        assert _instances(server) == stored
+        assert list((server.folder / "data").iterdir()) == []
+        assert list(server.identity.plugins) == [
+            f"{bench.name.replace('mariadb', 'mysql')}-{part}" for part in ("index", "storage")
+        ]
+    finally:
+        server.close()
+
+
+def _instances(server: OrthancProcess) -> dict[str, int]:
+    """Return the instances that a server has, and the size of what it gives for each."""
+    assert server.rest is not None
+    client = Rest(server.rest, ALICE, time_limit=10.0)
+    try:
+        return {
+            each: len(client.get(f"/instances/{each}/file").content)
+            for each in client.json("/instances")
+        }
+    finally:
+        client.close()
