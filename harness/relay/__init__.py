@@ -14,6 +14,7 @@ from harness.relay.lies import DicomLie, HttpLie, change_status, replace_in_pdat
 from harness.relay.loop import RelayLoop
 from harness.relay.relay import Relay
 from harness.relay.tape import Chunk, Direction, Tape, Track
+from harness.relay.tls import Tls
 
 __all__ = [
     "Chunk",
@@ -26,6 +27,7 @@ __all__ = [
     "Relay",
     "RelayLoop",
     "Tape",
+    "Tls",
     "Track",
     "change_status",
     "replace_in_pdata",

@@ -1,10 +1,12 @@
 """One of the two sockets of a relayed connection."""
 
+import contextlib
 import socket
 import struct
 from dataclasses import dataclass, field
 
 from harness.relay.tape import Bytes, Direction
+from harness.relay.tls import TlsEnd
 
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
@@ -16,9 +18,12 @@ class Side:
     socket: socket.socket
     direction: Direction
     who: str
+    tls: TlsEnd | None = None
+    """What encrypts and decrypts; None for plain bytes."""
     peer: "Side" = field(init=False, repr=False)
     backlog: Bytes = b""
-    """What its system did not take yet; while there is any, the peer is not read: back pressure."""
+    """What its system did not take yet, as it is to be sent; while there is any, the peer is not read:
+    back pressure."""
     paused: bool = False
     """It is not read, because of a disturbance."""
     finished: bool = False
@@ -41,8 +46,19 @@ class Side:
         """Tell whether more should be read from it now."""
         return not (self.finished or self.paused or self.peer.backlog or self.peer.broken)
 
+    def farewell(self) -> bytes:
+        """Return what must be sent before the end, once."""
+        return b"" if self.tls is None else self.tls.farewell()
+
+    def encrypt(self, data: Bytes) -> Bytes:
+        """Return `data` as the socket takes it. Raises `OSError` if TLS has failed."""
+        return data if self.tls is None else self.tls.encrypt(data)
+
     def close(self, *, reset: bool) -> None:
         """Close the socket, orderly or by a TCP reset."""
+        if not reset and (last := self.farewell()):
+            with contextlib.suppress(OSError):
+                self.socket.send(last)
         if reset:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         self.socket.close()
