@@ -3,7 +3,6 @@
 import errno
 import os
 import socket
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol as Interface
@@ -11,24 +10,19 @@ from typing import Protocol as Interface
 from harness.relay.disturb import Disturbance, Disturber
 from harness.relay.filters import Filter
 from harness.relay.reactor import READ, WRITE, Reactor
+from harness.relay.record import Record, Taped
 from harness.relay.secured import Secured
 from harness.relay.side import Side
-from harness.relay.tape import Bytes, Direction, Protocol, Tape, Track
+from harness.relay.tape import Bytes, Direction
 from harness.relay.tls import Tls, TlsEnd
 
 Address = tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int]]
 
 
-class Owner(Interface):
+class Owner(Taped, Interface):
     """What a connection must know of its relay."""
 
-    name: str
-    protocol: Protocol
     tls: Tls | None
-
-    @property
-    def tape(self) -> Tape | None:
-        """The tape that records now."""
 
     @property
     def disturb(self) -> Disturbance | None:
@@ -56,7 +50,6 @@ class Connection:
         target: str,
     ) -> None:
         self.peer, self.target = peer, target
-        self.opened = time.monotonic()
         self.ended = ""
         self.start = b""
         """The first bytes that the client sent."""
@@ -65,22 +58,20 @@ class Connection:
         self.unanswered = 0
         self._owner, self._reactor, self._buffer = owner, reactor, buffer
         self._addresses = list(addresses)
-        self._track: Track | None = None
-        self._tape: Tape | None = None
         self._filter = owner.filter()
         self._disturber = Disturber(self, reactor)
         self._doom: Callable[[], None] | None = None
         self.closed = False
+        self._tls = owner.tls
         self._secured: Secured | None = None
-        self._tls = ""
         self._client = self._side(client, Direction.TO_SERVER, "the client")
-        self._register()
+        self.record = Record(owner, peer, target)
         self._connect()
 
     # Opening
 
     def _side(self, sock: socket.socket, direction: Direction, who: str) -> Side:
-        return Side(sock, direction, who, None if self._owner.tls is None else TlsEnd())
+        return Side(sock, direction, who, None if self._tls is None else TlsEnd())
 
     def _connect(self) -> None:
         """Begin to connect to the next address; the client's bytes wait in its system meanwhile."""
@@ -104,8 +95,8 @@ class Connection:
         if code:
             self._refused(code)
             return
-        if self._owner.tls is not None:
-            self._secured = Secured(self, self._owner.tls, self._client, self._server)
+        if self._tls is not None:
+            self._secured = Secured(self, self._tls, self._client, self._server)
         self.update(self._client)
         self.update(self._server)
 
@@ -153,7 +144,7 @@ class Connection:
 
     def pass_on(self, side: Side, data: Bytes) -> None:
         """Record `data`, read from `side`, and give it to its peer."""
-        self._record(side.direction, data)
+        self.record.add(side.direction, data)
         try:
             raw = side.peer.encrypt(data)
         except OSError as error:
@@ -193,32 +184,6 @@ class Connection:
             self.update(side.peer)
             if side.peer.finished:
                 self._pass_end(side)
-
-    def _record(self, direction: Direction, data: Bytes) -> None:
-        tape = self._owner.tape
-        if tape is None:
-            return
-        if tape is not self._tape:
-            self._register()
-        if self._track is not None:
-            tape.add(self._track, direction, data)
-
-    def _register(self) -> None:
-        """Enter the connection on the tape that records now."""
-        self._tape = tape = self._owner.tape
-        if tape is None:
-            self._track = None
-        else:
-            self._track = tape.add_track(
-                self._owner.name, self._owner.protocol, self.peer, self.target, self.opened
-            )
-            self._track.tls = self._tls
-
-    def agreed(self, tls: str) -> None:
-        """Note what TLS has agreed on."""
-        self._tls = tls
-        if self._track is not None:
-            self._track.tls = tls
 
     def _follow(self, direction: Direction, data: Bytes) -> None:
         """Keep in mind what the server has not answered yet."""
@@ -262,9 +227,7 @@ class Connection:
     def _finish(self, side: Side) -> None:
         """Tell the other side, once it has everything, that nothing more will come."""
         if self._secured is not None and (failure := self._secured.finish(side)):
-            self.close(
-                self.ended or failure
-            )  # a complaint about how the other has ended is no news
+            self.close(f"{self.ended}; {failure}" if self.ended else failure)
             return
         if side.broken:
             self.close(f"reset by {side.who}", reset=True)
@@ -283,11 +246,11 @@ class Connection:
         """Close `side` for writing, and the connection when both are through."""
         through = side.finished and not side.peer.backlog
         if through:
-            self._note(self.ended)
-        if last := side.farewell():
-            self.send(side, last)
-            if side.backlog or side.broken:  # it is sent first, and then we come back
-                return
+            self.record.end(self.ended)  # first, so that whoever sees the end finds it on the tape
+        side.say_farewell()
+        if side.backlog:  # it is sent first, and then we come back
+            self.update(side)
+            return
         if through:
             self.close(self.ended)
             return
@@ -313,11 +276,12 @@ class Connection:
     def close_when_sent(self, side: Side, ended: str, *, reset: bool) -> None:
         """Close the connection once `side` has all that waits for it."""
         close = partial(self.close, ended, reset=reset)
-        if not reset and (last := side.farewell()):
-            self._note(ended)
-            self.send(side, last)
+        if not reset:
+            self.record.end(ended)
+            side.say_farewell()
         if side.backlog:
             self._doom = close
+            self.update(side)
         else:
             close()
 
@@ -327,13 +291,8 @@ class Connection:
             return
         self.closed = True
         self.ended = ended
-        self._note(ended)
+        self.record.end(ended)
         self._owner.ended(self)
         for side in (self._client, self._server):
             self._reactor.unwatch(side.socket)
             side.close(reset=reset)
-
-    def _note(self, ended: str) -> None:
-        """Note the end on the tape: first, so that whoever sees it finds it there."""
-        if self._track is not None and self._tape is self._owner.tape:
-            self._track.closed, self._track.ended = time.monotonic(), ended

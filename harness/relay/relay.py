@@ -30,6 +30,7 @@ class Relay:
         self.name = name
         self.protocol: Protocol = protocol
         self.tls = tls
+        """How it speaks TLS, None for not at all; a change counts for new connections."""
         self.lie: Lie | None = None
         """One seeded bug: told on new connections, and over HTTP from the next request on."""
         self.tape: Tape | None = None

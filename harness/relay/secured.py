@@ -2,6 +2,7 @@
 
 from typing import Protocol as Interface
 
+from harness.relay.record import Record
 from harness.relay.side import Side
 from harness.relay.tape import Bytes
 from harness.relay.tls import Tls, TlsEnd
@@ -11,6 +12,7 @@ class Relayed(Interface):
     """What a connection can do that is secured."""
 
     closed: bool
+    record: Record
 
     def take(self, side: Side, data: Bytes) -> None:
         """Relay `data`, read from `side`."""
@@ -23,9 +25,6 @@ class Relayed(Interface):
 
     def close(self, ended: str, *, reset: bool = False) -> None:
         """Close both ends."""
-
-    def agreed(self, tls: str) -> None:
-        """Note what has been agreed with whom."""
 
 
 class Secured:
@@ -52,7 +51,8 @@ class Secured:
     def finish(self, side: Side) -> str:
         """Take the end of what `side` sends, and return why this ends the connection, if it does."""
         end, other = _end(side), _end(side.peer)
-        if self._open and not end.failure:
+        cut_off = side.peer.finished and not other.over
+        if self._open and (cut_off or not end.failure):  # no wonder that it complains if cut off
             if not end.over:  # no notification came, and so we pass none on
                 other.silent = True
             return ""
@@ -69,11 +69,11 @@ class Secured:
             server.begin(self._tls.behind(client.certificate), self._tls.server_name)
             self._client.paused = True
             self._connection.update(self._client)
-            self._connection.agreed(self._agreed())
+            self._connection.record.agreed(self._agreed())
         if not self._shake_hands(self._server):
             return
         self._open = True
-        self._connection.agreed(self._agreed())
+        self._connection.record.agreed(self._agreed())
         self._connection.send(self._client, client.to_send())
         self._client.paused = False
         for side in (self._client, self._server):

@@ -1,6 +1,5 @@
 """One of the two sockets of a relayed connection."""
 
-import contextlib
 import socket
 import struct
 from dataclasses import dataclass, field
@@ -46,9 +45,18 @@ class Side:
         """Tell whether more should be read from it now."""
         return not (self.finished or self.paused or self.peer.backlog or self.peer.broken)
 
-    def farewell(self) -> bytes:
-        """Return what must be sent before the end, once."""
-        return b"" if self.tls is None else self.tls.farewell()
+    def say_farewell(self) -> None:
+        """Notify the peer that nothing more will come, once and after what waits; without TLS no one does."""
+        last = b"" if self.tls is None else self.tls.farewell()
+        if not last:
+            return
+        try:
+            sent = 0 if self.backlog else self.socket.send(last)
+        except BlockingIOError:
+            sent = 0
+        except OSError:  # whoever is gone needs none
+            return
+        self.backlog = b"".join((self.backlog, last[sent:]))
 
     def encrypt(self, data: Bytes) -> Bytes:
         """Return `data` as the socket takes it. Raises `OSError` if TLS has failed."""
@@ -56,9 +64,8 @@ class Side:
 
     def close(self, *, reset: bool) -> None:
         """Close the socket, orderly or by a TCP reset."""
-        if not reset and (last := self.farewell()):
-            with contextlib.suppress(OSError):
-                self.socket.send(last)
         if reset:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        else:
+            self.say_farewell()
         self.socket.close()

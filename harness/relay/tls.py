@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Final, cast
 
 from harness.certificates import Certificate, client_context, server_context
+from harness.errors import ConfigError
 from harness.relay.tape import Bytes
 
 Pairs = tuple[tuple[str, str], ...]
@@ -40,6 +41,14 @@ class Tls:
     server_name: str
     clients: tuple[Certificate, ...] = ()
     stand_in: Certificate | None = None
+
+    def __post_init__(self) -> None:
+        """Find here what cannot be used, and not in the relays' thread."""
+        try:
+            TlsEnd().begin(self.door)
+            TlsEnd().begin(self.behind(None), self.server_name)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"TLS for {self.server_name!r}: {error}") from error
 
     @cached_property
     def door(self) -> ssl.SSLContext:

@@ -3,12 +3,13 @@
 import contextlib
 import socket
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from relay.encrypted import HOST, Parties, receive
 from relay.sockets import LIMIT, Connect, Serve, echo, read_all
 
+from harness.errors import ConfigError
 from harness.model import Endpoint
 from harness.relay import Direction, RelayLoop, Tape
 from harness.waiting import wait_until
@@ -250,3 +251,27 @@ def test_client_may_speak_before_the_server_has_agreed(
         sock.sendall(b"x" * 100_000)
         sent.append(True)
         assert receive(sock, 100_000) == b"x" * 100_000
+
+
+def test_client_that_complains_about_a_cut_has_not_failed(stand: Stand) -> None:
+    """A server that dies without notification is named, and not the client that does not like it."""
+    relay = stand.parties.relay(
+        stand.loop, stand.serve(stand.parties.serving(lambda sock: sock.recv(100)))
+    )
+    tape = stand.loop.start_tape("T-001")
+    with stand.parties.client(relay) as sock:
+        sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        with pytest.raises(ssl.SSLError):  # it sends an alert
+            sock.recv(10)
+    assert ended(tape) == "closed by the server, without notification"
+    assert relay.pending() == ["GET /"]
+
+
+def test_unusable_settings_are_refused_at_once(parties: Parties) -> None:
+    """What OpenSSL does not take is found before a connection needs it."""
+    with pytest.raises(ConfigError, match="server_hostname"):
+        replace(parties.tls, server_name="")
+    with pytest.raises(ConfigError, match="TLS for"):
+        replace(parties.tls, authorities=b"none")
+    with pytest.raises(ConfigError, match=r"(?i)key values mismatch"):
+        replace(parties.tls, shown=replace(parties["door"], key=parties["client"].key))
