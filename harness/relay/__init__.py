@@ -1,7 +1,7 @@
 """The one man in the middle between every client and every server.
 
-It records what passes, and it is transparent unless told to disturb or to lie. With `Tls` it speaks TLS on both
-sides, and does all this with the plain bytes.
+It records what passes, and it is transparent unless told to disturb or to lie. With `Tls` it
+speaks TLS on both sides, and does all this with the plain bytes.
 
     with RelayLoop() as loop:
         relay = loop.open("remote.rest", target=Endpoint("127.0.0.1", 4711), protocol="http")
