@@ -145,12 +145,14 @@ class Connection:
     def pass_on(self, side: Side, data: Bytes) -> None:
         """Record `data`, read from `side`, and give it to its peer."""
         self.record.add(side.direction, data)
-        try:
-            raw = side.peer.encrypt(data)
-        except OSError as error:
-            self._broke(side.peer, error)
-        else:
-            self.send(side.peer, raw)
+        other = side.peer
+        if other.tls is not None:
+            try:
+                data = other.tls.encrypt(data)
+            except OSError as error:
+                self._broke(other, error)
+                return
+        self.send(other, data)
 
     def send(self, side: Side, raw: Bytes) -> None:
         """Send `raw` to `side` as it is, now or when its system has room."""

@@ -58,10 +58,6 @@ class Side:
             return
         self.backlog = b"".join((self.backlog, last[sent:]))
 
-    def encrypt(self, data: Bytes) -> Bytes:
-        """Return `data` as the socket takes it. Raises `OSError` if TLS has failed."""
-        return data if self.tls is None else self.tls.encrypt(data)
-
     def close(self, *, reset: bool) -> None:
         """Close the socket, orderly or by a TCP reset."""
         if reset:
