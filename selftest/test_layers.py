@@ -20,6 +20,7 @@ LAYERS = (
     "harness.known",
     "harness.config",
     "harness.corpus",
+    "harness.certificates",
     "harness.relay",
     "harness.evidence",
     "harness.clients",

@@ -68,6 +68,8 @@ def _entries(tape: Tape, track: Track, redactor: Redactor) -> Iterator[Entry]:
             yield _http_entry(who, exchange, redactor)
     else:
         yield from _dicom_entries(who, tape, track, redactor)
+    if track.tls:
+        yield Entry(max(track.opened, tape.started), f"{who} {track.tls}")
     if track.closed is not None:
         yield Entry(track.closed, f"{who} {track.ended}")
 

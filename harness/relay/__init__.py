@@ -1,6 +1,7 @@
 """The one man in the middle between every client and every server.
 
-It records what passes, and it is transparent unless told to disturb or to lie.
+It records what passes, and it is transparent unless told to disturb or to lie. With `Tls` it
+speaks TLS on both sides, and does all this with the plain bytes.
 
     with RelayLoop() as loop:
         relay = loop.open("remote.rest", target=Endpoint("127.0.0.1", 4711), protocol="http")
@@ -14,6 +15,7 @@ from harness.relay.lies import DicomLie, HttpLie, change_status, replace_in_pdat
 from harness.relay.loop import RelayLoop
 from harness.relay.relay import Relay
 from harness.relay.tape import Chunk, Direction, Tape, Track
+from harness.relay.tls import Tls
 
 __all__ = [
     "Chunk",
@@ -26,6 +28,7 @@ __all__ = [
     "Relay",
     "RelayLoop",
     "Tape",
+    "Tls",
     "Track",
     "change_status",
     "replace_in_pdata",

@@ -3,45 +3,26 @@
 import errno
 import os
 import socket
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol as Interface
 
 from harness.relay.disturb import Disturbance, Disturber
+from harness.relay.filters import Filter
 from harness.relay.reactor import READ, WRITE, Reactor
+from harness.relay.record import Record, Taped
+from harness.relay.secured import Secured
 from harness.relay.side import Side
-from harness.relay.tape import Bytes, Direction, Protocol, Tape, Track
+from harness.relay.tape import Bytes, Direction
+from harness.relay.tls import Tls, TlsEnd
 
 Address = tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int]]
 
 
-class Filter(Interface):
-    """What changes the bytes of one connection on their way."""
-
-    def feed(self, direction: Direction, data: bytes) -> bytes:
-        """Take what arrived, and return what is passed on now."""
-
-    def end(self, direction: Direction) -> bytes:
-        """Return what was held back: nothing more comes in this direction."""
-
-
-class Lie(Interface):
-    """One seeded bug."""
-
-    def filter(self) -> Filter:
-        """Make what tells the lie on one connection; over HTTP, in one exchange."""
-
-
-class Owner(Interface):
+class Owner(Taped, Interface):
     """What a connection must know of its relay."""
 
-    name: str
-    protocol: Protocol
-
-    @property
-    def tape(self) -> Tape | None:
-        """The tape that records now."""
+    tls: Tls | None
 
     @property
     def disturb(self) -> Disturbance | None:
@@ -69,7 +50,6 @@ class Connection:
         target: str,
     ) -> None:
         self.peer, self.target = peer, target
-        self.opened = time.monotonic()
         self.ended = ""
         self.start = b""
         """The first bytes that the client sent."""
@@ -78,23 +58,26 @@ class Connection:
         self.unanswered = 0
         self._owner, self._reactor, self._buffer = owner, reactor, buffer
         self._addresses = list(addresses)
-        self._track: Track | None = None
-        self._tape: Tape | None = None
         self._filter = owner.filter()
         self._disturber = Disturber(self, reactor)
         self._doom: Callable[[], None] | None = None
         self.closed = False
-        self._client = Side(client, Direction.TO_SERVER, "the client")
-        self._register()
+        self._tls = owner.tls
+        self._secured: Secured | None = None
+        self._client = self._side(client, Direction.TO_SERVER, "the client")
+        self.record = Record(owner, peer, target)
         self._connect()
 
     # Opening
+
+    def _side(self, sock: socket.socket, direction: Direction, who: str) -> Side:
+        return Side(sock, direction, who, None if self._tls is None else TlsEnd())
 
     def _connect(self) -> None:
         """Begin to connect to the next address; the client's bytes wait in its system meanwhile."""
         family, address = self._addresses.pop(0)
         server = socket.socket(family)
-        self._server = Side(server, Direction.TO_CLIENT, "the server")
+        self._server = self._side(server, Direction.TO_CLIENT, "the server")
         self._server.join(self._client)
         code = server.connect_ex(address)
         if code in (0, errno.EINPROGRESS):
@@ -111,9 +94,11 @@ class Connection:
         code = self._server.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
             self._refused(code)
-        else:
-            self.update(self._client)
-            self.update(self._server)
+            return
+        if self._tls is not None:
+            self._secured = Secured(self, self._tls, self._client, self._server)
+        self.update(self._client)
+        self.update(self._server)
 
     def _refused(self, code: int) -> None:
         if self._addresses:
@@ -141,7 +126,13 @@ class Connection:
         if not count:
             self._finish(side)
             return
-        data: Bytes = self._buffer[:count]
+        if self._secured is None:
+            self.take(side, self._buffer[:count])
+        else:
+            self._secured.receive(side, self._buffer[:count])
+
+    def take(self, side: Side, data: Bytes) -> None:
+        """Relay `data`, read from `side`, as the lie and the disturbance want it."""
         self._follow(side.direction, data)
         if self._filter is not None:
             data = self._filter.feed(side.direction, bytes(data))
@@ -152,20 +143,30 @@ class Connection:
             self.pass_on(side, data)
 
     def pass_on(self, side: Side, data: Bytes) -> None:
-        """Record `data`, read from `side`, and return it to its peer."""
-        self._record(side.direction, data)
+        """Record `data`, read from `side`, and give it to its peer."""
+        self.record.add(side.direction, data)
         other = side.peer
+        if other.tls is not None:
+            try:
+                data = other.tls.encrypt(data)
+            except OSError as error:
+                self._broke(other, error)
+                return
+        self.send(other, data)
+
+    def send(self, side: Side, raw: Bytes) -> None:
+        """Send `raw` to `side` as it is, now or when its system has room."""
         try:
-            sent = 0 if other.backlog else other.socket.send(data)
+            sent = 0 if side.backlog else side.socket.send(raw)
         except BlockingIOError:
             sent = 0
         except OSError as error:
-            self._broke(other, error)
+            self._broke(side, error)
             return
-        if sent < len(data):
-            other.backlog = b"".join((other.backlog, data[sent:]))
+        if sent < len(raw):
+            side.backlog = b"".join((side.backlog, raw[sent:]))
+            self.update(side.peer)
             self.update(side)
-            self.update(other)
 
     def _flush(self, side: Side) -> None:
         """Send more of what waits for `side`, and read its peer again when all is sent."""
@@ -186,25 +187,6 @@ class Connection:
             if side.peer.finished:
                 self._pass_end(side)
 
-    def _record(self, direction: Direction, data: Bytes) -> None:
-        tape = self._owner.tape
-        if tape is None:
-            return
-        if tape is not self._tape:
-            self._register()
-        if self._track is not None:
-            tape.add(self._track, direction, data)
-
-    def _register(self) -> None:
-        """Enter the connection on the tape that records now."""
-        self._tape = tape = self._owner.tape
-        if tape is None:
-            self._track = None
-        else:
-            self._track = tape.add_track(
-                self._owner.name, self._owner.protocol, self.peer, self.target, self.opened
-            )
-
     def _follow(self, direction: Direction, data: Bytes) -> None:
         """Keep in mind what the server has not answered yet."""
         if direction is Direction.TO_SERVER:
@@ -220,7 +202,11 @@ class Connection:
     def update(self, side: Side) -> None:
         """Wait for what `side` can do now, and for nothing else."""
         events = (READ if side.readable else 0) | (WRITE if side.backlog else 0)
-        if events == side.events or self.closed:
+        if self.closed:
+            return
+        if side.tls is not None and side.tls.over and side.readable:
+            self._reactor.later(0, partial(self._end, side))
+        if events == side.events:
             return
         side.events = events
         if events:
@@ -235,13 +221,23 @@ class Connection:
 
     # Ends
 
+    def _end(self, side: Side) -> None:
+        """Take the end that was read together with the last bytes, unless it must wait again."""
+        if side.readable and not self.closed:
+            self._finish(side)
+
     def _finish(self, side: Side) -> None:
         """Tell the other side, once it has everything, that nothing more will come."""
+        if self._secured is not None and (failure := self._secured.finish(side)):
+            self.close(f"{self.ended}; {failure}" if self.ended else failure)
+            return
         if side.broken:
             self.close(f"reset by {side.who}", reset=True)
             return
         side.finished = True
-        self.ended = self.ended or f"closed by {side.who}"
+        silently = side.tls is not None and not side.tls.over
+        how = ", without notification" if silently else ""
+        self.ended = self.ended or f"closed by {side.who}{how}"
         self.update(side)
         if self._filter is not None and (rest := self._filter.end(side.direction)):
             self.pass_on(side, rest)
@@ -250,7 +246,14 @@ class Connection:
 
     def _pass_end(self, side: Side) -> None:
         """Close `side` for writing, and the connection when both are through."""
-        if side.finished and not side.peer.backlog:
+        through = side.finished and not side.peer.backlog
+        if through:
+            self.record.end(self.ended)  # first, so that whoever sees the end finds it on the tape
+        side.say_farewell()
+        if side.backlog:  # it is sent first, and then we come back
+            self.update(side)
+            return
+        if through:
             self.close(self.ended)
             return
         try:
@@ -275,8 +278,12 @@ class Connection:
     def close_when_sent(self, side: Side, ended: str, *, reset: bool) -> None:
         """Close the connection once `side` has all that waits for it."""
         close = partial(self.close, ended, reset=reset)
+        if not reset:
+            self.record.end(ended)
+            side.say_farewell()
         if side.backlog:
             self._doom = close
+            self.update(side)
         else:
             close()
 
@@ -286,9 +293,7 @@ class Connection:
             return
         self.closed = True
         self.ended = ended
-        # Noted first, so that whoever sees the end of a connection finds it on the tape.
-        if self._track is not None and self._tape is self._owner.tape:
-            self._track.closed, self._track.ended = time.monotonic(), ended
+        self.record.end(ended)
         self._owner.ended(self)
         for side in (self._client, self._server):
             self._reactor.unwatch(side.socket)

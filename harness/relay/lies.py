@@ -11,7 +11,7 @@ from typing import Final
 import h11
 
 from harness.errors import ConfigError
-from harness.relay.connection import Filter
+from harness.relay.filters import Filter
 from harness.relay.http import HttpRequest, HttpResponse, RequestReader, ResponseReader
 from harness.relay.tape import Direction
 

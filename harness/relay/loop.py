@@ -7,6 +7,7 @@ from harness.model import Endpoint
 from harness.relay.reactor import Reactor
 from harness.relay.relay import Relay
 from harness.relay.tape import Protocol, Tape
+from harness.relay.tls import Tls
 
 BUFFER = 256 * 1024
 """Bytes that are read at once; the relays share one buffer, since their thread is one."""
@@ -43,17 +44,20 @@ class RelayLoop:
         target: Endpoint,
         protocol: Protocol,
         listen: Endpoint | str = "127.0.0.1",
+        tls: Tls | None = None,
     ) -> Relay:
         """Put a relay in front of `target`.
 
         `listen` is where clients will connect: an endpoint, or a host alone for a port of the
-        kernel's choice. Raises `HarnessError` when nothing can listen there.
+        kernel's choice. With `tls` clients and the server speak TLS, and all else is about the plain
+        bytes: the tape, lies and disturbances. Raises `HarnessError` when nothing can listen there.
         """
         relay = Relay(
             name,
             protocol=protocol,
             target=target,
             listen=listen,
+            tls=tls,
             reactor=self._reactor,
             buffer=self._buffer,
         )

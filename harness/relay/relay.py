@@ -5,10 +5,12 @@ import socket
 
 from harness.errors import ConfigError, HarnessError
 from harness.model import Endpoint
-from harness.relay.connection import Address, Connection, Filter, Lie
+from harness.relay.connection import Address, Connection
 from harness.relay.disturb import Disturbance
+from harness.relay.filters import Filter, Lie
 from harness.relay.reactor import READ, Reactor
 from harness.relay.tape import Protocol, Tape
+from harness.relay.tls import Tls
 
 
 class Relay:
@@ -21,11 +23,14 @@ class Relay:
         protocol: Protocol,
         target: Endpoint,
         listen: Endpoint | str,
+        tls: Tls | None,
         reactor: Reactor,
         buffer: memoryview,
     ) -> None:
         self.name = name
         self.protocol: Protocol = protocol
+        self.tls = tls
+        """How it speaks TLS, None for not at all; a change counts for new connections."""
         self.lie: Lie | None = None
         """One seeded bug: told on new connections, and over HTTP from the next request on."""
         self.tape: Tape | None = None

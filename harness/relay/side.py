@@ -5,6 +5,7 @@ import struct
 from dataclasses import dataclass, field
 
 from harness.relay.tape import Bytes, Direction
+from harness.relay.tls import TlsEnd
 
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
@@ -16,9 +17,12 @@ class Side:
     socket: socket.socket
     direction: Direction
     who: str
+    tls: TlsEnd | None = None
+    """What encrypts and decrypts; None for plain bytes."""
     peer: "Side" = field(init=False, repr=False)
     backlog: Bytes = b""
-    """What its system did not take yet; while there is any, the peer is not read: back pressure."""
+    """What its system did not take yet, as it is to be sent; while there is any, the peer is not read:
+    back pressure."""
     paused: bool = False
     """It is not read, because of a disturbance."""
     finished: bool = False
@@ -41,8 +45,23 @@ class Side:
         """Tell whether more should be read from it now."""
         return not (self.finished or self.paused or self.peer.backlog or self.peer.broken)
 
+    def say_farewell(self) -> None:
+        """Notify the peer that nothing more will come, once and after what waits; without TLS no one does."""
+        last = b"" if self.tls is None else self.tls.farewell()
+        if not last:
+            return
+        try:
+            sent = 0 if self.backlog else self.socket.send(last)
+        except BlockingIOError:
+            sent = 0
+        except OSError:  # whoever is gone needs none
+            return
+        self.backlog = b"".join((self.backlog, last[sent:]))
+
     def close(self, *, reset: bool) -> None:
         """Close the socket, orderly or by a TCP reset."""
         if reset:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        else:
+            self.say_farewell()
         self.socket.close()

@@ -50,6 +50,8 @@ class Track:
     """The connection is older than the tape: the track begins where the previous case left off."""
     closed: float | None = None
     ended: str = "still open"
+    tls: str = ""
+    """Version and cipher towards the client and the server, and what the client showed; empty without TLS."""
     chunks: list[Chunk] = field(default_factory=list, repr=False)
 
 

@@ -13,7 +13,7 @@ from harness.capability.starting import started
 from harness.errors import ServerNotFound
 from harness.model import AETitle, Endpoint
 from harness.relay import RelayLoop
-from harness.relay.connection import Lie
+from harness.relay.filters import Lie
 
 Lying = Callable[[Lie], contextlib.AbstractContextManager[Target]]
 

@@ -1,0 +1,118 @@
+"""Certificates of a run's own: an authority, what it issues, and the TLS contexts made of them.
+
+authority = Authority.new()
+server = authority.issue("127.0.0.1", "localhost")
+context = server_context(server, clients=authority.certificate)
+"""
+
+import os
+import ssl
+import tempfile
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+if TYPE_CHECKING:
+    import trustme
+
+_DAY = timedelta(days=1)
+
+
+class CertificateFiles(NamedTuple):
+    """Where a certificate and its key have been written, as programs want to be told."""
+
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A certificate, with those between it and its authority, and its key; both PEM."""
+
+    chain: bytes
+    key: bytes = field(repr=False)
+
+    @property
+    def der(self) -> bytes:
+        """The certificate alone, as a peer that was shown it knows it."""
+        end = b"-----END CERTIFICATE-----"
+        return ssl.PEM_cert_to_DER_cert((self.chain.partition(end)[0] + end).decode("ascii"))
+
+    def write(self, folder: Path, name: str) -> CertificateFiles:
+        """Write `<name>.pem` and `<name>.key`; only the owner can read the key."""
+        files = CertificateFiles(folder / f"{name}.pem", folder / f"{name}.key")
+        files.certificate.write_bytes(self.chain)
+        files.key.unlink(missing_ok=True)  # an older one may be open to others
+        descriptor = os.open(files.key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - a Path cannot say who may read
+            file.write(self.key)
+        return files
+
+
+class Authority:
+    """Issues certificates that nobody outside of the run trusts."""
+
+    def __init__(self, ca: "trustme.CA") -> None:
+        self._ca = ca
+
+    @classmethod
+    def new(cls) -> Self:
+        """Make an authority with a key of its own."""
+        import trustme  # noqa: PLC0415 - slow to import, and most runs are without TLS
+
+        return cls(trustme.CA(organization_name="dicom-harness"))
+
+    @property
+    def certificate(self) -> bytes:
+        """What its certificates are checked with; PEM."""
+        return self._ca.cert_pem.bytes()
+
+    def issue(self, *names: str, expired: bool = False) -> Certificate:
+        """Issue a certificate for hosts or IP addresses, for servers and clients alike.
+
+        It is valid since yesterday, since clocks differ, and for a month; an expired one was valid
+        until yesterday. The first name is the common name too.
+        """
+        begin, end = (-31 * _DAY, -_DAY) if expired else (-_DAY, 30 * _DAY)
+        now = datetime.now(UTC).replace(tzinfo=None)  # the library takes it for UTC
+        issued = self._ca.issue_cert(
+            *names,
+            common_name=names[0],
+            organization_name="dicom-harness",
+            not_before=now + begin,
+            not_after=now + end,
+        )
+        chain = b"".join(each.bytes() for each in issued.cert_chain_pems)
+        return Certificate(chain, issued.private_key_pem.bytes())
+
+
+def server_context(shown: Certificate, *, clients: bytes | None = None) -> ssl.SSLContext:
+    """Make what a server needs that shows a certificate.
+
+    With `clients`, the PEM of authorities, it accepts only clients with a certificate of theirs.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.num_tickets = 0  # a client that closes with a ticket unread resets, and data is lost
+    _show(context, shown)
+    if clients is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(cadata=clients.decode("ascii"))
+    return context
+
+
+def client_context(servers: bytes, shown: Certificate | None = None) -> ssl.SSLContext:
+    """Make what a client needs: the PEM of authorities that servers are checked with, and what it shows."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=servers.decode("ascii"))
+    if shown is not None:
+        _show(context, shown)
+    return context
+
+
+def _show(context: ssl.SSLContext, shown: Certificate) -> None:
+    """Load a certificate and its key, which OpenSSL takes from a file only."""
+    with tempfile.NamedTemporaryFile(suffix=".pem") as file:  # only the owner can read it
+        file.write(shown.key + shown.chain)
+        file.flush()
+        context.load_cert_chain(file.name)

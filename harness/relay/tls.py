@@ -1,0 +1,186 @@
+"""TLS of a relay: what it shows to whom, and the encryption towards one end of a connection."""
+
+import contextlib
+import ssl
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, cast
+
+from harness.certificates import Certificate, client_context, server_context
+from harness.errors import ConfigError
+from harness.relay.tape import Bytes
+
+Pairs = tuple[tuple[str, str], ...]
+
+_NO_CHECK_TIME: Final = ssl.VerifyFlags(0x200000)  # X509_V_FLAG_NO_CHECK_TIME, unknown to Python
+_AT_ONCE: Final = 2**16  # no record is larger
+_NO_TLS: Final = frozenset(
+    ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "HTTPS_PROXY_REQUEST", "UNKNOWN_PROTOCOL",
+     "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE", "BAD_RECORD_TYPE", "UNEXPECTED_MESSAGE")
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Tls:
+    """How a relay speaks TLS with the clients and with the server behind it.
+
+    `shown`: what it shows to clients, in the server's place.
+    `authorities`: PEM; one of them must have issued the server's certificate.
+    `server_name`: the name that the server's certificate must be for.
+    `clients`: certificates that clients may show. The relay shows the same one to the server, whatever
+    is wrong with it: it is the server that judges. For a client without a certificate it shows none.
+    `stand_in`: what it shows to the server for a client with another certificate of the `authorities`,
+    even an expired one. Without it such a client is rejected.
+
+    Versions, ciphers and extensions are agreed with each side alone: those that a client offers do not
+    reach the server.
+    """
+
+    shown: Certificate
+    authorities: bytes
+    server_name: str
+    clients: tuple[Certificate, ...] = ()
+    stand_in: Certificate | None = None
+
+    def __post_init__(self) -> None:
+        """Find here what cannot be used, and not in the relays' thread."""
+        try:
+            TlsEnd().begin(self.door)
+            TlsEnd().begin(self.behind(None), self.server_name)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"TLS for {self.server_name!r}: {error}") from error
+
+    @cached_property
+    def door(self) -> ssl.SSLContext:
+        """What clients meet."""
+        trusted = b"".join(each.chain for each in self.clients)
+        if self.stand_in is not None:
+            trusted += self.authorities
+        context = server_context(self.shown, clients=trusted or None)
+        if trusted:
+            context.verify_mode = ssl.CERT_OPTIONAL
+            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | _NO_CHECK_TIME
+        return context
+
+    def behind(self, shown: bytes | None) -> ssl.SSLContext:
+        """Return what the server meets, for a client that showed this certificate (DER)."""
+        return self._contexts[shown if shown in self._contexts else b""]
+
+    @cached_property
+    def _contexts(self) -> dict[bytes | None, ssl.SSLContext]:
+        """One for each certificate, one for none, and one for all others."""
+        shown: dict[bytes | None, Certificate | None] = {b"": self.stand_in, None: None}
+        shown |= {each.der: each for each in self.clients}
+        return {der: client_context(self.authorities, each) for der, each in shown.items()}
+
+
+class TlsEnd:
+    """TLS with one end of a connection, without its socket: plain bytes in, encrypted ones out, and back."""
+
+    def __init__(self) -> None:
+        self.agreed = False
+        """The handshake is through, as far as we can tell."""
+        self.over = False
+        """All that it will ever send has been decrypted, and its end or `failure` read."""
+        self.failure = ""
+        """What went wrong, in words."""
+        self.silent = False
+        """It is not told that nothing more will come, or not again."""
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._session: ssl.SSLObject | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether the handshake has begun."""
+        return self._session is not None
+
+    def begin(self, context: ssl.SSLContext, server_name: str | None = None) -> None:
+        """Begin the handshake: with a server of that name, or else with a client."""
+        self._session = context.wrap_bio(
+            self._incoming,
+            self._outgoing,
+            server_side=server_name is None,
+            server_hostname=server_name,
+        )
+
+    def feed(self, data: Bytes) -> None:
+        """Take what has arrived; also before the handshake has begun."""
+        self._incoming.write(data)
+
+    def shake_hands(self) -> None:
+        """Go on with the handshake, as far as it goes with what has arrived."""
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            return
+        except ssl.SSLError as error:
+            self.failure = _words(error)
+        else:
+            self.agreed = True
+
+    def read(self) -> bytes:
+        """Decrypt all that has arrived."""
+        parts = []
+        try:
+            while part := self._tls.read(_AT_ONCE):
+                parts.append(part)
+            self.over = True
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLZeroReturnError:
+            self.over = True
+        except ssl.SSLError as error:
+            self.over, self.failure = True, _words(error)
+        return b"".join(parts)
+
+    def encrypt(self, data: Bytes) -> bytes:
+        """Return `data` as it is to be sent. Raises `ssl.SSLError` after a failure."""
+        self._tls.write(data)
+        return self._outgoing.read()
+
+    def to_send(self) -> bytes:
+        """Return what TLS itself has to say: handshakes, alerts."""
+        return self._outgoing.read()
+
+    def farewell(self) -> bytes:
+        """Return the notification that nothing more will come; nothing when it is not told so."""
+        if self.silent or not self.agreed:
+            return b""
+        self.silent = True
+        with contextlib.suppress(ssl.SSLError):  # it wants to wait for the peer's
+            self._tls.unwrap()
+        return self._outgoing.read()
+
+    @property
+    def certificate(self) -> bytes | None:
+        """What the peer has shown; DER."""
+        return self._tls.getpeercert(binary_form=True)
+
+    @property
+    def agreement(self) -> str:
+        """Version and cipher."""
+        cipher = self._tls.cipher()
+        return f"{self._tls.version()} {cipher[0] if cipher else ''}"
+
+    @property
+    def common_name(self) -> str:
+        """The common name in the peer's certificate, if it has shown one."""
+        subject = cast("tuple[Pairs, ...]", (self._tls.getpeercert() or {}).get("subject", ()))
+        names = (value for part in subject for key, value in part if key == "commonName")
+        return next(names, "")
+
+    @property
+    def _tls(self) -> ssl.SSLObject:
+        assert self._session is not None
+        return self._session
+
+
+def _words(error: ssl.SSLError) -> str:
+    """Say what OpenSSL met."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not accepted: {error.verify_message.rstrip('.')}"
+    if error.reason in _NO_TLS:
+        return "what it says is not TLS"
+    reason = (error.reason or str(error)).lower().replace("_", " ")
+    _, said, alert = reason.partition("alert ")
+    return f"{alert} (its alert)" if said else reason

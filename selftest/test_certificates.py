@@ -1,0 +1,89 @@
+"""Certificates of a run's own: who accepts them, and who can read the keys."""
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.certificates import Authority, Certificate, client_context, server_context
+
+HOST = "127.0.0.1"
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    """One that issues."""
+    return Authority.new()
+
+
+def agree(server: ssl.SSLContext, client: ssl.SSLContext, name: str = HOST) -> dict[str, object]:
+    """Shake hands over a pair of sockets, and return what the server knows of the client."""
+    ours, theirs = socket.socketpair()
+    known: list[object] = []
+
+    def serve() -> None:
+        with contextlib.suppress(OSError), server.wrap_socket(theirs, server_side=True) as sock:
+            known.append(sock.getpeercert() or {})
+            sock.sendall(b"x")
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        with ours, client.wrap_socket(ours, server_hostname=name) as sock:
+            assert sock.recv(1) == b"x"
+    finally:
+        thread.join(10)
+        theirs.close()
+    return known[0]  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("name", [HOST, "localhost"])
+def test_certificate_is_for_each_of_its_names(authority: Authority, name: str) -> None:
+    """A client that trusts the authority accepts the server by any of its names."""
+    server = server_context(authority.issue(HOST, "localhost"))
+    assert agree(server, client_context(authority.certificate), name) == {}
+
+
+def test_server_may_require_a_certificate(authority: Authority) -> None:
+    """It accepts one of the authority's, and names it; without one a client is rejected."""
+    server = server_context(authority.issue(HOST), clients=authority.certificate)
+    shown = client_context(authority.certificate, authority.issue("modality"))
+    assert (("commonName", "modality"),) in agree(server, shown)["subject"]  # type: ignore[operator]
+    with pytest.raises(ssl.SSLError, match=r"(?i)certificate.required"):
+        agree(server, client_context(authority.certificate))
+
+
+@pytest.mark.parametrize(
+    ("issue", "words"),
+    [
+        (lambda own: own.issue(HOST, expired=True), "expired"),
+        (lambda _: Authority.new().issue(HOST), "unable to get local issuer"),
+        (lambda own: own.issue("elsewhere.example"), "mismatch"),
+    ],
+    ids=["expired", "another authority's", "another name"],
+)
+def test_certificate_that_must_not_be_accepted(
+    issue: Callable[[Authority], Certificate], words: str, authority: Authority
+) -> None:
+    """What a case tries on a server is as wrong as it should be."""
+    shown = issue(authority)
+    with pytest.raises(ssl.SSLCertVerificationError, match=words):
+        agree(server_context(shown), client_context(authority.certificate))
+
+
+def test_key_is_written_for_its_owner_alone(authority: Authority, tmp_path: Path) -> None:
+    """The files can be loaded, and no one else reads the key, not even in place of an older file."""
+    (tmp_path / "server.key").write_text("older")
+    (tmp_path / "server.key").chmod(0o644)
+    files = authority.issue(HOST).write(tmp_path, "server")
+    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(files.certificate, files.key)
+    assert files.key.stat().st_mode & 0o777 == 0o600
+
+
+def test_key_is_not_shown(authority: Authority) -> None:
+    """A certificate in a failure's text does not give its key away."""
+    assert "PRIVATE" not in repr(authority.issue(HOST))
