@@ -26,7 +26,8 @@ from harness.servers.databases.programs import (
     write_secret,
 )
 from harness.servers.guard import Guard
-from harness.servers.process import ATTEMPTS, ServerProcess, free_port
+from harness.servers.deployment import ATTEMPTS
+from harness.servers.process import ServerProcess, free_port
 from harness.waiting import WaitTimeout, wait_until
 
 LONGEST_SOCKET = 107
