@@ -32,9 +32,13 @@ class Guard:
             start_new_session=True,
         )
 
-    def watch_process(self, pid: int) -> None:
-        """End the process group `pid` if we cannot do it ourselves."""
-        self._tell({"watch": pid, "born": birth(pid)})
+    def watch_process(self, pid: int, *, with_sessions: bool = False) -> None:
+        """End the process group `pid` if we cannot do it ourselves.
+
+        `with_sessions`: end also what it has started in sessions of their own. A run of the harness is not
+        ended so, since its guard is among that.
+        """
+        self._tell({"watch": pid, "born": birth(pid), "sessions": with_sessions})
 
     def forget_process(self, pid: int) -> None:
         """Take note that `pid` has ended and may be somebody else's from now on."""
@@ -91,22 +95,22 @@ def _stat(pid: int) -> list[str]:
 
 
 def _clean_up(lines: Iterable[bytes]) -> None:
-    processes: dict[int, str | None] = {}
+    processes: dict[int, tuple[str | None, bool]] = {}
     folders: list[str] = []
     engines: list[tuple[str, str]] = []
     for line in lines:
         message = json.loads(line)
         if "watch" in message:
-            processes[message["watch"]] = message["born"]
+            processes[message["watch"]] = message["born"], message["sessions"]
         elif "forget" in message:
             processes.pop(message["forget"], None)
         elif "engine" in message:
             engines.append((message["engine"], message["label"]))
         else:
             folders.append(message["folder"])
-    for pid, born in processes.items():
+    for pid, (born, with_sessions) in processes.items():
         if born is not None and birth(pid) == born:
-            _end(pid)
+            _end(pid, with_sessions=with_sessions)
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
     for socket, label in engines:
@@ -115,11 +119,13 @@ def _clean_up(lines: Iterable[bytes]) -> None:
             _remove_labelled(socket, label)
 
 
-def _end(leader: int) -> None:
-    """End the process group `leader`, and the processes of other sessions that it has started."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(leader, signal.SIGSTOP)  # it is to start no more of them
-    below = _descendants(leader)
+def _end(leader: int, *, with_sessions: bool) -> None:
+    """End the process group `leader`, and what it has started in sessions of their own if that is wanted."""
+    below = []
+    if with_sessions:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(leader, signal.SIGSTOP)  # it is to start no more of them
+        below = _descendants(leader)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(leader, signal.SIGKILL)
     for pid in below:

@@ -39,10 +39,12 @@ def free_port() -> int:
 class ServerProcess:
     """One program that runs until it is stopped. Its output goes to `log`, which survives a restart."""
 
-    def __init__(self, name: str, log: Path, guard: Guard) -> None:
+    def __init__(self, name: str, log: Path, guard: Guard, *, with_sessions: bool = False) -> None:
+        """`with_sessions`: it starts processes in sessions of their own, which are to end with it."""
         self.name = name
         self.log = log
         self._guard = guard
+        self._with_sessions = with_sessions
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(
@@ -74,7 +76,7 @@ class ServerProcess:
                 group=gid,
                 extra_groups=None if user is None else [],
             )
-        self._guard.watch_process(self._process.pid)
+        self._guard.watch_process(self._process.pid, with_sessions=self._with_sessions)
         try:
             wait_until(
                 lambda: self.ended() or ready(),

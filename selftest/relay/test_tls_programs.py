@@ -92,7 +92,8 @@ def test_dcmtk_verifies(files: Files, archive: tuple[Endpoint, Path], loop: Rela
     tape = loop.start_tape("T-001")
     done = run("echoscu", relay, *files.options("client"))
     assert done.returncode == 0, done.stderr
-    assert ended(tape) == "closed by the client"
+    # Who is first to close, and whether the other then has unread bytes, is chance after a release.
+    assert ended(tape) in ("closed by the client", "closed by the server", "reset by the server")
     sent = tape.content(tape.tracks[0], Direction.TO_SERVER)
     answered = tape.content(tape.tracks[0], Direction.TO_CLIENT)
     assert (sent[0], answered[0]) == (1, 2), "A-ASSOCIATE-RQ and -AC"

@@ -1,5 +1,6 @@
 """Private databases: what a server stores in one survives, and nothing of one is left behind."""
 
+import functools
 import os
 import signal
 import socket
@@ -23,8 +24,8 @@ from harness.config.databases import (
     mysql_section,
     postgresql_section,
 )
-from harness.config.orthanc import remote_configuration
-from harness.config.settings import Instance, Pair, Ports, Setup
+from harness.config.overrides import Override
+from harness.config.settings import Instance, Pair
 from harness.corpus import corpus
 from harness.errors import ConfigError, ServerError, ServerNotFound, ServerNotReady
 from harness.model import AETitle, Credentials, Endpoint, Port, Version
@@ -38,9 +39,12 @@ from harness.servers.databases.installation import (
 )
 from harness.servers.databases.mariadb import Mariadb
 from harness.servers.databases.postgresql import Postgresql
+from harness.servers.deploy import deploy
+from harness.servers.deployment import Deployment
 from harness.servers.guard import Guard
 from harness.servers.locate import OrthancInstallation, find_orthanc
-from harness.servers.orthanc import OrthancProcess
+from harness.servers.orthanc import Orthanc
+from harness.servers.product import Build, Role
 from harness.waiting import wait_until
 
 KINDS: dict[str, tuple[type[Database], Callable[..., DatabaseInstallation]]] = {
@@ -261,6 +265,8 @@ ABANDONED = """
 import sys, time
 sys.path[:0] = {path!r}
 from servers.test_databases import KINDS
+from harness.servers.deploy import deploy
+from harness.servers.deployment import Deployment
 from harness.servers.guard import Guard
 
 kind, find = KINDS[{name!r}]
@@ -466,18 +472,14 @@ def test_orthanc_still_has_what_it_stored(
         database.new_database("orthanc"), use, plugin_version(plugins[0])
     )
 
-    def configure(ports: Ports, storage: Path, worklists: Path | None) -> dict[str, object]:
-        setup = Setup(PAIR, storage, worklists, tuple(map(str, plugins)))
-        return {**remote_configuration(setup, ports), **section}
-
-    server = OrthancProcess(
-        "database",
-        orthanc,
-        configure,
-        ae_title=AETitle("REMOTE"),
-        credentials=ALICE,
-        guard=bench.guard,
+    make = functools.partial(
+        Orthanc,
+        command=orthanc.command,
+        plugins=[str(each) for each in plugins],
+        overrides=[Override((name,), value) for name, value in section.items()],
     )
+    build = Build("Orthanc", orthanc.version, make, rest=True)
+    server = deploy(build, Role("remote", PAIR, bench.guard))
     try:
         Dimse(server.dicom, AETitle("REMOTE"), AETitle("LOCAL"), 10.0).store_all(
             [corpus["h01-ct-1-1"]]
@@ -493,6 +495,7 @@ def test_orthanc_still_has_what_it_stored(
         server.restart()  # with an empty folder
 
         assert _instances(server) == stored
+        assert server.folder is not None
         assert list((server.folder / "data").iterdir()) == []
         assert list(server.identity.plugins) == [
             f"{bench.name.replace('mariadb', 'mysql')}-{part}" for part in ("index", "storage")
@@ -501,7 +504,7 @@ def test_orthanc_still_has_what_it_stored(
         server.close()
 
 
-def _instances(server: OrthancProcess) -> dict[str, int]:
+def _instances(server: Deployment) -> dict[str, int]:
     """Return the instances that a server has, and the size of what it gives for each."""
     assert server.rest is not None
     client = Rest(server.rest, ALICE, time_limit=10.0)

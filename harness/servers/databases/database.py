@@ -92,7 +92,9 @@ class Database(abc.ABC):
         self._administrator = Credentials(ADMINISTRATOR, made.password)
         self.folder = new_folder(self.name, guard)
         self.data = self.folder / "data"
-        self._process = ServerProcess(installation.product, self.folder / f"{self.name}.log", guard)
+        self._process = ServerProcess(
+            installation.product, self.folder / f"{self.name}.log", guard, with_sessions=True
+        )
         try:
             made.copy_to(self.data)
             self._first_start(address, port)
