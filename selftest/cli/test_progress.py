@@ -1,6 +1,7 @@
 """Progress: after a moment, on a terminal, and nowhere else."""
 
 import asyncio
+import contextlib
 import os
 import pty
 import sys
@@ -33,13 +34,13 @@ class Terminal:
         os.close(self._ours)
 
     def shown(self) -> str:
-        """Give what was written."""
-        self.file.flush()
-        os.set_blocking(self._ours, False)
-        try:
-            return os.read(self._ours, 1 << 20).decode()
-        except BlockingIOError:
-            return ""
+        """Return all that was written; nothing more can be."""
+        self.file.close()
+        said = b""
+        with contextlib.suppress(OSError):  # the other end is closed
+            while more := os.read(self._ours, 1 << 16):
+                said += more
+        return said.decode()
 
 
 @pytest.fixture
