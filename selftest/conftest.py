@@ -3,6 +3,7 @@
 import signal
 from typing import Any
 
+import hypothesis
 import pytest
 
 # A shell that runs the tests in the background lets them ignore Ctrl-C, `nohup` the end of a terminal.
@@ -11,6 +12,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, lambda _number, _frame: None)
+
+# How long an example takes says nothing on a computer that does much else.
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("untimed")
 
 LEFT_OUT = pytest.StashKey[int]()
 WORKER_LEFT_OUT = "selftests_left_out"
