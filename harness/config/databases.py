@@ -32,7 +32,7 @@ SINCE = {
 
 @dataclass(frozen=True)
 class DatabaseConnection:
-    """An empty database of a server's own, and the user to whom it belongs."""
+    """An empty database for one server, and the user who owns it."""
 
     endpoint: Endpoint
     credentials: Credentials

@@ -117,11 +117,8 @@ class Bench:
         """Return a DICOM client for `party` that calls itself by the title of `calling`."""
         return Dimse(party.dicom, party.ae_title, calling.ae_title, self.time_limit)
 
-    def use(self, settings: tuple[str, ...]) -> None:
-        """Have a remote with these settings, besides the usual ones: one that runs, or a new one.
-
-        Raises ServerError if it cannot be started.
-        """
+    def _use(self, settings: tuple[str, ...]) -> None:
+        """Have a remote with these settings, besides the usual ones: one that runs, or a new one."""
         if self.remote.settings == settings:
             return
         self.relays.cut("a server with other settings takes its place")
@@ -138,13 +135,19 @@ class Bench:
         while self._remotes:
             self._remotes.popitem()[1].server.close()
 
-    def begin_case(self, name: str) -> None:
-        """Start a new tape: the servers are empty, since the last case has ended."""
+    def begin_case(self, name: str, settings: tuple[str, ...]) -> None:
+        """Start a new tape, with a remote that has these settings; the last case left it empty.
+
+        Raises ServerError if such a remote cannot be started.
+        """
         self.tools.clear()
-        self.notes[:] = [f"configured with {each}" for each in self.remote.settings]
+        self.notes[:] = [f"configured with {each}" for each in settings]
         self.tape = self.relays.start_tape(name)
-        self._began_at = {each.role: each.server.dicom for each in self.parties}
-        self._log_positions = {each.role: each.server.log_position() for each in self.parties}
+        try:
+            self._use(settings)
+        finally:
+            self._began_at = {each.role: each.server.dicom for each in self.parties}
+            self._log_positions = {each.role: each.server.log_position() for each in self.parties}
 
     def end_case(self, *, passed: bool) -> None:
         """Empty each server that was spoken to, and start one anew that emptying would not restore.

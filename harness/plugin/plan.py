@@ -16,7 +16,7 @@ from harness.model import Credentials
 from harness.plugin.options import Options
 from harness.servers import registry
 from harness.servers.attached import check_attached
-from harness.servers.base import Identity
+from harness.servers.identity import Identity
 from harness.servers.product import Asked, Build
 
 EMBEDDED = "qrscp"

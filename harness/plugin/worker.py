@@ -92,10 +92,9 @@ class Worker:
             pytest.skip(unmet)
         self._blame_last_case()
         try:
-            self.bench.use(info.configured)
+            self.bench.begin_case(record.key, info.configured)
         except HarnessError as error:
             pytest.fail(f"the remote with {', '.join(info.configured)}: {error}")
-        self.bench.begin_case(record.key)
 
     def new_record(self, item: pytest.Item) -> CaseRecord:
         """Begin the record of a case."""

@@ -248,7 +248,7 @@ class Connection:
         """Close `side` for writing, and the connection when both are through."""
         through = side.finished and not side.peer.backlog
         if through:
-            self.record.end(self.ended)  # first, so that whoever sees the end finds it on the tape
+            self.record.end(self.ended)  # first: a client that sees the end finds it on the tape
         side.say_farewell()
         if side.backlog:  # it is sent first, and then we come back
             self.update(side)

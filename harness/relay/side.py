@@ -54,7 +54,7 @@ class Side:
             sent = 0 if self.backlog else self.socket.send(last)
         except BlockingIOError:
             sent = 0
-        except OSError:  # whoever is gone needs none
+        except OSError:  # one that is gone needs none
             return
         self.backlog = b"".join((self.backlog, last[sent:]))
 

@@ -1,4 +1,4 @@
-"""TLS of a relay: what it shows to whom, and the encryption towards one end of a connection."""
+"""How a relay speaks TLS, and the encryption of one side of a connection."""
 
 import contextlib
 import ssl
@@ -176,7 +176,7 @@ class TlsEnd:
 
 
 def _words(error: ssl.SSLError) -> str:
-    """Say what OpenSSL met."""
+    """Return the error of OpenSSL in words."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not accepted: {error.verify_message.rstrip('.')}"
     if error.reason in _NO_TLS:

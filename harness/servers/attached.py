@@ -10,9 +10,9 @@ from harness.config.settings import Instance
 from harness.errors import ConfigError, ServerNotReady, ServerRefused, ServerUnreachable
 from harness.model import Endpoint, Port, Version
 from harness.servers import orthanc
-from harness.servers.base import Identity
 from harness.servers.capabilities import Capabilities
 from harness.servers.deployment import Deployment
+from harness.servers.identity import Identity
 from harness.servers.launcher import Launch, Seat
 from harness.servers.orthanc_settings import Settings
 from harness.servers.product import Role
@@ -59,8 +59,8 @@ class AttachedLauncher:
     def kill(self) -> None:
         """Raise ServerUnreachable: it is not ours to end."""
         raise ServerUnreachable(
-            f"{self.name} does not answer any more, and the harness did not start it; "
-            "start it again, then run again"
+            f"{self.name} was started by somebody else, and the harness neither ends it nor starts it again; "
+            "if it does not answer any more, start it again, then run again"
         )
 
     def send_signal(self, number: signal.Signals) -> None:  # noqa: ARG002 - as the Protocol has it

@@ -1,6 +1,7 @@
 """Runs a server in a container of an image."""
 
 import shlex
+import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -102,7 +103,7 @@ class ContainerLauncher:
         return True
 
     def ended(self) -> str | None:
-        """Say how the container ended."""
+        """Describe how the container ended."""
         return "is not running" if self._container is None else self._container.ended()
 
     def stop(self) -> None:
@@ -146,9 +147,11 @@ class ContainerLauncher:
         return self.container.log_since(position)
 
     def close(self) -> None:
-        """Remove the container, with all that is in it."""
+        """Remove the container, with all that is in it, and the folder of worklists."""
         if self._container is not None:
             self._container.remove()
+        if self.worklists is not None:
+            shutil.rmtree(self.worklists, ignore_errors=True)
 
 
 def _empty_folder(path: str) -> Any:
@@ -165,7 +168,7 @@ def _shared(engine: Engine, folder: Path) -> Any:
     """
     from docker.types import Mount  # noqa: PLC0415 - an optional dependency
 
-    folder.chmod(0o755)  # whoever the server runs as
+    folder.chmod(0o755)  # the server may run as any user
     own = own_container(engine)
     if own is None:
         return Mount(str(folder), str(folder), type="bind", read_only=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 from harness.errors import ServerNotReady
 from harness.model import Credentials, Endpoint
 from harness.servers.adapter import Adapter
-from harness.servers.base import Identity
 from harness.servers.capabilities import CRASH, RESTART, Capabilities
+from harness.servers.identity import Identity
 from harness.servers.launcher import Launcher, Seat
 from harness.waiting import WaitTimeout, wait_until
 

@@ -18,9 +18,9 @@ from harness.errors import ServerNotReady
 from harness.model import AETitle, Endpoint, Version
 from harness.servers import capabilities
 from harness.servers.adapter import Adapter
-from harness.servers.base import Identity
 from harness.servers.capabilities import Capabilities
 from harness.servers.emptying import Emptier
+from harness.servers.identity import Identity
 from harness.servers.launcher import Launch, Seat
 from harness.servers.product import Build, Role
 from harness.waiting import wait_until
@@ -122,7 +122,9 @@ class Orthanc(Adapter):
 
     def outlasts_emptying(self, method: str, target: str) -> bool:
         """Return whether a request may have changed more than objects."""
-        return outlasts_emptying(method, target)
+        if method not in ("POST", "PUT", "DELETE", "PATCH"):
+            return False
+        return _OBJECTS.fullmatch(target.partition("?")[0]) is None
 
     def close(self) -> None:
         """Close the connections to it."""
@@ -140,13 +142,6 @@ _OBJECTS = re.compile(
     r"|/modalities/[^/]+/(echo|find|find-(patient|study|series|instance|worklist)|query)"
     r"|/dicom-web/(studies|series|instances|servers/[^/]+/(get|qido))(/[^/]+)*"
 )
-
-
-def outlasts_emptying(method: str, target: str) -> bool:
-    """Return whether a request may have changed what deleting all objects does not put back."""
-    if method not in ("POST", "PUT", "DELETE", "PATCH"):
-        return False
-    return _OBJECTS.fullmatch(target.partition("?")[0]) is None
 
 
 def system_of(client: Rest) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from harness.clients.rest import Rest
 from harness.errors import ServerError
 from harness.model import AETitle, Endpoint
 from harness.relay import Direction, Relay, Tape, Track
-from harness.servers.base import Identity
 from harness.servers.capabilities import Capabilities
 from harness.servers.deployment import Deployment
+from harness.servers.identity import Identity
 
 HEAD = 2048
 """Bytes of a request in which its first line is looked for."""

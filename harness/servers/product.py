@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Literal
 from harness.config.overrides import Override
 from harness.config.settings import Instance, Pair
 from harness.model import AETitle, Endpoint, Version
-from harness.servers.base import Identity
 from harness.servers.container import Limits
 from harness.servers.container_site import ContainerSite
 from harness.servers.guard import Guard
+from harness.servers.identity import Identity
 
 if TYPE_CHECKING:
     from harness.servers.adapter import Adapter

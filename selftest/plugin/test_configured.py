@@ -76,7 +76,7 @@ def test_never_runs(rest): pass
 
 @case("CONF-006", ref="none", level="product")
 def test_usual(rest):
-    assert rest.json("/patients") == []
+    assert rest.json("/patients?limit=7") == []
 
 @configured(IndexDirectory="/proc/nowhere")
 @case("CONF-007", ref="none", level="product")
@@ -86,4 +86,7 @@ def test_never_runs_either(rest): pass
     assert done.outcomes == {"CONF-005": "failed", "CONF-006": "passed", "CONF-007": "failed"}
     failure = done.case("CONF-005").failure
     assert failure is not None
+    evidence = done.case("CONF-005").evidence
+    assert evidence is not None
+    assert "limit=7" not in (evidence / "exchange.txt").read_text()  # that is another case's
     assert 'the remote with IndexDirectory="/proc/nowhere": remote Orthanc ended' in failure.text

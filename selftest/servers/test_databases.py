@@ -185,7 +185,7 @@ def _is_connected(database: Database) -> bool:
 @pytest.mark.parametrize("name", ["", "Upper", "a-b", "x; DROP DATABASE y", "a" * 33])
 def test_name_that_would_need_quotes_is_refused(database: Database, name: str) -> None:
     """The name of a database is an identifier in every dialect."""
-    with pytest.raises(ConfigError, match="no name for a database"):
+    with pytest.raises(ConfigError, match="not a name for a database"):
         database.new_database(name)
 
 

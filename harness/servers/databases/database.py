@@ -76,7 +76,7 @@ class Database(abc.ABC):
     name: ClassVar[str]
     """The product in small letters, as in the names of folders."""
     orderly: ClassVar[signal.Signals]
-    """The signal upon which it ends in good order, without waiting for those who are connected."""
+    """The signal that ends it in good order, even while clients are connected."""
 
     def __init__(
         self,
@@ -119,7 +119,7 @@ class Database(abc.ABC):
 
     @abc.abstractmethod
     def _command(self) -> Sequence[str | Path]:
-        """Say how the server is started."""
+        """Return the command that starts the server."""
 
     @abc.abstractmethod
     def _ready(self, begin: int) -> bool:
@@ -134,7 +134,7 @@ class Database(abc.ABC):
 
     @abc.abstractmethod
     def _creating(self, name: str, password: str) -> str:
-        """Return the statements that make a database and a user of that name, to whom alone it is open."""
+        """Return the statements that create a database, and a user of the same name who alone may use it."""
 
     @abc.abstractmethod
     def _dropping(self, name: str) -> str:
@@ -157,7 +157,7 @@ class Database(abc.ABC):
         """Make an empty database, and a user of the same name who may use it and no other."""
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,31}", name):
             raise ConfigError(
-                f"{name!r} is no name for a database: a small letter, then up to 31 small letters, digits "
+                f"{name!r} is not a name for a database: a small letter, then up to 31 small letters, digits "
                 "and underscores"
             )
         password = new_password()
@@ -165,7 +165,7 @@ class Database(abc.ABC):
         return DatabaseConnection(self.endpoint, Credentials(name, password), name, self.socket)
 
     def drop_database(self, connection: DatabaseConnection) -> None:
-        """Remove a database and its user, whoever is connected."""
+        """Remove a database and its user, even while clients are connected."""
         self.sql(self._dropping(connection.database))
 
     # Life
@@ -213,7 +213,7 @@ class Database(abc.ABC):
         return self._process.pid
 
     def ended(self) -> str | None:
-        """Say how it ended, in words; None while it runs."""
+        """Return in words how it ended; None while it runs."""
         return self._process.ended()
 
     def log_position(self) -> int:

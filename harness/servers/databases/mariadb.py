@@ -105,6 +105,6 @@ class Mariadb(Database):
     def _dropping(self, name: str) -> str:
         return (
             f"DROP USER {name}@'%';\n"
-            f"KILL CONNECTION USER {name}@'%';\n"  # else who is connected goes on
+            f"KILL CONNECTION USER {name}@'%';\n"  # connected clients would go on
             f"DROP DATABASE {name};\n"
         )

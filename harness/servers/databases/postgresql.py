@@ -24,7 +24,7 @@ class Postgresql(Database):
     """PostgreSQL with a folder of its own."""
 
     name = "postgresql"
-    orderly = signal.SIGINT  # "fast"; SIGTERM waits for those who are connected
+    orderly = signal.SIGINT  # "fast"; SIGTERM waits for connected clients
 
     @staticmethod
     def make_data(installation: DatabaseInstallation, data: Path, password: Path) -> None:

@@ -1,4 +1,4 @@
-"""Running the programs of a database server: as whom, and with nothing of the user's environment.
+"""Runs the programs of a database server: as an ordinary user, without the environment of ours.
 
 PostgreSQL and MariaDB refuse to run as root. Where the harness does, they run as `nobody`.
 """
@@ -19,7 +19,7 @@ NOBODY = "nobody"
 
 @dataclass(frozen=True)
 class User:
-    """Somebody who is not root."""
+    """A user other than root."""
 
     name: str
     uid: int
@@ -27,7 +27,7 @@ class User:
 
 
 def user() -> User | None:
-    """Return as whom a database is to run; None: as ourselves."""
+    """Return the user that a database runs as; None if that is the user of this process."""
     if os.geteuid() != 0:
         return None
     entry = pwd.getpwnam(NOBODY)
@@ -48,7 +48,7 @@ def new_folder(name: str, guard: Guard) -> Path:
 
 
 def hand_over(path: Path) -> None:
-    """Give a file or folder to the user of the databases."""
+    """Make the user of the databases own a file or folder."""
     owner = user()
     if owner is not None:
         os.chown(path, owner.uid, owner.gid)
@@ -70,8 +70,8 @@ def require_reachable(path: Path, advice: str) -> None:
         about = folder.stat()
         if about.st_uid != other.uid and not about.st_mode & 0o001:
             raise ServerError(
-                f"{path} cannot be reached by the user {other.name}, as whom databases run where the "
-                f"harness is root, because {folder} is closed to others: {advice}"
+                f"{path} cannot be reached by the user {other.name}, as whom root runs databases, "
+                f"because {folder} is closed to others: {advice}"
             )
 
 
