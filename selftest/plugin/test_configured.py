@@ -76,7 +76,7 @@ def test_never_runs(rest): pass
 
 @case("CONF-006", ref="none", level="product")
 def test_usual(rest):
-    assert rest.json("/patients?limit=7") == []
+    assert rest.json("/patients?since=0&limit=7") == []
 
 @configured(IndexDirectory="/proc/nowhere")
 @case("CONF-007", ref="none", level="product")
