@@ -16,6 +16,7 @@ import pytest
 
 from harness.errors import ConfigError
 from harness.model import Version
+from harness.variant import USUAL, Variant
 
 Level = Literal["must", "should", "quality", "product"]
 LEVELS: tuple[Level, ...] = ("must", "should", "quality", "product")
@@ -55,8 +56,10 @@ class CaseInfo:
     needs: tuple[Need, ...] = field(default=(), compare=False)
     waits: float = 0.0
     """Seconds for which the case mostly waits, so that others had better run meanwhile; 0: it computes."""
-    configured: tuple[str, ...] = ()
-    """What the configuration of the remote is to say, as `--with` takes it: `StorageCompression=true`."""
+    shows: str = ""
+    """The topic under which `harness probe` shows what the case finds; empty for none."""
+    variant: Variant = USUAL
+    """How the remote is to be set up for it."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Z][A-Z0-9]*-\d{3}", self.id):
@@ -76,6 +79,7 @@ class Suite:
     level: Level = "must"
     needs: Names = ()
     ref: str = ""
+    shows: str = ""
 
     def case(
         self,
@@ -86,6 +90,7 @@ class Suite:
         covers: Names = (),
         needs: Names = (),
         waits: float = 0.0,
+        shows: str = "",
     ) -> Callable[[Function], Function]:
         """Mark a test function as a case of this suite. The arguments are those of `case` and `needs`."""
 
@@ -95,7 +100,8 @@ class Suite:
                 id, ref=ref or self.ref, level=level or self.level, covers=covers, waits=waits
             )
             marked: Function = info(wanted(function))
-            return marked
+            topic = shows or self.shows
+            return pytest.mark.shows(topic)(marked) if topic else marked
 
         return mark
 
@@ -124,13 +130,17 @@ def needs(*capabilities: str) -> pytest.MarkDecorator:
     return _needs(capabilities)
 
 
-def configured(**settings: object) -> pytest.MarkDecorator:
-    """Run the cases on a remote that is configured so: `configured(StorageCompression=True)`.
+def configured(
+    *, tls: Names = (), database: str = "", previous: bool = False, **settings: object
+) -> pytest.MarkDecorator:
+    """Run the cases on a remote that is set up so: `configured(StorageCompression=True)`.
 
-    Those of a section are given as a dictionary: `configured(DicomWeb={"EnableWado": False})`. Cases with the
-    same settings run one after another, so that the server is started once for them.
+    Settings of a section are given as a dictionary: `configured(DicomWeb={"EnableWado": False})`. `tls`,
+    `database` and `previous` are those of `Variant`. Cases with the same set-up run one after another, so
+    that the server is started once for them.
     """
-    return pytest.mark.configured(*_settings(settings, ""))
+    texts = tuple(_settings(settings, ""))
+    return pytest.mark.configured(Variant(texts, _several(tls), database, previous))
 
 
 def _settings(settings: Mapping[str, object], section: str) -> Iterator[str]:
@@ -156,7 +166,10 @@ def info_of(item: Any) -> CaseInfo | None:
         return None
     stated: CaseInfo = marker.args[0]
     wanted = dict.fromkeys(need for mark in item.iter_markers("needs") for need in mark.args)
-    settings = {text for mark in item.iter_markers("configured") for text in mark.args}
-    if settings:
-        wanted[Need("server.configure")] = None
-    return replace(stated, needs=tuple(wanted), configured=tuple(sorted(settings)))
+    shows = item.get_closest_marker("shows")
+    variant = USUAL
+    for mark in item.iter_markers("configured"):
+        variant |= mark.args[0]
+    wanted |= dict.fromkeys(map(Need, variant.needs))
+    topic = "" if shows is None else shows.args[0]
+    return replace(stated, needs=tuple(wanted), variant=variant, shows=topic)

@@ -1,6 +1,7 @@
 """What a module of cases imports: `from harness.cases import Suite, Dimse, Stored`."""
 
 from harness.case import Suite, case, configured, needs
+from harness.certificates import client_context
 from harness.clients import multipart
 from harness.clients.answers import header, number, single, xml
 from harness.clients.commitment import CommitmentScu, Reference
@@ -22,7 +23,6 @@ from harness.clients.dicomweb import (
     SOP_INSTANCE_UID,
     STUDY_INSTANCE_UID,
     DicomWeb,
-    Identified,
     instance_path,
     json_number,
     json_value,
@@ -60,10 +60,27 @@ from harness.clients.dimse import (
 from harness.clients.multipart import Part
 from harness.clients.orthanc_ids import FOLDERS, orthanc_ids
 from harness.clients.part10 import PIXEL_DATA, Element, Part10, only, take_apart, text_of
-from harness.clients.rest import LOCAL_MODALITY, Rest
+from harness.clients.rest import LOCAL_MODALITY, NoAnswer, Rest
 from harness.clients.revisions import BLIND_CHANGES, REVISIONS, first_etag, if_match, md5
+from harness.clients.storable import Identified
 from harness.clients.storage_scp import Arrival, StorageScp
-from harness.clients.wire import Association, Closed, Heard, Incoming, Line, Wire, named
+from harness.clients.uids import (
+    SOP_CLASSES,
+    STORAGE_CLASSES,
+    STORAGE_FAMILIES,
+    TRANSFER_SYNTAXES,
+    uid_name,
+)
+from harness.clients.wire import (
+    Association,
+    Closed,
+    Heard,
+    Incoming,
+    Line,
+    Wire,
+    described,
+    named,
+)
 from harness.clients.wire_messages import (
     COMMAND,
     ECHO,
@@ -96,8 +113,10 @@ from harness.corpus.part10 import data_set_offset, file_of
 from harness.corpus.registry import catalogue
 from harness.corpus.sample import Draft
 from harness.model import AETitle, Endpoint
+from harness.plugin.observing import Observe
 from harness.plugin.stored import Stored
 from harness.servers.party import Party
+from harness.variant import DATABASES
 from harness.waiting import wait_until
 
 __all__ = [
@@ -106,6 +125,7 @@ __all__ = [
     "COMMAND",
     "CT",
     "C_STORE_RQ",
+    "DATABASES",
     "DICOM",
     "DICOM_JSON",
     "ECHO",
@@ -137,9 +157,13 @@ __all__ = [
     "RETRIEVE_URL",
     "REVISIONS",
     "SERIES_INSTANCE_UID",
+    "SOP_CLASSES",
     "SOP_INSTANCE_UID",
+    "STORAGE_CLASSES",
+    "STORAGE_FAMILIES",
     "STUDY_INSTANCE_UID",
     "SUCCESS",
+    "TRANSFER_SYNTAXES",
     "UNASKED",
     "UNIQUE_KEYS",
     "UNKNOWN_UID",
@@ -161,6 +185,8 @@ __all__ = [
     "Incoming",
     "Line",
     "Maker",
+    "NoAnswer",
+    "Observe",
     "Part",
     "Part10",
     "Party",
@@ -183,8 +209,10 @@ __all__ = [
     "assert_refused",
     "case",
     "catalogue",
+    "client_context",
     "configured",
     "data_set_offset",
+    "described",
     "differences",
     "file_of",
     "first_etag",
@@ -224,6 +252,7 @@ __all__ = [
     "sub_operations",
     "take_apart",
     "text_of",
+    "uid_name",
     "unique_keys",
     "values",
     "wait_until",

@@ -8,8 +8,10 @@ context = server_context(server, clients=authority.certificate)
 import os
 import ssl
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -74,6 +76,8 @@ class Authority:
         It is valid since yesterday, since clocks differ, and for a month; an expired one was valid
         until yesterday. The first name is the common name too.
         """
+        import trustme  # noqa: PLC0415 - see `new`
+
         begin, end = (-31 * _DAY, -_DAY) if expired else (-_DAY, 30 * _DAY)
         now = datetime.now(UTC).replace(tzinfo=None)  # the library takes it for UTC
         issued = self._ca.issue_cert(
@@ -82,9 +86,86 @@ class Authority:
             organization_name="dicom-harness",
             not_before=now + begin,
             not_after=now + end,
+            key_type=trustme.KeyType.RSA,  # what the ciphers of some servers for TLS 1.2 are about
         )
         chain = b"".join(each.bytes() for each in issued.cert_chain_pems)
         return Certificate(chain, issued.private_key_pem.bytes())
+
+
+@dataclass(frozen=True)
+class TlsClient:
+    """What a client needs for TLS: the PEM of the authority of servers, and the certificate that it shows.
+
+    The names in a server's certificate are not compared with its address: cases reach the server through a
+    relay, which has a certificate of its own and checks that of the server.
+    """
+
+    authority: bytes
+    shown: Certificate | None
+
+    @cached_property
+    def context(self) -> ssl.SSLContext:
+        """The context for Python's clients."""
+        context = client_context(self.authority, self.shown)
+        context.check_hostname = False
+        return context
+
+    def options(self, folder: Path) -> list[str | Path]:
+        """Return the options for programs of dcmtk, which read files in `folder`."""
+        authority = folder / "authority.pem"
+        authority.write_bytes(self.authority)
+        checks: list[str | Path] = ["+cf", authority]
+        if self.shown is None:
+            return ["+tla", *checks]
+        files = self.shown.write(folder, "client")
+        return ["+tls", files.key, files.certificate, *checks]
+
+
+@dataclass(frozen=True)
+class Encryption:
+    """The certificates of a server that speaks TLS only, and of those who speak with it."""
+
+    authority: bytes
+    """PEM of the one authority that the server trusts, and that has issued its certificate."""
+    server: Certificate
+    client: Certificate
+    expired: Certificate
+    """A client's, of the right authority."""
+    foreign: Certificate
+    """A client's, of an authority that the server does not know."""
+    doors: tuple[str, ...]
+    """The doors of the server that speak TLS: `dicom`, `http`."""
+
+    @classmethod
+    def new(cls, doors: Iterable[str], *names: str) -> Self:
+        """Issue them; `names` are those of the server."""
+        authority, other = Authority.new(), Authority.new()
+        return cls(
+            authority.certificate,
+            authority.issue(*names),
+            authority.issue("client.example"),
+            authority.issue("late.example", expired=True),
+            other.issue("stranger.example"),
+            tuple(doors),
+        )
+
+    def server_files(self) -> dict[str, bytes]:
+        """Return the files that a server reads; `both.pem` has its key and its certificate."""
+        server = self.server
+        return {
+            "server.pem": server.chain,
+            "server.key": server.key,
+            "both.pem": server.key + server.chain,
+            "authority.pem": self.authority,
+        }
+
+    def as_client(self, shown: Certificate | None) -> TlsClient:
+        """Return what a client needs that shows this certificate, or none."""
+        return TlsClient(self.authority, shown)
+
+    def at(self, door: str) -> TlsClient | None:
+        """Return what a client needs at a door that is to be served; None where that has no TLS."""
+        return self.as_client(self.client) if door in self.doors else None
 
 
 def server_context(shown: Certificate, *, clients: bytes | None = None) -> ssl.SSLContext:

@@ -41,6 +41,10 @@ _PRODUCTS = {
     "dcmtk": "the programs of dcmtk, on this computer",
     "server.crash": "the harness can kill the server and start it again with what it has stored",
     "server.configure": "the harness can start the server with the settings that a case names",
+    "server.tls": "the harness can start the server with TLS",
+    "server.upgrade": "the harness can start an earlier release, and then this one on the same data",
+    "database.postgresql": "the server can keep what it stores in PostgreSQL, and there is one",
+    "database.mariadb": "the server can keep what it stores in MariaDB, and there is one",
     "server.restart": "the harness can stop the server and start it again with what it has stored",
 }
 NEEDS: Mapping[str, str] = {**_DIMSE, **_DICOMWEB, **_PRODUCTS}

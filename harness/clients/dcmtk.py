@@ -9,6 +9,7 @@ from pathlib import Path
 import pydicom
 from pydicom.dataset import Dataset
 
+from harness.certificates import TlsClient
 from harness.errors import ToolError
 from harness.evidence.tools import ToolRun
 from harness.model import AETitle, Endpoint
@@ -27,8 +28,10 @@ class Dcmtk:
         folder: Path,
         keep: Callable[[ToolRun], None],
         time_limit: float = 10.0,
+        tls: TlsClient | None = None,
     ) -> None:
         self.peer = peer
+        self.tls = tls
         self.called = called
         self.calling = calling
         self.folder = folder
@@ -67,10 +70,11 @@ class Dcmtk:
         options, files = _split(arguments)
         limits = [str(max(1, int(self.time_limit)))]
         titles = ("-aet", calling or self.calling, "-aec", called or self.called)
+        encrypted = [] if self.tls is None else self.tls.options(self.folder)
         return self.run(
             name,
             "-v", "-to", *limits, "-ta", *limits, "-td", *limits,
-            *titles, *options, self.peer.host, str(self.peer.port), *files,
+            *titles, *encrypted, *options, self.peer.host, str(self.peer.port), *files,
             expect=expect,
         )  # fmt: skip
 

@@ -3,7 +3,7 @@
 import base64
 import binascii
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import requests
@@ -11,6 +11,7 @@ import requests
 from harness.clients import multipart
 from harness.clients.answers import number, single
 from harness.clients.rest import Rest
+from harness.clients.storable import Identified
 
 DICOM_JSON = "application/dicom+json"
 DICOM = "application/dicom"
@@ -32,22 +33,6 @@ SERIES_INSTANCE_UID = "0020000E"
 # What RFC 3986 3.4 lets stand in a query. No more is encoded than must be: whether a server decodes
 # what could have stood as it is, is a case of its own.
 _LEFT_ALONE = "*?:/,@"
-
-
-class Identified(Protocol):
-    """An object with the unique identifiers of its place in the hierarchy."""
-
-    @property
-    def study_instance_uid(self) -> str:
-        """Its study."""
-
-    @property
-    def series_instance_uid(self) -> str:
-        """Its series."""
-
-    @property
-    def sop_instance_uid(self) -> str:
-        """The object itself."""
 
 
 class DicomWeb:

@@ -26,6 +26,7 @@ from pynetdicom.sop_class import (
     Verification,
 )
 
+from harness.certificates import TlsClient
 from harness.clients.checkpoint import ReactorCheckpoint
 from harness.clients.storable import Identified, Retrievable, Storable
 from harness.model import AETitle, Endpoint
@@ -130,9 +131,15 @@ class Dimse:
     """Speaks DICOM with one server as the application entity `calling`."""
 
     def __init__(
-        self, peer: Endpoint, called: AETitle, calling: AETitle, time_limit: float = 10.0
+        self,
+        peer: Endpoint,
+        called: AETitle,
+        calling: AETitle,
+        time_limit: float = 10.0,
+        tls: TlsClient | None = None,
     ) -> None:
         self.peer = peer
+        self.tls = tls
         self.called = called
         self.calling = calling
         self.time_limit = time_limit
@@ -185,6 +192,7 @@ class Dimse:
             ae_title=called or self.called,
             ext_neg=list(roles),
             evt_handlers=[(evt.EVT_CONN_OPEN, _without_delay), *handlers],
+            tls_args=None if self.tls is None else (self.tls.context, None),
         )
         association._reactor_checkpoint = ReactorCheckpoint()  # noqa: SLF001 - see its module
         return association

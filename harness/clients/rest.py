@@ -11,6 +11,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ProtocolError
 
+from harness.certificates import TlsClient
 from harness.clients.storable import Storable
 from harness.model import Credentials, Endpoint
 
@@ -75,6 +76,18 @@ class NotJson(AssertionError):  # noqa: N818 - inside a case it is the server's 
 
 
 class _Adapter(HTTPAdapter):
+    def __init__(self, tls: TlsClient | None) -> None:
+        self._tls = tls
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        if self._tls is not None:
+            options |= {"ssl_context": self._tls.context, "assert_hostname": False}
+        super().init_poolmanager(*args, **options)
+
+    def cert_verify(self, *args: Any) -> None:
+        """Leave the connection as it is: the context says what is trusted."""
+
     def build_response(self, request: requests.PreparedRequest, response: Any) -> Answer:
         answer = super().build_response(request, response)
         answer.__class__ = Answer
@@ -90,14 +103,15 @@ class Rest:
         credentials: Credentials | None = None,
         time_limit: float = 10.0,
         note: Callable[[str], None] = lambda _: None,
+        tls: TlsClient | None = None,
     ) -> None:
         """Speak to `base`; `note` is told when a request had to be repeated."""
         self._note = note
-        self.base = f"http://{base}"
+        self.base = f"{'http' if tls is None else 'https'}://{base}"
         self.time_limit = time_limit
         self._last_use = 0.0
         self.session = requests.Session()
-        self.session.mount("http://", _Adapter())
+        self.session.mount(self.base, _Adapter(tls))
         self.session.trust_env = (
             False  # a proxy of the environment is not between us and the server
         )

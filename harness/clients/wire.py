@@ -13,6 +13,7 @@ which a case compares with what the standard demands.
 
 import contextlib
 import socket
+import ssl
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
@@ -32,6 +33,7 @@ from dcm.wire import (
     Command,
     Connection,
     ConnectionLost,
+    ContextResult,
     DataFragment,
     ImplementationClassUID,
     Limits,
@@ -55,6 +57,7 @@ from dcm.wire import (
     raw,
     rejection,
 )
+from harness.certificates import TlsClient
 from harness.model import AETitle, Endpoint
 
 HEADER: Final = 6
@@ -67,6 +70,9 @@ PENDING: Final = frozenset({0xFF00, 0xFF01})
 
 Context = tuple[str, Sequence[str]]
 """Abstract syntax and transfer syntaxes of a presentation context."""
+MOST_CONTEXTS: Final = 127
+"""Of the 128 of an association (PS3.8 9.3.2.2): one is left for Verification."""
+VERIFICATION: Final[Context] = ("1.2.840.10008.1.1", ("1.2.840.10008.1.2",))
 
 
 class Closed(Frozen):
@@ -139,7 +145,7 @@ class Line:
         A connection that the peer has closed is not an error: what it sent before can still be read.
         """
         self._socket.settimeout(self.time_limit)
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
             for each in data:
                 self._socket.sendall(each)
 
@@ -173,7 +179,7 @@ class Line:
                     if self._received
                     else Silence(limit)
                 )
-            except ConnectionError:
+            except (ConnectionError, ssl.SSLError):
                 data = b""
             if not data:
                 self.over = True
@@ -322,12 +328,18 @@ class Wire:
     """Seconds in which a server's ARTIM timer is expected to expire; most servers take 30 s."""
 
     def __init__(
-        self, peer: Endpoint, called: AETitle, calling: AETitle, time_limit: float = 10.0
+        self,
+        peer: Endpoint,
+        called: AETitle,
+        calling: AETitle,
+        time_limit: float = 10.0,
+        tls: TlsClient | None = None,
     ) -> None:
         self.peer: Final = peer
         self.called: Final = called
         self.calling: Final = calling
         self.time_limit: Final = time_limit
+        self.tls: Final = tls
 
     def connect(self) -> Line:
         """Open a TCP connection, on which nothing is sent yet."""
@@ -335,6 +347,8 @@ class Wire:
             connected = socket.create_connection(
                 (self.peer.host, self.peer.port), timeout=self.time_limit
             )
+            if self.tls is not None:
+                connected = self.tls.context.wrap_socket(connected)
         except OSError as error:
             raise ProtocolBroken(f"no connection to {self.peer}: {error}") from error
         return Line(connected, self.time_limit)
@@ -396,6 +410,25 @@ class Wire:
         if not isinstance(heard, AssociateAC):
             raise ProtocolBroken(f"A-ASSOCIATE-AC was due, and what came is {described(heard)}")
         return heard
+
+    def chosen(self, contexts: Sequence[Context]) -> list[str | None]:
+        """Propose contexts on as many associations as it takes, each with Verification as well.
+
+        Returns the transfer syntax that was chosen for each context, None for one that was not accepted.
+        Fails the case if an association is not accepted, or a context is not answered.
+        """
+        found: list[str | None] = []
+        for start in range(0, len(contexts), MOST_CONTEXTS):
+            part = contexts[start : start + MOST_CONTEXTS]
+            answer = self.accepted(self.request([VERIFICATION, *part]))
+            by_id = {each.context_id: each for each in answer.presentation_contexts}
+            for number in range(1, len(part) + 1):
+                result = by_id.get(2 * number + 1)
+                if result is None:
+                    raise ProtocolBroken(f"presentation context {2 * number + 1} is not answered")
+                accepted = result.result == ContextResult.ACCEPTANCE
+                found.append(result.transfer_syntax if accepted else None)
+        return found
 
     @contextlib.contextmanager
     def associate(

@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.config.network import is_this_computer, local_address_in, local_address_towards
 from harness.config.options import PROGRAM, parser
 from harness.config.orthanc import remote_configuration
-from harness.config.settings import Instance, Pair, Setup
+from harness.config.settings import Node, Pair, Setup
 from harness.errors import ConfigError
 from harness.model import Credentials
 
@@ -44,8 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def plan(options: argparse.Namespace, *, here: bool) -> Setup:
     """Work out what the options mean; `here` says that the remote is on this computer."""
     credentials = Credentials(options.username, options.password)
-    remote = Instance(options.aet, options.server, options.dicom, options.rest, credentials)
-    local = Instance(
+    remote = Node(options.aet, options.server, options.dicom, options.rest, credentials)
+    local = Node(
         options.local_aet,
         options.local_host or _own_address(options),
         options.local_dicom,

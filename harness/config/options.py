@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from harness.config.settings import DEFAULT_CREDENTIALS, FILE_NAME, LOCAL, REMOTE, Instance
+from harness.config.settings import DEFAULT_CREDENTIALS, FILE_NAME, LOCAL, REMOTE, Node
 from harness.errors import ConfigError
 from harness.model import AETitle, Endpoint, Port, Version
 
@@ -100,7 +100,7 @@ def _add_local(group: "argparse._ArgumentGroup") -> None:
     _add_instance(group, "local-", LOCAL)
 
 
-def _add_instance(group: "argparse._ArgumentGroup", prefix: str, default: Instance) -> None:
+def _add_instance(group: "argparse._ArgumentGroup", prefix: str, default: Node) -> None:
     group.add_argument(
         f"--{prefix}aet",
         metavar="TITLE",

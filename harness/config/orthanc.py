@@ -7,7 +7,7 @@ every version. Naming a version leaves out what came later.
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.config.settings import Instance, Pair, Ports, Setup
+from harness.config.settings import Node, Pair, Ports, Setup
 from harness.model import Version
 
 Json = dict[str, object]
@@ -92,7 +92,7 @@ def known_to(version: Version, configuration: Mapping[str, object]) -> Json:
     }
 
 
-def _common(name: str, instance: Instance, listen: Ports | None, storage: Path) -> Json:
+def _common(name: str, instance: Node, listen: Ports | None, storage: Path) -> Json:
     """Return what both instances need to be reached and to be emptied between cases."""
     users = instance.credentials
     return {
@@ -156,12 +156,6 @@ def _common(name: str, instance: Instance, listen: Ports | None, storage: Path) 
 def _for_the_suites() -> Json:
     """Return what only the server under test needs, but for addresses and plugins."""
     return {
-        # Changes: `StableStudy` and its like within a second; DICOMweb's metadata cache waits for
-        # it.
-        "StableAge": 1,
-        # Find and C-FIND: limits small enough to be reached.
-        "LimitFindResults": 10,
-        "LimitFindInstances": 20,
         # Jobs: all of a run stay listed, and one that waits for another does not stop it.
         "ConcurrentJobs": 4,
         "JobsHistorySize": 1000,
@@ -208,11 +202,11 @@ def _modalities(pair: Pair, version: Version | None) -> Json:
     return modalities
 
 
-def _modality(instance: Instance) -> list[object]:
+def _modality(instance: Node) -> list[object]:
     return [instance.ae_title, instance.host, instance.dicom]
 
 
-def _modality_with_local_aet(instance: Instance, ae_title: str | None = None) -> Json:
+def _modality_with_local_aet(instance: Node, ae_title: str | None = None) -> Json:
     return {
         "AET": ae_title or instance.ae_title,
         "Host": instance.host,
@@ -221,7 +215,7 @@ def _modality_with_local_aet(instance: Instance, ae_title: str | None = None) ->
     }
 
 
-def _peers(remote: Instance, local: Instance) -> Json:
+def _peers(remote: Node, local: Node) -> Json:
     """Return the Orthanc peers of the remote: the local instance, and itself under three names."""
     peers: Json = {"self": _peer(remote)}
     if local.rest is not None:
@@ -236,11 +230,11 @@ def _peers(remote: Instance, local: Instance) -> Json:
     return peers
 
 
-def _peer(instance: Instance) -> list[object]:
+def _peer(instance: Node) -> list[object]:
     return [instance.url, *_user_and_password(instance).values()]
 
 
-def _user_and_password(instance: Instance) -> dict[str, str]:
+def _user_and_password(instance: Node) -> dict[str, str]:
     user = instance.credentials
     return {} if user is None else {"Username": user.username, "Password": user.password}
 

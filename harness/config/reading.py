@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from harness.config.orthanc import OWN_SECTION
-from harness.config.settings import Instance, Pair, Setup
+from harness.config.settings import Node, Pair, Setup
 from harness.errors import ConfigError
 from harness.model import AETitle, Credentials, Port, Version
 
@@ -132,7 +132,7 @@ def _parse(path: Path) -> _Document:
     return _Document(path, values)
 
 
-def _remote(document: _Document) -> Instance:
+def _remote(document: _Document) -> Node:
     """Find the server itself, at the address by which it knows itself as modality `self`."""
     itself, host, dicom = _modality(document, "DicomModalities.self")
     text = document.text("DicomAet")
@@ -155,15 +155,15 @@ def _remote(document: _Document) -> Instance:
             )
     credentials = _credentials(document)
     with document.blamed():
-        return Instance(ae_title, host, dicom, rest, credentials)
+        return Node(ae_title, host, dicom, rest, credentials)
 
 
-def _local(document: _Document) -> Instance:
+def _local(document: _Document) -> Node:
     """Find where the server expects the second instance."""
     ae_title, host, dicom = _modality(document, "DicomModalities.orthanctest")
     rest, credentials = _peer(document, "OrthancPeers.peer")
     with document.blamed():
-        return Instance(ae_title, host, dicom, rest, credentials)
+        return Node(ae_title, host, dicom, rest, credentials)
 
 
 def _modality(document: _Document, key: str) -> tuple[AETitle, str, Port]:

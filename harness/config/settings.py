@@ -18,7 +18,7 @@ class Ports:
 
 
 @dataclass(frozen=True)
-class Instance:
+class Node:
     """One server, remote or local, at the address under which the other one reaches it."""
 
     ae_title: AETitle
@@ -55,8 +55,8 @@ class Instance:
 class Pair:
     """The server under test and the second instance, each as the other one sees it."""
 
-    remote: Instance
-    local: Instance
+    remote: Node
+    local: Node
 
     def __post_init__(self) -> None:
         if self.remote.ae_title == self.local.ae_title:
@@ -90,5 +90,5 @@ class Setup:
 
 # The password is no word that stands elsewhere in a record: it is blotted out wherever it is met.
 DEFAULT_CREDENTIALS = Credentials("alice", "alice-in-tests")
-REMOTE = Instance(AETitle("ORTHANC"), "127.0.0.1", Port(4242), Port(8042), DEFAULT_CREDENTIALS)
-LOCAL = Instance(AETitle("ORTHANCTEST"), "127.0.0.1", Port(5001), Port(5000), DEFAULT_CREDENTIALS)
+REMOTE = Node(AETitle("ORTHANC"), "127.0.0.1", Port(4242), Port(8042), DEFAULT_CREDENTIALS)
+LOCAL = Node(AETitle("ORTHANCTEST"), "127.0.0.1", Port(5001), Port(5000), DEFAULT_CREDENTIALS)

@@ -44,6 +44,11 @@ step() {{ printf '\\n== %s\\n' "$*"; }}
 ask() {{ curl --silent --show-error --include --path-as-is --globoff --noproxy '*' "$@"; }}
 """
 
+_OVER_TLS: Final = """\
+# Some of this was said over TLS. The certificates of that run are gone: name yours to curl with --cacert,
+# --cert and --key, to dcmtk's programs with +tls and +cf, and set REST=https://...
+"""
+
 _REST_OF: Final = {"remote.rest": "$REST", "local.rest": "$LOCAL_REST"}
 _DICOM_OF: Final = {
     "remote.dicom": ("$DICOM_HOST", "$DICOM_PORT"),
@@ -95,6 +100,8 @@ class _Script:
         steps = [*self._tool_steps(), *self._http_steps(), *self._other_associations()]
         lines = [line for step in sorted(steps, key=lambda each: each.time) for line in step.lines]
         head = _HEAD.format(case=self._tape.name, title=self._title, user=self._user)
+        if any(track.tls for track in self._tape.tracks):
+            head += _OVER_TLS
         return head + "\n".join(lines) + "\n"
 
     # HTTP

@@ -59,7 +59,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(*needs): made by harness.case.needs: what it needs")
     config.addinivalue_line(
         "markers",
-        "configured(*settings): made by harness.case.configured: how the remote is set up",
+        "configured(variant): made by harness.case.configured: how the remote is set up",
+    )
+    config.addinivalue_line(
+        "markers", "shows(topic): made by Suite.case: what `harness probe` shows is of these cases"
+    )
+    config.addinivalue_line(
+        "markers", "read_only: the case asks a server, and stores nothing in it"
     )
     if not _suites_in_sight(config):
         return

@@ -2,25 +2,31 @@
 
 import contextlib
 import functools
+from dataclasses import replace
 from types import TracebackType
 from typing import Literal, Self
 
+from harness.certificates import Encryption
 from harness.clients.dimse import Dimse
 from harness.clients.rest import Rest
-from harness.config.settings import Instance, Pair
+from harness.config.overrides import Override
+from harness.config.settings import Node, Pair
+from harness.errors import ServerError
 from harness.evidence.tools import ToolRun
 from harness.model import Endpoint, Port, Version
 from harness.plugin.plan import Plan
 from harness.programs import dcmtk_version
 from harness.relay import Relay, RelayLoop, Tape
 from harness.servers.attached import attach
-from harness.servers.capabilities import CONFIGURE, Capabilities
+from harness.servers.capabilities import Capabilities
 from harness.servers.container_site import ContainerSite
+from harness.servers.databases.place import Databases
 from harness.servers.deploy import deploy
 from harness.servers.deployment import Deployment
 from harness.servers.guard import Guard
-from harness.servers.party import Party
+from harness.servers.party import SERVER_NAME, Party
 from harness.servers.product import Build, Role
+from harness.variant import USUAL, Variant
 
 ALIVE = (
     2  # servers with settings of their own that are kept: cases with the same ones come together
@@ -41,12 +47,16 @@ class Bench:
         self.notes: list[str] = []
         """What a reader of the case's record should know: a request that was repeated, for one."""
         self._stack = contextlib.ExitStack()
-        self._rests: dict[str, Rest] = {}
+        self._rests: dict[tuple[str, bool], Rest] = {}
         self._log_positions: dict[str, int] = {}
         self._began_at: dict[str, Endpoint] = {}
         """Where each server was when the case began: the tape tells of no other place that it was reached."""
-        self._remotes: dict[tuple[str, ...], Party] = {}
-        """The remotes that run, by their settings; the one that was used last is the last."""
+        self._remotes: dict[Variant, Party] = {}
+        """The remotes that run, by their set-up; the one that was used last is the last."""
+        self._changed = False
+        """The attached remote has other settings for this case."""
+        self._failed: dict[Variant, ServerError] = {}
+        """Why a set-up cannot be had: no other case waits for that again."""
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
@@ -55,12 +65,14 @@ class Bench:
             self._site = None
             if self.plan.in_containers:
                 self._site = stack.enter_context(ContainerSite(self._guard))
+            self._databases = stack.enter_context(Databases(self._guard))
             self._open_relays()
             self.tape = self.relays.start_tape("start")
             stack.callback(self._close_remotes)
             self.local = self._party("local", self.plan.local)
             stack.callback(self.local.server.close)
-            self.remote = self._remotes[()] = self._party("remote", self.plan.remote)
+            self.remote = self._party("remote", self.plan.remote, self.plan.usual)
+            self._remotes[self.plan.usual] = self.remote
             if self.plan.attached:  # a server that we did not start is not empty
                 self.remote.server.reset(unsettled=True)
             self._stack = stack.pop_all()
@@ -87,8 +99,7 @@ class Bench:
             versions["local.rest"] = None
         if self._dcmtk is not None:
             versions["dcmtk"] = self._dcmtk
-        if self.plan.configured is not None:
-            versions[CONFIGURE] = None
+        versions |= dict.fromkeys(self.plan.variants)
         return Capabilities(versions)
 
     @functools.cached_property
@@ -109,42 +120,64 @@ class Bench:
 
     def rest_of(self, party: Party) -> Rest:
         """Return the REST client of a server: one connection, kept open over the cases."""
-        if party.role not in self._rests:
-            self._rests[party.role] = self._stack.enter_context(party.new_rest(self.notes.append))
-        return self._rests[party.role]
+        tls = party.tls_at("http")
+        key = party.role, tls is not None
+        if key not in self._rests:
+            self._rests[key] = self._stack.enter_context(party.new_rest(tls, self.notes.append))
+        return self._rests[key]
 
     def dimse_of(self, party: Party, *, calling: Party) -> Dimse:
         """Return a DICOM client for `party` that calls itself by the title of `calling`."""
-        return Dimse(party.dicom, party.ae_title, calling.ae_title, self.time_limit)
+        tls = party.tls_at("dicom")
+        return Dimse(party.dicom, party.ae_title, calling.ae_title, self.time_limit, tls)
 
-    def _use(self, settings: tuple[str, ...]) -> None:
-        """Have a remote with these settings, besides the usual ones: one that runs, or a new one."""
-        if self.remote.settings == settings:
+    def can_change(self, variant: Variant) -> bool:
+        """Return whether an attached remote can be set up so while it runs."""
+        names = {each.partition("=")[0] for each in variant.settings}
+        return (
+            self.plan.attached
+            and variant == Variant(variant.settings)
+            and names <= self.remote.server.adapter.changeable
+        )
+
+    def _use(self, variant: Variant) -> None:
+        """Have a remote that is set up so: one that runs, or a new one."""
+        if self.plan.attached:
+            self._changed = bool(variant.settings)
+            if variant.settings:
+                self.remote.server.adapter.change(map(Override.parse, variant.settings))
             return
-        self.relays.cut("a server with other settings takes its place")
-        party = self._remotes.pop(settings, None)
+        if self.remote.variant == variant:
+            return
+        self.relays.cut("a server that is set up otherwise takes its place")
+        if variant in self._failed:
+            raise self._failed[variant]
+        party = self._remotes.pop(variant, None)
         if party is None:
-            assert self.plan.configured is not None
-            party = self._party("remote", self.plan.configured(settings), settings)
-        self._remotes[settings] = self.remote = party
+            try:
+                party = self._party("remote", self.plan.build(variant), variant)
+            except ServerError as error:
+                self._failed[variant] = error
+                raise
+        self._remotes[variant] = self.remote = party
         party.aim_relays()
-        for each in [each for each in self._remotes if each][:-ALIVE]:
+        for each in [each for each in self._remotes if each != self.plan.usual][:-ALIVE]:
             self._remotes.pop(each).server.close()
 
     def _close_remotes(self) -> None:
         while self._remotes:
             self._remotes.popitem()[1].server.close()
 
-    def begin_case(self, name: str, settings: tuple[str, ...]) -> None:
-        """Start a new tape, with a remote that has these settings; the last case left it empty.
+    def begin_case(self, name: str, variant: Variant) -> None:
+        """Start a new tape, with a remote that is set up so; the last case left it empty.
 
         Raises ServerError if such a remote cannot be started.
         """
         self.tools.clear()
-        self.notes[:] = [f"configured with {each}" for each in settings]
+        self.notes[:] = variant.words
         self.tape = self.relays.start_tape(name)
         try:
-            self._use(settings)
+            self._use(self.plan.usual | variant)
         finally:
             self._began_at = {each.role: each.server.dicom for each in self.parties}
             self._log_positions = {each.role: each.server.log_position() for each in self.parties}
@@ -160,7 +193,9 @@ class Bench:
                 relay.disturb = None
         for party in self.parties:
             requests = party.requests(self.tape)
-            if any(party.server.outlasts_reset(*request) for request in requests):
+            changed = any(party.server.outlasts_reset(*request) for request in requests)
+            changed |= party is self.remote and self._changed
+            if changed or party.server.upgraded:
                 self.restore(party)
             elif (
                 not passed
@@ -168,7 +203,10 @@ class Bench:
                 or party.was_reached(self.tape)
                 or party.server.worklists is not None
             ):
-                party.server.reset(unsettled=not passed)
+                if party.server.emptied_by_restart():
+                    self.restore(party)
+                else:
+                    party.server.reset(unsettled=not passed)
 
     def restore(self, party: Party) -> None:
         """Bring a server back to how it was configured, and empty."""
@@ -192,6 +230,13 @@ class Bench:
         party.server.crash()
         party.aim_relays()
 
+    def upgrade(self, party: Party) -> None:
+        """Stop the previous release, and start the remote under test on what it has stored."""
+        self.relays.cut(f"the {party.role} server is upgraded")
+        build = self.plan.build(replace(party.variant, previous=False))
+        party.server.upgrade(build.make(party.server.adapter.role, build))
+        party.aim_relays()
+
     def _open_relays(self) -> None:
         """Open the relays first: the servers' configurations name them."""
         remote, local = self.plan.setup.pair.remote, self.plan.setup.pair.local
@@ -201,7 +246,7 @@ class Bench:
             if self.plan.has_rest(role):
                 self._relays[f"{role}.rest"] = self._relay(role, "rest", instance)
 
-    def _relay(self, role: str, door: str, instance: Instance) -> Relay:
+    def _relay(self, role: str, door: str, instance: Node) -> Relay:
         listen: Endpoint | str = self._own_address
         if self.plan.attached and role == "local":
             # The remote was told where to find the local instance.
@@ -218,22 +263,40 @@ class Bench:
         self,
         role: Literal["remote", "local"],
         build: Build | None,
-        settings: tuple[str, ...] = (),
+        variant: Variant = USUAL,
     ) -> Party:
         rest_relay = self._relays.get(f"{role}.rest")
+        encryption = self._encryption(variant.tls) if variant.tls else None
+        server = self._server(role, build, variant.database, encryption)
         party = Party(
-            role, self._server(role, build), self._relays[f"{role}.dicom"], rest_relay,
-            self.time_limit, settings,
+            role, server, self._relays[f"{role}.dicom"], rest_relay, self.time_limit, variant,
+            encryption,
         )  # fmt: skip
         party.aim_relays()
         return party
 
-    def _server(self, role: Literal["remote", "local"], build: Build | None) -> Deployment:
+    @functools.cache  # noqa: B019 - there is one bench in a process
+    def _encryption(self, doors: tuple[str, ...]) -> Encryption:
+        """Issue certificates once: a client's connection, kept open, has those of its time."""
+        return Encryption.new(doors, SERVER_NAME, self._own_address)
+
+    def _server(
+        self,
+        role: Literal["remote", "local"],
+        build: Build | None,
+        database: str,
+        encryption: Encryption | None,
+    ) -> Deployment:
         plan = self.plan
         pair = plan.setup.pair if plan.attached else self._advertised()
-        part = Role(role, pair, self._guard, self._site)
+        place = self._databases.place(database) if database else None
+        part = Role(role, pair, self._guard, self._site, encryption, place)
         if build is None:
-            return attach(part, plan.setup.worklists, self.time_limit)
+            assert plan.attachment is not None
+            return attach(
+                part, plan.setup.worklists, self.time_limit,
+                is_orthanc=plan.attachment.is_orthanc, dicomweb=plan.dicomweb,
+            )  # fmt: skip
         return deploy(build, part)
 
     @property
@@ -248,9 +311,9 @@ class Bench:
             self._behind_relays("remote", pair.remote), self._behind_relays("local", pair.local)
         )
 
-    def _behind_relays(self, role: str, instance: Instance) -> Instance:
+    def _behind_relays(self, role: str, instance: Node) -> Node:
         rest = self._relays.get(f"{role}.rest")
-        return Instance(
+        return Node(
             instance.ae_title,
             self._own_address,
             Port(self._relays[f"{role}.dicom"].endpoint.port),

@@ -58,11 +58,14 @@ class Controller:
 
     def _ask_before_emptying(self) -> None:
         plan = self.plan
-        if not plan.attached or not plan.patients or self.options.force:
+        found = plan.attachment
+        if found is None or self.options.force or (found.is_orthanc and not found.patients):
             return
-        remote = plan.setup.pair.remote
+        host = plan.setup.pair.remote.host
         question = (
-            f"The server at {remote.host} holds {plan.patients} patients, which the run deletes."
+            f"The server at {host} holds {found.patients} patients, which the run deletes."
+            if found.is_orthanc
+            else f"The server at {host} cannot be emptied: the objects that the run stores stay there."
         )
         capture = self.config.pluginmanager.getplugin("capturemanager")
         answer = _ask(f"{question} Go on? [y/N] ", capture)

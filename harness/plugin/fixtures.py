@@ -15,6 +15,8 @@ from harness.clients.wire import Wire
 from harness.corpus import Corpus, Maker
 from harness.corpus import corpus as _corpus
 from harness.plugin.bench import Bench
+from harness.plugin.observing import Observe
+from harness.plugin.outcome import RECORD
 from harness.plugin.stored import Stored
 from harness.plugin.worker import Worker
 from harness.servers.party import Party
@@ -48,6 +50,23 @@ def crash(bench: Bench) -> Callable[[], None]:
 
 
 @pytest.fixture
+def upgrade(bench: Bench) -> Callable[[], None]:
+    """Stop the previous release, and start the one under test on what it has stored."""
+    return functools.partial(bench.upgrade, bench.remote)
+
+
+@pytest.fixture
+def observe(request: pytest.FixtureRequest) -> Observe:
+    """Note an ability of the server for `harness probe`: what it declares of a subject, and what it did."""
+    abilities = request.node.stash[RECORD].abilities
+
+    def note(subject: str, declared: str | None = None, found: str | None = None) -> None:
+        abilities.append((subject, declared, found))
+
+    return note
+
+
+@pytest.fixture
 def rest(bench: Bench) -> Rest:
     """A client for the RESTful services of the remote."""
     return bench.rest_of(bench.remote)
@@ -75,7 +94,8 @@ def dimse(bench: Bench) -> Dimse:
 def wire(bench: Bench) -> Wire:
     """A client for the remote that says and hears PDUs and messages as they are."""
     remote, local = bench.remote, bench.local
-    return Wire(remote.dicom, remote.ae_title, local.ae_title, bench.time_limit)
+    tls = remote.tls_at("dicom")
+    return Wire(remote.dicom, remote.ae_title, local.ae_title, bench.time_limit, tls)
 
 
 @pytest.fixture
@@ -94,6 +114,7 @@ def dcmtk(bench: Bench, tmp_path: Path) -> Dcmtk:
         folder=tmp_path,
         keep=bench.tools.append,
         time_limit=bench.time_limit,
+        tls=bench.remote.tls_at("dicom"),
     )
 
 

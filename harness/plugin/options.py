@@ -14,8 +14,9 @@ from harness.errors import ConfigError
 from harness.model import AETitle, Port
 from harness.report.load import load
 from harness.servers import registry
-from harness.servers.container import Limits
+from harness.servers.container import ContainerLimits
 from harness.servers.locate import is_root_folder
+from harness.variant import DATABASES
 
 CASE_LIMIT = 30.0  # seconds
 T = TypeVar("T")
@@ -30,14 +31,22 @@ class Options:
     aet: AETitle | None
     dicom: Port | None
     rest: Port | None
+    web: str | None
+    """The path of DICOMweb at an attached server that is not an Orthanc."""
     username: str | None
     password: str | None
+    image: str | None
+    """The image in which it is started, if `remote` does not say so itself."""
     remote: str | None
     """What is started as remote, as `harness.servers.registry` reads it."""
     orthanc: str | None
     plugins: tuple[Path, ...] | None
-    limits: Limits
+    limits: ContainerLimits
     overrides: tuple[Override, ...]
+    database: str | None
+    """The kind of database in which the remote keeps what it stores."""
+    previous: str | None
+    """The release from which cases upgrade to the remote, as `remote` names it."""
     force: bool
     cases: tuple[str, ...]
     case_limit: float
@@ -77,6 +86,11 @@ def add_options(parser: pytest.Parser) -> None:
     add("--aet", help="attached mode: AE title of the remote (default ORTHANC)")
     add("--dicom", metavar="PORT", help="attached mode: DICOM port of the remote (default 4242)")
     add("--rest", metavar="PORT", help="attached mode: HTTP port of the remote (default 8042)")
+    add(
+        "--web",
+        metavar="PATH",
+        help="attached mode, a server that is not an Orthanc: the path of its DICOMweb at the port of --rest",
+    )
     add("--username", help="attached mode: user of the remote's REST interface")
     add("--password", help="attached mode: password of that user")
     add(
@@ -102,8 +116,8 @@ def add_options(parser: pytest.Parser) -> None:
     add(
         "--image",
         metavar="NAME",
-        help="the same as --remote image:NAME; the local server is --orthanc, or of the same image where "
-        "there is none",
+        help="the container image in which the server of --remote is started; without --remote that is an "
+        "Orthanc. The local server is --orthanc, or of the same image where there is none",
     )
     add("--memory", metavar="SIZE", help="with --image: what a container may use, such as 512m")
     add("--cpus", metavar="NUMBER", help="with --image: processors for a container, such as 0.5")
@@ -124,6 +138,19 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="NAME=VALUE",
         help="managed mode: another value in the configuration of the remote Orthanc, such as "
         "StorageCompression=true or DicomWeb.EnableWado=false; repeatable",
+    )
+    add(
+        "--database",
+        choices=DATABASES,
+        dest="harness_database",
+        help="managed mode: where the remote Orthanc keeps index and objects: a private instance of this "
+        "database (default: its own files)",
+    )
+    add(
+        "--previous",
+        dest="harness_previous",
+        metavar="SPEC",
+        help="managed mode: the release before the remote, named as for --remote: cases upgrade from it",
     )
     add("--force", action="store_true", help="attached mode: empty the remote without asking")
     add(
@@ -198,13 +225,17 @@ def read_options(config: pytest.Config) -> Options:
         aet=_given(AETitle, get("--aet")),
         dicom=_given(Port, get("--dicom")),
         rest=_given(Port, get("--rest")),
+        web=_path(get("--web")),
         username=get("--username"),
         password=get("--password"),
+        image=get("--image") if get("--remote") not in (None, "orthanc") else None,
         remote=remote,
         orthanc=get("--orthanc"),
         plugins=None if plugins is None else tuple(plugins),
         limits=_limits(remote, get("--memory"), get("--cpus")),
         overrides=tuple(Override.parse(each) for each in get("harness_with")),
+        database=get("harness_database"),
+        previous=get("harness_previous"),
         force=get("--force"),
         cases=tuple(get("harness_cases")),
         case_limit=get("--case-limit"),
@@ -217,9 +248,14 @@ def read_options(config: pytest.Config) -> Options:
 def _remote(config: pytest.Config) -> str | None:
     """Return what is to be started as remote, by whichever option it was named."""
     get = config.getoption
+    image, remote = get("--image"), get("--remote")
+    if image is not None and remote in (None, "orthanc"):
+        image, remote = f"image:{image}", None
+    else:
+        image = None  # it is that of the program that --remote names
     named = {
-        "--remote": get("--remote"),
-        "--image": get("--image") and f"image:{get('--image')}",
+        "--remote": remote,
+        "--image": image,
         "--orthanc-root": _root(get("--orthanc-root")),
     }
     given = [option for option, spec in named.items() if spec is not None]
@@ -241,14 +277,14 @@ def _root(folder: str | None) -> str | None:
     return f"orthanc:{Path(folder).absolute()}"
 
 
-def _limits(remote: str | None, memory: str | None, cpus: str | None) -> Limits:
+def _limits(remote: str | None, memory: str | None, cpus: str | None) -> ContainerLimits:
     if remote is None and (memory is not None or cpus is not None):
         raise ConfigError("--memory and --cpus limit a container: name its --image")
     if memory is not None and not re.fullmatch(r"[1-9]\d*[bkmg]?", memory):
         raise ConfigError(f"--memory {memory}: a number with b, k, m or g, such as 512m")
     if cpus is not None and not re.fullmatch(r"\d*\.?\d+", cpus):
         raise ConfigError(f"--cpus {cpus}: a number of processors, such as 2 or 0.5")
-    return Limits(memory, None if cpus is None else float(cpus))
+    return ContainerLimits(memory, None if cpus is None else float(cpus))
 
 
 def _run(folder: Path | None) -> Path | None:
@@ -257,6 +293,12 @@ def _run(folder: Path | None) -> Path | None:
         return None
     load(folder)
     return folder.resolve()
+
+
+def _path(text: str | None) -> str | None:
+    if text is not None and not text.startswith("/"):
+        raise ConfigError(f"--web {text}: a path such as /dicom-web; --rest names the port")
+    return text and text.rstrip("/")
 
 
 def _given(kind: Callable[[str], T], text: str | None) -> T | None:

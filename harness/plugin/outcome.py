@@ -66,6 +66,10 @@ class CaseRecord:
     """What the server said, by kind of message: digests of the lines that stand in `content.jsonl`."""
     figures: dict[str, str] = field(default_factory=dict)
     """What the case measured, by pytest's `record_property`."""
+    shows: str = ""
+    """The topic under which `harness probe` shows the case."""
+    abilities: list[tuple[str, str | None, str | None]] = field(default_factory=list)
+    """What the case has observed: a subject, what the server declares of it, and what it did."""
 
     @property
     def key(self) -> str:
@@ -98,6 +102,7 @@ class CaseRecord:
             needs=[str(need) for need in info.needs],
             covers=list(info.covers),
             worker=worker,
+            shows=info.shows,
         )
 
     def as_json(self, redact: Callable[[str], str]) -> dict[str, Any]:
@@ -112,6 +117,10 @@ class CaseRecord:
         """Note a failure; the first one stays, as what comes later mostly follows from it."""
         if self.failure is None:
             self.outcome, self.failure = outcome, failure
+
+
+RECORD = pytest.StashKey[CaseRecord]()
+"""Where an item keeps the record of its case."""
 
 
 def suite_of(item: pytest.Item) -> str:

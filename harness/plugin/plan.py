@@ -10,16 +10,25 @@ import pytest
 
 from harness.config.overrides import Override
 from harness.config.reading import read
-from harness.config.settings import FILE_NAME, LOCAL, REMOTE, Instance, Pair, Setup
+from harness.config.settings import FILE_NAME, LOCAL, REMOTE, Node, Pair, Setup
 from harness.errors import ConfigError, ServerNotFound
 from harness.model import Credentials
 from harness.plugin.options import Options
 from harness.servers import registry
-from harness.servers.attached import check_attached
+from harness.servers.attached import Attachment, look
+from harness.servers.capabilities import CONFIGURE
+from harness.servers.databases.place import available, installed
 from harness.servers.identity import Identity
-from harness.servers.product import Asked, Build
+from harness.servers.product import Build, Spec
+from harness.variant import USUAL, Variant
 
 EMBEDDED = "qrscp"
+NOT_EMPTIED = (
+    "the server is not an Orthanc, so that it cannot be emptied: objects of earlier cases and runs are "
+    "there, and those of this run stay"
+)
+VARIANTS = {CONFIGURE: "--with", "server.tls": "tls"}
+"""What a product must heed for a set-up, by the name of the need."""
 WITHOUT_ORTHANC = (
     "no Orthanc was found, so that pynetdicom's qrscp was tested instead: "
     "the REST, DICOMweb and worklist suites are left out"
@@ -37,10 +46,21 @@ class Plan:
     local: Build
     identity: Identity
     notes: tuple[str, ...] = ()
-    patients: int = 0
-    """How many patients the attached server holds: they will be deleted."""
-    configured: Callable[[tuple[str, ...]], Build] | None = None
-    """Finds the remote with the settings that a case names; None if its settings are not ours to choose."""
+    attachment: Attachment | None = None
+    """The server that was found in attached mode."""
+    dicomweb: str | None = None
+    """The path of DICOMweb at an attached server that is not an Orthanc."""
+    find: Callable[[Variant], Build] | None = None
+    """Finds the remote for a set-up; None if that is not ours to choose."""
+    usual: Variant = USUAL
+    """How the remote is set up where a case does not say."""
+    variants: frozenset[str] = frozenset()
+    """What can be had besides, by the names in the vocabulary: `server.configure`, `server.tls`, ..."""
+
+    def build(self, variant: Variant) -> Build:
+        """Return what is to be started for a set-up, whose needs have been looked at."""
+        assert self.find is not None
+        return self.find(variant)
 
     @property
     def attached(self) -> bool:
@@ -62,7 +82,11 @@ class Plan:
     def has_rest(self, role: str) -> bool:
         """Return whether the server in this role speaks HTTP."""
         found = self.remote if role == "remote" else self.local
-        return found is None or found.rest
+        if found is None:
+            return (
+                self.dicomweb is not None or self.attachment is None or self.attachment.is_orthanc
+            )
+        return found.rest
 
 
 PLAN = pytest.StashKey[Plan]()
@@ -84,22 +108,48 @@ def _managed(options: Options) -> Plan:
         remote,
         local,
         remote.identity(pair.remote.ae_title),
-        notes=(*notes, *remote.notes, *more),
-        configured=_configurator(options, remote),
+        notes=(*notes, *remote.notes, *_usual(options).words, *more),
+        find=lambda variant: _remote(options, variant)[0],
+        usual=_usual(options),
+        variants=_variants(options, remote),
     )
 
 
-def _configurator(options: Options, remote: Build) -> Callable[[tuple[str, ...]], Build] | None:
-    name = (options.remote or "orthanc").partition(":")[0]
-    if remote.product == EMBEDDED or "--with" not in registry.product(name).heeds:
-        return None
-    return lambda settings: _remote(options, tuple(map(Override.parse, settings)))[0]
+def _usual(options: Options) -> Variant:
+    """Return the set-up of the whole run.
+
+    Raises ServerNotFound if its database is not installed, and ConfigError if the remote cannot have one.
+    """
+    if options.database:
+        installed(options.database)
+        name = (options.remote or "orthanc").partition(":")[0]
+        if "--database" not in registry.product(name).heeds:
+            raise ConfigError(
+                f"--database is for an Orthanc that runs on this computer, not for {name}"
+            )
+    return Variant(database=options.database or "")
 
 
-def _remote(options: Options, settings: tuple[Override, ...] = ()) -> tuple[Build, tuple[str, ...]]:
+def _variants(options: Options, remote: Build) -> frozenset[str]:
+    """Return what the remote can be set up for, by the names of needs."""
+    if remote.product == EMBEDDED and options.remote is None:
+        return frozenset()
+    heeds = registry.product((options.remote or "orthanc").partition(":")[0]).heeds
+    found = {name for name, option in VARIANTS.items() if option in heeds}
+    if "--database" in heeds:
+        found |= {f"database.{kind}" for kind in available()}
+    if options.previous is not None:
+        found.add("server.upgrade")
+    return frozenset(found)
+
+
+def _remote(options: Options, variant: Variant = USUAL) -> tuple[Build, tuple[str, ...]]:
     """Find what was asked for, else an Orthanc, else the embedded server, with a note that tells."""
-    overrides = (*options.overrides, *settings)
-    asked = Asked(None, options.plugins, overrides, options.limits)
+    overrides = (*options.overrides, *map(Override.parse, variant.settings))
+    asked = Spec(None, options.plugins, overrides, options.limits, options.image)
+    if variant.previous:
+        assert options.previous is not None
+        return registry.find(options.previous, asked), ()
     if options.remote is not None:
         return registry.find(options.remote, asked), ()
     try:
@@ -113,7 +163,7 @@ def _remote(options: Options, settings: tuple[Override, ...] = ()) -> tuple[Buil
 def _local(options: Options, remote: Build | None) -> tuple[Build, tuple[str, ...]]:
     """Find the second instance: an Orthanc, for its REST interface, wherever one is to be had."""
     try:
-        return _orthanc(options, Asked()), ()
+        return _orthanc(options, Spec()), ()
     except ServerNotFound as missing:
         if remote is not None and remote.product == "Orthanc":
             what = "image" if remote.image else "Orthanc"
@@ -123,7 +173,7 @@ def _local(options: Options, remote: Build | None) -> tuple[Build, tuple[str, ..
         return registry.find(EMBEDDED), () if said else (note,)
 
 
-def _orthanc(options: Options, asked: Asked) -> Build:
+def _orthanc(options: Options, asked: Spec) -> Build:
     """Find the Orthanc of this computer, or that of --orthanc."""
     return registry.product("orthanc").find(replace(asked, argument=options.orthanc))
 
@@ -132,9 +182,14 @@ def _attached(options: Options) -> Plan:
     if options.overrides:
         raise ConfigError("--with is for managed mode: an attached server has its configuration")
     setup = _attached_setup(options)
-    identity, patients = check_attached(setup.pair.remote)
+    named = options.rest is not None or options.config is not None
+    found = look(setup.pair.remote, rest_is_named=named, dicomweb=options.web)
     local, notes = _local(options, None)
-    return Plan(setup, None, local, identity, notes=notes, patients=patients)
+    if not found.is_orthanc:
+        notes += (NOT_EMPTIED,)
+    return Plan(
+        setup, None, local, found.identity, notes=notes, attachment=found, dicomweb=options.web
+    )
 
 
 def _attached_setup(options: Options) -> Setup:
@@ -147,7 +202,7 @@ def _attached_setup(options: Options) -> Setup:
     return replace(setup, pair=replace(setup.pair, remote=_overridden(setup.pair.remote, options)))
 
 
-def _overridden(remote: Instance, options: Options) -> Instance:
+def _overridden(remote: Node, options: Options) -> Node:
     credentials = remote.credentials
     if options.username is not None or options.password is not None:
         known = credentials or Credentials("", "")
@@ -155,7 +210,7 @@ def _overridden(remote: Instance, options: Options) -> Instance:
             known.username if options.username is None else options.username,
             known.password if options.password is None else options.password,
         )
-    return Instance(
+    return Node(
         options.aet or remote.ae_title,
         options.server or remote.host,
         options.dicom or remote.dicom,

@@ -9,6 +9,7 @@ import pytest
 
 from harness.case import CaseInfo, info_of
 from harness.errors import ConfigError
+from harness.variant import USUAL, Variant
 from harness.vocabulary import NEEDS, PRODUCT_VERSIONS, VERSIONED, nearest
 
 Cases = list[tuple[pytest.Item, CaseInfo]]
@@ -142,13 +143,13 @@ def _unknown(asked: str, names: set[str]) -> str:
 
 
 def put_longest_first(items: list[pytest.Item]) -> None:
-    """Put the cases that wait before the others, the longest first, then those with settings by these.
+    """Put the cases that wait before the others, the longest first, then those that want the same set-up.
 
-    What waits is to begin early, and a server with settings is to be started once.
+    What waits is to begin early, and a server that is set up otherwise is to be started once.
     """
 
-    def key(item: pytest.Item) -> tuple[float, tuple[str, ...]]:
+    def key(item: pytest.Item) -> tuple[float, Variant]:
         info = info_of(item)
-        return (0.0, ()) if info is None else (-info.waits, info.configured)
+        return (0.0, USUAL) if info is None else (-info.waits, info.variant)
 
     items.sort(key=key)

@@ -15,14 +15,22 @@ from harness.plugin.bench import Bench
 from harness.plugin.gathering import gather, safe_name
 from harness.plugin.late import log_report
 from harness.plugin.options import Options
-from harness.plugin.outcome import CaseRecord, Comparison, Failure, failure_of, outcome_of, shown
+from harness.plugin.outcome import (
+    RECORD,
+    CaseRecord,
+    Comparison,
+    Failure,
+    failure_of,
+    outcome_of,
+    shown,
+)
 from harness.plugin.plan import PLAN, make_plan
 from harness.plugin.pressure import waited
 from harness.plugin.selecting import COLLECTED, case_key, cases_of, is_whole, parameters_of
+from harness.servers.capabilities import CONFIGURE
 from harness.servers.party import Party
 from harness.suites import known_folder
 
-RECORD = pytest.StashKey[CaseRecord]()
 LOG_LINES_SHOWN = 15
 LONG = 10.0
 """Seconds: a case that waits so long is not run unasked where it cannot run beside the others."""
@@ -92,9 +100,9 @@ class Worker:
             pytest.skip(unmet)
         self._blame_last_case()
         try:
-            self.bench.begin_case(record.key, info.configured)
+            self.bench.begin_case(record.key, info.variant)
         except HarnessError as error:
-            pytest.fail(f"the remote with {', '.join(info.configured)}: {error}")
+            pytest.fail(f"the remote {', '.join(info.variant.words)}: {error}")
 
     def new_record(self, item: pytest.Item) -> CaseRecord:
         """Begin the record of a case."""
@@ -108,7 +116,10 @@ class Worker:
                 f"it waits {info.waits:g} s on the only server that there is, and holds up all others; "
                 "it runs if it is named"
             )
-        reasons = (self.bench.capabilities.unmet(need) for need in info.needs)
+        able = self.bench.capabilities
+        if info.variant.settings and self.bench.can_change(info.variant):
+            able = able.having(CONFIGURE)
+        reasons = (able.unmet(need) for need in info.needs)
         return next((reason for reason in reasons if reason is not None), None)
 
     def _blame_last_case(self) -> None:
@@ -145,7 +156,7 @@ class Worker:
             record.fail(outcome, failure_of(call.excinfo, report, self._compared))
         if self._bench is not None and record.outcome != "unsupported":
             self._look_after_servers(record, report)
-            if call.when == "call":
+            if call.when == "call" or (call.when == "setup" and record.failure is not None):
                 self._compare_with_known(record.key, record, report)
             if call.when == "teardown":
                 before = record.failure

@@ -54,6 +54,15 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Ability:
+    """What a case has observed: what the server declares of a subject, and what it did."""
+
+    subject: str
+    declared: str | None
+    found: str | None
+
+
+@dataclass(frozen=True)
 class CaseResult:
     """One case that ended; `evidence` is its folder, None if there is none."""
 
@@ -86,6 +95,9 @@ class CaseResult:
     """What the case measured, by name, in words."""
     notes: tuple[str, ...]
     """What a reader should know besides, such as a request that was repeated."""
+    shows: str
+    """The topic under which `harness probe` shows it; empty for none."""
+    abilities: tuple[Ability, ...]
 
     @property
     def full_name(self) -> str:
@@ -323,6 +335,8 @@ def _case(record: dict[str, Any], folder: Path) -> CaseResult:
         by_chance=record.get("by_chance", False),
         figures=record.get("figures") or {},
         notes=tuple(record.get("notes") or ()),
+        shows=record.get("shows", ""),
+        abilities=tuple(Ability(*each) for each in record.get("abilities") or ()),
     )
 
 

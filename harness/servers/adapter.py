@@ -1,12 +1,14 @@
 """What the harness must know of a kind of server: how it is started, who it is, how it is emptied."""
 
 import abc
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pynetdicom.sop_class import Verification
 
 from harness.clients.dimse import NATIVE, Dimse
+from harness.config.overrides import Override
 from harness.model import AETitle, Credentials, Endpoint
 from harness.servers.capabilities import Capabilities
 from harness.servers.identity import Identity
@@ -40,9 +42,15 @@ class Adapter(abc.ABC):
 
     @property
     def program(self) -> str:
-        """The path of the executable that was found."""
+        """The path of the executable that was found; in an image its name."""
         assert self.build is not None
-        return str(self.build.executable)
+        return str(self.build.executable or self.build.product)
+
+    @property
+    def python(self) -> str:
+        """The Python that runs it, if it is written in that."""
+        in_image = self.build is not None and self.build.image is not None
+        return "python3" if in_image else sys.executable
 
     @abc.abstractmethod
     def launch(self, seat: Seat) -> Launch:
@@ -61,7 +69,13 @@ class Adapter(abc.ABC):
 
         Some servers reject while other associations are open, and take their time to end those.
         """
-        client = Dimse(self.endpoints["dicom"], self.ae_title, AETitle("HARNESS"), time_limit)
+        client = Dimse(
+            self.endpoints["dicom"],
+            self.ae_title,
+            AETitle("HARNESS"),
+            time_limit,
+            self.role.tls_at("dicom"),
+        )
         association = client.request_association([(Verification, NATIVE)])
         if association.is_established:
             association.release()
@@ -84,9 +98,23 @@ class Adapter(abc.ABC):
             if path.is_file():
                 path.unlink(missing_ok=True)
 
+    def emptied_by_restart(self, folder: Path | None) -> bool:  # noqa: ARG002 - most can be emptied
+        """Return whether what it holds now can be deleted by nothing but a fresh start.
+
+        That is so where it keeps an index that no other process can write to.
+        """
+        return False
+
     def outlasts_emptying(self, method: str, target: str) -> bool:  # noqa: ARG002 - nothing does, mostly
         """Return whether an HTTP request may have changed what `empty` leaves as it is."""
         return False
+
+    changeable: frozenset[str] = frozenset()
+    """Settings of its configuration that `change` can change while it runs."""
+
+    def change(self, settings: Iterable[Override]) -> None:
+        """Change settings, all of them `changeable`, until `put_back`."""
+        raise NotImplementedError(f"{', '.join(map(str, settings))}")
 
     def put_back(self) -> None:  # noqa: B027 - most have nothing to put back
         """Undo by requests what a case may have changed besides objects: nothing, for most servers."""

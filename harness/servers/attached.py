@@ -1,21 +1,31 @@
-"""An Orthanc that somebody else started: reached, described, emptied, never ended."""
+"""A server that somebody else started: reached, described, emptied if it is an Orthanc, never ended."""
 
 import signal
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pydicom.uid import CTImageStorage, JPEG2000Lossless, JPEGLosslessSV1, RLELossless
+from pynetdicom.sop_class import StorageCommitmentPushModel, Verification
+
+from dcm.wire import ImplementationVersionName
+from harness.clients.dimse import FIND, GET, MOVE, NATIVE
 from harness.clients.rest import NoAnswer, Rest
-from harness.config.settings import Instance
-from harness.errors import ConfigError, ServerNotReady, ServerRefused, ServerUnreachable
-from harness.model import Endpoint, Port, Version
+from harness.clients.wire import ProtocolBroken, Wire
+from harness.config.overrides import Override
+from harness.config.settings import Node
+from harness.errors import ServerNotReady, ServerRefused, ServerUnreachable
+from harness.model import AETitle, Endpoint, Port, Version
 from harness.servers import orthanc
-from harness.servers.capabilities import Capabilities
+from harness.servers.adapter import Adapter
+from harness.servers.capabilities import DICOMWEB, DICOMWEB_MORE, Capabilities
 from harness.servers.deployment import Deployment
 from harness.servers.identity import Identity
 from harness.servers.launcher import Launch, Seat
-from harness.servers.orthanc_settings import Settings
-from harness.servers.product import Role
+from harness.servers.orthanc_settings import AT_RUN_TIME, Settings
+from harness.servers.product import Build, Role
+
+TIME_LIMIT = 5.0  # seconds for an answer to the harness itself
 
 
 class AttachedLauncher:
@@ -25,10 +35,14 @@ class AttachedLauncher:
     pid: int | None = None
     folder: Path | None = None
 
-    def __init__(self, instance: Instance, worklists: Path | None) -> None:
+    def __init__(self, instance: Node, worklists: Path | None) -> None:
         self.name = f"the server at {instance.host}"
         self._instance = instance
         self.worklists = worklists if worklists is not None and worklists.is_dir() else None
+
+    def change(self, build: Build) -> None:  # noqa: ARG002 - as the Protocol has it
+        """Raise ServerUnreachable."""
+        self.kill()
 
     def seat(self, doors: Sequence[str], *, keep: bool) -> Seat:  # noqa: ARG002 - as the Protocol has it
         """Return where it is."""
@@ -109,33 +123,125 @@ class AttachedOrthanc(orthanc.Orthanc):
         found, able = orthanc.describe(self.client)
         return replace(found, ae_title=self.ae_title), able
 
+    changeable = frozenset(AT_RUN_TIME)
+
+    def change(self, settings: Iterable[Override]) -> None:
+        """Change settings by requests."""
+        self._settings.change(settings)
+
     def put_back(self) -> None:
         """Put back the settings. A script that a case has run there goes on: only a new start ends it."""
         self._settings.put_back()
 
 
-def attach(role: Role, worklists: Path | None, time_limit: float) -> Deployment:
+class AttachedServer(Adapter):
+    """Any server that speaks DICOM, and perhaps DICOMweb. Nothing deletes what cases store in it."""
+
+    emptied_by_requests = True
+
+    def __init__(self, role: Role, dicomweb: str | None) -> None:
+        super().__init__(role, None)
+        self.dicomweb = dicomweb
+        self.credentials = role.itself.credentials
+        self.doors = ("dicom",) if dicomweb is None else ("dicom", "http")
+
+    def launch(self, seat: Seat) -> Launch:  # noqa: ARG002 - as its base has it
+        """Return nothing to start."""
+        return Launch(None)
+
+    def describe(self) -> tuple[Identity, Capabilities]:
+        """Request an association with every service, and see what is accepted."""
+        identity, able = negotiated(self.endpoints["dicom"], self.ae_title)
+        web = DICOMWEB | DICOMWEB_MORE if self.dicomweb is not None else frozenset()
+        return identity, able.having(*web)
+
+    def empty(self, folder: Path | None, worklists: Path | None, *, unsettled: bool) -> None:
+        """Leave everything: DICOM has no way to delete."""
+
+
+def negotiated(endpoint: Endpoint, ae_title: AETitle) -> tuple[Identity, Capabilities]:
+    """Learn from the answer to one association who a server is and which services it accepts.
+
+    Raises ServerUnreachable if it does not accept the association.
+    """
+    names = {
+        ("dimse.echo", str(Verification)): NATIVE,
+        ("dimse.store", CTImageStorage): NATIVE,
+        ("dimse.store.compressed", CTImageStorage): (
+            JPEGLosslessSV1,
+            JPEG2000Lossless,
+            RLELossless,
+        ),
+        ("dimse.commit", str(StorageCommitmentPushModel)): NATIVE,
+        **{
+            (f"dimse.{service}.{root}", str(model)): NATIVE
+            for service, models in (("find", FIND), ("move", MOVE), ("get", GET))
+            for root, model in models.items()
+        },
+    }
+    wire = Wire(endpoint, ae_title, AETitle("HARNESS"), TIME_LIMIT)
+    proposals = [(uid, syntaxes) for (_, uid), syntaxes in names.items()]
+    try:
+        answer = wire.accepted(wire.request(proposals))
+        chosen = wire.chosen(proposals)
+    except ProtocolBroken as error:
+        raise ServerUnreachable(
+            f"the server at {endpoint} accepts no association of HARNESS with {ae_title}: {error}"
+        ) from error
+    called = [each.name for each in answer.items(ImplementationVersionName)]
+    found = [name for (name, _), syntax in zip(names, chosen, strict=True) if syntax is not None]
+    identity = Identity(called[0] if called else "DICOM server", Version("unknown"), ae_title)
+    return identity, Capabilities(dict.fromkeys(found))
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """What was found where a server is said to run."""
+
+    identity: Identity
+    is_orthanc: bool
+    patients: int = 0
+    """How many it holds; a run deletes them, if it is an Orthanc."""
+
+
+def attach(
+    role: Role,
+    worklists: Path | None,
+    time_limit: float,
+    *,
+    is_orthanc: bool = True,
+    dicomweb: str | None = None,
+) -> Deployment:
     """Reach the remote that `role` describes."""
-    rest_of(role.itself)
-    adapter = AttachedOrthanc(role, time_limit)
+    adapter: Adapter = (
+        AttachedOrthanc(role, time_limit) if is_orthanc else AttachedServer(role, dicomweb)
+    )
     return Deployment(adapter, AttachedLauncher(role.itself, worklists))
 
 
-def rest_of(instance: Instance) -> Endpoint:
-    """Return the REST endpoint. Raises ConfigError where the instance has none."""
-    if instance.rest is None:
-        raise ConfigError(
-            "attached mode needs the REST interface of the remote: name it with --rest PORT"
-        )
-    return Endpoint(instance.host, instance.rest)
-
-
-def check_attached(instance: Instance) -> tuple[Identity, int]:
-    """Find out who answers at `instance`, and how many patients it holds.
+def look(instance: Node, *, rest_is_named: bool, dicomweb: str | None) -> Attachment:
+    """Find out who answers at `instance`: an Orthanc, or where its REST port is not named any server.
 
     Raises ServerUnreachable or ServerRefused with what to do.
     """
-    endpoint = rest_of(instance)
+    if dicomweb is not None:
+        return Attachment(negotiated(instance.dicom_endpoint, instance.ae_title)[0], False)
+    try:
+        return _orthanc_at(instance)
+    except ServerUnreachable as error:
+        if rest_is_named:
+            raise
+        try:
+            identity, _ = negotiated(instance.dicom_endpoint, instance.ae_title)
+        except ServerUnreachable as second:
+            raise ServerUnreachable(f"{error}; and {second}") from error
+        return Attachment(identity, False)
+
+
+def _orthanc_at(instance: Node) -> Attachment:
+    endpoint = instance.rest_endpoint
+    if endpoint is None:
+        raise ServerUnreachable("no REST port is known: --rest PORT names it")
     with Rest(endpoint, instance.credentials, time_limit=5.0) as client:
         try:
             answer = client.get("/system", expect=None)
@@ -153,8 +259,8 @@ def check_attached(instance: Instance) -> tuple[Identity, int]:
             )
         if not orthanc.system_of(client):
             raise ServerUnreachable(
-                f"who answers at http://{endpoint} is no Orthanc: "
+                f"the server at http://{endpoint} is not an Orthanc: "
                 f"GET /system gave status {answer.status_code}"
             )
         identity, _ = orthanc.describe(client)
-        return identity, len(client.json("/patients"))
+        return Attachment(identity, True, len(client.json("/patients")))

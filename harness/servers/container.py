@@ -33,7 +33,7 @@ done
 
 
 @dataclass(frozen=True)
-class Limits:
+class ContainerLimits:
     """How much a container may use; None where nothing is said."""
 
     memory: str | None = None
@@ -53,7 +53,7 @@ class Container:
         entry: Sequence[str] | None = None,
         environment: Mapping[str, str] | None = None,
         mounts: Sequence[Any] = (),
-        limits: Limits = Limits(),
+        limits: ContainerLimits = ContainerLimits(),
     ) -> None:
         self.name = name
         self._site = site
@@ -110,6 +110,11 @@ class Container:
             if each["NetworkID"] == self._site.network and each["IPAddress"]:
                 return str(each["IPAddress"])
         return None
+
+    def volume(self, path: str) -> str:
+        """Return the name of the volume that is mounted at `path`."""
+        mounts = self._inspect()["Mounts"]
+        return next(str(each["Name"]) for each in mounts if each["Destination"] == path)
 
     def ended(self) -> str | None:
         """Say how it ended, in words; None while it runs."""

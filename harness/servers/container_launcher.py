@@ -3,6 +3,7 @@
 import shlex
 import shutil
 import signal
+import socket
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,15 +11,18 @@ from typing import Any
 
 from harness.errors import ServerError
 from harness.model import Endpoint, Port, Version
-from harness.servers.container import Container, Limits
+from harness.servers.container import Container, ContainerLimits
 from harness.servers.container_engine import Engine, own_container, speaking
 from harness.servers.container_site import ContainerSite
 from harness.servers.guard import Guard
 from harness.servers.launcher import DATA, FAREWELL, Launch, Seat
 from harness.servers.libraries import libraries_in
+from harness.servers.product import Build
 
 PORTS = {"dicom": Port(4242), "http": Port(8042)}  # in its own container nobody else has them
 PLACE = Path("/harness")
+TO_CONNECT = 2.0
+"""Seconds for a connection to a server in a container of this computer."""
 SCRIPT = PLACE / "launch"
 """What the container runs: it is written anew for each start, while the command of a container is fixed."""
 
@@ -41,7 +45,7 @@ class ContainerLauncher:
         process: str,
         covered: Sequence[str] = (),
         with_worklists: bool = False,
-        limits: Limits,
+        limits: ContainerLimits,
     ) -> None:
         """Name the image by its id, and the server by the name of its `process`.
 
@@ -50,9 +54,12 @@ class ContainerLauncher:
         self.name = f"{role} {product}"
         self._site, self._image, self._limits = site, image, limits
         self._program = process
-        self._mounts = [_empty_folder(each) for each in covered]
+        self._shared: list[Any] = []
         self.worklists = self._shared_worklists(guard) if with_worklists else None
+        self._mounts = [*map(_empty_folder, covered), *self._shared]
         self._container: Container | None = None
+        self._before: list[Container] = []
+        """Those of other images, which have ended; the first of them has made the volume of the data."""
         self._starts = 0
 
     def _shared_worklists(self, guard: Guard) -> Path | None:
@@ -62,8 +69,18 @@ class ContainerLauncher:
         mount = _shared(self._site.engine, folder)
         if mount is None:
             return None
-        self._mounts.append(mount)
+        self._shared.append(mount)
         return folder
+
+    def change(self, build: Build) -> None:
+        """Run another image from the next start on, which sees the same folder."""
+        if build.image_id is None:
+            raise ServerError(f"{self.name}: a process cannot go on with the data of a container")
+        if self._container is not None:
+            self._before.append(self._container)
+            self._container = None
+        self._image, self._program = build.image_id, build.process or build.product
+        self._mounts = [*map(_empty_folder, build.covered), *self._shared]
 
     def seat(self, doors: Sequence[str], *, keep: bool) -> Seat:
         """Choose another folder in the container for each start that is to be empty."""
@@ -71,9 +88,8 @@ class ContainerLauncher:
             self._starts += 1
             for file in self.worklists.iterdir() if self.worklists else ():
                 file.unlink()
-        return Seat(
-            PLACE / str(self._starts), {door: PORTS[door] for door in doors}, self.worklists
-        )
+        ports = {door: PORTS[door] for door in doors}
+        return Seat(PLACE / str(self._starts), ports, self.worklists, kept=keep)
 
     def start(self, launch: Launch, *, ready: Callable[[], bool]) -> None:
         """Write the files into the container, start it, and wait until the server is ready."""
@@ -86,7 +102,8 @@ class ContainerLauncher:
         if self._container is None:
             self._container = Container(
                 self.name, self._site, self._image, entry=entry,
-                environment=launch.environment, mounts=self._mounts, limits=self._limits,
+                environment=launch.environment, limits=self._limits,
+                mounts=[_data(self._before), *self._mounts],
             )  # fmt: skip
         self._container.put(files, folders=[str(each) for each in (PLACE, here, here / DATA)])
         self._container.start(ready=ready)
@@ -98,9 +115,10 @@ class ContainerLauncher:
             return None
         return {door: Endpoint(address, port) for door, port in ports.items()}
 
-    def listens(self, ports: Mapping[str, Port]) -> bool:  # noqa: ARG002 - as the Protocol has it
-        """Return true: nobody else has the ports of a container."""
-        return True
+    def listens(self, ports: Mapping[str, Port]) -> bool:
+        """Return whether somebody listens on all ports: nobody else has those of a container."""
+        doors = self.endpoints(ports) or {}
+        return bool(doors) and all(_listens(each) for each in doors.values())
 
     def ended(self) -> str | None:
         """Describe how the container ended."""
@@ -148,10 +166,26 @@ class ContainerLauncher:
 
     def close(self) -> None:
         """Remove the container, with all that is in it, and the folder of worklists."""
-        if self._container is not None:
-            self._container.remove()
+        for each in (self._container, *reversed(self._before)):
+            if each is not None:
+                each.remove()
         if self.worklists is not None:
             shutil.rmtree(self.worklists, ignore_errors=True)
+
+
+def _listens(endpoint: Endpoint) -> bool:
+    try:
+        socket.create_connection((endpoint.host, endpoint.port), timeout=TO_CONNECT).close()
+    except OSError:
+        return False
+    return True
+
+
+def _data(before: Sequence[Container]) -> Any:
+    """Mount the volume for the data: that of the containers before this one, or a new one without a name."""
+    from docker.types import Mount  # noqa: PLC0415 - an optional dependency
+
+    return Mount(str(PLACE), before[0].volume(str(PLACE)) if before else None, type="volume")
 
 
 def _empty_folder(path: str) -> Any:

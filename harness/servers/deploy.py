@@ -27,7 +27,7 @@ def _launcher(build: Build, role: Role, *, with_worklists: bool) -> Launcher:
         role.site,
         build.image_id,
         role.guard,
-        process=build.product,
+        process=build.process or build.product,
         covered=build.covered,
         with_worklists=with_worklists,
         limits=build.limits,

@@ -8,10 +8,9 @@ from harness.model import Credentials, Endpoint
 from harness.servers.adapter import Adapter
 from harness.servers.capabilities import CRASH, RESTART, Capabilities
 from harness.servers.identity import Identity
-from harness.servers.launcher import Launcher, Seat
+from harness.servers.launcher import ATTEMPTS, Launcher, Seat
 from harness.waiting import WaitTimeout, wait_until
 
-ATTEMPTS = 3  # to find ports that nobody else takes in between
 PATIENCE = 10.0
 """Seconds for an answer before a server is said to hang: a busy computer needs some."""
 READY = 2.0
@@ -26,6 +25,7 @@ class Deployment:
 
     def __init__(self, adapter: Adapter, launcher: Launcher) -> None:
         self.adapter, self.launcher = adapter, launcher
+        self._first = adapter
         self._seat: Seat
         try:
             self.start()
@@ -128,6 +128,23 @@ class Deployment:
         self.launcher.kill()
         self.start(keep=True)
 
+    @property
+    def upgraded(self) -> bool:
+        """Whether another build has taken its place."""
+        return self.adapter is not self._first
+
+    def upgrade(self, adapter: Adapter) -> None:
+        """Stop it in good order, and start the build of `adapter` on what it has stored."""
+        self.launcher.stop()
+        self._change(adapter)
+        self.start(keep=True)
+
+    def _change(self, adapter: Adapter) -> None:
+        assert adapter.build is not None
+        self.launcher.change(adapter.build)
+        self.adapter.close()
+        self.adapter = adapter
+
     def close(self) -> None:
         """End it if the harness started it, and leave nothing of it behind."""
         self.adapter.close()
@@ -140,10 +157,16 @@ class Deployment:
 
         `unsettled`: the last case failed, and may have left work under way, which is to be ended first.
         """
-        if self.folder is not None or self.adapter.emptied_by_requests:
-            self.adapter.empty(self.folder, self.worklists, unsettled=unsettled)
-        else:
+        if self.emptied_by_restart():
             self.restart()
+        else:
+            self.adapter.empty(self.folder, self.worklists, unsettled=unsettled)
+
+    def emptied_by_restart(self) -> bool:
+        """Return whether `reset` starts it again, as nothing else empties it; its endpoints may change."""
+        if self.folder is None and not self.adapter.emptied_by_requests:
+            return True
+        return self.adapter.emptied_by_restart(self.folder)
 
     def outlasts_reset(self, method: str, target: str) -> bool:
         """Return whether an HTTP request may have changed what `reset` leaves as it is."""
@@ -151,7 +174,11 @@ class Deployment:
 
     def restore(self) -> None:
         """Bring it back to how it was configured, and empty. Its endpoints may change."""
-        if self.launcher.ours:
+        if self.upgraded:
+            self.launcher.kill()
+            self._change(self._first)
+            self.start()
+        elif self.launcher.ours:
             self.restart()
         else:
             self.reset(unsettled=True)

@@ -10,6 +10,7 @@ from typing import Any
 import urllib3
 from urllib3.exceptions import HTTPError
 
+from harness.certificates import TlsClient
 from harness.clients.rest import NoAnswer, UnexpectedStatus
 from harness.model import Credentials, Endpoint
 
@@ -22,14 +23,29 @@ class Emptier:
     """One connection to an Orthanc, kept open."""
 
     def __init__(
-        self, endpoint: Endpoint, credentials: Credentials | None, time_limit: float
+        self,
+        endpoint: Endpoint,
+        credentials: Credentials | None,
+        time_limit: float,
+        tls: TlsClient | None = None,
     ) -> None:
         headers = {}
         if credentials is not None:
             user = f"{credentials.username}:{credentials.password}"
             headers = urllib3.make_headers(basic_auth=user)
-        self._pool = urllib3.HTTPConnectionPool(
-            endpoint.host, endpoint.port, timeout=time_limit, headers=headers
+        self._pool = (
+            urllib3.HTTPConnectionPool(
+                endpoint.host, endpoint.port, timeout=time_limit, headers=headers
+            )
+            if tls is None
+            else urllib3.HTTPSConnectionPool(
+                endpoint.host,
+                endpoint.port,
+                timeout=time_limit,
+                headers=headers,
+                ssl_context=tls.context,
+                assert_hostname=False,
+            )
         )
 
     def empty(self) -> None:

@@ -7,9 +7,12 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from harness.model import Endpoint, Port, Version
+
+if TYPE_CHECKING:
+    from harness.servers.product import Build
 
 DATA = "data"
 """The folder below a server's own in which it keeps what it stores. A fresh start empties it."""
@@ -24,6 +27,8 @@ class Seat:
     """The port of each door, by its name: `dicom`, `http`."""
     worklists: Path | None = None
     """A folder that the harness can write to as well; None if there is none."""
+    kept: bool = False
+    """It goes on with what it has stored."""
 
     @property
     def data(self) -> Path:
@@ -42,6 +47,8 @@ class Launch:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
+ATTEMPTS = 3
+"""How often ports are chosen anew because another program was faster to take them."""
 FAREWELL = 20.0
 """Seconds that a server has to end in good order."""
 
@@ -55,6 +62,12 @@ class Launcher(Protocol):
     """It starts and ends the server; else somebody else does."""
     worklists: Path | None
     """The folder `Seat.worklists` as we see it."""
+
+    def change(self, build: "Build") -> None:
+        """Run another build from the next start on, with the same data.
+
+        Raises ServerError if that runs in another way: a process instead of a container.
+        """
 
     def seat(self, doors: Sequence[str], *, keep: bool) -> Seat:
         """Prepare a start with free ports, and empty the data folder unless it is to be kept."""

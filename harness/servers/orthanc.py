@@ -56,7 +56,7 @@ class Orthanc(Adapter):
         self.credentials = role.itself.credentials
         self.has_worklists = role.name == "remote"
         self._command, self._file = command, configuration
-        self._plugins, self._overrides = tuple(plugins), overrides
+        self._plugins, self._overrides = tuple(plugins), tuple(overrides)
         self._token = ""
         self.client: Rest
         self.time_limit = TIME_LIMIT
@@ -65,26 +65,44 @@ class Orthanc(Adapter):
     def launch(self, seat: Seat) -> Launch:
         """Write a configuration that names this start, so that no other Orthanc is taken for it."""
         self._token = uuid.uuid4().hex
+        if self.role.database is not None and not seat.kept:
+            self.role.database.renew()
         settings = {**self.configure(seat), "Name": self._token}
         argv = None
         if self._command is not None:
             argv = (*self._command, "--verbose", str(seat.here / self._file))
-        return Launch(argv, {self._file: json.dumps(settings, indent=2).encode()}, ENVIRONMENT)
+        files = {self._file: json.dumps(settings, indent=2).encode()}
+        if self.role.encryption is not None:
+            files |= self.role.encryption.server_files()
+        return Launch(argv, files, ENVIRONMENT)
 
     def configure(self, seat: Seat) -> Mapping[str, object]:
         """Return the configuration: the suites' for the remote, a plain one for the local server."""
         ports = Ports(seat.ports["dicom"], seat.ports["http"])
         if self.role.name == "local":
             return local_configuration(self.role.pair, seat.data, ports)
-        setup = Setup(self.role.pair, seat.data, seat.worklists, self._plugins)
-        return overridden(remote_configuration(setup, ports), self._overrides)
+        plugins, overrides = self._plugins, self._overrides
+        more: dict[str, object] = {}
+        if self.role.encryption is not None:
+            more |= tls_settings(seat.here, self.role.encryption.doors)
+            https = "http" in self.role.encryption.doors
+            overrides = (Override(("DicomWeb", "Ssl"), value=https), *overrides)
+        if self.role.database is not None:
+            plugins += tuple(map(str, self.role.database.plugins))
+            more |= self.role.database.section()
+        setup = Setup(self.role.pair, seat.data, seat.worklists, plugins)
+        return overridden({**remote_configuration(setup, ports), **more}, overrides)
 
     def reach(self, endpoints: Mapping[str, Endpoint]) -> None:
         """Speak to it at its new place."""
         self.close()
         super().reach(endpoints)
-        self.client = Rest(endpoints["http"], self.credentials, self.time_limit)
-        self._emptier = Emptier(endpoints["http"], self.credentials, self.time_limit)
+        self.client = Rest(
+            endpoints["http"], self.credentials, self.time_limit, tls=self.role.tls_at("http")
+        )
+        self._emptier = Emptier(
+            endpoints["http"], self.credentials, self.time_limit, self.role.tls_at("http")
+        )
 
     def answers(self, time_limit: float) -> bool:  # noqa: ARG002 - its client has the limit
         """Return whether it answers, and nobody else does.
@@ -142,6 +160,23 @@ _OBJECTS = re.compile(
     r"|/modalities/[^/]+/(echo|find|find-(patient|study|series|instance|worklist)|query)"
     r"|/dicom-web/(studies|series|instances|servers/[^/]+/(get|qido))(/[^/]+)*"
 )
+
+
+def tls_settings(folder: Path, doors: Sequence[str]) -> dict[str, object]:
+    """Return the settings for TLS, with certificates in `folder`: clients must show one."""
+    authority = str(folder / "authority.pem")
+    dicom, http = "dicom" in doors, "http" in doors
+    return {
+        "DicomTlsEnabled": dicom,
+        "DicomTlsCertificate": str(folder / "server.pem"),
+        "DicomTlsPrivateKey": str(folder / "server.key"),
+        "DicomTlsTrustedCertificates": authority,
+        "DicomTlsRemoteCertificateRequired": dicom,
+        "SslEnabled": http,
+        "SslCertificate": str(folder / "both.pem"),
+        "SslVerifyPeers": http,
+        "SslTrustedClientCertificates": authority,
+    }
 
 
 def system_of(client: Rest) -> dict[str, Any]:

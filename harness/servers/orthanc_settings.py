@@ -1,9 +1,11 @@
 """The settings of a running Orthanc that its REST API can change: read once, put back after a case."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from harness.clients.rest import Rest
+from harness.config.overrides import Override
 
 LISTS = ("modalities", "peers")
 VALUES = (
@@ -21,6 +23,13 @@ VALUES = (
     "metrics",
 )
 
+AT_RUN_TIME = {
+    "DefaultEncoding": "default-encoding",
+    "UnknownSopClassAccepted": "unknown-sop-class-accepted",
+    "AcceptedTransferSyntaxes": "accepted-transfer-syntaxes",
+}
+"""Settings of the configuration that can be changed while it runs, with their paths below `/tools`."""
+
 
 class Settings:
     """What an Orthanc was set to when it was first asked."""
@@ -28,6 +37,12 @@ class Settings:
     def __init__(self, client: Rest) -> None:
         self._client = client
         self._first = self._read()
+
+    def change(self, settings: Iterable[Override]) -> None:
+        """Change settings of AT_RUN_TIME."""
+        for each in settings:
+            text = each.value if isinstance(each.value, str) else json.dumps(each.value)
+            self._client.put(f"/tools/{AT_RUN_TIME[each.path[0]]}", text)
 
     def put_back(self) -> None:
         """Set all that differs to what it was; what was not there is deleted."""

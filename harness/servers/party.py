@@ -6,16 +6,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.certificates import Encryption, TlsClient
 from harness.clients.rest import Rest
 from harness.errors import ServerError
 from harness.model import AETitle, Endpoint
-from harness.relay import Direction, Relay, Tape, Track
+from harness.relay import Direction, Relay, Tape, Tls, Track
 from harness.servers.capabilities import Capabilities
 from harness.servers.deployment import Deployment
 from harness.servers.identity import Identity
+from harness.variant import USUAL, Variant
 
 HEAD = 2048
 """Bytes of a request in which its first line is looked for."""
+SERVER_NAME = "localhost"
+"""A name that is in the certificate of every server: its address is known only once it runs."""
 REQUEST_LINE = re.compile(rb"([A-Z]+) ([!-~]+) HTTP/1")
 
 
@@ -28,8 +32,10 @@ class Party:
     dicom_relay: Relay
     rest_relay: Relay | None
     time_limit: float
-    settings: tuple[str, ...] = ()
-    """What its configuration has besides the usual, as a case asked for it."""
+    variant: Variant = USUAL
+    """How it is set up."""
+    encryption: Encryption | None = None
+    """With what some of its doors speak TLS; None without."""
 
     @property
     def identity(self) -> Identity:
@@ -67,17 +73,23 @@ class Party:
             raise ServerError(f"the {self.role} server has no DICOMweb")
         return path
 
-    def new_rest(self, note: Callable[[str], None] = lambda _: None) -> Rest:
+    def new_rest(self, tls: TlsClient | None, note: Callable[[str], None] = lambda _: None) -> Rest:
         """Make a REST client for it, which tells `note` what a reader should know; the caller closes it."""
         if self.rest_relay is None:
             raise ServerError(f"the {self.role} server has no REST interface")
-        return Rest(self.rest_relay.endpoint, self.server.credentials, self.time_limit, note)
+        return Rest(self.rest_relay.endpoint, self.server.credentials, self.time_limit, note, tls)
+
+    def tls_at(self, door: str) -> TlsClient | None:
+        """Return with what clients speak TLS at a door; None without."""
+        return None if self.encryption is None else self.encryption.at(door)
 
     def aim_relays(self) -> None:
         """Let the relays lead to the server's present endpoints: a restart may have changed them."""
         self.dicom_relay.target = self.server.dicom
+        self.dicom_relay.tls = _relayed(self.encryption, "dicom")
         if self.rest_relay is not None and self.server.rest is not None:
             self.rest_relay.target = self.server.rest
+            self.rest_relay.tls = _relayed(self.encryption, "http")
 
     @contextlib.contextmanager
     def stopped(self) -> Iterator[None]:
@@ -114,3 +126,15 @@ class Party:
         """Return the requests that were sent to the server and not answered yet, a line each."""
         relays = [self.dicom_relay, *([self.rest_relay] if self.rest_relay else [])]
         return [line for relay in relays for line in relay.pending()]
+
+
+def _relayed(encryption: Encryption | None, door: str) -> Tls | None:
+    """Return how a relay speaks TLS: it shows the server what the client has shown, good or bad."""
+    if encryption is None or door not in encryption.doors:
+        return None
+    return Tls(
+        encryption.server,
+        encryption.authority,
+        SERVER_NAME,
+        clients=(encryption.client, encryption.expired, encryption.foreign),
+    )

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import psutil
 
-from harness.errors import ServerNotReady
+from harness.errors import ServerError, ServerNotReady
 from harness.model import Endpoint, Port, Version
 from harness.servers.guard import Guard
 from harness.servers.launcher import DATA, FAREWELL, Launch, Seat
 from harness.servers.libraries import libraries_of
+from harness.servers.product import Build
 from harness.waiting import WaitTimeout, wait_until
 
 LOG_LINES_SHOWN = 15
@@ -169,12 +170,18 @@ class ProcessLauncher:
     ) -> None:
         """Make the folder: in `root`, the root of another system, if the server sees only that."""
         self.name = f"{role} {product}"
+        self._root = root
         within = None if root is None else root / "tmp"
         self.folder = Path(tempfile.mkdtemp(prefix=f"harness-{role}-", dir=within))
         guard.watch_folder(self.folder)
         self.worklists = self.folder / "worklists" if with_worklists else None
         self._here = HERE if root is None else Path("/") / self.folder.relative_to(root)
         self._process = ServerProcess(self.name, self.folder / f"{product}.log", guard)
+
+    def change(self, build: Build) -> None:
+        """Run another build from the next start on, which sees the same root folder."""
+        if build.image is not None or build.root != self._root:
+            raise ServerError(f"{self.name}: a server of another system cannot go on with its data")
 
     def seat(self, doors: Sequence[str], *, keep: bool) -> Seat:
         """Choose ports that the kernel has free, and empty the folders."""
@@ -183,7 +190,8 @@ class ProcessLauncher:
                 shutil.rmtree(folder, ignore_errors=True)
                 folder.mkdir()
         ports = {door: Port(free_port()) for door in doors}
-        return Seat(self._here, ports, self.worklists and self._here / self.worklists.name)
+        worklists = self.worklists and self._here / self.worklists.name
+        return Seat(self._here, ports, worklists, kept=keep)
 
     def start(self, launch: Launch, *, ready: Callable[[], bool]) -> None:
         """Write the files, start the program in its folder, and wait until it is ready."""

@@ -10,20 +10,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from harness.certificates import Encryption, TlsClient
 from harness.config.overrides import Override
-from harness.config.settings import Instance, Pair
+from harness.config.settings import Node, Pair
 from harness.model import AETitle, Endpoint, Version
-from harness.servers.container import Limits
+from harness.servers.container import ContainerLimits
 from harness.servers.container_site import ContainerSite
 from harness.servers.guard import Guard
 from harness.servers.identity import Identity
 
 if TYPE_CHECKING:
     from harness.servers.adapter import Adapter
+    from harness.servers.databases.place import DatabasePlace
 
 
 @dataclass(frozen=True)
-class Asked:
+class Spec:
     """What was asked for besides the name of a product."""
 
     argument: str | None = None
@@ -32,8 +34,10 @@ class Asked:
     """The plugins that the remote loads; None for those that belong to it."""
     overrides: tuple[Override, ...] = ()
     """What the configuration of the remote says instead of what we would."""
-    limits: Limits = field(default_factory=Limits)
+    limits: ContainerLimits = field(default_factory=ContainerLimits)
     """What a container may use."""
+    image: str | None = None
+    """The image in which the program is to run; None for this computer."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -50,11 +54,19 @@ class Role:
     guard: Guard
     site: ContainerSite | None = None
     """The network of the containers, where one of the pair is in a container."""
+    encryption: Encryption | None = None
+    """With what some of its doors speak TLS; None without."""
+    database: "DatabasePlace | None" = None
+    """Where it keeps index and objects; None for its own files."""
 
     @property
-    def itself(self) -> Instance:
+    def itself(self) -> Node:
         """How the others reach it, and the user whom it lets in."""
         return self.pair.remote if self.name == "remote" else self.pair.local
+
+    def tls_at(self, door: str) -> TlsClient | None:
+        """Return with what the harness itself speaks TLS at a door; None without."""
+        return None if self.encryption is None else self.encryption.at(door)
 
     @property
     def ae_title(self) -> AETitle:
@@ -84,9 +96,11 @@ class Build:
     """The name of the container image that it is started from; it needs a ContainerSite."""
     image_id: str | None = None
     """The image itself: its name may be given to another one while we run."""
+    process: str = ""
+    """The name of its process in a container, if that is not the product's."""
     covered: tuple[str, ...] = ()
     """Folders of the image that the server is to find empty."""
-    limits: Limits = field(default_factory=Limits)
+    limits: ContainerLimits = field(default_factory=ContainerLimits)
     """What its container may use."""
     notes: tuple[str, ...] = ()
     """What the report is to say about it."""
@@ -104,9 +118,9 @@ class Product:
 
     summary: str
     """A few words for those who ask which there are."""
-    find: Callable[[Asked], Build]
+    find: Callable[[Spec], Build]
     """Find it. Raises ServerNotFound with what to install, ConfigError where what was asked for is wrong."""
     argument: str = ""
     """What follows the name: `:NAME`, or `[:PATH]` where it may be left out; empty where nothing does."""
     heeds: frozenset[str] = frozenset()
-    """Which of the options for the remote it can follow: `--plugins`, `--with`, `--memory`."""
+    """Which options it can follow: `--plugins`, `--with`, `--memory`, `--database`; `tls` for encryption."""

@@ -5,13 +5,20 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import ConfigError
 from harness.servers import products
-from harness.servers.product import Asked, Build, Product
+from harness.servers.container import ContainerLimits
+from harness.servers.product import Build, Product, Spec
 
-OPTIONS = {"plugins": "--plugins", "overrides": "--with", "limits": "--memory"}
+OPTIONS = {
+    "plugins": "--plugins",
+    "overrides": "--with",
+    "limits": "--memory",
+    "image": "--image",
+}
 
 
 def names() -> list[str]:
@@ -41,7 +48,7 @@ def listing() -> str:
     return "\n".join(["--remote takes", *(f"  {spec:22} {text}" for spec, text in sorted(lines))])
 
 
-def find(spec: str, asked: Asked | None = None) -> Build:
+def find(spec: str, asked: Spec | None = None) -> Build:
     """Find the server that `spec` names: `dcmqrscp`, `orthanc:trixie`, `./my_server.py`.
 
     Raises ConfigError where it, or an option that goes with it, cannot be followed; ServerNotFound where
@@ -49,16 +56,20 @@ def find(spec: str, asked: Asked | None = None) -> Build:
     """
     name, colon, argument = spec.partition(":")
     kind = product(name)
-    asked = asked or Asked()
+    asked = asked or Spec()
     if not _fits(kind, argument if colon else None):
         raise ConfigError(f"--remote {spec}: it is named as {name}{kind.argument}\n{listing()}")
     for field, option in OPTIONS.items():
-        if getattr(asked, field) != getattr(Asked(), field) and option not in kind.heeds:
+        if getattr(asked, field) != getattr(Spec(), field) and option not in kind.heeds:
             able = ", ".join(each for each in names() if option in product(each).heeds)
             raise ConfigError(f"{option} is for {able}, and not for {name}")
-    return kind.find(
-        Asked(argument if colon else None, asked.plugins, asked.overrides, asked.limits)
-    )
+    if (
+        asked.limits != ContainerLimits()
+        and name not in ("orthanc", "image")
+        and asked.image is None
+    ):
+        raise ConfigError("--memory and --cpus limit a container: name its --image")
+    return kind.find(replace(asked, argument=argument if colon else None))
 
 
 def _fits(kind: Product, argument: str | None) -> bool:

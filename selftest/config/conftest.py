@@ -12,7 +12,7 @@ import requests
 from harness.config.generate import main
 from harness.config.orthanc import local_configuration
 from harness.config.reading import read
-from harness.config.settings import Instance, Setup
+from harness.config.settings import Node, Setup
 from harness.errors import ServerNotFound
 from harness.servers.guard import Guard
 from harness.servers.locate import OrthancInstallation, find_orthanc
@@ -66,7 +66,7 @@ def generate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Generate:
 class Running:
     """An Orthanc that runs, and what it logged so far."""
 
-    instance: Instance
+    instance: Node
     process: ServerProcess
     session: requests.Session
 
@@ -99,7 +99,7 @@ def orthanc() -> OrthancInstallation:
         pytest.skip(str(missing))
 
 
-Start = Callable[[Path, Instance], Running]
+Start = Callable[[Path, Node], Running]
 
 
 @pytest.fixture(scope="session")
@@ -108,7 +108,7 @@ def start(orthanc: OrthancInstallation) -> Iterator[Start]:
     with contextlib.ExitStack() as stack:
         guard = stack.enter_context(Guard())
 
-        def run(file: Path, instance: Instance) -> Running:
+        def run(file: Path, instance: Node) -> Running:
             log = file.parent / "elsewhere" / "orthanc.log"
             log.parent.mkdir()
             session = stack.enter_context(requests.Session())

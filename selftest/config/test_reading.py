@@ -10,7 +10,7 @@ import pytest
 
 from harness.config.generate import write
 from harness.config.reading import read, without_comments
-from harness.config.settings import LOCAL, REMOTE, Instance, Pair, Setup
+from harness.config.settings import LOCAL, REMOTE, Node, Pair, Setup
 from harness.errors import ConfigError
 from harness.model import AETitle, Credentials, Port, Version
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from conftest import Generate
 
 ELSEWHERE = Pair(
-    Instance(AETitle("PACS"), "pacs.test", Port(104), Port(80), Credentials("bob", 'q"//*\\ä')),
-    Instance(AETitle("ME"), "fd00::2", Port(11112), Port(8080), Credentials("bob", "other")),
+    Node(AETitle("PACS"), "pacs.test", Port(104), Port(80), Credentials("bob", 'q"//*\\ä')),
+    Node(AETitle("ME"), "fd00::2", Port(11112), Port(8080), Credentials("bob", "other")),
 )
 
 
@@ -105,7 +105,7 @@ def test_both_forms_of_orthanc_are_read(generate: "Generate") -> None:
     values["OrthancPeers"]["peer"] = {"Url": "http://h:2", "Username": "u", "Password": "p"}
     made.path.write_text(json.dumps(values))
 
-    assert read(made.path).pair.local == Instance(
+    assert read(made.path).pair.local == Node(
         AETitle("A"), "h", Port(1), Port(2), Credentials("u", "p")
     )
 

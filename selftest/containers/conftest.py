@@ -12,10 +12,11 @@ import pytest
 from support.suites import RunSuite, libraries_imported_once
 
 from harness.clients.rest import Rest
-from harness.config.settings import Instance, Pair
+from harness.config.settings import Node, Pair
 from harness.errors import HarnessError, ServerNotFound
 from harness.model import AETitle, Credentials, Port
-from harness.servers.container import Limits
+from harness.programs import find_tool
+from harness.servers.container import ContainerLimits
 from harness.servers.container_engine import Engine, connect
 from harness.servers.container_image import OrthancImage, find_image
 from harness.servers.container_site import ContainerSite
@@ -23,7 +24,7 @@ from harness.servers.deploy import deploy
 from harness.servers.deployment import Deployment
 from harness.servers.guard import Guard
 from harness.servers.locate import OrthancInstallation, find_orthanc
-from harness.servers.product import Role
+from harness.servers.product import Role, Spec
 from harness.servers.registry import find, names
 
 from .images import Images, orthanc_files
@@ -107,10 +108,10 @@ def root_folder(
 
 
 def start_container(
-    image: OrthancImage, site: ContainerSite, guard: Guard, limits: Limits | None = None
+    image: OrthancImage, site: ContainerSite, guard: Guard, limits: ContainerLimits | None = None
 ) -> Deployment:
     """Start an Orthanc in a container."""
-    build = replace(find(f"image:{image.name}"), limits=limits or Limits())
+    build = replace(find(f"image:{image.name}"), limits=limits or ContainerLimits())
     return deploy(build, role(guard, site))
 
 
@@ -118,13 +119,13 @@ def role(guard: Guard, site: ContainerSite | None = None) -> Role:
     """The part of a remote. Nobody is at the addresses of the pair: a server alone is tested."""
     host = "127.0.0.1" if site is None else site.own_address
     pair = Pair(
-        Instance(AETitle("BOXED"), host, Port(4242), Port(8042), ALICE),
-        Instance(AETitle("OTHER"), host, Port(5001), Port(5000), ALICE),
+        Node(AETitle("BOXED"), host, Port(4242), Port(8042), ALICE),
+        Node(AETitle("OTHER"), host, Port(5001), Port(5000), ALICE),
     )
     return Role("remote", pair, guard, site)
 
 
-@pytest.fixture(scope="module", params=[*names(), "orthanc-root"])
+@pytest.fixture(scope="module", params=[*names(), "orthanc-root", "dcmqrscp-image"])
 def start(request: pytest.FixtureRequest, guard: Guard) -> Iterator[Start]:
     """Start a server of each kind that the harness knows, as remote; it is closed at the end."""
     spec, site = request.param, None
@@ -133,8 +134,15 @@ def start(request: pytest.FixtureRequest, guard: Guard) -> Iterator[Start]:
     elif spec == "image":
         spec = f"image:{request.getfixturevalue('image').name}"
         site = request.getfixturevalue("site")
+    image = None
+    if spec == "dcmqrscp-image":
+        program = find_tool("dcmqrscp")
+        if program is None:
+            pytest.skip("dcmtk is not installed")
+        spec, site = "dcmqrscp", request.getfixturevalue("site")
+        image = request.getfixturevalue("images").dcmqrscp(program)
     try:
-        found = find(spec)
+        found = find(spec, Spec(image=image))
     except ServerNotFound as missing:
         pytest.skip(str(missing))
     with ExitStack() as stack:

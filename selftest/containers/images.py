@@ -104,6 +104,20 @@ class Images:
         self.engine.api.import_image_from_data(files, repository=repository, tag=tag)
         return name
 
+    def dcmqrscp(self, program: Path) -> str:
+        """Hold dcmtk's archive, a shell and little else."""
+        name = self._name("dcmqrscp")
+        repository, tag = name.split(":")
+        files = {f"/usr/bin/{each}": Path(f"/usr/bin/{each}") for each in SHELL}
+        files["/usr/bin/dcmqrscp"] = program
+        files |= {str(each): each for pattern in DATA for each in Path("/usr").glob(pattern)}
+        programs = [program, *(files[f"/usr/bin/{each}"] for each in SHELL)]
+        content = archive(files | {str(each): each for each in libraries(programs)})
+        self.engine.api.import_image_from_data(
+            content, repository=repository, tag=tag, changes=[f"ENV {PATH}"]
+        )
+        return name
+
     def remove(self) -> None:
         """Remove all that were made."""
         for name in reversed(self._made):

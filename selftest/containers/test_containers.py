@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.servers.container import Limits
+from harness.servers.container import ContainerLimits
 from harness.servers.container_image import OrthancImage
 from harness.servers.container_labels import new_labels, remove_orphans, remove_run
 from harness.servers.container_site import ContainerSite
@@ -29,7 +29,7 @@ def test_limits_are_kept_and_a_death_for_want_of_memory_is_told(
     engine: "Engine", image: OrthancImage, site: ContainerSite, guard: Guard
 ) -> None:
     """A server that the kernel killed for its memory did not simply crash."""
-    server = start_container(image, site, guard, Limits(memory="128m", cpus=0.5))
+    server = start_container(image, site, guard, ContainerLimits(memory="128m", cpus=0.5))
     try:
         limits = engine.api.inspect_container(server.launcher.container.id)["HostConfig"]
         with rest_of(server) as client, suppress(AssertionError):

@@ -11,7 +11,7 @@ from harness.clients.dicomweb import DicomWeb
 from harness.clients.dimse import Dimse
 from harness.clients.worklist import Worklist
 from harness.corpus import corpus
-from harness.model import AETitle
+from harness.model import AETitle, Version
 from harness.servers import deployment
 from harness.waiting import wait_until
 
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 
 SAMPLE = "h01-ct-1-1"
+CATCHES_SIGSEGV = ("dicom-storescp", "pixelmed")
+"""Those whose runtime, Rust's or Java's, catches that signal when another process sends it."""
+FORGETFUL = ("pixelmed",)
+"""Those that lose what was stored last when they end, as `known/` says: CONST-001, CONST-010."""
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +81,7 @@ def contents(server: "Deployment") -> dict[str, int]:
 def test_it_says_who_it_is_and_what_it_can_do(server: "Deployment") -> None:
     """The title is the one that was asked for; each capability is one that a case can name."""
     assert server.identity.ae_title == "BOXED"
-    assert server.identity.version.numbers < (1000,)  # it has numbers
+    assert server.identity.version != Version("unknown")
     can = server.capabilities.versions
     assert "dimse.echo" in can
     assert (server.rest is not None) == any(
@@ -122,10 +126,12 @@ def test_a_death_is_told_by_its_signal(emptied: "Deployment") -> None:
     """The signal is named, and the server is there again after a restart, empty, with its whole log."""
     fill(emptied)
     logged = emptied.log_since(0)
-    emptied.send_signal(signal.SIGSEGV)
+    catches = emptied.identity.product in CATCHES_SIGSEGV
+    number = signal.SIGKILL if catches else signal.SIGSEGV
+    emptied.send_signal(number)
 
     wait_until(emptied.died, what="its end")
-    assert emptied.trouble() == emptied.died() == "died of SIGSEGV"
+    assert emptied.trouble() == emptied.died() == f"died of {number.name}"
     emptied.restart()
     assert (emptied.died(), emptied.trouble()) == (None, None)
     assert set(contents(emptied).values()) <= {0}
@@ -153,6 +159,8 @@ def test_a_frozen_server_is_told_and_can_be_thawed_or_started_again(
 
 def test_what_it_holds_outlives_a_stop_and_a_crash(emptied: "Deployment") -> None:
     """A server that is stopped in good order, or killed, has it all when it is started again."""
+    if emptied.identity.product in FORGETFUL:
+        pytest.skip("known to lose what was stored last")
     fill(emptied)
     held = contents(emptied)
     held.pop("changes", None)  # Orthanc adds those that say that nothing has changed for a while

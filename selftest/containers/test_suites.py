@@ -14,7 +14,7 @@ from support.suites import HEAD, INI, RunSuite
 from harness.errors import ConfigError
 from harness.plugin.options import _limits
 from harness.report.load import load
-from harness.servers.container import Limits
+from harness.servers.container import ContainerLimits
 from harness.servers.container_engine import SOCKET
 from harness.servers.container_image import OrthancImage
 from harness.waiting import wait_until
@@ -159,7 +159,7 @@ def test_wrong_limits_are_told(
     """Each names the option and what is allowed."""
     with pytest.raises(ConfigError, match=said):
         _limits(image, memory, cpus)
-    assert _limits("any", "512m", "0.5") == Limits("512m", 0.5)
+    assert _limits("any", "512m", "0.5") == ContainerLimits("512m", 0.5)
 
 
 ENDLESS = """

@@ -8,7 +8,7 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
-from harness.config.settings import Instance, Pair
+from harness.config.settings import Node, Pair
 from harness.errors import ServerNotFound
 from harness.model import AETitle, Credentials, Port
 from harness.relay import Relay, RelayLoop
@@ -70,8 +70,8 @@ def server() -> Iterator[Deployment]:
     except ServerNotFound as missing:
         pytest.skip(str(missing))
 
-    nobody = Instance(AETitle("OTHER"), "127.0.0.1", Port(5001), Port(5000), None)
-    own = Instance(
+    nobody = Node(AETitle("OTHER"), "127.0.0.1", Port(5001), Port(5000), None)
+    own = Node(
         AETitle("ORTHANC"), "127.0.0.1", Port(4242), Port(8042), Credentials("alice", PASSWORD)
     )
     with Guard() as guard:

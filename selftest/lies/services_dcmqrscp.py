@@ -168,7 +168,7 @@ LEVELS = "PATIENT STUDY SERIES IMAGE"
 
 LIES = (
     # Storage.
-    _heard("what was stored is gone", _cases("CONST-001", "CONST-002"),
+    _heard("what was stored is gone", _cases("CONST-001", "CONST-002", "CONST-010"),
            where(of(GET), data(StudyInstanceUID=OTHER))),
     _told("a status that storage does not have", _cases("CONST-003[class instance no-identifiers]"),
           where(of(STORED), command(Status=0x0300))),

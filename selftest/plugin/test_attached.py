@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 import requests
+from support.archive import Archive
+from support.scripted import ScriptedServer
 from support.suites import RunSuite
 
 from harness.config.generate import main as generate
@@ -73,6 +75,48 @@ def attached(tmp_path: Path, orthanc: str) -> Iterator[Attached]:
         server.process.wait()
 
 
+ANY_SUITE = """
+@case("ATT-001", ref="none")
+@needs("dimse.find.study")
+def test_find(dimse, make):
+    sample = make.instance(PatientName="Stays^There")
+    dimse.store_all([sample])
+    assert len(dimse.find_studies(StudyInstanceUID=sample.study_instance_uid)) == 1
+
+@case("ATT-002", ref="none")
+def test_objects_of_the_case_before_are_there(dimse):
+    assert [str(each.PatientName) for each in dimse.find_studies(PatientName="")] == ["Stays^There"]
+
+@case("ATT-003", ref="none")
+@needs("rest")
+def test_rest(rest):
+    assert rest.json("/system")
+"""
+
+
+def test_any_server(run_suite: RunSuite) -> None:
+    """A server without Orthanc's REST API is tested with what it accepts, and what is stored stays there."""
+    with ScriptedServer(Archive()) as server:
+        port = str(server.endpoint.port)
+        done = run_suite(
+            ANY_SUITE, "--server", "127.0.0.1", "--dicom", port, "--aet", "ARCHIVE", "--force"
+        )
+
+    expected = {"ATT-001": "passed", "ATT-002": "passed", "ATT-003": "unsupported"}
+    assert done.outcomes == expected
+    assert any("cannot be emptied" in note for note in done.run.notes)
+
+
+def test_any_server_is_asked_about(run_suite: RunSuite) -> None:
+    """Nothing is stored in a server that cannot be emptied unless somebody says that this is right."""
+    with ScriptedServer(Archive()) as server:
+        port = str(server.endpoint.port)
+        done = run_suite(ANY_SUITE, "--server", "127.0.0.1", "--dicom", port)
+
+    assert done.result.ret != 0
+    assert "cannot be emptied" in done.result.stderr.str()
+
+
 def _free_ports(count: int) -> list[int]:
     sockets = [socket.socket() for _ in range(count)]
     for each in sockets:
@@ -126,6 +170,36 @@ def test_settings_of_an_attached_server_are_put_back(
     assert "it waits 30 s on the only server" in (done.case("ATT-005").reason or "")
     named = run_suite(CARELESS, f"--config={attached.file}", "--case=ATT-005")
     assert named.outcomes == {"ATT-005": "passed"}
+
+
+CONFIGURED = """
+from harness.case import configured
+
+@case("ATT-006", ref="none")
+@configured(DefaultEncoding="Greek", UnknownSopClassAccepted=True)
+def test_set(rest):
+    assert rest.get("/tools/default-encoding").text == "Greek"
+    assert rest.get("/tools/unknown-sop-class-accepted").text == "1"
+
+@case("ATT-007", ref="none")
+@configured(UnknownSopClassAccepted=True)
+def test_encoding_is_back(rest):
+    assert rest.get("/tools/default-encoding").text == "Utf8"
+
+@case("ATT-008", ref="none")
+@configured(StorageCompression=True)
+def test_not_at_run_time(rest):
+    assert False
+"""
+
+
+def test_settings_that_can_be_changed_at_run_time(run_suite: RunSuite, attached: Attached) -> None:
+    """A group's settings are made by requests where Orthanc has one for them, and undone after the case."""
+    done = run_suite(CONFIGURED, f"--config={attached.file}", "-p", "no:randomly")
+
+    expected = {"ATT-006": "passed", "ATT-007": "passed", "ATT-008": "unsupported"}
+    assert done.outcomes == expected
+    assert "DefaultEncoding" in " ".join(done.case("ATT-006").notes)
 
 
 def test_wrong_password_is_told(run_suite: RunSuite, attached: Attached) -> None:

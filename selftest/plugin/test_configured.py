@@ -89,4 +89,7 @@ def test_never_runs_either(rest): pass
     evidence = done.case("CONF-005").evidence
     assert evidence is not None
     assert "limit=7" not in (evidence / "exchange.txt").read_text()  # that is another case's
-    assert 'the remote with IndexDirectory="/proc/nowhere": remote Orthanc ended' in failure.text
+    assert (
+        'the remote configured with IndexDirectory="/proc/nowhere": remote Orthanc ended'
+        in failure.text
+    )

@@ -8,9 +8,9 @@ from support.suites import RunSuite
 
 from harness.config.overrides import Override
 from harness.errors import HarnessError, ServerNotFound
-from harness.servers.container import Limits
-from harness.servers.product import Asked
-from harness.servers.registry import find, listing
+from harness.servers.container import ContainerLimits
+from harness.servers.product import Spec
+from harness.servers.registry import find, listing, names
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/adding-a-server.md"
 
@@ -113,27 +113,27 @@ PRODUCT = Product("ends at once", lambda asked: Build("quits", Version("1"), Qui
 @pytest.mark.parametrize(
     ("spec", "asked", "said"),
     [
-        ("dcmqrspc", Asked(), "there is no such server; is it dcmqrscp that you mean?"),
-        ("pacs", Asked(), "--remote takes"),
-        ("dcmqrscp:3", Asked(), "it is named as dcmqrscp"),
-        ("image", Asked(), "it is named as image:NAME"),
-        ("./nowhere.py", Asked(), "--remote nowhere.py: there is no such file"),
-        ("./no_product.py", Asked(), "an adapter says PRODUCT = Product"),
-        ("./no_python.py", Asked(), "it could not be loaded: SyntaxError"),
-        ("orthanc:/bin/true", Asked(), "/bin/true is no Orthanc"),
-        ("orthanc:potato", Asked(), "./run-docker.sh --release potato --setup-only"),
+        ("dcmqrspc", Spec(), "there is no such server; is it dcmqrscp that you mean?"),
+        ("pacs", Spec(), "--remote takes"),
+        ("dcmqrscp:3", Spec(), "it is named as dcmqrscp"),
+        ("image", Spec(), "it is named as image:NAME"),
+        ("./nowhere.py", Spec(), "--remote nowhere.py: there is no such file"),
+        ("./no_product.py", Spec(), "an adapter says PRODUCT = Product"),
+        ("./no_python.py", Spec(), "it could not be loaded: SyntaxError"),
+        ("orthanc:/bin/true", Spec(), "/bin/true is no Orthanc"),
+        ("orthanc:potato", Spec(), "./run-docker.sh --release potato --setup-only"),
         (
             "qrscp",
-            Asked(overrides=(Override.parse("A=1"),)),
+            Spec(overrides=(Override.parse("A=1"),)),
             "--with is for image, orthanc, and not",
         ),
-        ("qrscp", Asked(plugins=(Path("/x.so"),)), "--plugins is for image, orthanc"),
-        ("orthanc", Asked(limits=Limits(memory="1g")), "name its --image"),
+        ("qrscp", Spec(plugins=(Path("/x.so"),)), "--plugins is for image, orthanc"),
+        ("orthanc", Spec(limits=ContainerLimits(memory="1g")), "name its --image"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_remote_that_cannot_be_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: str, asked: Asked, said: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: str, asked: Spec, said: str
 ) -> None:
     """A sentence that says what is wrong and what is possible."""
     for name, text in BROKEN.items():
@@ -177,15 +177,59 @@ def test_a_server_that_does_not_start_shows_its_last_words(run_suite: RunSuite) 
     assert "no licence found" in failure.text
 
 
-def test_a_missing_program_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("spec", "command"),
+    [
+        ("wlmscpfs", "apt-get install dcmtk"),
+        ("dicom-storescp", "cargo install dicom-storescp"),
+        ("pixelmed", "apt-get install libpixelmed-java default-jre-headless"),
+        ("ctn", "apt-get install ctn"),
+    ],
+)
+def test_a_missing_program_is_told(
+    monkeypatch: pytest.MonkeyPatch, spec: str, command: str
+) -> None:
     """The sentence says what to install."""
-    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setenv("PATH", "/nowhere/bin")
+    monkeypatch.setenv("CARGO_HOME", "/nowhere")
 
-    with pytest.raises(ServerNotFound, match="apt-get install dcmtk"):
-        find("wlmscpfs")
+    with pytest.raises(ServerNotFound, match=command):
+        find(spec)
+
+
+RESTARTED = """
+from harness.servers.product import Build, Product
+from harness.servers.products import qrscp
+
+class Restarted(qrscp.Qrscp):
+    def emptied_by_restart(self, folder):
+        return any((folder / "data" / qrscp.OBJECTS).iterdir())
+
+    def empty(self, folder, worklists, *, unsettled):
+        assert not self.emptied_by_restart(folder)
+
+PRODUCT = Product("", lambda spec: Build("restarted", qrscp.find(spec).version, Restarted))
+"""
+
+
+def test_a_server_that_only_a_restart_empties_is_restarted(run_suite: RunSuite) -> None:
+    """The next case finds it empty, on the port where it listens now."""
+    (run_suite.pytester.path / "restarted.py").write_text(RESTARTED)
+    done = run_suite(SUITE, "--remote=./restarted.py", "--orthanc=none")
+
+    passed = {each for each, outcome in done.outcomes.items() if outcome == "passed"}
+    assert passed == {"REM-001", "REM-005", "REM-007", "REM-008"}
 
 
 def test_every_server_is_listed() -> None:
     """Who names none that there is sees all that --remote takes."""
-    for name in ("dcmqrscp", "wlmscpfs", "storescp", "qrscp", "tiny-pacs", "image:NAME", "FILE.py"):
+    for name in (*names(), "image:NAME", "FILE.py"):
         assert name in listing()
+
+
+def test_every_server_is_in_the_table_of_the_page() -> None:
+    """docs/adding-a-server.md says of each what is started."""
+    page = PAGE.read_text()
+    assert [
+        each for each in names() if not re.search(rf"^\|.*`{each}[`:]", page, re.MULTILINE)
+    ] == []

@@ -25,7 +25,7 @@ from harness.config.databases import (
     postgresql_section,
 )
 from harness.config.overrides import Override
-from harness.config.settings import Instance, Pair
+from harness.config.settings import Node, Pair
 from harness.corpus import corpus
 from harness.errors import ConfigError, ServerError, ServerNotFound, ServerNotReady
 from harness.model import AETitle, Credentials, Endpoint, Port, Version
@@ -54,8 +54,8 @@ KINDS: dict[str, tuple[type[Database], Callable[..., DatabaseInstallation]]] = {
 SECTIONS = {"postgresql": postgresql_section, "mariadb": mysql_section}
 ALICE = Credentials("alice", "alice-in-a-database")
 PAIR = Pair(
-    Instance(AETitle("REMOTE"), "127.0.0.1", Port(4242), Port(8042), ALICE),
-    Instance(AETitle("LOCAL"), "127.0.0.1", Port(5001), Port(5000), ALICE),
+    Node(AETitle("REMOTE"), "127.0.0.1", Port(4242), Port(8042), ALICE),
+    Node(AETitle("LOCAL"), "127.0.0.1", Port(5001), Port(5000), ALICE),
 )
 NAMED = "S" * 90
 

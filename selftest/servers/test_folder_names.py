@@ -7,7 +7,7 @@ import pytest
 
 from harness.clients.dimse import Dimse
 from harness.clients.worklist import Worklist
-from harness.config.settings import Instance, Pair
+from harness.config.settings import Node, Pair
 from harness.corpus import corpus
 from harness.errors import ServerNotFound
 from harness.model import AETitle, Credentials, Port
@@ -30,8 +30,8 @@ def role(guard: Guard) -> Role:
     return Role(
         "remote",
         Pair(
-            Instance(AETitle("NASTY"), "127.0.0.1", Port(4242), Port(8042), ALICE),
-            Instance(AETitle("OTHER"), "127.0.0.1", Port(5001), Port(5000), ALICE),
+            Node(AETitle("NASTY"), "127.0.0.1", Port(4242), Port(8042), ALICE),
+            Node(AETitle("OTHER"), "127.0.0.1", Port(5001), Port(5000), ALICE),
         ),
         guard,
     )

@@ -28,7 +28,7 @@ from harness.cases import (
     single,
 )
 
-suite = Suite(needs="dicomweb.stow")
+suite = Suite(needs="dicomweb.stow", shows="DICOMweb")
 
 
 RELATED = 'multipart/related; type="application/dicom"'

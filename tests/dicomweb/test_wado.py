@@ -19,7 +19,7 @@ from harness.cases import (
     single,
 )
 
-suite = Suite(needs="dicomweb.wado")
+suite = Suite(needs="dicomweb.wado", shows="DICOMweb")
 
 
 # Lossless, so that the pixels are known after decoding.

@@ -18,7 +18,7 @@ from harness.cases import (
     study_path,
 )
 
-suite = Suite(needs="dicomweb.qido")
+suite = Suite(needs="dicomweb.qido", shows="DICOMweb")
 
 
 PATIENT_ID = "00100020"

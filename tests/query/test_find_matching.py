@@ -4,7 +4,7 @@ import pytest
 
 from harness.cases import UNKNOWN_UID, Dcmtk, Dimse, Stored, Suite, values
 
-suite = Suite(needs="dimse.find.study")
+suite = Suite(needs="dimse.find.study", shows="Matching")
 
 
 @suite.case("CFIND-014", ref="PS3.4 C.2.2.2.4", covers="Orthanc.test_incoming_findscu_2")

@@ -5,7 +5,17 @@ from typing import Any
 
 import pytest
 
-from harness.cases import Maker, Rest, Stored, Suite, first_etag, orthanc_ids, single, wait_until
+from harness.cases import (
+    Maker,
+    Rest,
+    Stored,
+    Suite,
+    configured,
+    first_etag,
+    orthanc_ids,
+    single,
+    wait_until,
+)
 
 CHANGES = "Orthanc REST API: GET /changes"
 
@@ -167,6 +177,7 @@ def test_completed_series_is_a_change(rest: Rest, make: Maker) -> None:
     covers="Orthanc.test_overwrite_generates_stable_study",
     waits=2,
 )
+@configured(StableAge=1)
 def test_stable_study_is_a_change(rest: Rest, stored: Stored) -> None:
     """A study to which nothing was added for StableAge is logged as stable."""
     ids = orthanc_ids(stored.instance())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.cases import Rest, Stored, Suite, orthanc_ids, single
+from harness.cases import Rest, Stored, Suite, configured, orthanc_ids, single
 
 suite = Suite(level="product", needs="rest", ref="Orthanc REST API: POST /tools/find")
 
@@ -120,6 +120,7 @@ def test_search_brings_requested_tags(rest: Rest, stored: Stored) -> None:
     covers="Orthanc.test_pagination_and_limit_find_results",
     needs=EXTENDED_FIND,
 )
+@configured(LimitFindResults=10, LimitFindInstances=20)
 @pytest.mark.parametrize(("level", "expected"), [("Series", 10), ("Instance", 20)])
 def test_configured_limit_of_a_search(
     rest: Rest, stored: Stored, level: str, expected: int

@@ -246,7 +246,7 @@ def test_refused_upload_is_not_stored(anonymous: Rest, rest: Rest, make: Maker) 
 @pytest.fixture
 def anonymous(remote: Party) -> Iterator[Rest]:
     """Return a client of the remote without credentials."""
-    with remote.new_rest() as client:
+    with remote.new_rest(None) as client:
         client.session.auth = None
         yield client
 

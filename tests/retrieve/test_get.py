@@ -69,7 +69,11 @@ def test_get_patient(dimse: Dimse, stored: Stored) -> None:
 
 
 @suite.case(
-    "CGET-004", ref="PS3.4 C.4.3.1.3.1", covers="Orthanc.test_getscu", level="should", needs="dcmtk"
+    "CGET-004",
+    ref="PS3.4 C.4.3.1.3.1",
+    covers="Orthanc.test_getscu",
+    level="should",
+    needs=("dcmtk", "dimse.store.compressed"),
 )
 def test_getscu_list_of_studies(dcmtk: Dcmtk, stored: Stored) -> None:
     """A list of two studies reaches getscu, which accepts no compression; the JPEG one is decompressed."""

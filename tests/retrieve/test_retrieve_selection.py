@@ -18,7 +18,7 @@ from harness.cases import (
     values,
 )
 
-suite = Suite(needs="dimse.store")
+suite = Suite(needs="dimse.store", shows="Retrieve")
 
 
 move = needs("dimse.move.study", "dimse.move.patient")

@@ -17,7 +17,7 @@ from harness.cases import (
     Suite,
 )
 
-suite = Suite(needs=("dimse.store", "dimse.commit"))
+suite = Suite(needs=("dimse.store", "dimse.commit"), shows="Storage commitment")
 
 
 ALL_COMMITTED, SOME_FAILED = 1, 2  # event types (PS3.4 Table J.3-2)

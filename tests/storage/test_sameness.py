@@ -44,12 +44,14 @@ OTHERS = {
     "jpeg-fragments": "p13-no-offsets",
     "jpeg-frames": "m01-jpeg",
 }
+UNCOMPRESSED = ("implicit", "explicit", "big-endian", "deflated", "planes")
 LOSSY = ("jpeg", "jpeg-frames")
 LOSSLESS = {name: each for name, each in (NATIVE | OTHERS).items() if name not in LOSSY}
 LOSSLESS |= {"jpeg-2000-colour": "p12-jpeg-2000-colour", "planes": "p04"}
+COMPRESSED = needs("dimse.store.compressed")
 KINDS = [
     *("t01-known-vr", "t01-implicit-vr", "t01-un", "t05", "t06-nested-40"),
-    *("c13", "c18", "p14", "m07"),
+    *("c13", "c18", pytest.param("p14", marks=COMPRESSED), "m07"),
 ]
 
 
@@ -137,7 +139,13 @@ of_each_kind = pytest.mark.parametrize("name", KINDS)
 
 def of_each(syntaxes: dict[str, str]) -> pytest.MarkDecorator:
     """Run with a sample in each of these transfer syntaxes, called by its name."""
-    return pytest.mark.parametrize("name", [*syntaxes.values()], ids=[*syntaxes])
+    return pytest.mark.parametrize(
+        "name",
+        [
+            pytest.param(sample, id=name, marks=() if name in UNCOMPRESSED else COMPRESSED)
+            for name, sample in syntaxes.items()
+        ],
+    )
 
 
 def assert_same(doors: Doors, sample: Sample, store: In, retrieve: Out) -> None:

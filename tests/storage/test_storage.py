@@ -14,6 +14,7 @@ from harness.cases import (
     Corpus,
     Dimse,
     Maker,
+    Party,
     Retrieved,
     Sample,
     Suite,
@@ -41,6 +42,19 @@ def test_success_outlives_a_crash(dimse: Dimse, make: Maker, crash: Callable[[],
     dimse.store_all(study)
 
     crash()
+
+    came = values(_study_of(dimse, study[0]).datasets, "SOPInstanceUID")
+    assert came == instance_uids(study)
+
+
+@suite.case("CONST-010", ref="PS3.4 B.2.2 (2020b)", needs="server.restart")
+def test_success_outlives_a_restart(dimse: Dimse, make: Maker, remote: Party) -> None:
+    """Instances that were answered with Success are there after an orderly end and a new start."""
+    study = make.study(instances=3)
+    dimse.store_all(study)
+
+    with remote.stopped():
+        pass
 
     came = values(_study_of(dimse, study[0]).datasets, "SOPInstanceUID")
     assert came == instance_uids(study)

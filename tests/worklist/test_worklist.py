@@ -23,7 +23,7 @@ from harness.cases import (
     step_of,
 )
 
-suite = Suite(needs="dimse.worklist")
+suite = Suite(needs="dimse.worklist", shows="Worklist")
 
 
 # The first three samples: CT at station ONE on 15 January at 8:00, MR at TWO on that day at 10:30,

@@ -25,8 +25,8 @@ from harness.servers.databases.programs import (
     user,
     write_secret,
 )
-from harness.servers.deployment import ATTEMPTS
 from harness.servers.guard import Guard
+from harness.servers.launcher import ATTEMPTS
 from harness.servers.process import ServerProcess, free_port
 from harness.waiting import WaitTimeout, wait_until
 

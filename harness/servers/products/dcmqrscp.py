@@ -11,7 +11,7 @@ from harness.servers.adapter import ENVIRONMENT, Adapter
 from harness.servers.capabilities import COMPRESSED, DIMSE_QUERY_RETRIEVE, DIMSE_STORAGE
 from harness.servers.dcmtk_programs import find_program
 from harness.servers.launcher import DATA, Launch, Seat
-from harness.servers.product import Asked, Build, Product
+from harness.servers.product import Build, Product, Spec
 
 CONFIGURATION = """\
 NetworkTCPPort = {port}
@@ -100,9 +100,9 @@ def _numbered(name: str, values: Sequence[str]) -> str:
     return "\n".join(f"{name}{number} = {value}" for number, value in enumerate(values, start=1))
 
 
-def find(asked: Asked) -> Build:  # noqa: ARG001 - nothing can be asked of it
+def find(asked: Spec) -> Build:
     """Find it in dcmtk's package."""
-    return find_program("dcmqrscp", Dcmqrscp)
+    return find_program("dcmqrscp", Dcmqrscp, asked)
 
 
-PRODUCT = Product("dcmtk's archive: DICOM only", find)
+PRODUCT = Product("dcmtk's archive: DICOM only", find, heeds=frozenset({"--image", "--memory"}))

@@ -6,10 +6,10 @@ import functools
 from harness.servers.container_engine import connect
 from harness.servers.container_image import CONFIGURATION, find_image
 from harness.servers.orthanc import Orthanc
-from harness.servers.product import Asked, Build, Product
+from harness.servers.product import Build, Product, Spec
 
 
-def find(asked: Asked) -> Build:
+def find(asked: Spec) -> Build:
     """Find the image, or pull it, and look into it."""
     plugins = None if asked.plugins is None else [str(path) for path in asked.plugins]
     with contextlib.closing(connect()) as engine:
@@ -31,5 +31,5 @@ PRODUCT = Product(
     "Orthanc in a container of this image",
     find,
     argument=":NAME",
-    heeds=frozenset({"--plugins", "--with", "--memory"}),
+    heeds=frozenset({"--plugins", "--with", "--memory", "tls"}),
 )

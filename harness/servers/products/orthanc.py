@@ -6,18 +6,18 @@ import re
 from pathlib import Path
 
 from harness.errors import ConfigError, ServerError, ServerNotFound
-from harness.servers.container import Limits
+from harness.servers.container import ContainerLimits
 from harness.servers.container_engine import connect, speaking
 from harness.servers.locate import OrthancInstallation, find_orthanc, usual_places
 from harness.servers.orthanc import Orthanc
-from harness.servers.product import Asked, Build, Product
+from harness.servers.product import Build, Product, Spec
 from harness.servers.products import image
 
 RELEASE = re.compile(r"[a-z]+")
 TESTING = "testing"
 
 
-def find(asked: Asked) -> Build:
+def find(asked: Spec) -> Build:
     """Find the Orthanc that was asked for, or else the usual one of this computer."""
     if (
         asked.argument is not None
@@ -28,8 +28,8 @@ def find(asked: Asked) -> Build:
     return _process(find_orthanc(asked.argument), asked)
 
 
-def _process(installation: OrthancInstallation, asked: Asked) -> Build:
-    if asked.limits != Limits():
+def _process(installation: OrthancInstallation, asked: Spec) -> Build:
+    if asked.limits != ContainerLimits():
         raise ConfigError("--memory and --cpus limit a container: name its --image")
     plugins = _plugins(installation, asked)
     make = functools.partial(
@@ -44,7 +44,7 @@ def _process(installation: OrthancInstallation, asked: Asked) -> Build:
     )  # fmt: skip
 
 
-def _plugins(installation: OrthancInstallation, asked: Asked) -> tuple[Path, ...]:
+def _plugins(installation: OrthancInstallation, asked: Spec) -> tuple[Path, ...]:
     if asked.plugins is None:
         return installation.plugins
     for path in asked.plugins:
@@ -53,12 +53,12 @@ def _plugins(installation: OrthancInstallation, asked: Asked) -> tuple[Path, ...
     return tuple(installation.seen(path.absolute()) for path in asked.plugins)
 
 
-def _of_release(release: str, asked: Asked) -> Build:
+def _of_release(release: str, asked: Spec) -> Build:
     """Find the Orthanc that a release of Debian has: on this computer, else in the image made from it."""
     here = release_here()
     if release == here:
         own = next((each for each in usual_places() if each.is_file()), None)
-        if own is not None and asked.limits == Limits():
+        if own is not None and asked.limits == ContainerLimits():
             return _process(find_orthanc(str(own)), asked)
     name = f"dicom-harness-server:{release}"
     try:
@@ -70,7 +70,7 @@ def _of_release(release: str, asked: Asked) -> Build:
             f"({f'it is Debian {here}' if here else 'it is no Debian'}), and no image {name}: "
             f"`./run-docker.sh --release {release} --setup-only` makes it ({error})"
         ) from error
-    return image.find(Asked(name, asked.plugins, asked.overrides, asked.limits))
+    return image.find(Spec(name, asked.plugins, asked.overrides, asked.limits))
 
 
 def release_here(file: Path = Path("/etc/os-release")) -> str | None:
@@ -90,5 +90,5 @@ PRODUCT = Product(
     "Orthanc: of this computer, a Debian release (trixie, testing), an executable, or another system's root",
     find,
     argument="[:RELEASE|:PATH]",
-    heeds=frozenset({"--plugins", "--with", "--memory"}),
+    heeds=frozenset({"--plugins", "--with", "--memory", "--database", "tls"}),
 )

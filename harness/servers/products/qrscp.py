@@ -2,7 +2,6 @@
 
 import configparser
 import io
-import sys
 from pathlib import Path
 
 import pynetdicom
@@ -10,8 +9,9 @@ import pynetdicom
 from harness.model import Version
 from harness.servers.adapter import ENVIRONMENT, Adapter
 from harness.servers.capabilities import COMPRESSED, DIMSE_QUERY_RETRIEVE, DIMSE_STORAGE
+from harness.servers.container_image import find_program_in
 from harness.servers.launcher import DATA, Launch, Seat
-from harness.servers.product import Asked, Build, Product
+from harness.servers.product import Build, Product, Spec
 from harness.servers.sqlite_index import empty_index
 
 OBJECTS, INDEX = "instances", "instances.sqlite"
@@ -24,6 +24,7 @@ class Qrscp(Adapter):
 
     def launch(self, seat: Seat) -> Launch:
         """Return the command, with the configuration that it reads."""
+        assert self.build is not None
         settings = configparser.ConfigParser()
         settings["DEFAULT"] = {
             "ae_title": self.ae_title,
@@ -32,7 +33,7 @@ class Qrscp(Adapter):
             "acse_timeout": "5",
             "dimse_timeout": "30",
             "network_timeout": "30",
-            "bind_address": "127.0.0.1",
+            "bind_address": "127.0.0.1" if self.build.image is None else "0.0.0.0",  # noqa: S104
             "instance_location": str(seat.data / OBJECTS),
             "database_location": str(seat.data / INDEX),
             "log_identifier": "True",
@@ -41,7 +42,7 @@ class Qrscp(Adapter):
             settings[title] = {"address": endpoint.host, "port": str(endpoint.port)}
         text = io.StringIO()
         settings.write(text)
-        argv = (sys.executable, "-m", "pynetdicom", "qrscp", "-v", "-c", "qrscp.ini")
+        argv = (self.python, "-m", "pynetdicom", "qrscp", "-v", "-c", "qrscp.ini")
         return Launch(argv, {"qrscp.ini": text.getvalue().encode()}, ENVIRONMENT)
 
     def empty(self, folder: Path | None, worklists: Path | None, *, unsettled: bool) -> None:  # noqa: ARG002
@@ -52,9 +53,17 @@ class Qrscp(Adapter):
             file.unlink()
 
 
-def find(asked: Asked) -> Build:  # noqa: ARG001 - it is always there
-    """Return the one that the harness depends on."""
+def find(asked: Spec) -> Build:
+    """Return the one that the harness depends on, or that of an image."""
+    if asked.image is not None:
+        argv = ("python3", "-c", "import pynetdicom; print(pynetdicom.__version__)")
+        found = find_program_in(asked.image, "qrscp", argv, r"^(\d+(?:\.\d+)+)$")
+        return Build("qrscp", make=Qrscp, process="python3", limits=asked.limits, **found)
     return Build("qrscp", Version(pynetdicom.__version__), Qrscp)
 
 
-PRODUCT = Product("pynetdicom's archive, the embedded server: DICOM only", find)
+PRODUCT = Product(
+    "pynetdicom's archive, the embedded server: DICOM only",
+    find,
+    heeds=frozenset({"--image", "--memory"}),
+)

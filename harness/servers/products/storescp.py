@@ -4,7 +4,7 @@ from harness.servers.adapter import ENVIRONMENT, Adapter
 from harness.servers.capabilities import DIMSE_STORAGE
 from harness.servers.dcmtk_programs import find_program
 from harness.servers.launcher import DATA, Launch, Seat
-from harness.servers.product import Asked, Build, Product
+from harness.servers.product import Build, Product, Spec
 
 
 class Storescp(Adapter):
@@ -14,22 +14,25 @@ class Storescp(Adapter):
 
     def launch(self, seat: Seat) -> Launch:
         """Return the command: all that it is to know are options."""
-        options = (
-            "--verbose",
-            "--fork",
-            "--accept-all",
-            "-dhl",
-            "-od",
-            DATA,
-            "-aet",
-            self.ae_title,
+        options: tuple[str, ...] = ("--verbose", "--fork", "--accept-all", "-dhl", "-od", DATA)
+        files: dict[str, bytes] = {}
+        encryption = self.role.encryption
+        if encryption is not None:
+            files |= encryption.server_files()
+            options += ("+tls", "server.key", "server.pem", "+cf", "authority.pem")
+        title = ("-aet", self.ae_title)
+        return Launch(
+            (self.program, *options, *title, str(seat.ports["dicom"])), files, ENVIRONMENT
         )
-        return Launch((self.program, *options, str(seat.ports["dicom"])), {}, ENVIRONMENT)
 
 
-def find(asked: Asked) -> Build:  # noqa: ARG001 - nothing can be asked of it
+def find(asked: Spec) -> Build:
     """Find it in dcmtk's package."""
-    return find_program("storescp", Storescp)
+    return find_program("storescp", Storescp, asked)
 
 
-PRODUCT = Product("dcmtk's receiver: C-ECHO and C-STORE only", find)
+PRODUCT = Product(
+    "dcmtk's receiver: C-ECHO and C-STORE only",
+    find,
+    heeds=frozenset({"--image", "--memory", "tls"}),
+)

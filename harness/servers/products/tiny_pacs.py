@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,8 +17,9 @@ from harness.servers.capabilities import (
     DIMSE_STORAGE,
     RELATED,
 )
+from harness.servers.container_image import find_program_in
 from harness.servers.launcher import DATA, Launch, Seat
-from harness.servers.product import Asked, Build, Product
+from harness.servers.product import Build, Product, Spec
 from harness.servers.sqlite_index import empty_index
 
 PREFIX = "/dicomweb"
@@ -45,7 +45,7 @@ class TinyPacs(Adapter):
     def launch(self, seat: Seat) -> Launch:
         """Return the command, with the configuration that it reads."""
         configuration = json.dumps(self._configuration(seat.ports), indent=2)
-        argv = (sys.executable, "-m", "tiny_pacs", "run", "-c", "tiny-pacs.json")
+        argv = (self.python, "-m", "tiny_pacs", "run", "-c", "tiny-pacs.json")
         return Launch(argv, {"tiny-pacs.json": configuration.encode()}, ENVIRONMENT)
 
     def _configuration(self, ports: Mapping[str, Port]) -> dict[str, object]:
@@ -84,8 +84,16 @@ class TinyPacs(Adapter):
             file.unlink()
 
 
-def find(asked: Asked) -> Build:  # noqa: ARG001 - nothing can be asked of it
-    """Find it among the installed packages."""
+def find(asked: Spec) -> Build:
+    """Find it among the installed packages, or in an image."""
+    if asked.image is not None:
+        words = "from importlib.metadata import version; print(version('tiny-pacs'))"
+        found = find_program_in(
+            asked.image, "tiny-pacs", ("python3", "-c", words), r"^(\d+(?:\.\d+)+)$"
+        )
+        return Build(
+            "tiny-pacs", make=TinyPacs, rest=True, process="python3", limits=asked.limits, **found
+        )
     try:
         version = importlib.metadata.version("tiny-pacs")
         importlib.metadata.version("tiny-pacs-dicomweb")
@@ -97,4 +105,6 @@ def find(asked: Asked) -> Build:  # noqa: ARG001 - nothing can be asked of it
     return Build("tiny-pacs", Version(version), TinyPacs, rest=True)
 
 
-PRODUCT = Product("an archive in Python: DICOM and DICOMweb", find)
+PRODUCT = Product(
+    "an archive in Python: DICOM and DICOMweb", find, heeds=frozenset({"--image", "--memory"})
+)

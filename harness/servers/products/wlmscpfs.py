@@ -6,7 +6,7 @@ from harness.servers.adapter import ENVIRONMENT, Adapter
 from harness.servers.dcmtk_programs import find_program
 from harness.servers.launcher import Launch, Seat
 from harness.servers.orthanc import clear_folder
-from harness.servers.product import Asked, Build, Product
+from harness.servers.product import Build, Product, Spec
 
 
 class Wlmscpfs(Adapter):
@@ -33,9 +33,13 @@ class Wlmscpfs(Adapter):
             clear_folder(worklists)
 
 
-def find(asked: Asked) -> Build:  # noqa: ARG001 - nothing can be asked of it
+def find(asked: Spec) -> Build:
     """Find it in dcmtk's package."""
-    return find_program("wlmscpfs", Wlmscpfs)
+    return find_program("wlmscpfs", Wlmscpfs, asked)
 
 
-PRODUCT = Product("dcmtk's worklist server: C-ECHO and worklist queries only", find)
+PRODUCT = Product(
+    "dcmtk's worklist server: C-ECHO and worklist queries only",
+    find,
+    heeds=frozenset({"--image", "--memory"}),
+)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from harness.capability.statement import Statement, Table
+from harness.report.statement import Statement, Table
 
 
 def as_markdown(made: Statement) -> str:
