@@ -15,7 +15,7 @@ COMMANDS = {
     "cases": "list the cases without running them",
     "matrix": "run the same cases on several servers, and make one page of them",
     "report": "make the report of a run folder again, and print its summary",
-    "probe": "find out what a server can do, and where it says one thing and does another",
+    "probe": "find out what a server can do, and where it breaks the standard",
     "diff": "tell what is different between two runs",
     "bisect": "tell between which versions of a server a case began to fail",
     "known": "list a failure as known, print or check the lists",

@@ -6,7 +6,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Literal, Self
 
-from harness.certificates import Encryption
+from harness.certificates import Encryption, TlsClient
 from harness.clients.dimse import Dimse
 from harness.clients.rest import Rest
 from harness.config.overrides import Override
@@ -47,7 +47,7 @@ class Bench:
         self.notes: list[str] = []
         """What a reader of the case's record should know: a request that was repeated, for one."""
         self._stack = contextlib.ExitStack()
-        self._rests: dict[tuple[str, bool], Rest] = {}
+        self._rests: dict[tuple[str, TlsClient | None], Rest] = {}
         self._log_positions: dict[str, int] = {}
         self._began_at: dict[str, Endpoint] = {}
         """Where each server was when the case began: the tape tells of no other place that it was reached."""
@@ -121,7 +121,7 @@ class Bench:
     def rest_of(self, party: Party) -> Rest:
         """Return the REST client of a server: one connection, kept open over the cases."""
         tls = party.tls_at("http")
-        key = party.role, tls is not None
+        key = party.role, tls
         if key not in self._rests:
             self._rests[key] = self._stack.enter_context(party.new_rest(tls, self.notes.append))
         return self._rests[key]

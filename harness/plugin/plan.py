@@ -101,6 +101,7 @@ def _managed(options: Options) -> Plan:
     # A password of this run alone: it can be found and blotted out wherever it turns up.
     user = Credentials("alice", secrets.token_hex(12))
     pair = Pair(replace(REMOTE, credentials=user), replace(LOCAL, credentials=user))
+    usual = _usual(options)
     remote, notes = _remote(options)
     local, more = _local(options, remote)
     return Plan(
@@ -108,9 +109,9 @@ def _managed(options: Options) -> Plan:
         remote,
         local,
         remote.identity(pair.remote.ae_title),
-        notes=(*notes, *remote.notes, *_usual(options).words, *more),
+        notes=(*notes, *remote.notes, *usual.words, *more),
         find=lambda variant: _remote(options, variant)[0],
-        usual=_usual(options),
+        usual=usual,
         variants=_variants(options, remote),
     )
 

@@ -114,7 +114,8 @@ class Adapter(abc.ABC):
 
     def change(self, settings: Iterable[Override]) -> None:
         """Change settings, all of them `changeable`, until `put_back`."""
-        raise NotImplementedError(f"{', '.join(map(str, settings))}")
+        names = ", ".join(map(str, settings))
+        raise NotImplementedError(f"this server cannot be set to {names} while it runs")
 
     def put_back(self) -> None:  # noqa: B027 - most have nothing to put back
         """Undo by requests what a case may have changed besides objects: nothing, for most servers."""
