@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Self
 
 from pydicom.dataset import Dataset
@@ -56,12 +55,7 @@ class CommitmentScu:
         )
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         end_listening(self._server)
 
     def ask(self, dimse: Dimse, transaction_uid: str, references: Iterable[Reference]) -> int:

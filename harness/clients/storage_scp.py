@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Self
 
 from pydicom.dataset import Dataset
@@ -90,12 +89,7 @@ class StorageScp:
         )
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         end_listening(self._server)
 
     def _keep(self, event: evt.Event) -> int:

@@ -16,7 +16,6 @@ import socket
 import ssl
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from types import TracebackType
 from typing import Final, Self
 
 from dcm.errors import RemoteProtocolError
@@ -125,12 +124,7 @@ class Line:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -1,7 +1,6 @@
 """The other side of `wire`: an acceptor that answers as the case decides."""
 
 import socket
-from types import TracebackType
 from typing import Final, Self
 
 from dcm.wire import (
@@ -37,12 +36,7 @@ class WireScp:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._socket.close()
         for line in self._lines:
             line.close()

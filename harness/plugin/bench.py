@@ -3,7 +3,6 @@
 import contextlib
 import functools
 from dataclasses import replace
-from types import TracebackType
 from typing import Literal, Self
 
 from harness.certificates import Encryption, TlsClient
@@ -78,12 +77,7 @@ class Bench:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stack.close()
 
     @property

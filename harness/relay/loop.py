@@ -1,6 +1,5 @@
 """All relays of a process, with their one thread and the tape of the case that runs."""
 
-from types import TracebackType
 from typing import Self
 
 from harness.model import Endpoint
@@ -26,12 +25,7 @@ class RelayLoop:
         self._reactor.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._reactor.stop()
         for relay in self._relays:
             relay.close()

@@ -2,7 +2,6 @@
 
 import contextlib
 import socket
-from types import TracebackType
 from typing import Any, Self
 
 from harness.errors import ServerError
@@ -39,12 +38,7 @@ class ContainerSite:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stack.close()
 
     def _make_network(self) -> None:

@@ -4,7 +4,6 @@ import contextlib
 import functools
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from harness.config.databases import DatabaseUse, Json, mysql_section, postgresql_section
@@ -93,10 +92,5 @@ class Databases:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stack.close()
