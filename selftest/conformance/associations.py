@@ -60,6 +60,22 @@ class FewSyntaxes(Archive):
         return super().contexts(replace(request, presentation_contexts=proposed))
 
 
+class ExplicitStorage(Archive):
+    """Refuses storage where Implicit VR Little Endian is all that is offered."""
+
+    def contexts(self, request: AssociateRQ) -> tuple[PresentationContextAC, ...]:
+        """Accept the others as ever."""
+        unread = {
+            each.context_id
+            for each in request.presentation_contexts
+            if each.abstract_syntax == CT and each.transfer_syntaxes == (IMPLICIT,)
+        }
+        return tuple(
+            replace(each, result=4) if each.context_id in unread else each
+            for each in super().contexts(request)
+        )
+
+
 def _one_version(pdu: bytes) -> bytes:
     return pdu if pdu[6:8] == b"\0\1" else pdu[:6] + b"\0\2" + pdu[8:]
 
@@ -104,7 +120,7 @@ GROUP = Group(
     "associations",
     sample=tuple(
         f"{series}-{number:03}"
-        for series, numbers in (("ASSOC", range(1, 22)), ("DMSG", range(20, 29)))
+        for series, numbers in (("ASSOC", range(1, 22)), ("DMSG", range(20, 30)))
         for number in numbers
     ),
     honest=HONEST,
@@ -182,5 +198,6 @@ GROUP = Group(
                 AssociateRJ(2, 1, 1), "DMSG-026[name]", "DMSG-026[passcode]"),
         answers("too many negotiations", lambda request: len(request.user_information) > 5,
                 NO_REASON, "DMSG-028"),
+        fault("storage needs an explicit VR", ExplicitStorage, "DMSG-029[store]"),
     ),
 )  # fmt: skip

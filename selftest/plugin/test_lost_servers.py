@@ -115,7 +115,12 @@ def test_next(rest):
 
 def test_dead_local_server(run_suite: RunSuite) -> None:
     """The local server is watched like the remote."""
-    done = run_suite(SUITE.format(fault="os.kill(bench.local.server.pid, signal.SIGKILL)"))
+    # The case asks it for nothing more, so that it would not wait for its end.
+    fault = """
+    pid = bench.local.server.pid
+    os.kill(pid, signal.SIGKILL)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)"""
+    done = run_suite(SUITE.format(fault=fault))
 
     assert done.outcomes == ONLY_THE_VICTIM
     failure = done.case("LOST-002").failure

@@ -19,7 +19,18 @@ from dcm.wire import (
     UserIdentityRQ,
     UserItem,
 )
-from harness.cases import CT, ECHO, FIND_STUDIES, SUCCESS, Suite, Wire, status_of
+from harness.cases import (
+    CT,
+    ECHO,
+    FIND_STUDIES,
+    IMPLICIT,
+    SUCCESS,
+    Suite,
+    Wire,
+    needs,
+    results,
+    status_of,
+)
 
 suite = Suite(needs="dimse.echo")
 
@@ -146,3 +157,20 @@ def test_all_negotiations_together_are_accepted(wire: Wire) -> None:
         answer = association.ask(CEchoRQ(message_id=1)).message
 
     assert status_of(answer) == SUCCESS
+
+
+@suite.case("DMSG-029", ref="PS3.5 10.1")
+@pytest.mark.parametrize(
+    "abstract_syntax",
+    [
+        pytest.param(ECHO[0], id="echo"),
+        pytest.param(CT[0][0], marks=needs("dimse.store"), id="store"),
+        pytest.param(FIND_STUDIES[0], marks=needs("dimse.find.study"), id="find"),
+    ],
+)
+def test_default_transfer_syntax_alone_is_accepted(wire: Wire, abstract_syntax: str) -> None:
+    """A context that offers nothing but Implicit VR Little Endian, which all support, is accepted."""
+    answer = wire.accepted(wire.request([(abstract_syntax, IMPLICIT)]))
+
+    assert results(answer) == {1: 0}
+    assert [each.transfer_syntax for each in answer.presentation_contexts] == [*IMPLICIT]
