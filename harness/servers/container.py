@@ -54,7 +54,9 @@ class Container:
         environment: Mapping[str, str] | None = None,
         mounts: Sequence[Any] = (),
         limits: ContainerLimits = ContainerLimits(),
+        user: str | None = None,
     ) -> None:
+        """Make it. `entry` and `user` replace what the image says: the program, and who runs it."""
         self.name = name
         self._site = site
         self._api = site.engine.api
@@ -72,6 +74,7 @@ class Container:
                 image,
                 entrypoint=None if entry is None else list(entry),
                 environment=dict(environment or {}),
+                user=user,
                 labels=site.labels,
                 host_config=host,
             )["Id"]
@@ -98,6 +101,15 @@ class Container:
         ended = self.ended()
         if ended:
             raise ServerNotReady(f"{self.name} {ended} while it started{self._last_lines(begin)}")
+
+    def run(self) -> None:
+        """Start it and wait for its end. Raises ServerError if that is not exit code 0."""
+        begin = self.log_position()
+        with speaking(f"{self.name}: running a container to its end"):
+            self._api.start(self.id)
+            code = self._api.wait(self.id)["StatusCode"]
+        if code:
+            raise ServerError(f"{self.name} ended with exit code {code}{self._last_lines(begin)}")
 
     @property
     def address(self) -> str | None:

@@ -100,13 +100,26 @@ class ContainerLauncher:
             files[str(SCRIPT)] = f"cd {here} && exec {shlex.join(launch.argv)}\n".encode()
             entry = ("/bin/sh", str(SCRIPT))
         if self._container is None:
+            data = _data(self._before)
+            if self._before:
+                self._open(data)
             self._container = Container(
                 self.name, self._site, self._image, entry=entry,
                 environment=launch.environment, limits=self._limits,
-                mounts=[_data(self._before), *self._mounts],
+                mounts=[data, *self._mounts],
             )  # fmt: skip
         self._container.put(files, folders=[str(each) for each in (PLACE, here, here / DATA)])
         self._container.start(ready=ready)
+
+    def _open(self, data: Any) -> None:
+        """Let everybody write to what the servers before have left: each image has a user of its own."""
+        entry = ("/bin/chmod", "-R", "a+rwX", str(PLACE))
+        name = f"{self.name}: opening the data to another image"
+        helper = Container(name, self._site, self._image, entry=entry, mounts=[data], user="0")
+        try:
+            helper.run()
+        finally:
+            helper.remove()
 
     def endpoints(self, ports: Mapping[str, Port]) -> Mapping[str, Endpoint] | None:
         """Return its ports at the address that the engine gave it; another one, maybe, after each start."""
