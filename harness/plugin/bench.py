@@ -20,8 +20,7 @@ from harness.servers.attached import attach
 from harness.servers.capabilities import Capabilities
 from harness.servers.container_site import ContainerSite
 from harness.servers.databases.place import Databases
-from harness.servers.deploy import deploy
-from harness.servers.deployment import Deployment
+from harness.servers.deployment import Deployment, deploy
 from harness.servers.guard import Guard
 from harness.servers.party import SERVER_NAME, Party
 from harness.servers.product import Build, Role
@@ -174,7 +173,9 @@ class Bench:
             self._use(self.plan.usual | variant)
         finally:
             self._began_at = {each.role: each.server.dicom for each in self.parties}
-            self._log_positions = {each.role: each.server.log_position() for each in self.parties}
+            self._log_positions = {
+                each.role: each.server.launcher.log_position() for each in self.parties
+            }
 
     def end_case(self, *, passed: bool) -> None:
         """Empty each server that was spoken to, and start one anew that emptying would not restore.
@@ -187,20 +188,20 @@ class Bench:
                 relay.disturb = None
         for party in self.parties:
             requests = party.requests(self.tape)
-            changed = any(party.server.outlasts_reset(*request) for request in requests)
+            changed = any(party.server.adapter.outlasts_emptying(*request) for request in requests)
             changed |= party is self.remote and self._changed
-            if changed or party.server.upgraded:
-                self.restore(party)
-            elif (
+            used = (
                 not passed
                 or party.server.dicom != self._began_at[party.role]
                 or party.was_reached(self.tape)
                 or party.server.worklists is not None
+            )
+            if (
+                changed
+                or party.server.upgraded
+                or (used and not party.server.reset(unsettled=not passed))
             ):
-                if party.server.emptied_by_restart():
-                    self.restore(party)
-                else:
-                    party.server.reset(unsettled=not passed)
+                self.restore(party)
 
     def restore(self, party: Party) -> None:
         """Bring a server back to how it was configured, and empty."""
@@ -210,7 +211,7 @@ class Bench:
 
     def log_of(self, party: Party) -> str:
         """Return what the server logged since the case began."""
-        return party.server.log_since(self._log_positions.get(party.role, 0))
+        return party.server.launcher.log_since(self._log_positions.get(party.role, 0))
 
     def revive(self, party: Party) -> None:
         """Start a server again that died or hangs. Raises ServerError when it cannot be done."""

@@ -1,6 +1,8 @@
 """What the harness must know of a kind of server: how it is started, who it is, how it is emptied."""
 
 import abc
+import contextlib
+import sqlite3
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -17,6 +19,7 @@ from harness.servers.product import Build, Role
 
 # Servers that are built on dcmtk leave Nagle's algorithm on, which costs 40 ms and more for each message.
 ENVIRONMENT = {"TCP_NODELAY": "1"}
+PATIENCE = 5.0  # seconds for a transaction of the server's own to end
 
 
 class Adapter(abc.ABC):
@@ -31,11 +34,13 @@ class Adapter(abc.ABC):
     """What cases can ask it for, by the names in `harness.vocabulary`."""
     has_worklists: bool = False
     """It answers worklist queries from a folder that the harness writes to."""
-    emptied_by_requests: bool = False
-    """Emptying it takes requests only: its folder may be out of reach."""
+    index: str | None = None
+    """The SQLite database in its data folder, if it keeps an index there while it runs."""
+    index_keeps: tuple[str, ...] = ()
+    """Tables of the index in which no objects are noted."""
 
-    def __init__(self, role: Role, build: Build | None) -> None:
-        """Make it for a role; `build` is what is to be started, None if somebody else has started it."""
+    def __init__(self, role: Role, build: Build) -> None:
+        """Make it for a role; `build` is what is started."""
         self.role, self.build = role, build
         self.ae_title: AETitle = role.ae_title
         self.endpoints: Mapping[str, Endpoint] = {}
@@ -43,14 +48,12 @@ class Adapter(abc.ABC):
     @property
     def program(self) -> str:
         """The path of the executable that was found; in an image its name."""
-        assert self.build is not None
         return str(self.build.executable or self.build.product)
 
     @property
     def python(self) -> str:
         """The Python that runs it, if it is written in that."""
-        in_image = self.build is not None and self.build.image is not None
-        return "python3" if in_image else sys.executable
+        return sys.executable if self.build.image is None else "python3"
 
     @abc.abstractmethod
     def launch(self, seat: Seat) -> Launch:
@@ -84,26 +87,31 @@ class Adapter(abc.ABC):
 
     def describe(self) -> tuple[Identity, Capabilities]:
         """Return who it is and what it can do, now that it runs."""
-        assert self.build is not None
         return self.build.identity(self.ae_title), Capabilities(dict.fromkeys(self.can))
 
-    def empty(self, folder: Path | None, worklists: Path | None, *, unsettled: bool) -> None:  # noqa: ARG002
-        """Delete what it holds. Most servers look into their data folder for each request.
+    def empty(self, folder: Path | None, worklists: Path | None, *, unsettled: bool) -> bool:  # noqa: ARG002
+        """Delete what it holds; return False if nothing but a fresh start does that.
 
-        `folder` is its own, `worklists` the one that cases write to. `unsettled`: work may be under way,
+        Most servers look into their data folder for each request. `folder` is the server's own, None if it
+        is out of reach; `worklists` is the one that cases write to. `unsettled`: work may be under way,
         which is to be ended first.
         """
-        assert folder is not None
+        if folder is None:
+            return False
+        if self.index is not None:
+            self._empty_index(folder / DATA / self.index)
         for path in (folder / DATA).rglob("*"):
-            if path.is_file():
+            if path.is_file() and not (self.index and path.name.startswith(self.index)):
                 path.unlink(missing_ok=True)
+        return True
 
-    def emptied_by_restart(self, folder: Path | None) -> bool:  # noqa: ARG002 - most can be emptied
-        """Return whether what it holds now can be deleted by nothing but a fresh start.
-
-        That is so where it keeps an index that no other process can write to.
-        """
-        return False
+    def _empty_index(self, file: Path) -> None:
+        """Delete the rows of its tables from outside: there is no door for that."""
+        with contextlib.closing(sqlite3.connect(file, timeout=PATIENCE)) as index, index:
+            found = index.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+            for (table,) in found:
+                if table not in self.index_keeps:
+                    index.execute(f'DELETE FROM "{table}"')  # noqa: S608 - a name that SQLite gave
 
     def outlasts_emptying(self, method: str, target: str) -> bool:  # noqa: ARG002 - nothing does, mostly
         """Return whether an HTTP request may have changed what `empty` leaves as it is."""

@@ -1,6 +1,5 @@
 """A server that somebody else started: reached, described, emptied if it is an Orthanc, never ended."""
 
-import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,10 +25,11 @@ from harness.servers.orthanc_settings import AT_RUN_TIME, Settings
 from harness.servers.product import Build, Role
 
 TIME_LIMIT = 5.0  # seconds for an answer to the harness itself
+UNKNOWN = Version("unknown")
 
 
 class AttachedLauncher:
-    """Leaves starting and ending to somebody else. The log is out of reach."""
+    """Leaves starting and ending to somebody else: the process and its log are out of reach."""
 
     ours = False
     pid: int | None = None
@@ -39,10 +39,6 @@ class AttachedLauncher:
         self.name = f"the server at {instance.host}"
         self._instance = instance
         self.worklists = worklists if worklists is not None and worklists.is_dir() else None
-
-    def change(self, build: Build) -> None:  # noqa: ARG002 - as the Protocol has it
-        """Raise ServerUnreachable."""
-        self.kill()
 
     def seat(self, doors: Sequence[str], *, keep: bool) -> Seat:  # noqa: ARG002 - as the Protocol has it
         """Return where it is."""
@@ -58,47 +54,33 @@ class AttachedLauncher:
         """Return its endpoints."""
         return {door: Endpoint(self._instance.host, port) for door, port in ports.items()}
 
-    def listens(self, ports: Mapping[str, Port]) -> bool:  # noqa: ARG002 - as the Protocol has it
-        """Return true: the process is out of reach."""
-        return True
-
-    def ended(self) -> str | None:
-        """Return nothing: the process is out of reach."""
-        return None
-
-    def stop(self) -> None:
-        """Raise ServerUnreachable."""
-        self.kill()
-
-    def kill(self) -> None:
+    def kill(self, *_: object) -> None:
         """Raise ServerUnreachable: it is not ours to end."""
         raise ServerUnreachable(
             f"{self.name} was started by somebody else, and the harness neither ends it nor starts it again; "
             "if it does not answer any more, start it again, then run again"
         )
 
-    def send_signal(self, number: signal.Signals) -> None:  # noqa: ARG002 - as the Protocol has it
-        """Raise ServerUnreachable."""
-        self.kill()
+    change = stop = send_signal = freeze = thaw = kill
 
-    def freeze(self) -> None:
-        """Raise ServerUnreachable."""
-        self.kill()
+    def listens(self, _ports: Mapping[str, Port]) -> bool:
+        """Return true, as for a server that listens."""
+        return True
 
-    def thaw(self) -> None:
-        """Raise ServerUnreachable."""
-        self.kill()
+    def ended(self) -> str | None:
+        """Return None, as for a server that runs."""
+        return None
 
     def libraries(self) -> Mapping[str, Version]:
-        """Return none: the process is out of reach."""
+        """Return none."""
         return {}
 
     def log_position(self) -> int:
-        """Return 0: the log is out of reach."""
+        """Return 0."""
         return 0
 
-    def log_since(self, position: int) -> str:  # noqa: ARG002 - as the Protocol has it
-        """Return nothing: the log is out of reach."""
+    def log_since(self, _position: int) -> str:
+        """Return nothing."""
         return ""
 
     def close(self) -> None:
@@ -108,10 +90,7 @@ class AttachedLauncher:
 class AttachedOrthanc(orthanc.Orthanc):
     """An Orthanc that was configured and started by somebody else."""
 
-    def __init__(self, role: Role, time_limit: float) -> None:
-        super().__init__(role, None, command=None)
-        self.time_limit = time_limit
-        self._settings: Settings
+    _settings: Settings
 
     def launch(self, seat: Seat) -> Launch:  # noqa: ARG002 - as its base has it
         """Return nothing to start."""
@@ -137,10 +116,8 @@ class AttachedOrthanc(orthanc.Orthanc):
 class AttachedServer(Adapter):
     """Any server that speaks DICOM, and perhaps DICOMweb. Nothing deletes what cases store in it."""
 
-    emptied_by_requests = True
-
-    def __init__(self, role: Role, dicomweb: str | None) -> None:
-        super().__init__(role, None)
+    def __init__(self, role: Role, build: Build, dicomweb: str | None) -> None:
+        super().__init__(role, build)
         self.dicomweb = dicomweb
         self.credentials = role.itself.credentials
         self.doors = ("dicom",) if dicomweb is None else ("dicom", "http")
@@ -155,8 +132,9 @@ class AttachedServer(Adapter):
         web = DICOMWEB | DICOMWEB_MORE if self.dicomweb is not None else frozenset()
         return identity, able.having(*web)
 
-    def empty(self, folder: Path | None, worklists: Path | None, *, unsettled: bool) -> None:
+    def empty(self, folder: Path | None, worklists: Path | None, *, unsettled: bool) -> bool:  # noqa: ARG002
         """Leave everything: DICOM has no way to delete."""
+        return True
 
 
 def negotiated(endpoint: Endpoint, ae_title: AETitle) -> tuple[Identity, Capabilities]:
@@ -190,7 +168,7 @@ def negotiated(endpoint: Endpoint, ae_title: AETitle) -> tuple[Identity, Capabil
         ) from error
     called = [each.name for each in answer.items(ImplementationVersionName)]
     found = [name for (name, _), syntax in zip(names, chosen, strict=True) if syntax is not None]
-    identity = Identity(called[0] if called else "DICOM server", Version("unknown"), ae_title)
+    identity = Identity(called[0] if called else "DICOM server", UNKNOWN, ae_title)
     return identity, Capabilities(dict.fromkeys(found))
 
 
@@ -213,9 +191,13 @@ def attach(
     dicomweb: str | None = None,
 ) -> Deployment:
     """Reach the remote that `role` describes."""
-    adapter: Adapter = (
-        AttachedOrthanc(role, time_limit) if is_orthanc else AttachedServer(role, dicomweb)
-    )
+    adapter: Adapter
+    if is_orthanc:
+        adapter = AttachedOrthanc(role, Build("Orthanc", UNKNOWN, AttachedOrthanc))
+        adapter.time_limit = time_limit
+    else:
+        build = Build("DICOM server", UNKNOWN, AttachedServer)
+        adapter = AttachedServer(role, build, dicomweb)
     return Deployment(adapter, AttachedLauncher(role.itself, worklists))
 
 
@@ -242,7 +224,7 @@ def _orthanc_at(instance: Node) -> Attachment:
     endpoint = instance.rest_endpoint
     if endpoint is None:
         raise ServerUnreachable("no REST port is known: --rest PORT names it")
-    with Rest(endpoint, instance.credentials, time_limit=5.0) as client:
+    with Rest(endpoint, instance.credentials, TIME_LIMIT) as client:
         try:
             answer = client.get("/system", expect=None)
         except NoAnswer as error:

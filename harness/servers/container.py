@@ -1,5 +1,6 @@
 """A server in a container: made, started, looked at, troubled, ended; its log kept by the engine."""
 
+import contextlib
 import io
 import signal
 import tarfile
@@ -12,9 +13,10 @@ from harness.errors import ServerError, ServerNotReady
 from harness.servers.container_engine import speaking
 from harness.servers.container_labels import remove
 from harness.servers.container_site import ContainerSite
-from harness.waiting import WaitTimeout, wait_until
+from harness.servers.launcher import await_ready
+from harness.waiting import wait_until
 
-LOG_LINES_SHOWN = 15
+TO_START = 30.0  # seconds
 SECOND = 1_000_000_000  # nanoseconds
 # The init hands on only some signals, and an entry point may stand between it and the server.
 SEND = """
@@ -79,28 +81,17 @@ class Container:
                 host_config=host,
             )["Id"]
 
-    def start(self, *, ready: Callable[[], bool], within: float = 30.0) -> None:
+    def start(self, *, ready: Callable[[], bool]) -> None:
         """Start it and wait until it is alive and `ready()` says so.
 
-        Raises ServerNotReady with the last lines of the log when it ends, or is not ready `within` seconds.
+        Raises ServerNotReady with the last lines of the log when it ends, or is not ready in time.
         """
         begin = self.log_position()
         try:
-            with speaking(f"{self.name}: starting the container"):
-                self._api.start(self.id)
+            self._ask("starting the container", self._api.start)
         except ServerError as error:
             raise ServerNotReady(str(error)) from error
-        try:
-            wait_until(
-                lambda: self.ended() or ready(), what=f"{self.name} to answer", within=within
-            )
-        except WaitTimeout as error:
-            lines = self._last_lines(begin)
-            self.kill()
-            raise ServerNotReady(f"{self.name}: {error}{lines}") from None
-        ended = self.ended()
-        if ended:
-            raise ServerNotReady(f"{self.name} {ended} while it started{self._last_lines(begin)}")
+        await_ready(self, ready, begin=begin, within=TO_START)
 
     def run(self) -> None:
         """Start it and wait for its end. Raises ServerError if that is not exit code 0."""
@@ -118,10 +109,8 @@ class Container:
         None while it does not run, or is cut off.
         """
         networks = self._inspect()["NetworkSettings"]["Networks"].values()
-        for each in networks:
-            if each["NetworkID"] == self._site.network and each["IPAddress"]:
-                return str(each["IPAddress"])
-        return None
+        found = (each["IPAddress"] for each in networks if each["NetworkID"] == self._site.network)
+        return next(found, None) or None
 
     def volume(self, path: str) -> str:
         """Return the name of the volume that is mounted at `path`."""
@@ -163,22 +152,18 @@ class Container:
                 entry = tarfile.TarInfo(path.lstrip("/"))
                 entry.size, entry.mode = len(content), 0o444  # whoever the server runs as
                 tar.addfile(entry, io.BytesIO(content))
-        with speaking(f"{self.name}: writing files into the container"):
-            self._api.put_archive(self.id, "/", archive.getvalue())
+        content = archive.getvalue()
+        self._ask("writing files into the container", self._api.put_archive, "/", content)
 
     def send_signal(self, number: signal.Signals, process: str) -> None:
         """Send a signal to the processes of this name; the container needs a shell for that."""
         name = number.name.removeprefix("SIG")
-        with speaking(f"{self.name}: sending {number.name} to {process}"):
-            made = self._api.exec_create(
-                self.id, ["/bin/sh", "-c", SEND, "sh", process, name], user="0"
-            )
-            said = self._api.exec_start(made["Id"])
-            code = self._api.exec_inspect(made["Id"])["ExitCode"]
+        doing = f"sending {number.name} to {process}"
+        said, code = self._shell(doing, SEND, process, name, user="0")
         if code:
             raise ServerError(
                 f"{self.name}: {number.name} could not be sent to {process} (exit code {code}): "
-                f"{said.decode(errors='replace').strip() or 'there is no such process'}"
+                f"{said.strip() or 'there is no such process'}"
             )
 
     def maps(self, process: str) -> list[str]:
@@ -186,61 +171,43 @@ class Container:
 
         They are read inside: the process ids of the engine's computer need not be ours.
         """
-        try:
-            with speaking(f"{self.name}: looking at the libraries of {process}"):
-                made = self._api.exec_create(self.id, ["/bin/sh", "-c", MAPS, "sh", process])
-                said = self._api.exec_start(made["Id"])
-        except ServerError:
-            return []
-        return str(said.decode(errors="replace")).splitlines()
+        with contextlib.suppress(ServerError):
+            said, _ = self._shell(f"looking at the libraries of {process}", MAPS, process)
+            return said.splitlines()
+        return []
 
     def freeze(self) -> None:
         """Stop the world for it, until `thaw`; its connections stay open."""
         wait_until(self._frozen, what=f"{self.name} to freeze")
 
     def _frozen(self) -> bool:
-        try:
-            with speaking(f"{self.name}: freezing the container"):
-                self._api.pause(self.id)
-        except ServerError as error:
-            # runc gives up after some tries on a busy computer: its advice is to ask again.
-            if "unable to freeze" not in str(error):
-                raise
-            return False
-        return True
+        # runc gives up after some tries on a busy computer: its advice is to ask again.
+        return self._ask_unless("unable to freeze", "freezing the container", self._api.pause)
 
     def thaw(self) -> None:
         """Let it go on."""
-        with speaking(f"{self.name}: thawing the container"):
-            self._api.unpause(self.id)
+        self._ask("thawing the container", self._api.unpause)
 
     def cut_off(self) -> None:
         """Take it from the network: it runs on, and nobody reaches it."""
-        with speaking(f"{self.name}: taking the container from its network"):
-            self._api.disconnect_container_from_network(self.id, self._site.network)
+        leave = self._api.disconnect_container_from_network
+        self._ask("taking the container from its network", leave, self._site.network)
 
     def reconnect(self) -> None:
         """Bring it back to the network."""
-        with speaking(f"{self.name}: bringing the container back to its network"):
-            self._api.connect_container_to_network(self.id, self._site.network)
+        join = self._api.connect_container_to_network
+        self._ask("bringing the container back to its network", join, self._site.network)
 
     def stop(self, within: float) -> None:
         """End it by the signal that its image names, mostly SIGTERM; it is killed `within` seconds later."""
-        with speaking(f"{self.name}: stopping the container"):
-            self._api.stop(self.id, timeout=int(within))
+        self._ask("stopping the container", self._api.stop, timeout=int(within))
 
     def kill(self) -> None:
         """End all its processes at once; nothing happens where it does not run."""
         if self._inspect()["State"]["Paused"]:
             self.thaw()  # the engine kills no frozen one
-        try:
-            with speaking(f"{self.name}: ending the container"):
-                self._api.kill(self.id)
-        except ServerError as error:
-            if "is not running" not in str(error):
-                raise
-        with speaking(f"{self.name}: waiting for the end of the container"):
-            self._api.wait(self.id)
+        self._ask_unless("is not running", "ending the container", self._api.kill)
+        self._ask("waiting for the end of the container", self._api.wait)
 
     def remove(self) -> None:
         """Remove it with its volumes, running or not; nothing happens where it is gone."""
@@ -252,14 +219,31 @@ class Container:
 
     def log_since(self, position: int) -> str:
         """Return what was logged from `position` on."""
-        with speaking(f"{self.name}: reading its log"):
-            said = self._api.logs(self.id, since=position / SECOND or None)
+        said = self._ask("reading its log", self._api.logs, since=position / SECOND or None)
         return str(said.decode(errors="replace"))
 
-    def _last_lines(self, position: int) -> str:
-        lines = self.log_since(position).splitlines()[-LOG_LINES_SHOWN:]
-        return "".join(f"\n    {line}" for line in lines) or "; it logged nothing"
-
     def _inspect(self) -> Any:
-        with speaking(f"{self.name}: looking at the container"):
-            return self._api.inspect_container(self.id)
+        return self._ask("looking at the container", self._api.inspect_container)
+
+    def _shell(self, doing: str, script: str, *words: str, **options: str) -> tuple[str, int]:
+        """Run a shell script in it; return what it said, and its exit code."""
+        argv = ["/bin/sh", "-c", script, "sh", *words]
+        made = self._ask(doing, self._api.exec_create, argv, **options)["Id"]
+        with speaking(f"{self.name}: {doing}"):
+            said = self._api.exec_start(made).decode(errors="replace")
+            return said, self._api.exec_inspect(made)["ExitCode"]
+
+    def _ask(self, doing: str, request: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """Make a request about this container to the engine. Raises ServerError where it is refused."""
+        with speaking(f"{self.name}: {doing}"):
+            return request(self.id, *args, **options)
+
+    def _ask_unless(self, refusal: str, doing: str, request: Callable[..., Any]) -> bool:
+        """Make a request; return False where it is refused with these words."""
+        try:
+            self._ask(doing, request)
+        except ServerError as error:
+            if refusal not in str(error):
+                raise
+            return False
+        return True

@@ -1,32 +1,19 @@
-"""An image with a server in it: found or pulled, asked for its version, and how it is started."""
+"""An image with a server in it: found or pulled, and asked for its version."""
 
 import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import ConfigError, ServerError
 from harness.model import Version
 from harness.servers.container_engine import Engine, connect, is_not_found, speaking
 from harness.servers.container_labels import new_labels, remove_run
-from harness.servers.locate import PLUGIN_FOLDERS
+from harness.servers.product import Build, Spec
 
-CONFIGURATION = "/etc/orthanc"
-"""Where every image that is made for Orthanc looks for configuration files."""
-
-
-@dataclass(frozen=True)
-class OrthancImage:
-    """An image, by its id: its name may be given to another one while we run."""
-
-    name: str
-    id: str
-    version: Version
-    plugins: tuple[str, ...]
-    """The plugins that the remote loads, or folders of them; paths inside the image."""
-    command: tuple[str, ...] | None
-    """What to run, without the path of the configuration; None if the image says so itself."""
+if TYPE_CHECKING:
+    from harness.servers.adapter import Adapter
 
 
 @dataclass(frozen=True)
@@ -108,27 +95,22 @@ def _said(engine: Engine, name: str, container: str, program: str) -> str:
         return ""
 
 
-def find_image(engine: Engine, name: str, plugins: Sequence[str] | None = None) -> OrthancImage:
-    """Find an image with an Orthanc in it.
-
-    `plugins` are paths in the image; left out, the usual folders as far as it has them. Raises
-    ConfigError where there is no such image, or no Orthanc or no such plugin in it.
-    """
-    with looking_into(engine, name, "Orthanc", "--version") as look:
-        return OrthancImage(
-            name,
-            look.id,
-            look.version(r"^\S*Orthanc (\S+)", "Orthanc"),
-            tuple(_plugins(look, plugins)),
-            _command(look.configuration),
-        )
-
-
-def find_program_in(name: str, product: str, argv: Sequence[str], pattern: str) -> dict[str, Any]:
-    """Find a program in an image: what a Build of it says of image and version."""
-    with contextlib.closing(connect()) as engine, looking_into(engine, name, *argv) as look:
-        version = look.version(pattern, product)
-        return {"version": version, "image": look.name, "image_id": look.id}
+def find_program_in(
+    asked: Spec,
+    product: str,
+    make: "type[Adapter]",
+    argv: Sequence[str],
+    *,
+    pattern: str = r"^(\d+(?:\.\d+)+)$",
+    process: str = "",
+) -> Build:
+    """Find a program in the image that was asked for; `argv` says its version."""
+    assert asked.image is not None
+    with contextlib.closing(connect()) as engine, looking_into(engine, asked.image, *argv) as look:
+        return Build(
+            product, look.version(pattern, product), make,
+            image=look.name, image_id=look.id, process=process, limits=asked.limits,
+        )  # fmt: skip
 
 
 def _pull(engine: Engine, name: str) -> Any:
@@ -139,22 +121,3 @@ def _pull(engine: Engine, name: str) -> Any:
         raise ConfigError(
             f"{error}; `docker images` lists those that are here, `docker load` brings one from a file"
         ) from error
-
-
-def _plugins(look: Look, asked: Sequence[str] | None) -> Iterator[str]:
-    """Return the plugins that were asked for, else the folders that hold those of the image."""
-    for path in asked if asked is not None else (f"/{folder}" for folder in PLUGIN_FOLDERS):
-        if look.has(path):
-            yield path
-        elif asked is not None:
-            raise ConfigError(
-                f"--plugins {path}: there is no such file or folder in the image {look.name}"
-            )
-
-
-def _command(configuration: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """Start Orthanc ourselves only where the image was not made to do so."""
-    words = configuration.get("Cmd") or ()
-    if configuration.get("Entrypoint") or any("Orthanc" in word for word in words):
-        return None
-    return ("Orthanc",)

@@ -11,13 +11,12 @@ from typing import Any
 
 from harness.errors import ServerError
 from harness.model import Endpoint, Port, Version
-from harness.servers.container import Container, ContainerLimits
+from harness.servers.container import Container
 from harness.servers.container_engine import Engine, own_container, speaking
-from harness.servers.container_site import ContainerSite
 from harness.servers.guard import Guard
 from harness.servers.launcher import DATA, FAREWELL, Launch, Seat
 from harness.servers.libraries import libraries_in
-from harness.servers.product import Build
+from harness.servers.product import Build, Role
 
 PORTS = {"dicom": Port(4242), "http": Port(8042)}  # in its own container nobody else has them
 PLACE = Path("/harness")
@@ -34,43 +33,29 @@ class ContainerLauncher:
     pid: int | None = None
     folder: Path | None = None
 
-    def __init__(
-        self,
-        role: str,
-        product: str,
-        site: ContainerSite,
-        image: str,
-        guard: Guard,
-        *,
-        process: str,
-        covered: Sequence[str] = (),
-        with_worklists: bool = False,
-        limits: ContainerLimits,
-    ) -> None:
-        """Name the image by its id, and the server by the name of its `process`.
-
-        `covered`: folders of the image that the server is to find empty.
-        """
-        self.name = f"{role} {product}"
-        self._site, self._image, self._limits = site, image, limits
-        self._program = process
+    def __init__(self, build: Build, role: Role, *, with_worklists: bool) -> None:
+        """Prepare it. Raises ServerError if `role` has no network for containers."""
+        if role.site is None:
+            raise ServerError(f"there is no network to start {build.image} in")
+        self.name = f"{role.name} {build.product}"
+        self._site, self._limits = role.site, build.limits
+        self.worklists: Path | None = None
         self._shared: list[Any] = []
-        self.worklists = self._shared_worklists(guard) if with_worklists else None
-        self._mounts = [*map(_empty_folder, covered), *self._shared]
+        if with_worklists:
+            self._share_worklists(role.guard)
         self._container: Container | None = None
         self._before: list[Container] = []
         """Those of other images, which have ended; the first of them has made the volume of the data."""
         self._starts = 0
+        self.change(build)
 
-    def _shared_worklists(self, guard: Guard) -> Path | None:
-        """Make a folder that the container looks into; None if the engine cannot see it."""
+    def _share_worklists(self, guard: Guard) -> None:
+        """Make a folder that the container looks into, if the engine can see it."""
         folder = Path(tempfile.mkdtemp(prefix="harness-worklists-"))
         guard.watch_folder(folder)
         mount = _shared(self._site.engine, folder)
-        if mount is None:
-            return None
-        self._shared.append(mount)
-        return folder
+        if mount is not None:
+            self._shared, self.worklists = [mount], folder
 
     def change(self, build: Build) -> None:
         """Run another image from the next start on, which sees the same folder."""
@@ -194,18 +179,20 @@ def _listens(endpoint: Endpoint) -> bool:
     return True
 
 
-def _data(before: Sequence[Container]) -> Any:
-    """Mount the volume for the data: that of the containers before this one, or a new one without a name."""
+def _mount(target: Path | str, source: Path | str | None, **options: Any) -> Any:
     from docker.types import Mount  # noqa: PLC0415 - an optional dependency
 
-    return Mount(str(PLACE), before[0].volume(str(PLACE)) if before else None, type="volume")
+    return Mount(str(target), None if source is None else str(source), **options)
+
+
+def _data(before: Sequence[Container]) -> Any:
+    """Mount the volume for the data: that of the containers before this one, or a new one without a name."""
+    return _mount(PLACE, before[0].volume(str(PLACE)) if before else None, type="volume")
 
 
 def _empty_folder(path: str) -> Any:
     """Cover a folder of the image with an empty one, which goes with the container."""
-    from docker.types import Mount  # noqa: PLC0415 - an optional dependency
-
-    return Mount(path, None, type="volume", no_copy=True)
+    return _mount(path, None, type="volume", no_copy=True)
 
 
 def _shared(engine: Engine, folder: Path) -> Any:
@@ -213,12 +200,10 @@ def _shared(engine: Engine, folder: Path) -> Any:
 
     If we run in a container, the engine sees only what was mounted into that one.
     """
-    from docker.types import Mount  # noqa: PLC0415 - an optional dependency
-
     folder.chmod(0o755)  # the server may run as any user
     own = own_container(engine)
     if own is None:
-        return Mount(str(folder), str(folder), type="bind", read_only=True)
+        return _mount(folder, folder, type="bind", read_only=True)
     with speaking("looking at our own mounts"):
         mounts = engine.api.inspect_container(own)["Mounts"]
     for each in sorted(mounts, key=lambda one: -len(one["Destination"])):
@@ -226,7 +211,7 @@ def _shared(engine: Engine, folder: Path) -> Any:
             continue
         if each["Type"] == "bind":
             source = Path(each["Source"]) / folder.relative_to(each["Destination"])
-            return Mount(str(folder), str(source), type="bind", read_only=True)
+            return _mount(folder, source, type="bind", read_only=True)
         if each["Type"] == "volume":
-            return Mount(each["Destination"], each["Name"], type="volume", read_only=True)
+            return _mount(each["Destination"], each["Name"], type="volume", read_only=True)
     return None

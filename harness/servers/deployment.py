@@ -1,14 +1,16 @@
 """A server that cases test: an adapter for its kind, and a launcher that runs it."""
 
-import signal
+import functools
 from pathlib import Path
 
-from harness.errors import ServerNotReady
-from harness.model import Credentials, Endpoint
+from harness.model import Endpoint
 from harness.servers.adapter import Adapter
 from harness.servers.capabilities import CRASH, RESTART, Capabilities
+from harness.servers.container_launcher import ContainerLauncher
 from harness.servers.identity import Identity
-from harness.servers.launcher import ATTEMPTS, Launcher, Seat
+from harness.servers.launcher import Launcher, Seat, start_on_free_ports
+from harness.servers.process import ProcessLauncher
+from harness.servers.product import Build, Role
 from harness.waiting import WaitTimeout, wait_until
 
 PATIENCE = 10.0
@@ -18,7 +20,10 @@ READY = 2.0
 
 
 class Deployment:
-    """A running server. Endpoints are its own; cases speak to the relays in front of it."""
+    """A running server. Endpoints are its own; cases speak to the relays in front of it.
+
+    How it runs is the business of `launcher`: its log, signals, freezing and thawing.
+    """
 
     identity: Identity
     capabilities: Capabilities
@@ -46,16 +51,6 @@ class Deployment:
         return self.adapter.endpoints.get("http")
 
     @property
-    def dicomweb(self) -> str | None:
-        """The path below which DICOMweb is found there (the base URI of PS3.18 8.2), None without it."""
-        return self.adapter.dicomweb
-
-    @property
-    def credentials(self) -> Credentials | None:
-        """The user whom it lets in."""
-        return self.adapter.credentials
-
-    @property
     def worklists(self) -> Path | None:
         """The folder from which it answers worklist queries, if the harness can write to it."""
         shared = self.launcher.worklists
@@ -74,19 +69,8 @@ class Deployment:
     # Starting and ending
 
     def start(self, *, keep: bool = False) -> None:
-        """Start it on free ports, empty or, with `keep`, with what it has stored.
-
-        A start is tried again if another program was faster to take a port.
-        """
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                self._start_once(keep=keep)
-            except ServerNotReady as error:
-                self.launcher.kill()
-                if "in use" not in str(error) or attempt == ATTEMPTS:
-                    raise
-            else:
-                return
+        """Start it on free ports, empty or, with `keep`, with what it has stored."""
+        start_on_free_ports(functools.partial(self._start_once, keep=keep), self.launcher.kill)
 
     def _start_once(self, *, keep: bool) -> None:
         self._seat = self.launcher.seat(self.adapter.doors, keep=keep)
@@ -152,25 +136,13 @@ class Deployment:
 
     # Between cases
 
-    def reset(self, *, unsettled: bool) -> None:
+    def reset(self, *, unsettled: bool) -> bool:
         """Delete every object and every record of what happened, so that a case starts from nothing.
 
         `unsettled`: the last case failed, and may have left work under way, which is to be ended first.
+        Return False if nothing but a restart does that.
         """
-        if self.emptied_by_restart():
-            self.restart()
-        else:
-            self.adapter.empty(self.folder, self.worklists, unsettled=unsettled)
-
-    def emptied_by_restart(self) -> bool:
-        """Return whether `reset` starts it again, as nothing else empties it; its endpoints may change."""
-        if self.folder is None and not self.adapter.emptied_by_requests:
-            return True
-        return self.adapter.emptied_by_restart(self.folder)
-
-    def outlasts_reset(self, method: str, target: str) -> bool:
-        """Return whether an HTTP request may have changed what `reset` leaves as it is."""
-        return self.adapter.outlasts_emptying(method, target)
+        return self.adapter.empty(self.folder, self.worklists, unsettled=unsettled)
 
     def restore(self) -> None:
         """Bring it back to how it was configured, and empty. Its endpoints may change."""
@@ -200,22 +172,9 @@ class Deployment:
         except WaitTimeout:
             return "does not answer any more"
 
-    def send_signal(self, number: signal.Signals) -> None:
-        """Send a signal to the server itself, as a crash or an administrator would."""
-        self.launcher.send_signal(number)
 
-    def freeze(self) -> None:
-        """Stop it until `thaw`: connections stay open, and nothing is answered."""
-        self.launcher.freeze()
-
-    def thaw(self) -> None:
-        """Let it go on."""
-        self.launcher.thaw()
-
-    def log_position(self) -> int:
-        """Return the place in the log at which the next line will stand."""
-        return self.launcher.log_position()
-
-    def log_since(self, position: int) -> str:
-        """Return what was logged from `position` on; empty if the log is out of reach."""
-        return self.launcher.log_since(position)
+def deploy(build: Build, role: Role) -> Deployment:
+    """Start a build in a role, empty. Raises ServerNotReady with what it said if it does not come up."""
+    adapter = build.make(role, build)
+    kind = ProcessLauncher if build.image_id is None else ContainerLauncher
+    return Deployment(adapter, kind(build, role, with_worklists=adapter.has_worklists))

@@ -12,7 +12,7 @@ from urllib3.exceptions import HTTPError
 
 from harness.certificates import TlsClient
 from harness.clients.rest import NoAnswer, UnexpectedStatus
-from harness.model import Credentials, Endpoint
+from harness.model import Credentials
 
 OK = 200
 CLOSED_WHILE_IDLE = urllib3.Retry(total=1, connect=0, read=1, redirect=0, allowed_methods=None)
@@ -20,33 +20,17 @@ CLOSED_WHILE_IDLE = urllib3.Retry(total=1, connect=0, read=1, redirect=0, allowe
 
 
 class Emptier:
-    """One connection to an Orthanc, kept open."""
+    """One connection to the Orthanc at a URL, kept open."""
 
     def __init__(
-        self,
-        endpoint: Endpoint,
-        credentials: Credentials | None,
-        time_limit: float,
-        tls: TlsClient | None = None,
+        self, url: str, credentials: Credentials | None, time_limit: float, tls: TlsClient | None
     ) -> None:
-        headers = {}
-        if credentials is not None:
-            user = f"{credentials.username}:{credentials.password}"
-            headers = urllib3.make_headers(basic_auth=user)
-        self._pool = (
-            urllib3.HTTPConnectionPool(
-                endpoint.host, endpoint.port, timeout=time_limit, headers=headers
-            )
-            if tls is None
-            else urllib3.HTTPSConnectionPool(
-                endpoint.host,
-                endpoint.port,
-                timeout=time_limit,
-                headers=headers,
-                ssl_context=tls.context,
-                assert_hostname=False,
-            )
-        )
+        user = None if credentials is None else f"{credentials.username}:{credentials.password}"
+        headers = urllib3.make_headers(basic_auth=user)
+        options: dict[str, Any] = {"timeout": time_limit, "headers": headers}
+        if tls is not None:
+            options |= {"ssl_context": tls.context, "assert_hostname": False}
+        self._pool = urllib3.connection_from_url(url, **options)
 
     def empty(self) -> None:
         """Delete all patients, exports and changes.

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from harness.errors import ServerNotReady
 from harness.model import Endpoint, Port, Version
+from harness.waiting import WaitTimeout, wait_until
 
 if TYPE_CHECKING:
     from harness.servers.product import Build
@@ -51,6 +53,60 @@ ATTEMPTS = 3
 """How often ports are chosen anew because another program was faster to take them."""
 FAREWELL = 20.0
 """Seconds that a server has to end in good order."""
+LOG_LINES_SHOWN = 15
+
+
+class Started(Protocol):
+    """What has been started: a process or a container."""
+
+    name: str
+
+    def ended(self) -> str | None:
+        """Say how it ended, in words; None while it runs."""
+
+    def kill(self) -> None:
+        """End it at once, if it runs."""
+
+    def log_since(self, position: int) -> str:
+        """Return what was logged from `position` on."""
+
+
+def await_ready(server: Started, ready: Callable[[], bool], *, begin: int, within: float) -> None:
+    """Wait until `server`, whose log began at `begin`, is alive and `ready()` says so.
+
+    Raises ServerNotReady with the last lines of the log if it ends, or is not ready `within` seconds.
+    """
+    try:
+        wait_until(
+            lambda: server.ended() or ready(),
+            what=f"{server.name} to answer",
+            within=within,
+            at_most=0.02,  # a run starts servers again and again
+        )
+    except WaitTimeout as error:
+        trouble = f": {error}"
+    else:
+        ended = server.ended()
+        if ended is None:
+            return
+        trouble = f" {ended} while it started"
+    lines = server.log_since(begin).splitlines()[-LOG_LINES_SHOWN:]
+    said = "".join(f"\n    {line}" for line in lines) or "; it logged nothing"
+    server.kill()
+    raise ServerNotReady(f"{server.name}{trouble}{said}")
+
+
+def start_on_free_ports(start: Callable[[], None], kill: Callable[[], None]) -> None:
+    """Start a server, again if another program was faster to take one of the ports."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            start()
+        except ServerNotReady as error:
+            kill()
+            if "in use" not in str(error) or attempt == ATTEMPTS:
+                raise
+        else:
+            return
 
 
 class Launcher(Protocol):

@@ -30,8 +30,9 @@ from harness.waiting import wait_until
 ENVIRONMENT = {
     "TCP_NODELAY": "1", "no_proxy": "*", "NO_PROXY": "*", "VERBOSE_ENABLED": "true",
 }  # fmt: skip
-TIME_LIMIT = 2.0  # seconds for an answer to the harness itself
 FILE = "configuration.json"
+CONFIGURATION = "/etc/orthanc"
+"""Where every image that is made for Orthanc looks for configuration files."""
 
 
 class Orthanc(Adapter):
@@ -39,27 +40,15 @@ class Orthanc(Adapter):
 
     doors = ("dicom", "http")
     dicomweb = DICOMWEB_ROOT.rstrip("/")
-    emptied_by_requests = True
+    time_limit = 2.0
+    """Seconds for an answer to the harness itself."""
 
-    def __init__(
-        self,
-        role: Role,
-        build: Build | None,
-        *,
-        command: Sequence[str] | None,
-        plugins: Sequence[str] = (),
-        overrides: Sequence[Override] = (),
-        configuration: str = FILE,
-    ) -> None:
-        """Start it by `command` and the path of its file `configuration`; None: the image does that."""
+    def __init__(self, role: Role, build: Build) -> None:
         super().__init__(role, build)
         self.credentials = role.itself.credentials
         self.has_worklists = role.name == "remote"
-        self._command, self._file = command, configuration
-        self._plugins, self._overrides = tuple(plugins), tuple(overrides)
         self._token = ""
         self.client: Rest
-        self.time_limit = TIME_LIMIT
         self._emptier: Emptier
 
     def launch(self, seat: Seat) -> Launch:
@@ -68,10 +57,10 @@ class Orthanc(Adapter):
         if self.role.database is not None and not seat.kept:
             self.role.database.renew()
         settings = {**self.configure(seat), "Name": self._token}
-        argv = None
-        if self._command is not None:
-            argv = (*self._command, "--verbose", str(seat.here / self._file))
-        files = {self._file: json.dumps(settings, indent=2).encode()}
+        file = FILE if self.build.image is None else f"{CONFIGURATION}/orthanc.json"
+        command = self.build.command
+        argv = None if command is None else (*command, "--verbose", str(seat.here / file))
+        files = {file: json.dumps(settings, indent=2).encode()}
         if self.role.encryption is not None:
             files |= self.role.encryption.server_files()
         return Launch(argv, files, ENVIRONMENT)
@@ -81,7 +70,7 @@ class Orthanc(Adapter):
         ports = Ports(seat.ports["dicom"], seat.ports["http"])
         if self.role.name == "local":
             return local_configuration(self.role.pair, seat.data, ports)
-        plugins, overrides = self._plugins, self._overrides
+        plugins, overrides = self.build.plugins, self.build.overrides
         more: dict[str, object] = {}
         if self.role.encryption is not None:
             more |= tls_settings(seat.here, self.role.encryption.doors)
@@ -97,12 +86,9 @@ class Orthanc(Adapter):
         """Speak to it at its new place."""
         self.close()
         super().reach(endpoints)
-        self.client = Rest(
-            endpoints["http"], self.credentials, self.time_limit, tls=self.role.tls_at("http")
-        )
-        self._emptier = Emptier(
-            endpoints["http"], self.credentials, self.time_limit, self.role.tls_at("http")
-        )
+        who, limit, tls = self.credentials, self.time_limit, self.role.tls_at("http")
+        self.client = Rest(endpoints["http"], who, limit, tls=tls)
+        self._emptier = Emptier(self.client.base, who, limit, tls)
 
     def answers(self, time_limit: float) -> bool:  # noqa: ARG002 - its client has the limit
         """Return whether it answers, and nobody else does.
@@ -116,27 +102,28 @@ class Orthanc(Adapter):
             return False
         except ValueError:
             name = None
-        if self.build is not None and self.build.image is not None and name != self._token:
+        if self.build.image is not None and name != self._token:
             raise ServerNotReady(
                 f"the image {self.build.image} started an Orthanc, but not with our configuration: its entry "
-                f"point must read the files in {Path(self._file).parent}"
+                f"point must read the files in {CONFIGURATION}"
             )
         return name is not None and self._token in ("", name)
 
     def describe(self) -> tuple[Identity, Capabilities]:
         """Ask it; its title is the one that it was configured with, whatever it says."""
-        if self._command is None:
+        if self.build.command is None:
             self.client.put("/tools/log-level", "verbose")  # not every image has an option for it
         found, able = describe(self.client, self.build)
         return replace(found, ae_title=self.ae_title), able
 
-    def empty(self, folder: Path | None, worklists: Path | None, *, unsettled: bool) -> None:  # noqa: ARG002
+    def empty(self, folder: Path | None, worklists: Path | None, *, unsettled: bool) -> bool:  # noqa: ARG002
         """Delete everything by requests, which do not pass the relay."""
         if unsettled:
             settle(self.client)
         self._emptier.empty()
         if worklists is not None:
             clear_folder(worklists)
+        return True
 
     def outlasts_emptying(self, method: str, target: str) -> bool:
         """Return whether a request may have changed more than objects."""

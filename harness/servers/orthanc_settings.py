@@ -46,13 +46,12 @@ class Settings:
 
     def put_back(self) -> None:
         """Set all that differs to what it was; what was not there is deleted."""
-        for path, value in self._read().items():
-            if path not in self._first:
-                self._client.delete(path)
-            elif value != self._first[path]:
-                self._client.put(path, self._first[path])
-        for path in self._first.keys() - self._read().keys():
-            self._client.put(path, self._first[path])
+        now = self._read()
+        for path in now.keys() - self._first.keys():
+            self._client.delete(path)
+        for path, value in self._first.items():
+            if now.get(path) != value:
+                self._client.put(path, value)
 
     def _read(self) -> dict[str, Any]:
         """Return every setting by its path; an older Orthanc does not have all."""
@@ -60,8 +59,7 @@ class Settings:
         for each in LISTS:
             answer = self._client.get(f"/{each}?expand", expect=None)
             if answer.ok:
-                for name, definition in answer.json().items():
-                    found[f"/{each}/{name}"] = definition
+                found |= {f"/{each}/{name}": value for name, value in answer.json().items()}
         for each in VALUES:
             answer = self._client.get(f"/tools/{each}", expect=None)
             if answer.ok:

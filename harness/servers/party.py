@@ -68,7 +68,7 @@ class Party:
     @property
     def dicomweb(self) -> str:
         """The path below which it offers DICOMweb."""
-        path = self.server.dicomweb
+        path = self.server.adapter.dicomweb
         if path is None:
             raise ServerError(f"the {self.role} server has no DICOMweb")
         return path
@@ -77,7 +77,9 @@ class Party:
         """Make a REST client for it, which tells `note` what a reader should know; the caller closes it."""
         if self.rest_relay is None:
             raise ServerError(f"the {self.role} server has no REST interface")
-        return Rest(self.rest_relay.endpoint, self.server.credentials, self.time_limit, note, tls)
+        return Rest(
+            self.rest_relay.endpoint, self.server.adapter.credentials, self.time_limit, note, tls
+        )
 
     def tls_at(self, door: str) -> TlsClient | None:
         """Return with what clients speak TLS at a door; None without."""

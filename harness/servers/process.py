@@ -9,18 +9,19 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import psutil
 
-from harness.errors import ServerError, ServerNotReady
+from harness.errors import ServerError
 from harness.model import Endpoint, Port, Version
 from harness.servers.guard import Guard
-from harness.servers.launcher import DATA, FAREWELL, Launch, Seat
+from harness.servers.launcher import DATA, FAREWELL, Launch, Seat, await_ready
 from harness.servers.libraries import libraries_of
-from harness.servers.product import Build
-from harness.waiting import WaitTimeout, wait_until
+from harness.servers.product import Build, Role
+from harness.waiting import wait_until
 
-LOG_LINES_SHOWN = 15
+TO_START = 60.0  # seconds
 HERE = Path("/proc/self/cwd")
 """The folder of a server as its process sees it, which runs there.
 
@@ -40,73 +41,56 @@ def free_port() -> int:
 class ServerProcess:
     """One program that runs until it is stopped. Its output goes to `log`, which survives a restart."""
 
+    orderly = signal.SIGTERM
+    """The signal that ends it in good order."""
+
     def __init__(self, name: str, log: Path, guard: Guard, *, with_sessions: bool = False) -> None:
         """`with_sessions`: it starts processes in sessions of their own, which are to end with it."""
-        self.name = name
-        self.log = log
-        self._guard = guard
-        self._with_sessions = with_sessions
+        self.name, self.log = name, log
+        self._guard, self._with_sessions = guard, with_sessions
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(
+    def run(
         self,
-        argv: Sequence[str],
+        argv: Sequence[str | Path],
         *,
-        environment: Mapping[str, str] | None = None,
+        environment: Mapping[str, str],
         ready: Callable[[], bool],
-        within: float = 60.0,
-        user: tuple[int, int] | None = None,
+        **options: Any,
     ) -> None:
-        """Start `argv` and wait until it is alive and `ready()` says so.
+        """Start `argv`, with more `options` of Popen, and wait until it is alive and `ready()` says so.
 
-        `user` names user and group as whom it runs, instead of ours.
-        Raises ServerNotReady with the last lines of the log when it ends, or is not ready `within` seconds.
+        Raises ServerNotReady with the last lines of the log when it ends, or is not ready in time.
         """
+        self.kill()
         begin = self.log_position()
-        uid, gid = user or (None, None)
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                list(argv),
+                argv,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **(environment or {})},
+                env={**os.environ, **environment},
                 cwd=self.log.parent,
                 start_new_session=True,  # Ctrl-C is ours to handle, not the server's
-                user=uid,
-                group=gid,
-                extra_groups=None if user is None else [],
+                **options,
             )
         self._guard.watch_process(self._process.pid, with_sessions=self._with_sessions)
-        try:
-            wait_until(
-                lambda: self.ended() or ready(),
-                what=f"{self.name} to answer",
-                within=within,
-                at_most=0.02,  # a run starts servers again and again
-            )
-        except WaitTimeout as error:
-            self.kill()
-            raise ServerNotReady(f"{self.name}: {error}{self._last_lines(begin)}") from None
-        ended = self.ended()
-        if ended:
-            self.kill()
-            raise ServerNotReady(f"{self.name} {ended} while it started{self._last_lines(begin)}")
+        await_ready(self, ready, begin=begin, within=TO_START)
 
     @property
     def pid(self) -> int | None:
         """The process id while there is a process of ours, else None."""
         return None if self._process is None else self._process.pid
 
-    def listens(self, *ports: int) -> bool:
-        """Return whether the process listens on all of `ports`: the kernel says so, not the process."""
+    def listens(self, ports: Mapping[str, Port]) -> bool:
+        """Return whether the process listens on all ports: the kernel says so, not the process."""
         try:
             sockets = psutil.Process(self.pid).net_connections("tcp")
         except psutil.Error:
             return False
-        return {*ports} <= {
-            each.laddr.port for each in sockets if each.status == psutil.CONN_LISTEN
-        }
+        listening = {each.laddr.port for each in sockets if each.status == psutil.CONN_LISTEN}
+        return {*ports.values()} <= listening
 
     def ended(self) -> str | None:
         """Say how the process ended, in words; None while it runs."""
@@ -119,12 +103,13 @@ class ServerProcess:
             return f"died of {signal.Signals(-code).name}"
         return f"ended with exit code {code}"
 
-    def stop(self, within: float) -> None:
-        """Ask the process to end by SIGTERM, and kill it `within` seconds later."""
+    def stop(self) -> None:
+        """Ask the process to end in good order, and kill it if that takes too long."""
         if self._process is not None and self._process.poll() is None:
-            self._process.terminate()
+            self._process.send_signal(self.orderly)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(within)
+                self._process.wait(FAREWELL)
+                return
         self.kill()
 
     def kill(self) -> None:
@@ -149,34 +134,22 @@ class ServerProcess:
             file.seek(position)
             return file.read().decode(errors="replace")
 
-    def _last_lines(self, position: int) -> str:
-        lines = self.log_since(position).splitlines()[-LOG_LINES_SHOWN:]
-        return "".join(f"\n    {line}" for line in lines) or "; it logged nothing"
 
-
-class ProcessLauncher:
+class ProcessLauncher(ServerProcess):
     """Runs a server as a child process in a temporary folder, which goes with it."""
 
     ours = True
 
-    def __init__(
-        self,
-        role: str,
-        product: str,
-        guard: Guard,
-        *,
-        root: Path | None = None,
-        with_worklists: bool = False,
-    ) -> None:
-        """Make the folder: in `root`, the root of another system, if the server sees only that."""
-        self.name = f"{role} {product}"
-        self._root = root
+    def __init__(self, build: Build, role: Role, *, with_worklists: bool) -> None:
+        """Make the folder: in the root of another system if the server sees only that."""
+        self._root = root = build.root
         within = None if root is None else root / "tmp"
-        self.folder = Path(tempfile.mkdtemp(prefix=f"harness-{role}-", dir=within))
-        guard.watch_folder(self.folder)
+        self.folder = Path(tempfile.mkdtemp(prefix=f"harness-{role.name}-", dir=within))
+        role.guard.watch_folder(self.folder)
         self.worklists = self.folder / "worklists" if with_worklists else None
         self._here = HERE if root is None else Path("/") / self.folder.relative_to(root)
-        self._process = ServerProcess(self.name, self.folder / f"{product}.log", guard)
+        log = self.folder / f"{build.product}.log"
+        super().__init__(f"{role.name} {build.product}", log, role.guard)
 
     def change(self, build: Build) -> None:
         """Run another build from the next start on, which sees the same root folder."""
@@ -201,32 +174,11 @@ class ProcessLauncher:
             file.touch(mode=0o600)
             file.write_bytes(content)
         assert launch.argv is not None
-        self._process.start(launch.argv, environment=launch.environment, ready=ready)
+        self.run(launch.argv, environment=launch.environment, ready=ready)
 
     def endpoints(self, ports: Mapping[str, Port]) -> Mapping[str, Endpoint]:
         """Return its ports of the loopback interface."""
         return {door: Endpoint("127.0.0.1", port) for door, port in ports.items()}
-
-    def listens(self, ports: Mapping[str, Port]) -> bool:
-        """Return whether the process listens on all ports: the kernel says so, not the process."""
-        return self._process.listens(*ports.values())
-
-    @property
-    def pid(self) -> int | None:
-        """The process id while it runs."""
-        return self._process.pid
-
-    def ended(self) -> str | None:
-        """Say how the process ended; None while it runs."""
-        return self._process.ended()
-
-    def stop(self) -> None:
-        """End the process by SIGTERM."""
-        self._process.stop(FAREWELL)
-
-    def kill(self) -> None:
-        """End the process and its children at once."""
-        self._process.kill()
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal to the process."""
@@ -250,15 +202,7 @@ class ProcessLauncher:
         """Return the libraries that the process has loaded."""
         return libraries_of(self.pid)
 
-    def log_position(self) -> int:
-        """Return the size of the log."""
-        return self._process.log_position()
-
-    def log_since(self, position: int) -> str:
-        """Return the log from `position` on."""
-        return self._process.log_since(position)
-
     def close(self) -> None:
         """End the process at once, since nothing of it is to stay, and remove its folder."""
-        self._process.kill()
+        self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)

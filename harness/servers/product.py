@@ -39,11 +39,6 @@ class Spec:
     image: str | None = None
     """The image in which the program is to run; None for this computer."""
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Say what in its configuration is not as usual."""
-        return tuple(f"configured with {each}" for each in self.overrides)
-
 
 @dataclass(frozen=True)
 class Role:
@@ -85,10 +80,7 @@ class Build:
 
     product: str
     version: Version
-    make: "Callable[[Role, Build], Adapter]"
-    """The class of the adapter, or a function: makes it for a role."""
-    rest: bool = False
-    """Whether it speaks HTTP: the relay in front of that door is opened before the server starts."""
+    make: "type[Adapter]"
     executable: Path | None = None
     root: Path | None = None
     """The root folder of another system, in which alone it finds its libraries."""
@@ -102,14 +94,32 @@ class Build:
     """Folders of the image that the server is to find empty."""
     limits: ContainerLimits = field(default_factory=ContainerLimits)
     """What its container may use."""
-    notes: tuple[str, ...] = ()
-    """What the report is to say about it."""
+    command: tuple[str, ...] | None = None
+    """What starts an Orthanc, without its configuration; None if the image does that."""
+    plugins: tuple[str, ...] = ()
+    """The plugins that an Orthanc loads, as it sees them."""
+    overrides: tuple[Override, ...] = ()
+    """What its configuration says instead of what we would."""
+
+    @property
+    def rest(self) -> bool:
+        """Whether it speaks HTTP: the relay in front of that door is opened before the server starts."""
+        return "http" in self.make.doors
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Say what in its configuration is not as usual."""
+        return tuple(f"configured with {each}" for each in self.overrides)
 
     def identity(self, ae_title: AETitle) -> Identity:
         """Say who it is going to be, as far as that is known before it runs."""
         return Identity(
             self.product, self.version, ae_title, executable=self.executable, image=self.image
         )
+
+
+IN_IMAGE = frozenset({"--image", "--memory"})
+"""What a product heeds whose program can be in an image."""
 
 
 @dataclass(frozen=True)

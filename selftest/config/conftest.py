@@ -118,7 +118,7 @@ def start(orthanc: OrthancInstallation) -> Iterator[Start]:
             process = ServerProcess(file.stem, log, guard)
             running = Running(instance, process, session)
             stack.callback(process.kill)
-            process.start(
+            process.run(
                 [str(orthanc.executable), str(file)],
                 environment=ENVIRONMENT,
                 ready=lambda: _answers(running),

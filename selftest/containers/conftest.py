@@ -18,13 +18,12 @@ from harness.model import AETitle, Credentials, Port
 from harness.programs import find_tool
 from harness.servers.container import ContainerLimits
 from harness.servers.container_engine import Engine, connect
-from harness.servers.container_image import OrthancImage, find_image
 from harness.servers.container_site import ContainerSite
-from harness.servers.deploy import deploy
-from harness.servers.deployment import Deployment
+from harness.servers.deployment import Deployment, deploy
 from harness.servers.guard import Guard
 from harness.servers.locate import OrthancInstallation, find_orthanc
-from harness.servers.product import Role, Spec
+from harness.servers.product import Build, Role, Spec
+from harness.servers.products.image import find as find_image
 from harness.servers.registry import find, names
 
 from .images import Images, orthanc_files
@@ -73,9 +72,9 @@ def images(engine: Engine, installation: OrthancInstallation) -> Iterator[Images
 
 
 @pytest.fixture(scope="session")
-def image(engine: Engine, images: Images) -> OrthancImage:
+def image(images: Images) -> Build:
     """The plain image, looked into."""
-    return find_image(engine, images.plain())
+    return find_image(Spec(images.plain()))
 
 
 @pytest.fixture(scope="session")
@@ -108,10 +107,10 @@ def root_folder(
 
 
 def start_container(
-    image: OrthancImage, site: ContainerSite, guard: Guard, limits: ContainerLimits | None = None
+    image: Build, site: ContainerSite, guard: Guard, limits: ContainerLimits | None = None
 ) -> Deployment:
     """Start an Orthanc in a container."""
-    build = replace(find(f"image:{image.name}"), limits=limits or ContainerLimits())
+    build = replace(image, limits=limits or ContainerLimits())
     return deploy(build, role(guard, site))
 
 
@@ -132,7 +131,7 @@ def start(request: pytest.FixtureRequest, guard: Guard) -> Iterator[Start]:
     if spec == "orthanc-root":
         spec = f"orthanc:{request.getfixturevalue('root_folder')}"
     elif spec == "image":
-        spec = f"image:{request.getfixturevalue('image').name}"
+        spec = f"image:{request.getfixturevalue('image').image}"
         site = request.getfixturevalue("site")
     image = None
     if spec == "dcmqrscp-image":
@@ -158,4 +157,4 @@ def start(request: pytest.FixtureRequest, guard: Guard) -> Iterator[Start]:
 def rest_of(server: Deployment) -> Rest:
     """Make a client that the caller closes."""
     assert server.rest is not None
-    return Rest(server.rest, server.credentials, time_limit=2.0)
+    return Rest(server.rest, server.adapter.credentials, time_limit=2.0)

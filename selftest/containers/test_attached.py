@@ -16,7 +16,7 @@ from harness.config.generate import main as generate
 from harness.config.network import local_address_in, local_address_towards
 from harness.config.reading import read
 from harness.errors import ConfigError
-from harness.servers.container_image import OrthancImage
+from harness.servers.product import Build
 from harness.waiting import wait_until
 
 from .images import Images
@@ -96,14 +96,14 @@ def test_the_printed_command_starts_a_remote_that_reaches_us(
     assert done.run.mode == "attached"
 
 
-def test_a_container_reached_by_its_address(engine: "Engine", image: OrthancImage) -> None:
+def test_a_container_reached_by_its_address(engine: "Engine", image: Build) -> None:
     """In a network of its own this computer is the gateway, whether network or container is named."""
     api = engine.api
     network = api.create_network("dicom-harness-selftest-way")["Id"]
     host = api.create_host_config(network_mode=network)
-    box = api.create_container(image.id, ["/bin/sh"], tty=True, stdin_open=True, host_config=host)[
-        "Id"
-    ]
+    box = api.create_container(
+        image.image_id, ["/bin/sh"], tty=True, stdin_open=True, host_config=host
+    )["Id"]
     try:
         api.start(box)
         (joined,) = api.inspect_container(box)["NetworkSettings"]["Networks"].values()

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.servers.container import ContainerLimits
-from harness.servers.container_image import OrthancImage
 from harness.servers.container_labels import new_labels, remove_orphans, remove_run
 from harness.servers.container_site import ContainerSite
 from harness.servers.guard import Guard
+from harness.servers.product import Build
 from harness.waiting import wait_until
 
 from .conftest import rest_of, start_container
@@ -26,7 +26,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
 def test_limits_are_kept_and_a_death_for_want_of_memory_is_told(
-    engine: "Engine", image: OrthancImage, site: ContainerSite, guard: Guard
+    engine: "Engine", image: Build, site: ContainerSite, guard: Guard
 ) -> None:
     """A server that the kernel killed for its memory did not simply crash."""
     server = start_container(image, site, guard, ContainerLimits(memory="128m", cpus=0.5))
@@ -43,7 +43,7 @@ def test_limits_are_kept_and_a_death_for_want_of_memory_is_told(
 
 
 def test_a_server_that_is_cut_off_is_alive_and_out_of_reach(
-    image: OrthancImage, site: ContainerSite, guard: Guard
+    image: Build, site: ContainerSite, guard: Guard
 ) -> None:
     """Taken from the network it does not answer; brought back it does."""
     server = start_container(image, site, guard)
@@ -59,7 +59,7 @@ def test_a_server_that_is_cut_off_is_alive_and_out_of_reach(
         server.close()
 
 
-def test_nothing_is_left(engine: "Engine", image: OrthancImage, guard: Guard) -> None:
+def test_nothing_is_left(engine: "Engine", image: Build, guard: Guard) -> None:
     """Container, volume and network go with the site, also when the server was never closed."""
     with ContainerSite(guard) as site:
         start_container(image, site, guard)
@@ -71,7 +71,7 @@ def test_nothing_is_left(engine: "Engine", image: OrthancImage, guard: Guard) ->
     assert volumes & {each["Name"] for each in engine.api.volumes()["Volumes"] or []} == set()
 
 
-def test_the_guard_removes_what_a_lost_process_left(engine: "Engine", image: OrthancImage) -> None:
+def test_the_guard_removes_what_a_lost_process_left(engine: "Engine", image: Build) -> None:
     """When the pipe to the guard closes, containers and networks go at once."""
     guard = Guard()
     with ContainerSite(guard) as site:
@@ -82,7 +82,7 @@ def test_the_guard_removes_what_a_lost_process_left(engine: "Engine", image: Ort
 
 
 @pytest.fixture
-def lost(engine: "Engine", image: OrthancImage) -> Iterator[dict[str, str]]:
+def lost(engine: "Engine", image: Build) -> Iterator[dict[str, str]]:
     """The labels of a container and a network whose process has ended, and nobody cleaned up."""
     code = """
 from harness.servers.container_engine import connect
@@ -95,7 +95,7 @@ engine.api.create_container(sys.argv[1], ["Orthanc"], labels=labels)
 print(json.dumps(labels))
 engine.close()
 """
-    argv = [sys.executable, "-c", code, image.id]
+    argv = [sys.executable, "-c", code, image.image_id]
     said = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60)
     labels: dict[str, str] = json.loads(said.stdout)
     yield labels
@@ -103,7 +103,7 @@ engine.close()
 
 
 def test_a_later_start_removes_what_is_over_and_nothing_else(
-    engine: "Engine", image: OrthancImage, lost: dict[str, str]
+    engine: "Engine", image: Build, lost: dict[str, str]
 ) -> None:
     """Of a dead process, of one that lives, of one that we cannot see, of another container, of nobody."""
     ours = new_labels(engine)
@@ -112,7 +112,7 @@ def test_a_later_start_removes_what_is_over_and_nothing_else(
     foreign = {"dicom-harness.run": "foreign"}  # not by us: it names no process
     with ExitStack() as stack:
         for labels in (ours, unseen, boxed, foreign):
-            made = engine.api.create_container(image.id, ["Orthanc"], labels=labels)["Id"]
+            made = engine.api.create_container(image.image_id, ["Orthanc"], labels=labels)["Id"]
             stack.callback(_remove_if_there, engine, made)
         remove_orphans(engine)
 
@@ -123,7 +123,7 @@ def test_a_later_start_removes_what_is_over_and_nothing_else(
 
 
 @as_root
-def test_containers_out_of_reach_are_told(image: OrthancImage) -> None:
+def test_containers_out_of_reach_are_told(image: Build) -> None:
     """An engine whose networks are not those of this computer, as in a virtual machine, is told."""
     code = """
 from harness.errors import ServerError
@@ -144,9 +144,7 @@ with Guard() as guard:
     )
 
 
-def test_a_daemon_that_goes_away_is_told(
-    image: OrthancImage, site: ContainerSite, guard: Guard
-) -> None:
+def test_a_daemon_that_goes_away_is_told(image: Build, site: ContainerSite, guard: Guard) -> None:
     """A server whose engine does not answer any more is lost, and the reason is the engine's."""
     server = start_container(image, site, guard)
     api, address = site.engine.api, site.engine.api.base_url

@@ -41,8 +41,14 @@ def server(start: "Start") -> "Deployment":
 @pytest.fixture
 def emptied(server: "Deployment") -> "Deployment":
     """Start from nothing, whatever the last test did."""
-    server.reset(unsettled=True)
+    empty(server, unsettled=True)
     return server
+
+
+def empty(server: "Deployment", *, unsettled: bool = False) -> None:
+    """Empty it, as a run does between two cases."""
+    if not server.reset(unsettled=unsettled):
+        server.restart()
 
 
 def dimse_of(server: "Deployment", calling: str = "OTHER") -> Dimse:
@@ -68,9 +74,9 @@ def contents(server: "Deployment") -> dict[str, int]:
         worklist = Worklist(server.worklists, dimse_of(server))
         held["worklist"] = len(worklist.find(PatientName=""))
     if "dicomweb.qido" in can:
-        assert server.dicomweb is not None
+        assert server.adapter.dicomweb is not None
         with rest_of(server) as client:
-            held["QIDO"] = len(DicomWeb(client, server.dicomweb).qido("/studies"))
+            held["QIDO"] = len(DicomWeb(client, server.adapter.dicomweb).qido("/studies"))
     if "rest" in can:
         with rest_of(server) as client:
             held["patients"] = len(client.json("/patients"))
@@ -87,7 +93,7 @@ def test_it_says_who_it_is_and_what_it_can_do(server: "Deployment") -> None:
     assert (server.rest is not None) == any(
         name.split(".")[0] in ("rest", "dicomweb") for name in can
     )
-    assert (server.dicomweb is not None) >= ("dicomweb.qido" in can)
+    assert (server.adapter.dicomweb is not None) >= ("dicomweb.qido" in can)
     assert (server.died(), server.trouble()) == (None, None)
 
 
@@ -103,39 +109,39 @@ def test_it_holds_what_it_is_given_until_reset(emptied: "Deployment") -> None:
         held = contents(emptied)
         assert all(count >= 1 for count in held.values()), held
 
-        emptied.reset(unsettled=False)
+        empty(emptied)
         assert set(contents(emptied).values()) <= {0}
 
 
 def test_the_log_is_given_from_a_position_on(server: "Deployment") -> None:
     """What was logged before the position is not in it, what came after is."""
     dimse_of(server).echo()
-    wait_until(lambda: server.log_since(0), what="its first words")
-    position = server.log_position()
-    before = server.log_since(0)
+    wait_until(lambda: server.launcher.log_since(0), what="its first words")
+    position = server.launcher.log_position()
+    before = server.launcher.log_since(0)
     dimse_of(server).echo()
 
-    wait_until(lambda: server.log_since(position), what="what it says of the second echo")
-    after = server.log_since(position)
-    assert server.log_since(0).startswith(before)
+    wait_until(lambda: server.launcher.log_since(position), what="what it says of the second echo")
+    after = server.launcher.log_since(position)
+    assert server.launcher.log_since(0).startswith(before)
     assert len(after) < len(before) + len(after)
-    assert after in server.log_since(0)
+    assert after in server.launcher.log_since(0)
 
 
 def test_a_death_is_told_by_its_signal(emptied: "Deployment") -> None:
     """The signal is named, and the server is there again after a restart, empty, with its whole log."""
     fill(emptied)
-    logged = emptied.log_since(0)
+    logged = emptied.launcher.log_since(0)
     catches = emptied.identity.product in CATCHES_SIGSEGV
     number = signal.SIGKILL if catches else signal.SIGSEGV
-    emptied.send_signal(number)
+    emptied.launcher.send_signal(number)
 
     wait_until(emptied.died, what="its end")
     assert emptied.trouble() == emptied.died() == f"died of {number.name}"
     emptied.restart()
     assert (emptied.died(), emptied.trouble()) == (None, None)
     assert set(contents(emptied).values()) <= {0}
-    assert emptied.log_since(0).startswith(logged)
+    assert emptied.launcher.log_since(0).startswith(logged)
 
 
 def test_a_frozen_server_is_told_and_can_be_thawed_or_started_again(
@@ -143,16 +149,16 @@ def test_a_frozen_server_is_told_and_can_be_thawed_or_started_again(
 ) -> None:
     """It is alive, so that only who asks it learns that it hangs; what hangs is ended by force."""
     monkeypatch.setattr(deployment, "PATIENCE", 1.0)
-    server.freeze()
+    server.launcher.freeze()
     try:
         assert server.died() is None
         assert server.trouble() == "does not answer any more"
     finally:
-        server.thaw()
+        server.launcher.thaw()
         monkeypatch.undo()
     wait_until(lambda: server.trouble() is None, what="it to answer again")
 
-    server.freeze()
+    server.launcher.freeze()
     server.restart()
     assert server.trouble() is None
 

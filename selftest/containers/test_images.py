@@ -10,9 +10,10 @@ import pytest
 
 from harness.errors import ConfigError, ServerError, ServerNotReady
 from harness.servers.container_engine import connect
-from harness.servers.container_image import find_image
 from harness.servers.container_site import ContainerSite
 from harness.servers.guard import Guard
+from harness.servers.product import Spec
+from harness.servers.products.image import find as find_image
 
 from .conftest import start_container
 from .images import Images
@@ -33,7 +34,7 @@ def test_every_shape_is_started_with_our_configuration(
     shape: str,
 ) -> None:
     """The files of the image do not get into the way, and the version is known before the start."""
-    found = find_image(engine, getattr(images, shape)())
+    found = find_image(Spec(getattr(images, shape)()))
     server = start_container(found, site, guard)
     try:
         identity = server.identity
@@ -42,7 +43,7 @@ def test_every_shape_is_started_with_our_configuration(
 
     assert found.version == identity.version == installation.version
     assert found.plugins == ("/usr/share/orthanc/plugins",)
-    assert (identity.ae_title, identity.image) == ("BOXED", found.name)
+    assert (identity.ae_title, identity.image) == ("BOXED", found.image)
 
 
 def test_an_image_that_is_deaf_to_configuration_is_told(
@@ -50,7 +51,7 @@ def test_an_image_that_is_deaf_to_configuration_is_told(
 ) -> None:
     """An entry point that reads other files starts another server than the one that was to be tested."""
     with pytest.raises(ServerNotReady, match=r"not with our configuration: .* in /etc/orthanc"):
-        start_container(find_image(engine, images.deaf()), site, guard)
+        start_container(find_image(Spec(images.deaf())), site, guard)
 
 
 def test_an_image_that_does_not_start_shows_its_last_words(
@@ -58,33 +59,33 @@ def test_an_image_that_does_not_start_shows_its_last_words(
 ) -> None:
     """The end of the log says why."""
     with pytest.raises(ServerNotReady, match=r"ended with exit code 3 .*\n    no licence found"):
-        start_container(find_image(engine, images.grumpy()), site, guard)
+        start_container(find_image(Spec(images.grumpy())), site, guard)
 
 
 def test_an_image_without_orthanc_is_told(engine: "Engine", images: Images) -> None:
     """The sentence names one that has it."""
     with pytest.raises(ConfigError, match=r"there is no Orthanc in it .* orthancteam/orthanc"):
-        find_image(engine, images.without_orthanc())
+        find_image(Spec(images.without_orthanc()))
 
 
 def test_an_image_that_cannot_be_pulled_is_told(engine: "Engine") -> None:
     """The registry's refusal is shown, with two ways to go on."""
     with pytest.raises(ConfigError, match=r"it is not here.*refuse.*docker images.*docker load"):
-        find_image(engine, "localhost:1/nothing:1")
+        find_image(Spec("localhost:1/nothing:1"))
 
 
 def test_a_name_that_is_none_is_told(engine: "Engine") -> None:
     """The engine says what is wrong with it."""
     with pytest.raises(ConfigError, match=r"--image Not A Name.*invalid reference"):
-        find_image(engine, "Not A Name")
+        find_image(Spec("Not A Name"))
 
 
 def test_plugins_are_looked_for_in_the_image(engine: "Engine", images: Images) -> None:
     """Paths are those of the image."""
     folder = "/usr/share/orthanc/plugins"
-    assert find_image(engine, images.plain(), [folder]).plugins == (folder,)
+    assert find_image(Spec(images.plain(), (Path(folder),))).plugins == (folder,)
     with pytest.raises(ConfigError, match=r"--plugins /none: .*in the image dicom-harness"):
-        find_image(engine, images.plain(), ["/none"])
+        find_image(Spec(images.plain(), (Path("/none"),)))
 
 
 def test_without_the_sdk_the_way_to_get_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

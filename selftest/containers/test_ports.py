@@ -9,8 +9,7 @@ import pytest
 from harness.errors import ServerNotFound
 from harness.model import Port
 from harness.servers import process
-from harness.servers.deploy import deploy
-from harness.servers.deployment import Deployment
+from harness.servers.deployment import Deployment, deploy
 from harness.servers.guard import Guard
 from harness.servers.process import free_port
 from harness.servers.registry import find
@@ -34,7 +33,7 @@ def test_a_port_that_was_taken_is_replaced(monkeypatch: pytest.MonkeyPatch, guar
         ports = iter([taken])
         monkeypatch.setattr(process, "free_port", lambda: next(ports, None) or free_port())
         with contextlib.closing(start("qrscp", guard)) as server:
-            assert "in use" in server.log_since(0)
+            assert "in use" in server.launcher.log_since(0)
             assert server.trouble() is None
 
 

@@ -16,7 +16,7 @@ from harness.plugin.options import _limits
 from harness.report.load import load
 from harness.servers.container import ContainerLimits
 from harness.servers.container_engine import SOCKET
-from harness.servers.container_image import OrthancImage
+from harness.servers.product import Build
 from harness.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def test_address_towards_the_remote(remote):
 @case("BOX-004", ref="none")
 def test_victim(rest, remote):
     rest.get("/patients")
-    remote.server.send_signal(signal.SIGSEGV)
+    remote.server.launcher.send_signal(signal.SIGSEGV)
     wait_until(remote.server.died, what="its end")
 
 @case("BOX-005", ref="none")
@@ -72,21 +72,21 @@ AS_A_PROCESS = {
 }
 
 
-def test_cases_run_against_an_image(run_suite: RunSuite, image: OrthancImage) -> None:
+def test_cases_run_against_an_image(run_suite: RunSuite, image: Build) -> None:
     """The servers reach each other, and a crash costs its case and is in the log."""
-    done = run_suite(SUITE, f"--image={image.name}")
+    done = run_suite(SUITE, f"--image={image.image}")
 
     assert done.outcomes == AS_A_PROCESS
     failure = done.case("BOX-004").failure
     assert failure is not None
     assert failure.message.startswith("the remote server died of SIGSEGV")
     assert "GET /patients" in (done.folder / "cases/BOX-004/server.log").read_text()
-    assert done.run.server.image == image.name
+    assert done.run.server.image == image.image
 
 
-def test_two_workers_without_an_orthanc_here(run_suite: RunSuite, image: OrthancImage) -> None:
+def test_two_workers_without_an_orthanc_here(run_suite: RunSuite, image: Build) -> None:
     """Both servers of each worker are containers, the pairs do not disturb each other, and it is said."""
-    done = run_suite(SUITE, f"--image={image.name}", "--orthanc=none", "-n2")
+    done = run_suite(SUITE, f"--image={image.image}", "--orthanc=none", "-n2")
 
     assert done.outcomes == AS_A_PROCESS
     assert done.run.workers == 2
@@ -94,7 +94,7 @@ def test_two_workers_without_an_orthanc_here(run_suite: RunSuite, image: Orthanc
 
 
 def test_the_harness_runs_in_a_container_too(
-    engine: "Engine", image: OrthancImage, tmp_path: Path
+    engine: "Engine", image: Build, tmp_path: Path
 ) -> None:
     """With the engine's socket mounted, it joins the network of its servers, and leaves nothing there."""
     (tmp_path / "pytest.ini").write_text(INI)
@@ -112,8 +112,8 @@ def test_the_harness_runs_in_a_container_too(
     binds += [f"{tmp_path}:{tmp_path}", f"{SOCKET}:{SOCKET}"]
     api = engine.api
     box = api.create_container(
-        image.id,
-        [sys.executable, "-m", "pytest", f"--image={image.name}"],
+        image.image_id,
+        [sys.executable, "-m", "pytest", f"--image={image.image}"],
         working_dir=str(tmp_path),
         environment={
             "PYTHONPATH": ":".join(sys.path),
@@ -172,12 +172,12 @@ def test_waits(rest):
 
 
 @pytest.fixture
-def running(image: OrthancImage, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running(image: Build, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A run in the middle of a case that never ends."""
     (tmp_path / "pytest.ini").write_text(INI)
     (tmp_path / "test_small.py").write_text(HEAD + ENDLESS)
     process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", f"--image={image.name}"],
+        [sys.executable, "-m", "pytest", f"--image={image.image}"],
         cwd=tmp_path,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -12,12 +12,11 @@ from harness.config.settings import Node, Pair
 from harness.errors import ServerNotFound
 from harness.model import AETitle, Credentials, Port
 from harness.relay import Relay, RelayLoop
-from harness.servers.deployment import Deployment
+from harness.servers.deployment import Deployment, deploy
 from harness.servers.guard import Guard
 from harness.servers.launcher import Seat
 from harness.servers.locate import find_orthanc
 from harness.servers.orthanc import Orthanc
-from harness.servers.process import ProcessLauncher
 from harness.servers.product import Build, Role
 
 PASSWORD = 'top "& secret/%'
@@ -76,11 +75,8 @@ def server() -> Iterator[Deployment]:
     )
     with Guard() as guard:
         role = Role("remote", Pair(own, nobody), guard)
-        build = Build("Orthanc", installation.version, Strict)
-        server = Deployment(
-            Strict(role, build, command=installation.command),
-            ProcessLauncher("evidence", "Orthanc", guard),
-        )
+        command = tuple(installation.command)
+        server = deploy(Build("Orthanc", installation.version, Strict, command=command), role)
         yield server
         server.close()
 

@@ -19,7 +19,7 @@ def test_never_runs(): pass
 DYING = """
 @case("KNOW-001", ref="none")
 def test_dies(dimse, bench):
-    bench.remote.server.send_signal(signal.SIGSEGV)
+    bench.remote.server.launcher.send_signal(signal.SIGSEGV)
     assert dimse.echo() == 0
 """
 FAILS = "cases = ['KNOW-001']\nshows = '^expected 272$'"

@@ -41,7 +41,7 @@ def test_server_that_dies_with_a_request_under_way(run_suite: RunSuite) -> None:
     """A server that dies while it works on a request: the failure names the request."""
     fault = """
     import threading
-    remote.server.freeze()
+    remote.server.launcher.freeze()
     threading.Timer(0.5, os.kill, (remote.server.pid, signal.SIGKILL)).start()"""
     done = run_suite(SUITE.format(fault=fault))
 
@@ -53,7 +53,7 @@ def test_server_that_dies_with_a_request_under_way(run_suite: RunSuite) -> None:
 
 def test_frozen_server_costs_one_time_limit(run_suite: RunSuite) -> None:
     """SIGSTOP in mid-run: one case fails within its limit, the server is replaced, the run goes on."""
-    done = run_suite(SUITE.format(fault="remote.server.freeze()"), "--case-limit=3")
+    done = run_suite(SUITE.format(fault="remote.server.launcher.freeze()"), "--case-limit=3")
 
     assert done.outcomes == ONLY_THE_VICTIM
     case = done.case("LOST-002")

@@ -1,13 +1,12 @@
 """Private databases: what a server stores in one survives, and nothing of one is left behind."""
 
-import functools
 import os
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
@@ -29,28 +28,19 @@ from harness.config.settings import Node, Pair
 from harness.corpus import corpus
 from harness.errors import ConfigError, ServerError, ServerNotFound, ServerNotReady
 from harness.model import AETitle, Credentials, Endpoint, Port, Version
-from harness.servers.databases.database import Database, Template
-from harness.servers.databases.installation import (
-    DatabaseInstallation,
-    find_mariadb,
-    find_plugins,
-    find_postgresql,
-    plugin_version,
-)
+from harness.servers.databases.database import Database
+from harness.servers.databases.installation import find_database, find_plugins, plugin_version
 from harness.servers.databases.mariadb import Mariadb
 from harness.servers.databases.postgresql import Postgresql
-from harness.servers.deploy import deploy
-from harness.servers.deployment import Deployment
+from harness.servers.databases.programs import hand_over, run_program
+from harness.servers.deployment import Deployment, deploy
 from harness.servers.guard import Guard
 from harness.servers.locate import OrthancInstallation, find_orthanc
 from harness.servers.orthanc import Orthanc
 from harness.servers.product import Build, Role
 from harness.waiting import wait_until
 
-KINDS: dict[str, tuple[type[Database], Callable[..., DatabaseInstallation]]] = {
-    "postgresql": (Postgresql, find_postgresql),
-    "mariadb": (Mariadb, find_mariadb),
-}
+KINDS: dict[str, type[Database]] = {"postgresql": Postgresql, "mariadb": Mariadb}
 SECTIONS = {"postgresql": postgresql_section, "mariadb": mysql_section}
 ALICE = Credentials("alice", "alice-in-a-database")
 PAIR = Pair(
@@ -61,29 +51,44 @@ NAMED = "S" * 90
 
 
 class Bench:
-    """Starts instances of one kind, from one template, and closes them."""
+    """Starts instances of one kind. The folder of data is made once, and copied: ten times as fast."""
 
-    def __init__(self, name: str, stack: ExitStack) -> None:
-        self.kind, find = KINDS[name]
+    def __init__(self, name: str, folder: Path, stack: ExitStack) -> None:
+        self.kind = KINDS[name]
         try:
-            self.installation = find()
+            self.installation = find_database(name)
         except ServerNotFound as missing:
             pytest.skip(str(missing))
         self.name = name
         self.guard = stack.enter_context(Guard())
-        self.template = Template(self.kind, self.installation, self.guard)
-        stack.callback(self.template.close)
+        self._template = folder / "data"
+        self._administrator: Credentials
 
-    def start(self, port: int | None = None) -> Database:
+    def start(self) -> Database:
         """Start an instance."""
-        return self.kind(self.installation, self.guard, template=self.template, port=port)
+        bench, kind = self, self.kind
+
+        def make_data(database: Database) -> None:
+            if bench._template.exists():
+                database._administrator = bench._administrator
+                run_program(["cp", "--archive", bench._template, database.data])
+            else:
+                kind.make_data(database)
+                subprocess.run(["cp", "--archive", database.data, bench._template], check=True)
+                bench._administrator = database._administrator
+
+        copied = type(kind.__name__, (kind,), {"make_data": make_data})
+        made: Database = copied(self.installation, self.guard)
+        return made
 
 
 @pytest.fixture(scope="module", params=list(KINDS))
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     """A kind of database that this computer has."""
-    with ExitStack() as stack:
-        yield Bench(request.param, stack)
+    with ExitStack() as stack, tempfile.TemporaryDirectory(prefix="selftest-") as name:
+        folder = Path(name)
+        hand_over(folder)
+        yield Bench(request.param, folder, stack)
 
 
 @pytest.fixture
@@ -153,7 +158,7 @@ def test_dropped_database_is_gone_and_can_be_made_again(database: Database) -> N
     first = database.new_database("again")
     database.sql("CREATE TABLE kept (number INT)", first)
     with ThreadPoolExecutor(1) as pool:
-        connected = pool.submit(database.sql, SLEEPING[type(database)], first)
+        connected = pool.submit(database.sql, SLEEPING[database.product], first)
         wait_until(lambda: _is_connected(database), what="the user to be connected")
         database.drop_database(first)
         with pytest.raises(ServerError, match=r"(?i)terminat|lost connection|killed"):
@@ -168,18 +173,15 @@ def test_dropped_database_is_gone_and_can_be_made_again(database: Database) -> N
         database.sql("SELECT number FROM kept", second)
 
 
-SLEEPING: dict[type[Database], str] = {
-    Postgresql: "SELECT pg_sleep(20)",
-    Mariadb: "SELECT SLEEP(20)",
-}
-CONNECTED: dict[type[Database], str] = {
-    Postgresql: "SELECT count(*) FROM pg_stat_activity WHERE usename = 'again'",
-    Mariadb: "SELECT count(*) FROM information_schema.processlist WHERE user = 'again'",
+SLEEPING = {"postgresql": "SELECT pg_sleep(20)", "mariadb": "SELECT SLEEP(20)"}
+CONNECTED = {
+    "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE usename = 'again'",
+    "mariadb": "SELECT count(*) FROM information_schema.processlist WHERE user = 'again'",
 }
 
 
 def _is_connected(database: Database) -> bool:
-    return database.sql(CONNECTED[type(database)]) == "1\n"
+    return database.sql(CONNECTED[database.product]) == "1\n"
 
 
 @pytest.mark.parametrize("name", ["", "Upper", "a-b", "x; DROP DATABASE y", "a" * 33])
@@ -211,7 +213,7 @@ def test_kill_ends_busy_processes_too(database: Database) -> None:
     """A query that computes neither outlives a kill nor hinders the next start."""
     mine = database.new_database("mine")
     with ThreadPoolExecutor(1) as pool:
-        busy = pool.submit(database.sql, BUSY[database.name], mine)
+        busy = pool.submit(database.sql, BUSY[database.product], mine)
         wait_until(lambda: _is_busy(database.folder), what="the query to run", within=30)
         database.kill()
         assert processes_below(database.folder) == []
@@ -220,7 +222,7 @@ def test_kill_ends_busy_processes_too(database: Database) -> None:
             busy.result(timeout=10)
 
 
-def test_a_stop_is_orderly_and_a_restart_keeps_the_data(database: Database) -> None:
+def test_a_stop_is_orderly_and_a_start_keeps_the_data(database: Database) -> None:
     """`stop` lets it write all it has, so that the next start has nothing to recover."""
     mine = database.new_database("mine")
     database.sql("CREATE TABLE kept (number INT); INSERT INTO kept VALUES (1);", mine)
@@ -228,7 +230,7 @@ def test_a_stop_is_orderly_and_a_restart_keeps_the_data(database: Database) -> N
     assert database.ended() == "ended with exit code 0"
 
     begin = database.log_position()
-    database.restart()
+    database.start()
 
     assert database.sql("SELECT number FROM kept", mine) == "1\n"
     assert "recover" not in database.log_since(begin).lower()
@@ -265,13 +267,11 @@ ABANDONED = """
 import sys, time
 sys.path[:0] = {path!r}
 from servers.test_databases import KINDS
-from harness.servers.deploy import deploy
-from harness.servers.deployment import Deployment
+from harness.servers.databases.installation import find_database
 from harness.servers.guard import Guard
 
-kind, find = KINDS[{name!r}]
 with Guard() as guard:
-    database = kind(find(), guard)
+    database = KINDS[{name!r}](find_database({name!r}), guard)
     mine = database.new_database("mine")
     print(database.pid, flush=True)
     database.sql({busy!r}, mine)
@@ -323,24 +323,23 @@ def _is_busy(temporary: Path) -> bool:
 @pytest.mark.parametrize("name", list(KINDS))
 def test_missing_program_is_told(name: str, tmp_path: Path) -> None:
     """The error names the folder and both ways to get the programs."""
-    _, find = KINDS[name]
     with pytest.raises(ServerNotFound) as raised:
-        find(tmp_path)
+        find_database(name, tmp_path)
     message = str(raised.value)
     assert str(tmp_path) in message
     assert f"HARNESS_DATABASES={name} ./run-local.sh --setup-only" in message
     assert "apt-get install --no-install-recommends" in message
     with pytest.raises(ServerNotFound, match="apt-get download orthanc-"):
-        find_plugins({"postgresql": "PostgreSQL", "mariadb": "MariaDB"}[name], tmp_path)
+        find_plugins(name, tmp_path)
 
 
-def test_taken_port_is_told(bench: Bench, temporary: Path) -> None:
-    """A port that was asked for and that somebody else has: the server's own words, and nothing left."""
-    with (
-        socket.create_server(("127.0.0.1", 0)) as taken,
-        pytest.raises(ServerNotReady, match="in use"),
-    ):
-        bench.start(port=taken.getsockname()[1])
+def test_taken_port_is_told(bench: Bench, temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where somebody else is always faster to take a port: the server's own words, and nothing left."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setattr("harness.servers.databases.database.free_port", lambda: port)
+        with pytest.raises(ServerNotReady, match="in use"):
+            bench.start()
     assert list(temporary.iterdir()) == []
 
 
@@ -464,7 +463,7 @@ def test_orthanc_still_has_what_it_stored(
     In between the database is killed and started again as well.
     """
     try:
-        plugins = find_plugins(bench.installation.product)
+        plugins = find_plugins(bench.name)
     except ServerNotFound as missing:
         pytest.skip(str(missing))
     use = DatabaseUse(objects=True, socket=over_socket, connections=2)
@@ -472,13 +471,14 @@ def test_orthanc_still_has_what_it_stored(
         database.new_database("orthanc"), use, plugin_version(plugins[0])
     )
 
-    make = functools.partial(
+    build = Build(
+        "Orthanc",
+        orthanc.version,
         Orthanc,
-        command=orthanc.command,
-        plugins=[str(each) for each in plugins],
-        overrides=[Override((name,), value) for name, value in section.items()],
+        command=tuple(orthanc.command),
+        plugins=tuple(map(str, plugins)),
+        overrides=tuple(Override((name,), value) for name, value in section.items()),
     )
-    build = Build("Orthanc", orthanc.version, make, rest=True)
     server = deploy(build, Role("remote", PAIR, bench.guard))
     try:
         Dimse(server.dicom, AETitle("REMOTE"), AETitle("LOCAL"), 10.0).store_all(
@@ -489,7 +489,6 @@ def test_orthanc_still_has_what_it_stored(
         server.crash()
         assert _instances(server) == stored
 
-        database.restart()
         database.kill()
         database.start()
         server.restart()  # with an empty folder

@@ -11,8 +11,7 @@ from harness.config.settings import Node, Pair
 from harness.corpus import corpus
 from harness.errors import ServerNotFound
 from harness.model import AETitle, Credentials, Port
-from harness.servers.deploy import deploy
-from harness.servers.deployment import Deployment
+from harness.servers.deployment import Deployment, deploy
 from harness.servers.guard import Guard
 from harness.servers.product import Role
 from harness.servers.registry import find, names

@@ -14,102 +14,56 @@ from typing import ClassVar, Self
 import psutil
 
 from harness.config.databases import DatabaseConnection
-from harness.errors import ConfigError, ServerError, ServerNotReady
+from harness.errors import ConfigError
 from harness.model import Credentials, Endpoint
 from harness.servers.databases.installation import DatabaseInstallation
 from harness.servers.databases.programs import (
+    as_user,
     new_folder,
     require_reachable,
     run_program,
-    user,
-    write_secret,
 )
 from harness.servers.guard import Guard
-from harness.servers.launcher import ATTEMPTS
+from harness.servers.launcher import start_on_free_ports
 from harness.servers.process import ServerProcess, free_port
-from harness.waiting import WaitTimeout, wait_until
+from harness.waiting import wait_until
 
 LONGEST_SOCKET = 107
 """Bytes that the path of a Unix socket may have in Linux: 108 with the zero at its end (unix(7))."""
 ADMINISTRATOR = "harness"
-ORDERLY = 30.0
-"""Seconds for an orderly end: MariaDB writes out its pages first."""
 
 
-class Template:
-    """A folder of data, made once and copied for each instance: copying is some ten times as fast."""
-
-    def __init__(
-        self, kind: "type[Database]", installation: DatabaseInstallation, guard: Guard
-    ) -> None:
-        self.password = new_password()
-        self.folder = new_folder(f"{kind.name}-template", guard)
-        self.data = self.folder / "data"
-        try:
-            require_reachable(installation.server, "move it, or run the harness as another user")
-            secret = self.folder / "password"
-            write_secret(secret, self.password)
-            kind.make_data(installation, self.data, secret)
-            secret.unlink()
-        except BaseException:
-            self.close()
-            raise
-
-    def copy_to(self, data: Path) -> None:
-        """Copy it, with its owner; `data` must not be there."""
-        run_program(["cp", "--archive", self.data, data])
-
-    def close(self) -> None:
-        """Remove it."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-class Database(abc.ABC):
+class Database(ServerProcess, abc.ABC):
     """A running instance with a folder, a port and an administrator of its own; a context manager.
 
-    `port` and `address` say where it listens; without `port` it is one that the kernel chose. It stays the
-    same when the instance is started again, since a server under test has it in its configuration. Without
-    `template` the folder of its data is made anew, which takes seconds.
+    It keeps its port when it is started again, since a server under test has that in its configuration.
     """
 
-    name: ClassVar[str]
+    product: ClassVar[str]
     """The product in small letters, as in the names of folders."""
-    orderly: ClassVar[signal.Signals]
-    """The signal that ends it in good order, even while clients are connected."""
+    secret: ClassVar[str]
+    """The variable in which its client is given a password: only its owner sees it, unlike a command line."""
 
-    def __init__(
-        self,
-        installation: DatabaseInstallation,
-        guard: Guard,
-        *,
-        template: Template | None = None,
-        address: str = "127.0.0.1",
-        port: int | None = None,
-    ) -> None:
+    def __init__(self, installation: DatabaseInstallation, guard: Guard) -> None:
         self.installation = installation
-        made = template or Template(type(self), installation, guard)
-        self._administrator = Credentials(ADMINISTRATOR, made.password)
-        self.folder = new_folder(self.name, guard)
+        self.folder = new_folder(self.product, guard)
         self.data = self.folder / "data"
-        self._process = ServerProcess(
-            installation.product, self.folder / f"{self.name}.log", guard, with_sessions=True
-        )
+        log = self.folder / f"{self.product}.log"
+        super().__init__(installation.product, log, guard, with_sessions=True)
         try:
-            made.copy_to(self.data)
-            self._first_start(address, port)
+            require_reachable(installation.server, "move it, or run the harness as another user")
+            self._administrator = Credentials(ADMINISTRATOR, new_password())
+            self.make_data()
+            start_on_free_ports(self._start_on_free_port, self.kill)
         except BaseException:
             self.close()
             raise
-        finally:
-            if template is None:
-                made.close()
 
     # What differs
 
-    @staticmethod
     @abc.abstractmethod
-    def make_data(installation: DatabaseInstallation, data: Path, password: Path) -> None:
-        """Make the folder of the data. `password` holds the one of the administrator."""
+    def make_data(self) -> None:
+        """Make the folder of the data, with the administrator's account."""
 
     @property
     @abc.abstractmethod
@@ -121,15 +75,12 @@ class Database(abc.ABC):
         """Return the command that starts the server."""
 
     @abc.abstractmethod
-    def _ready(self, begin: int) -> bool:
-        """Return whether it takes connections; its log since the start is that from `begin` on."""
+    def _client(self, user: str, database: str | None) -> Sequence[str | Path]:
+        """Return the command of a client that runs statements; without `database` as administrator."""
 
     @abc.abstractmethod
-    def sql(self, statements: str, connection: DatabaseConnection | None = None) -> str:
-        """Run statements as the user of `connection`, or as administrator; return rows, tabs between fields.
-
-        Raises ServerError with the server's words where one fails.
-        """
+    def _ready(self, begin: int) -> bool:
+        """Return whether it takes connections; its log since the start is that from `begin` on."""
 
     @abc.abstractmethod
     def _creating(self, name: str, password: str) -> str:
@@ -140,11 +91,6 @@ class Database(abc.ABC):
         """Return the statements that undo it, also while somebody is connected."""
 
     # Databases
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """Where it listens."""
-        return self._endpoint
 
     @property
     def socket(self) -> Path | None:
@@ -167,61 +113,41 @@ class Database(abc.ABC):
         """Remove a database and its user, even while clients are connected."""
         self.sql(self._dropping(connection.database))
 
+    def sql(self, statements: str, connection: DatabaseConnection | None = None) -> str:
+        """Run statements as the user of `connection`, or as administrator; return rows, tabs between fields.
+
+        Raises ServerError with the server's words where one fails.
+        """
+        who = self._administrator if connection is None else connection.credentials
+        database = None if connection is None else connection.database
+        command = self._client(who.username, database)
+        environment = {**self.installation.environment, self.secret: who.password}
+        return run_program(command, environment=environment, given=statements)
+
     # Life
 
     def start(self) -> None:
         """Start it with the data that is there. Raises ServerNotReady with the last lines of its log."""
-        self.kill()
-        begin, owner = self.log_position(), user()
-        self._process.start(
-            [str(word) for word in self._command()],
+        begin = self.log_position()
+        self.run(
+            self._command(),
             environment=self.installation.environment,
             ready=lambda: self._ready(begin),
-            user=None if owner is None else (owner.uid, owner.gid),
+            **as_user(),
         )
 
-    def stop(self) -> None:
-        """End it in good order: what it holds in memory is written, its clients are cut off."""
-        if self.ended():
-            return
-        assert self.pid is not None
-        os.kill(self.pid, self.orderly)
-        try:
-            wait_until(self.ended, what=f"{self.installation.product} to end", within=ORDERLY)
-        except WaitTimeout as error:
-            self.kill()
-            raise ServerError(f"{error}; it was killed") from None
+    def _start_on_free_port(self) -> None:
+        self.endpoint = Endpoint("127.0.0.1", free_port())
+        self.start()
 
     def kill(self) -> None:
         """End it at once, with all its processes, as a crash would."""
         children = self._stopped_children()
-        self._process.kill()
+        super().kill()
         for each in children:
             with contextlib.suppress(psutil.NoSuchProcess):
                 each.kill()
         wait_until(lambda: not any(map(_lives, children)), what="its processes to end")
-
-    def restart(self) -> None:
-        """End it in good order and start it again, with its data and on its port."""
-        self.stop()
-        self.start()
-
-    @property
-    def pid(self) -> int | None:
-        """The process id, for cases that end it on purpose."""
-        return self._process.pid
-
-    def ended(self) -> str | None:
-        """Return in words how it ended; None while it runs."""
-        return self._process.ended()
-
-    def log_position(self) -> int:
-        """Return the size of its log."""
-        return self._process.log_position()
-
-    def log_since(self, position: int) -> str:
-        """Return its log from `position` on."""
-        return self._process.log_since(position)
 
     def close(self) -> None:
         """End it at once, since nothing of it is to stay, and remove its folder."""
@@ -233,18 +159,6 @@ class Database(abc.ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _first_start(self, address: str, port: int | None) -> None:
-        """Start it on `port`, or on a free one: again where somebody else was faster to take that."""
-        for attempt in range(1, ATTEMPTS + 1):
-            self._endpoint = Endpoint(address, free_port() if port is None else port)
-            try:
-                self.start()
-            except ServerNotReady as error:
-                if port is not None or "in use" not in str(error) or attempt == ATTEMPTS:
-                    raise
-            else:
-                return
 
     def _stopped_children(self) -> list[psutil.Process]:
         """Return its processes, which are in sessions of their own; it can make no more."""

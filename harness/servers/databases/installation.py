@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,12 +17,6 @@ VARIABLE = "HARNESS_DATABASE_ROOT"
 
 UNPACKED = CHECKOUT / ".databases"
 """Where run-local.sh unpacks packages: installing PostgreSQL's would start a service of the system."""
-
-PLUGINS = {
-    "PostgreSQL": ("libOrthancPostgreSQLIndex.so", "libOrthancPostgreSQLStorage.so"),
-    "MariaDB": ("libOrthancMySQLIndex.so", "libOrthancMySQLStorage.so"),
-}
-PACKAGES = {"PostgreSQL": "orthanc-postgresql", "MariaDB": "orthanc-mysql"}
 
 
 @dataclass(frozen=True)
@@ -40,69 +34,91 @@ class DatabaseInstallation:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What its programs need in their environment to find libraries that were unpacked with them."""
-        if self.root == Path("/"):
-            return {}
-        multiarch = sysconfig.get_config_var("MULTIARCH") or ""
-        return {"LD_LIBRARY_PATH": str(self.root / "usr/lib" / multiarch)}
+        """What its programs need in their environment."""
+        return _libraries(self.root)
 
 
-def find_postgresql(root: Path | None = None) -> DatabaseInstallation:
-    """Find PostgreSQL below `root`, or where its packages are; of several versions the newest.
+def _libraries(root: Path) -> dict[str, str]:
+    """Name the libraries that were unpacked with programs, in a variable of the environment."""
+    if root == Path("/"):
+        return {}
+    multiarch = sysconfig.get_config_var("MULTIARCH") or ""
+    return {"LD_LIBRARY_PATH": str(root / "usr/lib" / multiarch)}
 
-    Raises ServerNotFound with the command that installs it.
-    """
-    for each in _roots(root):
-        folders = each.glob("usr/lib/postgresql/*/bin")
-        for folder in sorted(folders, key=lambda it: Version(it.parent.name), reverse=True):
-            server, maker, client = (folder / name for name in ("postgres", "initdb", "psql"))
-            if all(map(_runs, (server, maker, client))):
-                version = _version(server, each, r"PostgreSQL\) (\S+)")
-                if version:
-                    return DatabaseInstallation("PostgreSQL", version, server, maker, client, each)
-    raise _not_found(
+
+@dataclass(frozen=True)
+class _Kind:
+    product: str
+    plugin: str
+    """The product, as the names of Orthanc's plugins have it."""
+    candidates: Callable[[Path], Iterable[tuple[Path, Path, Path]]]
+    """Where server, maker and client may be below a root folder, the best ones first."""
+    version: str
+    """Finds the version in what the server says of itself."""
+    packages: str
+
+
+def _postgresql(root: Path) -> Iterable[tuple[Path, Path, Path]]:
+    folders = root.glob("usr/lib/postgresql/*/bin")
+    for folder in sorted(folders, key=lambda it: Version(it.parent.name), reverse=True):
+        yield folder / "postgres", folder / "initdb", folder / "psql"
+
+
+def _mariadb(root: Path) -> Iterable[tuple[Path, Path, Path]]:
+    system, user = root / "usr/sbin", root / "usr/bin"
+    yield system / "mariadbd", user / "mariadb-install-db", user / "mariadb"
+    yield system / "mysqld", user / "mysql_install_db", user / "mysql"
+
+
+_KINDS = {
+    "postgresql": _Kind(
         "PostgreSQL",
-        "postgres, initdb and psql",
-        "postgresql",
+        "PostgreSQL",
+        _postgresql,
+        r"PostgreSQL\) (\S+)",
         "postgresql (which starts a service of the system)",
-        root,
-    )
+    ),
+    "mariadb": _Kind(
+        "MariaDB",
+        "MySQL",
+        _mariadb,
+        r"Ver (\d\S*?)-MariaDB",
+        "mariadb-server-core mariadb-client-core",
+    ),
+}
 
 
-def find_mariadb(root: Path | None = None) -> DatabaseInstallation:
-    """Find MariaDB below `root`, or where its packages are.
+def find_database(kind: str, root: Path | None = None) -> DatabaseInstallation:
+    """Find PostgreSQL or MariaDB below `root`, or where its packages are.
 
     Raises ServerNotFound with the command that installs it.
     """
+    known = _KINDS[kind]
     for each in _roots(root):
-        server = _first(each / "usr/sbin", "mariadbd", "mysqld")
-        maker = _first(each / "usr/bin", "mariadb-install-db", "mysql_install_db")
-        client = _first(each / "usr/bin", "mariadb", "mysql")
-        if server and maker and client:
-            version = _version(server, each, r"Ver (\d\S*?)-MariaDB")
-            if version:
-                return DatabaseInstallation("MariaDB", version, server, maker, client, each)
-    raise _not_found(
-        "MariaDB",
-        "mariadbd, mariadb-install-db and mariadb",
-        "mariadb",
-        "mariadb-server-core mariadb-client-core",
-        root,
+        for programs in known.candidates(each):
+            if all(map(_runs, programs)):
+                version = _version(programs[0], each, known.version)
+                if version:
+                    return DatabaseInstallation(known.product, version, *programs, each)
+    raise ServerNotFound(
+        f"{known.product} is not installed: its programs are not below {_words(root)}, or do not run. "
+        f"HARNESS_DATABASES={kind} ./run-local.sh --setup-only unpacks it; to install it: "
+        f"apt-get install --no-install-recommends {known.packages}"
     )
 
 
-def find_plugins(product: str, root: Path | None = None) -> tuple[Path, Path]:
+def find_plugins(kind: str, root: Path | None = None) -> tuple[Path, Path]:
     """Find Orthanc's plugins for a database: that of the index, and that of the objects.
 
     Raises ServerNotFound with the command that installs them.
     """
-    index, objects = PLUGINS[product]
+    plugin = _KINDS[kind].plugin
+    index, package = f"libOrthanc{plugin}Index.so", f"orthanc-{plugin.lower()}"
     for each in _roots(root):
         for folder in PLUGIN_FOLDERS:
-            found = (each / folder / index, each / folder / objects)
+            found = each / folder / index, each / folder / f"libOrthanc{plugin}Storage.so"
             if all(path.exists() for path in found):
                 return found
-    package = PACKAGES[product]
     raise ServerNotFound(
         f"there is no {index} in {_words(root)}: apt-get install {package}, or unpack it: "
         f"apt-get download {package}; dpkg-deb --extract {package}_*.deb FOLDER; export {VARIABLE}=FOLDER"
@@ -126,11 +142,7 @@ def _roots(named: Path | None) -> Iterator[Path]:
 
 
 def _words(named: Path | None) -> str:
-    return ", ".join(str(each) for each in _roots(named))
-
-
-def _first(folder: Path, *names: str) -> Path | None:
-    return next((folder / name for name in names if _runs(folder / name)), None)
+    return ", ".join(map(str, _roots(named)))
 
 
 def _runs(program: Path) -> bool:
@@ -139,27 +151,13 @@ def _runs(program: Path) -> bool:
 
 def _version(server: Path, root: Path, pattern: str) -> Version | None:
     """Ask a server for its version; None where it is another product, or lacks a library."""
-    needs = DatabaseInstallation("", Version("0"), server, server, server, root).environment
+    environment = {**os.environ, **_libraries(root)}
     try:
         answer = subprocess.run(
-            [server, "--version"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=False,
-            env={**os.environ, **needs},
-        )
+            [server, "--version"], capture_output=True, text=True, timeout=10, check=False,
+            env=environment,
+        )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return None
     found = re.search(pattern, answer.stdout)
     return Version(found.group(1)) if found else None
-
-
-def _not_found(
-    product: str, programs: str, value: str, packages: str, root: Path | None
-) -> ServerNotFound:
-    return ServerNotFound(
-        f"{product} is not installed: there are no {programs} that run below {_words(root)}. "
-        f"HARNESS_DATABASES={value} ./run-local.sh --setup-only unpacks it; to install it: "
-        f"apt-get install --no-install-recommends {packages}"
-    )

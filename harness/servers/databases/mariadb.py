@@ -1,12 +1,9 @@
 """A private MariaDB."""
 
-import signal
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.config.databases import DatabaseConnection
-from harness.servers.databases.database import ADMINISTRATOR, Database
-from harness.servers.databases.installation import DatabaseInstallation
+from harness.servers.databases.database import Database
 from harness.servers.databases.programs import run_program, write_secret
 
 # Nothing has to outlive a power cut, so that nothing waits for the disk; but cases kill it, and what was
@@ -30,29 +27,28 @@ SETTINGS = (
 class Mariadb(Database):
     """MariaDB with a folder of its own."""
 
-    name = "mariadb"
-    orderly = signal.SIGTERM
+    product, secret = "mariadb", "MYSQL_PWD"
 
-    @staticmethod
-    def make_data(installation: DatabaseInstallation, data: Path, password: Path) -> None:
+    def make_data(self) -> None:
         """Make the folder of the data, with one account in it, which may do everything."""
         run_program(
             [
-                *(installation.maker, "--no-defaults", f"--basedir={installation.root / 'usr'}"),
-                *(f"--datadir={data}", "--auth-root-authentication-method=normal"),
-                *("--skip-test-db", *SETTINGS),
+                *(self.installation.maker, "--no-defaults"),
+                *(f"--basedir={self.installation.root / 'usr'}", f"--datadir={self.data}"),
+                *("--auth-root-authentication-method=normal", "--skip-test-db", *SETTINGS),
             ],
-            environment={**installation.environment, "TMPDIR": str(data.parent)},
+            environment={**self.installation.environment, "TMPDIR": str(self.folder)},
         )
+        who = self._administrator
         # The users that it has made need no password. A file of statements is run before anybody can
         # connect; the server takes it once, at the first start.
         statements = (
             "DELETE FROM mysql.global_priv WHERE User <> 'mariadb.sys'",  # that one owns views
             "FLUSH PRIVILEGES",
-            f"CREATE USER {ADMINISTRATOR}@'%' IDENTIFIED BY '{password.read_text()}'",
-            f"GRANT ALL ON *.* TO {ADMINISTRATOR}@'%' WITH GRANT OPTION",
+            f"CREATE USER {who.username}@'%' IDENTIFIED BY '{who.password}'",
+            f"GRANT ALL ON *.* TO {who.username}@'%' WITH GRANT OPTION",
         )
-        write_secret(data / "first.sql", "".join(f"{each};\n" for each in statements))
+        write_secret(self.data / "first.sql", "".join(f"{each};\n" for each in statements))
 
     @property
     def _socket_path(self) -> Path:
@@ -80,18 +76,13 @@ class Mariadb(Database):
     def _ready(self, begin: int) -> bool:
         return "ready for connections" in self.log_since(begin)
 
-    def sql(self, statements: str, connection: DatabaseConnection | None = None) -> str:
-        """Run statements with the client of MariaDB."""
-        who = self._administrator if connection is None else connection.credentials
-        command: list[str | Path] = [
+    def _client(self, user: str, database: str | None) -> Sequence[str | Path]:
+        return [
             *(self.installation.client, "--no-defaults", "--batch", "--skip-column-names"),
             *("--protocol=tcp", f"--host={self.endpoint.host}", f"--port={self.endpoint.port}"),
-            *(f"--user={who.username}", "--default-character-set=utf8mb4"),
-            *([] if connection is None else [f"--database={connection.database}"]),
+            *(f"--user={user}", "--default-character-set=utf8mb4"),
+            *([] if database is None else [f"--database={database}"]),
         ]
-        secret = {"MYSQL_PWD": who.password}  # seen by its owner only, unlike a command line
-        environment = {**self.installation.environment, **secret}
-        return run_program(command, environment=environment, given=statements)
 
     def _creating(self, name: str, password: str) -> str:
         # Where rights are granted an underscore stands for any character.

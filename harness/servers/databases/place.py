@@ -11,9 +11,8 @@ from harness.errors import ServerNotFound
 from harness.servers.databases.database import Database
 from harness.servers.databases.installation import (
     DatabaseInstallation,
-    find_mariadb,
+    find_database,
     find_plugins,
-    find_postgresql,
     plugin_version,
 )
 from harness.servers.databases.mariadb import Mariadb
@@ -21,8 +20,8 @@ from harness.servers.databases.postgresql import Postgresql
 from harness.servers.guard import Guard
 
 KINDS = {
-    "postgresql": (Postgresql, find_postgresql, postgresql_section),
-    "mariadb": (Mariadb, find_mariadb, mysql_section),
+    "postgresql": (Postgresql, postgresql_section),
+    "mariadb": (Mariadb, mysql_section),
 }
 """By the name that users and cases give them."""
 
@@ -30,8 +29,8 @@ KINDS = {
 @functools.cache
 def installed(kind: str) -> DatabaseInstallation:
     """Find a database server with Orthanc's plugins for it. Raises ServerNotFound with what to install."""
-    found: DatabaseInstallation = KINDS[kind][1]()
-    find_plugins(found.product)
+    found = find_database(kind)
+    find_plugins(kind)
     return found
 
 
@@ -64,12 +63,12 @@ class DatabasePlace:
     @property
     def plugins(self) -> tuple[Path, Path]:
         """Orthanc's plugins for the index and for the objects."""
-        return find_plugins(self.instance.installation.product)
+        return find_plugins(self.kind)
 
     def section(self) -> Json:
         """Return what Orthanc's configuration says of it."""
         version = plugin_version(self.plugins[0])
-        return KINDS[self.kind][2](self._connection, DatabaseUse(objects=True), version)
+        return KINDS[self.kind][1](self._connection, DatabaseUse(objects=True), version)
 
 
 class Databases:

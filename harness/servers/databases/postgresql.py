@@ -4,10 +4,8 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.config.databases import DatabaseConnection
-from harness.servers.databases.database import ADMINISTRATOR, Database
-from harness.servers.databases.installation import DatabaseInstallation
-from harness.servers.databases.programs import run_program
+from harness.servers.databases.database import Database
+from harness.servers.databases.programs import run_program, write_secret
 
 # Nothing has to outlive a power cut, so that nothing waits for the disk. Not synchronous_commit=off nor
 # full_page_writes=off, for cases kill it: what was committed, and reported so, must then be there.
@@ -23,22 +21,24 @@ SETTINGS = {
 class Postgresql(Database):
     """PostgreSQL with a folder of its own."""
 
-    name = "postgresql"
+    product, secret = "postgresql", "PGPASSWORD"
     orderly = signal.SIGINT  # "fast"; SIGTERM waits for connected clients
 
-    @staticmethod
-    def make_data(installation: DatabaseInstallation, data: Path, password: Path) -> None:
+    def make_data(self) -> None:
         """Make the folder of the data."""
+        password = self.folder / "password"
+        write_secret(password, self._administrator.password)
         run_program(
             [
-                *(installation.maker, "--pgdata", data, "--no-sync"),
-                *("--username", ADMINISTRATOR, "--pwfile", password),
+                *(self.installation.maker, "--pgdata", self.data, "--no-sync"),
+                *("--username", self._administrator.username, "--pwfile", password),
                 *("--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8"),
             ],
-            environment=installation.environment,
+            environment=self.installation.environment,
         )
+        password.unlink()
         # Who can connect is decided by the address on which it listens, and by the password.
-        with (data / "pg_hba.conf").open("a") as file:
+        with (self.data / "pg_hba.conf").open("a") as file:
             file.write("host all all all scram-sha-256\n")
 
     @property
@@ -75,19 +75,13 @@ class Postgresql(Database):
         except FileNotFoundError:
             return []
 
-    def sql(self, statements: str, connection: DatabaseConnection | None = None) -> str:
-        """Run statements with psql."""
-        who = self._administrator if connection is None else connection.credentials
-        command: list[str | Path] = [
+    def _client(self, user: str, database: str | None) -> Sequence[str | Path]:
+        return [
             *(self.installation.client, "--no-psqlrc", "--quiet", "--no-password"),
             *("--no-align", "--tuples-only", "--field-separator=\t", "--set=ON_ERROR_STOP=1"),
             *("--host", self.endpoint.host, "--port", str(self.endpoint.port)),
-            *("--username", who.username),
-            *("--dbname", "postgres" if connection is None else connection.database),
+            *("--username", user, "--dbname", database or "postgres"),
         ]
-        secret = {"PGPASSWORD": who.password}  # seen by its owner only, unlike a command line
-        environment = {**self.installation.environment, **secret}
-        return run_program(command, environment=environment, given=statements)
 
     def _creating(self, name: str, password: str) -> str:
         return (

@@ -8,30 +8,27 @@ import pwd
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness.errors import ServerError
 from harness.servers.guard import Guard
 
 NOBODY = "nobody"
+TIME_LIMIT = 60.0  # seconds
 
 
-@dataclass(frozen=True)
-class User:
-    """A user other than root."""
-
-    name: str
-    uid: int
-    gid: int
-
-
-def user() -> User | None:
+def user() -> pwd.struct_passwd | None:
     """Return the user that a database runs as; None if that is the user of this process."""
-    if os.geteuid() != 0:
-        return None
-    entry = pwd.getpwnam(NOBODY)
-    return User(entry.pw_name, entry.pw_uid, entry.pw_gid)
+    return pwd.getpwnam(NOBODY) if os.geteuid() == 0 else None
+
+
+def as_user() -> dict[str, Any]:
+    """Return the options of `subprocess` that run a program as that user."""
+    owner = user()
+    if owner is None:
+        return {}
+    return {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
 
 
 def new_folder(name: str, guard: Guard) -> Path:
@@ -51,7 +48,7 @@ def hand_over(path: Path) -> None:
     """Make the user of the databases own a file or folder."""
     owner = user()
     if owner is not None:
-        os.chown(path, owner.uid, owner.gid)
+        os.chown(path, owner.pw_uid, owner.pw_gid)
 
 
 def write_secret(file: Path, text: str) -> None:
@@ -68,9 +65,9 @@ def require_reachable(path: Path, advice: str) -> None:
         return
     for folder in path.parents:
         about = folder.stat()
-        if about.st_uid != other.uid and not about.st_mode & 0o001:
+        if about.st_uid != other.pw_uid and not about.st_mode & 0o001:
             raise ServerError(
-                f"{path} cannot be reached by the user {other.name}, as whom root runs databases, "
+                f"{path} cannot be reached by the user {other.pw_name}, as whom root runs databases, "
                 f"because {folder} is closed to others: {advice}"
             )
 
@@ -80,32 +77,29 @@ def run_program(
     *,
     environment: Mapping[str, str] | None = None,
     given: str = "",
-    within: float = 60.0,
 ) -> str:
     """Run a program to its end as the user of the databases, and return what it printed.
 
     Raises ServerError with the last lines of what it said where it fails. Nothing of our environment
     reaches it, since there are variables for all that a connection needs.
     """
-    name, owner = Path(command[0]).name, user()
+    name = Path(command[0]).name
     try:
-        done = subprocess.run(
-            [str(word) for word in command],
+        done: subprocess.CompletedProcess[str] = subprocess.run(
+            command,
             input=given,
             capture_output=True,
             text=True,
-            timeout=within,
+            timeout=TIME_LIMIT,
             check=False,
             cwd="/",
             env={"PATH": os.defpath, "LC_ALL": "C.UTF-8", **(environment or {})},
-            user=None if owner is None else owner.uid,
-            group=None if owner is None else owner.gid,
-            extra_groups=None if owner is None else [],
+            **as_user(),
         )
     except OSError as error:
         raise ServerError(f"{command[0]} cannot be run: {error}") from error
     except subprocess.TimeoutExpired:
-        raise ServerError(f"{name} has not ended within {within:g} s") from None
+        raise ServerError(f"{name} has not ended within {TIME_LIMIT:g} s") from None
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip().splitlines()[-5:]
         raise ServerError(f"{name} failed with exit code {done.returncode}: {' | '.join(said)}")

@@ -1,5 +1,6 @@
 """dcmtk's archive, `dcmqrscp`: the strictest of the small ones about query levels and titles."""
 
+import functools
 from collections.abc import Sequence
 
 from pydicom.uid import AllTransferSyntaxes
@@ -11,7 +12,7 @@ from harness.servers.adapter import ENVIRONMENT, Adapter
 from harness.servers.capabilities import COMPRESSED, DIMSE_QUERY_RETRIEVE, DIMSE_STORAGE
 from harness.servers.dcmtk_programs import find_program
 from harness.servers.launcher import DATA, Launch, Seat
-from harness.servers.product import Build, Product, Spec
+from harness.servers.product import IN_IMAGE, Product
 
 CONFIGURATION = """\
 NetworkTCPPort = {port}
@@ -100,9 +101,8 @@ def _numbered(name: str, values: Sequence[str]) -> str:
     return "\n".join(f"{name}{number} = {value}" for number, value in enumerate(values, start=1))
 
 
-def find(asked: Spec) -> Build:
-    """Find it in dcmtk's package."""
-    return find_program("dcmqrscp", Dcmqrscp, asked)
-
-
-PRODUCT = Product("dcmtk's archive: DICOM only", find, heeds=frozenset({"--image", "--memory"}))
+PRODUCT = Product(
+    "dcmtk's archive: DICOM only",
+    functools.partial(find_program, "dcmqrscp", Dcmqrscp),
+    heeds=IN_IMAGE,
+)

@@ -1,7 +1,6 @@
 """Orthanc: of this computer, of a path, or of a release of Debian."""
 
 import contextlib
-import functools
 import re
 from pathlib import Path
 
@@ -31,26 +30,22 @@ def find(asked: Spec) -> Build:
 def _process(installation: OrthancInstallation, asked: Spec) -> Build:
     if asked.limits != ContainerLimits():
         raise ConfigError("--memory and --cpus limit a container: name its --image")
-    plugins = _plugins(installation, asked)
-    make = functools.partial(
+    plugins = installation.plugins
+    if asked.plugins is not None:
+        for path in asked.plugins:
+            if not path.exists():
+                raise ConfigError(f"--plugins {path}: there is no such file or folder")
+        plugins = tuple(installation.seen(path.absolute()) for path in asked.plugins)
+    return Build(
+        "Orthanc",
+        installation.version,
         Orthanc,
-        command=installation.command,
-        plugins=[str(each) for each in plugins],
+        executable=installation.executable,
+        root=installation.root,
+        command=tuple(installation.command),
+        plugins=tuple(map(str, plugins)),
         overrides=asked.overrides,
     )
-    return Build(
-        "Orthanc", installation.version, make, rest=True,
-        executable=installation.executable, root=installation.root, notes=asked.notes,
-    )  # fmt: skip
-
-
-def _plugins(installation: OrthancInstallation, asked: Spec) -> tuple[Path, ...]:
-    if asked.plugins is None:
-        return installation.plugins
-    for path in asked.plugins:
-        if not path.exists():
-            raise ConfigError(f"--plugins {path}: there is no such file or folder")
-    return tuple(installation.seen(path.absolute()) for path in asked.plugins)
 
 
 def _of_release(release: str, asked: Spec) -> Build:

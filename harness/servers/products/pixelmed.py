@@ -74,10 +74,11 @@ class PixelMed(Adapter):
         files = {f".{MAIN}.properties": text, "logging.properties": LOGGING}
         return Launch(argv, {name: content.encode() for name, content in files.items()})
 
-    def emptied_by_restart(self, folder: Path | None) -> bool:
-        """Return whether it holds objects: its index is locked by its process, and it deletes nothing."""
-        assert folder is not None
-        return any(each.is_file() for each in (folder / DATA / OBJECTS).rglob("*"))
+    def empty(self, folder: Path | None, worklists: Path | None, *, unsettled: bool) -> bool:  # noqa: ARG002
+        """Return whether it holds no objects: its index is locked by its process, and it deletes nothing."""
+        return folder is not None and not any(
+            each.is_file() for each in (folder / DATA / OBJECTS).rglob("*")
+        )
 
 
 def find(spec: Spec) -> Build:  # noqa: ARG001 - nothing can be asked of it
@@ -93,7 +94,7 @@ def find(spec: Spec) -> Build:  # noqa: ARG001 - nothing can be asked of it
         )
     # Debian's pixelmed.jar is a link to pixelmed-20220618.jar.
     version = jar.resolve().stem.partition("-")[2]
-    return Build("pixelmed", Version(version or "unknown"), PixelMed, rest=True, executable=jar)
+    return Build("pixelmed", Version(version or "unknown"), PixelMed, executable=jar)
 
 
 def _places() -> Iterator[Path]:

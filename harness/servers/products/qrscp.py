@@ -2,7 +2,6 @@
 
 import configparser
 import io
-from pathlib import Path
 
 import pynetdicom
 
@@ -10,21 +9,20 @@ from harness.model import Version
 from harness.servers.adapter import ENVIRONMENT, Adapter
 from harness.servers.capabilities import COMPRESSED, DIMSE_QUERY_RETRIEVE, DIMSE_STORAGE
 from harness.servers.container_image import find_program_in
-from harness.servers.launcher import DATA, Launch, Seat
-from harness.servers.product import Build, Product, Spec
-from harness.servers.sqlite_index import empty_index
+from harness.servers.launcher import Launch, Seat
+from harness.servers.product import IN_IMAGE, Build, Product, Spec
 
-OBJECTS, INDEX = "instances", "instances.sqlite"
+OBJECTS = "instances"
 
 
 class Qrscp(Adapter):
     """A qrscp with its database in its folder."""
 
     can = DIMSE_STORAGE | DIMSE_QUERY_RETRIEVE | {COMPRESSED}
+    index = "instances.sqlite"
 
     def launch(self, seat: Seat) -> Launch:
         """Return the command, with the configuration that it reads."""
-        assert self.build is not None
         settings = configparser.ConfigParser()
         settings["DEFAULT"] = {
             "ae_title": self.ae_title,
@@ -35,7 +33,7 @@ class Qrscp(Adapter):
             "network_timeout": "30",
             "bind_address": "127.0.0.1" if self.build.image is None else "0.0.0.0",  # noqa: S104
             "instance_location": str(seat.data / OBJECTS),
-            "database_location": str(seat.data / INDEX),
+            "database_location": str(seat.data / self.index),
             "log_identifier": "True",
         }
         for title, endpoint in self.role.destinations.items():
@@ -45,25 +43,17 @@ class Qrscp(Adapter):
         argv = (self.python, "-m", "pynetdicom", "qrscp", "-v", "-c", "qrscp.ini")
         return Launch(argv, {"qrscp.ini": text.getvalue().encode()}, ENVIRONMENT)
 
-    def empty(self, folder: Path | None, worklists: Path | None, *, unsettled: bool) -> None:  # noqa: ARG002
-        """Empty the database from outside, and delete the files."""
-        assert folder is not None
-        empty_index(folder / DATA / INDEX)
-        for file in (folder / DATA / OBJECTS).iterdir():
-            file.unlink()
-
 
 def find(asked: Spec) -> Build:
     """Return the one that the harness depends on, or that of an image."""
     if asked.image is not None:
         argv = ("python3", "-c", "import pynetdicom; print(pynetdicom.__version__)")
-        found = find_program_in(asked.image, "qrscp", argv, r"^(\d+(?:\.\d+)+)$")
-        return Build("qrscp", make=Qrscp, process="python3", limits=asked.limits, **found)
+        return find_program_in(asked, "qrscp", Qrscp, argv, process="python3")
     return Build("qrscp", Version(pynetdicom.__version__), Qrscp)
 
 
 PRODUCT = Product(
     "pynetdicom's archive, the embedded server: DICOM only",
     find,
-    heeds=frozenset({"--image", "--memory"}),
+    heeds=IN_IMAGE,
 )

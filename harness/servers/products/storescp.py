@@ -1,10 +1,12 @@
 """dcmtk's `storescp`: receives objects, and answers no question about them."""
 
+import functools
+
 from harness.servers.adapter import ENVIRONMENT, Adapter
 from harness.servers.capabilities import DIMSE_STORAGE
 from harness.servers.dcmtk_programs import find_program
 from harness.servers.launcher import DATA, Launch, Seat
-from harness.servers.product import Build, Product, Spec
+from harness.servers.product import IN_IMAGE, Product
 
 
 class Storescp(Adapter):
@@ -26,13 +28,8 @@ class Storescp(Adapter):
         )
 
 
-def find(asked: Spec) -> Build:
-    """Find it in dcmtk's package."""
-    return find_program("storescp", Storescp, asked)
-
-
 PRODUCT = Product(
     "dcmtk's receiver: C-ECHO and C-STORE only",
-    find,
-    heeds=frozenset({"--image", "--memory", "tls"}),
+    functools.partial(find_program, "storescp", Storescp),
+    heeds=IN_IMAGE | {"tls"},
 )

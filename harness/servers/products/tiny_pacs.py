@@ -3,7 +3,6 @@
 import importlib.metadata
 import json
 from collections.abc import Mapping
-from pathlib import Path
 
 from pydicom.uid import AllTransferSyntaxes
 
@@ -19,11 +18,9 @@ from harness.servers.capabilities import (
 )
 from harness.servers.container_image import find_program_in
 from harness.servers.launcher import DATA, Launch, Seat
-from harness.servers.product import Build, Product, Spec
-from harness.servers.sqlite_index import empty_index
+from harness.servers.product import IN_IMAGE, Build, Product, Spec
 
 PREFIX = "/dicomweb"
-OBJECTS = "objects"
 MORE = frozenset({COMPRESSED, RELATED, "dimse.commit"})
 LOG = {
     "version": 1,
@@ -31,7 +28,6 @@ LOG = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"level": "INFO", "handlers": ["console"]},
 }
-SCHEMA = ("schemaversion",)  # what tiny-pacs notes of its own tables
 
 
 class TinyPacs(Adapter):
@@ -41,6 +37,8 @@ class TinyPacs(Adapter):
     """Its WADO-URI renders nothing, and is below another path than that of the cases."""
     doors = ("dicom", "http")
     dicomweb = PREFIX
+    index = "index"
+    index_keeps = ("schemaversion",)
 
     def launch(self, seat: Seat) -> Launch:
         """Return the command, with the configuration that it reads."""
@@ -62,38 +60,27 @@ class TinyPacs(Adapter):
             },
             "log": LOG,
             "components": {
-                "Database": {"on": True, "db_name": f"{DATA}/index", "mode": "rwc"},
+                "Database": {"on": True, "db_name": f"{DATA}/{self.index}", "mode": "rwc"},
                 "Devices": {"on": True, "devices": devices, "auto_add": False},
                 "PACS": {"on": True},
                 "InMemoryStorage": {"on": False},
                 "FileStorage": {
                     "on": True,
                     "overwrite": True,
-                    "storage_dir": f"{DATA}/{OBJECTS}",
+                    "storage_dir": f"{DATA}/objects",
                 },
                 "HttpServer": {"on": True, "port": ports["http"]},
                 "DICOMWeb": {"on": True, "prefix": PREFIX},
             },
         }
 
-    def empty(self, folder: Path | None, worklists: Path | None, *, unsettled: bool) -> None:  # noqa: ARG002
-        """Empty the index from outside, and delete the files: it fails with the twelfth copy of an object."""
-        assert folder is not None
-        empty_index(folder / DATA / "index", keep=SCHEMA)
-        for file in (folder / DATA / OBJECTS).glob("*/*.dcm"):
-            file.unlink()
-
 
 def find(asked: Spec) -> Build:
     """Find it among the installed packages, or in an image."""
     if asked.image is not None:
         words = "from importlib.metadata import version; print(version('tiny-pacs'))"
-        found = find_program_in(
-            asked.image, "tiny-pacs", ("python3", "-c", words), r"^(\d+(?:\.\d+)+)$"
-        )
-        return Build(
-            "tiny-pacs", make=TinyPacs, rest=True, process="python3", limits=asked.limits, **found
-        )
+        argv = ("python3", "-c", words)
+        return find_program_in(asked, "tiny-pacs", TinyPacs, argv, process="python3")
     try:
         version = importlib.metadata.version("tiny-pacs")
         importlib.metadata.version("tiny-pacs-dicomweb")
@@ -102,9 +89,7 @@ def find(asked: Spec) -> Build:
             f"--remote tiny-pacs: the Python package {missing.name} is not installed: "
             "pip install 'dicom-harness[tiny-pacs]'"
         ) from missing
-    return Build("tiny-pacs", Version(version), TinyPacs, rest=True)
+    return Build("tiny-pacs", Version(version), TinyPacs)
 
 
-PRODUCT = Product(
-    "an archive in Python: DICOM and DICOMweb", find, heeds=frozenset({"--image", "--memory"})
-)
+PRODUCT = Product("an archive in Python: DICOM and DICOMweb", find, heeds=IN_IMAGE)

@@ -1,12 +1,13 @@
 """dcmtk's modality worklist server, `wlmscpfs`: answers from files in a folder named after its AE title."""
 
+import functools
 from pathlib import Path
 
 from harness.servers.adapter import ENVIRONMENT, Adapter
 from harness.servers.dcmtk_programs import find_program
 from harness.servers.launcher import Launch, Seat
 from harness.servers.orthanc import clear_folder
-from harness.servers.product import Build, Product, Spec
+from harness.servers.product import IN_IMAGE, Product
 
 
 class Wlmscpfs(Adapter):
@@ -27,19 +28,16 @@ class Wlmscpfs(Adapter):
         """Return the folder that is named after its title."""
         return shared / self.ae_title
 
-    def empty(self, folder: Path | None, worklists: Path | None, *, unsettled: bool) -> None:  # noqa: ARG002
+    def empty(self, folder: Path | None, worklists: Path | None, *, unsettled: bool) -> bool:  # noqa: ARG002
         """Delete the worklist items, and leave the lock file."""
-        if worklists is not None:
-            clear_folder(worklists)
-
-
-def find(asked: Spec) -> Build:
-    """Find it in dcmtk's package."""
-    return find_program("wlmscpfs", Wlmscpfs, asked)
+        if worklists is None:
+            return False
+        clear_folder(worklists)
+        return True
 
 
 PRODUCT = Product(
     "dcmtk's worklist server: C-ECHO and worklist queries only",
-    find,
-    heeds=frozenset({"--image", "--memory"}),
+    functools.partial(find_program, "wlmscpfs", Wlmscpfs),
+    heeds=IN_IMAGE,
 )
