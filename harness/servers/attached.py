@@ -1,39 +1,37 @@
 """A server that somebody else started: reached, described, emptied if it is an Orthanc, never ended."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydicom.uid import CTImageStorage, JPEG2000Lossless, JPEGLosslessSV1, RLELossless
 from pynetdicom.sop_class import StorageCommitmentPushModel, Verification
 
 from dcm.wire import ImplementationVersionName
 from harness.clients.dimse import FIND, GET, MOVE, NATIVE
-from harness.clients.rest import NoAnswer, Rest
+from harness.clients.rest import NoAnswer, NotJson, Rest
 from harness.clients.wire import ProtocolBroken, Wire
-from harness.config.overrides import Override
 from harness.config.settings import Node
 from harness.errors import ServerNotReady, ServerRefused, ServerUnreachable
 from harness.model import AETitle, Endpoint, Port, Version
 from harness.servers import orthanc
 from harness.servers.adapter import Adapter
+from harness.servers.attached_orthanc import AttachedOrthanc
 from harness.servers.capabilities import DICOMWEB, DICOMWEB_MORE, Capabilities
 from harness.servers.deployment import Deployment
 from harness.servers.identity import Identity
-from harness.servers.launcher import Launch, Seat
-from harness.servers.orthanc_settings import AT_RUN_TIME, Settings
+from harness.servers.launcher import Launch, Launcher, Seat
 from harness.servers.product import Build, Role
 
 TIME_LIMIT = 5.0  # seconds for an answer to the harness itself
 UNKNOWN = Version("unknown")
 
 
-class AttachedLauncher:
+class AttachedLauncher(Launcher):
     """Leaves starting and ending to somebody else: the process and its log are out of reach."""
 
     ours = False
-    pid: int | None = None
-    folder: Path | None = None
 
     def __init__(self, instance: Node, worklists: Path | None) -> None:
         self.name = f"the server at {instance.host}"
@@ -54,7 +52,7 @@ class AttachedLauncher:
         """Return its endpoints."""
         return {door: Endpoint(self._instance.host, port) for door, port in ports.items()}
 
-    def kill(self, *_: object) -> None:
+    def kill(self, *_: Any, **__: Any) -> None:
         """Raise ServerUnreachable: it is not ours to end."""
         raise ServerUnreachable(
             f"{self.name} was started by somebody else, and the harness neither ends it nor starts it again; "
@@ -63,54 +61,8 @@ class AttachedLauncher:
 
     change = stop = send_signal = freeze = thaw = kill
 
-    def listens(self, _ports: Mapping[str, Port]) -> bool:
-        """Return true, as for a server that listens."""
-        return True
-
-    def ended(self) -> str | None:
-        """Return None, as for a server that runs."""
-        return None
-
-    def libraries(self) -> Mapping[str, Version]:
-        """Return none."""
-        return {}
-
-    def log_position(self) -> int:
-        """Return 0."""
-        return 0
-
-    def log_since(self, _position: int) -> str:
-        """Return nothing."""
-        return ""
-
     def close(self) -> None:
         """Leave it running."""
-
-
-class AttachedOrthanc(orthanc.Orthanc):
-    """An Orthanc that was configured and started by somebody else."""
-
-    _settings: Settings
-
-    def launch(self, seat: Seat) -> Launch:  # noqa: ARG002 - as its base has it
-        """Return nothing to start."""
-        return Launch(None)
-
-    def describe(self) -> tuple[Identity, Capabilities]:
-        """Ask it, and read the settings that a case may change."""
-        self._settings = Settings(self.client)
-        found, able = orthanc.describe(self.client)
-        return replace(found, ae_title=self.ae_title), able
-
-    changeable = frozenset(AT_RUN_TIME)
-
-    def change(self, settings: Iterable[Override]) -> None:
-        """Change settings by requests."""
-        self._settings.change(settings)
-
-    def put_back(self) -> None:
-        """Put back the settings. A script that a case has run there goes on: only a new start ends it."""
-        self._settings.put_back()
 
 
 class AttachedServer(Adapter):
@@ -239,7 +191,11 @@ def _orthanc_at(instance: Node) -> Attachment:
                 "--username and --password, or --config with the file that the server was started with, say "
                 "who we are"
             )
-        if not orthanc.system_of(client):
+        try:
+            is_orthanc = answer.ok and "Version" in answer.json()
+        except NotJson:
+            is_orthanc = False
+        if not is_orthanc:
             raise ServerUnreachable(
                 f"the server at http://{endpoint} is not an Orthanc: "
                 f"GET /system gave status {answer.status_code}"

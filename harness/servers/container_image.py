@@ -77,22 +77,18 @@ def looking_into(engine: Engine, name: str, *argv: str) -> Iterator[Look]:
                     host_config=host,
                 )["Id"]
             )  # fmt: skip
-            said = _said(engine, name, container, argv[0])
+            said = ""
+            try:
+                with speaking(f"--image {name}: starting {argv[0]}"):
+                    api.start(container)
+                    api.wait(container)
+                    said = api.logs(container).decode(errors="replace")
+            except ServerError as error:
+                if "executable file not found" not in str(error):
+                    raise
             yield Look(name, found["Id"], found["Config"], said, engine, container)
     finally:
         remove_run(engine, labels)
-
-
-def _said(engine: Engine, name: str, container: str, program: str) -> str:
-    try:
-        with speaking(f"--image {name}: starting {program}"):
-            engine.api.start(container)
-            engine.api.wait(container)
-            return str(engine.api.logs(container).decode(errors="replace"))
-    except ServerError as error:
-        if "executable file not found" not in str(error):
-            raise
-        return ""
 
 
 def find_program_in(

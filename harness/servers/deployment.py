@@ -124,7 +124,6 @@ class Deployment:
         self.start(keep=True)
 
     def _change(self, adapter: Adapter) -> None:
-        assert adapter.build is not None
         self.launcher.change(adapter.build)
         self.adapter.close()
         self.adapter = adapter

@@ -30,6 +30,8 @@ class Guard:
             stdin=subprocess.PIPE,
             start_new_session=True,
         )
+        assert self._process.stdin is not None
+        self._pipe = self._process.stdin
 
     def watch_process(self, pid: int, *, with_sessions: bool = False) -> None:
         """End the process group `pid` if we cannot do it ourselves.
@@ -53,15 +55,12 @@ class Guard:
 
     def close(self) -> None:
         """Close the pipe: whatever is still watched is cleaned up now."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        self._pipe.close()
         self._process.wait(timeout=30)
 
     def _tell(self, message: dict[str, object]) -> None:
-        pipe = self._process.stdin
-        if pipe is not None:
-            pipe.write(json.dumps(message).encode() + b"\n")
-            pipe.flush()
+        self._pipe.write(json.dumps(message).encode() + b"\n")
+        self._pipe.flush()
 
     def __enter__(self) -> Self:
         return self

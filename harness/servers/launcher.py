@@ -57,18 +57,21 @@ LOG_LINES_SHOWN = 15
 
 
 class Started(Protocol):
-    """What has been started: a process or a container."""
+    """What has been started, such as a process or a container."""
 
     name: str
+    """Role and product, for messages."""
 
     def ended(self) -> str | None:
-        """Say how it ended, in words; None while it runs."""
+        """Say how it ended, in words; None while it runs, and if we cannot know."""
+        return None
 
     def kill(self) -> None:
         """End it at once, if it runs."""
 
-    def log_since(self, position: int) -> str:
-        """Return what was logged from `position` on."""
+    def log_since(self, position: int) -> str:  # noqa: ARG002
+        """Return what was logged from `position` on; empty if the log is out of reach."""
+        return ""
 
 
 def await_ready(server: Started, ready: Callable[[], bool], *, begin: int, within: float) -> None:
@@ -109,11 +112,12 @@ def start_on_free_ports(start: Callable[[], None], kill: Callable[[], None]) -> 
             return
 
 
-class Launcher(Protocol):
-    """Starts one server, again and again. Its log outlives each start."""
+class Launcher(Started, Protocol):
+    """Starts one server, again and again. Its log outlives each start.
 
-    name: str
-    """Role and product, for messages."""
+    What has an answer here has that of a server whose process is out of reach.
+    """
+
     ours: bool
     """It starts and ends the server; else somebody else does."""
     worklists: Path | None
@@ -137,25 +141,22 @@ class Launcher(Protocol):
     def endpoints(self, ports: Mapping[str, Port]) -> Mapping[str, Endpoint] | None:
         """Return where we reach its doors; None as long as that is unknown."""
 
-    def listens(self, ports: Mapping[str, Port]) -> bool:
+    def listens(self, ports: Mapping[str, Port]) -> bool:  # noqa: ARG002
         """Return whether it, and no other program, listens on all ports, as far as that can be told."""
+        return True
 
     @property
     def folder(self) -> Path | None:
         """The server's folder as we see it; None if it is out of reach."""
+        return None
 
     @property
     def pid(self) -> int | None:
         """The process id on this computer, if it has one here and runs."""
-
-    def ended(self) -> str | None:
-        """Say how it ended, in words; None while it runs, and if we cannot know."""
+        return None
 
     def stop(self) -> None:
         """Ask it to end, and wait for that; it is killed if it takes too long."""
-
-    def kill(self) -> None:
-        """End it at once, if it runs."""
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal to the server itself."""
@@ -168,12 +169,11 @@ class Launcher(Protocol):
 
     def libraries(self) -> Mapping[str, Version]:
         """Return the shared libraries that it has loaded; none if that cannot be told."""
+        return {}
 
     def log_position(self) -> int:
         """Return the place in the log at which the next line will stand."""
-
-    def log_since(self, position: int) -> str:
-        """Return what was logged from `position` on; empty if the log is out of reach."""
+        return 0
 
     def close(self) -> None:
         """End it, and leave nothing of it behind."""

@@ -5,7 +5,7 @@ name ends with a version. What is linked statically is not seen.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from harness.model import Version
@@ -46,12 +46,9 @@ def libraries_of(pid: int | None) -> dict[str, Version]:
 def libraries_in(maps: Iterable[str]) -> dict[str, Version]:
     """Return the libraries in the lines of a `maps`, by the names of FILES."""
     files = {line.rpartition("/")[2].removesuffix(" (deleted)") for line in maps if "/" in line}
-    return dict(_found(sorted(files)))
-
-
-def _found(files: Iterable[str]) -> Iterator[tuple[str, Version]]:
-    for name, pattern in _NAMES.items():
-        for file in files:
-            match = pattern.match(file)
-            if match is not None:
-                yield name, Version(match.group(1))
+    return {
+        name: Version(match[1])
+        for name, pattern in _NAMES.items()
+        for file in sorted(files)
+        if (match := pattern.match(file)) is not None
+    }

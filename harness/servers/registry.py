@@ -41,10 +41,9 @@ def product(name: str) -> Product:
 
 def listing() -> str:
     """Say what --remote can name, a line each."""
-    lines = [("FILE.py", "an adapter of your own: docs/adding-a-server.md")]
-    for name in names():
-        each = product(name)
-        lines.append((name + each.argument, each.summary))
+    kinds = {name: product(name) for name in names()}
+    lines = [(name + each.argument, each.summary) for name, each in kinds.items()]
+    lines.append(("FILE.py", "an adapter of your own: docs/adding-a-server.md"))
     return "\n".join(["--remote takes", *(f"  {spec:22} {text}" for spec, text in sorted(lines))])
 
 
@@ -57,25 +56,17 @@ def find(spec: str, asked: Spec | None = None) -> Build:
     name, colon, argument = spec.partition(":")
     kind = product(name)
     asked = asked or Spec()
-    if not _fits(kind, argument if colon else None):
+    fits = bool(kind.argument and argument) if colon else not kind.argument.startswith(":")
+    if not fits:
         raise ConfigError(f"--remote {spec}: it is named as {name}{kind.argument}\n{listing()}")
     for field, option in OPTIONS.items():
         if getattr(asked, field) != getattr(Spec(), field) and option not in kind.heeds:
             able = ", ".join(each for each in names() if option in product(each).heeds)
             raise ConfigError(f"{option} is for {able}, and not for {name}")
-    if (
-        asked.limits != ContainerLimits()
-        and name not in ("orthanc", "image")
-        and asked.image is None
-    ):
+    found = kind.find(replace(asked, argument=argument if colon else None))
+    if asked.limits != ContainerLimits() and found.image is None:
         raise ConfigError("--memory and --cpus limit a container: name its --image")
-    return kind.find(replace(asked, argument=argument if colon else None))
-
-
-def _fits(kind: Product, argument: str | None) -> bool:
-    if argument is None:
-        return not kind.argument.startswith(":")
-    return bool(kind.argument and argument)
+    return found
 
 
 def _own(path: Path) -> Product:

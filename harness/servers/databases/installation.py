@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator
@@ -96,7 +97,7 @@ def find_database(kind: str, root: Path | None = None) -> DatabaseInstallation:
     known = _KINDS[kind]
     for each in _roots(root):
         for programs in known.candidates(each):
-            if all(map(_runs, programs)):
+            if all(map(shutil.which, programs)):
                 version = _version(programs[0], each, known.version)
                 if version:
                     return DatabaseInstallation(known.product, version, *programs, each)
@@ -143,10 +144,6 @@ def _roots(named: Path | None) -> Iterator[Path]:
 
 def _words(named: Path | None) -> str:
     return ", ".join(map(str, _roots(named)))
-
-
-def _runs(program: Path) -> bool:
-    return program.is_file() and os.access(program, os.X_OK)
 
 
 def _version(server: Path, root: Path, pattern: str) -> Version | None:

@@ -4,7 +4,6 @@ import contextlib
 import functools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 from harness.config.databases import DatabaseUse, Json, mysql_section, postgresql_section
 from harness.errors import ServerNotFound
@@ -71,12 +70,12 @@ class DatabasePlace:
         return KINDS[self.kind][1](self._connection, DatabaseUse(objects=True), version)
 
 
-class Databases:
+class Databases(contextlib.ExitStack):
     """The instances of one worker; a context manager that ends them."""
 
     def __init__(self, guard: Guard) -> None:
+        super().__init__()
         self._guard = guard
-        self._stack = contextlib.ExitStack()
         self._instances: dict[str, Database] = {}
         self._places = 0
 
@@ -84,12 +83,6 @@ class Databases:
         """Make a database for one server."""
         if kind not in self._instances:
             instance = KINDS[kind][0](installed(kind), self._guard)
-            self._instances[kind] = self._stack.enter_context(instance)
+            self._instances[kind] = self.enter_context(instance)
         self._places += 1
         return DatabasePlace(kind, self._instances[kind], f"orthanc{self._places}")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()

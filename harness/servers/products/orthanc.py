@@ -28,8 +28,6 @@ def find(asked: Spec) -> Build:
 
 
 def _process(installation: OrthancInstallation, asked: Spec) -> Build:
-    if asked.limits != ContainerLimits():
-        raise ConfigError("--memory and --cpus limit a container: name its --image")
     plugins = installation.plugins
     if asked.plugins is not None:
         for path in asked.plugins:

@@ -1,11 +1,14 @@
-"""The settings of a running Orthanc that its REST API can change: read once, put back after a case."""
+"""An Orthanc that somebody else started: settings that its REST API can change are put back after a case."""
 
 import json
 from collections.abc import Iterable
 from typing import Any
 
-from harness.clients.rest import Rest
 from harness.config.overrides import Override
+from harness.servers.capabilities import Capabilities
+from harness.servers.identity import Identity
+from harness.servers.launcher import Launch, Seat
+from harness.servers.orthanc import Orthanc
 
 LISTS = ("modalities", "peers")
 VALUES = (
@@ -31,37 +34,49 @@ AT_RUN_TIME = {
 """Settings of the configuration that can be changed while it runs, with their paths below `/tools`."""
 
 
-class Settings:
-    """What an Orthanc was set to when it was first asked."""
+class AttachedOrthanc(Orthanc):
+    """An Orthanc that was configured and started by somebody else."""
 
-    def __init__(self, client: Rest) -> None:
-        self._client = client
+    changeable = frozenset(AT_RUN_TIME)
+    _first: dict[str, Any]
+    """What it was set to when it was first asked."""
+
+    def launch(self, seat: Seat) -> Launch:  # noqa: ARG002 - as its base has it
+        """Return nothing to start."""
+        return Launch(None)
+
+    def describe(self) -> tuple[Identity, Capabilities]:
+        """Ask it, and read the settings that a case may change."""
         self._first = self._read()
+        return super().describe()
 
     def change(self, settings: Iterable[Override]) -> None:
-        """Change settings of AT_RUN_TIME."""
+        """Change settings by requests."""
         for each in settings:
             text = each.value if isinstance(each.value, str) else json.dumps(each.value)
-            self._client.put(f"/tools/{AT_RUN_TIME[each.path[0]]}", text)
+            self.client.put(f"/tools/{AT_RUN_TIME[each.path[0]]}", text)
 
     def put_back(self) -> None:
-        """Set all that differs to what it was; what was not there is deleted."""
+        """Set all that differs to what it was; what was not there is deleted.
+
+        A script that a case has run there goes on: only a new start ends it.
+        """
         now = self._read()
         for path in now.keys() - self._first.keys():
-            self._client.delete(path)
+            self.client.delete(path)
         for path, value in self._first.items():
             if now.get(path) != value:
-                self._client.put(path, value)
+                self.client.put(path, value)
 
     def _read(self) -> dict[str, Any]:
         """Return every setting by its path; an older Orthanc does not have all."""
         found: dict[str, Any] = {}
         for each in LISTS:
-            answer = self._client.get(f"/{each}?expand", expect=None)
+            answer = self.client.get(f"/{each}?expand", expect=None)
             if answer.ok:
                 found |= {f"/{each}/{name}": value for name, value in answer.json().items()}
         for each in VALUES:
-            answer = self._client.get(f"/tools/{each}", expect=None)
+            answer = self.client.get(f"/tools/{each}", expect=None)
             if answer.ok:
                 text = answer.text
                 found[f"/tools/{each}"] = json.loads(text) if text.startswith("[") else text
