@@ -120,10 +120,8 @@ class Adapter(abc.ABC):
     changeable: frozenset[str] = frozenset()
     """Settings of its configuration that `change` can change while it runs."""
 
-    def change(self, settings: Iterable[Override]) -> None:
+    def change(self, settings: Iterable[Override]) -> None:  # noqa: B027 - nothing is `changeable`
         """Change settings, all of them `changeable`, until `put_back`."""
-        names = ", ".join(map(str, settings))
-        raise NotImplementedError(f"this server cannot be set to {names} while it runs")
 
     def put_back(self) -> None:  # noqa: B027 - most have nothing to put back
         """Undo by requests what a case may have changed besides objects: nothing, for most servers."""

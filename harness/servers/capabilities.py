@@ -65,13 +65,9 @@ class Capabilities:
         return Capabilities({**self.versions, **dict.fromkeys(names)})
 
     def built_with(self, libraries: Mapping[str, Version]) -> "Capabilities":
-        """Add the libraries that the server has loaded, in the place of those that it had before."""
-        others = {
-            name: each for name, each in self.versions.items() if not name.startswith(LIBRARY)
-        }
-        return Capabilities(
-            {**others, **{LIBRARY + name: each for name, each in libraries.items()}}
-        )
+        """Add the libraries that the server has loaded."""
+        loaded = {LIBRARY + name: each for name, each in libraries.items()}
+        return Capabilities({**self.versions, **loaded})
 
     def as_json(self) -> dict[str, str | None]:
         """Return the names with their versions, for the record of a run."""

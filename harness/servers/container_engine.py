@@ -40,7 +40,11 @@ def connect() -> Engine:
     address = engine_address()
     try:
         if address.startswith("unix://"):
-            _knock(address.removeprefix("unix://"))
+            with socket.socket(
+                socket.AF_UNIX
+            ) as probe:  # the SDK would say why it failed in a text
+                probe.settimeout(TIME_LIMIT)
+                probe.connect(address.removeprefix("unix://"))
         return docker.from_env(timeout=TIME_LIMIT)
     except PermissionError as error:
         raise ServerError(
@@ -54,13 +58,6 @@ def connect() -> Engine:
         ) from error
     except docker.errors.DockerException as error:
         raise ServerError(f"the Docker engine at {address} cannot be used: {error}") from error
-
-
-def _knock(path: str) -> None:
-    """Connect to the engine's socket: the SDK hides in a text why it could not."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(TIME_LIMIT)
-        probe.connect(path)
 
 
 def engine_address() -> str:

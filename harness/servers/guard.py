@@ -26,9 +26,7 @@ class Guard:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", __file__],
-            stdin=subprocess.PIPE,
-            start_new_session=True,
+            [sys.executable, "-I", "-S", __file__], stdin=subprocess.PIPE, start_new_session=True
         )
         assert self._process.stdin is not None
         self._pipe = self._process.stdin

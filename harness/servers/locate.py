@@ -35,7 +35,7 @@ class OrthancInstallation:
     """The root folder of another release of Debian, in which alone it finds its libraries."""
 
     @property
-    def command(self) -> list[str]:
+    def command(self) -> tuple[str, ...]:
         """What starts it."""
         return _command(self.executable, self.root)
 
@@ -108,11 +108,11 @@ def _installation(executable: Path, root: Path | None = None) -> OrthancInstalla
     return OrthancInstallation(executable, version, tuple(plugins), root)
 
 
-def _command(executable: Path, root: Path | None) -> list[str]:
+def _command(executable: Path, root: Path | None) -> tuple[str, ...]:
     if root is None:
-        return [str(executable)]
+        return (str(executable),)
     # It becomes the process that it starts: to end that one ends all there is.
-    return ["chroot", str(root), f"/{executable.relative_to(root)}"]
+    return "chroot", str(root), f"/{executable.relative_to(root)}"
 
 
 def _version_of(executable: Path, root: Path | None) -> Version:

@@ -122,6 +122,11 @@ class ServerProcess:
         self._guard.forget_process(self._process.pid)
         self._process = None
 
+    def close(self) -> None:
+        """End the process at once, since nothing of it is to stay, and remove the folder of its log."""
+        self.kill()
+        shutil.rmtree(self.log.parent, ignore_errors=True)
+
     def log_position(self) -> int:
         """Return the size of the log in bytes: where the next line will stand."""
         return self.log.stat().st_size if self.log.exists() else 0
@@ -201,8 +206,3 @@ class ProcessLauncher(ServerProcess):
     def libraries(self) -> Mapping[str, Version]:
         """Return the libraries that the process has loaded."""
         return libraries_of(self.pid)
-
-    def close(self) -> None:
-        """End the process at once, since nothing of it is to stay, and remove its folder."""
-        self.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)

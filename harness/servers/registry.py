@@ -13,12 +13,7 @@ from harness.servers import products
 from harness.servers.container import ContainerLimits
 from harness.servers.product import Build, Product, Spec
 
-OPTIONS = {
-    "plugins": "--plugins",
-    "overrides": "--with",
-    "limits": "--memory",
-    "image": "--image",
-}
+OPTIONS = {"plugins": "--plugins", "overrides": "--with", "limits": "--memory", "image": "--image"}
 
 
 def names() -> list[str]:

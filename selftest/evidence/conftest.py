@@ -75,7 +75,7 @@ def server() -> Iterator[Deployment]:
     )
     with Guard() as guard:
         role = Role("remote", Pair(own, nobody), guard)
-        command = tuple(installation.command)
+        command = installation.command
         server = deploy(Build("Orthanc", installation.version, Strict, command=command), role)
         yield server
         server.close()

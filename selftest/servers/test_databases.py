@@ -475,7 +475,7 @@ def test_orthanc_still_has_what_it_stored(
         "Orthanc",
         orthanc.version,
         Orthanc,
-        command=tuple(orthanc.command),
+        command=orthanc.command,
         plugins=tuple(map(str, plugins)),
         overrides=tuple(Override((name,), value) for name, value in section.items()),
     )

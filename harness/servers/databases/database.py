@@ -5,7 +5,6 @@ import contextlib
 import os
 import re
 import secrets
-import shutil
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,12 +16,7 @@ from harness.config.databases import DatabaseConnection
 from harness.errors import ConfigError
 from harness.model import Credentials, Endpoint
 from harness.servers.databases.installation import DatabaseInstallation
-from harness.servers.databases.programs import (
-    as_user,
-    new_folder,
-    require_reachable,
-    run_program,
-)
+from harness.servers.databases.programs import as_user, new_folder, require_reachable, run_program
 from harness.servers.guard import Guard
 from harness.servers.launcher import start_on_free_ports
 from harness.servers.process import ServerProcess, free_port
@@ -59,8 +53,6 @@ class Database(ServerProcess, abc.ABC):
             self.close()
             raise
 
-    # What differs
-
     @abc.abstractmethod
     def make_data(self) -> None:
         """Make the folder of the data, with the administrator's account."""
@@ -89,8 +81,6 @@ class Database(ServerProcess, abc.ABC):
     @abc.abstractmethod
     def _dropping(self, name: str) -> str:
         """Return the statements that undo it, also while somebody is connected."""
-
-    # Databases
 
     @property
     def socket(self) -> Path | None:
@@ -124,8 +114,6 @@ class Database(ServerProcess, abc.ABC):
         environment = {**self.installation.environment, self.secret: who.password}
         return run_program(command, environment=environment, given=statements)
 
-    # Life
-
     def start(self) -> None:
         """Start it with the data that is there. Raises ServerNotReady with the last lines of its log."""
         begin = self.log_position()
@@ -148,11 +136,6 @@ class Database(ServerProcess, abc.ABC):
             with contextlib.suppress(psutil.NoSuchProcess):
                 each.kill()
         wait_until(lambda: not any(map(_lives, children)), what="its processes to end")
-
-    def close(self) -> None:
-        """End it at once, since nothing of it is to stay, and remove its folder."""
-        self.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self) -> Self:
         return self

@@ -18,10 +18,7 @@ from harness.servers.databases.mariadb import Mariadb
 from harness.servers.databases.postgresql import Postgresql
 from harness.servers.guard import Guard
 
-KINDS = {
-    "postgresql": (Postgresql, postgresql_section),
-    "mariadb": (Mariadb, mysql_section),
-}
+KINDS = {"postgresql": (Postgresql, postgresql_section), "mariadb": (Mariadb, mysql_section)}
 """By the name that users and cases give them."""
 
 

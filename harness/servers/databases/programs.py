@@ -73,10 +73,7 @@ def require_reachable(path: Path, advice: str) -> None:
 
 
 def run_program(
-    command: Sequence[str | Path],
-    *,
-    environment: Mapping[str, str] | None = None,
-    given: str = "",
+    command: Sequence[str | Path], *, environment: Mapping[str, str] | None = None, given: str = ""
 ) -> str:
     """Run a program to its end as the user of the databases, and return what it printed.
 

@@ -34,27 +34,19 @@ class DicomStorescp(Adapter):
 
 def find(spec: Spec) -> Build:  # noqa: ARG001 - nothing can be asked of it
     """Find it on the search path, or where cargo installs programs."""
-    program = next((each for each in _places() if each.is_file()), None)
+    cargo = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo")
+    program = shutil.which(PROGRAM) or shutil.which(PROGRAM, path=cargo / "bin")
     if program is None:
         raise ServerNotFound(
             f"--remote {PROGRAM}: it is not installed: cargo install {PROGRAM}, "
             "where the Rust toolchain is (https://rustup.rs)"
         )
-    return Build(PROGRAM, _version(program), DicomStorescp, executable=program)
-
-
-def _places() -> list[Path]:
-    on_path = shutil.which(PROGRAM)
-    cargo = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo")
-    return [*([Path(on_path)] if on_path else []), cargo / "bin" / PROGRAM]
-
-
-def _version(program: Path) -> Version:
     answer = subprocess.run(
         [program, "--version"], capture_output=True, text=True, timeout=10, check=False
     )
     found = re.search(r"\d+(\.\d+)+", answer.stdout)
-    return Version(found.group() if found else "unknown")
+    version = Version(found.group() if found else "unknown")
+    return Build(PROGRAM, version, DicomStorescp, executable=Path(program))
 
 
 PRODUCT = Product("dicom-rs's receiver: C-ECHO and C-STORE only", find)

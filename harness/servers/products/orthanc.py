@@ -1,8 +1,8 @@
 """Orthanc: of this computer, of a path, or of a release of Debian."""
 
 import contextlib
+import platform
 import re
-from pathlib import Path
 
 from harness.errors import ConfigError, ServerError, ServerNotFound
 from harness.servers.container import ContainerLimits
@@ -18,12 +18,9 @@ TESTING = "testing"
 
 def find(asked: Spec) -> Build:
     """Find the Orthanc that was asked for, or else the usual one of this computer."""
-    if (
-        asked.argument is not None
-        and RELEASE.fullmatch(asked.argument)
-        and asked.argument != "none"
-    ):
-        return _of_release(asked.argument, asked)
+    release = asked.argument or ""
+    if RELEASE.fullmatch(release) and release != "none":
+        return _of_release(release, asked)
     return _process(find_orthanc(asked.argument), asked)
 
 
@@ -40,7 +37,7 @@ def _process(installation: OrthancInstallation, asked: Spec) -> Build:
         Orthanc,
         executable=installation.executable,
         root=installation.root,
-        command=tuple(installation.command),
+        command=installation.command,
         plugins=tuple(map(str, plugins)),
         overrides=asked.overrides,
     )
@@ -48,7 +45,7 @@ def _process(installation: OrthancInstallation, asked: Spec) -> Build:
 
 def _of_release(release: str, asked: Spec) -> Build:
     """Find the Orthanc that a release of Debian has: on this computer, else in the image made from it."""
-    here = release_here()
+    here = _release_here()
     if release == here:
         own = next((each for each in usual_places() if each.is_file()), None)
         if own is not None and asked.limits == ContainerLimits():
@@ -66,14 +63,13 @@ def _of_release(release: str, asked: Spec) -> Build:
     return image.find(Spec(name, asked.plugins, asked.overrides, asked.limits))
 
 
-def release_here(file: Path = Path("/etc/os-release")) -> str | None:
+def _release_here() -> str | None:
     """Return the name of the Debian release that this computer runs; None where it is none."""
     try:
-        lines = file.read_text().splitlines()
+        facts = platform.freedesktop_os_release()
     except OSError:
         return None
-    facts = dict(line.split("=", 1) for line in lines if "=" in line)
-    if facts.get("ID") != "debian":
+    if facts["ID"] != "debian":
         return None
     # Testing has the name of the release that it will be, and no number yet.
     return facts.get("VERSION_CODENAME") if "VERSION_ID" in facts else TESTING

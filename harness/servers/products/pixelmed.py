@@ -8,11 +8,7 @@ from pathlib import Path
 from harness.errors import ServerNotFound
 from harness.model import Version
 from harness.servers.adapter import Adapter
-from harness.servers.capabilities import (
-    DIMSE_QUERY_RETRIEVE,
-    DIMSE_STORAGE,
-    RELATED,
-)
+from harness.servers.capabilities import DIMSE_QUERY_RETRIEVE, DIMSE_STORAGE, RELATED
 from harness.servers.launcher import DATA, Launch, Seat
 from harness.servers.product import Build, Product, Spec
 

@@ -52,8 +52,4 @@ def find(asked: Spec) -> Build:
     return Build("qrscp", Version(pynetdicom.__version__), Qrscp)
 
 
-PRODUCT = Product(
-    "pynetdicom's archive, the embedded server: DICOM only",
-    find,
-    heeds=IN_IMAGE,
-)
+PRODUCT = Product("pynetdicom's archive, the embedded server: DICOM only", find, heeds=IN_IMAGE)

@@ -64,11 +64,7 @@ class TinyPacs(Adapter):
                 "Devices": {"on": True, "devices": devices, "auto_add": False},
                 "PACS": {"on": True},
                 "InMemoryStorage": {"on": False},
-                "FileStorage": {
-                    "on": True,
-                    "overwrite": True,
-                    "storage_dir": f"{DATA}/objects",
-                },
+                "FileStorage": {"on": True, "overwrite": True, "storage_dir": f"{DATA}/objects"},
                 "HttpServer": {"on": True, "port": ports["http"]},
                 "DICOMWeb": {"on": True, "prefix": PREFIX},
             },
