@@ -16,9 +16,8 @@ from harness.model import Credentials
 from harness.plugin.options import Options
 from harness.servers import registry
 from harness.servers.attached import Attachment, look
-from harness.servers.capabilities import CONFIGURE
+from harness.servers.capabilities import CONFIGURE, Identity
 from harness.servers.databases.place import available, installed
-from harness.servers.identity import Identity
 from harness.servers.product import Build, Spec
 from harness.variant import USUAL, Variant
 

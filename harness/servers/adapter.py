@@ -12,8 +12,7 @@ from pynetdicom.sop_class import Verification
 from harness.clients.dimse import NATIVE, Dimse
 from harness.config.overrides import Override
 from harness.model import AETitle, Credentials, Endpoint
-from harness.servers.capabilities import Capabilities
-from harness.servers.identity import Identity
+from harness.servers.capabilities import Capabilities, Identity
 from harness.servers.launcher import DATA, Launch, Seat
 from harness.servers.product import Build, Role
 

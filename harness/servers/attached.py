@@ -18,9 +18,8 @@ from harness.model import AETitle, Endpoint, Port, Version
 from harness.servers import orthanc
 from harness.servers.adapter import Adapter
 from harness.servers.attached_orthanc import AttachedOrthanc
-from harness.servers.capabilities import DICOMWEB, DICOMWEB_MORE, Capabilities
+from harness.servers.capabilities import DICOMWEB, DICOMWEB_MORE, Capabilities, Identity
 from harness.servers.deployment import Deployment
-from harness.servers.identity import Identity
 from harness.servers.launcher import Launch, Launcher, Seat
 from harness.servers.product import Build, Role
 
@@ -94,23 +93,17 @@ def negotiated(endpoint: Endpoint, ae_title: AETitle) -> tuple[Identity, Capabil
 
     Raises ServerUnreachable if it does not accept the association.
     """
-    names = {
-        ("dimse.echo", str(Verification)): NATIVE,
-        ("dimse.store", CTImageStorage): NATIVE,
-        ("dimse.store.compressed", CTImageStorage): (
-            JPEGLosslessSV1,
-            JPEG2000Lossless,
-            RLELossless,
-        ),
-        ("dimse.commit", str(StorageCommitmentPushModel)): NATIVE,
-        **{
-            (f"dimse.{service}.{root}", str(model)): NATIVE
-            for service, models in (("find", FIND), ("move", MOVE), ("get", GET))
-            for root, model in models.items()
-        },
-    }
+    compressed = (JPEGLosslessSV1, JPEG2000Lossless, RLELossless)
+    wanted = [
+        ("dimse.echo", str(Verification), NATIVE),
+        ("dimse.store", CTImageStorage, NATIVE),
+        ("dimse.store.compressed", CTImageStorage, compressed),
+        ("dimse.commit", str(StorageCommitmentPushModel), NATIVE),
+    ]
+    for service, models in (("find", FIND), ("move", MOVE), ("get", GET)):
+        wanted += [(f"dimse.{service}.{root}", str(uid), NATIVE) for root, uid in models.items()]
     wire = Wire(endpoint, ae_title, AETitle("HARNESS"), TIME_LIMIT)
-    proposals = [(uid, syntaxes) for (_, uid), syntaxes in names.items()]
+    proposals = [(uid, syntaxes) for _, uid, syntaxes in wanted]
     try:
         answer = wire.accepted(wire.request(proposals))
         chosen = wire.chosen(proposals)
@@ -119,7 +112,7 @@ def negotiated(endpoint: Endpoint, ae_title: AETitle) -> tuple[Identity, Capabil
             f"the server at {endpoint} accepts no association of HARNESS with {ae_title}: {error}"
         ) from error
     called = [each.name for each in answer.items(ImplementationVersionName)]
-    found = [name for (name, _), syntax in zip(names, chosen, strict=True) if syntax is not None]
+    found = [name for (name, *_), syntax in zip(wanted, chosen, strict=True) if syntax is not None]
     identity = Identity(called[0] if called else "DICOM server", UNKNOWN, ae_title)
     return identity, Capabilities(dict.fromkeys(found))
 

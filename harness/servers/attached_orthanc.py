@@ -5,33 +5,19 @@ from collections.abc import Iterable
 from typing import Any
 
 from harness.config.overrides import Override
-from harness.servers.capabilities import Capabilities
-from harness.servers.identity import Identity
+from harness.servers.capabilities import Capabilities, Identity
 from harness.servers.launcher import Launch, Seat
 from harness.servers.orthanc import Orthanc
 
 LISTS = ("modalities", "peers")
-VALUES = (
-    "default-encoding",
-    "unknown-sop-class-accepted",
-    "accepted-transfer-syntaxes",
-    "log-level",
-    "log-level-generic",
-    "log-level-dicom",
-    "log-level-http",
-    "log-level-jobs",
-    "log-level-lua",
-    "log-level-plugins",
-    "log-level-sqlite",
-    "metrics",
-)
-
 AT_RUN_TIME = {
     "DefaultEncoding": "default-encoding",
     "UnknownSopClassAccepted": "unknown-sop-class-accepted",
     "AcceptedTransferSyntaxes": "accepted-transfer-syntaxes",
 }
 """Settings of the configuration that can be changed while it runs, with their paths below `/tools`."""
+LOGS = ("generic", "dicom", "http", "jobs", "lua", "plugins", "sqlite")
+VALUES = (*AT_RUN_TIME.values(), "metrics", "log-level", *(f"log-level-{each}" for each in LOGS))
 
 
 class AttachedOrthanc(Orthanc):

@@ -1,10 +1,11 @@
-"""What a server can do, as names that cases need: `rest`, `dimse.find.study`, `plugin.dicomweb>=1.8`."""
+"""Who a server is, and what it can do, as names that cases need: `rest`, `plugin.dicomweb>=1.8`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from harness.case import Need
-from harness.model import Version
+from harness.model import AETitle, Version
 
 DIMSE_QUERY_RETRIEVE = frozenset(
     f"dimse.{service}.{level}"
@@ -25,12 +26,37 @@ LIBRARY = "library."
 """A fact of the build: a shared library that the server has loaded, with its version."""
 STORAGE_COMMITMENT_SINCE = Version("1.6.0")
 DIMSE_STORAGE = frozenset({"dimse.echo", "dimse.store"})
+DIMSE_ARCHIVE = DIMSE_STORAGE | DIMSE_QUERY_RETRIEVE
 DICOMWEB = frozenset({"dicomweb.qido", "dicomweb.wado", "dicomweb.stow"})
 # What a server may lack that stores, finds and retrieves: `relational` are searches that skip a level,
 # `/instances` for one; `uri` is WADO-URI.
 DICOMWEB_MORE = frozenset(
     f"dicomweb.{each}" for each in ("metadata", "bulk", "frames", "rendered", "relational", "uri")
 )
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who a server is: its product, its version and what was added to it."""
+
+    product: str
+    version: Version
+    ae_title: AETitle
+    plugins: Mapping[str, str] = field(default_factory=dict)
+    executable: Path | None = None
+    image: str | None = None
+    """The container image that it was started from."""
+
+    def as_json(self) -> dict[str, object]:
+        """Return the identity for the record of a run."""
+        return {
+            "name": self.product,
+            "version": str(self.version),
+            "ae_title": self.ae_title,
+            "plugins": dict(self.plugins),
+            "executable": None if self.executable is None else str(self.executable),
+            "image": self.image,
+        }
 
 
 @dataclass(frozen=True)
@@ -79,9 +105,7 @@ class Capabilities:
 
 def of_orthanc(system: Mapping[str, object], plugins: Mapping[str, str]) -> Capabilities:
     """Derive what an Orthanc can do from its `/system` and the versions of its plugins."""
-    found: dict[str, Version | None] = dict.fromkeys(
-        DIMSE_STORAGE | DIMSE_QUERY_RETRIEVE | {COMPRESSED, RELATED, "rest"}
-    )
+    found: dict[str, Version | None] = dict.fromkeys(DIMSE_ARCHIVE | {COMPRESSED, RELATED, "rest"})
     version = Version(str(system["Version"]))
     found["orthanc"] = version
     if version >= STORAGE_COMMITMENT_SINCE:

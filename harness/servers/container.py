@@ -16,7 +16,6 @@ from harness.servers.container_site import ContainerSite
 from harness.servers.launcher import await_ready
 from harness.waiting import wait_until
 
-TO_START = 30.0  # seconds
 SECOND = 1_000_000_000  # nanoseconds
 # The init hands on only some signals, and an entry point may stand between it and the server.
 SEND = """
@@ -91,7 +90,7 @@ class Container:
             self._ask("starting the container", self._api.start)
         except ServerError as error:
             raise ServerNotReady(str(error)) from error
-        await_ready(self, ready, begin=begin, within=TO_START)
+        await_ready(self, ready, begin=begin)
 
     def run(self) -> None:
         """Start it and wait for its end. Raises ServerError if that is not exit code 0."""

@@ -1,5 +1,6 @@
 """Runs a server in a container of an image."""
 
+import contextlib
 import shlex
 import shutil
 import signal
@@ -13,7 +14,6 @@ from harness.errors import ServerError
 from harness.model import Endpoint, Port, Version
 from harness.servers.container import Container
 from harness.servers.container_engine import Engine, own_container, speaking
-from harness.servers.guard import Guard
 from harness.servers.launcher import DATA, FAREWELL, Launch, Seat
 from harness.servers.libraries import libraries_in
 from harness.servers.product import Build, Role
@@ -42,20 +42,16 @@ class ContainerLauncher:
         self.worklists: Path | None = None
         self._shared: list[Any] = []
         if with_worklists:
-            self._share_worklists(role.guard)
+            folder = Path(tempfile.mkdtemp(prefix="harness-worklists-"))
+            role.guard.watch_folder(folder)
+            mount = _shared(self._site.engine, folder)
+            if mount is not None:  # else the engine cannot see it
+                self._shared, self.worklists = [mount], folder
         self._container: Container | None = None
         self._before: list[Container] = []
         """Those of other images, which have ended; the first of them has made the volume of the data."""
         self._starts = 0
         self.change(build)
-
-    def _share_worklists(self, guard: Guard) -> None:
-        """Make a folder that the container looks into, if the engine can see it."""
-        folder = Path(tempfile.mkdtemp(prefix="harness-worklists-"))
-        guard.watch_folder(folder)
-        mount = _shared(self._site.engine, folder)
-        if mount is not None:
-            self._shared, self.worklists = [mount], folder
 
     def change(self, build: Build) -> None:
         """Run another image from the next start on, which sees the same folder."""
@@ -65,7 +61,8 @@ class ContainerLauncher:
             self._before.append(self._container)
             self._container = None
         self._image, self._program = build.image_id, build.process or build.product
-        self._mounts = [*map(_empty_folder, build.covered), *self._shared]
+        covers = [_mount(path, None, type="volume", no_copy=True) for path in build.covered]
+        self._mounts = [*covers, *self._shared]
 
     def seat(self, doors: Sequence[str], *, keep: bool) -> Seat:
         """Choose another folder in the container for each start that is to be empty."""
@@ -115,8 +112,14 @@ class ContainerLauncher:
 
     def listens(self, ports: Mapping[str, Port]) -> bool:
         """Return whether somebody listens on all ports: nobody else has those of a container."""
-        doors = self.endpoints(ports) or {}
-        return bool(doors) and all(_listens(each) for each in doors.values())
+        doors = self.endpoints(ports)
+        if doors is None:
+            return False
+        with contextlib.suppress(OSError):
+            for each in doors.values():
+                socket.create_connection((each.host, each.port), timeout=TO_CONNECT).close()
+            return True
+        return False
 
     def ended(self) -> str | None:
         """Describe how the container ended."""
@@ -171,14 +174,6 @@ class ContainerLauncher:
             shutil.rmtree(self.worklists, ignore_errors=True)
 
 
-def _listens(endpoint: Endpoint) -> bool:
-    try:
-        socket.create_connection((endpoint.host, endpoint.port), timeout=TO_CONNECT).close()
-    except OSError:
-        return False
-    return True
-
-
 def _mount(target: Path | str, source: Path | str | None, **options: Any) -> Any:
     from docker.types import Mount  # noqa: PLC0415 - an optional dependency
 
@@ -188,11 +183,6 @@ def _mount(target: Path | str, source: Path | str | None, **options: Any) -> Any
 def _data(before: Sequence[Container]) -> Any:
     """Mount the volume for the data: that of the containers before this one, or a new one without a name."""
     return _mount(PLACE, before[0].volume(str(PLACE)) if before else None, type="volume")
-
-
-def _empty_folder(path: str) -> Any:
-    """Cover a folder of the image with an empty one, which goes with the container."""
-    return _mount(path, None, type="volume", no_copy=True)
 
 
 def _shared(engine: Engine, folder: Path) -> Any:

@@ -10,15 +10,15 @@ from harness.servers.container_labels import filter_of, new_labels, remove_orpha
 from harness.servers.guard import Guard
 
 
-class ContainerSite:
+class ContainerSite(contextlib.ExitStack):
     """A private network without a way out, in which containers and this process reach each other.
 
     On the host we are its gateway; in a container of the same engine we join it. A context manager.
     """
 
     def __init__(self, guard: Guard) -> None:
+        super().__init__()
         self._guard = guard
-        self._stack = contextlib.ExitStack()
         self.engine: Any
         self.network: str
         self.own_address: str
@@ -35,11 +35,8 @@ class ContainerSite:
             stack.callback(remove_run, self.engine, self.labels)
             self._make_network()
             self.own_address = self._joined(stack) or self._as_gateway()
-            self._stack = stack.pop_all()
+            self.enter_context(stack.pop_all())
         return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
 
     def _make_network(self) -> None:
         try:

@@ -5,9 +5,8 @@ from pathlib import Path
 
 from harness.model import Endpoint
 from harness.servers.adapter import Adapter
-from harness.servers.capabilities import CRASH, RESTART, Capabilities
+from harness.servers.capabilities import CRASH, RESTART, Capabilities, Identity
 from harness.servers.container_launcher import ContainerLauncher
-from harness.servers.identity import Identity
 from harness.servers.launcher import Launcher, Seat, start_on_free_ports
 from harness.servers.process import ProcessLauncher
 from harness.servers.product import Build, Role
@@ -20,10 +19,7 @@ READY = 2.0
 
 
 class Deployment:
-    """A running server. Endpoints are its own; cases speak to the relays in front of it.
-
-    How it runs is the business of `launcher`: its log, signals, freezing and thawing.
-    """
+    """A running server. Endpoints are its own; cases speak to the relays in front of it."""
 
     identity: Identity
     capabilities: Capabilities

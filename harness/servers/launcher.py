@@ -51,6 +51,7 @@ class Launch:
 
 ATTEMPTS = 3
 """How often ports are chosen anew because another program was faster to take them."""
+TO_START = 60.0  # seconds
 FAREWELL = 20.0
 """Seconds that a server has to end in good order."""
 LOG_LINES_SHOWN = 15
@@ -74,16 +75,16 @@ class Started(Protocol):
         return ""
 
 
-def await_ready(server: Started, ready: Callable[[], bool], *, begin: int, within: float) -> None:
+def await_ready(server: Started, ready: Callable[[], bool], *, begin: int) -> None:
     """Wait until `server`, whose log began at `begin`, is alive and `ready()` says so.
 
-    Raises ServerNotReady with the last lines of the log if it ends, or is not ready `within` seconds.
+    Raises ServerNotReady with the last lines of the log if it ends, or is not ready in time.
     """
     try:
         wait_until(
             lambda: server.ended() or ready(),
             what=f"{server.name} to answer",
-            within=within,
+            within=TO_START,
             at_most=0.02,  # a run starts servers again and again
         )
     except WaitTimeout as error:

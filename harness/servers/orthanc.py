@@ -20,8 +20,7 @@ from harness.errors import ServerNotReady
 from harness.model import AETitle, Endpoint, Version
 from harness.servers import capabilities
 from harness.servers.adapter import Adapter
-from harness.servers.capabilities import Capabilities
-from harness.servers.identity import Identity
+from harness.servers.capabilities import Capabilities, Identity
 from harness.servers.launcher import Launch, Seat
 from harness.servers.product import Build, Role
 from harness.waiting import wait_until

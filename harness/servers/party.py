@@ -11,9 +11,8 @@ from harness.clients.rest import Rest
 from harness.errors import ServerError
 from harness.model import AETitle, Endpoint
 from harness.relay import Direction, Relay, Tape, Tls, Track
-from harness.servers.capabilities import Capabilities
+from harness.servers.capabilities import Capabilities, Identity
 from harness.servers.deployment import Deployment
-from harness.servers.identity import Identity
 from harness.variant import USUAL, Variant
 
 HEAD = 2048

@@ -21,7 +21,6 @@ from harness.servers.libraries import libraries_of
 from harness.servers.product import Build, Role
 from harness.waiting import wait_until
 
-TO_START = 60.0  # seconds
 HERE = Path("/proc/self/cwd")
 """The folder of a server as its process sees it, which runs there.
 
@@ -76,7 +75,7 @@ class ServerProcess:
                 **options,
             )
         self._guard.watch_process(self._process.pid, with_sessions=self._with_sessions)
-        await_ready(self, ready, begin=begin, within=TO_START)
+        await_ready(self, ready, begin=begin)
 
     @property
     def pid(self) -> int | None:

@@ -14,10 +14,10 @@ from harness.certificates import Encryption, TlsClient
 from harness.config.overrides import Override
 from harness.config.settings import Node, Pair
 from harness.model import AETitle, Endpoint, Version
+from harness.servers.capabilities import Identity
 from harness.servers.container import ContainerLimits
 from harness.servers.container_site import ContainerSite
 from harness.servers.guard import Guard
-from harness.servers.identity import Identity
 
 if TYPE_CHECKING:
     from harness.servers.adapter import Adapter

@@ -14,13 +14,12 @@ from typing import Any
 from harness.errors import ServerError
 from harness.servers.guard import Guard
 
-NOBODY = "nobody"
 TIME_LIMIT = 60.0  # seconds
 
 
 def user() -> pwd.struct_passwd | None:
     """Return the user that a database runs as; None if that is the user of this process."""
-    return pwd.getpwnam(NOBODY) if os.geteuid() == 0 else None
+    return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
 
 
 def as_user() -> dict[str, Any]:

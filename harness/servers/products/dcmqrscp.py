@@ -9,7 +9,7 @@ from pynetdicom.sop_class import Verification
 
 from harness.clients.dimse import FIND, GET, MOVE, NATIVE
 from harness.servers.adapter import ENVIRONMENT, Adapter
-from harness.servers.capabilities import COMPRESSED, DIMSE_QUERY_RETRIEVE, DIMSE_STORAGE
+from harness.servers.capabilities import COMPRESSED, DIMSE_ARCHIVE
 from harness.servers.dcmtk_programs import find_program
 from harness.servers.launcher import DATA, Launch, Seat
 from harness.servers.product import IN_IMAGE, Product
@@ -58,7 +58,7 @@ MOST_PROPOSED = 128  # contexts of one association (PS3.8 9.3.2.2)
 class Dcmqrscp(Adapter):
     """A dcmqrscp that takes whatever comes; it makes a process for each association."""
 
-    can = DIMSE_STORAGE | DIMSE_QUERY_RETRIEVE | {COMPRESSED}
+    can = DIMSE_ARCHIVE | {COMPRESSED}
 
     def launch(self, seat: Seat) -> Launch:
         """Return the command, with the configuration that it reads."""

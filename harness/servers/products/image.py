@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigError
@@ -17,7 +18,6 @@ def find(asked: Spec) -> Build:
 
     Raises ConfigError where there is no such image, or no Orthanc or no such plugin in it.
     """
-    plugins = None if asked.plugins is None else [str(path) for path in asked.plugins]
     argv = ("Orthanc", "--version")
     with (
         contextlib.closing(connect()) as engine,
@@ -32,14 +32,14 @@ def find(asked: Spec) -> Build:
             covered=(CONFIGURATION,),
             limits=asked.limits,
             command=_command(look.configuration),
-            plugins=tuple(_plugins(look, plugins)),
+            plugins=tuple(_plugins(look, asked.plugins)),
             overrides=asked.overrides,
         )
 
 
-def _plugins(look: Look, asked: Sequence[str] | None) -> Iterator[str]:
+def _plugins(look: Look, asked: Sequence[Path] | None) -> Iterator[str]:
     """Return the plugins that were asked for, else the folders that hold those of the image."""
-    for path in asked if asked is not None else (f"/{folder}" for folder in PLUGIN_FOLDERS):
+    for path in map(str, asked) if asked is not None else (f"/{each}" for each in PLUGIN_FOLDERS):
         if look.has(path):
             yield path
         elif asked is not None:

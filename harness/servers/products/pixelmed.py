@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.errors import ServerNotFound
 from harness.model import Version
 from harness.servers.adapter import Adapter
-from harness.servers.capabilities import DIMSE_QUERY_RETRIEVE, DIMSE_STORAGE, RELATED
+from harness.servers.capabilities import DIMSE_ARCHIVE, RELATED
 from harness.servers.launcher import DATA, Launch, Seat
 from harness.servers.product import Build, Product, Spec
 
@@ -40,7 +40,7 @@ java.util.logging.SimpleFormatter.format=%1$tF %1$tT.%1$tL %4$s %3$s: %5$s%6$s%n
 class PixelMed(Adapter):
     """A DicomAndWebStorageServer with its index, an HSQLDB of its own process, in its folder."""
 
-    can = DIMSE_STORAGE | DIMSE_QUERY_RETRIEVE | {RELATED, "dicomweb.uri"}
+    can = DIMSE_ARCHIVE | {RELATED, "dicomweb.uri"}
     doors = ("dicom", "http")
     dicomweb = ""
     """It looks at the query of a URL only: WADO-URI is offered below every path."""

@@ -7,7 +7,7 @@ import pynetdicom
 
 from harness.model import Version
 from harness.servers.adapter import ENVIRONMENT, Adapter
-from harness.servers.capabilities import COMPRESSED, DIMSE_QUERY_RETRIEVE, DIMSE_STORAGE
+from harness.servers.capabilities import COMPRESSED, DIMSE_ARCHIVE
 from harness.servers.container_image import find_program_in
 from harness.servers.launcher import Launch, Seat
 from harness.servers.product import IN_IMAGE, Build, Product, Spec
@@ -18,7 +18,7 @@ OBJECTS = "instances"
 class Qrscp(Adapter):
     """A qrscp with its database in its folder."""
 
-    can = DIMSE_STORAGE | DIMSE_QUERY_RETRIEVE | {COMPRESSED}
+    can = DIMSE_ARCHIVE | {COMPRESSED}
     index = "instances.sqlite"
 
     def launch(self, seat: Seat) -> Launch:

@@ -9,19 +9,11 @@ from pydicom.uid import AllTransferSyntaxes
 from harness.errors import ServerNotFound
 from harness.model import Port, Version
 from harness.servers.adapter import ENVIRONMENT, Adapter
-from harness.servers.capabilities import (
-    COMPRESSED,
-    DICOMWEB,
-    DIMSE_QUERY_RETRIEVE,
-    DIMSE_STORAGE,
-    RELATED,
-)
+from harness.servers.capabilities import COMPRESSED, DICOMWEB, DIMSE_ARCHIVE, RELATED
 from harness.servers.container_image import find_program_in
 from harness.servers.launcher import DATA, Launch, Seat
 from harness.servers.product import IN_IMAGE, Build, Product, Spec
 
-PREFIX = "/dicomweb"
-MORE = frozenset({COMPRESSED, RELATED, "dimse.commit"})
 LOG = {
     "version": 1,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
@@ -33,10 +25,10 @@ LOG = {
 class TinyPacs(Adapter):
     """A tiny-pacs with its index and its objects in its folder."""
 
-    can = DIMSE_STORAGE | DIMSE_QUERY_RETRIEVE | DICOMWEB | MORE
+    can = DIMSE_ARCHIVE | DICOMWEB | {COMPRESSED, RELATED, "dimse.commit"}
     """Its WADO-URI renders nothing, and is below another path than that of the cases."""
     doors = ("dicom", "http")
-    dicomweb = PREFIX
+    dicomweb = "/dicomweb"
     index = "index"
     index_keeps = ("schemaversion",)
 
@@ -66,7 +58,7 @@ class TinyPacs(Adapter):
                 "InMemoryStorage": {"on": False},
                 "FileStorage": {"on": True, "overwrite": True, "storage_dir": f"{DATA}/objects"},
                 "HttpServer": {"on": True, "port": ports["http"]},
-                "DICOMWeb": {"on": True, "prefix": PREFIX},
+                "DICOMWeb": {"on": True, "prefix": self.dicomweb},
             },
         }
 
