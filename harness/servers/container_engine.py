@@ -40,9 +40,8 @@ def connect() -> Engine:
     address = engine_address()
     try:
         if address.startswith("unix://"):
-            with socket.socket(
-                socket.AF_UNIX
-            ) as probe:  # the SDK would say why it failed in a text
+            # The SDK hides in a text why it could not connect.
+            with socket.socket(socket.AF_UNIX) as probe:
                 probe.settimeout(TIME_LIMIT)
                 probe.connect(address.removeprefix("unix://"))
         return docker.from_env(timeout=TIME_LIMIT)
