@@ -3,69 +3,43 @@
 import errno
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
-from typing import Protocol as Interface
+from typing import TYPE_CHECKING
 
-from harness.relay.disturb import Disturbance, Disturber
-from harness.relay.filters import Filter
-from harness.relay.reactor import READ, WRITE, Reactor
-from harness.relay.record import Record, Taped
+from harness.relay.disturb import Disturber
+from harness.relay.record import Record
 from harness.relay.secured import Secured
 from harness.relay.side import Side
 from harness.relay.tape import Bytes, Direction
-from harness.relay.tls import Tls, TlsEnd
+from harness.relay.tls import TlsEnd
 
-Address = tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int]]
-
-
-class Owner(Taped, Interface):
-    """What a connection must know of its relay."""
-
-    tls: Tls | None
-
-    @property
-    def disturb(self) -> Disturbance | None:
-        """How connections suffer now."""
-
-    def filter(self) -> Filter | None:
-        """Make the lie for a connection, if one is to be told."""
-
-    def ended(self, connection: "Connection") -> None:
-        """Forget a connection that has been closed."""
+if TYPE_CHECKING:
+    from harness.relay.relay import Relay
 
 
 class Connection:
     """A client's connection and the one to the server behind it."""
 
-    def __init__(
-        self,
-        *,
-        owner: Owner,
-        reactor: Reactor,
-        buffer: memoryview,
-        client: socket.socket,
-        peer: str,
-        addresses: Sequence[Address],
-        target: str,
-    ) -> None:
-        self.peer, self.target = peer, target
+    def __init__(self, relay: "Relay", client: socket.socket, peer: str) -> None:
+        self.target = str(relay.target)
         self.ended = ""
         self.start = b""
         """The first bytes that the client sent."""
         self.question = b""
         """The first bytes that the client sent since the server's last answer."""
         self.unanswered = 0
-        self._owner, self._reactor, self._buffer = owner, reactor, buffer
-        self._addresses = list(addresses)
-        self._filter = owner.filter()
-        self._disturber = Disturber(self, reactor)
-        self._doom: Callable[[], None] | None = None
         self.closed = False
-        self._tls = owner.tls
+        self.reactor = relay.reactor
+        self._relay = relay
+        self._addresses = list(relay.addresses)
+        self._filter = relay.filter()
+        self._disturber = Disturber(self)
+        self._doom: Callable[[], None] | None = None
+        self._tls = relay.tls
         self._secured: Secured | None = None
         self._client = self._side(client, Direction.TO_SERVER, "the client")
-        self.record = Record(owner, peer, target)
+        self.record = Record(relay, peer, self.target)
         self._connect()
 
     # Opening
@@ -78,19 +52,15 @@ class Connection:
         family, address = self._addresses.pop(0)
         server = socket.socket(family)
         self._server = self._side(server, Direction.TO_CLIENT, "the server")
-        self._server.join(self._client)
+        self._server.peer, self._client.peer = self._client, self._server
         code = server.connect_ex(address)
         if code in (0, errno.EINPROGRESS):
-            self._server.events = WRITE
-            self._reactor.watch(server, WRITE, self._connected)
+            self.reactor.watch(server, write=self._connected)
         else:
             self._refused(code)
 
-    def _connected(self, _events: int) -> None:
-        if self.closed:  # cut by a callback of the same moment
-            return
-        self._reactor.unwatch(self._server.socket)
-        self._server.events = 0
+    def _connected(self) -> None:
+        self.reactor.watch(self._server.socket)
         code = self._server.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
             self._refused(code)
@@ -109,15 +79,9 @@ class Connection:
 
     # Bytes
 
-    def _ready(self, side: Side, events: int) -> None:
-        if events & WRITE and not self.closed:
-            self._flush(side)
-        if events & READ and not self.closed:
-            self._receive(side)
-
     def _receive(self, side: Side) -> None:
         try:
-            count = side.socket.recv_into(self._buffer)
+            count = side.socket.recv_into(self.reactor.buffer)
         except BlockingIOError:
             return
         except OSError as error:
@@ -125,20 +89,18 @@ class Connection:
             return
         if not count:
             self._finish(side)
-            return
-        if self._secured is None:
-            self.take(side, self._buffer[:count])
+        elif self._secured is None:
+            self.take(side, self.reactor.buffer[:count])
         else:
-            self._secured.receive(side, self._buffer[:count])
+            self._secured.receive(side, self.reactor.buffer[:count])
 
     def take(self, side: Side, data: Bytes) -> None:
         """Relay `data`, read from `side`, as the lie and the disturbance want it."""
         self._follow(side.direction, data)
         if self._filter is not None:
             data = self._filter.feed(side.direction, bytes(data))
-        disturbance = self._owner.disturb
-        if disturbance is not None:
-            self._disturber.suffer(side, data, disturbance)
+        if self._relay.disturb is not None:
+            self._disturber.suffer(side, data, self._relay.disturb)
         elif data:
             self.pass_on(side, data)
 
@@ -193,31 +155,31 @@ class Connection:
             if not self.unanswered:
                 self.question = bytes(data[:200])
                 self.start = self.start or self.question
-                if self._owner.protocol == "http":
-                    self._filter = self._owner.filter()  # lies begin and end between requests
+                if self._relay.protocol == "http":
+                    self._filter = self._relay.filter()  # lies begin and end between requests
             self.unanswered += len(data)
-        elif self._owner.protocol != "http" or data[:12] != b"HTTP/1.1 100":
+        elif self._relay.protocol != "http" or data[:12] != b"HTTP/1.1 100":
             self.unanswered = 0
 
     def update(self, side: Side) -> None:
         """Wait for what `side` can do now, and for nothing else."""
-        events = (READ if side.readable else 0) | (WRITE if side.backlog else 0)
         if self.closed:
             return
         if side.tls is not None and side.tls.over and side.readable:
-            self._reactor.later(0, partial(self._end, side))
-        if events == side.events:
-            return
-        side.events = events
-        if events:
-            self._reactor.watch(side.socket, events, partial(self._ready, side))
-        else:
-            self._reactor.unwatch(side.socket)
+            self.reactor.soon(self._end, side)
+        awaited = side.readable, bool(side.backlog)
+        if awaited != side.awaited:
+            side.awaited = awaited
+            self.reactor.watch(
+                side.socket,
+                partial(self._receive, side) if side.readable else None,
+                partial(self._flush, side) if side.backlog else None,
+            )
 
     def recover(self) -> None:
         """Go on after a stall: the disturbance has been changed or taken away."""
         if not self.closed:
-            self._disturber.recover(self._server, self._owner.disturb)
+            self._disturber.recover(self._server, self._relay.disturb)
 
     # Ends
 
@@ -294,7 +256,7 @@ class Connection:
         self.closed = True
         self.ended = ended
         self.record.end(ended)
-        self._owner.ended(self)
+        self._relay.ended(self)
         for side in (self._client, self._server):
-            self._reactor.unwatch(side.socket)
+            self.reactor.watch(side.socket)
             side.close(reset=reset)

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol as Interface
+from typing import TYPE_CHECKING
 
 from harness.errors import ConfigError
-from harness.relay.reactor import Reactor
 from harness.relay.side import Side
 from harness.relay.tape import Bytes, Direction
+
+if TYPE_CHECKING:
+    from harness.relay.connection import Connection
 
 
 @dataclass(frozen=True)
@@ -37,31 +39,15 @@ class Disturbance:
     @property
     def limit(self) -> int | None:
         """After how many bytes of the server's something happens."""
-        return min(
-            (each for each in (self.cut, self.stall_after) if each is not None), default=None
-        )
-
-
-class Disturbed(Interface):
-    """What a connection can do that is to suffer."""
-
-    closed: bool
-
-    def pass_on(self, side: Side, data: Bytes) -> None:
-        """Give `data`, read from `side`, to its peer."""
-
-    def update(self, side: Side) -> None:
-        """Wait for what `side` can do now, unless the connection has ended."""
-
-    def close_when_sent(self, side: Side, ended: str, *, reset: bool) -> None:
-        """Close the connection once `side` has all that waits for it."""
+        limits = (each for each in (self.cut, self.stall_after) if each is not None)
+        return min(limits, default=None)
 
 
 class Disturber:
     """Lets one connection suffer."""
 
-    def __init__(self, connection: Disturbed, reactor: Reactor) -> None:
-        self._connection, self._reactor = connection, reactor
+    def __init__(self, connection: "Connection") -> None:
+        self._connection = connection
         self._how: Disturbance | None = None
         self._counted = 0
         self._held: Bytes = b""
@@ -81,7 +67,7 @@ class Disturber:
         act = partial(self._act, side, bytes(data), rest, how if reached else None)
         if how.delay:
             side.paused = True
-            self._reactor.later(how.delay, act)
+            self._connection.reactor.later(how.delay, act)
             self._connection.update(side)
         else:
             act()

@@ -1,7 +1,6 @@
 """HTTP messages as values, and readers that make them from bytes as they come."""
 
 import zlib
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -13,8 +12,16 @@ MAX_HEAD: Final = 2**20
 """Bytes that the head of a message may take: far more than servers send, since we only watch."""
 
 
+class _Message:
+    headers: Headers
+
+    def header(self, name: str) -> str:
+        """Return the value of a header, or an empty text."""
+        return next((value for each, value in self.headers if each.lower() == name.lower()), "")
+
+
 @dataclass(frozen=True)
-class HttpRequest:
+class HttpRequest(_Message):
     """A request; `body` may be cut, `size` is what was sent."""
 
     method: str
@@ -23,13 +30,9 @@ class HttpRequest:
     body: bytes = b""
     size: int = 0
 
-    def header(self, name: str) -> str:
-        """Return the value of a header, or an empty text."""
-        return _header(self.headers, name)
-
 
 @dataclass(frozen=True)
-class HttpResponse:
+class HttpResponse(_Message):
     """A response; `body` may be cut, `size` is what was sent."""
 
     status: int
@@ -37,10 +40,6 @@ class HttpResponse:
     headers: Headers
     body: bytes = b""
     size: int = 0
-
-    def header(self, name: str) -> str:
-        """Return the value of a header, or an empty text."""
-        return _header(self.headers, name)
 
     def uncompressed(self) -> "HttpResponse":
         """Return it without the content coding, when that is gzip or deflate and the body is whole."""
@@ -55,19 +54,13 @@ class HttpResponse:
 
     def encode(self, method: str = "GET") -> bytes:
         """Return the bytes of it as the answer to a `method` request, with the right length."""
-        dropped = (
-            {"transfer-encoding"} if method == "HEAD" else {"transfer-encoding", "content-length"}
-        )
-        headers = [pair for pair in self.headers if pair[0].lower() not in dropped]
-        if method != "HEAD" and self.status not in (204, 304):
-            headers.append(("Content-Length", str(len(self.body))))
-        lines = [
-            f"HTTP/1.1 {self.status} {self.reason}",
-            *(f"{a}: {b}" for a, b in headers),
-            "",
-            "",
-        ]
-        return "\r\n".join(lines).encode("latin-1") + (b"" if method == "HEAD" else self.body)
+        head_only = method == "HEAD"
+        dropped = ("transfer-encoding", "" if head_only else "content-length")
+        lines = [f"{name}: {value}" for name, value in self.headers if name.lower() not in dropped]
+        if not head_only and self.status not in (204, 304):
+            lines.append(f"Content-Length: {len(self.body)}")
+        head = "\r\n".join((f"HTTP/1.1 {self.status} {self.reason}", *lines, "", ""))
+        return head.encode("latin-1") + (b"" if head_only else self.body)
 
 
 class MessageReader:
@@ -84,18 +77,14 @@ class MessageReader:
         self._body = bytearray()
         self._keep = keep
 
-    def feed(self, data: bytes) -> bytes:
-        """Take more bytes, and return those that belong to the message after this one."""
-        self._connection.receive_data(data)
-        return self._read()
-
     def end(self) -> None:
         """Learn that nothing more will come; a body without a length is complete now."""
         if self.head is not None and not self.complete:
-            self._connection.receive_data(b"")
-            self._read()
+            self.feed(b"")
 
-    def _read(self) -> bytes:
+    def feed(self, data: bytes) -> bytes:
+        """Take more bytes, and return those that belong to the message after this one."""
+        self._connection.receive_data(data)
         while not self.complete:
             event = self._connection.next_event()
             if event is h11.NEED_DATA or event is h11.PAUSED:
@@ -103,14 +92,12 @@ class MessageReader:
             if isinstance(event, (h11.Request, h11.Response)):
                 self.head = event
             elif isinstance(event, h11.Data):
-                self._take(bytes(event.data))
+                self.size += len(event.data)
+                left = None if self._keep is None else max(0, self._keep - len(self._body))
+                self._body += event.data[:left]
             elif isinstance(event, h11.EndOfMessage):
                 self.complete = True
         return self._connection.trailing_data[0]
-
-    def _take(self, data: bytes) -> None:
-        self.size += len(data)
-        self._body += data if self._keep is None else data[: max(0, self._keep - len(self._body))]
 
 
 class RequestReader(MessageReader):
@@ -124,9 +111,8 @@ class RequestReader(MessageReader):
         """What has come of the request, once its head is there."""
         if not isinstance(self.head, h11.Request):
             return None
-        method, target = self.head.method.decode("latin-1"), self.head.target.decode("latin-1")
-        headers = _headers(self.head.headers.raw_items())
-        return HttpRequest(method, target, headers, bytes(self._body), self.size)
+        method, target = _text(self.head.method), _text(self.head.target)
+        return HttpRequest(method, target, _headers(self.head), bytes(self._body), self.size)
 
 
 class ResponseReader(MessageReader):
@@ -143,14 +129,13 @@ class ResponseReader(MessageReader):
         """What has come of the response, once its head is there."""
         if not isinstance(self.head, h11.Response):
             return None
-        reason = self.head.reason.decode("latin-1")
-        headers = _headers(self.head.headers.raw_items())
-        return HttpResponse(self.head.status_code, reason, headers, bytes(self._body), self.size)
+        status, reason = self.head.status_code, _text(self.head.reason)
+        return HttpResponse(status, reason, _headers(self.head), bytes(self._body), self.size)
 
 
-def _headers(items: Iterable[tuple[bytes, bytes]]) -> Headers:
-    return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in items)
+def _headers(head: h11.Request | h11.Response) -> Headers:
+    return tuple((_text(name), _text(value)) for name, value in head.headers.raw_items())
 
 
-def _header(headers: Headers, name: str) -> str:
-    return next((value for each, value in headers if each.lower() == name.lower()), "")
+def _text(raw: bytes) -> str:
+    return raw.decode("latin-1")

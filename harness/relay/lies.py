@@ -4,21 +4,43 @@ relay.lie = HttpLie(lambda ask: ask.target == "/patients", lambda answer: replac
 relay.lie = DicomLie(change_status(0x0000, 0xA700))
 """
 
-from collections.abc import Callable, Iterator
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
+from typing import Protocol as Interface
 
 import h11
 
+from dcm.errors import RemoteProtocolError
+from dcm.wire import PDataTF, split_pdvs
 from harness.errors import ConfigError
-from harness.relay.filters import Filter
 from harness.relay.http import HttpRequest, HttpResponse, RequestReader, ResponseReader
 from harness.relay.tape import Direction
 
-P_DATA_TF: Final = 4
+P_DATA_TF: Final = PDataTF.TYPE
 PDU_TYPES: Final = range(1, 8)
+STATUS: Final = b"\0\0\0\x09\2\0\0\0"
+"""The header of Status (0000,0900) in a command set (PS3.7 E.1)."""
 
 PduChange = Callable[[bytes, Direction], bytes]
+
+
+class Filter(Interface):
+    """What changes the bytes of one connection on their way."""
+
+    def feed(self, direction: Direction, data: bytes) -> bytes:
+        """Take what arrived, and return what is passed on now."""
+
+    def end(self, direction: Direction) -> bytes:
+        """Return what was held back: nothing more comes in this direction."""
+
+
+class Lie(Interface):
+    """One seeded bug."""
+
+    def filter(self) -> Filter:
+        """Make what tells the lie on one connection; over HTTP, in one exchange."""
 
 
 @dataclass(frozen=True)
@@ -153,39 +175,20 @@ def replace_in_pdata(old: bytes, new: bytes, towards: Direction = Direction.TO_C
 
 
 def change_status(old: int, new: int, towards: Direction = Direction.TO_CLIENT) -> PduChange:
-    """Make a change that puts the Status (0000,0900) `new` for `old` in responses (PS3.7 E.1).
+    """Make a change that puts the Status `new` for `old` in responses.
 
     A command set that is split over several PDVs, which nobody does with so few bytes, is left alone.
     """
+    before, after = (STATUS + status.to_bytes(2, "little") for status in (old, new))
 
     def change(pdu: bytes, direction: Direction) -> bytes:
         if pdu[0] != P_DATA_TF or direction is not towards:
             return pdu
         changed = bytearray(pdu)
-        for start, end in _command_pdvs(pdu):
-            at = _find_status(pdu, start, end)
-            if at and int.from_bytes(pdu[at : at + 2], "little") == old:
-                changed[at : at + 2] = new.to_bytes(2, "little")
+        with contextlib.suppress(RemoteProtocolError):  # what is broken passes as it is
+            for _, control, fragment in split_pdvs(memoryview(changed)[6:]):
+                if control & 1:
+                    fragment[:] = bytes(fragment).replace(before, after)
         return bytes(changed)
 
     return change
-
-
-def _command_pdvs(pdu: bytes) -> Iterator[tuple[int, int]]:
-    """Return the place of each PDV with a part of a command set (PS3.8 9.3.5.1 and E.2)."""
-    at = 6
-    while at + 6 <= len(pdu):
-        end = at + 4 + int.from_bytes(pdu[at : at + 4], "big")
-        if pdu[at + 5] & 1:
-            yield at + 6, end
-        at = end
-
-
-def _find_status(pdu: bytes, at: int, end: int) -> int:
-    """Return the place of the Status value in a command set (implicit VR little endian), or 0."""
-    while at + 8 <= end:
-        size = int.from_bytes(pdu[at + 4 : at + 8], "little")
-        if pdu[at : at + 4] == b"\0\0\0\x09":
-            return at + 8
-        at += 8 + size
-    return 0

@@ -8,16 +8,12 @@ from harness.relay.relay import Relay
 from harness.relay.tape import Protocol, Tape
 from harness.relay.tls import Tls
 
-BUFFER = 256 * 1024
-"""Bytes that are read at once; the relays share one buffer, since their thread is one."""
-
 
 class RelayLoop:
     """A context in which relays can be opened; leaving it closes them."""
 
     def __init__(self) -> None:
         self._reactor = Reactor()
-        self._buffer = memoryview(bytearray(BUFFER))
         self._relays: list[Relay] = []
         self._tape: Tape | None = None
 
@@ -47,18 +43,11 @@ class RelayLoop:
         bytes: the tape, lies and disturbances. Raises `HarnessError` when nothing can listen there.
         """
         relay = Relay(
-            name,
-            protocol=protocol,
-            target=target,
-            listen=listen,
-            tls=tls,
-            reactor=self._reactor,
-            buffer=self._buffer,
+            name, protocol=protocol, target=target, listen=listen, tls=tls, reactor=self._reactor
         )
 
         def start() -> None:
-            relay.start_tape(self._tape)
-            relay.start()
+            relay.start(self._tape)
             self._relays.append(relay)
 
         self._reactor.call(start)

@@ -2,13 +2,14 @@
 
 import re
 import socket
+from typing import Any
 
 from harness.errors import ConfigError, HarnessError
 from harness.model import Endpoint
-from harness.relay.connection import Address, Connection
+from harness.relay.connection import Connection
 from harness.relay.disturb import Disturbance
-from harness.relay.filters import Filter, Lie
-from harness.relay.reactor import READ, Reactor
+from harness.relay.lies import Filter, Lie
+from harness.relay.reactor import Reactor
 from harness.relay.tape import Protocol, Tape
 from harness.relay.tls import Tls
 
@@ -25,7 +26,6 @@ class Relay:
         listen: Endpoint | str,
         tls: Tls | None,
         reactor: Reactor,
-        buffer: memoryview,
     ) -> None:
         self.name = name
         self.protocol: Protocol = protocol
@@ -34,7 +34,7 @@ class Relay:
         self.lie: Lie | None = None
         """One seeded bug: told on new connections, and over HTTP from the next request on."""
         self.tape: Tape | None = None
-        self._reactor, self._buffer = reactor, buffer
+        self.reactor = reactor
         self._disturb: Disturbance | None = None
         self._connections: set[Connection] = set()
         self._lost: list[str] = []
@@ -44,9 +44,10 @@ class Relay:
         self.endpoint = Endpoint(host, port)
         """Where clients connect."""
 
-    def start(self) -> None:
-        """Accept connections; called by the loop, in its thread."""
-        self._reactor.watch(self._listener, READ, self._accept)
+    def start(self, tape: Tape | None) -> None:
+        """Accept connections, and record on `tape`; called by the loop, in its thread."""
+        self.start_tape(tape)
+        self.reactor.watch(self._listener, self._accept)
 
     @property
     def target(self) -> Endpoint:
@@ -55,7 +56,7 @@ class Relay:
 
     @target.setter
     def target(self, target: Endpoint) -> None:
-        self._target, self._addresses = target, _resolve(target)
+        self._target, self.addresses = target, _resolve(target)
 
     @property
     def disturb(self) -> Disturbance | None:
@@ -65,7 +66,7 @@ class Relay:
     @disturb.setter
     def disturb(self, disturb: Disturbance | None) -> None:
         self._disturb = disturb
-        self._reactor.call(self._recover)
+        self.reactor.call(self._recover)
 
     def filter(self) -> Filter | None:
         """Make the filter for a connection, if there is a lie to tell."""
@@ -77,10 +78,8 @@ class Relay:
         With those of connections that the server has ended since the tape began: when it died, they
         are the requests that were under way.
         """
-        return self._reactor.call(
-            lambda: (
-                self._lost + [self._question(each) for each in self._connections if each.unanswered]
-            )
+        return self.reactor.call(
+            lambda: [*self._lost, *(self._question(e) for e in self._connections if e.unanswered)]
         )
 
     def start_tape(self, tape: Tape | None) -> None:
@@ -104,7 +103,7 @@ class Relay:
 
     def close(self) -> None:
         """Listen no more and close every connection; called by the loop, when its thread has ended."""
-        self._reactor.unwatch(self._listener)
+        self.reactor.watch(self._listener)
         self._listener.close()
         self.cut("the relay was closed")
 
@@ -112,20 +111,12 @@ class Relay:
         for connection in tuple(self._connections):
             connection.recover()
 
-    def _accept(self, _events: int) -> None:
+    def _accept(self) -> None:
         try:
             client, peer = self._listener.accept()
         except OSError:  # the client was gone before we looked
             return
-        connection = Connection(
-            owner=self,
-            reactor=self._reactor,
-            buffer=self._buffer,
-            client=client,
-            peer=str(Endpoint(*peer[:2])),
-            addresses=self._addresses,
-            target=str(self.target),
-        )
+        connection = Connection(self, client, str(Endpoint(*peer[:2])))
         if not connection.ended:
             self._connections.add(connection)
 
@@ -135,13 +126,9 @@ class Relay:
             if found is not None:
                 return found.group().decode("latin-1")
             return f"{connection.unanswered} bytes that begin no HTTP request"
-        called, calling = (
-            connection.start[start : start + 16].decode("latin-1").strip() for start in (10, 26)
-        )
-        return (
-            f"association of {calling} with {called}: "
-            f"{connection.unanswered} bytes after the last answer"
-        )
+        titles = connection.start[10:42].decode("latin-1")
+        who = f"association of {titles[16:].strip()} with {titles[:16].strip()}"
+        return f"{who}: {connection.unanswered} bytes after the last answer"
 
 
 def _listening_socket(listen: Endpoint | str) -> socket.socket:
@@ -159,13 +146,10 @@ def _listening_socket(listen: Endpoint | str) -> socket.socket:
     return listener
 
 
-def _resolve(target: Endpoint) -> list[Address]:
+def _resolve(target: Endpoint) -> list[tuple[socket.AddressFamily, Any]]:
     """Look the target's addresses up now, and not in the relays' thread where all would wait."""
     try:
         found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise ConfigError(f"the host {target.host!r} is not known: {error.strerror}") from error
-    return [
-        (family, address)  # type: ignore[misc]
-        for family, _, _, _, address in found
-    ]
+    return [(family, address) for family, _, _, _, address in found]

@@ -1,30 +1,13 @@
 """TLS on both sides of a connection: the handshakes, one after the other, and what comes after."""
 
-from typing import Protocol as Interface
+from typing import TYPE_CHECKING
 
-from harness.relay.record import Record
 from harness.relay.side import Side
 from harness.relay.tape import Bytes
 from harness.relay.tls import Tls, TlsEnd
 
-
-class Relayed(Interface):
-    """What a connection can do that is secured."""
-
-    closed: bool
-    record: Record
-
-    def take(self, side: Side, data: Bytes) -> None:
-        """Relay `data`, read from `side`."""
-
-    def send(self, side: Side, raw: Bytes) -> None:
-        """Send `raw` to `side` as it is."""
-
-    def update(self, side: Side) -> None:
-        """Wait for what `side` can do now."""
-
-    def close(self, ended: str, *, reset: bool = False) -> None:
-        """Close both ends."""
+if TYPE_CHECKING:
+    from harness.relay.connection import Connection
 
 
 class Secured:
@@ -34,7 +17,7 @@ class Secured:
     its handshake is not sent before the server has agreed: up to TLS 1.2 the client learns if it did not.
     """
 
-    def __init__(self, connection: Relayed, tls: Tls, client: Side, server: Side) -> None:
+    def __init__(self, connection: "Connection", tls: Tls, client: Side, server: Side) -> None:
         self._connection, self._tls = connection, tls
         self._client, self._server = client, server
         self._open = False

@@ -29,16 +29,12 @@ class Side:
     """All that it will ever send has been read."""
     broken: bool = False
     """It takes nothing any more, but what it sent before may still be read."""
-    events: int = 0
-    """What is waited for."""
+    awaited: tuple[bool, bool] = (False, False)
+    """Whether it is watched for something to read, and for room to write."""
 
     def __post_init__(self) -> None:
         self.socket.setblocking(False)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def join(self, peer: "Side") -> None:
-        """Make each the peer of the other."""
-        self.peer, peer.peer = peer, self
 
     @property
     def readable(self) -> bool:

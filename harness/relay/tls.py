@@ -4,13 +4,11 @@ import contextlib
 import ssl
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, cast
+from typing import Any, Final
 
 from harness.certificates import Certificate, client_context, server_context
 from harness.errors import ConfigError
 from harness.relay.tape import Bytes
-
-Pairs = tuple[tuple[str, str], ...]
 
 _NO_CHECK_TIME: Final = ssl.VerifyFlags(0x200000)  # X509_V_FLAG_NO_CHECK_TIME, unknown to Python
 _AT_ONCE: Final = 2**16  # no record is larger
@@ -165,9 +163,9 @@ class TlsEnd:
     @property
     def common_name(self) -> str:
         """The common name in the peer's certificate, if it has shown one."""
-        subject = cast("tuple[Pairs, ...]", (self._tls.getpeercert() or {}).get("subject", ()))
-        names = (value for part in subject for key, value in part if key == "commonName")
-        return next(names, "")
+        certificate: Any = self._tls.getpeercert() or {}
+        subject = dict(pair for part in certificate.get("subject", ()) for pair in part)
+        return str(subject.get("commonName", ""))
 
     @property
     def _tls(self) -> ssl.SSLObject:

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 
 from harness.plugin.bench import Bench
 from harness.relay import DicomLie, Direction, HttpLie
-from harness.relay.filters import Filter, Lie
+from harness.relay.lies import Filter, Lie
 from support.messages import MessageLie
 
 Door = Literal["remote.rest", "remote.dicom", "local.rest", "local.dicom"]

@@ -16,8 +16,7 @@ from pynetdicom.dsutils import decode, encode
 
 from dcm.wire import AssociateAC, fragments, parse, split_pdvs
 from harness.relay import Direction
-from harness.relay.filters import Filter
-from harness.relay.lies import P_DATA_TF, PduFilter
+from harness.relay.lies import P_DATA_TF, Filter, PduFilter
 
 NO_DATA_SET: Final = 0x0101
 A_ASSOCIATE_AC: Final = 2
