@@ -12,35 +12,22 @@ import threading
 PATIENCE = 2.0  # seconds; a reactor comes by every millisecond unless its association is over
 
 
-class ReactorCheckpoint:
-    """Takes the place of the `threading.Event` at which pynetdicom's reactor stops."""
+class ReactorCheckpoint(threading.Event):
+    """Takes the place of the event at which pynetdicom's reactor stops; open to begin with."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._open = True
-        self._parked = False
+        super().__init__()
+        self._parked = threading.Event()
+        self.set()
 
-    def is_set(self) -> bool:
-        """Return whether the reactor may pass."""
-        return self._open
-
-    def wait(self) -> None:
+    def wait(self, timeout: float | None = None) -> bool:
         """Stop the reactor here until it may pass."""
-        with self._changed:
-            while not self._open:
-                self._parked = True
-                self._changed.notify_all()
-                self._changed.wait()
-
-    def set(self) -> None:
-        """Let the reactor pass."""
-        with self._changed:
-            self._open = True
-            self._parked = False
-            self._changed.notify_all()
+        if not self.is_set():
+            self._parked.set()
+        return super().wait(timeout)
 
     def clear(self) -> None:
         """Stop the reactor, and return when it has stopped."""
-        with self._changed:
-            self._open = False
-            self._changed.wait_for(lambda: self._parked, timeout=PATIENCE)
+        self._parked.clear()
+        super().clear()
+        self._parked.wait(PATIENCE)

@@ -1,9 +1,8 @@
 """Storage commitment as its user sees it (PS3.4 J.3): a request, then a report on whichever association."""
 
-import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
@@ -11,8 +10,8 @@ from pynetdicom import AE, evt
 from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPushModelInstance
 
 from harness.clients.dimse import NATIVE, SUCCESS, Dimse
-from harness.clients.listening import end_listening
-from harness.model import AETitle, Endpoint
+from harness.clients.listening import Listener
+from harness.model import AETitle
 from harness.waiting import wait_until
 
 Reference = tuple[str, str]
@@ -29,34 +28,24 @@ class Report:
     failed: dict[Reference, int]
 
 
-class CommitmentScu:
+class CommitmentScu(Listener):
     """Requests commitment and receives the reports; a context manager that listens meanwhile."""
 
     def __init__(self, ae_title: AETitle, time_limit: float) -> None:
         self.ae_title = ae_title
         self.time_limit = time_limit
-        self._lock = threading.Lock()
         self._reports: list[Report] = []
 
-    @property
-    def endpoint(self) -> Endpoint:
-        """Where it listens."""
-        host, port = self._server.server_address
-        return Endpoint(host, port)
-
-    def __enter__(self) -> Self:
+    def _entity(self) -> AE:
         entity = AE(ae_title=self.ae_title)
         # Who reports proposes to be the SCP of an association that it requests (PS3.4 J.3.3.1.3).
         entity.add_supported_context(
             StorageCommitmentPushModel, list(NATIVE), scu_role=False, scp_role=True
         )
-        self._server = entity.start_server(
-            ("127.0.0.1", 0), block=False, evt_handlers=[self._hearing]
-        )
-        return self
+        return entity
 
-    def __exit__(self, *_: object) -> None:
-        end_listening(self._server)
+    def _handlers(self) -> list[tuple[Any, ...]]:
+        return [(evt.EVT_N_EVENT_REPORT, self._note)]
 
     def ask(self, dimse: Dimse, transaction_uid: str, references: Iterable[Reference]) -> int:
         """Send the request as an N-ACTION, and return the status of its response."""
@@ -64,7 +53,7 @@ class CommitmentScu:
         information.TransactionUID = transaction_uid
         information.ReferencedSOPSequence = Sequence(map(_referenced, references))
         contexts = [(StorageCommitmentPushModel, NATIVE)]
-        with dimse.associate(contexts, handlers=[self._hearing]) as association:
+        with dimse.associate(contexts, handlers=self._handlers()) as association:
             response, _ = association.send_n_action(
                 information, 1, StorageCommitmentPushModel, StorageCommitmentPushModelInstance
             )
@@ -78,18 +67,13 @@ class CommitmentScu:
             what=f"{count} reports about storage commitment",
             within=self.time_limit,
         )
-        with self._lock:
-            return list(self._reports)
+        return list(self._reports)
 
     def report(self) -> Report:
         """Wait for a report and return it; fails the case if it is not the only one."""
         reports = self.reports(1)
         assert [each.transaction_uid for each in reports] == [reports[0].transaction_uid]
         return reports[0]
-
-    @property
-    def _hearing(self) -> tuple[Any, ...]:
-        return evt.EVT_N_EVENT_REPORT, self._note
 
     def _note(self, event: evt.Event) -> tuple[int, None]:
         information = event.event_information
@@ -102,8 +86,7 @@ class CommitmentScu:
                 for each in information.get("FailedSOPSequence", [])
             },
         )
-        with self._lock:
-            self._reports.append(report)
+        self._reports.append(report)
         return SUCCESS, None
 
 

@@ -4,39 +4,24 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pydicom
 from pydicom.dataset import Dataset
 
-from harness.certificates import TlsClient
+from harness.clients.client import Client
 from harness.errors import ToolError
 from harness.evidence.tools import ToolRun
-from harness.model import AETitle, Endpoint
 from harness.programs import find_tool
 
 
-class Dcmtk:
+@dataclass(frozen=True, kw_only=True)
+class Dcmtk(Client):
     """Runs dcmtk's programs against one server; every run is told to `keep` for the evidence."""
 
-    def __init__(
-        self,
-        peer: Endpoint,
-        called: AETitle,
-        calling: AETitle,
-        *,
-        folder: Path,
-        keep: Callable[[ToolRun], None],
-        time_limit: float = 10.0,
-        tls: TlsClient | None = None,
-    ) -> None:
-        self.peer = peer
-        self.tls = tls
-        self.called = called
-        self.calling = calling
-        self.folder = folder
-        self.keep = keep
-        self.time_limit = time_limit
+    folder: Path
+    keep: Callable[[ToolRun], None]
 
     def run(
         self, name: str, *arguments: str | Path, expect: int | None = 0, folder: Path | None = None
@@ -96,71 +81,55 @@ class Dcmtk:
         `keys` are findscu's (`PatientName=Mul*`); `root` is -P, -S or -W. Nothing is read out of its texts.
         """
         folder = _new_folder(self.folder, "findscu")
-        options = [part for key in (f"QueryRetrieveLevel={level}", *keys) for part in ("-k", key)]
-        if root == "-W":
-            options = options[2:]  # a worklist has no levels
-        self.scu("findscu", root, "-X", "-od", folder, *options, calling=calling)
+        asked = _asked("" if root == "-W" else level, keys)  # a worklist has no levels
+        self.scu("findscu", root, "-X", "-od", folder, *asked, calling=calling)
         return [pydicom.dcmread(path, force=True) for path in sorted(folder.glob("rsp*.dcm"))]
 
     def move(
         self, level: str, to: str, *keys: str, root: str = "-S", expect: int | None = 0
     ) -> ToolRun:
         """Send a C-MOVE with the destination `to`."""
-        options = [part for key in (f"QueryRetrieveLevel={level}", *keys) for part in ("-k", key)]
-        return self.scu("movescu", root, "-aem", to, *options, expect=expect)
+        return self.scu("movescu", root, "-aem", to, *_asked(level, keys), expect=expect)
 
     def get(
         self, level: str, *keys: str, root: str = "-S", options: Sequence[str] = ("+B",)
     ) -> list[Path]:
         """Retrieve by C-GET and return the files written; `+B` keeps the bytes as they came."""
         folder = _new_folder(self.folder, "getscu")
-        asked = [part for key in (f"QueryRetrieveLevel={level}", *keys) for part in ("-k", key)]
-        self.scu("getscu", root, *options, "-od", folder, *asked)
+        self.scu("getscu", root, *options, "-od", folder, *_asked(level, keys))
         return sorted(folder.iterdir())
 
 
 def _run(argv: list[str], folder: Path, time_limit: float) -> ToolRun:
     begin = time.monotonic()
-    process = subprocess.Popen(
-        argv,
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        # dcmtk leaves Nagle's algorithm on, which costs 40 ms and more for each message.
-        env={**os.environ, "TCP_NODELAY": "1"},
-    )
+    # dcmtk leaves Nagle's algorithm on, which costs 40 ms and more for each message.
+    environment = {**os.environ, "TCP_NODELAY": "1"}
+    done: subprocess.CompletedProcess[bytes] | subprocess.TimeoutExpired
     try:
-        stdout, stderr = process.communicate(timeout=time_limit)
-        returncode: int | None = process.returncode
-    except subprocess.TimeoutExpired:
-        process.kill()
-        stdout, stderr = process.communicate()
-        returncode = None
-    except BaseException:  # the case's own time limit, Ctrl-C: nothing is left running
-        process.kill()
-        process.communicate()
-        raise
-    return ToolRun(
-        argv=tuple(argv),
-        returncode=returncode,
-        stdout=stdout.decode(errors="replace"),
-        stderr=stderr.decode(errors="replace"),
-        duration=time.monotonic() - begin,
-    )
+        done = subprocess.run(
+            argv, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, check=False,
+            env=environment, timeout=time_limit,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        done = error
+    stdout, stderr = ((each or b"").decode(errors="replace") for each in (done.stdout, done.stderr))
+    returncode = getattr(done, "returncode", None)
+    return ToolRun(tuple(argv), returncode, stdout, stderr, time.monotonic() - begin)
 
 
-def _split(arguments: tuple[str | Path, ...]) -> tuple[list[str | Path], list[str | Path]]:
-    given = list(arguments)
-    if "--" not in given:
-        return given, []
-    border = given.index("--")
-    return given[:border], given[border + 1 :]
+def _asked(level: str, keys: Sequence[str]) -> list[str]:
+    """Return the options that ask for `keys`, at a level if there is one."""
+    all_keys = (f"QueryRetrieveLevel={level}", *keys) if level else keys
+    return [part for key in all_keys for part in ("-k", key)]
+
+
+def _split(arguments: tuple[str | Path, ...]) -> tuple[Sequence[str | Path], Sequence[str | Path]]:
+    border = arguments.index("--") if "--" in arguments else len(arguments)
+    return arguments[:border], arguments[border + 1 :]
 
 
 def _new_folder(parent: Path, name: str) -> Path:
-    number = 1 + sum(1 for _ in parent.glob(f"{name}-*"))
-    folder = parent / f"{name}-{number}"
+    folder = parent / f"{name}-{1 + sum(1 for _ in parent.glob(f'{name}-*'))}"
     folder.mkdir()
     return folder
 

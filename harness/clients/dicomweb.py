@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -11,7 +12,7 @@ import requests
 from harness.clients import multipart
 from harness.clients.answers import number, single
 from harness.clients.rest import Rest
-from harness.clients.storable import Identified
+from harness.corpus import Sample
 
 DICOM_JSON = "application/dicom+json"
 DICOM = "application/dicom"
@@ -35,12 +36,12 @@ SERIES_INSTANCE_UID = "0020000E"
 _LEFT_ALONE = "*?:/,@"
 
 
+@dataclass(frozen=True)
 class DicomWeb:
     """Speaks DICOMweb with one server, below `root` of its REST interface."""
 
-    def __init__(self, rest: Rest, root: str = "/dicom-web") -> None:
-        self.rest = rest
-        self.root = root
+    rest: Rest
+    root: str = "/dicom-web"
 
     def request(self, method: str, path: str, **options: Any) -> requests.Response:
         """Send a request for `path` below the root; options as for `Rest.request`."""
@@ -73,7 +74,7 @@ class DicomWeb:
         found: list[dict[str, Any]] = answer.json()
         return found
 
-    def metadata_of(self, instance: Identified) -> dict[str, Any]:
+    def metadata_of(self, instance: Sample) -> dict[str, Any]:
         """Retrieve the metadata of one object; fails the case unless one data set comes."""
         return single(self.metadata(instance_path(instance)), "data set")
 
@@ -124,17 +125,17 @@ class DicomWeb:
         return self.request("POST", path, data=body, headers=headers, **options)
 
 
-def study_path(of: Identified) -> str:
+def study_path(of: Sample) -> str:
     """Return the path of the study of an object (PS3.18 10.1.1)."""
     return f"/studies/{of.study_instance_uid}"
 
 
-def series_path(of: Identified) -> str:
+def series_path(of: Sample) -> str:
     """Return the path of the series of an object."""
     return f"{study_path(of)}/series/{of.series_instance_uid}"
 
 
-def instance_path(of: Identified) -> str:
+def instance_path(of: Sample) -> str:
     """Return the path of an object."""
     return f"{series_path(of)}/instances/{of.sop_instance_uid}"
 

@@ -7,32 +7,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import pydicom
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import AE, build_role, evt
+from pynetdicom import AE, build_role, evt, sop_class
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.pdu import A_ABORT_RQ
-from pynetdicom.sop_class import (
-    ModalityWorklistInformationFind,
-    PatientRootQueryRetrieveInformationModelFind,
-    PatientRootQueryRetrieveInformationModelGet,
-    PatientRootQueryRetrieveInformationModelMove,
-    StudyRootQueryRetrieveInformationModelFind,
-    StudyRootQueryRetrieveInformationModelGet,
-    StudyRootQueryRetrieveInformationModelMove,
-    Verification,
-)
 
-from harness.certificates import TlsClient
 from harness.clients.checkpoint import ReactorCheckpoint
-from harness.clients.storable import Identified, Retrievable, Storable
-from harness.model import AETitle, Endpoint
+from harness.clients.client import Client
+from harness.corpus import Sample
 
 Root = Literal["patient", "study"]
-PENDING = frozenset({0xFF00, 0xFF01})
 
 
 class Status(int):
@@ -57,18 +44,16 @@ UNKNOWN_UID = "2.25.404"
 """A valid UID that names nothing."""
 NO_RESPONSE = "no response came: the association was aborted or the time was up"
 
-FIND = {
-    "patient": PatientRootQueryRetrieveInformationModelFind,
-    "study": StudyRootQueryRetrieveInformationModelFind,
-}
-MOVE = {
-    "patient": PatientRootQueryRetrieveInformationModelMove,
-    "study": StudyRootQueryRetrieveInformationModelMove,
-}
-GET = {
-    "patient": PatientRootQueryRetrieveInformationModelGet,
-    "study": StudyRootQueryRetrieveInformationModelGet,
-}
+FIND, MOVE, GET = (
+    {
+        root: getattr(sop_class, f"{root.capitalize()}RootQueryRetrieveInformationModel{service}")
+        for root in ("patient", "study")
+    }
+    for service in ("Find", "Move", "Get")
+)
+"""The information models of each service, by their roots (PS3.4 C.6)."""
+Context = tuple[str, Sequence[str]]
+"""Abstract syntax and transfer syntaxes of a presentation context."""
 NATIVE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 CT = [(CTImageStorage, [ExplicitVRLittleEndian])]
 """The storage context of objects that are made to order."""
@@ -98,7 +83,12 @@ class Found:
 
     status: int
     datasets: list[Dataset]
-    statuses: list[int] = field(default_factory=list)
+    statuses: list[int]
+
+    def complete(self) -> list[Dataset]:
+        """Return the answers; fails the case unless the final status is Success."""
+        assert self.status == SUCCESS, f"C-FIND ended with status {self.status:#06x}"
+        return self.datasets
 
 
 @dataclass(frozen=True)
@@ -127,41 +117,16 @@ class Retrieved:
         return [_counted(each) for each in self.responses[:-1]]
 
 
-class Dimse:
-    """Speaks DICOM with one server as the application entity `calling`."""
-
-    def __init__(
-        self,
-        peer: Endpoint,
-        called: AETitle,
-        calling: AETitle,
-        time_limit: float = 10.0,
-        tls: TlsClient | None = None,
-    ) -> None:
-        self.peer = peer
-        self.tls = tls
-        self.called = called
-        self.calling = calling
-        self.time_limit = time_limit
+class Dimse(Client):
+    """A client on pynetdicom."""
 
     @contextlib.contextmanager
-    def associate(
-        self,
-        contexts: Iterable[tuple[str, Sequence[str]]],
-        *,
-        called: str | None = None,
-        calling: str | None = None,
-        handlers: Iterable[tuple[Any, ...]] = (),
-        roles: Iterable[Any] = (),
-    ) -> Iterator[Association]:
-        """Open an association that proposes `contexts` (abstract syntax, transfer syntaxes), then release it.
+    def associate(self, contexts: Iterable[Context], **options: Any) -> Iterator[Association]:
+        """Open an association, then release it; the arguments are those of `request_association`.
 
-        Fails the case when the association is not established. `called` and `calling` take the place of the
-        usual titles; `handlers` and `roles` are pynetdicom's.
+        Fails the case when the association is not established.
         """
-        association = self.request_association(
-            contexts, called=called, calling=calling, handlers=handlers, roles=roles
-        )
+        association = self.request_association(contexts, **options)
         assert association.is_established, (
             f"no association with {self.called} at {self.peer}: {_refusal(association)}"
         )
@@ -173,14 +138,17 @@ class Dimse:
 
     def request_association(
         self,
-        contexts: Iterable[tuple[str, Sequence[str]]],
+        contexts: Iterable[Context],
         *,
         called: str | None = None,
         calling: str | None = None,
         handlers: Iterable[tuple[Any, ...]] = (),
         roles: Iterable[Any] = (),
     ) -> Association:
-        """Request an association and return it, accepted or not; the caller ends it."""
+        """Request an association and return it, accepted or not; the caller ends it.
+
+        `called` and `calling` take the place of the usual titles; `handlers` and `roles` are pynetdicom's.
+        """
         entity = AE(ae_title=calling or self.calling)
         for limit in ("acse_timeout", "dimse_timeout", "network_timeout", "connection_timeout"):
             setattr(entity, limit, self.time_limit)
@@ -199,18 +167,17 @@ class Dimse:
 
     def echo(self, calling: str | None = None, called: str | None = None) -> int:
         """Send a C-ECHO and return its status."""
-        with self.associate(
-            [(Verification, NATIVE)], calling=calling, called=called
-        ) as association:
+        contexts = [(sop_class.Verification, NATIVE)]
+        with self.associate(contexts, calling=calling, called=called) as association:
             return _status(association.send_c_echo())
 
     def store(
-        self, *objects: Storable, calling: str | None = None, called: str | None = None
-    ) -> list[int]:
+        self, *objects: Sample, calling: str | None = None, called: str | None = None
+    ) -> list[Status]:
         """Send each object in a C-STORE, in its own transfer syntax, and return the statuses in order."""
         contexts = dict.fromkeys((each.sop_class_uid, (each.transfer_syntax,)) for each in objects)
         with self.associate(contexts, calling=calling, called=called) as association:
-            return [_status(association.send_c_store(_dataset(each))) for each in objects]
+            return [_status(association.send_c_store(each.dataset())) for each in objects]
 
     def store_as(
         self, sop_class_uid: str, sop_instance_uid: str, data_set: bytes, transfer_syntax: str
@@ -240,29 +207,22 @@ class Dimse:
         assert response is not None, NO_RESPONSE
         return int(response.Status)
 
-    def store_all(self, objects: Iterable[Storable]) -> None:
+    def store_all(self, objects: Iterable[Sample]) -> None:
         """Send each object; fails the case unless each is answered with Success."""
-        statuses = self.store(*objects)
-        refused = [status for status in statuses if status != SUCCESS]
-        assert not refused, (
-            f"C-STORE was answered with {', '.join(f'{each:#06x}' for each in refused)}"
-        )
+        refused = [str(status) for status in self.store(*objects) if status != SUCCESS]
+        assert not refused, f"C-STORE was answered with {', '.join(refused)}"
 
     def find(self, level: str, *, root: Root = "study", **keys: Any) -> Found:
         """Send a C-FIND at `level` (PATIENT, STUDY, SERIES, IMAGE) with the elements `keys` as identifier."""
-        identifier = identifier_of(keys)
-        identifier.QueryRetrieveLevel = level
-        return self.find_with(identifier, FIND[root])
+        return self.find_with(_at(level, keys), FIND[root])
 
     def find_studies(self, **keys: Any) -> list[Dataset]:
         """Find studies in the study root; fails the case unless the final status is Success."""
-        found = self.find("STUDY", **keys)
-        assert found.status == SUCCESS, f"C-FIND ended with status {found.status:#06x}"
-        return found.datasets
+        return self.find("STUDY", **keys).complete()
 
     def worklist(self, identifier: Dataset) -> Found:
         """Query the modality worklist (PS3.4 K)."""
-        return self.find_with(identifier, ModalityWorklistInformationFind)
+        return self.find_with(identifier, sop_class.ModalityWorklistInformationFind)
 
     def find_with(self, identifier: Dataset, model: str, calling: str | None = None) -> Found:
         """Send `identifier` as it stands in a C-FIND of the information model `model`."""
@@ -272,11 +232,8 @@ class Dimse:
                 for status, dataset in association.send_c_find(identifier, model)
             ]
         *pending, (final, _) = responses
-        return Found(
-            final,
-            [each for _, each in pending if each is not None],
-            [status for status, _ in pending],
-        )
+        datasets = [each for _, each in pending if each is not None]
+        return Found(final, datasets, [status for status, _ in pending])
 
     def move(
         self,
@@ -288,16 +245,14 @@ class Dimse:
         **keys: Any,
     ) -> Retrieved:
         """Send a C-MOVE with the destination `to`."""
-        identifier = identifier_of(keys)
-        identifier.QueryRetrieveLevel = level
         with self.associate([(MOVE[root], NATIVE)], handlers=handlers) as association:
-            return _retrieved(association.send_c_move(identifier, to, MOVE[root]), [])
+            return _retrieved(association.send_c_move(_at(level, keys), to, MOVE[root]), [])
 
     def get(
         self,
         level: str,
         *,
-        storage: Iterable[tuple[str, Sequence[str]]],
+        storage: Iterable[Context],
         root: Root = "study",
         answers: Iterable[int] = (),
         handlers: Iterable[tuple[Any, ...]] = (),
@@ -314,24 +269,21 @@ class Dimse:
         def keep(event: evt.Event) -> int:
             status = next(statuses, SUCCESS)
             if status == SUCCESS:
-                received.append(_received(event))
+                received.append(received_with(event))
             return status
 
-        identifier = identifier_of(keys)
-        identifier.QueryRetrieveLevel = level
         contexts = list(storage)
         with self.associate(
             [(GET[root], NATIVE), *contexts],
             handlers=[(evt.EVT_C_STORE, keep), *handlers],
             roles=[build_role(uid, scp_role=True) for uid, _ in contexts],
         ) as association:
-            return _retrieved(association.send_c_get(identifier, GET[root]), received)
+            return _retrieved(association.send_c_get(_at(level, keys), GET[root]), received)
 
-    def get_instance(self, wanted: Retrievable) -> Dataset:
+    def get_instance(self, wanted: Sample) -> Dataset:
         """Retrieve one object by C-GET, in its own transfer syntax; fails the case unless it alone comes."""
-        context = (wanted.sop_class_uid, [wanted.transfer_syntax])
         keys: dict[str, Any] = dict(unique_keys(wanted, "IMAGE"))
-        retrieved = self.get("IMAGE", storage=[context], **keys)
+        retrieved = self.get("IMAGE", storage=[wanted.context], **keys)
         came = values(retrieved.datasets, "SOPInstanceUID")
         assert came == [wanted.sop_instance_uid], f"C-GET ended with status {retrieved.status:#06x}"
         return retrieved.datasets[0]
@@ -349,12 +301,12 @@ def _counted(response: Dataset) -> dict[str, int | None]:
     }
 
 
-def instance_uids(samples: Iterable[Identified]) -> list[str]:
+def instance_uids(samples: Iterable[Sample]) -> list[str]:
     """Return the SOP Instance UIDs of objects, sorted."""
     return sorted(str(each.sop_instance_uid) for each in samples)
 
 
-def unique_keys(instance: Identified, level: str, root: Root = "study") -> dict[str, str]:
+def unique_keys(instance: Sample, level: str, root: Root = "study") -> dict[str, str]:
     """Return the unique keys of an instance from the top of the information model down to `level`."""
     known = {
         "PATIENT": instance.patient_id,
@@ -388,11 +340,12 @@ def several(dataset: Dataset, keyword: str) -> list[str]:
     return [str(each) for each in value] if isinstance(value, MultiValue) else [str(value)]
 
 
-def _dataset(stored: Storable) -> Dataset:
-    return pydicom.dcmread(io.BytesIO(stored.data))
+def _at(level: str, keys: dict[str, Any]) -> Dataset:
+    return identifier_of({"QueryRetrieveLevel": level, **keys})
 
 
-def _received(event: evt.Event) -> Dataset:
+def received_with(event: evt.Event) -> Dataset:
+    """Return the object that a C-STORE request brought, with its file meta information."""
     dataset = event.dataset
     dataset.file_meta = event.file_meta
     return dataset

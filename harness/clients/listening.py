@@ -1,18 +1,45 @@
-"""The end of a listener of pynetdicom, without the wait for its next look."""
+"""What listens for cases, on pynetdicom."""
 
+import abc
 import contextlib
 import socket
+from typing import Any, Self
 
-from pynetdicom.transport import ThreadedAssociationServer
+from pynetdicom import AE
+
+from harness.model import Endpoint
 
 
-def end_listening(server: ThreadedAssociationServer) -> None:
-    """Stop accepting connections, at once.
+class Listener(abc.ABC):
+    """Listens on a port of its own; a context manager."""
 
-    `shutdown` alone waits until the loop of the server looks for it, every half second. A listening socket
-    that is shut down wakes the loop.
-    """
-    if server.socket is not None:
-        with contextlib.suppress(OSError):  # it was closed already
-            server.socket.shutdown(socket.SHUT_RDWR)
-    server.shutdown()
+    @abc.abstractmethod
+    def _entity(self) -> AE:
+        """Make the application entity, with the contexts that it accepts."""
+
+    @abc.abstractmethod
+    def _handlers(self) -> list[tuple[Any, ...]]:
+        """Return the handlers of what comes, as pynetdicom wants them."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it listens."""
+        host, port = self._server.server_address
+        return Endpoint(host, port)
+
+    def __enter__(self) -> Self:
+        self._server = self._entity().start_server(
+            ("127.0.0.1", 0), block=False, evt_handlers=self._handlers()
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop accepting connections, at once.
+
+        `shutdown` alone waits until the loop of the server looks for it, every half second. A listening
+        socket that is shut down wakes the loop.
+        """
+        if self._server.socket is not None:
+            with contextlib.suppress(OSError):  # it was closed already
+                self._server.socket.shutdown(socket.SHUT_RDWR)
+        self._server.shutdown()

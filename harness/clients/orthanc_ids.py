@@ -3,7 +3,7 @@
 import hashlib
 from typing import NamedTuple
 
-from harness.clients.storable import Identified
+from harness.corpus import Sample
 
 FOLDERS = ("patients", "studies", "series", "instances")
 """Where the REST API lists the resources of each level, from the highest down."""
@@ -31,7 +31,7 @@ def _index(level: str) -> int:
     return FOLDERS.index(level) if level in FOLDERS else _LEVELS.index(level.lower())
 
 
-def orthanc_ids(sample: Identified) -> OrthancIds:
+def orthanc_ids(sample: Sample) -> OrthancIds:
     """Compute the identifiers of `sample`: SHA-1 over the identifiers of DICOM down to each level."""
     keys = (
         sample.patient_id,

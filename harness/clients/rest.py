@@ -11,7 +11,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ProtocolError
 
 from harness.certificates import TlsClient
-from harness.clients.storable import Storable
+from harness.corpus import Sample
 from harness.model import Credentials, Endpoint
 
 BODY_SHOWN = 600
@@ -67,11 +67,9 @@ class Answer(requests.Response):
             return super().json(object_hook=JsonObject, **options)
         except ValueError as error:
             start = self.content[:BODY_SHOWN].decode(errors="replace")
-            raise NotJson(f"{self.url}: the answer is not JSON ({error}): {start}") from error
-
-
-class NotJson(AssertionError):  # noqa: N818 - inside a case it is the server's failure
-    """The server answered, but not with JSON."""
+            raise AssertionError(
+                f"{self.url}: the answer is not JSON ({error}): {start}"
+            ) from error
 
 
 class _Adapter(HTTPAdapter):
@@ -111,9 +109,7 @@ class Rest:
         self._last_use = 0.0
         self.session = requests.Session()
         self.session.mount(self.base, _Adapter(tls))
-        self.session.trust_env = (
-            False  # a proxy of the environment is not between us and the server
-        )
+        self.session.trust_env = False  # a proxy of the environment is not between us
         if credentials is not None:
             self.session.auth = (credentials.username, credentials.password)
 
@@ -219,12 +215,11 @@ class Rest:
 
     def find(self, level: str, query: Mapping[str, str], **options: object) -> list[Any]:
         """POST a search to `/tools/find`, and return the identifiers or, with Expand, the resources found."""
-        found: list[Any] = self.post(
-            "/tools/find", {"Level": level, "Query": query, **options}
-        ).json()
+        asked = {"Level": level, "Query": query, **options}
+        found: list[Any] = self.post("/tools/find", asked).json()
         return found
 
-    def upload_all(self, objects: Iterable[Storable]) -> None:
+    def upload_all(self, objects: Iterable[Sample]) -> None:
         """Upload each object; fails the case unless each is stored."""
         for each in objects:
             status = self.upload(each.data)["Status"]
@@ -242,11 +237,9 @@ class Rest:
 
 
 def _with_body(body: object, options: Mapping[str, Any]) -> dict[str, Any]:
-    if isinstance(body, str):
-        body = body.encode()
-    if isinstance(body, bytes):
-        return {"data": body, **options}
-    return {"data": json.dumps(body).encode(), **options}
+    if not isinstance(body, bytes):
+        body = (body if isinstance(body, str) else json.dumps(body)).encode()
+    return {"data": body, **options}
 
 
 def _told(method: str, path: str, expected: tuple[int, ...], answer: requests.Response) -> str:

@@ -3,14 +3,14 @@
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Self
+from typing import Any
 
 from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
 
-from harness.clients.dimse import SUCCESS, values
-from harness.clients.listening import end_listening
-from harness.model import AETitle, Endpoint
+from harness.clients.dimse import SUCCESS, received_with, values
+from harness.clients.listening import Listener
+from harness.model import AETitle
 from harness.waiting import wait_until
 
 
@@ -25,7 +25,7 @@ class Arrival:
     originator_message_id: int | None
 
 
-class StorageScp:
+class StorageScp(Listener):
     """Accepts these SOP classes in any of these transfer syntaxes; a context manager that listens meanwhile.
 
     pynetdicom needs 100 ms and more for each association when all that the standard knows are named.
@@ -68,38 +68,25 @@ class StorageScp:
         """Wait as `received` does, and return the SOP Instance UIDs of what came, sorted."""
         return values((each.dataset for each in self.received(count)), "SOPInstanceUID")
 
-    @property
-    def endpoint(self) -> Endpoint:
-        """Where it listens."""
-        host, port = self._server.server_address
-        return Endpoint(host, port)
-
-    def __enter__(self) -> Self:
+    def _entity(self) -> AE:
         entity = AE(ae_title=self.ae_title)
         for sop_class in self.sop_classes:
             entity.add_supported_context(sop_class, list(self.transfer_syntaxes))
-        self._server = entity.start_server(
-            ("127.0.0.1", 0),
-            block=False,
-            evt_handlers=[
-                (evt.EVT_C_STORE, self._keep),
-                (evt.EVT_CONN_OPEN, self._count, [1]),
-                (evt.EVT_CONN_CLOSE, self._count, [-1]),
-            ],
-        )
-        return self
+        return entity
 
-    def __exit__(self, *_: object) -> None:
-        end_listening(self._server)
+    def _handlers(self) -> list[tuple[Any, ...]]:
+        return [
+            (evt.EVT_C_STORE, self._keep),
+            (evt.EVT_CONN_OPEN, self._count, [1]),
+            (evt.EVT_CONN_CLOSE, self._count, [-1]),
+        ]
 
     def _keep(self, event: evt.Event) -> int:
-        request, dataset = event.request, event.dataset
-        dataset.file_meta = event.file_meta
         arrival = Arrival(
-            dataset,
+            received_with(event),
             calling=event.assoc.requestor.ae_title,
-            originator=request.MoveOriginatorApplicationEntityTitle,
-            originator_message_id=request.MoveOriginatorMessageID,
+            originator=event.request.MoveOriginatorApplicationEntityTitle,
+            originator_message_id=event.request.MoveOriginatorMessageID,
         )
         with self._lock:
             self._arrivals.append(arrival)

@@ -16,7 +16,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from dcm.errors import RemoteProtocolError
 from dcm.frozen import Frozen
@@ -56,8 +56,7 @@ from dcm.wire import (
     raw,
     rejection,
 )
-from harness.certificates import TlsClient
-from harness.model import AETitle, Endpoint
+from harness.clients.client import Client
 
 HEADER: Final = 6
 LONGEST: Final = 1 << 26
@@ -95,6 +94,17 @@ Heard = PDU | Closed | Silence | Unreadable
 
 class ProtocolBroken(AssertionError):  # noqa: N818 - the peer's failure, not ours
     """The peer did what the protocol does not allow at this moment."""
+
+
+Kind = TypeVar("Kind")
+
+
+def due(kind: type[Kind], heard: Heard | Received, what: str = "") -> Kind:
+    """Return what was heard if it is of the kind that is due. Raises `ProtocolBroken` if it is not."""
+    if not isinstance(heard, kind):
+        what = what or getattr(kind, "NAME", "")
+        raise ProtocolBroken(f"{what} was due, and what came is {described(heard)}")
+    return heard
 
 
 class Incoming(Frozen):
@@ -168,11 +178,9 @@ class Line:
             try:
                 data = self._socket.recv(1 << 18)
             except TimeoutError:
-                return (
-                    Unreadable(f"{self._begun()} in {limit:g} s")
-                    if self._received
-                    else Silence(limit)
-                )
+                if not self._received:
+                    return Silence(limit)
+                continue
             except (ConnectionError, ssl.SSLError):
                 data = b""
             if not data:
@@ -261,29 +269,19 @@ class Association:
 
     def _hear(self, within: float | None = None) -> None:
         heard = self.line.hear_bytes(within)
-        match heard:
-            case bytes():
-                self.connection.receive_data(heard)
-            case Closed():
-                self.connection.receive_data(b"")
-            case Silence():
-                raise ProtocolBroken(f"nothing was heard of the peer in {heard.seconds:g} s")
-            case Unreadable():
-                raise ProtocolBroken(f"the peer broke the protocol: {heard.why}")
+        if isinstance(heard, Silence):
+            raise ProtocolBroken(f"nothing was heard of the peer in {heard.seconds:g} s")
+        if isinstance(heard, Unreadable):
+            raise ProtocolBroken(f"the peer broke the protocol: {heard.why}")
+        self.connection.receive_data(heard if isinstance(heard, bytes) else b"")
 
     def receive(self) -> Incoming:
         """Wait for a message and return it whole."""
-        event = self.event()
-        if not isinstance(event, Command):
-            raise ProtocolBroken(f"a message was due, and what came is {described(event)}")
+        event = due(Command, self.event(), "a message")
         parts = []
         last = not event.message.has_data_set
         while not last:
-            part = self.event()
-            if not isinstance(part, DataFragment):
-                raise ProtocolBroken(
-                    f"the data set of a message was due, and what came is {described(part)}"
-                )
+            part = due(DataFragment, self.event(), "the data set of a message")
             parts.append(bytes(part.data))
             last = part.last
         return Incoming(event.context_id, event.message, b"".join(parts))
@@ -311,29 +309,14 @@ class Association:
             if isinstance(event, ReleaseRQ):
                 self.send(ReleaseRP())
             event = self.event()
-        if not isinstance(event, ReleaseRP):
-            raise ProtocolBroken(f"A-RELEASE-RP was due, and what came is {described(event)}")
+        due(ReleaseRP, event)
 
 
-class Wire:
-    """Speaks with one server as the application entity `calling`."""
+class Wire(Client):
+    """A client on PDUs."""
 
     artim = 32.0
     """Seconds in which a server's ARTIM timer is expected to expire; most servers take 30 s."""
-
-    def __init__(
-        self,
-        peer: Endpoint,
-        called: AETitle,
-        calling: AETitle,
-        time_limit: float = 10.0,
-        tls: TlsClient | None = None,
-    ) -> None:
-        self.peer: Final = peer
-        self.called: Final = called
-        self.calling: Final = calling
-        self.time_limit: Final = time_limit
-        self.tls: Final = tls
 
     def connect(self) -> Line:
         """Open a TCP connection, on which nothing is sent yet."""
@@ -400,10 +383,7 @@ class Wire:
 
     def accepted(self, request: AssociateRQ | bytes, within: float | None = None) -> AssociateAC:
         """Request an association that must be accepted, return the answer, and release it."""
-        heard = self.propose(request, within)
-        if not isinstance(heard, AssociateAC):
-            raise ProtocolBroken(f"A-ASSOCIATE-AC was due, and what came is {described(heard)}")
-        return heard
+        return due(AssociateAC, self.propose(request, within))
 
     def chosen(self, contexts: Sequence[Context]) -> list[str | None]:
         """Propose contexts on as many associations as it takes, each with Verification as well.
@@ -416,33 +396,25 @@ class Wire:
             part = contexts[start : start + MOST_CONTEXTS]
             answer = self.accepted(self.request([VERIFICATION, *part]))
             by_id = {each.context_id: each for each in answer.presentation_contexts}
-            for number in range(1, len(part) + 1):
-                result = by_id.get(2 * number + 1)
+            for context_id in range(3, 2 * len(part) + 3, 2):
+                result = by_id.get(context_id)
                 if result is None:
-                    raise ProtocolBroken(f"presentation context {2 * number + 1} is not answered")
+                    raise ProtocolBroken(f"presentation context {context_id} is not answered")
                 accepted = result.result == ContextResult.ACCEPTANCE
                 found.append(result.transfer_syntax if accepted else None)
         return found
 
     @contextlib.contextmanager
-    def associate(
-        self,
-        contexts: Iterable[Context],
-        *,
-        maximum_length: int = 16384,
-        items: Iterable[UserItem] = (),
-    ) -> Iterator[Association]:
-        """Open an association, and release it in the end if it still stands.
+    def associate(self, contexts: Iterable[Context], **options: Any) -> Iterator[Association]:
+        """Open an association, and release it in the end if it still stands; options as for `request`.
 
         Fails the case if the association is not accepted.
         """
-        request = self.request(contexts, maximum_length=maximum_length, items=items)
+        request = self.request(contexts, **options)
         with self.connect() as line:
             association = Association(line, Connection("requestor", UNLIMITED))
             association.send(request, TransportOpened())
-            event = association.event()
-            if not isinstance(event, AssociateAC):
-                raise ProtocolBroken(f"A-ASSOCIATE-AC was due, and what came is {described(event)}")
+            due(AssociateAC, association.event())
             yield association
             if association.stands:
                 association.release()

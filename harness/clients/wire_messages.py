@@ -4,16 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from pydicom.uid import ImplicitVRLittleEndian
-from pynetdicom.sop_class import (
-    StudyRootQueryRetrieveInformationModelFind as FindModel,
-)
-from pynetdicom.sop_class import (
-    StudyRootQueryRetrieveInformationModelGet as GetModel,
-)
-from pynetdicom.sop_class import (
-    StudyRootQueryRetrieveInformationModelMove as MoveModel,
-)
-from pynetdicom.sop_class import Verification
 
 from dcm.data.identifier import write_identifier
 from dcm.wire import (
@@ -34,20 +24,27 @@ from dcm.wire import (
     raw,
     split_pdvs,
 )
-from harness.clients.dimse import Status, is_failure
-from harness.clients.storable import Identified, Storable
-from harness.clients.wire import PENDING, Association, Context, Incoming, ProtocolBroken
+from harness.clients.dimse import FIND, GET, MOVE, Status, is_failure
+from harness.clients.wire import (
+    PENDING,
+    VERIFICATION,
+    Association,
+    Context,
+    Incoming,
+    ProtocolBroken,
+)
+from harness.corpus import Sample
 
 IMPLICIT: Final = (str(ImplicitVRLittleEndian),)
-ECHO: Final[Context] = (str(Verification), IMPLICIT)
-FIND_STUDIES: Final[Context] = (str(FindModel), IMPLICIT)
-MOVE_STUDIES: Final[Context] = (str(MoveModel), IMPLICIT)
-GET_STUDIES: Final[Context] = (str(GetModel), IMPLICIT)
+ECHO: Final = VERIFICATION
+FIND_STUDIES, MOVE_STUDIES, GET_STUDIES = [
+    (str(models["study"]), IMPLICIT) for models in (FIND, MOVE, GET)
+]
 """Presentation contexts in the default transfer syntax."""
 
 ECHO_ITEMS: Final = (
     raw.application_context(),
-    raw.context(1, Verification.encode(), [ImplicitVRLittleEndian.encode()]),
+    raw.context(1, ECHO[0].encode(), [ImplicitVRLittleEndian.encode()]),
     raw.user_information(),
 )
 """The items of a request for an association with the context `ECHO`, for `Wire.bent_request`."""
@@ -68,7 +65,7 @@ def identifier(level: str, keys: dict[str, str]) -> bytes:
     return write_identifier({"QueryRetrieveLevel": level, **keys}, ImplicitVRLittleEndian)
 
 
-def study_identifier(sample: Identified) -> bytes:
+def study_identifier(sample: Sample) -> bytes:
     """Encode the identifier that names the study of `sample`."""
     return identifier("STUDY", {"StudyInstanceUID": str(sample.study_instance_uid)})
 
@@ -98,7 +95,7 @@ def stored_response(request: CStoreRQ, status: int = 0x0000) -> CStoreRSP:
     )
 
 
-def store_request(sample: Storable, message_id: int = 1, **fields: Any) -> CStoreRQ:
+def store_request(sample: Sample, message_id: int = 1, **fields: Any) -> CStoreRQ:
     """Return the C-STORE request that goes with the data set of `sample`."""
     return CStoreRQ(
         message_id=message_id,
@@ -108,16 +105,15 @@ def store_request(sample: Storable, message_id: int = 1, **fields: Any) -> CStor
     )
 
 
-def receiving(sample: Storable) -> tuple[Sequence[Context], Sequence[UserItem]]:
+def receiving(sample: Sample) -> tuple[Sequence[Context], Sequence[UserItem]]:
     """Return the contexts and the role with which `sample` can be retrieved by C-GET."""
-    sop_class_uid = str(sample.sop_class_uid)
-    storage = (sop_class_uid, [str(sample.transfer_syntax)])
-    return [GET_STUDIES, storage], [RoleSelection(sop_class_uid, scu=False, scp=True)]
+    role = RoleSelection(str(sample.sop_class_uid), scu=False, scp=True)
+    return [GET_STUDIES, sample.context], [role]
 
 
-def get_study(association: Association, sample: Identified, message_id: int = 1) -> None:
+def get_study(association: Association, sample: Sample, message_id: int = 1) -> None:
     """Send the C-GET request for the study of `sample`, on the first context."""
-    request = CGetRQ(message_id=message_id, affected_sop_class_uid=GetModel)
+    request = CGetRQ(message_id=message_id, affected_sop_class_uid=GET_STUDIES[0])
     association.send_message(request, study_identifier(sample), context_id=1)
 
 

@@ -1,5 +1,6 @@
 """The other side of `wire`: an acceptor that answers as the case decides."""
 
+import itertools
 import socket
 from typing import Final, Self
 
@@ -19,7 +20,7 @@ from harness.clients.wire import (
     Association,
     Line,
     ProtocolBroken,
-    described,
+    due,
 )
 from harness.model import Endpoint
 
@@ -57,9 +58,7 @@ def asked(line: Line) -> Association:
     """Wait for the request for an association; `accept` answers it."""
     association = Association(line, Connection("acceptor", UNLIMITED))
     association.send(TransportOpened())
-    event = association.event()
-    if not isinstance(event, AssociateRQ):
-        raise ProtocolBroken(f"A-ASSOCIATE-RQ was due, and what came is {described(event)}")
+    due(AssociateRQ, association.event())
     return association
 
 
@@ -67,18 +66,15 @@ def accept(association: Association, *, maximum_length: int = 16384) -> Associat
     """Accept all that is proposed: contexts, each with its first transfer syntax, and roles."""
     request = association.connection.request
     assert request is not None  # `asked` waited for it
-    proposed = request.presentation_contexts
+    contexts = request.presentation_contexts
+    answers = (
+        answer_contexts([each], {each.abstract_syntax: each.transfer_syntaxes}) for each in contexts
+    )
     association.send(
         AssociateAC(
             called_ae_title=request.called_ae_title,
             calling_ae_title=request.calling_ae_title,
-            presentation_contexts=tuple(
-                answer
-                for each in proposed
-                for answer in answer_contexts(
-                    [each], {each.abstract_syntax: each.transfer_syntaxes}
-                )
-            ),
+            presentation_contexts=tuple(itertools.chain.from_iterable(answers)),
             user_information=(
                 MaximumLength(maximum_length),
                 ImplementationClassUID(IMPLEMENTATION_CLASS_UID),

@@ -1,6 +1,7 @@
 """The modality worklist of the remote: items put into its folder, and queries as an SCU sends them."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,18 +9,18 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from harness.clients.answers import single
-from harness.clients.dimse import SUCCESS, Dimse, identifier_of
-from harness.clients.storable import Storable
+from harness.clients.dimse import Dimse, identifier_of
+from harness.corpus import Sample
 
 
+@dataclass(frozen=True)
 class Worklist:
     """A folder of worklist items, one file each, and the server that answers from it."""
 
-    def __init__(self, folder: Path, dimse: Dimse) -> None:
-        self.folder = folder
-        self.dimse = dimse
+    folder: Path
+    dimse: Dimse
 
-    def put(self, *items: Storable | bytes) -> None:
+    def put(self, *items: Sample | bytes) -> None:
         """Add items; the harness takes them away after the case."""
         taken = sum(1 for _ in self.folder.glob("*.wl"))
         for number, item in enumerate(items, start=taken + 1):
@@ -31,9 +32,7 @@ class Worklist:
 
         Fails the case unless the final status is Success.
         """
-        found = self.dimse.worklist(asking(step, **keys))
-        assert found.status == SUCCESS, f"C-FIND ended with status {found.status:#06x}"
-        return found.datasets
+        return self.dimse.worklist(asking(step, **keys)).complete()
 
     def names(self, step: dict[str, Any] | None = None, **keys: Any) -> list[str]:
         """Query likewise, and return the names of the patients found, in order."""

@@ -3,6 +3,7 @@
 import socket
 import ssl
 import warnings
+from dataclasses import replace
 
 import pytest
 
@@ -58,7 +59,7 @@ def test_dcmtk_is_served(dcmtk: Dcmtk) -> None:
 @suite.case("TLS-004", needs="dimse.echo")
 def test_client_without_tls_gets_no_association(wire: Wire) -> None:
     """A request for an association that is not encrypted is not answered by an association."""
-    plain = Wire(wire.peer, wire.called, wire.calling, wire.time_limit)
+    plain = replace(wire, tls=None)
 
     assert not isinstance(plain.propose(plain.request([ECHO])), AssociateAC)
 
@@ -77,10 +78,7 @@ def test_client_that_is_not_trusted_gets_no_association(
     """A client without a certificate that the server trusts gets no association."""
     assert remote.encryption is not None
     certificate = None if shown == "none" else getattr(remote.encryption, shown)
-    stranger = Wire(
-        wire.peer, wire.called, wire.calling, wire.time_limit,
-        remote.encryption.as_client(certificate),
-    )  # fmt: skip
+    stranger = replace(wire, tls=remote.encryption.as_client(certificate))
 
     assert not isinstance(stranger.propose(stranger.request([ECHO])), AssociateAC)
 

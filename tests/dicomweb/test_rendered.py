@@ -10,7 +10,6 @@ from PIL import Image
 from harness.cases import (
     PATHS,
     DicomWeb,
-    Identified,
     Rest,
     Sample,
     Stored,
@@ -28,7 +27,7 @@ by_uri = Suite(needs="dicomweb.uri")
 FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG"}
 
 
-def frame_path(of: Identified) -> str:
+def frame_path(of: Sample) -> str:
     """Return the path of the first frame of an object."""
     return f"{instance_path(of)}/frames/1"
 

@@ -1,6 +1,7 @@
 """Storage (PS3.4 Annex B): the promise of Success, the statuses, the attributes that are kept."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from pydicom.dataset import Dataset
@@ -147,9 +148,7 @@ def test_instance_is_there_only_if_accepted(
 @suite.case("CONST-009", ref="PS3.4 B.2.3 (2020b)", level="should", waits=3)
 def test_unreadable_data_set_is_a_failure(dimse: Dimse, make: Maker) -> None:
     """A data set that ends within an element is answered by a failure or an abort."""
-    dimse.time_limit = 3.0
-
-    status = _store(dimse, make.instance(), _cut_short)
+    status = _store(replace(dimse, time_limit=3.0), make.instance(), _cut_short)
 
     assert status is None or is_failure(status), f"status {status:#06x}"
 
