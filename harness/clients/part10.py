@@ -33,7 +33,6 @@ PREAMBLE_LENGTH: Final = 128
 PREFIX: Final = b"DICM"
 PIXEL_DATA: Final = 0x7FE00010
 TRANSFER_SYNTAX_UID: Final = 0x00020010
-_FILE_META: Final = 0x0002
 
 
 class MalformedPart10(AssertionError):  # noqa: N818 - inside a case it is the server's failure
@@ -57,7 +56,7 @@ class Element:
     @property
     def name(self) -> str:
         """The tag as people write it."""
-        return f"({self.tag >> 16:04X},{self.tag & 0xFFFF:04X})"
+        return _name(self.tag)
 
 
 Elements = tuple[Element, ...]
@@ -95,8 +94,7 @@ class Part10:
 def only(elements: Elements, tag: int) -> Element:
     """Return the only element with `tag`; fails the case where there is none or more than one."""
     found = [each for each in elements if each.tag == tag]
-    name = Element(tag, "", 0).name
-    assert len(found) == 1, f"{name} is there {len(found)} times where it is due once"
+    assert len(found) == 1, f"{_name(tag)} is there {len(found)} times where it is due once"
     return found[0]
 
 
@@ -110,15 +108,16 @@ def take_apart(data: bytes) -> Part10:
     start = PREAMBLE_LENGTH + len(PREFIX)
     if data[PREAMBLE_LENGTH:start] != PREFIX:
         raise MalformedPart10(f"byte {PREAMBLE_LENGTH} begins {data[128:132]!r} and not {PREFIX!r}")
-    meta, at = _Walk(data).group(start, _FILE_META)
+    walk = _Walk(data, start)
+    meta = walk.file_meta()
     if not meta or meta[0].tag != 0x00020000:
         raise MalformedPart10("the file meta information does not begin with its group length")
     syntax = text_of(only(meta, TRANSFER_SYNTAX_UID))
-    body = data[at:]
+    body = data[walk.at :]
     if syntax == DeflatedExplicitVRLittleEndian:
         body = _inflated(body)
-    elements, _ = _Walk(body).elements(0, len(body), NATIVE.get(syntax, EXPLICIT))
-    return Part10(data[:PREAMBLE_LENGTH], meta, at - start - 12, elements)
+    elements = _Walk(body).elements(len(body), NATIVE.get(syntax, EXPLICIT))
+    return Part10(data[:PREAMBLE_LENGTH], meta, walk.at - start - 12, elements)
 
 
 def _levels(path: str, elements: Elements) -> Iterator[tuple[str, Elements]]:
@@ -141,113 +140,112 @@ def _inflated(body: bytes) -> bytes:
 
 
 class _Walk:
-    """Goes over encoded elements, one header after the other."""
+    """Goes over encoded elements; `at` is where the next header or value begins."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, at: int = 0) -> None:
         self._data = data
+        self.at = at
 
-    def group(self, at: int, group: int) -> tuple[Elements, int]:
-        """Read the elements of one group, explicit VR little endian; say where it ends."""
+    def file_meta(self) -> Elements:
+        """Read the elements of group 2, explicit VR little endian."""
         found = []
-        while self._data[at : at + 2] == group.to_bytes(2, "little"):
-            element, at = self._element(at, EXPLICIT)
-            found.append(element)
-        return tuple(found), at
+        while self._data[self.at : self.at + 2] == b"\2\0":
+            found.append(self._element(EXPLICIT))
+        return tuple(found)
 
-    def elements(self, at: int, end: int | None, encoding: Encoding) -> tuple[Elements, int]:
-        """Read elements up to `end`, or up to the delimiter of the item; say where that is."""
-        found: list[Element] = []
-        while end is None or at < end:
-            if end is None:
-                tag, length, behind = self._plain(at, encoding)
-                if tag == _tag(ITEM_END):
-                    self._no_length(at, length)
-                    return tuple(found), behind
-            element, at = self._element(at, encoding)
-            found.append(element)
-        if at != end:
-            raise MalformedPart10(f"an item or a data set ends {at - end} bytes behind its end")
-        return tuple(found), at
+    def elements(self, length: int | None, encoding: Encoding) -> Elements:
+        """Read the elements of a data set or an item of this length; None: up to the delimiter."""
+        parts = self._parts(length, ITEM_END, encoding, "an item or a data set")
+        return tuple(self._element(encoding) for _ in parts)
 
-    def _element(self, at: int, encoding: Encoding) -> tuple[Element, int]:
-        tag, vr, length, value_at = self._header(at, encoding)
+    def _parts(
+        self, length: int | None, delimiter: int, encoding: Encoding, what: str
+    ) -> Iterator[None]:
+        """Stop where each part begins, up to the end that the length or the delimiter marks."""
+        if length is not None:
+            end = self.at + length
+            while self.at < end:
+                yield
+            if self.at != end:
+                raise MalformedPart10(f"{what} ends {self.at - end} bytes behind its end")
+            return
+        while (found := self._plain(encoding))[0] != _tag(delimiter):
+            yield
+        if found[1]:
+            raise MalformedPart10(f"a delimiter has the length {found[1]}, byte {self.at}")
+        self.at += 8
+
+    def _element(self, encoding: Encoding) -> Element:
+        begin = self.at
+        tag, vr, length = self._header(encoding)
         if tag >> 16 == ITEM_GROUP:
-            raise MalformedPart10(f"{Element(tag, '', 0).name} where an element is due, byte {at}")
-        if length == UNDEFINED and tag == PIXEL_DATA:
-            fragments, behind = self._fragments(value_at, encoding)
-            return Element(tag, vr, None, fragments=fragments), behind
+            raise MalformedPart10(f"{_name(tag)} where an element is due, byte {begin}")
+        if length is None and tag == PIXEL_DATA:
+            return Element(tag, vr, None, fragments=self._fragments(encoding))
         if _is_sequence(tag, vr, length):
             inside = IMPLICIT if vr == "UN" else encoding  # PS3.5 6.2.2 note 4
-            items, behind = self._items(value_at, length, inside)
-            return Element(tag, vr, None if length == UNDEFINED else length, items=items), behind
-        if length == UNDEFINED:
-            raise MalformedPart10(f"{Element(tag, vr, 0).name} of VR {vr} has no defined length")
-        value = self._data[value_at : value_at + length]
-        if len(value) < length:
-            raise MalformedPart10(f"{Element(tag, vr, 0).name} goes on beyond the end of the file")
-        return Element(tag, vr, length, value), value_at + length
+            return Element(tag, vr, length, items=self._items(length, inside))
+        if length is None:
+            raise MalformedPart10(f"{_name(tag)} of VR {vr} has no defined length")
+        return Element(tag, vr, length, self._value(length, _name(tag)))
 
-    def _items(self, at: int, length: int, encoding: Encoding) -> tuple[tuple[Elements, ...], int]:
-        items: list[Elements] = []
-        end = None if length == UNDEFINED else at + length
-        while end is None or at < end:
-            tag, size, inside = self._plain(at, encoding)
-            if tag == _tag(SEQUENCE_END) and end is None:
-                self._no_length(at, size)
-                return tuple(items), inside
-            if tag != _tag(ITEM):
-                raise MalformedPart10(f"{tag:08X} where an item is due, byte {at}")
-            item_end = None if size == UNDEFINED else inside + size
-            item, at = self.elements(inside, item_end, encoding)
-            items.append(item)
-        if at != end:
-            raise MalformedPart10(f"a sequence ends {at - end} bytes behind its end")
-        return tuple(items), at
+    def _items(self, length: int | None, encoding: Encoding) -> tuple[Elements, ...]:
+        parts = self._parts(length, SEQUENCE_END, encoding, "a sequence")
+        return tuple(self.elements(self._item("an item", encoding), encoding) for _ in parts)
 
-    def _fragments(self, at: int, encoding: Encoding) -> tuple[tuple[bytes, ...], int]:
+    def _fragments(self, encoding: Encoding) -> tuple[bytes, ...]:
         """Read the items of encapsulated pixels up to their delimiter (PS3.5 A.4)."""
-        fragments: list[bytes] = []
-        while True:
-            tag, size, inside = self._plain(at, encoding)
-            if tag == _tag(SEQUENCE_END):
-                self._no_length(at, size)
-                return tuple(fragments), inside
-            if tag != _tag(ITEM) or size == UNDEFINED:
-                raise MalformedPart10(f"{tag:08X} where a fragment is due, byte {at}")
-            at = inside + size
-            if at > len(self._data):
-                raise MalformedPart10("a fragment goes on beyond the end of the file")
-            fragments.append(self._data[inside:at])
+        parts = self._parts(None, SEQUENCE_END, encoding, "")
+        return tuple(self._value(self._item("a fragment", encoding), "a fragment") for _ in parts)
 
-    def _header(self, at: int, encoding: Encoding) -> tuple[int, str, int, int]:
-        """Return tag, VR, length and the place of the value."""
-        tag, length, behind = self._plain(at, encoding)
-        if not encoding.explicit or tag >> 16 == ITEM_GROUP:
-            return tag, "", length, behind
-        try:
-            size, vr, length = explicit_header(self._data, at, encoding)
-        except (Unsure, struct.error) as error:
-            raise MalformedPart10(f"{Element(tag, '', 0).name}, byte {at}: {error}") from error
-        return tag, vr.decode(), length, at + size
+    def _item(self, what: str, encoding: Encoding) -> int | None:
+        """Read the header of an item, and return its length."""
+        tag, length = self._plain(encoding)
+        if tag != _tag(ITEM):
+            raise MalformedPart10(f"{tag:08X} where {what} is due, byte {self.at}")
+        self.at += 8
+        return _defined(length)
 
-    def _plain(self, at: int, encoding: Encoding) -> tuple[int, int, int]:
-        """Return tag, length of 32 bits, and what lies behind, of a header without VR."""
+    def _value(self, length: int | None, what: str) -> bytes:
+        begin, self.at = self.at, self.at + (UNDEFINED if length is None else length)
+        if self.at > len(self._data):
+            raise MalformedPart10(f"{what} goes on beyond the end of the file")
+        return self._data[begin : self.at]
+
+    def _header(self, encoding: Encoding) -> tuple[int, str, int | None]:
+        """Read the header of an element: its tag, VR and length."""
+        tag, length = self._plain(encoding)
+        size, vr = 8, b""
+        if encoding.explicit and tag >> 16 != ITEM_GROUP:
+            try:
+                size, vr, length = explicit_header(self._data, self.at, encoding)
+            except (Unsure, struct.error) as error:
+                raise MalformedPart10(f"{_name(tag)}, byte {self.at}: {error}") from error
+        self.at += size
+        return tag, vr.decode(), _defined(length)
+
+    def _plain(self, encoding: Encoding) -> tuple[int, int]:
+        """Return tag and length of 32 bits of a header without VR, without moving on."""
         try:
-            group, element, length = STRUCTS[encoding.little_endian][2](self._data, at)
+            group, element, length = STRUCTS[encoding.little_endian][2](self._data, self.at)
         except struct.error:
-            raise MalformedPart10(f"the file ends within a header, byte {at}") from None
-        return group << 16 | element, length, at + 8
-
-    def _no_length(self, at: int, length: int) -> None:
-        if length:
-            raise MalformedPart10(f"a delimiter has the length {length}, byte {at}")
+            raise MalformedPart10(f"the file ends within a header, byte {self.at}") from None
+        return group << 16 | element, length
 
 
 def _tag(element: int) -> int:
     return ITEM_GROUP << 16 | element
 
 
-def _is_sequence(tag: int, vr: str, length: int) -> bool:
+def _name(tag: int) -> str:
+    return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
+
+
+def _defined(length: int) -> int | None:
+    return None if length == UNDEFINED else length
+
+
+def _is_sequence(tag: int, vr: str, length: int | None) -> bool:
     if vr:
-        return vr == "SQ" or (vr == "UN" and length == UNDEFINED)
-    return length == UNDEFINED or (dictionary_has_tag(tag) and dictionary_VR(tag) == "SQ")
+        return vr == "SQ" or (vr == "UN" and length is None)
+    return length is None or (dictionary_has_tag(tag) and dictionary_VR(tag) == "SQ")

@@ -8,10 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from harness.relay.disturb import Disturber
-from harness.relay.record import Record
 from harness.relay.secured import Secured
 from harness.relay.side import Side
-from harness.relay.tape import Bytes, Direction
+from harness.relay.tape import Bytes, Direction, Record
 from harness.relay.tls import TlsEnd
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ class Connection:
         """The first bytes that the client sent since the server's last answer."""
         self.unanswered = 0
         self.closed = False
-        self.reactor = relay.reactor
+        self.loop = relay.loop
         self._relay = relay
         self._addresses = list(relay.addresses)
         self._filter = relay.filter()
@@ -55,12 +54,12 @@ class Connection:
         self._server.peer, self._client.peer = self._client, self._server
         code = server.connect_ex(address)
         if code in (0, errno.EINPROGRESS):
-            self.reactor.watch(server, write=self._connected)
+            self.loop.watch(server, write=self._connected)
         else:
             self._refused(code)
 
     def _connected(self) -> None:
-        self.reactor.watch(self._server.socket)
+        self.loop.watch(self._server.socket)
         code = self._server.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
             self._refused(code)
@@ -81,7 +80,7 @@ class Connection:
 
     def _receive(self, side: Side) -> None:
         try:
-            count = side.socket.recv_into(self.reactor.buffer)
+            count = side.socket.recv_into(self.loop.buffer)
         except BlockingIOError:
             return
         except OSError as error:
@@ -90,9 +89,9 @@ class Connection:
         if not count:
             self._finish(side)
         elif self._secured is None:
-            self.take(side, self.reactor.buffer[:count])
+            self.take(side, self.loop.buffer[:count])
         else:
-            self._secured.receive(side, self.reactor.buffer[:count])
+            self._secured.receive(side, self.loop.buffer[:count])
 
     def take(self, side: Side, data: Bytes) -> None:
         """Relay `data`, read from `side`, as the lie and the disturbance want it."""
@@ -166,11 +165,11 @@ class Connection:
         if self.closed:
             return
         if side.tls is not None and side.tls.over and side.readable:
-            self.reactor.soon(self._end, side)
+            self.loop.soon(self._end, side)
         awaited = side.readable, bool(side.backlog)
         if awaited != side.awaited:
             side.awaited = awaited
-            self.reactor.watch(
+            self.loop.watch(
                 side.socket,
                 partial(self._receive, side) if side.readable else None,
                 partial(self._flush, side) if side.backlog else None,
@@ -258,5 +257,5 @@ class Connection:
         self.record.end(ended)
         self._relay.ended(self)
         for side in (self._client, self._server):
-            self.reactor.watch(side.socket)
+            self.loop.watch(side.socket)
             side.close(reset=reset)

@@ -67,7 +67,7 @@ class Disturber:
         act = partial(self._act, side, bytes(data), rest, how if reached else None)
         if how.delay:
             side.paused = True
-            self._connection.reactor.later(how.delay, act)
+            self._connection.loop.later(how.delay, act)
             self._connection.update(side)
         else:
             act()

@@ -1,31 +1,53 @@
 """All relays of a process, with their one thread and the tape of the case that runs."""
 
-from typing import Self
+import asyncio
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any, Self, TypeVar
 
+from harness.errors import HarnessError
 from harness.model import Endpoint
-from harness.relay.reactor import Reactor
 from harness.relay.relay import Relay
 from harness.relay.tape import Protocol, Tape
 from harness.relay.tls import Tls
 
+T = TypeVar("T")
+
+PATIENCE = 10.0
+"""Seconds in which the thread does what another thread asks for."""
+
 
 class RelayLoop:
-    """A context in which relays can be opened; leaving it closes them."""
+    """A context in which relays can be opened; leaving it closes them.
+
+    It is an event loop in a thread of its own, with callbacks for sockets and not with streams: resets,
+    half-closed connections and bytes held back need the sockets themselves. `watch`, `soon` (before all that is
+    read next) and `later` (after so many seconds) belong to that thread, and all else to others. An exception in
+    a callback ends the thread.
+    """
 
     def __init__(self) -> None:
-        self._reactor = Reactor()
+        self._events = asyncio.new_event_loop()
+        self._events.set_exception_handler(self._failed)
+        self.soon, self.later = self._events.call_soon, self._events.call_later
+        self.buffer = memoryview(bytearray(256 * 1024))
+        """Where callbacks read to: one for all, since they are done with it when they return."""
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
         self._relays: list[Relay] = []
         self._tape: Tape | None = None
 
     def __enter__(self) -> Self:
-        self._reactor.start()
+        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._reactor.stop()
+        self._events.call_soon_threadsafe(self._events.stop)
+        self._thread.join()
         for relay in self._relays:
             relay.close()
-        self._reactor.close()
+        self._events.close()
 
     def open(
         self,
@@ -42,15 +64,13 @@ class RelayLoop:
         kernel's choice. With `tls` clients and the server speak TLS, and all else is about the plain
         bytes: the tape, lies and disturbances. Raises `HarnessError` when nothing can listen there.
         """
-        relay = Relay(
-            name, protocol=protocol, target=target, listen=listen, tls=tls, reactor=self._reactor
-        )
+        relay = Relay(self, name, protocol=protocol, target=target, listen=listen, tls=tls)
 
         def start() -> None:
             relay.start(self._tape)
             self._relays.append(relay)
 
-        self._reactor.call(start)
+        self.call(start)
         return relay
 
     def start_tape(self, name: str) -> Tape:
@@ -70,7 +90,36 @@ class RelayLoop:
             for relay in self._relays:
                 relay.cut(reason)
 
-        self._reactor.call(cut)
+        self.call(cut)
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Run `function` in the relays' thread, and return or raise what it does."""
+
+        async def run() -> T:
+            return function()
+
+        if not self._thread.is_alive():
+            raise HarnessError("the relay's thread has ended")
+        try:
+            return asyncio.run_coroutine_threadsafe(run(), self._events).result(PATIENCE)
+        except TimeoutError:
+            raise HarnessError(f"the relay's thread did not answer within {PATIENCE:g} s") from None
+
+    def watch(
+        self,
+        sock: socket.socket,
+        read: Callable[[], None] | None = None,
+        write: Callable[[], None] | None = None,
+    ) -> None:
+        """From now on, call `read` when `sock` can be read and `write` when it has room; None: no more."""
+        if read is None:
+            self._events.remove_reader(sock)
+        else:
+            self._events.add_reader(sock, read)
+        if write is None:
+            self._events.remove_writer(sock)
+        else:
+            self._events.add_writer(sock, write)
 
     def _switch(self, tape: Tape | None) -> None:
         def switch() -> None:
@@ -78,4 +127,13 @@ class RelayLoop:
             for relay in self._relays:
                 relay.start_tape(tape)
 
-        self._reactor.call(switch)
+        self.call(switch)
+
+    def _run(self) -> None:
+        self._events.run_forever()
+        if self._failure is not None:
+            raise self._failure
+
+    def _failed(self, events: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self._failure = context.get("exception")
+        events.stop()

@@ -2,16 +2,18 @@
 
 import re
 import socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import ConfigError, HarnessError
 from harness.model import Endpoint
 from harness.relay.connection import Connection
 from harness.relay.disturb import Disturbance
 from harness.relay.lies import Filter, Lie
-from harness.relay.reactor import Reactor
 from harness.relay.tape import Protocol, Tape
 from harness.relay.tls import Tls
+
+if TYPE_CHECKING:
+    from harness.relay.loop import RelayLoop
 
 
 class Relay:
@@ -19,14 +21,15 @@ class Relay:
 
     def __init__(
         self,
+        loop: "RelayLoop",
         name: str,
         *,
         protocol: Protocol,
         target: Endpoint,
         listen: Endpoint | str,
         tls: Tls | None,
-        reactor: Reactor,
     ) -> None:
+        self.loop = loop
         self.name = name
         self.protocol: Protocol = protocol
         self.tls = tls
@@ -34,7 +37,6 @@ class Relay:
         self.lie: Lie | None = None
         """One seeded bug: told on new connections, and over HTTP from the next request on."""
         self.tape: Tape | None = None
-        self.reactor = reactor
         self._disturb: Disturbance | None = None
         self._connections: set[Connection] = set()
         self._lost: list[str] = []
@@ -47,7 +49,7 @@ class Relay:
     def start(self, tape: Tape | None) -> None:
         """Accept connections, and record on `tape`; called by the loop, in its thread."""
         self.start_tape(tape)
-        self.reactor.watch(self._listener, self._accept)
+        self.loop.watch(self._listener, self._accept)
 
     @property
     def target(self) -> Endpoint:
@@ -66,7 +68,7 @@ class Relay:
     @disturb.setter
     def disturb(self, disturb: Disturbance | None) -> None:
         self._disturb = disturb
-        self.reactor.call(self._recover)
+        self.loop.call(self._recover)
 
     def filter(self) -> Filter | None:
         """Make the filter for a connection, if there is a lie to tell."""
@@ -78,7 +80,7 @@ class Relay:
         With those of connections that the server has ended since the tape began: when it died, they
         are the requests that were under way.
         """
-        return self.reactor.call(
+        return self.loop.call(
             lambda: [*self._lost, *(self._question(e) for e in self._connections if e.unanswered)]
         )
 
@@ -103,7 +105,7 @@ class Relay:
 
     def close(self) -> None:
         """Listen no more and close every connection; called by the loop, when its thread has ended."""
-        self.reactor.watch(self._listener)
+        self.loop.watch(self._listener)
         self._listener.close()
         self.cut("the relay was closed")
 
