@@ -58,10 +58,17 @@ from harness.clients.dimse import (
     values,
 )
 from harness.clients.multipart import Part
-from harness.clients.orthanc_ids import FOLDERS, orthanc_ids
+from harness.clients.orthanc import (
+    BLIND_CHANGES,
+    FOLDERS,
+    REVISIONS,
+    first_etag,
+    if_match,
+    md5,
+    orthanc_ids,
+)
 from harness.clients.part10 import PIXEL_DATA, Element, Part10, only, take_apart, text_of
 from harness.clients.rest import LOCAL_MODALITY, NoAnswer, Rest
-from harness.clients.revisions import BLIND_CHANGES, REVISIONS, first_etag, if_match, md5
 from harness.clients.storage_scp import Arrival, StorageScp
 from harness.clients.uids import (
     SOP_CLASSES,

@@ -9,6 +9,10 @@ import requests
 Item = TypeVar("Item")
 
 
+class Malformed(AssertionError):  # noqa: N818 - inside a case it is the server's failure
+    """What a server gave out is not built as the standard says."""
+
+
 def single(found: Iterable[Item], what: str = "answer") -> Item:
     """Return the only one of the `found`; fails the case if there is none or more than one."""
     items = list(found)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pydicom
 from pydicom.dataset import Dataset
@@ -33,7 +34,21 @@ class Dcmtk(Client):
         program = find_tool(name)
         if program is None:
             raise ToolError(f"{name} of dcmtk is not installed: apt-get install dcmtk")
-        run = _run([str(program), *map(str, arguments)], folder or self.folder, self.time_limit)
+        argv = [str(program), *map(str, arguments)]
+        # dcmtk leaves Nagle's algorithm on, which costs 40 ms and more for each message.
+        environment = {**os.environ, "TCP_NODELAY": "1"}
+        begin = time.monotonic()
+        done: subprocess.CompletedProcess[bytes] | subprocess.TimeoutExpired
+        try:
+            done = subprocess.run(
+                argv, cwd=folder or self.folder, stdin=subprocess.DEVNULL, capture_output=True,
+                check=False, env=environment, timeout=self.time_limit,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            done = error
+        out, err = ((each or b"").decode(errors="replace") for each in (done.stdout, done.stderr))
+        returncode = getattr(done, "returncode", None)
+        run = ToolRun(tuple(argv), returncode, out, err, time.monotonic() - begin)
         self.keep(run)
         assert run.returncode is not None, (
             f"{name} did not end within {self.time_limit:g} s\n{_said(run)}"
@@ -67,11 +82,9 @@ class Dcmtk(Client):
         """Send a C-ECHO."""
         return self.scu("echoscu", expect=expect, called=called)
 
-    def store(
-        self, *arguments: str | Path, expect: int | None = 0, calling: str | None = None
-    ) -> ToolRun:
-        """Send files in C-STORE requests: options, then `--`, then the files."""
-        return self.scu("storescu", *arguments, expect=expect, calling=calling)
+    def store(self, *arguments: str | Path, **how: Any) -> ToolRun:
+        """Send files in C-STORE requests: options, then `--`, then the files; `how` as for `scu`."""
+        return self.scu("storescu", *arguments, **how)
 
     def find(
         self, level: str, *keys: str, root: str = "-S", calling: str | None = None
@@ -98,23 +111,6 @@ class Dcmtk(Client):
         folder = _new_folder(self.folder, "getscu")
         self.scu("getscu", root, *options, "-od", folder, *_asked(level, keys))
         return sorted(folder.iterdir())
-
-
-def _run(argv: list[str], folder: Path, time_limit: float) -> ToolRun:
-    begin = time.monotonic()
-    # dcmtk leaves Nagle's algorithm on, which costs 40 ms and more for each message.
-    environment = {**os.environ, "TCP_NODELAY": "1"}
-    done: subprocess.CompletedProcess[bytes] | subprocess.TimeoutExpired
-    try:
-        done = subprocess.run(
-            argv, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, check=False,
-            env=environment, timeout=time_limit,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired as error:
-        done = error
-    stdout, stderr = ((each or b"").decode(errors="replace") for each in (done.stdout, done.stderr))
-    returncode = getattr(done, "returncode", None)
-    return ToolRun(tuple(argv), returncode, stdout, stderr, time.monotonic() - begin)
 
 
 def _asked(level: str, keys: Sequence[str]) -> list[str]:

@@ -70,8 +70,9 @@ class DicomWeb:
 
     def metadata(self, path: str) -> list[dict[str, Any]]:
         """Retrieve `path`/metadata (PS3.18 10.4.1.1.2) in the DICOM JSON model."""
-        answer = self.get(f"{path}/metadata", headers={"Accept": DICOM_JSON})
-        found: list[dict[str, Any]] = answer.json()
+        found: list[dict[str, Any]] = self.get(
+            f"{path}/metadata", headers={"Accept": DICOM_JSON}
+        ).json()
         return found
 
     def metadata_of(self, instance: Sample) -> dict[str, Any]:
@@ -87,11 +88,9 @@ class DicomWeb:
             accept += f"; transfer-syntax={transfer_syntax}"
         return multipart.parts_of(self.get(path, headers={"Accept": accept}))
 
-    def wado_part(
-        self, path: str, media_type: str = DICOM, transfer_syntax: str | None = None
-    ) -> multipart.Part:
-        """Retrieve `path` as `wado` does; fails the case unless one part comes."""
-        return single(self.wado(path, media_type, transfer_syntax), "part")
+    def wado_part(self, path: str, *how: str, **more: Any) -> multipart.Part:
+        """Retrieve as `wado` does; fails the case unless one part comes."""
+        return single(self.wado(path, *how, **more), "part")
 
     def binary(self, element: dict[str, Any]) -> bytes:
         """Return the value of a binary element of the DICOM JSON model, wherever it is (PS3.18 F.2.7)."""

@@ -52,17 +52,16 @@ FIND, MOVE, GET = (
     for service in ("Find", "Move", "Get")
 )
 """The information models of each service, by their roots (PS3.4 C.6)."""
+Handlers = Iterable[tuple[Any, ...]]
 Context = tuple[str, Sequence[str]]
 """Abstract syntax and transfer syntaxes of a presentation context."""
 NATIVE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 CT = [(CTImageStorage, [ExplicitVRLittleEndian])]
 """The storage context of objects that are made to order."""
-UNASKED = frozenset(
-    (
-        *("SpecificCharacterSet", "QueryRetrieveLevel", "RetrieveAETitle", "InstanceAvailability"),
-        *("StorageMediaFileSetID", "StorageMediaFileSetUID", "TimezoneOffsetFromUTC"),
-    )
-)
+UNASKED = frozenset((
+    "SpecificCharacterSet", "QueryRetrieveLevel", "RetrieveAETitle", "InstanceAvailability",
+    "StorageMediaFileSetID", "StorageMediaFileSetUID", "TimezoneOffsetFromUTC",
+))  # fmt: skip
 """What a server may add to an answer without being asked (PS3.4 C.4.1.1.3.2)."""
 UNIQUE_KEYS = {
     "PATIENT": "PatientID",
@@ -142,7 +141,7 @@ class Dimse(Client):
         *,
         called: str | None = None,
         calling: str | None = None,
-        handlers: Iterable[tuple[Any, ...]] = (),
+        handlers: Handlers = (),
         roles: Iterable[Any] = (),
     ) -> Association:
         """Request an association and return it, accepted or not; the caller ends it.
@@ -193,16 +192,15 @@ class Dimse(Client):
         request.Priority = 0x0000
         request.DataSet = io.BytesIO(data_set)
         contexts = [(sop_class_uid, (transfer_syntax,))]
-        aborts: list[evt.Event] = []
-        with self.associate(
-            contexts, handlers=[(evt.EVT_PDU_RECV, _keep_abort, [aborts])]
-        ) as association:
+        pdus: list[Any] = []
+        handlers = [(evt.EVT_PDU_RECV, lambda event: pdus.append(event.pdu))]
+        with self.associate(contexts, handlers=handlers) as association:
             (context,) = association.accepted_contexts
             association._reactor_checkpoint.clear()  # noqa: SLF001 - as `send_c_store` does
             association.dimse.send_msg(request, context.context_id)
             _, response = association.dimse.get_msg(block=True)
             association._reactor_checkpoint.set()  # noqa: SLF001
-        if response is None and aborts:
+        if response is None and any(isinstance(each, A_ABORT_RQ) for each in pdus):
             return None
         assert response is not None, NO_RESPONSE
         return int(response.Status)
@@ -236,13 +234,7 @@ class Dimse(Client):
         return Found(final, datasets, [status for status, _ in pending])
 
     def move(
-        self,
-        level: str,
-        to: str,
-        *,
-        root: Root = "study",
-        handlers: Iterable[tuple[Any, ...]] = (),
-        **keys: Any,
+        self, level: str, to: str, *, root: Root = "study", handlers: Handlers = (), **keys: Any
     ) -> Retrieved:
         """Send a C-MOVE with the destination `to`."""
         with self.associate([(MOVE[root], NATIVE)], handlers=handlers) as association:
@@ -255,7 +247,7 @@ class Dimse(Client):
         storage: Iterable[Context],
         root: Root = "study",
         answers: Iterable[int] = (),
-        handlers: Iterable[tuple[Any, ...]] = (),
+        handlers: Handlers = (),
         **keys: Any,
     ) -> Retrieved:
         """Retrieve objects by C-GET over contexts of the SOP classes and transfer syntaxes in `storage`.
@@ -351,11 +343,6 @@ def received_with(event: evt.Event) -> Dataset:
     return dataset
 
 
-def _keep_abort(event: evt.Event, aborts: list[evt.Event]) -> None:
-    if isinstance(event.pdu, A_ABORT_RQ):
-        aborts.append(event)
-
-
 def _status(response: Dataset) -> Status:
     assert "Status" in response, NO_RESPONSE
     return Status(response.Status)
@@ -366,12 +353,12 @@ def _retrieved(
 ) -> Retrieved:
     responses = list(answers)
     final, identifier = responses[-1]
-    failed = [] if identifier is None else identifier.get("FailedSOPInstanceUIDList", [])
+    failed = [] if identifier is None else several(identifier, "FailedSOPInstanceUIDList")
     return Retrieved(
         _status(final),
         final,
         [response for response, _ in responses],
-        [failed] if isinstance(failed, str) else [str(uid) for uid in failed or []],
+        failed,
         received,
     )
 

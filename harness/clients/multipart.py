@@ -14,6 +14,8 @@ import pydicom
 import requests
 from pydicom.dataset import FileDataset
 
+from harness.clients.answers import Malformed
+
 BOUNDARY = "harness-boundary"
 
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
@@ -21,14 +23,6 @@ _MEDIA_TYPE = re.compile(rf"{_NAME}/{_NAME}")
 _PARAMETER = re.compile(rf'[ \t]*;[ \t]*({_NAME})=(?:({_NAME})|"((?:[^"\\]|\\.)*)")')
 _FIELD = re.compile(rf"({_NAME}):[ \t]*([^\r\n]*)")
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
-
-
-class MalformedMultipart(AssertionError):  # noqa: N818 - inside a case it is the server's failure
-    """A body that does not follow the grammar of RFC 2046 5.1."""
-
-
-class MalformedPart(AssertionError):  # noqa: N818 - inside a case it is the server's failure
-    """A part whose content is not what it is said to be."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +43,13 @@ class Part:
         return media_type(self.content_type)[0]
 
     def dataset(self) -> FileDataset:
-        """Read the content as a Part 10 file, with all its elements. Raises MalformedPart if it is none."""
+        """Read the content as a Part 10 file, with all its elements. Raises Malformed if it is none."""
         try:
             found = pydicom.dcmread(io.BytesIO(self.content))
             for _ in found.iterall():  # pydicom converts a value when it is looked at
                 pass
         except Exception as error:  # what a broken file makes pydicom raise is anybody's guess
-            raise MalformedPart(f"a part is no file that can be read: {error!r}") from error
+            raise Malformed(f"a part is no file that can be read: {error!r}") from error
         return found
 
     @property
@@ -71,7 +65,7 @@ class Part:
 
 
 def parts_of(answer: requests.Response) -> list[Part]:
-    """Take the body of an answer apart. Raises MalformedMultipart if the grammar is broken."""
+    """Take the body of an answer apart. Raises Malformed if the grammar is broken."""
     return parse(answer.headers.get("Content-Type", ""), answer.content)
 
 
@@ -84,38 +78,34 @@ def media_type(content_type: str) -> tuple[str, dict[str, str]]:
     """Return the media type, in lower case, and the parameters of a Content-Type (RFC 2045 5.1)."""
     found = _MEDIA_TYPE.match(content_type)
     if found is None:
-        raise MalformedMultipart(f"Content-Type {content_type!r} names no media type")
+        raise Malformed(f"Content-Type {content_type!r} names no media type")
     at, parameters = found.end(), {}
     while match := _PARAMETER.match(content_type, at):
         name, token, quoted = match.groups()
         if name.lower() in parameters:
-            raise MalformedMultipart(f"Content-Type {content_type!r} has {name} twice")
+            raise Malformed(f"Content-Type {content_type!r} has {name} twice")
         parameters[name.lower()] = token or re.sub(r"\\(.)", r"\1", quoted or "")
         at = match.end()
     if content_type[at:].strip(" \t"):
-        raise MalformedMultipart(
-            f"Content-Type {content_type!r} goes on with {content_type[at:]!r}"
-        )
+        raise Malformed(f"Content-Type {content_type!r} goes on with {content_type[at:]!r}")
     return found.group().lower(), parameters
 
 
 def parse(content_type: str, body: bytes) -> list[Part]:
-    """Take a multipart/related body apart. Raises MalformedMultipart if the grammar is broken."""
+    """Take a multipart/related body apart. Raises Malformed if the grammar is broken."""
     kind, parameters = media_type(content_type)
     if kind != "multipart/related":
-        raise MalformedMultipart(f"Content-Type {content_type!r} is not multipart/related")
+        raise Malformed(f"Content-Type {content_type!r} is not multipart/related")
     boundary = parameters.get("boundary", "")
     if not _BOUNDARY.fullmatch(boundary):
-        raise MalformedMultipart(
-            f"Content-Type {content_type!r} has no boundary as RFC 2046 has it"
-        )
+        raise Malformed(f"Content-Type {content_type!r} has no boundary as RFC 2046 has it")
     # The CRLF before a delimiter belongs to it; the first one may stand at the very beginning.
     _, *pieces = (b"\r\n" + body).split(b"\r\n--" + boundary.encode())
     if not pieces or not re.match(rb"--[ \t]*(\r\n|$)", pieces[-1]):
-        raise MalformedMultipart(f"the body does not end with the delimiter --{boundary}--")
+        raise Malformed(f"the body does not end with the delimiter --{boundary}--")
     parts = [_part(piece) for piece in pieces[:-1]]
     if not parts:
-        raise MalformedMultipart("the body has no part")
+        raise Malformed("the body has no part")
     _check_root(parameters.get("type"), parts[0])
     return parts
 
@@ -123,15 +113,15 @@ def parse(content_type: str, body: bytes) -> list[Part]:
 def _part(piece: bytes) -> Part:
     padding, line_end, rest = piece.partition(b"\r\n")
     if padding.strip(b" \t") or not line_end:
-        raise MalformedMultipart(f"a delimiter line goes on with {padding[:40]!r}")
+        raise Malformed(f"a delimiter line goes on with {padding[:40]!r}")
     # An empty line comes first where a part has no headers.
     head, separator, content = (b"\r\n" + rest).partition(b"\r\n\r\n")
     if not separator:
-        raise MalformedMultipart("a part has no empty line between its headers and its content")
+        raise Malformed("a part has no empty line between its headers and its content")
     headers = _headers(head.removeprefix(b"\r\n").decode("latin-1"))
     stated = headers.get("content-length")
     if stated is not None and stated != str(len(content)):
-        raise MalformedMultipart(f"a part of {len(content)} bytes says Content-Length: {stated}")
+        raise Malformed(f"a part of {len(content)} bytes says Content-Length: {stated}")
     return Part(headers, content)
 
 
@@ -142,10 +132,10 @@ def _headers(head: str) -> dict[str, str]:
     for line in unfolded.split("\r\n") if unfolded else ():
         field = _FIELD.fullmatch(line)
         if field is None:
-            raise MalformedMultipart(f"a part has the header line {line!r}")
+            raise Malformed(f"a part has the header line {line!r}")
         name = field.group(1).lower()
         if name in headers:
-            raise MalformedMultipart(f"a part has the header {name} twice")
+            raise Malformed(f"a part has the header {name} twice")
         headers[name] = field.group(2).strip(" \t")
     return headers
 
@@ -157,13 +147,11 @@ def _check_root(stated: str | None, root: Part) -> None:
     that. Here they only have to be those of the part, or each case about frames would be about the header.
     """
     if stated is None:
-        raise MalformedMultipart(
-            "the Content-Type has no parameter type, which RFC 2387 3.1 demands"
-        )
+        raise Malformed("the Content-Type has no parameter type, which RFC 2387 3.1 demands")
     kind, parameters = media_type(stated)
     of_root = media_type(root.content_type)[1]
     if kind != root.media_type or not parameters.items() <= of_root.items():
-        raise MalformedMultipart(f"the type is {stated!r}, the first part is {root.content_type!r}")
+        raise Malformed(f"the type is {stated!r}, the first part is {root.content_type!r}")
 
 
 def build(contents: Iterable[bytes], content_type: str, boundary: str = BOUNDARY) -> bytes:

@@ -28,15 +28,13 @@ from dcm.data.elements import (
     Unsure,
     explicit_header,
 )
+from harness.clients.answers import Malformed
 
 PREAMBLE_LENGTH: Final = 128
 PREFIX: Final = b"DICM"
 PIXEL_DATA: Final = 0x7FE00010
 TRANSFER_SYNTAX_UID: Final = 0x00020010
-
-
-class MalformedPart10(AssertionError):  # noqa: N818 - inside a case it is the server's failure
-    """A file that is not built as PS3.10 7 and PS3.5 7 say."""
+_ITEM, _ITEM_END, _SEQUENCE_END = (ITEM_GROUP << 16 | n for n in (ITEM, ITEM_END, SEQUENCE_END))
 
 
 @dataclass(frozen=True)
@@ -104,14 +102,14 @@ def text_of(element: Element) -> str:
 
 
 def take_apart(data: bytes) -> Part10:
-    """Take a file apart. Raises MalformedPart10 where its structure is broken."""
+    """Take a file apart. Raises Malformed where its structure is broken."""
     start = PREAMBLE_LENGTH + len(PREFIX)
     if data[PREAMBLE_LENGTH:start] != PREFIX:
-        raise MalformedPart10(f"byte {PREAMBLE_LENGTH} begins {data[128:132]!r} and not {PREFIX!r}")
+        raise Malformed(f"byte {PREAMBLE_LENGTH} begins {data[128:132]!r} and not {PREFIX!r}")
     walk = _Walk(data, start)
     meta = walk.file_meta()
     if not meta or meta[0].tag != 0x00020000:
-        raise MalformedPart10("the file meta information does not begin with its group length")
+        raise Malformed("the file meta information does not begin with its group length")
     syntax = text_of(only(meta, TRANSFER_SYNTAX_UID))
     body = data[walk.at :]
     if syntax == DeflatedExplicitVRLittleEndian:
@@ -133,9 +131,9 @@ def _inflated(body: bytes) -> bytes:
     try:
         inflated = inflater.decompress(body) + inflater.flush()
     except zlib.error as error:
-        raise MalformedPart10(f"the data set is not deflated: {error}") from error
+        raise Malformed(f"the data set is not deflated: {error}") from error
     if not inflater.eof or inflater.unused_data not in (b"", b"\0"):
-        raise MalformedPart10(f"the deflated data set is followed by {inflater.unused_data[:8]!r}")
+        raise Malformed(f"the deflated data set is followed by {inflater.unused_data[:8]!r}")
     return inflated
 
 
@@ -155,7 +153,7 @@ class _Walk:
 
     def elements(self, length: int | None, encoding: Encoding) -> Elements:
         """Read the elements of a data set or an item of this length; None: up to the delimiter."""
-        parts = self._parts(length, ITEM_END, encoding, "an item or a data set")
+        parts = self._parts(length, _ITEM_END, encoding, "an item or a data set")
         return tuple(self._element(encoding) for _ in parts)
 
     def _parts(
@@ -167,49 +165,49 @@ class _Walk:
             while self.at < end:
                 yield
             if self.at != end:
-                raise MalformedPart10(f"{what} ends {self.at - end} bytes behind its end")
+                raise Malformed(f"{what} ends {self.at - end} bytes behind its end")
             return
-        while (found := self._plain(encoding))[0] != _tag(delimiter):
+        while (found := self._plain(encoding))[0] != delimiter:
             yield
         if found[1]:
-            raise MalformedPart10(f"a delimiter has the length {found[1]}, byte {self.at}")
+            raise Malformed(f"a delimiter has the length {found[1]}, byte {self.at}")
         self.at += 8
 
     def _element(self, encoding: Encoding) -> Element:
         begin = self.at
         tag, vr, length = self._header(encoding)
         if tag >> 16 == ITEM_GROUP:
-            raise MalformedPart10(f"{_name(tag)} where an element is due, byte {begin}")
+            raise Malformed(f"{_name(tag)} where an element is due, byte {begin}")
         if length is None and tag == PIXEL_DATA:
             return Element(tag, vr, None, fragments=self._fragments(encoding))
         if _is_sequence(tag, vr, length):
             inside = IMPLICIT if vr == "UN" else encoding  # PS3.5 6.2.2 note 4
             return Element(tag, vr, length, items=self._items(length, inside))
         if length is None:
-            raise MalformedPart10(f"{_name(tag)} of VR {vr} has no defined length")
+            raise Malformed(f"{_name(tag)} of VR {vr} has no defined length")
         return Element(tag, vr, length, self._value(length, _name(tag)))
 
     def _items(self, length: int | None, encoding: Encoding) -> tuple[Elements, ...]:
-        parts = self._parts(length, SEQUENCE_END, encoding, "a sequence")
+        parts = self._parts(length, _SEQUENCE_END, encoding, "a sequence")
         return tuple(self.elements(self._item("an item", encoding), encoding) for _ in parts)
 
     def _fragments(self, encoding: Encoding) -> tuple[bytes, ...]:
         """Read the items of encapsulated pixels up to their delimiter (PS3.5 A.4)."""
-        parts = self._parts(None, SEQUENCE_END, encoding, "")
+        parts = self._parts(None, _SEQUENCE_END, encoding, "")
         return tuple(self._value(self._item("a fragment", encoding), "a fragment") for _ in parts)
 
     def _item(self, what: str, encoding: Encoding) -> int | None:
         """Read the header of an item, and return its length."""
         tag, length = self._plain(encoding)
-        if tag != _tag(ITEM):
-            raise MalformedPart10(f"{tag:08X} where {what} is due, byte {self.at}")
+        if tag != _ITEM:
+            raise Malformed(f"{tag:08X} where {what} is due, byte {self.at}")
         self.at += 8
-        return _defined(length)
+        return None if length == UNDEFINED else length
 
     def _value(self, length: int | None, what: str) -> bytes:
         begin, self.at = self.at, self.at + (UNDEFINED if length is None else length)
         if self.at > len(self._data):
-            raise MalformedPart10(f"{what} goes on beyond the end of the file")
+            raise Malformed(f"{what} goes on beyond the end of the file")
         return self._data[begin : self.at]
 
     def _header(self, encoding: Encoding) -> tuple[int, str, int | None]:
@@ -220,29 +218,21 @@ class _Walk:
             try:
                 size, vr, length = explicit_header(self._data, self.at, encoding)
             except (Unsure, struct.error) as error:
-                raise MalformedPart10(f"{_name(tag)}, byte {self.at}: {error}") from error
+                raise Malformed(f"{_name(tag)}, byte {self.at}: {error}") from error
         self.at += size
-        return tag, vr.decode(), _defined(length)
+        return tag, vr.decode(), None if length == UNDEFINED else length
 
     def _plain(self, encoding: Encoding) -> tuple[int, int]:
         """Return tag and length of 32 bits of a header without VR, without moving on."""
         try:
             group, element, length = STRUCTS[encoding.little_endian][2](self._data, self.at)
         except struct.error:
-            raise MalformedPart10(f"the file ends within a header, byte {self.at}") from None
+            raise Malformed(f"the file ends within a header, byte {self.at}") from None
         return group << 16 | element, length
-
-
-def _tag(element: int) -> int:
-    return ITEM_GROUP << 16 | element
 
 
 def _name(tag: int) -> str:
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
-
-
-def _defined(length: int) -> int | None:
-    return None if length == UNDEFINED else length
 
 
 def _is_sequence(tag: int, vr: str, length: int | None) -> bool:

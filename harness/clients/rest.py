@@ -4,7 +4,7 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Self
+from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -91,7 +91,7 @@ class _Adapter(HTTPAdapter):
         return answer  # type: ignore[return-value]
 
 
-class Rest:
+class Rest(contextlib.AbstractContextManager["Rest"]):
     """Speaks HTTP with one server. Every method fails the case unless the status is as expected."""
 
     def __init__(
@@ -119,12 +119,7 @@ class Rest:
         return self.session.auth[0] if isinstance(self.session.auth, tuple) else ""
 
     def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        expect: int | tuple[int, ...] | None = 200,
-        **options: Any,
+        self, method: str, path: str, *, expect: int | tuple[int, ...] | None = 200, **options: Any
     ) -> requests.Response:
         """Send a request and return the answer; `options` are those of `requests`.
 
@@ -179,11 +174,11 @@ class Rest:
 
     def post(self, path: str, body: object = b"", **options: Any) -> requests.Response:
         """POST `body`: bytes and text as they are, anything else as JSON."""
-        return self.request("POST", path, **_with_body(body, options))
+        return self.request("POST", path, data=_encoded(body), **options)
 
     def put(self, path: str, body: object = b"", **options: Any) -> requests.Response:
         """PUT `body`: bytes and text as they are, anything else as JSON."""
-        return self.request("PUT", path, **_with_body(body, options))
+        return self.request("PUT", path, data=_encoded(body), **options)
 
     def delete(self, path: str, **options: Any) -> requests.Response:
         """DELETE `path`."""
@@ -229,17 +224,14 @@ class Rest:
         """Close the connection."""
         self.session.close()
 
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(self, *_: object) -> None:
         self.close()
 
 
-def _with_body(body: object, options: Mapping[str, Any]) -> dict[str, Any]:
-    if not isinstance(body, bytes):
-        body = (body if isinstance(body, str) else json.dumps(body)).encode()
-    return {"data": body, **options}
+def _encoded(body: object) -> bytes:
+    if isinstance(body, bytes):
+        return body
+    return (body if isinstance(body, str) else json.dumps(body)).encode()
 
 
 def _told(method: str, path: str, expected: tuple[int, ...], answer: requests.Response) -> str:

@@ -1,12 +1,12 @@
 """A storage SCP for cases: the objects that a server sends by C-STORE, and their requests."""
 
-import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
+from pynetdicom.association import Association
 
 from harness.clients.dimse import SUCCESS, received_with, values
 from harness.clients.listening import Listener
@@ -37,7 +37,6 @@ class StorageScp(Listener):
         self.sop_classes = tuple(sop_classes)
         self.transfer_syntaxes = tuple(transfer_syntaxes)
         self.time_limit = time_limit
-        self._lock = threading.Lock()
         self.expect(AETitle("STORAGE-SCP"))
 
     def expect(self, ae_title: AETitle, answers: Iterable[int] = ()) -> None:
@@ -45,11 +44,10 @@ class StorageScp(Listener):
 
         What comes is answered with the statuses `answers` in turn, then always with Success.
         """
-        with self._lock:
-            self.ae_title = ae_title
-            self._arrivals: list[Arrival] = []
-            self._answers = iter(answers)
-            self._open = 0
+        self.ae_title = ae_title
+        self._arrivals: list[Arrival] = []
+        self._answers = iter(answers)
+        self._open: set[Association] = set()
 
     def received(self, count: int) -> list[Arrival]:
         """Wait until `count` objects have come and the sender has closed its associations; return what came.
@@ -61,8 +59,7 @@ class StorageScp(Listener):
             what=f"{count} objects sent by C-STORE, and the end of the association",
             within=self.time_limit,
         )
-        with self._lock:
-            return list(self._arrivals)
+        return list(self._arrivals)
 
     def received_uids(self, count: int) -> list[str]:
         """Wait as `received` does, and return the SOP Instance UIDs of what came, sorted."""
@@ -77,8 +74,8 @@ class StorageScp(Listener):
     def _handlers(self) -> list[tuple[Any, ...]]:
         return [
             (evt.EVT_C_STORE, self._keep),
-            (evt.EVT_CONN_OPEN, self._count, [1]),
-            (evt.EVT_CONN_CLOSE, self._count, [-1]),
+            (evt.EVT_CONN_OPEN, lambda event: self._open.add(event.assoc)),
+            (evt.EVT_CONN_CLOSE, lambda event: self._open.discard(event.assoc)),
         ]
 
     def _keep(self, event: evt.Event) -> int:
@@ -88,10 +85,5 @@ class StorageScp(Listener):
             originator=event.request.MoveOriginatorApplicationEntityTitle,
             originator_message_id=event.request.MoveOriginatorMessageID,
         )
-        with self._lock:
-            self._arrivals.append(arrival)
-            return next(self._answers, SUCCESS)
-
-    def _count(self, _: evt.Event, change: int) -> None:
-        with self._lock:
-            self._open += change
+        self._arrivals.append(arrival)
+        return next(self._answers, SUCCESS)

@@ -19,12 +19,9 @@ TRANSFER_SYNTAXES = [
 ]
 """Those that an association can have; SMPTE's are for streams."""
 STORAGE_FAMILIES = tuple(
-    _STORAGE + ending
-    for ending in (
-        *("2", "4", "3.1", "7", "7.2", "77.1.4", "77.1.1.1", "104.1", "88.11", "88.59", "481.2"),
-        "9.1.1",
-    )
-)
+    _STORAGE + ending for ending in ("2", "4", "3.1", "7", "7.2", "77.1.4", "77.1.1.1", "104.1",
+                                     "88.11", "88.59", "481.2", "9.1.1")
+)  # fmt: skip
 """One class of each family: images with one and many frames, colour, video, documents, dose, waveforms."""
 
 

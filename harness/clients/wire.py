@@ -16,7 +16,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, TypeVar
 
 from dcm.errors import RemoteProtocolError
 from dcm.frozen import Frozen
@@ -43,7 +43,6 @@ from dcm.wire import (
     Received,
     ReleaseRP,
     ReleaseRQ,
-    Response,
     Sent,
     StartTimer,
     State,
@@ -115,7 +114,7 @@ class Incoming(Frozen):
     data_set: bytes
 
 
-class Line:
+class Line(contextlib.AbstractContextManager["Line"]):
     """One TCP connection; a context manager that closes it.
 
     pdus: each PDU that was heard, as bytes. delays: for each the seconds between its first and its last byte,
@@ -130,9 +129,6 @@ class Line:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._received = b""
         self.over = False
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -204,9 +200,8 @@ class Line:
 
     def _length(self) -> int:
         """Return the length of the PDU that comes next, header and all; 0: not known yet."""
-        if len(self._received) < HEADER:
-            return 0
-        return HEADER + int.from_bytes(self._received[2:HEADER], "big")
+        known = len(self._received) >= HEADER
+        return HEADER + int.from_bytes(self._received[2:HEADER], "big") if known else 0
 
 
 class Association:
@@ -289,7 +284,7 @@ class Association:
     def responses(self) -> list[Incoming]:
         """Wait for the responses to a request, up to the first whose status is not Pending."""
         found = [self.receive()]
-        while isinstance(found[-1].message, Response) and found[-1].message.status in PENDING:
+        while getattr(found[-1].message, "status", None) in PENDING:
             found.append(self.receive())
         return found
 
@@ -321,9 +316,8 @@ class Wire(Client):
     def connect(self) -> Line:
         """Open a TCP connection, on which nothing is sent yet."""
         try:
-            connected = socket.create_connection(
-                (self.peer.host, self.peer.port), timeout=self.time_limit
-            )
+            peer = (self.peer.host, self.peer.port)
+            connected = socket.create_connection(peer, timeout=self.time_limit)
             if self.tls is not None:
                 connected = self.tls.context.wrap_socket(connected)
         except OSError as error:
@@ -358,18 +352,12 @@ class Wire(Client):
         *,
         called: bytes | None = None,
         calling: bytes | None = None,
-        protocol_version: int = 1,
-        reserved: int = 0,
+        **fields: int,
     ) -> bytes:
-        """Make a request for an association with any items (`dcm.wire.raw` builds them) and these fields."""
-        return raw.associate(
-            AssociateRQ.TYPE,
-            items,
-            called=(self.called.encode() if called is None else called).ljust(16),
-            calling=(self.calling.encode() if calling is None else calling).ljust(16),
-            protocol_version=protocol_version,
-            reserved=reserved,
-        )
+        """Make a request for an association with any items and fields, by `dcm.wire.raw`."""
+        called = (self.called.encode() if called is None else called).ljust(16)
+        calling = (self.calling.encode() if calling is None else calling).ljust(16)
+        return raw.associate(AssociateRQ.TYPE, items, called=called, calling=calling, **fields)
 
     def propose(self, request: AssociateRQ | bytes, within: float | None = None) -> Heard:
         """Request an association, and return the answer; an accepted one is released at once."""

@@ -1,8 +1,9 @@
 """The other side of `wire`: an acceptor that answers as the case decides."""
 
+import contextlib
 import itertools
 import socket
-from typing import Final, Self
+from typing import Final
 
 from dcm.wire import (
     AssociateAC,
@@ -25,7 +26,7 @@ from harness.clients.wire import (
 from harness.model import Endpoint
 
 
-class WireScp:
+class WireScp(contextlib.AbstractContextManager["WireScp"]):
     """Listens on a port of its own; a context manager, which also closes the connections that were taken."""
 
     def __init__(self, time_limit: float) -> None:
@@ -33,9 +34,6 @@ class WireScp:
         self._socket: Final = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.endpoint: Final = Endpoint("127.0.0.1", self._socket.getsockname()[1])
         self._lines: Final[list[Line]] = []
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._socket.close()

@@ -14,11 +14,10 @@ from harness.relay.http import HttpRequest, HttpResponse
 from harness.relay.lies import DicomLie, HttpLie, change_status, replace_in_pdata
 from harness.relay.loop import RelayLoop
 from harness.relay.relay import Relay
-from harness.relay.tape import Chunk, Direction, Tape, Track
+from harness.relay.tape import Direction, Tape, Track
 from harness.relay.tls import Tls
 
 __all__ = [
-    "Chunk",
     "DicomLie",
     "Direction",
     "Disturbance",

@@ -8,10 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from harness.relay.disturb import Disturber
-from harness.relay.secured import Secured
 from harness.relay.side import Side
 from harness.relay.tape import Bytes, Direction, Record
-from harness.relay.tls import TlsEnd
+from harness.relay.tls import Secured, TlsEnd
 
 if TYPE_CHECKING:
     from harness.relay.relay import Relay

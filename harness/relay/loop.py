@@ -22,9 +22,9 @@ class RelayLoop:
     """A context in which relays can be opened; leaving it closes them.
 
     It is an event loop in a thread of its own, with callbacks for sockets and not with streams: resets,
-    half-closed connections and bytes held back need the sockets themselves. `watch`, `soon` (before all that is
-    read next) and `later` (after so many seconds) belong to that thread, and all else to others. An exception in
-    a callback ends the thread.
+    half-closed connections and bytes held back need the sockets themselves. `watch`, `soon` (before what is
+    read next) and `later` (after so many seconds) belong to that thread, and all else to others. An exception
+    in a callback ends the thread.
     """
 
     def __init__(self) -> None:

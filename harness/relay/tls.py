@@ -1,14 +1,18 @@
-"""How a relay speaks TLS, and the encryption of one side of a connection."""
+"""How a relay speaks TLS: the encryption of one side of a connection, and of both."""
 
 import contextlib
 import ssl
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from harness.certificates import Certificate, client_context, server_context
 from harness.errors import ConfigError
 from harness.relay.tape import Bytes
+
+if TYPE_CHECKING:
+    from harness.relay.connection import Connection
+    from harness.relay.side import Side
 
 _NO_CHECK_TIME: Final = ssl.VerifyFlags(0x200000)  # X509_V_FLAG_NO_CHECK_TIME, unknown to Python
 _AT_ONCE: Final = 2**16  # no record is larger
@@ -171,6 +175,94 @@ class TlsEnd:
     def _tls(self) -> ssl.SSLObject:
         assert self._session is not None
         return self._session
+
+
+class Secured:
+    """Agrees with the client, then with the server, and decrypts what both say.
+
+    The client comes first, since what we show to the server depends on what the client shows. The end of
+    its handshake is not sent before the server has agreed: up to TLS 1.2 the client learns if it did not.
+    """
+
+    def __init__(self, connection: "Connection", tls: Tls, client: "Side", server: "Side") -> None:
+        self._connection, self._tls = connection, tls
+        self._client, self._server = client, server
+        self._open = False
+        _end(client).begin(tls.door)
+
+    def receive(self, side: "Side", raw: Bytes) -> None:
+        """Take what arrived from `side`."""
+        _end(side).feed(raw)
+        if self._open:
+            self._read(side)
+        else:
+            self._agree()
+
+    def finish(self, side: "Side") -> str:
+        """Take the end of what `side` sends, and return why this ends the connection, if it does."""
+        end, other = _end(side), _end(side.peer)
+        cut_off = side.peer.finished and not other.over
+        if self._open and (cut_off or not end.failure):  # no wonder that it complains if cut off
+            if not end.over:  # no notification came, and so we pass none on
+                other.silent = True
+            return ""
+        end.silent = other.silent = True
+        broken_off = "it closed the connection before the handshake was through"
+        return f"TLS with {side.who} failed: {end.failure or broken_off}"
+
+    def _agree(self) -> None:
+        """Go on with the handshakes."""
+        client, server = _end(self._client), _end(self._server)
+        if not client.agreed and not self._shake_hands(self._client):
+            return
+        if not server.begun:
+            server.begin(self._tls.behind(client.certificate), self._tls.server_name)
+            self._client.paused = True
+            self._connection.update(self._client)
+            self._connection.record.agreed(self._agreed())
+        if not self._shake_hands(self._server):
+            return
+        self._open = True
+        self._connection.record.agreed(self._agreed())
+        self._connection.send(self._client, client.to_send())
+        self._client.paused = False
+        for side in (self._client, self._server):
+            if not self._connection.closed:  # what came with the handshake
+                self._connection.update(side)
+                self._read(side)
+
+    def _shake_hands(self, side: "Side") -> bool:
+        """Go on with one handshake; whether it is through."""
+        end = _end(side)
+        end.shake_hands()
+        if side is self._server or not end.agreed:
+            self._connection.send(side, end.to_send())
+        if end.failure and not self._connection.closed:
+            self._connection.close(self.finish(side))
+        return end.agreed and not self._connection.closed
+
+    def _read(self, side: "Side") -> None:
+        """Relay what can be decrypted; the end, if it came too, follows when `side` may be read again."""
+        end = _end(side)
+        data = end.read()
+        if raw := end.to_send():
+            self._connection.send(side, raw)
+        if data and not self._connection.closed:
+            self._connection.take(side, data)
+        if end.over:
+            self._connection.update(side)
+
+    def _agreed(self) -> str:
+        client, server = _end(self._client), _end(self._server)
+        name = client.common_name
+        shown = f"certificate of {name!r}" if name else "no certificate"
+        words = f"{client.agreement} with the client ({shown})"
+        return words + (f", {server.agreement} with the server" if server.agreed else "")
+
+
+def _end(side: "Side") -> TlsEnd:
+    assert side.tls is not None
+    return side.tls
 
 
 def _words(error: ssl.SSLError) -> str:

@@ -6,9 +6,9 @@ import pytest
 import requests
 from pydicom.dataset import Dataset
 
-from harness.clients.answers import header, number, single, xml
+from harness.clients.answers import Malformed, header, number, single, xml
 from harness.clients.dicomweb import json_number, json_value, json_values, person_name
-from harness.clients.multipart import MalformedPart, Part
+from harness.clients.multipart import Part
 from harness.clients.worklist import step_of
 from harness.corpus import make
 
@@ -55,6 +55,6 @@ def test_part_that_is_no_file() -> None:
     assert broken != data
 
     for content in (b"no file", broken):
-        with pytest.raises(MalformedPart, match="no file that can be read"):
+        with pytest.raises(Malformed, match="no file that can be read"):
             Part({}, content).dataset()
     assert Part({}, data).stored_syntax == "1.2.840.10008.1.2.1"

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.clients.multipart import MalformedMultipart, Part, build, media_type, parse
+from harness.clients.answers import Malformed
+from harness.clients.multipart import Part, build, media_type, parse
 
 RELATED = 'multipart/related; type="application/dicom"; boundary=b'
 HEADERS = {"content-type": "application/dicom"}
@@ -98,7 +99,7 @@ def test_what_a_reader_has_to_tolerate_is_tolerated(written: bytes) -> None:
 )
 def test_what_the_grammar_forbids_is_refused(written: bytes, complaint: str) -> None:
     """A broken body fails the case, with a word on what is broken."""
-    with pytest.raises(MalformedMultipart, match=complaint):
+    with pytest.raises(Malformed, match=complaint):
         parse(RELATED, written)
 
 
@@ -120,7 +121,7 @@ def test_what_the_grammar_forbids_is_refused(written: bytes, complaint: str) -> 
 )
 def test_a_wrong_content_type_is_refused(content_type: str, complaint: str) -> None:
     """Type and boundary are demanded, quoted where their characters need it (RFC 2045 5.1)."""
-    with pytest.raises(MalformedMultipart, match=complaint):
+    with pytest.raises(Malformed, match=complaint):
         parse(content_type, body(*ONE, "--b--"))
 
 

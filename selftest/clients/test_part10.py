@@ -2,7 +2,8 @@
 
 import pytest
 
-from harness.clients.part10 import PIXEL_DATA, MalformedPart10, only, take_apart, text_of
+from harness.clients.answers import Malformed
+from harness.clients.part10 import PIXEL_DATA, only, take_apart, text_of
 from harness.corpus import Sample, corpus
 from harness.corpus.part10 import data_set_offset
 
@@ -67,5 +68,5 @@ def broken(sample: str, at: bytes, shift: int, new: bytes) -> bytes:
 )  # fmt: skip
 def test_what_is_broken_is_named(data: bytes, complaint: str) -> None:
     """A break of the structure is the server's failure, told where it is."""
-    with pytest.raises(MalformedPart10, match=complaint):
+    with pytest.raises(Malformed, match=complaint):
         take_apart(data)

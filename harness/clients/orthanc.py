@@ -1,4 +1,4 @@
-"""Orthanc's own identifiers, which follow from those of DICOM: cases compute them instead of copying them."""
+"""What Orthanc derives, and cases compute: identifiers from those of DICOM, and the ETags of revisions."""
 
 import hashlib
 from typing import NamedTuple
@@ -7,7 +7,13 @@ from harness.corpus import Sample
 
 FOLDERS = ("patients", "studies", "series", "instances")
 """Where the REST API lists the resources of each level, from the highest down."""
-_LEVELS = ("patient", "study", "series", "instance")
+REVISIONS = "Orthanc Book: REST API, CheckRevisions"
+BLIND_CHANGES = {
+    "none": None,
+    "other-revision": "7-{md5}",
+    "other-digest": "0-d41d8cd98f00b204e9800998ecf8427e",
+}
+"""If-Match of a client that does not know the present revision and content, by a name; None: no header."""
 
 
 class OrthancIds(NamedTuple):
@@ -28,7 +34,7 @@ class OrthancIds(NamedTuple):
 
 
 def _index(level: str) -> int:
-    return FOLDERS.index(level) if level in FOLDERS else _LEVELS.index(level.lower())
+    return (FOLDERS if level in FOLDERS else OrthancIds._fields).index(level.lower())
 
 
 def orthanc_ids(sample: Sample) -> OrthancIds:
@@ -47,3 +53,19 @@ def _digest(text: str) -> str:
     # An identifier that anybody can compute, and no secret.
     digits = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
     return "-".join(digits[start : start + 8] for start in range(0, 40, 8))
+
+
+def md5(data: bytes | str) -> str:
+    """Return the digest of a content, in hexadecimal."""
+    content = data.encode() if isinstance(data, str) else data
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def first_etag(value: bytes | str) -> str:
+    """Return the ETag of a value that was set for the first time, without its quotes."""
+    return f"0-{md5(value)}"
+
+
+def if_match(etag: str | None, value: bytes | str) -> dict[str, str]:
+    """Return the header If-Match for an ETag of `BLIND_CHANGES`, of a resource that has `value`."""
+    return {} if etag is None else {"If-Match": etag.format(md5=md5(value))}
