@@ -78,6 +78,7 @@ from harness.clients.uids import (
     uid_name,
 )
 from harness.clients.wire import (
+    ECHO,
     Association,
     Closed,
     Heard,
@@ -89,7 +90,6 @@ from harness.clients.wire import (
 )
 from harness.clients.wire_messages import (
     COMMAND,
-    ECHO,
     ECHO_ITEMS,
     FIND_STUDIES,
     GET_STUDIES,

@@ -9,7 +9,7 @@ from pydicom.sequence import Sequence
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPushModelInstance
 
-from harness.clients.dimse import NATIVE, SUCCESS, Dimse
+from harness.clients.dimse import NATIVE, SUCCESS, Dimse, identifier_of
 from harness.clients.listening import Listener
 from harness.model import AETitle
 from harness.waiting import wait_until
@@ -49,9 +49,13 @@ class CommitmentScu(Listener):
 
     def ask(self, dimse: Dimse, transaction_uid: str, references: Iterable[Reference]) -> int:
         """Send the request as an N-ACTION, and return the status of its response."""
+        items = [
+            identifier_of({"ReferencedSOPClassUID": uid, "ReferencedSOPInstanceUID": instance})
+            for uid, instance in references
+        ]
         information = Dataset()
         information.TransactionUID = transaction_uid
-        information.ReferencedSOPSequence = Sequence(map(_referenced, references))
+        information.ReferencedSOPSequence = Sequence(items)
         contexts = [(StorageCommitmentPushModel, NATIVE)]
         with dimse.associate(contexts, handlers=self._handlers()) as association:
             response, _ = association.send_n_action(
@@ -88,12 +92,6 @@ class CommitmentScu(Listener):
         )
         self._reports.append(report)
         return SUCCESS, None
-
-
-def _referenced(reference: Reference) -> Dataset:
-    item = Dataset()
-    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = reference
-    return item
 
 
 def _reference(item: Dataset) -> Reference:

@@ -47,14 +47,13 @@ class Dcmtk(Client):
         except subprocess.TimeoutExpired as error:
             done = error
         out, err = ((each or b"").decode(errors="replace") for each in (done.stdout, done.stderr))
-        returncode = getattr(done, "returncode", None)
-        run = ToolRun(tuple(argv), returncode, out, err, time.monotonic() - begin)
+        code = getattr(done, "returncode", None)
+        run = ToolRun(tuple(argv), code, out, err, time.monotonic() - begin)
         self.keep(run)
-        assert run.returncode is not None, (
-            f"{name} did not end within {self.time_limit:g} s\n{_said(run)}"
-        )
-        assert expect is None or run.returncode == expect, (
-            f"{name}: expected exit code {expect}, received {run.returncode}\n{_said(run)}"
+        said = "\n".join((out + err).strip().splitlines()[-12:])
+        assert code is not None, f"{name} did not end within {self.time_limit:g} s\n{said}"
+        assert expect in (None, code), (
+            f"{name}: expected exit code {expect}, received {code}\n{said}"
         )
         return run
 
@@ -67,7 +66,8 @@ class Dcmtk(Client):
         called: str | None = None,
     ) -> ToolRun:
         """Run a program that is a service class user: options, then the peer, then `arguments` after `--`."""
-        options, files = _split(arguments)
+        border = arguments.index("--") if "--" in arguments else len(arguments)
+        options, files = arguments[:border], arguments[border + 1 :]
         limits = [str(max(1, int(self.time_limit)))]
         titles = ("-aet", calling or self.calling, "-aec", called or self.called)
         encrypted = [] if self.tls is None else self.tls.options(self.folder)
@@ -78,31 +78,27 @@ class Dcmtk(Client):
             expect=expect,
         )  # fmt: skip
 
-    def echo(self, expect: int | None = 0, called: str | None = None) -> ToolRun:
-        """Send a C-ECHO."""
-        return self.scu("echoscu", expect=expect, called=called)
+    def echo(self, **how: Any) -> ToolRun:
+        """Send a C-ECHO; `how` as for `scu`, here and below."""
+        return self.scu("echoscu", **how)
 
     def store(self, *arguments: str | Path, **how: Any) -> ToolRun:
-        """Send files in C-STORE requests: options, then `--`, then the files; `how` as for `scu`."""
+        """Send files in C-STORE requests: options, then `--`, then the files."""
         return self.scu("storescu", *arguments, **how)
 
-    def find(
-        self, level: str, *keys: str, root: str = "-S", calling: str | None = None
-    ) -> list[Dataset]:
+    def find(self, level: str, *keys: str, root: str = "-S", **how: Any) -> list[Dataset]:
         """Send a C-FIND and return the answers, read from the files that findscu extracts.
 
         `keys` are findscu's (`PatientName=Mul*`); `root` is -P, -S or -W. Nothing is read out of its texts.
         """
         folder = _new_folder(self.folder, "findscu")
         asked = _asked("" if root == "-W" else level, keys)  # a worklist has no levels
-        self.scu("findscu", root, "-X", "-od", folder, *asked, calling=calling)
+        self.scu("findscu", root, "-X", "-od", folder, *asked, **how)
         return [pydicom.dcmread(path, force=True) for path in sorted(folder.glob("rsp*.dcm"))]
 
-    def move(
-        self, level: str, to: str, *keys: str, root: str = "-S", expect: int | None = 0
-    ) -> ToolRun:
+    def move(self, level: str, to: str, *keys: str, root: str = "-S", **how: Any) -> ToolRun:
         """Send a C-MOVE with the destination `to`."""
-        return self.scu("movescu", root, "-aem", to, *_asked(level, keys), expect=expect)
+        return self.scu("movescu", root, "-aem", to, *_asked(level, keys), **how)
 
     def get(
         self, level: str, *keys: str, root: str = "-S", options: Sequence[str] = ("+B",)
@@ -119,16 +115,7 @@ def _asked(level: str, keys: Sequence[str]) -> list[str]:
     return [part for key in all_keys for part in ("-k", key)]
 
 
-def _split(arguments: tuple[str | Path, ...]) -> tuple[Sequence[str | Path], Sequence[str | Path]]:
-    border = arguments.index("--") if "--" in arguments else len(arguments)
-    return arguments[:border], arguments[border + 1 :]
-
-
 def _new_folder(parent: Path, name: str) -> Path:
     folder = parent / f"{name}-{1 + sum(1 for _ in parent.glob(f'{name}-*'))}"
     folder.mkdir()
     return folder
-
-
-def _said(run: ToolRun) -> str:
-    return "\n".join((run.stdout + run.stderr).strip().splitlines()[-12:])

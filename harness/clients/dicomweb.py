@@ -70,9 +70,8 @@ class DicomWeb:
 
     def metadata(self, path: str) -> list[dict[str, Any]]:
         """Retrieve `path`/metadata (PS3.18 10.4.1.1.2) in the DICOM JSON model."""
-        found: list[dict[str, Any]] = self.get(
-            f"{path}/metadata", headers={"Accept": DICOM_JSON}
-        ).json()
+        answer = self.get(f"{path}/metadata", headers={"Accept": DICOM_JSON})
+        found: list[dict[str, Any]] = answer.json()
         return found
 
     def metadata_of(self, instance: Sample) -> dict[str, Any]:
@@ -103,11 +102,9 @@ class DicomWeb:
         answer = self.follow(element["BulkDataURI"], headers={"Accept": _related(OCTET_STREAM)})
         return single(multipart.parts_of(answer), "part").content
 
-    def stow(
-        self, files: Iterable[bytes], study: str | None = None, **options: Any
-    ) -> requests.Response:
-        """Store Part 10 files (PS3.18 10.5), into `study` where one is named."""
-        return self.stow_body(multipart.build(files, DICOM), study=study, **options)
+    def stow(self, files: Iterable[bytes], **options: Any) -> requests.Response:
+        """Store Part 10 files (PS3.18 10.5); options as for `stow_body`."""
+        return self.stow_body(multipart.build(files, DICOM), **options)
 
     def stow_body(
         self,
@@ -118,7 +115,7 @@ class DicomWeb:
         study: str | None = None,
         **options: Any,
     ) -> requests.Response:
-        """POST `body`, of whatever form, to the Store service (PS3.18 10.5)."""
+        """POST `body`, of whatever form, to the Store service (PS3.18 10.5), of `study` if one is named."""
         headers = {"Accept": accept, "Content-Type": content_type}
         path = "/studies" if study is None else f"/studies/{study}"
         return self.request("POST", path, data=body, headers=headers, **options)

@@ -119,22 +119,6 @@ class Retrieved:
 class Dimse(Client):
     """A client on pynetdicom."""
 
-    @contextlib.contextmanager
-    def associate(self, contexts: Iterable[Context], **options: Any) -> Iterator[Association]:
-        """Open an association, then release it; the arguments are those of `request_association`.
-
-        Fails the case when the association is not established.
-        """
-        association = self.request_association(contexts, **options)
-        assert association.is_established, (
-            f"no association with {self.called} at {self.peer}: {_refusal(association)}"
-        )
-        try:
-            yield association
-        finally:
-            if association.is_established:
-                association.release()
-
     def request_association(
         self,
         contexts: Iterable[Context],
@@ -164,18 +148,28 @@ class Dimse(Client):
         association._reactor_checkpoint = ReactorCheckpoint()  # noqa: SLF001 - see its module
         return association
 
-    def echo(self, calling: str | None = None, called: str | None = None) -> int:
-        """Send a C-ECHO and return its status."""
-        contexts = [(sop_class.Verification, NATIVE)]
-        with self.associate(contexts, calling=calling, called=called) as association:
+    @contextlib.contextmanager
+    def associate(self, contexts: Iterable[Context], **options: Any) -> Iterator[Association]:
+        """Request an association likewise, then release it; fails the case if it is not established."""
+        association = self.request_association(contexts, **options)
+        assert association.is_established, (
+            f"no association with {self.called} at {self.peer}: {_refusal(association)}"
+        )
+        try:
+            yield association
+        finally:
+            if association.is_established:
+                association.release()
+
+    def echo(self, **titles: str | None) -> int:
+        """Send a C-ECHO and return its status; `called` and `calling` as for `request_association`."""
+        with self.associate([(sop_class.Verification, NATIVE)], **titles) as association:
             return _status(association.send_c_echo())
 
-    def store(
-        self, *objects: Sample, calling: str | None = None, called: str | None = None
-    ) -> list[Status]:
+    def store(self, *objects: Sample, **titles: str | None) -> list[Status]:
         """Send each object in a C-STORE, in its own transfer syntax, and return the statuses in order."""
         contexts = dict.fromkeys((each.sop_class_uid, (each.transfer_syntax,)) for each in objects)
-        with self.associate(contexts, calling=calling, called=called) as association:
+        with self.associate(contexts, **titles) as association:
             return [_status(association.send_c_store(each.dataset())) for each in objects]
 
     def store_as(
@@ -225,11 +219,8 @@ class Dimse(Client):
     def find_with(self, identifier: Dataset, model: str, calling: str | None = None) -> Found:
         """Send `identifier` as it stands in a C-FIND of the information model `model`."""
         with self.associate([(model, NATIVE)], calling=calling) as association:
-            responses = [
-                (_status(status), dataset)
-                for status, dataset in association.send_c_find(identifier, model)
-            ]
-        *pending, (final, _) = responses
+            responses = list(association.send_c_find(identifier, model))
+        *pending, (final, _) = [(_status(status), dataset) for status, dataset in responses]
         datasets = [each for _, each in pending if each is not None]
         return Found(final, datasets, [status for status, _ in pending])
 

@@ -11,6 +11,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ProtocolError
 
 from harness.certificates import TlsClient
+from harness.clients.answers import Malformed
 from harness.corpus import Sample
 from harness.model import Credentials, Endpoint
 
@@ -67,9 +68,7 @@ class Answer(requests.Response):
             return super().json(object_hook=JsonObject, **options)
         except ValueError as error:
             start = self.content[:BODY_SHOWN].decode(errors="replace")
-            raise AssertionError(
-                f"{self.url}: the answer is not JSON ({error}): {start}"
-            ) from error
+            raise Malformed(f"{self.url}: the answer is not JSON ({error}): {start}") from error
 
 
 class _Adapter(HTTPAdapter):

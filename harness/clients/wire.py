@@ -4,7 +4,7 @@
         line.say(raw.pdu(0x0B, bytes(4)))
         assert line.hear() == Abort(2, 1)
 
-    with wire.associate([(VERIFICATION, [IMPLICIT])]) as association:
+    with wire.associate([ECHO]) as association:
         answer = association.ask(CEchoRQ(message_id=1))
 
 A server's misbehaviour is not an error here: `hear` returns a PDU, or `Closed`, `Silence` or `Unreadable`,
@@ -32,7 +32,6 @@ from dcm.wire import (
     Command,
     Connection,
     ConnectionLost,
-    ContextResult,
     DataFragment,
     ImplementationClassUID,
     Limits,
@@ -69,7 +68,8 @@ Context = tuple[str, Sequence[str]]
 """Abstract syntax and transfer syntaxes of a presentation context."""
 MOST_CONTEXTS: Final = 127
 """Of the 128 of an association (PS3.8 9.3.2.2): one is left for Verification."""
-VERIFICATION: Final[Context] = ("1.2.840.10008.1.1", ("1.2.840.10008.1.2",))
+ECHO: Final[Context] = ("1.2.840.10008.1.1", ("1.2.840.10008.1.2",))
+"""Verification in the default transfer syntax."""
 
 
 class Closed(Frozen):
@@ -339,11 +339,7 @@ class Wire(Client):
                 PresentationContextRQ(2 * number + 1, abstract_syntax, tuple(transfer_syntaxes))
                 for number, (abstract_syntax, transfer_syntaxes) in enumerate(contexts)
             ),
-            user_information=(
-                MaximumLength(maximum_length),
-                ImplementationClassUID(IMPLEMENTATION_CLASS_UID),
-                *items,
-            ),
+            user_information=user_information(maximum_length, items),
         )
 
     def bent_request(
@@ -382,14 +378,13 @@ class Wire(Client):
         found: list[str | None] = []
         for start in range(0, len(contexts), MOST_CONTEXTS):
             part = contexts[start : start + MOST_CONTEXTS]
-            answer = self.accepted(self.request([VERIFICATION, *part]))
+            answer = self.accepted(self.request([ECHO, *part]))
             by_id = {each.context_id: each for each in answer.presentation_contexts}
             for context_id in range(3, 2 * len(part) + 3, 2):
                 result = by_id.get(context_id)
                 if result is None:
                     raise ProtocolBroken(f"presentation context {context_id} is not answered")
-                accepted = result.result == ContextResult.ACCEPTANCE
-                found.append(result.transfer_syntax if accepted else None)
+                found.append(result.transfer_syntax if result.accepted else None)
         return found
 
     @contextlib.contextmanager
@@ -406,6 +401,12 @@ class Wire(Client):
             yield association
             if association.stands:
                 association.release()
+
+
+def user_information(maximum_length: int, items: Iterable[UserItem]) -> tuple[UserItem, ...]:
+    """Return what we say of ourselves when an association is negotiated, then `items` (PS3.8 D.3.3)."""
+    ours = ImplementationClassUID(IMPLEMENTATION_CLASS_UID)
+    return MaximumLength(maximum_length), ours, *items
 
 
 def named(heard: Heard) -> str:

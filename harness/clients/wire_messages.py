@@ -25,18 +25,10 @@ from dcm.wire import (
     split_pdvs,
 )
 from harness.clients.dimse import FIND, GET, MOVE, Status, is_failure
-from harness.clients.wire import (
-    PENDING,
-    VERIFICATION,
-    Association,
-    Context,
-    Incoming,
-    ProtocolBroken,
-)
+from harness.clients.wire import ECHO, PENDING, Association, Context, Incoming, ProtocolBroken
 from harness.corpus import Sample
 
 IMPLICIT: Final = (str(ImplicitVRLittleEndian),)
-ECHO: Final = VERIFICATION
 FIND_STUDIES, MOVE_STUDIES, GET_STUDIES = [
     (str(models["study"]), IMPLICIT) for models in (FIND, MOVE, GET)
 ]

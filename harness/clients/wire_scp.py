@@ -9,20 +9,11 @@ from dcm.wire import (
     AssociateAC,
     AssociateRQ,
     Connection,
-    ImplementationClassUID,
-    MaximumLength,
     RoleSelection,
     TransportOpened,
     answer_contexts,
 )
-from harness.clients.wire import (
-    IMPLEMENTATION_CLASS_UID,
-    UNLIMITED,
-    Association,
-    Line,
-    ProtocolBroken,
-    due,
-)
+from harness.clients.wire import UNLIMITED, Association, Line, ProtocolBroken, due, user_information
 from harness.model import Endpoint
 
 
@@ -73,11 +64,7 @@ def accept(association: Association, *, maximum_length: int = 16384) -> Associat
             called_ae_title=request.called_ae_title,
             calling_ae_title=request.calling_ae_title,
             presentation_contexts=tuple(itertools.chain.from_iterable(answers)),
-            user_information=(
-                MaximumLength(maximum_length),
-                ImplementationClassUID(IMPLEMENTATION_CLASS_UID),
-                *request.items(RoleSelection),
-            ),
+            user_information=user_information(maximum_length, request.items(RoleSelection)),
             reserved=request.reserved,
         )
     )

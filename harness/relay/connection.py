@@ -36,20 +36,19 @@ class Connection:
         self._doom: Callable[[], None] | None = None
         self._tls = relay.tls
         self._secured: Secured | None = None
-        self._client = self._side(client, Direction.TO_SERVER, "the client")
+        tls = None if self._tls is None else TlsEnd()
+        self._client = Side(client, Direction.TO_SERVER, "the client", tls)
         self.record = Record(relay, peer, self.target)
         self._connect()
 
     # Opening
 
-    def _side(self, sock: socket.socket, direction: Direction, who: str) -> Side:
-        return Side(sock, direction, who, None if self._tls is None else TlsEnd())
-
     def _connect(self) -> None:
         """Begin to connect to the next address; the client's bytes wait in its system meanwhile."""
         family, address = self._addresses.pop(0)
         server = socket.socket(family)
-        self._server = self._side(server, Direction.TO_CLIENT, "the server")
+        tls = None if self._tls is None else TlsEnd()
+        self._server = Side(server, Direction.TO_CLIENT, "the server", tls)
         self._server.peer, self._client.peer = self._client, self._server
         code = server.connect_ex(address)
         if code in (0, errno.EINPROGRESS):
@@ -106,25 +105,21 @@ class Connection:
         """Record `data`, read from `side`, and give it to its peer."""
         self.record.add(side.direction, data)
         other = side.peer
-        if other.tls is not None:
-            try:
-                data = other.tls.encrypt(data)
-            except OSError as error:
-                self._broke(other, error)
-                return
-        self.send(other, data)
+        try:
+            raw = data if other.tls is None else other.tls.encrypt(data)
+        except OSError as error:
+            self._broke(other, error)
+        else:
+            self.send(other, raw)
 
     def send(self, side: Side, raw: Bytes) -> None:
-        """Send `raw` to `side` as it is, now or when its system has room."""
+        """Send `raw` to `side` as it is; its peer is not read before all of it is sent."""
         try:
-            sent = 0 if side.backlog else side.socket.send(raw)
-        except BlockingIOError:
-            sent = 0
+            side.write(raw)
         except OSError as error:
             self._broke(side, error)
             return
-        if sent < len(raw):
-            side.backlog = b"".join((side.backlog, raw[sent:]))
+        if side.backlog:
             self.update(side.peer)
             self.update(side)
 

@@ -67,7 +67,8 @@ class RelayLoop:
         relay = Relay(self, name, protocol=protocol, target=target, listen=listen, tls=tls)
 
         def start() -> None:
-            relay.start(self._tape)
+            relay.start_tape(self._tape)
+            self.watch(relay.listener, relay.accept)
             self._relays.append(relay)
 
         self.call(start)

@@ -41,15 +41,10 @@ class Relay:
         self._connections: set[Connection] = set()
         self._lost: list[str] = []
         self.target = target
-        self._listener = _listening_socket(listen)
-        host, port = self._listener.getsockname()[:2]
+        self.listener = _listening_socket(listen)
+        host, port = self.listener.getsockname()[:2]
         self.endpoint = Endpoint(host, port)
         """Where clients connect."""
-
-    def start(self, tape: Tape | None) -> None:
-        """Accept connections, and record on `tape`; called by the loop, in its thread."""
-        self.start_tape(tape)
-        self.loop.watch(self._listener, self._accept)
 
     @property
     def target(self) -> Endpoint:
@@ -105,17 +100,18 @@ class Relay:
 
     def close(self) -> None:
         """Listen no more and close every connection; called by the loop, when its thread has ended."""
-        self.loop.watch(self._listener)
-        self._listener.close()
+        self.loop.watch(self.listener)
+        self.listener.close()
         self.cut("the relay was closed")
 
     def _recover(self) -> None:
         for connection in tuple(self._connections):
             connection.recover()
 
-    def _accept(self) -> None:
+    def accept(self) -> None:
+        """Take a connection; called by the loop, in its thread."""
         try:
-            client, peer = self._listener.accept()
+            client, peer = self.listener.accept()
         except OSError:  # the client was gone before we looked
             return
         connection = Connection(self, client, str(Endpoint(*peer[:2])))

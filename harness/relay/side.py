@@ -1,5 +1,6 @@
 """One of the two sockets of a relayed connection."""
 
+import contextlib
 import socket
 import struct
 from dataclasses import dataclass, field
@@ -41,18 +42,20 @@ class Side:
         """Tell whether more should be read from it now."""
         return not (self.finished or self.paused or self.peer.backlog or self.peer.broken)
 
-    def say_farewell(self) -> None:
-        """Notify the peer that nothing more will come, once and after what waits; without TLS no one does."""
-        last = b"" if self.tls is None else self.tls.farewell()
-        if not last:
-            return
+    def write(self, raw: Bytes) -> None:
+        """Send `raw` as it is, now or when its system has room."""
         try:
-            sent = 0 if self.backlog else self.socket.send(last)
+            sent = 0 if self.backlog else self.socket.send(raw)
         except BlockingIOError:
             sent = 0
-        except OSError:  # one that is gone needs none
-            return
-        self.backlog = b"".join((self.backlog, last[sent:]))
+        if sent < len(raw):
+            self.backlog = b"".join((self.backlog, raw[sent:]))
+
+    def say_farewell(self) -> None:
+        """Notify the peer that nothing more will come, once and after what waits; without TLS no one does."""
+        if self.tls is not None and (last := self.tls.farewell()):
+            with contextlib.suppress(OSError):  # one that is gone needs none
+                self.write(last)
 
     def close(self, *, reset: bool) -> None:
         """Close the socket, orderly or by a TCP reset."""
