@@ -28,6 +28,7 @@ class ReactorCheckpoint(threading.Event):
 
     def clear(self) -> None:
         """Stop the reactor, and return when it has stopped."""
-        self._parked.clear()
+        if self.is_set():  # otherwise it has stopped already
+            self._parked.clear()
         super().clear()
         self._parked.wait(PATIENCE)
