@@ -22,9 +22,10 @@ class ReactorCheckpoint(threading.Event):
 
     def wait(self, timeout: float | None = None) -> bool:
         """Stop the reactor here until it may pass."""
-        if not self.is_set():
+        while not self.is_set():  # not for one round more, if it was cleared again at once
             self._parked.set()
-        return super().wait(timeout)
+            super().wait(timeout)
+        return True
 
     def clear(self) -> None:
         """Stop the reactor, and return when it has stopped."""
