@@ -40,10 +40,7 @@ class StorageScp(Listener):
         self.expect(AETitle("STORAGE-SCP"))
 
     def expect(self, ae_title: AETitle, answers: Iterable[int] = ()) -> None:
-        """Begin anew, known to the senders as `ae_title`.
-
-        What comes is answered with the statuses `answers` in turn, then always with Success.
-        """
+        """Begin anew, known as `ae_title`: answer with the statuses `answers` in turn, then with Success."""
         self.ae_title = ae_title
         self._arrivals: list[Arrival] = []
         self._answers = iter(answers)

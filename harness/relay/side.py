@@ -22,8 +22,7 @@ class Side:
     """What encrypts and decrypts; None for plain bytes."""
     peer: "Side" = field(init=False, repr=False)
     backlog: Bytes = b""
-    """What its system did not take yet, as it is to be sent; while there is any, the peer is not read:
-    back pressure."""
+    """What its system did not take yet; while there is any, the peer is not read: back pressure."""
     paused: bool = False
     """It is not read, because of a disturbance."""
     finished: bool = False
