@@ -9,8 +9,9 @@ from pydicom.uid import CTImageStorage, JPEG2000Lossless, JPEGLosslessSV1, RLELo
 from pynetdicom.sop_class import StorageCommitmentPushModel, Verification
 
 from dcm.wire import ImplementationVersionName
+from harness.clients.answers import Malformed
 from harness.clients.dimse import FIND, GET, MOVE, NATIVE
-from harness.clients.rest import NoAnswer, NotJson, Rest
+from harness.clients.rest import NoAnswer, Rest
 from harness.clients.wire import ProtocolBroken, Wire
 from harness.config.settings import Node
 from harness.errors import ServerNotReady, ServerRefused, ServerUnreachable
@@ -186,7 +187,7 @@ def _orthanc_at(instance: Node) -> Attachment:
             )
         try:
             is_orthanc = answer.ok and "Version" in answer.json()
-        except NotJson:
+        except Malformed:
             is_orthanc = False
         if not is_orthanc:
             raise ServerUnreachable(

@@ -95,11 +95,13 @@ class Container:
     def run(self) -> None:
         """Start it and wait for its end. Raises ServerError if that is not exit code 0."""
         begin = self.log_position()
-        with speaking(f"{self.name}: running a container to its end"):
-            self._api.start(self.id)
-            code = self._api.wait(self.id)["StatusCode"]
+        self._ask("running a container to its end", self._api.start)
+        code = self._ask("waiting for the end of the container", self._api.wait)["StatusCode"]
         if code:
-            raise ServerError(f"{self.name} ended with exit code {code}{self._last_lines(begin)}")
+            said = self.log_since(begin).strip()
+            raise ServerError(
+                f"{self.name} ended with exit code {code}: {said or 'it said nothing'}"
+            )
 
     @property
     def address(self) -> str | None:

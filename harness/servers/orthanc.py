@@ -12,7 +12,8 @@ import requests
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from harness.clients.rest import NoAnswer, NotJson, Rest, UnexpectedStatus
+from harness.clients.answers import Malformed
+from harness.clients.rest import NoAnswer, Rest, UnexpectedStatus
 from harness.config.orthanc import DICOMWEB_ROOT, local_configuration, remote_configuration
 from harness.config.overrides import Override, overridden
 from harness.config.settings import Ports, Setup
@@ -106,7 +107,7 @@ class Orthanc(Adapter):
             name = answer.json().get("Name") if answer.ok else None
         except NoAnswer:
             return False
-        except NotJson:
+        except Malformed:
             name = None
         if self.build.image is not None and name != self._token:
             raise ServerNotReady(
