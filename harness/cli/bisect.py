@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.bisect import Tried, bisect, in_order, judged
-from harness.matrix.running import run_all
+from harness.matrix.running import Asked, run_all
 from harness.report.difference import compare
 from harness.report.difference_text import as_text
 
@@ -38,7 +38,7 @@ def main(argv: Sequence[str]) -> int:
     def attempt(spec: str) -> Tried:
         words = [given.suites] if given.suites else []
         options = ["--remote", spec, "--runs", str(runs), "--case", given.case, "-n", "0"]
-        (ended,), interrupted = run_all([(spec, [*words, *options])], 1, lambda _: None)
+        (ended,), interrupted = run_all([Asked(spec, [*words, *options])], 1)
         if interrupted:
             raise KeyboardInterrupt
         tried = judged(spec, ended.run, ended.trouble)

@@ -2,6 +2,7 @@
 
 import argparse
 import itertools
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,10 +10,8 @@ from pathlib import Path
 from harness.cli.run import chosen
 from harness.errors import ConfigError
 from harness.matrix import page, record
-from harness.matrix.model import Column, Matrix, columns, make_matrix
-from harness.matrix.progress import shown
-from harness.matrix.running import Ended, run_all
-from harness.matrix.share import cores, free_memory, share
+from harness.matrix.model import Column, Ended, columns, make_matrix
+from harness.matrix.running import Asked, free_memory, run_all, share
 from harness.report.load import load
 from harness.report.terminal import shown_path
 from harness.report.text import seconds
@@ -56,15 +55,23 @@ def main(argv: Sequence[str]) -> int:
         product(spec.partition(":")[0])  # a name that is no server's is wrong use, and costs no run
     paths = [word for word in cases if Path(word.partition("::")[0]).exists()]
     named = [f"--case={word}" for word in cases if word not in paths]
-    ended, interrupted = _run(given, [*paths, *named, *rest])
+    ended, interrupted = _run(given, [*paths, *named, *rest]) if given.server else ([], False)
     if given.server and all(each.run is None for each in ended):
         for each in ended:
             print(f"{each.asked}: {each.trouble}", file=sys.stderr)
         return 2
-    found = columns([(each.asked, each.run, each.trouble) for each in (*earlier, *ended)])
-    matrix = make_matrix(found)
-    _write(matrix, path)
-    print("\n".join(_summary(matrix, path)))
+    matrix = make_matrix(columns([*earlier, *ended]))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        page.write(matrix, path)
+        record.write(matrix, path.with_suffix(".json"))
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be written: {error.strerror}; name another with -o"
+        ) from error
+    for column in matrix.columns:
+        print(f"{column.letter}  {_line(column)}")
+    print(f"{matrix.verdict}\npage  {shown_path(path)}")
     return 2 if interrupted else int(matrix.judgement != "good")
 
 
@@ -104,41 +111,15 @@ def _number(text: str) -> int:
 
 def _run(given: argparse.Namespace, arguments: Sequence[str]) -> tuple[list[Ended], bool]:
     """Run the cases on each server."""
-    if not given.server:
-        return [], False
-    allowed = share(len(given.server), given.jobs, cores(), free_memory())
-    workers = _workers(arguments, allowed.workers)
-    asked = [
-        (spec, [*arguments, "--remote", spec, "--runs", str(given.runs), *workers])
-        for spec in given.server
-    ]
-    with shown() as show:
-        return run_all(asked, allowed.jobs, show)
-
-
-def _workers(arguments: Sequence[str], number: int) -> list[str]:
-    """Return each run its share; one worker alone, or a selection of cases, needs no process of its own."""
-    if chosen(arguments, "-n", "--numprocesses", "--dist"):
-        return []
-    alone = number == 1 or chosen(arguments, "-k", "--case")
-    return ["-n", "0" if alone else str(number)]
-
-
-def _write(matrix: Matrix, path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        page.write(matrix, path)
-        record.write(matrix, path.with_suffix(".json"))
-    except OSError as error:
-        raise ConfigError(
-            f"{path} cannot be written: {error.strerror}; name another with -o"
-        ) from error
-
-
-def _summary(matrix: Matrix, path: Path) -> list[str]:
-    """Say what came of each server, and where the page is."""
-    lines = [f"{each.letter}  {_line(each)}" for each in matrix.columns]
-    return [*lines, matrix.verdict, f"page  {shown_path(path)}"]
+    cores = len(os.sched_getaffinity(0))
+    jobs, workers = share(len(given.server), given.jobs, cores, free_memory())
+    options = ["--runs", str(given.runs)]
+    if not chosen(arguments, "-n", "--numprocesses", "--dist"):
+        # One worker alone, or a selection of cases, needs no process of its own.
+        alone = workers == 1 or chosen(arguments, "-k", "--case")
+        options += ["-n", "0" if alone else str(workers)]
+    asked = [Asked(spec, [*arguments, "--remote", spec, *options]) for spec in given.server]
+    return run_all(asked, jobs)
 
 
 def _line(column: Column) -> str:

@@ -9,13 +9,21 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from harness.report.load import BAD, OUTCOMES, CaseResult, Outcome, Run
 from harness.report.text import counted, printable
 
 Kind = Literal["different", "partly", "alike"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+class Ended(NamedTuple):
+    """What came of a server that was asked for: its run, or in `trouble` why there is none."""
+
+    asked: str | None
+    run: Run | None
+    trouble: str | None
 
 
 @dataclass(frozen=True)
@@ -127,7 +135,9 @@ class Matrix:
 
 
 def columns(found: Sequence[tuple[str | None, Run | None, str | None]]) -> tuple[Column, ...]:
-    """Make the columns of what was asked for, the run and the trouble of each server."""
+    """Make the columns of what came of each server."""
+    one = string.ascii_uppercase
+    letters = (*one, *map("".join, itertools.product(one, one)))
     return tuple(
         Column(
             letter,
@@ -135,19 +145,17 @@ def columns(found: Sequence[tuple[str | None, Run | None, str | None]]) -> tuple
             run,
             printable(trouble) if trouble else _never_started(run) if run else "it did not run",
         )
-        for letter, (asked, run, trouble) in zip(_letters(), found, strict=False)
+        for letter, (asked, run, trouble) in zip(letters, found, strict=False)
     )
 
 
 def make_matrix(columns: Sequence[Column]) -> Matrix:
     """Put the runs side by side."""
     by_key = [{case.full_id: case for case in column.cases} for column in columns]
-    looked_at = [bool(column.cases) for column in columns]
     rows = []
-    for key in {key: None for cases in by_key for key in cases}:
+    for key in dict.fromkeys(itertools.chain(*by_key)):
         cells = tuple(cases.get(key) for cases in by_key)
-        told = [cell for cell, ran in zip(cells, looked_at, strict=True) if ran]
-        rows.append(Row(cells, _kind(told)))
+        rows.append(Row(cells, _kind([*itertools.compress(cells, by_key)])))
     rows.sort(key=lambda row: (row.case.suite, row.case.id, row.case.parameters or ""))
     return Matrix(tuple(columns), tuple(rows), tuple(_tables(columns)))
 
@@ -186,13 +194,12 @@ def _tables(columns: Sequence[Column]) -> Iterator[Table]:
 
 
 def _identity(run: Run) -> dict[str, str | None]:
-    server = run.server
     facts = {
-        "name": server.name,
-        "version": server.version,
-        "AE title": server.ae_title,
-        "executable": server.executable,
-        "image": server.image,
+        "name": run.server.name,
+        "version": run.server.version,
+        "AE title": run.server.ae_title,
+        "executable": run.server.executable,
+        "image": run.server.image,
         "mode": run.mode,
         "local server": str(run.local) if run.local else None,
         **{name: value for name, value in run.environment.items() if name != "platform"},
@@ -202,9 +209,3 @@ def _identity(run: Run) -> dict[str, str | None]:
 
 def _abilities(run: Run) -> dict[str, str | None]:
     return {name: version or "yes" for name, version in sorted(run.capabilities.items())}
-
-
-def _letters() -> Iterator[str]:
-    for length in itertools.count(1):
-        for letters in itertools.product(string.ascii_uppercase, repeat=length):
-            yield "".join(letters)

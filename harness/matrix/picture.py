@@ -4,6 +4,7 @@ Every outcome has its own colour and its own shape, so that it can be told on pa
 colours. Tiles are narrow enough for a phone; cases that do not fit go into the next band of lanes.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -21,6 +22,18 @@ BETWEEN = 6
 
 ORDER = ("passed", "known", "failed", "error", "cross", "unsupported", "absent", "none", "tick")
 """What is drawn first; what comes later lies above it."""
+
+_WHOLE = f"h{WIDTH}v{HEIGHT}h-{WIDTH}z"
+SHAPES: dict[str, list[tuple[str, float, float, str]]] = {
+    "passed": [("passed", 0, 0, _WHOLE)],
+    "failed": [("failed", 0, 0, _WHOLE), ("cross", 1.5, 2.5, "l4 4m0-4l-4 4")],
+    "error": [("error", 0, 0, _WHOLE), ("cross", 3.5, 1.5, "v3.5m0 1.3v1.2")],
+    "known": [("known", 0, HEIGHT, f"h{WIDTH}v-{HEIGHT}z")],
+    "unsupported": [("unsupported", 1, HEIGHT / 2, f"h{WIDTH - 2}")],
+    "absent": [("absent", 3, HEIGHT / 2, "h1")],
+    "none": [("none", -0.5, HEIGHT / 2, f"h{STEP}")],
+}
+"""For each outcome its paths: a name, where it begins within the place, and how it goes on."""
 
 Shapes = Mapping[str, str]
 
@@ -54,8 +67,7 @@ def tiles(rows: Sequence[Row], columns: Sequence[Column], anchors: Sequence[str]
 
 def samples() -> dict[str, Shapes]:
     """Draw each outcome once, for the legend."""
-    names = ("passed", "failed", "error", "known", "unsupported", "absent")
-    return {name: dict(_shapes(name, 1, 1)) for name in names}
+    return {name: dict(_shapes(name, 1, 1)) for name in SHAPES if name != "none"}
 
 
 def band_height(columns: Sequence[Column]) -> int:
@@ -63,50 +75,40 @@ def band_height(columns: Sequence[Column]) -> int:
     return TICKS + len(columns) * LANE + BETWEEN
 
 
+def geometry(columns: Sequence[Column]) -> dict[str, int]:
+    """Tell the script how to find the case under the pointer."""
+    return {"margin": MARGIN, "step": STEP, "across": IN_A_BAND, "band": band_height(columns)}
+
+
 def _tile(suite: str, places: Sequence[tuple[Row, str]], columns: Sequence[Column]) -> Tile:
-    rows = [row for row, _ in places]
     band = band_height(columns)
-    found: dict[str, list[str]] = {}
-    letters: list[tuple[int, str]] = []
-    for number, row in enumerate(rows):
+    found: dict[str, list[str]] = defaultdict(list)
+    for number, (row, _) in enumerate(places):
         x = MARGIN + number % IN_A_BAND * STEP
         top = number // IN_A_BAND * band
         if row.kind == "different":
-            found.setdefault("tick", []).append(f"M{x} {top}h{WIDTH}l-{WIDTH / 2:g} 4z")
+            found["tick"].append(f"M{x} {top}h{WIDTH}l-{WIDTH / 2:g} 4z")
         for lane, (column, cell) in enumerate(zip(columns, row.cells, strict=True)):
-            y = top + TICKS + lane * LANE
-            if number % IN_A_BAND == 0:
-                letters.append((y + HEIGHT - 1, column.letter))
             outcome = cell.outcome if cell else "none" if column.trouble else "absent"
-            for name, path in _shapes(outcome, x, y):
-                found.setdefault(name, []).append(path)
-    bands = -(-len(rows) // IN_A_BAND)
+            for name, path in _shapes(outcome, x, top + TICKS + lane * LANE):
+                found[name].append(path)
+    tops = range(0, -(-len(places) // IN_A_BAND) * band, band)
     return Tile(
         suite=suite,
-        rows=rows,
+        rows=[row for row, _ in places],
         anchors=[anchor for _, anchor in places],
-        width=MARGIN + min(len(rows), IN_A_BAND) * STEP,
-        height=bands * band - BETWEEN,
+        width=MARGIN + min(len(places), IN_A_BAND) * STEP,
+        height=len(tops) * band - BETWEEN,
         paths={name: "".join(found[name]) for name in ORDER if name in found},
-        letters=letters,
+        letters=[
+            (top + TICKS + lane * LANE + HEIGHT - 1, column.letter)
+            for top in tops
+            for lane, column in enumerate(columns)
+        ],
     )
 
 
 def _shapes(outcome: str, x: int, y: int) -> Iterator[tuple[str, str]]:
     """Draw one place: the name of each path and its data."""
-    middle = y + HEIGHT / 2
-    whole = f"M{x} {y}h{WIDTH}v{HEIGHT}h-{WIDTH}z"
-    if outcome in ("passed", "failed", "error"):
-        yield outcome, whole
-    if outcome == "failed":
-        yield "cross", f"M{x + 1.5} {y + 2.5}l4 4m0-4l-4 4"
-    elif outcome == "error":
-        yield "cross", f"M{x + 3.5} {y + 1.5}v3.5m0 1.3v1.2"
-    elif outcome == "known":
-        yield "known", f"M{x} {y + HEIGHT}h{WIDTH}v-{HEIGHT}z"
-    elif outcome == "unsupported":
-        yield "unsupported", f"M{x + 1} {middle:g}h{WIDTH - 2}"
-    elif outcome == "absent":
-        yield "absent", f"M{x + 3} {middle:g}h1"
-    elif outcome == "none":
-        yield "none", f"M{x - 0.5:g} {middle:g}h{STEP}"
+    for name, right, down, path in SHAPES[outcome]:
+        yield name, f"M{x + right:g} {y + down:g}{path}"

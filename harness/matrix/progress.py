@@ -1,98 +1,76 @@
-"""Progress of several runs on stderr: a line for each server, or plain lines where nobody looks."""
+"""Progress of several runs on stderr: a bar for each server, or plain lines where nobody looks."""
 
 import sys
 import time
-from collections.abc import Sequence
-from typing import Self
 
-from rich import progress
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from harness.matrix.child import Child
+from harness.report.load import BAD
 from harness.report.text import counted, seconds
 
 EVERY = 15.0
 """Seconds between two plain lines about one server."""
 
 
-class Bars:
-    """On a terminal: a bar for each server, with the cases done of all, and the failures."""
-
-    def __init__(self) -> None:
-        self._bars = progress.Progress(
-            progress.TextColumn("{task.description}"),
-            progress.BarColumn(24),
-            progress.MofNCompleteColumn(),
-            progress.TextColumn("{task.fields[time]:>11}"),
-            progress.TextColumn("{task.fields[said]}", markup=False),
-            console=Console(stderr=True),
-            refresh_per_second=5,
-            redirect_stdout=False,
-        )
-        self._tasks: dict[int, progress.TaskID] = {}
-
-    def __enter__(self) -> Self:
-        self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
-
-    def __call__(self, children: Sequence[Child]) -> None:
-        """Show how far each child is."""
-        for number, child in enumerate(children):
-            if number not in self._tasks:
-                self._tasks[number] = self._bars.add_task(child.asked, time="", said="")
-            self._bars.update(
-                self._tasks[number],
-                total=child.cases,
-                completed=child.done,
-                time=seconds(child.seconds) if child.seconds else "",
-                said=_said(child),
-            )
+def progress() -> Progress:
+    """Return the bars, which are drawn on a terminal only."""
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[said]}", markup=False),
+        console=Console(stderr=True),
+        refresh_per_second=5,
+        redirect_stdout=False,
+        disable=not sys.stderr.isatty(),
+    )
 
 
-class Lines:
-    """Where stderr is no terminal: a line when a run begins and when it ends, and some in between."""
+class Line:
+    """How far one run is: the cases done of all, and the failures."""
 
-    def __init__(self) -> None:
-        self._said: dict[int, tuple[str, float, int]] = {}
+    def __init__(self, bars: Progress, server: str) -> None:
+        self._bars = bars
+        self._server = server
+        self._task = bars.add_task(server, start=False, total=None, said="waits")
+        self._cases: int | None = None
+        self._done = self._bad = 0
+        self._begun = self._told = 0.0
 
-    def __enter__(self) -> Self:
-        return self
+    def begin(self) -> None:
+        """Say that the run begins."""
+        self._begun = time.monotonic()
+        self._bars.start_task(self._task)
+        self._bars.update(self._task, said="")
+        self._tell("started")
 
-    def __exit__(self, *_: object) -> None:
-        pass
+    def heed(self, cases: int | None = None, outcome: str | None = None) -> None:
+        """Take note of how many cases there are, or of what became of one."""
+        self._cases = cases or self._cases
+        self._done += outcome is not None
+        self._bad += outcome in BAD
+        said = counted(self._bad, "failure") if self._bad else ""
+        self._bars.update(self._task, total=self._cases, completed=self._done, said=said)
+        if time.monotonic() - self._told > EVERY:
+            self._tell(self._so_far())
 
-    def __call__(self, children: Sequence[Child]) -> None:
-        """Say what is new."""
-        now = time.monotonic()
-        for number, child in enumerate(children):
-            state, when, done = self._said.get(number, ("waiting", now, 0))
-            stale = now - when > EVERY and child.done > done
-            if child.state != state or stale:
-                self._said[number] = (child.state, now, child.done)
-                sys.stderr.write(f"{child.asked}: {_told(child, state)}\n")
-                sys.stderr.flush()
+    def end(self, status: int) -> None:
+        """Say what the run came to."""
+        self._bars.stop_task(self._task)
+        if status not in (0, 1):
+            said = "did not run" if self._cases is None else f"exit code {status}"
+            self._bars.update(self._task, said=said)
+        self._tell(f"{self._so_far()}, after {seconds(time.monotonic() - self._begun)}")
 
+    def _so_far(self) -> str:
+        if self._cases is None:
+            return "did not run"
+        return f"{self._done} of {self._cases} cases, {counted(self._bad, 'failure')}"
 
-def shown() -> Bars | Lines:
-    """Choose by who looks."""
-    return Bars() if sys.stderr.isatty() else Lines()
-
-
-def _told(child: Child, before: str) -> str:
-    if before == "waiting" and child.state == "running":
-        return "started"
-    ending = f", after {seconds(child.seconds)}" if child.state == "over" else ""
-    if child.cases is None:
-        return f"{'did not run' if child.state == 'over' else 'no case yet'}{ending}"
-    return f"{child.done} of {child.cases} cases, {counted(child.bad, 'failure')}{ending}"
-
-
-def _said(child: Child) -> str:
-    if child.state == "waiting":
-        return "waits"
-    if child.state == "over" and child.exit_status not in (0, 1):
-        return "did not run" if child.cases is None else f"exit code {child.exit_status}"
-    return counted(child.bad, "failure") if child.bad else ""
+    def _tell(self, what: str) -> None:
+        self._told = time.monotonic()
+        if self._bars.disable:
+            sys.stderr.write(f"{self._server}: {what}\n")
+            sys.stderr.flush()

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from harness.matrix.model import Column, Matrix, Row
-from harness.report.load import CaseResult
 
 FORMAT = 1
 
@@ -40,17 +39,13 @@ def _server(column: Column, place: Path) -> dict[str, Any]:
 
 
 def _row(row: Row) -> dict[str, Any]:
-    case = row.case
+    names = ("title", "suite", "ref", "level")
     return {
-        "case": case.full_id,
-        "title": case.title,
-        "suite": case.suite,
-        "ref": case.ref,
-        "level": case.level,
+        "case": row.case.full_id,
+        **{name: getattr(row.case, name) for name in names},
         "kind": row.kind,
-        "cells": [_cell(cell) if cell else None for cell in row.cells],
+        "cells": [
+            cell and {"outcome": cell.outcome, "duration": cell.duration, "why": cell.why}
+            for cell in row.cells
+        ],
     }
-
-
-def _cell(case: CaseResult) -> dict[str, Any]:
-    return {"outcome": case.outcome, "duration": case.duration, "why": case.why}

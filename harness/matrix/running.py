@@ -1,124 +1,202 @@
-"""All runs of a matrix: so many at once, looked after until the last has ended, ended in order on Ctrl-C."""
+"""All runs of a matrix: so many at once, each followed by a thread, ended in order on Ctrl-C."""
 
-import contextlib
+import json
+import os
 import signal
+import socket
+import subprocess
+import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Self
+from typing import IO, NamedTuple
 
-from harness.matrix.child import Child
-from harness.report.load import Run
+import psutil
+
+from harness.errors import ConfigError
+from harness.matrix.model import Ended
+from harness.matrix.progress import Line, progress
+from harness.plugin.watched import VARIABLE
+from harness.report.load import Run, load
+from harness.report.text import printable
 from harness.servers.guard import Guard
 from harness.waiting import WaitTimeout, wait_until
 
+SILENCE = 900.0
+"""Seconds without a sign of life: cases and servers have limits of their own, far shorter ones."""
 WHOLE = 24 * 3600.0
 """Seconds for everything; what hangs is ended long before."""
 TO_END = 60.0
 """Seconds that a run has for ending its servers and writing its report."""
+LINES_SHOWN = 12
 INTERRUPTED = "it was interrupted before its first case"
-
-Show = Callable[[Sequence[Child]], None]
-
-
-class Asked:
-    """Whether somebody asked us to end: Ctrl-C, SIGTERM, or a terminal that closes.
-
-    A handler only counts. It never raises, so that no child is lost between its start and our note of it.
-    """
-
-    def __init__(self) -> None:
-        self.times = 0
-        self._before: dict[signal.Signals, object] = {}
-
-    def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            # Children must not inherit that a signal is ignored, which a shell does to what it starts in the
-            # background: they could not be ended in order. A handler of ours is none of theirs.
-            before = signal.getsignal(number)
-            ignored = before is signal.SIG_IGN
-            self._before[number] = before
-            signal.signal(number, self._unheard if ignored else self._count)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
-
-    def _count(self, _number: int, _frame: FrameType | None) -> None:
-        self.times += 1
-
-    def _unheard(self, _number: int, _frame: FrameType | None) -> None:
-        pass
+PAIR = 400 * 2**20
+"""Bytes that one worker with its two servers may need: most need half of that."""
+MOST_WORKERS = 4
+CGROUP = Path("/sys/fs/cgroup")
 
 
-@dataclass(frozen=True)
-class Ended:
-    """What came of a run: its folder, read, or in `trouble` why there is none."""
+class Asked(NamedTuple):
+    """A server, and the arguments of `harness run` for it."""
 
-    asked: str | None
-    run: Run | None
-    trouble: str | None
+    server: str
+    arguments: Sequence[str]
 
 
-def run_all(
-    asked: Sequence[tuple[str, Sequence[str]]], jobs: int, show: Show
-) -> tuple[list[Ended], bool]:
-    """Run each of `asked` (a server, and the arguments of `harness run`), `jobs` at once.
+def run_all(asked: Sequence[Asked], jobs: int) -> tuple[list[Ended], bool]:
+    """Run each of `asked`, `jobs` at once: what came of each, and whether somebody interrupted them.
 
-    Gives what came of each, and whether somebody interrupted them. Nothing of them is left when it
-    returns; the guard sees to that where we do not come to it.
+    Nothing of them is left when it returns; the guard sees to that where we do not come to it.
     """
     with (
-        tempfile.TemporaryDirectory(prefix="harness-matrix-") as folder,
         Guard() as guard,
-        Asked() as end,
+        signals() as received,
+        progress() as bars,
+        ThreadPoolExecutor(jobs) as threads,
     ):
-        guard.watch_folder(Path(folder))
-        children = [
-            Child(server, argv, Path(folder) / str(number))
-            for number, (server, argv) in enumerate(asked)
-        ]
-        wait_until(
-            lambda: end.times or _step(children, jobs, guard, show), what="the runs", within=WHOLE
-        )
-        if end.times:
-            _end(children, guard, show, end)
-        ended = [Ended(each.asked, each.run(), each.trouble()) for each in children]
-        return ended, bool(end.times)
+        runs = [_Run(each, Line(bars, each.server)) for each in asked]
+        followed = [threads.submit(each.follow, guard) for each in runs]
+
+        def over() -> bool:
+            return all(each.done() for each in followed)
+
+        try:
+            wait_until(lambda: over() or received, what="the runs", within=WHOLE)
+            if received:
+                for each in runs:
+                    each.send(signal.SIGINT, INTERRUPTED)
+                with suppress(WaitTimeout):
+                    wait_until(lambda: over() or received[1:], what="the runs", within=TO_END)
+        finally:
+            for each in runs:
+                each.send(signal.SIGKILL, INTERRUPTED)
+        return [each.result() for each in followed], bool(received)
 
 
-def _step(children: Sequence[Child], jobs: int, guard: Guard, show: Show) -> bool:
-    """Start what may start, look at what runs; True once all is over."""
-    running = sum(child.state == "running" for child in children)
-    for child in [each for each in children if each.state == "waiting"][: jobs - running]:
-        child.start(guard)
-    _look(children, guard, show)
-    return all(child.state == "over" for child in children)
+def share(servers: int, jobs: int | None, cores: int, memory: int) -> tuple[int, int]:
+    """Share the computer among `servers` runs: so many at once, `jobs` if somebody says so, and workers each.
+
+    A run for each core comes first, since one run does not keep many workers busy to its end; then workers
+    for the cores that are left.
+    """
+    pairs = max(1, memory // PAIR)
+    jobs = min(servers, jobs or min(cores, pairs))
+    return jobs, max(1, min(MOST_WORKERS, cores // jobs, pairs // jobs))
 
 
-def _end(children: Sequence[Child], guard: Guard, show: Show, end: Asked) -> None:
-    """Let each run end its servers and write its report; by force if asked again, or if it takes long."""
-    for child in children:
-        child.send(signal.SIGINT, INTERRUPTED)
-    asked = end.times
-
-    def over() -> bool:
-        _look(children, guard, show)
-        return all(child.state == "over" for child in children)
-
-    with contextlib.suppress(WaitTimeout):
-        wait_until(
-            lambda: over() or end.times > asked, what="the runs to end in order", within=TO_END
-        )
-    for child in children:
-        child.send(signal.SIGKILL, INTERRUPTED)
-    wait_until(over, what="the runs to be ended by force")
+def free_memory() -> int:
+    """Return the bytes that are to be had: of the computer, or of the container that we are in."""
+    free = int(psutil.virtual_memory().available)
+    try:
+        limit = int((CGROUP / "memory.max").read_text())
+        return max(0, min(free, limit - int((CGROUP / "memory.current").read_text())))
+    except (OSError, ValueError):  # no container, or "max": no limit
+        return free
 
 
-def _look(children: Sequence[Child], guard: Guard, show: Show) -> None:
-    for child in children:
-        child.look(guard)
-    show(children)
+@contextmanager
+def signals() -> Iterator[list[int]]:
+    """Collect what asks us to end: Ctrl-C, SIGTERM, or a terminal that closes.
+
+    A handler only takes note. It never raises, so that no run is lost between its start and our note of it.
+    """
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    received: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        if before[signal.Signals(number)] is not signal.SIG_IGN:
+            received.append(number)
+
+    for number in numbers:
+        # Children must not inherit that a signal is ignored, which a shell does to what it starts in the
+        # background: they could not be ended in order. A handler of ours is none of theirs.
+        signal.signal(number, note)
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Run:
+    """A run of the suites on one server: a child process, and what it tells of itself."""
+
+    def __init__(self, asked: Asked, line: Line) -> None:
+        self._asked = asked
+        self._line = line
+        self._folder: Path | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ended_because: str | None = None
+        self._starting = threading.Lock()
+
+    def follow(self, guard: Guard) -> Ended:
+        """Start it and follow it to its end; its output is kept as long as it may be needed."""
+        ours, theirs = socket.socketpair()
+        with ours, tempfile.TemporaryFile() as output:
+            with theirs, self._starting:
+                if self._ended_because is not None:
+                    return Ended(self._asked.server, None, self._ended_because)
+                # In a process group of its own: a signal reaches it by us, and in time.
+                self._process = process = subprocess.Popen(
+                    [sys.executable, "-m", "harness", "run", *self._asked.arguments],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env={**os.environ, VARIABLE: str(theirs.fileno())},
+                    pass_fds=[theirs.fileno()],
+                    start_new_session=True,
+                )
+            guard.watch_process(process.pid)
+            self._line.begin()
+            self._listen(ours)
+            status = process.wait()
+            guard.forget_process(process.pid)
+            self._line.end(status)
+            run = self._load()
+            return Ended(self._asked.server, run, None if run else self._trouble(output, status))
+
+    def send(self, number: signal.Signals, why: str) -> None:
+        """End it by a signal to all of its processes; a run that did not begin never will."""
+        with self._starting:
+            self._ended_because = self._ended_because or why
+            if self._process is not None and self._process.poll() is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(self._process.pid, number)
+
+    def _listen(self, connection: socket.socket) -> None:
+        """Heed each sign until it ends, which closes the other side."""
+        connection.settimeout(SILENCE)
+        with connection.makefile("rb") as signs:
+            try:
+                for line in signs:
+                    sign = json.loads(line)
+                    if "folder" in sign:
+                        self._folder = Path(sign["folder"])
+                    else:
+                        self._line.heed(**sign)
+            except TimeoutError:
+                why = f"it gave no sign of life for {SILENCE:g} s, and was ended"
+                self.send(signal.SIGKILL, why)
+
+    def _load(self) -> Run | None:
+        with suppress(ConfigError):  # it ended before its first case
+            return load(self._folder) if self._folder else None
+        return None
+
+    def _trouble(self, output: IO[bytes], status: int) -> str:
+        """Say why there is no run."""
+        if self._ended_because:
+            return self._ended_because
+        output.seek(0)
+        text = printable(output.read().decode(errors="replace"))
+        lines = [line for line in text.splitlines() if line.strip()]
+        errors = [number for number, line in enumerate(lines) if line.startswith("ERROR: ")]
+        said = lines[errors[-1] :] if errors else lines[-LINES_SHOWN:]
+        if not said:
+            return f"it ended with exit code {status}, and said nothing"
+        return "\n".join(said[:LINES_SHOWN]).removeprefix("ERROR: ")

@@ -1,17 +1,16 @@
-"""A run that another process watches: it says how far it is, in a file that the other one reads.
+"""A run that another process watches: it says how far it is, on a socket that it has from there.
 
     {"folder": "/runs/20261122-094103-orthanc-1.10.1"}     where the evidence will be
     {"cases": 321}                                         how many there are
     {"outcome": "passed"}                                  one has ended
 
-A line of JSON each. The file is named by the environment variable HARNESS_WATCHED, so that the command that
-the run writes down is one that a person can repeat.
+A line of JSON each. The environment variable HARNESS_WATCHED holds the file descriptor, so that the command
+that the run writes down is one that a person can repeat.
 """
 
 import json
 import os
-from pathlib import Path
-from typing import Any
+import socket
 
 import pytest
 
@@ -23,36 +22,38 @@ VARIABLE = "HARNESS_WATCHED"
 class Watched:
     """Registered as a plugin beside the controller."""
 
-    def __init__(self, controller: Controller, file: Path) -> None:
+    def __init__(self, controller: Controller, watcher: socket.socket) -> None:
         self._controller = controller
-        self._file = file
+        self._watcher = watcher
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self) -> None:
         """Say where the run folder is."""
-        self._tell("folder", str(self._controller.folder.path))
+        self._tell(folder=str(self._controller.folder.path))
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Say how many cases there are, in a run of one process."""
-        self._tell("cases", len(session.items))
+        self._tell(cases=len(session.items))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
         """Say how many cases there are, as a worker has found them."""
-        self._tell("cases", len(ids))
+        self._tell(cases=len(ids))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Say that a case has ended."""
         record = json.loads(vars(report).get("harness", "{}")).get("record")
         if record is not None:
-            self._tell("outcome", record["outcome"])
+            self._tell(outcome=record["outcome"])
 
-    def _tell(self, what: str, value: Any) -> None:
-        with self._file.open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps({what: value}) + "\n")
+    def _tell(self, **sign: str | int) -> None:
+        self._watcher.sendall(json.dumps(sign).encode() + b"\n")
 
 
 def watched_by_another(controller: Controller) -> Watched | None:
     """Return the plugin if somebody watches; what we start ourselves is not watched by them."""
-    file = os.environ.pop(VARIABLE, None)
-    return None if file is None else Watched(controller, Path(file))
+    descriptor = os.environ.pop(VARIABLE, None)
+    if descriptor is None:
+        return None
+    os.set_inheritable(int(descriptor), False)
+    return Watched(controller, socket.socket(fileno=int(descriptor)))

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 from typing import Literal
 
 from harness.report.load import CaseResult, Run
@@ -86,6 +87,12 @@ def of_its_own(found: Iterable[Said], shared: Iterable[Shared]) -> Iterator[Said
     """Leave out what many cases have."""
     told = {said for group in shared for said in group.said}
     return (each for each in found if _anywhere(each) not in told)
+
+
+def by_message(said: Iterable[Said]) -> list[tuple[str, list[Said]]]:
+    """Return what is said otherwise by the message that says it; messages as a whole have no such heading."""
+    groups = groupby(said, lambda each: each.message if each.line else "")
+    return [(message, list(found)) for message, found in groups]
 
 
 @lru_cache(maxsize=4096)

@@ -2,11 +2,10 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from itertools import groupby
 from typing import Any
 
 from harness.report.difference import KINDS, Change, Difference, Kind
-from harness.report.difference_content import Said, Shared, with_names
+from harness.report.difference_content import Said, Shared, by_message, with_names
 from harness.report.text import counted
 
 HEADINGS: dict[Kind, str] = {
@@ -92,7 +91,7 @@ def _lines(change: Change, own: list[Said]) -> Iterator[str]:
 def _said(said: Iterable[Said], indent: str = "") -> Iterator[str]:
     """Return what was said otherwise, below the messages that said it."""
     lines = []
-    for message, found in groupby(said, lambda each: each.message if each.line else ""):
+    for message, found in by_message(said):
         if message:
             lines.append(f"{indent}{with_names(message)}")
         inner = indent + ("  " if message else "")

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 from harness.report.load import CaseResult, Run
-from harness.report.text import printable, read_excerpt
+from harness.report.text import link, printable, read_excerpt
 
 FIRST = ("exchange.txt", "server.log", "local.log", "tools.txt", "repro.sh")
 READABLE = {".txt", ".log", ".sh", ".json", ".xml"}
@@ -36,9 +35,14 @@ def paths(case: CaseResult) -> list[Path]:
     return sorted(found, key=lambda path: (rank.get(path.name, len(rank)), path))
 
 
+def name(case: CaseResult, path: Path) -> str:
+    """Return the name of a file of a case's evidence, fit to be shown."""
+    return printable(path.relative_to(case.evidence or path.parent).as_posix())
+
+
 def files(run: Run, case: CaseResult, limit: int) -> list[EvidenceFile]:
     """Read a case's evidence, at most `limit` bytes of each file."""
-    return [_file(path, run.folder, case.evidence or run.folder, limit) for path in paths(case)]
+    return [_file(path, run, case, limit) for path in paths(case)]
 
 
 def limit_for(run: Run) -> int:
@@ -47,7 +51,7 @@ def limit_for(run: Run) -> int:
     return max(4_000, min(FILE_LIMIT, PAGE_LIMIT // max(1, shown)))
 
 
-def _file(path: Path, run_folder: Path, case_folder: Path, limit: int) -> EvidenceFile:
+def _file(path: Path, run: Run, case: CaseResult, limit: int) -> EvidenceFile:
     size = path.stat().st_size
     text = None
     if path.suffix in READABLE:
@@ -55,10 +59,5 @@ def _file(path: Path, run_folder: Path, case_folder: Path, limit: int) -> Eviden
             text = read_excerpt(path, limit)
         except OSError as trouble:
             text = f"This file cannot be read: {trouble}"
-    return EvidenceFile(
-        name=printable(path.relative_to(case_folder).as_posix()),
-        size=size,
-        href=quote(path.relative_to(run_folder).as_posix().encode("utf-8", "surrogateescape")),
-        text=text,
-        cut=text is not None and size > limit,
-    )
+    cut = text is not None and size > limit
+    return EvidenceFile(name(case, path), size, link(path, run.folder), text, cut)

@@ -8,12 +8,12 @@ import fnmatch
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, field, fields
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from harness.errors import ConfigError
 from harness.known import Failed
@@ -33,11 +33,11 @@ class Server:
     """One of the two servers of a run, as it described itself."""
 
     name: str
-    version: str | None
-    ae_title: str | None
-    plugins: Mapping[str, str]
-    executable: str | None
-    image: str | None
+    version: str | None = None
+    ae_title: str | None = None
+    plugins: Mapping[str, str] = field(default_factory=dict)
+    executable: str | None = None
+    image: str | None = None
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}" if self.version else self.name
@@ -83,21 +83,21 @@ class CaseResult:
     reason: str | None
     failure: Failure | None
     evidence: Path | None
-    waited: float
+    waited: float = 0.0
     """How much of the duration the computer was too busy to run everything, in seconds."""
-    content: Mapping[str, str] | None
+    content: Mapping[str, str] | None = None
     """What the server said, by kind of message: digests, see `Run.said`."""
-    died: bool
+    died: bool = False
     """The server under test died during the case, or stopped answering."""
-    by_chance: bool
+    by_chance: bool = False
     """It is listed as known with the remark that chance decides whether it passes."""
-    figures: Mapping[str, str]
+    figures: Mapping[str, str] = field(default_factory=dict)
     """What the case measured, by name, in words."""
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     """What a reader should know besides, such as a request that was repeated."""
-    shows: str
+    shows: str = ""
     """The topic under which `harness probe` shows it; empty for none."""
-    abilities: tuple[Ability, ...]
+    abilities: tuple[Ability, ...] = ()
 
     @property
     def full_name(self) -> str:
@@ -155,7 +155,7 @@ class Run:
         for line in path.read_bytes().split(b"\n") if path.is_file() else ():
             with contextlib.suppress(KeyError, TypeError, ValueError):  # the last may be cut
                 record = _clean(json.loads(line))
-                found[record["digest"]] = tuple(record["lines"])
+                found[record["digest"]] = record["lines"]
         return found
 
     @cached_property
@@ -235,7 +235,7 @@ def load(folder: Path) -> Run:
         key=lambda case: (case.suite, case.id, case.parameters or "", case.started),
     )
     try:
-        return _run(folder, record, tuple(cases), tuple(damage))
+        return _run(folder, record, cases=tuple(cases), damage=tuple(damage))
     except (KeyError, TypeError, ValueError) as trouble:
         raise ConfigError(f"{folder / 'run.json'} is incomplete: {_said(trouble)}") from trouble
 
@@ -279,40 +279,20 @@ def _cases(path: Path) -> Iterator[CaseResult | str]:
                 yield f"Line {number} of {path.name} cannot be read: {_said(trouble)}."
 
 
-def _run(
-    folder: Path, record: dict[str, Any], cases: tuple[CaseResult, ...], damage: tuple[str, ...]
-) -> Run:
-    finished = record["finished"]
-    local, baseline = record.get("local"), record.get("baseline")
-    return Run(
+def _run(folder: Path, record: dict[str, Any], **found: Any) -> Run:
+    finished, local, baseline = record["finished"], record.get("local"), record.get("baseline")
+    return _made(
+        Run,
+        record,
         folder=folder,
         started=datetime.fromisoformat(record["started"]),
         finished=datetime.fromisoformat(finished) if finished else None,
         stated_duration=record["duration"],
-        mode=record["mode"],
-        server=_server(record["server"]),
-        local=_server(local) if local else None,
-        capabilities=record["capabilities"],
-        command=tuple(record["command"]),
-        workers=record["workers"],
-        environment=record["environment"],
-        notes=tuple(record["notes"]),
-        exit_status=record["exit_status"],
+        server=_made(Server, record["server"]),
+        local=_made(Server, local) if local else None,
         selected=bool(record.get("selected")),
         baseline=Path(baseline) if baseline else None,
-        cases=cases,
-        damage=damage,
-    )
-
-
-def _server(record: dict[str, Any]) -> Server:
-    return Server(
-        name=record["name"],
-        version=record.get("version"),
-        ae_title=record.get("ae_title"),
-        plugins=record.get("plugins") or {},
-        executable=record.get("executable"),
-        image=record.get("image"),
+        **found,
     )
 
 
@@ -320,28 +300,27 @@ def _case(record: dict[str, Any], folder: Path) -> CaseResult:
     if record["outcome"] not in OUTCOMES:
         raise ValueError(f"{record['outcome']!r} is no outcome")
     failure = record["failure"]
-    simple = ("id", "name", "title", "suite", "nodeid", "parameters", "ref", "level", "outcome")
-    return CaseResult(
-        **{key: record[key] for key in (*simple, "worker", "reason")},
-        needs=tuple(record["needs"]),
-        covers=tuple(record["covers"]),
+    return _made(
+        CaseResult,
+        record,
         started=datetime.fromisoformat(record["started"]),
         duration=float(record["duration"]),
-        failure=_failure(failure) if failure else None,
+        failure=_made(Failure, failure) if failure else None,
         evidence=_evidence(folder, record["evidence"]),
-        waited=record.get("waited", 0.0),
-        content=record.get("content"),
-        died=record.get("died", False),
-        by_chance=record.get("by_chance", False),
-        figures=record.get("figures") or {},
-        notes=tuple(record.get("notes") or ()),
-        shows=record.get("shows", ""),
         abilities=tuple(Ability(*each) for each in record.get("abilities") or ()),
     )
 
 
-def _failure(record: dict[str, Any]) -> Failure:
-    return Failure(**{key: record[key] for key in ("message", "expected", "received", "text")})
+T = TypeVar("T", Run, Server, CaseResult, Failure)
+
+
+def _made(kind: type[T], record: dict[str, Any], **values: Any) -> T:
+    """Make a `kind` of `values` and, for its other fields, of the record; an older one may lack some."""
+    for each in fields(kind):
+        optional = each.default is not MISSING or each.default_factory is not MISSING
+        if each.name not in values and not (optional and record.get(each.name) is None):
+            values[each.name] = record[each.name]
+    return kind(**values)
 
 
 def _evidence(folder: Path, named: str | None) -> Path | None:
@@ -353,11 +332,11 @@ def _evidence(folder: Path, named: str | None) -> Path | None:
 
 
 def _clean(value: Any) -> Any:
-    """Make every text in a JSON value printable."""
+    """Make every text in a JSON value printable, and lists tuples."""
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, list):
-        return [_clean(each) for each in value]
+        return tuple(map(_clean, value))
     if isinstance(value, dict):
         return {printable(key): _clean(each) for key, each in value.items()}
     return value

@@ -1,7 +1,9 @@
 """Text from servers and tools made fit to be shown: no control characters, bounded, readable."""
 
+import os
 import re
 from pathlib import Path
+from urllib.parse import quote
 
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 # Controls but tab and line feed, marks that turn the reading direction, what no UTF-8 or XML holds.
@@ -57,6 +59,12 @@ def size(count: int) -> str:
 def counted(number: int, noun: str) -> str:
     """Write a number with its noun: `1 case`, `3 cases`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def link(path: Path, beside: Path) -> str:
+    """Return `path` as a link from a page in the folder `beside`."""
+    relative = os.path.relpath(path.resolve(), beside.resolve())
+    return quote(relative.encode("utf-8", "surrogateescape"))
 
 
 def _decode(raw: bytes) -> str:

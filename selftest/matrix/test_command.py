@@ -19,7 +19,7 @@ from report.conftest import RunFolder
 from support.suites import HEAD, INI
 
 from harness.cli import matrix as command
-from harness.matrix.share import PAIR, Share, share
+from harness.matrix.running import PAIR, share
 from harness.report.load import load
 
 __all__ = ["orthanc"]  # fixtures
@@ -170,7 +170,7 @@ def test_progress_on_a_terminal_is_a_line_for_each_server(tmp_path: Path) -> Non
 
     assert process.wait(timeout=60) == 0
     last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said.decode()).strip().splitlines()[-1]
-    assert re.search(r"storescp .* 1/1 .*\d s", last)
+    assert re.search(r"storescp .* 1/1 0:\d\d:\d\d", last)
     assert "started" not in said.decode()
 
 
@@ -241,20 +241,20 @@ def test_wrong_use_is_told(
 @pytest.mark.parametrize(
     ("cores", "gigabytes", "servers", "jobs", "expected"),
     [
-        (2, 16, 5, None, Share(2, 1)),
-        (8, 16, 5, None, Share(5, 1)),
-        (16, 32, 5, None, Share(5, 3)),
-        (16, 64, 2, None, Share(2, 4)),
-        (16, 1, 5, None, Share(2, 1)),
-        (16, 0, 5, None, Share(1, 1)),
-        (1, 16, 3, None, Share(1, 1)),
-        (8, 16, 5, 1, Share(1, 4)),
-        (2, 16, 5, 4, Share(4, 1)),
-        (2, 16, 3, 9, Share(3, 1)),
+        (2, 16, 5, None, (2, 1)),
+        (8, 16, 5, None, (5, 1)),
+        (16, 32, 5, None, (5, 3)),
+        (16, 64, 2, None, (2, 4)),
+        (16, 1, 5, None, (2, 1)),
+        (16, 0, 5, None, (1, 1)),
+        (1, 16, 3, None, (1, 1)),
+        (8, 16, 5, 1, (1, 4)),
+        (2, 16, 5, 4, (4, 1)),
+        (2, 16, 3, 9, (3, 1)),
     ],
 )
 def test_runs_share_cores_and_memory(
-    cores: int, gigabytes: int, servers: int, jobs: int | None, expected: Share
+    cores: int, gigabytes: int, servers: int, jobs: int | None, expected: tuple[int, int]
 ) -> None:
     """A run for each core as far as memory goes, then workers for what is left; --jobs has the last word."""
     assert share(servers, jobs, cores, gigabytes * 2**30) == expected

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.cli import main
 from harness.errors import ConfigError
-from harness.report.__main__ import main
 from harness.report.load import load
 
 if TYPE_CHECKING:
@@ -189,10 +189,10 @@ def test_a_missing_folder_is_met_with_a_sentence(tmp_path: Path) -> None:
 def test_the_command_writes_both_reports(
     run_folder: "RunFolder", capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`python -m harness.report RUN` makes page and JUnit, and prints the summary."""
+    """`harness report RUN` makes page and JUnit, and prints the summary."""
     run_folder.add()
 
-    assert main([str(run_folder.path)]) == 0
+    assert main(["report", str(run_folder.path)]) == 0
 
     assert (run_folder.path / "report.html").stat().st_size > 10_000
     assert (run_folder.path / "junit.xml").exists()
@@ -203,9 +203,10 @@ def test_the_command_refuses_in_a_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A wrong folder gives exit status 2 and one line, no traceback."""
-    assert main([str(tmp_path)]) == 2
+    assert main(["report", str(tmp_path)]) == 2
 
-    assert capsys.readouterr().err == f"{tmp_path} is not a run folder: it has no run.json\n"
+    said = f"harness report: {tmp_path} is not a run folder: it has no run.json\n"
+    assert capsys.readouterr().err == said
 
 
 def test_fields_of_later_harnesses_are_ignored(run_folder: "RunFolder") -> None:
