@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import dcm
 from harness.errors import HarnessError
@@ -25,17 +26,11 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit code is pytest's where pytest runs, 2 for wrong use."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    listed = (f"  {name:8}{text}" for name, text in COMMANDS.items())
     parser = argparse.ArgumentParser(
         prog="harness",
         description="Integration tests for DICOM servers.",
-        epilog="\n".join(
-            [
-                "commands:",
-                *(f"  {name:8}{text}" for name, text in COMMANDS.items()),
-                "",
-                "`harness COMMAND --help` tells more.",
-            ]
-        ),
+        epilog="\n".join(["commands:", *listed, "", "`harness COMMAND --help` tells more."]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"dicom-harness {dcm.__version__}")
@@ -56,3 +51,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"harness {known.command}: {error}", file=sys.stderr)
         return 2
     return status
+
+
+def put(text: str, file: Path | None) -> None:
+    """Print a text, or write it to `file`. Raises HarnessError where that cannot be."""
+    if file is None:
+        print(text)
+        return
+    try:
+        file.write_text(f"{text}\n", encoding="utf-8")
+    except OSError as error:
+        raise HarnessError(f"{file} cannot be written: {error.strerror}") from error

@@ -1,16 +1,23 @@
 """`harness diff`: what is different between two runs."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from harness.errors import HarnessError
+from harness.cli import put
 from harness.report import difference_html
 from harness.report.difference import Difference, compare
 from harness.report.difference_text import as_json, as_markdown, as_text
 from harness.report.load import load
 
-FORMATS = ("text", "markdown", "json", "html")
+FORMATS: dict[str, Callable[[Difference, Path | None], str]] = {
+    "text": lambda found, _: as_text(found),
+    "markdown": lambda found, _: as_markdown(found),
+    "json": lambda found, _: as_json(found),
+    "html": lambda found, output: difference_html.render(
+        found, output.parent if output else Path()
+    ),
+}
 
 
 def main(argv: Sequence[str]) -> int:
@@ -27,31 +34,10 @@ def main(argv: Sequence[str]) -> int:
     )  # fmt: skip
     parser.add_argument("--format", choices=FORMATS, default="text", help="(default: text)")
     parser.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        metavar="FILE",
+        "-o", "--output", type=Path, metavar="FILE",
         help="write to FILE; an HTML page links from there",
-    )
+    )  # fmt: skip
     given = parser.parse_args(argv)
     difference = compare(load(given.before), load(given.after))
-    text = _written(difference, given.format, given.output)
-    if given.output is None:
-        print(text)
-    else:
-        _write(given.output, text)
+    put(FORMATS[given.format](difference, given.output), given.output)
     return int(difference.got_worse)
-
-
-def _written(difference: Difference, form: str, output: Path | None) -> str:
-    if form == "html":
-        return difference_html.render(difference, Path() if output is None else output.parent)
-    writers = {"text": as_text, "markdown": as_markdown, "json": as_json}
-    return writers[form](difference)
-
-
-def _write(file: Path, text: str) -> None:
-    try:
-        file.write_text(f"{text}\n", encoding="utf-8")
-    except OSError as error:
-        raise HarnessError(f"{file} cannot be written: {error.strerror}") from error

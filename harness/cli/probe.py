@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from harness.cli import put
 from harness.cli.run import values
 from harness.errors import ConfigError
 from harness.report.abilities import as_json, as_text
@@ -49,22 +50,13 @@ def main(argv: Sequence[str]) -> int:
     add("-o", "--output", type=Path, metavar="FILE", help="its ending says which format")
     add("--read-only", action="store_true", help="only ask for associations: store nothing")
     given, others = parser.parse_known_args(argv)
-    format_ = given.format or ENDINGS.get(
-        "" if given.output is None else given.output.suffix, "text"
-    )
-    run = (
-        load(Path(given.server))
-        if Path(given.server).is_dir()
-        else _run(given.server, others, read_only=given.read_only)
-    )
-    text = FORMATS[format_](run).rstrip("\n")
-    if given.output is None:
-        print(text)
+    ending = given.output.suffix if given.output else ""
+    if Path(given.server).is_dir():
+        run = load(Path(given.server))
     else:
-        try:
-            given.output.write_text(text + "\n", encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(f"--output {given.output}: {error.strerror}") from error
+        run = _run(given.server, others, read_only=given.read_only)
+    text = FORMATS[given.format or ENDINGS.get(ending, "text")](run)
+    put(text.rstrip("\n"), given.output)
     return int(run.interrupted)
 
 

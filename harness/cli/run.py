@@ -1,15 +1,23 @@
 """`harness run`: pytest on the suites, in parallel, with cases named the short way."""
 
+import fnmatch
 import itertools
 import os
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from harness.cli.counting import count
+from _pytest.mark.expression import Expression
+
 from harness.suites import suites_folder
 
+_CASE = re.compile(
+    r'^@(?:\w+\.)?case\(\s*"([A-Z][A-Z0-9]*-\d{3})"(.*?)^def (\w+)\(', re.MULTILINE | re.DOTALL
+)
+_COVERED = re.compile(r'"(\w+\.test_\w+)"')
 _ID = re.compile(r"[A-Z][A-Z0-9]*-\d{3}")
 MOST_WORKERS = 4  # each has two servers of its own
 FEW = 12  # cases that one process runs before a second one would have started
@@ -49,23 +57,52 @@ def main(argv: Sequence[str]) -> int:
     return _pytest(arguments)
 
 
+@dataclass(frozen=True)
+class Source:
+    """A test function that is a case, as its file has it: below the suites, with every name that finds it."""
+
+    path: Path
+    names: frozenset[str]
+
+    def is_called(self, pattern: str) -> bool:
+        """Return whether one of its names fits a pattern, as `--case` takes it."""
+        return any(fnmatch.fnmatchcase(name, pattern) for name in self.names)
+
+    def fits(self, expression: Expression) -> bool:
+        """Return whether pytest's `-k` takes it."""
+        words = [name.lower() for name in (*self.names, *self.path.parts)]
+        return expression.evaluate(lambda word, /, **_: any(word.lower() in each for each in words))
+
+
+@cache
+def sources() -> tuple[Source, ...]:
+    """Find the cases of the suites in their files, for to import all of them takes seconds."""
+    folder = suites_folder()
+    found = []
+    for path in sorted(folder.rglob("test_*.py")):
+        for case_id, decorators, function in _CASE.findall(path.read_text()):
+            covered = _COVERED.findall(decorators)
+            names = {case_id, function, *covered, *(each.partition(".")[2] for each in covered)}
+            names |= {name.removeprefix("test_") for name in names}
+            found.append(Source(path.relative_to(folder), frozenset(names)))
+    return tuple(found)
+
+
 def files_that_name(cases: Sequence[str]) -> list[str]:
-    """Return the files of the suites in which `cases` may be, for to import all of them takes seconds.
+    """Return the files of the suites in which `cases` are.
 
     That is the whole folder where a case is a pattern, or where a name is found nowhere: pytest then tells
     the nearest ones.
     """
-    folder = suites_folder()
-    texts = {path: path.read_text() for path in folder.rglob("test_*.py")}
     files: dict[str, None] = {}
     for each in cases:
         word = _ID.match(each)
-        name = word[0] if word else each.rpartition(".")[2].removeprefix("test_")
-        found = [str(path) for path, text in texts.items() if name in text]
-        if not found or set("*?[") & set(name):
-            return [str(folder)]
-        files |= dict.fromkeys(sorted(found))
-    return list(files) or [str(folder)]
+        name = word[0] if word else each
+        found = [str(suites_folder() / case.path) for case in sources() if name in case.names]
+        if not found:
+            return [str(suites_folder())]
+        files |= dict.fromkeys(found)
+    return list(files) or [str(suites_folder())]
 
 
 def _pytest(arguments: Sequence[str]) -> int:
@@ -83,11 +120,24 @@ def _workers(names: Sequence[str], rest: Sequence[str]) -> int:
         return 0
     patterns = [*names, *values(rest, "--case")]
     keywords = values(rest, "-k")
-    if (patterns or keywords) and count(
-        suites_folder(), patterns, keywords[-1] if keywords else None
-    ) < FEW:
+    if (patterns or keywords) and _count(patterns, keywords) < FEW:
         return 0
     return min(MOST_WORKERS, len(os.sched_getaffinity(0)))
+
+
+def _count(patterns: Sequence[str], keywords: Sequence[str]) -> int:
+    """Count the cases that one of `patterns` names (any, without one) and that fit `-k`.
+
+    Parameters are not looked at. An expression that pytest will refuse takes none.
+    """
+    try:
+        expressions = [Expression.compile(each) for each in keywords[-1:]]
+    except SyntaxError:
+        return 0
+    return sum(
+        (not patterns or any(map(each.is_called, patterns))) and all(map(each.fits, expressions))
+        for each in sources()
+    )
 
 
 def values(arguments: Sequence[str], option: str) -> list[str]:

@@ -47,9 +47,9 @@ class Column:
         return None if known else self.asked
 
     @property
-    def cases(self) -> Sequence[CaseResult]:
-        """The cases that say something of the server: none where it could not be started."""
-        return () if self.run is None or self.trouble else self.run.cases
+    def cases(self) -> Mapping[str, CaseResult]:
+        """The cases by full id, as far as they say something of the server: none where it did not start."""
+        return {} if self.run is None or self.trouble else self.run.by_id
 
     @property
     def good(self) -> bool:
@@ -151,7 +151,7 @@ def columns(found: Sequence[tuple[str | None, Run | None, str | None]]) -> tuple
 
 def make_matrix(columns: Sequence[Column]) -> Matrix:
     """Put the runs side by side."""
-    by_key = [{case.full_id: case for case in column.cases} for column in columns]
+    by_key = [column.cases for column in columns]
     rows = []
     for key in dict.fromkeys(itertools.chain(*by_key)):
         cells = tuple(cases.get(key) for cases in by_key)

@@ -7,8 +7,6 @@ from itertools import groupby
 from pathlib import Path
 from urllib.parse import quote
 
-from markupsafe import Markup
-
 from harness.errors import HarnessError
 from harness.matrix import picture
 from harness.matrix.model import KINDS, Column, Kind, Matrix, Row
@@ -40,8 +38,8 @@ class Answer:
     report: str | None
     files: Sequence[tuple[str, str]]
     """Names of the files of evidence, and links to them."""
-    expected: Markup | None
-    received: Markup | None
+    expected: str | None
+    received: str | None
 
 
 @dataclass(frozen=True)
@@ -51,11 +49,6 @@ class Entry:
     row: Row
     anchor: str
     answers: Sequence[Answer | None]
-
-    @property
-    def search(self) -> str:
-        """The text in which a search looks."""
-        return pages.search_text(self.row.case)
 
 
 def write(matrix: Matrix, path: Path) -> None:
@@ -114,7 +107,7 @@ def _answers(
     """Return what column `number` says in each row, with the ways from the folder `place` into its run."""
     column = matrix.columns[number]
     cases = column.run.cases if column.run else ()
-    there = dict(zip((case.full_id for case in cases), pages.anchors(cases), strict=True))
+    there = {case.full_id: each for case, each in zip(cases, pages.anchors(cases), strict=True)}
     page = column.run and column.run.folder / "report.html"
     report = link(page, place) if page and page.exists() else None
     for row, anchor in zip(matrix.rows, anchors, strict=True):

@@ -81,23 +81,23 @@ class Difference:
         """Return what there is to tell of one kind: of the server, of many cases at once, of single cases."""
         changes = self.of(kind)
         server: list[Change | Shared] = [each for each in changes if not each.has_case]
-        single = (each for each in changes if each.has_case)
-        alone = [each for each in single if each.before != each.after or not self._is_shared(each)]
+        alone = [
+            each
+            for each in changes
+            if each.has_case and (each.before != each.after or not each.said or self.own(each))
+        ]
         return [*server, *(self.shared if kind == "content" else ()), *alone]
-
-    def _is_shared(self, change: Change) -> bool:
-        return bool(change.said) and not self.own(change)
 
     @property
     def left_out(self) -> tuple[str, ...]:
         """Sentences on what was not compared, as a run was one of a selection."""
-        keys = [{case.full_id for case in run.cases} for run in (self.before, self.after)]
+        old, new = self.before.by_id.keys(), self.after.by_id.keys()
         return tuple(
             f"{counted(len(missing), 'case')} of the {other} run did not run in the {run} one, "
             "which was of a selection: these are not compared."
             for run, other, partial, missing in (
-                ("later", "earlier", self.after.selected, keys[0] - keys[1]),
-                ("earlier", "later", self.before.selected, keys[1] - keys[0]),
+                ("later", "earlier", self.after.selected, old - new),
+                ("earlier", "later", self.before.selected, new - old),
             )
             if partial and missing
         )
@@ -127,29 +127,21 @@ def compare(before: Run, after: Run) -> Difference:
 
 def _of_the_server(before: Run, after: Run) -> Iterator[Change]:
     """Compare what the servers say of themselves: name, version, plugins and capabilities."""
-    facts = (
-        (
-            "server",
-            {"name and version": str(before.server)},
-            {"name and version": str(after.server)},
-        ),
-        ("plugin", before.server.plugins, after.server.plugins),
-        ("capability", before.capabilities, after.capabilities),
-    )
-    for noun, old, new in facts:
-        for name in sorted({*old, *new}):
-            was, is_now = _stated(name, old), _stated(name, new)
-            if was != is_now:
-                yield Change("content", f"{noun} {name}", "", was, is_now)
+    old, new = _facts(before), _facts(after)
+    for name in sorted({*old, *new}):
+        was, is_now = old.get(name, "no"), new.get(name, "no")
+        if was != is_now:
+            yield Change("content", name, "", was, is_now)
 
 
-def _stated(name: str, facts: Mapping[str, str | None]) -> str:
-    return (facts[name] or "yes") if name in facts else "no"
+def _facts(run: Run) -> dict[str, str]:
+    abilities = {f"capability {name}": said or "yes" for name, said in run.capabilities.items()}
+    plugins = {f"plugin {name}": said or "yes" for name, said in run.server.plugins.items()}
+    return {"server name and version": str(run.server)} | plugins | abilities
 
 
 def _of_the_cases(before: Run, after: Run) -> Iterator[Change]:
-    old = {case.full_id: case for case in before.cases}
-    new = {case.full_id: case for case in after.cases}
+    old, new = before.by_id, after.by_id
     for key in () if after.selected else old.keys() - new.keys():
         yield Change("gone", key, old[key].title, old[key].outcome, "not in this run", old[key])
     for key in () if before.selected else new.keys() - old.keys():

@@ -4,9 +4,6 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from markupsafe import Markup, escape
 
 from harness.report import difference_html, evidence, pages, tracker
 from harness.report.contrast import marked
@@ -27,15 +24,10 @@ class Entry:
     case: CaseResult
     anchor: str
     unfolded: bool
-    expected: Markup | None
-    received: Markup | None
+    expected: str | None
+    received: str | None
     files: list[EvidenceFile]
     tracker: str | None
-
-    @property
-    def search(self) -> str:
-        """The text in which a search looks."""
-        return pages.search_text(self.case)
 
 
 def write(run: Run, path: Path) -> None:
@@ -48,6 +40,7 @@ def render(run: Run) -> str:
     entries = list(_entries(run))
     difference = against_baseline(run)
     compared = difference if isinstance(difference, Difference) else None
+    section = difference_html.facts(compared, run.folder) if compared else {"difference": None}
     return pages.render(
         "report.html",
         styles=["difference.css"] if compared else [],
@@ -60,15 +53,8 @@ def render(run: Run) -> str:
         levels=sorted({case.level for case in run.cases}),
         command=shlex.join(run.command),
         baseline_trouble=difference if isinstance(difference, str) else None,
-        **_difference(compared, run),
+        **section | {"after_report": ""},  # that is this page
     )
-
-
-def _difference(difference: Difference | None, run: Run) -> dict[str, Any]:
-    """Return what the section asks for; the report of the later run is this page."""
-    if difference is None:
-        return {"difference": None}
-    return difference_html.facts(difference, run.folder) | {"after_report": ""}
 
 
 def _entries(run: Run) -> Iterator[Entry]:
@@ -88,7 +74,7 @@ def _entries(run: Run) -> Iterator[Entry]:
         )
 
 
-def values(case: CaseResult, limit: int) -> tuple[Markup | None, Markup | None]:
+def values(case: CaseResult, limit: int) -> tuple[str | None, str | None]:
     """Return what was expected and received, up to `limit` characters each, with the difference marked."""
     failure = case.failure
     if failure is None:
@@ -97,9 +83,6 @@ def values(case: CaseResult, limit: int) -> tuple[Markup | None, Markup | None]:
         None if value is None else excerpt(value, limit)
         for value in (failure.expected, failure.received)
     )
-    if expected is not None and received is not None:
-        return marked(expected, received)
-    return (
-        None if expected is None else escape(expected),
-        None if received is None else escape(received),
-    )
+    if expected is None or received is None:
+        return expected, received  # the template escapes them
+    return marked(expected, received)

@@ -165,6 +165,11 @@ class Run:
         return {outcome: found[outcome] for outcome in OUTCOMES if found[outcome]}
 
     @cached_property
+    def by_id(self) -> Mapping[str, CaseResult]:
+        """The cases by their full id."""
+        return {case.full_id: case for case in self.cases}
+
+    @cached_property
     def suites(self) -> Mapping[str, tuple[CaseResult, ...]]:
         """The cases by suite."""
         return {name: tuple(found) for name, found in groupby(self.cases, lambda each: each.suite)}

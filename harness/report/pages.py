@@ -29,7 +29,8 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(seconds=seconds, size=size, excerpt=excerpt)
+    filters = {"seconds": seconds, "size": size, "excerpt": excerpt, "search_text": search_text}
+    environment.filters.update(filters)
     script = _joined("page.js", *scripts)
     # The page's own policy lets one script run: ours, byte for byte.
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
