@@ -32,53 +32,35 @@ def _parser() -> argparse.ArgumentParser:
         prog="harness known", description="The lists of failures that are known of a server."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    add = commands.add_parser("add", help="list cases that failed in a run as known")
-    add.add_argument("run", type=Path, metavar="RUN", help="the folder of the run")
-    add.add_argument(
-        "cases",
-        nargs="+",
-        metavar="CASE",
-        help="ids with parameters, or patterns: 'CFIND-026-c1*'; what one defect causes goes into one entry",
+    add_to = commands.add_parser("add", help="list cases that failed in a run as known")
+    add = add_to.add_argument
+    day = date.fromisoformat
+    cases = "ids with parameters, or patterns: 'CFIND-026-c1*'; what one defect causes goes into one entry"
+    shows = (
+        "a regular expression that the failures fit; made from what they have in common if left out"
     )
-    add.add_argument("--reason", help="what the server does; asked for where it is left out")
-    add.add_argument(
-        "--shows",
-        metavar="PATTERN",
-        help="a regular expression that the failures fit; made from what they have in common if left out",
-    )
-    where = add.add_mutually_exclusive_group()
-    where.add_argument("--ref", help="where it was reported: a tracker's number or an address")
-    where.add_argument(
-        "--unreported",
-        type=date.fromisoformat,
-        metavar="DAY",
-        help="the day on which it was not reported yet (default: today)",
-    )
-    add.add_argument("--clause", help="the clause that it breaks: 'PS3.4 C.2.2.2.4'")
-    add.add_argument("--since", metavar="VERSION", help="the first version that has it")
-    add.add_argument("--fixed", metavar="VERSION", help="the first version that no longer has it")
-    add.add_argument(
-        "--with",
-        action="append",
-        metavar="CONDITION",
-        help="what brings it, such as plugin.gdcm>=1.8 or library.dcmtk<3.6.8; may be repeated",
-    )
-    add.add_argument(
-        "--expires",
-        type=date.fromisoformat,
-        metavar="DAY",
-        help="the day from which it excuses nothing: 2027-03-01",
-    )
+    brings = "what brings it, such as plugin.gdcm>=1.8 or library.dcmtk<3.6.8; may be repeated"
+    add("run", type=Path, metavar="RUN", help="the folder of the run")
+    add("cases", nargs="+", metavar="CASE", help=cases)
+    add("--reason", help="what the server does; asked for where it is left out")
+    add("--shows", metavar="PATTERN", help=shows)
+    where = add_to.add_mutually_exclusive_group().add_argument
+    where("--ref", help="where it was reported: a tracker's number or an address")
+    unreported = "the day on which it was not reported yet (default: today)"
+    where("--unreported", type=day, metavar="DAY", help=unreported)
+    add("--clause", help="the clause that it breaks: 'PS3.4 C.2.2.2.4'")
+    add("--since", metavar="VERSION", help="the first version that has it")
+    add("--fixed", metavar="VERSION", help="the first version that no longer has it")
+    add("--with", action="append", metavar="CONDITION", help=brings)
+    expires = "the day from which it excuses nothing: 2027-03-01"
+    add("--expires", type=day, metavar="DAY", help=expires)
     commands.add_parser("list", help="print all entries")
-    check = commands.add_parser("check", help="find entries that excuse nothing any more")
-    check.add_argument(
-        "runs",
-        nargs="*",
-        type=Path,
-        metavar="RUN",
-        help="folders of runs: find also the entries about their servers that matched no failure",
-    )
-    check.add_argument("--folder", type=Path, help="a folder of suites (default: our own)")
+    check = commands.add_parser(
+        "check", help="find entries that excuse nothing any more"
+    ).add_argument
+    runs = "folders of runs: find also the entries about their servers that matched no failure"
+    check("runs", nargs="*", type=Path, metavar="RUN", help=runs)
+    check("--folder", type=Path, help="a folder of suites (default: our own)")
     for each in commands.choices.values():
         each.add_argument("--known", type=Path, metavar="DIR", help="another folder of lists")
     return parser
@@ -153,13 +135,16 @@ def _asked(cases: Sequence[CaseResult]) -> str:
 def _list(folder: Path, products: Sequence[str]) -> int:
     for product in products:
         for issue in read_known(folder, product):
-            facts = [issue.manifestation, issue.clause]
-            facts += [f"since {issue.since}" if issue.since else ""]
-            facts += [f"fixed in {issue.fixed}" if issue.fixed else ""]
-            facts += [f"with {each}" for each in issue.conditions]
-            facts += [f"expires {issue.expires}" if issue.expires else ""]
-            facts += [f"not reported on {issue.unreported}" if issue.unreported else ""]
-            said = ", ".join(filter(None, facts))
+            facts = {
+                "": issue.clause,
+                "since ": issue.since,
+                "fixed in ": issue.fixed,
+                "with ": ", with ".join(map(str, issue.conditions)),
+                "expires ": issue.expires,
+                "not reported on ": issue.unreported,
+            }
+            found = [f"{word}{fact}" for word, fact in facts.items() if fact]
+            said = ", ".join(filter(None, [issue.manifestation, *found]))
             print(f"{issue.place:28}{', '.join(issue.cases)}: {issue.reason} [{said}]")
             if issue.ref:
                 print(f"{'':28}{issue.ref}")

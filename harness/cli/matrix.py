@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.cli.run import chosen
+from harness.cli.run import chosen, is_path
 from harness.errors import ConfigError
 from harness.matrix import page, record
 from harness.matrix.model import Column, Ended, columns, make_matrix
@@ -53,9 +53,7 @@ def main(argv: Sequence[str]) -> int:
     earlier = [Ended(None, load(Path(each)), None) for each in runs]
     for spec in given.server:
         product(spec.partition(":")[0])  # a name that is no server's is wrong use, and costs no run
-    paths = [word for word in cases if Path(word.partition("::")[0]).exists()]
-    named = [f"--case={word}" for word in cases if word not in paths]
-    ended, interrupted = _run(given, [*paths, *named, *rest]) if given.server else ([], False)
+    ended, interrupted = _run(given, cases, rest) if given.server else ([], False)
     if given.server and all(each.run is None for each in ended):
         for each in ended:
             print(f"{each.asked}: {each.trouble}", file=sys.stderr)
@@ -109,16 +107,18 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _run(given: argparse.Namespace, arguments: Sequence[str]) -> tuple[list[Ended], bool]:
+def _run(
+    given: argparse.Namespace, cases: Sequence[str], rest: Sequence[str]
+) -> tuple[list[Ended], bool]:
     """Run the cases on each server."""
     cores = len(os.sched_getaffinity(0))
     jobs, workers = share(len(given.server), given.jobs, cores, free_memory())
     options = ["--runs", str(given.runs)]
-    if not chosen(arguments, "-n", "--numprocesses", "--dist"):
+    if not chosen(rest, "-n", "--numprocesses", "--dist"):
         # One worker alone, or a selection of cases, needs no process of its own.
-        alone = workers == 1 or chosen(arguments, "-k", "--case")
-        options += ["-n", "0" if alone else str(workers)]
-    asked = [Asked(spec, [*arguments, "--remote", spec, *options]) for spec in given.server]
+        named = any(not is_path(each) for each in cases) or chosen(rest, "-k", "--case")
+        options += ["-n", "0" if workers == 1 or named else str(workers)]
+    asked = [Asked(spec, [*cases, *rest, "--remote", spec, *options]) for spec in given.server]
     return run_all(asked, jobs)
 
 

@@ -48,13 +48,18 @@ def main(argv: Sequence[str]) -> int:
         return _pytest([str(suites_folder()), "--help"])
     words = list(itertools.takewhile(lambda each: not each.startswith("-"), argv))
     rest = list(argv[len(words) :])
-    paths = [each for each in words if Path(each.partition("::")[0]).exists()]
-    names = [each for each in words if each not in paths]
+    paths = [each for each in words if is_path(each)]
+    names = [each for each in words if not is_path(each)]
     cases = [f"--case={each}" for each in names]
     arguments = [*(paths or files_that_name(names)), *cases, *rest]
     if not chosen(rest, "-n", "--numprocesses", "--dist"):
         arguments += ["-n", str(_workers(names, rest))]
     return _pytest(arguments)
+
+
+def is_path(word: str) -> bool:
+    """Return whether a word names a file or a folder of suites, and no case."""
+    return Path(word.partition("::")[0]).exists()
 
 
 @dataclass(frozen=True)

@@ -82,17 +82,8 @@ class Table:
 
     title: str
     rows: Mapping[str, tuple[str | None, ...]]
-    asked: tuple[bool, ...]
-    """Which columns could say something at all."""
-
-    @cached_property
-    def differing(self) -> frozenset[str]:
-        """The names under which not all say the same."""
-        return frozenset(
-            name
-            for name, row in self.rows.items()
-            if len({*itertools.compress(row, self.asked)}) > 1
-        )
+    differing: frozenset[str]
+    """The names under which not all say the same, of those columns that could say something."""
 
 
 @dataclass(frozen=True)
@@ -162,10 +153,11 @@ def make_matrix(columns: Sequence[Column]) -> Matrix:
 
 def side_by_side(title: str, facts: Sequence[Mapping[str, str | None] | None]) -> Table:
     """Make a table of what each column says: name -> value; None for a column that was never asked."""
-    told = [each or {} for each in facts]
-    names = dict.fromkeys(name for each in told for name in each)
-    rows = {name: tuple(each.get(name) for each in told) for name in names}
-    return Table(title, rows, tuple(each is not None for each in facts))
+    told = [each for each in facts if each is not None]
+    names = dict.fromkeys(itertools.chain(*told))
+    rows = {name: tuple(each.get(name) if each else None for each in facts) for name in names}
+    differing = {name for name in names if len({each.get(name) for each in told}) > 1}
+    return Table(title, rows, frozenset(differing))
 
 
 def _kind(cells: Sequence[CaseResult | None]) -> Kind:

@@ -19,7 +19,7 @@ from harness.report.difference_content import (
     shared_by_many,
 )
 from harness.report.load import CaseResult, Outcome, Run, load
-from harness.report.text import counted, seconds
+from harness.report.text import counted, one_line, seconds
 
 Kind = Literal["worse", "better", "gone", "new", "content", "slower"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -205,5 +205,5 @@ def _said(case: CaseResult) -> str:
 
 
 def _line(text: str) -> str:
-    line = " ".join(text.split())
+    line = one_line(text)
     return line if len(line) <= 160 else f"{line[:159]}…"

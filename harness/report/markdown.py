@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from harness.report.statement import Statement, Table
+from harness.report.text import one_line
 
 
 def as_markdown(made: Statement) -> str:
@@ -21,10 +22,8 @@ def _lines(made: Statement) -> Iterator[str]:
         title = f"{section.number} {section.title}"
         yield f"{indent}- [{_plain(title)}](#{_anchor(title)})"
     for section in made.sections:
-        yield from (
-            "",
-            f"{'#' * min(section.depth + 1, 6)} {_plain(f'{section.number} {section.title}')}",
-        )
+        heading = "#" * min(section.depth + 1, 6)
+        yield from ("", f"{heading} {_plain(f'{section.number} {section.title}')}")
         for paragraph in section.paragraphs:
             yield from ("", _plain(paragraph))
         if section.items:
@@ -49,5 +48,4 @@ def _anchor(title: str) -> str:
 
 def _plain(text: str) -> str:
     """Write a text so that nothing in it means anything in Markdown or HTML."""
-    text = " ".join(text.split())
-    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", text)
+    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", one_line(text))

@@ -57,24 +57,15 @@ class Section:
     """A numbered section."""
 
     number: str
+    title: str
     paragraphs: tuple[str, ...] = ()
     items: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
 
     @property
-    def title(self) -> str:
-        """Its title."""
-        return SECTIONS[self.number][0]
-
-    @property
     def depth(self) -> int:
         """How deep it stands: 1 for `4`, 2 for `4.2`."""
         return self.number.count(".") + 1
-
-    @property
-    def against(self) -> bool:
-        """Whether its items speak against the product."""
-        return self.number == "1.1"
 
 
 @dataclass(frozen=True)
@@ -105,15 +96,15 @@ def _section(number: str, run: Run, topics: Mapping[str, list[Ability]]) -> Sect
     if abilities := topics.get(topic):
         head = ("What", "Declared", "Observed")
         rows = tuple((each.subject, each.declared or "-", each.found or "-") for each in abilities)
-        return Section(number, tables=(Table(title, head, rows),))
+        return Section(number, title, tables=(Table(title, head, rows),))
     if number == "1.1":
         items = tuple(str(each) for each in contradictions(run))
-        return Section(number, () if items else ("None was seen.",), items)
+        return Section(number, title, () if items else ("None was seen.",), items)
     if number == "3.4":
         product = Table("Product", ("What", "Value"), tuple(_product(run)))
-        return Section(number, tables=(product,))
+        return Section(number, title, tables=(product,))
     has_others = any(other.startswith(f"{number}.") for other in SECTIONS)
-    return Section(number, () if has_others else (NOT_OBSERVED,))
+    return Section(number, title, () if has_others else (NOT_OBSERVED,))
 
 
 def _product(run: Run) -> Iterator[tuple[str, str]]:

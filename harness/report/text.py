@@ -19,6 +19,11 @@ def printable(text: str) -> str:
     return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def one_line(text: str) -> str:
+    """Return the words of `text` on one line."""
+    return " ".join(text.split())
+
+
 def excerpt(text: str, limit: int) -> str:
     """Keep beginning and end of `text`, `limit` characters in all, and say what is left out."""
     if len(text) <= limit:

@@ -4,7 +4,7 @@ import re
 
 from harness.report.evidence import EvidenceFile
 from harness.report.load import CaseResult, Run
-from harness.report.text import excerpt
+from harness.report.text import excerpt, one_line
 
 SHOWN = 4_000
 """Characters of one value: trackers refuse long texts, and nobody reads them."""
@@ -13,13 +13,12 @@ SHOWN = 4_000
 def markdown(run: Run, case: CaseResult, files: list[EvidenceFile]) -> str:
     """Write what was expected and received, by which clause, and how to see it again."""
     failure = case.failure
-    parts = [f"### {run.server}: {_line(case.title)}", _facts(run, case)]
-    if failure and failure.expected is None and failure.received is None:
-        parts += ["**Failure**", fenced(failure.message)]
-    if failure and failure.expected is not None:
-        parts += ["**Expected**", fenced(failure.expected)]
-    if failure and failure.received is not None:
-        parts += ["**Received**", fenced(failure.received)]
+    parts = [f"### {run.server}: {one_line(case.title)}", _facts(run, case)]
+    if failure:
+        sides = {"Expected": failure.expected, "Received": failure.received}
+        told = {side: text for side, text in sides.items() if text is not None}
+        for title, text in (told or {"Failure": failure.message}).items():
+            parts += [f"**{title}**", fenced(text)]
     repro = next((each.text for each in files if each.name == "repro.sh"), None)
     if repro:
         parts += ["**To reproduce**", fenced(repro, "sh")]
@@ -45,7 +44,3 @@ def _facts(run: Run, case: CaseResult) -> str:
         ("Platform", run.environment.get("platform")),
     ]
     return "\n".join(f"- {name}: {value}" for name, value in facts if value)
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())
