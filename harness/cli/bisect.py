@@ -18,20 +18,14 @@ def main(argv: Sequence[str]) -> int:
         epilog="SPEC is what --remote of `harness run` takes. Between two releases of Debian "
         "(orthanc:bookworm, orthanc:testing) those that are at hand are tried without being named.",
     )
-    parser.add_argument("case", metavar="CASE", help="an id, with or without parameters")
-    parser.add_argument("--good", required=True, metavar="SPEC", help="a server on which it passes")
-    parser.add_argument("--bad", required=True, metavar="SPEC", help="one on which it fails")
-    parser.add_argument(
-        "--via",
-        action="append",
-        default=[],
-        metavar="SPEC",
-        help="one between them, in order; repeatable",
-    )
-    parser.add_argument(
-        "--runs", type=Path, default=Path("runs"), metavar="DIR", help="(default: runs)"
-    )
-    parser.add_argument("--suites", metavar="DIR", help="a folder of suites (default: our own)")
+    add = parser.add_argument
+    add("case", metavar="CASE", help="an id, with or without parameters")
+    add("--good", required=True, metavar="SPEC", help="a server on which it passes")
+    add("--bad", required=True, metavar="SPEC", help="one on which it fails")
+    via = "one between them, in order; repeatable"
+    add("--via", action="append", default=[], metavar="SPEC", help=via)
+    add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="(default: runs)")
+    add("--suites", metavar="DIR", help="a folder of suites (default: our own)")
     given = parser.parse_args(argv)
     runs: Path = given.runs.absolute()
 

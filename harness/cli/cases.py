@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,11 @@ class _Collector:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         for item, info in cases_of(session.items):
-            name = getattr(item, "originalname", None) or item.name
             entry = self.found.setdefault(
                 info.id,
                 {
                     "id": info.id,
-                    "name": name,
+                    "name": getattr(item, "originalname", None) or item.name,
                     "suite": suite_of(item),
                     "ref": info.ref,
                     "level": info.level,
@@ -52,10 +52,7 @@ def main(argv: Sequence[str]) -> int:
     given = parser.parse_args(argv)
     found = _collect(given.folder or str(suites_folder()), given.case).found.values()
     cases = sorted(found, key=lambda each: (each["suite"], each["id"]))
-    if given.json:
-        print(json.dumps(cases, indent=2))
-    else:
-        print(_table(cases))
+    print(json.dumps(cases, indent=2) if given.json else _table(cases))
     return 0
 
 
@@ -79,13 +76,10 @@ def _collect(folder: str, asked: Sequence[str]) -> _Collector:
 
 def _table(cases: Sequence[dict[str, Any]]) -> str:
     lines = []
-    suite = None
-    for each in cases:
-        if each["suite"] != suite:
-            suite = each["suite"]
-            lines.append(f"{suite}")
-        times = f" x{each['runs']}" if each["runs"] > 1 else ""
-        needs = f"  needs {', '.join(each['needs'])}" if each["needs"] else ""
-        lines.append(f"  {each['id']:12}{each['name']}{times}  [{each['ref']}]{needs}")
-    lines.append(f"{len(cases)} cases")
-    return "\n".join(lines)
+    for suite, found in groupby(cases, lambda each: each["suite"]):
+        lines.append(suite)
+        for each in found:
+            times = f" x{each['runs']}" if each["runs"] > 1 else ""
+            needs = f"  needs {', '.join(each['needs'])}" if each["needs"] else ""
+            lines.append(f"  {each['id']:12}{each['name']}{times}  [{each['ref']}]{needs}")
+    return "\n".join([*lines, f"{len(cases)} cases"])

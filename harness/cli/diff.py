@@ -27,16 +27,14 @@ def main(argv: Sequence[str]) -> int:
         description="Tell what got worse, better, new, gone or slower from one run to another.",
         epilog="The exit code is 1 if anything got worse, 2 if a run cannot be read, else 0.",
     )
-    parser.add_argument("before", type=Path, metavar="RUN", help="the folder of the earlier run")
-    parser.add_argument(
-        "after", type=Path, metavar="RUN", nargs="?", default=Path("runs/latest"),
-        help="that of the later one (default: runs/latest)",
-    )  # fmt: skip
-    parser.add_argument("--format", choices=FORMATS, default="text", help="(default: text)")
-    parser.add_argument(
-        "-o", "--output", type=Path, metavar="FILE",
-        help="write to FILE; an HTML page links from there",
-    )  # fmt: skip
+    add = parser.add_argument
+    latest = Path("runs/latest")
+    add("before", type=Path, metavar="RUN", help="the folder of the earlier run")
+    later = "that of the later one (default: runs/latest)"
+    add("after", type=Path, metavar="RUN", nargs="?", default=latest, help=later)
+    add("--format", choices=FORMATS, default="text", help="(default: text)")
+    output = "write to FILE; an HTML page links from there"
+    add("-o", "--output", type=Path, metavar="FILE", help=output)
     given = parser.parse_args(argv)
     difference = compare(load(given.before), load(given.after))
     put(FORMATS[given.format](difference, given.output), given.output)

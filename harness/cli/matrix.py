@@ -82,22 +82,15 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "--server", action="append", default=[], metavar="SPEC",
-        help="a server to run the cases on, as --remote of `harness run` has it; repeatable",
-    )  # fmt: skip
-    parser.add_argument(
-        "--runs", type=Path, default=Path("runs"), metavar="DIR",
-        help="where run folders are written (default: runs)",
-    )  # fmt: skip
-    parser.add_argument(
-        "-o", "--output", type=Path, metavar="PAGE",
-        help="the page (default: matrix.html where run folders are); its JSON stands beside it",
-    )  # fmt: skip
-    parser.add_argument(
-        "--jobs", type=_number, metavar="N",
-        help="so many servers at once (default: as many as cores and memory allow)",
-    )  # fmt: skip
+    add = parser.add_argument
+    server = "a server to run the cases on, as --remote of `harness run` has it; repeatable"
+    add("--server", action="append", default=[], metavar="SPEC", help=server)
+    runs = "where run folders are written (default: runs)"
+    add("--runs", type=Path, default=Path("runs"), metavar="DIR", help=runs)
+    page = "the page (default: matrix.html where run folders are); its JSON stands beside it"
+    add("-o", "--output", type=Path, metavar="PAGE", help=page)
+    jobs = "so many servers at once (default: as many as cores and memory allow)"
+    add("--jobs", type=_number, metavar="N", help=jobs)
     return parser
 
 

@@ -1,7 +1,7 @@
 """The run as JUnit XML, for GitLab, Jenkins and whatever else reads it."""
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC
 from pathlib import Path
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
@@ -20,8 +20,9 @@ def write(run: Run, path: Path) -> None:
     """
     root = Element("testsuites", {"name": str(run.server), **_totals(run.cases)})
     for name, cases in run.suites.items():
-        started = _moment(min(case.started for case in cases))
-        facts = {"name": name, **_totals(cases), "timestamp": started}
+        # The schema of JUnit wants UTC, without a zone.
+        started = min(case.started for case in cases).astimezone(UTC).replace(tzinfo=None)
+        facts = {"name": name, **_totals(cases), "timestamp": started.isoformat(timespec="seconds")}
         suite = SubElement(root, "testsuite", facts)
         for case in cases:
             _testcase(suite, run, case)
@@ -29,8 +30,7 @@ def write(run: Run, path: Path) -> None:
     ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
 
 
-def _totals(cases: Iterable[CaseResult]) -> dict[str, str]:
-    cases = list(cases)
+def _totals(cases: Sequence[CaseResult]) -> dict[str, str]:
     tags = [_TAGS.get(case.outcome) for case in cases]
     return {
         "tests": str(len(cases)),
@@ -53,12 +53,10 @@ def _testcase(suite: Element, run: Run, case: CaseResult) -> None:
     properties = SubElement(element, "properties")
     for name, value in _properties(run, case):
         SubElement(properties, "property", name=name, value=value)
-    tag = _TAGS.get(case.outcome)
-    if tag is None:
-        return
-    outcome = SubElement(element, tag, type=case.outcome, message=case.why or case.outcome)
-    if case.failure:
-        outcome.text = excerpt(case.failure.text, TEXT_LIMIT)
+    if tag := _TAGS.get(case.outcome):
+        outcome = SubElement(element, tag, type=case.outcome, message=case.why or case.outcome)
+        if case.failure:
+            outcome.text = excerpt(case.failure.text, TEXT_LIMIT)
 
 
 def _properties(run: Run, case: CaseResult) -> list[tuple[str, str]]:
@@ -69,8 +67,3 @@ def _properties(run: Run, case: CaseResult) -> list[tuple[str, str]]:
     if case.evidence:
         found.append(("evidence", case.evidence.relative_to(run.folder).as_posix()))
     return found
-
-
-def _moment(when: datetime) -> str:
-    """Write a time as the schema of JUnit wants it: UTC, without a zone."""
-    return when.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")

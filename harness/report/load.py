@@ -7,7 +7,7 @@ import contextlib
 import fnmatch
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -229,12 +229,21 @@ def load(folder: Path) -> Run:
     by_case: dict[tuple[str, str | None, str], CaseResult] = {}
     damage: list[str] = []
     for path in sorted(folder.glob("cases-*.jsonl")):
-        for found in _cases(path):
-            if isinstance(found, CaseResult):
-                # A later record of the same case is about a server that was found dead after it.
-                by_case[found.id, found.parameters, found.nodeid] = found
+        lines = path.read_bytes().split(b"\n")
+        for number, line in enumerate(lines, 1):
+            try:
+                found = _case(_clean(json.loads(line)), folder) if line.strip() else None
+            except (KeyError, TypeError, ValueError) as trouble:
+                damage.append(
+                    f"Line {number} of {path.name} cannot be read: {_said(trouble)}."
+                    if number < len(lines)
+                    else f"{path.name} ends within line {number}: the worker was killed while it wrote,"
+                    " and that case is missing here."
+                )
             else:
-                damage.append(found)
+                # A later record of the same case is about a server that was found dead after it.
+                if found is not None:
+                    by_case[found.id, found.parameters, found.nodeid] = found
     cases = sorted(
         by_case.values(),
         key=lambda case: (case.suite, case.id, case.parameters or "", case.started),
@@ -264,24 +273,6 @@ def _run_record(folder: Path) -> dict[str, Any]:
             " make its report with that one"
         )
     return dict(record)
-
-
-def _cases(path: Path) -> Iterator[CaseResult | str]:
-    """Read a worker's cases; a line that cannot be read comes out as a sentence."""
-    lines = path.read_bytes().split(b"\n")
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            yield _case(_clean(json.loads(line)), path.parent)
-        except (KeyError, TypeError, ValueError) as trouble:
-            if number == len(lines):
-                yield (
-                    f"{path.name} ends within line {number}: the worker was killed while it wrote,"
-                    " and that case is missing here."
-                )
-            else:
-                yield f"Line {number} of {path.name} cannot be read: {_said(trouble)}."
 
 
 def _run(folder: Path, record: dict[str, Any], **found: Any) -> Run:
