@@ -5,13 +5,12 @@ A server without a run, or one that could not be started, keeps its column: it s
 
 import itertools
 import string
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple, get_args
 
-from harness.report.load import BAD, OUTCOMES, CaseResult, Outcome, Run
+from harness.report.load import BAD, CaseResult, Outcome, Run, tally
 from harness.report.text import counted, printable
 
 Kind = Literal["different", "partly", "alike"]
@@ -72,8 +71,7 @@ class Row:
     @cached_property
     def outcomes(self) -> tuple[Outcome, ...]:
         """Each outcome that there was, once."""
-        found = {cell.outcome for cell in self.cells if cell}
-        return tuple(each for each in OUTCOMES if each in found)
+        return tuple(tally(cell.outcome for cell in self.cells if cell))
 
 
 @dataclass(frozen=True)
@@ -101,16 +99,15 @@ class Matrix:
     @cached_property
     def counts(self) -> Mapping[Outcome, int]:
         """How many rows have each outcome somewhere."""
-        found = Counter(outcome for row in self.rows for outcome in row.outcomes)
-        return {outcome: found[outcome] for outcome in OUTCOMES if found[outcome]}
+        return tally(outcome for row in self.rows for outcome in row.outcomes)
 
     @property
     def judgement(self) -> Literal["good", "bad", "unsure"]:
         """Good only if every server ran, and nothing failed."""
         if all(column.good for column in self.columns):
             return "good"
-        failed = any(row.outcomes for row in self.rows if {*row.outcomes} & {*BAD})
-        return "bad" if failed or any(column.trouble for column in self.columns) else "unsure"
+        bad = {*BAD} & self.counts.keys() or any(column.trouble for column in self.columns)
+        return "bad" if bad else "unsure"
 
     @property
     def verdict(self) -> str:
@@ -180,9 +177,15 @@ def _never_started(run: Run) -> str | None:
 
 def _tables(columns: Sequence[Column]) -> Iterator[Table]:
     runs = [column.run for column in columns]
+    abilities = [
+        {name: version or "yes" for name, version in sorted(run.capabilities.items())}
+        if run
+        else None
+        for run in runs
+    ]
     yield side_by_side("Identity", [_identity(run) if run else None for run in runs])
     yield side_by_side("Plugins", [run.server.plugins if run else None for run in runs])
-    yield side_by_side("Capabilities", [_abilities(run) if run else None for run in runs])
+    yield side_by_side("Capabilities", abilities)
 
 
 def _identity(run: Run) -> dict[str, str | None]:
@@ -197,7 +200,3 @@ def _identity(run: Run) -> dict[str, str | None]:
         **{name: value for name, value in run.environment.items() if name != "platform"},
     }
     return {name: value for name, value in facts.items() if value}
-
-
-def _abilities(run: Run) -> dict[str, str | None]:
-    return {name: version or "yes" for name, version in sorted(run.capabilities.items())}

@@ -21,7 +21,7 @@ from harness.errors import ConfigError
 from harness.matrix.model import Ended
 from harness.matrix.progress import Line, progress
 from harness.plugin.watched import VARIABLE
-from harness.report.load import Run, load
+from harness.report.load import load
 from harness.report.text import printable
 from harness.servers.guard import Guard
 from harness.waiting import WaitTimeout, wait_until
@@ -157,7 +157,9 @@ class _Run:
             status = process.wait()
             guard.forget_process(process.pid)
             self._line.end(status)
-            run = self._load()
+            run = None
+            with suppress(ConfigError):  # raised if it ended before its first case
+                run = load(self._folder) if self._folder else None
             return Ended(self._asked.server, run, None if run else self._trouble(output, status))
 
     def send(self, number: signal.Signals, why: str) -> None:
@@ -182,11 +184,6 @@ class _Run:
             except TimeoutError:
                 why = f"it gave no sign of life for {SILENCE:g} s, and was ended"
                 self.send(signal.SIGKILL, why)
-
-    def _load(self) -> Run | None:
-        with suppress(ConfigError):  # it ended before its first case
-            return load(self._folder) if self._folder else None
-        return None
 
     def _trouble(self, output: IO[bytes], status: int) -> str:
         """Say why there is no run."""

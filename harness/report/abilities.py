@@ -31,16 +31,12 @@ class Contradiction:
         return f"{self.should} But {self.does} ({self.clause}, {self.case})."
 
 
-def shown(run: Run) -> list[CaseResult]:
-    """Return the cases that show abilities."""
-    return [case for case in run.cases if case.shows]
-
-
 def by_topic(run: Run) -> dict[str, list[Ability]]:
     """Return the abilities by topic, in the order of TOPICS; other topics follow."""
     found: dict[str, list[Ability]] = {topic: [] for topic in TOPICS}
-    for case in shown(run):
-        found.setdefault(case.shows, []).extend(_abilities(case))
+    for case in run.cases:
+        if case.shows:
+            found.setdefault(case.shows, []).extend(_abilities(case))
     return {topic: abilities for topic, abilities in found.items() if abilities}
 
 
@@ -57,8 +53,8 @@ def contradictions(run: Run) -> list[Contradiction]:
     """Return where a server does not keep to the standard, whether that is known or not."""
     return [
         Contradiction(case.full_id, case.ref, case.title, _does(case))
-        for case in shown(run)
-        if case.level != "product" and (case.outcome == "known" or case.outcome in BAD)
+        for case in run.of("known", *BAD)
+        if case.shows and case.level != "product"
     ]
 
 
@@ -115,16 +111,12 @@ def _grouped(abilities: list[Ability]) -> Iterator[str]:
     """Name what has the same value in one line, in the order of the first of each."""
     groups: dict[str, list[str]] = {}
     for each in abilities:
-        groups.setdefault(value(each), []).append(each.subject)
+        said = dict.fromkeys(filter(None, (each.declared, each.found)))
+        groups.setdefault("; ".join(said) or "-", []).append(each.subject)
     for words, subjects in groups.items():
         count = f" ({len(subjects)})" if len(subjects) > 1 else ""
         more = f" and {len(subjects) - MOST} more" if len(subjects) > MOST else ""
         yield f"  {words}{count}: {'; '.join(subjects[:MOST])}{more}"
-
-
-def value(ability: Ability) -> str:
-    """Return what was declared and found in a few words."""
-    return "; ".join(dict.fromkeys(filter(None, (ability.declared, ability.found)))) or "-"
 
 
 def _wrapped(block: str, width: int) -> list[str]:

@@ -50,11 +50,6 @@ class Change:
     said: tuple[Said, ...] = ()
     """What the server said otherwise."""
 
-    @property
-    def has_case(self) -> bool:
-        """False for what a server says of itself."""
-        return self.case_before is not None or self.case_after is not None
-
 
 @dataclass(frozen=True)
 class Difference:
@@ -79,13 +74,13 @@ class Difference:
 
     def told(self, kind: Kind) -> list["Change | Shared"]:
         """Return what there is to tell of one kind: of the server, of many cases at once, of single cases."""
-        changes = self.of(kind)
-        server: list[Change | Shared] = [each for each in changes if not each.has_case]
-        alone = [
-            each
-            for each in changes
-            if each.has_case and (each.before != each.after or not each.said or self.own(each))
-        ]
+        server: list[Change | Shared] = []
+        alone: list[Change] = []
+        for each in self.of(kind):
+            if each.case_before is None and each.case_after is None:
+                server.append(each)
+            elif each.before != each.after or not each.said or self.own(each):
+                alone.append(each)
         return [*server, *(self.shared if kind == "content" else ()), *alone]
 
     @property

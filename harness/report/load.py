@@ -7,7 +7,7 @@ import contextlib
 import fnmatch
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -26,6 +26,12 @@ CONTENT = "content.jsonl"
 Outcome = Literal["passed", "failed", "error", "known", "unsupported"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 BAD: tuple[Outcome, ...] = ("failed", "error")
+
+
+def tally(outcomes: Iterable[Outcome]) -> dict[Outcome, int]:
+    """Count outcomes, in their usual order; those that nobody had are left out."""
+    found = Counter(outcomes)
+    return {outcome: found[outcome] for outcome in OUTCOMES if found[outcome]}
 
 
 @dataclass(frozen=True)
@@ -161,8 +167,7 @@ class Run:
     @cached_property
     def counts(self) -> Mapping[Outcome, int]:
         """How many cases had each outcome; outcomes that nobody had are left out."""
-        found = Counter(case.outcome for case in self.cases)
-        return {outcome: found[outcome] for outcome in OUTCOMES if found[outcome]}
+        return tally(case.outcome for case in self.cases)
 
     @cached_property
     def by_id(self) -> Mapping[str, CaseResult]:
