@@ -11,34 +11,17 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.plugin.outcome import suite_of
-from harness.plugin.selecting import case_key, cases_of
+from harness.plugin.selecting import Cases, case_key, cases_of
 from harness.suites import suites_folder
 
 
 class _Collector:
-    """A pytest plugin that keeps what was collected."""
+    """A pytest plugin that keeps the cases that were collected."""
 
-    def __init__(self) -> None:
-        self.found: dict[str, dict[str, Any]] = {}
-        self.keys: list[str] = []
+    cases: Cases
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        for item, info in cases_of(session.items):
-            entry = self.found.setdefault(
-                info.id,
-                {
-                    "id": info.id,
-                    "name": getattr(item, "originalname", None) or item.name,
-                    "suite": suite_of(item),
-                    "ref": info.ref,
-                    "level": info.level,
-                    "needs": [str(need) for need in info.needs],
-                    "covers": list(info.covers),
-                    "runs": 0,
-                },
-            )
-            entry["runs"] += 1
-            self.keys.append(case_key(item, info))
+        self.cases = cases_of(session.items)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -50,18 +33,30 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.add_argument("--folder", default=None, help="a folder of suites (default: our own)")
     given = parser.parse_args(argv)
-    found = _collect(given.folder or str(suites_folder()), given.case).found.values()
-    cases = sorted(found, key=lambda each: (each["suite"], each["id"]))
+    found: dict[str, dict[str, Any]] = {}
+    for item, info in _collect(given.folder or str(suites_folder()), given.case):
+        entry = {
+            "id": info.id,
+            "name": getattr(item, "originalname", None) or item.name,
+            "suite": suite_of(item),
+            "ref": info.ref,
+            "level": info.level,
+            "needs": [str(need) for need in info.needs],
+            "covers": list(info.covers),
+            "runs": 0,
+        }
+        found.setdefault(info.id, entry)["runs"] += 1
+    cases = sorted(found.values(), key=lambda each: (each["suite"], each["id"]))
     print(json.dumps(cases, indent=2) if given.json else _table(cases))
     return 0
 
 
 def collected(folder: Path | None = None) -> list[str]:
     """Return every run of every case by its id, with parameters. Raises HarnessError where that fails."""
-    return _collect(str(folder or suites_folder()), ()).keys
+    return [case_key(*each) for each in _collect(str(folder or suites_folder()), ())]
 
 
-def _collect(folder: str, asked: Sequence[str]) -> _Collector:
+def _collect(folder: str, asked: Sequence[str]) -> Cases:
     collector = _Collector()
     options = ["--collect-only", "-p", "no:terminal", "-p", "no:cacheprovider"]
     status = pytest.main(
@@ -71,7 +66,7 @@ def _collect(folder: str, asked: Sequence[str]) -> _Collector:
         raise HarnessError(
             f"the suites in {folder} could not be collected; `pytest {folder} --co` says why"
         )
-    return collector
+    return collector.cases
 
 
 def _table(cases: Sequence[dict[str, Any]]) -> str:

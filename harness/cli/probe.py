@@ -14,8 +14,7 @@ from harness.cli.run import values
 from harness.errors import ConfigError
 from harness.report.abilities import as_json, as_text
 from harness.report.load import Run, load
-from harness.report.markdown import as_markdown
-from harness.report.statement import render, statement
+from harness.report.statement import as_markdown, render, statement
 from harness.suites import suites_folder
 
 FORMATS: dict[str, Callable[[Run], str]] = {

@@ -33,44 +33,41 @@ class Line:
 
     def __init__(self, bars: Progress, server: str) -> None:
         self._bars = bars
-        self._server = server
-        self._task = bars.add_task(server, start=False, total=None, said="waits")
-        self._cases: int | None = None
-        self._done = self._bad = 0
-        self._begun = self._told = 0.0
+        self._id = bars.add_task(server, start=False, total=None, said="waits")
+        self._bad = 0
+        self._told = 0.0
 
     def begin(self) -> None:
         """Say that the run begins."""
-        self._begun = time.monotonic()
-        self._bars.start_task(self._task)
-        self._bars.update(self._task, said="")
+        self._bars.start_task(self._id)
+        self._bars.update(self._id, said="")
         self._tell("started")
 
     def heed(self, cases: int | None = None, outcome: str | None = None) -> None:
         """Take note of how many cases there are, or of what became of one."""
-        self._cases = cases or self._cases
-        self._done += outcome is not None
         self._bad += outcome in BAD
         said = counted(self._bad, "failure") if self._bad else ""
-        self._bars.update(self._task, total=self._cases, completed=self._done, said=said)
+        self._bars.update(self._id, total=cases, advance=outcome is not None, said=said)
         if time.monotonic() - self._told > EVERY:
             self._tell(self._so_far())
 
     def end(self, status: int) -> None:
         """Say what the run came to."""
-        self._bars.stop_task(self._task)
+        self._bars.stop_task(self._id)
+        task = self._bars.tasks[self._id]
         if status not in (0, 1):
-            said = "did not run" if self._cases is None else f"exit code {status}"
-            self._bars.update(self._task, said=said)
-        self._tell(f"{self._so_far()}, after {seconds(time.monotonic() - self._begun)}")
+            said = "did not run" if task.total is None else f"exit code {status}"
+            self._bars.update(self._id, said=said)
+        self._tell(f"{self._so_far()}, after {seconds(task.elapsed or 0.0)}")
 
     def _so_far(self) -> str:
-        if self._cases is None:
+        task = self._bars.tasks[self._id]
+        if task.total is None:
             return "did not run"
-        return f"{self._done} of {self._cases} cases, {counted(self._bad, 'failure')}"
+        return f"{task.completed:g} of {task.total:g} cases, {counted(self._bad, 'failure')}"
 
     def _tell(self, what: str) -> None:
         self._told = time.monotonic()
         if self._bars.disable:
-            sys.stderr.write(f"{self._server}: {what}\n")
+            sys.stderr.write(f"{self._bars.tasks[self._id].description}: {what}\n")
             sys.stderr.flush()

@@ -2,14 +2,15 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from harness.report.load import OUTCOMES, CaseResult
-from harness.report.text import counted, excerpt, seconds, size
+from harness.report.text import counted, excerpt, one_line, seconds, size
 
 PAGE = Path(__file__).parent / "page"
 SIGNS = {"passed": "✓", "failed": "✗", "error": "!", "known": "≈", "unsupported": "-"}
@@ -24,13 +25,13 @@ def render(
     """
     environment = Environment(
         loader=FileSystemLoader(PAGE),
-        autoescape=True,
+        autoescape=select_autoescape(),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = {"seconds": seconds, "size": size, "excerpt": excerpt, "search_text": search_text}
-    environment.filters.update(filters)
+    filters = (seconds, size, excerpt, search_text, plain_markdown, heading_anchor)
+    environment.filters.update((each.__name__, each) for each in filters)
     script = _joined("page.js", *scripts)
     # The page's own policy lets one script run: ours, byte for byte.
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -54,6 +55,16 @@ def anchors(cases: Sequence[CaseResult]) -> list[str]:
             anchor += "+"
         taken[anchor] = None
     return list(taken)
+
+
+def plain_markdown(text: str) -> str:
+    """Write a text so that nothing in it means anything in Markdown or HTML."""
+    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", one_line(text))
+
+
+def heading_anchor(title: str) -> str:
+    """Return the anchor that the usual sites make of a heading of Markdown."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
 
 
 def search_text(case: CaseResult) -> str:

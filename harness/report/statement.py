@@ -63,6 +63,11 @@ class Section:
     tables: tuple[Table, ...] = ()
 
     @property
+    def heading(self) -> str:
+        """Its number and title."""
+        return f"{self.number} {self.title}"
+
+    @property
     def depth(self) -> int:
         """How deep it stands: 1 for `4`, 2 for `4.2`."""
         return self.number.count(".") + 1
@@ -117,3 +122,8 @@ def _product(run: Run) -> Iterator[tuple[str, str]]:
 def render(made: Statement) -> str:
     """Make one static page: style inside, nothing fetched, no script."""
     return pages.render("statement.html", styles=["statement.css"], made=made)
+
+
+def as_markdown(made: Statement) -> str:
+    """Return the whole document as Markdown."""
+    return pages.render("statement.md", made=made)

@@ -15,8 +15,7 @@ from support.telling import ROOT
 
 from harness.report.abilities import as_text, by_topic, contradictions
 from harness.report.load import Ability, Run, load
-from harness.report.markdown import as_markdown
-from harness.report.statement import render, statement
+from harness.report.statement import as_markdown, render, statement
 
 __all__ = ["browser"]  # the fixture
 
