@@ -5,11 +5,13 @@ before and after a wrong one are shown.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 from typing import Final
 
-from dcm.errors import ProtocolError
+from dcm.errors import ProtocolError, RemoteProtocolError
 from dcm.wire.codec import HEADER
 from dcm.wire.items import (
     APPLICATION_CONTEXT,
@@ -33,7 +35,6 @@ from dcm.wire.user_items import (
     UserIdentityAC,
     UserIdentityRQ,
     UserIdentityType,
-    UserItem,
     parse_user_information,
 )
 from harness.evidence.bodies import dump
@@ -44,6 +45,7 @@ from harness.evidence.redact import Redactor
 _FIXED: Final = 68
 """Bytes before the items: version, titles, reserved."""
 _ITEM_HEADER: Final = 4
+_CONTEXTS: Final = (PresentationContextRQ.TYPE, PresentationContextAC.TYPE)
 _LIMITS: Final = Limits()
 _RESULTS: Final[dict[int, str]] = {
     ContextResult.ACCEPTANCE: "accepted",
@@ -91,22 +93,21 @@ def negotiated(pdu: Pdu, negotiation: Negotiation, redactor: Redactor) -> list[s
     """Take note of what an A-ASSOCIATE-RQ or -AC says, and return it in words, a line for each item."""
     body = bytes(pdu.body)
     said = [f"{titles(pdu)}; protocol version {int.from_bytes(body[:2], 'big')}"]
-    contexts = 0
+    kinds = set()
     for item in _items(body, _FIXED):
-        if item.kind in (PresentationContextRQ.TYPE, PresentationContextAC.TYPE):
-            contexts += 1
-            said += _context(item, pdu.kind, negotiation, redactor)
+        kinds.add(item.kind)
+        if item.kind in _CONTEXTS:
+            said += _described(item, partial(_context, pdu.kind, negotiation), redactor)
         elif item.kind == USER_INFORMATION:
-            said += [line for each in _items(item.body) for line in _user_item(each, redactor)]
+            inner = (_described(each, _user_item, redactor) for each in _items(item.body))
+            said += [*chain.from_iterable(inner), *item.remark]
         elif item.kind != APPLICATION_CONTEXT or item.trouble:
             said += item.undecoded(redactor)
         elif item.text != DICOM_APPLICATION_CONTEXT:
             said.append(f"application context name {item.text}, which is not DICOM's")
-        if item.kind == USER_INFORMATION and item.trouble:
-            said.append(f"({item.trouble})")
     if len(body) < _FIXED:
         said.append(f"({len(body)} of the {_FIXED} bytes before its items are there)")
-    if not contexts:
+    if kinds.isdisjoint(_CONTEXTS):
         said.append("(no presentation context)")
     return said
 
@@ -139,6 +140,10 @@ class _Item:
     def secret(self) -> bool:
         return self.kind in (UserIdentityRQ.TYPE, UserIdentityAC.TYPE)
 
+    @property
+    def remark(self) -> list[str]:
+        return [f"({self.trouble})"] if self.trouble else []
+
     def undecoded(self, redactor: Redactor, why: str = "") -> list[str]:
         """Show an item that cannot be decoded, or that means nothing to us."""
         reasons = "; ".join(filter(None, (why, self.trouble)))
@@ -160,75 +165,60 @@ def _items(data: bytes, at: int = 0) -> Iterator[_Item]:
         at += _ITEM_HEADER + length
 
 
-def _context(item: _Item, pdu: int, negotiation: Negotiation, redactor: Redactor) -> list[str]:
+def _described(
+    item: _Item, read: Callable[[_Item], Iterator[str]], redactor: Redactor
+) -> list[str]:
+    """Put an item into words; its bytes where there are none."""
     try:
-        if item.kind == PresentationContextAC.TYPE and pdu == AssociateAC.TYPE:
-            answer = PresentationContextAC.parse(memoryview(item.body), _LIMITS)
-            negotiation.answered.setdefault(answer.context_id, answer)
-            return [_answer(answer, negotiation), *_trouble(item)]
-        if item.kind == PresentationContextRQ.TYPE and pdu != AssociateAC.TYPE:
-            context = PresentationContextRQ.parse(memoryview(item.body), _LIMITS)
-            negotiation.proposed.setdefault(context.context_id, context)
-            syntaxes = [f"  {named(uid)}" for uid in context.transfer_syntaxes]
-            head = f"context {context.context_id}: {named(context.abstract_syntax)}, proposed with"
-            return [head, *syntaxes, *_trouble(item)]
+        words = [*read(item)]
     except ProtocolError as error:
         return item.undecoded(redactor, str(error))
-    return item.undecoded(redactor, "an item that does not belong here")
+    return [*words, *item.remark] if words else item.undecoded(redactor)
 
 
-def _answer(answer: PresentationContextAC, negotiation: Negotiation) -> str:
-    abstract = negotiation.abstract_syntax(answer.context_id)
-    about = "which was not proposed" if abstract is None else named(abstract)
-    result = _RESULTS.get(answer.result)
-    words = f"result {answer.result}{f', {result}' if result else ''}"
-    if answer.accepted:
-        words += f": {named(answer.transfer_syntax or '')}"
-    return f"context {answer.context_id}: {about}: {words}"
+def _context(pdu: int, negotiation: Negotiation, item: _Item) -> Iterator[str]:
+    body = memoryview(item.body)
+    if item.kind == PresentationContextAC.TYPE and pdu == AssociateAC.TYPE:
+        answer = PresentationContextAC.parse(body, _LIMITS)
+        negotiation.answered.setdefault(answer.context_id, answer)
+        abstract = negotiation.abstract_syntax(answer.context_id)
+        about = "which was not proposed" if abstract is None else named(abstract)
+        meaning = _RESULTS.get(answer.result)
+        result = f"result {answer.result}{f', {meaning}' if meaning else ''}"
+        syntax = f": {named(answer.transfer_syntax or '')}" if answer.accepted else ""
+        yield f"context {answer.context_id}: {about}: {result}{syntax}"
+    elif item.kind == PresentationContextRQ.TYPE and pdu != AssociateAC.TYPE:
+        context = PresentationContextRQ.parse(body, _LIMITS)
+        negotiation.proposed.setdefault(context.context_id, context)
+        yield f"context {context.context_id}: {named(context.abstract_syntax)}, proposed with"
+        yield from (f"  {named(uid)}" for uid in context.transfer_syntaxes)
+    else:
+        raise RemoteProtocolError("an item that does not belong here")
 
 
-def _trouble(item: _Item) -> list[str]:
-    return [f"({item.trouble})"] if item.trouble else []
-
-
-def _user_item(item: _Item, redactor: Redactor) -> list[str]:
-    try:
-        # One for itself: what is wrong with it shall not hide the others.
-        data = build_items((RawItem(item.kind, item.body),))
-        (parsed,) = parse_user_information(memoryview(data), _LIMITS)
-    except ProtocolError as error:
-        return item.undecoded(redactor, str(error))
-    words = _user_words(parsed)
-    return item.undecoded(redactor) if words is None else [words, *_trouble(item)]
-
-
-def _user_words(item: UserItem) -> str | None:  # noqa: PLR0911 - one for each kind
-    """Put a sub-item of the user information into words; None for one that we do not know."""
-    match item:
+def _user_item(item: _Item) -> Iterator[str]:
+    """Put a sub-item of the user information into words; nothing for one that is not known."""
+    # One for itself: what is wrong with it shall not hide the others.
+    data = build_items((RawItem(item.kind, item.body),))
+    match parse_user_information(memoryview(data), _LIMITS)[0]:
         case MaximumLength(length):
-            return f"maximum length {length or '0, which means any'}"
+            yield f"maximum length {length or '0, which means any'}"
         case ImplementationClassUID(uid):
-            return f"implementation class UID {uid}"
+            yield f"implementation class UID {uid}"
         case ImplementationVersionName(name):
-            return f"implementation version name {name}"
+            yield f"implementation version name {name}"
         case AsynchronousOperationsWindow(invoked, performed):
-            return f"asynchronous operations: {invoked} invoked, {performed} performed"
+            yield f"asynchronous operations: {invoked} invoked, {performed} performed"
         case RoleSelection(uid, scu, scp):
             roles = [name for name, played in (("SCU", scu), ("SCP", scp)) if played]
-            return f"requestor's role for {named(uid)}: {' and '.join(roles) or 'none'}"
+            yield f"requestor's role for {named(uid)}: {' and '.join(roles) or 'none'}"
         case SOPClassExtendedNegotiation(uid, information):
-            return f"extended negotiation for {named(uid)}: {information[:64].hex(' ')}"
+            yield f"extended negotiation for {named(uid)}: {information[:64].hex(' ')}"
         case SOPClassCommonExtendedNegotiation(uid, service, related):
             also = f", related to {', '.join(map(named, related))}" if related else ""
-            return f"common extended negotiation for {named(uid)}: {named(service)}{also}"
-        case UserIdentityRQ():
-            return f"user identity by {_identity(item)}; its fields are never shown"
+            yield f"common extended negotiation for {named(uid)}: {named(service)}{also}"
+        case UserIdentityRQ(kind):
+            names = {int(each): each.name.lower().replace("_", " ") for each in UserIdentityType}
+            yield f"user identity by {names.get(kind, f'type {kind}')}; its fields are never shown"
         case UserIdentityAC(response):
-            return f"user identity accepted, with a response of {len(response)} bytes"
-        case _:
-            return None
-
-
-def _identity(item: UserIdentityRQ) -> str:
-    names = {int(each): each.name.lower().replace("_", " ") for each in UserIdentityType}
-    return names.get(item.user_identity_type, f"type {item.user_identity_type}")
+            yield f"user identity accepted, with a response of {len(response)} bytes"

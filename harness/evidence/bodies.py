@@ -12,31 +12,50 @@ from harness.evidence.redact import Redactor
 MAX_TEXT: Final = 4096
 MAX_DUMP: Final = 256
 
-_META_NAMES: Final = {
-    b"\x02\x00\x02\x00": "SOP Class",
-    b"\x02\x00\x03\x00": "SOP Instance",
-    b"\x02\x00\x10\x00": "Transfer Syntax",
-}
-_LONG_VRS: Final = (b"OB", b"OW", b"SQ", b"UN", b"UT")
+_META_NAMES: Final = {b"\x02": "SOP Class", b"\x03": "SOP Instance", b"\x10": "Transfer Syntax"}
+_META_UIDS: Final = re.compile(rb"\x02\0([\x02\x03\x10])\0UI..([0-9.]+)", re.DOTALL)
 
 
 def describe(content_type: str, body: bytes, size: int, redactor: Redactor) -> str:
     """Describe a body of `size` bytes, of which `body` is all or the beginning."""
     if not size:
         return ""
-    header = Message()
-    header["Content-Type"] = content_type or "application/octet-stream"
-    kind, boundary = header.get_content_type(), header.get_boundary()
-    if header.get_content_maintype() == "multipart" and boundary:
-        return "\n".join(_describe_parts(body, boundary, redactor))
+    if parts := split_parts(content_type, body):
+        return "\n".join(_describe_parts(parts, redactor))
+    kind = content_type.partition(";")[0].strip().lower() or "application/octet-stream"
     if body[128:132] == b"DICM":
-        return f"({_describe_dicom(body)}, {size} bytes)"
-    if header.get_content_maintype() == "image":
+        names = (f"{name} {uid}" for name, uid in meta_uids(body).items())
+        return f"({', '.join(['DICOM file', *names])}, {size} bytes)"
+    if kind.startswith("image/"):
         return f"({kind}, {size} bytes)"
     text = _as_text(body)
     if text is None:
         return f"({kind}, {size} bytes)\n{dump(body, redactor)}"
-    return _cut(redactor.text(_pretty(text)), size)
+    text = redactor.text(_pretty(text))
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}\n... cut; {size} bytes in all"
+
+
+def meta_uids(body: bytes) -> dict[str, str]:
+    """Return what can be read of the UIDs in the file meta information of a DICOM file (PS3.10 7.1)."""
+    return {_META_NAMES[of]: uid.decode() for of, uid in _META_UIDS.findall(body, 132, 1024)}
+
+
+def split_parts(content_type: str, body: bytes) -> list[tuple[str, bytes]]:
+    """Return header and content of each part of a multipart body (RFC 2046 5.1.1), and what follows its end.
+
+    Another body has no parts.
+    """
+    header = Message()
+    header["Content-Type"] = content_type
+    boundary = header.get_boundary()
+    if header.get_content_maintype() != "multipart" or not boundary:
+        return []
+    delimiter = b"\r\n--" + boundary.encode("latin-1", "replace")
+    parts = (
+        part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
+        for part in (b"\r\n" + body).split(delimiter)[1:]
+    )
+    return [(head.decode("latin-1").strip(), content) for head, _, content in parts]
 
 
 def dump(data: bytes, redactor: Redactor, limit: int = MAX_DUMP) -> str:
@@ -52,36 +71,17 @@ def dump(data: bytes, redactor: Redactor, limit: int = MAX_DUMP) -> str:
     return "\n".join(lines)
 
 
-def _describe_parts(body: bytes, boundary: str, redactor: Redactor) -> Iterator[str]:
-    """Describe the parts of a multipart body (RFC 2046 5.1.1)."""
-    delimiter = b"\r\n--" + boundary.encode("latin-1", "replace")
-    parts = (b"\r\n" + body).split(delimiter)
-    for number, part in enumerate(parts[1:], 1):
-        if part.startswith(b"--"):
+def _describe_parts(parts: list[tuple[str, bytes]], redactor: Redactor) -> Iterator[str]:
+    for number, (head, content) in enumerate(parts, 1):
+        if head.startswith("--"):
             return
-        head, _, content = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
-        headers = redactor.text(head.decode("latin-1").strip())
+        headers = redactor.text(head)
         found = re.search(r"(?im)^content-type:[ \t]*(.*?)[ \t]*$", headers)
         yield f"-- part {number}"
         if headers:
             yield headers.replace("\r\n", "\n")
         yield describe(found.group(1) if found else "", content, len(content), redactor)
     yield "-- (the multipart body does not end here)"
-
-
-def _describe_dicom(body: bytes) -> str:
-    """Name a DICOM file by its file meta information (PS3.10 7.1), as far as that can be read."""
-    names = []
-    at = 132
-    while body[at : at + 2] == b"\x02\x00" and at + 8 <= len(body):
-        long = body[at + 4 : at + 6] in _LONG_VRS
-        start = at + (12 if long else 8)
-        end = start + int.from_bytes(body[at + (8 if long else 6) : start], "little")
-        name = _META_NAMES.get(body[at : at + 4])
-        if name is not None:
-            names.append(f"{name} {body[start:end].decode('latin-1').rstrip(chr(0) + ' ')}")
-        at = end
-    return ", ".join(["DICOM file", *names])
 
 
 def _as_text(body: bytes) -> str | None:
@@ -98,7 +98,3 @@ def _pretty(text: str) -> str:
         return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
     except ValueError:
         return text.rstrip()
-
-
-def _cut(text: str, size: int) -> str:
-    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}\n... cut; {size} bytes in all"

@@ -1,20 +1,19 @@
 """What a server said over DICOM: negotiated results, statuses, and which elements data sets had."""
 
 import re
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
 from pydicom.uid import ImplicitVRLittleEndian
 
 from dcm.wire.dimse import Response
-from dcm.wire.pdu import Abort, AssociateAC, AssociateRJ, AssociateRQ, PDataTF
-from dcm.wire.status import abortion, describe, rejection
+from dcm.wire.pdu import AssociateAC, AssociateRQ, PDataTF
+from dcm.wire.status import describe
 from harness.evidence.associate import Negotiation, negotiated
-from harness.evidence.data_set import name_of
+from harness.evidence.data_set import short_name
 from harness.evidence.dimse import Gatherer, Recorded, pdvs
 from harness.evidence.outline import outline
-from harness.evidence.pdus import Pdu, pdus_of
+from harness.evidence.pdus import Pdu, pdus_of, refusal
 from harness.evidence.redact import Redactor
 from harness.evidence.template import Said, template
 from harness.relay.tape import Direction, Tape, Track
@@ -33,10 +32,10 @@ def read_dicom(tape: Tape, track: Track, said: Said) -> None:
         next(pdus_of(tape, track, each), None)
         for each in (Direction.TO_SERVER, Direction.TO_CLIENT)
     )
-    negotiation, request, response = _negotiation(
+    negotiation, *lines = _negotiation(
         _body(asked, AssociateRQ.TYPE), _body(answered, AssociateAC.TYPE)
     )
-    association = _Association(said, spoken, negotiation, response if accepts else request)
+    association = _Association(said, spoken, negotiation, lines[accepts])
     for pdu in pdus_of(tape, track, spoken):
         association.take(pdu)
         if pdu.at > MAX_BYTES:
@@ -67,10 +66,8 @@ class _Association:
                     self._message(message)
         elif pdu.kind in (AssociateRQ.TYPE, AssociateAC.TYPE):
             self._add(pdu.name, *self._negotiated)
-        elif pdu.kind == AssociateRJ.TYPE and pdu.length == 4:
-            self._add(pdu.name, rejection(AssociateRJ(*pdu.body[1:4])))
-        elif pdu.kind == Abort.TYPE and pdu.length == 4:
-            self._add(pdu.name, abortion(Abort(*pdu.body[2:4])))
+        elif words := refusal(pdu):
+            self._add(pdu.name, words)
 
     def _message(self, recorded: Recorded) -> None:
         message, context = recorded.message, recorded.context_id
@@ -78,14 +75,14 @@ class _Association:
             self._add("a message that cannot be decoded")
             return
         syntax = self._negotiation.transfer_syntax(context)
-        head = f"{message.NAME} {_name(self._negotiation.abstract_syntax(context))}"
+        head = f"{message.NAME} {short_name(self._negotiation.abstract_syntax(context) or '?')}"
         details: set[str] = set()
         if isinstance(message, Response):
             head += f" {describe(message.status, type(message))}"
             if message.error_comment:
                 details.add(f"says {template(message.error_comment)!r}")
         elif recorded.fragments:
-            head += f" in {_name(syntax)}"
+            head += f" in {short_name(syntax or '?')}"
         count = self._outlined[head] = self._outlined.get(head, 0) + 1
         if count <= MAX_OUTLINED:
             command = bytes(recorded.command)
@@ -114,17 +111,7 @@ def _negotiation(
             Direction.TO_SERVER, 0, 0.0, 0.0, kind, len(body), framed=True, body=bytearray(body)
         )
         lines = negotiated(pdu, negotiation, Redactor(())) if body else []
-        said.append(frozenset(_without_numbers(lines[1:])))
+        # A context on one line, and without its ID.
+        whole = "\n".join(lines[1:]).replace("\n  ", " ")
+        said.append(frozenset(re.sub(r"(?m)^context \d+: ", "", whole).split("\n")) - {""})
     return negotiation, said[0], said[1]
-
-
-def _without_numbers(lines: list[str]) -> Iterator[str]:
-    """Put a context on one line, and leave out its ID."""
-    whole = "\n".join(lines).replace("\n  ", " ")
-    return (re.sub(r"^context \d+: ", "", line) for line in whole.split("\n") if line)
-
-
-def _name(uid: str | None) -> str:
-    """Return the name of a SOP class or transfer syntax as people say it."""
-    name = name_of(uid) if uid else "?"
-    return name.replace("Query/Retrieve Information Model - ", "").removesuffix(" SOP Class")

@@ -4,11 +4,11 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from email.message import Message
 from itertools import islice
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
 
+from harness.evidence.bodies import meta_uids, split_parts
 from harness.evidence.http import exchanges, sent_by_server
 from harness.evidence.template import Said, template
 from harness.relay.http import HttpRequest, HttpResponse
@@ -30,7 +30,6 @@ _STABLE: Final = frozenset(
 """Headers whose values are the same in every run; of others the name is all that is kept."""
 _ATTRIBUTE: Final = frozenset({"vr", "Value", "BulkDataURI", "InlineBinary"})
 """Of an attribute in the DICOM JSON model (PS3.18 F.2.2)."""
-_SYNTAX: Final = re.compile(rb"\x02\x00\x10\x00UI..([0-9.]+)", re.DOTALL)
 
 
 def read_http(tape: Tape, tracks: Iterable[Track], said: Said) -> None:
@@ -87,17 +86,12 @@ def _content_type(value: str) -> str:
 
 
 def _body(content_type: str, body: bytes, size: int) -> Iterator[str]:
-    header = Message()
-    header["Content-Type"] = content_type
-    boundary = header.get_boundary()
-    if header.get_content_maintype() == "multipart" and boundary:
-        yield from _parts(body, boundary)
+    if parts := split_parts(content_type, body):
+        for head, content in parts:
+            yield from _part(head, content)
     elif body[128:132] == b"DICM":
-        found = _SYNTAX.search(body, 132, 1024)
-        yield f"DICOM file in {found.group(1).decode() if found else '?'}"
-    elif size > len(body) or body.lstrip()[:1] not in b"{[":
-        return
-    else:
+        yield f"DICOM file in {meta_uids(body).get('Transfer Syntax', '?')}"
+    elif size <= len(body) and body.lstrip()[:1] in (b"{", b"["):
         try:
             document = json.loads(body)
         except ValueError:
@@ -106,19 +100,13 @@ def _body(content_type: str, body: bytes, size: int) -> Iterator[str]:
             yield from set(islice(_shape(document), MAX_NODES))
 
 
-def _parts(body: bytes, boundary: str) -> Iterator[str]:
-    """Look at the parts of a multipart body (RFC 2046 5.1.1) as far as they were kept."""
-    delimiter = b"\r\n--" + boundary.encode("latin-1", "replace")
-    for part in (b"\r\n" + body).split(delimiter)[1:]:
-        head, _, content = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
-        for line in head.decode("latin-1").split("\r\n"):
-            name, colon, value = line.partition(":")
-            if colon:
-                lowered = name.lower()
-                shown = f": {_content_type(value.strip())}" if lowered == "content-type" else ""
-                yield f"part {lowered}{shown}"
-                if lowered == "content-type":
-                    yield from (f"part {each}" for each in _body(value, content, len(content)))
+def _part(head: str, content: bytes) -> Iterator[str]:
+    for name, value in (line.split(":", 1) for line in head.split("\r\n") if ":" in line):
+        if name.lower() == "content-type":
+            yield f"part content-type: {_content_type(value.strip())}"
+            yield from (f"part {each}" for each in _body(value, content, len(content)))
+        else:
+            yield f"part {name.lower()}"
 
 
 def _shape(value: Any, path: str = "") -> Iterator[str]:

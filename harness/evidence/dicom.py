@@ -7,20 +7,14 @@ from typing import Any, Final
 from pydicom.uid import ImplicitVRLittleEndian
 
 from dcm.wire.codec import HEADER
-from dcm.wire.dimse import (
-    NO_DATA_SET,
-    CMoveRQ,
-    CStoreRQ,
-    Message,
-    Response,
-)
-from dcm.wire.pdu import Abort, AssociateAC, AssociateRJ, AssociateRQ, PDataTF
-from dcm.wire.status import StatusClass, abortion, describe, rejection
+from dcm.wire.dimse import NO_DATA_SET, CMoveRQ, CStoreRQ, Message, Response
+from dcm.wire.pdu import NAMES, AssociateAC, AssociateRQ, PDataTF
+from dcm.wire.status import StatusClass, describe
 from harness.evidence.associate import Negotiation, negotiated, titles
 from harness.evidence.bodies import dump
-from harness.evidence.data_set import data_set_text, name_of, named, shown
+from harness.evidence.data_set import data_set_text, named, short_name, shown
 from harness.evidence.dimse import NO_PDV, Gatherer, Recorded, pdvs
-from harness.evidence.pdus import Pdu, pdus
+from harness.evidence.pdus import Pdu, pdus, refusal
 from harness.evidence.redact import Redactor
 from harness.relay.tape import Direction, Tape, Track
 
@@ -39,10 +33,10 @@ class Step:
     """Something that passed: when, in one line, and all that there is to say of it."""
 
     time: float
-    at: int
-    """Where it begins among the bytes of its direction: a piece of the network can hold many steps."""
     line: str
     details: str = ""
+    at: int = 0
+    """Where it begins among the bytes of its direction: a piece of the network can hold many steps."""
 
 
 def decode(tape: Tape, track: Track, redactor: Redactor) -> list[Step]:
@@ -92,12 +86,8 @@ class _Association:
     def _other(self, pdu: Pdu) -> Step:
         """Describe a release, an abort, a rejection, or what is no PDU."""
         whole = pdu.framed and pdu.length == _FIXED_LENGTH and not pdu.missing
-        if whole and pdu.kind == AssociateRJ.TYPE:
-            return _step(pdu, f"{pdu.name} {rejection(AssociateRJ(*pdu.body[1:4]))}")
-        if whole and pdu.kind == Abort.TYPE:
-            return _step(pdu, f"{pdu.name} {abortion(Abort(*pdu.body[2:4]))}")
-        if whole and not pdu.name.startswith("no PDU"):
-            return _step(pdu, pdu.name)
+        if whole and pdu.kind in NAMES:
+            return _step(pdu, f"{pdu.name} {refusal(pdu)}".rstrip())
         length = f"{pdu.received} bytes at byte {pdu.at}"
         announced = f", its header announces {pdu.length}" if pdu.framed else ""
         data = pdu.start + bytes(pdu.body)
@@ -126,11 +116,9 @@ class _Association:
             message = recorded.message
             self._detailed += 1
             needed = bool(recorded.lost or recorded.trouble or _failed(message))
-            details = []
-            if needed or self._detailed <= MAX_DETAILED:
-                details = list(self._details(recorded))
+            details = self._details(recorded) if needed or self._detailed <= MAX_DETAILED else ()
             line = f"{_ARROWS[recorded.direction]} {self._summary(recorded)}"
-            yield Step(recorded.began, recorded.at, line, "\n".join(details))
+            yield Step(recorded.began, line, "\n".join(details), recorded.at)
 
     def _summary(self, recorded: Recorded) -> str:
         message, context_id = recorded.message, recorded.context_id
@@ -150,21 +138,18 @@ class _Association:
 
     def _message(self, message: Message, context_id: int) -> str:
         """Say the most important of a message: for what, or with which result."""
-        number = _field(message, "message_id")
-        if number is None:
-            number = _field(message, "message_id_being_responded_to")
-        said = [f"#{number}"]
+        fields: dict[str, Any] = vars(message)
+        number = fields.get("message_id", fields.get("message_id_being_responded_to"))
         if isinstance(message, Response):
-            said.append(str(describe(message.status, type(message))))
-            counts = {name: _field(message, f"number_of_{name}_suboperations") for name in _COUNTS}
+            said = [f"#{number} {describe(message.status, type(message))}"]
+            counts = {name: fields.get(f"number_of_{name}_suboperations") for name in _COUNTS}
             said += [f"{count} {name}" for name, count in counts.items() if count is not None]
             if message.error_comment:
                 said.append(shown(repr(message.error_comment), self._redactor))
-            return " ".join(said[:2]) + "".join(f", {each}" for each in said[2:])
-        uid = _field(message, "affected_sop_class_uid") or _field(
-            message, "requested_sop_class_uid"
-        )
-        said.append(_short(uid or self._negotiation.abstract_syntax(context_id) or ""))
+            return ", ".join(said)
+        uid = fields.get("affected_sop_class_uid") or fields.get("requested_sop_class_uid")
+        name = short_name(uid or self._negotiation.abstract_syntax(context_id) or "")
+        said = [f"#{number}", name]
         if isinstance(message, CStoreRQ):
             said.append(message.affected_sop_instance_uid)
         if isinstance(message, CMoveRQ):
@@ -186,7 +171,7 @@ class _Association:
 
 
 def _step(pdu: Pdu, line: str, *details: str) -> Step:
-    return Step(pdu.began, pdu.at, f"{_ARROWS[pdu.direction]} {line}", "\n".join(details))
+    return Step(pdu.began, f"{_ARROWS[pdu.direction]} {line}", "\n".join(details), pdu.at)
 
 
 def _missing(pdu: Pdu) -> str:
@@ -226,13 +211,3 @@ def _words(message: Message | None) -> dict[int, str]:
 
 def _counted(number: int) -> str:
     return f"{number} context{'' if number == 1 else 's'}"
-
-
-def _field(message: Message, name: str) -> Any:
-    return getattr(message, name, None)
-
-
-def _short(uid: str) -> str:
-    """Return the name of a SOP class as people say it, or the UID."""
-    name = name_of(uid).replace("Query/Retrieve Information Model - ", "")
-    return name.removesuffix(" SOP Class")

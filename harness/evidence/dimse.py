@@ -105,9 +105,13 @@ class Gatherer:
     def take(self, pdv: Pdv, pdu: Pdu) -> Iterator[Recorded]:
         """Take the next PDV; give the messages that end with it or before it."""
         command = pdv.control & _COMMAND != 0
-        if self._open is not None and not _belongs(pdv, command, self._open):
-            yield from self.end()
         message = self._open
+        if message is not None and (
+            pdv.context_id != message.context_id
+            or (command and (message.command_ended or message.fragments))
+        ):  # the PDV begins another
+            yield from self.end()
+            message = None
         if message is None:
             at = pdu.at + HEADER.size + pdv.at
             message = Recorded(self._direction, pdv.context_id, at, pdu.began, pdu.ended)
@@ -118,7 +122,10 @@ class Gatherer:
             message.command += pdv.fragment
             message.command_ended = last
             if last:
-                _understand(message)
+                try:
+                    message.message = parse_message(message.command)
+                except ProtocolError as error:
+                    message.trouble = str(error)
         else:
             message.data += pdv.fragment[: max(0, MAX_KEPT - len(message.data))]
             message.data_size += len(pdv.fragment)
@@ -132,17 +139,3 @@ class Gatherer:
         if self._open is not None:
             yield self._open
         self._open = None
-
-
-def _belongs(pdv: Pdv, command: bool, message: Recorded) -> bool:
-    """Tell whether a PDV goes on with a message."""
-    if pdv.context_id != message.context_id:
-        return False
-    return not message.command_ended and not message.fragments if command else True
-
-
-def _understand(message: Recorded) -> None:
-    try:
-        message.message = parse_message(message.command)
-    except ProtocolError as error:
-        message.trouble = str(error)

@@ -1,7 +1,6 @@
 """`exchange.txt`: all that passed during a case, over all connections, in the order of time."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from textwrap import indent
@@ -9,11 +8,10 @@ from typing import Final
 
 from harness.evidence.associate import user_identities
 from harness.evidence.bodies import describe, dump
-from harness.evidence.dicom import decode
+from harness.evidence.dicom import Step, decode
 from harness.evidence.http import Exchange, exchanges
 from harness.evidence.pdus import pdus_of
 from harness.evidence.redact import Redactor
-from harness.relay.http import Headers
 from harness.relay.tape import Direction, Tape, Track
 
 MAX_KEPT: Final = 64 * 2**20
@@ -22,17 +20,11 @@ MAX_KEPT: Final = 64 * 2**20
 _FILE_WORDS: Final = {Direction.TO_SERVER: "to-server", Direction.TO_CLIENT: "to-client"}
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One line of the timeline; `details` stand below it in the second part of the file."""
-
-    time: float
-    line: str
-    details: str = ""
-
-
 def write_exchange(tape: Tape, folder: Path, redactor: Redactor) -> None:
-    """Write `exchange.txt`, and the bytes of DICOM connections as `dicom-<n>-<direction>.bin`."""
+    """Write `exchange.txt`, and the bytes of DICOM connections as `dicom-<n>-<direction>.bin`.
+
+    A line for each step comes first; their details follow in a second part.
+    """
     entries = sorted(
         (entry for track in tape.tracks for entry in _entries(tape, track, redactor)),
         key=lambda entry: entry.time,
@@ -59,76 +51,72 @@ def file_name(track: Track, direction: Direction) -> str:
     return f"dicom-{track.number}-{_FILE_WORDS[direction]}.bin"
 
 
-def _entries(tape: Tape, track: Track, redactor: Redactor) -> Iterator[Entry]:
+def _entries(tape: Tape, track: Track, redactor: Redactor) -> Iterator[Step]:
     who = f"#{track.number} {track.relay:12}"
     if track.protocol == "http":
         if not track.continued:
-            yield Entry(track.opened, f"{who} connection from {track.peer} to {track.target}")
+            yield Step(track.opened, f"{who} connection from {track.peer} to {track.target}")
         for exchange in exchanges(tape, track):
             yield _http_entry(who, exchange, redactor)
     else:
         yield from _dicom_entries(who, tape, track, redactor)
     if track.tls:
-        yield Entry(max(track.opened, tape.started), f"{who} {track.tls}")
+        yield Step(max(track.opened, tape.started), f"{who} {track.tls}")
     if track.closed is not None:
-        yield Entry(track.closed, f"{who} {track.ended}")
+        yield Step(track.closed, f"{who} {track.ended}")
 
 
-def _http_entry(who: str, exchange: Exchange, redactor: Redactor) -> Entry:
+def _http_entry(who: str, exchange: Exchange, redactor: Redactor) -> Step:
     request, response = exchange.request, exchange.response
     asked = "?" if request is None else f"{request.method} {request.target}"
     answered = "no answer" if response is None else f"{response.status} {response.reason}"
     line = f"{who} -> {asked}  <- {answered}, {1000 * (exchange.ended - exchange.began):.1f} ms"
     if exchange.troubles:
         line += f"  ({'; '.join(exchange.troubles)})"
-    return Entry(exchange.began, line, "\n".join(_http_details(exchange, redactor)))
+    return Step(exchange.began, line, "\n".join(_http_details(exchange, redactor)))
 
 
 def _http_details(exchange: Exchange, redactor: Redactor) -> Iterator[str]:
     if (request := exchange.request) is not None:
         yield f"> {request.method} {request.target} HTTP/1.1"
-        yield from _headers(">", request.headers)
+        yield from (f"> {name}: {value}" for name, value in request.headers)
+        yield ">"
         yield describe(request.header("Content-Type"), request.body, request.size, redactor)
     if (response := exchange.response) is not None:
         yield f"< HTTP/1.1 {response.status} {response.reason}"
-        yield from _headers("<", response.headers)
+        yield from (f"< {name}: {value}" for name, value in response.headers)
+        yield "<"
         plain = response.uncompressed()
-        size = len(plain.body) if plain is not response else response.size
+        size = response.size if plain is response else len(plain.body)
         yield describe(plain.header("Content-Type"), plain.body, size, redactor)
     if exchange.undecoded:
         yield "bytes that are no HTTP:"
         yield dump(exchange.undecoded, redactor)
 
 
-def _headers(mark: str, headers: Headers) -> Iterator[str]:
-    for name, value in headers:
-        yield f"{mark} {name}: {value}"
-    yield mark
-
-
-def _dicom_entries(who: str, tape: Tape, track: Track, redactor: Redactor) -> Iterator[Entry]:
+def _dicom_entries(who: str, tape: Tape, track: Track, redactor: Redactor) -> Iterator[Step]:
     """List what passed; the details of the whole connection stand together, below its first line."""
     steps = decode(tape, track, redactor)
     details = list(_kept(tape, track))
     for step in steps:
-        yield Entry(step.time, f"{who} {step.line}")
+        yield Step(step.time, f"{who} {step.line}")
         if step.details:
             head = f"-- {step.time - tape.started:.3f}  {step.line}"
             details += ["", head, indent(step.details, "   ")]
     line = f"{who} connection from {track.peer} to {track.target}"
     if track.continued:
         line += ", open since an earlier case"
-    yield Entry(max(track.opened, tape.started), line, "\n".join(details))
+    yield Step(max(track.opened, tape.started), line, "\n".join(details))
 
 
 def _kept(tape: Tape, track: Track) -> Iterator[str]:
     """Say which files hold the bytes of a connection."""
     for direction in Direction:
-        size = tape.content_size(track, direction)
+        name, size = file_name(track, direction), tape.content_size(track, direction)
         if size > MAX_KEPT:
-            yield f"{file_name(track, direction)} is cut: {MAX_KEPT} of {size} bytes."
+            yield f"{name} is cut: {MAX_KEPT} of {size} bytes."
         elif size:
-            yield f"{file_name(track, direction)} holds all {size} bytes {direction.value}."
+            yield f"{name} holds all {size} bytes {direction.value}."
 
 
 def _keep_bytes(tape: Tape, track: Track, folder: Path, redactor: Redactor) -> None:

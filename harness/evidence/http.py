@@ -50,6 +50,11 @@ class _Message(Generic[R]):
     trouble: str = ""
     raw: bytes = b""
 
+    def remark(self, name: str, so_far: str = "") -> str:
+        if self.trouble:
+            return f"the {name} is {self.trouble}"
+        return "" if self.reader.complete else f"the {name} did not end{so_far}"
+
 
 def exchanges(tape: Tape, track: Track, keep: int | None = KEEP) -> list[Exchange]:
     """Decode a connection; `keep` bounds the bytes of each body that are kept, None does not."""
@@ -57,14 +62,17 @@ def exchanges(tape: Tape, track: Track, keep: int | None = KEEP) -> list[Exchang
     if track.continued and track.chunks and track.chunks[0].direction is Direction.TO_CLIENT:
         asked.append(None)  # the answer to what the previous case asked comes first
     asked += _read(tape.pieces(track, Direction.TO_SERVER), lambda _: RequestReader(keep))
-    methods = [_method(message) for message in asked]
+    requests = [None if message is None else message.reader.request for message in asked]
+    methods = dict(enumerate("GET" if each is None else each.method for each in requests))
     answered = _read(
         tape.pieces(track, Direction.TO_CLIENT),
-        lambda number: ResponseReader(methods[number] if number < len(methods) else "GET", keep),
+        lambda number: ResponseReader(methods.get(number, "GET"), keep),
     )
-    if track.closed is not None:
-        for message in answered[-1:]:
-            _end(message)
+    if track.closed is not None and answered and not answered[-1].trouble:
+        try:
+            answered[-1].reader.end()
+        except h11.RemoteProtocolError as error:
+            answered[-1].trouble = str(error)
     return [_pair(track, question, answer) for question, answer in zip_longest(asked, answered)]
 
 
@@ -96,45 +104,26 @@ def _read(
     return messages
 
 
-def _end(message: _Message[ResponseReader]) -> None:
-    if message.trouble:
-        return
-    try:
-        message.reader.end()
-    except h11.RemoteProtocolError as error:
-        message.trouble = str(error)
-
-
-def _method(message: _Message[RequestReader] | None) -> str:
-    request = message.reader.request if message is not None else None
-    return "GET" if request is None else request.method
-
-
 def _pair(
     track: Track,
     question: _Message[RequestReader] | None,
     answer: _Message[ResponseReader] | None,
 ) -> Exchange:
-    troubles = []
-    if question is None:
-        troubles.append("an answer without a request; the request is of the case before")
-    elif question.trouble:
-        troubles.append(f"the request is {question.trouble}")
-    elif not question.reader.complete:
-        troubles.append("the request did not end")
-    if answer is None:
-        troubles.append(f"no answer; the connection: {track.ended}")
-    elif answer.trouble:
-        troubles.append(f"the answer is {answer.trouble}")
-    elif not answer.reader.complete:
-        troubles.append(f"the answer did not end; the connection: {track.ended}")
-    times = [each for each in (question, answer) if each is not None]
+    troubles = [
+        "an answer without a request; the request is of the case before"
+        if question is None
+        else question.remark("request"),
+        f"no answer; the connection: {track.ended}"
+        if answer is None
+        else answer.remark("answer", f"; the connection: {track.ended}"),
+    ]
+    messages = [each for each in (question, answer) if each is not None]
     return Exchange(
         track,
-        began=min(each.began for each in times),
-        ended=max(each.ended for each in times),
+        began=min(each.began for each in messages),
+        ended=max(each.ended for each in messages),
         request=None if question is None else question.reader.request,
         response=None if answer is None else answer.reader.response,
-        troubles=tuple(troubles),
-        undecoded=b"".join(each.raw for each in times),
+        troubles=tuple(filter(None, troubles)),
+        undecoded=b"".join(each.raw for each in messages),
     )

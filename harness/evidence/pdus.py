@@ -10,7 +10,8 @@ from heapq import merge
 from typing import Final
 
 from dcm.wire.codec import HEADER
-from dcm.wire.pdu import NAMES
+from dcm.wire.pdu import NAMES, Abort, AssociateRJ
+from dcm.wire.status import abortion, rejection
 from harness.relay.tape import Direction, Tape, Track
 
 MAX_BODY: Final = 16 * 2**20
@@ -97,6 +98,14 @@ def _begun(direction: Direction, at: int, began: float, header: bytes) -> Pdu:
     whole = len(header) == HEADER.size
     kind, length = HEADER.unpack(header) if whole else (header[0], 0)
     framed = whole and (kind in NAMES or (header[1] == 0 and length <= _MAX_UNKNOWN))
-    return Pdu(
-        direction, at, began, began, kind, length, framed, start=header, received=len(header)
-    )
+    return Pdu(direction, at, began, began, kind, length, framed, header, received=len(header))
+
+
+def refusal(pdu: Pdu) -> str:
+    """Say why a PDU rejects or aborts an association; nothing of another PDU, or of one that is cut."""
+    if pdu.framed and pdu.length == 4 and not pdu.missing:
+        if pdu.kind == AssociateRJ.TYPE:
+            return rejection(AssociateRJ(*pdu.body[1:4]))
+        if pdu.kind == Abort.TYPE:
+            return abortion(Abort(*pdu.body[2:4]))
+    return ""

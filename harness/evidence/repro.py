@@ -2,13 +2,12 @@
 
 import base64
 import binascii
-import re
 import shlex
 import shutil
 import string
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
@@ -55,30 +54,22 @@ _DICOM_OF: Final = {
     "local.dicom": ("$LOCAL_DICOM_HOST", "$LOCAL_DICOM_PORT"),
 }
 _OWN_HEADERS: Final = frozenset(
-    (
-        "host",
-        "content-length",
-        "authorization",
-        "cookie",
-        "connection",
-        "accept-encoding",
-        "user-agent",
-    )
-)
+    {
+        "accept-encoding", "authorization", "connection", "content-length", "cookie", "host", "user-agent",
+    }
+)  # fmt: skip
 """Headers that curl writes itself, that are secret, or that say nothing of the case."""
 
 
-@dataclass(frozen=True)
-class _Step:
-    time: float
-    lines: tuple[str, ...]
+_Step = tuple[float, str]
+"""When something was done, and the lines of the script that do it again."""
 
 
 def write_repro(tape: Tape, tools: Sequence[ToolRun], folder: Path, redactor: Redactor) -> None:
     """Write `repro.sh`, with the bodies and the tools' input files that it needs beside it."""
-    script = _Script(tape, tools, folder, redactor)
     path = folder / "repro.sh"
-    path.write_text(redactor.script(script.text()), encoding="utf-8")
+    text = _Script(tape, tools, folder, redactor).text()
+    path.write_text(redactor.script(text), encoding="utf-8")
     path.chmod(0o755)
 
 
@@ -90,15 +81,16 @@ class _Script:
     ) -> None:
         self._tape, self._tools = tape, tools
         self._folder, self._redactor = folder, redactor
-        self._copied: dict[str, str] = {}
+        self._copied: dict[Path, str] = {}
         self._bodies = 0
-        self._title = _first(_option(tool.argv, "-aec") for tool in tools) or "ORTHANC"
+        words = (pair for tool in tools for pair in pairwise(tool.argv))
+        self._title = next((title for option, title in words if option == "-aec"), "ORTHANC")
         self._user = "alice"
 
     def text(self) -> str:
         """Return the script."""
         steps = [*self._tool_steps(), *self._http_steps(), *self._other_associations()]
-        lines = [line for step in sorted(steps, key=lambda each: each.time) for line in step.lines]
+        lines = [text for _, text in sorted(steps, key=itemgetter(0))]
         head = _HEAD.format(case=self._tape.name, title=self._title, user=self._user)
         if any(track.tls for track in self._tape.tracks):
             head += _OVER_TLS
@@ -108,11 +100,10 @@ class _Script:
 
     def _http_steps(self) -> Iterator[_Step]:
         for track in self._tape.tracks:
-            if track.protocol != "http":
-                continue
-            for exchange in exchanges(self._tape, track, keep=None):
-                if exchange.request is not None:
-                    yield self._http_step(exchange, exchange.request)
+            if track.protocol == "http":
+                for exchange in exchanges(self._tape, track, keep=None):
+                    if exchange.request is not None:
+                        yield self._http_step(exchange, exchange.request)
 
     def _http_step(self, exchange: Exchange, request: HttpRequest) -> _Step:
         response = exchange.response
@@ -120,10 +111,9 @@ class _Script:
         name = f"{request.method} {request.target}  (in the case: {answered})"
         relay = exchange.track.relay
         if relay not in _REST_OF or sent_by_server(exchange.track, request):
-            return _Step(exchange.began, ("", f"# The remote itself sent to {relay}: {name}"))
-        method = (
-            "--head" if request.method == "HEAD" else f"--request {self._quote(request.method)}"
-        )
+            return exchange.began, f"\n# The remote itself sent to {relay}: {name}"
+        head = request.method == "HEAD"
+        method = "--head" if head else f"--request {self._quote(request.method)}"
         curl = [f"ask {method}", *self._credentials(request)]
         curl += [
             f"--header {self._quote(f'{each}: {value}' if value else f'{each};')}"
@@ -135,7 +125,7 @@ class _Script:
         if request.body or request.header("Content-Length"):
             curl += self._body(request)
         curl.append(f'"{_REST_OF[relay]}"{self._quote(request.target)}')
-        return _Step(exchange.began, ("", f"step {self._quote(name)}", " \\\n  ".join(curl)))
+        return exchange.began, f"\nstep {self._quote(name)}\n" + " \\\n  ".join(curl)
 
     def _quote(self, text: str) -> str:
         """Quote for the shell, without secrets: removed later they could take a quote along."""
@@ -160,9 +150,8 @@ class _Script:
         options = [] if request.header("Content-Type") else ["--header 'Content-Type:'"]
         if request.size > MAX_UNASKED and not request.header("Expect"):
             options.append("--header 'Expect:'")
-        text = _inline(request.body)
-        if text is not None:
-            return [*options, f"--data-binary {self._quote(text)}"]
+        if _can_stand_inline(request.body):
+            return [*options, f"--data-binary {self._quote(request.body.decode())}"]
         self._bodies += 1
         name = f"body-{self._bodies}.bin"
         (self._folder / name).write_bytes(self._redactor.bytes(request.body))
@@ -173,10 +162,8 @@ class _Script:
     def _tool_steps(self) -> Iterator[_Step]:
         for tool in self._tools:
             name = f"{Path(tool.argv[0]).name}  (in the case: {tool.outcome})"
-            words = [Path(tool.argv[0]).name, *self._words(tool.argv)]
-            yield _Step(
-                tool.ended - tool.duration, ("", f"step {self._quote(name)}", " ".join(words))
-            )
+            words = " ".join([Path(tool.argv[0]).name, *self._words(tool.argv)])
+            yield tool.began, f"\nstep {self._quote(name)}\n{words}"
 
     def _words(self, argv: Sequence[str]) -> list[str]:
         """Return the arguments of a tool with variables for the server, and with files that last."""
@@ -202,44 +189,24 @@ class _Script:
         """Keep an input beside the script; outputs go to a temporary folder."""
         if path.is_dir() and option in ("-od", "--output-directory"):
             return '"$out"'
-        kept = self._copied.get(str(path))
-        if kept is None:
-            kept = f"input-{len(self._copied) + 1}-{path.name}"
-            self._copied[str(path)] = kept
-            if path.is_dir():
-                shutil.copytree(path, self._folder / kept, dirs_exist_ok=True)
-            else:
-                (self._folder / kept).write_bytes(self._redactor.bytes(path.read_bytes()))
+        kept = self._copied.setdefault(path, f"input-{len(self._copied) + 1}-{path.name}")
+        target = self._folder / kept
+        if path.is_dir():
+            shutil.copytree(path, target, dirs_exist_ok=True)
+        else:
+            target.write_bytes(self._redactor.bytes(path.read_bytes()))
         return f'"$here/"{shlex.quote(kept)}'
 
     def _other_associations(self) -> Iterator[_Step]:
         """Say which associations no tool opened: this script cannot repeat them."""
         for track in self._tape.tracks:
-            by_tool = any(
-                tool.ended - tool.duration <= track.opened <= tool.ended for tool in self._tools
-            )
+            by_tool = any(tool.began <= track.opened <= tool.ended for tool in self._tools)
             if track.protocol == "dicom" and not by_tool:
+                said = f"an association came to {track.relay} that is in"
                 name = file_name(track, Direction.TO_SERVER)
-                yield _Step(
-                    track.opened,
-                    ("", f"# Here an association came to {track.relay} that is in {name}."),
-                )
+                yield track.opened, f"\n# Here {said} {name}."
 
 
-def _inline(body: bytes) -> str | None:
-    """Return a body that can stand in the script."""
-    try:
-        text = body.decode("ascii")
-    except UnicodeDecodeError:
-        return None
-    plain = set(text) <= set(string.printable) - set("\r\x0b\x0c")
-    return text if plain and len(text) <= MAX_INLINE and not text.startswith("@") else None
-
-
-def _option(argv: Sequence[str], name: str) -> str | None:
-    found = re.search(rf"\0{name}\0([^\0]+)", "\0".join(argv))
-    return found.group(1) if found else None
-
-
-def _first(values: Iterator[str | None]) -> str | None:
-    return next((value for value in values if value), None)
+def _can_stand_inline(body: bytes) -> bool:
+    plain = set(body) <= set(string.printable.encode()) - set(b"\r\x0b\x0c")
+    return plain and len(body) <= MAX_INLINE and not body.startswith(b"@")

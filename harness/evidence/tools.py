@@ -25,6 +25,11 @@ class ToolRun:
     ended: float = field(default_factory=time.monotonic)
 
     @property
+    def began(self) -> float:
+        """When it began, in the seconds of `ended`."""
+        return self.ended - self.duration
+
+    @property
     def outcome(self) -> str:
         """How it ended, in two words."""
         return "time was up" if self.returncode is None else f"exit {self.returncode}"
@@ -32,7 +37,7 @@ class ToolRun:
 
 def write_tools(tools: Sequence[ToolRun], path: Path, redactor: Redactor) -> None:
     """Write `tools.txt`: each command, how it ended, and what it printed."""
-    path.write_text(redactor.text("\n".join(_describe(tool) for tool in tools)), encoding="utf-8")
+    path.write_text(redactor.text("\n".join(map(_describe, tools))), encoding="utf-8")
 
 
 def _describe(tool: ToolRun) -> str:
