@@ -4,14 +4,13 @@ import hashlib
 from typing import Any
 
 from pydicom.dataset import Dataset
-from pydicom.sequence import Sequence
+from pydicom.encaps import encapsulate
 from pydicom.uid import UID, ExplicitVRLittleEndian, RLELossless
 
 from harness.corpus import modules
 from harness.corpus.picture import Picture, gray
 from harness.corpus.place import Place, uid
-from harness.corpus.rle import rle_frame
-from harness.corpus.sample import Draft, Sample, encapsulated
+from harness.corpus.sample import Draft, Sample
 from harness.corpus.template import SYNTAXES, suits, template
 from harness.errors import CorpusError
 
@@ -19,22 +18,12 @@ _OBJECTS = {"CT": modules.ct_image, "MR": modules.mr_image}
 
 # Elements of a worklist item that belong into its Scheduled Procedure Step (PS3.3 C.4.10).
 _STEP_KEYWORDS = {
-    "Modality",
-    "ScheduledStationAETitle",
-    "ScheduledStationName",
-    "ScheduledProcedureStepLocation",
-    "ScheduledProcedureStepStartDate",
-    "ScheduledProcedureStepStartTime",
-    "ScheduledProcedureStepEndDate",
-    "ScheduledProcedureStepEndTime",
-    "ScheduledPerformingPhysicianName",
-    "ScheduledProcedureStepDescription",
-    "ScheduledProtocolCodeSequence",
-    "ScheduledProcedureStepID",
-    "ScheduledProcedureStepStatus",
-    "RequestedContrastAgent",
-    "PreMedication",
-}
+    "Modality", "PreMedication", "RequestedContrastAgent", "ScheduledPerformingPhysicianName",
+    "ScheduledProcedureStepDescription", "ScheduledProcedureStepEndDate", "ScheduledProcedureStepEndTime",
+    "ScheduledProcedureStepID", "ScheduledProcedureStepLocation", "ScheduledProcedureStepStartDate",
+    "ScheduledProcedureStepStartTime", "ScheduledProcedureStepStatus", "ScheduledProtocolCodeSequence",
+    "ScheduledStationAETitle", "ScheduledStationName",
+}  # fmt: skip
 
 
 class Maker:
@@ -85,11 +74,7 @@ class Maker:
         )
 
     def worklist_item(
-        self,
-        *,
-        number: int = 1,
-        character_set: str | None = None,
-        **elements: Any,
+        self, *, number: int = 1, character_set: str | None = None, **elements: Any
     ) -> bytes:
         """Make a worklist item as a Part 10 file, as dcmtk's `wlmscpfs` reads it.
 
@@ -108,9 +93,8 @@ class Maker:
         """Return a patient of its own for each name, so that studies of two names do not collide."""
         if "PatientName" not in elements:
             return self.scope
-        return (
-            f"{self.scope}-{hashlib.sha256(str(elements['PatientName']).encode()).hexdigest()[:6]}"
-        )
+        digest = hashlib.sha256(str(elements["PatientName"]).encode()).hexdigest()
+        return f"{self.scope}-{digest[:6]}"
 
 
 def _draft(place: Place, modality: str, transfer_syntax: str, rows: int, columns: int) -> Draft:
@@ -121,13 +105,12 @@ def _draft(place: Place, modality: str, transfer_syntax: str, rows: int, columns
 
 
 def worklist_dataset(scope: str, patient_id: str, number: int) -> Dataset:
-    """Return a worklist item with one Scheduled Procedure Step (PS3.4 K.6.1.2.2)."""
+    """Return a worklist item with one Scheduled Procedure Step: a CT on the fixed date (PS3.4 K.6.1.2.2)."""
     study_instance_uid = uid(scope, "worklist", patient_id, number)
     ds = Dataset()
     ds.AccessionNumber = "W" + study_instance_uid[-10:]
     ds.ReferringPhysicianName = "Referring^Physician"
-    ds.ReferencedStudySequence = Sequence()
-    ds.ReferencedPatientSequence = Sequence()
+    ds.ReferencedStudySequence = ds.ReferencedPatientSequence = []
     ds.PatientName = "Worklist^Item"
     ds.PatientID = patient_id
     ds.PatientBirthDate = "19700102"
@@ -138,13 +121,7 @@ def worklist_dataset(scope: str, patient_id: str, number: int) -> Dataset:
     ds.AdmissionID = None
     ds.RequestedProcedureID = f"RP{number}"
     ds.RequestedProcedurePriority = "ROUTINE"
-    ds.ScheduledProcedureStepSequence = Sequence([scheduled_step(number)])
-    return ds
-
-
-def scheduled_step(number: int) -> Dataset:
-    """Return one item of the Scheduled Procedure Step Sequence: a CT on the fixed date."""
-    return modules.item(
+    step = modules.item(
         Modality="CT",
         ScheduledStationAETitle="STATION",
         ScheduledStationName="Station",
@@ -155,6 +132,8 @@ def scheduled_step(number: int) -> Dataset:
         ScheduledProcedureStepID=f"SPS{number}",
         ScheduledProcedureStepLocation="Room 1",
     )
+    ds.ScheduledProcedureStepSequence = [step]
+    return ds
 
 
 def _set_character_set(ds: Dataset, character_set: str | None, elements: dict[str, Any]) -> None:
@@ -174,4 +153,4 @@ def _compressed(picture: Picture | None, transfer_syntax: UID) -> bytes | None:
             f"objects made to order are not compressed with {transfer_syntax.name}; "
             "the corpus has a sample for it: see its pixel samples (p...)"
         )
-    return encapsulated([rle_frame(frame) for frame in picture.frames])
+    return bytes(encapsulate(picture.rle()))

@@ -37,25 +37,9 @@ def general(place: Place, sop_class: UID, modality: str) -> Dataset:
     ds.SoftwareVersions = "1"
     ds.SOPClassUID = sop_class
     ds.InstanceNumber = place.number
-    texts = texts_of(place)
-    del texts["FrameOfReferenceUID"]  # `slice_plane` adds it
-    override(ds, texts)
+    override(ds, place.texts())
+    del ds.FrameOfReferenceUID  # `_slice_plane` adds it
     return ds
-
-
-def texts_of(place: Place) -> dict[str, str]:
-    """Return the texts that follow from the place, by keyword, without those of patient and number."""
-    return {
-        "StudyInstanceUID": place.study_instance_uid,
-        "StudyID": place.study[:16],
-        "AccessionNumber": place.accession_number,
-        "StudyDescription": f"Study {place.study}",
-        "SeriesInstanceUID": place.series_instance_uid,
-        "SeriesNumber": str(int(place.series)) if place.series.isdecimal() else "1",
-        "SeriesDescription": f"Series {place.series}",
-        "SOPInstanceUID": place.sop_instance_uid,
-        "FrameOfReferenceUID": place.frame_of_reference_uid,
-    }
 
 
 def image(place: Place, sop_class: UID, modality: str, *image_type: str) -> Dataset:
@@ -70,9 +54,9 @@ def image(place: Place, sop_class: UID, modality: str, *image_type: str) -> Data
     return ds
 
 
-def slice_plane(ds: Dataset, place: Place) -> None:
+def _slice_plane(ds: Dataset, place: Place) -> None:
     """Add Frame of Reference and Image Plane: axial slices, 5 mm apart (PS3.3 C.7.4.1, C.7.6.2)."""
-    ds.FrameOfReferenceUID = place.frame_of_reference_uid
+    ds.FrameOfReferenceUID = place.texts()["FrameOfReferenceUID"]
     ds.PositionReferenceIndicator = None
     ds.PatientPosition = "HFS"
     ds.ImagePositionPatient = [-8, -8, 5 * place.number]
@@ -86,7 +70,7 @@ def slice_plane(ds: Dataset, place: Place) -> None:
 def ct_image(place: Place) -> Dataset:
     """Return a CT Image without its pixels (PS3.3 A.3)."""
     ds = image(place, CTImageStorage, "CT", "ORIGINAL", "PRIMARY", "AXIAL")
-    slice_plane(ds, place)
+    _slice_plane(ds, place)
     ds.KVP = 120
     ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType = -1024, 1, "HU"
     ds.WindowCenter, ds.WindowWidth = 40, 400
@@ -96,7 +80,7 @@ def ct_image(place: Place) -> Dataset:
 def mr_image(place: Place) -> Dataset:
     """Return an MR Image without its pixels (PS3.3 A.4)."""
     ds = image(place, MRImageStorage, "MR", "ORIGINAL", "PRIMARY", "OTHER")
-    slice_plane(ds, place)
+    _slice_plane(ds, place)
     ds.BodyPartExamined = "HEAD"
     ds.ScanningSequence, ds.SequenceVariant, ds.ScanOptions = "SE", "NONE", None
     ds.MRAcquisitionType = "2D"
@@ -149,9 +133,7 @@ def item(**elements: Any) -> Dataset:
 
 def code(value: str, scheme: str, meaning: str) -> Sequence:
     """Return a code sequence with one item (PS3.3 8.8)."""
-    return Sequence(
-        [item(CodeValue=value, CodingSchemeDesignator=scheme, CodeMeaning=meaning)],
-    )
+    return Sequence([item(CodeValue=value, CodingSchemeDesignator=scheme, CodeMeaning=meaning)])
 
 
 def override(ds: Dataset, elements: Mapping[str, Any]) -> None:

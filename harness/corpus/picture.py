@@ -6,6 +6,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.pixels import get_encoder
+from pydicom.uid import RLELossless
 
 Frame = NDArray[Any]
 
@@ -61,6 +63,24 @@ class Picture:
         )
         pixels = b"".join(plane.astype(kind).tobytes() for plane in planes)
         return pixels + b"\0" * (len(pixels) % 2)
+
+    def rle(self) -> list[bytes]:
+        """Compress the frames with RLE Lossless (PS3.5 G)."""
+        first = self.frames[0]
+        described: dict[str, Any] = {
+            "rows": first.shape[0],
+            "columns": first.shape[1],
+            "samples_per_pixel": self.samples,
+            "number_of_frames": 1,
+            "bits_allocated": 8 * first.dtype.itemsize,
+            "bits_stored": 8 * first.dtype.itemsize,
+            "pixel_representation": int(first.dtype.kind == "i"),
+            "photometric_interpretation": "RGB" if self.samples == 3 else "MONOCHROME2",
+            "planar_configuration": 0,
+            "encoding_plugin": "pydicom",  # pure Python, which gives stable bytes
+        }
+        encoder = get_encoder(RLELossless)
+        return [bytes(encoder.encode(frame, **described)) for frame in self.frames]
 
 
 def gray(

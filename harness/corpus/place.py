@@ -1,8 +1,7 @@
 """Where an object stands in the hierarchy, and the UIDs that follow from it."""
 
 import hashlib
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from dataclasses import dataclass
 
 from pydicom.uid import UID
 
@@ -31,31 +30,19 @@ class Place:
     series: str = "1"
     number: int = 1
 
-    def at(self, **changes: Any) -> Self:
-        """Return another place that differs in the named levels only."""
-        return replace(self, **changes)
-
-    @property
-    def study_instance_uid(self) -> UID:
-        """The Study Instance UID of all objects of this study."""
-        return uid(self.scope, "study", self.patient_id, self.study)
-
-    @property
-    def series_instance_uid(self) -> UID:
-        """The Series Instance UID of all objects of this series."""
-        return uid(self.scope, "series", self.patient_id, self.study, self.series)
-
-    @property
-    def sop_instance_uid(self) -> UID:
-        """The SOP Instance UID of the one object at this place."""
-        return uid(self.scope, "instance", self.patient_id, self.study, self.series, self.number)
-
-    @property
-    def frame_of_reference_uid(self) -> UID:
-        """The frame of reference that all series of this study share."""
-        return uid(self.scope, "frame of reference", self.patient_id, self.study)
-
-    @property
-    def accession_number(self) -> str:
-        """An Accession Number of this study alone."""
-        return "A" + str(self.study_instance_uid)[-10:]
+    def texts(self) -> dict[str, str]:
+        """Return the texts that follow from the place, by keyword, without those of patient and number."""
+        study = (self.patient_id, self.study)
+        series = (*study, self.series)
+        study_instance_uid = uid(self.scope, "study", *study)
+        return {
+            "StudyInstanceUID": study_instance_uid,
+            "StudyID": self.study[:16],
+            "AccessionNumber": "A" + study_instance_uid[-10:],
+            "StudyDescription": f"Study {self.study}",
+            "SeriesInstanceUID": uid(self.scope, "series", *series),
+            "SeriesNumber": str(int(self.series)) if self.series.isdecimal() else "1",
+            "SeriesDescription": f"Series {self.series}",
+            "SOPInstanceUID": uid(self.scope, "instance", *series, self.number),
+            "FrameOfReferenceUID": uid(self.scope, "frame of reference", *study),
+        }

@@ -88,13 +88,18 @@ def database_folder() -> Path:
 
 
 @cache
-def catalogue() -> Mapping[str, Mapping[str, Any]]:
-    """Read the catalogue: entries by sample id."""
-    path = database_folder() / "catalogue.json"
+def read_database(name: str) -> Any:
+    """Read a JSON file of `database/`; raises `CorpusError` if it cannot be read."""
+    path = database_folder() / name
     try:
-        entries: dict[str, dict[str, Any]] = json.loads(path.read_text("utf-8"))["samples"]
-    except (OSError, ValueError, KeyError) as error:
-        raise CorpusError(f"the catalogue {path} cannot be read: {error!r}") from error
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise CorpusError(f"{path} cannot be read: {error!r}") from error
+
+
+def catalogue() -> Mapping[str, Mapping[str, Any]]:
+    """Return the catalogue: entries by sample id."""
+    entries: dict[str, dict[str, Any]] = read_database("catalogue.json")["samples"]
     return entries
 
 

@@ -12,7 +12,6 @@ from typing import Any
 import pydicom
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileDataset
-from pydicom.encaps import encapsulate
 from pydicom.errors import InvalidDicomError
 from pydicom.multival import MultiValue
 from pydicom.uid import UID, ExplicitVRLittleEndian
@@ -21,6 +20,10 @@ from harness.corpus.part10 import data_set_offset, part10
 from harness.corpus.picture import Frame, Picture
 from harness.corpus.place import uid
 from harness.errors import CorpusError
+
+
+def _uid(keyword: str) -> "cached_property[UID]":
+    return cached_property(lambda sample: UID(sample.element(keyword)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,27 +47,12 @@ class Sample:
     @property
     def patient_id(self) -> str:
         """The Patient ID."""
-        return str(self._element("PatientID"))
+        return str(self.element("PatientID"))
 
-    @property
-    def study_instance_uid(self) -> UID:
-        """The Study Instance UID."""
-        return UID(self._element("StudyInstanceUID"))
-
-    @property
-    def series_instance_uid(self) -> UID:
-        """The Series Instance UID."""
-        return UID(self._element("SeriesInstanceUID"))
-
-    @property
-    def sop_instance_uid(self) -> UID:
-        """The SOP Instance UID."""
-        return UID(self._element("SOPInstanceUID"))
-
-    @property
-    def sop_class_uid(self) -> UID:
-        """The SOP Class UID."""
-        return UID(self._element("SOPClassUID"))
+    study_instance_uid = _uid("StudyInstanceUID")
+    series_instance_uid = _uid("SeriesInstanceUID")
+    sop_instance_uid = _uid("SOPInstanceUID")
+    sop_class_uid = _uid("SOPClassUID")
 
     @property
     def context(self) -> tuple[str, list[str]]:
@@ -90,11 +78,10 @@ class Sample:
         """Return the pixels of one frame, counted from 0, as they were before any compression."""
         if self.picture is None:
             raise CorpusError(f"{self.id} has no pixels: {self.purpose}")
-        if not 0 <= index < len(self.picture.frames):
-            raise CorpusError(
-                f"{self.id} has {len(self.picture.frames)} frames, and no frame {index}"
-            )
-        return self.picture.frames[index]
+        frames = self.picture.frames
+        if not 0 <= index < len(frames):
+            raise CorpusError(f"{self.id} has {len(frames)} frames, and no frame {index}")
+        return frames[index]
 
     def write(self, folder: Path) -> Path:
         """Write the bytes to a file in `folder`, for a command-line tool, and return its path."""
@@ -102,7 +89,8 @@ class Sample:
         path.write_bytes(self.data)
         return path
 
-    def _element(self, keyword: str) -> Any:
+    def element(self, keyword: str) -> Any:
+        """Return the value of one of its identifiers; raises `CorpusError` if it has none."""
         if self.origin is None or keyword not in self.origin:
             raise CorpusError(f"{self.id} has no {keyword}: {self.purpose}")
         found = self.origin[keyword]
@@ -130,9 +118,8 @@ class Draft:
         syntax = UID(self.transfer_syntax)
         if self.picture is not None:
             self.picture.describe(ds)
-            ds.PixelData = self.pixel_data or self.picture.native(
-                little_endian=syntax.is_little_endian
-            )
+            native = self.picture.native(little_endian=syntax.is_little_endian)
+            ds.PixelData = self.pixel_data or native
             wide = ds.BitsAllocated > 8 and not syntax.is_encapsulated
             ds["PixelData"].VR = "OW" if wide or syntax.is_implicit_VR else "OB"
         data = part10(
@@ -176,13 +163,3 @@ def describe(ds: Dataset, transfer_syntax: UID) -> dict[str, Any]:
     if ds.get("PixelRepresentation") == 1:
         found["signed"] = True
     return found
-
-
-def encapsulated(frames: list[bytes], *, offsets: bool = True) -> bytes:
-    """Wrap compressed frames, one fragment each, with or without offset table (PS3.5 A.4)."""
-    return bytes(encapsulate(frames, has_bot=offsets))
-
-
-def fragmented(frames: list[bytes], *, offsets: bool) -> bytes:
-    """Wrap compressed frames in two fragments each, as an encoder with a small buffer does."""
-    return bytes(encapsulate(frames, fragments_per_frame=2, has_bot=offsets))

@@ -17,7 +17,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_data_element
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from harness.corpus import modules
+from dcm.data.text import encoded_value
 from harness.corpus.part10 import PREAMBLE_LENGTH, data_set_offset
 from harness.corpus.picture import Picture
 from harness.corpus.place import Place
@@ -25,7 +25,6 @@ from harness.corpus.sample import DESCRIBED, Draft, Sample
 
 SYNTAXES: Final = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 _META_GROUP_LENGTH: Final = 12  # bytes of (0002,0000)
-_META_INSTANCE: Final = struct.pack("<HH2sH", 2, 3, b"UI", 0)[:6]
 # Elements that decide how others are encoded, or of which a sample says more than they do.
 _UNSUITABLE: Final = (frozenset(DESCRIBED.values()) - {"Modality"}) | {
     *("SOPClassUID", "SamplesPerPixel", "PlanarConfiguration", "HighBit", "PixelRepresentation"),
@@ -42,7 +41,7 @@ _IDENTIFIERS: Final = (
 class Template:
     """The parts of a file that objects of one shape have in common."""
 
-    meta: tuple[bytes, bytes]
+    meta: list[bytes]
     """The file meta information before and after the instance."""
     elements: Mapping[int, bytes]
     """Each encoded element by its tag, in order."""
@@ -58,10 +57,8 @@ class Template:
         sample = draft.finish("template", "template")
         explicit = sample.transfer_syntax == ExplicitVRLittleEndian
         meta = sample.data[PREAMBLE_LENGTH + 4 + _META_GROUP_LENGTH : data_set_offset(sample.data)]
-        at = meta.index(_META_INSTANCE)
-        behind = at + 8 + int.from_bytes(meta[at + 6 : at + 8], "little")
         return cls(
-            (meta[:at], meta[behind:]),
+            meta.split(_meta_instance(sample.sop_instance_uid)),
             {int(each.tag): _written(each, explicit) for each in draft.dataset},
             explicit,
             sample.transfer_syntax,
@@ -78,7 +75,7 @@ class Template:
         elements: Mapping[str, Any],
     ) -> Sample:
         """Put an object together: at its place, and with these elements."""
-        texts = modules.texts_of(place)
+        texts = place.texts()
         parts = dict(self.elements)
         for keyword, text in texts.items():
             if keyword not in elements and _tag(keyword) in parts:
@@ -90,19 +87,9 @@ class Template:
             each: elements.get(each, texts.get(each, self.identifiers[each]))
             for each in _IDENTIFIERS
         }
-        instance = _text_element(
-            0x00020003, "UI", str(identifiers["SOPInstanceUID"]), explicit=True
-        )
-        meta = instance.join(self.meta)
-        data = b"".join(
-            (
-                b"\0" * PREAMBLE_LENGTH,
-                b"DICM",
-                struct.pack("<HH2sHI", 2, 0, b"UL", 4, len(meta)),
-                meta,
-                *(parts[tag] for tag in sorted(parts)),
-            )
-        )
+        meta = _meta_instance(identifiers["SOPInstanceUID"]).join(self.meta)
+        head = struct.pack("<128x4sHH2sHI", b"DICM", 2, 0, b"UL", 4, len(meta))
+        data = b"".join((head, meta, *(parts[tag] for tag in sorted(parts))))
         properties = self.properties
         if "Modality" in elements:
             properties = MappingProxyType({**properties, "modality": str(elements["Modality"])})
@@ -159,15 +146,15 @@ def _written(element: DataElement, explicit: bool) -> bytes:
     return bytes(file.getvalue())
 
 
-def _text(keyword: str, value: str, explicit: bool) -> bytes:
-    return _text_element(_tag(keyword), _vr(keyword), str(value), explicit=explicit)
+def _meta_instance(sop_instance_uid: str) -> bytes:
+    return _text("MediaStorageSOPInstanceUID", str(sop_instance_uid), explicit=True)
 
 
-def _text_element(tag: int, vr: str, text: str, *, explicit: bool) -> bytes:
-    """Encode a short text (PS3.5 7.1.2, 7.1.3, 6.2: padded to an even length)."""
-    value = text.encode("ascii")
-    value += (b"\0" if vr == "UI" else b" ") * (len(value) % 2)
-    group, element = tag >> 16, tag & 0xFFFF
-    if explicit:
-        return struct.pack("<HH2sH", group, element, vr.encode(), len(value)) + value
-    return struct.pack("<HHI", group, element, len(value)) + value
+def _text(keyword: str, text: str, explicit: bool) -> bytes:
+    """Encode a short text (PS3.5 7.1.2, 7.1.3)."""
+    tag, vr = _tag(keyword), _vr(keyword)
+    value = encoded_value(text, vr, character_set=b"ISO_IR 6")
+    form = (
+        struct.pack("<2sH", vr.encode(), len(value)) if explicit else struct.pack("<I", len(value))
+    )
+    return struct.pack("<HH", tag >> 16, tag & 0xFFFF) + form + value

@@ -1,6 +1,8 @@
 """t01 to t06, m07 and m11: unusual elements, and objects that are no plain image."""
 
+import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 from pydicom.dataset import Dataset
@@ -57,7 +59,7 @@ _VALUES = (
 
 def recipes() -> Iterator[Recipe]:
     """Return the recipes of this group."""
-    yield Recipe("m07", "an encapsulated PDF of one page", partial(_pdf, "M07"))
+    yield Recipe("m07", "an encapsulated PDF of one page", _pdf)
     yield Recipe("t01-known-vr", "a private block with a sequence, explicit VR", _private)
     yield Recipe(
         "t01-implicit-vr",
@@ -82,8 +84,8 @@ def _draft(ds: Dataset, **known: object) -> Draft:
     return Draft(ds, picture=Picture((gray(0, bits=8),), bits_stored=8), known=known)
 
 
-def _pdf(name: str) -> Draft:
-    return Draft(encapsulated_pdf(Place("corpus", f"OBJECTS-{name}"), "Sample document"))
+def _pdf() -> Draft:
+    return Draft(encapsulated_pdf(Place("corpus", "OBJECTS-M07"), "Sample document"))
 
 
 def _private(transfer_syntax: str | None = None) -> Draft:
@@ -94,9 +96,7 @@ def _private(transfer_syntax: str | None = None) -> Draft:
     block.add_new(0x02, "SQ", Sequence([_private_item(1), _private_item(2)]))
     block.add_new(0x03, "DS", ["1.5", "2.5"])
     draft = _draft(ds, private_creator=CREATOR)
-    if transfer_syntax is None:
-        return draft
-    return Draft(ds, transfer_syntax, draft.picture, known=draft.known)
+    return draft if transfer_syntax is None else replace(draft, transfer_syntax=transfer_syntax)
 
 
 def _private_item(number: int) -> Dataset:
@@ -111,17 +111,11 @@ def _unknown() -> Draft:
     ds = _image("T01-UN")
     block = ds.private_block(_GROUP, CREATOR, create=True)
     # PS3.5 6.2.2: a value of VR UN and defined length is a sequence in implicit VR.
-    value = _implicit(0x00990010, CREATOR.encode() + b" ") + _implicit(0x00991011, b"1 ")
-    block.add_new(0x02, "UN", _implicit(0xFFFEE000, value))
+    creator, number = CREATOR.encode() + b" ", b"1 "
+    item_of = struct.pack("<HHI14sHHI2s", 0x99, 0x10, 14, creator, 0x99, 0x1011, 2, number)
+    block.add_new(0x02, "UN", struct.pack("<HHI", 0xFFFE, 0xE000, len(item_of)) + item_of)
     block.add_new(0x03, "UN", b"\x01\x02\x03\x04")
     return _draft(ds, private_creator=CREATOR)
-
-
-def _implicit(tag: int, value: bytes) -> bytes:
-    """Write one element in Implicit VR Little Endian."""
-    group, element = tag >> 16, tag & 0xFFFF
-    head = group.to_bytes(2, "little") + element.to_bytes(2, "little")
-    return head + len(value).to_bytes(4, "little") + value
 
 
 def _trailing() -> Draft:
@@ -143,8 +137,9 @@ def _all_vrs() -> Draft:
 
 def _nested(levels: int) -> Draft:
     ds = _image(f"T06-{levels}")
-    innermost = item(TextValue=f"level {levels}")
-    for level in range(levels - 1, 0, -1):
-        innermost = item(TextValue=f"level {level}", ContentSequence=Sequence([innermost]))
-    ds.ContentSequence = Sequence([innermost])
+    outer = ds
+    for level in range(1, levels + 1):
+        inner = item(TextValue=f"level {level}")
+        outer.ContentSequence = Sequence([inner])
+        outer = inner
     return _draft(ds, levels=levels)

@@ -1,6 +1,7 @@
 """h01 to h10: patients, studies, series and instances, and where they collide."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -24,11 +25,11 @@ def recipes() -> Iterator[Recipe]:
     """Return the recipes of this group."""
     for series in (1, 2):
         for number in (1, 2, 3):
-            place = PATIENT_A.at(series=str(series), number=number)
+            place = replace(PATIENT_A, series=str(series), number=number)
             purpose = f"patient A, study 1: CT series {series} of 2, instance {number} of 3"
             yield Recipe(f"h01-ct-{series}-{number}", purpose, _image(ct_image, place, _A))
     for number in range(1, 6):
-        place = PATIENT_A.at(study="A2", number=number)
+        place = replace(PATIENT_A, study="A2", number=number)
         purpose = f"patient A, study 2: MR, instance {number} of 5"
         yield Recipe(f"h02-mr-{number}", purpose, _image(mr_image, place, _A))
     yield from _referring_study()
@@ -46,23 +47,23 @@ def recipes() -> Iterator[Recipe]:
 
 def _referring_study() -> Iterator[Recipe]:
     """h03: a report and a key object that refer to the CT of their own study."""
-    ct = partial(_dataset, ct_image, PATIENT_B, _B)
     yield Recipe(
         "h03-ct", "patient B: the CT to which the others refer", _image(ct_image, PATIENT_B, _B)
     )
+    for id_, kind, series, text, purpose in (
+        ("h03-sr", basic_text_sr, "2", "Nothing abnormal.", "Basic Text SR"),
+        ("h03-ko", key_object, "3", "Look at this one.", "Key Object Selection"),
+    ):
+        draft = partial(_referring, kind, replace(PATIENT_B, series=series), text)
+        yield Recipe(id_, f"patient B: {purpose} that refers to the CT", draft)
 
-    def sr() -> Draft:
-        ds = basic_text_sr(PATIENT_B.at(series="2"), "Nothing abnormal.", [ct()])
-        override(ds, _B)
-        return Draft(ds)
 
-    def ko() -> Draft:
-        ds = key_object(PATIENT_B.at(series="3"), "Look at this one.", [ct()])
-        override(ds, _B)
-        return Draft(ds)
-
-    yield Recipe("h03-sr", "patient B: Basic Text SR that refers to the CT", sr)
-    yield Recipe("h03-ko", "patient B: Key Object Selection that refers to the CT", ko)
+def _referring(
+    kind: Callable[[Place, str, list[Dataset]], Dataset], place: Place, text: str
+) -> Draft:
+    ds = kind(place, text, [_dataset(ct_image, PATIENT_B, _B)])
+    override(ds, _B)
+    return Draft(ds)
 
 
 def _collisions() -> Iterator[Recipe]:

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from pydicom.dataset import Dataset
-from pydicom.encaps import encapsulate_extended
+from pydicom.encaps import encapsulate, encapsulate_extended
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
@@ -30,8 +31,7 @@ from harness.corpus.modules import (
 from harness.corpus.picture import Picture, colour, gray
 from harness.corpus.place import Place
 from harness.corpus.registry import Recipe
-from harness.corpus.rle import rle_frame
-from harness.corpus.sample import Draft, encapsulated, fragmented
+from harness.corpus.sample import Draft
 
 SIZE = 32
 
@@ -45,7 +45,7 @@ class Cell:
     kind: Callable[[Place], Dataset]
     picture: Callable[[], Picture]
     transfer_syntax: UID = ExplicitVRLittleEndian
-    wrap: Callable[[list[bytes]], bytes] = encapsulated
+    wrap: Callable[[list[bytes]], bytes] = encapsulate
 
     @property
     def has_stored_frames(self) -> bool:
@@ -62,13 +62,13 @@ class Cell:
             _lossy(ds, picture)
         if not self.transfer_syntax.is_encapsulated:
             return Draft(ds, self.transfer_syntax, picture)
-        if self.has_stored_frames:
-            frames = stored_frames(self.id, picture)
+        frames = stored_frames(self.id, picture) if self.has_stored_frames else picture.rle()
+        if self.id == "p14":
+            pixel_data, *tables = encapsulate_extended(frames)
+            ds.ExtendedOffsetTable, ds.ExtendedOffsetTableLengths = tables
         else:
-            frames = [rle_frame(frame) for frame in picture.frames]
-        if self.id.startswith("p14"):
-            return Draft(ds, self.transfer_syntax, picture, _extended_offset_table(ds, frames))
-        return Draft(ds, self.transfer_syntax, picture, self.wrap(frames))
+            pixel_data = self.wrap(frames)
+        return Draft(ds, self.transfer_syntax, picture, bytes(pixel_data))
 
 
 def recipes() -> Iterator[Recipe]:
@@ -79,22 +79,13 @@ def recipes() -> Iterator[Recipe]:
 
 def _gray(bits: int, photometric: str = "MONOCHROME2", **how: int) -> Callable[[], Picture]:
     rows, columns = how.get("rows", SIZE), how.get("columns", SIZE)
-    signed = bool(how.get("signed"))
-
-    def draw() -> Picture:
-        numbers = range(how.get("frames", 1))
-        frames = (gray(n, rows, columns, bits=bits, signed=signed) for n in numbers)
-        return Picture(tuple(frames), bits, photometric)
-
-    return draw
+    draw = partial(gray, rows=rows, columns=columns, bits=bits, signed=bool(how.get("signed")))
+    return lambda: Picture(tuple(map(draw, range(how.get("frames", 1)))), bits, photometric)
 
 
 def _colour(photometric: str = "RGB", *, planar: int = 0, frames: int = 1) -> Callable[[], Picture]:
-    def draw() -> Picture:
-        drawn = tuple(colour(number, SIZE, SIZE) for number in range(frames))
-        return Picture(drawn, 8, photometric, 1 if planar else 0)
-
-    return draw
+    draw = partial(colour, rows=SIZE, columns=SIZE)
+    return lambda: Picture(tuple(map(draw, range(frames))), 8, photometric, 1 if planar else 0)
 
 
 def _palette(ds: Dataset) -> None:
@@ -113,19 +104,8 @@ def _lossy(ds: Dataset, picture: Picture) -> None:
     ds.LossyImageCompressionRatio = "2" if picture.samples == 1 else "4"
 
 
-def _extended_offset_table(ds: Dataset, frames: list[bytes]) -> bytes:
-    pixel_data, offsets, lengths = encapsulate_extended(frames)
-    ds.ExtendedOffsetTable, ds.ExtendedOffsetTableLengths = offsets, lengths
-    return bytes(pixel_data)
-
-
-def _two_fragments(frames: list[bytes]) -> bytes:
-    return fragmented(frames, offsets=True)
-
-
-def _two_fragments_no_offsets(frames: list[bytes]) -> bytes:
-    return fragmented(frames, offsets=False)
-
+# As an encoder with a small buffer does.
+_two_fragments = partial(encapsulate, fragments_per_frame=2)
 
 CELLS = (
     Cell("p01", "implicit VR, 16 bits", mr_image, _gray(16), ImplicitVRLittleEndian),
@@ -133,71 +113,30 @@ CELLS = (
     Cell("p03", "RGB by pixel (planar configuration 0)", secondary_capture, _colour()),
     Cell("p04", "RGB by plane (planar configuration 1)", secondary_capture, _colour(planar=1)),
     Cell("p05", "explicit VR big endian, 16 bits", mr_image, _gray(16), ExplicitVRBigEndian),
-    Cell(
-        "p06",
-        "PALETTE COLOR, 8 bits through lookup tables of 16 bits",
-        secondary_capture,
-        _gray(8, "PALETTE COLOR"),
-    ),
+    Cell("p06", "PALETTE COLOR, 8 bits through lookup tables of 16 bits", secondary_capture,
+         _gray(8, "PALETTE COLOR")),
     Cell("p07", "deflated, 12 of 16 bits", ct_image, _gray(12), DeflatedExplicitVRLittleEndian),
     Cell("p08", "12 of 16 bits, signed, high bit 11", ct_image, _gray(12, signed=1)),
     Cell("p09-rle-gray", "RLE, 12 of 16 bits", ct_image, _gray(12), RLELossless),
     Cell("p09-rle-colour", "RLE, RGB", secondary_capture, _colour(), RLELossless),
     Cell("p10-jpeg-gray", "JPEG baseline, 8 bits", secondary_capture, _gray(8), JPEGBaseline8Bit),
-    Cell(
-        "p10-jpeg-colour",
-        "JPEG baseline, YBR_FULL_422",
-        secondary_capture,
-        _colour("YBR_FULL_422"),
-        JPEGBaseline8Bit,
-    ),
-    Cell(
-        "p11",
-        "odd rows and columns, 8 bits: one byte of padding",
-        secondary_capture,
-        _gray(8, rows=17, columns=13),
-    ),
+    Cell("p10-jpeg-colour", "JPEG baseline, YBR_FULL_422", secondary_capture, _colour("YBR_FULL_422"),
+         JPEGBaseline8Bit),
+    Cell("p11", "odd rows and columns, 8 bits: one byte of padding", secondary_capture,
+         _gray(8, rows=17, columns=13)),
     Cell("p12-jpeg-lossless", "JPEG lossless SV1, 12 bits", ct_image, _gray(12), JPEGLosslessSV1),
     Cell("p12-jpeg-ls", "JPEG-LS lossless, 12 of 16 bits", ct_image, _gray(12), JPEGLSLossless),
     Cell("p12-jpeg-2000", "JPEG 2000 lossless, 12 bits", ct_image, _gray(12), JPEG2000Lossless),
-    Cell(
-        "p12-jpeg-2000-colour",
-        "JPEG 2000 lossless, YBR_RCT",
-        secondary_capture,
-        _colour("YBR_RCT"),
-        JPEG2000Lossless,
-    ),
-    Cell(
-        "p13-offsets",
-        "three frames of two fragments each, with a basic offset table",
-        grayscale_multiframe_capture,
-        _gray(8, frames=3),
-        JPEGLSLossless,
-        _two_fragments,
-    ),
-    Cell(
-        "p13-no-offsets",
-        "three frames of two fragments each, the basic offset table empty",
-        grayscale_multiframe_capture,
-        _gray(8, frames=3),
-        JPEGLSLossless,
-        _two_fragments_no_offsets,
-    ),
-    Cell(
-        "p14",
-        "three frames with an extended offset table",
-        grayscale_multiframe_capture,
-        _gray(8, frames=3),
-        JPEGLSLossless,
-    ),
-    Cell(
-        "m01-native", "ultrasound, 12 frames in colour", ultrasound_multiframe, _colour(frames=12)
-    ),
-    Cell(
-        "m01-jpeg",
-        "ultrasound, 12 frames in colour, JPEG baseline",
-        ultrasound_multiframe,
-        _colour("YBR_FULL_422", frames=12),
-        JPEGBaseline8Bit,
-    ),
-)
+    Cell("p12-jpeg-2000-colour", "JPEG 2000 lossless, YBR_RCT", secondary_capture, _colour("YBR_RCT"),
+         JPEG2000Lossless),
+    Cell("p13-offsets", "three frames of two fragments each, with a basic offset table",
+         grayscale_multiframe_capture, _gray(8, frames=3), JPEGLSLossless, _two_fragments),
+    Cell("p13-no-offsets", "three frames of two fragments each, the basic offset table empty",
+         grayscale_multiframe_capture, _gray(8, frames=3), JPEGLSLossless,
+         partial(_two_fragments, has_bot=False)),
+    Cell("p14", "three frames with an extended offset table", grayscale_multiframe_capture,
+         _gray(8, frames=3), JPEGLSLossless),
+    Cell("m01-native", "ultrasound, 12 frames in colour", ultrasound_multiframe, _colour(frames=12)),
+    Cell("m01-jpeg", "ultrasound, 12 frames in colour, JPEG baseline", ultrasound_multiframe,
+         _colour("YBR_FULL_422", frames=12), JPEGBaseline8Bit),
+)  # fmt: skip

@@ -11,43 +11,35 @@ from harness.corpus.modules import code, override
 from harness.corpus.registry import Recipe
 from harness.corpus.sample import Draft
 
+# Id, purpose, Patient Name, and the values of the scheduled step.
+_WANTED = (
+    ("w01", "CT at station ONE on the first of two days",
+     "Worklist^One", "CT", "ONE", "20240115", "080000"),
+    ("w02", "MR at station TWO on the first of two days",
+     "Worklist^Two", "MR", "TWO", "20240115", "103000"),
+    ("w03", "CT at station TWO on the second day: the edge of a range",
+     "Worklist^Three", "CT", "TWO", "20240116", "235959"),
+)  # fmt: skip
+_STEP = (
+    "Modality",
+    "ScheduledStationAETitle",
+    "ScheduledProcedureStepStartDate",
+    "ScheduledProcedureStepStartTime",
+)
+
 
 def recipes() -> Iterator[Recipe]:
     """Return the recipes of this group."""
-    wanted = (
-        ("w01", "CT at station ONE on the first of two days", "CT", "ONE", "20240115", "080000"),
-        ("w02", "MR at station TWO on the first of two days", "MR", "TWO", "20240115", "103000"),
-        (
-            "w03",
-            "CT at station TWO on the second day: the edge of a range",
-            "CT",
-            "TWO",
-            "20240116",
-            "235959",
-        ),
-    )
-    for number, (id_, purpose, modality, station, date, time) in enumerate(wanted, start=1):
-        step = {
-            "Modality": modality,
-            "ScheduledStationAETitle": station,
-            "ScheduledProcedureStepStartDate": date,
-            "ScheduledProcedureStepStartTime": time,
-        }
-        name = {"PatientName": f"Worklist^{('One', 'Two', 'Three')[number - 1]}"}
-        yield Recipe(id_, purpose, partial(_draft, number, name, step))
+    for number, (id_, purpose, name, *values) in enumerate(_WANTED, start=1):
+        step = dict(zip(_STEP, values, strict=True))
+        yield Recipe(id_, purpose, partial(_draft, number, {"PatientName": name}, step))
     yield Recipe("w04", "a scheduled step of two protocol items", _two_items)
+    japanese = {
+        "SpecificCharacterSet": ["", "ISO 2022 IR 87"],
+        "PatientName": "Yamada^Tarou=山田^太郎=やまだ^たろう",
+    }
     yield Recipe(
-        "w05",
-        "a Japanese name, kanji as code extension",
-        partial(
-            _draft,
-            5,
-            {
-                "SpecificCharacterSet": ["", "ISO 2022 IR 87"],
-                "PatientName": "Yamada^Tarou=山田^太郎=やまだ^たろう",
-            },
-            {},
-        ),
+        "w05", "a Japanese name, kanji as code extension", partial(_draft, 5, japanese, {})
     )
     yield Recipe("w06", "an element of a private creator in the scheduled step", _private)
 
@@ -55,8 +47,8 @@ def recipes() -> Iterator[Recipe]:
 def _draft(number: int, elements: dict[str, Any], step: dict[str, Any]) -> Draft:
     ds = worklist_dataset("corpus", f"WORKLIST-{number}", number)
     override(ds, elements)
-    override(ds.ScheduledProcedureStepSequence[0], step)
     first = ds.ScheduledProcedureStepSequence[0]
+    override(first, step)
     known = {
         "modality": first.Modality,
         "station": first.ScheduledStationAETitle,
