@@ -12,6 +12,7 @@ place that says what it may change nevertheless, because it is no part of what t
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from typing import Any, Final
 
 import numpy as np
@@ -91,10 +92,7 @@ def _of_the_elements(
 def _of_the_items(
     name: str, one: DataElement, other: DataElement, neglected: frozenset[str]
 ) -> Iterator[str]:
-    try:
-        before, after = _items(one), _items(other)
-    except (ValueError, KeyError, OSError, NotImplementedError):
-        before, after = None, None
+    before, after = _items(one), _items(other)
     if before is None or after is None:
         yield _line(name, f"{one.VR} {_value(one)}", f"{other.VR} {_value(other)}")
         return
@@ -110,7 +108,10 @@ def _items(element: DataElement) -> Sequence[Dataset] | None:
         return list(element.value or ())
     if element.VR != "UN":
         return None
-    return list(convert_SQ(element.value or b"", is_implicit_VR=True, is_little_endian=True))
+    try:
+        return list(convert_SQ(element.value or b"", is_implicit_VR=True, is_little_endian=True))
+    except (ValueError, KeyError, OSError, NotImplementedError):
+        return None
 
 
 def _is_same(one: DataElement, of: Dataset, other: DataElement, of_other: Dataset) -> bool:
@@ -141,11 +142,10 @@ def _encoded(element: DataElement, of: Dataset) -> bytes:
 
 
 def _of_the_pixels(expected: Dataset, received: Dataset, picture: Picture | None) -> Iterator[str]:
-    if _PIXEL_DATA not in expected or _PIXEL_DATA not in received:
-        if _PIXEL_DATA in expected or _PIXEL_DATA in received:
-            yield _line(
-                "PixelData", *("yes" if _PIXEL_DATA in x else None for x in (expected, received))
-            )
+    there = ["yes" if _PIXEL_DATA in each else None for each in (expected, received)]
+    if None in there:
+        if there[0] != there[1]:
+            yield _line("PixelData", *there)
         return
     before, after = _syntax(expected), _syntax(received)
     if before.is_encapsulated and before == after:
@@ -169,17 +169,10 @@ def _of_the_streams(expected: Dataset, received: Dataset) -> Iterator[str]:
         yield _line("PixelData", f"{len(one)} frames", f"{len(other)} frames")
     for number, (stream, its_twin) in enumerate(zip(one, other, strict=False), start=1):
         if stream != its_twin:
-            at = next(
-                (
-                    at
-                    for at, both in enumerate(zip(stream, its_twin, strict=False))
-                    if both[0] != both[1]
-                ),
-                min(len(stream), len(its_twin)),
-            )
-            yield _line(
-                f"PixelData frame {number} byte {at}", _bytes(stream[at:]), _bytes(its_twin[at:])
-            )
+            pairs = zip(stream, its_twin, strict=False)
+            at = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+            where = f"PixelData frame {number} byte {at}"
+            yield _line(where, _bytes(stream[at:]), _bytes(its_twin[at:]))
 
 
 def _streams(ds: Dataset) -> list[bytes]:
@@ -197,11 +190,8 @@ def _of_a_frame(number: int, one: Frame, other: Frame) -> Iterator[str]:
         row, column = (int(each) for each in at[:2])
         sample = f", sample {int(at[2])}" if len(at) > 2 else ""
         more = f" ({len(places)} samples differ)" if len(places) > 1 else ""
-        yield _line(
-            f"PixelData frame {number}, row {row}, column {column}{sample}{more}",
-            one[at],
-            other[at],
-        )
+        where = f"PixelData frame {number}, row {row}, column {column}{sample}{more}"
+        yield _line(where, one[at], other[at])
 
 
 def _frames(ds: Dataset) -> list[Frame] | None:
@@ -211,12 +201,11 @@ def _frames(ds: Dataset) -> list[Frame] | None:
         return None
     count, samples = int(ds.get("NumberOfFrames") or 1), int(ds.SamplesPerPixel)
     kind = np.dtype(f"{'i' if ds.PixelRepresentation else 'u'}{ds.BitsAllocated // 8}")
-    values = np.frombuffer(
-        ds.PixelData[: count * ds.Rows * ds.Columns * samples * kind.itemsize],
-        kind.newbyteorder("<" if syntax.is_little_endian else ">"),
-    )
-    if values.size != count * ds.Rows * ds.Columns * samples:
+    size = count * ds.Rows * ds.Columns * samples
+    if len(ds.PixelData) < size * kind.itemsize:
         return None
+    order = kind.newbyteorder("<" if syntax.is_little_endian else ">")
+    values = np.frombuffer(ds.PixelData, order, size)
     if samples == 1:
         return list(values.reshape(count, ds.Rows, ds.Columns))
     if ds.PlanarConfiguration:

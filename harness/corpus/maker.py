@@ -59,7 +59,7 @@ class Maker:
         shape = (modality, transfer_syntax, rows if pixels else 0, columns if pixels else 0)
         if transfer_syntax in SYNTAXES and character_set is None and suits(elements):
             made = template(_draft, Place("", "", number=number), *shape)
-            return made.finish(name, "made to order", place, elements)
+            return made.finish(name, place, elements)
         draft = _draft(place, *shape)
         _set_character_set(draft.dataset, character_set, elements)
         modules.override(draft.dataset, elements)

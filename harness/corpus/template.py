@@ -67,13 +67,7 @@ class Template:
             sample.properties,
         )
 
-    def finish(
-        self,
-        id: str,  # noqa: A002 - as in the catalogue
-        purpose: str,
-        place: Place,
-        elements: Mapping[str, Any],
-    ) -> Sample:
+    def finish(self, name: str, place: Place, elements: Mapping[str, Any]) -> Sample:
         """Put an object together: at its place, and with these elements."""
         texts = place.texts()
         parts = dict(self.elements)
@@ -94,7 +88,7 @@ class Template:
         if "Modality" in elements:
             properties = MappingProxyType({**properties, "modality": str(elements["Modality"])})
         return Sample(
-            id, purpose, data, self.transfer_syntax, identifiers, self.picture, properties
+            name, "made to order", data, self.transfer_syntax, identifiers, self.picture, properties
         )
 
 

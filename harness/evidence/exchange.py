@@ -21,10 +21,7 @@ _FILE_WORDS: Final = {Direction.TO_SERVER: "to-server", Direction.TO_CLIENT: "to
 
 
 def write_exchange(tape: Tape, folder: Path, redactor: Redactor) -> None:
-    """Write `exchange.txt`, and the bytes of DICOM connections as `dicom-<n>-<direction>.bin`.
-
-    A line for each step comes first; their details follow in a second part.
-    """
+    """Write `exchange.txt`, and the bytes of DICOM connections as `dicom-<n>-<direction>.bin`."""
     entries = sorted(
         (entry for track in tape.tracks for entry in _entries(tape, track, redactor)),
         key=lambda entry: entry.time,

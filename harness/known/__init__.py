@@ -16,7 +16,7 @@ passes = "sometimes"            # optional: chance decides whether the case pass
 """
 
 from harness.known.checking import idle, stale
-from harness.known.issue import Abilities, Condition, KnownIssue, Sure, as_shown
+from harness.known.issue import Abilities, Condition, KnownIssue, Sure
 from harness.known.judging import Failed, Verdict, concerning, judge
 from harness.known.lists import list_of, parse_known, read_known, with_entry
 
@@ -27,7 +27,6 @@ __all__ = [
     "KnownIssue",
     "Sure",
     "Verdict",
-    "as_shown",
     "concerning",
     "idle",
     "judge",

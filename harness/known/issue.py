@@ -2,7 +2,6 @@
 
 import fnmatch
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Literal, Protocol
@@ -100,10 +99,11 @@ class KnownIssue:
             or (self.fixed is not None and version >= self.fixed)
         ):
             return "no"
-        return _least(each.holds(abilities) for each in self.conditions)
+        found = {each.holds(abilities) for each in self.conditions}
+        return "no" if "no" in found else "perhaps" if "perhaps" in found else "yes"
 
     def fits(self, text: str, *, died: bool) -> bool:
-        """Return whether a failure is as listed; `text` is what `as_shown` makes of it.
+        """Return whether a failure is as listed; `text` is that of `Failed`.
 
         A server that died fits only an entry that says so: a crash is never excused by a pattern alone.
         """
@@ -111,19 +111,3 @@ class KnownIssue:
 
     def __str__(self) -> str:
         return f"{self.reason} ({self.ref or 'not reported'})"
-
-
-def as_shown(message: str, expected: str | None, received: str | None) -> str:
-    """Return the text on which `shows` is matched: the message, then what was expected and received.
-
-    A line `expected ...` and a line `received ...` follow the message where the case compared two values.
-    """
-    sides = (("expected", expected), ("received", received))
-    return "\n".join(
-        [message, *(f"{label} {value}" for label, value in sides if value is not None)]
-    )
-
-
-def _least(found: Iterable[Sure]) -> Sure:
-    found = set(found)
-    return "no" if "no" in found else "perhaps" if "perhaps" in found else "yes"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.known.issue import Abilities, KnownIssue, as_shown
+from harness.known.issue import Abilities, KnownIssue
 from harness.model import Version
 
 
@@ -19,8 +19,11 @@ class Failed:
 
     @property
     def text(self) -> str:
-        """The text on which `shows` is matched."""
-        return as_shown(self.message, self.expected, self.received)
+        """What `shows` is matched on: the message, then lines `expected ...` and `received ...` if any."""
+        sides = (("expected", self.expected), ("received", self.received))
+        return "\n".join(
+            [self.message, *(f"{label} {each}" for label, each in sides if each is not None)]
+        )
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,7 @@ def concerning(
     issues: Iterable[KnownIssue], key: str, version: Version, abilities: Abilities
 ) -> list[Listed]:
     """Return the entries about the run of a case called `key` on a server, in the order of the list."""
-    named = [issue for issue in issues if issue.names(key)]
-    found = [(issue, issue.concerns(version, abilities)) for issue in named]
+    found = [(issue, issue.concerns(version, abilities)) for issue in issues if issue.names(key)]
     return [Listed(issue, sure == "yes") for issue, sure in found if sure != "no"]
 
 
@@ -62,7 +64,9 @@ def judge(listed: Sequence[Listed], outcome: str, failure: Failed | None) -> Ver
         for each in listed:
             if each.issue.fits(failure.text, died=failure.died):
                 return Verdict("known", str(each.issue), by_chance)
-        return Verdict("failed", f"not as listed: {'; '.join(map(_otherwise, listed))}", by_chance)
+        entries = (each.issue for each in listed)
+        said = (f"the entry at {each.place} says {each.manifestation}: {each}" for each in entries)
+        return Verdict("failed", f"not as listed: {'; '.join(said)}", by_chance)
     sure = [each.issue for each in listed if each.sure]
     if outcome == "passed" and sure and not by_chance:
         places = ", ".join(issue.place for issue in sure)
@@ -72,8 +76,3 @@ def judge(listed: Sequence[Listed], outcome: str, failure: Failed | None) -> Ver
             f"passes, though it is listed as known ({reasons}): take it out of the entry at {places}",
         )
     return Verdict(by_chance=by_chance)
-
-
-def _otherwise(listed: Listed) -> str:
-    issue = listed.issue
-    return f"the entry at {issue.place} says {issue.manifestation}: {issue}"

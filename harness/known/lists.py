@@ -96,6 +96,7 @@ def _overlap(one: KnownIssue, other: KnownIssue) -> bool:
 def _issue(entry: Mapping[str, Any], place: str) -> KnownIssue:
     """Return the entry as a value. Raises ConfigError naming the key that is wrong."""
     _check(entry)
+    since, fixed = (Version(entry[key]) if key in entry else None for key in ("since", "fixed"))
     return KnownIssue(
         cases=tuple(entry["cases"]),
         reason=entry["reason"],
@@ -104,8 +105,8 @@ def _issue(entry: Mapping[str, Any], place: str) -> KnownIssue:
         ref=entry.get("ref", ""),
         unreported=entry.get("unreported"),
         clause=entry.get("clause", ""),
-        since=Version(entry["since"]) if "since" in entry else None,
-        fixed=Version(entry["fixed"]) if "fixed" in entry else None,
+        since=since,
+        fixed=fixed,
         conditions=tuple(Condition.parse(each) for each in _several(entry.get("with", []))),
         expires=entry.get("expires"),
         sometimes_passes="passes" in entry,
@@ -115,9 +116,11 @@ def _issue(entry: Mapping[str, Any], place: str) -> KnownIssue:
 
 def _check(entry: Mapping[str, Any]) -> None:
     for key, value in entry.items():
-        wrong = _wrong(key, value)
-        if wrong:
-            raise ConfigError(f"{key}: {wrong}")
+        if key not in RULES:
+            raise ConfigError(f"{key}: there is no such key; {FORM}")
+        right, rule = RULES[key]
+        if not right(value):
+            raise ConfigError(f"{key}: {rule}, not {value!r}")
     missing = {"cases", "reason"} - {*entry}
     if missing:
         raise ConfigError(f"{' and '.join(sorted(missing))}: missing; {FORM}")
@@ -129,20 +132,8 @@ def _check(entry: Mapping[str, Any]) -> None:
         )
 
 
-def _wrong(key: str, value: Any) -> str | None:
-    """Return what is wrong with the value of a key; None if it is right."""
-    if key not in RULES:
-        return f"there is no such key; {FORM}"
-    right, rule = RULES[key]
-    return None if right(value) else f"{rule}, not {value!r}"
-
-
 def _text(value: Any) -> bool:
     return isinstance(value, str) and value != ""
-
-
-def _day(value: Any) -> bool:
-    return type(value) is date
 
 
 def _texts(value: Any) -> bool:
@@ -163,21 +154,22 @@ def _pattern(text: str) -> re.Pattern[str]:
     return found
 
 
+Rule = tuple[Callable[[Any], bool], str]
+_TEXT: Rule = _text, "it is a text"
+_DAY: Rule = lambda day: type(day) is date, "it is a day such as 2027-03-01, without quotes"
 # In the order in which an entry is written.
-RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+RULES: Mapping[str, Rule] = {
     "cases": (_texts, "it is a list of ids and patterns"),
     "dies": (lambda value: value is True, "it is true, or left out"),
-    "shows": (_text, "it is a text"),
-    "since": (_text, "it is a text"),
-    "fixed": (_text, "it is a text"),
+    **dict.fromkeys(("shows", "since", "fixed"), _TEXT),
     "with": (lambda value: _texts(_several(value)), "it is a condition, or a list of conditions"),
-    "expires": (_day, "it is a day such as 2027-03-01, without quotes"),
+    "expires": _DAY,
     "passes": (lambda value: value == "sometimes", 'it is "sometimes", or left out'),
-    "reason": (_text, "it is a text"),
-    "clause": (_text, "it is a text"),
+    "reason": _TEXT,
+    "clause": _TEXT,
     "ref": (
         lambda value: _text(value) and not re.match(r"PS3\.\d", value),
         "it says where the issue was reported (a clause of the standard goes into `clause`)",
     ),
-    "unreported": (_day, "it is a day such as 2027-03-01, without quotes"),
+    "unreported": _DAY,
 }

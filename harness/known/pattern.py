@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import partial
 
 LONGEST = 100
 """Characters of a line that are worth a pattern; what follows is left out."""
@@ -22,20 +23,15 @@ def pattern_for(texts: Sequence[str]) -> str | None:
 
     What was received is preferred, with what was expected if that is the same as well; else the message.
     """
-    pairs = [_ending(text, 2) for text in texts]
-    if None not in pairs and len({*pairs}) == 1:
-        return pairs[0]
-    for candidates in (
-        [_ending(text, 1) for text in texts],
-        [_line(_head(text)) for text in texts],
-    ):
-        if None not in candidates and len({*candidates}) == 1:
-            return candidates[0]
+    for pattern_of in (partial(_ending, lines=2), partial(_ending, lines=1), _first_line):
+        candidates = {pattern_of(text) for text in texts}
+        if len(candidates) == 1 and None not in candidates:
+            return candidates.pop()
     return None
 
 
-def _head(text: str) -> str:
-    return text.partition("\n")[0]
+def _first_line(text: str) -> str:
+    return _line(text.partition("\n")[0])
 
 
 def _ending(text: str, lines: int) -> str | None:
@@ -43,7 +39,7 @@ def _ending(text: str, lines: int) -> str | None:
     found = re.search(r"^expected ((?:.|\n)*)\nreceived ((?:.|\n)*)\Z", text, re.MULTILINE)
     if found is None:
         return None
-    expected, received = (_head(each) for each in found.groups())
+    expected, received = (each.partition("\n")[0] for each in found.groups())
     whole = "\n" not in found.group(1)
     last = _line(f"received {received}")
     if lines == 1:
