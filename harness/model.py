@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass, field
-from functools import total_ordering
 from typing import Self
 
 from harness.errors import ConfigError
@@ -64,38 +63,20 @@ class Credentials:
     password: str = field(repr=False)
 
 
-@total_ordering
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Version:
     """A server's or plugin's version; `mainline` and the like are newer than any number."""
 
-    text: str
+    text: str = field(compare=False)
+    numbers: tuple[int, ...] = field(init=False, repr=False)
+    """By what versions are compared: both `1.10` and `1.10.0+dfsg` give (1, 10)."""
 
-    @property
-    def numbers(self) -> tuple[int, ...]:
-        """The numbers by which versions are compared: `1.10.1+dfsg` gives (1, 10, 1)."""
+    def __post_init__(self) -> None:
         found = re.match(r"\d+(\.\d+)*", self.text)
-        if found is None:
-            return (2**31,)
-        return tuple(int(number) for number in found.group().split("."))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Version) and _padded(self, other) == _padded(other, self)
-
-    def __lt__(self, other: "Version") -> bool:
-        return _padded(self, other) < _padded(other, self)
-
-    def __hash__(self) -> int:
-        numbers = self.numbers
+        numbers = [2**31] if found is None else [int(each) for each in found[0].split(".")]
         while numbers and numbers[-1] == 0:
-            numbers = numbers[:-1]
-        return hash(numbers)
+            numbers.pop()
+        object.__setattr__(self, "numbers", tuple(numbers))
 
     def __str__(self) -> str:
         return self.text
-
-
-def _padded(version: Version, other: Version) -> tuple[int, ...]:
-    """Make 1.10 and 1.10.0 the same."""
-    missing = len(other.numbers) - len(version.numbers)
-    return version.numbers + (0,) * max(0, missing)

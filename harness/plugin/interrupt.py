@@ -39,15 +39,7 @@ class Interruption:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Let the start of the servers and the making of the fixtures be interrupted."""
-        return (yield from self._interruptible(item))
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Let the case itself be interrupted."""
-        return (yield from self._interruptible(item))
-
-    def _interruptible(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Let the start of the servers, the making of the fixtures and the case itself be interrupted."""
         self._in_case = True
         try:
             return (yield)
@@ -56,6 +48,8 @@ class Interruption:
             raise pytest.Session.Interrupted(f"Ctrl-C in {item.nodeid}") from None
         finally:
             self._in_case = False
+
+    pytest_runtest_call = pytest_runtest_setup
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
