@@ -119,7 +119,7 @@ from harness.corpus.part10 import data_set_offset, file_of
 from harness.corpus.registry import catalogue
 from harness.corpus.sample import Draft
 from harness.model import AETitle, Endpoint
-from harness.plugin.observing import Observe
+from harness.plugin.outcome import Observe
 from harness.plugin.stored import Stored
 from harness.servers.party import Party
 from harness.variant import DATABASES

@@ -44,7 +44,7 @@ def _add_remote(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--server",
         metavar="HOST",
-        type=_type(_host),
+        type=checked(_host),
         default=REMOTE.host,
         help="name or address under which this computer reaches it (default: %(default)s)",
     )
@@ -52,14 +52,14 @@ def _add_remote(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--username",
         metavar="NAME",
-        type=_type(_username),
+        type=checked(_username),
         default=DEFAULT_CREDENTIALS.username,
         help="user of both servers (default: %(default)s)",
     )
     group.add_argument(
         "--password",
         metavar="WORD",
-        type=_type(_password),
+        type=checked(_password),
         default=DEFAULT_CREDENTIALS.password,
         help="password of that user (default: %(default)s)",
     )
@@ -75,7 +75,7 @@ def _add_remote(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--orthanc",
         metavar="VERSION",
-        type=_type(_version),
+        type=checked(_version),
         help="leave out the keys that are newer than this version, such as 1.10.1 (default: all"
         " keys, since Orthanc ignores those that it does not know)",
     )
@@ -85,7 +85,7 @@ def _add_local(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--local-host",
         metavar="HOST",
-        type=_type(_host),
+        type=checked(_host),
         help="address of this computer as the remote sees it (default: where the route to the"
         " remote starts)",
     )
@@ -104,27 +104,27 @@ def _add_instance(group: "argparse._ArgumentGroup", prefix: str, default: Node) 
     group.add_argument(
         f"--{prefix}aet",
         metavar="TITLE",
-        type=_type(AETitle),
+        type=checked(AETitle),
         default=default.ae_title,
         help="its AE title (default: %(default)s)",
     )
     group.add_argument(
         f"--{prefix}dicom",
         metavar="PORT",
-        type=_type(Port),
+        type=checked(Port),
         default=default.dicom,
         help="its DICOM port (default: %(default)s)",
     )
     group.add_argument(
         f"--{prefix}rest",
         metavar="PORT",
-        type=_type(Port),
+        type=checked(Port),
         default=default.rest,
         help="the port of its REST API (default: %(default)s)",
     )
 
 
-def _type(make: Callable[[str], T]) -> Callable[[str], T]:
+def checked(make: Callable[[str], T]) -> Callable[[str], T]:
     """Let argparse name the option to which a value that checks itself was given."""
 
     def convert(text: str) -> T:

@@ -13,14 +13,20 @@ from typing import Any
 import pytest
 
 from harness.errors import HarnessError
-from harness.plugin import collector, options, profiles, selecting
+from harness.plugin import collector, options, selecting
 from harness.plugin.controller import Controller
 from harness.plugin.interrupt import Interruption
-from harness.plugin.orphans import end_with_parent
 from harness.plugin.watched import watched_by_another
 
 pytest.register_assert_rewrite("harness.clients")
 
+MARKERS = (
+    "case(info): made by harness.case.case: who the case is",
+    "needs(*needs): made by harness.case.needs: what it needs",
+    "configured(variant): made by harness.case.configured: how the remote is set up",
+    "shows(topic): made by Suite.case: what `harness probe` shows is of these cases",
+    "read_only: the case asks a server, and stores nothing in it",
+)
 WARNINGS = (
     "error",
     # `harness cases` has imported us before pytest looks.
@@ -55,18 +61,8 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the markers, and register what this process is to do."""
-    config.addinivalue_line("markers", "case(info): made by harness.case.case: who the case is")
-    config.addinivalue_line("markers", "needs(*needs): made by harness.case.needs: what it needs")
-    config.addinivalue_line(
-        "markers",
-        "configured(variant): made by harness.case.configured: how the remote is set up",
-    )
-    config.addinivalue_line(
-        "markers", "shows(topic): made by Suite.case: what `harness probe` shows is of these cases"
-    )
-    config.addinivalue_line(
-        "markers", "read_only: the case asks a server, and stores nothing in it"
-    )
+    for line in MARKERS:
+        config.addinivalue_line("markers", line)
     if not _suites_in_sight(config):
         return
     plugins = config.pluginmanager
@@ -85,13 +81,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
         plugins.register(fixtures, "harness-fixtures")
     if worker_input is not None:
-        from harness.plugin.beside import Beside  # noqa: PLC0415
-        from harness.plugin.worker import Worker  # noqa: PLC0415
+        from harness.plugin import beside  # noqa: PLC0415
 
-        end_with_parent(worker_input[CONTROLLER_PID])
-        worker = Worker(config, asked, Path(worker_input[RUN_FOLDER]))
-        plugins.register(worker, "harness-worker")
-        plugins.register(Beside(config, worker), "harness-beside")
+        beside.end_with_parent(worker_input[CONTROLLER_PID])
+        beside.register(config, asked, Path(worker_input[RUN_FOLDER]))
     elif not config.option.collectonly:
         controller = Controller(config, asked)
         config.stash[CONTROLLER] = controller
@@ -136,16 +129,10 @@ def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> Generator[None]:
     """Select the asked cases, let -k find them by what they cover, and limit their time."""
-    _select(config, items)
-    yield  # whatever else sorts or shuffles them
-    selecting.put_longest_first(items)
-
-
-def _select(config: pytest.Config, items: list[pytest.Item]) -> None:
     config.stash[selecting.COLLECTED] = len(items)
     profile = config.getoption("harness_profile")
     try:
-        asked = [] if profile is None else [*profiles.read_profile(profile)]
+        asked = [] if profile is None else selecting.read_profile(profile)
         left_out = selecting.narrow(
             items,
             [*asked, *config.getoption("harness_cases")],
@@ -158,7 +145,7 @@ def _select(config: pytest.Config, items: list[pytest.Item]) -> None:
             raise pytest.UsageError(str(error)) from error
         output[WRONG_USE] = str(error)  # of an exception in a worker xdist makes an internal error
         items.clear()
-        return
+        left_out = []
     if left_out:
         config.hook.pytest_deselected(items=left_out)
     # The limit is for the case itself: what the harness does around it has limits of its own.
@@ -167,3 +154,5 @@ def _select(config: pytest.Config, items: list[pytest.Item]) -> None:
         item.extra_keyword_matches.update(selecting.names_of(item, info))
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(limit, method="signal", func_only=True))
+    yield  # whatever else sorts or shuffles them
+    selecting.put_longest_first(items)

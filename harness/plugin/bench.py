@@ -16,7 +16,7 @@ from harness.model import Endpoint, Port, Version
 from harness.plugin.plan import Plan
 from harness.programs import dcmtk_version
 from harness.relay import Relay, RelayLoop, Tape
-from harness.servers.attached import attach
+from harness.servers.attached import Attachment, attach
 from harness.servers.capabilities import Capabilities
 from harness.servers.container_site import ContainerSite
 from harness.servers.databases.place import Databases
@@ -26,9 +26,8 @@ from harness.servers.party import SERVER_NAME, Party
 from harness.servers.product import Build, Role
 from harness.variant import USUAL, Variant
 
-ALIVE = (
-    2  # servers with settings of their own that are kept: cases with the same ones come together
-)
+ALIVE = 2
+"""Servers with settings of their own that are kept: cases with the same ones come together."""
 NOWHERE = Endpoint("127.0.0.1", 1)  # where a relay leads until its server is up
 
 
@@ -67,7 +66,7 @@ class Bench:
             self._open_relays()
             self.tape = self.relays.start_tape("start")
             stack.callback(self._close_remotes)
-            self.local = self._party("local", self.plan.local)
+            self.local = self._party("local", self.plan.local, USUAL)
             stack.callback(self.local.server.close)
             self.remote = self._party("remote", self.plan.remote, self.plan.usual)
             self._remotes[self.plan.usual] = self.remote
@@ -234,39 +233,39 @@ class Bench:
 
     def _open_relays(self) -> None:
         """Open the relays first: the servers' configurations name them."""
-        remote, local = self.plan.setup.pair.remote, self.plan.setup.pair.local
+        pair = self.plan.setup.pair
         self._relays: dict[str, Relay] = {}
-        for role, instance in (("remote", remote), ("local", local)):
-            self._relays[f"{role}.dicom"] = self._relay(role, "dicom", instance)
-            if self.plan.has_rest(role):
-                self._relays[f"{role}.rest"] = self._relay(role, "rest", instance)
-
-    def _relay(self, role: str, door: str, instance: Node) -> Relay:
-        listen: Endpoint | str = self._own_address
-        if self.plan.attached and role == "local":
-            # The remote was told where to find the local instance.
-            port = instance.dicom if door == "dicom" else instance.rest
-            listen = Endpoint(_interface(instance.host), port or 0)
-        return self.relays.open(
-            f"{role}.{door}",
-            target=NOWHERE,
-            protocol="dicom" if door == "dicom" else "http",
-            listen=listen,
-        )
+        for role, node in (("remote", pair.remote), ("local", pair.local)):
+            doors: list[tuple[str, Literal["dicom", "http"], Port | None]]
+            doors = [("dicom", "dicom", node.dicom), ("rest", "http", node.rest)]
+            for door, protocol, port in doors if self.plan.has_rest(role) else doors[:1]:
+                listen: Endpoint | str = self._own_address
+                if self.plan.attached and role == "local":
+                    # The remote was told where to find the local instance.
+                    listen = Endpoint(_interface(node.host), port or 0)
+                name = f"{role}.{door}"
+                self._relays[name] = self.relays.open(
+                    name, target=NOWHERE, protocol=protocol, listen=listen
+                )
 
     def _party(
-        self,
-        role: Literal["remote", "local"],
-        build: Build | None,
-        variant: Variant = USUAL,
+        self, role: Literal["remote", "local"], what: Build | Attachment, variant: Variant
     ) -> Party:
-        rest_relay = self._relays.get(f"{role}.rest")
+        """Start a server in a role, or reach the attached one, and let its relays lead to it."""
+        plan = self.plan
+        pair = plan.setup.pair if plan.attached else self._advertised()
         encryption = self._encryption(variant.tls) if variant.tls else None
-        server = self._server(role, build, variant.database, encryption)
-        party = Party(
-            role, server, self._relays[f"{role}.dicom"], rest_relay, self.time_limit, variant,
-            encryption,
-        )  # fmt: skip
+        place = self._databases.place(variant.database) if variant.database else None
+        part = Role(role, pair, self._guard, self._site, encryption, place)
+        if isinstance(what, Build):
+            server = deploy(what, part)
+        else:
+            server = attach(
+                part, plan.setup.worklists, self.time_limit,
+                is_orthanc=what.is_orthanc, dicomweb=plan.options.web,
+            )  # fmt: skip
+        doors = self._relays[f"{role}.dicom"], self._relays.get(f"{role}.rest")
+        party = Party(role, server, *doors, self.time_limit, variant, encryption)
         party.aim_relays()
         return party
 
@@ -275,25 +274,6 @@ class Bench:
         """Issue certificates once: a client's connection, kept open, has those of its time."""
         return Encryption.new(doors, SERVER_NAME, self._own_address)
 
-    def _server(
-        self,
-        role: Literal["remote", "local"],
-        build: Build | None,
-        database: str,
-        encryption: Encryption | None,
-    ) -> Deployment:
-        plan = self.plan
-        pair = plan.setup.pair if plan.attached else self._advertised()
-        place = self._databases.place(database) if database else None
-        part = Role(role, pair, self._guard, self._site, encryption, place)
-        if build is None:
-            assert plan.attachment is not None
-            return attach(
-                part, plan.setup.worklists, self.time_limit,
-                is_orthanc=plan.attachment.is_orthanc, dicomweb=plan.dicomweb,
-            )  # fmt: skip
-        return deploy(build, part)
-
     @property
     def _own_address(self) -> str:
         """Where the relays listen: where the servers reach this process, and nobody else does."""
@@ -301,20 +281,14 @@ class Bench:
 
     def _advertised(self) -> Pair:
         """Return the pair as the managed servers see each other: through the relays."""
-        pair = self.plan.setup.pair
-        return Pair(
-            self._behind_relays("remote", pair.remote), self._behind_relays("local", pair.local)
-        )
+        ports = {name: Port(relay.endpoint.port) for name, relay in self._relays.items()}
 
-    def _behind_relays(self, role: str, instance: Node) -> Node:
-        rest = self._relays.get(f"{role}.rest")
-        return Node(
-            instance.ae_title,
-            self._own_address,
-            Port(self._relays[f"{role}.dicom"].endpoint.port),
-            None if rest is None else Port(rest.endpoint.port),
-            instance.credentials,
-        )
+        def advertised(role: str, node: Node) -> Node:
+            dicom, rest = ports[f"{role}.dicom"], ports.get(f"{role}.rest")
+            return replace(node, host=self._own_address, dicom=dicom, rest=rest)
+
+        pair = self.plan.setup.pair
+        return Pair(advertised("remote", pair.remote), advertised("local", pair.local))
 
 
 def _interface(host: str) -> str:

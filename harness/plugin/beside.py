@@ -9,6 +9,7 @@ The fork comes before any server, relay or thread of ours has been started, so t
 """
 
 import contextlib
+import ctypes
 import json
 import math
 import multiprocessing
@@ -18,21 +19,39 @@ import warnings
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 from _pytest.runner import call_and_report
 
-from harness.plugin.late import log_report
-from harness.plugin.orphans import end_with_parent
+from harness.plugin.options import Options
 from harness.plugin.outcome import Failure
 from harness.plugin.selecting import cases_of
-from harness.plugin.worker import Worker
+from harness.plugin.worker import Worker, log_report
 from harness.waiting import WaitTimeout, wait_until
 
 LOOK = 0.2  # seconds between two looks at whether the run was interrupted
 MOST = 6  # processes at a time: each has servers of its own
 FAREWELL = 20.0  # seconds for a process to stop its servers
+PR_SET_PDEATHSIG = 1
+
+
+def register(config: pytest.Config, options: Options, run_folder: Path) -> None:
+    """Register what runs cases in this process."""
+    worker = Worker(config, options, run_folder)
+    config.pluginmanager.register(worker, "harness-worker")
+    config.pluginmanager.register(Beside(config, worker), "harness-beside")
+
+
+def end_with_parent(parent: int) -> None:
+    """Let the kernel kill this process as soon as process `parent`, its parent, has ended (prctl(2)).
+
+    A worker of xdist would notice by itself, but grants its case 15 seconds more; the guard needs none.
+    """
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it ended before we had asked
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 @dataclass
@@ -59,7 +78,8 @@ class Beside:
     def __init__(self, config: pytest.Config, worker: Worker) -> None:
         self.config = config
         self._worker = worker
-        self._groups: dict[int, Group] = {}
+        self._groups: list[Group] = []
+        self._group_of: dict[int, Group] = {}
         """The group of each case that waits, by its place in the collection."""
         self._places: dict[pytest.Item, int] = {}
         self._line: Connection | None = None
@@ -89,12 +109,13 @@ class Beside:
         """Hand a case that waits to its process; in that process, run it and send its reports."""
         place = self._places.get(item, -1)
         if self._line is not None:
+            written = self.config.hook.pytest_report_to_serializable
             for report in _reports(item):
-                self._line.send((place, self._written(report)))
+                self._line.send((place, written(config=self.config, report=report)))
             self._line.send((place, None))
             return True
         self._forward(item.session, 0)
-        group = self._groups.get(place)
+        group = self._group_of.get(place)
         if group is None:
             return None
         item.session._setupstate.teardown_exact(nextitem)  # noqa: SLF001 - what pytest does after a case
@@ -119,12 +140,12 @@ class Beside:
             warnings.simplefilter("ignore", DeprecationWarning)
             pid = os.fork()
         if pid == 0:
-            for line in [ours, *(each.line for each in self._all())]:
+            for line in [ours, *(each.line for each in self._groups)]:
                 line.close()
             self._serve(session, theirs, parent)
         theirs.close()
-        group = Group(pid, ours)
-        self._groups |= dict.fromkeys(places, group)
+        self._groups.append(Group(pid, ours))
+        self._group_of |= dict.fromkeys(places, self._groups[-1])
         with contextlib.suppress(EOFError):  # one that ended at once is noticed with its first case
             ours.recv()
 
@@ -155,23 +176,14 @@ class Beside:
         if capture is not None:
             capture.start_global_capturing()
 
-    def _written(self, report: pytest.TestReport) -> dict[str, Any]:
-        found: dict[str, Any] = self.config.hook.pytest_report_to_serializable(
-            config=self.config, report=report
-        )
-        return found
-
-    def _all(self) -> list[Group]:
-        return list({group.pid: group for group in self._groups.values()}.values())
-
-    def _pending(self) -> list[Group]:
-        return [group for group in self._all() if group.pending]
+    def _pending(self) -> dict[Any, Group]:
+        return {group.line: group for group in self._groups if group.pending}
 
     def _forward(self, session: pytest.Session, within: float) -> None:
         """Log the reports that have come, waiting `within` seconds for the first of them."""
-        lines = {group.line: group for group in self._pending()}
+        lines = self._pending()
         for line in wait(list(lines), within) if lines else ():
-            group = lines[line]  # type: ignore[index]
+            group = lines[line]
             try:
                 place, written = group.line.recv()
             except (EOFError, OSError):
@@ -203,7 +215,7 @@ class Beside:
 
     def _end(self) -> None:
         """End every process: at once where its cases are not awaited any more."""
-        groups = [group for group in self._all() if not group.has_ended()]
+        groups = [group for group in self._groups if not group.has_ended()]
         for group in groups:
             group.line.close()  # one that has nothing to do stops its servers, and ends
             if group.pending:
@@ -218,7 +230,7 @@ class Beside:
             if not group.has_ended():
                 os.kill(group.pid, signal.SIGKILL)
                 os.waitpid(group.pid, 0)
-        self._groups = {}
+        self._groups, self._group_of = [], {}
 
 
 def packed(items: Sequence[pytest.Item]) -> list[list[pytest.Item]]:

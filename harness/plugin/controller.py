@@ -17,6 +17,7 @@ from harness.report import terminal
 from harness.report.difference import Difference, against_baseline
 from harness.report.difference_text import as_text
 from harness.report.load import load
+from harness.servers.attached import Attachment
 from harness.suites import known_folder, suites_folder
 
 
@@ -49,19 +50,17 @@ class Controller:
         self.folder = RunFolder(path, self.plan.mode, max(1, workers))
         if not workers:
             # Imported here, since a process that only distributes cases needs no servers.
-            from harness.plugin.beside import Beside  # noqa: PLC0415
-            from harness.plugin.worker import Worker  # noqa: PLC0415
+            from harness.plugin import beside  # noqa: PLC0415
 
-            worker = Worker(self.config, self.options, path)
-            self.config.pluginmanager.register(worker, "harness-worker")
-            self.config.pluginmanager.register(Beside(self.config, worker), "harness-beside")
+            beside.register(self.config, self.options, path)
 
     def _ask_before_emptying(self) -> None:
-        plan = self.plan
-        found = plan.attachment
-        if found is None or self.options.force or (found.is_orthanc and not found.patients):
+        found = self.plan.remote
+        if not isinstance(found, Attachment) or self.options.force:
             return
-        host = plan.setup.pair.remote.host
+        if found.is_orthanc and not found.patients:
+            return
+        host = self.plan.setup.pair.remote.host
         question = (
             f"The server at {host} holds {found.patients} patients, which the run deletes."
             if found.is_orthanc

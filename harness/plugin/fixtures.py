@@ -15,8 +15,7 @@ from harness.clients.wire import Wire
 from harness.corpus import Corpus, Maker
 from harness.corpus import corpus as _corpus
 from harness.plugin.bench import Bench
-from harness.plugin.observing import Observe
-from harness.plugin.outcome import RECORD
+from harness.plugin.outcome import RECORD, CaseRecord, Observe
 from harness.plugin.stored import Stored
 from harness.plugin.worker import Worker
 from harness.servers.party import Party
@@ -58,12 +57,8 @@ def upgrade(bench: Bench) -> Callable[[], None]:
 @pytest.fixture
 def observe(request: pytest.FixtureRequest) -> Observe:
     """Note an ability of the server for `harness probe`: what it declares of a subject, and what it did."""
-    abilities = request.node.stash[RECORD].abilities
-
-    def note(subject: str, declared: str | None = None, found: str | None = None) -> None:
-        abilities.append((subject, declared, found))
-
-    return note
+    record: CaseRecord = request.node.stash[RECORD]
+    return record.observe
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
 """What became of a case, as the record that goes into the run folder."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import pytest
 
@@ -12,15 +12,15 @@ from harness.case import CaseInfo
 from harness.errors import HarnessError
 from harness.known import Failed
 
+
+class Observe(Protocol):
+    """Notes an ability of a server: what it declares of a subject, and what it did, a few words each."""
+
+    def __call__(self, subject: str, declared: str | None = None, found: str | None = None) -> None:
+        """Note it."""
+
+
 Outcome = Literal["passed", "failed", "known", "unsupported", "error"]
-
-
-@dataclass
-class Comparison:
-    """The two sides of the last comparison that did not hold."""
-
-    received: str
-    expected: str
 
 
 @dataclass
@@ -79,9 +79,9 @@ class CaseRecord:
     @property
     def failed(self) -> Failed | None:
         """The failure as a list of known issues looks at it."""
-        failure = self.failure
-        if failure is None:
+        if self.failure is None:
             return None
+        failure = self.failure
         return Failed(failure.message, failure.expected, failure.received, self.died)
 
     @classmethod
@@ -113,6 +113,10 @@ class CaseRecord:
         self.reason = self.reason and redact(self.reason)
         return asdict(self)
 
+    def observe(self, subject: str, declared: str | None = None, found: str | None = None) -> None:
+        """Note an ability of the server."""
+        self.abilities.append((subject, declared, found))
+
     def fail(self, outcome: Outcome, failure: Failure) -> None:
         """Note a failure; the first one stays, as what comes later mostly follows from it."""
         if self.failure is None:
@@ -126,13 +130,10 @@ RECORD = pytest.StashKey[CaseRecord]()
 def suite_of(item: pytest.Item) -> str:
     """Return the suite of a case: `tests/dicom/test_find.py` is dicom/find."""
     path = item.path.with_suffix("")
-    folder = (
-        path.parent.relative_to(item.config.rootpath)
-        if path.is_relative_to(item.config.rootpath)
-        else path.parent
-    )
-    parts = [part for part in folder.parts if part != "tests"]
-    return "/".join([*parts, path.name.removeprefix("test_")])
+    if path.is_relative_to(item.config.rootpath):
+        path = path.relative_to(item.config.rootpath)
+    folders = [part for part in path.parts[:-1] if part != "tests"]
+    return "/".join([*folders, path.name.removeprefix("test_")])
 
 
 def outcome_of(error: BaseException) -> Outcome:
@@ -147,33 +148,21 @@ def outcome_of(error: BaseException) -> Outcome:
 def failure_of(
     error: pytest.ExceptionInfo[BaseException],
     report: pytest.TestReport,
-    compared: Comparison | None,
+    compared: Mapping[str, str],
 ) -> Failure:
-    """Make the failure that a person reads from what pytest caught."""
+    """Make the failure that a person reads from what pytest caught, and the last comparison."""
     message = error.exconly()
     if outcome_of(error.value) == "failed" or error.errisinstance(HarnessError):
         message = re.sub(r"^[\w.]+: ", "", message)  # the type says no more than the sentence does
     first = message.strip().partition("\n")[0] or error.typename
-    text = "\n".join([str(report.longrepr), *_sections(report.sections)])
-    if not error.errisinstance(AssertionError):
-        compared = None
-    return Failure(
-        first,
-        text,
-        None if compared is None else compared.expected,
-        None if compared is None else compared.received,
-    )
-
-
-def _sections(sections: Iterable[tuple[str, str]]) -> list[str]:
-    return [f"--- {title} ---\n{content}" for title, content in sections if content.strip()]
+    printed = [f"--- {title} ---\n{text}" for title, text in report.sections if text.strip()]
+    text = "\n".join([str(report.longrepr), *printed])
+    return Failure(first, text, **(compared if error.errisinstance(AssertionError) else {}))
 
 
 def shown(value: object) -> str:
     """Write one side of a comparison as a person would: names in order, without quotes."""
-    if isinstance(value, (set, frozenset, list, tuple)) and all(
-        isinstance(each, str) for each in value
-    ):
-        words = sorted(value) if isinstance(value, (set, frozenset)) else list(value)
-        return ", ".join(words) or "nothing"
-    return repr(value) if not isinstance(value, str) else value or "''"
+    if isinstance(value, (set, frozenset, list, tuple)) and all(isinstance(v, str) for v in value):
+        in_order = isinstance(value, (list, tuple))
+        return ", ".join(value if in_order else sorted(value)) or "nothing"
+    return value or "''" if isinstance(value, str) else repr(value)

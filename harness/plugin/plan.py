@@ -1,16 +1,15 @@
 """What a run is going to test: found out before the first case, or told in a sentence why not."""
 
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
 from harness.config.overrides import Override
 from harness.config.reading import read
-from harness.config.settings import FILE_NAME, LOCAL, REMOTE, Node, Pair, Setup
+from harness.config.settings import FILE_NAME, LOCAL, REMOTE, Pair, Setup
 from harness.errors import ConfigError, ServerNotFound
 from harness.model import Credentials
 from harness.plugin.options import Options
@@ -40,31 +39,28 @@ class Plan:
 
     setup: Setup
     """AE titles, credentials; in attached mode also hosts, ports and folders."""
-    remote: Build | None
-    """The server to start as remote; None in attached mode."""
+    remote: Build | Attachment
+    """The server to start as remote, or that was found in attached mode."""
     local: Build
     identity: Identity
-    notes: tuple[str, ...] = ()
-    attachment: Attachment | None = None
-    """The server that was found in attached mode."""
-    dicomweb: str | None = None
-    """The path of DICOMweb at an attached server that is not an Orthanc."""
-    find: Callable[[Variant], Build] | None = None
-    """Finds the remote for a set-up; None if that is not ours to choose."""
-    usual: Variant = USUAL
-    """How the remote is set up where a case does not say."""
+    notes: tuple[str, ...]
+    options: Options
     variants: frozenset[str] = frozenset()
     """What can be had besides, by the names in the vocabulary: `server.configure`, `server.tls`, ..."""
 
     def build(self, variant: Variant) -> Build:
         """Return what is to be started for a set-up, whose needs have been looked at."""
-        assert self.find is not None
-        return self.find(variant)
+        return _remote(self.options, variant)[0]
+
+    @property
+    def usual(self) -> Variant:
+        """How the remote is set up where a case does not say."""
+        return USUAL if self.attached else Variant(database=self.options.database)
 
     @property
     def attached(self) -> bool:
         """True where the remote runs already."""
-        return self.remote is None
+        return isinstance(self.remote, Attachment)
 
     @property
     def mode(self) -> Literal["attached", "managed"]:
@@ -74,17 +70,14 @@ class Plan:
     @property
     def in_containers(self) -> bool:
         """Return whether a server is to be started in a container."""
-        return any(
-            each is not None and each.image is not None for each in (self.remote, self.local)
-        )
+        servers = (self.remote, self.local)
+        return any(isinstance(each, Build) and each.image is not None for each in servers)
 
     def has_rest(self, role: str) -> bool:
         """Return whether the server in this role speaks HTTP."""
         found = self.remote if role == "remote" else self.local
-        if found is None:
-            return (
-                self.dicomweb is not None or self.attachment is None or self.attachment.is_orthanc
-            )
+        if isinstance(found, Attachment):
+            return found.is_orthanc or self.options.web is not None
         return found.rest
 
 
@@ -100,47 +93,33 @@ def _managed(options: Options) -> Plan:
     # A password of this run alone: it can be found and blotted out wherever it turns up.
     user = Credentials("alice", secrets.token_hex(12))
     pair = Pair(replace(REMOTE, credentials=user), replace(LOCAL, credentials=user))
-    usual = _usual(options)
+    name = (options.remote or "orthanc").partition(":")[0]
+    heeds = registry.product(name).heeds
+    if options.database:
+        installed(options.database)
+        if "--database" not in heeds:
+            raise ConfigError(
+                f"--database is for an Orthanc that runs on this computer, not for {name}"
+            )
     remote, notes = _remote(options)
     local, more = _local(options, remote)
+    variants = {each for each, option in VARIANTS.items() if option in heeds}
+    if "--database" in heeds:
+        variants |= {f"database.{kind}" for kind in available()}
+    if options.previous is not None:
+        variants.add("server.upgrade")
+    if remote.product == EMBEDDED and options.remote is None:
+        variants = set()
+    usual = Variant(database=options.database)
     return Plan(
         Setup(pair, Path(), None),
         remote,
         local,
         remote.identity(pair.remote.ae_title),
-        notes=(*notes, *remote.notes, *usual.words, *more),
-        find=lambda variant: _remote(options, variant)[0],
-        usual=usual,
-        variants=_variants(options, remote),
+        (*notes, *remote.notes, *usual.words, *more),
+        options,
+        frozenset(variants),
     )
-
-
-def _usual(options: Options) -> Variant:
-    """Return the set-up of the whole run.
-
-    Raises ServerNotFound if its database is not installed, and ConfigError if the remote cannot have one.
-    """
-    if options.database:
-        installed(options.database)
-        name = (options.remote or "orthanc").partition(":")[0]
-        if "--database" not in registry.product(name).heeds:
-            raise ConfigError(
-                f"--database is for an Orthanc that runs on this computer, not for {name}"
-            )
-    return Variant(database=options.database or "")
-
-
-def _variants(options: Options, remote: Build) -> frozenset[str]:
-    """Return what the remote can be set up for, by the names of needs."""
-    if remote.product == EMBEDDED and options.remote is None:
-        return frozenset()
-    heeds = registry.product((options.remote or "orthanc").partition(":")[0]).heeds
-    found = {name for name, option in VARIANTS.items() if option in heeds}
-    if "--database" in heeds:
-        found |= {f"database.{kind}" for kind in available()}
-    if options.previous is not None:
-        found.add("server.upgrade")
-    return frozenset(found)
 
 
 def _remote(options: Options, variant: Variant = USUAL) -> tuple[Build, tuple[str, ...]]:
@@ -187,9 +166,7 @@ def _attached(options: Options) -> Plan:
     local, notes = _local(options, None)
     if not found.is_orthanc:
         notes += (NOT_EMPTIED,)
-    return Plan(
-        setup, None, local, found.identity, notes=notes, attachment=found, dicomweb=options.web
-    )
+    return Plan(setup, found, local, found.identity, notes, options)
 
 
 def _attached_setup(options: Options) -> Setup:
@@ -199,21 +176,15 @@ def _attached_setup(options: Options) -> Setup:
         setup = read(file)
     else:
         setup = Setup(Pair(REMOTE, LOCAL), Path(), None)
-    return replace(setup, pair=replace(setup.pair, remote=_overridden(setup.pair.remote, options)))
-
-
-def _overridden(remote: Node, options: Options) -> Node:
-    credentials = remote.credentials
-    if options.username is not None or options.password is not None:
-        known = credentials or Credentials("", "")
-        credentials = Credentials(
-            known.username if options.username is None else options.username,
-            known.password if options.password is None else options.password,
-        )
-    return Node(
-        options.aet or remote.ae_title,
-        options.server or remote.host,
-        options.dicom or remote.dicom,
-        options.rest or remote.rest,
-        credentials,
+    remote = setup.pair.remote
+    user = _given(username=options.username, password=options.password)
+    if user:
+        user = {"credentials": replace(remote.credentials or Credentials("", ""), **user)}
+    named = _given(
+        ae_title=options.aet, host=options.server, dicom=options.dicom, rest=options.rest
     )
+    return replace(setup, pair=replace(setup.pair, remote=replace(remote, **named, **user)))
+
+
+def _given(**values: object) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}

@@ -9,6 +9,7 @@ import pytest
 
 from harness.case import CaseInfo, info_of
 from harness.errors import ConfigError
+from harness.suites import suites_folder
 from harness.variant import USUAL, Variant
 from harness.vocabulary import NEEDS, PRODUCT_VERSIONS, VERSIONED, nearest
 
@@ -103,13 +104,31 @@ def check_needs(cases: Cases, own: Collection[str] = ()) -> None:
                 )
 
 
+def read_profile(name: str, folder: Path | None = None) -> list[str]:
+    """Return the ids and patterns of a profile, which is a file of the suites.
+
+    Raises ConfigError where there is no such profile.
+    """
+    profiles = folder or suites_folder() / "profiles"
+    try:
+        return _lines(profiles / f"{name}.txt")
+    except OSError:
+        known = ", ".join(sorted(each.stem for each in profiles.glob("*.txt")))
+        raise ConfigError(f"--profile {name}: there is none of this name, only {known}") from None
+
+
 def withdrawn(ini: Path | None) -> frozenset[str]:
     """Read the ids in `withdrawn.txt`, beside the ini file of the suites; none if there is no such file."""
     file = None if ini is None else ini.with_name("withdrawn.txt")
     if file is None or not file.exists():
         return frozenset()
-    lines = (line.partition("#")[0].split() for line in file.read_text().splitlines())
-    return frozenset(words[0] for words in lines if words)
+    return frozenset(line.split()[0] for line in _lines(file))
+
+
+def _lines(file: Path) -> list[str]:
+    """Return the lines of a file, without comments and blank ones."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return [text for line in lines if (text := line.partition("#")[0].strip())]
 
 
 def names_of(item: pytest.Item, info: CaseInfo) -> set[str]:
@@ -131,15 +150,12 @@ def select(cases: Cases, asked: Sequence[str]) -> list[pytest.Item]:
             if any(fnmatch.fnmatchcase(name, pattern) for name in names)
         ]
         if not found:
-            raise ConfigError(_unknown(pattern, {name for _, names in known for name in names}))
+            every = sorted({name for _, names in known for name in names})
+            close = difflib.get_close_matches(pattern, every, n=3, cutoff=0.5)
+            hint = f"nearest: {', '.join(close)}" if close else "`harness cases` lists them"
+            raise ConfigError(f"no case is called {pattern!r}; {hint}")
         chosen += [item for item in found if item not in chosen]
     return chosen
-
-
-def _unknown(asked: str, names: set[str]) -> str:
-    nearest = difflib.get_close_matches(asked, sorted(names), n=3, cutoff=0.5)
-    hint = f"nearest: {', '.join(nearest)}" if nearest else "`harness cases` lists them"
-    return f"no case is called {asked!r}; {hint}"
 
 
 def put_longest_first(items: list[pytest.Item]) -> None:

@@ -1,29 +1,24 @@
 """A process that runs cases: has the servers, watches over them, gathers the evidence."""
 
 import json
+import re
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.case import CaseInfo, info_of
 from harness.errors import HarnessError
 from harness.evidence.content import Content, ContentReader
+from harness.evidence.exchange import write_exchange
 from harness.evidence.redact import Redactor
+from harness.evidence.repro import write_repro
+from harness.evidence.tools import write_tools
 from harness.known import KnownIssue, concerning, judge, read_known
 from harness.plugin.bench import Bench
-from harness.plugin.gathering import gather, safe_name
-from harness.plugin.late import log_report
 from harness.plugin.options import Options
-from harness.plugin.outcome import (
-    RECORD,
-    CaseRecord,
-    Comparison,
-    Failure,
-    failure_of,
-    outcome_of,
-    shown,
-)
+from harness.plugin.outcome import RECORD, CaseRecord, Failure, failure_of, outcome_of, shown
 from harness.plugin.plan import PLAN, make_plan
 from harness.plugin.pressure import waited
 from harness.plugin.selecting import COLLECTED, case_key, cases_of, is_whole, parameters_of
@@ -46,7 +41,8 @@ class Worker:
         self.name = getattr(config, "workerinput", {}).get("workerid", "main")
         self._bench: Bench | None = None
         self._broken: HarnessError | None = None
-        self._compared: Comparison | None = None
+        self._compared: dict[str, str] = {}
+        """The two sides of the last comparison that did not hold, as a failure has them."""
         self._told = False
         self._last: tuple[pytest.Item, CaseRecord] | None = None
         """The case that has just ended: a server that is lost by now was lost by it."""
@@ -91,7 +87,7 @@ class Worker:
         info = info_of(item)
         if info is None:
             return
-        self._compared = None
+        self._compared = {}
         self._waited = waited()
         record = item.stash[RECORD] = self.new_record(item)
         unmet = self._unmet(info)
@@ -124,13 +120,12 @@ class Worker:
 
     def _blame_last_case(self) -> None:
         """Fail the case that has just ended if a server has died since, and start the server again."""
-        lost = self._trouble(thorough=False)
-        if not lost or self._last is None:
+        if self._last is None:
             return
         item, record = self._last
         report = pytest.TestReport(item.nodeid, item.location, {}, "passed", None, "teardown")
-        for party, trouble in lost:
-            self._blame(record, report, party, trouble, ", after the case had ended")
+        if not self._blame_for_lost(record, report, ", after the case had ended"):
+            return
         report.harness = json.dumps({"record": record.as_json(self.redactor.text)})  # type: ignore[attr-defined]
         log_report(item, item.session.items.index(item), report)
 
@@ -155,7 +150,7 @@ class Worker:
             outcome = outcome_of(call.excinfo.value) if call.when != "teardown" else "error"
             record.fail(outcome, failure_of(call.excinfo, report, self._compared))
         if self._bench is not None and record.outcome != "unsupported":
-            self._look_after_servers(record, report)
+            self._blame_for_lost(record, report, thorough=report.failed)
             if call.when == "call" or (call.when == "setup" and record.failure is not None):
                 self._compare_with_known(record.key, record, report)
             if call.when == "teardown":
@@ -169,42 +164,53 @@ class Worker:
         self._send(record, report)
         return report
 
-    def _look_after_servers(self, record: CaseRecord, report: pytest.TestReport) -> None:
-        """Fail the case during which a server died or stopped answering, and start the server again."""
-        for party, trouble in self._trouble(thorough=report.failed):
-            self._blame(record, report, party, trouble)
-
     def _end_case(self, record: CaseRecord, report: pytest.TestReport) -> None:
         """Empty the servers: one that is lost by now was lost by this case."""
-        self._read_content(record)
-        try:
-            self.bench.end_case(passed=record.outcome == "passed")
-        except (AssertionError, OSError) as error:
-            lost = self._trouble(thorough=True)
-            for party, trouble in lost:
-                self._blame(record, report, party, trouble, " when the case had ended")
-            if lost:
-                self._empty_the_rest()
-                return
+        if self.bench.tape.name == record.key:
+            self._content = self._contents.read(self.bench.tape)
+        error = self._emptied(passed=record.outcome == "passed")
+        if error is None:
+            return
+        if self._blame_for_lost(record, report, " when the case had ended", thorough=True):
+            # The first attempt may not have reached the server that was not lost.
+            error = self._emptied(passed=False)
+        else:
             message = f"the servers could not be emptied after the case: {error}"
             record.fail("error", Failure(message, message))
             report.outcome, report.longrepr = "failed", message
+        if error is not None:
             self._revive(*self.bench.parties)
-        except HarnessError as error:
-            self._broken = error
 
-    def _empty_the_rest(self) -> None:
-        """Empty the server that was not lost, which the first attempt did not reach."""
+    def _emptied(self, *, passed: bool) -> AssertionError | OSError | None:
+        """Empty the servers; return the error of one that does not take part in that any more."""
         try:
-            self.bench.end_case(passed=False)
-        except (AssertionError, OSError):
-            self._revive(*self.bench.parties)
+            self.bench.end_case(passed=passed)
+        except (AssertionError, OSError) as error:
+            return error
         except HarnessError as error:
             self._broken = error
+        return None
 
-    def _read_content(self, record: CaseRecord) -> None:
-        if self.bench.tape.name == record.key:
-            self._content = self._contents.read(self.bench.tape)
+    def _blame_for_lost(
+        self,
+        record: CaseRecord,
+        report: pytest.TestReport,
+        when: str = "",
+        *,
+        thorough: bool = False,
+    ) -> bool:
+        """Fail the case by which a server was lost, and start the server again; return whether one was.
+
+        It has died or, as far as a `thorough` look shows, does not answer any more.
+        """
+        looks = [
+            (party, party.server.trouble() if thorough else party.server.died())
+            for party in self.bench.parties
+        ]
+        for party, trouble in looks:
+            if trouble is not None:
+                self._blame(record, report, party, trouble + when)
+        return any(trouble is not None for _, trouble in looks)
 
     def _blame(
         self,
@@ -212,14 +218,13 @@ class Worker:
         report: pytest.TestReport,
         party: Party,
         trouble: str,
-        when: str = "",
     ) -> None:
         """Make the loss of a server the failure of a case, with evidence, and start the server again."""
         pending = party.pending()
         under_way = f", while under way: {'; '.join(pending)}" if pending else ""
         before = "" if record.failure is None else f"\n\n{record.failure.text}"
         log = self.bench.log_of(party).splitlines()[-LOG_LINES_SHOWN:]
-        message = f"the {party.role} server {trouble}{when}{under_way}"
+        message = f"the {party.role} server {trouble}{under_way}"
         text = "\n".join([message, "the last lines of its log:", *(f"    {line}" for line in log)])
         record.outcome, record.died = "failed", record.died or party.role == "remote"
         record.failure = Failure(message, text + before)
@@ -244,14 +249,6 @@ class Worker:
             record.fail("failed", Failure(verdict.reason, verdict.reason))
             report.outcome, report.longrepr = "failed", verdict.reason
 
-    def _trouble(self, *, thorough: bool) -> list[tuple[Party, str]]:
-        """Find servers that died; with `thorough` also those that do not answer any more."""
-        looks = [
-            (party, party.server.trouble() if thorough else party.server.died())
-            for party in self.bench.parties
-        ]
-        return [(party, trouble) for party, trouble in looks if trouble is not None]
-
     def _revive(self, *parties: Party) -> None:
         try:
             for party in parties:
@@ -260,9 +257,19 @@ class Worker:
             self._broken = error
 
     def _gather(self, record: CaseRecord) -> str:
-        name = safe_name(record.id, record.parameters)
-        gather(self.bench, self.run_folder / "cases" / name, self.redactor)
-        return f"cases/{name}"
+        """Write exchange.txt, the servers' logs of exactly this case, tools.txt and repro.sh."""
+        name = f"cases/{re.sub(r'[^A-Za-z0-9._-]+', '-', record.key)[:90]}"
+        bench, folder = self.bench, self.run_folder / name
+        folder.mkdir(parents=True, exist_ok=True)
+        write_exchange(bench.tape, folder, self.redactor)
+        for party, log in ((bench.remote, "server.log"), (bench.local, "local.log")):
+            text = bench.log_of(party)
+            if text:
+                (folder / log).write_text(self.redactor.text(text), encoding="utf-8")
+        if bench.tools:
+            write_tools(bench.tools, folder / "tools.txt", self.redactor)
+        write_repro(bench.tape, bench.tools, folder, self.redactor)
+        return name
 
     def _send(self, record: CaseRecord, report: pytest.TestReport) -> None:
         """Attach to the report what the controller writes down, as JSON: it may cross to another process."""
@@ -288,10 +295,30 @@ class Worker:
     def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> None:
         """Keep both sides of a comparison that failed; pytest's own explanation stays."""
         equal = op == "=="
-        self._compared = Comparison(shown(left), shown(right)) if equal else None
+        self._compared = {"received": shown(left), "expected": shown(right)} if equal else {}
 
     def pytest_sessionfinish(self) -> None:
         """Stop the servers."""
         if self._bench is not None:
             self._bench.__exit__(None, None, None)
             self._bench = None
+
+
+def log_report(item: pytest.Item, place: int, report: pytest.TestReport) -> None:
+    """Log `report` of `item`, at `place` of the collection, which pytest has left behind.
+
+    A worker of xdist sends a report with the place of the case that it runs, and checks that both agree.
+    """
+    plugins = item.config.pluginmanager.get_plugins()
+    # Its module is loaded under another name there.
+    runner: Any = next(
+        (each for each in plugins if type(each).__name__ == "WorkerInteractor"), None
+    )
+    running = getattr(runner, "item_index", None)
+    if runner is not None:
+        runner.item_index = place
+    try:
+        item.ihook.pytest_runtest_logreport(report=report)
+    finally:
+        if running is not None:
+            runner.item_index = running

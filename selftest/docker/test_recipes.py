@@ -11,7 +11,7 @@ import pytest
 import yaml
 from support.docker import ROOT, RUNNING, Docker, outcomes
 
-from harness.plugin.profiles import read_profile
+from harness.plugin.selecting import read_profile
 
 RECIPES = ROOT / "docs/recipes"
 

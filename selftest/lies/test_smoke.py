@@ -10,7 +10,7 @@ import pytest
 from support.liar import group
 
 from harness.errors import ConfigError
-from harness.plugin.profiles import read_profile
+from harness.plugin.selecting import read_profile
 
 ROOT = Path(__file__).resolve().parents[2]
 GROUPS = sorted(
