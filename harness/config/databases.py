@@ -8,6 +8,7 @@ same section and do nothing unless it enables them.
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.config.orthanc import known_to
 from harness.errors import ConfigError
 from harness.model import Credentials, Endpoint, Version
 
@@ -104,14 +105,7 @@ def _section(
     }
     if use.connections is not None:
         options["IndexConnectionsCount"] = use.connections
-    since = SINCE[name]
-    return {
-        name: {
-            key: value
-            for key, value in options.items()
-            if plugin is None or key not in since or plugin >= Version(since[key])
-        }
-    }
+    return {name: known_to(plugin, options, SINCE[name])}
 
 
 def _socket(connection: DatabaseConnection) -> Path:

@@ -17,9 +17,6 @@ DICOMWEB_ROOT = "/dicom-web/"
 # The AE title that the remote uses for itself towards the modalities that ask for one (`LocalAet`).
 LOCAL_AET = "OT-FROM-CONFIG"
 
-# A section of our own, which Orthanc ignores: what else attached mode wants to know.
-OWN_SECTION = "DicomHarness"
-
 # First version of each key that Orthanc 1.5.0 did not have; from its release notes.
 SINCE = {
     "SaveJobs": "1.5.3",
@@ -51,7 +48,7 @@ def remote_configuration(setup: Setup, listen: Ports | None = None) -> Json:
     """
     remote, local = setup.pair.remote, setup.pair.local
     configuration = {
-        **_common(setup.name, remote, listen, setup.storage),
+        **_common("Integration tests", remote, listen, setup.storage),
         **_for_the_suites(),
         "StorageCompression": setup.compression,
         "Plugins": list(setup.plugins),
@@ -59,12 +56,7 @@ def remote_configuration(setup: Setup, listen: Ports | None = None) -> Json:
         "OrthancPeers": _peers(remote, local),
         **_for_the_plugins(setup),
     }
-    if setup.orthanc is None:
-        return configuration
-    return {
-        OWN_SECTION: {"Orthanc": str(setup.orthanc)},
-        **known_to(setup.orthanc, configuration),
-    }
+    return known_to(setup.orthanc, configuration, SINCE)
 
 
 def local_configuration(pair: Pair, storage: Path, listen: Ports | None = None) -> Json:
@@ -83,12 +75,14 @@ def local_configuration(pair: Pair, storage: Path, listen: Ports | None = None) 
     }
 
 
-def known_to(version: Version, configuration: Mapping[str, object]) -> Json:
-    """Leave out the keys that came after `version`."""
+def known_to(version: Version | None, values: Json, since: Mapping[str, str]) -> Json:
+    """Leave out the keys that came after `version`, each `since` the version that is named; None has all."""
+    if version is None:
+        return values
     return {
         key: value
-        for key, value in configuration.items()
-        if key not in SINCE or version >= Version(SINCE[key])
+        for key, value in values.items()
+        if key not in since or version >= Version(since[key])
     }
 
 

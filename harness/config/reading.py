@@ -1,6 +1,5 @@
-"""The configuration file of the remote, read back for the harness.
+"""The configuration file of the remote, read back: how to reach it, and where it expects the local instance.
 
-It tells how to reach the remote, and where the remote expects the local instance.
 `generate_config.py` wrote it, and people may have edited it since, with the comments that Orthanc
 allows in JSON.
 """
@@ -9,38 +8,32 @@ import contextlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
-from harness.config.orthanc import OWN_SECTION
-from harness.config.settings import Node, Pair, Setup
+from harness.config.settings import Node, Pair
 from harness.errors import ConfigError
-from harness.model import AETitle, Credentials, Port, Version
+from harness.model import AETitle, Credentials, Port
 
 ADVICE = "python generate_config.py writes such a file"
+ALLOWED = {str: "a text in quotes", bool: "true or false"}
+PEER = "[URL] or [URL, user, password]"
+URL = "a URL such as http://host:5000/"
+
+Values = Mapping[str, object]
+T = TypeVar("T", str, bool)
 
 
-def read(path: Path) -> Setup:
-    """Read back the configuration in `path`.
+def read(path: Path) -> tuple[Pair, Path | None]:
+    """Return the servers that the configuration in `path` names, and the folder of worklists.
 
-    `worklists` is None where this computer does not have the folder. Raises ConfigError, which
-    names the file, the key, what it is and what is allowed.
+    That is None where this computer does not have it. Raises ConfigError, which names the file, the key,
+    what it is and what is allowed.
     """
-    document = _parse(path)
-    remote, local = _remote(document), _local(document)
-    with document.blamed():
-        pair = Pair(remote, local)
-    version = document.text(f"{OWN_SECTION}.Orthanc", default="")
-    return Setup(
-        pair,
-        storage=Path(document.text("StorageDirectory", default="OrthancStorage")),
-        worklists=_worklists(document),
-        plugins=_plugins(document),
-        compression=document.flag("StorageCompression", default=False),
-        orthanc=Version(version) if version else None,
-        name=document.text("Name", default=Setup.name),
-    )
+    values = _parse(path)
+    with _blamed(path):
+        return Pair(_remote(values), _local(values)), _worklists(values, path.absolute().parent)
 
 
 def without_comments(text: str) -> str:
@@ -53,70 +46,7 @@ def without_comments(text: str) -> str:
     )
 
 
-@dataclass(frozen=True)
-class _Document:
-    """A configuration while it is read: values by dotted key, and complaints about them."""
-
-    path: Path
-    values: Mapping[str, object]
-
-    def find(self, key: str) -> object:
-        """Return the value of `key`; None where it, or a section on the way to it, is missing."""
-        value: object = self.values
-        for part in key.split("."):
-            value = value.get(part) if isinstance(value, Mapping) else None
-        return value
-
-    def text(self, *keys: str, default: str | None = None) -> str:
-        """Return the text under the first of `keys` that is there."""
-        for key in keys:
-            value = self.find(key)
-            if isinstance(value, str):
-                return value
-            if value is not None:
-                raise self.complaint(key, "a text in quotes")
-        if default is None:
-            raise self.complaint(keys[0], "a text in quotes")
-        return default
-
-    def flag(self, key: str, *, default: bool) -> bool:
-        """Return a value that is true or false."""
-        value = self.find(key)
-        if value is None:
-            return default
-        if not isinstance(value, bool):
-            raise self.complaint(key, "true or false")
-        return value
-
-    def port(self, key: str) -> Port:
-        """Return the TCP port that must stand under `key`."""
-        value = self.find(key)
-        if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 65535:
-            return Port(value)
-        raise self.complaint(key, "a number from 1 to 65535")
-
-    def complaint(self, key: str, allowed: str, *, secret: bool = False) -> ConfigError:
-        """Make the error for `key`: what it is, unless that is a secret, and what is allowed."""
-        value = self.find(key)
-        if value is None:
-            met = "is missing"
-        elif secret:
-            met = "is not as it must be"
-        else:
-            text = json.dumps(value, ensure_ascii=False)
-            met = f"is {text if len(text) <= 60 else text[:60] + '...'}"
-        return ConfigError(f"{self.path}: {key} {met}; allowed is {allowed} ({ADVICE})")
-
-    @contextlib.contextmanager
-    def blamed(self, key: str = "") -> Iterator[None]:
-        """Put the file, and `key`, before what a value says about itself."""
-        try:
-            yield
-        except ConfigError as error:
-            raise ConfigError(f"{self.path}: {key}{key and ': '}{error}") from error
-
-
-def _parse(path: Path) -> _Document:
+def _parse(path: Path) -> Values:
     try:
         values = json.loads(without_comments(path.read_text(encoding="utf-8-sig")))
     except OSError as error:
@@ -129,58 +59,102 @@ def _parse(path: Path) -> _Document:
         ) from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path} holds no configuration: a JSON object in braces; {ADVICE}")
-    return _Document(path, values)
+    return values
 
 
-def _remote(document: _Document) -> Node:
+def _find(values: Values, key: str) -> object:
+    """Return the value of a dotted key; None where it, or a section on the way to it, is missing."""
+    value: object = values
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def _get(values: Values, key: str, kind: type[T], default: T | None = None) -> T:
+    """Return a value of some kind."""
+    value = _find(values, key)
+    if value is None:
+        value = default
+    if not isinstance(value, kind):
+        raise _complaint(values, key, ALLOWED[kind])
+    return value
+
+
+def _port(values: Values, key: str) -> Port:
+    match _find(values, key):
+        case int(value) if not isinstance(value, bool) and 1 <= value <= 65535:
+            return Port(value)
+    raise _complaint(values, key, "a number from 1 to 65535")
+
+
+def _complaint(values: Values, key: str, allowed: str, *, secret: bool = False) -> ConfigError:
+    """Make the error for `key`: what it is, unless that is a secret, and what is allowed."""
+    value = _find(values, key)
+    text = json.dumps(value, ensure_ascii=False)
+    if value is None:
+        met = "is missing"
+    elif secret:
+        met = "is not as it must be"
+    else:
+        met = f"is {text if len(text) <= 60 else text[:60] + '...'}"
+    return ConfigError(f"{key} {met}; allowed is {allowed} ({ADVICE})")
+
+
+@contextlib.contextmanager
+def _blamed(place: Path | str) -> Iterator[None]:
+    """Put a file or a key before what a value says about itself."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"{place}: {error}") from error
+
+
+def _remote(values: Values) -> Node:
     """Find the server itself, at the address by which it knows itself as modality `self`."""
-    itself, host, dicom = _modality(document, "DicomModalities.self")
-    text = document.text("DicomAet")
-    with document.blamed("DicomAet"):
+    itself, host, dicom = _modality(values, "DicomModalities.self")
+    text = _get(values, "DicomAet", str)
+    with _blamed("DicomAet"):
         ae_title = AETitle(text)
-    rest = document.port("HttpPort")
+    rest = _port(values, "HttpPort")
     called: list[tuple[str, object, str, object]] = [
         ("DicomAet", ae_title, "DicomModalities.self", itself),
-        ("DicomPort", document.port("DicomPort"), "DicomModalities.self", dicom),
+        ("DicomPort", _port(values, "DicomPort"), "DicomModalities.self", dicom),
     ]
-    if document.find("OrthancPeers.self") is not None:
+    if _find(values, "OrthancPeers.self") is not None:
         called.append(
-            ("HttpPort", rest, "OrthancPeers.self", _peer(document, "OrthancPeers.self")[0])
+            ("HttpPort", rest, "OrthancPeers.self", _peer(values, "OrthancPeers.self")[0])
         )
     for key, value, place, said in called:
         if value != said:
             raise ConfigError(
-                f"{document.path}: {key} is {value}, but {place} says {said}; allowed is the same"
+                f"{key} is {value}, but {place} says {said}; allowed is the same"
                 " in every place where the server names itself"
             )
-    credentials = _credentials(document)
-    with document.blamed():
-        return Node(ae_title, host, dicom, rest, credentials)
+    return Node(ae_title, host, dicom, rest, _credentials(values))
 
 
-def _local(document: _Document) -> Node:
+def _local(values: Values) -> Node:
     """Find where the server expects the second instance."""
-    ae_title, host, dicom = _modality(document, "DicomModalities.orthanctest")
-    rest, credentials = _peer(document, "OrthancPeers.peer")
-    with document.blamed():
-        return Node(ae_title, host, dicom, rest, credentials)
+    return Node(
+        *_modality(values, "DicomModalities.orthanctest"), *_peer(values, "OrthancPeers.peer")
+    )
 
 
-def _modality(document: _Document, key: str) -> tuple[AETitle, str, Port]:
+def _modality(values: Values, key: str) -> tuple[AETitle, str, Port]:
     """Read a DICOM modality in either of Orthanc's two forms."""
-    value = document.find(key)
+    value = _find(values, key)
     if isinstance(value, dict):
         value = [value.get("AET"), value.get("Host"), value.get("Port")]
     match value:
         case [str(ae_title), str(host), int(port), *_] if not isinstance(port, bool):
-            with document.blamed(key):
+            with _blamed(key):
                 return AETitle(ae_title), host, Port(port)
-    raise document.complaint(key, "[AE title, host, port]")
+    raise _complaint(values, key, "[AE title, host, port]")
 
 
-def _peer(document: _Document, key: str) -> tuple[Port, Credentials | None]:
+def _peer(values: Values, key: str) -> tuple[Port, Credentials | None]:
     """Read port and user of an Orthanc peer in either of Orthanc's two forms."""
-    value = document.find(key)
+    value = _find(values, key)
     if isinstance(value, dict):
         value = [value.get(name) for name in ("Url", "Username", "Password") if name in value]
     match value:
@@ -189,40 +163,28 @@ def _peer(document: _Document, key: str) -> tuple[Port, Credentials | None]:
         case [str(url), str(username), str(password)]:
             credentials = Credentials(username, password)
         case _:
-            raise document.complaint(key, "[URL] or [URL, user, password]", secret=True)
-    try:
+            raise _complaint(values, key, PEER, secret=True)
+    with contextlib.suppress(ValueError):  # a port that is none
         address = urlsplit(url)
-        port = address.port or 80
-    except ValueError:
-        raise document.complaint(key, "a URL such as http://host:5000/", secret=True) from None
-    if address.scheme != "http" or not address.hostname:
-        raise document.complaint(key, "a URL such as http://host:5000/", secret=True)
-    return Port(port), credentials
+        if address.scheme == "http" and address.hostname:
+            return Port(address.port or 80), credentials
+    raise _complaint(values, key, URL, secret=True)
 
 
-def _credentials(document: _Document) -> Credentials | None:
+def _credentials(values: Values) -> Credentials | None:
     """Read the user of the server: the first one that is registered."""
-    if not document.flag("AuthenticationEnabled", default=True):
+    if not _get(values, "AuthenticationEnabled", bool, default=True):
         return None
-    match document.find("RegisteredUsers"):
+    match _find(values, "RegisteredUsers"):
         case dict(users) if users and all(isinstance(word, str) for word in users.values()):
             return Credentials(*next(iter(users.items())))
-    raise document.complaint("RegisteredUsers", '{"user": "password"}', secret=True)
+    raise _complaint(values, "RegisteredUsers", '{"user": "password"}', secret=True)
 
 
-def _worklists(document: _Document) -> Path | None:
+def _worklists(values: Values, beside: Path) -> Path | None:
     """Find the folder of worklists on this computer; the harness is going to empty it."""
-    name = document.text("Worklists.Directory", "Worklists.Database", default="")
-    if not name or not document.flag("Worklists.Enable", default=False):
+    name = _get(values, "Worklists.Directory", str, _get(values, "Worklists.Database", str, ""))
+    if not name or not _get(values, "Worklists.Enable", bool, default=False):
         return None
-    folder = document.path.absolute().parent / name
+    folder = beside / name
     return folder if folder.is_dir() else None
-
-
-def _plugins(document: _Document) -> tuple[str, ...]:
-    value = document.find("Plugins")
-    if value is None:
-        return ()
-    if not isinstance(value, list) or not all(isinstance(path, str) for path in value):
-        raise document.complaint("Plugins", '["/path/of/a/plugin.so", "/folder/of/plugins"]')
-    return tuple(value)

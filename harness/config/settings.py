@@ -85,7 +85,6 @@ class Setup:
     compression: bool = False
     orthanc: Version | None = None
     """The version that the configuration was made for; None suits every version."""
-    name: str = "Integration tests"
 
 
 # The password is no word that stands elsewhere in a record: it is blotted out wherever it is met.

@@ -233,7 +233,7 @@ class Bench:
 
     def _open_relays(self) -> None:
         """Open the relays first: the servers' configurations name them."""
-        pair = self.plan.setup.pair
+        pair = self.plan.pair
         self._relays: dict[str, Relay] = {}
         for role, node in (("remote", pair.remote), ("local", pair.local)):
             doors: list[tuple[str, Literal["dicom", "http"], Port | None]]
@@ -253,7 +253,7 @@ class Bench:
     ) -> Party:
         """Start a server in a role, or reach the attached one, and let its relays lead to it."""
         plan = self.plan
-        pair = plan.setup.pair if plan.attached else self._advertised()
+        pair = plan.pair if plan.attached else self._advertised()
         encryption = self._encryption(variant.tls) if variant.tls else None
         place = self._databases.place(variant.database) if variant.database else None
         part = Role(role, pair, self._guard, self._site, encryption, place)
@@ -261,7 +261,7 @@ class Bench:
             server = deploy(what, part)
         else:
             server = attach(
-                part, plan.setup.worklists, self.time_limit,
+                part, plan.worklists, self.time_limit,
                 is_orthanc=what.is_orthanc, dicomweb=plan.options.web,
             )  # fmt: skip
         doors = self._relays[f"{role}.dicom"], self._relays.get(f"{role}.rest")
@@ -287,7 +287,7 @@ class Bench:
             dicom, rest = ports[f"{role}.dicom"], ports.get(f"{role}.rest")
             return replace(node, host=self._own_address, dicom=dicom, rest=rest)
 
-        pair = self.plan.setup.pair
+        pair = self.plan.pair
         return Pair(advertised("remote", pair.remote), advertised("local", pair.local))
 
 

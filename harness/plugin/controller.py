@@ -60,7 +60,7 @@ class Controller:
             return
         if found.is_orthanc and not found.patients:
             return
-        host = self.plan.setup.pair.remote.host
+        host = self.plan.pair.remote.host
         question = (
             f"The server at {host} holds {found.patients} patients, which the run deletes."
             if found.is_orthanc

@@ -9,7 +9,7 @@ import pytest
 
 from harness.config.overrides import Override
 from harness.config.reading import read
-from harness.config.settings import FILE_NAME, LOCAL, REMOTE, Pair, Setup
+from harness.config.settings import FILE_NAME, LOCAL, REMOTE, Pair
 from harness.errors import ConfigError, ServerNotFound
 from harness.model import Credentials
 from harness.plugin.options import Options
@@ -37,14 +37,16 @@ WITHOUT_ORTHANC = (
 class Plan:
     """The servers of a run: what the remote is, or where it runs already, and what the local server is."""
 
-    setup: Setup
-    """AE titles, credentials; in attached mode also hosts, ports and folders."""
+    pair: Pair
+    """AE titles, credentials; in attached mode also hosts and ports."""
     remote: Build | Attachment
     """The server to start as remote, or that was found in attached mode."""
     local: Build
     identity: Identity
     notes: tuple[str, ...]
     options: Options
+    worklists: Path | None = None
+    """The folder of an attached Orthanc."""
     variants: frozenset[str] = frozenset()
     """What can be had besides, by the names in the vocabulary: `server.configure`, `server.tls`, ..."""
 
@@ -112,13 +114,13 @@ def _managed(options: Options) -> Plan:
         variants = set()
     usual = Variant(database=options.database)
     return Plan(
-        Setup(pair, Path(), None),
+        pair,
         remote,
         local,
         remote.identity(pair.remote.ae_title),
         (*notes, *remote.notes, *usual.words, *more),
         options,
-        frozenset(variants),
+        variants=frozenset(variants),
     )
 
 
@@ -160,30 +162,29 @@ def _orthanc(options: Options, asked: Spec) -> Build:
 def _attached(options: Options) -> Plan:
     if options.overrides:
         raise ConfigError("--with is for managed mode: an attached server has its configuration")
-    setup = _attached_setup(options)
+    pair, worklists = _attached_pair(options)
     named = options.rest is not None or options.config is not None
-    found = look(setup.pair.remote, rest_is_named=named, dicomweb=options.web)
+    found = look(pair.remote, rest_is_named=named, dicomweb=options.web)
     local, notes = _local(options, None)
     if not found.is_orthanc:
         notes += (NOT_EMPTIED,)
-    return Plan(setup, found, local, found.identity, notes, options)
+    return Plan(pair, found, local, found.identity, notes, options, worklists)
 
 
-def _attached_setup(options: Options) -> Setup:
+def _attached_pair(options: Options) -> tuple[Pair, Path | None]:
     """Read the configuration that the remote was started with; the options of the command line win."""
     file = options.config or Path(FILE_NAME)
+    pair, worklists = Pair(REMOTE, LOCAL), None
     if options.config is not None or file.exists():
-        setup = read(file)
-    else:
-        setup = Setup(Pair(REMOTE, LOCAL), Path(), None)
-    remote = setup.pair.remote
+        pair, worklists = read(file)
+    remote = pair.remote
     user = _given(username=options.username, password=options.password)
     if user:
         user = {"credentials": replace(remote.credentials or Credentials("", ""), **user)}
     named = _given(
         ae_title=options.aet, host=options.server, dicom=options.dicom, rest=options.rest
     )
-    return replace(setup, pair=replace(setup.pair, remote=replace(remote, **named, **user)))
+    return replace(pair, remote=replace(remote, **named, **user)), worklists
 
 
 def _given(**values: object) -> dict[str, Any]:

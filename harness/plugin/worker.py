@@ -67,7 +67,7 @@ class Worker:
                 raise
             folder = self.options.known or known_folder()
             self._known = read_known(folder, plan.identity.product)
-            pair = plan.setup.pair
+            pair = plan.pair
             known = (pair.remote.credentials, pair.local.credentials)
             self.redactor = Redactor(each.password for each in known if each is not None)
             self._contents = ContentReader(self.redactor.text)

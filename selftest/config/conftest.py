@@ -139,7 +139,8 @@ def servers(
     argv = [word for pair in zip(names, ports, strict=True) for word in pair]
     plugins = [word for plugin in orthanc.plugins for word in ("--plugins", str(plugin))]
     assert main(["--target", str(target), *argv, *plugins]) == 0
-    setup = read(target)
+    pair, worklists = read(target)
+    setup = Setup(pair, target.parent / "remote-storage", worklists)
 
     folder = tmp_path_factory.mktemp("local")
     local_file = folder / "local.json"

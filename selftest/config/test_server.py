@@ -39,7 +39,7 @@ def test_system_says_who_it_is(servers: "Servers") -> None:
     assert isinstance(system, dict)
     chosen = {key: system[key] for key in ("Name", "DicomAet", "DicomPort", "HttpPort")}
     assert chosen == {
-        "Name": servers.setup.name,
+        "Name": "Integration tests",
         "DicomAet": remote.ae_title,
         "DicomPort": remote.dicom,
         "HttpPort": remote.rest,
@@ -180,7 +180,7 @@ def test_a_copied_file_starts_anywhere(
     copy.parent.mkdir()
     copy.write_text(made.text.replace("198.51.100.7", "127.0.0.1"))
 
-    start(copy, read(copy).pair.remote)
+    start(copy, read(copy)[0].remote)
 
     assert (copy.parent / "remote-storage" / "index").exists()
 

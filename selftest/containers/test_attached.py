@@ -70,7 +70,7 @@ def attached(
     words.insert(2, "--detach")
     box = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stdout
     try:
-        remote = read(file).pair.remote
+        remote = read(file)[0].remote
         assert remote.credentials is not None
         user = (remote.credentials.username, remote.credentials.password)
 

@@ -11,10 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.suites import HEAD, INI, RunSuite
 
-from harness.errors import ConfigError
-from harness.plugin.options import _limits
 from harness.report.load import load
-from harness.servers.container import ContainerLimits
 from harness.servers.container_engine import SOCKET
 from harness.servers.product import Build
 from harness.waiting import wait_until
@@ -143,23 +140,6 @@ def test_an_image_and_a_server_exclude_each_other(run_suite: RunSuite) -> None:
     assert done.result.ret == pytest.ExitCode.USAGE_ERROR
     said = "--image starts the remote, --server and --config name one that runs"
     assert said in done.result.stderr.str()
-
-
-@pytest.mark.parametrize(
-    ("image", "memory", "cpus", "said"),
-    [
-        ("any", "lots", None, r"--memory lots: a number with b, k, m or g"),
-        ("any", None, "all", r"--cpus all: a number of processors"),
-        (None, "512m", None, r"name its --image"),
-    ],
-)
-def test_wrong_limits_are_told(
-    image: str | None, memory: str | None, cpus: str | None, said: str
-) -> None:
-    """Each names the option and what is allowed."""
-    with pytest.raises(ConfigError, match=said):
-        _limits(image, memory, cpus)
-    assert _limits("any", "512m", "0.5") == ContainerLimits("512m", 0.5)
 
 
 ENDLESS = """
