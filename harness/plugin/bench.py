@@ -20,7 +20,7 @@ from harness.servers.attached import Attachment, attach
 from harness.servers.capabilities import Capabilities
 from harness.servers.container_site import ContainerSite
 from harness.servers.databases.place import Databases
-from harness.servers.deployment import Deployment, deploy
+from harness.servers.deployment import deploy
 from harness.servers.guard import Guard
 from harness.servers.party import SERVER_NAME, Party
 from harness.servers.product import Build, Role
