@@ -43,7 +43,12 @@ def bisect(specs: Sequence[str], attempt: Callable[[str], Tried]) -> tuple[Tried
     Where the case could not run, it says nothing: such servers are passed over. Raises ConfigError where
     the ends are not as they were said to be.
     """
-    good, bad = (_as_said(attempt(specs[at]), said) for at, said in ((0, "good"), (-1, "bad")))
+    ends = []
+    for spec, said in ((specs[0], "good"), (specs[-1], "bad")):
+        ends.append(attempt(spec))
+        if ends[-1].verdict != said:
+            raise ConfigError(f"{spec} is not {said}, as --{said} says: {ends[-1].said}")
+    good, bad = ends
     between = list(specs[1:-1])
     while between:
         middle = len(between) // 2
@@ -55,12 +60,6 @@ def bisect(specs: Sequence[str], attempt: Callable[[str], Tried]) -> tuple[Tried
         else:
             del between[middle]
     return good, bad
-
-
-def _as_said(tried: Tried, said: str) -> Tried:
-    if tried.verdict != said:
-        raise ConfigError(f"{tried.spec} is not {said}, as --{said} says: {tried.said}")
-    return tried
 
 
 def judged(spec: str, run: Run | None, trouble: str | None) -> Tried:

@@ -92,42 +92,35 @@ class Suite:
         waits: float = 0.0,
         shows: str = "",
     ) -> Callable[[Function], Function]:
-        """Mark a test function as a case of this suite. The arguments are those of `case` and `needs`."""
+        """Mark a test function as a case of this suite.
+
+        `id` is permanent and never used twice. `ref` is a clause of the standard (`PS3.4 C.2.2.2.4`), a page
+        of the server's documentation or a number in its tracker. `level` is `must`, `should`, `quality` (no
+        clause demands it, as with latency) or `product` (a product's own behaviour). `covers` names the tests
+        of Orthanc's own suites that the case carries on. A case that `waits` for some seconds runs beside
+        the others, with servers of its own.
+        """
+        info = CaseInfo(id, ref or self.ref, level or self.level, _several(covers), waits=waits)
+        wanted = map(Need.parse, (*_several(self.needs), *_several(needs)))
+        marks = [pytest.mark.needs(*wanted), pytest.mark.case(info)]
+        if topic := shows or self.shows:
+            marks.append(pytest.mark.shows(topic))
 
         def mark(function: Function) -> Function:
-            wanted = _needs((*_several(self.needs), *_several(needs)))
-            info = case(
-                id, ref=ref or self.ref, level=level or self.level, covers=covers, waits=waits
-            )
-            marked: Function = info(wanted(function))
-            topic = shows or self.shows
-            return pytest.mark.shows(topic)(marked) if topic else marked
+            for each in marks:
+                function = each(function)
+            return function
 
         return mark
 
 
-def case(
-    id: str,  # noqa: A002 - the word that everybody uses for it
-    *,
-    ref: str,
-    level: Level = "must",
-    covers: Names = (),
-    waits: float = 0.0,
-) -> pytest.MarkDecorator:
-    """Mark a test function as a case.
-
-    `id` is permanent and never used twice. `ref` is a clause of the standard (`PS3.4 C.2.2.2.4`), a page
-    of the server's documentation or a number in its tracker. `level` is `must`, `should`, `quality` (no
-    clause demands it, as with latency) or `product` (a product's own behaviour). `covers` names the tests
-    of Orthanc's own suites that the case carries on. A case that `waits` for some seconds runs beside the
-    others, with servers of its own.
-    """
-    return pytest.mark.case(CaseInfo(id, ref, level, _several(covers), waits=waits))
-
-
 def needs(*capabilities: str) -> pytest.MarkDecorator:
     """Name the capabilities without which the case is reported as unsupported instead of run."""
-    return _needs(capabilities)
+    return pytest.mark.needs(*map(Need.parse, capabilities))
+
+
+case = Suite().case
+"""Mark a test function that is a case without a suite."""
 
 
 def configured(
@@ -149,10 +142,6 @@ def _settings(settings: Mapping[str, object], section: str) -> Iterator[str]:
             yield from _settings(value, f"{section}{name}.")
         else:
             yield f"{section}{name}={json.dumps(value)}"
-
-
-def _needs(capabilities: tuple[str, ...]) -> pytest.MarkDecorator:
-    return pytest.mark.needs(*(Need.parse(text) for text in capabilities))
 
 
 def _several(names: Names) -> tuple[str, ...]:

@@ -1,11 +1,10 @@
 """Certificates of a run's own: an authority, what it issues, and the TLS contexts made of them.
 
-authority = Authority.new()
+authority = Authority()
 server = authority.issue("127.0.0.1", "localhost")
 context = server_context(server, clients=authority.certificate)
 """
 
-import os
 import ssl
 import tempfile
 from collections.abc import Iterable
@@ -13,10 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Self
-
-if TYPE_CHECKING:
-    import trustme
+from typing import NamedTuple, Self
 
 _DAY = timedelta(days=1)
 
@@ -46,24 +42,21 @@ class Certificate:
         files = CertificateFiles(folder / f"{name}.pem", folder / f"{name}.key")
         files.certificate.write_bytes(self.chain)
         files.key.unlink(missing_ok=True)  # an older one may be open to others
-        descriptor = os.open(files.key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "wb") as file:  # noqa: PTH123 - a Path cannot say who may read
-            file.write(self.key)
+        files.key.touch(mode=0o600, exist_ok=False)
+        files.key.write_bytes(self.key)
         return files
 
 
 class Authority:
     """Issues certificates that nobody outside of the run trusts."""
 
-    def __init__(self, ca: "trustme.CA") -> None:
-        self._ca = ca
-
-    @classmethod
-    def new(cls) -> Self:
-        """Make an authority with a key of its own."""
+    def __init__(self) -> None:
         import trustme  # noqa: PLC0415 - slow to import, and most runs are without TLS
 
-        return cls(trustme.CA(organization_name="dicom-harness"))
+        self._ca = trustme.CA(organization_name="dicom-harness")
+        self._key_type = (
+            trustme.KeyType.RSA
+        )  # what the ciphers of some servers for TLS 1.2 are about
 
     @property
     def certificate(self) -> bytes:
@@ -76,8 +69,6 @@ class Authority:
         It is valid since yesterday, since clocks differ, and for a month; an expired one was valid
         until yesterday. The first name is the common name too.
         """
-        import trustme  # noqa: PLC0415 - see `new`
-
         begin, end = (-31 * _DAY, -_DAY) if expired else (-_DAY, 30 * _DAY)
         now = datetime.now(UTC).replace(tzinfo=None)  # the library takes it for UTC
         issued = self._ca.issue_cert(
@@ -86,7 +77,7 @@ class Authority:
             organization_name="dicom-harness",
             not_before=now + begin,
             not_after=now + end,
-            key_type=trustme.KeyType.RSA,  # what the ciphers of some servers for TLS 1.2 are about
+            key_type=self._key_type,
         )
         chain = b"".join(each.bytes() for each in issued.cert_chain_pems)
         return Certificate(chain, issued.private_key_pem.bytes())
@@ -139,7 +130,7 @@ class Encryption:
     @classmethod
     def new(cls, doors: Iterable[str], *names: str) -> Self:
         """Issue them; `names` are those of the server."""
-        authority, other = Authority.new(), Authority.new()
+        authority, other = Authority(), Authority()
         return cls(
             authority.certificate,
             authority.issue(*names),

@@ -44,13 +44,12 @@ class Variant:
     @property
     def words(self) -> tuple[str, ...]:
         """What differs, a few words each, for the record of a case."""
-        found = [f"configured with {each}" for each in self.settings]
-        found += [f"{each} over TLS, with client certificates" for each in self.tls]
-        if self.database:
-            found.append(f"on {self.database}")
-        if self.previous:
-            found.append("begun with the previous release")
-        return tuple(found)
+        return (
+            *(f"configured with {each}" for each in self.settings),
+            *(f"{each} over TLS, with client certificates" for each in self.tls),
+            *([f"on {self.database}"] if self.database else ()),
+            *(["begun with the previous release"] if self.previous else ()),
+        )
 
 
 USUAL = Variant()

@@ -4,8 +4,7 @@
 names them in the ini file of its suites, under `harness_needs`.
 """
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 _DIMSE = {
     "dimse.echo": "C-ECHO",
@@ -54,9 +53,3 @@ VERSIONED = frozenset(name for name in NEEDS if name.startswith(("orthanc", "plu
 PRODUCT_VERSIONS = frozenset(name for name in VERSIONED if name != "dcmtk")
 """Those that are about a server. A `must` case does not depend on their versions: a defect of an old version
 is a known issue of it."""
-
-
-def nearest(name: str, names: Iterable[str] = NEEDS) -> str:
-    """Return a hint at the name that was probably meant; empty if none is close."""
-    found = difflib.get_close_matches(name, list(names), n=1)
-    return f"; did you mean {found[0]}?" if found else ""

@@ -17,7 +17,7 @@ HOST = "127.0.0.1"
 @pytest.fixture(scope="module")
 def authority() -> Authority:
     """One that issues."""
-    return Authority.new()
+    return Authority()
 
 
 def agree(server: ssl.SSLContext, client: ssl.SSLContext, name: str = HOST) -> dict[str, object]:
@@ -61,7 +61,7 @@ def test_server_may_require_a_certificate(authority: Authority) -> None:
     ("issue", "words"),
     [
         (lambda own: own.issue(HOST, expired=True), "expired"),
-        (lambda _: Authority.new().issue(HOST), "unable to get local issuer"),
+        (lambda _: Authority().issue(HOST), "unable to get local issuer"),
         (lambda own: own.issue("elsewhere.example"), "mismatch"),
     ],
     ids=["expired", "another authority's", "another name"],

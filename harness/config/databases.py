@@ -44,36 +44,34 @@ class DatabaseConnection:
 
 @dataclass(frozen=True)
 class DatabaseUse:
-    """What a server keeps in its database, and how it goes about it."""
+    """What a server keeps in its database besides its index, and how it goes about it."""
 
-    index: bool = True
     objects: bool = False
-    lock: bool = True
-    """Whether a second server is refused that uses the same database."""
     connections: int | None = None
     """How many the index uses; None for the plugin's own number, which is 50 from PostgreSQL 7.0 on."""
     socket: bool = False
     """Whether it connects to the Unix socket instead of the port."""
 
 
+INDEX = DatabaseUse()
+
+
 def postgresql_section(
-    connection: DatabaseConnection, use: DatabaseUse | None = None, plugin: Version | None = None
+    connection: DatabaseConnection, use: DatabaseUse = INDEX, plugin: Version | None = None
 ) -> Json:
     """Return the section `PostgreSQL`; naming the plugin's version leaves out what came later.
 
     Plugins from 6.2 on need Orthanc 1.12.3, from 7.0 on 1.12.5.
     """
-    use = use or DatabaseUse()
     # libpq takes a host that begins with a slash for the folder of the socket, whose name has the port.
     host = str(_socket(connection).parent) if use.socket else connection.endpoint.host
     return _section("PostgreSQL", {"Host": host}, connection, use, plugin)
 
 
 def mysql_section(
-    connection: DatabaseConnection, use: DatabaseUse | None = None, plugin: Version | None = None
+    connection: DatabaseConnection, use: DatabaseUse = INDEX, plugin: Version | None = None
 ) -> Json:
     """Return the section `MySQL`, for MariaDB too; naming the plugin's version leaves out what came later."""
-    use = use or DatabaseUse()
     if use.socket:
         where: Json = {"Host": "localhost", "UnixSocket": str(_socket(connection))}
     else:
@@ -90,7 +88,7 @@ def _section(
     plugin: Version | None,
 ) -> Json:
     options: Json = {
-        "EnableIndex": use.index,
+        "EnableIndex": True,
         "EnableStorage": use.objects,
         **where,
         "Port": connection.endpoint.port,
@@ -98,7 +96,7 @@ def _section(
         "Username": connection.credentials.username,
         "Password": connection.credentials.password,
         "EnableSsl": False,
-        "Lock": use.lock,
+        "Lock": True,  # a second server that uses the same database is refused
         # A database that starts again is back in a second; the plugins would wait five.
         "MaximumConnectionRetries": 10,
         "ConnectionRetryInterval": 1,

@@ -44,10 +44,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def plan(options: argparse.Namespace, *, here: bool) -> Setup:
     """Work out what the options mean; `here` says that the remote is on this computer."""
     credentials = Credentials(options.username, options.password)
+    # How the remote reaches this computer.
+    seen = local_address_in if options.docker else local_address_towards
     remote = Node(options.aet, options.server, options.dicom, options.rest, credentials)
     local = Node(
         options.local_aet,
-        options.local_host or _own_address(options),
+        options.local_host or seen(options.docker or options.server),
         options.local_dicom,
         options.local_rest,
         credentials,
@@ -66,13 +68,6 @@ def plan(options: argparse.Namespace, *, here: bool) -> Setup:
         compression=options.compression,
         orthanc=options.orthanc,
     )
-
-
-def _own_address(options: argparse.Namespace) -> str:
-    """Find out how the remote will reach this computer."""
-    if options.docker:
-        return local_address_in(options.docker)
-    return local_address_towards(options.server)
 
 
 def write(setup: Setup, path: Path) -> None:

@@ -4,7 +4,6 @@ import ipaddress
 import json
 import socket
 import subprocess
-from collections.abc import Iterator
 
 from harness.errors import ConfigError
 
@@ -12,7 +11,6 @@ DOCKER_LIMIT = 20.0  # seconds
 WAY_OUT = "; or say with --local-host under which address the remote sees this computer"
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-SocketAddress = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 
 
 def local_address_towards(host: str) -> str:
@@ -74,8 +72,17 @@ def _subnets(network: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network
 
 def _route(host: str) -> tuple[Address, Address]:
     """Return the address of `host` and the one from which we would speak to it."""
+    try:
+        found = socket.getaddrinfo(host, 104, type=socket.SOCK_DGRAM)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(
+            f"the host name {host!r} of the remote cannot be resolved ({reason}):"
+            " correct --server, or give an address"
+        ) from error
     refused = ""
-    for family, address in _addresses(host):
+    # IPv4 first: Orthanc listens there in every version.
+    for family, _, _, _, address in sorted(found, key=lambda each: each[0] != socket.AF_INET):
         target = ipaddress.ip_address(str(address[0]))
         if target.is_unspecified or target.is_multicast:
             raise ConfigError(
@@ -91,17 +98,3 @@ def _route(host: str) -> tuple[Address, Address]:
         f"this computer has no route to {host} ({refused}): name another --server, or say with"
         " --local-host under which address the remote sees this computer"
     )
-
-
-def _addresses(host: str) -> Iterator[tuple[socket.AddressFamily, SocketAddress]]:
-    """Resolve `host`, IPv4 first: Orthanc listens there in every version."""
-    try:
-        found = socket.getaddrinfo(host, 104, type=socket.SOCK_DGRAM)
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(
-            f"the host name {host!r} of the remote cannot be resolved ({reason}):"
-            " correct --server, or give an address"
-        ) from error
-    for family, _, _, _, address in sorted(found, key=lambda one: one[0] != socket.AF_INET):
-        yield family, address

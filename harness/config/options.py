@@ -11,6 +11,7 @@ from harness.errors import ConfigError
 from harness.model import AETitle, Endpoint, Port, Version
 
 PROGRAM = "generate_config.py"
+VERSION = r"\d+(\.\d+)*([+~-]\S*)?|mainline\S*"
 
 T = TypeVar("T")
 
@@ -24,45 +25,30 @@ def parser() -> argparse.ArgumentParser:
         epilog="Exit codes: 0 written; 2 nothing written, the reason is on standard error.",
         allow_abbrev=False,
     )
-    output = made.add_argument_group("the file")
-    output.add_argument(
-        "--target",
-        metavar="FILE",
-        type=Path,
-        default=Path(FILE_NAME),
-        help="where to write (default: %(default)s)",
-    )
-    output.add_argument("--force", action="store_true", help="overwrite FILE without asking")
-    _add_remote(made.add_argument_group("the remote, the server to test"))
-    _add_local(
-        made.add_argument_group("the local instance, the second server that the tests start")
-    )
-    return made
 
+    def add(
+        option: str, metavar: str, make: Callable[[str], T], says: str, default: T | None = None
+    ) -> None:
+        if default is not None:
+            says += " (default: %(default)s)"
+        group.add_argument(option, metavar=metavar, type=checked(make), default=default, help=says)
 
-def _add_remote(group: "argparse._ArgumentGroup") -> None:
-    group.add_argument(
-        "--server",
-        metavar="HOST",
-        type=checked(_host),
-        default=REMOTE.host,
-        help="name or address under which this computer reaches it (default: %(default)s)",
-    )
-    _add_instance(group, "", REMOTE)
-    group.add_argument(
-        "--username",
-        metavar="NAME",
-        type=checked(_username),
-        default=DEFAULT_CREDENTIALS.username,
-        help="user of both servers (default: %(default)s)",
-    )
-    group.add_argument(
-        "--password",
-        metavar="WORD",
-        type=checked(_password),
-        default=DEFAULT_CREDENTIALS.password,
-        help="password of that user (default: %(default)s)",
-    )
+    def add_node(prefix: str, default: Node) -> None:
+        add(f"{prefix}aet", "TITLE", AETitle, "its AE title", default.ae_title)
+        add(f"{prefix}dicom", "PORT", Port, "its DICOM port", default.dicom)
+        add(f"{prefix}rest", "PORT", Port, "the port of its REST API", default.rest)
+
+    user = DEFAULT_CREDENTIALS
+    group = made.add_argument_group("the file")
+    add("--target", "FILE", Path, "where to write", Path(FILE_NAME))
+    group.add_argument("--force", action="store_true", help="overwrite FILE without asking")
+
+    group = made.add_argument_group("the remote, the server to test")
+    reached = "name or address under which this computer reaches it"
+    add("--server", "HOST", _host, reached, REMOTE.host)
+    add_node("--", REMOTE)
+    add("--username", "NAME", _username, "user of both servers", user.username)
+    add("--password", "WORD", _password, "password of that user", user.password)
     group.add_argument("--compression", action="store_true", help="compress what it stores")
     group.add_argument(
         "--plugins",
@@ -72,21 +58,20 @@ def _add_remote(group: "argparse._ArgumentGroup") -> None:
         help="a plugin or a folder of plugins, on the computer of the remote; can be repeated"
         " (default: no plugin)",
     )
-    group.add_argument(
+    add(
         "--orthanc",
-        metavar="VERSION",
-        type=checked(_version),
-        help="leave out the keys that are newer than this version, such as 1.10.1 (default: all"
+        "VERSION",
+        matching(VERSION, "version of Orthanc: numbers such as 1.10.1, or mainline", Version),
+        "leave out the keys that are newer than this version, such as 1.10.1 (default: all"
         " keys, since Orthanc ignores those that it does not know)",
     )
 
-
-def _add_local(group: "argparse._ArgumentGroup") -> None:
-    group.add_argument(
+    group = made.add_argument_group("the local instance, the second server that the tests start")
+    add(
         "--local-host",
-        metavar="HOST",
-        type=checked(_host),
-        help="address of this computer as the remote sees it (default: where the route to the"
+        "HOST",
+        _host,
+        "address of this computer as the remote sees it (default: where the route to the"
         " remote starts)",
     )
     group.add_argument(
@@ -97,31 +82,8 @@ def _add_local(group: "argparse._ArgumentGroup") -> None:
         help="the remote will run in a container on this computer, in this Docker network (default:"
         " bridge), and is reached by its published ports or by its address",
     )
-    _add_instance(group, "local-", LOCAL)
-
-
-def _add_instance(group: "argparse._ArgumentGroup", prefix: str, default: Node) -> None:
-    group.add_argument(
-        f"--{prefix}aet",
-        metavar="TITLE",
-        type=checked(AETitle),
-        default=default.ae_title,
-        help="its AE title (default: %(default)s)",
-    )
-    group.add_argument(
-        f"--{prefix}dicom",
-        metavar="PORT",
-        type=checked(Port),
-        default=default.dicom,
-        help="its DICOM port (default: %(default)s)",
-    )
-    group.add_argument(
-        f"--{prefix}rest",
-        metavar="PORT",
-        type=checked(Port),
-        default=default.rest,
-        help="the port of its REST API (default: %(default)s)",
-    )
+    add_node("--local-", LOCAL)
+    return made
 
 
 def checked(make: Callable[[str], T]) -> Callable[[str], T]:
@@ -132,6 +94,17 @@ def checked(make: Callable[[str], T]) -> Callable[[str], T]:
             return make(text)
         except ConfigError as error:
             raise argparse.ArgumentTypeError(str(error)) from error
+
+    return convert
+
+
+def matching(pattern: str, what: str, make: Callable[[str], T]) -> Callable[[str], T]:
+    """Convert a text that looks so; say of another one that it is not `what`."""
+
+    def convert(text: str) -> T:
+        if not re.fullmatch(pattern, text):
+            raise ConfigError(f"{text!r} is no {what}")
+        return make(text)
 
     return convert
 
@@ -157,9 +130,3 @@ def _without_variables(text: str) -> str:
     if "${" in text:
         raise ConfigError("no ${ is allowed: Orthanc would put an environment variable there")
     return text
-
-
-def _version(text: str) -> Version:
-    if not re.fullmatch(r"\d+(\.\d+)*([+~-]\S*)?|mainline\S*", text):
-        raise ConfigError(f"{text!r} is no version of Orthanc: numbers such as 1.10.1, or mainline")
-    return Version(text)

@@ -39,6 +39,37 @@ SINCE = {
 }
 MODALITIES_WITH_LOCAL_AET = "1.9.0"
 
+# What only the server under test needs, but for addresses and plugins.
+FOR_THE_SUITES: Json = {
+    # Jobs: all of a run stay listed, and one that waits for another does not stop it.
+    "ConcurrentJobs": 4,
+    "JobsHistorySize": 1000,
+    # Archives: the next one drives the last one out.
+    "MediaArchiveSize": 1,
+    # Exports.
+    "LogExportedResources": True,
+    # Metadata and attachments: revisions, and a name for a user's metadata.
+    "CheckRevisions": True,
+    "UserMetadata": {"my-metadata": 1098},
+    # WebDAV.
+    "WebDavEnabled": True,
+    "WebDavDeleteAllowed": True,
+    "WebDavUploadAllowed": True,
+    # Private tags by name, in implicit VR, in DICOMweb, in modification and in C-FIND.
+    # The dictionary has VR, name, least and greatest multiplicity, and the private creator.
+    "Dictionary": {
+        "0009,0010": ["LO", "LunitPrivateCreator", 1, 1, "Lunit"],
+        "0009,1001": ["DS", "LunitScore", 1, 1, "Lunit"],
+        "00e1,c2": ["UI", "PET-CT Multi Modality Name", 1, 1, "ELSCINT1"],
+        "7053,03": ["ST", "Original Image Filename", 1, 1, "Philips PET Private Group"],
+        "4321,1012": ["LO", "RadioLogic", 1, 1, "RadioLogic"],
+        "0405,1001": ["SQ", "OctSettingsSequence", 1, 1, "99CZM_CapeCod_OctSettings"],
+        "0407,1001": ["SQ", "OctGeneralSequence", 1, 1, "99CZM_CapeCod_OctGeneral"],
+        "0407,1013": ["DS", "OctGeneralValue", 1, 1, "99CZM_CapeCod_OctGeneral"],
+    },
+    "DefaultPrivateCreator": "Lunit",
+}
+
 
 def remote_configuration(setup: Setup, listen: Ports | None = None) -> Json:
     """Return the complete configuration of the server under test.
@@ -49,7 +80,7 @@ def remote_configuration(setup: Setup, listen: Ports | None = None) -> Json:
     remote, local = setup.pair.remote, setup.pair.local
     configuration = {
         **_common("Integration tests", remote, listen, setup.storage),
-        **_for_the_suites(),
+        **FOR_THE_SUITES,
         "StorageCompression": setup.compression,
         "Plugins": list(setup.plugins),
         "DicomModalities": _modalities(setup.pair, setup.orthanc),
@@ -147,43 +178,6 @@ def _common(name: str, instance: Node, listen: Ports | None, storage: Path) -> J
     }
 
 
-def _for_the_suites() -> Json:
-    """Return what only the server under test needs, but for addresses and plugins."""
-    return {
-        # Jobs: all of a run stay listed, and one that waits for another does not stop it.
-        "ConcurrentJobs": 4,
-        "JobsHistorySize": 1000,
-        # Archives: the next one drives the last one out.
-        "MediaArchiveSize": 1,
-        # Exports.
-        "LogExportedResources": True,
-        # Metadata and attachments: revisions, and a name for a user's metadata.
-        "CheckRevisions": True,
-        "UserMetadata": {"my-metadata": 1098},
-        # WebDAV.
-        "WebDavEnabled": True,
-        "WebDavDeleteAllowed": True,
-        "WebDavUploadAllowed": True,
-        # Private tags by name, in implicit VR, in DICOMweb, in modification and in C-FIND.
-        "Dictionary": _dictionary(),
-        "DefaultPrivateCreator": "Lunit",
-    }
-
-
-def _dictionary() -> Json:
-    """Return the private tags of the samples: VR, name, least and greatest multiplicity, creator."""
-    return {
-        "0009,0010": ["LO", "LunitPrivateCreator", 1, 1, "Lunit"],
-        "0009,1001": ["DS", "LunitScore", 1, 1, "Lunit"],
-        "00e1,c2": ["UI", "PET-CT Multi Modality Name", 1, 1, "ELSCINT1"],
-        "7053,03": ["ST", "Original Image Filename", 1, 1, "Philips PET Private Group"],
-        "4321,1012": ["LO", "RadioLogic", 1, 1, "RadioLogic"],
-        "0405,1001": ["SQ", "OctSettingsSequence", 1, 1, "99CZM_CapeCod_OctSettings"],
-        "0407,1001": ["SQ", "OctGeneralSequence", 1, 1, "99CZM_CapeCod_OctGeneral"],
-        "0407,1013": ["DS", "OctGeneralValue", 1, 1, "99CZM_CapeCod_OctGeneral"],
-    }
-
-
 def _modalities(pair: Pair, version: Version | None) -> Json:
     """Return the DICOM nodes that the remote knows: the local instance and itself."""
     modalities: Json = {"orthanctest": _modality(pair.local), "self": _modality(pair.remote)}
@@ -191,8 +185,16 @@ def _modalities(pair: Pair, version: Version | None) -> Json:
         # C-STORE and C-MOVE under another name. A C-MOVE finds its destination by AE title, so that
         # the second entry of the local instance has one of its own.
         second = pair.local.ae_title[:15] + "2"
-        modalities["self-with-local-aet"] = _modality_with_local_aet(pair.remote)
-        modalities["orthanctest-with-local-aet"] = _modality_with_local_aet(pair.local, second)
+        for name, node, ae_title in (
+            ("self", pair.remote, pair.remote.ae_title),
+            ("orthanctest", pair.local, second),
+        ):
+            modalities[f"{name}-with-local-aet"] = {
+                "AET": ae_title,
+                "Host": node.host,
+                "Port": node.dicom,
+                "LocalAet": LOCAL_AET,
+            }
     return modalities
 
 
@@ -200,28 +202,19 @@ def _modality(instance: Node) -> list[object]:
     return [instance.ae_title, instance.host, instance.dicom]
 
 
-def _modality_with_local_aet(instance: Node, ae_title: str | None = None) -> Json:
-    return {
-        "AET": ae_title or instance.ae_title,
-        "Host": instance.host,
-        "Port": instance.dicom,
-        "LocalAet": LOCAL_AET,
-    }
-
-
 def _peers(remote: Node, local: Node) -> Json:
     """Return the Orthanc peers of the remote: the local instance, and itself under three names."""
-    peers: Json = {"self": _peer(remote)}
-    if local.rest is not None:
-        peers["peer"] = _peer(local)
-    # The transfers plugin: pull mode works where the other side knows us by the name in RemoteSelf.
-    peers["transfers-simple"] = _peer(remote)
-    peers["transfers-bidirectional"] = {
-        "Url": remote.url,
-        **_user_and_password(remote),
-        "RemoteSelf": "transfers-bidirectional",
+    return {
+        "self": _peer(remote),
+        **({"peer": _peer(local)} if local.rest is not None else {}),
+        # The transfers plugin: pull mode works where the other side knows us by the name in RemoteSelf.
+        "transfers-simple": _peer(remote),
+        "transfers-bidirectional": {
+            "Url": remote.url,
+            **_user_and_password(remote),
+            "RemoteSelf": "transfers-bidirectional",
+        },
     }
-    return peers
 
 
 def _peer(instance: Node) -> list[object]:
@@ -235,7 +228,7 @@ def _user_and_password(instance: Node) -> dict[str, str]:
 
 def _for_the_plugins(setup: Setup) -> Json:
     """Return a section for each plugin that has a suite; without the plugin it has no effect."""
-    remote = setup.pair.remote
+    remote, folder = setup.pair.remote, setup.worklists
     return {
         # DICOMweb: the server is its own DICOMweb client as well. No `Host`: URLs in answers then
         # follow the request, through relay and proxy.
@@ -250,20 +243,15 @@ def _for_the_plugins(setup: Setup) -> Json:
                 "sample": [f"{remote.url}{DICOMWEB_ROOT[1:]}", *_user_and_password(remote).values()]
             },
         },
-        "Worklists": _worklists(setup.worklists),
+        "Worklists": {"Enable": False}
+        if folder is None
+        else {
+            "Enable": True,
+            "Database": str(folder),  # until 1.12.9
+            "Directory": str(folder),  # from 1.12.10, which also began to clean up by itself
+            "DeleteWorklistsOnStableStudy": False,
+        },
         # GDCM: every transfer syntax that it can do, not only JPEG 2000.
         "Gdcm": {"Enable": True, "RestrictTransferSyntaxes": []},
         "WholeSlideImaging": {"ServeMirador": True, "ServeOpenSeadragon": True},
-    }
-
-
-def _worklists(folder: Path | None) -> Json:
-    """Return the section of the worklist plugin, under the names of all its versions."""
-    if folder is None:
-        return {"Enable": False}
-    return {
-        "Enable": True,
-        "Database": str(folder),  # until 1.12.9
-        "Directory": str(folder),  # from 1.12.10, which also began to clean up by itself
-        "DeleteWorklistsOnStableStudy": False,
     }

@@ -1,9 +1,10 @@
 """Another value for a key of the remote's configuration: `--with NAME=VALUE`."""
 
+import copy
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from harness.errors import ConfigError
 
@@ -38,14 +39,12 @@ def overridden(
     configuration: Mapping[str, object], overrides: Iterable[Override]
 ) -> dict[str, object]:
     """Return the configuration with other values. Raises ConfigError where a section is none."""
-    result = dict(configuration)
+    result: dict[str, Any] = copy.deepcopy(dict(configuration))  # the caller's own stays as it is
     for each in overrides:
         section = result
         for name in each.path[:-1]:
-            inner = section.get(name, {})
-            if not isinstance(inner, dict):
+            section = section.setdefault(name, {})
+            if not isinstance(section, dict):
                 raise ConfigError(f"--with {each}: {name} has a value, and is no section")
-            section[name] = dict(inner)  # the caller's own stays as it is
-            section = section[name]  # type: ignore[assignment]
         section[each.path[-1]] = each.value
     return result

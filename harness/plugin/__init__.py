@@ -39,8 +39,7 @@ WARNINGS = (
     # Figures go into JUnit's file of pytest as they go into ours, whatever its schema says of them.
     "ignore:record_property is incompatible with junit_family:pytest.PytestWarning",
 )
-RUN_FOLDER = "harness_run"  # the key under which workers are told where evidence goes
-CONTROLLER_PID = "harness_controller"
+ORDERS = "harness_orders"  # the key under which a worker is told whose it is, and the run folder
 WRONG_USE = "harness_wrong_use"  # the key under which a worker says why it runs nothing
 CONTROLLER = pytest.StashKey[Controller]()
 
@@ -83,8 +82,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if worker_input is not None:
         from harness.plugin import beside  # noqa: PLC0415
 
-        beside.end_with_parent(worker_input[CONTROLLER_PID])
-        beside.register(config, asked, Path(worker_input[RUN_FOLDER]))
+        parent, folder = worker_input[ORDERS]
+        beside.end_with_parent(parent)
+        beside.register(config, asked, Path(folder))
     elif not config.option.collectonly:
         controller = Controller(config, asked)
         config.stash[CONTROLLER] = controller
@@ -112,8 +112,8 @@ def _suites_in_sight(config: pytest.Config) -> bool:
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker of xdist whose it is, and where the run folder is."""
     if CONTROLLER in node.config.stash:
-        node.workerinput[CONTROLLER_PID] = os.getpid()
-        node.workerinput[RUN_FOLDER] = str(node.config.stash[CONTROLLER].folder.path)
+        folder = node.config.stash[CONTROLLER].folder.path
+        node.workerinput[ORDERS] = (os.getpid(), str(folder))
 
 
 @pytest.hookimpl(optionalhook=True)

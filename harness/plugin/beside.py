@@ -19,6 +19,7 @@ import warnings
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -26,7 +27,7 @@ import pytest
 from _pytest.runner import call_and_report
 
 from harness.plugin.options import Options
-from harness.plugin.outcome import Failure
+from harness.plugin.outcome import CaseRecord, Failure
 from harness.plugin.selecting import cases_of
 from harness.plugin.worker import Worker, log_report
 from harness.waiting import WaitTimeout, wait_until
@@ -58,18 +59,13 @@ def end_with_parent(parent: int) -> None:
 class Group:
     """A forked process, and the cases that it was given and has not ended yet."""
 
-    pid: int
+    process: ForkProcess
     line: Connection
     pending: list[int] = field(default_factory=list)
-    ended: int | None = None
-    """The exit code, or the negative number of the signal, once the process has been waited for."""
 
     def has_ended(self) -> bool:
-        """Return whether the process has ended; it is waited for once."""
-        if self.ended is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            self.ended = os.waitstatus_to_exitcode(status) if pid else None
-        return self.ended is not None
+        """Return whether the process has ended."""
+        return self.process.exitcode is not None
 
 
 class Beside:
@@ -134,25 +130,27 @@ class Beside:
 
     def _fork(self, session: pytest.Session, places: Sequence[int]) -> None:
         ours, theirs = multiprocessing.Pipe()
-        parent = os.getpid()
+        process = multiprocessing.get_context("fork").Process(
+            target=self._serve, args=(session, ours, theirs, os.getpid())
+        )
         with warnings.catch_warnings():
             # Python 3.12 warns where there is another thread: xdist's, which waits for orders all the time.
             warnings.simplefilter("ignore", DeprecationWarning)
-            pid = os.fork()
-        if pid == 0:
-            for line in [ours, *(each.line for each in self._groups)]:
-                line.close()
-            self._serve(session, theirs, parent)
+            process.start()
         theirs.close()
-        self._groups.append(Group(pid, ours))
+        self._groups.append(Group(process, ours))
         self._group_of |= dict.fromkeys(places, self._groups[-1])
         with contextlib.suppress(EOFError):  # one that ended at once is noticed with its first case
             ours.recv()
 
-    def _serve(self, session: pytest.Session, line: Connection, parent: int) -> NoReturn:
+    def _serve(
+        self, session: pytest.Session, asking: Connection, line: Connection, parent: int
+    ) -> NoReturn:
         """Run what is asked for until nobody is left to ask."""
         try:
             end_with_parent(parent)
+            for each in [asking, *(group.line for group in self._groups)]:
+                each.close()
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C ends
             self._silence()
             self._line = line
@@ -204,8 +202,10 @@ class Beside:
 
     def _lost(self, item: pytest.Item, place: int, group: Group) -> None:
         """Report a case whose process ended under it: that is our trouble, not the server's."""
-        message = f"the process that ran the case ended ({group.ended}) before the case did"
-        record = self._worker.new_record(item)
+        message = (
+            f"the process that ran the case ended ({group.process.exitcode}) before the case did"
+        )
+        record = CaseRecord.of(item, self._worker.name)
         record.fail("error", Failure(message, message))
         report = pytest.TestReport(
             item.nodeid, item.location, {}, "failed", message, "setup", start=0, stop=0
@@ -215,21 +215,19 @@ class Beside:
 
     def _end(self) -> None:
         """End every process: at once where its cases are not awaited any more."""
-        groups = [group for group in self._groups if not group.has_ended()]
-        for group in groups:
+        for group in self._groups:
             group.line.close()  # one that has nothing to do stops its servers, and ends
             if group.pending:
-                os.kill(group.pid, signal.SIGKILL)
+                group.process.kill()
         with contextlib.suppress(WaitTimeout):
             wait_until(
-                lambda: all(group.has_ended() for group in groups),
+                lambda: all(group.has_ended() for group in self._groups),
                 what="the processes of cases that wait to end",
                 within=FAREWELL,
             )
-        for group in groups:
-            if not group.has_ended():
-                os.kill(group.pid, signal.SIGKILL)
-                os.waitpid(group.pid, 0)
+        for group in self._groups:
+            group.process.kill()
+            group.process.join()
         self._groups, self._group_of = [], {}
 
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from harness.errors import ConfigError, HarnessError
 from harness.known import read_known, stale
 from harness.plugin.options import Options
+from harness.plugin.outcome import Failure
 from harness.plugin.plan import PLAN, Plan, make_plan
 from harness.plugin.recording import RunFolder, new_folder
 from harness.report import terminal
@@ -47,7 +49,8 @@ class Controller:
             raise pytest.UsageError(str(error)) from error
         self.config.stash[PLAN] = self.plan
         workers = getattr(self.config.option, "numprocesses", None) or 0
-        self.folder = RunFolder(path, self.plan.mode, max(1, workers))
+        mode = "attached" if self.plan.attached else "managed"
+        self.folder = RunFolder(path, mode, max(1, workers))
         if not workers:
             # Imported here, since a process that only distributes cases needs no servers.
             from harness.plugin import beside  # noqa: PLC0415
@@ -96,11 +99,8 @@ class Controller:
     def _begin(self, record: dict[str, Any]) -> None:
         self._begun[record["nodeid"]] = record
         if not self.folder.begun:
-            self.folder.begin(self.plan.identity.as_json())
-            for note in self.plan.notes:
-                self.folder.note(note)
-            if self.options.baseline is not None:
-                self.folder.describe({"baseline": str(self.options.baseline)})
+            baseline = self.options.baseline
+            self.folder.begin(self.plan.identity.as_json(), baseline, self.plan.notes)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
@@ -168,6 +168,5 @@ def _ask(question: str, capture: Any) -> str | None:
 
 
 def _of_a_lost_worker(record: dict[str, Any], said: str) -> dict[str, Any]:
-    message = said.strip().partition("\n")[0]
-    failure = {"message": message, "text": said, "expected": None, "received": None}
+    failure = asdict(Failure(said.strip().partition("\n")[0], said))
     return {**record, "outcome": "error", "failure": failure}

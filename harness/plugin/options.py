@@ -1,6 +1,5 @@
 """The command-line options and ini settings of the plugin, and the values read from them."""
 
-import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import pytest
 
 from harness.case import LEVELS
-from harness.config.options import checked
+from harness.config.options import checked, matching
 from harness.config.overrides import Override
 from harness.errors import ConfigError
 from harness.model import AETitle, Port
@@ -19,6 +18,9 @@ from harness.servers.locate import is_root_folder
 from harness.variant import DATABASES
 
 CASE_LIMIT = 30.0  # seconds
+WEB = matching("/.*", "path such as /dicom-web; --rest names the port", lambda it: it.rstrip("/"))
+MEMORY = matching(r"[1-9]\d*[bkmg]?", "number with b, k, m or g, such as 512m", str)
+CPUS = matching(r"\d*\.?\d+", "number of processors, such as 2 or 0.5", float)
 
 
 def _option(says: str, metavar: str | None = None, *, name: str = "", **how: Any) -> Any:
@@ -32,12 +34,6 @@ def _several(says: str, metavar: str | None = None, **how: Any) -> Any:
     return _option(says, metavar, action="append", default=[], **how)
 
 
-def _path(text: str) -> str:
-    if not text.startswith("/"):
-        raise ConfigError(f"{text}: a path such as /dicom-web; --rest names the port")
-    return text.rstrip("/")
-
-
 def _root(folder: str) -> str:
     if not is_root_folder(Path(folder)):
         raise ConfigError(
@@ -45,18 +41,6 @@ def _root(folder: str) -> str:
             "etc/debian_version: debootstrap makes one"
         )
     return f"orthanc:{Path(folder).absolute()}"
-
-
-def _memory(text: str) -> str:
-    if not re.fullmatch(r"[1-9]\d*[bkmg]?", text):
-        raise ConfigError(f"{text}: a number with b, k, m or g, such as 512m")
-    return text
-
-
-def _cpus(text: str) -> float:
-    if not re.fullmatch(r"\d*\.?\d+", text):
-        raise ConfigError(f"{text}: a number of processors, such as 2 or 0.5")
-    return float(text)
 
 
 @dataclass(frozen=True)
@@ -86,7 +70,7 @@ class Options:
     web: str | None = _option(
         "attached mode, a server that is not an Orthanc: the path of its DICOMweb at the port of --rest",
         "PATH",
-        type=checked(_path),
+        type=checked(WEB),
     )
     username: str | None = _option("attached mode: user of the remote's REST interface", "NAME")
     password: str | None = _option("attached mode: password of that user", "WORD")
@@ -116,10 +100,10 @@ class Options:
     )
     """As read: the image in which the remote is started, if `remote` does not say so itself."""
     memory: str | None = _option(
-        "with --image: what a container may use, such as 512m", "SIZE", type=checked(_memory)
+        "with --image: what a container may use, such as 512m", "SIZE", type=checked(MEMORY)
     )
     cpus: float | None = _option(
-        "with --image: processors for a container, such as 0.5", "NUMBER", type=checked(_cpus)
+        "with --image: processors for a container, such as 0.5", "NUMBER", type=checked(CPUS)
     )
     plugins: tuple[Path, ...] | None = _option(
         "managed mode: a plugin, or a folder of plugins, for the remote; with --image a path inside it; "

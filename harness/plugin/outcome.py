@@ -4,13 +4,14 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 import pytest
 
-from harness.case import CaseInfo
+from harness.case import info_of
 from harness.errors import HarnessError
 from harness.known import Failed
+from harness.plugin.selecting import parameters_of
 
 
 class Observe(Protocol):
@@ -85,10 +86,10 @@ class CaseRecord:
         return Failed(failure.message, failure.expected, failure.received, self.died)
 
     @classmethod
-    def of(
-        cls, item: pytest.Item, info: CaseInfo, parameters: str | None, worker: str
-    ) -> "CaseRecord":
-        """Begin the record of `item`."""
+    def of(cls, item: pytest.Item, worker: str) -> Self:
+        """Begin the record of a case."""
+        info = info_of(item)
+        assert info is not None
         function = getattr(item, "function", None)
         return cls(
             id=info.id,
@@ -96,7 +97,7 @@ class CaseRecord:
             title=(getattr(function, "__doc__", None) or "").strip().partition("\n")[0],
             suite=suite_of(item),
             nodeid=item.nodeid,
-            parameters=parameters,
+            parameters=parameters_of(item),
             ref=info.ref,
             level=info.level,
             needs=[str(need) for need in info.needs],

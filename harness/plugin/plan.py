@@ -3,7 +3,7 @@
 import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
@@ -63,11 +63,6 @@ class Plan:
     def attached(self) -> bool:
         """True where the remote runs already."""
         return isinstance(self.remote, Attachment)
-
-    @property
-    def mode(self) -> Literal["attached", "managed"]:
-        """The word for it in records."""
-        return "attached" if self.attached else "managed"
 
     @property
     def in_containers(self) -> bool:
@@ -162,29 +157,25 @@ def _orthanc(options: Options, asked: Spec) -> Build:
 def _attached(options: Options) -> Plan:
     if options.overrides:
         raise ConfigError("--with is for managed mode: an attached server has its configuration")
-    pair, worklists = _attached_pair(options)
+    file = options.config or Path(FILE_NAME)
+    pair, worklists = Pair(REMOTE, LOCAL), None
+    if options.config is not None or file.exists():
+        pair, worklists = read(file)
+    # The options of the command line win.
+    given = _given(
+        ae_title=options.aet, host=options.server, dicom=options.dicom, rest=options.rest
+    )
+    user = _given(username=options.username, password=options.password)
+    if user:
+        known = pair.remote.credentials or Credentials("", "")
+        given["credentials"] = replace(known, **user)
+    pair = replace(pair, remote=replace(pair.remote, **given))
     named = options.rest is not None or options.config is not None
     found = look(pair.remote, rest_is_named=named, dicomweb=options.web)
     local, notes = _local(options, None)
     if not found.is_orthanc:
         notes += (NOT_EMPTIED,)
     return Plan(pair, found, local, found.identity, notes, options, worklists)
-
-
-def _attached_pair(options: Options) -> tuple[Pair, Path | None]:
-    """Read the configuration that the remote was started with; the options of the command line win."""
-    file = options.config or Path(FILE_NAME)
-    pair, worklists = Pair(REMOTE, LOCAL), None
-    if options.config is not None or file.exists():
-        pair, worklists = read(file)
-    remote = pair.remote
-    user = _given(username=options.username, password=options.password)
-    if user:
-        user = {"credentials": replace(remote.credentials or Credentials("", ""), **user)}
-    named = _given(
-        ae_title=options.aet, host=options.server, dicom=options.dicom, rest=options.rest
-    )
-    return replace(pair, remote=replace(remote, **named, **user)), worklists
 
 
 def _given(**values: object) -> dict[str, Any]:

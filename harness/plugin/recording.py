@@ -11,6 +11,7 @@ import platform
 import re
 import sys
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ class RunFolder:
         self.path = path
         self._begin = time.monotonic()
         self._content: set[str] = set()
+        dcmtk = dcmtk_version()
         self._run: dict[str, Any] = {
             "format": FORMAT,
             "started": datetime.now(UTC).isoformat(),
@@ -62,19 +64,27 @@ class RunFolder:
             "capabilities": {},
             "command": _command(sys.argv),
             "workers": workers,
-            "environment": _environment(),
+            "environment": {
+                "python": platform.python_version(),
+                "platform": platform.platform(),
+                "dcmtk": None if dcmtk is None else str(dcmtk),
+                "harness": dcm.__version__,
+            },
             "notes": [],
             "exit_status": None,
             "selected": False,
             "baseline": None,
         }
 
-    def begin(self, server: dict[str, object]) -> None:
+    def begin(self, server: dict[str, object], baseline: Path | None, notes: Iterable[str]) -> None:
         """Say what is under test, as far as that is known before it runs."""
         self.path.mkdir(parents=True, exist_ok=True)
-        self._run["server"] = self._run["local"] = server
-        self._write()
-        _point(self.path.parent / "latest", self.path)
+        self.describe({"server": server, "local": server, "baseline": baseline and str(baseline)})
+        for each in notes:
+            self.note(each)
+        link = self.path.with_name(f"latest.{os.getpid()}")
+        link.symlink_to(self.path.name)
+        link.replace(self.path.with_name("latest"))
 
     @property
     def begun(self) -> bool:
@@ -133,19 +143,3 @@ def _command(argv: list[str]) -> list[str]:
     """Return the command without the password that it may hold."""
     shown = re.sub(r"(--password(?:=|\0))[^\0]*", r"\1***", "\0".join(argv)).split("\0")
     return [Path(shown[0]).name, *shown[1:]]
-
-
-def _environment() -> dict[str, str | None]:
-    version = dcmtk_version()
-    return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "dcmtk": None if version is None else str(version),
-        "harness": dcm.__version__,
-    }
-
-
-def _point(link: Path, target: Path) -> None:
-    draft = link.with_name(f"latest.{os.getpid()}")
-    draft.symlink_to(target.name)
-    draft.replace(link)

@@ -10,8 +10,8 @@ import pytest
 from harness.case import CaseInfo, info_of
 from harness.errors import ConfigError
 from harness.suites import suites_folder
-from harness.variant import USUAL, Variant
-from harness.vocabulary import NEEDS, PRODUCT_VERSIONS, VERSIONED, nearest
+from harness.variant import USUAL
+from harness.vocabulary import NEEDS, PRODUCT_VERSIONS, VERSIONED
 
 Cases = list[tuple[pytest.Item, CaseInfo]]
 COLLECTED = pytest.StashKey[int]()
@@ -89,9 +89,10 @@ def check_needs(cases: Cases, own: Collection[str] = ()) -> None:
     for item, info in cases:
         for need in info.needs:
             if need.name not in known:
+                close = difflib.get_close_matches(need.name, known, n=1)
                 raise ConfigError(
                     f"{info.id} ({item.nodeid}) needs {need}, which is not in the vocabulary of needs"
-                    f"{nearest(need.name, known)}"
+                    f"{f'; did you mean {close[0]}?' if close else ''}"
                 )
             if need.at_least is None:
                 continue
@@ -163,9 +164,5 @@ def put_longest_first(items: list[pytest.Item]) -> None:
 
     What waits is to begin early, and a server that is set up otherwise is to be started once.
     """
-
-    def key(item: pytest.Item) -> tuple[float, Variant]:
-        info = info_of(item)
-        return (0.0, USUAL) if info is None else (-info.waits, info.variant)
-
-    items.sort(key=key)
+    found = {item: (-info.waits, info.variant) for item, info in cases_of(items)}
+    items.sort(key=lambda item: found.get(item, (0.0, USUAL)))

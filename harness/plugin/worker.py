@@ -21,7 +21,7 @@ from harness.plugin.options import Options
 from harness.plugin.outcome import RECORD, CaseRecord, Failure, failure_of, outcome_of, shown
 from harness.plugin.plan import PLAN, make_plan
 from harness.plugin.pressure import waited
-from harness.plugin.selecting import COLLECTED, case_key, cases_of, is_whole, parameters_of
+from harness.plugin.selecting import COLLECTED, case_key, cases_of, is_whole
 from harness.servers.capabilities import CONFIGURE
 from harness.servers.party import Party
 from harness.suites import known_folder
@@ -89,7 +89,7 @@ class Worker:
             return
         self._compared = {}
         self._waited = waited()
-        record = item.stash[RECORD] = self.new_record(item)
+        record = item.stash[RECORD] = CaseRecord.of(item, self.name)
         unmet = self._unmet(info)
         if unmet is not None:
             record.reason = unmet
@@ -99,12 +99,6 @@ class Worker:
             self.bench.begin_case(record.key, info.variant)
         except HarnessError as error:
             pytest.fail(f"the remote {', '.join(info.variant.words)}: {error}")
-
-    def new_record(self, item: pytest.Item) -> CaseRecord:
-        """Begin the record of a case."""
-        info = info_of(item)
-        assert info is not None
-        return CaseRecord.of(item, info, parameters_of(item), self.name)
 
     def _unmet(self, info: CaseInfo) -> str | None:
         if self.options.attached and info.waits >= LONG and not self.options.cases:

@@ -150,8 +150,8 @@ def test_a_remote_that_cannot_be_is_told(
     [
         (["--orthanc-root=/nowhere"], "--orthanc-root: /nowhere: this is not the root"),
         (["--remote=qrscp", "--server=127.0.0.1"], "--remote starts the remote"),
-        (["--image=any", "--memory=lots"], "--memory: lots: a number with b, k, m or g"),
-        (["--image=any", "--cpus=all"], "--cpus: all: a number of processors"),
+        (["--image=any", "--memory=lots"], "--memory: 'lots' is no number with b, k, m or g"),
+        (["--image=any", "--cpus=all"], "--cpus: 'all' is no number of processors"),
         (["--memory=512m"], "name its --image"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -23,8 +23,8 @@ VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 class Parties:
     """An authority that all trust, another one, and what they have issued."""
 
-    authority: Authority = field(default_factory=Authority.new)
-    other: Authority = field(default_factory=Authority.new)
+    authority: Authority = field(default_factory=Authority)
+    other: Authority = field(default_factory=Authority)
 
     def __post_init__(self) -> None:
         issued = {
