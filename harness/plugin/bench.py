@@ -72,6 +72,8 @@ class Bench:
             self._remotes[self.plan.usual] = self.remote
             if self.plan.attached:  # a server that we did not start is not empty
                 self.remote.server.reset(unsettled=True)
+            self.facts = self._facts()
+            """What is tested, for the record of the run: other remotes serve some cases of it."""
             self._stack = stack.pop_all()
         return self
 
@@ -98,8 +100,7 @@ class Bench:
     def _dcmtk(self) -> Version | None:
         return dcmtk_version()
 
-    def as_json(self) -> dict[str, object]:
-        """Say what was tested, for the record of the run."""
+    def _facts(self) -> dict[str, object]:
         return {
             "server": self.remote.identity.as_json(),
             "local": self.local.identity.as_json(),

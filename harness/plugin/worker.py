@@ -280,7 +280,7 @@ class Worker:
             if self._bench is not None:
                 record.notes = list(self.bench.notes)
                 if not self._told:
-                    facts["servers"] = self.bench.as_json()
+                    facts["servers"] = self.bench.facts
                     self._told = True
             facts["record"] = record.as_json(self.redactor.text)
         if facts:
