@@ -81,7 +81,7 @@ def test_the_password_reaches_no_record(run_suite: RunSuite) -> None:
 @case("OUT-001", ref="none")
 def test_leak(rest, remote):
     import requests
-    password = remote.server.credentials.password
+    password = remote.server.adapter.credentials.password
     with open("password.txt", "w") as file:
         file.write(password)
     print("the password is", password)
