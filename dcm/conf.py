@@ -1,9 +1,9 @@
-"""The configuration: who we are, which nodes we know, how long we wait. A TOML file that people write.
+"""The configuration: our own nodes, the nodes we know, and time limits. A TOML file.
 
     configuration = Configuration.read(default_path())
     configuration.remote("mypacs").node
 
-Whatever is wrong is said in one sentence that names the file, the key and what is allowed.
+An error is one sentence that names the file, the key and what is allowed.
 """
 
 import logging
@@ -42,7 +42,7 @@ port = 11112                # where we listen
 # tls_certificate = "we.pem"       # with TLS: what we show, in PEM; to others too where they ask for it
 # tls_key = "we.key"               # unless it stands in the certificate's file
 # tls_ca = "authority.pem"         # who issued the certificates of those that call us
-# tls_require_certificate = true   # take only those
+# tls_require_certificate = true   # take only those; this needs tls_ca
 
 # Files are looked for beside this one, if they have no whole path.
 
@@ -58,6 +58,7 @@ port = 11112                # where we listen
 # tls_verify_host = false          # do not ask whether the certificate is for this host
 # user = "anna"
 # password_file = "mypacs.txt"     # or password_variable, of the environment, or the password itself
+# allow_plaintext = true           # send them without TLS too, where anybody on the way can read them
 # time_limits = { response = 300 } # in seconds; only for this node
 
 # How long we wait, in seconds.
@@ -65,6 +66,7 @@ port = 11112                # where we listen
 # connect = 10              # until the TCP connection stands
 # association = 30          # until it says yes or no
 # response = 60             # without a byte, while an answer is due
+# busy = 60                 # while it rejects the association for now: it is asked again
 # idle = 300                # while we listen: without a byte between two messages
 # release = 5               # for the end of an association
 """
@@ -75,13 +77,17 @@ class UnknownNode(DcmError):  # noqa: N818 - reads as the sentence it is
 
 
 def default_path() -> Path:
-    """Say where the configuration of this user is, unless he says otherwise."""
+    """Return the path of the user's configuration; without a home, that of the system's."""
     base = os.environ.get("XDG_CONFIG_HOME", "")
-    return (Path(base) if base else Path.home() / ".config") / "dcm" / "dcm_conf.toml"
+    try:
+        folder = Path(base) if base else Path.home() / ".config"
+    except RuntimeError:  # no HOME, and a user ID that the system does not know
+        folder = Path("/etc/xdg")
+    return folder / "dcm" / "dcm_conf.toml"
 
 
 class Remote(Frozen):
-    """A node that we know, and how long we wait for it."""
+    """A remote node and its time limits."""
 
     node: DcmNode
     limits: TimeLimits
@@ -89,7 +95,7 @@ class Remote(Frozen):
 
 
 class Configuration(Frozen):
-    """What a file says, or what holds without one. `path` only serves the sentences of errors."""
+    """The content of a file, or the defaults without one. `path` is only for error messages."""
 
     path: Path
     local_nodes: Mapping[str, DcmNode] = MappingProxyType({})
@@ -104,7 +110,7 @@ class Configuration(Frozen):
         except OSError as error:
             raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
         except UnicodeDecodeError as error:
-            raise ConfigurationError(f"{path} is no text in UTF-8") from error
+            raise ConfigurationError(f"{path} is not text in UTF-8") from error
         found = cls.parse(text, path)
         if found.holds_secrets and path.stat().st_mode & 0o077:
             _LOG.warning("%s holds a password and others can read it: chmod 600 changes that", path)
@@ -126,7 +132,7 @@ class Configuration(Frozen):
         )
 
     def local(self, name: str | None = None) -> DcmNode:
-        """Give our node of that name or address; without either, the default one.
+        """Return our node of that name or address; without either, the default one.
 
         Raises `UnknownNode`, and `LocalProtocolError` for an address that cannot be.
         """
@@ -139,7 +145,7 @@ class Configuration(Frozen):
         return known or DcmNode.parse(name)
 
     def remote(self, name: str) -> Remote:
-        """Give the node of that name or address. Raises as `local` does, and `NoPassword`."""
+        """Return the node of that name or address. Raises as `local` does, and `NoPassword`."""
         known = self.remote_nodes.get(name)
         if known is None and ":" not in name:
             raise self._unknown("remote", name, self.remote_nodes)
@@ -169,8 +175,13 @@ def _local(table: Table) -> DcmNode:
     tls = None
     if table.has(*_TLS_FILES, "tls_require_certificate"):
         if not table.has("tls_certificate"):
-            raise table.complaint("tls_certificate", "a file, in PEM: who listens must show one")
+            raise table.complaint("tls_certificate", "a file, in PEM: a listener must show one")
         demands = table.flag("tls_require_certificate", default=False)
+        if demands and not table.has("tls_ca"):
+            raise table.complaint(
+                "tls_ca", "a file, in PEM: the authority of those who may call; without it any certificate"
+                " that an authority of this system has issued would do",
+            )  # fmt: skip
         tls = replace(_tls(table), require_certificate=demands)
     return _node(
         table,
@@ -184,7 +195,7 @@ def _local(table: Table) -> DcmNode:
 def _remote(table: Table, limits: TimeLimits) -> Remote:
     table.allow(
         *("host", "hostname", "ae_title", "port", "time_limits", "user", *_PASSWORDS),
-        *("tls", *_TLS_FILES, "tls_verify_host"),
+        *("tls", *_TLS_FILES, "tls_verify_host", "allow_plaintext"),
     )
     tls = None
     if table.flag("tls", default=table.has(*_TLS_FILES, "tls_verify_host")):
@@ -196,6 +207,8 @@ def _remote(table: Table, limits: TimeLimits) -> Remote:
         table.integer("port", _DEFAULT_PORT, 1, 65535),
         tls,
     )
+    if table.flag("allow_plaintext", default=False):
+        node = replace(node, allow_plaintext=True)
     return Remote(node, _limits(table.table("time_limits"), limits), _credentials(table))
 
 
@@ -225,7 +238,7 @@ def _credentials(table: Table) -> Credentials | None:
 
 
 def _node(table: Table, host: str, ae_title: str, port: int, tls: Tls | None) -> DcmNode:
-    """Make a node; what is wrong with it is the file's fault."""
+    """Return a node; errors name the table of the file."""
     try:
         return DcmNode(host, ae_title, port, tls=tls)
     except LocalProtocolError as error:
@@ -233,7 +246,7 @@ def _node(table: Table, host: str, ae_title: str, port: int, tls: Tls | None) ->
 
 
 def _limits(table: Table, otherwise: TimeLimits) -> TimeLimits:
-    """Take what the table says, and the rest from the limits that hold otherwise."""
+    """Return the limits of a table; those that it lacks are those of `otherwise`."""
     names = [*fields(TimeLimits)]
     table.allow(*names)
     return TimeLimits(**{name: table.seconds(name, getattr(otherwise, name)) for name in names})

@@ -1,4 +1,4 @@
-"""Who the user is, as a configuration says: a name, and where the password is kept."""
+"""The user of a configuration: a name, and where the password is kept."""
 
 import os
 from pathlib import Path
@@ -10,11 +10,11 @@ from dcm.wire import UserIdentityRQ
 
 
 class NoPassword(DcmError):  # noqa: N818 - reads as the sentence it is
-    """A password that is not where it should be."""
+    """The password is not where it should be."""
 
 
 class Credentials(Frozen, secret=("password",)):
-    """A user, with one way to the password at most; it is fetched when it is needed."""
+    """A user and at most one source of the password, which is read when it is needed."""
 
     name: str
     password: str | None = None
@@ -22,7 +22,7 @@ class Credentials(Frozen, secret=("password",)):
     password_variable: str | None = None
 
     def identity(self) -> UserIdentityRQ:
-        """Make the identity for an association (PS3.7 D.3.3.7). Raises `NoPassword`."""
+        """Return the identity for an association (PS3.7 D.3.3.7). Raises `NoPassword`."""
         return user(self.name, self._password())
 
     def _password(self) -> str | None:
@@ -30,7 +30,7 @@ class Credentials(Frozen, secret=("password",)):
             try:
                 return self.password_file.read_text(encoding="utf-8").split("\n")[0]
             except (OSError, UnicodeDecodeError) as error:
-                words = getattr(error, "strerror", None) or "it is no text in UTF-8"
+                words = getattr(error, "strerror", None) or "it is not text in UTF-8"
                 raise NoPassword(f"the password in {self.password_file}: {words}") from error
         if self.password_variable is not None:
             found = os.environ.get(self.password_variable)

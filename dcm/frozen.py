@@ -4,11 +4,12 @@
         source: int = 0
         reason: int = 0
 
-To its users, and to type checkers, this is a frozen dataclass: made by place or by name, checked by
-`__post_init__`, equal to what has the same class and fields, hashable, shown with its fields. A dataclass
-costs about a millisecond when its module is imported, and the protocol has more than sixty; here nothing is
-compiled but `__init__`, and that only when the first value of a class is made. The functions of
-`dataclasses` work with these values: what they look for is made when they do.
+To its users, and to type checkers, this is a frozen dataclass: made by position or by name, checked by
+`__post_init__`, equal to values of the same class with equal fields, hashable, with a repr of its fields.
+A dataclass costs more than half a millisecond when its module is imported, and the protocol has more than
+sixty: with them `dcm echo` takes 110 ms of CPU time instead of 65 ms. Here nothing is compiled but
+`__init__`, and that only when the first value of a class is made. The functions of `dataclasses` and
+`inspect.signature` work with these classes: what they look for is made when they ask for it.
 """
 
 import functools
@@ -20,7 +21,7 @@ REQUIRED: Final = object()
 
 
 class _OfDataclass:
-    """An attribute by which `dataclasses` knows its own, for a class that is as good as one."""
+    """An attribute by which `dataclasses` recognises a dataclass, made when it is asked for."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -29,9 +30,18 @@ class _OfDataclass:
         return getattr(_as_dataclass(kind), self._name)
 
 
+class _Signature:
+    """The signature of a class for `inspect`, made when it is asked for."""
+
+    def __get__(self, value: object, kind: Any) -> Any:
+        import inspect  # noqa: PLC0415 - to import it costs what this module is there to save
+
+        return inspect.signature(_as_dataclass(kind))
+
+
 @dataclass_transform(frozen_default=True)
 class Frozen:
-    """Base of frozen values: its annotations are the fields, but for those that say `ClassVar`.
+    """Base of frozen values: its annotations are the fields, except those that are `ClassVar`.
 
     kw_only: the fields of this class are given by name only. secret: fields that `repr` does not show.
     """
@@ -39,6 +49,7 @@ class Frozen:
     __match_args__: ClassVar[tuple[str, ...]] = ()
     __dataclass_fields__: ClassVar[Any] = _OfDataclass("__dataclass_fields__")
     __dataclass_params__: ClassVar[Any] = _OfDataclass("__dataclass_params__")
+    __signature__: ClassVar[Any] = _Signature()
     _defaults: ClassVar[dict[str, Any]] = {}
     _secret: ClassVar[frozenset[str]] = frozenset()
 
@@ -55,7 +66,7 @@ class Frozen:
 
     @classmethod
     def unchecked(cls, values: Mapping[str, Any]) -> Self:
-        """Make a value of all its fields by name, for who has checked them: `__post_init__` is left out."""
+        """Return a value with these fields, by name, without `__post_init__`: the caller has checked them."""
         made = object.__new__(cls)
         made.__dict__.update(values)
         return made
@@ -90,21 +101,25 @@ Value = TypeVar("Value", bound=Frozen)
 
 
 def fields(kind: type[Frozen]) -> Mapping[str, Any]:
-    """Give the names of the fields in their order, each with its default value or `REQUIRED`."""
+    """Return the names of the fields in their order, each with its default value or `REQUIRED`."""
     return kind._defaults  # noqa: SLF001 - of this module
 
 
 def replace(value: Value, **changes: Any) -> Value:
-    """Give a value like this one but for `changes`; `dataclasses.replace` does the same."""
+    """Return a copy of a value with `changes`; `dataclasses.replace` does the same."""
     return value.__replace__(**changes)
 
 
 def _is_constant(annotation: object) -> bool:
+    """Whether an annotation is `ClassVar`; it is a text with `from __future__ import annotations`."""
+    if isinstance(annotation, str):
+        name = annotation.partition("[")[0].strip()
+        return name.rpartition(".")[2] == "ClassVar"
     return getattr(annotation, "__origin__", annotation) is ClassVar
 
 
 def _first_init(kind: type[Frozen]) -> Callable[..., None]:
-    """Give what stands for the initializer of a class until its first value is made."""
+    """Return a stand-in for the initializer of a class, until its first value is made."""
 
     def __init__(self: Frozen, *values: Any, **named: Any) -> None:  # noqa: N807 - it is one
         compiled = _initializer(kind)
@@ -115,7 +130,7 @@ def _first_init(kind: type[Frozen]) -> Callable[..., None]:
 
 
 def _initializer(kind: type[Frozen]) -> Callable[..., None]:
-    """Write the initializer that a person would: faster than any that works for all classes."""
+    """Compile the initializer that one would write by hand: faster than one for all classes."""
     defaults, by_place = fields(kind), kind.__match_args__
 
     def parameter(name: str) -> str:
@@ -138,9 +153,13 @@ def _initializer(kind: type[Frozen]) -> Callable[..., None]:
 
 @functools.cache
 def _as_dataclass(kind: type[Frozen]) -> type:
-    """Give a dataclass with the same fields."""
+    """Return a dataclass with the same fields."""
     import dataclasses  # noqa: PLC0415 - to import it costs what this module is there to save
+    import inspect  # noqa: PLC0415
 
+    annotations: dict[str, Any] = {}
+    for base in reversed(kind.__mro__):
+        annotations |= inspect.get_annotations(base)
     described: list[tuple[str, Any, Any]] = []
     for name, default in fields(kind).items():
         field = dataclasses.field(
@@ -148,5 +167,5 @@ def _as_dataclass(kind: type[Frozen]) -> type:
             repr=name not in kind._secret,  # noqa: SLF001 - of this module
             kw_only=name not in kind.__match_args__,
         )
-        described.append((name, Any, field))
+        described.append((name, annotations[name], field))
     return dataclasses.make_dataclass(kind.__name__, described, frozen=True)

@@ -171,10 +171,31 @@ def test_the_functions_of_dataclasses_work() -> None:
     assert pprint.pformat(Point(1)) == "Point(x=1, y=0)"
 
 
-def test_its_signature_can_be_seen_once_one_is_made() -> None:
-    """As help and editors show it."""
-    Named(1, name="a")
-    assert str(inspect.signature(Named)) == "(x, y=7, *, name, key=b'')"
+def test_the_signature_is_shown_before_the_first_value_is_made() -> None:
+    """Help and editors show names, types and default values, before and after."""
+
+    class Fresh(Named, kw_only=True):
+        pass
+
+    shown = "(x: int, y: int = 7, *, name: str, key: bytes = b'') -> None"
+    assert str(inspect.signature(Fresh)) == shown
+    Fresh(1, name="a")
+    assert str(inspect.signature(Fresh)) == shown
+
+
+@pytest.mark.parametrize(
+    "annotation", ["ClassVar[str]", "ClassVar", "typing.ClassVar[dict[str, int]]"]
+)
+def test_a_constant_is_not_a_field_though_its_annotation_is_text(annotation: str) -> None:
+    """As annotations are with `from __future__ import annotations`."""
+    namespace = {
+        "__module__": __name__,
+        "__annotations__": {"KIND": annotation, "x": "int"},
+        "KIND": "a",
+    }
+    kind: Any = type("Textual", (Frozen,), namespace)
+    assert [*fields(kind)] == ["x"]
+    assert kind(1).KIND == "a"
 
 
 def test_the_protocol_is_imported_without_dataclasses() -> None:

@@ -1,15 +1,15 @@
 """The command `dcm`: a module for each of its commands.
 
-Results go to stdout, all else to stderr. Exit status: 0, all was done; 1, something was lost or failed;
-2, it was not asked rightly, and nothing was done; 130, interrupted. Modules are imported when they are
-needed: people wait for a command that they type.
+Results go to stdout, all else to stderr. Exit status: 0, everything was done; 1, something was lost or
+failed; 2, usage error, and nothing was done; 130, interrupted. Modules are imported when they are needed, so
+that a command starts fast.
+
+`main` may be called from any program. `dcm.__main__` is for a process of its own, which it may tune.
 """
 
-import gc
 import sys
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Final
 
@@ -25,58 +25,31 @@ COMMANDS: Final = {
     "version": "show the version",
 }
 
-_WRONG_USE: Final = 2
-_GARBAGE: Final = (
-    20_000  # objects before it is looked for: hardly anything of ours is ever in a circle
-)
+WRONG_USE: Final = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and give the exit status."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    """Run a command and return the exit status. Raises `SystemExit` for help and for wrong options."""
+    arguments = parse(sys.argv[1:] if argv is None else argv)
+    return WRONG_USE if arguments is None else load(arguments)()
+
+
+def parse(words: Sequence[str]) -> Namespace | None:
+    """Parse as far as the name of the command; None if there are no words, which shows the help."""
     parser = main_parser(COMMANDS)
     if not words:
         parser.print_help()
-        return _WRONG_USE
-    arguments = parser.parse_args(words)
-    if argv is None:  # the process is ours
-        gc.set_threshold(_GARBAGE)
-        _import_asyncio()
-    return _run(arguments)
+        return None
+    return parser.parse_args(words)
 
 
-def _run(arguments: Namespace) -> int:
-    with _imports():
-        command = import_module(f"dcm.cli.{arguments.command}")
-        parser = command_parser(arguments.command, command.__doc__ or "")
-        command.add_arguments(parser)
-        parser.parse_intermixed_args(arguments.rest, arguments)
+def load(arguments: Namespace) -> Callable[[], int]:
+    """Import a command and parse the rest of the words; the result runs it."""
+    command = import_module(f"dcm.cli.{arguments.command}")
+    parser = command_parser(arguments.command, command.__doc__ or "")
+    command.add_arguments(parser)
+    parser.parse_intermixed_args(arguments.rest, arguments)
 
-        from dcm.cli.running import run  # noqa: PLC0415 - not for --help
+    from dcm.cli.running import run  # noqa: PLC0415 - not for --help
 
-    return run(command.run, arguments)
-
-
-def _import_asyncio() -> None:
-    """Import asyncio as it is where Python has no OpenSSL: TLS of ours runs in memory and needs no more.
-
-    OpenSSL costs a tenth of a start. Who needs it imports it afterwards.
-    """
-    if "asyncio" not in sys.modules and "ssl" not in sys.modules:
-        sys.modules["ssl"] = None  # type: ignore[assignment]  # so that it cannot be imported
-        try:
-            with _imports():
-                import asyncio  # noqa: F401, PLC0415
-        finally:
-            del sys.modules["ssl"]
-
-
-@contextmanager
-def _imports() -> Iterator[None]:
-    """Import without the collector of garbage: there is none, and looking takes a tenth of a start."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
+    return lambda: run(command.run, arguments)

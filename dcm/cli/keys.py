@@ -6,6 +6,7 @@
 A value may hold `=`. Without a value the element is asked for, whatever it is.
 """
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final, cast
@@ -22,12 +23,20 @@ _TAG: Final = re.compile(r"(?:0x|\()?([0-9a-f]{4}),?([0-9a-f]{4})\)?", re.IGNORE
 def read_keys(words: Iterable[str]) -> Keys:
     """Read the keys of a command line. Raises `UsageError` and `UnknownElement`."""
     keys: Keys = {}
-    for word in words:
+    for word in map(_text, words):
         name, equals, value = word.partition("=")
         if not equals:
             raise UsageError(f"{word!r} is no KEY=VALUE; {word}= asks for it whatever it is")
         add_key(keys, name, value)
     return keys
+
+
+def _text(word: str) -> str:
+    """Return a word as UTF-8 where the locale's encoding, as ASCII, could not decode it."""
+    try:
+        return os.fsencode(word).decode()
+    except UnicodeError:  # the locale's encoding is another, and could
+        return word
 
 
 def add_key(keys: Keys, name: str, value: str) -> None:

@@ -1,4 +1,4 @@
-"""What is said on stderr, and into a file: through `logging`, as much as was asked."""
+"""Logging to stderr and to a file, at the levels that the command line asks for."""
 
 import contextlib
 import logging
@@ -19,7 +19,7 @@ _LONG: Final = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 def logging_as_asked(arguments: Namespace) -> Iterator[logging.Logger]:
     """Log to stderr, and to a file where one is named, until the block ends.
 
-    Raises `UsageError` where that file cannot be written.
+    Raises `UsageError` if that file cannot be written.
     """
     if arguments.quiet and (arguments.verbose or arguments.debug):
         raise UsageError("--quiet and --verbose or --debug exclude each other")
@@ -72,26 +72,26 @@ def _file_handlers(arguments: Namespace) -> list[logging.Handler]:
 
 
 class _StderrHandler(logging.StreamHandler[TextIO]):
-    """Writes to what is stderr at the moment: a progress bar stands in for it while it is shown."""
+    """Writes to the current `sys.stderr`: a progress bar replaces it while it is shown."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
 
     @property
     def stream(self) -> TextIO:
-        """What is stderr now."""
+        """The current `sys.stderr`."""
         return sys.stderr
 
     @stream.setter
     def stream(self, _value: TextIO) -> None:
-        """Nothing else is ever written to."""
+        """Ignored: nothing else is ever written to."""
 
 
 class _Formatter(logging.Formatter):
-    """Takes out what would steer a terminal: servers have their say in messages."""
+    """Removes control characters, which come from servers and would control the terminal."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - of logging
-        """Give the line of a record."""
+        """Return the line of a record."""
         from dcm.data.tree import printable  # noqa: PLC0415 - mostly nothing is said
 
         record.message = printable(record.message)

@@ -1,4 +1,4 @@
-"""The command line as far as it is the same for all commands."""
+"""The parts of the command line that commands share."""
 
 import argparse
 import os
@@ -14,20 +14,20 @@ _LEVELS: Final = ("debug", "info", "warning", "error")
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one sentence."""
+    """A parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong and where there is help; exit status 2."""
+        """Print what is wrong and how to get help, and exit with status 2."""
         self.exit(2, f"{self.prog}: {message}; {self.prog} --help says more\n")
 
 
 def main_parser(commands: Mapping[str, str]) -> argparse.ArgumentParser:
-    """Make the parser of what stands before the command."""
+    """Return the parser for the options before the command."""
     listed = "\n".join(f"  {name:9}{does}" for name, does in commands.items())
     parser = Parser(
         prog="dcm",
         description="Query, send, fetch and receive DICOM objects.",
-        epilog=f"commands:\n{listed}\n\n`dcm COMMAND --help` says more about one.",
+        epilog=f"commands:\n{listed}\n\n`dcm COMMAND --help` explains one.",
         formatter_class=_Help,
         allow_abbrev=False,
         usage="dcm [OPTION ...] COMMAND ...",
@@ -40,7 +40,7 @@ def main_parser(commands: Mapping[str, str]) -> argparse.ArgumentParser:
 
 
 def command_parser(command: str, documentation: str) -> argparse.ArgumentParser:
-    """Make the parser of what stands behind the command; the options of all may stand there too."""
+    """Return the parser for the words after the command; common options are allowed there too."""
     parser = Parser(
         prog=f"dcm {command}",
         description=_description(documentation),
@@ -52,26 +52,31 @@ def command_parser(command: str, documentation: str) -> argparse.ArgumentParser:
 
 
 def add_network_options(parser: argparse.ArgumentParser, *, progress: bool = True) -> None:
-    """Add the options of commands that speak with others."""
+    """Add the options of commands that use the network."""
     parser.add_argument(
         "--local",
         metavar="NODE",
-        help="who we are: a local node of the configuration, or HOST:AE_TITLE:PORT",
+        help="our own node: a local node of the configuration, or HOST:AE_TITLE:PORT",
     )
     parser.add_argument(
         "--report",
         metavar="FILE",
         type=Path,
-        help="write what became of everything to FILE, in JSON",
+        help="write the outcome of everything to FILE, as JSON",
     )
     if progress:
         parser.add_argument("--no-progress", action="store_true", help="show no progress")
 
 
 def add_remote(parser: argparse.ArgumentParser) -> None:
-    """Add the node to speak with."""
+    """Add the remote node, and what concerns only the way to it."""
     parser.add_argument(
         "remote", metavar="REMOTE", help="a remote node of the configuration, or HOST:AE_TITLE:PORT"
+    )
+    parser.add_argument(
+        "--allow-plaintext",
+        action="store_true",
+        help="send the user and the password of REMOTE also without TLS, where others can read them",
     )
 
 
@@ -89,11 +94,15 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         choices=_LEVELS,
         type=str.lower,
         default="info",
-        help="what goes into that file; else info",
+        help="the level of that file; info by default",
     )
-    group.add_argument("-v", "--verbose", action="store_true", help="say what is done")
-    group.add_argument("--debug", action="store_true", help="say all that happens")
-    group.add_argument("--quiet", action="store_true", help="say nothing but errors")
+    group.add_argument("-v", "--verbose", action="store_true", help="a line for each step")
+    group.add_argument(
+        "--debug",
+        action="store_true",
+        help="everything that happens: addresses, TLS, negotiation, messages",
+    )
+    group.add_argument("--quiet", action="store_true", help="only errors")
     group.add_argument(
         "--debug-filter", metavar="NAME", action="append", choices=DEBUG_LINES, default=[],
         help=f"leave out some lines of --debug: {' or '.join(DEBUG_LINES)}; may be repeated",
@@ -101,7 +110,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def _description(documentation: str) -> str:
-    """Take the documentation of a command's module, without the name of the command before it."""
+    """Return the docstring of a command's module without the name of the command."""
     text = documentation.partition(": ")[2].strip()
     return text[:1].upper() + text[1:]
 

@@ -14,6 +14,7 @@ from dcm.cli.formats import FORMATS
 from dcm.cli.keys import Keys, is_unlimited
 from dcm.cli.logs import LOG
 from dcm.cli.options import add_network_options, add_remote
+from dcm.cli.output import print_json, print_text
 from dcm.cli.progress import Progress, wanted
 from dcm.cli.running import run_async
 from dcm.cli.selection import Selection, add_selection, read_selection
@@ -73,7 +74,7 @@ async def _query(
                     found |= answered
     if found is not None:
         name = arguments.out_format or ("tree" if sys.stdout.isatty() else "json")
-        print(FORMATS[name](found))
+        (print_json if name == "json" else print_text)(FORMATS[name](found))
     return 0 if told.complete else 1
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from dcm.cli.logs import LOG, logging_as_asked
+from dcm.cli.output import forgiving_stdout
 from dcm.cli.usage import UsageError
 from dcm.errors import AnswerError, DcmError, RemoteProtocolError
 from dcm.net.errors import NetworkError
@@ -29,7 +30,7 @@ def run(command: Callable[[Namespace], int], arguments: Namespace) -> int:
     """Run a command with its logs as they were asked for, and give the exit status."""
     _unmask_interrupts()
     try:
-        with logging_as_asked(arguments):
+        with forgiving_stdout(), logging_as_asked(arguments):
             return _attempt(command, arguments)
     except BrokenPipeError:
         return _BROKEN_PIPE

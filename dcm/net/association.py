@@ -4,32 +4,30 @@
         await association.send(Command(1, CEchoRQ(message_id=1)))
         response = await association.response(CEchoRSP, 1)
 
-Leaving the block releases the association, or aborts it where an error leaves it.
+Leaving the block releases the association; an exception that leaves it aborts the association.
 """
 
 import asyncio
-import os
-import socket
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import Final, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Final, NoReturn, Self, TypeVar
 
 from dcm import __version__
-from dcm.errors import AbortSource, RemoteProtocolError
+from dcm.errors import AbortSource, LocalProtocolError, RemoteProtocolError
 from dcm.net.errors import (
     AssociationAborted,
     AssociationRejected,
-    ConnectionFailed,
     ConnectionLost,
     NetworkError,
     NotAccepted,
     TimedOut,
-    TlsFailed,
 )
+from dcm.net.establish import look_for_tls, open_transport, rejected
 from dcm.net.limits import TimeLimits
-from dcm.net.node import DcmNode
-from dcm.net.tls import UnusableTls
-from dcm.net.transport import Transport, connect
+from dcm.net.node import DcmNode, check_identity
+from dcm.net.transport import ClosedHere, Transport
+from dcm.net.tries import Patience
 from dcm.wire import (
     NEED_DATA,
     Abort,
@@ -44,7 +42,6 @@ from dcm.wire import (
     ImplementationClassUID,
     ImplementationVersionName,
     MaximumLength,
-    OpenTransport,
     PresentationContextRQ,
     Received,
     ReleaseRP,
@@ -63,8 +60,13 @@ from dcm.wire import (
 )
 from dcm.wire import ConnectionLost as TransportLost
 
+if TYPE_CHECKING:
+    from dcm.net.trace import Trace
+
+_LOG: Final = logging.getLogger(__name__)
+
 IMPLEMENTATION_CLASS_UID: Final = "2.25.213446188240736542571934206846018437541"
-IMPLEMENTATION_VERSION_NAME: Final = f"DCM_{__version__}"
+IMPLEMENTATION_VERSION_NAME: Final = f"DCM_{__version__}"[:16]  # (PS3.7 D.3.3.2.3)
 OUR_INFORMATION: Final[tuple[UserItem, ...]] = (
     MaximumLength(1 << 17),  # longer ones were not seen to be faster, and dcmtk sends none
     ImplementationClassUID(IMPLEMENTATION_CLASS_UID),
@@ -78,7 +80,9 @@ Answer = Callable[[AssociateRQ], Awaitable[AssociateAC | AssociateRJ]]
 class Association:
     """An established association, as requestor or acceptor.
 
-    doing: the current step in words, for errors; who uses the association says what he does.
+    One task at a time may send, and one may receive; a second one gets a `RuntimeError` at once.
+
+    doing: the current step in words, for errors; set by the code that uses the association.
     """
 
     def __init__(
@@ -91,7 +95,10 @@ class Association:
         self._transport: Final = transport
         self._message_id = 0
         self._ended = False
-        self._writing = False
+        self._sending = False
+        self._cut = False
+        """Whether a PDU went out only in part: nothing can be sent behind it."""
+        self._trace: Final = _trace(remote) if _LOG.isEnabledFor(logging.DEBUG) else None
 
     @classmethod
     async def request(
@@ -101,9 +108,17 @@ class Association:
         contexts: Sequence[PresentationContextRQ],
         user_information: Sequence[UserItem] = (),
         limits: TimeLimits | None = None,
+        *,
+        patient: bool = True,
     ) -> Self:
-        """Connect to `remote` and ask for an association. Raises `NetworkError`."""
+        """Connect to `remote` and ask for an association.
+
+        A peer that rejects it for now (PS3.8 9.3.4: result 2) is asked again for `limits.busy` seconds,
+        unless not `patient`. Raises `NetworkError`, and `UnprotectedIdentity` before anything is sent.
+        """
+        check_identity(remote)
         limits = limits or TimeLimits()
+        patience = Patience(limits.busy if patient else 0)
         request = AssociateRQ(
             called_ae_title=remote.ae_title,
             calling_ae_title=local.ae_title,
@@ -114,21 +129,27 @@ class Association:
                 *user_information,
             ),
         )
-        transport = await _connect(local, remote, limits.connect)
-        name = f"{remote} (we are {local.ae_title})"
-        association = cls(Connection("requestor"), transport, name, limits)
-        try:
-            await association._ask(request)
-        except BaseException:
-            await association.abort()
-            raise
-        return association
+        while True:
+            transport = await open_transport(local, remote, limits.connect)
+            name = f"{remote} (we are {local.ae_title})"
+            association = cls(Connection("requestor"), transport, name, limits)
+            try:
+                await association._ask(request)
+            except AssociationRejected as error:
+                await association.abort()
+                if not await patience.pause(error):
+                    raise
+            except BaseException:
+                await association.abort()
+                raise
+            else:
+                return association
 
     @classmethod
     async def accept(
         cls, transport: Transport, remote: str, answer: Answer, limits: TimeLimits
     ) -> Self | None:
-        """Wait for the request on a connection that was taken, and answer it; None: rejected."""
+        """Wait for the request on an accepted connection and answer it; None if that rejects it."""
         association = cls(Connection("acceptor"), transport, remote, limits)
         try:
             accepted = await association._answer(answer)
@@ -167,12 +188,12 @@ class Association:
         return self._connection.answer
 
     def next_message_id(self) -> int:
-        """Give a message ID that was not used lately."""
+        """Return a message ID that was not used lately."""
         self._message_id = self._message_id % 0xFFFF + 1
         return self._message_id
 
     def context(self, abstract_syntax: str, transfer_syntax: str | None = None) -> AcceptedContext:
-        """Give an accepted context. Raises `NotAccepted`."""
+        """Return an accepted context. Raises `NotAccepted`."""
         found = self._connection.context_for(abstract_syntax, transfer_syntax)
         if found is None:
             wanted = (
@@ -185,24 +206,35 @@ class Association:
         return found
 
     def accepted_contexts(self) -> tuple[AcceptedContext, ...]:
-        """Give all contexts that can be used."""
+        """Return all contexts that can be used."""
         return tuple(self._connection.contexts.values())
 
     def context_by_id(self, context_id: int) -> AcceptedContext:
-        """Give the context on which a message came."""
+        """Return the context on which a message came."""
         return self._connection.contexts[context_id]
 
     # Messages.
 
     async def send(self, *events: Sent) -> None:
-        """Say all this in one gathered write."""
+        """Send all this in one gathered write.
+
+        After an error or a cancellation in the middle, the association can only be aborted.
+        """
+        if self._sending:
+            raise RuntimeError(f"{self.remote}: {self.doing}: another task is sending")
         buffers: list[Buffer] = []
-        for event in events:
-            buffers += self._connection.send(event)
+        try:
+            for event in events:
+                buffers += self._connection.send(event)
+        except LocalProtocolError:
+            self._cut = self._cut or bool(buffers)  # what came before counts as sent, and is not
+            raise
+        if self._trace is not None:
+            self._trace.sent(events)
         await self._write(buffers)
 
     async def command(self, within: float | None = None) -> Command | None:
-        """Give the next message; None: the peer has asked for release, and was answered."""
+        """Return the next message; None if the peer asked for release, which was granted."""
         within = within or self.limits.response
         if self._connection.needs_data:
             await self._receive(within)
@@ -210,18 +242,21 @@ class Association:
             command = self._connection.next_command()
         except RemoteProtocolError as error:
             raise self._wrong(error) from error
-        if command is not None:  # as nearly always
-            return command
-        event = await self._event(within)
-        if isinstance(event, ReleaseRQ):
-            await self.send(ReleaseRP())
-            return None
-        if not isinstance(event, Command):
-            raise self.broken(f"{type(event).__name__} where a message is due")
-        return event
+        if command is None:  # as hardly ever
+            event = await self._event(within)
+            if isinstance(event, ReleaseRQ):
+                await self.send(ReleaseRP())
+                _LOG.info("%s: released by the peer", self.remote)
+                return None
+            if not isinstance(event, Command):
+                raise self.broken(f"{type(event).__name__} where a message is due")
+            command = event
+        if self._trace is not None:
+            self._trace.received(command)
+        return command
 
     async def response(self, kind: type[AnyResponse], message_id: int) -> AnyResponse:
-        """Give the next message, which must be a response of this kind to our request."""
+        """Return the next message, which must be a response of this kind to our request."""
         command = await self.command()
         if command is None:
             raise ConnectionLost(self.remote, self.doing, "the peer released it before it answered")
@@ -230,10 +265,12 @@ class Association:
     async def answers(
         self, kind: type[AnyResponse], message_id: int
     ) -> Sequence[tuple[AnyResponse, bytes]]:
-        """Give the next response to our request with its data set, and those behind it that are here too."""
+        """Return the next response to our request with its data set, and those behind it that are here."""
         found: list[tuple[AnyResponse, bytes]] = []
         while (whole := self._whole_message()) is not None:
             command, data = whole
+            if self._trace is not None:
+                self._trace.received(command, len(data))
             found.append((self.expect(command, kind, message_id), bytes(data)))
         if not found:
             response = await self.response(kind, message_id)
@@ -253,7 +290,7 @@ class Association:
         return message
 
     async def fragments(self) -> tuple[Sequence[Buffer], bool]:
-        """Give what has arrived of a data set, and whether that is its end.
+        """Return what has arrived of a data set, and whether that is its end.
 
         At least one fragment; they are views, valid until anything else is received.
         """
@@ -265,6 +302,8 @@ class Association:
             except RemoteProtocolError as error:
                 raise self._wrong(error) from error
             if found:
+                if self._trace is not None:
+                    self._trace.fragments_received(found, last=last)
                 return found, last
             event = self._poll()
             if event is not None:
@@ -273,7 +312,7 @@ class Association:
                 await self._receive(self.limits.response)
 
     async def data_set(self, limit: int = 1 << 24) -> bytes:
-        """Give a whole small data set, of an identifier."""
+        """Return a whole small data set, such as an identifier."""
         gathered, last = bytearray(), False
         while not last:
             found, last = await self.fragments()
@@ -286,37 +325,44 @@ class Association:
     # The end.
 
     async def release(self) -> None:
-        """End the association in order; a peer that does not answer is left, as all is said."""
+        """Release the association; a peer that does not answer is left, since nothing is lost by it."""
         try:
             if self._connection.state is State.STA6:
                 self.doing = "release"
                 async with asyncio.timeout(self.limits.release):
-                    await self._part()
-        except (TimeoutError, NetworkError, RemoteProtocolError):
-            pass
+                    await self._release()
+                _LOG.info("%s: released", self.remote)
+        except (TimeoutError, NetworkError, RemoteProtocolError) as error:
+            _LOG.debug("%s: release: %s", self.remote, error or "no answer")
         finally:  # also when the task is cancelled
             self.close()
 
     async def abort(self) -> None:
-        """End the association at once; the peer gets a moment to read why."""
+        """End the association at once; the peer gets a moment to read the A-ABORT.
+
+        Another task that waits for the peer gets `ConnectionLost`.
+        """
         try:
-            if not self._writing:  # within a PDU nothing can be said
+            if not (self._cut or self._sending):  # within a PDU nothing can be sent
                 async with asyncio.timeout(self.limits.release):
                     await self._transport.send(self._last_words(), self.limits.release)
                     self._transport.finish()
-                    while len(await self._transport.receive(None)):
-                        pass  # closing with something unread makes the kernel drop the abort
+                    # Closing with something unread makes the kernel drop the abort.
+                    while not self._transport.receiving and len(
+                        await self._transport.receive(None)
+                    ):
+                        pass
         except (OSError, TimeoutError, NetworkError):
             pass
         finally:
             self.close()
 
     def close(self) -> None:
-        """Close the connection; to be called again does no harm."""
+        """Close the connection; calling it again does nothing."""
         self._transport.close()
 
     def broken(self, what: str) -> RemoteProtocolError:
-        """Make the error for a message that the peer should not have sent."""
+        """Return the error for a message that the peer should not have sent."""
         return RemoteProtocolError(
             f"{self.remote}: {self.doing}: {what}", source=AbortSource.SERVICE_USER
         )
@@ -326,19 +372,18 @@ class Association:
     async def _ask(self, request: AssociateRQ) -> None:
         connection = self._connection
         connection.send(request)
-        assert isinstance(connection.next_event(), OpenTransport)
+        connection.next_event()  # OpenTransport: it is open
+        if self._trace is not None:
+            self._trace.proposed(request)
         await self.send(TransportOpened())
         try:
             event = await self._event(self.limits.association)
         except (ConnectionLost, RemoteProtocolError) as error:
-            if not self._transport.encrypted:
-                self._look_for_tls(error)
-            raise
+            if self._transport.encrypted:
+                raise
+            raise look_for_tls(self.remote, self.doing, error) from error
         if isinstance(event, AssociateRJ):
-            raise AssociationRejected(
-                self.remote, rejection(event), _ADVICE.get((event.source, event.reason), ""),
-                permanent=event.result == 1,
-            )  # fmt: skip
+            raise rejected(self.remote, event)
         if not isinstance(event, AssociateAC):
             raise self.broken(f"{type(event).__name__} where A-ASSOCIATE-AC is due")
         wanted = any(item.positive_response_requested for item in request.items(UserIdentityRQ))
@@ -347,24 +392,23 @@ class Association:
                 self.remote, self.doing, "it does not confirm who the user is",
                 "it may know nothing of user identities: leave out that it must confirm",
             )  # fmt: skip
+        self._established(request, event)
 
-    async def _part(self) -> None:
+    def _established(self, request: AssociateRQ, answer: AssociateAC) -> None:
+        proposed, usable = len(request.presentation_contexts), len(self._connection.contexts)
+        _LOG.info(
+            "%s: association, %d of %d presentation contexts accepted",
+            self.remote, usable, proposed,
+        )  # fmt: skip
+        if self._trace is not None:
+            self._trace.negotiated(request, answer)
+
+    async def _release(self) -> None:
         await self.send(ReleaseRQ())
         while not isinstance(await self._event(None), CloseTransport):
             # Both have asked at once: the requestor answers first (PS3.8 7.2.2.7).
             if self._connection.state in (State.STA9, State.STA12):
                 await self.send(ReleaseRP())
-
-    def _look_for_tls(self, error: ConnectionLost | RemoteProtocolError) -> None:
-        """Raise a better error where the peer may want TLS: it sends an alert (type 15H), or hangs up."""
-        if isinstance(error, ConnectionLost):
-            raise ConnectionLost(
-                self.remote, self.doing, error.what, "does it want TLS?"
-            ) from error
-        if str(error).endswith(" 15H is no type of a PDU"):
-            raise TlsFailed(
-                self.remote, self.doing, "it answers with TLS", "set tls for it"
-            ) from error
 
     async def _answer(self, answer: Answer) -> bool:
         self._connection.send(TransportOpened())
@@ -372,15 +416,19 @@ class Association:
         if not isinstance(event, AssociateRQ):  # rejected by the connection: version
             await self._flush()
             return False
+        if self._trace is not None:
+            self._trace.proposed(event)
         said = await answer(event)
         await self.send(said)
         if isinstance(said, AssociateRJ):
+            _LOG.info("%s: %s", self.remote, rejection(said))
             self._transport.finish()
             return False
+        self._established(event, said)
         return True
 
     async def _event(self, within: float | None) -> Received:
-        """Give the next event, received or due. Raises what ends the association."""
+        """Return the next event, received or due. Raises what ends the association."""
         while True:
             event = self._poll()
             if event is not None:
@@ -395,13 +443,18 @@ class Association:
             data = await self._transport.receive(within)
         except TimeoutError:
             raise self._timed_out("nothing came", within or 0) from None
+        except ClosedHere:
+            self._ended = True
+            raise ConnectionLost(
+                self.remote, self.doing, "the association was ended here"
+            ) from None
         except OSError:
             data = memoryview(b"")  # reset: to the protocol the same as closed
         self._ended = not data
         self._connection.receive_data(data)
 
     def _poll(self) -> Received | None:
-        """Give the next event that is here already, if it means anything above the timers."""
+        """Return the next event that is here already, if it means anything above the timers."""
         while True:
             try:
                 event = self._connection.next_event()
@@ -419,7 +472,7 @@ class Association:
                 return event
 
     def _wrong(self, error: RemoteProtocolError) -> RemoteProtocolError:
-        """Say with whom, and while doing what, the protocol was broken."""
+        """Return the error with the peer and the step in its message."""
         words = f"{self.remote}: {self.doing}: {error}"
         return RemoteProtocolError(words, source=error.source, reason=error.reason)
 
@@ -433,19 +486,30 @@ class Association:
         await self._write(self._connection.data_to_send())
 
     async def _write(self, buffers: Sequence[Buffer]) -> None:
-        self._writing = True
+        if self._cut:
+            raise ConnectionLost(
+                self.remote, self.doing, "an earlier message was sent only in part"
+            )
+        self._sending = self._cut = True
         try:
             await self._transport.send(buffers, self.limits.response)
+            self._cut = False
         except TimeoutError:
             raise self._timed_out("it takes no more data", self.limits.response) from None
+        except ClosedHere:
+            raise ConnectionLost(
+                self.remote, self.doing, "the association was ended here"
+            ) from None
         except OSError:
             await self._lost()
-        self._writing = False
+        finally:
+            self._sending = False
 
     async def _lost(self) -> NoReturn:
-        """Say why nothing can be written: what the peer said last may still be there to read."""
-        while True:
+        """Raise why nothing can be written: what the peer sent last may still be there to read."""
+        while not self._transport.receiving:
             await self._event(self.limits.release)
+        raise ConnectionLost(self.remote, self.doing, "the peer closed the connection")
 
     def _last_words(self) -> list[Buffer]:
         connection = self._connection
@@ -462,42 +526,7 @@ class Association:
         )
 
 
-_ADVICE: Final = {
-    (1, 1): "is user identity wanted, or another one?",
-    (1, 3): "register our AE title at the peer, or use one that it knows",
-    (1, 7): "check the AE title of the peer",
-    (3, 1): "try again later, or with fewer associations",
-    (3, 2): "try again later, or with fewer associations",
-}
+def _trace(remote: str) -> "Trace":
+    from dcm.net.trace import Trace  # noqa: PLC0415 - only for --debug
 
-
-async def _connect(local: DcmNode, remote: DcmNode, within: float) -> Transport:
-    doing = "connection"
-    try:
-        if remote.tls is None:
-            async with asyncio.timeout(within):
-                return Transport(await connect(remote.host, remote.port))
-        from dcm.net.tls_transport import connect_tls  # noqa: PLC0415 - most do without
-
-        context = remote.tls.to_connect(local.tls)
-        return await connect_tls(remote.host, remote.port, context, str(remote), within)
-    except UnusableTls as error:
-        raise TlsFailed(str(remote), doing, str(error)) from error
-    except TimeoutError:
-        raise TimedOut(
-            str(remote), doing, f"no answer for {within:g} s", "is a firewall between?"
-        ) from None
-    except OSError as error:
-        raise ConnectionFailed(
-            str(remote),
-            doing,
-            _words(error),
-            "check host and port, and that it runs",
-        ) from error
-
-
-def _words(error: OSError) -> str:
-    """Say what the system says, without what asyncio puts before it."""
-    if error.errno and not isinstance(error, socket.gaierror):
-        return os.strerror(error.errno)
-    return error.strerror or str(error)
+    return Trace(remote)

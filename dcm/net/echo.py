@@ -1,5 +1,7 @@
 """Verification: C-ECHO (PS3.4 Annex A)."""
 
+import time
+from collections.abc import AsyncGenerator
 from typing import Final
 
 from dcm.net.association import Association
@@ -15,9 +17,19 @@ _CONTEXTS: Final = (
 
 async def echo(local: DcmNode, remote: DcmNode, limits: TimeLimits) -> bool:
     """Ask whether `remote` answers; False: it does, but with a status other than success."""
+    return [status async for status, _ in echoes(local, remote, limits, 1)] == [0]
+
+
+async def echoes(
+    local: DcmNode, remote: DcmNode, limits: TimeLimits, count: int
+) -> AsyncGenerator[tuple[int, float], None]:
+    """Ask `count` times on one association; yield the status of each answer, and its seconds."""
     async with await Association.request(local, remote, _CONTEXTS, limits=limits) as association:
         association.doing = "C-ECHO"
-        context = association.context(VERIFICATION)
-        message_id = association.next_message_id()
-        await association.send(Command(context.context_id, CEchoRQ(message_id=message_id)))
-        return (await association.response(CEchoRSP, message_id)).status == 0
+        context_id = association.context(VERIFICATION).context_id
+        for _ in range(count):
+            message_id = association.next_message_id()
+            began = time.perf_counter()
+            await association.send(Command(context_id, CEchoRQ(message_id=message_id)))
+            response = await association.response(CEchoRSP, message_id)
+            yield response.status, time.perf_counter() - began

@@ -1,6 +1,6 @@
-"""The public face: an application entity of our own, and what it can ask of others.
+"""The public interface: an application entity of our own, and the services that it can use.
 
-Each method imports what it needs when it is called: people wait for a program that starts.
+Each method imports what it needs when it is called, so that programs start fast.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ if TYPE_CHECKING:
 
 
 class LocalEntity:
-    """We, as `local`, with these time limits.
+    """An application entity of our own, at `local`, with time limits.
 
     All methods raise `dcm.net.errors.NetworkError` for what goes wrong with the network or the peer,
-    and `dcm.errors.RemoteProtocolError` where the peer breaks the protocol.
+    `dcm.errors.RemoteProtocolError` if the peer breaks the protocol, and `dcm.net.node.UnprotectedIdentity`
+    if a user identity would be sent without TLS and this is not allowed.
     """
 
     def __init__(self, local: DcmNode, limits: TimeLimits | None = None) -> None:
@@ -45,6 +46,18 @@ class LocalEntity:
         from dcm.net.echo import echo
 
         return await echo(self.local, remote, self.limits)
+
+    def echoes(self, remote: DcmNode, count: int) -> AsyncGenerator[tuple[int, float], None]:
+        """Ask `count` times on one association; yield the status of each answer, and its seconds."""
+        from dcm.net.echo import echoes
+
+        return echoes(self.local, remote, self.limits, count)
+
+    async def accepted(self, remote: DcmNode) -> dict[str, tuple[str, ...]]:
+        """Return the transfer syntaxes that `remote` accepts, by SOP class; see `dcm.net.abilities`."""
+        from dcm.net.abilities import accepted
+
+        return await accepted(self.local, remote, self.limits)
 
     async def store(
         self,
@@ -126,7 +139,7 @@ class LocalEntity:
     def find(
         self, remote: DcmNode, identifier: Attributes, model: str | None = None
     ) -> AsyncGenerator[Answer, None]:
-        """Give the matches of an identifier as they come; see `dcm.net.find.find`."""
+        """Yield the matches of an identifier as they come; see `dcm.net.find.find`."""
         from dcm.net.find import STUDY_ROOT_FIND, find
 
         return find(self.local, remote, identifier, self.limits, model or STUDY_ROOT_FIND)
@@ -139,7 +152,7 @@ class LocalEntity:
         level: Level | None = None,
         within: QueryResult | None = None,
     ) -> QueryResult:
-        """Give all that matches these keys, at the level of the most detailed one unless told.
+        """Return all that matches these keys, at the level of the most detailed one unless told.
 
         `within`: an earlier result, of which it must be a part. See `dcm.net.query`.
         """
@@ -155,7 +168,7 @@ class LocalEntity:
         level: Level | None = None,
         within: QueryResult | None = None,
     ) -> AsyncGenerator[QueryResult, None]:
-        """Give the same in pieces, as soon as they are there."""
+        """Yield the same in pieces, as soon as they are there."""
         from dcm.net.query import queries
 
         return queries(self.local, remote, self.limits, query, level=level, within=within)
@@ -163,7 +176,7 @@ class LocalEntity:
     def retrieve(
         self, remote: DcmNode, what: QueryResult | Attributes, *, method: Method = "auto"
     ) -> AsyncGenerator[Dataset, None]:
-        """Give instances as data sets, one at a time; see `dcm.net.retrieve.retrieve`."""
+        """Yield instances as data sets, one at a time; see `dcm.net.retrieve.retrieve`."""
         from dcm.net.retrieve import retrieve
 
         return retrieve(self.local, remote, self.limits, what, method=method)
@@ -199,7 +212,7 @@ class LocalEntity:
         destination_ae_title: str,
         on_progress: OnProgress | None = None,
     ) -> MoveReport:
-        """Let `remote` send instances to somebody else; see `dcm.net.third_party.move`."""
+        """Let `remote` send instances to another node; see `dcm.net.third_party.move`."""
         from dcm.net.third_party import move
 
         return await move(
@@ -209,7 +222,7 @@ class LocalEntity:
     def worklist(
         self, remote: DcmNode, query: Mapping[str, object] | None = None
     ) -> AsyncGenerator[dict[str, Value], None]:
-        """Give the worklist items that match, as they come; see `dcm.net.worklist.worklist`."""
+        """Yield the worklist items that match, as they come; see `dcm.net.worklist.worklist`."""
         from dcm.net.worklist import worklist
 
         return worklist(self.local, remote, self.limits, query)

@@ -13,7 +13,8 @@
         NotAllRetrieved         some instances did not come; the report says which, and why
         KeyIgnored              a key of a query has no effect at the peer, and none here
 
-What breaks the protocol raises `dcm.errors.RemoteProtocolError` or `LocalProtocolError`, as in `dcm.wire`.
+`dcm.net.node.UnprotectedIdentity` and `dcm.net.tls.UnusableTls` are raised before anything is sent. What
+breaks the protocol raises `dcm.errors.RemoteProtocolError` or `LocalProtocolError`, as in `dcm.wire`.
 """
 
 from __future__ import annotations

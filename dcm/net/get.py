@@ -45,7 +45,7 @@ async def open_get(
         *contexts_for(classes, first_id=5),
     ]
     association = await Association.request(
-        local, remote, contexts, roles_for(classes), limits=limits
+        local, remote, contexts, roles_for(classes), limits=limits, patient=False
     )
     association.doing = "C-GET"
     return association

@@ -1,4 +1,4 @@
-"""How long to wait for what."""
+"""Time limits."""
 
 from dcm.errors import LocalProtocolError
 from dcm.frozen import Frozen, fields
@@ -13,6 +13,8 @@ class TimeLimits(Frozen):
     """Until the association is accepted or rejected; as acceptor, until it is asked for (ARTIM)."""
     response: float = 60.0
     """Without a byte from the peer while an answer is due, or while it takes no byte of ours."""
+    busy: float = 60.0
+    """While the peer rejects the association for now, as a busy one does: it is asked again."""
     idle: float = 300.0
     """As acceptor, without a byte between two messages."""
     release: float = 5.0

@@ -1,9 +1,9 @@
-"""Where a DICOM application entity is, and what it is called."""
+"""The address and the AE title of a DICOM application entity."""
 
 import re
 from typing import Self
 
-from dcm.errors import LocalProtocolError
+from dcm.errors import DcmError, LocalProtocolError
 from dcm.frozen import Frozen
 from dcm.net.tls import Tls
 from dcm.wire import UserIdentityRQ
@@ -12,11 +12,16 @@ from dcm.wire.values import check_ae_title
 _HOST = re.compile(r"[^\s\[\]]+")
 
 
+class UnprotectedIdentity(DcmError):  # noqa: N818 - reads as the sentence it is
+    """A user identity would be sent without TLS, which `DcmNode.allow_plaintext` does not allow."""
+
+
 class DcmNode(Frozen):
     """An application entity: `host`, `ae_title` and TCP `port`. Port 0, for a listener: a free one.
 
-    tls: how it is reached by TLS; of our own node, what a listener shows and demands. None: without TLS.
-    user_identity: who we say that the user is, when we ask it for an association; see `dcm.net.identity`.
+    tls: how to reach it by TLS; for our own node, how it listens. None: without TLS.
+    user_identity: sent when we ask it for an association; see `dcm.net.identity`.
+    allow_plaintext: whether the user identity may be sent without TLS, where anybody on the way can read it.
     """
 
     host: str
@@ -24,6 +29,7 @@ class DcmNode(Frozen):
     port: int
     tls: Tls | None = None
     user_identity: UserIdentityRQ | None = None
+    allow_plaintext: bool = False
 
     def __post_init__(self) -> None:
         if not _HOST.fullmatch(self.host):
@@ -38,7 +44,7 @@ class DcmNode(Frozen):
         host, ae_title, port = ["", "", *text.rsplit(":", 2)][-3:]
         if not (host and port.isascii() and port.isdigit() and len(port) <= 5):
             raise LocalProtocolError(
-                f"{text!r} is no node: host:ae_title:port is needed, as in mypacs.org:MYPACS:11112"
+                f"{text!r} is not a node: host:ae_title:port is needed, as in mypacs.org:MYPACS:11112"
             )
         if host.startswith("[") and host.endswith("]"):
             host = host[1:-1]
@@ -47,3 +53,12 @@ class DcmNode(Frozen):
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.ae_title}:{self.port}"
+
+
+def check_identity(remote: DcmNode) -> None:
+    """Refuse to send a user identity that anybody on the way can read. Raises `UnprotectedIdentity`."""
+    if remote.user_identity and remote.tls is None and not remote.allow_plaintext:
+        raise UnprotectedIdentity(
+            f"{remote}: the user identity is not sent: without TLS anybody on the way can read it (set tls"
+            " for this node; or allow_plaintext or --allow-plaintext, if the network can be trusted)"
+        )

@@ -144,7 +144,7 @@ class _Retrieval:
         self._missing = {each.sop_instance_uid: each for each in batch.instances}
         for uid in list(filter(self._is_here, self._missing)):
             yield self._result(uid, Outcome.ALREADY_THERE)
-        tries = Tries()
+        tries = Tries(self._limits.busy)
         while self._missing and tries.left:
             before, self._asked, self._words = len(self._missing), None, ""
             length = _LIST_LENGTHS[min(tries.without_progress, 1)]

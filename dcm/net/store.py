@@ -7,6 +7,7 @@ syntax, and the outcome says so.
 """
 
 import asyncio
+import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,6 +37,7 @@ from dcm.wire import (
     describe,
 )
 
+_LOG: Final = logging.getLogger(__name__)
 _TRIES: Final = 3
 _DEAD_ENDS: Final = 10  # associations in a row that brought no answer at all
 _PAUSE: Final = 0.2  # seconds, doubled with each failure
@@ -131,11 +133,13 @@ class Sender:
                 dead_ends = 0 if answered else dead_ends + 1
                 tries = 0 if answered or self._under_way else tries + 1
                 self._count_failure(error)
-                final = isinstance(error, AssociationRejected) and error.permanent
+                final = isinstance(error, AssociationRejected)
                 if final or tries >= _TRIES or dead_ends >= _DEAD_ENDS:
                     self._give_up(error)
                     return
-                await asyncio.sleep(_PAUSE * 2 ** max(0, tries - 1))
+                pause = _PAUSE * 2 ** max(0, tries - 1)
+                _LOG.info("%s; trying again in %g s", error, pause)
+                await asyncio.sleep(pause)
 
     def _missing(self) -> list[OutgoingFile]:
         return [

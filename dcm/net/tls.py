@@ -1,4 +1,4 @@
-"""TLS for associations (PS3.15 B.12): who must prove what to whom. The transport is in `tls_transport`.
+"""TLS for associations (PS3.15 B.12): trust, certificates and keys. The transport is in `tls_transport`.
 
     mypacs = DcmNode("mypacs.org", "MYPACS", 2762, tls=Tls(ca="ca.pem"))
     local = DcmNode("0.0.0.0", "LOCALAE", 2762, tls=Tls(certificate="we.pem", key="we.key"))
@@ -26,11 +26,13 @@ class UnusableTls(DcmError):  # noqa: N818 - reads as the sentence it is
 class Tls(Frozen, secret=("passphrase",)):
     """How a node is reached by TLS, or how a listener of ours is; the files are PEM.
 
-    ca: who issued the certificates of peers; without it, the system's authorities.
-    certificate, key: what we show: a listener always, towards others where they ask for it. The key may
-    stand in the certificate's file, and be encrypted with `passphrase`.
+    ca: who issued the certificates of peers; without it, servers are checked against the system's
+    authorities.
+    certificate, key: ours: a listener always shows it, a client if the server asks for it. The key may be
+    in the certificate's file, and be encrypted with `passphrase`.
     verify_host: whether a certificate must be for the host that we connect to.
-    require_certificate: whether a listener takes only peers with a certificate that `ca` issued.
+    require_certificate: whether a listener accepts only peers with a certificate that `ca` issued; it needs
+    `ca`, since the system's authorities issue certificates to anybody. Raises `UnusableTls` without.
     """
 
     ca: str | os.PathLike[str] | None = None
@@ -40,8 +42,15 @@ class Tls(Frozen, secret=("passphrase",)):
     verify_host: bool = True
     require_certificate: bool = False
 
+    def __post_init__(self) -> None:
+        if self.require_certificate and self.ca is None:
+            raise UnusableTls(
+                "require_certificate without ca would accept any certificate that an authority of this"
+                " system has issued, to whomever: set ca to the authority of your peers"
+            )
+
     def to_connect(self, local: Tls | None = None) -> ssl.SSLContext:
-        """Make what a connection needs; where we have no certificate for this peer, show that of `local`.
+        """Return the context for a connection; without a certificate for this peer, that of `local` is shown.
 
         The files are read each time: certificates are renewed while programs run. Raises `UnusableTls`.
         """
@@ -55,7 +64,7 @@ class Tls(Frozen, secret=("passphrase",)):
         return context
 
     def to_listen(self) -> ssl.SSLContext:
-        """Make what a listener needs. Raises `UnusableTls`."""
+        """Return the context for a listener. Raises `UnusableTls`."""
         import ssl  # noqa: PLC0415 - see above
 
         if self.certificate is None:
@@ -71,12 +80,8 @@ class Tls(Frozen, secret=("passphrase",)):
     def _trust(self, context: ssl.SSLContext) -> None:
         import ssl  # noqa: PLC0415 - see above
 
-        if self.ca is None:
-            context.load_default_certs(
-                ssl.Purpose.SERVER_AUTH
-                if context.protocol is ssl.PROTOCOL_TLS_CLIENT
-                else ssl.Purpose.CLIENT_AUTH
-            )
+        if self.ca is None:  # only of servers
+            context.load_default_certs(ssl.Purpose.SERVER_AUTH)
             return
         try:
             context.load_verify_locations(self.ca)
@@ -96,7 +101,7 @@ class Tls(Frozen, secret=("passphrase",)):
             raise UnusableTls(f"certificate and key, {what}: {_file_words(error)}") from error
 
     def _passphrase(self) -> str:
-        """Give the passphrase; without this OpenSSL would ask the terminal for it, and wait."""
+        """Return the passphrase; without this OpenSSL would ask the terminal for it, and wait."""
         if self.passphrase is None:
             raise UnusableTls(f"the key {os.fspath(self.key or self.certificate or '')} is encrypted"
                               " and there is no passphrase")  # fmt: skip

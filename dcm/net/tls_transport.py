@@ -1,4 +1,4 @@
-"""A `Transport` that encrypts; what it must prove to whom says `dcm.net.tls`.
+"""A `Transport` that encrypts; `dcm.net.tls` has the settings.
 
 TLS runs in memory, between the association and the socket: so there is one way to read and write sockets,
 and the way without TLS knows nothing of it.
@@ -6,18 +6,22 @@ and the way without TLS knows nothing of it.
 
 import asyncio
 import contextlib
+import logging
 import socket
 import ssl
-from collections.abc import Iterable
-from typing import Final, cast
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, cast
 
+from dcm.net.dial import connect
 from dcm.net.errors import TimedOut, TlsFailed
-from dcm.net.transport import RECEIVE_SIZE, Transport, connect
+from dcm.net.transport import RECEIVE_SIZE, Transport
 from dcm.wire import Buffer
 
 _AT_ONCE: Final = 1 << 18  # bytes that are encrypted before they are written
 _FAREWELL: Final = 1.0  # seconds for the peer to read why we refuse
 _HANDSHAKE: Final = "TLS handshake"
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 class TlsTransport(Transport):
@@ -40,7 +44,7 @@ class TlsTransport(Transport):
         self._ended = False
 
     async def handshake(self, within: float) -> None:
-        """Agree with the peer, for whom this may take so many seconds. Raises `NetworkError`."""
+        """Agree with the peer within so many seconds. Raises `NetworkError`."""
         try:
             async with asyncio.timeout(within):
                 await self._shake_hands()
@@ -53,6 +57,22 @@ class TlsTransport(Transport):
         except OSError as error:
             words, advice = "it closed the connection", "does it speak TLS on this port?"
             raise TlsFailed(self._remote, _HANDSHAKE, words, advice) from error
+        _LOG.info("%s: %s", self._remote, self._tls.version())
+        if _LOG.isEnabledFor(logging.DEBUG):
+            self._describe()
+
+    def _describe(self) -> None:
+        cipher = (self._tls.cipher() or ("unknown",))[0]
+        _LOG.debug("%s: cipher %s", self._remote, cipher)
+        shown = self._tls.getpeercert()
+        if shown:
+            _LOG.debug(
+                "%s: its certificate: subject %s; for %s; issued by %s; valid until %s",
+                self._remote, _distinguished(shown, "subject"), _names(shown),
+                _distinguished(shown, "issuer"), shown.get("notAfter"),
+            )  # fmt: skip
+        else:
+            _LOG.debug("%s: it shows no certificate", self._remote)
 
     async def _shake_hands(self) -> None:
         while True:
@@ -76,6 +96,7 @@ class TlsTransport(Transport):
 
     async def send(self, buffers: Iterable[Buffer], within: float | None) -> None:
         """Write all buffers; small ones share a record. Raises as `Transport.send` does."""
+        self._refuse_second_sender()  # before anything is encrypted for it
         gathered: list[Buffer] = []
         size = 0
         for buffer in buffers:
@@ -101,7 +122,7 @@ class TlsTransport(Transport):
             await super().send([self._outgoing.read()], within)
 
     async def receive(self, within: float | None) -> memoryview:
-        """Give what has arrived, as `Transport.receive` does. Raises `TlsFailed` too."""
+        """Return what has arrived, as `Transport.receive` does. Raises `TlsFailed` too."""
         while True:
             count = self._decrypt()
             if count or self._ended:
@@ -118,7 +139,7 @@ class TlsTransport(Transport):
             self._incoming.write_eof()
 
     def _decrypt(self) -> int:
-        """Decrypt all that is here; how many bytes of `_plain` it fills."""
+        """Decrypt all that is here into `_plain`; return how many bytes that is."""
         filled = 0
         try:
             while filled < len(self._plain) and not self._ended:
@@ -135,7 +156,7 @@ class TlsTransport(Transport):
         return filled
 
     def finish(self) -> None:
-        """Say that nothing more will be written."""
+        """Tell the peer that nothing more will be written."""
         self._say_goodbye()
         super().finish()
 
@@ -170,7 +191,7 @@ async def connect_tls(
 async def accept_tls(
     taken: socket.socket, context: ssl.SSLContext, remote: str, within: float
 ) -> TlsTransport:
-    """Agree on TLS over a connection that was taken. Raises `NetworkError`."""
+    """Agree on TLS over an accepted connection. Raises `NetworkError`."""
     return await _agreed(taken, context, remote, None, within)
 
 
@@ -184,6 +205,15 @@ async def _agreed(
         transport.close()
         raise
     return transport
+
+
+def _distinguished(certificate: Mapping[str, Any], whose: str) -> str:
+    parts = [pair for name in certificate.get(whose, ()) for pair in name]
+    return ", ".join(f"{kind}={value}" for kind, value in parts) or "unnamed"
+
+
+def _names(certificate: Mapping[str, Any]) -> str:
+    return ", ".join(value for _, value in certificate.get("subjectAltName", ())) or "no host"
 
 
 _ALERT: Final = "_ALERT_"
@@ -212,7 +242,7 @@ _NO_TLS: Final = frozenset(
 
 
 def _words(error: ssl.SSLError) -> tuple[str, str]:
-    """Say what OpenSSL met, and what to try."""
+    """Return what OpenSSL met, and what to try."""
     if isinstance(error, ssl.SSLCertVerificationError):
         advice = _ADVICE_BY_VERIFICATION.get(error.verify_code, "")
         words = error.verify_message.rstrip(".")

@@ -3,60 +3,33 @@
 Two settings make the difference against servers that leave Nagle's algorithm on. `TCP_NODELAY`: what we
 write goes out at once. `TCP_QUICKACK`, on Linux, armed again before each wait: what we receive is
 acknowledged at once, so that a response in two writes does not wait 40 ms for its second half.
+
+The sizes of the socket's buffers are left to the kernel: one that is set by hand stays as it is, and limits
+the throughput over a long way.
+
+One task at a time may send, and one may receive: a second one gets a `RuntimeError` at once. Closing wakes
+whoever waits, with `ClosedHere`.
 """
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from math import inf
-from typing import Any, Final
+from typing import Final
 
 from dcm.wire import Buffer
 
 RECEIVE_SIZE: Final = 1 << 20
 GATHERED: Final = 1024  # buffers in one write: the IOV_MAX of Linux
-_SOCKET_BUFFER: Final = 1 << 20
 _IN_A_ROW: Final = 8  # reads without waiting before others have their turn: a peer may never pause
 _QUICKACK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)
 
-_Address = tuple[int, int, int, str, Any]
 
+class ClosedHere(ConnectionError):  # noqa: N818 - reads as the sentence it is
+    """The connection was closed on our side, perhaps by another task while this one waited."""
 
-async def connect(host: str, port: int) -> socket.socket:
-    """Connect to the first address of `host` that answers. Raises `OSError`."""
-    loop = asyncio.get_running_loop()
-    failure: OSError | None = None
-    addresses: Sequence[_Address]
-    try:
-        addresses = socket.getaddrinfo(
-            host.encode("ascii"),  # as a text it would take the tables of international names
-            port,
-            type=socket.SOCK_STREAM,
-            flags=socket.AI_NUMERICHOST,
-        )
-    except (socket.gaierror, UnicodeError):  # a name: to ask for it takes a thread
-        addresses = await _resolve(loop, host, port)
-    for family, kind, protocol, _, address in addresses:
-        connected = socket.socket(family, kind, protocol)
-        try:
-            connected.setblocking(False)
-            await loop.sock_connect(connected, address)
-        except OSError as error:
-            connected.close()
-            failure = failure or error
-        except BaseException:
-            connected.close()
-            raise
-        else:
-            return connected
-    raise failure or OSError(f"{host} has no address")
-
-
-async def _resolve(loop: asyncio.AbstractEventLoop, host: str, port: int) -> Sequence[_Address]:
-    try:
-        return await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except UnicodeError as error:  # an empty label, or one that is too long
-        raise OSError(f"{host} is no name of a host") from error
+    def __init__(self) -> None:
+        super().__init__("the connection was closed on our side")
 
 
 class Transport:
@@ -67,13 +40,13 @@ class Transport:
     def __init__(self, connected: socket.socket) -> None:
         connected.setblocking(False)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER)
         self._socket = connected
         self._memory: memoryview | None = None
         self._received: int | None = None
         """How many bytes have come into the memory that nobody was given yet."""
         self._at_once = 0
         """How often something was there without waiting, in a row."""
+        self._receiving = self._sending = self._closed = False
         loop, descriptor = asyncio.get_running_loop(), connected.fileno()
         self._readable: Final = _Readiness(
             loop.add_reader, loop.remove_reader, descriptor, self._take
@@ -82,28 +55,51 @@ class Transport:
             loop.add_writer, loop.remove_writer, descriptor, lambda: True
         )
 
+    @property
+    def receiving(self) -> bool:
+        """Whether a task is receiving: another one must not."""
+        return self._receiving
+
     async def send(self, buffers: Iterable[Buffer], within: float | None) -> None:
         """Write all buffers, as many as possible with each system call.
 
         Raises `TimeoutError` once the peer has taken nothing for `within` seconds.
         """
-        waiting = list(buffers)
-        while waiting:
-            try:
-                sent = self._socket.sendmsg(waiting[:GATHERED])
-            except BlockingIOError:
-                await self._writable.wait(within)
-            else:
-                waiting = behind(waiting, sent)
+        self._refuse_second_sender()
+        self._sending = True
+        try:
+            waiting = list(buffers)
+            while waiting:
+                try:
+                    sent = self._socket.sendmsg(waiting[:GATHERED])
+                except BlockingIOError:
+                    await self._writable.wait(within)
+                else:
+                    waiting = behind(waiting, sent)
+        except OSError as error:
+            raise self._explained(error) from None
+        finally:
+            self._sending = False
 
     async def receive(self, within: float | None) -> memoryview:
-        """Give what has arrived, empty at the end of the connection; valid until the next call.
+        """Return what has arrived, empty at the end of the connection; valid until the next call.
 
         Raises `TimeoutError` once nothing has come for `within` seconds.
         """
+        if self._receiving:
+            raise RuntimeError("another task is receiving from this connection")
+        self._receiving = True
+        try:
+            return await self._receive(within)
+        except OSError as error:
+            raise self._explained(error) from None
+        finally:
+            self._receiving = False
+
+    async def _receive(self, within: float | None) -> memoryview:
         if self._memory is None:
             self._memory = memoryview(bytearray(RECEIVE_SIZE))
-        # It may have come for somebody who was cancelled before he was given it.
+        # It may have come for a task that was cancelled before it got it.
         if self._received is not None or self._take():
             self._at_once += 1
             if self._at_once >= _IN_A_ROW:
@@ -119,34 +115,43 @@ class Transport:
 
     def _take(self) -> bool:
         """Read what is there; False: nothing."""
-        assert self._memory is not None  # whoever waits for something has it
+        assert self._memory is not None  # it is made before anything waits
         try:
             self._received = self._socket.recv_into(self._memory)
         except BlockingIOError:
             return False
         return True
 
+    def _explained(self, error: OSError) -> OSError:
+        """Return what to raise: after `close`, the number of the descriptor says nothing."""
+        return ClosedHere() if self._closed else error
+
+    def _refuse_second_sender(self) -> None:
+        if self._sending:
+            raise RuntimeError("another task is sending on this connection")
+
     def finish(self) -> None:
-        """Say that nothing more will be written."""
+        """Tell the peer that nothing more will be written."""
         try:
             self._socket.shutdown(socket.SHUT_WR)
         except OSError:
             return  # the peer was faster
 
     def close(self) -> None:
-        """Close the connection; what was written still goes out."""
+        """Close the connection; what was written still goes out. Wakes the tasks that wait for it."""
+        self._closed = True
         self._readable.close()
         self._writable.close()
         self._socket.close()
 
 
 class _Readiness:
-    """Waits until a socket is ready for one direction, made to be waited for a thousand times a second.
+    """Waits until a socket is ready for one direction, cheaply enough for a thousand waits a second.
 
-    The loop goes on watching the socket between two waits, until it finds it ready while nobody waits: so
-    question and answer cost no system calls for that. What is waited for is done by `attempt`, which says
-    whether it could be: what the loop saw before the wait began may be over. One timer stands for the time
-    limits of all waits; when it comes too early for the present one, it is set again.
+    The loop goes on watching the socket between two waits, until it finds it ready while nothing waits: so
+    question and answer need no system calls for that. The reading or writing itself is done by `attempt`,
+    which returns False where it could not be: what the loop saw before the wait began may be over. One timer
+    serves the time limits of all waits; where it comes too early for the present one, it is set again.
     """
 
     def __init__(
@@ -181,12 +186,14 @@ class _Readiness:
             self._waiter = None
 
     def close(self) -> None:
-        """Let go of the socket, before it is closed."""
+        """Let go of the socket, before it is closed, and wake whoever waits."""
         if self._watched:
             self._watched = False
             self._unwatch(self._descriptor)
         if self._timer is not None:
             self._timer.cancel()
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(ClosedHere())
 
     def _found_ready(self) -> None:
         if self._waiter is None:
@@ -215,7 +222,7 @@ class _Readiness:
 
 
 def behind(buffers: list[Buffer], count: int) -> list[Buffer]:
-    """Give what is left of buffers once so many bytes of them are written."""
+    """Return what is left of buffers once `count` bytes of them are written."""
     if count == sum(map(len, buffers)):  # as nearly always
         return []
     for place, buffer in enumerate(buffers):

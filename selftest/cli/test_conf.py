@@ -100,6 +100,26 @@ def test_who_is_asked_may_edit_again(
     assert configuration.read_text() == "\n"
 
 
+def test_a_draft_that_was_kept_is_edited_further(
+    configuration: Path, editor: Path, capsys: Shown
+) -> None:
+    """It is neither overwritten by the next command, nor removed when that command's editor fails."""
+    draft = configuration.with_name("dcm_conf.draft.toml")
+    editor.write_text('#!/bin/sh\necho \'# an hour of work\' > "$1"; echo wrong >> "$1"\n')
+    assert main(["conf"]) == 1
+    assert f"what you wrote is in {draft}" in capsys.readouterr().err
+    editor.write_text("#!/bin/sh\nexit 3\n")
+    assert main(["conf"]) == 1
+    said = capsys.readouterr().err
+    assert f"going on with {draft}" in said
+    assert f"the draft {draft} is kept" in said
+    assert draft.exists()
+    editor.write_text('#!/bin/sh\nsed -i /wrong/d "$1"\n')
+    assert main(["conf"]) == 0
+    assert configuration.read_text() == "# an hour of work\n"
+    assert not draft.exists()
+
+
 def test_an_editor_that_fails_changes_nothing(
     configuration: Path, editor: Path, monkeypatch: pytest.MonkeyPatch, capsys: Shown
 ) -> None:
@@ -110,7 +130,7 @@ def test_an_editor_that_fails_changes_nothing(
     assert main(["conf"]) == 2
     said = capsys.readouterr().err
     assert "status 3" in said
-    assert "the editor no-such-editor is not here: name one in $EDITOR" in said
+    assert "the editor no-such-editor is not installed: name one in $EDITOR" in said
     assert configuration.read_text() == ""
     assert not list(configuration.parent.glob("*draft*"))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dcm.conf import DEFAULT_LOCAL, TEMPLATE, Configuration, UnknownNode
+from dcm.conf import DEFAULT_LOCAL, TEMPLATE, Configuration, UnknownNode, default_path
 from dcm.conf_table import ConfigurationError
 from dcm.credentials import Credentials, NoPassword
 from dcm.errors import LocalProtocolError
@@ -74,7 +74,9 @@ def test_who_we_are() -> None:
         ("[local_nodes.a]\nae_title='ABCDEFGHIJKLMNOPQ'", "local_nodes.a: AE title is 'ABCDEFGHIJ"),
         ("[remote_nodes.a]\nhost='x'\ntls='yes'", "remote_nodes.a.tls is 'yes'; allowed is true or"),
         ("[remote_nodes.a]\nhost='x'\ntls_key='k'", "tls_certificate is missing; allowed is a file,"),
-        ("[local_nodes.a]\ntls_ca='ca'", "tls_certificate is missing; allowed is a file, in PEM: who"),
+        ("[local_nodes.a]\ntls_ca='ca'", "tls_certificate is missing; allowed is a file, in PEM: a l"),
+        ("[local_nodes.a]\ntls_certificate='c'\ntls_require_certificate=true", "a.tls_ca is missing; allow"),
+        ("[remote_nodes.a]\nhost='x'\nallow_plaintext='no'", "allow_plaintext is 'no'; allowed is true"),
         ("[remote_nodes.a]\nhost='x'\npassword='hush'", "remote_nodes.a.user is missing; allowed is a"),
         ("[remote_nodes.a]\nhost='x'\nuser='u'\npassword='hush'\npassword_file='f'", "several passwo"),
         ("[time_limits]\nidle=0", "time_limits.idle is 0; allowed is a number of seconds, more tha"),
@@ -117,12 +119,14 @@ def test_tls_of_a_node(tmp_path: Path) -> None:
     """Files lie beside the configuration, unless they have a whole path; `false` switches it off."""
     known = Configuration.parse(
         "[local_nodes.default]\ntls_certificate = 'we.pem'\ntls_require_certificate = true\n"
+        "tls_ca = 'ca.pem'\n"
         "[remote_nodes.a]\nhost = 'a'\ntls_ca = '/etc/ca.pem'\ntls_verify_host = false\n"
         "[remote_nodes.b]\nhost = 'b'\ntls_ca = 'ca.pem'\ntls = false\n"
         "[remote_nodes.c]\nhost = 'c'\ntls = true\n",
         tmp_path / "conf",
     )
-    assert known.local().tls == Tls(certificate=tmp_path / "we.pem", require_certificate=True)
+    ours = Tls(tmp_path / "ca.pem", tmp_path / "we.pem", require_certificate=True)
+    assert known.local().tls == ours
     assert known.remote("a").node.tls == Tls(ca=Path("/etc/ca.pem"), verify_host=False)
     assert known.remote("b").node.tls is None
     assert known.remote("c").node.tls == Tls()
@@ -158,6 +162,29 @@ def test_a_password_is_fetched_when_it_is_needed(
     for name in ("file", "variable", "here"):
         assert known.remote(name).node.user_identity == user("anna", "hush")
     assert known.remote("nothing").node.user_identity == user("anna")
+
+
+def test_a_node_may_be_told_a_user_without_tls() -> None:
+    """Only where the file says so."""
+    known = parse(
+        "[remote_nodes.a]\nhost = 'x'\nallow_plaintext = true\n[remote_nodes.b]\nhost = 'x'\n"
+    )
+    assert known.remote("a").node.allow_plaintext
+    assert not known.remote("b").node.allow_plaintext
+
+
+def test_without_a_home_the_configuration_is_that_of_the_system(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A container may run with a user ID that nobody has told it of, and without HOME."""
+
+    def unknown(_uid: int) -> None:
+        raise KeyError
+
+    for name in ("HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    assert default_path() == Path("/etc/xdg/dcm/dcm_conf.toml")
 
 
 def test_a_file_without_passwords_may_be_read_by_others(

@@ -100,3 +100,101 @@ def test_a_report_that_cannot_be_written(
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "No such file or directory" in shown.err
+
+
+def test_how_long_it_takes(storescp_node: DcmNode, tmp_path: Path, capsys: Shown) -> None:
+    """Each answer is in the report; minimum, median and maximum are printed."""
+    report = tmp_path / "report.json"
+    assert main(["echo", str(storescp_node), "--count", "5", "--report", str(report)]) == 0
+    times = [each["ms"] for each in json.loads(report.read_text())["answers"]]
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0] == "5 Success"
+    median = sorted(times)[2]
+    assert (
+        shown[1]
+        == f"minimum {min(times):.2f} ms, median {median:.2f} ms, maximum {max(times):.2f} ms"
+    )
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "x"])
+def test_a_count_that_is_none(count: str, capsys: Shown) -> None:
+    """At least once."""
+    with pytest.raises(SystemExit):
+        main(["echo", "127.0.0.1:NOBODY:1", f"--count={count}"])
+    assert "is not a number of times" in capsys.readouterr().err
+
+
+def test_what_a_node_accepts(dcmqrscp_node: DcmNode, capsys: Shown) -> None:
+    """By name: more than 128 presentation contexts, and each transfer syntax of them."""
+    assert main(["echo", str(dcmqrscp_node), "--contexts"]) == 0
+    shown = capsys.readouterr().out
+    assert "  CT Image Storage (1.2.840.10008.5.1.4.1.1.2)\n" in shown
+    assert "  Study Root Query/Retrieve Information Model - FIND (" in shown
+    assert "  Implicit VR Little Endian (1.2.840.10008.1.2)\n" in shown
+    assert "  Explicit VR Little Endian (1.2.840.10008.1.2.1)\n" in shown
+    assert "Basic Film Session" not in shown
+
+
+def test_debug_tells_what_happens(storescp_node: DcmNode, capsys: Shown) -> None:
+    """Addresses, what was proposed and accepted by name, each message with its status and time."""
+    assert main(["echo", str(storescp_node), "--debug"]) == 0
+    said = capsys.readouterr().err
+    for words in (
+        f"connecting to {storescp_node.host}:{storescp_node.port}\n",
+        "DCM calls STORESCP",
+        "proposed: context 1: Verification SOP Class (1.2.840.10008.1.1): Implicit VR Little Endian, Exp",
+        "association, 1 of 1 presentation contexts accepted",
+        "context 1: Verification SOP Class: accepted: Explicit VR Little Endian",
+        "accepted by OFFIS_DCMTK_",
+        "sent C-ECHO-RQ 1, Verification SOP Class",
+        "received C-ECHO-RSP 1, Verification SOP Class, 0000H success, after ",
+        "sent A-RELEASE-RQ",
+        ": released\n",
+    ):
+        assert words in said
+
+
+def test_verbose_has_a_line_for_each_step(storescp_node: DcmNode, capsys: Shown) -> None:
+    """And nothing of a single message."""
+    assert main(["echo", str(storescp_node), "-v"]) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert [line.rpartition(": ")[2].split(",")[0].split(" to ")[0] for line in said] == [
+        "connected", "association", "released",
+    ]  # fmt: skip
+
+
+def test_a_user_without_tls_must_be_allowed(
+    storescp_node: DcmNode, configuration: Path, capsys: Shown
+) -> None:
+    """By the configuration or by an option; else nothing is sent, and it is a usage error."""
+    node = (
+        f"[remote_nodes.it]\nhost = '{storescp_node.host}'\nport = {storescp_node.port}\n"
+        "user = 'anna'\npassword = 'hush'\n"
+    )
+    configuration.touch(mode=0o600)
+    configuration.chmod(0o600)
+    configuration.write_text(node)
+    assert main(["echo", "it"]) == 2
+    said = capsys.readouterr().err
+    assert "the user identity is not sent" in said
+    assert "--allow-plaintext" in said
+    assert main(["echo", "it", "--allow-plaintext"]) == 0
+    configuration.write_text(f"{node}allow_plaintext = true\n")
+    assert main(["echo", "it"]) == 0
+
+
+def test_a_configuration_out_of_reach_need_not_exist(
+    storescp_node: DcmNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Shown
+) -> None:
+    """HOME may be that of another user; it is said, and the command works."""
+
+    def denied(_path: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.delenv("DCM_CONFIG_PATH")
+    monkeypatch.setattr("pathlib.Path.exists", denied)
+    assert main(["echo", str(storescp_node)]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == "Success\n"
+    assert "the configuration is not used: " in shown.err
+    assert "Permission denied" in shown.err

@@ -1,17 +1,20 @@
 """`dcm` itself: help, wrong use, logs, signals, and a reader that leaves."""
 
+import ast
 import os
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from cli.conftest import Start
+from cli.conftest import ROOT, Start
 from net.peers import free_port, liar
 
 import dcm
 from dcm.cli import COMMANDS, main
+from dcm.net import DcmNode
 
 NOT_FOR_A_TRANSFER = ("_ssl", "tomllib", "json", "pydicom", "rich", "encodings.idna")
 SHOWING_IMPORTS = {**os.environ, "PYTHONPROFILEIMPORTTIME": "1", "DCM_CONFIG_PATH": os.devnull}
@@ -169,6 +172,80 @@ def test_an_interrupted_command_ends_in_order(
     assert shown == ("", "dcm echo: interrupted\n" if number is signal.SIGINT else "")
     assert heard[0][0] == 1  # A-ASSOCIATE-RQ
     assert b"".join(heard)[-10] == 7  # A-ABORT
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["echo", "{node}"],
+        ["store", "{node}", "{objects}"],
+        ["query", "{node}", "PatientID=CLI1", "--level", "image"],
+        ["get", "{node}", "PatientID=CLI1", "-o", "{folder}"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_commands_work_without_assertions(
+    words: list[str], dcmqrscp_archive: DcmNode, objects: Path, tmp_path: Path
+) -> None:
+    """`python -O` leaves `assert` out, and whatever stands in it."""
+    filled = [
+        word.format(node=dcmqrscp_archive, objects=objects, folder=tmp_path) for word in words
+    ]
+    done = subprocess.run(
+        [sys.executable, "-O", "-m", "dcm", *filled],
+        capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout
+
+
+def test_a_listener_works_without_assertions(objects: Path, tmp_path: Path, start: Start) -> None:
+    """It takes what a sender without assertions sends."""
+    process = start(
+        *("listen", "-o", tmp_path / "in", "--host", "127.0.0.1", "--port", "0"),
+        env={**os.environ, "PYTHONOPTIMIZE": "1"},
+    )
+    assert process.stderr is not None
+    node = process.stderr.readline().split()[-1]
+    sent = subprocess.run(
+        [sys.executable, "-O", "-m", "dcm", "store", node, str(objects)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (sent.returncode, sent.stderr) == (0, "")
+    assert len(list((tmp_path / "in").glob("*.dcm"))) == 4
+
+
+def test_no_assertion_does_anything() -> None:
+    """What stands in an `assert` only looks: it calls nothing that could have an effect."""
+    looking = {"isinstance", "len", "issubclass", "all", "any", "type", "hasattr", "callable"}
+    acting = [
+        f"{path.name}:{node.lineno}"
+        for path in sorted((ROOT / "dcm").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Assert)
+        for inner in ast.walk(node.test)
+        if isinstance(inner, ast.Await | ast.NamedExpr)
+        or (isinstance(inner, ast.Call) and getattr(inner.func, "id", None) not in looking)
+    ]
+    assert acting == []
+
+
+@pytest.mark.parametrize("before", ["import dcm.net, dcm.cli", "from dcm.cli import main; main()"])
+def test_other_programs_keep_their_tls_and_their_collector(before: str) -> None:
+    """Neither an import nor `main` changes the process of a caller, whatever stands in its `sys.argv`."""
+    code = (
+        "import sys, gc; threshold = gc.get_threshold()\n"
+        f"sys.argv = ['x', 'echo', '127.0.0.1:NOBODY:1']; {before}\n"
+        "import asyncio, ssl\n"
+        "from asyncio import base_events, selector_events, sslproto\n"
+        "assert {each.ssl for each in (base_events, selector_events, sslproto)} == {ssl}\n"
+        "assert sslproto.SSLAgainErrors\n"
+        "print(gc.get_threshold() == threshold, gc.isenabled(), gc.get_freeze_count())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "True True 0\n"
 
 
 def test_a_reader_that_leaves_is_no_error(start: Start) -> None:

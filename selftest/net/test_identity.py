@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from net.files import make
-from net.peers import QUICK, US
+from net.peers import QUICK, US, liar
 from pynetdicom import AE, evt
 from pynetdicom.pdu_primitives import UserIdentityNegotiation
 from pynetdicom.sop_class import Verification
@@ -18,6 +18,7 @@ from dcm.net import DcmNode, LocalEntity
 from dcm.net.admission import Admission
 from dcm.net.errors import AssociationRejected, NetworkError, NotAccepted
 from dcm.net.identity import kerberos, saml, token, user
+from dcm.net.node import UnprotectedIdentity
 from dcm.wire import UserIdentityRQ, UserIdentityType
 
 ENTITY = LocalEntity(US, QUICK)
@@ -46,7 +47,8 @@ def pynetdicom_server() -> Iterator[tuple[DcmNode, list[tuple[int, bytes, bytes 
     ae = AE("PYNETDICOM")
     ae.add_supported_context(Verification)
     server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_USER_ID, check)])
-    yield DcmNode("127.0.0.1", "PYNETDICOM", server.server_address[1]), seen
+    port = server.server_address[1]
+    yield DcmNode("127.0.0.1", "PYNETDICOM", port, allow_plaintext=True), seen
     server.shutdown()
 
 
@@ -61,6 +63,20 @@ def test_pynetdicom_learns_who_we_are(
     kind, primary, secondary = seen[-1]
     assert (kind, primary) == (identity.user_identity_type, identity.primary_field)
     assert (secondary or b"") == identity.secondary_field
+
+
+@pytest.mark.parametrize("identity", IDENTITIES.values(), ids=IDENTITIES.keys())
+def test_without_tls_an_identity_must_be_allowed(identity: UserIdentityRQ) -> None:
+    """Nothing is sent, and there is not even a connection."""
+    taken: list[object] = []
+    with liar(taken.append) as node:
+        for ask in (ENTITY.echo, ENTITY.accepted, ENTITY.query):
+            with pytest.raises(
+                UnprotectedIdentity, match=r"without TLS.*allow_plaintext"
+            ) as caught:
+                asyncio.run(ask(replace(node, user_identity=identity)))
+            assert SECRET not in str(caught.value)
+    assert taken == []
 
 
 def test_a_confirmation_is_demanded(
@@ -151,7 +167,7 @@ def test_the_servers_response_arrives(tmp_path: Path) -> None:
 
 def _echo(check: Known, folder: Path, identity: UserIdentityRQ | None) -> bool:
     def ask(port: int) -> int:
-        node = DcmNode("127.0.0.1", "TOOLKIT", port, user_identity=identity)
+        node = DcmNode("127.0.0.1", "TOOLKIT", port, user_identity=identity, allow_plaintext=True)
         return asyncio.run(ENTITY.echo(node))
 
     return bool(listening(check, folder, ask))

@@ -120,7 +120,30 @@ def test_pynetdicom_answers(server_tls: Tls, client_tls: Tls) -> None:
         server.shutdown()
 
 
+def test_the_log_has_version_cipher_and_certificate(
+    target: Path, server_tls: Tls, client_tls: Tls, caplog: pytest.LogCaptureFixture
+) -> None:
+    """For --debug; with -v only the version."""
+    caplog.set_level("DEBUG", "dcm")
+    with storescp(target, *dcmtk(server_tls)) as node:
+        assert asyncio.run(ENTITY.echo(replace(node, tls=client_tls)))
+    said = [each.getMessage() for each in caplog.records if "tls" in each.name]
+    assert [each.levelname for each in caplog.records if "tls" in each.name] == [
+        "INFO", "DEBUG", "DEBUG",
+    ]  # fmt: skip
+    assert "TLSv1." in said[0]
+    assert "cipher " in said[1]
+    assert "its certificate: subject " in said[2]
+    assert "127.0.0.1; issued by " in said[2]
+
+
 # As acceptor.
+
+
+def test_require_certificate_needs_an_authority(server_tls: Tls) -> None:
+    """With those of the system, anybody who has bought a certificate would be let in."""
+    with pytest.raises(UnusableTls, match="require_certificate without ca"):
+        replace(server_tls, ca=None, require_certificate=True)
 
 
 def strict(tls: Tls) -> LocalEntity:

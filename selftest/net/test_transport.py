@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from dcm.net.transport import Transport, behind
+from dcm.net.transport import ClosedHere, Transport, behind
 
 
 def talk(scenario: Callable[[Transport, Transport], Awaitable[None]]) -> None:
@@ -144,6 +144,65 @@ def test_a_peer_that_never_pauses_leaves_others_their_turn() -> None:
             await other.receive(1)
         counting.cancel()
         assert turns > 5
+
+    talk(scenario)
+
+
+def test_a_second_reader_or_writer_fails_at_once() -> None:
+    """And the first one goes on as if nothing had been."""
+
+    async def scenario(one: Transport, other: Transport) -> None:
+        reading = asyncio.create_task(other.receive(60))
+        writing = asyncio.create_task(other.send([bytes(1 << 24)], 60))
+        await asyncio.sleep(0)
+        with pytest.raises(RuntimeError, match="another task is receiving"):
+            await other.receive(60)
+        with pytest.raises(RuntimeError, match="another task is sending"):
+            await other.send([b"y"], 60)
+        await one.send([b"x"], 60)
+        assert await reading == b"x"
+        received = bytearray()
+        while len(received) < 1 << 24:
+            received += await one.receive(60)
+        await writing
+        assert not any(received)
+
+    talk(scenario)
+
+
+def test_a_second_reader_fails_also_while_the_first_gives_way() -> None:
+    """It is not waiting then, but has been given something."""
+
+    async def scenario(one: Transport, other: Transport) -> None:
+        async def reader() -> bytes:
+            return bytes(await other.receive(60))
+
+        for number in range(8):  # the last of them gives others their turn
+            await one.send([bytes([number])], 60)
+            reading = asyncio.create_task(reader())
+            await asyncio.sleep(0)
+            if not reading.done():
+                with pytest.raises(RuntimeError):
+                    await other.receive(60)
+            assert await reading == bytes([number])
+
+    talk(scenario)
+
+
+def test_closing_wakes_whoever_waits() -> None:
+    """A reader and a writer without a time limit would wait for ever."""
+
+    async def scenario(one: Transport, other: Transport) -> None:
+        reading = asyncio.create_task(one.receive(None))
+        writing = asyncio.create_task(one.send([bytes(1 << 24)], None))
+        await asyncio.sleep(0)
+        one.close()
+        for waiting in (reading, writing):
+            with pytest.raises(ClosedHere):
+                await waiting
+        for late in (one.receive(None), one.send([b"x"], None)):
+            with pytest.raises(ClosedHere):
+                await late
 
     talk(scenario)
 

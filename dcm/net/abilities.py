@@ -1,0 +1,54 @@
+"""What a peer accepts: SOP classes and transfer syntaxes, found out by proposing them (PS3.8 7.1.1.13).
+
+First each SOP class is proposed with all transfer syntaxes; then, for those that are accepted, each transfer
+syntax in a context of its own, since an acceptor chooses only one for each context.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from dcm.data.uids import sop_classes, transfer_syntaxes
+from dcm.net.association import Association
+from dcm.net.limits import TimeLimits
+from dcm.net.node import DcmNode
+from dcm.wire import PresentationContextRQ
+
+_MOST: Final = 128  # contexts in an association: the IDs are the odd numbers below 256
+
+_Proposal = tuple[str, tuple[str, ...]]
+
+
+async def accepted(
+    local: DcmNode, remote: DcmNode, limits: TimeLimits
+) -> dict[str, tuple[str, ...]]:
+    """Return the transfer syntaxes that `remote` accepts, by SOP class; all that the standard has are tried.
+
+    It takes as many associations as are needed, one after the other. Raises `NetworkError`.
+    """
+    syntaxes = transfer_syntaxes()
+    classes = [(uid, syntaxes) for uid in sop_classes()]
+    taken = [uid for uid, _ in await _ask(local, remote, limits, classes)]
+    pairs = [(uid, (syntax,)) for uid in taken for syntax in syntaxes]
+    found: dict[str, tuple[str, ...]] = {}
+    for uid, syntax in await _ask(local, remote, limits, pairs):
+        found[uid] = (*found.get(uid, ()), syntax)
+    return found
+
+
+async def _ask(
+    local: DcmNode, remote: DcmNode, limits: TimeLimits, proposals: Sequence[_Proposal]
+) -> list[tuple[str, str]]:
+    """Propose contexts, and return those that were accepted: abstract syntax and transfer syntax."""
+    found: list[tuple[str, str]] = []
+    for first in range(0, len(proposals), _MOST):
+        contexts = [
+            PresentationContextRQ(2 * place + 1, *proposal)
+            for place, proposal in enumerate(proposals[first : first + _MOST])
+        ]
+        asking = await Association.request(local, remote, contexts, limits=limits)
+        async with asking as association:
+            found += [
+                (each.abstract_syntax, each.transfer_syntax)
+                for each in association.accepted_contexts()
+            ]
+    return found
