@@ -42,7 +42,11 @@ class Report:
             # What is no file, as /dev/stderr, must not be replaced by one.
             replaced = self._path.is_file() or not self._path.exists()
             self._part = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
-            self._file = (self._part if replaced else self._path).open("w", encoding="utf-8")
+            # A file name that is not UTF-8 holds lone surrogates: as \\udcXX they are valid JSON, and what
+            # reads it can tell the name again.
+            self._file = (self._part if replaced else self._path).open(
+                "w", encoding="utf-8", errors="backslashreplace"
+            )
             self._part = self._part if replaced else None
             head = {**self._head, "began": _now()}
             self._file.write(_json(head, indent=1)[:-2])

@@ -6,6 +6,7 @@ from typing import Final
 from dcm.cli.logs import LOG
 from dcm.net.outcome import InstanceResult, Outcome
 from dcm.report import Report
+from dcm.wire import readable
 
 _MOST: Final = 20
 _STORED: Final = Outcome.STORED.value
@@ -25,7 +26,7 @@ class Outcomes:
             return
         outcome, words, stored = result.outcome.value, result.words, result.stored
         if not stored or result.outcome is Outcome.WARNING or LOG.isEnabledFor(INFO):
-            what = result.path or result.sop_instance_uid
+            what = readable(result.path) or result.sop_instance_uid
             line = f"{what}: {outcome}" + (f": {words}" if words else "")
             if not stored:
                 self._fail(line)
@@ -35,14 +36,14 @@ class Outcomes:
 
     def pass_over(self, result: InstanceResult, why: str) -> None:
         """Tell of what was no instance, and is not missed."""
-        LOG.warning("%s is passed over: %s", result.path, why)
+        LOG.warning("%s is passed over: %s", readable(result.path), why)
         self._add("passed over", result, good=True)
 
     def tell_commitment(self, result: InstanceResult, words: str, *, committed: bool) -> None:
         """Tell whether the peer answers for an instance."""
         outcome = "committed" if committed else "not committed"
         if not committed:
-            self._fail(f"{result.path}: {outcome}: {words}")
+            self._fail(f"{readable(result.path)}: {outcome}: {words}")
         self._add(outcome, result._replace(words=words, status=None), good=committed)
 
     def trouble(self, words: str) -> None:

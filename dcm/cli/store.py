@@ -4,6 +4,8 @@ Exit status 0 only if the node has all of them then. In a folder there may be ot
 they are passed over with a word.
 """
 
+import asyncio
+import itertools
 import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
@@ -18,6 +20,9 @@ from dcm.errors import RemoteProtocolError
 from dcm.net.errors import NetworkError
 from dcm.net.folders import files_in
 from dcm.net.outcome import InstanceResult, Outcome
+
+_LISTED = 1000
+"""Paths that are found before a Ctrl-C is heard."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -52,7 +57,7 @@ def run(arguments: Namespace) -> int:
 
 async def _store(arguments: Namespace) -> int:
     entity, remote = entity_and_remote(arguments)
-    paths = list(dict.fromkeys(_chosen(arguments.paths, arguments.in_file_ext)))
+    paths = await _listed(_chosen(arguments.paths, arguments.in_file_ext))
     with report(arguments, paths=arguments.paths) as told:
         outcomes = Outcomes(told)
         async with Progress("sending", len(paths), shown=wanted(arguments)) as progress:
@@ -89,12 +94,21 @@ async def _store(arguments: Namespace) -> int:
     return 0 if told.complete else 1
 
 
+async def _listed(found: Iterator[str]) -> Sequence[str]:
+    """Return all paths once each. A folder on a network may take long: others have their turn meanwhile."""
+    paths: dict[str, None] = {}
+    while some := await asyncio.to_thread(lambda: [*itertools.islice(found, _LISTED)]):
+        paths.update(dict.fromkeys(some))
+    return [*paths]
+
+
 def _chosen(paths: Sequence[str], extension: str | None) -> Iterator[str]:
-    """Give the files that were named, and those in folders that may be DICOM."""
-    ending = f".{extension.lstrip('.')}" if extension else ""
+    """Yield the files that were named, and those in folders that may be DICOM."""
+    named = frozenset(paths)
+    ending = f".{extension.lstrip('.')}".casefold() if extension else ""
     for path in files_in(paths):
         directory = os.path.basename(path) == "DICOMDIR"  # noqa: PTH119 - there may be a million
-        if path in paths or (path.endswith(ending) and not directory):
+        if path in named or (path.casefold().endswith(ending) and not directory):
             yield path
 
 

@@ -5,7 +5,7 @@ does not read as PS3.5 says raises `Unsure`, what ends too early raises `Cut`.
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
@@ -82,6 +82,18 @@ def recognise(head: bytes) -> Encoding | None:
     return None
 
 
+class Place(NamedTuple):
+    """Where an element stands: positions of its header, its value, and what follows."""
+
+    tag: int
+    vr: bytes
+    header: int
+    value: int
+    end: int
+    undefined: bool = False
+    """Its length is not given: items follow, up to a delimiter."""
+
+
 class Reader:
     """Walks over the elements of a source."""
 
@@ -150,6 +162,37 @@ class Reader:
         except struct.error:
             raise Cut(f"within an element's header at byte {self._base + at}") from None
         return found, self._base + at
+
+    def top_level(self, position: int, encoding: Encoding) -> Iterator[Place]:
+        """Yield the place of each element that is in no sequence, up to the end or to padding with zeros.
+
+        A value may end beyond the source. Raises `Cut` if a header or a sequence does, and `Unsure`.
+        """
+        _, _, plain = STRUCTS[encoding.little_endian]
+        while head := self.peek(position, 12):
+            if not head.strip(b"\0"):
+                return
+            size, vr = 8, _NO_VR
+            try:
+                group, element, length = plain(head)
+                if encoding.explicit:
+                    size, vr, length = explicit_header(head, 0, encoding)
+            except struct.error:
+                raise Cut(f"within an element's header at byte {position}") from None
+            tag, value = group << 16 | element, position + size
+            end = value + length
+            if length == UNDEFINED:
+                end = self._end_of_sequence(value, encoding, encoding.explicit and vr != b"UN")
+            yield Place(tag, vr, position, value, end, length == UNDEFINED)
+            position = end
+
+    def _end_of_sequence(self, position: int, encoding: Encoding, explicit: bool) -> int:
+        self._base, self._buffer = position, self._source.read(position, NEXT_READ)
+        try:
+            at = self._skip_sequence(0, encoding, explicit)
+        except struct.error:
+            raise Cut(f"within the sequence that begins at byte {position}") from None
+        return self._base + at
 
     def _refill(self, at: int) -> bytes:
         """Read on from `at` in the buffer. Empty means that the elements end there, as they may."""

@@ -15,6 +15,7 @@ import warnings
 import zlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import takewhile
 from typing import NamedTuple
 
 from dcm.data import elements
@@ -38,6 +39,7 @@ _SOP_CLASS, _SOP_INSTANCE = 0x00080016, 0x00080018
 _MEDIA_CLASS, _MEDIA_INSTANCE, _TRANSFER_SYNTAX = 0x00020002, 0x00020003, 0x00020010
 _META = frozenset((_MEDIA_CLASS, _MEDIA_INSTANCE, _TRANSFER_SYNTAX))
 _META_LAST = 0x0002FFFF
+_TRANSFER_SYNTAX_HEADER = b"\x02\0\x10\0UI"
 _ALWAYS = frozenset((_CHARACTER_SET, _SOP_CLASS, _SOP_INSTANCE))
 
 
@@ -136,7 +138,7 @@ def _read(source: Source, wanted: frozenset[int]) -> Header:
     reader = Reader(source)
     remarks: list[str] = []
     start, prefixed = _start(reader, remarks)
-    meta, offset = _meta(reader, start)
+    meta, offset = _meta(reader, start, remarks)
     declared = _uid(meta, _TRANSFER_SYNTAX)
     deflated = declared in _DEFLATED_SYNTAXES
     if deflated:
@@ -185,16 +187,26 @@ def _start(reader: Reader, remarks: list[str]) -> tuple[int, bool]:
     return 0, False
 
 
-def _meta(reader: Reader, start: int) -> tuple[Mapping[int, Element], int]:
-    """Read the file meta information; where it ends is where group 0002 does.
+def _meta(reader: Reader, start: int, remarks: list[str]) -> tuple[Mapping[int, Element], int]:
+    """Read the file meta information; it ends where group 0002 does.
 
-    Its group length is not needed, and is wrong often enough.
+    Its group length is not needed, and is wrong often enough. Old toolkits left a second set behind the
+    first: the first Transfer Syntax UID holds (PS3.10 7.1), and no part of group 0002 belongs to the data
+    set (PS3.5 7.1).
     """
     head = reader.peek(start, 8)
     if head[:2] != b"\x02\0":
         return {}, start
     encoding = elements.recognise(head) or EXPLICIT
-    return reader.collect(start, encoding, _META, _META_LAST)
+    meta, offset = reader.collect(start, encoding, _META, _META_LAST)
+    if reader.peek(start, offset - start).count(_TRANSFER_SYNTAX_HEADER) > 1:
+        remarks.append("a second set of file meta information, which is left out")
+        meta = {}
+        for place in takewhile(lambda each: each.end <= offset, reader.top_level(start, encoding)):
+            if place.tag in _META:
+                value = reader.peek(place.value, place.end - place.value)
+                meta.setdefault(place.tag, (place.vr, value))
+    return meta, offset
 
 
 def _uid(meta: Mapping[int, Element], tag: int) -> str:

@@ -13,7 +13,7 @@ from typing import Final
 from dcm.data.elements import NATIVE, Encoding
 from dcm.data.recode import recode
 from dcm.errors import DcmError
-from dcm.net.outgoing import OutgoingFile
+from dcm.net.outgoing import OutgoingFile, UnreadableFile
 from dcm.wire import PresentationContextRQ
 
 EXPLICIT_LITTLE: Final = "1.2.840.10008.1.2.1"
@@ -35,9 +35,10 @@ def write_converted(file: OutgoingFile, syntax: str, path: Path) -> OutgoingFile
 
     It takes a while and the memory of a few instances. Raises `OSError` and `CannotConvert`.
     """
-    with Path(file.path).open("rb") as opened:
-        opened.seek(file.offset)
-        data = opened.read()
+    try:
+        data = file.data_set()
+    except UnreadableFile as error:
+        raise CannotConvert(f"is not whole: {error}") from error
     try:
         path.write_bytes(_converted(data, file.kind[1], NATIVE[syntax]))
     except CannotConvert as error:

@@ -22,6 +22,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dcm.errors import DcmError
+from dcm.wire.status import readable
 
 if TYPE_CHECKING:
     from dcm.net.outcome import RetrieveReport
@@ -74,7 +75,7 @@ class OperationFailed(NetworkError):  # noqa: N818
     """The peer answered with a failure, or was cancelled; `status` is what it said."""
 
     def __init__(self, remote: str, doing: str, status: Status, comment: str | None) -> None:
-        words = str(status) + (f": {comment}" if comment else "")
+        words = str(status) + (f": {readable(comment)}" if comment else "")
         super().__init__(remote, doing, words)
         self.status = status
 

@@ -61,6 +61,9 @@ class Results:
     def __contains__(self, number: int) -> bool:
         return number in self._found
 
+    def __getitem__(self, number: int) -> InstanceResult:
+        return self._found[number]
+
     def add(self, number: int, result: InstanceResult) -> None:
         """Keep the one outcome of a file."""
         assert number not in self._found

@@ -1,18 +1,24 @@
 """Files that are to be sent: what their headers say, and their data sets in slices."""
 
+import asyncio
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, islice
 from typing import Final, NamedTuple
 
+from dcm.data.elements import EXPLICIT, NATIVE
 from dcm.data.scan import NotDicom, scan
+from dcm.data.source import FileSource
+from dcm.data.whole import AS_IT_IS, Check, Edit, NotWhole, check, check_deflated, ends_with_pixels
 from dcm.errors import DcmError, LocalProtocolError
 from dcm.net.outcome import InstanceResult, Outcome
 from dcm.wire import PresentationContextRQ
 
 MOST_CONTEXTS: Final = 128  # odd numbers from 1 to 255 (PS3.8 9.3.2.2)
 SLICE: Final = 1 << 20
+LOOKED_AT: Final = 2000
+"""Files whose headers are read before the first of them is sent."""
 _DEFLATED: Final = ("1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.8.1")
 
 Kind = tuple[str, str]
@@ -38,29 +44,79 @@ class OutgoingFile(NamedTuple):
         """Say what became of it."""
         return InstanceResult(self.path, self.sop_instance_uid, outcome, words, status)
 
-    def slices(self, memory: bytearray) -> Iterator[tuple[memoryview, bool]]:
-        """Give the data set in slices that lie in `memory`, and whether each is the last one.
+    def slices(self, memory: bytearray, remarks: list[str]) -> Iterator[tuple[memoryview, bool]]:
+        """Yield the data set in slices that lie in `memory`, each with whether it is the last one.
 
-        It is read, not mapped: a mapped file that somebody cuts off would kill the process.
-        Raises `OSError`, and `UnreadableFile` for a data set of odd length.
+        Before the first one the data set is checked: what has to be changed is, and `remarks` say so.
+        The file is read, not mapped: a mapped file that somebody cuts off would kill the process.
+        Raises `OSError`, and `UnreadableFile` for a data set that is not whole.
         """
         view = memoryview(memory)
         descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             at, end = self.offset, os.fstat(descriptor).st_size
-            padded = (end - at) % 2 and self.kind[1] in _DEFLATED  # PS3.5 A.5
-            if end <= at or ((end - at) % 2 and not padded):
-                raise UnreadableFile(f"its data set has {end - at} bytes: it is cut or broken")
+            count = _read(descriptor, view[: max(0, end - at)], at)
+            changes = self._check(descriptor, memory, count, end)
+            remarks += changes.remarks
+            if changes.edits:
+                yield from _edited(descriptor, view, at, end, changes.edits)
+                return
+            at += count
+            yield view[:count], at == end
             while at < end:
-                wanted = min(len(memory) - 2, end - at)
-                count = _read(descriptor, view[:wanted], at)
+                count = _read(descriptor, view[: end - at], at)
                 at += count
-                if at == end and padded:
-                    view[count] = 0
-                    count += 1
                 yield view[:count], at == end
         finally:
             os.close(descriptor)
+
+    def data_set(self) -> bytes:
+        """Return the whole data set as it would be sent; raises what `slices` does."""
+        return b"".join(bytes(part) for part, _ in self.slices(bytearray(SLICE), []))
+
+    def _check(self, descriptor: int, memory: bytearray, count: int, end: int) -> Check:
+        """Find what has to be changed, from the first `count` bytes if they show that nothing has."""
+        length = end - self.offset
+        if length <= 0:
+            raise UnreadableFile("it has no data set")
+        source = FileSource(descriptor)
+        try:
+            if self.kind[1] in _DEFLATED:
+                check_deflated(source, self.offset)
+                return Check((Edit(end, 0, b"\0"),)) if length % 2 else AS_IT_IS  # PS3.5 A.5
+            encoding = NATIVE.get(self.kind[1], EXPLICIT)
+            tail = source.read(end - 8, 8) if count < length else bytes(memory[count - 8 : count])
+            if ends_with_pixels(memory, count, tail, encoding, length):
+                return AS_IT_IS
+            return check(source, self.offset, end, encoding)
+        except NotWhole as error:
+            raise UnreadableFile(str(error)) from None
+
+
+def _edited(
+    descriptor: int, view: memoryview, at: int, end: int, edits: Sequence[Edit]
+) -> Iterator[tuple[memoryview, bool]]:
+    """Yield what is between `at` and `end` with all edits done: full slices, and a last one."""
+    left = end - at + sum(len(edit.put) - edit.dropped for edit in edits)
+    if left % 2:
+        raise UnreadableFile("a value within one of its sequences has an odd length (PS3.5 7.1.1)")
+    filled = 0
+    for edit in (*edits, Edit(end, 0, b"")):
+        while at < edit.position:
+            count = _read(descriptor, view[filled : filled + edit.position - at], at)
+            at, filled, left = at + count, filled + count, left - count
+            if filled == len(view):
+                yield view, not left
+                filled = 0
+        for byte in edit.put:
+            view[filled] = byte
+            filled, left = filled + 1, left - 1
+            if filled == len(view):
+                yield view, not left
+                filled = 0
+        at += edit.dropped
+    if filled:
+        yield view[:filled], True
 
 
 def _read(descriptor: int, into: memoryview, at: int) -> int:
@@ -80,6 +136,8 @@ class ReadAhead:
     """
 
     def __init__(self) -> None:
+        self.remarks: list[str] = []
+        """What `OutgoingFile.slices` says of the file that was begun last."""
         self._memory: Final = bytearray(SLICE)
         self._file: OutgoingFile | None = None
         self._slices: Iterator[tuple[memoryview, bool]] = iter(())
@@ -87,7 +145,8 @@ class ReadAhead:
 
     def begin(self, file: OutgoingFile) -> None:
         """Read the first slice now; what that raises, `read` does."""
-        self._file, self._slices = file, file.slices(self._memory)
+        self.remarks = []
+        self._file, self._slices = file, file.slices(self._memory, self.remarks)
         try:
             self._first = next(self._slices)
         except (OSError, UnreadableFile) as error:
@@ -103,13 +162,24 @@ class ReadAhead:
         return chain([self._first], self._slices)
 
 
-def look_at(
+async def looked_at(
     paths: Iterable[str | os.PathLike[str]],
+) -> AsyncGenerator[tuple[list[OutgoingFile], dict[int, InstanceResult]], None]:
+    """Read the headers of many files at a time, in a thread: folders on a network are slow.
+
+    Yields the files that can be sent, and the outcome of the others by their number.
+    """
+    numbered = enumerate(paths)
+    while some := await asyncio.to_thread(lambda: list(islice(numbered, LOOKED_AT))):
+        yield await asyncio.to_thread(_look_at, some)
+
+
+def _look_at(
+    numbered: Iterable[tuple[int, str | os.PathLike[str]]],
 ) -> tuple[list[OutgoingFile], dict[int, InstanceResult]]:
-    """Read the headers; give the files that can be sent, and the outcome of the others by number."""
     found: list[OutgoingFile] = []
     others: dict[int, InstanceResult] = {}
-    for number, given in enumerate(paths):
+    for number, given in numbered:
         path = os.fspath(given)
         try:
             header = scan(path, ())
@@ -129,6 +199,16 @@ def look_at(
         else:
             found.append(OutgoingFile(number, path, kind, uid, header.data_set_offset))
     return found, others
+
+
+def same_object(one: OutgoingFile, other: OutgoingFile) -> bool:
+    """Return whether two files hold the same object, byte for byte; False if one cannot be read."""
+    if one.kind != other.kind:
+        return False
+    try:
+        return one.data_set() == other.data_set()
+    except (OSError, UnreadableFile):
+        return False
 
 
 @lru_cache(maxsize=1024)

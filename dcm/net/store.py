@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from dcm.errors import LocalProtocolError, RemoteProtocolError
+from dcm.net.ahead import Ahead
 from dcm.net.association import Association
 from dcm.net.errors import AssociationRejected, NetworkError, NotAccepted
 from dcm.net.limits import TimeLimits
@@ -25,7 +26,8 @@ from dcm.net.outgoing import (
     UnreadableFile,
     by_association,
     contexts_for,
-    look_at,
+    looked_at,
+    same_object,
 )
 from dcm.wire import (
     Command,
@@ -35,6 +37,7 @@ from dcm.wire import (
     PresentationContextRQ,
     StatusClass,
     describe,
+    readable,
 )
 
 _LOG: Final = logging.getLogger(__name__)
@@ -66,30 +69,106 @@ async def store(
     skip_existing: the peer is asked first, and what it has is not sent.
     convert: what the peer does not take as it is may be sent in a native transfer syntax.
     """
-    files, others = look_at(paths)
     results = Results(on_result)
-    for number, result in others.items():
-        results.add(number, result)
-    if skip_existing:
+    sending = _Sending(local, remote, limits, results, skip_existing=skip_existing, convert=convert)
+    async with Ahead(looked_at(paths)) as found:
+        async for files, others in found:
+            for number, result in others.items():
+                results.add(number, result)
+            await sending.send(files)
+    await sending.end()
+    return results.report()
+
+
+class _Sending:
+    """Sends files, some at a time, and of those with one SOP Instance UID only one.
+
+    A UID names one object (PS3.5 9). A peer that gets two keeps one of them, and nobody learns which.
+    """
+
+    def __init__(
+        self,
+        local: DcmNode,
+        remote: DcmNode,
+        limits: TimeLimits,
+        results: Results,
+        *,
+        skip_existing: bool,
+        convert: bool,
+    ) -> None:
+        self._local: Final = local
+        self._remote: Final = remote
+        self._limits: Final = limits
+        self._results: Final = results
+        self._skip_existing: Final = skip_existing
+        self._convert: Final = convert
+        self._first: Final[dict[str, OutgoingFile]] = {}
+        self._twins: list[OutgoingFile] = []
+
+    async def send(self, files: Sequence[OutgoingFile]) -> None:
+        """Send those whose UID no other file had before."""
+        first = [
+            file for file in files if self._first.setdefault(file.sop_instance_uid, file) is file
+        ]
+        if len(first) < len(files):
+            self._twins += [
+                file for file in files if self._first[file.sop_instance_uid] is not file
+            ]
+        await self._send(first)
+
+    async def end(self) -> None:
+        """Find the outcome of files with the UID of another; send one where that other was not stored."""
+        while self._twins:
+            instead: dict[str, OutgoingFile] = {}
+            waiting: list[OutgoingFile] = []
+            for file in self._twins:
+                first = self._first[file.sop_instance_uid]
+                if self._results[first.number].stored:
+                    self._results.add(file.number, await asyncio.to_thread(_twin, file, first))
+                elif instead.setdefault(file.sop_instance_uid, file) is not file:
+                    waiting.append(file)
+            self._first.update(instead)
+            self._twins = waiting
+            await self._send([*instead.values()])
+
+    async def _send(self, files: Sequence[OutgoingFile]) -> None:
+        if self._skip_existing:
+            files = await self._without_existing(files)
+        for group in by_association(files):
+            sender = Sender(self._local, self._remote, self._limits, self._results)
+            await sender.send(group)
+            refused = [file for file in group if file.number in sender.refused]
+            if self._convert and refused:
+                from dcm.net.store_converted import ConvertingSender  # noqa: PLC0415 - rarely needed
+
+                await ConvertingSender(
+                    self._local, self._remote, self._limits, self._results, sender.refused
+                ).send(refused)
+            else:
+                for file in refused:
+                    words = sender.refused[file.number]
+                    self._results.add(file.number, file.result(Outcome.FAILED, words))
+
+    async def _without_existing(self, files: Sequence[OutgoingFile]) -> Sequence[OutgoingFile]:
         from dcm.net.existing import already_there  # noqa: PLC0415 - rarely needed
 
-        there = await already_there(local, remote, files, limits)
+        there = await already_there(self._local, self._remote, files, self._limits)
         for file in files:
             if file.number in there:
-                results.add(file.number, file.result(Outcome.ALREADY_THERE, "the peer lists it"))
-        files = [file for file in files if file.number not in there]
-    for group in by_association(files):
-        sender = Sender(local, remote, limits, results)
-        await sender.send(group)
-        refused = [file for file in group if file.number in sender.refused]
-        if convert and refused:
-            from dcm.net.store_converted import ConvertingSender  # noqa: PLC0415 - rarely needed
+                result = file.result(Outcome.ALREADY_THERE, "the peer lists it")
+                self._results.add(file.number, result)
+        return [file for file in files if file.number not in there]
 
-            await ConvertingSender(local, remote, limits, results, sender.refused).send(refused)
-        else:
-            for file in refused:
-                results.add(file.number, file.result(Outcome.FAILED, sender.refused[file.number]))
-    return results.report()
+
+def _twin(file: OutgoingFile, first: OutgoingFile) -> InstanceResult:
+    """Return the outcome of a file whose SOP Instance UID is that of another one, which was stored."""
+    if same_object(file, first):
+        return file.result(Outcome.ALREADY_THERE, f"it is a copy of {first.path}")
+    return file.result(
+        Outcome.NOT_TRIED,
+        f"{first.path} is another object with the same SOP Instance UID, and was sent; "
+        "the peer would keep one of them",
+    )
 
 
 class Sender:
@@ -216,6 +295,7 @@ class Sender:
                 affected_sop_instance_uid=file.sop_instance_uid,
             )
             slices = self._reading.read(file)
+            remarks = self._reading.remarks
         except (OSError, UnreadableFile, LocalProtocolError) as error:
             return file.result(Outcome.NOT_TRIED, str(error))
         self._under_way = file
@@ -227,12 +307,12 @@ class Sender:
             self._reading.begin(self._next)
         response = await association.response(CStoreRSP, message_id)
         self._under_way = None
-        return _answered(file, response)
+        return _answered(file, response, remarks)
 
 
-def _answered(file: OutgoingFile, response: CStoreRSP) -> InstanceResult:
+def _answered(file: OutgoingFile, response: CStoreRSP, remarks: Sequence[str]) -> InstanceResult:
     status = describe(response.status, CStoreRSP)
-    words = ": ".join(filter(None, (status.words, response.error_comment)))
+    words = ": ".join(filter(None, (*remarks, status.words, readable(response.error_comment))))
     outcome = _OUTCOMES.get(status.kind, Outcome.FAILED)
     if status.code == _DUPLICATE:
         outcome = Outcome.ALREADY_THERE

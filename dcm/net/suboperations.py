@@ -6,7 +6,7 @@ from dcm.data.identifier import BadIdentifier, read_identifier
 from dcm.frozen import Frozen
 from dcm.net.association import Association
 from dcm.net.errors import NotAccepted, OperationFailed
-from dcm.wire import CGetRSP, CMoveRSP, Command, Status, StatusClass, describe
+from dcm.wire import CGetRSP, CMoveRSP, Command, Status, StatusClass, describe, readable
 
 STUDY_ROOT_GET: Final = "1.2.840.10008.5.1.4.1.2.2.3"
 PATIENT_ROOT_GET: Final = "1.2.840.10008.5.1.4.1.2.1.3"
@@ -44,7 +44,7 @@ class SubOperations(Frozen):
             failed_uids = _failed(await association.data_set(), syntax)
         return cls(
             describe(response.status, kind),
-            response.error_comment,
+            readable(response.error_comment) or None,
             response.number_of_remaining_suboperations,
             response.number_of_completed_suboperations,
             response.number_of_failed_suboperations,

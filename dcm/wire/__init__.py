@@ -108,6 +108,7 @@ from dcm.wire.status import (
     StatusClass,
     abortion,
     describe,
+    readable,
     rejection,
     status_class,
 )
@@ -218,6 +219,7 @@ __all__ = [
     "parse_body",
     "parse_message",
     "prepare",
+    "readable",
     "rejection",
     "split_pdvs",
     "status_class",

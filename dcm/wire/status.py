@@ -21,6 +21,15 @@ from dcm.wire.dimse import (
 from dcm.wire.pdu import Abort, AssociateRJ
 
 
+def readable(text: str | None) -> str:
+    """Return an Error Comment, or the name of a file, as text for people; empty if there is none.
+
+    A comment should be ASCII (PS3.7 E.1), and servers write it in any encoding, as people do with names:
+    what is not UTF-8 is replaced.
+    """
+    return (text or "").encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 class StatusClass(Enum):
     """What a status means for the operation (PS3.7 Annex C)."""
 

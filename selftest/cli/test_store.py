@@ -10,13 +10,15 @@ from cli.conftest import Start
 from net.files import data_sets, make
 from net.peers import free_port, liar, storescp
 from pydicom.uid import DeflatedExplicitVRLittleEndian
+from support.archive import Archive
+from support.scripted import Incoming, ScriptedServer, Talk
 
 from dcm.cli import main
 from dcm.cli.outcomes import Outcomes
 from dcm.net import DcmNode
 from dcm.net.outcome import InstanceResult, Outcome
 from dcm.report import Report
-from dcm.wire import AssociateRJ, build
+from dcm.wire import AssociateRJ, CStoreRQ, CStoreRSP, build
 
 US = ("--local", "127.0.0.1:US:0")
 Shown = pytest.CaptureFixture[str]
@@ -56,11 +58,50 @@ def test_an_ending_chooses(source: Path, storescp_node: DcmNode, capsys: Shown) 
     """In folders; what was named itself is sent whatever its name is."""
     other = make(source, 7).rename(source / "other")
     make(source, 8).rename(source / "further")
+    make(source, 9).rename(source / "EXPORTED.DCM")  # whatever its case
     arguments = ["store", str(storescp_node), str(source), str(other), "--in-file-ext", "dcm"]
     assert main([*arguments, "-v"]) == 0
     shown = capsys.readouterr()
-    assert shown.out == "4 stored\n"
+    assert shown.out == "5 stored\n"
     assert "source/other: stored" in shown.err
+    assert "source/EXPORTED.DCM: stored" in shown.err
+
+
+class Grumbling(Archive):
+    """Refuses every instance, with a comment in Latin-1."""
+
+    def store(self, talk: Talk, heard: Incoming, request: CStoreRQ) -> None:
+        """Say so."""
+        comment = "Zugriff ungültig".encode("latin-1").decode("ascii", "surrogateescape")
+        self.respond(
+            talk,
+            heard,
+            CStoreRSP(
+                message_id_being_responded_to=request.message_id,
+                status=0xC001,
+                error_comment=comment,
+            ),
+        )
+
+
+def test_what_is_not_utf_8_changes_nothing_of_what_is_sent(
+    source: Path, tmp_path: Path, capsys: Shown
+) -> None:
+    """A file name and a comment of the peer in Latin-1: all is tried, and the report is whole."""
+    named = source / os.fsdecode(b"M\xfcller.dcm")
+    make(source, 8).rename(named)
+
+    report = tmp_path / "report.json"
+    with ScriptedServer(Grumbling()) as peer:
+        node = f"127.0.0.1:PEER:{peer.endpoint.port}"
+        assert main(["store", node, str(source), "--report", str(report)]) == 1
+    assert capsys.readouterr().out == "4 failed\n"
+    found = json.loads(report.read_text(encoding="utf-8"))
+    assert found["counts"] == {"failed": 4}
+    assert os.fsencode(named) in {os.fsencode(each["path"]) for each in found["instances"]}
+    assert {each["words"] for each in found["instances"]} == {
+        "cannot understand: Zugriff ung\ufffdltig"
+    }
 
 
 @pytest.mark.parametrize("broken", [b"", bytes(128) + b"DICM\x02\x00"])

@@ -24,6 +24,7 @@ from pydicom.valuerep import VR
 from dcm.data import elements
 from dcm.data.scan import COMMON, Header, NotDicom, scan, scan_bytes
 from harness.corpus import Sample, corpus, make
+from harness.corpus.part10 import data_set_offset
 
 PIXELS = 0x7FE00010
 CHARACTER_SET = 0x00080005
@@ -574,3 +575,22 @@ assert "pydicom" not in sys.modules
             check=False,
         )
         assert done.returncode == 0, done.stderr.decode()
+
+
+@pytest.mark.parametrize("wrong_length", [False, True])
+def test_a_second_set_of_file_meta_information(tmp_path: Path, *, wrong_length: bool) -> None:
+    """The first Transfer Syntax UID holds (PS3.10 7.1), and no part of group 0002 is sent (PS3.5 7.1)."""
+    image = corpus["p01"].dataset()
+    assert image.file_meta.TransferSyntaxUID == ImplicitVRLittleEndian
+    data = corpus["p01"].data
+    begin = data_set_offset(data)
+    second = b"\2\0\x10\0UI\x14\0" + b"1.2.840.10008.1.2.1\0" + b"\2\0\x12\0UI\4\0001.2\0"
+    first = data[:begin]
+    if wrong_length:
+        first = first[:140] + (7).to_bytes(4, "little") + first[144:]
+    path = tmp_path / "twice.dcm"
+    path.write_bytes(first + second + data[begin:])
+    header = scan(path)
+    assert header.transfer_syntax_uid == ImplicitVRLittleEndian
+    assert header.data_set_offset == begin + len(second)
+    assert header.remarks == ("a second set of file meta information, which is left out",)

@@ -59,11 +59,16 @@ def make(
     return path
 
 
+def data_set(path: Path) -> bytes:
+    """Return the encoded data set of a file."""
+    return path.read_bytes()[scan(path).data_set_offset :]
+
+
 def data_sets(folder: Path) -> dict[str, bytes]:
-    """Give the encoded data set of each file in a folder, by SOP Instance UID."""
+    """Return the encoded data set of each file in a folder, by SOP Instance UID."""
     found = {}
     for path in folder.iterdir():
         if path.suffix not in (".log", ".json"):
             header = scan(path)
-            found[header.sop_instance_uid] = path.read_bytes()[header.data_set_offset :]
+            found[header.sop_instance_uid] = data_set(path)
     return found

@@ -1,16 +1,19 @@
 """`LocalEntity.store`: byte for byte, and an outcome for each file whatever happens."""
 
 import asyncio
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from net.files import CT, SYNTAXES, data_sets, make
+from net.files import CT, SYNTAXES, data_set, data_sets, make
 from net.peers import QUICK, US, cutter, free_port, storescp
 from pydicom.uid import JPEGBaseline8Bit
 
 from dcm.net import DcmNode, LocalEntity
-from dcm.net.outcome import Outcome, StoreReport
+from dcm.net.outcome import InstanceResult, Outcome, StoreReport
+from dcm.net.outgoing import LOOKED_AT, SLICE
+from harness.waiting import wait_until
 
 
 def store(remote: DcmNode, paths: Iterable[Path]) -> StoreReport:
@@ -61,7 +64,7 @@ def test_a_context_that_is_refused_is_told(source: Path, storescp_node: DcmNode)
 
 
 def test_what_is_no_object_is_not_tried(source: Path, storescp_node: DcmNode) -> None:
-    """A text, nothing at all, an odd length: each is told, and the rest goes on."""
+    """A text, nothing at all, a byte too many: each is reported, and the rest goes on."""
     text, odd = source / "text", make(source, 1)
     text.write_text("What is this?")
     odd.write_bytes(odd.read_bytes() + b"x")
@@ -73,8 +76,83 @@ def test_what_is_no_object_is_not_tried(source: Path, storescp_node: DcmNode) ->
     words = [result.words for result in report.results]
     assert "beginning of a data set" in words[0]
     assert "No such file" in words[1]
-    assert "cut or broken" in words[2]
+    assert "it ends within an element's header" in words[2]
     assert "a UID has 1 to 64 characters" in words[3]
+
+
+def test_a_file_that_is_cut_is_not_sent(source: Path, tmp_path: Path) -> None:
+    """An instance whose pixels are not all there is never claimed as stored (PS3.5 7.1.1)."""
+    paths = [make(source, number, syntax) for number, syntax in enumerate(SYNTAXES)]
+    for path in paths:
+        os.truncate(path, path.stat().st_size - 100)
+    whole = make(source, 9)
+    with storescp(tmp_path / "target", "+xa") as node:
+        *cut, stored = store(node, [*paths, whole]).results
+    assert [result.outcome for result in cut] == [Outcome.NOT_TRIED] * len(cut)
+    assert all("it ends within" in result.words for result in cut), cut
+    assert stored.outcome is Outcome.STORED
+    assert len(data_sets(tmp_path / "target")) == 1
+
+
+@pytest.mark.parametrize("size", [9, 3 * SLICE + 1])
+def test_pixels_of_an_odd_length_get_a_padding_byte(
+    source: Path, tmp_path: Path, size: int
+) -> None:
+    """A peer gets values of even lengths (PS3.5 7.1.1), and the outcome says what was changed."""
+    path = make(source, 1, size=8)
+    data = path.read_bytes()
+    head = data[: data.rindex(b"\xe0\x7f\x10\0OW")] + b"\xe0\x7f\x10\0OB\0\0"
+    path.write_bytes(head + size.to_bytes(4, "little") + b"x" * size)
+    with storescp(tmp_path / "target", "+xa") as node:
+        (result,) = store(node, [path]).results
+    assert result.outcome is Outcome.STORED
+    assert f"PixelData (7FE0,0010) has an odd length of {size} bytes" in result.words
+    (held,) = data_sets(tmp_path / "target").values()
+    assert held.endswith((size + 1).to_bytes(4, "little") + b"x" * size + b"\0")
+
+
+def test_two_objects_with_one_uid(source: Path, tmp_path: Path) -> None:
+    """A peer would keep one of them (PS3.5 9): a copy is there already, another object is not sent."""
+    paths = [make(source, 1), source / "copy.dcm", source / "other.dcm"]
+    paths[1].write_bytes(paths[0].read_bytes())
+    paths[2].write_bytes(paths[0].read_bytes()[:-2] + b"xx")
+    with storescp(tmp_path / "target", "+xa") as node:
+        first, copy, other = store(node, paths).results
+    assert first.outcome is Outcome.STORED
+    assert (copy.outcome, copy.words) == (Outcome.ALREADY_THERE, f"it is a copy of {paths[0]}")
+    assert other.outcome is Outcome.NOT_TRIED
+    assert f"{paths[0]} is another object with the same SOP Instance UID" in other.words
+    assert data_sets(tmp_path / "target") == {"1.2.3.1": data_set(paths[0])}
+
+
+def test_a_copy_is_sent_where_the_first_one_is_not_whole(source: Path, tmp_path: Path) -> None:
+    """What a broken file kept from being sent, a good one of the same UID brings."""
+    paths = [source / "cut.dcm", make(source, 1), source / "copy.dcm"]
+    paths[0].write_bytes(paths[1].read_bytes()[:-100])
+    paths[2].write_bytes(paths[1].read_bytes())
+    with storescp(tmp_path / "target", "+xa") as node:
+        report = store(node, paths)
+    outcomes = [result.outcome for result in report.results]
+    assert outcomes == [Outcome.NOT_TRIED, Outcome.STORED, Outcome.ALREADY_THERE]
+    assert data_sets(tmp_path / "target") == {"1.2.3.1": data_set(paths[1])}
+
+
+def test_files_are_sent_while_others_are_still_looked_for(
+    source: Path, storescp_node: DcmNode
+) -> None:
+    """Slow folders keep nobody from sending, and the event loop is never held up by them."""
+    stored: list[InstanceResult] = []
+
+    def slowly() -> Iterator[Path]:
+        for number in range(LOOKED_AT + 1):
+            if number == LOOKED_AT:
+                wait_until(lambda: stored, what="the first file to be stored")
+            yield made
+
+    made = make(source, 1)
+    sent = LocalEntity(US, QUICK).store(storescp_node, slowly(), on_result=stored.append)
+    report = asyncio.run(sent)
+    assert report.counts() == {Outcome.STORED: 1, Outcome.ALREADY_THERE: LOOKED_AT}
 
 
 def test_nobody_is_there(source: Path) -> None:

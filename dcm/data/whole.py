@@ -1,0 +1,138 @@
+"""Whether an encoded data set is there to its end, and what has to be changed before it can be sent.
+
+The last element of a file that was cut announces more bytes than there are (PS3.5 7.1.1). An image shows in
+microseconds that it is whole: its last element is Pixel Data, which ends where the file does. Only where
+it does not are all elements looked at.
+"""
+
+import zlib
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from dcm.data import elements
+from dcm.data.dictionary import keyword_of, vr_of
+from dcm.data.elements import UNDEFINED, Cut, Encoding, Place, Reader, Unsure
+from dcm.data.source import Source
+from dcm.errors import DcmError
+
+_PIXEL_DATA: Final = 0x7FE00010
+_LOOKS: Final = 8  # icons hold pixel data as well, and pixels may hold anything
+_SEQUENCE_END: Final = b"\xfe\xff\xdd\xe0\0\0\0\0"
+_PADDED_BY_ZERO: Final = frozenset(b"OB OW UN UI".split())
+_FIXED: Final = frozenset(b"AT FD FL OD OF OL OV SL SS SV UL US UV".split())
+"""VRs whose values have 2, 4 or 8 bytes each: an odd length is no matter of padding."""
+_INFLATE_STEP: Final = 1 << 12  # becomes at most 4 MB
+
+
+class NotWhole(DcmError):  # noqa: N818 - reads as the sentence it is
+    """A data set that ends within an element, or whose lengths contradict each other; says where."""
+
+
+class Edit(NamedTuple):
+    """At `position` of the source, `dropped` bytes are replaced by `put`."""
+
+    position: int
+    dropped: int
+    put: bytes
+
+
+class Check(NamedTuple):
+    """What has to be changed in a data set that is to be sent, in order of positions, and why in words."""
+
+    edits: tuple[Edit, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+AS_IT_IS: Final = Check()
+
+
+def ends_with_pixels(
+    data: bytes | bytearray, count: int, tail: bytes, encoding: Encoding, length: int
+) -> bool:
+    """Return whether a data set of `length` bytes ends with its Pixel Data, of an even length.
+
+    The first `count` bytes of `data` are its beginning, `tail` its last 8 bytes. False only means that this
+    did not show.
+    """
+    _, wide, plain = elements.STRUCTS[encoding.little_endian]
+    tag = b"\xe0\x7f\x10\0" if encoding.little_endian else b"\x7f\xe0\0\x10"
+    size = 12 if encoding.explicit else 8
+    at = -1
+    for _ in range(_LOOKS):
+        at = data.find(tag, at + 1, count)
+        if at < 0 or at + size > count:
+            return False
+        announced = wide(data, at + 8)[0] if encoding.explicit else plain(data, at)[2]
+        if announced == UNDEFINED:
+            if tail == _SEQUENCE_END and length % 2 == 0:
+                return True
+        elif at + size + announced == length and announced % 2 == 0:
+            return True
+    return False
+
+
+def check(source: Source, position: int, end: int, encoding: Encoding) -> Check:
+    """Look at all elements from `position` to `end`, the end of the source.
+
+    A value of odd length gets the padding byte of its VR (PS3.5 6.2, 7.1.1); zeros behind the last element
+    are left out. Raises `NotWhole`.
+    """
+    edits: list[Edit] = []
+    remarks: list[str] = []
+    at = position
+    try:
+        for place in Reader(source).top_level(position, encoding):
+            at = place.end
+            if at > end:
+                raise NotWhole(
+                    f"it ends within {_named(place.tag)}: "
+                    f"{at - end} of {at - place.value} bytes are missing"
+                )
+            if (at - place.value) % 2 and not place.undefined:
+                edits += _padding(place, encoding)
+                remarks.append(
+                    f"{_named(place.tag)} has an odd length of {at - place.value} bytes "
+                    "and was given a padding byte"
+                )
+    except Cut as error:
+        raise NotWhole(f"it ends {error}") from None
+    except Unsure as error:
+        raise NotWhole(f"it cannot be read to its end: {error}") from None
+    if at < end:
+        edits.append(Edit(at, end - at, b""))
+        remarks.append(f"{end - at} zeros behind the last element were left out")
+    return Check(tuple(edits), tuple(remarks))
+
+
+def check_deflated(source: Source, position: int) -> None:
+    """Inflate a deflated data set to its end (PS3.5 A.5), and keep nothing. Raises `NotWhole`."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        while not inflater.eof:
+            packed = source.read(position, _INFLATE_STEP)
+            if not packed:
+                raise NotWhole("it ends within its deflated data set")
+            inflater.decompress(packed)
+            position += len(packed)
+    except zlib.error as error:
+        raise NotWhole(f"its data set is not deflated, as it should be: {error}") from None
+
+
+def _padding(place: Place, encoding: Encoding) -> Iterator[Edit]:
+    """Yield the edits that make a length even: of the length itself, and of the end of the value."""
+    vr = place.vr or vr_of(place.tag).encode()
+    if vr == b"SQ" or vr in _FIXED:
+        raise NotWhole(
+            f"{_named(place.tag)} has an odd length of {place.end - place.value} bytes, "
+            f"which its VR {vr.decode()} cannot have"
+        )
+    size = 4 if not encoding.explicit or place.vr in elements.LONG_VRS else 2
+    length = place.end - place.value + 1
+    encoded = length.to_bytes(size, "little" if encoding.little_endian else "big")
+    yield Edit(place.value - size, size, encoded)
+    yield Edit(place.end, 0, b"\0" if vr in _PADDED_BY_ZERO else b" ")
+
+
+def _named(tag: int) -> str:
+    keyword, number = keyword_of(tag), f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
+    return number if keyword == f"{tag:08X}" else f"{keyword} {number}"
