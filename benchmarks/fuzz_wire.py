@@ -4,9 +4,10 @@
     nice -n 19 /tmp/fuzz/bin/python benchmarks/fuzz_wire.py /tmp/corpus -max_total_time=600
     python benchmarks/fuzz_wire.py /tmp/corpus --keep selftest/wire/hostile.zip
 
-Both roles of an association, PDUs, messages, identifiers and headers of files; what must hold of them is
-said in selftest/wire/hostile.py. The folder begins with inputs made here, and gathers those that reach new
-code. Options with one dash are libFuzzer's. An input that breaks a rule is written to the current folder.
+Both roles of an association, PDUs, messages, identifiers, headers and ends of files, matching, and
+configurations; what must hold of them is said in selftest/wire/hostile.py. The folder begins with inputs
+made here, and gathers those that reach new code. Options with one dash are libFuzzer's. An input that breaks
+a rule is written to the current folder.
 
 `--keep` needs no atheris: it stores few and short inputs that take the same steps from line to line as all
 of the folder, for the tests to try again; and what broke a rule, if it was put into the folder.
@@ -52,7 +53,7 @@ def seeds() -> Iterator[bytes]:
     from wire.hostile import READERS  # noqa: PLC0415 - instrumented by main
 
     readers = {reader.__name__: number for number, reader in enumerate(READERS)}
-    for reader, data in (*spoken(), *stored()):
+    for reader, data in (*spoken(), *stored(), *typed()):
         yield bytes((readers[reader],)) + data
 
 
@@ -116,11 +117,41 @@ def stored() -> Iterator[tuple[str, bytes]]:
         data = write_identifier(attributes, syntax)
         meta = write_identifier({"TransferSyntaxUID": syntax}, SYNTAXES[1])
         yield "_identifier", bytes((number,)) + data
+        yield "_whole", bytes((number,)) + data
         yield "_file", bytes(128) + b"DICM" + meta + data
         yield "_file", data
     deflated = write_identifier({"TransferSyntaxUID": "1.2.840.10008.1.2.1.99"}, SYNTAXES[1])
     packed = zlib.compress(write_identifier(attributes, SYNTAXES[1]), wbits=-zlib.MAX_WBITS)
     yield "_file", bytes(128) + b"DICM" + deflated + packed
+    yield "_whole", bytes((3,)) + packed
+
+
+def typed() -> Iterator[tuple[str, bytes]]:
+    """Give what people write: keys and values, and a configuration."""
+    from wire.hostile import VRS  # noqa: PLC0415 - instrumented by main
+
+    said = {
+        "CS": ("C?\\MR", "CT\\MR"), "DA": ("20240101-20240131", "20240115"), "IS": ("7", " +7 "),
+        "DT": ("20240101120000.5+0100-", "20240101110001"), "PN": ("Mül*^A?na", "MÜLLER^ANNA=x"),
+        "TM": ("1015-1030", "101959.5"), "UI": ("1.2\\1.3", "1.3"), "LO": ("*a?c*", "abc"),
+    }  # fmt: skip
+    for vr, (key, value) in said.items():
+        yield "_match", bytes((VRS.index(vr),)) + key.encode() + b"\xff" + value.encode()
+    yield (
+        "_configuration",
+        b"""[local_nodes.default]
+address = "0.0.0.0:ME:11112"
+[remote_nodes.pacs]
+host = "pacs.example.org"
+port = 104
+ae_title = "PACS"
+tls = true
+user = "anna"
+password_env = "SECRET"
+[time_limits]
+response = 60.0
+""",
+    )
 
 
 def keep(folder: Path, target: Path) -> None:

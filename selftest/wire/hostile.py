@@ -6,12 +6,18 @@ those that it found are tried again by the tests. An input is fine if `drive` re
 
 import pickle
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from wire.pair import PATHS, RELEASE, answer, in_state
 
+from dcm.conf import Configuration, ConfigurationError
+from dcm.data.elements import BIG_ENDIAN, EXPLICIT, IMPLICIT
 from dcm.data.identifier import BadIdentifier, read_identifier
+from dcm.data.match import attribute_matches
 from dcm.data.scan import NotDicom, scan_bytes
+from dcm.data.source import MemorySource
+from dcm.data.whole import AS_IT_IS, NotWhole, check, check_deflated
 from dcm.errors import LocalProtocolError, RemoteProtocolError
 from dcm.wire import (
     NEED_DATA,
@@ -30,6 +36,28 @@ from dcm.wire import (
 )
 
 SYNTAXES: Final = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
+ENCODINGS: Final = (IMPLICIT, EXPLICIT, BIG_ENDIAN)
+VRS: Final = (
+    *(
+        "AE",
+        "AS",
+        "AT",
+        "CS",
+        "DA",
+        "DS",
+        "DT",
+        "FD",
+        "FL",
+        "IS",
+        "LO",
+        "LT",
+        "PN",
+        "SH",
+        "ST",
+        "TM",
+    ),
+    *("UC", "UI", "UR", "US", "UT"),
+)
 STARTS: Final[tuple[tuple[Role, State], ...]] = tuple(
     (role, state)
     for paths in (PATHS, RELEASE)
@@ -131,10 +159,50 @@ def _file(data: bytes) -> None:
         header.text(tag)
 
 
+def _whole(data: bytes) -> None:
+    """The encoding by the first byte. What was changed once needs no change any more."""
+    if not data:
+        return
+    number, body = data[0] % (len(ENCODINGS) + 1), data[1:]
+    try:
+        if number == len(ENCODINGS):
+            check_deflated(MemorySource(body), 0)
+            return
+        encoding = ENCODINGS[number]
+        changed, at = b"", 0
+        for edit in check(MemorySource(body), 0, len(body), encoding).edits:
+            assert at <= edit.position <= len(body) - edit.dropped
+            changed += body[at : edit.position] + edit.put
+            at = edit.position + edit.dropped
+        changed += body[at:]
+        assert check(MemorySource(changed), 0, len(changed), encoding) == AS_IT_IS
+    except NotWhole:
+        return
+
+
+def _match(data: bytes) -> None:
+    """The VR by the first byte, then key and value with a byte 0FFH between."""
+    if data:
+        key, _, value = data[1:].partition(b"\xff")
+        texts = (each.decode("utf-8", "replace") for each in (key, value))
+        assert attribute_matches(VRS[data[0] % len(VRS)], *texts) in (True, False)
+
+
+def _configuration(data: bytes) -> None:
+    """A text that a person wrote."""
+    try:
+        Configuration.parse(data.decode("utf-8", "replace"), Path("dcm_conf.toml"))
+    except ConfigurationError:
+        return
+
+
 READERS: Final[tuple[Callable[[bytes], None], ...]] = (
     _connection,
     _pdu,
     _message,
     _identifier,
     _file,
+    _whole,
+    _match,
+    _configuration,
 )
