@@ -68,6 +68,7 @@ port = 11112                # where we listen
 # response = 60             # without a byte, while an answer is due
 # busy = 60                 # while it rejects the association for now: it is asked again
 # idle = 300                # while we listen: without a byte between two messages
+# operation = 300           # a C-MOVE or C-GET: without an instance or a response that says something new
 # release = 5               # for the end of an association
 """
 

@@ -34,6 +34,7 @@ class Report:
         self._path: Final = path
         self._of: Final = of
         self._problems: Final[list[str]] = []
+        self._remarks: Final[list[str]] = []
         self._file: TextIO | None = None
         self._part: Path | None = None
 
@@ -68,6 +69,7 @@ class Report:
                 tail = {
                     "counts": self.counts,
                     "problems": self._problems,
+                    "remarks": self._remarks,
                     "complete": self.complete,
                     "ended": _now(),
                 }
@@ -93,6 +95,10 @@ class Report:
         """Say what went wrong with the whole, or with something that is no entry."""
         self._problems.append(words)
         self.complete = False
+
+    def remark(self, words: str) -> None:
+        """Add what was odd, though nothing is missing for it."""
+        self._remarks.append(words)
 
     def __str__(self) -> str:
         """Say how many there are of each outcome."""

@@ -1,30 +1,62 @@
 """Asking a node what it has, for the commands that go on with the answer."""
 
 from contextlib import aclosing
+from typing import NamedTuple
 
 from dcm.cli.logs import LOG
 from dcm.cli.progress import Progress
 from dcm.cli.selection import Selection
+from dcm.data.account import Account
 from dcm.data.query_result import QueryResult
+from dcm.errors import RemoteProtocolError
 from dcm.net.entity import LocalEntity
+from dcm.net.errors import NetworkError
 from dcm.net.node import DcmNode
 from dcm.net.query_plan import QueryPlan
 
 
+class Asked(NamedTuple):
+    """What was found, and what became of the answers; `found.incomplete` if it is not all."""
+
+    found: QueryResult
+    account: Account
+
+
 async def ask(
     entity: LocalEntity, remote: DcmNode, selection: Selection, progress: Progress
-) -> QueryResult:
-    """Put the pieces of an answer together, and show how many there are."""
+) -> Asked:
+    """Put the pieces of an answer together, and log what was left out and why.
+
+    An error after something was found leaves an incomplete result; before that, it is raised.
+    """
     keys, level, within = selection.keys, selection.level, selection.within
     plan = QueryPlan.of(keys, level, None if within is None else within.level)
     found = QueryResult(plan.level, source=str(remote))
-    pieces = entity.queries(remote, keys, level=level, within=within)
-    async with aclosing(pieces):
-        async for piece in pieces:
-            if len(found):
-                found |= piece
-            else:  # what it holds it need not be told
-                found = piece
-            progress.advance(len(piece))
+    account = Account()
+    incomplete = "" if within is None else within.incomplete
+    pieces = entity.queries(remote, keys, level=level, within=within, account=account)
+    try:
+        async with aclosing(pieces):
+            async for piece in pieces:
+                if len(found):
+                    found |= piece
+                else:  # the first piece is not copied
+                    found = piece
+                progress.advance(len(piece))
+    except (NetworkError, RemoteProtocolError) as error:
+        if not len(found):
+            _tell_notes(account)
+            raise
+        for problem in [*account.problems()][1:]:  # the first one is in the error
+            LOG.error("%s", problem)
+        LOG.error("%s", error)
+        incomplete = error.what if isinstance(error, NetworkError) else str(error)
+    _tell_notes(account)
+    found.incomplete = incomplete
     LOG.info("%s has %d %s that match", remote, len(found), plan.level.entities)
-    return found
+    return Asked(found, account)
+
+
+def _tell_notes(account: Account) -> None:
+    for note in account.notes():
+        LOG.warning("%s", note)

@@ -24,11 +24,11 @@ from dcm.report import Report
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Say what to bring, from where, to where and how."""
+    """Add the options: what to bring, from where, to where and how."""
     add_remote(parser)
     add_selection(parser)
     parser.add_argument(
-        "-o", "--output", metavar="FOLDER", type=Path, required=True, help="it is made if missing"
+        "-o", "--output", metavar="FOLDER", type=Path, required=True, help="made if it is missing"
     )
     parser.add_argument(
         "--method", choices=("auto", "get", "move"), default="auto",
@@ -37,7 +37,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--sync",
         action="store_true",
-        help="answer only once it is on the disk itself: slower, safer",
+        help="write each file to the disk (fsync) before answering: slower, safer",
     )
     add_network_options(parser)
 
@@ -57,10 +57,12 @@ async def _get(
         found = selection.within
         if found is None or selection.keys or selection.level is not None:
             async with Progress("looking", shown=wanted(arguments)) as progress:
-                found = await ask(entity, remote, selection, progress)
+                found = (await ask(entity, remote, selection, progress)).found
         if found:
             await _bring(arguments, entity, remote, found, told)
         else:
+            if found.incomplete:
+                told.problem(found.incomplete)
             LOG.warning("%s has nothing that matches", remote)
     print(told)
     return 0 if told.complete else 1
@@ -86,7 +88,8 @@ async def _bring(
             on_result=on_result,
         )
     outcomes.end()
-    for remark in ended.remarks:
+    for remark in [*ended.account.notes(), *ended.remarks]:
         LOG.warning("%s", remark)
+        told.remark(remark)
     if ended.trouble:
         outcomes.trouble(ended.trouble)

@@ -3,7 +3,7 @@
     PatientID=1234   0010,0020=1234   StudyDate=20200101-20201231   PatientName='Mul*'   SeriesDescription=
     RequestAttributesSequence.ScheduledProcedureStepID=7
 
-A value may hold `=`. Without a value the element is asked for, whatever it is.
+A value may contain `=`. A key without a value requests the element and limits nothing.
 """
 
 import os
@@ -13,7 +13,7 @@ from typing import Final, cast
 
 from dcm.cli.usage import UsageError
 from dcm.data.dictionary import keyword_of, tag_of, vr_of
-from dcm.data.match import Value
+from dcm.data.match import Value, limits
 
 Keys = dict[str, Value]
 
@@ -26,7 +26,7 @@ def read_keys(words: Iterable[str]) -> Keys:
     for word in map(_text, words):
         name, equals, value = word.partition("=")
         if not equals:
-            raise UsageError(f"{word!r} is no KEY=VALUE; {word}= asks for it whatever it is")
+            raise UsageError(f"{word!r} is not KEY=VALUE; {word}= requests it, whatever its value")
         add_key(keys, name, value)
     return keys
 
@@ -40,17 +40,17 @@ def _text(word: str) -> str:
 
 
 def add_key(keys: Keys, name: str, value: str) -> None:
-    """Add a key, that may be a path through sequences. Raises `UsageError` and `UnknownElement`."""
+    """Add a key, which may be a path through sequences. Raises `UsageError` and `UnknownElement`."""
     *sequences, last = [_keyword(part) for part in name.strip().split(".")]
     for sequence in sequences:
         if vr_of(sequence) != "SQ":
-            raise UsageError(f"{name}: {sequence} is no sequence, so nothing stands below it")
+            raise UsageError(f"{name}: {sequence} is not a sequence, so nothing is below it")
         items = cast("list[Keys]", keys.setdefault(sequence, [{}]) or [{}])
         keys[sequence] = items
         keys = items[0]
     is_sequence = vr_of(last) == "SQ"
     if is_sequence and value:
-        raise UsageError(f"{name} is a sequence: {name}.KEY=VALUE names what stands in it")
+        raise UsageError(f"{name} is a sequence: {name}.KEY=VALUE names an element in it")
     if last in keys:
         raise UsageError(
             rf"{name} is given twice; of several values one must match: {name}=FIRST\SECOND"
@@ -59,7 +59,7 @@ def add_key(keys: Keys, name: str, value: str) -> None:
 
 
 def _keyword(name: str) -> str:
-    """Give the keyword of an element, named so or by its tag. Raises as `add_key`."""
+    """Return the keyword of an element, given by keyword or tag. Raises as `add_key`."""
     found = _TAG.fullmatch(name)
     if found is None:
         if not name:
@@ -69,13 +69,10 @@ def _keyword(name: str) -> str:
     tag = int(found[1] + found[2], 16)
     known = keyword_of(tag)
     if known == f"{tag:08X}":
-        raise UsageError(f"{name}: the standard has no such element, so nobody knows what it is")
+        raise UsageError(f"{name}: the standard has no such element")
     return known
 
 
 def is_unlimited(keys: Mapping[str, Value]) -> bool:
-    """Whether nothing is left out by them."""
-    return all(
-        not value.strip("*") if isinstance(value, str) else all(map(is_unlimited, value))
-        for value in keys.values()
-    )
+    """Return whether the keys leave nothing out."""
+    return not any(map(limits, keys.values()))

@@ -1,7 +1,7 @@
 """`dcm query`: ask a node what it has (C-FIND).
 
 Prints a tree on a terminal and JSON into a pipe, so that `dcm query a ... | dcm get b` goes on with it. The
-level is that of the most detailed key. Exit status 0 also if nothing matches.
+level is that of the most detailed key. Exit status 0 also if nothing matches, 1 if the answer is incomplete.
 """
 
 import sys
@@ -22,12 +22,12 @@ from dcm.cli.session import entity_and_remote, report
 from dcm.cli.usage import UsageError
 from dcm.data.query_result import QueryResult
 from dcm.net.entity import LocalEntity
-from dcm.net.errors import OperationFailed
+from dcm.net.errors import NotAllFound, OperationFailed
 from dcm.net.node import DcmNode
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Say whom to ask, for what, and how to print it."""
+    """Add the options: whom to ask, for what, and how to print it."""
     add_remote(parser)
     add_selection(parser)
     parser.add_argument(
@@ -60,14 +60,21 @@ async def _query(
                 asked = Selection(row.keys, selection.level, selection.within)
                 where = {"line": row.number, "keys": row.keys} if rows else {}
                 try:
-                    answered = await ask(entity, remote, asked, progress)
-                except OperationFailed as error:
+                    answered, account = await ask(entity, remote, asked, progress)
+                except (OperationFailed, NotAllFound) as error:
                     if rows is None:
                         raise
                     LOG.error("%s, line %d: %s", arguments.batch_csv, row.number, error)
                     told.add("failed", good=False, **where, words=str(error))
                     continue
-                told.add("answered", good=True, **where, found=len(answered))
+                told.add(
+                    "answered in part" if answered.incomplete else "answered",
+                    good=not answered.incomplete,
+                    **where,
+                    found=len(answered),
+                    answers=account.as_dict(),
+                    words=[*account.problems(), *account.notes()] or [answered.incomplete],
+                )
                 if found is None:
                     found = answered
                 else:
@@ -79,7 +86,7 @@ async def _query(
 
 
 def _rows(path: Path, selection: Selection) -> list[Row]:
-    """Give the queries of a batch, each with the keys that hold for all."""
+    """Return the queries of a batch, each with the keys that hold for all."""
     rows = []
     for row in read_rows(path):
         twice = [name for name in row.keys if name in selection.keys]

@@ -1,4 +1,4 @@
-"""What `query` and `get` ask for: keys, days, and results of an earlier query."""
+"""The selection of `query` and `get`: keys, days, and the result of an earlier query."""
 
 import os
 import stat
@@ -18,14 +18,14 @@ from dcm.frozen import Frozen
 
 
 class Selection(Frozen):
-    """Keys, a level where one was asked for, and the result of an earlier query, to go on from."""
+    """Keys, a level if one was given, and the result of an earlier query to go on from."""
 
     keys: Keys
     level: Level | None
     within: QueryResult | None
 
     def asked(self) -> dict[str, Any]:
-        """Say what was asked, for a report."""
+        """Return what was asked, for a report."""
         asked: dict[str, Any] = {"keys": self.keys}
         if self.level is not None:
             asked["level"] = self.level.name
@@ -35,7 +35,7 @@ class Selection(Frozen):
 
 
 def add_selection(parser: ArgumentParser) -> None:
-    """Add keys and what else limits a query."""
+    """Add the arguments that limit a query."""
     parser.add_argument(
         "keys", metavar="KEY=VALUE", nargs="*",
         help="what must match: a keyword or a tag (gggg,eeee), and a value, where * and ? stand for any"
@@ -62,7 +62,7 @@ def add_selection(parser: ArgumentParser) -> None:
 
 
 def read_selection(arguments: Namespace, *, batch: bool = False) -> Selection:
-    """Read all of that; who asks for everything must mean it, unless a batch limits it.
+    """Read the selection; one that limits nothing must be confirmed, unless a batch limits it.
 
     Raises `UsageError` and `UnknownElement`.
     """
@@ -94,7 +94,7 @@ def _read_result(name: str) -> QueryResult:
 
 
 def _stdin_holds_something() -> bool:
-    """Whether stdin is a pipe or a file: what a scheduler gives is neither."""
+    """Return whether stdin is a pipe or a file; a scheduler gives neither."""
     try:
         mode = os.fstat(sys.stdin.fileno()).st_mode
     except (OSError, ValueError, AttributeError):  # closed, or not of the system
@@ -103,7 +103,7 @@ def _stdin_holds_something() -> bool:
 
 
 def _confirm(arguments: Namespace) -> None:
-    """Let somebody say that he means everything; where nobody can, nobody does."""
+    """Ask at a terminal whether everything is meant; without one, refuse. Raises `UsageError`."""
     everything = f"nothing limits this query: it asks for everything that {arguments.remote} has"
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError(f"{everything}; give a KEY=VALUE, or --assume-yes")

@@ -49,7 +49,7 @@ WORKLIST = Rules(unknown_matches=False)
 
 
 def matches(query: Attributes, stored: Attributes, rules: Rules = QUERY_RETRIEVE) -> bool:
-    """Say whether all keys of `query` match; an attribute that is absent counts as unknown."""
+    """Return whether all keys of `query` match; an attribute that is absent counts as unknown."""
     zones = _zone(query), _zone(stored)
     return all(
         attribute_matches(vr_of(keyword), key, stored.get(keyword, ""), rules, zones)
@@ -58,8 +58,22 @@ def matches(query: Attributes, stored: Attributes, rules: Rules = QUERY_RETRIEVE
     )
 
 
+def limits(value: Value) -> bool:
+    """Return whether a key limits the answers, besides being returned."""
+    if isinstance(value, str):
+        return bool(value.strip("*"))
+    return any(limits(inner) for item in value for inner in item.values())
+
+
+def limiting(keys: Attributes) -> Attributes:
+    """Return the keys that limit the answers."""
+    return {
+        name: value for name, value in keys.items() if limits(value) and name not in NEVER_MATCHED
+    }
+
+
 def unanswered(query: Attributes, stored: Attributes) -> list[str]:
-    """Name the keys that ask for something of which `stored` says nothing: they matched unseen."""
+    """Return the keys that ask for something of which `stored` says nothing: they matched unseen."""
     return [
         keyword
         for keyword, key in query.items()
@@ -74,7 +88,7 @@ def attribute_matches(
     rules: Rules = QUERY_RETRIEVE,
     zones: tuple[timedelta, timedelta] = (timedelta(), timedelta()),
 ) -> bool:
-    """Say whether one attribute matches its key.
+    """Return whether one attribute matches its key.
 
     `zones` are the offsets from UTC of moments that name none, of the key and of the stored value.
     """
@@ -93,16 +107,11 @@ def attribute_matches(
 def _sequence_matches(key: Value, stored: Value, rules: Rules) -> bool:
     """Match all keys of the item against one stored item after the other (C.2.2.2.6)."""
     asked = () if isinstance(key, str) else key
-    if not any(map(_asks, asked)):
+    if not any(limits([item]) for item in asked):
         return True
     if isinstance(stored, str) or not stored:
         return rules.unknown_matches
     return any(matches(one, item, rules) for one in asked for item in stored)
-
-
-def _asks(item: Attributes) -> bool:
-    """Say whether an item asks for more than to be returned."""
-    return any(bool(key) if isinstance(key, str) else any(map(_asks, key)) for key in item.values())
 
 
 def _value_matches(

@@ -64,6 +64,12 @@ def key_span(vr: str, key: str, utc_offset: timedelta = timedelta()) -> Span | N
     return Span(first.first, last.last)
 
 
+def ends_before_it_begins(vr: str, key: str) -> bool:
+    """Return whether a key is a range whose end lies before its beginning."""
+    found = key_span(vr, key) if vr in _SPANS else None
+    return found is not None and found.last < found.first
+
+
 def _ends(vr: str, key: str) -> tuple[str, str] | None:
     """Split a range at its hyphen; None for a single value."""
     if vr != "DT":

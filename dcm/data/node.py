@@ -37,18 +37,22 @@ class Node:
 
     @property
     def children(self) -> list["Node"]:
-        """What is below, in the order in which people list it."""
+        """What is below, in the order in which people list them."""
         return sorted(self._children.values(), key=_place)
 
+    def get(self, uid: str) -> "Node | None":
+        """Return the child of that unique key, if there is one."""
+        return self._children.get(uid)
+
     def child(self, level: Level, uid: str) -> "Node":
-        """Give the child of that name; it is made if there is none."""
+        """Return the child of that unique key; it is made if there is none."""
         found = self._children.get(uid)
         if found is None:
             found = self._children[uid] = Node(level, uid, self)
         return found
 
     def text(self, keyword: str) -> str:
-        """Give an attribute's text from the own answer, else from an answer below that has it."""
+        """Return an attribute's text from the own answer, else from an answer below that has it."""
         value = self.answer.get(keyword, "")
         if isinstance(value, str) and value:
             return value
@@ -57,7 +61,7 @@ class Node:
         return next(filter(None, below), "")
 
     def walk(self) -> Iterator["Node"]:
-        """Give this node and all below it, in order."""
+        """Iterate over this node and all below it, in order."""
         yield self
         for child in self.children:
             yield from child.walk()
@@ -69,8 +73,8 @@ class Node:
         return sum(child.found(level) for child in self._children.values())
 
     def reported(self, level: Level) -> int | None:
-        """Give the number of entities below that the server says there are; None if it does not."""
-        return _count(self.answer, _RELATED[self.level, level])
+        """Return the number of entities below that the server says there are; None if it does not."""
+        return reported(self.answer, self.level, level)
 
     def count(self, level: Level, deepest: Level) -> int | None:
         """Count what was found at levels down to `deepest`, add up what servers say below that."""
@@ -82,8 +86,9 @@ class Node:
         return None if None in counts else sum(filter(None, counts))
 
 
-def _count(answer: Mapping[str, object], keyword: str) -> int | None:
-    text = answer.get(keyword, "")
+def reported(answer: Mapping[str, object], of: Level, level: Level) -> int | None:
+    """Return the number of entities of `level` that an answer about one of level `of` reports, if it does."""
+    text = answer.get(_RELATED[of, level], "")
     digits = text.strip() if isinstance(text, str) else ""
     return int(digits) if digits.isascii() and digits.isdecimal() else None
 
@@ -100,7 +105,7 @@ def _place(node: Node) -> tuple[object, ...]:
 
 
 def _number(text: str) -> int:
-    """Give the number of a series or instance; without one they come last."""
+    """Return the number of a series or instance; those without one come last."""
     try:
         return int(text)
     except ValueError:

@@ -1,13 +1,13 @@
-"""What archives answered to queries: a set of entities of one level, and a tree.
+"""The answers of archives to queries: a set of entities of one level, and a tree.
 
     result = QueryResult(Level.STUDY, answers, source="pacs:PACS:104")
     print(result.to_tree())
     missing = result - QueryResult(Level.STUDY, others)
     for query in missing.sub_queries(): ...
 
-As a set its members are the entities of its level, told apart by their unique keys; what else was
-answered about them does not matter. Everything that comes out of it is in one order, whatever the
-order in which it came in.
+As a set, its members are the entities of its level, told apart by their unique keys from the patient down:
+a study that an archive lists for two patients is two members. Other attributes do not count. Results come
+out in one order, whatever the order of the answers.
 """
 
 from collections.abc import Iterable, Iterator
@@ -26,32 +26,31 @@ class MissingUniqueKey(AnswerError):  # noqa: N818 - reads as the sentence it is
     """An answer without the key that identifies the entity, or one above it (PS3.4 C.4.1.3.1.1)."""
 
 
-class TwoParents(AnswerError):  # noqa: N818
-    """An answer that puts a study, series or instance below another parent than one before."""
-
-
 class QueryResult:
-    """Answers at one level, as a set and as a tree from patients down to that level."""
+    """Answers at one level, as a set and as a tree from patients down to that level.
+
+    incomplete: why these are not all the entities that match; empty if they are.
+    """
 
     def __init__(
         self, level: Level, answers: Iterable[Attributes] = (), *, source: str = ""
     ) -> None:
         self.level = level
         self.source = source
+        self.incomplete = ""
         self._patients: dict[str, Node] = {}
-        self._known: tuple[dict[str, Node], ...] = (self._patients, {}, {}, {})
+        self._nodes: tuple[list[Node], ...] = ([], [], [], [])
         self._last_above: list[str] = []
         self._last_parent: Node | None = None
         for answer in answers:
             self.add(answer)
 
     def add(self, answer: Attributes, level: Level | None = None) -> bool:
-        """Add an answer; says whether the entity is new. The first answer about an entity stays.
+        """Add an answer and return whether the entity is new; the first answer about an entity stays.
 
-        An answer of a level above the result's own adds nothing to the set, but to what is known
-        of the members: their study's description, the number of instances that there should be.
-        The mapping is kept as it is: do not change it afterwards. Raises `MissingUniqueKey` and
-        `TwoParents`.
+        An answer of a level above the result's own adds no member, but what is known of the members'
+        study, say: its description, the number of instances that there should be. The mapping is kept:
+        do not change it afterwards. Raises `MissingUniqueKey`.
         """
         level = self.level if level is None else level
         if level > self.level:
@@ -63,43 +62,43 @@ class QueryResult:
         return new
 
     def _node(self, answer: Attributes, level: Level) -> Node:
-        """Find or make the node of an answer; nothing is made if anything is wrong."""
-        uids = [_unique_key(answer, above, level) for above in _DOWN_TO[level]]
-        if level is not Level.PATIENT and uids[:-1] == self._last_above:  # as nearly always
-            node, parent = self._known[level].get(uids[-1]), self._last_parent
-            if node is None and parent is not None:
-                node = self._known[level][uids[-1]] = parent.child(level, uids[-1])
-            if node is not None and node.parent is parent:
-                return node
-        parent = None
-        for above, uid in zip(_DOWN_TO[level], uids, strict=True):
-            known = self._known[above].get(uid)
-            if known is not None and known.parent is not parent:
-                raise _two_parents(known, uids)
-            parent = known
-        node = self._known[Level.PATIENT].get(uids[0])
-        if node is None:
-            node = self._patients[uids[0]] = Node(Level.PATIENT, uids[0], None)
-        for above, uid in zip(_DOWN_TO[level][1:], uids[1:], strict=True):
-            node = self._known[above][uid] = node.child(above, uid)
-        self._last_above, self._last_parent = uids[:-1], node.parent
-        return node
+        """Find or make the node of an answer; nothing is made if a unique key is missing."""
+        *above, uid = [_unique_key(answer, each, level) for each in _DOWN_TO[level]]
+        if above != self._last_above:  # mostly the answers below one parent come in a row
+            parent: Node | None = None
+            for each, key in zip(_DOWN_TO[level], above, strict=False):
+                parent = self._child(parent, each, key)
+            self._last_above, self._last_parent = above, parent
+        return self._child(self._last_parent, level, uid)
+
+    def _child(self, parent: Node | None, level: Level, uid: str) -> Node:
+        """Find or make the node of a unique key below a parent; None stands for the root."""
+        found = self._patients.get(uid) if parent is None else parent.get(uid)
+        if found is None:
+            if parent is None:
+                found = self._patients[uid] = Node(level, uid, None)
+            else:
+                found = parent.child(level, uid)
+            self._nodes[level].append(found)
+        return found
 
     # --- as a set -------------------------------------------------------------------------------
 
     def __len__(self) -> int:
-        return len(self._known[self.level])
+        return len(self._nodes[self.level])
 
     def __iter__(self) -> Iterator[Attributes]:
-        """Give the members' answers, in order."""
+        """Iterate over the members' answers, in order."""
         return (node.answer for node in self.members())
 
     def __contains__(self, path: object) -> bool:
-        """Say whether an entity is a member, by its unique keys from the patient down."""
+        """Return whether an entity is a member, by its unique keys from the patient down."""
         if not isinstance(path, tuple) or len(path) != self.level + 1:
             return False
-        node = self._known[self.level].get(path[-1])
-        return node is not None and node.path == path
+        node = self._patients.get(path[0])
+        for uid in path[1:]:
+            node = node and node.get(uid)
+        return node is not None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, QueryResult) and (
@@ -119,10 +118,12 @@ class QueryResult:
     def __or__(self, other: "QueryResult") -> "QueryResult":
         result = self._taking(self._unordered(), self._shared_source(other))
         result._take(self._same_level(other)._unordered())
+        result.incomplete = self.incomplete or other.incomplete
         return result
 
     def __ior__(self, other: "QueryResult") -> Self:
         self._take(self._same_level(other)._unordered())
+        self.incomplete = self.incomplete or other.incomplete
         return self
 
     def __xor__(self, other: "QueryResult") -> "QueryResult":
@@ -132,15 +133,16 @@ class QueryResult:
         return result
 
     def paths(self) -> set[Path]:
-        """Give the members by their unique keys, from the patient down."""
+        """Return the members by their unique keys, from the patient down."""
         return {node.path for node in self._unordered()}
 
     def reduced(self, level: Level) -> "QueryResult":
-        """Give the entities of a level above, with what is known of them."""
+        """Return the entities of a level above, with what is known of them."""
         if level > self.level:
             raise ValueError(f"a result of level {self.level.name} knows nothing of {level.name}")
         result = QueryResult(level, source=self.source)
-        result._take(self._known[level].values())
+        result.incomplete = self.incomplete
+        result._take(self._nodes[level])
         for node in result._unordered():
             if not node.answer:  # only what is below it was asked
                 node.answer = {each.unique_key: node.path[each] for each in _DOWN_TO[level]}
@@ -154,17 +156,17 @@ class QueryResult:
         return sorted(self._patients.values(), key=lambda node: node.uid)
 
     def walk(self) -> Iterator[Node]:
-        """Give all nodes, each before what is below it, in order."""
+        """Iterate over all nodes, each before those below it, in order."""
         for patient in self.patients:
             yield from patient.walk()
 
     def members(self) -> Iterator[Node]:
-        """Give the nodes of the result's level, in order."""
+        """Iterate over the nodes of the result's level, in order."""
         return (node for node in self.walk() if node.level == self.level)
 
-    def find(self, level: Level, uid: str) -> Node | None:
-        """Give the node of a unique key."""
-        return self._known[level].get(uid)
+    def at(self, level: Level) -> list[Node]:
+        """Return the nodes of a level, in the order in which they were added."""
+        return list(self._nodes[level])
 
     def count(self, level: Level) -> int | None:
         """Count entities: found ones down to the result's level, below it as servers say.
@@ -172,12 +174,12 @@ class QueryResult:
         None if a server did not say.
         """
         if level <= self.level:
-            return len(self._known[level])
-        counts = [node.reported(level) for node in self._known[self.level].values()]
+            return len(self._nodes[level])
+        counts = [node.reported(level) for node in self._nodes[self.level]]
         return None if None in counts else sum(filter(None, counts))
 
     def disagreements(self) -> Iterator[tuple[Node, Level, int, int]]:
-        """Give nodes below which other numbers were found than the server reports.
+        """Iterate over nodes below which other numbers were found than the server reports.
 
         Each comes with the level that was counted, the number reported and the number found.
         """
@@ -194,12 +196,12 @@ class QueryResult:
     # --- to go on with ----------------------------------------------------------------------------
 
     def identifiers(self, root: Literal["PATIENT", "STUDY"] = "STUDY") -> Iterator[dict[str, str]]:
-        """Give what a C-MOVE or C-GET needs for each member (PS3.4 C.4.2.1.4)."""
+        """Iterate over the identifiers of a C-MOVE or C-GET for each member (PS3.4 C.4.2.1.4)."""
         for node in self.members():
             yield {"QueryRetrieveLevel": self.level.name, **_keys(node, root)}
 
     def sub_queries(self, root: Literal["PATIENT", "STUDY"] = "STUDY") -> Iterator[dict[str, str]]:
-        """Give a query for what is below each member: level and unique keys (PS3.4 C.4.1.2.1)."""
+        """Iterate over queries for what is below each member: level and unique keys (PS3.4 C.4.1.2.1)."""
         below = self.level.below
         if below is None:
             raise ValueError("there is no level below IMAGE")
@@ -216,6 +218,8 @@ class QueryResult:
             if node.answer:
                 answers.setdefault(node.level.name, []).append(node.answer)
         content = {"level": self.level.name, "source": self.source, "answers": answers}
+        if self.incomplete:
+            content["incomplete"] = self.incomplete
         return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
@@ -226,20 +230,22 @@ class QueryResult:
         try:
             content: dict[str, Any] = json.loads(text)
             result = cls(Level.named(content["level"]), source=content["source"])
+            result.incomplete = str(content.get("incomplete", ""))
             for name, answers in content["answers"].items():
                 for answer in answers:
                     result.add(answer, Level.named(name))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise AnswerError(f"this is no query result in JSON: {error!r}") from error
+            raise AnswerError(f"this is not a query result in JSON: {error!r}") from error
         return result
 
     # --- helpers ----------------------------------------------------------------------------------
 
     def _unordered(self) -> Iterable[Node]:
-        return self._known[self.level].values()
+        return self._nodes[self.level]
 
     def _taking(self, nodes: Iterable[Node], source: str | None = None) -> "QueryResult":
         result = QueryResult(self.level, source=self.source if source is None else source)
+        result.incomplete = self.incomplete
         result._take(nodes)
         return result
 
@@ -249,17 +255,8 @@ class QueryResult:
             self._adopt(node)
 
     def _adopt(self, node: Node) -> Node:
-        known = self._known[node.level].get(node.uid)
-        if known is None:
-            parent = None if node.parent is None else self._adopt(node.parent)
-            known = (
-                Node(node.level, node.uid, None)
-                if parent is None
-                else parent.child(node.level, node.uid)
-            )
-            self._known[node.level][node.uid] = known
-        elif known.path != node.path:
-            raise _two_parents(known, list(node.path))
+        parent = None if node.parent is None else self._adopt(node.parent)
+        known = self._child(parent, node.level, node.uid)
         if not known.answer:
             known.answer = node.answer
         return known
@@ -280,7 +277,7 @@ _DOWN_TO = tuple(tuple(Level)[: level + 1] for level in Level)
 
 
 def _unique_key(answer: Attributes, key_level: Level, level: Level) -> str:
-    """Give a unique key of an answer; only a Patient ID may be empty or left out above its level."""
+    """Return a unique key of an answer; only a Patient ID may be empty or left out above its level."""
     value = answer.get(key_level.unique_key)
     if isinstance(value, str):
         uid = value.strip(" \0")
@@ -294,19 +291,8 @@ def _unique_key(answer: Attributes, key_level: Level, level: Level) -> str:
     )
 
 
-def _two_parents(known: Node, uids: list[str]) -> TwoParents:
-    """Name the highest entity that was answered below two parents."""
-    while known.parent is not None and known.path[-2] == uids[known.level - 1]:
-        known = known.parent
-    parent = Level(known.level - 1)
-    return TwoParents(
-        f"{known.level.unique_key} {known.uid} was answered below {parent.unique_key} "
-        f"{known.path[-2]!r}, and now below {uids[parent]!r}"
-    )
-
-
 def _keys(node: Node, root: str) -> dict[str, str]:
-    """Give the unique keys from the root of the model down to the node.
+    """Return the unique keys from the root of the model down to the node.
 
     A patient without Patient ID cannot be asked for: as a key, empty means everybody.
     """

@@ -50,6 +50,7 @@ from dcm.wire import (
     Sent,
     StartTimer,
     State,
+    StatusClass,
     StopTimer,
     TransportOpened,
     UserIdentityAC,
@@ -57,6 +58,7 @@ from dcm.wire import (
     UserItem,
     abortion,
     rejection,
+    status_class,
 )
 from dcm.wire import ConnectionLost as TransportLost
 
@@ -274,7 +276,10 @@ class Association:
             found.append((self.expect(command, kind, message_id), bytes(data)))
         if not found:
             response = await self.response(kind, message_id)
-            found.append((response, await self.data_set() if response.has_data_set else b""))
+            # Only pending responses have one; some peers announce one with the last, and never send it.
+            pending = status_class(response.status) is StatusClass.PENDING
+            due = response.has_data_set and pending
+            found.append((response, await self.data_set() if due else b""))
         return found
 
     def expect(self, command: Command, kind: type[AnyResponse], message_id: int) -> AnyResponse:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from pydicom import Dataset
 
+    from dcm.data.account import Account
     from dcm.data.levels import Level
     from dcm.data.match import Attributes, Value
     from dcm.data.query_result import QueryResult
@@ -167,11 +168,14 @@ class LocalEntity:
         *,
         level: Level | None = None,
         within: QueryResult | None = None,
+        account: Account | None = None,
     ) -> AsyncGenerator[QueryResult, None]:
-        """Yield the same in pieces, as soon as they are there."""
+        """Yield the same in pieces, as soon as they are there; `account` is filled meanwhile."""
         from dcm.net.query import queries
 
-        return queries(self.local, remote, self.limits, query, level=level, within=within)
+        return queries(
+            self.local, remote, self.limits, query, level=level, within=within, account=account
+        )
 
     def retrieve(
         self, remote: DcmNode, what: QueryResult | Attributes, *, method: Method = "auto"

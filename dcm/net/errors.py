@@ -5,12 +5,14 @@
         ConnectionFailed        no TCP connection: refused, unreachable, no such host
         TlsFailed               the two sides cannot agree on TLS, or one does not speak it
         TimedOut                a time limit passed
+          NoProgress            an operation goes on, and nothing comes of it
         AssociationRejected     the peer said no, with result, source and reason
         AssociationAborted      the peer ended the association at once
         ConnectionLost          the TCP connection ended without a word
         NotAccepted             the association stands, but without the presentation context that is needed
         OperationFailed         the peer ended an operation with a status other than success
         NotAllRetrieved         some instances did not come; the report says which, and why
+        NotAllFound             the answers to a query are not all, or not all can be used
         KeyIgnored              a key of a query has no effect at the peer, and none here
 
 `dcm.net.node.UnprotectedIdentity` and `dcm.net.tls.UnusableTls` are raised before anything is sent. What
@@ -25,6 +27,9 @@ from dcm.errors import DcmError
 from dcm.wire.status import readable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dcm.data.query_result import QueryResult
     from dcm.net.outcome import RetrieveReport
     from dcm.wire.status import Status
 
@@ -49,6 +54,10 @@ class TlsFailed(NetworkError):  # noqa: N818
 
 class TimedOut(NetworkError):  # noqa: N818
     """Nothing happened within a time limit."""
+
+
+class NoProgress(TimedOut):
+    """A C-MOVE or C-GET made no progress within its time limit; making it again is of no use."""
 
 
 class AssociationRejected(NetworkError):  # noqa: N818
@@ -89,6 +98,19 @@ class KeyIgnored(NetworkError):  # noqa: N818
             f"leave {keyword} out",
         )  # fmt: skip
         self.keyword = keyword
+
+
+class NotAllFound(NetworkError):  # noqa: N818
+    """The answers to a query are not all, or not all can be used: `problems` says why.
+
+    found: what was found, if the query was made by `LocalEntity.query`.
+    """
+
+    def __init__(self, remote: str, problems: Sequence[str]) -> None:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        super().__init__(remote, "query", f"these are not all the answers: {problems[0]}{more}")
+        self.problems = problems
+        self.found: QueryResult | None = None
 
 
 class NotAllRetrieved(NetworkError):  # noqa: N818

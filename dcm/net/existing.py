@@ -1,13 +1,14 @@
-"""What a peer has already, so that it need not be sent: C-FIND at the level of images, series by series."""
+"""What a peer has already and need not be sent: C-FIND at the IMAGE level, series by series."""
 
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import aclosing
 from typing import Final
 
 from dcm.data.scan import NotDicom, scan
 from dcm.errors import DcmError
-from dcm.net.find import find
+from dcm.net.find import STUDY_ROOT_FIND, Finder
 from dcm.net.limits import TimeLimits
 from dcm.net.node import DcmNode
 from dcm.net.outgoing import OutgoingFile
@@ -18,28 +19,33 @@ _LOG: Final = logging.getLogger(__name__)
 async def already_there(
     local: DcmNode, remote: DcmNode, files: Sequence[OutgoingFile], limits: TimeLimits
 ) -> set[int]:
-    """Give the numbers of the files whose instances the peer has.
+    """Return the numbers of the files whose instances the peer lists, asking on one association.
 
-    What it cannot be asked about it does not have: to send too much loses nothing.
+    After an error the rest counts as missing: sending too much loses nothing.
     """
     there: set[int] = set()
-    for (study, series), members in _by_series(files).items():
-        identifier = {
-            "QueryRetrieveLevel": "IMAGE",
-            "StudyInstanceUID": study,
-            "SeriesInstanceUID": series,
-            "SOPInstanceUID": "",
-        }
-        try:
-            found = {
-                answer.attributes.get("SOPInstanceUID")
-                async for answer in find(local, remote, identifier, limits)
-            }
-        except DcmError as error:
-            _LOG.warning("what is already there is not known, and sent again: %s", error)
-            return there
-        there |= {file.number for file in members if file.sop_instance_uid in found}
+    by_series = _by_series(files)
+    if not by_series:
+        return there
+    try:
+        async with Finder(local, remote, [STUDY_ROOT_FIND], limits) as finder:
+            for (study, series), members in by_series.items():
+                listed = await _listed(finder, study, series)
+                there |= {file.number for file in members if file.sop_instance_uid in listed}
+    except DcmError as error:
+        _LOG.warning("what is already there is not known from here on, and is sent: %s", error)
     return there
+
+
+async def _listed(finder: Finder, study: str, series: str) -> set[object]:
+    identifier = {
+        "QueryRetrieveLevel": "IMAGE",
+        "StudyInstanceUID": study,
+        "SeriesInstanceUID": series,
+        "SOPInstanceUID": "",
+    }
+    async with aclosing(finder.find(identifier)) as answers:
+        return {answer.attributes.get("SOPInstanceUID") async for answer in answers}
 
 
 def _by_series(files: Sequence[OutgoingFile]) -> dict[tuple[str, str], list[OutgoingFile]]:
@@ -48,7 +54,7 @@ def _by_series(files: Sequence[OutgoingFile]) -> dict[tuple[str, str], list[Outg
         try:
             header = scan(file.path, ("StudyInstanceUID", "SeriesInstanceUID"))
         except (NotDicom, OSError):
-            continue  # who sends it will say why it cannot be read
+            continue  # sending it reports why it cannot be read
         place = (header.text("StudyInstanceUID"), header.text("SeriesInstanceUID"))
         if all(place):
             grouped[place].append(file)

@@ -1,4 +1,4 @@
-"""C-FIND as SCU (PS3.4 Annex C, and Annex K for worklists): identifiers go out, answers come in."""
+"""C-FIND as SCU (PS3.4 Annex C, and Annex K for worklists)."""
 
 import asyncio
 import logging
@@ -8,7 +8,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import Final, Self
 
-from dcm.data.identifier import read_identifier, write_identifier
+from dcm.data.identifier import BadIdentifier, read_identifier, write_identifier
 from dcm.data.match import Attributes, Value
 from dcm.frozen import Frozen
 from dcm.net.association import Association
@@ -32,9 +32,10 @@ STUDY_ROOT_FIND: Final = "1.2.840.10008.5.1.4.1.2.2.1"
 WORKLIST_FIND: Final = "1.2.840.10008.5.1.4.31"
 NATIVE: Final = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
 
-_MANY: Final = 16  # answers: whoever asks for a few gets each as soon as it is there
+_MANY: Final = 16  # answers: below that, each is passed on as soon as it has arrived
 _TOGETHER: Final = 0.001
-"""Seconds that answers get to come together once there are many: to wake up for each costs too much."""
+"""Seconds to let answers accumulate once there are many: waking up for each costs too much."""
+_SOME_KEYS_IGNORED: Final = 0xFF01
 
 _PERFORMED: Final = logging.getLogger("dcm.net.performed_queries")  # each can be left out of a log
 _RESPONSES: Final = logging.getLogger("dcm.net.query_responses")
@@ -45,18 +46,24 @@ class Answer(Frozen):
 
     data: bytes
     transfer_syntax_uid: str
+    status: int = 0xFF00
+
+    @property
+    def heeds_all_keys(self) -> bool:
+        """Whether the peer claims to have matched all keys, optional ones too (PS3.4 C.4.1.1.4)."""
+        return self.status != _SOME_KEYS_IGNORED
 
     @cached_property
     def attributes(self) -> dict[str, Value]:
-        """The values by keyword."""
+        """The values by keyword. Raises `BadIdentifier`."""
         return read_identifier(self.data, self.transfer_syntax_uid)
 
 
 class Finder:
     """Queries one after the other on one association, while its block runs.
 
-    `models`: the information models that would do, the preferred one first. A peer that ended the association
-    between two queries, as many do after some silence, is asked for a new one.
+    models: the information models that can be used, the preferred one first. If the peer ended the
+    association between two queries, as many do after some silence, a new one is requested.
     """
 
     def __init__(
@@ -68,6 +75,8 @@ class Finder:
         self._limits: Final = limits
         self._association: Association | None = None
         self._used = False
+        self._spoilt = False
+        """Whether nothing more can be asked on this association."""
 
     async def __aenter__(self) -> Self:
         await self._connect()
@@ -88,11 +97,13 @@ class Finder:
         return self._context().abstract_syntax
 
     async def find(self, identifier: Attributes) -> AsyncGenerator[Answer, None]:
-        """Give the matches as they come.
+        """Yield the matches as they come.
 
-        Raises `NetworkError`: `OperationFailed` where the peer ends with anything but success. Who stops
-        early and closes the generator cancels the query.
+        Raises `NetworkError`: `OperationFailed` if the peer ends with a status other than success. Closing
+        the generator early cancels the query.
         """
+        if self._spoilt:
+            await self._connect()
         try:
             async with aclosing(self._answers(identifier)) as answers:
                 async for answer in answers:
@@ -104,7 +115,9 @@ class Finder:
                     yield answer
 
     async def _connect(self) -> None:
-        if self._association is not None:
+        if self._association is not None and self._spoilt:
+            await self._association.release()
+        elif self._association is not None:
             await self._association.abort()
         contexts = [
             PresentationContextRQ(2 * place + 1, model, NATIVE)
@@ -114,7 +127,7 @@ class Finder:
             self._local, self._remote, contexts, limits=self._limits
         )
         self._association.doing = "C-FIND"
-        self._used = False
+        self._used = self._spoilt = False
 
     def _context(self) -> AcceptedContext:
         assert self._association is not None, "the block of the finder has not begun"
@@ -148,9 +161,9 @@ class Finder:
                     status = describe(response.status, CFindRSP)
                     if status.kind is not StatusClass.PENDING:
                         break
-                    answer = Answer(found, context.transfer_syntax)
+                    answer = Answer(found, context.transfer_syntax, response.status)
                     if _RESPONSES.isEnabledFor(logging.DEBUG):
-                        _RESPONSES.debug("%s: %s", association.remote, answer.attributes)
+                        _RESPONSES.debug("%s: %s", association.remote, _shown(answer))
                     yield answer
                 if status.kind is not StatusClass.PENDING:
                     break
@@ -159,8 +172,12 @@ class Finder:
                     await asyncio.sleep(_TOGETHER)
                 answers = await association.answers(CFindRSP, message_id)
         except (GeneratorExit, asyncio.CancelledError):
+            self._spoilt = True
             await cancel(association, context.context_id, message_id)
             raise
+        # A data set that is announced with the final response may come or not (PS3.7 9.1.2.1 allows none):
+        # nothing is certain on this association any more.
+        self._spoilt = response.has_data_set and not found
         if status.kind is not StatusClass.SUCCESS:
             raise OperationFailed(
                 association.remote, association.doing, status, response.error_comment
@@ -171,6 +188,14 @@ class _Stale(Exception):  # noqa: N818 - internal
     """The association, which was used before, had ended when the next query was sent."""
 
 
+def _shown(answer: Answer) -> object:
+    """Return what a log shows of an answer."""
+    try:
+        return answer.attributes
+    except BadIdentifier as error:
+        return error
+
+
 async def find(
     local: DcmNode,
     remote: DcmNode,
@@ -178,7 +203,7 @@ async def find(
     limits: TimeLimits,
     model: str = STUDY_ROOT_FIND,
 ) -> AsyncGenerator[Answer, None]:
-    """Give the matches of one identifier as they come; see `Finder.find`."""
+    """Yield the matches of one identifier as they come; see `Finder.find`."""
     async with (
         Finder(local, remote, [model], limits) as finder,
         aclosing(finder.find(identifier)) as answers,

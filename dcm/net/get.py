@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from typing import Final
+from typing import Final, TypeGuard
 
 from dcm.data.identifier import write_identifier
 from dcm.data.match import Attributes
@@ -14,7 +14,7 @@ from dcm.net.incoming import Folder, ReceivedInstance, receive
 from dcm.net.kinds import contexts_for, roles_for
 from dcm.net.limits import TimeLimits
 from dcm.net.node import DcmNode
-from dcm.net.suboperations import PATIENT_ROOT_GET, STUDY_ROOT_GET, SubOperations
+from dcm.net.suboperations import PATIENT_ROOT_GET, STUDY_ROOT_GET, Progress, SubOperations
 from dcm.wire import (
     CGetRQ,
     CGetRSP,
@@ -29,7 +29,7 @@ _PENDING: Final = 0xFF00
 
 
 class NotKept(Frozen):
-    """An instance that was sent and could not be kept, and why."""
+    """An instance that was sent and not kept, and why."""
 
     sop_instance_uid: str
     words: str
@@ -38,7 +38,7 @@ class NotKept(Frozen):
 async def open_get(
     local: DcmNode, remote: DcmNode, classes: Sequence[str], limits: TimeLimits
 ) -> Association:
-    """Ask for an association on which instances of these SOP classes can be got; none: of the common ones."""
+    """Request an association for C-GET of these SOP classes; if none are given, of the common ones."""
     contexts = [
         PresentationContextRQ(1, STUDY_ROOT_GET, NATIVE),
         PresentationContextRQ(3, PATIENT_ROOT_GET, NATIVE),
@@ -54,9 +54,10 @@ async def open_get(
 async def get(
     association: Association, identifier: Attributes, folder: Folder, model: str = STUDY_ROOT_GET
 ) -> AsyncGenerator[ReceivedInstance | NotKept | SubOperations, None]:
-    """Give the instances as they come, each safe in its file, and at the end what the archive says of them.
+    """Yield the instances as they come, each complete in its file, and at the end the final response.
 
-    Raises `NetworkError`; what came until then is there. Who stops early and closes the generator cancels.
+    Raises `NetworkError`: `NoProgress` after the limit `operation`; what came until then is there. Closing
+    the generator early cancels the operation.
     """
     context = association.context(model)
     message_id = association.next_message_id()
@@ -67,30 +68,31 @@ async def get(
             Command(context.context_id, request),
             DataFragment(context.context_id, data, last=True),
         )
+        progress = Progress(association)
         while True:
-            command = await association.command()
-            if command is None:
-                raise association.broken("it released the association before it had answered")
+            command = await progress.command()
             if isinstance(command.message, CStoreRQ):
                 response, received = await receive(association, command, folder)
                 await association.send(Command(command.context_id, response))
+                progress.made()
                 yield received or NotKept(
                     command.message.affected_sop_instance_uid, response.error_comment or ""
                 )
                 continue
             if _is_plain_progress(command.message, message_id):
+                progress.responded(command.message)
                 continue
-            progress = await SubOperations.read(association, command, CGetRSP, message_id)
-            if progress.last:
+            last = await SubOperations.read(association, command, CGetRSP, message_id)
+            if last.last:
                 break
     except (GeneratorExit, asyncio.CancelledError):
         await cancel(association, context.context_id, message_id)
         raise
-    yield progress
+    yield last
 
 
-def _is_plain_progress(message: Message, message_id: int) -> bool:
-    """Whether it says only that more is to come, as it does after each instance."""
+def _is_plain_progress(message: Message, message_id: int) -> TypeGuard[CGetRSP]:
+    """Return whether a message only says that more is to come, as after each instance."""
     return (
         isinstance(message, CGetRSP)
         and message.status == _PENDING

@@ -5,11 +5,11 @@ import contextlib
 import os
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
 from itertools import count
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from dcm.frozen import Frozen, fields, replace
 from dcm.net.association import (
@@ -47,11 +47,25 @@ class ReceivedInstance(Frozen):
         return Path(self.file)
 
 
+class Gate(Protocol):
+    """Decides what comes into a folder."""
+
+    def refusal(self, request: CStoreRQ) -> tuple[int, str] | None:
+        """Return the status and comment that refuse an instance; None if it is to be received."""
+
+    def keep(self, part: str, file: str) -> None:
+        """Give a received file its name. Raises `OSError` if it cannot have it."""
+
+
 class Folder(Frozen):
-    """Where instances are put; `sync`: on the disk itself, and not only with the system, when answered."""
+    """Where instances are put; `sync`: flush file and directory to disk (fsync) before responding.
+
+    gate: what decides about each instance; None: everything is taken.
+    """
 
     path: Path
     sync: bool = False
+    gate: Gate | None = None
 
     @cached_property
     def _text(self) -> str:
@@ -93,6 +107,10 @@ async def receive(
         await _drain(association)
         comment = "not the SOP class of its context"
         return replace(response, status=_WRONG_CLASS, error_comment=comment), None
+    refused = None if folder.gate is None else folder.gate.refusal(request)
+    if refused is not None:
+        await _drain(association)
+        return replace(response, status=refused[0], error_comment=refused[1]), None
     file = folder.place(request.affected_sop_instance_uid)
     uids = (
         request.affected_sop_class_uid,
@@ -137,7 +155,7 @@ async def _keep(association: Association, folder: Folder, file: str, meta: bytes
                 head = []
             if folder.sync:
                 await asyncio.to_thread(part.sync)
-            part.complete(file)
+            part.complete(file, os.replace if folder.gate is None else folder.gate.keep)
             if folder.sync:
                 await asyncio.to_thread(_sync_folder, folder.path)
     except OSError as error:
@@ -181,12 +199,12 @@ class _PartFile:
         """Bring the content to the disk."""
         os.fsync(self._descriptor)
 
-    def complete(self, name: str) -> None:
-        """Give the file its name."""
+    def complete(self, name: str, keep: Callable[[str, str], None]) -> None:
+        """Give the file its name, by `keep`."""
         descriptor, self._descriptor = self._descriptor, -1
         try:
             os.close(descriptor)  # may be where a network file system tells that it is full
-            os.replace(self._part, name)  # noqa: PTH105 - for each instance, and quicker
+            keep(self._part, name)
         except OSError:
             self._remove()
             raise

@@ -17,6 +17,11 @@ class TimeLimits(Frozen):
     """While the peer rejects the association for now, as a busy one does: it is asked again."""
     idle: float = 300.0
     """As acceptor, without a byte between two messages."""
+    operation: float = 300.0
+    """Without progress of a C-MOVE or C-GET: neither an instance nor a response with other numbers came.
+
+    Pending responses that repeat the same numbers are taken for five times `response` at most.
+    """
     release: float = 5.0
     """Until the peer answers a release, or closes the connection after an abort."""
 

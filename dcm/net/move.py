@@ -1,4 +1,4 @@
-"""C-MOVE as SCU (PS3.4 C.4.2): the archive is asked to send instances to somebody, maybe to us."""
+"""C-MOVE as SCU (PS3.4 C.4.2): the archive sends instances to a node that it knows, which may be our own."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -10,12 +10,12 @@ from dcm.net.cancel import cancel
 from dcm.net.find import NATIVE
 from dcm.net.limits import TimeLimits
 from dcm.net.node import DcmNode
-from dcm.net.suboperations import PATIENT_ROOT_MOVE, STUDY_ROOT_MOVE, SubOperations
+from dcm.net.suboperations import PATIENT_ROOT_MOVE, STUDY_ROOT_MOVE, Progress, SubOperations
 from dcm.wire import CMoveRQ, CMoveRSP, Command, DataFragment, PresentationContextRQ
 
 
 async def open_move(local: DcmNode, remote: DcmNode, limits: TimeLimits) -> Association:
-    """Ask for an association for C-MOVE."""
+    """Request an association for C-MOVE. Raises `NetworkError`."""
     contexts = [
         PresentationContextRQ(1, STUDY_ROOT_MOVE, NATIVE),
         PresentationContextRQ(3, PATIENT_ROOT_MOVE, NATIVE),
@@ -30,13 +30,18 @@ async def move_one(
     identifier: Attributes,
     destination: str,
     model: str = STUDY_ROOT_MOVE,
+    *,
+    message_id: int | None = None,
+    progress: Progress | None = None,
 ) -> AsyncGenerator[SubOperations, None]:
-    """Give the responses as they come, the last one saying how it ended.
+    """Yield the responses as they come; the last one says how it ended.
 
-    Raises `NetworkError`. Who stops early and closes the generator cancels.
+    progress: told by the caller of instances that arrive elsewhere. Raises `NetworkError`: `NoProgress` after
+    the limit `operation`. Closing the generator early cancels the operation.
     """
     context = association.context(model)
-    message_id = association.next_message_id()
+    message_id = message_id or association.next_message_id()
+    progress = progress or Progress(association)
     request = CMoveRQ(
         message_id=message_id, affected_sop_class_uid=model, move_destination=destination
     )
@@ -47,14 +52,15 @@ async def move_one(
             DataFragment(context.context_id, data, last=True),
         )
         while True:
-            command = await association.command()
-            if command is None:
-                raise association.broken("it released the association before it had answered")
-            progress = await SubOperations.read(association, command, CMoveRSP, message_id)
-            if progress.last:
+            command = await progress.command()
+            response = await SubOperations.read(association, command, CMoveRSP, message_id)
+            if response.last:
                 break
-            yield progress
+            assert isinstance(command.message, CMoveRSP)
+            progress.responded(command.message)
+            yield response
+            await asyncio.sleep(0)  # or a flood of responses would keep everything else waiting
     except (GeneratorExit, asyncio.CancelledError):
         await cancel(association, context.context_id, message_id)
         raise
-    yield progress
+    yield response

@@ -1,10 +1,11 @@
-"""What became of each instance that was to be sent or fetched."""
+"""The outcome of each instance that was to be sent or fetched."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from dcm.data.account import Account
 from dcm.frozen import Frozen
 
 
@@ -72,19 +73,21 @@ class Results:
             self._told(result)
 
     def report(self) -> StoreReport:
-        """Give all, in the order in which the files were given."""
+        """Return all outcomes, in the order in which the files were given."""
         return StoreReport([self._found[number] for number in sorted(self._found)])
 
 
 class MoveReport:
-    """The outcome of all instances that an archive was to send to somebody else, as far as it tells.
+    """The outcome of all instances that an archive was to send to another node, as far as it says.
 
-    trouble: what kept us from knowing all instances, if anything did.
+    trouble: why not all instances are known, if so.
+    account: what became of the answers to the query for them.
     """
 
     def __init__(self) -> None:
         self.results: list[InstanceResult] = []
         self.trouble = ""
+        self.account: Final = Account()
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and vars(other) == vars(self)
@@ -93,6 +96,10 @@ class MoveReport:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({vars(self)})"
+
+    def add_trouble(self, words: str) -> None:
+        """Add a reason for which not all instances are known."""
+        self.trouble = "; ".join(filter(None, (self.trouble, words)))
 
     @property
     def complete(self) -> bool:
@@ -105,10 +112,10 @@ class MoveReport:
 
 
 class RetrieveReport(MoveReport):
-    """The outcome of all instances that were to be fetched, in the order in which they became known.
+    """The outcome of all instances to be fetched, in the order in which it became known.
 
-    `path` of a result is where the instance lies, or should. remarks: what else was odd: instances that came
-    though not asked for, or twice.
+    `path` of a result is the instance's file, existing or not. remarks: what else was odd, such as instances
+    that came though they were not asked for, or twice.
     """
 
     def __init__(self) -> None:

@@ -1,11 +1,16 @@
-"""What a query asks of which level, before anybody is asked (PS3.4 C.4.1.2, C.6)."""
+"""The plan of a query: a list of steps, one for each level that is asked (PS3.4 C.4.1.2, C.6).
+
+A plan depends only on the keys, the level and what the archive can do; nothing is asked here.
+"""
 
 from collections.abc import Mapping
 from typing import Final, Self
 
 from dcm.data.dictionary import keyword_of, level_of, tag_of, vr_of
 from dcm.data.levels import Level
-from dcm.data.match import NEVER_MATCHED, Attributes, Value, matches
+from dcm.data.match import Attributes, Value, limiting, limits
+from dcm.data.moments import ends_before_it_begins
+from dcm.errors import DcmError
 from dcm.frozen import Frozen
 
 RETURNED: Final[Mapping[Level, tuple[str, ...]]] = {
@@ -23,25 +28,71 @@ RETURNED: Final[Mapping[Level, tuple[str, ...]]] = {
     ),
     Level.IMAGE: ("SOPInstanceUID", "SOPClassUID", "InstanceNumber"),
 }  # fmt: skip
-"""What is always asked for: the unique and required keys of a level, and what a tree of results shows."""
+"""Attributes that are always requested: the unique and required keys, and those that a tree shows."""
 
 OF_PATIENT_IN_STUDY: Final = RETURNED[Level.PATIENT][:4]
-"""What is asked of the patient in the STUDY root model, where it belongs to the study (C.6.2.1.2)."""
+"""Attributes of the patient in the STUDY root model, where they belong to the study (C.6.2.1.2)."""
 
 BELOW: Final[Mapping[str, str]] = {
     "ModalitiesInStudy": "Modality",
     "SOPClassesInStudy": "SOPClassUID",
 }
-"""Keys that gather what stands at a lower level, which is asked where a server does not know them."""
+"""Keys that gather values of a lower level, which is asked instead if a server does not know them."""
 
-_TEXT: Final = frozenset(("AE", "CS", "LO", "LT", "SH", "ST", "UC", "UT"))
+REQUIRED: Final = frozenset(
+    (
+        *("PatientName", "PatientID", "StudyDate", "StudyTime", "AccessionNumber", "StudyID"),
+        *("StudyInstanceUID", "Modality", "SeriesNumber", "SeriesInstanceUID", "InstanceNumber"),
+        "SOPInstanceUID",
+    )
+)
+"""Keys that every archive must match (C.6.1.1, C.6.2.1)."""
+
+
+class BadKey(DcmError):  # noqa: N818 - reads as the sentence it is
+    """A key that no archive can match."""
+
+
+class Step(Frozen):
+    """A C-FIND at one level, made once below each parent.
+
+    asked: the keys of the level. wanted: those of them that limit the answers.
+    returned: what is requested without limiting anything. with_patient_id: whether the parent's Patient ID is
+    a key here: in the STUDY root model the patient is part of the study, not a level above the others.
+    """
+
+    level: Level
+    asked: Attributes
+    wanted: Attributes
+    returned: tuple[str, ...]
+    with_patient_id: bool
+
+    def identifier(self, parents: Mapping[str, str], uid: str | None = None) -> dict[str, Value]:
+        """Return the identifier below a parent, which is given by its unique keys from the root down."""
+        found: dict[str, Value] = {
+            "QueryRetrieveLevel": self.level.name,
+            **dict.fromkeys(self.returned, ""),
+            **self.asked,
+            **self.of_parents(parents),
+        }
+        if uid is not None:
+            found[self.level.unique_key] = uid
+        return found
+
+    def of_parents(self, parents: Mapping[str, str]) -> dict[str, str]:
+        """Return the unique keys of the parents that are sent."""
+        return {
+            name: value
+            for name, value in parents.items()
+            if name != "PatientID" or self.with_patient_id
+        }
 
 
 class QueryPlan(Frozen):
-    """A query, sorted out.
+    """A query, sorted by levels.
 
-    level: what is to be found. deepest: how far down the keys reach; what is found there leads back up.
-    keys: by the level at which they are asked, the unknown ones at `level`.
+    level: of what is to be found. deepest: how far down the keys reach; what is found there leads back up.
+    keys: by the level at which they are asked, those that belong to no level at `level`.
     """
 
     level: Level
@@ -50,11 +101,13 @@ class QueryPlan(Frozen):
 
     @classmethod
     def of(cls, query: Attributes, level: Level | None, least: Level | None = None) -> Self:
-        """Sort out a query; without a level the keys tell it, though not above `least`.
+        """Sort a query; without a level the keys decide, though not above `least`.
 
-        Raises `dcm.data.dictionary.UnknownElement` for a keyword that does not exist.
+        Raises `BadKey`, and `dcm.data.dictionary.UnknownElement` for a keyword that does not exist.
         """
         named = {keyword_of(tag_of(name)): value for name, value in query.items()}
+        for name, value in named.items():
+            check_ranges(name, value)
         stated = named.pop("QueryRetrieveLevel", "")
         if level is None and isinstance(stated, str) and stated:
             level = Level.named(stated)
@@ -64,46 +117,58 @@ class QueryPlan(Frozen):
         keys: dict[Level, dict[str, Value]] = {each: {} for each in Level}
         for name, value in named.items():
             at = level_of(name)
-            if at is None or at <= level or asks(value):
+            if at is None or at <= level or limits(value):
                 keys[level if at is None else at][name] = value
         return cls(level, max([level, *(each for each in Level if keys[each])]), keys)
 
     def without(self, keyword: str) -> Self | None:
-        """Give a plan that asks the level below instead of a key that a server ignores, if that can be."""
+        """Return a plan that asks the level below instead of a key that a server ignores, if possible."""
         below = BELOW.get(keyword)
         if below is None:
             return None
         query = {name: value for keys in self.keys.values() for name, value in keys.items()}
         value = query.pop(keyword)
-        return None if asks(query.get(below, "")) else self.of({**query, below: value}, self.level)
+        return (
+            None if limits(query.get(below, "")) else self.of({**query, below: value}, self.level)
+        )
 
+    def steps(self, *, study_root: bool) -> list[Step]:
+        """Return the steps from the root of an information model down to where the keys reach."""
+        top = Level.STUDY if study_root else Level.PATIENT
+        deepest = max(self.deepest, top)
+        return [
+            self._step(level, study_root=study_root) for level in Level if top <= level <= deepest
+        ]
 
-def asks(value: Value) -> bool:
-    """Say whether a key asks for more than to be returned."""
-    if isinstance(value, str):
-        return bool(value.strip("*"))
-    return any(asks(inner) for item in value for inner in item.values())
-
-
-def asking(keys: Attributes) -> Attributes:
-    """Give the keys that ask for more than to be returned."""
-    return {
-        name: value for name, value in keys.items() if asks(value) and name not in NEVER_MATCHED
-    }
+    def _step(self, level: Level, *, study_root: bool) -> Step:
+        asked, returned = self.keys[level], RETURNED[level]
+        if study_root and level is Level.STUDY:
+            asked = {**self.keys[Level.PATIENT], **asked}
+            returned = (*OF_PATIENT_IN_STUDY, *returned)
+        with_patient_id = not study_root or level is Level.STUDY
+        return Step(level, asked, limiting(asked), returned, with_patient_id)
 
 
 def silent_about(keys: Attributes, answer: Attributes) -> list[str]:
-    """Name the keys of which an answer says nothing: it may have been given without regard to them."""
+    """Return the keys of which an answer says nothing: the archive may have ignored them."""
     return [name for name in keys if not answer.get(name)]
 
 
-def fits(keys: Attributes, answer: Attributes) -> bool:
-    """Say whether an answer matches, upper or lower case: where a server was lenient, so are we."""
-    return matches(_folded(keys), _folded({name: answer.get(name, "") for name in keys}))
-
-
-def _folded(attributes: Attributes) -> Attributes:
-    return {
-        name: value.casefold() if isinstance(value, str) and vr_of(name) in _TEXT else value
-        for name, value in attributes.items()
-    }
+def check_ranges(name: str, value: Value) -> None:
+    """Raise `BadKey` for a range that ends before it begins: archives answer it in ways of their own."""
+    if not isinstance(value, str):
+        for item in value:
+            for inner, inner_value in item.items():
+                check_ranges(inner, inner_value)
+        return
+    vr = vr_of(name)
+    for each in value.split("\\"):
+        if ends_before_it_begins(vr, each):
+            hint = (
+                "a range of times does not cross midnight: ask for two"
+                if vr == "TM"
+                else "swap them"
+            )
+            raise BadKey(
+                f"{name}={each}: the range ends before it begins ({hint}; PS3.4 C.2.2.2.5)"
+            )

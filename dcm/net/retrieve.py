@@ -1,32 +1,46 @@
-"""Retrieve (PS3.4 C.4.2, C.4.3) without an instance lost: each has an outcome, whatever happens.
+"""Retrieve (PS3.4 C.4.2, C.4.3) without losing an instance: each has an outcome, whatever happens.
 
-What will come is found out first (`dcm.net.wanted`). An association that fails is asked for again and goes on
-with what is missing; what the archive does not send though it is asked again is given up.
+The instances are listed first (`dcm.net.wanted`), and only those are taken (`dcm.net.intake`). After an
+association fails, another one goes on with what is missing; what the archive still does not send is given up.
 """
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+from dcm.data.account import Unlisted
 from dcm.data.levels import Level
 from dcm.data.match import Attributes
 from dcm.data.query_result import QueryResult
 from dcm.errors import RemoteProtocolError
 from dcm.net.ahead import Ahead
-from dcm.net.errors import AssociationRejected, NetworkError, NotAccepted, NotAllRetrieved
+from dcm.net.errors import (
+    AssociationRejected,
+    NetworkError,
+    NotAccepted,
+    NotAllRetrieved,
+)
 from dcm.net.get import NotKept
 from dcm.net.incoming import Folder
+from dcm.net.intake import Intake, holds_instance
 from dcm.net.limits import TimeLimits
 from dcm.net.node import DcmNode
 from dcm.net.outcome import InstanceResult, OnResult, Outcome, RetrieveReport
 from dcm.net.sources import ByGet, ByMove, Event, Source
 from dcm.net.suboperations import SubOperations
 from dcm.net.tries import Tries
-from dcm.net.wanted import Batch, Request, Wanted, batches, requests, whole_level
+from dcm.net.wanted import (
+    Batch,
+    Request,
+    Wanted,
+    batches,
+    request_whole,
+    requests,
+    whole_level,
+)
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -47,10 +61,10 @@ async def download(
     sync: bool = False,
     on_result: OnResult | None = None,
 ) -> RetrieveReport:
-    """Fetch instances into a folder; what lies there complete is not fetched again.
+    """Fetch instances into a folder, but for those that are there already.
 
-    Raises `NetworkError` only where not even the first instances could be found out; what goes wrong later
-    stands in the report.
+    sync: flush each file to disk (fsync) before responding. Raises `NetworkError` only if not even the
+    first instances can be listed; what goes wrong later is in the report.
     """
     retrieval = _Retrieval(local, remote, limits, Folder(folder, sync), method)
     async with aclosing(retrieval.results(what)) as results:
@@ -69,7 +83,7 @@ async def retrieve(
     *,
     method: Method = "auto",
 ) -> "AsyncGenerator[Dataset, None]":
-    """Give instances as data sets, one at a time: the archive sends no faster than they are taken.
+    """Yield instances as data sets, one at a time: the archive sends no faster than they are taken.
 
     Raises `NetworkError`: at the end `NotAllRetrieved`, if any instance did not come.
     """
@@ -93,7 +107,7 @@ async def _ends_query(ahead: Ahead[Batch], error: Exception) -> bool:
 
 
 def _take_out(path: Path) -> "Dataset":
-    """Read a file into memory, and remove it."""
+    """Read a file into memory and remove it."""
     from pydicom import dcmread  # noqa: PLC0415 - slow to import
 
     data_set = dcmread(path)
@@ -102,7 +116,7 @@ def _take_out(path: Path) -> "Dataset":
 
 
 class _Retrieval:
-    """One retrieval: from what is wanted to the outcome of each instance."""
+    """One retrieval, from the list of instances to the outcome of each."""
 
     def __init__(
         self, local: DcmNode, remote: DcmNode, limits: TimeLimits, folder: Folder, method: Method
@@ -112,9 +126,10 @@ class _Retrieval:
         self._remote: Final = remote
         self._limits: Final = limits
         self._folder: Final = folder
+        self._intake: Final = Intake(folder, local.ae_title, self.report.remarks)
         self._may_change: bool = method == "auto"
         self._source: Source = (ByMove if method == "move" else ByGet)(
-            local, remote, limits, folder
+            local, remote, limits, self._intake
         )
         self._missing: dict[str, Wanted] = {}
         self._asked: Request | None = None
@@ -122,10 +137,14 @@ class _Retrieval:
         self._words = ""
 
     async def results(self, what: QueryResult | Attributes) -> AsyncGenerator[InstanceResult, None]:
-        """Give the outcome of each instance once it is known."""
+        """Yield the outcome of each instance once it is known."""
         begun, whole = False, whole_level(what)
-        early = isinstance(self._source, ByGet)
-        found = batches(self._local, self._remote, self._limits, what, early=early)
+        if isinstance(what, QueryResult) and what.incomplete:
+            self.report.add_trouble(f"what is fetched is not all that matches: {what.incomplete}")
+        found = batches(
+            self._local, self._remote, self._limits, what,
+            early=isinstance(self._source, ByGet), account=self.report.account,
+        )  # fmt: skip
         try:
             async with Ahead(found) as ahead:
                 async for batch in ahead:
@@ -133,10 +152,14 @@ class _Retrieval:
                     async with aclosing(self._batch(batch, whole, ahead)) as results:
                         async for result in results:
                             yield result
+                    for unlisted in batch.unlisted:
+                        async with aclosing(self._whole(unlisted)) as results:
+                            async for result in results:
+                                yield result
         except (NetworkError, RemoteProtocolError) as error:
-            if not begun:
+            if not begun and not self.report.trouble:
                 raise
-            self.report.trouble = str(error)
+            self.report.add_trouble(str(error))
 
     async def _batch(
         self, batch: Batch, whole: Level, ahead: Ahead[Batch]
@@ -144,6 +167,7 @@ class _Retrieval:
         self._missing = {each.sop_instance_uid: each for each in batch.instances}
         for uid in list(filter(self._is_here, self._missing)):
             yield self._result(uid, Outcome.ALREADY_THERE)
+        self._intake.missing.update(self._missing)
         tries = Tries(self._limits.busy)
         while self._missing and tries.left:
             before, self._asked, self._words = len(self._missing), None, ""
@@ -171,8 +195,65 @@ class _Retrieval:
             outcome = Outcome.FAILED if uid in self._tried else Outcome.NOT_TRIED
             yield self._result(uid, outcome, self._words or "the archive did not send it")
 
+    async def _whole(self, unlisted: Unlisted) -> AsyncGenerator[InstanceResult, None]:
+        """Fetch a series or study as a whole, and judge by numbers whether all came."""
+        request, tries, words = request_whole(unlisted), Tries(self._limits.busy), ""
+        last: SubOperations | None = None
+        self._intake.whole = unlisted
+        before = len(self._intake.came)
+        while tries.left:
+            progress = len(self._intake.came)
+            fetched = self._source.fetch(request.instances, lambda _: [request])
+            try:
+                async with aclosing(fetched) as events:
+                    async for event in events:
+                        last = event if isinstance(event, SubOperations) else last
+                        result = self._taken_of_whole(event)
+                        if result is not None:
+                            yield result
+            except (NetworkError, RemoteProtocolError) as error:
+                if self._changes_method(error):
+                    continue
+                words = str(error)
+                tries.count(progress=len(self._intake.came) > progress, error=error)
+                await tries.pause()
+            else:
+                words = "" if last is None else last.words
+                if last is None or not last.failed:
+                    break
+                tries.count(progress=len(self._intake.came) > progress)
+        self._intake.whole = None
+        self._judge(unlisted, len(self._intake.came) - before, last, words)
+
+    def _judge(
+        self, unlisted: Unlisted, count: int, last: SubOperations | None, words: str
+    ) -> None:
+        """Report whether a series or study that was fetched as a whole is complete, as far as it is known."""
+        expected = unlisted.expected if unlisted.level is Level.IMAGE else None
+        if expected is None:
+            expected = (last and last.sent) or 1
+        if count >= expected and not words:
+            self.report.remarks.append(f"{unlisted.why}; fetched as a whole: {count} instances")
+        else:
+            came = f"fetched as a whole, {count} instances came" + (f": {words}" if words else "")
+            self.report.add_trouble(f"{unlisted.why}; {came}")
+
+    def _taken_of_whole(self, event: Event) -> InstanceResult | None:
+        if isinstance(event, Request | SubOperations):
+            return None
+        uid = event.sop_instance_uid
+        if isinstance(event, NotKept):
+            if self._intake.has_refused(uid):
+                return None
+            return InstanceResult(self._folder.place(uid), uid, Outcome.FAILED, event.words)
+        if uid in self._intake.came:
+            return None  # the series was asked for again
+        self._intake.came.add(uid)
+        here = event.file in self._intake.already_here
+        return InstanceResult(event.file, uid, Outcome.ALREADY_THERE if here else Outcome.STORED)
+
     def _taken(self, event: Event) -> InstanceResult | None:
-        """Take what a source gives; the outcome of an instance, if it was waited for."""
+        """Take an event of a source; return the outcome of an instance, if it was waited for."""
         if isinstance(event, Request):
             self._asked = event
             self._tried.update(each.sop_instance_uid for each in event.instances)
@@ -181,33 +262,36 @@ class _Retrieval:
             self._words = event.words or self._words
             return None
         uid = event.sop_instance_uid
-        if uid not in self._missing:
-            odd = "came twice" if uid in self._tried else "came though it was not asked for"
-            self.report.remarks.append(f"{uid} {odd}")
+        if isinstance(event, NotKept) and self._intake.has_refused(uid):
             return None
+        if uid not in self._missing:
+            return None  # it came twice at the same time
         if isinstance(event, NotKept):
             return self._result(uid, Outcome.FAILED, event.words)
         del self._missing[uid]
+        self._intake.missing.discard(uid)
+        self._intake.came.add(uid)
         return InstanceResult(event.file, uid, Outcome.STORED)
 
     def _is_here(self, uid: str) -> bool:
-        return os.path.isfile(self._folder.place(uid))  # noqa: PTH113 - for each instance, and quicker
+        return holds_instance(self._folder.place(uid), uid)
 
     def _result(self, uid: str, outcome: Outcome, words: str = "") -> InstanceResult:
         del self._missing[uid]
+        self._intake.missing.discard(uid)
         return InstanceResult(self._folder.place(uid), uid, outcome, words)
 
     def _alone_asked(self) -> str:
-        """Give the instance that was asked for alone when the association failed: it may be the cause."""
+        """Return the instance that was asked for alone when the association failed: it may be the cause."""
         if self._asked is None or len(self._asked.instances) != 1:
             return ""
         uid = self._asked.instances[0].sop_instance_uid
         return uid if uid in self._missing else ""
 
     def _changes_method(self, error: Exception) -> bool:
-        """Go over to C-MOVE where C-GET is not accepted and the choice is ours."""
+        """Change to C-MOVE if C-GET is not accepted and the choice is ours."""
         if not self._may_change or not isinstance(error, NotAccepted):
             return False
         self._may_change = False
-        self._source = ByMove(self._local, self._remote, self._limits, self._folder)
+        self._source = ByMove(self._local, self._remote, self._limits, self._intake)
         return True

@@ -1,4 +1,4 @@
-"""The two ways in which instances come: C-GET on our own association, C-MOVE to a listener of our own."""
+"""The two ways to fetch instances: C-GET on our own association, C-MOVE to a listener of our own."""
 
 import asyncio
 import os
@@ -9,7 +9,8 @@ from typing import Final, Protocol, TypeAlias
 from dcm.net.association import Association
 from dcm.net.errors import ConnectionFailed
 from dcm.net.get import NotKept, get, open_get
-from dcm.net.incoming import Folder, ReceivedInstance
+from dcm.net.incoming import ReceivedInstance
+from dcm.net.intake import Intake
 from dcm.net.kinds import few_classes, groups
 from dcm.net.limits import TimeLimits
 from dcm.net.move import move_one, open_move
@@ -19,43 +20,44 @@ from dcm.net.suboperations import (
     PATIENT_ROOT_MOVE,
     STUDY_ROOT_GET,
     STUDY_ROOT_MOVE,
+    Progress,
     SubOperations,
     accepted_model,
-    require_hope,
+    raise_if_final,
 )
 from dcm.net.wanted import Request, Wanted, identifier_for
 
 Event: TypeAlias = Request | ReceivedInstance | NotKept | SubOperations
-"""What is asked for now, an instance that came, and what the archive says at the end of a request."""
+"""A request that is made now, an instance that came, and the final response to the request."""
 Ask: TypeAlias = Callable[[Collection[Wanted]], Iterable[Request]]
 
 _WAITING: Final = 8
 
 
 class Source(Protocol):
-    """A way in which instances come."""
+    """A way to fetch instances."""
 
     def fetch(self, missing: Collection[Wanted], ask: Ask) -> AsyncGenerator[Event, None]:
-        """Ask for all that is missing, and give what comes. Raises `NetworkError`."""
+        """Make the requests for all that is missing, and yield what comes. Raises `NetworkError`."""
 
 
 class ByGet:
     """By C-GET, on as many associations as the SOP classes need.
 
-    Where an archive does not tell the classes, all that are common are offered first, and then, for what did
-    not come so, a few in each transfer syntax: those that came, for what is missing is mostly like it.
+    If an archive does not tell the classes, all common ones are offered first, and then, for what did not
+    come so, a few in each transfer syntax: those that came, since what is missing is mostly like them.
     """
 
-    def __init__(self, local: DcmNode, remote: DcmNode, limits: TimeLimits, folder: Folder) -> None:
+    def __init__(self, local: DcmNode, remote: DcmNode, limits: TimeLimits, intake: Intake) -> None:
         self._local: Final = local
         self._remote: Final = remote
         self._limits: Final = limits
-        self._folder: Final = folder
+        self._folder: Final = intake.folder
         self._seen: Final[dict[str, None]] = {}
         self._few = False
 
     async def fetch(self, missing: Collection[Wanted], ask: Ask) -> AsyncGenerator[Event, None]:
-        """Ask for all that is missing, and give what comes."""
+        """Make the requests for all that is missing, and yield what comes. Raises `NetworkError`."""
         for classes in groups(each.sop_class_uid for each in missing):
             among = classes or [""]
             group = [each for each in missing if each.sop_class_uid in among]
@@ -71,7 +73,7 @@ class ByGet:
                             if isinstance(each, ReceivedInstance):
                                 self._seen[each.sop_class_uid] = None
                             yield each
-                            require_hope(association, each)
+                            raise_if_final(association, each)
 
     def _for_unknown(self) -> list[str]:
         few, self._few = self._few, not self._few
@@ -81,22 +83,26 @@ class ByGet:
 class ByMove:
     """By C-MOVE to our own AE title, where a listener of ours takes what comes."""
 
-    def __init__(self, local: DcmNode, remote: DcmNode, limits: TimeLimits, folder: Folder) -> None:
+    def __init__(self, local: DcmNode, remote: DcmNode, limits: TimeLimits, intake: Intake) -> None:
         self._local: Final = local
         self._remote: Final = remote
         self._limits: Final = limits
-        self._folder: Final = folder
+        self._intake: Final = intake
+        self._failed: Final[list[NotKept]] = []
 
     async def fetch(self, missing: Collection[Wanted], ask: Ask) -> AsyncGenerator[Event, None]:
-        """Ask for all that is missing, and give what comes."""
+        """Make the requests for all that is missing, and yield what comes. Raises `NetworkError`."""
         from dcm.net.listener import Listener  # noqa: PLC0415 - not for C-GET
 
         arrived: asyncio.Queue[ReceivedInstance] = asyncio.Queue(_WAITING)
         async with AsyncExitStack() as stack:
             try:
                 await stack.enter_async_context(
-                    Listener(self._local, self._folder, self._limits, arrived.put)
-                )
+                    Listener(
+                        self._local, self._intake.folder, self._limits, arrived.put,
+                        on_failure=self._failed.append,
+                    )
+                )  # fmt: skip
             except OSError as error:
                 raise ConnectionFailed(
                     str(self._local), "listening", os.strerror(error.errno or 0),
@@ -110,7 +116,7 @@ class ByMove:
                 async with aclosing(self._one(association, request, model, arrived)) as came:
                     async for each in came:
                         yield each
-                        require_hope(association, each)
+                        raise_if_final(association, each)
 
     async def _one(
         self,
@@ -119,10 +125,19 @@ class ByMove:
         model: str,
         arrived: "asyncio.Queue[ReceivedInstance]",
     ) -> AsyncGenerator[Event, None]:
-        """Give what comes until the archive has ended, and all came of which it says that it was sent."""
-        identifier = identifier_for(request, patient=model == PATIENT_ROOT_MOVE)
-        destination = self._local.ae_title
-        ended = asyncio.create_task(_last(association, identifier, destination, model))
+        """Yield what comes until the archive has ended, and all came of which it says that it was sent."""
+        message_id = association.next_message_id()
+        self._intake.moves.add(message_id)
+        progress = Progress(association)
+        responses = move_one(
+            association,
+            identifier_for(request, patient=model == PATIENT_ROOT_MOVE),
+            self._local.ae_title,
+            model,
+            message_id=message_id,
+            progress=progress,
+        )
+        ended = asyncio.create_task(_last(responses))
         waiting = {each.sop_instance_uid for each in request.instances}
         came = 0
         try:
@@ -134,6 +149,7 @@ class ByMove:
                     if not instance.done():
                         instance.cancel()
                 if instance.done() and not instance.cancelled():
+                    progress.made()
                     came += 1
                     waiting.discard(instance.result().sop_instance_uid)
                     yield instance.result()
@@ -150,12 +166,12 @@ class ByMove:
         finally:
             ended.cancel()
             await asyncio.gather(ended, return_exceptions=True)
+        while self._failed:
+            yield self._failed.pop(0)
         yield last
 
 
-async def _last(
-    association: Association, identifier: dict[str, str], destination: str, model: str
-) -> SubOperations:
-    """Move, and give the last response."""
-    async with aclosing(move_one(association, identifier, destination, model)) as responses:
+async def _last(responses: AsyncGenerator[SubOperations, None]) -> SubOperations:
+    """Return the last response."""
+    async with aclosing(responses):
         return [response async for response in responses][-1]

@@ -1,11 +1,12 @@
-"""What an archive tells of the instances that it sends for a C-GET or C-MOVE (PS3.4 C.4.2.1, C.4.3.1)."""
+"""The responses to a C-GET or C-MOVE: how far it is, and what failed (PS3.4 C.4.2.1, C.4.3.1)."""
 
+import asyncio
 from typing import Final, Self
 
 from dcm.data.identifier import BadIdentifier, read_identifier
 from dcm.frozen import Frozen
 from dcm.net.association import Association
-from dcm.net.errors import NotAccepted, OperationFailed
+from dcm.net.errors import NoProgress, NotAccepted, OperationFailed, TimedOut
 from dcm.wire import CGetRSP, CMoveRSP, Command, Status, StatusClass, describe, readable
 
 STUDY_ROOT_GET: Final = "1.2.840.10008.5.1.4.1.2.2.3"
@@ -15,6 +16,64 @@ PATIENT_ROOT_MOVE: Final = "1.2.840.10008.5.1.4.1.2.1.2"
 
 _HOPELESS: Final = (0xA801, 0x0122, 0x0124)
 """Move destination unknown, class not supported, not authorized: it will be so for all that follows."""
+
+
+_REPEATED: Final = 5
+"""Times the limit `response`, for pending responses that repeat the same numbers."""
+
+
+class Progress:
+    """Watches whether an operation makes progress, by the limit `operation`."""
+
+    def __init__(self, association: Association) -> None:
+        self._association: Final = association
+        self._numbers: object = None
+        self.made()
+
+    def made(self) -> None:
+        """Note that something came of the operation: an instance."""
+        self._since = asyncio.get_running_loop().time()
+
+    def responded(self, response: CGetRSP | CMoveRSP) -> None:
+        """Note a pending response. Raises `NoProgress` if it says nothing new for too long."""
+        numbers = (
+            response.number_of_remaining_suboperations,
+            response.number_of_completed_suboperations,
+            response.number_of_failed_suboperations,
+            response.number_of_warning_suboperations,
+        )
+        limits = self._association.limits
+        if numbers != self._numbers:
+            self._numbers = numbers
+            self.made()
+        elif self._passed() > (limit := min(limits.operation, _REPEATED * limits.response)):
+            raise self._none(f"its responses have said the same for {limit:g} s", "response")
+
+    async def command(self) -> Command:
+        """Return the next message. Raises `NoProgress` if neither that nor an instance came in time."""
+        association, limit = self._association, self._association.limits.operation
+        while True:
+            try:
+                command = await association.command(max(limit - self._passed(), 0.001))
+            except TimedOut as error:
+                if self._passed() >= limit:
+                    raise self._none(f"no response and no instance came for {limit:g} s") from error
+                continue  # instances came meanwhile, on associations of their own
+            if command is None:
+                raise association.broken("it released the association before it had answered")
+            return command
+
+    def _passed(self) -> float:
+        return asyncio.get_running_loop().time() - self._since
+
+    def _none(self, what: str, limit: str = "operation") -> NoProgress:
+        association = self._association
+        return NoProgress(
+            association.remote,
+            association.doing,
+            what,
+            f"raise the time limit {limit} if it is slow",
+        )
 
 
 class SubOperations(Frozen):
@@ -36,10 +95,10 @@ class SubOperations(Frozen):
         kind: type[CGetRSP | CMoveRSP],
         message_id: int,
     ) -> Self:
-        """Take a response, with the data set that may follow it."""
+        """Read a response with the data set that may follow it: after success there is none."""
         response = association.expect(command, kind, message_id)
         failed_uids: tuple[str, ...] = ()
-        if response.has_data_set:
+        if response.has_data_set and response.status != 0:
             syntax = association.context_by_id(command.context_id).transfer_syntax
             failed_uids = _failed(await association.data_set(), syntax)
         return cls(
@@ -54,7 +113,7 @@ class SubOperations(Frozen):
 
     @property
     def last(self) -> bool:
-        """Whether no response follows."""
+        """Whether this is the final response."""
         return self.status.kind is not StatusClass.PENDING
 
     @property
@@ -72,7 +131,7 @@ class SubOperations(Frozen):
 
 
 def _failed(data: bytes, transfer_syntax: str) -> tuple[str, ...]:
-    """Read the Failed SOP Instance UID List; one that cannot be read says nothing."""
+    """Read the Failed SOP Instance UID List; nothing if it cannot be read."""
     try:
         uids = read_identifier(data, transfer_syntax).get("FailedSOPInstanceUIDList", "")
     except BadIdentifier:
@@ -81,14 +140,14 @@ def _failed(data: bytes, transfer_syntax: str) -> tuple[str, ...]:
 
 
 def accepted_model(association: Association, preferred: str, other: str) -> str:
-    """Give the information model that the peer accepted, the preferred one if both. Raises `NotAccepted`."""
+    """Return the information model that the peer accepted, preferably the first. Raises `NotAccepted`."""
     try:
         return association.context(preferred).abstract_syntax
     except NotAccepted:
         return association.context(other).abstract_syntax
 
 
-def require_hope(association: Association, event: object) -> None:
-    """Raise `OperationFailed` for a final response that would be the same for whatever is asked next."""
+def raise_if_final(association: Association, event: object) -> None:
+    """Raise `OperationFailed` for a response that would be the same to all further requests."""
     if isinstance(event, SubOperations) and event.status.code in _HOPELESS:
         raise OperationFailed(association.remote, association.doing, event.status, event.comment)

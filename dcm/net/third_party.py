@@ -1,4 +1,4 @@
-"""Third-party moves: an archive sends instances to a destination that it knows, and tells how it went."""
+"""C-MOVE to a third node, which the archive knows; the archive reports how it went."""
 
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
@@ -18,10 +18,17 @@ from dcm.net.suboperations import (
     STUDY_ROOT_MOVE,
     SubOperations,
     accepted_model,
-    require_hope,
+    raise_if_final,
 )
 from dcm.net.tries import Tries
-from dcm.net.wanted import Request, batches, identifier_for, requests, whole_level
+from dcm.net.wanted import (
+    Request,
+    batches,
+    identifier_for,
+    request_whole,
+    requests,
+    whole_level,
+)
 
 OnProgress: TypeAlias = Callable[[SubOperations], object]
 
@@ -37,22 +44,24 @@ async def move(
     *,
     on_progress: OnProgress | None = None,
 ) -> MoveReport:
-    """Let `remote` send instances to the AE title `destination`; `on_progress` is given each response.
+    """Have `remote` send instances to the AE title `destination`; `on_progress` is called with each response.
 
-    Where the archive says that some failed and not which, all of that request count as failed. Raises
-    `NetworkError` only where not even the first instances could be found out.
+    If the archive reports failures without saying which, all of that request count as failed. Raises
+    `NetworkError` only if not even the first instances can be listed.
     """
     move = _Move(local, remote, limits, destination, on_progress)
     begun, whole = False, whole_level(what)
     try:
-        async with aclosing(batches(local, remote, limits, what)) as found:
+        pieces = batches(local, remote, limits, what, account=move.report.account)
+        async with aclosing(pieces) as found:
             async for batch in found:
                 begun = True
-                await move.batch([*requests(batch.instances, batch, whole, _LIST_LENGTH)])
+                asked = [*requests(batch.instances, batch, whole, _LIST_LENGTH)]
+                await move.batch([*asked, *map(request_whole, batch.unlisted)])
     except (NetworkError, RemoteProtocolError) as error:
         if not begun:
             raise
-        move.report.trouble = str(error)
+        move.report.add_trouble(str(error))
     return move.report
 
 
@@ -73,7 +82,7 @@ class _Move:
         self._on_progress: Final = on_progress or (lambda _: None)
 
     async def batch(self, waiting: list[Request]) -> None:
-        """Let all be sent; a request in whose middle the association failed is made again."""
+        """Have all of them sent; a request during which the association failed is made again."""
         tries, words, tried = Tries(), "", False
         while waiting and tries.left:
             before = len(waiting)
@@ -87,7 +96,7 @@ class _Move:
                         async with aclosing(responses):
                             async for response in responses:
                                 self._on_progress(response)
-                        require_hope(association, response)
+                        raise_if_final(association, response)
                         self.report.results += _outcomes(waiting.pop(0), response)
                         tried = False
             except (NetworkError, RemoteProtocolError) as error:
@@ -101,7 +110,7 @@ class _Move:
 
 
 def _outcomes(request: Request, last: SubOperations) -> Iterator[InstanceResult]:
-    """Give each instance its outcome by what the archive says of all."""
+    """Iterate over the outcomes of the instances, by what the archive says of all."""
     expected = len(request.instances)
     if last.failed and last.sent == expected - last.failed == expected - len(last.failed_uids):
         for each in request.instances:
@@ -120,4 +129,5 @@ def _outcomes(request: Request, last: SubOperations) -> Iterator[InstanceResult]
 
 def _all(request: Request, outcome: Outcome, words: str) -> Iterator[InstanceResult]:
     for each in request.instances:
-        yield InstanceResult("", each.sop_instance_uid, outcome, words)
+        whole = "" if each.sop_instance_uid else f"all of {each.series_uid or each.study_uid}"
+        yield InstanceResult("", each.sop_instance_uid, outcome, words or whole)

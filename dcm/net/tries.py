@@ -4,7 +4,7 @@ import asyncio
 import logging
 from typing import Final
 
-from dcm.net.errors import AssociationRejected, NotAccepted, OperationFailed
+from dcm.net.errors import AssociationRejected, NoProgress, NotAccepted, OperationFailed
 
 _MOST: Final = 3
 _PAUSE: Final = 0.1  # seconds, doubled with each failure
@@ -65,7 +65,7 @@ class Tries:
         self.without_progress = 0 if progress else self.without_progress + 1
         self.after_error = error is not None and not progress
         self._given_up = 0 if progress else self._given_up
-        hopeless = isinstance(error, NotAccepted | OperationFailed)
+        hopeless = isinstance(error, NotAccepted | OperationFailed | NoProgress)
         self._over = hopeless or self.without_progress >= _MOST
 
     def one_given_up(self) -> None:

@@ -1,28 +1,30 @@
-"""The instances that are to be fetched, found out before they are, and how they are asked for.
+"""The instances to fetch, which are listed before they are fetched, and the requests for them.
 
-Knowing them is what makes it possible to say of each what became of it, to skip those that are here, to go on
-after a failure with those that are missing, and to offer the SOP classes that will come. What is known can be
-fetched while the rest is still being asked for.
+The list makes it possible to report the outcome of each, to skip those that are here, to go on after a
+failure with those that are missing, and to offer the SOP classes that will come. Instances that are listed
+are fetched while others are still being listed. A series or study that an archive does not list is fetched
+as a whole.
 """
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Collection, Iterable, Iterator
+from collections.abc import AsyncGenerator, Collection, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import aclosing
 from itertools import groupby
 from typing import Final, NamedTuple
 
+from dcm.data.account import Account, Unlisted
 from dcm.data.dictionary import level_of
 from dcm.data.levels import Level
-from dcm.data.match import NEVER_MATCHED, Attributes
+from dcm.data.match import Attributes, limiting
 from dcm.data.node import Node
 from dcm.data.query_result import QueryResult
 from dcm.errors import RemoteProtocolError
-from dcm.net.errors import NetworkError
+from dcm.net.errors import NetworkError, NotAllFound
 from dcm.net.limits import TimeLimits
 from dcm.net.node import DcmNode
 from dcm.net.query import queries
-from dcm.net.query_plan import QueryPlan, asks
+from dcm.net.query_plan import QueryPlan
 
 _BATCH: Final = 1000
 _LONG_SERIES: Final = 100
@@ -42,11 +44,13 @@ class Wanted(NamedTuple):
 class Batch(NamedTuple):
     """Instances that are fetched together, all of each series.
 
-    cut: studies of which other series are, or may be, in other batches.
+    cut: studies of which other series are, or may be, in other batches. unlisted: series and studies to be
+    fetched as a whole, since the archive does not list all their instances.
     """
 
     instances: list[Wanted]
     cut: AbstractSet[str]
+    unlisted: Sequence[Unlisted] = ()
 
 
 class Request(NamedTuple):
@@ -57,11 +61,11 @@ class Request(NamedTuple):
 
 
 def whole_level(what: QueryResult | Attributes) -> Level:
-    """Say from which level down nothing is left out of what was chosen."""
+    """Return the level from which down everything was chosen."""
     if isinstance(what, QueryResult):
         return what.level
-    keys = {name: value for name, value in what.items() if asks(value)}
-    if any(level_of(name) is None for name in keys.keys() - NEVER_MATCHED):
+    keys = limiting(what)
+    if any(level_of(name) is None for name in keys):
         return Level.IMAGE  # such a key is asked with each instance
     return QueryPlan.of(keys, None).deepest
 
@@ -73,46 +77,84 @@ async def batches(
     what: QueryResult | Attributes,
     *,
     early: bool = False,
+    account: Account | None = None,
 ) -> AsyncGenerator[Batch, None]:
-    """Give the instances in batches of some thousand, no study in two of them. Raises `NetworkError`.
+    """Yield the instances in batches of some thousand, no study in two of them.
 
     early: a long series ends its batch, wherever its study does, so that it can be fetched at once.
+    account: filled with what becomes of the answers. Raises `NetworkError` at the end if not all instances
+    are known, but for those that are fetched as a part of a whole series or study.
     """
+    account = Account() if account is None else account
     batch: list[Wanted] = []
     cut: set[str] = set()
     failure: Exception | None = None
     try:
-        async with aclosing(_pieces(local, remote, limits, what)) as pieces:
+        async with aclosing(_pieces(local, remote, limits, what, account)) as pieces:
             async for piece in pieces:
                 study_uid = piece[0].study_uid
                 if len(batch) >= _BATCH and study_uid != batch[-1].study_uid:
-                    yield Batch(batch, cut)
+                    yield Batch(_distinct(batch), cut)
                     batch = []
+                cut |= {each.path[Level.STUDY] for each in _fetched_whole(account)}
+                if account.unlisted and account.unlisted[-1].path == piece[0][:3]:
+                    continue  # they come with their series
                 batch += piece
                 if early and len(piece) >= _LONG_SERIES:
                     cut.add(study_uid)
-                    yield Batch(batch, cut)
+                    yield Batch(_distinct(batch), cut)
                     batch = []
+    except NotAllFound:
+        pass  # the account says why
     except (NetworkError, RemoteProtocolError) as error:
         failure = error
-    if batch:
-        yield Batch(batch, cut)
+    unlisted = _fetched_whole(account)
+    if batch or unlisted:
+        yield Batch(_distinct(batch), cut | {each.path[Level.STUDY] for each in unlisted}, unlisted)
     if failure is not None:
         raise failure
+    if problems := _lost(account):
+        raise NotAllFound(str(remote), problems)
+
+
+def _lost(account: Account) -> list[str]:
+    """Return why some instances are neither listed nor fetched as a part of a whole series or study."""
+    fetched = {each.why for each in _fetched_whole(account)}
+    problems = [each for each in account.problems() if each not in fetched]
+    return [*problems, *(f"it does not list {uid}" for uid in account.gone)]
+
+
+def _distinct(batch: list[Wanted]) -> list[Wanted]:
+    """Return each instance once: it may be listed for each patient of its study."""
+    return list({each.sop_instance_uid: each for each in batch}.values())
+
+
+def _fetched_whole(account: Account) -> list[Unlisted]:
+    """Return what is fetched as a whole, since the archive does not list what is in it."""
+    return [each for each in account.unlisted if each.whole and len(each.path) > Level.STUDY]
 
 
 async def _pieces(
-    local: DcmNode, remote: DcmNode, limits: TimeLimits, what: QueryResult | Attributes
+    local: DcmNode,
+    remote: DcmNode,
+    limits: TimeLimits,
+    what: QueryResult | Attributes,
+    account: Account,
 ) -> AsyncGenerator[list[Wanted], None]:
-    """Give what is wanted, a series or a study at a time."""
-    if isinstance(what, QueryResult):
-        if what.level is Level.IMAGE and all(answer.get("SOPClassUID") for answer in what):
-            for _, nodes in groupby(what.members(), lambda node: node.path[Level.STUDY]):
-                yield list(map(_wanted, nodes))
-            return
-        found = queries(local, remote, limits, level=Level.IMAGE, within=what, size=None)
+    """Yield the instances, a series or a study at a time."""
+    keys: Attributes | None = None
+    within: QueryResult | None = None
+    if not isinstance(what, QueryResult):
+        keys = what
+    elif what.level is Level.IMAGE and all(answer.get("SOPClassUID") for answer in what):
+        for _, nodes in groupby(what.members(), lambda node: node.path[Level.STUDY]):
+            yield list(map(_wanted, nodes))
+        return
     else:
-        found = queries(local, remote, limits, what, level=Level.IMAGE, size=None)
+        within = what
+    found = queries(
+        local, remote, limits, keys, level=Level.IMAGE, within=within, size=None, account=account
+    )
     async with aclosing(found):
         async for result in found:
             yield list(map(_wanted, result.members()))
@@ -130,7 +172,7 @@ def _wanted(node: Node) -> Wanted:
 def requests(
     missing: Collection[Wanted], batch: Batch, whole: Level, list_length: int
 ) -> Iterator[Request]:
-    """Ask for all that is missing of a batch: by study or series where that is the same, else by UIDs."""
+    """Iterate over the requests for what is missing of a batch: by study, by series or by UIDs."""
     of_study = Counter(each.study_uid for each in batch.instances)
     of_series = Counter(each.series_uid for each in batch.instances)
     for study_uid, study in _grouped(missing, Level.STUDY):
@@ -154,6 +196,14 @@ def _request(level: Level, keys: dict[str, str], instances: list[Wanted]) -> Req
     return Request({"QueryRetrieveLevel": level.name, **keys}, instances)
 
 
+def request_whole(unlisted: Unlisted) -> Request:
+    """Request a series or study whose instances are not listed; one nameless instance stands for them."""
+    level = Level(len(unlisted.path) - 1)
+    keys = {each.unique_key: unlisted.path[each] for each in Level if Level.STUDY <= each <= level}
+    uids = [*unlisted.path, "", ""][:3]
+    return _request(level, keys, [Wanted(uids[0], uids[1], uids[2], "", "")])
+
+
 def _grouped(instances: Iterable[Wanted], level: Level) -> Iterable[tuple[str, list[Wanted]]]:
     found: dict[str, list[Wanted]] = {}
     for each in instances:
@@ -162,7 +212,7 @@ def _grouped(instances: Iterable[Wanted], level: Level) -> Iterable[tuple[str, l
 
 
 def identifier_for(request: Request, *, patient: bool) -> dict[str, str]:
-    """Give the identifier; in the PATIENT root model the patient stands above the study (PS3.4 C.6.1)."""
+    """Return the identifier; in the PATIENT root model the patient is above the study (PS3.4 C.6.1)."""
     if not patient:
         return request.identifier
     return {**request.identifier, "PatientID": request.instances[0].patient_id}

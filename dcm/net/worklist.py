@@ -1,15 +1,21 @@
 """Modality worklists as SCU (PS3.4 Annex K): what is scheduled."""
 
+import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Final
 
+from dcm.data.account import Account
 from dcm.data.dictionary import keyword_of, tag_of
-from dcm.data.match import WORKLIST, Attributes, Value, matches
-from dcm.net.find import WORKLIST_FIND, find
+from dcm.data.fit import Fit, differing
+from dcm.data.identifier import BadIdentifier
+from dcm.data.match import WORKLIST, Attributes, Value, limiting
+from dcm.net.find import WORKLIST_FIND, Answer, find
 from dcm.net.limits import TimeLimits
 from dcm.net.node import DcmNode
+from dcm.net.query_plan import REQUIRED, check_ranges
 
+_LOG: Final = logging.getLogger(__name__)
 _STEP: Final = "ScheduledProcedureStepSequence"
 _OF_STEP: Final = (
     "ScheduledStationAETitle", "ScheduledProcedureStepStartDate", "ScheduledProcedureStepStartTime",
@@ -24,15 +30,24 @@ _RETURNED: Final = (
 
 
 async def worklist(
-    local: DcmNode, remote: DcmNode, limits: TimeLimits, query: Mapping[str, object] | None = None
+    local: DcmNode,
+    remote: DcmNode,
+    limits: TimeLimits,
+    query: Mapping[str, object] | None = None,
+    *,
+    account: Account | None = None,
 ) -> AsyncGenerator[dict[str, Value], None]:
-    """Give the worklist items that match, as they come.
+    """Yield the worklist items that match, as they come.
 
     A sequence among the keys is one mapping or a list of them, as in
     `{"ScheduledProcedureStepSequence": {"Modality": "CT"}}`. What a patient and a step usually have is always
-    asked for (K.6.1.2.2). Raises `NetworkError`, and `dcm.data.dictionary.UnknownElement`.
+    requested (K.6.1.2.2). account: filled with what becomes of the answers; what is left out is also logged.
+    Raises `NetworkError`, `BadKey` and `dcm.data.dictionary.UnknownElement`.
     """
+    account = Account() if account is None else account
     keys = _keys(query or {})
+    for name, value in keys.items():
+        check_ranges(name, value)
     steps = keys.get(_STEP) or [{}]
     step = steps[0] if not isinstance(steps, str) else {}
     identifier: Attributes = {
@@ -40,16 +55,37 @@ async def worklist(
         **keys,
         _STEP: [{**dict.fromkeys(_OF_STEP, ""), **step}],
     }
+    wanted = limiting(keys)
     async with aclosing(find(local, remote, identifier, limits, WORKLIST_FIND)) as answers:
         async for answer in answers:
-            found = {**answer.attributes}
-            found.pop("SpecificCharacterSet", None)  # the texts are decoded
-            if matches(keys, found, WORKLIST):
+            found = _used(answer, wanted, account)
+            if found is not None:
                 yield found
+    for words in [*account.problems(), *account.notes()]:
+        _LOG.warning("%s: %s", remote, words)
+
+
+def _used(answer: Answer, wanted: Attributes, account: Account) -> dict[str, Value] | None:
+    """Return an item that matches, as far as the answer shows."""
+    try:
+        found = {**answer.attributes}
+    except BadIdentifier as error:
+        account.unusable[str(error)] += 1
+        return None
+    found.pop("SpecificCharacterSet", None)  # the texts are decoded
+    odd = differing(wanted, found, WORKLIST)
+    for name, each in odd.items():
+        trusted = answer.heeds_all_keys or name in (*REQUIRED, _STEP)
+        if each is Fit.NO or not trusted:
+            account.filtered[name] += 1
+            return None
+    account.doubtful.update(odd.keys())
+    account.used += 1
+    return found
 
 
 def _keys(query: Mapping[str, object]) -> dict[str, Value]:
-    """Name keys as the dictionary does, and let a lone item stand for a sequence of one."""
+    """Return the keys by keyword, a lone item as a sequence of one."""
     return {keyword_of(tag_of(name)): _value(value) for name, value in query.items()}
 
 

@@ -29,7 +29,11 @@ def _find(event: evt.Event) -> Answers:
     study = asked.get("StudyInstanceUID") or "1.2.1"
     answer.StudyInstanceUID, answer.SeriesInstanceUID = study, f"{study}.1"
     answer.SOPInstanceUID, answer.SOPClassUID = f"{study}.1.1", "1.2.840.10008.5.1.4.1.1.2"
+    if asked.get("PatientID") == "LATER":
+        answer.StudyDate = "20990101"
     yield 0xFF00, answer
+    if asked.get("PatientID") == "LIMITED":
+        yield OUT_OF_RESOURCES, None
 
 
 def _get(_event: evt.Event) -> Iterator[int]:
@@ -38,7 +42,10 @@ def _get(_event: evt.Event) -> Iterator[int]:
 
 @contextlib.contextmanager
 def moody() -> Iterator[DcmNode]:
-    """Run it: it knows all but the patient BAD and the images of the study 1.2.9."""
+    """Run it: it knows all but the patient BAD and the images of the study 1.2.9.
+
+    Of the patient LIMITED it says that it has more; that of LATER is of 2099, whatever date is asked for.
+    """
     server = AE("MOODY")
     for model in (
         PatientRootQueryRetrieveInformationModelFind,

@@ -74,6 +74,18 @@ def test_an_archive_that_fails_in_the_middle(
     assert "out of resources" in " ".join(told["problems"])
 
 
+def test_what_a_query_did_not_find_is_missed(tmp_path: Path, capsys: Shown) -> None:
+    """The result of a query that was not complete is brought, and that is no success."""
+    file, report = tmp_path / "result.json", tmp_path / "report.json"
+    with moody() as node:
+        assert main(["query", str(node), "PatientID=LIMITED", "--level", "study"]) == 1
+        file.write_text(capsys.readouterr().out)
+        arguments = ["get", str(node), "--query-res", str(file), "--report", str(report)]
+        assert main([*arguments, "-o", str(tmp_path / "target")]) == 1
+    assert "what is fetched is not all that matches: " in capsys.readouterr().err
+    assert "A700H" in json.loads(report.read_text())["problems"][0]
+
+
 def test_by_move(dcmqrscp_node: DcmNode, tmp_path: Path, capsys: Shown) -> None:
     """An archive that does not know us says so, in one sentence."""
     arguments = ["get", str(dcmqrscp_node), "PatientID=CLI1", "-o", str(tmp_path / "target")]

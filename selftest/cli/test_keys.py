@@ -42,12 +42,12 @@ def test_keys_are_read(words: list[str], keys: object) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["PatientID"], "'PatientID' is no KEY=VALUE; PatientID= asks for it whatever it is"),
+        (["PatientID"], "'PatientID' is not KEY=VALUE; PatientID= requests it, whatever its value"),
         (["=1"], "a value without a KEY"),
         (["0009,1001=1"], "the standard has no such element"),
         (["20200101=1"], "the standard has no such element"),
         (["PatientID=1", "0010,0020=2"], "0010,0020 is given twice"),
-        (["PatientID.StudyID=1"], "PatientID is no sequence"),
+        (["PatientID.StudyID=1"], "PatientID is not a sequence"),
         (["RequestAttributesSequence=1"], "is a sequence: RequestAttributesSequence.KEY=VALUE"),
     ],
 )

@@ -151,6 +151,38 @@ def test_an_answer_that_breaks_off_is_no_answer(capsys: Shown) -> None:
     assert shown.err.count("\n") == 1
 
 
+def test_an_answer_that_is_not_all_is_shown_and_is_no_success(
+    tmp_path: Path, capsys: Shown
+) -> None:
+    """What came is worth something; that there is more is said, in the JSON and in the report too."""
+    report = tmp_path / "report.json"
+    with moody() as node:
+        arguments = ["query", str(node), "PatientID=LIMITED", "--level", "study"]
+        assert main([*arguments, "--report", str(report)]) == 1
+    shown = capsys.readouterr()
+    found = QueryResult.from_json(shown.out)
+    assert patients(found) == ["LIMITED"]
+    assert "out of resources" in found.incomplete
+    assert "these are not all the answers: C-FIND: A700H" in shown.err
+    told = json.loads(report.read_text())
+    assert told["complete"] is False
+    assert told["counts"] == {"answered in part": 1}
+    assert "A700H" in told["queries"][0]["words"][0]
+
+
+def test_what_is_left_out_is_said(tmp_path: Path, capsys: Shown) -> None:
+    """The archive ignored the date: that is no failure, and the report counts it."""
+    report = tmp_path / "report.json"
+    with moody() as node:
+        arguments = ["query", str(node), "PatientID=LATER", "StudyDate=20200101"]
+        assert main([*arguments, "--report", str(report)]) == 0
+    shown = capsys.readouterr()
+    assert len(QueryResult.from_json(shown.out)) == 0
+    assert "1 answer left out, since the archive ignored StudyDate" in shown.err
+    (query,) = json.loads(report.read_text())["queries"]
+    assert query["answers"] == {"used": 0, "filtered": {"StudyDate": 1}}
+
+
 @pytest.mark.parametrize(
     ("text", "arguments", "said"),
     [
@@ -175,6 +207,10 @@ def test_what_is_no_batch(
         (["--since", "nonsense"], "--since is 'nonsense'; allowed is a day: 2020-10-31"),
         (["StudyDate=2020", "--since", "2020-01-01"], "say the same thing twice"),
         (["--query-res", "/nowhere.json"], "/nowhere.json: No such file or directory"),
+        (
+            ["StudyTime=2200-0200"],
+            "the range ends before it begins (a range of times does not cross",
+        ),
         (["--query-res", os.devnull], f"{os.devnull} holds no JSON of `dcm query`"),
         ([], "it asks for everything that 127.0.0.1:NOBODY:1 has; give a KEY=VALUE, or --assume-y"),
         (["PatientName=*", "PatientID="], "nothing limits this query"),

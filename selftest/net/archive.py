@@ -56,6 +56,9 @@ class Archive:
     models: the information models that it accepts. It is strict: a key of another level than that of the
     query, but for the unique keys above, is answered by A900. forgets: keys that it neither matches nor
     returns; unheeded: keys that it only returns. endless: it ends no query until it is cancelled.
+    answers: gives the answers to a query, whatever the entities; final: the status after them;
+    pending: the status of each; announced: a data set that the final response announces, None: none, empty:
+    it does not come. released: how many associations were released.
     fails_after: so many requests, then it fails. move, get: give the responses to a C-MOVE or C-GET.
     one_at_a_time: it rejects a second association while there is one; rejected: how often it did.
     asked: the model and identifier of each request; heard: set with each of them; associations: how many
@@ -66,6 +69,11 @@ class Archive:
         self.asked: list[tuple[str, Identifier]] = []
         self.associations = 0
         self.cancelled = 0
+        self.released = 0
+        self.answers: Callable[[Identifier], Sequence[Identifier]] | None = None
+        self.final = 0
+        self.pending = PENDING
+        self.announced: Identifier | None = None
         self.forgets: Collection[str] = ()
         self.unheeded: Collection[str] = ()
         self.endless = False
@@ -138,6 +146,7 @@ class Archive:
             if self.closes_after_each:
                 await association.abort()
                 return
+        self.released += 1
 
     async def _answer(self, association: Association, command: Command) -> None:
         context = association.context_by_id(command.context_id)
@@ -180,18 +189,26 @@ class Archive:
         if self.fails_after is not None and len(self.asked) > self.fails_after:
             await association.send(response(UNABLE))
             return
-        if not self._allowed(context.abstract_syntax, asked):
+        if self.answers is None and not self._allowed(context.abstract_syntax, asked):
             await association.send(response(NOT_SO))
             return
-        for found in self._found(asked):
+        for found in self._found(asked) if self.answers is None else self.answers(asked):
             data = write_identifier(found, context.transfer_syntax)
             await association.send(
-                response(PENDING, DATA_SET), DataFragment(context.context_id, data, last=True)
+                response(self.pending, DATA_SET), DataFragment(context.context_id, data, last=True)
             )
+        if self.announced is not None:
+            await association.send(response(self.final, DATA_SET))
+            data = write_identifier(self.announced, context.transfer_syntax)
+            if self.announced:
+                await association.send(DataFragment(context.context_id, data, last=True))
+            else:  # as if it had sent all: what follows is another message
+                association._connection._unfinished = None
+            return
         if self.endless:
             await association.command()
             self.cancelled += 1
-        await association.send(response(CANCELLED if self.endless else 0))
+        await association.send(response(CANCELLED if self.endless else self.final))
 
     def _allowed(self, model: str, asked: Identifier) -> bool:
         level = Level.named(asked["QueryRetrieveLevel"])

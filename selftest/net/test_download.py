@@ -229,22 +229,24 @@ def test_data_sets_that_did_not_come_are_an_error_at_the_end(source: Path) -> No
     assert came == [OF_STUDY[0], *OF_STUDY[2:]]
 
 
+@pytest.mark.parametrize("keys", [{}, {"InstanceNumber": "1"}])
 def test_a_query_that_fails_later_leaves_a_report(
-    source: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+    keys: dict[str, str], source: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was fetched until then is known, and that it is not all."""
+    """What cannot be listed is fetched as a whole, unless only a part of it was asked for."""
     monkeypatch.setattr("dcm.net.wanted._BATCH", 1)
     failing = Failing(source)
 
     async def scenario() -> RetrieveReport:
         async with failing.archive() as archive:
             archive.fails_after = 5
-            return await ENTITY.download(archive.node, {"PatientID": f"{ROOT}-1"}, target)
+            what = {"PatientID": f"{ROOT}-1", **keys}
+            return await ENTITY.download(archive.node, what, target)
 
     report = asyncio.run(scenario())
-    assert not report.complete
-    assert "C-FIND" in report.trouble
-    assert report.counts() == {Outcome.STORED: 4}
+    assert report.complete is not bool(keys)
+    assert "C-FIND" in (report.trouble if keys else report.remarks[0])
+    assert report.counts() == {Outcome.STORED: 2 if keys else 8}
 
 
 # While the query goes on.
@@ -332,8 +334,9 @@ def test_an_archive_that_ends_each_association_after_one_request(
 def test_a_query_that_fails_while_a_series_comes_leaves_a_report(
     source: Path, target: Path
 ) -> None:
-    """What was known until then is fetched, and the report says that it is not all."""
+    """What was known until then is fetched, and the rest as a whole; the report says what is missing."""
     failing = Failing(source)
+    failing.withheld = OF_STUDY[3]
 
     async def scenario() -> RetrieveReport:
         async with failing.archive() as archive:
@@ -343,4 +346,5 @@ def test_a_query_that_fails_while_a_series_comes_leaves_a_report(
     report = asyncio.run(scenario())
     assert not report.complete
     assert "C-FIND" in report.trouble
-    assert report.counts() == {Outcome.STORED: 2}
+    assert "1 instances failed" in report.trouble
+    assert report.counts() == {Outcome.STORED: 3}

@@ -20,7 +20,7 @@ from dcm.net import DcmNode, LocalEntity, TimeLimits
 from dcm.net.association import Association
 from dcm.net.errors import ConnectionLost
 from dcm.net.find import STUDY_ROOT_FIND
-from dcm.net.outcome import Outcome, RetrieveReport, StoreReport
+from dcm.net.outcome import MoveReport, Outcome, RetrieveReport, StoreReport
 from dcm.net.suboperations import STUDY_ROOT_MOVE, SubOperations
 from dcm.wire import CCancelRQ, CMoveRQ, CMoveRSP, Command, DataFragment
 
@@ -91,8 +91,8 @@ def test_what_is_missing_is_moved_by_its_uids(
     """Only the holes of a folder are filled."""
     entity = LocalEntity(home, QUICK)
     uid = f"{ROOT}.1.1.2.1"
-    for other in OF_STUDY - {uid}:
-        (target / f"{other}.dcm").touch()
+    assert asyncio.run(entity.download(archive, STUDY, target, method="move")).complete
+    (target / f"{uid}.dcm").unlink()
     report = asyncio.run(entity.download(archive, STUDY, target, method="move"))
     assert report.complete, report
     assert [each.sop_instance_uid for each in report.results if each.outcome is Outcome.STORED] == [
@@ -198,12 +198,15 @@ def test_what_comes_after_the_end_is_waited_for(
 
     async def scenario() -> RetrieveReport:
         report = await download(home, target, late)
-        assert (await sending[0]).complete
+        refused = [each for each in (await sending[0]).results if not each.stored]
+        assert [each.sop_instance_uid for each in refused] == [f"{ROOT}.1.2.1.1"]
+        assert "not asked for" in refused[0].words
         return report
 
     report = asyncio.run(scenario())
     assert report.complete, report
     assert {result.sop_instance_uid for result in report.results} == OF_STUDY
+    assert set(data_sets(target)) == OF_STUDY
     assert report.remarks == [f"{ROOT}.1.2.1.1 came though it was not asked for"]
 
 
@@ -311,3 +314,48 @@ def test_which_instances_failed_is_told_if_the_archive_says_it(home: DcmNode) ->
             assert "1 instances failed" in report.results[0].words
 
     asyncio.run(scenario())
+
+
+def test_a_silent_move_to_another_node_is_not_made_again(home: DcmNode) -> None:
+    """The limit of the operation ends it; what was asked for counts as failed."""
+    asked = []
+
+    async def silent(association: Association, request: CMoveRQ) -> AsyncIterator[CMoveRSP]:
+        asked.append(request)
+        await association.command()  # until the other side has had enough
+        yield said(request, 0, 0, 0)
+
+    async def scenario() -> MoveReport:
+        archive = Archive(entities(ROOT), (STUDY_ROOT_FIND, STUDY_ROOT_MOVE))
+        archive.move = silent
+        async with archive:
+            entity = LocalEntity(home, replace(QUICK, operation=0.3))
+            return await entity.move(archive.node, STUDY, "SOMEBODY")
+
+    report = asyncio.run(scenario())
+    assert report.counts() == {Outcome.FAILED: 4}
+    assert "no response and no instance came for 0.3 s" in report.results[0].words
+    assert len(asked) == 1
+
+
+def test_series_that_are_not_listed_are_moved_as_a_whole(home: DcmNode) -> None:
+    """C-MOVE needs no query at the IMAGE level."""
+    archive = Archive(entities(ROOT), (STUDY_ROOT_FIND, STUDY_ROOT_MOVE))
+    found = archive._found
+    archive.answers = lambda asked: (
+        [] if asked["QueryRetrieveLevel"] == "IMAGE" else list(found(asked))
+    )
+
+    async def all_sent(association: Association, request: CMoveRQ) -> AsyncIterator[CMoveRSP]:
+        yield said(request, 0, 2, 0)
+
+    async def scenario() -> MoveReport:
+        archive.move = all_sent
+        async with archive:
+            return await LocalEntity(home, QUICK).move(archive.node, STUDY, "SOMEBODY")
+
+    report = asyncio.run(scenario())
+    assert report.complete
+    moved = [each for model, each in archive.asked if model == STUDY_ROOT_MOVE]
+    assert [each["SeriesInstanceUID"] for each in moved] == [f"{ROOT}.1.1.1", f"{ROOT}.1.1.2"]
+    assert report.counts() == {Outcome.STORED: 2}

@@ -101,17 +101,22 @@ def test_a_study_is_downloaded_as_it_was_sent(archive: DcmNode, source: Path, ta
 
 
 def test_what_is_there_is_not_fetched_again(archive: DcmNode, target: Path) -> None:
-    """Of a folder with holes, only the holes are filled."""
+    """Of a folder with holes, only the holes are filled: a file that is empty or zeros is one of them."""
     everything = {result.sop_instance_uid for result in download(archive, target).results}
+    whole = (target / "1.2.3.0.dcm").read_bytes()
     (target / "1.2.3.1.dcm").unlink()
-    (target / "1.2.3.3.dcm").unlink()
-    (target / "1.2.3.2.dcm").write_bytes(b"kept")
+    (target / "1.2.3.2.dcm").write_bytes(whole + b"kept")  # of another instance
+    (target / "1.2.3.3.dcm").write_bytes(b"")
+    (target / "1.2.3.4.dcm").write_bytes(bytes(len(whole)))
     report = download(archive, target)
-    assert report.complete, report
     again = {each.sop_instance_uid for each in report.results if each.outcome is Outcome.STORED}
-    assert again == {"1.2.3.1", "1.2.3.3"}
-    assert report.counts()[Outcome.ALREADY_THERE] == len(everything) - 2
-    assert (target / "1.2.3.2.dcm").read_bytes() == b"kept"
+    assert again == {"1.2.3.1", "1.2.3.3", "1.2.3.4"}
+    assert report.counts()[Outcome.ALREADY_THERE] == len(everything) - 4
+    (failed,) = (each for each in report.results if not each.stored)
+    assert (failed.sop_instance_uid, failed.words) == ("1.2.3.2", "File exists")
+    assert (target / "1.2.3.2.dcm").read_bytes() == whole + b"kept"
+    assert (target / "1.2.3.4.dcm.damaged1").read_bytes() == bytes(len(whole))
+    assert not list(target.glob(".*"))
 
 
 def test_a_result_is_downloaded_and_each_outcome_told(archive: DcmNode, target: Path) -> None:

@@ -4,11 +4,16 @@ import asyncio
 from collections.abc import Iterator, Mapping
 
 import pytest
+from net.archive import Archive
 from net.peers import QUICK, US, free_port, running
 
+from dcm.data.account import Account
 from dcm.data.dictionary import UnknownElement
 from dcm.data.match import Value
 from dcm.net import DcmNode, LocalEntity
+from dcm.net.find import WORKLIST_FIND
+from dcm.net.query_plan import BadKey
+from dcm.net.worklist import worklist
 from harness.corpus import corpus, make
 
 ENTITY = LocalEntity(US, QUICK)
@@ -70,3 +75,46 @@ def test_an_unknown_keyword_is_an_error(server: DcmNode) -> None:
     """At any depth."""
     with pytest.raises(UnknownElement, match="Modalty"):
         ask(server, {"ScheduledProcedureStepSequence": {"Modalty": "US"}})
+
+
+# At an archive that says what it wants.
+
+
+def asked(
+    items: list[dict[str, Value]], query: Mapping[str, object]
+) -> tuple[list[object], Account]:
+    """Ask an archive that gives these items, whatever is asked; give the names, and what became of them."""
+    archive = Archive([], (WORKLIST_FIND,))
+    archive.answers = lambda _: items  # type: ignore[assignment,return-value]
+    account = Account()
+
+    async def scenario() -> list[object]:
+        async with archive:
+            found = worklist(US, archive.node, QUICK, query, account=account)
+            return [item["PatientName"] async for item in found]
+
+    return asyncio.run(scenario()), account
+
+
+def _item(name: str, modality: str) -> dict[str, Value]:
+    return {"PatientName": name, "ScheduledProcedureStepSequence": [{"Modality": modality}]}
+
+
+def test_what_an_archive_matched_by_its_own_rules_is_kept(caplog: pytest.LogCaptureFixture) -> None:
+    """And what it did not match is left out with a word."""
+    items = [_item("Müller^Anna", "CT"), _item("Mueller^Anna", "CT"), _item("Muller^Bob", "MR")]
+    step = {"ScheduledProcedureStepSequence": {"Modality": "CT"}}
+    names, account = asked(items, {"PatientName": "Muller*", **step})
+    assert names == ["Müller^Anna", "Mueller^Anna"]
+    assert account.filtered == {"ScheduledProcedureStepSequence": 1}
+    assert (
+        "1 answer left out, since the archive ignored ScheduledProcedureStepSequence" in caplog.text
+    )
+    assert "1 answer kept, though PatientName differs" in caplog.text
+
+
+def test_a_range_over_midnight_is_refused() -> None:
+    """At any depth."""
+    step = {"ScheduledProcedureStepStartTime": "2200-0200"}
+    with pytest.raises(BadKey, match="midnight"):
+        asked([], {"ScheduledProcedureStepSequence": step})

@@ -1,0 +1,183 @@
+"""The answers to one step of a query: each is used, or left out and accounted for."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Final, TypeAlias
+
+from dcm.data.account import Account
+from dcm.data.fit import Fit, differing
+from dcm.data.identifier import BadIdentifier
+from dcm.data.levels import Level
+from dcm.data.match import Attributes, Value, limiting
+from dcm.data.query_result import QueryResult
+from dcm.errors import AnswerError
+from dcm.net.errors import KeyIgnored, OperationFailed
+from dcm.net.find import STUDY_ROOT_FIND, Answer, Finder
+from dcm.net.query_plan import REQUIRED, QueryPlan, Step, silent_about
+
+Found: TypeAlias = dict[str, Value]
+
+_HIDDEN: Final = ("QueryRetrieveLevel", "SpecificCharacterSet")
+
+
+class Answers:
+    """Asks the steps of one query. Only what an archive shows not to have matched is matched again here."""
+
+    def __init__(self, finder: Finder, source: str, account: Account) -> None:
+        self.source: Final = source
+        self.account: Final = account
+        self._finder: Final = finder
+        self._answered: Final[set[str]] = set()
+
+    @property
+    def study_root(self) -> bool:
+        """Whether the STUDY root model is used."""
+        return self._finder.model == STUDY_ROOT_FIND
+
+    async def below(
+        self, step: Step, parents: dict[str, str], uids: frozenset[str] | None = None
+    ) -> AsyncGenerator[Found, None]:
+        """Yield the entities below a parent, each once; `uids`: only these.
+
+        Raises `NetworkError`, of which `KeyIgnored` is for a key of which the archive says nothing.
+        """
+        key = step.level.unique_key
+        seen: dict[str, set[str]] = {}
+        silent: set[str] = set()
+        only = next(iter(uids)) if uids is not None and len(uids) == 1 else None
+        async with aclosing(_matches(self._finder, step.identifier(parents, only), key)) as matches:
+            async for match in matches:
+                found = self._used(step, match, parents, silent)
+                if found is None:
+                    continue
+                if uids is not None and found[key] not in uids:
+                    self.account.filtered[key] += only is not None  # else it was not sent
+                    continue
+                if self._is_new(step, found, seen):
+                    self.account.used += 1
+                    yield found
+        for name in sorted(silent - self._answered):
+            raise KeyIgnored(self.source, name)
+
+    def _used(
+        self, step: Step, match: Answer, parents: dict[str, str], silent: set[str]
+    ) -> Found | None:
+        """Return what an answer says of an entity, if it can be used and matches."""
+        try:
+            found = {**match.attributes}
+        except BadIdentifier as error:
+            self.account.unusable[str(error)] += 1
+            return None
+        for name in _HIDDEN:
+            found.pop(name, None)
+        if not self._is_below(step, found, parents) or not self._fits(step, match, found, silent):
+            return None
+        key = step.level.unique_key
+        uid = found.get(key)
+        uid = uid.strip(" \0") if isinstance(uid, str) else None
+        if uid is None or not (uid or step.level is Level.PATIENT):
+            self.account.unusable[f"no {key}"] += 1
+            return None
+        return {**found, **parents, key: uid}
+
+    def _is_below(self, step: Step, found: Found, parents: dict[str, str]) -> bool:
+        for name, value in step.of_parents(parents).items():
+            if found.get(name, "") not in ("", value):
+                if value:  # an empty key was sent for a patient without Patient ID: it matches all
+                    self.account.filtered[name] += 1
+                return False
+        return True
+
+    def _fits(self, step: Step, match: Answer, found: Found, silent: set[str]) -> bool:
+        """Return whether an answer matches, as far as the archive's own word does not settle it."""
+        if not step.wanted:
+            return True
+        nothing_of = silent_about(step.wanted, found)
+        self._answered.update(step.wanted.keys() - set(nothing_of))
+        if nothing_of:
+            silent.update(nothing_of)
+            self.account.silent[nothing_of[0]] += 1
+            return False
+        odd = differing(step.wanted, found)
+        for name, each in odd.items():
+            trusted = match.heeds_all_keys or name in REQUIRED
+            if each is Fit.NO or not trusted:
+                self.account.filtered[name] += 1
+                return False
+        self.account.doubtful.update(odd.keys())
+        return True
+
+    def _is_new(self, step: Step, found: Found, seen: dict[str, set[str]]) -> bool:
+        """Return whether an entity was not answered before; one study may belong to two patients."""
+        uid = str(found[step.level.unique_key])
+        patient = str(found.get("PatientID", "")) if step.level is Level.STUDY else ""
+        patients = seen.setdefault(uid, set())
+        if patient in patients:
+            self.account.repeated += 1
+            return False
+        patients.add(patient)
+        if len(patients) > 1:
+            self.account.remarks.append(
+                f"StudyInstanceUID {uid} has {len(patients)} patients,"
+                f" {' and '.join(sorted(patients))}: what is below it is listed for each"
+            )
+        return True
+
+
+def fits(step: Step, answer: Attributes) -> bool:
+    """Return whether what an earlier result says of an entity matches."""
+    return Fit.NO not in differing(step.wanted, answer).values()
+
+
+async def _matches(
+    finder: Finder, identifier: Attributes, key: str
+) -> AsyncGenerator[Answer, None]:
+    """Yield the matches; a list of UIDs that a server does not understand is asked one at a time."""
+    uids = str(identifier[key]).split("\\")
+    understood = len(uids) == 1
+    try:
+        async with aclosing(finder.find(identifier)) as answers:
+            async for answer in answers:
+                understood = True
+                yield answer
+    except OperationFailed:
+        if understood:
+            raise
+    for uid in () if understood else uids:
+        async with aclosing(finder.find({**identifier, key: uid})) as answers:
+            async for answer in answers:
+                yield answer
+
+
+async def located(finder: Finder, plan: QueryPlan) -> QueryResult | None:
+    """Find the parents of series or instances that are asked for by UID, without a walk through the archive.
+
+    Only relational queries need to be answered so (C.4.1.2.2.1), but many servers do it anyway. Returns None
+    if the server does not find all of them.
+    """
+    for level in (Level.IMAGE, Level.SERIES):
+        uids = plan.keys[level].get(level.unique_key, "")
+        if uids and isinstance(uids, str) and plan.deepest is level:
+            break
+    else:
+        return None
+    wanted = set(uids.split("\\"))
+    above = [each.unique_key for each in (Level.STUDY, Level.SERIES) if each < level]
+    if finder.model != STUDY_ROOT_FIND or any(
+        limiting(plan.keys[each]) for each in Level if each < level
+    ):
+        return None
+    identifier = {
+        "QueryRetrieveLevel": level.name,
+        **dict.fromkeys(above, ""),
+        level.unique_key: uids,
+    }
+    found = QueryResult(level)
+    try:
+        async with aclosing(_matches(finder, identifier, level.unique_key)) as answers:
+            async for answer in answers:
+                if answer.attributes.get(level.unique_key) in wanted:
+                    found.add(answer.attributes)
+    except (OperationFailed, AnswerError, BadIdentifier):
+        return None
+    return found if {path[-1] for path in found.paths()} == wanted else None
