@@ -15,7 +15,6 @@ import warnings
 import zlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from itertools import takewhile
 from typing import NamedTuple
 
 from dcm.data import elements
@@ -202,10 +201,12 @@ def _meta(reader: Reader, start: int, remarks: list[str]) -> tuple[Mapping[int, 
     if reader.peek(start, offset - start).count(_TRANSFER_SYNTAX_HEADER) > 1:
         remarks.append("a second set of file meta information, which is left out")
         meta = {}
-        for place in takewhile(lambda each: each.end <= offset, reader.top_level(start, encoding)):
+        for place in reader.top_level(start, encoding):
             if place.tag in _META:
                 value = reader.peek(place.value, place.end - place.value)
                 meta.setdefault(place.tag, (place.vr, value))
+            if place.end >= offset:
+                break  # what follows is encoded otherwise
     return meta, offset
 
 
