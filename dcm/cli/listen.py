@@ -1,14 +1,14 @@
-"""`dcm listen`: put what others send into a folder (C-STORE as SCP), and answer C-ECHO.
+"""`dcm listen`: store what others send in a folder (C-STORE as SCP), and answer C-ECHO.
 
-Each file is named by its SOP Instance UID, and the sender hears success only once it is there. Prints the
-path of each. Ends with Ctrl-C, or after a time without anything.
+Each file is named by its SOP Instance UID and is complete before the sender gets a success. Prints the path
+of each. Ends with Ctrl-C or SIGTERM, or after a time without anything.
 """
 
 import asyncio
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from dcm.cli.logs import LOG
 from dcm.cli.options import add_network_options
@@ -19,10 +19,13 @@ from dcm.net.admission import Admission
 from dcm.net.entity import LocalEntity
 from dcm.net.get import NotKept
 from dcm.net.incoming import OUT_OF_RESOURCES, ReceivedInstance
-from dcm.net.listener import Refused
+from dcm.net.listener import Listener, Refused
 from dcm.net.node import DcmNode
 from dcm.report import Report
 from dcm.wire.values import check_ae_title
+
+_UNITS: Final = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_MIN_FREE: Final = 100 * 10**6
 
 
 class MayBeBusy(Protocol):
@@ -60,15 +63,28 @@ def add_arguments(parser: ArgumentParser) -> None:
         type=_seconds,
         help="end when nothing came for so long",
     )
+    parser.add_argument(
+        "--stop-timeout", metavar="SECONDS", type=_seconds, default=8.0,
+        help="once told to end, how long to let senders finish; 8 by default",
+    )  # fmt: skip
+    parser.add_argument(
+        "--max-instance", metavar="SIZE", type=_size, default=0,
+        help="refuse longer instances: in bytes, or with K, M, G or T",
+    )  # fmt: skip
+    parser.add_argument(
+        "--min-free", metavar="SIZE", type=_size, default=_MIN_FREE,
+        help="refuse what would leave less free space on the disk; 100M by default, 0: none",
+    )  # fmt: skip
     add_network_options(parser, progress=False)
 
 
 def run(arguments: Namespace) -> int:
     """Listen until the end."""
-    return run_async(_listen(arguments))
+    stop = asyncio.Event()
+    return run_async(_listen(arguments, stop), stop.set)
 
 
-async def _listen(arguments: Namespace) -> int:
+async def _listen(arguments: Namespace, stop: asyncio.Event) -> int:
     entity = _entity(arguments)
     arguments.output.mkdir(parents=True, exist_ok=True)
     came = asyncio.Event()
@@ -87,23 +103,33 @@ async def _listen(arguments: Namespace) -> int:
 
         def on_failure(kept_not: NotKept) -> None:
             uid, words = kept_not.sop_instance_uid, kept_not.words
-            told.add("failed", good=False, sop_instance_uid=uid, words=words)
+            try:
+                told.add("failed", good=False, sop_instance_uid=uid, words=words)
+            except OSError as error:
+                if not broken.done():
+                    broken.set_exception(error)
 
         async with entity.listen(
             arguments.output,
             handle,
             sync=arguments.sync,
+            max_instance=arguments.max_instance,
+            min_free=arguments.min_free,
             admission=_admission(arguments),
             on_failure=on_failure,
         ) as listener:
             _say_where(listener.node, quiet=arguments.quiet)
             inactive = asyncio.create_task(inactivity(listener, came, arguments.inactive_timeout))
+            stopped = asyncio.create_task(stop.wait())
+            ends = (inactive, stopped, broken)
             try:
-                await asyncio.wait((inactive, broken), return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 inactive.cancel()
+                stopped.cancel()
             if broken.done():
                 broken.result()
+            await _drain(listener, arguments.stop_timeout)
     return 0 if told.complete else 1
 
 
@@ -119,14 +145,24 @@ async def inactivity(listener: MayBeBusy, came: asyncio.Event, seconds: float | 
                 return
 
 
+async def _drain(listener: Listener, seconds: float) -> None:
+    """Let senders finish; the signal that comes next ends this at once."""
+    if listener.busy:
+        LOG.warning("ends once senders have finished, in %g s at most", seconds)
+    if not await listener.drain(seconds):
+        LOG.warning("some associations did not finish within %g s and are aborted", seconds)
+
+
 def _tell(received: ReceivedInstance, told: Report) -> None:
     LOG.info("%s came from %s", received.sop_instance_uid, received.remote)
+    remark = {"words": received.remark} if received.remark else {}
     told.add(
-        "stored",
+        "already there" if received.already_there else "stored",
         good=True,
         sop_instance_uid=received.sop_instance_uid,
         path=received.file,
         remote=received.remote,
+        **remark,
     )
     print(received.file, flush=True)
 
@@ -158,6 +194,13 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and int(text) <= 65535):
         raise ArgumentTypeError(f"{text!r} is no port: a number from 0 to 65535")
     return int(text)
+
+
+def _size(text: str) -> int:
+    number, unit = (text[:-1], text[-1].upper()) if text[-1:].isalpha() else (text, "")
+    if not (number.isascii() and number.isdecimal()) or unit not in _UNITS:
+        raise ArgumentTypeError(f"{text!r} is not a size: a number of bytes, or with K, M, G or T")
+    return int(number) * _UNITS[unit]
 
 
 def _seconds(text: str) -> float:

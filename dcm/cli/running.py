@@ -8,7 +8,7 @@ import sys
 import threading
 from argparse import Namespace
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from dcm.cli.logs import LOG, logging_as_asked
 from dcm.cli.output import forgiving_stdout
@@ -41,9 +41,12 @@ def run(command: Callable[[Namespace], int], arguments: Namespace) -> int:
         _leave_stdout()
 
 
-def run_async(work: Coroutine[Any, Any, int]) -> int:
-    """Run what speaks with others; interrupted, it ends its associations in order."""
-    return asyncio.run(_until_terminated(work))
+def run_async(work: Coroutine[Any, Any, int], stop: Callable[[], None] | None = None) -> int:
+    """Run work that uses the network; interrupted by SIGINT or SIGTERM, it ends its associations in order.
+
+    With `stop`, the first signal only calls that, and the work ends by itself with its own exit status.
+    """
+    return asyncio.run(_until_signalled(work, stop))
 
 
 def _attempt(command: Callable[[Namespace], int], arguments: Namespace) -> int:
@@ -88,22 +91,56 @@ def _leave_stdout() -> None:
         os.close(nowhere)
 
 
-async def _until_terminated(work: Coroutine[Any, Any, int]) -> int:
-    """Let SIGTERM end the work as SIGINT does: who stops a service must not break associations."""
-    terminated = False
-    task = asyncio.current_task()
-    assert task is not None
+class _Signals:
+    """SIGINT and SIGTERM while work runs: the first ends it in order, the next at once.
 
-    def terminate() -> None:
-        nonlocal terminated
-        terminated = True
-        task.cancel()
+    stop: called by the first one, for work that ends by itself then; without it, the work is cancelled. The
+    one after cancelling cuts short what is done to end in order, and a further one ends the process.
+    """
 
-    with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):  # not the main thread
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminate)
-    try:
-        return await work
-    except asyncio.CancelledError:
-        if terminated:
+    def __init__(self, stop: Callable[[], None] | None) -> None:
+        self.first: int | None = None
+        self.cancelled = False
+        self._waiting: Final = [*([stop] if stop else []), self._cancel, self._cancel]
+        self._task: Final = asyncio.current_task()
+        self._loop: Final = asyncio.get_running_loop()
+
+    def __enter__(self) -> Self:
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        self._before = {number: signal.getsignal(number) for number in numbers}
+        with contextlib.suppress(ValueError):  # not the main thread
+            for number in numbers:
+                signal.signal(number, self._take)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(
+            ValueError, TypeError
+        ):  # the latter: a handler that is not Python's
+            for number, handler in self._before.items():
+                signal.signal(number, handler)
+
+    def _take(self, number: int, _frame: object) -> None:
+        self.first = self.first or number
+        if self._waiting:
+            self._loop.call_soon_threadsafe(self._waiting.pop(0))
+        else:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    def _cancel(self) -> None:
+        self.cancelled = True
+        if self._task is not None:
+            self._task.cancel()
+
+
+async def _until_signalled(work: Coroutine[Any, Any, int], stop: Callable[[], None] | None) -> int:
+    with _Signals(stop) as signals:
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if not signals.cancelled or signals.first is None:
+                raise
+            if signals.first == signal.SIGINT:
+                return _tell("interrupted", _INTERRUPTED)
             return _TERMINATED
-        raise

@@ -55,6 +55,9 @@ NATIVE = {
     "1.2.840.10008.1.2.2": BIG_ENDIAN,
 }
 
+DEFLATED = frozenset(("1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95"))
+"""Transfer syntaxes that deflate the whole data set (PS3.5 A.5), which often ends with an odd length."""
+
 # Readers of an element's header, by byte order.
 STRUCTS = {
     little: (

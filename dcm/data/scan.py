@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from dcm.data import elements
 from dcm.data.dictionary import Key, tag_of, vr_of
-from dcm.data.elements import EXPLICIT, NATIVE, Cut, Element, Encoding, Reader, Unsure
+from dcm.data.elements import DEFLATED, EXPLICIT, NATIVE, Cut, Element, Encoding, Reader, Unsure
 from dcm.data.source import FileSource, InflatedSource, MemorySource, Source, SourceFile
 from dcm.data.text import value_text
 from dcm.errors import DcmError
@@ -30,7 +30,6 @@ COMMON = (
     "InstanceNumber", "AccessionNumber",
 )  # fmt: skip
 
-_DEFLATED_SYNTAXES = ("1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95")
 _SYNTAX_OF = {encoding: syntax for syntax, encoding in NATIVE.items()}
 
 _CHARACTER_SET = 0x00080005
@@ -139,7 +138,7 @@ def _read(source: Source, wanted: frozenset[int]) -> Header:
     start, prefixed = _start(reader, remarks)
     meta, offset = _meta(reader, start, remarks)
     declared = _uid(meta, _TRANSFER_SYNTAX)
-    deflated = declared in _DEFLATED_SYNTAXES
+    deflated = declared in DEFLATED
     if deflated:
         source, position = InflatedSource(source, offset), 0
         reader = Reader(source)

@@ -11,11 +11,20 @@ from typing import Final, NamedTuple
 
 from dcm.data import elements
 from dcm.data.dictionary import keyword_of, vr_of
-from dcm.data.elements import UNDEFINED, Cut, Encoding, Place, Reader, Unsure
+from dcm.data.elements import (
+    DEFLATED,
+    EXPLICIT,
+    NATIVE,
+    UNDEFINED,
+    Cut,
+    Encoding,
+    Place,
+    Reader,
+    Unsure,
+)
 from dcm.data.source import Source
 from dcm.errors import DcmError
 
-_PIXEL_DATA: Final = 0x7FE00010
 _LOOKS: Final = 8  # icons hold pixel data as well, and pixels may hold anything
 _SEQUENCE_END: Final = b"\xfe\xff\xdd\xe0\0\0\0\0"
 _PADDED_BY_ZERO: Final = frozenset(b"OB OW UN UI".split())
@@ -71,6 +80,17 @@ def ends_with_pixels(
     return False
 
 
+def checked(source: Source, position: int, end: int, transfer_syntax: str) -> Check:
+    """Check the data set from `position` to `end`, the end of the source. Raises `NotWhole`.
+
+    Pixel data that is deflated frame by frame is encapsulated, and checked like any other.
+    """
+    if transfer_syntax in DEFLATED:
+        check_deflated(source, position)
+        return Check((Edit(end, 0, b"\0"),)) if (end - position) % 2 else AS_IT_IS  # PS3.5 A.5
+    return check(source, position, end, NATIVE.get(transfer_syntax, EXPLICIT))
+
+
 def check(source: Source, position: int, end: int, encoding: Encoding) -> Check:
     """Look at all elements from `position` to `end`, the end of the source.
 
@@ -97,10 +117,15 @@ def check(source: Source, position: int, end: int, encoding: Encoding) -> Check:
     except Cut as error:
         raise NotWhole(f"it ends {error}") from None
     except Unsure as error:
-        raise NotWhole(f"it cannot be read to its end: {error}") from None
+        # What we cannot follow others may: it is as it is, if only its length is even.
+        if (end - position) % 2:
+            raise NotWhole(f"it has an odd length of {end - position} bytes: {error}") from None
+        return Check((), (f"it could not be checked to its end: {error}",))
     if at < end:
         edits.append(Edit(at, end - at, b""))
         remarks.append(f"{end - at} zeros behind the last element were left out")
+    if (end - position + sum(len(each.put) - each.dropped for each in edits)) % 2:
+        raise NotWhole("a value within one of its sequences has an odd length (PS3.5 7.1.1)")
     return Check(tuple(edits), tuple(remarks))
 
 

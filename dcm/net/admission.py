@@ -1,4 +1,4 @@
-"""Whom a listener takes, and for what: the answer to a request for an association (PS3.8 7.1.1)."""
+"""Which associations a listener accepts, and for what: the answer to a request (PS3.8 7.1.1)."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -20,8 +20,8 @@ from dcm.wire import (
 )
 
 UserCheck = Callable[[UserIdentityRQ | None], Awaitable[bool | bytes]]
-"""Says whether a user may come, None: one who does not say who he is. Bytes: yes, and this is the server's
-response, of Kerberos or SAML (PS3.7 D.3.3.7.2)."""
+"""Authorises a user; None if the request carries no user identity. Bytes are the server response of Kerberos
+or SAML (PS3.7 D.3.3.7.2), and mean yes."""
 
 _LOG: Final = logging.getLogger(__name__)
 _UNKNOWN_CALLING: Final = AssociateRJ(result=1, source=1, reason=3)
@@ -47,13 +47,13 @@ def is_storage(abstract_syntax: str) -> bool:
 
 
 class Admission(Frozen, kw_only=True):
-    """Whom a listener takes: everybody, unless something else is said.
+    """Which associations a listener accepts: by default all whose AE titles are AE titles.
 
-    calling_ae_titles: only those that call themselves so.
-    by_our_name: only those that call us by our AE title.
-    sop_classes: only these of the storage classes.
-    associations: how many at once.
-    check_user: asked about the user of each association.
+    calling_ae_titles: accept only these.
+    by_our_name: accept only requests with our AE title as the called one.
+    sop_classes: accept only these storage SOP classes.
+    associations: the largest number at the same time.
+    check_user: authorises the user of each association.
     """
 
     calling_ae_titles: frozenset[str] | None = None
@@ -65,15 +65,10 @@ class Admission(Frozen, kw_only=True):
     async def answer(
         self, request: AssociateRQ, our_title: str, open_now: int
     ) -> AssociateAC | AssociateRJ:
-        """Answer a request; `open_now` counts the associations with this one."""
-        if open_now > self.associations:
-            return _TOO_MANY
-        if self.calling_ae_titles is not None and (
-            request.calling_ae_title.strip() not in self.calling_ae_titles
-        ):
-            return _UNKNOWN_CALLING
-        if self.by_our_name and request.called_ae_title.strip() != our_title.strip():
-            return _UNKNOWN_CALLED
+        """Answer a request; `open_now` counts the associations, this one included."""
+        refusal = self._refusal(request, our_title, open_now)
+        if refusal is not None:
+            return refusal
         identity = await self._identity(request)
         if isinstance(identity, AssociateRJ):
             return identity
@@ -89,19 +84,34 @@ class Admission(Frozen, kw_only=True):
             reserved=request.reserved,
         )
 
+    def _refusal(self, request: AssociateRQ, our_title: str, open_now: int) -> AssociateRJ | None:
+        """Return the rejection of a request by its names or by number; None if there is none."""
+        calling, called = request.calling_ae_title.strip(), request.called_ae_title.strip()
+        if not calling:  # the peer sent something that is not an AE title
+            return _UNKNOWN_CALLING
+        if not called:
+            return _UNKNOWN_CALLED
+        if open_now > self.associations:
+            return _TOO_MANY
+        if self.calling_ae_titles is not None and calling not in self.calling_ae_titles:
+            return _UNKNOWN_CALLING
+        if self.by_our_name and called != our_title.strip():
+            return _UNKNOWN_CALLED
+        return None
+
     def _takes(self, uid: str) -> bool:
         if uid in (VERIFICATION, STORAGE_COMMITMENT):
             return True
         return is_storage(uid) if self.sop_classes is None else uid in self.sop_classes
 
     async def _identity(self, request: AssociateRQ) -> tuple[UserItem, ...] | AssociateRJ:
-        """Check who the user is; give what the answer says about it (PS3.7 D.3.3.7)."""
+        """Check the user identity; return the items of the answer that confirm it (PS3.7 D.3.3.7)."""
         if self.check_user is None:
-            return ()  # who does not check does not confirm
+            return ()  # nothing was checked, so nothing is confirmed
         given = next(iter(request.items(UserIdentityRQ)), None)
         try:
             allowed = await self.check_user(given)
-        except Exception:  # noqa: BLE001 - whatever it was, he is not known to be allowed
+        except Exception:  # noqa: BLE001 - whatever it was, the user is not authorised
             _LOG.exception("the user of %s could not be checked", request.calling_ae_title)
             return _UNCHECKED_USER
         if not allowed and not isinstance(allowed, bytes):
@@ -112,7 +122,7 @@ class Admission(Frozen, kw_only=True):
 
 
 def _roles(request: AssociateRQ) -> list[RoleSelection]:
-    """Accept the roles for storage commitment: who comes to report is its SCP (PS3.4 J.3.3)."""
+    """Accept the roles for storage commitment: a peer that reports is its SCP (PS3.4 J.3.3)."""
     return [
         item for item in request.items(RoleSelection) if item.sop_class_uid == STORAGE_COMMITMENT
     ]

@@ -1,4 +1,4 @@
-"""What another generator gives, one step ahead of whoever takes it."""
+"""The items of an asynchronous generator, produced one step ahead of their consumer."""
 
 import asyncio
 from collections import deque
@@ -10,9 +10,10 @@ Item = TypeVar("Item")
 
 
 class Ahead(Generic[Item]):
-    """The items of a generator, of which the next is found out while one is worked on.
+    """Iterates over a generator, and runs it towards the next item while one is being processed.
 
-    Entered with `async with`; leaving closes the generator. What the generator raises is raised in its turn.
+    Used as `async with`; leaving the block closes the generator. What the generator raises is raised in place
+    of its next item.
     """
 
     def __init__(self, found: AsyncGenerator[Item, None]) -> None:
@@ -29,9 +30,11 @@ class Ahead(Generic[Item]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._following.cancel()
-        await asyncio.gather(self._following, return_exceptions=True)  # nobody is left to be told
-        await self._found.aclose()
+        try:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)  # nothing awaits it now
+        finally:  # also if this task is cancelled meanwhile
+            await self._found.aclose()
 
     def __aiter__(self) -> Self:
         return self
@@ -46,7 +49,7 @@ class Ahead(Generic[Item]):
         return item
 
     async def find_all(self) -> bool:
-        """Bring the generator to its end, or to its error, and keep what it gives; False: it was there."""
+        """Run the generator to its end or error and keep its items; return False if it had ended before."""
         was_at_end = self._is_at_end()
         await asyncio.wait([self._following])
         while not self._is_at_end():

@@ -189,6 +189,13 @@ class Association:
         assert self._connection.answer is not None  # nor without this
         return self._connection.answer
 
+    @property
+    def peer_ae_title(self) -> str:
+        """The AE title of the other side."""
+        request = self.request_pdu
+        asked = self._connection.role == "requestor"
+        return request.called_ae_title if asked else request.calling_ae_title
+
     def next_message_id(self) -> int:
         """Return a message ID that was not used lately."""
         self._message_id = self._message_id % 0xFFFF + 1

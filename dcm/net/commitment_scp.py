@@ -1,15 +1,13 @@
-"""Storage commitment as SCP (PS3.4 Annex J): answering for what lies in a folder.
+"""Storage commitment as SCP (PS3.4 Annex J) for the instances in a folder.
 
-A request is answered at once, and what was found is reported: on the association that it came on, as long
-as that stands and the peer confirms, or else on a new one to the address that is known for its AE title.
+A request is answered at once, and the result is reported: on the same association as long as it stands and
+the peer confirms, otherwise on a new one to the address that is known for its AE title.
 """
 
 import asyncio
 import logging
-import os
 from collections.abc import Mapping
 from itertools import chain
-from pathlib import Path
 from typing import Final
 
 from dcm.data.identifier import BadIdentifier
@@ -26,9 +24,11 @@ from dcm.net.commitment import (
 )
 from dcm.net.errors import OperationFailed
 from dcm.net.find import NATIVE
+from dcm.net.held import is_whole, variants
 from dcm.net.incoming import Folder
 from dcm.net.limits import TimeLimits
 from dcm.net.node import DcmNode
+from dcm.net.part_file import sync_path
 from dcm.wire import (
     DATA_SET,
     Command,
@@ -53,7 +53,7 @@ _DONE, _WITH_FAILURES = 1, 2  # event type IDs (PS3.4 J.3.3.1.1)
 
 
 def committed(folder: Folder, asked: Transaction) -> Transaction:
-    """Look which instances lie in the folder, and bring them to the disk itself: we answer for them."""
+    """Return which of the instances are whole in the folder, after flushing them to disk (fsync)."""
     found, failures = [], {}
     for reference in asked.references:
         reason = _failure(folder, reference)
@@ -61,33 +61,38 @@ def committed(folder: Folder, asked: Transaction) -> Transaction:
             failures[reference] = reason
         else:
             found.append(reference)
-    if found:
-        _to_disk(folder.path)
+    try:
+        if found:
+            sync_path(folder.path)
+    except OSError:
+        failures.update(dict.fromkeys(found, _PROCESSING_FAILURE))
+        found = []
     return Transaction(asked.uid, tuple(found), failures)
 
 
 def _failure(folder: Folder, reference: Reference) -> int:
-    """Say why we cannot answer for an instance; 0: we can."""
+    """Return the failure reason for an instance; 0 if it can be committed.
+
+    Of several objects with its UID, one that can be is enough.
+    """
+    reasons = [_failure_of(path, reference) for path in variants(folder.place(reference[1]))]
+    return 0 if 0 in reasons else reasons[0]
+
+
+def _failure_of(path: str, reference: Reference) -> int:
     sop_class, sop_instance = reference
     try:
-        path = folder.place(sop_instance)
         header = scan(path, ())
-        _to_disk(path)
+        if header.sop_instance_uid != sop_instance:
+            return _NO_SUCH_INSTANCE
+        if not is_whole(path, header):
+            return _PROCESSING_FAILURE
+        sync_path(path)
     except FileNotFoundError:
         return _NO_SUCH_INSTANCE
     except (OSError, NotDicom):
         return _PROCESSING_FAILURE
-    if header.sop_instance_uid != sop_instance:
-        return _NO_SUCH_INSTANCE
     return 0 if header.sop_class_uid == sop_class else _CLASS_INSTANCE_CONFLICT
-
-
-def _to_disk(path: str | Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class Reports:
@@ -100,7 +105,7 @@ class Reports:
 
     @property
     def unconfirmed(self) -> list[Transaction]:
-        """What the peer has not confirmed, and so may not have heard."""
+        """The reports that the peer has not confirmed, and so may not have received."""
         return list(self._unconfirmed.values())
 
     async def answer(self, command: Command) -> None:
@@ -198,13 +203,17 @@ async def report_by_title(
     reports: list[Transaction],
     limits: TimeLimits,
 ) -> None:
-    """Report to whom is known by this AE title; what cannot be reported is logged."""
+    """Report to the node known by this AE title; log what cannot be reported."""
     remote = known.get(ae_title.strip())
     for report in reports:
         if remote is None:
-            _LOG.warning("report %s is not told: %s has no known address", report.uid, ae_title)
+            _LOG.warning(
+                "report %s was not delivered: %s has no known address", report.uid, ae_title
+            )
             continue
         try:
             await report_to(local, remote, report, limits)
-        except DcmError as error:
-            _LOG.warning("report %s is not told: %s", report.uid, error)
+        except (DcmError, OSError) as error:
+            _LOG.warning("report %s was not delivered: %s", report.uid, error)
+        except Exception:  # noqa: BLE001 - nothing else would tell of it
+            _LOG.exception("report %s was not delivered", report.uid)

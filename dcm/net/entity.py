@@ -105,16 +105,18 @@ class LocalEntity:
         handler: Handler | None = None,
         *,
         sync: bool = False,
+        max_instance: int = 0,
+        min_free: int = 0,
         admission: Admission | None = None,
         on_failure: OnFailure | None = None,
         peers: Mapping[str, DcmNode] | None = None,
     ) -> Listener:
-        """Take instances into `folder` while the block of the listener runs; see `Listener`."""
+        """Receive instances into `folder` while the block of the listener runs; see `Listener`, `Folder`."""
         from dcm.net.incoming import Folder
         from dcm.net.listener import Listener
 
         return Listener(
-            self.local, Folder(folder, sync), self.limits, handler,
+            self.local, Folder(folder, sync, max_instance, min_free), self.limits, handler,
             admission=admission, on_failure=on_failure, peers=peers,
         )  # fmt: skip
 

@@ -1,45 +1,52 @@
-"""Instances that arrive: written fragment by fragment to a file that gets its name once it is complete."""
+"""Received instances: written fragment by fragment to a file that gets its name once it is complete."""
 
 import asyncio
-import contextlib
 import os
 import re
 import struct
-from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
 from itertools import count
 from pathlib import Path
-from typing import Final, Protocol, Self
+from typing import Final, Protocol
 
+from dcm.data.elements import DEFLATED
 from dcm.frozen import Frozen, fields, replace
 from dcm.net.association import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
     Association,
 )
-from dcm.net.transport import behind
-from dcm.wire import Buffer, Command, CStoreRQ, CStoreRSP, prepare
+from dcm.net.part_file import PartFile, sync_path
+from dcm.wire import Command, CStoreRQ, CStoreRSP, prepare
 
 OUT_OF_RESOURCES: Final = 0xA700
 _WRONG_CLASS: Final = 0xA900
+_NOT_UNDERSTOOD: Final = 0xC000
 _SAFE_NAME: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z.]{0,63}")
 _PREFIX: Final = bytes(128) + b"DICM" + struct.pack("<HH2sH", 2, 0, b"UL", 4)
 """What stands before the length of the file meta information."""
 _RESPONSE: Final = fields(CStoreRSP)
-_WRITTEN: Final = 1 << 16
-"""Bytes in one write: longer ones were never seen to be faster, and on ext4 at times much slower."""
+_LOOKED_AT: Final = 1 << 24
+"""Bytes that are written before the free space is looked at again."""
 _PART_PREFIX: Final = os.urandom(8).hex()
 _PART_NUMBERS: Final = count()
 
 
 class ReceivedInstance(Frozen):
-    """An instance that lies complete in `file`, its data set as it was sent."""
+    """An instance that is complete in `file`, its data set as it was sent.
+
+    ae_title: the AE title of the sender. already_there: the file with the same data set was there before.
+    remark: what is odd about it, in words.
+    """
 
     file: str
     sop_class_uid: str
     sop_instance_uid: str
     transfer_syntax_uid: str
     remote: str
+    ae_title: str = ""
+    already_there: bool = False
+    remark: str = ""
 
     @cached_property
     def path(self) -> Path:
@@ -53,18 +60,23 @@ class Gate(Protocol):
     def refusal(self, request: CStoreRQ) -> tuple[int, str] | None:
         """Return the status and comment that refuse an instance; None if it is to be received."""
 
-    def keep(self, part: str, file: str) -> None:
-        """Give a received file its name. Raises `OSError` if it cannot have it."""
+    def check(self, part: str, file: str) -> None:
+        """Look at a file that was received and is to be called `file`. Raises `OSError` to refuse it."""
 
 
 class Folder(Frozen):
-    """Where instances are put; `sync`: flush file and directory to disk (fsync) before responding.
+    """Where instances are stored.
 
-    gate: what decides about each instance; None: everything is taken.
+    sync: flush file and folder to disk (fsync) before responding.
+    max_instance: the longest instance that is accepted, in bytes; 0: any.
+    min_free: how many bytes stay free in the file system; what does not fit is refused.
+    gate: what decides about each instance; None: everything is accepted.
     """
 
     path: Path
     sync: bool = False
+    max_instance: int = 0
+    min_free: int = 0
     gate: Gate | None = None
 
     @cached_property
@@ -72,7 +84,7 @@ class Folder(Frozen):
         return os.fspath(self.path)
 
     def place(self, sop_instance_uid: str) -> str:
-        """Say where an instance belongs: a UID that is no safe name is replaced by its hash."""
+        """Return the file for an instance. A UID that is not a safe file name is replaced by its hash."""
         name = sop_instance_uid
         if not _SAFE_NAME.fullmatch(name):
             import hashlib  # noqa: PLC0415 - rarely needed
@@ -84,51 +96,100 @@ class Folder(Frozen):
     def _parts(self) -> str:
         return f"{self._text}/.{_PART_PREFIX}-{os.getpid()}-"
 
+    def holds(self, sop_instance_uid: str) -> bool:
+        """Whether an instance is here, and not only an empty or truncated file of its name."""
+        from dcm.net.held import holds  # noqa: PLC0415 - mostly nothing is there
+
+        file = self.place(sop_instance_uid)
+        return os.path.isfile(file) and holds(file, sop_instance_uid)  # noqa: PTH113
+
+    @cached_property
+    def room(self) -> "Room":
+        """The room that is left, for all instances that arrive at the same time."""
+        return Room(self)
+
     def part(self) -> str:
-        """Give the name of a file that is not complete yet; nobody else has or will have it."""
+        """Return a name for a file that is not complete yet, never used before or again."""
         return f"{self._parts}{next(_PART_NUMBERS)}.part"
+
+
+class Room:
+    """How much may still be written into a folder."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder: Final = folder
+        self._granted = 0
+        """Bytes that may be written before the file system is asked again."""
+
+    def take(self, size: int, written: int) -> None:
+        """Allow `size` more bytes of an instance of which `written` are here. Raises `_NotKept`."""
+        longest, floor = self._folder.max_instance, self._folder.min_free
+        if longest and written + size > longest:
+            raise _NotKept(f"more than the {longest} bytes that are accepted")
+        if not floor:
+            return
+        if size > self._granted:
+            status = os.statvfs(self._folder.path)
+            left = status.f_bavail * status.f_frsize - floor
+            if size > left:
+                raise _NotKept(f"fewer than {floor} bytes would stay free on the disk")
+            self._granted = min(left, max(size, _LOOKED_AT))
+        self._granted -= size
 
 
 async def receive(
     association: Association, command: Command, folder: Folder
 ) -> tuple[CStoreRSP, ReceivedInstance | None]:
-    """Take the instance that a C-STORE request brings; give the response that is now to be sent.
+    """Receive the instance of a C-STORE request; return the response to send, and the instance.
 
-    The instance is safe by then; None: it could not be kept, and the response says why.
+    The instance is stored by then. It is None if it could not be stored, and the response says why.
     """
     request = command.message
     if not isinstance(request, CStoreRQ):
         raise association.broken(f"{request.NAME} where C-STORE-RQ is due")
-    if not request.has_data_set:
-        raise association.broken("C-STORE-RQ without a data set")
     context = association.context_by_id(command.context_id)
     response = _success(request)
+    if not request.has_data_set:
+        return _failure(response, _NOT_UNDERSTOOD, "there is no data set"), None
     if request.affected_sop_class_uid != context.abstract_syntax:
         await _drain(association)
-        comment = "not the SOP class of its context"
-        return replace(response, status=_WRONG_CLASS, error_comment=comment), None
+        return _failure(response, _WRONG_CLASS, "not the SOP class of its context"), None
     refused = None if folder.gate is None else folder.gate.refusal(request)
     if refused is not None:
         await _drain(association)
-        return replace(response, status=refused[0], error_comment=refused[1]), None
+        return _failure(response, *refused), None
     file = folder.place(request.affected_sop_instance_uid)
     uids = (
         request.affected_sop_class_uid,
         request.affected_sop_instance_uid,
         context.transfer_syntax,
     )
-    calling = association.request_pdu.calling_ae_title
+    sender = association.peer_ae_title
     prepare(response)  # while the data set is on its way: later the peer would wait for it
     try:
-        await _keep(association, folder, file, _file_meta(*uids, calling))
+        kept = await _keep(association, folder, file, _file_meta(*uids, sender))
     except _NotKept as error:
-        comment = str(error)[:64]
-        return replace(response, status=OUT_OF_RESOURCES, error_comment=comment), None
-    return response, ReceivedInstance(file, *uids, association.remote)
+        return _failure(response, OUT_OF_RESOURCES, str(error)), None
+    if kept.length % 2 and context.transfer_syntax not in DEFLATED:
+        kept.remarks.append(f"its data set has an odd length, {kept.length} bytes")
+    remark = "; ".join(kept.remarks)
+    received = ReceivedInstance(
+        kept.file, *uids, association.remote, sender, kept.already_there, remark
+    )
+    return response, received
+
+
+def comment(words: str) -> str:
+    """Make an error comment of any text: 64 characters of ASCII (PS3.7 Annex C)."""
+    return "".join(each if " " <= each <= "~" else "?" for each in words)[:64]
+
+
+def _failure(response: CStoreRSP, status: int, words: str) -> CStoreRSP:
+    return replace(response, status=status, error_comment=comment(words))
 
 
 def _success(request: CStoreRQ) -> CStoreRSP:
-    """Answer with what the request says, which was checked when it was read."""
+    """Make a response from a request, the values of which were checked when it was read."""
     return CStoreRSP.unchecked(
         {
             **_RESPONSE,
@@ -141,96 +202,74 @@ def _success(request: CStoreRQ) -> CStoreRSP:
 
 
 class _NotKept(Exception):  # noqa: N818 - internal
-    """The file system did not take it; the rest of the data set was read and dropped."""
+    """The instance was not stored; the rest of its data set was read and discarded."""
 
 
-async def _keep(association: Association, folder: Folder, file: str, meta: bytes) -> None:
-    last = False
+class _Kept:
+    """What became of a data set: its file, its length in bytes, and what is odd."""
+
+    def __init__(self, file: str, length: int) -> None:
+        self.file = file
+        self.length = length
+        self.already_there = False
+        self.remarks: list[str] = []
+
+
+async def _keep(association: Association, folder: Folder, file: str, meta: bytes) -> _Kept:
+    """Write a data set to its file, or to another one where that holds another object."""
+    last, length, room = False, 0, folder.room
     try:
-        with _PartFile(folder.part()) as part:
+        with PartFile(folder.part()) as part:
             head = [meta]
             while not last:
                 fragments, last = await association.fragments()
+                size = sum(map(len, fragments))
+                room.take(size, length)
+                length += size
                 part.write([*head, *fragments])
                 head = []
             if folder.sync:
                 await asyncio.to_thread(part.sync)
-            part.complete(file, os.replace if folder.gate is None else folder.gate.keep)
+            part.close()
+            kept = _Kept(file, length)
+            if folder.gate is not None:
+                folder.gate.check(part.path, file)
+            if not part.name(file):
+                await _settle(part, kept)
             if folder.sync:
-                await asyncio.to_thread(_sync_folder, folder.path)
-    except OSError as error:
+                await asyncio.to_thread(_sync, kept, folder.path)
+    except (OSError, _NotKept) as error:
         if not last:
             await _drain(association)
+        if isinstance(error, _NotKept):
+            raise
         raise _NotKept(os.strerror(error.errno or 0)) from error
+    return kept
+
+
+async def _settle(part: PartFile, kept: _Kept) -> None:
+    """Find a place for an instance whose name is taken, without the loss of what is there."""
+    from dcm.net.held import Settled, settle  # noqa: PLC0415 - rarely needed
+
+    name, how = await asyncio.to_thread(settle, part, kept.file)
+    if how is Settled.BESIDE:
+        words = f"another object has the same SOP Instance UID: both are kept, this one in {name}"
+        kept.remarks.append(words)
+    elif how is Settled.REPLACED:
+        kept.remarks.append("it replaces a file that was empty or cut off")
+    kept.file, kept.already_there = name, how is Settled.SAME
+
+
+def _sync(kept: _Kept, folder: Path) -> None:
+    if kept.already_there:  # it may not have been flushed when it came
+        sync_path(kept.file)
+    sync_path(folder)
 
 
 async def _drain(association: Association) -> None:
-    """Read a data set that nobody wants."""
+    """Read and discard a data set."""
     while not (await association.fragments())[1]:
         pass
-
-
-class _PartFile:
-    """A file under a name of its own until it is complete; removed if it never is."""
-
-    def __init__(self, part: str) -> None:
-        self._part: Final = part
-        self._descriptor = -1
-
-    def __enter__(self) -> Self:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        self._descriptor = os.open(self._part, flags, 0o666)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._remove()
-
-    def write(self, buffers: Sequence[Buffer]) -> None:
-        """Write all buffers, not too much with each system call."""
-        waiting = list(buffers)
-        while waiting:
-            some, waiting = _cut(waiting, _WRITTEN)
-            while some:
-                some = behind(some, os.writev(self._descriptor, some))
-
-    def sync(self) -> None:
-        """Bring the content to the disk."""
-        os.fsync(self._descriptor)
-
-    def complete(self, name: str, keep: Callable[[str, str], None]) -> None:
-        """Give the file its name, by `keep`."""
-        descriptor, self._descriptor = self._descriptor, -1
-        try:
-            os.close(descriptor)  # may be where a network file system tells that it is full
-            keep(self._part, name)
-        except OSError:
-            self._remove()
-            raise
-
-    def _remove(self) -> None:
-        with contextlib.suppress(OSError):
-            os.unlink(self._part)  # noqa: PTH108
-
-
-def _cut(buffers: list[Buffer], count: int) -> tuple[list[Buffer], list[Buffer]]:
-    """Part buffers behind `count` bytes."""
-    for place, buffer in enumerate(buffers):
-        if count <= len(buffer):
-            whole = memoryview(buffer)
-            rest = [whole[count:]] if count < len(buffer) else []
-            return [*buffers[:place], whole[:count]], [*rest, *buffers[place + 1 :]]
-        count -= len(buffer)
-    return buffers, []
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _file_meta(sop_class: str, sop_instance: str, syntax: str, calling_ae_title: str) -> bytes:
@@ -243,7 +282,7 @@ def _file_meta(sop_class: str, sop_instance: str, syntax: str, calling_ae_title:
 
 @lru_cache(maxsize=64)
 def _around_instance(sop_class: str, syntax: str, calling_ae_title: str) -> tuple[bytes, bytes]:
-    """Encode what is the same for all instances of a kind, before and behind the instance's UID."""
+    """Encode what all instances of a kind have in common, before and after the instance's UID."""
     before = (
         struct.pack("<HH2s2xI", 2, 1, b"OB", 2) + b"\0\1",
         _element(0x02, b"UI", sop_class),

@@ -1,13 +1,8 @@
-"""What a retrieval takes into its folder: only what it asked for, and without replacing anything.
+"""What a retrieval takes into its folder: only what it asked for."""
 
-Files are received under hidden names, and get their own by a hard link, which never replaces a file.
-"""
-
-import contextlib
 import errno
 import os
 from collections import Counter
-from itertools import count
 from typing import Final
 
 from dcm.data.account import Unlisted
@@ -18,10 +13,6 @@ from dcm.wire import CStoreRQ
 
 _DUPLICATE: Final = 0x0111
 _NOT_AUTHORIZED: Final = 0x0124
-_PREAMBLE: Final = 128
-_META: Final = 144
-"""Bytes before the elements that the group length of the file meta information counts (PS3.10 7.1)."""
-_NO_LINKS: Final = frozenset((errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK))
 
 Refusal = tuple[int, str]
 
@@ -30,7 +21,6 @@ class Intake:
     """Decides what comes into the folder of a retrieval; the gate of a `Folder`.
 
     missing: SOP Instance UIDs that were asked for and have not come. came: those that have.
-    already_here: files that came again with a series or study, and were kept as they are.
     whole: the series or study that is asked for without knowing its instances, if one is.
     moves: message IDs of our C-MOVE requests. remarks: what was refused, and why.
     """
@@ -39,7 +29,6 @@ class Intake:
         self.folder: Final = replace(folder, gate=self)
         self.missing: Final[set[str]] = set()
         self.came: Final[set[str]] = set()
-        self.already_here: Final[set[str]] = set()
         self.whole: Unlisted | None = None
         self.moves: Final[set[int]] = set()
         self._refused: Final[Counter[str]] = Counter()
@@ -71,27 +60,6 @@ class Intake:
         if self.whole is not None and uid not in self.missing:
             self._check_whole(part, self.whole)
 
-    def keep(self, part: str, file: str) -> None:
-        """Check a received file and give it its name. Raises `OSError` if it cannot have it."""
-        self.check(part, file)
-        try:
-            os.link(part, file)  # noqa: PTH - as above
-        except FileExistsError:
-            if self.whole is not None and holds_instance(file):
-                self.already_here.add(file)
-            else:
-                _make_room(file)
-                os.link(part, file)
-        except OSError as error:
-            if error.errno not in _NO_LINKS:
-                raise
-            if os.path.lexists(file):
-                _make_room(file)
-            os.rename(part, file)  # noqa: PTH104
-            return
-        with contextlib.suppress(OSError):
-            os.unlink(part)  # noqa: PTH108
-
     def has_refused(self, sop_instance_uid: str) -> bool:
         """Return whether an instance that was not kept was refused here; each refusal counts once."""
         refused = self._refused[sop_instance_uid] > 0
@@ -114,36 +82,3 @@ class Intake:
         if found[: len(wanted)] != wanted:
             self._refuse(header.sop_instance_uid, 0, "came though it was not asked for")
             raise OSError(errno.EPERM, os.strerror(errno.EPERM))
-
-
-def holds_instance(file: str, sop_instance_uid: str = "") -> bool:
-    """Return whether a file has a preamble, file meta information that names the instance, and a data set.
-
-    After a power cut a file may have its name and be empty, or full of zeros.
-    """
-    try:
-        with open(file, "rb", buffering=0) as opened:  # noqa: PTH123 - for each instance, and quicker
-            head = opened.read(1024)
-            size = os.fstat(opened.fileno()).st_size
-    except OSError:
-        return False
-    end = _META + int.from_bytes(head[140:_META], "little")
-    return (
-        head[_PREAMBLE : _PREAMBLE + 4] == b"DICM"
-        and size > end
-        and sop_instance_uid.encode() in head[_META:end]
-    )
-
-
-def _make_room(file: str) -> None:
-    """Rename a file that is not an instance; one that is, or is not a regular file, stays."""
-    if not os.path.isfile(file) or holds_instance(file):  # noqa: PTH113
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), file)
-    if not os.path.getsize(file):  # noqa: PTH202
-        os.unlink(file)  # noqa: PTH108
-        return
-    for number in count(1):
-        aside = f"{file}.damaged{number}"
-        if not os.path.lexists(aside):
-            os.rename(file, aside)  # noqa: PTH104
-            return

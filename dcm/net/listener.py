@@ -1,75 +1,69 @@
-"""Storage, verification and storage commitment as SCP (PS3.4 Annexes A, B and J): a listener.
+"""A listener: verification, storage and storage commitment as SCP (PS3.4 Annexes A, B and J).
 
-It puts what comes into a folder, and answers for what lies there.
+It stores what it receives in a folder, and answers for what is there. What is done on an association is in
+`dcm.net.conversation`, which associations are accepted in `dcm.net.admission`.
 """
 
 import asyncio
+import errno
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
+from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 from dcm import frozen
-from dcm.errors import DcmError, LocalProtocolError, RemoteProtocolError
+from dcm.errors import RemoteProtocolError
 from dcm.net.admission import Admission
 from dcm.net.association import Association
 from dcm.net.commitment import Expected, Transaction
-from dcm.net.commitment_scp import Reports, report_by_title
+from dcm.net.commitment_scp import report_by_title
+from dcm.net.conversation import Conversation, Handler, OnFailure, Refused
 from dcm.net.errors import NetworkError
-from dcm.net.get import NotKept
-from dcm.net.incoming import Folder, ReceivedInstance, receive
+from dcm.net.incoming import Folder
 from dcm.net.limits import TimeLimits
 from dcm.net.node import DcmNode
 from dcm.net.transport import Transport
-from dcm.wire import (
-    AssociateAC,
-    AssociateRJ,
-    AssociateRQ,
-    CEchoRQ,
-    CEchoRSP,
-    Command,
-    CStoreRSP,
-    NActionRQ,
-    NEventReportRQ,
-    NEventReportRSP,
-    StatusClass,
-    status_class,
-)
+from dcm.wire import AssociateAC, AssociateRJ, AssociateRQ, rejection
 
 if TYPE_CHECKING:
     import ssl
 
-Handler = Callable[[ReceivedInstance], Awaitable[None]]
+__all__ = ["Handler", "Listener", "OnFailure", "Refused"]
 
-OnFailure = Callable[[NotKept], None]
+_Task: TypeAlias = asyncio.Task[None]
 
 _LOG: Final = logging.getLogger(__name__)
 _BACKLOG: Final = 128
-_PROCESSING_FAILURE: Final = 0x0110
-
-
-class Refused(DcmError):  # noqa: N818 - reads as the sentence it is
-    """To be raised by a handler: the sender is to get this status of C-STORE, and these words."""
-
-    def __init__(self, status: int, words: str) -> None:
-        if status_class(status) is not StatusClass.FAILURE:
-            raise LocalProtocolError(f"{status:04X}H is no failure: who refuses must say so")
-        super().__init__(words)
-        self.status = status
+_MOST_UNASKED: Final = 200
+"""Connections without an association; with a newer one, the oldest of them is closed."""
+_PAUSE: Final = 1.0
+"""Seconds without accepting connections after the system was out of descriptors or memory."""
+_QUIET: Final = 1.0
+"""Seconds without a message after which a listener that ends releases an association."""
+_AT_ONCE: Final = 0.2
+"""Seconds for the peers to read an A-ABORT when the listener is cancelled."""
+_OF_ONE_PEER: Final = frozenset(
+    (errno.ECONNABORTED, errno.ECONNRESET, errno.EPROTO, errno.EPERM, errno.ETIMEDOUT,
+     errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
+)  # fmt: skip
+"""Errors of accept(2) that concern a connection, and not the listening socket or the system."""
 
 
 class Listener:
-    """Takes associations while its block runs.
+    """Accepts associations while its block runs.
 
         async with Listener(local, Folder(path), limits) as listener:
             listener.node  # with the port, also where the kernel chose it
+            ...
+            await listener.drain(10)  # to end in order
 
-    `handler` is awaited with each instance before it is answered: how it slows down, the sender does.
-    Where it raises, the sender is told of a failure, with the status of a `Refused`. The file stays, since
-    it may stand where one was that is acknowledged; a handler that does not want it removes it.
-    `on_failure` is called with each instance of whose failure the sender is told.
-    `peers` says by AE title where reports of storage commitment go to, once an association is over.
+    `handler` is awaited with each instance before the response is sent, so a slow handler slows the sender.
+    If it raises, the response is a failure, with the status of a `Refused`. The file is kept, as it may be
+    one that was acknowledged before (`ReceivedInstance.already_there`); a handler may remove a new one.
+    `on_failure` is called with each instance for which the sender was sent a failure.
+    `peers` are the nodes, by AE title, to which storage commitment is reported once an association is over.
     """
 
     def __init__(
@@ -91,23 +85,26 @@ class Listener:
         self._admission: Final = admission or Admission()
         self._on_failure: Final = on_failure
         self._peers: Final = peers or {}
-        self._reporting: Final[set[asyncio.Task[None]]] = set()
-        self._tasks: Final[set[asyncio.Task[None]]] = set()
-        self._accepting: asyncio.Task[None] | None = None
+        self._tasks: Final[set[_Task]] = set()
+        self._unasked: Final[dict[_Task, None]] = {}
+        """The tasks of connections on which no association was requested yet, the oldest first."""
+        self._associations: Final[dict[_Task, Conversation | None]] = {}
+        self._reporting: Final[set[_Task]] = set()
+        self._accepting: _Task | None = None
         self._socket: socket.socket | None = None
+        self._node: DcmNode | None = None
         self._tls: ssl.SSLContext | None = None
 
     @property
     def node(self) -> DcmNode:
-        """Where we listen."""
-        assert self._socket is not None, "the listener's block has not begun"
-        port: int = self._socket.getsockname()[1]
-        return frozen.replace(self._local, port=port)
+        """The node that listens."""
+        assert self._node is not None, "the listener's block has not begun"
+        return self._node
 
     @property
     def busy(self) -> bool:
-        """Whether there are associations."""
-        return bool(self._tasks)
+        """Whether there are associations. Connections that have not requested one do not count."""
+        return bool(self._associations)
 
     async def __aenter__(self) -> Self:
         self._tls = self._local.tls.to_listen() if self._local.tls else None
@@ -115,6 +112,7 @@ class Listener:
         address = (self._local.host, self._local.port)
         self._socket = socket.create_server(address, family=family, backlog=_BACKLOG)
         self._socket.setblocking(False)
+        self._node = frozen.replace(self._local, port=self._socket.getsockname()[1])
         self._accepting = asyncio.create_task(self._accept(self._socket))
         return self
 
@@ -124,24 +122,92 @@ class Listener:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        assert self._accepting is not None
+        cancelled = kind is not None and issubclass(kind, asyncio.CancelledError)
+        patience = _AT_ONCE if cancelled else None
+        try:
+            await self._stop_accepting()
+            await _end(self._tasks, patience)
+        finally:
+            await _end(self._reporting, patience)  # last: what has ended may begin a report
+
+    async def drain(self, within: float) -> bool:
+        """Stop accepting, and let peers finish for up to `within` seconds; return whether all did.
+
+        An association is released once it is quiet, and near the end after its present message. Those that
+        are left are aborted when the listener's block ends.
+        """
+        await self._stop_accepting()
+        loop = asyncio.get_running_loop()
+        end = loop.time() + within
+        last_messages = end - within / 4
+        seen: dict[_Task, int] = {}
+        for task in [*self._unasked]:
+            task.cancel()
+        while (left := self._tasks | self._reporting) and (now := loop.time()) < end:
+            for task, conversation in self._associations.items():
+                if conversation is None:
+                    continue
+                quiet = conversation.waiting and seen.get(task) == conversation.messages
+                if quiet or now >= last_messages:
+                    conversation.end()
+                seen[task] = conversation.messages
+            await asyncio.wait(left, timeout=min(_QUIET, end - now))
+        return not left
+
+    async def _stop_accepting(self) -> None:
         assert self._socket is not None
-        await _end([self._accepting, *self._tasks])
-        await _end(self._reporting)  # in this order: what ends may want to report
-        self._socket.close()
+        try:
+            if self._accepting is not None:
+                await _end([self._accepting], None)
+        finally:
+            self._socket.close()
 
     async def _accept(self, listening: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
+        """Accept connections for ever. An error is logged, and the first of several in a row aloud."""
+        loop, failing = asyncio.get_running_loop(), False
         while True:
-            taken, address = await loop.sock_accept(listening)
-            task = asyncio.create_task(self._serve(taken, f"{address[0]}:{address[1]}"))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            try:
+                taken, address = await loop.sock_accept(listening)
+            except OSError as error:
+                if error.errno in _OF_ONE_PEER:
+                    _LOG.debug("a connection ended before it was accepted: %s", error)
+                    continue
+                level = logging.DEBUG if failing else logging.WARNING
+                _LOG.log(level, "connections cannot be accepted for now: %s", error.strerror)
+                failing = True
+                self._close_oldest()
+                await asyncio.sleep(_PAUSE)
+                continue
+            if failing:
+                _LOG.warning("connections are accepted again")
+                failing = False
+            self._begin(taken, f"{address[0]}:{address[1]}")
+
+    def _begin(self, taken: socket.socket, remote: str) -> None:
+        if len(self._unasked) >= _MOST_UNASKED:
+            self._close_oldest()
+        task = asyncio.create_task(self._serve(taken, remote))
+        self._tasks.add(task)
+        self._unasked[task] = None
+        task.add_done_callback(partial(self._ended, taken))
+
+    def _close_oldest(self) -> None:
+        """Close the connection that has waited longest without requesting an association."""
+        if self._unasked:
+            oldest = next(iter(self._unasked))
+            del self._unasked[oldest]
+            oldest.cancel()
+            asyncio.get_running_loop().call_later(_AT_ONCE, oldest.cancel)  # it says no goodbye
+
+    def _ended(self, taken: socket.socket, task: _Task) -> None:
+        self._tasks.discard(task)
+        self._unasked.pop(task, None)
+        self._associations.pop(task, None)
+        taken.close()
 
     async def _serve(self, taken: socket.socket, remote: str) -> None:
         try:
-            transport = await self._transport(taken, remote)
-            association = await Association.accept(transport, remote, self._answer, self._limits)
+            association = await self._established(taken, remote)
             if association is not None:
                 async with association:
                     await self._converse(association)
@@ -149,8 +215,31 @@ class Listener:
             _LOG.warning("%s", error)
         except OSError as error:
             _LOG.warning("%s: %s", remote, error)
-        finally:
-            taken.close()
+        except Exception:  # noqa: BLE001 - nothing else would tell of it
+            _LOG.exception("%s: a defect has ended the association", remote)
+
+    async def _established(self, taken: socket.socket, remote: str) -> Association | None:
+        """Answer the request for an association; return None if there is none, or it is rejected.
+
+        The time limit (ARTIM, PS3.8 9.1.5) runs from the connection to the whole request, whatever comes in
+        between. A connection on which nothing is said, as of a health check, is not worth a warning.
+        """
+        said_anything = False
+        try:
+            async with asyncio.timeout(self._limits.association) as artim:
+                taken.setblocking(False)
+                said_anything = await _says_anything(taken)
+                if not said_anything:
+                    _LOG.debug("%s: connected and said nothing", remote)
+                    return None
+                transport = await self._transport(taken, remote)
+                answer = partial(self._answer, artim, remote)
+                return await Association.accept(transport, remote, answer, self._limits)
+        except TimeoutError:
+            level = logging.WARNING if said_anything else logging.DEBUG
+            limit = self._limits.association
+            _LOG.log(level, "%s: no association was requested within %g s", remote, limit)
+            return None
 
     async def _transport(self, taken: socket.socket, remote: str) -> Transport:
         if self._tls is None:
@@ -159,80 +248,66 @@ class Listener:
 
         return await accept_tls(taken, self._tls, remote, self._limits.association)
 
-    async def _answer(self, request: AssociateRQ) -> AssociateAC | AssociateRJ:
-        title, open_now = self._local.ae_title, len(self._tasks)
-        return await self._admission.answer(request, title, open_now)
+    async def _answer(
+        self, artim: asyncio.Timeout, remote: str, request: AssociateRQ
+    ) -> AssociateAC | AssociateRJ:
+        artim.reschedule(None)
+        task = asyncio.current_task()
+        assert task is not None
+        self._unasked.pop(task, None)
+        self._associations[task] = None
+        open_now = len(self._associations)
+        answer = await self._admission.answer(request, self._local.ae_title, open_now)
+        if isinstance(answer, AssociateRJ):
+            names = f"{request.calling_ae_title!r} to {request.called_ae_title!r}"
+            _LOG.warning("%s: from %s: %s", remote, names, rejection(answer))
+        return answer
 
     async def _converse(self, association: Association) -> None:
-        reports = Reports(association, self._folder)
+        task = asyncio.current_task()
+        assert task is not None
+        conversation = Conversation(
+            association, self._folder, self.expected, self._handler, self._on_failure
+        )
+        self._associations[task] = conversation
         try:
-            while (command := await association.command(self._limits.idle)) is not None:
-                match command.message:
-                    case CEchoRQ() as request:
-                        await association.send(Command(command.context_id, _echoed(request)))
-                    case NActionRQ():
-                        await reports.answer(command)
-                    case NEventReportRSP() as response:
-                        await reports.confirmed(response)
-                    case NEventReportRQ():
-                        await self.expected.take(association, command)
-                    case _:
-                        await self._store(association, command)
+            await conversation.run()
         finally:
-            if reports.unconfirmed:
-                self._report(association.request_pdu.calling_ae_title, reports.unconfirmed)
+            if unconfirmed := conversation.reports.unconfirmed:
+                self._report(association.request_pdu.calling_ae_title, unconfirmed)
 
     def _report(self, ae_title: str, reports: list[Transaction]) -> None:
-        """Report on a new association, when this one is over."""
+        """Report on a new association, as this one is over."""
         telling = report_by_title(self._local, self._peers, ae_title, reports, self._limits)
         task = asyncio.create_task(telling)
         self._reporting.add(task)
         task.add_done_callback(self._reporting.discard)
 
-    async def _store(self, association: Association, command: Command) -> None:
-        response, received = await receive(association, command, self._folder)
-        if received is not None and self._handler is not None:
-            response = await self._handled(received, response)
-        await association.send(Command(command.context_id, response))
-        if response.status:
-            self._failed(association, response)
 
-    async def _handled(self, received: ReceivedInstance, response: CStoreRSP) -> CStoreRSP:
-        """Give what is to be answered once the handler has seen it."""
-        assert self._handler is not None
+async def _says_anything(taken: socket.socket) -> bool:
+    """Wait for the first byte, and leave it there; return False if the connection ends without one."""
+    loop = asyncio.get_running_loop()
+    while True:
         try:
-            await self._handler(received)
-        except Refused as refused:
-            status, words = refused.status, str(refused)
-        except Exception:  # noqa: BLE001 - whatever it was, it is no success
-            _LOG.exception("the handler failed with %s", received.path)
-            status, words = _PROCESSING_FAILURE, "the receiver could not process it"
-        else:
-            return response
-        return frozen.replace(response, status=status, error_comment=_comment(words))
-
-    def _failed(self, association: Association, response: CStoreRSP) -> None:
-        uid = response.affected_sop_instance_uid or ""
-        words = response.error_comment or ""
-        _LOG.warning("%s: %s is not taken: %s", association.remote, uid, words)
-        if self._on_failure is not None:
-            self._on_failure(NotKept(uid, words))
+            return bool(taken.recv(1, socket.MSG_PEEK))
+        except BlockingIOError:
+            readable = asyncio.Event()
+            loop.add_reader(taken, readable.set)
+            try:
+                await readable.wait()
+            finally:
+                loop.remove_reader(taken)
+        except OSError:  # reset, as some health checks do
+            return False
 
 
-async def _end(tasks: Collection[asyncio.Task[None]]) -> None:
-    for task in tasks:
+async def _end(tasks: Collection[_Task], patience: float | None) -> None:
+    """Cancel tasks and wait for them; after `patience` seconds, cancel what they do to end in order, too."""
+    ending = list(tasks)
+    for task in ending:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _echoed(request: CEchoRQ) -> CEchoRSP:
-    return CEchoRSP(
-        message_id_being_responded_to=request.message_id,
-        status=0,
-        affected_sop_class_uid=request.affected_sop_class_uid,
-    )
-
-
-def _comment(words: str) -> str:
-    """Make an error comment: 64 characters of ASCII (PS3.7 Annex C)."""
-    return "".join(each if " " <= each <= "~" else "?" for each in words)[:64]
+    if ending and patience is not None:
+        _, late = await asyncio.wait(ending, timeout=patience)
+        for task in late:
+            task.cancel()
+    await asyncio.gather(*ending, return_exceptions=True)

@@ -7,10 +7,10 @@ from functools import lru_cache
 from itertools import chain, islice
 from typing import Final, NamedTuple
 
-from dcm.data.elements import EXPLICIT, NATIVE
+from dcm.data.elements import DEFLATED, EXPLICIT, NATIVE
 from dcm.data.scan import NotDicom, scan
 from dcm.data.source import FileSource
-from dcm.data.whole import AS_IT_IS, Check, Edit, NotWhole, check, check_deflated, ends_with_pixels
+from dcm.data.whole import AS_IT_IS, Check, Edit, NotWhole, checked, ends_with_pixels
 from dcm.errors import DcmError, LocalProtocolError
 from dcm.net.outcome import InstanceResult, Outcome
 from dcm.wire import PresentationContextRQ
@@ -19,7 +19,6 @@ MOST_CONTEXTS: Final = 128  # odd numbers from 1 to 255 (PS3.8 9.3.2.2)
 SLICE: Final = 1 << 20
 LOOKED_AT: Final = 2000
 """Files whose headers are read before the first of them is sent."""
-_DEFLATED: Final = ("1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.8.1")
 
 Kind = tuple[str, str]
 """SOP class and transfer syntax: what a presentation context is for."""
@@ -81,14 +80,13 @@ class OutgoingFile(NamedTuple):
             raise UnreadableFile("it has no data set")
         source = FileSource(descriptor)
         try:
-            if self.kind[1] in _DEFLATED:
-                check_deflated(source, self.offset)
-                return Check((Edit(end, 0, b"\0"),)) if length % 2 else AS_IT_IS  # PS3.5 A.5
-            encoding = NATIVE.get(self.kind[1], EXPLICIT)
             tail = source.read(end - 8, 8) if count < length else bytes(memory[count - 8 : count])
-            if ends_with_pixels(memory, count, tail, encoding, length):
+            encoding = NATIVE.get(self.kind[1], EXPLICIT)
+            if self.kind[1] not in DEFLATED and ends_with_pixels(
+                memory, count, tail, encoding, length
+            ):
                 return AS_IT_IS
-            return check(source, self.offset, end, encoding)
+            return checked(source, self.offset, end, self.kind[1])
         except NotWhole as error:
             raise UnreadableFile(str(error)) from None
 
@@ -98,8 +96,6 @@ def _edited(
 ) -> Iterator[tuple[memoryview, bool]]:
     """Yield what is between `at` and `end` with all edits done: full slices, and a last one."""
     left = end - at + sum(len(edit.put) - edit.dropped for edit in edits)
-    if left % 2:
-        raise UnreadableFile("a value within one of its sequences has an odd length (PS3.5 7.1.1)")
     filled = 0
     for edit in (*edits, Edit(end, 0, b"")):
         while at < edit.position:

@@ -24,8 +24,8 @@ from dcm.net.errors import (
     NotAllRetrieved,
 )
 from dcm.net.get import NotKept
-from dcm.net.incoming import Folder
-from dcm.net.intake import Intake, holds_instance
+from dcm.net.incoming import Folder, ReceivedInstance
+from dcm.net.intake import Intake
 from dcm.net.limits import TimeLimits
 from dcm.net.node import DcmNode
 from dcm.net.outcome import InstanceResult, OnResult, Outcome, RetrieveReport
@@ -249,8 +249,9 @@ class _Retrieval:
         if uid in self._intake.came:
             return None  # the series was asked for again
         self._intake.came.add(uid)
-        here = event.file in self._intake.already_here
-        return InstanceResult(event.file, uid, Outcome.ALREADY_THERE if here else Outcome.STORED)
+        self._note(event)
+        outcome = Outcome.ALREADY_THERE if event.already_there else Outcome.STORED
+        return InstanceResult(event.file, uid, outcome)
 
     def _taken(self, event: Event) -> InstanceResult | None:
         """Take an event of a source; return the outcome of an instance, if it was waited for."""
@@ -271,10 +272,15 @@ class _Retrieval:
         del self._missing[uid]
         self._intake.missing.discard(uid)
         self._intake.came.add(uid)
+        self._note(event)
         return InstanceResult(event.file, uid, Outcome.STORED)
 
+    def _note(self, received: ReceivedInstance) -> None:
+        if received.remark:
+            self.report.remarks.append(f"{received.sop_instance_uid}: {received.remark}")
+
     def _is_here(self, uid: str) -> bool:
-        return holds_instance(self._folder.place(uid), uid)
+        return self._folder.holds(uid)
 
     def _result(self, uid: str, outcome: Outcome, words: str = "") -> InstanceResult:
         del self._missing[uid]

@@ -98,7 +98,10 @@ def first_pdv(body: memoryview) -> tuple[int, int, memoryview, memoryview]:
 
 def _body(pdu: PDU) -> bytes:
     match pdu:
-        case AssociateRQ() | AssociateAC():
+        case AssociateRQ():
+            pdu.check_titles()
+            return _associate_body(pdu)
+        case AssociateAC():
             return _associate_body(pdu)
         case AssociateRJ():
             return bytes((0, pdu.result, pdu.source, pdu.reason))
@@ -149,8 +152,8 @@ def _parse_rq(body: memoryview, limits: Limits) -> AssociateRQ:
     found = _Association(AssociateRQ.NAME, body, limits, PresentationContextRQ.TYPE)
     contexts = (PresentationContextRQ.parse(data, limits) for data in found.contexts)
     return AssociateRQ(
-        called_ae_title=found.title(found.called),
-        calling_ae_title=found.title(found.calling),
+        called_ae_title=ae_title(found.called),
+        calling_ae_title=ae_title(found.calling),
         protocol_version=found.version,
         application_context_name=found.application_context_name,
         presentation_contexts=tuple(contexts),
@@ -164,8 +167,8 @@ def _parse_ac(body: memoryview, limits: Limits) -> AssociateAC:
     found = _Association(AssociateAC.NAME, body, limits, PresentationContextAC.TYPE)
     contexts = (PresentationContextAC.parse(data, limits) for data in found.contexts)
     return AssociateAC(
-        called_ae_title=found.untested_title(found.called),
-        calling_ae_title=found.untested_title(found.calling),
+        called_ae_title=ae_title(found.called),
+        calling_ae_title=ae_title(found.calling),
         protocol_version=found.version,
         application_context_name=found.application_context_name,
         presentation_contexts=tuple(contexts),
@@ -179,7 +182,7 @@ class _Association:
     """The body of an A-ASSOCIATE-RQ or -AC, taken apart."""
 
     def __init__(self, name: str, body: memoryview, limits: Limits, context_item: int) -> None:
-        self._reader = reader = Reader(name, body)
+        reader = Reader(name, body)
         fixed = _ASSOCIATE.unpack(reader.take(_ASSOCIATE.size))
         self.version, self.called, self.calling, self.reserved = fixed
         self.contexts: list[memoryview] = []
@@ -199,15 +202,15 @@ class _Association:
             raise RemoteProtocolError(f"{name} has {len(names)} application context names, not one")
         self.application_context_name = names[0]
 
-    def title(self, field: bytes) -> str:
-        """Give the AE title in a field, leading spaces kept."""
-        return self._reader.text(memoryview(field))
 
-    def untested_title(self, field: bytes) -> str:
-        """Give the AE title in a field that may hold anything (PS3.8 9.3.3)."""
-        try:
-            title = self.title(field)
-            check_ae_title("AE title", title)
-        except (LocalProtocolError, RemoteProtocolError):
-            return ""
-        return title
+def ae_title(field: bytes) -> str:
+    """Return the AE title in a field of an association PDU, leading spaces kept; empty if it holds none.
+
+    What follows a NUL is the rest of a buffer that the peer did not clear, and is ignored.
+    """
+    title = field.partition(b"\0")[0].decode("ascii", "replace").rstrip(" ")
+    try:
+        check_ae_title("AE title", title)
+    except LocalProtocolError:
+        return ""
+    return title

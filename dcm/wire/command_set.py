@@ -85,7 +85,12 @@ def encode_value(element: Element, value: Any) -> bytes:
         case vr:
             if len(value) > LONGEST[vr]:
                 raise LocalProtocolError(f"{element.name} is longer than {LONGEST[vr]} characters")
-            text: bytes = value.encode("ascii", "surrogateescape")
+            try:
+                text: bytes = value.encode("ascii", "surrogateescape")
+            except UnicodeEncodeError:
+                raise LocalProtocolError(
+                    f"{element.name} is {value!r}: only ASCII characters can be sent"
+                ) from None
             return text + (b"\0" if vr == "UI" else b" ") * (len(text) % 2)
 
 

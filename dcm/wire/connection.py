@@ -213,6 +213,7 @@ class Connection:
         if self.role == "acceptor":
             raise LocalProtocolError("an acceptor does not ask for an association")
         self._machine.action(StateEvent.ASSOCIATE_REQUEST)
+        request.check_titles()
         self._announce(request)
         self._step(StateEvent.ASSOCIATE_REQUEST)
         self.request = request

@@ -1,4 +1,4 @@
-"""Messages cut into P-DATA-TF PDUs, and put together again (PS3.8 9.3.5 and Annex E)."""
+"""Messages cut into P-DATA-TF PDUs, and reassembled (PS3.8 9.3.5 and Annex E)."""
 
 from collections.abc import Container
 from typing import Final
@@ -20,7 +20,7 @@ def fragments(
 ) -> list[Buffer]:
     """Cut `data` into P-DATA-TF PDUs of at most `maximum_length`, one fragment in each.
 
-    Gives the buffers for one gathered write: headers as bytes of their own, between them slices of `data`.
+    Returns the buffers for one gathered write: headers as separate bytes, and slices of `data` between them.
     The last part of a message may be empty. Raises `LocalProtocolError` for an odd length (PS3.8 E.1).
     """
     if len(data) % 2:
@@ -49,7 +49,8 @@ class Assembler:
     """Puts the messages of one direction together from their fragments.
 
     `contexts` holds the IDs of the accepted presentation contexts. Command sets are gathered, since they are
-    small; data sets are not.
+    small; data sets are not. A fragment should have an even length (PS3.8 E.1), but nothing here depends on
+    it and many senders leave out a padding byte, so an odd one is taken as it is.
     """
 
     def __init__(self, contexts: Container[int], limits: Limits) -> None:
@@ -67,8 +68,8 @@ class Assembler:
     def receive(
         self, context_id: int, control: int, fragment: memoryview
     ) -> Command | DataFragment | None:
-        """Take one PDV; None: the command set is not complete yet. Raises `RemoteProtocolError`."""
-        self._check(context_id, control, fragment)
+        """Take one PDV; return None while the command set is incomplete. Raises `RemoteProtocolError`."""
+        self._check(context_id, control)
         last = control & LAST != 0
         if self._in_data_set:
             if last:
@@ -88,11 +89,11 @@ class Assembler:
         return Command(context_id, message)
 
     def end(self) -> None:
-        """Be ready for the next message: the last part of this one was taken."""
+        """Expect the next message: the last part of this one was taken."""
         self._context_id = None
         self._in_data_set = False
 
-    def _check(self, context_id: int, control: int, fragment: memoryview) -> None:
+    def _check(self, context_id: int, control: int) -> None:
         if context_id != self._context_id:
             if context_id not in self._contexts:
                 raise RemoteProtocolError(f"a PDV on context {context_id}, which was not accepted")
@@ -100,8 +101,6 @@ class Assembler:
                 raise RemoteProtocolError(
                     f"a PDV on context {context_id} within a message on context {self._context_id}"
                 )
-        if len(fragment) % 2:
-            raise RemoteProtocolError(f"a fragment of {len(fragment)} bytes, which is odd")
         if (control & COMMAND != 0) is self._in_data_set:
             expected, met = (
                 ("data set", "command") if self._in_data_set else ("command", "data set")

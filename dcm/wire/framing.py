@@ -167,7 +167,6 @@ class Framer:
                 or pdv_length != length - 4
                 or context != context_id
                 or control & COMMAND
-                or length % 2
             ):
                 break
             last = control & LAST

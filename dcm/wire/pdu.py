@@ -54,8 +54,16 @@ class _Associate(Frozen, kw_only=True):
     def __post_init__(self) -> None:
         if len(self.reserved) != 32:
             raise LocalProtocolError("the reserved field of an association has 32 bytes")
+        for what, title in (("called", self.called_ae_title), ("calling", self.calling_ae_title)):
+            if title:
+                check_ae_title(f"{what} AE title", title)
         check_uid("application context name", self.application_context_name)
         check_number("protocol version", self.protocol_version, 16)
+
+    def check_titles(self) -> None:
+        """Raise `LocalProtocolError` unless both AE titles can be sent."""
+        check_ae_title("called AE title", self.called_ae_title)
+        check_ae_title("calling AE title", self.calling_ae_title)
 
     def items(self, kind: type[Item]) -> tuple[Item, ...]:
         """Give the user information of one kind."""
@@ -72,7 +80,11 @@ class _Associate(Frozen, kw_only=True):
 
 
 class AssociateRQ(_Associate, kw_only=True):
-    """A-ASSOCIATE-RQ: the requestor asks for an association (PS3.8 9.3.2)."""
+    """A-ASSOCIATE-RQ: the requestor asks for an association (PS3.8 9.3.2).
+
+    An AE title is empty if a peer sent something that is not one: blanks, control characters, bytes above
+    7FH. The acceptor can then reject the request and say which title is wrong. It cannot be sent.
+    """
 
     TYPE: ClassVar[int] = 1
     NAME: ClassVar[str] = "A-ASSOCIATE-RQ"
@@ -80,8 +92,6 @@ class AssociateRQ(_Associate, kw_only=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_ae_title("called AE title", self.called_ae_title)
-        check_ae_title("calling AE title", self.calling_ae_title)
         if not self.presentation_contexts:
             raise LocalProtocolError("an association needs at least one presentation context")
         _check_unique(self.presentation_contexts)
@@ -90,8 +100,8 @@ class AssociateRQ(_Associate, kw_only=True):
 class AssociateAC(_Associate, kw_only=True):
     """A-ASSOCIATE-AC: the acceptor agrees (PS3.8 9.3.3).
 
-    The AE titles are those of the request, sent back. They are not tested when received: what is no AE title
-    is read as an empty text.
+    The AE titles are those of the request, sent back. They are not tested when received: anything that is not
+    an AE title is read as an empty string.
     """
 
     TYPE: ClassVar[int] = 2
@@ -100,9 +110,6 @@ class AssociateAC(_Associate, kw_only=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for what, title in (("called", self.called_ae_title), ("calling", self.calling_ae_title)):
-            if title:
-                check_ae_title(f"{what} AE title", title)
         _check_unique(self.presentation_contexts)
 
 

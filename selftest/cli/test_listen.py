@@ -10,10 +10,14 @@ from pathlib import Path
 
 import pytest
 from cli.conftest import Process, Start
-from net.files import data_sets, make
+from net.files import CT, data_sets, make
+from net.peers import QUICK, US
 
 from dcm.cli import main
 from dcm.cli.listen import inactivity
+from dcm.net import DcmNode
+from dcm.net.association import Association
+from dcm.wire import Command, CStoreRQ, DataFragment, PresentationContextRQ
 
 OPTIONS = ("--local", "127.0.0.1:ME:0")
 
@@ -54,7 +58,7 @@ def test_what_comes_is_kept_and_named(start: Start, source: Path, tmp_path: Path
     process.terminate()
     shown = process.communicate(timeout=60)
     assert shown[1] == ""
-    assert process.returncode == 128 + signal.SIGTERM
+    assert process.returncode == 0
     assert data_sets(target) == data_sets(source)
     assert {Path(line) for line in shown[0].splitlines()} == set(target.iterdir())
     assert json.loads(report.read_text())["counts"] == {"stored": 3}
@@ -83,12 +87,12 @@ def test_an_association_is_no_inactivity() -> None:
 
 
 def test_it_ends_when_it_is_told(start: Start, tmp_path: Path) -> None:
-    """Ctrl-C, and no word more."""
+    """Ctrl-C, and no word more: this is how it is meant to end."""
     process = start("listen", "-o", tmp_path / "target", *OPTIONS)
     where(process)
     process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=60) == ("", "dcm listen: interrupted\n")
-    assert process.returncode == 130
+    assert process.communicate(timeout=60) == ("", "")
+    assert process.returncode == 0
 
 
 def test_who_does_not_read_ends_it(start: Start, source: Path, tmp_path: Path) -> None:
@@ -112,7 +116,7 @@ def test_what_cannot_be_kept_is_told(start: Start, source: Path, tmp_path: Path)
     target.rmdir()
     assert send(port, source) != 0
     process.terminate()
-    assert " is not taken: No such file or directory\n" in process.communicate(timeout=60)[1]
+    assert " is not stored: No such file or directory\n" in process.communicate(timeout=60)[1]
     entry = json.loads(report.read_text())["instances"][0]
     assert (entry["outcome"], entry["words"]) == ("failed", "No such file or directory")
 
@@ -154,3 +158,67 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path, capsys: pytest.CaptureFixt
     (tmp_path / "file").touch()
     assert main(["listen", "-o", str(tmp_path / "file" / "target")]) == 1
     assert capsys.readouterr().err == f"dcm listen: {tmp_path}/file/target: Not a directory\n"
+
+
+def half(port: str) -> Association:
+    """Begin to send an instance, and stop in the middle."""
+
+    async def begin() -> Association:
+        contexts = [PresentationContextRQ(1, CT, ("1.2.840.10008.1.2.1",))]
+        node = DcmNode("127.0.0.1", "ME", int(port))
+        association = await Association.request(US, node, contexts, limits=QUICK)
+        request = CStoreRQ(message_id=1, affected_sop_class_uid=CT, affected_sop_instance_uid="1.2")
+        await association.send(Command(1, request), DataFragment(1, bytes(1000), last=False))
+        return association
+
+    return asyncio.run(begin())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_second_signal_ends_at_once(number: int, start: Start, tmp_path: Path) -> None:
+    """The first one waits for the sender, the second does not."""
+    process = start("listen", "-o", tmp_path / "target", *OPTIONS, "--stop-timeout", "50")
+    association = half(where(process))
+    try:
+        process.send_signal(number)
+        assert process.stderr is not None
+        assert "ends once senders have finished" in process.stderr.readline()
+        process.send_signal(number)
+        assert process.wait(20) == 128 + number
+    finally:
+        association.close()
+    assert list((tmp_path / "target").iterdir()) == []
+
+
+def test_stopping_has_a_limit(start: Start, tmp_path: Path) -> None:
+    """A sender that does not go on is aborted, which is said; the command has done its work."""
+    process = start("listen", "-o", tmp_path / "target", *OPTIONS, "--stop-timeout", "0.2")
+    association = half(where(process))
+    try:
+        process.terminate()
+        shown = process.communicate(timeout=20)
+    finally:
+        association.close()
+    assert "did not finish within 0.2 s and are aborted" in shown[1]
+    assert process.returncode == 0
+
+
+def test_limits_of_what_is_stored(start: Start, source: Path, tmp_path: Path) -> None:
+    """One sender cannot fill the disk."""
+    process = start("listen", "-o", tmp_path / "target", *OPTIONS, "--max-instance", "1K")
+    assert send(where(process), source) != 0
+    process.terminate()
+    assert "more than the 1000 bytes that are accepted" in process.communicate(timeout=60)[1]
+    assert process.returncode == 1
+    process = start("listen", "-o", tmp_path / "target", *OPTIONS, "--min-free", "1000T")
+    assert send(where(process), source) != 0
+    process.terminate()
+    assert "bytes would stay free on the disk" in process.communicate(timeout=60)[1]
+
+
+@pytest.mark.parametrize("size", ["", "K", "-1", "1X", "1.5G", "many"])
+def test_what_is_not_a_size(size: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is refused."""
+    with pytest.raises(SystemExit):
+        main(["listen", "-o", "nowhere", f"--min-free={size}"])
+    assert "is not a size" in capsys.readouterr().err

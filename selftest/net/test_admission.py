@@ -148,5 +148,5 @@ def test_an_instance_that_was_there_before_stays(tmp_path: Path, target: Path) -
 
 def test_a_success_is_no_refusal() -> None:
     """A handler cannot refuse with a status that claims something else."""
-    with pytest.raises(LocalProtocolError, match="0000H is no failure"):
+    with pytest.raises(LocalProtocolError, match="0000H is not the status of a failure"):
         Refused(0, "never mind")

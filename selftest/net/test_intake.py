@@ -20,9 +20,9 @@ from dcm.net import DcmNode, LocalEntity, TimeLimits
 from dcm.net.association import Association
 from dcm.net.errors import NoProgress, TimedOut
 from dcm.net.find import STUDY_ROOT_FIND
-from dcm.net.incoming import Folder
-from dcm.net.intake import Intake, holds_instance
+from dcm.net.held import holds
 from dcm.net.outcome import Outcome, RetrieveReport
+from dcm.net.part_file import PartFile
 from dcm.net.suboperations import STUDY_ROOT_GET, STUDY_ROOT_MOVE, Progress
 from dcm.wire import (
     CGetRQ,
@@ -191,22 +191,22 @@ def _moved(request: CMoveRQ, status: int, completed: int | None) -> CMoveRSP:
     )
 
 
-def test_a_file_is_never_replaced(tmp_path: Path, source: Path) -> None:
+def test_a_file_is_never_replaced(tmp_path: Path) -> None:
     """Not even if it appears while the instance is on its way; without hard links neither."""
-    intake = Intake(Folder(tmp_path), "US", [])
     part, file, other = (str(tmp_path / name) for name in ("part", "1.dcm", "2.dcm"))
-    content = next(source.parent.glob("source/*"), None) or files(source, ROOT)[0]
-    for name in (part, file):
-        Path(name).write_bytes(content.read_bytes())
-    with pytest.raises(FileExistsError):
-        intake.keep(part, file)
-    intake.keep(part, other)
+    Path(file).write_bytes(b"here before")
+    with PartFile(part) as arrived:
+        arrived.write([b"arrived"])
+        arrived.close()
+        assert not arrived.name(file)
+        assert arrived.name(other)
     assert not Path(part).exists()
-    assert Path(other).read_bytes() == content.read_bytes()
+    assert Path(file).read_bytes() == b"here before"
+    assert Path(other).read_bytes() == b"arrived"
 
 
 def test_without_hard_links_a_file_is_not_replaced_either(
-    tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on FAT and some file servers."""
 
@@ -214,23 +214,23 @@ def test_without_hard_links_a_file_is_not_replaced_either(
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr("os.link", link)
-    test_a_file_is_never_replaced(tmp_path, source)
+    test_a_file_is_never_replaced(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("content", "expected"),
-    [(slice(0, 0), False), (slice(0, 200), False), (slice(None), True)],
+    [(slice(0, 0), False), (slice(0, 200), False), (slice(0, -1), False), (slice(None), True)],
 )
 def test_what_counts_as_here(content: slice, expected: bool, source: Path) -> None:
-    """Preamble, file meta information of this instance, and something behind it."""
+    """A header of this instance, and its data set to the end."""
     path = files(source, ROOT)[0]
     uid, data = scan(path).sop_instance_uid, path.read_bytes()
     path.write_bytes(data[content])
-    assert holds_instance(str(path), uid) is expected
-    assert not holds_instance(str(path), "1.2.3.999")
+    assert holds(str(path), uid) is expected
+    assert not holds(str(path), "1.2.3.999")
     path.write_bytes(bytes(len(data)))
-    assert not holds_instance(str(path), uid)
-    assert not holds_instance(str(source / "nothing"), uid)
+    assert not holds(str(path), uid)
+    assert not holds(str(source / "nothing"), uid)
 
 
 # Series that are not listed.

@@ -1,6 +1,7 @@
 """`LocalEntity.find`, `query`, `download` and `retrieve` against three archives that are not ours."""
 
 import asyncio
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from net.peers import QUICK, US
 from dcm.data.levels import Level
 from dcm.net import DcmNode, LocalEntity
 from dcm.net.find import Answer
+from dcm.net.held import holds
 from dcm.net.outcome import InstanceResult, Outcome, RetrieveReport
 
 ENTITY = LocalEntity(US, QUICK)
@@ -101,21 +103,25 @@ def test_a_study_is_downloaded_as_it_was_sent(archive: DcmNode, source: Path, ta
 
 
 def test_what_is_there_is_not_fetched_again(archive: DcmNode, target: Path) -> None:
-    """Of a folder with holes, only the holes are filled: a file that is empty or zeros is one of them."""
+    """Of a folder with holes, only the holes are filled; what is empty or full of zeros is one of them."""
     everything = {result.sop_instance_uid for result in download(archive, target).results}
     whole = (target / "1.2.3.0.dcm").read_bytes()
     (target / "1.2.3.1.dcm").unlink()
     (target / "1.2.3.2.dcm").write_bytes(whole + b"kept")  # of another instance
     (target / "1.2.3.3.dcm").write_bytes(b"")
     (target / "1.2.3.4.dcm").write_bytes(bytes(len(whole)))
+    os.utime(target / "1.2.3.0.dcm", (1, 1))
     report = download(archive, target)
     again = {each.sop_instance_uid for each in report.results if each.outcome is Outcome.STORED}
-    assert again == {"1.2.3.1", "1.2.3.3", "1.2.3.4"}
+    assert again == {"1.2.3.1", "1.2.3.2", "1.2.3.3", "1.2.3.4"}
+    assert report.complete
     assert report.counts()[Outcome.ALREADY_THERE] == len(everything) - 4
-    (failed,) = (each for each in report.results if not each.stored)
-    assert (failed.sop_instance_uid, failed.words) == ("1.2.3.2", "File exists")
+    assert (target / "1.2.3.0.dcm").stat().st_mtime == 1
     assert (target / "1.2.3.2.dcm").read_bytes() == whole + b"kept"
-    assert (target / "1.2.3.4.dcm.damaged1").read_bytes() == bytes(len(whole))
+    (beside,) = target.glob("1.2.3.2-*.dcm")
+    assert holds(str(beside), "1.2.3.2")
+    assert all(holds(str(target / f"1.2.3.{each}.dcm"), f"1.2.3.{each}") for each in (1, 3, 4))
+    assert sum("both are kept" in each for each in report.remarks) == 1
     assert not list(target.glob(".*"))
 
 

@@ -138,7 +138,6 @@ def test_without_a_data_set_events_stay_where_they_are() -> None:
     [
         raw.p_data(raw.pdv(5, 0, b"ab")),
         raw.p_data(raw.pdv(3, COMMAND, b"ab")),
-        raw.p_data(raw.pdv(3, 0, b"odd")),
         raw.p_data(raw.pdv(3, 0, b"ab", length=5)),
         raw.p_data(raw.pdv(3, 0, b"", length=0)),
         raw.pdu(4, bytes(4)) + bytes((3, 0)),
@@ -160,6 +159,13 @@ def test_what_is_right_is_given_before_what_is_wrong_is_refused(wrong: bytes) ->
         connection.next_fragments()
     assert connection.data_to_send() != []
     assert connection.state is State.STA13
+
+
+def test_odd_fragments_are_taken() -> None:
+    """Senders leave out padding bytes; the stream is understood all the same (PS3.8 E.1)."""
+    connection = storing()
+    connection.receive_data(pdu(b"odd") + pdu(b"even") + pdu(b"1", LAST))
+    assert taken(connection) == ([b"odd", b"even", b"1"], True)
 
 
 def test_after_the_end_of_a_data_set_no_other_one_is_due() -> None:

@@ -20,6 +20,7 @@ from dcm.wire import (
     CMoveRQ,
     CMoveRSP,
     CStoreRQ,
+    CStoreRSP,
     Message,
     build_message,
     dimse_codec,
@@ -206,6 +207,12 @@ def test_a_long_comment_is_read_but_not_built() -> None:
     assert message.error_comment == "x" * 80
     with pytest.raises(LocalProtocolError, match="error_comment is longer than 64"):
         build_message(message)
+
+
+def test_comment_that_is_not_ascii_is_not_built() -> None:
+    """Error Comment is LO in the default repertoire (PS3.7 C): an error of ours, and one that is expected."""
+    with pytest.raises(LocalProtocolError, match="only ASCII characters can be sent"):
+        build_message(CStoreRSP(message_id_being_responded_to=1, status=1, error_comment="ü"))
 
 
 @pytest.mark.parametrize(

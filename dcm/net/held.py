@@ -1,0 +1,132 @@
+"""What a folder holds already under the name of an instance: the same, remains of it, or another object.
+
+A file is trusted for its content and not for its name. After a power cut or a failed copy it may be empty or
+end too early, and two different objects may have the same SOP Instance UID, though they must not (PS3.5 9).
+"""
+
+import hashlib
+import os
+import struct
+import threading
+from collections.abc import Iterator
+from enum import Enum, auto
+from itertools import zip_longest
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from dcm.data.scan import Header, NotDicom, scan
+from dcm.data.source import FileSource
+from dcm.data.whole import NotWhole, checked
+from dcm.net.part_file import PartFile
+
+_BLOCK: Final = 1 << 18
+_META_HEAD: Final = struct.Struct("<128x4sHH2sHI")
+_SETTLING: Final = threading.Lock()
+
+
+class Settled(Enum):
+    """How an instance got its place although its name was taken."""
+
+    SAME = auto()
+    """The file that was there has the same data set, and stays."""
+    REPLACED = auto()
+    """The file that was there was the beginning of it, and is replaced."""
+    BESIDE = auto()
+    """The file that was there is another object, and both are kept."""
+
+
+def holds(path: str, sop_instance_uid: str) -> bool:
+    """Return whether a file holds this instance to its end, as far as its encoding shows. Raises nothing."""
+    try:
+        header = scan(path, ())
+        return header.sop_instance_uid == sop_instance_uid and is_whole(path, header)
+    except (OSError, NotDicom):
+        return False
+
+
+def is_whole(path: str, header: Header) -> bool:
+    """Return whether the data set of a file does not end within an element. Raises `OSError`."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        end = os.fstat(descriptor).st_size
+        source = FileSource(descriptor)
+        checked(source, header.data_set_offset, end, header.transfer_syntax_uid)
+    except NotWhole:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def settle(part: PartFile, name: str) -> tuple[str, Settled]:
+    """Find the place of a closed file whose name is taken; return it. Raises `OSError`.
+
+    Nothing that was stored before is replaced, unless it is only the beginning of what is here now. Compares
+    files, so it may take a while; threads do so in turn.
+    """
+    with _SETTLING:
+        relation = _relation(name, part.path)
+        if relation is Settled.REPLACED:
+            part.replace(name)
+        elif relation is Settled.BESIDE:
+            name = _beside(name, _digest(part.path))
+            if not part.name(name):
+                relation = _relation(name, part.path)
+                if relation is not Settled.SAME:
+                    part.replace(name)
+    return name, relation
+
+
+def variants(name: str) -> list[str]:
+    """Return the files of all objects that came under the UID for which `name` is the place."""
+    path = Path(name)
+    return [name, *map(str, sorted(path.parent.glob(f"{path.stem}-*{path.suffix}")))]
+
+
+def _beside(name: str, digest: str) -> str:
+    """Return the name of another object with the same UID; no UID has a hyphen."""
+    stem, suffix = os.path.splitext(name)  # noqa: PTH122
+    return f"{stem}-{digest}{suffix}"
+
+
+def _relation(there: str, here: str) -> Settled:
+    """Compare the data set of a file that is there with that of a new one."""
+    offset = _data_set_offset(there)
+    if offset is None:
+        return Settled.REPLACED
+    with open(there, "rb") as old, open(here, "rb") as new:  # noqa: PTH123
+        old.seek(offset)
+        new.seek(_data_set_offset(here) or 0)
+        for before, now in zip_longest(_blocks(old), _blocks(new), fillvalue=b""):
+            if before != now:
+                return Settled.REPLACED if now.startswith(before) else Settled.BESIDE
+    return Settled.SAME
+
+
+def _data_set_offset(path: str) -> int | None:
+    """Return where the data set of a file begins; None if there is none, as after a power cut."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            head = file.read(_META_HEAD.size)
+            size = os.fstat(file.fileno()).st_size
+    except FileNotFoundError:  # a symbolic link to nowhere
+        return None
+    if len(head) == _META_HEAD.size:
+        prefix, group, element, vr, _, length = _META_HEAD.unpack(head)
+        offset: int = _META_HEAD.size + length
+        if (prefix, group, element, vr) == (b"DICM", 2, 0, b"UL") and offset <= size:
+            return offset
+    try:
+        return scan(path, ()).data_set_offset
+    except NotDicom:
+        return None
+
+
+def _blocks(file: BinaryIO) -> Iterator[bytes]:
+    return iter(lambda: file.read(_BLOCK), b"")
+
+
+def _digest(path: str) -> str:
+    with open(path, "rb") as file:  # noqa: PTH123
+        file.seek(_data_set_offset(path) or 0)
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
