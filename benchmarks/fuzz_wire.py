@@ -137,21 +137,16 @@ def typed() -> Iterator[tuple[str, bytes]]:
     }  # fmt: skip
     for vr, (key, value) in said.items():
         yield "_match", bytes((VRS.index(vr),)) + key.encode() + b"\xff" + value.encode()
-    yield (
-        "_configuration",
-        b"""[local_nodes.default]
-address = "0.0.0.0:ME:11112"
-[remote_nodes.pacs]
-host = "pacs.example.org"
-port = 104
-ae_title = "PACS"
-tls = true
-user = "anna"
-password_env = "SECRET"
-[time_limits]
-response = 60.0
-""",
-    )
+    node = b'[remote_nodes.pacs]\nhost = "pacs.example.org"\nport = 104\nae_title = "PACS"\n'
+    for more in (
+        b'[local_nodes.default]\nae_title = "ME"\nport = 11112\n[time_limits]\nresponse = 60.0\n',
+        b'[local_nodes.default]\nport = 11112\ntls_certificate = "me.pem"\ntls_key = "me.key"\n',
+        b'tls = true\ntls_ca = "ca.pem"\ntls_verify_host = false\nuser = "anna"\npassword = "x"\n',
+        b'user = "anna"\npassword_file = "x"\npassword_variable = "X"\nallow_plaintext = true\n',
+        b'port = "104"\n', b"[remote_nodes.pacs.time_limits]\nconnect = -1\n", b"hosst = 1\n", b"tls = 1\n",
+        b"[time_limits]\nresponce = 1\n", b"remote_nodes = 3\n", b'ae_title = "MUCH TOO LONG A TITLE"\n',
+    ):  # fmt: skip
+        yield "_configuration", more if more.startswith((b"[local", b"remote")) else node + more
 
 
 def keep(folder: Path, target: Path) -> None:
