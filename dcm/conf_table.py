@@ -43,11 +43,11 @@ class Table:
                 )
 
     def has(self, *keys: str) -> bool:
-        """Whether one of these is there."""
+        """Return whether one of these is there."""
         return any(key in self._values for key in keys)
 
     def text(self, *keys: str, default: str | None = None) -> str:
-        """Give the text under a key, or under one of several that mean the same."""
+        """Return the text under a key, or under one of several that mean the same."""
         key = self._only_one(keys)
         value = self._values.get(key, default)
         if not isinstance(value, str) or not value:
@@ -55,39 +55,39 @@ class Table:
         return value
 
     def file(self, key: str) -> Path | None:
-        """Give the path of a file, that without a folder lies beside this one; None without it."""
+        """Return the path of a file, that without a folder lies beside this one; None without it."""
         return self._path.parent / Path(self.text(key)).expanduser() if self.has(key) else None
 
     def flag(self, key: str, *, default: bool) -> bool:
-        """Give what is true or false."""
+        """Return what is true or false."""
         value = self._values.get(key, default)
         if not isinstance(value, bool):
             raise self.complaint(key, "true or false")
         return value
 
     def integer(self, key: str, default: int, least: int, most: int) -> int:
-        """Give a whole number within bounds."""
+        """Return a whole number within bounds."""
         value = self._values.get(key, default)
         if type(value) is not int or not least <= value <= most:
             raise self.complaint(key, f"a number from {least} to {most}")
         return value
 
     def seconds(self, key: str, default: float) -> float:
-        """Give a number of seconds."""
+        """Return a number of seconds."""
         value = self._values.get(key, default)
         if type(value) not in (int, float) or not 0 < value < float("inf"):
             raise self.complaint(key, "a number of seconds, more than 0")
         return float(value)
 
     def table(self, key: str) -> "Table":
-        """Give a table; without it, an empty one."""
+        """Return a table; without it, an empty one."""
         value = self._values.get(key, {})
         if not isinstance(value, dict):
             raise self.complaint(key, f"a table: [{self._dotted(key)}]")
         return Table(self._path, self._dotted(key), value)
 
     def tables(self, key: str) -> "dict[str, Table]":
-        """Give the tables in a table, by the names that people gave them."""
+        """Return the tables in a table, by the names that people gave them."""
         outer = self.table(key)
         return {name: outer.table(name) for name in self._values.get(key, {})}
 

@@ -111,7 +111,7 @@ def replace(value: Value, **changes: Any) -> Value:
 
 
 def _is_constant(annotation: object) -> bool:
-    """Whether an annotation is `ClassVar`; it is a text with `from __future__ import annotations`."""
+    """Return whether an annotation is `ClassVar`; it is a text with `from __future__ import annotations`."""
     if isinstance(annotation, str):
         name = annotation.partition("[")[0].strip()
         return name.rpartition(".")[2] == "ClassVar"

@@ -18,7 +18,7 @@ _NAMED: Final = {"today": 0, "yesterday": 1}
 
 
 def study_dates(since: str | None, before: str | None, today: date | None = None) -> str:
-    """Give the range of Study Date (PS3.4 C.2.2.2.5): from `since` on, up to the day before `before`.
+    """Return the range of Study Date (PS3.4 C.2.2.2.5): from `since` on, up to the day before `before`.
 
     Empty without either. Raises `UsageError`.
     """

@@ -15,7 +15,7 @@ _HIDDEN: Final = frozenset(("QueryRetrieveLevel", "SpecificCharacterSet"))
 
 
 def as_csv(result: QueryResult) -> str:
-    """Give a line for each entity: unique keys first, then all that was answered of it and of those above."""
+    """Return a line for each entity: unique keys first, then all answers about it and those above."""
     rows = [_attributes(node) for node in result.members()]
     unique = [level.unique_key for level in Level if level <= result.level]
     names = dict.fromkeys([*unique, *(name for row in rows for name in row if name not in _HIDDEN)])

@@ -173,7 +173,7 @@ def _say_where(node: DcmNode, *, quiet: bool) -> None:
 
 
 def _entity(arguments: Namespace) -> LocalEntity:
-    """Give us, as the configuration and the options say."""
+    """Return us, as the configuration and the options say."""
     entity = local_entity(arguments)
     given = {name: getattr(arguments, name) for name in ("host", "ae_title", "port")}
     node = replace(entity.local, **{name: each for name, each in given.items() if each is not None})

@@ -20,7 +20,7 @@ _MOMENT: Final = 1.0  # seconds
 
 
 def wanted(arguments: Namespace) -> bool:
-    """Whether there is somebody to show progress to."""
+    """Return whether there is somebody to show progress to."""
     return sys.stderr.isatty() and not (arguments.no_progress or arguments.quiet)
 
 

@@ -113,7 +113,7 @@ def _chosen(paths: Sequence[str], extension: str | None) -> Iterator[str]:
 
 
 def _is_missed(result: InstanceResult, named: Sequence[str]) -> bool:
-    """Whether it belongs among what was to be sent, unlike what else lies in folders."""
+    """Return whether it belongs among what was to be sent, unlike what else lies in folders."""
     if result.outcome is not Outcome.NOT_TRIED or result.path in named:
         return True
     try:

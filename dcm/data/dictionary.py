@@ -101,7 +101,7 @@ for _level, _rows in _TABLE.items():
 
 
 def tag_of(key: Key) -> int:
-    """Give the tag as one number; raises `UnknownElement` for a keyword that does not exist.
+    """Return the tag as one number; raises `UnknownElement` for a keyword that does not exist.
 
     Eight hexadecimal digits are a tag as well: that is how elements without a keyword are named.
     """
@@ -112,14 +112,14 @@ def tag_of(key: Key) -> int:
 
 
 def vr_of(key: Key) -> str:
-    """Give the VR that the dictionary has for an element; `UN` for one that it does not know."""
+    """Return the VR that the dictionary has for an element; `UN` for one that it does not know."""
     tag = tag_of(key)
     known = _BY_TAG.get(tag)
     return known[1] if known else _vr_looked_up(tag)
 
 
 def keyword_of(tag: int) -> str:
-    """Give the keyword of a tag, or its eight hexadecimal digits."""
+    """Return the keyword of a tag, or its eight hexadecimal digits."""
     known = _BY_TAG.get(tag)
     return known[0] if known else _keyword_looked_up(tag)
 

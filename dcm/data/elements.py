@@ -106,7 +106,7 @@ class Reader:
         self._buffer = source.read(0, FIRST_READ)
 
     def peek(self, position: int, size: int) -> bytes:
-        """Give the next bytes without moving on."""
+        """Return the next bytes without moving on."""
         at = position - self._base
         if at >= 0 and at + size <= len(self._buffer):
             return self._buffer[at : at + size]
@@ -247,7 +247,7 @@ class Reader:
 
 
 def explicit_header(buffer: bytes, at: int, encoding: Encoding) -> tuple[int, bytes, int]:
-    """Give the size of an element's header, its VR and the length of its value."""
+    """Return the size of an element's header, its VR and the length of its value."""
     short, wide, _ = STRUCTS[encoding.little_endian]
     _, _, vr, length = short(buffer, at)
     if vr in _SHORT_VRS:

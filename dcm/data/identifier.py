@@ -156,12 +156,12 @@ class _Parser:
 
 
 def _has_marks(text: str) -> bool:
-    """Whether something in it stands between values, or changes the character set."""
+    """Return whether something in it stands between values, or changes the character set."""
     return "\\" in text or "\x1b" in text
 
 
 def _named_set(found: Attributes, inherited: bytes) -> bytes:
-    """Give the Specific Character Set that was read, which may have been read as a plain text."""
+    """Return the Specific Character Set that was read, which may have been read as a plain text."""
     named = found.get("SpecificCharacterSet")
     return named.encode() if isinstance(named, str) else inherited
 

@@ -28,7 +28,7 @@ class Level(IntEnum):
 
     @classmethod
     def named(cls, name: str) -> "Level":
-        """Give the level of a name in any case, `instance` being IMAGE; raises `ValueError`."""
+        """Return the level of a name in any case, `instance` being IMAGE; raises `ValueError`."""
         wanted = name.strip().upper()
         if wanted == "INSTANCE":
             return cls.IMAGE

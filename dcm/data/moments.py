@@ -34,12 +34,12 @@ class Span(NamedTuple):
     last: timedelta
 
     def overlaps(self, other: "Span") -> bool:
-        """Say whether there is a moment within both."""
+        """Return whether there is a moment within both."""
         return self.first <= other.last and other.first <= self.last
 
 
 def span(vr: str, value: str, utc_offset: timedelta = timedelta()) -> Span | None:
-    """Give the span of a value of VR DA, TM or DT; None if it is not written as that VR.
+    """Return the span of a value of VR DA, TM or DT; None if it is not written as that VR.
 
     `utc_offset` holds for moments that name none themselves.
     """
@@ -50,7 +50,7 @@ def span(vr: str, value: str, utc_offset: timedelta = timedelta()) -> Span | Non
 
 
 def key_span(vr: str, key: str, utc_offset: timedelta = timedelta()) -> Span | None:
-    """Give the span that a key asks for: of a single value, or of a range open at one end or none.
+    """Return the span that a key asks for: of a single value, or of a range open at one end or none.
 
     None if the key is neither.
     """
@@ -118,7 +118,7 @@ def _moment_span(value: str, utc_offset: timedelta) -> Span | None:
 
 
 def offset_of(text: str) -> timedelta:
-    """Give the offset from UTC that `+0130` and the like name; none for an empty text."""
+    """Return the offset from UTC that `+0130` and the like name; none for an empty text."""
     if not re.fullmatch(r"[+-]\d{4}", text):
         return timedelta()
     minutes = int(text[1:3]) * 60 + int(text[3:])

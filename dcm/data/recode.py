@@ -42,7 +42,7 @@ class CannotRecode(DcmError):  # noqa: N818 - reads as the sentence it is
 
 
 def recode(data: bytes, source: Encoding, target: Encoding) -> bytearray:
-    """Give the data set in the encoding `target`. Raises `CannotRecode`."""
+    """Return the data set in the encoding `target`. Raises `CannotRecode`."""
     recoded = bytearray()
     try:
         signed = _is_signed(data, source)
@@ -189,7 +189,7 @@ def _swapped(vr: bytes, value: bytes) -> bytes:
 
 @lru_cache(maxsize=4096)
 def _vr(tag: int, signed: bool) -> bytes:
-    """Give the VR for an element in implicit VR (PS3.5 A.1), where the dictionary leaves a choice."""
+    """Return the VR for an element in implicit VR (PS3.5 A.1), where the dictionary leaves a choice."""
     from pydicom.datadict import dictionary_VR  # noqa: PLC0415 - slow, and rarely needed
 
     if tag & 0x10000:

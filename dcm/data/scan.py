@@ -79,7 +79,7 @@ class Header(NamedTuple):
         return self.text(_SOP_INSTANCE) or self.media_storage_sop_instance_uid
 
     def text(self, key: Key) -> str:
-        """Give a value as text, several values separated by a backslash; empty if there is none."""
+        """Return a value as text, several values separated by a backslash; empty if there is none."""
         tag = tag_of(key)
         vr, value = self.elements.get(tag, _NOTHING)
         return value_text(

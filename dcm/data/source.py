@@ -13,10 +13,10 @@ class Source(Protocol):
     """Bytes by position."""
 
     def read(self, offset: int, size: int) -> bytes:
-        """Give up to `size` bytes from `offset` on; fewer only where the source ends."""
+        """Return up to `size` bytes from `offset` on; fewer only where the source ends."""
 
     def reaches(self, offset: int) -> bool:
-        """Say whether there are at least `offset` bytes."""
+        """Return whether there are at least `offset` bytes."""
 
 
 class FileSource:
@@ -41,7 +41,7 @@ class MemorySource:
         self._data = data
 
     def read(self, offset: int, size: int) -> bytes:
-        """Give a slice."""
+        """Return a slice."""
         return self._data[offset : offset + size]
 
     def reaches(self, offset: int) -> bool:
@@ -108,5 +108,5 @@ class SourceFile:
         return self._position
 
     def tell(self) -> int:
-        """Give the position."""
+        """Return the position."""
         return self._position

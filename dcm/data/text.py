@@ -18,7 +18,7 @@ _BINARY = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "UN"))
 def value_text(
     value: bytes, vr: str, *, character_set: bytes = b"", little_endian: bool = True
 ) -> str:
-    """Give a value as text: several values are separated by a backslash, padding is taken off.
+    """Return a value as text: several values are separated by a backslash, padding is taken off.
 
     Numbers of binary VRs are written out, tags as eight hexadecimal digits. A sequence or another
     value without text gives an empty one. Characters that cannot be decoded become U+FFFD.

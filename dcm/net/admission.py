@@ -38,7 +38,7 @@ _OTHER_STORAGE: Final = frozenset(
 
 
 def is_storage(abstract_syntax: str) -> bool:
-    """Whether it is a storage class (PS3.4 B.5 and GG.3), or a private one, which may be."""
+    """Return whether it is a storage class (PS3.4 B.5 and GG.3), or a private one, which may be."""
     return (
         abstract_syntax.startswith(_STORAGE_ROOT)
         or abstract_syntax in _OTHER_STORAGE

@@ -56,7 +56,7 @@ from dcm.wire import (
     UserIdentityAC,
     UserIdentityRQ,
     UserItem,
-    abortion,
+    describe_abort,
     rejection,
     status_class,
 )
@@ -477,7 +477,7 @@ class Association:
             if isinstance(event, Command):  # first what comes most
                 return event
             if isinstance(event, Abort):
-                raise AssociationAborted(self.remote, self.doing, abortion(event))
+                raise AssociationAborted(self.remote, self.doing, describe_abort(event))
             if isinstance(event, TransportLost):
                 raise ConnectionLost(self.remote, self.doing, "the peer closed the connection")
             if not isinstance(event, StartTimer | StopTimer):

@@ -123,7 +123,7 @@ class Expected:
         self._waiting: Final[dict[str, asyncio.Future[Transaction]]] = {}
 
     def expect(self, transaction_uid: str) -> "asyncio.Future[Transaction]":
-        """Give what will be the report; cancelled, it is expected no longer."""
+        """Return what will be the report; cancelled, it is expected no longer."""
         waiting: asyncio.Future[Transaction] = asyncio.get_running_loop().create_future()
         self._waiting[transaction_uid] = waiting
         waiting.add_done_callback(lambda _: self._waiting.pop(transaction_uid))
@@ -250,7 +250,7 @@ async def _next(association: Association, within: float | None = None) -> Comman
 
 
 def _only_gone(hearing: "asyncio.Task[None]") -> bool:
-    """Whether the association is over, and nothing worse: the report may come on another one."""
+    """Return whether the association is over, and nothing worse: the report may come on another one."""
     return isinstance(hearing.exception(), NetworkError)
 
 

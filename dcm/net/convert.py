@@ -62,7 +62,7 @@ def conversion(source: str, target: str) -> str:
 
 @lru_cache(maxsize=64)
 def name_of(uid: str) -> str:
-    """Give the name that PS3.6 has for a UID; the UID itself, if it has none."""
+    """Return the name that PS3.6 has for a UID; the UID itself, if it has none."""
     from pydicom.uid import UID  # noqa: PLC0415 - slow, and rarely needed
 
     return str(UID(uid).name)

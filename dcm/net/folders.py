@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 
 def files_in(paths: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
-    """Give the files, and all files in the folders and theirs, hidden ones too, in order of their names.
+    """Yield the files, and all files in the folders and theirs, hidden ones too, in order of their names.
 
     A folder that cannot be read is given itself: who opens it then learns why. One that was seen before, by
     way of a symbolic link, is not entered again.

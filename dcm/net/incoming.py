@@ -97,7 +97,7 @@ class Folder(Frozen):
         return f"{self._text}/.{_PART_PREFIX}-{os.getpid()}-"
 
     def holds(self, sop_instance_uid: str) -> bool:
-        """Whether an instance is here, and not only an empty or truncated file of its name."""
+        """Return whether an instance is here, and not only an empty or truncated file of its name."""
         from dcm.net.held import holds  # noqa: PLC0415 - mostly nothing is there
 
         file = self.place(sop_instance_uid)

@@ -54,7 +54,7 @@ def groups(classes: Iterable[str]) -> list[list[str]]:
 
 
 def few_classes(first: Iterable[str]) -> list[str]:
-    """Give as many classes as have room for all transfer syntaxes: these, and the most common ones."""
+    """Return as many classes as have room for all transfer syntaxes: these, and the most common ones."""
     return list(dict.fromkeys([*first, *COMMON_CLASSES]))[:CLASSES_AT_ONCE]
 
 

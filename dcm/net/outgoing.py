@@ -149,7 +149,7 @@ class ReadAhead:
             self._first = error
 
     def read(self, file: OutgoingFile) -> Iterator[tuple[memoryview, bool]]:
-        """Give the slices of a file, as `OutgoingFile.slices` does; what it raises first, this does."""
+        """Yield the slices of a file, as `OutgoingFile.slices` does; what it raises first, this does."""
         if self._file is not file:
             self.begin(file)
         self._file = None

@@ -277,7 +277,7 @@ class Sender:
         return await self._send_file(association, context_id, file)
 
     def _postpone(self, result: InstanceResult, number: int) -> bool:
-        """Say whether it is to be sent again later: the peer has no room, and had it one chance."""
+        """Return whether it is to be sent again later: the peer has no room, and had it one chance."""
         again = (result.status or 0) & 0xFF00 == _OUT_OF_RESOURCES
         if not again or number in self._postponed:
             return False

@@ -73,7 +73,7 @@ def parse_body(kind: int, body: memoryview, limits: Limits) -> PDU:
 
 
 def split_pdvs(body: memoryview) -> Iterator[tuple[int, int, memoryview]]:
-    """Give context ID, control header and fragment of each PDV in the body of a P-DATA-TF."""
+    """Yield context ID, control header and fragment of each PDV in the body of a P-DATA-TF."""
     more = True
     while more:
         context_id, control, fragment, body = first_pdv(body)
@@ -82,7 +82,7 @@ def split_pdvs(body: memoryview) -> Iterator[tuple[int, int, memoryview]]:
 
 
 def first_pdv(body: memoryview) -> tuple[int, int, memoryview, memoryview]:
-    """Give context ID, control header and fragment of the next PDV, and what stands after it."""
+    """Return context ID, control header and fragment of the next PDV, and what stands after it."""
     if not len(body):
         raise RemoteProtocolError("a P-DATA-TF without a PDV")
     if len(body) < PDV_HEADER.size:

@@ -76,7 +76,7 @@ def check_value(element: Element, value: Any) -> None:
 
 
 def encode_value(element: Element, value: Any) -> bytes:
-    """Give the bytes of a value, padded to an even length."""
+    """Return the bytes of a value, padded to an even length."""
     match element.vr:
         case "US":
             return value.to_bytes(2, "little")  # type: ignore[no-any-return]

@@ -144,7 +144,7 @@ class Connection:
     def context_for(
         self, abstract_syntax: str, transfer_syntax: str | None = None
     ) -> AcceptedContext | None:
-        """Give the first accepted context of `abstract_syntax`, with this transfer syntax or any."""
+        """Return the first accepted context of `abstract_syntax`, with this transfer syntax or any."""
         for context in self.contexts.values():
             if context.abstract_syntax == abstract_syntax and (
                 transfer_syntax in (None, context.transfer_syntax)
@@ -197,7 +197,7 @@ class Connection:
         return buffers
 
     def data_to_send(self) -> list[Buffer]:
-        """Give the buffers that wait to be written: after a `RemoteProtocolError`, the A-ABORT."""
+        """Return the buffers that wait to be written: after a `RemoteProtocolError`, the A-ABORT."""
         buffers, self._outbox = self._outbox, []
         return buffers
 
@@ -313,7 +313,7 @@ class Connection:
         )
 
     def next_command(self) -> Command | None:
-        """Give the next message if it is there in one piece, for less; None: `next_event` says what is."""
+        """Return the next message if it is there in one piece, for less; None: `next_event` says what is."""
         whole = self._framer.next_command() if self._is_plain else None
         if whole is None:
             return None
@@ -322,7 +322,7 @@ class Connection:
         return part
 
     def next_message(self) -> tuple[Command, memoryview] | None:
-        """Give the next message with its data set if both are there in one piece, for less."""
+        """Return the next message with its data set if both are there in one piece, for less."""
         whole = self._framer.next_message() if self._is_plain else None
         if whole is None:
             return None
@@ -347,7 +347,7 @@ class Connection:
             raise
 
     def next_event(self) -> Received | NeedData:
-        """Give what happened next; `NEED_DATA`: nothing, until more is received or sent.
+        """Return what happened next; `NEED_DATA`: nothing, until more is received or sent.
 
         Raises `RemoteProtocolError` where the peer breaks the protocol; the answer is in `data_to_send`.
         """
@@ -364,7 +364,7 @@ class Connection:
         return self._events.popleft() if self._events else NEED_DATA
 
     def next_fragments(self) -> tuple[list[memoryview], bool]:
-        """Give all that is there of the data set under way, and whether it ends with that.
+        """Return all that is there of the data set under way, and whether it ends with that.
 
         The bytes are those that `next_event` gives as one `DataFragment` after the other, for less: they are
         cut as they arrived, not as the peer cut them. Nothing: `next_event` says what there is instead.
@@ -389,7 +389,7 @@ class Connection:
         return found, last
 
     def _next_part(self) -> Command | DataFragment | None:
-        """Give the next part of a message; None: another PDU is needed."""
+        """Return the next part of a message; None: another PDU is needed."""
         if self._framer.within_fragment:
             due = self._assembler.data_set_on
             found, last = self._fragments(1)
@@ -498,7 +498,7 @@ class Connection:
 
 
 def _provider_pdu(do: Do, reason: AbortReason) -> AssociateRJ | Abort:
-    """Give the PDU that the service provider sends of its own accord."""
+    """Return the PDU that the service provider sends of its own accord."""
     if do is Do.SEND_REJECTION:  # our version of the protocol is not asked for (PS3.8 9.3.4)
         return AssociateRJ(result=1, source=2, reason=2)
     if do is Do.SEND_PROVIDER_ABORT:

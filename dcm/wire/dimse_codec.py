@@ -28,7 +28,7 @@ _GROUP_LENGTH: Final = ELEMENT.pack(0, GROUP_LENGTH, 4)
 
 
 def _in_order(command_field: int) -> list[tuple[str, Element | None, bytes]]:
-    """Give the elements of a message by number: field, what it is, and what stands before its value.
+    """Return the elements of a message by number: field, what it is, and what stands before its value.
 
     Where the length is always the same it belongs to that, and so does all of the command field.
     """

@@ -62,7 +62,7 @@ class Framer:
             self._pieces.append(memoryview(data))
 
     def next_pdu(self) -> tuple[int, memoryview] | None:
-        """Give type and body of the next PDU; None: more bytes are needed.
+        """Return type and body of the next PDU; None: more bytes are needed.
 
         Raises `RemoteProtocolError` as soon as a header announces what is no PDU or is too long. What
         follows it can not be understood and is thrown away. So is the rest of a fragment of which
@@ -126,7 +126,7 @@ class Framer:
         )
 
     def _alone(self, piece: memoryview, at: int, wanted: int) -> tuple[int, int] | None:
-        """Give context and end of the P-DATA-TF at `at` if it is whole, and of one PDV with this control."""
+        """Return context and end of the P-DATA-TF at `at`, if it is whole and one PDV with this control."""
         if len(piece) - at < _ONE_PDV.size:
             return None
         kind, length, pdv_length, context, control = _ONE_PDV.unpack_from(piece, at)

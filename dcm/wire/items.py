@@ -37,7 +37,7 @@ class Item(Protocol):
         """The item type."""
 
     def body(self) -> bytes:
-        """Give the bytes after the item header."""
+        """Return the bytes after the item header."""
 
 
 class RawItem(Frozen):
@@ -50,7 +50,7 @@ class RawItem(Frozen):
         check_number("item type", self.TYPE, 8)
 
     def body(self) -> bytes:
-        """Give the bytes after the item header."""
+        """Return the bytes after the item header."""
         return self.data
 
 
@@ -71,7 +71,7 @@ class PresentationContextRQ(Frozen):
             raise LocalProtocolError(f"context {self.context_id} proposes no transfer syntax")
 
     def body(self) -> bytes:
-        """Give the bytes after the item header."""
+        """Return the bytes after the item header."""
         syntaxes = [RawItem(TRANSFER_SYNTAX, uid.encode()) for uid in self.transfer_syntaxes]
         abstract = RawItem(ABSTRACT_SYNTAX, self.abstract_syntax.encode())
         return bytes((self.context_id, 0, 0, 0)) + build_items((abstract, *syntaxes))
@@ -116,7 +116,7 @@ class PresentationContextAC(Frozen):
         return self.result == ContextResult.ACCEPTANCE
 
     def body(self) -> bytes:
-        """Give the bytes after the item header."""
+        """Return the bytes after the item header."""
         syntax = self.transfer_syntax
         items = () if syntax is None else (RawItem(TRANSFER_SYNTAX, syntax.encode("ascii")),)
         return bytes((self.context_id, 0, self.result, 0)) + build_items(items)
@@ -146,7 +146,7 @@ def build_items(items: Iterable[Item]) -> bytes:
 
 
 def split_items(data: memoryview, limits: Limits) -> Iterator[tuple[int, memoryview]]:
-    """Give type and body of each item on one level."""
+    """Yield type and body of each item on one level."""
     reader = Reader("list of items", data)
     count = 0
     while reader.more:

@@ -80,7 +80,7 @@ def incomplete(request: AssociateRQ, answer: AssociateAC) -> list[str]:
 def accepted_contexts(
     request: AssociateRQ, answer: AssociateAC, role: Role
 ) -> dict[int, AcceptedContext]:
-    """Give what `role` can use, by context ID."""
+    """Return what `role` can use, by context ID."""
     proposed = {context.context_id: context for context in request.presentation_contexts}
     asked, granted = _roles(request), _roles(answer)
     accepted = {}

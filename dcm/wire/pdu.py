@@ -66,7 +66,7 @@ class _Associate(Frozen, kw_only=True):
         check_ae_title("calling AE title", self.calling_ae_title)
 
     def items(self, kind: type[Item]) -> tuple[Item, ...]:
-        """Give the user information of one kind."""
+        """Return the user information of one kind."""
         return tuple(item for item in self.user_information if isinstance(item, kind))
 
     @property
@@ -157,7 +157,7 @@ class ReleaseRP(Frozen):
 
 
 class Abort(Frozen):
-    """A-ABORT: the association is over at once (PS3.8 9.3.8); `status.abortion` puts it into words."""
+    """A-ABORT: the association is over at once (PS3.8 9.3.8); `status.describe_abort` puts it into words."""
 
     TYPE: ClassVar[int] = 7
     NAME: ClassVar[str] = "A-ABORT"

@@ -191,7 +191,7 @@ class StateMachine:
         self.state = State.STA1
 
     def action(self, event: StateEvent, *, acceptable: bool = True) -> Action:
-        """Give the action for `event`, without taking it.
+        """Return the action for `event`, without taking it.
 
         `acceptable` says whether the service provider accepts a request for an association (AE-6). Raises
         `LocalProtocolError` for an event that the table does not have in this state.

@@ -130,7 +130,7 @@ COMMITMENT_FAILURES: Final[_Words] = {
 
 
 def status_class(code: int) -> StatusClass:
-    """Give the class of a status, known or not (PS3.7 Annex C)."""
+    """Return the class of a status, known or not (PS3.7 Annex C)."""
     if code == 0x0000:
         return StatusClass.SUCCESS
     if code in (0xFF00, 0xFF01):
@@ -192,7 +192,7 @@ def rejection(pdu: AssociateRJ) -> str:
     return f"{result} by the {source}: {reason}"
 
 
-def abortion(pdu: Abort) -> str:
+def describe_abort(pdu: Abort) -> str:
     """Say who aborted an association, and why (PS3.8 9.3.8)."""
     if pdu.source == 0:
         return "aborted by the service user"

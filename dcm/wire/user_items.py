@@ -38,7 +38,7 @@ class MaximumLength(Frozen):
         check_number("maximum length", self.length, 32)
 
     def body(self) -> bytes:
-        """Give the bytes after the item header."""
+        """Return the bytes after the item header."""
         return self.length.to_bytes(4, "big")
 
     @classmethod
@@ -60,7 +60,7 @@ class ImplementationClassUID(Frozen):
         check_uid("implementation class UID", self.uid)
 
     def body(self) -> bytes:
-        """Give the bytes after the item header."""
+        """Return the bytes after the item header."""
         return self.uid.encode()
 
     @classmethod
@@ -81,7 +81,7 @@ class AsynchronousOperationsWindow(Frozen):
         check_number("maximum number of operations performed", self.operations_performed, 16)
 
     def body(self) -> bytes:
-        """Give the bytes after the item header."""
+        """Return the bytes after the item header."""
         return (self.operations_invoked << 16 | self.operations_performed).to_bytes(4, "big")
 
     @classmethod
@@ -105,7 +105,7 @@ class RoleSelection(Frozen):
         check_uid("SOP class UID of a role selection", self.sop_class_uid)
 
     def body(self) -> bytes:
-        """Give the bytes after the item header."""
+        """Return the bytes after the item header."""
         return prefixed(self.sop_class_uid) + bytes((self.scu, self.scp))
 
     @classmethod
@@ -127,7 +127,7 @@ class ImplementationVersionName(Frozen):
         check_version_name("implementation version name", self.name)
 
     def body(self) -> bytes:
-        """Give the bytes after the item header."""
+        """Return the bytes after the item header."""
         return self.name.encode()
 
     @classmethod
@@ -154,7 +154,7 @@ class SOPClassExtendedNegotiation(Frozen):
         check_uid("SOP class UID of an extended negotiation", self.sop_class_uid)
 
     def body(self) -> bytes:
-        """Give the bytes after the item header."""
+        """Return the bytes after the item header."""
         return prefixed(self.sop_class_uid) + self.service_class_application_information
 
     @classmethod
@@ -179,7 +179,7 @@ class SOPClassCommonExtendedNegotiation(Frozen):
             check_uid("related general SOP class UID", uid)
 
     def body(self) -> bytes:
-        """Give the bytes after the item header."""
+        """Return the bytes after the item header."""
         related = b"".join(map(prefixed, self.related_general_sop_classes))
         uids = prefixed(self.sop_class_uid) + prefixed(self.service_class_uid)
         return uids + len(related).to_bytes(2, "big") + related
@@ -211,7 +211,7 @@ class UserIdentityRQ(Frozen, secret=("primary_field", "secondary_field")):
         check_number("length of the user identity's secondary field", len(self.secondary_field), 16)
 
     def body(self) -> bytes:
-        """Give the bytes after the item header."""
+        """Return the bytes after the item header."""
         head = bytes((self.user_identity_type, self.positive_response_requested))
         fields = (self.primary_field, self.secondary_field)
         return head + b"".join(len(each).to_bytes(2, "big") + each for each in fields)
@@ -236,7 +236,7 @@ class UserIdentityAC(Frozen, secret=("server_response",)):
         check_number("length of the user identity's response", len(self.server_response), 16)
 
     def body(self) -> bytes:
-        """Give the bytes after the item header."""
+        """Return the bytes after the item header."""
         return len(self.server_response).to_bytes(2, "big") + self.server_response
 
     @classmethod

@@ -6,7 +6,7 @@ Buffer = bytes | bytearray | memoryview
 
 
 def is_printable(text: str) -> bool:
-    """Whether `text` holds nothing but printable ASCII characters, space among them."""
+    """Return whether `text` holds nothing but printable ASCII characters, space among them."""
     return text.isascii() and text.isprintable()
 
 
@@ -68,7 +68,7 @@ class Reader:
         self._at = 0
 
     def take(self, length: int) -> memoryview:
-        """Give the next `length` bytes."""
+        """Return the next `length` bytes."""
         end = self._at + length
         if end > len(self._body):
             raise RemoteProtocolError(
@@ -80,11 +80,11 @@ class Reader:
         return taken
 
     def number(self, length: int) -> int:
-        """Give the next `length` bytes as an unsigned number, big endian."""
+        """Return the next `length` bytes as an unsigned number, big endian."""
         return int.from_bytes(self.take(length), "big")
 
     def prefixed(self) -> memoryview:
-        """Give a field that its length stands before, in two bytes."""
+        """Return a field that its length stands before, in two bytes."""
         return self.take(self.number(2))
 
     def text(self, field: memoryview) -> str:
@@ -100,7 +100,7 @@ class Reader:
             ) from None
 
     def rest(self) -> memoryview:
-        """Give all that is left."""
+        """Return all that is left."""
         return self.take(len(self._body) - self._at)
 
     @property

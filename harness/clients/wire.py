@@ -48,8 +48,8 @@ from dcm.wire import (
     StopTimer,
     TransportOpened,
     UserItem,
-    abortion,
     build,
+    describe_abort,
     parse,
     raw,
     rejection,
@@ -420,7 +420,7 @@ def described(heard: Heard | Received) -> str:
         case AssociateRJ():
             return rejection(heard)
         case Abort():
-            return abortion(heard)
+            return describe_abort(heard)
         case Closed():
             return "the end of the connection"
         case Silence():

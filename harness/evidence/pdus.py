@@ -11,7 +11,7 @@ from typing import Final
 
 from dcm.wire.codec import HEADER
 from dcm.wire.pdu import NAMES, Abort, AssociateRJ
-from dcm.wire.status import abortion, rejection
+from dcm.wire.status import describe_abort, rejection
 from harness.relay.tape import Direction, Tape, Track
 
 MAX_BODY: Final = 16 * 2**20
@@ -107,5 +107,5 @@ def refusal(pdu: Pdu) -> str:
         if pdu.kind == AssociateRJ.TYPE:
             return rejection(AssociateRJ(*pdu.body[1:4]))
         if pdu.kind == Abort.TYPE:
-            return abortion(Abort(*pdu.body[2:4]))
+            return describe_abort(Abort(*pdu.body[2:4]))
     return ""

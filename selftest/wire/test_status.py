@@ -13,8 +13,8 @@ from dcm.wire import (
     NActionRSP,
     Response,
     StatusClass,
-    abortion,
     describe,
+    describe_abort,
     rejection,
     status_class,
 )
@@ -129,4 +129,4 @@ def test_a_rejection_in_words(pdu: AssociateRJ, words: str) -> None:
 )
 def test_an_abort_in_words(pdu: Abort, words: str) -> None:
     """Source, and the provider's reason (PS3.8 9.3.8)."""
-    assert abortion(pdu) == words
+    assert describe_abort(pdu) == words
