@@ -14,9 +14,11 @@ from harness.servers.container_engine import speaking
 from harness.servers.container_labels import remove
 from harness.servers.container_site import ContainerSite
 from harness.servers.launcher import await_ready
-from harness.waiting import wait_until
+from harness.waiting import WaitTimeout, wait_until
 
 SECOND = 1_000_000_000  # nanoseconds
+KILLED = 128 + signal.SIGKILL
+"""The exit code of a container whose process died of SIGKILL."""
 # The init hands on only some signals, and an entry point may stand between it and the server.
 SEND = """
 for folder in /proc/[0-9]*; do
@@ -129,8 +131,15 @@ class Container:
             return None
         if state["Status"] == "created":
             return "is not running"
+        limit = inspected["HostConfig"]["Memory"]
+        if limit and state["ExitCode"] == KILLED and not state["OOMKilled"]:
+            # The engine may learn a moment after the end that the kernel ended it for its memory.
+            with contextlib.suppress(WaitTimeout):
+                wait_until(
+                    lambda: self._inspect()["State"]["OOMKilled"], what="the cause", within=0.5
+                )
+                state["OOMKilled"] = True
         if state["OOMKilled"]:
-            limit = inspected["HostConfig"]["Memory"]
             allowed = f" of {limit / 2**20:g} MB" if limit else ", that of the computer"
             return f"died of SIGKILL, since its memory was used up: it reached the limit{allowed}"
         code = state["ExitCode"]
