@@ -4,7 +4,6 @@ A file is trusted for its content and not for its name. After a power cut or a f
 end too early, and two different objects may have the same SOP Instance UID, though they must not (PS3.5 9).
 """
 
-import hashlib
 import os
 import struct
 import threading
@@ -127,6 +126,8 @@ def _blocks(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _digest(path: str) -> str:
+    import hashlib  # noqa: PLC0415 - loads OpenSSL, and is rarely needed
+
     with open(path, "rb") as file:  # noqa: PTH123
         file.seek(_data_set_offset(path) or 0)
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]

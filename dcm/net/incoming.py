@@ -98,10 +98,12 @@ class Folder(Frozen):
 
     def holds(self, sop_instance_uid: str) -> bool:
         """Return whether an instance is here, and not only an empty or truncated file of its name."""
+        file = self.place(sop_instance_uid)
+        if not os.path.isfile(file):  # noqa: PTH113 - for each instance, and quicker
+            return False
         from dcm.net.held import holds  # noqa: PLC0415 - mostly nothing is there
 
-        file = self.place(sop_instance_uid)
-        return os.path.isfile(file) and holds(file, sop_instance_uid)  # noqa: PTH113
+        return holds(file, sop_instance_uid)
 
     @cached_property
     def room(self) -> "Room":

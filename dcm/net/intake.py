@@ -6,7 +6,6 @@ from collections import Counter
 from typing import Final
 
 from dcm.data.account import Unlisted
-from dcm.data.scan import NotDicom, scan
 from dcm.frozen import replace
 from dcm.net.incoming import Folder
 from dcm.wire import CStoreRQ
@@ -73,6 +72,8 @@ class Intake:
 
     def _check_whole(self, part: str, whole: Unlisted) -> None:
         """Require that a file belongs to the series or study that was asked for as a whole."""
+        from dcm.data.scan import NotDicom, scan  # noqa: PLC0415 - rarely needed
+
         try:
             header = scan(part, ("StudyInstanceUID", "SeriesInstanceUID"))
         except NotDicom as error:
