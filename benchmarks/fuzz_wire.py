@@ -127,7 +127,7 @@ def stored() -> Iterator[tuple[str, bytes]]:
 
 
 def typed() -> Iterator[tuple[str, bytes]]:
-    """Give what people write: keys and values, and a configuration."""
+    """Yield what people write: keys and values, and configurations."""
     from wire.hostile import VRS  # noqa: PLC0415 - instrumented by main
 
     said = {

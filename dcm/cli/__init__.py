@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parse(words: Sequence[str]) -> Namespace | None:
-    """Parse as far as the name of the command; None if there are no words, which shows the help."""
+    """Parse up to the name of the command; return None, after printing the help, if there is no argument."""
     parser = main_parser(COMMANDS)
     if not words:
         parser.print_help()

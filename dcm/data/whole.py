@@ -29,7 +29,7 @@ _LOOKS: Final = 8  # icons hold pixel data as well, and pixels may hold anything
 _SEQUENCE_END: Final = b"\xfe\xff\xdd\xe0\0\0\0\0"
 _PADDED_BY_ZERO: Final = frozenset(b"OB OW UN UI".split())
 _FIXED: Final = frozenset(b"AT FD FL OD OF OL OV SL SS SV UL US UV".split())
-"""VRs whose values have 2, 4 or 8 bytes each: an odd length is no matter of padding."""
+"""VRs whose values have 2, 4 or 8 bytes each: no padding byte makes an odd length right."""
 _INFLATE_STEP: Final = 1 << 12  # becomes at most 4 MB
 
 

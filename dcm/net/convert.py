@@ -6,7 +6,6 @@ Only towards the native transfer syntaxes: nothing is ever compressed, and the f
 import io
 import zlib
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -57,15 +56,9 @@ def native_contexts_for(files: Sequence[OutgoingFile]) -> list[PresentationConte
 
 def conversion(source: str, target: str) -> str:
     """Say in words what `write_converted` does."""
+    from dcm.data.uids import name_of  # noqa: PLC0415 - imports pydicom, and is rarely needed
+
     return f"converted from {name_of(source)} to {name_of(target)}"
-
-
-@lru_cache(maxsize=64)
-def name_of(uid: str) -> str:
-    """Return the name that PS3.6 has for a UID; the UID itself, if it has none."""
-    from pydicom.uid import UID  # noqa: PLC0415 - slow, and rarely needed
-
-    return str(UID(uid).name)
 
 
 def _converted(data: bytes, source: str, target: Encoding) -> bytes | bytearray:

@@ -152,7 +152,7 @@ async def receive(
     context = association.context_by_id(command.context_id)
     response = _success(request)
     if not request.has_data_set:
-        return _failure(response, _NOT_UNDERSTOOD, "there is no data set"), None
+        return _failure(response, _NOT_UNDERSTOOD, "the data set is missing"), None
     if request.affected_sop_class_uid != context.abstract_syntax:
         await _drain(association)
         return _failure(response, _WRONG_CLASS, "not the SOP class of its context"), None

@@ -40,7 +40,7 @@ class OutgoingFile(NamedTuple):
     def result(
         self, outcome: Outcome, words: str = "", status: int | None = None
     ) -> InstanceResult:
-        """Say what became of it."""
+        """Return the outcome of this file."""
         return InstanceResult(self.path, self.sop_instance_uid, outcome, words, status)
 
     def slices(self, memory: bytearray, remarks: list[str]) -> Iterator[tuple[memoryview, bool]]:

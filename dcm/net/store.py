@@ -102,6 +102,7 @@ class _Sending:
         self._results: Final = results
         self._skip_existing: Final = skip_existing
         self._convert: Final = convert
+        self._given_up: Exception | None = None
         self._first: Final[dict[str, OutgoingFile]] = {}
         self._twins: list[OutgoingFile] = []
 
@@ -132,11 +133,17 @@ class _Sending:
             await self._send([*instead.values()])
 
     async def _send(self, files: Sequence[OutgoingFile]) -> None:
-        if self._skip_existing:
+        if self._skip_existing and self._given_up is None:
             files = await self._without_existing(files)
         for group in by_association(files):
+            if self._given_up is not None:  # what follows would only wait for the same peer again
+                for file in group:
+                    result = file.result(Outcome.NOT_TRIED, str(self._given_up))
+                    self._results.add(file.number, result)
+                continue
             sender = Sender(self._local, self._remote, self._limits, self._results)
             await sender.send(group)
+            self._given_up = sender.given_up
             refused = [file for file in group if file.number in sender.refused]
             if self._convert and refused:
                 from dcm.net.store_converted import ConvertingSender  # noqa: PLC0415 - rarely needed
@@ -174,13 +181,15 @@ def _twin(file: OutgoingFile, first: OutgoingFile) -> InstanceResult:
 class Sender:
     """Sends files whose contexts fit into one association, with as many as it takes.
 
-    refused: by number, why the peer takes some of them not as they are; these have no outcome yet.
+    refused: by number, why the peer does not accept some of them as they are; these have no outcome yet.
+    given_up: the error after which no more associations were requested.
     """
 
     def __init__(
         self, local: DcmNode, remote: DcmNode, limits: TimeLimits, results: Results
     ) -> None:
         self.refused: Final[dict[int, str]] = {}
+        self.given_up: Exception | None = None
         self._local: Final = local
         self._remote: Final = remote
         self._limits: Final = limits
@@ -242,6 +251,7 @@ class Sender:
         self._results.add(file.number, file.result(Outcome.FAILED, self._words(file, error)))
 
     def _give_up(self, error: Exception) -> None:
+        self.given_up = error
         for file in self._missing():
             tried = self._failures[file.number] or file.number in self._postponed
             outcome = Outcome.FAILED if tried else Outcome.NOT_TRIED

@@ -8,7 +8,7 @@ The sizes of the socket's buffers are left to the kernel: one that is set by han
 the throughput over a long way.
 
 One task at a time may send, and one may receive: a second one gets a `RuntimeError` at once. Closing wakes
-whoever waits, with `ClosedHere`.
+the tasks that wait, with `ClosedHere`.
 """
 
 import asyncio
@@ -186,7 +186,7 @@ class _Readiness:
             self._waiter = None
 
     def close(self) -> None:
-        """Let go of the socket, before it is closed, and wake whoever waits."""
+        """Release the socket, before it is closed, and wake the tasks that wait."""
         if self._watched:
             self._watched = False
             self._unwatch(self._descriptor)

@@ -2,12 +2,13 @@
 
 import asyncio
 import os
+import socket
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 from net.files import CT, SYNTAXES, data_set, data_sets, make
-from net.peers import QUICK, US, cutter, free_port, storescp
+from net.peers import QUICK, US, cutter, free_port, liar, storescp
 from pydicom.uid import JPEGBaseline8Bit
 
 from dcm.net import DcmNode, LocalEntity
@@ -153,6 +154,19 @@ def test_files_are_sent_while_others_are_still_looked_for(
     sent = LocalEntity(US, QUICK).store(storescp_node, slowly(), on_result=stored.append)
     report = asyncio.run(sent)
     assert report.counts() == {Outcome.STORED: 1, Outcome.ALREADY_THERE: LOOKED_AT}
+
+
+def test_a_peer_that_is_given_up_is_not_asked_for_the_rest(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many files there are, a peer that hangs up costs the same few connections."""
+    monkeypatch.setattr("dcm.net.outgoing.LOOKED_AT", 2)
+    connections: list[socket.socket] = []
+    with liar(connections.append) as node:
+        report = store(node, [make(source, number) for number in range(6)])
+    assert report.counts() == {Outcome.NOT_TRIED: 6}
+    assert len({result.words for result in report.results}) == 1
+    assert len(connections) == 3
 
 
 def test_nobody_is_there(source: Path) -> None:

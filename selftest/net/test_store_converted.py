@@ -15,8 +15,8 @@ from net.scp import NATIVE, Scp
 from pydicom.filereader import read_dataset
 from pydicom.uid import MPEG2MPML, JPEGLSLossless
 
+from dcm.data.uids import name_of
 from dcm.net import LocalEntity
-from dcm.net.convert import name_of
 from dcm.net.outcome import Outcome, StoreReport
 from harness.corpus import corpus
 
