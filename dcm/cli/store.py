@@ -9,6 +9,7 @@ import itertools
 import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from dcm.cli.options import add_network_options, add_remote
@@ -57,14 +58,15 @@ def run(arguments: Namespace) -> int:
 
 async def _store(arguments: Namespace) -> int:
     entity, remote = entity_and_remote(arguments)
-    paths = await _listed(_chosen(arguments.paths, arguments.in_file_ext))
+    named = frozenset(arguments.paths)
+    paths = await _listed(_chosen(arguments.paths, named, arguments.in_file_ext))
     with report(arguments, paths=arguments.paths) as told:
         outcomes = Outcomes(told)
         async with Progress("sending", len(paths), shown=wanted(arguments)) as progress:
 
             def on_result(result: InstanceResult) -> None:
                 progress.advance()
-                if _is_missed(result, arguments.paths):
+                if _is_missed(result, named):
                     outcomes.tell(result)
                 else:
                     outcomes.pass_over(result, "it is no DICOM file")
@@ -102,9 +104,8 @@ async def _listed(found: Iterator[str]) -> Sequence[str]:
     return [*paths]
 
 
-def _chosen(paths: Sequence[str], extension: str | None) -> Iterator[str]:
+def _chosen(paths: Sequence[str], named: AbstractSet[str], extension: str | None) -> Iterator[str]:
     """Yield the files that were named, and those in folders that may be DICOM."""
-    named = frozenset(paths)
     ending = f".{extension.lstrip('.')}".casefold() if extension else ""
     for path in files_in(paths):
         directory = os.path.basename(path) == "DICOMDIR"  # noqa: PTH119 - there may be a million
@@ -112,7 +113,7 @@ def _chosen(paths: Sequence[str], extension: str | None) -> Iterator[str]:
             yield path
 
 
-def _is_missed(result: InstanceResult, named: Sequence[str]) -> bool:
+def _is_missed(result: InstanceResult, named: AbstractSet[str]) -> bool:
     """Return whether it belongs among what was to be sent, unlike what else lies in folders."""
     if result.outcome is not Outcome.NOT_TRIED or result.path in named:
         return True
