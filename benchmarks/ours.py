@@ -6,12 +6,12 @@ It takes the answers and looks at none, as `findscu -q` does; `dcm query` makes 
 import asyncio
 import sys
 
-from dcm.net import DcmNode, LocalEntity
+from dcm.net import DcmNode, Listen, LocalEntity
 
 
 async def find(remote: DcmNode, identifier: dict[str, str]) -> int:
     """Count the matches."""
-    local = LocalEntity(DcmNode("127.0.0.1", "TOOLKIT", 0))
+    local = LocalEntity(Listen("127.0.0.1", "TOOLKIT", 0))
     return sum([1 async for _ in local.find(remote, identifier)])
 
 

@@ -1,7 +1,7 @@
 """The configuration: our own nodes, the nodes we know, and time limits. A TOML file.
 
     configuration = Configuration.read(default_path())
-    configuration.remote("mypacs").node
+    configuration.remote("mypacs")
 
 An error is one sentence that names the file, the key and what is allowed.
 """
@@ -15,15 +15,16 @@ from typing import Final, Self
 
 from dcm.conf_table import ConfigurationError, Table, nearest
 from dcm.credentials import Credentials
-from dcm.errors import DcmError, LocalProtocolError
+from dcm.errors import DcmError
 from dcm.frozen import Frozen, fields, replace
 from dcm.net.limits import TimeLimits
 from dcm.net.node import DcmNode
+from dcm.net.remote import Listen, Remote
 from dcm.net.tls import Tls
 
 _LOG: Final = logging.getLogger(__name__)
 
-DEFAULT_LOCAL: Final = DcmNode("0.0.0.0", "DCM", 11112)  # noqa: S104 - what a listener takes
+DEFAULT_LOCAL: Final = Listen()
 _DEFAULT_TITLE: Final = "ANYAE"
 _DEFAULT_PORT: Final = 11112
 _TLS_FILES: Final = ("tls_ca", "tls_certificate", "tls_key")
@@ -59,6 +60,7 @@ port = 11112                # where we listen
 # user = "anna"
 # password_file = "mypacs.txt"     # or password_variable, of the environment, or the password itself
 # allow_plaintext = true           # send them without TLS too, where anybody on the way can read them
+# max_associations = 1             # at the same time; 4 unless it refuses so many
 # time_limits = { response = 300 } # in seconds; only for this node
 
 # How long we wait, in seconds.
@@ -87,20 +89,12 @@ def default_path() -> Path:
     return folder / "dcm" / "dcm_conf.toml"
 
 
-class Remote(Frozen):
-    """A remote node and its time limits."""
-
-    node: DcmNode
-    limits: TimeLimits
-    credentials: Credentials | None = None
-
-
 class Configuration(Frozen):
     """The content of a file, or the defaults without one. `path` is only for error messages."""
 
     path: Path
-    local_nodes: Mapping[str, DcmNode] = MappingProxyType({})
-    remote_nodes: Mapping[str, Remote] = MappingProxyType({})
+    local_nodes: Mapping[str, Listen] = MappingProxyType({})
+    remote_nodes: Mapping[str, tuple[Remote, Credentials | None]] = MappingProxyType({})
     limits: TimeLimits = TimeLimits()
 
     @classmethod
@@ -132,7 +126,7 @@ class Configuration(Frozen):
             limits,
         )
 
-    def local(self, name: str | None = None) -> DcmNode:
+    def local(self, name: str | None = None) -> Listen:
         """Return our node of that name or address; without either, the default one.
 
         Raises `UnknownNode`, and `LocalProtocolError` for an address that cannot be.
@@ -143,23 +137,25 @@ class Configuration(Frozen):
         known = self.local_nodes.get(name)
         if known is None and ":" not in name:
             raise self._unknown("local", name, self.local_nodes)
-        return known or DcmNode.parse(name)
+        return known or Listen.parse(name)
 
     def remote(self, name: str) -> Remote:
         """Return the node of that name or address. Raises as `local` does, and `NoPassword`."""
-        known = self.remote_nodes.get(name)
-        if known is None and ":" not in name:
+        if name in self.remote_nodes:
+            known, credentials = self.remote_nodes[name]
+            return (
+                known
+                if credentials is None
+                else replace(known, user_identity=credentials.identity())
+            )
+        if ":" not in name:
             raise self._unknown("remote", name, self.remote_nodes)
-        if known is None:
-            return Remote(DcmNode.parse(name), self.limits)
-        if known.credentials is None:
-            return known
-        return replace(known, node=replace(known.node, user_identity=known.credentials.identity()))
+        return Remote(DcmNode.parse(name), self.limits)
 
     @property
     def holds_secrets(self) -> bool:
         """Whether there is a password in the file itself."""
-        found = (remote.credentials for remote in self.remote_nodes.values())
+        found = (credentials for _, credentials in self.remote_nodes.values())
         return any(each is not None and each.password is not None for each in found)
 
     def _unknown(self, kind: str, name: str, known: Iterable[str]) -> UnknownNode:
@@ -171,7 +167,7 @@ class Configuration(Frozen):
         )
 
 
-def _local(table: Table) -> DcmNode:
+def _local(table: Table) -> Listen:
     table.allow("host", "ae_title", "port", *_TLS_FILES, "tls_require_certificate")
     tls = None
     if table.has(*_TLS_FILES, "tls_require_certificate"):
@@ -184,33 +180,37 @@ def _local(table: Table) -> DcmNode:
                 " that an authority of this system has issued would do",
             )  # fmt: skip
         tls = replace(_tls(table), require_certificate=demands)
-    return _node(
-        table,
-        table.text("host", default=DEFAULT_LOCAL.host),
-        table.text("ae_title", default=DEFAULT_LOCAL.ae_title),
-        table.integer("port", DEFAULT_LOCAL.port, 0, 65535),
-        tls,
-    )
+    with table.blamed():
+        return Listen(
+            table.text("host", default=DEFAULT_LOCAL.host),
+            table.text("ae_title", default=DEFAULT_LOCAL.ae_title),
+            table.integer("port", DEFAULT_LOCAL.port, 0, 65535),
+            tls,
+        )
 
 
-def _remote(table: Table, limits: TimeLimits) -> Remote:
+def _remote(table: Table, limits: TimeLimits) -> tuple[Remote, Credentials | None]:
     table.allow(
         *("host", "hostname", "ae_title", "port", "time_limits", "user", *_PASSWORDS),
-        *("tls", *_TLS_FILES, "tls_verify_host", "allow_plaintext"),
+        *("tls", *_TLS_FILES, "tls_verify_host", "allow_plaintext", "max_associations"),
     )
     tls = None
     if table.flag("tls", default=table.has(*_TLS_FILES, "tls_verify_host")):
         tls = replace(_tls(table), verify_host=table.flag("tls_verify_host", default=True))
-    node = _node(
-        table,
-        table.text("host", "hostname"),
-        table.text("ae_title", default=_DEFAULT_TITLE),
-        table.integer("port", _DEFAULT_PORT, 1, 65535),
+    with table.blamed():
+        node = DcmNode(
+            table.text("host", "hostname"),
+            table.text("ae_title", default=_DEFAULT_TITLE),
+            table.integer("port", _DEFAULT_PORT, 1, 65535),
+        )
+    remote = Remote(
+        node,
+        _limits(table.table("time_limits"), limits),
         tls,
+        allow_plaintext=table.flag("allow_plaintext", default=False),
+        max_associations=table.integer("max_associations", Remote(node).max_associations, 1, 100),
     )
-    if table.flag("allow_plaintext", default=False):
-        node = replace(node, allow_plaintext=True)
-    return Remote(node, _limits(table.table("time_limits"), limits), _credentials(table))
+    return remote, _credentials(table)
 
 
 def _tls(table: Table) -> Tls:
@@ -236,14 +236,6 @@ def _credentials(table: Table) -> Credentials | None:
         table.file("password_file"),
         table.text("password_variable") if table.has("password_variable") else None,
     )
-
-
-def _node(table: Table, host: str, ae_title: str, port: int, tls: Tls | None) -> DcmNode:
-    """Return a node; errors name the table of the file."""
-    try:
-        return DcmNode(host, ae_title, port, tls=tls)
-    except LocalProtocolError as error:
-        raise table.fault(error) from error
 
 
 def _limits(table: Table, otherwise: TimeLimits) -> TimeLimits:

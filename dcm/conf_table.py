@@ -1,10 +1,11 @@
 """A TOML file while it is read: values by key, and complaints that name file, key and what is allowed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from dcm.errors import DcmError
+from dcm.errors import DcmError, LocalProtocolError
 
 
 class ConfigurationError(DcmError):
@@ -102,6 +103,14 @@ class Table:
     def fault(self, what: object) -> ConfigurationError:
         """Make the error for what is wrong with the table as a whole."""
         return ConfigurationError(f"{self._path}: {self._place}: {what}")
+
+    @contextmanager
+    def blamed(self) -> Iterator[None]:
+        """Name this table in the error of a value that its class refuses."""
+        try:
+            yield
+        except LocalProtocolError as error:
+            raise self.fault(error) from error
 
     def _only_one(self, keys: tuple[str, ...]) -> str:
         given = [key for key in keys if key in self._values]

@@ -11,8 +11,8 @@ from dcm.data.query_result import QueryResult
 from dcm.errors import RemoteProtocolError
 from dcm.net.entity import LocalEntity
 from dcm.net.errors import NetworkError
-from dcm.net.node import DcmNode
 from dcm.net.query_plan import QueryPlan
+from dcm.net.remote import Remote
 
 
 class Asked(NamedTuple):
@@ -23,7 +23,7 @@ class Asked(NamedTuple):
 
 
 async def ask(
-    entity: LocalEntity, remote: DcmNode, selection: Selection, progress: Progress
+    entity: LocalEntity, remote: Remote, selection: Selection, progress: Progress
 ) -> Asked:
     """Put the pieces of an answer together, and log what was left out and why.
 

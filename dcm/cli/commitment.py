@@ -12,14 +12,14 @@ from dcm.data.scan import scan
 from dcm.net.admission import Admission
 from dcm.net.entity import LocalEntity
 from dcm.net.listener import Listener
-from dcm.net.node import DcmNode
 from dcm.net.outcome import InstanceResult
+from dcm.net.remote import Remote
 
 WITHIN: Final = 60.0  # seconds
 
 
 async def require_commitment(
-    entity: LocalEntity, remote: DcmNode, sent: Sequence[InstanceResult], outcomes: Outcomes
+    entity: LocalEntity, remote: Remote, sent: Sequence[InstanceResult], outcomes: Outcomes
 ) -> None:
     """Ask for commitment, and tell of each instance. Raises `NetworkError` where there is no answer."""
     references = {

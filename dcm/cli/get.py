@@ -18,8 +18,8 @@ from dcm.cli.session import entity_and_remote, report
 from dcm.data.levels import Level
 from dcm.data.query_result import QueryResult
 from dcm.net.entity import LocalEntity
-from dcm.net.node import DcmNode
 from dcm.net.outcome import InstanceResult
+from dcm.net.remote import Remote
 from dcm.report import Report
 
 
@@ -51,7 +51,7 @@ def run(arguments: Namespace) -> int:
 
 
 async def _get(
-    arguments: Namespace, entity: LocalEntity, remote: DcmNode, selection: Selection
+    arguments: Namespace, entity: LocalEntity, remote: Remote, selection: Selection
 ) -> int:
     with report(arguments, folder=str(arguments.output), **selection.asked()) as told:
         found = selection.within
@@ -69,7 +69,7 @@ async def _get(
 
 
 async def _bring(
-    arguments: Namespace, entity: LocalEntity, remote: DcmNode, what: QueryResult, told: Report
+    arguments: Namespace, entity: LocalEntity, remote: Remote, what: QueryResult, told: Report
 ) -> None:
     outcomes = Outcomes(told)
     total = what.count(Level.IMAGE)

@@ -23,7 +23,7 @@ from dcm.cli.usage import UsageError
 from dcm.data.query_result import QueryResult
 from dcm.net.entity import LocalEntity
 from dcm.net.errors import NotAllFound, OperationFailed
-from dcm.net.node import DcmNode
+from dcm.net.remote import Remote
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -49,7 +49,7 @@ def run(arguments: Namespace) -> int:
 async def _query(
     arguments: Namespace,
     entity: LocalEntity,
-    remote: DcmNode,
+    remote: Remote,
     selection: Selection,
     rows: list[Row] | None,
 ) -> int:

@@ -9,7 +9,7 @@ from dcm.cli.logs import LOG
 from dcm.conf import Configuration, default_path
 from dcm.frozen import replace
 from dcm.net.entity import LocalEntity
-from dcm.net.node import DcmNode, check_identity
+from dcm.net.remote import Remote
 from dcm.report import Report
 
 
@@ -40,13 +40,14 @@ def local_entity(arguments: Namespace) -> LocalEntity:
     return LocalEntity(known.local(arguments.local), known.limits)
 
 
-def entity_and_remote(arguments: Namespace) -> tuple[LocalEntity, DcmNode]:
-    """Return the local entity and the remote node. Raises `UnprotectedIdentity`."""
+def entity_and_remote(arguments: Namespace) -> tuple[LocalEntity, Remote]:
+    """Return the local entity and the remote. Raises `UnprotectedIdentity`."""
     known = configuration(arguments)
     remote = known.remote(arguments.remote)
-    node = replace(remote.node, allow_plaintext=True) if arguments.allow_plaintext else remote.node
-    check_identity(node)
-    return LocalEntity(known.local(arguments.local), remote.limits), node
+    if arguments.allow_plaintext:
+        remote = replace(remote, allow_plaintext=True)
+    remote.check_identity()
+    return LocalEntity(known.local(arguments.local), known.limits), remote
 
 
 def report(arguments: Namespace, of: str = "instances", **asked: Any) -> Report:

@@ -1,12 +1,13 @@
 """DICOM networking on asyncio.
 
-local = LocalEntity(DcmNode("0.0.0.0", "LOCALAE", 11112))
-asyncio.run(local.echo(DcmNode.parse("mypacs.org:MYPACS:11112")))
+local = LocalEntity("WORKSTATION")
+asyncio.run(local.echo("mypacs.org:MYPACS:11112"))
 """
 
-from dcm.net.entity import LocalEntity
+from dcm.net.entity import LocalEntity, Stream
 from dcm.net.limits import TimeLimits
 from dcm.net.node import DcmNode
+from dcm.net.remote import Listen, Remote
 from dcm.net.tls import Tls
 
-__all__ = ["DcmNode", "LocalEntity", "TimeLimits", "Tls"]
+__all__ = ["DcmNode", "Listen", "LocalEntity", "Remote", "Stream", "TimeLimits", "Tls"]

@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from dcm.data.uids import sop_classes, transfer_syntaxes
-from dcm.net.association import Association
-from dcm.net.limits import TimeLimits
-from dcm.net.node import DcmNode
+from dcm.net.pool import Pool
 from dcm.wire import PresentationContextRQ
 
 _MOST: Final = 128  # contexts in an association: the IDs are the odd numbers below 256
@@ -18,26 +16,22 @@ _MOST: Final = 128  # contexts in an association: the IDs are the odd numbers be
 _Proposal = tuple[str, tuple[str, ...]]
 
 
-async def accepted(
-    local: DcmNode, remote: DcmNode, limits: TimeLimits
-) -> dict[str, tuple[str, ...]]:
-    """Return the transfer syntaxes that `remote` accepts, by SOP class; all that the standard has are tried.
+async def accepted(pool: Pool) -> dict[str, tuple[str, ...]]:
+    """Return the transfer syntaxes that the remote accepts, by SOP class; tries all of the standard.
 
     It takes as many associations as are needed, one after the other. Raises `NetworkError`.
     """
     syntaxes = transfer_syntaxes()
     classes = [(uid, syntaxes) for uid in sop_classes()]
-    taken = [uid for uid, _ in await _ask(local, remote, limits, classes)]
+    taken = [uid for uid, _ in await _ask(pool, classes)]
     pairs = [(uid, (syntax,)) for uid in taken for syntax in syntaxes]
     found: dict[str, tuple[str, ...]] = {}
-    for uid, syntax in await _ask(local, remote, limits, pairs):
+    for uid, syntax in await _ask(pool, pairs):
         found[uid] = (*found.get(uid, ()), syntax)
     return found
 
 
-async def _ask(
-    local: DcmNode, remote: DcmNode, limits: TimeLimits, proposals: Sequence[_Proposal]
-) -> list[tuple[str, str]]:
+async def _ask(pool: Pool, proposals: Sequence[_Proposal]) -> list[tuple[str, str]]:
     """Propose contexts, and return those that were accepted: abstract syntax and transfer syntax."""
     found: list[tuple[str, str]] = []
     for first in range(0, len(proposals), _MOST):
@@ -45,8 +39,7 @@ async def _ask(
             PresentationContextRQ(2 * place + 1, *proposal)
             for place, proposal in enumerate(proposals[first : first + _MOST])
         ]
-        asking = await Association.request(local, remote, contexts, limits=limits)
-        async with asking as association:
+        async with pool.lease(contexts) as association:
             found += [
                 (each.abstract_syntax, each.transfer_syntax)
                 for each in association.accepted_contexts()

@@ -25,7 +25,7 @@ from dcm.net.errors import (
 )
 from dcm.net.establish import look_for_tls, open_transport, rejected
 from dcm.net.limits import TimeLimits
-from dcm.net.node import DcmNode, check_identity
+from dcm.net.remote import Listen, Remote
 from dcm.net.transport import ClosedHere, Transport
 from dcm.net.tries import Patience
 from dcm.wire import (
@@ -96,6 +96,10 @@ class Association:
         self._connection: Final = connection
         self._transport: Final = transport
         self._message_id = 0
+        self.used = False
+        """Whether an operation was made on it before."""
+        self.spoilt = False
+        """Whether something of an earlier operation may still come: nothing else can begin here."""
         self._ended = False
         self._sending = False
         self._cut = False
@@ -105,24 +109,23 @@ class Association:
     @classmethod
     async def request(
         cls,
-        local: DcmNode,
-        remote: DcmNode,
+        local: Listen,
+        remote: Remote,
         contexts: Sequence[PresentationContextRQ],
         user_information: Sequence[UserItem] = (),
-        limits: TimeLimits | None = None,
         *,
         patient: bool = True,
     ) -> Self:
-        """Connect to `remote` and ask for an association.
+        """Connect to `remote` and request an association.
 
         A peer that rejects it for now (PS3.8 9.3.4: result 2) is asked again for `limits.busy` seconds,
         unless not `patient`. Raises `NetworkError`, and `UnprotectedIdentity` before anything is sent.
         """
-        check_identity(remote)
-        limits = limits or TimeLimits()
+        remote.check_identity()
+        limits = remote.limits
         patience = Patience(limits.busy if patient else 0)
         request = AssociateRQ(
-            called_ae_title=remote.ae_title,
+            called_ae_title=remote.node.ae_title,
             calling_ae_title=local.ae_title,
             presentation_contexts=tuple(contexts),
             user_information=(
@@ -132,7 +135,7 @@ class Association:
             ),
         )
         while True:
-            transport = await open_transport(local, remote, limits.connect)
+            transport = await open_transport(remote, local.tls)
             name = f"{remote} (we are {local.ae_title})"
             association = cls(Connection("requestor"), transport, name, limits)
             try:
@@ -195,6 +198,16 @@ class Association:
         request = self.request_pdu
         asked = self._connection.role == "requestor"
         return request.called_ae_title if asked else request.calling_ae_title
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether another operation can begin: the association stands, and nothing is under way on it."""
+        return (
+            self._connection.state is State.STA6
+            and not (self._cut or self._sending or self._ended or self.spoilt)
+            and self._connection.needs_data
+            and self._transport.is_quiet
+        )
 
     def next_message_id(self) -> int:
         """Return a message ID that was not used lately."""

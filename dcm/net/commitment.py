@@ -20,8 +20,7 @@ from dcm.frozen import Frozen
 from dcm.net.association import Association
 from dcm.net.errors import ConnectionLost, NetworkError, OperationFailed, TimedOut
 from dcm.net.find import NATIVE
-from dcm.net.limits import TimeLimits
-from dcm.net.node import DcmNode
+from dcm.net.pool import Pool
 from dcm.wire import (
     DATA_SET,
     Command,
@@ -155,15 +154,13 @@ class Expected:
 
 
 async def commit(
-    local: DcmNode,
-    remote: DcmNode,
+    pool: Pool,
     references: Iterable[Reference],
-    limits: TimeLimits,
     *,
     within: float,
     elsewhere: Expected | None = None,
 ) -> CommitmentReport:
-    """Ask `remote` to answer for instances, and wait for its report.
+    """Ask the remote to answer for instances, and wait for its report.
 
     within: how many seconds the report may take, once the request is accepted. elsewhere: what a listener of
     ours expects; without it, the report can come on the same association only.
@@ -179,7 +176,7 @@ async def commit(
     report = expected.expect(asked.uid)
     contexts = [PresentationContextRQ(1, STORAGE_COMMITMENT, NATIVE)]
     try:
-        async with await Association.request(local, remote, contexts, limits=limits) as association:
+        async with pool.lease(contexts) as association:
             await _ask(association, asked, expected)
             association.doing = "storage commitment"
             hearing = asyncio.create_task(_hear(association, expected, report))

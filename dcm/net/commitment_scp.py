@@ -26,9 +26,8 @@ from dcm.net.errors import OperationFailed
 from dcm.net.find import NATIVE
 from dcm.net.held import is_whole, variants
 from dcm.net.incoming import Folder
-from dcm.net.limits import TimeLimits
-from dcm.net.node import DcmNode
 from dcm.net.part_file import sync_path
+from dcm.net.remote import Listen, Remote
 from dcm.wire import (
     DATA_SET,
     Command,
@@ -173,15 +172,11 @@ async def _send(
     await association.send(Command(context_id, request), DataFragment(context_id, data, last=True))
 
 
-async def report_to(
-    local: DcmNode, remote: DcmNode, report: Transaction, limits: TimeLimits
-) -> None:
+async def report_to(local: Listen, remote: Remote, report: Transaction) -> None:
     """Report on an association of its own, on which we are the SCP. Raises `NetworkError`."""
     contexts = [PresentationContextRQ(1, STORAGE_COMMITMENT, NATIVE)]
     roles = [RoleSelection(STORAGE_COMMITMENT, scu=False, scp=True)]
-    async with await Association.request(
-        local, remote, contexts, roles, limits=limits
-    ) as association:
+    async with await Association.request(local, remote, contexts, roles) as association:
         association.doing = "N-EVENT-REPORT of storage commitment"
         context_id = association.context(STORAGE_COMMITMENT).context_id
         message_id = association.next_message_id()
@@ -197,11 +192,7 @@ async def report_to(
 
 
 async def report_by_title(
-    local: DcmNode,
-    known: Mapping[str, DcmNode],
-    ae_title: str,
-    reports: list[Transaction],
-    limits: TimeLimits,
+    local: Listen, known: Mapping[str, Remote], ae_title: str, reports: list[Transaction]
 ) -> None:
     """Report to the node known by this AE title; log what cannot be reported."""
     remote = known.get(ae_title.strip())
@@ -212,7 +203,7 @@ async def report_by_title(
             )
             continue
         try:
-            await report_to(local, remote, report, limits)
+            await report_to(local, remote, report)
         except (DcmError, OSError) as error:
             _LOG.warning("report %s was not delivered: %s", report.uid, error)
         except Exception:  # noqa: BLE001 - nothing else would tell of it

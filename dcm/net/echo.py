@@ -4,9 +4,7 @@ import time
 from collections.abc import AsyncGenerator
 from typing import Final
 
-from dcm.net.association import Association
-from dcm.net.limits import TimeLimits
-from dcm.net.node import DcmNode
+from dcm.net.pool import Pool
 from dcm.wire import CEchoRQ, CEchoRSP, Command, PresentationContextRQ
 
 VERIFICATION: Final = "1.2.840.10008.1.1"
@@ -15,16 +13,14 @@ _CONTEXTS: Final = (
 )
 
 
-async def echo(local: DcmNode, remote: DcmNode, limits: TimeLimits) -> bool:
-    """Ask whether `remote` answers; False: it does, but with a status other than success."""
-    return [status async for status, _ in echoes(local, remote, limits, 1)] == [0]
+async def echo(pool: Pool) -> bool:
+    """Ask whether the remote answers; False: it does, but with a status other than success."""
+    return [status async for status, _ in echoes(pool, 1)] == [0]
 
 
-async def echoes(
-    local: DcmNode, remote: DcmNode, limits: TimeLimits, count: int
-) -> AsyncGenerator[tuple[int, float], None]:
+async def echoes(pool: Pool, count: int) -> AsyncGenerator[tuple[int, float], None]:
     """Ask `count` times on one association; yield the status of each answer, and its seconds."""
-    async with await Association.request(local, remote, _CONTEXTS, limits=limits) as association:
+    async with pool.lease(_CONTEXTS) as association:
         association.doing = "C-ECHO"
         context_id = association.context(VERIFICATION).context_id
         for _ in range(count):

@@ -5,14 +5,19 @@ Each method imports what it needs when it is called, so that programs start fast
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING, Final, Generic, Self, TypeAlias, TypeVar
 
 from dcm.net.limits import TimeLimits
+from dcm.net.node import DcmNode
+from dcm.net.pool import Pool
+from dcm.net.remote import Listen, Remote
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncGenerator, Iterable, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
     from pathlib import Path
+    from types import TracebackType
 
     from pydicom import Dataset
 
@@ -24,45 +29,123 @@ if TYPE_CHECKING:
     from dcm.net.commitment import CommitmentReport, Reference
     from dcm.net.find import Answer
     from dcm.net.listener import Handler, Listener, OnFailure
-    from dcm.net.node import DcmNode
     from dcm.net.outcome import MoveReport, OnResult, RetrieveReport, StoreReport
     from dcm.net.retrieve import Method
     from dcm.net.third_party import OnProgress
 
+Address: TypeAlias = "Remote | DcmNode | str"
+"""A remote, or only its address: a node, or `host:ae_title:port`."""
 
-class LocalEntity:
-    """An application entity of our own, at `local`, with time limits.
+Item = TypeVar("Item")
 
-    All methods raise `dcm.net.errors.NetworkError` for what goes wrong with the network or the peer,
-    `dcm.errors.RemoteProtocolError` if the peer breaks the protocol, and `dcm.net.node.UnprotectedIdentity`
-    if a user identity would be sent without TLS and this is not allowed.
+
+class Stream(Generic[Item]):
+    """Items as they come, for `async for`.
+
+    Used as `async with`, the operation ends where the block is left; otherwise where the last item was taken,
+    or once the garbage collector finds the stream.
     """
 
-    def __init__(self, local: DcmNode, limits: TimeLimits | None = None) -> None:
-        self.local = local
-        self.limits = limits or TimeLimits()
+    def __init__(self, items: AsyncGenerator[Item, None]) -> None:
+        self._items: Final = items
 
-    async def echo(self, remote: DcmNode) -> bool:
+    def __aiter__(self) -> AsyncIterator[Item]:
+        return self._items
+
+    async def __anext__(self) -> Item:
+        return await anext(self._items)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End the operation."""
+        await self._items.aclose()
+
+
+class LocalEntity:
+    """An application entity of our own: its AE title, or where it listens.
+
+    limits: the time limits of remotes that are given by their address only, and of our listeners.
+
+    Used as `async with`, associations are kept for the next operation with the same remote while the block
+    runs; otherwise each operation releases its own.
+
+    All methods raise `dcm.net.errors.NetworkError` for what goes wrong with the network or the peer,
+    `dcm.errors.RemoteProtocolError` if the peer breaks the protocol, and
+    `dcm.net.remote.UnprotectedIdentity` if a user identity would be sent without TLS and this is not allowed.
+    """
+
+    def __init__(self, local: Listen | str = "DCM", limits: TimeLimits | None = None) -> None:
+        self.local: Final = Listen.of(local)
+        self.limits: Final = limits or TimeLimits()
+        self._pools: dict[Remote, Pool] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._pools = {}
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        pools, self._pools = self._pools or {}, None
+        for pool in pools.values():
+            await pool.close()
+
+    @asynccontextmanager
+    async def pool(self, remote: Address) -> AsyncIterator[Pool]:
+        """Have associations with a remote; they are released after the block, or after that of the entity."""
+        found = Remote.at(remote, self.limits)
+        if self._pools is not None:
+            yield self._pools.setdefault(found, Pool(self.local, found))
+            return
+        async with Pool(self.local, found) as pool:
+            yield pool
+
+    def _stream(
+        self, remote: Address, operation: Callable[[Pool], AsyncGenerator[Item, None]]
+    ) -> Stream[Item]:
+        async def items() -> AsyncGenerator[Item, None]:
+            async with self.pool(remote) as pool, aclosing(operation(pool)) as found:
+                async for each in found:
+                    yield each
+
+        return Stream(items())
+
+    async def echo(self, remote: Address) -> bool:
         """Ask whether `remote` answers; False: it does, but with a status other than success."""
         from dcm.net.echo import echo
 
-        return await echo(self.local, remote, self.limits)
+        async with self.pool(remote) as pool:
+            return await echo(pool)
 
-    def echoes(self, remote: DcmNode, count: int) -> AsyncGenerator[tuple[int, float], None]:
+    def echoes(self, remote: Address, count: int) -> Stream[tuple[int, float]]:
         """Ask `count` times on one association; yield the status of each answer, and its seconds."""
         from dcm.net.echo import echoes
 
-        return echoes(self.local, remote, self.limits, count)
+        return self._stream(remote, lambda pool: echoes(pool, count))
 
-    async def accepted(self, remote: DcmNode) -> dict[str, tuple[str, ...]]:
+    async def accepted(self, remote: Address) -> dict[str, tuple[str, ...]]:
         """Return the transfer syntaxes that `remote` accepts, by SOP class; see `dcm.net.abilities`."""
         from dcm.net.abilities import accepted
 
-        return await accepted(self.local, remote, self.limits)
+        async with self.pool(remote) as pool:
+            return await accepted(pool)
 
     async def store(
         self,
-        remote: DcmNode,
+        remote: Address,
         paths: Iterable[str | os.PathLike[str]],
         *,
         on_result: OnResult | None = None,
@@ -77,14 +160,14 @@ class LocalEntity:
         """
         from dcm.net.store import store
 
-        return await store(
-            self.local, remote, paths, self.limits,
-            on_result=on_result, skip_existing=skip_existing, convert=convert,
-        )  # fmt: skip
+        async with self.pool(remote) as pool:
+            return await store(
+                pool, paths, on_result=on_result, skip_existing=skip_existing, convert=convert
+            )
 
     async def upload(
         self,
-        remote: DcmNode,
+        remote: Address,
         paths: Iterable[str | os.PathLike[str]],
         *,
         on_result: OnResult | None = None,
@@ -109,7 +192,7 @@ class LocalEntity:
         min_free: int = 0,
         admission: Admission | None = None,
         on_failure: OnFailure | None = None,
-        peers: Mapping[str, DcmNode] | None = None,
+        peers: Mapping[str, Remote] | None = None,
     ) -> Listener:
         """Receive instances into `folder` while the block of the listener runs; see `Listener`, `Folder`."""
         from dcm.net.incoming import Folder
@@ -122,7 +205,7 @@ class LocalEntity:
 
     async def commit(
         self,
-        remote: DcmNode,
+        remote: Address,
         references: Iterable[Reference],
         *,
         within: float,
@@ -135,21 +218,20 @@ class LocalEntity:
         from dcm.net.commitment import commit
 
         elsewhere = listener.expected if listener else None
-        return await commit(
-            self.local, remote, references, self.limits, within=within, elsewhere=elsewhere
-        )
+        async with self.pool(remote) as pool:
+            return await commit(pool, references, within=within, elsewhere=elsewhere)
 
     def find(
-        self, remote: DcmNode, identifier: Attributes, model: str | None = None
-    ) -> AsyncGenerator[Answer, None]:
+        self, remote: Address, identifier: Attributes, model: str | None = None
+    ) -> Stream[Answer]:
         """Yield the matches of an identifier as they come; see `dcm.net.find.find`."""
         from dcm.net.find import STUDY_ROOT_FIND, find
 
-        return find(self.local, remote, identifier, self.limits, model or STUDY_ROOT_FIND)
+        return self._stream(remote, lambda pool: find(pool, identifier, model or STUDY_ROOT_FIND))
 
     async def query(
         self,
-        remote: DcmNode,
+        remote: Address,
         query: Attributes | None = None,
         *,
         level: Level | None = None,
@@ -161,35 +243,37 @@ class LocalEntity:
         """
         from dcm.net.query import query as run
 
-        return await run(self.local, remote, self.limits, query, level=level, within=within)
+        async with self.pool(remote) as pool:
+            return await run(pool, query, level=level, within=within)
 
     def queries(
         self,
-        remote: DcmNode,
+        remote: Address,
         query: Attributes | None = None,
         *,
         level: Level | None = None,
         within: QueryResult | None = None,
         account: Account | None = None,
-    ) -> AsyncGenerator[QueryResult, None]:
+    ) -> Stream[QueryResult]:
         """Yield the same in pieces, as soon as they are there; `account` is filled meanwhile."""
         from dcm.net.query import queries
 
-        return queries(
-            self.local, remote, self.limits, query, level=level, within=within, account=account
+        return self._stream(
+            remote,
+            lambda pool: queries(pool, query, level=level, within=within, account=account),
         )
 
     def retrieve(
-        self, remote: DcmNode, what: QueryResult | Attributes, *, method: Method = "auto"
-    ) -> AsyncGenerator[Dataset, None]:
+        self, remote: Address, what: QueryResult | Attributes, *, method: Method = "auto"
+    ) -> Stream[Dataset]:
         """Yield instances as data sets, one at a time; see `dcm.net.retrieve.retrieve`."""
         from dcm.net.retrieve import retrieve
 
-        return retrieve(self.local, remote, self.limits, what, method=method)
+        return self._stream(remote, lambda pool: retrieve(pool, what, method=method))
 
     async def download(
         self,
-        remote: DcmNode,
+        remote: Address,
         what: QueryResult | Attributes,
         folder: str | os.PathLike[str],
         *,
@@ -206,14 +290,13 @@ class LocalEntity:
         from dcm.net.retrieve import download
 
         into = Path(folder)
-        return await download(
-            self.local, remote, self.limits, what, into,
-            method=method, sync=sync, on_result=on_result,
-        )  # fmt: skip
+        into.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - once
+        async with self.pool(remote) as pool:
+            return await download(pool, what, into, method=method, sync=sync, on_result=on_result)
 
     async def move(
         self,
-        remote: DcmNode,
+        remote: Address,
         what: QueryResult | Attributes,
         destination_ae_title: str,
         on_progress: OnProgress | None = None,
@@ -221,14 +304,13 @@ class LocalEntity:
         """Let `remote` send instances to another node; see `dcm.net.third_party.move`."""
         from dcm.net.third_party import move
 
-        return await move(
-            self.local, remote, self.limits, what, destination_ae_title, on_progress=on_progress
-        )
+        async with self.pool(remote) as pool:
+            return await move(pool, what, destination_ae_title, on_progress=on_progress)
 
     def worklist(
-        self, remote: DcmNode, query: Mapping[str, object] | None = None
-    ) -> AsyncGenerator[dict[str, Value], None]:
+        self, remote: Address, query: Mapping[str, object] | None = None
+    ) -> Stream[dict[str, Value]]:
         """Yield the worklist items that match, as they come; see `dcm.net.worklist.worklist`."""
         from dcm.net.worklist import worklist
 
-        return worklist(self.local, remote, self.limits, query)
+        return self._stream(remote, lambda pool: worklist(pool, query))

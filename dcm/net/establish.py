@@ -14,8 +14,8 @@ from dcm.net.errors import (
     TimedOut,
     TlsFailed,
 )
-from dcm.net.node import DcmNode
-from dcm.net.tls import UnusableTls
+from dcm.net.remote import Remote
+from dcm.net.tls import Tls, UnusableTls
 from dcm.net.transport import Transport
 from dcm.wire import AssociateRJ, rejection
 
@@ -29,16 +29,20 @@ _ADVICE: Final = {
 }
 
 
-async def open_transport(local: DcmNode, remote: DcmNode, within: float) -> Transport:
-    """Connect, by TLS where `remote` has it. Raises `NetworkError`."""
+async def open_transport(remote: Remote, ours: Tls | None) -> Transport:
+    """Connect, by TLS where `remote` has it, with a certificate of `ours` if it has none for us.
+
+    Raises `NetworkError`.
+    """
+    host, port, within = remote.node.host, remote.node.port, remote.limits.connect
     try:
         if remote.tls is None:
             async with asyncio.timeout(within):
-                return Transport(await connect(remote.host, remote.port))
+                return Transport(await connect(host, port))
         from dcm.net.tls_transport import connect_tls  # noqa: PLC0415 - most do without
 
-        context = remote.tls.to_connect(local.tls)
-        return await connect_tls(remote.host, remote.port, context, str(remote), within)
+        context = remote.tls.to_connect(ours)
+        return await connect_tls(host, port, context, str(remote), within)
     except UnusableTls as error:
         raise TlsFailed(str(remote), _DOING, str(error)) from error
     except TimeoutError:

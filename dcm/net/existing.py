@@ -9,16 +9,13 @@ from typing import Final
 from dcm.data.scan import NotDicom, scan
 from dcm.errors import DcmError
 from dcm.net.find import STUDY_ROOT_FIND, Finder
-from dcm.net.limits import TimeLimits
-from dcm.net.node import DcmNode
 from dcm.net.outgoing import OutgoingFile
+from dcm.net.pool import Pool
 
 _LOG: Final = logging.getLogger(__name__)
 
 
-async def already_there(
-    local: DcmNode, remote: DcmNode, files: Sequence[OutgoingFile], limits: TimeLimits
-) -> set[int]:
+async def already_there(pool: Pool, files: Sequence[OutgoingFile]) -> set[int]:
     """Return the numbers of the files whose instances the peer lists, asking on one association.
 
     After an error the rest counts as missing: sending too much loses nothing.
@@ -28,7 +25,7 @@ async def already_there(
     if not by_series:
         return there
     try:
-        async with Finder(local, remote, [STUDY_ROOT_FIND], limits) as finder:
+        async with Finder(pool, [STUDY_ROOT_FIND]) as finder:
             for (study, series), members in by_series.items():
                 listed = await _listed(finder, study, series)
                 there |= {file.number for file in members if file.sop_instance_uid in listed}

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from functools import cached_property
 from types import TracebackType
 from typing import Final, Self
@@ -14,8 +14,7 @@ from dcm.frozen import Frozen
 from dcm.net.association import Association
 from dcm.net.cancel import cancel
 from dcm.net.errors import AssociationAborted, ConnectionLost, NotAccepted, OperationFailed
-from dcm.net.limits import TimeLimits
-from dcm.net.node import DcmNode
+from dcm.net.pool import Pool
 from dcm.wire import (
     AcceptedContext,
     CFindRQ,
@@ -66,17 +65,12 @@ class Finder:
     association between two queries, as many do after some silence, a new one is requested.
     """
 
-    def __init__(
-        self, local: DcmNode, remote: DcmNode, models: Sequence[str], limits: TimeLimits
-    ) -> None:
-        self._local: Final = local
-        self._remote: Final = remote
+    def __init__(self, pool: Pool, models: Sequence[str]) -> None:
+        self._pool: Final = pool
         self._models: Final = models
-        self._limits: Final = limits
+        self._lease = AsyncExitStack()
         self._association: Association | None = None
         self._used = False
-        self._spoilt = False
-        """Whether nothing more can be asked on this association."""
 
     async def __aenter__(self) -> Self:
         await self._connect()
@@ -88,8 +82,7 @@ class Finder:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._association is not None:
-            await self._association.__aexit__(kind, error, traceback)
+        await self._lease.__aexit__(kind, error, traceback)
 
     @property
     def model(self) -> str:
@@ -102,7 +95,7 @@ class Finder:
         Raises `NetworkError`: `OperationFailed` if the peer ends with a status other than success. Closing
         the generator early cancels the query.
         """
-        if self._spoilt:
+        if self._association is None or self._association.spoilt:
             await self._connect()
         try:
             async with aclosing(self._answers(identifier)) as answers:
@@ -115,19 +108,14 @@ class Finder:
                     yield answer
 
     async def _connect(self) -> None:
-        if self._association is not None and self._spoilt:
-            await self._association.release()
-        elif self._association is not None:
-            await self._association.abort()
+        await self._lease.aclose()
         contexts = [
             PresentationContextRQ(2 * place + 1, model, NATIVE)
             for place, model in enumerate(self._models)
         ]
-        self._association = await Association.request(
-            self._local, self._remote, contexts, limits=self._limits
-        )
+        self._association = await self._lease.enter_async_context(self._pool.lease(contexts))
         self._association.doing = "C-FIND"
-        self._used = self._spoilt = False
+        self._used = self._association.used
 
     def _context(self) -> AcceptedContext:
         assert self._association is not None, "the block of the finder has not begun"
@@ -172,12 +160,12 @@ class Finder:
                     await asyncio.sleep(_TOGETHER)
                 answers = await association.answers(CFindRSP, message_id)
         except (GeneratorExit, asyncio.CancelledError):
-            self._spoilt = True
+            association.spoilt = True
             await cancel(association, context.context_id, message_id)
             raise
         # A data set that is announced with the final response may come or not (PS3.7 9.1.2.1 allows none):
         # nothing is certain on this association any more.
-        self._spoilt = response.has_data_set and not found
+        association.spoilt = response.has_data_set and not found
         if status.kind is not StatusClass.SUCCESS:
             raise OperationFailed(
                 association.remote, association.doing, status, response.error_comment
@@ -197,15 +185,11 @@ def _shown(answer: Answer) -> object:
 
 
 async def find(
-    local: DcmNode,
-    remote: DcmNode,
-    identifier: Attributes,
-    limits: TimeLimits,
-    model: str = STUDY_ROOT_FIND,
+    pool: Pool, identifier: Attributes, model: str = STUDY_ROOT_FIND
 ) -> AsyncGenerator[Answer, None]:
     """Yield the matches of one identifier as they come; see `Finder.find`."""
     async with (
-        Finder(local, remote, [model], limits) as finder,
+        Finder(pool, [model]) as finder,
         aclosing(finder.find(identifier)) as answers,
     ):
         async for answer in answers:

@@ -1,7 +1,8 @@
 """C-GET as SCU (PS3.4 C.4.3): the instances come on our own association, straight into files."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Final, TypeGuard
 
 from dcm.data.identifier import write_identifier
@@ -12,8 +13,7 @@ from dcm.net.cancel import cancel
 from dcm.net.find import NATIVE
 from dcm.net.incoming import Folder, ReceivedInstance, receive
 from dcm.net.kinds import contexts_for, roles_for
-from dcm.net.limits import TimeLimits
-from dcm.net.node import DcmNode
+from dcm.net.pool import Pool
 from dcm.net.suboperations import PATIENT_ROOT_GET, STUDY_ROOT_GET, Progress, SubOperations
 from dcm.wire import (
     CGetRQ,
@@ -35,20 +35,17 @@ class NotKept(Frozen):
     words: str
 
 
-async def open_get(
-    local: DcmNode, remote: DcmNode, classes: Sequence[str], limits: TimeLimits
-) -> Association:
-    """Request an association for C-GET of these SOP classes; if none are given, of the common ones."""
+@asynccontextmanager
+async def open_get(pool: Pool, classes: Sequence[str]) -> AsyncIterator[Association]:
+    """Lease an association for C-GET of these SOP classes; if none are given, of the common ones."""
     contexts = [
         PresentationContextRQ(1, STUDY_ROOT_GET, NATIVE),
         PresentationContextRQ(3, PATIENT_ROOT_GET, NATIVE),
         *contexts_for(classes, first_id=5),
     ]
-    association = await Association.request(
-        local, remote, contexts, roles_for(classes), limits=limits, patient=False
-    )
-    association.doing = "C-GET"
-    return association
+    async with pool.lease(contexts, roles_for(classes)) as association:
+        association.doing = "C-GET"
+        yield association
 
 
 async def get(

@@ -24,6 +24,7 @@ from dcm.net.errors import NetworkError
 from dcm.net.incoming import Folder
 from dcm.net.limits import TimeLimits
 from dcm.net.node import DcmNode
+from dcm.net.remote import Listen, Remote
 from dcm.net.transport import Transport
 from dcm.wire import AssociateAC, AssociateRJ, AssociateRQ, rejection
 
@@ -68,14 +69,14 @@ class Listener:
 
     def __init__(
         self,
-        local: DcmNode,
+        local: Listen,
         folder: Folder,
         limits: TimeLimits,
         handler: Handler | None = None,
         *,
         admission: Admission | None = None,
         on_failure: OnFailure | None = None,
-        peers: Mapping[str, DcmNode] | None = None,
+        peers: Mapping[str, Remote] | None = None,
     ) -> None:
         self.expected: Final = Expected()
         self._local: Final = local
@@ -278,7 +279,7 @@ class Listener:
 
     def _report(self, ae_title: str, reports: list[Transaction]) -> None:
         """Report on a new association, as this one is over."""
-        telling = report_by_title(self._local, self._peers, ae_title, reports, self._limits)
+        telling = report_by_title(self._local, self._peers, ae_title, reports)
         task = asyncio.create_task(telling)
         self._reporting.add(task)
         task.add_done_callback(self._reporting.discard)

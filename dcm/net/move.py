@@ -1,28 +1,29 @@
 """C-MOVE as SCU (PS3.4 C.4.2): the archive sends instances to a node that it knows, which may be our own."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 
 from dcm.data.identifier import write_identifier
 from dcm.data.match import Attributes
 from dcm.net.association import Association
 from dcm.net.cancel import cancel
 from dcm.net.find import NATIVE
-from dcm.net.limits import TimeLimits
-from dcm.net.node import DcmNode
+from dcm.net.pool import Pool
 from dcm.net.suboperations import PATIENT_ROOT_MOVE, STUDY_ROOT_MOVE, Progress, SubOperations
 from dcm.wire import CMoveRQ, CMoveRSP, Command, DataFragment, PresentationContextRQ
 
 
-async def open_move(local: DcmNode, remote: DcmNode, limits: TimeLimits) -> Association:
-    """Request an association for C-MOVE. Raises `NetworkError`."""
+@asynccontextmanager
+async def open_move(pool: Pool) -> AsyncIterator[Association]:
+    """Lease an association for C-MOVE. Raises `NetworkError`."""
     contexts = [
         PresentationContextRQ(1, STUDY_ROOT_MOVE, NATIVE),
         PresentationContextRQ(3, PATIENT_ROOT_MOVE, NATIVE),
     ]
-    association = await Association.request(local, remote, contexts, limits=limits)
-    association.doing = "C-MOVE"
-    return association
+    async with pool.lease(contexts) as association:
+        association.doing = "C-MOVE"
+        yield association
 
 
 async def move_one(

@@ -3,33 +3,19 @@
 import re
 from typing import Self
 
-from dcm.errors import DcmError, LocalProtocolError
+from dcm.errors import LocalProtocolError
 from dcm.frozen import Frozen
-from dcm.net.tls import Tls
-from dcm.wire import UserIdentityRQ
 from dcm.wire.values import check_ae_title
 
 _HOST = re.compile(r"[^\s\[\]]+")
 
 
-class UnprotectedIdentity(DcmError):  # noqa: N818 - reads as the sentence it is
-    """A user identity would be sent without TLS, which `DcmNode.allow_plaintext` does not allow."""
-
-
 class DcmNode(Frozen):
-    """An application entity: `host`, `ae_title` and TCP `port`. Port 0, for a listener: a free one.
-
-    tls: how to reach it by TLS; for our own node, how it listens. None: without TLS.
-    user_identity: sent when we ask it for an association; see `dcm.net.identity`.
-    allow_plaintext: whether the user identity may be sent without TLS, where anybody on the way can read it.
-    """
+    """An application entity: `host`, `ae_title` and TCP `port`."""
 
     host: str
     ae_title: str
     port: int
-    tls: Tls | None = None
-    user_identity: UserIdentityRQ | None = None
-    allow_plaintext: bool = False
 
     def __post_init__(self) -> None:
         if not _HOST.fullmatch(self.host):
@@ -53,12 +39,3 @@ class DcmNode(Frozen):
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.ae_title}:{self.port}"
-
-
-def check_identity(remote: DcmNode) -> None:
-    """Refuse to send a user identity that anybody on the way can read. Raises `UnprotectedIdentity`."""
-    if remote.user_identity and remote.tls is None and not remote.allow_plaintext:
-        raise UnprotectedIdentity(
-            f"{remote}: the user identity is not sent: without TLS anybody on the way can read it (set tls"
-            " for this node; or allow_plaintext or --allow-plaintext, if the network can be trusted)"
-        )

@@ -17,8 +17,7 @@ from dcm.data.query_result import QueryResult
 from dcm.errors import RemoteProtocolError
 from dcm.net.errors import KeyIgnored, NetworkError, NotAllFound, OperationFailed
 from dcm.net.find import PATIENT_ROOT_FIND, STUDY_ROOT_FIND, Finder
-from dcm.net.limits import TimeLimits
-from dcm.net.node import DcmNode
+from dcm.net.pool import Pool
 from dcm.net.query_answers import Answers, Found, fits, located
 from dcm.net.query_plan import OF_PATIENT_IN_STUDY, QueryPlan, Step, silent_about
 
@@ -31,17 +30,15 @@ _Entity: TypeAlias = tuple[Found, Sequence[Node] | None]
 
 
 async def query(
-    local: DcmNode,
-    remote: DcmNode,
-    limits: TimeLimits,
+    pool: Pool,
     keys: Attributes | None = None,
     *,
     level: Level | None = None,
     within: QueryResult | None = None,
 ) -> QueryResult:
     """Return all that matches; see `queries`. `NotAllFound.found` is what was found until then."""
-    found = QueryResult(_plan(keys, level, within).level, source=str(remote))
-    pieces = queries(local, remote, limits, keys, level=level, within=within, size=None)
+    found = QueryResult(_plan(keys, level, within).level, source=str(pool.remote))
+    pieces = queries(pool, keys, level=level, within=within, size=None)
     try:
         async with aclosing(pieces):
             async for piece in pieces:
@@ -59,9 +56,7 @@ async def query(
 
 
 async def queries(
-    local: DcmNode,
-    remote: DcmNode,
-    limits: TimeLimits,
+    pool: Pool,
     keys: Attributes | None = None,
     *,
     level: Level | None = None,
@@ -80,12 +75,12 @@ async def queries(
     while plan is not None:
         patients = plan.deepest is Level.PATIENT
         models = (PATIENT_ROOT_FIND, STUDY_ROOT_FIND)
-        async with Finder(local, remote, models if patients else models[::-1], limits) as finder:
+        async with Finder(pool, models if patients else models[::-1]) as finder:
             if within is None:
                 narrowed = await located(finder, plan)
             else:
                 narrowed = within.reduced(min(within.level, plan.level))
-            walk = _Walk(Answers(finder, str(remote), account), plan, narrowed, size)
+            walk = _Walk(Answers(finder, str(pool.remote), account), plan, narrowed, size)
             try:
                 async with aclosing(walk.pieces()) as pieces:
                     async for piece in pieces:
@@ -98,7 +93,7 @@ async def queries(
             else:
                 break
     if not account.complete:
-        raise NotAllFound(str(remote), list(account.problems()))
+        raise NotAllFound(str(pool.remote), list(account.problems()))
 
 
 def _plan(keys: Attributes | None, level: Level | None, within: QueryResult | None) -> QueryPlan:

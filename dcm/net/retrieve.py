@@ -26,9 +26,8 @@ from dcm.net.errors import (
 from dcm.net.get import NotKept
 from dcm.net.incoming import Folder, ReceivedInstance
 from dcm.net.intake import Intake
-from dcm.net.limits import TimeLimits
-from dcm.net.node import DcmNode
 from dcm.net.outcome import InstanceResult, OnResult, Outcome, RetrieveReport
+from dcm.net.pool import Pool
 from dcm.net.sources import ByGet, ByMove, Event, Source
 from dcm.net.suboperations import SubOperations
 from dcm.net.tries import Tries
@@ -51,9 +50,7 @@ _LIST_LENGTHS: Final = (100, 1)  # some servers understand no list of UIDs: late
 
 
 async def download(
-    local: DcmNode,
-    remote: DcmNode,
-    limits: TimeLimits,
+    pool: Pool,
     what: QueryResult | Attributes,
     folder: Path,
     *,
@@ -66,7 +63,7 @@ async def download(
     sync: flush each file to disk (fsync) before responding. Raises `NetworkError` only if not even the
     first instances can be listed; what goes wrong later is in the report.
     """
-    retrieval = _Retrieval(local, remote, limits, Folder(folder, sync), method)
+    retrieval = _Retrieval(pool, Folder(folder, sync), method)
     async with aclosing(retrieval.results(what)) as results:
         async for result in results:
             retrieval.report.results.append(result)
@@ -76,9 +73,7 @@ async def download(
 
 
 async def retrieve(
-    local: DcmNode,
-    remote: DcmNode,
-    limits: TimeLimits,
+    pool: Pool,
     what: QueryResult | Attributes,
     *,
     method: Method = "auto",
@@ -90,7 +85,7 @@ async def retrieve(
     from tempfile import TemporaryDirectory  # noqa: PLC0415 - slow, and not for `download`
 
     with TemporaryDirectory(prefix="dcm-") as folder:
-        retrieval = _Retrieval(local, remote, limits, Folder(Path(folder)), method)
+        retrieval = _Retrieval(pool, Folder(Path(folder)), method)
         async with aclosing(retrieval.results(what)) as results:
             async for result in results:
                 if not result.stored:
@@ -98,7 +93,7 @@ async def retrieve(
                     continue
                 yield await asyncio.to_thread(_take_out, Path(result.path))
     if not retrieval.report.complete:
-        raise NotAllRetrieved(str(remote), retrieval.report)
+        raise NotAllRetrieved(str(pool.remote), retrieval.report)
 
 
 async def _ends_query(ahead: Ahead[Batch], error: Exception) -> bool:
@@ -118,19 +113,13 @@ def _take_out(path: Path) -> "Dataset":
 class _Retrieval:
     """One retrieval, from the list of instances to the outcome of each."""
 
-    def __init__(
-        self, local: DcmNode, remote: DcmNode, limits: TimeLimits, folder: Folder, method: Method
-    ) -> None:
+    def __init__(self, pool: Pool, folder: Folder, method: Method) -> None:
         self.report: Final = RetrieveReport()
-        self._local: Final = local
-        self._remote: Final = remote
-        self._limits: Final = limits
+        self._pool: Final = pool
         self._folder: Final = folder
-        self._intake: Final = Intake(folder, local.ae_title, self.report.remarks)
+        self._intake: Final = Intake(folder, pool.local.ae_title, self.report.remarks)
         self._may_change: bool = method == "auto"
-        self._source: Source = (ByMove if method == "move" else ByGet)(
-            local, remote, limits, self._intake
-        )
+        self._source: Source = (ByMove if method == "move" else ByGet)(pool, self._intake)
         self._missing: dict[str, Wanted] = {}
         self._asked: Request | None = None
         self._tried: Final[set[str]] = set()
@@ -142,7 +131,7 @@ class _Retrieval:
         if isinstance(what, QueryResult) and what.incomplete:
             self.report.add_trouble(f"what is fetched is not all that matches: {what.incomplete}")
         found = batches(
-            self._local, self._remote, self._limits, what,
+            self._pool, what,
             early=isinstance(self._source, ByGet), account=self.report.account,
         )  # fmt: skip
         try:
@@ -168,7 +157,7 @@ class _Retrieval:
         for uid in list(filter(self._is_here, self._missing)):
             yield self._result(uid, Outcome.ALREADY_THERE)
         self._intake.missing.update(self._missing)
-        tries = Tries(self._limits.busy)
+        tries = Tries()
         while self._missing and tries.left:
             before, self._asked, self._words = len(self._missing), None, ""
             length = _LIST_LENGTHS[min(tries.without_progress, 1)]
@@ -197,7 +186,7 @@ class _Retrieval:
 
     async def _whole(self, unlisted: Unlisted) -> AsyncGenerator[InstanceResult, None]:
         """Fetch a series or study as a whole, and judge by numbers whether all came."""
-        request, tries, words = request_whole(unlisted), Tries(self._limits.busy), ""
+        request, tries, words = request_whole(unlisted), Tries(), ""
         last: SubOperations | None = None
         self._intake.whole = unlisted
         before = len(self._intake.came)
@@ -299,5 +288,5 @@ class _Retrieval:
         if not self._may_change or not isinstance(error, NotAccepted):
             return False
         self._may_change = False
-        self._source = ByMove(self._local, self._remote, self._limits, self._intake)
+        self._source = ByMove(self._pool, self._intake)
         return True

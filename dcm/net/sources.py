@@ -12,9 +12,8 @@ from dcm.net.get import NotKept, get, open_get
 from dcm.net.incoming import ReceivedInstance
 from dcm.net.intake import Intake
 from dcm.net.kinds import few_classes, groups
-from dcm.net.limits import TimeLimits
 from dcm.net.move import move_one, open_move
-from dcm.net.node import DcmNode
+from dcm.net.pool import Pool
 from dcm.net.suboperations import (
     PATIENT_ROOT_GET,
     PATIENT_ROOT_MOVE,
@@ -48,10 +47,8 @@ class ByGet:
     come so, a few in each transfer syntax: those that came, since what is missing is mostly like them.
     """
 
-    def __init__(self, local: DcmNode, remote: DcmNode, limits: TimeLimits, intake: Intake) -> None:
-        self._local: Final = local
-        self._remote: Final = remote
-        self._limits: Final = limits
+    def __init__(self, pool: Pool, intake: Intake) -> None:
+        self._pool: Final = pool
         self._folder: Final = intake.folder
         self._seen: Final[dict[str, None]] = {}
         self._few = False
@@ -62,8 +59,7 @@ class ByGet:
             among = classes or [""]
             group = [each for each in missing if each.sop_class_uid in among]
             offered = classes or self._for_unknown()
-            opened = await open_get(self._local, self._remote, offered, self._limits)
-            async with opened as association:
+            async with open_get(self._pool, offered) as association:
                 model = accepted_model(association, STUDY_ROOT_GET, PATIENT_ROOT_GET)
                 for request in ask(group):
                     yield request
@@ -83,10 +79,8 @@ class ByGet:
 class ByMove:
     """By C-MOVE to our own AE title, where a listener of ours takes what comes."""
 
-    def __init__(self, local: DcmNode, remote: DcmNode, limits: TimeLimits, intake: Intake) -> None:
-        self._local: Final = local
-        self._remote: Final = remote
-        self._limits: Final = limits
+    def __init__(self, pool: Pool, intake: Intake) -> None:
+        self._pool: Final = pool
         self._intake: Final = intake
         self._failed: Final[list[NotKept]] = []
 
@@ -99,17 +93,16 @@ class ByMove:
             try:
                 await stack.enter_async_context(
                     Listener(
-                        self._local, self._intake.folder, self._limits, arrived.put,
+                        self._pool.local, self._intake.folder, self._pool.limits, arrived.put,
                         on_failure=self._failed.append,
                     )
                 )  # fmt: skip
             except OSError as error:
                 raise ConnectionFailed(
-                    str(self._local), "listening", os.strerror(error.errno or 0),
+                    str(self._pool.local), "listening", os.strerror(error.errno or 0),
                     "another program may listen there",
                 ) from error  # fmt: skip
-            opened = await open_move(self._local, self._remote, self._limits)
-            association = await stack.enter_async_context(opened)
+            association = await stack.enter_async_context(open_move(self._pool))
             model = accepted_model(association, STUDY_ROOT_MOVE, PATIENT_ROOT_MOVE)
             for request in ask(missing):
                 yield request
@@ -132,7 +125,7 @@ class ByMove:
         responses = move_one(
             association,
             identifier_for(request, patient=model == PATIENT_ROOT_MOVE),
-            self._local.ae_title,
+            self._pool.local.ae_title,
             model,
             message_id=message_id,
             progress=progress,
@@ -156,7 +149,7 @@ class ByMove:
             last = ended.result()
             promised = len(request.instances) if last.sent is None else last.sent
             while waiting and came < promised and not last.words:
-                async with asyncio.timeout(self._limits.response):
+                async with asyncio.timeout(self._pool.limits.response):
                     late = await arrived.get()
                 came += 1
                 waiting.discard(late.sop_instance_uid)

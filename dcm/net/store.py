@@ -17,8 +17,6 @@ from dcm.errors import LocalProtocolError, RemoteProtocolError
 from dcm.net.ahead import Ahead
 from dcm.net.association import Association
 from dcm.net.errors import AssociationRejected, NetworkError, NotAccepted
-from dcm.net.limits import TimeLimits
-from dcm.net.node import DcmNode
 from dcm.net.outcome import InstanceResult, OnResult, Outcome, Results, StoreReport
 from dcm.net.outgoing import (
     OutgoingFile,
@@ -29,6 +27,7 @@ from dcm.net.outgoing import (
     looked_at,
     same_object,
 )
+from dcm.net.pool import Pool
 from dcm.wire import (
     Command,
     CStoreRQ,
@@ -54,10 +53,8 @@ _OUTCOMES: Final = {
 
 
 async def store(
-    local: DcmNode,
-    remote: DcmNode,
+    pool: Pool,
     paths: Iterable[str | os.PathLike[str]],
-    limits: TimeLimits,
     *,
     on_result: OnResult | None = None,
     skip_existing: bool = False,
@@ -70,7 +67,7 @@ async def store(
     convert: what the peer does not take as it is may be sent in a native transfer syntax.
     """
     results = Results(on_result)
-    sending = _Sending(local, remote, limits, results, skip_existing=skip_existing, convert=convert)
+    sending = _Sending(pool, results, skip_existing=skip_existing, convert=convert)
     async with Ahead(looked_at(paths)) as found:
         async for files, others in found:
             for number, result in others.items():
@@ -88,17 +85,13 @@ class _Sending:
 
     def __init__(
         self,
-        local: DcmNode,
-        remote: DcmNode,
-        limits: TimeLimits,
+        pool: Pool,
         results: Results,
         *,
         skip_existing: bool,
         convert: bool,
     ) -> None:
-        self._local: Final = local
-        self._remote: Final = remote
-        self._limits: Final = limits
+        self._pool: Final = pool
         self._results: Final = results
         self._skip_existing: Final = skip_existing
         self._convert: Final = convert
@@ -141,16 +134,14 @@ class _Sending:
                     result = file.result(Outcome.NOT_TRIED, str(self._given_up))
                     self._results.add(file.number, result)
                 continue
-            sender = Sender(self._local, self._remote, self._limits, self._results)
+            sender = Sender(self._pool, self._results)
             await sender.send(group)
             self._given_up = sender.given_up
             refused = [file for file in group if file.number in sender.refused]
             if self._convert and refused:
                 from dcm.net.store_converted import ConvertingSender  # noqa: PLC0415 - rarely needed
 
-                await ConvertingSender(
-                    self._local, self._remote, self._limits, self._results, sender.refused
-                ).send(refused)
+                await ConvertingSender(self._pool, self._results, sender.refused).send(refused)
             else:
                 for file in refused:
                     words = sender.refused[file.number]
@@ -159,7 +150,7 @@ class _Sending:
     async def _without_existing(self, files: Sequence[OutgoingFile]) -> Sequence[OutgoingFile]:
         from dcm.net.existing import already_there  # noqa: PLC0415 - rarely needed
 
-        there = await already_there(self._local, self._remote, files, self._limits)
+        there = await already_there(self._pool, files)
         for file in files:
             if file.number in there:
                 result = file.result(Outcome.ALREADY_THERE, "the peer lists it")
@@ -185,14 +176,10 @@ class Sender:
     given_up: the error after which no more associations were requested.
     """
 
-    def __init__(
-        self, local: DcmNode, remote: DcmNode, limits: TimeLimits, results: Results
-    ) -> None:
+    def __init__(self, pool: Pool, results: Results) -> None:
         self.refused: Final[dict[int, str]] = {}
         self.given_up: Exception | None = None
-        self._local: Final = local
-        self._remote: Final = remote
-        self._limits: Final = limits
+        self._pool: Final = pool
         self._results: Final = results
         self._files: Mapping[int, OutgoingFile] = {}
         self._failures: Final[Counter[int]] = Counter()
@@ -262,9 +249,7 @@ class Sender:
 
     async def _send_on_one_association(self, files: Sequence[OutgoingFile]) -> None:
         self._under_way = None
-        async with await Association.request(
-            self._local, self._remote, self._contexts(files), limits=self._limits
-        ) as association:
+        async with self._pool.lease(self._contexts(files)) as association:
             for file, self._next in zip(files, (*files[1:], None), strict=True):
                 association.doing = f"C-STORE of {file.path}"
                 result = await self._offer(association, file)

@@ -10,10 +10,9 @@ from typing import Final
 from dcm.net.association import Association
 from dcm.net.convert import CannotConvert, conversion, native_contexts_for, write_converted
 from dcm.net.errors import NotAccepted
-from dcm.net.limits import TimeLimits
-from dcm.net.node import DcmNode
 from dcm.net.outcome import InstanceResult, Outcome, Results
 from dcm.net.outgoing import OutgoingFile
+from dcm.net.pool import Pool
 from dcm.net.store import Sender
 from dcm.wire import PresentationContextRQ
 
@@ -23,13 +22,11 @@ class ConvertingSender(Sender):
 
     def __init__(
         self,
-        local: DcmNode,
-        remote: DcmNode,
-        limits: TimeLimits,
+        pool: Pool,
         results: Results,
         reasons: Mapping[int, str],
     ) -> None:
-        super().__init__(local, remote, limits, results)
+        super().__init__(pool, results)
         self._reasons: Final = reasons
 
     def _words(self, file: OutgoingFile, error: Exception) -> str:

@@ -9,10 +9,9 @@ from dcm.data.match import Attributes
 from dcm.data.query_result import QueryResult
 from dcm.errors import RemoteProtocolError
 from dcm.net.errors import NetworkError
-from dcm.net.limits import TimeLimits
 from dcm.net.move import move_one, open_move
-from dcm.net.node import DcmNode
 from dcm.net.outcome import InstanceResult, MoveReport, Outcome
+from dcm.net.pool import Pool
 from dcm.net.suboperations import (
     PATIENT_ROOT_MOVE,
     STUDY_ROOT_MOVE,
@@ -36,9 +35,7 @@ _LIST_LENGTH: Final = 100
 
 
 async def move(
-    local: DcmNode,
-    remote: DcmNode,
-    limits: TimeLimits,
+    pool: Pool,
     what: QueryResult | Attributes,
     destination: str,
     *,
@@ -49,10 +46,10 @@ async def move(
     If the archive reports failures without saying which, all of that request count as failed. Raises
     `NetworkError` only if not even the first instances can be listed.
     """
-    move = _Move(local, remote, limits, destination, on_progress)
+    move = _Move(pool, destination, on_progress)
     begun, whole = False, whole_level(what)
     try:
-        pieces = batches(local, remote, limits, what, account=move.report.account)
+        pieces = batches(pool, what, account=move.report.account)
         async with aclosing(pieces) as found:
             async for batch in found:
                 begun = True
@@ -70,14 +67,12 @@ class _Move:
 
     def __init__(
         self,
-        local: DcmNode,
-        remote: DcmNode,
-        limits: TimeLimits,
+        pool: Pool,
         destination: str,
         on_progress: OnProgress | None,
     ) -> None:
         self.report: Final = MoveReport()
-        self._open: Final = partial(open_move, local, remote, limits)
+        self._open: Final = partial(open_move, pool)
         self._destination: Final = destination
         self._on_progress: Final = on_progress or (lambda _: None)
 
@@ -87,7 +82,7 @@ class _Move:
         while waiting and tries.left:
             before = len(waiting)
             try:
-                async with await self._open() as association:
+                async with self._open() as association:
                     model = accepted_model(association, STUDY_ROOT_MOVE, PATIENT_ROOT_MOVE)
                     while waiting:
                         tried = True

@@ -60,6 +60,17 @@ class Transport:
         """Whether a task is receiving: another one must not."""
         return self._receiving
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the connection stands and nothing has come that was not received."""
+        try:
+            self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return self._received is None
+        except OSError:
+            return False
+        return False
+
     async def send(self, buffers: Iterable[Buffer], within: float | None) -> None:
         """Write all buffers, as many as possible with each system call.
 

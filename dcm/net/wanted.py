@@ -21,8 +21,7 @@ from dcm.data.node import Node
 from dcm.data.query_result import QueryResult
 from dcm.errors import RemoteProtocolError
 from dcm.net.errors import NetworkError, NotAllFound
-from dcm.net.limits import TimeLimits
-from dcm.net.node import DcmNode
+from dcm.net.pool import Pool
 from dcm.net.query import queries
 from dcm.net.query_plan import QueryPlan
 
@@ -71,9 +70,7 @@ def whole_level(what: QueryResult | Attributes) -> Level:
 
 
 async def batches(
-    local: DcmNode,
-    remote: DcmNode,
-    limits: TimeLimits,
+    pool: Pool,
     what: QueryResult | Attributes,
     *,
     early: bool = False,
@@ -90,7 +87,7 @@ async def batches(
     cut: set[str] = set()
     failure: Exception | None = None
     try:
-        async with aclosing(_pieces(local, remote, limits, what, account)) as pieces:
+        async with aclosing(_pieces(pool, what, account)) as pieces:
             async for piece in pieces:
                 study_uid = piece[0].study_uid
                 if len(batch) >= _BATCH and study_uid != batch[-1].study_uid:
@@ -114,7 +111,7 @@ async def batches(
     if failure is not None:
         raise failure
     if problems := _lost(account):
-        raise NotAllFound(str(remote), problems)
+        raise NotAllFound(str(pool.remote), problems)
 
 
 def _lost(account: Account) -> list[str]:
@@ -135,9 +132,7 @@ def _fetched_whole(account: Account) -> list[Unlisted]:
 
 
 async def _pieces(
-    local: DcmNode,
-    remote: DcmNode,
-    limits: TimeLimits,
+    pool: Pool,
     what: QueryResult | Attributes,
     account: Account,
 ) -> AsyncGenerator[list[Wanted], None]:
@@ -152,9 +147,7 @@ async def _pieces(
         return
     else:
         within = what
-    found = queries(
-        local, remote, limits, keys, level=Level.IMAGE, within=within, size=None, account=account
-    )
+    found = queries(pool, keys, level=Level.IMAGE, within=within, size=None, account=account)
     async with aclosing(found):
         async for result in found:
             yield list(map(_wanted, result.members()))

@@ -11,8 +11,7 @@ from dcm.data.fit import Fit, differing
 from dcm.data.identifier import BadIdentifier
 from dcm.data.match import WORKLIST, Attributes, Value, limiting
 from dcm.net.find import WORKLIST_FIND, Answer, find
-from dcm.net.limits import TimeLimits
-from dcm.net.node import DcmNode
+from dcm.net.pool import Pool
 from dcm.net.query_plan import REQUIRED, check_ranges
 
 _LOG: Final = logging.getLogger(__name__)
@@ -30,9 +29,7 @@ _RETURNED: Final = (
 
 
 async def worklist(
-    local: DcmNode,
-    remote: DcmNode,
-    limits: TimeLimits,
+    pool: Pool,
     query: Mapping[str, object] | None = None,
     *,
     account: Account | None = None,
@@ -56,13 +53,13 @@ async def worklist(
         _STEP: [{**dict.fromkeys(_OF_STEP, ""), **step}],
     }
     wanted = limiting(keys)
-    async with aclosing(find(local, remote, identifier, limits, WORKLIST_FIND)) as answers:
+    async with aclosing(find(pool, identifier, WORKLIST_FIND)) as answers:
         async for answer in answers:
             found = _used(answer, wanted, account)
             if found is not None:
                 yield found
     for words in [*account.problems(), *account.notes()]:
-        _LOG.warning("%s: %s", remote, words)
+        _LOG.warning("%s: %s", pool.remote, words)
 
 
 def _used(answer: Answer, wanted: Attributes, account: Account) -> dict[str, Value] | None:

@@ -9,7 +9,7 @@ from dcm.conf import DEFAULT_LOCAL, TEMPLATE, Configuration, UnknownNode, defaul
 from dcm.conf_table import ConfigurationError
 from dcm.credentials import Credentials, NoPassword
 from dcm.errors import LocalProtocolError
-from dcm.net import DcmNode, TimeLimits, Tls
+from dcm.net import DcmNode, Listen, TimeLimits, Tls
 from dcm.net.identity import user
 
 PATH = Path("some.toml")
@@ -24,10 +24,10 @@ def test_the_template_can_be_used() -> None:
     """As it is, and with all that is commented out taken in."""
     assert parse(TEMPLATE) == Configuration(PATH, {"default": DEFAULT_LOCAL})
     everything = parse(re.sub(r"^# (?=\[|\w+ = )", "", TEMPLATE, flags=re.MULTILINE))
-    mypacs = everything.remote_nodes["mypacs"]
+    mypacs, credentials = everything.remote_nodes["mypacs"]
     assert str(mypacs.node) == "mypacs.org:MYPACS:11112"
     assert mypacs.limits == TimeLimits(response=300)
-    assert mypacs.credentials == Credentials("anna", password_file=Path("mypacs.txt"))
+    assert credentials == Credentials("anna", password_file=Path("mypacs.txt"))
 
 
 @pytest.mark.parametrize("key", ["host", "hostname"])
@@ -50,9 +50,9 @@ def test_time_limits_of_a_node_go_before_those_of_all() -> None:
 def test_who_we_are() -> None:
     """`default` comes before the first, and a name or an address before both."""
     known = parse("[local_nodes.a]\nae_title = 'A'\n[local_nodes.default]\nport = 0\n")
-    assert known.local() == DcmNode("0.0.0.0", "DCM", 0)  # noqa: S104
-    assert known.local("a") == DcmNode("0.0.0.0", "A", 11112)  # noqa: S104
-    assert known.local("b:B:1") == DcmNode("b", "B", 1)
+    assert known.local() == Listen("0.0.0.0", "DCM", 0)  # noqa: S104
+    assert known.local("a") == Listen("0.0.0.0", "A", 11112)  # noqa: S104
+    assert known.local("b:B:1") == Listen("b", "B", 1)
     assert parse("[local_nodes.a]\nae_title = 'A'").local().ae_title == "A"
     assert parse("").local() == DEFAULT_LOCAL
 
@@ -127,9 +127,9 @@ def test_tls_of_a_node(tmp_path: Path) -> None:
     )
     ours = Tls(tmp_path / "ca.pem", tmp_path / "we.pem", require_certificate=True)
     assert known.local().tls == ours
-    assert known.remote("a").node.tls == Tls(ca=Path("/etc/ca.pem"), verify_host=False)
-    assert known.remote("b").node.tls is None
-    assert known.remote("c").node.tls == Tls()
+    assert known.remote("a").tls == Tls(ca=Path("/etc/ca.pem"), verify_host=False)
+    assert known.remote("b").tls is None
+    assert known.remote("c").tls == Tls()
 
 
 def test_a_password_is_fetched_when_it_is_needed(
@@ -160,8 +160,8 @@ def test_a_password_is_fetched_when_it_is_needed(
     (tmp_path / "secret.txt").write_text("hush\n")
     monkeypatch.setenv("SECRET", "hush")
     for name in ("file", "variable", "here"):
-        assert known.remote(name).node.user_identity == user("anna", "hush")
-    assert known.remote("nothing").node.user_identity == user("anna")
+        assert known.remote(name).user_identity == user("anna", "hush")
+    assert known.remote("nothing").user_identity == user("anna")
 
 
 def test_a_node_may_be_told_a_user_without_tls() -> None:
@@ -169,8 +169,8 @@ def test_a_node_may_be_told_a_user_without_tls() -> None:
     known = parse(
         "[remote_nodes.a]\nhost = 'x'\nallow_plaintext = true\n[remote_nodes.b]\nhost = 'x'\n"
     )
-    assert known.remote("a").node.allow_plaintext
-    assert not known.remote("b").node.allow_plaintext
+    assert known.remote("a").allow_plaintext
+    assert not known.remote("b").allow_plaintext
 
 
 def test_without_a_home_the_configuration_is_that_of_the_system(

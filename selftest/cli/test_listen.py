@@ -15,7 +15,7 @@ from net.peers import QUICK, US
 
 from dcm.cli import main
 from dcm.cli.listen import inactivity
-from dcm.net import DcmNode
+from dcm.net import DcmNode, Remote
 from dcm.net.association import Association
 from dcm.wire import Command, CStoreRQ, DataFragment, PresentationContextRQ
 
@@ -166,7 +166,7 @@ def half(port: str) -> Association:
     async def begin() -> Association:
         contexts = [PresentationContextRQ(1, CT, ("1.2.840.10008.1.2.1",))]
         node = DcmNode("127.0.0.1", "ME", int(port))
-        association = await Association.request(US, node, contexts, limits=QUICK)
+        association = await Association.request(US, Remote(node, QUICK), contexts)
         request = CStoreRQ(message_id=1, affected_sop_class_uid=CT, affected_sop_instance_uid="1.2")
         await association.send(Command(1, request), DataFragment(1, bytes(1000), last=False))
         return association

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from dcm.net import DcmNode, TimeLimits
+from dcm.net import DcmNode, Listen, TimeLimits
 from harness.waiting import wait_until
 
-US = DcmNode("127.0.0.1", "TOOLKIT", 0)
+US = Listen("127.0.0.1", "TOOLKIT", 0)
 QUICK = TimeLimits(connect=3, association=5, response=5, idle=5, release=1, busy=0.2)
 
 

@@ -9,7 +9,7 @@ from net.files import CT, data_sets, make
 from net.peers import QUICK, US
 
 from dcm.errors import LocalProtocolError
-from dcm.net import DcmNode, LocalEntity
+from dcm.net import DcmNode, LocalEntity, Remote
 from dcm.net.admission import Admission
 from dcm.net.association import Association
 from dcm.net.errors import AssociationRejected
@@ -68,7 +68,7 @@ def test_so_many_at_once(tmp_path: Path) -> None:
         async with ENTITY.listen(tmp_path, admission=Admission(associations=2)) as listener:
 
             def request() -> Awaitable[Association]:
-                return Association.request(US, listener.node, [VERIFICATION], limits=QUICK)
+                return Association.request(US, Remote(listener.node, QUICK), [VERIFICATION])
 
             async with await request():
                 async with await request():

@@ -16,7 +16,7 @@ from net.peers import QUICK, US
 
 from dcm.errors import LocalProtocolError
 from dcm.frozen import replace
-from dcm.net import DcmNode, LocalEntity, TimeLimits
+from dcm.net import DcmNode, LocalEntity, Remote, TimeLimits
 from dcm.net.association import OUR_INFORMATION, Association
 from dcm.net.echo import VERIFICATION
 from dcm.net.errors import AssociationRejected, ConnectionLost
@@ -71,7 +71,7 @@ async def associated() -> AsyncIterator[Pair]:
         contexts = [
             PresentationContextRQ(n, u, (IMPLICIT,)) for n, u in ((1, VERIFICATION), (3, CT))
         ]
-        asking = asyncio.create_task(Association.request(US, peer, contexts, limits=QUICK))
+        asking = asyncio.create_task(Association.request(US, Remote(peer, QUICK), contexts))
         taken, _ = await asyncio.get_running_loop().sock_accept(listening)
         acceptor = await Association.accept(Transport(taken), "us", accept, QUICK)
         requestor = await asking
@@ -305,7 +305,7 @@ def test_nothing_is_traced_where_nobody_reads_it() -> None:
     code = (
         "import sys, asyncio\n"
         "from dcm.net import DcmNode, LocalEntity\n"
-        "local = LocalEntity(DcmNode('127.0.0.1', 'A', 0))\n"
+        "local = LocalEntity('A')\n"
         "try: asyncio.run(local.echo(DcmNode('127.0.0.1', 'B', int(sys.argv[1]))))\n"
         "except Exception as error: print(type(error).__name__)\n"
         "print(*sorted({'dcm.net.trace', 'dcm.data.uids', 'pydicom'} & {*sys.modules}))"

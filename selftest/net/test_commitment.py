@@ -16,7 +16,7 @@ from pynetdicom import AE, build_role, evt
 from pynetdicom.pdu import P_DATA_TF
 from pynetdicom.sop_class import StorageCommitmentPushModel
 
-from dcm.net import DcmNode, LocalEntity
+from dcm.net import DcmNode, LocalEntity, Remote
 from dcm.net.association import Association
 from dcm.net.commitment import CommitmentReport
 from dcm.net.errors import ConnectionLost, NotAccepted, OperationFailed, TimedOut
@@ -244,7 +244,7 @@ def test_orthanc_asks_us(
         return found
 
     async def scenario() -> dict[str, Any]:
-        async with ENTITY.listen(target, peers={"ORTHANC": node}) as listener:
+        async with ENTITY.listen(target, peers={"ORTHANC": Remote(node, QUICK)}) as listener:
             assert (await ENTITY.store(listener.node, source)).complete
             return await asyncio.to_thread(ask, listener.node.port)
 
@@ -295,7 +295,7 @@ def test_pynetdicom_asks_us(stays: bool, source: list[Path], target: Path) -> No
         return code
 
     async def scenario() -> int:
-        async with ENTITY.listen(target, peers={"PYNETDICOM": peer}) as listener:
+        async with ENTITY.listen(target, peers={"PYNETDICOM": Remote(peer, QUICK)}) as listener:
             assert (await ENTITY.store(listener.node, source)).complete
             return await asyncio.to_thread(ask, listener.node.port)
 
@@ -332,11 +332,11 @@ def test_a_report_follows_who_has_gone(target: Path) -> None:
     async def scenario() -> tuple[str, set[tuple[str, str]]]:
         async with (
             ENTITY.listen(target) as ours,
-            ENTITY.listen(target, peers={"TOOLKIT": ours.node}) as asked,
+            ENTITY.listen(target, peers={"TOOLKIT": Remote(ours.node, QUICK)}) as asked,
         ):
             report = ours.expected.expect("1.2.3.4.6")
             contexts = [PresentationContextRQ(1, "1.2.840.10008.1.20.1", ("1.2.840.10008.1.2",))]
-            association = await Association.request(US, asked.node, contexts, limits=QUICK)
+            association = await Association.request(US, Remote(asked.node, QUICK), contexts)
             await association.send(*_request("1.2.3.4.6"))
             await association.response(NActionRSP, 1)
             await association.abort()
@@ -398,7 +398,7 @@ def test_a_wrong_request_is_refused(wrong: dict[str, Any], status: int, target: 
         contexts = [PresentationContextRQ(1, "1.2.840.10008.1.20.1", ("1.2.840.10008.1.2",))]
         async with (
             ENTITY.listen(target) as listener,
-            await Association.request(US, listener.node, contexts, limits=QUICK) as association,
+            await Association.request(US, Remote(listener.node, QUICK), contexts) as association,
         ):
             await association.send(*_request("1.2.3.4", **wrong))
             first = await association.response(NActionRSP, 1)
@@ -422,7 +422,7 @@ def test_a_report_that_nobody_waits_for_is_refused(target: Path) -> None:
         )
         async with (
             ENTITY.listen(target) as listener,
-            await Association.request(US, listener.node, contexts, limits=QUICK) as association,
+            await Association.request(US, Remote(listener.node, QUICK), contexts) as association,
         ):
             await association.send(
                 Command(1, report), DataFragment(1, _content("1.2.3.4"), last=True)

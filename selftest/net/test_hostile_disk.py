@@ -16,7 +16,7 @@ from net.getting import got
 from net.peers import QUICK, US
 from net.scp import Scp
 
-from dcm.net import DcmNode, LocalEntity
+from dcm.net import DcmNode, LocalEntity, Remote
 from dcm.net.association import Association
 from dcm.net.errors import NetworkError
 from dcm.net.folders import files_in
@@ -190,7 +190,7 @@ def test_a_folder_that_takes_nothing(
 async def _half(node: DcmNode, uid: str) -> Association:
     """Send half an instance."""
     contexts = [PresentationContextRQ(1, CT, ("1.2.840.10008.1.2.1",))]
-    association = await Association.request(US, node, contexts, limits=QUICK)
+    association = await Association.request(US, Remote(node, QUICK), contexts)
     request = CStoreRQ(message_id=1, affected_sop_class_uid=CT, affected_sop_instance_uid=uid)
     await association.send(Command(1, request), DataFragment(1, bytes(3_000_000), last=False))
     return association
@@ -211,10 +211,10 @@ def test_what_is_there_survives_a_second_copy_that_is_cut(source: Path, tmp_path
 _LISTENER = """
 import asyncio, sys
 from pathlib import Path
-from dcm.net import DcmNode, LocalEntity
+from dcm.net import DcmNode, Listen, LocalEntity, Remote
 
 async def main():
-    async with LocalEntity(DcmNode("127.0.0.1", "KILLED", 0)).listen(Path(sys.argv[1])) as listener:
+    async with LocalEntity(Listen("127.0.0.1", "KILLED", 0)).listen(Path(sys.argv[1])) as listener:
         print(listener.node.port, flush=True)
         await asyncio.Event().wait()
 

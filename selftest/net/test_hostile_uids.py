@@ -11,7 +11,7 @@ from net.peers import QUICK, US, liar
 from net.wires import Acceptor
 
 from dcm.errors import DcmError
-from dcm.net import DcmNode, LocalEntity
+from dcm.net import DcmNode, LocalEntity, Remote
 from dcm.net.association import Association
 from dcm.net.incoming import ReceivedInstance
 from dcm.wire import (
@@ -97,14 +97,14 @@ def test_a_sender_with_tricks(trick: str, target: Path) -> None:
         contexts = [PresentationContextRQ(1, CT, (EXPLICIT,))]
         async with ENTITY.listen(target) as listener:
             node = listener.node
-            association = await Association.request(US, node, contexts, limits=QUICK)
+            association = await Association.request(US, Remote(node, QUICK), contexts)
             await association._transport.send([_instance(1, TRICKS[trick])], 5)
             try:
                 await association.command()
                 await association.release()
             except DcmError:
                 await association.abort()
-            async with await Association.request(US, node, contexts, limits=QUICK) as proper:
+            async with await Association.request(US, Remote(node, QUICK), contexts) as proper:
                 proper_one = CStoreRQ(
                     message_id=1, affected_sop_class_uid=CT, affected_sop_instance_uid="1.2.3"
                 )

@@ -14,11 +14,11 @@ from pynetdicom import AE, evt
 from pynetdicom.pdu_primitives import UserIdentityNegotiation
 from pynetdicom.sop_class import Verification
 
-from dcm.net import DcmNode, LocalEntity
+from dcm.net import DcmNode, LocalEntity, Remote
 from dcm.net.admission import Admission
 from dcm.net.errors import AssociationRejected, NetworkError, NotAccepted
 from dcm.net.identity import kerberos, saml, token, user
-from dcm.net.node import UnprotectedIdentity
+from dcm.net.remote import UnprotectedIdentity
 from dcm.wire import UserIdentityRQ, UserIdentityType
 
 ENTITY = LocalEntity(US, QUICK)
@@ -48,7 +48,7 @@ def pynetdicom_server() -> Iterator[tuple[DcmNode, list[tuple[int, bytes, bytes 
     ae.add_supported_context(Verification)
     server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_USER_ID, check)])
     port = server.server_address[1]
-    yield DcmNode("127.0.0.1", "PYNETDICOM", port, allow_plaintext=True), seen
+    yield Remote(DcmNode("127.0.0.1", "PYNETDICOM", port), QUICK, allow_plaintext=True), seen
     server.shutdown()
 
 
@@ -59,7 +59,7 @@ def test_pynetdicom_learns_who_we_are(
 ) -> None:
     """All five kinds arrive as they are."""
     node, seen = pynetdicom_server
-    assert asyncio.run(ENTITY.echo(replace(node, user_identity=identity)))
+    assert asyncio.run(ENTITY.echo(replace(Remote.at(node, QUICK), user_identity=identity)))
     kind, primary, secondary = seen[-1]
     assert (kind, primary) == (identity.user_identity_type, identity.primary_field)
     assert (secondary or b"") == identity.secondary_field
@@ -74,7 +74,7 @@ def test_without_tls_an_identity_must_be_allowed(identity: UserIdentityRQ) -> No
             with pytest.raises(
                 UnprotectedIdentity, match=r"without TLS.*allow_plaintext"
             ) as caught:
-                asyncio.run(ask(replace(node, user_identity=identity)))
+                asyncio.run(ask(replace(Remote.at(node, QUICK), user_identity=identity)))
             assert SECRET not in str(caught.value)
     assert taken == []
 
@@ -85,9 +85,9 @@ def test_a_confirmation_is_demanded(
     """The server confirms tickets; it says nothing to names, and then there is no association."""
     node, _ = pynetdicom_server
     ticket, name = kerberos(b"ticket", confirmed=True), user("anna", SECRET, confirmed=True)
-    assert asyncio.run(ENTITY.echo(replace(node, user_identity=ticket)))
+    assert asyncio.run(ENTITY.echo(replace(Remote.at(node, QUICK), user_identity=ticket)))
     with pytest.raises(NotAccepted, match="association: it does not confirm who the user is"):
-        asyncio.run(ENTITY.echo(replace(node, user_identity=name)))
+        asyncio.run(ENTITY.echo(replace(Remote.at(node, QUICK), user_identity=name)))
 
 
 def test_a_user_that_is_not_taken(
@@ -167,7 +167,12 @@ def test_the_servers_response_arrives(tmp_path: Path) -> None:
 
 def _echo(check: Known, folder: Path, identity: UserIdentityRQ | None) -> bool:
     def ask(port: int) -> int:
-        node = DcmNode("127.0.0.1", "TOOLKIT", port, user_identity=identity, allow_plaintext=True)
+        node = Remote(
+            DcmNode("127.0.0.1", "TOOLKIT", port),
+            QUICK,
+            user_identity=identity,
+            allow_plaintext=True,
+        )
         return asyncio.run(ENTITY.echo(node))
 
     return bool(listening(check, folder, ask))

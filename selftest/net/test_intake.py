@@ -16,7 +16,7 @@ from dcm.data.levels import Level
 from dcm.data.match import Attributes
 from dcm.data.query_result import QueryResult
 from dcm.data.scan import scan
-from dcm.net import DcmNode, LocalEntity, TimeLimits
+from dcm.net import DcmNode, Listen, LocalEntity, Remote, TimeLimits
 from dcm.net.association import Association
 from dcm.net.errors import NoProgress, TimedOut
 from dcm.net.find import STUDY_ROOT_FIND
@@ -113,7 +113,7 @@ def target(tmp_path: Path) -> Path:
 @pytest.fixture
 def home() -> DcmNode:
     """Where we listen."""
-    return DcmNode("127.0.0.1", "HOME", free_port())
+    return Listen("127.0.0.1", "HOME", free_port())
 
 
 def _made(folder: Path) -> Path:
@@ -176,7 +176,7 @@ async def _send(node: DcmNode, path: Path, title: str | None, message_id: int | 
         move_originator_message_id=message_id,
     )
     data = await asyncio.to_thread(path.read_bytes)
-    async with await Association.request(US, node, contexts, limits=QUICK) as association:
+    async with await Association.request(US, Remote(node, QUICK), contexts) as association:
         await association.send(
             Command(1, request), DataFragment(1, data[header.data_set_offset :], last=True)
         )

@@ -11,7 +11,7 @@ from net.files import CT, SYNTAXES, data_sets, make
 from net.peers import QUICK, US
 from pydicom.uid import ExplicitVRLittleEndian
 
-from dcm.net import DcmNode, LocalEntity
+from dcm.net import DcmNode, LocalEntity, Remote
 from dcm.net.association import Association
 from dcm.net.incoming import ReceivedInstance
 from dcm.net.outcome import StoreReport
@@ -116,7 +116,7 @@ def test_a_uid_that_is_a_path_stays_in_the_folder(uid: str, target: Path) -> Non
         request = CStoreRQ(message_id=1, affected_sop_class_uid=CT, affected_sop_instance_uid=uid)
         async with (
             ENTITY.listen(target) as listener,
-            await Association.request(US, listener.node, contexts, limits=QUICK) as association,
+            await Association.request(US, Remote(listener.node, QUICK), contexts) as association,
         ):
             await association.send(Command(1, request), DataFragment(1, bytes(10), last=True))
             return (await association.response(CStoreRSP, 1)).status
@@ -133,7 +133,7 @@ def test_an_abort_in_mid_object_leaves_nothing(target: Path) -> None:
         contexts = [PresentationContextRQ(1, CT, (ExplicitVRLittleEndian,))]
         request = CStoreRQ(message_id=1, affected_sop_class_uid=CT, affected_sop_instance_uid="1.2")
         async with ENTITY.listen(target) as listener:
-            association = await Association.request(US, listener.node, contexts, limits=QUICK)
+            association = await Association.request(US, Remote(listener.node, QUICK), contexts)
             half = DataFragment(1, bytes(1_000_000), last=False)
             await association.send(Command(1, request), half)
             await association.abort()

@@ -19,7 +19,7 @@ from net.test_hostile_disk import _LISTENER
 
 from dcm.data.scan import scan
 from dcm.errors import DcmError
-from dcm.net import DcmNode, LocalEntity, TimeLimits
+from dcm.net import DcmNode, LocalEntity, Remote, TimeLimits
 from dcm.net.admission import Admission
 from dcm.net.ahead import Ahead
 from dcm.net.association import Association
@@ -199,7 +199,7 @@ def received(folder: Folder, *instances: tuple[int, str, bytes]) -> list[int]:
     async def scenario() -> list[int]:
         async with (
             Listener(US, folder, QUICK) as listener,
-            await Association.request(US, listener.node, contexts, limits=QUICK) as association,
+            await Association.request(US, Remote(listener.node, QUICK), contexts) as association,
         ):
             return [await store(association, uid, data, on) for on, uid, data in instances]
 
@@ -317,7 +317,7 @@ def test_a_defect_is_logged(
         async with ENTITY.listen(tmp_path) as listener:
             with pytest.raises(DcmError):
                 async with await Association.request(
-                    US, listener.node, [PresentationContextRQ(1, CT, (EXPLICIT,))], limits=QUICK
+                    US, Remote(listener.node, QUICK), [PresentationContextRQ(1, CT, (EXPLICIT,))]
                 ) as association:
                     await store(association, "1.2", b"data")
             return await ENTITY.echo(listener.node)
@@ -328,7 +328,7 @@ def test_a_defect_is_logged(
 
 async def _half(node: DcmNode) -> Association:
     contexts = [PresentationContextRQ(1, CT, (EXPLICIT,))]
-    association = await Association.request(US, node, contexts, limits=QUICK)
+    association = await Association.request(US, Remote(node, QUICK), contexts)
     request = CStoreRQ(message_id=1, affected_sop_class_uid=CT, affected_sop_instance_uid="1.2")
     await association.send(Command(1, request), DataFragment(1, bytes(1000), last=False))
     return association

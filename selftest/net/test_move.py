@@ -16,7 +16,7 @@ from net.peers import QUICK, US, dcmqrscp, orthanc, storescp
 
 from dcm import frozen
 from dcm.data.identifier import write_identifier
-from dcm.net import DcmNode, LocalEntity, TimeLimits
+from dcm.net import DcmNode, Listen, LocalEntity, TimeLimits
 from dcm.net.association import Association
 from dcm.net.errors import ConnectionLost
 from dcm.net.find import STUDY_ROOT_FIND
@@ -35,7 +35,7 @@ def home() -> Iterator[DcmNode]:
     with socket.socket() as kept:
         kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         kept.bind(("127.0.0.1", 0))
-        yield DcmNode("127.0.0.1", "HOME", kept.getsockname()[1])
+        yield Listen("127.0.0.1", "HOME", kept.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

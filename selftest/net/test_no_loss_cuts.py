@@ -13,13 +13,14 @@ from net.files import CT, data_sets, make
 from net.peers import QUICK, US
 from net.scp import Scp
 
-from dcm.net import DcmNode, LocalEntity
+from dcm.net import DcmNode, LocalEntity, Remote
 from dcm.net.errors import NetworkError
 from dcm.net.folders import files_in
 from dcm.net.get import get, open_get
 from dcm.net.incoming import Folder, ReceivedInstance
 from dcm.net.listener import Listener
 from dcm.net.outcome import Outcome, StoreReport
+from dcm.net.pool import Pool
 from harness.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(120)
@@ -185,7 +186,8 @@ def test_a_retrieve_that_is_cut_anywhere_keeps_whole_files_only(
     async def retrieve(node: DcmNode) -> set[str]:
         given = set()
         with contextlib.suppress(NetworkError):
-            async with await open_get(US, node, [CT], QUICK) as association:
+            pool = Pool(US, Remote(node, QUICK))
+            async with pool, open_get(pool, [CT]) as association:
                 async for each in get(association, STUDY_LEVEL, Folder(target)):
                     if isinstance(each, ReceivedInstance):
                         given.add(each.sop_instance_uid)

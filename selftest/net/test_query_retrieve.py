@@ -10,10 +10,11 @@ from net.files import data_sets, make
 from net.peers import QUICK, US
 
 from dcm.data.levels import Level
-from dcm.net import DcmNode, LocalEntity
+from dcm.net import DcmNode, LocalEntity, Remote, retrieve
 from dcm.net.find import Answer
 from dcm.net.held import holds
 from dcm.net.outcome import InstanceResult, Outcome, RetrieveReport
+from dcm.net.pool import Pool
 
 ENTITY = LocalEntity(US, QUICK)
 IMAGES = {
@@ -159,11 +160,24 @@ def test_data_sets_are_given_one_at_a_time(archive: DcmNode) -> None:
 
 
 def test_what_cannot_be_kept_has_a_reason(archive: DcmNode, tmp_path: Path) -> None:
-    """A folder that is not there: each instance says so."""
-    report = download(archive, tmp_path / "nowhere")
+    """A folder that vanishes meanwhile: each instance says so."""
+    target = tmp_path / "nowhere"
+
+    async def scenario() -> RetrieveReport:
+        async with Pool(US, Remote(archive, QUICK)) as pool:
+            return await retrieve.download(pool, STUDY, target)
+
+    report = asyncio.run(scenario())
     assert not report.complete
     assert {each.outcome for each in report.results} == {Outcome.FAILED}
     assert {each.words for each in report.results} == {"No such file or directory"}
+
+
+def test_a_missing_folder_is_made(archive: DcmNode, tmp_path: Path) -> None:
+    """With the folders above it."""
+    report = download(archive, tmp_path / "not" / "there")
+    assert report.complete
+    assert len(list((tmp_path / "not" / "there").iterdir())) == len(report.results)
 
 
 def test_a_study_that_is_not_there_is_nothing(archive: DcmNode, target: Path) -> None:

@@ -6,7 +6,7 @@ import time
 
 from net.peers import US
 
-from dcm.net import DcmNode, TimeLimits
+from dcm.net import DcmNode, Remote, TimeLimits
 from dcm.net.association import OUR_INFORMATION, Association
 from dcm.net.echo import VERIFICATION
 from dcm.net.transport import Transport
@@ -35,7 +35,7 @@ def test_both_may_ask_for_it_at_once() -> None:
             listening.setblocking(False)
             peer = DcmNode("127.0.0.1", "PEER", listening.getsockname()[1])
             contexts = [PresentationContextRQ(1, VERIFICATION, (IMPLICIT,))]
-            asking = asyncio.create_task(Association.request(US, peer, contexts, limits=PATIENT))
+            asking = asyncio.create_task(Association.request(US, Remote(peer, PATIENT), contexts))
             taken, _ = await asyncio.get_running_loop().sock_accept(listening)
             acceptor = await Association.accept(Transport(taken), "us", _accept, PATIENT)
             requestor = await asking

@@ -17,7 +17,7 @@ from net.peers import QUICK, US, free_port, liar, orthanc, storescp
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification
 
-from dcm.net import DcmNode, LocalEntity, TimeLimits, Tls
+from dcm.net import DcmNode, LocalEntity, Remote, TimeLimits, Tls
 from dcm.net.association import Association
 from dcm.net.errors import ConnectionLost, NetworkError, TimedOut, TlsFailed
 from dcm.net.tls import UnusableTls
@@ -75,7 +75,9 @@ def orthanc_rest(
 def test_storescp_stores(source: Path, target: Path, server_tls: Tls, client_tls: Tls) -> None:
     """Every byte arrives, and storescp has seen our certificate."""
     with storescp(target, *dcmtk(server_tls)) as node:
-        report = asyncio.run(ENTITY.store(replace(node, tls=client_tls), sorted(source.iterdir())))
+        report = asyncio.run(
+            ENTITY.store(Remote(node, QUICK, client_tls), sorted(source.iterdir()))
+        )
     assert report.complete, report.results
     assert data_sets(target) == data_sets(source)
 
@@ -86,14 +88,14 @@ def test_our_own_certificate_is_shown_where_a_peer_has_no_other(
     """The local node has a certificate, the remote node only says whom to trust."""
     us = LocalEntity(replace(US, tls=client_tls), QUICK)
     with storescp(target, *dcmtk(server_tls)) as node:
-        assert asyncio.run(us.echo(replace(node, tls=Tls(ca=server_tls.ca))))
+        assert asyncio.run(us.echo(Remote(node, QUICK, Tls(ca=server_tls.ca))))
 
 
 def test_orthanc_takes_and_gives(
     source: Path, target: Path, orthanc_rest: tuple[DcmNode, str], client_tls: Tls
 ) -> None:
     """A study goes there and back."""
-    node = replace(orthanc_rest[0], tls=client_tls)
+    node = Remote(orthanc_rest[0], QUICK, client_tls)
     paths = sorted(source.iterdir())
 
     async def scenario() -> None:
@@ -114,7 +116,9 @@ def test_pynetdicom_answers(server_tls: Tls, client_tls: Tls) -> None:
     ae.add_supported_context(Verification)
     server = ae.start_server(("127.0.0.1", 0), block=False, ssl_context=context)
     try:
-        node = DcmNode("127.0.0.1", "PYNETDICOM", server.server_address[1], tls=client_tls)
+        node = Remote(
+            DcmNode("127.0.0.1", "PYNETDICOM", server.server_address[1]), QUICK, client_tls
+        )
         assert asyncio.run(ENTITY.echo(node))
     finally:
         server.shutdown()
@@ -126,7 +130,7 @@ def test_the_log_has_version_cipher_and_certificate(
     """For --debug; with -v only the version."""
     caplog.set_level("DEBUG", "dcm")
     with storescp(target, *dcmtk(server_tls)) as node:
-        assert asyncio.run(ENTITY.echo(replace(node, tls=client_tls)))
+        assert asyncio.run(ENTITY.echo(Remote(node, QUICK, client_tls)))
     said = [each.getMessage() for each in caplog.records if "tls" in each.name]
     assert [each.levelname for each in caplog.records if "tls" in each.name] == [
         "INFO", "DEBUG", "DEBUG",
@@ -227,7 +231,7 @@ def test_both_ends_are_ours(source: Path, target: Path, server_tls: Tls, client_
 
     async def scenario() -> bool:
         async with strict(server_tls).listen(target) as listener:
-            node = replace(listener.node, tls=client_tls)
+            node = Remote(listener.node, QUICK, client_tls)
             return (await ENTITY.store(node, paths)).complete
 
     assert asyncio.run(scenario())
@@ -242,7 +246,7 @@ def refusal(listening: Tls | None, connecting: Tls | None, folder: Path) -> Netw
 
     async def scenario() -> None:
         async with LocalEntity(replace(US, tls=listening), QUICK).listen(folder) as listener:
-            await ENTITY.echo(replace(listener.node, tls=connecting))
+            await ENTITY.echo(Remote(listener.node, QUICK, connecting))
 
     with pytest.raises(NetworkError) as caught:
         asyncio.run(scenario())
@@ -290,8 +294,8 @@ def test_a_listener_goes_on_after_those_that_do_not_fit(
         async with strict(server_tls).listen(target) as listener:
             for unfit in (None, Tls(ca=server_tls.ca)):
                 with pytest.raises(NetworkError):
-                    await ENTITY.echo(replace(listener.node, tls=unfit))
-            return await ENTITY.echo(replace(listener.node, tls=client_tls))
+                    await ENTITY.echo(Remote(listener.node, QUICK, unfit))
+            return await ENTITY.echo(Remote(listener.node, QUICK, client_tls))
 
     assert asyncio.run(scenario())
 
@@ -304,7 +308,7 @@ def test_tls_against_plain(tmp_path: Path, client_tls: Tls) -> None:
         storescp(tmp_path / "storescp") as node,
         pytest.raises(TlsFailed, match=r"TLS handshake: .*does it speak TLS on this port"),
     ):
-        asyncio.run(ENTITY.echo(replace(node, tls=client_tls)))
+        asyncio.run(ENTITY.echo(Remote(node, QUICK, client_tls)))
 
 
 def test_plain_against_tls(tmp_path: Path, server_tls: Tls) -> None:
@@ -334,7 +338,7 @@ def test_a_peer_that_says_nothing(client_tls: Tls) -> None:
 
     limits = TimeLimits(connect=0.3, release=0.2)
     with liar(swallow) as node, pytest.raises(TimedOut, match=r"TLS handshake: .* within 0\.3 s"):
-        asyncio.run(LocalEntity(US, limits).echo(replace(node, tls=client_tls)))
+        asyncio.run(LocalEntity(US).echo(Remote(node, limits, client_tls)))
 
 
 def test_a_peer_that_hangs_up(client_tls: Tls) -> None:
@@ -343,7 +347,7 @@ def test_a_peer_that_hangs_up(client_tls: Tls) -> None:
         liar(lambda taken: taken.recv(10) and None) as node,
         pytest.raises(TlsFailed, match="TLS handshake: it closed the connection"),
     ):
-        asyncio.run(ENTITY.echo(replace(node, tls=client_tls)))
+        asyncio.run(ENTITY.echo(Remote(node, QUICK, client_tls)))
 
 
 def test_an_abort_over_tls_leaves_nothing(target: Path, server_tls: Tls, client_tls: Tls) -> None:
@@ -357,8 +361,8 @@ def test_an_abort_over_tls_leaves_nothing(target: Path, server_tls: Tls, client_
             affected_sop_instance_uid="1.2",
         )
         async with strict(server_tls).listen(target) as listener:
-            node = replace(listener.node, tls=client_tls)
-            association = await Association.request(US, node, contexts, limits=QUICK)
+            node = Remote(listener.node, QUICK, client_tls)
+            association = await Association.request(US, node, contexts)
             half = DataFragment(1, bytes(1_000_000), last=False)
             await association.send(Command(1, request), half)
             await association.abort()
@@ -392,7 +396,7 @@ def test_a_file_that_cannot_be_used(
     if "key" in wrong:
         wrong = {**wrong, "key": str(authority.folder / wrong["key"])}
     tls = replace(encrypted, **{"key": server_tls.key, "passphrase": None, **wrong})
-    node = DcmNode("127.0.0.1", "NOBODY", free_port(), tls=tls)
+    node = Remote(DcmNode("127.0.0.1", "NOBODY", free_port()), QUICK, tls)
     with pytest.raises(TlsFailed, match=f"connection: .*{words}") as caught:
         asyncio.run(ENTITY.echo(node))
     assert "wrong-passphrase" not in str(caught.value) + repr(node)
@@ -413,7 +417,7 @@ def test_a_key_with_a_passphrase(target: Path, server_tls: Tls, encrypted: Tls) 
 
     async def scenario() -> bool:
         async with strict(server_tls).listen(target) as listener:
-            return await ENTITY.echo(replace(listener.node, tls=encrypted))
+            return await ENTITY.echo(Remote(listener.node, QUICK, encrypted))
 
     assert asyncio.run(scenario())
 

@@ -10,8 +10,9 @@ from net.peers import QUICK, US, free_port, running
 from dcm.data.account import Account
 from dcm.data.dictionary import UnknownElement
 from dcm.data.match import Value
-from dcm.net import DcmNode, LocalEntity
+from dcm.net import DcmNode, LocalEntity, Remote
 from dcm.net.find import WORKLIST_FIND
+from dcm.net.pool import Pool
 from dcm.net.query_plan import BadKey
 from dcm.net.worklist import worklist
 from harness.corpus import corpus, make
@@ -89,8 +90,8 @@ def asked(
     account = Account()
 
     async def scenario() -> list[object]:
-        async with archive:
-            found = worklist(US, archive.node, QUICK, query, account=account)
+        async with archive, Pool(US, Remote(archive.node, QUICK)) as pool:
+            found = worklist(pool, query, account=account)
             return [item["PatientName"] async for item in found]
 
     return asyncio.run(scenario()), account

@@ -1,0 +1,72 @@
+"""What is known of the two sides of an association: a remote node, and where we listen ourselves."""
+
+from typing import Self
+
+from dcm.errors import DcmError, LocalProtocolError
+from dcm.frozen import Frozen
+from dcm.net.limits import TimeLimits
+from dcm.net.node import DcmNode
+from dcm.net.tls import Tls
+from dcm.wire import UserIdentityRQ
+
+
+class UnprotectedIdentity(DcmError):  # noqa: N818 - reads as the sentence it is
+    """A user identity would be sent without TLS, which `Remote.allow_plaintext` does not allow."""
+
+
+class Remote(Frozen):
+    """A remote node and how to speak with it.
+
+    limits: the time limits for it. tls: how to reach it by TLS; None: without TLS.
+    user_identity: sent with each request for an association; see `dcm.net.identity`.
+    allow_plaintext: whether the user identity may be sent without TLS, where anybody on the way can read it.
+    max_associations: the most associations that we have with it at the same time.
+    """
+
+    node: DcmNode
+    limits: TimeLimits = TimeLimits()
+    tls: Tls | None = None
+    user_identity: UserIdentityRQ | None = None
+    allow_plaintext: bool = False
+    max_associations: int = 4
+
+    def __post_init__(self) -> None:
+        if self.max_associations < 1:
+            raise LocalProtocolError(
+                f"max_associations is {self.max_associations}: it must be 1 or more"
+            )
+
+    @classmethod
+    def at(cls, address: "Remote | DcmNode | str", limits: TimeLimits) -> "Remote":
+        """Return the remote at an address (`host:ae_title:port`), with these limits; a `Remote` as it is."""
+        if isinstance(address, Remote):
+            return address
+        return cls(DcmNode.parse(address) if isinstance(address, str) else address, limits)
+
+    def check_identity(self) -> None:
+        """Refuse to send a user identity that anybody on the way can read. Raises `UnprotectedIdentity`."""
+        if self.user_identity and self.tls is None and not self.allow_plaintext:
+            raise UnprotectedIdentity(
+                f"{self}: the user identity is not sent: without TLS anybody on the way can read it (set tls"
+                " for this node; or allow_plaintext or --allow-plaintext, if the network can be trusted)"
+            )
+
+    def __str__(self) -> str:
+        return str(self.node)
+
+
+class Listen(DcmNode):
+    """Where we listen, and by which AE title others know us. Port 0: a free one.
+
+    tls: how we listen by TLS; its certificate is also shown to remotes that have none of their own.
+    """
+
+    host: str = "0.0.0.0"  # noqa: S104 - all addresses
+    ae_title: str = "DCM"
+    port: int = 11112
+    tls: Tls | None = None
+
+    @classmethod
+    def of(cls, local: "Self | str") -> Self:
+        """Return where to listen; a text is an AE title."""
+        return cls(ae_title=local) if isinstance(local, str) else local
