@@ -144,6 +144,9 @@ class Association:
                 await association.abort()
                 if not await patience.pause(error):
                     raise
+            except asyncio.CancelledError:
+                association.close()  # the peer may be one that has not even accepted the connection
+                raise
             except BaseException:
                 await association.abort()
                 raise

@@ -5,21 +5,14 @@ Only towards the native transfer syntaxes: nothing is ever compressed, and the f
 
 import io
 import zlib
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 from dcm.data.elements import NATIVE, Encoding
 from dcm.data.recode import recode
 from dcm.errors import DcmError
-from dcm.net.outgoing import OutgoingFile, UnreadableFile
-from dcm.wire import PresentationContextRQ
+from dcm.instances import Instance, MemoryInstance, UnusableInstance, data_of
 
 EXPLICIT_LITTLE: Final = "1.2.840.10008.1.2.1"
-IMPLICIT_LITTLE: Final = "1.2.840.10008.1.2"
-TARGETS: Final = (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
-"""What is proposed in place of another transfer syntax; the second one is understood by all (PS3.5 10.1)."""
-
 _DEFLATED: Final = "1.2.840.10008.1.2.1.99"
 _INFLATED_LIMIT: Final = 1 << 31
 _ONLY_ENCAPSULATED: Final = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
@@ -29,33 +22,25 @@ class CannotConvert(DcmError):  # noqa: N818 - reads as the sentence it is
     """An instance that cannot be had in another transfer syntax, and what may help."""
 
 
-def write_converted(file: OutgoingFile, syntax: str, path: Path) -> OutgoingFile:
-    """Write the data set of a file in one of `TARGETS` to `path`, to be sent in its place.
+def converted(instance: Instance, syntax: str) -> Instance:
+    """Return an instance in a native transfer syntax, to be sent in place of the other.
 
     It takes a while and the memory of a few instances. Raises `OSError` and `CannotConvert`.
     """
     try:
-        data = file.data_set()
-    except UnreadableFile as error:
+        data = data_of(instance)
+    except UnusableInstance as error:
         raise CannotConvert(f"is not whole: {error}") from error
     try:
-        path.write_bytes(_converted(data, file.kind[1], NATIVE[syntax]))
+        recoded = bytes(_converted(data, instance.kind[1], NATIVE[syntax]))
     except CannotConvert as error:
-        raise CannotConvert(f"cannot be {conversion(file.kind[1], syntax)}: {error}") from error
-    return file._replace(path=str(path), kind=(file.kind[0], syntax), offset=0)
-
-
-def native_contexts_for(files: Sequence[OutgoingFile]) -> list[PresentationContextRQ]:
-    """Propose one context for each SOP class, for what `write_converted` can make."""
-    classes = dict.fromkeys(file.kind[0] for file in files)
-    return [
-        PresentationContextRQ(2 * place + 1, sop_class, TARGETS)
-        for place, sop_class in enumerate(classes)
-    ]
+        raise CannotConvert(f"cannot be {conversion(instance.kind[1], syntax)}: {error}") from error
+    kind = (instance.kind[0], syntax)
+    return MemoryInstance(kind, instance.sop_instance_uid, recoded, instance.path)
 
 
 def conversion(source: str, target: str) -> str:
-    """Say in words what `write_converted` does."""
+    """Say in words what `converted` does."""
     from dcm.data.uids import name_of  # noqa: PLC0415 - imports pydicom, and is rarely needed
 
     return f"converted from {name_of(source)} to {name_of(target)}"

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from dcm.net.listener import Handler, Listener, OnFailure
     from dcm.net.outcome import MoveReport, OnResult, RetrieveReport, StoreReport
     from dcm.net.retrieve import Method
+    from dcm.net.sender import Sender
+    from dcm.net.store import Sendable
     from dcm.net.third_party import OnProgress
 
 Address: TypeAlias = "Remote | DcmNode | str"
@@ -146,13 +148,13 @@ class LocalEntity:
     async def store(
         self,
         remote: Address,
-        paths: Iterable[str | os.PathLike[str]],
+        what: Iterable[Sendable],
         *,
         on_result: OnResult | None = None,
         skip_existing: bool = False,
         convert: bool = True,
     ) -> StoreReport:
-        """Send files; the report has an outcome for each, and nothing is raised.
+        """Send files, pydicom data sets or instances; the report has an outcome for each.
 
         They go byte for byte. Only what the peer does not take as it is is converted, unless `convert`
         is false, and its outcome says so. With `skip_existing` the peer is asked first, and what it
@@ -162,8 +164,18 @@ class LocalEntity:
 
         async with self.pool(remote) as pool:
             return await store(
-                pool, paths, on_result=on_result, skip_existing=skip_existing, convert=convert
+                pool, what, on_result=on_result, skip_existing=skip_existing, convert=convert
             )
+
+    @asynccontextmanager
+    async def sender(
+        self, remote: Address, on_result: OnResult | None = None, *, convert: bool = True
+    ) -> AsyncIterator[Sender]:
+        """Send instances as they are given; see `dcm.net.sender.Sender`."""
+        from dcm.net.sender import Sender
+
+        async with self.pool(remote) as pool, Sender(pool, on_result, convert=convert) as sender:
+            yield sender
 
     async def upload(
         self,

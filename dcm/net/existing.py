@@ -1,40 +1,41 @@
 """What a peer has already and need not be sent: C-FIND at the IMAGE level, series by series."""
 
+import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Final
 
-from dcm.data.scan import NotDicom, scan
+from dcm.data.scan import NotDicom, scan, scan_bytes
 from dcm.errors import DcmError
+from dcm.instances import Instance, MemoryInstance
 from dcm.net.find import STUDY_ROOT_FIND, Finder
-from dcm.net.outgoing import OutgoingFile
 from dcm.net.pool import Pool
 
 _LOG: Final = logging.getLogger(__name__)
 
 
-async def already_there(pool: Pool, files: Sequence[OutgoingFile]) -> set[int]:
-    """Return the numbers of the files whose instances the peer lists, asking on one association.
+async def already_there(pool: Pool, instances: Sequence[Instance]) -> set[str]:
+    """Return the SOP Instance UIDs that the peer lists, asking on one association.
 
     After an error the rest counts as missing: sending too much loses nothing.
     """
-    there: set[int] = set()
-    by_series = _by_series(files)
+    there: set[str] = set()
+    by_series = await asyncio.to_thread(_by_series, instances)
     if not by_series:
         return there
     try:
         async with Finder(pool, [STUDY_ROOT_FIND]) as finder:
             for (study, series), members in by_series.items():
                 listed = await _listed(finder, study, series)
-                there |= {file.number for file in members if file.sop_instance_uid in listed}
+                there |= members & listed
     except DcmError as error:
         _LOG.warning("what is already there is not known from here on, and is sent: %s", error)
     return there
 
 
-async def _listed(finder: Finder, study: str, series: str) -> set[object]:
+async def _listed(finder: Finder, study: str, series: str) -> set[str]:
     identifier = {
         "QueryRetrieveLevel": "IMAGE",
         "StudyInstanceUID": study,
@@ -42,17 +43,21 @@ async def _listed(finder: Finder, study: str, series: str) -> set[object]:
         "SOPInstanceUID": "",
     }
     async with aclosing(finder.find(identifier)) as answers:
-        return {answer.attributes.get("SOPInstanceUID") async for answer in answers}
+        return {str(answer.attributes.get("SOPInstanceUID")) async for answer in answers}
 
 
-def _by_series(files: Sequence[OutgoingFile]) -> dict[tuple[str, str], list[OutgoingFile]]:
-    grouped: dict[tuple[str, str], list[OutgoingFile]] = defaultdict(list)
-    for file in files:
+def _by_series(instances: Sequence[Instance]) -> dict[tuple[str, str], set[str]]:
+    grouped: dict[tuple[str, str], set[str]] = defaultdict(set)
+    keys = ("StudyInstanceUID", "SeriesInstanceUID")
+    for instance in instances:
         try:
-            header = scan(file.path, ("StudyInstanceUID", "SeriesInstanceUID"))
+            if isinstance(instance, MemoryInstance):
+                header = scan_bytes(instance.data, keys)
+            else:
+                header = scan(instance.path, keys)
         except (NotDicom, OSError):
             continue  # sending it reports why it cannot be read
         place = (header.text("StudyInstanceUID"), header.text("SeriesInstanceUID"))
         if all(place):
-            grouped[place].append(file)
+            grouped[place].add(instance.sop_instance_uid)
     return grouped

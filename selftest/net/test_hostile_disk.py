@@ -36,7 +36,7 @@ STUDY_LEVEL = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": STUDY}
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """No room appears while a test waits."""
-    monkeypatch.setattr("dcm.net.store._LATER", 0.001)
+    monkeypatch.setattr("dcm.net.sender._LATER", 0.001)
 
 
 @pytest.fixture(scope="module")
@@ -123,23 +123,6 @@ def test_a_full_disk_under_a_retrieve(full: Path, source: Path, archive: DcmNode
     assert words == {"No space left on device"}
     assert len(kept) == 2
     assert _whole(full, source) == kept
-
-
-def test_a_full_disk_under_a_conversion(
-    full: Path, source: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No room for a converted copy: the instance has failed, and says so; the rest goes on."""
-    monkeypatch.setattr(tempfile, "tempdir", str(full))
-
-    async def scenario() -> StoreReport:
-        async with Scp(syntaxes=["1.2.840.10008.1.2"]) as peer:
-            return await ENTITY.store(peer.node, files_in([source]))
-
-    report = asyncio.run(scenario())
-    outcomes = [result.outcome for result in report.results]
-    assert outcomes == [Outcome.STORED, Outcome.FAILED, Outcome.STORED]
-    assert "No space left on device" in report.results[1].words
-    assert list(full.iterdir()) == []
 
 
 def _closed(folder: Path) -> None:

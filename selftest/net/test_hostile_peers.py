@@ -135,7 +135,7 @@ def test_a_file_that_nobody_takes_has_an_outcome(
     behaviour: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What cannot be sent was not tried, and says why."""
-    monkeypatch.setattr("dcm.net.store._PAUSE", 0.001)
+    monkeypatch.setattr("dcm.net.sender._PAUSE", 0.001)
     behave, words = AT_ONCE[behaviour]
     with liar(behave) as node:
         (result,) = asyncio.run(ENTITY.store(node, [make(tmp_path, 1)])).results

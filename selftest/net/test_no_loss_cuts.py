@@ -33,7 +33,7 @@ STUDY_LEVEL = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": STUDY}
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody recovers while a test waits."""
-    monkeypatch.setattr("dcm.net.store._PAUSE", 0.001)
+    monkeypatch.setattr("dcm.net.sender._PAUSE", 0.001)
     monkeypatch.setattr("dcm.net.tries._PAUSE", 0.001)
 
 

@@ -44,7 +44,7 @@ def _both_cores_busy() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The peers here recover at once."""
-    monkeypatch.setattr("dcm.net.store._PAUSE", 0.001)
+    monkeypatch.setattr("dcm.net.sender._PAUSE", 0.001)
 
 
 @pytest.fixture(scope="module")

@@ -11,13 +11,14 @@ from net.files import CT, SYNTAXES, data_set, data_sets, make
 from net.peers import QUICK, US, cutter, free_port, liar, storescp
 from pydicom.uid import JPEGBaseline8Bit
 
-from dcm.net import DcmNode, LocalEntity
+from dcm.instances import SLICE
+from dcm.net import DcmNode, LocalEntity, Remote
 from dcm.net.outcome import InstanceResult, Outcome, StoreReport
-from dcm.net.outgoing import LOOKED_AT, SLICE
+from dcm.net.store import LOOKED_AT
 from harness.waiting import wait_until
 
 
-def store(remote: DcmNode, paths: Iterable[Path]) -> StoreReport:
+def store(remote: DcmNode | Remote, paths: Iterable[Path]) -> StoreReport:
     """Send, as anybody would."""
     return asyncio.run(LocalEntity(US, QUICK).store(remote, paths))
 
@@ -160,10 +161,11 @@ def test_a_peer_that_is_given_up_is_not_asked_for_the_rest(
     source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many files there are, a peer that hangs up costs the same few connections."""
-    monkeypatch.setattr("dcm.net.outgoing.LOOKED_AT", 2)
+    monkeypatch.setattr("dcm.net.store.LOOKED_AT", 2)
     connections: list[socket.socket] = []
     with liar(connections.append) as node:
-        report = store(node, [make(source, number) for number in range(6)])
+        remote = Remote(node, QUICK, max_associations=1)
+        report = store(remote, [make(source, number) for number in range(6)])
     assert report.counts() == {Outcome.NOT_TRIED: 6}
     assert len({result.words for result in report.results}) == 1
     assert len(connections) == 3

@@ -10,7 +10,7 @@ from net.files import CT, data_sets, make
 from net.peers import QUICK, US
 from net.scp import Answer, Scp
 
-from dcm.net import LocalEntity
+from dcm.net import LocalEntity, Remote
 from dcm.net.association import Association
 from dcm.net.outcome import InstanceResult, Outcome, StoreReport
 from dcm.wire import CStoreRQ
@@ -21,8 +21,8 @@ ENTITY = LocalEntity(US, QUICK)
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody recovers while a test waits."""
-    monkeypatch.setattr("dcm.net.store._PAUSE", 0.001)
-    monkeypatch.setattr("dcm.net.store._LATER", 0.001)
+    monkeypatch.setattr("dcm.net.sender._PAUSE", 0.001)
+    monkeypatch.setattr("dcm.net.sender._LATER", 0.001)
 
 
 async def send(answer: Answer, paths: Iterable[Path]) -> tuple[StoreReport, Scp]:
@@ -135,7 +135,12 @@ def test_a_peer_that_never_answers_is_left(tmp_path: Path) -> None:
         closed += 1
         association.close()
 
-    report, _ = asyncio.run(send(answer, [make(tmp_path, number, size=2) for number in range(20)]))
+    async def scenario() -> StoreReport:
+        async with Scp(answer) as peer:
+            paths = [make(tmp_path, number, size=2) for number in range(20)]
+            return await ENTITY.store(Remote(peer.node, QUICK, max_associations=1), paths)
+
+    report = asyncio.run(scenario())
     counts = report.counts()
     assert closed == 10
     assert counts == {Outcome.FAILED: 5, Outcome.NOT_TRIED: 15}

@@ -1,0 +1,249 @@
+"""Instances that are to be sent: who they are, and their data sets in slices.
+
+    instance = instance_of("image.dcm")        # or a pydicom data set
+
+The header of a file is read once, here; its data set goes byte for byte from the disk to the socket. Only
+what would be wrong on the wire is changed on the way (`dcm.data.whole`), and said so.
+"""
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
+
+from dcm.data.elements import DEFLATED, EXPLICIT, NATIVE
+from dcm.data.scan import Header, scan, scan_bytes
+from dcm.data.source import FileSource, MemorySource, Source
+from dcm.data.whole import Check, Edit, NotWhole, checked, ends_with_pixels
+from dcm.errors import DcmError, LocalProtocolError
+from dcm.wire import PresentationContextRQ
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+SLICE: Final = 1 << 20
+SMALL: Final = 1 << 15
+"""Files up to this size are read whole when their header is: that is cheaper than to open them again."""
+
+_SHORTER: Final = "it became shorter while it was sent"
+
+Kind: TypeAlias = tuple[str, str]
+"""SOP class and transfer syntax."""
+Slices: TypeAlias = Iterator[tuple[memoryview, bool]]
+"""The parts of a data set, each with whether it is the last one."""
+
+
+class UnusableInstance(DcmError):  # noqa: N818 - reads as the sentence it is
+    """An instance that cannot be sent, and why."""
+
+
+class Instance(Protocol):
+    """Something that can be sent.
+
+    kind: its SOP class and transfer syntax. path: its file, empty without one.
+    """
+
+    @property
+    def kind(self) -> Kind:
+        """SOP class and transfer syntax."""
+
+    @property
+    def sop_instance_uid(self) -> str:
+        """SOP Instance UID."""
+
+    @property
+    def path(self) -> str:
+        """The file from which it comes; empty without one."""
+
+    def slices(self, memory: bytearray, remarks: list[str]) -> Slices:
+        """Iterate over the data set; parts may lie in `memory`, and are valid until the next one.
+
+        Before the first part the data set is checked: what has to be changed is, and `remarks` say so.
+        Raises `OSError`, and `UnusableInstance` for a data set that ends too early.
+        """
+
+
+class MemoryInstance(NamedTuple):
+    """An instance whose encoded data set is in memory."""
+
+    kind: Kind
+    sop_instance_uid: str
+    data: bytes
+    path: str = ""
+
+    def slices(self, memory: bytearray, remarks: list[str]) -> Slices:
+        """Iterate over the data set; see `Instance.slices`."""
+        data, length = self.data, len(self.data)
+        if not _is_plain(data, length, data[-8:], length, self.kind[1]):
+            source = MemorySource(data)
+            changes = _check(source, 0, length, self.kind[1])
+            remarks += changes.remarks
+            if changes.edits:
+                return _edited(source, memoryview(memory), 0, length, changes.edits)
+        return iter(((memoryview(data), True),))
+
+
+class FileInstance(NamedTuple):
+    """An instance in a file, in which its data set begins at `offset`."""
+
+    kind: Kind
+    sop_instance_uid: str
+    path: str
+    offset: int
+
+    def slices(self, memory: bytearray, remarks: list[str]) -> Slices:
+        """Iterate over the data set; see `Instance.slices`.
+
+        The file is read, not mapped: truncating a mapped file would kill the process.
+        """
+        view = memoryview(memory)
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            at, end = self.offset, os.fstat(descriptor).st_size
+            count, source = _read(descriptor, view[: max(0, end - at)], at), FileSource(descriptor)
+            tail = memory[count - 8 : count] if at + count == end else source.read(end - 8, 8)
+            if not _is_plain(memory, count, bytes(tail), end - at, self.kind[1]):
+                changes = _check(source, at, end, self.kind[1])
+                remarks += changes.remarks
+                if changes.edits:
+                    yield from _edited(source, view, at, end, changes.edits)
+                    return
+            at += count
+            yield view[:count], at == end
+            while at < end:
+                count = _read(descriptor, view[: end - at], at)
+                at += count
+                yield view[:count], at == end
+        finally:
+            os.close(descriptor)
+
+
+def instance_of(what: "str | os.PathLike[str] | Dataset | Instance") -> Instance:
+    """Return what can be sent of a file or of a pydicom data set; an `Instance` as it is.
+
+    Raises `OSError`, `NotDicom` and `UnusableInstance`.
+    """
+    if isinstance(what, str | os.PathLike):
+        return _of_file(os.fspath(what))
+    if isinstance(what, MemoryInstance | FileInstance) or hasattr(what, "slices"):
+        return what
+    return _of_data_set(what)
+
+
+def data_of(instance: Instance) -> bytes:
+    """Return the whole data set as it would be sent; raises what `slices` does."""
+    return b"".join(bytes(part) for part, _ in instance.slices(bytearray(SLICE), []))
+
+
+def same_object(one: Instance, other: Instance) -> bool:
+    """Return whether two instances are the same object, byte for byte; False if one cannot be read."""
+    if one.kind != other.kind:
+        return False
+    try:
+        return data_of(one) == data_of(other)
+    except (OSError, UnusableInstance):
+        return False
+
+
+def _of_file(path: str) -> Instance:
+    # O_NONBLOCK: opening a named pipe that lies among the files would wait for a writer.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        data = b""
+        if status.st_size <= SMALL and stat.S_ISREG(status.st_mode):
+            data = os.read(descriptor, SMALL + 1)
+    finally:
+        os.close(descriptor)
+    if not data or len(data) > SMALL:
+        header = scan(path, ())
+        return FileInstance(*_identity(header), path, header.data_set_offset)
+    header = scan_bytes(data, ())
+    return MemoryInstance(*_identity(header), data[header.data_set_offset :], path)
+
+
+def _of_data_set(data_set: "Dataset") -> Instance:
+    from io import BytesIO  # noqa: PLC0415 - as below
+
+    from pydicom import dcmwrite  # noqa: PLC0415 - slow, and whoever has a data set has it
+
+    written = BytesIO()
+    try:
+        dcmwrite(written, data_set, enforce_file_format=True)
+    except (AttributeError, ValueError, TypeError) as error:
+        raise UnusableInstance(f"the data set cannot be encoded: {error}") from error
+    data = written.getvalue()
+    header = scan_bytes(data, ())
+    return MemoryInstance(*_identity(header), data[header.data_set_offset :])
+
+
+def _identity(header: Header) -> tuple[Kind, str]:
+    kind = header.sop_class_uid, header.transfer_syntax_uid
+    words = _unusable(kind) if header.sop_instance_uid else "it has no SOP Instance UID"
+    if words:
+        raise UnusableInstance(words)
+    return kind, header.sop_instance_uid
+
+
+@lru_cache(maxsize=1024)
+def _unusable(kind: Kind) -> str:
+    """Return why no presentation context can be made for it; empty: one can."""
+    try:
+        PresentationContextRQ(1, kind[0], (kind[1],))
+    except LocalProtocolError as error:
+        return str(error)
+    return ""
+
+
+def _is_plain(
+    head: bytes | bytearray, count: int, tail: bytes, length: int, transfer_syntax: str
+) -> bool:
+    """Return whether the first `count` and last bytes of a data set show that it is whole."""
+    encoding = NATIVE.get(transfer_syntax, EXPLICIT)
+    return transfer_syntax not in DEFLATED and ends_with_pixels(head, count, tail, encoding, length)
+
+
+def _check(source: Source, at: int, end: int, transfer_syntax: str) -> Check:
+    if end <= at:
+        raise UnusableInstance("it has no data set")
+    try:
+        return checked(source, at, end, transfer_syntax)
+    except NotWhole as error:
+        raise UnusableInstance(str(error)) from None
+
+
+def _read(descriptor: int, into: memoryview, at: int) -> int:
+    done = 0
+    while done < len(into):
+        count = os.preadv(descriptor, [into[done:]], at + done)
+        if not count:
+            raise UnusableInstance(_SHORTER)
+        done += count
+    return done
+
+
+def _edited(source: Source, view: memoryview, at: int, end: int, edits: Sequence[Edit]) -> Slices:
+    """Iterate over what is between `at` and `end` with all edits done: full slices, and a last one."""
+    left = end - at + sum(len(edit.put) - edit.dropped for edit in edits)
+    filled = 0
+    for edit in (*edits, Edit(end, 0, b"")):
+        while at < edit.position:
+            data = source.read(at, min(edit.position - at, len(view) - filled))
+            if not data:
+                raise UnusableInstance(_SHORTER)
+            count = len(data)
+            view[filled : filled + count] = data
+            at, filled, left = at + count, filled + count, left - count
+            if filled == len(view):
+                yield view, not left
+                filled = 0
+        for byte in edit.put:
+            view[filled] = byte
+            filled, left = filled + 1, left - 1
+            if filled == len(view):
+                yield view, not left
+                filled = 0
+        at += edit.dropped
+    if filled:
+        yield view[:filled], True

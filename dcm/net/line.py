@@ -1,0 +1,225 @@
+"""The instances that are sent on one association: requests out, responses in."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol, TypeAlias
+
+from dcm.data.scan import NotDicom
+from dcm.errors import LocalProtocolError
+from dcm.instances import SLICE, Instance, UnusableInstance
+from dcm.net.association import Association
+from dcm.net.find import NATIVE, STUDY_ROOT_FIND
+from dcm.net.outcome import InstanceResult, Outcome
+from dcm.wire import (
+    AsynchronousOperationsWindow,
+    Command,
+    CStoreRQ,
+    CStoreRSP,
+    DataFragment,
+    ImplementationVersionName,
+    PresentationContextRQ,
+    StatusClass,
+    describe,
+    readable,
+)
+
+_DUPLICATE: Final = 0x0111
+_WINDOW: Final = 8
+"""Operations under way on one association, where the peer allows several (PS3.7 D.3.3.3)."""
+WINDOW_ASKED: Final = (AsynchronousOperationsWindow(_WINDOW, 1),)
+MOST_OFFERS: Final = 127
+"""Of the 128 contexts of an association (PS3.8 9.3.2.2); one shows whether the peer is an archive."""
+_OUTCOMES: Final = {
+    StatusClass.SUCCESS: Outcome.STORED,
+    StatusClass.WARNING: Outcome.WARNING,
+}
+
+Offer: TypeAlias = tuple[str, tuple[str, ...]]
+"""A presentation context: SOP class and transfer syntaxes."""
+
+
+Accepted: TypeAlias = Mapping[Offer, tuple[int, str] | None]
+"""Context ID and transfer syntax for each offer; None: it was not accepted."""
+
+
+class Unreadable(Exception):  # noqa: N818 - internal
+    """An instance could not be read to its end: only an abort ends its message."""
+
+
+class Item:
+    """An instance on its way.
+
+    refused: why the peer does not accept it as it is; None if it may. failures: associations that failed in
+    its middle. suspect: the status with which it failed while there were several associations.
+    """
+
+    __slots__ = ("failures", "instance", "number", "offer", "postponed", "refused", "suspect")
+
+    def __init__(self, number: int, instance: Instance) -> None:
+        self.number = number
+        self.instance = instance
+        self.offer: Offer = (instance.kind[0], (instance.kind[1],))
+        self.refused: str | None = None
+        self.failures = 0
+        self.postponed = False
+        self.suspect: int | None = None
+
+    def result(
+        self, outcome: Outcome, words: str = "", status: int | None = None
+    ) -> InstanceResult:
+        """Return an outcome of this instance."""
+        instance = self.instance
+        return InstanceResult(instance.path, instance.sop_instance_uid, outcome, words, status)
+
+
+class Source(Protocol):
+    """What gives a line its instances, and is told what becomes of them."""
+
+    def next(self, accepted: Accepted) -> Item | None:
+        """Take the next instance that can be sent on this association; None: end it."""
+
+    def refuse(self, item: Item) -> None:
+        """Take back an instance whose context was not accepted."""
+
+    def answered(self, item: Item, result: InstanceResult) -> None:
+        """Take what the peer's response says."""
+
+    def tell(self, item: Item, result: InstanceResult) -> None:
+        """Take an outcome without a response."""
+
+
+class Line:
+    """The instances that are sent on one association.
+
+    under_way: those that the peer has not answered, by message ID.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.under_way: Final[dict[int, Item]] = {}
+        self._source: Final = source
+        self._memory: Final = bytearray(SLICE)
+        self._remarks: Final[dict[int, list[str]]] = {}
+
+    async def run(self, association: Association, offers: Sequence[Offer]) -> None:
+        """Send until nothing is left for this association."""
+        source, under_way = self._source, self.under_way
+        accepted = _accepted(association, offers)
+        window = _window(association)
+        while True:
+            while len(under_way) < window and (item := source.next(accepted)) is not None:
+                await self._begin(association, item, accepted[item.offer])
+            if not under_way:
+                return
+            association.doing = f"C-STORE of {next(iter(under_way.values())).instance.path}"
+            command = await association.command()
+            if command is None:
+                raise association.broken("it released the association before it had answered")
+            response = command.message
+            item = under_way.get(getattr(response, "message_id_being_responded_to", 0))
+            if item is None or not isinstance(response, CStoreRSP):
+                raise association.broken(f"{response.NAME} where a C-STORE-RSP is due")
+            del under_way[response.message_id_being_responded_to]
+            remarks = self._remarks.pop(response.message_id_being_responded_to, ())
+            source.answered(item, _result(item, response, remarks))
+
+    async def _begin(
+        self, association: Association, item: Item, context: tuple[int, str] | None
+    ) -> None:
+        """Send a request with its data set, or find out why that cannot be."""
+        if context is None:
+            self._source.refuse(item)
+            return
+        instance, remarks = item.instance, list[str]()
+        context_id, syntax = context
+        if syntax != instance.kind[1]:
+            from dcm.net.convert import CannotConvert, conversion, converted  # noqa: PLC0415 - rarely needed
+
+            try:
+                instance = await asyncio.to_thread(converted, instance, syntax)
+            except (OSError, CannotConvert) as error:
+                result = item.result(Outcome.FAILED, f"{item.refused}, and it {error}")
+                self._source.tell(item, result)
+                return
+            remarks.append(conversion(item.instance.kind[1], syntax))
+        message_id = association.next_message_id()
+        association.doing = f"C-STORE of {instance.path}"
+        begun = False
+        try:
+            head = [
+                Command(context_id, CStoreRQ(
+                    message_id=message_id,
+                    affected_sop_class_uid=instance.kind[0],
+                    affected_sop_instance_uid=instance.sop_instance_uid,
+                ))
+            ]  # fmt: skip
+            for data, last in instance.slices(self._memory, remarks):
+                begun = True
+                self.under_way[message_id] = item
+                await association.send(*head, DataFragment(context_id, data, last))
+                head = []
+        except (OSError, UnusableInstance, NotDicom, LocalProtocolError) as error:
+            self.under_way.pop(message_id, None)
+            outcome = Outcome.FAILED if begun else Outcome.NOT_TRIED
+            self._source.tell(item, item.result(outcome, str(error)))
+            if begun:
+                raise Unreadable from error
+            return
+        if remarks:
+            self._remarks[message_id] = remarks
+
+
+def contexts_for(offers: Sequence[Offer]) -> list[PresentationContextRQ]:
+    """Propose a context for each offer: so none takes another's place."""
+    proposed = [*offers, (STUDY_ROOT_FIND, NATIVE)]
+    return [PresentationContextRQ(2 * place + 1, *offer) for place, offer in enumerate(proposed)]
+
+
+def loses_what_comes_together(association: Association) -> bool:
+    """Return whether the peer is an archive that must not be sent to on two associations at once.
+
+    dcmqrscp of dcmtk (seen with 3.6.7) accepts instances that come at the same time, and its index lacks some
+    of them afterwards. Its storescp, which has no index, does not accept queries.
+    """
+    names = association.answer_pdu.items(ImplementationVersionName)
+    return any(each.name.startswith("OFFIS_DCMTK") for each in names) and any(
+        each.abstract_syntax == STUDY_ROOT_FIND for each in association.accepted_contexts()
+    )
+
+
+def _accepted(
+    association: Association, offers: Sequence[Offer]
+) -> dict[Offer, tuple[int, str] | None]:
+    """Return context ID and transfer syntax for each offer; None: it was not accepted.
+
+    Some peers accept one context for each SOP class, which may be that of another offer.
+    """
+    by_id = {each.context_id: each for each in association.accepted_contexts()}
+    found: dict[Offer, tuple[int, str] | None] = {}
+    for place, offer in enumerate(offers):
+        context = by_id.get(2 * place + 1)
+        others = (
+            each
+            for each in by_id.values()
+            if each.abstract_syntax == offer[0] and each.transfer_syntax in offer[1]
+        )
+        context = context or next(others, None)
+        found[offer] = None if context is None else (context.context_id, context.transfer_syntax)
+    return found
+
+
+def _window(association: Association) -> int:
+    """Return how many operations may be under way at once; 1 unless the peer says otherwise."""
+    for item in association.answer_pdu.items(AsynchronousOperationsWindow):
+        return min(item.operations_invoked or _WINDOW, _WINDOW)
+    return 1
+
+
+def _result(item: Item, response: CStoreRSP, remarks: Sequence[str]) -> InstanceResult:
+    if not response.status and not remarks and not response.error_comment:
+        return item.result(Outcome.STORED, "", 0)
+    status = describe(response.status, CStoreRSP)
+    words = ": ".join(filter(None, (*remarks, status.words, readable(response.error_comment))))
+    outcome = _OUTCOMES.get(status.kind, Outcome.FAILED)
+    if status.code == _DUPLICATE:
+        outcome = Outcome.ALREADY_THERE
+    return item.result(outcome, words, response.status)

@@ -1,0 +1,373 @@
+"""Sends instances as they are given, on several associations at once, without one lost (PS3.4 Annex B).
+
+    async with Sender(pool, on_result=print) as sender:
+        await sender.put(instance)
+
+Each instance is sent as it is. An association that fails is asked for again and goes on with what has no
+outcome yet; an instance in whose middle two associations failed is given up: it may be the cause. What the
+peer does not accept as it is, it is offered once more in a native transfer syntax, and the outcome says so.
+
+Some peers answer badly to several associations at once. What fails while there are several is sent again on
+one before it counts as failed, and if that succeeds, it stays at one.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from types import TracebackType
+from typing import Final, Self
+
+from dcm.errors import RemoteProtocolError
+from dcm.instances import Instance, same_object
+from dcm.net.errors import AssociationRejected, NetworkError
+from dcm.net.line import (
+    MOST_OFFERS,
+    WINDOW_ASKED,
+    Accepted,
+    Item,
+    Line,
+    Offer,
+    Unreadable,
+    contexts_for,
+    loses_what_comes_together,
+)
+from dcm.net.outcome import InstanceResult, OnResult, Outcome, Results, StoreReport
+from dcm.net.pool import Pool
+
+_LOG: Final = logging.getLogger(__name__)
+_TRIES: Final = 3
+_DEAD_ENDS: Final = 10  # associations in a row that brought no answer at all
+_PAUSE: Final = 0.2  # seconds, doubled with each failure
+_OUT_OF_RESOURCES: Final = 0xA700  # to 0xA7FF (PS3.4 B.2.3)
+_LATER: Final = 0.5  # seconds: a peer out of resources may have some by then
+_FEW: Final = 4
+"""So many waiting instances are worth another association."""
+_QUEUED: Final = 100
+"""Instances that may wait before `put` does."""
+_NATIVE: Final = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
+"""What is offered in place of another transfer syntax; the second is supported by all (PS3.5 10.1)."""
+
+
+class Sender:
+    """Sends to the remote of a pool while its block runs; leaving the block waits for all outcomes.
+
+    on_result: called with each outcome as soon as it is known; what it raises ends the sending.
+    convert: whether what the peer does not accept as it is may be sent in a native transfer syntax.
+
+    Of instances with one SOP Instance UID only one is sent. A UID names one object (PS3.5 9): a peer that
+    gets two keeps one of them, and nobody learns which.
+    """
+
+    def __init__(
+        self, pool: Pool, on_result: OnResult | None = None, *, convert: bool = True
+    ) -> None:
+        self.given_up: Exception | None = None
+        """The error after which no more associations were requested."""
+        self._pool: Final = pool
+        self._convert: Final = convert
+        self._results: Final = Results(on_result)
+        self._count = 0
+        self._first: Final[dict[str, Item]] = {}
+        self._twins: list[Item] = []
+        self._waiting: Final[deque[Item]] = deque()
+        self._offers: Final[dict[Offer, None]] = {}
+        self._unsettled = 0
+        self._later: Final[list[Item]] = []
+        """Instances for which the peer had no room; it has one more chance once nothing else waits."""
+        self._workers: Final[dict[asyncio.Task[None], bool]] = {}
+        """Whether each has an association."""
+        self._changed: Final = asyncio.Event()
+        self._failure: BaseException | None = None
+        self._answers = self._tries = self._dead_ends = 0
+        self._trusted: Final[set[int]] = set()
+        """Failures that the peer has repeated where there was one association."""
+        self._limit_before = 0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if error is None:
+                await self.finish()
+        finally:
+            await self._stop()
+
+    async def put(self, instance: Instance) -> None:
+        """Add an instance; waits while many others do, so that the source is no faster than the peer."""
+        self.add(instance)
+        await self.room()
+
+    async def room(self) -> None:
+        """Wait until few instances wait."""
+        while len(self._waiting) >= _QUEUED:
+            await self._change()
+
+    def add(self, instance: Instance) -> None:
+        """Add an instance without waiting."""
+        item = Item(self._count, instance)
+        self._count += 1
+        first = self._first.setdefault(instance.sop_instance_uid, item)
+        if first is not item:
+            self._twins.append(item)
+        elif self.given_up is not None:  # it would only wait for the same peer again
+            self._results.add(item.number, item.result(Outcome.NOT_TRIED, str(self.given_up)))
+        else:
+            self._queue(item)
+            self._employ()
+
+    def settle(self, result: InstanceResult) -> None:
+        """Add something that is not to be sent, with its outcome."""
+        self._results.add(self._count, result)
+        self._count += 1
+
+    async def drain(self) -> None:
+        """Wait until everything that was added has an outcome, but for what has the UID of another."""
+        while self._unsettled or self._workers:
+            await self._change()
+
+    async def finish(self) -> StoreReport:
+        """Wait until everything has an outcome, and return them in the order in which it was added."""
+        await self.drain()
+        while self._twins:
+            twins, self._twins = self._twins, []
+            instead: dict[str, Item] = {}
+            for item in twins:
+                uid = item.instance.sop_instance_uid
+                first = self._first[uid]
+                if self._results[first.number].stored:
+                    self._results.add(item.number, await asyncio.to_thread(_twin, item, first))
+                elif instead.setdefault(uid, item) is not item:
+                    self._twins.append(item)
+            self._first.update(instead)
+            for item in instead.values():
+                if self.given_up is not None:
+                    result = item.result(Outcome.NOT_TRIED, str(self.given_up))
+                    self._results.add(item.number, result)
+                else:
+                    self._queue(item)
+            self._employ()
+            await self.drain()
+        return self._results.report()
+
+    # The work.
+
+    def _queue(self, item: Item) -> None:
+        self._unsettled += 1
+        self._waiting.append(item)
+        self._offers[item.offer] = None
+
+    def _employ(self) -> None:
+        """Start as many workers as the work is worth."""
+        waiting = len(self._waiting)
+        wanted = min(self._pool.limit, waiting, 1 + waiting // _FEW)
+        while len(self._workers) < wanted and self._failure is None:
+            task = asyncio.create_task(self._work())
+            self._workers[task] = False
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._workers.pop(task, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failure = self._failure or error
+        self._changed.set()
+        if self._waiting and not self._workers:
+            self._employ()  # one worker ended for another's sake, which has ended since
+
+    async def _change(self) -> None:
+        """Wait until something has an outcome or a worker has ended; raise what ended it."""
+        if self._failure is None:
+            self._changed.clear()
+            await self._changed.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    async def _stop(self) -> None:
+        tasks = [*self._workers]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _dismiss(self) -> None:
+        """End the workers that wait for an association: a peer that serves one at a time lets them wait."""
+        for task, has_association in self._workers.items():
+            if not has_association:
+                task.cancel()
+
+    async def _work(self) -> None:
+        """Send what waits, on one association after the other."""
+        task = asyncio.current_task()
+        assert task is not None
+        try:
+            while len(self._workers) <= self._pool.limit and await self._something_waits():
+                offers, line, before = self._offered(), Line(self), self._answers
+                try:
+                    async with self._pool.lease(contexts_for(offers), WINDOW_ASKED) as association:
+                        self._workers[task] = True
+                        if loses_what_comes_together(association):
+                            self._pool.lower(1, "an archive of dcmtk")
+                            self._dismiss()
+                        await line.run(association, offers)
+                except Unreadable:
+                    self._take_back(line)
+                except (NetworkError, RemoteProtocolError) as error:
+                    if not await self._goes_on(line, error, answered=self._answers > before):
+                        return
+                finally:
+                    self._workers[task] = False
+        finally:
+            self._workers.pop(task, None)
+
+    async def _something_waits(self) -> bool:
+        if not self._waiting and self._later:
+            await asyncio.sleep(_LATER)
+            self._waiting.extend(self._later)
+            self._later.clear()
+        return bool(self._waiting)
+
+    def _take_back(self, line: Line) -> None:
+        self._waiting.extendleft(reversed(line.under_way.values()))
+        line.under_way.clear()
+
+    async def _goes_on(self, line: Line, error: Exception, *, answered: bool) -> bool:
+        """Account for an association that failed; return whether this worker requests another."""
+        others = len(self._workers) - 1
+        under_way = [*line.under_way.values()]
+        if not others and len(under_way) == 1:
+            [item] = under_way
+            item.failures += 1
+            if item.failures > 1:  # it may be the cause
+                line.under_way.clear()
+                self.tell(item, self._lost(item, error))
+        self._take_back(line)
+        if others:
+            if under_way:
+                self._pool.lower(others, str(error))
+            return False
+        self._dead_ends = 0 if answered else self._dead_ends + 1
+        self._tries = 0 if answered or under_way else self._tries + 1
+        final = isinstance(error, AssociationRejected)
+        if final or self._tries >= _TRIES or self._dead_ends >= _DEAD_ENDS:
+            self._give_up(error)
+            return False
+        pause = _PAUSE * 2 ** max(0, self._tries - 1)
+        _LOG.info("%s; trying again in %g s", error, pause)
+        await asyncio.sleep(pause)
+        return True
+
+    def _give_up(self, error: Exception) -> None:
+        self.given_up = error
+        left = [*self._waiting, *self._later]
+        self._waiting.clear()
+        self._later.clear()
+        for item in left:
+            tried = item.failures or item.postponed or item.suspect is not None
+            result = self._lost(item, error)
+            self.tell(item, result if tried else result._replace(outcome=Outcome.NOT_TRIED))
+
+    def _lost(self, item: Item, error: Exception) -> InstanceResult:
+        words = str(error)
+        if item.refused is not None:
+            words = f"{item.refused}; converted, it was lost as well: {error}"
+        return item.result(Outcome.FAILED, words)
+
+    def _offered(self) -> list[Offer]:
+        """Return what is proposed: all that was ever needed if that fits, else what waits first."""
+        if len(self._offers) <= MOST_OFFERS:
+            return [*self._offers]
+        found: dict[Offer, None] = {}
+        for item in self._waiting:
+            found[item.offer] = None
+            if len(found) == MOST_OFFERS:
+                break
+        return [*found]
+
+    # What the lines of work need.
+
+    @property
+    def alone(self) -> bool:
+        """Whether there is one worker, and so one association."""
+        return len(self._workers) == 1
+
+    def next(self, accepted: Accepted) -> Item | None:
+        """Take the next instance that can be sent on this association; None: end it."""
+        waiting = self._waiting
+        if not waiting or len(self._workers) > self._pool.limit:
+            return None
+        item = waiting[0]
+        if item.suspect is not None and not self.alone:
+            return None
+        if item.offer in accepted:
+            return waiting.popleft()
+        for place, other in enumerate(waiting):
+            if other.offer in accepted and other.suspect is None:
+                del waiting[place]
+                return other
+        return None
+
+    def refuse(self, item: Item) -> None:
+        """Take back an instance whose context was not accepted: converted, it may be."""
+        sop_class, syntaxes = item.offer
+        words = (
+            f"no presentation context was accepted for {sop_class} in {syntaxes[0]}"
+            if item.refused is None
+            else f"{item.refused}, nor in a native transfer syntax"
+        )
+        if item.refused is not None or not self._convert:
+            self.tell(item, item.result(Outcome.FAILED, words))
+            return
+        item.refused = words
+        item.offer = (sop_class, _NATIVE)
+        self._offers[item.offer] = None
+        self._waiting.append(item)
+
+    def answered(self, item: Item, result: InstanceResult) -> None:
+        """Take the outcome that the peer's response says, or send the instance again."""
+        self._answers += 1
+        self._changed.set()
+        status = result.status or 0
+        if item.suspect is not None and self.alone:
+            if status == item.suspect:
+                self._trusted.add(status)
+                self._pool.limit = max(self._pool.limit, self._limit_before)
+                self._employ()
+            else:
+                _LOG.info("%s: it answers badly to several associations at once", self._pool.remote)
+        elif result.outcome is Outcome.FAILED and not self.alone and status not in self._trusted:
+            if self._pool.limit > 1:
+                self._limit_before = self._pool.limit
+            self._pool.lower(1, f"{item.instance.sop_instance_uid} failed: {result.words}")
+            self._dismiss()
+            item.suspect = status
+            self._waiting.appendleft(item)
+            return
+        if status & 0xFF00 == _OUT_OF_RESOURCES and not item.postponed:
+            item.postponed = True
+            self._later.append(item)
+            return
+        self.tell(item, result)
+
+    def tell(self, item: Item, result: InstanceResult) -> None:
+        """Take the outcome of an instance."""
+        self._unsettled -= 1
+        self._results.add(item.number, result)
+        self._changed.set()
+        if not self._unsettled:
+            self._dismiss()
+
+
+def _twin(item: Item, first: Item) -> InstanceResult:
+    """Return the outcome of an instance whose SOP Instance UID is that of another one, which was stored."""
+    if same_object(item.instance, first.instance):
+        return item.result(Outcome.ALREADY_THERE, f"it is a copy of {first.instance.path}")
+    return item.result(
+        Outcome.NOT_TRIED,
+        f"{first.instance.path} is another object with the same SOP Instance UID, and was sent; "
+        "the peer would keep one of them",
+    )
