@@ -4,7 +4,7 @@
 # shellcheck disable=SC2154 # work is set by who sources it
 
 # What the last layer is made of, and what the layers below it are.
-project_files='dcm harness tests database known pyproject.toml README.md LICENSE'
+project_files='dcm harness tests database known pyproject.toml hatch_build.py README.md LICENSE'
 recipe_files='docker/Dockerfile docker/install.sh docker/constraints.txt'
 
 sum() {

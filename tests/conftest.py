@@ -8,9 +8,12 @@ from collections.abc import Iterator
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian
 
+import harness.plugin  # first: it makes pytest rewrite the assertions of what is imported next
 from harness.cases import Party, StorageScp, catalogue
 
-harness_suites = True
+# Not in pytest.ini: pytest takes `FILE` of `--config FILE` for a test file when it looks for its ini file,
+# and may find another one.
+pytest_plugins = [harness.plugin.__name__]
 
 
 @pytest.fixture(scope="session")

@@ -144,8 +144,8 @@ class Association:
                 await association.abort()
                 if not await patience.pause(error):
                     raise
-            except asyncio.CancelledError:
-                association.close()  # the peer may be one that has not even accepted the connection
+            except asyncio.CancelledError:  # a peer that serves one at a time would let us wait
+                await association.abort(heard=False)
                 raise
             except BaseException:
                 await association.abort()
@@ -365,8 +365,8 @@ class Association:
         finally:  # also when the task is cancelled
             self.close()
 
-    async def abort(self) -> None:
-        """End the association at once; the peer gets a moment to read the A-ABORT.
+    async def abort(self, *, heard: bool = True) -> None:
+        """End the association at once; if `heard`, wait a moment for the peer to read the A-ABORT.
 
         Another task that waits for the peer gets `ConnectionLost`.
         """
@@ -376,8 +376,10 @@ class Association:
                     await self._transport.send(self._last_words(), self.limits.release)
                     self._transport.finish()
                     # Closing with something unread makes the kernel drop the abort.
-                    while not self._transport.receiving and len(
-                        await self._transport.receive(None)
+                    while (
+                        heard
+                        and not self._transport.receiving
+                        and len(await self._transport.receive(None))
                     ):
                         pass
         except (OSError, TimeoutError, NetworkError):

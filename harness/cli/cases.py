@@ -59,6 +59,7 @@ def collected(folder: Path | None = None) -> list[str]:
 def _collect(folder: str, asked: Sequence[str]) -> Cases:
     collector = _Collector()
     options = ["--collect-only", "-p", "no:terminal", "-p", "no:cacheprovider"]
+    options += ["-p", "harness.plugin"]
     status = pytest.main(
         [folder, *options, *(f"--case={each}" for each in asked)], plugins=[collector]
     )

@@ -113,7 +113,8 @@ def files_that_name(cases: Sequence[str]) -> list[str]:
 def _pytest(arguments: Sequence[str]) -> int:
     """Become pytest: it wants to see the harness's modules before they are imported."""
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])  # noqa: S606
+    command = [sys.executable, "-m", "pytest", "-p", "harness.plugin", *arguments]
+    os.execv(sys.executable, command)  # noqa: S606
 
 
 def _workers(names: Sequence[str], rest: Sequence[str]) -> int:

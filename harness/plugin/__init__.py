@@ -1,24 +1,29 @@
 """The pytest plugin: options, selection, fixtures, outcomes, the run folder.
 
 The process that the user starts registers a `Controller`, which writes the run folder; each process that
-runs cases registers a `Worker`, which has the servers. Without xdist one process is both. Where no suites
-are in sight the plugin does nothing: it may be installed where other tests run.
+runs cases registers a `Worker`, which has the servers. Without xdist one process is both.
+
+No entry point names the plugin: pytest would load it wherever the harness is installed. `harness run` asks
+for it by `-p harness.plugin`, our suites by `pytest_plugins` in their conftest.py.
+PYTEST_DONT_REWRITE: this module has no assertions, and a conftest.py may import it before pytest does.
 """
 
 import os
+import sys
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+if "harness.clients" not in sys.modules:  # it may be, where no cases are run
+    pytest.register_assert_rewrite("harness.clients")
+
 from harness.errors import HarnessError
 from harness.plugin import collector, options, selecting
 from harness.plugin.controller import Controller
 from harness.plugin.interrupt import Interruption
 from harness.plugin.watched import watched_by_another
-
-pytest.register_assert_rewrite("harness.clients")
 
 MARKERS = (
     "case(info): made by harness.case.case: who the case is",
@@ -29,8 +34,6 @@ MARKERS = (
 )
 WARNINGS = (
     "error",
-    # `harness cases` has imported us before pytest looks.
-    "ignore::pytest.PytestAssertRewriteWarning",
     # Values that a library of the standard finds odd are what some cases are about.
     "ignore::UserWarning:pydicom",
     "ignore::UserWarning:pynetdicom",
@@ -62,8 +65,6 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declare the markers, and register what this process is to do."""
     for line in MARKERS:
         config.addinivalue_line("markers", line)
-    if not _suites_in_sight(config):
-        return
     plugins = config.pluginmanager
     for line in WARNINGS:
         config.addinivalue_line("filterwarnings", line)
@@ -94,18 +95,6 @@ def pytest_configure(config: pytest.Config) -> None:
         watched = watched_by_another(controller)
         if watched is not None:
             plugins.register(watched, "harness-watched")
-
-
-def _suites_in_sight(config: pytest.Config) -> bool:
-    """Return whether servers are to be tested: the ini file or a conftest.py of the suites says so.
-
-    The ini file alone is not enough: pytest takes `FILE` of `--config FILE` for a test file when it looks for
-    its ini file, and may find another one.
-    """
-    conftests = config.pluginmanager.get_plugins()
-    return config.getini("harness_suites") or any(
-        getattr(each, "harness_suites", False) is True for each in conftests
-    )
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -196,9 +196,6 @@ def add_options(parser: pytest.Parser) -> None:
         type="args",
         default=[],
     )
-    parser.addini(
-        "harness_suites", "this folder holds cases for servers", type="bool", default=False
-    )
 
 
 def read_options(config: pytest.Config) -> Options:

@@ -71,7 +71,7 @@ def test_on_real_servers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     """Three kinds, of which the last fails; one that cannot be started is passed over."""
     suite = tmp_path / "suite"
     suite.mkdir()
-    (suite / "pytest.ini").write_text("[pytest]\nharness_suites = true\n")
+    (suite / "pytest.ini").write_text("[pytest]\n")
     (suite / "test_small.py").write_text(SUITE)
     ends = ["--good", "qrscp", "--via", "orthanc:/nowhere", "--bad", "dcmqrscp"]
     where = ["--suites", str(suite), "--runs", str(tmp_path / "runs")]

@@ -189,9 +189,7 @@ def suite(tmp_path: Path) -> Path:
     """Make a suite of one case."""
     folder = tmp_path / "suite"
     folder.mkdir()
-    (folder / "pytest.ini").write_text(
-        "[pytest]\nharness_suites = true\naddopts = --import-mode=importlib\n"
-    )
+    (folder / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib\n")
     (folder / "test_entries.py").write_text(
         "from harness.case import case\n@case('CFIND-001', ref='x')\ndef test_it(): pass\n"
     )

@@ -31,10 +31,24 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_help_imports_nothing_that_it_does_not_need(start: Start) -> None:
-    """That is why it answers at once; how fast depends on who else computes, so no test says it."""
+    """That is why it answers at once."""
     imported = _imported(start("--help", env=SHOWING_IMPORTS))
     assert "dcm.cli" in imported
     assert imported.isdisjoint(NOT_FOR_HELP)
+
+
+def test_help_takes_a_tenth_of_a_second(start: Start) -> None:
+    """Of CPU, at best: wall time depends on what else the computer does."""
+    environment = {**os.environ}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else each start compiles everything
+    used = []
+    for _ in range(5):
+        process = start("--help", env=environment, stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0
+        used.append(usage.ru_utime + usage.ru_stime)
+    assert min(used) < 0.1
 
 
 @pytest.mark.parametrize(

@@ -158,7 +158,7 @@ def test_never_runs(rest):
 def test_suites_can_have_needs_of_their_own(run_suite: RunSuite) -> None:
     """What the ini file names is no misspelling, and unsupported by a server that does not have it."""
     run_suite.pytester.makeini(
-        "[pytest]\nharness_suites = true\nharness_needs = mine.thing\naddopts = -p no:cacheprovider"
+        "[pytest]\nharness_needs = mine.thing\naddopts = -p harness.plugin -p no:cacheprovider"
     )
     done = run_suite("""
 @case("SEED-011", ref="none")

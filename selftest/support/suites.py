@@ -10,8 +10,7 @@ from support import forked
 
 INI = """
 [pytest]
-harness_suites = true
-addopts = -p no:cacheprovider -p no:randomly -p no:hypothesispytest
+addopts = -p harness.plugin -p no:cacheprovider -p no:randomly -p no:hypothesispytest
 """
 
 WITHIN = 180.0
