@@ -54,16 +54,6 @@ def loosely(kind: Any) -> Any:
     return kind
 
 
-def test_who_has_checked_the_fields_leaves_out_the_check() -> None:
-    """Nothing else is different: the value is equal to one that was made in the usual way, and frozen."""
-    assert Point.unchecked({"x": -1, "y": 0}).x == -1
-    made = Point.unchecked({"x": 1, "y": 2})
-    assert made == Point(1, 2)
-    assert hash(made) == hash(Point(1, 2))
-    with pytest.raises(AttributeError):
-        loosely(made).x = 3
-
-
 def test_fields_are_given_by_place_or_by_name() -> None:
     """What is not given has its default value; a constant is no field."""
     assert (Point(1, 2).x, Point(1, 2).y) == (1, 2)

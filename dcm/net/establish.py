@@ -1,24 +1,53 @@
-"""The way to an association as requestor: the connection below it, and the words where there is none."""
+"""Establishment of an association, from either side (PS3.8 7.1), and why there is none in words."""
 
 import asyncio
+import logging
 import os
 import socket
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+from dcm import __version__
 from dcm.errors import RemoteProtocolError
+from dcm.net.channel import Channel
 from dcm.net.dial import connect
 from dcm.net.errors import (
     AssociationRejected,
     ConnectionFailed,
     ConnectionLost,
+    NotAccepted,
     TimedOut,
     TlsFailed,
 )
-from dcm.net.remote import Remote
+from dcm.net.remote import Listen, Remote
 from dcm.net.tls import Tls, UnusableTls
 from dcm.net.transport import Transport
-from dcm.wire import AssociateRJ, rejection
+from dcm.wire import (
+    AssociateAC,
+    AssociateRJ,
+    AssociateRQ,
+    ImplementationClassUID,
+    ImplementationVersionName,
+    MaximumLength,
+    PresentationContextRQ,
+    TransportOpened,
+    UserIdentityAC,
+    UserIdentityRQ,
+    UserItem,
+    rejection,
+)
 
+IMPLEMENTATION_CLASS_UID: Final = "2.25.213446188240736542571934206846018437541"
+IMPLEMENTATION_VERSION_NAME: Final = f"DCM_{__version__}"[:16]  # (PS3.7 D.3.3.2.3)
+OUR_INFORMATION: Final[tuple[UserItem, ...]] = (
+    MaximumLength(1 << 17),  # longer ones were not seen to be faster, and dcmtk sends none
+    ImplementationClassUID(IMPLEMENTATION_CLASS_UID),
+    ImplementationVersionName(IMPLEMENTATION_VERSION_NAME),
+)
+
+Answer = Callable[[AssociateRQ], Awaitable[AssociateAC | AssociateRJ]]
+
+_LOG: Final = logging.getLogger(__name__)
 _DOING: Final = "connection"
 _ADVICE: Final = {
     (1, 1): "is user identity wanted, or another one?",
@@ -58,7 +87,7 @@ async def open_transport(remote: Remote, ours: Tls | None) -> Transport:
         ) from error
 
 
-def rejected(remote: str, answer: AssociateRJ) -> AssociationRejected:
+def _rejected(remote: str, answer: AssociateRJ) -> AssociationRejected:
     """Return the error for a rejection: result, source and reason in words, and what to try."""
     return AssociationRejected(
         remote, rejection(answer), _ADVICE.get((answer.source, answer.reason), ""),
@@ -66,13 +95,85 @@ def rejected(remote: str, answer: AssociateRJ) -> AssociationRejected:
     )  # fmt: skip
 
 
-def look_for_tls(
+def request_for(
+    local: Listen,
+    remote: Remote,
+    contexts: Sequence[PresentationContextRQ],
+    user_information: Sequence[UserItem],
+) -> AssociateRQ:
+    """Return the request for an association with `remote`."""
+    identity = [remote.user_identity] if remote.user_identity else []
+    return AssociateRQ(
+        called_ae_title=remote.node.ae_title,
+        calling_ae_title=local.ae_title,
+        presentation_contexts=tuple(contexts),
+        user_information=(*OUR_INFORMATION, *identity, *user_information),
+    )
+
+
+async def ask(channel: Channel, request: AssociateRQ) -> None:
+    """Request an association on a connection that is open. Raises `NetworkError`."""
+    await channel.send(request)
+    await channel.event(None)  # OpenTransport: it is open
+    if channel.trace is not None:
+        channel.trace.proposed(request)
+    await channel.send(TransportOpened())
+    try:
+        event = await channel.event(channel.limits.association)
+    except (ConnectionLost, RemoteProtocolError) as error:
+        if channel.encrypted:
+            raise
+        raise _look_for_tls(channel.remote, channel.doing, error) from error
+    if isinstance(event, AssociateRJ):
+        raise _rejected(channel.remote, event)
+    if not isinstance(event, AssociateAC):
+        raise channel.broken(f"{type(event).__name__} where A-ASSOCIATE-AC is due")
+    wanted = any(item.positive_response_requested for item in request.items(UserIdentityRQ))
+    if wanted and not event.items(UserIdentityAC):
+        raise NotAccepted(
+            channel.remote, channel.doing, "it does not confirm who the user is",
+            "it may know nothing of user identities: leave out that it must confirm",
+        )  # fmt: skip
+    _log(channel)
+
+
+async def answer_request(channel: Channel, answer: Answer) -> bool:
+    """Wait for a request and answer it; return whether the association is established."""
+    await channel.send(TransportOpened())
+    event = await channel.event(channel.limits.association)
+    if not isinstance(event, AssociateRQ):  # rejected by the connection: version
+        await channel.send()
+        return False
+    if channel.trace is not None:
+        channel.trace.proposed(event)
+    said = await answer(event)
+    await channel.send(said)
+    if isinstance(said, AssociateRJ):
+        _LOG.info("%s: %s", channel.remote, rejection(said))
+        channel.finish()
+        return False
+    _log(channel)
+    return True
+
+
+def _log(channel: Channel) -> None:
+    """Log what was agreed on."""
+    request, answer = channel.request_pdu, channel.answer_pdu
+    _LOG.info(
+        "%s: association, %d of %d presentation contexts accepted",
+        channel.remote, len(channel.contexts), len(request.presentation_contexts),
+    )  # fmt: skip
+    if channel.trace is not None:
+        channel.trace.negotiated(request, answer)
+
+
+def _look_for_tls(
     remote: str, doing: str, error: ConnectionLost | RemoteProtocolError
 ) -> ConnectionLost | RemoteProtocolError | TlsFailed:
     """Return a better error where the peer may want TLS: it sends an alert (type 15H), or hangs up."""
     if isinstance(error, ConnectionLost):
         return ConnectionLost(remote, doing, error.what, "does it want TLS?")
-    if str(error).endswith(" 15H is no type of a PDU"):
+    if str(error).endswith(" 15H is not a PDU type"):
         return TlsFailed(remote, doing, "it answers with TLS", "set tls for it")
     return error
 

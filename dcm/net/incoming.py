@@ -10,14 +10,11 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from dcm.data.elements import DEFLATED
-from dcm.frozen import Frozen, fields, replace
-from dcm.net.association import (
-    IMPLEMENTATION_CLASS_UID,
-    IMPLEMENTATION_VERSION_NAME,
-    Association,
-)
+from dcm.frozen import Frozen, replace
+from dcm.net.association import Association
+from dcm.net.establish import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dcm.net.part_file import PartFile, sync_path
-from dcm.wire import Command, CStoreRQ, CStoreRSP, prepare
+from dcm.wire import Command, CStoreRQ, CStoreRSP, store_response
 
 OUT_OF_RESOURCES: Final = 0xA700
 _WRONG_CLASS: Final = 0xA900
@@ -25,7 +22,6 @@ _NOT_UNDERSTOOD: Final = 0xC000
 _SAFE_NAME: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z.]{0,63}")
 _PREFIX: Final = bytes(128) + b"DICM" + struct.pack("<HH2sH", 2, 0, b"UL", 4)
 """What stands before the length of the file meta information."""
-_RESPONSE: Final = fields(CStoreRSP)
 _LOOKED_AT: Final = 1 << 24
 """Bytes that are written before the free space is looked at again."""
 _PART_PREFIX: Final = os.urandom(8).hex()
@@ -150,7 +146,7 @@ async def receive(
     if not isinstance(request, CStoreRQ):
         raise association.broken(f"{request.NAME} where C-STORE-RQ is due")
     context = association.context_by_id(command.context_id)
-    response = _success(request)
+    response = store_response(request)  # encoded now: later the peer would wait for it
     if not request.has_data_set:
         return _failure(response, _NOT_UNDERSTOOD, "the data set is missing"), None
     if request.affected_sop_class_uid != context.abstract_syntax:
@@ -167,7 +163,6 @@ async def receive(
         context.transfer_syntax,
     )
     sender = association.peer_ae_title
-    prepare(response)  # while the data set is on its way: later the peer would wait for it
     try:
         kept = await _keep(association, folder, file, _file_meta(*uids, sender))
     except _NotKept as error:
@@ -188,19 +183,6 @@ def comment(words: str) -> str:
 
 def _failure(response: CStoreRSP, status: int, words: str) -> CStoreRSP:
     return replace(response, status=status, error_comment=comment(words))
-
-
-def _success(request: CStoreRQ) -> CStoreRSP:
-    """Make a response from a request, the values of which were checked when it was read."""
-    return CStoreRSP.unchecked(
-        {
-            **_RESPONSE,
-            "message_id_being_responded_to": request.message_id,
-            "status": 0,
-            "affected_sop_class_uid": request.affected_sop_class_uid,
-            "affected_sop_instance_uid": request.affected_sop_instance_uid,
-        }
-    )
 
 
 class _NotKept(Exception):  # noqa: N818 - internal

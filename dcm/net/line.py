@@ -13,7 +13,6 @@ from dcm.net.outcome import InstanceResult, Outcome
 from dcm.wire import (
     AsynchronousOperationsWindow,
     Command,
-    CStoreRQ,
     CStoreRSP,
     DataFragment,
     ImplementationVersionName,
@@ -21,6 +20,7 @@ from dcm.wire import (
     StatusClass,
     describe,
     readable,
+    store_request,
 )
 
 _DUPLICATE: Final = 0x0111
@@ -145,13 +145,8 @@ class Line:
         association.doing = f"C-STORE of {instance.path}"
         begun = False
         try:
-            head = [
-                Command(context_id, CStoreRQ(
-                    message_id=message_id,
-                    affected_sop_class_uid=instance.kind[0],
-                    affected_sop_instance_uid=instance.sop_instance_uid,
-                ))
-            ]  # fmt: skip
+            request = store_request(message_id, instance.kind[0], instance.sop_instance_uid)
+            head = [Command(context_id, request)]
             for data, last in instance.slices(self._memory, remarks):
                 begun = True
                 self.under_way[message_id] = item

@@ -1,8 +1,8 @@
 """The DICOM protocol without I/O: bytes in, events out; events in, bytes out.
 
 No socket, thread, clock, file or logging. `Connection` is one association seen from one side. `build` and
-`parse` are for single PDUs, `build_message` and `parse_message` for single command sets; `Framer` and
-`Assembler` read what others said. What the standard forbids is built by `dcm.wire.raw`.
+`parse` are for single PDUs, `build_message` and `parse_message` for single command sets; `Framer`
+cuts what others said. What the standard forbids is built by `dcm.wire.raw`.
 """
 
 from dcm.wire.codec import (
@@ -49,15 +49,15 @@ from dcm.wire.dimse import (
 from dcm.wire.dimse_codec import (
     build_message,
     parse_message,
-    prepare,
+    store_request,
+    store_response,
 )
 from dcm.wire.events import (
-    NEED_DATA,
     CloseTransport,
     Command,
     ConnectionLost,
     DataFragment,
-    NeedData,
+    DataFragments,
     OpenTransport,
     Received,
     Sent,
@@ -65,10 +65,6 @@ from dcm.wire.events import (
     StopTimer,
     TimerExpired,
     TransportOpened,
-)
-from dcm.wire.fragment import (
-    Assembler,
-    fragments,
 )
 from dcm.wire.framing import (
     Framer,
@@ -81,6 +77,9 @@ from dcm.wire.items import (
 )
 from dcm.wire.limits import (
     Limits,
+)
+from dcm.wire.message_writer import (
+    fragments,
 )
 from dcm.wire.negotiation import (
     AcceptedContext,
@@ -133,13 +132,11 @@ __all__ = [
     "DATA_SET",
     "DICOM_APPLICATION_CONTEXT",
     "MESSAGES",
-    "NEED_DATA",
     "NO_DATA_SET",
     "PDU",
     "PDV",
     "Abort",
     "AcceptedContext",
-    "Assembler",
     "AssociateAC",
     "AssociateRJ",
     "AssociateRQ",
@@ -162,6 +159,7 @@ __all__ = [
     "ConnectionLost",
     "ContextResult",
     "DataFragment",
+    "DataFragments",
     "Framer",
     "ImplementationClassUID",
     "ImplementationVersionName",
@@ -180,7 +178,6 @@ __all__ = [
     "NGetRSP",
     "NSetRQ",
     "NSetRSP",
-    "NeedData",
     "OpenTransport",
     "PDataTF",
     "PresentationContextAC",
@@ -218,9 +215,10 @@ __all__ = [
     "parse",
     "parse_body",
     "parse_message",
-    "prepare",
     "readable",
     "rejection",
     "split_pdvs",
     "status_class",
+    "store_request",
+    "store_response",
 ]

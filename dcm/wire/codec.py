@@ -64,7 +64,7 @@ def parse_body(kind: int, body: memoryview, limits: Limits) -> PDU:
     """Decode what stands after the header of a PDU of type `kind`. Raises `RemoteProtocolError`."""
     if kind not in NAMES:
         raise RemoteProtocolError(
-            f"{kind:02X}H is no type of a PDU", reason=AbortReason.UNRECOGNIZED_PDU
+            f"{kind:02X}H is not a PDU type", reason=AbortReason.UNRECOGNIZED_PDU
         )
     try:
         return _parse(kind, body, limits)
@@ -74,26 +74,19 @@ def parse_body(kind: int, body: memoryview, limits: Limits) -> PDU:
 
 def split_pdvs(body: memoryview) -> Iterator[tuple[int, int, memoryview]]:
     """Yield context ID, control header and fragment of each PDV in the body of a P-DATA-TF."""
-    more = True
-    while more:
-        context_id, control, fragment, body = first_pdv(body)
-        yield context_id, control, fragment
-        more = len(body) > 0
-
-
-def first_pdv(body: memoryview) -> tuple[int, int, memoryview, memoryview]:
-    """Return context ID, control header and fragment of the next PDV, and what stands after it."""
     if not len(body):
         raise RemoteProtocolError("a P-DATA-TF without a PDV")
-    if len(body) < PDV_HEADER.size:
-        raise RemoteProtocolError(f"a P-DATA-TF ends with {len(body)} bytes that are no PDV")
-    length, context_id, control = PDV_HEADER.unpack_from(body)
-    stop = 4 + length
-    if length < 2 or stop > len(body):
-        raise RemoteProtocolError(
-            f"a PDV says that it is {length} bytes long, where 2 to {len(body) - 4} are possible"
-        )
-    return context_id, control, body[PDV_HEADER.size : stop], body[stop:]
+    while len(body):
+        if len(body) < PDV_HEADER.size:
+            raise RemoteProtocolError(f"a P-DATA-TF ends with {len(body)} bytes that are not a PDV")
+        length, context_id, control = PDV_HEADER.unpack_from(body)
+        if not 2 <= length <= len(body) - 4:
+            raise RemoteProtocolError(
+                f"a PDV says that it is {length} bytes long,"
+                f" where 2 to {len(body) - 4} are possible"
+            )
+        yield context_id, control, body[PDV_HEADER.size : 4 + length]
+        body = body[4 + length :]
 
 
 def _body(pdu: PDU) -> bytes:

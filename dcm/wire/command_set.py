@@ -61,7 +61,7 @@ BY_NAME: Final = {element.name: element for element in ELEMENTS}
 def check_value(element: Element, value: Any) -> None:
     """Refuse a value that its VR does not allow (PS3.5 6.2).
 
-    A comment may be longer than its VR allows: servers send such, and reading them harms nobody.
+    A comment may be longer than its VR allows: servers send such comments, and reading them does no harm.
     """
     _, vr, name = element
     if vr == "US":
@@ -103,7 +103,9 @@ def decode_value(element: Element, data: bytes) -> Any:
             return int.from_bytes(data, "little")
         case "AT":
             if len(data) % 4:
-                raise _unreadable(f"{element.name} has {len(data)} bytes, no multiple of 4")
+                raise _unreadable(
+                    f"{element.name} has {len(data)} bytes, which is not a multiple of 4"
+                )
             return tuple(group << 16 | number for group, number in struct.iter_unpack("<HH", data))
         case _:
             return data.decode("ascii", "surrogateescape").rstrip(" \0")
@@ -121,7 +123,7 @@ def parse(
 ) -> tuple[dict[int, bytes], tuple[tuple[int, bytes], ...]]:
     """Take a command set apart: the value of each element by its number, without the group length.
 
-    Behind them stand the elements of other groups, by tag, which do not belong there.
+    Also return the elements of other groups, by tag, which do not belong there.
 
     Order and group length are not tested: the message control header says where a command set ends, and
     servers that count wrongly are understood everywhere.
@@ -132,7 +134,7 @@ def parse(
     at, end = 0, len(data)
     while at < end:
         if end - at < ELEMENT.size:
-            raise _unreadable(f"it ends with {end - at} bytes that are no element")
+            raise _unreadable(f"it ends with {end - at} bytes that are not an element")
         group, number, length = ELEMENT.unpack_from(data, at)
         at += ELEMENT.size + length
         if at > end:

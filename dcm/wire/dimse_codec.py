@@ -1,22 +1,29 @@
-"""Messages to command sets and back (PS3.7 6.3.1)."""
+"""Messages to command sets and back (PS3.7 6.3.1).
 
+A C-STORE request and its response pass with every instance, and most of their bytes are always the same:
+`store_request` and `store_response` take those from a template, and `parse_message` first compares what came
+with command sets that it has read before.
+"""
+
+import struct
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Final
 
 from dcm.errors import AbortSource, LocalProtocolError, RemoteProtocolError
-from dcm.frozen import REQUIRED, fields
+from dcm.frozen import REQUIRED, fields, replace
 from dcm.wire import command_set
-from dcm.wire.command_set import COMMAND_FIELD, ELEMENT, GROUP_LENGTH, Element
-from dcm.wire.dimse import LAYOUTS, MESSAGES, Message, Response
+from dcm.wire.command_set import COMMAND_FIELD, ELEMENT
+from dcm.wire.dimse import LAYOUTS, MESSAGES, CStoreRQ, CStoreRSP, Message, Response
 from dcm.wire.layouts import Layouts
+from dcm.wire.values import Buffer, is_printable
 
 _REQUIRED: Final = {
     command_field: {name for name, default in fields(kind).items() if default is REQUIRED}
     | {"command_data_set_type"}
     for command_field, kind in MESSAGES.items()
 }
-"""The fields without which there is no such message.
+"""The fields that a message must have.
 
 They have no default value; the command data set type has one for what we make, but a peer must state it.
 """
@@ -24,45 +31,21 @@ _BY_NUMBER: Final = {
     command_field: {element.number: element for element in layout.values()}
     for command_field, layout in LAYOUTS.items()
 }
-_GROUP_LENGTH: Final = ELEMENT.pack(0, GROUP_LENGTH, 4)
-
-
-def _in_order(command_field: int) -> list[tuple[str, Element | None, bytes]]:
-    """Return the elements of a message by number: field, what it is, and what stands before its value.
-
-    Where the length is always the same it belongs to that, and so does all of the command field.
-    """
-    field = ELEMENT.pack(0, COMMAND_FIELD, 2) + command_field.to_bytes(2, "little")
-    rows: list[tuple[int, str, Element | None, bytes]] = [(COMMAND_FIELD, "", None, field)]
-    for name, element in LAYOUTS[command_field].items():
-        head = ELEMENT.pack(0, element.number, 2)
-        rows.append((element.number, name, element, head if element.vr == "US" else head[:4]))
-    return [row[1:] for row in sorted(rows, key=lambda row: row[0])]
-
-
-_IN_ORDER: Final = {command_field: _in_order(command_field) for command_field in LAYOUTS}
-_PREPARED: Final = "prepared"
+_ENCODED: Final = "encoded"
 _SHORT: Final = 256  # bytes
 _SEEN: Final = Layouts()
 
 
-def prepare(message: Message) -> None:
-    """Encode a message now, for `build_message`: where there is time now, and later there is none."""
-    message.__dict__[_PREPARED] = build_message(message)
-
-
 def build_message(message: Message) -> bytes:
     """Encode the command set of a message. Raises `LocalProtocolError` for what only a peer may have done."""
-    prepared: bytes | None = message.__dict__.get(_PREPARED)
-    if prepared is not None:
-        return prepared
+    encoded: bytes | None = message.__dict__.get(_ENCODED)
+    if encoded is not None:
+        return encoded
     if isinstance(message, Response) and message.foreign_elements:
         raise LocalProtocolError(
             f"{message.NAME} with {_tags(message.foreign_elements)}: only elements of group 0000"
             " belong into a command set; `dcm.wire.raw` builds others"
         )
-    if not message.other_elements:  # as nearly always
-        return _build_plain(message)
     elements = [(COMMAND_FIELD, message.COMMAND_FIELD.to_bytes(2, "little"))]
     # A number that a peer sent empty stands there; its field has the default value.
     stated = {number for number, _ in message.other_elements}
@@ -73,39 +56,84 @@ def build_message(message: Message) -> bytes:
     return command_set.build((*elements, *message.other_elements))
 
 
-def _build_plain(message: Message) -> bytes:
-    """Encode a message of nothing but its fields, which stand in the order of their numbers."""
-    values = message.__dict__
-    parts: list[bytes] = []
-    for name, element, head in _IN_ORDER[message.COMMAND_FIELD]:
-        if element is None:
-            parts.append(head)
-        elif (value := values[name]) is not None:
-            if element.vr == "US":
-                parts.append(head + value.to_bytes(2, "little"))
-            else:
-                data = command_set.encode_value(element, value)
-                parts.append(head + len(data).to_bytes(4, "little") + data)
-    body = b"".join(parts)
-    return _GROUP_LENGTH + len(body).to_bytes(4, "little") + body
+def store_request(message_id: int, sop_class_uid: str, sop_instance_uid: str) -> CStoreRQ:
+    """Return a C-STORE-RQ, encoded already."""
+    request: CStoreRQ = _requests(sop_class_uid).fill(message_id, sop_instance_uid)
+    return request
 
 
-def parse_message(data: bytes | bytearray) -> Message:
+def store_response(request: CStoreRQ) -> CStoreRSP:
+    """Return the C-STORE-RSP that reports success, encoded already."""
+    template = _responses(request.affected_sop_class_uid)
+    response: CStoreRSP = template.fill(request.message_id, request.affected_sop_instance_uid)
+    return response
+
+
+class _Template:
+    """Messages that differ only in their message ID and their SOP Instance UID, the last element."""
+
+    def __init__(self, empty: CStoreRQ | CStoreRSP, number: str) -> None:
+        self._empty: Final = empty
+        self._number: Final = number
+        encoded = build_message(empty)
+        at = encoded.index(ELEMENT.pack(0, command_set.BY_NAME[number].number, 2)) + ELEMENT.size
+        self._length: Final = int.from_bytes(encoded[8:12], "little")
+        self._parts: Final = encoded[:8], encoded[12:at], encoded[at + 2 : -4]
+        start, before, between = map(len, self._parts)
+        self._struct: Final = struct.Struct(f"<{start}sI{before}sH{between}sI")
+
+    def fill(self, message_id: int, uid: str) -> Any:
+        """Return a message that carries its encoded form. Raises `LocalProtocolError`."""
+        if not (0 <= message_id <= 0xFFFF and len(uid) <= 64 and is_printable(uid)):
+            changes: Any = {self._number: message_id, "affected_sop_instance_uid": uid}
+            return replace(self._empty, **changes)  # which refuses it
+        value = uid.encode()
+        if len(value) & 1:
+            value += b"\0"
+        start, before, between = self._parts
+        length = len(value)
+        encoded = self._struct.pack(
+            start, self._length + length, before, message_id, between, length
+        )
+        message = object.__new__(type(self._empty))  # what it would check was checked
+        values = message.__dict__
+        values.update(self._empty.__dict__)
+        values[self._number] = message_id
+        values["affected_sop_instance_uid"] = uid
+        values[_ENCODED] = encoded + value
+        return message
+
+
+@lru_cache(maxsize=64)
+def _requests(sop_class_uid: str) -> _Template:
+    message = CStoreRQ(
+        message_id=0, affected_sop_class_uid=sop_class_uid, affected_sop_instance_uid=""
+    )
+    return _Template(message, "message_id")
+
+
+@lru_cache(maxsize=64)
+def _responses(sop_class_uid: str) -> _Template:
+    message = CStoreRSP(
+        message_id_being_responded_to=0,
+        status=0,
+        affected_sop_class_uid=sop_class_uid,
+        affected_sop_instance_uid="",
+    )
+    return _Template(message, "message_id_being_responded_to")
+
+
+def parse_message(data: Buffer) -> Message:
     """Decode a command set: the inverse of `build_message`. Raises `RemoteProtocolError`.
 
     Elements of other groups are kept where they are in a response, since the operation is over or under way,
     and refused in a request.
     """
-    # The answers to one query come with the same bytes a thousand times; a message cannot change.
-    return _remembered(bytes(data)) if len(data) <= _SHORT else _parse(bytes(data))
+    data = bytes(data)
+    return _SEEN.read(data) or _parse(data)
 
 
-@lru_cache(maxsize=16)
-def _remembered(data: bytes) -> Message:
-    return _SEEN.read(data) or _parse(data, learn=True)
-
-
-def _parse(data: bytes, *, learn: bool = False) -> Message:
+def _parse(data: bytes) -> Message:
     elements, foreign = command_set.parse(data)
     command = int.from_bytes(elements.pop(COMMAND_FIELD, b""), "little")
     kind = MESSAGES.get(command)
@@ -132,8 +160,8 @@ def _parse(data: bytes, *, learn: bool = False) -> Message:
         message = kind(**values, other_elements=tuple(sorted(others)))
     except LocalProtocolError as error:
         raise _wrong(f"{kind.NAME}: {error}") from error
-    if learn and not (foreign or others or any(known[each].vr == "AT" for each in elements)):
-        _SEEN.learn(kind, data, known)
+    if len(data) <= _SHORT and not (foreign or others):
+        _SEEN.learn(message, data)
     return message
 
 

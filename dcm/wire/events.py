@@ -4,7 +4,7 @@ A PDU stands for the service primitive that it carries: an `AssociateRQ` that is
 request, one that is received is the indication. Messages pass in parts, so that nobody must hold bulk data.
 """
 
-from enum import Enum
+from collections.abc import Sequence
 
 from dcm.frozen import Frozen
 from dcm.wire.dimse import Message
@@ -24,17 +24,32 @@ class Command(Frozen):
 
 
 class DataFragment(Frozen):
-    """A part of the data set of the last `Command` in the same direction. Sent and received.
+    """A part of the data set of the last `Command`. Sent.
 
-    data: an even number of bytes. When received, a view of what the caller fed, to be used before he
-    overwrites that; only the rest of a fragment, where `Connection.next_fragments` gave a part of it. When
-    sent, it may have any length: it is cut into PDUs without being copied.
+    data: an even number of bytes, of any length: it is cut into PDUs without being copied.
     last: whether the message ends here.
     """
 
     context_id: int
     data: Buffer
     last: bool
+
+
+class DataFragments(Frozen):
+    """What has arrived of the data set of the last `Command`. Received.
+
+    parts: views of what the caller fed, valid until it overwrites that; cut as they arrived.
+    last: whether the message ends here.
+    """
+
+    context_id: int
+    parts: Sequence[Buffer]
+    last: bool
+
+    @property
+    def data(self) -> bytes:
+        """A copy of all parts."""
+        return b"".join(self.parts)
 
 
 class TransportOpened(Frozen):
@@ -65,14 +80,6 @@ class ConnectionLost(Frozen):
     """To the caller: the TCP connection was closed while it was needed (A-P-ABORT, PS3.8 7.4)."""
 
 
-class NeedData(Enum):
-    """To the caller: there is no event; receive more, or do something."""
-
-    NEED_DATA = "NEED_DATA"
-
-
-NEED_DATA = NeedData.NEED_DATA
-
 Sent = (
     AssociateRQ
     | AssociateAC
@@ -92,7 +99,7 @@ Received = (
     | AssociateAC
     | AssociateRJ
     | Command
-    | DataFragment
+    | DataFragments
     | ReleaseRQ
     | ReleaseRP
     | Abort
@@ -102,4 +109,4 @@ Received = (
     | StopTimer
     | ConnectionLost
 )
-"""What `Connection.next_event` gives."""
+"""What `Connection.next_events` returns."""

@@ -1,8 +1,6 @@
-"""A stream of bytes cut into PDUs, without copying what arrived in one piece."""
+"""A stream of bytes cut into PDUs and PDVs, without copying what arrived in one piece."""
 
 import struct
-import sys
-from collections import deque
 from typing import Final
 
 from dcm.errors import AbortReason, RemoteProtocolError
@@ -13,221 +11,202 @@ from dcm.wire.values import Buffer
 
 _FIXED_LENGTH: Final = 4
 """Length of all PDUs but three (PS3.8 9.3.4, 9.3.6 to 9.3.8)."""
-_ONE_PDV: Final = struct.Struct(HEADER.format + PDV_HEADER.format.lstrip(">"))
-"""Both headers of a P-DATA-TF with one PDV, as bulk data comes."""
-_WHOLE_COMMAND: Final = COMMAND | LAST
+ONE_PDV: Final = struct.Struct(HEADER.format + PDV_HEADER.format.lstrip(">"))
+"""Both headers of a P-DATA-TF with one PDV, as nearly all are."""
+_HEADERS: Final = ONE_PDV.size
+_P_DATA: Final = PDataTF.TYPE
+_AT_ONCE: Final = 1024  # PDVs, however many tiny ones a peer sends
+
+Part = tuple[int, int, memoryview]
+"""A PDV, or as much of it as has arrived: context ID, control header, bytes.
+
+The control header has the bit `LAST` only once the end of the PDV is there.
+"""
 
 
 class Framer:
-    """Cuts a stream into PDUs: `feed` bytes, take `next_pdu` until it gives None.
+    """Cuts a stream into PDUs: `feed` bytes, then take `pdvs` and `next_pdu` until they return nothing.
 
-    A PDU that lies in one piece is given as a view of the bytes that were fed; only one that is spread over
-    several is put together in memory of its own, at most one at a time and never longer than its limit. So
-    whoever feeds from a buffer that he uses again must first take all PDUs and be done with them.
+    What they return are views of the bytes that were fed. Only a header or an association PDU that is spread
+    over several pieces is put together in memory of its own, which is never longer than its limit. A caller
+    that feeds from a buffer which it uses again must first take everything.
     """
 
     def __init__(self, limits: Limits) -> None:
         self._limits: Final = dict.fromkeys(NAMES, _FIXED_LENGTH) | {
             AssociateRQ.TYPE: limits.association_pdu,
             AssociateAC.TYPE: limits.association_pdu,
-            PDataTF.TYPE: limits.p_data_pdu,
+            _P_DATA: limits.p_data_pdu,
         }
-        self._pieces: deque[memoryview] = deque()
+        self._data: Buffer = b""
         self._at = 0
-        """How much of the first piece is taken."""
-        self._begun = bytearray()
-        self._missing = 0
-        """How many bytes of a fragment are to come that `next_fragments` gave in part."""
-        self._cut_last = 0
-        """The bit `LAST` of that fragment."""
+        """How much of `_data` is taken."""
+        self._in_pdu = 0
+        """How many bytes of a P-DATA-TF are to come."""
+        self._in_pdv: int | None = None
+        """How many of them belong to the PDV whose header was read last; None: all of it was taken."""
+        self._context_id = self._control = 0
         self._lost = False
 
     @property
-    def within_fragment(self) -> bool:
-        """Whether a fragment was given in part."""
-        return self._missing > 0
+    def has_more(self) -> bool:
+        """Whether something was fed that is not taken yet, if only the beginning of a PDU."""
+        return self._at < len(self._data)
 
     @property
-    def has_more(self) -> bool:
-        """Whether something was fed that is not taken yet, if only to put it together."""
-        return bool(self._pieces)
+    def within_p_data(self) -> bool:
+        """Whether a P-DATA-TF was taken in part."""
+        return self._in_pdu > 0 or self._in_pdv is not None
 
     def limit_p_data(self, length: int) -> None:
         """Accept no P-DATA-TF longer than `length`: the maximum length that was announced (PS3.8 D.1)."""
-        self._limits[PDataTF.TYPE] = length
+        self._limits[_P_DATA] = length
 
     def feed(self, data: Buffer) -> None:
         """Add what was received."""
-        if len(data) and not self._lost:
-            self._pieces.append(memoryview(data))
+        if self._lost or not len(data):
+            return
+        if self._at == len(self._data):
+            self._data, self._at = memoryview(data), 0
+        else:
+            self._keep_rest()
+            assert isinstance(self._data, bytearray)
+            self._data += data
 
     def next_pdu(self) -> tuple[int, memoryview] | None:
         """Return type and body of the next PDU; None: more bytes are needed.
 
-        Raises `RemoteProtocolError` as soon as a header announces what is no PDU or is too long. What
-        follows it can not be understood and is thrown away. So is the rest of a fragment of which
-        `next_fragments` gave a part.
+        The body of a P-DATA-TF is empty here: `pdvs` returns it, and the next call of this method skips what
+        is left of it. Raises `RemoteProtocolError` as soon as a header announces an unknown type or a length
+        beyond its limit; everything that follows is discarded.
         """
-        while self._pieces:
-            if self._missing:
-                self._skip()
-                continue
-            piece, at = self._pieces[0], self._at
-            if not self._begun and len(piece) - at >= HEADER.size:
-                kind, length = self._header(piece, at)
-                end = at + HEADER.size + length
-                if end <= len(piece):  # in one piece, as most are
-                    self._taken(end)
-                    return kind, piece[at + HEADER.size : end]
-            found = self._gather(piece[at:])
-            if found is not None:
-                return found
-        return None
+        self._skip()
+        found = self._header()
+        if found is None:
+            return None
+        kind, length = found
+        begin = self._at + HEADER.size
+        if kind == _P_DATA:
+            self._at, self._in_pdu = begin, length
+            return kind, memoryview(b"")
+        if begin + length > len(self._data):
+            self._keep_rest()
+            return None
+        body = memoryview(self._data)[begin : begin + length]
+        self._at = begin + length
+        return kind, body
 
-    def next_command(self) -> tuple[int, memoryview] | None:
-        """Take a whole command set that is alone in its PDU, as nearly all are: its context, and its bytes.
-
-        Anything else, right or wrong, is left to `next_pdu`.
-        """
-        if self._begun or self._missing or not self._pieces:
-            return None
-        piece, at = self._pieces[0], self._at
-        whole = self._alone(piece, at, _WHOLE_COMMAND)
-        if whole is None:
-            return None
-        context, end = whole
-        self._taken(end)
-        return context, piece[at + _ONE_PDV.size : end]
-
-    def next_message(self) -> tuple[int, memoryview, int, memoryview] | None:
-        """Take a command set and all of its data set where each is alone in its PDU, and both are here.
-
-        So come the answers to a query. Gives both with the IDs of their contexts. Anything else, right or
-        wrong, is left to the other methods.
-        """
-        if self._begun or self._missing or not self._pieces:
-            return None
-        piece, at = self._pieces[0], self._at
-        begun = self._alone(piece, at, _WHOLE_COMMAND)
-        if begun is None:
-            return None
-        context, command_end = begun
-        whole = self._alone(piece, command_end, LAST)
-        if whole is None:
-            return None
-        data_context, end = whole
-        self._taken(end)
-        size = _ONE_PDV.size
-        return (
-            context,
-            piece[at + size : command_end],
-            data_context,
-            piece[command_end + size : end],
-        )
-
-    def _alone(self, piece: memoryview, at: int, wanted: int) -> tuple[int, int] | None:
-        """Return context and end of the P-DATA-TF at `at`, if it is whole and one PDV with this control."""
-        if len(piece) - at < _ONE_PDV.size:
-            return None
-        kind, length, pdv_length, context, control = _ONE_PDV.unpack_from(piece, at)
-        end: int = at + HEADER.size + length
-        if (
-            kind != PDataTF.TYPE
-            or control & _WHOLE_COMMAND != wanted
-            or pdv_length != length - 4
-            or not PDV_HEADER.size <= length <= self._limits[PDataTF.TYPE]
-            or end > len(piece)
-        ):
-            return None
-        return context, end
-
-    def next_fragments(
-        self, context_id: int, most: int = sys.maxsize
-    ) -> tuple[list[memoryview], bool]:
-        """Take what is there of the data set on `context_id`, and say whether it ends with that.
+    def pdvs(self, found: list[Part]) -> None:
+        """Add to `found` the PDVs that come next, the last one perhaps in part; stop at another PDU.
 
         Bulk data comes as thousands of P-DATA-TF PDUs with one PDV each, and all that each of them needs is
-        in this one loop. It does not wait for the rest of a fragment, so nothing is copied. Anything else,
-        right or wrong, is left to `next_pdu`. `most`: how many views are wanted.
+        in this one loop. Raises `RemoteProtocolError` as `next_pdu` does, and for PDVs that do not fit into
+        their PDU; what came before the error is in `found`.
         """
-        found: list[memoryview] = []
-        if self._begun or not self._pieces:
-            return found, False
-        piece, at, limit = self._pieces[0], self._at, self._limits[PDataTF.TYPE]
-        there, last = len(piece), 0
-        if self._missing:
-            found.append(piece[at : at + self._missing])
-            at += self._missing
-            last = self._cut_last
-        while not last and there - at >= _ONE_PDV.size and len(found) < most:
-            kind, length, pdv_length, context, control = _ONE_PDV.unpack_from(piece, at)
-            if (
-                kind != PDataTF.TYPE
-                or not PDV_HEADER.size <= length <= limit
-                or pdv_length != length - 4
-                or context != context_id
-                or control & COMMAND
-            ):
-                break
-            last = control & LAST
-            end = at + HEADER.size + length
-            found.append(piece[at + _ONE_PDV.size : end])
-            if not last and most == sys.maxsize:
-                same = _alike(piece[at:], end - at)
-                found += [
-                    piece[begin + _ONE_PDV.size : begin + end - at]
-                    for begin in range(end, at + same * (end - at), end - at)
-                ]
-                end += (same - 1) * (end - at)
-            at = end
-        self._missing, self._cut_last = max(0, at - there), last
-        if found:
-            self._taken(min(at, there))
-        return found, last != 0 and not self._missing
+        while self.within_p_data and len(found) < _AT_ONCE:
+            part = self._part()
+            if part is None:
+                return
+            found.append(part)
+        data, at, limit = self._data, self._at, self._limits[_P_DATA]
+        there = len(data) - _HEADERS
+        if at <= there:
+            view = memoryview(data)
+            while at <= there and len(found) < _AT_ONCE:
+                kind, length, pdv_length, context_id, control = ONE_PDV.unpack_from(data, at)
+                end = at + HEADER.size + length
+                if (
+                    kind != _P_DATA
+                    or pdv_length != length - 4
+                    or not PDV_HEADER.size <= length <= limit
+                    or end > len(view)
+                ):
+                    break
+                found.append((context_id, control, view[at + _HEADERS : end]))
+                if control & (COMMAND | LAST) == 0 and end <= there:
+                    size = end - at
+                    same = _alike(view[at : at + _AT_ONCE * size], size)
+                    found += [
+                        (context_id, control, view[begin + _HEADERS : begin + size])
+                        for begin in range(end, at + same * size, size)
+                    ]
+                    end = at + same * size
+                at = end
+            if at == len(view):  # as nearly always
+                self._data, self._at = b"", 0
+                return
+            self._at = at
+        while len(found) < _AT_ONCE and (part := self._part()) is not None:
+            found.append(part)
+
+    def _part(self) -> Part | None:
+        """Return the next PDV, or what has arrived of it; None: nothing, or another PDU comes first."""
+        if self._in_pdv is None:
+            if not self._in_pdu:
+                found = self._header()
+                if found is None or found[0] != _P_DATA:
+                    return None
+                self._in_pdu = found[1]
+                self._at += HEADER.size
+                if not self._in_pdu:
+                    raise RemoteProtocolError("a P-DATA-TF without a PDV")
+            if self._in_pdu < PDV_HEADER.size:
+                raise RemoteProtocolError(
+                    f"a P-DATA-TF ends with {self._in_pdu} bytes that are not a PDV"
+                )
+            if len(self._data) - self._at < PDV_HEADER.size:
+                self._keep_rest()
+                return None
+            length, self._context_id, self._control = PDV_HEADER.unpack_from(self._data, self._at)
+            if not 2 <= length <= self._in_pdu - 4:
+                raise RemoteProtocolError(
+                    f"a PDV says that it is {length} bytes long,"
+                    f" where 2 to {self._in_pdu - 4} are possible"
+                )
+            self._at += PDV_HEADER.size
+            self._in_pdu -= PDV_HEADER.size
+            self._in_pdv = length - 2
+        begin, control = self._at, self._control
+        size = min(self._in_pdv, len(self._data) - begin)
+        if not size and self._in_pdv:
+            return None
+        self._at += size
+        self._in_pdu -= size
+        self._in_pdv -= size
+        if self._in_pdv:
+            control &= ~LAST
+        else:
+            self._in_pdv = None
+        return self._context_id, control, memoryview(self._data)[begin : begin + size]
 
     def _skip(self) -> None:
-        """Leave out what is missing of a fragment."""
-        end = min(self._at + self._missing, len(self._pieces[0]))
-        self._missing -= end - self._at
-        self._taken(end)
+        """Leave out what is left of a P-DATA-TF."""
+        size = min(self._in_pdu, len(self._data) - self._at)
+        self._at += size
+        self._in_pdu -= size
+        self._in_pdv = None
 
-    def _taken(self, at: int) -> None:
-        """Remember that the first piece is taken up to `at`."""
-        if at == len(self._pieces[0]):
-            self._pieces.popleft()
-            at = 0
-        self._at = at
+    def _keep_rest(self) -> None:
+        """Move what is not taken yet into memory of our own, so that the caller may use its buffer again."""
+        if self._at == len(self._data):
+            self._data, self._at = b"", 0
+        elif self._at or not isinstance(self._data, bytearray):
+            self._data, self._at = bytearray(self._data[self._at :]), 0
 
-    def _gather(self, piece: memoryview) -> tuple[int, memoryview] | None:
-        """Add what is missing of the PDU that was begun, or all there is."""
-        begun = self._begun
-        missing = max(0, HEADER.size - len(begun))
-        begun += piece[:missing]
-        used = min(missing, len(piece))
-        whole = False
-        if len(begun) >= HEADER.size:
-            kind, length = self._header(begun, 0)
-            missing = HEADER.size + length - len(begun)
-            begun += piece[used : used + missing]
-            whole = len(piece) - used >= missing
-            used = min(used + missing, len(piece))
-        self._taken(self._at + used)
-        if not whole:
+    def _header(self) -> tuple[int, int] | None:
+        """Return type and length of the PDU that begins here; None: they are not there yet."""
+        if len(self._data) - self._at < HEADER.size:
+            self._keep_rest()
             return None
-        self._begun = bytearray()
-        return kind, memoryview(begun)[HEADER.size :]
-
-    def _header(self, data: bytearray | memoryview, at: int) -> tuple[int, int]:
-        kind, length = HEADER.unpack_from(data, at)
+        kind, length = HEADER.unpack_from(self._data, self._at)
         limit = self._limits.get(kind)
         if limit is not None and length <= limit:
             return kind, length
         self._lost = True
-        self._pieces.clear()
-        self._begun.clear()
+        self._data, self._at = b"", 0
         if limit is None:
             raise RemoteProtocolError(
-                f"{kind:02X}H is no type of a PDU", reason=AbortReason.UNRECOGNIZED_PDU
+                f"{kind:02X}H is not a PDU type", reason=AbortReason.UNRECOGNIZED_PDU
             )
         raise RemoteProtocolError(
             f"{NAMES[kind]} announces a length of {length}, {limit} are allowed"
@@ -237,14 +216,10 @@ class Framer:
 def _alike(pdus: memoryview, length: int) -> int:
     """Count the PDUs of this length with the same header that follow each other from the first on.
 
-    All but the last PDU of a data set are like that, and to compare many headers at once costs little.
+    All but the last PDU of a data set are like that, and comparing many headers at once costs little.
     """
     count = len(pdus) // length
-    if count < 2:
-        return 1
-    headers = struct.iter_unpack(
-        f"{_ONE_PDV.size}s{length - _ONE_PDV.size}x", pdus[: count * length]
-    )
+    headers = struct.iter_unpack(f"{_HEADERS}s{length - _HEADERS}x", pdus[: count * length])
     first, *others = headers
     same = 1
     for header in others:

@@ -45,7 +45,7 @@ def _answer(context: PresentationContextRQ, ours: Sequence[str] | None) -> Prese
 
 
 def unusable(request: AssociateRQ, answer: AssociateAC) -> list[str]:
-    """Say which contexts of `answer` cannot be what `request` asked for; empty: none."""
+    """List the contexts of `answer` that cannot be what `request` asked for."""
     proposed = {context.context_id: context for context in request.presentation_contexts}
     found = []
     for context in answer.presentation_contexts:
@@ -61,7 +61,7 @@ def unusable(request: AssociateRQ, answer: AssociateAC) -> list[str]:
 
 
 def incomplete(request: AssociateRQ, answer: AssociateAC) -> list[str]:
-    """Say where `answer` says too little or too much, though it can be understood; empty: nowhere.
+    """List what `answer` omits, or grants unasked; such an answer is still usable.
 
     Each context is to be answered (PS3.8 7.1.1.14), and roles only where they were proposed (PS3.7 D.3.3.4).
     """

@@ -143,7 +143,7 @@ def status_class(code: int) -> StatusClass:
 
 
 def describe(code: int, response: type[Response] | None = None) -> Status:
-    """Say what a status means, in the service of `response` or in general.
+    """Describe a status, in the service of `response` or in general.
 
     The codes A7xx, A9xx and Cxxx mean the same whatever their last digits, which are the server's own.
     """
@@ -185,7 +185,7 @@ _ABORTS: Final = {
 
 
 def rejection(pdu: AssociateRJ) -> str:
-    """Say why an association was rejected (PS3.8 9.3.4)."""
+    """Describe why an association was rejected (PS3.8 9.3.4)."""
     result = _RESULTS.get(pdu.result, f"result {pdu.result}")
     source = _SOURCES.get(pdu.source, f"source {pdu.source}")
     reason = _REASONS.get((pdu.source, pdu.reason), f"reason {pdu.reason}")
@@ -193,7 +193,7 @@ def rejection(pdu: AssociateRJ) -> str:
 
 
 def describe_abort(pdu: Abort) -> str:
-    """Say who aborted an association, and why (PS3.8 9.3.8)."""
+    """Describe who aborted an association, and why (PS3.8 9.3.8)."""
     if pdu.source == 0:
         return "aborted by the service user"
     source = "service provider" if pdu.source == 2 else f"source {pdu.source}"

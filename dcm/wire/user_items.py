@@ -19,7 +19,7 @@ from dcm.wire.values import Reader, check_number, check_uid, check_version_name,
 
 
 class UserIdentityType(IntEnum):
-    """How a user proves who he is (PS3.7 D.3.3.7.1)."""
+    """How a user identifies itself (PS3.7 D.3.3.7.1)."""
 
     USERNAME = 1
     USERNAME_AND_PASSCODE = 2

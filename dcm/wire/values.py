@@ -17,7 +17,7 @@ def check_number(what: str, value: int, bits: int) -> None:
 
 
 def check_ae_title(what: str, value: str) -> None:
-    """Refuse what is no AE title: 1 to 16 characters, not only spaces (PS3.8 9.3.2).
+    """Refuse what is not an AE title: 1 to 16 characters, not only spaces (PS3.8 9.3.2).
 
     Leading spaces do not count for the meaning, but an acceptor must return them (PS3.8 9.3.3), so they
     are kept; trailing spaces are padding and are not part of the value.
@@ -43,13 +43,13 @@ def check_uid(what: str, value: str) -> None:
 
 
 def check_version_name(what: str, value: str) -> None:
-    """Refuse what is no implementation version name: 1 to 16 characters (PS3.7 D.3.3.2.3)."""
+    """Refuse what is not an implementation version name: 1 to 16 characters (PS3.7 D.3.3.2.3)."""
     if not 1 <= len(value) <= 16 or not is_printable(value) or value.endswith(" "):
         raise LocalProtocolError(f"{what} is {value[:40]!r}: 1 to 16 printable ASCII characters")
 
 
 def check_context_id(value: int) -> None:
-    """Refuse what is no presentation context ID: odd, 1 to 255 (PS3.8 9.3.2.2)."""
+    """Refuse what is not a presentation context ID: odd, 1 to 255 (PS3.8 9.3.2.2)."""
     if not (1 <= value <= 255 and value % 2):
         raise LocalProtocolError(f"presentation context ID {value}: it must be odd, from 1 to 255")
 
@@ -84,7 +84,7 @@ class Reader:
         return int.from_bytes(self.take(length), "big")
 
     def prefixed(self) -> memoryview:
-        """Return a field that its length stands before, in two bytes."""
+        """Return a field that is preceded by its length, in two bytes."""
         return self.take(self.number(2))
 
     def text(self, field: memoryview) -> str:
@@ -100,7 +100,7 @@ class Reader:
             ) from None
 
     def rest(self) -> memoryview:
-        """Return all that is left."""
+        """Return everything that is left."""
         return self.take(len(self._body) - self._at)
 
     @property

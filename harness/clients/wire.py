@@ -15,13 +15,13 @@ import contextlib
 import socket
 import ssl
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 from dcm.errors import RemoteProtocolError
 from dcm.frozen import Frozen
 from dcm.wire import (
-    NEED_DATA,
     PDU,
     Abort,
     AssociateAC,
@@ -32,7 +32,7 @@ from dcm.wire import (
     Command,
     Connection,
     ConnectionLost,
-    DataFragment,
+    DataFragments,
     ImplementationClassUID,
     Limits,
     MaximumLength,
@@ -213,6 +213,7 @@ class Association:
     def __init__(self, line: Line, connection: Connection) -> None:
         self.line: Final = line
         self.connection: Final = connection
+        self._events: Final[deque[Received]] = deque()
 
     @property
     def answer(self) -> AssociateAC:
@@ -250,16 +251,18 @@ class Association:
     def event(self, within: float | None = None) -> Received:
         """Wait for the next event, but for timers and the like, and return it; each PDU `within` seconds."""
         while True:
-            try:
-                event = self.connection.next_event()
-            except RemoteProtocolError as error:
-                self.line.say(b"".join(self.connection.data_to_send()))
-                raise ProtocolBroken(f"the peer broke the protocol: {error}") from error
-            if event is NEED_DATA:
-                self._hear(within)
-            elif isinstance(event, ConnectionLost | CloseTransport):
+            while not self._events:
+                try:
+                    self._events.extend(self.connection.next_events())
+                except RemoteProtocolError as error:
+                    self.line.say(b"".join(self.connection.data_to_send()))
+                    raise ProtocolBroken(f"the peer broke the protocol: {error}") from error
+                if not self._events:
+                    self._hear(within)
+            event = self._events.popleft()
+            if isinstance(event, ConnectionLost | CloseTransport):
                 raise ProtocolBroken("the peer closed the connection")
-            elif not isinstance(event, OpenTransport | StartTimer | StopTimer):
+            if not isinstance(event, OpenTransport | StartTimer | StopTimer):
                 return event
 
     def _hear(self, within: float | None = None) -> None:
@@ -276,8 +279,8 @@ class Association:
         parts = []
         last = not event.message.has_data_set
         while not last:
-            part = due(DataFragment, self.event(), "the data set of a message")
-            parts.append(bytes(part.data))
+            part = due(DataFragments, self.event(), "the data set of a message")
+            parts.append(part.data)
             last = part.last
         return Incoming(event.context_id, event.message, b"".join(parts))
 
@@ -300,7 +303,7 @@ class Association:
         """
         self.send(ReleaseRQ())
         event = self.event()
-        while isinstance(event, Command | DataFragment | ReleaseRQ):
+        while isinstance(event, Command | DataFragments | ReleaseRQ):
             if isinstance(event, ReleaseRQ):
                 self.send(ReleaseRP())
             event = self.event()

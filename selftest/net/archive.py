@@ -17,8 +17,9 @@ from dcm.data.scan import scan
 from dcm.errors import RemoteProtocolError
 from dcm.net import DcmNode
 from dcm.net.admission import is_storage
-from dcm.net.association import OUR_INFORMATION, Association
+from dcm.net.association import Association
 from dcm.net.errors import NetworkError
+from dcm.net.establish import OUR_INFORMATION
 from dcm.net.transport import Transport
 from dcm.wire import (
     DATA_SET,
@@ -203,7 +204,7 @@ class Archive:
             if self.announced:
                 await association.send(DataFragment(context.context_id, data, last=True))
             else:  # as if it had sent all: what follows is another message
-                association._connection._unfinished = None
+                association._connection._writer.unfinished = None
             return
         if self.endless:
             await association.command()

@@ -11,8 +11,9 @@ from net.peers import QUICK
 from dcm.errors import RemoteProtocolError
 from dcm.net import DcmNode
 from dcm.net.admission import is_storage
-from dcm.net.association import OUR_INFORMATION, Association
+from dcm.net.association import Association
 from dcm.net.errors import NetworkError
+from dcm.net.establish import OUR_INFORMATION
 from dcm.net.transport import Transport
 from dcm.wire import (
     AssociateAC,

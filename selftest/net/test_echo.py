@@ -86,7 +86,7 @@ def _answer(data: bytes) -> Callable[[socket.socket], None]:
         (build(AssociateRJ(1, 1, 7)), AssociationRejected, "called AE title not recognized.*check"),
         (build(AssociateRJ(2, 3, 2)), AssociationRejected, "for now.*local limit"),
         (build(Abort(2, 1)), AssociationAborted, "service provider: unrecognized PDU"),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", RemoteProtocolError, "48H is no type of a PDU"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", RemoteProtocolError, "48H is not a PDU type"),
     ],
 )
 def test_a_refusal_is_told_in_words(said: bytes, error: type[Exception], words: str) -> None:

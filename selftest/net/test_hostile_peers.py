@@ -102,15 +102,15 @@ _COMMAND = raw.p_data(raw.pdv(1, 1, bytes(10_000)))
 AT_ONCE: dict[str, tuple[Behaviour, str]] = {
     "silence": (_silent, r"nothing came for 0\.5 s"),
     "closes": (_closing, "closed the connection"),
-    "HTTP": (_saying(b"HTTP/1.1 400 Bad Request\r\n\r\n"), "48H is no type of a PDU"),
+    "HTTP": (_saying(b"HTTP/1.1 400 Bad Request\r\n\r\n"), "48H is not a PDU type"),
     "TLS alert": (_saying(b"\x15\x03\x01\0\x02\x02\x28"), "answers with TLS"),
     "4 GiB": (_saying(raw.pdu(2, bytes(100), length=0xFFFFFFFF)), "4294967295"),
     "4 GiB of data": (_saying(raw.pdu(4, bytes(100), length=0xFFFFFFFF)), "4294967295"),
     "half a PDU": (_saying(raw.pdu(2, bytes(100), length=200)), r"nothing came for 0\.5 s"),
     "item too long": (_saying(raw.pdu(2, bytes(68) + b"\x10\0\xff\xff")), "65535 bytes announced"),
     "an item of nothing": (_saying(raw.pdu(2, bytes(68) + bytes(400))), "A-ASSOCIATE-AC"),
-    "zeros": (_flooding(bytes(100_000)), "00H is no type of a PDU"),
-    "ones": (_flooding(b"\xff" * 100_000), "FFH is no type of a PDU"),
+    "zeros": (_flooding(bytes(100_000)), "00H is not a PDU type"),
+    "ones": (_flooding(b"\xff" * 100_000), "FFH is not a PDU type"),
     "P-DATA": (_flooding(_FRAGMENT), "P-DATA-TF"),
     "release": (_saying(raw.pdu(5, bytes(4))), "A-RELEASE-RQ"),
     "asks itself": (

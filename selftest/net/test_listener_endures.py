@@ -184,7 +184,7 @@ async def store(
         message_id=message_id, affected_sop_class_uid=CT, affected_sop_instance_uid=uid
     )
     await association.send(Command(context_id, request))
-    association._connection._unfinished = None
+    association._connection._writer.unfinished = None
     await association._transport.send([raw.p_data(raw.pdv(context_id, 2, data))], 5)
     return (await association.response(CStoreRSP, message_id)).status
 

@@ -7,8 +7,9 @@ import time
 from net.peers import US
 
 from dcm.net import DcmNode, Remote, TimeLimits
-from dcm.net.association import OUR_INFORMATION, Association
+from dcm.net.association import Association
 from dcm.net.echo import VERIFICATION
+from dcm.net.establish import OUR_INFORMATION
 from dcm.net.transport import Transport
 from dcm.wire import AssociateAC, AssociateRQ, PresentationContextRQ, State, answer_contexts
 

@@ -2,15 +2,14 @@
 
 import socket
 
-from dcm.net.association import OUR_INFORMATION
+from dcm.net.establish import OUR_INFORMATION
 from dcm.wire import (
-    NEED_DATA,
     Abort,
     AssociateAC,
     AssociateRQ,
     Command,
     Connection,
-    DataFragment,
+    DataFragments,
     Message,
     Received,
     ReleaseRP,
@@ -30,6 +29,7 @@ class Acceptor:
     def __init__(self, taken: socket.socket) -> None:
         self.socket = taken
         self._connection = Connection("acceptor")
+        self._events: list[Received] = []
         self._connection.send(TransportOpened())
         request = self.event()
         assert isinstance(request, AssociateRQ)
@@ -50,15 +50,17 @@ class Acceptor:
     def event(self) -> Received:
         """Give the next event above the timers. Raises `OSError` at the end."""
         while True:
-            event = self._connection.next_event()
-            if event is NEED_DATA:
-                data = self.socket.recv(1 << 16)
-                if not data:
-                    raise ConnectionResetError
-                self._connection.receive_data(data)
-            elif isinstance(event, Abort):
+            while not self._events:
+                self._events += self._connection.next_events()
+                if not self._events:
+                    data = self.socket.recv(1 << 16)
+                    if not data:
+                        raise ConnectionResetError
+                    self._connection.receive_data(data)
+            event = self._events.pop(0)
+            if isinstance(event, Abort):
                 raise ConnectionAbortedError
-            elif not isinstance(event, StartTimer | StopTimer):
+            if not isinstance(event, StartTimer | StopTimer):
                 return event
 
     def message(self) -> Message:
@@ -68,7 +70,7 @@ class Acceptor:
         last = not event.message.has_data_set
         while not last:
             fragment = self.event()
-            assert isinstance(fragment, DataFragment)
+            assert isinstance(fragment, DataFragments)
             last = fragment.last
         return event.message
 

@@ -20,7 +20,6 @@ from typing import Final, Self
 
 from dcm.errors import LocalProtocolError, RemoteProtocolError
 from dcm.wire import (
-    NEED_DATA,
     Abort,
     AssociateAC,
     AssociateRJ,
@@ -30,7 +29,7 @@ from dcm.wire import (
     Command,
     Connection,
     ConnectionLost,
-    DataFragment,
+    DataFragments,
     Message,
     Received,
     ReleaseRP,
@@ -107,6 +106,7 @@ class Talk:
         self.connection: Final = Connection("acceptor")
         self.closed = False
         self._ended = False
+        self._events: list[Received] = []
         self._deadline: float | None = None
 
     def run(self) -> None:
@@ -127,8 +127,8 @@ class Talk:
                     begun, parts = event, []
                     if not event.message.has_data_set:
                         return Incoming(event.context_id, event.message, b"")
-                case DataFragment():
-                    parts.append(bytes(event.data))
+                case DataFragments():
+                    parts.append(event.data)
                     if event.last and begun is not None:
                         return Incoming(begun.context_id, begun.message, b"".join(parts))
                 case _:
@@ -160,13 +160,15 @@ class Talk:
 
     def _event(self) -> Received | None:
         while not self.closed:
+            if self._events:
+                return self._events.pop(0)
             try:
-                event = self.connection.next_event()
+                self._events += self.connection.next_events()
             except RemoteProtocolError as error:
                 self.behaviour.offended(self, error)
                 continue
-            if event is not NEED_DATA:
-                return event
+            if self._events:
+                continue
             if self._ended:
                 self.close()
             else:

@@ -20,11 +20,10 @@ from dcm.data.source import MemorySource
 from dcm.data.whole import NotWhole, check, check_deflated
 from dcm.errors import LocalProtocolError, RemoteProtocolError
 from dcm.wire import (
-    NEED_DATA,
     AssociateRQ,
     CloseTransport,
     Connection,
-    DataFragment,
+    DataFragments,
     ReleaseRP,
     ReleaseRQ,
     Role,
@@ -79,7 +78,7 @@ def drive(data: bytes) -> None:
 
 
 def _connection(data: bytes) -> None:
-    """Role and state by the first byte; by the second how it is cut and read, and whether we answer."""
+    """Role and state by the first byte; by the second how it is cut, and whether we answer."""
     if len(data) < 2:
         return
     start, how, stream = data[0], data[1], data[2:]
@@ -87,33 +86,33 @@ def _connection(data: bytes) -> None:
     size = _PIECES[how % 4]
     for at in range(0, len(stream), size):
         connection.receive_data(stream[at : at + size])
-        _listen(connection, len(stream), at_once=how & 4 != 0, answers=how & 8 != 0)
+        _listen(connection, len(stream), answers=how & 8 != 0)
     connection.receive_data(b"")
-    _listen(connection, len(stream), at_once=False, answers=False)
+    _listen(connection, len(stream), answers=False)
     assert connection.state is State.STA1
-    assert connection.next_event() is NEED_DATA
+    assert connection.next_events() == []
 
 
-def _listen(connection: Connection, length: int, *, at_once: bool, answers: bool) -> None:
+def _listen(connection: Connection, length: int, *, answers: bool) -> None:
     """Take all that there is."""
     for _ in range(length + 20):
         try:
-            found = at_once and (connection.next_message() or connection.next_fragments()[0])
-            event = None if found else connection.next_event()
+            events = connection.next_events()
         except RemoteProtocolError:
             assert connection.state is State.STA13
             connection.data_to_send()
             continue
-        if event is NEED_DATA:
+        if not events:
             return
-        if isinstance(event, DataFragment):
-            assert len(event.data) <= length
-        elif answers and isinstance(event, AssociateRQ) and connection.state is State.STA3:
-            connection.send(answer(event))
-        elif answers and isinstance(event, ReleaseRQ) and connection.state in _RELEASED:
-            connection.send(ReleaseRP())
-        elif isinstance(event, CloseTransport):
-            assert connection.state is State.STA1
+        for event in events:
+            if isinstance(event, DataFragments):
+                assert sum(map(len, event.parts)) <= length
+            elif answers and isinstance(event, AssociateRQ) and connection.state is State.STA3:
+                connection.send(answer(event))
+            elif answers and isinstance(event, ReleaseRQ) and connection.state in _RELEASED:
+                connection.send(ReleaseRP())
+            elif isinstance(event, CloseTransport):
+                assert connection.state is State.STA1
     raise AssertionError("there is no end of events")
 
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dcm.wire import (
-    NEED_DATA,
     Abort,
     AssociateAC,
     AssociateRQ,
@@ -12,6 +11,7 @@ from dcm.wire import (
     CEchoRQ,
     Command,
     Connection,
+    DataFragments,
     ImplementationClassUID,
     Limits,
     MaximumLength,
@@ -69,9 +69,25 @@ def answer(asked: AssociateRQ, *items: UserItem, maximum_length: int = 16384) ->
 
 def drain(connection: Connection) -> list[Received]:
     """Take all events."""
-    found = []
-    while (event := connection.next_event()) is not NEED_DATA:
-        found.append(event)
+    found: list[Received] = []
+    while events := connection.next_events():
+        found += events
+    return found
+
+
+def merged(events: Sequence[Received]) -> list[Received]:
+    """Join what comes of a data set in several events, so that it does not matter how it was cut."""
+    found: list[Received] = []
+    for event in events:
+        before = found[-1] if found else None
+        if not isinstance(event, DataFragments):
+            found.append(event)
+        elif isinstance(before, DataFragments) and not before.last:
+            assert event.context_id == before.context_id
+            both = [before.data + event.data]
+            found[-1] = DataFragments(event.context_id, both, event.last)
+        else:
+            found.append(DataFragments(event.context_id, [event.data], event.last))
     return found
 
 

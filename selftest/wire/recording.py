@@ -12,10 +12,8 @@ from pynetdicom import AE, evt
 from pynetdicom.ae import ApplicationEntity
 
 from dcm.wire import (
-    Assembler,
     Command,
-    DataFragment,
-    Framer,
+    DataFragments,
     Limits,
     build,
     build_message,
@@ -24,6 +22,8 @@ from dcm.wire import (
     raw,
     split_pdvs,
 )
+from dcm.wire.codec import HEADER
+from dcm.wire.message_reader import MessageReader
 from dcm.wire.pdu import AssociateRQ, PDataTF
 from harness.model import Endpoint
 from harness.relay import Direction, RelayLoop, Tape, Track
@@ -61,11 +61,17 @@ class Passed:
 
 def passed(tape: Tape, track: Track) -> Iterator[Passed]:
     """Give the PDUs of a connection in the order in which they passed."""
-    framers = {direction: Framer(Limits()) for direction in Direction}
+    heard = dict.fromkeys(Direction, b"")
     for chunk in track.chunks:
-        framers[chunk.direction].feed(tape.read(chunk))
-        while (pdu := framers[chunk.direction].next_pdu()) is not None:
-            yield Passed(chunk.direction, pdu[0], bytes(pdu[1]))
+        data = heard[chunk.direction] + tape.read(chunk)
+        while len(data) >= HEADER.size:
+            kind, length = HEADER.unpack_from(data)
+            end = HEADER.size + length
+            if end > len(data):
+                break
+            yield Passed(chunk.direction, kind, data[HEADER.size : end])
+            data = data[end:]
+        heard[chunk.direction] = data
 
 
 def rebuilt(pdu: Passed) -> bytes:
@@ -86,15 +92,14 @@ def command_sets(pdus: list[Passed], direction: Direction) -> Iterator[bytes]:
                     command = b""
 
 
-def events(pdus: list[Passed], direction: Direction) -> Iterator[Command | DataFragment]:
+def events(pdus: list[Passed], direction: Direction) -> Iterator[Command | DataFragments]:
     """Give the messages that went in one direction."""
-    assembler = Assembler(range(256), Limits())
+    reader = MessageReader(range(256), Limits())
     for pdu in pdus:
         if pdu.direction is direction and pdu.kind == PDataTF.TYPE:
-            for pdv in split_pdvs(memoryview(pdu.body)):
-                event = assembler.receive(*pdv)
-                if event is not None:
-                    yield event
+            found: list[Command | DataFragments] = []
+            reader.take([*split_pdvs(memoryview(pdu.body))], found)
+            yield from found
 
 
 def story(pdus: list[Passed]) -> list[str]:

@@ -1,22 +1,22 @@
-"""Data sets taken in whatever pieces they arrive: `Connection.next_fragments`."""
+"""Data sets taken in whatever pieces they arrive."""
 
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wire.pair import CT, drain, established, in_state, joined
+from wire.pair import CT, drain, established, in_state, merged
 
 from dcm.errors import LocalProtocolError, RemoteProtocolError
 from dcm.wire import (
-    NEED_DATA,
     Abort,
     CloseTransport,
     Command,
     Connection,
     ConnectionLost,
     CStoreRQ,
-    DataFragment,
+    DataFragments,
+    Received,
     ReleaseRQ,
     State,
     build,
@@ -45,8 +45,12 @@ def pdu(data: bytes, control: int = 0) -> bytes:
 
 def taken(connection: Connection) -> tuple[list[bytes], bool]:
     """Take what is there once."""
-    found, last = connection.next_fragments()
-    return [bytes(each) for each in found], last
+    events = connection.next_events()
+    if not events:
+        return [], False
+    (event,) = events
+    assert isinstance(event, DataFragments)
+    return [bytes(part) for part in event.parts], event.last
 
 
 def test_all_that_is_there_is_given_at_once() -> None:
@@ -54,7 +58,6 @@ def test_all_that_is_there_is_given_at_once() -> None:
     connection = storing()
     connection.receive_data(pdu(b"ab") + pdu(b"cdef") + pdu(b"gh", LAST) + build(ReleaseRQ()))
     assert taken(connection) == ([b"ab", b"cdef", b"gh"], True)
-    assert taken(connection) == ([], False)
     assert drain(connection) == [ReleaseRQ()]
 
 
@@ -64,10 +67,12 @@ def test_nobody_waits_for_the_rest_of_a_fragment() -> None:
     whole = pdu(b"abcdefgh", LAST)
     fed = bytearray(whole[:15])
     connection.receive_data(fed)
-    found, last = connection.next_fragments()
-    assert ([bytes(each) for each in found], last) == ([b"abc"], False)
-    assert found[0].obj is fed
-    assert connection.next_event() is NEED_DATA
+    (event,) = connection.next_events()
+    assert event == DataFragments(3, [b"abc"], last=False)
+    assert isinstance(event, DataFragments)
+    assert isinstance(event.parts[0], memoryview)
+    assert event.parts[0].obj is fed
+    assert connection.next_events() == []
     connection.receive_data(whole[15:16])
     assert taken(connection) == ([b"d"], False)
     connection.receive_data(whole[16:])
@@ -82,55 +87,33 @@ def test_the_end_may_be_empty() -> None:
 
 
 def test_several_fragments_may_share_a_pdu() -> None:
-    """They are given one by one."""
+    """They are no different from others."""
     connection = storing()
     both = raw.p_data(raw.pdv(3, 0, b"cd"), raw.pdv(3, 0, b"ef"))
     connection.receive_data(pdu(b"ab") + both + pdu(b"gh", LAST))
-    assert [taken(connection) for _ in range(5)] == [
-        ([b"ab"], False),
-        ([b"cd"], False),
-        ([b"ef"], False),
-        ([b"gh"], True),
-        ([], False),
-    ]
+    assert taken(connection) == ([b"ab", b"cd", b"ef", b"gh"], True)
+    assert taken(connection) == ([], False)
 
 
 def test_a_data_set_may_look_like_pdus() -> None:
     """Where one is begun, what follows is its content."""
     connection = storing()
     whole = pdu(pdu(b"ab", LAST), LAST)
-    connection.receive_data(whole[:8])
-    assert taken(connection) == ([], False)
-    connection.receive_data(whole[8:12])
-    assert taken(connection) == ([], False)
-    connection.receive_data(whole[12:])
-    assert taken(connection) == ([whole[12:]], True)
+    for begin, end in ((0, 8), (8, 12)):
+        connection.receive_data(whole[begin:end])
+        assert taken(connection) == ([], False)
+    connection.receive_data(whole[12:20])
+    assert taken(connection) == ([whole[12:20]], False)
+    connection.receive_data(whole[20:])
+    assert taken(connection) == ([whole[20:]], True)
 
 
-def test_the_rest_of_a_fragment_can_be_had_as_an_event() -> None:
-    """Who changes his mind in the middle misses nothing."""
-    connection = storing()
-    stream = pdu(b"abcd") + pdu(b"efgh", LAST)
-    connection.receive_data(stream[:14])
-    assert taken(connection) == ([b"ab"], False)
-    connection.receive_data(stream[14:])
-    assert drain(connection) == [
-        DataFragment(3, b"cd", last=False),
-        DataFragment(3, b"efgh", last=True),
-    ]
-
-
-def test_without_a_data_set_events_stay_where_they_are() -> None:
-    """A command is not taken by who asks for fragments."""
+def test_a_data_set_without_its_command_is_refused() -> None:
+    """Before the rest of it has come."""
     connection = established("acceptor")
-    assert taken(connection) == ([], False)
-    command = raw.p_data(raw.pdv(3, COMMAND | LAST, build_message(STORE.message)))
-    connection.receive_data(command + pdu(b"ab", LAST) + build(Abort()))
-    assert taken(connection) == taken(connection) == ([], False)
-    assert connection.next_event() == STORE
-    assert taken(connection) == ([b"ab"], True)
-    assert taken(connection) == ([], False)
-    assert drain(connection) == [Abort(), CloseTransport()]
+    connection.receive_data(pdu(bytes(100), LAST)[:20])
+    with pytest.raises(RemoteProtocolError, match="where the command of a message is due"):
+        connection.next_events()
 
 
 @pytest.mark.parametrize(
@@ -156,7 +139,7 @@ def test_what_is_right_is_given_before_what_is_wrong_is_refused(wrong: bytes) ->
     assert taken(connection) == ([b"ab"], False)
     assert connection.data_to_send() == []
     with pytest.raises(RemoteProtocolError):
-        connection.next_fragments()
+        connection.next_events()
     assert connection.data_to_send() != []
     assert connection.state is State.STA13
 
@@ -174,7 +157,7 @@ def test_after_the_end_of_a_data_set_no_other_one_is_due() -> None:
     connection.receive_data(pdu(b"ab", LAST) + pdu(b"cd"))
     assert taken(connection) == ([b"ab"], True)
     with pytest.raises(RemoteProtocolError, match="where the command of a message is due"):
-        connection.next_fragments()
+        connection.next_events()
 
 
 def test_the_rest_of_a_fragment_is_ignored_after_an_abort() -> None:
@@ -198,7 +181,6 @@ def test_a_connection_may_end_within_a_fragment() -> None:
     connection.receive_data(pdu(b"abcd", LAST)[:14])
     connection.receive_data(b"")
     assert taken(connection) == ([b"ab"], False)
-    assert taken(connection) == ([], False)
     assert drain(connection) == [ConnectionLost()]
 
 
@@ -217,62 +199,47 @@ def test_before_the_connection_is_open_there_is_nothing() -> None:
         Connection("acceptor").receive_data(b"ab")
 
 
-def followed(stream: bytes, borders: list[int], *, at_once: bool) -> tuple[list[object], str]:
+def followed(stream: bytes, borders: list[int]) -> tuple[list[object], str]:
     """Give all that a stream means, its data joined, and the error that it ends with."""
     connection = in_state("acceptor", State.STA6)
-    found: list[object] = []
+    found: list[Received] = []
+    refused = ""
     for start, end in pairwise(sorted({0, *borders, len(stream)})):
         connection.receive_data(stream[start:end])
         try:
-            while True:
-                if at_once:
-                    parts, last = connection.next_fragments()
-                    if parts:
-                        _add(found, joined(parts), last=last)
-                        continue
-                event = connection.next_event()
-                if event is NEED_DATA:
-                    break
-                if isinstance(event, DataFragment):
-                    _add(found, bytes(event.data), last=event.last)
-                else:
-                    found.append(event)
+            while events := connection.next_events():
+                found += merged(events)  # copies: the views are not valid for long
         except RemoteProtocolError as error:
-            return found, str(error)
-    return found, ""
-
-
-def _add(found: list[object], data: bytes, *, last: bool) -> None:
-    """Join data to what came before it, until the end of its message."""
-    before = found.pop() if found and isinstance(found[-1], bytearray) else bytearray()
-    assert isinstance(before, bytearray)
-    joint = before + data
-    found.append(bytes(joint) if last else joint)
+            refused = str(error)
+            break
+    return merged(found), refused
 
 
 fragments = st.lists(st.binary(max_size=40).map(lambda data: data * 2), max_size=6)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.lists(fragments, min_size=1, max_size=3), st.data())
-def test_the_bytes_are_those_of_the_events(sent: list[list[bytes]], data: st.DataObject) -> None:
-    """However the stream is cut, and where one byte of it is wrong the same is refused in the same words."""
-    stream = bytearray()
+def test_how_the_stream_is_cut_does_not_matter(
+    sent: list[list[bytes]], data: st.DataObject
+) -> None:
+    """Where one byte of it is wrong the same is refused in the same words, after the same events."""
+    stream, meant = bytearray(), []
     for parts in sent:
-        stream += raw.p_data(raw.pdv(3, COMMAND | LAST, build_message(STORE.message)))
-        stream += b"".join(map(pdu, parts)) + pdu(b"end!", LAST)
-    if data.draw(st.booleans()):
-        stream[data.draw(st.integers(0, len(stream) - 1))] = data.draw(st.integers(0, 255))
+        command = raw.pdv(3, COMMAND | LAST, build_message(STORE.message))
+        content = [raw.pdv(3, 0, part) for part in parts] + [raw.pdv(3, LAST, b"end!")]
+        together = data.draw(st.lists(st.integers(0, len(content)), max_size=3))
+        stream += raw.p_data(command)
+        for begin, end in pairwise(sorted({0, *together, len(content)})):
+            stream += raw.p_data(*content[begin:end])
+        meant += [STORE, DataFragments(3, [b"".join(parts) + b"end!"], last=True)]
+    at = data.draw(st.one_of(st.none(), st.integers(0, len(stream) - 1)))
+    if at is not None:
+        stream[at] = data.draw(st.integers(0, 255))
     borders = data.draw(st.lists(st.integers(0, len(stream)), max_size=8))
 
-    events, refused = followed(bytes(stream), borders, at_once=False)
-    at_once, refused_at_once = followed(bytes(stream), borders, at_once=True)
+    events, refused = followed(bytes(stream), borders)
 
-    assert refused_at_once == refused
-    if events != at_once:  # what has arrived of the last fragment is given, and was not before
-        unended = at_once.pop()
-        assert isinstance(unended, bytearray)
-        before = events.pop() if len(events) > len(at_once) else bytearray()
-        assert isinstance(before, bytearray)
-        assert unended.startswith(before)
-        assert events == at_once
+    assert (events, refused) == followed(bytes(stream), [])
+    if at is None:
+        assert (events, refused) == (meant, "")

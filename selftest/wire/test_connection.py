@@ -17,6 +17,7 @@ from wire.pair import (
     established,
     in_state,
     joined,
+    merged,
     request,
     user_information,
 )
@@ -24,7 +25,6 @@ from wire.strategies import all_messages
 
 from dcm.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 from dcm.wire import (
-    NEED_DATA,
     Abort,
     AcceptedContext,
     AssociateAC,
@@ -37,6 +37,7 @@ from dcm.wire import (
     ConnectionLost,
     CStoreRQ,
     DataFragment,
+    DataFragments,
     Limits,
     MaximumLength,
     Message,
@@ -158,7 +159,7 @@ def whole_messages(events: list[Received]) -> list[tuple[Message, bytes]]:
     for event in events:
         if isinstance(event, Command):
             found.append((event.message, b""))
-        elif isinstance(event, DataFragment):
+        elif isinstance(event, DataFragments):
             message, data = found.pop()
             found.append((message, data + event.data))
     return found
@@ -210,7 +211,7 @@ def test_any_split_gives_the_same_events(borders: list[int]) -> None:
         for start, end in zip([0, *borders], [*borders, len(CONVERSATION)], strict=True)
     ]
     events = heard(pieces)
-    assert events == heard([CONVERSATION[:head], CONVERSATION[head:]])
+    assert merged(events) == merged(heard([CONVERSATION[:head], CONVERSATION[head:]]))
     assert whole_messages(events) == [(ECHO.message, b""), (STORE, bytes(302))]
     assert events[-1] == ReleaseRQ()
 
@@ -260,7 +261,7 @@ def drain_all(connection: Connection) -> Connection:
     """Take all events, whatever is wrong with the PDUs that are left."""
     for _ in range(100):
         try:
-            if connection.next_event() is NEED_DATA:
+            if not connection.next_events():
                 return connection
         except RemoteProtocolError:
             assert connection.state is State.STA13
@@ -270,12 +271,13 @@ def drain_all(connection: Connection) -> Connection:
 def test_memory_is_bounded_whatever_a_peer_sends() -> None:
     """A peer who sends many tiny PDVs, or a command set without an end, gets no memory for it."""
     tiny = raw.p_data(*[raw.pdv(1, 1)] * 20_000)
+    alone = raw.p_data(raw.pdv(1, 1)) * 20_000
     endless = raw.p_data(raw.pdv(1, 1, bytes(16000))) * 10
     tracemalloc.start()
     try:
-        for data in (tiny, endless):
+        for data in (tiny, alone, endless):
             connection = established("acceptor", Limits(p_data_pdu=1 << 20))
-            connection._framer.limit_p_data(1 << 20)
+            connection._upper.framer.limit_p_data(1 << 20)
             connection.receive_data(data)
             drain_all(connection)
         _, peak = tracemalloc.get_traced_memory()
@@ -295,9 +297,10 @@ def test_bulk_passes_without_a_copy() -> None:
 
     fed = bytearray(joined(buffers))
     pair.acceptor.receive_data(fed)
-    fragments = [event for event in drain(pair.acceptor) if isinstance(event, DataFragment)]
-    assert all(isinstance(each.data, memoryview) and each.data.obj is fed for each in fragments)
-    assert sum(len(each.data) for each in fragments) == len(data)
+    received = [event for event in drain(pair.acceptor) if isinstance(event, DataFragments)]
+    parts = [part for event in received for part in event.parts]
+    assert all(isinstance(part, memoryview) and part.obj is fed for part in parts)
+    assert sum(map(len, parts)) == len(data)
 
 
 def test_a_peer_without_a_maximum_gets_pdus_of_our_own_length() -> None:
@@ -320,7 +323,7 @@ def test_a_context_that_was_not_accepted_cannot_be_used() -> None:
         pair.requestor.send(Command(5, ECHO.message))
     pair.acceptor.receive_data(raw.p_data(raw.pdv(5, 3, build_message(ECHO.message))))
     with pytest.raises(RemoteProtocolError, match="context 5, which was not accepted"):
-        pair.acceptor.next_event()
+        pair.acceptor.next_events()
     assert joined(pair.acceptor.data_to_send()) == build(Abort(2, 6))
 
 
@@ -329,7 +332,7 @@ def test_an_unreadable_message_is_aborted_by_the_user() -> None:
     acceptor = established("acceptor")
     acceptor.receive_data(raw.p_data(raw.pdv(1, 3, b"no command")))
     with pytest.raises(RemoteProtocolError, match="unreadable command set"):
-        acceptor.next_event()
+        acceptor.next_events()
     assert joined(acceptor.data_to_send()) == build(Abort(0, 0))
     assert drain(acceptor) == [StartTimer()]
     acceptor.receive_data(build(Abort()))
@@ -355,7 +358,8 @@ def test_nothing_of_a_pdu_follows_an_abort() -> None:
     acceptor = established("acceptor")
     echo = raw.pdv(1, 3, build_message(ECHO.message))
     acceptor.receive_data(raw.p_data(echo, echo) + raw.p_data(echo))
-    assert acceptor.next_event() == ECHO
+    assert acceptor.next_events() == [ECHO, ECHO, ECHO]
+    acceptor.receive_data(raw.p_data(echo))
     acceptor.send(Abort())
     assert drain(acceptor) == [StartTimer()]
 
@@ -382,11 +386,11 @@ def test_a_maximum_length_without_room_is_refused(maximum: int) -> None:
     acceptor = in_state("acceptor", State.STA2)
     acceptor.receive_data(build(request(maximum_length=maximum)))
     with pytest.raises(RemoteProtocolError, match=f"maximum length {maximum} leaves no room"):
-        acceptor.next_event()
+        acceptor.next_events()
     requestor = in_state("requestor", State.STA5)
     requestor.receive_data(build(answer(request(), maximum_length=maximum)))
     with pytest.raises(RemoteProtocolError, match=f"maximum length {maximum} leaves no room"):
-        requestor.next_event()
+        requestor.next_events()
 
 
 def changed_answer(*contexts: PresentationContextAC, **changes: object) -> AssociateAC:
@@ -435,7 +439,7 @@ def test_a_peers_unusable_answer_is_refused(wrong: AssociateAC) -> None:
     requestor = in_state("requestor", State.STA5)
     requestor.receive_data(build(wrong))
     with pytest.raises(RemoteProtocolError, match="was not proposed"):
-        requestor.next_event()
+        requestor.next_events()
     assert joined(requestor.data_to_send()) == build(Abort(2, 6))
 
 
@@ -462,7 +466,7 @@ def test_a_peer_who_exceeds_the_announced_maximum_length_is_refused() -> None:
     acceptor = established("acceptor")
     acceptor.receive_data(raw.pdu(4, length=16385))
     with pytest.raises(RemoteProtocolError, match="length of 16385, 16384 are allowed"):
-        acceptor.next_event()
+        acceptor.next_events()
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -520,76 +524,89 @@ def _said(*events: Sent) -> bytes:
     return b"".join(joined(requestor.send(event)) for event in events)
 
 
-def test_a_message_in_one_piece_is_the_same_by_the_short_way() -> None:
-    """And what is not there in one piece is left to `next_event`, which gives it once it is."""
-    data = _said(ECHO)
+def test_messages_come_at_once_and_what_changes_the_state_comes_alone() -> None:
+    """So the messages before it can still be answered."""
     acceptor = established("acceptor")
-    assert acceptor.needs_data
-    acceptor.receive_data(data)
-    assert not acceptor.needs_data
-    assert acceptor.next_command() == ECHO
-    assert acceptor.next_command() is None
-    assert acceptor.needs_data
-    acceptor.receive_data(data[:20])
-    assert acceptor.next_command() is None
-    assert acceptor.next_event() is NEED_DATA
-    acceptor.receive_data(data[20:])
-    assert acceptor.next_command() is None
-    assert acceptor.next_event() == ECHO
+    acceptor.receive_data(_said(ECHO, ECHO, ReleaseRQ()) + build(Abort()))
+    assert acceptor.next_events() == [ECHO, ECHO]
+    assert acceptor.state is State.STA6
+    response = Command(1, CEchoRSP(message_id_being_responded_to=1, status=0))
+    assert acceptor.send(response) != []
+    assert acceptor.next_events() == [ReleaseRQ()]
+    assert acceptor.state is State.STA8
+    assert acceptor.next_events() == [Abort(), CloseTransport()]
+    assert acceptor.next_events() == []
 
 
-def test_the_short_way_takes_no_message_within_a_data_set() -> None:
-    """A command where the data set is due is refused with an abort, as it is by `next_event`."""
-    store = CStoreRQ(message_id=2, affected_sop_class_uid=CT, affected_sop_instance_uid="1.2.3")
+def test_messages_before_a_wrong_one_are_returned_before_it_is_refused() -> None:
+    """And they can be answered until then; our own abort leaves the error untold."""
+    for aborts in (False, True):
+        acceptor = established("acceptor")
+        wrong = raw.p_data(raw.pdv(1, 3, b"no command"))
+        acceptor.receive_data(_said(ECHO) + wrong + _said(ECHO))
+        assert acceptor.next_events() == [ECHO]
+        assert acceptor.data_to_send() == []
+        if aborts:
+            acceptor.send(Abort())
+            assert drain(acceptor) == [StartTimer()]
+            continue
+        acceptor.send(Command(1, CEchoRSP(message_id_being_responded_to=1, status=0)))
+        with pytest.raises(RemoteProtocolError, match="unreadable command set"):
+            acceptor.next_events()
+        assert joined(acceptor.data_to_send()) == build(Abort(0, 0))
+        assert drain(acceptor) == [StartTimer()]
+
+
+def test_no_message_is_taken_within_a_data_set() -> None:
+    """A command where the data set is due is refused with an abort."""
     acceptor = established("acceptor")
-    acceptor.receive_data(_said(Command(3, store)))
-    assert acceptor.next_command() == Command(3, store)
+    acceptor.receive_data(_said(Command(3, STORE)))
+    assert acceptor.next_events() == [Command(3, STORE)]
     acceptor.receive_data(_said(ECHO))
     with pytest.raises(RemoteProtocolError):
-        acceptor.next_command()
+        acceptor.next_events()
     assert joined(acceptor.data_to_send())[0] == Abort.TYPE
     assert acceptor.state is State.STA13
 
 
-def test_a_message_with_its_data_set_is_the_same_by_the_short_way() -> None:
-    """Several that lie behind each other come one by one; what is not there whole is left where it is."""
-    answers = [Command(3, _answer(number)) for number in (1, 2)]
-    said = _said(
-        *(event for each in answers for event in (each, DataFragment(3, b"\1\2", last=True)))
-    )
+def test_messages_with_data_sets_that_lie_behind_each_other() -> None:
+    """They come at once, as far as they are here."""
+    said = _said(*(each for _ in range(2) for each in (Command(3, STORE), _data(b"\1\2"))))
     acceptor = established("acceptor")
     acceptor.receive_data(said[:-1])
-    assert acceptor.next_message() == (answers[0], b"\1\2")
-    assert acceptor.next_message() is None
-    assert acceptor.next_event() == answers[1]
+    assert acceptor.next_events() == [
+        Command(3, STORE),
+        DataFragments(3, [b"\1\2"], last=True),
+        Command(3, STORE),
+        DataFragments(3, [b"\1"], last=False),
+    ]
     acceptor.receive_data(said[-1:])
-    assert acceptor.next_message() is None
-    assert acceptor.next_event() == DataFragment(3, b"\1\2", last=True)
-    assert acceptor.needs_data
+    assert acceptor.next_events() == [DataFragments(3, [b"\2"], last=True)]
 
 
 @pytest.mark.parametrize("wrong", ["no data set is due", "on another context"])
-def test_the_short_way_refuses_a_data_set_that_does_not_belong(wrong: str) -> None:
-    """As `next_event` does: with an abort."""
+def test_a_data_set_that_does_not_belong_is_refused(wrong: str) -> None:
+    """With an abort, after the command before it."""
     other = wrong == "on another context"
-    command = _said(Command(3, _answer(1)) if other else ECHO)
-    data = _said(Command(3, _answer(1)), DataFragment(3, b"\1\2", last=True))[-14:]
+    command = Command(3, STORE) if other else ECHO
+    data = _said(Command(3, STORE), _data(b"\1\2"))[-14:]
     acceptor = established("acceptor")
-    acceptor.receive_data(command + (data[:10] + b"\1" + data[11:] if other else data))
+    acceptor.receive_data(_said(command) + (data[:10] + b"\1" + data[11:] if other else data))
+    assert acceptor.next_events() == [command]
     with pytest.raises(RemoteProtocolError):
-        acceptor.next_message()
+        acceptor.next_events()
     assert joined(acceptor.data_to_send())[0] == Abort.TYPE
     assert acceptor.state is State.STA13
 
 
-def _answer(number: int) -> CStoreRQ:
-    return CStoreRQ(message_id=number, affected_sop_class_uid=CT, affected_sop_instance_uid="1.2.3")
+def _data(data: bytes) -> DataFragment:
+    return DataFragment(3, data, last=True)
 
 
-def test_the_short_way_says_nothing_of_the_end() -> None:
-    """Data is not needed where the peer has hung up: `next_event` says so."""
-    acceptor = established("acceptor")
-    acceptor.receive_data(b"")
-    assert not acceptor.needs_data
-    assert acceptor.next_command() is None
-    assert acceptor.next_event() == ConnectionLost()
+def test_what_was_built_before_an_error_of_ours_waits_to_be_sent() -> None:
+    """The peer gets whole messages, in their order."""
+    requestor = established("requestor")
+    with pytest.raises(LocalProtocolError):
+        requestor.send(Command(3, STORE), _data(b"odd"))
+    sent = joined(requestor.send(_data(b"even")))
+    assert sent == _said(Command(3, STORE), _data(b"even"))

@@ -113,7 +113,7 @@ def happens_as_expected(role: Role, state: State, event: int) -> None:
     data = joined(sent) if isinstance(sent, list) else b""
     if event in REMOTE and expected in ABORTING:
         with pytest.raises(RemoteProtocolError):
-            connection.next_event()
+            connection.next_events()
         assert connection.state is State.STA13
     learnt = [type(each).__name__ for each in drain(connection)]
     data += joined(connection.data_to_send())
@@ -132,7 +132,7 @@ def test_aborts_say_who_and_why(role: Role, state: State) -> None:
             connection = in_state(role, state)
             HAPPENINGS[event](connection)
             with pytest.raises(RemoteProtocolError):
-                connection.next_event()
+                connection.next_events()
             by_provider = Abort(2, 1) if event == 19 else Abort(2, 2)
             expected = Abort() if action == "AA-1" else by_provider
             assert (event, joined(connection.data_to_send())) == (event, build(expected))

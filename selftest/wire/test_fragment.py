@@ -6,18 +6,18 @@ from hypothesis import strategies as st
 
 from dcm.errors import LocalProtocolError, RemoteProtocolError
 from dcm.wire import (
-    Assembler,
     CCancelRQ,
     CEchoRQ,
     Command,
     CStoreRQ,
-    DataFragment,
+    DataFragments,
     Limits,
     PDataTF,
     build_message,
     fragments,
     parse,
 )
+from dcm.wire.message_reader import MessageReader
 
 STORE = CStoreRQ(message_id=1, affected_sop_class_uid="1.2", affected_sop_instance_uid="1.2.3")
 ECHO = build_message(CEchoRQ(message_id=1))
@@ -83,25 +83,27 @@ def test_what_cannot_be_cut_is_refused(data: bytes, maximum: int) -> None:
         cut(data, maximum=maximum)
 
 
-def assembler(**limits: int) -> Assembler:
+def reader(**limits: int) -> MessageReader:
     """Make one that knows contexts 1 and 3."""
-    return Assembler((1, 3), Limits(**limits))
+    return MessageReader((1, 3), Limits(**limits))
 
 
-def receive(one: Assembler, context_id: int, control: int, data: bytes) -> object:
-    """Take one fragment."""
-    return one.receive(context_id, control, memoryview(data))
+def receive(one: MessageReader, context_id: int, control: int, data: bytes) -> object:
+    """Take one PDV; give the event that it leads to, if it leads to one."""
+    events: list[Command | DataFragments] = []
+    one.take([(context_id, control, memoryview(data))], events)
+    return events[0] if events else None
 
 
 def test_a_message_is_put_together() -> None:
     """The command set when it is complete, the data set as it comes."""
     command = build_message(STORE)
-    one = assembler()
+    one = reader()
     assert receive(one, 1, COMMAND, command[:10]) is None
     assert receive(one, 1, COMMAND, b"") is None
     assert receive(one, 1, COMMAND | LAST, command[10:]) == Command(1, STORE)
-    assert receive(one, 1, 0, b"data") == DataFragment(1, b"data", last=False)
-    assert receive(one, 1, LAST, b"") == DataFragment(1, b"", last=True)
+    assert receive(one, 1, 0, b"data") == DataFragments(1, [b"data"], last=False)
+    assert receive(one, 1, LAST, b"") == DataFragments(1, [b""], last=True)
     echo = CEchoRQ(message_id=2)
     assert receive(one, 3, COMMAND | LAST, build_message(echo)) == Command(3, echo)
     cancel = CCancelRQ(message_id_being_responded_to=1)
@@ -111,27 +113,30 @@ def test_a_message_is_put_together() -> None:
 def test_odd_fragments_are_taken() -> None:
     """Nothing depends on their even length (PS3.8 E.1), in a command set or a data set."""
     command = build_message(STORE)
-    one = assembler()
+    one = reader()
     assert receive(one, 1, COMMAND, command[:11]) is None
     assert receive(one, 1, COMMAND | LAST, command[11:]) == Command(1, STORE)
-    assert receive(one, 1, LAST, b"odd") == DataFragment(1, b"odd", last=True)
+    assert receive(one, 1, LAST, b"odd") == DataFragments(1, [b"odd"], last=True)
 
 
 def test_reserved_bits_of_the_control_header_are_not_tested() -> None:
     """Bits 2 to 7 are never checked by the receiver (PS3.8 E.2)."""
-    assert receive(assembler(), 1, 0xFC | COMMAND | LAST, build_message(STORE)) == Command(1, STORE)
+    assert receive(reader(), 1, 0xFC | COMMAND | LAST, build_message(STORE)) == Command(1, STORE)
 
 
 def test_data_is_a_view_of_what_was_fed() -> None:
     """So that it can go to a file without being copied."""
-    one = assembler()
+    one = reader()
     receive(one, 1, COMMAND | LAST, build_message(STORE))
     fed = bytearray(b"0123456789")
-    event = one.receive(1, LAST, memoryview(fed)[2:6])
-    assert isinstance(event, DataFragment)
-    assert isinstance(event.data, memoryview)
-    assert event.data.obj is fed
-    assert event.data == b"2345"
+    events: list[Command | DataFragments] = []
+    one.take([(1, LAST, memoryview(fed)[2:6])], events)
+    (event,) = events
+    assert isinstance(event, DataFragments)
+    (part,) = event.parts
+    assert isinstance(part, memoryview)
+    assert part.obj is fed
+    assert part == b"2345"
 
 
 @pytest.mark.parametrize(
@@ -150,8 +155,14 @@ def test_data_is_a_view_of_what_was_fed() -> None:
 )  # fmt: skip
 def test_what_is_wrong_is_refused(what: str, pdvs: list[tuple[int, int, bytes]]) -> None:
     """The last PDV of each list breaks PS3.8 Annex E or PS3.7; those before it are right."""
-    one = assembler(command_set=1000)
+    one = reader(command_set=1000)
     for pdv in pdvs[:-1]:
         receive(one, *pdv)
     with pytest.raises(RemoteProtocolError):
         receive(one, *pdvs[-1])
+    # What is right before it is told, also where all of it comes at once.
+    events: list[Command | DataFragments] = []
+    at_once = [(context_id, control, memoryview(data)) for context_id, control, data in pdvs]
+    with pytest.raises(RemoteProtocolError):
+        reader(command_set=1000).take(at_once, events)
+    assert len(events) == sum(control & LAST > 0 for _, control, _ in pdvs[:-1])

@@ -14,7 +14,7 @@ from dcm.wire import (
     CMoveRSP,
     Command,
     CStoreRQ,
-    DataFragment,
+    DataFragments,
     ImplementationClassUID,
     MaximumLength,
     ReleaseRP,
@@ -213,7 +213,7 @@ def test_early_failure_is_counted(move: Move) -> None:
     last = False
     while not last:
         fragment = destination.event()
-        assert isinstance(fragment, DataFragment), "the data set of the first object ended early"
+        assert isinstance(fragment, DataFragments), "the data set of the first object ended early"
         last = fragment.last
     _take(destination, 1)
     destination.event()
@@ -235,7 +235,7 @@ def test_cancel_ends_a_move(wire: Wire, local: Party, scp: WireScp, stored: Stor
     with _moving(wire, local, scp, study) as move:
         destination = move.destination()
         sent = []
-        while isinstance(event := destination.event(), Command | DataFragment):
+        while isinstance(event := destination.event(), Command | DataFragments):
             if isinstance(event, Command):
                 assert isinstance(event.message, CStoreRQ), f"{event.message.NAME} came"
                 request, context_id = event.message, event.context_id

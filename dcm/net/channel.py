@@ -1,0 +1,281 @@
+"""One association over TCP, below its messages: `dcm.wire.Connection` joined to a `Transport`."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, NoReturn, Self
+
+from dcm.errors import AbortSource, RemoteProtocolError
+from dcm.net.errors import AssociationAborted, ConnectionLost, NetworkError, TimedOut
+from dcm.net.limits import TimeLimits
+from dcm.net.transport import ClosedHere, Transport
+from dcm.wire import (
+    Abort,
+    AcceptedContext,
+    AssociateAC,
+    AssociateRQ,
+    Buffer,
+    CloseTransport,
+    Command,
+    Connection,
+    DataFragments,
+    Received,
+    ReleaseRP,
+    ReleaseRQ,
+    Sent,
+    StartTimer,
+    State,
+    StopTimer,
+    describe_abort,
+)
+from dcm.wire import ConnectionLost as TransportLost
+
+if TYPE_CHECKING:
+    from dcm.net.trace import Trace
+
+_LOG: Final = logging.getLogger(__name__)
+_MESSAGES: Final = (Command, DataFragments)
+_NOTHING_TO_ABORT: Final = (State.STA1, State.STA2, State.STA4, State.STA13)
+
+
+class Channel:
+    """What passes on one TCP connection, in events of `dcm.wire`.
+
+    One task at a time may send, and one may receive; a second one gets a `RuntimeError` at once. Leaving its
+    block releases the association; an exception that leaves it aborts the association.
+
+    doing: the current step in words, for errors; set by the code that uses the association.
+    """
+
+    def __init__(
+        self, connection: Connection, transport: Transport, remote: str, limits: TimeLimits
+    ) -> None:
+        self.remote: Final = remote
+        self.limits: Final = limits
+        self.doing = "association"
+        self._connection: Final = connection
+        self._transport: Final = transport
+        self._events: Final[deque[Received]] = deque()
+        """What was received and is not dealt with yet."""
+        self._ended = False
+        self._sending = False
+        self._cut = False
+        """Whether a PDU went out only in part: nothing can be sent behind it."""
+        self.trace: Final = _trace(remote) if _LOG.isEnabledFor(logging.DEBUG) else None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is None:
+            await self.release()
+        else:
+            await self.abort()
+
+    @property
+    def request_pdu(self) -> AssociateRQ:
+        """What was asked for."""
+        assert self._connection.request is not None  # there is no association without it
+        return self._connection.request
+
+    @property
+    def answer_pdu(self) -> AssociateAC:
+        """What was agreed to."""
+        assert self._connection.answer is not None  # nor without this
+        return self._connection.answer
+
+    @property
+    def peer_ae_title(self) -> str:
+        """The AE title of the other side."""
+        request = self.request_pdu
+        asked = self._connection.role == "requestor"
+        return request.called_ae_title if asked else request.calling_ae_title
+
+    @property
+    def contexts(self) -> Mapping[int, AcceptedContext]:
+        """The presentation contexts that can be used, by ID."""
+        return self._connection.contexts
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the association stands, and nothing is under way on it."""
+        return (
+            self._connection.state is State.STA6
+            and not (self._cut or self._sending or self._ended or self._events)
+            and self._connection.needs_data
+            and self._transport.is_quiet
+        )
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether it is on TLS."""
+        return self._transport.encrypted
+
+    async def send(self, *events: Sent) -> None:
+        """Send all this in one gathered write.
+
+        After an error or a cancellation in the middle, the association can only be aborted.
+        """
+        if self._sending:
+            raise RuntimeError(f"{self.remote}: {self.doing}: another task is sending")
+        buffers = self._connection.send(*events)
+        if self.trace is not None:
+            self.trace.sent(events)
+        await self._write(buffers)
+
+    async def event(self, within: float | None) -> Received:
+        """Return the next event, received or due. Raises what ends the association."""
+        while True:
+            if not self._events:
+                await self.wait_for_events(within)
+            event = self._events.popleft()
+            if isinstance(event, _MESSAGES):  # what comes most, first
+                return event
+            if isinstance(event, Abort):
+                raise AssociationAborted(self.remote, self.doing, describe_abort(event))
+            if isinstance(event, TransportLost):
+                raise self.lost("the peer closed the connection")
+            if not isinstance(event, StartTimer | StopTimer):
+                return event
+
+    async def wait_for_events(self, within: float | None) -> None:
+        """Receive until there is an event."""
+        receive = self._connection.needs_data
+        while not self._events:
+            if receive:
+                await self._receive(within)
+            try:
+                self._events.extend(self._connection.next_events())
+            except RemoteProtocolError as error:
+                words = f"{self.remote}: {self.doing}: {error}"
+                wrong = RemoteProtocolError(words, source=error.source, reason=error.reason)
+                raise wrong from error
+            receive = True
+
+    # The end.
+
+    async def release(self) -> None:
+        """Release the association; a peer that does not answer is left, since nothing is lost by it."""
+        try:
+            if self._connection.state is State.STA6:
+                self.doing = "release"
+                async with asyncio.timeout(self.limits.release):
+                    await self._release()
+                _LOG.info("%s: released", self.remote)
+        except (TimeoutError, NetworkError, RemoteProtocolError) as error:
+            _LOG.debug("%s: release: %s", self.remote, error or "no answer")
+        finally:  # also when the task is cancelled
+            self.close()
+
+    async def abort(self, *, heard: bool = True) -> None:
+        """End the association at once; if `heard`, wait a moment for the peer to read the A-ABORT.
+
+        Another task that waits for the peer gets `ConnectionLost`.
+        """
+        try:
+            if not (self._cut or self._sending):  # within a PDU nothing can be sent
+                async with asyncio.timeout(self.limits.release):
+                    await self._transport.send(self._last_words(), self.limits.release)
+                    self._transport.finish()
+                    # Closing with something unread makes the kernel drop the abort.
+                    while (
+                        heard
+                        and not self._transport.receiving
+                        and len(await self._transport.receive(None))
+                    ):
+                        pass
+        except (OSError, TimeoutError, NetworkError):
+            pass
+        finally:
+            self.close()
+
+    def finish(self) -> None:
+        """Tell the peer that nothing more is sent."""
+        self._transport.finish()
+
+    def close(self) -> None:
+        """Close the connection; calling it again does nothing."""
+        self._transport.close()
+
+    def broken(self, what: str) -> RemoteProtocolError:
+        """Return the error for a message that the peer should not have sent."""
+        return RemoteProtocolError(
+            f"{self.remote}: {self.doing}: {what}", source=AbortSource.SERVICE_USER
+        )
+
+    def lost(self, what: str) -> ConnectionLost:
+        """Return the error for an association that is over."""
+        return ConnectionLost(self.remote, self.doing, what)
+
+    # Inside.
+
+    async def _release(self) -> None:
+        await self.send(ReleaseRQ())
+        while not isinstance(await self.event(None), CloseTransport):
+            # Both have asked at once: the requestor answers first (PS3.8 7.2.2.7).
+            if self._connection.state in (State.STA9, State.STA12):
+                await self.send(ReleaseRP())
+
+    async def _receive(self, within: float | None) -> None:
+        """Receive something, or the end."""
+        if self._ended:
+            raise self.lost("the association is over")
+        try:
+            data = await self._transport.receive(within)
+        except TimeoutError:
+            raise self._timed_out("nothing came", within or 0) from None
+        except ClosedHere:
+            self._ended = True
+            raise self.lost("the association was ended here") from None
+        except OSError:
+            data = memoryview(b"")  # reset: to the protocol the same as closed
+        self._ended = not data
+        self._connection.receive_data(data)
+
+    async def _write(self, buffers: Sequence[Buffer]) -> None:
+        if self._cut:
+            raise self.lost("an earlier message was sent only in part")
+        self._sending = self._cut = True
+        try:
+            await self._transport.send(buffers, self.limits.response)
+            self._cut = False
+        except TimeoutError:
+            raise self._timed_out("it takes no more data", self.limits.response) from None
+        except ClosedHere:
+            raise self.lost("the association was ended here") from None
+        except OSError:
+            await self._lost()
+        finally:
+            self._sending = False
+
+    async def _lost(self) -> NoReturn:
+        """Raise why nothing can be written: what the peer sent last may still be there to read."""
+        while not self._transport.receiving:
+            await self.event(self.limits.release)
+        raise self.lost("the peer closed the connection")
+
+    def _last_words(self) -> list[Buffer]:
+        if self._connection.state in _NOTHING_TO_ABORT:
+            return self._connection.data_to_send()
+        return self._connection.send(Abort())
+
+    def _timed_out(self, what: str, within: float) -> TimedOut:
+        return TimedOut(
+            self.remote,
+            self.doing,
+            f"{what} for {within:g} s",
+            "raise the time limit if it is slow",
+        )
+
+
+def _trace(remote: str) -> "Trace":
+    from dcm.net.trace import Trace  # noqa: PLC0415 - only for --debug
+
+    return Trace(remote)

@@ -1,0 +1,297 @@
+"""The association below its messages: PDUs of establishment, release and abort, and the state (PS3.8 9.2)."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from dcm.errors import AbortReason, AbortSource, LocalProtocolError, RemoteProtocolError
+from dcm.wire.codec import build, parse_body
+from dcm.wire.events import (
+    CloseTransport,
+    ConnectionLost,
+    OpenTransport,
+    Received,
+    StartTimer,
+    StopTimer,
+    TimerExpired,
+    TransportOpened,
+)
+from dcm.wire.framing import Framer
+from dcm.wire.limits import Limits
+from dcm.wire.message_writer import SHORTEST_MAXIMUM
+from dcm.wire.negotiation import AcceptedContext, accepted_contexts, incomplete, unusable
+from dcm.wire.pdu import (
+    NAMES,
+    PDU,
+    Abort,
+    AssociateAC,
+    AssociateRJ,
+    AssociateRQ,
+    PDataTF,
+    ReleaseRP,
+    ReleaseRQ,
+)
+from dcm.wire.state import ACTIONS, TRANSITIONS, Do, Role, State, StateEvent, StateMachine
+from dcm.wire.user_items import ImplementationClassUID, MaximumLength
+from dcm.wire.values import Buffer
+
+_SENT: Final = {
+    AssociateRJ: StateEvent.ASSOCIATE_REJECT,
+    ReleaseRQ: StateEvent.RELEASE_REQUEST,
+    ReleaseRP: StateEvent.RELEASE_RESPONSE,
+    Abort: StateEvent.ABORT_REQUEST,
+}
+_RECEIVED: Final = {
+    AssociateRQ.TYPE: StateEvent.ASSOCIATE_RQ_PDU,
+    AssociateAC.TYPE: StateEvent.ASSOCIATE_AC_PDU,
+    AssociateRJ.TYPE: StateEvent.ASSOCIATE_RJ_PDU,
+    PDataTF.TYPE: StateEvent.P_DATA_PDU,
+    ReleaseRQ.TYPE: StateEvent.RELEASE_RQ_PDU,
+    ReleaseRP.TYPE: StateEvent.RELEASE_RP_PDU,
+    Abort.TYPE: StateEvent.ABORT_PDU,
+}
+_REQUESTS: Final[dict[Do, Received]] = {
+    Do.OPEN_TRANSPORT: OpenTransport(),
+    Do.CLOSE_TRANSPORT: CloseTransport(),
+    Do.START_ARTIM: StartTimer(),
+    Do.STOP_ARTIM: StopTimer(),
+}
+_ABORTING: Final = frozenset(
+    action.name
+    for action in ACTIONS.values()
+    if {Do.SEND_USER_ABORT, Do.SEND_PROVIDER_ABORT} & {*action.do}
+)
+_TAKES_DATA: Final = frozenset(
+    state
+    for (event, state), action in TRANSITIONS.items()
+    if event is StateEvent.P_DATA_PDU and Do.INDICATE in action.do
+)
+_SENDS_DATA: Final = frozenset(
+    state
+    for (event, state), action in TRANSITIONS.items()
+    if event is StateEvent.P_DATA_REQUEST and action.do == (Do.SEND,) and action.next_state == state
+)
+
+
+class UpperLayer:
+    """The upper layer of one association.
+
+    request, answer: the association PDUs once they have passed, whoever sent them.
+    contexts: the accepted presentation contexts by ID, and maximum_sent the length of the PDUs that we send,
+    once the association is established.
+    takes_data, sends_data: whether messages can be received and sent, neither of which changes the state.
+    over: whether the association has ended, and with it the TCP connection.
+    outbox: the buffers that wait to be written.
+    """
+
+    def __init__(self, role: Role, limits: Limits) -> None:
+        self.limits: Final = limits
+        self.machine: Final = StateMachine(role)
+        self.framer: Final = Framer(limits)
+        self.request: AssociateRQ | None = None
+        self.answer: AssociateAC | None = None
+        self.contexts: Mapping[int, AcceptedContext] = {}
+        self.maximum_sent = 0
+        self.takes_data = self.sends_data = self.over = False
+        self.closed_by_peer = False
+        self._events: list[Received] = []
+        self.outbox: list[Buffer] = []
+
+    # Events from the caller.
+
+    def send(
+        self,
+        event: AssociateRQ
+        | AssociateAC
+        | AssociateRJ
+        | ReleaseRQ
+        | ReleaseRP
+        | Abort
+        | TransportOpened
+        | TimerExpired,
+    ) -> None:
+        """Take an event from the caller. Raises `LocalProtocolError` if it is not possible now."""
+        if self.over:
+            raise LocalProtocolError("the association is over: a new one needs a new connection")
+        match event:
+            case TransportOpened():
+                self._transport_opened()
+            case AssociateRQ():
+                self._send_request(event)
+            case AssociateAC():
+                self._send_accept(event)
+            case TimerExpired():
+                self._step(StateEvent.ARTIM_EXPIRED)
+            case _:
+                if isinstance(event, Abort) and event != Abort():
+                    raise LocalProtocolError("the service user aborts with source 0 and reason 0")
+                self._step(_SENT[type(event)], send=[build(event)])
+
+    def refuse_data(self) -> None:
+        """Raise `LocalProtocolError`, as no message can be sent in this state."""
+        self.machine.action(StateEvent.P_DATA_REQUEST)
+
+    def data_to_send(self) -> list[Buffer]:
+        """Return the buffers that wait to be written."""
+        buffers, self.outbox = self.outbox, []
+        return buffers
+
+    def _transport_opened(self) -> None:
+        if self.machine.role == "acceptor":
+            self._step(StateEvent.TRANSPORT_INDICATION)
+            return
+        self.machine.action(StateEvent.TRANSPORT_CONFIRM)
+        assert self.request is not None  # there is no way to Sta4 without it
+        self._step(StateEvent.TRANSPORT_CONFIRM, send=[build(self.request)])
+
+    def _send_request(self, request: AssociateRQ) -> None:
+        if self.machine.role == "acceptor":
+            raise LocalProtocolError("an acceptor does not ask for an association")
+        self.machine.action(StateEvent.ASSOCIATE_REQUEST)
+        request.check_titles()
+        self._announce(request)
+        self._step(StateEvent.ASSOCIATE_REQUEST)
+        self.request = request
+
+    def _send_accept(self, answer: AssociateAC) -> None:
+        self.machine.action(StateEvent.ASSOCIATE_ACCEPT)
+        request = self.request
+        assert request is not None  # there is no way to Sta3 without it
+        wrong = unusable(request, answer) + incomplete(request, answer)
+        titles = (request.called_ae_title, request.calling_ae_title)
+        if (answer.called_ae_title, answer.calling_ae_title) != titles:
+            wrong.append("the AE titles are not those of the request (PS3.8 9.3.3)")
+        if wrong:
+            raise LocalProtocolError(f"{answer.NAME}: {'; '.join(wrong)}")
+        self._announce(answer)
+        self._step(StateEvent.ASSOCIATE_ACCEPT, send=[build(answer)])
+        self._establish(request, answer, request.maximum_length)
+
+    def _announce(self, pdu: AssociateRQ | AssociateAC) -> None:
+        """Hold ourselves to what we are about to announce."""
+        if not pdu.items(MaximumLength) or not pdu.items(ImplementationClassUID):
+            raise LocalProtocolError(
+                f"{pdu.NAME} must state maximum length (PS3.8 D.1)"
+                " and implementation class UID (PS3.7 D.3.3.2.1)"
+            )
+        announced = pdu.maximum_length or (1 << 32) - 1
+        if announced > self.limits.p_data_pdu:
+            raise LocalProtocolError(
+                f"maximum length {pdu.maximum_length} is beyond our limit of {self.limits.p_data_pdu}"
+            )
+        self.framer.limit_p_data(announced)
+
+    # PDUs from the peer.
+
+    @property
+    def needs_data(self) -> bool:
+        """Whether nothing is there to be taken."""
+        return not (self.framer.has_more or self._events or self.closed_by_peer or self.over)
+
+    def next_events(self) -> list[Received]:
+        """Return what the next PDU that means anything here leads to, or the end of the connection.
+
+        Raises `RemoteProtocolError`; the caller then calls `refuse`.
+        """
+        while not self._events and not self.over:
+            pdu = self.framer.next_pdu()
+            if pdu is not None:
+                self._receive(*pdu)
+            elif self.closed_by_peer:
+                self._step(StateEvent.TRANSPORT_CLOSED)
+            else:
+                break
+        events, self._events = self._events, []
+        return events
+
+    def refuse(self, error: RemoteProtocolError) -> None:
+        """Answer what the peer did wrong.
+
+        An unexpected PDU needs no row of its own here: wherever its own row of Table 9-10 aborts, it does so
+        in the same way as the row of an invalid PDU.
+        """
+        by_user = error.source is AbortSource.SERVICE_USER
+        self._step(
+            StateEvent.ABORT_REQUEST if by_user else StateEvent.INVALID_PDU, reason=error.reason
+        )
+
+    def _receive(self, kind: int, body: memoryview) -> None:
+        happened = _RECEIVED[kind]
+        action = self.machine.action(happened)
+        if action.name in _ABORTING:
+            raise RemoteProtocolError(
+                f"{NAMES[kind]} is not expected in Sta{self.machine.state} ({self.machine.role})",
+                reason=AbortReason.UNEXPECTED_PDU,
+            )
+        if Do.INDICATE in action.do:
+            self._indicate(happened, parse_body(kind, body, self.limits))
+        else:
+            self._step(happened)
+
+    def _indicate(self, happened: StateEvent, pdu: PDU) -> None:
+        assert not isinstance(pdu, PDataTF)  # the caller has taken its messages
+        acceptable = True
+        if isinstance(pdu, AssociateRQ):
+            acceptable = bool(pdu.protocol_version & 1)
+            _check_maximum(pdu)
+            self.request = pdu
+        elif isinstance(pdu, AssociateAC):
+            assert self.request is not None  # there is no way to Sta5 without it
+            wrong = unusable(self.request, pdu)
+            if wrong:
+                raise RemoteProtocolError(f"{pdu.NAME}: {'; '.join(wrong)}")
+            _check_maximum(pdu)
+            self._establish(self.request, pdu, pdu.maximum_length)
+        self._step(happened, indicate=pdu, acceptable=acceptable)
+
+    # What follows from it.
+
+    def _establish(self, request: AssociateRQ, answer: AssociateAC, peer_maximum: int) -> None:
+        self.answer = answer
+        self.contexts = accepted_contexts(request, answer, self.machine.role)
+        longest = self.limits.p_data_pdu_sent
+        self.maximum_sent = min(peer_maximum or longest, longest)
+
+    def _step(
+        self,
+        happened: StateEvent,
+        *,
+        send: Iterable[Buffer] = (),
+        indicate: Received | None = None,
+        acceptable: bool = True,
+        reason: AbortReason | None = None,
+    ) -> None:
+        """Take one step of the state machine, and do what its action says."""
+        action = self.machine.step(happened, acceptable=acceptable)
+        for do in action.do:
+            if do is Do.SEND:
+                self.outbox += send
+            elif do is Do.INDICATE:
+                if indicate is not None:
+                    self._events.append(indicate)
+            elif do is Do.INDICATE_PROVIDER_ABORT:
+                if reason is None:  # otherwise the error that is being raised says it
+                    self._events.append(ConnectionLost())
+            elif do in _REQUESTS:
+                self._events.append(_REQUESTS[do])
+            else:
+                self.outbox.append(build(_provider_pdu(do, reason or AbortReason.NOT_SPECIFIED)))
+        state = self.machine.state
+        self.takes_data, self.sends_data = state in _TAKES_DATA, state in _SENDS_DATA
+        self.over = state is State.STA1
+
+
+def _provider_pdu(do: Do, reason: AbortReason) -> AssociateRJ | Abort:
+    """Return the PDU that the service provider sends of its own accord."""
+    if do is Do.SEND_REJECTION:  # our version of the protocol is not asked for (PS3.8 9.3.4)
+        return AssociateRJ(result=1, source=2, reason=2)
+    if do is Do.SEND_PROVIDER_ABORT:
+        return Abort(AbortSource.SERVICE_PROVIDER, reason)
+    return Abort()
+
+
+def _check_maximum(pdu: AssociateRQ | AssociateAC) -> None:
+    """Refuse a maximum length into which nothing fits."""
+    if 0 < pdu.maximum_length < SHORTEST_MAXIMUM:
+        raise RemoteProtocolError(
+            f"{pdu.NAME}: maximum length {pdu.maximum_length} leaves no room for a fragment"
+        )
