@@ -24,7 +24,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "selftest")]
 from net.files import data_set, data_sets, make  # noqa: E402 - the path comes first
 from net.peers import answers, dcmqrscp, free_port  # noqa: E402
 
-from dcm.data.scan import scan  # noqa: E402
+from dcm.data.header import scan  # noqa: E402
 from harness.waiting import wait_until  # noqa: E402
 
 FILES = 300

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from dcm.data.scan import NotDicom, scan
+from dcm.data.header import NotDicom, scan
 
 HERE = Path(__file__).resolve().parent
 DCM = (sys.executable, "-c", "import sys; from dcm.cli import main; sys.exit(main())")

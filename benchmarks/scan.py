@@ -19,7 +19,7 @@ from pathlib import Path
 import pydicom
 
 from dcm.data.dictionary import tag_of
-from dcm.data.scan import COMMON, scan
+from dcm.data.header import COMMON, scan
 from harness.corpus import make
 
 SIDE = 512

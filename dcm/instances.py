@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
-from dcm.data.elements import DEFLATED, EXPLICIT, NATIVE
-from dcm.data.scan import Header, scan, scan_bytes
+from dcm.data.encoding import DEFLATED, EXPLICIT, NATIVE
+from dcm.data.header import Header, scan, scan_bytes
 from dcm.data.source import FileSource, MemorySource, Source
 from dcm.data.whole import Check, Edit, NotWhole, checked, ends_with_pixels
 from dcm.errors import DcmError, LocalProtocolError

@@ -16,9 +16,9 @@ dcm      wire.*
 dcm      data.*
 dcm      instances
 dcm.net  limits  identity  tls  node  remote  outcome  errors     # a peer, and what can come of it
-dcm.net  transport  dial  tls_transport  trace  establish         # a connection
+dcm.net  transport  dial  tls_transport  trace                    # a connection
 dcm.net  folders  part_file  held  convert                        # files
-dcm.net  tries  channel  association  cancel  pool                         # associations
+dcm.net  tries  channel  establish  association  cancel  pool     # associations
 dcm.net  abilities  echo  find  suboperations  kinds  move  incoming  # a service on one association
 dcm.net  get  commitment  commitment_scp  line                    # services that use these
 dcm.net  admission  conversation  listener                        # the listener

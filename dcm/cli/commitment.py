@@ -8,7 +8,7 @@ from typing import Final
 
 from dcm.cli.logs import LOG
 from dcm.cli.outcomes import Outcomes
-from dcm.data.scan import scan
+from dcm.data.header import scan
 from dcm.net.admission import Admission
 from dcm.net.entity import LocalEntity
 from dcm.net.listener import Listener

@@ -7,17 +7,14 @@ A value may contain `=`. A key without a value requests the element and limits n
 """
 
 import os
-import re
-from collections.abc import Iterable, Mapping
-from typing import Final, cast
+from collections.abc import Iterable
+from typing import cast
 
 from dcm.cli.usage import UsageError
 from dcm.data.dictionary import keyword_of, tag_of, vr_of
-from dcm.data.match import Value, limits
+from dcm.data.match import Value
 
 Keys = dict[str, Value]
-
-_TAG: Final = re.compile(r"(?:0x|\()?([0-9a-f]{4}),?([0-9a-f]{4})\)?", re.IGNORECASE)
 
 
 def read_keys(words: Iterable[str]) -> Keys:
@@ -60,19 +57,10 @@ def add_key(keys: Keys, name: str, value: str) -> None:
 
 def _keyword(name: str) -> str:
     """Return the keyword of an element, given by keyword or tag. Raises as `add_key`."""
-    found = _TAG.fullmatch(name)
-    if found is None:
-        if not name:
-            raise UsageError("there is a value without a KEY: PatientID=1234 has both")
-        tag_of(name)  # it must exist
-        return name
-    tag = int(found[1] + found[2], 16)
+    if not name:
+        raise UsageError("there is a value without a KEY: PatientID=1234 has both")
+    tag = tag_of(name)
     known = keyword_of(tag)
     if known == f"{tag:08X}":
         raise UsageError(f"{name}: the standard has no such element")
     return known
-
-
-def is_unlimited(keys: Mapping[str, Value]) -> bool:
-    """Return whether the keys leave nothing out."""
-    return not any(map(limits, keys.values()))

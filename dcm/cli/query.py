@@ -11,7 +11,7 @@ from pathlib import Path
 from dcm.cli.asking import ask
 from dcm.cli.batch import Row, read_rows
 from dcm.cli.formats import FORMATS
-from dcm.cli.keys import Keys, is_unlimited
+from dcm.cli.keys import Keys
 from dcm.cli.logs import LOG
 from dcm.cli.options import add_network_options, add_remote
 from dcm.cli.output import print_json, print_text
@@ -20,6 +20,7 @@ from dcm.cli.running import run_async
 from dcm.cli.selection import Selection, add_selection, read_selection
 from dcm.cli.session import entity_and_remote, report
 from dcm.cli.usage import UsageError
+from dcm.data.match import limiting
 from dcm.data.query_result import QueryResult
 from dcm.net.entity import LocalEntity
 from dcm.net.errors import NotAllFound, OperationFailed
@@ -93,7 +94,7 @@ def _rows(path: Path, selection: Selection) -> list[Row]:
         if twice:
             raise UsageError(f"{path}: {twice[0]} is on the command line too")
         keys: Keys = {**selection.keys, **row.keys}
-        if is_unlimited(keys) and selection.within is None:
+        if not limiting(keys) and selection.within is None:
             raise UsageError(f"{path}, line {row.number}: nothing limits this query")
         rows.append(Row(row.number, keys))
     return rows

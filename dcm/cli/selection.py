@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from dcm.cli.dates import study_dates
-from dcm.cli.keys import Keys, is_unlimited, read_keys
+from dcm.cli.keys import Keys, read_keys
 from dcm.cli.logs import LOG
 from dcm.cli.usage import UsageError
 from dcm.data.levels import Level
+from dcm.data.match import limiting
 from dcm.data.query_result import QueryResult
 from dcm.errors import AnswerError
 from dcm.frozen import Frozen
@@ -75,7 +76,7 @@ def read_selection(arguments: Namespace, *, batch: bool = False) -> Selection:
     within: QueryResult | None = None
     if arguments.query_res is not None:
         within = _read_result(arguments.query_res)
-    elif is_unlimited(keys) and not (batch or arguments.assume_yes):
+    elif not limiting(keys) and not (batch or arguments.assume_yes):
         if _stdin_holds_something():
             within = _read_result("-")
         else:

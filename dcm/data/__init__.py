@@ -1,6 +1,47 @@
 """Data sets: what a file's header says, what a query matches, what an archive answered.
 
-Import the modules themselves: `dcm.data.scan`, `dcm.data.identifier`, `dcm.data.match`,
-`dcm.data.query_result`. None of them imports pydicom before something is asked that only it knows,
-so a command starts fast.
+    from dcm.data import QueryResult, attributes_of, scan
+
+What is exported here is loaded when it is first used, and pydicom only when something is asked that only it
+knows: so programs start fast.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dcm.data.dictionary import UnknownElement, keyword_of, tag_of, vr_of
+    from dcm.data.header import COMMON, Header, NotDicom, scan, scan_bytes
+    from dcm.data.identifier import BadIdentifier, read_identifier, write_identifier
+    from dcm.data.keys import BadKey, Query, attributes_of
+    from dcm.data.levels import Level
+    from dcm.data.match import QUERY_RETRIEVE, WORKLIST, Attributes, Rules, Value, matches
+    from dcm.data.node import Node
+    from dcm.data.query_result import MissingUniqueKey, QueryResult
+
+_EXPORTS = {
+    "dictionary": ("UnknownElement", "keyword_of", "tag_of", "vr_of"),
+    "header": ("COMMON", "Header", "NotDicom", "scan", "scan_bytes"),
+    "identifier": ("BadIdentifier", "read_identifier", "write_identifier"),
+    "keys": ("BadKey", "Query", "attributes_of"),
+    "levels": ("Level",),
+    "match": ("QUERY_RETRIEVE", "WORKLIST", "Attributes", "Rules", "Value", "matches"),
+    "node": ("Node",),
+    "query_result": ("MissingUniqueKey", "QueryResult"),
+}
+_MODULES = {name: module for module, names in _EXPORTS.items() for name in names}
+
+__all__ = [
+    "COMMON", "QUERY_RETRIEVE", "WORKLIST", "Attributes", "BadIdentifier", "BadKey", "Header", "Level",
+    "MissingUniqueKey", "Node", "NotDicom", "Query", "QueryResult", "Rules", "UnknownElement", "Value",
+    "attributes_of", "keyword_of", "matches", "read_identifier", "scan", "scan_bytes", "tag_of", "vr_of",
+    "write_identifier",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    """Import what is exported when it is first asked for (PEP 562)."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    return found

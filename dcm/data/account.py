@@ -1,8 +1,9 @@
-"""What became of the answers to a query: each is used, or left out for a reason that is kept."""
+"""What became of the answers to a query: each is used, or left out for a reason that is recorded."""
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from dcm.data.levels import Level
 
@@ -22,6 +23,7 @@ class Unlisted(NamedTuple):
     why: str
 
 
+@dataclass
 class Account:
     """Counts the answers to one query.
 
@@ -34,30 +36,20 @@ class Account:
     gone: unique keys of an earlier result that the archive does not list.
     """
 
-    def __init__(self) -> None:
-        self.used = 0
-        self.repeated = 0
-        self.filtered: Final[Counter[str]] = Counter()
-        self.silent: Final[Counter[str]] = Counter()
-        self.unusable: Final[Counter[str]] = Counter()
-        self.doubtful: Final[Counter[str]] = Counter()
-        self.limits: Final[list[str]] = []
-        self.unlisted: Final[list[Unlisted]] = []
-        self.gone: Final[list[str]] = []
-        self.remarks: Final[list[str]] = []
+    used: int = 0
+    repeated: int = 0
+    filtered: Counter[str] = field(default_factory=Counter)
+    silent: Counter[str] = field(default_factory=Counter)
+    unusable: Counter[str] = field(default_factory=Counter)
+    doubtful: Counter[str] = field(default_factory=Counter)
+    limits: list[str] = field(default_factory=list)
+    unlisted: list[Unlisted] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
     def clear(self) -> None:
         """Forget everything: the query is made again in another way."""
-        self.used = self.repeated = 0
-        for each in (self.filtered, self.silent, self.unusable, self.doubtful):
-            each.clear()
-        for kept in (self.limits, self.unlisted, self.gone, self.remarks):
-            kept.clear()
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and vars(other) == vars(self)
-
-    __hash__ = None  # type: ignore[assignment]  # it grows
+        vars(self).update(vars(Account()))
 
     @property
     def complete(self) -> bool:
@@ -87,15 +79,9 @@ class Account:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the counts for a report, without those that are zero."""
-        counts: dict[str, Any] = {
-            "used": self.used,
-            "repeated": self.repeated,
-            "filtered": dict(self.filtered),
-            "silent": dict(self.silent),
-            "unusable": dict(self.unusable),
-            "doubtful": dict(self.doubtful),
-        }
-        return {name: value for name, value in counts.items() if value or name == "used"}
+        names = ("repeated", "filtered", "silent", "unusable", "doubtful")
+        counts = {name: getattr(self, name) for name in names}
+        return {"used": self.used, **{name: count for name, count in counts.items() if count}}
 
 
 def _count(number: int) -> str:

@@ -4,6 +4,7 @@ All others are looked up in pydicom's dictionary, which is imported only then: t
 more time than a whole query.
 """
 
+import re
 from functools import lru_cache
 
 from dcm.data.levels import Level
@@ -12,8 +13,11 @@ from dcm.errors import DcmError
 Key = str | int  # a keyword, or a tag as one number: "PatientID" or 0x00100020
 
 
+_DIGITS = re.compile(r"\(?(?:0x)?([0-9a-fA-F]{4}),? ?([0-9a-fA-F]{4})\)?")
+
+
 class UnknownElement(DcmError):  # noqa: N818 - reads as the sentence it is
-    """A keyword that the data dictionary does not know."""
+    """A keyword that is not in the data dictionary."""
 
 
 # Attributes of a level that are above all matched or returned there; the rest belongs to no level.
@@ -100,39 +104,45 @@ for _level, _rows in _TABLE.items():
             _LEVELS[_keyword] = _level
 
 
+@lru_cache(maxsize=4096)
 def tag_of(key: Key) -> int:
     """Return the tag as one number; raises `UnknownElement` for a keyword that does not exist.
 
-    Eight hexadecimal digits are a tag as well: that is how elements without a keyword are named.
+    A tag in hexadecimal digits is a key as well, which names elements without a keyword: 00100020, 0010,0020
+    or (0010,0020).
     """
     if isinstance(key, int):
-        return key
+        return int(key)
     known = _BY_KEYWORD.get(key)
-    return known[0] if known else _looked_up(key)
+    if known:
+        return known[0]
+    digits = _DIGITS.fullmatch(key)
+    return int(digits[1] + digits[2], 16) if digits else _looked_up(key)
 
 
+@lru_cache(maxsize=4096)
 def vr_of(key: Key) -> str:
-    """Return the VR that the dictionary has for an element; `UN` for one that it does not know."""
-    tag = tag_of(key)
-    known = _BY_TAG.get(tag)
-    return known[1] if known else _vr_looked_up(tag)
+    """Return the VR of an element, the first of several possible ones; `UN` for an unknown element."""
+    return vr_choice(tag_of(key))[:2]
 
 
+@lru_cache(maxsize=4096)
 def keyword_of(tag: int) -> str:
     """Return the keyword of a tag, or its eight hexadecimal digits."""
     known = _BY_TAG.get(tag)
-    return known[0] if known else _keyword_looked_up(tag)
+    if known:
+        return known[0]
+    from pydicom.datadict import keyword_for_tag  # noqa: PLC0415 - see the module's docstring
+
+    return str(keyword_for_tag(tag)) or f"{tag:08X}"
 
 
 def level_of(keyword: str) -> Level | None:
-    """Say at which level an attribute is matched and returned (PS3.4 C.6.1.1); None: at any."""
+    """Return the level at which an attribute is matched and returned (PS3.4 C.6.1.1); None: at any."""
     return _LEVELS.get(keyword)
 
 
-@lru_cache(maxsize=1024)
 def _looked_up(keyword: str) -> int:
-    if len(keyword) == 8 and all(digit in "0123456789abcdefABCDEF" for digit in keyword):
-        return int(keyword, 16)
     import difflib  # noqa: PLC0415 - see the module's docstring
 
     from pydicom.datadict import keyword_dict  # noqa: PLC0415
@@ -146,20 +156,15 @@ def _looked_up(keyword: str) -> int:
     return int(found)
 
 
-@lru_cache(maxsize=1024)
-def _vr_looked_up(tag: int) -> str:
+@lru_cache(maxsize=4096)
+def vr_choice(tag: int) -> str:
+    """Return the VR of a tag, or all that are possible, as in `US or SS`; `UN` for an unknown tag."""
+    if known := _BY_TAG.get(tag):
+        return known[1]
     from pydicom.datadict import dictionary_has_tag, dictionary_VR  # noqa: PLC0415
 
     if tag & 0xFFFF == 0:
         return "UL"  # group length (PS3.5 7.2)
     if tag & 0x10000 and 0x10 <= tag & 0xFFFF <= 0xFF:
         return "LO"  # private creator (PS3.5 7.8.1)
-    # Where several VRs are possible ("US or SS") the first one reads as well as any other.
-    return str(dictionary_VR(tag))[:2] if dictionary_has_tag(tag) else "UN"
-
-
-@lru_cache(maxsize=1024)
-def _keyword_looked_up(tag: int) -> str:
-    from pydicom.datadict import keyword_for_tag  # noqa: PLC0415
-
-    return str(keyword_for_tag(tag)) or f"{tag:08X}"
+    return str(dictionary_VR(tag)) if dictionary_has_tag(tag) else "UN"

@@ -1,4 +1,4 @@
-"""Whether an answer of an archive fits a key: yes, no, or not certain (PS3.4 C.2.2.2).
+"""Comparison of an archive's answers with the keys: they fit, do not fit, or may fit (PS3.4 C.2.2.2).
 
 An archive may match by rules of its own: names without regard to accents, position or sound
 (C.2.2.2.1.1), texts without regard to case. So a difference from our own matching shows that a key was

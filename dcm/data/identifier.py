@@ -2,39 +2,32 @@ r"""Identifiers of queries and answers: from encoded data sets to plain values, 
 
     read_identifier(data, syntax) -> {"PatientName": "Muller^Anna", "ModalitiesInStudy": "CT\SR"}
 
-Small data sets without bulk, as C-FIND carries them (PS3.4 C.4.1.1.3); sequences are lists of
-items. Whoever needs a `pydicom.Dataset` makes it of the bytes.
+These are small data sets without bulk data, as C-FIND carries them (PS3.4 C.4.1.1.3); sequences are lists of
+items. A `pydicom.Dataset` can be made of the bytes.
 """
 
-import struct
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import cast
 
 from dcm.data.dictionary import keyword_of, tag_of, vr_of
-from dcm.data.elements import (
-    EXPLICIT,
-    IMPLICIT,
+from dcm.data.encoding import (
     ITEM,
-    ITEM_END,
     ITEM_GROUP,
     LONG_VRS,
     NATIVE,
-    SEQUENCE_END,
-    STRUCTS,
     UNDEFINED,
     Encoding,
-    Unsure,
-    explicit_header,
+    MalformedData,
+    Reader,
+    TruncatedData,
+    Writer,
 )
 from dcm.data.match import Attributes, Value
 from dcm.data.text import encoded_value, value_text
 from dcm.errors import DcmError
 
 _CHARACTER_SET = 0x00080005
-_DEEPEST = 32
-
-# Keywords of texts by tag and VR as they stand in explicit VR little endian: what was read once is read fast.
-_TEXT_NAMES: dict[str, str] = {}
-_MOST_NAMES = 1024
+_LAST = 0xFFFFFFFF
 _TEXTS = frozenset(b"AE AS CS DA DS DT IS LO LT PN SH ST TM UI".split())
 
 
@@ -46,22 +39,23 @@ def read_identifier(data: bytes, transfer_syntax_uid: str) -> dict[str, Value]:
     """Decode a data set. Raises `BadIdentifier`."""
     encoding = _encoding(transfer_syntax_uid)
     try:
-        return _Parser(data).data_set(0, len(data), encoding, b"", 0)[0]
-    except (Unsure, struct.error) as error:
+        return _read(data, encoding)
+    except (MalformedData, TruncatedData, ValueError) as error:
         raise BadIdentifier(f"this is no data set in {transfer_syntax_uid}: {error}") from None
 
 
 def write_identifier(attributes: Attributes, transfer_syntax_uid: str) -> bytes:
-    """Encode attributes, in UTF-8 where they are not ASCII and name no Specific Character Set.
+    """Encode attributes, in UTF-8 if they are not ASCII and no Specific Character Set is among them.
 
     Raises `BadIdentifier` for a value that cannot be written, `UnknownElement` for a keyword.
     """
     named = attributes.get("SpecificCharacterSet", "")
     if not named and not _is_ascii(attributes):
         attributes, named = {**attributes, "SpecificCharacterSet": "ISO_IR 192"}, "ISO_IR 192"
-    return _written(
-        attributes, _encoding(transfer_syntax_uid), str(named).encode("ascii", "replace")
-    )
+    encoding = _encoding(transfer_syntax_uid)
+    writer = Writer(encoding)
+    _write(writer, attributes, encoding, str(named).encode("ascii", "replace"))
+    return bytes(writer.written)
 
 
 def _encoding(transfer_syntax_uid: str) -> Encoding:
@@ -71,146 +65,89 @@ def _encoding(transfer_syntax_uid: str) -> Encoding:
     return encoding
 
 
-class _Parser:
-    """Reads data sets that stand within each other."""
+def _beginning(
+    reader: Reader, data: bytes, encoding: Encoding
+) -> tuple[dict[str, Value], bytes, int]:
+    """Read what is before the first sequence, mostly texts and mostly all there is; return where that ends.
 
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._text = data.decode("latin-1")
-        self._has_marks = _has_marks(self._text)
+    Also return the raw Specific Character Set.
+    """
+    found, end = reader.collect(0, encoding, None, _LAST)
+    character_set = found.get(_CHARACTER_SET, (b"", b""))[1]
+    plain = not any(mark in data for mark in (b"\x1b", b" \\", b"\0\\"))
+    texts: dict[str, Value] = {}
+    for tag, (vr, value) in found.items():
+        if not tag & 0xFFFF:  # group lengths say nothing
+            continue
+        if plain and vr in _TEXTS and value.isascii():
+            texts[keyword_of(tag)] = value.decode("ascii").rstrip(" \0")
+        else:
+            texts[keyword_of(tag)] = _text(tag, vr, value, character_set, encoding)
+    return texts, character_set, end
 
-    def data_set(
-        self, at: int, end: int, encoding: Encoding, character_set: bytes, depth: int
-    ) -> tuple[dict[str, Value], int]:
-        """Read elements to `end`, or to the end of an item of undefined length before it."""
-        found: dict[str, Value] = {}
-        plain = STRUCTS[encoding.little_endian][2]
-        data = self._data
-        while at < end:
-            if encoding == EXPLICIT:
-                at = self._texts(at, end, found)
-                if at == end:
-                    break
-                character_set = _named_set(found, character_set)
-            group, element, length = plain(data, at)
-            tag = group << 16 | element
-            if group == ITEM_GROUP and element == ITEM_END:
-                return found, at + 8
-            size, vr = 8, vr_of(tag) if not encoding.explicit else ""
-            if encoding.explicit:
-                size, raw_vr, length = explicit_header(data, at, encoding)
-                vr = raw_vr.decode()
-                _learn(self._text[at : at + 6], tag, raw_vr, encoding)
-            at += size
-            if vr == "SQ" or length == UNDEFINED:
-                inner = IMPLICIT if vr == "UN" else encoding
-                stop = end if length == UNDEFINED else at + length
-                found[keyword_of(tag)], at = self._items(at, stop, inner, character_set, depth + 1)
-                continue
-            value = data[at : at + length]
-            at += length
+
+def _read(data: bytes, encoding: Encoding) -> dict[str, Value]:
+    reader, top, character_set, at = Reader(data), dict[str, Value](), b"", 0
+    if encoding.explicit:  # in implicit VR, sequences are not recognised there
+        top, character_set, at = _beginning(reader, data, encoding)
+    # Data sets, and lists of items, that are open: by depth. With each the character set that holds there.
+    levels: list[tuple[dict[str, Value] | list[dict[str, Value]], bytes]] = [(top, character_set)]
+    for tag, vr, _, start, length, depth in reader.walk(
+        at, encoding, len(data), into_sequences=True
+    ):
+        del levels[depth + 1 :]
+        into, character_set = levels[depth]
+        if tag == ITEM:
+            item: dict[str, Value] = {}
+            cast("list[dict[str, Value]]", into).append(item)
+            levels.append((item, character_set))
+        elif tag >> 16 == ITEM_GROUP:
+            continue
+        elif length == UNDEFINED or (vr or vr_of(tag).encode()) == b"SQ":
+            items: list[dict[str, Value]] = []
+            cast("dict[str, Value]", into)[keyword_of(tag)] = items
+            levels.append((items, character_set))
+        elif tag & 0xFFFF:
+            value = data[start : start + length]
             if tag == _CHARACTER_SET:
-                character_set = value
-            if element:  # group lengths say nothing
-                found[keyword_of(tag)] = value_text(
-                    value,
-                    vr_of(tag) if vr == "UN" else vr,
-                    character_set=character_set,
-                    little_endian=encoding.little_endian,
-                )
-        if at > end:
-            raise Unsure("an element goes beyond the end of what it stands in")
-        return found, at
-
-    def _texts(self, at: int, end: int, found: dict[str, Value]) -> int:
-        """Read ASCII texts of known names, which nearly all elements are, until anything else comes."""
-        data, text, names, has_marks = self._data, self._text, _TEXT_NAMES, self._has_marks
-        end = min(end, len(data))
-        while at + 8 <= end and (name := names.get(text[at : at + 6])) is not None:
-            start, stop = at + 8, at + 8 + data[at + 6] + (data[at + 7] << 8)
-            value = text[start:stop]
-            if stop > end or not value.isascii() or (has_marks and _has_marks(value)):
-                break
-            found[name] = value.rstrip(" \0")
-            at = stop
-        return at
-
-    def _items(
-        self, at: int, end: int, encoding: Encoding, character_set: bytes, depth: int
-    ) -> tuple[list[dict[str, Value]], int]:
-        if depth > _DEEPEST:
-            raise Unsure(f"sequences are nested more than {_DEEPEST} deep")
-        items: list[dict[str, Value]] = []
-        plain = STRUCTS[encoding.little_endian][2]
-        while at < end:
-            group, element, length = plain(self._data, at)
-            at += 8
-            if group == ITEM_GROUP and element == SEQUENCE_END:
-                break
-            if group != ITEM_GROUP or element != ITEM:
-                raise Unsure(f"({group:04X},{element:04X}) stands where an item should")
-            stop = end if length == UNDEFINED else at + length
-            item, at = self.data_set(at, stop, encoding, character_set, depth)
-            items.append(item)
-        return items, at
+                levels[depth] = into, value
+            text = _text(tag, vr, value, character_set, encoding)
+            cast("dict[str, Value]", into)[keyword_of(tag)] = text
+    return top
 
 
-def _has_marks(text: str) -> bool:
-    """Return whether something in it stands between values, or changes the character set."""
-    return "\\" in text or "\x1b" in text
-
-
-def _named_set(found: Attributes, inherited: bytes) -> bytes:
-    """Return the Specific Character Set that was read, which may have been read as a plain text."""
-    named = found.get("SpecificCharacterSet")
-    return named.encode() if isinstance(named, str) else inherited
-
-
-def _learn(head: str, tag: int, vr: bytes, encoding: Encoding) -> None:
-    """Remember the name of a text, to read it fast the next time."""
-    if encoding == EXPLICIT and vr in _TEXTS and len(_TEXT_NAMES) < _MOST_NAMES:
-        _TEXT_NAMES[head] = keyword_of(tag)
+def _text(tag: int, vr: bytes, value: bytes, character_set: bytes, encoding: Encoding) -> str:
+    name = vr.decode() if vr and vr != b"UN" else vr_of(tag)
+    little_endian = encoding.little_endian
+    return value_text(value, name, character_set=character_set, little_endian=little_endian)
 
 
 def _is_ascii(value: "Value | Attributes") -> bool:
     if isinstance(value, str):
         return value.isascii()
-    if isinstance(value, Sequence):
-        return all(map(_is_ascii, value))
-    return all(map(_is_ascii, value.values()))
+    return all(map(_is_ascii, value.values() if isinstance(value, Mapping) else value))
 
 
-def _written(attributes: Attributes, encoding: Encoding, character_set: bytes) -> bytes:
+def _write(
+    writer: Writer, attributes: Attributes, encoding: Encoding, character_set: bytes
+) -> None:
     """Write elements in the order of their tags (PS3.5 7.1)."""
-    return b"".join(
-        _element(tag, keyword, attributes[keyword], encoding, character_set)
-        for tag, keyword in sorted((tag_of(keyword), keyword) for keyword in attributes)
-    )
-
-
-def _element(
-    tag: int, keyword: str, value: Value, encoding: Encoding, character_set: bytes
-) -> bytes:
-    order = "<" if encoding.little_endian else ">"
-    vr = vr_of(tag)
-    if isinstance(value, str):
-        try:
-            encoded = encoded_value(
-                value, vr, character_set=character_set, little_endian=encoding.little_endian
-            )
-        except ValueError as error:
-            raise BadIdentifier(f"{keyword} cannot be {value!r}: {error}") from error
-    else:
-        vr = "SQ"
-        written = [_written(item, encoding, character_set) for item in value]
-        encoded = b"".join(
-            struct.pack(f"{order}HHI", ITEM_GROUP, ITEM, len(each)) + each for each in written
-        )
-    head = struct.pack(f"{order}HH", tag >> 16, tag & 0xFFFF)
-    if not encoding.explicit:
-        return head + struct.pack(f"{order}I", len(encoded)) + encoded
-    if vr.encode() in LONG_VRS:
-        return head + vr.encode() + struct.pack(f"{order}HI", 0, len(encoded)) + encoded
-    if len(encoded) > 0xFFFE:
-        raise BadIdentifier(f"{keyword} is {len(encoded)} bytes long: too long for VR {vr}")
-    return head + vr.encode() + struct.pack(f"{order}H", len(encoded)) + encoded
+    for tag, keyword in sorted((tag_of(keyword), keyword) for keyword in attributes):
+        value, vr = attributes[keyword], vr_of(tag)
+        if isinstance(value, str):
+            try:
+                encoded = encoded_value(
+                    value, vr, character_set=character_set, little_endian=encoding.little_endian
+                )
+            except ValueError as error:
+                raise BadIdentifier(f"{keyword} cannot be {value!r}: {error}") from error
+            if encoding.explicit and len(encoded) > 0xFFFE and vr.encode() not in LONG_VRS:
+                raise BadIdentifier(f"{keyword} is {len(encoded)} bytes long: too long for VR {vr}")
+            writer.element(tag, vr.encode(), encoded)
+            continue
+        writer.begin(tag)
+        for item in value:
+            writer.begin(ITEM)
+            _write(writer, item, encoding, character_set)
+            writer.end()
+        writer.end()

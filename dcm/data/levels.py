@@ -33,7 +33,7 @@ class Level(IntEnum):
         if wanted == "INSTANCE":
             return cls.IMAGE
         if wanted not in cls.__members__:
-            raise ValueError(f"{name!r} is no query level: patient, study, series or image")
+            raise ValueError(f"{name!r} is not a query level: patient, study, series or image")
         return cls[wanted]
 
 

@@ -1,26 +1,25 @@
-"""Whether an entity matches a query (PS3.4 C.2.2.2), on plain values.
+"""Matching of entities against queries (PS3.4 C.2.2.2), on plain values.
 
     matches({"PatientName": "Mul*", "StudyDate": "20240101-"}, answer)
 
 Both sides map keywords (or tags as eight hexadecimal digits) to texts as on the command line,
-several values separated by a backslash, or to lists of items for sequences. This is for keys that a
-server does not filter, and for answering queries ourselves.
+several values separated by a backslash, or to lists of items for sequences. This serves for keys that a
+server ignores, and for answering queries.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import lru_cache
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from dcm.data.dictionary import vr_of
 from dcm.data.moments import key_span, offset_of, span
-from dcm.frozen import Frozen
 
 Value: TypeAlias = "str | Sequence[Mapping[str, Value]]"
 Attributes: TypeAlias = Mapping[str, Value]
 
-# Never matched, but saying how the rest is to be read or answered (PS3.4 C.2.2.2, C.4.1.1.3).
+# These say how the rest is to be read or answered, and are not matched (PS3.4 C.2.2.2, C.4.1.1.3).
 NEVER_MATCHED = frozenset(("SpecificCharacterSet", "QueryRetrieveLevel", "TimezoneOffsetFromUTC"))
 
 _WILD = frozenset(("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"))  # C.2.2.2.4
@@ -28,15 +27,14 @@ _MOMENTS = frozenset(("DA", "TM", "DT"))
 _SINGLE_VALUED = frozenset(("LT", "ST", "UR", "UT"))
 
 
-class Rules(Frozen):
+class Rules(NamedTuple):
     """What the standard leaves to the service, or to the implementation.
 
-    `unknown_matches`: a stored value of zero length matches any key. So it is in Query/Retrieve
-    (C.2.2.1.2), and just the other way round in worklists (K.2.2.1.1.1).
-    `names_with_case`: whether upper and lower case differ in person names (C.2.2.2.1).
-    `every_value`: each of several key values must be met, as where Multiple Value Matching was
-    negotiated (C.2.2.2.8); else one is enough, as many servers have it. A list of UIDs is always
-    met by one.
+    unknown_matches: whether a stored value of zero length matches any key, as in Query/Retrieve (C.2.2.1.2),
+    or none, as in worklists (K.2.2.1.1.1).
+    names_with_case: whether upper and lower case differ in person names (C.2.2.2.1).
+    every_value: whether each of several key values must match, as where Multiple Value Matching was
+    negotiated (C.2.2.2.8); else one is enough, as in many servers. Of several UIDs, one is always enough.
     """
 
     unknown_matches: bool = True
@@ -70,15 +68,6 @@ def limiting(keys: Attributes) -> Attributes:
     return {
         name: value for name, value in keys.items() if limits(value) and name not in NEVER_MATCHED
     }
-
-
-def unanswered(query: Attributes, stored: Attributes) -> list[str]:
-    """Return the keys that ask for something of which `stored` says nothing: they matched unseen."""
-    return [
-        keyword
-        for keyword, key in query.items()
-        if key and keyword not in NEVER_MATCHED and keyword not in stored
-    ]
 
 
 def attribute_matches(
@@ -120,7 +109,7 @@ def _value_matches(
     if vr in _MOMENTS:
         wanted, known = key_span(vr, key, zones[0]), span(vr, stored, zones[1])
         if wanted is None or known is None:
-            return key == stored  # not written as dates are: what is the same is the same
+            return key == stored  # at least one is not written as its VR demands
         return wanted.overlaps(known)
     if vr == "PN":
         return _name_matches(key, stored, with_case=rules.names_with_case)
@@ -164,10 +153,9 @@ def _groups(name: str) -> list[str]:
 def _pattern(key: str) -> re.Pattern[str]:
     """Compile wildcards (C.2.2.2.4).
 
-    What stands between two stars is taken where it comes first, and that is final: there is nothing
-    to gain by trying later places, and much time to lose. A lookahead is never tried again, and the
-    name behind it takes what it saw: an atomic group, without the syntax that
-    selftest/test_oldest_python.py keeps out.
+    What is between two stars is matched at its first occurrence only: later ones cannot help, and trying them
+    can take exponential time. A lookahead that is followed by a reference to what it captured is an atomic
+    group, whose own syntax needs Python 3.11.
     """
     first, *others = (re.escape(part).replace(r"\?", ".") for part in re.split(r"\*+", key))
     middle = "".join(
@@ -177,7 +165,7 @@ def _pattern(key: str) -> re.Pattern[str]:
 
 
 def _values(vr: str, text: str) -> list[str]:
-    """Split a value of several, and strip what is padding in its VR."""
+    """Split several values, and strip what is padding in their VR."""
     if vr in _SINGLE_VALUED:  # in narrative text, spaces at the beginning count
         return [text.rstrip(" \0")]
     return [value.strip(" \0") for value in text.split("\\")]

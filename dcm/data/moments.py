@@ -5,24 +5,29 @@ one. Dates and moments count from year 1, times from midnight.
 """
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-_DATE = re.compile(r"(\d{4})\.?(\d{2})\.?(\d{2})")  # with periods: before DICOM 3.0
-_TIME = re.compile(r"(\d{2})(?::?(\d{2})(?::?(\d{2})(?:\.(\d{1,6}))?)?)?")
-_MOMENT = re.compile(
-    r"(\d{4})(?:(\d{2})(?:(\d{2})(?:(\d{2})(?:(\d{2})(?:(\d{2})(?:\.(\d{1,6}))?)?)?)?)?)?"
-    r"([+-]\d{4})?"
-)
-# A hyphen with four digits behind it is an offset, where they can be one: to -1200 (PS3.5 6.2). As
-# a year they would lie before the year 1200. An offset that is there is never given back to become
-# the end of a range.
+_PATTERNS = {
+    "DA": re.compile(r"(\d{4})\.?(\d{2})\.?(\d{2})"),  # with periods: before DICOM 3.0
+    "TM": re.compile(r"(\d{2})(?::?(\d{2})(?::?(\d{2})(?:\.(\d{1,6}))?)?)?"),
+    "DT": re.compile(
+        r"(\d{4})(?:(\d{2})(?:(\d{2})(?:(\d{2})(?:(\d{2})(?:(\d{2})(?:\.(\d{1,6}))?)?)?)?)?)?"
+        r"([+-]\d{4})?"
+    ),
+}
+_ABSENT = {"DA": (0, 5), "TM": (3, 1), "DT": (0, 0)}
+"""How many components of a DT a value does not have, before and behind those that it has."""
+
+# A hyphen and four digits are an offset if they can be one, down to -1200 (PS3.5 6.2): as the end of a range
+# they would be a year before 1200.
 _OFFSET = r"(?:\+\d{4}|-(?:(?:0\d|1[01])[0-5]\d|1200))"
 _MOMENT_RANGE = re.compile(rf"(\d+(?:\.\d+)?(?:{_OFFSET}|(?!{_OFFSET})))?-(.*)")
 
 _MICROSECOND = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
-_EPOCH = datetime(1, 1, 1)  # noqa: DTZ001 - offsets are taken off before
+_EPOCH = datetime(1, 1, 1)  # noqa: DTZ001 - offsets have been subtracted
 
 MIN, MAX = timedelta.min, timedelta.max
 
@@ -43,8 +48,13 @@ def span(vr: str, value: str, utc_offset: timedelta = timedelta()) -> Span | Non
 
     `utc_offset` holds for moments that name none themselves.
     """
+    found = _PATTERNS[vr].fullmatch(value.strip(" \0"))
+    if found is None:
+        return None
+    before, behind = _ABSENT[vr]
+    parts = [None] * before + [*found.groups()] + [None] * behind
     try:
-        return _SPANS[vr](value.strip(" \0"), utc_offset)
+        return _span(parts, utc_offset if vr == "DT" else timedelta())
     except (ValueError, OverflowError):  # month 13, or year 0
         return None
 
@@ -66,7 +76,7 @@ def key_span(vr: str, key: str, utc_offset: timedelta = timedelta()) -> Span | N
 
 def ends_before_it_begins(vr: str, key: str) -> bool:
     """Return whether a key is a range whose end lies before its beginning."""
-    found = key_span(vr, key) if vr in _SPANS else None
+    found = key_span(vr, key) if vr in _PATTERNS else None
     return found is not None and found.last < found.first
 
 
@@ -79,42 +89,25 @@ def _ends(vr: str, key: str) -> tuple[str, str] | None:
     return (found[1] or "", found[2]) if found else None
 
 
-def _date_span(value: str, _: timedelta) -> Span | None:
-    found = _DATE.fullmatch(value)
-    if found is None:
-        return None
-    day = datetime(*map(int, found.groups())) - _EPOCH  # type: ignore[arg-type]  # noqa: DTZ001
-    return Span(day, day + _DAY - _MICROSECOND)
-
-
-def _time_span(value: str, _: timedelta) -> Span | None:
-    found = _TIME.fullmatch(value)
-    if found is None:
-        return None
-    hour, minute, second, fraction = found.groups()
-    if int(hour) > 23 or int(minute or 0) > 59 or int(second or 0) > 60:
-        return None
-    first = timedelta(hours=int(hour), minutes=int(minute or 0), seconds=int(second or 0))
-    return _from(first, _length(minute, second, fraction), fraction)
-
-
-def _moment_span(value: str, utc_offset: timedelta) -> Span | None:
-    found = _MOMENT.fullmatch(value)
-    if found is None:
-        return None
-    year, month, day, hour, minute, second, fraction, offset = found.groups()
+def _span(parts: Sequence[str | None], utc_offset: timedelta) -> Span | None:
+    """Return the span of the components of a DT, those of a DA or TM among them."""
+    _, month, day, hour, minute, second, fraction, offset = parts
     if int(second or 0) > 60:
         return None
-    start = datetime(int(year), int(month or 1), int(day or 1), int(hour or 0), int(minute or 0))  # noqa: DTZ001
-    if month is None:
-        length = start.replace(year=start.year + 1) - start
-    elif day is None:
+    numbers = [int(part or least) for part, least in zip(parts, (1, 1, 1, 0, 0), strict=False)]
+    start = datetime(*numbers)  # type: ignore[arg-type]  # noqa: DTZ001
+    if hour is not None:
+        length = _length(minute, second, fraction)
+    elif day is not None:
+        length = _DAY
+    elif month is not None:
         length = (start + 31 * _DAY).replace(day=1) - start
     else:
-        length = _DAY if hour is None else _length(minute, second, fraction)
-    first = start - _EPOCH + timedelta(seconds=int(second or 0))
+        length = start.replace(year=start.year + 1) - start
+    microseconds = int((fraction or "0").ljust(6, "0"))
+    first = start - _EPOCH + timedelta(seconds=int(second or 0), microseconds=microseconds)
     first -= offset_of(offset) if offset else utc_offset
-    return _from(first, length, fraction)
+    return Span(first, first + length - _MICROSECOND)
 
 
 def offset_of(text: str) -> timedelta:
@@ -126,17 +119,9 @@ def offset_of(text: str) -> timedelta:
 
 
 def _length(minute: str | None, second: str | None, fraction: str | None) -> timedelta:
-    """Say how long the last component that is given lasts."""
+    """Return how long the last component that is given lasts."""
     if minute is None:
         return timedelta(hours=1)
     if second is None:
         return timedelta(minutes=1)
     return timedelta(seconds=1) if fraction is None else _MICROSECOND * 10 ** (6 - len(fraction))
-
-
-def _from(first: timedelta, length: timedelta, fraction: str | None) -> Span:
-    first += _MICROSECOND * int((fraction or "0").ljust(6, "0"))
-    return Span(first, first + length - _MICROSECOND)
-
-
-_SPANS = {"DA": _date_span, "TM": _time_span, "DT": _moment_span}

@@ -1,4 +1,4 @@
-"""One patient, study, series or instance of a query result, and what hangs below it."""
+"""A patient, study, series or instance of a query result, and what is below it."""
 
 from collections.abc import Iterator, Mapping
 
@@ -19,7 +19,7 @@ _RELATED = {
 
 
 class Node:
-    """An entity: `answer` is what a server said of it, empty where only its children were asked."""
+    """An entity: `answer` is what a server returned for it, empty if only its children were queried."""
 
     __slots__ = ("_children", "answer", "level", "parent", "uid")
 
@@ -37,7 +37,7 @@ class Node:
 
     @property
     def children(self) -> list["Node"]:
-        """What is below, in the order in which people list them."""
+        """The nodes below, in the order in which people list them."""
         return sorted(self._children.values(), key=_place)
 
     def get(self, uid: str) -> "Node | None":
@@ -45,18 +45,18 @@ class Node:
         return self._children.get(uid)
 
     def child(self, level: Level, uid: str) -> "Node":
-        """Return the child of that unique key; it is made if there is none."""
+        """Return the child of that unique key, a new one if there is none."""
         found = self._children.get(uid)
         if found is None:
             found = self._children[uid] = Node(level, uid, self)
         return found
 
     def text(self, keyword: str) -> str:
-        """Return an attribute's text from the own answer, else from an answer below that has it."""
+        """Return an attribute's text from the node's own answer, else from an answer below that has it."""
         value = self.answer.get(keyword, "")
         if isinstance(value, str) and value:
             return value
-        # By UID, not in the order of `children`: that one is made of such texts.
+        # By UID, not in the order of `children`, which depends on such texts.
         below = (self._children[uid].text(keyword) for uid in sorted(self._children))
         return next(filter(None, below), "")
 
@@ -67,7 +67,7 @@ class Node:
             yield from child.walk()
 
     def found(self, level: Level) -> int:
-        """Count the entities of a level below that were really answered."""
+        """Return how many entities of a level below were answered."""
         if level == self.level + 1:
             return len(self._children)
         return sum(child.found(level) for child in self._children.values())
@@ -77,7 +77,7 @@ class Node:
         return reported(self.answer, self.level, level)
 
     def count(self, level: Level, deepest: Level) -> int | None:
-        """Count what was found at levels down to `deepest`, add up what servers say below that."""
+        """Return how many entities were found; below the level `deepest`, how many servers report."""
         if level <= deepest:
             return self.found(level)
         if self.level == deepest:

@@ -5,9 +5,9 @@
     missing = result - QueryResult(Level.STUDY, others)
     for query in missing.sub_queries(): ...
 
-As a set, its members are the entities of its level, told apart by their unique keys from the patient down:
-a study that an archive lists for two patients is two members. Other attributes do not count. Results come
-out in one order, whatever the order of the answers.
+As a set, its members are the entities of its level, identified by their unique keys from the patient down: a
+study that an archive lists for two patients is two members. Other attributes do not count. The order of
+members does not depend on the order of the answers.
 """
 
 from collections.abc import Iterable, Iterator
@@ -46,11 +46,11 @@ class QueryResult:
             self.add(answer)
 
     def add(self, answer: Attributes, level: Level | None = None) -> bool:
-        """Add an answer and return whether the entity is new; the first answer about an entity stays.
+        """Add an answer and return whether the entity is new; the first answer about an entity is kept.
 
-        An answer of a level above the result's own adds no member, but what is known of the members'
-        study, say: its description, the number of instances that there should be. The mapping is kept:
-        do not change it afterwards. Raises `MissingUniqueKey`.
+        An answer of a level above the result's own adds no member, but what is known of what the members
+        belong to, as the description of their study. The mapping itself is kept: do not change it afterwards.
+        Raises `MissingUniqueKey`.
         """
         level = self.level if level is None else level
         if level > self.level:
@@ -62,9 +62,9 @@ class QueryResult:
         return new
 
     def _node(self, answer: Attributes, level: Level) -> Node:
-        """Find or make the node of an answer; nothing is made if a unique key is missing."""
+        """Return the node of an answer, a new one if need be; none is made if a unique key is missing."""
         *above, uid = [_unique_key(answer, each, level) for each in _DOWN_TO[level]]
-        if above != self._last_above:  # mostly the answers below one parent come in a row
+        if above != self._last_above:  # mostly, answers with the same parent follow each other
             parent: Node | None = None
             for each, key in zip(_DOWN_TO[level], above, strict=False):
                 parent = self._child(parent, each, key)
@@ -72,7 +72,7 @@ class QueryResult:
         return self._child(self._last_parent, level, uid)
 
     def _child(self, parent: Node | None, level: Level, uid: str) -> Node:
-        """Find or make the node of a unique key below a parent; None stands for the root."""
+        """Return the node of a unique key below a parent, a new one if need be; None stands for the root."""
         found = self._patients.get(uid) if parent is None else parent.get(uid)
         if found is None:
             if parent is None:
@@ -81,8 +81,6 @@ class QueryResult:
                 found = parent.child(level, uid)
             self._nodes[level].append(found)
         return found
-
-    # --- as a set -------------------------------------------------------------------------------
 
     def __len__(self) -> int:
         return len(self._nodes[self.level])
@@ -109,32 +107,32 @@ class QueryResult:
 
     def __and__(self, other: "QueryResult") -> "QueryResult":
         paths = self._same_level(other).paths()
-        return self._taking(node for node in self._unordered() if node.path in paths)
+        return self._taking(node for node in self._own() if node.path in paths)
 
     def __sub__(self, other: "QueryResult") -> "QueryResult":
         paths = self._same_level(other).paths()
-        return self._taking(node for node in self._unordered() if node.path not in paths)
+        return self._taking(node for node in self._own() if node.path not in paths)
 
     def __or__(self, other: "QueryResult") -> "QueryResult":
-        result = self._taking(self._unordered(), self._shared_source(other))
-        result._take(self._same_level(other)._unordered())
-        result.incomplete = self.incomplete or other.incomplete
+        result = self._taking(self._own())
+        result.source = self._shared_source(other)
+        result |= other
         return result
 
     def __ior__(self, other: "QueryResult") -> Self:
-        self._take(self._same_level(other)._unordered())
+        self._take(self._same_level(other)._own())
         self.incomplete = self.incomplete or other.incomplete
         return self
 
     def __xor__(self, other: "QueryResult") -> "QueryResult":
         result = self - other
         result.source = self._shared_source(other)
-        result._take((other - self)._unordered())
+        result._take((other - self)._own())
         return result
 
     def paths(self) -> set[Path]:
         """Return the members by their unique keys, from the patient down."""
-        return {node.path for node in self._unordered()}
+        return {node.path for node in self._own()}
 
     def reduced(self, level: Level) -> "QueryResult":
         """Return the entities of a level above, with what is known of them."""
@@ -143,12 +141,10 @@ class QueryResult:
         result = QueryResult(level, source=self.source)
         result.incomplete = self.incomplete
         result._take(self._nodes[level])
-        for node in result._unordered():
-            if not node.answer:  # only what is below it was asked
+        for node in result._own():
+            if not node.answer:  # only what is below it was queried
                 node.answer = {each.unique_key: node.path[each] for each in _DOWN_TO[level]}
         return result
-
-    # --- as a tree ------------------------------------------------------------------------------
 
     @property
     def patients(self) -> list[Node]:
@@ -169,31 +165,18 @@ class QueryResult:
         return list(self._nodes[level])
 
     def count(self, level: Level) -> int | None:
-        """Count entities: found ones down to the result's level, below it as servers say.
+        """Return the number of entities: found ones down to the result's level, those reported below it.
 
-        None if a server did not say.
+        None if a server did not report it.
         """
         if level <= self.level:
             return len(self._nodes[level])
         counts = [node.reported(level) for node in self._nodes[self.level]]
         return None if None in counts else sum(filter(None, counts))
 
-    def disagreements(self) -> Iterator[tuple[Node, Level, int, int]]:
-        """Iterate over nodes below which other numbers were found than the server reports.
-
-        Each comes with the level that was counted, the number reported and the number found.
-        """
-        for node in self.walk():
-            for level in list(Level)[node.level + 1 : self.level + 1]:
-                reported, found = node.reported(level), node.found(level)
-                if reported is not None and reported != found:
-                    yield node, level, reported, found
-
     def to_tree(self) -> str:
-        """Draw the tree, a line of totals above it."""
+        """Return the tree as text, below a line of totals."""
         return tree_text(self.patients, self.level, self.count)
-
-    # --- to go on with ----------------------------------------------------------------------------
 
     def identifiers(self, root: Literal["PATIENT", "STUDY"] = "STUDY") -> Iterator[dict[str, str]]:
         """Iterate over the identifiers of a C-MOVE or C-GET for each member (PS3.4 C.4.2.1.4)."""
@@ -210,7 +193,7 @@ class QueryResult:
             yield {"QueryRetrieveLevel": below.name, **keys, below.unique_key: ""}
 
     def to_json(self) -> str:
-        """Write all answers; `from_json` makes the same result of it."""
+        """Return all answers as JSON, which `from_json` reads."""
         import json  # noqa: PLC0415 - not for a transfer
 
         answers: dict[str, list[Attributes]] = {}
@@ -238,13 +221,12 @@ class QueryResult:
             raise AnswerError(f"this is not a query result in JSON: {error!r}") from error
         return result
 
-    # --- helpers ----------------------------------------------------------------------------------
-
-    def _unordered(self) -> Iterable[Node]:
+    def _own(self) -> list[Node]:
+        """Return the members' nodes, not in order."""
         return self._nodes[self.level]
 
-    def _taking(self, nodes: Iterable[Node], source: str | None = None) -> "QueryResult":
-        result = QueryResult(self.level, source=self.source if source is None else source)
+    def _taking(self, nodes: Iterable[Node]) -> "QueryResult":
+        result = QueryResult(self.level, source=self.source)
         result.incomplete = self.incomplete
         result._take(nodes)
         return result

@@ -1,4 +1,4 @@
-"""From the bytes of a value to text, by VR and Specific Character Set (PS3.5 6.1, 6.2)."""
+"""Values as bytes and as text, by VR and Specific Character Set (PS3.5 6.1, 6.2)."""
 
 import re
 import struct
@@ -60,7 +60,7 @@ def encoded_value(
             tags = [int(each, 16) for each in text.split("\\")]
             return b"".join(struct.pack(f"{order}HH", tag >> 16, tag & 0xFFFF) for tag in tags)
     except struct.error as error:
-        raise ValueError(f"{text!r} is no value of VR {vr}: {error}") from None
+        raise ValueError(f"{text!r} is not a value of VR {vr}: {error}") from None
     if vr in _BINARY:
         raise ValueError(f"a value of VR {vr} has no text")
     value = _encoded(text, character_set if vr in _LOCALISED else b"ISO_IR 6")
@@ -71,19 +71,15 @@ def _encoded(text: str, character_set: bytes) -> bytes:
     names = _names(character_set)
     if len(names) == 1 and names[0] in _CODECS:
         return text.encode("ascii" if names[0] in ("", "ISO_IR 6") else _CODECS[names[0]])
-    from pydicom.charset import (  # noqa: PLC0415 - slow to import
-        convert_encodings,
-        encode_string,
-        python_encoding,
-    )
+    from pydicom import charset  # noqa: PLC0415 - slow to import
 
-    unknown = [name for name in names if name not in python_encoding]
+    unknown = [name for name in names if name not in charset.python_encoding]
     if unknown:
         raise ValueError(f"there is no character set {unknown[0]!r}")
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # pydicom replaces what it cannot encode, and warns
         try:
-            return bytes(encode_string(text, convert_encodings(list(names))))
+            return bytes(charset.encode_string(text, charset.convert_encodings(list(names))))
         except UserWarning as warning:
             raise ValueError(str(warning)) from None
 
@@ -124,7 +120,7 @@ _CODECS = {
 
 @lru_cache(maxsize=64)
 def _names(character_set: bytes) -> tuple[str, ...]:
-    """Split the names, and undo misspellings met in the wild: `ISO-IR 100`, `iso 2022 ir 87`."""
+    """Split the names, and correct common misspellings: `ISO-IR 100`, `iso 2022 ir 87`."""
     names = character_set.decode("latin-1").upper().split("\\")
     return tuple(
         re.sub("^ISO[-_ ]IR[-_ ]", "ISO_IR ", re.sub("^ISO.2022.IR.", "ISO 2022 IR ", name))
@@ -134,16 +130,13 @@ def _names(character_set: bytes) -> tuple[str, ...]:
 
 def _decoded_by_pydicom(value: bytes, names: tuple[str, ...]) -> str:
     """Decode with code extensions (PS3.5 6.1.2.5)."""
-    from pydicom.charset import (  # noqa: PLC0415 - slow to import
-        convert_encodings,
-        decode_bytes,
-        python_encoding,
-    )
-    from pydicom.valuerep import TEXT_VR_DELIMS  # noqa: PLC0415
+    from pydicom import charset, valuerep  # noqa: PLC0415 - slow to import
 
     # An unknown name would be taken for that of a Python codec, `hex` for one.
-    known = [name if name in python_encoding else "" for name in names]
+    known = [name if name in charset.python_encoding else "" for name in names]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what cannot be decoded shows as U+FFFD
-        text = str(decode_bytes(value, convert_encodings(known), TEXT_VR_DELIMS))
+        text = str(
+            charset.decode_bytes(value, charset.convert_encodings(known), valuerep.TEXT_VR_DELIMS)
+        )
     return text.replace("\x1b$)A", "")  # pydicom 3.0 leaves the escapes to ISO-IR 58 standing

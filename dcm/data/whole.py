@@ -1,26 +1,28 @@
-"""Whether an encoded data set is there to its end, and what has to be changed before it can be sent.
+"""Whether an encoded data set is complete, and what has to be changed before it can be sent.
 
 The last element of a file that was cut announces more bytes than there are (PS3.5 7.1.1). An image shows in
-microseconds that it is whole: its last element is Pixel Data, which ends where the file does. Only where
-it does not are all elements looked at.
+microseconds that it is complete: its last element is Pixel Data, which ends where the file does. Only if this
+does not show are all elements looked at.
 """
 
 import zlib
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from dcm.data import elements
 from dcm.data.dictionary import keyword_of, vr_of
-from dcm.data.elements import (
+from dcm.data.encoding import (
     DEFLATED,
     EXPLICIT,
+    LONG_VRS,
     NATIVE,
+    STRUCTS,
     UNDEFINED,
-    Cut,
+    Element,
     Encoding,
-    Place,
+    MalformedData,
     Reader,
-    Unsure,
+    TruncatedData,
+    tag_text,
 )
 from dcm.data.source import Source
 from dcm.errors import DcmError
@@ -63,7 +65,7 @@ def ends_with_pixels(
     The first `count` bytes of `data` are its beginning, `tail` its last 8 bytes. False only means that this
     did not show.
     """
-    _, wide, plain = elements.STRUCTS[encoding.little_endian]
+    wide = STRUCTS[encoding.little_endian][1]
     tag = b"\xe0\x7f\x10\0" if encoding.little_endian else b"\x7f\xe0\0\x10"
     size = 12 if encoding.explicit else 8
     at = -1
@@ -71,7 +73,7 @@ def ends_with_pixels(
         at = data.find(tag, at + 1, count)
         if at < 0 or at + size > count:
             return False
-        announced = wide(data, at + 8)[0] if encoding.explicit else plain(data, at)[2]
+        announced = wide(data, at + size - 4)[0]
         if announced == UNDEFINED:
             if tail == _SEQUENCE_END and length % 2 == 0:
                 return True
@@ -92,7 +94,7 @@ def checked(source: Source, position: int, end: int, transfer_syntax: str) -> Ch
 
 
 def check(source: Source, position: int, end: int, encoding: Encoding) -> Check:
-    """Look at all elements from `position` to `end`, the end of the source.
+    """Check all elements from `position` to `end`, the end of the source.
 
     A value of odd length gets the padding byte of its VR (PS3.5 6.2, 7.1.1); zeros behind the last element
     are left out. Raises `NotWhole`.
@@ -101,23 +103,23 @@ def check(source: Source, position: int, end: int, encoding: Encoding) -> Check:
     remarks: list[str] = []
     at = position
     try:
-        for place in Reader(source).top_level(position, encoding):
-            at = place.end
+        for element in Reader(source).walk(position, encoding):
+            at = element.end
             if at > end:
                 raise NotWhole(
-                    f"it ends within {_named(place.tag)}: "
-                    f"{at - end} of {at - place.value} bytes are missing"
+                    f"it ends within {_named(element.tag)}: "
+                    f"{at - end} of {element.length} bytes are missing"
                 )
-            if (at - place.value) % 2 and not place.undefined:
-                edits += _padding(place, encoding)
+            if element.depth == 0 and element.length % 2 and element.length != UNDEFINED:
+                edits += _padding(element, encoding)
                 remarks.append(
-                    f"{_named(place.tag)} has an odd length of {at - place.value} bytes "
+                    f"{_named(element.tag)} has an odd length of {element.length} bytes "
                     "and was given a padding byte"
                 )
-    except Cut as error:
+    except TruncatedData as error:
         raise NotWhole(f"it ends {error}") from None
-    except Unsure as error:
-        # What we cannot follow others may: it is as it is, if only its length is even.
+    except MalformedData as error:
+        # Others may be able to follow what we cannot: it is sent as it is, if only its length is even.
         if (end - position) % 2:
             raise NotWhole(f"it has an odd length of {end - position} bytes: {error}") from None
         return Check((), (f"it could not be checked to its end: {error}",))
@@ -143,21 +145,20 @@ def check_deflated(source: Source, position: int) -> None:
         raise NotWhole(f"its data set is not deflated, as it should be: {error}") from None
 
 
-def _padding(place: Place, encoding: Encoding) -> Iterator[Edit]:
+def _padding(element: Element, encoding: Encoding) -> Iterator[Edit]:
     """Yield the edits that make a length even: of the length itself, and of the end of the value."""
-    vr = place.vr or vr_of(place.tag).encode()
+    vr = element.vr or vr_of(element.tag).encode()
     if vr == b"SQ" or vr in _FIXED:
         raise NotWhole(
-            f"{_named(place.tag)} has an odd length of {place.end - place.value} bytes, "
+            f"{_named(element.tag)} has an odd length of {element.length} bytes, "
             f"which its VR {vr.decode()} cannot have"
         )
-    size = 4 if not encoding.explicit or place.vr in elements.LONG_VRS else 2
-    length = place.end - place.value + 1
-    encoded = length.to_bytes(size, "little" if encoding.little_endian else "big")
-    yield Edit(place.value - size, size, encoded)
-    yield Edit(place.end, 0, b"\0" if vr in _PADDED_BY_ZERO else b" ")
+    size = 4 if not encoding.explicit or vr in LONG_VRS else 2
+    length = (element.length + 1).to_bytes(size, "little" if encoding.little_endian else "big")
+    yield Edit(element.start - size, size, length)
+    yield Edit(element.end, 0, b"\0" if vr in _PADDED_BY_ZERO else b" ")
 
 
 def _named(tag: int) -> str:
-    keyword, number = keyword_of(tag), f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
-    return number if keyword == f"{tag:08X}" else f"{keyword} {number}"
+    keyword = keyword_of(tag)
+    return tag_text(tag) if keyword == f"{tag:08X}" else f"{keyword} {tag_text(tag)}"

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from itertools import chain
 from typing import Final
 
+from dcm.data.header import NotDicom, scan
 from dcm.data.identifier import BadIdentifier
-from dcm.data.scan import NotDicom, scan
 from dcm.errors import DcmError, LocalProtocolError
 from dcm.net.association import Association
 from dcm.net.commitment import (

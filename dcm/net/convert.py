@@ -7,13 +7,12 @@ import io
 import zlib
 from typing import Final
 
-from dcm.data.elements import NATIVE, Encoding
+from dcm.data.encoding import DEFLATED, NATIVE, Encoding
 from dcm.data.recode import recode
 from dcm.errors import DcmError
 from dcm.instances import Instance, MemoryInstance, UnusableInstance, data_of
 
 EXPLICIT_LITTLE: Final = "1.2.840.10008.1.2.1"
-_DEFLATED: Final = "1.2.840.10008.1.2.1.99"
 _INFLATED_LIMIT: Final = 1 << 31
 _ONLY_ENCAPSULATED: Final = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
 
@@ -48,7 +47,7 @@ def conversion(source: str, target: str) -> str:
 
 def _converted(data: bytes, source: str, target: Encoding) -> bytes | bytearray:
     try:
-        if source == _DEFLATED:
+        if source in DEFLATED:
             data, source = _inflated(data), EXPLICIT_LITTLE
         elif source not in NATIVE:
             data, source = _decompressed(data, source), EXPLICIT_LITTLE

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Final
 
-from dcm.data.scan import NotDicom, scan, scan_bytes
+from dcm.data.header import NotDicom, scan, scan_bytes
 from dcm.errors import DcmError
 from dcm.instances import Instance, MemoryInstance
 from dcm.net.find import STUDY_ROOT_FIND, Finder

@@ -8,6 +8,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import Final, Self
 
+from dcm.data.encoding import LITTLE_ENDIAN
 from dcm.data.identifier import BadIdentifier, read_identifier, write_identifier
 from dcm.data.match import Attributes, Value
 from dcm.frozen import Frozen
@@ -29,7 +30,7 @@ from dcm.wire import (
 PATIENT_ROOT_FIND: Final = "1.2.840.10008.5.1.4.1.2.1.1"
 STUDY_ROOT_FIND: Final = "1.2.840.10008.5.1.4.1.2.2.1"
 WORKLIST_FIND: Final = "1.2.840.10008.5.1.4.31"
-NATIVE: Final = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
+NATIVE: Final = LITTLE_ENDIAN
 
 _MANY: Final = 16  # answers: below that, each is passed on as soon as it has arrived
 _TOGETHER: Final = 0.001

@@ -13,7 +13,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from dcm.data.scan import Header, NotDicom, scan
+from dcm.data.header import Header, NotDicom, scan
 from dcm.data.source import FileSource
 from dcm.data.whole import NotWhole, checked
 from dcm.net.part_file import PartFile

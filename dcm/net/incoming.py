@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final, Protocol
 
-from dcm.data.elements import DEFLATED
+from dcm.data.encoding import DEFLATED
 from dcm.frozen import Frozen, replace
 from dcm.net.association import Association
 from dcm.net.establish import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME

@@ -72,7 +72,7 @@ class Intake:
 
     def _check_whole(self, part: str, whole: Unlisted) -> None:
         """Require that a file belongs to the series or study that was asked for as a whole."""
-        from dcm.data.scan import NotDicom, scan  # noqa: PLC0415 - rarely needed
+        from dcm.data.header import NotDicom, scan  # noqa: PLC0415 - rarely needed
 
         try:
             header = scan(part, ("StudyInstanceUID", "SeriesInstanceUID"))

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol, TypeAlias
 
-from dcm.data.scan import NotDicom
+from dcm.data.header import NotDicom
 from dcm.errors import LocalProtocolError
 from dcm.instances import SLICE, Instance, UnusableInstance
 from dcm.net.association import Association

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Final, Self
 
 from dcm.data.dictionary import keyword_of, level_of, tag_of, vr_of
+from dcm.data.keys import BadKey
 from dcm.data.levels import Level
 from dcm.data.match import Attributes, Value, limiting, limits
 from dcm.data.moments import ends_before_it_begins
-from dcm.errors import DcmError
 from dcm.frozen import Frozen
 
 RETURNED: Final[Mapping[Level, tuple[str, ...]]] = {
@@ -47,10 +47,6 @@ REQUIRED: Final = frozenset(
     )
 )
 """Keys that every archive must match (C.6.1.1, C.6.2.1)."""
-
-
-class BadKey(DcmError):  # noqa: N818 - reads as the sentence it is
-    """A key that no archive can match."""
 
 
 class Step(Frozen):

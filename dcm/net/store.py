@@ -5,7 +5,7 @@ import os
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from dcm.data.scan import NotDicom
+from dcm.data.header import NotDicom
 from dcm.instances import Instance, UnusableInstance, instance_of
 from dcm.net.ahead import Ahead
 from dcm.net.outcome import InstanceResult, OnResult, Outcome, StoreReport

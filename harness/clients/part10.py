@@ -14,7 +14,7 @@ from typing import Final
 from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from dcm.data.elements import (
+from dcm.data.encoding import (
     EXPLICIT,
     IMPLICIT,
     ITEM,
@@ -25,8 +25,8 @@ from dcm.data.elements import (
     STRUCTS,
     UNDEFINED,
     Encoding,
-    Unsure,
-    explicit_header,
+    MalformedData,
+    read_header,
 )
 from harness.clients.answers import Malformed
 
@@ -34,7 +34,6 @@ PREAMBLE_LENGTH: Final = 128
 PREFIX: Final = b"DICM"
 PIXEL_DATA: Final = 0x7FE00010
 TRANSFER_SYNTAX_UID: Final = 0x00020010
-_ITEM, _ITEM_END, _SEQUENCE_END = (ITEM_GROUP << 16 | n for n in (ITEM, ITEM_END, SEQUENCE_END))
 
 
 @dataclass(frozen=True)
@@ -153,7 +152,7 @@ class _Walk:
 
     def elements(self, length: int | None, encoding: Encoding) -> Elements:
         """Read the elements of a data set or an item of this length; None: up to the delimiter."""
-        parts = self._parts(length, _ITEM_END, encoding, "an item or a data set")
+        parts = self._parts(length, ITEM_END, encoding, "an item or a data set")
         return tuple(self._element(encoding) for _ in parts)
 
     def _parts(
@@ -188,18 +187,18 @@ class _Walk:
         return Element(tag, vr, length, self._value(length, _name(tag)))
 
     def _items(self, length: int | None, encoding: Encoding) -> tuple[Elements, ...]:
-        parts = self._parts(length, _SEQUENCE_END, encoding, "a sequence")
+        parts = self._parts(length, SEQUENCE_END, encoding, "a sequence")
         return tuple(self.elements(self._item("an item", encoding), encoding) for _ in parts)
 
     def _fragments(self, encoding: Encoding) -> tuple[bytes, ...]:
         """Read the items of encapsulated pixels up to their delimiter (PS3.5 A.4)."""
-        parts = self._parts(None, _SEQUENCE_END, encoding, "")
+        parts = self._parts(None, SEQUENCE_END, encoding, "")
         return tuple(self._value(self._item("a fragment", encoding), "a fragment") for _ in parts)
 
     def _item(self, what: str, encoding: Encoding) -> int | None:
         """Read the header of an item, and return its length."""
         tag, length = self._plain(encoding)
-        if tag != _ITEM:
+        if tag != ITEM:
             raise Malformed(f"{tag:08X} where {what} is due, byte {self.at}")
         self.at += 8
         return None if length == UNDEFINED else length
@@ -212,13 +211,11 @@ class _Walk:
 
     def _header(self, encoding: Encoding) -> tuple[int, str, int | None]:
         """Read the header of an element: its tag, VR and length."""
-        tag, length = self._plain(encoding)
-        size, vr = 8, b""
-        if encoding.explicit and tag >> 16 != ITEM_GROUP:
-            try:
-                size, vr, length = explicit_header(self._data, self.at, encoding)
-            except (Unsure, struct.error) as error:
-                raise Malformed(f"{_name(tag)}, byte {self.at}: {error}") from error
+        tag, _ = self._plain(encoding)
+        try:
+            _, vr, length, size = read_header(self._data, self.at, encoding)
+        except (MalformedData, struct.error) as error:
+            raise Malformed(f"{_name(tag)}, byte {self.at}: {error}") from error
         self.at += size
         return tag, vr.decode(), None if length == UNDEFINED else length
 

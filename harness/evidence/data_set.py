@@ -13,9 +13,20 @@ from pydicom.config import IGNORE
 from pydicom.datadict import keyword_for_tag
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
-from dcm.data import elements
 from dcm.data.dictionary import vr_of
-from dcm.data.elements import EXPLICIT, IMPLICIT, ITEM_GROUP, NATIVE, STRUCTS, UNDEFINED
+from dcm.data.encoding import (
+    EXPLICIT,
+    IMPLICIT,
+    ITEM,
+    ITEM_END,
+    ITEM_GROUP,
+    NATIVE,
+    SEQUENCE_END,
+    UNDEFINED,
+    MalformedData,
+    read_header,
+    recognise,
+)
 from dcm.data.text import value_text
 from harness.evidence.bodies import dump
 from harness.evidence.redact import Redactor
@@ -25,8 +36,6 @@ MAX_KEPT: Final = 16384
 MAX_LINES: Final = 200
 MAX_VALUE: Final = 240
 
-ITEM: Final = ITEM_GROUP << 16 | elements.ITEM
-_ENDS: Final = [ITEM_GROUP << 16 | each for each in (elements.ITEM_END, elements.SEQUENCE_END)]
 _LONGEST_HEADER: Final = 12
 _CHARACTER_SET: Final = 0x00080005
 _PIXEL_DATA: Final = 0x7FE00010
@@ -74,7 +83,7 @@ class Walk:
             size = len(data)
         self.data, self.size = data[:MAX_KEPT], size
         self.encoding = (
-            elements.recognise(data[:8]) or IMPLICIT
+            recognise(data[:8]) or IMPLICIT
             if transfer_syntax is None
             else NATIVE.get(transfer_syntax, EXPLICIT)
         )
@@ -90,12 +99,12 @@ class Walk:
             above = levels[-1]
             try:
                 tag, vr, length = self._header(above.explicit)
-            except (struct.error, elements.Unsure):
+            except (struct.error, MalformedData):
                 left = len(self.data) - self.at
                 self.stuck = left >= _LONGEST_HEADER or len(self.data) == self.size
                 return
             begin, there = self.at, max(0, min(length, self.size - self.at))
-            if tag in _ENDS:
+            if tag in (ITEM_END, SEQUENCE_END):
                 self.at += there
                 del levels[max(1, len(levels) - 1) :]
                 continue
@@ -113,13 +122,10 @@ class Walk:
 
     def _header(self, explicit: bool) -> tuple[int, str, int]:
         """Read tag, VR and length, and stand behind them."""
-        group, number, length = STRUCTS[self.encoding.little_endian][2](self.data, self.at)
-        tag = group << 16 | number
-        header, vr = 8, b""
-        if explicit and group != ITEM_GROUP:
-            header, vr, length = elements.explicit_header(self.data, self.at, self.encoding)
-        self.at += header
-        if vr or group == ITEM_GROUP:
+        encoding = self.encoding._replace(explicit=explicit)
+        tag, vr, length, size = read_header(self.data, self.at, encoding)
+        self.at += size
+        if vr or tag >> 16 == ITEM_GROUP:
             return tag, vr.decode(), length
         return tag, "OW" if tag == _PIXEL_DATA else vr_of(tag), length  # PS3.5 A.1
 

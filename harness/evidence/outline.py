@@ -7,7 +7,8 @@ import zlib
 from itertools import islice
 from typing import Final
 
-from harness.evidence.data_set import ITEM, Walk
+from dcm.data.encoding import ITEM
+from harness.evidence.data_set import Walk
 
 MAX_ELEMENTS: Final = 400
 """Of one data set; no identifier and few objects have more."""

@@ -13,9 +13,9 @@ from pydicom.sequence import Sequence
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from dcm.data.dictionary import UnknownElement, keyword_of
+from dcm.data.header import scan_bytes
 from dcm.data.identifier import BadIdentifier, read_identifier, write_identifier
 from dcm.data.match import Value
-from dcm.data.scan import scan_bytes
 from harness.corpus import corpus
 
 SYNTAXES = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
@@ -202,20 +202,30 @@ def test_cut_and_changed_anywhere(syntax: UID) -> None:
     ("data", "expected"),
     [
         (b"\x08\0\0\0UL\x04\0\x10\0\0\0" + b"\x10\0\x20\0LO\x02\0A ", {"PatientID": "A"}),
+        (b"\x08\0\0\0LO\x02\0A " + b"\x10\0\x20\0LO\x02\0A ", {"PatientID": "A"}),
+        (b"\x08\0\0\x01UN\0\0\0\0\0\x7fA ", "claims 2130706432 bytes"),
         (b"\x10\0\x20\0UN\0\0\x02\0\0\0A ", {"PatientID": "A"}),
         (
             b"\x09\0\x10\x10UN\0\0\xff\xff\xff\xff" + ITEM + b"\x08\0\x50\x11\x04\0\0\x001.2\0"
             b"\xfe\xff\x0d\xe0\0\0\0\0" + b"\xfe\xff\xdd\xe0\0\0\0\0",
             {"00091010": [{"ReferencedSOPClassUID": "1.2"}]},
         ),
-        (b"\x08\0\x10\x11SQ\0\0\x08\0\0\0" + b"\x10\0\x20\0LO\0\0", "stands where an item should"),
+        (b"\x08\0\x10\x11SQ\0\0\x08\0\0\0" + b"\x10\0\x20\0LO\0\0", "where an item is due"),
         (
             b"\x08\0\x10\x11SQ\0\0\x14\0\0\0" + b"\xfe\xff\0\xe0\x0c\0\0\0"
             b"\x08\0\x11\x11SQ\0\0\x08\0\0\0" + b"\xfe\xff\0\xe0\0\0\0\0",
-            "an element goes beyond the end of what it stands in",
+            "an element goes beyond the end of what contains it",
         ),
     ],
-    ids=["group-length", "unknown-vr", "unknown-sequence", "no-item", "beyond-the-item"],
+    ids=[
+        "group-length",
+        "odd-group-length",
+        "value-of-gigabytes",
+        "unknown-vr",
+        "unknown-sequence",
+        "no-item",
+        "beyond-the-item",
+    ],
 )
 def test_what_writers_do(data: bytes, expected: dict[str, Value] | str) -> None:
     """What is odd is read, what is wrong is named."""
@@ -229,7 +239,7 @@ def test_what_writers_do(data: bytes, expected: dict[str, Value] | str) -> None:
 def test_depth_has_a_limit() -> None:
     """A thousand sequences within each other are refused, not followed."""
     deep = b"\x08\0\x10\x11\xff\xff\xff\xff\xfe\xff\0\xe0\xff\xff\xff\xff" * 1000
-    with pytest.raises(BadIdentifier, match="more than 32 deep"):
+    with pytest.raises(BadIdentifier, match="more than 64 deep"):
         read_identifier(deep, ImplicitVRLittleEndian)
 
 

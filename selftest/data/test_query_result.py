@@ -125,7 +125,6 @@ def test_counts_given_and_found() -> None:
     assert node.text("StudyDescription") == "Head"
     assert node.text("Modality") == "CT"
     assert [result.count(level) for level in Level] == [2, 2, 3, 4]
-    assert list(result.disagreements()) == [(node, Level.IMAGE, 5, 3)]
     assert len(result) == 4
 
 
@@ -134,7 +133,8 @@ def test_studies_of_which_nothing_was_found() -> None:
     result = QueryResult(Level.SERIES)
     result.add(VAMPIRES[0], Level.STUDY)
     assert len(result) == 0
-    assert [(reported, found) for _, _, reported, found in result.disagreements()] == [(21, 0)]
+    study = result.at(Level.STUDY)[0]
+    assert (study.reported(Level.SERIES), study.found(Level.SERIES)) == (21, 0)
     assert result.to_tree().splitlines()[-1].endswith("| 0 series | 0 instances")
     assert QueryResult.from_json(result.to_json()).to_json() == result.to_json()
 

@@ -6,9 +6,9 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset
 
-from dcm.data.elements import BIG_ENDIAN, EXPLICIT, IMPLICIT, Encoding
+from dcm.data.encoding import BIG_ENDIAN, EXPLICIT, IMPLICIT, Encoding
+from dcm.data.header import scan_bytes
 from dcm.data.recode import CannotRecode, recode
-from dcm.data.scan import scan_bytes
 from harness.corpus import corpus
 
 NESTED = ("t01-un", "t03", "t06-nested-10", "t06-nested-40", "h03-sr", "m07")
@@ -115,7 +115,8 @@ def test_a_value_too_long_for_its_vr_is_unknown_in_explicit_vr() -> None:
         (b"\x08\0\x40\x11SQ\0\0\xff\xff\xff\xff", "ends within an element"),
         (b"\x08\0\x40\x11SQ\0\0\x08\0\0\0\x08\0\x18\0UI\0\0", "where an item is due"),
         (b"\x28\0\x10\0US\x03\0abc", "has 3 bytes"),
-        (_OPEN * 2000 + _SHUT * 2000, "too deep"),
+        (b"\x28\0\x03\x01UN\0\0\0\0\0\x7fA ", "claims 2130706432 bytes"),
+        (_OPEN * 2000 + _SHUT * 2000, "more than 64 deep"),
     ],
 )
 def test_what_is_broken_is_refused_in_words(data: bytes, words: str) -> None:

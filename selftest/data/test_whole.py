@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dcm.data.elements import BIG_ENDIAN, EXPLICIT, IMPLICIT, NATIVE, Encoding
+from dcm.data.encoding import BIG_ENDIAN, EXPLICIT, IMPLICIT, NATIVE, Encoding
 from dcm.data.source import MemorySource
 from dcm.data.whole import AS_IT_IS, NotWhole, check, check_deflated, ends_with_pixels
 from harness.corpus import corpus

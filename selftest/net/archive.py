@@ -10,10 +10,10 @@ from typing import Self
 from net.peers import QUICK
 
 from dcm.data.dictionary import level_of
+from dcm.data.header import scan
 from dcm.data.identifier import read_identifier, write_identifier
 from dcm.data.levels import Level
 from dcm.data.match import Attributes, matches
-from dcm.data.scan import scan
 from dcm.errors import RemoteProtocolError
 from dcm.net import DcmNode
 from dcm.net.admission import is_storage

@@ -12,7 +12,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from dcm.data.scan import scan
+from dcm.data.header import scan
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 SYNTAXES = (

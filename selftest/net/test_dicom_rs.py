@@ -17,7 +17,7 @@ from net.files import data_sets
 from net.peers import QUICK, US, dcmqrscp, free_port, running
 
 from dcm.cli import main
-from dcm.data.scan import scan
+from dcm.data.header import scan
 from dcm.net import DcmNode, LocalEntity
 from dcm.net.outcome import Outcome
 from harness.corpus import corpus

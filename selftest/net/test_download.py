@@ -10,8 +10,8 @@ from net.collection import entities, files
 from net.files import SYNTAXES, data_sets, make
 from net.peers import QUICK, US
 
+from dcm.data.header import scan
 from dcm.data.match import Attributes
-from dcm.data.scan import scan
 from dcm.net import DcmNode, LocalEntity
 from dcm.net.association import Association
 from dcm.net.errors import ConnectionLost, NotAllRetrieved

@@ -12,10 +12,10 @@ from net.collection import entities, files
 from net.files import data_sets
 from net.peers import QUICK, US, free_port
 
+from dcm.data.header import scan
 from dcm.data.levels import Level
 from dcm.data.match import Attributes
 from dcm.data.query_result import QueryResult
-from dcm.data.scan import scan
 from dcm.net import DcmNode, Listen, LocalEntity, Remote, TimeLimits
 from dcm.net.association import Association
 from dcm.net.errors import NoProgress, TimedOut

@@ -12,7 +12,7 @@ from net.files import data_sets
 from net.peers import QUICK, US, storescp
 from pynetdicom import AE, _config, evt
 
-from dcm.data.scan import scan
+from dcm.data.header import scan
 from dcm.net import DcmNode, LocalEntity
 from dcm.net.outcome import Outcome, RetrieveReport
 from harness.clients.checkpoint import ReactorCheckpoint

@@ -17,7 +17,7 @@ from net.files import CT, make
 from net.peers import QUICK, US
 from net.test_hostile_disk import _LISTENER
 
-from dcm.data.scan import scan
+from dcm.data.header import scan
 from dcm.errors import DcmError
 from dcm.net import DcmNode, LocalEntity, Remote, TimeLimits
 from dcm.net.admission import Admission

@@ -12,10 +12,10 @@ from typing import Final
 from wire.pair import PATHS, RELEASE, answer, in_state
 
 from dcm.conf import Configuration, ConfigurationError
-from dcm.data.elements import BIG_ENDIAN, EXPLICIT, IMPLICIT
+from dcm.data.encoding import BIG_ENDIAN, EXPLICIT, IMPLICIT
+from dcm.data.header import NotDicom, scan_bytes
 from dcm.data.identifier import BadIdentifier, read_identifier
 from dcm.data.match import attribute_matches
-from dcm.data.scan import NotDicom, scan_bytes
 from dcm.data.source import MemorySource
 from dcm.data.whole import NotWhole, check, check_deflated
 from dcm.errors import LocalProtocolError, RemoteProtocolError

@@ -3,24 +3,33 @@
     header = scan("image.dcm")
     header.transfer_syntax_uid, header.sop_instance_uid, header.text("PatientName")
 
-Reads Part 10 files (PS3.10 7) and what passes for them in the wild: without preamble, without file
-meta information, with a wrong group length, big endian, deflated. What was forgiven stands in
-`Header.remarks`. The data set begins at `Header.data_set_offset`: from there on a sender can hand
-slices of the file to a socket.
+Reads Part 10 files (PS3.10 7) and what is taken for them in practice: without preamble, without file meta
+information, with a wrong group length, big endian, deflated. `Header.remarks` says what was tolerated. The
+data set begins at `Header.data_set_offset`: from there on, slices of the file can be sent as they are.
 """
 
+import io
 import os
 import struct
 import warnings
 import zlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from dcm.data import elements
 from dcm.data.dictionary import Key, tag_of, vr_of
-from dcm.data.elements import DEFLATED, EXPLICIT, NATIVE, Cut, Element, Encoding, Reader, Unsure
-from dcm.data.source import FileSource, InflatedSource, MemorySource, Source, SourceFile
+from dcm.data.encoding import (
+    DEFLATED,
+    EXPLICIT,
+    NATIVE,
+    PIXELS,
+    Encoding,
+    MalformedData,
+    Reader,
+    TruncatedData,
+    recognise,
+)
+from dcm.data.source import VALUE_LIMIT, FileSource, InflatedSource, MemorySource, Source
 from dcm.data.text import value_text
 from dcm.errors import DcmError
 
@@ -30,21 +39,26 @@ COMMON = (
     "InstanceNumber", "AccessionNumber",
 )  # fmt: skip
 
-_SYNTAX_OF = {encoding: syntax for syntax, encoding in NATIVE.items()}
+_SYNTAX_OF: Final = {encoding: syntax for syntax, encoding in NATIVE.items()}
 
-_CHARACTER_SET = 0x00080005
+_CHARACTER_SET: Final = 0x00080005
 _SOP_CLASS, _SOP_INSTANCE = 0x00080016, 0x00080018
 _MEDIA_CLASS, _MEDIA_INSTANCE, _TRANSFER_SYNTAX = 0x00020002, 0x00020003, 0x00020010
-_META = frozenset((_MEDIA_CLASS, _MEDIA_INSTANCE, _TRANSFER_SYNTAX))
-_META_LAST = 0x0002FFFF
-_TRANSFER_SYNTAX_HEADER = b"\x02\0\x10\0UI"
-_ALWAYS = frozenset((_CHARACTER_SET, _SOP_CLASS, _SOP_INSTANCE))
+_META: Final = frozenset((_MEDIA_CLASS, _MEDIA_INSTANCE, _TRANSFER_SYNTAX))
+_META_LAST: Final = 0x0002FFFF
+_TRANSFER_SYNTAX_HEADER: Final = b"\x02\0\x10\0UI"
+_IDENTITY: Final = frozenset((_SOP_CLASS, _SOP_INSTANCE))
+_ALWAYS: Final = _IDENTITY | {_CHARACTER_SET}
+_NOTHING: Final = (b"", b"")
+
+Values = Mapping[int, tuple[bytes, bytes]]
+"""Elements by their tag: the VR, which is empty in implicit VR, and the encoded value."""
 
 
 class NotDicom(DcmError):  # noqa: N818 - reads as the sentence it is
-    """A file that is no DICOM file, or that is broken before what was asked for.
+    """A file that is not a DICOM file, or that is broken before what was asked for.
 
-    `path` names the file, as far as there is one, and `reason` says why in words.
+    path: of the file; empty for bytes in memory. reason: why, in words.
     """
 
     def __init__(self, reason: str, path: str = "") -> None:
@@ -56,27 +70,36 @@ class NotDicom(DcmError):  # noqa: N818 - reads as the sentence it is
 class Header(NamedTuple):
     """The beginning of a DICOM file, as far as it was asked for.
 
-    `transfer_syntax_uid` is the one in which the data set is really written; a file that claims
-    another one has that among its `remarks`. `elements` holds the encoded values by tag.
+    transfer_syntax_uid: the one that the data set is really written in; if the file claims another one, its
+    `remarks` say so. meta, elements: the encoded values of the file meta information and of the data set.
     """
 
     transfer_syntax_uid: str
-    media_storage_sop_class_uid: str
-    media_storage_sop_instance_uid: str
     data_set_offset: int
-    elements: Mapping[int, Element]
+    meta: Values
+    elements: Values
     little_endian: bool = True
     remarks: tuple[str, ...] = ()
 
     @property
     def sop_class_uid(self) -> str:
         """SOP Class UID of the data set, else of the file meta information."""
-        return self.text(_SOP_CLASS) or self.media_storage_sop_class_uid
+        return _uid(self.elements, _SOP_CLASS) or self.media_storage_sop_class_uid
 
     @property
     def sop_instance_uid(self) -> str:
         """SOP Instance UID of the data set, else of the file meta information."""
-        return self.text(_SOP_INSTANCE) or self.media_storage_sop_instance_uid
+        return _uid(self.elements, _SOP_INSTANCE) or self.media_storage_sop_instance_uid
+
+    @property
+    def media_storage_sop_class_uid(self) -> str:
+        """Media Storage SOP Class UID of the file meta information; empty if there is none."""
+        return _uid(self.meta, _MEDIA_CLASS)
+
+    @property
+    def media_storage_sop_instance_uid(self) -> str:
+        """Media Storage SOP Instance UID of the file meta information; empty if there is none."""
+        return _uid(self.meta, _MEDIA_INSTANCE)
 
     def text(self, key: Key) -> str:
         """Return a value as text, several values separated by a backslash; empty if there is none."""
@@ -90,13 +113,10 @@ class Header(NamedTuple):
         )
 
 
-_NOTHING = (b"", b"")
-
-
 def scan(path: str | os.PathLike[str], wanted: Sequence[Key] = COMMON) -> Header:
     """Read the header of a file with the wanted elements, as far as they stand before the pixels.
 
-    Raises `NotDicom`, and `OSError` where the file itself cannot be read.
+    Raises `NotDicom`, and `OSError` if the file itself cannot be read.
     """
     # O_NONBLOCK: opening a named pipe that lies among the files would wait for a writer.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
@@ -109,135 +129,107 @@ def scan(path: str | os.PathLike[str], wanted: Sequence[Key] = COMMON) -> Header
 
 
 def scan_bytes(data: bytes, wanted: Sequence[Key] = COMMON) -> Header:
-    """Read the header of a file that is already in memory; as `scan` otherwise."""
+    """Read the header of a file that is already in memory; otherwise as `scan`."""
     return _header(MemorySource(data), _tags(tuple(wanted)))
 
 
 @lru_cache(maxsize=64)
-def _tags(keys: tuple[Key, ...]) -> frozenset[int]:
-    return frozenset(map(tag_of, keys)) | _ALWAYS
+def _tags(keys: tuple[Key, ...]) -> tuple[frozenset[int], int]:
+    """Return the tags to be read, and the last of them before the pixels."""
+    wanted = _ALWAYS | set(map(tag_of, keys))
+    return wanted, min(max(wanted), PIXELS - 1)
 
 
-@lru_cache(maxsize=64)
-def _last(wanted: frozenset[int]) -> int:
-    return min(max(wanted), elements.PIXELS - 1)
-
-
-def _header(source: Source, wanted: frozenset[int]) -> Header:
+def _header(source: Source, wanted: tuple[frozenset[int], int]) -> Header:
     try:
-        return _read(source, wanted)
-    except Cut as error:
+        return _read(source, *wanted)
+    except TruncatedData as error:
         raise NotDicom(f"the file ends {error}") from None
-    except (Unsure, ValueError, zlib.error) as error:
+    except (MalformedData, ValueError, zlib.error) as error:
         raise NotDicom(f"the data set cannot be read: {error}") from None
 
 
-def _read(source: Source, wanted: frozenset[int]) -> Header:
+def _read(source: Source, wanted: frozenset[int], last: int) -> Header:
     reader = Reader(source)
     remarks: list[str] = []
-    start, prefixed = _start(reader, remarks)
+    start = 132
+    if reader.peek(128, 4) != b"DICM":
+        start = _start_without_preamble(reader.peek(0, 8))
+        remarks.append("no preamble")
     meta, offset = _meta(reader, start, remarks)
-    declared = _uid(meta, _TRANSFER_SYNTAX)
-    deflated = declared in DEFLATED
-    if deflated:
+    declared, position = _uid(meta, _TRANSFER_SYNTAX), offset
+    if declared in DEFLATED:
         source, position = InflatedSource(source, offset), 0
         reader = Reader(source)
-    else:
-        position = offset
-    encoding = _encoding(reader, position, declared)
-    found = _elements(source, reader, position, encoding, wanted)
-    syntax = declared
+    encoding = _encoding(reader.peek(position, 8), declared)
+    try:
+        found, _ = reader.collect(position, encoding, wanted, last, _IDENTITY)
+    except MalformedData:
+        found = _read_by_pydicom(source, position, encoding, wanted)
     if not meta:
         remarks.append("no file meta information")
-        if not prefixed:
+        if not start:
             _require_identity(found)
+    syntax = declared
     if not syntax or NATIVE.get(syntax, encoding) != encoding:
         syntax = _SYNTAX_OF[encoding]
         if declared:
             remarks.append(f"the transfer syntax is said to be {declared}, and is {syntax}")
         elif meta:
             remarks.append("the file meta information names no transfer syntax")
-    return Header(
-        syntax,
-        _uid(meta, _MEDIA_CLASS),
-        _uid(meta, _MEDIA_INSTANCE),
-        offset,
-        found,
-        encoding.little_endian,
-        tuple(remarks),
-    )
+    return Header(syntax, offset, meta, found, encoding.little_endian, tuple(remarks))
 
 
-def _start(reader: Reader, remarks: list[str]) -> tuple[int, bool]:
-    """Say where the first element is, and whether behind the prefix that makes it DICOM."""
-    if reader.peek(128, 4) == b"DICM":
-        return 132, True
-    head = reader.peek(0, 8)
+def _start_without_preamble(head: bytes) -> int:
+    """Return where the first element is, by the first 8 bytes of the file."""
     if not head:
         raise NotDicom("the file is empty")
     if head[:4] == b"DICM":
-        remarks.append("no preamble")
-        return 4, True
+        return 4
     # Without a prefix only a beginning that every composite object has is taken for DICOM.
     if head[:1] not in (b"\x02", b"\x08") and head[:2] != b"\0\x08":
         raise NotDicom("neither the prefix DICM nor the beginning of a data set")
-    remarks.append("no preamble")
-    return 0, False
+    return 0
 
 
-def _meta(reader: Reader, start: int, remarks: list[str]) -> tuple[Mapping[int, Element], int]:
-    """Read the file meta information; it ends where group 0002 does.
+def _meta(reader: Reader, start: int, remarks: list[str]) -> tuple[Values, int]:
+    """Read the file meta information, and return where it ends: where group 0002 does.
 
     Its group length is not needed, and is wrong often enough. Old toolkits left a second set behind the
-    first: the first Transfer Syntax UID holds (PS3.10 7.1), and no part of group 0002 belongs to the data
-    set (PS3.5 7.1).
+    first: the first Transfer Syntax UID holds (PS3.10 7.1), and no part of group 0002 belongs to the data set
+    (PS3.5 7.1).
     """
     head = reader.peek(start, 8)
     if head[:2] != b"\x02\0":
         return {}, start
-    encoding = elements.recognise(head) or EXPLICIT
+    encoding = recognise(head) or EXPLICIT
     meta, offset = reader.collect(start, encoding, _META, _META_LAST)
     if reader.peek(start, offset - start).count(_TRANSFER_SYNTAX_HEADER) > 1:
         remarks.append("a second set of file meta information, which is left out")
-        meta = {}
-        for place in reader.top_level(start, encoding):
-            if place.tag in _META:
-                value = reader.peek(place.value, place.end - place.value)
-                meta.setdefault(place.tag, (place.vr, value))
-            if place.end >= offset:
-                break  # what follows is encoded otherwise
+        first: dict[int, tuple[bytes, bytes]] = {}
+        for each in reader.walk(start, encoding, offset):
+            if each.tag in _META:
+                first.setdefault(each.tag, (each.vr, reader.peek(each.start, each.length)))
+        return first, offset
     return meta, offset
 
 
-def _uid(meta: Mapping[int, Element], tag: int) -> str:
-    return meta.get(tag, _NOTHING)[1].rstrip(b" \0").decode("ascii", "replace")
-
-
-def _encoding(reader: Reader, position: int, declared: str) -> Encoding:
-    head = reader.peek(position, 8)
-    if not head and declared:  # nothing behind the file meta information
+def _encoding(head: bytes, declared: str) -> Encoding:
+    encoding = recognise(head)
+    if not head and declared:  # nothing follows the file meta information
         return NATIVE.get(declared, EXPLICIT)
-    encoding = elements.recognise(head)
     if encoding is None:
-        raise NotDicom("what follows the file meta information is no data set")
+        raise NotDicom("what follows the file meta information is not a data set")
     return encoding
 
 
-def _elements(
-    source: Source, reader: Reader, position: int, encoding: Encoding, wanted: frozenset[int]
-) -> Mapping[int, Element]:
-    try:
-        return reader.collect(position, encoding, wanted, _last(wanted), _ALWAYS_PRESENT)[0]
-    except Unsure:
-        return _read_by_pydicom(source, position, encoding, wanted)
+def _uid(values: Values, tag: int) -> str:
+    return values.get(tag, _NOTHING)[1].rstrip(b" \0").decode("ascii", "replace")
 
 
-_ALWAYS_PRESENT = frozenset((_SOP_CLASS, _SOP_INSTANCE))
-
-
-def _require_identity(found: Mapping[int, Element]) -> None:
-    """Without file meta information, an object that says what it is is a DICOM object."""
-    for tag in _ALWAYS_PRESENT:
+def _require_identity(found: Values) -> None:
+    """Without file meta information, only an object with SOP Class and Instance UID is a DICOM object."""
+    for tag in _IDENTITY:
         value = found.get(tag, _NOTHING)[1].rstrip(b" \0")
         if not value or value.strip(b"0123456789."):
             raise NotDicom("no file meta information, and no SOP Class and Instance UID")
@@ -252,19 +244,19 @@ _PYDICOM_ERRORS = (
 
 def _read_by_pydicom(
     source: Source, position: int, encoding: Encoding, wanted: frozenset[int]
-) -> Mapping[int, Element]:
-    """Let pydicom read what is not as PS3.5 says: it knows many a writer's fault."""
+) -> Values:
+    """Let pydicom read what is not as PS3.5 says: it tolerates the faults of many writers."""
     from pydicom.errors import BytesLengthException, InvalidDicomError  # noqa: PLC0415 - slow, and rarely needed
     from pydicom.filereader import read_dataset  # noqa: PLC0415 - as above
 
     def at_pixels(tag: int, _vr: str | None, _length: int) -> bool:
-        return tag >= elements.PIXELS
+        return tag >= PIXELS
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             found = read_dataset(
-                SourceFile(source, position),
+                io.BytesIO(source.read(position, VALUE_LIMIT)),
                 not encoding.explicit,
                 encoding.little_endian,
                 stop_when=at_pixels,
