@@ -66,11 +66,18 @@ class Scp:
         """Count the instances that came, repeated ones too."""
         return sum(map(len, self.held.values()))
 
+    async def hang_up(self) -> None:
+        """End all associations, without a word."""
+        conversations = [task for task in self._tasks if task is not self._serving]
+        for task in conversations:
+            task.cancel()
+        await asyncio.gather(*conversations, return_exceptions=True)
+
     async def __aenter__(self) -> Self:
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._listening.setblocking(False)
         self.node = DcmNode("127.0.0.1", "SCRIPTED", self._listening.getsockname()[1])
-        self._start(self._serve())
+        self._serving = self._start(self._serve())
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -82,10 +89,11 @@ class Scp:
         if self._faults:
             raise self._faults[0]
 
-    def _start(self, work: Coroutine[None, None, None]) -> None:
+    def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
