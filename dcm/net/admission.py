@@ -12,6 +12,7 @@ from dcm.wire import (
     AssociateAC,
     AssociateRJ,
     AssociateRQ,
+    AsynchronousOperationsWindow,
     RoleSelection,
     UserIdentityAC,
     UserIdentityRQ,
@@ -29,6 +30,8 @@ _UNKNOWN_CALLED: Final = AssociateRJ(result=1, source=1, reason=7)
 _WRONG_USER: Final = AssociateRJ(result=1, source=1, reason=1)
 _UNCHECKED_USER: Final = AssociateRJ(result=2, source=1, reason=1)
 _TOO_MANY: Final = AssociateRJ(result=2, source=3, reason=2)
+
+_WINDOW: Final = 16
 
 _STORAGE_ROOT: Final = "1.2.840.10008.5.1.4.1.1."
 _OTHER_STORAGE: Final = frozenset(
@@ -80,7 +83,12 @@ class Admission(Frozen, kw_only=True):
             called_ae_title=request.called_ae_title,
             calling_ae_title=request.calling_ae_title,
             presentation_contexts=answer_contexts(request.presentation_contexts, supported),
-            user_information=(*OUR_INFORMATION, *_roles(request), *identity),
+            user_information=(
+                *OUR_INFORMATION,
+                *_roles(request),
+                *_window(request),
+                *identity,
+            ),
             reserved=request.reserved,
         )
 
@@ -119,6 +127,17 @@ class Admission(Frozen, kw_only=True):
         if given is None or not given.positive_response_requested:
             return ()
         return (UserIdentityAC(allowed if isinstance(allowed, bytes) else b""),)
+
+
+def _window(request: AssociateRQ) -> list[AsynchronousOperationsWindow]:
+    """Let a peer that asks for it send requests before the answers to others (PS3.7 D.3.3.3).
+
+    They are answered one after the other; until then they wait in the connection.
+    """
+    return [
+        AsynchronousOperationsWindow(min(item.operations_invoked or _WINDOW, _WINDOW), 1)
+        for item in request.items(AsynchronousOperationsWindow)
+    ]
 
 
 def _roles(request: AssociateRQ) -> list[RoleSelection]:

@@ -18,6 +18,7 @@ from dcm.net.transport import Transport
 from dcm.wire import (
     AssociateAC,
     AssociateRQ,
+    AsynchronousOperationsWindow,
     Command,
     CStoreRQ,
     CStoreRSP,
@@ -43,10 +44,13 @@ class Scp:
     held: the data sets by SOP Instance UID, each as often as it came.
     asked: the requests for associations; syntaxes_seen: in what each instance came.
     afterwards: what it does to an association after each of its answers.
+    window: how many operations it allows at the same time on one association; 0: it says nothing.
     midway: asked with each request once some of its data set is there; true: it has ended the association.
     """
 
-    def __init__(self, answer: Answer = success, syntaxes: Sequence[str] = ()) -> None:
+    def __init__(
+        self, answer: Answer = success, syntaxes: Sequence[str] = (), window: int = 0
+    ) -> None:
         self.held: dict[str, list[bytes]] = {}
         self.asked: list[AssociateRQ] = []
         self.syntaxes_seen: list[str] = []
@@ -54,6 +58,7 @@ class Scp:
         self.midway: Callable[[Association, CStoreRQ], Awaitable[bool]] | None = None
         self._answer = answer
         self._syntaxes = syntaxes
+        self._window = [AsynchronousOperationsWindow(window, 1)] if window else []
         self._tasks: set[asyncio.Task[None]] = set()
         self._faults: list[BaseException] = []
 
@@ -117,7 +122,7 @@ class Scp:
             called_ae_title=request.called_ae_title,
             calling_ae_title=request.calling_ae_title,
             presentation_contexts=answer_contexts(request.presentation_contexts, supported),
-            user_information=(MaximumLength(1 << 14), *OUR_INFORMATION[1:]),
+            user_information=(MaximumLength(1 << 14), *OUR_INFORMATION[1:], *self._window),
         )
 
     async def _converse(self, taken: socket.socket) -> None:

@@ -13,7 +13,7 @@ from net.scp import Answer, Scp
 from dcm.net import LocalEntity, Remote
 from dcm.net.association import Association
 from dcm.net.outcome import InstanceResult, Outcome, StoreReport
-from dcm.wire import CStoreRQ
+from dcm.wire import Command, CStoreRQ, CStoreRSP
 
 ENTITY = LocalEntity(US, QUICK)
 
@@ -178,3 +178,26 @@ def test_who_cannot_hear_the_outcomes_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(BrokenPipeError):
         asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("window", [0, 4, 100])
+def test_operations_under_way_are_as_many_as_the_peer_allows(window: int, tmp_path: Path) -> None:
+    """It answers only once so many requests are there, and the last one first (PS3.7 D.3.3.3)."""
+    at_once = min(window or 1, 8)
+    held: list[CStoreRQ] = []
+
+    async def answer(association: Association, request: CStoreRQ, data: bytes) -> None:
+        held.append(request)
+        if len(held) == at_once:
+            while held:
+                last = held.pop()
+                response = CStoreRSP(message_id_being_responded_to=last.message_id, status=0)
+                await association.send(Command(1, response))
+
+    async def scenario() -> StoreReport:
+        async with Scp(answer, window=window) as peer:
+            paths = [make(tmp_path, number) for number in range(at_once * 3)]
+            return await ENTITY.store(Remote(peer.node, QUICK, max_associations=1), paths)
+
+    report = asyncio.run(scenario())
+    assert report.counts() == {Outcome.STORED: at_once * 3}
