@@ -7,7 +7,7 @@ and those that nobody asked for are not even read from a file.
 """
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple
 
@@ -18,6 +18,8 @@ FIRST_READ: Final = 4 * 2**10
 NEXT_READ: Final = 16 * 2**10
 PIXELS: Final = 0x7FE00000  # the group of pixels and other bulk data
 UNDEFINED: Final = 0xFFFFFFFF
+EVERYTHING: Final = range(1 << 32)
+"""All tags, for `Reader.collect`."""
 MAX_DEPTH: Final = 64
 """Sequences within each other that `walk` enters; deeper ones are refused."""
 
@@ -178,7 +180,7 @@ class Reader:
 
     def __init__(self, source: Source | bytes) -> None:
         self._base = 0
-        if isinstance(source, bytes | bytearray):
+        if isinstance(source, (bytes, bytearray)):
             self._buffer = bytes(source)
             self._source: Source = MemorySource(self._buffer)
         else:
@@ -260,7 +262,7 @@ class Reader:
         self,
         position: int,
         encoding: Encoding,
-        wanted: AbstractSet[int] | None,
+        wanted: Container[int],
         last: int,
         required: AbstractSet[int] = frozenset(),
     ) -> tuple[Mapping[int, tuple[bytes, bytes]], int]:
@@ -268,7 +270,7 @@ class Reader:
 
         The fast way over elements that are in no sequence. It goes on beyond `last`, to the pixels at most,
         as long as a required one is missing: it may stand out of order. The values of sequences are not kept;
-        if `wanted` is None, all others are, and the first sequence ends the collection.
+        if EVERYTHING is wanted, the first sequence ends the collection.
         """
         found: dict[int, tuple[bytes, bytes]] = {}
         explicit, vr = encoding.explicit, b""
@@ -299,15 +301,19 @@ class Reader:
                     length = wide(buffer, start)[0]
                     start += 4
                 if length == undefined:
-                    if wanted is None:
+                    if wanted is EVERYTHING:
                         break
                     at = self._end_of_sequence(self._base + at, encoding) - self._base
                     continue
-                if wanted is None and vr == b"SQ":
-                    break
-                if wanted is None or (tag in wanted and vr != b"SQ"):
-                    value = buffer[start : start + length]
-                    found[tag] = vr, value if len(value) == length else self._value(start, length)
+                if tag in wanted:
+                    if vr != b"SQ":
+                        value = buffer[start : start + length]
+                        found[tag] = (
+                            vr,
+                            value if len(value) == length else self._value(start, length),
+                        )
+                    elif wanted is EVERYTHING:
+                        break
                 at = start + length
         except struct.error:
             raise TruncatedData(f"within an element's header, at byte {self._base + at}") from None

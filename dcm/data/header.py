@@ -33,6 +33,10 @@ from dcm.data.source import VALUE_LIMIT, FileSource, InflatedSource, MemorySourc
 from dcm.data.text import value_text
 from dcm.errors import DcmError
 
+_FLAGS: Final = (
+    os.O_RDONLY | os.O_NONBLOCK
+)  # to open a named pipe among the files would wait for a writer
+
 COMMON = (
     "SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "StudyDate", "StudyTime", "Modality",
     "PatientName", "PatientID", "StudyInstanceUID", "SeriesInstanceUID", "StudyID", "SeriesNumber",
@@ -118,8 +122,7 @@ def scan(path: str | os.PathLike[str], wanted: Sequence[Key] = COMMON) -> Header
 
     Raises `NotDicom`, and `OSError` if the file itself cannot be read.
     """
-    # O_NONBLOCK: opening a named pipe that lies among the files would wait for a writer.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    descriptor = os.open(path, _FLAGS)
     try:
         return _header(FileSource(descriptor), _tags(tuple(wanted)))
     except NotDicom as error:

@@ -11,6 +11,7 @@ from typing import cast
 
 from dcm.data.dictionary import keyword_of, tag_of, vr_of
 from dcm.data.encoding import (
+    EVERYTHING,
     ITEM,
     ITEM_GROUP,
     LONG_VRS,
@@ -27,7 +28,6 @@ from dcm.data.text import encoded_value, value_text
 from dcm.errors import DcmError
 
 _CHARACTER_SET = 0x00080005
-_LAST = 0xFFFFFFFF
 _TEXTS = frozenset(b"AE AS CS DA DS DT IS LO LT PN SH ST TM UI".split())
 
 
@@ -72,7 +72,7 @@ def _beginning(
 
     Also return the raw Specific Character Set.
     """
-    found, end = reader.collect(0, encoding, None, _LAST)
+    found, end = reader.collect(0, encoding, EVERYTHING, EVERYTHING[-1])
     character_set = found.get(_CHARACTER_SET, (b"", b""))[1]
     plain = not any(mark in data for mark in (b"\x1b", b" \\", b"\0\\"))
     texts: dict[str, Value] = {}
