@@ -96,7 +96,7 @@ class Framer:
         self._at = begin + length
         return kind, body
 
-    def pdvs(self, found: list[Part]) -> None:
+    def pdvs(self, found: list[Part]) -> None:  # noqa: C901 - one loop, for speed
         """Add to `found` the PDVs that come next, the last one perhaps in part; stop at another PDU.
 
         Bulk data comes as thousands of P-DATA-TF PDUs with one PDV each, and all that each of them needs is
@@ -119,8 +119,14 @@ class Framer:
                     kind != _P_DATA
                     or pdv_length != length - 4
                     or not PDV_HEADER.size <= length <= limit
-                    or end > len(view)
                 ):
+                    break
+                if end > len(view):
+                    if at < there:
+                        found.append((context_id, control & ~LAST, view[at + _HEADERS :]))
+                    self._in_pdu = self._in_pdv = end - len(view)
+                    self._context_id, self._control = context_id, control
+                    at = len(view)
                     break
                 found.append((context_id, control, view[at + _HEADERS : end]))
                 if control & (COMMAND | LAST) == 0 and end <= there:

@@ -202,3 +202,14 @@ def test_memory_is_bounded_whatever_a_peer_sends() -> None:
     finally:
         tracemalloc.stop()
     assert peak < 3 << 20
+
+
+def test_a_fragment_of_which_nothing_has_come_is_not_returned() -> None:
+    """Headers alone lead to nothing; the end of a PDV is told only with its last byte."""
+    framer = Framer(Limits())
+    stream = raw.p_data(raw.pdv(1, 2, b"abcd"))
+    found = []
+    for part in (stream[:12], stream[12:15], stream[15:]):
+        framer.feed(part)
+        found.append(cut(framer))
+    assert found == [[], [(1, 0, b"abc")], [(1, 2, b"d")]]
