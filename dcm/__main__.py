@@ -1,16 +1,14 @@
 """The command `dcm` in a process of its own, also as `python -m dcm`, tuned to start fast.
 
-What is done here must not be done to another program: it changes the collector of garbage, and how asyncio
-is imported. `dcm.cli.main` does neither.
+What is done here must not be done to another program: it changes the garbage collector, and how asyncio is
+imported. `dcm.cli.main` does neither. Each figure is that of `dcm echo`, of 75 ms of CPU time in all
+(Python 3.11, 2026): instructions counted by valgrind, and the difference of 40 pairs of runs agree.
 """
 
 import gc
 import sys
-from typing import Final
 
 from dcm.cli import WRONG_USE, load, parse
-
-_GARBAGE: Final = 20_000  # objects before a collection: hardly anything of ours is ever in a cycle
 
 
 def command() -> int:
@@ -18,19 +16,18 @@ def command() -> int:
     arguments = parse(sys.argv[1:])
     if arguments is None:
         return WRONG_USE
-    gc.set_threshold(_GARBAGE)
-    gc.disable()  # imports make no garbage, and looking for it takes a tenth of the start
+    gc.disable()  # imports make no garbage, and looking for it takes 10 ms
     try:
         _import_asyncio()
         run = load(arguments)
     finally:
-        gc.freeze()
+        gc.freeze()  # nor is any of it ever garbage: 13 ms less while 3000 files are sent
         gc.enable()
     return run()
 
 
 def _import_asyncio() -> None:
-    """Import asyncio without OpenSSL, which takes a tenth of the start.
+    """Import asyncio without OpenSSL, which takes 7 ms.
 
     Our TLS runs in memory (`dcm.net.tls_transport`) and imports `ssl` itself; only the TLS of asyncio's own
     transports is lost, and no command of ours uses it.

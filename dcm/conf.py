@@ -9,7 +9,6 @@ An error is one sentence that names the file, the key and what is allowed.
 import logging
 import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Self
 
@@ -33,86 +32,85 @@ _LATER: Final = ("local_dirs", "remote_repos", "selectors", "static_routes", "dy
 
 TEMPLATE: Final = """\
 # The configuration of dcm. `dcm conf` edits it, `dcm conf --show-default` prints this text.
-# A line that begins with # says nothing to dcm: take the # away where you want to change something.
+# Lines that begin with # are comments: remove the # to change a setting.
 
-# Who we are. --local NAME chooses; without it, `default` is taken, else the first.
+# Our own nodes. --local NAME chooses one; without it, `default` is used, else the first.
 [local_nodes.default]
-ae_title = "DCM"            # how others call us: they may want to know it before they answer
+ae_title = "DCM"            # some nodes answer only to AE titles that they know
 port = 11112                # where we listen
-# host = "0.0.0.0"          # at which address we listen: this one means all
-# tls_certificate = "we.pem"       # with TLS: what we show, in PEM; to others too where they ask for it
-# tls_key = "we.key"               # unless it stands in the certificate's file
-# tls_ca = "authority.pem"         # who issued the certificates of those that call us
-# tls_require_certificate = true   # take only those; this needs tls_ca
+# host = "0.0.0.0"          # the address where we listen; this one means all
+# tls_certificate = "we.pem"       # for TLS, in PEM; also shown to remote nodes that ask for it
+# tls_key = "we.key"               # unless it is in the certificate's file
+# tls_ca = "authority.pem"         # the authority of the certificates that others show us
+# tls_require_certificate = true   # accept only nodes that show one; this needs tls_ca
 
-# Files are looked for beside this one, if they have no whole path.
+# Relative paths start at the folder of this file.
 
-# Whom we know. Each has a name of your choice: `dcm echo mypacs`.
+# The nodes that we know, each with a name of your choice: `dcm echo mypacs`.
 # [remote_nodes.mypacs]
 # host = "mypacs.org"
 # ae_title = "MYPACS"
 # port = 11112
-# tls = true                       # by TLS; so it is too where a line that begins with tls_ says more
-# tls_ca = "authority.pem"         # who issued its certificate; else one that this computer trusts
-# tls_certificate = "we.pem"       # what we show it, instead of what the local node shows
+# tls = true                       # use TLS; implied by settings that begin with tls_
+# tls_ca = "authority.pem"         # the authority of its certificate; else those of this computer
+# tls_certificate = "we.pem"       # shown to it instead of the local node's
 # tls_key = "we.key"
-# tls_verify_host = false          # do not ask whether the certificate is for this host
+# tls_verify_host = false          # accept a certificate for another host
 # user = "anna"
-# password_file = "mypacs.txt"     # or password_variable, of the environment, or the password itself
-# allow_plaintext = true           # send them without TLS too, where anybody on the way can read them
-# max_associations = 1             # at the same time; 4 unless it refuses so many
-# time_limits = { response = 300 } # in seconds; only for this node
+# password_file = "mypacs.txt"     # or password_variable, in the environment, or password
+# allow_plaintext = true           # send them without TLS too, where others can read them
+# max_associations = 1             # at the same time; 4 by default, fewer if it refuses
+# time_limits = { response = 300 } # in seconds, only for this node
 
-# How long we wait, in seconds.
+# Time limits, in seconds.
 # [time_limits]
-# connect = 10              # until the TCP connection stands
-# association = 30          # until it says yes or no
+# connect = 10              # for the TCP connection
+# association = 30          # for its acceptance or rejection
 # response = 60             # without a byte, while an answer is due
-# busy = 60                 # while it rejects the association for now: it is asked again
+# busy = 60                 # for repeating a request that is rejected for the moment
 # idle = 300                # while we listen: without a byte between two messages
-# operation = 300           # a C-MOVE or C-GET: without an instance or a response that says something new
+# operation = 300           # of a C-MOVE or C-GET, without an instance or a response with other numbers
 # release = 5               # for the end of an association
 """
 
 
 class UnknownNode(DcmError):  # noqa: N818 - reads as the sentence it is
-    """A name that the configuration does not have, and that is no address either."""
+    """A name that is neither in the configuration nor an address."""
 
 
-def default_path() -> Path:
+def default_path() -> str:
     """Return the path of the user's configuration; without a home, that of the system's."""
-    base = os.environ.get("XDG_CONFIG_HOME", "")
-    try:
-        folder = Path(base) if base else Path.home() / ".config"
-    except RuntimeError:  # no HOME, and a user ID that the system does not know
-        folder = Path("/etc/xdg")
-    return folder / "dcm" / "dcm_conf.toml"
+    folder = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    if folder.startswith("~"):  # no HOME, and a user ID that the system does not know
+        folder = "/etc/xdg"
+    return f"{folder}/dcm/dcm_conf.toml"
 
 
 class Configuration(Frozen):
     """The content of a file, or the defaults without one. `path` is only for error messages."""
 
-    path: Path
+    path: str
     local_nodes: Mapping[str, Listen] = MappingProxyType({})
     remote_nodes: Mapping[str, tuple[Remote, Credentials | None]] = MappingProxyType({})
     limits: TimeLimits = TimeLimits()
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: str) -> Self:
         """Read a file. Raises `ConfigurationError`."""
         try:
-            text = path.read_text(encoding="utf-8-sig")
+            with open(path, encoding="utf-8-sig") as file:
+                text = file.read()
         except OSError as error:
             raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
         except UnicodeDecodeError as error:
             raise ConfigurationError(f"{path} is not text in UTF-8") from error
         found = cls.parse(text, path)
-        if found.holds_secrets and path.stat().st_mode & 0o077:
+        if found.holds_secrets and os.stat(path).st_mode & 0o077:
             _LOG.warning("%s holds a password and others can read it: chmod 600 changes that", path)
         return found
 
     @classmethod
-    def parse(cls, text: str, path: Path) -> Self:
+    def parse(cls, text: str, path: str) -> Self:
         """Read the text of a file. Raises `ConfigurationError`."""
         document = Table.parse(text, path)
         document.allow("local_nodes", "remote_nodes", "time_limits", later=_LATER)
@@ -143,11 +141,8 @@ class Configuration(Frozen):
         """Return the node of that name or address. Raises as `local` does, and `NoPassword`."""
         if name in self.remote_nodes:
             known, credentials = self.remote_nodes[name]
-            return (
-                known
-                if credentials is None
-                else replace(known, user_identity=credentials.identity())
-            )
+            identity = credentials.identity() if credentials else None
+            return replace(known, user_identity=identity)
         if ":" not in name:
             raise self._unknown("remote", name, self.remote_nodes)
         return Remote(DcmNode.parse(name), self.limits)
@@ -172,12 +167,12 @@ def _local(table: Table) -> Listen:
     tls = None
     if table.has(*_TLS_FILES, "tls_require_certificate"):
         if not table.has("tls_certificate"):
-            raise table.complaint("tls_certificate", "a file, in PEM: a listener must show one")
+            raise table.complaint("tls_certificate", "a file, in PEM: a listener needs one")
         demands = table.flag("tls_require_certificate", default=False)
         if demands and not table.has("tls_ca"):
             raise table.complaint(
-                "tls_ca", "a file, in PEM: the authority of those who may call; without it any certificate"
-                " that an authority of this system has issued would do",
+                "tls_ca", "a file, in PEM: the authority of the accepted certificates; without it, those of"
+                " all authorities that this system trusts would be accepted",
             )  # fmt: skip
         tls = replace(_tls(table), require_certificate=demands)
     with table.blamed():
@@ -215,12 +210,9 @@ def _remote(table: Table, limits: TimeLimits) -> tuple[Remote, Credentials | Non
 
 def _tls(table: Table) -> Tls:
     if table.has("tls_key") and not table.has("tls_certificate"):
-        raise table.complaint("tls_certificate", "a file, in PEM: a key alone proves nothing")
-    return Tls(
-        ca=table.file("tls_ca"),
-        certificate=table.file("tls_certificate"),
-        key=table.file("tls_key"),
-    )
+        raise table.complaint("tls_certificate", "a file, in PEM: a key needs one")
+    ca, certificate, key = map(table.file, _TLS_FILES)
+    return Tls(ca, certificate, key)
 
 
 def _credentials(table: Table) -> Credentials | None:

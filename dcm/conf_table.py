@@ -1,8 +1,8 @@
-"""A TOML file while it is read: values by key, and complaints that name file, key and what is allowed."""
+"""Tables of a TOML file: values by key, and errors that name the file, the key and what is allowed."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Self
 
 from dcm.errors import DcmError, LocalProtocolError
@@ -15,25 +15,25 @@ class ConfigurationError(DcmError):
 class Table:
     """A table of the file; `place` is its dotted name."""
 
-    def __init__(self, path: Path, place: str, values: Mapping[str, Any]) -> None:
+    def __init__(self, path: str, place: str, values: Mapping[str, Any]) -> None:
         self._path = path
         self._place = place
         self._values = values
 
     @classmethod
-    def parse(cls, text: str, path: Path) -> Self:
-        """Read the text of a whole file. Raises `ConfigurationError`, as all that follows."""
+    def parse(cls, text: str, path: str) -> Self:
+        """Read the text of a whole file. Raises `ConfigurationError`, as the other methods do."""
         if not text.strip():
             return cls(path, "", {})
-        import tomllib  # noqa: PLC0415 - not everybody has such a file
+        import tomllib  # noqa: PLC0415 - many have no configuration
 
         try:
             return cls(path, "", tomllib.loads(text))
         except (tomllib.TOMLDecodeError, RecursionError) as error:
-            raise ConfigurationError(f"{path} is no TOML: {error}") from error
+            raise ConfigurationError(f"{path} is not TOML: {error}") from error
 
     def allow(self, *keys: str, later: Iterable[str] = ()) -> None:
-        """Refuse all other keys; those that are to come with a word that they are."""
+        """Refuse all other keys; of those in `later`, the error says that they are not known yet."""
         for key in self._values:
             if key in later:
                 raise ConfigurationError(f"{self._path}: {self._dotted(key)} is not known yet")
@@ -55,9 +55,11 @@ class Table:
             raise self.complaint(key, "a text in quotes")
         return value
 
-    def file(self, key: str) -> Path | None:
-        """Return the path of a file, that without a folder lies beside this one; None without it."""
-        return self._path.parent / Path(self.text(key)).expanduser() if self.has(key) else None
+    def file(self, key: str) -> str | None:
+        """Return the path of a file, relative to this one; None without the key."""
+        if not self.has(key):
+            return None
+        return os.path.join(os.path.dirname(self._path), os.path.expanduser(self.text(key)))
 
     def flag(self, key: str, *, default: bool) -> bool:
         """Return what is true or false."""
@@ -88,12 +90,12 @@ class Table:
         return Table(self._path, self._dotted(key), value)
 
     def tables(self, key: str) -> "dict[str, Table]":
-        """Return the tables in a table, by the names that people gave them."""
+        """Return the tables in a table, by name."""
         outer = self.table(key)
         return {name: outer.table(name) for name in self._values.get(key, {})}
 
     def complaint(self, key: str, allowed: str) -> ConfigurationError:
-        """Make the error for a key: what it is, and what is allowed."""
+        """Return the error for a key: its value, and what is allowed."""
         met = "is missing"
         if key in self._values:
             text = repr(self._values[key])
@@ -101,12 +103,12 @@ class Table:
         return ConfigurationError(f"{self._path}: {self._dotted(key)} {met}; allowed is {allowed}")
 
     def fault(self, what: object) -> ConfigurationError:
-        """Make the error for what is wrong with the table as a whole."""
+        """Return the error for a mistake of the table as a whole."""
         return ConfigurationError(f"{self._path}: {self._place}: {what}")
 
     @contextmanager
     def blamed(self) -> Iterator[None]:
-        """Name this table in the error of a value that its class refuses."""
+        """Name this table in errors of the values that are made of it."""
         try:
             yield
         except LocalProtocolError as error:
@@ -123,7 +125,7 @@ class Table:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Ask back, in brackets, where somebody may have mistyped."""
+    """Return a hint, in brackets, if a known word is similar; else an empty text."""
     import difflib  # noqa: PLC0415 - only errors need it
 
     near = difflib.get_close_matches(word, list(known), n=1)

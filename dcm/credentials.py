@@ -1,7 +1,6 @@
-"""The user of a configuration: a name, and where the password is kept."""
+"""The user of a remote node: a name, and where the password is kept."""
 
 import os
-from pathlib import Path
 
 from dcm.errors import DcmError
 from dcm.frozen import Frozen
@@ -10,7 +9,7 @@ from dcm.wire import UserIdentityRQ
 
 
 class NoPassword(DcmError):  # noqa: N818 - reads as the sentence it is
-    """The password is not where it should be."""
+    """The password cannot be read from where it is kept."""
 
 
 class Credentials(Frozen, secret=("password",)):
@@ -18,7 +17,7 @@ class Credentials(Frozen, secret=("password",)):
 
     name: str
     password: str | None = None
-    password_file: Path | None = None
+    password_file: str | None = None
     password_variable: str | None = None
 
     def identity(self) -> UserIdentityRQ:
@@ -28,7 +27,8 @@ class Credentials(Frozen, secret=("password",)):
     def _password(self) -> str | None:
         if self.password_file is not None:
             try:
-                return self.password_file.read_text(encoding="utf-8").split("\n")[0]
+                with open(self.password_file, encoding="utf-8") as file:
+                    return file.readline().rstrip("\n")
             except (OSError, UnicodeDecodeError) as error:
                 words = getattr(error, "strerror", None) or "it is not text in UTF-8"
                 raise NoPassword(f"the password in {self.password_file}: {words}") from error

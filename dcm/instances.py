@@ -64,6 +64,10 @@ class Instance(Protocol):
         """
 
 
+Sendable: TypeAlias = "str | os.PathLike[str] | Dataset | Instance"
+"""A file, a pydicom data set, or another instance."""
+
+
 class MemoryInstance(NamedTuple):
     """An instance whose encoded data set is in memory."""
 
@@ -119,7 +123,7 @@ class FileInstance(NamedTuple):
             os.close(descriptor)
 
 
-def instance_of(what: "str | os.PathLike[str] | Dataset | Instance") -> Instance:
+def instance_of(what: Sendable) -> Instance:
     """Return what can be sent of a file or of a pydicom data set; an `Instance` as it is.
 
     Raises `OSError`, `NotDicom` and `UnusableInstance`.

@@ -14,8 +14,8 @@ LAYERS = """
 dcm      .  errors  frozen
 dcm      wire.*
 dcm      data.*
-dcm      instances
-dcm.net  limits  identity  tls  node  remote  outcome  errors     # a peer, and what can come of it
+dcm      instances  outcome
+dcm.net  limits  identity  tls  node  remote  outcome  errors  uids  # a peer, and what can come of it
 dcm.net  transport  dial  tls_transport  trace                    # a connection
 dcm.net  folders  part_file  held  convert                        # files
 dcm.net  tries  channel  establish  association  cancel  pool     # associations
@@ -26,7 +26,7 @@ dcm.net  query_plan  query_answers  query  worklist  wanted       # what an arch
 dcm.net  ahead  intake  sources  retrieve  third_party            # several associations, and retries
 dcm.net  existing  sender  store
 dcm.net  .  entity                                                # the public face
-dcm      credentials  conf_table  conf  report
+dcm      credentials  conf_table  conf
 dcm      cli.*
 dcm      __main__
 harness  .  errors

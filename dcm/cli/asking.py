@@ -42,21 +42,17 @@ async def ask(
                     found |= piece
                 else:  # the first piece is not copied
                     found = piece
-                progress.advance(len(piece))
+                progress.done += len(piece)
     except (NetworkError, RemoteProtocolError) as error:
         if not len(found):
-            _tell_notes(account)
             raise
         for problem in [*account.problems()][1:]:  # the first one is in the error
             LOG.error("%s", problem)
         LOG.error("%s", error)
         incomplete = error.what if isinstance(error, NetworkError) else str(error)
-    _tell_notes(account)
+    finally:
+        for note in account.notes():
+            LOG.warning("%s", note)
     found.incomplete = incomplete
     LOG.info("%s has %d %s that match", remote, len(found), plan.level.entities)
     return Asked(found, account)
-
-
-def _tell_notes(account: Account) -> None:
-    for note in account.notes():
-        LOG.warning("%s", note)

@@ -17,7 +17,7 @@ from dcm.cli.usage import UsageError
 from dcm.data.dictionary import UnknownElement
 
 _DELIMITERS: Final = ",;\t|"
-_NONE: Final = "\x1f"  # stands in no text
+_NONE: Final = "\x1f"  # no text contains it
 
 
 class Row(NamedTuple):
@@ -32,14 +32,14 @@ def read_rows(path: Path) -> list[Row]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is no text in UTF-8") from error
+        raise UsageError(f"{path} is not text in UTF-8") from error
     lines = text.splitlines(keepends=True)
     if not lines or not lines[0].strip():
         raise UsageError(f"{path}: the first line must name the keys, as in PatientID,StudyDate")
     try:
         rows = list(_rows(path, lines))
     except csv.Error as error:
-        raise UsageError(f"{path} is no CSV: {error}") from error
+        raise UsageError(f"{path} is not CSV: {error}") from error
     if not rows:
         raise UsageError(f"{path} has no row below the keys")
     return rows
@@ -64,7 +64,7 @@ def _rows(path: Path, lines: Sequence[str]) -> Iterator[Row]:
 
 
 def _delimiter(path: Path, header: str) -> str:
-    """Find the delimiter by which the first line falls into keys."""
+    """Return the delimiter that divides the first line into keys."""
     reasons: list[str] = []
     for delimiter in [*filter(header.__contains__, _DELIMITERS), _NONE]:
         try:

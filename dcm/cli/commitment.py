@@ -1,4 +1,4 @@
-"""Whether a node answers for what it was sent (storage commitment, PS3.4 Annex J)."""
+"""Asking a node to take responsibility for what it was sent (storage commitment, PS3.4 Annex J)."""
 
 import contextlib
 from collections.abc import AsyncIterator, Sequence
@@ -7,42 +7,42 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from dcm.cli.logs import LOG
-from dcm.cli.outcomes import Outcomes
+from dcm.cli.report import Reporter
 from dcm.data.header import scan
 from dcm.net.admission import Admission
 from dcm.net.entity import LocalEntity
 from dcm.net.listener import Listener
-from dcm.net.outcome import InstanceResult
 from dcm.net.remote import Remote
+from dcm.outcome import InstanceResult
 
-WITHIN: Final = 60.0  # seconds
+WITHIN: Final = 60.0
+"""Seconds for the report."""
 
 
 async def require_commitment(
-    entity: LocalEntity, remote: Remote, sent: Sequence[InstanceResult], outcomes: Outcomes
+    entity: LocalEntity, remote: Remote, sent: Sequence[InstanceResult], told: Reporter
 ) -> None:
-    """Ask for commitment, and tell of each instance. Raises `NetworkError` where there is no answer."""
-    references = {
-        (scan(result.path, ()).sop_class_uid, result.sop_instance_uid): result for result in sent
+    """Ask for commitment, and report on each instance. Raises `NetworkError` if there is no answer."""
+    paths = {
+        (scan(result.path, ()).sop_class_uid, result.sop_instance_uid): result.path
+        for result in sent
     }
     async with _listening(entity) as listener:
-        report = await entity.commit(remote, references, within=WITHIN, listener=listener)
-    for each in report.results:
-        result = references[each.sop_class_uid, each.sop_instance_uid]
-        outcomes.tell_commitment(result, each.words, committed=each.committed)
+        report = await entity.commit(remote, paths, within=WITHIN, listener=listener)
+    for path, result in zip(paths.values(), report.results, strict=True):
+        told.tell(result._replace(path=path))
 
 
 @contextlib.asynccontextmanager
 async def _listening(entity: LocalEntity) -> AsyncIterator[Listener | None]:
-    """Listen for a report on an association of its own; it may come on ours where we cannot."""
+    """Listen for a report on an association of its own; if we cannot, it may come on ours."""
     nothing = Admission(sop_classes=frozenset())
     async with contextlib.AsyncExitStack() as stack:
-        folder = stack.enter_context(TemporaryDirectory())
+        folder = Path(stack.enter_context(TemporaryDirectory()))
         listener: Listener | None = None
         try:
-            listener = await stack.enter_async_context(
-                entity.listen(Path(folder), admission=nothing)
-            )
+            listening = entity.listen(folder, admission=nothing)
+            listener = await stack.enter_async_context(listening)
         except OSError as error:
             LOG.info("%s cannot listen: %s", entity.local, error.strerror)
         yield listener

@@ -32,7 +32,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Print or edit."""
-    path, _ = configuration_path(arguments)
+    path = Path(configuration_path(arguments)[0])
     if arguments.path:
         print(path)
     elif arguments.show_default:
@@ -71,7 +71,7 @@ def _edit(path: Path) -> int:
                 draft.unlink()
             return 1
         try:
-            Configuration.read(draft)
+            Configuration.read(str(draft))
         except ConfigurationError as error:
             LOG.error("%s", error)
             if not _again():

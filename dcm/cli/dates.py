@@ -1,8 +1,8 @@
-"""Days as people say them, for --since and --before.
+"""Days as people write them, for --since and --before.
 
     2020-10-31   20201031   2020-10   today   yesterday   3 days ago   2 weeks ago   a month ago   1 year ago
 
-That is all: a date that could be read in two ways, as 01/02/2020, is better refused than guessed.
+A date that could be read in two ways, such as 01/02/2020, is refused rather than guessed.
 """
 
 import re
@@ -22,7 +22,7 @@ def study_dates(since: str | None, before: str | None, today: date | None = None
 
     Empty without either. Raises `UsageError`.
     """
-    today = today or date.today()  # noqa: DTZ011 - people mean the days of where they are
+    today = today or date.today()  # noqa: DTZ011 - people mean local days
     first = _day("--since", since, today) if since is not None else None
     end = _day("--before", before, today) if before is not None else None
     if first is None and end is None:
@@ -53,7 +53,7 @@ def _day(option: str, text: str, today: date) -> date:
 
 
 def _ago(today: date, count: int, unit: str) -> date:
-    """Go back; from the 31st, a month that has none takes its last day."""
+    """Return the day so long ago; where a month has no 31st, its last day."""
     if unit in ("day", "week"):
         return today - timedelta(days=count * (7 if unit == "week" else 1))
     months = today.year * 12 + today.month - 1 - count * (12 if unit == "year" else 1)

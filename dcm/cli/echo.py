@@ -4,29 +4,26 @@ With --count, it asks several times on one association, and prints how long the 
 it finds out which SOP classes and transfer syntaxes the node accepts, and prints their names.
 """
 
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 
-from dcm.cli.options import add_network_options, add_remote
+from dcm.cli.options import add_network_options, add_remote, number
 from dcm.cli.output import print_text
 from dcm.cli.running import run_async
-from dcm.cli.session import entity_and_remote, report
+from dcm.cli.session import entity_and_remote, reporter
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the node to ask, and what to find out."""
     add_remote(parser)
     parser.add_argument(
-        "--count",
-        metavar="N",
-        type=_count,
+        "--count", metavar="N", type=number(1, 10**9),
         help="ask N times, and print minimum, median and maximum in ms",
-    )
+    )  # fmt: skip
     parser.add_argument(
-        "--contexts",
-        action="store_true",
+        "--contexts", action="store_true",
         help="print the SOP classes and transfer syntaxes that the node accepts",
-    )
+    )  # fmt: skip
     add_network_options(parser, progress=False)
 
 
@@ -37,18 +34,18 @@ def run(arguments: Namespace) -> int:
 
 async def _echo(arguments: Namespace) -> int:
     entity, remote = entity_and_remote(arguments)
-    seconds: list[float] = []
-    with report(arguments, of="answers") as answers:
+    times: list[float] = []
+    with reporter(arguments, of="answers") as told:
         async for status, taken in entity.echoes(remote, arguments.count or 1):
             outcome = "Failed" if status else "Success"
-            answers.add(outcome, good=not status, remote=str(remote), ms=round(taken * 1000, 3))
-            seconds.append(taken)
-        print(answers if arguments.count else outcome)
+            told.add(outcome, good=not status, remote=str(remote), ms=round(taken * 1000, 3))
+            times.append(taken)
+        print(told if arguments.count else outcome)
         if arguments.count:
-            print(_times(seconds))
+            print(_times(times))
         if arguments.contexts:
             print_text(_contexts(await entity.accepted(remote)))
-    return 0 if answers.complete else 1
+    return told.status
 
 
 def _times(seconds: Sequence[float]) -> str:
@@ -67,14 +64,10 @@ def _contexts(accepted: Mapping[str, Sequence[str]]) -> str:
         together.setdefault(tuple(syntaxes), []).append(uid)
     lines = [f"{len(accepted)} SOP classes are accepted"]
     for syntaxes, uids in together.items():
-        lines += ["", "in the transfer syntaxes"]
-        lines += [f"  {name_of(uid)} ({uid})" for uid in syntaxes]
-        lines += ["the SOP classes"]
-        lines += [f"  {name_of(uid)} ({uid})" for uid in uids]
+        lines += [
+            "",
+            "in the transfer syntaxes",
+            *(f"  {name_of(uid)} ({uid})" for uid in syntaxes),
+        ]
+        lines += ["the SOP classes", *(f"  {name_of(uid)} ({uid})" for uid in uids)]
     return "\n".join(lines)
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and int(text)):
-        raise ArgumentTypeError(f"{text!r} is not a number of times, 1 or more")
-    return int(text)

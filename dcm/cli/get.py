@@ -1,7 +1,7 @@
-"""`dcm get`: bring instances from a node into a folder (C-GET, or C-MOVE to ourselves).
+"""`dcm get`: retrieve instances from a node into a folder (C-GET, or C-MOVE to ourselves).
 
-Each file is named by its SOP Instance UID; what lies there complete already is not brought again. Exit status
-0 only if all that matches is there then.
+Each file is named by its SOP Instance UID; what is complete there already is not retrieved again. Exit status
+0 only if everything that matches is there afterwards.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -10,21 +10,20 @@ from pathlib import Path
 from dcm.cli.asking import ask
 from dcm.cli.logs import LOG
 from dcm.cli.options import add_network_options, add_remote
-from dcm.cli.outcomes import Outcomes
 from dcm.cli.progress import Progress, wanted
+from dcm.cli.report import Reporter
 from dcm.cli.running import run_async
 from dcm.cli.selection import Selection, add_selection, read_selection
-from dcm.cli.session import entity_and_remote, report
+from dcm.cli.session import entity_and_remote, reporter
 from dcm.data.levels import Level
 from dcm.data.query_result import QueryResult
 from dcm.net.entity import LocalEntity
-from dcm.net.outcome import InstanceResult
 from dcm.net.remote import Remote
-from dcm.report import Report
+from dcm.outcome import InstanceResult
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Add the options: what to bring, from where, to where and how."""
+    """Add the options: what to retrieve, from where, to where and how."""
     add_remote(parser)
     add_selection(parser)
     parser.add_argument(
@@ -35,15 +34,14 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="C-GET, or C-MOVE to --local, which REMOTE must know; auto: C-MOVE if it takes no C-GET",
     )  # fmt: skip
     parser.add_argument(
-        "--sync",
-        action="store_true",
-        help="write each file to the disk (fsync) before answering: slower, safer",
-    )
+        "--sync", action="store_true",
+        help="flush each file to disk (fsync) before the response: slower, safer",
+    )  # fmt: skip
     add_network_options(parser)
 
 
 def run(arguments: Namespace) -> int:
-    """Bring them, and print how many had which outcome."""
+    """Retrieve, and print how many had which outcome."""
     entity, remote = entity_and_remote(arguments)
     selection = read_selection(arguments)
     arguments.output.mkdir(parents=True, exist_ok=True)
@@ -53,43 +51,36 @@ def run(arguments: Namespace) -> int:
 async def _get(
     arguments: Namespace, entity: LocalEntity, remote: Remote, selection: Selection
 ) -> int:
-    with report(arguments, folder=str(arguments.output), **selection.asked()) as told:
+    with reporter(arguments, folder=str(arguments.output), **selection.asked()) as told:
         found = selection.within
         if found is None or selection.keys or selection.level is not None:
             async with Progress("looking", shown=wanted(arguments)) as progress:
                 found = (await ask(entity, remote, selection, progress)).found
         if found:
-            await _bring(arguments, entity, remote, found, told)
+            await _retrieve(arguments, entity, remote, found, told)
         else:
             if found.incomplete:
-                told.problem(found.incomplete)
+                told.problems.append(found.incomplete)
             LOG.warning("%s has nothing that matches", remote)
     print(told)
-    return 0 if told.complete else 1
+    return told.status
 
 
-async def _bring(
-    arguments: Namespace, entity: LocalEntity, remote: Remote, what: QueryResult, told: Report
+async def _retrieve(
+    arguments: Namespace, entity: LocalEntity, remote: Remote, what: QueryResult, told: Reporter
 ) -> None:
-    outcomes = Outcomes(told)
     total = what.count(Level.IMAGE)
-    async with Progress("bringing", total, shown=wanted(arguments)) as progress:
+    async with Progress("retrieving", total, shown=wanted(arguments)) as progress:
 
         def on_result(result: InstanceResult) -> None:
-            progress.advance()
-            outcomes.tell(result)
+            progress.done += 1
+            told.tell(result)
 
-        ended = await entity.download(
-            remote,
-            what,
-            arguments.output,
-            method=arguments.method,
-            sync=arguments.sync,
-            on_result=on_result,
-        )
-    outcomes.end()
-    for remark in [*ended.account.notes(), *ended.remarks]:
-        LOG.warning("%s", remark)
+        report = await entity.download(
+            remote, what, arguments.output,
+            method=arguments.method, sync=arguments.sync, on_result=on_result,
+        )  # fmt: skip
+    for remark in [*report.account.notes(), *report.remarks]:
         told.remark(remark)
-    if ended.trouble:
-        outcomes.trouble(ended.trouble)
+    if report.trouble:
+        told.trouble(report.trouble)

@@ -3,7 +3,7 @@
     PatientID=1234   0010,0020=1234   StudyDate=20200101-20201231   PatientName='Mul*'   SeriesDescription=
     RequestAttributesSequence.ScheduledProcedureStepID=7
 
-A value may contain `=`. A key without a value requests the element and limits nothing.
+A value may contain `=`. A key without a value requests the element and does not limit the query.
 """
 
 import os

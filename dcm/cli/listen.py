@@ -1,7 +1,7 @@
 """`dcm listen`: store what others send in a folder (C-STORE as SCP), and answer C-ECHO.
 
 Each file is named by its SOP Instance UID and is complete before the sender gets a success. Prints the path
-of each. Ends with Ctrl-C or SIGTERM, or after a time without anything.
+of each. Ends with Ctrl-C or SIGTERM, or after a time in which nothing was received.
 """
 
 import asyncio
@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from dcm.cli.logs import LOG
-from dcm.cli.options import add_network_options
+from dcm.cli.options import add_network_options, number, seconds
+from dcm.cli.report import Reporter
 from dcm.cli.running import run_async
-from dcm.cli.session import local_entity, report
+from dcm.cli.session import local_entity, reporter
 from dcm.frozen import replace
 from dcm.net.admission import Admission
 from dcm.net.entity import LocalEntity
 from dcm.net.get import NotKept
 from dcm.net.incoming import OUT_OF_RESOURCES, ReceivedInstance
 from dcm.net.listener import Listener, Refused
-from dcm.net.node import DcmNode
-from dcm.report import Report
+from dcm.outcome import InstanceResult, Outcome
 from dcm.wire.values import check_ae_title
 
 _UNITS: Final = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
@@ -38,34 +38,33 @@ class MayBeBusy(Protocol):
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Say where to listen, and where to put what comes."""
+    """Add the options: where to listen, whom to accept, and where to store what is received."""
     parser.add_argument(
-        "-o", "--output", metavar="FOLDER", type=Path, required=True, help="it is made if missing"
+        "-o", "--output", metavar="FOLDER", type=Path, required=True, help="made if it is missing"
     )
     parser.add_argument("--ae-title", help="our AE title, instead of that of --local")
     parser.add_argument("--host", help="the address to listen at; 0.0.0.0: all")
-    parser.add_argument("--port", type=_port, help="the port to listen at; 0: a free one")
     parser.add_argument(
-        "--sync",
-        action="store_true",
-        help="answer only once it is on the disk itself: slower, safer",
+        "--port", type=number(0, 65535), help="the port to listen at; 0: a free one"
     )
     parser.add_argument(
-        "--from", metavar="AE_TITLE", dest="senders", action="append",
-        help="take only what those send who call themselves so; may be repeated",
+        "--sync", action="store_true",
+        help="flush each file to disk (fsync) before the response: slower, safer",
     )  # fmt: skip
     parser.add_argument(
-        "--by-our-name", action="store_true", help="take only what is sent to our AE title"
+        "--from", metavar="AE_TITLE", dest="senders", action="append",
+        help="accept only senders with this AE title; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--by-our-name", action="store_true", help="accept only what is sent to our AE title"
     )
     parser.add_argument(
-        "--inactive-timeout",
-        metavar="SECONDS",
-        type=_seconds,
-        help="end when nothing came for so long",
-    )
+        "--inactive-timeout", metavar="SECONDS", type=seconds,
+        help="end when nothing was received for so long",
+    )  # fmt: skip
     parser.add_argument(
-        "--stop-timeout", metavar="SECONDS", type=_seconds, default=8.0,
-        help="once told to end, how long to let senders finish; 8 by default",
+        "--stop-timeout", metavar="SECONDS", type=seconds, default=8.0,
+        help="at the end, how long senders have to finish; 8 by default",
     )  # fmt: skip
     parser.add_argument(
         "--max-instance", metavar="SIZE", type=_size, default=0,
@@ -73,7 +72,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--min-free", metavar="SIZE", type=_size, default=_MIN_FREE,
-        help="refuse what would leave less free space on the disk; 100M by default, 0: none",
+        help="refuse what would leave less free space on the disk; 100M by default, 0: no limit",
     )  # fmt: skip
     add_network_options(parser, progress=False)
 
@@ -90,19 +89,19 @@ async def _listen(arguments: Namespace, stop: asyncio.Event) -> int:
     came = asyncio.Event()
     broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    with report(arguments, folder=str(arguments.output)) as told:
+    with reporter(arguments, folder=str(arguments.output)) as told:
 
         async def handle(received: ReceivedInstance) -> None:
             came.set()
             try:
                 _tell(received, told)
-            except OSError as error:  # nobody reads what we say, or the report cannot be written
+            except OSError as error:  # nobody reads stdout, or the report cannot be written
                 if not broken.done():
                     broken.set_exception(error)
                 raise Refused(OUT_OF_RESOURCES, "the receiver is about to end") from error
 
-        def on_failure(kept_not: NotKept) -> None:
-            uid, words = kept_not.sop_instance_uid, kept_not.words
+        def on_failure(failed: NotKept) -> None:  # which the listener has logged
+            uid, words = failed.sop_instance_uid, failed.words
             try:
                 told.add("failed", good=False, sop_instance_uid=uid, words=words)
             except OSError as error:
@@ -110,15 +109,13 @@ async def _listen(arguments: Namespace, stop: asyncio.Event) -> int:
                     broken.set_exception(error)
 
         async with entity.listen(
-            arguments.output,
-            handle,
-            sync=arguments.sync,
-            max_instance=arguments.max_instance,
-            min_free=arguments.min_free,
-            admission=_admission(arguments),
-            on_failure=on_failure,
-        ) as listener:
-            _say_where(listener.node, quiet=arguments.quiet)
+            arguments.output, handle,
+            sync=arguments.sync, max_instance=arguments.max_instance, min_free=arguments.min_free,
+            admission=_admission(arguments), on_failure=on_failure,
+        ) as listener:  # fmt: skip
+            if not arguments.quiet:
+                where = f"dcm listen: listening at {listener.node}"
+                print(where, file=sys.stderr, flush=True)
             inactive = asyncio.create_task(inactivity(listener, came, arguments.inactive_timeout))
             stopped = asyncio.create_task(stop.wait())
             ends = (inactive, stopped, broken)
@@ -130,11 +127,11 @@ async def _listen(arguments: Namespace, stop: asyncio.Event) -> int:
             if broken.done():
                 broken.result()
             await _drain(listener, arguments.stop_timeout)
-    return 0 if told.complete else 1
+    return told.status
 
 
 async def inactivity(listener: MayBeBusy, came: asyncio.Event, seconds: float | None) -> None:
-    """Wait until nothing came for so long, and nobody is there who may still send."""
+    """Wait until nothing came for so long, and no association is left on which it could."""
     while True:
         came.clear()
         try:
@@ -146,34 +143,23 @@ async def inactivity(listener: MayBeBusy, came: asyncio.Event, seconds: float | 
 
 
 async def _drain(listener: Listener, seconds: float) -> None:
-    """Let senders finish; the signal that comes next ends this at once."""
+    """Let senders finish; the next signal ends this at once."""
     if listener.busy:
         LOG.warning("ends once senders have finished, in %g s at most", seconds)
     if not await listener.drain(seconds):
         LOG.warning("some associations did not finish within %g s and are aborted", seconds)
 
 
-def _tell(received: ReceivedInstance, told: Report) -> None:
+def _tell(received: ReceivedInstance, told: Reporter) -> None:
     LOG.info("%s came from %s", received.sop_instance_uid, received.remote)
-    remark = {"words": received.remark} if received.remark else {}
-    told.add(
-        "already there" if received.already_there else "stored",
-        good=True,
-        sop_instance_uid=received.sop_instance_uid,
-        path=received.file,
-        remote=received.remote,
-        **remark,
-    )
+    outcome = Outcome.ALREADY_THERE if received.already_there else Outcome.STORED
+    uid = received.sop_instance_uid
+    told.tell(InstanceResult(received.file, uid, outcome, received.remark), remote=received.remote)
     print(received.file, flush=True)
 
 
-def _say_where(node: DcmNode, *, quiet: bool) -> None:
-    if not quiet:
-        print(f"dcm listen: listening at {node}", file=sys.stderr, flush=True)
-
-
 def _entity(arguments: Namespace) -> LocalEntity:
-    """Return us, as the configuration and the options say."""
+    """Return the local entity that the configuration and the options describe."""
     entity = local_entity(arguments)
     given = {name: getattr(arguments, name) for name in ("host", "ae_title", "port")}
     node = replace(entity.local, **{name: each for name, each in given.items() if each is not None})
@@ -190,24 +176,8 @@ def _admission(arguments: Namespace) -> Admission:
     )
 
 
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and int(text) <= 65535):
-        raise ArgumentTypeError(f"{text!r} is no port: a number from 0 to 65535")
-    return int(text)
-
-
 def _size(text: str) -> int:
-    number, unit = (text[:-1], text[-1].upper()) if text[-1:].isalpha() else (text, "")
-    if not (number.isascii() and number.isdecimal()) or unit not in _UNITS:
+    digits, unit = (text[:-1], text[-1].upper()) if text[-1:].isalpha() else (text, "")
+    if not (digits.isascii() and digits.isdecimal()) or unit not in _UNITS:
         raise ArgumentTypeError(f"{text!r} is not a size: a number of bytes, or with K, M, G or T")
-    return int(number) * _UNITS[unit]
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0
-    if not 0 < seconds < float("inf"):
-        raise ArgumentTypeError(f"{text!r} is no number of seconds, more than 0")
-    return seconds
+    return int(digits) * _UNITS[unit]

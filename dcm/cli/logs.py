@@ -6,7 +6,6 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final, TextIO
 
 from dcm.cli.usage import UsageError
@@ -63,7 +62,7 @@ def _file_handlers(arguments: Namespace) -> list[logging.Handler]:
     if not path:
         return []
     try:
-        handler = logging.FileHandler(Path(path), encoding="utf-8")
+        handler = logging.FileHandler(path, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"the log cannot be written: {path}: {error.strerror}") from error
     handler.setLevel(arguments.file_log_level.upper())
@@ -84,15 +83,15 @@ class _StderrHandler(logging.StreamHandler[TextIO]):
 
     @stream.setter
     def stream(self, _value: TextIO) -> None:
-        """Ignored: nothing else is ever written to."""
+        """Do nothing: `sys.stderr` is always used."""
 
 
 class _Formatter(logging.Formatter):
-    """Removes control characters, which come from servers and would control the terminal."""
+    """Removes control characters: they may come from servers, and would control the terminal."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - of logging
         """Return the line of a record."""
-        from dcm.data.tree import printable  # noqa: PLC0415 - mostly nothing is said
+        from dcm.data.tree import printable  # noqa: PLC0415 - mostly nothing is logged
 
         record.message = printable(record.message)
         return super().formatMessage(record)

@@ -3,8 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Final, NoReturn
 
 from dcm import __version__
@@ -16,22 +15,25 @@ _LEVELS: Final = ("debug", "info", "warning", "error")
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are one line."""
 
+    def __init__(self, prog: str, description: str, epilog: str | None = None) -> None:
+        super().__init__(
+            prog, description=description, epilog=epilog, formatter_class=_Help, allow_abbrev=False
+        )
+
     def error(self, message: str) -> NoReturn:
         """Print what is wrong and how to get help, and exit with status 2."""
         self.exit(2, f"{self.prog}: {message}; {self.prog} --help says more\n")
 
 
-def main_parser(commands: Mapping[str, str]) -> argparse.ArgumentParser:
+def main_parser(commands: Mapping[str, str]) -> Parser:
     """Return the parser for the options before the command."""
     listed = "\n".join(f"  {name:9}{does}" for name, does in commands.items())
     parser = Parser(
-        prog="dcm",
-        description="Query, send, fetch and receive DICOM objects.",
-        epilog=f"commands:\n{listed}\n\n`dcm COMMAND --help` explains one.",
-        formatter_class=_Help,
-        allow_abbrev=False,
-        usage="dcm [OPTION ...] COMMAND ...",
+        "dcm",
+        "Query, send, retrieve and receive DICOM objects.",
+        f"commands:\n{listed}\n\n`dcm COMMAND --help` explains one.",
     )
+    parser.usage = "dcm [OPTION ...] COMMAND ..."
     parser.add_argument("--version", action="version", version=f"dcm {__version__}")
     _add_common(parser)
     parser.add_argument("command", choices=commands, metavar="COMMAND", help=argparse.SUPPRESS)
@@ -39,14 +41,10 @@ def main_parser(commands: Mapping[str, str]) -> argparse.ArgumentParser:
     return parser
 
 
-def command_parser(command: str, documentation: str) -> argparse.ArgumentParser:
+def command_parser(command: str, documentation: str) -> Parser:
     """Return the parser for the words after the command; common options are allowed there too."""
-    parser = Parser(
-        prog=f"dcm {command}",
-        description=_description(documentation),
-        formatter_class=_Help,
-        allow_abbrev=False,
-    )
+    description = documentation.partition(": ")[2].strip()
+    parser = Parser(f"dcm {command}", description[:1].upper() + description[1:])
     _add_common(parser)
     return parser
 
@@ -54,14 +52,12 @@ def command_parser(command: str, documentation: str) -> argparse.ArgumentParser:
 def add_network_options(parser: argparse.ArgumentParser, *, progress: bool = True) -> None:
     """Add the options of commands that use the network."""
     parser.add_argument(
-        "--local",
-        metavar="NODE",
+        "--local", metavar="NODE",
         help="our own node: a local node of the configuration, or HOST:AE_TITLE:PORT",
-    )
+    )  # fmt: skip
     parser.add_argument(
         "--report",
         metavar="FILE",
-        type=Path,
         help="write the outcome of everything to FILE, as JSON",
     )
     if progress:
@@ -69,50 +65,63 @@ def add_network_options(parser: argparse.ArgumentParser, *, progress: bool = Tru
 
 
 def add_remote(parser: argparse.ArgumentParser) -> None:
-    """Add the remote node, and what concerns only the way to it."""
+    """Add the remote node, and the options that concern only the connection to it."""
     parser.add_argument(
         "remote", metavar="REMOTE", help="a remote node of the configuration, or HOST:AE_TITLE:PORT"
     )
     parser.add_argument(
-        "--allow-plaintext",
-        action="store_true",
+        "--allow-plaintext", action="store_true",
         help="send the user and the password of REMOTE also without TLS, where others can read them",
-    )
+    )  # fmt: skip
+    parser.add_argument(
+        "--max-associations", metavar="N", type=number(1, 100),
+        help="the most associations with REMOTE at the same time; 4 by default, fewer if REMOTE refuses",
+    )  # fmt: skip
+
+
+def number(least: int, most: int) -> Callable[[str], int]:
+    """Return a type of arguments: a whole number within bounds."""
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdecimal() and least <= int(text) <= most):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {least} to {most}")
+        return int(text)
+
+    return read
+
+
+def seconds(text: str) -> float:
+    """Read an argument that is a number of seconds."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0
+    if not 0 < found < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, more than 0")
+    return found
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("options of all commands")
     group.add_argument(
-        "--config", metavar="FILE", type=Path,
+        "--config", metavar="FILE",
         help="the configuration (else $DCM_CONFIG_PATH, else that of `dcm conf --path`)",
     )  # fmt: skip
+    group.add_argument("--log-path", metavar="FILE", help="log to FILE too (else $DCM_LOG_PATH)")
     group.add_argument(
-        "--log-path", metavar="FILE", type=Path, help="log to FILE too (else $DCM_LOG_PATH)"
-    )
-    group.add_argument(
-        "--file-log-level",
-        choices=_LEVELS,
-        type=str.lower,
-        default="info",
+        "--file-log-level", choices=_LEVELS, type=str.lower, default="info",
         help="the level of that file; info by default",
-    )
-    group.add_argument("-v", "--verbose", action="store_true", help="a line for each step")
+    )  # fmt: skip
+    group.add_argument("-v", "--verbose", action="store_true", help="log a line for each step")
     group.add_argument(
-        "--debug",
-        action="store_true",
-        help="everything that happens: addresses, TLS, negotiation, messages",
-    )
-    group.add_argument("--quiet", action="store_true", help="only errors")
+        "--debug", action="store_true",
+        help="log everything that happens: addresses, TLS, negotiation, messages",
+    )  # fmt: skip
+    group.add_argument("--quiet", action="store_true", help="log only errors")
     group.add_argument(
         "--debug-filter", metavar="NAME", action="append", choices=DEBUG_LINES, default=[],
         help=f"leave out some lines of --debug: {' or '.join(DEBUG_LINES)}; may be repeated",
     )  # fmt: skip
-
-
-def _description(documentation: str) -> str:
-    """Return the docstring of a command's module without the name of the command."""
-    text = documentation.partition(": ")[2].strip()
-    return text[:1].upper() + text[1:]
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):

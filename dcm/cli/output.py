@@ -14,13 +14,13 @@ _HANDLER: Final = "dcm.replace"
 
 @contextlib.contextmanager
 def forgiving_stdout() -> Iterator[None]:
-    """Let stdout take any text until the block ends.
+    """Make stdout accept any text until the block ends.
 
-    Bytes of file names that are not text go out as they are, other characters that its encoding lacks as
-    question marks.
+    Bytes of file names that are not text are written as they are; other characters that its encoding lacks
+    become question marks.
     """
     stdout = sys.stdout
-    if not isinstance(stdout, io.TextIOWrapper):  # it is not ours
+    if not isinstance(stdout, io.TextIOWrapper):  # a caller has replaced it
         yield
         return
     codecs.register_error(_HANDLER, _replaced)
@@ -34,7 +34,7 @@ def forgiving_stdout() -> Iterator[None]:
 
 
 def print_text(text: str) -> None:
-    """Print a result for people, and say on stderr if characters had to be replaced."""
+    """Print a result for people, and warn if characters had to be replaced."""
     print(text)
     if not _can_print(text):
         LOG.warning("the output has characters that %s lacks; they are shown as ?", _encoding())

@@ -1,22 +1,24 @@
-"""Progress on stderr: after a moment, and only where somebody looks.
+"""Progress on stderr: after a moment, and only on a terminal.
 
-    async with Progress("sending", total, shown=True) as progress:
-        progress.advance()
+    async with Progress("sending", total, shown=wanted(arguments)) as progress:
+        progress.done += 1
 
-What is quick shows nothing, and imports nothing: rich costs more time than many a transfer.
+A quick command shows nothing and does not import rich, which takes longer than many a transfer.
 """
 
 import asyncio
-import contextlib
 import sys
 from argparse import Namespace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
-_MOMENT: Final = 1.0  # seconds
+_MOMENT: Final = 1.0
+"""Seconds before anything is shown."""
+_REFRESH: Final = 0.25
+"""Seconds between two looks at how many are done."""
 
 
 def wanted(arguments: Namespace) -> bool:
@@ -25,19 +27,15 @@ def wanted(arguments: Namespace) -> bool:
 
 
 class Progress:
-    """How many of how many are done; `total` is None as long as nobody knows."""
+    """Shows how many are `done`, of a `total` if that is known."""
 
     def __init__(self, what: str, total: int | None = None, *, shown: bool) -> None:
+        self.done = 0
         self._what: Final = what
-        self._shown: Final = shown
-        self._done = 0
-        self._total = total
-        self._bar: Bar | None = None
-        self._waiting: asyncio.Task[None] | None = None
+        self._total: Final = total
+        self._showing: Final = asyncio.create_task(self._show()) if shown else None
 
     async def __aenter__(self) -> Self:
-        if self._shown:
-            self._waiting = asyncio.create_task(self._show())
         return self
 
     async def __aexit__(
@@ -46,34 +44,17 @@ class Progress:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._waiting is not None:
-            self._waiting.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._waiting
-        if self._bar is not None:
-            self._bar.stop()
-
-    def advance(self, by: int = 1) -> None:
-        """Count what is done."""
-        self._done += by
-        self._update()
-
-    def expect(self, total: int | None) -> None:
-        """Say how many there are to be."""
-        self._total = total
-        self._update()
-
-    def _update(self) -> None:
-        if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], completed=self._done, total=self._total)
+        if self._showing is not None:
+            self._showing.cancel()
+            await asyncio.gather(self._showing, return_exceptions=True)
 
     async def _show(self) -> None:
         await asyncio.sleep(_MOMENT)
-        bar: Any = await asyncio.to_thread(_bar)
-        bar.add_task(self._what, total=self._total)
-        bar.start()
-        self._bar = bar
-        self._update()
+        with await asyncio.to_thread(_bar) as bar:
+            task = bar.add_task(self._what, total=self._total)
+            while True:
+                bar.update(task, completed=self.done)
+                await asyncio.sleep(_REFRESH)
 
 
 def _bar() -> "Bar":

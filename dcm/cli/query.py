@@ -18,7 +18,7 @@ from dcm.cli.output import print_json, print_text
 from dcm.cli.progress import Progress, wanted
 from dcm.cli.running import run_async
 from dcm.cli.selection import Selection, add_selection, read_selection
-from dcm.cli.session import entity_and_remote, report
+from dcm.cli.session import entity_and_remote, reporter
 from dcm.cli.usage import UsageError
 from dcm.data.match import limiting
 from dcm.data.query_result import QueryResult
@@ -28,12 +28,12 @@ from dcm.net.remote import Remote
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Add the options: whom to ask, for what, and how to print it."""
+    """Add the options: which node to ask, for what, and how to print it."""
     add_remote(parser)
     add_selection(parser)
     parser.add_argument(
         "--batch-csv", metavar="FILE", type=Path,
-        help="ask a query for each row; the first line names the keys",
+        help="make a query for each row; the first line names the keys",
     )  # fmt: skip
     parser.add_argument("--out-format", choices=FORMATS, help="instead of tree or json")
     add_network_options(parser)
@@ -55,7 +55,7 @@ async def _query(
     rows: list[Row] | None,
 ) -> int:
     found: QueryResult | None = None
-    with report(arguments, of="queries", **selection.asked()) as told:
+    with reporter(arguments, of="queries", **selection.asked()) as told:
         async with Progress("found", shown=wanted(arguments)) as progress:
             for row in rows or [Row(0, selection.keys)]:
                 asked = Selection(row.keys, selection.level, selection.within)
@@ -83,7 +83,7 @@ async def _query(
     if found is not None:
         name = arguments.out_format or ("tree" if sys.stdout.isatty() else "json")
         (print_json if name == "json" else print_text)(FORMATS[name](found))
-    return 0 if told.complete else 1
+    return told.status
 
 
 def _rows(path: Path, selection: Selection) -> list[Row]:

@@ -1,4 +1,4 @@
-"""Running a command to its end: whatever happens is one sentence and an exit status, never a traceback."""
+"""Running a command to its end: any failure is one sentence and an exit status, never a traceback."""
 
 import asyncio
 import contextlib
@@ -7,8 +7,8 @@ import signal
 import sys
 import threading
 from argparse import Namespace
-from collections.abc import Callable, Coroutine
-from typing import Any, Final, Self
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, Final
 
 from dcm.cli.logs import LOG, logging_as_asked
 from dcm.cli.output import forgiving_stdout
@@ -22,12 +22,12 @@ _INTERRUPTED: Final = 128 + signal.SIGINT  # as shells have it
 _BROKEN_PIPE: Final = 128 + signal.SIGPIPE
 _TERMINATED: Final = 128 + signal.SIGTERM
 
-# All other errors of ours say that something cannot be as it was asked.
+# Every other `DcmError` says that something cannot be done as it was asked for.
 _ON_THE_WAY: Final = (NetworkError, RemoteProtocolError, AnswerError)
 
 
 def run(command: Callable[[Namespace], int], arguments: Namespace) -> int:
-    """Run a command with its logs as they were asked for, and give the exit status."""
+    """Run a command with the logs that were asked for, and return the exit status."""
     _unmask_interrupts()
     try:
         with forgiving_stdout(), logging_as_asked(arguments):
@@ -74,7 +74,7 @@ def _tell(words: str, status: int) -> int:
 
 
 def _unmask_interrupts() -> None:
-    """Let Ctrl-C work where whoever started us has masked it, as shells do for background jobs."""
+    """Make Ctrl-C work where SIGINT is masked or ignored, as in background jobs of shells."""
     if threading.current_thread() is threading.main_thread():
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
         if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -82,7 +82,7 @@ def _unmask_interrupts() -> None:
 
 
 def _leave_stdout() -> None:
-    """Where our output cannot be written any more, say no word about it again at the end of Python."""
+    """If stdout cannot be written any more, keep Python from saying so again when it ends."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -91,56 +91,45 @@ def _leave_stdout() -> None:
         os.close(nowhere)
 
 
-class _Signals:
-    """SIGINT and SIGTERM while work runs: the first ends it in order, the next at once.
+async def _until_signalled(work: Coroutine[Any, Any, int], stop: Callable[[], None] | None) -> int:
+    """Do work that SIGINT and SIGTERM end: the first one in order, the next at once.
 
-    stop: called by the first one, for work that ends by itself then; without it, the work is cancelled. The
-    one after cancelling cuts short what is done to end in order, and a further one ends the process.
+    The first one calls `stop`, or cancels the work if there is none. The one after cancelling cuts short what
+    is done to end in order, and a further one ends the process.
     """
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None
+    steps: list[Callable[[], object]] = [*([stop] if stop else []), task.cancel, task.cancel]
+    came: list[int] = []
 
-    def __init__(self, stop: Callable[[], None] | None) -> None:
-        self.first: int | None = None
-        self.cancelled = False
-        self._waiting: Final = [*([stop] if stop else []), self._cancel, self._cancel]
-        self._task: Final = asyncio.current_task()
-        self._loop: Final = asyncio.get_running_loop()
-
-    def __enter__(self) -> Self:
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        self._before = {number: signal.getsignal(number) for number in numbers}
-        with contextlib.suppress(ValueError):  # not the main thread
-            for number in numbers:
-                signal.signal(number, self._take)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(
-            ValueError, TypeError
-        ):  # the latter: a handler that is not Python's
-            for number, handler in self._before.items():
-                signal.signal(number, handler)
-
-    def _take(self, number: int, _frame: object) -> None:
-        self.first = self.first or number
-        if self._waiting:
-            self._loop.call_soon_threadsafe(self._waiting.pop(0))
+    def take(number: int, _frame: object) -> None:
+        came.append(number)
+        if len(came) <= len(steps):
+            loop.call_soon_threadsafe(steps[len(came) - 1])
         else:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
 
-    def _cancel(self) -> None:
-        self.cancelled = True
-        if self._task is not None:
-            self._task.cancel()
-
-
-async def _until_signalled(work: Coroutine[Any, Any, int], stop: Callable[[], None] | None) -> int:
-    with _Signals(stop) as signals:
+    with _handling(take):
         try:
             return await work
         except asyncio.CancelledError:
-            if not signals.cancelled or signals.first is None:
+            if len(came) <= len(steps) - 2:  # somebody else has cancelled it
                 raise
-            if signals.first == signal.SIGINT:
+            if came[0] == signal.SIGINT:
                 return _tell("interrupted", _INTERRUPTED)
             return _TERMINATED
+
+
+@contextlib.contextmanager
+def _handling(take: Callable[[int, object], None]) -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    with contextlib.suppress(ValueError):  # not the main thread
+        for number in before:
+            signal.signal(number, take)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError, TypeError):  # the latter: a handler not set by Python
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -55,11 +55,9 @@ def add_selection(parser: ArgumentParser) -> None:
         " option too if it is a pipe or file and nothing else limits the query",
     )  # fmt: skip
     parser.add_argument(
-        "-y",
-        "--assume-yes",
-        action="store_true",
+        "-y", "--assume-yes", action="store_true",
         help="ask for everything if nothing limits the query",
-    )
+    )  # fmt: skip
 
 
 def read_selection(arguments: Namespace, *, batch: bool = False) -> Selection:
@@ -71,7 +69,7 @@ def read_selection(arguments: Namespace, *, batch: bool = False) -> Selection:
     days = study_dates(arguments.since, arguments.before)
     if days:
         if "StudyDate" in keys:
-            raise UsageError("StudyDate and --since or --before say the same thing twice")
+            raise UsageError("StudyDate excludes --since and --before")
         keys["StudyDate"] = days
     within: QueryResult | None = None
     if arguments.query_res is not None:
@@ -91,7 +89,7 @@ def _read_result(name: str) -> QueryResult:
         text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8-sig")
         return QueryResult.from_json(text)
     except (AnswerError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} holds no JSON of `dcm query`: {error}") from error
+        raise UsageError(f"{path} does not hold the JSON of `dcm query`: {error}") from error
 
 
 def _stdin_holds_something() -> bool:

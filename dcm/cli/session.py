@@ -2,36 +2,34 @@
 
 import os
 from argparse import Namespace
-from pathlib import Path
 from typing import Any
 
 from dcm.cli.logs import LOG
+from dcm.cli.report import Reporter
 from dcm.conf import Configuration, default_path
 from dcm.frozen import replace
 from dcm.net.entity import LocalEntity
 from dcm.net.remote import Remote
-from dcm.report import Report
 
 
-def configuration_path(arguments: Namespace) -> tuple[Path, bool]:
+def configuration_path(arguments: Namespace) -> tuple[str, bool]:
     """Return the path of the configuration, and whether the user named it."""
     named = arguments.config or os.environ.get("DCM_CONFIG_PATH")
-    return (Path(named), True) if named else (default_path(), False)
+    return (named, True) if named else (default_path(), False)
 
 
 def configuration(arguments: Namespace) -> Configuration:
     """Read the configuration; a file that the user did not name need not exist."""
     path, named = configuration_path(arguments)
-    if named:
-        return Configuration.read(path)
-    try:
-        there = path.exists()
-    except (
-        OSError
-    ) as error:  # as in a container with an arbitrary user ID, and the home of another user
-        LOG.warning("the configuration is not used: %s: %s", path, error.strerror)
-        there = False
-    return Configuration.read(path) if there else Configuration(path)
+    if not named:
+        try:
+            os.stat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return Configuration(path)
+        except OSError as error:  # as in a container with any user ID, and the home of another user
+            LOG.warning("the configuration is not used: %s: %s", path, error.strerror)
+            return Configuration(path)
+    return Configuration.read(path)
 
 
 def local_entity(arguments: Namespace) -> LocalEntity:
@@ -46,11 +44,13 @@ def entity_and_remote(arguments: Namespace) -> tuple[LocalEntity, Remote]:
     remote = known.remote(arguments.remote)
     if arguments.allow_plaintext:
         remote = replace(remote, allow_plaintext=True)
+    if arguments.max_associations:
+        remote = replace(remote, max_associations=arguments.max_associations)
     remote.check_identity()
     return LocalEntity(known.local(arguments.local), known.limits), remote
 
 
-def report(arguments: Namespace, of: str = "instances", **asked: Any) -> Report:
-    """Return the report, which is written to a file if the user wants one."""
+def reporter(arguments: Namespace, of: str = "instances", **asked: Any) -> Reporter:
+    """Return what reports, to a file too if the user wants one."""
     remote = {"remote": arguments.remote} if "remote" in arguments else {}
-    return Report(arguments.command, {**remote, **asked}, arguments.report, of)
+    return Reporter(arguments.command, {**remote, **asked}, arguments.report, of)

@@ -1,4 +1,4 @@
-"""What was asked in a way that cannot be done."""
+"""The error for a command line that cannot be used."""
 
 from dcm.errors import DcmError
 

@@ -6,10 +6,10 @@ from dcm import __version__
 
 
 def add_arguments(_parser: ArgumentParser) -> None:
-    """There are none."""
+    """Add nothing."""
 
 
 def run(_arguments: Namespace) -> int:
-    """Show the version."""
+    """Print the version."""
     print(f"dcm {__version__}")
     return 0

@@ -42,6 +42,7 @@ COMMON = (
     "PatientName", "PatientID", "StudyInstanceUID", "SeriesInstanceUID", "StudyID", "SeriesNumber",
     "InstanceNumber", "AccessionNumber",
 )  # fmt: skip
+"""The elements that `scan` reads unless it is told others."""
 
 _SYNTAX_OF: Final = {encoding: syntax for syntax, encoding in NATIVE.items()}
 

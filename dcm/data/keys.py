@@ -8,8 +8,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import date, datetime, time
-from decimal import Decimal
-from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 from dcm.data.dictionary import keyword_of, tag_of, vr_of
@@ -131,10 +129,10 @@ def _text(name: str, vr: str, value: Any) -> str:
         text = value.name if name == "QueryRetrieveLevel" else None
     elif isinstance(value, date | time):
         text = _moment(vr, value)
-    elif not isinstance(value, bool) and isinstance(value, Real | Decimal) and math.isfinite(value):
-        text = _number(vr, value)
     elif vr == "PN" and hasattr(value, "ideographic"):
         text = str(value)
+    elif not isinstance(value, bool):
+        text = _number(vr, value)
     if text is None or (text and vr in _BINARY):
         _refuse(name, vr, value)
     return text
@@ -157,6 +155,12 @@ def _moment(vr: str, value: Any) -> str | None:
 
 
 def _number(vr: str, value: Any) -> str | None:
+    from decimal import Decimal  # noqa: PLC0415 - of commands, all keys are texts
+    from numbers import Integral, Real  # noqa: PLC0415
+
+    real: Any = Real | Decimal
+    if not (isinstance(value, real) and math.isfinite(value)):
+        return None
     if vr in _WHOLE:
         return str(int(value)) if value == int(value) else None
     if isinstance(value, Integral):

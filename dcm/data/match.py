@@ -17,7 +17,9 @@ from dcm.data.dictionary import vr_of
 from dcm.data.moments import key_span, offset_of, span
 
 Value: TypeAlias = "str | Sequence[Mapping[str, Value]]"
+"""A value: a text, several values separated by a backslash, or the items of a sequence."""
 Attributes: TypeAlias = Mapping[str, Value]
+"""Values by keyword."""
 
 # These say how the rest is to be read or answered, and are not matched (PS3.4 C.2.2.2, C.4.1.1.3).
 NEVER_MATCHED = frozenset(("SpecificCharacterSet", "QueryRetrieveLevel", "TimezoneOffsetFromUTC"))
@@ -43,7 +45,9 @@ class Rules(NamedTuple):
 
 
 QUERY_RETRIEVE = Rules()
+"""The rules of Query/Retrieve (PS3.4 C.2.2.2)."""
 WORKLIST = Rules(unknown_matches=False)
+"""The rules of modality worklists (PS3.4 K.2.2.2)."""
 
 
 def matches(query: Attributes, stored: Attributes, rules: Rules = QUERY_RETRIEVE) -> bool:

@@ -21,6 +21,7 @@ from dcm.net.association import Association
 from dcm.net.errors import ConnectionLost, NetworkError, OperationFailed, TimedOut
 from dcm.net.find import NATIVE
 from dcm.net.pool import Pool
+from dcm.outcome import InstanceResult, Outcome, Report
 from dcm.wire import (
     DATA_SET,
     Command,
@@ -93,28 +94,6 @@ def _number(value: Value) -> int:
     return int(value) if isinstance(value, str) and value.isdecimal() else 0x0110
 
 
-class CommitmentResult(Frozen):
-    """Whether the peer answers for one instance; `words` and `failure_reason` say why not."""
-
-    sop_class_uid: str
-    sop_instance_uid: str
-    committed: bool
-    words: str = ""
-    failure_reason: int | None = None
-
-
-class CommitmentReport(Frozen):
-    """What the peer says of all instances, in the order in which they were given."""
-
-    transaction_uid: str
-    results: Sequence[CommitmentResult]
-
-    @property
-    def complete(self) -> bool:
-        """Whether the peer answers for all of them."""
-        return all(result.committed for result in self.results)
-
-
 class Expected:
     """The reports that are waited for, whatever association they come on."""
 
@@ -159,8 +138,8 @@ async def commit(
     *,
     within: float,
     elsewhere: Expected | None = None,
-) -> CommitmentReport:
-    """Ask the remote to answer for instances, and wait for its report.
+) -> Report:
+    """Ask the remote to answer for instances; return what it reports, in the order of `references`.
 
     within: how many seconds the report may take, once the request is accepted. elsewhere: what a listener of
     ours expects; without it, the report can come on the same association only.
@@ -168,7 +147,7 @@ async def commit(
     """
     wanted = tuple(dict.fromkeys(references))
     if not wanted:
-        return CommitmentReport("", ())
+        return Report()
     from uuid import uuid4  # noqa: PLC0415 - slow to import, and listeners need it not
 
     asked = Transaction(f"2.25.{uuid4().int}", wanted)
@@ -196,7 +175,7 @@ async def commit(
                 await asyncio.gather(hearing, return_exceptions=True)
     finally:
         report.cancel()
-    return CommitmentReport(asked.uid, [_result(each, reported) for each in wanted])
+    return Report(_result(each, reported) for each in wanted)
 
 
 async def _ask(association: Association, asked: Transaction, expected: Expected) -> None:
@@ -251,11 +230,12 @@ def _only_gone(hearing: "asyncio.Task[None]") -> bool:
     return isinstance(hearing.exception(), NetworkError)
 
 
-def _result(reference: Reference, reported: Transaction) -> CommitmentResult:
+def _result(reference: Reference, reported: Transaction) -> InstanceResult:
     reason = reported.failures.get(reference)
     if reason is not None:
         words = COMMITMENT_FAILURES.get(reason, f"failure reason {reason:04X}H")
-        return CommitmentResult(*reference, committed=False, words=words, failure_reason=reason)
-    if reference not in reported.references:
-        return CommitmentResult(*reference, committed=False, words="the report does not name it")
-    return CommitmentResult(*reference, committed=True)
+    elif reference not in reported.references:
+        words = "the report does not name it"
+    else:
+        return InstanceResult("", reference[1], Outcome.COMMITTED)
+    return InstanceResult("", reference[1], Outcome.NOT_COMMITTED, words, reason)

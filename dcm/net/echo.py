@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Final
 
+from dcm.net.errors import OperationFailed
 from dcm.net.pool import Pool
-from dcm.wire import CEchoRQ, CEchoRSP, Command, PresentationContextRQ
+from dcm.wire import CEchoRQ, CEchoRSP, Command, PresentationContextRQ, describe
 
 VERIFICATION: Final = "1.2.840.10008.1.1"
 _CONTEXTS: Final = (
@@ -13,9 +15,18 @@ _CONTEXTS: Final = (
 )
 
 
-async def echo(pool: Pool) -> bool:
-    """Ask whether the remote answers; False: it does, but with a status other than success."""
-    return [status async for status, _ in echoes(pool, 1)] == [0]
+async def echo(pool: Pool) -> float:
+    """Ask whether the remote answers; return the seconds that it took.
+
+    Raises `NetworkError`: `OperationFailed` if the status is not success.
+    """
+    async with aclosing(echoes(pool, 1)) as answers:
+        async for status, seconds in answers:
+            if status:
+                remote = str(pool.remote)
+                raise OperationFailed(remote, "C-ECHO", describe(status, CEchoRSP), None)
+            return seconds
+    raise AssertionError  # there is one answer, or an error
 
 
 async def echoes(pool: Pool, count: int) -> AsyncGenerator[tuple[int, float], None]:

@@ -22,18 +22,19 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
     from dcm.data.account import Account
+    from dcm.data.keys import Query
     from dcm.data.levels import Level
     from dcm.data.match import Attributes, Value
     from dcm.data.query_result import QueryResult
+    from dcm.instances import Sendable
     from dcm.net.admission import Admission
-    from dcm.net.commitment import CommitmentReport, Reference
+    from dcm.net.commitment import Reference
     from dcm.net.find import Answer
     from dcm.net.listener import Handler, Listener, OnFailure
-    from dcm.net.outcome import MoveReport, OnResult, RetrieveReport, StoreReport
     from dcm.net.retrieve import Method
     from dcm.net.sender import Sender
-    from dcm.net.store import Sendable
     from dcm.net.third_party import OnProgress
+    from dcm.outcome import OnResult, Report
 
 Address: TypeAlias = "Remote | DcmNode | str"
 """A remote, or only its address: a node, or `host:ae_title:port`."""
@@ -44,8 +45,8 @@ Item = TypeVar("Item")
 class Stream(Generic[Item]):
     """Items as they come, for `async for`.
 
-    Used as `async with`, the operation ends where the block is left; otherwise where the last item was taken,
-    or once the garbage collector finds the stream.
+    Used as `async with`, the operation ends when the block is left; otherwise after the last item, or once
+    the garbage collector finds the stream.
     """
 
     def __init__(self, items: AsyncGenerator[Item, None]) -> None:
@@ -74,8 +75,9 @@ class Stream(Generic[Item]):
 
 
 class LocalEntity:
-    """An application entity of our own: its AE title, or where it listens.
+    """An application entity of our own, and the services that it can use.
 
+    local: where it listens, or only its AE title.
     limits: the time limits of remotes that are given by their address only, and of our listeners.
 
     Used as `async with`, associations are kept for the next operation with the same remote while the block
@@ -125,8 +127,11 @@ class LocalEntity:
 
         return Stream(items())
 
-    async def echo(self, remote: Address) -> bool:
-        """Ask whether `remote` answers; False: it does, but with a status other than success."""
+    async def echo(self, remote: Address) -> float:
+        """Ask whether `remote` answers; return the seconds that it took.
+
+        Raises `OperationFailed` if it answers with a status other than success.
+        """
         from dcm.net.echo import echo
 
         async with self.pool(remote) as pool:
@@ -153,12 +158,12 @@ class LocalEntity:
         on_result: OnResult | None = None,
         skip_existing: bool = False,
         convert: bool = True,
-    ) -> StoreReport:
+    ) -> Report:
         """Send files, pydicom data sets or instances; the report has an outcome for each.
 
-        They go byte for byte. Only what the peer does not take as it is is converted, unless `convert`
-        is false, and its outcome says so. With `skip_existing` the peer is asked first, and what it
-        lists is not sent. `on_result` is called with each outcome as soon as it is known.
+        They are sent byte for byte. Only what the peer does not accept as it is is decompressed, unless
+        `convert` is false, and its outcome says so. With `skip_existing` the peer is asked first, and what
+        it lists is not sent. `on_result` is called with each outcome as soon as it is known.
         """
         from dcm.net.store import store
 
@@ -185,8 +190,8 @@ class LocalEntity:
         on_result: OnResult | None = None,
         skip_existing: bool = False,
         convert: bool = True,
-    ) -> StoreReport:
-        """Send files and whole folders, as `store` does; what is no DICOM file has an outcome too."""
+    ) -> Report:
+        """Send files and whole folders, as `store` does; other files have the outcome `NOT_TRIED`."""
         from dcm.net.folders import files_in
 
         return await self.store(
@@ -222,10 +227,12 @@ class LocalEntity:
         *,
         within: float,
         listener: Listener | None = None,
-    ) -> CommitmentReport:
-        """Ask `remote` to answer for instances that it has; see `dcm.net.commitment.commit`.
+    ) -> Report:
+        """Ask `remote` to take responsibility for instances (storage commitment, PS3.4 Annex J).
 
-        Most peers report on an association of their own: to `listener`, whose block must run.
+        Each reference is a SOP Class UID and a SOP Instance UID. The report, in the same order, is waited
+        for `within` seconds. Most peers send it on an association of their own: to `listener`, whose block
+        must run. Raises `OperationFailed` if the request is refused, and `TimedOut` without a report.
         """
         from dcm.net.commitment import commit
 
@@ -233,69 +240,85 @@ class LocalEntity:
         async with self.pool(remote) as pool:
             return await commit(pool, references, within=within, elsewhere=elsewhere)
 
-    def find(
-        self, remote: Address, identifier: Attributes, model: str | None = None
-    ) -> Stream[Answer]:
-        """Yield the matches of an identifier as they come; see `dcm.net.find.find`."""
+    def find(self, remote: Address, identifier: Query, model: str | None = None) -> Stream[Answer]:
+        """Yield the matches of one C-FIND as they come.
+
+        Nothing is added to the identifier, which has its Query/Retrieve Level; model: the SOP class.
+        """
         from dcm.net.find import STUDY_ROOT_FIND, find
 
-        return self._stream(remote, lambda pool: find(pool, identifier, model or STUDY_ROOT_FIND))
+        keys = _attributes(identifier)
+        return self._stream(remote, lambda pool: find(pool, keys, model or STUDY_ROOT_FIND))
 
     async def query(
         self,
         remote: Address,
-        query: Attributes | None = None,
+        query: Query | None = None,
         *,
         level: Level | None = None,
         within: QueryResult | None = None,
     ) -> QueryResult:
-        """Return all that matches these keys, at the level of the most detailed one unless told.
+        """Return everything that matches these keys, whatever the archive needs to be asked for that.
 
-        `within`: an earlier result, of which it must be a part. See `dcm.net.query`.
+        level: of the entities that are returned; by default that of the most detailed key.
+        within: an earlier result, of which the new one is to be a part.
+
+        Raises `KeyIgnored` for a key that has no effect at the archive and cannot be checked here, and
+        `NotAllFound` if answers are missing or cannot be used; its `found` is what was found.
         """
         from dcm.net.query import query as run
 
         async with self.pool(remote) as pool:
-            return await run(pool, query, level=level, within=within)
+            return await run(pool, _attributes(query), level=level, within=within)
 
     def queries(
         self,
         remote: Address,
-        query: Attributes | None = None,
+        query: Query | None = None,
         *,
         level: Level | None = None,
         within: QueryResult | None = None,
         account: Account | None = None,
     ) -> Stream[QueryResult]:
-        """Yield the same in pieces, as soon as they are there; `account` is filled meanwhile."""
+        """Yield the same in pieces, as soon as they are there; `account` counts the answers meanwhile."""
         from dcm.net.query import queries
 
+        keys = _attributes(query)
         return self._stream(
             remote,
-            lambda pool: queries(pool, query, level=level, within=within, account=account),
+            lambda pool: queries(pool, keys, level=level, within=within, account=account),
         )
 
     def retrieve(
-        self, remote: Address, what: QueryResult | Attributes, *, method: Method = "auto"
+        self, remote: Address, what: QueryResult | Query, *, method: Method = "auto"
     ) -> Stream[Dataset]:
-        """Yield instances as data sets, one at a time; see `dcm.net.retrieve.retrieve`."""
+        """Yield instances as data sets, one at a time: the archive sends no faster than they are taken.
+
+        method: C-GET (`get`), C-MOVE to ourselves (`move`), or C-MOVE if C-GET is not accepted (`auto`).
+        Raises `NotAllRetrieved` at the end, if any instance did not come.
+        """
         from dcm.net.retrieve import retrieve
 
-        return self._stream(remote, lambda pool: retrieve(pool, what, method=method))
+        wanted = _wanted(what)
+        return self._stream(remote, lambda pool: retrieve(pool, wanted, method=method))
 
     async def download(
         self,
         remote: Address,
-        what: QueryResult | Attributes,
+        what: QueryResult | Query,
         folder: str | os.PathLike[str],
         *,
         method: Method = "auto",
         sync: bool = False,
         on_result: OnResult | None = None,
-    ) -> RetrieveReport:
-        """Fetch instances into a folder; the report has an outcome for each.
+    ) -> Report:
+        """Retrieve instances into a folder, which is made if it is missing; what is there is not sent again.
 
-        See `dcm.net.retrieve.download`.
+        method: as of `retrieve`. sync: flush each file to disk (fsync) before responding.
+        on_result: called with each outcome as soon as it is known.
+
+        The report has the outcome and the file of each instance. Raises `NetworkError` only if not even the
+        first instances can be listed.
         """
         from pathlib import Path
 
@@ -304,25 +327,42 @@ class LocalEntity:
         into = Path(folder)
         into.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - once
         async with self.pool(remote) as pool:
-            return await download(pool, what, into, method=method, sync=sync, on_result=on_result)
+            return await download(
+                pool, _wanted(what), into, method=method, sync=sync, on_result=on_result
+            )
 
     async def move(
         self,
         remote: Address,
-        what: QueryResult | Attributes,
+        what: QueryResult | Query,
         destination_ae_title: str,
         on_progress: OnProgress | None = None,
-    ) -> MoveReport:
-        """Let `remote` send instances to another node; see `dcm.net.third_party.move`."""
+    ) -> Report:
+        """Have `remote` send instances to another node that it knows (C-MOVE).
+
+        `on_progress` is called with each response. The report has an outcome for each instance, as far as
+        the archive says: if it reports failures without saying which, all of that request count as failed.
+        """
         from dcm.net.third_party import move
 
         async with self.pool(remote) as pool:
-            return await move(pool, what, destination_ae_title, on_progress=on_progress)
+            return await move(pool, _wanted(what), destination_ae_title, on_progress=on_progress)
 
-    def worklist(
-        self, remote: Address, query: Mapping[str, object] | None = None
-    ) -> Stream[dict[str, Value]]:
-        """Yield the worklist items that match, as they come; see `dcm.net.worklist.worklist`."""
+    def worklist(self, remote: Address, query: Query | None = None) -> Stream[dict[str, Value]]:
+        """Yield the items of a modality worklist that match, as they come (PS3.4 Annex K)."""
         from dcm.net.worklist import worklist
 
-        return self._stream(remote, lambda pool: worklist(pool, query))
+        keys = _attributes(query)
+        return self._stream(remote, lambda pool: worklist(pool, keys))
+
+
+def _attributes(query: Query | None) -> dict[str, Value]:
+    from dcm.data.keys import attributes_of
+
+    return attributes_of(query)
+
+
+def _wanted(what: QueryResult | Query) -> QueryResult | Attributes:
+    from dcm.data.query_result import QueryResult
+
+    return what if isinstance(what, QueryResult) else _attributes(what)

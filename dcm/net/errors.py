@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dcm.data.query_result import QueryResult
-    from dcm.net.outcome import RetrieveReport
+    from dcm.outcome import Report
     from dcm.wire.status import Status
 
 
@@ -116,8 +116,8 @@ class NotAllFound(NetworkError):  # noqa: N818
 class NotAllRetrieved(NetworkError):  # noqa: N818
     """Some of the instances that were asked for did not come; `report` says why."""
 
-    def __init__(self, remote: str, report: RetrieveReport) -> None:
-        lost = [result for result in report.results if not result.stored]
+    def __init__(self, remote: str, report: Report) -> None:
+        lost = report.lost
         words = f"{len(lost)} instances did not come" if lost else "not all instances are known"
         why = lost[0].words if lost else report.trouble
         super().__init__(remote, "retrieve", f"{words}: {why}")

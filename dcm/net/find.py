@@ -8,7 +8,6 @@ from functools import cached_property
 from types import TracebackType
 from typing import Final, Self
 
-from dcm.data.encoding import LITTLE_ENDIAN
 from dcm.data.identifier import BadIdentifier, read_identifier, write_identifier
 from dcm.data.match import Attributes, Value
 from dcm.frozen import Frozen
@@ -16,6 +15,7 @@ from dcm.net.association import Association
 from dcm.net.cancel import cancel
 from dcm.net.errors import AssociationAborted, ConnectionLost, NotAccepted, OperationFailed
 from dcm.net.pool import Pool
+from dcm.net.uids import NATIVE, PATIENT_ROOT_FIND, STUDY_ROOT_FIND, WORKLIST_FIND
 from dcm.wire import (
     AcceptedContext,
     CFindRQ,
@@ -27,10 +27,9 @@ from dcm.wire import (
     describe,
 )
 
-PATIENT_ROOT_FIND: Final = "1.2.840.10008.5.1.4.1.2.1.1"
-STUDY_ROOT_FIND: Final = "1.2.840.10008.5.1.4.1.2.2.1"
-WORKLIST_FIND: Final = "1.2.840.10008.5.1.4.31"
-NATIVE: Final = LITTLE_ENDIAN
+__all__ = [
+    "NATIVE", "PATIENT_ROOT_FIND", "STUDY_ROOT_FIND", "WORKLIST_FIND", "Answer", "Finder", "find",
+]  # fmt: skip
 
 _MANY: Final = 16  # answers: below that, each is passed on as soon as it has arrived
 _TOGETHER: Final = 0.001

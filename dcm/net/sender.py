@@ -1,7 +1,7 @@
 """Sends instances as they are given, on several associations at once, without one lost (PS3.4 Annex B).
 
     async with Sender(pool, on_result=print) as sender:
-        await sender.put(instance)
+        await sender.put("image.dcm")
 
 Each instance is sent as it is. An association that fails is asked for again and goes on with what has no
 outcome yet; an instance in whose middle two associations failed is given up: it may be the cause. What the
@@ -13,12 +13,14 @@ one before it counts as failed, and if that succeeds, it stays at one.
 
 import asyncio
 import logging
+import os
 from collections import deque
 from types import TracebackType
 from typing import Final, Self
 
+from dcm.data.header import NotDicom
 from dcm.errors import RemoteProtocolError
-from dcm.instances import Instance, same_object
+from dcm.instances import Instance, Sendable, UnusableInstance, instance_of, same_object
 from dcm.net.errors import AssociationRejected, NetworkError
 from dcm.net.line import (
     MOST_OFFERS,
@@ -33,6 +35,7 @@ from dcm.net.line import (
 )
 from dcm.net.outcome import InstanceResult, OnResult, Outcome, Results, StoreReport
 from dcm.net.pool import Pool
+from dcm.net.uids import NATIVE
 
 _LOG: Final = logging.getLogger(__name__)
 _TRIES: Final = 3
@@ -44,8 +47,6 @@ _FEW: Final = 4
 """So many waiting instances are worth another association."""
 _QUEUED: Final = 100
 """Instances that may wait before `put` does."""
-_NATIVE: Final = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
-"""What is offered in place of another transfer syntax; the second is supported by all (PS3.5 10.1)."""
 
 
 class Sender:
@@ -98,9 +99,16 @@ class Sender:
         finally:
             await self._stop()
 
-    async def put(self, instance: Instance) -> None:
-        """Add an instance; waits while many others do, so that the source is no faster than the peer."""
-        self.add(instance)
+    async def put(self, what: Sendable) -> None:
+        """Add a file, a data set or another instance; waits while many others do.
+
+        So the source is no faster than the peer. What cannot be sent has an outcome too.
+        """
+        found = await asyncio.to_thread(looked_at, what)
+        if isinstance(found, InstanceResult):
+            self.settle(found)
+        else:
+            self.add(found)
         await self.room()
 
     async def room(self) -> None:
@@ -323,7 +331,7 @@ class Sender:
             self.tell(item, item.result(Outcome.FAILED, words))
             return
         item.refused = words
-        item.offer = (sop_class, _NATIVE)
+        item.offer = (sop_class, NATIVE)
         self._offers[item.offer] = None
         self._waiting.append(item)
 
@@ -371,3 +379,13 @@ def _twin(item: Item, first: Item) -> InstanceResult:
         f"{first.instance.path} is another object with the same SOP Instance UID, and was sent; "
         "the peer would keep one of them",
     )
+
+
+def looked_at(what: Sendable) -> Instance | InstanceResult:
+    """Return what can be sent of something, or why it cannot be."""
+    try:
+        return instance_of(what)
+    except (NotDicom, UnusableInstance, OSError) as error:
+        words = getattr(error, "reason", "") or getattr(error, "strerror", "") or str(error)
+        path = os.fspath(what) if isinstance(what, str | os.PathLike) else ""
+        return InstanceResult(path, "", Outcome.NOT_TRIED, words)

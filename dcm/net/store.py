@@ -1,24 +1,18 @@
 """Storage as SCU: files and other instances, each with an outcome (C-STORE, PS3.4 Annex B)."""
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator, Iterable, Iterator
-from typing import TYPE_CHECKING, Final, TypeAlias
+from itertools import islice
+from typing import Final, TypeAlias
 
-from dcm.data.header import NotDicom
-from dcm.instances import Instance, UnusableInstance, instance_of
+from dcm.instances import Instance, Sendable
 from dcm.net.ahead import Ahead
 from dcm.net.outcome import InstanceResult, OnResult, Outcome, StoreReport
 from dcm.net.pool import Pool
-from dcm.net.sender import Sender
-
-if TYPE_CHECKING:
-    from pydicom import Dataset
+from dcm.net.sender import Sender, looked_at
 
 LOOKED_AT: Final = 500
 """Files whose headers are read before the first of them is sent; small ones are in memory then."""
-
-Sendable: TypeAlias = "str | os.PathLike[str] | Dataset | Instance"
 
 
 async def store(
@@ -74,17 +68,7 @@ async def _looked_at(what: Iterable[Sendable]) -> AsyncGenerator[_Found, None]:
 
 
 def _look_at(waiting: Iterator[Sendable]) -> _Found:
-    found: _Found = []
-    for each in waiting:
-        try:
-            found.append(instance_of(each))
-        except (NotDicom, UnusableInstance, OSError) as error:
-            words = getattr(error, "reason", "") or getattr(error, "strerror", "") or str(error)
-            path = os.fspath(each) if isinstance(each, str | os.PathLike) else ""
-            found.append(InstanceResult(path, "", Outcome.NOT_TRIED, words))
-        if len(found) == LOOKED_AT:
-            break
-    return found
+    return [looked_at(each) for each in islice(waiting, LOOKED_AT)]
 
 
 def _result(instance: Instance, outcome: Outcome, words: str) -> InstanceResult:

@@ -9,7 +9,6 @@ OpenSSL is imported where it is used: most associations are without it.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dcm.errors import DcmError
@@ -94,7 +93,7 @@ class Tls(Frozen, secret=("passphrase",)):
         files = [os.fspath(each) for each in (self.certificate, self.key) if each is not None]
         try:
             for each in files:  # OpenSSL does not say which one is missing
-                Path(each).open("rb").close()
+                open(each, "rb").close()
             context.load_cert_chain(self.certificate, self.key, password=self._passphrase)
         except OSError as error:
             what = error.filename or " and ".join(files)

@@ -1,12 +1,11 @@
 """Modality worklists as SCU (PS3.4 Annex K): what is scheduled."""
 
 import logging
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
 
 from dcm.data.account import Account
-from dcm.data.dictionary import keyword_of, tag_of
 from dcm.data.fit import Fit, differing
 from dcm.data.identifier import BadIdentifier
 from dcm.data.match import WORKLIST, Attributes, Value, limiting
@@ -30,19 +29,16 @@ _RETURNED: Final = (
 
 async def worklist(
     pool: Pool,
-    query: Mapping[str, object] | None = None,
+    keys: Attributes,
     *,
     account: Account | None = None,
 ) -> AsyncGenerator[dict[str, Value], None]:
     """Yield the worklist items that match, as they come.
 
-    A sequence among the keys is one mapping or a list of them, as in
-    `{"ScheduledProcedureStepSequence": {"Modality": "CT"}}`. What a patient and a step usually have is always
-    requested (K.6.1.2.2). account: filled with what becomes of the answers; what is left out is also logged.
-    Raises `NetworkError`, `BadKey` and `dcm.data.dictionary.UnknownElement`.
+    What a patient and a step usually have is always requested (K.6.1.2.2). account: filled with what becomes
+    of the answers; what is left out is also logged. Raises `NetworkError` and `BadKey`.
     """
     account = Account() if account is None else account
-    keys = _keys(query or {})
     for name, value in keys.items():
         check_ranges(name, value)
     steps = keys.get(_STEP) or [{}]
@@ -79,16 +75,3 @@ def _used(answer: Answer, wanted: Attributes, account: Account) -> dict[str, Val
     account.doubtful.update(odd.keys())
     account.used += 1
     return found
-
-
-def _keys(query: Mapping[str, object]) -> dict[str, Value]:
-    """Return the keys by keyword, a lone item as a sequence of one."""
-    return {keyword_of(tag_of(name)): _value(value) for name, value in query.items()}
-
-
-def _value(value: object) -> Value:
-    if isinstance(value, Mapping):
-        return [_keys(value)]
-    if isinstance(value, list | tuple):
-        return [_keys(item) for item in value]
-    return str(value)

@@ -33,7 +33,7 @@ def test_where_it_is(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert main(["conf", "--path"]) == 0
     monkeypatch.delenv("XDG_CONFIG_HOME")
-    assert default_path() == Path.home() / ".config/dcm/dcm_conf.toml"
+    assert default_path() == f"{Path.home()}/.config/dcm/dcm_conf.toml"
     shown = capsys.readouterr().out.splitlines()
     assert shown == ["x.toml", str(configuration), str(tmp_path / "dcm/dcm_conf.toml")]
 

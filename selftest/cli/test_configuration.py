@@ -12,7 +12,7 @@ from dcm.errors import LocalProtocolError
 from dcm.net import DcmNode, Listen, TimeLimits, Tls
 from dcm.net.identity import user
 
-PATH = Path("some.toml")
+PATH = "some.toml"
 
 
 def parse(text: str) -> Configuration:
@@ -27,7 +27,7 @@ def test_the_template_can_be_used() -> None:
     mypacs, credentials = everything.remote_nodes["mypacs"]
     assert str(mypacs.node) == "mypacs.org:MYPACS:11112"
     assert mypacs.limits == TimeLimits(response=300)
-    assert credentials == Credentials("anna", password_file=Path("mypacs.txt"))
+    assert credentials == Credentials("anna", password_file="mypacs.txt")
 
 
 @pytest.mark.parametrize("key", ["host", "hostname"])
@@ -60,7 +60,7 @@ def test_who_we_are() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("x =", "some.toml is no TOML: Invalid value"),
+        ("x =", "some.toml is not TOML: Invalid value"),
         ("[remote_node.a]", "remote_node is not known (did you mean remote_nodes?); allowed are loc"),
         ("[selectors.a]", "some.toml: selectors is not known yet"),
         ("remote_nodes = 3", "remote_nodes is 3; allowed is a table: [remote_nodes]"),
@@ -100,7 +100,7 @@ def test_a_file_that_cannot_be_read(content: bytes | None, tmp_path: Path) -> No
     if content:
         path.write_bytes(content)
     with pytest.raises(ConfigurationError, match=str(path)):
-        Configuration.read(path)
+        Configuration.read(str(path))
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
@@ -123,11 +123,11 @@ def test_tls_of_a_node(tmp_path: Path) -> None:
         "[remote_nodes.a]\nhost = 'a'\ntls_ca = '/etc/ca.pem'\ntls_verify_host = false\n"
         "[remote_nodes.b]\nhost = 'b'\ntls_ca = 'ca.pem'\ntls = false\n"
         "[remote_nodes.c]\nhost = 'c'\ntls = true\n",
-        tmp_path / "conf",
+        f"{tmp_path}/conf",
     )
-    ours = Tls(tmp_path / "ca.pem", tmp_path / "we.pem", require_certificate=True)
+    ours = Tls(f"{tmp_path}/ca.pem", f"{tmp_path}/we.pem", require_certificate=True)
     assert known.local().tls == ours
-    assert known.remote("a").tls == Tls(ca=Path("/etc/ca.pem"), verify_host=False)
+    assert known.remote("a").tls == Tls(ca="/etc/ca.pem", verify_host=False)
     assert known.remote("b").tls is None
     assert known.remote("c").tls == Tls()
 
@@ -149,7 +149,7 @@ def test_a_password_is_fetched_when_it_is_needed(
         )
     )
     path.chmod(0o644)
-    known = Configuration.read(path)
+    known = Configuration.read(str(path))
     assert "others can read it: chmod 600" in caplog.text
     assert "hush" not in repr(known)
     monkeypatch.delenv("SECRET", raising=False)
@@ -184,7 +184,7 @@ def test_without_a_home_the_configuration_is_that_of_the_system(
     for name in ("HOME", "XDG_CONFIG_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("pwd.getpwuid", unknown)
-    assert default_path() == Path("/etc/xdg/dcm/dcm_conf.toml")
+    assert default_path() == "/etc/xdg/dcm/dcm_conf.toml"
 
 
 def test_a_file_without_passwords_may_be_read_by_others(
@@ -194,8 +194,8 @@ def test_a_file_without_passwords_may_be_read_by_others(
     path = tmp_path / "conf.toml"
     path.write_text("[remote_nodes.a]\nhost = 'x'\nuser = 'anna'\n")
     path.chmod(0o644)
-    Configuration.read(path)
+    Configuration.read(str(path))
     path.write_text("[remote_nodes.a]\nhost = 'x'\nuser = 'anna'\npassword = 'hush'\n")
     path.chmod(0o600)
-    Configuration.read(path)
+    Configuration.read(str(path))
     assert caplog.text == ""

@@ -1,6 +1,7 @@
 """`dcm echo`: whether a node answers."""
 
 import json
+import os
 import re
 import socket
 from pathlib import Path
@@ -122,7 +123,7 @@ def test_a_count_that_is_none(count: str, capsys: Shown) -> None:
     """At least once."""
     with pytest.raises(SystemExit):
         main(["echo", "127.0.0.1:NOBODY:1", f"--count={count}"])
-    assert "is not a number of times" in capsys.readouterr().err
+    assert "is not a number from 1 to " in capsys.readouterr().err
 
 
 def test_what_a_node_accepts(dcmqrscp_node: DcmNode, capsys: Shown) -> None:
@@ -189,12 +190,14 @@ def test_a_configuration_out_of_reach_need_not_exist(
 ) -> None:
     """HOME may be that of another user; it is said, and the command works."""
 
-    def denied(_path: Path) -> bool:
+    def denied(_path: str) -> os.stat_result:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.delenv("DCM_CONFIG_PATH")
-    monkeypatch.setattr("pathlib.Path.exists", denied)
-    assert main(["echo", str(storescp_node)]) == 0
+    with monkeypatch.context() as patched:
+        patched.setattr("dcm.cli.session.os.stat", denied)
+        status = main(["echo", str(storescp_node)])
+    assert status == 0
     shown = capsys.readouterr()
     assert shown.out == "Success\n"
     assert "the configuration is not used: " in shown.err

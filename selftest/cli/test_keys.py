@@ -119,8 +119,8 @@ def test_a_row_knows_its_line(tmp_path: Path) -> None:
         (b"PatientID,Nonsense\n1,2\n", "no DICOM element named 'Nonsense'"),
         (b"PatientID,PatientID\n1,2\n", "PatientID is given twice"),
         (b"PatientID,StudyDate\n1\n", "line 2: 1 values for 2 keys"),
-        (b'PatientID\n"1\n', "is no CSV"),
-        (b"PatientID\n\xff\n", "is no text in UTF-8"),
+        (b'PatientID\n"1\n', "is not CSV"),
+        (b"PatientID\n\xff\n", "is not text in UTF-8"),
     ],
 )
 def test_what_is_no_batch_is_refused(content: bytes, said: str, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from dcm.net import DcmNode
 
 NOT_FOR_A_TRANSFER = ("_ssl", "tomllib", "json", "pydicom", "rich", "encodings.idna")
 SHOWING_IMPORTS = {**os.environ, "PYTHONPROFILEIMPORTTIME": "1", "DCM_CONFIG_PATH": os.devnull}
-NOT_FOR_HELP = ("asyncio", "ssl", "pydicom", "rich", "logging", "dcm.net", "dcm.data")
+NOT_FOR_HELP = ("pathlib", "asyncio", "ssl", "pydicom", "rich", "logging", "dcm.net", "dcm.data")
 
 
 def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,8 +99,8 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["echo"], "dcm echo: the following arguments are required: REMOTE"),
         (["echo", "a:B:1", "--lokal", "x"], "dcm echo: unrecognized arguments: --lokal x"),
         (["--debug-filter", "x", "version"], "invalid choice: 'x'"),
-        (["listen", "-o", "x", "--port", "70000"], "'70000' is no port: a number from 0 to 65535"),
-        (["listen", "-o", "x", "--inactive-timeout", "nan"], "'nan' is no number of seconds"),
+        (["listen", "-o", "x", "--port", "70000"], "'70000' is not a number from 0 to 65535"),
+        (["listen", "-o", "x", "--inactive-timeout", "nan"], "'nan' is not a number of seconds"),
     ],
 )
 def test_wrong_use_is_a_sentence(

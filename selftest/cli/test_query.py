@@ -205,13 +205,13 @@ def test_what_is_no_batch(
     [
         (["PatientIDs=1"], "there is no DICOM element named 'PatientIDs'; did you mean PatientID?"),
         (["--since", "nonsense"], "--since is 'nonsense'; allowed is a day: 2020-10-31"),
-        (["StudyDate=2020", "--since", "2020-01-01"], "say the same thing twice"),
+        (["StudyDate=2020", "--since", "2020-01-01"], "StudyDate excludes --since"),
         (["--query-res", "/nowhere.json"], "/nowhere.json: No such file or directory"),
         (
             ["StudyTime=2200-0200"],
             "the range ends before it begins (a range of times does not cross",
         ),
-        (["--query-res", os.devnull], f"{os.devnull} holds no JSON of `dcm query`"),
+        (["--query-res", os.devnull], f"{os.devnull} does not hold the JSON of `dcm query`"),
         ([], "it asks for everything that 127.0.0.1:NOBODY:1 has; give a KEY=VALUE, or --assume-y"),
         (["PatientName=*", "PatientID="], "nothing limits this query"),
     ],

@@ -1,19 +1,20 @@
-"""`dcm.report`: what became of everything, as JSON."""
+"""`dcm.cli.report`: the outcome of everything, as JSON and on stderr."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from dcm.report import Report
+from dcm.cli.report import Reporter
+from dcm.outcome import InstanceResult, Outcome, Report
 
 
-def test_it_tells_of_all_that_was_added(tmp_path: Path) -> None:
+def test_all_entries_are_in_the_file(tmp_path: Path) -> None:
     """What was asked, each entry, the counts, and whether all went well."""
     path = tmp_path / "report.json"
-    with Report("store", {"remote": "a"}, path) as report:
-        report.add("stored", good=True, path="ä")
-        report.add("stored", good=True, path='"')
+    with Reporter("store", {"remote": "a"}, str(path)) as told:
+        told.add("stored", good=True, path="ä")
+        told.add("stored", good=True, path='"')
         assert not path.exists()
     found = json.loads(path.read_text(encoding="utf-8"))
     assert found["asked"] == {"remote": "a"}
@@ -24,28 +25,28 @@ def test_it_tells_of_all_that_was_added(tmp_path: Path) -> None:
     assert found["counts"] == {"stored": 2}
     assert found["complete"] is True
     assert found["problems"] == []
-    assert str(report) == "2 stored"
+    assert (str(told), told.status) == ("2 stored", 0)
     assert [each.name for each in tmp_path.glob("*report*")] == ["report.json"]
 
 
-def test_what_failed_shows(tmp_path: Path) -> None:
-    """One bad entry makes it incomplete, and so does an error that ends the work."""
-    with Report("get", {}, tmp_path / "one") as report:
-        report.add("failed", good=False)
-        report.add("stored", good=True)
+def test_failure_makes_it_incomplete(tmp_path: Path) -> None:
+    """One bad entry does, and so does an error that ends the work."""
+    with Reporter("get", {}, tmp_path / "one") as told:
+        told.add("failed", good=False)
+        told.add("stored", good=True)
     assert json.loads((tmp_path / "one").read_text())["complete"] is False
-    with pytest.raises(ValueError, match="no"), Report("get", {}, tmp_path / "two"):
+    with pytest.raises(ValueError, match="no"), Reporter("get", {}, tmp_path / "two"):
         raise ValueError("no")
     found = json.loads((tmp_path / "two").read_text())
     assert (found["complete"], found["problems"], found["instances"]) == (False, ["no"], [])
 
 
-def test_who_interrupts_has_a_report_too(tmp_path: Path) -> None:
-    """What was done until then stands there."""
+def test_interrupted_work_has_a_report(tmp_path: Path) -> None:
+    """It has what was done until then."""
 
     def work() -> None:
-        with Report("get", {}, tmp_path / "it") as report:
-            report.add("stored", good=True)
+        with Reporter("get", {}, tmp_path / "it") as told:
+            told.add("stored", good=True)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -54,18 +55,39 @@ def test_who_interrupts_has_a_report_too(tmp_path: Path) -> None:
     assert (found["problems"], found["counts"]) == (["interrupted"], {"stored": 1})
 
 
-def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+def test_device_is_not_replaced(tmp_path: Path) -> None:
     """A report to a pipe, or to /dev/stderr, goes through it."""
     path = tmp_path / "null"
     path.symlink_to("/dev/null")
-    with Report("get", {}, path) as report:
-        report.add("stored", good=True)
+    with Reporter("get", {}, path) as told:
+        told.add("stored", good=True)
     assert path.is_char_device()
 
 
-def test_without_a_path_it_counts() -> None:
-    """And nothing is written."""
-    with Report("get", {}) as report:
-        report.add("stored", good=True)
-        report.add("failed", good=False)
-    assert (str(report), report.complete) == ("1 stored | 1 failed", False)
+def test_without_a_file_outcomes_are_counted(caplog: pytest.LogCaptureFixture) -> None:
+    """Only failures and warnings are logged."""
+    with Reporter("get", {}) as told:
+        for number, outcome in enumerate(Outcome):
+            told.tell(InstanceResult(f"{number}.dcm", f"1.{number}", outcome, "so it is"))
+    assert told.counts == {outcome.value: 1 for outcome in Outcome}
+    assert told.status == 1
+    assert [record.message for record in caplog.records] == [
+        "1.dcm: stored, with a warning: so it is",
+        "4.dcm: passed over: so it is",
+        "5.dcm: failed: so it is",
+        "6.dcm: not tried: so it is",
+        "7.dcm: not committed: so it is",
+    ]
+
+
+def test_report_of_an_operation_names_what_is_missing() -> None:
+    """It is complete only if nothing is missing and nothing unknown."""
+    stored, failed = (InstanceResult("", "1", each) for each in (Outcome.STORED, Outcome.FAILED))
+    assert (Report().complete, str(Report())) == (True, "no instances")
+    report = Report([stored, failed, stored])
+    assert (report.complete, report.lost, str(report)) == (False, [failed], "2 stored | 1 failed")
+    assert report.counts() == {Outcome.STORED: 2, Outcome.FAILED: 1}
+    report = Report([stored])
+    report.add_trouble("one")
+    report.add_trouble("two")
+    assert (report.complete, str(report)) == (False, "1 stored: one; two")

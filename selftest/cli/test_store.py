@@ -3,6 +3,8 @@
 import json
 import os
 import socket
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -10,14 +12,15 @@ from cli.conftest import Start
 from net.files import data_sets, make
 from net.peers import free_port, liar, storescp
 from pydicom.uid import DeflatedExplicitVRLittleEndian
+from pynetdicom import AE, evt
+from pynetdicom.sop_class import CTImageStorage
 from support.archive import Archive
 from support.scripted import Incoming, ScriptedServer, Talk
 
 from dcm.cli import main
-from dcm.cli.outcomes import Outcomes
+from dcm.cli.report import Reporter
 from dcm.net import DcmNode
-from dcm.net.outcome import InstanceResult, Outcome
-from dcm.report import Report
+from dcm.outcome import InstanceResult, Outcome
 from dcm.wire import AssociateRJ, CStoreRQ, CStoreRSP, build
 
 US = ("--local", "127.0.0.1:US:0")
@@ -46,7 +49,7 @@ def test_a_folder_arrives(source: Path, tmp_path: Path, capsys: Shown) -> None:
         assert main(["store", str(node), str(source), "--report", str(report)]) == 0
     shown = capsys.readouterr()
     assert shown.out == "1 passed over | 3 stored\n"
-    assert "below/README is passed over: it is no DICOM file" in shown.err
+    assert "below/README: passed over: it is not a DICOM file" in shown.err
     assert data_sets(tmp_path / "target").keys() == {"1.2.3.0", "1.2.3.1", "1.2.3.2"}
     found = json.loads(report.read_text())
     assert found["counts"] == {"stored": 3, "passed over": 1}
@@ -198,9 +201,8 @@ def test_a_node_that_does_not_answer_for_anything(
 
 def test_what_a_node_does_not_answer_for_is_missed(caplog: pytest.LogCaptureFixture) -> None:
     """It is a failure, though the instance was stored."""
-    with Report("store", {}) as report:
-        result = InstanceResult("a.dcm", "1.2", Outcome.STORED)
-        Outcomes(report).tell_commitment(result, "no such object", committed=False)
+    with Reporter("store", {}) as report:
+        report.tell(InstanceResult("a.dcm", "1.2", Outcome.NOT_COMMITTED, "no such object"))
     assert (report.complete, str(report)) == (False, "1 not committed")
     assert "a.dcm: not committed: no such object" in caplog.text
 
@@ -212,3 +214,50 @@ def test_what_is_not_taken_as_it_is(tmp_path: Path, storescp_node: DcmNode, caps
     assert "converted from" in capsys.readouterr().err
     assert main(["store", str(storescp_node), str(path), "--no-convert"]) == 1
     assert "no presentation context was accepted" in capsys.readouterr().err
+
+
+def _peak(tmp_path: Path, *options: str) -> int:
+    """Send twenty instances to a slow peer; return the largest number of associations at one time."""
+    source = tmp_path / "twenty"
+    source.mkdir(exist_ok=True)
+    for number in range(20):
+        make(source, number)
+    counts = [0]
+    lock = threading.Lock()
+
+    def count(by: int) -> None:
+        with lock:
+            counts.append(counts[-1] + by)
+
+    def store(_event: evt.Event) -> int:
+        time.sleep(0.02)
+        return 0
+
+    peer = AE("SLOW")
+    peer.add_supported_context(CTImageStorage)
+    handlers = [
+        (evt.EVT_C_STORE, store),
+        (evt.EVT_ACCEPTED, lambda _event: count(1)),
+        (evt.EVT_RELEASED, lambda _event: count(-1)),
+    ]
+    running = peer.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+    try:
+        node = f"127.0.0.1:SLOW:{running.server_address[1]}"
+        assert main(["store", node, str(source), *options]) == 0
+    finally:
+        running.shutdown()
+    return max(counts)
+
+
+def test_option_limits_associations(tmp_path: Path) -> None:
+    """Without it, several send at the same time."""
+    assert _peak(tmp_path, "--max-associations", "1") == 1
+    assert _peak(tmp_path) > 1
+
+
+@pytest.mark.parametrize("number", ["0", "101", "x"])
+def test_number_of_associations_has_bounds(number: str, capsys: Shown) -> None:
+    """It is a usage error."""
+    with pytest.raises(SystemExit):
+        main(["echo", "127.0.0.1:NOBODY:1", "--max-associations", number])
+    assert f"{number!r} is not a number from 1 to 100" in capsys.readouterr().err

@@ -18,8 +18,8 @@ from pynetdicom.sop_class import StorageCommitmentPushModel
 
 from dcm.net import DcmNode, LocalEntity, Remote
 from dcm.net.association import Association
-from dcm.net.commitment import CommitmentReport
 from dcm.net.errors import ConnectionLost, NotAccepted, OperationFailed, TimedOut
+from dcm.outcome import Report
 from dcm.wire import (
     Command,
     DataFragment,
@@ -71,9 +71,9 @@ def introduce(rest: str, port: int) -> None:
     requests.put(f"{rest}/modalities/toolkit", json=us, timeout=30).raise_for_status()
 
 
-def verdicts(report: CommitmentReport) -> dict[str, tuple[bool, int | None]]:
+def verdicts(report: Report) -> dict[str, tuple[bool, int | None]]:
     """Give what was said of each instance."""
-    return {each.sop_instance_uid: (each.committed, each.failure_reason) for each in report.results}
+    return {each.sop_instance_uid: (each.stored, each.status) for each in report.results}
 
 
 # As SCU.
@@ -85,7 +85,7 @@ def test_orthanc_answers_for_what_it_has(
     """Orthanc reports on an association of its own, to our listener."""
     node, rest = orthanc_rest
 
-    async def scenario() -> CommitmentReport:
+    async def scenario() -> Report:
         async with ENTITY.listen(target) as listener:
             await asyncio.to_thread(introduce, rest, listener.node.port)
             assert (await ENTITY.store(node, source)).complete
@@ -171,10 +171,10 @@ class Committing:
         self.answer.append(status.Status)
 
 
-def asking(scp: Committing, target: Path, *, listen: bool = False) -> CommitmentReport:
+def asking(scp: Committing, target: Path, *, listen: bool = False) -> Report:
     """Ask, with a listener or without."""
 
-    async def scenario(node: DcmNode) -> CommitmentReport:
+    async def scenario(node: DcmNode) -> Report:
         if not listen:
             return await ENTITY.commit(node, ASKED[:2], within=20)
         async with ENTITY.listen(target) as listener:
@@ -217,7 +217,7 @@ def test_a_peer_without_commitment(storescp_node: DcmNode) -> None:
 def test_nothing_is_asked_for_nothing() -> None:
     """No instances, no request."""
     nobody = DcmNode("127.0.0.1", "NOBODY", free_port())
-    assert asyncio.run(ENTITY.commit(nobody, [], within=1)).results == ()
+    assert asyncio.run(ENTITY.commit(nobody, [], within=1)).results == []
 
 
 # As SCP.
@@ -315,7 +315,7 @@ def test_pynetdicom_asks_us(stays: bool, source: list[Path], target: Path) -> No
 def test_both_ends_are_ours(source: list[Path], target: Path) -> None:
     """What our listener has taken, it answers for."""
 
-    async def scenario() -> CommitmentReport:
+    async def scenario() -> Report:
         async with ENTITY.listen(target) as listener:
             assert (await ENTITY.store(listener.node, source)).complete
             both = [(CT, "1.2.3.1"), (CT, "1.2.3.2")]

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import pytest
 from net.peers import QUICK, US, free_port, liar
+from pynetdicom import AE, evt
+from pynetdicom.sop_class import Verification
 
 from dcm.errors import LocalProtocolError, RemoteProtocolError
 from dcm.net import DcmNode, LocalEntity
@@ -14,13 +16,14 @@ from dcm.net.errors import (
     AssociationRejected,
     ConnectionFailed,
     ConnectionLost,
+    OperationFailed,
     TimedOut,
 )
 from dcm.net.limits import TimeLimits
 from dcm.wire import Abort, AssociateRJ, build
 
 
-def echo(remote: DcmNode, limits: TimeLimits = QUICK) -> bool:
+def echo(remote: DcmNode, limits: TimeLimits = QUICK) -> float:
     """Ask, as anybody would."""
     return asyncio.run(LocalEntity(US, limits).echo(remote))
 
@@ -28,7 +31,21 @@ def echo(remote: DcmNode, limits: TimeLimits = QUICK) -> bool:
 @pytest.mark.parametrize("server", ["storescp_node", "orthanc_node"])
 def test_a_server_answers(server: str, request: pytest.FixtureRequest) -> None:
     """C-ECHO works with what others have written."""
-    assert echo(request.getfixturevalue(server)) is True
+    assert echo(request.getfixturevalue(server)) > 0
+
+
+def test_failure_is_an_error() -> None:
+    """An answer with another status than success is not an answer to rely on."""
+    peer = AE("FAILING")
+    peer.add_supported_context(Verification)
+    handlers = [(evt.EVT_C_ECHO, lambda _event: 0x0122)]
+    running = peer.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+    try:
+        node = DcmNode("127.0.0.1", "FAILING", running.server_address[1])
+        with pytest.raises(OperationFailed, match=f"{node}: C-ECHO: .*SOP class not supported"):
+            echo(node)
+    finally:
+        running.shutdown()
 
 
 @pytest.mark.parametrize(

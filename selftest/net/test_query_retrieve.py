@@ -183,4 +183,4 @@ def test_a_missing_folder_is_made(archive: DcmNode, tmp_path: Path) -> None:
 def test_a_study_that_is_not_there_is_nothing(archive: DcmNode, target: Path) -> None:
     """No instance, and nothing lost."""
     report = asyncio.run(ENTITY.download(archive, {"StudyInstanceUID": "1.2.3.999"}, target))
-    assert report == RetrieveReport()
+    assert (report.results, report.trouble) == ([], "")

@@ -9,6 +9,7 @@ from net.peers import QUICK, US, free_port, running
 
 from dcm.data.account import Account
 from dcm.data.dictionary import UnknownElement
+from dcm.data.keys import attributes_of
 from dcm.data.match import Value
 from dcm.net import DcmNode, LocalEntity, Remote
 from dcm.net.find import WORKLIST_FIND
@@ -91,7 +92,7 @@ def asked(
 
     async def scenario() -> list[object]:
         async with archive, Pool(US, Remote(archive.node, QUICK)) as pool:
-            found = worklist(pool, query, account=account)
+            found = worklist(pool, attributes_of(query), account=account)
             return [item["PatientName"] async for item in found]
 
     return asyncio.run(scenario()), account

@@ -1,0 +1,11 @@
+"""UIDs that services propose; a module of its own, since sending needs little else of a query."""
+
+from typing import Final
+
+from dcm.data.encoding import LITTLE_ENDIAN
+
+PATIENT_ROOT_FIND: Final = "1.2.840.10008.5.1.4.1.2.1.1"
+STUDY_ROOT_FIND: Final = "1.2.840.10008.5.1.4.1.2.2.1"
+WORKLIST_FIND: Final = "1.2.840.10008.5.1.4.31"
+NATIVE: Final = LITTLE_ENDIAN
+"""Transfer syntaxes that need no codec; the second is supported by all (PS3.5 10.1)."""
