@@ -1,6 +1,7 @@
-"""What the benchmark of transfers moves: `python benchmarks/images.py FOLDER COUNT large|small`.
+"""What the benchmark of transfers moves: `python benchmarks/images.py FOLDER COUNT large|medium|small`.
 
-CT images in explicit VR little endian. Large: one study of 512 x 512, 0.5 MB each; small: a study each.
+CT images in explicit VR little endian. Large: one study of 512 x 512, 0.5 MB each; medium: one study of
+10 kB each; small: a study each.
 A program of its own, so that pydicom does not swell the process that measures the memory of its children.
 """
 
@@ -14,6 +15,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 ROOT = "1.2.826.0.1.3680043.8.498.1"
 SERIES = 4
+SIDES = {"large": 512, "medium": 68, "small": 8}
 
 
 def image(number: int, side: int, study: int) -> bytes:
@@ -47,8 +49,8 @@ def main() -> None:
     folder, count, kind = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     folder.mkdir()
     for number in range(1, count + 1):
-        data = image(number, 512, 1) if kind == "large" else image(number, 8, number)
-        (folder / f"{number:05}.dcm").write_bytes(data)
+        study = number if kind == "small" else 1
+        (folder / f"{number:05}.dcm").write_bytes(image(number, SIDES[kind], study))
 
 
 if __name__ == "__main__":

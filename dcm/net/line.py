@@ -50,10 +50,13 @@ class Item:
     """An instance on its way.
 
     refused: why the peer does not accept it as it is; None if it may. failures: associations that failed in
-    its middle. suspect: the status with which it failed while there were several associations.
+    its middle. alone: whether there was one association when it was sent last. suspect: the status with
+    which it failed while there were several.
     """
 
-    __slots__ = ("failures", "instance", "number", "offer", "postponed", "refused", "suspect")
+    __slots__ = (
+        "alone", "failures", "instance", "number", "offer", "postponed", "refused", "suspect",
+    )  # fmt: skip
 
     def __init__(self, number: int, instance: Instance) -> None:
         self.number = number
@@ -63,6 +66,7 @@ class Item:
         self.failures = 0
         self.postponed = False
         self.suspect: int | None = None
+        self.alone = False
 
     def result(
         self, outcome: Outcome, words: str = "", status: int | None = None

@@ -83,6 +83,7 @@ class Sender:
         self._trusted: Final[set[int]] = set()
         """Failures that the peer has repeated where there was one association."""
         self._limit_before = 0
+        self._stopped = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -136,7 +137,7 @@ class Sender:
 
     async def drain(self) -> None:
         """Wait until everything that was added has an outcome, but for what has the UID of another."""
-        while self._unsettled or self._workers:
+        while self._unsettled or self._workers or self._failure is not None:
             await self._change()
 
     async def finish(self) -> StoreReport:
@@ -174,7 +175,7 @@ class Sender:
         """Start as many workers as the work is worth."""
         waiting = len(self._waiting)
         wanted = min(self._pool.limit, waiting, 1 + waiting // _FEW)
-        while len(self._workers) < wanted and self._failure is None:
+        while len(self._workers) < wanted and self._failure is None and not self._stopped:
             task = asyncio.create_task(self._work())
             self._workers[task] = False
             task.add_done_callback(self._ended)
@@ -196,6 +197,7 @@ class Sender:
             raise self._failure
 
     async def _stop(self) -> None:
+        self._stopped = True
         tasks = [*self._workers]
         for task in tasks:
             task.cancel()
@@ -311,11 +313,13 @@ class Sender:
         item = waiting[0]
         if item.suspect is not None and not self.alone:
             return None
+        item.alone = self.alone
         if item.offer in accepted:
             return waiting.popleft()
         for place, other in enumerate(waiting):
             if other.offer in accepted and other.suspect is None:
                 del waiting[place]
+                other.alone = self.alone
                 return other
         return None
 
@@ -343,11 +347,16 @@ class Sender:
         if item.suspect is not None and self.alone:
             if status == item.suspect:
                 self._trusted.add(status)
+                item.suspect = None
                 self._pool.limit = max(self._pool.limit, self._limit_before)
                 self._employ()
             else:
                 _LOG.info("%s: it answers badly to several associations at once", self._pool.remote)
-        elif result.outcome is Outcome.FAILED and not self.alone and status not in self._trusted:
+        elif (
+            result.outcome is Outcome.FAILED
+            and not (item.alone and self.alone)
+            and status not in self._trusted
+        ):
             if self._pool.limit > 1:
                 self._limit_before = self._pool.limit
             self._pool.lower(1, f"{item.instance.sop_instance_uid} failed: {result.words}")

@@ -12,6 +12,10 @@ from dcm.net import DcmNode
 
 Direction = Literal["there", "back"]
 
+_P_DATA = 4
+_BEGINS_OR_ENDS = {2: True, 6: False, 7: False}
+"""PDUs after which an association stands (A-ASSOCIATE-AC), or does no more (A-RELEASE-RP, A-ABORT)."""
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -29,16 +33,24 @@ class Passed:
 
     there: int = 0
     back: int = 0
+    answers: int = 0
+    """P-DATA-TF PDUs back: of a storage SCP, a response each."""
+    stands: bool = False
+    """Whether an association does."""
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
 
 
 class Cutter:
-    """Stands before a node; `cut` is asked for each connection, by its number, where it is to end."""
+    """Stands before a node; `cut` is asked for each connection, by its number, where it is to end.
 
-    def __init__(self, node: DcmNode, cut: Callable[[int], Cut | None]) -> None:
+    most: the most associations that stood at the same time.
+    """
+
+    def __init__(self, node: DcmNode, cut: Callable[[int], Cut | None] = lambda _: None) -> None:
         self._target = node
         self._cut = cut
         self.passed: list[Passed] = []
+        self.most = 0
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -82,13 +94,23 @@ class Cutter:
                     return
                 head = await reader.readexactly(6)
                 (length,) = struct.unpack(">I", head[2:])
+                self._note(passed, direction, head[0])
                 writer.write(head + await reader.readexactly(length))
                 await writer.drain()
                 setattr(passed, direction, getattr(passed, direction) + 1)
+        passed.stands = False
         with contextlib.suppress(OSError):
             writer.write_eof()
 
+    def _note(self, passed: Passed, direction: Direction, kind: int) -> None:
+        if direction == "back" and kind == _P_DATA:
+            passed.answers += 1
+        elif kind in _BEGINS_OR_ENDS:
+            passed.stands = _BEGINS_OR_ENDS[kind]
+            self.most = max(self.most, sum(each.stands for each in self.passed))
+
     def _end(self, passed: Passed, *, reset: bool) -> None:
+        passed.stands = False
         for writer in passed.writers:
             connected = writer.get_extra_info("socket")
             if reset and connected is not None:

@@ -32,15 +32,19 @@ def make(
     size: int = 40_000,
     *,
     study: str = "1.2.3.4.1",
+    series: int = 2,
 ) -> Path:
-    """Write one instance with `size` bytes of pixels; those of a study of their own have other UIDs."""
+    """Write one instance with `size` bytes of pixels; those of a study of their own have other UIDs.
+
+    series: the last number of the Series Instance UID, where the study is one of its own.
+    """
     image = Dataset()
     image.SOPClassUID = sop_class
     own = study != "1.2.3.4.1"
     image.SOPInstanceUID = f"{study}.3.{number}" if own else f"1.2.3.{number}"
     image.PatientID = image.PatientName = "NET"
     image.StudyInstanceUID = study
-    image.SeriesInstanceUID = f"{study}.2" if own else "1.2.3.4.2"
+    image.SeriesInstanceUID = f"{study}.{series}" if own else "1.2.3.4.2"
     image.Modality, image.StudyID = "CT", "1"
     image.Columns = min(1000, size // 2)
     image.Rows = size // 2 // image.Columns

@@ -19,6 +19,9 @@ from harness.waiting import wait_until
 US = Listen("127.0.0.1", "TOOLKIT", 0)
 QUICK = TimeLimits(connect=3, association=5, response=5, idle=5, release=1, busy=0.2)
 
+CARGO = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo") / "bin"
+"""Where the programs of dicom-rs are."""
+
 
 def free_port() -> int:
     """Give a port that was free a moment ago."""
@@ -34,12 +37,18 @@ def answers(port: int) -> bool:
     return False
 
 
+def installed(name: str) -> str:
+    """Return the path of a program, or skip the test."""
+    found = shutil.which(name) or shutil.which(name, path=CARGO)
+    if found is None:
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
 @contextlib.contextmanager
 def running(title: str, port: int, *command: str | Path, cwd: Path) -> Iterator[DcmNode]:
     """Run a server until the block ends."""
-    program = shutil.which(str(command[0]))
-    if program is None:
-        pytest.skip(f"{command[0]} is not installed")
+    program = installed(str(command[0]))
     with (cwd / f"{title}.log").open("wb") as log:
         process = subprocess.Popen(
             [program, *map(str, command[1:])], stdout=log, stderr=log, cwd=cwd,
@@ -59,6 +68,16 @@ def storescp(folder: Path, *options: str) -> Iterator[DcmNode]:
     folder.mkdir(exist_ok=True)
     port = free_port()
     with running("STORESCP", port, "storescp", "+B", *options, port, cwd=folder) as node:
+        yield node
+
+
+@contextlib.contextmanager
+def dicom_storescp(folder: Path) -> Iterator[DcmNode]:
+    """Run the storescp of dicom-rs, which writes to `folder`."""
+    folder.mkdir(exist_ok=True)
+    port = free_port()
+    options = ("--promiscuous", "--non-blocking", "-p", port, "-o", folder)
+    with running("RS", port, "dicom-storescp", *options, cwd=folder) as node:
         yield node
 
 
@@ -160,4 +179,23 @@ def qrscp(folder: Path) -> Iterator[DcmNode]:
     )
     module = ("-m", "pynetdicom", "qrscp", "-c", settings)
     with running("QRSCP", port, sys.executable, *module, cwd=folder) as node:
+        yield node
+
+
+@contextlib.contextmanager
+def tiny_pacs(folder: Path) -> Iterator[DcmNode]:
+    """Run tiny-pacs, without HTTP."""
+    folder.mkdir(exist_ok=True)
+    port = free_port()
+    parts = {
+        "Database": {"on": True, "db_name": str(folder / "index"), "mode": "rwc"},
+        "Devices": {"on": True, "devices": {}, "auto_add": False},
+        "PACS": {"on": True},
+        "InMemoryStorage": {"on": False},
+        "FileStorage": {"on": True, "overwrite": True, "storage_dir": str(folder / "objects")},
+    }
+    settings = {"ae": {"ae_title": ["TINYPACS"], "port": port}, "components": parts}
+    (folder / "tiny-pacs.json").write_text(json.dumps(settings))
+    module = ("-m", "tiny_pacs", "run", "-c", folder / "tiny-pacs.json")
+    with running("TINYPACS", port, sys.executable, *module, cwd=folder) as node:
         yield node

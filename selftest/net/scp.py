@@ -17,6 +17,7 @@ from dcm.net.establish import OUR_INFORMATION
 from dcm.net.transport import Transport
 from dcm.wire import (
     AssociateAC,
+    AssociateRJ,
     AssociateRQ,
     AsynchronousOperationsWindow,
     Command,
@@ -46,6 +47,10 @@ class Scp:
     afterwards: what it does to an association after each of its answers.
     window: how many operations it allows at the same time on one association; 0: it says nothing.
     midway: asked with each request once some of its data set is there; true: it has ended the association.
+    one_at_a_time: it rejects an association while another one stands; rejected: how often it did.
+    in_a_row: it looks at a connection only once the one before it has ended.
+    open: the associations that stand or are requested; later: those requested while there was another one.
+    tasks: its own.
     """
 
     def __init__(
@@ -56,10 +61,15 @@ class Scp:
         self.syntaxes_seen: list[str] = []
         self.afterwards: Callable[[Association], Awaitable[None]] | None = None
         self.midway: Callable[[Association, CStoreRQ], Awaitable[bool]] | None = None
+        self.one_at_a_time = False
+        self.rejected = 0
+        self.in_a_row = False
+        self.open = 0
+        self.later: set[Association] = set()
         self._answer = answer
         self._syntaxes = syntaxes
         self._window = [AsynchronousOperationsWindow(window, 1)] if window else []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
         self._faults: list[BaseException] = []
 
     def data_sets(self) -> dict[str, bytes]:
@@ -73,7 +83,7 @@ class Scp:
 
     async def hang_up(self) -> None:
         """End all associations, without a word."""
-        conversations = [task for task in self._tasks if task is not self._serving]
+        conversations = [task for task in self.tasks if task is not self._serving]
         for task in conversations:
             task.cancel()
         await asyncio.gather(*conversations, return_exceptions=True)
@@ -86,7 +96,7 @@ class Scp:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        ending = list(self._tasks)
+        ending = list(self.tasks)
         for task in ending:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
@@ -96,12 +106,12 @@ class Scp:
 
     def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
-        self._tasks.add(task)
+        self.tasks.add(task)
         task.add_done_callback(self._ended)
         return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self.tasks.discard(task)
         if not task.cancelled() and (fault := task.exception()):
             self._faults.append(fault)  # of the test itself: the peer's are expected
             self._listening.close()
@@ -109,9 +119,16 @@ class Scp:
     async def _serve(self) -> None:
         while True:
             taken, _ = await asyncio.get_running_loop().sock_accept(self._listening)
-            self._start(self._converse(taken))
+            if self.in_a_row:
+                await self._converse(taken)
+            else:
+                task = self._start(self._converse(taken))
+                task.add_done_callback(lambda _, taken=taken: taken.close())  # also if it never ran
 
-    async def _accept(self, request: AssociateRQ) -> AssociateAC:
+    async def _accept(self, request: AssociateRQ) -> AssociateAC | AssociateRJ:
+        if self.one_at_a_time and self.open > 1:
+            self.rejected += 1
+            return AssociateRJ(result=2, source=3, reason=2)
         self.asked.append(request)
         supported: dict[str, list[str]] = {}
         for context in request.presentation_contexts:
@@ -126,13 +143,22 @@ class Scp:
         )
 
     async def _converse(self, taken: socket.socket) -> None:
+        is_later = self.open > 0
+        self.open += 1
         with taken, contextlib.suppress(NetworkError, RemoteProtocolError, OSError):
-            transport = Transport(taken)
-            association = await Association.accept(transport, "the sender", self._accept, QUICK)
-            assert association is not None
-            async with association:
-                while (command := await association.command()) is not None:
-                    await self._receive(association, command)
+            async with contextlib.AsyncExitStack() as stack:
+                try:
+                    transport = Transport(taken)
+                    accepted = Association.accept(transport, "the sender", self._accept, QUICK)
+                    if (association := await accepted) is None:
+                        return
+                    await stack.enter_async_context(association)
+                    if is_later:
+                        self.later.add(association)
+                    while (command := await association.command()) is not None:
+                        await self._receive(association, command)
+                finally:
+                    self.open -= 1
 
     async def _receive(self, association: Association, command: Command) -> None:
         request = command.message

@@ -4,8 +4,6 @@ They are not packaged: `cargo install dicom-storescu dicom-storescp dicom-echosc
 """
 
 import asyncio
-import os
-import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -14,7 +12,7 @@ from typing import Final
 
 import pytest
 from net.files import data_sets
-from net.peers import QUICK, US, dcmqrscp, free_port, running
+from net.peers import QUICK, US, dcmqrscp, dicom_storescp, installed
 
 from dcm.cli import main
 from dcm.data.header import scan
@@ -23,15 +21,6 @@ from dcm.net.outcome import Outcome
 from harness.corpus import corpus
 
 ENTITY: Final = LocalEntity(US, QUICK)
-CARGO: Final = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo") / "bin"
-
-
-def program(name: str) -> str:
-    """Return the path of a program, or skip the test."""
-    found = shutil.which(name) or shutil.which(name, path=CARGO)
-    if found is None:
-        pytest.skip(f"{name} is not installed: cargo install {name}")
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +55,7 @@ async def run(*words: str) -> str:
 @pytest.mark.parametrize("associations", ["1", "4"])
 def test_dicom_storescu_sends_all(source: Path, tmp_path: Path, associations: str) -> None:
     """It sends fragments of odd length; none of them ends an association."""
-    storescu = program("dicom-storescu")
+    storescu = installed("dicom-storescu")
 
     async def send(node: DcmNode) -> None:
         address = f"{node.ae_title}@127.0.0.1:{node.port}"
@@ -78,7 +67,7 @@ def test_dicom_storescu_sends_all(source: Path, tmp_path: Path, associations: st
 
 def test_dicom_echoscu_is_answered(tmp_path: Path) -> None:
     """C-ECHO."""
-    echoscu = program("dicom-echoscu")
+    echoscu = installed("dicom-echoscu")
 
     async def echo(node: DcmNode) -> None:
         await run(echoscu, f"{node.ae_title}@127.0.0.1:{node.port}")
@@ -88,9 +77,7 @@ def test_dicom_echoscu_is_answered(tmp_path: Path) -> None:
 
 def test_dicom_storescp_takes_all(source: Path, tmp_path: Path) -> None:
     """Each instance has an outcome, and what is stored is there."""
-    port = free_port()
-    command = (program("dicom-storescp"), "--promiscuous", "--non-blocking", "-p", str(port))
-    with running("RS", port, *command, "-o", tmp_path, cwd=tmp_path) as node:
+    with dicom_storescp(tmp_path) as node:
         assert main(["echo", str(node)]) == 0
         paths = sorted(source.iterdir())
         report = asyncio.run(ENTITY.store(node, paths))
@@ -104,7 +91,7 @@ def test_dicom_storescp_takes_all(source: Path, tmp_path: Path) -> None:
 
 def test_dicom_findscu_reads_what_dcm_stored(source: Path, tmp_path: Path) -> None:
     """An archive that both use: what one stored the other finds."""
-    findscu = program("dicom-findscu")
+    findscu = installed("dicom-findscu")
     study = next(path for path in source.iterdir() if scan(path).text("PatientID"))
     patient = scan(study).text("PatientID")
     with dcmqrscp(tmp_path / "archive") as node:

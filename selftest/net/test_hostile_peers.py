@@ -29,7 +29,7 @@ from dcm.wire import (
 pytestmark = pytest.mark.timeout(120)
 
 ENTITY = LocalEntity(
-    US, TimeLimits(connect=3, association=0.5, response=0.5, idle=0.5, release=0.2)
+    US, TimeLimits(connect=3, association=0.5, response=0.5, idle=0.5, release=0.2, busy=0.2)
 )
 STUDY = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": "1.2"}
 MOST_MEMORY = 96 << 20
@@ -130,17 +130,19 @@ def test_no_association_is_a_sentence(behaviour: str, tmp_path: Path) -> None:
         asyncio.run(ENTITY.echo(node))
 
 
+@pytest.mark.parametrize("count", [1, 16])
 @pytest.mark.parametrize("behaviour", ["closes", "HTTP", "4 GiB"])
 def test_a_file_that_nobody_takes_has_an_outcome(
-    behaviour: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    behaviour: str, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What cannot be sent was not tried, and says why."""
+    """What cannot be sent was not tried, and says why; many files are offered on several associations."""
     monkeypatch.setattr("dcm.net.sender._PAUSE", 0.001)
     behave, words = AT_ONCE[behaviour]
     with liar(behave) as node:
-        (result,) = asyncio.run(ENTITY.store(node, [make(tmp_path, 1)])).results
-    assert result.outcome is Outcome.NOT_TRIED
-    assert words in result.words
+        paths = [make(tmp_path, number, size=2) for number in range(count)]
+        results = asyncio.run(ENTITY.store(node, paths)).results
+    assert [result.outcome for result in results] == [Outcome.NOT_TRIED] * count
+    assert all(words in result.words for result in results)
 
 
 REJECTIONS = {

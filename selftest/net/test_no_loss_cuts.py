@@ -12,6 +12,7 @@ from net.cutting import Cut, Cutter, Direction
 from net.files import CT, data_sets, make
 from net.peers import QUICK, US
 from net.scp import Scp
+from net.several import PARALLEL_STORE
 
 from dcm.net import DcmNode, LocalEntity, Remote
 from dcm.net.errors import NetworkError
@@ -46,6 +47,15 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """So many small instances that four associations are worth it."""
+    folder = tmp_path_factory.mktemp("many")
+    for number in range(16):
+        make(folder, number, study=STUDY, size=2_000)
+    return folder
+
+
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
     """Where instances are received."""
@@ -65,9 +75,9 @@ def boundaries(there: int, back: int) -> list[Cut]:
     return cuts
 
 
-def once(cut: Cut) -> Callable[[int], Cut | None]:
-    """Cut the first connection."""
-    return lambda number: None if number else cut
+def once(cut: Cut, which: int = 0) -> Callable[[int], Cut | None]:
+    """Cut one connection."""
+    return lambda number: cut if number == which else None
 
 
 def always(cut: Cut | None) -> Callable[[int], Cut | None]:
@@ -76,11 +86,12 @@ def always(cut: Cut | None) -> Callable[[int], Cut | None]:
 
 
 async def store_with(
-    cut: Callable[[int], Cut | None], source: Path
+    cut: Callable[[int], Cut | None], source: Path, associations: int = 1
 ) -> tuple[StoreReport, Scp, Cutter]:
     """Send all to a scripted peer, with what is cut by connection."""
     async with Scp() as peer, Cutter(peer.node, cut) as cutter:
-        return await ENTITY.store(cutter.node, files_in([source])), peer, cutter
+        remote = Remote(cutter.node, QUICK, max_associations=associations)
+        return await ENTITY.store(remote, files_in([source])), peer, cutter
 
 
 def test_a_sender_that_is_cut_once_anywhere_delivers_all(source: Path) -> None:
@@ -100,14 +111,35 @@ def test_a_sender_that_is_cut_once_anywhere_delivers_all(source: Path) -> None:
     asyncio.run(scenario())
 
 
-def test_a_sender_that_is_cut_always_claims_nothing(source: Path) -> None:
-    """Whatever each association's end: what is called stored was acknowledged, and the rest says why not."""
+@pytest.mark.parametrize("which", range(4))
+def test_one_of_four_associations_that_is_cut_anywhere_costs_nothing(
+    which: int, many: Path
+) -> None:
+    """Whichever of them ends, wherever: every instance arrives, byte for byte."""
 
     async def scenario() -> None:
-        whole = data_sets(source)
-        for cut in boundaries(14, 5):
-            report, peer, _ = await store_with(always(cut), source)
-            assert len(report.results) == 3
+        whole = data_sets(many)
+        for cut in boundaries(8, 5)[which::4]:
+            report, peer, cutter = await store_with(once(cut, which), many, 4)
+            assert report.counts() == {Outcome.STORED: 16}, (cut, report.results)
+            assert peer.data_sets() == whole, cut
+            assert len(cutter.passed) > which or not PARALLEL_STORE
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("associations", [1, 4])
+def test_a_sender_that_is_cut_always_claims_nothing(
+    associations: int, source: Path, many: Path
+) -> None:
+    """Whatever each association's end: what is called stored was acknowledged, and the rest says why not."""
+    folder = source if associations == 1 else many
+
+    async def scenario() -> None:
+        whole = data_sets(folder)
+        for cut in boundaries(14, 5)[:: 1 if associations == 1 else 5]:
+            report, peer, _ = await store_with(always(cut), folder, associations)
+            assert len(report.results) == len(whole)
             for result in report.results:
                 held = peer.held.get(result.sop_instance_uid, [])
                 if result.stored:
@@ -210,22 +242,26 @@ def test_a_retrieve_that_is_cut_anywhere_keeps_whole_files_only(
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("associations", [1, 4])
 def test_a_download_that_is_cut_once_anywhere_is_complete(
-    source: Path, target: Path, dcmqrscp_node: DcmNode
+    associations: int, source: Path, target: Path, dcmqrscp_node: DcmNode
 ) -> None:
     """Wherever its C-GET is cut, a download goes on with what is missing, and nothing is lost."""
+
+    def through(cutter: Cutter) -> Remote:
+        return Remote(cutter.node, QUICK, max_associations=associations)
 
     async def scenario() -> None:
         whole = data_sets(source)
         assert (await ENTITY.store(dcmqrscp_node, files_in([source]))).complete
         async with Cutter(dcmqrscp_node, always(None)) as cutter:
-            assert (await ENTITY.download(cutter.node, STUDY_LEVEL, target)).complete
+            assert (await ENTITY.download(through(cutter), STUDY_LEVEL, target)).complete
         ways = cutter.passed[1]  # the first connection is that of the query
         for cut in boundaries(ways.there, ways.back)[::3]:
             empty(target)
             cuts = {1: cut}
             async with Cutter(dcmqrscp_node, cuts.get) as cutter:
-                report = await ENTITY.download(cutter.node, STUDY_LEVEL, target)
+                report = await ENTITY.download(through(cutter), STUDY_LEVEL, target)
             assert report.complete, (cut, report)
             assert data_sets(target) == whole, cut
             assert suffixes(target) == {".dcm"}, cut

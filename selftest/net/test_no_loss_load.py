@@ -18,7 +18,7 @@ from net.files import data_sets, make
 from net.peers import US, dcmqrscp, storescp
 from net.scp import Scp, success
 
-from dcm.net import DcmNode, LocalEntity, TimeLimits
+from dcm.net import DcmNode, LocalEntity, Remote, TimeLimits
 from dcm.net.association import Association
 from dcm.net.folders import files_in
 from dcm.net.outcome import Outcome
@@ -64,8 +64,16 @@ def target(tmp_path: Path) -> Path:
     return folder
 
 
-async def _send(peer: Scp, source: Path) -> None:
-    report = await ENTITY.store(peer.node, files_in([source]))
+@pytest.fixture(params=[1, 4])
+def associations(request: pytest.FixtureRequest) -> int:
+    """The most associations at the same time."""
+    count: int = request.param
+    return count
+
+
+async def _send(peer: Scp, source: Path, associations: int) -> None:
+    remote = Remote(peer.node, ENTITY.limits, max_associations=associations)
+    report = await ENTITY.store(remote, files_in([source]))
     assert report.counts() == {Outcome.STORED: SMALL + LARGE}, [
         result for result in report.results if not result.stored
     ]
@@ -73,19 +81,19 @@ async def _send(peer: Scp, source: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", ROUNDS)
-def test_a_peer_that_answers_at_once(seed: int, source: Path) -> None:
+def test_a_peer_that_answers_at_once(seed: int, source: Path, associations: int) -> None:
     """Nothing goes wrong, and nothing is lost."""
 
     async def scenario() -> None:
         async with Scp() as peer:
-            await _send(peer, source)
+            await _send(peer, source, associations)
             assert peer.count() == SMALL + LARGE
 
     asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("seed", ROUNDS)
-def test_a_peer_that_is_slow(seed: int, source: Path) -> None:
+def test_a_peer_that_is_slow(seed: int, source: Path, associations: int) -> None:
     """Some answers come late, and some data sets are read late: the sender waits."""
     chance = random.Random(seed)
 
@@ -107,14 +115,14 @@ def test_a_peer_that_is_slow(seed: int, source: Path) -> None:
     async def scenario() -> None:
         async with Scp(answer) as peer:
             peer.midway = midway
-            await _send(peer, source)
+            await _send(peer, source, associations)
             assert peer.count() == SMALL + LARGE
 
     asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("seed", ROUNDS)
-def test_a_peer_that_aborts_in_mid_object(seed: int, source: Path) -> None:
+def test_a_peer_that_aborts_in_mid_object(seed: int, source: Path, associations: int) -> None:
     """Every now and then it aborts within a data set, of large instances as well: the rest goes on."""
     chance = random.Random(seed)
     aborted: set[str] = set()
@@ -130,7 +138,7 @@ def test_a_peer_that_aborts_in_mid_object(seed: int, source: Path) -> None:
     async def scenario() -> None:
         async with Scp(success) as peer:
             peer.midway = midway
-            await _send(peer, source)
+            await _send(peer, source, associations)
         assert len(aborted) >= 3
 
     asyncio.run(scenario())
@@ -150,7 +158,7 @@ def _now_and_then(chance: random.Random, most: int) -> Callable[[int], Cut | Non
 
 
 @pytest.mark.parametrize("seed", ROUNDS)
-def test_connections_that_are_cut(seed: int, source: Path) -> None:
+def test_connections_that_are_cut(seed: int, source: Path, associations: int) -> None:
     """Connection after connection ends somewhere; what comes twice comes the same twice."""
     chance = random.Random(seed)
 
@@ -159,7 +167,8 @@ def test_connections_that_are_cut(seed: int, source: Path) -> None:
             Scp() as peer,
             Cutter(peer.node, _now_and_then(chance, 60)) as cutter,
         ):
-            report = await ENTITY.store(cutter.node, files_in([source]))
+            remote = Remote(cutter.node, ENTITY.limits, max_associations=associations)
+            report = await ENTITY.store(remote, files_in([source]))
             assert len(cutter.passed) > 4
             for result in report.results:
                 held = peer.held.get(result.sop_instance_uid, [])

@@ -10,9 +10,12 @@ from net.files import CT, data_sets, make
 from net.peers import QUICK, US
 from net.scp import Answer, Scp
 
+from dcm.instances import instance_of
 from dcm.net import LocalEntity, Remote
 from dcm.net.association import Association
 from dcm.net.outcome import InstanceResult, Outcome, StoreReport
+from dcm.net.pool import Pool
+from dcm.net.sender import Sender
 from dcm.wire import Command, CStoreRQ, CStoreRSP
 
 ENTITY = LocalEntity(US, QUICK)
@@ -89,22 +92,24 @@ async def _close(association: Association) -> None:
     association.close()
 
 
+@pytest.mark.parametrize("associations", [1, 4])
 @pytest.mark.parametrize("ending", [_abort, _release, _close])
 def test_a_peer_that_ends_after_each_object_gets_all(
-    ending: Callable[[Association], Awaitable[None]], tmp_path: Path
+    ending: Callable[[Association], Awaitable[None]], associations: int, tmp_path: Path
 ) -> None:
     """However it ends an association between two objects, the rest comes on the next one."""
 
     async def scenario() -> tuple[StoreReport, Scp]:
         async with Scp() as peer:
             peer.afterwards = ending
-            paths = [make(tmp_path, number) for number in range(4)]
-            return await ENTITY.store(peer.node, paths), peer
+            paths = [make(tmp_path, number) for number in range(16)]
+            remote = Remote(peer.node, QUICK, max_associations=associations)
+            return await ENTITY.store(remote, paths), peer
 
     report, peer = asyncio.run(scenario())
     assert report.complete, report.results
     assert peer.data_sets() == data_sets(tmp_path)
-    assert len(peer.asked) >= 4
+    assert len(peer.asked) >= 16
 
 
 @pytest.mark.parametrize("second", [0x0000, 0x0111])
@@ -126,7 +131,8 @@ def test_a_lost_response_costs_a_second_copy(second: int, tmp_path: Path) -> Non
     assert peer.data_sets() == data_sets(tmp_path)
 
 
-def test_a_peer_that_never_answers_is_left(tmp_path: Path) -> None:
+@pytest.mark.parametrize("associations", [1, 4])
+def test_a_peer_that_never_answers_is_left(associations: int, tmp_path: Path) -> None:
     """One that closes at each object is not asked for a thousand of them: what remains was not tried."""
     closed = 0
 
@@ -138,12 +144,15 @@ def test_a_peer_that_never_answers_is_left(tmp_path: Path) -> None:
     async def scenario() -> StoreReport:
         async with Scp(answer) as peer:
             paths = [make(tmp_path, number, size=2) for number in range(20)]
-            return await ENTITY.store(Remote(peer.node, QUICK, max_associations=1), paths)
+            remote = Remote(peer.node, QUICK, max_associations=associations)
+            return await ENTITY.store(remote, paths)
 
     report = asyncio.run(scenario())
     counts = report.counts()
-    assert closed == 10
-    assert counts == {Outcome.FAILED: 5, Outcome.NOT_TRIED: 15}
+    assert 10 <= closed < 10 + associations
+    failed = counts[Outcome.FAILED]
+    assert 5 <= failed < 5 + associations
+    assert counts == {Outcome.FAILED: failed, Outcome.NOT_TRIED: 20 - failed}
     assert all("SCRIPTED" in result.words for result in report.results)
 
 
@@ -166,7 +175,33 @@ def test_each_outcome_is_told_once_and_at_once(tmp_path: Path) -> None:
     assert Counter(told) == Counter(report.results)
 
 
-def test_who_cannot_hear_the_outcomes_is_told(tmp_path: Path) -> None:
+def test_each_outcome_of_several_associations_is_told_once(tmp_path: Path) -> None:
+    """In whatever order it becomes known; the report keeps that of the files."""
+    told: list[InstanceResult] = []
+    another = asyncio.Event()
+
+    async def answer(association: Association, request: CStoreRQ, data: bytes) -> int:
+        if request.affected_sop_instance_uid == "1.2.3.0":
+            await another.wait()
+        elif told:
+            another.set()
+        return 0
+
+    async def scenario() -> StoreReport:
+        async with Scp(answer) as peer:
+            paths = [make(tmp_path, number) for number in range(16)]
+            return await ENTITY.store(peer.node, paths, on_result=told.append)
+
+    report = asyncio.run(scenario())
+    assert [result.sop_instance_uid for result in report.results] == [
+        f"1.2.3.{n}" for n in range(16)
+    ]
+    assert Counter(told) == Counter(report.results)
+    assert told[0] != report.results[0]
+
+
+@pytest.mark.parametrize("count", [1, 16])
+def test_who_cannot_hear_the_outcomes_is_told(count: int, tmp_path: Path) -> None:
     """An error of the callback is the caller's own, even where it looks like one of the file system."""
 
     def hear(result: InstanceResult) -> None:
@@ -174,7 +209,28 @@ def test_who_cannot_hear_the_outcomes_is_told(tmp_path: Path) -> None:
 
     async def scenario() -> None:
         async with Scp() as peer:
-            await ENTITY.store(peer.node, [make(tmp_path, 1, sop_class=CT)], on_result=hear)
+            paths = [make(tmp_path, number, sop_class=CT) for number in range(count)]
+            await ENTITY.store(peer.node, paths, on_result=hear)
+
+    with pytest.raises(BrokenPipeError):
+        asyncio.run(scenario())
+
+
+def test_who_cannot_hear_an_outcome_is_told_by_what_follows(tmp_path: Path) -> None:
+    """Also where all that was given so far has been sent when the sender is asked for the next time."""
+    heard = asyncio.Event()
+
+    def hear(result: InstanceResult) -> None:
+        heard.set()
+        raise BrokenPipeError
+
+    async def scenario() -> None:
+        async with Scp() as peer, Pool(US, Remote(peer.node, QUICK)) as pool:
+            before = asyncio.all_tasks() | peer.tasks
+            async with Sender(pool, hear) as sender:
+                await sender.put(instance_of(make(tmp_path, 1)))
+                await heard.wait()
+                await asyncio.wait(asyncio.all_tasks() - before - peer.tasks)
 
     with pytest.raises(BrokenPipeError):
         asyncio.run(scenario())

@@ -1,0 +1,6 @@
+"""What the tests with one and with several associations share."""
+
+PARALLEL_STORE = True
+"""Whether several associations are used at the same time to send."""
+PARALLEL_GET = False
+"""The same for fetching."""
