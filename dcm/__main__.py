@@ -1,8 +1,8 @@
 """The command `dcm` in a process of its own, also as `python -m dcm`, tuned to start fast.
 
 What is done here must not be done to another program: it changes the garbage collector, and how asyncio is
-imported. `dcm.cli.main` does neither. Each figure is that of `dcm echo`, of 75 ms of CPU time in all
-(Python 3.11, 2026): instructions counted by valgrind, and the difference of 40 pairs of runs agree.
+imported. `dcm.cli.main` does neither. The figures are CPU time of `dcm echo`, which takes 82 ms in all
+(Python 3.11, 30 interleaved runs with and without, the least of each).
 """
 
 import gc
@@ -16,7 +16,7 @@ def command() -> int:
     arguments = parse(sys.argv[1:])
     if arguments is None:
         return WRONG_USE
-    gc.disable()  # imports make no garbage, and looking for it takes 10 ms
+    gc.disable()  # imports make no garbage, and looking for it takes 19 ms
     try:
         _import_asyncio()
         run = load(arguments)
@@ -27,7 +27,7 @@ def command() -> int:
 
 
 def _import_asyncio() -> None:
-    """Import asyncio without OpenSSL, which takes 7 ms.
+    """Import asyncio without OpenSSL, which takes 8 ms.
 
     Our TLS runs in memory (`dcm.net.tls_transport`) and imports `ssl` itself; only the TLS of asyncio's own
     transports is lost, and no command of ours uses it.

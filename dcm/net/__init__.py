@@ -14,21 +14,10 @@ if TYPE_CHECKING:
     from dcm.net.admission import Admission
     from dcm.net.conversation import Refused
     from dcm.net.entity import LocalEntity, Stream
-    from dcm.net.errors import (
-        AssociationAborted,
-        AssociationRejected,
-        ConnectionFailed,
-        ConnectionLost,
-        KeyIgnored,
-        NetworkError,
-        NoProgress,
-        NotAccepted,
-        NotAllFound,
-        NotAllRetrieved,
-        OperationFailed,
-        TimedOut,
-        TlsFailed,
-    )
+    from dcm.net.errors import (  # isort: skip
+        AssociationAborted, AssociationRejected, ConnectionFailed, ConnectionLost, KeyIgnored, NetworkError,
+        NoProgress, NotAccepted, NotAllFound, NotAllRetrieved, OperationFailed, TimedOut, TlsFailed,
+    )  # fmt: skip
     from dcm.net.identity import user
     from dcm.net.incoming import ReceivedInstance
     from dcm.net.limits import TimeLimits

@@ -86,9 +86,9 @@ def test_what_a_query_did_not_find_is_missed(tmp_path: Path, capsys: Shown) -> N
     assert "A700H" in json.loads(report.read_text())["problems"][0]
 
 
-def test_by_move(dcmqrscp_node: DcmNode, tmp_path: Path, capsys: Shown) -> None:
+def test_by_move(dcmqrscp_archive: DcmNode, tmp_path: Path, capsys: Shown) -> None:
     """An archive that does not know us says so, in one sentence."""
-    arguments = ["get", str(dcmqrscp_node), "PatientID=CLI1", "-o", str(tmp_path / "target")]
+    arguments = ["get", str(dcmqrscp_archive), "PatientID=CLI1", "-o", str(tmp_path / "target")]
     assert main([*arguments, "--method", "move", "--local", "127.0.0.1:UNKNOWN:0"]) == 1
     shown = capsys.readouterr()
     assert "destination" in shown.err.lower()
