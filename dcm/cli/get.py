@@ -52,16 +52,17 @@ async def _get(
     arguments: Namespace, entity: LocalEntity, remote: Remote, selection: Selection
 ) -> int:
     with reporter(arguments, folder=str(arguments.output), **selection.asked()) as told:
-        found = selection.within
-        if found is None or selection.keys or selection.level is not None:
-            async with Progress("looking", shown=wanted(arguments)) as progress:
-                found = (await ask(entity, remote, selection, progress)).found
-        if found:
-            await _retrieve(arguments, entity, remote, found, told)
-        else:
-            if found.incomplete:
-                told.problems.append(found.incomplete)
-            LOG.warning("%s has nothing that matches", remote)
+        async with entity:  # the associations of the query are used again
+            found = selection.within
+            if found is None or selection.keys or selection.level is not None:
+                async with Progress("looking", shown=wanted(arguments)) as progress:
+                    found = (await ask(entity, remote, selection, progress)).found
+            if found:
+                await _retrieve(arguments, entity, remote, found, told)
+            else:
+                if found.incomplete:
+                    told.problems.append(found.incomplete)
+                LOG.warning("%s has nothing that matches", remote)
     print(told)
     return told.status
 

@@ -18,10 +18,9 @@ from dcm.cli.session import local_entity, reporter
 from dcm.frozen import replace
 from dcm.net.admission import Admission
 from dcm.net.entity import LocalEntity
-from dcm.net.get import NotKept
-from dcm.net.incoming import OUT_OF_RESOURCES, ReceivedInstance
-from dcm.net.listener import Listener, Refused
+from dcm.net.listener import Listener
 from dcm.outcome import InstanceResult, Outcome
+from dcm.sinks import OUT_OF_RESOURCES, NotKept, ReceivedInstance, Refused
 from dcm.wire.values import check_ae_title
 
 _UNITS: Final = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}

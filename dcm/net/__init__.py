@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dcm.errors import DcmError, LocalProtocolError, RemoteProtocolError
     from dcm.net.admission import Admission
-    from dcm.net.conversation import Refused
     from dcm.net.entity import LocalEntity, Stream
     from dcm.net.errors import (  # isort: skip
         AssociationAborted, AssociationRejected, ConnectionFailed, ConnectionLost, KeyIgnored, NetworkError,
         NoProgress, NotAccepted, NotAllFound, NotAllRetrieved, OperationFailed, TimedOut, TlsFailed,
     )  # fmt: skip
     from dcm.net.identity import user
-    from dcm.net.incoming import ReceivedInstance
     from dcm.net.limits import TimeLimits
     from dcm.net.listener import Listener
     from dcm.net.node import DcmNode
@@ -27,11 +25,11 @@ if TYPE_CHECKING:
     from dcm.net.sender import Sender
     from dcm.net.tls import Tls, UnusableTls
     from dcm.outcome import InstanceResult, Outcome, Report
+    from dcm.sinks import Folder, ReceivedInstance, Refused
 
 _EXPORTS = {
     "dcm.errors": ("DcmError", "LocalProtocolError", "RemoteProtocolError"),
     "dcm.net.admission": ("Admission",),
-    "dcm.net.conversation": ("Refused",),
     "dcm.net.entity": ("LocalEntity", "Stream"),
     "dcm.net.errors": (
         "AssociationAborted", "AssociationRejected", "ConnectionFailed", "ConnectionLost", "KeyIgnored",
@@ -39,7 +37,6 @@ _EXPORTS = {
         "TimedOut", "TlsFailed",
     ),
     "dcm.net.identity": ("user",),
-    "dcm.net.incoming": ("ReceivedInstance",),
     "dcm.net.limits": ("TimeLimits",),
     "dcm.net.listener": ("Listener",),
     "dcm.net.node": ("DcmNode",),
@@ -47,12 +44,13 @@ _EXPORTS = {
     "dcm.net.sender": ("Sender",),
     "dcm.net.tls": ("Tls", "UnusableTls"),
     "dcm.outcome": ("InstanceResult", "Outcome", "Report"),
+    "dcm.sinks": ("Folder", "ReceivedInstance", "Refused"),
 }  # fmt: skip
 _MODULES = {name: module for module, names in _EXPORTS.items() for name in names}
 
 __all__ = [
     "Admission", "AssociationAborted", "AssociationRejected", "ConnectionFailed", "ConnectionLost",
-    "DcmError", "DcmNode", "InstanceResult", "KeyIgnored", "Listen", "Listener", "LocalEntity",
+    "DcmError", "DcmNode", "Folder", "InstanceResult", "KeyIgnored", "Listen", "Listener", "LocalEntity",
     "LocalProtocolError", "NetworkError", "NoProgress", "NotAccepted", "NotAllFound", "NotAllRetrieved",
     "OperationFailed", "Outcome", "ReceivedInstance", "Refused", "Remote", "RemoteProtocolError", "Report",
     "Sender", "Stream", "TimeLimits", "TimedOut", "Tls", "TlsFailed", "UnprotectedIdentity", "UnusableTls",

@@ -55,6 +55,7 @@ class Admission(Frozen, kw_only=True):
     calling_ae_titles: accept only these.
     by_our_name: accept only requests with our AE title as the called one.
     sop_classes: accept only these storage SOP classes.
+    services: accept these SOP classes as well, for which the listener has handlers.
     associations: the largest number at the same time.
     check_user: authorises the user of each association.
     """
@@ -62,6 +63,7 @@ class Admission(Frozen, kw_only=True):
     calling_ae_titles: frozenset[str] | None = None
     by_our_name: bool = False
     sop_classes: frozenset[str] | None = None
+    services: frozenset[str] = frozenset()
     associations: int = 100
     check_user: UserCheck | None = None
 
@@ -108,7 +110,7 @@ class Admission(Frozen, kw_only=True):
         return None
 
     def _takes(self, uid: str) -> bool:
-        if uid in (VERIFICATION, STORAGE_COMMITMENT):
+        if uid in (VERIFICATION, STORAGE_COMMITMENT) or uid in self.services:
             return True
         return is_storage(uid) if self.sop_classes is None else uid in self.sop_classes
 

@@ -1,6 +1,7 @@
-"""The items of an asynchronous generator, produced one step ahead of their consumer."""
+"""The items of an asynchronous generator, produced ahead of their consumer."""
 
 import asyncio
+import sys
 from collections import deque
 from collections.abc import AsyncGenerator
 from types import TracebackType
@@ -10,18 +11,22 @@ Item = TypeVar("Item")
 
 
 class Ahead(Generic[Item]):
-    """Iterates over a generator, and runs it towards the next item while one is being processed.
+    """Iterates over a generator that runs meanwhile, until `depth` items wait.
 
-    Used as `async with`; leaving the block closes the generator. What the generator raises is raised in place
-    of its next item.
+    Used as `async with`; leaving the block closes the generator. What the generator raises is raised after
+    its last item.
     """
 
-    def __init__(self, found: AsyncGenerator[Item, None]) -> None:
+    def __init__(self, found: AsyncGenerator[Item, None], depth: int = 1) -> None:
         self._found: Final = found
+        self._depth = depth
         self._known: Final[deque[Item]] = deque()
+        self._changed: Final = asyncio.Event()
+        self._room: Final = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        self._go_on()
+        self._running = asyncio.create_task(self._run())
+        self._running.add_done_callback(lambda _: self._changed.set())
         return self
 
     async def __aexit__(
@@ -31,8 +36,8 @@ class Ahead(Generic[Item]):
         traceback: TracebackType | None,
     ) -> None:
         try:
-            self._following.cancel()
-            await asyncio.gather(self._following, return_exceptions=True)  # nothing awaits it now
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)  # nothing awaits it now
         finally:  # also if this task is cancelled meanwhile
             await self._found.aclose()
 
@@ -40,34 +45,37 @@ class Ahead(Generic[Item]):
         return self
 
     async def __anext__(self) -> Item:
-        if self._known:
-            return self._known.popleft()
-        item = await self._following
-        if item is None:
-            raise StopAsyncIteration
-        self._go_on()
-        return item
+        while not self._known:
+            if self._running.done():
+                self._running.result()
+                raise StopAsyncIteration
+            self._changed.clear()
+            await self._changed.wait()
+        return self.known()[0]
+
+    def known(self, most: int = 1) -> list[Item]:
+        """Take items that wait."""
+        found = [self._known.popleft() for _ in range(min(most, len(self._known)))]
+        self._room.set()
+        return found
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the generator has ended."""
+        return self._running.done()
 
     async def find_all(self) -> bool:
         """Run the generator to its end or error and keep its items; return False if it had ended before."""
-        was_at_end = self._is_at_end()
-        await asyncio.wait([self._following])
-        while not self._is_at_end():
-            item = self._following.result()
-            assert item is not None  # that would have been the end
-            self._known.append(item)
-            self._go_on()
-            await asyncio.wait([self._following])
+        was_at_end = self.at_end
+        self._depth = sys.maxsize
+        self._room.set()
+        await asyncio.wait([self._running])
         return not was_at_end
 
-    def _is_at_end(self) -> bool:
-        following = self._following
-        return following.done() and (
-            following.exception() is not None or following.result() is None
-        )
-
-    def _go_on(self) -> None:
-        self._following = asyncio.create_task(self._next())
-
-    async def _next(self) -> Item | None:
-        return await anext(self._found, None)
+    async def _run(self) -> None:
+        async for item in self._found:
+            self._known.append(item)
+            self._changed.set()
+            while len(self._known) >= self._depth:
+                self._room.clear()
+                await self._room.wait()

@@ -92,11 +92,12 @@ class Channel:
         return self._connection.answer
 
     @property
-    def peer_ae_title(self) -> str:
-        """The AE title of the other side."""
+    def ae_titles(self) -> tuple[str, str]:
+        """The AE titles of the peer, and of this side."""
         request = self.request_pdu
-        asked = self._connection.role == "requestor"
-        return request.called_ae_title if asked else request.calling_ae_title
+        if self._connection.role == "requestor":
+            return request.called_ae_title, request.calling_ae_title
+        return request.calling_ae_title, request.called_ae_title
 
     @property
     def contexts(self) -> Mapping[int, AcceptedContext]:

@@ -13,6 +13,7 @@ from typing import Final
 from dcm.data.header import NotDicom, scan
 from dcm.data.identifier import BadIdentifier
 from dcm.errors import DcmError, LocalProtocolError
+from dcm.held import is_whole, variants
 from dcm.net.association import Association
 from dcm.net.commitment import (
     COMMITMENT_INSTANCE,
@@ -24,10 +25,9 @@ from dcm.net.commitment import (
 )
 from dcm.net.errors import OperationFailed
 from dcm.net.find import NATIVE
-from dcm.net.held import is_whole, variants
-from dcm.net.incoming import Folder
-from dcm.net.part_file import sync_path
 from dcm.net.remote import Listen, Remote
+from dcm.part_file import sync_path
+from dcm.sinks import Folder
 from dcm.wire import (
     DATA_SET,
     Command,
@@ -51,8 +51,13 @@ _PROCESSING_FAILURE: Final = 0x0110
 _DONE, _WITH_FAILURES = 1, 2  # event type IDs (PS3.4 J.3.3.1.1)
 
 
-def committed(folder: Folder, asked: Transaction) -> Transaction:
-    """Return which of the instances are whole in the folder, after flushing them to disk (fsync)."""
+def committed(folder: Folder | None, asked: Transaction) -> Transaction:
+    """Return which of the instances are whole in the folder, after flushing them to disk (fsync).
+
+    folder: None: they go elsewhere, and nothing can be said of them.
+    """
+    if folder is None:
+        return Transaction(asked.uid, (), dict.fromkeys(asked.references, _NO_SUCH_INSTANCE))
     found, failures = [], {}
     for reference in asked.references:
         reason = _failure(folder, reference)
@@ -97,8 +102,7 @@ def _failure_of(path: str, reference: Reference) -> int:
 class Reports:
     """The requests that come on one association, and what is to be reported of them."""
 
-    def __init__(self, association: Association, folder: Folder) -> None:
-        self._association: Final = association
+    def __init__(self, folder: Folder | None) -> None:
         self._folder: Final = folder
         self._unconfirmed: Final[dict[int, Transaction]] = {}
 
@@ -107,11 +111,10 @@ class Reports:
         """The reports that the peer has not confirmed, and so may not have received."""
         return list(self._unconfirmed.values())
 
-    async def answer(self, command: Command) -> None:
+    async def answer(self, association: Association, command: Command) -> None:
         """Answer an N-ACTION request, and report."""
         request = command.message
         assert isinstance(request, NActionRQ)
-        association = self._association
         syntax = association.context_by_id(command.context_id).transfer_syntax
         data = await association.data_set(1 << 26) if request.has_data_set else b""
         status, asked = _understood(request, data, syntax)
@@ -130,16 +133,18 @@ class Reports:
         self._unconfirmed[message_id] = report
         await _send(association, command.context_id, message_id, report)
 
-    async def confirmed(self, response: NEventReportRSP) -> None:
+    async def confirmed(self, association: Association, command: Command) -> None:
         """Take the peer's answer to a report."""
+        response = command.message
+        assert isinstance(response, NEventReportRSP)
         if response.has_data_set:
-            await self._association.data_set()
+            await association.data_set()
         report = self._unconfirmed.pop(response.message_id_being_responded_to, None)
         if report is None:
-            raise self._association.broken("N-EVENT-REPORT-RSP to what was not reported")
+            raise association.broken("N-EVENT-REPORT-RSP to what was not reported")
         if response.status:  # it was heard: to say it again helps nobody
             status = describe(response.status, NEventReportRSP)
-            _LOG.warning("%s: report %s: %s", self._association.remote, report.uid, status)
+            _LOG.warning("%s: report %s: %s", association.remote, report.uid, status)
 
 
 def _understood(request: NActionRQ, data: bytes, syntax: str) -> tuple[int, Transaction | None]:

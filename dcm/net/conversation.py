@@ -2,43 +2,46 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final, NamedTuple, TypeAlias
 
-from dcm.errors import DcmError, LocalProtocolError
-from dcm.frozen import replace
 from dcm.net.association import Association
 from dcm.net.commitment import Expected
 from dcm.net.commitment_scp import Reports
-from dcm.net.get import NotKept
-from dcm.net.incoming import Folder, ReceivedInstance, comment, receive
+from dcm.net.incoming import failed, receive
+from dcm.sinks import Folder, NotKept, ReceivedInstance, Refused, Sink
 from dcm.wire import (
     CEchoRQ,
     CEchoRSP,
     Command,
+    CStoreRQ,
     CStoreRSP,
+    Message,
     NActionRQ,
     NEventReportRQ,
     NEventReportRSP,
-    StatusClass,
-    status_class,
 )
 
-Handler = Callable[[ReceivedInstance], Awaitable[None]]
-OnFailure = Callable[[NotKept], None]
+Handler: TypeAlias = Callable[[ReceivedInstance], Awaitable[None]]
+OnFailure: TypeAlias = Callable[[NotKept], object]
+Service: TypeAlias = Callable[[Association, Command], Awaitable[None]]
+"""Answers a request; it must take its data set, if it has one."""
 
 _LOG: Final = logging.getLogger(__name__)
 _PROCESSING_FAILURE: Final = 0x0110
 
 
-class Refused(DcmError):  # noqa: N818 - reads as the sentence it is
-    """Raised by a handler to answer C-STORE with a status of failure and an error comment."""
+class Destination(NamedTuple):
+    """Where instances go, and what is done with each: `handler` is awaited before the response is sent.
 
-    def __init__(self, status: int, words: str) -> None:
-        if status_class(status) is not StatusClass.FAILURE:
-            raise LocalProtocolError(f"{status:04X}H is not the status of a failure")
-        super().__init__(words)
-        self.status = status
+    on_failure: called with each instance for which the sender was sent a failure. claims: whether an instance
+    is for this destination; None: all are.
+    """
+
+    sink: Sink
+    handler: Handler | None = None
+    on_failure: OnFailure | None = None
+    claims: Callable[[CStoreRQ], bool] | None = None
 
 
 class Conversation:
@@ -51,19 +54,23 @@ class Conversation:
     def __init__(
         self,
         association: Association,
-        folder: Folder,
+        destinations: Sequence[Destination],
         expected: Expected,
-        handler: Handler | None,
-        on_failure: OnFailure | None,
+        handlers: Mapping[type[Message], Service],
     ) -> None:
         self.association: Final = association
-        self.reports: Final = Reports(association, folder)
+        sink = destinations[-1].sink
+        self.reports: Final = Reports(sink if isinstance(sink, Folder) else None)
         self.messages = 0
         self.waiting = False
-        self._folder: Final = folder
-        self._expected: Final = expected
-        self._handler: Final = handler
-        self._on_failure: Final = on_failure
+        self._destinations: Final = destinations
+        self._services: Final[dict[type[Message], Service]] = {
+            CEchoRQ: _echo,
+            NActionRQ: self.reports.answer,
+            NEventReportRSP: self.reports.confirmed,
+            NEventReportRQ: expected.take,
+            **handlers,
+        }
         self._task: asyncio.Task[None] | None = None
         self._ending = False
         self._asked_to_end = False
@@ -96,31 +103,28 @@ class Conversation:
             self.waiting = False
 
     async def _answer(self, command: Command) -> None:
-        association = self.association
-        match command.message:
-            case CEchoRQ() as request:
-                await association.send(Command(command.context_id, _echoed(request)))
-            case NActionRQ():
-                await self.reports.answer(command)
-            case NEventReportRSP() as response:
-                await self.reports.confirmed(response)
-            case NEventReportRQ():
-                await self._expected.take(association, command)
-            case _:
-                await self._store(command)
+        service = self._services.get(type(command.message))
+        if service is not None:
+            await service(self.association, command)
+        else:
+            await self._store(command)
 
     async def _store(self, command: Command) -> None:
-        association = self.association
-        response, received = await receive(association, command, self._folder)
+        association, request, place = self.association, command.message, self._destinations[-1]
+        if isinstance(request, CStoreRQ):
+            for place in self._destinations:
+                if place.claims is None or place.claims(request):
+                    break
+        response, received = await receive(association, command, place.sink)
         if received is not None:
             if received.remark:
                 uid = received.sop_instance_uid
                 _LOG.warning("%s: %s: %s", association.remote, uid, received.remark)
-            if self._handler is not None:
-                response = await self._handled(self._handler, received, response)
+            if place.handler is not None:
+                response = await self._handled(place.handler, received, response)
         await association.send(Command(command.context_id, response))
         if response.status:
-            self._failed(response)
+            self._failed(response, place.on_failure)
 
     async def _handled(
         self, handler: Handler, received: ReceivedInstance, response: CStoreRSP
@@ -138,23 +142,26 @@ class Conversation:
             status, words = _PROCESSING_FAILURE, "the receiver could not process it"
         else:
             return response
-        return replace(response, status=status, error_comment=comment(words))
+        return failed(response, status, words)
 
-    def _failed(self, response: CStoreRSP) -> None:
+    def _failed(self, response: CStoreRSP, on_failure: OnFailure | None) -> None:
         uid = response.affected_sop_instance_uid or ""
         words = response.error_comment or ""
         _LOG.warning("%s: %s is not stored: %s", self.association.remote, uid, words)
-        if self._on_failure is None:
+        if on_failure is None:
             return
         try:
-            self._on_failure(NotKept(uid, words))
+            on_failure(NotKept(uid, words))
         except Exception:  # noqa: BLE001 - the association goes on
             _LOG.exception("on_failure failed with %s", uid)
 
 
-def _echoed(request: CEchoRQ) -> CEchoRSP:
-    return CEchoRSP(
+async def _echo(association: Association, command: Command) -> None:
+    request = command.message
+    assert isinstance(request, CEchoRQ)
+    response = CEchoRSP(
         message_id_being_responded_to=request.message_id,
         status=0,
         affected_sop_class_uid=request.affected_sop_class_uid,
     )
+    await association.send(Command(command.context_id, response))

@@ -5,7 +5,7 @@ Each method imports what it needs when it is called, so that programs start fast
 
 from __future__ import annotations
 
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final, Generic, Self, TypeAlias, TypeVar
 
 from dcm.net.limits import TimeLimits
@@ -16,7 +16,6 @@ from dcm.net.remote import Listen, Remote
 if TYPE_CHECKING:
     import os
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
-    from pathlib import Path
     from types import TracebackType
 
     from pydicom import Dataset
@@ -30,11 +29,12 @@ if TYPE_CHECKING:
     from dcm.net.admission import Admission
     from dcm.net.commitment import Reference
     from dcm.net.find import Answer
-    from dcm.net.listener import Handler, Listener, OnFailure
+    from dcm.net.listener import Handler, Listener, OnFailure, Service
+    from dcm.net.move import OnProgress
     from dcm.net.retrieve import Method
     from dcm.net.sender import Sender
-    from dcm.net.third_party import OnProgress
     from dcm.outcome import OnResult, Report
+    from dcm.wire import Message
 
 Address: TypeAlias = "Remote | DcmNode | str"
 """A remote, or only its address: a node, or `host:ae_title:port`."""
@@ -201,7 +201,7 @@ class LocalEntity:
 
     def listen(
         self,
-        folder: Path,
+        folder: str | os.PathLike[str],
         handler: Handler | None = None,
         *,
         sync: bool = False,
@@ -210,14 +210,23 @@ class LocalEntity:
         admission: Admission | None = None,
         on_failure: OnFailure | None = None,
         peers: Mapping[str, Remote] | None = None,
+        handlers: Mapping[type[Message], Service] | None = None,
     ) -> Listener:
-        """Receive instances into `folder` while the block of the listener runs; see `Listener`, `Folder`."""
-        from dcm.net.incoming import Folder
-        from dcm.net.listener import Listener
+        """Receive instances into `folder` while the block of the listener runs; see `Listener`, `Folder`.
 
+        The folder is made if it is missing; if that is not possible, each sender is told.
+        """
+        from pathlib import Path
+
+        from dcm.net.listener import Listener
+        from dcm.sinks import Folder
+
+        into = Path(folder)
+        with suppress(OSError):
+            into.mkdir(parents=True, exist_ok=True)
         return Listener(
-            self.local, Folder(folder, sync, max_instance, min_free), self.limits, handler,
-            admission=admission, on_failure=on_failure, peers=peers,
+            self.local, Folder(into, sync, max_instance, min_free), self.limits, handler,
+            admission=admission, on_failure=on_failure, peers=peers, handlers=handlers,
         )  # fmt: skip
 
     async def commit(
@@ -290,17 +299,25 @@ class LocalEntity:
         )
 
     def retrieve(
-        self, remote: Address, what: QueryResult | Query, *, method: Method = "auto"
+        self,
+        remote: Address,
+        what: QueryResult | Query,
+        *,
+        method: Method = "auto",
+        listener: Listener | None = None,
     ) -> Stream[Dataset]:
-        """Yield instances as data sets, one at a time: the archive sends no faster than they are taken.
+        """Yield instances as data sets, as they come: the archive sends no faster than they are taken.
 
         method: C-GET (`get`), C-MOVE to ourselves (`move`), or C-MOVE if C-GET is not accepted (`auto`).
+        listener: one whose block runs, for what comes by C-MOVE; None: one of our own.
         Raises `NotAllRetrieved` at the end, if any instance did not come.
         """
         from dcm.net.retrieve import retrieve
 
         wanted = _wanted(what)
-        return self._stream(remote, lambda pool: retrieve(pool, wanted, method=method))
+        return self._stream(
+            remote, lambda pool: retrieve(pool, wanted, method=method, listener=listener)
+        )
 
     async def download(
         self,
@@ -311,10 +328,11 @@ class LocalEntity:
         method: Method = "auto",
         sync: bool = False,
         on_result: OnResult | None = None,
+        listener: Listener | None = None,
     ) -> Report:
         """Retrieve instances into a folder, which is made if it is missing; what is there is not sent again.
 
-        method: as of `retrieve`. sync: flush each file to disk (fsync) before responding.
+        method, listener: as of `retrieve`. sync: flush each file to disk (fsync) before responding.
         on_result: called with each outcome as soon as it is known.
 
         The report has the outcome and the file of each instance. Raises `NetworkError` only if not even the
@@ -328,8 +346,9 @@ class LocalEntity:
         into.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - once
         async with self.pool(remote) as pool:
             return await download(
-                pool, _wanted(what), into, method=method, sync=sync, on_result=on_result
-            )
+                pool, _wanted(what), into,
+                method=method, sync=sync, on_result=on_result, listener=listener,
+            )  # fmt: skip
 
     async def move(
         self,

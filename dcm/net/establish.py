@@ -7,8 +7,8 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from dcm import __version__
 from dcm.errors import RemoteProtocolError
+from dcm.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dcm.net.channel import Channel
 from dcm.net.dial import connect
 from dcm.net.errors import (
@@ -37,8 +37,6 @@ from dcm.wire import (
     rejection,
 )
 
-IMPLEMENTATION_CLASS_UID: Final = "2.25.213446188240736542571934206846018437541"
-IMPLEMENTATION_VERSION_NAME: Final = f"DCM_{__version__}"[:16]  # (PS3.7 D.3.3.2.3)
 OUR_INFORMATION: Final[tuple[UserItem, ...]] = (
     MaximumLength(1 << 17),  # longer ones were not seen to be faster, and dcmtk sends none
     ImplementationClassUID(IMPLEMENTATION_CLASS_UID),

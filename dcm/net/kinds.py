@@ -4,7 +4,8 @@ One presentation context ends with one transfer syntax, so an archive can send a
 context of its own. There are 128, so that the classes must be few, or the syntaxes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from dcm.net.find import NATIVE
@@ -58,19 +59,21 @@ def few_classes(first: Iterable[str]) -> list[str]:
     return list(dict.fromkeys([*first, *COMMON_CLASSES]))[:CLASSES_AT_ONCE]
 
 
-def contexts_for(classes: Sequence[str], first_id: int) -> list[PresentationContextRQ]:
+@lru_cache(maxsize=16)
+def contexts_for(classes: tuple[str, ...], first_id: int) -> tuple[PresentationContextRQ, ...]:
     """Offer classes with one context per transfer syntax; none: the common ones, two contexts for each."""
     offers: list[tuple[str, tuple[str, ...]]] = [
         (uid, (syntax,)) for uid in classes for syntax in (*NATIVE, *STORED_AS_IT_IS)
     ]
     if not classes:
         offers = [(uid, few) for few in (NATIVE, STORED_AS_IT_IS) for uid in COMMON_CLASSES]
-    return [
+    return tuple(
         PresentationContextRQ(first_id + 2 * place, uid, syntaxes)
         for place, (uid, syntaxes) in enumerate(offers[:MOST_CONTEXTS])
-    ]
+    )
 
 
-def roles_for(classes: Sequence[str]) -> list[RoleSelection]:
+@lru_cache(maxsize=16)
+def roles_for(classes: tuple[str, ...]) -> tuple[RoleSelection, ...]:
     """Offer to be the SCP of these classes, or the common ones (PS3.7 D.3.3.4)."""
-    return [RoleSelection(uid, scu=False, scp=True) for uid in classes or COMMON_CLASSES]
+    return tuple(RoleSelection(uid, scu=False, scp=True) for uid in classes or COMMON_CLASSES)

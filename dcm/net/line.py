@@ -50,12 +50,12 @@ class Item:
     """An instance on its way.
 
     refused: why the peer does not accept it as it is; None if it may. failures: associations that failed in
-    its middle. alone: whether there was one association when it was sent last. suspect: the status with
-    which it failed while there were several.
+    its middle. alone: whether there was one association when it was sent last. postponed: whether the peer
+    had no room for it once.
     """
 
     __slots__ = (
-        "alone", "failures", "instance", "number", "offer", "postponed", "refused", "suspect",
+        "alone", "failures", "instance", "number", "offer", "postponed", "refused",
     )  # fmt: skip
 
     def __init__(self, number: int, instance: Instance) -> None:
@@ -65,7 +65,6 @@ class Item:
         self.refused: str | None = None
         self.failures = 0
         self.postponed = False
-        self.suspect: int | None = None
         self.alone = False
 
     def result(

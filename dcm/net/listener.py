@@ -1,6 +1,6 @@
 """A listener: verification, storage and storage commitment as SCP (PS3.4 Annexes A, B and J).
 
-It stores what it receives in a folder, and answers for what is there. What is done on an association is in
+What it receives goes into a sink; it answers for what is in a folder. What is done on an association is in
 `dcm.net.conversation`, which associations are accepted in `dcm.net.admission`.
 """
 
@@ -8,7 +8,8 @@ import asyncio
 import errno
 import logging
 import socket
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
@@ -19,19 +20,19 @@ from dcm.net.admission import Admission
 from dcm.net.association import Association
 from dcm.net.commitment import Expected, Transaction
 from dcm.net.commitment_scp import report_by_title
-from dcm.net.conversation import Conversation, Handler, OnFailure, Refused
+from dcm.net.conversation import Conversation, Destination, Handler, OnFailure, Service
 from dcm.net.errors import NetworkError
-from dcm.net.incoming import Folder
 from dcm.net.limits import TimeLimits
 from dcm.net.node import DcmNode
 from dcm.net.remote import Listen, Remote
 from dcm.net.transport import Transport
-from dcm.wire import AssociateAC, AssociateRJ, AssociateRQ, rejection
+from dcm.sinks import Refused, Sink
+from dcm.wire import AssociateAC, AssociateRJ, AssociateRQ, Message, rejection
 
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["Handler", "Listener", "OnFailure", "Refused"]
+__all__ = ["Destination", "Handler", "Listener", "OnFailure", "Refused", "Service"]
 
 _Task: TypeAlias = asyncio.Task[None]
 
@@ -58,6 +59,7 @@ class Listener:
         async with Listener(local, Folder(path), limits) as listener:
             listener.node  # with the port, also where the kernel chose it
             ...
+            await listener.serve_forever()
             await listener.drain(10)  # to end in order
 
     `handler` is awaited with each instance before the response is sent, so a slow handler slows the sender.
@@ -65,26 +67,27 @@ class Listener:
     one that was acknowledged before (`ReceivedInstance.already_there`); a handler may remove a new one.
     `on_failure` is called with each instance for which the sender was sent a failure.
     `peers` are the nodes, by AE title, to which storage commitment is reported once an association is over.
+    `handlers` answer requests by the type of their message; `admission` must accept their SOP classes.
     """
 
     def __init__(
         self,
         local: Listen,
-        folder: Folder,
+        sink: Sink,
         limits: TimeLimits,
         handler: Handler | None = None,
         *,
         admission: Admission | None = None,
         on_failure: OnFailure | None = None,
         peers: Mapping[str, Remote] | None = None,
+        handlers: Mapping[type[Message], Service] | None = None,
     ) -> None:
         self.expected: Final = Expected()
         self._local: Final = local
-        self._folder: Final = folder
         self._limits: Final = limits
-        self._handler: Final = handler
+        self._destinations: Final = [Destination(sink, handler, on_failure)]
+        self._handlers: Final = handlers or {}
         self._admission: Final = admission or Admission()
-        self._on_failure: Final = on_failure
         self._peers: Final = peers or {}
         self._tasks: Final[set[_Task]] = set()
         self._unasked: Final[dict[_Task, None]] = {}
@@ -130,6 +133,20 @@ class Listener:
             await _end(self._tasks, patience)
         finally:
             await _end(self._reporting, patience)  # last: what has ended may begin a report
+
+    @contextmanager
+    def expecting(self, destination: Destination) -> Iterator[None]:
+        """Let instances that this destination claims go there while the block runs, as of a C-MOVE."""
+        self._destinations.insert(0, destination)
+        try:
+            yield
+        finally:
+            self._destinations.remove(destination)
+
+    async def serve_forever(self) -> None:
+        """Wait until it does not accept associations any more."""
+        assert self._accepting is not None, "the listener's block has not begun"
+        await asyncio.wait([self._accepting])
 
     async def drain(self, within: float) -> bool:
         """Stop accepting, and let peers finish for up to `within` seconds; return whether all did.
@@ -267,9 +284,7 @@ class Listener:
     async def _converse(self, association: Association) -> None:
         task = asyncio.current_task()
         assert task is not None
-        conversation = Conversation(
-            association, self._folder, self.expected, self._handler, self._on_failure
-        )
+        conversation = Conversation(association, self._destinations, self.expected, self._handlers)
         self._associations[task] = conversation
         try:
             await conversation.run()

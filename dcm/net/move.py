@@ -1,8 +1,9 @@
 """C-MOVE as SCU (PS3.4 C.4.2): the archive sends instances to a node that it knows, which may be our own."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import TypeAlias
 
 from dcm.data.identifier import write_identifier
 from dcm.data.match import Attributes
@@ -12,6 +13,8 @@ from dcm.net.find import NATIVE
 from dcm.net.pool import Pool
 from dcm.net.suboperations import PATIENT_ROOT_MOVE, STUDY_ROOT_MOVE, Progress, SubOperations
 from dcm.wire import CMoveRQ, CMoveRSP, Command, DataFragment, PresentationContextRQ
+
+OnProgress: TypeAlias = Callable[[SubOperations], object]
 
 
 @asynccontextmanager
@@ -34,11 +37,12 @@ async def move_one(
     *,
     message_id: int | None = None,
     progress: Progress | None = None,
-) -> AsyncGenerator[SubOperations, None]:
-    """Yield the responses as they come; the last one says how it ended.
+    on_progress: OnProgress | None = None,
+) -> SubOperations:
+    """Have instances moved, and return the final response; `on_progress` is called with each one.
 
     progress: told by the caller of instances that arrive elsewhere. Raises `NetworkError`: `NoProgress` after
-    the limit `operation`. Closing the generator early cancels the operation.
+    the limit `operation`. Cancelling it cancels the operation.
     """
     context = association.context(model)
     message_id = message_id or association.next_message_id()
@@ -54,14 +58,10 @@ async def move_one(
         )
         while True:
             command = await progress.command()
-            response = await SubOperations.read(association, command, CMoveRSP, message_id)
-            if response.last:
-                break
-            assert isinstance(command.message, CMoveRSP)
-            progress.responded(command.message)
-            yield response
+            last = await progress.response(command, CMoveRSP, message_id, on_progress)
+            if last is not None:
+                return last
             await asyncio.sleep(0)  # or a flood of responses would keep everything else waiting
-    except (GeneratorExit, asyncio.CancelledError):
+    except asyncio.CancelledError:
         await cancel(association, context.context_id, message_id)
         raise
-    yield response

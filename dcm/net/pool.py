@@ -25,6 +25,7 @@ from dcm.wire import PresentationContextRQ, UserItem
 _LOG: Final = logging.getLogger(__name__)
 _KEPT: Final = 10.0
 """Seconds for which an association is kept without being used."""
+_FAR: Final = 0.015  # seconds
 
 _Offer = tuple[tuple[PresentationContextRQ, ...], tuple[UserItem, ...]]
 
@@ -39,6 +40,8 @@ class Pool:
         self.local: Final = local
         self.remote: Final = remote
         self.limit = remote.max_associations
+        self._quickest = 0.0
+        """Seconds in which an association was accepted."""
         self._open = 0
         """Associations that are leased, kept or being requested."""
         self._kept: Final[dict[Association, tuple[_Offer, asyncio.TimerHandle]]] = {}
@@ -49,6 +52,11 @@ class Pool:
     def limits(self) -> TimeLimits:
         """The time limits for this remote."""
         return self.remote.limits
+
+    @property
+    def is_far(self) -> bool:
+        """Whether the remote takes so long to accept an association that round trips matter."""
+        return self._quickest > _FAR
 
     @property
     def shared(self) -> bool:
@@ -118,6 +126,7 @@ class Pool:
         while True:
             alone = self._open == 0
             self._open += 1
+            begun = asyncio.get_running_loop().time()
             try:
                 return await Association.request(self.local, self.remote, *offer, patient=alone)
             except BaseException as error:
@@ -129,6 +138,9 @@ class Pool:
                 if not self._kept:
                     raise
                 await self.close()  # it may have counted those that we only keep
+            finally:
+                took = asyncio.get_running_loop().time() - begun
+                self._quickest = min(took, self._quickest or took)
 
     def lower(self, limit: int, why: str) -> None:
         """Allow fewer associations from now on."""

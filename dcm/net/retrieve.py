@@ -1,13 +1,14 @@
 """Retrieve (PS3.4 C.4.2, C.4.3) without losing an instance: each has an outcome, whatever happens.
 
-The instances are listed first (`dcm.net.wanted`), and only those are taken (`dcm.net.intake`). After an
-association fails, another one goes on with what is missing; what the archive still does not send is given up.
+The instances are listed first (`dcm.net.wanted`), and only those are received (`dcm.net.intake`), on several
+associations at once. Some archives answer badly to that, so what does not come is asked for again on one.
+After an association fails, another one goes on with what is missing; what the archive still does not send is
+given up.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from functools import partial
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
@@ -17,36 +18,28 @@ from dcm.data.match import Attributes
 from dcm.data.query_result import QueryResult
 from dcm.errors import RemoteProtocolError
 from dcm.net.ahead import Ahead
-from dcm.net.errors import (
-    AssociationRejected,
-    NetworkError,
-    NotAccepted,
-    NotAllRetrieved,
-)
-from dcm.net.get import NotKept
-from dcm.net.incoming import Folder, ReceivedInstance
+from dcm.net.errors import NetworkError, NotAccepted, NotAllRetrieved
 from dcm.net.intake import Intake
-from dcm.net.outcome import InstanceResult, OnResult, Outcome, RetrieveReport
 from dcm.net.pool import Pool
-from dcm.net.sources import ByGet, ByMove, Event, Source
+from dcm.net.sources import ByGet, ByMove, Fetch, Offer, Source
 from dcm.net.suboperations import SubOperations
 from dcm.net.tries import Tries
-from dcm.net.wanted import (
-    Batch,
-    Request,
-    Wanted,
-    batches,
-    request_whole,
-    requests,
-    whole_level,
-)
+from dcm.net.wanted import Batch, Request, Wanted, batches, request_whole, requests, whole_level
+from dcm.outcome import InstanceResult, OnResult, Outcome, Report
+from dcm.sinks import Folder, NotKept, ReceivedInstance
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
+    from dcm.net.listener import Listener
+
 Method: TypeAlias = Literal["auto", "get", "move"]
+Told: TypeAlias = Callable[[InstanceResult], Awaitable[None] | None]
 
 _LIST_LENGTHS: Final = (100, 1)  # some servers understand no list of UIDs: later, one at a time
+_AHEAD: Final = 8  # batches that may wait
+_FEW: Final = 5
+"""So many instances are worth another association."""
 
 
 async def download(
@@ -57,19 +50,26 @@ async def download(
     method: Method = "auto",
     sync: bool = False,
     on_result: OnResult | None = None,
-) -> RetrieveReport:
+    listener: "Listener | None" = None,
+) -> Report:
     """Fetch instances into a folder, but for those that are there already.
 
-    sync: flush each file to disk (fsync) before responding. Raises `NetworkError` only if not even the
-    first instances can be listed; what goes wrong later is in the report.
+    sync: flush each file to disk (fsync) before responding. listener: takes what comes by C-MOVE, while its
+    block runs; None: a listener of our own. Raises `NetworkError` only if not even the first instances can be
+    listed; what goes wrong later is in the report.
     """
-    retrieval = _Retrieval(pool, Folder(folder, sync), method)
-    async with aclosing(retrieval.results(what)) as results:
-        async for result in results:
-            retrieval.report.results.append(result)
-            if on_result is not None:
-                on_result(result)
-    return retrieval.report
+    report = Report()
+
+    def tell(result: InstanceResult) -> None:
+        report.results.append(result)
+        if on_result is not None:
+            on_result(result)
+
+    retrieval = _Retrieval(
+        pool, Folder(folder, sync), report, tell, method=method, listener=listener
+    )
+    await retrieval.run(what)
+    return report
 
 
 async def retrieve(
@@ -77,28 +77,48 @@ async def retrieve(
     what: QueryResult | Attributes,
     *,
     method: Method = "auto",
+    listener: "Listener | None" = None,
 ) -> "AsyncGenerator[Dataset, None]":
-    """Yield instances as data sets, one at a time: the archive sends no faster than they are taken.
+    """Yield instances as data sets: the archive sends no faster than they are taken.
 
     Raises `NetworkError`: at the end `NotAllRetrieved`, if any instance did not come.
     """
     from tempfile import TemporaryDirectory  # noqa: PLC0415 - slow, and not for `download`
 
+    report, came = Report(), asyncio.Queue[InstanceResult | None]()
+    room = asyncio.Semaphore(1)
+
+    def tell(result: InstanceResult) -> Awaitable[None] | None:
+        if result.stored:
+            return keep(result)
+        report.results.append(result)
+        return None
+
+    async def keep(result: InstanceResult) -> None:
+        await room.acquire()
+        came.put_nowait(result)
+
+    async def run(folder: Path) -> None:
+        try:
+            retrieval = _Retrieval(
+                pool, Folder(folder), report, tell, method=method, listener=listener
+            )
+            await retrieval.run(what)
+        finally:
+            came.put_nowait(None)
+
     with TemporaryDirectory(prefix="dcm-") as folder:
-        retrieval = _Retrieval(pool, Folder(Path(folder)), method)
-        async with aclosing(retrieval.results(what)) as results:
-            async for result in results:
-                if not result.stored:
-                    retrieval.report.results.append(result)
-                    continue
+        task = asyncio.create_task(run(Path(folder)))
+        try:
+            while (result := await came.get()) is not None:
                 yield await asyncio.to_thread(_take_out, Path(result.path))
-    if not retrieval.report.complete:
-        raise NotAllRetrieved(str(pool.remote), retrieval.report)
-
-
-async def _ends_query(ahead: Ahead[Batch], error: Exception) -> bool:
-    """End the query that goes on beside: an archive may take only one association at a time."""
-    return isinstance(error, AssociationRejected) and await ahead.find_all()
+                room.release()
+            await task
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+    if not report.complete:
+        raise NotAllRetrieved(str(pool.remote), report)
 
 
 def _take_out(path: Path) -> "Dataset":
@@ -110,98 +130,127 @@ def _take_out(path: Path) -> "Dataset":
     return data_set
 
 
+class _Round:
+    """Requests that are made on several associations at once, by a worker on each.
+
+    making, leasing: the workers that have an association, and those that have none yet.
+    several: whether there were several associations at the same time. last: the latest final response.
+    error: what ended the last worker, if others did not do its work. query_ended: whether the query was
+    brought to its end meanwhile.
+    """
+
+    def __init__(self, asked: Iterable[tuple[Offer, Request]] = ()) -> None:
+        self.asked: Final = deque(asked)
+        self.leasing: Final[set[asyncio.Task[None]]] = set()
+        self.making: Final[set[asyncio.Task[None]]] = set()
+        self.several = self.query_ended = False
+        self.last: SubOperations | None = None
+        self.error: Exception | None = None
+
+
 class _Retrieval:
     """One retrieval, from the list of instances to the outcome of each."""
 
-    def __init__(self, pool: Pool, folder: Folder, method: Method) -> None:
-        self.report: Final = RetrieveReport()
+    def __init__(
+        self,
+        pool: Pool,
+        folder: Folder,
+        report: Report,
+        tell: Told,
+        *,
+        method: Method,
+        listener: "Listener | None",
+    ) -> None:
+        self._report: Final = report
+        self._tell: Final = tell
         self._pool: Final = pool
         self._folder: Final = folder
-        self._intake: Final = Intake(folder, pool.local.ae_title, self.report.remarks)
+        self._intake: Final = Intake(folder, pool.local.ae_title, report.remarks)
         self._may_change: bool = method == "auto"
-        self._source: Source = (ByMove if method == "move" else ByGet)(pool, self._intake)
+        self._by_move: Final = ByMove(pool, self._intake, self._taken, listener)
+        self._source: Source = self._by_move
+        if method != "move":
+            self._source = ByGet(pool, self._intake, self._taken)
         self._missing: dict[str, Wanted] = {}
         self._asked: Request | None = None
         self._tried: Final[set[str]] = set()
         self._words = ""
 
-    async def results(self, what: QueryResult | Attributes) -> AsyncGenerator[InstanceResult, None]:
-        """Yield the outcome of each instance once it is known."""
+    async def run(self, what: QueryResult | Attributes) -> None:
+        """Fetch everything, and tell the outcome of each instance once it is known."""
         begun, whole = False, whole_level(what)
         if isinstance(what, QueryResult) and what.incomplete:
-            self.report.add_trouble(f"what is fetched is not all that matches: {what.incomplete}")
-        found = batches(
-            self._pool, what,
-            early=isinstance(self._source, ByGet), account=self.report.account,
-        )  # fmt: skip
+            self._report.add_trouble(f"what is fetched is not all that matches: {what.incomplete}")
+        early = self._source is not self._by_move
+        found = batches(self._pool, what, early=early, account=self._report.account)
         try:
-            async with Ahead(found) as ahead:
-                async for batch in ahead:
+            async with Ahead(found, _AHEAD) as ahead:
+                async for first in ahead:
                     begun = True
-                    async with aclosing(self._batch(batch, whole, ahead)) as results:
-                        async for result in results:
-                            yield result
+                    await asyncio.sleep(0)  # the query may have been at its end already
+                    batch = first.joined(ahead.known(_AHEAD))
+                    await self._batch(batch, whole, ahead)
                     for unlisted in batch.unlisted:
-                        async with aclosing(self._whole(unlisted)) as results:
-                            async for result in results:
-                                yield result
+                        await self._whole(unlisted, ahead)
         except (NetworkError, RemoteProtocolError) as error:
-            if not begun and not self.report.trouble:
+            if not begun and not self._report.trouble:
                 raise
-            self.report.add_trouble(str(error))
+            self._report.add_trouble(str(error))
 
-    async def _batch(
-        self, batch: Batch, whole: Level, ahead: Ahead[Batch]
-    ) -> AsyncGenerator[InstanceResult, None]:
+    async def _batch(self, batch: Batch, whole: Level, ahead: Ahead[Batch]) -> None:
         self._missing = {each.sop_instance_uid: each for each in batch.instances}
-        for uid in list(filter(self._is_here, self._missing)):
-            yield self._result(uid, Outcome.ALREADY_THERE)
+        for uid in list(filter(self._folder.holds, self._missing)):
+            self._end(uid, Outcome.ALREADY_THERE)
         self._intake.missing.update(self._missing)
-        tries = Tries()
+        tries, most, failed = Tries(), max(1, len(self._missing) // _FEW), _Round()
         while self._missing and tries.left:
             before, self._asked, self._words = len(self._missing), None, ""
             length = _LIST_LENGTHS[min(tries.without_progress, 1)]
             largest = Level.IMAGE if tries.after_error else whole
-            asked = partial(requests, batch=batch, whole=largest, list_length=length)
-            try:
-                async with aclosing(self._source.fetch([*self._missing.values()], asked)) as events:
-                    async for event in events:
-                        result = self._taken(event)
-                        if result is not None:
-                            yield result
-            except (NetworkError, RemoteProtocolError) as error:
-                if self._changes_method(error) or await _ends_query(ahead, error):
-                    continue
-                self._words = str(error)
-                tries.count(progress=len(self._missing) < before, error=error)
-                if tries.without_progress > 1 and (uid := self._alone_asked()):
-                    yield self._result(uid, Outcome.FAILED, self._words)
-                    tries.one_given_up()
-                await tries.pause()
-            else:
-                tries.count(progress=len(self._missing) < before)
+            at_once = min(most, self._source.at_once)
+            # Lists of UIDs cost a near archive more than the round trips that they save.
+            shares = at_once if ahead.at_end or self._pool.is_far else 1
+            ended = _Round(
+                (offer, request)
+                for offer, members in self._source.grouped(self._missing.values())
+                for request in requests(members, batch, largest, length, shares)
+            )
+            await self._fetch(ended, at_once, ahead)
+            if ended.error and self._can_change(ended, ended.error):
+                continue
+            if ended.several:
+                if self._missing:
+                    most, failed = 1, ended
+                continue
+            tries.count(progress=len(self._missing) < before, error=ended.error)
+            if ended.error is None:
+                continue
+            self._words = str(ended.error)
+            if tries.without_progress > 1 and (uid := self._alone_asked()):
+                self._end(uid, Outcome.FAILED, self._words)
+                tries.one_given_up()
+            await tries.pause()
+        if failed.several and not self._missing:
+            limit = self._pool.limit - 1 if failed.error else 1
+            self._pool.lower(max(1, limit), "it answers badly to several at once")
         for uid in [*self._missing]:
             outcome = Outcome.FAILED if uid in self._tried else Outcome.NOT_TRIED
-            yield self._result(uid, outcome, self._words or "the archive did not send it")
+            self._end(uid, outcome, self._words or "the archive did not send it")
 
-    async def _whole(self, unlisted: Unlisted) -> AsyncGenerator[InstanceResult, None]:
+    async def _whole(self, unlisted: Unlisted, ahead: Ahead[Batch]) -> None:
         """Fetch a series or study as a whole, and judge by numbers whether all came."""
         request, tries, words = request_whole(unlisted), Tries(), ""
-        last: SubOperations | None = None
         self._intake.whole = unlisted
+        last: SubOperations | None = None
         before = len(self._intake.came)
         while tries.left:
             progress = len(self._intake.came)
-            fetched = self._source.fetch(request.instances, lambda _: [request])
-            try:
-                async with aclosing(fetched) as events:
-                    async for event in events:
-                        last = event if isinstance(event, SubOperations) else last
-                        result = self._taken_of_whole(event)
-                        if result is not None:
-                            yield result
-            except (NetworkError, RemoteProtocolError) as error:
-                if self._changes_method(error):
+            [(offer, _)] = self._source.grouped(request.instances)
+            ended = _Round([(offer, request)])
+            await self._fetch(ended, 1, ahead)
+            last = ended.last or last
+            if (error := ended.error) is not None:
+                if self._can_change(ended, error):
                     continue
                 words = str(error)
                 tries.count(progress=len(self._intake.came) > progress, error=error)
@@ -222,59 +271,67 @@ class _Retrieval:
         if expected is None:
             expected = (last and last.sent) or 1
         if count >= expected and not words:
-            self.report.remarks.append(f"{unlisted.why}; fetched as a whole: {count} instances")
+            self._report.remarks.append(f"{unlisted.why}; fetched as a whole: {count} instances")
         else:
             came = f"fetched as a whole, {count} instances came" + (f": {words}" if words else "")
-            self.report.add_trouble(f"{unlisted.why}; {came}")
+            self._report.add_trouble(f"{unlisted.why}; {came}")
 
-    def _taken_of_whole(self, event: Event) -> InstanceResult | None:
-        if isinstance(event, Request | SubOperations):
-            return None
-        uid = event.sop_instance_uid
-        if isinstance(event, NotKept):
-            if self._intake.has_refused(uid):
-                return None
-            return InstanceResult(self._folder.place(uid), uid, Outcome.FAILED, event.words)
-        if uid in self._intake.came:
-            return None  # the series was asked for again
-        self._intake.came.add(uid)
-        self._note(event)
-        outcome = Outcome.ALREADY_THERE if event.already_there else Outcome.STORED
-        return InstanceResult(event.file, uid, outcome)
+    # Requests.
 
-    def _taken(self, event: Event) -> InstanceResult | None:
-        """Take an event of a source; return the outcome of an instance, if it was waited for."""
-        if isinstance(event, Request):
-            self._asked = event
-            self._tried.update(each.sop_instance_uid for each in event.instances)
-            return None
-        if isinstance(event, SubOperations):
-            self._words = event.words or self._words
-            return None
-        uid = event.sop_instance_uid
-        if isinstance(event, NotKept) and self._intake.has_refused(uid):
-            return None
-        if uid not in self._missing:
-            return None  # it came twice at the same time
-        if isinstance(event, NotKept):
-            return self._result(uid, Outcome.FAILED, event.words)
-        del self._missing[uid]
-        self._intake.missing.discard(uid)
-        self._intake.came.add(uid)
-        self._note(event)
-        return InstanceResult(event.file, uid, Outcome.STORED)
+    async def _fetch(self, work: _Round, at_once: int, ahead: Ahead[Batch]) -> None:
+        """Make requests on so many associations at most; one that fails makes no more.
 
-    def _note(self, received: ReceivedInstance) -> None:
-        if received.remark:
-            self.report.remarks.append(f"{received.sop_instance_uid}: {received.remark}")
+        The query that goes on beside has an association, too, even while it waits for its consumer.
+        """
+        if self._pool.limit == 1:
+            await ahead.find_all()
+        count = min(at_once, len(work.asked))
+        tasks = [asyncio.create_task(self._work(work)) for _ in range(count)]
+        work.leasing.update(tasks)
+        waiting = set(tasks)
+        try:
+            while waiting:
+                _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                if self._pool.limit == 1 and not work.making:
+                    # An archive may take only one association at a time, and that is the query's.
+                    work.query_ended = await ahead.find_all() or work.query_ended
+        finally:
+            for task in tasks:
+                task.cancel()
+            ends = await asyncio.gather(*tasks, return_exceptions=True)
+        failed = [each for each in ends if isinstance(each, Exception)]
+        for error in failed:
+            if not isinstance(error, NetworkError | RemoteProtocolError):
+                raise error
+        if failed and (work.several or None not in ends):  # else one did all, others were refused
+            work.error = failed[-1]
 
-    def _is_here(self, uid: str) -> bool:
-        return self._folder.holds(uid)
+    async def _work(self, work: _Round) -> None:
+        """Make requests on an association as long as there are any."""
+        task = asyncio.current_task()
+        assert task is not None
+        while work.asked:
+            offer = work.asked[0][0]
+            work.leasing.add(task)
+            async with self._source.open(offer) as fetch:
+                work.leasing.discard(task)
+                work.making.add(task)
+                work.several = work.several or len(work.making) > 1
+                try:
+                    await self._make(work, offer, fetch)
+                finally:
+                    work.making.discard(task)
 
-    def _result(self, uid: str, outcome: Outcome, words: str = "") -> InstanceResult:
-        del self._missing[uid]
-        self._intake.missing.discard(uid)
-        return InstanceResult(self._folder.place(uid), uid, outcome, words)
+    async def _make(self, work: _Round, offer: Offer, fetch: Fetch) -> None:
+        """Make those requests that come next and need what is offered here."""
+        while work.asked and work.asked[0][0] == offer:
+            _, self._asked = work.asked.popleft()
+            if not work.asked:  # the others would wait, perhaps for the association of the query
+                for other in work.leasing:
+                    other.cancel()
+            self._tried.update(each.sop_instance_uid for each in self._asked.instances)
+            work.last = await fetch(self._asked)
+            self._words = work.last.words or self._words
 
     def _alone_asked(self) -> str:
         """Return the instance that was asked for alone when the association failed: it may be the cause."""
@@ -283,10 +340,36 @@ class _Retrieval:
         uid = self._asked.instances[0].sop_instance_uid
         return uid if uid in self._missing else ""
 
-    def _changes_method(self, error: Exception) -> bool:
-        """Change to C-MOVE if C-GET is not accepted and the choice is ours."""
-        if not self._may_change or not isinstance(error, NotAccepted):
-            return False
-        self._may_change = False
-        self._source = ByMove(self._pool, self._intake)
-        return True
+    def _can_change(self, work: _Round, error: Exception) -> bool:
+        """Change what may have been the reason of an error; return whether there was something."""
+        if self._may_change and isinstance(error, NotAccepted):  # C-GET, and the choice is ours
+            self._may_change = False
+            self._source = self._by_move
+            return True
+        return work.query_ended
+
+    # What comes.
+
+    def _taken(self, event: ReceivedInstance | NotKept) -> Awaitable[None] | None:
+        """Take an instance that was sent, and tell its outcome unless it was not asked for."""
+        uid, whole = event.sop_instance_uid, self._intake.whole is not None
+        if isinstance(event, NotKept):
+            if self._intake.has_refused(uid) or not (whole or uid in self._missing):
+                return None
+            return self._end(uid, Outcome.FAILED, event.words)
+        if uid in self._intake.came or not (whole or uid in self._missing):
+            return None  # it came twice at the same time, or its series was asked for again
+        self._intake.came.add(uid)
+        if event.remark:
+            self._report.remarks.append(f"{uid}: {event.remark}")
+        there = event.already_there and whole
+        outcome = Outcome.ALREADY_THERE if there else Outcome.STORED
+        return self._end(uid, outcome, file=event.file)
+
+    def _end(
+        self, uid: str, outcome: Outcome, words: str = "", *, file: str = ""
+    ) -> Awaitable[None] | None:
+        """Tell the outcome of an instance."""
+        self._missing.pop(uid, None)
+        self._intake.missing.discard(uid)
+        return self._tell(InstanceResult(file or self._folder.place(uid), uid, outcome, words))

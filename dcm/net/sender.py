@@ -82,7 +82,9 @@ class Sender:
         self._answers = self._tries = self._dead_ends = 0
         self._trusted: Final[set[int]] = set()
         """Failures that the peer has repeated where there was one association."""
-        self._limit_before = 0
+        self._suspects: Final[dict[Item, InstanceResult]] = {}
+        """How instances failed while there were several associations; one is used until they are sent again."""
+        self._limit_before = 1
         self._stopped = False
 
     async def __aenter__(self) -> Self:
@@ -277,7 +279,7 @@ class Sender:
         self._waiting.clear()
         self._later.clear()
         for item in left:
-            tried = item.failures or item.postponed or item.suspect is not None
+            tried = item.failures or item.postponed or item in self._suspects
             result = self._lost(item, error)
             self.tell(item, result if tried else result._replace(outcome=Outcome.NOT_TRIED))
 
@@ -311,13 +313,13 @@ class Sender:
         if not waiting or len(self._workers) > self._pool.limit:
             return None
         item = waiting[0]
-        if item.suspect is not None and not self.alone:
+        if item in self._suspects and not self.alone:
             return None
         item.alone = self.alone
         if item.offer in accepted:
             return waiting.popleft()
         for place, other in enumerate(waiting):
-            if other.offer in accepted and other.suspect is None:
+            if other.offer in accepted and other not in self._suspects:
                 del waiting[place]
                 other.alone = self.alone
                 return other
@@ -344,34 +346,51 @@ class Sender:
         self._answers += 1
         self._changed.set()
         status = result.status or 0
-        if item.suspect is not None and self.alone:
-            if status == item.suspect:
-                self._trusted.add(status)
-                item.suspect = None
-                self._pool.limit = max(self._pool.limit, self._limit_before)
-                self._employ()
-            else:
-                _LOG.info("%s: it answers badly to several associations at once", self._pool.remote)
-        elif (
-            result.outcome is Outcome.FAILED
-            and not (item.alone and self.alone)
-            and status not in self._trusted
-        ):
-            if self._pool.limit > 1:
-                self._limit_before = self._pool.limit
-            self._pool.lower(1, f"{item.instance.sop_instance_uid} failed: {result.words}")
-            self._dismiss()
-            item.suspect = status
-            self._waiting.appendleft(item)
+        alone = item.alone and self.alone
+        if item in self._suspects and alone:
+            self._clear(item, repeated=status == self._suspects[item].status)
+        elif result.outcome is Outcome.FAILED and not alone and status not in self._trusted:
+            self._suspect(item, result)
             return
-        if status & 0xFF00 == _OUT_OF_RESOURCES and not item.postponed:
+        self._conclude(item, result)
+
+    def _conclude(self, item: Item, result: InstanceResult) -> None:
+        """Take the peer's answer as the outcome, unless the instance has one more chance later."""
+        if (result.status or 0) & 0xFF00 == _OUT_OF_RESOURCES and not item.postponed:
             item.postponed = True
             self._later.append(item)
+        else:
+            self.tell(item, result)
+
+    def _suspect(self, item: Item, result: InstanceResult) -> None:
+        """Have an instance sent again with one association: that there were several may be the cause."""
+        if not self._suspects:
+            self._limit_before = self._pool.limit
+            self._pool.lower(1, f"{item.instance.sop_instance_uid} failed: {result.words}")
+            self._dismiss()
+        self._suspects[item] = result
+        self._waiting.appendleft(item)
+
+    def _clear(self, item: Item, *, repeated: bool) -> None:
+        """Find out whether several associations were the cause; if not, allow them again."""
+        status = self._suspects.pop(item).status
+        if not repeated:
+            _LOG.info("%s: it answers badly to several associations at once", self._pool.remote)
+            self._limit_before = 1
             return
-        self.tell(item, result)
+        self._trusted.add(status or 0)
+        for other, result in [*self._suspects.items()]:
+            if result.status == status and other in self._waiting:  # it would only say so again
+                del self._suspects[other]
+                self._waiting.remove(other)
+                self._conclude(other, result)
+        if not self._suspects:
+            self._pool.limit = max(self._pool.limit, self._limit_before)
+            self._employ()
 
     def tell(self, item: Item, result: InstanceResult) -> None:
         """Take the outcome of an instance."""
+        self._suspects.pop(item, None)
         self._unsettled -= 1
         self._results.add(item.number, result)
         self._changed.set()

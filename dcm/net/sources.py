@@ -2,14 +2,13 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable
-from contextlib import AsyncExitStack, aclosing
-from typing import Final, Protocol, TypeAlias
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from dcm.net.association import Association
 from dcm.net.errors import ConnectionFailed
-from dcm.net.get import NotKept, get, open_get
-from dcm.net.incoming import ReceivedInstance
+from dcm.net.get import Taken, get, open_get
 from dcm.net.intake import Intake
 from dcm.net.kinds import few_classes, groups
 from dcm.net.move import move_one, open_move
@@ -22,22 +21,35 @@ from dcm.net.suboperations import (
     Progress,
     SubOperations,
     accepted_model,
-    raise_if_final,
+    raise_if_hopeless,
 )
 from dcm.net.wanted import Request, Wanted, identifier_for
+from dcm.sinks import NotKept, ReceivedInstance
 
-Event: TypeAlias = Request | ReceivedInstance | NotKept | SubOperations
-"""A request that is made now, an instance that came, and the final response to the request."""
-Ask: TypeAlias = Callable[[Collection[Wanted]], Iterable[Request]]
+if TYPE_CHECKING:
+    from dcm.net.listener import Listener
 
-_WAITING: Final = 8
+Offer: TypeAlias = tuple[str, ...]
+"""The SOP classes that are offered on an association; empty: the common ones."""
+Fetch: TypeAlias = Callable[[Request], Awaitable[SubOperations]]
+"""Makes a request and returns the final response, once everything has come. Raises `NetworkError`."""
 
 
 class Source(Protocol):
-    """A way to fetch instances."""
+    """A way to fetch instances; each one that comes is told to its `Taken`.
 
-    def fetch(self, missing: Collection[Wanted], ask: Ask) -> AsyncGenerator[Event, None]:
-        """Make the requests for all that is missing, and yield what comes. Raises `NetworkError`."""
+    at_once: on how many associations.
+    """
+
+    @property
+    def at_once(self) -> int:
+        """The number of associations that can be used at the same time."""
+
+    def grouped(self, missing: Iterable[Wanted]) -> list[tuple[Offer, list[Wanted]]]:
+        """Group instances by what must be offered for them."""
+
+    def open(self, offer: Offer, /) -> AbstractAsyncContextManager[Fetch]:
+        """Have an association for requests while a block runs. Raises `NetworkError`."""
 
 
 class ByGet:
@@ -47,29 +59,47 @@ class ByGet:
     come so, a few in each transfer syntax: those that came, since what is missing is mostly like them.
     """
 
-    def __init__(self, pool: Pool, intake: Intake) -> None:
+    def __init__(self, pool: Pool, intake: Intake, taken: Taken) -> None:
         self._pool: Final = pool
-        self._folder: Final = intake.folder
+        self._intake: Final = intake
+        self._taken: Final = taken
         self._seen: Final[dict[str, None]] = {}
         self._few = False
 
-    async def fetch(self, missing: Collection[Wanted], ask: Ask) -> AsyncGenerator[Event, None]:
-        """Make the requests for all that is missing, and yield what comes. Raises `NetworkError`."""
-        for classes in groups(each.sop_class_uid for each in missing):
-            among = classes or [""]
-            group = [each for each in missing if each.sop_class_uid in among]
-            offered = classes or self._for_unknown()
-            async with open_get(self._pool, offered) as association:
-                model = accepted_model(association, STUDY_ROOT_GET, PATIENT_ROOT_GET)
-                for request in ask(group):
-                    yield request
-                    identifier = identifier_for(request, patient=model == PATIENT_ROOT_GET)
-                    async with aclosing(get(association, identifier, self._folder, model)) as came:
-                        async for each in came:
-                            if isinstance(each, ReceivedInstance):
-                                self._seen[each.sop_class_uid] = None
-                            yield each
-                            raise_if_final(association, each)
+    @property
+    def at_once(self) -> int:
+        """As many as the pool allows."""
+        return self._pool.limit
+
+    def grouped(self, missing: Iterable[Wanted]) -> list[tuple[Offer, list[Wanted]]]:
+        """Group instances by SOP class."""
+        by_class: dict[str, list[Wanted]] = {}
+        for each in missing:
+            by_class.setdefault(each.sop_class_uid, []).append(each)
+        found = []
+        for classes in groups(by_class):
+            members = [each for name in classes or [""] for each in by_class[name]]
+            found.append((tuple(classes or self._for_unknown()), members))
+        return found
+
+    @asynccontextmanager
+    async def open(self, offer: Offer) -> AsyncIterator[Fetch]:
+        """Have an association that accepts these classes."""
+        async with open_get(self._pool, offer) as association:
+            model = accepted_model(association, STUDY_ROOT_GET, PATIENT_ROOT_GET)
+
+            async def fetch(request: Request) -> SubOperations:
+                identifier = identifier_for(request, patient=model == PATIENT_ROOT_GET)
+                last = await get(association, identifier, self._intake, self._came, model)
+                raise_if_hopeless(association, last)
+                return last
+
+            yield fetch
+
+    def _came(self, event: ReceivedInstance | NotKept) -> Awaitable[None] | None:
+        if isinstance(event, ReceivedInstance):
+            self._seen[event.sop_class_uid] = None
+        return self._taken(event)
 
     def _for_unknown(self) -> list[str]:
         few, self._few = self._few, not self._few
@@ -77,94 +107,90 @@ class ByGet:
 
 
 class ByMove:
-    """By C-MOVE to our own AE title, where a listener of ours takes what comes."""
+    """By C-MOVE to our own AE title, where a listener takes what comes: one that runs, or one of our own."""
 
-    def __init__(self, pool: Pool, intake: Intake) -> None:
+    at_once: Final = 1
+
+    def __init__(
+        self, pool: Pool, intake: Intake, taken: Taken, listener: "Listener | None" = None
+    ) -> None:
         self._pool: Final = pool
         self._intake: Final = intake
-        self._failed: Final[list[NotKept]] = []
+        self._taken: Final = taken
+        self._listener: Final = listener
+        self._arrived: Final = asyncio.Event()
+        self._progress: Progress | None = None
+        self._waiting: set[str] = set()
+        self._came = 0
 
-    async def fetch(self, missing: Collection[Wanted], ask: Ask) -> AsyncGenerator[Event, None]:
-        """Make the requests for all that is missing, and yield what comes. Raises `NetworkError`."""
-        from dcm.net.listener import Listener  # noqa: PLC0415 - not for C-GET
+    def grouped(self, missing: Iterable[Wanted]) -> list[tuple[Offer, list[Wanted]]]:
+        """Return all together: what is offered is up to the archive."""
+        return [((), [*missing])]
 
-        arrived: asyncio.Queue[ReceivedInstance] = asyncio.Queue(_WAITING)
+    @asynccontextmanager
+    async def open(self, _: Offer) -> AsyncIterator[Fetch]:
+        """Have an association, and a listener."""
+        from dcm.net.conversation import Destination  # noqa: PLC0415 - not for C-GET
+        from dcm.net.listener import Listener  # noqa: PLC0415
+
+        pool, intake = self._pool, self._intake
         async with AsyncExitStack() as stack:
-            try:
-                await stack.enter_async_context(
-                    Listener(
-                        self._pool.local, self._intake.folder, self._pool.limits, arrived.put,
-                        on_failure=self._failed.append,
-                    )
-                )  # fmt: skip
-            except OSError as error:
-                raise ConnectionFailed(
-                    str(self._pool.local), "listening", os.strerror(error.errno or 0),
-                    "another program may listen there",
-                ) from error  # fmt: skip
-            association = await stack.enter_async_context(open_move(self._pool))
+            if self._listener is not None:
+                here = self._listener
+                mine = Destination(intake, self._handle, self._taken, intake.claims)
+                stack.enter_context(here.expecting(mine))
+            else:
+                here = Listener(
+                    pool.local, intake, pool.limits, self._handle, on_failure=self._taken
+                )
+                try:
+                    await stack.enter_async_context(here)
+                except OSError as error:
+                    raise ConnectionFailed(
+                        str(pool.local), "listening", os.strerror(error.errno or 0),
+                        "another program may listen there",
+                    ) from error  # fmt: skip
+            association = await stack.enter_async_context(open_move(pool))
             model = accepted_model(association, STUDY_ROOT_MOVE, PATIENT_ROOT_MOVE)
-            for request in ask(missing):
-                yield request
-                async with aclosing(self._one(association, request, model, arrived)) as came:
-                    async for each in came:
-                        yield each
-                        raise_if_final(association, each)
 
-    async def _one(
-        self,
-        association: Association,
-        request: Request,
-        model: str,
-        arrived: "asyncio.Queue[ReceivedInstance]",
-    ) -> AsyncGenerator[Event, None]:
-        """Yield what comes until the archive has ended, and all came of which it says that it was sent."""
+            async def fetch(request: Request) -> SubOperations:
+                last = await self._fetch(association, request, model, here.node.ae_title)
+                raise_if_hopeless(association, last)
+                return last
+
+            yield fetch
+
+    async def _handle(self, received: ReceivedInstance) -> None:
+        """Take an instance that has come to the listener."""
+        if self._progress is not None:
+            self._progress.made()
+        self._came += 1
+        self._waiting.discard(received.sop_instance_uid)
+        waited = self._taken(received)
+        if waited is not None:
+            await waited
+        self._arrived.set()
+
+    async def _fetch(
+        self, association: Association, request: Request, model: str, destination: str
+    ) -> SubOperations:
+        """Wait until the archive has ended, and all came of which it says that it was sent."""
         message_id = association.next_message_id()
         self._intake.moves.add(message_id)
-        progress = Progress(association)
-        responses = move_one(
-            association,
-            identifier_for(request, patient=model == PATIENT_ROOT_MOVE),
-            self._pool.local.ae_title,
-            model,
-            message_id=message_id,
-            progress=progress,
-        )
-        ended = asyncio.create_task(_last(responses))
-        waiting = {each.sop_instance_uid for each in request.instances}
-        came = 0
+        self._progress = Progress(association)
+        self._waiting = {each.sop_instance_uid for each in request.instances}
+        self._came = 0
+        identifier = identifier_for(request, patient=model == PATIENT_ROOT_MOVE)
+        last = await move_one(
+            association, identifier, destination, model,
+            message_id=message_id, progress=self._progress,
+        )  # fmt: skip
+        promised = len(request.instances) if last.sent is None else last.sent
         try:
-            while not (ended.done() and arrived.empty()):
-                instance = asyncio.ensure_future(arrived.get())
-                try:
-                    await asyncio.wait((ended, instance), return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    if not instance.done():
-                        instance.cancel()
-                if instance.done() and not instance.cancelled():
-                    progress.made()
-                    came += 1
-                    waiting.discard(instance.result().sop_instance_uid)
-                    yield instance.result()
-            last = ended.result()
-            promised = len(request.instances) if last.sent is None else last.sent
-            while waiting and came < promised and not last.words:
+            while self._waiting and self._came < promised and not last.words:
+                self._arrived.clear()
                 async with asyncio.timeout(self._pool.limits.response):
-                    late = await arrived.get()
-                came += 1
-                waiting.discard(late.sop_instance_uid)
-                yield late
+                    await self._arrived.wait()
         except TimeoutError:
             pass
-        finally:
-            ended.cancel()
-            await asyncio.gather(ended, return_exceptions=True)
-        while self._failed:
-            yield self._failed.pop(0)
-        yield last
-
-
-async def _last(responses: AsyncGenerator[SubOperations, None]) -> SubOperations:
-    """Return the last response."""
-    async with aclosing(responses):
-        return [response async for response in responses][-1]
+        return last

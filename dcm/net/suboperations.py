@@ -1,6 +1,7 @@
 """The responses to a C-GET or C-MOVE: how far it is, and what failed (PS3.4 C.4.2.1, C.4.3.1)."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, Self
 
 from dcm.data.identifier import BadIdentifier, read_identifier
@@ -16,64 +17,9 @@ PATIENT_ROOT_MOVE: Final = "1.2.840.10008.5.1.4.1.2.1.2"
 
 _HOPELESS: Final = (0xA801, 0x0122, 0x0124)
 """Move destination unknown, class not supported, not authorized: it will be so for all that follows."""
-
-
+_PENDING: Final = 0xFF00
 _REPEATED: Final = 5
 """Times the limit `response`, for pending responses that repeat the same numbers."""
-
-
-class Progress:
-    """Watches whether an operation makes progress, by the limit `operation`."""
-
-    def __init__(self, association: Association) -> None:
-        self._association: Final = association
-        self._numbers: object = None
-        self.made()
-
-    def made(self) -> None:
-        """Note that something came of the operation: an instance."""
-        self._since = asyncio.get_running_loop().time()
-
-    def responded(self, response: CGetRSP | CMoveRSP) -> None:
-        """Note a pending response. Raises `NoProgress` if it says nothing new for too long."""
-        numbers = (
-            response.number_of_remaining_suboperations,
-            response.number_of_completed_suboperations,
-            response.number_of_failed_suboperations,
-            response.number_of_warning_suboperations,
-        )
-        limits = self._association.limits
-        if numbers != self._numbers:
-            self._numbers = numbers
-            self.made()
-        elif self._passed() > (limit := min(limits.operation, _REPEATED * limits.response)):
-            raise self._none(f"its responses have said the same for {limit:g} s", "response")
-
-    async def command(self) -> Command:
-        """Return the next message. Raises `NoProgress` if neither that nor an instance came in time."""
-        association, limit = self._association, self._association.limits.operation
-        while True:
-            try:
-                command = await association.command(max(limit - self._passed(), 0.001))
-            except TimedOut as error:
-                if self._passed() >= limit:
-                    raise self._none(f"no response and no instance came for {limit:g} s") from error
-                continue  # instances came meanwhile, on associations of their own
-            if command is None:
-                raise association.broken("it released the association before it had answered")
-            return command
-
-    def _passed(self) -> float:
-        return asyncio.get_running_loop().time() - self._since
-
-    def _none(self, what: str, limit: str = "operation") -> NoProgress:
-        association = self._association
-        return NoProgress(
-            association.remote,
-            association.doing,
-            what,
-            f"raise the time limit {limit} if it is slow",
-        )
 
 
 class SubOperations(Frozen):
@@ -130,6 +76,86 @@ class SubOperations(Frozen):
         return ": ".join(filter(None, (str(self.status), self.comment, failed)))
 
 
+class Progress:
+    """Watches whether an operation makes progress, by the limit `operation`."""
+
+    def __init__(self, association: Association) -> None:
+        self._association: Final = association
+        self._numbers: object = None
+        self._time: Final = asyncio.get_running_loop().time
+        self.made()
+
+    def made(self) -> None:
+        """Note that something came of the operation: an instance."""
+        self._since = self._time()
+
+    async def command(self) -> Command:
+        """Return the next message. Raises `NoProgress` if neither that nor an instance came in time."""
+        association, limit = self._association, self._association.limits.operation
+        while True:
+            try:
+                command = await association.command(max(limit - self._passed(), 0.001))
+            except TimedOut as error:
+                if self._passed() >= limit:
+                    raise self._none(f"no response and no instance came for {limit:g} s") from error
+                continue  # instances came meanwhile, on associations of their own
+            if command is None:
+                raise association.broken("it released the association before it had answered")
+            return command
+
+    async def response(
+        self,
+        command: Command,
+        kind: type[CGetRSP | CMoveRSP],
+        message_id: int,
+        told: Callable[[SubOperations], object] | None = None,
+    ) -> SubOperations | None:
+        """Take a response; return the final one. `told` is called with each.
+
+        Raises `NoProgress` if pending ones have said nothing new for too long.
+        """
+        message = command.message
+        plain = (
+            told is None
+            and isinstance(message, kind)
+            and message.status == _PENDING
+            and message.message_id_being_responded_to == message_id
+            and not message.has_data_set
+        )
+        if not plain:  # else it only says that more is to come, as after each instance
+            response = await SubOperations.read(self._association, command, kind, message_id)
+            if told is not None:
+                told(response)
+            if response.last:
+                return response
+        assert isinstance(message, CGetRSP | CMoveRSP)
+        numbers = (
+            message.number_of_remaining_suboperations,
+            message.number_of_completed_suboperations,
+            message.number_of_failed_suboperations,
+            message.number_of_warning_suboperations,
+        )
+        limits = self._association.limits
+        if numbers != self._numbers:
+            self._numbers = numbers
+            self.made()
+        elif self._passed() > (limit := min(limits.operation, _REPEATED * limits.response)):
+            raise self._none(f"its responses have said the same for {limit:g} s", "response")
+        return None
+
+    def _passed(self) -> float:
+        return self._time() - self._since
+
+    def _none(self, what: str, limit: str = "operation") -> NoProgress:
+        association = self._association
+        return NoProgress(
+            association.remote,
+            association.doing,
+            what,
+            f"raise the time limit {limit} if it is slow",
+        )
+
+
 def _failed(data: bytes, transfer_syntax: str) -> tuple[str, ...]:
     """Read the Failed SOP Instance UID List; nothing if it cannot be read."""
     try:
@@ -147,7 +173,7 @@ def accepted_model(association: Association, preferred: str, other: str) -> str:
         return association.context(other).abstract_syntax
 
 
-def raise_if_final(association: Association, event: object) -> None:
+def raise_if_hopeless(association: Association, last: SubOperations) -> None:
     """Raise `OperationFailed` for a response that would be the same to all further requests."""
-    if isinstance(event, SubOperations) and event.status.code in _HOPELESS:
-        raise OperationFailed(association.remote, association.doing, event.status, event.comment)
+    if last.status.code in _HOPELESS:
+        raise OperationFailed(association.remote, association.doing, last.status, last.comment)

@@ -1,23 +1,22 @@
 """C-MOVE to a third node, which the archive knows; the archive reports how it went."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import aclosing
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final
 
 from dcm.data.match import Attributes
 from dcm.data.query_result import QueryResult
 from dcm.errors import RemoteProtocolError
 from dcm.net.errors import NetworkError
-from dcm.net.move import move_one, open_move
-from dcm.net.outcome import InstanceResult, MoveReport, Outcome
+from dcm.net.move import OnProgress, move_one, open_move
 from dcm.net.pool import Pool
 from dcm.net.suboperations import (
     PATIENT_ROOT_MOVE,
     STUDY_ROOT_MOVE,
     SubOperations,
     accepted_model,
-    raise_if_final,
+    raise_if_hopeless,
 )
 from dcm.net.tries import Tries
 from dcm.net.wanted import (
@@ -28,8 +27,7 @@ from dcm.net.wanted import (
     requests,
     whole_level,
 )
-
-OnProgress: TypeAlias = Callable[[SubOperations], object]
+from dcm.outcome import InstanceResult, Outcome, Report
 
 _LIST_LENGTH: Final = 100
 
@@ -40,7 +38,7 @@ async def move(
     destination: str,
     *,
     on_progress: OnProgress | None = None,
-) -> MoveReport:
+) -> Report:
     """Have `remote` send instances to the AE title `destination`; `on_progress` is called with each response.
 
     If the archive reports failures without saying which, all of that request count as failed. Raises
@@ -71,10 +69,10 @@ class _Move:
         destination: str,
         on_progress: OnProgress | None,
     ) -> None:
-        self.report: Final = MoveReport()
+        self.report: Final = Report()
         self._open: Final = partial(open_move, pool)
         self._destination: Final = destination
-        self._on_progress: Final = on_progress or (lambda _: None)
+        self._on_progress: Final = on_progress
 
     async def batch(self, waiting: list[Request]) -> None:
         """Have all of them sent; a request during which the association failed is made again."""
@@ -87,11 +85,11 @@ class _Move:
                     while waiting:
                         tried = True
                         identifier = identifier_for(waiting[0], patient=model == PATIENT_ROOT_MOVE)
-                        responses = move_one(association, identifier, self._destination, model)
-                        async with aclosing(responses):
-                            async for response in responses:
-                                self._on_progress(response)
-                        raise_if_final(association, response)
+                        response = await move_one(
+                            association, identifier, self._destination, model,
+                            on_progress=self._on_progress,
+                        )  # fmt: skip
+                        raise_if_hopeless(association, response)
                         self.report.results += _outcomes(waiting.pop(0), response)
                         tried = False
             except (NetworkError, RemoteProtocolError) as error:

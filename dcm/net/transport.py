@@ -21,6 +21,7 @@ from dcm.wire import Buffer
 
 RECEIVE_SIZE: Final = 1 << 20
 GATHERED: Final = 1024  # buffers in one write: the IOV_MAX of Linux
+_BULK: Final = 1 << 14  # bytes in one read: behind so many there are mostly more
 _IN_A_ROW: Final = 8  # reads without waiting before others have their turn: a peer may never pause
 _QUICKACK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)
 
@@ -44,6 +45,8 @@ class Transport:
         self._memory: memoryview | None = None
         self._received: int | None = None
         """How many bytes have come into the memory that nobody was given yet."""
+        self._may_have_more = True
+        """Whether it is worth a system call to look for more before waiting."""
         self._at_once = 0
         """How often something was there without waiting, in a row."""
         self._receiving = self._sending = self._closed = False
@@ -111,7 +114,7 @@ class Transport:
         if self._memory is None:
             self._memory = memoryview(bytearray(RECEIVE_SIZE))
         # It may have come for a task that was cancelled before it got it.
-        if self._received is not None or self._take():
+        if self._received is not None or (self._may_have_more and self._take()):
             self._at_once += 1
             if self._at_once >= _IN_A_ROW:
                 self._at_once = 0
@@ -131,6 +134,7 @@ class Transport:
             self._received = self._socket.recv_into(self._memory)
         except BlockingIOError:
             return False
+        self._may_have_more = self._received >= _BULK
         return True
 
     def _explained(self, error: OSError) -> OSError:

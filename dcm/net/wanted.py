@@ -11,7 +11,8 @@ from collections.abc import AsyncGenerator, Collection, Iterable, Iterator, Sequ
 from collections.abc import Set as AbstractSet
 from contextlib import aclosing
 from itertools import groupby
-from typing import Final, NamedTuple
+from math import ceil
+from typing import Final, NamedTuple, Self
 
 from dcm.data.account import Account, Unlisted
 from dcm.data.dictionary import level_of
@@ -50,6 +51,15 @@ class Batch(NamedTuple):
     instances: list[Wanted]
     cut: AbstractSet[str]
     unlisted: Sequence[Unlisted] = ()
+
+    def joined(self, others: Iterable[Self]) -> Self:
+        """Return this batch and others in one."""
+        instances, cut, unlisted = self
+        for each in others:
+            instances = [*instances, *each.instances]
+            cut |= each.cut
+            unlisted = [*unlisted, *each.unlisted]
+        return self._replace(instances=instances, cut=cut, unlisted=unlisted)
 
 
 class Request(NamedTuple):
@@ -143,44 +153,52 @@ async def _pieces(
         keys = what
     elif what.level is Level.IMAGE and all(answer.get("SOPClassUID") for answer in what):
         for _, nodes in groupby(what.members(), lambda node: node.path[Level.STUDY]):
-            yield list(map(_wanted, nodes))
+            yield _wanted(nodes)
         return
     else:
         within = what
     found = queries(pool, keys, level=Level.IMAGE, within=within, size=None, account=account)
     async with aclosing(found):
         async for result in found:
-            yield list(map(_wanted, result.members()))
+            yield _wanted(result.members())
 
 
-def _wanted(node: Node) -> Wanted:
-    sop_class = node.answer.get("SOPClassUID", "")
-    patient_id, study_uid, series_uid, sop_instance_uid = node.path
-    return Wanted(
-        patient_id, study_uid, series_uid, sop_instance_uid,
-        sop_class if isinstance(sop_class, str) else "",
-    )  # fmt: skip
+def _wanted(nodes: Iterable[Node]) -> list[Wanted]:
+    found: list[Wanted] = []
+    for series, members in groupby(nodes, lambda node: node.parent):
+        above = series.path if series is not None else ("", "", "")
+        for node in members:
+            sop_class = node.answer.get("SOPClassUID", "")
+            known = sop_class if isinstance(sop_class, str) else ""
+            found.append(Wanted(above[0], above[1], above[2], node.uid, known))
+    return found
 
 
 def requests(
-    missing: Collection[Wanted], batch: Batch, whole: Level, list_length: int
+    missing: Collection[Wanted], batch: Batch, whole: Level, list_length: int, at_once: int = 1
 ) -> Iterator[Request]:
-    """Iterate over the requests for what is missing of a batch: by study, by series or by UIDs."""
+    """Iterate over the requests for what is missing of a batch: by study, by series or by UIDs.
+
+    at_once: the number of associations; none of the requests is for more than its share of what is missing.
+    """
     of_study = Counter(each.study_uid for each in batch.instances)
     of_series = Counter(each.series_uid for each in batch.instances)
+    share = ceil(len(missing) / at_once)
     for study_uid, study in _grouped(missing, Level.STUDY):
         keys = {"StudyInstanceUID": study_uid}
         in_one = study_uid not in batch.cut and len(study) == of_study[study_uid]
-        if whole <= Level.STUDY and in_one:
+        if whole <= Level.STUDY and in_one and len(study) <= share:
             yield _request(Level.STUDY, keys, study)
             continue
         for series_uid, series in _grouped(study, Level.SERIES):
             keys = {"StudyInstanceUID": study_uid, "SeriesInstanceUID": series_uid}
-            if whole <= Level.SERIES and len(series) == of_series[series_uid]:
+            complete = len(series) == of_series[series_uid]
+            if whole <= Level.SERIES and complete and len(series) <= share:
                 yield _request(Level.SERIES, keys, series)
                 continue
-            for at in range(0, len(series), list_length):
-                few = series[at : at + list_length]
+            count = ceil(len(series) / min(share, list_length))
+            for place in range(count):  # of equal size
+                few = series[place * len(series) // count : (place + 1) * len(series) // count]
                 uids = "\\".join(each.sop_instance_uid for each in few)
                 yield _request(Level.IMAGE, {**keys, "SOPInstanceUID": uids}, few)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from net import getting
 from net.certificates import Authority
 from net.peers import dcmqrscp, orthanc, qrscp, storescp
 
@@ -66,3 +67,12 @@ def server_tls(authority: Authority) -> Tls:
 def client_tls(authority: Authority) -> Tls:
     """The certificate of a client."""
     return authority.issue("client")
+
+
+@pytest.fixture(params=[1, 4])
+def at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """On how many associations `getting.remote` lets a retrieval fetch, however few instances there are."""
+    number: int = request.param
+    monkeypatch.setattr("dcm.net.retrieve._FEW", 1)
+    monkeypatch.setattr(getting, "at_once", number)
+    return number

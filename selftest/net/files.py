@@ -1,5 +1,6 @@
 """Files to send, made on the spot, and what their data sets are."""
 
+import contextlib
 from pathlib import Path
 
 from pydicom import Dataset, FileMetaDataset
@@ -76,3 +77,12 @@ def data_sets(folder: Path) -> dict[str, bytes]:
             header = scan(path)
             found[header.sop_instance_uid] = data_set(path)
     return found
+
+
+def being_written(folder: Path, pid: int | str = "self") -> int:
+    """Count the files in a folder that a process writes; they have no name yet."""
+    count = 0
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            count += link.readlink().is_relative_to(folder)
+    return count

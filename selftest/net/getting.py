@@ -1,4 +1,4 @@
-"""One C-GET on one association, without what a download does around it."""
+"""Ways to fetch: one C-GET without what a download does around it, and on how many associations."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,17 +8,32 @@ from net.peers import QUICK, US
 
 from dcm.data.match import Attributes
 from dcm.net import DcmNode, Remote, TimeLimits
-from dcm.net.get import NotKept, get, open_get
-from dcm.net.incoming import Folder, ReceivedInstance
+from dcm.net.errors import NetworkError
+from dcm.net.get import get, open_get
 from dcm.net.pool import Pool
+from dcm.sinks import Folder, NotKept, ReceivedInstance
+
+at_once = 1
+"""Set by the fixture of this name."""
+
+
+def remote(node: DcmNode, limits: TimeLimits = QUICK) -> Remote:
+    """Give the remote at a node, with as many associations as the test wants."""
+    return Remote(node, limits, max_associations=at_once)
 
 
 async def got(
     node: DcmNode, identifier: Attributes, folder: Path, limits: TimeLimits = QUICK
 ) -> AsyncIterator[ReceivedInstance | NotKept]:
-    """Give the instances of class CT as they come into a folder."""
-    remote = Remote(node, limits)
-    async with Pool(US, remote) as pool, open_get(pool, [CT]) as association:
-        async for each in get(association, identifier, Folder(folder)):
-            if isinstance(each, ReceivedInstance | NotKept):
-                yield each
+    """Give the instances of class CT that have come into a folder, and then the error if there was one."""
+    came: list[ReceivedInstance | NotKept] = []
+    failure: NetworkError | None = None
+    try:
+        async with Pool(US, Remote(node, limits)) as pool, open_get(pool, [CT]) as association:
+            await get(association, identifier, Folder(folder), came.append)
+    except NetworkError as error:
+        failure = error
+    for each in came:
+        yield each
+    if failure is not None:
+        raise failure

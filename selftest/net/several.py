@@ -2,5 +2,5 @@
 
 PARALLEL_STORE = True
 """Whether several associations are used at the same time to send."""
-PARALLEL_GET = False
+PARALLEL_GET = True
 """The same for fetching."""

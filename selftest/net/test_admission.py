@@ -13,10 +13,8 @@ from dcm.net import DcmNode, LocalEntity, Remote
 from dcm.net.admission import Admission
 from dcm.net.association import Association
 from dcm.net.errors import AssociationRejected
-from dcm.net.get import NotKept
-from dcm.net.incoming import ReceivedInstance
-from dcm.net.listener import Refused
 from dcm.net.outcome import Outcome, StoreReport
+from dcm.sinks import NotKept, ReceivedInstance, Refused
 from dcm.wire import PresentationContextRQ
 
 ENTITY = LocalEntity(US, QUICK)

@@ -14,8 +14,8 @@ from net.wires import Acceptor
 
 from dcm.errors import DcmError, LocalProtocolError
 from dcm.net import DcmNode, LocalEntity, TimeLimits
-from dcm.net.incoming import ReceivedInstance
 from dcm.net.outcome import Outcome
+from dcm.sinks import ReceivedInstance
 from dcm.wire import (
     Abort,
     AssociateRJ,

@@ -13,7 +13,7 @@ from net.wires import Acceptor
 from dcm.errors import DcmError
 from dcm.net import DcmNode, LocalEntity, Remote
 from dcm.net.association import Association
-from dcm.net.incoming import ReceivedInstance
+from dcm.sinks import ReceivedInstance
 from dcm.wire import (
     CGetRSP,
     Command,

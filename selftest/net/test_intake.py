@@ -1,6 +1,8 @@
 """A retrieval takes only what it asked for, and replaces nothing."""
 
 import asyncio
+import errno
+import os
 import socket
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -10,20 +12,21 @@ import pytest
 from net.archive import Archive, Identifier, send
 from net.collection import entities, files
 from net.files import data_sets
+from net.getting import remote
 from net.peers import QUICK, US, free_port
 
 from dcm.data.header import scan
 from dcm.data.levels import Level
 from dcm.data.match import Attributes
 from dcm.data.query_result import QueryResult
+from dcm.held import holds
 from dcm.net import DcmNode, Listen, LocalEntity, Remote, TimeLimits
 from dcm.net.association import Association
 from dcm.net.errors import NoProgress, TimedOut
 from dcm.net.find import STUDY_ROOT_FIND
-from dcm.net.held import holds
 from dcm.net.outcome import Outcome, RetrieveReport
-from dcm.net.part_file import PartFile
 from dcm.net.suboperations import STUDY_ROOT_GET, STUDY_ROOT_MOVE, Progress
+from dcm.part_file import PartFile
 from dcm.wire import (
     CGetRQ,
     CGetRSP,
@@ -93,7 +96,9 @@ class Store:
             async with self.archive as archive:
                 method = "move" if archive.move else "get"
                 entity = LocalEntity(at, limits)
-                return await entity.download(archive.node, what, target, method=method)  # type: ignore[arg-type]
+                return await entity.download(
+                    remote(archive.node, limits), what, target, method=method
+                )  # type: ignore[arg-type]
 
         return asyncio.run(scenario())
 
@@ -121,7 +126,7 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def test_get_refuses_what_was_not_asked_for(source: Path, target: Path) -> None:
+def test_get_refuses_what_was_not_asked_for(source: Path, target: Path, at_once: int) -> None:
     """The file of that name stays as it is."""
     store = Store(source, STUDY_ROOT_GET)
     store.also = [STRAY]
@@ -130,8 +135,9 @@ def test_get_refuses_what_was_not_asked_for(source: Path, target: Path) -> None:
     assert report.counts() == {Outcome.STORED: 4}
     assert (target / f"{STRAY}.dcm").read_bytes() == b"mine"
     assert {path.name for path in target.iterdir()} == {f"{uid}.dcm" for uid in (*OF_STUDY, STRAY)}
-    assert store.statuses == [0x0124, 0, 0, 0, 0]
-    assert report.remarks == [f"{STRAY} came though it was not asked for"]
+    assert len(store.requests) == at_once
+    assert [each for each in store.statuses if each] == [0x0124] * len(store.requests)
+    assert report.remarks == [f"{STRAY} came though it was not asked for"] * len(store.requests)
 
 
 @pytest.mark.parametrize("stray", [STRAY, OF_STUDY[0]])
@@ -191,30 +197,48 @@ def _moved(request: CMoveRQ, status: int, completed: int | None) -> CMoveRSP:
     )
 
 
-def test_a_file_is_never_replaced(tmp_path: Path) -> None:
-    """Not even if it appears while the instance is on its way; without hard links neither."""
-    part, file, other = (str(tmp_path / name) for name in ("part", "1.dcm", "2.dcm"))
-    Path(file).write_bytes(b"here before")
-    with PartFile(part) as arrived:
-        arrived.write([b"arrived"])
-        arrived.close()
-        assert not arrived.name(file)
-        assert arrived.name(other)
-    assert not Path(part).exists()
-    assert Path(file).read_bytes() == b"here before"
-    assert Path(other).read_bytes() == b"arrived"
+@pytest.fixture(params=["nameless", "named", "no hard links"])
+def file_system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """File systems that lack something, as FAT and some file servers do."""
+    really_open = os.open
 
+    def only_named(path: str, flags: int, mode: int = 0o777) -> int:
+        if flags & os.O_TMPFILE == os.O_TMPFILE:
+            raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+        return really_open(path, flags, mode)
 
-def test_without_hard_links_a_file_is_not_replaced_either(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As on FAT and some file servers."""
-
-    def link(_: str, __: str) -> None:
+    def no_link(*_: object, **__: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr("os.link", link)
-    test_a_file_is_never_replaced(tmp_path)
+    if request.param == "named":
+        monkeypatch.setattr("os.open", only_named)
+    elif request.param == "no hard links":
+        monkeypatch.setattr("os.link", no_link)
+
+
+@pytest.mark.usefixtures("file_system")
+def test_a_file_is_never_replaced(tmp_path: Path) -> None:
+    """Not even if it appears while the instance is on its way."""
+    file, other = (tmp_path / name for name in ("1.dcm", "2.dcm"))
+    file.write_bytes(b"here before")
+    for size in (7, 300_000):
+        content = os.urandom(size)
+        with PartFile(str(tmp_path)) as arrived:
+            arrived.write([content[:3], content[3:]])
+            assert not arrived.name(str(file))
+            assert Path(arrived.path).read_bytes() == content
+            assert arrived.name(str(other))
+        assert other.read_bytes() == content
+        other.unlink()
+    with PartFile(str(tmp_path)) as arrived:
+        arrived.write([b"given up"])
+    assert [path.name for path in tmp_path.iterdir()] == ["1.dcm"]
+    assert file.read_bytes() == b"here before"
+    with PartFile(str(tmp_path)) as arrived:
+        arrived.write([b"in its place"])
+        arrived.replace(str(file))
+    assert file.read_bytes() == b"in its place"
+    assert [path.name for path in tmp_path.iterdir()] == ["1.dcm"]
 
 
 @pytest.mark.parametrize(
@@ -270,6 +294,7 @@ def test_a_series_that_is_not_listed_is_fetched_as_a_whole(
     assert not list(target.glob(".*"))
 
 
+@pytest.mark.usefixtures("at_once")
 def test_a_series_of_which_less_comes_than_reported_is_no_success(
     source: Path, target: Path
 ) -> None:
@@ -283,6 +308,7 @@ def test_a_series_of_which_less_comes_than_reported_is_no_success(
     assert "2 instances came" in report.trouble
 
 
+@pytest.mark.usefixtures("at_once")
 def test_an_instance_that_is_gone_since_the_query_is_missed(source: Path, target: Path) -> None:
     """An earlier result names it, and the archive does not list it any more."""
     store = Store(source, STUDY_ROOT_GET)
@@ -348,6 +374,7 @@ def test_a_move_that_never_ends_can_be_given_up(home: DcmNode, source: Path, tar
         while True:
             yield _moved(request, 0xFF00, 0)
             begun.set()
+            await asyncio.sleep(0)  # it is in this process, and must leave us some time
 
     async def scenario() -> None:
         entity = LocalEntity(home, replace(QUICK, release=0.2))

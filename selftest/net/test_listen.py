@@ -12,10 +12,14 @@ from net.peers import QUICK, US
 from pydicom.uid import ExplicitVRLittleEndian
 
 from dcm.net import DcmNode, LocalEntity, Remote
+from dcm.net.admission import Admission
 from dcm.net.association import Association
-from dcm.net.incoming import ReceivedInstance
+from dcm.net.find import STUDY_ROOT_FIND
 from dcm.net.outcome import StoreReport
+from dcm.sinks import ReceivedInstance
 from dcm.wire import (
+    CFindRQ,
+    CFindRSP,
     Command,
     CStoreRQ,
     CStoreRSP,
@@ -98,6 +102,7 @@ def test_a_folder_that_is_gone_is_told_to_the_sender(source: Path, tmp_path: Pat
 
     async def scenario() -> list[tuple[int | None, str]]:
         async with ENTITY.listen(tmp_path / "nowhere") as listener:
+            (tmp_path / "nowhere").rmdir()
             paths = [make(source, number) for number in range(2)]
             report = await ENTITY.store(listener.node, paths)
             return [(result.status, result.words) for result in report.results]
@@ -159,3 +164,31 @@ def test_a_full_disk_in_mid_object_is_told_and_leaves_nothing(source: Path, targ
     assert (big.status, small.status) == (0xA700, 0)
     assert "File too large" in big.words
     assert [path.name for path in target.iterdir()] == ["1.2.3.2.dcm"]
+
+
+def test_handlers_answer_other_services(target: Path) -> None:
+    """By the type of the message, on a context that the admission accepts; serving ends with draining."""
+    asked: list[object] = []
+
+    async def found(association: Association, command: Command) -> None:
+        request = command.message
+        assert isinstance(request, CFindRQ)
+        asked.append(await association.data_set())
+        response = CFindRSP(message_id_being_responded_to=request.message_id, status=0)
+        await association.send(Command(command.context_id, response))
+
+    async def scenario() -> list[object]:
+        admission = Admission(services=frozenset((STUDY_ROOT_FIND,)))
+        async with ENTITY.listen(
+            target, admission=admission, handlers={CFindRQ: found}
+        ) as listener:
+            serving = asyncio.create_task(listener.serve_forever())
+            answers = [each async for each in ENTITY.find(listener.node, {"PatientID": "1"})]
+            assert not serving.done()
+            assert await listener.drain(1)
+            async with asyncio.timeout(5):
+                await serving
+        return [*answers]
+
+    assert asyncio.run(scenario()) == []
+    assert len(asked) == 1

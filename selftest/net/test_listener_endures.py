@@ -13,20 +13,20 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from net.files import CT, make
+from net.files import CT, being_written, make
 from net.peers import QUICK, US
 from net.test_hostile_disk import _LISTENER
 
 from dcm.data.header import scan
 from dcm.errors import DcmError
+from dcm.held import holds
 from dcm.net import DcmNode, LocalEntity, Remote, TimeLimits
 from dcm.net.admission import Admission
 from dcm.net.ahead import Ahead
 from dcm.net.association import Association
-from dcm.net.held import holds
-from dcm.net.incoming import Folder, ReceivedInstance
 from dcm.net.listener import Listener
 from dcm.net.outcome import Outcome, StoreReport
+from dcm.sinks import Folder, ReceivedInstance
 from dcm.wire import Command, CStoreRQ, CStoreRSP, DataFragment, PresentationContextRQ, raw
 from harness.waiting import wait_until
 
@@ -341,7 +341,7 @@ def test_draining_lets_an_instance_end(tmp_path: Path, monkeypatch: pytest.Monke
     async def scenario() -> None:
         async with ENTITY.listen(tmp_path) as listener:
             association = await _half(listener.node)
-            await eventually(lambda: bool(list(tmp_path.iterdir())), "the instance has begun")
+            await eventually(lambda: being_written(tmp_path) > 0, "the instance has begun")
             draining = asyncio.create_task(listener.drain(20))
             await asyncio.sleep(0)
             while not draining.done():
@@ -366,7 +366,7 @@ def test_draining_has_an_end(tmp_path: Path) -> None:
     async def scenario() -> bool:
         async with ENTITY.listen(tmp_path) as listener:
             association = await _half(listener.node)
-            await eventually(lambda: bool(list(tmp_path.iterdir())), "the instance has begun")
+            await eventually(lambda: being_written(tmp_path) > 0, "the instance has begun")
             try:
                 return await listener.drain(0.05)
             finally:

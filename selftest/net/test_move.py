@@ -16,7 +16,7 @@ from net.peers import QUICK, US, dcmqrscp, orthanc, storescp
 
 from dcm import frozen
 from dcm.data.identifier import write_identifier
-from dcm.net import DcmNode, Listen, LocalEntity, TimeLimits
+from dcm.net import DcmNode, Listen, LocalEntity, ReceivedInstance, Remote, Report, TimeLimits
 from dcm.net.association import Association
 from dcm.net.errors import ConnectionLost
 from dcm.net.find import STUDY_ROOT_FIND
@@ -83,6 +83,36 @@ def test_a_study_is_downloaded_by_move(archive: DcmNode, home: DcmNode, target: 
     assert report.complete, report
     assert data_sets(target).keys() == OF_STUDY
     assert {result.sop_instance_uid for result in report.results} == OF_STUDY
+
+
+def test_a_listener_that_runs_receives_a_retrieval(
+    archive: DcmNode, home: DcmNode, target: Path, tmp_path: Path
+) -> None:
+    """Only what was asked for goes to the retrieval; anything else is the listener's."""
+    other = files(tmp_path, ROOT)[-1]
+    entity, kept = LocalEntity(home, QUICK), tmp_path / "kept"
+    titles: set[tuple[str, str]] = set()
+
+    async def handle(received: ReceivedInstance) -> None:
+        titles.add((received.calling_ae_title, received.called_ae_title))
+
+    async def scenario() -> Report:
+        async with entity.listen(kept, handle) as listener:
+            fetching = entity.download(archive, STUDY, target, method="move", listener=listener)
+            report, sent = await asyncio.gather(
+                fetching, LocalEntity(US, QUICK).store(home, [other])
+            )
+            assert sent.complete
+            found = entity.retrieve(archive, STUDY, method="move", listener=listener)
+            assert {each.SOPInstanceUID async for each in found} == OF_STUDY
+        return report
+
+    report = asyncio.run(scenario())
+    assert report.complete, report
+    assert not report.remarks
+    assert data_sets(target).keys() == OF_STUDY
+    assert data_sets(kept).keys() == {f"{ROOT}.2.2.2.2"}
+    assert titles == {("TOOLKIT", "HOME")}
 
 
 def test_what_is_missing_is_moved_by_its_uids(
@@ -194,7 +224,8 @@ def test_what_comes_after_the_end_is_waited_for(
 
     async def late(association: Association, request: CMoveRQ) -> AsyncIterator[CMoveRSP]:
         yield said(request, 0, 5, 0)
-        sending.append(asyncio.create_task(LocalEntity(US, QUICK).store(home, paths[::-1])))
+        one = Remote(home, QUICK, max_associations=1)
+        sending.append(asyncio.create_task(LocalEntity(US).store(one, paths[::-1])))
 
     async def scenario() -> RetrieveReport:
         report = await download(home, target, late)
@@ -207,7 +238,7 @@ def test_what_comes_after_the_end_is_waited_for(
     assert report.complete, report
     assert {result.sop_instance_uid for result in report.results} == OF_STUDY
     assert set(data_sets(target)) == OF_STUDY
-    assert report.remarks == [f"{ROOT}.1.2.1.1 came though it was not asked for"]
+    assert set(report.remarks) == {f"{ROOT}.1.2.1.1 came though it was not asked for"}
 
 
 def test_what_never_comes_is_not_waited_for_without_end(home: DcmNode, target: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from net.cutting import Cut, Cutter, Direction
 from net.files import CT, data_sets, make
+from net.getting import remote
 from net.peers import QUICK, US
 from net.scp import Scp
 from net.several import PARALLEL_STORE
@@ -18,10 +19,10 @@ from dcm.net import DcmNode, LocalEntity, Remote
 from dcm.net.errors import NetworkError
 from dcm.net.folders import files_in
 from dcm.net.get import get, open_get
-from dcm.net.incoming import Folder, ReceivedInstance
 from dcm.net.listener import Listener
 from dcm.net.outcome import Outcome, StoreReport
 from dcm.net.pool import Pool
+from dcm.sinks import Folder, NotKept, ReceivedInstance
 from harness.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(120)
@@ -216,13 +217,16 @@ def test_a_retrieve_that_is_cut_anywhere_keeps_whole_files_only(
     archive: DcmNode = request.getfixturevalue(server)
 
     async def retrieve(node: DcmNode) -> set[str]:
-        given = set()
+        given: set[str] = set()
+
+        def take(each: ReceivedInstance | NotKept) -> None:
+            if isinstance(each, ReceivedInstance):
+                given.add(each.sop_instance_uid)
+
         with contextlib.suppress(NetworkError):
             pool = Pool(US, Remote(node, QUICK))
             async with pool, open_get(pool, [CT]) as association:
-                async for each in get(association, STUDY_LEVEL, Folder(target)):
-                    if isinstance(each, ReceivedInstance):
-                        given.add(each.sop_instance_uid)
+                await get(association, STUDY_LEVEL, Folder(target), take)
         return given
 
     async def scenario() -> None:
@@ -242,26 +246,25 @@ def test_a_retrieve_that_is_cut_anywhere_keeps_whole_files_only(
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("associations", [1, 4])
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize("server", ["dcmqrscp_node", "orthanc_node"])
 def test_a_download_that_is_cut_once_anywhere_is_complete(
-    associations: int, source: Path, target: Path, dcmqrscp_node: DcmNode
+    server: str, source: Path, target: Path, request: pytest.FixtureRequest
 ) -> None:
     """Wherever its C-GET is cut, a download goes on with what is missing, and nothing is lost."""
-
-    def through(cutter: Cutter) -> Remote:
-        return Remote(cutter.node, QUICK, max_associations=associations)
+    archive: DcmNode = request.getfixturevalue(server)
 
     async def scenario() -> None:
         whole = data_sets(source)
-        assert (await ENTITY.store(dcmqrscp_node, files_in([source]))).complete
-        async with Cutter(dcmqrscp_node, always(None)) as cutter:
-            assert (await ENTITY.download(through(cutter), STUDY_LEVEL, target)).complete
+        assert (await ENTITY.store(archive, files_in([source]))).complete
+        async with Cutter(archive, always(None)) as cutter:
+            assert (await ENTITY.download(remote(cutter.node), STUDY_LEVEL, target)).complete
         ways = cutter.passed[1]  # the first connection is that of the query
         for cut in boundaries(ways.there, ways.back)[::3]:
             empty(target)
             cuts = {1: cut}
-            async with Cutter(dcmqrscp_node, cuts.get) as cutter:
-                report = await ENTITY.download(through(cutter), STUDY_LEVEL, target)
+            async with Cutter(archive, cuts.get) as cutter:
+                report = await ENTITY.download(remote(cutter.node), STUDY_LEVEL, target)
             assert report.complete, (cut, report)
             assert data_sets(target) == whole, cut
             assert suffixes(target) == {".dcm"}, cut

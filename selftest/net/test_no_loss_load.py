@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from net.cutting import Cut, Cutter
 from net.files import data_sets, make
+from net.getting import remote
 from net.peers import US, dcmqrscp, storescp
 from net.scp import Scp, success
 
@@ -220,6 +221,7 @@ def test_listener_takes_from_storescu_and_from_us(seed: int, source: Path, targe
     assert {path.suffix for path in target.iterdir()} == {".dcm"}
 
 
+@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize("seed", ROUNDS)
 def test_dcmqrscp_gives_back_what_it_was_given(
     seed: int, source: Path, target: Path, tmp_path: Path
@@ -229,7 +231,7 @@ def test_dcmqrscp_gives_back_what_it_was_given(
 
     async def scenario(node: DcmNode) -> int:
         assert (await ENTITY.store(node, files_in([source]))).complete
-        report = await ENTITY.download(node, study, target)
+        report = await ENTITY.download(remote(node), study, target)
         assert report.complete, report
         return len(report.results)
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 from net.files import data_sets, make
+from net.getting import remote
 from net.peers import QUICK, US
 
 from dcm.data.levels import Level
+from dcm.held import holds
 from dcm.net import DcmNode, LocalEntity, Remote, retrieve
 from dcm.net.find import Answer
-from dcm.net.held import holds
 from dcm.net.outcome import InstanceResult, Outcome, RetrieveReport
 from dcm.net.pool import Pool
 
@@ -61,7 +62,7 @@ async def answers(archive: DcmNode, identifier: dict[str, str]) -> list[Answer]:
 
 def download(archive: DcmNode, folder: Path) -> RetrieveReport:
     """Fetch the five instances."""
-    return asyncio.run(ENTITY.download(archive, {"StudyInstanceUID": "1.2.3.4.1"}, folder))
+    return asyncio.run(ENTITY.download(remote(archive), {"StudyInstanceUID": "1.2.3.4.1"}, folder))
 
 
 def _uids(found: Iterable[Answer]) -> set[object]:
@@ -92,6 +93,7 @@ def test_who_has_enough_may_stop(archive: DcmNode) -> None:
     assert asyncio.run(scenario())
 
 
+@pytest.mark.usefixtures("at_once")
 def test_a_study_is_downloaded_as_it_was_sent(archive: DcmNode, source: Path, target: Path) -> None:
     """The data sets arrive byte for byte where the archive has kept them so."""
     report = download(archive, target)
@@ -103,6 +105,7 @@ def test_a_study_is_downloaded_as_it_was_sent(archive: DcmNode, source: Path, ta
         assert {uid: brought[uid] for uid in UIDS} == data_sets(source)
 
 
+@pytest.mark.usefixtures("at_once")
 def test_what_is_there_is_not_fetched_again(archive: DcmNode, target: Path) -> None:
     """Of a folder with holes, only the holes are filled; what is empty or full of zeros is one of them."""
     everything = {result.sop_instance_uid for result in download(archive, target).results}
@@ -126,6 +129,7 @@ def test_what_is_there_is_not_fetched_again(archive: DcmNode, target: Path) -> N
     assert not list(target.glob(".*"))
 
 
+@pytest.mark.usefixtures("at_once")
 def test_a_result_is_downloaded_and_each_outcome_told(archive: DcmNode, target: Path) -> None:
     """What a query found can be fetched, whatever its level."""
     told: list[InstanceResult] = []
@@ -133,7 +137,7 @@ def test_a_result_is_downloaded_and_each_outcome_told(archive: DcmNode, target: 
     async def scenario() -> RetrieveReport:
         keys = {"StudyInstanceUID": "1.2.3.4.1"}
         found = await ENTITY.query(archive, keys, level=Level.SERIES)
-        return await ENTITY.download(archive, found, target, on_result=told.append)
+        return await ENTITY.download(remote(archive), found, target, on_result=told.append)
 
     report = asyncio.run(scenario())
     assert report.complete, report
@@ -141,17 +145,18 @@ def test_a_result_is_downloaded_and_each_outcome_told(archive: DcmNode, target: 
     assert told == report.results
 
 
+@pytest.mark.usefixtures("at_once")
 def test_data_sets_are_given_one_at_a_time(archive: DcmNode) -> None:
     """As pydicom reads them; who has enough may stop, and the archive stays usable."""
 
     async def scenario() -> bool:
-        found = ENTITY.retrieve(archive, {"StudyInstanceUID": "1.2.3.4.1"})
+        found = ENTITY.retrieve(remote(archive), {"StudyInstanceUID": "1.2.3.4.1"})
         first = await anext(found)
         assert first.PatientID == "NET"
         assert len(first.PixelData) > 0
         rest = {each.SOPInstanceUID async for each in found}
         assert rest | {first.SOPInstanceUID} >= UIDS
-        again = ENTITY.retrieve(archive, {"StudyInstanceUID": "1.2.3.4.1"})
+        again = ENTITY.retrieve(remote(archive), {"StudyInstanceUID": "1.2.3.4.1"})
         await anext(again)
         await again.aclose()
         return await ENTITY.echo(archive)
@@ -182,5 +187,7 @@ def test_a_missing_folder_is_made(archive: DcmNode, tmp_path: Path) -> None:
 
 def test_a_study_that_is_not_there_is_nothing(archive: DcmNode, target: Path) -> None:
     """No instance, and nothing lost."""
-    report = asyncio.run(ENTITY.download(archive, {"StudyInstanceUID": "1.2.3.999"}, target))
+    report = asyncio.run(
+        ENTITY.download(remote(archive), {"StudyInstanceUID": "1.2.3.999"}, target)
+    )
     assert (report.results, report.trouble) == ([], "")

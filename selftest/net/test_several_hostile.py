@@ -26,7 +26,7 @@ from dcm.wire import CGetRQ, CGetRSP, CStoreRQ
 pytestmark = pytest.mark.timeout(60)
 
 ENTITY = LocalEntity(US)
-LIMITS = TimeLimits(connect=3, association=30, response=2, idle=5, release=1, busy=1)
+LIMITS = TimeLimits(connect=3, association=30, response=2, idle=5, release=1, busy=1, operation=2)
 SOON = 8.0
 """Seconds: more than two limits of `response`, and far less than that of `association`."""
 COUNT = 60
@@ -260,8 +260,9 @@ def _matches(asked: Attributes, entity: dict[str, str]) -> bool:
 
 
 @pytest.mark.parametrize("second", ["answer", "reject", "hang", "abort"])
-def test_second_get(second: str, tmp_path: Path) -> None:
+def test_second_get(second: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever becomes of a second C-GET at the same time, everything comes."""
+    monkeypatch.setattr("dcm.net.retrieve._FEW", 1)
 
     async def scenario() -> None:
         async with Archive(entities(ROOT), (STUDY_ROOT_FIND, STUDY_ROOT_GET)) as archive:

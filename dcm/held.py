@@ -16,7 +16,7 @@ from typing import BinaryIO, Final
 from dcm.data.header import Header, NotDicom, scan
 from dcm.data.source import FileSource
 from dcm.data.whole import NotWhole, checked
-from dcm.net.part_file import PartFile
+from dcm.part_file import PartFile
 
 _BLOCK: Final = 1 << 18
 _META_HEAD: Final = struct.Struct("<128x4sHH2sHI")
@@ -58,7 +58,7 @@ def is_whole(path: str, header: Header) -> bool:
 
 
 def settle(part: PartFile, name: str) -> tuple[str, Settled]:
-    """Find the place of a closed file whose name is taken; return it. Raises `OSError`.
+    """Find the place of a file whose name is taken; return it. Raises `OSError`.
 
     Nothing that was stored before is replaced, unless it is only the beginning of what is here now. Compares
     files, so it may take a while; threads do so in turn.
