@@ -16,10 +16,10 @@ dcm      wire.*
 dcm      data.*
 dcm      instances  outcome
 dcm      part_file  held  sinks
-dcm.net  limits  identity  tls  node  remote  outcome  errors  uids  # a peer, and what can come of it
+dcm.net  limits  identity  tls  node  errors  retry  remote  uids  # a peer, and what can come of it
 dcm.net  transport  dial  tls_transport  trace                    # a connection
 dcm.net  folders  convert                                         # files
-dcm.net  tries  channel  establish  association  cancel  pool     # associations
+dcm.net  channel  establish  association  cancel  pool     # associations
 dcm.net  abilities  echo  find  suboperations  kinds  move  incoming  # a service on one association
 dcm.net  get  commitment  commitment_scp  line                    # services that use these
 dcm.net  admission  conversation  listener                        # the listener

@@ -23,8 +23,8 @@ from dcm.net.establish import (
 )
 from dcm.net.limits import TimeLimits
 from dcm.net.remote import Listen, Remote
+from dcm.net.retry import Patience
 from dcm.net.transport import Transport
-from dcm.net.tries import Patience
 from dcm.wire import (
     AcceptedContext,
     Buffer,
@@ -72,7 +72,7 @@ class Association(Channel):
         unless not `patient`. Raises `NetworkError`, and `UnprotectedIdentity` before anything is sent.
         """
         remote.check_identity()
-        patience = Patience(remote.limits.busy if patient else 0)
+        patience = Patience(remote.limits.busy if patient else 0, remote.retry)
         request = request_for(local, remote, contexts, user_information)
         while True:
             transport = await open_transport(remote, local.tls)

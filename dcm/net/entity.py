@@ -12,6 +12,7 @@ from dcm.net.limits import TimeLimits
 from dcm.net.node import DcmNode
 from dcm.net.pool import Pool
 from dcm.net.remote import Listen, Remote
+from dcm.net.retry import Retry
 
 if TYPE_CHECKING:
     import os
@@ -79,6 +80,7 @@ class LocalEntity:
 
     local: where it listens, or only its AE title.
     limits: the time limits of remotes that are given by their address only, and of our listeners.
+    retry: when such remotes are tried again.
 
     Used as `async with`, associations are kept for the next operation with the same remote while the block
     runs; otherwise each operation releases its own.
@@ -88,9 +90,15 @@ class LocalEntity:
     `dcm.net.remote.UnprotectedIdentity` if a user identity would be sent without TLS and this is not allowed.
     """
 
-    def __init__(self, local: Listen | str = "DCM", limits: TimeLimits | None = None) -> None:
+    def __init__(
+        self,
+        local: Listen | str = "DCM",
+        limits: TimeLimits | None = None,
+        retry: Retry | None = None,
+    ) -> None:
         self.local: Final = Listen.of(local)
         self.limits: Final = limits or TimeLimits()
+        self.retry: Final = retry or Remote.retry
         self._pools: dict[Remote, Pool] | None = None
 
     async def __aenter__(self) -> Self:
@@ -110,7 +118,7 @@ class LocalEntity:
     @asynccontextmanager
     async def pool(self, remote: Address) -> AsyncIterator[Pool]:
         """Have associations with a remote; they are released after the block, or after that of the entity."""
-        found = Remote.at(remote, self.limits)
+        found = Remote.at(remote, self.limits, self.retry)
         if self._pools is not None:
             yield self._pools.setdefault(found, Pool(self.local, found))
             return

@@ -8,8 +8,8 @@ from dcm.data.header import NotDicom
 from dcm.errors import LocalProtocolError
 from dcm.instances import SLICE, Instance, UnusableInstance
 from dcm.net.association import Association
-from dcm.net.outcome import InstanceResult, Outcome
 from dcm.net.uids import NATIVE, STUDY_ROOT_FIND
+from dcm.outcome import InstanceResult, Outcome
 from dcm.wire import (
     AsynchronousOperationsWindow,
     Command,

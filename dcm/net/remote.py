@@ -6,6 +6,7 @@ from dcm.errors import DcmError, LocalProtocolError
 from dcm.frozen import Frozen
 from dcm.net.limits import TimeLimits
 from dcm.net.node import DcmNode
+from dcm.net.retry import Retry
 from dcm.net.tls import Tls
 from dcm.wire import UserIdentityRQ
 
@@ -21,6 +22,7 @@ class Remote(Frozen):
     user_identity: sent with each request for an association; see `dcm.net.identity`.
     allow_plaintext: whether the user identity may be sent without TLS, where anybody on the way can read it.
     max_associations: the most associations that we have with it at the same time.
+    retry: when to try again after an association has failed.
     """
 
     node: DcmNode
@@ -29,6 +31,7 @@ class Remote(Frozen):
     user_identity: UserIdentityRQ | None = None
     allow_plaintext: bool = False
     max_associations: int = 4
+    retry: Retry = Retry()
 
     def __post_init__(self) -> None:
         if self.max_associations < 1:
@@ -37,11 +40,14 @@ class Remote(Frozen):
             )
 
     @classmethod
-    def at(cls, address: "Remote | DcmNode | str", limits: TimeLimits) -> "Remote":
-        """Return the remote at an address (`host:ae_title:port`), with these limits; a `Remote` as it is."""
+    def at(
+        cls, address: "Remote | DcmNode | str", limits: TimeLimits, retry: Retry | None = None
+    ) -> "Remote":
+        """Return the remote at an address (`host:ae_title:port`) with these limits; a `Remote` as it is."""
         if isinstance(address, Remote):
             return address
-        return cls(DcmNode.parse(address) if isinstance(address, str) else address, limits)
+        node = DcmNode.parse(address) if isinstance(address, str) else address
+        return cls(node, limits, retry=retry or Retry())
 
     def check_identity(self) -> None:
         """Refuse to send a user identity that anybody on the way can read. Raises `UnprotectedIdentity`."""

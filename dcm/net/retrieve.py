@@ -21,9 +21,9 @@ from dcm.net.ahead import Ahead
 from dcm.net.errors import NetworkError, NotAccepted, NotAllRetrieved
 from dcm.net.intake import Intake
 from dcm.net.pool import Pool
+from dcm.net.retry import Tries
 from dcm.net.sources import ByGet, ByMove, Fetch, Offer, Source
 from dcm.net.suboperations import SubOperations
-from dcm.net.tries import Tries
 from dcm.net.wanted import Batch, Request, Wanted, batches, request_whole, requests, whole_level
 from dcm.outcome import InstanceResult, OnResult, Outcome, Report
 from dcm.sinks import Folder, NotKept, ReceivedInstance
@@ -202,7 +202,11 @@ class _Retrieval:
         for uid in list(filter(self._folder.holds, self._missing)):
             self._end(uid, Outcome.ALREADY_THERE)
         self._intake.missing.update(self._missing)
-        tries, most, failed = Tries(), max(1, len(self._missing) // _FEW), _Round()
+        tries, most, failed = (
+            Tries(self._pool.remote.retry),
+            max(1, len(self._missing) // _FEW),
+            _Round(),
+        )
         while self._missing and tries.left:
             before, self._asked, self._words = len(self._missing), None, ""
             length = _LIST_LENGTHS[min(tries.without_progress, 1)]
@@ -239,7 +243,7 @@ class _Retrieval:
 
     async def _whole(self, unlisted: Unlisted, ahead: Ahead[Batch]) -> None:
         """Fetch a series or study as a whole, and judge by numbers whether all came."""
-        request, tries, words = request_whole(unlisted), Tries(), ""
+        request, tries, words = request_whole(unlisted), Tries(self._pool.remote.retry), ""
         self._intake.whole = unlisted
         last: SubOperations | None = None
         before = len(self._intake.came)

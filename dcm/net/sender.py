@@ -33,16 +33,12 @@ from dcm.net.line import (
     contexts_for,
     loses_what_comes_together,
 )
-from dcm.net.outcome import InstanceResult, OnResult, Outcome, Results, StoreReport
 from dcm.net.pool import Pool
 from dcm.net.uids import NATIVE
+from dcm.outcome import InstanceResult, OnResult, Outcome, Report
 
 _LOG: Final = logging.getLogger(__name__)
-_TRIES: Final = 3
-_DEAD_ENDS: Final = 10  # associations in a row that brought no answer at all
-_PAUSE: Final = 0.2  # seconds, doubled with each failure
 _OUT_OF_RESOURCES: Final = 0xA700  # to 0xA7FF (PS3.4 B.2.3)
-_LATER: Final = 0.5  # seconds: a peer out of resources may have some by then
 _FEW: Final = 4
 """So many waiting instances are worth another association."""
 _QUEUED: Final = 100
@@ -65,8 +61,10 @@ class Sender:
         self.given_up: Exception | None = None
         """The error after which no more associations were requested."""
         self._pool: Final = pool
+        self._retry: Final = pool.remote.retry
         self._convert: Final = convert
-        self._results: Final = Results(on_result)
+        self._on_result: Final = on_result
+        self._results: Final[dict[int, InstanceResult]] = {}
         self._count = 0
         self._first: Final[dict[str, Item]] = {}
         self._twins: list[Item] = []
@@ -83,7 +81,7 @@ class Sender:
         self._trusted: Final[set[int]] = set()
         """Failures that the peer has repeated where there was one association."""
         self._suspects: Final[dict[Item, InstanceResult]] = {}
-        """How instances failed while there were several associations; one is used until they are sent again."""
+        """How instances failed while there were several associations; one is used until they are cleared."""
         self._limit_before = 1
         self._stopped = False
 
@@ -127,14 +125,19 @@ class Sender:
         if first is not item:
             self._twins.append(item)
         elif self.given_up is not None:  # it would only wait for the same peer again
-            self._results.add(item.number, item.result(Outcome.NOT_TRIED, str(self.given_up)))
+            self._settle(item.number, item.result(Outcome.NOT_TRIED, str(self.given_up)))
         else:
             self._queue(item)
             self._employ()
 
+    def _settle(self, number: int, result: InstanceResult) -> None:
+        self._results[number] = result
+        if self._on_result is not None:
+            self._on_result(result)
+
     def settle(self, result: InstanceResult) -> None:
         """Add something that is not to be sent, with its outcome."""
-        self._results.add(self._count, result)
+        self._settle(self._count, result)
         self._count += 1
 
     async def drain(self) -> None:
@@ -142,7 +145,7 @@ class Sender:
         while self._unsettled or self._workers or self._failure is not None:
             await self._change()
 
-    async def finish(self) -> StoreReport:
+    async def finish(self) -> Report:
         """Wait until everything has an outcome, and return them in the order in which it was added."""
         await self.drain()
         while self._twins:
@@ -152,19 +155,19 @@ class Sender:
                 uid = item.instance.sop_instance_uid
                 first = self._first[uid]
                 if self._results[first.number].stored:
-                    self._results.add(item.number, await asyncio.to_thread(_twin, item, first))
+                    self._settle(item.number, await asyncio.to_thread(_twin, item, first))
                 elif instead.setdefault(uid, item) is not item:
                     self._twins.append(item)
             self._first.update(instead)
             for item in instead.values():
                 if self.given_up is not None:
                     result = item.result(Outcome.NOT_TRIED, str(self.given_up))
-                    self._results.add(item.number, result)
+                    self._settle(item.number, result)
                 else:
                     self._queue(item)
             self._employ()
             await self.drain()
-        return self._results.report()
+        return Report(each for _, each in sorted(self._results.items()))
 
     # The work.
 
@@ -238,7 +241,7 @@ class Sender:
 
     async def _something_waits(self) -> bool:
         if not self._waiting and self._later:
-            await asyncio.sleep(_LATER)
+            await asyncio.sleep(self._retry.later)
             self._waiting.extend(self._later)
             self._later.clear()
         return bool(self._waiting)
@@ -249,7 +252,7 @@ class Sender:
 
     async def _goes_on(self, line: Line, error: Exception, *, answered: bool) -> bool:
         """Account for an association that failed; return whether this worker requests another."""
-        others = len(self._workers) - 1
+        others, retry = len(self._workers) - 1, self._retry
         under_way = [*line.under_way.values()]
         if not others and len(under_way) == 1:
             [item] = under_way
@@ -264,13 +267,11 @@ class Sender:
             return False
         self._dead_ends = 0 if answered else self._dead_ends + 1
         self._tries = 0 if answered or under_way else self._tries + 1
-        final = isinstance(error, AssociationRejected)
-        if final or self._tries >= _TRIES or self._dead_ends >= _DEAD_ENDS:
+        rejected = isinstance(error, AssociationRejected)
+        if rejected or self._tries >= retry.attempts or self._dead_ends >= retry.dead_ends:
             self._give_up(error)
             return False
-        pause = _PAUSE * 2 ** max(0, self._tries - 1)
-        _LOG.info("%s; trying again in %g s", error, pause)
-        await asyncio.sleep(pause)
+        await retry.wait(self._tries, error)
         return True
 
     def _give_up(self, error: Exception) -> None:
@@ -392,7 +393,7 @@ class Sender:
         """Take the outcome of an instance."""
         self._suspects.pop(item, None)
         self._unsettled -= 1
-        self._results.add(item.number, result)
+        self._settle(item.number, result)
         self._changed.set()
         if not self._unsettled:
             self._dismiss()

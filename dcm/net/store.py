@@ -7,9 +7,9 @@ from typing import Final, TypeAlias
 
 from dcm.instances import Instance, Sendable
 from dcm.net.ahead import Ahead
-from dcm.net.outcome import InstanceResult, OnResult, Outcome, StoreReport
 from dcm.net.pool import Pool
 from dcm.net.sender import Sender, looked_at
+from dcm.outcome import InstanceResult, OnResult, Outcome, Report
 
 LOOKED_AT: Final = 500
 """Files whose headers are read before the first of them is sent; small ones are in memory then."""
@@ -22,7 +22,7 @@ async def store(
     on_result: OnResult | None = None,
     skip_existing: bool = False,
     convert: bool = True,
-) -> StoreReport:
+) -> Report:
     """Send files, data sets and other instances; whatever happens, each has an outcome.
 
     on_result: called with each outcome as soon as it is known.

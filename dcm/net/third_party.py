@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import aclosing
-from functools import partial
 from typing import Final
 
 from dcm.data.match import Attributes
@@ -11,6 +10,7 @@ from dcm.errors import RemoteProtocolError
 from dcm.net.errors import NetworkError
 from dcm.net.move import OnProgress, move_one, open_move
 from dcm.net.pool import Pool
+from dcm.net.retry import Tries
 from dcm.net.suboperations import (
     PATIENT_ROOT_MOVE,
     STUDY_ROOT_MOVE,
@@ -18,7 +18,6 @@ from dcm.net.suboperations import (
     accepted_model,
     raise_if_hopeless,
 )
-from dcm.net.tries import Tries
 from dcm.net.wanted import (
     Request,
     batches,
@@ -70,17 +69,17 @@ class _Move:
         on_progress: OnProgress | None,
     ) -> None:
         self.report: Final = Report()
-        self._open: Final = partial(open_move, pool)
+        self._pool: Final = pool
         self._destination: Final = destination
         self._on_progress: Final = on_progress
 
     async def batch(self, waiting: list[Request]) -> None:
         """Have all of them sent; a request during which the association failed is made again."""
-        tries, words, tried = Tries(), "", False
+        tries, words, tried = Tries(self._pool.remote.retry), "", False
         while waiting and tries.left:
             before = len(waiting)
             try:
-                async with self._open() as association:
+                async with open_move(self._pool) as association:
                     model = accepted_model(association, STUDY_ROOT_MOVE, PATIENT_ROOT_MOVE)
                     while waiting:
                         tried = True

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from dcm.net import DcmNode, Listen, TimeLimits
+from dcm.net import DcmNode, Listen, Remote, TimeLimits
 from harness.waiting import wait_until
 
 US = Listen("127.0.0.1", "TOOLKIT", 0)
@@ -21,6 +21,12 @@ QUICK = TimeLimits(connect=3, association=5, response=5, idle=5, release=1, busy
 
 CARGO = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo") / "bin"
 """Where the programs of dicom-rs are."""
+
+
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let failures be tried again at once: nothing recovers while a test waits."""
+    for name in ("pause", "later"):
+        monkeypatch.setitem(vars(Remote.retry), name, 0.001)
 
 
 def free_port() -> int:

@@ -13,7 +13,7 @@ from dcm.net import DcmNode, LocalEntity, Remote
 from dcm.net.admission import Admission
 from dcm.net.association import Association
 from dcm.net.errors import AssociationRejected
-from dcm.net.outcome import Outcome, StoreReport
+from dcm.outcome import Outcome, Report
 from dcm.sinks import NotKept, ReceivedInstance, Refused
 from dcm.wire import PresentationContextRQ
 
@@ -83,11 +83,11 @@ def send(
     folder: Path,
     handler: Callable[[ReceivedInstance], Awaitable[None]] | None = None,
     admission: Admission | None = None,
-) -> tuple[StoreReport, list[NotKept]]:
+) -> tuple[Report, list[NotKept]]:
     """Send to a listener; give what both sides know."""
     failures: list[NotKept] = []
 
-    async def scenario() -> StoreReport:
+    async def scenario() -> Report:
         async with ENTITY.listen(
             folder, handler, admission=admission, on_failure=failures.append
         ) as listener:

@@ -12,17 +12,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from net.peers import QUICK, US
+from net.peers import QUICK, US, free_port
 
 from dcm.errors import LocalProtocolError
 from dcm.frozen import replace
+from dcm.instances import MemoryInstance
 from dcm.net import DcmNode, LocalEntity, Remote, TimeLimits
 from dcm.net.association import Association
 from dcm.net.echo import VERIFICATION
 from dcm.net.errors import AssociationRejected, ConnectionLost
 from dcm.net.establish import OUR_INFORMATION
+from dcm.net.retry import Patience, Retry, Tries
 from dcm.net.transport import Transport
-from dcm.net.tries import Patience, Tries
+from dcm.outcome import Outcome
 from dcm.wire import (
     AssociateAC,
     AssociateRJ,
@@ -208,7 +210,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
             found.append(seconds)
         await real(0)
 
-    monkeypatch.setattr("dcm.net.tries.asyncio.sleep", sleep)
+    monkeypatch.setattr("dcm.net.retry.asyncio.sleep", sleep)
     return found
 
 
@@ -246,25 +248,22 @@ def test_patience_has_an_end(pauses: list[float]) -> None:
 def test_a_permanent_rejection_is_final(pauses: list[float]) -> None:
     """Asking again would not help."""
     permanent = AssociationRejected("x", "rejected", "", permanent=True)
-    assert not asyncio.run(Patience(60).pause(permanent))
+    assert not asyncio.run(Patience(60, Retry()).pause(permanent))
     assert pauses == []
 
 
-def test_a_rejection_for_now_does_not_count_as_a_try(pauses: list[float]) -> None:
-    """Where an operation waits itself, as a retrieval beside its query does."""
-    rejected = AssociationRejected("x", "rejected for now", "", permanent=False)
-
-    async def ask(tries: Tries) -> int:
-        count = 0
-        while tries.left:
-            count += 1
-            tries.count(progress=False, error=rejected)
-            await tries.pause()
-        return count
-
-    assert asyncio.run(ask(Tries())) == 1
-    assert asyncio.run(ask(Tries(busy=10))) == 7
-    assert sum(pauses) == 10
+def test_the_policy_is_that_of_the_remote(pauses: list[float]) -> None:
+    """How often a peer that is not there is asked, and with which pauses."""
+    remote = Remote(
+        DcmNode("127.0.0.1", "NOBODY", free_port()),
+        QUICK,
+        retry=Retry(attempts=4, pause=1, longest=2),
+    )
+    kind = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2")
+    instance = MemoryInstance(kind, "1.2.3", b"1234")
+    report = asyncio.run(LocalEntity(US).store(remote, [instance]))
+    assert [result.outcome for result in report.results] == [Outcome.NOT_TRIED]
+    assert pauses == [1, 2, 2]
 
 
 def test_a_retry_is_logged_with_its_reason(
@@ -272,13 +271,13 @@ def test_a_retry_is_logged_with_its_reason(
 ) -> None:
     """For -v."""
     caplog.set_level(logging.INFO, "dcm")
-    tries = Tries()
+    tries = Tries(Retry())
     tries.count(
         progress=False, error=ConnectionLost("x", "C-GET", "the peer closed the connection")
     )
     asyncio.run(tries.pause())
-    assert caplog.messages == ["x: C-GET: the peer closed the connection; trying again in 0.2 s"]
-    assert pauses == [0.2]
+    assert caplog.messages == ["x: C-GET: the peer closed the connection; trying again in 0.25 s"]
+    assert pauses == [0.25]
 
 
 def test_the_limit_is_one_of_the_time_limits() -> None:

@@ -17,7 +17,7 @@ from net.peers import QUICK, US, dcmqrscp, dicom_storescp, installed
 from dcm.cli import main
 from dcm.data.header import scan
 from dcm.net import DcmNode, LocalEntity
-from dcm.net.outcome import Outcome
+from dcm.outcome import Outcome
 from harness.corpus import corpus
 
 ENTITY: Final = LocalEntity(US, QUICK)

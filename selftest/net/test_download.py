@@ -13,12 +13,12 @@ from net.peers import QUICK, US
 
 from dcm.data.header import scan
 from dcm.data.match import Attributes
-from dcm.net import DcmNode, LocalEntity, Remote, Report
+from dcm.net import DcmNode, LocalEntity, Remote
 from dcm.net.association import Association
 from dcm.net.errors import ConnectionLost, NotAllRetrieved
 from dcm.net.find import STUDY_ROOT_FIND
-from dcm.net.outcome import Outcome, RetrieveReport
 from dcm.net.suboperations import STUDY_ROOT_GET
+from dcm.outcome import Outcome, Report
 from dcm.wire import CGetRQ, CGetRSP
 
 pytestmark = pytest.mark.usefixtures("at_once")
@@ -114,7 +114,7 @@ def test_keys_choose_what_comes(
     """Of any level, and of none: whole series, single instances."""
     files(source, ROOT)
 
-    async def scenario() -> RetrieveReport:
+    async def scenario() -> Report:
         assert (await ENTITY.upload(orthanc_node, [source])).complete
         return await ENTITY.download(remote(orthanc_node), keys, target)
 
@@ -169,7 +169,7 @@ class Failing:
         failed = int(self.withheld in uids)
         yield _said(request, 0xB000 if failed else 0, len(uids) - failed, failed)
 
-    async def download(self, target: Path, what: Attributes = STUDY) -> RetrieveReport:
+    async def download(self, target: Path, what: Attributes = STUDY) -> Report:
         """Download from it."""
         async with self.archive() as archive:
             return await ENTITY.download(remote(archive.node), what, target)
@@ -242,7 +242,7 @@ def test_a_query_that_fails_later_leaves_a_report(
     monkeypatch.setattr("dcm.net.wanted._BATCH", 1)
     failing = Failing(source)
 
-    async def scenario() -> RetrieveReport:
+    async def scenario() -> Report:
         async with failing.archive() as archive:
             archive.fails_after = 5
             what = {"PatientID": f"{ROOT}-1", **keys}
@@ -291,7 +291,7 @@ def test_a_long_series_comes_while_the_next_is_asked_for(
         async for response in failing.get(association, request, asked):
             yield response
 
-    async def scenario() -> RetrieveReport:
+    async def scenario() -> Report:
         archive.get = late
         async with archive:
             return await ENTITY.download(remote(archive.node), STUDY, target)
@@ -313,7 +313,7 @@ def test_an_archive_that_takes_one_association_at_a_time(
     archive = failing.archive()
     archive.one_at_a_time = True
 
-    async def scenario() -> RetrieveReport:
+    async def scenario() -> Report:
         async with archive:
             return await ENTITY.download(remote(archive.node), {"PatientID": f"{ROOT}-1"}, target)
 
@@ -354,7 +354,7 @@ def test_an_archive_that_ends_each_association_after_one_request(
     archive = failing.archive()
     archive.closes_after_each = True
 
-    async def scenario() -> RetrieveReport:
+    async def scenario() -> Report:
         async with archive:
             return await ENTITY.download(remote(archive.node), {"PatientID": f"{ROOT}-1"}, target)
 
@@ -371,7 +371,7 @@ def test_a_query_that_fails_while_a_series_comes_leaves_a_report(
     failing = Failing(source)
     failing.withheld = OF_STUDY[3]
 
-    async def scenario() -> RetrieveReport:
+    async def scenario() -> Report:
         async with failing.archive() as archive:
             archive.fails_after = 3
             return await ENTITY.download(remote(archive.node), STUDY, target)

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 from net.files import CT, being_written, data_sets, make
 from net.getting import got
-from net.peers import QUICK, US
+from net.peers import QUICK, US, hasty
 from net.scp import Scp
 
 from dcm.net import DcmNode, LocalEntity, Remote
 from dcm.net.association import Association
 from dcm.net.errors import NetworkError
 from dcm.net.folders import files_in
-from dcm.net.outcome import Outcome, StoreReport
+from dcm.outcome import Outcome, Report
 from dcm.sinks import NotKept, ReceivedInstance
 from dcm.wire import Command, CStoreRQ, DataFragment, PresentationContextRQ
 from harness.waiting import wait_until
@@ -35,7 +35,7 @@ STUDY_LEVEL = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": STUDY}
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """No room appears while a test waits."""
-    monkeypatch.setattr("dcm.net.sender._LATER", 0.001)
+    hasty(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def nobody() -> Iterator[None]:
         os.seteuid(user)
 
 
-async def _listen_into(folder: Path, source: Path) -> StoreReport:
+async def _listen_into(folder: Path, source: Path) -> Report:
     async with ENTITY.listen(folder) as listener:
         return await ENTITY.store(listener.node, files_in([source]))
 
@@ -241,7 +241,7 @@ def test_a_file_that_changes_while_it_is_sent(tmp_path: Path) -> None:
             os.truncate(large, 1_000_000)
         return False
 
-    async def scenario() -> tuple[StoreReport, Scp]:
+    async def scenario() -> tuple[Report, Scp]:
         async with Scp() as peer:
             peer.midway = cut
             return await ENTITY.store(peer.node, [large, small]), peer

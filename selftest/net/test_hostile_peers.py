@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from net.files import make
 from net.getting import got
-from net.peers import US, liar
+from net.peers import US, hasty, liar
 from net.wires import Acceptor
 
 from dcm.errors import DcmError, LocalProtocolError
 from dcm.net import DcmNode, LocalEntity, TimeLimits
-from dcm.net.outcome import Outcome
+from dcm.outcome import Outcome
 from dcm.sinks import ReceivedInstance
 from dcm.wire import (
     Abort,
@@ -136,7 +136,7 @@ def test_a_file_that_nobody_takes_has_an_outcome(
     behaviour: str, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What cannot be sent was not tried, and says why; many files are offered on several associations."""
-    monkeypatch.setattr("dcm.net.sender._PAUSE", 0.001)
+    hasty(monkeypatch)
     behave, words = AT_ONCE[behaviour]
     with liar(behave) as node:
         paths = [make(tmp_path, number, size=2) for number in range(count)]

@@ -24,8 +24,8 @@ from dcm.net import DcmNode, Listen, LocalEntity, Remote, TimeLimits
 from dcm.net.association import Association
 from dcm.net.errors import NoProgress, TimedOut
 from dcm.net.find import STUDY_ROOT_FIND
-from dcm.net.outcome import Outcome, RetrieveReport
 from dcm.net.suboperations import STUDY_ROOT_GET, STUDY_ROOT_MOVE, Progress
+from dcm.outcome import Outcome, Report
 from dcm.part_file import PartFile
 from dcm.wire import (
     CGetRQ,
@@ -89,10 +89,10 @@ class Store:
         *,
         at: DcmNode = US,
         limits: TimeLimits = QUICK,
-    ) -> RetrieveReport:
+    ) -> Report:
         """Download from it, by C-MOVE if it does that."""
 
-        async def scenario() -> RetrieveReport:
+        async def scenario() -> Report:
             async with self.archive as archive:
                 method = "move" if archive.move else "get"
                 entity = LocalEntity(at, limits)

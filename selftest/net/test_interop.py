@@ -14,7 +14,7 @@ from pynetdicom import AE, _config, evt
 
 from dcm.data.header import scan
 from dcm.net import DcmNode, LocalEntity
-from dcm.net.outcome import Outcome, RetrieveReport
+from dcm.outcome import Outcome, Report
 from harness.clients.checkpoint import ReactorCheckpoint
 from harness.corpus import corpus
 
@@ -112,7 +112,7 @@ def test_pynetdicom_keeps_all(
     assert held == data_sets(source)
 
 
-async def _download(node: DcmNode, paths: list[Path], folder: Path) -> RetrieveReport:
+async def _download(node: DcmNode, paths: list[Path], folder: Path) -> Report:
     studies = {scan(path, ("StudyInstanceUID",)).text("StudyInstanceUID") for path in paths}
     what = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": "\\".join(sorted(studies))}
     return await ENTITY.download(node, what, folder)

@@ -15,7 +15,7 @@ from dcm.net import DcmNode, LocalEntity, Remote
 from dcm.net.admission import Admission
 from dcm.net.association import Association
 from dcm.net.find import STUDY_ROOT_FIND
-from dcm.net.outcome import StoreReport
+from dcm.outcome import Report
 from dcm.sinks import ReceivedInstance
 from dcm.wire import (
     CFindRQ,
@@ -152,7 +152,7 @@ def test_a_full_disk_in_mid_object_is_told_and_leaves_nothing(source: Path, targ
     paths = [make(source, 1, size=500_000), make(source, 2)]
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 
-    async def scenario() -> StoreReport:
+    async def scenario() -> Report:
         async with ENTITY.listen(target) as listener:
             return await ENTITY.store(listener.node, paths)
 

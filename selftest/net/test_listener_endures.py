@@ -25,7 +25,7 @@ from dcm.net.admission import Admission
 from dcm.net.ahead import Ahead
 from dcm.net.association import Association
 from dcm.net.listener import Listener
-from dcm.net.outcome import Outcome, StoreReport
+from dcm.outcome import Outcome, Report
 from dcm.sinks import Folder, ReceivedInstance
 from dcm.wire import Command, CStoreRQ, CStoreRSP, DataFragment, PresentationContextRQ, raw
 from harness.waiting import wait_until
@@ -294,7 +294,7 @@ def test_what_raises_does_not_end_an_association(
     folder = tmp_path / "target"
     paths = [make(tmp_path, number, size=2000 * (1 + number % 2)) for number in range(3)]
 
-    async def scenario() -> StoreReport:
+    async def scenario() -> Report:
         async with Listener(
             US, Folder(folder, max_instance=3000), QUICK, handler, on_failure=_raise
         ) as listener:
@@ -422,7 +422,7 @@ def test_a_listener_killed_at_any_moment_leaves_no_half_under_a_name(
             wait_until, lambda: len(list(folder.iterdir())) >= moment, what="so many", within=20
         )
 
-        async def scenario() -> StoreReport:
+        async def scenario() -> Report:
             sending = asyncio.create_task(ENTITY.store(node, paths))
             await asyncio.to_thread(begun)
             process.kill()

@@ -16,12 +16,12 @@ from net.peers import QUICK, US, dcmqrscp, orthanc, storescp
 
 from dcm import frozen
 from dcm.data.identifier import write_identifier
-from dcm.net import DcmNode, Listen, LocalEntity, ReceivedInstance, Remote, Report, TimeLimits
+from dcm.net import DcmNode, Listen, LocalEntity, ReceivedInstance, Remote, TimeLimits
 from dcm.net.association import Association
 from dcm.net.errors import ConnectionLost
 from dcm.net.find import STUDY_ROOT_FIND
-from dcm.net.outcome import MoveReport, Outcome, RetrieveReport, StoreReport
 from dcm.net.suboperations import STUDY_ROOT_MOVE, SubOperations
+from dcm.outcome import Outcome, Report
 from dcm.wire import CCancelRQ, CMoveRQ, CMoveRSP, Command, DataFragment
 
 ROOT = "1.2.3.4.66"
@@ -196,7 +196,7 @@ async def download(
     target: Path,
     move: Mover,
     limits: TimeLimits = QUICK,
-) -> RetrieveReport:
+) -> Report:
     """Download a study by C-MOVE from an archive that answers so."""
     archive = Archive(entities(ROOT), (STUDY_ROOT_FIND, STUDY_ROOT_MOVE))
     archive.move = move
@@ -220,14 +220,14 @@ def test_what_comes_after_the_end_is_waited_for(
 ) -> None:
     """An archive may say that all is sent before it is; and it may send more than was asked."""
     paths = files(tmp_path, ROOT)[:5]  # the study, and one of another
-    sending: list[asyncio.Task[StoreReport]] = []
+    sending: list[asyncio.Task[Report]] = []
 
     async def late(association: Association, request: CMoveRQ) -> AsyncIterator[CMoveRSP]:
         yield said(request, 0, 5, 0)
         one = Remote(home, QUICK, max_associations=1)
         sending.append(asyncio.create_task(LocalEntity(US).store(one, paths[::-1])))
 
-    async def scenario() -> RetrieveReport:
+    async def scenario() -> Report:
         report = await download(home, target, late)
         refused = [each for each in (await sending[0]).results if not each.stored]
         assert [each.sop_instance_uid for each in refused] == [f"{ROOT}.1.2.1.1"]
@@ -356,7 +356,7 @@ def test_a_silent_move_to_another_node_is_not_made_again(home: DcmNode) -> None:
         await association.command()  # until the other side has had enough
         yield said(request, 0, 0, 0)
 
-    async def scenario() -> MoveReport:
+    async def scenario() -> Report:
         archive = Archive(entities(ROOT), (STUDY_ROOT_FIND, STUDY_ROOT_MOVE))
         archive.move = silent
         async with archive:
@@ -380,7 +380,7 @@ def test_series_that_are_not_listed_are_moved_as_a_whole(home: DcmNode) -> None:
     async def all_sent(association: Association, request: CMoveRQ) -> AsyncIterator[CMoveRSP]:
         yield said(request, 0, 2, 0)
 
-    async def scenario() -> MoveReport:
+    async def scenario() -> Report:
         archive.move = all_sent
         async with archive:
             return await LocalEntity(home, QUICK).move(archive.node, STUDY, "SOMEBODY")

@@ -11,7 +11,7 @@ import pytest
 from net.cutting import Cut, Cutter, Direction
 from net.files import CT, data_sets, make
 from net.getting import remote
-from net.peers import QUICK, US
+from net.peers import QUICK, US, hasty
 from net.scp import Scp
 from net.several import PARALLEL_STORE
 
@@ -20,8 +20,8 @@ from dcm.net.errors import NetworkError
 from dcm.net.folders import files_in
 from dcm.net.get import get, open_get
 from dcm.net.listener import Listener
-from dcm.net.outcome import Outcome, StoreReport
 from dcm.net.pool import Pool
+from dcm.outcome import Outcome, Report
 from dcm.sinks import Folder, NotKept, ReceivedInstance
 from harness.waiting import wait_until
 
@@ -35,8 +35,7 @@ STUDY_LEVEL = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": STUDY}
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody recovers while a test waits."""
-    monkeypatch.setattr("dcm.net.sender._PAUSE", 0.001)
-    monkeypatch.setattr("dcm.net.tries._PAUSE", 0.001)
+    hasty(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +87,7 @@ def always(cut: Cut | None) -> Callable[[int], Cut | None]:
 
 async def store_with(
     cut: Callable[[int], Cut | None], source: Path, associations: int = 1
-) -> tuple[StoreReport, Scp, Cutter]:
+) -> tuple[Report, Scp, Cutter]:
     """Send all to a scripted peer, with what is cut by connection."""
     async with Scp() as peer, Cutter(peer.node, cut) as cutter:
         remote = Remote(cutter.node, QUICK, max_associations=associations)

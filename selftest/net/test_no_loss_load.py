@@ -16,13 +16,13 @@ import pytest
 from net.cutting import Cut, Cutter
 from net.files import data_sets, make
 from net.getting import remote
-from net.peers import US, dcmqrscp, storescp
+from net.peers import US, dcmqrscp, hasty, storescp
 from net.scp import Scp, success
 
 from dcm.net import DcmNode, LocalEntity, Remote, TimeLimits
 from dcm.net.association import Association
 from dcm.net.folders import files_in
-from dcm.net.outcome import Outcome
+from dcm.outcome import Outcome
 from dcm.wire import CStoreRQ
 
 ROUNDS = range(int(os.environ.get("NO_LOSS_ROUNDS", "1")))
@@ -45,7 +45,7 @@ def _both_cores_busy() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The peers here recover at once."""
-    monkeypatch.setattr("dcm.net.sender._PAUSE", 0.001)
+    hasty(monkeypatch)
 
 
 @pytest.fixture(scope="module")

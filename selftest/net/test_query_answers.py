@@ -19,8 +19,8 @@ from dcm.data.query_result import QueryResult
 from dcm.net import LocalEntity
 from dcm.net.errors import NotAllFound, OperationFailed
 from dcm.net.find import PATIENT_ROOT_FIND, STUDY_ROOT_FIND
-from dcm.net.outcome import Outcome, StoreReport
 from dcm.net.query_plan import BadKey
+from dcm.outcome import Outcome, Report
 
 ENTITY = LocalEntity(US, QUICK)
 ROOT = "1.2.3.4.77"
@@ -291,7 +291,7 @@ def test_what_exists_is_asked_for_on_one_association(tmp_path: Path) -> None:
     archive = Archive([], (STUDY_ROOT_FIND,))
     archive.answers = lambda _: listed
 
-    async def scenario() -> StoreReport:
+    async def scenario() -> Report:
         async with archive:
             return await ENTITY.store(archive.node, paths, skip_existing=True)
 

@@ -14,8 +14,8 @@ from dcm.data.levels import Level
 from dcm.held import holds
 from dcm.net import DcmNode, LocalEntity, Remote, retrieve
 from dcm.net.find import Answer
-from dcm.net.outcome import InstanceResult, Outcome, RetrieveReport
 from dcm.net.pool import Pool
+from dcm.outcome import InstanceResult, Outcome, Report
 
 ENTITY = LocalEntity(US, QUICK)
 IMAGES = {
@@ -60,7 +60,7 @@ async def answers(archive: DcmNode, identifier: dict[str, str]) -> list[Answer]:
     return [answer async for answer in ENTITY.find(archive, identifier)]
 
 
-def download(archive: DcmNode, folder: Path) -> RetrieveReport:
+def download(archive: DcmNode, folder: Path) -> Report:
     """Fetch the five instances."""
     return asyncio.run(ENTITY.download(remote(archive), {"StudyInstanceUID": "1.2.3.4.1"}, folder))
 
@@ -134,7 +134,7 @@ def test_a_result_is_downloaded_and_each_outcome_told(archive: DcmNode, target: 
     """What a query found can be fetched, whatever its level."""
     told: list[InstanceResult] = []
 
-    async def scenario() -> RetrieveReport:
+    async def scenario() -> Report:
         keys = {"StudyInstanceUID": "1.2.3.4.1"}
         found = await ENTITY.query(archive, keys, level=Level.SERIES)
         return await ENTITY.download(remote(archive), found, target, on_result=told.append)
@@ -168,7 +168,7 @@ def test_what_cannot_be_kept_has_a_reason(archive: DcmNode, tmp_path: Path) -> N
     """A folder that vanishes meanwhile: each instance says so."""
     target = tmp_path / "nowhere"
 
-    async def scenario() -> RetrieveReport:
+    async def scenario() -> Report:
         async with Pool(US, Remote(archive, QUICK)) as pool:
             return await retrieve.download(pool, STUDY, target)
 

@@ -14,7 +14,7 @@ from pydicom import dcmread
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from dcm.net import DcmNode, LocalEntity, Remote
-from dcm.net.outcome import Outcome
+from dcm.outcome import Outcome
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -10,7 +10,7 @@ import pytest
 from net.archive import Archive, send
 from net.collection import entities, files
 from net.files import data_set, data_sets, make
-from net.peers import US
+from net.peers import US, hasty
 from net.scp import Scp
 from net.several import PARALLEL_GET, PARALLEL_STORE
 
@@ -19,8 +19,8 @@ from dcm.data.match import Attributes
 from dcm.net import LocalEntity, Remote, TimeLimits
 from dcm.net.association import Association
 from dcm.net.find import STUDY_ROOT_FIND
-from dcm.net.outcome import Outcome, StoreReport
 from dcm.net.suboperations import STUDY_ROOT_GET
+from dcm.outcome import Outcome, Report
 from dcm.wire import CGetRQ, CGetRSP, CStoreRQ
 
 pytestmark = pytest.mark.timeout(60)
@@ -39,9 +39,7 @@ Behaviour = Callable[[Scp, Association, CStoreRQ], Awaitable[int | None]]
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody recovers while a test waits."""
-    monkeypatch.setattr("dcm.net.sender._PAUSE", 0.001)
-    monkeypatch.setattr("dcm.net.sender._LATER", 0.001)
-    monkeypatch.setattr("dcm.net.tries._PAUSE", 0.001)
+    hasty(monkeypatch)
 
 
 @pytest.fixture
@@ -65,7 +63,7 @@ def scripted(behave: Behaviour) -> Scp:
     return peer
 
 
-async def store(peer: Scp, source: Path) -> StoreReport:
+async def store(peer: Scp, source: Path) -> Report:
     """Send over four associations, if the peer takes them."""
     remote = Remote(peer.node, LIMITS, max_associations=4)
     begun = time.monotonic()
@@ -154,7 +152,7 @@ def test_instance_that_is_refused(status: int, source: Path) -> None:
     async def refuse(_: Scp, __: Association, request: CStoreRQ) -> int:
         return status if request.affected_sop_instance_uid == uid else 0
 
-    async def scenario() -> tuple[StoreReport, Scp]:
+    async def scenario() -> tuple[Report, Scp]:
         async with scripted(refuse) as peer:
             return await store(peer, source), peer
 

@@ -13,12 +13,12 @@ from pydicom.uid import JPEGBaseline8Bit
 
 from dcm.instances import SLICE
 from dcm.net import DcmNode, LocalEntity, Remote
-from dcm.net.outcome import InstanceResult, Outcome, StoreReport
 from dcm.net.store import LOOKED_AT
+from dcm.outcome import InstanceResult, Outcome, Report
 from harness.waiting import wait_until
 
 
-def store(remote: DcmNode | Remote, paths: Iterable[Path]) -> StoreReport:
+def store(remote: DcmNode | Remote, paths: Iterable[Path]) -> Report:
     """Send, as anybody would."""
     return asyncio.run(LocalEntity(US, QUICK).store(remote, paths))
 

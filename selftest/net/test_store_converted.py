@@ -17,7 +17,7 @@ from pydicom.uid import MPEG2MPML, JPEGLSLossless
 
 from dcm.data.uids import name_of
 from dcm.net import LocalEntity
-from dcm.net.outcome import Outcome, StoreReport
+from dcm.outcome import Outcome, Report
 from harness.corpus import corpus
 
 ENTITY = LocalEntity(US, QUICK)
@@ -27,7 +27,7 @@ DECODED = ("p05", "p07", "p09-rle-gray", "p10-jpeg-gray", "p12-jpeg-2000", "p12-
 
 async def send(
     paths: Sequence[Path], syntaxes: Sequence[str], *, convert: bool = True
-) -> tuple[StoreReport, Scp]:
+) -> tuple[Report, Scp]:
     """Send to a peer that accepts these transfer syntaxes only."""
     async with Scp(syntaxes=syntaxes) as peer:
         return await ENTITY.store(peer.node, paths, convert=convert), peer

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 from net.files import CT, data_sets, make
-from net.peers import QUICK, US
+from net.peers import QUICK, US, hasty
 from net.scp import Answer, Scp
 
 from dcm.instances import instance_of
 from dcm.net import LocalEntity, Remote
 from dcm.net.association import Association
-from dcm.net.outcome import InstanceResult, Outcome, StoreReport
 from dcm.net.pool import Pool
 from dcm.net.sender import Sender
+from dcm.outcome import InstanceResult, Outcome, Report
 from dcm.wire import Command, CStoreRQ, CStoreRSP
 
 ENTITY = LocalEntity(US, QUICK)
@@ -24,11 +24,10 @@ ENTITY = LocalEntity(US, QUICK)
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody recovers while a test waits."""
-    monkeypatch.setattr("dcm.net.sender._PAUSE", 0.001)
-    monkeypatch.setattr("dcm.net.sender._LATER", 0.001)
+    hasty(monkeypatch)
 
 
-async def send(answer: Answer, paths: Iterable[Path]) -> tuple[StoreReport, Scp]:
+async def send(answer: Answer, paths: Iterable[Path]) -> tuple[Report, Scp]:
     """Send to a peer that answers so."""
     async with Scp(answer) as peer:
         return await ENTITY.store(peer.node, paths), peer
@@ -99,7 +98,7 @@ def test_a_peer_that_ends_after_each_object_gets_all(
 ) -> None:
     """However it ends an association between two objects, the rest comes on the next one."""
 
-    async def scenario() -> tuple[StoreReport, Scp]:
+    async def scenario() -> tuple[Report, Scp]:
         async with Scp() as peer:
             peer.afterwards = ending
             paths = [make(tmp_path, number) for number in range(16)]
@@ -141,7 +140,7 @@ def test_a_peer_that_never_answers_is_left(associations: int, tmp_path: Path) ->
         closed += 1
         association.close()
 
-    async def scenario() -> StoreReport:
+    async def scenario() -> Report:
         async with Scp(answer) as peer:
             paths = [make(tmp_path, number, size=2) for number in range(20)]
             remote = Remote(peer.node, QUICK, max_associations=associations)
@@ -165,7 +164,7 @@ def test_each_outcome_is_told_once_and_at_once(tmp_path: Path) -> None:
         before.append(len(told))
         return 0
 
-    async def scenario() -> StoreReport:
+    async def scenario() -> Report:
         async with Scp(answer) as peer:
             paths = [make(tmp_path, 1), tmp_path / "missing", make(tmp_path, 2)]
             return await ENTITY.store(peer.node, paths, on_result=told.append)
@@ -187,7 +186,7 @@ def test_each_outcome_of_several_associations_is_told_once(tmp_path: Path) -> No
             another.set()
         return 0
 
-    async def scenario() -> StoreReport:
+    async def scenario() -> Report:
         async with Scp(answer) as peer:
             paths = [make(tmp_path, number) for number in range(16)]
             return await ENTITY.store(peer.node, paths, on_result=told.append)
@@ -250,7 +249,7 @@ def test_operations_under_way_are_as_many_as_the_peer_allows(window: int, tmp_pa
                 response = CStoreRSP(message_id_being_responded_to=last.message_id, status=0)
                 await association.send(Command(1, response))
 
-    async def scenario() -> StoreReport:
+    async def scenario() -> Report:
         async with Scp(answer, window=window) as peer:
             paths = [make(tmp_path, number) for number in range(at_once * 3)]
             return await ENTITY.store(Remote(peer.node, QUICK, max_associations=1), paths)

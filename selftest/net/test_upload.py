@@ -11,7 +11,7 @@ from net.peers import QUICK, US
 from net.scp import Scp
 
 from dcm.net import DcmNode, LocalEntity
-from dcm.net.outcome import Outcome, StoreReport
+from dcm.outcome import Outcome, Report
 
 ENTITY = LocalEntity(US, QUICK)
 
@@ -35,7 +35,7 @@ def tree(tmp_path: Path) -> Path:
 def test_all_in_a_folder_is_sent_or_told(tree: Path) -> None:
     """Folders of any depth, hidden files too; what is no instance has an outcome with a reason."""
 
-    async def scenario() -> tuple[StoreReport, dict[str, bytes]]:
+    async def scenario() -> tuple[Report, dict[str, bytes]]:
         async with Scp() as peer:
             return await ENTITY.upload(peer.node, [tree, tree / "00001.dcm"]), peer.data_sets()
 
@@ -55,7 +55,7 @@ def test_all_in_a_folder_is_sent_or_told(tree: Path) -> None:
 def test_a_folder_is_no_file(tree: Path) -> None:
     """`store` takes files: a folder among them has an outcome."""
 
-    async def scenario() -> StoreReport:
+    async def scenario() -> Report:
         async with Scp() as peer:
             return await ENTITY.store(peer.node, [tree])
 
@@ -75,7 +75,7 @@ def test_what_may_not_be_read_is_told() -> None:
         (root / "closed").chmod(0)
         (root / "00002.dcm").chmod(0)
 
-        async def scenario() -> StoreReport:
+        async def scenario() -> Report:
             async with Scp() as peer:
                 return await ENTITY.upload(peer.node, [root])
 
@@ -112,7 +112,7 @@ def test_who_cannot_be_asked_gets_all(tmp_path: Path) -> None:
     """A peer without a query service: what it has is not known, so nothing is left out."""
     paths = [make(tmp_path, number) for number in range(2)]
 
-    async def scenario() -> tuple[StoreReport, dict[str, bytes]]:
+    async def scenario() -> tuple[Report, dict[str, bytes]]:
         async with Scp(syntaxes=("1.2.840.10008.1.2.1",)) as peer:
             report = await ENTITY.store(peer.node, paths, skip_existing=True)
             return report, peer.data_sets()
