@@ -63,13 +63,14 @@ async def open_transport(remote: Remote, ours: Tls | None) -> Transport:
     """
     host, port, within = remote.node.host, remote.node.port, remote.limits.connect
     try:
-        if remote.tls is None:
-            async with asyncio.timeout(within):
-                return Transport(await connect(host, port))
-        from dcm.net.tls_transport import connect_tls  # noqa: PLC0415 - most do without
+        context = remote.tls.to_connect(ours) if remote.tls else None
+        async with asyncio.timeout(within):
+            connected = await connect(host, port)
+        if context is None:
+            return Transport(connected)
+        from dcm.net.tls_transport import secure  # noqa: PLC0415 - most do without
 
-        context = remote.tls.to_connect(ours)
-        return await connect_tls(host, port, context, str(remote), within)
+        return await secure(connected, context, str(remote), within, host)
     except UnusableTls as error:
         raise TlsFailed(str(remote), _DOING, str(error)) from error
     except TimeoutError:

@@ -262,9 +262,9 @@ class Listener:
     async def _transport(self, taken: socket.socket, remote: str) -> Transport:
         if self._tls is None:
             return Transport(taken)
-        from dcm.net.tls_transport import accept_tls  # noqa: PLC0415 - most do without
+        from dcm.net.tls_transport import secure  # noqa: PLC0415 - most do without
 
-        return await accept_tls(taken, self._tls, remote, self._limits.association)
+        return await secure(taken, self._tls, remote, self._limits.association)
 
     async def _answer(
         self, artim: asyncio.Timeout, remote: str, request: AssociateRQ

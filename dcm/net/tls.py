@@ -53,9 +53,7 @@ class Tls(Frozen, secret=("passphrase",)):
 
         The files are read each time: certificates are renewed while programs run. Raises `UnusableTls`.
         """
-        import ssl  # noqa: PLC0415 - see above
-
-        context = _context(ssl.PROTOCOL_TLS_CLIENT)
+        context = _context(server=False, verify=True)
         context.check_hostname = self.verify_host
         self._trust(context)
         shown = self if self.certificate or local is None else local
@@ -64,23 +62,18 @@ class Tls(Frozen, secret=("passphrase",)):
 
     def to_listen(self) -> ssl.SSLContext:
         """Return the context for a listener. Raises `UnusableTls`."""
-        import ssl  # noqa: PLC0415 - see above
-
         if self.certificate is None:
             raise UnusableTls("a listener with TLS needs a certificate and its key")
-        context = _context(ssl.PROTOCOL_TLS_SERVER)
+        context = _context(server=True, verify=self.require_certificate)
         context.num_tickets = 0  # a peer that closes with a ticket unread resets, and data is lost
         if self.require_certificate:
-            context.verify_mode = ssl.CERT_REQUIRED
             self._trust(context)
         self._show(context)
         return context
 
     def _trust(self, context: ssl.SSLContext) -> None:
-        import ssl  # noqa: PLC0415 - see above
-
         if self.ca is None:  # only of servers
-            context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+            context.load_default_certs()
             return
         try:
             context.load_verify_locations(self.ca)
@@ -107,21 +100,20 @@ class Tls(Frozen, secret=("passphrase",)):
         return self.passphrase
 
 
-def _context(protocol: int) -> ssl.SSLContext:
+def _context(*, server: bool, verify: bool) -> ssl.SSLContext:
     import ssl  # noqa: PLC0415 - see above
 
-    context = ssl.SSLContext(protocol)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2  # BCP 195
+    if verify:
+        context.verify_mode = ssl.CERT_REQUIRED
     return context
 
 
 def _file_words(error: OSError) -> str:
-    import ssl  # noqa: PLC0415 - see above
-
-    if not isinstance(error, ssl.SSLError):
+    if not hasattr(error, "reason"):  # an `SSLError` has one
         return os.strerror(error.errno or 0)
     reason = (error.reason or "").lower().replace("_", " ")
-    known = {"key values mismatch": "the key is not that of the certificate"}
-    return known.get(
-        reason, reason or "no PEM file with what is needed, or not with this passphrase"
-    )
+    if reason == "key values mismatch":
+        return "the key is not that of the certificate"
+    return reason or "no PEM file with what is needed, or not with this passphrase"

@@ -12,7 +12,6 @@ import ssl
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, cast
 
-from dcm.net.dial import connect
 from dcm.net.errors import TimedOut, TlsFailed
 from dcm.net.transport import RECEIVE_SIZE, Transport
 from dcm.wire import Buffer
@@ -25,7 +24,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 class TlsTransport(Transport):
-    """A `Transport` whose bytes are encrypted on their way; made by `connect_tls` and `accept_tls`."""
+    """A `Transport` whose bytes are encrypted on their way; made by `secure`."""
 
     encrypted = True
 
@@ -64,15 +63,16 @@ class TlsTransport(Transport):
     def _describe(self) -> None:
         cipher = (self._tls.cipher() or ("unknown",))[0]
         _LOG.debug("%s: cipher %s", self._remote, cipher)
-        shown = self._tls.getpeercert()
-        if shown:
-            _LOG.debug(
-                "%s: its certificate: subject %s; for %s; issued by %s; valid until %s",
-                self._remote, _distinguished(shown, "subject"), _names(shown),
-                _distinguished(shown, "issuer"), shown.get("notAfter"),
-            )  # fmt: skip
-        else:
+        shown: Mapping[str, Any] = self._tls.getpeercert() or {}
+        if not shown:
             _LOG.debug("%s: it shows no certificate", self._remote)
+            return
+        hosts = ", ".join(value for _, value in shown.get("subjectAltName", ())) or "no host"
+        _LOG.debug(
+            "%s: its certificate: subject %s; for %s; issued by %s; valid until %s", self._remote,
+            _distinguished(shown, "subject"), hosts, _distinguished(shown, "issuer"),
+            shown.get("notAfter"),
+        )  # fmt: skip
 
     async def _shake_hands(self) -> None:
         while True:
@@ -82,8 +82,7 @@ class TlsTransport(Transport):
                 await self._flush(None)
                 self._feed(await super().receive(None))
             else:
-                await self._flush(None)
-                return
+                return await self._flush(None)
 
     async def _refuse(self) -> None:
         """Let the peer read why, as `Association.abort` does."""
@@ -176,28 +175,17 @@ class TlsTransport(Transport):
         return TlsFailed(self._remote, doing, *_words(error))
 
 
-async def connect_tls(
-    host: str, port: int, context: ssl.SSLContext, remote: str, within: float
+async def secure(
+    connected: socket.socket,
+    context: ssl.SSLContext,
+    remote: str,
+    within: float,
+    host: str | None = None,
 ) -> TlsTransport:
-    """Agree on TLS over a new connection; TCP and TLS have `within` seconds each.
+    """Agree on TLS with a peer: `host` if we have connected to it, otherwise one that was accepted.
 
-    Raises `NetworkError` for TLS, and what `connect` raises for TCP.
+    Raises `NetworkError`.
     """
-    async with asyncio.timeout(within):
-        connected = await connect(host, port)
-    return await _agreed(connected, context, remote, host, within)
-
-
-async def accept_tls(
-    taken: socket.socket, context: ssl.SSLContext, remote: str, within: float
-) -> TlsTransport:
-    """Agree on TLS over an accepted connection. Raises `NetworkError`."""
-    return await _agreed(taken, context, remote, None, within)
-
-
-async def _agreed(
-    connected: socket.socket, context: ssl.SSLContext, remote: str, host: str | None, within: float
-) -> TlsTransport:
     transport = TlsTransport(connected, context, remote, host)
     try:
         await transport.handshake(within)
@@ -210,10 +198,6 @@ async def _agreed(
 def _distinguished(certificate: Mapping[str, Any], whose: str) -> str:
     parts = [pair for name in certificate.get(whose, ()) for pair in name]
     return ", ".join(f"{kind}={value}" for kind, value in parts) or "unnamed"
-
-
-def _names(certificate: Mapping[str, Any]) -> str:
-    return ", ".join(value for _, value in certificate.get("subjectAltName", ())) or "no host"
 
 
 _ALERT: Final = "_ALERT_"

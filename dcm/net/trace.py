@@ -98,11 +98,9 @@ class Trace:
                 case _:
                     pass
 
-    def received(self, command: Command, length: int | None = None) -> None:
-        """Log a message, with the length of its data set if that is here already."""
+    def received(self, command: Command) -> None:
+        """Log a message."""
         self._command("received", command)
-        if length:
-            self._log("received a data set of %d bytes", length)
 
     def fragments_received(self, found: Sequence[Buffer], *, last: bool) -> None:
         """Log the length of a data set once all of it is here."""
@@ -125,15 +123,15 @@ class Trace:
 
     def _outcome(self, response: Response) -> str:
         words = str(describe(response.status, type(response)))
-        counts = {
-            name: getattr(response, f"number_of_{name}_suboperations", None) for name in _COUNTED
-        }
-        for name, count in counts.items():
+        for name in _COUNTED:
+            count = getattr(response, f"number_of_{name}_suboperations", None)
             words += f", {count} {name}" if count is not None else ""
         if response.error_comment:
             words += f", comment: {response.error_comment}"
         began = self._began.get(response.message_id_being_responded_to)
-        return words if began is None else f"{words}, after {_ms(time.perf_counter() - began)}"
+        if began is not None:
+            words += f", after {(time.perf_counter() - began) * 1000:.1f} ms"
+        return words
 
     def _roles(self, way: str, pdu: AssociateRQ | AssociateAC) -> None:
         for role in pdu.items(RoleSelection):
@@ -162,7 +160,3 @@ def _software(pdu: AssociateRQ | AssociateAC) -> str:
     uids = [item.uid for item in pdu.items(ImplementationClassUID)]
     names = [item.name for item in pdu.items(ImplementationVersionName)]
     return " ".join([*names, *(f"({uid})" for uid in uids)]) or "unnamed software"
-
-
-def _ms(seconds: float) -> str:
-    return f"{seconds * 1000:.1f} ms"

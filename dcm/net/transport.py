@@ -49,19 +49,15 @@ class Transport:
         """Whether it is worth a system call to look for more before waiting."""
         self._at_once = 0
         """How often something was there without waiting, in a row."""
-        self._receiving = self._sending = self._closed = False
-        loop, descriptor = asyncio.get_running_loop(), connected.fileno()
-        self._readable: Final = _Readiness(
-            loop.add_reader, loop.remove_reader, descriptor, self._take
-        )
-        self._writable: Final = _Readiness(
-            loop.add_writer, loop.remove_writer, descriptor, lambda: True
-        )
-
-    @property
-    def receiving(self) -> bool:
+        self.receiving = self._sending = self._closed = False
         """Whether a task is receiving: another one must not."""
-        return self._receiving
+        loop, descriptor = asyncio.get_running_loop(), connected.fileno()
+        reader, writer = (
+            (loop.add_reader, loop.remove_reader),
+            (loop.add_writer, loop.remove_writer),
+        )
+        self._readable: Final = _Readiness(*reader, descriptor, self._take)
+        self._writable: Final = _Readiness(*writer, descriptor, lambda: True)
 
     @property
     def is_quiet(self) -> bool:
@@ -100,15 +96,15 @@ class Transport:
 
         Raises `TimeoutError` once nothing has come for `within` seconds.
         """
-        if self._receiving:
+        if self.receiving:
             raise RuntimeError("another task is receiving from this connection")
-        self._receiving = True
+        self.receiving = True
         try:
             return await self._receive(within)
         except OSError as error:
             raise self._explained(error) from None
         finally:
-            self._receiving = False
+            self.receiving = False
 
     async def _receive(self, within: float | None) -> memoryview:
         if self._memory is None:

@@ -26,7 +26,7 @@ class Element(NamedTuple):
     name: str
 
 
-ELEMENTS: Final = tuple(
+ELEMENTS: Final = [
     Element(*row)
     for row in (
         (0x0002, "UI", "affected_sop_class_uid"),
@@ -52,10 +52,10 @@ ELEMENTS: Final = tuple(
         (0x1030, "AE", "move_originator_application_entity_title"),
         (0x1031, "US", "move_originator_message_id"),
     )
-)
+]
 """The elements of PS3.7 Table E.1-1, but for the group length and the command field."""
 
-BY_NAME: Final = {element.name: element for element in ELEMENTS}
+BY_NUMBER: Final = {element.number: element for element in ELEMENTS}
 
 
 def check_value(element: Element, value: Any) -> None:

@@ -19,7 +19,7 @@ then in `data_to_send`; the caller writes it and goes on as before, until the pe
 `LocalProtocolError` means that nothing was done.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from dcm.errors import LocalProtocolError, RemoteProtocolError
@@ -30,49 +30,20 @@ from dcm.wire.message_reader import MessageReader
 from dcm.wire.message_writer import MessageWriter
 from dcm.wire.negotiation import AcceptedContext
 from dcm.wire.pdu import AssociateAC, AssociateRQ, ReleaseRQ
-from dcm.wire.state import Role, State
+from dcm.wire.state import Role, StateEvent
 from dcm.wire.upper_layer import UpperLayer
 from dcm.wire.values import Buffer
 
+_MESSAGES: Final = (Command, DataFragment)
 
-class Connection:
-    """The protocol of one association, as requestor or as acceptor."""
+
+class Connection(UpperLayer):
+    """The protocol of one association, as requestor or as acceptor: the upper layer and its messages."""
 
     def __init__(self, role: Role, limits: Limits | None = None) -> None:
-        self._upper: Final = UpperLayer(role, limits or Limits())
-        self._contexts = self._upper.contexts
-        self._reader = MessageReader((), self._upper.limits)
+        super().__init__(role, limits)
+        self._reader = MessageReader((), self.limits)
         self._writer = MessageWriter((), 0)
-
-    @property
-    def limits(self) -> Limits:
-        """What is accepted from the peer."""
-        return self._upper.limits
-
-    @property
-    def role(self) -> Role:
-        """Which side this is."""
-        return self._upper.machine.role
-
-    @property
-    def state(self) -> State:
-        """The state of the association (PS3.8 9.2.1)."""
-        return self._upper.machine.state
-
-    @property
-    def request(self) -> AssociateRQ | None:
-        """The A-ASSOCIATE-RQ, once it was sent or received."""
-        return self._upper.request
-
-    @property
-    def answer(self) -> AssociateAC | None:
-        """The A-ASSOCIATE-AC, once it was sent or received."""
-        return self._upper.answer
-
-    @property
-    def contexts(self) -> Mapping[int, AcceptedContext]:
-        """The accepted presentation contexts by ID, once the association is established."""
-        return self._upper.contexts
 
     def context_for(
         self, abstract_syntax: str, transfer_syntax: str | None = None
@@ -91,21 +62,18 @@ class Connection:
         Raises `LocalProtocolError` if the protocol does not allow an event now, or not with this content:
         nothing of that event was done, and what came before it waits to be sent.
         """
-        upper = self._upper
         for event in events:
-            if isinstance(event, Command):  # what comes most, first
-                upper.outbox += self._message_writer().command(event.context_id, event.message)
-            elif isinstance(event, DataFragment):
-                writer = self._message_writer()
-                upper.outbox += writer.data(event.context_id, event.data, last=event.last)
+            if isinstance(event, _MESSAGES):  # what comes most, first
+                if not self._sends_data:
+                    self._machine.action(StateEvent.P_DATA_REQUEST)  # which refuses it
+                self._outbox += self._writer.write(event)
             elif isinstance(event, ReleaseRQ) and self._writer.unfinished is not None:
                 raise LocalProtocolError(
                     "a data set is not sent to its end yet; abort to give it up"
                 )
             else:
-                upper.send(event)
-                self._establish()
-        return upper.data_to_send()
+                self._send(event)
+        return self.data_to_send()
 
     def send_message(
         self, context_id: int, message: Message, data_set: Iterable[Buffer] = ()
@@ -122,31 +90,6 @@ class Connection:
             events += [DataFragment(context_id, data, at == last) for at, data in enumerate(slices)]
         return self.send(*events)
 
-    def data_to_send(self) -> list[Buffer]:
-        """Return the buffers that wait to be written: after a `RemoteProtocolError`, the A-ABORT."""
-        return self._upper.data_to_send()
-
-    def receive_data(self, data: Buffer) -> None:
-        """Take bytes from the peer; empty if the peer has closed the connection.
-
-        What comes after the end is ignored: it was under way when the end came.
-        """
-        upper = self._upper
-        if upper.over:
-            return
-        state = upper.machine.state
-        if state is State.STA1 or (state is State.STA4 and len(data)):
-            raise LocalProtocolError("nothing can be received: the connection is not open yet")
-        if data:
-            upper.framer.feed(data)
-        else:
-            upper.closed_by_peer = True
-
-    @property
-    def needs_data(self) -> bool:
-        """Whether everything that was received was returned by `next_events`."""
-        return self._upper.needs_data
-
     def next_events(self) -> Sequence[Received]:
         """Return what has happened, in order; empty: nothing, until more is received or sent.
 
@@ -154,28 +97,19 @@ class Connection:
         before can still be answered. Raises `RemoteProtocolError` if the peer breaks the protocol, once what
         came before was returned; the answer is in `data_to_send`.
         """
-        upper = self._upper
         try:
-            if upper.takes_data:
-                data = self._reader.read(upper.framer)
-                if data or (upper.framer.within_p_data and not upper.closed_by_peer):
+            if self._takes_data:
+                data = self._reader.read(self._framer)
+                if data or (self._framer.within_p_data and not self._closed_by_peer):
                     return data
-            events = upper.next_events()
+            return self._next_events()
         except RemoteProtocolError as error:
-            upper.refuse(error)
+            self._refuse(error)
             raise
-        self._establish()
-        return events
 
-    def _message_writer(self) -> MessageWriter:
-        if not self._upper.sends_data:
-            self._upper.refuse_data()
-        return self._writer
-
-    def _establish(self) -> None:
-        """Prepare for messages once the contexts are known."""
-        upper = self._upper
-        if self._contexts is not upper.contexts:
-            self._contexts = upper.contexts
-            self._reader = MessageReader(upper.contexts, upper.limits)
-            self._writer = MessageWriter(upper.contexts, upper.maximum_sent)
+    def _establish(self, request: AssociateRQ, answer: AssociateAC) -> None:
+        super()._establish(request, answer)
+        peer = answer if self.role == "requestor" else request
+        longest = self.limits.p_data_pdu_sent
+        self._reader = MessageReader(self.contexts, self.limits)
+        self._writer = MessageWriter(self.contexts, min(peer.maximum_length or longest, longest))

@@ -5,11 +5,11 @@ carries beyond the fields of its type stands in `other_elements`, so that nothin
 """
 
 from enum import IntEnum
-from typing import ClassVar, Final
+from typing import ClassVar, Final, dataclass_transform
 
 from dcm.errors import LocalProtocolError
-from dcm.frozen import Frozen, fields
-from dcm.wire.command_set import BY_NAME, Element, check_value
+from dcm.frozen import REQUIRED, Frozen, fields
+from dcm.wire.command_set import ELEMENTS, Element, check_value
 from dcm.wire.values import check_number
 
 NO_DATA_SET: Final = 0x0101
@@ -26,16 +26,37 @@ class Priority(IntEnum):
     HIGH = 1
 
 
+MESSAGES: Final[dict[int, "type[Message]"]] = {}
+"""All messages by their command field."""
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
 class Message(Frozen, kw_only=True):
-    """What all messages have."""
+    """What all messages have.
+
+    ELEMENTS: the elements that a message has fields for, by the name of the field.
+    MANDATORY: the fields that a peer must state; what we make has a default command data set type.
+    """
 
     COMMAND_FIELD: ClassVar[int]
     NAME: ClassVar[str]
+    ELEMENTS: ClassVar[dict[str, Element]]
+    MANDATORY: ClassVar[set[str]]
     command_data_set_type: int = NO_DATA_SET
     other_elements: tuple[tuple[int, bytes], ...] = ()
 
+    def __init_subclass__(cls, name: str = "", command_field: int = 0) -> None:
+        super().__init_subclass__(kw_only=True)
+        if name:
+            cls.NAME, cls.COMMAND_FIELD = name, command_field
+            own = fields(cls)
+            cls.ELEMENTS = {each.name: each for each in ELEMENTS if each.name in own}
+            cls.MANDATORY = {"command_data_set_type"}
+            cls.MANDATORY |= {each for each, default in own.items() if default is REQUIRED}
+            MESSAGES[command_field] = cls
+
     def __post_init__(self) -> None:
-        for name, element in LAYOUTS[self.COMMAND_FIELD].items():
+        for name, element in self.ELEMENTS.items():
             value = getattr(self, name)
             # What is right is seen at once: messages come and go with each instance.
             if value is not None and (element.vr != "US" or not 0 <= value <= _LARGEST):
@@ -51,13 +72,13 @@ class Message(Frozen, kw_only=True):
         return self.command_data_set_type != NO_DATA_SET
 
 
-class Request(Message, kw_only=True):
+class Request(Message):
     """What all requests have but C-CANCEL."""
 
     message_id: int
 
 
-class Response(Message, kw_only=True):
+class Response(Message):
     """What all responses have; three of them go with failures and warnings (PS3.7 Annex C).
 
     foreign_elements: elements of other groups by tag, which a peer put into the command set. They are not
@@ -74,13 +95,19 @@ class Response(Message, kw_only=True):
     foreign_elements: tuple[tuple[int, bytes], ...] = ()
 
 
-class _Subject(Response, kw_only=True):
+class _Subject(Response):
     """A response about one instance."""
 
     affected_sop_instance_uid: str | None = None
 
 
-class _Progress(Response, kw_only=True):
+class _Attributes(_Subject):
+    """A response that may list attributes."""
+
+    attribute_identifier_list: tuple[int, ...] | None = None
+
+
+class _Progress(Response):
     """A response that counts sub-operations (PS3.7 9.1.3 and 9.1.4)."""
 
     number_of_remaining_suboperations: int | None = None
@@ -89,11 +116,24 @@ class _Progress(Response, kw_only=True):
     number_of_warning_suboperations: int | None = None
 
 
-class CStoreRQ(Request, kw_only=True):
-    """C-STORE-RQ: keep this instance (PS3.7 9.3.1.1)."""
+class _Query(Request):
+    """A request with an identifier: a data set that says what is asked for."""
 
-    COMMAND_FIELD: ClassVar[int] = 0x0001
-    NAME: ClassVar[str] = "C-STORE-RQ"
+    affected_sop_class_uid: str
+    priority: int = Priority.MEDIUM
+    command_data_set_type: int = DATA_SET
+
+
+class _Requested(Request):
+    """A request about an instance that exists."""
+
+    requested_sop_class_uid: str
+    requested_sop_instance_uid: str
+
+
+class CStoreRQ(Request, name="C-STORE-RQ", command_field=0x0001):
+    """Store an instance (PS3.7 9.3.1.1)."""
+
     affected_sop_class_uid: str
     affected_sop_instance_uid: str
     priority: int = Priority.MEDIUM
@@ -102,207 +142,112 @@ class CStoreRQ(Request, kw_only=True):
     command_data_set_type: int = DATA_SET
 
 
-class CStoreRSP(_Subject, kw_only=True):
-    """C-STORE-RSP (PS3.7 9.3.1.2)."""
-
-    COMMAND_FIELD: ClassVar[int] = 0x8001
-    NAME: ClassVar[str] = "C-STORE-RSP"
+class CStoreRSP(_Subject, name="C-STORE-RSP", command_field=0x8001):
+    """Whether the instance was stored (PS3.7 9.3.1.2)."""
 
 
-class CFindRQ(Request, kw_only=True):
-    """C-FIND-RQ: what matches this identifier? (PS3.7 9.3.2.1)."""
-
-    COMMAND_FIELD: ClassVar[int] = 0x0020
-    NAME: ClassVar[str] = "C-FIND-RQ"
-    affected_sop_class_uid: str
-    priority: int = Priority.MEDIUM
-    command_data_set_type: int = DATA_SET
+class CFindRQ(_Query, name="C-FIND-RQ", command_field=0x0020):
+    """Find what matches the identifier (PS3.7 9.3.2.1)."""
 
 
-class CFindRSP(Response, kw_only=True):
-    """C-FIND-RSP: a match, or the end of the matches (PS3.7 9.3.2.2)."""
-
-    COMMAND_FIELD: ClassVar[int] = 0x8020
-    NAME: ClassVar[str] = "C-FIND-RSP"
+class CFindRSP(Response, name="C-FIND-RSP", command_field=0x8020):
+    """A match, or the end of the matches (PS3.7 9.3.2.2)."""
 
 
-class CGetRQ(Request, kw_only=True):
-    """C-GET-RQ: send me, on this association, what the identifier names (PS3.7 9.3.3.1)."""
-
-    COMMAND_FIELD: ClassVar[int] = 0x0010
-    NAME: ClassVar[str] = "C-GET-RQ"
-    affected_sop_class_uid: str
-    priority: int = Priority.MEDIUM
-    command_data_set_type: int = DATA_SET
+class CGetRQ(_Query, name="C-GET-RQ", command_field=0x0010):
+    """Send on this association what the identifier names (PS3.7 9.3.3.1)."""
 
 
-class CGetRSP(_Progress, kw_only=True):
-    """C-GET-RSP (PS3.7 9.3.3.2)."""
-
-    COMMAND_FIELD: ClassVar[int] = 0x8010
-    NAME: ClassVar[str] = "C-GET-RSP"
+class CGetRSP(_Progress, name="C-GET-RSP", command_field=0x8010):
+    """The progress of a C-GET, or its end (PS3.7 9.3.3.2)."""
 
 
-class CMoveRQ(Request, kw_only=True):
-    """C-MOVE-RQ: send to the move destination what the identifier names (PS3.7 9.3.4.1)."""
+class CMoveRQ(_Query, name="C-MOVE-RQ", command_field=0x0021):
+    """Send to the move destination what the identifier names (PS3.7 9.3.4.1)."""
 
-    COMMAND_FIELD: ClassVar[int] = 0x0021
-    NAME: ClassVar[str] = "C-MOVE-RQ"
-    affected_sop_class_uid: str
     move_destination: str
-    priority: int = Priority.MEDIUM
-    command_data_set_type: int = DATA_SET
 
 
-class CMoveRSP(_Progress, kw_only=True):
-    """C-MOVE-RSP (PS3.7 9.3.4.2)."""
-
-    COMMAND_FIELD: ClassVar[int] = 0x8021
-    NAME: ClassVar[str] = "C-MOVE-RSP"
+class CMoveRSP(_Progress, name="C-MOVE-RSP", command_field=0x8021):
+    """The progress of a C-MOVE, or its end (PS3.7 9.3.4.2)."""
 
 
-class CEchoRQ(Request, kw_only=True):
-    """C-ECHO-RQ: are you there? (PS3.7 9.3.5.1)."""
+class CEchoRQ(Request, name="C-ECHO-RQ", command_field=0x0030):
+    """Answer, to show that you are there (PS3.7 9.3.5.1)."""
 
-    COMMAND_FIELD: ClassVar[int] = 0x0030
-    NAME: ClassVar[str] = "C-ECHO-RQ"
     affected_sop_class_uid: str = "1.2.840.10008.1.1"
 
 
-class CEchoRSP(Response, kw_only=True):
-    """C-ECHO-RSP (PS3.7 9.3.5.2)."""
-
-    COMMAND_FIELD: ClassVar[int] = 0x8030
-    NAME: ClassVar[str] = "C-ECHO-RSP"
+class CEchoRSP(Response, name="C-ECHO-RSP", command_field=0x8030):
+    """The answer to a C-ECHO (PS3.7 9.3.5.2)."""
 
 
-class CCancelRQ(Message, kw_only=True):
-    """C-CANCEL-RQ: stop the C-FIND, C-GET or C-MOVE with this message ID (PS3.7 9.3.2.3)."""
+class CCancelRQ(Message, name="C-CANCEL-RQ", command_field=0x0FFF):
+    """Stop the C-FIND, C-GET or C-MOVE with this message ID (PS3.7 9.3.2.3)."""
 
-    COMMAND_FIELD: ClassVar[int] = 0x0FFF
-    NAME: ClassVar[str] = "C-CANCEL-RQ"
     message_id_being_responded_to: int
 
 
-class NEventReportRQ(Request, kw_only=True):
-    """N-EVENT-REPORT-RQ: this happened to the instance (PS3.7 10.3.1.1)."""
+class NEventReportRQ(Request, name="N-EVENT-REPORT-RQ", command_field=0x0100):
+    """Something happened to an instance (PS3.7 10.3.1.1)."""
 
-    COMMAND_FIELD: ClassVar[int] = 0x0100
-    NAME: ClassVar[str] = "N-EVENT-REPORT-RQ"
     affected_sop_class_uid: str
     affected_sop_instance_uid: str
     event_type_id: int
 
 
-class NEventReportRSP(_Subject, kw_only=True):
-    """N-EVENT-REPORT-RSP (PS3.7 10.3.1.2)."""
+class NEventReportRSP(_Subject, name="N-EVENT-REPORT-RSP", command_field=0x8100):
+    """The answer to an N-EVENT-REPORT (PS3.7 10.3.1.2)."""
 
-    COMMAND_FIELD: ClassVar[int] = 0x8100
-    NAME: ClassVar[str] = "N-EVENT-REPORT-RSP"
     event_type_id: int | None = None
 
 
-class NGetRQ(Request, kw_only=True):
-    """N-GET-RQ: the values of these attributes, please (PS3.7 10.3.2.1)."""
+class NGetRQ(_Requested, name="N-GET-RQ", command_field=0x0110):
+    """Return the values of attributes (PS3.7 10.3.2.1)."""
 
-    COMMAND_FIELD: ClassVar[int] = 0x0110
-    NAME: ClassVar[str] = "N-GET-RQ"
-    requested_sop_class_uid: str
-    requested_sop_instance_uid: str
     attribute_identifier_list: tuple[int, ...] | None = None
 
 
-class NGetRSP(_Subject, kw_only=True):
-    """N-GET-RSP (PS3.7 10.3.2.2)."""
-
-    COMMAND_FIELD: ClassVar[int] = 0x8110
-    NAME: ClassVar[str] = "N-GET-RSP"
-    attribute_identifier_list: tuple[int, ...] | None = None
+class NGetRSP(_Attributes, name="N-GET-RSP", command_field=0x8110):
+    """The values that an N-GET asked for (PS3.7 10.3.2.2)."""
 
 
-class NSetRQ(Request, kw_only=True):
-    """N-SET-RQ: change these attributes (PS3.7 10.3.3.1)."""
+class NSetRQ(_Requested, name="N-SET-RQ", command_field=0x0120):
+    """Change attributes (PS3.7 10.3.3.1)."""
 
-    COMMAND_FIELD: ClassVar[int] = 0x0120
-    NAME: ClassVar[str] = "N-SET-RQ"
-    requested_sop_class_uid: str
-    requested_sop_instance_uid: str
     command_data_set_type: int = DATA_SET
 
 
-class NSetRSP(_Subject, kw_only=True):
-    """N-SET-RSP (PS3.7 10.3.3.2)."""
-
-    COMMAND_FIELD: ClassVar[int] = 0x8120
-    NAME: ClassVar[str] = "N-SET-RSP"
-    attribute_identifier_list: tuple[int, ...] | None = None
+class NSetRSP(_Attributes, name="N-SET-RSP", command_field=0x8120):
+    """The answer to an N-SET (PS3.7 10.3.3.2)."""
 
 
-class NActionRQ(Request, kw_only=True):
-    """N-ACTION-RQ: do this to the instance (PS3.7 10.3.4.1)."""
+class NActionRQ(_Requested, name="N-ACTION-RQ", command_field=0x0130):
+    """Do something with an instance (PS3.7 10.3.4.1)."""
 
-    COMMAND_FIELD: ClassVar[int] = 0x0130
-    NAME: ClassVar[str] = "N-ACTION-RQ"
-    requested_sop_class_uid: str
-    requested_sop_instance_uid: str
     action_type_id: int
 
 
-class NActionRSP(_Subject, kw_only=True):
-    """N-ACTION-RSP (PS3.7 10.3.4.2)."""
+class NActionRSP(_Subject, name="N-ACTION-RSP", command_field=0x8130):
+    """The answer to an N-ACTION (PS3.7 10.3.4.2)."""
 
-    COMMAND_FIELD: ClassVar[int] = 0x8130
-    NAME: ClassVar[str] = "N-ACTION-RSP"
     action_type_id: int | None = None
 
 
-class NCreateRQ(Request, kw_only=True):
-    """N-CREATE-RQ: make an instance (PS3.7 10.3.5.1)."""
+class NCreateRQ(Request, name="N-CREATE-RQ", command_field=0x0140):
+    """Create an instance (PS3.7 10.3.5.1)."""
 
-    COMMAND_FIELD: ClassVar[int] = 0x0140
-    NAME: ClassVar[str] = "N-CREATE-RQ"
     affected_sop_class_uid: str
     affected_sop_instance_uid: str | None = None
 
 
-class NCreateRSP(_Subject, kw_only=True):
-    """N-CREATE-RSP (PS3.7 10.3.5.2)."""
-
-    COMMAND_FIELD: ClassVar[int] = 0x8140
-    NAME: ClassVar[str] = "N-CREATE-RSP"
-    attribute_identifier_list: tuple[int, ...] | None = None
+class NCreateRSP(_Attributes, name="N-CREATE-RSP", command_field=0x8140):
+    """The answer to an N-CREATE (PS3.7 10.3.5.2)."""
 
 
-class NDeleteRQ(Request, kw_only=True):
-    """N-DELETE-RQ: remove the instance (PS3.7 10.3.6.1)."""
-
-    COMMAND_FIELD: ClassVar[int] = 0x0150
-    NAME: ClassVar[str] = "N-DELETE-RQ"
-    requested_sop_class_uid: str
-    requested_sop_instance_uid: str
+class NDeleteRQ(_Requested, name="N-DELETE-RQ", command_field=0x0150):
+    """Delete an instance (PS3.7 10.3.6.1)."""
 
 
-class NDeleteRSP(_Subject, kw_only=True):
-    """N-DELETE-RSP (PS3.7 10.3.6.2)."""
-
-    COMMAND_FIELD: ClassVar[int] = 0x8150
-    NAME: ClassVar[str] = "N-DELETE-RSP"
-
-
-MESSAGES: Final[dict[int, type[Message]]] = {
-    kind.COMMAND_FIELD: kind
-    for kind in (
-        *(CStoreRQ, CStoreRSP, CFindRQ, CFindRSP, CGetRQ, CGetRSP, CMoveRQ, CMoveRSP),
-        *(CEchoRQ, CEchoRSP, CCancelRQ),
-        *(NEventReportRQ, NEventReportRSP, NGetRQ, NGetRSP, NSetRQ, NSetRSP),
-        *(NActionRQ, NActionRSP, NCreateRQ, NCreateRSP, NDeleteRQ, NDeleteRSP),
-    )
-}
-"""All messages by their command field."""
-
-
-LAYOUTS: Final[dict[int, dict[str, Element]]] = {
-    command_field: {name: BY_NAME[name] for name in fields(kind) if name in BY_NAME}
-    for command_field, kind in MESSAGES.items()
-}
-"""The elements that each message has fields for, by its command field and the name of the field."""
+class NDeleteRSP(_Subject, name="N-DELETE-RSP", command_field=0x8150):
+    """The answer to an N-DELETE (PS3.7 10.3.6.2)."""

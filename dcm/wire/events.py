@@ -80,33 +80,9 @@ class ConnectionLost(Frozen):
     """To the caller: the TCP connection was closed while it was needed (A-P-ABORT, PS3.8 7.4)."""
 
 
-Sent = (
-    AssociateRQ
-    | AssociateAC
-    | AssociateRJ
-    | Command
-    | DataFragment
-    | ReleaseRQ
-    | ReleaseRP
-    | Abort
-    | TransportOpened
-    | TimerExpired
-)
+_Primitive = AssociateRQ | AssociateAC | AssociateRJ | ReleaseRQ | ReleaseRP | Abort
+Sent = _Primitive | Command | DataFragment | TransportOpened | TimerExpired
 """What a caller may give to `Connection.send`."""
-
-Received = (
-    AssociateRQ
-    | AssociateAC
-    | AssociateRJ
-    | Command
-    | DataFragments
-    | ReleaseRQ
-    | ReleaseRP
-    | Abort
-    | OpenTransport
-    | CloseTransport
-    | StartTimer
-    | StopTimer
-    | ConnectionLost
-)
+_ToDo = OpenTransport | CloseTransport | StartTimer | StopTimer | ConnectionLost
+Received = _Primitive | Command | DataFragments | _ToDo
 """What `Connection.next_events` returns."""

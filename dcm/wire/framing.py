@@ -4,7 +4,7 @@ import struct
 from typing import Final
 
 from dcm.errors import AbortReason, RemoteProtocolError
-from dcm.wire.codec import COMMAND, HEADER, LAST, PDV_HEADER
+from dcm.wire.codec import COMMAND, HEADER, LAST, PDV_HEADER, check_room
 from dcm.wire.limits import Limits
 from dcm.wire.pdu import NAMES, AssociateAC, AssociateRQ, PDataTF
 from dcm.wire.values import Buffer
@@ -156,19 +156,12 @@ class Framer:
                 self._at += HEADER.size
                 if not self._in_pdu:
                     raise RemoteProtocolError("a P-DATA-TF without a PDV")
-            if self._in_pdu < PDV_HEADER.size:
-                raise RemoteProtocolError(
-                    f"a P-DATA-TF ends with {self._in_pdu} bytes that are not a PDV"
-                )
+            check_room(self._in_pdu)
             if len(self._data) - self._at < PDV_HEADER.size:
                 self._keep_rest()
                 return None
             length, self._context_id, self._control = PDV_HEADER.unpack_from(self._data, self._at)
-            if not 2 <= length <= self._in_pdu - 4:
-                raise RemoteProtocolError(
-                    f"a PDV says that it is {length} bytes long,"
-                    f" where 2 to {self._in_pdu - 4} are possible"
-                )
+            check_room(self._in_pdu, length)
             self._at += PDV_HEADER.size
             self._in_pdu -= PDV_HEADER.size
             self._in_pdv = length - 2

@@ -10,8 +10,9 @@ from typing import ClassVar, Final, Protocol, Self
 
 from dcm.errors import LocalProtocolError, RemoteProtocolError
 from dcm.frozen import Frozen
+from dcm.wire.declared import Reader
 from dcm.wire.limits import Limits
-from dcm.wire.values import Reader, check_context_id, check_number, check_uid
+from dcm.wire.values import check_context_id, check_number, check_uid
 
 APPLICATION_CONTEXT: Final = 0x10
 ABSTRACT_SYNTAX: Final = 0x30

@@ -1,25 +1,19 @@
-"""Command sets that are laid out like one that was read before, as nearly all are.
+"""Command sets that are laid out like one that was made or read before, as nearly all are.
 
-What a peer sends with each of a thousand instances differs in a few numbers and a UID. Everything else, tags
-and lengths above all, is compared as it stands: whatever differs there is read with care, in `dimse_codec`.
+What passes with each of a thousand instances differs in a few numbers and a UID. Everything else, tags and
+lengths above all, is copied or compared as it stands: whatever differs there is read with care, in
+`dimse_codec`.
 """
 
 import struct
-from typing import Final
+from typing import Any, Final
 
-from dcm.wire.command_set import BY_NAME, ELEMENT, LONGEST
+from dcm.wire.command_set import BY_NUMBER, ELEMENT, LONGEST
 from dcm.wire.dimse import Message
 
-_OF_ONE_LENGTH: Final = 4
-_NUMBERS: Final = {
-    each.number: each.name
-    for each in BY_NAME.values()
-    if each.vr == "US" and each.name != "command_data_set_type"
-}
-_UIDS: Final = {
-    BY_NAME[name].number: name
-    for name in ("affected_sop_instance_uid", "requested_sop_instance_uid")
-}
+ENCODED: Final = "encoded"
+"""Where a message keeps its encoded form, if it has one."""
+_UIDS: Final = ("affected_sop_instance_uid", "requested_sop_instance_uid")
 
 
 class Layout:
@@ -38,18 +32,21 @@ class Layout:
             _, number, length = ELEMENT.unpack_from(data, at)
             at += ELEMENT.size + length
             constant += ELEMENT.size
-            if number in _NUMBERS:
-                self._numbers.append((_NUMBERS[number], place))
+            element = BY_NUMBER.get(number)
+            name = element.name if element else ""
+            if element and element.vr == "US" and name != "command_data_set_type":
+                self._numbers.append((name, place))
                 form += f"{constant}sH"
-            elif number in _UIDS and length <= LONGEST["UI"]:
-                self._uids.append((_UIDS[number], place))
+            elif name in _UIDS and length <= LONGEST["UI"]:
+                self._uids.append((name, place))
                 form += f"{constant}s{length}s"
             else:
                 constant += length
                 continue
             constant, place = 0, place + 2
         self._struct: Final = struct.Struct(f"{form}{constant}s")
-        self._constant: Final = self._struct.unpack(data)[::2]
+        self._parts: Final = self._struct.unpack(data)
+        self._constant: Final = self._parts[::2]
 
     def read(self, data: bytes) -> Message | None:
         """Read a command set of the same length; None: it is laid out in another way, or has an odd value."""
@@ -71,22 +68,16 @@ class Layout:
         self._data, self._message = data, message
         return message
 
-
-class Layouts:
-    """The layouts that were seen last, by the length of the whole."""
-
-    def __init__(self) -> None:
-        self._known: Final[dict[int, list[Layout]]] = {}
-
-    def read(self, data: bytes) -> Message | None:
-        """Read a command set, if one like it was learned."""
-        for layout in self._known.get(len(data), ()):
-            message = layout.read(data)
-            if message is not None:
-                return message
-        return None
-
-    def learn(self, message: Message, data: bytes) -> None:
-        """Remember how the command set of a message is laid out."""
-        seen = self._known.get(len(data), ())
-        self._known[len(data)] = [Layout(message, data), *seen[: _OF_ONE_LENGTH - 1]]
+    def fill(self, message_id: int, uid: str) -> Any:
+        """Return a message with this ID and SOP Instance UID, which are right, encoded already."""
+        message = object.__new__(self._kind)
+        values = message.__dict__
+        values.update(self._values)
+        parts = [*self._parts]
+        name, place = self._numbers[0]
+        values[name] = parts[place] = message_id
+        name, place = self._uids[0]
+        values[name] = uid
+        parts[place] = uid.encode()  # which the struct pads with a zero
+        values[ENCODED] = self._struct.pack(*parts)
+        return message

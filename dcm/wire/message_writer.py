@@ -5,8 +5,8 @@ from typing import Final
 
 from dcm.errors import LocalProtocolError
 from dcm.wire.codec import COMMAND, LAST, PDV_HEADER
-from dcm.wire.dimse import Message
 from dcm.wire.dimse_codec import build_message
+from dcm.wire.events import Command, DataFragment
 from dcm.wire.framing import ONE_PDV
 from dcm.wire.pdu import PDataTF
 from dcm.wire.values import Buffer
@@ -62,30 +62,28 @@ class MessageWriter:
         self.unfinished: int | None = None
         """The context of a message whose data set was not sent to its end."""
 
-    def command(self, context_id: int, message: Message) -> list[Buffer]:
-        """Begin a message."""
-        if context_id not in self._contexts:
-            raise LocalProtocolError(f"context {context_id} was not accepted")
-        if self.unfinished is not None:
-            raise LocalProtocolError("the data set of the last message is not sent to its end yet")
+    def write(self, event: Command | DataFragment) -> list[Buffer]:
+        """Begin a message, or go on with its data set; return the buffers to write."""
+        context_id = event.context_id
+        data: Buffer
+        if isinstance(event, Command):
+            if context_id not in self._contexts:
+                raise LocalProtocolError(f"context {context_id} was not accepted")
+            if self.unfinished is not None:
+                raise LocalProtocolError(
+                    "the data set of the last message is not sent to its end yet"
+                )
+            data, command, last = build_message(event.message), True, True
+            unfinished = context_id if event.message.has_data_set else None
+        else:
+            if self.unfinished != context_id:
+                raise LocalProtocolError(
+                    f"no message on context {context_id} waits for its data set"
+                )
+            data, command, last = event.data, False, event.last
+            unfinished = None if last else context_id
         buffers = fragments(
-            context_id,
-            build_message(message),
-            command=True,
-            last=True,
-            maximum_length=self._maximum_length,
+            context_id, data, command=command, last=last, maximum_length=self._maximum_length
         )
-        if message.has_data_set:
-            self.unfinished = context_id
-        return buffers
-
-    def data(self, context_id: int, data: Buffer, *, last: bool) -> list[Buffer]:
-        """Go on with the data set of the message that was begun."""
-        if self.unfinished != context_id:
-            raise LocalProtocolError(f"no message on context {context_id} waits for its data set")
-        buffers = fragments(
-            context_id, data, command=False, last=last, maximum_length=self._maximum_length
-        )
-        if last:
-            self.unfinished = None
+        self.unfinished = unfinished
         return buffers

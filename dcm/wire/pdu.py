@@ -1,19 +1,10 @@
-"""The seven PDUs (PS3.8 9.3), as frozen values that check themselves.
-
-type  PDU               class
-01H   A-ASSOCIATE-RQ    AssociateRQ
-02H   A-ASSOCIATE-AC    AssociateAC
-03H   A-ASSOCIATE-RJ    AssociateRJ
-04H   P-DATA-TF         PDataTF
-05H   A-RELEASE-RQ      ReleaseRQ
-06H   A-RELEASE-RP      ReleaseRP
-07H   A-ABORT           Abort
-"""
+"""The seven PDUs (PS3.8 9.3), as frozen values that check themselves."""
 
 from typing import ClassVar, Final, TypeVar
 
 from dcm.errors import LocalProtocolError
 from dcm.frozen import Frozen
+from dcm.wire.declared import Fields, UInt8
 from dcm.wire.items import PresentationContextAC, PresentationContextRQ, RawItem
 from dcm.wire.user_items import MaximumLength, UserItem
 from dcm.wire.values import Buffer, check_ae_title, check_context_id, check_number, check_uid
@@ -23,7 +14,7 @@ DICOM_APPLICATION_CONTEXT: Final = "1.2.840.10008.3.1.1.1"
 
 _USUAL_MAXIMUM_LENGTH: Final = 16384
 
-Item = TypeVar("Item", bound=UserItem)
+_Item = TypeVar("_Item", bound=UserItem)
 
 
 class PDV(Frozen):
@@ -44,6 +35,7 @@ class _Associate(Frozen, kw_only=True):
 
     called_ae_title: str
     calling_ae_title: str
+    presentation_contexts: tuple[PresentationContextRQ, ...] | tuple[PresentationContextAC, ...]
     user_information: tuple[UserItem, ...]
     application_context_name: str = DICOM_APPLICATION_CONTEXT
     protocol_version: int = 1
@@ -59,13 +51,16 @@ class _Associate(Frozen, kw_only=True):
                 check_ae_title(f"{what} AE title", title)
         check_uid("application context name", self.application_context_name)
         check_number("protocol version", self.protocol_version, 16)
+        contexts = self.presentation_contexts
+        if len({context.context_id for context in contexts}) < len(contexts):
+            raise LocalProtocolError("two presentation contexts have the same ID")
 
     def check_titles(self) -> None:
         """Raise `LocalProtocolError` unless both AE titles can be sent."""
         check_ae_title("called AE title", self.called_ae_title)
         check_ae_title("calling AE title", self.calling_ae_title)
 
-    def items(self, kind: type[Item]) -> tuple[Item, ...]:
+    def items(self, kind: type[_Item]) -> tuple[_Item, ...]:
         """Return the user information of one kind."""
         return tuple(item for item in self.user_information if isinstance(item, kind))
 
@@ -94,7 +89,6 @@ class AssociateRQ(_Associate, kw_only=True):
         super().__post_init__()
         if not self.presentation_contexts:
             raise LocalProtocolError("an association needs at least one presentation context")
-        _check_unique(self.presentation_contexts)
 
 
 class AssociateAC(_Associate, kw_only=True):
@@ -108,23 +102,16 @@ class AssociateAC(_Associate, kw_only=True):
     NAME: ClassVar[str] = "A-ASSOCIATE-AC"
     presentation_contexts: tuple[PresentationContextAC, ...]
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_unique(self.presentation_contexts)
 
-
-class AssociateRJ(Frozen):
+class AssociateRJ(Fields):
     """A-ASSOCIATE-RJ: the acceptor refuses (PS3.8 9.3.4); `status.rejection` puts it into words."""
 
     TYPE: ClassVar[int] = 3
     NAME: ClassVar[str] = "A-ASSOCIATE-RJ"
-    result: int
-    source: int
-    reason: int
-
-    def __post_init__(self) -> None:
-        for what in ("result", "source", "reason"):
-            check_number(f"{what} of a rejection", getattr(self, what), 8)
+    RESERVED: ClassVar[int] = 1
+    result: UInt8
+    source: UInt8
+    reason: UInt8
 
 
 class PDataTF(Frozen):
@@ -142,43 +129,34 @@ class PDataTF(Frozen):
             raise LocalProtocolError("a P-DATA-TF carries at least one PDV")
 
 
-class ReleaseRQ(Frozen):
+class ReleaseRQ(Fields):
     """A-RELEASE-RQ: its sender has nothing more to say (PS3.8 9.3.6)."""
 
     TYPE: ClassVar[int] = 5
     NAME: ClassVar[str] = "A-RELEASE-RQ"
+    RESERVED: ClassVar[int] = 4
 
 
-class ReleaseRP(Frozen):
+class ReleaseRP(Fields):
     """A-RELEASE-RP: the association is released (PS3.8 9.3.7)."""
 
     TYPE: ClassVar[int] = 6
     NAME: ClassVar[str] = "A-RELEASE-RP"
+    RESERVED: ClassVar[int] = 4
 
 
-class Abort(Frozen):
+class Abort(Fields):
     """A-ABORT: the association is over at once (PS3.8 9.3.8); `status.describe_abort` puts it into words."""
 
     TYPE: ClassVar[int] = 7
     NAME: ClassVar[str] = "A-ABORT"
-    source: int = 0
-    reason: int = 0
-
-    def __post_init__(self) -> None:
-        check_number("source of an abort", self.source, 8)
-        check_number("reason of an abort", self.reason, 8)
+    RESERVED: ClassVar[int] = 2
+    source: UInt8 = 0
+    reason: UInt8 = 0
 
 
 PDU = AssociateRQ | AssociateAC | AssociateRJ | PDataTF | ReleaseRQ | ReleaseRP | Abort
-
+SHORT: Final = {kind.TYPE: kind for kind in (AssociateRJ, ReleaseRQ, ReleaseRP, Abort)}
 NAMES: Final = {
-    kind.TYPE: kind.NAME
-    for kind in (AssociateRQ, AssociateAC, AssociateRJ, PDataTF, ReleaseRQ, ReleaseRP, Abort)
+    kind.TYPE: kind.NAME for kind in (AssociateRQ, AssociateAC, PDataTF, *SHORT.values())
 }
-
-
-def _check_unique(
-    contexts: tuple[PresentationContextRQ, ...] | tuple[PresentationContextAC, ...],
-) -> None:
-    if len({context.context_id for context in contexts}) < len(contexts):
-        raise LocalProtocolError("two presentation contexts have the same ID")

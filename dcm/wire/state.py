@@ -16,32 +16,19 @@ Role = Literal["requestor", "acceptor"]
 class State(IntEnum):
     """The states of PS3.8 Tables 9-1 to 9-5."""
 
-    STA1 = 1
-    """Idle."""
-    STA2 = 2
-    """Transport connection open; awaiting A-ASSOCIATE-RQ."""
-    STA3 = 3
-    """Awaiting the local user's answer to the association."""
-    STA4 = 4
-    """Awaiting the transport connection to open."""
-    STA5 = 5
-    """Awaiting A-ASSOCIATE-AC or -RJ."""
-    STA6 = 6
-    """Association established, ready for data transfer."""
-    STA7 = 7
-    """Awaiting A-RELEASE-RP."""
-    STA8 = 8
-    """Awaiting the local user's answer to the release."""
-    STA9 = 9
-    """Release collision, requestor: awaiting the local user's answer."""
-    STA10 = 10
-    """Release collision, acceptor: awaiting A-RELEASE-RP."""
-    STA11 = 11
-    """Release collision, requestor: awaiting A-RELEASE-RP."""
-    STA12 = 12
-    """Release collision, acceptor: awaiting the local user's answer."""
-    STA13 = 13
-    """Association over; awaiting the transport connection to close."""
+    STA1 = 1  # idle
+    STA2 = 2  # transport connection open; awaiting A-ASSOCIATE-RQ
+    STA3 = 3  # awaiting the local user's answer to the association
+    STA4 = 4  # awaiting the transport connection to open
+    STA5 = 5  # awaiting A-ASSOCIATE-AC or -RJ
+    STA6 = 6  # association established, ready for data transfer
+    STA7 = 7  # awaiting A-RELEASE-RP
+    STA8 = 8  # awaiting the local user's answer to the release
+    STA9 = 9  # release collision, requestor: awaiting the local user's answer
+    STA10 = 10  # release collision, acceptor: awaiting A-RELEASE-RP
+    STA11 = 11  # release collision, requestor: awaiting A-RELEASE-RP
+    STA12 = 12  # release collision, acceptor: awaiting the local user's answer
+    STA13 = 13  # association over; awaiting the transport connection to close
 
 
 class StateEvent(IntEnum):
@@ -98,24 +85,17 @@ class Action(Frozen):
     otherwise: "Action | None" = None
 
 
-def _actions(*actions: Action) -> dict[str, Action]:
-    return {action.name: action for action in actions}
-
-
 _S: Final = State
-ACTIONS: Final = _actions(
+# fmt: off
+ACTIONS: Final = {action.name: action for action in (
     # Table 9-6, association establishment
     Action("AE-1", (Do.OPEN_TRANSPORT,), _S.STA4),
     Action("AE-2", (Do.SEND,), _S.STA5),
     Action("AE-3", (Do.INDICATE,), _S.STA6),
     Action("AE-4", (Do.INDICATE, Do.CLOSE_TRANSPORT), _S.STA1),
     Action("AE-5", (Do.START_ARTIM,), _S.STA2),
-    Action(
-        "AE-6",
-        (Do.STOP_ARTIM, Do.INDICATE),
-        _S.STA3,
-        Action("AE-6", (Do.STOP_ARTIM, Do.SEND_REJECTION, Do.START_ARTIM), _S.STA13),
-    ),
+    Action("AE-6", (Do.STOP_ARTIM, Do.INDICATE), _S.STA3,
+           Action("AE-6", (Do.STOP_ARTIM, Do.SEND_REJECTION, Do.START_ARTIM), _S.STA13)),
     Action("AE-7", (Do.SEND,), _S.STA6),
     Action("AE-8", (Do.SEND, Do.START_ARTIM), _S.STA13),
     # Table 9-7, data transfer
@@ -140,14 +120,9 @@ ACTIONS: Final = _actions(
     Action("AA-5", (Do.STOP_ARTIM,), _S.STA1),
     Action("AA-6", (), _S.STA13),
     Action("AA-7", (Do.SEND_PROVIDER_ABORT,), _S.STA13),
-    Action(
-        "AA-8",
-        (Do.SEND_PROVIDER_ABORT, Do.INDICATE_PROVIDER_ABORT, Do.START_ARTIM),
-        _S.STA13,
-    ),
-)
+    Action("AA-8", (Do.SEND_PROVIDER_ABORT, Do.INDICATE_PROVIDER_ABORT, Do.START_ARTIM), _S.STA13),
+)}
 
-# fmt: off
 _TABLE_9_10: Final = """
 Evt  Sta1  Sta2  Sta3  Sta4  Sta5  Sta6  Sta7  Sta8  Sta9  Sta10 Sta11 Sta12 Sta13
   1  AE-1   .     .     .     .     .     .     .     .     .     .     .     .
@@ -193,7 +168,7 @@ class StateMachine:
     def action(self, event: StateEvent, *, acceptable: bool = True) -> Action:
         """Return the action for `event`, without taking it.
 
-        `acceptable` says whether the service provider accepts a request for an association (AE-6). Raises
+        acceptable: whether the service provider accepts a request for an association (AE-6). Raises
         `LocalProtocolError` for an event that the table does not have in this state.
         """
         found = TRANSITIONS.get((event, self.state))
@@ -208,7 +183,7 @@ class StateMachine:
         return found if first_half else found.otherwise
 
     def step(self, event: StateEvent, *, acceptable: bool = True) -> Action:
-        """Go to the next state, and give the action that leads there."""
+        """Go to the next state; return the action that leads there."""
         found = self.action(event, acceptable=acceptable)
         self.state = found.next_state
         return found

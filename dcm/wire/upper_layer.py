@@ -10,6 +10,7 @@ from dcm.wire.events import (
     ConnectionLost,
     OpenTransport,
     Received,
+    Sent,
     StartTimer,
     StopTimer,
     TimerExpired,
@@ -55,62 +56,64 @@ _REQUESTS: Final[dict[Do, Received]] = {
     Do.START_ARTIM: StartTimer(),
     Do.STOP_ARTIM: StopTimer(),
 }
-_ABORTING: Final = frozenset(
+_OF_ITS_OWN: Final[dict[Do, AssociateRJ | Abort]] = {
+    Do.SEND_REJECTION: AssociateRJ(result=1, source=2, reason=2),  # version not supported
+    Do.SEND_USER_ABORT: Abort(),
+}
+_ABORTING: Final = {
     action.name
     for action in ACTIONS.values()
     if {Do.SEND_USER_ABORT, Do.SEND_PROVIDER_ABORT} & {*action.do}
-)
-_TAKES_DATA: Final = frozenset(
-    state
-    for (event, state), action in TRANSITIONS.items()
-    if event is StateEvent.P_DATA_PDU and Do.INDICATE in action.do
-)
-_SENDS_DATA: Final = frozenset(
-    state
-    for (event, state), action in TRANSITIONS.items()
-    if event is StateEvent.P_DATA_REQUEST and action.do == (Do.SEND,) and action.next_state == state
-)
+}
+_TAKES_DATA: Final = {
+    state for (_, state), action in TRANSITIONS.items() if action.name in ("DT-2", "AR-6")
+}
+_SENDS_DATA: Final = {
+    state for (_, state), action in TRANSITIONS.items() if action.name in ("DT-1", "AR-7")
+}
 
 
 class UpperLayer:
     """The upper layer of one association.
 
+    limits: what is accepted from the peer.
     request, answer: the association PDUs once they have passed, whoever sent them.
-    contexts: the accepted presentation contexts by ID, and maximum_sent the length of the PDUs that we send,
-    once the association is established.
-    takes_data, sends_data: whether messages can be received and sent, neither of which changes the state.
-    over: whether the association has ended, and with it the TCP connection.
-    outbox: the buffers that wait to be written.
+    contexts: the accepted presentation contexts by ID, once the association is established.
     """
 
-    def __init__(self, role: Role, limits: Limits) -> None:
-        self.limits: Final = limits
-        self.machine: Final = StateMachine(role)
-        self.framer: Final = Framer(limits)
+    def __init__(self, role: Role, limits: Limits | None = None) -> None:
+        self.limits: Final = limits or Limits()
         self.request: AssociateRQ | None = None
         self.answer: AssociateAC | None = None
         self.contexts: Mapping[int, AcceptedContext] = {}
-        self.maximum_sent = 0
-        self.takes_data = self.sends_data = self.over = False
-        self.closed_by_peer = False
+        self._machine: Final = StateMachine(role)
+        self._framer: Final = Framer(self.limits)
+        self._takes_data = self._sends_data = self._over = False
+        """Whether messages can be received and sent, which does not change the state; whether all is over."""
+        self._closed_by_peer = False
         self._events: list[Received] = []
-        self.outbox: list[Buffer] = []
+        self._outbox: list[Buffer] = []
+
+    @property
+    def role(self) -> Role:
+        """Which side this is."""
+        return self._machine.role
+
+    @property
+    def state(self) -> State:
+        """The state of the association (PS3.8 9.2.1)."""
+        return self._machine.state
 
     # Events from the caller.
 
-    def send(
-        self,
-        event: AssociateRQ
-        | AssociateAC
-        | AssociateRJ
-        | ReleaseRQ
-        | ReleaseRP
-        | Abort
-        | TransportOpened
-        | TimerExpired,
-    ) -> None:
-        """Take an event from the caller. Raises `LocalProtocolError` if it is not possible now."""
-        if self.over:
+    def data_to_send(self) -> list[Buffer]:
+        """Return the buffers that wait to be written: after a `RemoteProtocolError`, the A-ABORT."""
+        buffers, self._outbox = self._outbox, []
+        return buffers
+
+    def _send(self, event: Sent) -> None:
+        """Take an event other than a message. Raises `LocalProtocolError` if it is not possible now."""
+        if self._over:
             raise LocalProtocolError("the association is over: a new one needs a new connection")
         match event:
             case TransportOpened():
@@ -121,39 +124,30 @@ class UpperLayer:
                 self._send_accept(event)
             case TimerExpired():
                 self._step(StateEvent.ARTIM_EXPIRED)
-            case _:
+            case AssociateRJ() | ReleaseRQ() | ReleaseRP() | Abort():
                 if isinstance(event, Abort) and event != Abort():
                     raise LocalProtocolError("the service user aborts with source 0 and reason 0")
                 self._step(_SENT[type(event)], send=[build(event)])
 
-    def refuse_data(self) -> None:
-        """Raise `LocalProtocolError`, as no message can be sent in this state."""
-        self.machine.action(StateEvent.P_DATA_REQUEST)
-
-    def data_to_send(self) -> list[Buffer]:
-        """Return the buffers that wait to be written."""
-        buffers, self.outbox = self.outbox, []
-        return buffers
-
     def _transport_opened(self) -> None:
-        if self.machine.role == "acceptor":
+        if self.role == "acceptor":
             self._step(StateEvent.TRANSPORT_INDICATION)
             return
-        self.machine.action(StateEvent.TRANSPORT_CONFIRM)
+        self._machine.action(StateEvent.TRANSPORT_CONFIRM)
         assert self.request is not None  # there is no way to Sta4 without it
         self._step(StateEvent.TRANSPORT_CONFIRM, send=[build(self.request)])
 
     def _send_request(self, request: AssociateRQ) -> None:
-        if self.machine.role == "acceptor":
+        if self.role == "acceptor":
             raise LocalProtocolError("an acceptor does not ask for an association")
-        self.machine.action(StateEvent.ASSOCIATE_REQUEST)
+        self._machine.action(StateEvent.ASSOCIATE_REQUEST)
         request.check_titles()
         self._announce(request)
         self._step(StateEvent.ASSOCIATE_REQUEST)
         self.request = request
 
     def _send_accept(self, answer: AssociateAC) -> None:
-        self.machine.action(StateEvent.ASSOCIATE_ACCEPT)
+        self._machine.action(StateEvent.ASSOCIATE_ACCEPT)
         request = self.request
         assert request is not None  # there is no way to Sta3 without it
         wrong = unusable(request, answer) + incomplete(request, answer)
@@ -164,7 +158,7 @@ class UpperLayer:
             raise LocalProtocolError(f"{answer.NAME}: {'; '.join(wrong)}")
         self._announce(answer)
         self._step(StateEvent.ASSOCIATE_ACCEPT, send=[build(answer)])
-        self._establish(request, answer, request.maximum_length)
+        self._establish(request, answer)
 
     def _announce(self, pdu: AssociateRQ | AssociateAC) -> None:
         """Hold ourselves to what we are about to announce."""
@@ -178,32 +172,47 @@ class UpperLayer:
             raise LocalProtocolError(
                 f"maximum length {pdu.maximum_length} is beyond our limit of {self.limits.p_data_pdu}"
             )
-        self.framer.limit_p_data(announced)
+        self._framer.limit_p_data(announced)
 
     # PDUs from the peer.
 
+    def receive_data(self, data: Buffer) -> None:
+        """Take bytes from the peer; empty if the peer has closed the connection.
+
+        What comes after the end is ignored: it was under way when the end came.
+        """
+        if self._over:
+            return
+        state = self._machine.state
+        if state is State.STA1 or (state is State.STA4 and len(data)):
+            raise LocalProtocolError("nothing can be received: the connection is not open yet")
+        if data:
+            self._framer.feed(data)
+        else:
+            self._closed_by_peer = True
+
     @property
     def needs_data(self) -> bool:
-        """Whether nothing is there to be taken."""
-        return not (self.framer.has_more or self._events or self.closed_by_peer or self.over)
+        """Whether everything that was received was returned by `next_events`."""
+        return not (self._framer.has_more or self._events or self._closed_by_peer or self._over)
 
-    def next_events(self) -> list[Received]:
+    def _next_events(self) -> list[Received]:
         """Return what the next PDU that means anything here leads to, or the end of the connection.
 
-        Raises `RemoteProtocolError`; the caller then calls `refuse`.
+        Raises `RemoteProtocolError`; the caller then calls `_refuse`.
         """
-        while not self._events and not self.over:
-            pdu = self.framer.next_pdu()
+        while not self._events and not self._over:
+            pdu = self._framer.next_pdu()
             if pdu is not None:
                 self._receive(*pdu)
-            elif self.closed_by_peer:
+            elif self._closed_by_peer:
                 self._step(StateEvent.TRANSPORT_CLOSED)
             else:
                 break
         events, self._events = self._events, []
         return events
 
-    def refuse(self, error: RemoteProtocolError) -> None:
+    def _refuse(self, error: RemoteProtocolError) -> None:
         """Answer what the peer did wrong.
 
         An unexpected PDU needs no row of its own here: wherever its own row of Table 9-10 aborts, it does so
@@ -216,10 +225,10 @@ class UpperLayer:
 
     def _receive(self, kind: int, body: memoryview) -> None:
         happened = _RECEIVED[kind]
-        action = self.machine.action(happened)
+        action = self._machine.action(happened)
         if action.name in _ABORTING:
             raise RemoteProtocolError(
-                f"{NAMES[kind]} is not expected in Sta{self.machine.state} ({self.machine.role})",
+                f"{NAMES[kind]} is not expected in Sta{self.state} ({self.role})",
                 reason=AbortReason.UNEXPECTED_PDU,
             )
         if Do.INDICATE in action.do:
@@ -240,16 +249,14 @@ class UpperLayer:
             if wrong:
                 raise RemoteProtocolError(f"{pdu.NAME}: {'; '.join(wrong)}")
             _check_maximum(pdu)
-            self._establish(self.request, pdu, pdu.maximum_length)
+            self._establish(self.request, pdu)
         self._step(happened, indicate=pdu, acceptable=acceptable)
 
     # What follows from it.
 
-    def _establish(self, request: AssociateRQ, answer: AssociateAC, peer_maximum: int) -> None:
+    def _establish(self, request: AssociateRQ, answer: AssociateAC) -> None:
         self.answer = answer
-        self.contexts = accepted_contexts(request, answer, self.machine.role)
-        longest = self.limits.p_data_pdu_sent
-        self.maximum_sent = min(peer_maximum or longest, longest)
+        self.contexts = accepted_contexts(request, answer, self.role)
 
     def _step(
         self,
@@ -261,32 +268,26 @@ class UpperLayer:
         reason: AbortReason | None = None,
     ) -> None:
         """Take one step of the state machine, and do what its action says."""
-        action = self.machine.step(happened, acceptable=acceptable)
+        action = self._machine.step(happened, acceptable=acceptable)
         for do in action.do:
             if do is Do.SEND:
-                self.outbox += send
+                self._outbox += send
             elif do is Do.INDICATE:
                 if indicate is not None:
                     self._events.append(indicate)
             elif do is Do.INDICATE_PROVIDER_ABORT:
                 if reason is None:  # otherwise the error that is being raised says it
                     self._events.append(ConnectionLost())
-            elif do in _REQUESTS:
-                self._events.append(_REQUESTS[do])
+            elif do is Do.SEND_PROVIDER_ABORT:
+                why = reason or AbortReason.NOT_SPECIFIED
+                self._outbox.append(build(Abort(AbortSource.SERVICE_PROVIDER, why)))
+            elif do in _OF_ITS_OWN:
+                self._outbox.append(build(_OF_ITS_OWN[do]))
             else:
-                self.outbox.append(build(_provider_pdu(do, reason or AbortReason.NOT_SPECIFIED)))
-        state = self.machine.state
-        self.takes_data, self.sends_data = state in _TAKES_DATA, state in _SENDS_DATA
-        self.over = state is State.STA1
-
-
-def _provider_pdu(do: Do, reason: AbortReason) -> AssociateRJ | Abort:
-    """Return the PDU that the service provider sends of its own accord."""
-    if do is Do.SEND_REJECTION:  # our version of the protocol is not asked for (PS3.8 9.3.4)
-        return AssociateRJ(result=1, source=2, reason=2)
-    if do is Do.SEND_PROVIDER_ABORT:
-        return Abort(AbortSource.SERVICE_PROVIDER, reason)
-    return Abort()
+                self._events.append(_REQUESTS[do])
+        state = self.state
+        self._takes_data, self._sends_data = state in _TAKES_DATA, state in _SENDS_DATA
+        self._over = state is State.STA1
 
 
 def _check_maximum(pdu: AssociateRQ | AssociateAC) -> None:

@@ -277,7 +277,7 @@ def test_memory_is_bounded_whatever_a_peer_sends() -> None:
     try:
         for data in (tiny, alone, endless):
             connection = established("acceptor", Limits(p_data_pdu=1 << 20))
-            connection._upper.framer.limit_p_data(1 << 20)
+            connection._framer.limit_p_data(1 << 20)
             connection.receive_data(data)
             drain_all(connection)
         _, peak = tracemalloc.get_traced_memory()

@@ -30,7 +30,7 @@ from dcm.wire import (
     store_response,
 )
 from dcm.wire.dimse import Response
-from dcm.wire.layouts import Layouts
+from dcm.wire.layouts import Layout
 
 # A C-ECHO-RQ by hand, from PS3.7 Table 9.3-12.
 BY_HAND = bytes.fromhex(
@@ -278,10 +278,9 @@ def test_what_looks_like_one_read_before_is_read_alike(
     changed = bytearray(known)
     for _ in range(data.draw(st.integers(0, 3))):
         changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))
-    short, careful = Layouts(), dimse_codec._parse
     if message.other_elements or (isinstance(message, Response) and message.foreign_elements):
         return
-    short.learn(message, known)
+    short, careful = Layout(message, known), dimse_codec._parse
     assert short.read(known) == message
     found = short.read(bytes(changed))
     if found is not None:
