@@ -1,10 +1,11 @@
 """What became of the answers to a query: each is used, or left out for a reason that is recorded."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from dcm.data.fit import Fit
 from dcm.data.levels import Level
 
 
@@ -50,6 +51,18 @@ class Account:
     def clear(self) -> None:
         """Forget everything: the query is made again in another way."""
         vars(self).update(vars(Account()))
+
+    def keep(self, odd: Mapping[str, Fit], trusted: Container[str] | None) -> bool:
+        """Return whether an answer is used of which the keys `odd` do not clearly match, and count them.
+
+        trusted: the keys that the archive has matched by its own word or the standard's; None for all.
+        """
+        for name, each in odd.items():
+            if each is Fit.NO or not (trusted is None or name in trusted):
+                self.filtered[name] += 1
+                return False
+        self.doubtful.update(odd.keys())
+        return True
 
     @property
     def complete(self) -> bool:

@@ -33,7 +33,7 @@ _SHORT_VRS = frozenset(
 )
 LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 _VRS = _SHORT_VRS | LONG_VRS
-_SEQUENCE_VRS = frozenset((b"SQ", "SQ"))  # as they are encoded, and as the dictionary names them
+SEQUENCE_VRS = frozenset((b"SQ", "SQ"))  # as they are encoded, and as the dictionary names them
 
 
 class MalformedData(Exception):  # noqa: N818 - internal, never leaves dcm.data
@@ -243,7 +243,7 @@ class Reader:
                 if length == UNDEFINED or (
                     with_elements
                     if in_sequence
-                    else into_sequences and (vr or vr_of(tag)) in _SEQUENCE_VRS
+                    else into_sequences and (vr or vr_of(tag)) in SEQUENCE_VRS
                 ):
                     if into_sequences and depth > 2 * MAX_DEPTH:
                         raise MalformedData(f"sequences are nested more than {MAX_DEPTH} deep")
@@ -306,7 +306,7 @@ class Reader:
                     at = self._end_of_sequence(self._base + at, encoding) - self._base
                     continue
                 if tag in wanted:
-                    if vr != b"SQ":
+                    if vr != b"SQ" and (explicit or wanted is not EVERYTHING or vr_of(tag) != "SQ"):
                         value = buffer[start : start + length]
                         found[tag] = (
                             vr,

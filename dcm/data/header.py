@@ -10,7 +10,6 @@ data set begins at `Header.data_set_offset`: from there on, slices of the file c
 
 import io
 import os
-import struct
 import warnings
 import zlib
 from collections.abc import Mapping, Sequence
@@ -33,9 +32,7 @@ from dcm.data.source import VALUE_LIMIT, FileSource, InflatedSource, MemorySourc
 from dcm.data.text import value_text
 from dcm.errors import DcmError
 
-_FLAGS: Final = (
-    os.O_RDONLY | os.O_NONBLOCK
-)  # to open a named pipe among the files would wait for a writer
+_FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK  # else opening a named pipe waits for a writer
 
 COMMON = (
     "SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "StudyDate", "StudyTime", "Modality",
@@ -89,22 +86,12 @@ class Header(NamedTuple):
     @property
     def sop_class_uid(self) -> str:
         """SOP Class UID of the data set, else of the file meta information."""
-        return _uid(self.elements, _SOP_CLASS) or self.media_storage_sop_class_uid
+        return _uid(self.elements, _SOP_CLASS) or _uid(self.meta, _MEDIA_CLASS)
 
     @property
     def sop_instance_uid(self) -> str:
         """SOP Instance UID of the data set, else of the file meta information."""
-        return _uid(self.elements, _SOP_INSTANCE) or self.media_storage_sop_instance_uid
-
-    @property
-    def media_storage_sop_class_uid(self) -> str:
-        """Media Storage SOP Class UID of the file meta information; empty if there is none."""
-        return _uid(self.meta, _MEDIA_CLASS)
-
-    @property
-    def media_storage_sop_instance_uid(self) -> str:
-        """Media Storage SOP Instance UID of the file meta information; empty if there is none."""
-        return _uid(self.meta, _MEDIA_INSTANCE)
+        return _uid(self.elements, _SOP_INSTANCE) or _uid(self.meta, _MEDIA_INSTANCE)
 
     def text(self, key: Key) -> str:
         """Return a value as text, several values separated by a backslash; empty if there is none."""
@@ -239,19 +226,11 @@ def _require_identity(found: Values) -> None:
             raise NotDicom("no file meta information, and no SOP Class and Instance UID")
 
 
-# What pydicom is seen to raise on broken data sets.
-_PYDICOM_ERRORS = (
-    AttributeError, EOFError, KeyError, NotImplementedError, OSError, OverflowError,
-    RecursionError, TypeError, ValueError, struct.error,
-)  # fmt: skip
-
-
 def _read_by_pydicom(
     source: Source, position: int, encoding: Encoding, wanted: frozenset[int]
 ) -> Values:
     """Let pydicom read what is not as PS3.5 says: it tolerates the faults of many writers."""
-    from pydicom.errors import BytesLengthException, InvalidDicomError  # noqa: PLC0415 - slow, and rarely needed
-    from pydicom.filereader import read_dataset  # noqa: PLC0415 - as above
+    from pydicom.filereader import read_dataset  # noqa: PLC0415 - slow, and rarely needed
 
     def at_pixels(tag: int, _vr: str | None, _length: int) -> bool:
         return tag >= PIXELS
@@ -266,7 +245,7 @@ def _read_by_pydicom(
                 stop_when=at_pixels,
                 specific_tags=sorted(wanted),
             )
-    except (*_PYDICOM_ERRORS, BytesLengthException, InvalidDicomError) as error:
+    except Exception as error:  # pydicom raises what it likes on broken data sets
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the file system's, not pydicom's
         raise NotDicom(f"the data set cannot be read: {error}") from error

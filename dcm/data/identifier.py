@@ -16,6 +16,7 @@ from dcm.data.encoding import (
     ITEM_GROUP,
     LONG_VRS,
     NATIVE,
+    SEQUENCE_VRS,
     UNDEFINED,
     Encoding,
     MalformedData,
@@ -28,7 +29,9 @@ from dcm.data.text import encoded_value, value_text
 from dcm.errors import DcmError
 
 _CHARACTER_SET = 0x00080005
-_TEXTS = frozenset(b"AE AS CS DA DS DT IS LO LT PN SH ST TM UI".split())
+_TEXT_VRS = ("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UI")
+_TEXTS = frozenset((*_TEXT_VRS, *(vr.encode() for vr in _TEXT_VRS)))
+_MARKS = frozenset(b"\\\x1b")  # stand between values, or begin another character set
 
 
 class BadIdentifier(DcmError):  # noqa: N818 - reads as the sentence it is
@@ -65,31 +68,16 @@ def _encoding(transfer_syntax_uid: str) -> Encoding:
     return encoding
 
 
-def _beginning(
-    reader: Reader, data: bytes, encoding: Encoding
-) -> tuple[dict[str, Value], bytes, int]:
-    """Read what is before the first sequence, mostly texts and mostly all there is; return where that ends.
-
-    Also return the raw Specific Character Set.
-    """
-    found, end = reader.collect(0, encoding, EVERYTHING, EVERYTHING[-1])
-    character_set = found.get(_CHARACTER_SET, (b"", b""))[1]
-    plain = not any(mark in data for mark in (b"\x1b", b" \\", b"\0\\"))
-    texts: dict[str, Value] = {}
-    for tag, (vr, value) in found.items():
-        if not tag & 0xFFFF:  # group lengths say nothing
-            continue
-        if plain and vr in _TEXTS and value.isascii():
-            texts[keyword_of(tag)] = value.decode("ascii").rstrip(" \0")
-        else:
-            texts[keyword_of(tag)] = _text(tag, vr, value, character_set, encoding)
-    return texts, character_set, end
-
-
 def _read(data: bytes, encoding: Encoding) -> dict[str, Value]:
-    reader, top, character_set, at = Reader(data), dict[str, Value](), b"", 0
-    if encoding.explicit:  # in implicit VR, sequences are not recognised there
-        top, character_set, at = _beginning(reader, data, encoding)
+    reader, top = Reader(data), dict[str, Value]()
+    # What is before the first sequence is mostly all there is.
+    found, at = reader.collect(0, encoding, EVERYTHING, EVERYTHING[-1])
+    character_set = found.get(_CHARACTER_SET, (b"", b""))[1]
+    for tag, (vr, value) in found.items():
+        if tag & 0xFFFF:  # group lengths say nothing
+            top[keyword_of(tag)] = _text(tag, vr, value, character_set, encoding)
+    if at == len(data):
+        return top
     # Data sets, and lists of items, that are open: by depth. With each the character set that holds there.
     levels: list[tuple[dict[str, Value] | list[dict[str, Value]], bytes]] = [(top, character_set)]
     for tag, vr, _, start, length, depth in reader.walk(
@@ -103,7 +91,7 @@ def _read(data: bytes, encoding: Encoding) -> dict[str, Value]:
             levels.append((item, character_set))
         elif tag >> 16 == ITEM_GROUP:
             continue
-        elif length == UNDEFINED or (vr or vr_of(tag).encode()) == b"SQ":
+        elif length == UNDEFINED or (vr or vr_of(tag)) in SEQUENCE_VRS:
             items: list[dict[str, Value]] = []
             cast("dict[str, Value]", into)[keyword_of(tag)] = items
             levels.append((items, character_set))
@@ -117,6 +105,8 @@ def _read(data: bytes, encoding: Encoding) -> dict[str, Value]:
 
 
 def _text(tag: int, vr: bytes, value: bytes, character_set: bytes, encoding: Encoding) -> str:
+    if (vr or vr_of(tag)) in _TEXTS and value.isascii() and _MARKS.isdisjoint(value):
+        return value.decode("ascii").rstrip(" \0")  # as `value_text`, only faster
     name = vr.decode() if vr and vr != b"UN" else vr_of(tag)
     little_endian = encoding.little_endian
     return value_text(value, name, character_set=character_set, little_endian=little_endian)

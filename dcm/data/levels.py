@@ -21,11 +21,6 @@ class Level(IntEnum):
         """What people call them: patients, studies, series, instances."""
         return _ENTITIES[self]
 
-    @property
-    def below(self) -> "Level | None":
-        """The next level down; None below IMAGE."""
-        return None if self is Level.IMAGE else Level(self + 1)
-
     @classmethod
     def named(cls, name: str) -> "Level":
         """Return the level of a name in any case, `instance` being IMAGE; raises `ValueError`."""

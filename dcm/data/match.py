@@ -30,18 +30,13 @@ _SINGLE_VALUED = frozenset(("LT", "ST", "UR", "UT"))
 
 
 class Rules(NamedTuple):
-    """What the standard leaves to the service, or to the implementation.
+    """What the standard leaves to the service.
 
     unknown_matches: whether a stored value of zero length matches any key, as in Query/Retrieve (C.2.2.1.2),
     or none, as in worklists (K.2.2.1.1.1).
-    names_with_case: whether upper and lower case differ in person names (C.2.2.2.1).
-    every_value: whether each of several key values must match, as where Multiple Value Matching was
-    negotiated (C.2.2.2.8); else one is enough, as in many servers. Of several UIDs, one is always enough.
     """
 
     unknown_matches: bool = True
-    names_with_case: bool = False
-    every_value: bool = False
 
 
 QUERY_RETRIEVE = Rules()
@@ -92,9 +87,8 @@ def attribute_matches(
         return True  # universal matching (C.2.2.2.3)
     if not any(values):
         return rules.unknown_matches
-    # Any of the stored values is enough (C.2.2.3).
-    met = (any(_value_matches(vr, k, v, rules, zones) for v in values) for k in keys if k)
-    return all(met) if rules.every_value and vr != "UI" else any(met)
+    # One of the stored values is enough (C.2.2.3), and one of the key's, as in most servers.
+    return any(_value_matches(vr, each, value, zones) for each in keys if each for value in values)
 
 
 def _sequence_matches(key: Value, stored: Value, rules: Rules) -> bool:
@@ -107,16 +101,14 @@ def _sequence_matches(key: Value, stored: Value, rules: Rules) -> bool:
     return any(matches(one, item, rules) for one in asked for item in stored)
 
 
-def _value_matches(
-    vr: str, key: str, stored: str, rules: Rules, zones: tuple[timedelta, timedelta]
-) -> bool:
+def _value_matches(vr: str, key: str, stored: str, zones: tuple[timedelta, timedelta]) -> bool:
     if vr in _MOMENTS:
         wanted, known = key_span(vr, key, zones[0]), span(vr, stored, zones[1])
         if wanted is None or known is None:
             return key == stored  # at least one is not written as its VR demands
         return wanted.overlaps(known)
     if vr == "PN":
-        return _name_matches(key, stored, with_case=rules.names_with_case)
+        return _name_matches(key, stored)
     if vr in ("IS", "DS"):
         return key == stored or _number(key) == _number(stored)  # CP-2305 leaves it open
     return _text_matches(vr, key, stored)
@@ -128,14 +120,12 @@ def _text_matches(vr: str, key: str, stored: str) -> bool:
     return key == stored
 
 
-def _name_matches(key: str, stored: str, *, with_case: bool) -> bool:
-    """Match component groups: alphabetic, ideographic, phonetic (PS3.5 6.2.1).
+def _name_matches(key: str, stored: str) -> bool:
+    """Match component groups in any case: alphabetic, ideographic, phonetic (PS3.5 6.2.1).
 
     A key of one group matches any of the stored ones; one of several matches group by group.
     """
-    if not with_case:
-        key, stored = key.casefold(), stored.casefold()
-    keys, groups = _groups(key), _groups(stored)
+    keys, groups = _groups(key.casefold()), _groups(stored.casefold())
     if len(keys) == 1:
         return any(_text_matches("PN", keys[0], group) for group in groups)
     groups += [""] * (len(keys) - len(groups))

@@ -3,7 +3,7 @@
     result = QueryResult(Level.STUDY, answers, source="pacs:PACS:104")
     print(result.to_tree())
     missing = result - QueryResult(Level.STUDY, others)
-    for query in missing.sub_queries(): ...
+    await local.download("pacs:PACS:104", missing, folder)
 
 As a set, its members are the entities of its level, identified by their unique keys from the patient down: a
 study that an archive lists for two patients is two members. Other attributes do not count. The order of
@@ -11,15 +11,13 @@ members does not depend on the order of the answers.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from dcm.data.levels import Level
 from dcm.data.match import Attributes
 from dcm.data.node import Node
 from dcm.data.tree import tree_text
 from dcm.errors import AnswerError
-
-Path = tuple[str, ...]
 
 
 class MissingUniqueKey(AnswerError):  # noqa: N818 - reads as the sentence it is
@@ -130,7 +128,7 @@ class QueryResult:
         result._take((other - self)._own())
         return result
 
-    def paths(self) -> set[Path]:
+    def paths(self) -> set[tuple[str, ...]]:
         """Return the members by their unique keys, from the patient down."""
         return {node.path for node in self._own()}
 
@@ -178,20 +176,6 @@ class QueryResult:
         """Return the tree as text, below a line of totals."""
         return tree_text(self.patients, self.level, self.count)
 
-    def identifiers(self, root: Literal["PATIENT", "STUDY"] = "STUDY") -> Iterator[dict[str, str]]:
-        """Iterate over the identifiers of a C-MOVE or C-GET for each member (PS3.4 C.4.2.1.4)."""
-        for node in self.members():
-            yield {"QueryRetrieveLevel": self.level.name, **_keys(node, root)}
-
-    def sub_queries(self, root: Literal["PATIENT", "STUDY"] = "STUDY") -> Iterator[dict[str, str]]:
-        """Iterate over queries for what is below each member: level and unique keys (PS3.4 C.4.1.2.1)."""
-        below = self.level.below
-        if below is None:
-            raise ValueError("there is no level below IMAGE")
-        for node in self.members():
-            keys = _keys(node, root)
-            yield {"QueryRetrieveLevel": below.name, **keys, below.unique_key: ""}
-
     def to_json(self) -> str:
         """Return all answers as JSON, which `from_json` reads."""
         import json  # noqa: PLC0415 - not for a transfer
@@ -237,8 +221,7 @@ class QueryResult:
             self._adopt(node)
 
     def _adopt(self, node: Node) -> Node:
-        parent = None if node.parent is None else self._adopt(node.parent)
-        known = self._child(parent, node.level, node.uid)
+        known = self._child(node.parent and self._adopt(node.parent), node.level, node.uid)
         if not known.answer:
             known.answer = node.answer
         return known
@@ -271,15 +254,3 @@ def _unique_key(answer: Attributes, key_level: Level, level: Level) -> str:
     raise MissingUniqueKey(
         f"an answer of level {level.name} has no {key_level.unique_key} ({names})"
     )
-
-
-def _keys(node: Node, root: str) -> dict[str, str]:
-    """Return the unique keys from the root of the model down to the node.
-
-    A patient without Patient ID cannot be asked for: as a key, empty means everybody.
-    """
-    first = Level.PATIENT if root == "PATIENT" or node.level is Level.PATIENT else Level.STUDY
-    keys = {level.unique_key: node.path[level] for level in _DOWN_TO[node.level] if level >= first}
-    if "" in keys.values():
-        raise MissingUniqueKey("a patient without Patient ID: ask at the study level, root STUDY")
-    return keys

@@ -8,7 +8,7 @@ from typing import Final
 
 from pydicom.uid import UID_dictionary
 
-EXPLICIT_BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"
+_BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"
 
 
 @lru_cache(maxsize=1024)
@@ -25,11 +25,8 @@ def sop_classes() -> tuple[str, ...]:
 
 def transfer_syntaxes() -> tuple[str, ...]:
     """Return the UIDs of the transfer syntaxes in use: those that are not retired, and big endian."""
-    return tuple(
-        uid
-        for uid in _of_kind("Transfer Syntax")
-        if uid == EXPLICIT_BIG_ENDIAN or not UID_dictionary[uid][3]
-    )
+    uids = _of_kind("Transfer Syntax")
+    return tuple(uid for uid in uids if uid == _BIG_ENDIAN or not UID_dictionary[uid][3])
 
 
 def _of_kind(*kinds: str) -> tuple[str, ...]:

@@ -54,9 +54,6 @@ class Check(NamedTuple):
     remarks: tuple[str, ...] = ()
 
 
-AS_IT_IS: Final = Check()
-
-
 def ends_with_pixels(
     data: bytes | bytearray, count: int, tail: bytes, encoding: Encoding, length: int
 ) -> bool:
@@ -89,7 +86,7 @@ def checked(source: Source, position: int, end: int, transfer_syntax: str) -> Ch
     """
     if transfer_syntax in DEFLATED:
         check_deflated(source, position)
-        return Check((Edit(end, 0, b"\0"),)) if (end - position) % 2 else AS_IT_IS  # PS3.5 A.5
+        return Check((Edit(end, 0, b"\0"),)) if (end - position) % 2 else Check()  # PS3.5 A.5
     return check(source, position, end, NATIVE.get(transfer_syntax, EXPLICIT))
 
 

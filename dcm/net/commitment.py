@@ -108,7 +108,7 @@ class Expected:
         return waiting
 
     async def take(self, association: Association, command: Command) -> None:
-        """Take a report, and answer it: one that nobody waits for is refused."""
+        """Take a report and answer it; one that is not expected is refused."""
         request = command.message
         assert isinstance(request, NEventReportRQ)
         syntax = association.context_by_id(command.context_id).transfer_syntax
@@ -162,8 +162,9 @@ async def commit(
             try:
                 async with asyncio.timeout(within):
                     await asyncio.wait((hearing, report), return_when=asyncio.FIRST_COMPLETED)
-                    if not report.done() and not (elsewhere and _only_gone(hearing)):
-                        hearing.result()
+                    gone = hearing.done() and isinstance(hearing.exception(), NetworkError)
+                    if not report.done() and not (elsewhere and gone):
+                        hearing.result()  # else the report may come on another association
                     reported = await report
             except TimeoutError:
                 raise TimedOut(
@@ -223,11 +224,6 @@ async def _next(association: Association, within: float | None = None) -> Comman
             "it may report to a listener only",
         )  # fmt: skip
     return command
-
-
-def _only_gone(hearing: "asyncio.Task[None]") -> bool:
-    """Return whether the association is over, and nothing worse: the report may come on another one."""
-    return isinstance(hearing.exception(), NetworkError)
 
 
 def _result(reference: Reference, reported: Transaction) -> InstanceResult:

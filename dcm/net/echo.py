@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Final
 
 from dcm.net.errors import OperationFailed
@@ -20,13 +19,11 @@ async def echo(pool: Pool) -> float:
 
     Raises `NetworkError`: `OperationFailed` if the status is not success.
     """
-    async with aclosing(echoes(pool, 1)) as answers:
-        async for status, seconds in answers:
-            if status:
-                remote = str(pool.remote)
-                raise OperationFailed(remote, "C-ECHO", describe(status, CEchoRSP), None)
-            return seconds
-    raise AssertionError  # there is one answer, or an error
+    [(status, seconds)] = [each async for each in echoes(pool, 1)]
+    if status:
+        words = describe(status, CEchoRSP)
+        raise OperationFailed(str(pool.remote), "C-ECHO", words, None)
+    return seconds
 
 
 async def echoes(pool: Pool, count: int) -> AsyncGenerator[tuple[int, float], None]:

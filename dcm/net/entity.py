@@ -264,8 +264,7 @@ class LocalEntity:
         """
         from dcm.net.find import STUDY_ROOT_FIND, find
 
-        keys = _attributes(identifier)
-        return self._stream(remote, lambda pool: find(pool, keys, model or STUDY_ROOT_FIND))
+        return self._stream(remote, lambda pool: find(pool, identifier, model or STUDY_ROOT_FIND))
 
     async def query(
         self,
@@ -286,7 +285,7 @@ class LocalEntity:
         from dcm.net.query import query as run
 
         async with self.pool(remote) as pool:
-            return await run(pool, _attributes(query), level=level, within=within)
+            return await run(pool, query, level=level, within=within)
 
     def queries(
         self,
@@ -300,10 +299,9 @@ class LocalEntity:
         """Yield the same in pieces, as soon as they are there; `account` counts the answers meanwhile."""
         from dcm.net.query import queries
 
-        keys = _attributes(query)
         return self._stream(
             remote,
-            lambda pool: queries(pool, keys, level=level, within=within, account=account),
+            lambda pool: queries(pool, query, level=level, within=within, account=account),
         )
 
     def retrieve(
@@ -322,9 +320,8 @@ class LocalEntity:
         """
         from dcm.net.retrieve import retrieve
 
-        wanted = _wanted(what)
         return self._stream(
-            remote, lambda pool: retrieve(pool, wanted, method=method, listener=listener)
+            remote, lambda pool: retrieve(pool, _wanted(what), method=method, listener=listener)
         )
 
     async def download(
@@ -379,17 +376,11 @@ class LocalEntity:
         """Yield the items of a modality worklist that match, as they come (PS3.4 Annex K)."""
         from dcm.net.worklist import worklist
 
-        keys = _attributes(query)
-        return self._stream(remote, lambda pool: worklist(pool, keys))
-
-
-def _attributes(query: Query | None) -> dict[str, Value]:
-    from dcm.data.keys import attributes_of
-
-    return attributes_of(query)
+        return self._stream(remote, lambda pool: worklist(pool, query))
 
 
 def _wanted(what: QueryResult | Query) -> QueryResult | Attributes:
+    from dcm.data.keys import attributes_of
     from dcm.data.query_result import QueryResult
 
-    return what if isinstance(what, QueryResult) else _attributes(what)
+    return what if isinstance(what, QueryResult) else attributes_of(what)

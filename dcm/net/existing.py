@@ -14,6 +14,7 @@ from dcm.net.find import STUDY_ROOT_FIND, Finder
 from dcm.net.pool import Pool
 
 _LOG: Final = logging.getLogger(__name__)
+_SERIES: Final = ("StudyInstanceUID", "SeriesInstanceUID")
 
 
 async def already_there(pool: Pool, instances: Sequence[Instance]) -> set[str]:
@@ -25,39 +26,30 @@ async def already_there(pool: Pool, instances: Sequence[Instance]) -> set[str]:
     by_series = await asyncio.to_thread(_by_series, instances)
     if not by_series:
         return there
+    identifier = {"QueryRetrieveLevel": "IMAGE", "SOPInstanceUID": ""}
     try:
         async with Finder(pool, [STUDY_ROOT_FIND]) as finder:
             for (study, series), members in by_series.items():
-                listed = await _listed(finder, study, series)
+                asked = {**identifier, "StudyInstanceUID": study, "SeriesInstanceUID": series}
+                async with aclosing(finder.find(asked)) as answers:
+                    listed = {str(each.attributes.get("SOPInstanceUID")) async for each in answers}
                 there |= members & listed
     except DcmError as error:
         _LOG.warning("what is already there is not known from here on, and is sent: %s", error)
     return there
 
 
-async def _listed(finder: Finder, study: str, series: str) -> set[str]:
-    identifier = {
-        "QueryRetrieveLevel": "IMAGE",
-        "StudyInstanceUID": study,
-        "SeriesInstanceUID": series,
-        "SOPInstanceUID": "",
-    }
-    async with aclosing(finder.find(identifier)) as answers:
-        return {str(answer.attributes.get("SOPInstanceUID")) async for answer in answers}
-
-
 def _by_series(instances: Sequence[Instance]) -> dict[tuple[str, str], set[str]]:
     grouped: dict[tuple[str, str], set[str]] = defaultdict(set)
-    keys = ("StudyInstanceUID", "SeriesInstanceUID")
     for instance in instances:
         try:
             if isinstance(instance, MemoryInstance):
-                header = scan_bytes(instance.data, keys)
+                header = scan_bytes(instance.data, _SERIES)
             else:
-                header = scan(instance.path, keys)
+                header = scan(instance.path, _SERIES)
         except (NotDicom, OSError):
             continue  # sending it reports why it cannot be read
-        place = (header.text("StudyInstanceUID"), header.text("SeriesInstanceUID"))
-        if all(place):
-            grouped[place].add(instance.sop_instance_uid)
+        study, series = map(header.text, _SERIES)
+        if study and series:
+            grouped[study, series].add(instance.sop_instance_uid)
     return grouped

@@ -3,12 +3,13 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, suppress
 from functools import cached_property
 from types import TracebackType
 from typing import Final, Self
 
 from dcm.data.identifier import BadIdentifier, read_identifier, write_identifier
+from dcm.data.keys import Query, attributes_of
 from dcm.data.match import Attributes, Value
 from dcm.frozen import Frozen
 from dcm.net.association import Association
@@ -97,15 +98,15 @@ class Finder:
         """
         if self._association is None or self._association.spoilt:
             await self._connect()
-        try:
-            async with aclosing(self._answers(identifier)) as answers:
-                async for answer in answers:
-                    yield answer
-        except _Stale:
-            await self._connect()
-            async with aclosing(self._answers(identifier)) as answers:
-                async for answer in answers:
-                    yield answer
+        while True:
+            try:
+                async with aclosing(self._answers(identifier)) as answers:
+                    async for answer in answers:
+                        yield answer
+            except _Stale:  # the next association may be one that was used before, too
+                await self._connect()
+            else:
+                return
 
     async def _connect(self) -> None:
         await self._lease.aclose()
@@ -120,10 +121,8 @@ class Finder:
     def _context(self) -> AcceptedContext:
         assert self._association is not None, "the block of the finder has not begun"
         for model in self._models[:-1]:
-            try:
+            with suppress(NotAccepted):
                 return self._association.context(model)
-            except NotAccepted:
-                continue
         return self._association.context(self._models[-1])
 
     async def _answers(self, identifier: Attributes) -> AsyncGenerator[Answer, None]:
@@ -185,12 +184,13 @@ def _shown(answer: Answer) -> object:
 
 
 async def find(
-    pool: Pool, identifier: Attributes, model: str = STUDY_ROOT_FIND
+    pool: Pool, identifier: Query, model: str = STUDY_ROOT_FIND
 ) -> AsyncGenerator[Answer, None]:
-    """Yield the matches of one identifier as they come; see `Finder.find`."""
+    """Yield the matches of one identifier as they come; see `Finder.find` and `attributes_of`."""
+    keys = attributes_of(identifier)
     async with (
         Finder(pool, [model]) as finder,
-        aclosing(finder.find(identifier)) as answers,
+        aclosing(finder.find(keys)) as answers,
     ):
         async for answer in answers:
             yield answer

@@ -10,8 +10,8 @@ from contextlib import aclosing
 from typing import Final, TypeAlias
 
 from dcm.data.account import Account, Unlisted
+from dcm.data.keys import Query, attributes_of
 from dcm.data.levels import Level
-from dcm.data.match import Attributes
 from dcm.data.node import Node, reported
 from dcm.data.query_result import QueryResult
 from dcm.errors import RemoteProtocolError
@@ -31,7 +31,7 @@ _Entity: TypeAlias = tuple[Found, Sequence[Node] | None]
 
 async def query(
     pool: Pool,
-    keys: Attributes | None = None,
+    keys: "Query | None" = None,
     *,
     level: Level | None = None,
     within: QueryResult | None = None,
@@ -57,7 +57,7 @@ async def query(
 
 async def queries(
     pool: Pool,
-    keys: Attributes | None = None,
+    keys: "Query | None" = None,
     *,
     level: Level | None = None,
     within: QueryResult | None = None,
@@ -96,8 +96,8 @@ async def queries(
         raise NotAllFound(str(pool.remote), list(account.problems()))
 
 
-def _plan(keys: Attributes | None, level: Level | None, within: QueryResult | None) -> QueryPlan:
-    return QueryPlan.of(keys or {}, level, None if within is None else within.level)
+def _plan(keys: "Query | None", level: Level | None, within: QueryResult | None) -> QueryPlan:
+    return QueryPlan.of(attributes_of(keys), level, None if within is None else within.level)
 
 
 class _Walk:

@@ -98,14 +98,8 @@ class Answers:
             silent.update(nothing_of)
             self.account.silent[nothing_of[0]] += 1
             return False
-        odd = differing(step.wanted, found)
-        for name, each in odd.items():
-            trusted = match.heeds_all_keys or name in REQUIRED
-            if each is Fit.NO or not trusted:
-                self.account.filtered[name] += 1
-                return False
-        self.account.doubtful.update(odd.keys())
-        return True
+        trusted = None if match.heeds_all_keys else REQUIRED
+        return self.account.keep(differing(step.wanted, found), trusted)
 
     def _is_new(self, step: Step, found: Found, seen: dict[str, set[str]]) -> bool:
         """Return whether an entity was not answered before; one study may belong to two patients."""

@@ -6,11 +6,9 @@ A plan depends only on the keys, the level and what the archive can do; nothing 
 from collections.abc import Mapping
 from typing import Final, Self
 
-from dcm.data.dictionary import keyword_of, level_of, tag_of, vr_of
-from dcm.data.keys import BadKey
+from dcm.data.dictionary import level_of
 from dcm.data.levels import Level
 from dcm.data.match import Attributes, Value, limiting, limits
-from dcm.data.moments import ends_before_it_begins
 from dcm.frozen import Frozen
 
 RETURNED: Final[Mapping[Level, tuple[str, ...]]] = {
@@ -39,13 +37,10 @@ BELOW: Final[Mapping[str, str]] = {
 }
 """Keys that gather values of a lower level, which is asked instead if a server does not know them."""
 
-REQUIRED: Final = frozenset(
-    (
-        *("PatientName", "PatientID", "StudyDate", "StudyTime", "AccessionNumber", "StudyID"),
-        *("StudyInstanceUID", "Modality", "SeriesNumber", "SeriesInstanceUID", "InstanceNumber"),
-        "SOPInstanceUID",
-    )
-)
+REQUIRED: Final = frozenset((
+    "PatientName", "PatientID", "StudyDate", "StudyTime", "AccessionNumber", "StudyID", "StudyInstanceUID",
+    "Modality", "SeriesNumber", "SeriesInstanceUID", "InstanceNumber", "SOPInstanceUID",
+))  # fmt: skip
 """Keys that every archive must match (C.6.1.1, C.6.2.1)."""
 
 
@@ -97,13 +92,8 @@ class QueryPlan(Frozen):
 
     @classmethod
     def of(cls, query: Attributes, level: Level | None, least: Level | None = None) -> Self:
-        """Sort a query; without a level the keys decide, though not above `least`.
-
-        Raises `BadKey`, and `dcm.data.dictionary.UnknownElement` for a keyword that does not exist.
-        """
-        named = {keyword_of(tag_of(name)): value for name, value in query.items()}
-        for name, value in named.items():
-            check_ranges(name, value)
+        """Sort the keys of a query by level; without a `level` they decide, though not above `least`."""
+        named = {**query}
         stated = named.pop("QueryRetrieveLevel", "")
         if level is None and isinstance(stated, str) and stated:
             level = Level.named(stated)
@@ -148,23 +138,3 @@ class QueryPlan(Frozen):
 def silent_about(keys: Attributes, answer: Attributes) -> list[str]:
     """Return the keys of which an answer says nothing: the archive may have ignored them."""
     return [name for name in keys if not answer.get(name)]
-
-
-def check_ranges(name: str, value: Value) -> None:
-    """Raise `BadKey` for a range that ends before it begins: archives answer it in ways of their own."""
-    if not isinstance(value, str):
-        for item in value:
-            for inner, inner_value in item.items():
-                check_ranges(inner, inner_value)
-        return
-    vr = vr_of(name)
-    for each in value.split("\\"):
-        if ends_before_it_begins(vr, each):
-            hint = (
-                "a range of times does not cross midnight: ask for two"
-                if vr == "TM"
-                else "swap them"
-            )
-            raise BadKey(
-                f"{name}={each}: the range ends before it begins ({hint}; PS3.4 C.2.2.2.5)"
-            )

@@ -41,6 +41,8 @@ _LOG: Final = logging.getLogger(__name__)
 _OUT_OF_RESOURCES: Final = 0xA700  # to 0xA7FF (PS3.4 B.2.3)
 _FEW: Final = 4
 """So many waiting instances are worth another association."""
+_GRACE: Final = 0.2
+"""Seconds for associations that are being requested when the work is done: then they are given up."""
 _QUEUED: Final = 100
 """Instances that may wait before `put` does."""
 
@@ -396,7 +398,7 @@ class Sender:
         self._settle(item.number, result)
         self._changed.set()
         if not self._unsettled:
-            self._dismiss()
+            asyncio.get_running_loop().call_later(_GRACE, self._dismiss)
 
 
 def _twin(item: Item, first: Item) -> InstanceResult:

@@ -6,12 +6,13 @@ from contextlib import aclosing
 from typing import Final
 
 from dcm.data.account import Account
-from dcm.data.fit import Fit, differing
+from dcm.data.fit import differing
 from dcm.data.identifier import BadIdentifier
+from dcm.data.keys import Query, attributes_of
 from dcm.data.match import WORKLIST, Attributes, Value, limiting
 from dcm.net.find import WORKLIST_FIND, Answer, find
 from dcm.net.pool import Pool
-from dcm.net.query_plan import REQUIRED, check_ranges
+from dcm.net.query_plan import REQUIRED
 
 _LOG: Final = logging.getLogger(__name__)
 _STEP: Final = "ScheduledProcedureStepSequence"
@@ -29,18 +30,19 @@ _RETURNED: Final = (
 
 async def worklist(
     pool: Pool,
-    keys: Attributes,
+    query: "Query | None" = None,
     *,
     account: Account | None = None,
 ) -> AsyncGenerator[dict[str, Value], None]:
     """Yield the worklist items that match, as they come.
 
-    What a patient and a step usually have is always requested (K.6.1.2.2). account: filled with what becomes
-    of the answers; what is left out is also logged. Raises `NetworkError` and `BadKey`.
+    Keys of the step are in a sequence: `{"ScheduledProcedureStepSequence": {"Modality": "CT"}}`. What a
+    patient and a step usually have is always requested (K.6.1.2.2). account: filled with what becomes of the
+    answers; what is left out is also logged.
+    Raises `NetworkError`, `BadKey` and `dcm.data.dictionary.UnknownElement`.
     """
     account = Account() if account is None else account
-    for name, value in keys.items():
-        check_ranges(name, value)
+    keys = attributes_of(query)
     steps = keys.get(_STEP) or [{}]
     step = steps[0] if not isinstance(steps, str) else {}
     identifier: Attributes = {
@@ -66,12 +68,8 @@ def _used(answer: Answer, wanted: Attributes, account: Account) -> dict[str, Val
         account.unusable[str(error)] += 1
         return None
     found.pop("SpecificCharacterSet", None)  # the texts are decoded
-    odd = differing(wanted, found, WORKLIST)
-    for name, each in odd.items():
-        trusted = answer.heeds_all_keys or name in (*REQUIRED, _STEP)
-        if each is Fit.NO or not trusted:
-            account.filtered[name] += 1
-            return None
-    account.doubtful.update(odd.keys())
+    trusted = None if answer.heeds_all_keys else REQUIRED | {_STEP}
+    if not account.keep(differing(wanted, found, WORKLIST), trusted):
+        return None
     account.used += 1
     return found

@@ -273,39 +273,6 @@ def test_json_is_plain() -> None:
     }
 
 
-# --- going on ---------------------------------------------------------------------------------------
-
-
-def test_sub_queries() -> None:
-    """Each member is asked for by level and unique keys, as its information model has them."""
-    studies = QueryResult(Level.STUDY, VAMPIRES[:1])
-    assert list(studies.sub_queries()) == [
-        {"QueryRetrieveLevel": "SERIES", "StudyInstanceUID": "1.1", "SeriesInstanceUID": ""}
-    ]
-    assert list(studies.sub_queries("PATIENT")) == [
-        {"QueryRetrieveLevel": "SERIES", "PatientID": "Vamp001", "StudyInstanceUID": "1.1",
-         "SeriesInstanceUID": ""}
-    ]  # fmt: skip
-    assert list(studies.reduced(Level.PATIENT).sub_queries()) == [
-        {"QueryRetrieveLevel": "STUDY", "PatientID": "Vamp001", "StudyInstanceUID": ""}
-    ]
-    assert list(QueryResult(Level.IMAGE, INSTANCES[:1]).identifiers()) == [
-        {"QueryRetrieveLevel": "IMAGE", "StudyInstanceUID": "1", "SeriesInstanceUID": "1.1",
-         "SOPInstanceUID": "1.1.2"}
-    ]  # fmt: skip
-    with pytest.raises(ValueError, match="no level below IMAGE"):
-        list(QueryResult(Level.IMAGE, INSTANCES).sub_queries())
-
-
-def test_a_patient_without_id_is_not_asked_for() -> None:
-    """An empty key would ask for everybody."""
-    result = QueryResult(Level.STUDY, [{"PatientID": "", "StudyInstanceUID": "1"}])
-    assert list(result.identifiers())
-    for ask in (lambda: result.identifiers("PATIENT"), result.reduced(Level.PATIENT).sub_queries):
-        with pytest.raises(MissingUniqueKey, match="a patient without Patient ID"):
-            list(ask())
-
-
 # --- answers that do not fit ----------------------------------------------------------------------
 
 

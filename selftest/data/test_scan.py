@@ -110,7 +110,7 @@ def test_header_of_a_file(tmp_path: Path) -> None:
     sample = corpus["h01-ct-1-1"]
     header = scan(sample.write(tmp_path))
 
-    assert header.sop_class_uid == header.media_storage_sop_class_uid == sample.sop_class_uid
+    assert header.sop_class_uid == sample.sop_class_uid
     assert header.sop_instance_uid == sample.sop_instance_uid
     assert header.text("StudyInstanceUID") == sample.study_instance_uid
     assert header.text("SeriesInstanceUID") == sample.series_instance_uid
@@ -235,7 +235,7 @@ def test_meta_header_without_transfer_syntax() -> None:
     header = scan_bytes(bytes(128) + b"DICM" + meta + cut(corpus["p01"])[1])
 
     assert header.transfer_syntax_uid == IMPLICIT
-    assert header.media_storage_sop_instance_uid == "1.2.3"
+    assert header.meta[0x00020003] == (b"UI", b"1.2.3\0")
     assert header.remarks == ("the file meta information names no transfer syntax",)
 
 
@@ -395,8 +395,8 @@ def test_media_storage_uids_stand_in() -> None:
     """A data set without SOP Class and Instance UID has those of the meta header: a worklist file."""
     header = scan_bytes(corpus["w01"].data)
 
-    assert header.sop_class_uid == header.media_storage_sop_class_uid != ""
-    assert header.sop_instance_uid == header.media_storage_sop_instance_uid != ""
+    assert header.sop_class_uid.encode() == header.meta[0x00020002][1].rstrip(b"\0") != b""
+    assert header.sop_instance_uid.encode() == header.meta[0x00020003][1].rstrip(b"\0") != b""
     assert header.text("AccessionNumber") == corpus["w01"].dataset().AccessionNumber
 
 

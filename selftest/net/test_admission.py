@@ -91,7 +91,8 @@ def send(
         async with ENTITY.listen(
             folder, handler, admission=admission, on_failure=failures.append
         ) as listener:
-            return await ENTITY.store(listener.node, paths)
+            remote = Remote(listener.node, QUICK, max_associations=1)
+            return await ENTITY.store(remote, paths)
 
     return asyncio.run(scenario()), failures
 

@@ -1,8 +1,10 @@
 """`LocalEntity.echo`, associations, and what their errors say."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from net.peers import QUICK, US, free_port, liar
@@ -126,3 +128,17 @@ def test_silence_has_a_limit() -> None:
     limits = TimeLimits(connect=1, association=0.3, response=1, release=0.2)
     with liar(_swallow) as node, pytest.raises(TimedOut, match=r"nothing came for 0\.3 s"):
         echo(node, limits)
+
+
+def test_the_association_is_released(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The peer has nothing to complain of."""
+    caplog.set_level(logging.INFO, "dcm")
+
+    async def scenario() -> None:
+        async with LocalEntity(US, QUICK).listen(tmp_path) as listener:
+            await LocalEntity(US, QUICK).echo(listener.node)
+            await listener.drain(5)
+
+    asyncio.run(scenario())
+    assert any(message.endswith("released by the peer") for message in caplog.messages)
+    assert not any("aborted" in message for message in caplog.messages)

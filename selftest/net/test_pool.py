@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from net.archive import Archive
@@ -12,10 +12,11 @@ from net.scp import Scp
 
 from dcm.errors import LocalProtocolError
 from dcm.net import DcmNode, LocalEntity, Remote
+from dcm.net.association import Association
 from dcm.net.errors import AssociationRejected
-from dcm.net.find import STUDY_ROOT_FIND
+from dcm.net.find import STUDY_ROOT_FIND, Answer, Finder
 from dcm.net.pool import Pool
-from dcm.wire import PresentationContextRQ
+from dcm.wire import Command, PresentationContextRQ
 from harness.waiting import wait_until
 
 NATIVE = ("1.2.840.10008.1.2",)
@@ -199,6 +200,34 @@ def test_within_its_block_an_entity_keeps_associations() -> None:
             return kept, archive.associations - kept
 
     assert asyncio.run(scenario()) == (1, 3)
+
+
+def test_a_query_outlives_all_associations_that_were_kept() -> None:
+    """The peer ends them as they are used again; a new one answers."""
+
+    class Ending(Archive):
+        asked_on: ClassVar[set[Association]] = set()
+
+        async def _answer(self, association: Association, command: Command) -> None:
+            if association in self.asked_on:
+                raise ConnectionResetError
+            self.asked_on.add(association)
+            await super()._answer(association, command)
+
+    async def answers(finder: Finder) -> list[Answer]:
+        query = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": ""}
+        return [each async for each in finder.find(query)]
+
+    async def scenario() -> int:
+        models = [STUDY_ROOT_FIND]
+        async with Ending([], models) as archive, pool_to(archive.node, 4) as pool:
+            async with Finder(pool, models) as one, Finder(pool, models) as other:
+                assert await answers(one) == await answers(other) == []
+            async with Finder(pool, models) as finder:
+                assert await answers(finder) == []
+            return archive.associations
+
+    assert asyncio.run(scenario()) == 3
 
 
 def test_a_stream_ends_its_operation_with_its_block() -> None:

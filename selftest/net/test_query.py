@@ -1,13 +1,17 @@
 """`LocalEntity.query` and `queries`: any keys at any level, at real archives and at one that is strict."""
 
 import asyncio
+from datetime import date
+from pathlib import Path
 
 import pytest
 from net.archive import Archive
 from net.collection import entities, files
 from net.peers import QUICK, US
+from pydicom import Dataset
 
 from dcm.data.dictionary import UnknownElement
+from dcm.data.keys import BadKey, Query
 from dcm.data.levels import Level
 from dcm.data.match import Attributes
 from dcm.data.query_result import QueryResult
@@ -36,7 +40,7 @@ def strict() -> Archive:
     return Archive(entities(ROOT), BOTH)
 
 
-def query(node: DcmNode, keys: Attributes | None = None, **more: object) -> QueryResult:
+def query(node: DcmNode, keys: "Query | None" = None, **more: object) -> QueryResult:
     """Ask."""
     return asyncio.run(ENTITY.query(node, keys, **more))  # type: ignore[arg-type]
 
@@ -73,6 +77,65 @@ def test_keys_find_what_they_say(
     found = query(archive, keys)
     assert found.level is level
     assert uids(found) == expected
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({**FIRST, "SeriesNumber": 1}, _series("1.1.1", "1.2.1")),
+        ({**FIRST, "StudyDate": date(2024, 1, 2)}, _series("1.2")),
+        ({"00100020": FIRST["PatientID"], "StudyDate": (None, date(2024, 1, 1))}, _series("1.1")),
+        (Dataset.from_json({"00100020": {"vr": "LO", "Value": [FIRST["PatientID"]]},
+                            "00080060": {"vr": "CS", "Value": ["MR"]},
+                            "00200013": {"vr": "IS", "Value": [2]}}),
+         _series("1.1.2.2", "1.2.2.2")),
+    ],
+    ids=["number", "date", "pair of dates", "data set"],
+)  # fmt: skip
+def test_any_value_is_a_key(keys: Query, expected: set[str], archive: DcmNode) -> None:
+    """The level is that of the most detailed one, as with texts."""
+    assert uids(query(archive, keys)) == expected
+
+
+def test_any_value_chooses_what_is_fetched(archive: DcmNode, tmp_path: Path) -> None:
+    """An archive is asked for what the same keys find in a query."""
+    keys = {**FIRST, "SeriesNumber": 1, "StudyDate": date(2024, 1, 1)}
+    report = asyncio.run(ENTITY.download(archive, keys, tmp_path, method="get"))
+    assert report.complete
+    assert {each.sop_instance_uid.removeprefix(ROOT) for each in report.results} == _series(
+        "1.1.1.1", "1.1.1.2"
+    )
+
+
+def test_any_value_is_found(archive: DcmNode) -> None:
+    """`find` sends one identifier, of whatever it is made."""
+    keys = Dataset()
+    keys.QueryRetrieveLevel = "STUDY"
+    keys.PatientID = FIRST["PatientID"]
+    keys.StudyDate = date(2024, 1, 2)
+    keys.StudyInstanceUID = None
+
+    async def scenario() -> set[object]:
+        found = ENTITY.find(archive, keys)
+        return {answer.attributes["StudyInstanceUID"] async for answer in found}
+
+    assert asyncio.run(scenario()) == {f"{ROOT}.1.2"}
+
+
+def test_what_cannot_be_a_key_is_refused(tmp_path: Path) -> None:
+    """Before anybody is asked, by all that takes keys."""
+    node, keys = DcmNode("127.0.0.1", "NOBODY", 1), {"SeriesNumber": 1.5}
+    for operation in (
+        ENTITY.query(node, keys),
+        ENTITY.download(node, keys, tmp_path),
+        ENTITY.move(node, keys, "ELSEWHERE"),
+        anext(ENTITY.queries(node, keys)),
+        anext(ENTITY.retrieve(node, keys)),
+        anext(ENTITY.find(node, keys)),
+        anext(ENTITY.worklist(node, keys)),
+    ):
+        with pytest.raises(BadKey, match=r"SeriesNumber cannot be 1\.5"):
+            asyncio.run(operation)  # type: ignore[arg-type]
 
 
 def test_a_tree_is_filled_from_all_levels(archive: DcmNode) -> None:

@@ -13,13 +13,13 @@ from net.peers import QUICK, US
 from dcm.data.account import Account
 from dcm.data.header import scan
 from dcm.data.identifier import BadIdentifier, read_identifier
+from dcm.data.keys import BadKey
 from dcm.data.levels import Level
 from dcm.data.match import Attributes
 from dcm.data.query_result import QueryResult
 from dcm.net import LocalEntity
 from dcm.net.errors import NotAllFound, OperationFailed
 from dcm.net.find import PATIENT_ROOT_FIND, STUDY_ROOT_FIND
-from dcm.net.query_plan import BadKey
 from dcm.outcome import Outcome, Report
 
 ENTITY = LocalEntity(US, QUICK)

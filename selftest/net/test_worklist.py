@@ -1,20 +1,20 @@
 """`LocalEntity.worklist` against dcmtk's worklist server."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 from net.archive import Archive
 from net.peers import QUICK, US, free_port, running
+from pydicom import Dataset
 
 from dcm.data.account import Account
 from dcm.data.dictionary import UnknownElement
-from dcm.data.keys import attributes_of
+from dcm.data.keys import BadKey, Query
 from dcm.data.match import Value
 from dcm.net import DcmNode, LocalEntity, Remote
 from dcm.net.find import WORKLIST_FIND
 from dcm.net.pool import Pool
-from dcm.net.query_plan import BadKey
 from dcm.net.worklist import worklist
 from harness.corpus import corpus, make
 
@@ -37,7 +37,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DcmNode]:
         yield node
 
 
-def ask(server: DcmNode, query: Mapping[str, object] | None = None) -> list[dict[str, Value]]:
+def ask(server: DcmNode, query: "Query | None" = None) -> list[dict[str, Value]]:
     """Take all items."""
 
     async def scenario() -> list[dict[str, Value]]:
@@ -46,9 +46,17 @@ def ask(server: DcmNode, query: Mapping[str, object] | None = None) -> list[dict
     return asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("form", [dict, lambda **step: [step]])
-def test_items_are_found_by_their_step(form: type, server: DcmNode) -> None:
-    """The step is a mapping, or a list of one."""
+def data_set(**elements: object) -> Dataset:
+    """Make a data set of pydicom."""
+    found = Dataset()
+    for keyword, value in elements.items():
+        setattr(found, keyword, value)
+    return found
+
+
+@pytest.mark.parametrize("form", [dict, lambda **step: [step], data_set])
+def test_items_are_found_by_their_step(form: Callable[..., object], server: DcmNode) -> None:
+    """The step is a mapping, a list of one, or a data set."""
     found = ask(server, {"ScheduledProcedureStepSequence": form(Modality="US")})
     assert [item["PatientName"] for item in found] == ["Made^Order"]
     (step,) = found[0]["ScheduledProcedureStepSequence"]
@@ -82,9 +90,7 @@ def test_an_unknown_keyword_is_an_error(server: DcmNode) -> None:
 # At an archive that says what it wants.
 
 
-def asked(
-    items: list[dict[str, Value]], query: Mapping[str, object]
-) -> tuple[list[object], Account]:
+def asked(items: list[dict[str, Value]], query: Query) -> tuple[list[object], Account]:
     """Ask an archive that gives these items, whatever is asked; give the names, and what became of them."""
     archive = Archive([], (WORKLIST_FIND,))
     archive.answers = lambda _: items  # type: ignore[assignment,return-value]
@@ -92,7 +98,7 @@ def asked(
 
     async def scenario() -> list[object]:
         async with archive, Pool(US, Remote(archive.node, QUICK)) as pool:
-            found = worklist(pool, attributes_of(query), account=account)
+            found = worklist(pool, query, account=account)
             return [item["PatientName"] async for item in found]
 
     return asyncio.run(scenario()), account
