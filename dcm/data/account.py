@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from dcm.data.fit import Fit
@@ -24,7 +23,6 @@ class Unlisted(NamedTuple):
     why: str
 
 
-@dataclass
 class Account:
     """Counts the answers to one query.
 
@@ -37,16 +35,24 @@ class Account:
     gone: unique keys of an earlier result that the archive does not list.
     """
 
-    used: int = 0
-    repeated: int = 0
-    filtered: Counter[str] = field(default_factory=Counter)
-    silent: Counter[str] = field(default_factory=Counter)
-    unusable: Counter[str] = field(default_factory=Counter)
-    doubtful: Counter[str] = field(default_factory=Counter)
-    limits: list[str] = field(default_factory=list)
-    unlisted: list[Unlisted] = field(default_factory=list)
-    gone: list[str] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.used = self.repeated = 0
+        self.filtered = Counter[str]()
+        self.silent = Counter[str]()
+        self.unusable = Counter[str]()
+        self.doubtful = Counter[str]()
+        self.limits: list[str] = []
+        self.unlisted: list[Unlisted] = []
+        self.gone: list[str] = []
+        self.remarks: list[str] = []
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Account) and vars(other) == vars(self)
+
+    __hash__ = None  # type: ignore[assignment]  # it grows
+
+    def __repr__(self) -> str:
+        return f"Account({vars(self)})"
 
     def clear(self) -> None:
         """Forget everything: the query is made again in another way."""
