@@ -1,6 +1,7 @@
-"""User identities, for `DcmNode.user_identity` (PS3.7 D.3.3.7).
+"""User identities, for `Remote.user_identity` (PS3.7 D.3.3.7).
 
-    mypacs = DcmNode("mypacs.org", "MYPACS", 2762, tls=Tls(), user_identity=user("anna", "secret"))
+    node = DcmNode("mypacs.org", "MYPACS", 2762)
+    mypacs = Remote(node, tls=Tls(), user_identity=user("anna", "secret"))
 
 Names and passwords go over the wire as they are, so without TLS they are only sent if the node has
 `allow_plaintext`. `confirmed`: the peer must confirm that it has checked the identity; one that does not

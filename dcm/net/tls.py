@@ -1,7 +1,7 @@
 """TLS for associations (PS3.15 B.12): trust, certificates and keys. The transport is in `tls_transport`.
 
-    mypacs = DcmNode("mypacs.org", "MYPACS", 2762, tls=Tls(ca="ca.pem"))
-    local = DcmNode("0.0.0.0", "LOCALAE", 2762, tls=Tls(certificate="we.pem", key="we.key"))
+    mypacs = Remote(DcmNode("mypacs.org", "MYPACS", 2762), tls=Tls(ca="ca.pem"))
+    local = Listen("0.0.0.0", "LOCALAE", 2762, Tls(certificate="we.pem", key="we.key"))
 
 OpenSSL is imported where it is used: most associations are without it.
 """
