@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from dcm.frozen import Frozen
-from dcm.net.commitment import STORAGE_COMMITMENT
 from dcm.net.echo import VERIFICATION
 from dcm.net.establish import OUR_INFORMATION
+from dcm.net.uids import STORAGE_COMMITMENT
 from dcm.wire import (
     AssociateAC,
     AssociateRJ,

@@ -21,6 +21,7 @@ from dcm.net.association import Association
 from dcm.net.errors import ConnectionLost, NetworkError, OperationFailed, TimedOut
 from dcm.net.find import NATIVE
 from dcm.net.pool import Pool
+from dcm.net.uids import STORAGE_COMMITMENT
 from dcm.outcome import InstanceResult, Outcome, Report
 from dcm.wire import (
     DATA_SET,
@@ -35,7 +36,6 @@ from dcm.wire import (
 )
 from dcm.wire.status import COMMITMENT_FAILURES
 
-STORAGE_COMMITMENT: Final = "1.2.840.10008.1.20.1"
 COMMITMENT_INSTANCE: Final = "1.2.840.10008.1.20.1.1"
 REQUEST_COMMITMENT: Final = 1  # action type ID (PS3.4 J.3.2.1.1)
 INVALID_ARGUMENT: Final = 0x0115

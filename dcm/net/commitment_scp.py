@@ -19,13 +19,13 @@ from dcm.net.commitment import (
     COMMITMENT_INSTANCE,
     INVALID_ARGUMENT,
     REQUEST_COMMITMENT,
-    STORAGE_COMMITMENT,
     Reference,
     Transaction,
 )
 from dcm.net.errors import OperationFailed
 from dcm.net.find import NATIVE
 from dcm.net.remote import Listen, Remote
+from dcm.net.uids import STORAGE_COMMITMENT
 from dcm.part_file import sync_path
 from dcm.sinks import Folder
 from dcm.wire import (

@@ -8,7 +8,7 @@ from dcm.data.header import NotDicom
 from dcm.errors import LocalProtocolError
 from dcm.instances import SLICE, Instance, UnusableInstance
 from dcm.net.association import Association
-from dcm.net.uids import NATIVE, STUDY_ROOT_FIND
+from dcm.net.uids import NATIVE, STORAGE_COMMITMENT, STUDY_ROOT_FIND
 from dcm.outcome import InstanceResult, Outcome
 from dcm.wire import (
     AsynchronousOperationsWindow,
@@ -27,8 +27,9 @@ _DUPLICATE: Final = 0x0111
 _WINDOW: Final = 8
 """Operations under way on one association, where the peer allows several (PS3.7 D.3.3.3)."""
 WINDOW_ASKED: Final = (AsynchronousOperationsWindow(_WINDOW, 1),)
-MOST_OFFERS: Final = 127
-"""Of the 128 contexts of an association (PS3.8 9.3.2.2); one shows whether the peer is an archive."""
+_SHOWING: Final = ((STUDY_ROOT_FIND, NATIVE), (STORAGE_COMMITMENT, NATIVE))
+"""Contexts that show what the peer is; nothing is sent on them."""
+MOST_OFFERS: Final = 128 - len(_SHOWING)  # odd numbers from 1 to 255 (PS3.8 9.3.2.2)
 _OUTCOMES: Final = {
     StatusClass.SUCCESS: Outcome.STORED,
     StatusClass.WARNING: Outcome.WARNING,
@@ -168,7 +169,7 @@ class Line:
 
 def contexts_for(offers: Sequence[Offer]) -> list[PresentationContextRQ]:
     """Propose a context for each offer: so none takes another's place."""
-    proposed = [*offers, (STUDY_ROOT_FIND, NATIVE)]
+    proposed = [*offers, *_SHOWING]
     return [PresentationContextRQ(2 * place + 1, *offer) for place, offer in enumerate(proposed)]
 
 
@@ -176,11 +177,15 @@ def loses_what_comes_together(association: Association) -> bool:
     """Return whether the peer is an archive that must not be sent to on two associations at once.
 
     dcmqrscp of dcmtk (seen with 3.6.7) accepts instances that come at the same time, and its index lacks some
-    of them afterwards. Its storescp, which has no index, does not accept queries.
+    of them afterwards. Its storescp, which has no index, does not accept queries; archives that only use
+    dcmtk, as Orthanc does, answer for what they store.
     """
     names = association.answer_pdu.items(ImplementationVersionName)
-    return any(each.name.startswith("OFFIS_DCMTK") for each in names) and any(
-        each.abstract_syntax == STUDY_ROOT_FIND for each in association.accepted_contexts()
+    accepted = {each.abstract_syntax for each in association.accepted_contexts()}
+    return (
+        any(each.name.startswith("OFFIS_DCMTK") for each in names)
+        and STUDY_ROOT_FIND in accepted
+        and STORAGE_COMMITMENT not in accepted
     )
 
 

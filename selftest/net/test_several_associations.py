@@ -101,9 +101,8 @@ def test_all_come_there_and_back(
             assert sum(passed.answers for passed in between.passed) == len(paths)
         assert between.most <= associations
         if PARALLEL_STORE and associations > 1 and name not in LOSE_WHAT_COMES_TOGETHER:
-            assert (
-                between.most > 1
-            )  # not always all: the last may come too late for a few instances
+            # Not always all: the last may come too late for a few instances.
+            assert sum(passed.answers > 0 for passed in between.passed) > 1
 
     async def download(target: Path) -> None:
         async with Cutter(node) as between:
