@@ -96,11 +96,13 @@ class Line:
     """The instances that are sent on one association.
 
     under_way: those that the peer has not answered, by message ID.
+    one_by_one: whether to wait for each answer, even if the peer allows several operations at once.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, *, one_by_one: bool) -> None:
         self.under_way: Final[dict[int, Item]] = {}
         self._source: Final = source
+        self._one_by_one: Final = one_by_one
         self._memory: Final = bytearray(SLICE)
         self._remarks: Final[dict[int, list[str]]] = {}
 
@@ -108,7 +110,7 @@ class Line:
         """Send until nothing is left for this association."""
         source, under_way = self._source, self.under_way
         accepted = _accepted(association, offers)
-        window = _window(association)
+        window = 1 if self._one_by_one else _window(association)
         while True:
             while len(under_way) < window and (item := source.next(accepted)) is not None:
                 await self._begin(association, item, accepted[item.offer])

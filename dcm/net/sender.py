@@ -223,7 +223,8 @@ class Sender:
         assert task is not None
         try:
             while len(self._workers) <= self._pool.limit and await self._something_waits():
-                offers, line, before = self._offered(), Line(self), self._answers
+                line = Line(self, one_by_one=self._dead_ends > 0)  # so it shows which is the cause
+                offers, before = self._offered(), self._answers
                 try:
                     async with self._pool.lease(contexts_for(offers), WINDOW_ASKED) as association:
                         self._workers[task] = True

@@ -256,3 +256,24 @@ def test_operations_under_way_are_as_many_as_the_peer_allows(window: int, tmp_pa
 
     report = asyncio.run(scenario())
     assert report.counts() == {Outcome.STORED: at_once * 3}
+
+
+def test_an_instance_that_ends_associations_is_found_among_several_under_way(
+    tmp_path: Path,
+) -> None:
+    """It fails, and those that were sent behind it are stored."""
+    paths = [make(tmp_path, number) for number in range(12)]
+
+    async def answer(association: Association, request: CStoreRQ, data: bytes) -> int | None:
+        if request.affected_sop_instance_uid == "1.2.3.5":
+            association.close()
+            return None
+        return 0
+
+    async def scenario() -> Report:
+        async with Scp(answer, window=8) as peer:
+            return await ENTITY.store(Remote(peer.node, QUICK, max_associations=1), paths)
+
+    report = asyncio.run(scenario())
+    failed = [result.sop_instance_uid for result in report.results if not result.stored]
+    assert failed == ["1.2.3.5"]
