@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
 from dcm.data.encoding import DEFLATED, EXPLICIT, NATIVE
-from dcm.data.header import Header, scan, scan_bytes
+from dcm.data.header import Header, NotDicom, scan, scan_bytes
 from dcm.data.source import FileSource, MemorySource, Source
 from dcm.data.whole import Check, Edit, NotWhole, checked, ends_with_pixels
 from dcm.errors import DcmError, LocalProtocolError
@@ -89,7 +89,7 @@ class MemoryInstance(NamedTuple):
 
 
 class FileInstance(NamedTuple):
-    """An instance in a file, in which its data set begins at `offset`."""
+    """An instance in a file, in which its data set begins at `offset`; negative: that is not known."""
 
     kind: Kind
     sop_instance_uid: str
@@ -140,13 +140,41 @@ def data_of(instance: Instance) -> bytes:
     return b"".join(bytes(part) for part, _ in instance.slices(bytearray(SLICE), []))
 
 
+class _Digest(NamedTuple):
+    """What is left of an instance of which only the data set in memory was known."""
+
+    kind: Kind
+    sop_instance_uid: str
+    digest: int
+    path: str = ""
+
+    def slices(self, memory: bytearray, remarks: list[str]) -> Slices:  # noqa: ARG002 - as all do
+        """Refuse: there is no data set any more."""
+        raise UnusableInstance("its data set was let go")
+
+
+def without_data(instance: Instance) -> Instance:
+    """Return an instance that holds no data set in memory, and can still be compared by `same_object`."""
+    if not isinstance(instance, MemoryInstance):
+        return instance
+    if instance.path:
+        return FileInstance(instance.kind, instance.sop_instance_uid, instance.path, -1)
+    return _Digest(instance.kind, instance.sop_instance_uid, _digest(instance))
+
+
+def _digest(instance: Instance) -> int:
+    if isinstance(instance, FileInstance) and instance.offset < 0:
+        instance = _of_file(instance.path)
+    return instance.digest if isinstance(instance, _Digest) else hash(data_of(instance))
+
+
 def same_object(one: Instance, other: Instance) -> bool:
-    """Return whether two instances are the same object, byte for byte; False if one cannot be read."""
+    """Return whether two instances are the same object; False if one cannot be read."""
     if one.kind != other.kind:
         return False
     try:
-        return data_of(one) == data_of(other)
-    except (OSError, UnusableInstance):
+        return _digest(one) == _digest(other)
+    except (OSError, NotDicom, UnusableInstance):
         return False
 
 

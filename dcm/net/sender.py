@@ -20,7 +20,14 @@ from typing import Final, Self
 
 from dcm.data.header import NotDicom
 from dcm.errors import RemoteProtocolError
-from dcm.instances import Instance, Sendable, UnusableInstance, instance_of, same_object
+from dcm.instances import (
+    Instance,
+    Sendable,
+    UnusableInstance,
+    instance_of,
+    same_object,
+    without_data,
+)
 from dcm.net.errors import AssociationRejected, NetworkError
 from dcm.net.line import (
     MOST_OFFERS,
@@ -395,6 +402,7 @@ class Sender:
     def tell(self, item: Item, result: InstanceResult) -> None:
         """Take the outcome of an instance."""
         self._suspects.pop(item, None)
+        item.instance = without_data(item.instance)
         self._unsettled -= 1
         self._settle(item.number, result)
         self._changed.set()

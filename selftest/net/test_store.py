@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from net.files import CT, SYNTAXES, data_set, data_sets, make
 from net.peers import QUICK, US, cutter, free_port, liar, storescp
+from net.scp import Scp
+from pydicom import dcmread
 from pydicom.uid import JPEGBaseline8Bit
 
-from dcm.instances import SLICE
+from dcm.instances import SLICE, MemoryInstance
 from dcm.net import DcmNode, LocalEntity, Remote
 from dcm.net.store import LOOKED_AT
 from dcm.outcome import InstanceResult, Outcome, Report
@@ -205,3 +207,23 @@ def test_a_server_that_refuses_everything(source: Path, tmp_path: Path) -> None:
         report = store(node, [make(source, number) for number in range(3)])
     assert not any(result.stored for result in report.results)
     assert len(report.results) == 3
+
+
+def test_data_sets_in_memory_are_let_go_and_compared_all_the_same(source: Path) -> None:
+    """A copy of one that was sent is already there, another object of its UID is not sent."""
+    first, copy, other = (dcmread(make(source, 1)) for _ in range(3))
+    other.PatientID = "ANOTHER"
+
+    async def scenario() -> Report:
+        async with Scp() as peer, LocalEntity(US, QUICK).sender(peer.node) as sender:
+            for each in (first, make(source, 2), copy, other):
+                await sender.put(each)
+            await sender.drain()
+            held = [item.instance for item in sender._first.values()]
+            assert not any(isinstance(instance, MemoryInstance) for instance in held)
+            return await sender.finish()
+
+    outcomes = [result.outcome for result in asyncio.run(scenario()).results]
+    assert outcomes == [
+        Outcome.STORED, Outcome.STORED, Outcome.ALREADY_THERE, Outcome.NOT_TRIED,
+    ]  # fmt: skip
