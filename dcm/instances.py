@@ -165,6 +165,8 @@ def without_data(instance: Instance) -> Instance:
 def _digest(instance: Instance) -> int:
     if isinstance(instance, FileInstance) and instance.offset < 0:
         instance = _of_file(instance.path)
+    if isinstance(instance, MemoryInstance):
+        return hash(instance.data)  # which may be one that cannot be sent
     return instance.digest if isinstance(instance, _Digest) else hash(data_of(instance))
 
 
