@@ -8,7 +8,7 @@ store-rs: 3,000 objects of 10 kB to dicom-rs's `dicom-storescp`, beside `dicom-s
 `dcm --help` takes.
 
 All are whole processes on a RAM disk, with TCP_NODELAY=1 for all of them. "x" is the median over the rounds
-of the ratio to the first program; a run that lost or changed an object is no time.
+of the ratio to the first program; a run that lost or changed an object is not counted.
 """
 
 import argparse

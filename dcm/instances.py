@@ -3,7 +3,7 @@
     instance = instance_of("image.dcm")        # or a pydicom data set
 
 The header of a file is read once, here; its data set goes byte for byte from the disk to the socket. Only
-what would be wrong on the wire is changed on the way (`dcm.data.whole`), and said so.
+what would be wrong on the wire is changed on the way (`dcm.data.whole`), with a remark.
 """
 
 import os
@@ -89,7 +89,7 @@ class MemoryInstance(NamedTuple):
 
 
 class FileInstance(NamedTuple):
-    """An instance in a file, in which its data set begins at `offset`; negative: that is not known."""
+    """An instance in a file, in which its data set begins at `offset`."""
 
     kind: Kind
     sop_instance_uid: str
@@ -130,7 +130,7 @@ def instance_of(what: Sendable) -> Instance:
     """
     if isinstance(what, str | os.PathLike):
         return _of_file(os.fspath(what))
-    if isinstance(what, MemoryInstance | FileInstance) or hasattr(what, "slices"):
+    if hasattr(what, "slices"):
         return what
     return _of_data_set(what)
 
@@ -140,34 +140,35 @@ def data_of(instance: Instance) -> bytes:
     return b"".join(bytes(part) for part, _ in instance.slices(bytearray(SLICE), []))
 
 
-class _Digest(NamedTuple):
-    """What is left of an instance of which only the data set in memory was known."""
+class _WithoutData(NamedTuple):
+    """What is kept of an instance whose data set was in memory: its file, or a digest of the data set."""
 
     kind: Kind
     sop_instance_uid: str
-    digest: int
-    path: str = ""
+    path: str
+    digest: int | None
 
     def slices(self, memory: bytearray, remarks: list[str]) -> Slices:  # noqa: ARG002 - as all do
-        """Refuse: there is no data set any more."""
-        raise UnusableInstance("its data set was let go")
+        """Raise `UnusableInstance`: the data set is no longer in memory."""
+        raise UnusableInstance("its data set is no longer in memory")
 
 
 def without_data(instance: Instance) -> Instance:
     """Return an instance that holds no data set in memory, and can still be compared by `same_object`."""
     if not isinstance(instance, MemoryInstance):
         return instance
-    if instance.path:
-        return FileInstance(instance.kind, instance.sop_instance_uid, instance.path, -1)
-    return _Digest(instance.kind, instance.sop_instance_uid, _digest(instance))
+    kind, uid, path = instance.kind, instance.sop_instance_uid, instance.path
+    return _WithoutData(kind, uid, path, None if path else _digest(instance))
 
 
 def _digest(instance: Instance) -> int:
-    if isinstance(instance, FileInstance) and instance.offset < 0:
+    if isinstance(instance, _WithoutData):
+        if instance.digest is not None:
+            return instance.digest
         instance = _of_file(instance.path)
     if isinstance(instance, MemoryInstance):
         return hash(instance.data)  # which may be one that cannot be sent
-    return instance.digest if isinstance(instance, _Digest) else hash(data_of(instance))
+    return hash(data_of(instance))
 
 
 def same_object(one: Instance, other: Instance) -> bool:
@@ -200,7 +201,7 @@ def _of_file(path: str) -> Instance:
 def _of_data_set(data_set: "Dataset") -> Instance:
     from io import BytesIO  # noqa: PLC0415 - as below
 
-    from pydicom import dcmwrite  # noqa: PLC0415 - slow, and whoever has a data set has it
+    from pydicom import dcmwrite  # noqa: PLC0415 - slow, and imported by those who have data sets
 
     written = BytesIO()
     try:

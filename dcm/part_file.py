@@ -109,7 +109,7 @@ class PartFile:
         return True
 
     def replace(self, name: str) -> None:
-        """Give it its final name, in place of the file that has it."""
+        """Give the file its final name, replacing the file that has it."""
         if not self._part:
             self._take_name()
         self._close()

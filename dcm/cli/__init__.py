@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parse(words: Sequence[str]) -> Namespace | None:
-    """Parse up to the name of the command; return None, after printing the help, if there is no argument."""
+    """Parse the options up to the command's name. Without arguments, print the help and return None."""
     parser = main_parser(COMMANDS)
     if not words:
         parser.print_help()

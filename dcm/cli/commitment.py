@@ -22,7 +22,7 @@ WITHIN: Final = 60.0
 async def require_commitment(
     entity: LocalEntity, remote: Remote, sent: Sequence[InstanceResult], told: Reporter
 ) -> None:
-    """Ask for commitment, and report on each instance. Raises `NetworkError` if there is no answer."""
+    """Ask for commitment, and report on each instance. Raises `NetworkError` if the peer does not answer."""
     paths = {
         (scan(result.path, ()).sop_class_uid, result.sop_instance_uid): result.path
         for result in sent

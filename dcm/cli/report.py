@@ -108,7 +108,7 @@ class Reporter:
                 os.replace(self._part, self._path)
         except OSError:
             with contextlib.suppress(OSError):
-                os.unlink(self._part)  # there is none if the file is a device
+                os.unlink(self._part)  # a device is written directly, without it
             raise
 
     def tell(self, result: InstanceResult, **more: Any) -> None:

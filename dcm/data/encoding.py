@@ -3,7 +3,7 @@
     for element in Reader(data).walk(0, EXPLICIT, len(data), into_sequences=True): ...
 
 Everything that reads or writes the structure of data sets stands on these two. Values are not decoded here,
-and those that nobody asked for are not even read from a file.
+and values that were not asked for are not even read from a file.
 """
 
 import struct

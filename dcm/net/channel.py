@@ -82,7 +82,7 @@ class Channel:
     @property
     def request_pdu(self) -> AssociateRQ:
         """What was asked for."""
-        assert self._connection.request is not None  # there is no association without it
+        assert self._connection.request is not None  # an association always has it
         return self._connection.request
 
     @property
@@ -198,7 +198,7 @@ class Channel:
             self.close()
 
     def finish(self) -> None:
-        """Tell the peer that nothing more is sent."""
+        """Tell the peer that nothing more will be sent."""
         self._transport.finish()
 
     def close(self) -> None:

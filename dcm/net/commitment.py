@@ -19,9 +19,8 @@ from dcm.data.match import Attributes, Value
 from dcm.frozen import Frozen
 from dcm.net.association import Association
 from dcm.net.errors import ConnectionLost, NetworkError, OperationFailed, TimedOut
-from dcm.net.find import NATIVE
 from dcm.net.pool import Pool
-from dcm.net.uids import STORAGE_COMMITMENT
+from dcm.net.uids import NATIVE, STORAGE_COMMITMENT
 from dcm.outcome import InstanceResult, Outcome, Report
 from dcm.wire import (
     DATA_SET,

@@ -23,9 +23,8 @@ from dcm.net.commitment import (
     Transaction,
 )
 from dcm.net.errors import OperationFailed
-from dcm.net.find import NATIVE
 from dcm.net.remote import Listen, Remote
-from dcm.net.uids import STORAGE_COMMITMENT
+from dcm.net.uids import NATIVE, STORAGE_COMMITMENT
 from dcm.part_file import sync_path
 from dcm.sinks import Folder
 from dcm.wire import (

@@ -39,7 +39,7 @@ def converted(instance: Instance, syntax: str) -> Instance:
 
 
 def conversion(source: str, target: str) -> str:
-    """Say in words what `converted` does."""
+    """Describe a conversion in words."""
     from dcm.data.uids import name_of  # noqa: PLC0415 - imports pydicom, and is rarely needed
 
     return f"converted from {name_of(source)} to {name_of(target)}"

@@ -17,7 +17,6 @@ from dcm.net.retry import Retry
 if TYPE_CHECKING:
     import os
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
-    from types import TracebackType
 
     from pydicom import Dataset
 
@@ -62,12 +61,7 @@ class Stream(Generic[Item]):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
@@ -105,12 +99,7 @@ class LocalEntity:
         self._pools = {}
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         pools, self._pools = self._pools or {}, None
         for pool in pools.values():
             await pool.close()
@@ -262,7 +251,8 @@ class LocalEntity:
 
         Nothing is added to the identifier, which has its Query/Retrieve Level; model: the SOP class.
         """
-        from dcm.net.find import STUDY_ROOT_FIND, find
+        from dcm.net.find import find
+        from dcm.net.uids import STUDY_ROOT_FIND
 
         return self._stream(remote, lambda pool: find(pool, identifier, model or STUDY_ROOT_FIND))
 

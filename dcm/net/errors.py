@@ -45,7 +45,7 @@ class NetworkError(DcmError):
 
 
 class ConnectionFailed(NetworkError):  # noqa: N818 - reads as the sentence it is
-    """There is no TCP connection."""
+    """The TCP connection could not be established."""
 
 
 class TlsFailed(NetworkError):  # noqa: N818

@@ -1,4 +1,4 @@
-"""Establishment of an association, from either side (PS3.8 7.1), and why there is none in words."""
+"""Establishment of an association, from either side (PS3.8 7.1), and errors that say why it failed."""
 
 import asyncio
 import logging

@@ -10,8 +10,9 @@ from typing import Final
 from dcm.data.header import NotDicom, scan, scan_bytes
 from dcm.errors import DcmError
 from dcm.instances import Instance, MemoryInstance
-from dcm.net.find import STUDY_ROOT_FIND, Finder
+from dcm.net.find import Finder
 from dcm.net.pool import Pool
+from dcm.net.uids import STUDY_ROOT_FIND
 
 _LOG: Final = logging.getLogger(__name__)
 _SERIES: Final = ("StudyInstanceUID", "SeriesInstanceUID")

@@ -16,7 +16,7 @@ from dcm.net.association import Association
 from dcm.net.cancel import cancel
 from dcm.net.errors import AssociationAborted, ConnectionLost, NotAccepted, OperationFailed
 from dcm.net.pool import Pool
-from dcm.net.uids import NATIVE, PATIENT_ROOT_FIND, STUDY_ROOT_FIND, WORKLIST_FIND
+from dcm.net.uids import NATIVE, STUDY_ROOT_FIND
 from dcm.wire import (
     AcceptedContext,
     CFindRQ,
@@ -27,10 +27,6 @@ from dcm.wire import (
     StatusClass,
     describe,
 )
-
-__all__ = [
-    "NATIVE", "PATIENT_ROOT_FIND", "STUDY_ROOT_FIND", "WORKLIST_FIND", "Answer", "Finder", "find",
-]  # fmt: skip
 
 _MANY: Final = 16  # answers: below that, each is passed on as soon as it has arrived
 _TOGETHER: Final = 0.001

@@ -9,11 +9,11 @@ from dcm.data.identifier import write_identifier
 from dcm.data.match import Attributes
 from dcm.net.association import Association
 from dcm.net.cancel import cancel
-from dcm.net.find import NATIVE
 from dcm.net.incoming import receive
 from dcm.net.kinds import contexts_for, roles_for
 from dcm.net.pool import Pool
 from dcm.net.suboperations import PATIENT_ROOT_GET, STUDY_ROOT_GET, Progress, SubOperations
+from dcm.net.uids import NATIVE
 from dcm.sinks import NotKept, ReceivedInstance, Sink
 from dcm.wire import CGetRQ, CGetRSP, Command, CStoreRQ, DataFragment, PresentationContextRQ
 

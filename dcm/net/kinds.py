@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
-from dcm.net.find import NATIVE
+from dcm.net.uids import NATIVE
 from dcm.wire import PresentationContextRQ, RoleSelection
 
 MOST_CONTEXTS: Final = 126

@@ -37,8 +37,6 @@ _OUTCOMES: Final = {
 
 Offer: TypeAlias = tuple[str, tuple[str, ...]]
 """A presentation context: SOP class and transfer syntaxes."""
-
-
 Accepted: TypeAlias = Mapping[Offer, tuple[int, str] | None]
 """Context ID and transfer syntax for each offer; None: it was not accepted."""
 

@@ -9,9 +9,9 @@ from dcm.data.identifier import write_identifier
 from dcm.data.match import Attributes
 from dcm.net.association import Association
 from dcm.net.cancel import cancel
-from dcm.net.find import NATIVE
 from dcm.net.pool import Pool
 from dcm.net.suboperations import PATIENT_ROOT_MOVE, STUDY_ROOT_MOVE, Progress, SubOperations
+from dcm.net.uids import NATIVE
 from dcm.wire import CMoveRQ, CMoveRSP, Command, DataFragment, PresentationContextRQ
 
 OnProgress: TypeAlias = Callable[[SubOperations], object]

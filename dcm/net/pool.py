@@ -1,4 +1,4 @@
-"""The associations between us and one remote: leased one at a time, kept for what comes next, and few.
+"""The associations with one remote: leased, kept for the next operation, and limited in number.
 
     async with Pool(local, remote) as pool:
         async with pool.lease(contexts) as association:
@@ -13,7 +13,6 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from types import TracebackType
 from typing import Final, Self
 
 from dcm.net.association import Association
@@ -41,7 +40,7 @@ class Pool:
         self.remote: Final = remote
         self.limit = remote.max_associations
         self._quickest = 0.0
-        """Seconds in which an association was accepted."""
+        """The shortest time in which the remote has accepted an association, in seconds."""
         self._open = 0
         """Associations that are leased, kept or being requested."""
         self._kept: Final[dict[Association, tuple[_Offer, asyncio.TimerHandle]]] = {}
@@ -58,20 +57,10 @@ class Pool:
         """Whether the remote takes so long to accept an association that round trips matter."""
         return self._quickest > _FAR
 
-    @property
-    def shared(self) -> bool:
-        """Whether the remote has more than one association with us now."""
-        return self._open > 1
-
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     async def close(self) -> None:
@@ -87,10 +76,10 @@ class Pool:
         contexts: Sequence[PresentationContextRQ],
         user_information: Sequence[UserItem] = (),
     ) -> AsyncIterator[Association]:
-        """Have an association to oneself while the block runs; an error that leaves the block aborts it.
+        """Lease an association while the block runs; an exception that leaves the block aborts it.
 
-        Waits while all associations that are allowed are leased. Raises `NetworkError`, also at once where
-        the remote refuses one more than those that are open: the limit is then lowered to these.
+        Waits while as many as `limit` are leased. Raises `NetworkError`; if the remote refuses one more than
+        those that are open, the limit is lowered to their number, and the error is raised at once.
         """
         offer = tuple(contexts), tuple(user_information)
         association = await self._take(offer)
@@ -128,7 +117,7 @@ class Pool:
             self._open += 1
             begun = asyncio.get_running_loop().time()
             try:
-                return await Association.request(self.local, self.remote, *offer, patient=alone)
+                found = await Association.request(self.local, self.remote, *offer, patient=alone)
             except BaseException as error:
                 self._closed()
                 if not isinstance(error, NetworkError):
@@ -138,9 +127,10 @@ class Pool:
                 if not self._kept:
                     raise
                 await self.close()  # it may have counted those that we only keep
-            finally:
+            else:
                 took = asyncio.get_running_loop().time() - begun
                 self._quickest = min(took, self._quickest or took)
+                return found
 
     def lower(self, limit: int, why: str) -> None:
         """Allow fewer associations from now on."""

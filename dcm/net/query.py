@@ -16,10 +16,11 @@ from dcm.data.node import Node, reported
 from dcm.data.query_result import QueryResult
 from dcm.errors import RemoteProtocolError
 from dcm.net.errors import KeyIgnored, NetworkError, NotAllFound, OperationFailed
-from dcm.net.find import PATIENT_ROOT_FIND, STUDY_ROOT_FIND, Finder
+from dcm.net.find import Finder
 from dcm.net.pool import Pool
 from dcm.net.query_answers import Answers, Found, fits, located
 from dcm.net.query_plan import OF_PATIENT_IN_STUDY, QueryPlan, Step, silent_about
+from dcm.net.uids import PATIENT_ROOT_FIND, STUDY_ROOT_FIND
 
 _PIECE: Final = 200
 

@@ -12,8 +12,9 @@ from dcm.data.match import Attributes, Value, limiting
 from dcm.data.query_result import QueryResult
 from dcm.errors import AnswerError
 from dcm.net.errors import KeyIgnored, OperationFailed
-from dcm.net.find import STUDY_ROOT_FIND, Answer, Finder
+from dcm.net.find import Answer, Finder
 from dcm.net.query_plan import REQUIRED, QueryPlan, Step, silent_about
+from dcm.net.uids import STUDY_ROOT_FIND
 
 Found: TypeAlias = dict[str, Value]
 

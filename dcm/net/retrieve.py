@@ -373,7 +373,7 @@ class _Retrieval:
     def _end(
         self, uid: str, outcome: Outcome, words: str = "", *, file: str = ""
     ) -> Awaitable[None] | None:
-        """Tell the outcome of an instance."""
+        """Record the outcome of an instance."""
         self._missing.pop(uid, None)
         self._intake.missing.discard(uid)
         return self._tell(InstanceResult(file or self._folder.place(uid), uid, outcome, words))

@@ -7,11 +7,13 @@ from typing import Final
 from dcm.frozen import Frozen
 from dcm.net.errors import (
     AssociationRejected,
-    NetworkError,
     NoProgress,
     NotAccepted,
     OperationFailed,
 )
+
+_FINAL: Final = (AssociationRejected, NotAccepted, OperationFailed, NoProgress)
+"""Errors that would only be repeated: a rejection has been waited out before it is raised."""
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -46,7 +48,7 @@ class Patience:
         self._next = retry.pause
 
     async def pause(self, rejected: AssociationRejected) -> bool:
-        """Wait until the peer may be asked again; return False if that is no use, or too late."""
+        """Wait until the peer may be asked again; return False if that is of no use or too late."""
         if rejected.permanent or self._left <= 0:
             return False
         seconds = min(self._next, self._left)
@@ -83,7 +85,7 @@ class Tries:
         self.without_progress = 0 if progress else self.without_progress + 1
         self.after_error = error is not None and not progress
         self._given_up = 0 if progress else self._given_up
-        self._over = is_final(error) or self.without_progress >= self._retry.attempts
+        self._over = isinstance(error, _FINAL) or self.without_progress >= self._retry.attempts
 
     def one_given_up(self) -> None:
         """Go on without the instance that seems to be the cause, unless that did not help before."""
@@ -96,9 +98,3 @@ class Tries:
         """Wait after an error, longer each time."""
         if self.left:
             await self._retry.wait(self.without_progress, self._error)
-
-
-def is_final(error: Exception | None) -> bool:
-    """Return whether an error would only be repeated: a rejection has been waited out before it is raised."""
-    final = AssociationRejected, NotAccepted, OperationFailed, NoProgress
-    return isinstance(error, NetworkError) and isinstance(error, final)

@@ -61,7 +61,7 @@ class Sender:
     convert: whether what the peer does not accept as it is may be sent in a native transfer syntax.
 
     Of instances with one SOP Instance UID only one is sent. A UID names one object (PS3.5 9): a peer that
-    gets two keeps one of them, and nobody learns which.
+    gets two keeps one of them, and does not say which.
     """
 
     def __init__(
@@ -110,9 +110,9 @@ class Sender:
             await self._stop()
 
     async def put(self, what: Sendable) -> None:
-        """Add a file, a data set or another instance; waits while many others do.
+        """Add a file, a data set or another instance, and wait while many others wait (back-pressure).
 
-        So the source is no faster than the peer. What cannot be sent has an outcome too.
+        An outcome is also recorded for what cannot be sent.
         """
         found = await asyncio.to_thread(looked_at, what)
         if isinstance(found, InstanceResult):
@@ -134,19 +134,19 @@ class Sender:
         if first is not item:
             self._twins.append(item)
         elif self.given_up is not None:  # it would only wait for the same peer again
-            self._settle(item.number, item.result(Outcome.NOT_TRIED, str(self.given_up)))
+            self._record(item.number, item.result(Outcome.NOT_TRIED, str(self.given_up)))
         else:
             self._queue(item)
             self._employ()
 
-    def _settle(self, number: int, result: InstanceResult) -> None:
+    def _record(self, number: int, result: InstanceResult) -> None:
         self._results[number] = result
         if self._on_result is not None:
             self._on_result(result)
 
     def settle(self, result: InstanceResult) -> None:
         """Add something that is not to be sent, with its outcome."""
-        self._settle(self._count, result)
+        self._record(self._count, result)
         self._count += 1
 
     async def drain(self) -> None:
@@ -164,14 +164,14 @@ class Sender:
                 uid = item.instance.sop_instance_uid
                 first = self._first[uid]
                 if self._results[first.number].stored:
-                    self._settle(item.number, await asyncio.to_thread(_twin, item, first))
+                    self._record(item.number, await asyncio.to_thread(_twin, item, first))
                 elif instead.setdefault(uid, item) is not item:
                     self._twins.append(item)
             self._first.update(instead)
             for item in instead.values():
                 if self.given_up is not None:
                     result = item.result(Outcome.NOT_TRIED, str(self.given_up))
-                    self._settle(item.number, result)
+                    self._record(item.number, result)
                 else:
                     self._queue(item)
             self._employ()
@@ -404,7 +404,7 @@ class Sender:
         self._suspects.pop(item, None)
         item.instance = without_data(item.instance)
         self._unsettled -= 1
-        self._settle(item.number, result)
+        self._record(item.number, result)
         self._changed.set()
         if not self._unsettled:
             asyncio.get_running_loop().call_later(_GRACE, self._dismiss)

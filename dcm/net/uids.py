@@ -1,4 +1,4 @@
-"""UIDs that services propose; a module of its own, since sending needs little else of a query."""
+"""UIDs that several services propose, without what else these services import."""
 
 from typing import Final
 

@@ -10,9 +10,10 @@ from dcm.data.fit import differing
 from dcm.data.identifier import BadIdentifier
 from dcm.data.keys import Query, attributes_of
 from dcm.data.match import WORKLIST, Attributes, Value, limiting
-from dcm.net.find import WORKLIST_FIND, Answer, find
+from dcm.net.find import Answer, find
 from dcm.net.pool import Pool
 from dcm.net.query_plan import REQUIRED
+from dcm.net.uids import WORKLIST_FIND
 
 _LOG: Final = logging.getLogger(__name__)
 _STEP: Final = "ScheduledProcedureStepSequence"

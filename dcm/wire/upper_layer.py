@@ -77,7 +77,7 @@ class UpperLayer:
     """The upper layer of one association.
 
     limits: what is accepted from the peer.
-    request, answer: the association PDUs once they have passed, whoever sent them.
+    request, answer: the association PDUs, once they were sent or received.
     contexts: the accepted presentation contexts by ID, once the association is established.
     """
 
@@ -134,7 +134,7 @@ class UpperLayer:
             self._step(StateEvent.TRANSPORT_INDICATION)
             return
         self._machine.action(StateEvent.TRANSPORT_CONFIRM)
-        assert self.request is not None  # there is no way to Sta4 without it
+        assert self.request is not None  # Sta4 is entered only with it
         self._step(StateEvent.TRANSPORT_CONFIRM, send=[build(self.request)])
 
     def _send_request(self, request: AssociateRQ) -> None:
@@ -149,7 +149,7 @@ class UpperLayer:
     def _send_accept(self, answer: AssociateAC) -> None:
         self._machine.action(StateEvent.ASSOCIATE_ACCEPT)
         request = self.request
-        assert request is not None  # there is no way to Sta3 without it
+        assert request is not None  # Sta3 is entered only with it
         wrong = unusable(request, answer) + incomplete(request, answer)
         titles = (request.called_ae_title, request.calling_ae_title)
         if (answer.called_ae_title, answer.calling_ae_title) != titles:
@@ -244,7 +244,7 @@ class UpperLayer:
             _check_maximum(pdu)
             self.request = pdu
         elif isinstance(pdu, AssociateAC):
-            assert self.request is not None  # there is no way to Sta5 without it
+            assert self.request is not None  # Sta5 is entered only with it
             wrong = unusable(self.request, pdu)
             if wrong:
                 raise RemoteProtocolError(f"{pdu.NAME}: {'; '.join(wrong)}")

@@ -16,8 +16,8 @@ from dcm.data.match import Attributes
 from dcm.net import DcmNode, LocalEntity, Remote
 from dcm.net.association import Association
 from dcm.net.errors import ConnectionLost, NotAllRetrieved
-from dcm.net.find import STUDY_ROOT_FIND
 from dcm.net.suboperations import STUDY_ROOT_GET
+from dcm.net.uids import STUDY_ROOT_FIND
 from dcm.outcome import Outcome, Report
 from dcm.wire import CGetRQ, CGetRSP
 

@@ -23,8 +23,8 @@ from dcm.held import holds
 from dcm.net import DcmNode, Listen, LocalEntity, Remote, TimeLimits
 from dcm.net.association import Association
 from dcm.net.errors import NoProgress, TimedOut
-from dcm.net.find import STUDY_ROOT_FIND
 from dcm.net.suboperations import STUDY_ROOT_GET, STUDY_ROOT_MOVE, Progress
+from dcm.net.uids import STUDY_ROOT_FIND
 from dcm.outcome import Outcome, Report
 from dcm.part_file import PartFile
 from dcm.wire import (

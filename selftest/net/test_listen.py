@@ -14,7 +14,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from dcm.net import DcmNode, LocalEntity, Remote
 from dcm.net.admission import Admission
 from dcm.net.association import Association
-from dcm.net.find import STUDY_ROOT_FIND
+from dcm.net.uids import STUDY_ROOT_FIND
 from dcm.outcome import Report
 from dcm.sinks import ReceivedInstance
 from dcm.wire import (

@@ -19,8 +19,8 @@ from dcm.data.identifier import write_identifier
 from dcm.net import DcmNode, Listen, LocalEntity, ReceivedInstance, Remote, TimeLimits
 from dcm.net.association import Association
 from dcm.net.errors import ConnectionLost
-from dcm.net.find import STUDY_ROOT_FIND
 from dcm.net.suboperations import STUDY_ROOT_MOVE, SubOperations
+from dcm.net.uids import STUDY_ROOT_FIND
 from dcm.outcome import Outcome, Report
 from dcm.wire import CCancelRQ, CMoveRQ, CMoveRSP, Command, DataFragment
 

@@ -14,8 +14,9 @@ from dcm.errors import LocalProtocolError
 from dcm.net import DcmNode, LocalEntity, Remote
 from dcm.net.association import Association
 from dcm.net.errors import AssociationRejected
-from dcm.net.find import STUDY_ROOT_FIND, Answer, Finder
+from dcm.net.find import Answer, Finder
 from dcm.net.pool import Pool
+from dcm.net.uids import STUDY_ROOT_FIND
 from dcm.wire import Command, PresentationContextRQ
 from harness.waiting import wait_until
 

@@ -17,7 +17,7 @@ from dcm.data.match import Attributes
 from dcm.data.query_result import QueryResult
 from dcm.net import DcmNode, LocalEntity
 from dcm.net.errors import KeyIgnored, NotAccepted
-from dcm.net.find import PATIENT_ROOT_FIND, STUDY_ROOT_FIND
+from dcm.net.uids import PATIENT_ROOT_FIND, STUDY_ROOT_FIND
 
 ENTITY = LocalEntity(US, QUICK)
 ROOT = "1.2.3.4.55"

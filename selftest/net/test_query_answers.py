@@ -19,7 +19,7 @@ from dcm.data.match import Attributes
 from dcm.data.query_result import QueryResult
 from dcm.net import LocalEntity
 from dcm.net.errors import NotAllFound, OperationFailed
-from dcm.net.find import PATIENT_ROOT_FIND, STUDY_ROOT_FIND
+from dcm.net.uids import PATIENT_ROOT_FIND, STUDY_ROOT_FIND
 from dcm.outcome import Outcome, Report
 
 ENTITY = LocalEntity(US, QUICK)

@@ -13,8 +13,8 @@ from dcm.data.dictionary import UnknownElement
 from dcm.data.keys import BadKey, Query
 from dcm.data.match import Value
 from dcm.net import DcmNode, LocalEntity, Remote
-from dcm.net.find import WORKLIST_FIND
 from dcm.net.pool import Pool
+from dcm.net.uids import WORKLIST_FIND
 from dcm.net.worklist import worklist
 from harness.corpus import corpus, make
 
