@@ -109,6 +109,16 @@ class Sink(Protocol):
         """Begin to take an instance."""
 
 
+class Holder(Sink, Protocol):
+    """A sink that knows what it holds."""
+
+    def holds(self, sop_instance_uid: str) -> bool:
+        """Return whether an instance is here already, whole."""
+
+    def place(self, sop_instance_uid: str) -> str:
+        """Return the file of an instance that is here, or is to come; empty if that is not known."""
+
+
 class Folder(Frozen):
     """A folder with a file for each instance, named by its SOP Instance UID.
 

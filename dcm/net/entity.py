@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from dcm.net.retrieve import Method
     from dcm.net.sender import Sender
     from dcm.outcome import OnResult, Report
+    from dcm.sinks import Holder
     from dcm.wire import Message
 
 Address: TypeAlias = "Remote | DcmNode | str"
@@ -77,7 +78,7 @@ class LocalEntity:
     retry: when such remotes are tried again.
 
     Used as `async with`, associations are kept for the next operation with the same remote while the block
-    runs; otherwise each operation releases its own.
+    runs, the outermost one of several; otherwise each operation releases its own.
 
     All methods raise `dcm.net.errors.NetworkError` for what goes wrong with the network or the peer,
     `dcm.errors.RemoteProtocolError` if the peer breaks the protocol, and
@@ -93,22 +94,24 @@ class LocalEntity:
         self.local: Final = Listen.of(local)
         self.limits: Final = limits or TimeLimits()
         self.retry: Final = retry or Remote.retry
-        self._pools: dict[Remote, Pool] | None = None
+        self._pools: Final[dict[Remote, Pool]] = {}
+        self._blocks = 0
 
     async def __aenter__(self) -> Self:
-        self._pools = {}
+        self._blocks += 1
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        pools, self._pools = self._pools or {}, None
-        for pool in pools.values():
+        self._blocks -= 1
+        while self._pools and not self._blocks:
+            _, pool = self._pools.popitem()
             await pool.close()
 
     @asynccontextmanager
     async def pool(self, remote: Address) -> AsyncIterator[Pool]:
         """Have associations with a remote; they are released after the block, or after that of the entity."""
         found = Remote.at(remote, self.limits, self.retry)
-        if self._pools is not None:
+        if self._blocks:
             yield self._pools.setdefault(found, Pool(self.local, found))
             return
         async with Pool(self.local, found) as pool:
@@ -335,15 +338,31 @@ class LocalEntity:
         """
         from pathlib import Path
 
-        from dcm.net.retrieve import download
+        from dcm.sinks import Folder
 
         into = Path(folder)
         into.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - once
+        return await self.fetch(
+            remote, what, Folder(into, sync), method=method, on_result=on_result, listener=listener
+        )
+
+    async def fetch(
+        self,
+        remote: Address,
+        what: QueryResult | Query,
+        sink: Holder,
+        *,
+        method: Method = "auto",
+        on_result: OnResult | None = None,
+        listener: Listener | None = None,
+    ) -> Report:
+        """Retrieve instances into a sink, otherwise as `download`."""
+        from dcm.net.retrieve import fetch
+
         async with self.pool(remote) as pool:
-            return await download(
-                pool, _wanted(what), into,
-                method=method, sync=sync, on_result=on_result, listener=listener,
-            )  # fmt: skip
+            return await fetch(
+                pool, _wanted(what), sink, method=method, on_result=on_result, listener=listener
+            )
 
     async def move(
         self,

@@ -26,7 +26,7 @@ from dcm.net.sources import ByGet, ByMove, Fetch, Offer, Source
 from dcm.net.suboperations import SubOperations
 from dcm.net.wanted import Batch, Request, Wanted, batches, request_whole, requests, whole_level
 from dcm.outcome import InstanceResult, OnResult, Outcome, Report
-from dcm.sinks import Folder, NotKept, ReceivedInstance
+from dcm.sinks import Folder, Holder, NotKept, ReceivedInstance
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -42,19 +42,18 @@ _FEW: Final = 5
 """So many instances are worth another association."""
 
 
-async def download(
+async def fetch(
     pool: Pool,
     what: QueryResult | Attributes,
-    folder: Path,
+    sink: Holder,
     *,
     method: Method = "auto",
-    sync: bool = False,
     on_result: OnResult | None = None,
     listener: "Listener | None" = None,
 ) -> Report:
-    """Fetch instances into a folder, but for those that are there already.
+    """Fetch instances into a sink, but for those that are there already.
 
-    sync: flush each file to disk (fsync) before responding. listener: takes what comes by C-MOVE, while its
+    listener: takes what comes by C-MOVE, while its
     block runs; None: a listener of our own. Raises `NetworkError` only if not even the first instances can be
     listed; what goes wrong later is in the report.
     """
@@ -65,9 +64,7 @@ async def download(
         if on_result is not None:
             on_result(result)
 
-    retrieval = _Retrieval(
-        pool, Folder(folder, sync), report, tell, method=method, listener=listener
-    )
+    retrieval = _Retrieval(pool, sink, report, tell, method=method, listener=listener)
     await retrieval.run(what)
     return report
 
@@ -154,7 +151,7 @@ class _Retrieval:
     def __init__(
         self,
         pool: Pool,
-        folder: Folder,
+        sink: Holder,
         report: Report,
         tell: Told,
         *,
@@ -164,8 +161,8 @@ class _Retrieval:
         self._report: Final = report
         self._tell: Final = tell
         self._pool: Final = pool
-        self._folder: Final = folder
-        self._intake: Final = Intake(folder, pool.local.ae_title, report.remarks)
+        self._sink: Final = sink
+        self._intake: Final = Intake(sink, pool.local.ae_title, report.remarks)
         self._may_change: bool = method == "auto"
         self._by_move: Final = ByMove(pool, self._intake, self._taken, listener)
         self._source: Source = self._by_move
@@ -199,7 +196,7 @@ class _Retrieval:
 
     async def _batch(self, batch: Batch, whole: Level, ahead: Ahead[Batch]) -> None:
         self._missing = {each.sop_instance_uid: each for each in batch.instances}
-        for uid in list(filter(self._folder.holds, self._missing)):
+        for uid in list(filter(self._sink.holds, self._missing)):
             self._end(uid, Outcome.ALREADY_THERE)
         self._intake.missing.update(self._missing)
         tries, most, failed = (
@@ -376,4 +373,4 @@ class _Retrieval:
         """Record the outcome of an instance."""
         self._missing.pop(uid, None)
         self._intake.missing.discard(uid)
-        return self._tell(InstanceResult(file or self._folder.place(uid), uid, outcome, words))
+        return self._tell(InstanceResult(file or self._sink.place(uid), uid, outcome, words))
