@@ -27,7 +27,7 @@ dcm.net  query_plan  query_answers  query  worklist  wanted       # what an arch
 dcm.net  ahead  intake  sources  retrieve  third_party            # several associations, and retries
 dcm.net  existing  sender  store
 dcm.net  .  entity                                                # the public face
-dcm.store  place
+dcm.store  place  catalogue
 dcm.store  node
 dcm.store  .
 dcm      credentials  conf_table  conf

@@ -104,7 +104,7 @@ class LocalEntity:
     async def __aexit__(self, *_: object) -> None:
         self._blocks -= 1
         while self._pools and not self._blocks:
-            _, pool = self._pools.popitem()
+            pool = self._pools.popitem()[1]
             await pool.close()
 
     @asynccontextmanager

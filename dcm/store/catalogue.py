@@ -1,0 +1,38 @@
+"""What is known of the instances in files: it can be queried like an archive, and leads to each of them."""
+
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+from dcm.data.levels import Level
+from dcm.data.match import Attributes
+from dcm.instances import FileInstance
+
+
+class Found(NamedTuple):
+    """An instance in a file, and what it is a part of. size: of the file, in bytes."""
+
+    instance: FileInstance
+    patient_id: str
+    study_instance_uid: str
+    series_instance_uid: str
+    size: int
+
+
+class Catalogue(Protocol):
+    """Answers queries. Its methods block, and may be called from several threads at the same time."""
+
+    def find(
+        self, query: Attributes, level: Level, *, limit: int | None = None, offset: int = 0
+    ) -> Iterator[Attributes]:
+        """Yield the answers to a query of any attributes, always in the same order (PS3.4 C.2.2).
+
+        Keys of any level are matched. Each answer has the attributes of the query and the unique keys from
+        the patient down to `level`, and is empty where a value is unknown; numbers of related entities and
+        Modalities in Study are computed if they are asked for.
+        """
+
+    def count(self, query: Attributes, level: Level) -> int:
+        """Return how many entities match."""
+
+    def instances(self, query: Attributes) -> Iterator[Found]:
+        """Yield the instances that match keys of any level, lists of UIDs among them, in their order."""
