@@ -1,5 +1,6 @@
 """A DICOM node as a place, on the associations of a local entity."""
 
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Final, Self
 
@@ -7,12 +8,14 @@ from dcm.data.account import Account
 from dcm.data.keys import Query
 from dcm.data.levels import Level
 from dcm.data.query_result import QueryResult
+from dcm.instances import Instance
 from dcm.net.entity import LocalEntity, Stream
 from dcm.net.remote import Remote
 from dcm.net.retrieve import Method
 from dcm.outcome import OnResult, Report
 from dcm.sinks import Holder
-from dcm.store.place import Ability, CannotDo, Place, Writer
+from dcm.store.place import Ability, CannotDo, Place
+from dcm.writer import Writer
 
 
 class NodePlace:
@@ -52,6 +55,10 @@ class NodePlace:
     ) -> Stream[QueryResult]:
         """Yield everything that matches (C-FIND)."""
         return self.entity.queries(self.remote, query, level=level, within=within, account=account)
+
+    async def holds(self, instances: Sequence[Instance]) -> set[str]:
+        """Return the SOP Instance UIDs of those instances that it lists."""
+        return await self.entity.already_there(self.remote, instances)
 
     async def fetch(
         self, what: QueryResult | Query, sink: Holder, *, on_result: OnResult | None = None
