@@ -139,12 +139,6 @@ class LocalEntity:
         async with self.pool(remote) as pool:
             return await echo(pool)
 
-    def echoes(self, remote: Address, count: int) -> Stream[tuple[int, float]]:
-        """Ask `count` times on one association; yield the status of each answer, and its seconds."""
-        from dcm.net.echo import echoes
-
-        return self._stream(remote, lambda pool: echoes(pool, count))
-
     async def accepted(self, remote: Address) -> dict[str, tuple[str, ...]]:
         """Return the transfer syntaxes that `remote` accepts, by SOP class; see `dcm.net.abilities`."""
         from dcm.net.abilities import accepted

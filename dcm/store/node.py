@@ -23,12 +23,10 @@ class NodePlace:
 
     abilities: Final = frozenset(Ability)
 
-    def __init__(
-        self, entity: LocalEntity, remote: Remote, name: str = "", *, method: Method = "auto"
-    ) -> None:
+    def __init__(self, entity: LocalEntity, remote: Remote, *, method: Method = "auto") -> None:
         self.entity: Final = entity
         self.remote: Final = remote
-        self.name: Final = name or str(remote)
+        self.name: Final = str(remote)
         self.method: Final = method
 
     def __str__(self) -> str:
@@ -47,7 +45,7 @@ class NodePlace:
 
     def queries(
         self,
-        query: Query | None = None,
+        query: "Query | None" = None,
         *,
         level: Level | None = None,
         within: QueryResult | None = None,
@@ -61,7 +59,7 @@ class NodePlace:
         return await self.entity.already_there(self.remote, instances)
 
     async def fetch(
-        self, what: QueryResult | Query, sink: Holder, *, on_result: OnResult | None = None
+        self, what: "QueryResult | Query", sink: Holder, *, on_result: OnResult | None = None
     ) -> Report:
         """Retrieve instances (C-GET, or C-MOVE to ourselves)."""
         return await self.entity.fetch(
@@ -75,7 +73,7 @@ class NodePlace:
         return self.entity.sender(self.remote, on_result, convert=convert)
 
     async def copy(
-        self, what: QueryResult | Query, to: Place, *, on_result: OnResult | None = None
+        self, what: "QueryResult | Query", to: Place, *, on_result: OnResult | None = None
     ) -> Report:
         """Have the node send instances to another one, which it must know (C-MOVE)."""
         if not isinstance(to, NodePlace):

@@ -68,7 +68,7 @@ class Place(Protocol):
 
     def queries(
         self,
-        query: Query | None = None,
+        query: "Query | None" = None,
         *,
         level: Level | None = None,
         within: QueryResult | None = None,
@@ -83,7 +83,7 @@ class Place(Protocol):
         """
 
     async def fetch(
-        self, what: QueryResult | Query, sink: Holder, *, on_result: OnResult | None = None
+        self, what: "QueryResult | Query", sink: Holder, *, on_result: OnResult | None = None
     ) -> Report:
         """Put instances into a sink, but for those that it holds; whatever happens, each has an outcome."""
 
@@ -96,7 +96,7 @@ class Place(Protocol):
         """
 
     async def copy(
-        self, what: QueryResult | Query, to: "Place", *, on_result: OnResult | None = None
+        self, what: "QueryResult | Query", to: "Place", *, on_result: OnResult | None = None
     ) -> Report:
         """Have instances copied to another place on a way that does not lead through us.
 
