@@ -1,0 +1,184 @@
+"""From a source to several destinations: each instance is received once, and sent on while others arrive.
+
+    async with Relay(places, told) as relay:
+        report = await source.fetch(what, relay)
+
+The source is slowed down to the pace of the slowest destination: what is on its way is bounded, in bytes and
+in number. Small instances are passed on in memory, others in files without a name, of which a kill leaves
+nothing behind.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from types import TracebackType
+from typing import Final, Self, TypeAlias
+
+from dcm.instances import FileInstance, Instance, MemoryInstance
+from dcm.outcome import InstanceResult
+from dcm.part_file import PartFile
+from dcm.sinks import Head, Part, ReceivedInstance
+from dcm.store.place import Place
+from dcm.wire import Buffer
+from dcm.writer import Writer
+
+Told: TypeAlias = Callable[[int, InstanceResult], object]
+"""Is told which destination has what outcome of an instance."""
+Edit: TypeAlias = Callable[[Instance], Instance]
+"""Returns an instance as it is to be sent on. Raises `Refused` for one that is not to be sent."""
+
+_IN_MEMORY: Final = 1 << 18
+"""Bytes of an instance that are kept in memory; the rest goes to a file."""
+_UNDER_WAY: Final = 1 << 26
+"""Bytes that may be on their way before the source has to wait."""
+_FILES: Final = 100
+"""Instances that may be on their way before the source has to wait: each may have an open file."""
+
+
+class Relay:
+    """A sink that gives each instance to the writers of several places.
+
+    told: called with the place in `places` and each outcome there.
+    edit: what is done with each instance on the way. digests: whether SHA-256 digests of the data sets are
+    kept, by SOP Instance UID as received, in `digests`.
+    """
+
+    def __init__(
+        self,
+        places: Sequence[Place],
+        told: Told,
+        *,
+        edit: Edit | None = None,
+        convert: bool = True,
+        folder: str = "",
+    ) -> None:
+        self._places: Final = places
+        self._told: Final = told
+        self._edit: Final = edit
+        self._convert: Final = convert
+        self._folder: Final = folder or tempfile.gettempdir()
+        self._writers: Final[list[Writer]] = []
+        self._under_way: Final[dict[str, _UnderWay]] = {}
+        self._bytes = 0
+        self._less: Final = asyncio.Event()
+        self._stack: Final = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        for number, place in enumerate(self._places):
+            writer = place.writer(partial(self._settled, number), convert=self._convert)
+            self._writers.append(await self._stack.enter_async_context(writer))
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            await self._stack.__aexit__(kind, error, traceback)
+        finally:
+            for each in self._under_way.values():
+                each.close()
+
+    def begin(self, head: Head) -> Part:
+        """Begin to receive an instance."""
+        return _Passing(self, head, self._folder)
+
+    def holds(self, sop_instance_uid: str) -> bool:  # noqa: ARG002 - it keeps nothing
+        """Return False: the destinations were asked before."""
+        return False
+
+    def place(self, sop_instance_uid: str) -> str:  # noqa: ARG002 - as above
+        """Return no file."""
+        return ""
+
+    async def send(self, instance: Instance, size: int, file: PartFile | None) -> None:
+        """Give a complete instance to all writers, and wait while too much is on its way."""
+        if self._edit is not None:
+            instance = self._edit(instance)
+        uid = instance.sop_instance_uid
+        self._under_way[uid] = _UnderWay(len(self._writers), size, file)
+        self._bytes += size
+        for writer in self._writers:
+            writer.add(instance)
+        while self._bytes > _UNDER_WAY or len(self._under_way) > _FILES:
+            self._less.clear()
+            await self._less.wait()
+
+    def _settled(self, number: int, result: InstanceResult) -> None:
+        each = self._under_way.get(result.sop_instance_uid)
+        if each is not None:
+            each.left -= 1
+            if not each.left:
+                del self._under_way[result.sop_instance_uid]
+                self._bytes -= each.size
+                each.close()
+                self._less.set()
+        self._told(number, result._replace(path=""))
+
+
+class _UnderWay:
+    """An instance that some destinations have not answered yet."""
+
+    def __init__(self, left: int, size: int, file: PartFile | None) -> None:
+        self.left = left
+        self.size: Final = size
+        self._file: Final = file
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.discard()
+
+
+class _Passing:
+    """An instance on its way into the relay: its data set, in memory or in a file."""
+
+    def __init__(self, relay: Relay, head: Head, folder: str) -> None:
+        self._relay: Final = relay
+        self._head: Final = head
+        self._folder: Final = folder
+        self._memory = bytearray()
+        self._file: PartFile | None = None
+        self._size = 0
+
+    @property
+    def path(self) -> str:
+        """The file in which all of it can be read."""
+        return self._in_file().path
+
+    def write(self, buffers: Sequence[Buffer]) -> None:
+        """Take what comes next."""
+        self._size += sum(map(len, buffers))
+        if self._file is None and self._size <= _IN_MEMORY:
+            for buffer in buffers:
+                self._memory += buffer
+        else:
+            self._in_file().write(buffers)
+
+    def _in_file(self) -> PartFile:
+        if self._file is None:
+            self._file = PartFile(self._folder)
+            self._file.write([self._memory])
+            self._memory = bytearray()
+        return self._file
+
+    async def commit(self) -> ReceivedInstance:
+        """Send it on."""
+        request, syntax = self._head.request, self._head.transfer_syntax_uid
+        kind, uid = (request.affected_sop_class_uid, syntax), request.affected_sop_instance_uid
+        instance: Instance
+        if self._file is None:
+            instance = MemoryInstance(kind, uid, bytes(self._memory))
+        else:
+            instance = FileInstance(kind, uid, self._file.path, 0)
+        file, self._file = self._file, None
+        await self._relay.send(instance, self._size, file)
+        return ReceivedInstance("", kind[0], uid, syntax, *self._head[2:])
+
+    def discard(self) -> None:
+        """Leave nothing of it behind."""
+        if self._file is not None:
+            self._file.discard()
