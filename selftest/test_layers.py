@@ -30,7 +30,8 @@ dcm.net  .  entity                                                # the public f
 dcm.store  place  catalogue
 dcm.store  node
 dcm.store  .
-dcm.sync  compare  relay  .
+dcm.sync  compare  journal  relay  .
+dcm.sync  verify
 dcm.sync  manager
 dcm      credentials  conf_table  conf
 dcm      cli.*

@@ -17,7 +17,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import aclosing, contextmanager
-from typing import Final, NamedTuple, Protocol, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from dcm.data.account import Account
 from dcm.data.keys import Query
@@ -27,10 +27,13 @@ from dcm.data.query_result import QueryResult
 from dcm.errors import DcmError
 from dcm.frozen import Frozen
 from dcm.net.errors import NotAccepted
-from dcm.store.place import Place
+from dcm.store.place import Ability, Place
 
-Status: TypeAlias = "bool | dict[str, Status]"
-"""Whether a destination lacks an entity as a whole; if it has some of it, the status of each child by UID."""
+Status: TypeAlias = "bool | dict[str, Status] | None"
+"""Whether a destination lacks an entity as a whole, None if that is not known.
+
+If it has some of the entity, the status of each child by UID.
+"""
 
 _ASKED: Final = 50
 """UIDs in one query: a list of them fits in every identifier, and saves round trips."""
@@ -43,19 +46,20 @@ class Part(NamedTuple):
     to: tuple[int, ...]
 
 
-class Seen(Protocol):
-    """Knows what a destination has that cannot be asked for it."""
+Seen: TypeAlias = Callable[[int, Collection[str]], set[str]]
+"""Returns those of some SOP Instance UIDs that the destination at a place in the list is known to have."""
 
-    def __call__(self, sop_instance_uids: Collection[str]) -> set[str]:
-        """Return those that the destination has."""
+
+Same: TypeAlias = Callable[[int, Node], object]
+"""Is told of an entity of the source that the destination at a place in the list has."""
 
 
 class Comparison(Frozen):
     """How sources and destinations are compared.
 
     trust_level: the level at which entities with equal numbers of instances count as equal.
-    force_all: whether everything counts as missing. at: the UID that an instance, series or study of the
-    source has at the destinations, if it is edited on the way.
+    force_all: whether destinations are not asked, and lack what is not known to be there.
+    at: the UID that an instance, series or study of the source has at the destinations, if it is edited.
     """
 
     trust_level: Level = Level.IMAGE
@@ -74,7 +78,7 @@ class DestinationFailed(DcmError):  # noqa: N818 - reads as the sentence it is
 
 async def compare(
     source: Place,
-    destinations: Sequence["Place | Seen"],
+    destinations: Sequence[Place],
     query: "Query | None" = None,
     *,
     level: Level | None = None,
@@ -82,16 +86,20 @@ async def compare(
     comparison: Comparison | None = None,
     account: Account | None = None,
     failed: Callable[[DestinationFailed], object] | None = None,
+    seen: Seen | None = None,
+    same: Same | None = None,
 ) -> AsyncGenerator[Part, None]:
     """Yield what is to be copied, in parts as soon as they are known; no instance is in two of them.
 
-    account: of the answers of the source. failed: called with a destination that cannot be asked, for which
-    nothing more is yielded; without it, the error is raised. A destination that does not take queries at all
-    lacks everything. Raises `DcmError` if the source cannot be asked to the end; what was yielded until then
-    is right.
+    account: of the answers of the source. same: called with what a destination has already.
+    failed: called with a destination that cannot be asked, for which nothing more is yielded; without it,
+    the error is raised. seen: tells what a destination has that takes no queries; without it, such a
+    destination lacks everything.
+
+    Raises `DcmError` if the source cannot be asked to the end; what was yielded until then is right.
     """
     how, below = comparison or Comparison(), _Children(source)
-    asked = [_Destination(*each, how, below) for each in enumerate(destinations)]
+    asked = [_Destination(*each, how, below, seen) for each in enumerate(destinations)]
     pieces = source.queries(query, level=_at_least(level, within), within=within, account=account)
     async with aclosing(pieces):
         async for piece in pieces:
@@ -104,8 +112,8 @@ async def compare(
                         raise
                     failed(error)
                     destination.broken = True
-                    status.append(dict.fromkeys((node.uid for node in nodes), False))
-            for (part_level, to), missing in _grouped(nodes, status, below).items():
+                    status.append(await destination.lacks(nodes))
+            for (part_level, to), missing in _grouped(nodes, status, below, same).items():
                 yield Part(QueryResult.of_nodes(part_level, missing, source.name), to)
             below.forget()
 
@@ -157,32 +165,36 @@ class _Destination:
     """One destination, and what it lacks. broken: whether it is not to be asked again."""
 
     def __init__(
-        self, number: int, place: "Place | Seen", how: Comparison, below: _Children
+        self,
+        number: int,
+        place: Place,
+        how: Comparison,
+        below: _Children,
+        seen: Seen | None,
     ) -> None:
         self.broken = False
         self._number: Final = number
         self._place: Final = place
         self._how: Final = how
         self._below: Final = below
+        self._seen: Final = seen
         self._lists_work = False
-        self._takes_queries = True
+        self._takes_queries = Ability.QUERY in place.abilities
 
     async def lacks(self, nodes: Sequence[Node]) -> Mapping[str, Status]:
         """Return the status of entities of the source, by UID. Raises `DestinationFailed`."""
         if self.broken:
-            return dict.fromkeys((node.uid for node in nodes), False)
-        if callable(self._place):
-            return await self._not_seen(self._place, nodes)
-        if self._how.force_all or not self._takes_queries:
-            return {node.uid: True for node in nodes}
-        try:
-            there = await self._there(self._place, nodes)
-        except DestinationFailed as error:
-            if not isinstance(error.reason, NotAccepted):
-                raise
-            self._takes_queries = False
-            return {node.uid: True for node in nodes}
-        return await self._compared(self._place, nodes, there)
+            return dict.fromkeys((node.uid for node in nodes), None)
+        if self._takes_queries and not self._how.force_all:
+            try:
+                return await self._compared(nodes, await self._there(nodes))
+            except DestinationFailed as error:
+                if not isinstance(error.reason, NotAccepted):
+                    raise
+                self._takes_queries = False
+        if self._seen is not None and nodes:
+            return await self._unseen(self._seen, nodes)
+        return {node.uid: True for node in nodes}
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
@@ -191,17 +203,15 @@ class _Destination:
         except DcmError as error:
             raise DestinationFailed(self._number, error) from error
 
-    async def _not_seen(self, seen: Seen, nodes: Sequence[Node]) -> dict[str, Status]:
-        if not nodes:
-            return {}
+    async def _unseen(self, seen: Seen, nodes: Sequence[Node]) -> dict[str, Status]:
         if nodes[0].level is Level.IMAGE:
             at = {node.uid: self._how.at(node.uid) for node in nodes}
-            has = seen(at.values())
+            has = seen(self._number, at.values())
             return {uid: other not in has for uid, other in at.items()}
         below = await self._below.of(nodes)
-        return _gathered(nodes, below, await self._not_seen(seen, below))
+        return _gathered(nodes, below, await self._unseen(seen, below) if below else {})
 
-    async def _there(self, place: Place, nodes: Sequence[Node]) -> dict[str, Node]:
+    async def _there(self, nodes: Sequence[Node]) -> dict[str, Node]:
         """Return what the destination has of these, by the UID at the destination.
 
         Lists of UIDs save round trips, but some archives find nothing for a list, or only the first: what
@@ -215,23 +225,23 @@ class _Destination:
         for parents, uids in by_parent.items():
             for begin in range(0, len(uids), _ASKED):
                 some = uids[begin : begin + _ASKED]
-                found |= await self._listed(place, nodes[0].level, parents, some)
+                found |= await self._listed(nodes[0].level, parents, some)
         return found
 
     async def _listed(
-        self, place: Place, level: Level, parents: Sequence[str], uids: Sequence[str]
+        self, level: Level, parents: Sequence[str], uids: Sequence[str]
     ) -> dict[str, Node]:
         with self._asking():
-            found = await _listed(place, level, parents, uids)
+            found = await _listed(self._place, level, parents, uids)
         self._lists_work = self._lists_work or len(found) > 1
         if len(uids) > 1 and not self._lists_work:
             for uid in uids:
                 if uid not in found:
-                    found |= await self._listed(place, level, parents, [uid])
+                    found |= await self._listed(level, parents, [uid])
         return found
 
     async def _compared(
-        self, place: Place, nodes: Sequence[Node], there: dict[str, Node]
+        self, nodes: Sequence[Node], there: Mapping[str, Node]
     ) -> dict[str, Status]:
         status: dict[str, Status] = {}
         common: list[Node] = []
@@ -243,8 +253,10 @@ class _Destination:
         if common:
             below = await self._below.of(common)
             with self._asking():
-                others = await _below(place, [there[self._how.at(node.uid)] for node in common])
-            children = await self._compared(place, below, {each.uid: each for each in others})
+                others = await _below(
+                    self._place, [there[self._how.at(node.uid)] for node in common]
+                )
+            children = await self._compared(below, {each.uid: each for each in others})
             status |= _gathered(common, below, children)
         return status
 
@@ -289,7 +301,10 @@ def _summed(children: dict[str, Status]) -> Status:
 
 
 def _grouped(
-    nodes: Iterable[Node], status: Sequence[Mapping[str, Status]], children: _Children
+    nodes: Iterable[Node],
+    status: Sequence[Mapping[str, Status]],
+    children: _Children,
+    same: Same | None,
 ) -> dict[tuple[Level, tuple[int, ...]], list[Node]]:
     """Group what is missing by its level and by the destinations that lack it."""
     found: dict[tuple[Level, tuple[int, ...]], list[Node]] = defaultdict(list)
@@ -297,9 +312,13 @@ def _grouped(
     def add(node: Node, each: Sequence[Status]) -> None:
         if any(isinstance(one, dict) for one in each):
             for child in children.known(node):
-                add(child, [one if isinstance(one, bool) else one[child.uid] for one in each])
-        elif to := tuple(place for place, lacks in enumerate(each) if lacks):
+                add(child, [one[child.uid] if isinstance(one, dict) else one for one in each])
+            return
+        if to := tuple(place for place, lacks in enumerate(each) if lacks):
             found[node.level, to].append(node)
+        for place, lacks in enumerate(each):
+            if same is not None and lacks is False:
+                same(place, node)
 
     for node in nodes:
         add(node, [of_one[node.uid] for of_one in status])

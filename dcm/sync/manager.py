@@ -7,7 +7,7 @@ assert report.complete
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from types import TracebackType
 from typing import Final, NamedTuple, Self, TypeAlias
@@ -15,11 +15,13 @@ from typing import Final, NamedTuple, Self, TypeAlias
 from dcm.data.account import Account
 from dcm.data.keys import Query
 from dcm.data.levels import Level
+from dcm.data.node import Node
 from dcm.data.query_result import QueryResult
 from dcm.errors import DcmError
-from dcm.outcome import InstanceResult, Outcome
+from dcm.outcome import InstanceResult, Outcome, Report
 from dcm.store.place import Ability, CannotDo, Place
 from dcm.sync.compare import Comparison, DestinationFailed, Part, compare
+from dcm.sync.journal import Journal
 from dcm.sync.relay import Edit, Relay
 
 _MOST: Final = 500
@@ -77,7 +79,8 @@ class SyncManager:
 
     sources, destinations: none is in both. comparison: when an entity counts as the same on both sides.
     remote_copy: have sources send to destinations directly (C-MOVE), which must know each other.
-    edit: what is done with each instance on the way.
+    edit: what is done with each instance on the way. journal: remembers what destinations were given that
+    take no queries. verify: whether everything is read back afterwards and compared.
     on_copied: called with each outcome. on_found: called with each transfer once it is known.
     """
 
@@ -89,6 +92,8 @@ class SyncManager:
         comparison: Comparison | None = None,
         remote_copy: bool = False,
         edit: Edit | None = None,
+        journal: Journal | None = None,
+        verify: bool = False,
         on_copied: OnCopied | None = None,
         on_found: Callable[[Transfer], object] | None = None,
     ) -> None:
@@ -98,6 +103,10 @@ class SyncManager:
         self._comparison: Final = comparison
         self._remote_copy: Final = remote_copy
         self._edit: Final = edit
+        self._journal: Final = journal
+        self._verify: Final = verify
+        self._unlisted: Final[set[int]] = set()
+        """The destinations that take no queries: what they have is in the journal."""
         self._on_copied: Final = on_copied
         self._on_found: Final = on_found
         self._stack: Final = AsyncExitStack()
@@ -158,6 +167,7 @@ class SyncManager:
             parts = compare(
                 source, self._destinations, query, level=level, within=within,
                 comparison=self._comparison, account=account, failed=self._not_compared,
+                seen=self._seen, same=self._same,
             )  # fmt: skip
             try:
                 async with aclosing(parts):
@@ -175,6 +185,17 @@ class SyncManager:
         place = self._destinations[error.number]
         self.report.problems.append(f"{place} cannot be asked what it has: {error.reason}")
 
+    def _seen(self, number: int, uids: Collection[str]) -> set[str]:
+        self._unlisted.add(number)
+        if self._journal is None:
+            return set()
+        return self._journal.has(self._destinations[number].name, uids)
+
+    def _same(self, number: int, node: Node) -> None:
+        count = 1 if node.level is Level.IMAGE else node.reported(Level.IMAGE) or 0
+        counts = self.report.counts[self._destinations[number].name]
+        counts[Outcome.ALREADY_THERE] += count
+
     async def _work(self, queue: asyncio.Queue[Transfer]) -> None:
         while True:
             transfer = await queue.get()
@@ -185,41 +206,67 @@ class SyncManager:
 
     async def exec_transfer(self, transfer: Transfer) -> None:
         """Copy what a transfer names, and report each instance for each of its destinations."""
-        source, what, _ = transfer
         try:
             if self._remote_copy:
                 await self._copy(transfer)
-                return
-            places = [self._destinations[number] for number in transfer.to]
-
-            def told(number: int, result: InstanceResult) -> None:
-                self._tell(source, places[number], result)
-
-            def fetched(result: InstanceResult) -> None:
-                for place in () if result.stored else places:
-                    self._tell(source, place, result._replace(path=""))
-
-            async with Relay(places, told, edit=self._edit) as relay:
-                report = await source.fetch(what, relay, on_result=fetched)
+            else:
+                await self._relay(transfer)
         except DcmError as error:
-            self.report.problems.append(f"{source}: {error}")
-            return
-        if report.trouble:
-            self.report.problems.append(f"{source}: {report.trouble}")
-        self.report.remarks.extend([*report.account.notes(), *report.remarks])
+            self.report.problems.append(f"{transfer.source}: {error}")
+
+    async def _relay(self, transfer: Transfer) -> None:
+        source, what, to = transfer
+        digests: dict[str, bytes] | None = {} if self._verify else None
+        stored: list[set[str]] = [set() for _ in to]
+
+        def told(place: int, result: InstanceResult) -> None:
+            if result.stored and digests is not None:
+                stored[place].add(result.sop_instance_uid)
+            self._tell(source, to[place], result)
+
+        def fetched(result: InstanceResult) -> None:
+            for number in () if result.stored else to:
+                self._tell(source, number, result._replace(path=""))
+
+        places = [self._destinations[number] for number in to]
+        async with Relay(places, told, edit=self._edit, digests=digests) as relay:
+            report = await source.fetch(what, relay, on_result=fetched)
+        self._note(source, report)
+        for number, uids in zip(to, stored, strict=True):
+            if digests and uids:
+                await self._read_back(
+                    transfer, number, {uid: digests[uid] for uid in digests if uid in uids}
+                )
+
+    async def _read_back(
+        self, transfer: Transfer, number: int, digests: Mapping[str, bytes]
+    ) -> None:
+        from dcm.sync.verify import verify  # noqa: PLC0415 - only if it is asked for
+
+        place = self._destinations[number]
+        failures, report = await verify(place, transfer.what, digests)
+        self._note(place, report)
+        for failure in failures:
+            self.report.counts[place.name][Outcome.STORED] -= 1
+            self._tell(transfer.source, number, failure)
 
     async def _copy(self, transfer: Transfer) -> None:
         for number in transfer.to:
-            place = self._destinations[number]
-            report = await transfer.source.copy(transfer.what, place)
+            report = await transfer.source.copy(transfer.what, self._destinations[number])
             for result in report.results:
-                self._tell(transfer.source, place, result)
-            if report.trouble:
-                self.report.problems.append(f"{transfer.source} to {place}: {report.trouble}")
+                self._tell(transfer.source, number, result)
+            self._note(transfer.source, report)
 
-    def _tell(self, source: Place, place: Place, result: InstanceResult) -> None:
-        copied = Copied(source.name, place.name, result)
+    def _note(self, place: Place, report: Report) -> None:
+        if report.trouble:
+            self.report.problems.append(f"{place}: {report.trouble}")
+        self.report.remarks.extend([*report.account.notes(), *report.remarks])
+
+    def _tell(self, source: Place, number: int, result: InstanceResult) -> None:
+        copied = Copied(source.name, self._destinations[number].name, result)
         self.report.add(copied)
+        if self._journal is not None and number in self._unlisted and result.stored:
+            self._journal.delivered(copied.destination, result.sop_instance_uid)
         if self._on_copied is not None:
             self._on_copied(copied)
 

@@ -9,17 +9,20 @@ nothing behind.
 """
 
 import asyncio
+import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from types import TracebackType
 from typing import Final, Self, TypeAlias
 
-from dcm.instances import FileInstance, Instance, MemoryInstance
+from dcm.data.digest import NoDigest, digest
+from dcm.data.source import FileSource, MemorySource
+from dcm.instances import FileInstance, Instance, MemoryInstance, data_of
 from dcm.outcome import InstanceResult
 from dcm.part_file import PartFile
-from dcm.sinks import Head, Part, ReceivedInstance
+from dcm.sinks import Head, Part, ReceivedInstance, Refused
 from dcm.store.place import Place
 from dcm.wire import Buffer
 from dcm.writer import Writer
@@ -29,6 +32,9 @@ Told: TypeAlias = Callable[[int, InstanceResult], object]
 Edit: TypeAlias = Callable[[Instance], Instance]
 """Returns an instance as it is to be sent on. Raises `Refused` for one that is not to be sent."""
 
+Done: TypeAlias = Callable[[Instance, int, PartFile | None], Awaitable[None]]
+
+_DUPLICATE: Final = 0x0111
 _IN_MEMORY: Final = 1 << 18
 """Bytes of an instance that are kept in memory; the rest goes to a file."""
 _UNDER_WAY: Final = 1 << 26
@@ -41,8 +47,8 @@ class Relay:
     """A sink that gives each instance to the writers of several places.
 
     told: called with the place in `places` and each outcome there.
-    edit: what is done with each instance on the way. digests: whether SHA-256 digests of the data sets are
-    kept, by SOP Instance UID as received, in `digests`.
+    edit: what is done with each instance on the way. digests: filled with the digest of each data set, by
+    its SOP Instance UID, as it is sent on.
     """
 
     def __init__(
@@ -51,12 +57,14 @@ class Relay:
         told: Told,
         *,
         edit: Edit | None = None,
+        digests: dict[str, bytes] | None = None,
         convert: bool = True,
         folder: str = "",
     ) -> None:
         self._places: Final = places
         self._told: Final = told
         self._edit: Final = edit
+        self._digests: Final = digests
         self._convert: Final = convert
         self._folder: Final = folder or tempfile.gettempdir()
         self._writers: Final[list[Writer]] = []
@@ -85,7 +93,7 @@ class Relay:
 
     def begin(self, head: Head) -> Part:
         """Begin to receive an instance."""
-        return _Passing(self, head, self._folder)
+        return Assembly(head, self._send, self._folder)
 
     def holds(self, sop_instance_uid: str) -> bool:  # noqa: ARG002 - it keeps nothing
         """Return False: the destinations were asked before."""
@@ -95,18 +103,32 @@ class Relay:
         """Return no file."""
         return ""
 
-    async def send(self, instance: Instance, size: int, file: PartFile | None) -> None:
+    async def _send(self, instance: Instance, size: int, file: PartFile | None) -> None:
         """Give a complete instance to all writers, and wait while too much is on its way."""
-        if self._edit is not None:
-            instance = self._edit(instance)
-        uid = instance.sop_instance_uid
-        self._under_way[uid] = _UnderWay(len(self._writers), size, file)
+        under_way = _UnderWay(len(self._writers), size, file)
+        try:
+            instance = await self._ready(instance)
+        except BaseException:
+            under_way.close()
+            raise
+        self._under_way[instance.sop_instance_uid] = under_way
         self._bytes += size
         for writer in self._writers:
             writer.add(instance)
         while self._bytes > _UNDER_WAY or len(self._under_way) > _FILES:
             self._less.clear()
             await self._less.wait()
+
+    async def _ready(self, instance: Instance) -> Instance:
+        """Return an instance as it is to be sent on. Raises `Refused`."""
+        if self._edit is not None:
+            instance = self._edit(instance)
+        uid = instance.sop_instance_uid
+        if uid in self._under_way:
+            raise Refused(_DUPLICATE, "it came twice")
+        if self._digests is not None:
+            self._digests[uid] = await asyncio.to_thread(digest_of, instance)
+        return instance
 
     def _settled(self, number: int, result: InstanceResult) -> None:
         each = self._under_way.get(result.sop_instance_uid)
@@ -118,6 +140,19 @@ class Relay:
                 each.close()
                 self._less.set()
         self._told(number, result._replace(path=""))
+
+
+def digest_of(instance: Instance) -> bytes:
+    """Return the digest of an instance as it is sent; empty if its data set cannot be read."""
+    try:
+        if isinstance(instance, FileInstance):
+            with open(instance.path, "rb") as file:  # noqa: PTH123 - a string
+                source, end = FileSource(file.fileno()), os.fstat(file.fileno()).st_size
+                return digest(source, instance.offset, end, instance.kind[1])
+        data = data_of(instance)
+        return digest(MemorySource(data), 0, len(data), instance.kind[1])
+    except NoDigest:
+        return b""
 
 
 class _UnderWay:
@@ -133,12 +168,16 @@ class _UnderWay:
             self._file.discard()
 
 
-class _Passing:
-    """An instance on its way into the relay: its data set, in memory or in a file."""
+class Assembly:
+    """An instance on its way: its data set, in memory or in a file without a name.
 
-    def __init__(self, relay: Relay, head: Head, folder: str) -> None:
-        self._relay: Final = relay
+    done: awaited with the instance once it is complete, with its size, and with its file if it has one, which
+    is to be discarded afterwards.
+    """
+
+    def __init__(self, head: Head, done: Done, folder: str) -> None:
         self._head: Final = head
+        self._done: Final = done
         self._folder: Final = folder
         self._memory = bytearray()
         self._file: PartFile | None = None
@@ -166,7 +205,7 @@ class _Passing:
         return self._file
 
     async def commit(self) -> ReceivedInstance:
-        """Send it on."""
+        """Hand it over."""
         request, syntax = self._head.request, self._head.transfer_syntax_uid
         kind, uid = (request.affected_sop_class_uid, syntax), request.affected_sop_instance_uid
         instance: Instance
@@ -175,7 +214,7 @@ class _Passing:
         else:
             instance = FileInstance(kind, uid, self._file.path, 0)
         file, self._file = self._file, None
-        await self._relay.send(instance, self._size, file)
+        await self._done(instance, self._size, file)
         return ReceivedInstance("", kind[0], uid, syntax, *self._head[2:])
 
     def discard(self) -> None:

@@ -4,17 +4,22 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from net.files import make
 from net.peers import QUICK, US, dcmqrscp, orthanc, storescp
 
 from dcm.data.levels import Level
+from dcm.instances import instance_of
 from dcm.net import DcmNode, LocalEntity, Remote
 from dcm.outcome import Outcome
 from dcm.store.node import NodePlace
 from dcm.sync.compare import Comparison
+from dcm.sync.journal import Journal
 from dcm.sync.manager import SyncManager, SyncReport
+from dcm.sync.relay import digest_of
+from dcm.sync.verify import DIFFERENT, UNREADABLE, verify
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -28,13 +33,12 @@ def place(node: DcmNode) -> NodePlace:
     return NodePlace(ENTITY, Remote(node, QUICK))
 
 
-def sync(sources: list[DcmNode], destinations: list[DcmNode], **options: object) -> SyncReport:
+def sync(sources: list[DcmNode], destinations: list[DcmNode], **options: Any) -> SyncReport:
     """Copy what is missing of everything."""
 
     async def run() -> SyncReport:
-        comparison = Comparison(**options)  # type: ignore[arg-type]
-        there = [place(each) for each in destinations]
-        async with SyncManager([*map(place, sources)], there, comparison=comparison) as manager:
+        places = [[place(node) for node in nodes] for nodes in (sources, destinations)]
+        async with SyncManager(*places, **options) as manager:
             return await manager.sync()
 
     return asyncio.run(run())
@@ -102,7 +106,8 @@ def test_destinations_get_everything_once(
         assert listed(node) == files.keys()
     again = sync([source], destinations)
     assert again.complete
-    assert not any(again.counts.values())
+    for node in destinations:
+        assert again.counts[str(node)] == {Outcome.ALREADY_THERE: len(files)}
 
 
 def test_only_what_is_missing_is_sent(
@@ -118,8 +123,11 @@ def test_only_what_is_missing_is_sent(
         assert asyncio.run(ENTITY.store(node, there)).complete
     report = sync([source], [lacks_series, lacks_two])
     assert report.complete, (report.failures, report.problems)
-    assert report.counts[str(lacks_series)] == {Outcome.STORED: len(series)}
-    assert report.counts[str(lacks_two)] == {Outcome.STORED: len(two)}
+    for node, missing in ((lacks_series, series), (lacks_two, two)):
+        assert report.counts[str(node)] == {
+            Outcome.STORED: len(missing),
+            Outcome.ALREADY_THERE: len(files) - len(missing),
+        }
     assert listed(lacks_series) == listed(lacks_two) == files.keys()
 
 
@@ -131,26 +139,62 @@ def test_trusted_numbers_are_not_looked_into(
     there = [path for uid, path in files.items() if uid != f"{study}.3.100"]
     there.append(make(Path(there[0]).parent, 999, size=500, study=study, series=0))
     assert asyncio.run(ENTITY.store(node, there)).complete
-    trusting = sync([source], [node], trust_level=Level.SERIES)
+    trusting = sync([source], [node], comparison=Comparison(trust_level=Level.SERIES))
     assert trusting.counts[str(node)][Outcome.STORED] in (0, 1)
     reports_numbers = trusting.counts[str(node)][Outcome.STORED] == 0
     report = sync([source], [node])
-    assert report.counts[str(node)] == ({Outcome.STORED: 1} if reports_numbers else {})
+    assert report.counts[str(node)][Outcome.STORED] == int(reports_numbers)
     assert files.keys() < listed(node)
 
 
 def test_a_destination_without_queries_gets_everything(
     source: DcmNode, files: dict[str, Path], tmp_path: Path
 ) -> None:
-    """Each time, since nobody knows what it has."""
+    """Each time, since nobody knows what it has; with a journal, only what it was not given before."""
     folder = tmp_path / "kept"
-    with storescp(folder) as node:
+    with storescp(folder) as node, Journal(str(tmp_path / "journal")) as journal:
         for _ in range(2):
             report = sync([source], [node])
             assert report.complete, (report.failures, report.problems)
             assert report.counts[str(node)] == {Outcome.STORED: len(files)}
+        given = [*files][:5]
+        for uid in given:
+            journal.delivered(str(node), uid)
+        expected = [
+            {Outcome.STORED: len(files) - len(given), Outcome.ALREADY_THERE: len(given)},
+            {Outcome.ALREADY_THERE: len(files)},
+        ]
+        for counts in expected:
+            report = sync([source], [node], journal=journal)
+            assert report.counts[str(node)] == counts
     kept = {path for path in folder.iterdir() if path.suffix != ".log"}
     assert len(kept) == len(files)
+
+
+def test_verification_reads_everything_back(
+    source: DcmNode, files: dict[str, Path], start: Start
+) -> None:
+    """What comes back as it was sent is stored."""
+    node = start()
+    report = sync([source], [node], verify=True)
+    assert report.complete, (report.failures, report.problems)
+    assert report.counts[str(node)] == {Outcome.STORED: len(files)}
+
+
+def test_verification_sees_what_is_missing_or_different(
+    source: DcmNode, files: dict[str, Path]
+) -> None:
+    """An instance that is not there, and one whose digest is another, are failures."""
+    right, other, absent, *_ = files
+    digests = {uid: digest_of(instance_of(files[uid])) for uid in (right, other)}
+    digests |= {other: b"another", absent + ".9": b"any"}
+
+    async def run() -> dict[str, str]:
+        what = await ENTITY.query(source, level=Level.STUDY)
+        failures, _ = await verify(place(source), what, digests)
+        return {each.sop_instance_uid: each.words for each in failures}
+
+    assert asyncio.run(run()) == {other: DIFFERENT, absent + ".9": UNREADABLE}
 
 
 def test_a_destination_that_is_down_does_not_hold_up_others(
