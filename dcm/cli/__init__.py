@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "query": "ask a node what it has",
     "store": "send files and folders to a node",
     "get": "bring instances from a node into a folder",
+    "sync": "copy what destinations lack, between nodes",
     "listen": "put what others send into a folder",
     "conf": "edit or show the configuration",
     "version": "show the version",

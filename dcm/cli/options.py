@@ -69,13 +69,18 @@ def add_remote(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "remote", metavar="REMOTE", help="a remote node of the configuration, or HOST:AE_TITLE:PORT"
     )
+    add_connection(parser, "REMOTE")
+
+
+def add_connection(parser: argparse.ArgumentParser, remote: str) -> None:
+    """Add the options that concern only the connection to a remote node."""
     parser.add_argument(
         "--allow-plaintext", action="store_true",
-        help="send the user and the password of REMOTE also without TLS, where others can read them",
+        help=f"send the user and the password of {remote} also without TLS, where others can read them",
     )  # fmt: skip
     parser.add_argument(
         "--max-associations", metavar="N", type=number(1, 100),
-        help="the most associations with REMOTE at the same time; 4 by default, fewer if REMOTE refuses",
+        help=f"the most associations with {remote} at the same time; 4 by default, fewer if it refuses",
     )  # fmt: skip
 
 

@@ -20,13 +20,14 @@ from contextlib import aclosing, contextmanager
 from typing import Final, NamedTuple, TypeAlias
 
 from dcm.data.account import Account
-from dcm.data.keys import Query
+from dcm.data.keys import Query, attributes_of
 from dcm.data.levels import Level
 from dcm.data.node import Node
 from dcm.data.query_result import QueryResult
 from dcm.errors import DcmError
 from dcm.frozen import Frozen
 from dcm.net.errors import NotAccepted
+from dcm.net.query_plan import QueryPlan
 from dcm.store.place import Ability, Place
 
 Status: TypeAlias = "bool | dict[str, Status] | None"
@@ -50,8 +51,8 @@ Seen: TypeAlias = Callable[[int, Collection[str]], set[str]]
 """Returns those of some SOP Instance UIDs that the destination at a place in the list is known to have."""
 
 
-Same: TypeAlias = Callable[[int, Node], object]
-"""Is told of an entity of the source that the destination at a place in the list has."""
+Same: TypeAlias = Callable[[int, int], object]
+"""Is told of a destination, by its place in the list, and of how many instances it has already."""
 
 
 class Comparison(Frozen):
@@ -100,7 +101,8 @@ async def compare(
     """
     how, below = comparison or Comparison(), _Children(source)
     asked = [_Destination(*each, how, below, seen) for each in enumerate(destinations)]
-    pieces = source.queries(query, level=_at_least(level, within), within=within, account=account)
+    level = _level_of(query, level, within)
+    pieces = source.queries(query, level=level, within=within, account=account)
     async with aclosing(pieces):
         async for piece in pieces:
             nodes, status = piece.at(piece.level), list[Mapping[str, Status]]()
@@ -118,11 +120,10 @@ async def compare(
             below.forget()
 
 
-def _at_least(level: Level | None, within: QueryResult | None) -> Level | None:
-    """Return the level of the query: below patients, who have no UID that is unique in the world."""
-    if level is None and within is not None and within.level is Level.PATIENT:
-        return Level.STUDY
-    return Level.STUDY if level is Level.PATIENT else level
+def _level_of(query: "Query | None", level: Level | None, within: QueryResult | None) -> Level:
+    """Return the level of what is compared: a Patient ID is not unique in the world, so studies at least."""
+    least = None if within is None else within.level
+    return max(Level.STUDY, QueryPlan.of(attributes_of(query), level, least).level)
 
 
 class _Children:
@@ -144,6 +145,13 @@ class _Children:
     def known(self, node: Node) -> Sequence[Node]:
         """Return the children of a node that were asked for before."""
         return self._known.get(node.uid, ())
+
+    def count(self, node: Node) -> int:
+        """Return how many instances there are below a node, as far as that is known."""
+        if node.level is Level.IMAGE:
+            return 1
+        below = self.known(node)
+        return sum(map(self.count, below)) if below else node.reported(Level.IMAGE) or 0
 
     def forget(self) -> None:
         """Forget what is known, once it was compared."""
@@ -318,7 +326,7 @@ def _grouped(
             found[node.level, to].append(node)
         for place, lacks in enumerate(each):
             if same is not None and lacks is False:
-                same(place, node)
+                same(place, children.count(node))
 
     for node in nodes:
         add(node, [of_one[node.uid] for of_one in status])

@@ -146,7 +146,7 @@ def digest_of(instance: Instance) -> bytes:
     """Return the digest of an instance as it is sent; empty if its data set cannot be read."""
     try:
         if isinstance(instance, FileInstance):
-            with open(instance.path, "rb") as file:  # noqa: PTH123 - a string
+            with open(instance.path, "rb") as file:
                 source, end = FileSource(file.fileno()), os.fstat(file.fileno()).st_size
                 return digest(source, instance.offset, end, instance.kind[1])
         data = data_of(instance)
