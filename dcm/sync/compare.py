@@ -6,6 +6,7 @@
 Entities are told apart by their UIDs alone: archives differ in what they make of a Patient ID.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import (
     AsyncGenerator,
@@ -259,14 +260,21 @@ class _Destination:
             if other is not None and not self._equal(node, other):
                 common.append(node)
         if common:
-            below = await self._below.of(common)
-            with self._asking():
-                others = await _below(
-                    self._place, [there[self._how.at(node.uid)] for node in common]
-                )
+            both = [there[self._how.at(node.uid)] for node in common]
+            here = asyncio.create_task(self._below.of(common))
+            try:
+                others = await self._others(both)
+                below = await here
+            finally:
+                here.cancel()
+                await asyncio.wait([here])
             children = await self._compared(below, {each.uid: each for each in others})
             status |= _gathered(common, below, children)
         return status
+
+    async def _others(self, nodes: Sequence[Node]) -> list[Node]:
+        with self._asking():
+            return await _below(self._place, nodes)
 
     def _equal(self, node: Node, other: Node) -> bool:
         if node.level is Level.IMAGE:
