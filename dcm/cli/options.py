@@ -9,6 +9,7 @@ from typing import Final, NoReturn
 from dcm import __version__
 
 DEBUG_LINES: Final = ("performed_queries", "query_responses")
+_UNITS: Final = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _LEVELS: Final = ("debug", "info", "warning", "error")
 
 
@@ -93,6 +94,16 @@ def number(least: int, most: int) -> Callable[[str], int]:
         return int(text)
 
     return read
+
+
+def size(text: str) -> int:
+    """Read an argument that is a number of bytes, with a unit or without: 500, 20M."""
+    digits, unit = (text[:-1], text[-1].upper()) if text[-1:].isalpha() else (text, "")
+    if not (digits.isascii() and digits.isdecimal()) or unit not in _UNITS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a size: a number of bytes, or with K, M, G or T"
+        )
+    return int(digits) * _UNITS[unit]
 
 
 def seconds(text: str) -> float:

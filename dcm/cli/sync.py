@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dcm.cli.logs import LOG
-from dcm.cli.options import add_connection, add_network_options
+from dcm.cli.options import add_connection, add_network_options, size
 from dcm.cli.output import print_text
 from dcm.cli.progress import Progress, wanted
 from dcm.cli.running import run_async
@@ -24,6 +24,7 @@ from dcm.outcome import counted_words
 from dcm.sync.compare import Comparison
 from dcm.sync.journal import Journal
 from dcm.sync.manager import Copied, SyncManager, Transfer
+from dcm.sync.pace import BadHours, Hours, Pace
 
 if TYPE_CHECKING:
     from dcm.store.place import Place
@@ -70,6 +71,16 @@ def add_arguments(parser: ArgumentParser) -> None:
         " without this option, that is remembered until everything was copied",
     )  # fmt: skip
     parser.add_argument(
+        "--bandwidth",
+        metavar="BYTES",
+        type=size,
+        help="copy at most so many bytes a second: 500K, 20M",
+    )
+    parser.add_argument(
+        "--only-between", metavar="HH:MM-HH:MM", type=_hours,
+        help="copy only during these hours of the day, and wait for them: 22:00-06:00",
+    )  # fmt: skip
+    parser.add_argument(
         "-n", "--dry-run", action="store_true", help="only print what would be copied"
     )
     add_connection(parser, "a node")
@@ -114,6 +125,7 @@ async def _sync(
             comparison = Comparison(arguments.trust_level, arguments.force_all)
             manager = SyncManager(
                 sources, destinations, comparison=comparison, verify=arguments.verify, journal=journal,
+                pace=Pace(arguments.bandwidth, arguments.only_between),
                 remote_copy=arguments.how == "remote-copy", on_copied=copied, on_found=found,
             )  # fmt: skip
             with journal:
@@ -161,6 +173,13 @@ def _journal_of(names: dict[str, list[str]], selection: Selection) -> str:
     return os.path.join(
         folder, "dcm", "sync", f"{hashlib.sha256(asked.encode()).hexdigest()[:16]}.sqlite"
     )
+
+
+def _hours(text: str) -> Hours:
+    try:
+        return Hours.parse(text)
+    except BadHours as error:
+        raise ArgumentTypeError(str(error)) from error
 
 
 def _level(text: str) -> Level:

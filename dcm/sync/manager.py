@@ -21,6 +21,7 @@ from dcm.outcome import InstanceResult, Outcome, Report
 from dcm.store.place import Ability, CannotDo, Place
 from dcm.sync.compare import Comparison, DestinationFailed, Part, compare
 from dcm.sync.journal import Journal
+from dcm.sync.pace import Pace
 from dcm.sync.relay import Edit, Relay
 
 _MOST: Final = 500
@@ -81,7 +82,8 @@ class SyncManager:
     sources, destinations: none is in both. comparison: when an entity counts as the same on both sides.
     remote_copy: have sources send to destinations directly (C-MOVE), which must know each other.
     edit: what is done with each instance on the way. journal: remembers what destinations were given that
-    take no queries. verify: whether everything is read back afterwards and compared.
+    take no queries. verify: whether everything is read back afterwards and compared. pace: how fast it
+    is copied, and when.
     on_copied: called with each outcome. on_found: called with each transfer once it is known.
     """
 
@@ -95,6 +97,7 @@ class SyncManager:
         edit: Edit | None = None,
         journal: Journal | None = None,
         verify: bool = False,
+        pace: Pace | None = None,
         on_copied: OnCopied | None = None,
         on_found: Callable[[Transfer], object] | None = None,
     ) -> None:
@@ -106,6 +109,7 @@ class SyncManager:
         self._edit: Final = edit
         self._journal: Final = journal
         self._verify: Final = verify
+        self._paces: Final = () if pace is None else (pace,)
         self._unlisted: Final[set[int]] = set()
         """The destinations that take no queries: what they have is in the journal."""
         self._on_copied: Final = on_copied
@@ -230,7 +234,9 @@ class SyncManager:
                 self._tell(source, number, result._replace(path=""))
 
         places = [self.destinations[number] for number in to]
-        async with Relay(places, told, edit=self._edit, digests=digests) as relay:
+        async with Relay(
+            places, told, edit=self._edit, digests=digests, paces=self._paces
+        ) as relay:
             report = await source.fetch(what, relay, on_result=fetched)
         self._note(source, report)
         for number, uids in zip(to, stored, strict=True):

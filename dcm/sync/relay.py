@@ -24,6 +24,7 @@ from dcm.outcome import InstanceResult
 from dcm.part_file import PartFile
 from dcm.sinks import Head, Part, ReceivedInstance, Refused
 from dcm.store.place import Place
+from dcm.sync.pace import Pace
 from dcm.wire import Buffer
 from dcm.writer import Writer
 
@@ -48,7 +49,7 @@ class Relay:
 
     told: called with the place in `places` and each outcome there.
     edit: what is done with each instance on the way. digests: filled with the digest of each data set, by
-    its SOP Instance UID, as it is sent on.
+    its SOP Instance UID, as it is sent on. paces: how fast instances may pass, and when.
     """
 
     def __init__(
@@ -58,14 +59,14 @@ class Relay:
         *,
         edit: Edit | None = None,
         digests: dict[str, bytes] | None = None,
-        convert: bool = True,
+        paces: Sequence[Pace] = (),
         folder: str = "",
     ) -> None:
         self._places: Final = places
         self._told: Final = told
         self._edit: Final = edit
         self._digests: Final = digests
-        self._convert: Final = convert
+        self._paces: Final = paces
         self._folder: Final = folder or tempfile.gettempdir()
         self._writers: Final[list[Writer]] = []
         self._under_way: Final[dict[str, _UnderWay]] = {}
@@ -75,7 +76,7 @@ class Relay:
 
     async def __aenter__(self) -> Self:
         for number, place in enumerate(self._places):
-            writer = place.writer(partial(self._settled, number), convert=self._convert)
+            writer = place.writer(partial(self._settled, number))
             self._writers.append(await self._stack.enter_async_context(writer))
         return self
 
@@ -108,6 +109,8 @@ class Relay:
         under_way = _UnderWay(len(self._writers), size, file)
         try:
             instance = await self._ready(instance)
+            for pace in self._paces:
+                await pace.take(size)
         except BaseException:
             under_way.close()
             raise
