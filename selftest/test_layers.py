@@ -30,7 +30,7 @@ dcm.net  .  entity                                                # the public f
 dcm.store  place  catalogue
 dcm.store  node
 dcm.store  .
-dcm.sync  compare  journal  pace  relay  .
+dcm.sync  compare  journal  pace  relay  split  .
 dcm.sync  verify
 dcm.sync  manager
 dcm      credentials  conf_table  conf

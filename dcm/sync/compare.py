@@ -30,6 +30,7 @@ from dcm.frozen import Frozen
 from dcm.net.errors import NotAccepted
 from dcm.net.query_plan import QueryPlan
 from dcm.store.place import Ability, Place
+from dcm.sync.split import all_answers
 
 Status: TypeAlias = "bool | dict[str, Status] | None"
 """Whether a destination lacks an entity as a whole, None if that is not known.
@@ -102,8 +103,10 @@ async def compare(
     """
     how, below = comparison or Comparison(), _Children(source)
     asked = [_Destination(*each, how, below, seen) for each in enumerate(destinations)]
-    level = _level_of(query, level, within)
-    pieces = source.queries(query, level=level, within=within, account=account)
+    pieces = all_answers(
+        source, query, level=_level_of(query, level, within), within=within,
+        account=Account() if account is None else account,
+    )  # fmt: skip
     async with aclosing(pieces):
         async for piece in pieces:
             nodes, status = piece.at(piece.level), list[Mapping[str, Status]]()
