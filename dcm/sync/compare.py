@@ -166,7 +166,7 @@ async def _below(place: Place, nodes: Sequence[Node]) -> list[Node]:
     level = nodes[0].level
     within = QueryResult.of_nodes(level, nodes, place.name)
     found: list[Node] = []
-    pieces = place.queries(level=Level(level + 1), within=within)
+    pieces = all_answers(place, None, level=Level(level + 1), within=within, account=Account())
     async with aclosing(pieces):
         async for piece in pieces:
             found += piece.at(piece.level)
@@ -294,7 +294,7 @@ async def _listed(
     keys = dict(zip((Level.STUDY.unique_key, Level.SERIES.unique_key), parents, strict=False))
     keys[level.unique_key] = "\\".join(uids)
     found: dict[str, Node] = {}
-    pieces = place.queries(keys, level=level)
+    pieces = all_answers(place, keys, level=level, within=None, account=Account())
     async with aclosing(pieces):
         async for piece in pieces:
             found |= {node.uid: node for node in piece.at(level)}

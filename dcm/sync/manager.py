@@ -17,6 +17,8 @@ from dcm.data.keys import Query
 from dcm.data.levels import Level
 from dcm.data.query_result import QueryResult
 from dcm.errors import DcmError
+from dcm.net.errors import NetworkError
+from dcm.net.retry import Retry, Tries
 from dcm.outcome import InstanceResult, Outcome, Report
 from dcm.store.place import Ability, CannotDo, Place
 from dcm.sync.compare import Comparison, DestinationFailed, Part, compare
@@ -229,15 +231,14 @@ class SyncManager:
                 stored[place].add(result.sop_instance_uid)
             self._tell(source, to[place], result)
 
-        def fetched(result: InstanceResult) -> None:
-            for number in () if result.stored else to:
-                self._tell(source, number, result._replace(path=""))
-
         places = [self.destinations[number] for number in to]
         async with Relay(
             places, told, edit=self._edit, digests=digests, paces=self._paces
         ) as relay:
-            report = await source.fetch(what, relay, on_result=fetched)
+            report = await _fetched(source, what, relay)
+        for result in report.lost:
+            for number in to:
+                self._tell(source, number, result._replace(path=""))
         self._note(source, report)
         for number, uids in zip(to, stored, strict=True):
             if digests and uids:
@@ -276,6 +277,26 @@ class SyncManager:
             self._journal.delivered(copied.destination, result.sop_instance_uid)
         if self._on_copied is not None:
             self._on_copied(copied)
+
+
+async def _fetched(source: Place, what: QueryResult, relay: Relay) -> Report:
+    """Fetch into a relay, and once more what did not come because a connection broke."""
+    tries = Tries(Retry())
+    while True:
+        error: NetworkError | None = None
+        try:
+            report = await source.fetch(what, relay)
+        except NetworkError as caught:
+            error = caught
+        else:
+            if not report.trouble:
+                return report
+        tries.count(progress=False, error=error)
+        if not tries.left:
+            if error is not None:
+                raise error
+            return report
+        await tries.pause()
 
 
 def _divided(part: Part) -> Iterator[QueryResult]:

@@ -70,6 +70,7 @@ class Relay:
         self._folder: Final = folder or tempfile.gettempdir()
         self._writers: Final[list[Writer]] = []
         self._under_way: Final[dict[str, _UnderWay]] = {}
+        self._received: Final[set[str]] = set()
         self._bytes = 0
         self._less: Final = asyncio.Event()
         self._stack: Final = AsyncExitStack()
@@ -96,9 +97,9 @@ class Relay:
         """Begin to receive an instance."""
         return Assembly(head, self._send, self._folder)
 
-    def holds(self, sop_instance_uid: str) -> bool:  # noqa: ARG002 - it keeps nothing
-        """Return False: the destinations were asked before."""
-        return False
+    def holds(self, sop_instance_uid: str) -> bool:
+        """Return whether an instance was received before: the source is asked again after a failure."""
+        return sop_instance_uid in self._received
 
     def place(self, sop_instance_uid: str) -> str:  # noqa: ARG002 - as above
         """Return no file."""
@@ -107,6 +108,7 @@ class Relay:
     async def _send(self, instance: Instance, size: int, file: PartFile | None) -> None:
         """Give a complete instance to all writers, and wait while too much is on its way."""
         under_way = _UnderWay(len(self._writers), size, file)
+        received = instance.sop_instance_uid
         try:
             instance = await self._ready(instance)
             for pace in self._paces:
@@ -114,6 +116,7 @@ class Relay:
         except BaseException:
             under_way.close()
             raise
+        self._received.add(received)
         self._under_way[instance.sop_instance_uid] = under_way
         self._bytes += size
         for writer in self._writers:

@@ -1,4 +1,4 @@
-"""Queries that an archive does not answer to the end, because there are too many answers: asked day by day.
+"""Queries that an archive does not answer to the end: asked again, or by dates if there are too many answers.
 
 An archive that limits its answers says so with a status other than success (PS3.4 C.4.1.1.4). The same query
 is then made for each half of its dates, and so on, down to single days.
@@ -14,7 +14,8 @@ from dcm.data.keys import Query, attributes_of
 from dcm.data.levels import Level
 from dcm.data.match import Attributes
 from dcm.data.query_result import QueryResult
-from dcm.net.errors import NotAllFound
+from dcm.net.errors import NetworkError, NotAllFound
+from dcm.net.retry import Retry, Tries
 from dcm.store.place import Place
 
 _DAY: Final = timedelta(days=1)
@@ -64,7 +65,9 @@ async def all_answers(
     within: QueryResult | None,
     account: Account,
 ) -> AsyncGenerator[QueryResult, None]:
-    """Yield what matches in pieces, in several queries if there are too many answers for one.
+    """Yield what matches in pieces, each entity once.
+
+    In several queries if there are too many answers for one, and on a new association after one has failed.
 
     Raises what `Place.queries` raises; `NotAllFound` if one day has too many answers.
     """
@@ -72,8 +75,9 @@ async def all_answers(
     days = _Days.of(str(keys.get("StudyDate", ""))) if within is None else None
     seen: set[str] = set()
     waiting: list[tuple[Attributes, _Days | None]] = [(keys, days)]
+    tries = Tries(Retry())
     while waiting:
-        asked, days = waiting.pop()
+        (asked, days), known = waiting.pop(), len(seen)
         pieces = place.queries(asked, level=level, within=within, account=account)
         try:
             async with aclosing(pieces):
@@ -90,6 +94,12 @@ async def all_answers(
             if _UNDATED not in account.remarks:
                 account.remarks.append(_UNDATED)
             waiting += [({**keys, "StudyDate": half.key()}, half) for half in reversed(halves)]
+        except NetworkError as error:
+            tries.count(progress=len(seen) > known, error=error)
+            if not tries.left:
+                raise
+            await tries.pause()
+            waiting.append((asked, days))
 
 
 def _is_limited(account: Account) -> bool:
