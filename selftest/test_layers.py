@@ -30,9 +30,10 @@ dcm.net  .  entity                                                # the public f
 dcm.store  place  catalogue
 dcm.store  node
 dcm.store  .
-dcm.sync  compare  journal  pace  relay  split  .
+dcm.sync  compare  journal  pace  rates  relay  split  .
 dcm.sync  verify
 dcm.sync  manager
+dcm.sync  page
 dcm      credentials  conf_table  conf
 dcm      cli.*
 dcm      __main__
