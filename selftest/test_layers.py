@@ -33,7 +33,7 @@ dcm.store  .
 dcm.sync  compare  journal  pace  rates  relay  split  .
 dcm.sync  verify
 dcm.sync  manager
-dcm.sync  page
+dcm.sync  page  cluster
 dcm      credentials  conf_table  conf
 dcm      cli.*
 dcm      __main__
