@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO, Final, NamedTuple, Self, TypeAlias
 
 from dcm.data.header import NotDicom, scan
-from dcm.store.index_rows import WANTED, Entry, Rows
+from dcm.store.index_rows import WANTED, Entry, Rows, rows_of
 from dcm.store.index_values import digest, number_of
 
 Chunk: TypeAlias = list[tuple[bytes, list[Entry]]]
@@ -91,7 +91,7 @@ def _scan(rows: Rows, folder: int, path: bytes, entry: Entry) -> None:
         what = "Instance" if header.sop_class_uid else "Class"
         rows.add_other(folder, entry, f"it has no SOP {what} UID", damaged=True)
     else:
-        rows.add(folder, entry, header)
+        rows.add(*rows_of(folder, entry, header))
 
 
 def _looks_like_dicom(path: bytes) -> bool:
