@@ -151,6 +151,7 @@ class Database:
                 if not found.damaged:
                     raise found from error
                 self._set_aside(_Unusable(str(error), keep=True))
+                self.damaged = False
             self._connection()
 
     def _set_aside(self, why: _Unusable) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from dcm.data.header import NotDicom, scan
 from dcm.data.source import FileSource
 from dcm.data.whole import NotWhole, checked
+from dcm.store.index_scan import AGAIN
 
 if TYPE_CHECKING:
     from dcm.store.index_database import Database
@@ -140,7 +141,7 @@ def _read(file: _File) -> tuple[bytes | None, str]:
     """Return the checksum of a file, and what is wrong with it."""
     try:
         status = os.stat(file.path)
-        if (status.st_size, status.st_mtime_ns) != (file.size, file.mtime_ns):
+        if status.st_size != file.size or file.mtime_ns not in (status.st_mtime_ns, AGAIN):
             return None, ""  # the next comparison scans it
         checksum = checksum_of(file.path)
         header = scan(file.path, ())
