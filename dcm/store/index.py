@@ -21,7 +21,15 @@ from dcm.data.match import Attributes
 from dcm.store.catalogue import Found
 from dcm.store.index_database import Database, UnusableIndex
 from dcm.store.index_folder import Comparison
-from dcm.store.index_problems import OddFile, Shared, Verified, odd_files, shared_uids, verify
+from dcm.store.index_problems import (
+    SUMMARY,
+    OddFile,
+    Shared,
+    Verified,
+    odd_files,
+    shared_uids,
+    verify,
+)
 from dcm.store.index_query import FILES_OF_UID, Asked, answer, matching, uid_values
 from dcm.store.index_rows import WANTED, Entry, Rows, rows_of
 from dcm.store.index_scan import Scanned, folder_number, scanned
@@ -45,6 +53,17 @@ class Updated(NamedTuple):
     scanned: int
     removed: int
     unreadable: tuple[tuple[str, str], ...] = ()
+
+
+class Summary(NamedTuple):
+    """How much an index knows. damaged: files with damage, also of instances that are found."""
+
+    patients: int
+    studies: int
+    series: int
+    instances: int
+    not_dicom: int
+    damaged: int
 
 
 class Index:
@@ -172,6 +191,11 @@ class Index:
     def remove(self, file: str) -> None:
         """Forget a file of the folder."""
         self._writer.put(self._key(file), None)
+
+    def summary(self) -> Summary:
+        """Count what the index knows."""
+        self._writer.flush()
+        return Summary(*self._database.rows(SUMMARY, ())[0])
 
     def odd_files(self, *, damaged: bool) -> Iterator[OddFile]:
         """Yield the files that are damaged, or those that are not DICOM, as far as that was seen."""

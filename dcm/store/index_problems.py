@@ -22,6 +22,14 @@ _ROWS: Final = (
     " file.words, file.attributes FROM file JOIN folder ON folder.id = file.folder"
 )
 
+SUMMARY: Final = """
+    SELECT (SELECT COUNT(DISTINCT entity) FROM patient), (SELECT COUNT(DISTINCT entity) FROM study),
+    (SELECT COUNT(DISTINCT entity) FROM series), (SELECT COUNT(DISTINCT entity) FROM file),
+    (SELECT COUNT(*) FROM file WHERE damaged = 0 AND words <> '' AND entity IS NULL),
+    (SELECT COUNT(*) FROM file WHERE damaged = 1 AND words <> '')
+    """
+"""Counts the entities, what is not DICOM, and what is damaged."""
+
 
 class OddFile(NamedTuple):
     """A file with which something is wrong, and what."""
