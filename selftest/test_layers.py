@@ -27,7 +27,11 @@ dcm.net  query_plan  query_answers  query  worklist  wanted       # what an arch
 dcm.net  ahead  intake  sources  retrieve  third_party            # several associations, and retries
 dcm.net  existing  sender  store
 dcm.net  .  entity                                                # the public face
-dcm.store  place  catalogue
+dcm.store  place  catalogue  catalogue_query  filling
+dcm.store  index_schema  index_values  index_rows  index_scan  index_tables  # rows of an index
+dcm.store  index_database  index_folder  index_select  index_query  index_problems  index_writer
+dcm.store  index
+dcm.store  directory_sink  directory_writer  directory
 dcm.store  node
 dcm.store  .
 dcm.sync  compare  journal  pace  rates  relay  split  .

@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "get": "bring instances from a node into a folder",
     "sync": "copy what destinations lack, between nodes",
     "listen": "put what others send into a folder",
+    "index": "index a folder, and find what is wrong with its files",
     "conf": "edit or show the configuration",
     "version": "show the version",
 }

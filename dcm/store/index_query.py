@@ -1,0 +1,277 @@
+"""Queries of an index: SQL selects a little more than what matches, and `dcm.data.match` decides.
+
+An entity matches if one of its instances does, and is answered with the values of that one. All that a query
+needs is read in one order, by entity, so nothing has to be remembered of what was answered before.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from dcm.data.attributes import attributes_of_file
+from dcm.data.dictionary import keyword_of, level_of, tag_of, vr_of
+from dcm.data.header import NotDicom
+from dcm.data.levels import Level
+from dcm.data.match import NEVER_MATCHED, Attributes, Value, limits, matches
+from dcm.instances import FileInstance
+from dcm.store.catalogue import Found
+from dcm.store.index_database import UnusableIndex
+from dcm.store.index_schema import ATTRIBUTES, COLUMNS, PLACE_OF, TABLES
+from dcm.store.index_select import Conditions, first_key, select
+from dcm.store.index_values import Cell, column, condition
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
+_LOG: Final = logging.getLogger(__name__)
+_BEYOND: Final = b"\xff" * 9
+_COUNTED: Final = {
+    "NumberOfPatientRelatedStudies": (Level.PATIENT, Level.STUDY),
+    "NumberOfPatientRelatedSeries": (Level.PATIENT, Level.SERIES),
+    "NumberOfPatientRelatedInstances": (Level.PATIENT, Level.IMAGE),
+    "NumberOfStudyRelatedSeries": (Level.STUDY, Level.SERIES),
+    "NumberOfStudyRelatedInstances": (Level.STUDY, Level.IMAGE),
+    "NumberOfSeriesRelatedInstances": (Level.SERIES, Level.IMAGE),
+}
+"""Numbers of related entities: of which level, and what is counted."""
+_LISTED: Final = {"ModalitiesInStudy": "Modality", "SOPClassesInStudy": "SOPClassUID"}
+"""Lists of the values that the series and instances of a study have."""
+_OF_SERVICES: Final = frozenset(
+    ("RetrieveAETitle", "InstanceAvailability", "RetrieveURL", "RetrieveURI", "RetrieveLocationUID")
+)
+"""Attributes of answers that no file has."""
+
+_ZONE: Final = "TimezoneOffsetFromUTC"
+_SINGLE_VALUED: Final = frozenset(("LT", "ST", "UR", "UT"))
+_NOT_ANSWERED: Final = frozenset(("QueryRetrieveLevel", "SpecificCharacterSet"))
+"""What says how a query or an answer is to be read, which is up to those who write it."""
+
+FILES_OF_UID: Final = (
+    "SELECT folder.path, file.name FROM file CROSS JOIN folder ON folder.id = file.folder"
+    " WHERE file.SOPInstanceUID = ? AND file.entity IS NOT NULL"
+    " AND json_extract(file.attributes, '$[0]') = ?"
+)
+"""Selects the files with a SOP Instance UID; see `uid_values`."""
+
+
+class Asked(NamedTuple):
+    """A query as an index understands it.
+
+    keys: those that are compared. compared, wanted: the keywords of the attributes that are compared with
+    them, and of those that are returned, by the names that the query has for them.
+    """
+
+    level: Level
+    keys: Mapping[str, Value]
+    compared: Mapping[str, str]
+    wanted: Mapping[str, str]
+
+    @classmethod
+    def of(cls, query: Attributes, level: Level) -> "Asked":
+        """Read a query."""
+        names = {name: keyword_of(tag_of(name)) for name in query}
+        keys = {
+            name: value
+            for name, value in query.items()
+            if names[name] not in NEVER_MATCHED and _is_compared(vr_of(name), value)
+        }
+        compared = {name: names[name] for name in keys}
+        if any(vr_of(name) == "DT" for name in keys):
+            compared[_ZONE] = _ZONE
+            if _ZONE in query:
+                keys[_ZONE] = query[_ZONE]
+        wanted = {name: each for name, each in names.items() if each not in _NOT_ANSWERED}
+        return cls(level, keys, compared, wanted)
+
+    def fits(self, each: "Candidate") -> bool:
+        """Return whether a candidate matches."""
+        if not self.keys:
+            return True
+        return matches(self.keys, {name: each.text(word) for name, word in self.compared.items()})
+
+    @property
+    def deepest(self) -> Level:
+        """The level down to which rows are needed to compare all keys."""
+        return max((self.level, *map(_level, self.compared.values())))
+
+    def conditions(self) -> Conditions:
+        """Return conditions on columns, each with the keyword."""
+        found = []
+        for name, key in self.keys.items():
+            keyword = self.compared[name]
+            if (keyword in COLUMNS or keyword == "ModalitiesInStudy") and isinstance(key, str):
+                made = condition(vr_of(keyword), key)
+                if made is not None:
+                    found.append((keyword, made))
+        return found
+
+
+class Candidate:
+    """What a row says, and what has to be looked up for it."""
+
+    def __init__(
+        self, connection: "Connection", root: str, deepest: Level, row: tuple[Any, ...]
+    ) -> None:
+        self._connection: Final = connection
+        self._root: Final = root
+        self._row: Final = row
+        self.deepest: Final = deepest
+        self.entity: Final[bytes] = row[0]
+        self._parts: Final[dict[Level, list[str]]] = {}
+
+    def text(self, keyword: str) -> Value:
+        """Return the value of an attribute; empty if it is not known."""
+        known = PLACE_OF.get(keyword)
+        if known is None:
+            return self._other(keyword)
+        level, place = known
+        if level > self.deepest:
+            return self._first.text(keyword)
+        part = self._parts.get(level)
+        if part is None:
+            part = self._parts[level] = _read(self._row[1 + level])
+        return part[place] if place < len(part) else ""
+
+    def key(self, level: Level) -> str:
+        """Return a unique key."""
+        return str(self.text(level.unique_key)).strip(" \0")
+
+    def is_identified(self, level: Level) -> bool:
+        """Return whether no unique key is empty, from the study down to a level."""
+        return not self._row[6] or all(map(self.key, list(Level)[1 : level + 1]))
+
+    def _other(self, keyword: str) -> Value:
+        if keyword in _COUNTED:
+            of, counted = _COUNTED[keyword]
+            return "" if len(self._within(of)) < 8 * (of + 1) else self._count(of, counted)
+        if keyword in _LISTED:
+            return self._listed(_LISTED[keyword])
+        if keyword in _OF_SERVICES:
+            return ""
+        return self._first.header_value(keyword)
+
+    def header_value(self, keyword: str) -> Value:
+        """Return the value of an attribute that is not in the index."""
+        return self._header.get(keyword, "")
+
+    @cached_property
+    def _header(self) -> Mapping[str, Value]:
+        try:
+            return attributes_of_file(self.path)
+        except (OSError, NotDicom) as error:
+            _LOG.warning("%s: what is not in the index cannot be read: %s", self.path, error)
+            return {}
+
+    @cached_property
+    def _first(self) -> "Candidate":
+        """An instance of those that this row is about."""
+        if self.deepest is Level.IMAGE:
+            return self
+        sql, values = select(Level.IMAGE, [], start=self.deepest, at=self._row[0], of=self._row[5])
+        row = self._connection.execute(f"{sql} LIMIT 1", values).fetchone()
+        return Candidate(self._connection, self._root, Level.IMAGE, row)
+
+    def _within(self, level: Level) -> bytes:
+        size = 8 * (level + 1)
+        return (self.entity if len(self.entity) >= size else self._first.entity)[:size]
+
+    def _count(self, of: Level, counted: Level) -> str:
+        entity = self._within(of)
+        sql = (
+            f"SELECT COUNT(DISTINCT entity) FROM {TABLES[counted]} WHERE entity >= ? AND entity < ?"
+        )
+        (number,) = self._connection.execute(sql, (entity, entity + _BEYOND)).fetchone()
+        return str(number)
+
+    def _listed(self, keyword: str) -> str:
+        entity = self._within(Level.STUDY)
+        level, place = PLACE_OF[keyword]
+        sql = (
+            f"SELECT DISTINCT json_extract(attributes, '$[{place}]') FROM {TABLES[level]}"
+            " WHERE entity >= ? AND entity < ?"
+        )
+        found = self._connection.execute(sql, (entity, entity + _BEYOND))
+        values = {part for (text,) in found if text for part in text.split("\\")}
+        return "\\".join(sorted(part.strip(" \0") for part in values if part.strip(" \0")))
+
+    @property
+    def path(self) -> str:
+        """The file; only of an instance."""
+        folder, name = self._row[7], self._row[8]
+        return os.path.join(self._root, os.fsdecode(folder), os.fsdecode(name))
+
+    def found(self) -> Found:
+        """Return what the catalogue says of an instance."""
+        uid, sop_class, syntax = map(str, map(self.text, ATTRIBUTES[Level.IMAGE][:3]))
+        return Found(
+            FileInstance((sop_class, syntax), uid, self.path, self._row[10]),
+            self.key(Level.PATIENT), self.key(Level.STUDY), self.key(Level.SERIES), self._row[9],
+        )  # fmt: skip
+
+
+def candidates(
+    connection: "Connection", root: str, asked: Asked, deepest: Level
+) -> Iterator[Candidate]:
+    """Yield what may match, by entity."""
+    conditions = asked.conditions()
+    sql, values = select(deepest, conditions, first_key(connection, conditions))
+    for row in connection.execute(sql, values):
+        yield Candidate(connection, root, deepest, row)
+
+
+def matching(
+    connection: "Connection", root: str, asked: Asked, deepest: Level, level: Level | None
+) -> Iterator[Candidate]:
+    """Yield the first candidate that matches of each entity of a level, or all if that is None."""
+    last = b""
+    size = 0 if level is None else 8 * (level + 1)
+    for each in candidates(connection, root, asked, deepest):
+        entity = each.entity[:size]
+        if size and entity == last:
+            continue
+        if not asked.fits(each):
+            continue
+        if level is not None and not each.is_identified(level):
+            continue
+        last = entity
+        yield each
+
+
+def answer(asked: Asked, each: Candidate) -> dict[str, Value]:
+    """Return the answer for an entity."""
+    found = {level.unique_key: each.key(level) for level in list(Level)[: asked.level + 1]}
+    return found | {
+        name: each.text(keyword) for name, keyword in asked.wanted.items() if keyword not in found
+    }
+
+
+def _level(keyword: str) -> Level:
+    """Return the level of whose rows one is needed to compare a key."""
+    if keyword in PLACE_OF:
+        return PLACE_OF[keyword][0]
+    if keyword in _COUNTED or keyword in _LISTED:
+        return level_of(keyword) or Level.STUDY
+    return Level.PATIENT if keyword in _OF_SERVICES else Level.IMAGE
+
+
+def _is_compared(vr: str, value: Value) -> bool:
+    """Return whether there are values that do not match the key."""
+    if not isinstance(value, str):
+        return limits(value)
+    return bool(value.strip(" \0" if vr in _SINGLE_VALUED else " \0\\"))
+
+
+def _read(attributes: str) -> list[str]:
+    try:
+        found: list[str] = json.loads(attributes)
+    except ValueError as error:
+        raise UnusableIndex(f"the index holds what is not JSON: {error}", damaged=True) from error
+    return found
+
+
+def uid_values(sop_instance_uid: str) -> tuple[Cell, ...]:
+    """Return the values for `FILES_OF_UID`."""
+    return column("UI", sop_instance_uid), sop_instance_uid
