@@ -25,11 +25,12 @@ _COMPONENTS, _CHOICES, _TEXT = 12, 6, 100
 
 
 class LayoutError(DcmError):
-    """A path template that cannot be used. place: where in the template, counted from 0."""
+    """A path template that cannot be used. words: why. place: where in the template, counted from 0."""
 
     def __init__(self, words: str, template: str, place: int) -> None:
         shown = UNSAFE.sub(lambda found: found[0] if found[0].isprintable() else "?", template)
         super().__init__(f"a layout cannot be used: {words}\n  {shown}\n  {' ' * place}^")
+        self.words = words
         self.template = template
         self.place = place
 
