@@ -35,6 +35,9 @@ dcm.store  directory_sink  directory_writer  directory
 dcm.store  names  layout_formats
 dcm.store  layout_grammar
 dcm.store  layout
+dcm.store  zip_members  dicomdir  medium_files
+dcm.store  read_only
+dcm.store  zipped  media
 dcm.store  node
 dcm.store  .
 dcm.sync  compare  journal  pace  relay  split  .

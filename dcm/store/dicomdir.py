@@ -43,6 +43,7 @@ _RANKS: Final = {"PATIENT": 0, "STUDY": 1, "SERIES": 2}
 _LOWEST: Final = 3
 _CHARACTER_SET: Final = 0x00080005
 _UTF_8: Final = b"ISO_IR 192"
+_SEQUENCE: Final = b"\x04\0\x20\x12"
 _RECORD: Final = re.compile(rb"\xfe\xff\x00\xe0.{4}\x04\0\0\x14(?:UL\x04\0|\x04\0\0\0)", re.DOTALL)
 """How the item of a record begins: with the offset of the next one."""
 _LONGEST_VALUE: Final = 1 << 16
@@ -87,7 +88,7 @@ class Reference(NamedTuple):
 
 
 class Directory:
-    """A DICOMDIR. remarks: what is wrong with it, and was tolerated."""
+    """A DICOMDIR. damaged: why records may be missing. remarks: what is wrong with it, and was tolerated."""
 
     def __init__(self, data: bytes, encoding: Encoding, root: int) -> None:
         self.remarks: Final[list[str]] = []
@@ -96,7 +97,7 @@ class Directory:
         self._encoding: Final = encoding
         self._root: Final = root
         self._records: Final[dict[int, Record]] = {}
-        self._damaged = 0
+        self.damaged = ""
 
     @classmethod
     def read(cls, path: str) -> Self:
@@ -105,8 +106,9 @@ class Directory:
             data = file.read(_LARGEST + 1)
         if len(data) > _LARGEST:
             raise NotDicom(f"it is longer than {_LARGEST >> 30} GiB", path)
-        try:
-            header = scan_bytes(data, (_ROOT,))
+        before = data.find(_SEQUENCE)
+        try:  # without the records, which may be damaged
+            header = scan_bytes(data[:before] if before > 0 else data, (_ROOT,))
         except NotDicom as error:
             raise NotDicom(error.reason, path) from None
         encoding = NATIVE.get(header.transfer_syntax_uid, EXPLICIT)
@@ -143,23 +145,24 @@ class Directory:
 
     def _read(self, position: int) -> bool:
         """Read the records; return whether there are any, or a sequence that may hold them."""
-        at, sequence = -1, self._sequence(position)
+        sequence = self._sequence(position)
+        at = end = -1
         if sequence is not None:
             at = sequence.start
+            end = -1 if sequence.length == UNDEFINED else sequence.end
         last = position
-        while at < len(self._data):
+        while True:
             tag = self._tag(at)
             if tag == ITEM:
                 last, at = at, self._add(at)
                 continue
-            ended = sequence is not None and (tag == SEQUENCE_END or at == sequence.end)
-            found = None if ended else _RECORD.search(self._data, last + 1)
+            if sequence is not None and (tag == SEQUENCE_END or at == end):
+                break
+            self.damaged = f"it is damaged at byte {max(at, last)}: records may be missing"
+            found = _RECORD.search(self._data, last + 1)
             if found is None:
                 break
-            self._damaged += 1
             at = found.start()
-        if self._damaged:
-            self.remarks.append(f"it is damaged, and was read again {self._damaged} times")
         return sequence is not None or bool(self._records)
 
     def _sequence(self, position: int) -> Element | None:
