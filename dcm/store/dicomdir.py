@@ -11,6 +11,7 @@ import re
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cached_property
 from typing import Final, NamedTuple, Self
 
 from dcm.data.dictionary import vr_of
@@ -123,7 +124,7 @@ class Directory:
 
     def references(self) -> Iterator[Reference]:
         """Iterate over the files that records refer to, in the order of the records."""
-        above = self._parents()
+        above = self._above
         for record in self._records.values():
             if record.kind == "MRDR" or not self._is_used(record, above):
                 continue
@@ -213,8 +214,9 @@ class Directory:
             text(_FILE_ID), text(_SOP_CLASS), text(_SOP_INSTANCE), text(_SYNTAX),
         )  # fmt: skip
 
-    def _parents(self) -> dict[int, Record | None]:
-        """Return the record above each: by the offsets, and by the order where none leads to it."""
+    @cached_property
+    def _above(self) -> dict[int, Record | None]:
+        """The record above each: by the offsets, and by the order where none leads to it."""
         above: dict[int, Record | None] = {}
         waiting: list[tuple[int, Record | None]] = [(self._root, None)]
         while waiting:

@@ -20,9 +20,10 @@ from dcm.net.entity import Stream
 from dcm.net.errors import NotAllFound
 from dcm.outcome import InstanceResult, OnResult, Outcome, Report
 from dcm.sinks import Holder
-from dcm.store.catalogue_query import Absent, pieces, selected
+from dcm.store.catalogue_query import Absent, held, pieces, selected
 from dcm.store.filling import Filling
-from dcm.store.place import Ability, CannotDo, Place, Writer
+from dcm.store.place import Ability, CannotDo, Place
+from dcm.writer import Writer
 
 if TYPE_CHECKING:
     from dcm.store.index import Index
@@ -115,7 +116,7 @@ class ReadOnlyPlace:
 
     def queries(
         self,
-        query: Query | None = None,
+        query: "Query | None" = None,
         *,
         level: Level | None = None,
         within: QueryResult | None = None,
@@ -126,7 +127,7 @@ class ReadOnlyPlace:
 
     async def _queries(
         self,
-        query: Query | None,
+        query: "Query | None",
         level: Level | None,
         within: QueryResult | None,
         account: Account | None,
@@ -143,8 +144,15 @@ class ReadOnlyPlace:
         if not account.complete:
             raise NotAllFound(self.name, list(account.problems()))
 
+    async def holds(self, instances: Sequence[Instance]) -> set[str]:
+        """Return the SOP Instance UIDs of those instances that it has."""
+        uids = {each.sop_instance_uid for each in instances}
+        async with self:
+            index = await self._listed()
+            return await asyncio.to_thread(held, index, uids)
+
     async def fetch(
-        self, what: QueryResult | Query, sink: Holder, *, on_result: OnResult | None = None
+        self, what: "QueryResult | Query", sink: Holder, *, on_result: OnResult | None = None
     ) -> Report:
         """Put instances into a sink, but for those that it holds; whatever happens, each has an outcome."""
         async with self:
@@ -186,7 +194,7 @@ class ReadOnlyPlace:
 
     async def copy(
         self,
-        what: QueryResult | Query,  # noqa: ARG002 - as all places have it
+        what: "QueryResult | Query",  # noqa: ARG002 - as all places have it
         to: Place,  # noqa: ARG002
         *,
         on_result: OnResult | None = None,  # noqa: ARG002
