@@ -31,6 +31,8 @@ class MediaPlace(ReadOnlyPlace):
         super().__init__(path if found is None else root, self._found, name or os.fspath(path))
 
     def _found(self, wanted: Sequence[Key]) -> Iterator[Listed]:
+        if os.path.isdir(self.directory):  # noqa: PTH112
+            raise NotDicom("it has no DICOMDIR", self.directory)
         directory = Directory.read(self.directory)
         if directory.damaged:
             yield InstanceResult(self.directory, "", Outcome.FAILED, directory.damaged)

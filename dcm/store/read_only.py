@@ -15,6 +15,7 @@ from dcm.data.header import Header
 from dcm.data.keys import Query
 from dcm.data.levels import Level
 from dcm.data.query_result import QueryResult
+from dcm.errors import DcmError
 from dcm.instances import FileInstance, Instance, Kind, Slices, UnusableInstance
 from dcm.net.entity import Stream
 from dcm.net.errors import NotAllFound
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger(__name__)
 _TOGETHER: Final = 500
 """Files that are read before a Ctrl-C is heard."""
+
+
+class Unreadable(DcmError):  # noqa: N818 - reads as the sentence it is
+    """A place that is not there, or that cannot be read to its end."""
 
 
 class Content(NamedTuple):
@@ -99,12 +104,12 @@ class ReadOnlyPlace:
     async def echo(self) -> float:
         """Look whether it can be read, as far as its first file; return the seconds that it took."""
         begun = perf_counter()
-        await asyncio.to_thread(next, self._listing(()), None)
+        await asyncio.to_thread(next, self._contents(()), None)
         return perf_counter() - begun
 
     def instances(self) -> Iterator[Instance | InstanceResult]:
         """Yield all instances, and an outcome for each file that holds none. Reads while it runs; blocks."""
-        for each in self._listing(()):
+        for each in self._contents(()):
             if isinstance(each, str):
                 _LOG.warning("%s: %s", self.name, each)
             elif isinstance(each, InstanceResult):
@@ -202,6 +207,13 @@ class ReadOnlyPlace:
         """Raise `CannotDo`."""
         self._refuse(Ability.COPY)
 
+    def _contents(self, wanted: Sequence[Key]) -> Iterator[Listed]:
+        try:
+            yield from self._listing(wanted)
+        except OSError as error:
+            path = error.filename or self.path
+            raise Unreadable(f"{path} cannot be read: {error.strerror or error}") from error
+
     def _refuse(self, ability: Ability) -> NoReturn:
         raise CannotDo(self.name, ability)
 
@@ -215,7 +227,7 @@ class ReadOnlyPlace:
                 index = await asyncio.to_thread(Index, self.path, "")
                 self.lost.clear()
                 self.remarks.clear()
-                listed = self._listing(WANTED)
+                listed = self._contents(WANTED)
                 try:
                     while some := await asyncio.to_thread(lambda: [*islice(listed, _TOGETHER)]):
                         await asyncio.to_thread(self._add, index, some)

@@ -64,7 +64,9 @@ def written(
     positions = [record.seq_item_tell for record in records]
     for number, record in enumerate(records):
         if change is not None:
-            change(record, number)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # values that the standard does not allow
+                change(record, number)
         record.is_undefined_length_sequence_item = undefined
     directory["DirectoryRecordSequence"].is_undefined_length = undefined
     syntax = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
