@@ -22,12 +22,15 @@ class MediumFiles:
         self._listed: Final[dict[str, dict[str, str]]] = {}
 
     def find(self, file_id: str) -> str | None:
-        r"""Return the path of a file by its File ID, as in `DICOM\ST0\IM0`; None if there is none such."""
+        r"""Return the path of a file by its File ID, as in `DICOM\ST0\IM0`; None if there is none such.
+
+        Each component is looked up in what its folder lists, so none leads out of the medium.
+        """
         folder = self._root
         components = [
             each for each in re.split(r"[\\/]", file_id) if each.strip(" \0") not in ("", ".")
         ]
-        if not components or ".." in components:
+        if not components:
             return None
         for component in components:
             name = self._names(folder).get(_plain(component))

@@ -4,6 +4,7 @@ import io
 import random
 import struct
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from net.files import data_set, make
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, JPEGBaseline8Bit
 
 from dcm.data.header import NotDicom
+from dcm.data.source import Source
 from dcm.instances import UnusableInstance, data_of, instance_of
 from dcm.store import zip_members
 from dcm.store.zip_members import BadMember, Member, UnusableArchive, ZipInstance, members
@@ -150,14 +152,25 @@ def test_bomb_is_not_inflated(tmp_path: Path) -> None:
     assert bad(path) == f"it is damaged: {packed} bytes cannot become {packed * 2000}"
 
 
-def test_longer_than_it_says(tmp_path: Path) -> None:
+def test_longer_than_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Inflating ends where the member should end."""
+    inflated = 0
+    parts = zip_members._parts
+
+    def counted(source: Source, *, deflated: bool) -> Iterator[bytes]:
+        nonlocal inflated
+        for part in parts(source, deflated=deflated):
+            inflated += len(part)
+            yield part
+
+    monkeypatch.setattr(zip_members, "_parts", counted)
     file = tmp_path / "zeros"
     file.write_bytes(make(tmp_path, 7).read_bytes() + bytes(10_000_000))
     path = archive(tmp_path, file)
     patch_listed(path, 24, struct.pack("<I", 50_000))
     with pytest.raises(UnusableInstance, match="its length is not as the archive says"):
         data_of(instance(path))
+    assert inflated < 1_000_000
 
 
 def test_members_that_share_their_bytes(tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from net.files import data_set, data_sets, make
+from net.files import being_written, data_set, data_sets, make
 from net.peers import US, storescp
+from pydicom import dcmread
 from store.conftest import Served
 from store.medium import FILES
 
@@ -112,6 +113,34 @@ def test_query_within_an_earlier_result(place: ReadOnlyPlace) -> None:
             assert await found(place, None, level=Level.STUDY, within=images) == study
             outside = {"StudyDate": "20240101"}
             assert [each async for each in place.queries(outside, within=study)] == []
+
+    asyncio.run(run())
+
+
+def test_patient_without_an_id(tmp_path: Path) -> None:
+    """An empty Patient ID as a key would match everybody."""
+    files = [make(tmp_path, number, study=f"1.2.77.{number}") for number in range(4)]
+    for path in files[2:]:
+        image = dcmread(path)
+        image.PatientID = ""
+        image.save_as(path)
+    (tmp_path / "out").mkdir()
+
+    async def run() -> None:
+        async with ZipPlace(packed(tmp_path / "a.zip", *files)) as place:
+            patients = await found(place, level=Level.PATIENT)
+            assert patients.paths() == {("",), ("NET",)}
+            nobody = QueryResult(Level.PATIENT, [{"PatientID": ""}])
+            studies = await found(place, level=Level.STUDY, within=nobody)
+            assert studies.paths() == {("", "1.2.77.2"), ("", "1.2.77.3")}
+            both = {"StudyInstanceUID": "1.2.77.2\\1.2.77.3"}
+            one = QueryResult(Level.STUDY, [{"PatientID": "", "StudyInstanceUID": "1.2.77.2"}])
+            assert (await found(place, both, within=one)).paths() == {("", "1.2.77.2")}
+            own = {"StudyInstanceUID": "1.2.77.3"}
+            assert (await found(place, own, within=studies)).paths() == {("", "1.2.77.3")}
+            report = await place.fetch(nobody, Folder(tmp_path / "out"))
+        uids = {each.sop_instance_uid for each in report.results}
+        assert uids == {"1.2.77.2.3.2", "1.2.77.3.3.3"}
 
     asyncio.run(run())
 
@@ -249,6 +278,7 @@ def test_damaged_member_fails_and_leaves_nothing(tmp_path: Path) -> None:
         [lost] = report.lost
         assert lost.sop_instance_uid == "1.2.3.0"
         assert "it is damaged" in lost.words
+        assert being_written(tmp_path / "out") == 0
 
     asyncio.run(run())
     assert names_in(tmp_path / "out") == ["1.2.3.1.dcm", "1.2.3.2.dcm"]
