@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, NoReturn, Self, T
 from dcm.data.account import Account
 from dcm.data.dictionary import Key
 from dcm.data.header import Header
-from dcm.data.keys import Query
+from dcm.data.keys import BadKey, Query, attributes_of
 from dcm.data.levels import Level
+from dcm.data.match import NEVER_MATCHED, Attributes, limits
 from dcm.data.query_result import QueryResult
 from dcm.errors import DcmError
 from dcm.instances import FileInstance, Instance, Kind, Slices, UnusableInstance
 from dcm.net.entity import Stream
 from dcm.net.errors import NotAllFound
+from dcm.net.query_plan import BELOW, RETURNED
 from dcm.outcome import InstanceResult, OnResult, Outcome, Report
 from dcm.sinks import Holder
 from dcm.store.catalogue_query import Absent, held, pieces, selected
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
     from dcm.store.index import Index
 
 _LOG: Final = logging.getLogger(__name__)
+_COMPUTED: Final = frozenset(
+    (*NEVER_MATCHED, *BELOW, *(name for names in RETURNED.values() for name in names))
+)
+"""Keys that can be answered though no file has such elements."""
 _TOGETHER: Final = 500
 """Files that are read before a Ctrl-C is heard."""
 
@@ -142,7 +148,8 @@ class ReadOnlyPlace:
             index = await self._listed()
             account.limits += self._unknown()
             account.remarks += self.remarks
-            found = pieces(index, self.name, query, level=level, within=within, account=account)
+            keys = self._askable(query, account.remarks)
+            found = pieces(index, self.name, keys, level=level, within=within, account=account)
             async with aclosing(found):
                 async for piece in found:
                     yield piece
@@ -163,6 +170,8 @@ class ReadOnlyPlace:
         async with self:
             index = await self._listed()
             filling = Filling(sink, self.name, on_result)
+            if not isinstance(what, QueryResult):
+                what = self._askable(what, filling.report.remarks)
             found = selected(index, what)
             try:
                 while some := await asyncio.to_thread(lambda: [*islice(found, _TOGETHER)]):
@@ -178,6 +187,24 @@ class ReadOnlyPlace:
                 filling.report.add_trouble(words)
             filling.report.remarks.extend(self.remarks)
             return filling.report
+
+    def _askable(self, query: "Query | None", remarks: list[str]) -> Attributes:
+        """Return the keys of a query that can be answered.
+
+        What the index does not have is read from files. Raises `BadKey` for a key that limits the answers, if
+        there are no files.
+        """
+        from dcm.store.index_schema import PLACE_OF  # noqa: PLC0415 - loads the index
+
+        keys = attributes_of(query)
+        if all(isinstance(each, MissingInstance) for each in self._others.values()):
+            return keys
+        unknown = [name for name in keys if not (name in PLACE_OF or name in _COMPUTED)]
+        for name in unknown:
+            if limits(keys[name]):
+                raise BadKey(f"{name} cannot be asked of {self.name}, which is not extracted")
+            remarks.append(f"{name} is not known: what is in it is not extracted")
+        return {name: value for name, value in keys.items() if name not in unknown}
 
     def _unknown(self) -> list[str]:
         """Return why not all instances are known: some files should hold one, and nobody knows which."""

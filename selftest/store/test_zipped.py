@@ -12,6 +12,7 @@ from store.conftest import Served
 from store.medium import FILES
 
 from dcm.data.account import Account
+from dcm.data.keys import BadKey
 from dcm.data.levels import Level
 from dcm.data.query_result import QueryResult
 from dcm.instances import instance_of
@@ -202,6 +203,25 @@ def test_instances_are_sent(place: ReadOnlyPlace, medium: Path, tmp_path: Path) 
     assert received == {
         uid: data_set(medium.joinpath(*name.split("\\"))) for name, uid in FILES.items()
     }
+
+
+def test_key_that_the_index_does_not_have(place: ReadOnlyPlace, tmp_path: Path) -> None:
+    """It cannot be matched without extracting everything, and nothing is answered as if it were."""
+
+    async def run() -> None:
+        async with place:
+            with pytest.raises(BadKey, match="SliceThickness cannot be asked of"):
+                await found(place, {"SliceThickness": "5"})
+            with pytest.raises(BadKey):
+                await place.fetch({"SliceThickness": "5"}, Folder(tmp_path))
+            account = Account()
+            studies = await found(place, {"StudyDate": "", "SliceThickness": ""}, account=account)
+            assert len(studies) == 2
+            assert account.remarks == [
+                "SliceThickness is not known: what is in it is not extracted"
+            ]
+
+    asyncio.run(run())
 
 
 def test_what_it_holds(place: ReadOnlyPlace, medium: Path, tmp_path: Path) -> None:
