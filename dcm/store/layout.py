@@ -25,12 +25,12 @@ from dcm.frozen import Frozen
 from dcm.store.layout_grammar import Choice, Component, Field, LayoutError, parsed
 from dcm.store.names import LONGEST, cut, digest, file_name, printable
 
-__all__ = ["DEFAULT", "Layout", "LayoutError", "beside"]
+__all__ = ["DEFAULT", "Layout", "LayoutError"]
 
 _MISSING: Final = "unknown"
 _SOP_CLASS, _SOP_INSTANCE = 0x00080016, 0x00080018
-_BESIDE: Final = 28
-"""Bytes that are left free in the name of a file, for `beside` and for `dcm.held`."""
+_BESIDE: Final = 17
+"""Bytes that are left free in the name of a file, for what `dcm.held` adds if the name is taken."""
 _IDENTIFIERS: Final = frozenset(
     # Study ID, accession number, SOP instance, patient ID and its issuer, study, series
     (0x00200010, 0x00080050, _SOP_INSTANCE, 0x00100020, 0x00100021, 0x0020000D, 0x0020000E)
@@ -68,9 +68,10 @@ class Layout(Frozen):
     def path(self, header: Header) -> str:
         """Return the path of a file, relative to the folder. Each of its parts is a safe file name.
 
-        Different instances may get the same path if the template, or what is safe, does not tell them apart;
-        the one that comes later has its place `beside` the first. Values of identifying elements, such as the
-        Patient ID, that are not safe as they are get a digest behind them: they stay different.
+        Different instances may get the same path if the template, or what is safe, does not tell them apart:
+        who stores them must look whether a name is taken, as `dcm.held.settle` does. Values of identifying
+        elements, such as the Patient ID, that are not safe as they are get a digest behind them: two patients
+        never share a folder because of it.
         """
         *folders, file = self._components
         names = [_name(component, header, LONGEST) for component in folders]
@@ -83,15 +84,6 @@ DEFAULT: Final = Layout(
     "/{SOPInstanceUID}.dcm"
 )
 """Patient, study, series and instance."""
-
-
-def beside(path: str, sop_instance_uid: str) -> str:
-    """Return another path for an instance whose own is that of another one; always the same for its UID."""
-    folder, slash, name = path.rpartition("/")
-    stem, dot, suffix = name.rpartition(".")
-    if not dot:
-        stem, suffix = name, ""
-    return f"{folder}{slash}{stem}-{digest(sop_instance_uid)}{dot}{suffix}"
 
 
 class _Piece(NamedTuple):

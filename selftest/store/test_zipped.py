@@ -16,14 +16,18 @@ from dcm.data.keys import BadKey
 from dcm.data.levels import Level
 from dcm.data.query_result import QueryResult
 from dcm.instances import instance_of
-from dcm.net import LocalEntity
+from dcm.net import LocalEntity, Remote
 from dcm.net.errors import NotAllFound
 from dcm.outcome import InstanceResult, Outcome
 from dcm.sinks import Folder
+from dcm.store.directory import Directory
+from dcm.store.layout import DEFAULT
+from dcm.store.node import NodePlace
 from dcm.store.place import Ability, CannotDo, Place
 from dcm.store.read_only import ReadOnlyPlace, Unreadable
 from dcm.store.zip_members import UnusableArchive
 from dcm.store.zipped import ZipPlace
+from dcm.sync.relay import Relay
 
 UIDS = set(FILES.values())
 
@@ -163,6 +167,41 @@ def test_fetch_puts_all_into_a_folder(place: ReadOnlyPlace, medium: Path, tmp_pa
 
     asyncio.run(run())
     assert data_sets(tmp_path) == expected
+
+
+def test_fetch_into_a_directory_by_its_layout(place: ReadOnlyPlace, tmp_path: Path) -> None:
+    """Sorted by patient, study, series and instance, and then asked as an archive."""
+
+    async def run() -> None:
+        into = Directory(tmp_path, None, DEFAULT.path, needs=DEFAULT.needs)
+        async with into, place:
+            report = await place.fetch({}, into.sink)
+            assert report.complete
+            assert (await found(into, level=Level.IMAGE)).paths() == (
+                await found(place, level=Level.IMAGE)
+            ).paths()
+        again = await place.fetch({}, Folder(tmp_path))
+        assert again.complete
+
+    asyncio.run(run())
+    assert (tmp_path / "NET" / "1.2.77.1" / "002-CT" / "1.2.77.1.3.11.dcm").is_file()
+
+
+def test_fetch_into_another_place(place: ReadOnlyPlace, served: Served, tmp_path: Path) -> None:
+    """As `dcm sync` does it, to two nodes at once."""
+
+    async def run() -> None:
+        told: list[tuple[int, InstanceResult]] = []
+        with storescp(tmp_path / "in") as node:
+            async with LocalEntity(US) as entity:
+                nodes = [NodePlace(entity, Remote(each)) for each in (node, served.node)]
+                async with Relay(nodes, lambda *each: told.append(each)) as relay:
+                    report = await place.fetch({"SeriesNumber": "1"}, relay)
+        assert report.counts() == {Outcome.STORED: 6}
+        assert sorted(number for number, each in told if each.stored) == [0] * 6 + [1] * 6
+
+    asyncio.run(run())
+    assert len(data_sets(tmp_path / "in")) == 6
 
 
 def test_fetch_of_a_result(place: ReadOnlyPlace, tmp_path: Path) -> None:
