@@ -1,4 +1,4 @@
-"""The configuration: our own nodes, the nodes we know, and time limits. A TOML file.
+"""The configuration: our own nodes, the nodes and folders we know, and time limits. A TOML file.
 
     configuration = Configuration.read(default_path())
     configuration.remote("mypacs")
@@ -10,7 +10,7 @@ import logging
 import os
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from dcm.conf_table import ConfigurationError, Table, nearest
 from dcm.credentials import Credentials
@@ -21,6 +21,9 @@ from dcm.net.node import DcmNode
 from dcm.net.remote import Listen, Remote
 from dcm.net.tls import Tls
 
+if TYPE_CHECKING:
+    from dcm.store.layout import Layout
+
 _LOG: Final = logging.getLogger(__name__)
 
 DEFAULT_LOCAL: Final = Listen()
@@ -28,7 +31,7 @@ _DEFAULT_TITLE: Final = "ANYAE"
 _DEFAULT_PORT: Final = 11112
 _TLS_FILES: Final = ("tls_ca", "tls_certificate", "tls_key")
 _PASSWORDS: Final = ("password_file", "password_variable", "password")
-_LATER: Final = ("local_dirs", "remote_repos", "selectors", "static_routes", "dynamic_routes")
+_LATER: Final = ("remote_repos", "selectors", "static_routes", "dynamic_routes")
 
 TEMPLATE: Final = """\
 # The configuration of dcm. `dcm conf` edits it, `dcm conf --show-default` prints this text.
@@ -62,6 +65,14 @@ port = 11112                # where we listen
 # max_associations = 1             # at the same time; 4 by default, fewer if it refuses
 # time_limits = { response = 300 } # in seconds, only for this node
 
+# Folders with DICOM files, each with a name of your choice.
+# [local_dirs.scans]
+# path = "~/scans"                 # or a zip archive, or the DICOMDIR of a medium: these are only read
+# layout = "{PatientID}/{StudyDate:%Y|undated}/{StudyInstanceUID}/{SOPInstanceUID}.dcm"  # of new files
+# in_file_ext = "dcm"              # read only files with this extension, in upper or lower case
+# make_missing = false             # do not make the folder when it is written to: it may not be mounted
+# read_only = true                 # never write to it
+
 # Time limits, in seconds.
 # [time_limits]
 # connect = 10              # for the TCP connection
@@ -86,6 +97,20 @@ def default_path() -> str:
     return f"{folder}/dcm/dcm_conf.toml"
 
 
+class LocalDir(Frozen):
+    """A folder with DICOM files, a zip archive, or a DICOMDIR; see `[local_dirs.NAME]` in the template.
+
+    layout: where new files go; None: as `dcm.store.layout.DEFAULT` says. in_file_ext: the extension of the
+    files that are read; empty: all are. make_missing: whether the folder is made when it is written to.
+    """
+
+    path: str
+    layout: "Layout | None" = None
+    in_file_ext: str = ""
+    make_missing: bool = True
+    read_only: bool = False
+
+
 class Configuration(Frozen):
     """The content of a file, or the defaults without one. `path` is only for error messages."""
 
@@ -93,6 +118,7 @@ class Configuration(Frozen):
     local_nodes: Mapping[str, Listen] = MappingProxyType({})
     remote_nodes: Mapping[str, tuple[Remote, Credentials | None]] = MappingProxyType({})
     limits: TimeLimits = TimeLimits()
+    local_dirs: Mapping[str, LocalDir] = MappingProxyType({})
 
     @classmethod
     def read(cls, path: str) -> Self:
@@ -113,15 +139,19 @@ class Configuration(Frozen):
     def parse(cls, text: str, path: str) -> Self:
         """Read the text of a file. Raises `ConfigurationError`."""
         document = Table.parse(text, path)
-        document.allow("local_nodes", "remote_nodes", "time_limits", later=_LATER)
+        document.allow("local_nodes", "remote_nodes", "local_dirs", "time_limits", later=_LATER)
         limits = _limits(document.table("time_limits"), TimeLimits())
         local_nodes = document.tables("local_nodes")
         remote_nodes = document.tables("remote_nodes")
+        local_dirs = document.tables("local_dirs")
+        for name in local_dirs.keys() & remote_nodes.keys():
+            raise local_dirs[name].fault("a remote node has the same name")
         return cls(
             path,
             {name: _local(table) for name, table in local_nodes.items()},
             {name: _remote(table, limits) for name, table in remote_nodes.items()},
             limits,
+            {name: _local_dir(table) for name, table in local_dirs.items()},
         )
 
     def local(self, name: str | None = None) -> Listen:
@@ -206,6 +236,29 @@ def _remote(table: Table, limits: TimeLimits) -> tuple[Remote, Credentials | Non
         max_associations=table.integer("max_associations", Remote(node).max_associations, 1, 100),
     )
     return remote, _credentials(table)
+
+
+def _local_dir(table: Table) -> LocalDir:
+    table.allow("path", "layout", "in_file_ext", "make_missing", "read_only")
+    table.text("path")  # it is needed
+    extension = table.text("in_file_ext") if table.has("in_file_ext") else ""
+    return LocalDir(
+        table.file("path") or "",
+        _layout(table, table.text("layout")) if table.has("layout") else None,
+        extension.removeprefix("."),
+        table.flag("make_missing", default=True),
+        table.flag("read_only", default=False),
+    )
+
+
+def _layout(table: Table, template: str) -> "Layout":
+    from dcm.store.layout import Layout, LayoutError  # noqa: PLC0415 - few have one
+
+    try:
+        return Layout(template)
+    except LayoutError as error:
+        where = f"at character {error.place + 1} of {template!r}"
+        raise table.fault(f"the layout cannot be used: {error.words}, {where}") from error
 
 
 def _tls(table: Table) -> Tls:

@@ -32,6 +32,12 @@ dcm.store  index_schema  index_values  index_rows  index_scan  index_tables  # r
 dcm.store  index_database  index_folder  index_select  index_query  index_problems  index_writer
 dcm.store  index
 dcm.store  directory_sink  directory_writer  directory
+dcm.store  names  layout_formats
+dcm.store  layout_grammar
+dcm.store  layout
+dcm.store  zip_members  dicomdir  medium_files
+dcm.store  read_only
+dcm.store  zipped  media
 dcm.store  node
 dcm.store  .
 dcm.sync  compare  journal  pace  rates  relay  split  .
