@@ -104,28 +104,23 @@ class Transport:
             raise RuntimeError("another task is receiving from this connection")
         self.receiving = True
         try:
-            return await self._receive(within)
+            if self._memory is None:
+                self._memory = memoryview(bytearray(RECEIVE_SIZE))
+            if self._may_have_more and self._take():
+                self._at_once += 1
+                if self._at_once >= _IN_A_ROW:
+                    self._at_once = 0
+                    await asyncio.sleep(0)
+            else:
+                if self._unacknowledged and _QUICKACK is not None:  # the kernel forgets it
+                    self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+                await self._readable.within(within)
+                self._at_once = 0
+            return self._memory[: self._received]
         except OSError as error:
             raise self._explained(error) from None
         finally:
             self.receiving = False
-
-    async def _receive(self, within: float | None) -> memoryview:
-        if self._memory is None:
-            self._memory = memoryview(bytearray(RECEIVE_SIZE))
-        if self._may_have_more and self._take():
-            self._at_once += 1
-            if self._at_once >= _IN_A_ROW:
-                self._at_once = 0
-                await asyncio.sleep(0)
-        else:
-            if (
-                self._unacknowledged and _QUICKACK is not None
-            ):  # the kernel forgets it after a while
-                self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
-            await self._readable.within(within)
-            self._at_once = 0
-        return self._memory[: self._received]
 
     def _take(self) -> bool:
         """Read what is there; False: nothing."""
@@ -188,7 +183,7 @@ class _Readiness:
         self._descriptor: Final = descriptor
         self._attempt: Final = attempt
         self._watched = False
-        self._waiting: tuple[Callable[[Self], object], Context] | None = None
+        self._waiting: tuple[Callable[[_Readiness], object], Context] | None = None
         """How the task that waits is made to go on, until it was."""
         self._error: BaseException | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -260,7 +255,9 @@ class _Readiness:
         """Return the loop."""
         return self._loop
 
-    def add_done_callback(self, wake: Callable[[Self], object], *, context: Context) -> None:
+    def add_done_callback(
+        self, wake: Callable[["_Readiness"], object], *, context: Context
+    ) -> None:
         """Note the task that waits."""
         self._waiting = wake, context
 
