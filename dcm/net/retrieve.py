@@ -296,8 +296,8 @@ class _Retrieval:
                 if self._pool.limit == 1 and not work.making:
                     # An archive may take only one association at a time, and that is the query's.
                     await ahead.find_all()
+                    work.query_ended = listing
         finally:
-            work.query_ended = listing and ahead.at_end
             for task in tasks:
                 task.cancel()
             ends = await asyncio.gather(*tasks, return_exceptions=True)
