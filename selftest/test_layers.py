@@ -27,6 +27,11 @@ dcm.net  query_plan  query_answers  query  worklist  wanted       # what an arch
 dcm.net  ahead  intake  sources  retrieve  third_party            # several associations, and retries
 dcm.net  existing  sender  store
 dcm.net  .  entity                                                # the public face
+dcm.web  .  media  multipart  pages  http                         # DICOMweb, without I/O
+dcm.web  connections  errors  remote  incoming  stored  batch
+dcm.web  qido
+dcm.web  client
+dcm.web  wado  stow
 dcm.store  place  catalogue  catalogue_query  filling
 dcm.store  index_schema  index_values  index_rows  index_scan  index_tables  # rows of an index
 dcm.store  index_database  index_folder  index_select  index_query  index_problems  index_writer
@@ -38,13 +43,13 @@ dcm.store  layout
 dcm.store  zip_members  dicomdir  medium_files
 dcm.store  read_only
 dcm.store  zipped  media
-dcm.store  node
+dcm.store  node  web
 dcm.store  .
 dcm.sync  compare  journal  pace  rates  relay  split  .
 dcm.sync  verify
 dcm.sync  manager
 dcm.sync  page  cluster
-dcm      credentials  conf_table  conf
+dcm      credentials  conf_table  conf_web  conf
 dcm      cli.*
 dcm      __main__
 harness  .  errors
