@@ -50,6 +50,7 @@ dcm.sync  verify
 dcm.sync  manager
 dcm.sync  page  cluster
 dcm      credentials  conf_table  conf_web  conf
+dcm      opening
 dcm      cli.*
 dcm      __main__
 harness  .  errors

@@ -55,7 +55,7 @@ def run(arguments: Namespace) -> int:
 
 
 async def _store(arguments: Namespace) -> int:
-    to = place(arguments)
+    to = place(arguments, to_write=True)
     committing = node(to, "--commit") if arguments.commit else None
     named = frozenset(arguments.paths)
     paths = await _listed(_chosen(arguments.paths, named, arguments.in_file_ext))

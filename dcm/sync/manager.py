@@ -9,7 +9,6 @@ import asyncio
 from collections import Counter
 from collections.abc import (
     AsyncGenerator,
-    Awaitable,
     Callable,
     Collection,
     Iterator,
@@ -18,7 +17,7 @@ from collections.abc import (
 )
 from contextlib import AsyncExitStack, aclosing
 from types import TracebackType
-from typing import Final, NamedTuple, Self, TypeAlias
+from typing import Final, NamedTuple, Protocol, Self, TypeAlias
 
 from dcm.data.account import Account
 from dcm.data.keys import Query
@@ -56,8 +55,17 @@ class Copied(NamedTuple):
 
 
 OnCopied: TypeAlias = Callable[[Copied], object]
-Execute: TypeAlias = "Callable[[SyncManager, Transfer], Awaitable[None]]"
-"""Carries out a transfer, and reports each instance for each of its destinations."""
+
+
+class Executor(Protocol):
+    """Carries out transfers in place of the manager. at_once: how many at the same time."""
+
+    @property
+    def at_once(self) -> int:
+        """How many transfers at the same time."""
+
+    async def execute(self, manager: "SyncManager", transfer: Transfer) -> None:
+        """Carry out a transfer, and tell the manager the outcome of each instance at each destination."""
 
 
 class SyncReport:
@@ -161,16 +169,16 @@ class SyncManager:
         *,
         level: Level | None = None,
         within: QueryResult | None = None,
-        execute: "Execute | None" = None,
-        at_once: int = _AT_ONCE,
+        executor: Executor | None = None,
     ) -> SyncReport:
         """Copy what is missing of everything that matches; the report says what became of it.
 
-        execute: carries out transfers in place of `exec_transfer`. at_once: how many at the same time.
+        executor: carries out the transfers elsewhere.
         """
+        at_once = _AT_ONCE if executor is None else executor.at_once
         queue = asyncio.Queue[Transfer](at_once)
         async with asyncio.TaskGroup() as group:
-            workers = [group.create_task(self._work(queue, execute)) for _ in range(at_once)]
+            workers = [group.create_task(self._work(queue, executor)) for _ in range(at_once)]
             found = self.gen_transfers(query, level=level, within=within)
             async with aclosing(found):
                 async for transfer in found:
@@ -221,14 +229,14 @@ class SyncManager:
         counts = self.report.counts[self.destinations[number].name]
         counts[Outcome.ALREADY_THERE] += count
 
-    async def _work(self, queue: asyncio.Queue[Transfer], execute: "Execute | None") -> None:
+    async def _work(self, queue: asyncio.Queue[Transfer], executor: Executor | None) -> None:
         while True:
             transfer = await queue.get()
             try:
-                if execute is None:
+                if executor is None:
                     await self.exec_transfer(transfer)
                 else:
-                    await execute(self, transfer)
+                    await executor.execute(self, transfer)
             finally:
                 queue.task_done()
 
