@@ -1,0 +1,276 @@
+"""The content of a DICOM file, element by element, with values that are read when they are asked for.
+
+    with opened("image.dcm") as content:
+        for entry in content.entries():
+            print(entry.keyword, content.text(entry))
+
+An `Entry` says where an element stands; a sequence has the entries of its items. Nothing of pixels or other
+bulk data is read unless its value is asked for.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, NamedTuple
+
+from dcm.data.dictionary import keyword_of, vr_of
+from dcm.data.encoding import (
+    DEFLATED,
+    EXPLICIT,
+    ITEM,
+    ITEM_GROUP,
+    NATIVE,
+    UNDEFINED,
+    Encoding,
+    MalformedData,
+    Reader,
+    TruncatedData,
+    recognise,
+    tag_text,
+)
+from dcm.data.header import NotDicom, scan_source
+from dcm.data.recode import implicit_vr
+from dcm.data.source import FileSource, InflatedSource, MemorySource, Source
+from dcm.data.text import value_text
+
+_FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # else a named pipe waits for a writer
+_SMALL: Final = 1 << 16
+"""Files up to this size are read whole: that is cheaper than to read each value."""
+_PREFIX: Final = b"DICM"
+_CHARACTER_SET: Final = 0x00080005
+_PIXEL_REPRESENTATION: Final = 0x00280103
+_SEQUENCES: Final = frozenset((b"SQ", b"UN", b""))
+"""The VRs of elements that contain items with elements, if their length is undefined (PS3.5 6.2.2)."""
+
+BINARY: Final = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN"))
+"""VRs whose values have no text."""
+
+
+class Scope(NamedTuple):
+    """How the values of a data set or an item are written."""
+
+    character_set: bytes = b""
+    little_endian: bool = True
+
+
+class Entry(NamedTuple):
+    """An element, and where its value is.
+
+    vr: as it is encoded, or as the dictionary has it in implicit VR. length: of the value in bytes;
+    `UNDEFINED` for some sequences and for encapsulated pixels. items: of a sequence, each with its entries.
+    fragments: of encapsulated pixels (PS3.5 A.4), each with its position and its length.
+    """
+
+    tag: int
+    vr: str
+    start: int
+    length: int
+    scope: Scope = Scope()
+    items: "list[list[Entry]] | None" = None
+    fragments: list[tuple[int, int]] | None = None
+
+    @property
+    def keyword(self) -> str:
+        """The keyword, or eight hexadecimal digits for an element that has none."""
+        return keyword_of(self.tag)
+
+    @property
+    def is_private(self) -> bool:
+        """Whether the standard does not define the element (PS3.5 7.8)."""
+        return bool(self.tag & 0x10000)
+
+    @property
+    def value_vr(self) -> str:
+        """The VR by which the value is to be understood: that of the dictionary for what is encoded as UN."""
+        return vr_of(self.tag) if self.vr == "UN" else self.vr
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether the value has no text and no items."""
+        return self.items is None and self.value_vr in (*BINARY, "SQ")
+
+    @property
+    def size(self) -> int:
+        """The number of bytes of the value, or of all fragments."""
+        if self.fragments is not None:
+            return sum(length for _, length in self.fragments)
+        return self.length
+
+
+class Content:
+    """A data set, with the file meta information if it comes from a file.
+
+    name: how errors call it. transfer_syntax_uid: what the data set is really encoded in.
+    """
+
+    def __init__(
+        self, source: Source, position: int, transfer_syntax_uid: str, *, name: str = ""
+    ) -> None:
+        self.name = name
+        self.transfer_syntax_uid: Final = transfer_syntax_uid
+        self._file: Source = source
+        self._meta_end = 0
+        self._signed = False
+        if transfer_syntax_uid in DEFLATED:
+            source, position = InflatedSource(source, position), 0
+        self._source: Final = source
+        self._position: Final = position
+
+    @classmethod
+    def of_file(cls, source: Source, name: str = "") -> "Content":
+        """Return the content of a file that is open already. Raises `NotDicom`."""
+        header = scan_source(source, (_PIXEL_REPRESENTATION,))
+        made = cls(source, header.data_set_offset, header.transfer_syntax_uid, name=name)
+        made._meta_end = header.data_set_offset
+        made._signed = b"\1" in header.elements.get(_PIXEL_REPRESENTATION, (b"", b""))[1]
+        return made
+
+    @classmethod
+    def of_bytes(cls, data: bytes, name: str = "") -> "Content":
+        """Return the content of a file in memory. Raises `NotDicom`."""
+        return cls.of_file(MemorySource(data), name)
+
+    def meta(self) -> Iterator[Entry]:
+        """Yield the elements of the file meta information (PS3.10 7.1). Raises `NotDicom`."""
+        head = self._file.read(0, 132)
+        start = 132 if head[128:] == _PREFIX else 4 if head[:4] == _PREFIX else 0
+        if start < self._meta_end:
+            encoding = recognise(self._file.read(start, 8)) or EXPLICIT
+            yield from self._read(Reader(self._file), start, encoding, self._meta_end)
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield the elements of the data set in their order, each with all that is in it.
+
+        Raises `NotDicom` where it cannot be read any further.
+        """
+        encoding = NATIVE.get(self.transfer_syntax_uid, EXPLICIT)
+        yield from self._read(Reader(self._source), self._position, encoding, None)
+
+    def value(self, entry: Entry) -> bytes:
+        """Return a value as it is encoded; all fragments in one, if it has fragments."""
+        read = self._source_of(entry).read
+        if entry.fragments is not None:
+            return b"".join(read(start, length) for start, length in entry.fragments)
+        return b"" if entry.length == UNDEFINED else read(entry.start, entry.length)
+
+    def parts(self, entry: Entry, size: int = 1 << 20) -> Iterator[bytes]:
+        """Yield a value, or all fragments, in parts of up to `size` bytes."""
+        read = self._source_of(entry).read
+        for start, length in entry.fragments or [(entry.start, entry.size)]:
+            for at in range(start, start + length, size):
+                yield read(at, min(size, start + length - at))
+
+    def text(self, entry: Entry) -> str:
+        """Return a value as text: see `dcm.data.text.value_text`."""
+        return value_text(
+            self.value(entry),
+            entry.value_vr,
+            character_set=entry.scope.character_set,
+            little_endian=entry.scope.little_endian,
+        )
+
+    def _source_of(self, entry: Entry) -> Source:
+        return self._file if entry.tag >> 16 == 2 else self._source
+
+    def _read(
+        self, reader: Reader, position: int, encoding: Encoding, end: int | None
+    ) -> Iterator[Entry]:
+        last: Entry | None = None
+        waiting = _Level([], Scope(little_endian=encoding.little_endian), signed=self._signed)
+        try:
+            for entry in _trees(reader, position, encoding, end, waiting):
+                last = entry
+                yield entry
+        except (MalformedData, TruncatedData, ValueError) as error:
+            if waiting.entries:  # what could be read of it
+                yield waiting.entries[-1]
+            where = f"the file ends {error}" if isinstance(error, TruncatedData) else str(error)
+            raise NotDicom(f"it cannot be read to its end: {where}", self.name) from None
+        if last is not None and last.length not in (0, UNDEFINED):
+            self._require_end(last)
+
+    def _require_end(self, last: Entry) -> None:
+        """Raise `NotDicom` if the source ends within the last value, of which the walker does not know."""
+        end = last.start + last.length
+        if not self._source_of(last).read(end - 1, 1):
+            what = f"{last.keyword} {tag_text(last.tag)}"
+            raise NotDicom(f"the file ends within the value of {what}", self.name)
+
+
+class _Level:
+    """A data set or an item that is being read."""
+
+    __slots__ = ("entries", "scope", "signed")
+
+    def __init__(self, entries: list[Entry], scope: Scope, *, signed: bool) -> None:
+        self.entries = entries
+        self.scope = scope
+        self.signed = signed
+
+
+def _trees(
+    reader: Reader, position: int, encoding: Encoding, end: int | None, top: _Level
+) -> Iterator[Entry]:
+    """Yield the elements of a data set; the one that is being read is the last one of `top`."""
+    levels = [top]
+    entries = top.entries
+    for tag, vr, _, start, length, depth in reader.walk(
+        position, encoding, end, into_sequences=True
+    ):
+        if tag >> 16 == ITEM_GROUP and tag != ITEM:
+            continue
+        del levels[depth // 2 + 1 :]
+        level = levels[-1]
+        if tag == ITEM:
+            outer = level.entries[-1]
+            if outer.fragments is not None:
+                outer.fragments.append((start, length))
+            elif outer.items is not None:
+                inside: list[Entry] = []
+                outer.items.append(inside)
+                little = level.scope.little_endian or outer.vr == "UN"
+                scope = Scope(level.scope.character_set, little)
+                levels.append(_Level(inside, scope, signed=level.signed))
+            continue
+        if not depth and entries:
+            yield entries.pop()
+        made = _entry(tag, vr, start, length, level)
+        level.entries.append(made)
+        if tag == _CHARACTER_SET:
+            level.scope = level.scope._replace(character_set=reader.peek(start, length))
+        elif tag == _PIXEL_REPRESENTATION:
+            level.signed = b"\1" in reader.peek(start, length)
+    if entries:
+        yield entries.pop()
+
+
+def _entry(tag: int, vr: bytes, start: int, length: int, level: _Level) -> Entry:
+    known = vr.decode() if vr else implicit_vr(tag, level.signed).decode()
+    if length == UNDEFINED and vr not in _SEQUENCES:
+        return Entry(tag, known, start, length, level.scope, None, [])
+    if known == "SQ" or length == UNDEFINED:
+        return Entry(tag, known, start, length, level.scope, [])
+    return Entry(tag, known, start, length, level.scope)
+
+
+@contextmanager
+def opened(path: str | os.PathLike[str]) -> Iterator[Content]:
+    """Open a file while a block runs. Raises `OSError`, and `NotDicom`."""
+    name = os.fspath(path)
+    descriptor = os.open(name, _FLAGS)
+    try:
+        source: Source = FileSource(descriptor)
+        if os.fstat(descriptor).st_size <= _SMALL:
+            source = MemorySource(source.read(0, _SMALL))
+        try:
+            content = Content.of_file(source, name)
+        except NotDicom as error:
+            raise NotDicom(error.reason, name) from error.__cause__
+        yield content
+    finally:
+        os.close(descriptor)
+
+
+def data_set(data: bytes, transfer_syntax_uid: str, name: str = "") -> Content:
+    """Return the content of an encoded data set without file meta information, as it is transferred."""
+    return Content(MemorySource(data), 0, transfer_syntax_uid, name=name)
