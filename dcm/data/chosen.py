@@ -34,7 +34,8 @@ class Choice(Frozen):
 
     include: these, whatever else limits. exclude: not these; one that leads into no sequence holds for items,
     too. groups: only these group numbers; what is in their sequences is wanted with them. keyword: only those
-    whose keyword it matches, in items, too. private: whether private elements are wanted, too.
+    whose keyword it matches, in items, too. private, meta: whether private elements,
+    and those of the file meta information are wanted if nothing else is said of them.
     """
 
     include: tuple[ElementPath, ...] = ()
@@ -42,6 +43,7 @@ class Choice(Frozen):
     groups: frozenset[int] = frozenset()
     keyword: re.Pattern[str] | None = None
     private: bool = True
+    meta: bool = True
 
     @contextmanager
     def reading(self, path: str | os.PathLike[str]) -> Iterator[tuple[Content, Iterator[Entry]]]:
@@ -108,12 +110,11 @@ class Choice(Frozen):
 
     @cached_property
     def _wants_meta(self) -> bool:
-        if self.groups or self.include:
-            included = any(path.tag <= _META_LAST for path in self.include)
-            return (
-                included or _META in self.groups or (self.keyword is not None and not self.groups)
-            )
-        return True
+        if any(path.tag <= _META_LAST for path in self.include):
+            return True
+        if self.groups:
+            return _META in self.groups
+        return self.meta and (self.keyword is not None or not self.include)
 
     @cached_property
     def _last(self) -> int:

@@ -9,11 +9,12 @@ bulk data is read unless its value is asked for.
 """
 
 import os
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
-from dcm.data.dictionary import keyword_of, vr_of
+from dcm.data.dictionary import keyword_of, private_vr, vr_of
 from dcm.data.encoding import (
     DEFLATED,
     EXPLICIT,
@@ -31,7 +32,7 @@ from dcm.data.encoding import (
 from dcm.data.header import NotDicom, scan_source
 from dcm.data.recode import implicit_vr
 from dcm.data.source import FileSource, InflatedSource, MemorySource, Source
-from dcm.data.text import value_text
+from dcm.data.text import decoded, value_text
 
 _FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # else a named pipe waits for a writer
 _SMALL: Final = 1 << 16
@@ -39,6 +40,9 @@ _SMALL: Final = 1 << 16
 _PREFIX: Final = b"DICM"
 _CHARACTER_SET: Final = 0x00080005
 _PIXEL_REPRESENTATION: Final = 0x00280103
+_CONTEXT: Final = frozenset((_CHARACTER_SET, _PIXEL_REPRESENTATION))
+_LONGEST: Final = 1 << 10
+"""The longest value of an element on which others depend."""
 _SEQUENCES: Final = frozenset((b"SQ", b"UN", b""))
 """The VRs of elements that contain items with elements, if their length is undefined (PS3.5 6.2.2)."""
 
@@ -146,12 +150,23 @@ class Content:
         encoding = NATIVE.get(self.transfer_syntax_uid, EXPLICIT)
         yield from self._read(Reader(self._source), self._position, encoding, None)
 
+    def offset(self, entry: Entry) -> int | None:
+        """Return where a value begins in the file; None if the data set is deflated."""
+        return entry.start if self._source_of(entry) is self._file else None
+
     def value(self, entry: Entry) -> bytes:
         """Return a value as it is encoded; all fragments in one, if it has fragments."""
         read = self._source_of(entry).read
         if entry.fragments is not None:
             return b"".join(read(start, length) for start, length in entry.fragments)
         return b"" if entry.length == UNDEFINED else read(entry.start, entry.length)
+
+    def encoded(self, entry: Entry) -> bytes:
+        """Return a value with the headers of its fragments, if it has them."""
+        if not entry.fragments:
+            return self.value(entry)
+        start, length = entry.fragments[-1]
+        return self._source_of(entry).read(entry.start, start + length - entry.start)
 
     def parts(self, entry: Entry, size: int = 1 << 20) -> Iterator[bytes]:
         """Yield a value, or all fragments, in parts of up to `size` bytes."""
@@ -181,7 +196,7 @@ class Content:
             for entry in _trees(reader, position, encoding, end, waiting):
                 last = entry
                 yield entry
-        except (MalformedData, TruncatedData, ValueError) as error:
+        except (MalformedData, TruncatedData, ValueError, zlib.error) as error:
             if waiting.entries:  # what could be read of it
                 yield waiting.entries[-1]
             where = f"the file ends {error}" if isinstance(error, TruncatedData) else str(error)
@@ -200,9 +215,11 @@ class Content:
 class _Level:
     """A data set or an item that is being read."""
 
-    __slots__ = ("entries", "scope", "signed")
+    __slots__ = ("creators", "entries", "scope", "signed")
 
     def __init__(self, entries: list[Entry], scope: Scope, *, signed: bool) -> None:
+        self.creators: dict[int, str] = {}
+        """Private creators by group and block (PS3.5 7.8.1)."""
         self.entries = entries
         self.scope = scope
         self.signed = signed
@@ -222,30 +239,51 @@ def _trees(
         del levels[depth // 2 + 1 :]
         level = levels[-1]
         if tag == ITEM:
-            outer = level.entries[-1]
-            if outer.fragments is not None:
-                outer.fragments.append((start, length))
-            elif outer.items is not None:
-                inside: list[Entry] = []
-                outer.items.append(inside)
-                little = level.scope.little_endian or outer.vr == "UN"
-                scope = Scope(level.scope.character_set, little)
-                levels.append(_Level(inside, scope, signed=level.signed))
+            inside = _begun(level, start, length)
+            if inside is not None:
+                levels.append(inside)
             continue
         if not depth and entries:
             yield entries.pop()
         made = _entry(tag, vr, start, length, level)
         level.entries.append(made)
-        if tag == _CHARACTER_SET:
-            level.scope = level.scope._replace(character_set=reader.peek(start, length))
-        elif tag == _PIXEL_REPRESENTATION:
-            level.signed = b"\1" in reader.peek(start, length)
+        if tag in _CONTEXT or (tag & 0x1FF00 == 0x10000):
+            _take_context(level, tag, reader.peek(start, min(length, _LONGEST)))
     if entries:
         yield entries.pop()
 
 
+def _begun(level: _Level, start: int, length: int) -> _Level | None:
+    """Return an item that begins, in the last element of a level; None for a fragment of pixels."""
+    outer = level.entries[-1]
+    if outer.fragments is not None:
+        outer.fragments.append((start, length))
+    if outer.items is None:
+        return None
+    inside: list[Entry] = []
+    outer.items.append(inside)
+    little_endian = level.scope.little_endian or outer.vr == "UN"  # PS3.5 6.2.2 note 4
+    return _Level(inside, Scope(level.scope.character_set, little_endian), signed=level.signed)
+
+
+def _take_context(level: _Level, tag: int, value: bytes) -> None:
+    """Take what other elements of a level depend on."""
+    if tag == _CHARACTER_SET:
+        level.scope = level.scope._replace(character_set=value)
+    elif tag == _PIXEL_REPRESENTATION:
+        level.signed = b"\1" in value
+    elif 0x10 <= tag & 0xFFFF <= 0xFF:
+        creator = decoded(value, level.scope.character_set).strip(" \0")
+        level.creators[tag >> 16 << 8 | tag & 0xFF] = creator
+
+
 def _entry(tag: int, vr: bytes, start: int, length: int, level: _Level) -> Entry:
-    known = vr.decode() if vr else implicit_vr(tag, level.signed).decode()
+    if vr:
+        known = vr.decode()
+    elif tag & 0x10000 and tag & 0xFFFF > 0xFF:
+        known = private_vr(tag, level.creators.get(tag >> 8, ""))
+    else:
+        known = implicit_vr(tag, level.signed).decode()
     if length == UNDEFINED and vr not in _SEQUENCES:
         return Entry(tag, known, start, length, level.scope, None, [])
     if known == "SQ" or length == UNDEFINED:

@@ -22,8 +22,9 @@ from dcm.data.encoding import PIXELS, UNDEFINED, tag_text
 from dcm.data.template import Template
 from dcm.frozen import Frozen
 
-_VALUES_AT: Final = 51
-"""The column in which values begin, unless a keyword is too long."""
+_NARROW: Final = 110
+_VALUES_AT: Final = (50, 42)
+"""The column in which values begin, also if lines are narrow, unless a keyword is too long."""
 _LEAST: Final = 16
 """The least characters of a value that are left of it on a narrow terminal."""
 _SHOWN: Final = 16
@@ -78,7 +79,8 @@ def _of_items(
 def _line(content: Content, entry: Entry, depth: int, style: Style) -> str:
     indent = "  " * depth
     tag, keyword = tag_text(entry.tag), _name(entry)
-    head = f"{indent}{tag} {entry.vr} {keyword}".ljust(_VALUES_AT - 1) + " "
+    narrow = style.width is not None and style.width < _NARROW
+    head = f"{indent}{tag} {entry.vr} {keyword}".ljust(_VALUES_AT[narrow]) + " "
     value = summary(content, entry, bulk=style.bulk)
     if style.width is not None:
         value = shortened(value, max(_LEAST, style.width - len(head)))
