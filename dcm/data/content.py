@@ -41,6 +41,7 @@ _PREFIX: Final = b"DICM"
 _CHARACTER_SET: Final = 0x00080005
 _PIXEL_REPRESENTATION: Final = 0x00280103
 _CONTEXT: Final = frozenset((_CHARACTER_SET, _PIXEL_REPRESENTATION))
+_PART: Final = 1 << 20
 _LONGEST: Final = 1 << 10
 """The longest value of an element on which others depend."""
 _SEQUENCES: Final = frozenset((b"SQ", b"UN", b""))
@@ -147,8 +148,20 @@ class Content:
 
         Raises `NotDicom` where it cannot be read any further.
         """
-        encoding = NATIVE.get(self.transfer_syntax_uid, EXPLICIT)
-        yield from self._read(Reader(self._source), self._position, encoding, None)
+        yield from self._read(Reader(self._source), self._position, self.encoding, None)
+
+    @property
+    def encoding(self) -> Encoding:
+        """How the elements are written."""
+        return NATIVE.get(self.transfer_syntax_uid, EXPLICIT)
+
+    def data_set(self) -> bytes:
+        """Return the whole encoded data set, inflated if it is deflated."""
+        parts, at = [], self._position
+        while part := self._source.read(at, _PART):
+            parts.append(part)
+            at += len(part)
+        return b"".join(parts)
 
     def offset(self, entry: Entry) -> int | None:
         """Return where a value begins in the file; None if the data set is deflated."""
@@ -168,7 +181,7 @@ class Content:
         start, length = entry.fragments[-1]
         return self._source_of(entry).read(entry.start, start + length - entry.start)
 
-    def parts(self, entry: Entry, size: int = 1 << 20) -> Iterator[bytes]:
+    def parts(self, entry: Entry, size: int = _PART) -> Iterator[bytes]:
         """Yield a value, or all fragments, in parts of up to `size` bytes."""
         read = self._source_of(entry).read
         for start, length in entry.fragments or [(entry.start, entry.size)]:

@@ -69,7 +69,7 @@ class ElementPath(NamedTuple):
 
 
 def where_text(where: Where) -> str:
-    """Return a place as text: `ReferencedSeriesSequence[0].SeriesInstanceUID`."""
+    """Return a place as text: `ReferencedSeriesSequence[0].SeriesInstanceUID`, `0009,1001`."""
     return _text(where)
 
 
@@ -78,7 +78,8 @@ def _text(steps: tuple[int | None, ...]) -> str:
     for at in range(0, len(steps), 2):
         tag = steps[at]
         assert tag is not None
-        parts.append(keyword_of(tag))
+        keyword = keyword_of(tag)
+        parts.append(keyword if keyword != f"{tag:08X}" else f"{tag >> 16:04X},{tag & 0xFFFF:04X}")
         if at + 1 < len(steps):
             item = steps[at + 1]
             parts.append("[*]." if item is None else f"[{item}].")
