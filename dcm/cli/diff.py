@@ -20,6 +20,7 @@ from dcm.data.content import opened
 from dcm.data.difference import Ignored, Rules, differences
 from dcm.data.header import NotDicom, scan
 from dcm.data.pairing import Held, paired
+from dcm.data.pixel_difference import CannotCompare
 from dcm.errors import DcmError
 
 _SAME, _DIFFERENT, _TROUBLE = 0, 1, 2
@@ -66,10 +67,7 @@ def run(arguments: Namespace) -> int:
     except BrokenPipeError:
         raise
     except (DcmError, OSError) as error:
-        if isinstance(error, OSError):
-            LOG.error("%s", in_words(error, str(error.filename or "")))
-        else:
-            LOG.error("%s", error)
+        LOG.error("%s", in_words(error, "") if isinstance(error, OSError) else error)
         return _TROUBLE
 
 
@@ -149,6 +147,8 @@ def _compared(left: Held | None, right: Held | None, rules: Rules) -> Compared:
             return Compared(left, right)
         with opened(left.path) as one, opened(right.path) as other:
             return Compared(left, right, [*differences(one, other, rules)])
+    except CannotCompare as error:
+        return Compared(left, right, trouble=str(error))
     except (OSError, DcmError, ValueError) as error:
         return Compared(left, right, trouble=in_words(error, left.path))
 

@@ -1,7 +1,7 @@
 """What `dcm diff` prints: lines for people, or one JSON document."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from dcm.cli.dump_output import Output
@@ -58,7 +58,7 @@ class Lines:
             for difference in each.differences:
                 self._difference(difference)
 
-    def end(self, counts: Mapping[str, int], _problems: Sequence[str]) -> None:
+    def end(self, counts: dict[str, int], _problems: Sequence[str]) -> None:
         """Print how many are what, if there are several."""
         if self._several:
             self._out.text(f"{counted_words(counts, 'instances')}\n")
@@ -133,14 +133,14 @@ class Json:
         self._out.text(f"{self._separator}{_without_surrogates(text)}")
         self._separator = ",\n"
 
-    def end(self, counts: Mapping[str, int], problems: Sequence[str]) -> None:
+    def end(self, counts: dict[str, int], problems: Sequence[str]) -> None:
         """Print the counts and what could not be read, and end the document."""
         tail = json.dumps({"counts": counts, "problems": problems}, ensure_ascii=False)
         self._out.text(f"\n], {_without_surrogates(tail[1:])}\n")
 
 
 def _without_surrogates(text: str) -> str:
-    """Return JSON with \\udcXX for what a name of a file that is not UTF-8 holds."""
+    r"""Return JSON with \udcXX for what a name of a file that is not UTF-8 holds."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 

@@ -36,6 +36,8 @@ def is_other(path: str, named: AbstractSet[str], error: Exception) -> bool:
 def in_words(error: Exception, path: str) -> str:
     """Return what is wrong with a file, with its name."""
     if isinstance(error, OSError):
-        return f"{path}: {error.strerror or error}"
+        return f"{error.filename or path}: {error.strerror or error}"
     words = str(error)
+    if isinstance(error, NotDicom) and error.path:
+        return words
     return words if words.startswith(path) else f"{path}: {words}"

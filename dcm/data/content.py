@@ -115,7 +115,6 @@ class Content:
         self.transfer_syntax_uid: Final = transfer_syntax_uid
         self._file: Source = source
         self._meta_end = 0
-        self._signed = False
         if transfer_syntax_uid in DEFLATED:
             source, position = InflatedSource(source, position), 0
         self._source: Final = source
@@ -124,10 +123,9 @@ class Content:
     @classmethod
     def of_file(cls, source: Source, name: str = "") -> "Content":
         """Return the content of a file that is open already. Raises `NotDicom`."""
-        header = scan_source(source, (_PIXEL_REPRESENTATION,))
+        header = scan_source(source, ())
         made = cls(source, header.data_set_offset, header.transfer_syntax_uid, name=name)
         made._meta_end = header.data_set_offset
-        made._signed = b"\1" in header.elements.get(_PIXEL_REPRESENTATION, (b"", b""))[1]
         return made
 
     @classmethod
@@ -204,7 +202,8 @@ class Content:
         self, reader: Reader, position: int, encoding: Encoding, end: int | None
     ) -> Iterator[Entry]:
         last: Entry | None = None
-        waiting = _Level([], Scope(little_endian=encoding.little_endian), signed=self._signed)
+        signed = not encoding.explicit and _is_signed(Reader(self._source), position, encoding)
+        waiting = _Level([], Scope(little_endian=encoding.little_endian), signed=signed)
         try:
             for entry in _trees(reader, position, encoding, end, waiting):
                 last = entry
@@ -223,6 +222,16 @@ class Content:
         if not self._source_of(last).read(end - 1, 1):
             what = f"{last.keyword} {tag_text(last.tag)}"
             raise NotDicom(f"the file ends within the value of {what}", self.name)
+
+
+def _is_signed(reader: Reader, position: int, encoding: Encoding) -> bool:
+    """Return whether pixels are signed: elements depend on it that may stand before it (PS3.5 A.1)."""
+    wanted = {_PIXEL_REPRESENTATION}
+    try:
+        found, _ = reader.collect(position, encoding, wanted, _PIXEL_REPRESENTATION)
+    except (MalformedData, TruncatedData, ValueError, zlib.error):
+        return False  # the walk will meet it, too
+    return b"\1" in found.get(_PIXEL_REPRESENTATION, (b"", b""))[1]
 
 
 class _Level:
