@@ -294,7 +294,6 @@ def test_text_is_compared_by_its_characters() -> None:
 
 def test_file_meta_information_on_request() -> None:
     """Otherwise only the transfer syntax counts of it."""
-
     sides = []
     for name in ("ONE", "OTHER"):
         made = image()
