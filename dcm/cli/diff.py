@@ -6,11 +6,10 @@ Exit status 0 if nothing differs, 1 if something does, 2 if something could not 
 
 import os
 from argparse import ArgumentParser, Namespace
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from dcm.cli.diff_output import Compared, Json, Lines
+from dcm.cli.diff_output import OUTCOMES, Compared, Json, Lines
 from dcm.cli.dump_files import in_words, is_other, listed
 from dcm.cli.dump_output import output
 from dcm.cli.logs import LOG
@@ -77,7 +76,7 @@ def _run(arguments: Namespace) -> int:
         _Side(arguments.left, arguments.in_file_ext),
         _Side(arguments.right, arguments.in_file_ext),
     )
-    counts: Counter[str] = Counter()
+    counts = dict.fromkeys(OUTCOMES, 0)
     is_json = arguments.out_format == "json"
     with output(None, json=is_json) as out:
         several = sides[0].is_folder and sides[1].is_folder
@@ -93,13 +92,13 @@ def _run(arguments: Namespace) -> int:
             counts[compared.outcome] += 1
             printer.add(compared)
         problems = [words for side in sides for words in side.problems]
-        printer.end(counts, problems)
+        printer.end({outcome: count for outcome, count in counts.items() if count}, problems)
     if problems or counts["not compared"]:
         return _TROUBLE
-    if not counts:
+    if not any(counts.values()):
         LOG.error("there is nothing to compare in %s and %s", arguments.left, arguments.right)
         return _TROUBLE
-    return _SAME if counts.keys() <= {"same"} else _DIFFERENT
+    return _SAME if sum(counts.values()) == counts["same"] else _DIFFERENT
 
 
 class _Side:

@@ -10,6 +10,9 @@ from dcm.data.dump import printable, shortened
 from dcm.data.pairing import Held
 from dcm.outcome import counted_words
 
+OUTCOMES: Final = ("same", "different", "only left", "only right", "not compared")
+"""What can come of two instances, in the order in which it is counted."""
+
 _PATHS_TO: Final = 34
 """The width of the column of paths, unless one is longer."""
 _BEFORE: Final = 20
@@ -26,7 +29,7 @@ class Compared(NamedTuple):
 
     @property
     def outcome(self) -> str:
-        """What is counted."""
+        """One of `OUTCOMES`."""
         if self.trouble:
             return "not compared"
         if self.left is None or self.right is None:

@@ -291,7 +291,9 @@ def test_closed_pipe_ends_quietly(many: Path) -> None:
         assert process.wait(timeout=60) == 141
 
 
-def _on_terminal(words: Sequence[object], columns: int, **environment: str) -> str:
+def on_terminal(
+    words: Sequence[object], columns: int, *, status: int = 0, **environment: str
+) -> str:
     """Run the command on a terminal of some width, and return what is on it."""
     ours, theirs = pty.openpty()
     settings = {**os.environ, "TERM": "xterm", **environment}
@@ -309,7 +311,7 @@ def _on_terminal(words: Sequence[object], columns: int, **environment: str) -> s
     except OSError:  # how a terminal says that it has ended
         pass
     os.close(ours)
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=60) == status
     return shown.decode()
 
 
@@ -317,14 +319,14 @@ def test_terminal_has_colours_and_a_width(folder: Path) -> None:
     """A long value is shortened to it; in a pipe it is not."""
     words = ["dump", folder / "a.dcm", "-i", "SOPInstanceUID"]
     uid = str(dcmread(folder / "a.dcm").SOPInstanceUID)
-    plain = _on_terminal(words, 80, NO_COLOR="1")
+    plain = on_terminal(words, 80, NO_COLOR="1")
     assert "\x1b" not in plain
     assert len(plain.rstrip("\n")) == 80
     assert plain.endswith("...\n")
-    assert _on_terminal(words, 200, NO_COLOR="1").endswith(f"{uid}\n")
-    coloured = _on_terminal(words, 80)
+    assert on_terminal(words, 200, NO_COLOR="1").endswith(f"{uid}\n")
+    coloured = on_terminal(words, 80)
     assert coloured.startswith("\x1b[36m(0008,0018)\x1b[0m \x1b[2mUI\x1b[0m SOPInstanceUID ")
-    assert "\x1b" not in _on_terminal(words, 80, TERM="dumb")
+    assert "\x1b" not in on_terminal(words, 80, TERM="dumb")
 
 
 @pytest.mark.parametrize(
