@@ -16,7 +16,7 @@ from dcm.cli.logs import LOG
 from dcm.cli.terminal import has_colours, width
 from dcm.cli.usage import UsageError
 from dcm.data.content import opened
-from dcm.data.difference import Ignored, Rules, differences
+from dcm.data.difference import DifferenceRules, Ignored, differences
 from dcm.data.header import NotDicom, scan
 from dcm.data.pairing import Held, paired
 from dcm.data.pixel_difference import CannotCompare
@@ -138,7 +138,7 @@ def _pairs(left: _Side, right: _Side) -> Iterable[tuple[Held | None, Held | None
     return [pair for pair in pairs if pair[0 if file is left else 1] is not None]
 
 
-def _compared(left: Held | None, right: Held | None, rules: Rules) -> Compared:
+def _compared(left: Held | None, right: Held | None, rules: DifferenceRules) -> Compared:
     if left is None or right is None:
         return Compared(left, right)
     try:
@@ -163,11 +163,11 @@ def _are_identical(left: str, right: str) -> bool:
     return True
 
 
-def _rules(arguments: Namespace) -> Rules:
+def _rules(arguments: Namespace) -> DifferenceRules:
     tolerance: float | None = arguments.tolerance
     if tolerance is not None and not 0 <= tolerance < float("inf"):
         raise UsageError(f"--tolerance {tolerance:g}: a number of 0 or more is allowed")
-    return Rules(
+    return DifferenceRules(
         tuple(map(Ignored.of, arguments.ignore)),
         tolerance,
         arguments.ignore_order,

@@ -1,7 +1,7 @@
 """What differs between two data sets, as values: one difference for each element, wherever it is.
 
 with opened("a.dcm") as left, opened("b.dcm") as right:
-    for each in differences(left, right, Rules(any_encoding=True)):
+    for each in differences(left, right, DifferenceRules(any_encoding=True)):
         print(each.path, each.kind.value, each.left, each.right)
 """
 
@@ -12,13 +12,13 @@ from itertools import zip_longest
 from typing import Final, NamedTuple
 
 from dcm.data.content import Content, Entry
-from dcm.data.difference_rules import Ignored, Rules
+from dcm.data.difference_rules import DifferenceRules, Ignored
 from dcm.data.dump import summary
 from dcm.data.element_path import Where, where_text
 from dcm.data.encoding import IMPLICIT, NATIVE
 from dcm.data.same import Placed, digest, first_difference, is_same, meaning
 
-__all__ = ["Difference", "Ignored", "Kind", "Rules", "Seen", "differences"]
+__all__ = ["Difference", "DifferenceRules", "Ignored", "Kind", "Seen", "differences"]
 
 _TRANSFER_SYNTAX: Final = 0x00020010
 _PIXEL_DATA: Final = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
@@ -61,18 +61,20 @@ class Difference(NamedTuple):
         return where_text(self.where)
 
 
-def differences(left: Content, right: Content, rules: Rules | None = None) -> Iterator[Difference]:
+def differences(
+    left: Content, right: Content, rules: DifferenceRules | None = None
+) -> Iterator[Difference]:
     """Yield what differs, in the order of tags.
 
     Values are compared as what they mean: padding, the byte order and how text is encoded do not count. The
     transfer syntax counts, unless the rules say otherwise. Raises `NotDicom` for what cannot be read to its
     end, and `CannotCompare` for pixels that cannot be decoded.
     """
-    return _Comparison(left, right, rules or Rules()).all()
+    return _Comparison(left, right, rules or DifferenceRules()).all()
 
 
 class _Comparison:
-    def __init__(self, left: Content, right: Content, rules: Rules) -> None:
+    def __init__(self, left: Content, right: Content, rules: DifferenceRules) -> None:
         self._left: Final = left
         self._right: Final = right
         self._rules: Final = rules

@@ -42,7 +42,7 @@ class Ignored(NamedTuple):
         return cls(text, lambda entry, _where: entry.tag == tag)
 
 
-class Rules(Frozen):
+class DifferenceRules(Frozen):
     """What is compared, and how exactly.
 
     ignore: these elements may differ, and all that is in them. tolerance: numbers may differ by that much.

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 from dcm.data.chosen import LEFT_OUT
 from dcm.data.content import Content, Entry
 from dcm.data.element_path import Where, where_text
-from dcm.data.encoding import PIXELS
+from dcm.data.encoding import PIXELS, MalformedData
 from dcm.data.json_writer import INLINE, json_of_value
 
 BulkUri: TypeAlias = Callable[[Content, Entry, Where], str]
@@ -74,11 +74,17 @@ def _member(content: Content, entry: Entry, where: Where, bulk: BulkUri | None) 
         if entry.fragments is not None:
             value = base64.b64encode(content.encoded(entry)).decode()
             return f'{start}{vr}","InlineBinary":"{value}"}}'
-    scope = entry.scope
-    return json_of_value(
-        entry.tag, vr.encode(), content.value(entry), scope.character_set,
-        little_endian=scope.little_endian,
-    )  # fmt: skip
+    return _of_value(content, entry, vr.encode())
+
+
+def _of_value(content: Content, entry: Entry, vr: bytes) -> str:
+    value, scope = content.value(entry), entry.scope
+    try:
+        return json_of_value(
+            entry.tag, vr, value, scope.character_set, little_endian=scope.little_endian
+        )
+    except MalformedData:  # of a length that nothing in big endian has: it stays as it is
+        return json_of_value(entry.tag, vr, value, scope.character_set)
 
 
 def _encoded_size(entry: Entry) -> int:

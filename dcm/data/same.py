@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Final, TypeAlias
 
 from dcm.data.content import BINARY, Content, Entry
-from dcm.data.difference_rules import Rules
+from dcm.data.difference_rules import DifferenceRules
 from dcm.data.encoding import MalformedData
 from dcm.data.recode import swapped
 from dcm.data.text import value_text
@@ -28,7 +28,7 @@ def common_vr(left: Entry, right: Entry) -> str:
     return known[0] if known else left.value_vr
 
 
-def is_same(left: Placed, right: Placed, rules: Rules) -> bool:
+def is_same(left: Placed, right: Placed, rules: DifferenceRules) -> bool:
     """Return whether two values, which are no sequences, are the same by the rules."""
     vr = common_vr(left[1], right[1])
     if vr in BINARY or left[1].fragments is not None or right[1].fragments is not None:
@@ -42,7 +42,7 @@ def is_same(left: Placed, right: Placed, rules: Rules) -> bool:
     return _all_close(_numbers(left, vr), _numbers(right, vr), rules.tolerance)
 
 
-def meaning(placed: Placed, vr: str, rules: Rules) -> object:
+def meaning(placed: Placed, vr: str, rules: DifferenceRules) -> object:
     """Return what a value means, which can be compared with `==`, and hashed."""
     if vr in BINARY or placed[1].fragments is not None:
         return digest(placed, rules)
@@ -57,7 +57,7 @@ def meaning(placed: Placed, vr: str, rules: Rules) -> object:
     return tuple(values)
 
 
-def digest(placed: Placed, rules: Rules) -> str:
+def digest(placed: Placed, rules: DifferenceRules) -> str:
     """Return the SHA-256 of a binary value in little endian, or of its fragments."""
     made = sha256()
     for part in _parts(placed, rules):
@@ -65,7 +65,7 @@ def digest(placed: Placed, rules: Rules) -> str:
     return made.hexdigest()
 
 
-def first_difference(left: Placed, right: Placed, rules: Rules) -> int | None:
+def first_difference(left: Placed, right: Placed, rules: DifferenceRules) -> int | None:
     """Return the first byte that differs; None if none does. A value that ends earlier differs there."""
     at = 0
     ours, others = _Bytes(left, rules), _Bytes(right, rules)
@@ -85,7 +85,7 @@ def first_difference(left: Placed, right: Placed, rules: Rules) -> int | None:
 class _Bytes:
     """A binary value, part by part."""
 
-    def __init__(self, placed: Placed, rules: Rules) -> None:
+    def __init__(self, placed: Placed, rules: DifferenceRules) -> None:
         self._parts: Final = _parts(placed, rules)
         self._part = b""
 
@@ -98,7 +98,7 @@ class _Bytes:
         self._part = self._part[size:]
 
 
-def _parts(placed: Placed, rules: Rules) -> Iterator[bytes]:
+def _parts(placed: Placed, rules: DifferenceRules) -> Iterator[bytes]:
     content, entry = placed
     if rules.any_encoding and entry.fragments:  # the first fragment is a table of offsets
         entry = entry._replace(fragments=entry.fragments[1:])
@@ -138,7 +138,7 @@ def _numbers(placed: Placed, vr: str) -> list[float] | None:
         return None
 
 
-def _is_close(left: Placed, right: Placed, vr: str, rules: Rules) -> bool:
+def _is_close(left: Placed, right: Placed, vr: str, rules: DifferenceRules) -> bool:
     numbers = []
     for placed in (left, right):
         value = b"".join(_parts(placed, rules))

@@ -1,5 +1,7 @@
 """`dcm.data.difference`: what differs between data sets, against edits that pydicom made."""
 
+import contextlib
+import json
 import math
 from collections.abc import Callable
 from hashlib import sha256
@@ -11,9 +13,13 @@ from hypothesis import strategies as st
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from dcm.data.content import Content, data_set
+from dcm.data.chosen import Choice
+from dcm.data.content import Content, Entry, data_set
 from dcm.data.dictionary import UnknownElement
-from dcm.data.difference import Difference, Ignored, Kind, Rules, Seen, differences
+from dcm.data.difference import Difference, Ignored, Kind, Seen, differences
+from dcm.data.difference import DifferenceRules as Rules
+from dcm.data.dump import lines
+from dcm.data.dump_json import json_text
 from dcm.data.encoding import EXPLICIT, NATIVE
 from dcm.data.header import NotDicom
 from dcm.data.pairing import Held, paired
@@ -369,3 +375,29 @@ def test_pairs(left: str, right: str, pairs: str) -> None:
         for pair in made
     ]
     assert shown == pairs.split()
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from([*READABLE, "x01", "x02", "x05"]), st.data())
+def test_damage_is_an_error_or_data_that_can_be_shown_and_compared(
+    id_: str, data: st.DataObject
+) -> None:
+    """Nothing but `NotDicom` is raised, whatever bytes there are, and what was read can be shown."""
+    damaged = bytearray(corpus[id_].data)
+    for _ in range(data.draw(st.integers(1, 5))):
+        at = data.draw(st.integers(128, len(damaged) - 1))
+        length = data.draw(st.integers(0, 8))
+        damaged[at : at + length] = data.draw(st.binary(max_size=8))
+    found: list[Entry] = []
+    try:
+        left = Content.of_bytes(bytes(damaged))
+        found.extend(Choice().of(left))
+    except NotDicom:
+        pass
+    if found:
+        assert len([*lines(left, found)]) >= len(found)
+        json.loads(json_text(left, [entry for entry in found if entry.tag >> 16 != 2]))
+    with contextlib.suppress(NotDicom):
+        rules = Rules(any_order=True, any_encoding=True, tolerance=1)
+        left, right = Content.of_bytes(bytes(damaged)), Content.of_bytes(corpus["h03-sr"].data)
+        assert [*differences(left, right, rules)]
