@@ -51,13 +51,15 @@ class Lines:
         if each.outcome in ("only left", "only right"):
             one = each.left or each.right
             assert one is not None
-            self._line("<" if each.left else ">", f"only {one.path} ({one.sop_instance_uid})")
+            self._line(
+                "<" if each.left else ">", f"only {printable(str(one))} ({one.sop_instance_uid})"
+            )
         elif each.differences:
             if self._several:
                 assert each.left is not None
                 assert each.right is not None
-                self._line("-", printable(f"-- {each.left.path}"))
-                self._line("+", printable(f"++ {each.right.path}"))
+                self._line("-", printable(f"-- {each.left}"))
+                self._line("+", printable(f"++ {each.right}"))
             for difference in each.differences:
                 self._difference(difference)
 
@@ -125,8 +127,8 @@ class Json:
         content: dict[str, Any] = {
             "sop_instance_uid": one.sop_instance_uid,
             "outcome": each.outcome,
-            "left": each.left and each.left.path,
-            "right": each.right and each.right.path,
+            "left": each.left and str(each.left),
+            "right": each.right and str(each.right),
         }
         if each.trouble:
             content["trouble"] = each.trouble

@@ -12,11 +12,20 @@ from typing import NamedTuple
 
 
 class Held(NamedTuple):
-    """An instance in a file. name: what it is called among the others, as its path in their folder."""
+    """An instance in a file.
+
+    name: what it is called among the others, as its path in their folder. origin: what people are told in
+    place of its path, of a file that is there only to be compared.
+    """
 
     sop_instance_uid: str
     name: str
     path: str
+    study_instance_uid: str = ""
+    origin: str = ""
+
+    def __str__(self) -> str:
+        return self.origin or self.path
 
 
 def paired(

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from cli.conftest import Start
 from cli.test_dump import on_terminal
+from net.peers import free_port
 from pydicom import Dataset, dcmread
 
 from dcm.cli import main
+from dcm.net import DcmNode
 from harness.corpus import corpus, make
 from harness.corpus.part10 import file_of
 
@@ -297,3 +299,47 @@ def test_locale_without_the_characters(tmp_path: Path, start: Start) -> None:
         if form == "json":
             (difference,) = json.loads(out)["instances"][0]["differences"]
             assert difference["right"] == {"vr": "PN", "value": "山本"}
+
+
+def test_folder_and_node(archive: DcmNode, objects: Path, tmp_path: Path, capsys: Shown) -> None:
+    """The archive is asked for the studies that the folder has; what is on one side alone is told."""
+    words = ["--local", "127.0.0.1:US:0"]
+    assert main(["diff", str(objects), str(archive), "--ignore-encoding", *words]) == 0
+    assert capsys.readouterr() == ("4 same\n", "")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    first, second, *_, last = sorted(objects.iterdir())
+    changed(first, folder / "1.dcm", lambda ds: setattr(ds, "PatientID", "OTHER"))
+    (folder / "2.dcm").write_bytes(second.read_bytes())
+    changed(second, folder / "9.dcm", lambda ds: setattr(ds, "SOPInstanceUID", "1.2.3.999"))
+    for arguments, signs in (((folder, archive), "<>"), ((archive, folder), "><")):
+        assert main(["diff", *map(str, arguments), "--ignore-encoding", *words]) == 1
+        shown = capsys.readouterr()
+        lines = shown.out.splitlines()
+        mine, others = signs
+        assert f"{mine} PatientID                          LO OTHER" in lines
+        assert f"{others} PatientID                          LO CLI1" in lines
+        assert f"{mine} only {folder}/9.dcm (1.2.3.999)" in lines
+        assert f"{others} only {archive}: 1.2.3.103 (1.2.3.103)" in lines
+        assert lines[-1] == "1 same | 1 different | 1 only left | 1 only right"
+        assert shown.err == ""
+    # a study that the archive has not is only in the folder
+    changed(last, folder / "1.dcm", lambda ds: setattr(ds, "StudyInstanceUID", "1.2.3.5.77"))
+    for name in ("2.dcm", "9.dcm"):
+        (folder / name).unlink()
+    assert main(["diff", str(folder), str(archive), *words]) == 1
+    assert capsys.readouterr().out == f"< only {folder}/1.dcm (1.2.3.104)\n1 only left\n"
+    assert main(["diff", str(folder / "1.dcm"), str(archive), *words]) == 1
+
+
+def test_node_that_is_not_there_is_trouble(image: Path, capsys: Shown) -> None:
+    """Exit status 2: nothing was compared."""
+    node = f"127.0.0.1:GONE:{free_port()}"
+    assert main(["diff", str(image), node, "--local", "127.0.0.1:US:0"]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "GONE" in shown.err
+    assert main(["diff", str(image), "unknown"]) == 2
+    assert "no remote node is called 'unknown'" in capsys.readouterr().err
+    assert main(["diff", "one", "two"]) == 2
+    assert "one of the two has to be a file or a folder" in capsys.readouterr().err
