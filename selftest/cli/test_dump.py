@@ -291,6 +291,32 @@ def test_closed_pipe_ends_quietly(many: Path) -> None:
         assert process.wait(timeout=60) == 141
 
 
+def test_processes_end_with_the_one_that_started_them(many: Path) -> None:
+    """Also if that one is killed while it writes."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dcm", "dump", many, "--jobs", "2"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with process.stdout as out, process.stderr as err:
+        while f"/{dump_work._ALONE + 50:06}.dcm" not in out.readline():
+            pass
+        process.kill()
+        assert process.wait(timeout=60) == -9
+        assert err.read() == ""  # it ends only once no process has it open
+
+
+def test_one_element_is_read_without_pydicom(folder: Path) -> None:
+    """To import it takes longer than to read thousands of files."""
+    program = (
+        "import sys; from dcm.cli import main; "
+        f"status = main(['dump', {str(folder / 'a.dcm')!r}, '-i', 'PatientID']); "
+        "sys.exit(status or any(each in sys.modules for each in ('pydicom', 'numpy', 'pyarrow')))"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60, capture_output=True)
+
+
 def on_terminal(
     words: Sequence[object], columns: int, *, status: int = 0, **environment: str
 ) -> str:
