@@ -153,3 +153,15 @@ def test_private_elements_in_implicit_vr_have_the_vr_of_their_creator() -> None:
     content = Content.of_bytes(written.getvalue())
     vrs = {entry.tag: entry.vr for entry in content.entries() if entry.is_private}
     assert vrs == {0x00190010: "LO", 0x00190011: "LO", 0x0019100C: "IS", 0x0019110C: "UN"}
+
+
+def test_sequence_of_unknown_vr_in_big_endian_is_in_little_endian() -> None:
+    """What is in it is implicit VR little endian (PS3.5 6.2.2 note 4); what follows is not."""
+    rows = b"\x28\0\x10\0\2\0\0\0\5\0"
+    item = b"\xfe\xff\0\xe0" + len(rows).to_bytes(4, "little") + rows
+    data = b"\x00\x09\x10\x01UN\0\0\xff\xff\xff\xff" + item + b"\xfe\xff\xdd\xe0\0\0\0\0"
+    content = data_set(data + b"\x00\x28\x00\x10US\0\2\0\7", ExplicitVRBigEndian)
+    sequence, rows_of_image = content.entries()
+    assert sequence.items is not None
+    assert [content.text(entry) for entry in sequence.items[0]] == ["5"]
+    assert content.text(rows_of_image) == "7"

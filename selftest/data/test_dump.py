@@ -170,6 +170,14 @@ def test_pixels_are_not_read_unless_asked_for(syntax: str) -> None:
     assert re.search(r" 2000000 bytes:( [0-9a-f]{2}){16} \.\.\.$", line)
 
 
+def test_nothing_behind_the_last_wanted_element_is_read() -> None:
+    """So a file that is broken there gives what is asked for, as with a header scan."""
+    content = Content.of_bytes(corpus["x04-cut-in-header"].data)
+    paths = ("PatientName", "ReferencedImageSequence[0].ReferencedSOPInstanceUID")
+    (line,) = lines(content, Choice(include=tuple(map(ElementPath.of, paths))).of(content))
+    assert "PatientName" in line
+
+
 def test_long_values_are_shortened_to_the_width() -> None:
     """What is cut ends with three dots; wide characters take two columns."""
     content = nested()
