@@ -32,10 +32,12 @@ LEFT_OUT: Final[list[Entry]] = []
 class Choice(Frozen):
     """Which elements are wanted; all, unless something limits them.
 
-    include: these, whatever else limits. exclude: not these; one that leads into no sequence holds for items,
-    too. groups: only these group numbers; what is in their sequences is wanted with them. keyword: only those
-    whose keyword it matches, in items, too. private, meta: whether private elements,
-    and those of the file meta information are wanted if nothing else is said of them.
+    include: these, whatever else limits.
+    exclude: not these, whatever else says so; one that leads into no sequence holds for items, too.
+    groups: only these group numbers; what is in their sequences is wanted with them.
+    keyword: only those whose keyword it matches, in items, too.
+    private: whether private elements are wanted. meta: whether those of the file meta information are. An
+    element that is included is wanted in any case.
     """
 
     include: tuple[ElementPath, ...] = ()

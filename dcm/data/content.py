@@ -167,24 +167,31 @@ class Content:
 
     def value(self, entry: Entry) -> bytes:
         """Return a value as it is encoded; all fragments in one, if it has fragments."""
-        read = self._source_of(entry).read
-        if entry.fragments is not None:
-            return b"".join(read(start, length) for start, length in entry.fragments)
-        return b"" if entry.length == UNDEFINED else read(entry.start, entry.length)
+        if entry.fragments is None and entry.length <= _PART:
+            return self._source_of(entry).read(entry.start, entry.length)
+        return b"".join(self.parts(entry))
 
     def encoded(self, entry: Entry) -> bytes:
         """Return a value with the headers of its fragments, if it has them."""
         if not entry.fragments:
             return self.value(entry)
         start, length = entry.fragments[-1]
-        return self._source_of(entry).read(entry.start, start + length - entry.start)
+        whole = entry._replace(length=start + length - entry.start, fragments=None)
+        return b"".join(self.parts(whole))
 
     def parts(self, entry: Entry, size: int = _PART) -> Iterator[bytes]:
-        """Yield a value, or all fragments, in parts of up to `size` bytes."""
+        """Yield a value, or all fragments, in parts of up to `size` bytes; fewer where the file ends."""
+        if entry.items is not None:
+            return
         read = self._source_of(entry).read
-        for start, length in entry.fragments or [(entry.start, entry.size)]:
+        for start, length in (
+            [(entry.start, entry.length)] if entry.fragments is None else entry.fragments
+        ):
             for at in range(start, start + length, size):
-                yield read(at, min(size, start + length - at))
+                part = read(at, min(size, start + length - at))
+                if not part:  # a length may be anything
+                    return
+                yield part
 
     def text(self, entry: Entry) -> str:
         """Return a value as text: see `dcm.data.text.value_text`."""

@@ -45,10 +45,12 @@ class Ignored(NamedTuple):
 class DifferenceRules(Frozen):
     """What is compared, and how exactly.
 
-    ignore: these elements may differ, and all that is in them. tolerance: numbers may differ by that much.
+    ignore: these elements may differ, and all that is in them.
+    tolerance: numbers may differ by that much.
     any_order: the items of sequences, and several values of an element, may be in another order.
     any_encoding: only what values mean counts; not transfer syntax, VR, character set, group lengths, how a
-    number is written in digits, and insignificant spaces. meta: compare the file meta information, too.
+    number is written in digits, and insignificant spaces.
+    meta: compare the file meta information, too.
     pixels: compare pixels once they are decoded.
     """
 

@@ -1,6 +1,7 @@
 """The content of files as entries, against pydicom's reading of all samples."""
 
 import io
+import tracemalloc
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -165,3 +166,18 @@ def test_sequence_of_unknown_vr_in_big_endian_is_in_little_endian() -> None:
     assert sequence.items is not None
     assert [content.text(entry) for entry in sequence.items[0]] == ["5"]
     assert content.text(rows_of_image) == "7"
+
+
+def test_length_beyond_the_end_takes_no_memory(tmp_path: Path) -> None:
+    """A text that claims 4 GB has what is there of it."""
+    path = tmp_path / "long.dcm"
+    path.write_bytes(make.instance(number=1).data + b"\xfc\xff\xfc\xffUT\0\0\xf0\xff\xff\xfftext")
+    tracemalloc.start()
+    with opened(path) as content:
+        found: list[Entry] = []
+        with pytest.raises(NotDicom, match="within the value"):
+            found.extend(content.entries())
+        assert content.text(found[-1]) == "text"
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10_000_000

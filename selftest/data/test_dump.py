@@ -259,6 +259,17 @@ def test_json_of_chosen_elements() -> None:
     assert content.data_set()[-512:] == data[-512:]
 
 
+def test_json_has_uris_for_long_binary_values_that_are_no_pixels() -> None:
+    """More than 1024 bytes; shorter ones are in the text."""
+    made = make.instance(number=1).dataset()
+    made.EncapsulatedDocument = bytes(1026)
+    made.add_new(0x00091001, "OB", bytes(1024))
+    content = Content.of_bytes(file_of(made))
+    found = json.loads(json_text(content, content.entries(), bulk=file_uri("a.dcm")))
+    assert found["00420011"]["BulkDataURI"].endswith("&length=1026")
+    assert len(found["00091001"]["InlineBinary"]) == 1368
+
+
 @pytest.mark.parametrize("id_", READABLE)
 def test_json_is_that_of_pydicom(id_: str) -> None:
     """Of all samples: what pydicom reads from our JSON has the same values as what it reads from the file."""
