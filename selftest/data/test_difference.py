@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import Dataset
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from dcm.data.chosen import Choice
@@ -331,6 +332,17 @@ def test_compressed_pixels_are_compared_as_what_they_show() -> None:
     assert difference.note == f"2 of {samples} samples differ, by at most 4"
     near = Rules(pixels=True, any_encoding=True, tolerance=4)
     assert [*differences(content(compressed), content(plain), near)] == []
+
+
+def test_table_of_offsets_is_encoding() -> None:
+    """The same frames with and without a Basic Offset Table (PS3.5 A.4)."""
+    with_table, without = (corpus["p13-offsets"].dataset() for _ in range(2))
+    frames = [*generate_frames(with_table.PixelData, number_of_frames=with_table.NumberOfFrames)]
+    with_table.PixelData = encapsulate(frames, has_bot=True)
+    without.PixelData = encapsulate(frames, has_bot=False)
+    sides = content(with_table), content(without)
+    assert [each.path for each in differences(*sides)] == ["PixelData"]
+    assert [*differences(*sides, Rules(any_encoding=True))] == []
 
 
 def test_pixels_of_another_size() -> None:
