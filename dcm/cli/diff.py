@@ -27,8 +27,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     for side in ("left", "right"):
         parser.add_argument(
             side, metavar=side.upper(),
-            help="a file or a folder; one of the two may be a node, by its name in the configuration or as "
-            "HOST:AE_TITLE:PORT: it is asked for the studies of the other",
+            help="a file or a folder; one of the two may be a node or a DICOMweb service, by its name in the "
+            "configuration or its address: it is asked for the studies of the other",
         )  # fmt: skip
     parser.add_argument(
         "--ignore", metavar="PATTERN", action="append", default=[],

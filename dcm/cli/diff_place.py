@@ -1,4 +1,4 @@
-"""Comparing a folder with a node: what the folder has of each study with all that the node has of it."""
+"""Comparing a folder with a place: what the folder has of each study with all that the place has of it."""
 
 import os
 import tempfile

@@ -46,7 +46,7 @@ class Side:
 
 def side_of(path: str, extension: str | None) -> Side | None:
     """Return a side by its path; None if only a node can be meant. Raises `OSError`."""
-    if os.path.exists(path) or os.sep in path:
+    if os.path.exists(path) or (os.sep in path and "://" not in path):
         return Side(path, extension)
     return None
 

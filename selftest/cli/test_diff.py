@@ -12,11 +12,14 @@ from cli.conftest import Start
 from cli.test_dump import on_terminal
 from net.peers import free_port
 from pydicom import Dataset, dcmread
+from web.services import orthanc
 
 from dcm.cli import main
 from dcm.net import DcmNode
 from harness.corpus import corpus, make
 from harness.corpus.part10 import file_of
+from harness.errors import ServerNotFound
+from harness.servers.locate import find_orthanc
 
 Shown = pytest.CaptureFixture[str]
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": ""}
@@ -343,3 +346,22 @@ def test_node_that_is_not_there_is_trouble(image: Path, capsys: Shown) -> None:
     assert "no remote node is called 'unknown'" in capsys.readouterr().err
     assert main(["diff", "one", "two"]) == 2
     assert "one of the two has to be a file or a folder" in capsys.readouterr().err
+
+
+def test_folder_and_dicomweb_service(objects: Path, tmp_path: Path, capsys: Shown) -> None:
+    """Any place will do that gives instances: here Orthanc's DICOMweb, by its URL."""
+    try:
+        found = find_orthanc()
+    except ServerNotFound as missing:
+        pytest.skip(str(missing))
+    first = min(objects.iterdir())
+    other = changed(first, tmp_path / "1.dcm", lambda ds: setattr(ds, "PatientID", "OTHER"))
+    with orthanc(tmp_path / "orthanc", found) as url:
+        assert main(["store", url, str(objects), "--quiet"]) == 0
+        capsys.readouterr()
+        assert main(["diff", str(objects), url, "--ignore-encoding"]) == 0
+        assert capsys.readouterr().out == "4 same\n"
+        assert main(["diff", str(other), url, "--ignore-encoding"]) == 1
+    assert [line.split()[:2] for line in capsys.readouterr().out.splitlines()] == [
+        ["<", "PatientID"], [">", "PatientID"],
+    ]  # fmt: skip
