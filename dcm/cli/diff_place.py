@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dcm.cli.diff_sides import Comparison, Side
 from dcm.cli.running import run_async
-from dcm.cli.session import Opener
+from dcm.cli.session import opener
 from dcm.cli.usage import UsageError
 from dcm.data.header import NotDicom, scan
 from dcm.data.pairing import Held, paired
@@ -29,7 +29,7 @@ def compare_with_place(
         )
     arguments.max_associations = None
     name = arguments.left if left is None else arguments.right
-    place = Opener(arguments).place(name)
+    place = opener(arguments).place(name)
     run_async(_compare(side, place, comparison, swapped=left is None))
 
 
