@@ -146,6 +146,14 @@ class Channel:
             if not isinstance(event, StartTimer | StopTimer):
                 return event
 
+    async def coming(self) -> Received:
+        """Wait for the next event, and return it without taking it: it is still the next one."""
+        while True:
+            await self.wait_for_events(None)
+            if not isinstance(self._events[0], StartTimer | StopTimer):
+                return self._events[0]
+            self._events.popleft()
+
     async def wait_for_events(self, within: float | None) -> None:
         """Receive until there is an event."""
         receive = self._connection.needs_data

@@ -1,0 +1,1 @@
+"""Services over a directory: DIMSE and DICOMweb, on one index."""
