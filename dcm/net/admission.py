@@ -10,6 +10,7 @@ from dcm.net.echo import VERIFICATION
 from dcm.net.establish import OUR_INFORMATION
 from dcm.net.uids import STORAGE_COMMITMENT
 from dcm.wire import (
+    DICOM_APPLICATION_CONTEXT,
     AssociateAC,
     AssociateRJ,
     AssociateRQ,
@@ -27,6 +28,7 @@ UserCheck = Callable[[UserIdentityRQ | None], Awaitable[bool | bytes]]
 or SAML (PS3.7 D.3.3.7.2), and mean yes."""
 
 _LOG: Final = logging.getLogger(__name__)
+_UNKNOWN_CONTEXT: Final = AssociateRJ(result=1, source=1, reason=2)
 _UNKNOWN_CALLING: Final = AssociateRJ(result=1, source=1, reason=3)
 _UNKNOWN_CALLED: Final = AssociateRJ(result=1, source=1, reason=7)
 _WRONG_USER: Final = AssociateRJ(result=1, source=1, reason=1)
@@ -110,11 +112,11 @@ class Admission(Frozen, kw_only=True):
 
     def _refusal(self, request: AssociateRQ, our_title: str, open_now: int) -> AssociateRJ | None:
         """Return the rejection of a request by its names or by number; None if there is none."""
+        if request.application_context_name.rstrip("\0") != DICOM_APPLICATION_CONTEXT:
+            return _UNKNOWN_CONTEXT
         calling, called = request.calling_ae_title.strip(), request.called_ae_title.strip()
-        if not calling:  # the peer sent something that is not an AE title
-            return _UNKNOWN_CALLING
-        if not called:
-            return _UNKNOWN_CALLED
+        if not (calling and called):  # the peer sent something that is not an AE title
+            return _UNKNOWN_CALLED if calling else _UNKNOWN_CALLING
         if open_now > self.associations:
             return _TOO_MANY
         if self.calling_ae_titles is not None and calling not in self.calling_ae_titles:

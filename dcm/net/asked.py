@@ -7,7 +7,7 @@ asked.level, asked.keys
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from dcm.data.dictionary import UnknownElement
+from dcm.data.dictionary import UnknownElement, tag_of
 from dcm.data.identifier import BadIdentifier, read_identifier
 from dcm.data.levels import Level
 from dcm.data.match import Attributes, Value
@@ -31,6 +31,8 @@ _MODELS: Final = {CFindRQ: FIND_MODELS, CMoveRQ: MOVE_MODELS, CGetRQ: GET_MODELS
 WRONG_IDENTIFIER: Final = 0xA900
 UNABLE: Final = 0xC000
 _WRONG_CLASS: Final = 0x0122
+_FIRST_GROUP: Final = 0x0008
+"""Of data sets; lower ones are of commands, file meta information and directories (PS3.5 7.1)."""
 _WILD: Final = frozenset("*?")
 
 
@@ -73,6 +75,8 @@ async def take(association: Association, command: Command) -> Asked:
         _require_path(found, top, level)
     if not isinstance(request, CFindRQ):
         found = _to_retrieve(found, level)
+    for name in [each for each in found if tag_of(each) >> 16 < _FIRST_GROUP]:
+        del found[name]
     names = character_set if isinstance(character_set, str) else ""
     return Asked(level, found, names, context.transfer_syntax)
 

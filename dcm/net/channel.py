@@ -145,6 +145,8 @@ class Channel:
                 raise self.lost("the peer closed the connection")
             if not isinstance(event, StartTimer | StopTimer):
                 return event
+            if buffers := self._connection.data_to_send():  # the connection has rejected a request
+                await self._write(buffers)
 
     async def coming(self) -> Received:
         """Wait for the next event, and return it without taking it: it is still the next one."""

@@ -48,6 +48,8 @@ _NO_SUCH_SOP_CLASS: Final = 0x0118
 _CLASS_INSTANCE_CONFLICT: Final = 0x0119
 _NO_SUCH_ACTION: Final = 0x0123
 _PROCESSING_FAILURE: Final = 0x0110
+_SOON: Final = 0.2
+"""Seconds after which a peer is taken to wait for the report where it is."""
 _DONE, _WITH_FAILURES = 1, 2  # event type IDs (PS3.4 J.3.3.1.1)
 
 
@@ -126,10 +128,14 @@ def _failure_of(path: str, reference: Reference) -> int:
 
 
 class Reports:
-    """The requests that come on one association, and what is to be reported of them."""
+    """The requests that come on one association, and what is to be reported of them.
 
-    def __init__(self, held: Held | None) -> None:
+    reachable: whether the peer can be told on an association of our own.
+    """
+
+    def __init__(self, held: Held | None, *, reachable: bool = False) -> None:
         self._held: Final = held
+        self._reachable: Final = reachable
         self._unconfirmed: Final[dict[int, Transaction]] = {}
 
     @property
@@ -157,7 +163,17 @@ class Reports:
         report = await asyncio.to_thread(committed, self._held, asked)
         message_id = association.next_message_id()
         self._unconfirmed[message_id] = report
+        if self._reachable and await self._is_leaving(association):
+            return  # a report that crosses a release may be lost, or stop the peer
         await _send(association, command.context_id, message_id, report)
+
+    async def _is_leaving(self, association: Association) -> bool:
+        """Return whether the peer, once its request is answered, ends the association soon."""
+        try:
+            async with asyncio.timeout(_SOON):
+                return not isinstance(await association.coming(), Command)
+        except TimeoutError:
+            return False
 
     async def confirmed(self, association: Association, command: Command) -> None:
         """Take the peer's answer to a report."""

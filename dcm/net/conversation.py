@@ -49,6 +49,7 @@ class Conversation:
     """The messages of one association, answered one after the other.
 
     reports: what the peer has not confirmed of the reports on storage commitment.
+    held, reachable: of storage commitment; see `Reports`.
     messages: how many messages were answered. waiting: whether the next one is awaited.
     """
 
@@ -59,9 +60,11 @@ class Conversation:
         expected: Expected,
         handlers: Mapping[type[Message], Service],
         held: Held | None = None,
+        *,
+        reachable: bool = False,
     ) -> None:
         self.association: Final = association
-        self.reports: Final = Reports(held)
+        self.reports: Final = Reports(held, reachable=reachable)
         self.messages = 0
         self.waiting = False
         self._destinations: Final = destinations

@@ -289,8 +289,9 @@ class Listener:
         task = asyncio.current_task()
         assert task is not None
         conversation = Conversation(
-            association, self._destinations, self.expected, self._handlers, self._held
-        )
+            association, self._destinations, self.expected, self._handlers, self._held,
+            reachable=association.ae_titles[0].strip() in self._peers,
+        )  # fmt: skip
         self._associations[task] = conversation
         try:
             await conversation.run()
