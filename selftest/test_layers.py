@@ -16,6 +16,7 @@ dcm      wire.*
 dcm      data.*
 dcm      instances  outcome
 dcm      part_file  held  sinks
+dcm.store  catalogue
 dcm.net  limits  identity  tls  node  errors  retry  remote  uids  # a peer, and what can come of it
 dcm.net  transport  dial  tls_transport  trace                    # a connection
 dcm.net  folders  convert                                         # files
@@ -26,11 +27,18 @@ dcm.net  admission  conversation  listener                        # the listener
 dcm.net  query_plan  query_answers  query  worklist  wanted       # what an archive has, and what is lost
 dcm.net  ahead  intake  sources  retrieve  third_party            # several associations, and retries
 dcm.net  existing  sender  store
+dcm.net  asked  performing  query_scp  retrieve_scp  get_scp  move_scp  # an archive of our own
 dcm.net  .  entity                                                # the public face
 dcm.web  .  media  multipart                                      # DICOMweb, without I/O
 dcm.store  place  catalogue
 dcm.store  node
 dcm.store  .
+dcm.serve  .  refusal  dimse  http_door
+dcm.serve  archive  accept  body  stored
+dcm.serve  metadata  search  retrieve  incoming_part  pixels  decoded  grayscale
+dcm.serve  frames  rendered  store
+dcm.serve  bulk
+dcm.serve  app
 dcm      credentials  conf_table  conf
 dcm      cli.*
 dcm      __main__
