@@ -14,7 +14,7 @@ LAYERS = """
 dcm      .  errors  frozen  implementation
 dcm      wire.*
 dcm      data.*
-dcm      instances  outcome
+dcm      instances  outcome  writer
 dcm      part_file  held  sinks
 dcm.store  catalogue
 dcm.net  limits  identity  tls  node  errors  retry  remote  uids  # a peer, and what can come of it
