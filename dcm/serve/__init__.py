@@ -1,5 +1,1 @@
-<<<<<<< HEAD
-"""A directory as an archive: DICOMweb (PS3.18) and DIMSE services over one catalogue of instances."""
-=======
-"""Services over a directory: DIMSE and DICOMweb, on one index."""
->>>>>>> dimse
+"""A directory as an archive: DIMSE services and DICOMweb (PS3.18) over one catalogue of instances."""

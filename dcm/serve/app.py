@@ -48,9 +48,12 @@ def application(
     if origins:
         layers.append(
             Middleware(
-                CORSMiddleware, allow_origins=list(origins), allow_methods=["GET", "HEAD", "POST"],
-                allow_headers=["*"], expose_headers=["Content-Location", "Warning"],
-            )  # fmt: skip
+                CORSMiddleware,
+                allow_origins=list(origins),
+                allow_methods=["GET", "HEAD", "POST"],
+                allow_headers=["*"],
+                expose_headers=["Content-Location", "Warning"],
+            )
         )
     if token:
         layers.append(Middleware(_Guarded, token=token))

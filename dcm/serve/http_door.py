@@ -86,6 +86,6 @@ def _server(application: Any, drain: float, context: "ssl.SSLContext | None") ->
     config = uvicorn.Config(
         application, lifespan="off", access_log=False, log_config=None, server_header=False, ws="none",
         timeout_keep_alive=_KEEP_ALIVE, timeout_graceful_shutdown=max(1, round(drain)),
-        ssl_context_factory=(lambda *_: context) if context else None,  # type: ignore[arg-type, return-value]
+        ssl_context_factory=(lambda *_: context) if context else None,
     )  # fmt: skip
     return Server(config)

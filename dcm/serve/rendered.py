@@ -41,7 +41,7 @@ async def rendered(archive: Archive, request: "Request") -> "Response":
     several = [
         (each, number)
         for each in listed
-        for number in await asyncio.to_thread(_numbers, request, each, several=True)
+        for number in await asyncio.to_thread(_numbers, request, each)
     ]
     if multipart is None:
         multipart = len(several) > 1
@@ -65,7 +65,7 @@ async def thumbnail(archive: Archive, request: "Request") -> "Response":
     listed = await found(archive, request)
     each = listed[len(listed) // 2]
     view, _ = _view(request)
-    numbers = await asyncio.to_thread(_numbers, request, each, several=False)
+    numbers = await asyncio.to_thread(_numbers, request, each)
     size = view.size or (_THUMBNAIL, _THUMBNAIL)
     return await _single(each, numbers[len(numbers) // 2], view._replace(size=size))
 
@@ -82,7 +82,7 @@ def _ended(parts: Any, writer: MultipartWriter) -> Any:
     yield writer.end()
 
 
-def _numbers(request: "Request", each: Found, *, several: bool) -> list[int]:
+def _numbers(request: "Request", each: Found) -> list[int]:
     """Return the frames of an instance that the path names; all if it names none."""
     pixels = pixels_of(each.instance)
     text = request.path_params.get("frames")
@@ -122,7 +122,8 @@ def _window(query: Mapping[str, str]) -> Window | None:
         found = Window(float(center), float(width), _FUNCTIONS[function.lower()])
     except (ValueError, KeyError):
         raise Refusal(
-            400, f"window={text[:80]} is not CENTER,WIDTH,FUNCTION with linear, linear-exact or sigmoid"
+            400,
+            f"window={text[:80]} is not CENTER,WIDTH,FUNCTION with linear, linear-exact or sigmoid",
         ) from None
     if not abs(found.center) < 1e12 or not 0 < found.width < 1e12:
         raise Refusal(400, f"window={text[:80]}: the width has to be more than 0")
@@ -164,7 +165,9 @@ def _image(each: Found, number: int, view: View) -> bytes:
         raise Refusal(500, f"no image can be made of the instance: {error}") from error
     if view.size:
         factor = min(view.size[0] / image.width, view.size[1] / image.height)
-        image = image.resize((max(1, round(image.width * factor)), max(1, round(image.height * factor))))
+        image = image.resize(
+            (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+        )
     made = io.BytesIO()
     options = {"quality": view.quality} if view.media == "image/jpeg" else {}
     image.save(made, _FORMATS[view.media], **options)
