@@ -34,11 +34,13 @@ dcm.store  place  catalogue
 dcm.store  node
 dcm.store  .
 dcm.serve  .  refusal  dimse  http_door
-dcm.serve  archive  accept  body  stored
+dcm.serve  archive  accept  body  stored  native_xml
+dcm.serve  models
 dcm.serve  metadata  search  retrieve  incoming_part  pixels  decoded  grayscale
 dcm.serve  frames  rendered  store
 dcm.serve  bulk
 dcm.serve  app
+dcm.serve  both
 dcm      credentials  conf_table  conf
 dcm      cli.*
 dcm      __main__

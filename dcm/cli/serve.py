@@ -128,7 +128,16 @@ async def _serve(arguments: Namespace, stop: asyncio.Event) -> int:
 
 
 def _sink(arguments: Namespace, index: "Index") -> "Sink | None":
-    return None
+    from pathlib import Path
+    from dcm.sinks import Folder
+    from dcm.serve.interim import Indexed
+
+    if not arguments.writable:
+        return None
+    return Indexed(
+        Folder(Path(arguments.folder), arguments.sync, arguments.max_instance, arguments.min_free),
+        index,
+    )
 
 
 async def _refresh(arguments: Namespace, index: "Index") -> None:

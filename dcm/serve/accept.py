@@ -47,14 +47,6 @@ def wanted(request: "Request") -> list[Wanted]:
     return list(_ranges(found))
 
 
-def wants_json(request: "Request") -> None:
-    """Raise `Refusal` with 406 unless the client accepts JSON."""
-    for each in wanted(request):
-        if not each.multipart and (each.covers(JSON) or each.covers("application/json")):
-            return
-    raise Refusal(406, f"this resource is there as {JSON}, which is not accepted")
-
-
 def not_acceptable(what: str) -> Refusal:
     """Return the refusal where nothing that is accepted is offered; what: what is."""
     return Refusal(406, f"nothing of what is accepted can be sent; there is {what}")

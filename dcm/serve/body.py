@@ -82,20 +82,6 @@ def file_slices(path: str, start: int = 0, length: int | None = None) -> Iterato
         os.close(descriptor)
 
 
-def gathered(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the same bytes, small parts joined."""
-    some: list[bytes] = []
-    size = 0
-    for part in parts:
-        some.append(part)
-        size += len(part)
-        if size >= SLICE:
-            yield b"".join(some) if len(some) > 1 else part
-            some, size = [], 0
-    if some:
-        yield b"".join(some)
-
-
 async def _gone(receive: "Receive") -> None:
     """Wait until the client is gone."""
     while (await receive())["type"] != "http.disconnect":

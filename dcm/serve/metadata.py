@@ -1,13 +1,12 @@
-"""Metadata (PS3.18 10.4.1.1.2): all attributes of instances in JSON, bulk data as URIs that work."""
+"""Metadata (PS3.18 10.4.1.1.2): all attributes of instances, bulk data as URIs that work."""
 
 import logging
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from dcm.data.json_writer import NoJson, json_of
-from dcm.serve.accept import JSON, wants_json
 from dcm.serve.archive import Archive, found, url_of
-from dcm.serve.body import Streamed, gathered
+from dcm.serve.body import Streamed
+from dcm.serve.models import Models, wants_xml
 from dcm.serve.stored import opened
 from dcm.store.catalogue import Found
 
@@ -20,18 +19,11 @@ LOG: Final = logging.getLogger(__name__)
 
 async def metadata(archive: Archive, request: "Request") -> "Response":
     """Answer with the metadata of all instances that the path names."""
-    wants_json(request)
+    xml = wants_xml(request)
     listed = await found(archive, request)
-    texts = _array(listed, archive.base(request))
-    return await Streamed(gathered(texts), {"Content-Type": JSON}).prepared()
-
-
-def _array(listed: list[Found], base: str) -> Iterator[bytes]:
-    before = "["
-    for each in listed:
-        yield (before + _metadata(each, base)).encode("utf-8", "replace")
-        before = ","
-    yield b"]"
+    base = archive.base(request)
+    models = Models((_metadata(each, base) for each in listed), xml=xml)
+    return await Streamed(models.parts, {"Content-Type": models.content_type}).prepared()
 
 
 def _metadata(each: Found, base: str) -> str:

@@ -1,4 +1,4 @@
-"""Searches for studies, series and instances (PS3.18 10.6): a query of the catalogue, answered in JSON."""
+"""Searches for studies, series and instances (PS3.18 10.6), answered in the order of the catalogue."""
 
 import asyncio
 import json
@@ -12,9 +12,9 @@ from dcm.data.json_model import write_object
 from dcm.data.keys import BadKey, attributes_of
 from dcm.data.levels import Level
 from dcm.data.match import NEVER_MATCHED, Attributes, Value
-from dcm.serve.accept import JSON, wants_json
 from dcm.serve.archive import Archive, keys_of
 from dcm.serve.body import Streamed
+from dcm.serve.models import Models, wants_xml
 from dcm.serve.refusal import Refusal
 from dcm.store.catalogue import Catalogue
 from dcm.store.index_schema import ATTRIBUTES
@@ -63,18 +63,19 @@ class Search(NamedTuple):
 
 async def search(archive: Archive, request: "Request", level: Level) -> "Response":
     """Answer with what matches at a level, always in the same order; nothing is an empty array."""
-    wants_json(request)
+    xml = wants_xml(request)
     asked = search_of(request, level)
-    headers = {"Content-Type": JSON}
-    if asked.odd:
-        headers["Warning"] = f'299 dcm "{asked.odd}"'
     texts = _texts(archive.catalogue, asked, archive.base(request))
     first = await asyncio.to_thread(lambda: list(islice(texts, _AT_ONCE)))
-    if len(first) < _AT_ONCE:
-        from starlette.responses import Response  # noqa: PLC0415 - an extra
+    models = Models(first if len(first) < _AT_ONCE else chain(first, texts), xml=xml)
+    headers = {"Content-Type": models.content_type}
+    if asked.odd:
+        headers["Warning"] = f'299 dcm "{asked.odd}"'
+    if len(first) == _AT_ONCE:
+        return Streamed(models.parts, headers)
+    from starlette.responses import Response  # noqa: PLC0415 - an extra
 
-        return Response(f"[{','.join(first)}]", headers=headers)
-    return Streamed(_array(chain(first, texts)), headers)
+    return Response(b"".join(models.parts), headers=headers)
 
 
 def search_of(request: "Request", level: Level) -> Search:
@@ -205,12 +206,3 @@ def _url(base: str, answer: Attributes, level: Level) -> str:
     if level >= Level.SERIES:
         url += f"/series/{answer['SeriesInstanceUID']}"
     return f"{url}/instances/{answer['SOPInstanceUID']}" if level == Level.IMAGE else url
-
-
-def _array(texts: Iterator[str]) -> Iterator[bytes]:
-    """Yield an array, many answers at once."""
-    before = "["
-    while some := list(islice(texts, _AT_ONCE)):
-        yield (before + ",".join(some)).encode()
-        before = ","
-    yield b"]" if before == "," else b"[]"

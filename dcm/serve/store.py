@@ -7,9 +7,11 @@ the path, are refused one by one, and the others are stored.
 import logging
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from dcm.serve.accept import DICOM, JSON, wants_json
+from dcm.serve.accept import DICOM, JSON
 from dcm.serve.archive import Archive
 from dcm.serve.incoming_part import IncomingPart, NotStored, Stored
+from dcm.serve.models import wants_xml
+from dcm.serve.native_xml import XML, native_xml
 from dcm.serve.refusal import Refusal
 from dcm.web.media import MediaType
 from dcm.web.multipart import MalformedMultipart, Parser, PartBegun, PartData
@@ -31,13 +33,13 @@ async def store(archive: Archive, request: "Request") -> "Response":
     """Store all parts of a request, and answer with what became of each (10.5.3, Annex I)."""
     if archive.sink is None:
         raise Refusal(403, "this service is read-only: nothing can be stored in it")
-    wants_json(request)
+    xml = wants_xml(request)
     parser = _parser(request)
     study = request.path_params.get("study", "")
     outcome = await _received(archive, request, parser, study)
     if outcome.cut and not outcome.stored:
         raise Refusal(400, f"the request is not complete: {outcome.cut}")
-    return _answer(archive.base(request), study, outcome)
+    return _answer(archive.base(request), study, outcome, xml=xml)
 
 
 def _parser(request: "Request") -> Parser:
@@ -99,7 +101,7 @@ def _note(outcome: _Outcome, result: Stored | NotStored) -> None:
     outcome.refused.append(result)
 
 
-def _answer(base: str, study: str, outcome: _Outcome) -> "Response":
+def _answer(base: str, study: str, outcome: _Outcome, *, xml: bool) -> "Response":
     """Return the Store Instances Response Module (Annex I), and the status that sums it up."""
     import json  # noqa: PLC0415
 
@@ -123,11 +125,11 @@ def _answer(base: str, study: str, outcome: _Outcome) -> "Response":
     words = [each.words for each in refused] + (
         [f"the request is not complete: {cut}"] if cut else []
     )
-    headers = {"Content-Type": JSON}
+    headers = {"Content-Type": XML if xml else JSON}
     if words:
         text = "; ".join(words[:3]).replace('"', "'")[:500].encode("ascii", "replace").decode()
         headers["Warning"] = f'299 dcm "{" ".join(text.split())}"'
-    return Response(json.dumps(module), status, headers)
+    return Response(native_xml(module) if xml else json.dumps(module), status, headers)
 
 
 def _referenced(base: str, each: Stored) -> dict[str, object]:
