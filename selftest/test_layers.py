@@ -28,6 +28,9 @@ dcm.net  ahead  intake  sources  retrieve  third_party            # several asso
 dcm.net  existing  sender  store
 dcm.net  .  entity                                                # the public face
 dcm.store  place  catalogue
+dcm.store  index_schema  index_values  index_rows  index_scan    # rows of an index
+dcm.store  index_database  index_folder  index_query
+dcm.store  index
 dcm.store  node
 dcm.store  .
 dcm      credentials  conf_table  conf
