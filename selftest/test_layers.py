@@ -31,6 +31,9 @@ dcm.net  asked  performing  query_scp  retrieve_scp  get_scp  move_scp  # an arc
 dcm.net  .  entity                                                # the public face
 dcm.web  .  media  multipart                                      # DICOMweb, without I/O
 dcm.store  place  catalogue
+dcm.store  index_schema  index_values  index_rows  index_scan    # rows of an index
+dcm.store  index_database  index_folder  index_query
+dcm.store  index
 dcm.store  node
 dcm.store  .
 dcm.serve  .  refusal  dimse  http_door
