@@ -44,6 +44,9 @@ dcm.serve  frames  rendered  store
 dcm.serve  bulk
 dcm.serve  app
 dcm.serve  both
+dcm.sync  compare  journal  relay  .
+dcm.sync  verify
+dcm.sync  manager
 dcm      credentials  conf_table  conf
 dcm      cli.*
 dcm      __main__
