@@ -30,13 +30,13 @@ dcm.net  existing  sender  store
 dcm.net  asked  performing  query_scp  retrieve_scp  get_scp  move_scp  # an archive of our own
 dcm.net  .  entity                                                # the public face
 dcm.web  .  media  multipart                                      # DICOMweb, without I/O
-dcm.store  place  catalogue
+dcm.store  place
 dcm.store  index_schema  index_values  index_rows  index_scan    # rows of an index
 dcm.store  index_database  index_folder  index_query
 dcm.store  index
 dcm.store  node
 dcm.store  .
-dcm.serve  .  refusal  dimse  http_door
+dcm.serve  .  refusal  dimse  http_door  interim
 dcm.serve  archive  accept  body  stored  native_xml
 dcm.serve  models
 dcm.serve  metadata  search  retrieve  incoming_part  pixels  decoded  grayscale

@@ -105,6 +105,8 @@ def run(arguments: Namespace) -> int:
     """Serve until the end."""
     if arguments.no_web and arguments.no_dicom:
         raise UsageError("with --no-web and --no-dicom there is nothing to serve")
+    if not os.path.isdir(arguments.folder):
+        raise UsageError(f"{arguments.folder} is not a folder")
     stop = asyncio.Event()
     return run_async(_serve(arguments, stop), stop.set)
 
@@ -114,8 +116,6 @@ async def _serve(arguments: Namespace, stop: asyncio.Event) -> int:
     from dcm.store.index import Index  # noqa: PLC0415
 
     web, dicom = _web(arguments), _dicom(arguments, configuration(arguments))
-    if not os.path.isdir(arguments.folder):
-        raise UsageError(f"{arguments.folder} is not a folder")
     with Index(arguments.folder) as index:
         await _refresh(arguments, index)
         async with serving(
@@ -128,16 +128,17 @@ async def _serve(arguments: Namespace, stop: asyncio.Event) -> int:
 
 
 def _sink(arguments: Namespace, index: "Index") -> "Sink | None":
-    from pathlib import Path
-    from dcm.sinks import Folder
-    from dcm.serve.interim import Indexed
-
     if not arguments.writable:
         return None
-    return Indexed(
-        Folder(Path(arguments.folder), arguments.sync, arguments.max_instance, arguments.min_free),
-        index,
-    )
+    from pathlib import Path  # noqa: PLC0415 - not for --help
+
+    from dcm.serve.interim import IndexedFolder  # noqa: PLC0415
+    from dcm.sinks import Folder  # noqa: PLC0415
+
+    folder = Folder(
+        Path(index.path), arguments.sync, arguments.max_instance, arguments.min_free
+    )  # fmt: skip
+    return IndexedFolder(folder, index)
 
 
 async def _refresh(arguments: Namespace, index: "Index") -> None:
