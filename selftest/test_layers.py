@@ -30,6 +30,9 @@ dcm.net  existing  sender  store
 dcm.net  asked  performing  query_scp  retrieve_scp  get_scp  move_scp  # an archive of our own
 dcm.net  .  entity                                                # the public face
 dcm.store  place
+dcm.store  index_schema  index_values  index_rows  index_scan    # rows of an index
+dcm.store  index_database  index_folder  index_query
+dcm.store  index
 dcm.store  node
 dcm.serve  dimse  .
 dcm.store  .

@@ -1,0 +1,173 @@
+"""The SQLite file of an index: opened by several processes and threads, and made anew if it is unusable."""
+
+import contextlib
+import fcntl
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from itertools import count
+from typing import Final
+
+from dcm.store.index_schema import APPLICATION_ID, SCHEMA, VERSION
+
+_LOG: Final = logging.getLogger(__name__)
+_PATIENCE: Final = 60.0
+"""Seconds for which a writer waits while another process writes."""
+_CACHE: Final = 64 << 10  # KiB
+
+
+class Unusable(Exception):  # noqa: N818 - internal
+    """A file that is no index, or not one of this version; says why. keep: whether it is somebody's data."""
+
+    def __init__(self, words: str, *, keep: bool) -> None:
+        super().__init__(words)
+        self.keep = keep
+
+
+class Database:
+    """Connections to one file, or to a database in memory if there is no file.
+
+    remarks: what was odd about the file when it was opened.
+    """
+
+    def __init__(self, file: str) -> None:
+        self._file: Final = file
+        self._idle: Final[list[sqlite3.Connection]] = []
+        self._writing: Final = threading.RLock()
+        self._lock: Final = threading.Lock()
+        self._writer: sqlite3.Connection | None = None
+        self.remarks: Final[list[str]] = []
+        self._open()
+
+    def close(self) -> None:
+        """Close all connections that are not in use."""
+        with self._writing, self._lock:
+            for each in [*self._idle, *([self._writer] if self._writer else [])]:
+                each.close()
+            self._idle.clear()
+            self._writer = None
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Have a connection that sees one state of the index while the block runs."""
+        if not self._file:
+            yield self._connection()
+            return
+        with self._lock:
+            connection = self._idle.pop() if self._idle else None
+        connection = connection or self._connect()
+        try:
+            connection.execute("BEGIN")
+            yield connection
+            connection.rollback()
+        except BaseException:
+            connection.close()
+            raise
+        with self._lock:
+            self._idle.append(connection)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Have a transaction, which is committed if the block does not raise. One at a time."""
+        with self._writing:
+            connection = self._connection()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+                raise
+
+    def rebuild(self, words: str) -> None:
+        """Set the file aside and begin with an empty one; what was said of it is a remark."""
+        with self._writing:
+            self.close()
+            with _locked(self._file):
+                self._set_aside(Unusable(words, keep=True))
+                self._connection()
+
+    def _open(self) -> None:
+        if not self._file:
+            self._connection()
+            return
+        with _locked(self._file):
+            try:
+                self._check()
+            except Unusable as error:
+                self.close()
+                self._set_aside(error)
+            except sqlite3.DatabaseError as error:
+                self.close()
+                if isinstance(error, sqlite3.OperationalError) and "malformed" not in str(error):
+                    raise
+                self._set_aside(Unusable(str(error), keep=True))
+            self._connection()
+
+    def _set_aside(self, why: Unusable) -> None:
+        if why.keep:
+            names = (f"{self._file}.set-aside-{number}" for number in count(1))
+            name = next(each for each in names if not os.path.lexists(each))
+            os.rename(self._file, name)
+            words = f"{self._file}: {why}; it was renamed to {name}, and the index is made anew"
+        else:
+            os.unlink(self._file)
+            words = f"{self._file}: {why}; the index is made anew"
+        for suffix in ("-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._file + suffix)
+        self.remarks.append(words)
+        _LOG.warning("%s", words)
+
+    def _check(self) -> None:
+        """Raise `Unusable` for a file that is not an index of this version."""
+        connection = self._connection()
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if application != APPLICATION_ID:
+            raise Unusable("it is a database of something else", keep=True)
+        if version != VERSION:
+            raise Unusable(f"it is an index of version {version}, not {VERSION}", keep=False)
+        connection.execute("SELECT COUNT(*) FROM folder").fetchone()
+
+    def _connection(self) -> sqlite3.Connection:
+        """Return the connection that writes; it makes the tables in a new file."""
+        if self._writer is None:
+            connection = self._connect()
+            self._writer = connection
+            (tables,) = connection.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()
+            if not tables:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.executescript(
+                    f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
+                    f"PRAGMA user_version = {VERSION}; COMMIT;"
+                )
+        return self._writer
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._file or ":memory:",
+            timeout=_PATIENCE,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA automatic_index = OFF")  # joins go along those that there are
+        connection.execute(f"PRAGMA cache_size = -{_CACHE}")
+        return connection
+
+
+@contextlib.contextmanager
+def _locked(file: str) -> Iterator[None]:
+    """Keep other processes from making or replacing the same file meanwhile."""
+    descriptor = os.open(os.path.dirname(file) or ".", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,167 @@
+"""The files of a folder and of those in it, compared with what an index knows of them."""
+
+import os
+import stat
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from dcm.store.index_rows import Entry
+from dcm.store.index_scan import folder_number
+
+if TYPE_CHECKING:
+    from dcm.store.index_database import Database
+
+_SOME: Final = 1000
+_GONE: Final = (FileNotFoundError, NotADirectoryError)
+
+
+class Comparison:
+    """One comparison of a folder with its index, which counts what it meets.
+
+    unreadable: folders that could not be read, with the reason; what is in them stays in the index.
+    """
+
+    def __init__(self, root: bytes, database: "Database", index_file: bytes) -> None:
+        self._root: Final = root
+        self._database: Final = database
+        self._index_file: Final = index_file
+        self.files = self.removed = 0
+        self.unreadable: Final[list[tuple[bytes, str]]] = []
+
+    def changed(self) -> Iterator[tuple[bytes, Entry]]:
+        """Yield files that are new or not as they were, and remove from the index those that are gone."""
+        with self._database.writing() as connection:
+            connection.execute("CREATE TEMP TABLE IF NOT EXISTS seen (folder INTEGER PRIMARY KEY)")
+            connection.execute("DELETE FROM seen")
+        visited: list[tuple[int]] = []
+        for folder in self._folders():
+            yield from self._changed_in(*folder)
+            visited.append((folder_number(folder[0]),))
+            if len(visited) == _SOME:
+                self._remember(visited)
+                visited.clear()
+        self._remember(visited)
+        self._remove_folders()
+
+    def _folders(self) -> Iterator[tuple[bytes, Iterator[os.DirEntry[bytes]]]]:
+        """Yield all folders, each with its entries; one that was seen before, by way of a link, only once."""
+        seen: set[tuple[int, int]] = set()
+        self._waiting: list[bytes] = [b""]
+        while self._waiting:
+            folder = self._waiting.pop()
+            path = os.path.join(self._root, folder)
+            try:
+                status = os.stat(path)
+                place = status.st_dev, status.st_ino
+                if place in seen:
+                    continue
+                seen.add(place)
+                with os.scandir(path) as entries:
+                    yield folder, entries
+            except OSError as error:
+                self.unreadable.append((path, error.strerror or str(error)))
+
+    def _changed_in(
+        self, folder: bytes, entries: Iterator[os.DirEntry[bytes]]
+    ) -> Iterator[tuple[bytes, Entry]]:
+        number = folder_number(folder)
+        known_before = self._count(number)
+        found = 0
+        folders: list[bytes] = []
+        files = self._files(folder, entries, folders)
+        while some := list(islice(files, _SOME)):
+            self.files += len(some)
+            known = self._known(number, some) if known_before else {}
+            found += len(known)
+            yield from (
+                (folder, each)
+                for each in some
+                if known.get(each.name) != (each.size, each.mtime_ns)
+            )
+        self._waiting += sorted(folders, reverse=True)
+        if found < known_before:
+            self._remove_files(number, folder)
+
+    def _files(
+        self, folder: bytes, entries: Iterator[os.DirEntry[bytes]], folders: list[bytes]
+    ) -> Iterator[Entry]:
+        for entry in entries:
+            try:
+                status = entry.stat()
+            except OSError:  # it is gone, or a link to nowhere
+                continue
+            if stat.S_ISDIR(status.st_mode):
+                folders.append(os.path.join(folder, entry.name))
+            elif stat.S_ISREG(status.st_mode) and not self._is_ours(entry.name):
+                yield Entry(entry.name, status.st_size, status.st_mtime_ns)
+
+    def _is_ours(self, name: bytes) -> bool:
+        """Return whether a file is the index, or one that is being written (see `dcm.part_file`)."""
+        return name.startswith(self._index_file) or (
+            name.startswith(b".") and name.endswith(b".part")
+        )
+
+    def _count(self, number: int) -> int:
+        with self._database.reading() as connection:
+            sql = "SELECT COUNT(*) FROM file WHERE folder = ?"
+            (count,) = connection.execute(sql, (number,)).fetchone()
+        return int(count)
+
+    def _known(self, number: int, some: list[Entry]) -> dict[bytes, tuple[int, int]]:
+        names = [each.name for each in some]
+        sql = (
+            "SELECT name, size, mtime_ns FROM file WHERE folder = ?"
+            f" AND name IN ({'?,' * (len(names) - 1)}?)"
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(sql, (number, *names))
+            return {name: (size, mtime_ns) for name, size, mtime_ns in rows}
+
+    def _remember(self, visited: list[tuple[int]]) -> None:
+        with self._database.writing() as connection:
+            connection.executemany("INSERT OR IGNORE INTO seen VALUES (?)", visited)
+
+    def _remove_folders(self) -> None:
+        """Remove what is in folders that were not met."""
+        sql = "SELECT id, path FROM folder WHERE id > ? AND id NOT IN seen ORDER BY id LIMIT 1000"
+        last = -(2**63)
+        while True:
+            with self._database.writing() as connection:
+                some = connection.execute(sql, (last,)).fetchall()
+            if not some:
+                return
+            for number, folder in some:
+                self._remove_files(number, folder)
+                last = number
+
+    def _remove_files(self, number: int, folder: bytes) -> None:
+        """Remove from the index the files of a folder that are gone."""
+        sql = "SELECT id, name FROM file WHERE folder = ? AND name > ? ORDER BY name LIMIT 1000"
+        last = b""
+        while True:
+            # While we write nobody else does: a file that comes back meanwhile is added afterwards.
+            with self._database.writing() as connection:
+                some = connection.execute(sql, (number, last)).fetchall()
+                gone = [
+                    (row,) for row, name in some if _is_gone(os.path.join(self._root, folder, name))
+                ]
+                connection.executemany("DELETE FROM file WHERE id = ?", gone)
+                self.removed += len(gone)
+                if not some:
+                    connection.execute(
+                        "DELETE FROM folder WHERE id = ?1"
+                        " AND NOT EXISTS (SELECT 1 FROM file WHERE folder = ?1)",
+                        (number,),
+                    )
+                    return
+            last = some[-1][1]
+
+
+def _is_gone(path: bytes) -> bool:
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)
+    except _GONE:
+        return True
+    except OSError:
+        return False

@@ -1,0 +1,332 @@
+"""Queries of an index: SQL selects a little more than what matches, and `dcm.data.match` decides.
+
+An entity matches if one of its instances does, and is answered with the values of that one. All that a query
+needs is read in one order, by entity, so nothing has to be remembered of what was answered before.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from dcm.data.attributes import attributes_of_file
+from dcm.data.dictionary import keyword_of, level_of, tag_of, vr_of
+from dcm.data.header import NotDicom
+from dcm.data.levels import Level
+from dcm.data.match import NEVER_MATCHED, Attributes, Value, limits, matches
+from dcm.instances import FileInstance
+from dcm.store.catalogue import Found
+from dcm.store.index_schema import ATTRIBUTES, COLUMNS, PLACE_OF, TABLES
+from dcm.store.index_values import Cell, Condition, condition
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
+_LOG: Final = logging.getLogger(__name__)
+_BEYOND: Final = b"\xff" * 9
+_COUNTED: Final = {
+    "NumberOfPatientRelatedStudies": (Level.PATIENT, Level.STUDY),
+    "NumberOfPatientRelatedSeries": (Level.PATIENT, Level.SERIES),
+    "NumberOfPatientRelatedInstances": (Level.PATIENT, Level.IMAGE),
+    "NumberOfStudyRelatedSeries": (Level.STUDY, Level.SERIES),
+    "NumberOfStudyRelatedInstances": (Level.STUDY, Level.IMAGE),
+    "NumberOfSeriesRelatedInstances": (Level.SERIES, Level.IMAGE),
+}
+"""Numbers of related entities: of which level, and what is counted."""
+_LISTED: Final = {"ModalitiesInStudy": "Modality", "SOPClassesInStudy": "SOPClassUID"}
+"""Lists of the values that the series and instances of a study have."""
+_OF_SERVICES: Final = frozenset(
+    ("RetrieveAETitle", "InstanceAvailability", "RetrieveURL", "RetrieveURI", "RetrieveLocationUID")
+)
+"""Attributes of answers that no file has."""
+_RANKS: Final = (
+    "SOPInstanceUID",
+    "SeriesInstanceUID",
+    "StudyInstanceUID",
+    "PatientID",
+    "AccessionNumber",
+)
+"""Keys that select few rows, those that select the fewest first."""
+
+_MODALITIES: Final = (
+    "EXISTS (SELECT 1 FROM series m WHERE m.entity >= study.entity"
+    " AND m.entity < CAST(study.entity || x'ffffffffffffffffff' AS BLOB) AND {})"
+)
+_ZONE: Final = "TimezoneOffsetFromUTC"
+_SINGLE_VALUED: Final = frozenset(("LT", "ST", "UR", "UT"))
+_NOT_ANSWERED: Final = frozenset(("QueryRetrieveLevel", "SpecificCharacterSet"))
+"""What says how a query or an answer is to be read, which is up to those who write it."""
+
+
+class Asked(NamedTuple):
+    """A query as an index understands it.
+
+    keys: those that are compared. compared, wanted: the keywords of the attributes that are compared with
+    them, and of those that are returned, by the names that the query has for them.
+    """
+
+    level: Level
+    keys: Mapping[str, Value]
+    compared: Mapping[str, str]
+    wanted: Mapping[str, str]
+
+    @classmethod
+    def of(cls, query: Attributes, level: Level) -> "Asked":
+        """Read a query."""
+        names = {name: keyword_of(tag_of(name)) for name in query}
+        keys = {
+            name: value
+            for name, value in query.items()
+            if names[name] not in NEVER_MATCHED and _is_compared(vr_of(name), value)
+        }
+        compared = {name: names[name] for name in keys}
+        if any(vr_of(name) == "DT" for name in keys):
+            compared[_ZONE] = _ZONE
+            if _ZONE in query:
+                keys[_ZONE] = query[_ZONE]
+        wanted = {name: each for name, each in names.items() if each not in _NOT_ANSWERED}
+        return cls(level, keys, compared, wanted)
+
+    def fits(self, each: "Candidate") -> bool:
+        """Return whether a candidate matches."""
+        if not self.keys:
+            return True
+        return matches(self.keys, {name: each.text(word) for name, word in self.compared.items()})
+
+    @property
+    def deepest(self) -> Level:
+        """The level down to which rows are needed to compare all keys."""
+        return max((self.level, *map(_level, self.compared.values())))
+
+    def conditions(self) -> list[tuple[str, Condition]]:
+        """Return conditions on columns, each with the keyword."""
+        found = []
+        for name, key in self.keys.items():
+            keyword = self.compared[name]
+            if (keyword in COLUMNS or keyword == "ModalitiesInStudy") and isinstance(key, str):
+                made = condition(vr_of(keyword), key)
+                if made is not None:
+                    found.append((keyword, made))
+        return found
+
+
+class Candidate:
+    """What a row says, and what has to be looked up for it."""
+
+    def __init__(
+        self, connection: "Connection", root: str, deepest: Level, row: tuple[Any, ...]
+    ) -> None:
+        self._connection: Final = connection
+        self._root: Final = root
+        self._row: Final = row
+        self.deepest: Final = deepest
+        self.entity: Final[bytes] = row[0]
+        self._parts: Final[dict[Level, list[str]]] = {}
+
+    def text(self, keyword: str) -> Value:
+        """Return the value of an attribute; empty if it is not known."""
+        known = PLACE_OF.get(keyword)
+        if known is None:
+            return self._other(keyword)
+        level, place = known
+        if level > self.deepest:
+            return self._first.text(keyword)
+        part = self._parts.get(level)
+        if part is None:
+            part = self._parts[level] = json.loads(self._row[1 + level])
+        return part[place] if place < len(part) else ""
+
+    def key(self, level: Level) -> str:
+        """Return a unique key."""
+        return str(self.text(level.unique_key)).strip(" \0")
+
+    def _other(self, keyword: str) -> Value:
+        if keyword in _COUNTED:
+            of, counted = _COUNTED[keyword]
+            return "" if len(self._within(of)) < 8 * (of + 1) else self._count(of, counted)
+        if keyword in _LISTED:
+            return self._listed(_LISTED[keyword])
+        if keyword in _OF_SERVICES:
+            return ""
+        return self._first.header_value(keyword)
+
+    def header_value(self, keyword: str) -> Value:
+        """Return the value of an attribute that is not in the index."""
+        return self._header.get(keyword, "")
+
+    @cached_property
+    def _header(self) -> Mapping[str, Value]:
+        try:
+            return attributes_of_file(self.path)
+        except (OSError, NotDicom) as error:
+            _LOG.warning("%s: what is not in the index cannot be read: %s", self.path, error)
+            return {}
+
+    @cached_property
+    def _first(self) -> "Candidate":
+        """An instance of those that this row is about."""
+        if self.deepest is Level.IMAGE:
+            return self
+        sql, values = select(Level.IMAGE, [], start=self.deepest, at=self._row[0], of=self._row[5])
+        row = self._connection.execute(f"{sql} LIMIT 1", values).fetchone()
+        return Candidate(self._connection, self._root, Level.IMAGE, row)
+
+    def _within(self, level: Level) -> bytes:
+        size = 8 * (level + 1)
+        return (self.entity if len(self.entity) >= size else self._first.entity)[:size]
+
+    def _count(self, of: Level, counted: Level) -> str:
+        entity = self._within(of)
+        sql = (
+            f"SELECT COUNT(DISTINCT entity) FROM {TABLES[counted]} WHERE entity >= ? AND entity < ?"
+        )
+        (number,) = self._connection.execute(sql, (entity, entity + _BEYOND)).fetchone()
+        return str(number)
+
+    def _listed(self, keyword: str) -> str:
+        entity = self._within(Level.STUDY)
+        level, place = PLACE_OF[keyword]
+        sql = (
+            f"SELECT DISTINCT json_extract(attributes, '$[{place}]') FROM {TABLES[level]}"
+            " WHERE entity >= ? AND entity < ?"
+        )
+        found = self._connection.execute(sql, (entity, entity + _BEYOND))
+        values = {part for (text,) in found if text for part in text.split("\\")}
+        return "\\".join(sorted(part.strip(" \0") for part in values if part.strip(" \0")))
+
+    @property
+    def path(self) -> str:
+        """The file; only of an instance."""
+        folder, name = self._row[6], self._row[7]
+        return os.path.join(self._root, os.fsdecode(folder), os.fsdecode(name))
+
+    def found(self) -> Found:
+        """Return what the catalogue says of an instance."""
+        uid, sop_class, syntax = map(str, map(self.text, ATTRIBUTES[Level.IMAGE][:3]))
+        return Found(
+            FileInstance((sop_class, syntax), uid, self.path, self._row[9]),
+            self.key(Level.PATIENT), self.key(Level.STUDY), self.key(Level.SERIES), self._row[8],
+        )  # fmt: skip
+
+
+def candidates(
+    connection: "Connection", root: str, asked: Asked, deepest: Level
+) -> Iterator[Candidate]:
+    """Yield what may match, by entity."""
+    sql, values = select(deepest, asked.conditions())
+    for row in connection.execute(sql, values):
+        yield Candidate(connection, root, deepest, row)
+
+
+def matching(
+    connection: "Connection", root: str, asked: Asked, deepest: Level, level: Level | None
+) -> Iterator[Candidate]:
+    """Yield the first candidate that matches of each entity of a level, or all if that is None."""
+    last = b""
+    size = 0 if level is None else 8 * (level + 1)
+    for each in candidates(connection, root, asked, deepest):
+        entity = each.entity[:size]
+        if size and entity == last:
+            continue
+        if not asked.fits(each):
+            continue
+        if level is not None and not all(map(each.key, list(Level)[1 : level + 1])):
+            continue  # it cannot be identified at this level
+        last = entity
+        yield each
+
+
+def answer(asked: Asked, each: Candidate) -> dict[str, Value]:
+    """Return the answer for an entity."""
+    found = {level.unique_key: each.key(level) for level in list(Level)[: asked.level + 1]}
+    return found | {
+        name: each.text(keyword) for name, keyword in asked.wanted.items() if keyword not in found
+    }
+
+
+def select(
+    deepest: Level,
+    conditions: Sequence[tuple[str, Condition]],
+    *,
+    start: Level | None = None,
+    at: bytes = b"",
+    of: int = 0,
+) -> tuple[str, list[Cell]]:
+    """Return a statement that selects rows down to a level by entity, and the values for it.
+
+    start, at, of: begin with this row of that level. The columns are: entity, attributes of four levels,
+    variant, folder, name, size and offset.
+    """
+    begin = _start(conditions, deepest) if start is None else start
+    order = [begin, *reversed(range(begin)), *range(begin + 1, deepest + 1)]
+    values: list[Cell] = []
+    where = []
+    if start is not None:
+        where.append(f"{TABLES[start]}.entity = ? AND {TABLES[start]}.variant = ?")
+        values += [at, of]
+    for name, (words, given) in conditions:
+        where.append(
+            words.replace("{}", COLUMNS[name])
+            if name in COLUMNS
+            else _MODALITIES.format(words.replace("{}", "m.Modality"))
+        )
+        values += given
+    tables = f"{TABLES[begin]}" + "".join(f" CROSS JOIN {TABLES[each]}" for each in order[1:])
+    where += [_above(each) for each in range(begin)]
+    where += [_below(each) for each in range(begin + 1, deepest + 1)]
+    last = TABLES[deepest]
+    columns = [f"{last}.entity"]
+    columns += [f"{TABLES[each]}.attributes" if each <= deepest else "NULL" for each in Level]
+    columns += [f"{last}.variant"]
+    if deepest is Level.IMAGE:
+        tables += " CROSS JOIN folder"
+        where += ["folder.id = file.folder", "file.entity IS NOT NULL"]
+        columns += ["folder.path", "file.name", "file.size", "file.offset"]
+    ordered = f"{last}.entity, {last}.{'id' if deepest is Level.IMAGE else 'variant'}"
+    condition = f" WHERE {' AND '.join(where)}" if where else ""
+    return f"SELECT {', '.join(columns)} FROM {tables}{condition} ORDER BY {ordered}", values
+
+
+def _start(conditions: Sequence[tuple[str, Condition]], deepest: Level) -> Level:
+    """Return the level with whose rows the selection begins: where it leaves the fewest."""
+    names = [name for name, _ in conditions if name in COLUMNS]
+    for name in _RANKS:
+        if name in names:
+            return PLACE_OF[name][0]
+    return min((PLACE_OF[name][0] for name in names), default=deepest)
+
+
+def _above(level: int) -> str:
+    """Return how a row is found above one of the next level."""
+    name, below = TABLES[level], TABLES[level + 1]
+    return (
+        f"{name}.entity = substr({below}.entity, 1, {8 * (level + 1)})"
+        f" AND {name}.variant = {below}.parent"
+    )
+
+
+def _below(level: int) -> str:
+    """Return how rows are found below one of the level above."""
+    name, above = TABLES[level], TABLES[level - 1]
+    return (
+        f"{name}.entity >= {above}.entity AND {name}.parent = {above}.variant"
+        f" AND {name}.entity < CAST({above}.entity || x'ffffffffffffffffff' AS BLOB)"
+    )
+
+
+def _level(keyword: str) -> Level:
+    """Return the level of whose rows one is needed to compare a key."""
+    if keyword in PLACE_OF:
+        return PLACE_OF[keyword][0]
+    if keyword in _COUNTED or keyword in _LISTED:
+        return level_of(keyword) or Level.STUDY
+    return Level.PATIENT if keyword in _OF_SERVICES else Level.IMAGE
+
+
+def _is_compared(vr: str, value: Value) -> bool:
+    """Return whether there are values that do not match the key."""
+    if not isinstance(value, str):
+        return limits(value)
+    return bool(value.strip(" \0" if vr in _SINGLE_VALUED else " \0\\"))

@@ -1,0 +1,56 @@
+"""Instances made to order: attributes in a file, as plain values."""
+
+import struct
+from pathlib import Path
+
+from dcm.data.identifier import write_identifier
+from dcm.data.match import Attributes
+
+CT = "1.2.840.10008.5.1.4.1.1.2"
+MR = "1.2.840.10008.5.1.4.1.1.4"
+EXPLICIT = "1.2.840.10008.1.2.1"
+IMPLICIT = "1.2.840.10008.1.2"
+
+
+def content(attributes: Attributes, syntax: str = EXPLICIT, pixels: int = 0) -> bytes:
+    """Return a Part 10 file (PS3.10 7.1) with these attributes, and with so many bytes of pixels."""
+    sop_class, uid = (str(attributes.get(each, "")) for each in ("SOPClassUID", "SOPInstanceUID"))
+    meta = b"".join(
+        (
+            struct.pack("<HH2s2xI", 2, 1, b"OB", 2) + b"\0\1",
+            _uid(2, sop_class), _uid(3, uid), _uid(0x10, syntax), _uid(0x12, "1.2.3.4"),
+        )
+    )  # fmt: skip
+    prefix = bytes(128) + b"DICM" + struct.pack("<HH2sHI", 2, 0, b"UL", 4, len(meta))
+    data = write_identifier(attributes, syntax)
+    if pixels:
+        data += struct.pack("<HH2sxxI", 0x7FE0, 0x10, b"OW", pixels) + bytes(pixels)
+    return prefix + meta + data
+
+
+def instance(number: int, **attributes: str) -> dict[str, str]:
+    """Return the attributes of the CT image of a number, in a study of its own unless told otherwise."""
+    made = {
+        "SOPClassUID": CT,
+        "SOPInstanceUID": f"1.2.3.{number}.3",
+        "PatientID": f"P{number}",
+        "PatientName": f"Name^{number}",
+        "StudyInstanceUID": f"1.2.3.{number}.1",
+        "StudyDate": "20240101",
+        "SeriesInstanceUID": f"1.2.3.{number}.2",
+        "Modality": "CT",
+        "InstanceNumber": str(number),
+    }
+    return made | attributes
+
+
+def write(path: Path, attributes: Attributes, **options: object) -> Path:
+    """Write a file, with folders if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content(attributes, **options))  # type: ignore[arg-type]
+    return path
+
+
+def _uid(element: int, text: str) -> bytes:
+    value = text.encode() + b"\0" * (len(text) % 2)
+    return struct.pack("<HH2sH", 2, element, b"UI", len(value)) + value
