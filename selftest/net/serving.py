@@ -2,12 +2,11 @@
 
 import asyncio
 import subprocess
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import islice
 from pathlib import Path
 
-from net.memory_catalogue import MemoryCatalogue
 from net.peers import QUICK, installed
 
 from dcm.data.identifier import write_identifier
@@ -18,18 +17,19 @@ from dcm.net.association import Association
 from dcm.serve.dimse import dimse_listener
 from dcm.sinks import Sink
 from dcm.store.catalogue import Catalogue, Found
+from dcm.store.index import Index
 from dcm.wire import Command, DataFragment, Message, PresentationContextRQ
 
 TITLE = "SERVE"
 EXPLICIT = "1.2.840.10008.1.2.1"
 
 
-def catalogue_of(paths: Iterable[Path]) -> MemoryCatalogue:
-    """Return a catalogue of these files."""
-    found = MemoryCatalogue()
-    for path in paths:
-        found.add(path)
-    return found
+def catalogue_of(paths: Sequence[Path]) -> Index:
+    """Return an index, in memory, of files in one folder."""
+    [folder] = {each.parent for each in paths}
+    index = Index(folder, "")
+    index.update()
+    return index
 
 
 class Many:

@@ -224,7 +224,6 @@ def test_file_that_is_gone_has_failed(source: list[Path], target: Path) -> None:
     """The others come, and the last response names it."""
     catalogue = catalogue_of(source)
     gone = data_uid(source[2])
-    catalogue.keeps = True
     source[2].unlink()
 
     async def scenario() -> tuple[CGetRSP, bytes]:

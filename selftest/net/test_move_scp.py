@@ -97,7 +97,7 @@ def test_movescu_has_instances_moved_to_itself(tmp_path: Path) -> None:
         peer = Remote(DcmNode("127.0.0.1", "MOVESCU", port), QUICK)
         async with serving(catalogue_of(source), peers=[peer]) as node:
             return await run(
-                "movescu", "-S", "-aec", TITLE, "-aem", "MOVESCU", "+P", port, "-od", target, "+B",
+                "movescu", "-S", "-aec", TITLE, "-aem", "MOVESCU", "+P", port, "-od", target,
                 "-k", "QueryRetrieveLevel=PATIENT", "-k", f"PatientID={ROOT}-1", "-P",
                 node.host, node.port,
             )  # fmt: skip

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from net.collection import files
 from net.files import make
-from net.memory_catalogue import MemoryCatalogue
 from net.peers import QUICK
 from net.serving import TITLE, Many, answer, ask, associated, catalogue_of, run, serving
 from pydicom import Dataset, dcmread
@@ -21,6 +20,7 @@ from dcm.data.match import Attributes
 from dcm.net import DcmNode, LocalEntity
 from dcm.net.association import Association
 from dcm.net.uids import PATIENT_ROOT_FIND, STUDY_ROOT_FIND
+from dcm.store.index import Index
 from dcm.wire import CCancelRQ, CFindRQ, CFindRSP, Command
 
 ENTITY = LocalEntity("TOOLKIT", QUICK)
@@ -32,7 +32,7 @@ SERIES = {"SeriesInstanceUID": f"{ROOT}.1.1.2"}
 
 
 @pytest.fixture(scope="module")
-def collection(tmp_path_factory: pytest.TempPathFactory) -> MemoryCatalogue:
+def collection(tmp_path_factory: pytest.TempPathFactory) -> Index:
     """Two patients, each with two studies of two series of two instances."""
     return catalogue_of(files(tmp_path_factory.mktemp("collection"), ROOT))
 
@@ -85,7 +85,7 @@ def asked(
 )
 @pytest.mark.parametrize("model", [PATIENT_ROOT_FIND, STUDY_ROOT_FIND], ids=["patient", "study"])
 def test_each_level_is_answered(
-    collection: MemoryCatalogue, model: str, level: str, keys: dict[str, str], count: int
+    collection: Index, model: str, level: str, keys: dict[str, str], count: int
 ) -> None:
     """In both models, down to instances, with the attributes that were asked for and no others."""
     if model == STUDY_ROOT_FIND and level == "PATIENT":
@@ -103,7 +103,7 @@ def test_each_level_is_answered(
     }
 
 
-def test_findscu_is_answered(collection: MemoryCatalogue) -> None:
+def test_findscu_is_answered(collection: Index) -> None:
     """With computed attributes, and matched by a list of UIDs."""
 
     async def scenario() -> tuple[int, str]:
@@ -120,7 +120,7 @@ def test_findscu_is_answered(collection: MemoryCatalogue) -> None:
     assert said.count("[4 ]") == 2
 
 
-def test_our_own_client_finds_everything(collection: MemoryCatalogue) -> None:
+def test_our_own_client_finds_everything(collection: Index) -> None:
     """A query down to instances, which takes several C-FINDs."""
 
     async def scenario() -> int:
@@ -146,7 +146,7 @@ def test_our_own_client_finds_everything(collection: MemoryCatalogue) -> None:
     ],
 )
 def test_wrong_identifier_is_refused_in_words(
-    collection: MemoryCatalogue, identifier: Attributes, status: int, words: str
+    collection: Index, identifier: Attributes, status: int, words: str
 ) -> None:
     """What breaks the rules of a hierarchical query gets a failure that says which one."""
     last, answers, _ = asked(collection, identifier)
@@ -171,16 +171,14 @@ NESTED = b"".join(
     ],
     ids=["two-bytes", "cut", "noise", "ones", "nested", "repeated"],
 )
-def test_hostile_identifier_is_answered(collection: MemoryCatalogue, data: bytes) -> None:
+def test_hostile_identifier_is_answered(collection: Index, data: bytes) -> None:
     """Bytes that are no identifier get an answer, and the association goes on."""
     last, _, _ = asked(collection, data)
     assert last.status == 0 or last.status >> 12 == 0xC or last.status == 0xA900
 
 
 @pytest.mark.parametrize("relational", [True, False])
-def test_relational_query_has_to_be_negotiated(
-    collection: MemoryCatalogue, relational: bool
-) -> None:
+def test_relational_query_has_to_be_negotiated(collection: Index, relational: bool) -> None:
     """Instances of a patient are found without the levels between only if both sides agreed on that."""
     asking = Dataset()
     asking.QueryRetrieveLevel, asking.PatientID, asking.SOPInstanceUID = "IMAGE", f"{ROOT}-1", ""
@@ -234,7 +232,7 @@ def test_cancel_ends_a_query() -> None:
     assert catalogue.taken < 1_000_000
 
 
-def test_late_cancel_is_ignored(collection: MemoryCatalogue) -> None:
+def test_late_cancel_is_ignored(collection: Index) -> None:
     """A C-CANCEL that crosses the last response does no harm."""
 
     async def scenario() -> list[int]:
@@ -305,9 +303,9 @@ def test_failure_of_the_catalogue_is_answered(after: int) -> None:
 
 
 @pytest.fixture
-def named(tmp_path: Path) -> MemoryCatalogue:
+def named(tmp_path: Path) -> Index:
     """Two studies with names beyond ASCII, as of two countries."""
-    catalogue = MemoryCatalogue()
+    paths = []
     for number, (name, names) in enumerate(
         {"Größe^Jörg": "ISO_IR 100", "Иванов": "ISO_IR 144"}.items()
     ):
@@ -315,8 +313,8 @@ def named(tmp_path: Path) -> MemoryCatalogue:
         image = dcmread(path)
         image.SpecificCharacterSet, image.PatientName = names, name
         image.save_as(path)
-        catalogue.add(path)
-    return catalogue
+        paths.append(path)
+    return catalogue_of(paths)
 
 
 @pytest.mark.parametrize(
@@ -327,9 +325,7 @@ def named(tmp_path: Path) -> MemoryCatalogue:
         ("ISO_IR 144", {"ISO_IR 144", "ISO_IR 192"}),
     ],
 )
-def test_names_are_whole_in_a_set_that_has_them(
-    named: MemoryCatalogue, given: str, sets: set[str]
-) -> None:
+def test_names_are_whole_in_a_set_that_has_them(named: Index, given: str, sets: set[str]) -> None:
     """An answer is written in the character set of the query if that has all of it, else in UTF-8."""
     identifier = {"QueryRetrieveLevel": "STUDY", "PatientName": "", "SpecificCharacterSet": given}
     _, answers, _ = asked(named, identifier)
@@ -340,13 +336,12 @@ def test_names_are_whole_in_a_set_that_has_them(
 def test_value_that_its_vr_does_not_allow_is_left_out(tmp_path: Path) -> None:
     """The answer comes all the same, with everything else."""
     path = make(tmp_path, 1, size=2000)
-    catalogue = MemoryCatalogue()
-    catalogue.add(path)
-    [(row, instance, size)] = catalogue.rows.values()
-    catalogue.rows[str(path)] = {**row, "Rows": "many"}, instance, size
-    keys = {"StudyInstanceUID": "1.2.3.4.1", "SeriesInstanceUID": "1.2.3.4.2"}
+    written = path.read_bytes()
+    path.write_bytes(written.replace(b"CS\2\0CT", b"CS\2\0C\xc4"))
+    catalogue = catalogue_of([path])
+    keys = {"StudyInstanceUID": "1.2.3.4.1", "SeriesInstanceUID": ""}
     last, [found_one], _ = asked(
-        catalogue, {"QueryRetrieveLevel": "IMAGE", "Rows": "", "Columns": "", **keys}
+        catalogue, {"QueryRetrieveLevel": "SERIES", "Modality": "", **keys}
     )
     assert last.status == 0
-    assert (found_one["Rows"], found_one["Columns"]) == ("", "1000")
+    assert (found_one["Modality"], found_one["SeriesInstanceUID"]) == ("", "1.2.3.4.2")
