@@ -259,18 +259,25 @@ def _sync(file: str, folder: Path) -> None:
 
 
 def _file_meta(head: Head) -> bytes:
-    """Encode preamble, prefix and file meta information (PS3.10 7.1)."""
     request = head.request
-    before, behind = _around_instance(
-        request.affected_sop_class_uid, head.transfer_syntax_uid, head.calling_ae_title
+    return file_meta(
+        request.affected_sop_class_uid,
+        request.affected_sop_instance_uid,
+        head.transfer_syntax_uid,
+        head.calling_ae_title,
     )
-    instance = _element(0x03, b"UI", request.affected_sop_instance_uid)
+
+
+def file_meta(sop_class: str, sop_instance_uid: str, syntax: str, ae_title: str = "") -> bytes:
+    """Encode preamble, prefix and file meta information (PS3.10 7.1); ae_title: where it came from."""
+    before, behind = _around_instance(sop_class, syntax, ae_title)
+    instance = _element(0x03, b"UI", sop_instance_uid)
     group_length = len(before) + len(instance) + len(behind)
     return b"".join((_PREFIX, group_length.to_bytes(4, "little"), before, instance, behind))
 
 
 @lru_cache(maxsize=64)
-def _around_instance(sop_class: str, syntax: str, calling_ae_title: str) -> tuple[bytes, bytes]:
+def _around_instance(sop_class: str, syntax: str, ae_title: str) -> tuple[bytes, bytes]:
     """Encode what all instances of a kind have in common, before and after the instance's UID."""
     before = (
         struct.pack("<HH2s2xI", 2, 1, b"OB", 2) + b"\0\1",
@@ -280,7 +287,7 @@ def _around_instance(sop_class: str, syntax: str, calling_ae_title: str) -> tupl
         _element(0x10, b"UI", syntax),
         _element(0x12, b"UI", IMPLEMENTATION_CLASS_UID),
         _element(0x13, b"SH", IMPLEMENTATION_VERSION_NAME),
-        _element(0x16, b"AE", calling_ae_title),
+        _element(0x16, b"AE", ae_title) if ae_title else b"",
     )
     return b"".join(before), b"".join(behind)
 

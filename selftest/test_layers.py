@@ -14,7 +14,7 @@ LAYERS = """
 dcm      .  errors  frozen  implementation
 dcm      wire.*
 dcm      data.*
-dcm      instances  outcome
+dcm      instances  outcome  writer
 dcm      part_file  held  sinks
 dcm.store  catalogue
 dcm.net  limits  identity  tls  node  errors  retry  remote  uids  # a peer, and what can come of it
@@ -29,13 +29,24 @@ dcm.net  ahead  intake  sources  retrieve  third_party            # several asso
 dcm.net  existing  sender  store
 dcm.net  asked  performing  query_scp  retrieve_scp  get_scp  move_scp  # an archive of our own
 dcm.net  .  entity                                                # the public face
+dcm.web  .  media  multipart                                      # DICOMweb, without I/O
 dcm.store  place
 dcm.store  index_schema  index_values  index_rows  index_scan    # rows of an index
 dcm.store  index_database  index_folder  index_query
 dcm.store  index
 dcm.store  node
-dcm.serve  dimse  .
 dcm.store  .
+dcm.serve  .  refusal  dimse  http_door  interim
+dcm.serve  archive  accept  body  stored  native_xml
+dcm.serve  models
+dcm.serve  metadata  search  retrieve  incoming_part  pixels  decoded  grayscale
+dcm.serve  frames  rendered  store
+dcm.serve  bulk
+dcm.serve  app
+dcm.serve  both
+dcm.sync  compare  journal  relay  .
+dcm.sync  verify
+dcm.sync  manager
 dcm      credentials  conf_table  conf
 dcm      cli.*
 dcm      __main__

@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "store": "send files and folders to a node",
     "get": "bring instances from a node into a folder",
     "listen": "put what others send into a folder",
+    "serve": "make an archive of a folder: DICOMweb and DICOM services",
     "conf": "edit or show the configuration",
     "version": "show the version",
 }

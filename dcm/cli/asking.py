@@ -1,7 +1,7 @@
-"""Asking a node what it has, for the commands that go on with the answer."""
+"""Asking a place what it has, for the commands that go on with the answer."""
 
 from contextlib import aclosing
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from dcm.cli.logs import LOG
 from dcm.cli.progress import Progress
@@ -9,10 +9,11 @@ from dcm.cli.selection import Selection
 from dcm.data.account import Account
 from dcm.data.query_result import QueryResult
 from dcm.errors import RemoteProtocolError
-from dcm.net.entity import LocalEntity
 from dcm.net.errors import NetworkError
 from dcm.net.query_plan import QueryPlan
-from dcm.net.remote import Remote
+
+if TYPE_CHECKING:
+    from dcm.store.place import Place
 
 
 class Asked(NamedTuple):
@@ -22,19 +23,17 @@ class Asked(NamedTuple):
     account: Account
 
 
-async def ask(
-    entity: LocalEntity, remote: Remote, selection: Selection, progress: Progress
-) -> Asked:
+async def ask(place: "Place", selection: Selection, progress: Progress) -> Asked:
     """Put the pieces of an answer together, and log what was left out and why.
 
     An error after something was found leaves an incomplete result; before that, it is raised.
     """
     keys, level, within = selection.keys, selection.level, selection.within
     plan = QueryPlan.of(keys, level, None if within is None else within.level)
-    found = QueryResult(plan.level, source=str(remote))
+    found = QueryResult(plan.level, source=place.name)
     account = Account()
     incomplete = "" if within is None else within.incomplete
-    pieces = entity.queries(remote, keys, level=level, within=within, account=account)
+    pieces = place.queries(keys, level=level, within=within, account=account)
     try:
         async with aclosing(pieces):
             async for piece in pieces:
@@ -54,5 +53,5 @@ async def ask(
         for note in account.notes():
             LOG.warning("%s", note)
     found.incomplete = incomplete
-    LOG.info("%s has %d %s that match", remote, len(found), plan.level.entities)
+    LOG.info("%s has %d %s that match", place, len(found), plan.level.entities)
     return Asked(found, account)

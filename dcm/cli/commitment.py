@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dcm.cli.logs import LOG
 from dcm.cli.report import Reporter
@@ -12,23 +12,25 @@ from dcm.data.header import scan
 from dcm.net.admission import Admission
 from dcm.net.entity import LocalEntity
 from dcm.net.listener import Listener
-from dcm.net.remote import Remote
 from dcm.outcome import InstanceResult
+
+if TYPE_CHECKING:
+    from dcm.store.node import NodePlace
 
 WITHIN: Final = 60.0
 """Seconds for the report."""
 
 
 async def require_commitment(
-    entity: LocalEntity, remote: Remote, sent: Sequence[InstanceResult], told: Reporter
+    node: "NodePlace", sent: Sequence[InstanceResult], told: Reporter
 ) -> None:
     """Ask for commitment, and report on each instance. Raises `NetworkError` if the peer does not answer."""
     paths = {
         (scan(result.path, ()).sop_class_uid, result.sop_instance_uid): result.path
         for result in sent
     }
-    async with _listening(entity) as listener:
-        report = await entity.commit(remote, paths, within=WITHIN, listener=listener)
+    async with _listening(node.entity) as listener:
+        report = await node.entity.commit(node.remote, paths, within=WITHIN, listener=listener)
     for path, result in zip(paths.values(), report.results, strict=True):
         told.tell(result._replace(path=path))
 

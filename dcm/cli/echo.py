@@ -6,11 +6,17 @@ it finds out which SOP classes and transfer syntaxes the node accepts, and print
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
+from dcm.cli.logs import LOG
 from dcm.cli.options import add_network_options, add_remote, number
 from dcm.cli.output import print_text
 from dcm.cli.running import run_async
-from dcm.cli.session import entity_and_remote, reporter
+from dcm.cli.session import node, place, reporter
+from dcm.net.errors import OperationFailed
+
+if TYPE_CHECKING:
+    from dcm.store.place import Place
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -33,26 +39,38 @@ def run(arguments: Namespace) -> int:
 
 
 async def _echo(arguments: Namespace) -> int:
-    entity, remote = entity_and_remote(arguments)
+    asked = place(arguments)
+    contexts_of = node(asked, "--contexts") if arguments.contexts else None
     times: list[float] = []
     with reporter(arguments, of="answers") as told:
-        async for status, taken in entity.echoes(remote, arguments.count or 1):
-            outcome = "Failed" if status else "Success"
-            told.add(outcome, good=not status, remote=str(remote), ms=round(taken * 1000, 3))
-            times.append(taken)
-        print(told if arguments.count else outcome)
-        if arguments.count:
-            print(_times(times))
-        if arguments.contexts:
-            print_text(_contexts(await entity.accepted(remote)))
+        async with asked:  # all on one association
+            for _ in range(arguments.count or 1):
+                outcome, more = await _answer(asked)
+                told.add(outcome, good=outcome == "Success", remote=asked.name, **more)
+                times += more.values()
+            print(told if arguments.count else outcome)
+            if arguments.count and times:
+                print(_times(times))
+            if contexts_of is not None:
+                accepted = await contexts_of.entity.accepted(contexts_of.remote)
+                print_text(_contexts(accepted))
     return told.status
 
 
-def _times(seconds: Sequence[float]) -> str:
+async def _answer(asked: "Place") -> tuple[str, dict[str, float]]:
+    """Ask once; return the outcome, and how long it took in ms if it was a success."""
+    try:
+        return "Success", {"ms": round(await asked.echo() * 1000, 3)}
+    except OperationFailed as error:
+        LOG.info("%s", error)
+        return "Failed", {}
+
+
+def _times(ms: Sequence[float]) -> str:
     import statistics  # noqa: PLC0415 - takes as long to import as an echo
 
-    shown = {"minimum": min(seconds), "median": statistics.median(seconds), "maximum": max(seconds)}
-    return ", ".join(f"{name} {taken * 1000:.2f} ms" for name, taken in shown.items())
+    shown = {"minimum": min(ms), "median": statistics.median(ms), "maximum": max(ms)}
+    return ", ".join(f"{name} {taken:.2f} ms" for name, taken in shown.items())
 
 
 def _contexts(accepted: Mapping[str, Sequence[str]]) -> str:

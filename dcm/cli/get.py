@@ -6,6 +6,7 @@ Each file is named by its SOP Instance UID; what is complete there already is no
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dcm.cli.asking import ask
 from dcm.cli.logs import LOG
@@ -14,12 +15,14 @@ from dcm.cli.progress import Progress, wanted
 from dcm.cli.report import Reporter
 from dcm.cli.running import run_async
 from dcm.cli.selection import Selection, add_selection, read_selection
-from dcm.cli.session import entity_and_remote, reporter
+from dcm.cli.session import place, reporter
 from dcm.data.levels import Level
 from dcm.data.query_result import QueryResult
-from dcm.net.entity import LocalEntity
-from dcm.net.remote import Remote
 from dcm.outcome import InstanceResult
+from dcm.sinks import Folder
+
+if TYPE_CHECKING:
+    from dcm.store.place import Place
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -42,33 +45,31 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Retrieve, and print how many had which outcome."""
-    entity, remote = entity_and_remote(arguments)
+    source = place(arguments)
     selection = read_selection(arguments)
     arguments.output.mkdir(parents=True, exist_ok=True)
-    return run_async(_get(arguments, entity, remote, selection))
+    return run_async(_get(arguments, source, selection))
 
 
-async def _get(
-    arguments: Namespace, entity: LocalEntity, remote: Remote, selection: Selection
-) -> int:
+async def _get(arguments: Namespace, source: "Place", selection: Selection) -> int:
     with reporter(arguments, folder=str(arguments.output), **selection.asked()) as told:
-        async with entity:  # the associations of the query are used again
+        async with source:  # the associations of the query are used again
             found = selection.within
             if found is None or selection.keys or selection.level is not None:
                 async with Progress("looking", shown=wanted(arguments)) as progress:
-                    found = (await ask(entity, remote, selection, progress)).found
+                    found = (await ask(source, selection, progress)).found
             if found:
-                await _retrieve(arguments, entity, remote, found, told)
+                await _retrieve(arguments, source, found, told)
             else:
                 if found.incomplete:
                     told.problems.append(found.incomplete)
-                LOG.warning("%s has nothing that matches", remote)
+                LOG.warning("%s has nothing that matches", source)
     print(told)
     return told.status
 
 
 async def _retrieve(
-    arguments: Namespace, entity: LocalEntity, remote: Remote, what: QueryResult, told: Reporter
+    arguments: Namespace, source: "Place", what: QueryResult, told: Reporter
 ) -> None:
     total = what.count(Level.IMAGE)
     async with Progress("retrieving", total, shown=wanted(arguments)) as progress:
@@ -77,10 +78,8 @@ async def _retrieve(
             progress.done += 1
             told.tell(result)
 
-        report = await entity.download(
-            remote, what, arguments.output,
-            method=arguments.method, sync=arguments.sync, on_result=on_result,
-        )  # fmt: skip
+        into = Folder(arguments.output, arguments.sync)
+        report = await source.fetch(what, into, on_result=on_result)
     for remark in [*report.account.notes(), *report.remarks]:
         told.remark(remark)
     if report.trouble:

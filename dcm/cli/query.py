@@ -1,4 +1,4 @@
-"""`dcm query`: ask a node what it has (C-FIND).
+"""`dcm query`: ask a place what it has (C-FIND).
 
 Prints a tree on a terminal and JSON into a pipe, so that `dcm query a ... | dcm get b` goes on with it. The
 level is that of the most detailed key. Exit status 0 also if nothing matches, 1 if the answer is incomplete.
@@ -7,6 +7,7 @@ level is that of the most detailed key. Exit status 0 also if nothing matches, 1
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dcm.cli.asking import ask
 from dcm.cli.batch import Row, read_rows
@@ -18,13 +19,14 @@ from dcm.cli.output import print_json, print_text
 from dcm.cli.progress import Progress, wanted
 from dcm.cli.running import run_async
 from dcm.cli.selection import Selection, add_selection, read_selection
-from dcm.cli.session import entity_and_remote, reporter
+from dcm.cli.session import place, reporter
 from dcm.cli.usage import UsageError
 from dcm.data.match import limiting
 from dcm.data.query_result import QueryResult
-from dcm.net.entity import LocalEntity
 from dcm.net.errors import NotAllFound, OperationFailed
-from dcm.net.remote import Remote
+
+if TYPE_CHECKING:
+    from dcm.store.place import Place
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -41,16 +43,15 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Ask, and print what was answered."""
-    entity, remote = entity_and_remote(arguments)
+    asked_place = place(arguments)
     selection = read_selection(arguments, batch=arguments.batch_csv is not None)
     rows = _rows(arguments.batch_csv, selection) if arguments.batch_csv else None
-    return run_async(_query(arguments, entity, remote, selection, rows))
+    return run_async(_query(arguments, asked_place, selection, rows))
 
 
 async def _query(
     arguments: Namespace,
-    entity: LocalEntity,
-    remote: Remote,
+    asked_place: "Place",
     selection: Selection,
     rows: list[Row] | None,
 ) -> int:
@@ -61,7 +62,7 @@ async def _query(
                 asked = Selection(row.keys, selection.level, selection.within)
                 where = {"line": row.number, "keys": row.keys} if rows else {}
                 try:
-                    answered, account = await ask(entity, remote, asked, progress)
+                    answered, account = await ask(asked_place, asked, progress)
                 except (OperationFailed, NotAllFound) as error:
                     if rows is None:
                         raise

@@ -2,14 +2,18 @@
 
 import os
 from argparse import Namespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dcm.cli.logs import LOG
 from dcm.cli.report import Reporter
+from dcm.cli.usage import UsageError
 from dcm.conf import Configuration, default_path
 from dcm.frozen import replace
 from dcm.net.entity import LocalEntity
-from dcm.net.remote import Remote
+
+if TYPE_CHECKING:
+    from dcm.store.node import NodePlace
+    from dcm.store.place import Place
 
 
 def configuration_path(arguments: Namespace) -> tuple[str, bool]:
@@ -38,8 +42,10 @@ def local_entity(arguments: Namespace) -> LocalEntity:
     return LocalEntity(known.local(arguments.local), known.limits)
 
 
-def entity_and_remote(arguments: Namespace) -> tuple[LocalEntity, Remote]:
-    """Return the local entity and the remote. Raises `UnprotectedIdentity`."""
+def place(arguments: Namespace) -> "Place":
+    """Return the place that the command line names. Raises `UnprotectedIdentity`."""
+    from dcm.store.node import NodePlace  # noqa: PLC0415 - not for every command
+
     known = configuration(arguments)
     remote = known.remote(arguments.remote)
     if arguments.allow_plaintext:
@@ -47,7 +53,17 @@ def entity_and_remote(arguments: Namespace) -> tuple[LocalEntity, Remote]:
     if arguments.max_associations:
         remote = replace(remote, max_associations=arguments.max_associations)
     remote.check_identity()
-    return LocalEntity(known.local(arguments.local), known.limits), remote
+    entity = LocalEntity(known.local(arguments.local), known.limits)
+    return NodePlace(entity, remote, method=getattr(arguments, "method", "auto"))
+
+
+def node(found: "Place", what: str) -> "NodePlace":
+    """Return a place as the DICOM node that `what` needs, in words. Raises `UsageError` if it is none."""
+    from dcm.store.node import NodePlace  # noqa: PLC0415 - as above
+
+    if not isinstance(found, NodePlace):
+        raise UsageError(f"{what} needs a DICOM node: {found} is none")
+    return found
 
 
 def reporter(arguments: Namespace, of: str = "instances", **asked: Any) -> Reporter:

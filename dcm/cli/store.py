@@ -15,10 +15,11 @@ from typing import Final
 from dcm.cli.options import add_network_options, add_remote
 from dcm.cli.progress import Progress, wanted
 from dcm.cli.running import run_async
-from dcm.cli.session import entity_and_remote, reporter
+from dcm.cli.session import node, place, reporter
 from dcm.errors import RemoteProtocolError
 from dcm.net.errors import NetworkError
 from dcm.net.folders import files_in
+from dcm.net.store import store
 from dcm.outcome import InstanceResult, Outcome
 
 _LISTED: Final = 1000
@@ -54,7 +55,8 @@ def run(arguments: Namespace) -> int:
 
 
 async def _store(arguments: Namespace) -> int:
-    entity, remote = entity_and_remote(arguments)
+    to = place(arguments)
+    committing = node(to, "--commit") if arguments.commit else None
     named = frozenset(arguments.paths)
     paths = await _listed(_chosen(arguments.paths, named, arguments.in_file_ext))
     with reporter(arguments, paths=arguments.paths) as told:
@@ -67,16 +69,17 @@ async def _store(arguments: Namespace) -> int:
                     result = result._replace(outcome=Outcome.PASSED_OVER, words=words)
                 told.tell(result)
 
-            sent = await entity.store(
-                remote, paths, on_result=on_result,
-                skip_existing=arguments.skip_existing, convert=not arguments.no_convert,
-            )  # fmt: skip
-        if arguments.commit:
+            async with (
+                to,
+                to.writer(on_result, convert=not arguments.no_convert) as writer,
+            ):
+                sent = await store(writer, paths, to.holds if arguments.skip_existing else None)
+        if committing is not None:
             from dcm.cli.commitment import require_commitment  # noqa: PLC0415 - rarely asked
 
             stored = [result for result in sent.results if result.stored]
             try:
-                await require_commitment(entity, remote, stored, told)
+                await require_commitment(committing, stored, told)
             except (NetworkError, RemoteProtocolError) as error:  # the outcomes are still printed
                 told.trouble(str(error))
         if not told.counts:

@@ -128,6 +128,13 @@ class QueryResult:
         result._take((other - self)._own())
         return result
 
+    @classmethod
+    def of_nodes(cls, level: Level, nodes: Iterable[Node], source: str = "") -> "QueryResult":
+        """Return a result of nodes of one level, with what is known of the entities above them."""
+        result = cls(level, source=source)
+        result._take(nodes)
+        return result
+
     def paths(self) -> set[tuple[str, ...]]:
         """Return the members by their unique keys, from the patient down."""
         return {node.path for node in self._own()}
@@ -210,9 +217,8 @@ class QueryResult:
         return self._nodes[self.level]
 
     def _taking(self, nodes: Iterable[Node]) -> "QueryResult":
-        result = QueryResult(self.level, source=self.source)
+        result = self.of_nodes(self.level, nodes, self.source)
         result.incomplete = self.incomplete
-        result._take(nodes)
         return result
 
     def _take(self, nodes: Iterable[Node]) -> None:

@@ -57,7 +57,7 @@ def _recoded(reader: Reader, data: bytes, source: Encoding, target: Encoding) ->
             writer.end()
         if tag >> 16 == ITEM_GROUP and tag != ITEM:
             continue
-        vr = vr or _vr(tag, signed[depth])  # noqa: PLW2901
+        vr = vr or implicit_vr(tag, signed[depth])  # noqa: PLW2901
         undefined = length == UNDEFINED
         if tag == ITEM or vr == b"SQ" or (undefined and vr == b"UN"):
             writer.begin(tag, undefined_length=undefined)
@@ -70,11 +70,12 @@ def _recoded(reader: Reader, data: bytes, source: Encoding, target: Encoding) ->
         if tag == _PIXEL_REPRESENTATION:
             signed[depth] = b"\1" in value
         if tag & 0xFFFF:
-            writer.element(tag, vr, _swapped(vr, value) if swap else value)
+            writer.element(tag, vr, swapped(vr, value) if swap else value)
     return writer.finished()
 
 
-def _swapped(vr: bytes, value: bytes) -> bytes:
+def swapped(vr: bytes, value: bytes) -> bytes:
+    """Return a value of big endian in little endian, or the other way; raises `MalformedData`."""
     unit = _UNITS.get(vr)
     if unit is None:
         return value
@@ -87,8 +88,8 @@ def _swapped(vr: bytes, value: bytes) -> bytes:
 
 
 @lru_cache(maxsize=4096)
-def _vr(tag: int, signed: bool) -> bytes:
-    """Return the VR for an element in implicit VR (PS3.5 A.1), where the dictionary leaves a choice."""
+def implicit_vr(tag: int, signed: bool) -> bytes:
+    """Return the VR of an element in implicit VR (PS3.5 A.1); `signed` decides between US and SS."""
     choice = vr_choice(tag)
     if choice.endswith("OW"):
         return b"OW"

@@ -1,7 +1,6 @@
 """Verification: C-ECHO (PS3.4 Annex A)."""
 
 import time
-from collections.abc import AsyncGenerator
 from typing import Final
 
 from dcm.net.errors import OperationFailed
@@ -19,21 +18,15 @@ async def echo(pool: Pool) -> float:
 
     Raises `NetworkError`: `OperationFailed` if the status is not success.
     """
-    [(status, seconds)] = [each async for each in echoes(pool, 1)]
-    if status:
-        words = describe(status, CEchoRSP)
-        raise OperationFailed(str(pool.remote), "C-ECHO", words, None)
-    return seconds
-
-
-async def echoes(pool: Pool, count: int) -> AsyncGenerator[tuple[int, float], None]:
-    """Ask `count` times on one association; yield the status of each answer, and its seconds."""
     async with pool.lease(_CONTEXTS) as association:
         association.doing = "C-ECHO"
         context_id = association.context(VERIFICATION).context_id
-        for _ in range(count):
-            message_id = association.next_message_id()
-            began = time.perf_counter()
-            await association.send(Command(context_id, CEchoRQ(message_id=message_id)))
-            response = await association.response(CEchoRSP, message_id)
-            yield response.status, time.perf_counter() - began
+        message_id = association.next_message_id()
+        began = time.perf_counter()
+        await association.send(Command(context_id, CEchoRQ(message_id=message_id)))
+        response = await association.response(CEchoRSP, message_id)
+        seconds = time.perf_counter() - began
+    if response.status:
+        words = describe(response.status, CEchoRSP)
+        raise OperationFailed(str(pool.remote), "C-ECHO", words, None)
+    return seconds

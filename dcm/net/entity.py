@@ -16,7 +16,9 @@ from dcm.net.retry import Retry
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+    from collections.abc import (  # isort: skip
+        AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence,
+    )  # fmt: skip
 
     from pydicom import Dataset
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from dcm.data.levels import Level
     from dcm.data.match import Attributes, Value
     from dcm.data.query_result import QueryResult
-    from dcm.instances import Sendable
+    from dcm.instances import Instance, Sendable
     from dcm.net.admission import Admission
     from dcm.net.commitment import Reference
     from dcm.net.find import Answer
@@ -137,12 +139,6 @@ class LocalEntity:
         async with self.pool(remote) as pool:
             return await echo(pool)
 
-    def echoes(self, remote: Address, count: int) -> Stream[tuple[int, float]]:
-        """Ask `count` times on one association; yield the status of each answer, and its seconds."""
-        from dcm.net.echo import echoes
-
-        return self._stream(remote, lambda pool: echoes(pool, count))
-
     async def accepted(self, remote: Address) -> dict[str, tuple[str, ...]]:
         """Return the transfer syntaxes that `remote` accepts, by SOP class; see `dcm.net.abilities`."""
         from dcm.net.abilities import accepted
@@ -165,12 +161,23 @@ class LocalEntity:
         `convert` is false, and its outcome says so. With `skip_existing` the peer is asked first, and what
         it lists is not sent. `on_result` is called with each outcome as soon as it is known.
         """
+        from functools import partial
+
         from dcm.net.store import store
 
+        there = partial(self.already_there, remote) if skip_existing else None
+        async with self, self.sender(remote, on_result, convert=convert) as sender:
+            return await store(sender, what, there)
+
+    async def already_there(self, remote: Address, instances: Sequence[Instance]) -> set[str]:
+        """Return the SOP Instance UIDs of those instances that `remote` lists.
+
+        After an error, which is logged, the others count as missing.
+        """
+        from dcm.net.existing import already_there
+
         async with self.pool(remote) as pool:
-            return await store(
-                pool, what, on_result=on_result, skip_existing=skip_existing, convert=convert
-            )
+            return await already_there(pool, instances)
 
     @asynccontextmanager
     async def sender(

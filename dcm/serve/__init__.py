@@ -1,1 +1,1 @@
-"""Services over a directory: DIMSE and DICOMweb, on one index."""
+"""A directory as an archive: DIMSE services and DICOMweb (PS3.18) over one catalogue of instances."""

@@ -1,5 +1,6 @@
 """A DICOM node as a place, on the associations of a local entity."""
 
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Final, Self
 
@@ -7,12 +8,14 @@ from dcm.data.account import Account
 from dcm.data.keys import Query
 from dcm.data.levels import Level
 from dcm.data.query_result import QueryResult
+from dcm.instances import Instance
 from dcm.net.entity import LocalEntity, Stream
 from dcm.net.remote import Remote
 from dcm.net.retrieve import Method
 from dcm.outcome import OnResult, Report
 from dcm.sinks import Holder
-from dcm.store.place import Ability, CannotDo, Place, Writer
+from dcm.store.place import Ability, CannotDo, Place
+from dcm.writer import Writer
 
 
 class NodePlace:
@@ -20,12 +23,10 @@ class NodePlace:
 
     abilities: Final = frozenset(Ability)
 
-    def __init__(
-        self, entity: LocalEntity, remote: Remote, name: str = "", *, method: Method = "auto"
-    ) -> None:
+    def __init__(self, entity: LocalEntity, remote: Remote, *, method: Method = "auto") -> None:
         self.entity: Final = entity
         self.remote: Final = remote
-        self.name: Final = name or str(remote)
+        self.name: Final = str(remote)
         self.method: Final = method
 
     def __str__(self) -> str:
@@ -44,7 +45,7 @@ class NodePlace:
 
     def queries(
         self,
-        query: Query | None = None,
+        query: "Query | None" = None,
         *,
         level: Level | None = None,
         within: QueryResult | None = None,
@@ -53,8 +54,12 @@ class NodePlace:
         """Yield everything that matches (C-FIND)."""
         return self.entity.queries(self.remote, query, level=level, within=within, account=account)
 
+    async def holds(self, instances: Sequence[Instance]) -> set[str]:
+        """Return the SOP Instance UIDs of those instances that it lists."""
+        return await self.entity.already_there(self.remote, instances)
+
     async def fetch(
-        self, what: QueryResult | Query, sink: Holder, *, on_result: OnResult | None = None
+        self, what: "QueryResult | Query", sink: Holder, *, on_result: OnResult | None = None
     ) -> Report:
         """Retrieve instances (C-GET, or C-MOVE to ourselves)."""
         return await self.entity.fetch(
@@ -68,7 +73,7 @@ class NodePlace:
         return self.entity.sender(self.remote, on_result, convert=convert)
 
     async def copy(
-        self, what: QueryResult | Query, to: Place, *, on_result: OnResult | None = None
+        self, what: "QueryResult | Query", to: Place, *, on_result: OnResult | None = None
     ) -> Report:
         """Have the node send instances to another one, which it must know (C-MOVE)."""
         if not isinstance(to, NodePlace):

@@ -7,6 +7,7 @@
 What a place cannot do is not among its `abilities`, and raises `CannotDo`.
 """
 
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol, Self
@@ -16,9 +17,10 @@ from dcm.data.keys import Query
 from dcm.data.levels import Level
 from dcm.data.query_result import QueryResult
 from dcm.errors import DcmError
-from dcm.instances import Instance, Sendable
-from dcm.outcome import InstanceResult, OnResult, Report
+from dcm.instances import Instance
+from dcm.outcome import OnResult, Report
 from dcm.sinks import Holder
+from dcm.writer import Writer
 
 if TYPE_CHECKING:
     from dcm.net.entity import Stream
@@ -39,28 +41,6 @@ class CannotDo(DcmError):  # noqa: N818 - reads as the sentence it is
 
     def __init__(self, place: "Place | str", ability: Ability) -> None:
         super().__init__(f"{place} cannot {ability.value}")
-
-
-class Writer(Protocol):
-    """Takes instances for a place, each with an outcome; see `dcm.net.sender.Sender`."""
-
-    given_up: Exception | None
-    """The error after which nothing more is tried."""
-
-    async def put(self, what: Sendable) -> None:
-        """Add a file, a data set or another instance, and wait while many others wait."""
-
-    def add(self, instance: Instance) -> None:
-        """Add an instance without waiting."""
-
-    def settle(self, result: InstanceResult) -> None:
-        """Record the outcome of an instance that is not to be stored."""
-
-    async def room(self) -> None:
-        """Wait while many instances wait."""
-
-    async def finish(self) -> Report:
-        """Wait for all outcomes, and return them in the order in which the instances were added."""
 
 
 class Place(Protocol):
@@ -88,7 +68,7 @@ class Place(Protocol):
 
     def queries(
         self,
-        query: Query | None = None,
+        query: "Query | None" = None,
         *,
         level: Level | None = None,
         within: QueryResult | None = None,
@@ -96,8 +76,14 @@ class Place(Protocol):
     ) -> "Stream[QueryResult]":
         """Yield everything that matches, in pieces; see `dcm.net.entity.LocalEntity.queries`."""
 
+    async def holds(self, instances: Sequence[Instance]) -> set[str]:
+        """Return the SOP Instance UIDs of those instances that it has.
+
+        After an error the others count as missing, and the error is logged: to store too much loses nothing.
+        """
+
     async def fetch(
-        self, what: QueryResult | Query, sink: Holder, *, on_result: OnResult | None = None
+        self, what: "QueryResult | Query", sink: Holder, *, on_result: OnResult | None = None
     ) -> Report:
         """Put instances into a sink, but for those that it holds; whatever happens, each has an outcome."""
 
@@ -110,7 +96,7 @@ class Place(Protocol):
         """
 
     async def copy(
-        self, what: QueryResult | Query, to: "Place", *, on_result: OnResult | None = None
+        self, what: "QueryResult | Query", to: "Place", *, on_result: OnResult | None = None
     ) -> Report:
         """Have instances copied to another place on a way that does not lead through us.
 

@@ -1,0 +1,1 @@
+"""Copying what destinations lack, between archives, directories and web services."""

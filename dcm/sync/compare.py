@@ -1,0 +1,325 @@
+"""What destinations lack of what a source has, level by level: deeper only where both have the entity.
+
+    async for part in compare(source, destinations, {"PatientID": "4711"}):
+        part.what, part.to  # the destinations at these places lack all of this
+
+Entities are told apart by their UIDs alone: archives differ in what they make of a Patient ID.
+"""
+
+from collections import defaultdict
+from collections.abc import (
+    AsyncGenerator,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import aclosing, contextmanager
+from typing import Final, NamedTuple, TypeAlias
+
+from dcm.data.account import Account
+from dcm.data.keys import Query
+from dcm.data.levels import Level
+from dcm.data.node import Node
+from dcm.data.query_result import QueryResult
+from dcm.errors import DcmError
+from dcm.frozen import Frozen
+from dcm.net.errors import NotAccepted
+from dcm.store.place import Ability, Place
+
+Status: TypeAlias = "bool | dict[str, Status] | None"
+"""Whether a destination lacks an entity as a whole, None if that is not known.
+
+If it has some of the entity, the status of each child by UID.
+"""
+
+_ASKED: Final = 50
+"""UIDs in one query: a list of them fits in every identifier, and saves round trips."""
+
+
+class Part(NamedTuple):
+    """Something of the source that the same destinations lack. to: their places in the list."""
+
+    what: QueryResult
+    to: tuple[int, ...]
+
+
+Seen: TypeAlias = Callable[[int, Collection[str]], set[str]]
+"""Returns those of some SOP Instance UIDs that the destination at a place in the list is known to have."""
+
+
+Same: TypeAlias = Callable[[int, Node], object]
+"""Is told of an entity of the source that the destination at a place in the list has."""
+
+
+class Comparison(Frozen):
+    """How sources and destinations are compared.
+
+    trust_level: the level at which entities with equal numbers of instances count as equal.
+    force_all: whether destinations are not asked, and lack what is not known to be there.
+    at: the UID that an instance, series or study of the source has at the destinations, if it is edited.
+    """
+
+    trust_level: Level = Level.IMAGE
+    force_all: bool = False
+    at: Callable[[str], str] = str
+
+
+class DestinationFailed(DcmError):  # noqa: N818 - reads as the sentence it is
+    """A destination cannot be asked what it has. number: its place in the list; reason: the error."""
+
+    def __init__(self, number: int, reason: DcmError) -> None:
+        super().__init__(str(reason))
+        self.number = number
+        self.reason = reason
+
+
+async def compare(
+    source: Place,
+    destinations: Sequence[Place],
+    query: "Query | None" = None,
+    *,
+    level: Level | None = None,
+    within: QueryResult | None = None,
+    comparison: Comparison | None = None,
+    account: Account | None = None,
+    failed: Callable[[DestinationFailed], object] | None = None,
+    seen: Seen | None = None,
+    same: Same | None = None,
+) -> AsyncGenerator[Part, None]:
+    """Yield what is to be copied, in parts as soon as they are known; no instance is in two of them.
+
+    account: of the answers of the source. same: called with what a destination has already.
+    failed: called with a destination that cannot be asked, for which nothing more is yielded; without it,
+    the error is raised. seen: tells what a destination has that takes no queries; without it, such a
+    destination lacks everything.
+
+    Raises `DcmError` if the source cannot be asked to the end; what was yielded until then is right.
+    """
+    how, below = comparison or Comparison(), _Children(source)
+    asked = [_Destination(*each, how, below, seen) for each in enumerate(destinations)]
+    pieces = source.queries(query, level=_at_least(level, within), within=within, account=account)
+    async with aclosing(pieces):
+        async for piece in pieces:
+            nodes, status = piece.at(piece.level), list[Mapping[str, Status]]()
+            for destination in asked:
+                try:
+                    status.append(await destination.lacks(nodes))
+                except DestinationFailed as error:
+                    if failed is None:
+                        raise
+                    failed(error)
+                    destination.broken = True
+                    status.append(await destination.lacks(nodes))
+            for (part_level, to), missing in _grouped(nodes, status, below, same).items():
+                yield Part(QueryResult.of_nodes(part_level, missing, source.name), to)
+            below.forget()
+
+
+def _at_least(level: Level | None, within: QueryResult | None) -> Level | None:
+    """Return the level of the query: below patients, who have no UID that is unique in the world."""
+    if level is None and within is not None and within.level is Level.PATIENT:
+        return Level.STUDY
+    return Level.STUDY if level is Level.PATIENT else level
+
+
+class _Children:
+    """What is below entities of the source; each level is asked once however many destinations compare it."""
+
+    def __init__(self, source: Place) -> None:
+        self._source: Final = source
+        self._known: Final[dict[str, list[Node]]] = {}
+
+    async def of(self, nodes: Sequence[Node]) -> list[Node]:
+        """Return the children of nodes of one level."""
+        unknown = [node for node in nodes if node.uid not in self._known]
+        if unknown:
+            for child in await _below(self._source, unknown):
+                assert child.parent is not None
+                self._known.setdefault(child.parent.uid, []).append(child)
+        return [child for node in nodes for child in self.known(node)]
+
+    def known(self, node: Node) -> Sequence[Node]:
+        """Return the children of a node that were asked for before."""
+        return self._known.get(node.uid, ())
+
+    def forget(self) -> None:
+        """Forget what is known, once it was compared."""
+        self._known.clear()
+
+
+async def _below(place: Place, nodes: Sequence[Node]) -> list[Node]:
+    level = nodes[0].level
+    within = QueryResult.of_nodes(level, nodes, place.name)
+    found: list[Node] = []
+    pieces = place.queries(level=Level(level + 1), within=within)
+    async with aclosing(pieces):
+        async for piece in pieces:
+            found += piece.at(piece.level)
+    return found
+
+
+class _Destination:
+    """One destination, and what it lacks. broken: whether it is not to be asked again."""
+
+    def __init__(
+        self,
+        number: int,
+        place: Place,
+        how: Comparison,
+        below: _Children,
+        seen: Seen | None,
+    ) -> None:
+        self.broken = False
+        self._number: Final = number
+        self._place: Final = place
+        self._how: Final = how
+        self._below: Final = below
+        self._seen: Final = seen
+        self._lists_work = False
+        self._takes_queries = Ability.QUERY in place.abilities
+
+    async def lacks(self, nodes: Sequence[Node]) -> Mapping[str, Status]:
+        """Return the status of entities of the source, by UID. Raises `DestinationFailed`."""
+        if self.broken:
+            return dict.fromkeys((node.uid for node in nodes), None)
+        if self._takes_queries and not self._how.force_all:
+            try:
+                return await self._compared(nodes, await self._there(nodes))
+            except DestinationFailed as error:
+                if not isinstance(error.reason, NotAccepted):
+                    raise
+                self._takes_queries = False
+        if self._seen is not None and nodes:
+            return await self._unseen(self._seen, nodes)
+        return {node.uid: True for node in nodes}
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        try:
+            yield
+        except DcmError as error:
+            raise DestinationFailed(self._number, error) from error
+
+    async def _unseen(self, seen: Seen, nodes: Sequence[Node]) -> dict[str, Status]:
+        if nodes[0].level is Level.IMAGE:
+            at = {node.uid: self._how.at(node.uid) for node in nodes}
+            has = seen(self._number, at.values())
+            return {uid: other not in has for uid, other in at.items()}
+        below = await self._below.of(nodes)
+        return _gathered(nodes, below, await self._unseen(seen, below) if below else {})
+
+    async def _there(self, nodes: Sequence[Node]) -> dict[str, Node]:
+        """Return what the destination has of these, by the UID at the destination.
+
+        Lists of UIDs save round trips, but some archives find nothing for a list, or only the first: what
+        a list did not find is asked for alone, unless another list found several.
+        """
+        found: dict[str, Node] = {}
+        by_parent: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        for node in nodes:
+            parents = tuple(map(self._how.at, node.path[1:-1]))
+            by_parent[parents].append(self._how.at(node.uid))
+        for parents, uids in by_parent.items():
+            for begin in range(0, len(uids), _ASKED):
+                some = uids[begin : begin + _ASKED]
+                found |= await self._listed(nodes[0].level, parents, some)
+        return found
+
+    async def _listed(
+        self, level: Level, parents: Sequence[str], uids: Sequence[str]
+    ) -> dict[str, Node]:
+        with self._asking():
+            found = await _listed(self._place, level, parents, uids)
+        self._lists_work = self._lists_work or len(found) > 1
+        if len(uids) > 1 and not self._lists_work:
+            for uid in uids:
+                if uid not in found:
+                    found |= await self._listed(level, parents, [uid])
+        return found
+
+    async def _compared(
+        self, nodes: Sequence[Node], there: Mapping[str, Node]
+    ) -> dict[str, Status]:
+        status: dict[str, Status] = {}
+        common: list[Node] = []
+        for node in nodes:
+            other = there.get(self._how.at(node.uid))
+            status[node.uid] = other is None
+            if other is not None and not self._equal(node, other):
+                common.append(node)
+        if common:
+            below = await self._below.of(common)
+            with self._asking():
+                others = await _below(
+                    self._place, [there[self._how.at(node.uid)] for node in common]
+                )
+            children = await self._compared(below, {each.uid: each for each in others})
+            status |= _gathered(common, below, children)
+        return status
+
+    def _equal(self, node: Node, other: Node) -> bool:
+        if node.level is Level.IMAGE:
+            return True
+        if node.level < self._how.trust_level:
+            return False
+        count = node.reported(Level.IMAGE)
+        return count is not None and count == other.reported(Level.IMAGE)
+
+
+async def _listed(
+    place: Place, level: Level, parents: Sequence[str], uids: Sequence[str]
+) -> dict[str, Node]:
+    keys = dict(zip((Level.STUDY.unique_key, Level.SERIES.unique_key), parents, strict=False))
+    keys[level.unique_key] = "\\".join(uids)
+    found: dict[str, Node] = {}
+    pieces = place.queries(keys, level=level)
+    async with aclosing(pieces):
+        async for piece in pieces:
+            found |= {node.uid: node for node in piece.at(level)}
+    return found
+
+
+def _gathered(
+    nodes: Iterable[Node], below: Iterable[Node], status: dict[str, Status]
+) -> dict[str, Status]:
+    """Return the status of each node from those of its children."""
+    of: dict[str, dict[str, Status]] = {node.uid: {} for node in nodes}
+    for child in below:
+        assert child.parent is not None
+        of[child.parent.uid][child.uid] = status[child.uid]
+    return {uid: _summed(children) for uid, children in of.items()}
+
+
+def _summed(children: dict[str, Status]) -> Status:
+    values = [*children.values()]
+    if not any(values):
+        return False
+    return children if not all(each is True for each in values) else True
+
+
+def _grouped(
+    nodes: Iterable[Node],
+    status: Sequence[Mapping[str, Status]],
+    children: _Children,
+    same: Same | None,
+) -> dict[tuple[Level, tuple[int, ...]], list[Node]]:
+    """Group what is missing by its level and by the destinations that lack it."""
+    found: dict[tuple[Level, tuple[int, ...]], list[Node]] = defaultdict(list)
+
+    def add(node: Node, each: Sequence[Status]) -> None:
+        if any(isinstance(one, dict) for one in each):
+            for child in children.known(node):
+                add(child, [one[child.uid] if isinstance(one, dict) else one for one in each])
+            return
+        if to := tuple(place for place, lacks in enumerate(each) if lacks):
+            found[node.level, to].append(node)
+        for place, lacks in enumerate(each):
+            if same is not None and lacks is False:
+                same(place, node)
+
+    for node in nodes:
+        add(node, [of_one[node.uid] for of_one in status])
+    return found

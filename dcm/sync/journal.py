@@ -1,0 +1,108 @@
+"""What was delivered to places that cannot be asked: a sync that was killed goes on where it was.
+
+    with Journal("sync.sqlite") as journal:
+        journal.delivered("pacs:PACS:104", "1.2.3")
+
+A place that takes queries needs no journal: it says itself what it has. Whatever is not written yet when we
+are killed is delivered once more, never lost.
+"""
+
+import sqlite3
+import time
+from collections.abc import Collection
+from types import TracebackType
+from typing import Any, Final, Self
+
+from dcm.errors import DcmError
+
+_WRITTEN: Final = 500
+"""Entries that are written together."""
+_SECONDS: Final = 0.5
+"""The longest that an entry waits for others while more of them come."""
+_ASKED: Final = 500
+_TABLES: Final = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+CREATE TABLE IF NOT EXISTS place (number INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL);
+CREATE TABLE IF NOT EXISTS delivered (place INTEGER, uid TEXT, PRIMARY KEY (place, uid)) WITHOUT ROWID;
+"""
+
+
+class UnusableJournal(DcmError):  # noqa: N818 - reads as the sentence it is
+    """A journal that cannot be read or written."""
+
+
+class Journal:
+    """A file that remembers what each place was given, by SOP Instance UID. Raises `UnusableJournal`."""
+
+    def __init__(self, path: str) -> None:
+        self.path: Final = path
+        self._waiting: Final[list[tuple[int, str]]] = []
+        self._written = time.monotonic()
+        self._places: Final[dict[str, int]] = {}
+        try:
+            self._database = sqlite3.connect(path, isolation_level=None, timeout=10)
+            self._database.executescript(_TABLES)
+        except sqlite3.Error as error:
+            raise self._unusable(error) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            self.write()
+        finally:
+            self._database.close()
+
+    def delivered(self, place: str, sop_instance_uid: str) -> None:
+        """Remember that a place has an instance."""
+        self._waiting.append((self._number(place), sop_instance_uid))
+        if len(self._waiting) >= _WRITTEN or time.monotonic() - self._written > _SECONDS:
+            self.write()
+
+    def has(self, place: str, sop_instance_uids: Collection[str]) -> set[str]:
+        """Return those instances that a place was given."""
+        self.write()
+        number, found, uids = self._number(place), set[str](), [*sop_instance_uids]
+        for begin in range(0, len(uids), _ASKED):
+            some = uids[begin : begin + _ASKED]
+            marks = ",".join("?" * len(some))
+            query = f"SELECT uid FROM delivered WHERE place = ? AND uid IN ({marks})"  # noqa: S608
+            found |= {str(uid) for (uid,) in self._execute(query, (number, *some))}
+        return found
+
+    def write(self) -> None:
+        """Write what is not written yet."""
+        if self._waiting:
+            try:
+                self._database.execute("BEGIN")
+                self._database.executemany(
+                    "INSERT OR IGNORE INTO delivered VALUES (?, ?)", self._waiting
+                )
+                self._database.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise self._unusable(error) from error
+            self._waiting.clear()
+        self._written = time.monotonic()
+
+    def _number(self, place: str) -> int:
+        if place not in self._places:
+            self._execute("INSERT OR IGNORE INTO place (name) VALUES (?)", (place,))
+            [row] = self._execute("SELECT number FROM place WHERE name = ?", (place,))
+            self._places[place] = int(row[0])
+        return self._places[place]
+
+    def _execute(self, query: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        try:
+            return self._database.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: sqlite3.Error) -> UnusableJournal:
+        return UnusableJournal(f"the journal {self.path} cannot be used: {error}")

@@ -1,0 +1,284 @@
+"""Copying what destinations lack: compare, then transfer, both at the same time.
+
+async with SyncManager([pacs], [folder, mirror]) as manager:
+    report = await manager.sync({"StudyDate": "20240101-"})
+assert report.complete
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing
+from types import TracebackType
+from typing import Final, NamedTuple, Self, TypeAlias
+
+from dcm.data.account import Account
+from dcm.data.keys import Query
+from dcm.data.levels import Level
+from dcm.data.node import Node
+from dcm.data.query_result import QueryResult
+from dcm.errors import DcmError
+from dcm.outcome import InstanceResult, Outcome, Report
+from dcm.store.place import Ability, CannotDo, Place
+from dcm.sync.compare import Comparison, DestinationFailed, Part, compare
+from dcm.sync.journal import Journal
+from dcm.sync.relay import Edit, Relay
+
+_MOST: Final = 500
+"""Instances in one transfer, as far as the source reports numbers; a study is never divided."""
+_AT_ONCE: Final = 2
+"""Transfers at the same time: the first instances of one fill the time of the last ones of another."""
+
+
+class Transfer(NamedTuple):
+    """Something that some destinations lack. to: their places in the list of destinations."""
+
+    source: Place
+    what: QueryResult
+    to: tuple[int, ...]
+
+
+class Copied(NamedTuple):
+    """What became of an instance at one destination. Places are given by their names."""
+
+    source: str
+    destination: str
+    result: InstanceResult
+
+
+OnCopied: TypeAlias = Callable[[Copied], object]
+
+
+class SyncReport:
+    """What became of all instances, at each destination.
+
+    counts: by the name of the destination and the outcome. failures: those that a destination lacks.
+    problems: why not everything could be compared or copied. remarks: what was odd.
+    """
+
+    def __init__(self, destinations: Sequence[Place]) -> None:
+        self.counts: Final = {place.name: Counter[Outcome]() for place in destinations}
+        self.failures: Final[list[Copied]] = []
+        self.problems: Final[list[str]] = []
+        self.remarks: Final[list[str]] = []
+
+    @property
+    def complete(self) -> bool:
+        """Whether every destination has everything."""
+        return not (self.failures or self.problems)
+
+    def add(self, copied: Copied) -> None:
+        """Add an outcome."""
+        self.counts[copied.destination][copied.result.outcome] += 1
+        if not copied.result.stored:
+            self.failures.append(copied)
+
+
+class SyncManager:
+    """Copies what destinations lack of what sources have; its block keeps all of them open.
+
+    sources, destinations: none is in both. comparison: when an entity counts as the same on both sides.
+    remote_copy: have sources send to destinations directly (C-MOVE), which must know each other.
+    edit: what is done with each instance on the way. journal: remembers what destinations were given that
+    take no queries. verify: whether everything is read back afterwards and compared.
+    on_copied: called with each outcome. on_found: called with each transfer once it is known.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Place],
+        destinations: Sequence[Place],
+        *,
+        comparison: Comparison | None = None,
+        remote_copy: bool = False,
+        edit: Edit | None = None,
+        journal: Journal | None = None,
+        verify: bool = False,
+        on_copied: OnCopied | None = None,
+        on_found: Callable[[Transfer], object] | None = None,
+    ) -> None:
+        self.report: Final = SyncReport(destinations)
+        self._sources: Final = sources
+        self._destinations: Final = destinations
+        self._comparison: Final = comparison
+        self._remote_copy: Final = remote_copy
+        self._edit: Final = edit
+        self._journal: Final = journal
+        self._verify: Final = verify
+        self._unlisted: Final[set[int]] = set()
+        """The destinations that take no queries: what they have is in the journal."""
+        self._on_copied: Final = on_copied
+        self._on_found: Final = on_found
+        self._stack: Final = AsyncExitStack()
+        for place, ability in self._needed():
+            if ability not in place.abilities:
+                raise CannotDo(place, ability)
+
+    def _needed(self) -> Iterator[tuple[Place, Ability]]:
+        for place in self._sources:
+            yield place, Ability.QUERY
+            yield place, Ability.COPY if self._remote_copy else Ability.FETCH
+        for place in self._destinations:
+            yield place, Ability.STORE
+
+    async def __aenter__(self) -> Self:
+        for place in (*self._sources, *self._destinations):
+            await self._stack.enter_async_context(place)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._stack.__aexit__(kind, error, traceback)
+
+    async def sync(
+        self,
+        query: "Query | None" = None,
+        *,
+        level: Level | None = None,
+        within: QueryResult | None = None,
+    ) -> SyncReport:
+        """Copy what is missing of everything that matches; the report says what became of it."""
+        queue = asyncio.Queue[Transfer](_AT_ONCE)
+        async with asyncio.TaskGroup() as group:
+            workers = [group.create_task(self._work(queue)) for _ in range(_AT_ONCE)]
+            found = self.gen_transfers(query, level=level, within=within)
+            async with aclosing(found):
+                async for transfer in found:
+                    await queue.put(transfer)
+            await queue.join()
+            for worker in workers:
+                worker.cancel()
+        return self.report
+
+    async def gen_transfers(
+        self,
+        query: "Query | None" = None,
+        *,
+        level: Level | None = None,
+        within: QueryResult | None = None,
+    ) -> AsyncGenerator[Transfer, None]:
+        """Yield what is to be copied; `report.problems` has what cannot be compared."""
+        for source in self._sources:
+            account = Account()
+            parts = compare(
+                source, self._destinations, query, level=level, within=within,
+                comparison=self._comparison, account=account, failed=self._not_compared,
+                seen=self._seen, same=self._same,
+            )  # fmt: skip
+            try:
+                async with aclosing(parts):
+                    async for part in parts:
+                        for what in _divided(part):
+                            transfer = Transfer(source, what, part.to)
+                            if self._on_found is not None:
+                                self._on_found(transfer)
+                            yield transfer
+            except DcmError as error:
+                self.report.problems.append(f"{source}: {error}")
+            self.report.remarks.extend(account.notes())
+
+    def _not_compared(self, error: DestinationFailed) -> None:
+        place = self._destinations[error.number]
+        self.report.problems.append(f"{place} cannot be asked what it has: {error.reason}")
+
+    def _seen(self, number: int, uids: Collection[str]) -> set[str]:
+        self._unlisted.add(number)
+        if self._journal is None:
+            return set()
+        return self._journal.has(self._destinations[number].name, uids)
+
+    def _same(self, number: int, node: Node) -> None:
+        count = 1 if node.level is Level.IMAGE else node.reported(Level.IMAGE) or 0
+        counts = self.report.counts[self._destinations[number].name]
+        counts[Outcome.ALREADY_THERE] += count
+
+    async def _work(self, queue: asyncio.Queue[Transfer]) -> None:
+        while True:
+            transfer = await queue.get()
+            try:
+                await self.exec_transfer(transfer)
+            finally:
+                queue.task_done()
+
+    async def exec_transfer(self, transfer: Transfer) -> None:
+        """Copy what a transfer names, and report each instance for each of its destinations."""
+        try:
+            if self._remote_copy:
+                await self._copy(transfer)
+            else:
+                await self._relay(transfer)
+        except DcmError as error:
+            self.report.problems.append(f"{transfer.source}: {error}")
+
+    async def _relay(self, transfer: Transfer) -> None:
+        source, what, to = transfer
+        digests: dict[str, bytes] | None = {} if self._verify else None
+        stored: list[set[str]] = [set() for _ in to]
+
+        def told(place: int, result: InstanceResult) -> None:
+            if result.stored and digests is not None:
+                stored[place].add(result.sop_instance_uid)
+            self._tell(source, to[place], result)
+
+        def fetched(result: InstanceResult) -> None:
+            for number in () if result.stored else to:
+                self._tell(source, number, result._replace(path=""))
+
+        places = [self._destinations[number] for number in to]
+        async with Relay(places, told, edit=self._edit, digests=digests) as relay:
+            report = await source.fetch(what, relay, on_result=fetched)
+        self._note(source, report)
+        for number, uids in zip(to, stored, strict=True):
+            if digests and uids:
+                await self._read_back(
+                    transfer, number, {uid: digests[uid] for uid in digests if uid in uids}
+                )
+
+    async def _read_back(
+        self, transfer: Transfer, number: int, digests: Mapping[str, bytes]
+    ) -> None:
+        from dcm.sync.verify import verify  # noqa: PLC0415 - only if it is asked for
+
+        place = self._destinations[number]
+        failures, report = await verify(place, transfer.what, digests)
+        self._note(place, report)
+        for failure in failures:
+            self.report.counts[place.name][Outcome.STORED] -= 1
+            self._tell(transfer.source, number, failure)
+
+    async def _copy(self, transfer: Transfer) -> None:
+        for number in transfer.to:
+            report = await transfer.source.copy(transfer.what, self._destinations[number])
+            for result in report.results:
+                self._tell(transfer.source, number, result)
+            self._note(transfer.source, report)
+
+    def _note(self, place: Place, report: Report) -> None:
+        if report.trouble:
+            self.report.problems.append(f"{place}: {report.trouble}")
+        self.report.remarks.extend([*report.account.notes(), *report.remarks])
+
+    def _tell(self, source: Place, number: int, result: InstanceResult) -> None:
+        copied = Copied(source.name, self._destinations[number].name, result)
+        self.report.add(copied)
+        if self._journal is not None and number in self._unlisted and result.stored:
+            self._journal.delivered(copied.destination, result.sop_instance_uid)
+        if self._on_copied is not None:
+            self._on_copied(copied)
+
+
+def _divided(part: Part) -> Iterator[QueryResult]:
+    """Divide what is missing, so that several transfers can run at the same time."""
+    level, some, count = part.what.level, [], 0
+    for node in part.what.at(level):
+        some.append(node)
+        count += 1 if level is Level.IMAGE else node.reported(Level.IMAGE) or 1
+        if count >= _MOST:
+            yield QueryResult.of_nodes(level, some, part.what.source)
+            some, count = [], 0
+    if some:
+        yield QueryResult.of_nodes(level, some, part.what.source)

@@ -1,0 +1,223 @@
+"""From a source to several destinations: each instance is received once, and sent on while others arrive.
+
+    async with Relay(places, told) as relay:
+        report = await source.fetch(what, relay)
+
+The source is slowed down to the pace of the slowest destination: what is on its way is bounded, in bytes and
+in number. Small instances are passed on in memory, others in files without a name, of which a kill leaves
+nothing behind.
+"""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from types import TracebackType
+from typing import Final, Self, TypeAlias
+
+from dcm.data.digest import NoDigest, digest
+from dcm.data.source import FileSource, MemorySource
+from dcm.instances import FileInstance, Instance, MemoryInstance, data_of
+from dcm.outcome import InstanceResult
+from dcm.part_file import PartFile
+from dcm.sinks import Head, Part, ReceivedInstance, Refused
+from dcm.store.place import Place
+from dcm.wire import Buffer
+from dcm.writer import Writer
+
+Told: TypeAlias = Callable[[int, InstanceResult], object]
+"""Is told which destination has what outcome of an instance."""
+Edit: TypeAlias = Callable[[Instance], Instance]
+"""Returns an instance as it is to be sent on. Raises `Refused` for one that is not to be sent."""
+
+Done: TypeAlias = Callable[[Instance, int, PartFile | None], Awaitable[None]]
+
+_DUPLICATE: Final = 0x0111
+_IN_MEMORY: Final = 1 << 18
+"""Bytes of an instance that are kept in memory; the rest goes to a file."""
+_UNDER_WAY: Final = 1 << 26
+"""Bytes that may be on their way before the source has to wait."""
+_FILES: Final = 100
+"""Instances that may be on their way before the source has to wait: each may have an open file."""
+
+
+class Relay:
+    """A sink that gives each instance to the writers of several places.
+
+    told: called with the place in `places` and each outcome there.
+    edit: what is done with each instance on the way. digests: filled with the digest of each data set, by
+    its SOP Instance UID, as it is sent on.
+    """
+
+    def __init__(
+        self,
+        places: Sequence[Place],
+        told: Told,
+        *,
+        edit: Edit | None = None,
+        digests: dict[str, bytes] | None = None,
+        convert: bool = True,
+        folder: str = "",
+    ) -> None:
+        self._places: Final = places
+        self._told: Final = told
+        self._edit: Final = edit
+        self._digests: Final = digests
+        self._convert: Final = convert
+        self._folder: Final = folder or tempfile.gettempdir()
+        self._writers: Final[list[Writer]] = []
+        self._under_way: Final[dict[str, _UnderWay]] = {}
+        self._bytes = 0
+        self._less: Final = asyncio.Event()
+        self._stack: Final = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        for number, place in enumerate(self._places):
+            writer = place.writer(partial(self._settled, number), convert=self._convert)
+            self._writers.append(await self._stack.enter_async_context(writer))
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            await self._stack.__aexit__(kind, error, traceback)
+        finally:
+            for each in self._under_way.values():
+                each.close()
+
+    def begin(self, head: Head) -> Part:
+        """Begin to receive an instance."""
+        return Assembly(head, self._send, self._folder)
+
+    def holds(self, sop_instance_uid: str) -> bool:  # noqa: ARG002 - it keeps nothing
+        """Return False: the destinations were asked before."""
+        return False
+
+    def place(self, sop_instance_uid: str) -> str:  # noqa: ARG002 - as above
+        """Return no file."""
+        return ""
+
+    async def _send(self, instance: Instance, size: int, file: PartFile | None) -> None:
+        """Give a complete instance to all writers, and wait while too much is on its way."""
+        under_way = _UnderWay(len(self._writers), size, file)
+        try:
+            instance = await self._ready(instance)
+        except BaseException:
+            under_way.close()
+            raise
+        self._under_way[instance.sop_instance_uid] = under_way
+        self._bytes += size
+        for writer in self._writers:
+            writer.add(instance)
+        while self._bytes > _UNDER_WAY or len(self._under_way) > _FILES:
+            self._less.clear()
+            await self._less.wait()
+
+    async def _ready(self, instance: Instance) -> Instance:
+        """Return an instance as it is to be sent on. Raises `Refused`."""
+        if self._edit is not None:
+            instance = self._edit(instance)
+        uid = instance.sop_instance_uid
+        if uid in self._under_way:
+            raise Refused(_DUPLICATE, "it came twice")
+        if self._digests is not None:
+            self._digests[uid] = await asyncio.to_thread(digest_of, instance)
+        return instance
+
+    def _settled(self, number: int, result: InstanceResult) -> None:
+        each = self._under_way.get(result.sop_instance_uid)
+        if each is not None:
+            each.left -= 1
+            if not each.left:
+                del self._under_way[result.sop_instance_uid]
+                self._bytes -= each.size
+                each.close()
+                self._less.set()
+        self._told(number, result._replace(path=""))
+
+
+def digest_of(instance: Instance) -> bytes:
+    """Return the digest of an instance as it is sent; empty if its data set cannot be read."""
+    try:
+        if isinstance(instance, FileInstance):
+            with open(instance.path, "rb") as file:  # noqa: PTH123 - a string
+                source, end = FileSource(file.fileno()), os.fstat(file.fileno()).st_size
+                return digest(source, instance.offset, end, instance.kind[1])
+        data = data_of(instance)
+        return digest(MemorySource(data), 0, len(data), instance.kind[1])
+    except NoDigest:
+        return b""
+
+
+class _UnderWay:
+    """An instance that some destinations have not answered yet."""
+
+    def __init__(self, left: int, size: int, file: PartFile | None) -> None:
+        self.left = left
+        self.size: Final = size
+        self._file: Final = file
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.discard()
+
+
+class Assembly:
+    """An instance on its way: its data set, in memory or in a file without a name.
+
+    done: awaited with the instance once it is complete, with its size, and with its file if it has one, which
+    is to be discarded afterwards.
+    """
+
+    def __init__(self, head: Head, done: Done, folder: str) -> None:
+        self._head: Final = head
+        self._done: Final = done
+        self._folder: Final = folder
+        self._memory = bytearray()
+        self._file: PartFile | None = None
+        self._size = 0
+
+    @property
+    def path(self) -> str:
+        """The file in which all of it can be read."""
+        return self._in_file().path
+
+    def write(self, buffers: Sequence[Buffer]) -> None:
+        """Take what comes next."""
+        self._size += sum(map(len, buffers))
+        if self._file is None and self._size <= _IN_MEMORY:
+            for buffer in buffers:
+                self._memory += buffer
+        else:
+            self._in_file().write(buffers)
+
+    def _in_file(self) -> PartFile:
+        if self._file is None:
+            self._file = PartFile(self._folder)
+            self._file.write([self._memory])
+            self._memory = bytearray()
+        return self._file
+
+    async def commit(self) -> ReceivedInstance:
+        """Hand it over."""
+        request, syntax = self._head.request, self._head.transfer_syntax_uid
+        kind, uid = (request.affected_sop_class_uid, syntax), request.affected_sop_instance_uid
+        instance: Instance
+        if self._file is None:
+            instance = MemoryInstance(kind, uid, bytes(self._memory))
+        else:
+            instance = FileInstance(kind, uid, self._file.path, 0)
+        file, self._file = self._file, None
+        await self._done(instance, self._size, file)
+        return ReceivedInstance("", kind[0], uid, syntax, *self._head[2:])
+
+    def discard(self) -> None:
+        """Leave nothing of it behind."""
+        if self._file is not None:
+            self._file.discard()
