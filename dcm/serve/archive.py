@@ -34,7 +34,17 @@ class Archive(Frozen):
 
     def base(self, request: "Request") -> str:
         """Return the URL of the service, as the client of a request knows it."""
-        return (self.url or str(request.base_url)).rstrip("/") + ROOT
+        return (self.url or _address(request)).rstrip("/") + ROOT
+
+
+def _address(request: "Request") -> str:
+    """Return the address that a request was sent to, by its Host."""
+    url = request.base_url
+    server = request.scope.get("server")
+    # dicomweb-client 0.61 leaves the port out of Host.
+    if url.port is None and server is not None and url.hostname in (server[0], "localhost"):
+        url = url.replace(port=server[1])
+    return str(url)
 
 
 def keys_of(request: "Request") -> dict[str, Value]:

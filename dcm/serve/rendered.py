@@ -108,7 +108,7 @@ def _media(request: "Request") -> tuple[str, bool | None]:
     for each in wanted(request):
         for media in _FORMATS:
             if each.covers(media):
-                return media, each.multipart if each.media.name == "*/*" or each.multipart else None
+                return media, each.multipart
     raise not_acceptable(" and ".join(_FORMATS))
 
 
