@@ -10,6 +10,8 @@ import sys
 
 from dcm.cli import WRONG_USE, load, parse
 
+_SERVES_HTTPS = "serve"
+
 
 def command() -> int:
     """Run the command of `sys.argv` and return the exit status."""
@@ -18,7 +20,8 @@ def command() -> int:
         return WRONG_USE
     gc.disable()  # imports make no garbage, and looking for it takes 19 ms
     try:
-        _import_asyncio()
+        if arguments.command != _SERVES_HTTPS:
+            _import_asyncio()
         run = load(arguments)
     finally:
         gc.freeze()  # nor is any of it ever garbage: 13 ms less while 3000 files are sent
@@ -30,7 +33,7 @@ def _import_asyncio() -> None:
     """Import asyncio without OpenSSL, which takes 8 ms.
 
     Our TLS runs in memory (`dcm.net.tls_transport`) and imports `ssl` itself; only the TLS of asyncio's own
-    transports is lost, and no command of ours uses it.
+    transports is lost, and only the HTTP server of `dcm serve` uses it.
     """
     if "asyncio" not in sys.modules and "ssl" not in sys.modules:
         sys.modules["ssl"] = None  # type: ignore[assignment]  # so that it cannot be imported
