@@ -87,7 +87,10 @@ def _post(connection: http.client.HTTPConnection, contents: list[bytes]) -> None
     head = f"\r\n--{BOUNDARY}\r\nContent-Type: application/dicom\r\n\r\n".encode()
     body = b"".join(part for content in contents for part in (head, content))
     body += f"\r\n--{BOUNDARY}--\r\n".encode()
-    headers = {"Content-Type": f"{RELATED}; boundary={BOUNDARY}", "Accept": "application/dicom+json"}
+    headers = {
+        "Content-Type": f"{RELATED}; boundary={BOUNDARY}",
+        "Accept": "application/dicom+json",
+    }
     connection.request("POST", "/dicom-web/studies", body, headers)
     answer = connection.getresponse()
     module = json.loads(answer.read())
@@ -151,7 +154,9 @@ def _show(
     for name, times in found.items():
         line = f"  {name:12}"
         for value in (lambda one: one[0], lambda one: one[1], lambda one: one[2].cpu):
-            ratio = statistics.median(value(a) / value(b) for a, b in zip(times, first, strict=True))
+            ratio = statistics.median(
+                value(a) / value(b) for a, b in zip(times, first, strict=True)
+            )
             line += f"{statistics.median(map(value, times)):>9.2f}{ratio:>7.2f}"
         print(line + f"{max(each[2].memory for each in times):>9.0f}", flush=True)
 
