@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
 
+from dcm.data.answer_template import Template
 from dcm.data.dictionary import tag_of
 from dcm.data.identifier import BadIdentifier, is_ascii, write_identifier
 from dcm.data.match import Attributes, Value
@@ -114,6 +115,7 @@ class Answers:
         if "InstanceAvailability" in asked.keys:
             self._constant["InstanceAvailability"] = "ONLINE"
         self._syntax: Final = asked.transfer_syntax_uid
+        self._template: Final = Template.of(self._constant, self._returned, self._syntax)
         self._character_sets: Final = dict.fromkeys(filter(None, (asked.character_set, _UTF_8)))
 
     def encode(self, answer: Attributes) -> bytes:
@@ -121,6 +123,8 @@ class Answers:
 
         Its values are written in the character set of the query if that has them all, else in UTF-8.
         """
+        if self._template is not None and (quickly := self._template.fill(answer)) is not None:
+            return quickly
         content = dict(self._constant)
         for name in self._returned:
             content[name] = answer.get(name, "")
