@@ -18,7 +18,7 @@ from dcm.net.association import Association
 from dcm.net.incoming import comment_of
 from dcm.net.performing import Cancelled, CatalogueFailed, Watch, in_thread
 from dcm.store.catalogue import Catalogue
-from dcm.wire import DATA_SET, CFindRQ, CFindRSP, Command, DataFragment
+from dcm.wire import DATA_SET, CFindRQ, CFindRSP, Command, DataFragment, encoded_once
 
 _LOG: Final = logging.getLogger(__name__)
 _PENDING, _SOME_KEYS_IGNORED, _CANCELLED = 0xFF00, 0xFF01, 0xFE00
@@ -81,7 +81,8 @@ class QueryService:
             affected_sop_class_uid=request.affected_sop_class_uid,
             command_data_set_type=DATA_SET,
         )
-        head, context_id = Command(command.context_id, response), command.context_id
+        context_id = command.context_id
+        head = Command(context_id, encoded_once(response))
         most = _FIRST
         async with (
             Watch(association, request.message_id) as watch,
