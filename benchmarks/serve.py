@@ -69,33 +69,33 @@ SERVERS: dict[str, Callable[[Path, int], list[str | Path]]] = {
 }
 
 
-def store(port: int, files: Sequence[Path]) -> None:
-    """Store files, in requests of moderate size on one connection."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
+def bodies(files: Sequence[Path]) -> Iterator[tuple[int, bytes]]:
+    """Yield the bodies of requests of moderate size, and how many instances each has."""
+    head = f"\r\n--{BOUNDARY}\r\nContent-Type: application/dicom\r\n\r\n".encode()
     some: list[bytes] = []
     size = 0
-    for file in [*files, None]:
-        if file is not None:
-            some.append(file.read_bytes())
-            size += len(some[-1])
-        if some and (size > TOGETHER or file is None):
-            _post(connection, some)
+    for file in files:
+        some.append(file.read_bytes())
+        size += len(some[-1])
+        if size > TOGETHER or file is files[-1]:
+            parts = b"".join(part for content in some for part in (head, content))
+            yield len(some), parts + f"\r\n--{BOUNDARY}--\r\n".encode()
             some, size = [], 0
 
 
-def _post(connection: http.client.HTTPConnection, contents: list[bytes]) -> None:
-    head = f"\r\n--{BOUNDARY}\r\nContent-Type: application/dicom\r\n\r\n".encode()
-    body = b"".join(part for content in contents for part in (head, content))
-    body += f"\r\n--{BOUNDARY}--\r\n".encode()
+def store(port: int, requests: Sequence[tuple[int, bytes]]) -> None:
+    """Store what bodies hold, one after the other on one connection."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
     headers = {
         "Content-Type": f"{RELATED}; boundary={BOUNDARY}",
         "Accept": "application/dicom+json",
     }
-    connection.request("POST", "/dicom-web/studies", body, headers)
-    answer = connection.getresponse()
-    module = json.loads(answer.read())
-    if answer.status != 200 or len(module["00081199"]["Value"]) != len(contents):
-        raise SystemExit(f"not all was stored: {answer.status}")
+    for count, body in requests:
+        connection.request("POST", "/dicom-web/studies", body, headers)
+        answer = connection.getresponse()
+        module = json.loads(answer.read())
+        if answer.status != 200 or len(module["00081199"]["Value"]) != count:
+            raise SystemExit(f"not all was stored: {answer.status}")
 
 
 def retrieve(port: int, study: str, least: int) -> None:
@@ -129,6 +129,7 @@ def transfers(kind: str, rounds: int) -> None:
         files = sorted(source.iterdir())
         study = scan_bytes(files[0].read_bytes()).text("StudyInstanceUID")
         size = sum(each.stat().st_size for each in files)
+        requests = [*bodies(files)]
         found: dict[str, list[tuple[float, float, Cost]]] = {name: [] for name in SERVERS}
         for _ in range(rounds):
             for name, times in found.items():
@@ -136,7 +137,7 @@ def transfers(kind: str, rounds: int) -> None:
                 folder.mkdir()
                 with running(name, folder) as server:
                     begun = time.perf_counter()
-                    store(server.port, files)
+                    store(server.port, requests)
                     stored = time.perf_counter()
                     retrieve(server.port, study, size)
                     times.append((stored - begun, time.perf_counter() - stored, server.cost))

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 SLICE: Final = 1 << 18
+_ENOUGH: Final = 1 << 16
+"""Bytes that are worth sending by themselves."""
 
 
 class Streamed(Response):
@@ -89,4 +91,12 @@ async def _gone(receive: "Receive") -> None:
 
 
 def _next(parts: Iterator[bytes]) -> bytes | None:
-    return next(parts, None)
+    """Return what comes next, small parts joined: each costs a change of threads."""
+    some: list[bytes] = []
+    size = 0
+    for part in parts:
+        some.append(part)
+        size += len(part)
+        if size >= _ENOUGH:
+            break
+    return b"".join(some) if some else None

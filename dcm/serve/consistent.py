@@ -11,6 +11,7 @@ from dcm.wire import Buffer
 
 _DOES_NOT_MATCH: Final = 0xA900
 _NOT_UNDERSTOOD: Final = 0xC000
+_LONG: Final = 1 << 20
 _PATH: Final = ("StudyInstanceUID", "SeriesInstanceUID")
 
 
@@ -31,6 +32,7 @@ class _Consistent:
     def __init__(self, part: Part, head: Head) -> None:
         self._part: Final = part
         self._head: Final = head
+        self._length = 0
 
     @property
     def path(self) -> str:
@@ -38,9 +40,13 @@ class _Consistent:
 
     def write(self, buffers: Sequence[Buffer]) -> None:
         self._part.write(buffers)
+        self._length += sum(map(len, buffers))
 
     async def commit(self) -> ReceivedInstance:
-        await asyncio.to_thread(_check, self._part.path, self._head)
+        if self._length < _LONG:
+            _check(self._part.path, self._head)
+        else:  # it may have many elements
+            await asyncio.to_thread(_check, self._part.path, self._head)
         return await self._part.commit()
 
     def discard(self) -> None:
