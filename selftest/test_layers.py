@@ -36,7 +36,7 @@ dcm.store  index_database  index_folder  index_query
 dcm.store  index
 dcm.store  node
 dcm.store  .
-dcm.serve  .  refusal  dimse  http_door  interim
+dcm.serve  .  refusal  consistent  dimse  http_door  interim
 dcm.serve  archive  accept  body  stored  native_xml
 dcm.serve  models
 dcm.serve  metadata  search  retrieve  incoming_part  pixels  decoded  grayscale

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
 
+from dcm.data.answer_template import Template
 from dcm.data.dictionary import tag_of
 from dcm.data.identifier import BadIdentifier, is_ascii, write_identifier
 from dcm.data.match import Attributes, Value
@@ -17,7 +18,7 @@ from dcm.net.association import Association
 from dcm.net.incoming import comment_of
 from dcm.net.performing import Cancelled, CatalogueFailed, Watch, in_thread
 from dcm.store.catalogue import Catalogue
-from dcm.wire import DATA_SET, CFindRQ, CFindRSP, Command, DataFragment
+from dcm.wire import DATA_SET, CFindRQ, CFindRSP, Command, DataFragment, encoded_once
 
 _LOG: Final = logging.getLogger(__name__)
 _PENDING, _SOME_KEYS_IGNORED, _CANCELLED = 0xFF00, 0xFF01, 0xFE00
@@ -80,7 +81,8 @@ class QueryService:
             affected_sop_class_uid=request.affected_sop_class_uid,
             command_data_set_type=DATA_SET,
         )
-        head, context_id = Command(command.context_id, response), command.context_id
+        context_id = command.context_id
+        head = Command(context_id, encoded_once(response))
         most = _FIRST
         async with (
             Watch(association, request.message_id) as watch,
@@ -114,6 +116,7 @@ class Answers:
         if "InstanceAvailability" in asked.keys:
             self._constant["InstanceAvailability"] = "ONLINE"
         self._syntax: Final = asked.transfer_syntax_uid
+        self._template: Final = Template.of(self._constant, self._returned, self._syntax)
         self._character_sets: Final = dict.fromkeys(filter(None, (asked.character_set, _UTF_8)))
 
     def encode(self, answer: Attributes) -> bytes:
@@ -121,6 +124,8 @@ class Answers:
 
         Its values are written in the character set of the query if that has them all, else in UTF-8.
         """
+        if self._template is not None and (quickly := self._template.fill(answer)) is not None:
+            return quickly
         content = dict(self._constant)
         for name in self._returned:
             content[name] = answer.get(name, "")

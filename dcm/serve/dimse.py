@@ -13,6 +13,7 @@ from dcm.net.listener import Handler, Listener, OnFailure
 from dcm.net.move_scp import MoveService
 from dcm.net.query_scp import QueryService
 from dcm.net.remote import Listen, Remote
+from dcm.serve.consistent import ConsistentSink
 from dcm.sinks import Head, Part, Refused, Sink
 from dcm.store.catalogue import Catalogue
 from dcm.wire import CFindRQ, CGetRQ, CMoveRQ
@@ -49,7 +50,7 @@ def dimse_listener(
     )  # fmt: skip
     return Listener(
         local,
-        sink or _ReadOnly(),
+        ConsistentSink(sink) if sink else _ReadOnly(),
         limits or TimeLimits(),
         handler,
         admission=admitted,

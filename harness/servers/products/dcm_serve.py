@@ -1,9 +1,11 @@
 """`dcm serve`, an archive of the toolkit itself: DICOM and DICOMweb over an index of a folder."""
 
+import importlib.util
 import json
 from collections.abc import Iterator
 
 from dcm import __version__
+from harness.errors import ServerNotFound
 from harness.model import Version
 from harness.servers.adapter import Adapter
 from harness.servers.capabilities import (
@@ -15,6 +17,9 @@ from harness.servers.capabilities import (
 )
 from harness.servers.launcher import DATA, Launch, Seat
 from harness.servers.product import Build, Product, Spec
+
+NEEDED = ("starlette", "uvicorn", "gdcm")
+"""Modules without which it has no web services, or cannot decode JPEG Lossless and JPEG-LS."""
 
 
 class DcmServe(Adapter):
@@ -29,14 +34,27 @@ class DcmServe(Adapter):
 
     def launch(self, seat: Seat) -> Launch:
         """Return the command, with a configuration that names the destinations of C-MOVE."""
-        argv = (
+        argv = [
             self.python, "-m", "dcm", "--config", "dcm.toml", "serve", DATA, "--writable",
             "--ae-title", self.ae_title, "--port", str(seat.ports["http"]),
             "--dicom-port", str(seat.ports["dicom"]), "--verbose",
-        )  # fmt: skip
-        return Launch(argv, {"dcm.toml": "\n".join(self._configuration()).encode()})
+        ]  # fmt: skip
+        files = {"dcm.toml": "\n".join(self._configuration()).encode()}
+        encryption = self.role.encryption
+        if encryption is not None:
+            files |= encryption.server_files()
+            if "http" in encryption.doors:
+                argv += ("--certificate", "server.pem", "--key", "server.key")
+                argv += ("--client-ca", "authority.pem")
+        return Launch(tuple(argv), files)
 
     def _configuration(self) -> Iterator[str]:
+        yield "[local_nodes.default]"
+        if self.role.tls_at("dicom") is not None:
+            yield 'tls_certificate = "server.pem"'
+            yield 'tls_key = "server.key"'
+            yield 'tls_ca = "authority.pem"'
+            yield "tls_require_certificate = true"
         for number, (title, node) in enumerate(self.role.destinations.items()):
             yield f"[remote_nodes.node{number}]"
             yield f"host = {json.dumps(node.host)}"
@@ -45,8 +63,14 @@ class DcmServe(Adapter):
 
 
 def find(asked: Spec) -> Build:  # noqa: ARG001 - it has no variants
-    """Return it; it is always there, as a part of this distribution."""
+    """Return it: it is a part of this distribution, and only what it uses may be missing."""
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ServerNotFound(
+            f"--remote dcm-serve: the Python module {missing[0]} is not installed: "
+            "pip install 'dicom-harness[dcm-serve]'"
+        )
     return Build("dcm-serve", Version(__version__), DcmServe)
 
 
-PRODUCT = Product("the toolkit's own archive: DICOM and DICOMweb", find)
+PRODUCT = Product("the toolkit's own archive: DICOM and DICOMweb", find, heeds=frozenset({"tls"}))
