@@ -29,22 +29,14 @@ dcm.net  ahead  intake  sources  retrieve  third_party            # several asso
 dcm.net  existing  sender  store
 dcm.net  asked  performing  query_scp  retrieve_scp  get_scp  move_scp  # an archive of our own
 dcm.net  .  entity                                                # the public face
-dcm.web  .  media  multipart                                      # DICOMweb, without I/O
-dcm.store  place
-dcm.store  index_schema  index_values  index_rows  index_scan    # rows of an index
-dcm.store  index_database  index_folder  index_query
+dcm.store  place  catalogue  catalogue_query  filling
+dcm.store  index_schema  index_values  index_rows  index_scan  index_tables  # rows of an index
+dcm.store  index_database  index_folder  index_query  index_problems  index_writer
 dcm.store  index
+dcm.store  directory_sink  directory_writer  directory
 dcm.store  node
 dcm.store  .
-dcm.serve  .  refusal  consistent  dimse  http_door  interim
-dcm.serve  archive  accept  body  stored  native_xml
-dcm.serve  models
-dcm.serve  metadata  search  retrieve  incoming_part  pixels  decoded  grayscale
-dcm.serve  frames  rendered  store
-dcm.serve  bulk
-dcm.serve  app
-dcm.serve  both
-dcm.sync  compare  journal  relay  .
+dcm.sync  compare  journal  pace  relay  split  .
 dcm.sync  verify
 dcm.sync  manager
 dcm      credentials  conf_table  conf

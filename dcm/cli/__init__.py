@@ -20,8 +20,9 @@ COMMANDS: Final = {
     "query": "ask a node what it has",
     "store": "send files and folders to a node",
     "get": "bring instances from a node into a folder",
+    "sync": "copy what destinations lack, between nodes",
     "listen": "put what others send into a folder",
-    "serve": "make an archive of a folder: DICOMweb and DICOM services",
+    "index": "index a folder, and find what is wrong with its files",
     "conf": "edit or show the configuration",
     "version": "show the version",
 }

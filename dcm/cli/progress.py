@@ -27,13 +27,17 @@ def wanted(arguments: Namespace) -> bool:
 
 
 class Progress:
-    """Shows how many are `done`, of a `total` if that is known."""
+    """Shows how many are `done`, of a `total` if that is known; both may grow."""
 
     def __init__(self, what: str, total: int | None = None, *, shown: bool) -> None:
         self.done = 0
         self._what: Final = what
-        self._total: Final = total
+        self.total = total
         self._showing: Final = asyncio.create_task(self._show()) if shown else None
+
+    def expect(self, count: int) -> None:
+        """Add to the total."""
+        self.total = (self.total or 0) + count
 
     async def __aenter__(self) -> Self:
         return self
@@ -51,9 +55,9 @@ class Progress:
     async def _show(self) -> None:
         await asyncio.sleep(_MOMENT)
         with await asyncio.to_thread(_bar) as bar:
-            task = bar.add_task(self._what, total=self._total)
+            task = bar.add_task(self._what, total=self.total)
             while True:
-                bar.update(task, completed=self.done)
+                bar.update(task, completed=self.done, total=self.total)
                 await asyncio.sleep(_REFRESH)
 
 

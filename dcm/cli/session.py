@@ -2,7 +2,7 @@
 
 import os
 from argparse import Namespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from dcm.cli.logs import LOG
 from dcm.cli.report import Reporter
@@ -44,17 +44,35 @@ def local_entity(arguments: Namespace) -> LocalEntity:
 
 def place(arguments: Namespace) -> "Place":
     """Return the place that the command line names. Raises `UnprotectedIdentity`."""
-    from dcm.store.node import NodePlace  # noqa: PLC0415 - not for every command
+    return Opener(arguments).place(arguments.remote)
 
-    known = configuration(arguments)
-    remote = known.remote(arguments.remote)
-    if arguments.allow_plaintext:
-        remote = replace(remote, allow_plaintext=True)
-    if arguments.max_associations:
-        remote = replace(remote, max_associations=arguments.max_associations)
-    remote.check_identity()
-    entity = LocalEntity(known.local(arguments.local), known.limits)
-    return NodePlace(entity, remote, method=getattr(arguments, "method", "auto"))
+
+class Opener:
+    """Finds places by their names: in the configuration, or as addresses."""
+
+    def __init__(self, arguments: Namespace) -> None:
+        self._arguments: Final = arguments
+        self._known: Final = configuration(arguments)
+        self._entity: Final = LocalEntity(self._known.local(arguments.local), self._known.limits)
+
+    def place(self, name: str) -> "Place":
+        """Return a place. Raises `UnknownNode` and `UnprotectedIdentity`."""
+        from dcm.store.node import NodePlace  # noqa: PLC0415 - not for every command
+
+        arguments, remote = self._arguments, self._known.remote(name)
+        if arguments.allow_plaintext:
+            remote = replace(remote, allow_plaintext=True)
+        if arguments.max_associations:
+            remote = replace(remote, max_associations=arguments.max_associations)
+        remote.check_identity()
+        return NodePlace(self._entity, remote, method=getattr(arguments, "method", "auto"))
+
+    def of_result(self, source: str) -> "Place":
+        """Return the place from which a query result came, which names it by its address."""
+        for name, (remote, _) in self._known.remote_nodes.items():
+            if str(remote) == source:
+                return self.place(name)
+        return self.place(source)
 
 
 def node(found: "Place", what: str) -> "NodePlace":
