@@ -36,9 +36,10 @@ dcm.store  index
 dcm.store  directory_sink  directory_writer  directory
 dcm.store  node
 dcm.store  .
-dcm.sync  compare  journal  pace  relay  split  .
+dcm.sync  compare  journal  pace  rates  relay  split  .
 dcm.sync  verify
 dcm.sync  manager
+dcm.sync  page
 dcm      credentials  conf_table  conf
 dcm      cli.*
 dcm      __main__

@@ -15,6 +15,7 @@ from dcm.cli.logs import LOG
 from dcm.cli.options import add_connection, add_network_options, size
 from dcm.cli.output import print_text
 from dcm.cli.progress import Progress, wanted
+from dcm.cli.report import Reporter
 from dcm.cli.running import run_async
 from dcm.cli.selection import Selection, add_limits, read_selection
 from dcm.cli.session import Opener, reporter
@@ -25,6 +26,8 @@ from dcm.sync.compare import Comparison
 from dcm.sync.journal import Journal
 from dcm.sync.manager import Copied, SyncManager, Transfer
 from dcm.sync.pace import BadHours, Hours, Pace
+from dcm.sync.page import page
+from dcm.sync.rates import bytes_text
 
 if TYPE_CHECKING:
     from dcm.store.place import Place
@@ -71,6 +74,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         " without this option, that is remembered until everything was copied",
     )  # fmt: skip
     parser.add_argument(
+        "--report-html",
+        metavar="FILE",
+        help="write a page about it to FILE, with a plot of the rate",
+    )
+    parser.add_argument(
         "--bandwidth",
         metavar="BYTES",
         type=size,
@@ -111,23 +119,17 @@ async def _sync(
     destinations: "Sequence[Place]",
 ) -> int:
     names = {"sources": [place.name for place in sources], "destinations": arguments.destinations}
+    journal = Journal(arguments.journal or _journal_of(names, selection))
     with reporter(arguments, **names, **selection.asked()) as told:
-        async with Progress("copying", 0, shown=wanted(arguments)) as progress:
-
-            def found(transfer: Transfer) -> None:
-                progress.expect(len(transfer.to) * (transfer.what.count(Level.IMAGE) or 0))
-
-            def copied(each: Copied) -> None:
-                progress.done += 1
-                told.tell(each.result, source=each.source, destination=each.destination)
-
-            journal = Journal(arguments.journal or _journal_of(names, selection))
-            comparison = Comparison(arguments.trust_level, arguments.force_all)
+        shown, lines = wanted(arguments), not (arguments.no_progress or arguments.quiet)
+        async with Progress("copying", 0, shown=shown, lines=lines) as progress:
             manager = SyncManager(
-                sources, destinations, comparison=comparison, verify=arguments.verify, journal=journal,
+                sources, destinations,
+                comparison=Comparison(arguments.trust_level, arguments.force_all),
+                remote_copy=arguments.how == "remote-copy", journal=journal, verify=arguments.verify,
                 pace=Pace(arguments.bandwidth, arguments.only_between),
-                remote_copy=arguments.how == "remote-copy", on_copied=copied, on_found=found,
             )  # fmt: skip
+            _connect(manager, told, progress)
             with journal:
                 async with manager:
                     if arguments.dry_run:
@@ -141,11 +143,33 @@ async def _sync(
             told.remark(remark)
         for problem in report.problems:
             told.trouble(problem)
+    if arguments.report_html:
+        _write_page(arguments.report_html, page(report, manager.rates, names["sources"]))
     for name, counts in report.counts.items():
         known = {outcome.value: count for outcome, count in counts.items() if count}
         words = counted_words(known) if known else "nothing to copy"
         print_text(f"{name}: {'not compared' if name in report.not_compared else words}")
     return told.status
+
+
+def _connect(manager: SyncManager, told: Reporter, progress: Progress) -> None:
+    """Have everything that happens reported and shown."""
+    rates = manager.rates
+
+    def found(transfer: Transfer) -> None:
+        progress.expect(len(transfer.to) * (transfer.what.count(Level.IMAGE) or 0))
+
+    def copied(each: Copied) -> None:
+        progress.done += 1
+        progress.note = f"{bytes_text(rates.bytes)}, {bytes_text(rates.lately())}/s"
+        told.tell(each.result, source=each.source, destination=each.destination)
+
+    manager.on_found, manager.on_copied = found, copied
+
+
+def _write_page(path: str, text: str) -> None:
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 async def _dry_run(manager: SyncManager, selection: Selection) -> int:

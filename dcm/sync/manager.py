@@ -24,6 +24,7 @@ from dcm.store.place import Ability, CannotDo, Place
 from dcm.sync.compare import Comparison, DestinationFailed, Part, compare
 from dcm.sync.journal import Journal
 from dcm.sync.pace import Pace
+from dcm.sync.rates import Rates
 from dcm.sync.relay import Edit, Relay
 
 _MOST: Final = 500
@@ -104,6 +105,7 @@ class SyncManager:
         on_found: Callable[[Transfer], object] | None = None,
     ) -> None:
         self.report: Final = SyncReport(destinations)
+        self.rates: Final = Rates()
         self.sources: Final = sources
         self.destinations: Final = destinations
         self._comparison: Final = comparison
@@ -114,8 +116,8 @@ class SyncManager:
         self._paces: Final = () if pace is None else (pace,)
         self._unlisted: Final[set[int]] = set()
         """The destinations that take no queries: what they have is in the journal."""
-        self._on_copied: Final = on_copied
-        self._on_found: Final = on_found
+        self.on_copied = on_copied
+        self.on_found = on_found
         self._stack: Final = AsyncExitStack()
         for place, ability in self._needed():
             if ability not in place.abilities:
@@ -181,8 +183,8 @@ class SyncManager:
                     async for part in parts:
                         for what in _divided(part):
                             transfer = Transfer(source, what, part.to)
-                            if self._on_found is not None:
-                                self._on_found(transfer)
+                            if self.on_found is not None:
+                                self.on_found(transfer)
                             yield transfer
             except DcmError as error:
                 self.report.problems.append(f"{source}: {error}")
@@ -275,8 +277,8 @@ class SyncManager:
         self.report.add(copied)
         if self._journal is not None and number in self._unlisted and result.stored:
             self._journal.delivered(copied.destination, result.sop_instance_uid)
-        if self._on_copied is not None:
-            self._on_copied(copied)
+        if self.on_copied is not None:
+            self.on_copied(copied)
 
 
 async def _fetched(source: Place, what: QueryResult, relay: Relay) -> Report:

@@ -50,6 +50,7 @@ class Relay:
     told: called with the place in `places` and each outcome there.
     edit: what is done with each instance on the way. digests: filled with the digest of each data set, by
     its SOP Instance UID, as it is sent on. paces: how fast instances may pass, and when.
+    passed: called with the size of each instance, in bytes.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Relay:
         edit: Edit | None = None,
         digests: dict[str, bytes] | None = None,
         paces: Sequence[Pace] = (),
+        passed: Callable[[int], object] | None = None,
         folder: str = "",
     ) -> None:
         self._places: Final = places
@@ -67,6 +69,7 @@ class Relay:
         self._edit: Final = edit
         self._digests: Final = digests
         self._paces: Final = paces
+        self._passed: Final = passed
         self._folder: Final = folder or tempfile.gettempdir()
         self._writers: Final[list[Writer]] = []
         self._under_way: Final[dict[str, _UnderWay]] = {}
@@ -121,6 +124,8 @@ class Relay:
         self._bytes += size
         for writer in self._writers:
             writer.add(instance)
+        if self._passed is not None:
+            self._passed(size)
         while self._bytes > _UNDER_WAY or len(self._under_way) > _FILES:
             self._less.clear()
             await self._less.wait()

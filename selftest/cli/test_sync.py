@@ -42,6 +42,19 @@ def test_what_matches_is_copied_once(
     assert capsys.readouterr() == (f"{empty}: 3 already there\n", "")
 
 
+def test_a_page_tells_of_it(
+    archive: DcmNode, empty: DcmNode, tmp_path: Path, capsys: Shown
+) -> None:
+    """It names destinations, counts and failures; what others called themselves is only text in it."""
+    path, nobody = tmp_path / "page.html", "127.0.0.1:<b>X</b>:1"
+    arguments = ["sync", "-s", str(archive), str(empty), nobody, "-q", "PatientID=CLI1"]
+    assert main([*arguments, "--report-html", str(path)]) == 1
+    page = path.read_text()
+    assert "not complete" in page
+    assert f'<td>{empty}</td><td class="number">3</td>' in page
+    assert "<li>127.0.0.1:&lt;b&gt;X&lt;/b&gt;:1 cannot be asked what it has" in page
+
+
 def test_a_query_goes_on(archive: DcmNode, empty: DcmNode, start: Start) -> None:
     """`dcm query a ... | dcm sync b` takes the source from the result."""
     query = start("query", str(archive), "PatientID=CLI1", "Modality=MR")
