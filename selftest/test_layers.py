@@ -27,6 +27,7 @@ dcm.net  query_plan  query_answers  query  worklist  wanted       # what an arch
 dcm.net  ahead  intake  sources  retrieve  third_party            # several associations, and retries
 dcm.net  existing  sender  store
 dcm.net  .  entity                                                # the public face
+dcm.web  .  media  multipart                                      # DICOMweb, without I/O
 dcm.store  place  catalogue
 dcm.store  node
 dcm.store  .
