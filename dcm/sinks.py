@@ -259,12 +259,21 @@ def _sync(file: str, folder: Path) -> None:
 
 
 def _file_meta(head: Head) -> bytes:
-    """Encode preamble, prefix and file meta information (PS3.10 7.1)."""
     request = head.request
-    before, behind = _around_instance(
-        request.affected_sop_class_uid, head.transfer_syntax_uid, head.calling_ae_title
+    return file_meta(
+        request.affected_sop_class_uid,
+        request.affected_sop_instance_uid,
+        head.transfer_syntax_uid,
+        head.calling_ae_title,
     )
-    instance = _element(0x03, b"UI", request.affected_sop_instance_uid)
+
+
+def file_meta(
+    sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, source: str = ""
+) -> bytes:
+    """Encode preamble, prefix and file meta information (PS3.10 7.1); source: the AE title of the sender."""
+    before, behind = _around_instance(sop_class_uid, transfer_syntax_uid, source)
+    instance = _element(0x03, b"UI", sop_instance_uid)
     group_length = len(before) + len(instance) + len(behind)
     return b"".join((_PREFIX, group_length.to_bytes(4, "little"), before, instance, behind))
 
