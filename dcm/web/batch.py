@@ -23,7 +23,8 @@ class Item:
     """An instance on its way.
 
     alone: whether it is sent in a request of its own. suspect: whether it failed so while other requests were
-    made, which may be the cause. failures: connections that broke in its middle. refused: why it is sent converted. remarks: what was changed in it.
+    made, which may be the cause. failures: connections that broke in its middle.
+    refused: why it is sent converted. remarks: what was changed in it.
     """
 
     __slots__ = ("alone", "failures", "instance", "number", "refused", "remarks", "suspect")

@@ -8,15 +8,16 @@ import json
 import logging
 import re
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote
 
 from dcm.data.account import Account
 from dcm.data.dictionary import tag_of, vr_of
-from dcm.data.json_model import read_object
+from dcm.data.json_model import BadJson, read_object
 from dcm.data.levels import Level
-from dcm.data.match import NEVER_MATCHED, Attributes, Value
+from dcm.data.match import NEVER_MATCHED, WILD, Attributes, Value, attribute_matches
 from dcm.frozen import Frozen
 from dcm.net.uids import STUDY_ROOT_FIND
 from dcm.web.errors import AnswersMissing, RequestFailed
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from dcm.web.client import WebClient
 
 _MORE: Final = re.compile(r"additional results", re.IGNORECASE)  # 8.3.4.4
+_ENCODED: Final = re.compile(r"[^-0-9A-Za-z_.~*,^:/@!$'()?\\]")
+"""Characters that are encoded in a URL: Orthanc 1.10.1 does not decode them in a query."""
 _LONG: Final = 3000
 """Characters of a list of UIDs in one request: longer URLs are not accepted everywhere."""
 
@@ -81,20 +84,42 @@ class WebFinder:
         level = Level.named(str(identifier["QueryRetrieveLevel"]))
         for part in _short(identifier, level):
             path, keys, fields = request_for(part, level)
-            pages = Pages(lambda each: _identity(each, level))
-            while (ask := pages.next()) is not None:
-                answers, warning = await self._page(path, keys, fields, ask)
-                for each in pages.take(answers, more=bool(_MORE.search(warning))):
-                    if _RESPONSES.isEnabledFor(logging.DEBUG):
-                        _RESPONSES.debug("%s: %s", self._client.remote, json.dumps(each))
-                    yield WebAnswer(each)
-            self._account.repeated += pages.repeated
-            for remark in pages.remarks:
-                if remark not in self._account.remarks:
-                    self._account.remarks.append(remark)
-            if pages.missing:
-                doing = f"GET {self._client.remote}/{path}"
-                raise AnswersMissing(str(self._client.remote), doing, pages.missing)
+            found = False
+            async with aclosing(self._pages(path, keys, fields, level)) as answers:
+                async for each in answers:
+                    found = True
+                    yield each
+            loose = [(name, _loosened(name, value)) for name, value in keys]
+            if found or loose == keys:
+                continue
+            async with aclosing(self._pages(path, loose, fields, level)) as answers:
+                async for each in answers:
+                    if _is_meant(each, part):
+                        self._remark(
+                            "it does not decode the keys of a query: some are matched here"
+                        )
+                        yield each
+
+    async def _pages(
+        self, path: str, keys: list[tuple[str, str]], fields: list[str], level: Level
+    ) -> AsyncGenerator[WebAnswer, None]:
+        pages = Pages(lambda each: _identity(each, level))
+        while (ask := pages.next()) is not None:
+            answers, warning = await self._page(path, keys, fields, ask)
+            for each in pages.take(answers, more=bool(_MORE.search(warning))):
+                if _RESPONSES.isEnabledFor(logging.DEBUG):
+                    _RESPONSES.debug("%s: %s", self._client.remote, json.dumps(each))
+                yield WebAnswer(each)
+        self._account.repeated += pages.repeated
+        for remark in pages.remarks:
+            self._remark(remark)
+        if pages.missing:
+            doing = f"GET {self._client.remote}/{path}"
+            raise AnswersMissing(str(self._client.remote), doing, pages.missing)
+
+    def _remark(self, words: str) -> None:
+        if words not in self._account.remarks:
+            self._account.remarks.append(words)
 
     async def _page(
         self, path: str, keys: list[tuple[str, str]], fields: list[str], ask: tuple[int, int]
@@ -112,7 +137,7 @@ class WebFinder:
                 raise
             answered = await self._client.answers(path, page)
             self._with_fields = False
-            self._account.remarks.append(
+            self._remark(
                 f"it accepts no includefield ({error.what}), so some attributes may be missing"
             )
             return answered
@@ -148,6 +173,29 @@ def _keys(name: str, value: Value) -> Iterator[tuple[str, str]]:
                 yield from ((f"{name}.{rest}", text) for rest, text in _keys(inner, each))
     elif value:  # a list of UIDs is separated by commas (8.3.4.1)
         yield name, value.replace("\\", ",") if vr_of(name) == "UI" else value
+
+
+def _loosened(name: str, value: str) -> str:
+    """Return a key in which a wildcard stands for what is encoded in URLs, where the VR has wildcards."""
+    if "." in name or vr_of(name) not in WILD:
+        return value
+    return _ENCODED.sub(lambda found: "?" if found[0].isascii() else "*", value)
+
+
+def _is_meant(answer: WebAnswer, keys: Attributes) -> bool:
+    """Return whether an answer to loosened keys matches those that were meant, or cannot be read."""
+    try:
+        found = answer.attributes
+    except BadJson:
+        return True
+    return all(
+        attribute_matches(vr_of(name), value.casefold(), each.casefold())
+        for name, value in keys.items()
+        if isinstance(value, str)
+        and _ENCODED.search(value)
+        and vr_of(name) in WILD
+        and isinstance(each := found.get(name, ""), str)
+    )
 
 
 def _short(identifier: Attributes, level: Level) -> Iterator[Attributes]:

@@ -12,15 +12,14 @@ it gets once more in a native transfer syntax, and the outcome says so.
 import asyncio
 import logging
 from collections import deque
-from contextlib import aclosing
 from types import TracebackType
 from typing import Final, Self
 
-from dcm.data.account import Account
-from dcm.errors import AnswerError, DcmError, RemoteProtocolError
+from dcm.errors import AnswerError, RemoteProtocolError
 from dcm.instances import SLICE, Instance, Sendable, same_object, without_data
 from dcm.net.convert import EXPLICIT_LITTLE, CannotConvert, conversion, converted
 from dcm.net.errors import ConnectionFailed, NetworkError, TlsFailed
+from dcm.net.existing import already_there
 from dcm.net.sender import looked_at
 from dcm.net.uids import NATIVE
 from dcm.outcome import InstanceResult, OnResult, Outcome, Report
@@ -278,7 +277,10 @@ class WebSender:
                 f"the service says of {uid} that it was stored or not, but it was not sent"
             )
         if silent:
-            silence, listed = self._silence, await self._listed(silent)
+            silence, listed = (
+                self._silence,
+                await already_there(self._client, [item.instance for item in silent]),
+            )
             for item in silent:
                 if item.instance.sop_instance_uid in listed:
                     self._end(item, Outcome.WARNING, f"{silence}, but lists it")
@@ -286,22 +288,6 @@ class WebSender:
                     await self._failed(
                         item, Stored(Outcome.FAILED, f"{silence}, nor does it list it")
                     )
-
-    async def _listed(self, items: list[Item]) -> set[str]:
-        """Return which of the instances the service lists."""
-        uids = "\\".join(item.instance.sop_instance_uid for item in items)
-        keys = {"QueryRetrieveLevel": "IMAGE", "SOPInstanceUID": uids}
-        listed: set[str] = set()
-        try:
-            async with (
-                self._client.finder(Account()) as finder,
-                aclosing(finder.find(keys)) as answers,
-            ):
-                async for each in answers:
-                    listed.add(str(each.attributes.get("SOPInstanceUID")))
-        except DcmError as error:
-            _LOG.warning("whether instances were stored cannot be seen: %s", error)
-        return listed
 
     async def _failed(self, item: Item, said: Stored) -> None:
         """Send an instance that was refused again, alone or converted; else it has failed."""

@@ -35,7 +35,12 @@ def _written(
             found.InstanceNumber = place + 1
             for name, value in more.items():
                 setattr(found, name, value)
-            found.Rows, found.Columns, found.BitsAllocated, found.BitsStored = size // 64, 32, 16, 16
+            found.Rows, found.Columns, found.BitsAllocated, found.BitsStored = (
+                size // 64,
+                32,
+                16,
+                16,
+            )
             found.SamplesPerPixel, found.PixelRepresentation, found.HighBit = 1, 0, 15
             found.PhotometricInterpretation = "MONOCHROME2"
             found.PixelData = bytes([place % 256, number % 256]) * (size // 2)
