@@ -27,8 +27,8 @@ dcm.net  query_plan  query_answers  query  worklist  wanted       # what an arch
 dcm.net  ahead  intake  sources  retrieve  third_party            # several associations, and retries
 dcm.net  existing  sender  store
 dcm.net  .  entity                                                # the public face
-dcm.web  .  media  multipart  pages                               # DICOMweb, without I/O
-dcm.web  errors  remote  incoming  stored  batch
+dcm.web  .  media  multipart  pages  http                          # DICOMweb, without I/O
+dcm.web  connections  errors  remote  incoming  stored  batch
 dcm.web  client  qido
 dcm.web  wado  stow
 dcm.store  place  catalogue

@@ -1,40 +1,25 @@
-"""Requests to a DICOMweb service over HTTP/1.1: connections, credentials, retries and errors.
+"""Requests to a DICOMweb service over HTTP/1.1: credentials, redirections, retries and errors.
 
-    async with WebClient(WebRemote("https://pacs.org/dicom-web")) as client:
-        seconds = await client.echo()
-
-The connections are those of httpx, which is imported with this module.
+async with WebClient(WebRemote("https://pacs.org/dicom-web")) as client:
+    seconds = await client.echo()
 """
 
 import asyncio
 import email.utils
 import logging
-import ssl
 import time
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Container,
-    Iterator,
-    Mapping,
-    Sequence,
-)  # fmt: skip
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
-import httpx
-
 from dcm.data.account import Account
 from dcm.data.json_model import JSON, BadJson, read_answers
-from dcm.errors import LocalProtocolError
-from dcm.net.errors import ConnectionFailed, ConnectionLost, NetworkError, TimedOut, TlsFailed
-from dcm.net.tls import Tls
+from dcm.net.errors import ConnectionFailed, ConnectionLost, NetworkError, TimedOut
+from dcm.web.connections import Connections, Content, Response
 from dcm.web.errors import RequestFailed, WrongAnswer, first_words
+from dcm.web.http import BadHttp
 from dcm.web.media import MediaType
-from dcm.web.multipart import Buffer
 from dcm.web.remote import WebRemote, same_origin
 
 if TYPE_CHECKING:
@@ -45,6 +30,7 @@ _MAX_BODY: Final = 1 << 28
 """The longest answer that is held in memory, in bytes."""
 _BODY_SHOWN: Final = 1 << 12
 _REDIRECTS: Final = 5
+_REDIRECTED: Final = (301, 302, 303, 307, 308)
 _URL_SHOWN: Final = 200
 _PLAIN: Final = "*,^:/@!$'()?"
 """Characters that are sent as they are, as browsers do: Orthanc 1.10.1 decodes nothing in a query."""
@@ -65,22 +51,19 @@ class WebClient:
 
     def __init__(self, remote: WebRemote) -> None:
         self.remote: Final = remote
-        self._http: httpx.AsyncClient | None = None
+        self._connections: Final = Connections(str(remote), remote.limits, remote.tls, remote.proxy)
         self._blocks = 0
         self._slots: Final = asyncio.Semaphore(remote.max_connections)
 
     async def __aenter__(self) -> Self:
+        self.remote.check_credentials()
         self._blocks += 1
-        if self._http is None:
-            self.remote.check_credentials()
-            self._http = _connections(self.remote)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._blocks -= 1
-        if not self._blocks and self._http is not None:
-            http, self._http = self._http, None
-            await http.aclose()
+        if not self._blocks:
+            self._connections.close()
 
     async def echo(self) -> float:
         """Ask for one study; return the seconds that it took. Raises `NetworkError` if that is no answer."""
@@ -105,8 +88,8 @@ class WebClient:
         url = f"{self.remote.base}/{path}?{query}"
         doing = shown("GET", url)
 
-        async def taken(response: httpx.Response) -> tuple[list[Any], str]:
-            if response.status_code == 204:
+        async def taken(response: Response) -> tuple[list[Any], str]:
+            if response.status == 204:
                 return [], response.headers.get("warning", "")
             body = await self.read(response, doing)
             warning = response.headers.get("warning", "")
@@ -137,7 +120,7 @@ class WebClient:
         method: str,
         url: str,
         headers: Mapping[str, str],
-        taken: Callable[[httpx.Response], Awaitable[Taken]],
+        taken: Callable[[Response], Awaitable[Taken]],
     ) -> Taken:
         """Make a request until it is answered, as `Retry` and the time limit `busy` allow.
 
@@ -163,46 +146,34 @@ class WebClient:
         method: str,
         url: str,
         headers: Mapping[str, str],
-        content: AsyncGenerator[Buffer, None] | None = None,
+        content: Content | None = None,
         also: Container[int] = (),
-    ) -> AsyncIterator[httpx.Response]:
+    ) -> AsyncIterator[Response]:
         """Make one request; the block reads the body of its answer, whose status is success or one of `also`.
 
         GET follows redirections, to another host without our credentials. Raises `NetworkError`.
         """
         async with self, self._slots:
-            doing = shown(method, url)
-            with self.errors(doing):
-                response = await self._sent(method, url, headers, content)
-                try:
-                    if not response.is_success and response.status_code not in also:
-                        raise await self._failure(response, doing)
-                    yield response
-                finally:
-                    await response.aclose()
-
-    async def _sent(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        content: AsyncGenerator[Buffer, None] | None,
-    ) -> httpx.Response:
-        assert self._http is not None
-        began = urlsplit(self.remote.base)
-        for _ in range(_REDIRECTS):
-            all_headers = dict(headers)
-            if same_origin(urlsplit(url), began):
-                all_headers |= self.remote.secret_headers()
-            request = self._http.build_request(method, url, headers=all_headers, content=content)  # type: ignore[arg-type]  # views do as well
-            response = await self._http.send(request, stream=True)
-            if method != "GET" or not response.has_redirect_location:
-                return response
-            target = urljoin(url, response.headers["location"])
-            self._check_redirect(target, began, shown(method, url))
-            await response.aclose()
-            url = target
-        raise WrongAnswer(str(self.remote), shown(method, url), "it redirects again and again")
+            began, more = urlsplit(self.remote.base), 0
+            while True:
+                doing = shown(method, url)
+                sent = {"User-Agent": "dcm", "Accept-Encoding": "gzip", **headers}
+                if same_origin(urlsplit(url), began):
+                    sent |= self.remote.secret_headers()
+                async with self._connections.exchange(
+                    method, url, sent, content, doing=doing
+                ) as response:
+                    _LOG.info("%s: %s: %d", self.remote, doing, response.status)
+                    if method != "GET" or response.status not in _REDIRECTED:
+                        if not response.is_success and response.status not in also:
+                            raise await self._failure(response, doing)
+                        yield response
+                        return
+                    target = urljoin(url, response.headers.get("location", url))
+                    self._check_redirect(target, began, doing)
+                url, more = target, more + 1
+                if more > _REDIRECTS:
+                    raise WrongAnswer(str(self.remote), doing, "it redirects again and again")
 
     def _check_redirect(self, target: str, began: SplitResult, doing: str) -> None:
         parts = urlsplit(target)
@@ -219,7 +190,7 @@ class WebClient:
             "set its url to that, if it is meant",
         )  # fmt: skip
 
-    async def _failure(self, response: httpx.Response, doing: str) -> RequestFailed:
+    async def _failure(self, response: Response, doing: str) -> RequestFailed:
         body, advice = await self.beginning(response), ""
         if "location" in response.headers:
             parts = urlsplit(urljoin(self.remote.base, response.headers["location"]))
@@ -228,70 +199,41 @@ class WebClient:
             )
             advice += " set its url accordingly"
         return RequestFailed(
-            str(self.remote), doing, response.status_code,
+            str(self.remote), doing, response.status,
             body=body, advice=advice,
             retry_after=_retry_after(response.headers.get("retry-after", "")),
         )  # fmt: skip
 
-    async def beginning(self, response: httpx.Response) -> str:
+    async def beginning(self, response: Response) -> str:
         """Return the first words of the body of an answer, of which no more is read."""
         body = bytearray()
-        async for chunk in response.aiter_bytes():
-            body += chunk
-            if len(body) >= _BODY_SHOWN:
-                break
+        try:
+            async with aclosing(response.pieces()) as pieces:
+                async for piece in pieces:
+                    body += piece
+                    if len(body) >= _BODY_SHOWN:
+                        break
+        except (NetworkError, BadHttp):
+            pass  # that there are no more words is not what matters
         return self.words(bytes(body))
 
     def words(self, body: bytes) -> str:
         """Return the first words of a body, without our secrets."""
         return self.remote.redacted(first_words(body[:_BODY_SHOWN]))
 
-    async def read(self, response: httpx.Response, doing: str) -> bytes:
+    async def read(self, response: Response, doing: str) -> bytes:
         """Return the whole body of an answer, unless it is too long. Raises `WrongAnswer`."""
         body = bytearray()
-        async for chunk in response.aiter_bytes():
-            body += chunk
-            if len(body) > _MAX_BODY:
-                raise WrongAnswer(
-                    str(self.remote), doing, f"its answer is longer than {_MAX_BODY} bytes"
-                )
-        return bytes(body)
-
-    @contextmanager
-    def errors(self, doing: str) -> Iterator[None]:
-        """Raise the errors of httpx as our own."""
-        remote, limits = str(self.remote), self.remote.limits
         try:
-            yield
-        except httpx.ConnectTimeout:
-            words = f"no connection within {limits.connect:g} s"
-            raise TimedOut(remote, doing, words) from None
-        except httpx.TimeoutException:
-            words = f"nothing came within {limits.response:g} s"
-            raise TimedOut(
-                remote, doing, words, "a longer time limit is time_limits.response"
-            ) from None
-        except httpx.ProxyError as error:
-            raise ConnectionFailed(remote, doing, f"the proxy: {self._said(error)}") from None
-        except httpx.ConnectError as error:
-            if (cause := _tls_cause(error)) is not None:
-                words = getattr(cause, "verify_message", "") or cause.reason or str(cause)
-                verifies = isinstance(cause, ssl.SSLCertVerificationError)
-                raise TlsFailed(remote, doing, words, _CERTIFICATE if verifies else _TLS) from None
-            raise ConnectionFailed(remote, doing, self._said(error)) from None
-        except httpx.DecodingError as error:
-            raise WrongAnswer(remote, doing, f"its Content-Encoding: {self._said(error)}") from None
-        except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
-            raise ConnectionLost(
-                remote, doing, self._said(error) or "the connection broke"
-            ) from None
-        except httpx.LocalProtocolError as error:
-            raise LocalProtocolError(f"{remote}: {doing}: {self._said(error)}") from None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise NetworkError(remote, doing, self._said(error)) from None
-
-    def _said(self, error: Exception) -> str:
-        return self.remote.redacted(str(error).rstrip("."))
+            async with aclosing(response.pieces()) as pieces:
+                async for piece in pieces:
+                    body += piece
+                    if len(body) > _MAX_BODY:
+                        words = f"its answer is longer than {_MAX_BODY} bytes"
+                        raise WrongAnswer(str(self.remote), doing, words)
+        except BadHttp as error:
+            raise WrongAnswer(str(self.remote), doing, str(error)) from None
+        return bytes(body)
 
 
 class Waiting:
@@ -319,31 +261,6 @@ def shown(method: str, url: str) -> str:
     parts = urlsplit(url)
     text = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
     return f"{method} {text if len(text) <= _URL_SHOWN else text[:_URL_SHOWN] + '...'}"
-
-
-def _connections(remote: WebRemote) -> httpx.AsyncClient:
-    limits = remote.limits
-    return httpx.AsyncClient(
-        verify=(remote.tls or Tls()).to_connect(),
-        proxy=remote.proxy,
-        trust_env=remote.proxy
-        is None,  # the proxies of the environment; nothing else is read there
-        timeout=httpx.Timeout(limits.response, connect=limits.connect, pool=None),
-        limits=httpx.Limits(
-            max_connections=remote.max_connections,
-            max_keepalive_connections=remote.max_connections,
-            keepalive_expiry=5.0,  # many servers close after some seconds, while a request is on its way
-        ),
-        headers={"User-Agent": "dcm", "Accept-Encoding": "gzip, deflate"},
-    )
-
-
-def _tls_cause(error: BaseException | None) -> ssl.SSLError | None:
-    while error is not None:
-        if isinstance(error, ssl.SSLError):
-            return error
-        error = error.__cause__ or error.__context__
-    return None
 
 
 def _retry_after(text: str) -> float | None:

@@ -19,6 +19,8 @@ from dcm.wire import CStoreRQ
 DICOM: Final = "application/dicom"
 _MOST: Final = 1 << 16
 """The longest file meta information that is accepted, in bytes."""
+_STEP: Final = 1 << 11
+"""Bytes that are collected at a time."""
 _START: Final = 132
 """Where the file meta information begins, behind preamble and prefix."""
 _EXPLICIT: Final = "1.2.840.10008.1.2.1"
@@ -85,23 +87,27 @@ class IncomingParts:
 
     def _collect(self, data: memoryview) -> None:
         """Collect the beginning of a file, until its file meta information is whole."""
-        assert self._head is not None
-        held = len(self._head)
-        self._head += data[: max(0, _MOST - held)]
-        size = _meta_end(self._head)
-        if size is None or len(self._head) < size:
-            if len(self._head) >= _MOST:
+        while self._head is not None and data:
+            self._head += data[:_STEP]
+            data = data[_STEP:]
+            size = _meta_end(self._head)
+            if size is not None:
+                head, self._head = self._head, None
+                self._begin_data(bytes(head[:size]), memoryview(bytes(head[size:])))
+            elif len(self._head) > _MOST:
                 self._not_an_instance(f"its file meta information is longer than {_MOST} bytes")
-            return
-        head, self._head = bytes(self._head[:size]), None
+        if self._part is not None and data:
+            self._write(data)
+
+    def _begin_data(self, head: bytes, data: memoryview) -> None:
         try:
             self._part = self._open(head)
         except NotDicom as error:
             self._not_an_instance(error.reason)
         except (Refused, OSError) as error:
             self._keep_not(_words(error))
-        if self._part is not None and len(data) > size - held:
-            self._write(data[size - held :])
+        if self._part is not None and data:
+            self._write(data)
 
     def _open(self, head: bytes) -> Part | None:
         if not head:

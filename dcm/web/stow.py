@@ -245,7 +245,7 @@ class WebSender:
                 body = await self._client.read(response, self._doing)
         finally:
             await content.aclose()
-        status, found, why = response.status_code, dict[str, Stored](), ""
+        status, found, why = response.status, dict[str, Stored](), ""
         try:
             found = read_stored(body, response.headers.get("content-type", ""))
         except AnswerError as error:

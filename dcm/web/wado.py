@@ -7,9 +7,8 @@ connection broke is kept.
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator
-from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from contextlib import aclosing, suppress
+from typing import Final
 from urllib.parse import quote
 
 from dcm.data.account import Unlisted
@@ -25,13 +24,11 @@ from dcm.net.wanted import Batch, Request, Wanted, batches, request_whole, reque
 from dcm.outcome import InstanceResult, OnResult, Outcome, Report
 from dcm.sinks import Holder, NotKept, ReceivedInstance
 from dcm.web.client import Waiting, WebClient, shown
+from dcm.web.connections import Response
 from dcm.web.errors import RequestFailed, WrongAnswer
 from dcm.web.incoming import DICOM, Damaged, IncomingParts
 from dcm.web.media import MediaType
-from dcm.web.multipart import Event, Parser, PartBegun, PartData, PartEnded
-
-if TYPE_CHECKING:
-    import httpx
+from dcm.web.multipart import Parser, PartBegun, PartData, PartEnded
 
 _AHEAD: Final = 8
 """Batches that may wait."""
@@ -185,12 +182,12 @@ class _Retrieval:
                 if not await patience.allows(error):
                     raise
 
-    async def _receive(self, response: "httpx.Response", doing: str) -> None:
+    async def _receive(self, response: Response, doing: str) -> None:
         content_type = response.headers.get("content-type", "")
         name = ""
         with suppress(ValueError):
             name = MediaType.parse(content_type).name
-        if response.status_code == 204:
+        if response.status == 204:
             return
         if name not in (DICOM, "multipart/related"):
             raise WrongAnswer(
@@ -199,17 +196,16 @@ class _Retrieval:
                 f" {await self._client.beginning(response)}",
             )  # fmt: skip
         parts = IncomingParts(self._intake, str(self._remote), self._taken, self._report.remarks)
-        plain = response.headers.get("content-encoding", "identity") == "identity"
-        chunks = response.aiter_raw() if plain else response.aiter_bytes()
         try:
             if name == DICOM:
                 self._report.remarks.append(f"{doing}: {DICOM} came, which was not asked for")
-                await _take_one(chunks, parts)
+                await _take_one(response, parts)
                 return
             parser = Parser.of(content_type)
-            async for chunk in chunks:
-                for event in parser.feed(chunk):
-                    await parts.take(event)
+            async with aclosing(response.pieces()) as pieces:
+                async for piece in pieces:
+                    for event in parser.feed(piece):
+                        await parts.take(event)
             parser.close()
         finally:
             parts.close()
@@ -240,16 +236,14 @@ class _Retrieval:
         self._tell(InstanceResult(file or self._sink.place(uid), uid, outcome, words))
 
 
-async def _take_one(chunks: AsyncIterator[bytes], parts: IncomingParts) -> None:
+async def _take_one(response: Response, parts: IncomingParts) -> None:
     """Take a body that is an instance, not multipart."""
-    events: list[Event] = [PartBegun({})]
+    await parts.take(PartBegun({}))
     length = 0
-    async for chunk in chunks:
-        length += len(chunk)
-        events.append(PartData(memoryview(chunk)))
-        for event in events:
-            await parts.take(event)
-        events = []
+    async with aclosing(response.pieces()) as pieces:
+        async for piece in pieces:
+            length += len(piece)
+            await parts.take(PartData(piece))
     await parts.take(PartEnded(length, None))
 
 
