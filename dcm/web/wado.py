@@ -101,7 +101,8 @@ class _Retrieval:
         error: Exception | None = None
         while self._missing and tries.left and not self._denied:
             before = len(self._missing)
-            error = await self._round([*requests(self._missing.values(), batch, largest, 1)])
+            asked = requests(self._missing.values(), batch, largest, 1, self._at_once())
+            error = await self._round([*asked])
             if error is None and largest is Level.IMAGE:
                 break  # the service has answered for each of them
             largest = Level.IMAGE
@@ -111,6 +112,11 @@ class _Retrieval:
         otherwise = self._denied or str(error or "the service did not send it")
         for uid in [*self._missing]:
             self._end(uid, Outcome.FAILED, self._words.get(uid, otherwise))
+
+    def _at_once(self) -> int:
+        """Return over how many requests a study may be spread without one of its series being divided."""
+        longest = max(Counter(each.series_uid for each in self._missing.values()).values())
+        return max(1, min(self._remote.max_connections, len(self._missing) // longest))
 
     async def whole(self, unlisted: Unlisted) -> None:
         """Fetch a series or study as a whole, and judge by numbers whether all came."""
