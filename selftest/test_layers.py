@@ -29,7 +29,8 @@ dcm.net  existing  sender  store
 dcm.net  .  entity                                                # the public face
 dcm.web  .  media  multipart  pages  http                          # DICOMweb, without I/O
 dcm.web  connections  errors  remote  incoming  stored  batch
-dcm.web  client  qido
+dcm.web  qido
+dcm.web  client
 dcm.web  wado  stow
 dcm.store  place  catalogue
 dcm.store  node  web
@@ -37,7 +38,7 @@ dcm.store  .
 dcm.sync  compare  journal  pace  relay  split  .
 dcm.sync  verify
 dcm.sync  manager
-dcm      credentials  conf_table  conf
+dcm      credentials  conf_table  conf_web  conf
 dcm      cli.*
 dcm      __main__
 harness  .  errors

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from dcm.data.account import Account
@@ -20,10 +20,8 @@ from dcm.web.connections import Connections, Content, Response
 from dcm.web.errors import RequestFailed, WrongAnswer, first_words
 from dcm.web.http import BadHttp
 from dcm.web.media import MediaType
+from dcm.web.qido import WebFinder
 from dcm.web.remote import WebRemote, same_origin
-
-if TYPE_CHECKING:
-    from dcm.web.qido import WebFinder
 
 _LOG: Final = logging.getLogger(__name__)
 _MAX_BODY: Final = 1 << 28
@@ -71,10 +69,8 @@ class WebClient:
         await self.answers("studies", [("limit", "1")])
         return time.perf_counter() - began
 
-    def finder(self, account: Account) -> "WebFinder":
+    def finder(self, account: Account) -> WebFinder:
         """Return what makes queries while its block runs; account: for remarks. See `dcm.web.qido`."""
-        from dcm.web.qido import WebFinder  # noqa: PLC0415 - which needs this module
-
         return WebFinder(self, account)
 
     async def answers(

@@ -7,10 +7,10 @@ is seen in its answers; that it does not give all of them is an error at the end
 import json
 import logging
 import re
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Protocol, Self
 from urllib.parse import quote
 
 from dcm.data.account import Account
@@ -22,9 +22,6 @@ from dcm.frozen import Frozen
 from dcm.net.uids import STUDY_ROOT_FIND
 from dcm.web.errors import AnswersMissing, RequestFailed
 from dcm.web.pages import Pages
-
-if TYPE_CHECKING:
-    from dcm.web.client import WebClient
 
 _MORE: Final = re.compile(r"additional results", re.IGNORECASE)  # 8.3.4.4
 _ENCODED: Final = re.compile(r"[^-0-9A-Za-z_.~*,^:/@!$'()?\\]")
@@ -52,13 +49,32 @@ class WebAnswer(Frozen):
         return read_object(self.content)
 
 
+class Asks(Protocol):
+    """What makes the requests: `dcm.web.client.WebClient`."""
+
+    @property
+    def remote(self) -> object:
+        """The service."""
+
+    async def __aenter__(self) -> object:
+        """Begin to use it."""
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close its connections, unless others use it."""
+
+    async def answers(
+        self, path: str, parameters: Sequence[tuple[str, str]], /
+    ) -> tuple[list[Any], str]:
+        """Return the objects of an answer, and its warnings."""
+
+
 class WebFinder:
     """Makes queries, as `dcm.net.find.Finder` does. account: takes remarks."""
 
     model: Final = STUDY_ROOT_FIND
     """Patients are a part of their studies: there is no level above."""
 
-    def __init__(self, client: "WebClient", account: Account) -> None:
+    def __init__(self, client: Asks, account: Account) -> None:
         self._client: Final = client
         self._account: Final = account
         self._with_fields = True

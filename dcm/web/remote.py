@@ -1,6 +1,5 @@
 """What is known of a DICOMweb service: its URL, and how to speak with it."""
 
-import ipaddress
 import re
 from base64 import b64encode
 from typing import Final
@@ -137,6 +136,8 @@ class WebRemote(Frozen, secret=("token", "password", "proxy", "headers")):
 
 def is_this_machine(parts: SplitResult) -> bool:
     """Return whether a URL leads to this machine."""
+    import ipaddress  # noqa: PLC0415 - many have no secrets
+
     host = (parts.hostname or "").lower()
     try:
         return ipaddress.ip_address(host).is_loopback
