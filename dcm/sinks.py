@@ -209,7 +209,7 @@ class _InFolder:
         size = sum(map(len, buffers))
         if self._folder.room.limited:
             self._folder.room.take(size, self._length)
-        self._part.write(buffers if self._length else [file_meta(self._head), *buffers])
+        self._part.write(buffers if self._length else [file_meta_of(self._head), *buffers])
         self._length += size
 
     async def commit(self) -> ReceivedInstance:
@@ -263,8 +263,8 @@ def _sync(file: str, folder: Path) -> None:
     sync_path(folder)
 
 
-def file_meta(head: Head) -> bytes:
-    """Encode preamble, prefix and file meta information (PS3.10 7.1)."""
+def file_meta_of(head: Head) -> bytes:
+    """Encode preamble, prefix and file meta information (PS3.10 7.1) for what a head announces."""
     request = head.request
     return file_meta(
         request.affected_sop_class_uid,
@@ -274,9 +274,11 @@ def file_meta(head: Head) -> bytes:
     )
 
 
-def file_meta(sop_class: str, sop_instance_uid: str, syntax: str, ae_title: str = "") -> bytes:
-    """Encode preamble, prefix and file meta information (PS3.10 7.1); ae_title: where it came from."""
-    before, behind = _around_instance(sop_class, syntax, ae_title)
+def file_meta(
+    sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, source: str = ""
+) -> bytes:
+    """Encode preamble, prefix and file meta information (PS3.10 7.1); source: the AE title of the sender."""
+    before, behind = _around_instance(sop_class_uid, transfer_syntax_uid, source)
     instance = _element(0x03, b"UI", sop_instance_uid)
     group_length = len(before) + len(instance) + len(behind)
     return b"".join((_PREFIX, group_length.to_bytes(4, "little"), before, instance, behind))

@@ -132,13 +132,11 @@ def _sink(arguments: Namespace, index: "Index") -> "Sink | None":
         return None
     from pathlib import Path  # noqa: PLC0415 - not for --help
 
-    from dcm.serve.interim import IndexedFolder  # noqa: PLC0415
     from dcm.sinks import Folder  # noqa: PLC0415
+    from dcm.store.directory_sink import DirectorySink  # noqa: PLC0415
 
-    folder = Folder(
-        Path(index.path), arguments.sync, arguments.max_instance, arguments.min_free
-    )  # fmt: skip
-    return IndexedFolder(folder, index)
+    folder = Folder(Path(index.path), arguments.sync, arguments.max_instance, arguments.min_free)
+    return DirectorySink(folder, index)
 
 
 async def _refresh(arguments: Namespace, index: "Index") -> None:

@@ -14,6 +14,7 @@ from dcm.net.entity import LocalEntity
 if TYPE_CHECKING:
     from dcm.store.node import NodePlace
     from dcm.store.place import Place
+    from dcm.web.remote import WebRemote
 
 
 def configuration_path(arguments: Namespace) -> tuple[str, bool]:
@@ -57,6 +58,8 @@ class Opener:
 
     def place(self, name: str) -> "Place":
         """Return a place. Raises `UnknownNode` and `UnprotectedIdentity`."""
+        if (service := self._known.service(name)) is not None:
+            return self._web_place(service)
         from dcm.store.node import NodePlace  # noqa: PLC0415 - not for every command
 
         arguments, remote = self._arguments, self._known.remote(name)
@@ -66,6 +69,16 @@ class Opener:
             remote = replace(remote, max_associations=arguments.max_associations)
         remote.check_identity()
         return NodePlace(self._entity, remote, method=getattr(arguments, "method", "auto"))
+
+    def _web_place(self, service: "WebRemote") -> "Place":
+        from dcm.store.web import WebPlace  # noqa: PLC0415 - as above
+
+        if self._arguments.allow_plaintext:
+            service = replace(service, allow_plaintext=True)
+        if self._arguments.max_associations:
+            service = replace(service, max_connections=self._arguments.max_associations)
+        service.check_credentials()
+        return WebPlace(service)
 
     def of_result(self, source: str) -> "Place":
         """Return the place from which a query result came, which names it by its address."""
