@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "sync": "copy what destinations lack, between nodes",
     "listen": "put what others send into a folder",
     "index": "index a folder, and find what is wrong with its files",
+    "serve": "make an archive of a folder: DICOMweb and DICOM services",
     "conf": "edit or show the configuration",
     "version": "show the version",
 }
