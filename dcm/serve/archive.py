@@ -62,7 +62,11 @@ async def found(archive: Archive, request: "Request") -> list[Found]:
 
 
 def _found(catalogue: Catalogue, keys: dict[str, Value]) -> list[Found]:
-    listed = list(catalogue.instances(keys))
+    # Of several files with one object, or of several objects with one UID, the first is served.
+    by_uid: dict[str, Found] = {}
+    for each in catalogue.instances(keys):
+        by_uid.setdefault(each.instance.sop_instance_uid, each)
+    listed = list(by_uid.values())
     if not listed:
         raise Refusal(404, f"there is no instance with {named(keys)}")
     gone = [each for each in listed if not os.path.isfile(each.instance.path)]  # noqa: PTH113

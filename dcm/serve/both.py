@@ -1,5 +1,6 @@
 """Both doors of a service, on one event loop and over one catalogue: DICOMweb and DIMSE."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import NamedTuple
@@ -67,6 +68,7 @@ async def serving(
     """
     async with contextlib.AsyncExitStack() as stack:
         listener, address = None, ""
+        draining: list[asyncio.Task[bool]] = []
         if dicom is not None:
             listener = dimse_listener(
                 dicom.local, catalogue, sink,
@@ -80,7 +82,7 @@ async def serving(
                     f"cannot listen at {where}: {error.strerror or error} (--dicom-port, --host)"
                 )
                 raise CannotServe(words) from error
-            stack.push_async_callback(listener.drain, drain)
+            stack.push_async_callback(_all_of, draining)
         if web is not None:
             listening = stack.enter_context(contextlib.closing(bound(web.host, web.port)))
             address = web.url.rstrip("/") or url_of(listening, tls=web.tls is not None)
@@ -88,4 +90,13 @@ async def serving(
             app = application(archive, token=web.token, origins=web.origins)
             await stack.enter_async_context(http_door(app, listening, tls=web.tls, drain=drain))
             address += ROOT
-        yield Open(address, listener)
+        try:
+            yield Open(address, listener)
+        finally:  # both doors at the same time: what follows closes the other one
+            if listener is not None:
+                draining.append(asyncio.create_task(listener.drain(drain)))
+
+
+async def _all_of(tasks: list[asyncio.Task[bool]]) -> None:
+    """Wait for tasks that have begun by now."""
+    await asyncio.gather(*tasks)

@@ -235,3 +235,14 @@ def test_frames_are_rendered_as_parts(service: Service) -> None:
 def test_malformed_view(service: Service, query: str) -> None:
     """A parameter of rendering that cannot be read is 400."""
     get(service, f"{path_of(corpus['h01-ct-1-1'])}/rendered?{query}", "*/*", status=400)
+
+
+def test_same_object_in_two_files(tmp_path: Path) -> None:
+    """An object of which there are copies is sent once."""
+    original = make(tmp_path, 1)
+    make(tmp_path, 2)
+    (tmp_path / "copy.dcm").write_bytes(original.read_bytes())
+    with serving(tmp_path, "--no-dicom") as service:
+        found = service.client.retrieve_study("1.2.3.4.1")
+        assert sorted(each.SOPInstanceUID for each in found) == ["1.2.3.1", "1.2.3.2"]
+        assert len(service.client.retrieve_study_metadata("1.2.3.4.1")) == 2
