@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from images import image
-from measuring import DCM, Cost, Server, free_port, serving
+from measuring import DCM, Cost, Server, free_port, run, serving
 
 from dcm.data.header import scan_bytes
 from harness.servers.locate import find_orthanc
@@ -168,9 +168,12 @@ def searches(rounds: int) -> None:
         print(f"\nQIDO over {STUDIES} studies", flush=True)
         _make_studies(Path(place))
         begun = time.perf_counter()
+        run([*DCM, "index", place], nodelay=True)
+        print(f"  {'indexed in':54}{time.perf_counter() - begun:>8.1f} s", flush=True)
+        begun = time.perf_counter()
         port = free_port()
         with serving(port, dcm_serve(Path(place), port), nodelay=True):
-            print(f"  {'indexed and served after':54}{time.perf_counter() - begun:>8.1f} s")
+            print(f"  {'served after':54}{time.perf_counter() - begun:>8.1f} s")
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
             for search in SEARCHES:
                 times = []
