@@ -18,7 +18,7 @@ from dcm.net import DcmNode, Listen, LocalEntity, Remote
 from dcm.net.association import Association
 from dcm.net.suboperations import STUDY_ROOT_GET
 from dcm.outcome import Report
-from dcm.sinks import Folder
+from dcm.sinks import Folder, Sink
 from dcm.wire import (
     CCancelRQ,
     CGetRQ,
@@ -116,12 +116,16 @@ def pynetdicom_gets(
 
 
 def pynetdicom(
-    source: list[Path], statuses: list[int], syntax: str = ExplicitVRLittleEndian, **more: bool
+    source: list[Path],
+    statuses: list[int],
+    syntax: str = ExplicitVRLittleEndian,
+    sink: Sink | None = None,
+    **more: bool,
 ) -> tuple[list[tuple[Dataset, Dataset | None]], list[Dataset]]:
     """Serve files to pynetdicom."""
 
     async def scenario() -> tuple[list[tuple[Dataset, Dataset | None]], list[Dataset]]:
-        async with serving(catalogue_of(source)) as node:
+        async with serving(catalogue_of(source), sink=sink) as node:
             return await asyncio.to_thread(pynetdicom_gets, node, statuses, [syntax], **more)
 
     return asyncio.run(scenario())
@@ -159,9 +163,14 @@ def test_sub_operations_are_counted(
     assert {each.Status for each, _ in responses[:-1]} == {0xFF00}
 
 
-def test_nothing_is_sent_without_the_role(source: list[Path]) -> None:
-    """A peer that is not the SCP of a class cannot be sent its instances (PS3.4 C.5.3): all have failed."""
-    responses, came = pynetdicom(source, [], role=False)
+@pytest.mark.parametrize("writable", [True, False])
+def test_nothing_is_sent_without_the_role(source: list[Path], target: Path, writable: bool) -> None:
+    """A peer that is not the SCP of a class cannot be sent its instances (PS3.4 C.5.3): all have failed.
+
+    If the archive is writable, there is a context all the same: for instances that the peer sends.
+    """
+    sink = Folder(target) if writable else None
+    responses, came = pynetdicom(source, [], sink=sink, role=False)
     assert (responses[-1][0].Status, len(came)) == (0xA702, 0)
 
 
