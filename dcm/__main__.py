@@ -11,7 +11,6 @@ from typing import Final
 
 from dcm.cli import WRONG_USE, load, parse
 
-
 _TLS_OF_ASYNCIO: Final = frozenset(("serve",))
 """Commands whose TLS is that of asyncio's own transports: uvicorn uses them."""
 

@@ -10,7 +10,7 @@ import logging
 import os
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from dcm.conf_table import ConfigurationError, Table, nearest
 from dcm.credentials import Credentials
@@ -20,6 +20,10 @@ from dcm.net.limits import TimeLimits
 from dcm.net.node import DcmNode
 from dcm.net.remote import Listen, Remote
 from dcm.net.tls import Tls
+
+if TYPE_CHECKING:
+    from dcm.conf_web import WebNode
+    from dcm.web.remote import WebRemote
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -62,6 +66,17 @@ port = 11112                # where we listen
 # max_associations = 1             # at the same time; 4 by default, fewer if it refuses
 # time_limits = { response = 300 } # in seconds, only for this node
 
+# DICOMweb services are remote nodes as well: those with a url, to which /studies is added.
+# [remote_nodes.cloud]
+# url = "https://pacs.org/dicom-web"
+# token_file = "cloud.txt"         # a bearer token; or token_variable, in the environment, or token;
+#                                  # or user and password as above
+# tls_ca = "authority.pem"         # and the other settings that begin with tls_, as above
+# proxy = "http://proxy.org:3128"  # otherwise what the environment says (https_proxy)
+# headers = { X-Api-Key = "..." }  # more headers of each request, as secret as a token
+# allow_plaintext = true           # send all these to an http URL too, where others can read them
+# max_connections = 1              # at the same time; 4 by default
+
 # Time limits, in seconds.
 # [time_limits]
 # connect = 10              # for the TCP connection
@@ -93,6 +108,7 @@ class Configuration(Frozen):
     local_nodes: Mapping[str, Listen] = MappingProxyType({})
     remote_nodes: Mapping[str, tuple[Remote, Credentials | None]] = MappingProxyType({})
     limits: TimeLimits = TimeLimits()
+    web_nodes: "Mapping[str, WebNode]" = MappingProxyType({})
 
     @classmethod
     def read(cls, path: str) -> Self:
@@ -117,11 +133,17 @@ class Configuration(Frozen):
         limits = _limits(document.table("time_limits"), TimeLimits())
         local_nodes = document.tables("local_nodes")
         remote_nodes = document.tables("remote_nodes")
+        web_nodes = {name: each for name, each in remote_nodes.items() if each.has("url")}
         return cls(
             path,
             {name: _local(table) for name, table in local_nodes.items()},
-            {name: _remote(table, limits) for name, table in remote_nodes.items()},
+            {
+                name: _remote(table, limits)
+                for name, table in remote_nodes.items()
+                if name not in web_nodes
+            },
             limits,
+            {name: _web_node(table, limits) for name, table in web_nodes.items()},
         )
 
     def local(self, name: str | None = None) -> Listen:
@@ -139,19 +161,37 @@ class Configuration(Frozen):
 
     def remote(self, name: str) -> Remote:
         """Return the node of that name or address. Raises as `local` does, and `NoPassword`."""
+        if name in self.web_nodes:
+            raise UnknownNode(f"{name} is a DICOMweb service in {self.path}, and no DICOM node")
         if name in self.remote_nodes:
             known, credentials = self.remote_nodes[name]
             identity = credentials.identity() if credentials else None
             return replace(known, user_identity=identity)
         if ":" not in name:
-            raise self._unknown("remote", name, self.remote_nodes)
+            raise self._unknown("remote", name, [*self.remote_nodes, *self.web_nodes])
         return Remote(DcmNode.parse(name), self.limits)
+
+    def service(self, name: str) -> "WebRemote | None":
+        """Return the DICOMweb service of that name or URL; None if it is none. Raises `NoPassword`.
+
+        A URL that is that of a known service has its settings.
+        """
+        for known, node in self.web_nodes.items():
+            if name == known or name.rstrip("/") == node.known.base:
+                return node.remote()
+        if name.startswith(("http://", "https://")):
+            from dcm.web.remote import WebRemote  # noqa: PLC0415 - only for services
+
+            return WebRemote(name, limits=self.limits)
+        return None
 
     @property
     def holds_secrets(self) -> bool:
         """Whether there is a password in the file itself."""
         found = (credentials for _, credentials in self.remote_nodes.values())
-        return any(each is not None and each.password is not None for each in found)
+        return any(each is not None and each.password is not None for each in found) or any(
+            each.holds_secrets for each in self.web_nodes.values()
+        )
 
     def _unknown(self, kind: str, name: str, known: Iterable[str]) -> UnknownNode:
         names = sorted(known)
@@ -206,6 +246,17 @@ def _remote(table: Table, limits: TimeLimits) -> tuple[Remote, Credentials | Non
         max_associations=table.integer("max_associations", Remote(node).max_associations, 1, 100),
     )
     return remote, _credentials(table)
+
+
+def _web_node(table: Table, limits: TimeLimits) -> "WebNode":
+    from dcm.conf_web import KEYS, web_node  # noqa: PLC0415 - only for services
+
+    table.allow(*KEYS, *_PASSWORDS, *_TLS_FILES, "tls_verify_host", "time_limits")
+    tls = None
+    if table.has(*_TLS_FILES, "tls_verify_host"):
+        tls = replace(_tls(table), verify_host=table.flag("tls_verify_host", default=True))
+    limits = _limits(table.table("time_limits"), limits)
+    return web_node(table, limits, tls, _credentials(table))
 
 
 def _tls(table: Table) -> Tls:

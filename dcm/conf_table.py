@@ -82,6 +82,11 @@ class Table:
             raise self.complaint(key, "a number of seconds, more than 0")
         return float(value)
 
+    def texts(self, key: str) -> dict[str, str]:
+        """Return a table of texts by any names; without it, an empty one."""
+        inner = self.table(key)
+        return {name: inner.text(name) for name in self._values.get(key, {})}
+
     def table(self, key: str) -> "Table":
         """Return a table; without it, an empty one."""
         value = self._values.get(key, {})

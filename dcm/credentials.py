@@ -1,4 +1,4 @@
-"""The user of a remote node: a name, and where the password is kept."""
+"""The user of a remote node: a name, and where the password, or a token, is kept."""
 
 import os
 
@@ -9,7 +9,36 @@ from dcm.wire import UserIdentityRQ
 
 
 class NoPassword(DcmError):  # noqa: N818 - reads as the sentence it is
-    """The password cannot be read from where it is kept."""
+    """A password or a token cannot be read from where it is kept."""
+
+
+class Secret(Frozen, secret=("value",)):
+    """A secret and at most one place where it is kept, which is read when it is needed.
+
+    kind: `password` or `token`. owner: whose it is. value: the secret itself, if it is kept nowhere else.
+    """
+
+    kind: str
+    owner: str
+    value: str | None = None
+    file: str | None = None
+    variable: str | None = None
+
+    def read(self) -> str | None:
+        """Return it; None if there is none. Raises `NoPassword`."""
+        if self.file is not None:
+            try:
+                with open(self.file, encoding="utf-8") as file:
+                    return file.readline().rstrip("\n")
+            except (OSError, UnicodeDecodeError) as error:
+                words = getattr(error, "strerror", None) or "it is not text in UTF-8"
+                raise NoPassword(f"the {self.kind} in {self.file}: {words}") from error
+        if self.variable is not None:
+            found = os.environ.get(self.variable)
+            if found is None:
+                raise NoPassword(f"the {self.kind} of {self.owner}: set ${self.variable} to it")
+            return found
+        return self.value
 
 
 class Credentials(Frozen, secret=("password",)):
@@ -22,21 +51,10 @@ class Credentials(Frozen, secret=("password",)):
 
     def identity(self) -> UserIdentityRQ:
         """Return the identity for an association (PS3.7 D.3.3.7). Raises `NoPassword`."""
-        return user(self.name, self._password())
+        return user(self.name, self.secret().read())
 
-    def _password(self) -> str | None:
-        if self.password_file is not None:
-            try:
-                with open(self.password_file, encoding="utf-8") as file:
-                    return file.readline().rstrip("\n")
-            except (OSError, UnicodeDecodeError) as error:
-                words = getattr(error, "strerror", None) or "it is not text in UTF-8"
-                raise NoPassword(f"the password in {self.password_file}: {words}") from error
-        if self.password_variable is not None:
-            found = os.environ.get(self.password_variable)
-            if found is None:
-                raise NoPassword(
-                    f"the password of {self.name}: set ${self.password_variable} to it"
-                )
-            return found
-        return self.password
+    def secret(self) -> Secret:
+        """Return the password and where it is kept."""
+        return Secret(
+            "password", self.name, self.password, self.password_file, self.password_variable
+        )

@@ -11,12 +11,11 @@ from collections.abc import Iterator
 from enum import Enum, auto
 from itertools import zip_longest
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Protocol
 
 from dcm.data.header import Header, NotDicom, scan
 from dcm.data.source import FileSource
 from dcm.data.whole import NotWhole, checked
-from dcm.part_file import PartFile
 
 _BLOCK: Final = 1 << 18
 _META_HEAD: Final = struct.Struct("<128x4sHH2sHI")
@@ -57,23 +56,37 @@ def is_whole(path: str, header: Header) -> bool:
     return True
 
 
-def settle(part: PartFile, name: str) -> tuple[str, Settled]:
+class Unnamed(Protocol):
+    """A complete file that has no final name yet, as `dcm.part_file.PartFile` is."""
+
+    @property
+    def path(self) -> str:
+        """Where its content can be read."""
+
+    def name(self, name: str) -> bool:
+        """Give it its final name unless that is taken; return whether it was free."""
+
+    def replace(self, name: str) -> None:
+        """Give it its final name, replacing the file that has it."""
+
+
+def settle(part: Unnamed, name: str) -> tuple[str, Settled]:
     """Find the place of a file whose name is taken; return it. Raises `OSError`.
 
     Nothing that was stored before is replaced, unless it is only the beginning of what is here now. Compares
     files, so it may take a while; threads do so in turn.
     """
     with _SETTLING:
-        relation = _relation(name, part.path)
-        if relation is Settled.REPLACED:
+        found = relation(name, part.path)
+        if found is Settled.REPLACED:
             part.replace(name)
-        elif relation is Settled.BESIDE:
+        elif found is Settled.BESIDE:
             name = _beside(name, _digest(part.path))
             if not part.name(name):
-                relation = _relation(name, part.path)
-                if relation is not Settled.SAME:
+                found = relation(name, part.path)
+                if found is not Settled.SAME:
                     part.replace(name)
-    return name, relation
+    return name, found
 
 
 def variants(name: str) -> list[str]:
@@ -88,7 +101,7 @@ def _beside(name: str, digest: str) -> str:
     return f"{stem}-{digest}{suffix}"
 
 
-def _relation(there: str, here: str) -> Settled:
+def relation(there: str, here: str) -> Settled:
     """Compare the data set of a file that is there with that of a new one."""
     offset = _data_set_offset(there)
     if offset is None:

@@ -209,7 +209,7 @@ class _InFolder:
         size = sum(map(len, buffers))
         if self._folder.room.limited:
             self._folder.room.take(size, self._length)
-        self._part.write(buffers if self._length else [_file_meta(self._head), *buffers])
+        self._part.write(buffers if self._length else [file_meta_of(self._head), *buffers])
         self._length += size
 
     async def commit(self) -> ReceivedInstance:
@@ -223,15 +223,20 @@ class _InFolder:
             file, already_there, remark = await asyncio.to_thread(_settled, part, file)
         if self._folder.sync:
             await asyncio.to_thread(_sync, file if already_there else "", self._folder.path)
-        if self._length % 2 and syntax not in DEFLATED:
-            odd = f"its data set has an odd length, {self._length} bytes"
-            remark = "; ".join(filter(None, (remark, odd)))
+        remark = "; ".join(filter(None, (remark, remark_on_length(self._length, syntax))))
         return ReceivedInstance(
             file, request.affected_sop_class_uid, uid, syntax, *head[2:], already_there, remark
         )
 
     def discard(self) -> None:
         self._part.discard()
+
+
+def remark_on_length(length: int, transfer_syntax_uid: str) -> str:
+    """Return what is odd about the length of a data set; empty if nothing is."""
+    if length % 2 and transfer_syntax_uid not in DEFLATED:
+        return f"its data set has an odd length, {length} bytes"
+    return ""
 
 
 def _settled(part: PartFile, file: str) -> tuple[str, bool, str]:
@@ -258,7 +263,8 @@ def _sync(file: str, folder: Path) -> None:
     sync_path(folder)
 
 
-def _file_meta(head: Head) -> bytes:
+def file_meta_of(head: Head) -> bytes:
+    """Encode preamble, prefix and file meta information (PS3.10 7.1) for what a head announces."""
     request = head.request
     return file_meta(
         request.affected_sop_class_uid,
@@ -268,9 +274,11 @@ def _file_meta(head: Head) -> bytes:
     )
 
 
-def file_meta(sop_class: str, sop_instance_uid: str, syntax: str, ae_title: str = "") -> bytes:
-    """Encode preamble, prefix and file meta information (PS3.10 7.1); ae_title: where it came from."""
-    before, behind = _around_instance(sop_class, syntax, ae_title)
+def file_meta(
+    sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, source: str = ""
+) -> bytes:
+    """Encode preamble, prefix and file meta information (PS3.10 7.1); source: the AE title of the sender."""
+    before, behind = _around_instance(sop_class_uid, transfer_syntax_uid, source)
     instance = _element(0x03, b"UI", sop_instance_uid)
     group_length = len(before) + len(instance) + len(behind)
     return b"".join((_PREFIX, group_length.to_bytes(4, "little"), before, instance, behind))

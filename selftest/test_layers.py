@@ -29,25 +29,31 @@ dcm.net  ahead  intake  sources  retrieve  third_party            # several asso
 dcm.net  existing  sender  store
 dcm.net  asked  performing  query_scp  retrieve_scp  get_scp  move_scp  # an archive of our own
 dcm.net  .  entity                                                # the public face
-dcm.web  .  media  multipart                                      # DICOMweb, without I/O
-dcm.store  place
-dcm.store  index_schema  index_values  index_rows  index_scan    # rows of an index
-dcm.store  index_database  index_folder  index_query
+dcm.web  .  media  multipart  pages  http                          # DICOMweb, without I/O
+dcm.web  connections  errors  remote  incoming  stored  batch
+dcm.web  qido
+dcm.web  client
+dcm.web  wado  stow
+dcm.store  place  catalogue_query  filling
+dcm.store  index_schema  index_values  index_rows  index_scan  index_tables  # rows of an index
+dcm.store  index_database  index_folder  index_query  index_problems  index_writer
 dcm.store  index
-dcm.store  node
+dcm.store  directory_sink  directory_writer  directory
+dcm.store  node  web
 dcm.store  .
-dcm.serve  .  refusal  consistent  dimse  http_door  interim
-dcm.serve  archive  accept  body  stored  native_xml
+dcm.serve  .  refusal  consistent  http_door
+dcm.serve  dimse  archive  accept  body  stored  native_xml
 dcm.serve  models
 dcm.serve  metadata  search  retrieve  incoming_part  pixels  decoded  grayscale
 dcm.serve  frames  rendered  store
 dcm.serve  bulk
 dcm.serve  app
 dcm.serve  both
-dcm.sync  compare  journal  relay  .
+dcm.sync  compare  journal  pace  rates  relay  split  .
 dcm.sync  verify
 dcm.sync  manager
-dcm      credentials  conf_table  conf
+dcm.sync  page
+dcm      credentials  conf_table  conf_web  conf
 dcm      cli.*
 dcm      __main__
 harness  .  errors

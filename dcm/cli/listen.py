@@ -6,12 +6,12 @@ of each. Ends with Ctrl-C or SIGTERM, or after a time in which nothing was recei
 
 import asyncio
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Final, Protocol
 
 from dcm.cli.logs import LOG
-from dcm.cli.options import add_network_options, number, seconds
+from dcm.cli.options import add_network_options, number, seconds, size
 from dcm.cli.report import Reporter
 from dcm.cli.running import run_async
 from dcm.cli.session import local_entity, reporter
@@ -23,8 +23,7 @@ from dcm.outcome import InstanceResult, Outcome
 from dcm.sinks import OUT_OF_RESOURCES, NotKept, ReceivedInstance, Refused
 from dcm.wire.values import check_ae_title
 
-_UNITS: Final = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-_MIN_FREE: Final = 100 * 10**6
+MIN_FREE: Final = 100 * 10**6
 
 
 class MayBeBusy(Protocol):
@@ -66,11 +65,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="at the end, how long senders have to finish; 8 by default",
     )  # fmt: skip
     parser.add_argument(
-        "--max-instance", metavar="SIZE", type=_size, default=0,
+        "--max-instance", metavar="SIZE", type=size, default=0,
         help="refuse longer instances: in bytes, or with K, M, G or T",
     )  # fmt: skip
     parser.add_argument(
-        "--min-free", metavar="SIZE", type=_size, default=_MIN_FREE,
+        "--min-free", metavar="SIZE", type=size, default=MIN_FREE,
         help="refuse what would leave less free space on the disk; 100M by default, 0: no limit",
     )  # fmt: skip
     add_network_options(parser, progress=False)
@@ -110,7 +109,7 @@ async def _listen(arguments: Namespace, stop: asyncio.Event) -> int:
         async with entity.listen(
             arguments.output, handle,
             sync=arguments.sync, max_instance=arguments.max_instance, min_free=arguments.min_free,
-            admission=_admission(arguments), on_failure=on_failure,
+            admission=admission(arguments), on_failure=on_failure,
         ) as listener:  # fmt: skip
             if not arguments.quiet:
                 where = f"dcm listen: listening at {listener.node}"
@@ -165,7 +164,8 @@ def _entity(arguments: Namespace) -> LocalEntity:
     return LocalEntity(node, entity.limits)
 
 
-def _admission(arguments: Namespace) -> Admission:
+def admission(arguments: Namespace) -> Admission:
+    """Return which associations are accepted. Raises `DcmError` for a title that is none."""
     senders = arguments.senders
     for title in senders or ():
         check_ae_title("--from", title)
@@ -173,10 +173,3 @@ def _admission(arguments: Namespace) -> Admission:
         calling_ae_titles=frozenset(senders) if senders else None,
         by_our_name=arguments.by_our_name,
     )
-
-
-def _size(text: str) -> int:
-    digits, unit = (text[:-1], text[-1].upper()) if text[-1:].isalpha() else (text, "")
-    if not (digits.isascii() and digits.isdecimal()) or unit not in _UNITS:
-        raise ArgumentTypeError(f"{text!r} is not a size: a number of bytes, or with K, M, G or T")
-    return int(digits) * _UNITS[unit]

@@ -9,6 +9,7 @@ from typing import Final, NoReturn
 from dcm import __version__
 
 DEBUG_LINES: Final = ("performed_queries", "query_responses")
+_UNITS: Final = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _LEVELS: Final = ("debug", "info", "warning", "error")
 
 
@@ -69,13 +70,18 @@ def add_remote(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "remote", metavar="REMOTE", help="a remote node of the configuration, or HOST:AE_TITLE:PORT"
     )
+    add_connection(parser, "REMOTE")
+
+
+def add_connection(parser: argparse.ArgumentParser, remote: str) -> None:
+    """Add the options that concern only the connection to a remote node."""
     parser.add_argument(
         "--allow-plaintext", action="store_true",
-        help="send the user and the password of REMOTE also without TLS, where others can read them",
+        help=f"send the user and the password of {remote} also without TLS, where others can read them",
     )  # fmt: skip
     parser.add_argument(
         "--max-associations", metavar="N", type=number(1, 100),
-        help="the most associations with REMOTE at the same time; 4 by default, fewer if REMOTE refuses",
+        help=f"the most associations with {remote} at the same time; 4 by default, fewer if it refuses",
     )  # fmt: skip
 
 
@@ -88,6 +94,16 @@ def number(least: int, most: int) -> Callable[[str], int]:
         return int(text)
 
     return read
+
+
+def size(text: str) -> int:
+    """Read an argument that is a number of bytes, with a unit or without: 500, 20M."""
+    digits, unit = (text[:-1], text[-1].upper()) if text[-1:].isalpha() else (text, "")
+    if not (digits.isascii() and digits.isdecimal()) or unit not in _UNITS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a size: a number of bytes, or with K, M, G or T"
+        )
+    return int(digits) * _UNITS[unit]
 
 
 def seconds(text: str) -> float:

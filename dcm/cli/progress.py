@@ -1,4 +1,4 @@
-"""Progress on stderr: after a moment, and only on a terminal.
+"""Progress on stderr: bars on a terminal, and after a moment; elsewhere a line a minute if it is wanted.
 
     async with Progress("sending", total, shown=wanted(arguments)) as progress:
         progress.done += 1
@@ -19,6 +19,8 @@ _MOMENT: Final = 1.0
 """Seconds before anything is shown."""
 _REFRESH: Final = 0.25
 """Seconds between two looks at how many are done."""
+_LINES: Final = 60.0
+"""Seconds between two lines where there is no terminal."""
 
 
 def wanted(arguments: Namespace) -> bool:
@@ -26,14 +28,44 @@ def wanted(arguments: Namespace) -> bool:
     return sys.stderr.isatty() and not (arguments.no_progress or arguments.quiet)
 
 
-class Progress:
-    """Shows how many are `done`, of a `total` if that is known."""
+class Stage:
+    """A part of the work: shows how many are `done`, of a `total` if that is known; both may grow.
 
-    def __init__(self, what: str, total: int | None = None, *, shown: bool) -> None:
+    note: what else is to be shown, as bytes.
+    """
+
+    def __init__(self, what: str, total: int | None = None) -> None:
         self.done = 0
-        self._what: Final = what
-        self._total: Final = total
-        self._showing: Final = asyncio.create_task(self._show()) if shown else None
+        self.total = total
+        self.note = ""
+        self.what: Final = what
+
+    def expect(self, count: int) -> None:
+        """Add to the total."""
+        self.total = (self.total or 0) + count
+
+    def __str__(self) -> str:
+        of = "" if self.total is None else f" of {self.total}"
+        return f"{self.what}: {self.done}{of}" + (f", {self.note}" if self.note else "")
+
+
+class Progress(Stage):
+    """Shows a stage, and those that were added to it. lines: whether a line a minute is written instead."""
+
+    def __init__(
+        self, what: str, total: int | None = None, *, shown: bool, lines: bool = False
+    ) -> None:
+        super().__init__(what, total)
+        self._stages: Final[list[Stage]] = [self]
+        self._showing: asyncio.Task[None] | None = None
+        if shown or lines:
+            self._showing = asyncio.create_task(self._show() if shown else self._write())
+
+    def stage(self, what: str) -> Stage:
+        """Add a stage that goes on at the same time."""
+        added = Stage(what)
+        self._stages.append(added)
+        return added
 
     async def __aenter__(self) -> Self:
         return self
@@ -51,10 +83,16 @@ class Progress:
     async def _show(self) -> None:
         await asyncio.sleep(_MOMENT)
         with await asyncio.to_thread(_bar) as bar:
-            task = bar.add_task(self._what, total=self._total)
+            tasks = {each: bar.add_task(each.what, note="") for each in self._stages}
             while True:
-                bar.update(task, completed=self.done)
+                for each, task in tasks.items():
+                    bar.update(task, completed=each.done, total=each.total, note=each.note)
                 await asyncio.sleep(_REFRESH)
+
+    async def _write(self) -> None:
+        while True:
+            await asyncio.sleep(_LINES)
+            print("; ".join(map(str, self._stages)), file=sys.stderr, flush=True)
 
 
 def _bar() -> "Bar":
@@ -65,6 +103,7 @@ def _bar() -> "Bar":
         progress.TextColumn("{task.description}"),
         progress.BarColumn(),
         progress.MofNCompleteColumn(),
+        progress.TextColumn("{task.fields[note]}"),
         progress.TimeElapsedColumn(),
         progress.TimeRemainingColumn(),
         console=Console(stderr=True),

@@ -42,6 +42,11 @@ def add_selection(parser: ArgumentParser) -> None:
         help="what must match: a keyword or a tag (gggg,eeee), and a value, where * and ? stand for any"
         r" characters, A-B is a range and A\B are two values",
     )  # fmt: skip
+    add_limits(parser)
+
+
+def add_limits(parser: ArgumentParser) -> None:
+    """Add the options that limit a query, besides its keys."""
     parser.add_argument(
         "--level", type=_level, help="patient, study, series or image, instead of that of the keys"
     )
@@ -60,8 +65,10 @@ def add_selection(parser: ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def read_selection(arguments: Namespace, *, batch: bool = False) -> Selection:
+def read_selection(arguments: Namespace, *, batch: bool = False, piped: bool = True) -> Selection:
     """Read the selection; one that limits nothing must be confirmed, unless a batch limits it.
+
+    piped: whether stdin may limit it.
 
     Raises `UsageError` and `UnknownElement`.
     """
@@ -75,7 +82,7 @@ def read_selection(arguments: Namespace, *, batch: bool = False) -> Selection:
     if arguments.query_res is not None:
         within = _read_result(arguments.query_res)
     elif not limiting(keys) and not (batch or arguments.assume_yes):
-        if _stdin_holds_something():
+        if piped and _stdin_holds_something():
             within = _read_result("-")
         else:
             _confirm(arguments)
@@ -103,7 +110,8 @@ def _stdin_holds_something() -> bool:
 
 def _confirm(arguments: Namespace) -> None:
     """Ask at a terminal whether everything is meant; without one, refuse. Raises `UsageError`."""
-    everything = f"nothing limits this query: it asks for everything that {arguments.remote} has"
+    asked = getattr(arguments, "remote", None) or ", ".join(arguments.sources)
+    everything = f"nothing limits this query: it asks for everything that {asked} has"
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError(f"{everything}; give a KEY=VALUE, or --assume-yes")
     print(

@@ -10,9 +10,9 @@ import sys
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Final
 
-from dcm.cli.listen import _MIN_FREE, _admission, _size
+from dcm.cli.listen import MIN_FREE, admission
 from dcm.cli.logs import LOG
-from dcm.cli.options import add_network_options, number, seconds
+from dcm.cli.options import add_network_options, number, seconds, size
 from dcm.cli.progress import Progress, wanted
 from dcm.cli.running import run_async
 from dcm.cli.session import configuration
@@ -58,11 +58,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="flush each stored file to disk (fsync) before the response: slower, safer",
     )  # fmt: skip
     parser.add_argument(
-        "--max-instance", metavar="SIZE", type=_size, default=0,
+        "--max-instance", metavar="SIZE", type=size, default=0,
         help="refuse longer instances: in bytes, or with K, M, G or T",
     )  # fmt: skip
     parser.add_argument(
-        "--min-free", metavar="SIZE", type=_size, default=_MIN_FREE,
+        "--min-free", metavar="SIZE", type=size, default=MIN_FREE,
         help="refuse what would leave less free space on the disk; 100M by default, 0: no limit",
     )  # fmt: skip
     parser.add_argument(
@@ -132,13 +132,11 @@ def _sink(arguments: Namespace, index: "Index") -> "Sink | None":
         return None
     from pathlib import Path  # noqa: PLC0415 - not for --help
 
-    from dcm.serve.interim import IndexedFolder  # noqa: PLC0415
     from dcm.sinks import Folder  # noqa: PLC0415
+    from dcm.store.directory_sink import DirectorySink  # noqa: PLC0415
 
-    folder = Folder(
-        Path(index.path), arguments.sync, arguments.max_instance, arguments.min_free
-    )  # fmt: skip
-    return IndexedFolder(folder, index)
+    folder = Folder(Path(index.path), arguments.sync, arguments.max_instance, arguments.min_free)
+    return DirectorySink(folder, index)
 
 
 async def _refresh(arguments: Namespace, index: "Index") -> None:
@@ -210,7 +208,7 @@ def _dicom(arguments: Namespace, known: Configuration) -> "DicomDoor | None":
             LOG.warning("nothing can be sent to %s: %s", name, error)
         else:
             peers[remote.node.ae_title] = remote
-    return DicomDoor(local, known.limits, _admission(arguments), peers)
+    return DicomDoor(local, known.limits, admission(arguments), peers)
 
 
 def _tell(arguments: Namespace, opened: "Open") -> None:

@@ -77,6 +77,7 @@ _TABLE: dict[Level | None, str] = {
         00080070 LO Manufacturer                   00080080 LO InstitutionName
         00081010 SH StationName                    00081090 LO ManufacturerModelName
         00081150 UI ReferencedSOPClassUID          00081155 UI ReferencedSOPInstanceUID
+        00081190 UR RetrieveURL                    00081196 US WarningReason
         00081195 UI TransactionUID                 00081197 US FailureReason
         00081198 SQ FailedSOPSequence              00081199 SQ ReferencedSOPSequence
         00181000 LO DeviceSerialNumber             00880130 SH StorageMediaFileSetID

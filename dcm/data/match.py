@@ -24,7 +24,8 @@ Attributes: TypeAlias = Mapping[str, Value]
 # These say how the rest is to be read or answered, and are not matched (PS3.4 C.2.2.2, C.4.1.1.3).
 NEVER_MATCHED = frozenset(("SpecificCharacterSet", "QueryRetrieveLevel", "TimezoneOffsetFromUTC"))
 
-_WILD = frozenset(("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"))  # C.2.2.2.4
+WILD = frozenset(("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"))
+"""VRs with wildcards (PS3.4 C.2.2.2.4)."""
 _MOMENTS = frozenset(("DA", "TM", "DT"))
 _SINGLE_VALUED = frozenset(("LT", "ST", "UR", "UT"))
 
@@ -83,7 +84,7 @@ def attribute_matches(
     if vr == "SQ" or not isinstance(key, str) or not isinstance(stored, str):
         return _sequence_matches(key, stored, rules)
     keys, values = _values(vr, key), _values(vr, stored)
-    if not any(keys) or (vr in _WILD and keys == ["*"]):
+    if not any(keys) or (vr in WILD and keys == ["*"]):
         return True  # universal matching (C.2.2.2.3)
     if not any(values):
         return rules.unknown_matches
@@ -115,7 +116,7 @@ def _value_matches(vr: str, key: str, stored: str, zones: tuple[timedelta, timed
 
 
 def _text_matches(vr: str, key: str, stored: str) -> bool:
-    if vr in _WILD and ("*" in key or "?" in key):
+    if vr in WILD and ("*" in key or "?" in key):
         return _pattern(key).fullmatch(stored) is not None
     return key == stored
 

@@ -7,18 +7,19 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Final
 
+from dcm.data.account import Account
 from dcm.data.header import NotDicom, scan, scan_bytes
 from dcm.errors import DcmError
 from dcm.instances import Instance, MemoryInstance
-from dcm.net.find import Finder
 from dcm.net.pool import Pool
+from dcm.net.query import Archive, finder_of
 from dcm.net.uids import STUDY_ROOT_FIND
 
 _LOG: Final = logging.getLogger(__name__)
 _SERIES: Final = ("StudyInstanceUID", "SeriesInstanceUID")
 
 
-async def already_there(pool: Pool, instances: Sequence[Instance]) -> set[str]:
+async def already_there(pool: Pool | Archive, instances: Sequence[Instance]) -> set[str]:
     """Return the SOP Instance UIDs that the peer lists, asking on one association.
 
     After an error the rest counts as missing: sending too much loses nothing.
@@ -29,7 +30,7 @@ async def already_there(pool: Pool, instances: Sequence[Instance]) -> set[str]:
         return there
     identifier = {"QueryRetrieveLevel": "IMAGE", "SOPInstanceUID": ""}
     try:
-        async with Finder(pool, [STUDY_ROOT_FIND]) as finder:
+        async with finder_of(pool, [STUDY_ROOT_FIND], Account()) as finder:
             for (study, series), members in by_series.items():
                 asked = {**identifier, "StudyInstanceUID": study, "SeriesInstanceUID": series}
                 async with aclosing(finder.find(asked)) as answers:

@@ -6,8 +6,8 @@ What became of each answer is in the `Account`.
 """
 
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import aclosing
-from typing import Final, TypeAlias
+from contextlib import AbstractAsyncContextManager, aclosing
+from typing import Final, Protocol, TypeAlias
 
 from dcm.data.account import Account, Unlisted
 from dcm.data.keys import Query, attributes_of
@@ -18,7 +18,7 @@ from dcm.errors import RemoteProtocolError
 from dcm.net.errors import KeyIgnored, NetworkError, NotAllFound, OperationFailed
 from dcm.net.find import Finder
 from dcm.net.pool import Pool
-from dcm.net.query_answers import Answers, Found, fits, located
+from dcm.net.query_answers import Answers, Finds, Found, fits, located
 from dcm.net.query_plan import OF_PATIENT_IN_STUDY, QueryPlan, Step, silent_about
 from dcm.net.uids import PATIENT_ROOT_FIND, STUDY_ROOT_FIND
 
@@ -30,8 +30,19 @@ _Entity: TypeAlias = tuple[Found, Sequence[Node] | None]
 """An answer, and the nodes below it to which an earlier result narrows the query; None if it does not."""
 
 
+class Archive(Protocol):
+    """What is queried, if that is not done on associations."""
+
+    @property
+    def remote(self) -> object:
+        """What is named as the source of results."""
+
+    def finder(self, account: Account, /) -> AbstractAsyncContextManager[Finds]:
+        """Return what makes the queries while its block runs; account: for remarks."""
+
+
 async def query(
-    pool: Pool,
+    pool: Pool | Archive,
     keys: "Query | None" = None,
     *,
     level: Level | None = None,
@@ -57,7 +68,7 @@ async def query(
 
 
 async def queries(
-    pool: Pool,
+    pool: Pool | Archive,
     keys: "Query | None" = None,
     *,
     level: Level | None = None,
@@ -76,7 +87,7 @@ async def queries(
     while plan is not None:
         patients = plan.deepest is Level.PATIENT
         models = (PATIENT_ROOT_FIND, STUDY_ROOT_FIND)
-        async with Finder(pool, models if patients else models[::-1]) as finder:
+        async with finder_of(pool, models if patients else models[::-1], account) as finder:
             if within is None:
                 narrowed = await located(finder, plan)
             else:
@@ -95,6 +106,13 @@ async def queries(
                 break
     if not account.complete:
         raise NotAllFound(str(pool.remote), list(account.problems()))
+
+
+def finder_of(
+    pool: Pool | Archive, models: Sequence[str], account: Account
+) -> AbstractAsyncContextManager[Finds]:
+    """Return what makes the queries while its block runs."""
+    return Finder(pool, models) if isinstance(pool, Pool) else pool.finder(account)
 
 
 def _plan(keys: "Query | None", level: Level | None, within: QueryResult | None) -> QueryPlan:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from dcm.data.account import Account
 from dcm.data.fit import Fit, differing
@@ -12,7 +12,6 @@ from dcm.data.match import Attributes, Value, limiting
 from dcm.data.query_result import QueryResult
 from dcm.errors import AnswerError
 from dcm.net.errors import KeyIgnored, OperationFailed
-from dcm.net.find import Answer, Finder
 from dcm.net.query_plan import REQUIRED, QueryPlan, Step, silent_about
 from dcm.net.uids import STUDY_ROOT_FIND
 
@@ -21,10 +20,33 @@ Found: TypeAlias = dict[str, Value]
 _HIDDEN: Final = ("QueryRetrieveLevel", "SpecificCharacterSet")
 
 
+class Match(Protocol):
+    """An answer to a query."""
+
+    @property
+    def heeds_all_keys(self) -> bool:
+        """Whether the archive claims to have matched all keys, optional ones too."""
+
+    @property
+    def attributes(self) -> dict[str, Value]:
+        """The values by keyword. Raises `BadIdentifier` or `AnswerError`."""
+
+
+class Finds(Protocol):
+    """Makes queries at one level of an archive: `dcm.net.find.Finder`, or another protocol's."""
+
+    @property
+    def model(self) -> str:
+        """The information model that is used."""
+
+    def find(self, identifier: Attributes, /) -> AsyncGenerator[Match, None]:
+        """Yield the matches as they come. Raises `NetworkError`."""
+
+
 class Answers:
     """Asks the steps of one query. Only what an archive shows not to have matched is matched again here."""
 
-    def __init__(self, finder: Finder, source: str, account: Account) -> None:
+    def __init__(self, finder: Finds, source: str, account: Account) -> None:
         self.source: Final = source
         self.account: Final = account
         self._finder: Final = finder
@@ -61,12 +83,12 @@ class Answers:
             raise KeyIgnored(self.source, name)
 
     def _used(
-        self, step: Step, match: Answer, parents: dict[str, str], silent: set[str]
+        self, step: Step, match: Match, parents: dict[str, str], silent: set[str]
     ) -> Found | None:
         """Return what an answer says of an entity, if it can be used and matches."""
         try:
             found = {**match.attributes}
-        except BadIdentifier as error:
+        except (BadIdentifier, AnswerError) as error:
             self.account.unusable[str(error)] += 1
             return None
         for name in _HIDDEN:
@@ -89,7 +111,7 @@ class Answers:
                 return False
         return True
 
-    def _fits(self, step: Step, match: Answer, found: Found, silent: set[str]) -> bool:
+    def _fits(self, step: Step, match: Match, found: Found, silent: set[str]) -> bool:
         """Return whether an answer matches, as far as the archive's own word does not settle it."""
         if not step.wanted:
             return True
@@ -124,9 +146,7 @@ def fits(step: Step, answer: Attributes) -> bool:
     return Fit.NO not in differing(step.wanted, answer).values()
 
 
-async def _matches(
-    finder: Finder, identifier: Attributes, key: str
-) -> AsyncGenerator[Answer, None]:
+async def _matches(finder: Finds, identifier: Attributes, key: str) -> AsyncGenerator[Match, None]:
     """Yield the matches; a list of UIDs that a server does not understand is asked one at a time."""
     uids = str(identifier[key]).split("\\")
     understood = len(uids) == 1
@@ -144,7 +164,7 @@ async def _matches(
                 yield answer
 
 
-async def located(finder: Finder, plan: QueryPlan) -> QueryResult | None:
+async def located(finder: Finds, plan: QueryPlan) -> QueryResult | None:
     """Find the parents of series or instances that are asked for by UID, without a walk through the archive.
 
     Only relational queries need to be answered so (C.4.1.2.2.1), but many servers do it anyway. Returns None

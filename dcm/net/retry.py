@@ -7,12 +7,16 @@ from typing import Final
 from dcm.frozen import Frozen
 from dcm.net.errors import (
     AssociationRejected,
+    KeyIgnored,
     NoProgress,
     NotAccepted,
+    NotAllFound,
     OperationFailed,
 )
 
-_FINAL: Final = (AssociationRejected, NotAccepted, OperationFailed, NoProgress)
+_FINAL: Final = (
+    AssociationRejected, NotAccepted, OperationFailed, NoProgress, KeyIgnored, NotAllFound,
+)  # fmt: skip
 """Errors that would only be repeated: a rejection has been waited out before it is raised."""
 
 _LOG: Final = logging.getLogger(__name__)

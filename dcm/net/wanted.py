@@ -23,7 +23,7 @@ from dcm.data.query_result import QueryResult
 from dcm.errors import RemoteProtocolError
 from dcm.net.errors import NetworkError, NotAllFound
 from dcm.net.pool import Pool
-from dcm.net.query import queries
+from dcm.net.query import Archive, queries
 from dcm.net.query_plan import QueryPlan
 
 _BATCH: Final = 1000
@@ -80,7 +80,7 @@ def whole_level(what: QueryResult | Attributes) -> Level:
 
 
 async def batches(
-    pool: Pool,
+    pool: Pool | Archive,
     what: QueryResult | Attributes,
     *,
     early: bool = False,
@@ -142,7 +142,7 @@ def _fetched_whole(account: Account) -> list[Unlisted]:
 
 
 async def _pieces(
-    pool: Pool,
+    pool: Pool | Archive,
     what: QueryResult | Attributes,
     account: Account,
 ) -> AsyncGenerator[list[Wanted], None]:

@@ -8,8 +8,9 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from itertools import count
-from typing import Final
+from typing import Any, Final
 
+from dcm.errors import DcmError
 from dcm.store.index_schema import APPLICATION_ID, SCHEMA, VERSION
 
 _LOG: Final = logging.getLogger(__name__)
@@ -18,7 +19,15 @@ _PATIENCE: Final = 60.0
 _CACHE: Final = 64 << 10  # KiB
 
 
-class Unusable(Exception):  # noqa: N818 - internal
+class UnusableIndex(DcmError):  # noqa: N818 - reads as the sentence it is
+    """An index that cannot be read or written. damaged: whether it has to be made anew, as `update` does."""
+
+    def __init__(self, words: str, *, damaged: bool = False) -> None:
+        super().__init__(f"{words}; `dcm index` makes it anew" if damaged else words)
+        self.damaged = damaged
+
+
+class _Unusable(Exception):  # noqa: N818 - internal
     """A file that is no index, or not one of this version; says why. keep: whether it is somebody's data."""
 
     def __init__(self, words: str, *, keep: bool) -> None:
@@ -39,6 +48,8 @@ class Database:
         self._lock: Final = threading.Lock()
         self._writer: sqlite3.Connection | None = None
         self.remarks: Final[list[str]] = []
+        self.damaged = False
+        """Whether damage was met since it was opened."""
         self._open()
 
     def close(self) -> None:
@@ -56,15 +67,39 @@ class Database:
             yield self._connection()
             return
         with self._lock:
-            connection = self._idle.pop() if self._idle else None
-        connection = connection or self._connect()
+            idle = self._idle.pop() if self._idle else None
+        connection: sqlite3.Connection | None = None
         try:
+            connection = idle or self._connect()
             connection.execute("BEGIN")
             yield connection
-            connection.rollback()
-        except BaseException:
+        except sqlite3.Error as error:
+            raise self._explained(error) from error
+        finally:
+            if connection is not None:
+                self._give_back(connection)
+
+    def rows(self, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """Return what one statement selects."""
+        if not self._file:
+            return self._connection().execute(sql, values).fetchall()
+        with self._lock:
+            idle = self._idle.pop() if self._idle else None
+        connection = idle or self._connect()
+        try:
+            return connection.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._explained(error) from error
+        finally:
+            self._give_back(connection)
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        try:
+            if connection.in_transaction:
+                connection.rollback()
+        except sqlite3.Error:
             connection.close()
-            raise
+            return
         with self._lock:
             self._idle.append(connection)
 
@@ -72,23 +107,33 @@ class Database:
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Have a transaction, which is committed if the block does not raise. One at a time."""
         with self._writing:
-            connection = self._connection()
-            connection.execute("BEGIN IMMEDIATE")
             try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                with contextlib.suppress(sqlite3.Error):
-                    connection.execute("ROLLBACK")
-                raise
+                connection = self._connection()
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield connection
+                    connection.execute("COMMIT")
+                except BaseException:
+                    with contextlib.suppress(sqlite3.Error):
+                        connection.execute("ROLLBACK")
+                    raise
+            except sqlite3.Error as error:
+                raise self._explained(error) from error
 
-    def rebuild(self, words: str) -> None:
-        """Set the file aside and begin with an empty one; what was said of it is a remark."""
+    def rebuild(self) -> None:
+        """Set the file aside and begin with an empty one."""
         with self._writing:
             self.close()
             with _locked(self._file):
-                self._set_aside(Unusable(words, keep=True))
+                self._set_aside(_Unusable("it is damaged", keep=True))
                 self._connection()
+            self.damaged = False
+
+    def _explained(self, error: sqlite3.Error) -> UnusableIndex:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        damaged = code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+        self.damaged = self.damaged or damaged
+        return UnusableIndex(f"the index {self._file or 'in memory'}: {error}", damaged=damaged)
 
     def _open(self) -> None:
         if not self._file:
@@ -97,17 +142,19 @@ class Database:
         with _locked(self._file):
             try:
                 self._check()
-            except Unusable as error:
+            except _Unusable as error:
                 self.close()
                 self._set_aside(error)
-            except sqlite3.DatabaseError as error:
+            except sqlite3.Error as error:
                 self.close()
-                if isinstance(error, sqlite3.OperationalError) and "malformed" not in str(error):
-                    raise
-                self._set_aside(Unusable(str(error), keep=True))
+                found = self._explained(error)
+                if not found.damaged:
+                    raise found from error
+                self._set_aside(_Unusable(str(error), keep=True))
+                self.damaged = False
             self._connection()
 
-    def _set_aside(self, why: Unusable) -> None:
+    def _set_aside(self, why: _Unusable) -> None:
         if why.keep:
             names = (f"{self._file}.set-aside-{number}" for number in count(1))
             name = next(each for each in names if not os.path.lexists(each))
@@ -123,14 +170,14 @@ class Database:
         _LOG.warning("%s", words)
 
     def _check(self) -> None:
-        """Raise `Unusable` for a file that is not an index of this version."""
+        """Raise `_Unusable` for a file that is not an index of this version."""
         connection = self._connection()
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if application != APPLICATION_ID:
-            raise Unusable("it is a database of something else", keep=True)
+            raise _Unusable("it is a database of something else", keep=True)
         if version != VERSION:
-            raise Unusable(f"it is an index of version {version}, not {VERSION}", keep=False)
+            raise _Unusable(f"it is an index of version {version}, not {VERSION}", keep=False)
         connection.execute("SELECT COUNT(*) FROM folder").fetchone()
 
     def _connection(self) -> sqlite3.Connection:

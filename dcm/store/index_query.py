@@ -18,8 +18,9 @@ from dcm.data.levels import Level
 from dcm.data.match import NEVER_MATCHED, Attributes, Value, limits, matches
 from dcm.instances import FileInstance
 from dcm.store.catalogue import Found
+from dcm.store.index_database import UnusableIndex
 from dcm.store.index_schema import ATTRIBUTES, COLUMNS, PLACE_OF, TABLES
-from dcm.store.index_values import Cell, Condition, condition
+from dcm.store.index_values import Cell, Condition, column, condition
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -58,6 +59,13 @@ _ZONE: Final = "TimezoneOffsetFromUTC"
 _SINGLE_VALUED: Final = frozenset(("LT", "ST", "UR", "UT"))
 _NOT_ANSWERED: Final = frozenset(("QueryRetrieveLevel", "SpecificCharacterSet"))
 """What says how a query or an answer is to be read, which is up to those who write it."""
+
+FILES_OF_UID: Final = (
+    "SELECT folder.path, file.name FROM file CROSS JOIN folder ON folder.id = file.folder"
+    " WHERE file.SOPInstanceUID = ? AND file.entity IS NOT NULL"
+    " AND json_extract(file.attributes, '$[0]') = ?"
+)
+"""Selects the files with a SOP Instance UID; see `uid_values`."""
 
 
 class Asked(NamedTuple):
@@ -135,7 +143,7 @@ class Candidate:
             return self._first.text(keyword)
         part = self._parts.get(level)
         if part is None:
-            part = self._parts[level] = json.loads(self._row[1 + level])
+            part = self._parts[level] = _read(self._row[1 + level])
         return part[place] if place < len(part) else ""
 
     def key(self, level: Level) -> str:
@@ -330,3 +338,16 @@ def _is_compared(vr: str, value: Value) -> bool:
     if not isinstance(value, str):
         return limits(value)
     return bool(value.strip(" \0" if vr in _SINGLE_VALUED else " \0\\"))
+
+
+def _read(attributes: str) -> list[str]:
+    try:
+        found: list[str] = json.loads(attributes)
+    except ValueError as error:
+        raise UnusableIndex(f"the index holds what is not JSON: {error}", damaged=True) from error
+    return found
+
+
+def uid_values(sop_instance_uid: str) -> tuple[Cell, ...]:
+    """Return the values for `FILES_OF_UID`."""
+    return column("UI", sop_instance_uid), sop_instance_uid

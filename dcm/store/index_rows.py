@@ -1,7 +1,6 @@
 """The rows that an index has for an instance, made of its header alone: any process can make them."""
 
 import json
-from collections.abc import Iterable
 from typing import Final, NamedTuple, TypeAlias
 
 from dcm.data.dictionary import vr_of
@@ -18,11 +17,16 @@ _PLAIN: Final = frozenset(b"AE AS CS DA DS DT IS LO LT PN SH ST TM UI".split())
 _MARKS: Final = frozenset(b"\\\x1b")  # stand between values, or begin another character set
 _CHARACTER_SET: Final = 0x00080005
 _NOTHING: Final = (b"", b"")
+_ENCODED: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _SEARCHED: Final = tuple(
-    tuple((keywords.index(each), vr_of(each)) for each in searched)
+    tuple((keywords.index(each), vr_of(each)) for each in searched[1:])
     for keywords, searched in zip(ATTRIBUTES, SEARCHED, strict=True)
 )
-"""Position and VR of each attribute that has a column."""
+"""Position and VR of each attribute that has a column, without the unique keys."""
+_KNOWN: Final = 4096
+"""Rows of patients, studies and series that are remembered: mostly, the next instance has the same."""
+_known: dict[tuple[object, ...], Row] = {}
+
 WANTED: Final = tuple(tag for level in READ for tag, _ in level)
 """The tags that are read from files."""
 
@@ -46,20 +50,11 @@ class Rows(NamedTuple):
         """Return a value that has no rows yet."""
         return cls(({}, {}, {}), [])
 
-    def add(self, folder: int, entry: Entry, header: Header, checksum: bytes | None = None) -> None:
-        """Add the rows of an instance."""
-        entity, parent = b"", 0
-        for level, above in zip(Level, self.above, strict=False):
-            values = _values(header, level)
-            entity += digest(values[0].strip(" \0"))
-            row = _row(level, entity, parent, values)
-            above[row] = None
-            parent = int(row[1] or 0)
-        values = _values(header, Level.IMAGE)
-        entity += digest(values[0].strip(" \0"))
-        row = _row(Level.IMAGE, entity, parent, values)
-        words = "; ".join(header.remarks)
-        self.files.append((folder, *entry, 0, words, header.data_set_offset, checksum, *row))
+    def add(self, *rows: Row) -> None:
+        """Add the rows of an instance, from the patient down."""
+        for place, row in zip(self.above, rows, strict=False):
+            place[row] = None
+        self.files.append(rows[-1])
 
     def add_other(self, folder: int, entry: Entry, words: str, *, damaged: bool) -> None:
         """Add the row of a file that holds no instance, and why."""
@@ -67,21 +62,52 @@ class Rows(NamedTuple):
         self.files.append((folder, *entry, int(damaged), words, *nothing))
 
 
-def _row(level: Level, entity: bytes, parent: int, values: list[str]) -> Row:
+def rows_of(
+    folder: int, entry: Entry, header: Header, checksum: bytes | None = None
+) -> tuple[Row, Row, Row, Row]:
+    """Return the rows of an instance, from the patient down."""
+    patient = _above(header, Level.PATIENT, None)
+    study = _above(header, Level.STUDY, patient)
+    series = _above(header, Level.SERIES, study)
+    identity = [header.sop_instance_uid, header.sop_class_uid, header.transfer_syntax_uid]
+    image = _row(Level.IMAGE, series, identity + _texts(header, Level.IMAGE))
+    words = "; ".join(header.remarks)
+    file = (folder, *entry, 0, words, header.data_set_offset, checksum, *image)
+    return patient, study, series, file
+
+
+def _above(header: Header, level: Level, parent: Row | None) -> Row:
+    """Return the row of a level above the instances."""
+    elements = header.elements
+    raw = tuple([elements.get(tag) for tag, _ in READ[level]])
+    key = (parent and parent[1], raw, elements.get(_CHARACTER_SET), header.little_endian)
+    row = _known.get(key)
+    if row is None:
+        if len(_known) >= _KNOWN:
+            _known.clear()
+        row = _known[key] = _row(level, parent, _texts(header, level))
+    return row
+
+
+def _row(level: Level, parent: Row | None, values: list[str]) -> Row:
+    unique = digest(values[0].strip(" \0"))
     columns = [column(vr, values[place]) for place, vr in _SEARCHED[level]]
+    first = column("LO", values[0])
+    if level is not Level.PATIENT and first != "":
+        first = number_of(unique)
     while values and not values[-1]:
         values.pop()
-    attributes = json.dumps(values, separators=(",", ":"))
-    variant = number_of(digest(attributes, str(parent)))
-    return (entity, variant, parent, attributes, *columns)
+    attributes = _ENCODED(values)
+    entity, above = (b"", 0) if parent is None else (parent[0], parent[1])
+    assert isinstance(entity, bytes)
+    variant = number_of(digest(attributes, str(above)))
+    return (entity + unique, variant, above, attributes, first, *columns)
 
 
-def _values(header: Header, level: Level) -> list[str]:
+def _texts(header: Header, level: Level) -> list[str]:
     """Return the values of a level's attributes, in their order."""
     elements = header.elements
     found = []
-    if level is Level.IMAGE:
-        found += [header.sop_instance_uid, header.sop_class_uid, header.transfer_syntax_uid]
     for tag, vr in READ[level]:
         stored = elements.get(tag)
         if stored is None:
@@ -100,11 +126,3 @@ def _values(header: Header, level: Level) -> list[str]:
             )
         )
     return found
-
-
-def rows_of(entries: Iterable[tuple[Entry, Header]], folder: int) -> Rows:
-    """Return the rows of instances in one folder."""
-    rows = Rows.none()
-    for entry, header in entries:
-        rows.add(folder, entry, header)
-    return rows

@@ -4,8 +4,10 @@ A process that scans is a Python program of its own, which reads lists of files 
 to its stdout. It imports nothing of the program that started it, so that any program can start it.
 """
 
+import contextlib
 import marshal
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -15,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO, Final, NamedTuple, Self, TypeAlias
 
 from dcm.data.header import NotDicom, scan
-from dcm.store.index_rows import WANTED, Entry, Rows
+from dcm.store.index_rows import WANTED, Entry, Rows, rows_of
 from dcm.store.index_values import digest, number_of
 
 Chunk: TypeAlias = list[tuple[bytes, list[Entry]]]
@@ -27,7 +29,7 @@ _CHUNK: Final = 300
 _MOST: Final = 8
 _YOUNG: Final = 50_000_000
 """Nanoseconds after which a file that is written again has another time of modification for sure."""
-_AGAIN: Final = -1
+AGAIN: Final = -1
 """The time of modification of a file that is to be scanned again whatever its own is."""
 _MEDIA_DIRECTORY: Final = "1.2.840.10008.1.3.10"
 _PROGRAM: Final = "import sys; sys.path[:] = {}; from dcm.store.index_scan import serve; serve()"
@@ -73,7 +75,7 @@ def folder_number(folder: bytes) -> int:
 
 def _scan(rows: Rows, folder: int, path: bytes, entry: Entry) -> None:
     if time.time_ns() - entry.mtime_ns < _YOUNG:
-        entry = entry._replace(mtime_ns=_AGAIN)
+        entry = entry._replace(mtime_ns=AGAIN)
     try:
         header = scan(path, WANTED)  # type: ignore[arg-type]
     except FileNotFoundError:
@@ -82,7 +84,7 @@ def _scan(rows: Rows, folder: int, path: bytes, entry: Entry) -> None:
         rows.add_other(folder, entry, error.reason, damaged=_looks_like_dicom(path))
         return
     except OSError as error:
-        entry = entry._replace(mtime_ns=_AGAIN)  # it may be readable the next time
+        entry = entry._replace(mtime_ns=AGAIN)  # it may be readable the next time
         rows.add_other(folder, entry, error.strerror or str(error), damaged=True)
         return
     if header.sop_class_uid == _MEDIA_DIRECTORY:
@@ -91,7 +93,7 @@ def _scan(rows: Rows, folder: int, path: bytes, entry: Entry) -> None:
         what = "Instance" if header.sop_class_uid else "Class"
         rows.add_other(folder, entry, f"it has no SOP {what} UID", damaged=True)
     else:
-        rows.add(folder, entry, header)
+        rows.add(*rows_of(folder, entry, header))
 
 
 def _looks_like_dicom(path: bytes) -> bool:
@@ -127,6 +129,7 @@ class _Scanners:
         self._root: Final = root
         self._count: Final = max(1, min(_MOST, len(os.sched_getaffinity(0))))
         self._processes: Final[deque[subprocess.Popen[bytes]]] = deque()
+        self._ended: Final[list[subprocess.Popen[bytes]]] = []
         self._threads: Final = ThreadPoolExecutor(self._count, "dcm-scan")
 
     def __enter__(self) -> Self:
@@ -143,11 +146,13 @@ class _Scanners:
 
     def __exit__(self, *_: object) -> None:
         self._threads.shutdown(cancel_futures=True)
-        for each in self._processes:
-            if each.stdin and each.stdout:
-                each.stdin.close()
-                each.stdout.close()
-        for each in self._processes:
+        processes = [*self._processes, *self._ended]
+        for each in processes:
+            for stream in (each.stdin, each.stdout):
+                with contextlib.suppress(OSError):  # one that has ended takes nothing any more
+                    if stream:
+                        stream.close()
+        for each in processes:
             each.wait()
 
     def scan(self, first: list[Chunk], others: Iterator[Chunk]) -> Iterator[Scanned]:
@@ -175,7 +180,7 @@ class _Scanners:
             files, folders, (above, rows) = marshal.load(process.stdout)  # noqa: S302 - our own
         except (OSError, EOFError, ValueError, TypeError):
             process.kill()
-            process.wait()
+            self._ended.append(process)
             return scan_chunk(self._root, chunk)
         self._processes.append(process)
         return Scanned(files, folders, Rows(above, rows))
@@ -183,6 +188,7 @@ class _Scanners:
 
 def serve() -> None:
     """Scan what stdin names, until it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started this process ends it
     given, taken = sys.stdin.buffer, sys.stdout.buffer
     while work := _load(given):
         root, plain = work

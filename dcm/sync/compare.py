@@ -6,6 +6,7 @@
 Entities are told apart by their UIDs alone: archives differ in what they make of a Patient ID.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import (
     AsyncGenerator,
@@ -20,14 +21,16 @@ from contextlib import aclosing, contextmanager
 from typing import Final, NamedTuple, TypeAlias
 
 from dcm.data.account import Account
-from dcm.data.keys import Query
+from dcm.data.keys import Query, attributes_of
 from dcm.data.levels import Level
 from dcm.data.node import Node
 from dcm.data.query_result import QueryResult
 from dcm.errors import DcmError
 from dcm.frozen import Frozen
 from dcm.net.errors import NotAccepted
+from dcm.net.query_plan import QueryPlan
 from dcm.store.place import Ability, Place
+from dcm.sync.split import all_answers
 
 Status: TypeAlias = "bool | dict[str, Status] | None"
 """Whether a destination lacks an entity as a whole, None if that is not known.
@@ -50,8 +53,8 @@ Seen: TypeAlias = Callable[[int, Collection[str]], set[str]]
 """Returns those of some SOP Instance UIDs that the destination at a place in the list is known to have."""
 
 
-Same: TypeAlias = Callable[[int, Node], object]
-"""Is told of an entity of the source that the destination at a place in the list has."""
+Same: TypeAlias = Callable[[int, int], object]
+"""Is told of a destination, by its place in the list, and of how many instances it has already."""
 
 
 class Comparison(Frozen):
@@ -100,7 +103,10 @@ async def compare(
     """
     how, below = comparison or Comparison(), _Children(source)
     asked = [_Destination(*each, how, below, seen) for each in enumerate(destinations)]
-    pieces = source.queries(query, level=_at_least(level, within), within=within, account=account)
+    pieces = all_answers(
+        source, query, level=_level_of(query, level, within), within=within,
+        account=Account() if account is None else account,
+    )  # fmt: skip
     async with aclosing(pieces):
         async for piece in pieces:
             nodes, status = piece.at(piece.level), list[Mapping[str, Status]]()
@@ -118,11 +124,10 @@ async def compare(
             below.forget()
 
 
-def _at_least(level: Level | None, within: QueryResult | None) -> Level | None:
-    """Return the level of the query: below patients, who have no UID that is unique in the world."""
-    if level is None and within is not None and within.level is Level.PATIENT:
-        return Level.STUDY
-    return Level.STUDY if level is Level.PATIENT else level
+def _level_of(query: "Query | None", level: Level | None, within: QueryResult | None) -> Level:
+    """Return the level of what is compared: a Patient ID is not unique in the world, so studies at least."""
+    least = None if within is None else within.level
+    return max(Level.STUDY, QueryPlan.of(attributes_of(query), level, least).level)
 
 
 class _Children:
@@ -145,6 +150,13 @@ class _Children:
         """Return the children of a node that were asked for before."""
         return self._known.get(node.uid, ())
 
+    def count(self, node: Node) -> int:
+        """Return how many instances there are below a node, as far as that is known."""
+        if node.level is Level.IMAGE:
+            return 1
+        below = self.known(node)
+        return sum(map(self.count, below)) if below else node.reported(Level.IMAGE) or 0
+
     def forget(self) -> None:
         """Forget what is known, once it was compared."""
         self._known.clear()
@@ -154,7 +166,7 @@ async def _below(place: Place, nodes: Sequence[Node]) -> list[Node]:
     level = nodes[0].level
     within = QueryResult.of_nodes(level, nodes, place.name)
     found: list[Node] = []
-    pieces = place.queries(level=Level(level + 1), within=within)
+    pieces = all_answers(place, None, level=Level(level + 1), within=within, account=Account())
     async with aclosing(pieces):
         async for piece in pieces:
             found += piece.at(piece.level)
@@ -251,14 +263,21 @@ class _Destination:
             if other is not None and not self._equal(node, other):
                 common.append(node)
         if common:
-            below = await self._below.of(common)
-            with self._asking():
-                others = await _below(
-                    self._place, [there[self._how.at(node.uid)] for node in common]
-                )
+            both = [there[self._how.at(node.uid)] for node in common]
+            here = asyncio.create_task(self._below.of(common))
+            try:
+                others = await self._others(both)
+                below = await here
+            finally:
+                here.cancel()
+                await asyncio.wait([here])
             children = await self._compared(below, {each.uid: each for each in others})
             status |= _gathered(common, below, children)
         return status
+
+    async def _others(self, nodes: Sequence[Node]) -> list[Node]:
+        with self._asking():
+            return await _below(self._place, nodes)
 
     def _equal(self, node: Node, other: Node) -> bool:
         if node.level is Level.IMAGE:
@@ -275,7 +294,7 @@ async def _listed(
     keys = dict(zip((Level.STUDY.unique_key, Level.SERIES.unique_key), parents, strict=False))
     keys[level.unique_key] = "\\".join(uids)
     found: dict[str, Node] = {}
-    pieces = place.queries(keys, level=level)
+    pieces = all_answers(place, keys, level=level, within=None, account=Account())
     async with aclosing(pieces):
         async for piece in pieces:
             found |= {node.uid: node for node in piece.at(level)}
@@ -318,7 +337,7 @@ def _grouped(
             found[node.level, to].append(node)
         for place, lacks in enumerate(each):
             if same is not None and lacks is False:
-                same(place, node)
+                same(place, children.count(node))
 
     for node in nodes:
         add(node, [of_one[node.uid] for of_one in status])

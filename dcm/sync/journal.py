@@ -7,9 +7,12 @@ A place that takes queries needs no journal: it says itself what it has. Whateve
 are killed is delivered once more, never lost.
 """
 
+import contextlib
+import os
 import sqlite3
 import time
 from collections.abc import Collection
+from functools import cached_property
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -33,18 +36,26 @@ class UnusableJournal(DcmError):  # noqa: N818 - reads as the sentence it is
 
 
 class Journal:
-    """A file that remembers what each place was given, by SOP Instance UID. Raises `UnusableJournal`."""
+    """A file that remembers what each place was given, by SOP Instance UID. Raises `UnusableJournal`.
+
+    The file, and its folder, are made when there is something to remember.
+    """
 
     def __init__(self, path: str) -> None:
         self.path: Final = path
         self._waiting: Final[list[tuple[int, str]]] = []
         self._written = time.monotonic()
         self._places: Final[dict[str, int]] = {}
+
+    @cached_property
+    def _database(self) -> sqlite3.Connection:
         try:
-            self._database = sqlite3.connect(path, isolation_level=None, timeout=10)
-            self._database.executescript(_TABLES)
-        except sqlite3.Error as error:
+            os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
+            found = sqlite3.connect(self.path, isolation_level=None, timeout=10)
+            found.executescript(_TABLES)
+        except (OSError, sqlite3.Error) as error:
             raise self._unusable(error) from error
+        return found
 
     def __enter__(self) -> Self:
         return self
@@ -55,10 +66,22 @@ class Journal:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        try:
-            self.write()
-        finally:
+        if "_database" in self.__dict__:
+            try:
+                self.write()
+            finally:
+                self._database.close()
+
+    def forget(self) -> None:
+        """Remove the file: all is done, and the next time everything is to be given again."""
+        if "_database" in self.__dict__:
+            self._waiting.clear()
+            self._places.clear()
             self._database.close()
+            del self._database
+        for name in (self.path, f"{self.path}-wal", f"{self.path}-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
 
     def delivered(self, place: str, sop_instance_uid: str) -> None:
         """Remember that a place has an instance."""
@@ -104,5 +127,5 @@ class Journal:
         except sqlite3.Error as error:
             raise self._unusable(error) from error
 
-    def _unusable(self, error: sqlite3.Error) -> UnusableJournal:
+    def _unusable(self, error: Exception) -> UnusableJournal:
         return UnusableJournal(f"the journal {self.path} cannot be used: {error}")

@@ -15,13 +15,16 @@ from typing import Final, NamedTuple, Self, TypeAlias
 from dcm.data.account import Account
 from dcm.data.keys import Query
 from dcm.data.levels import Level
-from dcm.data.node import Node
 from dcm.data.query_result import QueryResult
 from dcm.errors import DcmError
+from dcm.net.errors import NetworkError
+from dcm.net.retry import Retry, Tries
 from dcm.outcome import InstanceResult, Outcome, Report
 from dcm.store.place import Ability, CannotDo, Place
 from dcm.sync.compare import Comparison, DestinationFailed, Part, compare
 from dcm.sync.journal import Journal
+from dcm.sync.pace import Pace
+from dcm.sync.rates import Rates
 from dcm.sync.relay import Edit, Relay
 
 _MOST: Final = 500
@@ -53,12 +56,14 @@ class SyncReport:
     """What became of all instances, at each destination.
 
     counts: by the name of the destination and the outcome. failures: those that a destination lacks.
+    not_compared: the names of destinations that could not be asked what they have.
     problems: why not everything could be compared or copied. remarks: what was odd.
     """
 
     def __init__(self, destinations: Sequence[Place]) -> None:
         self.counts: Final = {place.name: Counter[Outcome]() for place in destinations}
         self.failures: Final[list[Copied]] = []
+        self.not_compared: Final[set[str]] = set()
         self.problems: Final[list[str]] = []
         self.remarks: Final[list[str]] = []
 
@@ -80,7 +85,8 @@ class SyncManager:
     sources, destinations: none is in both. comparison: when an entity counts as the same on both sides.
     remote_copy: have sources send to destinations directly (C-MOVE), which must know each other.
     edit: what is done with each instance on the way. journal: remembers what destinations were given that
-    take no queries. verify: whether everything is read back afterwards and compared.
+    take no queries. verify: whether everything is read back afterwards and compared. pace: how fast it
+    is copied, and when.
     on_copied: called with each outcome. on_found: called with each transfer once it is known.
     """
 
@@ -94,35 +100,38 @@ class SyncManager:
         edit: Edit | None = None,
         journal: Journal | None = None,
         verify: bool = False,
+        pace: Pace | None = None,
         on_copied: OnCopied | None = None,
         on_found: Callable[[Transfer], object] | None = None,
     ) -> None:
         self.report: Final = SyncReport(destinations)
-        self._sources: Final = sources
-        self._destinations: Final = destinations
+        self.rates: Final = Rates()
+        self.sources: Final = sources
+        self.destinations: Final = destinations
         self._comparison: Final = comparison
         self._remote_copy: Final = remote_copy
         self._edit: Final = edit
         self._journal: Final = journal
         self._verify: Final = verify
+        self._paces: Final = () if pace is None else (pace,)
         self._unlisted: Final[set[int]] = set()
         """The destinations that take no queries: what they have is in the journal."""
-        self._on_copied: Final = on_copied
-        self._on_found: Final = on_found
+        self.on_copied = on_copied
+        self.on_found = on_found
         self._stack: Final = AsyncExitStack()
         for place, ability in self._needed():
             if ability not in place.abilities:
                 raise CannotDo(place, ability)
 
     def _needed(self) -> Iterator[tuple[Place, Ability]]:
-        for place in self._sources:
+        for place in self.sources:
             yield place, Ability.QUERY
             yield place, Ability.COPY if self._remote_copy else Ability.FETCH
-        for place in self._destinations:
+        for place in self.destinations:
             yield place, Ability.STORE
 
     async def __aenter__(self) -> Self:
-        for place in (*self._sources, *self._destinations):
+        for place in (*self.sources, *self.destinations):
             await self._stack.enter_async_context(place)
         return self
 
@@ -162,10 +171,10 @@ class SyncManager:
         within: QueryResult | None = None,
     ) -> AsyncGenerator[Transfer, None]:
         """Yield what is to be copied; `report.problems` has what cannot be compared."""
-        for source in self._sources:
+        for source in self.sources:
             account = Account()
             parts = compare(
-                source, self._destinations, query, level=level, within=within,
+                source, self.destinations, query, level=level, within=within,
                 comparison=self._comparison, account=account, failed=self._not_compared,
                 seen=self._seen, same=self._same,
             )  # fmt: skip
@@ -174,26 +183,26 @@ class SyncManager:
                     async for part in parts:
                         for what in _divided(part):
                             transfer = Transfer(source, what, part.to)
-                            if self._on_found is not None:
-                                self._on_found(transfer)
+                            if self.on_found is not None:
+                                self.on_found(transfer)
                             yield transfer
             except DcmError as error:
                 self.report.problems.append(f"{source}: {error}")
             self.report.remarks.extend(account.notes())
 
     def _not_compared(self, error: DestinationFailed) -> None:
-        place = self._destinations[error.number]
+        place = self.destinations[error.number]
+        self.report.not_compared.add(place.name)
         self.report.problems.append(f"{place} cannot be asked what it has: {error.reason}")
 
     def _seen(self, number: int, uids: Collection[str]) -> set[str]:
         self._unlisted.add(number)
         if self._journal is None:
             return set()
-        return self._journal.has(self._destinations[number].name, uids)
+        return self._journal.has(self.destinations[number].name, uids)
 
-    def _same(self, number: int, node: Node) -> None:
-        count = 1 if node.level is Level.IMAGE else node.reported(Level.IMAGE) or 0
-        counts = self.report.counts[self._destinations[number].name]
+    def _same(self, number: int, count: int) -> None:
+        counts = self.report.counts[self.destinations[number].name]
         counts[Outcome.ALREADY_THERE] += count
 
     async def _work(self, queue: asyncio.Queue[Transfer]) -> None:
@@ -224,13 +233,14 @@ class SyncManager:
                 stored[place].add(result.sop_instance_uid)
             self._tell(source, to[place], result)
 
-        def fetched(result: InstanceResult) -> None:
-            for number in () if result.stored else to:
+        places = [self.destinations[number] for number in to]
+        async with Relay(
+            places, told, edit=self._edit, digests=digests, paces=self._paces
+        ) as relay:
+            report = await _fetched(source, what, relay)
+        for result in report.lost:
+            for number in to:
                 self._tell(source, number, result._replace(path=""))
-
-        places = [self._destinations[number] for number in to]
-        async with Relay(places, told, edit=self._edit, digests=digests) as relay:
-            report = await source.fetch(what, relay, on_result=fetched)
         self._note(source, report)
         for number, uids in zip(to, stored, strict=True):
             if digests and uids:
@@ -243,7 +253,7 @@ class SyncManager:
     ) -> None:
         from dcm.sync.verify import verify  # noqa: PLC0415 - only if it is asked for
 
-        place = self._destinations[number]
+        place = self.destinations[number]
         failures, report = await verify(place, transfer.what, digests)
         self._note(place, report)
         for failure in failures:
@@ -252,7 +262,7 @@ class SyncManager:
 
     async def _copy(self, transfer: Transfer) -> None:
         for number in transfer.to:
-            report = await transfer.source.copy(transfer.what, self._destinations[number])
+            report = await transfer.source.copy(transfer.what, self.destinations[number])
             for result in report.results:
                 self._tell(transfer.source, number, result)
             self._note(transfer.source, report)
@@ -263,12 +273,32 @@ class SyncManager:
         self.report.remarks.extend([*report.account.notes(), *report.remarks])
 
     def _tell(self, source: Place, number: int, result: InstanceResult) -> None:
-        copied = Copied(source.name, self._destinations[number].name, result)
+        copied = Copied(source.name, self.destinations[number].name, result)
         self.report.add(copied)
         if self._journal is not None and number in self._unlisted and result.stored:
             self._journal.delivered(copied.destination, result.sop_instance_uid)
-        if self._on_copied is not None:
-            self._on_copied(copied)
+        if self.on_copied is not None:
+            self.on_copied(copied)
+
+
+async def _fetched(source: Place, what: QueryResult, relay: Relay) -> Report:
+    """Fetch into a relay, and once more what did not come because a connection broke."""
+    tries = Tries(Retry())
+    while True:
+        error: NetworkError | None = None
+        try:
+            report = await source.fetch(what, relay)
+        except NetworkError as caught:
+            error = caught
+        else:
+            if not report.trouble:
+                return report
+        tries.count(progress=False, error=error)
+        if not tries.left:
+            if error is not None:
+                raise error
+            return report
+        await tries.pause()
 
 
 def _divided(part: Part) -> Iterator[QueryResult]:

@@ -24,6 +24,7 @@ from dcm.outcome import InstanceResult
 from dcm.part_file import PartFile
 from dcm.sinks import Head, Part, ReceivedInstance, Refused
 from dcm.store.place import Place
+from dcm.sync.pace import Pace
 from dcm.wire import Buffer
 from dcm.writer import Writer
 
@@ -48,7 +49,8 @@ class Relay:
 
     told: called with the place in `places` and each outcome there.
     edit: what is done with each instance on the way. digests: filled with the digest of each data set, by
-    its SOP Instance UID, as it is sent on.
+    its SOP Instance UID, as it is sent on. paces: how fast instances may pass, and when.
+    passed: called with the size of each instance, in bytes.
     """
 
     def __init__(
@@ -58,24 +60,27 @@ class Relay:
         *,
         edit: Edit | None = None,
         digests: dict[str, bytes] | None = None,
-        convert: bool = True,
+        paces: Sequence[Pace] = (),
+        passed: Callable[[int], object] | None = None,
         folder: str = "",
     ) -> None:
         self._places: Final = places
         self._told: Final = told
         self._edit: Final = edit
         self._digests: Final = digests
-        self._convert: Final = convert
+        self._paces: Final = paces
+        self._passed: Final = passed
         self._folder: Final = folder or tempfile.gettempdir()
         self._writers: Final[list[Writer]] = []
         self._under_way: Final[dict[str, _UnderWay]] = {}
+        self._received: Final[set[str]] = set()
         self._bytes = 0
         self._less: Final = asyncio.Event()
         self._stack: Final = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         for number, place in enumerate(self._places):
-            writer = place.writer(partial(self._settled, number), convert=self._convert)
+            writer = place.writer(partial(self._settled, number))
             self._writers.append(await self._stack.enter_async_context(writer))
         return self
 
@@ -95,9 +100,9 @@ class Relay:
         """Begin to receive an instance."""
         return Assembly(head, self._send, self._folder)
 
-    def holds(self, sop_instance_uid: str) -> bool:  # noqa: ARG002 - it keeps nothing
-        """Return False: the destinations were asked before."""
-        return False
+    def holds(self, sop_instance_uid: str) -> bool:
+        """Return whether an instance was received before: the source is asked again after a failure."""
+        return sop_instance_uid in self._received
 
     def place(self, sop_instance_uid: str) -> str:  # noqa: ARG002 - as above
         """Return no file."""
@@ -106,15 +111,21 @@ class Relay:
     async def _send(self, instance: Instance, size: int, file: PartFile | None) -> None:
         """Give a complete instance to all writers, and wait while too much is on its way."""
         under_way = _UnderWay(len(self._writers), size, file)
+        received = instance.sop_instance_uid
         try:
             instance = await self._ready(instance)
+            for pace in self._paces:
+                await pace.take(size)
         except BaseException:
             under_way.close()
             raise
+        self._received.add(received)
         self._under_way[instance.sop_instance_uid] = under_way
         self._bytes += size
         for writer in self._writers:
             writer.add(instance)
+        if self._passed is not None:
+            self._passed(size)
         while self._bytes > _UNDER_WAY or len(self._under_way) > _FILES:
             self._less.clear()
             await self._less.wait()
@@ -146,7 +157,7 @@ def digest_of(instance: Instance) -> bytes:
     """Return the digest of an instance as it is sent; empty if its data set cannot be read."""
     try:
         if isinstance(instance, FileInstance):
-            with open(instance.path, "rb") as file:  # noqa: PTH123 - a string
+            with open(instance.path, "rb") as file:
                 source, end = FileSource(file.fileno()), os.fstat(file.fileno()).st_size
                 return digest(source, instance.offset, end, instance.kind[1])
         data = data_of(instance)

@@ -1,5 +1,6 @@
 """Searches (PS3.18 10.6), by dicomweb-client and as viewers send them."""
 
+import time
 from typing import Any
 
 import pytest
@@ -136,3 +137,13 @@ def test_not_acceptable(service: Service) -> None:
     answer = requests.get(f"{service.url}/studies", headers={"Accept": "image/png"}, timeout=20)
     assert answer.status_code == 406
     assert "application/dicom+json" in answer.text
+
+
+def test_answers_come_at_once(service: Service) -> None:
+    """Small answers on one connection do not wait for each other's acknowledgements (Nagle's algorithm)."""
+    with requests.Session() as session:
+        session.get(f"{service.url}/studies?limit=1", timeout=20)
+        begun = time.perf_counter()
+        for _ in range(25):
+            session.get(f"{service.url}/studies?limit=1", timeout=20)
+    assert time.perf_counter() - begun < 25 * 0.035

@@ -1,11 +1,16 @@
 """Instances made to order: attributes in a file, as plain values."""
 
+import asyncio
+import functools
 import struct
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any, ParamSpec
 
 from dcm.data.identifier import write_identifier
 from dcm.data.match import Attributes
 
+P = ParamSpec("P")
 CT = "1.2.840.10008.5.1.4.1.1.2"
 MR = "1.2.840.10008.5.1.4.1.1.4"
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -54,3 +59,13 @@ def write(path: Path, attributes: Attributes, **options: object) -> Path:
 def _uid(element: int, text: str) -> bytes:
     value = text.encode() + b"\0" * (len(text) % 2)
     return struct.pack("<HH2sH", 2, element, b"UI", len(value)) + value
+
+
+def in_loop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run a test that is a coroutine function."""
+
+    @functools.wraps(test)
+    def run(*args: P.args, **options: P.kwargs) -> None:
+        asyncio.run(test(*args, **options))
+
+    return run

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from net.files import make
 from net.peers import QUICK, US, dcmqrscp, orthanc, storescp
+from pydicom import dcmread
 
 from dcm.data.levels import Level
 from dcm.instances import instance_of
@@ -217,3 +218,25 @@ def test_a_source_that_is_down_does_not_hold_up_others(
     report = sync([down, source], [node])
     assert [str(down) in problem for problem in report.problems] == [True]
     assert listed(node) == files.keys()
+
+
+def test_a_source_that_limits_its_answers(
+    tmp_path: Path, orthanc_program: str, start: Start
+) -> None:
+    """It is asked by dates until it answers to the end; a study without a date is said to be in doubt."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for number in range(40):
+        path = make(folder, number, size=500, study=f"1.2.3.{900 + number}")
+        image = dcmread(path)
+        image.StudyDate = f"{2000 + number // 2}{1 + number % 12:02}{1 + number % 28:02}"
+        image.save_as(path)
+    files = [*folder.iterdir()]
+    limits = {"LimitFindResults": 5, "LimitFindInstances": 5}
+    with orthanc(tmp_path / "limited", orthanc_program, **limits) as limited:
+        assert asyncio.run(ENTITY.store(limited, files)).complete
+        node = start()
+        report = sync([limited], [node])
+    assert report.complete, report.problems
+    assert report.counts[str(node)] == {Outcome.STORED: 40}
+    assert ["without a date" in remark for remark in report.remarks] == [True]

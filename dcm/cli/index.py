@@ -1,0 +1,154 @@
+"""`dcm index`: index a folder, so that it can be queried, and find what is wrong with its files.
+
+Scans the headers of files that are new or have changed, and prints what the folder holds. --verify reads all
+files to their end. Exit status 1 if a folder or file cannot be read, and if damage, changes or conflicts are
+found by an option that looks for them.
+"""
+
+import asyncio
+import json
+import os
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeVar
+
+from dcm.cli.logs import LOG
+from dcm.cli.output import print_json, print_text
+from dcm.cli.progress import Progress, wanted
+from dcm.cli.running import run_async
+from dcm.cli.usage import UsageError
+from dcm.data.levels import Level
+from dcm.store.index import Index, Updated
+from dcm.store.index_problems import OddFile, Shared, Verified
+
+_Result = TypeVar("_Result")
+_LOGGED: Final = 20
+
+
+class _Stopped(Exception):  # noqa: N818 - internal
+    """Raised in a thread whose result nobody waits for any more."""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the options: which folder, and what to look for."""
+    parser.add_argument("folder", metavar="DIR", help="the folder, with all in it")
+    parser.add_argument(
+        "--index", metavar="FILE", help="where the index is, if not in .dcm-index.sqlite in DIR"
+    )
+    parser.add_argument(
+        "--verify", action="store_true",
+        help="read all files to their end, and compare the checksums of data sets with those known",
+    )  # fmt: skip
+    parser.add_argument(
+        "--duplicates", action="store_true", help="list the same object in several files"
+    )
+    parser.add_argument(
+        "--conflicts", action="store_true",
+        help="list different objects with one SOP Instance UID",
+    )  # fmt: skip
+    parser.add_argument(
+        "--damaged", action="store_true", help="list files that are damaged, and why"
+    )
+    parser.add_argument("--json", action="store_true", help="print all of it as JSON")
+    parser.add_argument("--no-progress", action="store_true", help="show no progress")
+
+
+def run(arguments: Namespace) -> int:
+    """Compare, look, and print."""
+    if not os.path.isdir(arguments.folder):
+        raise UsageError(f"there is no folder {arguments.folder}")
+    return run_async(_run(arguments))
+
+
+async def _run(arguments: Namespace) -> int:
+    verified: Verified | None = None
+    with Index(arguments.folder, arguments.index) as index:
+        async with Progress("scanned", shown=wanted(arguments)) as progress:
+            updated = await _in_thread(index.update, progress)
+        if arguments.verify:
+            async with Progress("read", shown=wanted(arguments)) as progress:
+                verified = await _in_thread(index.verify, progress)
+        report = _report(index, arguments, updated, verified)
+    for path, words in updated.unreadable[:_LOGGED]:
+        LOG.error("%s: %s", path, words)
+    if arguments.json:
+        print_json(json.dumps(report, separators=(",", ":")))
+    else:
+        _print(report)
+    bad = ("unreadable", "changed", "damaged", "conflicts")
+    return int(any(isinstance(report.get(name), list) and report[name] for name in bad))
+
+
+async def _in_thread(
+    work: Callable[[Callable[[int], object]], _Result], progress: Progress
+) -> _Result:
+    """Do work in a thread, which ends soon after this is cancelled."""
+    cancelled = False
+
+    def tell(done: int) -> None:
+        if cancelled:
+            raise _Stopped
+        progress.done = done
+
+    task = asyncio.ensure_future(asyncio.to_thread(work, tell))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        cancelled = True
+        await asyncio.gather(task, return_exceptions=True)
+        raise
+
+
+def _report(
+    index: Index, arguments: Namespace, updated: Updated, verified: Verified | None
+) -> dict[str, Any]:
+    report: dict[str, Any] = {
+        "folder": index.path,
+        "files": updated.files,
+        "scanned": updated.scanned,
+        "removed": updated.removed,
+        "counts": index.summary()._asdict(),
+        "remarks": index.remarks,
+        "unreadable": [{"path": path, "words": words} for path, words in updated.unreadable],
+    }
+    if verified is not None:
+        report |= {"verified": verified.files, "changed": _odd(verified.changed)}
+    if arguments.damaged or verified is not None:
+        report["damaged"] = _odd(index.odd_files(damaged=True))
+    if arguments.duplicates or arguments.conflicts:
+        shared = [*index.shared_uids()]
+        if arguments.duplicates:
+            report["duplicates"] = _shared(each for each in shared if each.has_duplicates)
+        if arguments.conflicts:
+            report["conflicts"] = _shared(each for each in shared if each.is_conflict)
+    return report
+
+
+def _odd(files: Iterable[OddFile]) -> list[dict[str, str]]:
+    return [each._asdict() for each in files]
+
+
+def _shared(found: Iterable[Shared]) -> list[dict[str, Any]]:
+    return [
+        {"sop_instance_uid": each.sop_instance_uid, "same": [list(group) for group in each.groups]}
+        for each in found
+    ]
+
+
+def _print(report: dict[str, Any]) -> None:
+    """Print the report for people: what the folder holds, then what is wrong, a line for each file."""
+    read = f"{report['files']} files, {report['scanned']} scanned, {report['removed']} gone"
+    if "verified" in report:
+        read += f", {report['verified']} read to their end"
+    counts = report["counts"]
+    held = ", ".join(f"{counts[each.entities]} {each.entities}" for each in reversed(Level))
+    odd = f"{counts['not_dicom']} not DICOM, {counts['damaged']} damaged"
+    print_text(f"{report['folder']}: {read}\n{held}; {odd}")
+    for name in ("changed", "damaged"):
+        for each in report.get(name, ()):
+            print_text(f"{name}: {each['path']}: {each['words']}")
+    for name in ("duplicates", "conflicts"):
+        for each in report.get(name, ()):
+            between = "; " if name == "conflicts" else " "
+            groups = between.join(" = ".join(group) for group in each["same"])
+            print_text(f"{name}: {each['sop_instance_uid']}: {groups}")

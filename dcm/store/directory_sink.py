@@ -1,0 +1,287 @@
+"""Instances into an indexed folder: a complete file first, then its name, then the index.
+
+Whatever moment the process ends at, no half of a file has a name, and the next comparison of the folder with
+its index (`Index.update`) finds what the index does not know yet.
+"""
+
+import asyncio
+import contextlib
+import errno
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from dcm.data.dictionary import Key, tag_of
+from dcm.data.header import Header, NotDicom, scan, scan_bytes
+from dcm.frozen import Frozen
+from dcm.part_file import PartFile, sync_path
+from dcm.sinks import Folder, Head, Part, ReceivedInstance, Refused, file_meta_of, remark_on_length
+from dcm.store.index import Index
+from dcm.store.index_rows import WANTED
+from dcm.wire import Buffer
+
+Layout = Callable[[Header], str]
+"""Returns the path of a file, relative to the folder, by what its header says."""
+
+_KEPT: Final = 1 << 16
+"""Files up to this size are kept in memory until they are committed: their headers need not be read again."""
+_NO_LINKS: Final = frozenset(
+    (
+        errno.EXDEV,
+        errno.EPERM,
+        errno.EACCES,
+        errno.ENOSYS,
+        errno.EOPNOTSUPP,
+        errno.EMLINK,
+        errno.EINVAL,
+    )
+)
+_BLOCK: Final = 1 << 20
+_FLAT: Final = Folder(Path())
+_PROCESSING_FAILURE: Final = 0x0110
+
+
+def flat(header: Header) -> str:
+    """Return the name of a file by its SOP Instance UID, all in one folder."""
+    return os.path.basename(_FLAT.place(header.sop_instance_uid))
+
+
+class Placed(NamedTuple):
+    """Where a file has got its place. already_there: the same data set was there before, and stays."""
+
+    file: str
+    already_there: bool = False
+    remark: str = ""
+
+
+class DirectorySink(Frozen):
+    """A folder with an index and a layout, as a sink.
+
+    needs: the elements that the layout reads. folder: the limits that hold, and whether files are flushed.
+    checksums: whether the index gets a checksum of each data set; it costs 0.6 ms for a MB.
+    """
+
+    folder: Folder
+    index: Index
+    layout: Layout = flat
+    needs: Sequence[Key] = ()
+    checksums: bool = True
+
+    def begin(self, head: Head) -> Part:
+        """Begin a file."""
+        return _Incoming(self, head)
+
+    def holds(self, sop_instance_uid: str) -> bool:
+        """Return whether an instance is here, to its end."""
+        from dcm.held import holds  # noqa: PLC0415 - mostly nothing is there
+
+        return any(holds(file, sop_instance_uid) for file in self.index.files(sop_instance_uid))
+
+    def place(self, sop_instance_uid: str) -> str:
+        """Return the file of an instance that is here; empty otherwise: its name depends on its header."""
+        return next(iter(self.index.files(sop_instance_uid)), "")
+
+    @cached_property
+    def wanted(self) -> tuple[Key, ...]:
+        """The elements that are read from headers."""
+        return (*WANTED, *map(tag_of, self.needs))
+
+    def file_for(self, header: Header) -> str:
+        """Return the file that the layout names. Raises `Refused` if it is not in the folder."""
+        relative = self.layout(header)
+        parts = relative.split("/")
+        if not relative or {"", ".", ".."} & set(parts) or "\0" in relative:
+            raise Refused(_PROCESSING_FAILURE, f"the layout gives the name {relative!r}")
+        return f"{self.folder.text}/{relative}"
+
+    async def take(
+        self,
+        part: "PartFile | Link",
+        header: Header,
+        checksum: bytes | None = None,
+        *,
+        readable: bool = True,
+    ) -> Placed:
+        """Give a complete file its name, and the index its row. Raises `OSError` and `Refused`.
+
+        readable: whether `header` is what the file says. If not, the index looks at it when it is compared
+        with the folder.
+        """
+        file = self.file_for(header)
+        twins = [each for each in self.index.files(header.sop_instance_uid) if each != file]
+        if twins:
+            same = await asyncio.to_thread(_same, part.path, twins)
+            if same:
+                part.discard()
+                await self._sync(same, contents=True)
+                return Placed(same, already_there=True)
+        placed = Placed(file)
+        if not _named(part, file):
+            placed = await asyncio.to_thread(_settled, part, file)
+        if twins and not placed.already_there:
+            placed = placed._replace(
+                remark=f"another object has the same SOP Instance UID, in {twins[0]}: both are kept"
+            )
+        await self._sync(placed.file, contents=placed.already_there)
+        if not readable:
+            return placed
+        if not placed.already_there:
+            self.index.add(placed.file, header, checksum)
+        elif placed.file not in self.index.files(header.sop_instance_uid):
+            await asyncio.to_thread(self.index.add, placed.file)
+        return placed
+
+    async def _sync(self, file: str, *, contents: bool) -> None:
+        """Flush the folders that lead to a file, if that is asked for, and the file itself."""
+        if self.folder.sync:
+            await asyncio.to_thread(_sync, self.folder.text, file, contents=contents)
+
+
+class _Incoming:
+    """An instance on its way into a folder."""
+
+    def __init__(self, sink: DirectorySink, head: Head) -> None:
+        self._sink: Final = sink
+        self._head: Final = head
+        self._part: Final = PartFile(sink.folder.text)
+        self._length = 0
+        self._kept: bytearray | None = bytearray()
+        self._digest: Final = hashlib.sha256() if sink.checksums else None
+
+    @property
+    def path(self) -> str:
+        return self._part.path
+
+    def write(self, buffers: Sequence[Buffer]) -> None:
+        size = sum(map(len, buffers))
+        room = self._sink.folder.room
+        if room.limited:
+            room.take(size, self._length)
+        given = buffers if self._length else [file_meta_of(self._head), *buffers]
+        self._part.write(given)
+        if self._digest is not None:
+            for each in buffers:
+                self._digest.update(each)
+        if self._kept is not None:
+            if len(self._kept) + size > _KEPT:
+                self._kept = None
+            else:
+                self._kept += b"".join(given)
+        self._length += size
+
+    async def commit(self) -> ReceivedInstance:
+        sink, head = self._sink, self._head
+        request, syntax = head.request, head.transfer_syntax_uid
+        if sink.folder.sync:
+            await asyncio.to_thread(self._part.sync)
+        header, remark = self._header()
+        checksum = self._digest.digest() if self._digest is not None else None
+        placed = await sink.take(self._part, header, checksum, readable=not remark)
+        remarks = (remark, placed.remark, remark_on_length(self._length, syntax))
+        return ReceivedInstance(
+            placed.file, request.affected_sop_class_uid, request.affected_sop_instance_uid, syntax,
+            *head[2:], placed.already_there, "; ".join(filter(None, remarks)),
+        )  # fmt: skip
+
+    def _header(self) -> tuple[Header, str]:
+        """Return the header, and a remark if it cannot be read: what was sent is kept all the same."""
+        wanted = self._sink.wanted
+        try:
+            if self._kept is not None and self._length:
+                return scan_bytes(bytes(self._kept), wanted), ""
+            return scan(self._part.path, wanted), ""
+        except NotDicom as error:
+            meta = file_meta_of(self._head)
+            return scan_bytes(meta, ()), f"its data set cannot be read: {error.reason}"
+
+    def discard(self) -> None:
+        self._part.discard()
+
+
+class Link:
+    """A file of another folder that gets a name here: by a hard link, or by a copy where there are none."""
+
+    def __init__(self, source: str, folder: str) -> None:
+        self.path: Final = source
+        self._folder: Final = folder
+        self._copy: PartFile | None = None
+
+    def name(self, name: str) -> bool:
+        """Give it a name unless that is taken; return whether it was free. Raises `OSError`."""
+        if self._copy is None:
+            try:
+                os.link(self.path, name, follow_symlinks=True)
+            except FileExistsError:
+                return False
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                self._copy = self._copied()
+            else:
+                return True
+        return self._copy.name(name)
+
+    def replace(self, name: str) -> None:
+        """Give it a name, replacing the file that has it. Raises `OSError`."""
+        if self._copy is None:
+            self._copy = self._copied()
+        self._copy.replace(name)
+
+    def discard(self) -> None:
+        """Leave nothing behind that has no name."""
+        if self._copy is not None:
+            self._copy.discard()
+
+    def _copied(self) -> PartFile:
+        part = PartFile(self._folder)
+        try:
+            with open(self.path, "rb") as file:
+                while block := file.read(_BLOCK):
+                    part.write([block])
+        except BaseException:
+            part.discard()
+            raise
+        return part
+
+
+def _named(part: "PartFile | Link", file: str) -> bool:
+    try:
+        return part.name(file)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(file), exist_ok=True)
+    return part.name(file)
+
+
+def _sync(root: str, file: str, *, contents: bool) -> None:
+    if contents:  # it may not have been flushed when it came
+        sync_path(file)
+    while file != root:
+        file = os.path.dirname(file)
+        sync_path(file)
+
+
+def _same(here: str, files: Sequence[str]) -> str:
+    """Return the first of some files that has the same data set; empty if none has."""
+    from dcm.held import Settled, relation  # noqa: PLC0415 - rarely needed
+
+    for each in files:
+        with contextlib.suppress(OSError):  # it is gone since it was indexed
+            if relation(each, here) is Settled.SAME:
+                return each
+    return ""
+
+
+def _settled(part: "PartFile | Link", file: str) -> Placed:
+    """Find a place for a file whose name is taken, without the loss of what is there."""
+    from dcm.held import Settled, settle  # noqa: PLC0415 - rarely needed
+
+    name, how = settle(part, file)
+    if how is Settled.SAME:
+        part.discard()
+        return Placed(name, already_there=True)
+    if how is Settled.REPLACED:
+        return Placed(name, remark="it replaces a file that was empty or cut off")
+    return Placed(name, remark=f"another object has its name: both are kept, this one in {name}")

@@ -1,0 +1,88 @@
+"""How fast, and when, archives may be used: bytes a second, and hours of the day.
+
+pace = Pace(10e6, Hours.parse("22:00-06:00"))
+await pace.take(len(data))
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from datetime import time as clock
+from typing import Final, NamedTuple, Self
+
+from dcm.errors import DcmError
+
+_AHEAD: Final = 0.5
+"""Seconds' worth of bytes that may be taken at once after a pause."""
+
+
+class BadHours(DcmError):  # noqa: N818 - reads as the sentence it is
+    """A text that is not a span of hours."""
+
+
+class Hours(NamedTuple):
+    """A span of the day, in local time; one that ends before it begins goes over midnight."""
+
+    begin: clock
+    end: clock
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `22:00-06:00`. Raises `BadHours`."""
+        begin, _, end = text.partition("-")
+        try:
+            found = cls(clock.fromisoformat(begin.strip()), clock.fromisoformat(end.strip()))
+        except ValueError:
+            raise BadHours(f"{text!r} is not a span of hours, as 22:00-06:00 is") from None
+        if found.begin == found.end:
+            raise BadHours(f"{text!r} ends when it begins")
+        return found
+
+    def wait(self, now: datetime) -> float:
+        """Return the seconds until the span begins; 0 within it."""
+        at = now.time()
+        first, last = sorted(self)
+        if (first <= at < last) == (self.begin < self.end):
+            return 0
+        begins = now.replace(
+            hour=self.begin.hour, minute=self.begin.minute, second=self.begin.second, microsecond=0
+        )
+        if begins < now:
+            begins += timedelta(days=1)
+        return (begins - now).total_seconds()
+
+
+class Pace:
+    """Lets so many bytes pass in a second, during some hours.
+
+    rate: bytes per second; None: any number. hours: None: the whole day. The others are for tests.
+    """
+
+    def __init__(
+        self,
+        rate: float | None = None,
+        hours: Hours | None = None,
+        *,
+        now: Callable[[], datetime] = datetime.now,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._rate: Final = rate
+        self._hours: Final = hours
+        self._now: Final = now
+        self._monotonic: Final = monotonic
+        self._sleep: Final = sleep
+        self._free = monotonic()
+        """When all that was taken has passed."""
+
+    async def take(self, size: int) -> None:
+        """Wait until `size` more bytes may pass."""
+        while self._hours is not None and (pause := self._hours.wait(self._now())):
+            await self._sleep(pause)
+        if self._rate is None:
+            return
+        now = self._monotonic()
+        self._free = max(self._free, now - _AHEAD) + size / self._rate
+        if self._free > now:
+            await self._sleep(self._free - now)

@@ -1,0 +1,56 @@
+"""How many instances and bytes were copied when: samples for a plot, as many as a page is wide."""
+
+import time
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+_MOST: Final = 600
+
+
+class Sample(NamedTuple):
+    """What had been copied after so many seconds."""
+
+    seconds: float
+    instances: int
+    bytes: int
+
+
+class Rates:
+    """Counts what is copied. However long it takes, there are at most 600 samples, equally far apart."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.instances = self.bytes = 0
+        self.samples: list[Sample] = [Sample(0, 0, 0)]
+        self._monotonic: Final = monotonic
+        self._began: Final = monotonic()
+        self._apart = 0.5
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken until now."""
+        return self._monotonic() - self._began
+
+    def add(self, size: int, instances: int = 1) -> None:
+        """Count instances of together `size` bytes."""
+        self.instances += instances
+        self.bytes += size
+        seconds = self.seconds
+        if seconds - self.samples[-1].seconds >= self._apart:
+            self.samples.append(Sample(seconds, self.instances, self.bytes))
+            if len(self.samples) > _MOST:
+                self.samples = self.samples[::2]
+                self._apart *= 2
+
+    def lately(self) -> float:
+        """Return the bytes a second over the last samples."""
+        first = self.samples[max(0, len(self.samples) - 10)]
+        return (self.bytes - first.bytes) / max(self.seconds - first.seconds, 0.001)
+
+
+def bytes_text(count: float) -> str:
+    """Return a number of bytes for people."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:,.3g} TB"

@@ -1,0 +1,115 @@
+"""The instances of one Store request: multipart content that is made while it is sent (PS3.18 10.5.1)."""
+
+from collections import deque
+from collections.abc import AsyncGenerator
+from typing import Final, Protocol
+
+from dcm.instances import Instance, Slices, UnusableInstance
+from dcm.outcome import InstanceResult, Outcome
+from dcm.sinks import file_meta
+from dcm.web.incoming import DICOM
+from dcm.web.multipart import Buffer, MultipartWriter
+
+_COUNT: Final = 50
+_SIZE: Final = 1 << 25
+"""Instances, and bytes, after which a batch ends."""
+
+
+class Cut(Exception):  # noqa: N818 - internal
+    """An instance could not be read to its end: only the end of the connection ends its part."""
+
+
+class Item:
+    """An instance on its way.
+
+    alone: whether it is sent in a request of its own. suspect: whether it failed so while other requests were
+    made, which may be the cause. failures: connections that broke in its middle.
+    refused: why it is sent converted. remarks: what was changed in it.
+    """
+
+    __slots__ = ("alone", "failures", "instance", "number", "refused", "remarks", "suspect")
+
+    def __init__(self, number: int, instance: Instance) -> None:
+        self.number = number
+        self.instance = instance
+        self.alone = self.suspect = False
+        self.failures = 0
+        self.refused = ""
+        self.remarks: list[str] = []
+
+    def result(
+        self, outcome: Outcome, words: str = "", status: int | None = None
+    ) -> InstanceResult:
+        """Return an outcome of this instance."""
+        instance = self.instance
+        return InstanceResult(instance.path, instance.sop_instance_uid, outcome, words, status)
+
+
+class _End(Protocol):
+    def __call__(self, item: Item, outcome: Outcome, words: str, /) -> None:
+        """Record the outcome of an instance."""
+
+
+class Batch:
+    """Takes instances from those that wait, as long as the content of the request is not too long.
+
+    memory: in which their slices may lie. end: records the outcome of those that cannot be read.
+    items: what was taken.
+    """
+
+    def __init__(self, waiting: deque[Item], memory: bytearray, end: _End) -> None:
+        self.items: Final[list[Item]] = []
+        self.writer: Final = MultipartWriter(DICOM)
+        self._waiting: Final = waiting
+        self._memory: Final = memory
+        self._end: Final = end
+
+    def content(self) -> AsyncGenerator[Buffer, None] | None:
+        """Return the content of the request; None if nothing that waits can be read."""
+        first = self._next()
+        return None if first is None else self._content(*first)
+
+    async def _content(
+        self, item: Item, slices: Slices, piece: memoryview
+    ) -> AsyncGenerator[Buffer, None]:
+        """Yield the content. Raises `Cut`."""
+        size = 0
+        while True:
+            (sop_class, syntax), uid = item.instance.kind, item.instance.sop_instance_uid
+            yield self.writer.begin() + file_meta(sop_class, uid, syntax)
+            size += len(piece)
+            yield piece
+            try:
+                for more, _ in slices:
+                    size += len(more)
+                    yield more
+            except (OSError, UnusableInstance) as error:
+                self.items.remove(item)
+                self._end(item, Outcome.FAILED, _words(error))
+                raise Cut from error
+            if item.alone or len(self.items) >= _COUNT or size >= _SIZE:
+                break
+            found = self._next()
+            if found is None:
+                break
+            item, slices, piece = found
+        yield self.writer.end()
+
+    def _next(self) -> tuple[Item, Slices, memoryview] | None:
+        """Take the next instance whose first slice can be read: that is where most errors show."""
+        while self._waiting and not (self.items and self._waiting[0].alone):
+            item = self._waiting.popleft()
+            item.remarks.clear()
+            try:
+                slices = iter(item.instance.slices(self._memory, item.remarks))
+                piece, _ = next(slices)
+            except (OSError, UnusableInstance) as error:
+                self._end(item, Outcome.FAILED, _words(error))
+                continue
+            self.items.append(item)
+            return item, slices, piece
+        return None
+
+
+def _words(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

@@ -1,0 +1,269 @@
+"""Requests to a DICOMweb service over HTTP/1.1: credentials, redirections, retries and errors.
+
+async with WebClient(WebRemote("https://pacs.org/dicom-web")) as client:
+    seconds = await client.echo()
+"""
+
+import asyncio
+import email.utils
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, Final, Self, TypeVar
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
+
+from dcm.data.account import Account
+from dcm.data.json_model import JSON, BadJson, read_answers
+from dcm.net.errors import ConnectionFailed, ConnectionLost, NetworkError, TimedOut
+from dcm.web.connections import Connections, Content, Response
+from dcm.web.errors import RequestFailed, WrongAnswer, first_words
+from dcm.web.http import BadHttp
+from dcm.web.media import MediaType
+from dcm.web.qido import WebFinder
+from dcm.web.remote import WebRemote, same_origin
+
+_LOG: Final = logging.getLogger(__name__)
+_MAX_BODY: Final = 1 << 28
+"""The longest answer that is held in memory, in bytes."""
+_BODY_SHOWN: Final = 1 << 12
+_REDIRECTS: Final = 5
+_REDIRECTED: Final = (301, 302, 303, 307, 308)
+_URL_SHOWN: Final = 200
+_PLAIN: Final = "*,^:/@!$'()?"
+"""Characters that are sent as they are, as browsers do: Orthanc 1.10.1 decodes nothing in a query."""
+_CERTIFICATE: Final = (
+    "is its certificate for this host, and from an authority that is trusted here?"
+)
+_TLS: Final = "does it speak TLS on this port?"
+
+Taken = TypeVar("Taken")
+
+
+class WebClient:
+    """Connections to one service, which are kept for the next request while the block runs.
+
+    All methods raise `NetworkError` for what goes wrong with the network or the service, and
+    `UnprotectedIdentity` if credentials would be sent without TLS.
+    """
+
+    def __init__(self, remote: WebRemote) -> None:
+        self.remote: Final = remote
+        self._connections: Final = Connections(str(remote), remote.limits, remote.tls, remote.proxy)
+        self._blocks = 0
+        self._slots: Final = asyncio.Semaphore(remote.max_connections)
+
+    async def __aenter__(self) -> Self:
+        self.remote.check_credentials()
+        self._blocks += 1
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._blocks -= 1
+        if not self._blocks:
+            self._connections.close()
+
+    async def echo(self) -> float:
+        """Ask for one study; return the seconds that it took. Raises `NetworkError` if that is no answer."""
+        began = time.perf_counter()
+        await self.answers("studies", [("limit", "1")])
+        return time.perf_counter() - began
+
+    def finder(self, account: Account) -> WebFinder:
+        """Return what makes queries while its block runs; account: for remarks. See `dcm.web.qido`."""
+        return WebFinder(self, account)
+
+    async def answers(
+        self, path: str, parameters: Sequence[tuple[str, str]]
+    ) -> tuple[list[Any], str]:
+        """Return the objects of an answer in DICOM JSON, and the Warning headers (PS3.18 8.3.4.4).
+
+        Raises `NetworkError`, of which `WrongAnswer` is for what is not DICOM JSON.
+        """
+        query = "&".join(f"{name}={quote(value, safe=_PLAIN)}" for name, value in parameters)
+        url = f"{self.remote.base}/{path}?{query}"
+        doing = shown("GET", url)
+
+        async def taken(response: Response) -> tuple[list[Any], str]:
+            if response.status == 204:
+                return [], response.headers.get("warning", "")
+            body = await self.read(response, doing)
+            warning = response.headers.get("warning", "")
+            if not body.strip():
+                return [], warning
+            return self._objects(body, response.headers.get("content-type", ""), doing), warning
+
+        return await self.repeated("GET", url, {"Accept": JSON}, taken)
+
+    def _objects(self, body: bytes, content_type: str, doing: str) -> list[Any]:
+        try:
+            media = MediaType.parse(content_type or "missing/missing")
+            if not (media.name.endswith(("/json", "+json"))):
+                raise WrongAnswer(
+                    str(self.remote), doing,
+                    f"{JSON} was asked for, and {content_type or 'a body without Content-Type'} came:"
+                    f" {self.words(body)}",
+                    "is its url the base of DICOMweb?",
+                )  # fmt: skip
+            text = body.decode(media.parameters.get("charset", "utf-8").strip() or "utf-8")
+            return read_answers(text.removeprefix("\ufeff"))
+        except (BadJson, ValueError, LookupError) as error:
+            words = self.remote.redacted(str(error))
+            raise WrongAnswer(str(self.remote), doing, f"what came is no answer: {words}") from None
+
+    async def repeated(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        taken: Callable[[Response], Awaitable[Taken]],
+    ) -> Taken:
+        """Make a request until it is answered, as `Retry` and the time limit `busy` allow.
+
+        taken: reads the answer, whose status is success. What breaks it off is tried again from the start.
+        """
+        patience, failures = Waiting(self.remote), 0
+        while True:
+            try:
+                async with self.stream(method, url, headers) as response:
+                    return await taken(response)
+            except RequestFailed as error:
+                if not await patience.allows(error):
+                    raise
+            except (ConnectionFailed, ConnectionLost, TimedOut) as error:
+                failures += 1
+                if failures >= self.remote.retry.attempts:
+                    raise
+                await self.remote.retry.wait(failures, error)
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: Content | None = None,
+        also: Container[int] = (),
+    ) -> AsyncIterator[Response]:
+        """Make one request; the block reads the body of its answer, whose status is success or one of `also`.
+
+        GET follows redirections, to another host without our credentials. Raises `NetworkError`.
+        """
+        async with self, self._slots:
+            began, more = urlsplit(self.remote.base), 0
+            while True:
+                doing = shown(method, url)
+                sent = {"User-Agent": "dcm", "Accept-Encoding": "gzip", **headers}
+                if same_origin(urlsplit(url), began):
+                    sent |= self.remote.secret_headers()
+                async with self._connections.exchange(
+                    method, url, sent, content, doing=doing
+                ) as response:
+                    _LOG.info("%s: %s: %d", self.remote, doing, response.status)
+                    if method != "GET" or response.status not in _REDIRECTED:
+                        if not response.is_success and response.status not in also:
+                            raise await self._failure(response, doing)
+                        yield response
+                        return
+                    target = urljoin(url, response.headers.get("location", url))
+                    self._check_redirect(target, began, doing)
+                url, more = target, more + 1
+                if more > _REDIRECTS:
+                    raise WrongAnswer(str(self.remote), doing, "it redirects again and again")
+
+    def _check_redirect(self, target: str, began: SplitResult, doing: str) -> None:
+        parts = urlsplit(target)
+        elsewhere = not same_origin(parts, began)
+        if parts.scheme not in ("http", "https") or (began.scheme == "https" != parts.scheme):
+            why = "which is not protected as it is itself"
+        elif elsewhere and self.remote.tls is not None and self.remote.tls.certificate is not None:
+            why = "to which our certificate is not shown"
+        else:
+            return
+        raise WrongAnswer(
+            str(self.remote), doing,
+            f"it redirects to {parts.scheme}://{parts.hostname}, {why}",
+            "set its url to that, if it is meant",
+        )  # fmt: skip
+
+    async def _failure(self, response: Response, doing: str) -> RequestFailed:
+        body, advice = await self.beginning(response), ""
+        if "location" in response.headers:
+            parts = urlsplit(urljoin(self.remote.base, response.headers["location"]))
+            advice = (
+                f"it redirects to {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}:"
+            )
+            advice += " set its url accordingly"
+        return RequestFailed(
+            str(self.remote), doing, response.status,
+            body=body, advice=advice,
+            retry_after=_retry_after(response.headers.get("retry-after", "")),
+        )  # fmt: skip
+
+    async def beginning(self, response: Response) -> str:
+        """Return the first words of the body of an answer, of which no more is read."""
+        body = bytearray()
+        try:
+            async with aclosing(response.pieces()) as pieces:
+                async for piece in pieces:
+                    body += piece
+                    if len(body) >= _BODY_SHOWN:
+                        break
+        except (NetworkError, BadHttp):
+            pass  # that there are no more words is not what matters
+        return self.words(bytes(body))
+
+    def words(self, body: bytes) -> str:
+        """Return the first words of a body, without our secrets."""
+        return self.remote.redacted(first_words(body[:_BODY_SHOWN]))
+
+    async def read(self, response: Response, doing: str) -> bytes:
+        """Return the whole body of an answer, unless it is too long. Raises `WrongAnswer`."""
+        body = bytearray()
+        try:
+            async with aclosing(response.pieces()) as pieces:
+                async for piece in pieces:
+                    body += piece
+                    if len(body) > _MAX_BODY:
+                        words = f"its answer is longer than {_MAX_BODY} bytes"
+                        raise WrongAnswer(str(self.remote), doing, words)
+        except BadHttp as error:
+            raise WrongAnswer(str(self.remote), doing, str(error)) from None
+        return bytes(body)
+
+
+class Waiting:
+    """Waits while a service has no time (429, 503), together no longer than the time limit `busy`."""
+
+    def __init__(self, remote: WebRemote) -> None:
+        self._left = remote.limits.busy
+        self._pause = remote.retry.pause
+        self._longest: Final = remote.retry.longest
+
+    async def allows(self, error: RequestFailed) -> bool:
+        """Wait until the request may be made again; return False if that is of no use or too late."""
+        seconds = self._pause if error.retry_after is None else error.retry_after
+        if not error.is_for_now or seconds > self._left or self._left <= 0:
+            return False
+        _LOG.info("%s; asking again in %g s", error, seconds)
+        self._left -= max(seconds, self._pause)
+        self._pause = min(2 * self._pause, self._longest)
+        await asyncio.sleep(seconds)
+        return True
+
+
+def shown(method: str, url: str) -> str:
+    """Return a request in words. Queries are a part of it, credentials never are a part of a URL."""
+    parts = urlsplit(url)
+    text = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    return f"{method} {text if len(text) <= _URL_SHOWN else text[:_URL_SHOWN] + '...'}"
+
+
+def _retry_after(text: str) -> float | None:
+    """Read Retry-After: seconds, or a date (RFC 9110 10.2.3)."""
+    if text.strip().isdecimal():
+        return float(text)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -1,0 +1,383 @@
+"""Stores instances as they are given (STOW-RS, PS3.18 10.5), several requests at once, without one lost.
+
+    async with WebSender(client, on_result=print) as sender:
+        await sender.put("image.dcm")
+
+Instances are sent in batches of bounded size, byte for byte from their files. What a service refuses of a
+batch, or says nothing of, is sent again alone before it counts as failed, and once more when no other request
+is made: some services answer badly to several at once; what it does not accept as it is,
+it gets once more in a native transfer syntax, and the outcome says so.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from types import TracebackType
+from typing import Final, Self
+
+from dcm.errors import AnswerError, RemoteProtocolError
+from dcm.instances import SLICE, Instance, Sendable, same_object, without_data
+from dcm.net.convert import EXPLICIT_LITTLE, CannotConvert, conversion, converted
+from dcm.net.errors import ConnectionFailed, NetworkError, TlsFailed
+from dcm.net.existing import already_there
+from dcm.net.sender import looked_at
+from dcm.net.uids import NATIVE
+from dcm.outcome import InstanceResult, OnResult, Outcome, Report
+from dcm.web.batch import Batch, Cut, Item
+from dcm.web.client import Waiting, WebClient, shown
+from dcm.web.errors import RequestFailed, status_words
+from dcm.web.stored import ACCEPT, SYNTAX_NOT_SUPPORTED, Stored, read_stored
+
+_LOG: Final = logging.getLogger(__name__)
+_QUEUED: Final = 200
+"""Instances that may wait before `put` does."""
+_FEW: Final = 10
+"""So many waiting instances are worth another connection."""
+_WITH_FAILURES: Final = (400, 409, 422)
+"""Statuses of answers that may say what became of each instance (10.5.3.1)."""
+_NO_SERVICE: Final = (301, 302, 303, 307, 308, 404, 405, 501)
+"""Statuses that are the same for all instances."""
+
+
+class WebSender:
+    """Stores in a service while its block runs; leaving the block waits for all outcomes.
+
+    on_result: called with each outcome as soon as it is known; what it raises ends the storing.
+    convert: whether what the service does not accept as it is may be sent in a native transfer syntax.
+
+    Of instances with one SOP Instance UID only one is sent; see `dcm.net.sender.Sender`.
+    """
+
+    def __init__(
+        self, client: WebClient, on_result: OnResult | None = None, *, convert: bool = True
+    ) -> None:
+        self.given_up: Exception | None = None
+        """The error after which no more requests were made."""
+        self._client: Final = client
+        self._remote: Final = client.remote
+        self._url: Final = f"{client.remote.base}/studies"
+        self._doing: Final = shown("POST", self._url)
+        self._convert: Final = convert
+        self._on_result: Final = on_result
+        self._results: Final[dict[int, InstanceResult]] = {}
+        self._count = self._unsettled = 0
+        self._first: Final[dict[str, Item]] = {}
+        self._twins: list[Item] = []
+        self._waiting: Final[deque[Item]] = deque()
+        self._workers: Final[set[asyncio.Task[None]]] = set()
+        self._changed: Final = asyncio.Event()
+        self._failure: BaseException | None = None
+        self._limit = client.remote.max_connections
+        self._trusted: Final[set[object]] = set()
+        """Failures that the service has repeated when there was one request at a time."""
+        self._silence = ""
+        """What is said of instances of which the service says nothing."""
+        self._remarks: Final[list[str]] = []
+        self._tries = 0
+        """Requests in a row that brought nothing."""
+        self._stopped = False
+
+    async def __aenter__(self) -> Self:
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if error is None:
+                await self.finish()
+        finally:
+            self._stopped = True
+            for task in self._workers:
+                task.cancel()
+            await asyncio.gather(*self._workers, return_exceptions=True)
+            await self._client.__aexit__(kind, error, traceback)
+
+    # What is given.
+
+    async def put(self, what: Sendable) -> None:
+        """Add a file, a data set or another instance, and wait while many others wait (back-pressure)."""
+        found = await asyncio.to_thread(looked_at, what)
+        if isinstance(found, InstanceResult):
+            self.settle(found)
+        else:
+            self.add(found)
+        await self.room()
+
+    async def room(self) -> None:
+        """Wait until few instances wait."""
+        while len(self._waiting) >= _QUEUED:
+            await self._change()
+
+    def add(self, instance: Instance) -> None:
+        """Add an instance without waiting."""
+        item = Item(self._count, instance)
+        self._count += 1
+        first = self._first.setdefault(instance.sop_instance_uid, item)
+        if first is not item:
+            self._twins.append(item)
+        else:
+            self._queue(item)
+
+    def settle(self, result: InstanceResult) -> None:
+        """Add something that is not to be sent, with its outcome."""
+        self._record(self._count, result)
+        self._count += 1
+
+    async def finish(self) -> Report:
+        """Wait until everything has an outcome, and return them in the order in which it was added."""
+        await self._drain()
+        while self._twins:
+            twins, self._twins = self._twins, []
+            instead: dict[str, Item] = {}
+            for item in twins:
+                uid = item.instance.sop_instance_uid
+                first = self._first[uid]
+                if self._results[first.number].stored:
+                    self._record(item.number, await asyncio.to_thread(_twin, item, first))
+                elif instead.setdefault(uid, item) is not item:
+                    self._twins.append(item)
+            self._first.update(instead)
+            for item in instead.values():
+                self._queue(item)
+            await self._drain()
+        report = Report(each for _, each in sorted(self._results.items()))
+        report.remarks.extend(self._remarks)
+        return report
+
+    async def _drain(self) -> None:
+        while self._unsettled or self._workers or self._failure is not None:
+            await self._change()
+
+    def _record(self, number: int, result: InstanceResult) -> None:
+        self._results[number] = result
+        if self._on_result is not None:
+            self._on_result(result)
+
+    def _end(
+        self, item: Item, outcome: Outcome, words: str = "", status: int | None = None
+    ) -> None:
+        """Record the outcome of an instance that was queued."""
+        if outcome is Outcome.STORED and (item.remarks or item.refused):
+            outcome = Outcome.WARNING
+        words = "; ".join(filter(None, (words, item.refused, *dict.fromkeys(item.remarks))))
+        item.instance = without_data(item.instance)
+        self._unsettled -= 1
+        self._changed.set()
+        self._record(item.number, item.result(outcome, words, status))
+
+    # The work.
+
+    def _queue(self, item: Item) -> None:
+        self._unsettled += 1
+        if self.given_up is not None:  # it would only wait for the same service again
+            self._end(item, Outcome.NOT_TRIED, str(self.given_up))
+            return
+        self._waiting.append(item)
+        self._employ()
+
+    def _employ(self) -> None:
+        """Start as many workers as the work is worth."""
+        waiting = len(self._waiting)
+        wanted = min(self._limit, waiting, 1 + waiting // _FEW)
+        while len(self._workers) < wanted and self._failure is None and not self._stopped:
+            task = asyncio.create_task(self._work())
+            self._workers.add(task)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._workers.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failure = self._failure or error
+        self._changed.set()
+        if self._waiting and not self._workers:
+            self._employ()
+
+    async def _change(self) -> None:
+        """Wait until something has an outcome or a worker has ended; raise what ended it."""
+        if self._failure is None:
+            self._changed.clear()
+            await self._changed.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    async def _work(self) -> None:
+        """Make one request after the other, while anything waits."""
+        memory, patience = bytearray(SLICE), Waiting(self._remote)
+        task = asyncio.current_task()
+        assert task is not None
+        while self._waiting:
+            if len(self._workers) > self._limit:
+                self._workers.discard(task)
+                return
+            batch = Batch(self._waiting, memory, self._end)
+            try:
+                stored = await self._post(batch)
+            except Cut:
+                self._take_back(batch.items)
+            except RequestFailed as error:
+                if await patience.allows(error):
+                    self._take_back(batch.items)
+                else:
+                    await self._refused(batch.items, error)
+            except (NetworkError, RemoteProtocolError) as error:
+                if not await self._goes_on(batch.items, error):
+                    return
+            else:
+                self._tries, patience = 0, Waiting(self._remote)
+                await self._judge(batch.items, stored)
+                self._employ()
+
+    async def _post(self, batch: Batch) -> dict[str, Stored]:
+        """Send a batch; return what the service says of its instances."""
+        content = batch.content()
+        if content is None:
+            return {}
+        headers = {"Content-Type": batch.writer.content_type, "Accept": ACCEPT}
+        try:
+            async with self._client.stream(
+                "POST", self._url, headers, content, also=_WITH_FAILURES
+            ) as response:
+                body = await self._client.read(response, self._doing)
+        finally:
+            await content.aclose()
+        status, found, why = response.status, dict[str, Stored](), ""
+        try:
+            found = read_stored(body, response.headers.get("content-type", ""))
+        except AnswerError as error:
+            why = self._remote.redacted(str(error))
+        if not found and not response.is_success:
+            raise RequestFailed(
+                str(self._remote), self._doing, status, body=self._client.words(body)
+            )
+        self._silence = f"it answered {status_words(status)} and says nothing of it" + (
+            f" ({why})" if why else ""
+        )
+        return found
+
+    async def _judge(self, items: list[Item], stored: dict[str, Stored]) -> None:
+        """Take what the service says of each instance as its outcome, or send it again alone."""
+        silent: list[Item] = []
+        for item in items:
+            said = stored.pop(item.instance.sop_instance_uid, None)
+            if said is None:
+                silent.append(item)
+            elif said.outcome is not Outcome.FAILED:
+                if item.suspect:
+                    _LOG.info("%s: it answers badly to several requests at once", self._remote)
+                self._end(item, said.outcome, said.words, said.status)
+            else:
+                await self._failed(item, said)
+        for uid in stored:
+            self._remarks.append(
+                f"the service says of {uid} that it was stored or not, but it was not sent"
+            )
+        if silent:
+            silence, listed = (
+                self._silence,
+                await already_there(self._client, [item.instance for item in silent]),
+            )
+            for item in silent:
+                if item.instance.sop_instance_uid in listed:
+                    self._end(item, Outcome.WARNING, f"{silence}, but lists it")
+                else:
+                    await self._failed(
+                        item, Stored(Outcome.FAILED, f"{silence}, nor does it list it")
+                    )
+
+    async def _failed(self, item: Item, said: Stored) -> None:
+        """Send an instance that was refused again, alone or converted; else it has failed."""
+        if not item.alone:
+            item.alone = True
+            self._waiting.append(item)
+        elif len(self._workers) > 1 and (said.status or said.words) not in self._trusted:
+            item.suspect, self._limit = True, 1  # it is sent again when nothing else is
+            self._waiting.append(item)
+        elif said.may_be_converted and self._convert and not item.refused:
+            await self._convert_item(item, said)
+        else:
+            if item.suspect:  # that there were several requests was not the cause
+                self._trusted.add(said.status or said.words)
+                self._limit = self._remote.max_connections
+            self._end(item, Outcome.FAILED, said.words, said.status)
+
+    async def _convert_item(self, item: Item, said: Stored) -> None:
+        syntax = item.instance.kind[1]
+        if syntax in NATIVE:
+            self._end(item, Outcome.FAILED, said.words, said.status)
+            return
+        try:
+            item.instance = await asyncio.to_thread(converted, item.instance, EXPLICIT_LITTLE)
+        except (CannotConvert, OSError) as error:
+            self._end(item, Outcome.FAILED, f"{said.words}; {error}", said.status)
+            return
+        item.refused = f"{said.words}; {conversion(syntax, EXPLICIT_LITTLE)}"
+        self._waiting.append(item)
+
+    async def _refused(self, items: list[Item], error: RequestFailed) -> None:
+        """Account for a request that was refused as a whole."""
+        self._tries += len(items) == 1
+        if error.is_denied or error.http_status in _NO_SERVICE:
+            self._give_up(items, error)
+            return
+        unsupported = error.http_status == 415
+        for item in items:
+            item.alone = item.alone or len(items) == 1
+            await self._failed(
+                item,
+                Stored(Outcome.FAILED, str(error), SYNTAX_NOT_SUPPORTED if unsupported else None),
+            )
+        if self._tries >= self._remote.retry.dead_ends:
+            self._give_up([], error)
+
+    async def _goes_on(self, items: list[Item], error: Exception) -> bool:
+        """Account for a connection that broke; return whether this worker makes more requests."""
+        task = asyncio.current_task()
+        assert task is not None
+        retry, others = self._remote.retry, len(self._workers) > 1
+        for item in [*items]:
+            item.failures += 1
+            item.alone = item.alone or item.failures > 1  # it may be the cause
+            if len(items) == 1 and item.failures >= retry.attempts:
+                items.remove(item)
+                self._end(item, Outcome.FAILED, str(error))
+        self._take_back(items)
+        if others:
+            self._workers.discard(task)
+            return False
+        self._tries += 1
+        if self._tries >= retry.dead_ends or (
+            self._tries >= retry.attempts and isinstance(error, ConnectionFailed | TlsFailed)
+        ):
+            self._give_up([], error)
+            return False
+        await retry.wait(self._tries, error)
+        return True
+
+    def _take_back(self, items: list[Item]) -> None:
+        self._waiting.extendleft(reversed(items))
+
+    def _give_up(self, items: list[Item], error: Exception) -> None:
+        self.given_up = error
+        left = [*self._waiting]
+        self._waiting.clear()
+        for item in items:
+            self._end(item, Outcome.FAILED, str(error))
+        for item in left:
+            tried = item.failures or item.alone
+            self._end(item, Outcome.FAILED if tried else Outcome.NOT_TRIED, str(error))
+
+
+def _twin(item: Item, first: Item) -> InstanceResult:
+    """Return the outcome of an instance whose SOP Instance UID is that of another one, which was stored."""
+    if same_object(item.instance, first.instance):
+        return item.result(Outcome.ALREADY_THERE, f"it is a copy of {first.instance.path}")
+    return item.result(
+        Outcome.NOT_TRIED,
+        f"{first.instance.path} is another object with the same SOP Instance UID, and was sent; "
+        "the service would keep one of them",
+    )

@@ -1,0 +1,35 @@
+"""The services that all tests of `dcm.web` may use."""
+
+from collections.abc import Iterator
+
+import pytest
+from web.services import orthanc, tiny_pacs
+
+from harness.errors import ServerNotFound
+from harness.servers.locate import find_orthanc
+
+
+@pytest.fixture(scope="session")
+def orthanc_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The DICOMweb of Orthanc, with nothing in it at first."""
+    try:
+        found = find_orthanc()
+    except ServerNotFound as missing:
+        pytest.skip(str(missing))
+    with orthanc(tmp_path_factory.mktemp("orthanc"), found) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def tiny_pacs_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The DICOMweb of tiny-pacs, with nothing in it at first."""
+    pytest.importorskip("tiny_pacs_dicomweb")
+    with tiny_pacs(tmp_path_factory.mktemp("tiny-pacs")) as url:
+        yield url
+
+
+@pytest.fixture(params=["orthanc", "tiny_pacs"])
+def service_url(request: pytest.FixtureRequest) -> str:
+    """One real service after the other."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
