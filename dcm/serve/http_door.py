@@ -34,7 +34,7 @@ def bound(host: str, port: int) -> socket.socket:
         made = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
     except OSError as error:
         hint = {
-            errno.EADDRINUSE: "another program listens there: choose another --port, or 0 for a free one",
+            errno.EADDRINUSE: "it is in use by another program: choose another --port, or 0 for a free one",
             errno.EACCES: "ports below 1024 need special rights: choose another --port",
             errno.EADDRNOTAVAIL: "this computer does not have that address: choose another --host",
         }.get(error.errno or 0, error.strerror or str(error))

@@ -1,6 +1,7 @@
 """C-GET as SCP: what comes is what lies on the disk, and what does not come is counted and named."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from dcm.wire import (
     CGetRSP,
     Command,
     CStoreRQ,
+    Message,
     PresentationContextRQ,
     RoleSelection,
     store_response,
@@ -91,7 +93,7 @@ def test_getscu_gets_what_is_there(source: list[Path], target: Path) -> None:
 
 
 def pynetdicom_gets(
-    node: DcmNode, statuses: list[int], syntaxes: list[str], *, role: bool = True
+    node: DcmNode, statuses: list[int], syntaxes: list[str]
 ) -> tuple[list[tuple[Dataset, Dataset | None]], list[Dataset]]:
     """Have pynetdicom get the study, which answers to each instance with the next status."""
     came = []
@@ -107,7 +109,7 @@ def pynetdicom_gets(
     asking.QueryRetrieveLevel, asking.StudyInstanceUID = "STUDY", STUDY
     association = us.associate(
         node.host, node.port, ae_title=TITLE, evt_handlers=[(evt.EVT_C_STORE, store)],
-        ext_neg=[build_role(CT, scp_role=True)] if role else [],
+        ext_neg=[build_role(CT, scp_role=True)],
     )  # fmt: skip
     try:
         return list(association.send_c_get(asking, STUDY_ROOT_GET)), came
@@ -116,13 +118,15 @@ def pynetdicom_gets(
 
 
 def pynetdicom(
-    source: list[Path], statuses: list[int], syntax: str = ExplicitVRLittleEndian, **more: bool
+    source: list[Path],
+    statuses: list[int],
+    syntax: str = ExplicitVRLittleEndian,
 ) -> tuple[list[tuple[Dataset, Dataset | None]], list[Dataset]]:
     """Serve files to pynetdicom."""
 
     async def scenario() -> tuple[list[tuple[Dataset, Dataset | None]], list[Dataset]]:
         async with serving(catalogue_of(source)) as node:
-            return await asyncio.to_thread(pynetdicom_gets, node, statuses, [syntax], **more)
+            return await asyncio.to_thread(pynetdicom_gets, node, statuses, [syntax])
 
     return asyncio.run(scenario())
 
@@ -159,12 +163,6 @@ def test_sub_operations_are_counted(
     assert {each.Status for each, _ in responses[:-1]} == {0xFF00}
 
 
-def test_nothing_is_sent_without_the_role(source: list[Path]) -> None:
-    """A peer that is not the SCP of a class cannot be sent its instances (PS3.4 C.5.3): all have failed."""
-    responses, came = pynetdicom(source, [], role=False)
-    assert (responses[-1][0].Status, len(came)) == (0xA702, 0)
-
-
 def test_compressed_instance_is_decompressed_where_it_must_be(tmp_path: Path) -> None:
     """A peer that takes only native transfer syntaxes gets the pixels all the same."""
     path = make(tmp_path, 1, size=2_000)
@@ -178,18 +176,41 @@ def test_compressed_instance_is_decompressed_where_it_must_be(tmp_path: Path) ->
     assert came.PixelData == pixels
 
 
-async def getting(node: DcmNode, identifier: Attributes) -> tuple[Association, Command]:
+CT_SCP = (RoleSelection(CT, scu=False, scp=True),)
+
+
+async def getting(
+    node: DcmNode, identifier: Attributes, roles: Sequence[RoleSelection] = CT_SCP
+) -> tuple[Association, Command]:
     """Begin a C-GET of CT images."""
     contexts = [
         PresentationContextRQ(1, STUDY_ROOT_GET, (ExplicitVRLittleEndian,)),
         PresentationContextRQ(3, CT, (ExplicitVRLittleEndian,)),
     ]
     us = Listen("127.0.0.1", "TOOLKIT", 0)
-    roles = [RoleSelection(CT, scu=False, scp=True)]
     association = await Association.request(us, Remote(node, QUICK), contexts, roles)
     request = CGetRQ(message_id=7, affected_sop_class_uid=STUDY_ROOT_GET)
     await ask(association, request, identifier)
     return association, Command(1, request)
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_nothing_is_sent_without_the_role(source: list[Path], target: Path, writable: bool) -> None:
+    """A peer that is not the SCP of a class cannot be sent its instances (PS3.4 C.5.3): all have failed.
+
+    If the archive is writable, there is a context all the same: for instances that the peer sends.
+    """
+
+    async def scenario() -> Message:
+        sink = Folder(target) if writable else None
+        async with serving(catalogue_of(source), sink=sink) as node:
+            association, _ = await getting(node, THIS_STUDY, roles=())
+            async with association:
+                return (await answer(association))[0]
+
+    first = asyncio.run(scenario())
+    assert isinstance(first, CGetRSP)
+    assert (first.status, counts(first)["failed"]) == (0xA702, 5)
 
 
 @pytest.mark.parametrize("early", [True, False], ids=["before-the-answer", "after-it"])

@@ -3,11 +3,13 @@
 import importlib.util
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 from dcm import __version__
+from harness.clients.dimse import Dimse
 from harness.errors import ServerNotFound
-from harness.model import Version
-from harness.servers.adapter import Adapter
+from harness.model import AETitle, Version
+from harness.servers.adapter import PATIENCE, Adapter
 from harness.servers.capabilities import (
     COMPRESSED,
     DICOMWEB,
@@ -20,6 +22,9 @@ from harness.servers.product import Build, Product, Spec
 
 NEEDED = ("starlette", "uvicorn", "gdcm")
 """Modules without which it has no web services, or cannot decode JPEG Lossless and JPEG-LS."""
+
+NOTHING = "2.25.404"
+"""A UID of which it holds nothing."""
 
 
 class DcmServe(Adapter):
@@ -47,6 +52,21 @@ class DcmServe(Adapter):
                 argv += ("--certificate", "server.pem", "--key", "server.key")
                 argv += ("--client-ca", "authority.pem")
         return Launch(tuple(argv), files)
+
+    def empty(self, folder: Path | None, worklists: Path | None, *, unsettled: bool) -> bool:
+        """Empty the folder and the index, once it has written there what it has stored.
+
+        It notes instances in its index together, a moment later, but before it answers a query.
+        """
+        client = Dimse(
+            self.endpoints["dicom"],
+            self.ae_title,
+            AETitle("HARNESS"),
+            PATIENCE,
+            self.role.tls_at("dicom"),
+        )
+        client.find("STUDY", StudyInstanceUID=NOTHING)
+        return super().empty(folder, worklists, unsettled=unsettled)
 
     def _configuration(self) -> Iterator[str]:
         yield "[local_nodes.default]"
