@@ -1,4 +1,4 @@
-"""The configuration: our own nodes, the nodes we know, and time limits. A TOML file.
+"""The configuration: our own nodes, the nodes and folders we know, and time limits. A TOML file.
 
     configuration = Configuration.read(default_path())
     configuration.remote("mypacs")
@@ -23,6 +23,7 @@ from dcm.net.tls import Tls
 
 if TYPE_CHECKING:
     from dcm.conf_web import WebNode
+    from dcm.store.layout import Layout
     from dcm.web.remote import WebRemote
 
 _LOG: Final = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ _DEFAULT_TITLE: Final = "ANYAE"
 _DEFAULT_PORT: Final = 11112
 _TLS_FILES: Final = ("tls_ca", "tls_certificate", "tls_key")
 _PASSWORDS: Final = ("password_file", "password_variable", "password")
-_LATER: Final = ("local_dirs", "remote_repos", "selectors", "static_routes", "dynamic_routes")
+_LATER: Final = ("remote_repos", "selectors", "static_routes", "dynamic_routes")
 
 TEMPLATE: Final = """\
 # The configuration of dcm. `dcm conf` edits it, `dcm conf --show-default` prints this text.
@@ -65,6 +66,14 @@ port = 11112                # where we listen
 # allow_plaintext = true           # send them without TLS too, where others can read them
 # max_associations = 1             # at the same time; 4 by default, fewer if it refuses
 # time_limits = { response = 300 } # in seconds, only for this node
+
+# Folders with DICOM files, each with a name of your choice.
+# [local_dirs.scans]
+# path = "~/scans"                 # or a zip archive, or the DICOMDIR of a medium: these are only read
+# layout = "{PatientID}/{StudyDate:%Y|undated}/{StudyInstanceUID}/{SOPInstanceUID}.dcm"  # of new files
+# in_file_ext = "dcm"              # read only files with this extension, in upper or lower case
+# make_missing = false             # do not make the folder when it is written to: it may not be mounted
+# read_only = true                 # never write to it
 
 # DICOMweb services are remote nodes as well: those with a url, to which /studies is added.
 # [remote_nodes.cloud]
@@ -101,6 +110,20 @@ def default_path() -> str:
     return f"{folder}/dcm/dcm_conf.toml"
 
 
+class LocalDir(Frozen):
+    """A folder with DICOM files, a zip archive, or a DICOMDIR; see `[local_dirs.NAME]` in the template.
+
+    layout: where new files go; None: as `dcm.store.layout.DEFAULT` says. in_file_ext: the extension of the
+    files that are read; empty: all are. make_missing: whether the folder is made when it is written to.
+    """
+
+    path: str
+    layout: "Layout | None" = None
+    in_file_ext: str = ""
+    make_missing: bool = True
+    read_only: bool = False
+
+
 class Configuration(Frozen):
     """The content of a file, or the defaults without one. `path` is only for error messages."""
 
@@ -108,6 +131,7 @@ class Configuration(Frozen):
     local_nodes: Mapping[str, Listen] = MappingProxyType({})
     remote_nodes: Mapping[str, tuple[Remote, Credentials | None]] = MappingProxyType({})
     limits: TimeLimits = TimeLimits()
+    local_dirs: Mapping[str, LocalDir] = MappingProxyType({})
     web_nodes: "Mapping[str, WebNode]" = MappingProxyType({})
 
     @classmethod
@@ -129,10 +153,13 @@ class Configuration(Frozen):
     def parse(cls, text: str, path: str) -> Self:
         """Read the text of a file. Raises `ConfigurationError`."""
         document = Table.parse(text, path)
-        document.allow("local_nodes", "remote_nodes", "time_limits", later=_LATER)
+        document.allow("local_nodes", "remote_nodes", "local_dirs", "time_limits", later=_LATER)
         limits = _limits(document.table("time_limits"), TimeLimits())
         local_nodes = document.tables("local_nodes")
         remote_nodes = document.tables("remote_nodes")
+        local_dirs = document.tables("local_dirs")
+        for name in local_dirs.keys() & remote_nodes.keys():
+            raise local_dirs[name].fault("a remote node has the same name")
         web_nodes = {name: each for name, each in remote_nodes.items() if each.has("url")}
         return cls(
             path,
@@ -143,6 +170,7 @@ class Configuration(Frozen):
                 if name not in web_nodes
             },
             limits,
+            {name: _local_dir(table) for name, table in local_dirs.items()},
             {name: _web_node(table, limits) for name, table in web_nodes.items()},
         )
 
@@ -246,6 +274,29 @@ def _remote(table: Table, limits: TimeLimits) -> tuple[Remote, Credentials | Non
         max_associations=table.integer("max_associations", Remote(node).max_associations, 1, 100),
     )
     return remote, _credentials(table)
+
+
+def _local_dir(table: Table) -> LocalDir:
+    table.allow("path", "layout", "in_file_ext", "make_missing", "read_only")
+    table.text("path")  # it is needed
+    extension = table.text("in_file_ext") if table.has("in_file_ext") else ""
+    return LocalDir(
+        table.file("path") or "",
+        _layout(table, table.text("layout")) if table.has("layout") else None,
+        extension.removeprefix("."),
+        table.flag("make_missing", default=True),
+        table.flag("read_only", default=False),
+    )
+
+
+def _layout(table: Table, template: str) -> "Layout":
+    from dcm.store.layout import Layout, LayoutError  # noqa: PLC0415 - few have one
+
+    try:
+        return Layout(template)
+    except LayoutError as error:
+        where = f"at character {error.place + 1} of {template!r}"
+        raise table.fault(f"the layout cannot be used: {error.words}, {where}") from error
 
 
 def _web_node(table: Table, limits: TimeLimits) -> "WebNode":

@@ -140,6 +140,21 @@ def data_of(instance: Instance) -> bytes:
     return b"".join(bytes(part) for part, _ in instance.slices(bytearray(SLICE), []))
 
 
+def sliced(
+    source: Source,
+    at: int,
+    end: int,
+    transfer_syntax: str,
+    *,
+    memory: bytearray,
+    remarks: list[str],
+) -> Slices:
+    """Iterate over a data set from `at` to `end`, the end of its source; see `Instance.slices`."""
+    changes = _check(source, at, end, transfer_syntax)
+    remarks += changes.remarks
+    yield from _edited(source, memoryview(memory), at, end, changes.edits)
+
+
 class _WithoutData(NamedTuple):
     """What is kept of an instance whose data set was in memory: its file, or a digest of the data set."""
 
@@ -193,9 +208,9 @@ def _of_file(path: str) -> Instance:
         os.close(descriptor)
     if not data or len(data) > SMALL:
         header = scan(path, ())
-        return FileInstance(*_identity(header), path, header.data_set_offset)
+        return FileInstance(*identity_of(header), path, header.data_set_offset)
     header = scan_bytes(data, ())
-    return MemoryInstance(*_identity(header), data[header.data_set_offset :], path)
+    return MemoryInstance(*identity_of(header), data[header.data_set_offset :], path)
 
 
 def _of_data_set(data_set: "Dataset") -> Instance:
@@ -210,10 +225,11 @@ def _of_data_set(data_set: "Dataset") -> Instance:
         raise UnusableInstance(f"the data set cannot be encoded: {error}") from error
     data = written.getvalue()
     header = scan_bytes(data, ())
-    return MemoryInstance(*_identity(header), data[header.data_set_offset :])
+    return MemoryInstance(*identity_of(header), data[header.data_set_offset :])
 
 
-def _identity(header: Header) -> tuple[Kind, str]:
+def identity_of(header: Header) -> tuple[Kind, str]:
+    """Return the kind and the SOP Instance UID of what can be sent. Raises `UnusableInstance`."""
     kind = header.sop_class_uid, header.transfer_syntax_uid
     words = _unusable(kind) if header.sop_instance_uid else "it has no SOP Instance UID"
     if words:

@@ -29,16 +29,22 @@ dcm.net  ahead  intake  sources  retrieve  third_party            # several asso
 dcm.net  existing  sender  store
 dcm.net  asked  performing  query_scp  retrieve_scp  get_scp  move_scp  # an archive of our own
 dcm.net  .  entity                                                # the public face
-dcm.web  .  media  multipart  pages  http                          # DICOMweb, without I/O
+dcm.web  .  media  multipart  pages  http                         # DICOMweb, without I/O
 dcm.web  connections  errors  remote  incoming  stored  batch
 dcm.web  qido
 dcm.web  client
 dcm.web  wado  stow
 dcm.store  place  catalogue_query  filling
 dcm.store  index_schema  index_values  index_rows  index_scan  index_tables  # rows of an index
-dcm.store  index_database  index_folder  index_query  index_problems  index_writer
+dcm.store  index_database  index_folder  index_select  index_query  index_problems  index_writer
 dcm.store  index
 dcm.store  directory_sink  directory_writer  directory
+dcm.store  names  layout_formats
+dcm.store  layout_grammar
+dcm.store  layout
+dcm.store  zip_members  dicomdir  medium_files
+dcm.store  read_only
+dcm.store  zipped  media
 dcm.store  node  web
 dcm.store  .
 dcm.serve  .  refusal  consistent  http_door
@@ -52,7 +58,7 @@ dcm.serve  both
 dcm.sync  compare  journal  pace  rates  relay  split  .
 dcm.sync  verify
 dcm.sync  manager
-dcm.sync  page
+dcm.sync  page  cluster
 dcm      credentials  conf_table  conf_web  conf
 dcm      cli.*
 dcm      __main__

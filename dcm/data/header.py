@@ -121,7 +121,12 @@ def scan(path: str | os.PathLike[str], wanted: Sequence[Key] = COMMON) -> Header
 
 def scan_bytes(data: bytes, wanted: Sequence[Key] = COMMON) -> Header:
     """Read the header of a file that is already in memory; otherwise as `scan`."""
-    return _header(MemorySource(data), _tags(tuple(wanted)))
+    return scan_source(MemorySource(data), wanted)
+
+
+def scan_source(source: Source, wanted: Sequence[Key] = COMMON) -> Header:
+    """Read the header of what a source holds; otherwise as `scan`."""
+    return _header(source, _tags(tuple(wanted)))
 
 
 @lru_cache(maxsize=64)

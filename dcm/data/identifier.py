@@ -31,7 +31,6 @@ from dcm.errors import DcmError
 _CHARACTER_SET = 0x00080005
 _TEXT_VRS = ("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UI")
 _TEXTS = frozenset((*_TEXT_VRS, *(vr.encode() for vr in _TEXT_VRS)))
-_MARKS = frozenset(b"\\\x1b")  # stand between values, or begin another character set
 
 
 class BadIdentifier(DcmError):  # noqa: N818 - reads as the sentence it is
@@ -105,8 +104,10 @@ def _read(data: bytes, encoding: Encoding) -> dict[str, Value]:
 
 
 def _text(tag: int, vr: bytes, value: bytes, character_set: bytes, encoding: Encoding) -> str:
-    if (vr or vr_of(tag)) in _TEXTS and value.isascii() and _MARKS.isdisjoint(value):
-        return value.decode("ascii").rstrip(" \0")  # as `value_text`, only faster
+    if (vr or vr_of(tag)) in _TEXTS and value.isascii():
+        text = value.decode("ascii")
+        if "\\" not in text and "\x1b" not in text:  # one value, in no other character set
+            return text.rstrip(" \0")  # as `value_text`, only faster
     name = vr.decode() if vr and vr != b"UN" else vr_of(tag)
     little_endian = encoding.little_endian
     return value_text(value, name, character_set=character_set, little_endian=little_endian)

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
 from dcm.data.levels import Level
-from dcm.data.match import Attributes
+from dcm.data.match import Attributes, Value
 from dcm.data.node import Node
 from dcm.data.tree import tree_text
 from dcm.errors import AnswerError
@@ -38,7 +38,7 @@ class QueryResult:
         self.incomplete = ""
         self._patients: dict[str, Node] = {}
         self._nodes: tuple[list[Node], ...] = ([], [], [], [])
-        self._last_above: list[str] = []
+        self._last_above: list[Value | None] = []
         self._last_parent: Node | None = None
         for answer in answers:
             self.add(answer)
@@ -61,13 +61,15 @@ class QueryResult:
 
     def _node(self, answer: Attributes, level: Level) -> Node:
         """Return the node of an answer, a new one if need be; none is made if a unique key is missing."""
-        *above, uid = [_unique_key(answer, each, level) for each in _DOWN_TO[level]]
-        if above != self._last_above:  # mostly, answers with the same parent follow each other
-            parent: Node | None = None
-            for each, key in zip(_DOWN_TO[level], above, strict=False):
-                parent = self._child(parent, each, key)
-            self._last_above, self._last_parent = above, parent
-        return self._child(self._last_parent, level, uid)
+        above = [answer.get(name) for name in _KEYS_ABOVE[level]]
+        if above == self._last_above:  # mostly, answers with the same parent follow each other
+            return self._child(self._last_parent, level, _unique_key(answer, level, level))
+        *keys, uid = [_unique_key(answer, each, level) for each in _DOWN_TO[level]]
+        parent: Node | None = None
+        for each, key in zip(_DOWN_TO[level], keys, strict=False):
+            parent = self._child(parent, each, key)
+        self._last_above, self._last_parent = above, parent
+        return self._child(parent, level, uid)
 
     def _child(self, parent: Node | None, level: Level, uid: str) -> Node:
         """Return the node of a unique key below a parent, a new one if need be; None stands for the root."""
@@ -245,6 +247,7 @@ class QueryResult:
 
 
 _DOWN_TO = tuple(tuple(Level)[: level + 1] for level in Level)
+_KEYS_ABOVE = tuple(tuple(each.unique_key for each in levels[:-1]) for levels in _DOWN_TO)
 
 
 def _unique_key(answer: Attributes, key_level: Level, level: Level) -> str:

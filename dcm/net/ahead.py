@@ -64,13 +64,11 @@ class Ahead(Generic[Item]):
         """Whether the generator has ended."""
         return self._running.done()
 
-    async def find_all(self) -> bool:
-        """Run the generator to its end or error and keep its items; return False if it had ended before."""
-        was_at_end = self.at_end
+    async def find_all(self) -> None:
+        """Run the generator to its end or error and keep its items."""
         self._depth = sys.maxsize
         self._room.set()
         await asyncio.wait([self._running])
-        return not was_at_end
 
     async def _run(self) -> None:
         async for item in self._found:

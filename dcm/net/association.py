@@ -142,7 +142,10 @@ class Association(Channel):
 
     async def command(self, within: float | None = None) -> Command | None:
         """Return the next message; None if the peer asked for release, which was granted."""
-        event = await self.event(within or self.limits.response)
+        limit, events = within or self.limits.response, self._events
+        if not events:
+            await self.wait_for_events(limit)
+        event = events.popleft() if isinstance(events[0], Command) else await self.event(limit)
         if isinstance(event, Command):
             if self.trace is not None:
                 self.trace.received(event)
@@ -204,7 +207,11 @@ class Association(Channel):
 
         At least one fragment; they are views, valid until anything else is received.
         """
-        event = await self.event(self.limits.response)
+        events, limit = self._events, self.limits.response
+        if not events:
+            await self.wait_for_events(limit)
+        fragments = isinstance(events[0], DataFragments)
+        event = events.popleft() if fragments else await self.event(limit)
         if not isinstance(event, DataFragments):
             raise self.broken(f"{type(event).__name__} within a data set")
         if self.trace is not None:

@@ -133,10 +133,11 @@ class Channel:
 
     async def event(self, within: float | None) -> Received:
         """Return the next event, received or due. Raises what ends the association."""
+        events = self._events
         while True:
-            if not self._events:
+            if not events:
                 await self.wait_for_events(within)
-            event = self._events.popleft()
+            event = events.popleft()
             if isinstance(event, _MESSAGES):  # what comes most, first
                 return event
             if isinstance(event, Abort):
@@ -158,12 +159,25 @@ class Channel:
 
     async def wait_for_events(self, within: float | None) -> None:
         """Receive until there is an event."""
-        receive = self._connection.needs_data
-        while not self._events:
+        connection, events = self._connection, self._events
+        receive = connection.needs_data
+        while not events:
             if receive:
-                await self._receive(within)
+                if self._ended:
+                    raise self.lost("the association is over")
+                try:
+                    data = await self._transport.receive(within)
+                except TimeoutError:
+                    raise self._timed_out("nothing came", within or 0) from None
+                except ClosedHere:
+                    self._ended = True
+                    raise self.lost("the association was ended here") from None
+                except OSError:
+                    data = memoryview(b"")  # reset: to the protocol the same as closed
+                self._ended = not data
+                connection.receive_data(data)
             try:
-                self._events.extend(self._connection.next_events())
+                events.extend(connection.next_events())
             except RemoteProtocolError as error:
                 words = f"{self.remote}: {self.doing}: {error}"
                 wrong = RemoteProtocolError(words, source=error.source, reason=error.reason)
@@ -233,22 +247,6 @@ class Channel:
             # Both have asked at once: the requestor answers first (PS3.8 7.2.2.7).
             if self._connection.state in (State.STA9, State.STA12):
                 await self.send(ReleaseRP())
-
-    async def _receive(self, within: float | None) -> None:
-        """Receive something, or the end."""
-        if self._ended:
-            raise self.lost("the association is over")
-        try:
-            data = await self._transport.receive(within)
-        except TimeoutError:
-            raise self._timed_out("nothing came", within or 0) from None
-        except ClosedHere:
-            self._ended = True
-            raise self.lost("the association was ended here") from None
-        except OSError:
-            data = memoryview(b"")  # reset: to the protocol the same as closed
-        self._ended = not data
-        self._connection.receive_data(data)
 
     async def _write(self, buffers: Sequence[Buffer]) -> None:
         if self._cut:

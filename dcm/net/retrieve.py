@@ -132,8 +132,8 @@ class _Round:
 
     making, leasing: the workers that have an association, and those that have none yet.
     several: whether there were several associations at the same time. last: the latest final response.
-    error: what ended the last worker, if others did not do its work. query_ended: whether the query was
-    brought to its end meanwhile.
+    error: what ended the last worker, if others did not do its work. query_ended: whether the query has come
+    to its end meanwhile.
     """
 
     def __init__(self, asked: Iterable[tuple[Offer, Request]] = ()) -> None:
@@ -286,7 +286,7 @@ class _Retrieval:
         """
         if self._pool.limit == 1:
             await ahead.find_all()
-        count = min(at_once, len(work.asked))
+        listing, count = not ahead.at_end, min(at_once, len(work.asked))
         tasks = [asyncio.create_task(self._work(work)) for _ in range(count)]
         work.leasing.update(tasks)
         waiting = set(tasks)
@@ -295,7 +295,8 @@ class _Retrieval:
                 _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
                 if self._pool.limit == 1 and not work.making:
                     # An archive may take only one association at a time, and that is the query's.
-                    work.query_ended = await ahead.find_all() or work.query_ended
+                    await ahead.find_all()
+                    work.query_ended = listing
         finally:
             for task in tasks:
                 task.cancel()

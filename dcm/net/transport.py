@@ -1,8 +1,8 @@
 """A TCP connection under asyncio, below its transports: gathered writes, one buffer for all reads.
 
 Two settings make the difference against servers that leave Nagle's algorithm on. `TCP_NODELAY`: what we
-write goes out at once. `TCP_QUICKACK`, on Linux, armed again before each wait: what we receive is
-acknowledged at once, so that a response in two writes does not wait 40 ms for its second half.
+write goes out at once. `TCP_QUICKACK`, on Linux, armed again before each wait unless what we sent last has
+acknowledged everything: a response in two writes then does not wait 40 ms for its second half.
 
 The sizes of the socket's buffers are left to the kernel: one that is set by hand stays as it is, and limits
 the throughput over a long way.
@@ -13,9 +13,10 @@ the tasks that wait, with `ClosedHere`.
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextvars import Context
 from math import inf
-from typing import Final
+from typing import Final, Self
 
 from dcm.wire import Buffer
 
@@ -43,8 +44,10 @@ class Transport:
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = connected
         self._memory: memoryview | None = None
-        self._received: int | None = None
-        """How many bytes have come into the memory that nobody was given yet."""
+        self._received = 0
+        """How many bytes have come into the memory."""
+        self._unacknowledged = False
+        """Whether something was received since the last that was sent."""
         self._may_have_more = True
         """Whether it is worth a system call to look for more before waiting."""
         self._at_once = 0
@@ -65,7 +68,7 @@ class Transport:
         try:
             self._socket.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
-            return self._received is None
+            return True
         except OSError:
             return False
         return False
@@ -83,9 +86,10 @@ class Transport:
                 try:
                     sent = self._socket.sendmsg(waiting[:GATHERED])
                 except BlockingIOError:
-                    await self._writable.wait(within)
+                    await self._writable.within(within)
                 else:
                     waiting = behind(waiting, sent)
+                    self._unacknowledged = False
         except OSError as error:
             raise self._explained(error) from None
         finally:
@@ -100,28 +104,23 @@ class Transport:
             raise RuntimeError("another task is receiving from this connection")
         self.receiving = True
         try:
-            return await self._receive(within)
+            if self._memory is None:
+                self._memory = memoryview(bytearray(RECEIVE_SIZE))
+            if self._may_have_more and self._take():
+                self._at_once += 1
+                if self._at_once >= _IN_A_ROW:
+                    self._at_once = 0
+                    await asyncio.sleep(0)
+            else:
+                if self._unacknowledged and _QUICKACK is not None:  # the kernel forgets it
+                    self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+                await self._readable.within(within)
+                self._at_once = 0
+            return self._memory[: self._received]
         except OSError as error:
             raise self._explained(error) from None
         finally:
             self.receiving = False
-
-    async def _receive(self, within: float | None) -> memoryview:
-        if self._memory is None:
-            self._memory = memoryview(bytearray(RECEIVE_SIZE))
-        # It may have come for a task that was cancelled before it got it.
-        if self._received is not None or (self._may_have_more and self._take()):
-            self._at_once += 1
-            if self._at_once >= _IN_A_ROW:
-                self._at_once = 0
-                await asyncio.sleep(0)
-        else:
-            if _QUICKACK is not None:  # the kernel forgets it after a while
-                self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
-            await self._readable.wait(within)
-            self._at_once = 0
-        count, self._received = self._received, None
-        return self._memory[:count]
 
     def _take(self) -> bool:
         """Read what is there; False: nothing."""
@@ -131,6 +130,7 @@ class Transport:
         except BlockingIOError:
             return False
         self._may_have_more = self._received >= _BULK
+        self._unacknowledged = True
         return True
 
     def _explained(self, error: OSError) -> OSError:
@@ -157,13 +157,18 @@ class Transport:
 
 
 class _Readiness:
-    """Waits until a socket is ready for one direction, cheaply enough for a thousand waits a second.
+    """Awaited until a socket is ready for one direction, cheaply enough for thousands of waits a second.
 
     The loop goes on watching the socket between two waits, until it finds it ready while nothing waits: so
     question and answer need no system calls for that. The reading or writing itself is done by `attempt`,
-    which returns False where it could not be: what the loop saw before the wait began may be over. One timer
-    serves the time limits of all waits; where it comes too early for the present one, it is set again.
+    which returns False where it could not be: what the loop saw before the wait began may be over.
+
+    The task that waits goes on within the callback of the loop, instead of in its next round as with a future
+    of asyncio: to that, and to tasks, this is a future (`asyncio.isfuture`). One timer serves the time limits
+    of all waits; where it comes too early for the present one, it is set again.
     """
+
+    _asyncio_future_blocking = False
 
     def __init__(
         self,
@@ -178,23 +183,21 @@ class _Readiness:
         self._descriptor: Final = descriptor
         self._attempt: Final = attempt
         self._watched = False
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiting: tuple[Callable[[_Readiness], object], Context] | None = None
+        """How the task that waits is made to go on, until it was."""
+        self._error: BaseException | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
 
-    async def wait(self, within: float | None) -> None:
-        """Wait; raises `TimeoutError` after `within` seconds."""
-        self._waiter = self._loop.create_future()
+    def within(self, within: float | None) -> Self:
+        """Return what to await; that raises `TimeoutError` after `within` seconds."""
         if not self._watched:
             self._watch(self._descriptor, self._found_ready)
             self._watched = True
         self._due = inf if within is None else self._loop.time() + within
         if within is not None and (self._timer is None or self._due < self._timer.when()):
             self._set_timer()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+        return self
 
     def close(self) -> None:
         """Release the socket, before it is closed, and wake the tasks that wait."""
@@ -203,19 +206,21 @@ class _Readiness:
             self._unwatch(self._descriptor)
         if self._timer is not None:
             self._timer.cancel()
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(ClosedHere())
+        self._end(ClosedHere())
 
     def _found_ready(self) -> None:
-        if self._waiter is None:
-            self._watched = False
-            self._unwatch(self._descriptor)
-        elif not self._waiter.done():
-            try:
-                if self._attempt():
-                    self._waiter.set_result(None)
-            except OSError as error:
-                self._waiter.set_exception(error)
+        if self._waiting is None:
+            if self._error is None:  # else the task that waited is about to go on
+                self._watched = False
+                self._unwatch(self._descriptor)
+            return
+        try:
+            if not self._attempt():
+                return
+        except OSError as error:
+            self._error = error
+        (wake, context), self._waiting = self._waiting, None
+        context.run(wake, self)
 
     def _set_timer(self) -> None:
         if self._timer is not None:
@@ -224,12 +229,47 @@ class _Readiness:
 
     def _look_at_time(self) -> None:
         self._timer = None
-        if self._waiter is None or self._due == inf:
+        if self._waiting is None or self._due == inf:
             return
         if self._loop.time() < self._due:
             self._set_timer()
-        elif not self._waiter.done():
-            self._waiter.set_exception(TimeoutError())
+        else:
+            self._end(TimeoutError())
+
+    def _end(self, error: BaseException) -> bool:
+        """Have the task that waits go on with an error; return whether one waits."""
+        if self._waiting is None:
+            return False
+        (wake, context), self._waiting = self._waiting, None
+        self._error = error
+        self._loop.call_soon(wake, self, context=context)
+        return True
+
+    # What a task asks of a future.
+
+    def __await__(self) -> Generator[Self, None, None]:
+        self._asyncio_future_blocking = True
+        yield self
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """Return the loop."""
+        return self._loop
+
+    def add_done_callback(
+        self, wake: Callable[["_Readiness"], object], *, context: Context
+    ) -> None:
+        """Note the task that waits."""
+        self._waiting = wake, context
+
+    def result(self) -> None:
+        """Raise what ended the wait, if it was not the socket that became ready."""
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+    def cancel(self, msg: object = None) -> bool:
+        """Cancel the wait; return whether there is one."""
+        return self._end(asyncio.CancelledError(*([] if msg is None else [msg])))
 
 
 def behind(buffers: list[Buffer], count: int) -> list[Buffer]:

@@ -160,7 +160,7 @@ async def _pieces(
     found = queries(pool, keys, level=Level.IMAGE, within=within, size=None, account=account)
     async with aclosing(found):
         async for result in found:
-            yield _wanted(result.members())
+            yield _wanted(result.at(Level.IMAGE))  # which need not be in order
 
 
 def _wanted(nodes: Iterable[Node]) -> list[Wanted]:

@@ -70,7 +70,8 @@ class Index:
     """The index of a folder, or of entries that are added to it one by one.
 
     path: the folder. file: the SQLite file, by default `.dcm-index.sqlite` in the folder; empty: the index is
-    in memory, and gone when it is closed. remarks: what was odd about the file.
+    in memory, and gone when it is closed, as is that of a folder that cannot be written to.
+    remarks: what was odd about the file.
     """
 
     def __init__(
@@ -78,10 +79,21 @@ class Index:
     ) -> None:
         self.path: Final = os.path.abspath(os.fspath(path))
         self.file: Final = f"{self.path}/{FILE}" if file is None else os.fspath(file)
-        self._database: Final = Database(self.file)
+        self._database: Final = self._opened(given=file is not None)
         self._writer: Final = IndexWriter(self._database)
         self._updating: Final = threading.Lock()
         self.remarks: Final = self._database.remarks
+
+    def _opened(self, *, given: bool) -> Database:
+        """Return the database; in memory if none can be written where it is kept by default."""
+        try:
+            return Database(self.file)
+        except UnusableIndex as error:
+            if given or error.damaged:
+                raise
+            database = Database("")
+            database.remarks.append(f"{error}; the index is kept in memory")
+            return database
 
     def __enter__(self) -> Self:
         return self

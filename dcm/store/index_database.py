@@ -141,6 +141,8 @@ class Database:
             return
         with _locked(self._file):
             try:
+                if os.path.exists(self._file) and not os.access(self._file, os.W_OK):
+                    raise UnusableIndex(f"the index {self._file} cannot be written to")
                 self._check()
             except _Unusable as error:
                 self.close()

@@ -7,7 +7,7 @@ needs is read in one order, by entity, so nothing has to be remembered of what w
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -20,7 +20,8 @@ from dcm.instances import FileInstance
 from dcm.store.catalogue import Found
 from dcm.store.index_database import UnusableIndex
 from dcm.store.index_schema import ATTRIBUTES, COLUMNS, PLACE_OF, TABLES
-from dcm.store.index_values import Cell, Condition, column, condition
+from dcm.store.index_select import Conditions, first_key, select
+from dcm.store.index_values import Cell, column, condition
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -42,19 +43,7 @@ _OF_SERVICES: Final = frozenset(
     ("RetrieveAETitle", "InstanceAvailability", "RetrieveURL", "RetrieveURI", "RetrieveLocationUID")
 )
 """Attributes of answers that no file has."""
-_RANKS: Final = (
-    "SOPInstanceUID",
-    "SeriesInstanceUID",
-    "StudyInstanceUID",
-    "PatientID",
-    "AccessionNumber",
-)
-"""Keys that select few rows, those that select the fewest first."""
 
-_MODALITIES: Final = (
-    "EXISTS (SELECT 1 FROM series m WHERE m.entity >= study.entity"
-    " AND m.entity < CAST(study.entity || x'ffffffffffffffffff' AS BLOB) AND {})"
-)
 _ZONE: Final = "TimezoneOffsetFromUTC"
 _SINGLE_VALUED: Final = frozenset(("LT", "ST", "UR", "UT"))
 _NOT_ANSWERED: Final = frozenset(("QueryRetrieveLevel", "SpecificCharacterSet"))
@@ -108,7 +97,7 @@ class Asked(NamedTuple):
         """The level down to which rows are needed to compare all keys."""
         return max((self.level, *map(_level, self.compared.values())))
 
-    def conditions(self) -> list[tuple[str, Condition]]:
+    def conditions(self) -> Conditions:
         """Return conditions on columns, each with the keyword."""
         found = []
         for name, key in self.keys.items():
@@ -149,6 +138,10 @@ class Candidate:
     def key(self, level: Level) -> str:
         """Return a unique key."""
         return str(self.text(level.unique_key)).strip(" \0")
+
+    def is_identified(self, level: Level) -> bool:
+        """Return whether no unique key is empty, from the study down to a level."""
+        return not self._row[6] or all(map(self.key, list(Level)[1 : level + 1]))
 
     def _other(self, keyword: str) -> Value:
         if keyword in _COUNTED:
@@ -207,15 +200,15 @@ class Candidate:
     @property
     def path(self) -> str:
         """The file; only of an instance."""
-        folder, name = self._row[6], self._row[7]
+        folder, name = self._row[7], self._row[8]
         return os.path.join(self._root, os.fsdecode(folder), os.fsdecode(name))
 
     def found(self) -> Found:
         """Return what the catalogue says of an instance."""
         uid, sop_class, syntax = map(str, map(self.text, ATTRIBUTES[Level.IMAGE][:3]))
         return Found(
-            FileInstance((sop_class, syntax), uid, self.path, self._row[9]),
-            self.key(Level.PATIENT), self.key(Level.STUDY), self.key(Level.SERIES), self._row[8],
+            FileInstance((sop_class, syntax), uid, self.path, self._row[10]),
+            self.key(Level.PATIENT), self.key(Level.STUDY), self.key(Level.SERIES), self._row[9],
         )  # fmt: skip
 
 
@@ -223,7 +216,8 @@ def candidates(
     connection: "Connection", root: str, asked: Asked, deepest: Level
 ) -> Iterator[Candidate]:
     """Yield what may match, by entity."""
-    sql, values = select(deepest, asked.conditions())
+    conditions = asked.conditions()
+    sql, values = select(deepest, conditions, first_key(connection, conditions))
     for row in connection.execute(sql, values):
         yield Candidate(connection, root, deepest, row)
 
@@ -240,8 +234,8 @@ def matching(
             continue
         if not asked.fits(each):
             continue
-        if level is not None and not all(map(each.key, list(Level)[1 : level + 1])):
-            continue  # it cannot be identified at this level
+        if level is not None and not each.is_identified(level):
+            continue
         last = entity
         yield each
 
@@ -252,76 +246,6 @@ def answer(asked: Asked, each: Candidate) -> dict[str, Value]:
     return found | {
         name: each.text(keyword) for name, keyword in asked.wanted.items() if keyword not in found
     }
-
-
-def select(
-    deepest: Level,
-    conditions: Sequence[tuple[str, Condition]],
-    *,
-    start: Level | None = None,
-    at: bytes = b"",
-    of: int = 0,
-) -> tuple[str, list[Cell]]:
-    """Return a statement that selects rows down to a level by entity, and the values for it.
-
-    start, at, of: begin with this row of that level. The columns are: entity, attributes of four levels,
-    variant, folder, name, size and offset.
-    """
-    begin = _start(conditions, deepest) if start is None else start
-    order = [begin, *reversed(range(begin)), *range(begin + 1, deepest + 1)]
-    values: list[Cell] = []
-    where = []
-    if start is not None:
-        where.append(f"{TABLES[start]}.entity = ? AND {TABLES[start]}.variant = ?")
-        values += [at, of]
-    for name, (words, given) in conditions:
-        where.append(
-            words.replace("{}", COLUMNS[name])
-            if name in COLUMNS
-            else _MODALITIES.format(words.replace("{}", "m.Modality"))
-        )
-        values += given
-    tables = f"{TABLES[begin]}" + "".join(f" CROSS JOIN {TABLES[each]}" for each in order[1:])
-    where += [_above(each) for each in range(begin)]
-    where += [_below(each) for each in range(begin + 1, deepest + 1)]
-    last = TABLES[deepest]
-    columns = [f"{last}.entity"]
-    columns += [f"{TABLES[each]}.attributes" if each <= deepest else "NULL" for each in Level]
-    columns += [f"{last}.variant"]
-    if deepest is Level.IMAGE:
-        tables += " CROSS JOIN folder"
-        where += ["folder.id = file.folder", "file.entity IS NOT NULL"]
-        columns += ["folder.path", "file.name", "file.size", "file.offset"]
-    ordered = f"{last}.entity, {last}.{'id' if deepest is Level.IMAGE else 'variant'}"
-    condition = f" WHERE {' AND '.join(where)}" if where else ""
-    return f"SELECT {', '.join(columns)} FROM {tables}{condition} ORDER BY {ordered}", values
-
-
-def _start(conditions: Sequence[tuple[str, Condition]], deepest: Level) -> Level:
-    """Return the level with whose rows the selection begins: where it leaves the fewest."""
-    names = [name for name, _ in conditions if name in COLUMNS]
-    for name in _RANKS:
-        if name in names:
-            return PLACE_OF[name][0]
-    return min((PLACE_OF[name][0] for name in names), default=deepest)
-
-
-def _above(level: int) -> str:
-    """Return how a row is found above one of the next level."""
-    name, below = TABLES[level], TABLES[level + 1]
-    return (
-        f"{name}.entity = substr({below}.entity, 1, {8 * (level + 1)})"
-        f" AND {name}.variant = {below}.parent"
-    )
-
-
-def _below(level: int) -> str:
-    """Return how rows are found below one of the level above."""
-    name, above = TABLES[level], TABLES[level - 1]
-    return (
-        f"{name}.entity >= {above}.entity AND {name}.parent = {above}.variant"
-        f" AND {name}.entity < CAST({above}.entity || x'ffffffffffffffffff' AS BLOB)"
-    )
 
 
 def _level(keyword: str) -> Level:

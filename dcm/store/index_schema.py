@@ -81,10 +81,11 @@ READ: Final = tuple(
 )
 """The tags and VRs that are read from files for each level."""
 
-_INDEXED: Final = {
-    "PatientID": "", "PatientName": "", "StudyInstanceUID": "", "StudyDate": "", "AccessionNumber": "",
-    "SeriesInstanceUID": "", "SOPInstanceUID": "",
-}  # fmt: skip
+_INDEXED: Final = frozenset((
+    "PatientID", "PatientName", "StudyInstanceUID", "StudyDate", "AccessionNumber", "SeriesInstanceUID",
+    "SOPInstanceUID",
+))  # fmt: skip
+"""The columns that have an index."""
 
 
 def _table(level: int) -> str:
@@ -107,7 +108,7 @@ def _table(level: int) -> str:
             entity BLOB NOT NULL, variant INTEGER NOT NULL, parent INTEGER NOT NULL,
             attributes TEXT NOT NULL, {columns}, PRIMARY KEY (entity, variant)) WITHOUT ROWID;
         """ + "".join(
-        f"CREATE INDEX {name}_{each} ON {name} ({each});\n"
+        f"CREATE INDEX {name}_{each} ON {name} ({each}, parent);\n"
         for each in SEARCHED[level]
         if each in _INDEXED
     )

@@ -30,10 +30,18 @@ _FEW, _MANY = 8, 200
 
 
 class Condition(NamedTuple):
-    """A condition of SQL with a `{}` for its column, and what stands for its question marks."""
+    """A condition of SQL with a `{}` for its column, and what stands for its question marks.
+
+    It selects among the columns that are not empty; those that are may match in any case.
+    """
 
     words: str
     values: tuple[Cell, ...]
+
+    @property
+    def or_unknown(self) -> str:
+        """The condition for all columns."""
+        return f"({self.words} OR {{}} = '')"
 
 
 def digest(*parts: str | bytes) -> bytes:
@@ -121,26 +129,25 @@ def _is_text(value: str) -> bool:
     return True
 
 
-def _among(values: "Sequence[Cell]") -> Condition:
+def _among(values: Sequence[Cell]) -> Condition:
     if len(values) <= _FEW or any(isinstance(each, float) for each in values):
         return _any([Condition("{} = ?", (each,)) for each in values])
-    listed = json.dumps([*values, ""], ensure_ascii=False)
-    return Condition("{} IN (SELECT value FROM json_each(?))", (listed,))
+    return Condition(
+        "{} IN (SELECT value FROM json_each(?))", (json.dumps(values, ensure_ascii=False),)
+    )
 
 
 def _any(conditions: list[Condition]) -> Condition:
     if len(conditions) > _MANY:  # SQLite has a limit, and nobody asks for so many
         return Condition("1", ())
     words = " OR ".join(each.words for each in conditions)
-    return Condition(
-        f"({words} OR {{}} = '')", tuple(value for each in conditions for value in each.values)
-    )
+    return Condition(f"({words})", tuple(value for each in conditions for value in each.values))
 
 
 def _within(vr: str, key: str) -> Condition:
     wanted = key_span(vr, key)
     if wanted is None:
-        return Condition("{} = ''", ())
+        return Condition("0", ())
     first, last = _count(vr, wanted.first) - _LONGEST[vr], _count(vr, wanted.last)
     limit = 2**62
     return Condition("{} BETWEEN ? AND ?", (max(first, -limit), min(last, limit)))
@@ -149,7 +156,7 @@ def _within(vr: str, key: str) -> Condition:
 def _of_name(key: str) -> Condition:
     group = next((each for each in folded_name(key).split("=") if each), "")
     if not group:
-        return Condition("{} <> ''", ())
+        return Condition("1", ())
     if "*" not in group and "?" not in group:
         return Condition("instr({}, ?)", (f"={group}=",))
     return Condition("{} GLOB ?", (f"*={_pattern(group)}=*",))

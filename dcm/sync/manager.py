@@ -7,7 +7,15 @@ assert report.complete
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import AsyncExitStack, aclosing
 from types import TracebackType
 from typing import Final, NamedTuple, Self, TypeAlias
@@ -27,8 +35,6 @@ from dcm.sync.pace import Pace
 from dcm.sync.rates import Rates
 from dcm.sync.relay import Edit, Relay
 
-_MOST: Final = 500
-"""Instances in one transfer, as far as the source reports numbers; a study is never divided."""
 _AT_ONCE: Final = 2
 """Transfers at the same time: the first instances of one fill the time of the last ones of another."""
 
@@ -50,6 +56,8 @@ class Copied(NamedTuple):
 
 
 OnCopied: TypeAlias = Callable[[Copied], object]
+Execute: TypeAlias = "Callable[[SyncManager, Transfer], Awaitable[None]]"
+"""Carries out a transfer, and reports each instance for each of its destinations."""
 
 
 class SyncReport:
@@ -84,9 +92,11 @@ class SyncManager:
 
     sources, destinations: none is in both. comparison: when an entity counts as the same on both sides.
     remote_copy: have sources send to destinations directly (C-MOVE), which must know each other.
-    edit: what is done with each instance on the way. journal: remembers what destinations were given that
-    take no queries. verify: whether everything is read back afterwards and compared. pace: how fast it
-    is copied, and when.
+    edit: what is done with each instance on the way.
+    journal: remembers what destinations were given that take no queries.
+    most: instances in one transfer, though a study is never divided.
+    verify: whether everything is read back afterwards and compared.
+    pace: how fast it is copied, and when.
     on_copied: called with each outcome. on_found: called with each transfer once it is known.
     """
 
@@ -99,6 +109,7 @@ class SyncManager:
         remote_copy: bool = False,
         edit: Edit | None = None,
         journal: Journal | None = None,
+        most: int = 500,
         verify: bool = False,
         pace: Pace | None = None,
         on_copied: OnCopied | None = None,
@@ -112,10 +123,11 @@ class SyncManager:
         self._remote_copy: Final = remote_copy
         self._edit: Final = edit
         self._journal: Final = journal
+        self._most: Final = most
         self._verify: Final = verify
         self._paces: Final = () if pace is None else (pace,)
-        self._unlisted: Final[set[int]] = set()
-        """The destinations that take no queries: what they have is in the journal."""
+        self._unlisted: Final[set[str]] = set()
+        """The names of destinations that take no queries: what they have is in the journal."""
         self.on_copied = on_copied
         self.on_found = on_found
         self._stack: Final = AsyncExitStack()
@@ -149,11 +161,16 @@ class SyncManager:
         *,
         level: Level | None = None,
         within: QueryResult | None = None,
+        execute: "Execute | None" = None,
+        at_once: int = _AT_ONCE,
     ) -> SyncReport:
-        """Copy what is missing of everything that matches; the report says what became of it."""
-        queue = asyncio.Queue[Transfer](_AT_ONCE)
+        """Copy what is missing of everything that matches; the report says what became of it.
+
+        execute: carries out transfers in place of `exec_transfer`. at_once: how many at the same time.
+        """
+        queue = asyncio.Queue[Transfer](at_once)
         async with asyncio.TaskGroup() as group:
-            workers = [group.create_task(self._work(queue)) for _ in range(_AT_ONCE)]
+            workers = [group.create_task(self._work(queue, execute)) for _ in range(at_once)]
             found = self.gen_transfers(query, level=level, within=within)
             async with aclosing(found):
                 async for transfer in found:
@@ -181,7 +198,7 @@ class SyncManager:
             try:
                 async with aclosing(parts):
                     async for part in parts:
-                        for what in _divided(part):
+                        for what in _divided(part, self._most):
                             transfer = Transfer(source, what, part.to)
                             if self.on_found is not None:
                                 self.on_found(transfer)
@@ -196,20 +213,22 @@ class SyncManager:
         self.report.problems.append(f"{place} cannot be asked what it has: {error.reason}")
 
     def _seen(self, number: int, uids: Collection[str]) -> set[str]:
-        self._unlisted.add(number)
-        if self._journal is None:
-            return set()
-        return self._journal.has(self.destinations[number].name, uids)
+        name = self.destinations[number].name
+        self._unlisted.add(name)
+        return set() if self._journal is None else self._journal.has(name, uids)
 
     def _same(self, number: int, count: int) -> None:
         counts = self.report.counts[self.destinations[number].name]
         counts[Outcome.ALREADY_THERE] += count
 
-    async def _work(self, queue: asyncio.Queue[Transfer]) -> None:
+    async def _work(self, queue: asyncio.Queue[Transfer], execute: "Execute | None") -> None:
         while True:
             transfer = await queue.get()
             try:
-                await self.exec_transfer(transfer)
+                if execute is None:
+                    await self.exec_transfer(transfer)
+                else:
+                    await execute(self, transfer)
             finally:
                 queue.task_done()
 
@@ -273,10 +292,17 @@ class SyncManager:
         self.report.remarks.extend([*report.account.notes(), *report.remarks])
 
     def _tell(self, source: Place, number: int, result: InstanceResult) -> None:
-        copied = Copied(source.name, self.destinations[number].name, result)
+        self.tell(Copied(source.name, self.destinations[number].name, result))
+
+    def tell(self, copied: Copied) -> None:
+        """Report an outcome."""
         self.report.add(copied)
-        if self._journal is not None and number in self._unlisted and result.stored:
-            self._journal.delivered(copied.destination, result.sop_instance_uid)
+        if (
+            self._journal is not None
+            and copied.destination in self._unlisted
+            and copied.result.stored
+        ):
+            self._journal.delivered(copied.destination, copied.result.sop_instance_uid)
         if self.on_copied is not None:
             self.on_copied(copied)
 
@@ -301,13 +327,13 @@ async def _fetched(source: Place, what: QueryResult, relay: Relay) -> Report:
         await tries.pause()
 
 
-def _divided(part: Part) -> Iterator[QueryResult]:
+def _divided(part: Part, most: int) -> Iterator[QueryResult]:
     """Divide what is missing, so that several transfers can run at the same time."""
     level, some, count = part.what.level, [], 0
     for node in part.what.at(level):
         some.append(node)
         count += 1 if level is Level.IMAGE else node.reported(Level.IMAGE) or 1
-        if count >= _MOST:
+        if count >= most:
             yield QueryResult.of_nodes(level, some, part.what.source)
             some, count = [], 0
     if some:

@@ -6,9 +6,10 @@ from typing import Final, Protocol
 
 from dcm.instances import Instance, Slices, UnusableInstance
 from dcm.outcome import InstanceResult, Outcome
-from dcm.sinks import file_meta
+from dcm.sinks import Head, file_meta
 from dcm.web.incoming import DICOM
 from dcm.web.multipart import Buffer, MultipartWriter
+from dcm.wire import CStoreRQ
 
 _COUNT: Final = 50
 _SIZE: Final = 1 << 25
@@ -75,8 +76,7 @@ class Batch:
         """Yield the content. Raises `Cut`."""
         size = 0
         while True:
-            (sop_class, syntax), uid = item.instance.kind, item.instance.sop_instance_uid
-            yield self.writer.begin() + file_meta(sop_class, uid, syntax)
+            yield self.writer.begin() + file_meta(_head(item.instance))
             size += len(piece)
             yield piece
             try:
@@ -109,6 +109,15 @@ class Batch:
             self.items.append(item)
             return item, slices, piece
         return None
+
+
+def _head(instance: Instance) -> Head:
+    request = CStoreRQ(
+        message_id=1,
+        affected_sop_class_uid=instance.kind[0],
+        affected_sop_instance_uid=instance.sop_instance_uid,
+    )
+    return Head(request, instance.kind[1], "", "", "")
 
 
 def _words(error: Exception) -> str:

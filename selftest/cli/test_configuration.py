@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from dcm.conf import DEFAULT_LOCAL, TEMPLATE, Configuration, UnknownNode, default_path
+from dcm.conf import DEFAULT_LOCAL, TEMPLATE, Configuration, LocalDir, UnknownNode, default_path
 from dcm.conf_table import ConfigurationError
 from dcm.credentials import Credentials, NoPassword
 from dcm.errors import LocalProtocolError
 from dcm.net import DcmNode, Listen, TimeLimits, Tls
 from dcm.net.identity import user
+from dcm.store.layout import Layout
 
 PATH = "some.toml"
 
@@ -28,6 +29,15 @@ def test_the_template_can_be_used() -> None:
     assert str(mypacs.node) == "mypacs.org:MYPACS:11112"
     assert mypacs.limits == TimeLimits(response=300)
     assert credentials == Credentials("anna", password_file="mypacs.txt")
+    layout = Layout("{PatientID}/{StudyDate:%Y|undated}/{StudyInstanceUID}/{SOPInstanceUID}.dcm")
+    scans = LocalDir(str(Path("~/scans").expanduser()), layout, "dcm", False, True)
+    assert everything.local_dirs == {"scans": scans}
+
+
+def test_folders_are_beside_the_configuration() -> None:
+    """A relative path starts there; what is not said is the default."""
+    known = Configuration.parse("[local_dirs.a]\npath = 'x'\nin_file_ext = '.ima'", "/etc/dcm/conf")
+    assert known.local_dirs == {"a": LocalDir("/etc/dcm/x", None, "ima", True, False)}
 
 
 @pytest.mark.parametrize("key", ["host", "hostname"])
@@ -79,6 +89,12 @@ def test_who_we_are() -> None:
         ("[remote_nodes.a]\nhost='x'\nallow_plaintext='no'", "allow_plaintext is 'no'; allowed is true"),
         ("[remote_nodes.a]\nhost='x'\npassword='hush'", "remote_nodes.a.user is missing; allowed is a"),
         ("[remote_nodes.a]\nhost='x'\nuser='u'\npassword='hush'\npassword_file='f'", "several passwo"),
+        ("[local_dirs.a]", "local_dirs.a.path is missing; allowed is a text in quotes"),
+        ("[local_dirs.a]\npath='x'\nout_fmt='y'", "local_dirs.a.out_fmt is not known"),
+        ("[local_dirs.a]\npath='x'\nlayout='{Patient}'", "a: the layout cannot be used: there is no DICOM"),
+        ("[local_dirs.a]\npath='x'\nlayout='a/{PatientID:%Y}'", "at character 14 of 'a/{PatientID:%Y}'"),
+        ("[local_dirs.a]\npath='x'\n[remote_nodes.a]\nhost='x'", "a: a remote node has the same name"),
+        ("[local_dirs.a]\npath='x'\nread_only='no'", "a.read_only is 'no'; allowed is true or fal"),
         ("[time_limits]\nidle=0", "time_limits.idle is 0; allowed is a number of seconds, more tha"),
         ("[time_limits]\nidle=nan", "time_limits.idle is nan; allowed is a number of seconds"),
     ],

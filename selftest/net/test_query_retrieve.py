@@ -16,6 +16,7 @@ from dcm.net import DcmNode, LocalEntity, Remote, retrieve
 from dcm.net.find import Answer
 from dcm.net.pool import Pool
 from dcm.outcome import InstanceResult, Outcome, Report
+from dcm.sinks import Folder
 
 ENTITY = LocalEntity(US, QUICK)
 IMAGES = {
@@ -170,7 +171,7 @@ def test_what_cannot_be_kept_has_a_reason(archive: DcmNode, tmp_path: Path) -> N
 
     async def scenario() -> Report:
         async with Pool(US, Remote(archive, QUICK)) as pool:
-            return await retrieve.download(pool, STUDY, target)
+            return await retrieve.fetch(pool, STUDY, Folder(target))
 
     report = asyncio.run(scenario())
     assert not report.complete

@@ -320,6 +320,19 @@ def test_index_in_another_file(tmp_path: Path) -> None:
     assert [each.name for each in (tmp_path / "data").iterdir()] == ["x.dcm"]
 
 
+def test_folder_that_takes_no_index(tmp_path: Path) -> None:
+    """If no file can be made in the folder the index is in memory; one that was named is an error."""
+    write(tmp_path / "x.dcm", instance(1))
+    (tmp_path / FILE).mkdir()
+    with Index(tmp_path) as index:
+        index.update()
+        assert patients(index) == ["P1"]
+        [remark] = index.remarks
+        assert "the index is kept in memory" in remark
+    with pytest.raises(UnusableIndex, match="unable to open"):
+        Index(tmp_path, tmp_path / FILE)
+
+
 def test_patient_who_was_renamed_is_found_by_both_names(tmp_path: Path) -> None:
     """Instances of one study that disagree are found by what each of them says, and are one study."""
     shared = {"PatientID": "P", "StudyInstanceUID": "1.1", "SeriesInstanceUID": "1.1.1"}

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from dcm.data.json_model import write_object
 from dcm.data.match import Attributes
+from dcm.net import Tls
 from dcm.web.multipart import MultipartWriter, Parser, PartBegun, PartData
 
 DICOM_JSON = "application/dicom+json"
@@ -97,13 +98,17 @@ def stored(uids: list[str], failed: dict[str, int] | None = None, status: int = 
 
 
 @contextlib.contextmanager
-def service(answer: Answer) -> Iterator[tuple[str, list[Asked]]]:
+def service(answer: Answer, tls: Tls | None = None) -> Iterator[tuple[str, list[Asked]]]:
     """Serve until the block ends; return the URL, and the requests as they come."""
     requests: list[Asked] = []
+    context = None if tls is None else tls.to_listen()
 
     def serve(taken: socket.socket) -> None:
-        with taken, contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            stack.enter_context(taken)
             taken.settimeout(10)
+            if context is not None:
+                taken = stack.enter_context(context.wrap_socket(taken, server_side=True))
             asked = _read(taken)
             if asked is None:
                 return
@@ -125,7 +130,10 @@ def service(answer: Answer) -> Iterator[tuple[str, list[Asked]]]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         threads = [threading.Thread(target=accept, args=(server,), daemon=True)]
         threads[0].start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}/dicomweb", requests
+        yield (
+            f"{'http' if tls is None else 'https'}://127.0.0.1:{server.getsockname()[1]}/dicomweb",
+            requests,
+        )
         server.shutdown(socket.SHUT_RDWR)
     for each in threads:
         each.join(15)
@@ -133,7 +141,7 @@ def service(answer: Answer) -> Iterator[tuple[str, list[Asked]]]:
 
 def _read(taken: socket.socket) -> Asked | None:
     with taken.makefile("rb") as file:
-        first = file.readline().decode().split()
+        first = file.readline().decode("latin-1").split()
         if len(first) != 3:
             return None
         headers: dict[str, str] = {}
@@ -142,8 +150,12 @@ def _read(taken: socket.socket) -> Asked | None:
             headers[name.lower()] = value.strip()
         body = b""
         if "chunked" in headers.get("transfer-encoding", ""):
-            while size := int(file.readline() or b"0", 16):
+            while line := file.readline():
+                size = int(line, 16)
                 body += file.read(size)
                 file.readline()
-            file.readline()
+                if not size:
+                    break
+            else:
+                return None  # it was broken off
         return Asked(first[0], first[1], headers, body)

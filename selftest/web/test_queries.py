@@ -238,9 +238,9 @@ def test_broken_connection_is_made_again() -> None:
 
 def test_requests_of_each_level() -> None:
     """Resources, keys and attributes (10.6.1, 8.3.4)."""
-    assert request_for({"QueryRetrieveLevel": "STUDY", "PatientName": "A*", "StudyDate": ""}, Level.STUDY) == (
-        "studies", [("PatientName", "A*")], ["StudyDate"]
-    )  # fmt: skip
+    keys = {"QueryRetrieveLevel": "STUDY", "PatientName": "A*", "StudyDate": ""}
+    studies_of = ("studies", [("PatientName", "A*")], ["StudyDate"])
+    assert request_for(keys, Level.STUDY) == studies_of
     keys = {"StudyInstanceUID": "1.2", "SeriesInstanceUID": "1.3\\1.4", "Modality": "CT\\MR"}
     assert request_for(keys, Level.SERIES) == (
         "studies/1.2/series", [("SeriesInstanceUID", "1.3,1.4"), ("Modality", "CT\\MR")], []

@@ -1,0 +1,140 @@
+"""A large copy on several machines: its transfers are spread over the workers of a Dask cluster.
+
+    async with Cluster("tcp://scheduler:8786", opener, options) as cluster, manager:
+        report = await manager.sync(query, execute=cluster.execute, at_once=cluster.at_once)
+
+Each worker opens the places itself, compares once more, and copies. So a transfer whose worker died is made
+again elsewhere, and what had arrived is not sent twice. Workers need dcm of the same version, the same
+network, and the same folders under the same paths.
+"""
+
+import asyncio
+from types import TracebackType
+from typing import Any, Final, NamedTuple, Protocol, Self
+
+from dcm.data.query_result import QueryResult
+from dcm.errors import DcmError
+from dcm.frozen import Frozen
+from dcm.outcome import Outcome
+from dcm.store.place import Place
+from dcm.sync.compare import Comparison
+from dcm.sync.manager import Copied, SyncManager, SyncReport, Transfer
+
+_FOR_EACH: Final = 2
+"""Transfers for each worker thread: one is copied while the next one is on its way to the worker."""
+
+
+class NoCluster(DcmError):  # noqa: N818 - reads as the sentence it is
+    """The cluster cannot be used; says why."""
+
+
+class Opens(Protocol):
+    """Finds a place by its name, on any machine: it can be pickled."""
+
+    def place(self, name: str) -> Place:
+        """Return the place."""
+
+
+class Options(Frozen):
+    """What a worker has to know of the sync besides what is to be copied."""
+
+    comparison: Comparison = Comparison()
+    verify: bool = False
+
+
+class _Task(NamedTuple):
+    opener: Opens
+    source: str
+    destinations: tuple[str, ...]
+    what: str
+    options: Options
+
+
+class _Done(NamedTuple):
+    """What became of a task. already: the instances that were there, by destination."""
+
+    copied: list[Copied]
+    already: list[int]
+    problems: list[str]
+    remarks: list[str]
+    instances: int
+    bytes: int
+
+
+class Cluster:
+    """The workers of a Dask scheduler at `address`. Raises `NoCluster`."""
+
+    def __init__(self, address: str, opener: Opens, options: Options) -> None:
+        self.at_once = 1
+        self._address: Final = address
+        self._opener: Final = opener
+        self._options: Final = options
+        self._client: Any = None
+
+    async def __aenter__(self) -> Self:
+        try:
+            from distributed import Client  # noqa: PLC0415 - an extra, and slow to import
+        except ImportError:
+            raise NoCluster("Dask is not installed: pip install 'dicom-dcm[dask]'") from None
+        try:
+            connect: Any = Client  # which has no types
+            self._client = await connect(self._address, asynchronous=True, timeout=10)
+        except (OSError, ValueError, TimeoutError) as error:
+            raise NoCluster(
+                f"the Dask scheduler {self._address} does not answer: {error}"
+            ) from error
+        workers = self._client.scheduler_info()["workers"]
+        self.at_once = _FOR_EACH * max(1, sum(each["nthreads"] for each in workers.values()))
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._client is not None:
+            await self._client.close()
+
+    async def execute(self, manager: SyncManager, transfer: Transfer) -> None:
+        """Have a worker copy what a transfer names, and report what became of it."""
+        assert self._client is not None, "the block of the cluster has not begun"
+        names = tuple(manager.destinations[number].name for number in transfer.to)
+        task = _Task(
+            self._opener, transfer.source.name, names, transfer.what.to_json(), self._options
+        )
+        future: Any = self._client.submit(_copy, task, pure=False, retries=2)
+        try:
+            done = _Done(*await future)
+        except asyncio.CancelledError:
+            await future.cancel()
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a worker or Dask raises
+            manager.report.problems.append(f"{transfer.source}: a worker failed: {error!r}")
+            return
+        for each in done.copied:
+            manager.tell(each)
+        for name, count in zip(names, done.already, strict=True):
+            manager.report.counts[name][Outcome.ALREADY_THERE] += count
+        manager.report.problems.extend(done.problems)
+        manager.report.remarks.extend(done.remarks)
+        manager.rates.add(done.bytes, done.instances)
+
+
+def _copy(task: _Task) -> tuple[object, ...]:
+    """Copy on a worker. Plain values are returned, so that the scheduler needs nothing of ours."""
+    return tuple(asyncio.run(_copied(task)))
+
+
+async def _copied(task: _Task) -> _Done:
+    source = task.opener.place(task.source)
+    destinations = [task.opener.place(name) for name in task.destinations]
+    copied: list[Copied] = []
+    async with SyncManager(
+        [source], destinations,
+        comparison=task.options.comparison, verify=task.options.verify, on_copied=copied.append,
+    ) as manager:  # fmt: skip
+        report: SyncReport = await manager.sync(within=QueryResult.from_json(task.what))
+    already = [report.counts[place.name][Outcome.ALREADY_THERE] for place in destinations]
+    rates = manager.rates
+    return _Done(copied, already, report.problems, report.remarks, rates.instances, rates.bytes)
