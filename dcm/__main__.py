@@ -7,8 +7,12 @@ imported. `dcm.cli.main` does neither. The figures are CPU time of `dcm echo`, w
 
 import gc
 import sys
+from typing import Final
 
 from dcm.cli import WRONG_USE, load, parse
+
+_TLS_OF_ASYNCIO: Final = frozenset(("serve",))
+"""Commands whose TLS is that of asyncio's own transports: uvicorn uses them."""
 
 
 def command() -> int:
@@ -18,7 +22,8 @@ def command() -> int:
         return WRONG_USE
     gc.disable()  # imports make no garbage, and looking for it takes 19 ms
     try:
-        _import_asyncio()
+        if arguments.command not in _TLS_OF_ASYNCIO:
+            _import_asyncio()
         run = load(arguments)
     finally:
         gc.freeze()  # nor is any of it ever garbage: 13 ms less while 3000 files are sent
@@ -30,7 +35,7 @@ def _import_asyncio() -> None:
     """Import asyncio without OpenSSL, which takes 8 ms.
 
     Our TLS runs in memory (`dcm.net.tls_transport`) and imports `ssl` itself; only the TLS of asyncio's own
-    transports is lost, and no command of ours uses it.
+    transports is lost, which is for `_TLS_OF_ASYNCIO` alone.
     """
     if "asyncio" not in sys.modules and "ssl" not in sys.modules:
         sys.modules["ssl"] = None  # type: ignore[assignment]  # so that it cannot be imported

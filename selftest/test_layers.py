@@ -16,6 +16,7 @@ dcm      wire.*
 dcm      data.*
 dcm      instances  outcome  writer
 dcm      part_file  held  sinks
+dcm.store  catalogue
 dcm.net  limits  identity  tls  node  errors  retry  remote  uids  # a peer, and what can come of it
 dcm.net  transport  dial  tls_transport  trace                    # a connection
 dcm.net  folders  convert                                         # files
@@ -26,13 +27,14 @@ dcm.net  admission  conversation  listener                        # the listener
 dcm.net  query_plan  query_answers  query  worklist  wanted       # what an archive has, and what is lost
 dcm.net  ahead  intake  sources  retrieve  third_party            # several associations, and retries
 dcm.net  existing  sender  store
+dcm.net  asked  performing  query_scp  retrieve_scp  get_scp  move_scp  # an archive of our own
 dcm.net  .  entity                                                # the public face
 dcm.web  .  media  multipart  pages  http                         # DICOMweb, without I/O
 dcm.web  connections  errors  remote  incoming  stored  batch
 dcm.web  qido
 dcm.web  client
 dcm.web  wado  stow
-dcm.store  place  catalogue  catalogue_query  filling
+dcm.store  place  catalogue_query  filling
 dcm.store  index_schema  index_values  index_rows  index_scan  index_tables  # rows of an index
 dcm.store  index_database  index_folder  index_select  index_query  index_problems  index_writer
 dcm.store  index
@@ -45,6 +47,14 @@ dcm.store  read_only
 dcm.store  zipped  media
 dcm.store  node  web
 dcm.store  .
+dcm.serve  .  refusal  consistent  http_door
+dcm.serve  dimse  archive  accept  body  stored  native_xml
+dcm.serve  models
+dcm.serve  metadata  search  retrieve  incoming_part  pixels  decoded  grayscale
+dcm.serve  frames  rendered  store
+dcm.serve  bulk
+dcm.serve  app
+dcm.serve  both
 dcm.sync  compare  journal  pace  rates  relay  split  .
 dcm.sync  verify
 dcm.sync  manager

@@ -23,7 +23,7 @@ from dcm.outcome import InstanceResult, Outcome
 from dcm.sinks import OUT_OF_RESOURCES, NotKept, ReceivedInstance, Refused
 from dcm.wire.values import check_ae_title
 
-_MIN_FREE: Final = 100 * 10**6
+MIN_FREE: Final = 100 * 10**6
 
 
 class MayBeBusy(Protocol):
@@ -69,7 +69,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="refuse longer instances: in bytes, or with K, M, G or T",
     )  # fmt: skip
     parser.add_argument(
-        "--min-free", metavar="SIZE", type=size, default=_MIN_FREE,
+        "--min-free", metavar="SIZE", type=size, default=MIN_FREE,
         help="refuse what would leave less free space on the disk; 100M by default, 0: no limit",
     )  # fmt: skip
     add_network_options(parser, progress=False)
@@ -109,7 +109,7 @@ async def _listen(arguments: Namespace, stop: asyncio.Event) -> int:
         async with entity.listen(
             arguments.output, handle,
             sync=arguments.sync, max_instance=arguments.max_instance, min_free=arguments.min_free,
-            admission=_admission(arguments), on_failure=on_failure,
+            admission=admission(arguments), on_failure=on_failure,
         ) as listener:  # fmt: skip
             if not arguments.quiet:
                 where = f"dcm listen: listening at {listener.node}"
@@ -164,7 +164,8 @@ def _entity(arguments: Namespace) -> LocalEntity:
     return LocalEntity(node, entity.limits)
 
 
-def _admission(arguments: Namespace) -> Admission:
+def admission(arguments: Namespace) -> Admission:
+    """Return which associations are accepted. Raises `DcmError` for a title that is none."""
     senders = arguments.senders
     for title in senders or ():
         check_ae_title("--from", title)

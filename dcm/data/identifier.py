@@ -52,7 +52,7 @@ def write_identifier(attributes: Attributes, transfer_syntax_uid: str) -> bytes:
     Raises `BadIdentifier` for a value that cannot be written, `UnknownElement` for a keyword.
     """
     named = attributes.get("SpecificCharacterSet", "")
-    if not named and not _is_ascii(attributes):
+    if not named and not is_ascii(attributes):
         attributes, named = {**attributes, "SpecificCharacterSet": "ISO_IR 192"}, "ISO_IR 192"
     encoding = _encoding(transfer_syntax_uid)
     writer = Writer(encoding)
@@ -113,10 +113,11 @@ def _text(tag: int, vr: bytes, value: bytes, character_set: bytes, encoding: Enc
     return value_text(value, name, character_set=character_set, little_endian=little_endian)
 
 
-def _is_ascii(value: "Value | Attributes") -> bool:
+def is_ascii(value: "Value | Attributes") -> bool:
+    """Return whether values need no Specific Character Set."""
     if isinstance(value, str):
         return value.isascii()
-    return all(map(_is_ascii, value.values() if isinstance(value, Mapping) else value))
+    return all(map(is_ascii, value.values() if isinstance(value, Mapping) else value))
 
 
 def _write(

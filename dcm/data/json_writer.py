@@ -1,7 +1,6 @@
-r"""The DICOM JSON model (PS3.18 Annex F) of encoded data sets, and of plain attributes.
+"""The DICOM JSON model (PS3.18 Annex F) of encoded data sets, as text.
 
-    json_of(Reader(data), 0, EXPLICIT)  -> '{"00080060":{"vr":"CS","Value":["CT"]},...}'
-    json_of_attributes({"Modality": "CT"})
+    json_of(Reader(data), 0, EXPLICIT) -> '{"00080060":{"vr":"CS","Value":["CT"]},...}'
 
 No value is decoded that is not written, and what goes into a URI is not even read from a file. Numbers stay
 the digits that they are: `1.50` is not made 1.5.
@@ -17,7 +16,6 @@ from itertools import pairwise
 from json.encoder import encode_basestring as quoted
 from typing import Final, TypeAlias
 
-from dcm.data.dictionary import tag_of, vr_of
 from dcm.data.encoding import (
     ITEM,
     ITEM_GROUP,
@@ -29,7 +27,6 @@ from dcm.data.encoding import (
     Reader,
     TruncatedData,
 )
-from dcm.data.match import Attributes, Value
 from dcm.data.recode import implicit_vr, swapped
 from dcm.data.text import decoded, value_text
 from dcm.errors import DcmError
@@ -96,15 +93,6 @@ def json_of_value(
 ) -> str:
     """Return the member of an element that is no sequence, by its encoded value: `"00080060":{...}`."""
     return _start(tag, vr) + _of_bytes(vr, value, character_set, little_endian)
-
-
-def json_of_attributes(attributes: Attributes) -> str:
-    """Return the JSON text of values by keyword, in the order of their tags."""
-    tagged = sorted((tag_of(keyword), value) for keyword, value in attributes.items())
-    members = [
-        _start(tag, _vr_bytes(tag)) + _of_value(_vr_bytes(tag), value) for tag, value in tagged
-    ]
-    return "{" + ",".join(members) + "}"
 
 
 class _Items:
@@ -251,11 +239,6 @@ def _start(tag: int, vr: bytes) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _vr_bytes(tag: int) -> bytes:
-    return vr_of(tag).encode()
-
-
-@lru_cache(maxsize=4096)
 def _private_vr(tag: int, creator: str) -> bytes:
     """Return the VR of a private element in implicit VR, as far as pydicom's dictionary knows its creator."""
     from pydicom.datadict import private_dictionary_VR  # noqa: PLC0415 - slow to import
@@ -279,17 +262,6 @@ def _of_bytes(vr: bytes, value: bytes, character_set: bytes, little_endian: bool
         return f",{_inline(value if little_endian else swapped(vr, value))}}}"
     text = value_text(value, vr.decode(), character_set=character_set, little_endian=little_endian)
     return _of_text(vr, text)
-
-
-def _of_value(vr: bytes, value: Value) -> str:
-    """Return what stands behind the VR of an element, by its value as text or items."""
-    if not isinstance(value, str):
-        return _values(map(json_of_attributes, value)) if value else "}"
-    if vr in _BINARY or vr == b"SQ":
-        return "}"
-    if vr in _NUMBERS:
-        return _values(map(_written_number, value.split("\\"))) if value else "}"
-    return _of_text(vr, value)
 
 
 def _of_text(vr: bytes, text: str) -> str:

@@ -4,16 +4,19 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from dcm.data.encoding import NATIVE
 from dcm.frozen import Frozen
 from dcm.net.echo import VERIFICATION
 from dcm.net.establish import OUR_INFORMATION
 from dcm.net.uids import STORAGE_COMMITMENT
 from dcm.wire import (
+    DICOM_APPLICATION_CONTEXT,
     AssociateAC,
     AssociateRJ,
     AssociateRQ,
     AsynchronousOperationsWindow,
     RoleSelection,
+    SOPClassExtendedNegotiation,
     UserIdentityAC,
     UserIdentityRQ,
     UserItem,
@@ -25,6 +28,7 @@ UserCheck = Callable[[UserIdentityRQ | None], Awaitable[bool | bytes]]
 or SAML (PS3.7 D.3.3.7.2), and mean yes."""
 
 _LOG: Final = logging.getLogger(__name__)
+_UNKNOWN_CONTEXT: Final = AssociateRJ(result=1, source=1, reason=2)
 _UNKNOWN_CALLING: Final = AssociateRJ(result=1, source=1, reason=3)
 _UNKNOWN_CALLED: Final = AssociateRJ(result=1, source=1, reason=7)
 _WRONG_USER: Final = AssociateRJ(result=1, source=1, reason=1)
@@ -56,6 +60,9 @@ class Admission(Frozen, kw_only=True):
     by_our_name: accept only requests with our AE title as the called one.
     sop_classes: accept only these storage SOP classes.
     services: accept these SOP classes as well, for which the listener has handlers.
+    storage: whether to accept instances (C-STORE).
+    sending: whether to send instances on the association of the peer (C-GET), if it takes that role.
+    relational: the services among which peers may agree on relational queries or retrieval (PS3.4 C.5).
     associations: the largest number at the same time.
     check_user: authorises the user of each association.
     """
@@ -64,6 +71,9 @@ class Admission(Frozen, kw_only=True):
     by_our_name: bool = False
     sop_classes: frozenset[str] | None = None
     services: frozenset[str] = frozenset()
+    storage: bool = True
+    sending: bool = False
+    relational: frozenset[str] = frozenset()
     associations: int = 100
     check_user: UserCheck | None = None
 
@@ -77,18 +87,24 @@ class Admission(Frozen, kw_only=True):
         identity = await self._identity(request)
         if isinstance(identity, AssociateRJ):
             return identity
+        roles = self._roles(request)
+        sent = {role.sop_class_uid for role in roles if role.scp}
         supported: dict[str, list[str]] = {}
         for context in request.presentation_contexts:
-            if self._takes(context.abstract_syntax):
-                supported.setdefault(context.abstract_syntax, []).extend(context.transfer_syntaxes)
+            uid, syntaxes = context.abstract_syntax, context.transfer_syntaxes
+            if self._serves(uid):  # what is read here has no pixels
+                supported.setdefault(uid, []).extend(each for each in syntaxes if each in NATIVE)
+            elif self._stores(uid) or uid in sent:
+                supported.setdefault(uid, []).extend(syntaxes)
         return AssociateAC(
             called_ae_title=request.called_ae_title,
             calling_ae_title=request.calling_ae_title,
             presentation_contexts=answer_contexts(request.presentation_contexts, supported),
             user_information=(
                 *OUR_INFORMATION,
-                *_roles(request),
-                *_window(request),
+                *roles,
+                *_window(request, 1 if supported.keys() & self.services else _WINDOW),
+                *_relational(request, self.relational),
                 *identity,
             ),
             reserved=request.reserved,
@@ -96,11 +112,11 @@ class Admission(Frozen, kw_only=True):
 
     def _refusal(self, request: AssociateRQ, our_title: str, open_now: int) -> AssociateRJ | None:
         """Return the rejection of a request by its names or by number; None if there is none."""
+        if request.application_context_name.rstrip("\0") != DICOM_APPLICATION_CONTEXT:
+            return _UNKNOWN_CONTEXT
         calling, called = request.calling_ae_title.strip(), request.called_ae_title.strip()
-        if not calling:  # the peer sent something that is not an AE title
-            return _UNKNOWN_CALLING
-        if not called:
-            return _UNKNOWN_CALLED
+        if not (calling and called):  # the peer sent something that is not an AE title
+            return _UNKNOWN_CALLED if calling else _UNKNOWN_CALLING
         if open_now > self.associations:
             return _TOO_MANY
         if self.calling_ae_titles is not None and calling not in self.calling_ae_titles:
@@ -109,10 +125,28 @@ class Admission(Frozen, kw_only=True):
             return _UNKNOWN_CALLED
         return None
 
-    def _takes(self, uid: str) -> bool:
-        if uid in (VERIFICATION, STORAGE_COMMITMENT) or uid in self.services:
-            return True
+    def _serves(self, uid: str) -> bool:
+        return uid in (VERIFICATION, STORAGE_COMMITMENT) or uid in self.services
+
+    def _stores(self, uid: str) -> bool:
+        if not self.storage:
+            return False
         return is_storage(uid) if self.sop_classes is None else uid in self.sop_classes
+
+    def _roles(self, request: AssociateRQ) -> list[RoleSelection]:
+        """Accept roles of the peer (PS3.7 D.3.3.4).
+
+        A peer that reports on storage commitment is its SCP (PS3.4 J.3.3), and so is one of a storage class
+        that is sent instances for its C-GET (PS3.4 C.5.3).
+        """
+        accepted = []
+        for item in request.items(RoleSelection):
+            uid = item.sop_class_uid
+            if uid == STORAGE_COMMITMENT:
+                accepted.append(item)
+            elif self.sending and is_storage(uid):
+                accepted.append(RoleSelection(uid, item.scu and self._stores(uid), item.scp))
+        return accepted
 
     async def _identity(self, request: AssociateRQ) -> tuple[UserItem, ...] | AssociateRJ:
         """Check the user identity; return the items of the answer that confirm it (PS3.7 D.3.3.7)."""
@@ -131,19 +165,24 @@ class Admission(Frozen, kw_only=True):
         return (UserIdentityAC(allowed if isinstance(allowed, bytes) else b""),)
 
 
-def _window(request: AssociateRQ) -> list[AsynchronousOperationsWindow]:
+def _window(request: AssociateRQ, most: int) -> list[AsynchronousOperationsWindow]:
     """Let a peer that asks for it send requests before the answers to others (PS3.7 D.3.3.3).
 
-    They are answered one after the other; until then they wait in the connection.
+    They are answered one after the other; until then they wait in the connection. While an operation can be
+    cancelled, nothing but the cancellation is expected: there, `most` is 1.
     """
     return [
-        AsynchronousOperationsWindow(min(item.operations_invoked or _WINDOW, _WINDOW), 1)
+        AsynchronousOperationsWindow(min(item.operations_invoked or most, most), 1)
         for item in request.items(AsynchronousOperationsWindow)
     ]
 
 
-def _roles(request: AssociateRQ) -> list[RoleSelection]:
-    """Accept the roles for storage commitment: a peer that reports is its SCP (PS3.4 J.3.3)."""
+def _relational(request: AssociateRQ, able: frozenset[str]) -> list[SOPClassExtendedNegotiation]:
+    """Accept relational queries and retrieval, and nothing else that is negotiated with them."""
     return [
-        item for item in request.items(RoleSelection) if item.sop_class_uid == STORAGE_COMMITMENT
+        SOPClassExtendedNegotiation(
+            item.sop_class_uid, bytes(place == 0 and byte == 1 for place, byte in enumerate(asked))
+        )
+        for item in request.items(SOPClassExtendedNegotiation)
+        if item.sop_class_uid in able and (asked := item.service_class_application_information)
     ]

@@ -146,6 +146,16 @@ class Channel:
                 raise self.lost("the peer closed the connection")
             if not isinstance(event, StartTimer | StopTimer):
                 return event
+            if buffers := self._connection.data_to_send():  # the connection has rejected a request
+                await self._write(buffers)
+
+    async def coming(self) -> Received:
+        """Wait for the next event, and return it without taking it: it is still the next one."""
+        while True:
+            await self.wait_for_events(None)
+            if not isinstance(self._events[0], StartTimer | StopTimer):
+                return self._events[0]
+            self._events.popleft()
 
     async def wait_for_events(self, within: float | None) -> None:
         """Receive until there is an event."""

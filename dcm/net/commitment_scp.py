@@ -1,4 +1,4 @@
-"""Storage commitment as SCP (PS3.4 Annex J) for the instances in a folder.
+"""Storage commitment as SCP (PS3.4 Annex J) for the instances in files.
 
 A request is answered at once, and the result is reported: on the same association as long as it stands and
 the peer confirms, otherwise on a new one to the address that is known for its AE title.
@@ -6,9 +6,10 @@ the peer confirms, otherwise on a new one to the address that is known for its A
 
 import asyncio
 import logging
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Final
+from typing import Final, Protocol
 
 from dcm.data.header import NotDicom, scan
 from dcm.data.identifier import BadIdentifier
@@ -47,39 +48,67 @@ _NO_SUCH_SOP_CLASS: Final = 0x0118
 _CLASS_INSTANCE_CONFLICT: Final = 0x0119
 _NO_SUCH_ACTION: Final = 0x0123
 _PROCESSING_FAILURE: Final = 0x0110
+_SOON: Final = 0.2
+"""Seconds after which a peer is taken to wait for the report where it is."""
 _DONE, _WITH_FAILURES = 1, 2  # event type IDs (PS3.4 J.3.3.1.1)
 
 
-def committed(folder: Folder | None, asked: Transaction) -> Transaction:
-    """Return which of the instances are whole in the folder, after flushing them to disk (fsync).
+class Held(Protocol):
+    """Knows in which files instances are. Its method may block."""
 
-    folder: None: they go elsewhere, and nothing can be said of them.
+    def files(self, sop_instance_uids: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Return the files of instances by SOP Instance UID, of each several if it is there several times."""
+
+
+class InFolder:
+    """Instances in a folder that has a file for each."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder: Final = folder
+
+    def files(self, sop_instance_uids: Sequence[str]) -> dict[str, list[str]]:
+        """Return where these instances are, or would be."""
+        return {uid: variants(self._folder.place(uid)) for uid in sop_instance_uids}
+
+
+def committed(held: Held | None, asked: Transaction) -> Transaction:
+    """Return which of the instances are whole in their files, after flushing them to disk (fsync).
+
+    held: None: they go elsewhere, and nothing can be said of them.
     """
-    if folder is None:
+    if held is None:
         return Transaction(asked.uid, (), dict.fromkeys(asked.references, _NO_SUCH_INSTANCE))
-    found, failures = [], {}
+    files = held.files([uid for _, uid in asked.references])
+    found: dict[Reference, str] = {}
+    failures: dict[Reference, int] = {}
     for reference in asked.references:
-        reason = _failure(folder, reference)
+        reason, file = _failure(files.get(reference[1], ()), reference)
         if reason:
             failures[reference] = reason
         else:
-            found.append(reference)
+            found[reference] = os.path.dirname(file)  # noqa: PTH120 - paths are text
+    lost = {folder for folder in set(found.values()) if not _flushed(folder)}
+    failures |= {each: _PROCESSING_FAILURE for each, folder in found.items() if folder in lost}
+    whole = tuple(each for each, folder in found.items() if folder not in lost)
+    return Transaction(asked.uid, whole, failures)
+
+
+def _flushed(folder: str) -> bool:
     try:
-        if found:
-            sync_path(folder.path)
+        sync_path(folder)
     except OSError:
-        failures.update(dict.fromkeys(found, _PROCESSING_FAILURE))
-        found = []
-    return Transaction(asked.uid, tuple(found), failures)
+        return False
+    return True
 
 
-def _failure(folder: Folder, reference: Reference) -> int:
-    """Return the failure reason for an instance; 0 if it can be committed.
+def _failure(files: Sequence[str], reference: Reference) -> tuple[int, str]:
+    """Return the failure reason for an instance, 0 if it can be committed, and its file.
 
     Of several objects with its UID, one that can be is enough.
     """
-    reasons = [_failure_of(path, reference) for path in variants(folder.place(reference[1]))]
-    return 0 if 0 in reasons else reasons[0]
+    reasons = [(_failure_of(path, reference), path) for path in files]
+    first = reasons[0] if reasons else (_NO_SUCH_INSTANCE, "")
+    return next((each for each in reasons if not each[0]), first)
 
 
 def _failure_of(path: str, reference: Reference) -> int:
@@ -99,10 +128,14 @@ def _failure_of(path: str, reference: Reference) -> int:
 
 
 class Reports:
-    """The requests that come on one association, and what is to be reported of them."""
+    """The requests that come on one association, and what is to be reported of them.
 
-    def __init__(self, folder: Folder | None) -> None:
-        self._folder: Final = folder
+    reachable: whether the peer can be told on an association of our own.
+    """
+
+    def __init__(self, held: Held | None, *, reachable: bool = False) -> None:
+        self._held: Final = held
+        self._reachable: Final = reachable
         self._unconfirmed: Final[dict[int, Transaction]] = {}
 
     @property
@@ -127,10 +160,20 @@ class Reports:
         await association.send(Command(command.context_id, response))
         if asked is None:
             return
-        report = await asyncio.to_thread(committed, self._folder, asked)
+        report = await asyncio.to_thread(committed, self._held, asked)
         message_id = association.next_message_id()
         self._unconfirmed[message_id] = report
+        if self._reachable and await self._is_leaving(association):
+            return  # a report that crosses a release may be lost, or stop the peer
         await _send(association, command.context_id, message_id, report)
+
+    async def _is_leaving(self, association: Association) -> bool:
+        """Return whether the peer, once its request is answered, ends the association soon."""
+        try:
+            async with asyncio.timeout(_SOON):
+                return not isinstance(await association.coming(), Command)
+        except TimeoutError:
+            return False
 
     async def confirmed(self, association: Association, command: Command) -> None:
         """Take the peer's answer to a report."""

@@ -7,10 +7,11 @@ from typing import Final, NamedTuple, TypeAlias
 
 from dcm.net.association import Association
 from dcm.net.commitment import Expected
-from dcm.net.commitment_scp import Reports
+from dcm.net.commitment_scp import Held, Reports
 from dcm.net.incoming import failed, receive
-from dcm.sinks import Folder, NotKept, ReceivedInstance, Refused, Sink
+from dcm.sinks import NotKept, ReceivedInstance, Refused, Sink
 from dcm.wire import (
+    CCancelRQ,
     CEchoRQ,
     CEchoRSP,
     Command,
@@ -48,6 +49,7 @@ class Conversation:
     """The messages of one association, answered one after the other.
 
     reports: what the peer has not confirmed of the reports on storage commitment.
+    held, reachable: of storage commitment; see `Reports`.
     messages: how many messages were answered. waiting: whether the next one is awaited.
     """
 
@@ -57,15 +59,18 @@ class Conversation:
         destinations: Sequence[Destination],
         expected: Expected,
         handlers: Mapping[type[Message], Service],
+        held: Held | None = None,
+        *,
+        reachable: bool = False,
     ) -> None:
         self.association: Final = association
-        sink = destinations[-1].sink
-        self.reports: Final = Reports(sink if isinstance(sink, Folder) else None)
+        self.reports: Final = Reports(held, reachable=reachable)
         self.messages = 0
         self.waiting = False
         self._destinations: Final = destinations
         self._services: Final[dict[type[Message], Service]] = {
             CEchoRQ: _echo,
+            CCancelRQ: _too_late,
             NActionRQ: self.reports.answer,
             NEventReportRSP: self.reports.confirmed,
             NEventReportRQ: expected.take,
@@ -154,6 +159,10 @@ class Conversation:
             on_failure(NotKept(uid, words))
         except Exception:  # noqa: BLE001 - the association goes on
             _LOG.exception("on_failure failed with %s", uid)
+
+
+async def _too_late(association: Association, command: Command) -> None:
+    """Ignore a C-CANCEL of an operation that has ended meanwhile (PS3.7 9.3.2.3)."""
 
 
 async def _echo(association: Association, command: Command) -> None:

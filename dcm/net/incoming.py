@@ -57,5 +57,9 @@ def _begun(association: Association, context_id: int, request: CStoreRQ, sink: S
 
 def failed(response: CStoreRSP, status: int, words: str) -> CStoreRSP:
     """Return a response with a failure, and a comment of 64 ASCII characters at most (PS3.7 Annex C)."""
-    comment = "".join(each if " " <= each <= "~" else "?" for each in words)[:64]
-    return replace(response, status=status, error_comment=comment)
+    return replace(response, status=status, error_comment=comment_of(words))
+
+
+def comment_of(words: str) -> str:
+    """Return an Error Comment: 64 ASCII characters at most (PS3.7 Annex C)."""
+    return "".join(each if " " <= each <= "~" else "?" for each in words)[:64]

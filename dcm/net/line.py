@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Final, Protocol, TypeAlias
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from dcm.data.header import NotDicom
 from dcm.errors import LocalProtocolError
@@ -13,6 +13,7 @@ from dcm.outcome import InstanceResult, Outcome
 from dcm.wire import (
     AsynchronousOperationsWindow,
     Command,
+    CStoreRQ,
     CStoreRSP,
     DataFragment,
     ImplementationVersionName,
@@ -74,6 +75,13 @@ class Item:
         return InstanceResult(instance.path, instance.sop_instance_uid, outcome, words, status)
 
 
+class Originator(NamedTuple):
+    """Whose C-MOVE request makes us send: the AE title, and the message ID (PS3.7 9.1.1.1)."""
+
+    ae_title: str
+    message_id: int
+
+
 class Source(Protocol):
     """What gives a line its instances, and is told what becomes of them."""
 
@@ -95,12 +103,16 @@ class Line:
 
     under_way: those that the peer has not answered, by message ID.
     one_by_one: whether to wait for each answer, even if the peer allows several operations at once.
+    originator: whose C-MOVE this is, if it is one.
     """
 
-    def __init__(self, source: Source, *, one_by_one: bool) -> None:
+    def __init__(
+        self, source: Source, *, one_by_one: bool, originator: Originator | None = None
+    ) -> None:
         self.under_way: Final[dict[int, Item]] = {}
         self._source: Final = source
         self._one_by_one: Final = one_by_one
+        self._originator: Final = originator
         self._memory: Final = bytearray(SLICE)
         self._remarks: Final[dict[int, list[str]]] = {}
 
@@ -149,7 +161,7 @@ class Line:
         association.doing = f"C-STORE of {instance.path}"
         begun = False
         try:
-            request = store_request(message_id, instance.kind[0], instance.sop_instance_uid)
+            request = self._request(message_id, instance)
             head = [Command(context_id, request)]
             for data, last in instance.slices(self._memory, remarks):
                 begun = True
@@ -165,6 +177,18 @@ class Line:
             return
         if remarks:
             self._remarks[message_id] = remarks
+
+    def _request(self, message_id: int, instance: Instance) -> CStoreRQ:
+        sop_class, uid = instance.kind[0], instance.sop_instance_uid
+        if self._originator is None:
+            return store_request(message_id, sop_class, uid)
+        return CStoreRQ(
+            message_id=message_id,
+            affected_sop_class_uid=sop_class,
+            affected_sop_instance_uid=uid,
+            move_originator_application_entity_title=self._originator.ae_title,
+            move_originator_message_id=self._originator.message_id,
+        )
 
 
 def contexts_for(offers: Sequence[Offer]) -> list[PresentationContextRQ]:

@@ -1,6 +1,6 @@
 """A listener: verification, storage and storage commitment as SCP (PS3.4 Annexes A, B and J).
 
-What it receives goes into a sink; it answers for what is in a folder. What is done on an association is in
+What it receives goes into a sink; it answers for what is in files. What is done on an association is in
 `dcm.net.conversation`, which associations are accepted in `dcm.net.admission`.
 """
 
@@ -19,14 +19,14 @@ from dcm.errors import RemoteProtocolError
 from dcm.net.admission import Admission
 from dcm.net.association import Association
 from dcm.net.commitment import Expected, Transaction
-from dcm.net.commitment_scp import report_by_title
+from dcm.net.commitment_scp import Held, InFolder, report_by_title
 from dcm.net.conversation import Conversation, Destination, Handler, OnFailure, Service
 from dcm.net.errors import NetworkError
 from dcm.net.limits import TimeLimits
 from dcm.net.node import DcmNode
 from dcm.net.remote import Listen, Remote
 from dcm.net.transport import Transport
-from dcm.sinks import Refused, Sink
+from dcm.sinks import Folder, Refused, Sink
 from dcm.wire import AssociateAC, AssociateRJ, AssociateRQ, Message, rejection
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ class Listener:
     `on_failure` is called with each instance for which the sender was sent a failure.
     `peers` are the nodes, by AE title, to which storage commitment is reported once an association is over.
     `handlers` answer requests by the type of their message; `admission` must accept their SOP classes.
+    `held` finds the files for which storage commitment answers; by default those of the sink, if it is a
+    `Folder`.
     """
 
     def __init__(
@@ -81,12 +83,14 @@ class Listener:
         on_failure: OnFailure | None = None,
         peers: Mapping[str, Remote] | None = None,
         handlers: Mapping[type[Message], Service] | None = None,
+        held: Held | None = None,
     ) -> None:
         self.expected: Final = Expected()
         self._local: Final = local
         self._limits: Final = limits
         self._destinations: Final = [Destination(sink, handler, on_failure)]
         self._handlers: Final = handlers or {}
+        self._held: Final = held or (InFolder(sink) if isinstance(sink, Folder) else None)
         self._admission: Final = admission or Admission()
         self._peers: Final = peers or {}
         self._tasks: Final[set[_Task]] = set()
@@ -284,7 +288,10 @@ class Listener:
     async def _converse(self, association: Association) -> None:
         task = asyncio.current_task()
         assert task is not None
-        conversation = Conversation(association, self._destinations, self.expected, self._handlers)
+        conversation = Conversation(
+            association, self._destinations, self.expected, self._handlers, self._held,
+            reachable=association.ae_titles[0].strip() in self._peers,
+        )  # fmt: skip
         self._associations[task] = conversation
         try:
             await conversation.run()

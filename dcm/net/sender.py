@@ -36,6 +36,7 @@ from dcm.net.line import (
     Item,
     Line,
     Offer,
+    Originator,
     Unreadable,
     contexts_for,
     loses_what_comes_together,
@@ -59,19 +60,29 @@ class Sender:
 
     on_result: called with each outcome as soon as it is known; what it raises ends the sending.
     convert: whether what the peer does not accept as it is may be sent in a native transfer syntax.
+    again: whether what the peer answered with a failure may be sent once more.
+    originator: whose C-MOVE request is performed, if one is.
 
     Of instances with one SOP Instance UID only one is sent. A UID names one object (PS3.5 9): a peer that
     gets two keeps one of them, and does not say which.
     """
 
     def __init__(
-        self, pool: Pool, on_result: OnResult | None = None, *, convert: bool = True
+        self,
+        pool: Pool,
+        on_result: OnResult | None = None,
+        *,
+        convert: bool = True,
+        again: bool = True,
+        originator: Originator | None = None,
     ) -> None:
         self.given_up: Exception | None = None
         """The error after which no more associations were requested."""
         self._pool: Final = pool
         self._retry: Final = pool.remote.retry
         self._convert: Final = convert
+        self._again: Final = again
+        self._originator: Final = originator
         self._on_result: Final = on_result
         self._results: Final[dict[int, InstanceResult]] = {}
         self._count = 0
@@ -148,6 +159,14 @@ class Sender:
         """Add something that is not to be sent, with its outcome."""
         self._record(self._count, result)
         self._count += 1
+
+    def withdraw(self) -> None:
+        """Take back what is not under way: it is not sent, and has no outcome."""
+        self._unsettled -= len(self._waiting) + len(self._later)
+        self._twins.clear()
+        self._waiting.clear()
+        self._later.clear()
+        self._changed.set()
 
     async def drain(self) -> None:
         """Wait until everything that was added has an outcome, but for what has the UID of another."""
@@ -230,7 +249,8 @@ class Sender:
         assert task is not None
         try:
             while len(self._workers) <= self._pool.limit and await self._something_waits():
-                line = Line(self, one_by_one=self._dead_ends > 0)  # so it shows which is the cause
+                one_by_one = self._dead_ends > 0  # so it shows which is the cause
+                line = Line(self, one_by_one=one_by_one, originator=self._originator)
                 offers, before = self._offered(), self._answers
                 try:
                     async with self._pool.lease(contexts_for(offers), WINDOW_ASKED) as association:
@@ -356,6 +376,9 @@ class Sender:
         """Take the outcome that the peer's response says, or send the instance again."""
         self._answers += 1
         self._changed.set()
+        if not self._again:
+            self.tell(item, result)
+            return
         status = result.status or 0
         alone = item.alone and self.alone
         if item in self._suspects and alone:

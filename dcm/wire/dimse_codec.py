@@ -8,7 +8,7 @@ of 6.8. `parse_message` first compares what came with the layouts of command set
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from dcm.errors import AbortSource, LocalProtocolError, RemoteProtocolError
 from dcm.wire import command_set
@@ -16,6 +16,8 @@ from dcm.wire.command_set import BY_NUMBER, COMMAND_FIELD
 from dcm.wire.dimse import MESSAGES, CStoreRQ, CStoreRSP, Message, Response
 from dcm.wire.layouts import ENCODED, Layout
 from dcm.wire.values import Buffer, is_printable
+
+AnyMessage = TypeVar("AnyMessage", bound=Message)
 
 _SHORT: Final = 256  # bytes
 _SEEN: Final[dict[int, list[Layout]]] = {}
@@ -41,6 +43,12 @@ def build_message(message: Message) -> bytes:
         if value is not None and element.number not in stated:
             elements.append((element.number, command_set.encode_value(element, value)))
     return command_set.build((*elements, *message.other_elements))
+
+
+def encoded_once(message: AnyMessage) -> AnyMessage:
+    """Return a message that is sent many times, encoded already. Raises `LocalProtocolError`."""
+    message.__dict__[ENCODED] = build_message(message)
+    return message
 
 
 def store_request(message_id: int, sop_class_uid: str, sop_instance_uid: str) -> CStoreRQ:

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import math
+import struct
 import zlib
 from typing import Any
 
@@ -14,7 +15,7 @@ from pydicom.filewriter import write_dataset
 
 from dcm.data.encoding import BIG_ENDIAN, DEFLATED, EXPLICIT, IMPLICIT, NATIVE, Encoding, Reader
 from dcm.data.header import scan_bytes
-from dcm.data.json_writer import NoJson, json_of, json_of_attributes
+from dcm.data.json_writer import NoJson, json_of
 from harness.corpus import corpus
 
 NUMBERS = ("DS", "FD", "FL", "IS", "SL", "SS", "SV", "UL", "US", "UV")
@@ -138,15 +139,11 @@ def test_numbers_that_json_does_not_have() -> None:
 def test_decimal_strings() -> None:
     """Decimal strings that JSON has as they are keep their digits; others become numbers or stay text."""
     values = {
-        "1.50": "1.50",
-        "+3": "3",
-        " .5": "0.5",
-        "1e3": "1e3",
-        "5.": "5",
-        "": "null",
-        "x": '"x"',
-    }
-    text = json_of_attributes({"PatientWeight": "\\".join(values)})
+        "1.50": "1.50", "+3": "3", " .5": "0.5", "1e3": "1e3", "5.": "5", "": "null", "x": '"x"',
+    }  # fmt: skip
+    value = "\\".join(values).encode()
+    data = struct.pack("<HH2sH", 0x0010, 0x1030, b"DS", len(value)) + value
+    text = json_of(Reader(data), 0, EXPLICIT)
     assert text == f'{{"00101030":{{"vr":"DS","Value":[{",".join(values.values())}]}}}}'
 
 
@@ -212,20 +209,3 @@ def test_damaged_data_set(cut: int) -> None:
         json_of(Reader(data), 0, EXPLICIT, end=len(data))
     assert "ends" in str(caught.value) or "beyond" in str(caught.value)
     json.loads(caught.value.readable)
-
-
-def test_attributes_of_a_query() -> None:
-    """Plain values are written as encoded ones are."""
-    attributes = {
-        "PatientName": "Yamada^Tarou=山田^太郎", "Rows": "512", "ImageType": "A\\\\B",
-        "NumberOfFrames": "", "RequestAttributesSequence": [{"ScheduledProcedureStepID": "1"}],
-    }  # fmt: skip
-    assert json.loads(json_of_attributes(attributes)) == {
-        "00080008": {"vr": "CS", "Value": ["A", None, "B"]},
-        "00100010": {
-            "vr": "PN", "Value": [{"Alphabetic": "Yamada^Tarou", "Ideographic": "山田^太郎"}],
-        },
-        "00280008": {"vr": "IS"},
-        "00280010": {"vr": "US", "Value": [512]},
-        "00400275": {"vr": "SQ", "Value": [{"00400009": {"vr": "SH", "Value": ["1"]}}]},
-    }  # fmt: skip

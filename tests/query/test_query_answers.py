@@ -231,7 +231,9 @@ def test_level_unknown_to_the_model_is_refused(
 @suite.case("CONQR-011", ref="PS3.4 C.2.2.1.3 (2020b)")
 def test_unsupported_optional_key_has_its_status(dimse: Dimse, stored: Stored) -> None:
     """A study that matches because an optional key is not supported is returned with status FF01."""
-    (one,) = stored.study()
+    (one,) = stored.study(
+        PatientReligiousPreference="JEDI"
+    )  # so it cannot match if it is supported
 
     found = dimse.find(
         "STUDY", StudyInstanceUID=one.study_instance_uid, PatientReligiousPreference="DRUID"

@@ -1,0 +1,221 @@
+"""`dcm serve`: make an archive of a folder: DICOMweb, and query, retrieval and storage by DICOM.
+
+What is in the folder is indexed at the start. Nothing can be stored unless --writable is given. Ends with
+Ctrl-C or SIGTERM, once requests in flight are finished.
+"""
+
+import asyncio
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING, Final
+
+from dcm.cli.listen import MIN_FREE, admission
+from dcm.cli.logs import LOG
+from dcm.cli.options import add_network_options, number, seconds, size
+from dcm.cli.progress import Progress, wanted
+from dcm.cli.running import run_async
+from dcm.cli.session import configuration
+from dcm.cli.usage import UsageError
+from dcm.conf import Configuration
+from dcm.errors import DcmError
+from dcm.frozen import replace
+from dcm.net.tls import Tls
+
+if TYPE_CHECKING:
+    from dcm.serve.both import DicomDoor, Open, WebDoor
+    from dcm.sinks import Sink
+    from dcm.store.index import Index
+
+_TOKEN: Final = "DCM_SERVE_TOKEN"  # noqa: S105 - the name of a variable
+_LOCAL: Final = ("127.", "::1", "localhost")
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the options: the folder, the addresses, and what is allowed to whom."""
+    parser.add_argument("folder", metavar="DIR", help="the folder with DICOM files")
+    parser.add_argument(
+        "--writable", action="store_true", help="let clients store instances in the folder"
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1",
+        help="the address to listen at; 127.0.0.1 by default, 0.0.0.0: all",
+    )  # fmt: skip
+    parser.add_argument(
+        "--port", type=number(0, 65535), default=8080,
+        help="the port of DICOMweb; 8080 by default, 0: a free one",
+    )  # fmt: skip
+    parser.add_argument(
+        "--dicom-port", type=number(0, 65535), default=11112,
+        help="the port of the DICOM services; 11112 by default, 0: a free one",
+    )  # fmt: skip
+    parser.add_argument("--no-web", action="store_true", help="offer no DICOMweb")
+    parser.add_argument("--no-dicom", action="store_true", help="offer no DICOM services")
+    parser.add_argument("--ae-title", help="our AE title, instead of that of --local")
+    _add_protection(parser)
+    parser.add_argument(
+        "--sync", action="store_true",
+        help="flush each stored file to disk (fsync) before the response: slower, safer",
+    )  # fmt: skip
+    parser.add_argument(
+        "--max-instance", metavar="SIZE", type=size, default=0,
+        help="refuse longer instances: in bytes, or with K, M, G or T",
+    )  # fmt: skip
+    parser.add_argument(
+        "--min-free", metavar="SIZE", type=size, default=MIN_FREE,
+        help="refuse what would leave less free space on the disk; 100M by default, 0: no limit",
+    )  # fmt: skip
+    parser.add_argument(
+        "--stop-timeout", metavar="SECONDS", type=seconds, default=8.0,
+        help="at the end, how long clients have to finish; 8 by default",
+    )  # fmt: skip
+    add_network_options(parser)
+
+
+def _add_protection(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--token", help=f"what web requests have to bring; better in ${_TOKEN} or --token-file"
+    )
+    parser.add_argument("--token-file", metavar="FILE", help="a file whose first line is the token")
+    parser.add_argument(
+        "--certificate", metavar="FILE", help="our certificate (PEM): DICOMweb by HTTPS only"
+    )
+    parser.add_argument("--key", metavar="FILE", help="the key of the certificate (PEM)")
+    parser.add_argument(
+        "--client-ca", metavar="FILE",
+        help="accept only web clients with a certificate that this authority (PEM) issued",
+    )  # fmt: skip
+    parser.add_argument(
+        "--cors", metavar="ORIGIN", action="append", default=[],
+        help="let web pages of this origin use DICOMweb, as http://localhost:3000; may be repeated; *: all",
+    )  # fmt: skip
+    parser.add_argument(
+        "--url", default="", help="what clients call the web service, if it is behind a proxy"
+    )
+    parser.add_argument(
+        "--from", metavar="AE_TITLE", dest="senders", action="append",
+        help="accept only DICOM clients with this AE title; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--by-our-name", action="store_true", help="accept only DICOM clients that use our AE title"
+    )
+
+
+def run(arguments: Namespace) -> int:
+    """Serve until the end."""
+    if arguments.no_web and arguments.no_dicom:
+        raise UsageError("with --no-web and --no-dicom there is nothing to serve")
+    if not os.path.isdir(arguments.folder):
+        raise UsageError(f"{arguments.folder} is not a folder")
+    stop = asyncio.Event()
+    return run_async(_serve(arguments, stop), stop.set)
+
+
+async def _serve(arguments: Namespace, stop: asyncio.Event) -> int:
+    from dcm.serve.both import serving  # noqa: PLC0415 - not for --help
+    from dcm.store.index import Index  # noqa: PLC0415
+
+    web, dicom = _web(arguments), _dicom(arguments, configuration(arguments))
+    with Index(arguments.folder) as index:
+        await _refresh(arguments, index)
+        async with serving(
+            index, _sink(arguments, index), web=web, dicom=dicom, drain=arguments.stop_timeout
+        ) as opened:
+            _tell(arguments, opened)
+            await stop.wait()
+            LOG.warning("ends once clients have finished, in %g s at most", arguments.stop_timeout)
+    return 0
+
+
+def _sink(arguments: Namespace, index: "Index") -> "Sink | None":
+    if not arguments.writable:
+        return None
+    from pathlib import Path  # noqa: PLC0415 - not for --help
+
+    from dcm.sinks import Folder  # noqa: PLC0415
+    from dcm.store.directory_sink import DirectorySink  # noqa: PLC0415
+
+    folder = Folder(Path(index.path), arguments.sync, arguments.max_instance, arguments.min_free)
+    return DirectorySink(folder, index)
+
+
+async def _refresh(arguments: Namespace, index: "Index") -> None:
+    """Index what has changed in the folder."""
+    async with Progress("indexing", shown=wanted(arguments)) as progress:
+
+        def note(count: int) -> None:
+            progress.done = count
+
+        updated = await asyncio.to_thread(index.update, note)
+    for words in index.remarks:
+        LOG.warning("%s", words)
+    for path, words in updated.unreadable:
+        LOG.warning("%s cannot be read, and what is in it is not served: %s", path, words)
+
+
+def _web(arguments: Namespace) -> "WebDoor | None":
+    from dcm.serve.both import WebDoor  # noqa: PLC0415 - not for --help
+
+    if arguments.no_web:
+        return None
+    token, tls = _token(arguments), None
+    if arguments.certificate:
+        tls = Tls(
+            ca=arguments.client_ca, certificate=arguments.certificate, key=arguments.key,
+            require_certificate=arguments.client_ca is not None,
+        )  # fmt: skip
+    elif arguments.key or arguments.client_ca:
+        raise UsageError("--key and --client-ca are of use with --certificate only")
+    if not token and not arguments.client_ca and not arguments.host.startswith(_LOCAL):
+        LOG.warning(
+            "anybody who reaches %s can read what is in %s%s: --token, or --client-ca, protects DICOMweb",
+            arguments.host, arguments.folder, " and write to it" if arguments.writable else "",
+        )  # fmt: skip
+    return WebDoor(arguments.host, arguments.port, token, tls, tuple(arguments.cors), arguments.url)
+
+
+def _token(arguments: Namespace) -> str:
+    if arguments.token is not None and arguments.token_file is not None:
+        raise UsageError("--token and --token-file exclude each other")
+    token: str = arguments.token if arguments.token is not None else os.environ.get(_TOKEN, "")
+    if arguments.token_file is not None:
+        try:
+            with open(arguments.token_file, encoding="utf-8") as file:
+                token = file.readline().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            words = getattr(error, "strerror", None) or "it is not text in UTF-8"
+            raise UsageError(f"the token in {arguments.token_file}: {words}") from error
+        if not token:
+            raise UsageError(f"the first line of {arguments.token_file} is empty, and no token")
+    if arguments.token == "":
+        raise UsageError("an empty --token protects nothing")
+    return token
+
+
+def _dicom(arguments: Namespace, known: Configuration) -> "DicomDoor | None":
+    from dcm.serve.both import DicomDoor  # noqa: PLC0415 - not for --help
+
+    if arguments.no_dicom:
+        return None
+    local = replace(known.local(arguments.local), host=arguments.host, port=arguments.dicom_port)
+    if arguments.ae_title is not None:
+        local = replace(local, ae_title=arguments.ae_title)
+    peers = {}
+    for name in known.remote_nodes:
+        try:
+            remote = known.remote(name)
+        except DcmError as error:  # as of a password that is not there
+            LOG.warning("nothing can be sent to %s: %s", name, error)
+        else:
+            peers[remote.node.ae_title] = remote
+    return DicomDoor(local, known.limits, admission(arguments), peers)
+
+
+def _tell(arguments: Namespace, opened: "Open") -> None:
+    if arguments.quiet:
+        return
+    rights = "" if arguments.writable else ", read-only"
+    if opened.web:
+        print(f"dcm serve: DICOMweb at {opened.web}{rights}", file=sys.stderr, flush=True)
+    if opened.dicom is not None:
+        print(f"dcm serve: DICOM at {opened.dicom.node}{rights}", file=sys.stderr, flush=True)

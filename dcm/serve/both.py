@@ -1,0 +1,102 @@
+"""Both doors of a service, on one event loop and over one catalogue: DICOMweb and DIMSE."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import NamedTuple
+
+from dcm.frozen import Frozen
+from dcm.net.admission import Admission
+from dcm.net.limits import TimeLimits
+from dcm.net.listener import Listener
+from dcm.net.remote import Listen, Remote
+from dcm.net.tls import Tls
+from dcm.serve.app import application
+from dcm.serve.archive import ROOT, Archive
+from dcm.serve.dimse import dimse_listener
+from dcm.serve.http_door import CannotServe, bound, http_door, url_of
+from dcm.sinks import Sink
+from dcm.store.catalogue import Catalogue
+
+
+class WebDoor(Frozen, secret=("token",)):
+    """Where and to whom DICOMweb is offered.
+
+    port: 0: a free one. token: what requests have to bring; empty: nothing. tls: None: without TLS.
+    origins: web pages that may use it from a browser. url: what clients call it, if not host and port.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    token: str = ""
+    tls: Tls | None = None
+    origins: Sequence[str] = ()
+    url: str = ""
+
+
+class DicomDoor(Frozen):
+    """Where and to whom DIMSE services are offered; peers: nodes by AE title that C-MOVE may send to."""
+
+    local: Listen = Listen("127.0.0.1")
+    limits: TimeLimits = TimeLimits()
+    admission: Admission = Admission()
+    peers: Mapping[str, Remote] = {}
+
+
+class Open(NamedTuple):
+    """What is open. web: the URL of DICOMweb, or empty. dicom: the listener, if there is one."""
+
+    web: str
+    dicom: Listener | None
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    catalogue: Catalogue,
+    sink: Sink | None = None,
+    *,
+    web: WebDoor | None = None,
+    dicom: DicomDoor | None = None,
+    drain: float = 8.0,
+) -> AsyncIterator[Open]:
+    """Serve what a catalogue has while the block runs.
+
+    sink: where stored instances go; the catalogue is expected to know them by then. None: read-only.
+    drain: seconds in which requests and associations may finish at the end.
+
+    Raises `CannotServe` if a port cannot be had, and `UnusableTls`.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        listener, address = None, ""
+        draining: list[asyncio.Task[bool]] = []
+        if dicom is not None:
+            listener = dimse_listener(
+                dicom.local, catalogue, sink,
+                peers=dicom.peers, limits=dicom.limits, admission=dicom.admission,
+            )  # fmt: skip
+            try:
+                await stack.enter_async_context(listener)
+            except OSError as error:
+                where = f"{dicom.local.host}:{dicom.local.port}"
+                words = (
+                    f"cannot listen at {where}: {error.strerror or error} (--dicom-port, --host)"
+                )
+                raise CannotServe(words) from error
+            stack.push_async_callback(_all_of, draining)
+        if web is not None:
+            listening = stack.enter_context(contextlib.closing(bound(web.host, web.port)))
+            address = web.url.rstrip("/") or url_of(listening, tls=web.tls is not None)
+            archive = Archive(catalogue, sink, web.url)
+            app = application(archive, token=web.token, origins=web.origins)
+            await stack.enter_async_context(http_door(app, listening, tls=web.tls, drain=drain))
+            address += ROOT
+        try:
+            yield Open(address, listener)
+        finally:  # both doors at the same time: what follows closes the other one
+            if listener is not None:
+                draining.append(asyncio.create_task(listener.drain(drain)))
+
+
+async def _all_of(tasks: list[asyncio.Task[bool]]) -> None:
+    """Wait for tasks that have begun by now."""
+    await asyncio.gather(*tasks)
