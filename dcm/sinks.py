@@ -209,7 +209,7 @@ class _InFolder:
         size = sum(map(len, buffers))
         if self._folder.room.limited:
             self._folder.room.take(size, self._length)
-        self._part.write(buffers if self._length else [file_meta_of(self._head), *buffers])
+        self._part.write(buffers if self._length else [file_meta(self._head), *buffers])
         self._length += size
 
     async def commit(self) -> ReceivedInstance:
@@ -263,29 +263,19 @@ def _sync(file: str, folder: Path) -> None:
     sync_path(folder)
 
 
-def file_meta_of(head: Head) -> bytes:
-    """Encode preamble, prefix and file meta information (PS3.10 7.1) for what a head announces."""
+def file_meta(head: Head) -> bytes:
+    """Encode preamble, prefix and file meta information (PS3.10 7.1)."""
     request = head.request
-    return file_meta(
-        request.affected_sop_class_uid,
-        request.affected_sop_instance_uid,
-        head.transfer_syntax_uid,
-        head.calling_ae_title,
+    before, behind = _around_instance(
+        request.affected_sop_class_uid, head.transfer_syntax_uid, head.calling_ae_title
     )
-
-
-def file_meta(
-    sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, source: str = ""
-) -> bytes:
-    """Encode preamble, prefix and file meta information (PS3.10 7.1); source: the AE title of the sender."""
-    before, behind = _around_instance(sop_class_uid, transfer_syntax_uid, source)
-    instance = _element(0x03, b"UI", sop_instance_uid)
+    instance = _element(0x03, b"UI", request.affected_sop_instance_uid)
     group_length = len(before) + len(instance) + len(behind)
     return b"".join((_PREFIX, group_length.to_bytes(4, "little"), before, instance, behind))
 
 
 @lru_cache(maxsize=64)
-def _around_instance(sop_class: str, syntax: str, ae_title: str) -> tuple[bytes, bytes]:
+def _around_instance(sop_class: str, syntax: str, calling_ae_title: str) -> tuple[bytes, bytes]:
     """Encode what all instances of a kind have in common, before and after the instance's UID."""
     before = (
         struct.pack("<HH2s2xI", 2, 1, b"OB", 2) + b"\0\1",
@@ -295,7 +285,7 @@ def _around_instance(sop_class: str, syntax: str, ae_title: str) -> tuple[bytes,
         _element(0x10, b"UI", syntax),
         _element(0x12, b"UI", IMPLEMENTATION_CLASS_UID),
         _element(0x13, b"SH", IMPLEMENTATION_VERSION_NAME),
-        _element(0x16, b"AE", ae_title) if ae_title else b"",
+        _element(0x16, b"AE", calling_ae_title),
     )
     return b"".join(before), b"".join(behind)
 

@@ -10,15 +10,16 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dcm.data.encoding import DEFLATED, NATIVE
-from dcm.instances import MemoryInstance
+from dcm.instances import Kind, MemoryInstance
 from dcm.net.convert import EXPLICIT_LITTLE, CannotConvert, converted
 from dcm.serve.accept import DICOM, MULTIPART, not_acceptable, wanted
 from dcm.serve.archive import Archive, found, syntaxes, transfer_syntax, url_of
 from dcm.serve.body import Streamed, file_slices
 from dcm.serve.refusal import Refusal
-from dcm.sinks import file_meta
+from dcm.sinks import Head, file_meta
 from dcm.store.catalogue import Found
 from dcm.web.multipart import MultipartWriter
+from dcm.wire import CStoreRQ
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -141,7 +142,7 @@ def _as_stored(each: Found) -> File:
         os.close(descriptor)
     if whole:
         return File(kind[1], size, lambda: file_slices(path, 0, size))
-    meta = file_meta(kind[0], uid, kind[1])
+    meta = _meta(kind, uid)
 
     def slices() -> Iterator[bytes]:
         yield meta
@@ -150,10 +151,16 @@ def _as_stored(each: Found) -> File:
     return File(kind[1], len(meta) + size - offset, slices)
 
 
+def _meta(kind: Kind, uid: str) -> bytes:
+    """Return preamble, prefix and file meta information of an instance."""
+    request = CStoreRQ(message_id=1, affected_sop_class_uid=kind[0], affected_sop_instance_uid=uid)
+    return file_meta(Head(request, kind[1], "", "", ""))
+
+
 def _converted(each: Found, syntax: str) -> Iterator[bytes]:
     made = converted(each.instance, syntax)
     assert isinstance(made, MemoryInstance)
-    yield file_meta(made.kind[0], made.sop_instance_uid, syntax)
+    yield _meta(made.kind, made.sop_instance_uid)
     yield made.data
 
 

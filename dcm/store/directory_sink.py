@@ -18,7 +18,7 @@ from dcm.data.dictionary import Key, tag_of
 from dcm.data.header import Header, NotDicom, scan, scan_bytes
 from dcm.frozen import Frozen
 from dcm.part_file import PartFile, sync_path
-from dcm.sinks import Folder, Head, Part, ReceivedInstance, Refused, file_meta_of, remark_on_length
+from dcm.sinks import Folder, Head, Part, ReceivedInstance, Refused, file_meta, remark_on_length
 from dcm.store.index import Index
 from dcm.store.index_rows import WANTED
 from dcm.wire import Buffer
@@ -160,7 +160,7 @@ class _Incoming:
         room = self._sink.folder.room
         if room.limited:
             room.take(size, self._length)
-        given = buffers if self._length else [file_meta_of(self._head), *buffers]
+        given = buffers if self._length else [file_meta(self._head), *buffers]
         self._part.write(given)
         if self._digest is not None:
             for each in buffers:
@@ -194,7 +194,7 @@ class _Incoming:
                 return scan_bytes(bytes(self._kept), wanted), ""
             return scan(self._part.path, wanted), ""
         except NotDicom as error:
-            meta = file_meta_of(self._head)
+            meta = file_meta(self._head)
             return scan_bytes(meta, ()), f"its data set cannot be read: {error.reason}"
 
     def discard(self) -> None:
