@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "index": "index a folder, and find what is wrong with its files",
     "dump": "show what is in files",
     "diff": "tell what differs between files or folders",
+    "edit": "set and delete elements of files, or replace their UIDs",
     "conf": "edit or show the configuration",
     "version": "show the version",
 }
