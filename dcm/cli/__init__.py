@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "dump": "show what is in files",
     "diff": "tell what differs between files or folders",
     "serve": "make an archive of a folder: DICOMweb and DICOM services",
+    "edit": "set and delete elements of files, or replace their UIDs",
     "conf": "edit or show the configuration",
     "version": "show the version",
 }
