@@ -1,4 +1,4 @@
-"""Write `reference.md`: the public names of `dcm.net`, `dcm.data` and `dcm.filt`, with signatures and docstrings.
+"""Write `reference.md`: the public names of the toolkit, with signatures and docstrings.
 
     python docs/reference.py
 

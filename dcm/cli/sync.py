@@ -9,9 +9,10 @@ import os
 import tempfile
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Final
+from contextlib import ExitStack, nullcontext
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from dcm.cli.edits import add_edits, read_edits
 from dcm.cli.logs import LOG
 from dcm.cli.options import PLACE, add_connection, add_network_options, size
 from dcm.cli.output import print_text
@@ -104,6 +105,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "-n", "--dry-run", action="store_true", help="only print what would be copied"
     )
+    add_edits(parser)
     add_connection(parser, "a node")
     add_network_options(parser)
 
@@ -127,18 +129,33 @@ def run(arguments: Namespace) -> int:
     if arguments.workers is not None:
         from dcm.sync.cluster import Cluster, Options  # noqa: PLC0415 - seldom used
 
-        options = Options(_comparison(arguments), arguments.verify)
+        comparison = Comparison(arguments.trust_level, arguments.force_all)
+        options = Options(comparison, arguments.verify)
         cluster = Cluster(arguments.workers.replace("dask://", "tcp://", 1), opens, options)
-    return run_async(_sync(arguments, selection, sources, destinations, cluster))
+    with ExitStack() as stack:
+        through = read_edits(arguments, stack)
+        if through is not None and (cluster or arguments.how == "remote-copy"):
+            raise UsageError(
+                "edits are made on the way through us: not with remote-copy or --workers"
+            )
+        comparison = Comparison(arguments.trust_level, arguments.force_all, through)
+        return run_async(
+            _sync(arguments, _Asked(selection, sources, destinations, comparison, cluster))
+        )
 
 
-async def _sync(
-    arguments: Namespace,
-    selection: Selection,
-    sources: "Sequence[Place]",
-    destinations: "Sequence[Place]",
-    cluster: "Cluster | None",
-) -> int:
+class _Asked(NamedTuple):
+    """What is to be copied, between which places, and how."""
+
+    selection: Selection
+    sources: "Sequence[Place]"
+    destinations: "Sequence[Place]"
+    comparison: Comparison
+    cluster: "Cluster | None"
+
+
+async def _sync(arguments: Namespace, asked: _Asked) -> int:
+    selection, sources, destinations, comparison, cluster = asked
     names = {"sources": [place.name for place in sources], "destinations": arguments.destinations}
     journal = Journal(arguments.journal or _journal_of(names, selection))
     with reporter(arguments, **names, **selection.asked()) as told:
@@ -146,7 +163,7 @@ async def _sync(
         async with Progress("copying", 0, shown=shown, lines=lines) as progress:
             manager = SyncManager(
                 sources, destinations,
-                comparison=_comparison(arguments), most=_MOST_FOR_A_WORKER if cluster else 500,
+                comparison=comparison, most=_MOST_FOR_A_WORKER if cluster else 500,
                 remote_copy=arguments.how == "remote-copy", journal=journal, verify=arguments.verify,
                 pace=Pace(arguments.bandwidth, arguments.only_between),
             )  # fmt: skip
@@ -174,10 +191,6 @@ async def _sync(
         words = counted_words(known) if known else "nothing to copy"
         print_text(f"{name}: {'not compared' if name in report.not_compared else words}")
     return told.status
-
-
-def _comparison(arguments: Namespace) -> Comparison:
-    return Comparison(arguments.trust_level, arguments.force_all)
 
 
 def _connect(manager: SyncManager, told: Reporter, progress: Progress) -> None:

@@ -32,7 +32,7 @@ from dcm.sync.compare import Comparison, DestinationFailed, Part, compare
 from dcm.sync.journal import Journal
 from dcm.sync.pace import Pace
 from dcm.sync.rates import Rates
-from dcm.sync.relay import Edit, Relay
+from dcm.sync.relay import Relay
 
 _AT_ONCE: Final = 2
 """Transfers at the same time: the first instances of one fill the time of the last ones of another."""
@@ -100,7 +100,6 @@ class SyncManager:
 
     sources, destinations: none is in both. comparison: when an entity counts as the same on both sides.
     remote_copy: have sources send to destinations directly (C-MOVE), which must know each other.
-    edit: what is done with each instance on the way.
     journal: remembers what destinations were given that take no queries.
     most: instances in one transfer, though a study is never divided.
     verify: whether everything is read back afterwards and compared.
@@ -115,7 +114,6 @@ class SyncManager:
         *,
         comparison: Comparison | None = None,
         remote_copy: bool = False,
-        edit: Edit | None = None,
         journal: Journal | None = None,
         most: int = 500,
         verify: bool = False,
@@ -127,9 +125,8 @@ class SyncManager:
         self.rates: Final = Rates()
         self.sources: Final = sources
         self.destinations: Final = destinations
-        self._comparison: Final = comparison
+        self._comparison: Final = comparison or Comparison()
         self._remote_copy: Final = remote_copy
-        self._edit: Final = edit
         self._journal: Final = journal
         self._most: Final = most
         self._verify: Final = verify
@@ -262,7 +259,7 @@ class SyncManager:
 
         places = [self.destinations[number] for number in to]
         async with Relay(
-            places, told, edit=self._edit, digests=digests, paces=self._paces
+            places, told, through=self._comparison.through, digests=digests, paces=self._paces
         ) as relay:
             report = await _fetched(source, what, relay)
         for result in report.lost:
@@ -281,7 +278,12 @@ class SyncManager:
         from dcm.sync.verify import verify  # noqa: PLC0415 - only if it is asked for
 
         place = self.destinations[number]
-        failures, report = await verify(place, transfer.what, digests)
+        what, through = transfer.what, self._comparison.through
+        if through is not None:
+            from dcm.filt.transform import DataTransform  # noqa: PLC0415 - as above
+
+            what = DataTransform(through).forward(what)
+        failures, report = await verify(place, what, digests)
         self._note(place, report)
         for failure in failures:
             self.report.counts[place.name][Outcome.STORED] -= 1

@@ -9,6 +9,7 @@ from cli.conftest import Start
 from net.peers import dcmqrscp, storescp
 
 from dcm.cli import main
+from dcm.data.header import scan
 from dcm.net import DcmNode
 
 Shown = pytest.CaptureFixture[str]
@@ -110,3 +111,15 @@ def test_wrong_use(archive: DcmNode, capsys: Shown) -> None:
     ):
         assert main(["sync", *arguments]) == 2
         assert words in capsys.readouterr().err
+
+
+def test_edits_on_the_way(archive: DcmNode, tmp_path: Path, capsys: Shown) -> None:
+    """-e sets an element; the files have it, and the archive does not."""
+    target = tmp_path / "target"
+    arguments = ["sync", "-s", str(archive), f"{target}/", "-q", "PatientID=CLI1"]
+    assert main([*arguments, "-e", "PatientName=Changed^By=Us", "--verify"]) == 0
+    assert capsys.readouterr().out == f"{target}/: 3 stored\n"
+    names = {scan(path).text("PatientName") for path in target.rglob("*.dcm")}
+    assert names == {"Changed^By=Us"}
+    assert main(["query", str(archive), "PatientID=CLI1", "PatientName="]) == 0
+    assert "Changed" not in capsys.readouterr().out

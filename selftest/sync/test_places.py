@@ -13,9 +13,11 @@ from web import services
 
 from dcm.conf import Configuration
 from dcm.data.header import scan
+from dcm.filt import Filter, MultiFilter, UidFilter, make_edit_filter, make_reject_filter
 from dcm.opening import Opener
 from dcm.outcome import Outcome
 from dcm.store.layout import Layout
+from dcm.sync.compare import Comparison
 from dcm.sync.manager import SyncManager, SyncReport
 from harness.errors import ServerNotFound
 from harness.servers.locate import find_orthanc
@@ -120,3 +122,47 @@ def test_folders_are_made_by_a_layout(files: Path, tmp_path: Path) -> None:
         assert contents(folder) == contents(files)
         depths = {len(path.relative_to(folder).parts) for path in folder.rglob("*.dcm")}
         assert depths == {depth}
+
+
+def _edited(source: str, target: str, *filters: Filter) -> SyncReport:
+    """Copy through filters, and verify."""
+
+    async def run() -> SyncReport:
+        comparison = Comparison(through=MultiFilter(filters))
+        to = [OPENER.place(target, to_write=True)]
+        manager = SyncManager([OPENER.place(source)], to, comparison=comparison, verify=True)
+        async with manager:
+            return await manager.sync()
+
+    return asyncio.run(run())
+
+
+def test_edited_data_compare_with_their_source(
+    destination: str, files: Path, tmp_path: Path
+) -> None:
+    """With new UIDs and another patient, what is there is found again, and is not copied twice."""
+    filters = (UidFilter(b"a key of 16 bytes"), make_edit_filter({"PatientID": "EDITED"}))
+    for outcome in (Outcome.STORED, Outcome.ALREADY_THERE):
+        report = _edited(str(files), destination, *filters)
+        assert report.complete, (report.failures, report.problems)
+        assert [*report.counts.values()] == [{outcome: COUNT}]
+    sync(destination, f"{tmp_path}/back")
+    paths = [*(tmp_path / "back").rglob("*.dcm")]
+    headers = [scan(path) for path in paths]
+    assert {header.text("PatientID") for header in headers} == {"EDITED"}
+    old = {scan(path).sop_instance_uid for path in files.glob("*.dcm")}
+    assert {filters[0].new(uid) for uid in old} == {each.sop_instance_uid for each in headers}
+
+
+def test_what_is_rejected_is_not_missing(files: Path, tmp_path: Path) -> None:
+    """By what a series says, and by what only the instances show."""
+    by_series, by_instance = f"{tmp_path}/series", f"{tmp_path}/instance"
+    last = scan(files / "00000.dcm").text("SeriesInstanceUID")
+    report = _edited(str(files), by_series, make_reject_filter(f"SeriesInstanceUID == {last}"))
+    assert report.complete
+    of_it = {uid for uid in contents(files) if int(uid.rpartition(".")[2]) % 4 == 0}
+    assert contents(Path(by_series)).keys() == contents(files).keys() - of_it
+    rows = scan(files / "00000.dcm", ("Rows",)).text("Rows")
+    report = _edited(str(files), by_instance, make_reject_filter(f"Rows == {rows}"))
+    assert report.complete
+    assert [*report.counts.values()] == [{Outcome.PASSED_OVER: COUNT}]
