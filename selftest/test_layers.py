@@ -15,6 +15,7 @@ dcm      .  errors  frozen  implementation
 dcm      wire.*
 dcm      data.*
 dcm      instances  outcome  writer
+dcm      queued
 dcm      part_file  held  sinks
 dcm.store  catalogue
 dcm      filt.*

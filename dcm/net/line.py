@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
+from dcm import queued
 from dcm.data.header import NotDicom
 from dcm.errors import LocalProtocolError
 from dcm.instances import SLICE, Instance, UnusableInstance
@@ -46,7 +47,7 @@ class Unreadable(Exception):  # noqa: N818 - internal
     """An instance could not be read to its end: only an abort ends its message."""
 
 
-class Item:
+class Item(queued.Item):
     """An instance on its way.
 
     refused: why the peer does not accept it as it is; None if it may. failures: associations that failed in
@@ -54,25 +55,15 @@ class Item:
     had no room for it once.
     """
 
-    __slots__ = (
-        "alone", "failures", "instance", "number", "offer", "postponed", "refused",
-    )  # fmt: skip
+    __slots__ = ("alone", "failures", "offer", "postponed", "refused")
 
     def __init__(self, number: int, instance: Instance) -> None:
-        self.number = number
-        self.instance = instance
+        super().__init__(number, instance)
         self.offer: Offer = (instance.kind[0], (instance.kind[1],))
         self.refused: str | None = None
         self.failures = 0
         self.postponed = False
         self.alone = False
-
-    def result(
-        self, outcome: Outcome, words: str = "", status: int | None = None
-    ) -> InstanceResult:
-        """Return an outcome of this instance."""
-        instance = self.instance
-        return InstanceResult(instance.path, instance.sop_instance_uid, outcome, words, status)
 
 
 class Originator(NamedTuple):

@@ -13,21 +13,10 @@ one before it counts as failed, and if that succeeds, it stays at one.
 
 import asyncio
 import logging
-import os
-from collections import deque
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
-from dcm.data.header import NotDicom
 from dcm.errors import RemoteProtocolError
-from dcm.instances import (
-    Instance,
-    Sendable,
-    UnusableInstance,
-    instance_of,
-    same_object,
-    without_data,
-)
+from dcm.instances import Instance, without_data
 from dcm.net.errors import AssociationRejected, NetworkError
 from dcm.net.line import (
     MOST_OFFERS,
@@ -43,7 +32,8 @@ from dcm.net.line import (
 )
 from dcm.net.pool import Pool
 from dcm.net.uids import NATIVE
-from dcm.outcome import InstanceResult, OnResult, Outcome, Report
+from dcm.outcome import InstanceResult, OnResult, Outcome
+from dcm.queued import QueuedWriter
 
 _LOG: Final = logging.getLogger(__name__)
 _OUT_OF_RESOURCES: Final = 0xA700  # to 0xA7FF (PS3.4 B.2.3)
@@ -51,21 +41,17 @@ _FEW: Final = 4
 """So many waiting instances are worth another association."""
 _GRACE: Final = 0.2
 """Seconds for associations that are being requested when the work is done: then they are given up."""
-_QUEUED: Final = 100
-"""Instances that may wait before `put` does."""
 
 
-class Sender:
-    """Sends to the remote of a pool while its block runs; leaving the block waits for all outcomes.
+class Sender(QueuedWriter[Item]):
+    """Sends to the remote of a pool; see `dcm.queued.QueuedWriter`.
 
-    on_result: called with each outcome as soon as it is known; what it raises ends the sending.
     convert: whether what the peer does not accept as it is may be sent in a native transfer syntax.
     again: whether what the peer answered with a failure may be sent once more.
     originator: whose C-MOVE request is performed, if one is.
-
-    Of instances with one SOP Instance UID only one is sent. A UID names one object (PS3.5 9): a peer that
-    gets two keeps one of them, and does not say which.
     """
+
+    few = _FEW
 
     def __init__(
         self,
@@ -76,89 +62,21 @@ class Sender:
         again: bool = True,
         originator: Originator | None = None,
     ) -> None:
-        self.given_up: Exception | None = None
-        """The error after which no more associations were requested."""
+        super().__init__(on_result)
         self._pool: Final = pool
         self._retry: Final = pool.remote.retry
         self._convert: Final = convert
         self._again: Final = again
         self._originator: Final = originator
-        self._on_result: Final = on_result
-        self._results: Final[dict[int, InstanceResult]] = {}
-        self._count = 0
-        self._first: Final[dict[str, Item]] = {}
-        self._twins: list[Item] = []
-        self._waiting: Final[deque[Item]] = deque()
         self._offers: Final[dict[Offer, None]] = {}
-        self._unsettled = 0
         self._later: Final[list[Item]] = []
         """Instances for which the peer had no room; it has one more chance once nothing else waits."""
-        self._workers: Final[dict[asyncio.Task[None], bool]] = {}
-        """Whether each has an association."""
-        self._changed: Final = asyncio.Event()
-        self._failure: BaseException | None = None
         self._answers = self._tries = self._dead_ends = 0
         self._trusted: Final[set[int]] = set()
         """Failures that the peer has repeated where there was one association."""
         self._suspects: Final[dict[Item, InstanceResult]] = {}
         """How instances failed while there were several associations; one is used until they are cleared."""
         self._limit_before = 1
-        self._stopped = False
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        try:
-            if error is None:
-                await self.finish()
-        finally:
-            await self._stop()
-
-    async def put(self, what: Sendable) -> None:
-        """Add a file, a data set or another instance, and wait while many others wait (back-pressure).
-
-        An outcome is also recorded for what cannot be sent.
-        """
-        found = await asyncio.to_thread(looked_at, what)
-        if isinstance(found, InstanceResult):
-            self.settle(found)
-        else:
-            self.add(found)
-        await self.room()
-
-    async def room(self) -> None:
-        """Wait until few instances wait."""
-        while len(self._waiting) >= _QUEUED:
-            await self._change()
-
-    def add(self, instance: Instance) -> None:
-        """Add an instance without waiting."""
-        item = Item(self._count, instance)
-        self._count += 1
-        first = self._first.setdefault(instance.sop_instance_uid, item)
-        if first is not item:
-            self._twins.append(item)
-        elif self.given_up is not None:  # it would only wait for the same peer again
-            self._record(item.number, item.result(Outcome.NOT_TRIED, str(self.given_up)))
-        else:
-            self._queue(item)
-            self._employ()
-
-    def _record(self, number: int, result: InstanceResult) -> None:
-        self._results[number] = result
-        if self._on_result is not None:
-            self._on_result(result)
-
-    def settle(self, result: InstanceResult) -> None:
-        """Add something that is not to be sent, with its outcome."""
-        self._record(self._count, result)
-        self._count += 1
 
     def withdraw(self) -> None:
         """Take back what is not under way: it is not sent, and has no outcome."""
@@ -168,74 +86,18 @@ class Sender:
         self._later.clear()
         self._changed.set()
 
-    async def drain(self) -> None:
-        """Wait until everything that was added has an outcome, but for what has the UID of another."""
-        while self._unsettled or self._workers or self._failure is not None:
-            await self._change()
-
-    async def finish(self) -> Report:
-        """Wait until everything has an outcome, and return them in the order in which it was added."""
-        await self.drain()
-        while self._twins:
-            twins, self._twins = self._twins, []
-            instead: dict[str, Item] = {}
-            for item in twins:
-                uid = item.instance.sop_instance_uid
-                first = self._first[uid]
-                if self._results[first.number].stored:
-                    self._record(item.number, await asyncio.to_thread(_twin, item, first))
-                elif instead.setdefault(uid, item) is not item:
-                    self._twins.append(item)
-            self._first.update(instead)
-            for item in instead.values():
-                if self.given_up is not None:
-                    result = item.result(Outcome.NOT_TRIED, str(self.given_up))
-                    self._record(item.number, result)
-                else:
-                    self._queue(item)
-            self._employ()
-            await self.drain()
-        return Report(each for _, each in sorted(self._results.items()))
-
     # The work.
 
+    def _item(self, number: int, instance: Instance) -> Item:
+        return Item(number, instance)
+
+    @property
+    def _most(self) -> int:
+        return self._pool.limit
+
     def _queue(self, item: Item) -> None:
-        self._unsettled += 1
-        self._waiting.append(item)
         self._offers[item.offer] = None
-
-    def _employ(self) -> None:
-        """Start as many workers as the work is worth."""
-        waiting = len(self._waiting)
-        wanted = min(self._pool.limit, waiting, 1 + waiting // _FEW)
-        while len(self._workers) < wanted and self._failure is None and not self._stopped:
-            task = asyncio.create_task(self._work())
-            self._workers[task] = False
-            task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._workers.pop(task, None)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._failure = self._failure or error
-        self._changed.set()
-        if self._waiting and not self._workers:
-            self._employ()  # one worker ended for another's sake, which has ended since
-
-    async def _change(self) -> None:
-        """Wait until something has an outcome or a worker has ended; raise what ended it."""
-        if self._failure is None:
-            self._changed.clear()
-            await self._changed.wait()
-        if self._failure is not None:
-            raise self._failure
-
-    async def _stop(self) -> None:
-        self._stopped = True
-        tasks = [*self._workers]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.gather(*tasks, return_exceptions=True)
+        super()._queue(item)
 
     def _dismiss(self) -> None:
         """End the workers that wait for an association: a peer that serves one at a time lets them wait."""
@@ -431,24 +293,3 @@ class Sender:
         self._changed.set()
         if not self._unsettled:
             asyncio.get_running_loop().call_later(_GRACE, self._dismiss)
-
-
-def _twin(item: Item, first: Item) -> InstanceResult:
-    """Return the outcome of an instance whose SOP Instance UID is that of another one, which was stored."""
-    if same_object(item.instance, first.instance):
-        return item.result(Outcome.ALREADY_THERE, f"it is a copy of {first.instance.path}")
-    return item.result(
-        Outcome.NOT_TRIED,
-        f"{first.instance.path} is another object with the same SOP Instance UID, and was sent; "
-        "the peer would keep one of them",
-    )
-
-
-def looked_at(what: Sendable) -> Instance | InstanceResult:
-    """Return what can be sent of something, or why it cannot be."""
-    try:
-        return instance_of(what)
-    except (NotDicom, UnusableInstance, OSError) as error:
-        words = getattr(error, "reason", "") or getattr(error, "strerror", "") or str(error)
-        path = os.fspath(what) if isinstance(what, str | os.PathLike) else ""
-        return InstanceResult(path, "", Outcome.NOT_TRIED, words)

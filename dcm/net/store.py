@@ -7,8 +7,8 @@ from typing import Final, TypeAlias
 
 from dcm.instances import Instance, Sendable
 from dcm.net.ahead import Ahead
-from dcm.net.sender import looked_at
 from dcm.outcome import InstanceResult, Outcome, Report
+from dcm.queued import looked_at
 from dcm.writer import Writer
 
 AlreadyThere: TypeAlias = Callable[[Sequence[Instance]], Awaitable[set[str]]]

@@ -4,8 +4,9 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from typing import Final, Protocol
 
+from dcm import queued
 from dcm.instances import Instance, Slices, UnusableInstance
-from dcm.outcome import InstanceResult, Outcome
+from dcm.outcome import Outcome
 from dcm.sinks import Head, file_meta
 from dcm.web.incoming import DICOM
 from dcm.web.multipart import Buffer, MultipartWriter
@@ -20,7 +21,7 @@ class Cut(Exception):  # noqa: N818 - internal
     """An instance could not be read to its end: only the end of the connection ends its part."""
 
 
-class Item:
+class Item(queued.Item):
     """An instance on its way.
 
     alone: whether it is sent in a request of its own. suspect: whether it failed so while other requests were
@@ -28,22 +29,14 @@ class Item:
     refused: why it is sent converted. remarks: what was changed in it.
     """
 
-    __slots__ = ("alone", "failures", "instance", "number", "refused", "remarks", "suspect")
+    __slots__ = ("alone", "failures", "refused", "remarks", "suspect")
 
     def __init__(self, number: int, instance: Instance) -> None:
-        self.number = number
-        self.instance = instance
+        super().__init__(number, instance)
         self.alone = self.suspect = False
         self.failures = 0
         self.refused = ""
         self.remarks: list[str] = []
-
-    def result(
-        self, outcome: Outcome, words: str = "", status: int | None = None
-    ) -> InstanceResult:
-        """Return an outcome of this instance."""
-        instance = self.instance
-        return InstanceResult(instance.path, instance.sop_instance_uid, outcome, words, status)
 
 
 class _End(Protocol):

@@ -11,18 +11,17 @@ it gets once more in a native transfer syntax, and the outcome says so.
 
 import asyncio
 import logging
-from collections import deque
 from types import TracebackType
 from typing import Final, Self
 
 from dcm.errors import AnswerError, RemoteProtocolError
-from dcm.instances import SLICE, Instance, Sendable, same_object, without_data
+from dcm.instances import SLICE, Instance, without_data
 from dcm.net.convert import EXPLICIT_LITTLE, CannotConvert, conversion, converted
 from dcm.net.errors import ConnectionFailed, NetworkError, TlsFailed
 from dcm.net.existing import already_there
-from dcm.net.sender import looked_at
 from dcm.net.uids import NATIVE
-from dcm.outcome import InstanceResult, OnResult, Outcome, Report
+from dcm.outcome import OnResult, Outcome, Report
+from dcm.queued import QueuedWriter
 from dcm.web.batch import Batch, Cut, Item
 from dcm.web.client import Waiting, WebClient, shown
 from dcm.web.errors import RequestFailed, status_words
@@ -39,34 +38,23 @@ _NO_SERVICE: Final = (301, 302, 303, 307, 308, 404, 405, 501)
 """Statuses that are the same for all instances."""
 
 
-class WebSender:
-    """Stores in a service while its block runs; leaving the block waits for all outcomes.
+class WebSender(QueuedWriter[Item]):
+    """Stores in a service; see `dcm.queued.QueuedWriter`.
 
-    on_result: called with each outcome as soon as it is known; what it raises ends the storing.
     convert: whether what the service does not accept as it is may be sent in a native transfer syntax.
-
-    Of instances with one SOP Instance UID only one is sent; see `dcm.net.sender.Sender`.
     """
+
+    queued, few = _QUEUED, _FEW
 
     def __init__(
         self, client: WebClient, on_result: OnResult | None = None, *, convert: bool = True
     ) -> None:
-        self.given_up: Exception | None = None
-        """The error after which no more requests were made."""
+        super().__init__(on_result)
         self._client: Final = client
         self._remote: Final = client.remote
         self._url: Final = f"{client.remote.base}/studies"
         self._doing: Final = shown("POST", self._url)
         self._convert: Final = convert
-        self._on_result: Final = on_result
-        self._results: Final[dict[int, InstanceResult]] = {}
-        self._count = self._unsettled = 0
-        self._first: Final[dict[str, Item]] = {}
-        self._twins: list[Item] = []
-        self._waiting: Final[deque[Item]] = deque()
-        self._workers: Final[set[asyncio.Task[None]]] = set()
-        self._changed: Final = asyncio.Event()
-        self._failure: BaseException | None = None
         self._limit = client.remote.max_connections
         self._trusted: Final[set[object]] = set()
         """Failures that the service has repeated when there was one request at a time."""
@@ -75,7 +63,6 @@ class WebSender:
         self._remarks: Final[list[str]] = []
         self._tries = 0
         """Requests in a row that brought nothing."""
-        self._stopped = False
 
     async def __aenter__(self) -> Self:
         await self._client.__aenter__()
@@ -88,75 +75,15 @@ class WebSender:
         traceback: TracebackType | None,
     ) -> None:
         try:
-            if error is None:
-                await self.finish()
+            await super().__aexit__(kind, error, traceback)
         finally:
-            self._stopped = True
-            for task in self._workers:
-                task.cancel()
-            await asyncio.gather(*self._workers, return_exceptions=True)
             await self._client.__aexit__(kind, error, traceback)
-
-    # What is given.
-
-    async def put(self, what: Sendable) -> None:
-        """Add a file, a data set or another instance, and wait while many others wait (back-pressure)."""
-        found = await asyncio.to_thread(looked_at, what)
-        if isinstance(found, InstanceResult):
-            self.settle(found)
-        else:
-            self.add(found)
-        await self.room()
-
-    async def room(self) -> None:
-        """Wait until few instances wait."""
-        while len(self._waiting) >= _QUEUED:
-            await self._change()
-
-    def add(self, instance: Instance) -> None:
-        """Add an instance without waiting."""
-        item = Item(self._count, instance)
-        self._count += 1
-        first = self._first.setdefault(instance.sop_instance_uid, item)
-        if first is not item:
-            self._twins.append(item)
-        else:
-            self._queue(item)
-
-    def settle(self, result: InstanceResult) -> None:
-        """Add something that is not to be sent, with its outcome."""
-        self._record(self._count, result)
-        self._count += 1
 
     async def finish(self) -> Report:
         """Wait until everything has an outcome, and return them in the order in which it was added."""
-        await self._drain()
-        while self._twins:
-            twins, self._twins = self._twins, []
-            instead: dict[str, Item] = {}
-            for item in twins:
-                uid = item.instance.sop_instance_uid
-                first = self._first[uid]
-                if self._results[first.number].stored:
-                    self._record(item.number, await asyncio.to_thread(_twin, item, first))
-                elif instead.setdefault(uid, item) is not item:
-                    self._twins.append(item)
-            self._first.update(instead)
-            for item in instead.values():
-                self._queue(item)
-            await self._drain()
-        report = Report(each for _, each in sorted(self._results.items()))
+        report = await super().finish()
         report.remarks.extend(self._remarks)
         return report
-
-    async def _drain(self) -> None:
-        while self._unsettled or self._workers or self._failure is not None:
-            await self._change()
-
-    def _record(self, number: int, result: InstanceResult) -> None:
-        self._results[number] = result
-        if self._on_result is not None:
-            self._on_result(result)
 
     def _end(
         self, item: Item, outcome: Outcome, words: str = "", status: int | None = None
@@ -172,38 +99,12 @@ class WebSender:
 
     # The work.
 
-    def _queue(self, item: Item) -> None:
-        self._unsettled += 1
-        if self.given_up is not None:  # it would only wait for the same service again
-            self._end(item, Outcome.NOT_TRIED, str(self.given_up))
-            return
-        self._waiting.append(item)
-        self._employ()
+    def _item(self, number: int, instance: Instance) -> Item:
+        return Item(number, instance)
 
-    def _employ(self) -> None:
-        """Start as many workers as the work is worth."""
-        waiting = len(self._waiting)
-        wanted = min(self._limit, waiting, 1 + waiting // _FEW)
-        while len(self._workers) < wanted and self._failure is None and not self._stopped:
-            task = asyncio.create_task(self._work())
-            self._workers.add(task)
-            task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._workers.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._failure = self._failure or error
-        self._changed.set()
-        if self._waiting and not self._workers:
-            self._employ()
-
-    async def _change(self) -> None:
-        """Wait until something has an outcome or a worker has ended; raise what ended it."""
-        if self._failure is None:
-            self._changed.clear()
-            await self._changed.wait()
-        if self._failure is not None:
-            raise self._failure
+    @property
+    def _most(self) -> int:
+        return self._limit
 
     async def _work(self) -> None:
         """Make one request after the other, while anything waits."""
@@ -212,7 +113,7 @@ class WebSender:
         assert task is not None
         while self._waiting:
             if len(self._workers) > self._limit:
-                self._workers.discard(task)
+                self._workers.pop(task, None)
                 return
             batch = Batch(self._waiting, memory, self._end)
             try:
@@ -347,7 +248,7 @@ class WebSender:
                 self._end(item, Outcome.FAILED, str(error))
         self._take_back(items)
         if others:
-            self._workers.discard(task)
+            self._workers.pop(task, None)
             return False
         self._tries += 1
         if self._tries >= retry.dead_ends or (
@@ -370,14 +271,3 @@ class WebSender:
         for item in left:
             tried = item.failures or item.alone
             self._end(item, Outcome.FAILED if tried else Outcome.NOT_TRIED, str(error))
-
-
-def _twin(item: Item, first: Item) -> InstanceResult:
-    """Return the outcome of an instance whose SOP Instance UID is that of another one, which was stored."""
-    if same_object(item.instance, first.instance):
-        return item.result(Outcome.ALREADY_THERE, f"it is a copy of {first.instance.path}")
-    return item.result(
-        Outcome.NOT_TRIED,
-        f"{first.instance.path} is another object with the same SOP Instance UID, and was sent; "
-        "the service would keep one of them",
-    )

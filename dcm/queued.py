@@ -1,0 +1,222 @@
+"""What writers with a queue have in common: outcomes in order, workers, one object for each UID."""
+
+import asyncio
+import os
+from abc import ABC, abstractmethod
+from collections import deque
+from types import TracebackType
+from typing import Final, Generic, Self, TypeVar
+
+from dcm.data.header import NotDicom
+from dcm.instances import Instance, Sendable, UnusableInstance, instance_of, same_object
+from dcm.outcome import InstanceResult, OnResult, Outcome, Report
+
+
+class Item:
+    """An instance on its way; number: its place among those that were given."""
+
+    __slots__ = ("instance", "number")
+
+    def __init__(self, number: int, instance: Instance) -> None:
+        self.number = number
+        self.instance = instance
+
+    def result(
+        self, outcome: Outcome, words: str = "", status: int | None = None
+    ) -> InstanceResult:
+        """Return an outcome of this instance."""
+        instance = self.instance
+        return InstanceResult(instance.path, instance.sop_instance_uid, outcome, words, status)
+
+
+AnyItem = TypeVar("AnyItem", bound=Item)
+
+
+class QueuedWriter(ABC, Generic[AnyItem]):
+    """Takes instances while its block runs; leaving the block waits for all outcomes (`dcm.writer.Writer`).
+
+    on_result: called with each outcome as soon as it is known; what it raises ends the work.
+
+    Of instances with one SOP Instance UID only one is sent. A UID names one object (PS3.5 9): a receiver that
+    gets two keeps one of them, and does not say which.
+    """
+
+    queued = 100
+    """Instances that may wait before `put` does."""
+    few = 4
+    """So many waiting instances are worth another worker."""
+
+    def __init__(self, on_result: OnResult | None) -> None:
+        self.given_up: Exception | None = None
+        """The error after which nothing more is tried."""
+        self._on_result: Final = on_result
+        self._results: Final[dict[int, InstanceResult]] = {}
+        self._count = self._unsettled = 0
+        self._first: Final[dict[str, AnyItem]] = {}
+        self._twins: list[AnyItem] = []
+        self._waiting: Final[deque[AnyItem]] = deque()
+        self._workers: Final[dict[asyncio.Task[None], bool]] = {}
+        """Whether each is at work, not only about to begin."""
+        self._changed: Final = asyncio.Event()
+        self._failure: BaseException | None = None
+        self._stopped = False
+
+    # What each kind of writer does in its own way.
+
+    @abstractmethod
+    def _item(self, number: int, instance: Instance) -> AnyItem:
+        """Return an item for an instance."""
+
+    @property
+    @abstractmethod
+    def _most(self) -> int:
+        """The most workers that may be at work."""
+
+    @abstractmethod
+    async def _work(self) -> None:
+        """Store what waits until nothing does; a worker."""
+
+    def _not_tried(self, item: AnyItem) -> None:
+        """Record the outcome of an instance that comes after everything was given up."""
+        self._unsettled -= 1
+        self._record(item.number, item.result(Outcome.NOT_TRIED, str(self.given_up)))
+        self._changed.set()
+
+    # What all do.
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if error is None:
+                await self.finish()
+        finally:
+            await self._stop()
+
+    async def put(self, what: Sendable) -> None:
+        """Add a file, a data set or another instance, and wait while many others wait (back-pressure).
+
+        An outcome is also recorded for what cannot be sent.
+        """
+        found = await asyncio.to_thread(looked_at, what)
+        if isinstance(found, InstanceResult):
+            self.settle(found)
+        else:
+            self.add(found)
+        await self.room()
+
+    async def room(self) -> None:
+        """Wait until few instances wait."""
+        while len(self._waiting) >= self.queued:
+            await self._change()
+
+    def add(self, instance: Instance) -> None:
+        """Add an instance without waiting."""
+        item = self._item(self._count, instance)
+        self._count += 1
+        if self._first.setdefault(instance.sop_instance_uid, item) is not item:
+            self._twins.append(item)
+        else:
+            self._queue(item)
+
+    def settle(self, result: InstanceResult) -> None:
+        """Add something that is not to be stored, with its outcome."""
+        self._record(self._count, result)
+        self._count += 1
+
+    async def drain(self) -> None:
+        """Wait until everything that was added has an outcome, but for what has the UID of another."""
+        while self._unsettled or self._workers or self._failure is not None:
+            await self._change()
+
+    async def finish(self) -> Report:
+        """Wait until everything has an outcome, and return them in the order in which it was added."""
+        await self.drain()
+        while self._twins:
+            twins, self._twins = self._twins, []
+            instead: dict[str, AnyItem] = {}
+            for item in twins:
+                uid = item.instance.sop_instance_uid
+                first = self._first[uid]
+                if self._results[first.number].stored:
+                    self._record(item.number, await asyncio.to_thread(_twin, item, first))
+                elif instead.setdefault(uid, item) is not item:
+                    self._twins.append(item)
+            self._first.update(instead)
+            for item in instead.values():
+                self._queue(item)
+            await self.drain()
+        return Report(each for _, each in sorted(self._results.items()))
+
+    def _record(self, number: int, result: InstanceResult) -> None:
+        self._results[number] = result
+        if self._on_result is not None:
+            self._on_result(result)
+
+    def _queue(self, item: AnyItem) -> None:
+        self._unsettled += 1
+        if self.given_up is not None:  # it would only wait for the same receiver again
+            self._not_tried(item)
+        else:
+            self._waiting.append(item)
+            self._employ()
+
+    def _employ(self) -> None:
+        """Start as many workers as the work is worth."""
+        waiting = len(self._waiting)
+        wanted = min(self._most, waiting, 1 + waiting // self.few)
+        while len(self._workers) < wanted and self._failure is None and not self._stopped:
+            task = asyncio.create_task(self._work())
+            self._workers[task] = False
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._workers.pop(task, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failure = self._failure or error
+        self._changed.set()
+        if self._waiting and not self._workers:
+            self._employ()  # one worker ended for another's sake, which has ended since
+
+    async def _change(self) -> None:
+        """Wait until something has an outcome or a worker has ended; raise what ended it."""
+        if self._failure is None:
+            self._changed.clear()
+            await self._changed.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    async def _stop(self) -> None:
+        self._stopped = True
+        tasks = [*self._workers]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _twin(item: Item, first: Item) -> InstanceResult:
+    """Return the outcome of an instance whose SOP Instance UID is that of another one, which was stored."""
+    if same_object(item.instance, first.instance):
+        return item.result(Outcome.ALREADY_THERE, f"it is a copy of {first.instance.path}")
+    return item.result(
+        Outcome.NOT_TRIED,
+        f"{first.instance.path} is another object with the same SOP Instance UID, and was sent; "
+        "the peer would keep one of them",
+    )
+
+
+def looked_at(what: Sendable) -> Instance | InstanceResult:
+    """Return what can be sent of something, or why it cannot be."""
+    try:
+        return instance_of(what)
+    except (NotDicom, UnusableInstance, OSError) as error:
+        words = getattr(error, "reason", "") or getattr(error, "strerror", "") or str(error)
+        path = os.fspath(what) if isinstance(what, str | os.PathLike) else ""
+        return InstanceResult(path, "", Outcome.NOT_TRIED, words)
