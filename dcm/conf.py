@@ -23,6 +23,7 @@ from dcm.net.tls import Tls
 
 if TYPE_CHECKING:
     from dcm.conf_web import WebNode
+    from dcm.filt.selectors import Selector
     from dcm.store.layout import Layout
     from dcm.web.remote import WebRemote
 
@@ -33,7 +34,7 @@ _DEFAULT_TITLE: Final = "ANYAE"
 _DEFAULT_PORT: Final = 11112
 _TLS_FILES: Final = ("tls_ca", "tls_certificate", "tls_key")
 _PASSWORDS: Final = ("password_file", "password_variable", "password")
-_LATER: Final = ("remote_repos", "selectors", "static_routes", "dynamic_routes")
+_LATER: Final = ("remote_repos", "static_routes", "dynamic_routes")
 
 TEMPLATE: Final = """\
 # The configuration of dcm. `dcm conf` edits it, `dcm conf --show-default` prints this text.
@@ -86,6 +87,18 @@ port = 11112                # where we listen
 # allow_plaintext = true           # send all these to an http URL too, where others can read them
 # max_connections = 1              # at the same time; 4 by default
 
+# Conditions on the elements of objects, each with a name of your choice. `dcm edit --only NAME` uses one.
+# [selectors.thin_slices]
+# attr = "SliceThickness"   # also in sequences: "RequestAttributesSequence[0].RequestedProcedureID"
+# op = "<"                  # == != < <= > >= in, or ~= for a regular expression
+# rvalue = 1.5              # for `in`, a list
+# invert = false            # true: what does not fulfil it is selected
+# reject_missing = true     # objects without the element are never selected
+# [selectors.chests]
+# all_of = ["thin_slices", "BodyPartExamined == CHEST"]   # by name, or as text
+# any_of = ["Modality in CT, MR"]
+# none_of = ["SeriesDescription ~= (?i)localizer"]
+
 # Time limits, in seconds.
 # [time_limits]
 # connect = 10              # for the TCP connection
@@ -133,6 +146,7 @@ class Configuration(Frozen):
     limits: TimeLimits = TimeLimits()
     local_dirs: Mapping[str, LocalDir] = MappingProxyType({})
     web_nodes: "Mapping[str, WebNode]" = MappingProxyType({})
+    selectors: "Mapping[str, Selector]" = MappingProxyType({})
 
     @classmethod
     def read(cls, path: str) -> Self:
@@ -153,7 +167,9 @@ class Configuration(Frozen):
     def parse(cls, text: str, path: str) -> Self:
         """Read the text of a file. Raises `ConfigurationError`."""
         document = Table.parse(text, path)
-        document.allow("local_nodes", "remote_nodes", "local_dirs", "time_limits", later=_LATER)
+        document.allow(
+            "local_nodes", "remote_nodes", "local_dirs", "selectors", "time_limits", later=_LATER
+        )
         limits = _limits(document.table("time_limits"), TimeLimits())
         local_nodes = document.tables("local_nodes")
         remote_nodes = document.tables("remote_nodes")
@@ -172,6 +188,7 @@ class Configuration(Frozen):
             limits,
             {name: _local_dir(table) for name, table in local_dirs.items()},
             {name: _web_node(table, limits) for name, table in web_nodes.items()},
+            _selectors(document),
         )
 
     def local(self, name: str | None = None) -> Listen:
@@ -212,6 +229,12 @@ class Configuration(Frozen):
 
             return WebRemote(name, limits=self.limits)
         return None
+
+    def selector(self, text: str) -> "Selector":
+        """Return the selector of that name, or the one that the text is. Raises `BadSelector`."""
+        from dcm.filt.selector_text import read_selector  # noqa: PLC0415 - few use them
+
+        return read_selector(text, self.selectors)
 
     @property
     def holds_secrets(self) -> bool:
@@ -274,6 +297,14 @@ def _remote(table: Table, limits: TimeLimits) -> tuple[Remote, Credentials | Non
         max_associations=table.integer("max_associations", Remote(node).max_associations, 1, 100),
     )
     return remote, _credentials(table)
+
+
+def _selectors(document: Table) -> "Mapping[str, Selector]":
+    if not document.has("selectors"):
+        return {}
+    from dcm.conf_selectors import read_selectors  # noqa: PLC0415 - few have them
+
+    return read_selectors(document.tables("selectors"))
 
 
 def _local_dir(table: Table) -> LocalDir:

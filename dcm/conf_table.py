@@ -55,6 +55,17 @@ class Table:
             raise self.complaint(key, "a text in quotes")
         return value
 
+    def value(self, key: str) -> Any:
+        """Return whatever is under a key."""
+        return self._values[key]
+
+    def list_of_texts(self, key: str) -> list[str]:
+        """Return a list of texts; without the key, an empty one."""
+        value = self._values.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+            raise self.complaint(key, "a list of texts in quotes")
+        return value
+
     def file(self, key: str) -> str | None:
         """Return the path of a file, relative to this one; None without the key."""
         if not self.has(key):

@@ -69,22 +69,26 @@ Sendable: TypeAlias = "str | os.PathLike[str] | Dataset | Instance"
 
 
 class MemoryInstance(NamedTuple):
-    """An instance whose encoded data set is in memory."""
+    """An instance whose encoded data set is in memory.
+
+    edited: whether that is another one than in the file of its `path`.
+    """
 
     kind: Kind
     sop_instance_uid: str
     data: bytes
     path: str = ""
+    edited: bool = False
 
     def slices(self, memory: bytearray, remarks: list[str]) -> Slices:
         """Iterate over the data set; see `Instance.slices`."""
         data, length = self.data, len(self.data)
         if not _is_plain(data, length, data[-8:], length, self.kind[1]):
             source = MemorySource(data)
-            changes = _check(source, 0, length, self.kind[1])
+            changes = check_whole(source, 0, length, self.kind[1])
             remarks += changes.remarks
             if changes.edits:
-                return _edited(source, memoryview(memory), 0, length, changes.edits)
+                return edited_slices(source, memoryview(memory), 0, length, changes.edits)
         return iter(((memoryview(data), True),))
 
 
@@ -108,10 +112,10 @@ class FileInstance(NamedTuple):
             count, source = _read(descriptor, view[: max(0, end - at)], at), FileSource(descriptor)
             tail = memory[count - 8 : count] if at + count == end else source.read(end - 8, 8)
             if not _is_plain(memory, count, bytes(tail), end - at, self.kind[1]):
-                changes = _check(source, at, end, self.kind[1])
+                changes = check_whole(source, at, end, self.kind[1])
                 remarks += changes.remarks
                 if changes.edits:
-                    yield from _edited(source, view, at, end, changes.edits)
+                    yield from edited_slices(source, view, at, end, changes.edits)
                     return
             at += count
             yield view[:count], at == end
@@ -150,9 +154,9 @@ def sliced(
     remarks: list[str],
 ) -> Slices:
     """Iterate over a data set from `at` to `end`, the end of its source; see `Instance.slices`."""
-    changes = _check(source, at, end, transfer_syntax)
+    changes = check_whole(source, at, end, transfer_syntax)
     remarks += changes.remarks
-    yield from _edited(source, memoryview(memory), at, end, changes.edits)
+    yield from edited_slices(source, memoryview(memory), at, end, changes.edits)
 
 
 class _WithoutData(NamedTuple):
@@ -173,7 +177,8 @@ def without_data(instance: Instance) -> Instance:
     if not isinstance(instance, MemoryInstance):
         return instance
     kind, uid, path = instance.kind, instance.sop_instance_uid, instance.path
-    return _WithoutData(kind, uid, path, None if path else _digest(instance))
+    in_file = path and not instance.edited
+    return _WithoutData(kind, uid, path, None if in_file else _digest(instance))
 
 
 def _digest(instance: Instance) -> int:
@@ -255,7 +260,8 @@ def _is_plain(
     return transfer_syntax not in DEFLATED and ends_with_pixels(head, count, tail, encoding, length)
 
 
-def _check(source: Source, at: int, end: int, transfer_syntax: str) -> Check:
+def check_whole(source: Source, at: int, end: int, transfer_syntax: str) -> Check:
+    """Return what has to be changed in a data set that is to be sent. Raises `UnusableInstance`."""
     if end <= at:
         raise UnusableInstance("it has no data set")
     try:
@@ -274,24 +280,26 @@ def _read(descriptor: int, into: memoryview, at: int) -> int:
     return done
 
 
-def _edited(source: Source, view: memoryview, at: int, end: int, edits: Sequence[Edit]) -> Slices:
+def edited_slices(
+    source: Source, view: memoryview, at: int, end: int, edits: Sequence[Edit]
+) -> Slices:
     """Iterate over what is between `at` and `end` with all edits done: full slices, and a last one."""
     left = end - at + sum(len(edit.put) - edit.dropped for edit in edits)
     filled = 0
     for edit in (*edits, Edit(end, 0, b"")):
-        while at < edit.position:
-            data = source.read(at, min(edit.position - at, len(view) - filled))
-            if not data:
-                raise UnusableInstance(_SHORTER)
+        put = edit.put
+        while at < edit.position or put:
+            room = len(view) - filled
+            if at < edit.position:
+                data = source.read(at, min(edit.position - at, room))
+                at += len(data)
+                if not data:
+                    raise UnusableInstance(_SHORTER)
+            else:
+                data, put = put[:room], put[room:]
             count = len(data)
             view[filled : filled + count] = data
-            at, filled, left = at + count, filled + count, left - count
-            if filled == len(view):
-                yield view, not left
-                filled = 0
-        for byte in edit.put:
-            view[filled] = byte
-            filled, left = filled + 1, left - 1
+            filled, left = filled + count, left - count
             if filled == len(view):
                 yield view, not left
                 filled = 0

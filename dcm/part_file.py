@@ -111,7 +111,9 @@ class PartFile:
     def replace(self, name: str) -> None:
         """Give the file its final name, replacing the file that has it."""
         if not self._part:
-            self._take_name()
+            part = self._new_name()
+            self.name(part)  # without a copy, where that is possible
+            self._part = part
         self._close()
         os.replace(self._part, name)  # noqa: PTH105
         self._part = ""

@@ -1,4 +1,4 @@
-"""Write `reference.md`: the public names of `dcm.net` and `dcm.data`, with signatures and docstrings.
+"""Write `reference.md`: the public names of the toolkit, with signatures and docstrings.
 
     python docs/reference.py
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reference.md"
-PACKAGES = ("dcm.net", "dcm.data")
+PACKAGES = ("dcm.net", "dcm.data", "dcm.filt")
 HEAD = """\
 # Reference
 

@@ -17,6 +17,7 @@ dcm      data.*
 dcm      instances  outcome  writer
 dcm      part_file  held  sinks
 dcm.store  catalogue
+dcm      filt.*
 dcm.net  limits  identity  tls  node  errors  retry  remote  uids  # a peer, and what can come of it
 dcm.net  transport  dial  tls_transport  trace                    # a connection
 dcm.net  folders  convert                                         # files
@@ -59,7 +60,8 @@ dcm.sync  compare  journal  pace  rates  relay  split  .
 dcm.sync  verify
 dcm.sync  manager
 dcm.sync  page  cluster
-dcm      credentials  conf_table  conf_web  conf
+dcm      credentials  conf_table  conf_selectors  conf_web  conf
+dcm      opening
 dcm      cli.*
 dcm      __main__
 harness  .  errors

@@ -23,7 +23,10 @@ COMMANDS: Final = {
     "sync": "copy what destinations lack, between nodes",
     "listen": "put what others send into a folder",
     "index": "index a folder, and find what is wrong with its files",
+    "dump": "show what is in files",
+    "diff": "tell what differs between files or folders",
     "serve": "make an archive of a folder: DICOMweb and DICOM services",
+    "edit": "set and delete elements of files, or replace their UIDs",
     "conf": "edit or show the configuration",
     "version": "show the version",
 }

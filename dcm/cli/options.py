@@ -9,6 +9,10 @@ from typing import Final, NoReturn
 from dcm import __version__
 
 DEBUG_LINES: Final = ("performed_queries", "query_responses")
+PLACE: Final = (
+    "a name of the configuration, HOST:AE_TITLE:PORT, the URL of a DICOMweb service, a folder, a zip archive"
+    " or a DICOMDIR"
+)
 _UNITS: Final = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _LEVELS: Final = ("debug", "info", "warning", "error")
 
@@ -67,9 +71,7 @@ def add_network_options(parser: argparse.ArgumentParser, *, progress: bool = Tru
 
 def add_remote(parser: argparse.ArgumentParser) -> None:
     """Add the remote node, and the options that concern only the connection to it."""
-    parser.add_argument(
-        "remote", metavar="REMOTE", help="a remote node of the configuration, or HOST:AE_TITLE:PORT"
-    )
+    parser.add_argument("remote", metavar="REMOTE", help=PLACE)
     add_connection(parser, "REMOTE")
 
 

@@ -124,13 +124,34 @@ class Reporter:
             if result.stored:
                 LOG.log(level, "%s", line)
             else:
-                self._logged += 1
-                if self._logged <= _MOST:
-                    LOG.error("%s", line)
+                self._log_failure(line)
         self.add(
             outcome.value, good=result.stored, sop_instance_uid=result.sop_instance_uid,
             path=result.path, words=result.words, status=result.status, **more,
         )  # fmt: skip
+
+    def entry(
+        self,
+        outcome: str,
+        path: str,
+        words: str,
+        *,
+        good: bool,
+        level: int = WARNING,
+        **more: Any,
+    ) -> None:
+        """Add the outcome of a file, and log it: at `level` if there are words, and it is no failure."""
+        line = f"{readable(path)}: {outcome}" + (f": {words}" if words else "")
+        if good:
+            LOG.log(level if words else INFO, "%s", line)
+        else:
+            self._log_failure(line)
+        self.add(outcome, good=good, path=path, words=words, **more)
+
+    def _log_failure(self, line: str) -> None:
+        self._logged += 1
+        if self._logged <= _MOST:
+            LOG.error("%s", line)
 
     def add(self, outcome: str, *, good: bool, **what: Any) -> None:
         """Add an entry; one that is not `good` is a failure."""

@@ -2,19 +2,18 @@
 
 import os
 from argparse import Namespace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from dcm.cli.logs import LOG
 from dcm.cli.report import Reporter
 from dcm.cli.usage import UsageError
 from dcm.conf import Configuration, default_path
-from dcm.frozen import replace
 from dcm.net.entity import LocalEntity
+from dcm.opening import Opener
 
 if TYPE_CHECKING:
     from dcm.store.node import NodePlace
     from dcm.store.place import Place
-    from dcm.web.remote import WebRemote
 
 
 def configuration_path(arguments: Namespace) -> tuple[str, bool]:
@@ -43,49 +42,18 @@ def local_entity(arguments: Namespace) -> LocalEntity:
     return LocalEntity(known.local(arguments.local), known.limits)
 
 
-def place(arguments: Namespace) -> "Place":
-    """Return the place that the command line names. Raises `UnprotectedIdentity`."""
-    return Opener(arguments).place(arguments.remote)
+def place(arguments: Namespace, *, to_write: bool = False) -> "Place":
+    """Return the place that the command line names. Raises as `Opener.place`."""
+    return opener(arguments).place(arguments.remote, to_write=to_write)
 
 
-class Opener:
-    """Finds places by their names: in the configuration, or as addresses."""
-
-    def __init__(self, arguments: Namespace) -> None:
-        self._arguments: Final = arguments
-        self._known: Final = configuration(arguments)
-        self._entity: Final = LocalEntity(self._known.local(arguments.local), self._known.limits)
-
-    def place(self, name: str) -> "Place":
-        """Return a place. Raises `UnknownNode` and `UnprotectedIdentity`."""
-        if (service := self._known.service(name)) is not None:
-            return self._web_place(service)
-        from dcm.store.node import NodePlace  # noqa: PLC0415 - not for every command
-
-        arguments, remote = self._arguments, self._known.remote(name)
-        if arguments.allow_plaintext:
-            remote = replace(remote, allow_plaintext=True)
-        if arguments.max_associations:
-            remote = replace(remote, max_associations=arguments.max_associations)
-        remote.check_identity()
-        return NodePlace(self._entity, remote, method=getattr(arguments, "method", "auto"))
-
-    def _web_place(self, service: "WebRemote") -> "Place":
-        from dcm.store.web import WebPlace  # noqa: PLC0415 - as above
-
-        if self._arguments.allow_plaintext:
-            service = replace(service, allow_plaintext=True)
-        if self._arguments.max_associations:
-            service = replace(service, max_connections=self._arguments.max_associations)
-        service.check_credentials()
-        return WebPlace(service)
-
-    def of_result(self, source: str) -> "Place":
-        """Return the place from which a query result came, which names it by its address."""
-        for name, (remote, _) in self._known.remote_nodes.items():
-            if str(remote) == source:
-                return self.place(name)
-        return self.place(source)
+def opener(arguments: Namespace, **more: Any) -> Opener:
+    """Return what finds places; more: see `Opener`."""
+    known = configuration(arguments)
+    return Opener(
+        known, known.local(arguments.local), arguments.allow_plaintext, arguments.max_associations or 0,
+        getattr(arguments, "method", "auto"), **more,
+    )  # fmt: skip
 
 
 def node(found: "Place", what: str) -> "NodePlace":

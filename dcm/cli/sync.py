@@ -9,19 +9,22 @@ import os
 import tempfile
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, nullcontext
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from dcm.cli.edits import add_edits, read_edits
 from dcm.cli.logs import LOG
-from dcm.cli.options import add_connection, add_network_options, size
+from dcm.cli.options import PLACE, add_connection, add_network_options, size
 from dcm.cli.output import print_text
 from dcm.cli.progress import Progress, wanted
 from dcm.cli.report import Reporter
 from dcm.cli.running import run_async
 from dcm.cli.selection import Selection, add_limits, read_selection
-from dcm.cli.session import Opener, reporter
+from dcm.cli.session import opener, reporter
 from dcm.cli.usage import UsageError
 from dcm.data.levels import Level
 from dcm.outcome import counted_words
+from dcm.store.layout import Layout
 from dcm.sync.compare import Comparison
 from dcm.sync.journal import Journal
 from dcm.sync.manager import Copied, SyncManager, Transfer
@@ -31,15 +34,18 @@ from dcm.sync.rates import bytes_text
 
 if TYPE_CHECKING:
     from dcm.store.place import Place
+    from dcm.sync.cluster import Cluster
 
-_METHODS = ("proxy", "remote-copy")
+_METHODS: Final = ("proxy", "remote-copy")
+_MOST_FOR_A_WORKER: Final = 200
+"""Instances in one task for a worker, though a study is never divided."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the options: from where, to where, what and how."""
     parser.add_argument(
         "destinations", metavar="DEST", nargs="+",
-        help="a remote node of the configuration, or HOST:AE_TITLE:PORT",
+        help=f"{PLACE}; a folder is made if it is missing",
     )  # fmt: skip
     parser.add_argument(
         "-s", "--source", metavar="SOURCE", dest="sources", action="append", default=[],
@@ -50,6 +56,10 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="copy only what matches; may be repeated. See `dcm query --help`",
     )  # fmt: skip
     add_limits(parser)
+    parser.add_argument(
+        "--dir-format", metavar="TEMPLATE",
+        help="where new files go in folders: {PatientID}/{StudyDate:%%Y}/{SOPInstanceUID}.dcm",
+    )  # fmt: skip
     parser.add_argument(
         "--trust-level", type=_level, default=Level.IMAGE, metavar="LEVEL",
         help="patient, study, series or image (the default): from this level on, equal numbers of instances"
@@ -89,35 +99,63 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="copy only during these hours of the day, and wait for them: 22:00-06:00",
     )  # fmt: skip
     parser.add_argument(
+        "--workers", metavar="dask://HOST:PORT",
+        help="spread the copying over the workers of this Dask scheduler, study by study",
+    )  # fmt: skip
+    parser.add_argument(
         "-n", "--dry-run", action="store_true", help="only print what would be copied"
     )
+    add_edits(parser)
     add_connection(parser, "a node")
     add_network_options(parser)
 
 
 def run(arguments: Namespace) -> int:
     """Compare and copy, and print how many had which outcome at each destination."""
-    opener = Opener(arguments)
+    layout = None if arguments.dir_format is None else Layout(arguments.dir_format)
+    opens = opener(arguments, layout=layout)
     selection = read_selection(arguments, piped=not arguments.sources)
     names = arguments.sources
     if not names and selection.within is None:
         raise UsageError("nothing says where from: give a --source, or the JSON of `dcm query`")
-    sources = [opener.place(name) for name in names]
+    sources = [opens.place(name) for name in names]
     if selection.within is not None and not names:
-        sources = [opener.of_result(selection.within.source)]
-    destinations = [opener.place(name) for name in arguments.destinations]
+        sources = [opens.of_result(selection.within.source)]
+    destinations = [opens.place(name, to_write=True) for name in arguments.destinations]
     both = {place.name for place in sources} & {place.name for place in destinations}
     if both:
         raise UsageError(f"{', '.join(sorted(both))} is both a source and a destination")
-    return run_async(_sync(arguments, selection, sources, destinations))
+    cluster = None
+    if arguments.workers is not None:
+        from dcm.sync.cluster import Cluster, Options  # noqa: PLC0415 - seldom used
+
+        comparison = Comparison(arguments.trust_level, arguments.force_all)
+        options = Options(comparison, arguments.verify)
+        cluster = Cluster(arguments.workers.replace("dask://", "tcp://", 1), opens, options)
+    with ExitStack() as stack:
+        through = read_edits(arguments, stack)
+        if through is not None and (cluster or arguments.how == "remote-copy"):
+            raise UsageError(
+                "edits are made on the way through us: not with remote-copy or --workers"
+            )
+        comparison = Comparison(arguments.trust_level, arguments.force_all, through)
+        return run_async(
+            _sync(arguments, _Asked(selection, sources, destinations, comparison, cluster))
+        )
 
 
-async def _sync(
-    arguments: Namespace,
-    selection: Selection,
-    sources: "Sequence[Place]",
-    destinations: "Sequence[Place]",
-) -> int:
+class _Asked(NamedTuple):
+    """What is to be copied, between which places, and how."""
+
+    selection: Selection
+    sources: "Sequence[Place]"
+    destinations: "Sequence[Place]"
+    comparison: Comparison
+    cluster: "Cluster | None"
+
+
+async def _sync(arguments: Namespace, asked: _Asked) -> int:
+    selection, sources, destinations, comparison, cluster = asked
     names = {"sources": [place.name for place in sources], "destinations": arguments.destinations}
     journal = Journal(arguments.journal or _journal_of(names, selection))
     with reporter(arguments, **names, **selection.asked()) as told:
@@ -125,17 +163,20 @@ async def _sync(
         async with Progress("copying", 0, shown=shown, lines=lines) as progress:
             manager = SyncManager(
                 sources, destinations,
-                comparison=Comparison(arguments.trust_level, arguments.force_all),
+                comparison=comparison, most=_MOST_FOR_A_WORKER if cluster else 500,
                 remote_copy=arguments.how == "remote-copy", journal=journal, verify=arguments.verify,
                 pace=Pace(arguments.bandwidth, arguments.only_between),
             )  # fmt: skip
             _connect(manager, told, progress)
             with journal:
-                async with manager:
+                async with manager, cluster or nullcontext():
                     if arguments.dry_run:
                         return await _dry_run(manager, selection)
                     report = await manager.sync(
-                        selection.keys, level=selection.level, within=selection.within
+                        selection.keys,
+                        level=selection.level,
+                        within=selection.within,
+                        executor=cluster,
                     )
                 if report.complete and not arguments.journal:
                     journal.forget()

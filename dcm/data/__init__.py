@@ -10,7 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dcm.data.chosen import Choice
+    from dcm.data.content import Content, Entry, data_set, opened
     from dcm.data.dictionary import UnknownElement, keyword_of, tag_of, vr_of
+    from dcm.data.difference import Difference, differences
+    from dcm.data.difference_rules import DifferenceRules, Ignored
+    from dcm.data.dump import Style, lines
+    from dcm.data.element_path import ElementPath
     from dcm.data.header import COMMON, Header, NotDicom, scan, scan_bytes
     from dcm.data.identifier import BadIdentifier, read_identifier, write_identifier
     from dcm.data.keys import BadKey, Query, attributes_of
@@ -20,7 +26,13 @@ if TYPE_CHECKING:
     from dcm.data.query_result import MissingUniqueKey, QueryResult
 
 _EXPORTS = {
+    "chosen": ("Choice",),
+    "content": ("Content", "Entry", "data_set", "opened"),
     "dictionary": ("UnknownElement", "keyword_of", "tag_of", "vr_of"),
+    "difference": ("Difference", "differences"),
+    "difference_rules": ("DifferenceRules", "Ignored"),
+    "dump": ("Style", "lines"),
+    "element_path": ("ElementPath",),
     "header": ("COMMON", "Header", "NotDicom", "scan", "scan_bytes"),
     "identifier": ("BadIdentifier", "read_identifier", "write_identifier"),
     "keys": ("BadKey", "Query", "attributes_of"),
@@ -32,10 +44,11 @@ _EXPORTS = {
 _MODULES = {name: module for module, names in _EXPORTS.items() for name in names}
 
 __all__ = [
-    "COMMON", "QUERY_RETRIEVE", "WORKLIST", "Attributes", "BadIdentifier", "BadKey", "Header", "Level",
-    "MissingUniqueKey", "Node", "NotDicom", "Query", "QueryResult", "Rules", "UnknownElement", "Value",
-    "attributes_of", "keyword_of", "matches", "read_identifier", "scan", "scan_bytes", "tag_of", "vr_of",
-    "write_identifier",
+    "COMMON", "QUERY_RETRIEVE", "WORKLIST", "Attributes", "BadIdentifier", "BadKey", "Choice", "Content",
+    "Difference", "DifferenceRules", "ElementPath", "Entry", "Header", "Ignored", "Level",
+    "MissingUniqueKey", "Node", "NotDicom", "Query", "QueryResult", "Rules", "Style", "UnknownElement",
+    "Value", "attributes_of", "data_set", "differences", "keyword_of", "lines", "matches", "opened",
+    "read_identifier", "scan", "scan_bytes", "tag_of", "vr_of", "write_identifier",
 ]  # fmt: skip
 
 

@@ -169,3 +169,14 @@ def vr_choice(tag: int) -> str:
     if tag & 0x10000 and 0x10 <= tag & 0xFFFF <= 0xFF:
         return "LO"  # private creator (PS3.5 7.8.1)
     return str(dictionary_VR(tag)) if dictionary_has_tag(tag) else "UN"
+
+
+@lru_cache(maxsize=4096)
+def private_vr(tag: int, creator: str) -> str:
+    """Return the VR of a private element as far as its creator is known to pydicom; else `UN`."""
+    from pydicom.datadict import private_dictionary_VR  # noqa: PLC0415 - see the module's docstring
+
+    try:
+        return str(private_dictionary_VR(tag, creator))[:2] if creator else "UN"
+    except KeyError:
+        return "UN"

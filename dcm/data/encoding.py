@@ -28,11 +28,11 @@ ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _DELIMITERS: Final = frozenset((ITEM_END, SEQUENCE_END))
 
 # In explicit VR some VRs have a length of 16 bits, the others one of 32 bits (PS3.5 7.1.2).
-_SHORT_VRS = frozenset(
+SHORT_VRS = frozenset(
     (b"", *b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
 )
 LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
-_VRS = _SHORT_VRS | LONG_VRS
+_VRS = SHORT_VRS | LONG_VRS
 SEQUENCE_VRS = frozenset((b"SQ", "SQ"))  # as they are encoded, and as the dictionary names them
 
 
@@ -163,7 +163,7 @@ def read_header(buffer: bytes, at: int, encoding: Encoding) -> tuple[int, bytes,
     tag = group << 16 | number
     if group == ITEM_GROUP or not encoding.explicit:
         return tag, b"", wide(buffer, at + 4)[0], 8
-    if vr in _SHORT_VRS:
+    if vr in SHORT_VRS:
         return tag, vr, length, 8
     if vr not in LONG_VRS:
         raise MalformedData(f"unknown VR {vr!r} in {tag_text(tag)}")
@@ -201,12 +201,15 @@ class Reader:
         end: int | None = None,
         *,
         into_sequences: bool = False,
+        enter: Container[int] = (),
     ) -> Iterator[Element]:
         """Yield the elements from `position` on, in the order of their bytes, up to padding or to `end`.
 
         Without an `end` the source may end within the last value: check `Element.end`. What has an undefined
         length is always entered, since only its delimiter shows its end; sequences and items of defined
-        length are entered with `into_sequences`. Raises `TruncatedData` and `MalformedData`.
+        length are entered with `into_sequences`, and then also the elements whose header is at a position in
+        `enter`, which may grow while this goes on: sequences that their VR does not show. Raises
+        `TruncatedData` and `MalformedData`.
         """
         outer: list[_Level] = []
         level, at = _Level(end, encoding, with_elements=False), position
@@ -243,7 +246,8 @@ class Reader:
                 if length == UNDEFINED or (
                     with_elements
                     if in_sequence
-                    else into_sequences and (vr or vr_of(tag)) in SEQUENCE_VRS
+                    else into_sequences
+                    and ((vr or vr_of(tag)) in SEQUENCE_VRS or element.header in enter)
                 ):
                     if into_sequences and depth > 2 * MAX_DEPTH:
                         raise MalformedData(f"sequences are nested more than {MAX_DEPTH} deep")
@@ -275,7 +279,7 @@ class Reader:
         found: dict[int, tuple[bytes, bytes]] = {}
         explicit, vr = encoding.explicit, b""
         short, wide, plain = STRUCTS[encoding.little_endian]
-        short_vrs, undefined = _SHORT_VRS, UNDEFINED  # locals are faster
+        short_vrs, undefined = SHORT_VRS, UNDEFINED  # locals are faster
         buffer, at = self._buffer, position - self._base
         safe = len(buffer) - 12
         try:

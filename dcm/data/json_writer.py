@@ -88,6 +88,13 @@ def json_of(
     return model.finished()
 
 
+def json_of_value(
+    tag: int, vr: bytes, value: bytes, character_set: bytes = b"", *, little_endian: bool = True
+) -> str:
+    """Return the member of an element that is no sequence, by its encoded value: `"00080060":{...}`."""
+    return _start(tag, vr) + _of_bytes(vr, value, character_set, little_endian)
+
+
 class _Items:
     """A sequence that is being written."""
 

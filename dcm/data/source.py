@@ -64,3 +64,22 @@ class InflatedSource:
                 break
             self._inflated += self._inflater.decompress(packed, _INFLATE_STEP)
         return bytes(self._inflated[offset : offset + size])
+
+
+def inflated(data: bytes, limit: int = INFLATED_LIMIT) -> bytes:
+    """Inflate a whole deflated data set (PS3.5 A.5). Raises `ValueError`, also beyond `limit` bytes."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        found = inflater.decompress(data, limit)
+    except zlib.error as error:
+        raise ValueError(f"it is not deflated as it says: {error}") from error
+    if not inflater.eof:
+        raise ValueError(f"its deflated data set is cut, or larger than {limit} bytes")
+    return found
+
+
+def deflated(data: bytes) -> bytes:
+    """Deflate a whole data set, padded to an even length (PS3.5 A.5)."""
+    deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    packed = deflater.compress(data) + deflater.flush()
+    return packed + bytes(len(packed) % 2)

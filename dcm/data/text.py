@@ -6,9 +6,10 @@ import warnings
 from functools import lru_cache
 
 # VRs whose characters depend on Specific Character Set (PS3.5 6.1.2.2); all others are ASCII.
-_LOCALISED = frozenset(("LO", "LT", "PN", "SH", "ST", "UC", "UT"))
+LOCALISED = frozenset(("LO", "LT", "PN", "SH", "ST", "UC", "UT"))
 # VRs in which a backslash is a character like any other (PS3.5 6.4).
-_SINGLE_VALUED = frozenset(("LT", "ST", "UR", "UT"))
+SINGLE_VALUED = frozenset(("LT", "ST", "UR", "UT"))
+_DELIMITERS = re.compile(r"([\\^=])")
 _NUMBERS = {
     "US": "H", "SS": "h", "UL": "I", "SL": "i", "UV": "Q", "SV": "q", "FL": "f", "FD": "d",
 }  # fmt: skip
@@ -35,8 +36,8 @@ def value_text(
         return "\\".join(f"{group:04X}{element:04X}" for group, element in pairs)
     if vr in _BINARY:
         return ""
-    text = decoded(value, character_set if vr in _LOCALISED else b"")
-    if vr not in _SINGLE_VALUED and "\\" in text:
+    text = decoded(value, character_set if vr in LOCALISED else b"")
+    if vr not in SINGLE_VALUED and "\\" in text:
         return "\\".join(each.rstrip(" \0") for each in text.split("\\"))
     return text.rstrip(" \0")
 
@@ -63,7 +64,7 @@ def encoded_value(
         raise ValueError(f"{text!r} is not a value of VR {vr}: {error}") from None
     if vr in _BINARY:
         raise ValueError(f"a value of VR {vr} has no text")
-    value = _encoded(text, character_set if vr in _LOCALISED else b"ISO_IR 6")
+    value = _encoded(text, character_set if vr in LOCALISED else b"ISO_IR 6")
     return value + (b"\0" if vr == "UI" else b" ") * (len(value) % 2)
 
 
@@ -76,10 +77,13 @@ def _encoded(text: str, character_set: bytes) -> bytes:
     unknown = [name for name in names if name not in charset.python_encoding]
     if unknown:
         raise ValueError(f"there is no character set {unknown[0]!r}")
+    encodings = charset.convert_encodings(list(names))
+    # Before each delimiter the first character set is in force again (PS3.5 6.1.2.5.3).
+    parts = _DELIMITERS.split(text)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # pydicom replaces what it cannot encode, and warns
         try:
-            return bytes(charset.encode_string(text, charset.convert_encodings(list(names))))
+            return b"".join(bytes(charset.encode_string(part, encodings)) for part in parts)
         except UserWarning as warning:
             raise ValueError(str(warning)) from None
 

@@ -4,11 +4,11 @@ Only towards the native transfer syntaxes: nothing is ever compressed, and the f
 """
 
 import io
-import zlib
 from typing import Final
 
 from dcm.data.encoding import DEFLATED, NATIVE, Encoding
 from dcm.data.recode import recode
+from dcm.data.source import inflated
 from dcm.errors import DcmError
 from dcm.instances import Instance, MemoryInstance, UnusableInstance, data_of
 
@@ -48,23 +48,12 @@ def conversion(source: str, target: str) -> str:
 def _converted(data: bytes, source: str, target: Encoding) -> bytes | bytearray:
     try:
         if source in DEFLATED:
-            data, source = _inflated(data), EXPLICIT_LITTLE
+            data, source = inflated(data, _INFLATED_LIMIT), EXPLICIT_LITTLE
         elif source not in NATIVE:
             data, source = _decompressed(data, source), EXPLICIT_LITTLE
         return data if NATIVE[source] == target else recode(data, NATIVE[source], target)
-    except DcmError as error:
+    except (DcmError, ValueError) as error:
         raise CannotConvert(str(error)) from error
-
-
-def _inflated(data: bytes) -> bytes:
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    try:
-        inflated = inflater.decompress(data, _INFLATED_LIMIT)
-    except zlib.error as error:
-        raise CannotConvert(f"it is not deflated as it says: {error}") from error
-    if not inflater.eof:
-        raise CannotConvert(f"its deflated data set is cut, or larger than {_INFLATED_LIMIT} bytes")
-    return inflated
 
 
 def _decompressed(data: bytes, syntax: str) -> bytes:

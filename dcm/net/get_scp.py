@@ -7,7 +7,7 @@ from dcm.errors import DcmError
 from dcm.instances import SLICE, FileInstance, Instance
 from dcm.net.asked import Unanswerable, take
 from dcm.net.association import Association
-from dcm.net.performing import Cancelled, CatalogueFailed
+from dcm.net.performing import Cancelled, CatalogueFailed, Slots
 from dcm.net.retrieve_scp import SubOperations, counted, log_failed, refuse
 from dcm.net.uids import NATIVE
 from dcm.outcome import InstanceResult, Outcome
@@ -33,6 +33,7 @@ class GetService:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue: Final = catalogue
+        self._slots: Final = Slots()
 
     async def answer(self, association: Association, command: Command) -> None:
         """Perform a C-GET request."""
@@ -40,7 +41,7 @@ class GetService:
         assert isinstance(request, CGetRQ)
         try:
             asked = await take(association, command)
-            async with counted(self._catalogue, asked) as (total, found):
+            async with counted(self._catalogue, asked, self._slots) as (total, found):
                 progress = SubOperations(association, command, total)
                 sending = _Sending(association, request, progress)
                 try:

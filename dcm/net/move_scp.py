@@ -13,7 +13,7 @@ from dcm.instances import FileInstance
 from dcm.net.asked import Asked, Unanswerable, take
 from dcm.net.association import Association
 from dcm.net.line import Originator
-from dcm.net.performing import Cancelled, CatalogueFailed, Watch
+from dcm.net.performing import Cancelled, CatalogueFailed, Slots, Watch
 from dcm.net.pool import Pool
 from dcm.net.remote import Listen, Remote
 from dcm.net.retrieve_scp import SubOperations, counted, log_failed, refuse
@@ -41,6 +41,7 @@ class MoveService:
         self._catalogue: Final = catalogue
         self._local: Final = local
         self._peers: Final = peers
+        self._slots: Final = Slots()
 
     async def answer(self, association: Association, command: Command) -> None:
         """Perform a C-MOVE request."""
@@ -66,7 +67,7 @@ class MoveService:
         assert isinstance(request, CMoveRQ)
         originator = Originator(association.ae_titles[0], request.message_id)
         async with (
-            counted(self._catalogue, asked) as (total, found),
+            counted(self._catalogue, asked, self._slots) as (total, found),
             Pool(self._local, remote) as pool,
             Watch(association, request.message_id) as watch,
         ):

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from itertools import islice
 from time import monotonic
@@ -76,29 +76,54 @@ class Watch:
                 return True
 
 
+class Slots:
+    """How many threads may ask a catalogue at the same time; others wait.
+
+    A thread cannot be interrupted: that of an operation which was cancelled keeps its slot until it returns.
+    """
+
+    def __init__(self, count: int = 16) -> None:
+        self._free: Final = asyncio.Semaphore(count)
+
+    async def run(self, thread: ThreadPoolExecutor, work: Callable[[], Item]) -> Item:
+        """Have a thread do some work, once there is a slot."""
+        await self._free.acquire()
+        loop = asyncio.get_running_loop()
+
+        def ended(_: object) -> None:
+            with suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(self._free.release)
+
+        working = thread.submit(work)
+        working.add_done_callback(ended)
+        return await asyncio.wrap_future(working)
+
+
 class Batches(Generic[Item]):
     """Items that a blocking iterator gives, taken by a thread of its own in batches, on demand."""
 
-    def __init__(self, items: Iterator[Item], run: Callable[..., Awaitable[list[Item]]]) -> None:
+    def __init__(self, items: Iterator[Item], thread: ThreadPoolExecutor, slots: Slots) -> None:
         self._items: Final = items
-        self._run: Final = run
+        self._thread: Final = thread
+        self._slots: Final = slots
 
     async def next(self, most: int, watch: Watch | None = None) -> list[Item]:
         """Return what comes next, nothing at the end; at most so many, and fewer if that takes a while.
 
         Raises `CatalogueFailed`, and what `Watch.during` does.
         """
-        taking = self._run(partial(_batch, self._items, most))
+        taking = self._slots.run(self._thread, partial(_batch, self._items, most))
         return await (taking if watch is None else watch.during(taking))
 
 
 @asynccontextmanager
-async def in_thread(make: Callable[[], Iterator[Item]]) -> AsyncIterator[Batches[Item]]:
+async def in_thread(
+    make: Callable[[], Iterator[Item]], slots: Slots
+) -> AsyncIterator[Batches[Item]]:
     """Have a blocking iterator, which is made and used in one thread."""
-    loop, thread = asyncio.get_running_loop(), ThreadPoolExecutor(1, "catalogue")
-    items = _deferred(make)
+    thread, items = ThreadPoolExecutor(1, "catalogue"), _deferred(make)
     try:
-        yield Batches(items, partial(loop.run_in_executor, thread))
+        yield Batches(items, thread, slots)
     finally:
         thread.submit(items.close)
         thread.shutdown(wait=False)  # it may be busy for a while yet

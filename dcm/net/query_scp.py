@@ -16,7 +16,7 @@ from dcm.data.match import Attributes, Value
 from dcm.net.asked import Asked, Unanswerable, take
 from dcm.net.association import Association
 from dcm.net.incoming import comment_of
-from dcm.net.performing import Cancelled, CatalogueFailed, Watch, in_thread
+from dcm.net.performing import Cancelled, CatalogueFailed, Slots, Watch, in_thread
 from dcm.store.catalogue import Catalogue
 from dcm.wire import DATA_SET, CFindRQ, CFindRSP, Command, DataFragment, encoded_once
 
@@ -46,6 +46,7 @@ class QueryService:
         self._catalogue: Final = catalogue
         self._ae_title: Final = ae_title
         self._supports: Final = supports or (lambda _: True)
+        self._slots: Final = Slots()
 
     async def answer(self, association: Association, command: Command) -> None:
         """Answer a C-FIND request: a response for each match, and a last one."""
@@ -86,7 +87,7 @@ class QueryService:
         most = _FIRST
         async with (
             Watch(association, request.message_id) as watch,
-            in_thread(partial(self._encoded, answers)) as found,
+            in_thread(partial(self._encoded, answers), self._slots) as found,
         ):
             while batch := await found.next(most, watch):
                 events: list[Command | DataFragment] = []

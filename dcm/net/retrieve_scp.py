@@ -16,7 +16,7 @@ from dcm.instances import FileInstance
 from dcm.net.asked import UNABLE, Asked, Unanswerable
 from dcm.net.association import Association
 from dcm.net.incoming import comment_of
-from dcm.net.performing import Batches, CatalogueFailed, in_thread
+from dcm.net.performing import Batches, CatalogueFailed, Slots, in_thread
 from dcm.outcome import InstanceResult, Outcome
 from dcm.store.catalogue import Catalogue
 from dcm.wire import DATA_SET, CGetRQ, CGetRSP, CMoveRQ, CMoveRSP, Command, DataFragment
@@ -133,10 +133,10 @@ async def refuse(association: Association, command: Command, error: Unanswerable
 
 @asynccontextmanager
 async def counted(
-    catalogue: Catalogue, asked: Asked
+    catalogue: Catalogue, asked: Asked, slots: Slots
 ) -> AsyncIterator[tuple[int, Batches[FileInstance]]]:
     """Return how many instances are to be sent, and these. Raises `Unanswerable`."""
-    async with in_thread(partial(_number_first, catalogue, asked)) as found:
+    async with in_thread(partial(_number_first, catalogue, asked), slots) as found:
         try:
             [total] = await found.next(1)
         except CatalogueFailed as error:

@@ -1,6 +1,7 @@
 """The rows that an index has for an instance, made of its header alone: any process can make them."""
 
 import json
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
 from dcm.data.dictionary import vr_of
@@ -25,6 +26,8 @@ _SEARCHED: Final = tuple(
 """Position and VR of each attribute that has a column, without the unique keys."""
 _KNOWN: Final = 4096
 """Rows of patients, studies and series that are remembered: mostly, the next instance has the same."""
+_SHORT, _LONG = 64, 4096
+"""Longer values, and rows, are not remembered."""
 _known: dict[tuple[object, ...], Row] = {}
 
 WANTED: Final = tuple(tag for level in READ for tag, _ in level)
@@ -85,7 +88,9 @@ def _above(header: Header, level: Level, parent: Row | None) -> Row:
     if row is None:
         if len(_known) >= _KNOWN:
             _known.clear()
-        row = _known[key] = _row(level, parent, _texts(header, level))
+        row = _row(level, parent, _texts(header, level))
+        if len(str(row[3])) <= _LONG:
+            _known[key] = row
     return row
 
 
@@ -117,12 +122,19 @@ def _texts(header: Header, level: Level) -> list[str]:
         if written in _PLAIN and value.isascii() and _MARKS.isdisjoint(value):
             found.append(value.decode("ascii").rstrip(" \0"))
             continue
+        text = _text if len(value) <= _SHORT else _text.__wrapped__
         found.append(
-            value_text(
+            text(
                 value,
                 written.decode() if written not in (b"", b"UN") else vr,
-                character_set=elements.get(_CHARACTER_SET, _NOTHING)[1],
-                little_endian=header.little_endian,
+                elements.get(_CHARACTER_SET, _NOTHING)[1],
+                header.little_endian,
             )
         )
     return found
+
+
+@lru_cache(maxsize=4096)
+def _text(value: bytes, vr: str, character_set: bytes, little_endian: bool) -> str:
+    """Return a value as text: numbers, names that are not ASCII, several values. Mostly they are repeated."""
+    return value_text(value, vr, character_set=character_set, little_endian=little_endian)

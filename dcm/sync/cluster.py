@@ -1,7 +1,7 @@
 """A large copy on several machines: its transfers are spread over the workers of a Dask cluster.
 
     async with Cluster("tcp://scheduler:8786", opener, options) as cluster, manager:
-        report = await manager.sync(query, execute=cluster.execute, at_once=cluster.at_once)
+        report = await manager.sync(query, executor=cluster)
 
 Each worker opens the places itself, compares once more, and copies. So a transfer whose worker died is made
 again elsewhere, and what had arrived is not sent twice. Workers need dcm of the same version, the same

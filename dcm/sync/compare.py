@@ -26,6 +26,7 @@ from dcm.data.levels import Level
 from dcm.data.node import Node
 from dcm.data.query_result import QueryResult
 from dcm.errors import DcmError
+from dcm.filt.base import Filter
 from dcm.frozen import Frozen
 from dcm.net.errors import NotAccepted
 from dcm.net.query_plan import QueryPlan
@@ -38,6 +39,7 @@ Status: TypeAlias = "bool | dict[str, Status] | None"
 If it has some of the entity, the status of each child by UID.
 """
 
+_BETWEEN: Final = (Level.STUDY, Level.SERIES)
 _ASKED: Final = 50
 """UIDs in one query: a list of them fits in every identifier, and saves round trips."""
 
@@ -62,12 +64,27 @@ class Comparison(Frozen):
 
     trust_level: the level at which entities with equal numbers of instances count as equal.
     force_all: whether destinations are not asked, and lack what is not known to be there.
-    at: the UID that an instance, series or study of the source has at the destinations, if it is edited.
+    through: what instances are filtered by on the way, None if they stay as they are. What it rejects is not
+    lacked, and what it gives other UIDs is looked for by those.
     """
 
     trust_level: Level = Level.IMAGE
     force_all: bool = False
-    at: Callable[[str], str] = str
+    through: Filter | None = None
+
+    def at(self, level: Level, uid: str) -> str:
+        """Return the UID that an entity of the source has at the destinations."""
+        if self.through is None:
+            return uid
+        found = self.through.forward({level.unique_key: uid}) or {}
+        return str(found.get(level.unique_key, uid))
+
+    def rejects(self, node: Node) -> bool:
+        """Return whether an entity of the source is not let through, as far as its answer shows."""
+        if self.through is None:
+            return False
+        keys = {level.unique_key: uid for level, uid in zip(Level, node.path, strict=False)}
+        return self.through.forward({**keys, **node.answer}) is None
 
 
 class DestinationFailed(DcmError):  # noqa: N818 - reads as the sentence it is
@@ -101,7 +118,8 @@ async def compare(
 
     Raises `DcmError` if the source cannot be asked to the end; what was yielded until then is right.
     """
-    how, below = comparison or Comparison(), _Children(source)
+    how = comparison or Comparison()
+    below = _Children(source, how)
     asked = [_Destination(*each, how, below, seen) for each in enumerate(destinations)]
     pieces = all_answers(
         source, query, level=_level_of(query, level, within), within=within,
@@ -109,7 +127,8 @@ async def compare(
     )  # fmt: skip
     async with aclosing(pieces):
         async for piece in pieces:
-            nodes, status = piece.at(piece.level), list[Mapping[str, Status]]()
+            nodes = [node for node in piece.at(piece.level) if not how.rejects(node)]
+            status: list[Mapping[str, Status]] = []
             for destination in asked:
                 try:
                     status.append(await destination.lacks(nodes))
@@ -133,8 +152,9 @@ def _level_of(query: "Query | None", level: Level | None, within: QueryResult | 
 class _Children:
     """What is below entities of the source; each level is asked once however many destinations compare it."""
 
-    def __init__(self, source: Place) -> None:
+    def __init__(self, source: Place, how: Comparison) -> None:
         self._source: Final = source
+        self._how: Final = how
         self._known: Final[dict[str, list[Node]]] = {}
 
     async def of(self, nodes: Sequence[Node]) -> list[Node]:
@@ -143,7 +163,8 @@ class _Children:
         if unknown:
             for child in await _below(self._source, unknown):
                 assert child.parent is not None
-                self._known.setdefault(child.parent.uid, []).append(child)
+                if not self._how.rejects(child):
+                    self._known.setdefault(child.parent.uid, []).append(child)
         return [child for node in nodes for child in self.known(node)]
 
     def known(self, node: Node) -> Sequence[Node]:
@@ -217,7 +238,7 @@ class _Destination:
 
     async def _unseen(self, seen: Seen, nodes: Sequence[Node]) -> dict[str, Status]:
         if nodes[0].level is Level.IMAGE:
-            at = {node.uid: self._how.at(node.uid) for node in nodes}
+            at = {node.uid: self._how.at(node.level, node.uid) for node in nodes}
             has = seen(self._number, at.values())
             return {uid: other not in has for uid, other in at.items()}
         below = await self._below.of(nodes)
@@ -232,8 +253,8 @@ class _Destination:
         found: dict[str, Node] = {}
         by_parent: dict[tuple[str, ...], list[str]] = defaultdict(list)
         for node in nodes:
-            parents = tuple(map(self._how.at, node.path[1:-1]))
-            by_parent[parents].append(self._how.at(node.uid))
+            parents = tuple(map(self._how.at, _BETWEEN, node.path[1:-1]))
+            by_parent[parents].append(self._how.at(node.level, node.uid))
         for parents, uids in by_parent.items():
             for begin in range(0, len(uids), _ASKED):
                 some = uids[begin : begin + _ASKED]
@@ -258,12 +279,12 @@ class _Destination:
         status: dict[str, Status] = {}
         common: list[Node] = []
         for node in nodes:
-            other = there.get(self._how.at(node.uid))
+            other = there.get(self._how.at(node.level, node.uid))
             status[node.uid] = other is None
             if other is not None and not self._equal(node, other):
                 common.append(node)
         if common:
-            both = [there[self._how.at(node.uid)] for node in common]
+            both = [there[self._how.at(node.level, node.uid)] for node in common]
             here = asyncio.create_task(self._below.of(common))
             try:
                 others = await self._others(both)

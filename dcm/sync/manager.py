@@ -9,7 +9,6 @@ import asyncio
 from collections import Counter
 from collections.abc import (
     AsyncGenerator,
-    Awaitable,
     Callable,
     Collection,
     Iterator,
@@ -18,7 +17,7 @@ from collections.abc import (
 )
 from contextlib import AsyncExitStack, aclosing
 from types import TracebackType
-from typing import Final, NamedTuple, Self, TypeAlias
+from typing import Final, NamedTuple, Protocol, Self, TypeAlias
 
 from dcm.data.account import Account
 from dcm.data.keys import Query
@@ -33,7 +32,7 @@ from dcm.sync.compare import Comparison, DestinationFailed, Part, compare
 from dcm.sync.journal import Journal
 from dcm.sync.pace import Pace
 from dcm.sync.rates import Rates
-from dcm.sync.relay import Edit, Relay
+from dcm.sync.relay import Relay
 
 _AT_ONCE: Final = 2
 """Transfers at the same time: the first instances of one fill the time of the last ones of another."""
@@ -56,8 +55,17 @@ class Copied(NamedTuple):
 
 
 OnCopied: TypeAlias = Callable[[Copied], object]
-Execute: TypeAlias = "Callable[[SyncManager, Transfer], Awaitable[None]]"
-"""Carries out a transfer, and reports each instance for each of its destinations."""
+
+
+class Executor(Protocol):
+    """Carries out transfers in place of the manager. at_once: how many at the same time."""
+
+    @property
+    def at_once(self) -> int:
+        """How many transfers at the same time."""
+
+    async def execute(self, manager: "SyncManager", transfer: Transfer) -> None:
+        """Carry out a transfer, and tell the manager the outcome of each instance at each destination."""
 
 
 class SyncReport:
@@ -92,7 +100,6 @@ class SyncManager:
 
     sources, destinations: none is in both. comparison: when an entity counts as the same on both sides.
     remote_copy: have sources send to destinations directly (C-MOVE), which must know each other.
-    edit: what is done with each instance on the way.
     journal: remembers what destinations were given that take no queries.
     most: instances in one transfer, though a study is never divided.
     verify: whether everything is read back afterwards and compared.
@@ -107,7 +114,6 @@ class SyncManager:
         *,
         comparison: Comparison | None = None,
         remote_copy: bool = False,
-        edit: Edit | None = None,
         journal: Journal | None = None,
         most: int = 500,
         verify: bool = False,
@@ -119,9 +125,8 @@ class SyncManager:
         self.rates: Final = Rates()
         self.sources: Final = sources
         self.destinations: Final = destinations
-        self._comparison: Final = comparison
+        self._comparison: Final = comparison or Comparison()
         self._remote_copy: Final = remote_copy
-        self._edit: Final = edit
         self._journal: Final = journal
         self._most: Final = most
         self._verify: Final = verify
@@ -161,16 +166,16 @@ class SyncManager:
         *,
         level: Level | None = None,
         within: QueryResult | None = None,
-        execute: "Execute | None" = None,
-        at_once: int = _AT_ONCE,
+        executor: Executor | None = None,
     ) -> SyncReport:
         """Copy what is missing of everything that matches; the report says what became of it.
 
-        execute: carries out transfers in place of `exec_transfer`. at_once: how many at the same time.
+        executor: carries out the transfers elsewhere.
         """
+        at_once = _AT_ONCE if executor is None else executor.at_once
         queue = asyncio.Queue[Transfer](at_once)
         async with asyncio.TaskGroup() as group:
-            workers = [group.create_task(self._work(queue, execute)) for _ in range(at_once)]
+            workers = [group.create_task(self._work(queue, executor)) for _ in range(at_once)]
             found = self.gen_transfers(query, level=level, within=within)
             async with aclosing(found):
                 async for transfer in found:
@@ -221,14 +226,14 @@ class SyncManager:
         counts = self.report.counts[self.destinations[number].name]
         counts[Outcome.ALREADY_THERE] += count
 
-    async def _work(self, queue: asyncio.Queue[Transfer], execute: "Execute | None") -> None:
+    async def _work(self, queue: asyncio.Queue[Transfer], executor: Executor | None) -> None:
         while True:
             transfer = await queue.get()
             try:
-                if execute is None:
+                if executor is None:
                     await self.exec_transfer(transfer)
                 else:
-                    await execute(self, transfer)
+                    await executor.execute(self, transfer)
             finally:
                 queue.task_done()
 
@@ -254,7 +259,7 @@ class SyncManager:
 
         places = [self.destinations[number] for number in to]
         async with Relay(
-            places, told, edit=self._edit, digests=digests, paces=self._paces
+            places, told, through=self._comparison.through, digests=digests, paces=self._paces
         ) as relay:
             report = await _fetched(source, what, relay)
         for result in report.lost:
@@ -273,7 +278,12 @@ class SyncManager:
         from dcm.sync.verify import verify  # noqa: PLC0415 - only if it is asked for
 
         place = self.destinations[number]
-        failures, report = await verify(place, transfer.what, digests)
+        what, through = transfer.what, self._comparison.through
+        if through is not None:
+            from dcm.filt.transform import DataTransform  # noqa: PLC0415 - as above
+
+            what = DataTransform(through).forward(what)
+        failures, report = await verify(place, what, digests)
         self._note(place, report)
         for failure in failures:
             self.report.counts[place.name][Outcome.STORED] -= 1

@@ -19,10 +19,12 @@ from typing import Final, Self, TypeAlias
 
 from dcm.data.digest import NoDigest, digest
 from dcm.data.source import FileSource, MemorySource
-from dcm.instances import FileInstance, Instance, MemoryInstance, data_of
-from dcm.outcome import InstanceResult
+from dcm.errors import DcmError
+from dcm.filt.base import Filter, Rejected
+from dcm.instances import FileInstance, Instance, MemoryInstance, UnusableInstance, data_of
+from dcm.outcome import InstanceResult, Outcome
 from dcm.part_file import PartFile
-from dcm.sinks import Head, Part, ReceivedInstance, Refused
+from dcm.sinks import Head, Part, ReceivedInstance
 from dcm.store.place import Place
 from dcm.sync.pace import Pace
 from dcm.wire import Buffer
@@ -30,12 +32,9 @@ from dcm.writer import Writer
 
 Told: TypeAlias = Callable[[int, InstanceResult], object]
 """Is told which destination has what outcome of an instance."""
-Edit: TypeAlias = Callable[[Instance], Instance]
-"""Returns an instance as it is to be sent on. Raises `Refused` for one that is not to be sent."""
 
 Done: TypeAlias = Callable[[Instance, int, PartFile | None], Awaitable[None]]
 
-_DUPLICATE: Final = 0x0111
 _IN_MEMORY: Final = 1 << 18
 """Bytes of an instance that are kept in memory; the rest goes to a file."""
 _UNDER_WAY: Final = 1 << 26
@@ -48,9 +47,9 @@ class Relay:
     """A sink that gives each instance to the writers of several places.
 
     told: called with the place in `places` and each outcome there.
-    edit: what is done with each instance on the way. digests: filled with the digest of each data set, by
-    its SOP Instance UID, as it is sent on. paces: how fast instances may pass, and when.
-    passed: called with the size of each instance, in bytes.
+    through: what each instance is filtered by on the way.
+    digests: filled with the digest of each data set as it is sent on, by its SOP Instance UID.
+    paces: how fast instances may pass, and when. passed: called with the size of each instance, in bytes.
     """
 
     def __init__(
@@ -58,7 +57,7 @@ class Relay:
         places: Sequence[Place],
         told: Told,
         *,
-        edit: Edit | None = None,
+        through: Filter | None = None,
         digests: dict[str, bytes] | None = None,
         paces: Sequence[Pace] = (),
         passed: Callable[[int], object] | None = None,
@@ -66,7 +65,7 @@ class Relay:
     ) -> None:
         self._places: Final = places
         self._told: Final = told
-        self._edit: Final = edit
+        self._through: Final = through
         self._digests: Final = digests
         self._paces: Final = paces
         self._passed: Final = passed
@@ -116,6 +115,13 @@ class Relay:
             instance = await self._ready(instance)
             for pace in self._paces:
                 await pace.take(size)
+        except (DcmError, OSError) as error:
+            under_way.close()
+            self._received.add(received)  # it would be the same again
+            outcome = Outcome.PASSED_OVER if isinstance(error, Rejected) else Outcome.FAILED
+            for number in range(len(self._writers)):
+                self._told(number, InstanceResult("", received, outcome, str(error)))
+            return
         except BaseException:
             under_way.close()
             raise
@@ -131,12 +137,12 @@ class Relay:
             await self._less.wait()
 
     async def _ready(self, instance: Instance) -> Instance:
-        """Return an instance as it is to be sent on. Raises `Refused`."""
-        if self._edit is not None:
-            instance = self._edit(instance)
+        """Return an instance as it is to be sent on. Raises what filters raise."""
+        if self._through is not None:
+            instance = await asyncio.to_thread(self._through.apply, instance)
         uid = instance.sop_instance_uid
         if uid in self._under_way:
-            raise Refused(_DUPLICATE, "it came twice")
+            raise UnusableInstance("another one with the same SOP Instance UID is on its way")
         if self._digests is not None:
             self._digests[uid] = await asyncio.to_thread(digest_of, instance)
         return instance

@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final, Self, TypeVar
-from urllib.parse import SplitResult, quote, urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from dcm.data.account import Account
 from dcm.data.json_model import JSON, BadJson, read_answers
@@ -30,6 +30,7 @@ _BODY_SHOWN: Final = 1 << 12
 _REDIRECTS: Final = 5
 _REDIRECTED: Final = (301, 302, 303, 307, 308)
 _URL_SHOWN: Final = 200
+_URL: Final = "%/:=&?~#+!$,;'@()*[]^"
 _PLAIN: Final = "*,^:/@!$'()?"
 """Characters that are sent as they are, as browsers do: Orthanc 1.10.1 decodes nothing in a query."""
 _CERTIFICATE: Final = (
@@ -159,27 +160,34 @@ class WebClient:
                 async with self._connections.exchange(
                     method, url, sent, content, doing=doing
                 ) as response:
-                    _LOG.info("%s: %s: %d", self.remote, doing, response.status)
+                    _LOG.debug("%s: %s: %d", self.remote, doing, response.status)
                     if method != "GET" or response.status not in _REDIRECTED:
                         if not response.is_success and response.status not in also:
                             raise await self._failure(response, doing)
                         yield response
                         return
-                    target = urljoin(url, response.headers.get("location", url))
-                    self._check_redirect(target, began, doing)
+                    target = self._target(url, response.headers.get("location", url), doing)
                 url, more = target, more + 1
                 if more > _REDIRECTS:
                     raise WrongAnswer(str(self.remote), doing, "it redirects again and again")
 
-    def _check_redirect(self, target: str, began: SplitResult, doing: str) -> None:
-        parts = urlsplit(target)
-        elsewhere = not same_origin(parts, began)
-        if parts.scheme not in ("http", "https") or (began.scheme == "https" != parts.scheme):
+    def _target(self, url: str, location: str, doing: str) -> str:
+        """Return the URL of a redirection. Raises `WrongAnswer` for one that is not followed."""
+        began = urlsplit(self.remote.base)
+        try:
+            target = quote(urljoin(url, location), safe=_URL)
+            parts = urlsplit(target)
+            elsewhere = not same_origin(parts, began)
+        except ValueError:
+            raise WrongAnswer(str(self.remote), doing, "it redirects to what is no URL") from None
+        if parts.scheme not in ("http", "https") or (
+            began.scheme == "https" and parts.scheme != "https"
+        ):
             why = "which is not protected as it is itself"
         elif elsewhere and self.remote.tls is not None and self.remote.tls.certificate is not None:
             why = "to which our certificate is not shown"
         else:
-            return
+            return target
         raise WrongAnswer(
             str(self.remote), doing,
             f"it redirects to {parts.scheme}://{parts.hostname}, {why}",
@@ -188,12 +196,8 @@ class WebClient:
 
     async def _failure(self, response: Response, doing: str) -> RequestFailed:
         body, advice = await self.beginning(response), ""
-        if "location" in response.headers:
-            parts = urlsplit(urljoin(self.remote.base, response.headers["location"]))
-            advice = (
-                f"it redirects to {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}:"
-            )
-            advice += " set its url accordingly"
+        if response.status in _REDIRECTED and "location" in response.headers:
+            advice = "it redirects: set its url to where it does"
         return RequestFailed(
             str(self.remote), doing, response.status,
             body=body, advice=advice,

@@ -147,17 +147,9 @@ class Connections:
     ) -> AsyncIterator[Response]:
         """Make a request; the block reads the response. Raises `NetworkError`."""
         origin, request = Origin.of(url), _Request(method, url, headers, content, doing)
-        connection, used = await self._connection(origin, doing)
+        connection = await self._connection(origin, doing)
         try:
-            try:
-                reader, first = await self._ask(connection, request)
-            except ConnectionLost:
-                # A connection that was used before may have ended just when the request was sent.
-                if not used or content is not None:
-                    raise
-                connection.transport.close()
-                connection = await self._connect(origin, doing)
-                reader, first = await self._ask(connection, request)
+            reader, first = await self._ask(connection, request)
             assert reader.head is not None
             yield Response(
                 reader.head, reader, first, lambda: self._more(connection, reader, doing)
@@ -243,15 +235,15 @@ class Connections:
 
     # Connections.
 
-    async def _connection(self, origin: Origin, doing: str) -> tuple[_Connection, bool]:
-        """Return a connection, and whether it was used before."""
+    async def _connection(self, origin: Origin, doing: str) -> _Connection:
+        """Return a connection that stands and is not in use, or a new one."""
         waiting = self._idle[origin]
         while waiting:
             found = waiting.pop()
             if found.transport.is_quiet and time.monotonic() - found.since < _KEPT:
-                return found, True
+                return found
             found.transport.close()
-        return await self._connect(origin, doing), False
+        return await self._connect(origin, doing)
 
     async def _connect(self, origin: Origin, doing: str) -> _Connection:
         proxy = self._proxy_for(origin)

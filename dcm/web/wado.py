@@ -32,6 +32,8 @@ from dcm.web.multipart import Parser, PartBegun, PartData, PartEnded
 
 _AHEAD: Final = 8
 """Batches that may wait."""
+_AT_ONCE: Final = 3 << 15
+"""Bytes that are parsed at once: memory for more is taken from the system and given back each time."""
 _ACCEPT: Final = f'multipart/related; type="{DICOM}"; transfer-syntax=*'
 """All instances as they are stored (8.7.3.3.2, 8.7.3.5.2)."""
 
@@ -210,8 +212,9 @@ class _Retrieval:
             parser = Parser.of(content_type)
             async with aclosing(response.pieces()) as pieces:
                 async for piece in pieces:
-                    for event in parser.feed(piece):
-                        await parts.take(event)
+                    for at in range(0, len(piece), _AT_ONCE):
+                        for event in parser.feed(piece[at : at + _AT_ONCE]):
+                            await parts.take(event)
             parser.close()
         finally:
             parts.close()

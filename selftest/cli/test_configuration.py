@@ -72,7 +72,7 @@ def test_who_we_are() -> None:
     [
         ("x =", "some.toml is not TOML: Invalid value"),
         ("[remote_node.a]", "remote_node is not known (did you mean remote_nodes?); allowed are loc"),
-        ("[selectors.a]", "some.toml: selectors is not known yet"),
+        ("[static_routes.a]", "some.toml: static_routes is not known yet"),
         ("remote_nodes = 3", "remote_nodes is 3; allowed is a table: [remote_nodes]"),
         ("remote_nodes.a = 3", "remote_nodes.a is 3; allowed is a table: [remote_nodes.a]"),
         ("[remote_nodes.a]", "remote_nodes.a.host is missing; allowed is a text in quotes"),

@@ -9,6 +9,7 @@ from cli.conftest import Start
 from net.peers import dcmqrscp, storescp
 
 from dcm.cli import main
+from dcm.data.header import scan
 from dcm.net import DcmNode
 
 Shown = pytest.CaptureFixture[str]
@@ -46,13 +47,13 @@ def test_a_page_tells_of_it(
     archive: DcmNode, empty: DcmNode, tmp_path: Path, capsys: Shown
 ) -> None:
     """It names destinations, counts and failures; what others called themselves is only text in it."""
-    path, nobody = tmp_path / "page.html", "127.0.0.1:<b>X</b>:1"
+    path, nobody = tmp_path / "page.html", "127.0.0.1:<b>X/b:1"
     arguments = ["sync", "-s", str(archive), str(empty), nobody, "-q", "PatientID=CLI1"]
     assert main([*arguments, "--report-html", str(path)]) == 1
     page = path.read_text()
     assert "not complete" in page
     assert f'<td>{empty}</td><td class="number">3</td>' in page
-    assert "<li>127.0.0.1:&lt;b&gt;X&lt;/b&gt;:1 cannot be asked what it has" in page
+    assert "<li>127.0.0.1:&lt;b&gt;X/b:1 cannot be asked what it has" in page
 
 
 def test_a_query_goes_on(archive: DcmNode, empty: DcmNode, start: Start) -> None:
@@ -110,3 +111,15 @@ def test_wrong_use(archive: DcmNode, capsys: Shown) -> None:
     ):
         assert main(["sync", *arguments]) == 2
         assert words in capsys.readouterr().err
+
+
+def test_edits_on_the_way(archive: DcmNode, tmp_path: Path, capsys: Shown) -> None:
+    """-e sets an element; the files have it, and the archive does not."""
+    target = tmp_path / "target"
+    arguments = ["sync", "-s", str(archive), f"{target}/", "-q", "PatientID=CLI1"]
+    assert main([*arguments, "-e", "PatientName=Changed^By=Us", "--verify"]) == 0
+    assert capsys.readouterr().out == f"{target}/: 3 stored\n"
+    names = {scan(path).text("PatientName") for path in target.rglob("*.dcm")}
+    assert names == {"Changed^By=Us"}
+    assert main(["query", str(archive), "PatientID=CLI1", "PatientName="]) == 0
+    assert "Changed" not in capsys.readouterr().out

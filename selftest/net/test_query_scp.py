@@ -1,6 +1,8 @@
 """C-FIND as SCP: dcmtk, pynetdicom and our own client find what there is, and get what they ask for."""
 
 import asyncio
+import threading
+from collections.abc import Iterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -230,6 +232,54 @@ def test_cancel_ends_a_query() -> None:
 
     assert asyncio.run(scenario()) == 0xFE00
     assert catalogue.taken < 1_000_000
+
+
+class Slow(Many):
+    """A catalogue that takes its time; `asked`: how many threads are waiting for it, at the most."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.go_on = threading.Event()
+        self.asked = 0
+
+    def find(
+        self,
+        query: Attributes,
+        level: Level,
+        *,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> Iterator[Attributes]:
+        """Wait, and yield a study."""
+        self.asked += 1
+        assert self.go_on.wait(30)
+        yield from super().find(query, level, limit=limit, offset=offset)
+
+
+def test_cancelled_queries_do_not_pile_up() -> None:
+    """Each is answered at once, though its thread goes on; but only so many of these there are."""
+    catalogue = Slow()
+
+    async def scenario() -> tuple[list[int], int, int]:
+        async with serving(catalogue) as node, associated(node, STUDY_ROOT_FIND) as association:
+            statuses = []
+            for number in range(1, 31):
+                request = find_request(message_id=number)
+                await ask(association, request, {"QueryRetrieveLevel": "STUDY"})
+                cancel = CCancelRQ(message_id_being_responded_to=number)
+                await association.send(Command(1, cancel))
+                response, _ = await answer(association)
+                assert isinstance(response, CFindRSP)
+                statuses.append(response.status)
+            asked = catalogue.asked
+            catalogue.go_on.set()
+            last, _, _ = await found(association, {"QueryRetrieveLevel": "STUDY"})
+            return statuses, asked, last.status
+
+    statuses, asked, last = asyncio.run(scenario())
+    assert statuses == [0xFE00] * 30
+    assert asked <= 16
+    assert last == 0
 
 
 def test_late_cancel_is_ignored(collection: Index) -> None:

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from store.objects import CT, EXPLICIT, IMPLICIT, MR, write
@@ -181,3 +182,23 @@ def _plain(attributes: Attributes) -> dict[str, Value]:
         name: value.strip(" ") if isinstance(value, str) else value
         for name, value in attributes.items()
     }
+
+
+@pytest.mark.parametrize("keyword", sorted(set(STORED) & set(ASKED)))
+def test_each_key_finds_each_value_that_matches(keyword: str, tmp_path: Path) -> None:
+    """Every key of an attribute, alone, finds of all values those that match it."""
+    stored = {f"1.2.{number}": value for number, value in enumerate(STORED[keyword])}
+    for uid, value in stored.items():
+        made = {
+            "SOPClassUID": CT, "SOPInstanceUID": uid, "StudyInstanceUID": uid, "SeriesInstanceUID": uid,
+            keyword: value,
+        }  # fmt: skip
+        write(tmp_path / uid, made)
+    held = {uid: attributes_of_file(str(tmp_path / uid)) for uid in stored}
+    with Index(tmp_path) as index:
+        index.update()
+        for key in (*ASKED[keyword], *STORED[keyword]):
+            found = {
+                str(each["SOPInstanceUID"]) for each in index.find({keyword: key}, Level.IMAGE)
+            }
+            assert found == {uid for uid in held if matches({keyword: key}, held[uid])}, key

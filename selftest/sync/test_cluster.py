@@ -91,7 +91,7 @@ def test_a_worker_is_killed_in_the_middle(
             Cluster(cluster.address, Opener(), Options(verify=True)) as workers,
             SyncManager(*places, on_copied=copied, most=1) as manager,
         ):
-            await manager.sync(execute=workers.execute, at_once=workers.at_once)
+            await manager.sync(executor=workers)
         return manager
 
     with (

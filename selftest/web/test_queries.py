@@ -227,6 +227,8 @@ def test_busy_service_is_asked_again() -> None:
     with pytest.raises(RequestFailed, match="503") as failure:
         ask(lambda _: reply(503, Retry_After="3600"))
     assert failure.value.retry_after == 3600
+    with pytest.raises(RequestFailed, match="429"):
+        ask(lambda _: reply(429, Retry_After="0"))
 
 
 def test_broken_connection_is_made_again() -> None:

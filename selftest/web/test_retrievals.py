@@ -151,17 +151,48 @@ def test_multipart_that_ends_too_early_is_a_cut(held: Held, tmp_path: Path) -> N
     assert fetched(held, tmp_path / "out", retrieval).complete
 
 
-def test_instance_that_breaks_each_connection_is_given_up(held: Held, tmp_path: Path) -> None:
-    """The others come."""
-    bad = held.uids[1]
+def test_refusal_of_everything_ends_it(held: Held, tmp_path: Path) -> None:
+    """Nothing is asked for singly without the right credentials."""
+    asked: list[str] = []
+
+    def retrieval(each: Asked) -> bytes:
+        asked.append(each.path)
+        return reply(401, b"who are you?")
+
+    report = fetched(held, tmp_path / "out", retrieval)
+
+    assert "401 Unauthorized: who are you?" in report.lost[0].words
+    assert len(asked) == 1
+
+
+def test_single_instance_that_is_cut_is_a_failure(held: Held, tmp_path: Path) -> None:
+    """Without the boundary that ends its message, nobody knows whether it is whole."""
 
     def retrieval(asked: Asked) -> bytes:
-        return given(held.parts(single(asked))) if single(asked) not in ("", bad) else b""
+        uid = single(asked) or held.uids[0]
+        head, _, body = given(held.parts(uid)).partition(b"\r\n\r\n")
+        content_type = head.decode().partition("Content-Type: ")[2].partition("\r\n")[0]
+        return reply(200, body[:-6], content_type)
+
+    report = fetched(held, tmp_path / "out", retrieval)
+
+    assert len(report.lost) == 4
+    assert "ends in the middle of part 1" in report.lost[0].words
+
+
+def test_instance_that_breaks_each_connection_is_given_up(held: Held, tmp_path: Path) -> None:
+    """The others come."""
+    bad, asked = held.uids[1], list[str]()
+
+    def retrieval(each: Asked) -> bytes:
+        asked.append(single(each))
+        return given(held.parts(single(each))) if single(each) not in ("", bad) else b""
 
     report = fetched(held, tmp_path / "out", retrieval)
 
     assert [each.sop_instance_uid for each in report.lost] == [bad]
     assert "closed the connection" in report.lost[0].words
+    assert asked.count(bad) == 3
 
 
 def test_missing_instances_are_asked_for_singly(held: Held, tmp_path: Path) -> None:

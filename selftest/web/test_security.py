@@ -105,6 +105,25 @@ def test_endless_redirection_ends() -> None:
     assert len(requests) == 6
 
 
+@pytest.mark.parametrize("location", ["ftp://a/b", "http://[::1", "http://a:port/", "http://"])
+def test_redirection_to_nowhere_is_an_error(location: str) -> None:
+    """Whatever a service writes there."""
+    with service(lambda _: reply(302, Location=location)) as (url, _), pytest.raises(DcmError):
+        echo(url)
+
+
+def test_redirection_from_https_to_http_is_not_followed(secured: tuple[str, Tls]) -> None:
+    """Nor is one to another host, if a certificate of ours would be shown to it."""
+    _, ours = secured
+    server = replace(ours, require_certificate=False)
+    for location in ("http://127.0.0.1/", "https://192.0.2.1/"):
+        with (
+            service(lambda _, to=location: reply(302, Location=to), server) as (url, _),
+            pytest.raises(WrongAnswer, match="redirects to"),
+        ):
+            echo(url, tls=ours)
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [

@@ -1,0 +1,197 @@
+"""`dcm dump`: show what is in files, element by element.
+
+A folder stands for everything below it. Pixels are not read, unless --with-bulk asks for them. Exit status 1
+if a file could not be read; the others are shown all the same.
+"""
+
+import os
+import re
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any, Final
+
+from dcm.cli.dump_files import listed
+from dcm.cli.dump_formats import Csv, Format, Json, Made, Plain, Row, csv_row
+from dcm.cli.dump_output import Output, output
+from dcm.cli.dump_work import all_made, processes
+from dcm.cli.logs import LOG
+from dcm.cli.options import number
+from dcm.cli.terminal import has_colours, width
+from dcm.cli.usage import UsageError
+from dcm.data.chosen import Choice
+from dcm.data.dump import Style
+from dcm.data.element_path import ElementPath
+from dcm.data.header import COMMON
+from dcm.data.table import Table
+from dcm.data.template import Template
+
+_TABLES: Final = ("csv", "parquet")
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the options: which files, which elements, and how to show them."""
+    parser.add_argument(
+        "paths", metavar="PATH", nargs="+", help="a file, or a folder with everything below it"
+    )
+    parser.add_argument(
+        "-i", "--include", metavar="ELEMENT", action="append", default=[],
+        help="show this element: a keyword, gggg,eeee or a path: Sequence[0].Keyword, "
+        "Sequence[*].Keyword; may be repeated, and holds whatever else limits",
+    )  # fmt: skip
+    parser.add_argument(
+        "-e", "--exclude", metavar="ELEMENT", action="append", default=[],
+        help="do not show this element, also in sequences if it is no path; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "-g", "--group", metavar="GROUP", action="append", default=[],
+        help="show only this group, in hexadecimal: 0010 or 0x10; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--kw-regex", metavar="REGEX",
+        help="show only elements in whose keyword it is found, in sequences, too: 'UID$'",
+    )  # fmt: skip
+    parser.add_argument(
+        "--exclude-private", action="store_true", help="do not show private elements"
+    )
+    parser.add_argument(
+        "--out-format", choices=("plain", "json", *_TABLES), default="plain",
+        help="json: DICOM JSON, an array of all files; csv, parquet: a row for each file",
+    )  # fmt: skip
+    parser.add_argument(
+        "--plain-fmt", metavar="TEMPLATE",
+        help=r"what to print for each element: '{file}\t{keyword:32} {value:.60}'",
+    )  # fmt: skip
+    parser.add_argument(
+        "--with-bulk", action="store_true", help="read pixels and other bulk data, too"
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help="write to FILE instead of stdout, in UTF-8"
+    )
+    parser.add_argument(
+        "--in-file-ext", metavar="EXT", help="in folders, take only files with this extension: dcm"
+    )
+    parser.add_argument(
+        "--jobs", metavar="N", type=number(1, 64),
+        help="processes that read many files; as many as there are processors by default",
+    )  # fmt: skip
+
+
+def run(arguments: Namespace) -> int:
+    """Show all files."""
+    format_ = _format(arguments)
+    paths = listed(arguments.paths, arguments.in_file_ext)
+    made = all_made(
+        format_.made,
+        paths,
+        arguments.jobs or processes(),
+        at_once=1 if arguments.with_bulk else 100,
+    )
+    is_json = arguments.out_format == "json"
+    with closing(made), output(arguments.output, json=is_json) as out:
+        told = _Told(made)
+        lost = _write(arguments.out_format, format_, told, out)
+    if not told.files:
+        LOG.error("there is nothing to read in %s", ", ".join(arguments.paths))
+    return 0 if told.files and not (told.problems or lost) else 1
+
+
+class _Told:
+    """What was made of files, with a word on stderr about each that is not whole."""
+
+    def __init__(self, made: Iterator[Made[Any]]) -> None:
+        self.files = self.problems = 0
+        self._made = made
+
+    def __iter__(self) -> Iterator[Any]:
+        for each in self._made:
+            if each.passed_over:
+                LOG.warning("%s", each.problem)
+                continue
+            self.files += 1
+            if each.problem:
+                self.problems += 1
+                LOG.error("%s", each.problem)
+            if each.part is not None:
+                yield each.part
+
+
+def _write(name: str, format_: Format[Any], parts: _Told, out: Output) -> int:
+    """Write all parts, and return how many values are lost."""
+    if name == "parquet":
+        from dcm.cli.dump_parquet import ParquetWriter  # noqa: PLC0415 - needs an extra
+
+        assert isinstance(format_, Row)
+        writer = ParquetWriter(format_.table, out)
+        for row in parts:
+            writer.add(row)
+        writer.close()
+        return writer.lost
+    if isinstance(format_, Csv):
+        out.text(csv_row(["File", *format_.table.names]))
+    if name != "json":
+        separator = "\n" if isinstance(format_, Plain) and format_.headings else ""
+        for place, part in enumerate(parts):
+            out.text(separator + part if place else part)
+        return 0
+    separator = "[\n"
+    for part in parts:
+        out.text(separator + part)
+        separator = ",\n"
+    out.text("\n]\n" if separator[0] == "," else "[]\n")
+    return 0
+
+
+def _format(arguments: Namespace) -> Format[Any]:
+    name, named = arguments.out_format, frozenset(arguments.paths)
+    if arguments.plain_fmt is not None and name != "plain":
+        raise UsageError(f"--plain-fmt is for plain output, not for {name}")
+    if name in _TABLES:
+        return _table_format(arguments, named)
+    choice = Choice(
+        tuple(map(ElementPath.of, arguments.include)),
+        tuple(map(ElementPath.of, arguments.exclude)),
+        frozenset(map(_group, arguments.group)),
+        arguments.kw_regex and _regex(arguments.kw_regex),
+        not arguments.exclude_private,
+        name == "plain",
+    )
+    if name == "json":
+        return Json(choice, named, arguments.with_bulk)
+    several = len(arguments.paths) > 1 or os.path.isdir(arguments.paths[0])
+    in_file = arguments.output is not None
+    style = Style(
+        None if in_file else width(),
+        arguments.with_bulk,
+        has_colours() and not in_file,
+        arguments.plain_fmt and Template.of(arguments.plain_fmt),
+    )
+    return Plain(choice, named, style, several and arguments.plain_fmt is None)
+
+
+def _table_format(arguments: Namespace, named: frozenset[str]) -> Format[Any]:
+    for option in ("exclude", "group", "kw_regex", "exclude_private", "with_bulk"):
+        if getattr(arguments, option):
+            words = option.replace("_", "-")
+            raise UsageError(f"--{words} is not for a table: -i names each of its columns")
+    if arguments.out_format == "parquet" and arguments.output is None and sys.stdout.isatty():
+        raise UsageError("Parquet is not for a terminal: -o FILE writes it to a file")
+    table = Table.of(arguments.include or [key for key in COMMON if key != "SpecificCharacterSet"])
+    kind: Any = Csv if arguments.out_format == "csv" else Row
+    made: Format[Any] = kind(table.choice, named, table)
+    return made
+
+
+def _group(text: str) -> int:
+    digits = text.removeprefix("0x").removeprefix("0X")
+    if not re.fullmatch("[0-9A-Fa-f]{1,4}", digits):
+        raise UsageError(f"{text!r} is not a group, in hexadecimal digits: 0010 or 0x10")
+    return int(digits, 16)
+
+
+def _regex(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise UsageError(f"{text!r} is not a regular expression: {error}") from None

@@ -1,0 +1,139 @@
+"""`dcm edit`: set and delete elements of files, or replace their UIDs; all else stays byte for byte.
+
+A KEY is a keyword or a tag, also in sequences: ReferencedStudySequence[0].StudyDate, or [*] for all items; of
+a private element, (0019,"SIEMENS MR HEADER",08); at any depth, **.PatientID, or **.PN for all of a VR. An
+element that is set and not there is made.
+"""
+
+import asyncio
+import os
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from functools import partial
+from logging import INFO
+from typing import TYPE_CHECKING, Final
+
+from dcm.cli.edits import add_edits, read_edits
+from dcm.cli.paths import add_paths, chosen, is_missed, listed
+from dcm.cli.progress import Progress, wanted
+from dcm.cli.report import Reporter
+from dcm.cli.running import run_async
+from dcm.cli.session import reporter
+from dcm.cli.usage import UsageError
+from dcm.data.header import NotDicom
+from dcm.errors import DcmError
+
+if TYPE_CHECKING:
+    from dcm.filt.base import Filter
+    from dcm.filt.files import EditedFile, FileEditor
+
+_AT_ONCE: Final = 20
+"""Files that are edited before a Ctrl-C is heard."""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the options: what to edit, how, and where to."""
+    add_paths(parser)
+    add_edits(parser)
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("-o", "--output", metavar="FOLDER", help="write what results to FOLDER")
+    target.add_argument("--in-place", action="store_true", help="replace the files themselves")
+    parser.add_argument(
+        "--report", metavar="FILE", help="write the outcome of everything to FILE, as JSON"
+    )
+    parser.add_argument("--no-progress", action="store_true", help="show no progress")
+
+
+def run(arguments: Namespace) -> int:
+    """Edit, and print how many files had which outcome."""
+    with ExitStack() as stack:
+        through = read_edits(arguments, stack)
+        if through is None or not through.writes:
+            raise UsageError(
+                "nothing is to be edited: give -e KEY=VALUE, --delete, --edit-json or --remap-uids"
+            )
+        return run_async(_edit(arguments, through))
+
+
+async def _edit(arguments: Namespace, through: "Filter") -> int:
+    from dcm.filt.files import FileEditor  # noqa: PLC0415 - not for --help
+
+    named = frozenset(arguments.paths)
+    found = await listed(chosen(arguments.paths, named, arguments.in_file_ext))
+    paths = _outside(arguments, found)
+    editor = FileEditor(through)
+    with reporter(arguments, "files", paths=arguments.paths) as told:
+        async with Progress("editing", len(paths), shown=wanted(arguments)) as progress:
+            for at in range(0, len(paths), _AT_ONCE):
+                some = paths[at : at + _AT_ONCE]
+                await asyncio.to_thread(_edit_some, arguments, editor, some, told)
+                progress.done += len(some)
+        if not told.counts:
+            told.trouble(f"there is nothing to edit in {', '.join(arguments.paths)}")
+    print(told)
+    return told.status
+
+
+def _edit_some(
+    arguments: Namespace, editor: "FileEditor", paths: Iterable[str], told: Reporter
+) -> None:
+    """Edit files, each with an outcome."""
+    from dcm.filt.base import Rejected  # noqa: PLC0415 - as above
+
+    for path in paths:
+        try:
+            if arguments.in_place:
+                done = editor.in_place(path)
+            else:
+                done = editor.into(path, partial(_target, arguments, path))
+        except Rejected:
+            told.entry("passed over", path, "it is not selected", good=True, level=INFO)
+        except NotDicom as error:
+            good = not is_missed(path, frozenset(arguments.paths))
+            outcome = "passed over" if good else "failed"
+            told.entry(outcome, path, error.reason, good=good)
+        except DcmError as error:
+            told.entry("failed", path, str(error), good=False)
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename not in (None, path) else ""
+            told.entry("failed", path, f"{where}{error.strerror}", good=False)
+        else:
+            outcome = "edited" if done.changed else "unchanged"
+            if done.already_there:
+                outcome = "already there"
+            told.entry(
+                outcome, path, "; ".join(done.remarks), good=True, file=done.file,
+                sop_instance_uid=done.sop_instance_uid, before=done.before,
+            )  # fmt: skip
+
+
+def _target(arguments: Namespace, path: str, done: "EditedFile") -> str:
+    """Return where the result of a file goes: below the folder as it was below the one that was named.
+
+    A UID that was replaced is replaced in the name, too.
+    """
+    inside = [each for each in arguments.paths if each != path and _is_below(path, each)]
+    name = os.path.relpath(path, max(inside, key=len)) if inside else os.path.basename(path)
+    if done.before and done.before != done.sop_instance_uid:
+        name = name.replace(done.before, done.sop_instance_uid)
+    return os.path.join(arguments.output, name)
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path.startswith(os.path.join(folder, ""))
+
+
+def _outside(arguments: Namespace, paths: Sequence[str]) -> Sequence[str]:
+    """Leave out what is in the output, if that is within a folder that is read. Raises `UsageError`."""
+    if arguments.output is None:
+        return paths
+    output = os.path.join(os.path.realpath(arguments.output), "")
+    read = [os.path.join(os.path.realpath(path), "") for path in arguments.paths]
+    if any(each.startswith(output) for each in read):
+        raise UsageError(
+            f"{arguments.output} holds what is to be edited: give another folder, or --in-place"
+        )
+    if not any(output.startswith(each) for each in read):
+        return paths
+    return [path for path in paths if not os.path.realpath(path).startswith(output)]

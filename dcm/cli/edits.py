@@ -1,0 +1,136 @@
+"""The options for edits, and the filter that they make: for all commands through which objects pass."""
+
+import os
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from dcm.cli.session import configuration
+from dcm.cli.usage import UsageError
+
+if TYPE_CHECKING:
+    from dcm.filt.base import Filter
+
+
+def add_edits(parser: ArgumentParser) -> None:
+    """Add the options."""
+    edits = parser.add_argument_group("edits")
+    edits.add_argument(
+        "-e", "--edit", metavar="KEY=VALUE", action="append", default=[],
+        help=r"set an element; A\B are two values, KEY= makes it empty",
+    )  # fmt: skip
+    edits.add_argument(
+        "--edit-present", metavar="KEY=VALUE", action="append", default=[],
+        help="set an element where it is there",
+    )  # fmt: skip
+    edits.add_argument(
+        "--delete", metavar="KEY", action="append", default=[], help="delete an element"
+    )
+    edits.add_argument(
+        "--edit-json", metavar="FILE",
+        help='edits in JSON: {"set": {KEY: VALUE}, "set_if_present": {}, "delete": [KEY]}, or'
+        " {KEY: VALUE}, where null deletes; -e goes before it",
+    )  # fmt: skip
+    edits.add_argument(
+        "--remap-uids", action="store_true",
+        help="replace all UIDs by new ones, the same by the same; what is set stays as it is set",
+    )  # fmt: skip
+    edits.add_argument(
+        "--key-file", metavar="FILE",
+        help="the key of which new UIDs are made, so that they are the same in any run; made if it is"
+        " missing: keep it secret",
+    )  # fmt: skip
+    edits.add_argument(
+        "--uid-map", metavar="FILE", help="keep old and new UIDs in FILE (SQLite): it leads back"
+    )
+    edits.add_argument(
+        "--restore-uids", action="store_true", help="bring the old UIDs of --uid-map back"
+    )
+    parser.add_argument(
+        "--only", metavar="SELECTOR",
+        help='take only what is selected: "Modality in CT, MR", or a selector of the configuration',
+    )  # fmt: skip
+
+
+def read_edits(arguments: Namespace, stack: ExitStack) -> "Filter | None":
+    """Return the filter that the options ask for; None without any. `stack` closes what it has open.
+
+    UIDs are remapped before anything is set, so that what is set stays as it is set. Raises `UsageError`, and
+    what the filters raise.
+    """
+    from dcm.filt.base import MultiFilter  # noqa: PLC0415 - not for --help
+
+    parts: list[Filter] = []
+    if arguments.only is not None:
+        from dcm.filt.reject import RejectFilter  # noqa: PLC0415
+        from dcm.filt.selectors import Combination  # noqa: PLC0415
+
+        selector = configuration(arguments).selector(arguments.only)
+        parts.append(RejectFilter(Combination(none_of=(selector,))))
+    parts += _uid_filters(arguments, stack)
+    edits = _edits(arguments)
+    if any(edits.values()):
+        from dcm.filt.edits import read_edits as filter_of  # noqa: PLC0415
+
+        parts.append(filter_of(edits))
+    if not parts:
+        return None
+    return parts[0] if len(parts) == 1 else MultiFilter(parts)
+
+
+def _uid_filters(arguments: Namespace, stack: ExitStack) -> "Sequence[Filter]":
+    if not (arguments.remap_uids or arguments.restore_uids):
+        if arguments.key_file or arguments.uid_map:
+            raise UsageError("--key-file and --uid-map are for --remap-uids and --restore-uids")
+        return []
+    if arguments.remap_uids and arguments.restore_uids:
+        raise UsageError("--remap-uids and --restore-uids exclude each other")
+    if arguments.restore_uids and not (arguments.uid_map and os.path.exists(arguments.uid_map)):
+        raise UsageError("--restore-uids needs the --uid-map that an earlier --remap-uids has made")
+    from dcm.filt.uid_map import SqliteUids  # noqa: PLC0415
+    from dcm.filt.uids import UidFilter, read_key  # noqa: PLC0415
+
+    uids = stack.enter_context(SqliteUids(arguments.uid_map)) if arguments.uid_map else None
+    remap = UidFilter(read_key(arguments.key_file) if arguments.key_file else None, uids)
+    return [remap.inverse() if arguments.restore_uids else remap]
+
+
+def _edits(arguments: Namespace) -> dict[str, Any]:
+    """Return all edits in the form of --edit-json; those of the command line go before those of the file."""
+    from dcm.data.target import Target  # noqa: PLC0415
+    from dcm.filt.edits import read_assignment, structured  # noqa: PLC0415
+
+    edits = structured(_read_json(arguments.edit_json) if arguments.edit_json else {})
+    given: set[str] = set()
+    for kind, words in (("set", arguments.edit), ("set_if_present", arguments.edit_present)):
+        for word in words:
+            key, value = read_assignment(word)
+            _once(key, given, edits)
+            edits[kind][key] = value
+    for word in arguments.delete:
+        key = str(Target.of(word))
+        _once(key, given, edits)
+        edits["delete"].append(key)
+    return edits
+
+
+def _once(key: str, given: set[str], edits: dict[str, Any]) -> None:
+    """Take note of a key, and forget what the file says of it."""
+    if key in given:
+        raise UsageError(rf"{key} is given twice; several values are one: {key}=FIRST\SECOND")
+    given.add(key)
+    edits["set"].pop(key, None)
+    edits["set_if_present"].pop(key, None)
+    if key in edits["delete"]:
+        edits["delete"].remove(key)
+
+
+def _read_json(path: str) -> object:
+    import json  # noqa: PLC0415
+
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            return json.load(file)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is not JSON: {error}") from error

@@ -1,0 +1,53 @@
+"""Files and folders that a command takes, and what else lies in those folders."""
+
+import asyncio
+import itertools
+import os
+from argparse import ArgumentParser
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Final
+
+from dcm.net.folders import files_in
+
+_LISTED: Final = 1000
+"""Paths that are found before a Ctrl-C is heard."""
+
+
+def add_paths(parser: ArgumentParser) -> None:
+    """Add the arguments for files and folders."""
+    parser.add_argument(
+        "paths", metavar="PATH", nargs="+", help="a file, or a folder with everything below it"
+    )
+    parser.add_argument(
+        "--in-file-ext", metavar="EXT", help="in folders, take only files with this extension: dcm"
+    )
+
+
+async def listed(found: Iterator[str]) -> Sequence[str]:
+    """Return all paths once each, found in a thread, since a folder on a network may take long."""
+    paths: dict[str, None] = {}
+    while some := await asyncio.to_thread(lambda: [*itertools.islice(found, _LISTED)]):
+        paths.update(dict.fromkeys(some))
+    return [*paths]
+
+
+def chosen(paths: Sequence[str], named: AbstractSet[str], extension: str | None) -> Iterator[str]:
+    """Yield the files that were named, and those in folders that may be DICOM."""
+    ending = f".{extension.lstrip('.')}".casefold() if extension else ""
+    for path in files_in(paths):
+        directory = os.path.basename(path) == "DICOMDIR"
+        if path in named or (path.casefold().endswith(ending) and not directory):
+            yield path
+
+
+def is_missed(path: str, named: AbstractSet[str]) -> bool:
+    """Return whether a file that cannot be read was meant to be, unlike what else is in a folder."""
+    if path in named:
+        return True
+    try:
+        with open(path, "rb") as file:
+            head = file.read(132)
+    except OSError:
+        return True
+    return not head or head[128:] == b"DICM"  # an empty or a broken file was meant to be one
