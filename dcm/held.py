@@ -81,7 +81,7 @@ def settle(part: Unnamed, name: str) -> tuple[str, Settled]:
         if found is Settled.REPLACED:
             part.replace(name)
         elif found is Settled.BESIDE:
-            name = _beside(name, _digest(part.path))
+            name = beside(name, part.path)
             if not part.name(name):
                 found = relation(name, part.path)
                 if found is not Settled.SAME:
@@ -95,10 +95,10 @@ def variants(name: str) -> list[str]:
     return [name, *map(str, sorted(path.parent.glob(f"{path.stem}-*{path.suffix}")))]
 
 
-def _beside(name: str, digest: str) -> str:
-    """Return the name of another object with the same UID; no UID has a hyphen."""
+def beside(name: str, path: str) -> str:
+    """Return the name for a file whose name another object has, by its data set; no UID has a hyphen."""
     stem, suffix = os.path.splitext(name)  # noqa: PTH122
-    return f"{stem}-{digest}{suffix}"
+    return f"{stem}-{_digest(path)}{suffix}"
 
 
 def relation(there: str, here: str) -> Settled:

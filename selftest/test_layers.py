@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 LAYERS = """
-dcm      .  errors  frozen  implementation
+dcm      .  errors  frozen  implementation  processes
 dcm      wire.*
 dcm      data.*
 dcm      instances  outcome  writer
@@ -63,6 +63,10 @@ dcm.sync  manager
 dcm.sync  page  cluster
 dcm      credentials  conf_table  conf_selectors  conf_web  conf
 dcm      opening
+dcm.sort  outcome  scan
+dcm.sort  files  journal  plan
+dcm.sort  execute  undo
+dcm.sort  .
 dcm      cli.*
 dcm      __main__
 harness  .  errors

@@ -27,6 +27,8 @@ COMMANDS: Final = {
     "diff": "tell what differs between files or folders",
     "serve": "make an archive of a folder: DICOMweb and DICOM services",
     "edit": "set and delete elements of files, or replace their UIDs",
+    "sort": "put files into folders by what is in them",
+    "view": "make a page or picture of images",
     "conf": "edit or show the configuration",
     "version": "show the version",
 }

@@ -5,7 +5,6 @@ files to their end. Exit status 1 if a folder or file cannot be read, and if dam
 found by an option that looks for them.
 """
 
-import asyncio
 import json
 import os
 from argparse import ArgumentParser, Namespace
@@ -14,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 from dcm.cli.logs import LOG
 from dcm.cli.output import print_json, print_text
-from dcm.cli.progress import Progress, wanted
+from dcm.cli.progress import Progress, in_thread, wanted
 from dcm.cli.running import run_async
 from dcm.cli.usage import UsageError
 from dcm.data.levels import Level
@@ -23,10 +22,6 @@ from dcm.store.index_problems import OddFile, Shared, Verified
 
 _Result = TypeVar("_Result")
 _LOGGED: Final = 20
-
-
-class _Stopped(Exception):  # noqa: N818 - internal
-    """Raised in a thread whose result nobody waits for any more."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -64,10 +59,10 @@ async def _run(arguments: Namespace) -> int:
     verified: Verified | None = None
     with Index(arguments.folder, arguments.index) as index:
         async with Progress("scanned", shown=wanted(arguments)) as progress:
-            updated = await _in_thread(index.update, progress)
+            updated = await _counted(index.update, progress)
         if arguments.verify:
             async with Progress("read", shown=wanted(arguments)) as progress:
-                verified = await _in_thread(index.verify, progress)
+                verified = await _counted(index.verify, progress)
         report = _report(index, arguments, updated, verified)
     for path, words in updated.unreadable[:_LOGGED]:
         LOG.error("%s: %s", path, words)
@@ -79,24 +74,17 @@ async def _run(arguments: Namespace) -> int:
     return int(any(isinstance(report.get(name), list) and report[name] for name in bad))
 
 
-async def _in_thread(
+async def _counted(
     work: Callable[[Callable[[int], object]], _Result], progress: Progress
 ) -> _Result:
-    """Do work in a thread, which ends soon after this is cancelled."""
-    cancelled = False
+    def begin(alive: Callable[[], None]) -> _Result:
+        def tell(done: int) -> None:
+            alive()
+            progress.done = done
 
-    def tell(done: int) -> None:
-        if cancelled:
-            raise _Stopped
-        progress.done = done
+        return work(tell)
 
-    task = asyncio.ensure_future(asyncio.to_thread(work, tell))
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        cancelled = True
-        await asyncio.gather(task, return_exceptions=True)
-        raise
+    return await in_thread(begin)
 
 
 def _report(

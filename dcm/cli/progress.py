@@ -9,12 +9,14 @@ A quick command shows nothing and does not import rich, which takes longer than 
 import asyncio
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
+_Result = TypeVar("_Result")
 _MOMENT: Final = 1.0
 """Seconds before anything is shown."""
 _REFRESH: Final = 0.25
@@ -26,6 +28,30 @@ _LINES: Final = 60.0
 def wanted(arguments: Namespace) -> bool:
     """Return whether there is somebody to show progress to."""
     return sys.stderr.isatty() and not (arguments.no_progress or arguments.quiet)
+
+
+class _Stopped(Exception):  # noqa: N818 - internal
+    """Raised in a thread whose result nobody waits for any more."""
+
+
+async def in_thread(work: Callable[[Callable[[], None]], _Result]) -> _Result:
+    """Do work in a thread, which ends soon after this is cancelled.
+
+    The work gets a function that it has to call now and then, which raises an exception to end it.
+    """
+    cancelled = False
+
+    def alive() -> None:
+        if cancelled:
+            raise _Stopped
+
+    task = asyncio.ensure_future(asyncio.to_thread(work, alive))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        cancelled = True
+        await asyncio.gather(task, return_exceptions=True)
+        raise
 
 
 class Stage:

@@ -1,0 +1,132 @@
+"""`dcm sort`: put the DICOM files of folders into folders by what is in them, as a path template says.
+
+Everything is checked before anything is touched. Nothing is ever replaced or merged in silence, what is no
+DICOM file is left, and a journal makes it possible to undo all of it. Exit status 0 only if every DICOM file
+has its place.
+"""
+
+from argparse import ArgumentParser, Namespace
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+from dcm.cli.logs import LOG
+from dcm.cli.output import print_text
+from dcm.cli.progress import Progress, in_thread, wanted
+from dcm.cli.report import Reporter
+from dcm.cli.running import run_async
+from dcm.cli.usage import UsageError
+from dcm.sort import Fate, Method, Sorted, SortError, SortReport, sort, undo
+from dcm.store.layout import DEFAULT
+from dcm.wire.status import readable
+
+_MOST: Final = 20
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the options: what to sort, where to and how."""
+    parser.add_argument("folders", metavar="DIR", nargs="*", help="a folder, with all in it")
+    parser.add_argument(
+        "-o", "--output", metavar="TARGET", help="the folder below which files get their places"
+    )
+    parser.add_argument(
+        "--dir-format", metavar="TEMPLATE", default=DEFAULT.template,
+        help="the path of a file below TARGET, such as {PatientID}/{StudyDate:%%Y}/{SOPInstanceUID}.dcm;"
+        " by default patient, study, series and instance",
+    )  # fmt: skip
+    parser.add_argument(
+        "--method", choices=[each.value for each in Method], default=Method.COPY.value,
+        help="copy (the default), move, link (hard links) or symlink",
+    )  # fmt: skip
+    parser.add_argument(
+        "-n", "--dry-run", action="store_true", help="only print what would be done"
+    )
+    parser.add_argument(
+        "--remove-empty", action="store_true", help="after a move, remove the empty folders in DIR"
+    )
+    parser.add_argument(
+        "--undo", metavar="JOURNAL",
+        help="undo what JOURNAL lists, a file that each sort leaves in TARGET; what was changed since stays",
+    )  # fmt: skip
+    parser.add_argument(
+        "--report", metavar="FILE", help="write the outcome of everything to FILE, as JSON"
+    )
+    parser.add_argument("--no-progress", action="store_true", help="show no progress")
+
+
+def run(arguments: Namespace) -> int:
+    """Sort or undo, and print how many files had which outcome."""
+    if arguments.undo is not None:
+        if arguments.folders or arguments.output:
+            raise UsageError("--undo goes without DIR and --output: JOURNAL knows them")
+    elif not arguments.folders or arguments.output is None:
+        raise UsageError("give the folders to be sorted, and with --output where to")
+    return run_async(_run(arguments))
+
+
+async def _run(arguments: Namespace) -> int:
+    names = "folders", "output", "dir_format", "method", "undo", "dry_run"
+    asked = {name: getattr(arguments, name) for name in names}
+    with Reporter("sort", asked, arguments.report, "files") as told:
+        try:
+            async with Progress("scanned", shown=wanted(arguments)) as progress:
+                report = await _work(arguments, progress)
+        except (SortError, OSError) as error:
+            words = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
+            told.trouble(words + (getattr(error, "strerror", None) or str(error)))
+            return 1
+        _tell(report, told, dry_run=arguments.dry_run)
+    print_text(str(told))
+    if report.journal and arguments.undo is None:
+        LOG.warning("to undo it: dcm sort --undo %s", readable(report.journal))
+    return told.status
+
+
+async def _work(arguments: Namespace, progress: Progress) -> SortReport:
+    stages = {
+        "scanned": progress,
+        **{name: progress.stage(name) for name in ("checked", "sorted", "undone")},
+    }
+
+    def work(alive: Callable[[], None]) -> SortReport:
+        def tell(what: str, done: int, total: int | None) -> None:
+            alive()
+            stages[what].done, stages[what].total = done, total
+
+        if arguments.undo is not None:
+            return undo(arguments.undo, on_progress=tell)
+        return sort(
+            arguments.folders, arguments.output, arguments.dir_format, Method(arguments.method),
+            dry_run=arguments.dry_run, remove_empty_folders=arguments.remove_empty, on_progress=tell,
+        )  # fmt: skip
+
+    return await in_thread(work)
+
+
+def _tell(report: SortReport, told: Reporter, *, dry_run: bool) -> None:
+    """Log what is odd, and add everything to the report; a dry run is printed."""
+    logged: Counter[Fate] = Counter()
+    for each in report.results:
+        told.add(
+            each.fate.value,
+            good=each.good,
+            source=each.source,
+            target=each.target,
+            words=each.words,
+        )
+        if each.fate is Fate.TO_DO and dry_run:
+            print_text(f"{readable(each.source)} -> {readable(each.target)}")
+        if each.words or not each.good:
+            logged[each.fate] += 1
+            if logged[each.fate] <= _MOST:
+                _log(each)
+    for fate, count in logged.items():
+        if count > _MOST:
+            LOG.warning("%s: and %d more; --report FILE lists all", fate.value, count - _MOST)
+    for problem in report.problems:
+        told.trouble(problem)
+
+
+def _log(each: Sorted) -> None:
+    line = f"{readable(each.source)}: {each.fate.value}" + (f": {each.words}" if each.words else "")
+    (LOG.warning if each.good else LOG.error)("%s", line)

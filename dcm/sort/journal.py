@@ -1,0 +1,164 @@
+"""What is about to be done to each file, in lines of JSON, written before it is done.
+
+    {"dcm sort": 1, "method": "move", "target": ..., "sources": [...], "layout": ...}
+    ["folder", PATH]
+    ["file", SOURCE, TARGET, SIZE, MTIME_NS]
+    ["end"]
+
+Whatever moment the process is killed at, each file that was touched is in it. Without its last line, the same
+command goes on with it.
+"""
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple, Self
+
+from dcm.part_file import sync_path
+from dcm.sort.outcome import Method, SortError
+from dcm.sort.scan import JOURNAL_NAME
+
+_VERSION: Final = 1
+_END: Final = ["end"]
+
+
+class Entry(NamedTuple):
+    """A file that was to be sorted."""
+
+    source: str
+    target: str
+    size: int
+    mtime_ns: int
+
+
+class Journal:
+    """A journal that is open and locked until its block ends.
+
+    Raises `SortError` if another process has it.
+    """
+
+    def __init__(self, path: str, *, write: bool) -> None:
+        self.path: Final = path
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT if write else os.O_RDWR
+        self._descriptor: Final = os.open(path, flags | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._descriptor)
+            raise SortError(f"{path} is in use by another process") from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+    def begin(self, head: Mapping[str, Any]) -> None:
+        """Write the first line, or go on behind the last whole one."""
+        size = os.fstat(self._descriptor).st_size
+        if size:
+            data = os.pread(self._descriptor, size, 0)
+            os.ftruncate(self._descriptor, data.rfind(b"\n") + 1)
+            return
+        self._write([head])
+        sync_path(os.path.dirname(self.path) or ".")
+
+    def add(self, folders: Sequence[str], entries: Sequence[Entry]) -> None:
+        """Write what is about to be done, and flush it to disk."""
+        self._write([["folder", each] for each in folders] + [["file", *each] for each in entries])
+
+    def end(self) -> None:
+        """Write that everything was done."""
+        self._write([_END])
+
+    def _write(self, lines: Sequence[Any]) -> None:
+        data = "".join(f"{json.dumps(each)}\n" for each in lines).encode()
+        written = 0
+        while written < len(data):
+            written += os.write(self._descriptor, data[written:])
+        os.fsync(self._descriptor)
+
+
+class Read(NamedTuple):
+    """What a journal says. finished: whether its last line is there."""
+
+    head: Mapping[str, Any]
+    folders: list[str]
+    entries: list[Entry]
+    finished: bool
+
+    @property
+    def method(self) -> Method:
+        """What was done to the files."""
+        return Method(self.head["method"])
+
+
+def read(path: str) -> Read:
+    """Read a journal. Raises `SortError` if it is none, and `OSError`."""
+    found = Read({}, [], [], False)
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.endswith(b"\n"):  # it was being written when the process was killed
+                break
+            try:
+                found = _with(found, json.loads(line))
+            except (ValueError, TypeError) as error:
+                raise SortError(
+                    f"{path} is no journal of dcm sort: line {number}: {error}"
+                ) from None
+    if not found.head:
+        raise SortError(f"{path} is no journal of dcm sort: it has no first line")
+    return found
+
+
+def _with(found: Read, line: Any) -> Read:
+    if not found.head:
+        if not isinstance(line, dict) or line.get("dcm sort") != _VERSION:
+            raise ValueError(f"it does not begin with the version {_VERSION}")
+        Method(line["method"])
+        return found._replace(head=line)
+    kind, *values = line
+    if kind == "folder":
+        found.folders.append(*values)
+    elif kind == "file":
+        found.entries.append(Entry(*values))
+    elif line == _END:
+        return found._replace(finished=True)
+    else:
+        raise ValueError(f"{kind!r} is unknown")
+    return found._replace(finished=False)
+
+
+def head(sources: Sequence[str], target: str, layout: str, method: Method) -> dict[str, Any]:
+    """Return the first line: what was asked for."""
+    return {
+        "dcm sort": _VERSION, "method": method.value, "target": target, "sources": [*sources],
+        "layout": layout,
+    }  # fmt: skip
+
+
+def unfinished(target: str, asked: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the journals in a folder whose command was the same, and was interrupted."""
+    try:
+        names = sorted(os.listdir(target))
+    except OSError:
+        return
+    before, behind = JOURNAL_NAME
+    for name in names:
+        if name.startswith(before) and name.endswith(behind):
+            path = os.path.join(target, name)
+            try:
+                found = read(path)
+            except (SortError, OSError):
+                continue
+            if found.head == asked and not found.finished:
+                yield path
+
+
+def new_name(target: str) -> str:
+    """Return a name for a journal that no file has."""
+    before, behind = JOURNAL_NAME
+    moment = time.strftime("%Y%m%d-%H%M%S")
+    return os.path.join(target, f"{before}{moment}-{os.getpid()}{behind}")

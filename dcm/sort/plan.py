@@ -1,0 +1,230 @@
+"""What is to be done to sort files, and whether it can be: all is checked before anything is touched."""
+
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterable
+from enum import Enum
+from typing import Final, NamedTuple
+
+from dcm.held import Settled, beside, relation
+from dcm.sort.outcome import Fate, Method, Sorted, SortError
+from dcm.sort.scan import Scanned
+
+OnProgress = Callable[[str, int, int | None], object]
+"""Is told what is counted, how many there are so far, and of how many if that is known."""
+
+
+class Step(Enum):
+    """What is done to a file."""
+
+    PUT = "put"
+    """It gets its new place."""
+    FINISH = "finish"
+    """It has its new place already, and loses its old one: a move was interrupted between the two."""
+
+
+class Operation(NamedTuple):
+    """A file that is to get a place."""
+
+    file: Scanned
+    target: str
+    words: str = ""
+    step: Step = Step.PUT
+
+
+class Plan:
+    """What is to be done, in this order. results: the fates of the files for which nothing is."""
+
+    def __init__(self, target: str, method: Method) -> None:
+        self.target: Final = target
+        self.method: Final = method
+        self.operations: list[Operation] = []
+        self.results: Final[list[Sorted]] = []
+
+
+class Planner:
+    """Makes a plan. resumed: sources and targets of moves that were begun before, as their journal says."""
+
+    def __init__(self, target: str, method: Method, resumed: dict[str, str]) -> None:
+        self._plan: Final = Plan(target, method)
+        self._resumed: Final = resumed
+        self._taken: Final[dict[str, Scanned]] = {}
+        """By target: the file that gets that place."""
+        self._folders: Final[dict[str, bool]] = {}
+        """Whether a folder is there now."""
+
+    def plan(self, found: Iterable[Scanned], on_progress: OnProgress | None) -> Plan:
+        """Find a place for each file. Raises `SortError` if it cannot be done."""
+        files = []
+        for count, file in enumerate(found, 1):
+            if file.place:
+                files.append(file)
+            else:
+                fate = Fate.FAILED if file.bad else Fate.LEFT
+                self._plan.results.append(Sorted(file.path, "", fate, file.words))
+            if on_progress and count % 100 == 0:
+                on_progress("scanned", count, None)
+        leaving = {}
+        if self._plan.method is Method.MOVE:
+            leaving = {file.path: file for file in files if self._target(file.place) != file.path}
+        for count, file in enumerate(files, 1):
+            self._place(file, leaving)
+            if on_progress and count % 100 == 0:
+                on_progress("checked", count, len(files))
+        self._order(leaving)
+        _check(self._plan)
+        return self._plan
+
+    def _target(self, place: str) -> str:
+        return f"{self._plan.target}/{place}"
+
+    def _place(self, file: Scanned, leaving: dict[str, Scanned]) -> None:
+        """Decide what is done to a file."""
+        target, words = self._target(file.place), ""
+        while True:
+            other = self._taken.get(target)
+            there = other.path if other else target
+            if other is None and (not self._is_taken(target) or target in leaving):
+                break
+            if other is None and self._settle_there(file, target):
+                return
+            how = self._relation(there, file, other)
+            if how is None:
+                return
+            if how is Settled.SAME:
+                fate = Fate.SAME if other else Fate.ALREADY_THERE
+                self._add(file, target, fate, f"the same data set as {there}" if other else "")
+                return
+            words = f"another object than {there}, which has the same place: both are kept"
+            further = beside(self._target(file.place), file.path)
+            if further == target:
+                self._add(file, "", Fate.FAILED, f"{target} is another object")
+                return
+            target = further
+        self._taken[target] = file
+        self._plan.operations.append(Operation(file, target, words))
+
+    def _add(self, file: Scanned, target: str, fate: Fate, words: str) -> None:
+        self._plan.results.append(Sorted(file.path, target, fate, words))
+
+    def _is_taken(self, target: str) -> bool:
+        folder = os.path.dirname(target)
+        there = self._folders.get(folder)
+        if there is None:
+            there = self._folders[folder] = os.path.isdir(folder)
+        return there and os.path.lexists(target)
+
+    def _settle_there(self, file: Scanned, target: str) -> bool:
+        """Decide about a file whose place has its own content already; return whether that is so."""
+        now = os.lstat(target)
+        if (now.st_dev, now.st_ino) == (file.device, file.inode):
+            if self._plan.method is Method.MOVE and not _same_entry(file.path, target):
+                self._plan.operations.append(Operation(file, target, "", Step.FINISH))
+            else:
+                self._add(file, target, Fate.ALREADY_THERE, "")
+            return True
+        if self._resumed.get(file.path) == target and _same_bytes(file.path, target, now):
+            self._plan.operations.append(Operation(file, target, "", Step.FINISH))
+            return True
+        return False
+
+    def _relation(self, there: str, file: Scanned, other: Scanned | None) -> Settled | None:
+        """Compare a file with one that has its place; None: that cannot be done, which was said."""
+        if other is not None and (other.device, other.inode) == (file.device, file.inode):
+            return Settled.SAME
+        try:
+            if not os.path.isfile(there):
+                self._add(file, "", Fate.FAILED, f"its place {there} is taken, and is no file")
+                return None
+            return relation(there, file.path)
+        except OSError as error:
+            self._add(file, "", Fate.FAILED, f"{there} cannot be compared: {error.strerror}")
+            return None
+
+    def _order(self, leaving: dict[str, Scanned]) -> None:
+        """Let files whose places others leave wait for these; those that wait in a circle fail."""
+        by_source = {each.file.path: each for each in self._plan.operations}
+        ordered: dict[str, Operation] = {}
+        for each in self._plan.operations:
+            chain: dict[str, Operation] = {}
+            at: Operation | None = each
+            while at and at.file.path not in ordered and at.file.path not in chain:
+                chain[at.file.path] = at
+                if at.step is Step.FINISH or at.target not in leaving:
+                    at = None
+                elif at.target not in by_source:  # it stays: it is the same as another
+                    self._fail(chain, f"{at.target} is taken, and stays where it is")
+                    chain, at = {}, None
+                else:
+                    at = by_source[at.target]
+            if at is not None and at.file.path in chain:
+                self._fail(chain, "files would change places in a circle: sort into another folder")
+            else:
+                ordered |= dict(reversed(chain.items()))
+        failed = {each.source for each in self._plan.results if each.fate is Fate.FAILED}
+        self._plan.operations = [each for path, each in ordered.items() if path not in failed]
+
+    def _fail(self, chain: dict[str, Operation], words: str) -> None:
+        for path, each in chain.items():
+            self._plan.results.append(Sorted(path, each.target, Fate.FAILED, words))
+
+
+def _same_entry(one: str, other: str) -> bool:
+    """Return whether two paths name the same entry of the same folder, by whatever way."""
+    folder, name = os.path.split(one)
+    other_folder, other_name = os.path.split(other)
+    return name.casefold() == other_name.casefold() and os.path.samefile(
+        folder or ".", other_folder or "."
+    )
+
+
+def _same_bytes(one: str, other: str, status: os.stat_result) -> bool:
+    import filecmp  # noqa: PLC0415 - rarely needed
+
+    try:
+        return stat.S_ISREG(status.st_mode) and filecmp.cmp(one, other, shallow=False)
+    except OSError:
+        return False
+
+
+def _check(plan: Plan) -> None:
+    """Raise `SortError` if folders cannot be written to, are none, or have no room."""
+    folders = {os.path.dirname(each.target) for each in plan.operations}
+    for folder in sorted({_existing(each) for each in folders}):
+        if not os.path.isdir(folder):
+            raise SortError(f"{folder} is a file where a folder has to be: nothing was touched")
+        _writable(folder)
+    device = os.stat(_existing(plan.target)).st_dev
+    elsewhere = [each for each in plan.operations if each.file.device != device]
+    if plan.method is Method.MOVE:
+        for folder in sorted({os.path.dirname(each.file.path) for each in plan.operations}):
+            _writable(folder)
+    elif plan.method is Method.LINK and elsewhere:
+        raise SortError(
+            f"{elsewhere[0].file.path} is on another file system than {plan.target}: hard links are not"
+            " possible; use copy, move or symlink"
+        )
+    copied = plan.operations if plan.method is Method.COPY else elsewhere
+    if copied and plan.method in (Method.COPY, Method.MOVE):
+        needed, free = (
+            sum(each.file.size for each in copied),
+            shutil.disk_usage(_existing(plan.target)).free,
+        )
+        if needed > free:
+            raise SortError(
+                f"{needed:,} bytes are to be copied, and {plan.target} has only {free:,} left:"
+                " nothing was touched"
+            )
+
+
+def _existing(folder: str) -> str:
+    """Return the next folder above that is there, or the folder itself."""
+    while not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
+    return folder
+
+
+def _writable(folder: str) -> None:
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise SortError(f"{folder} cannot be written to: nothing was touched")
