@@ -23,7 +23,7 @@ def execute(plan: Plan, journal: Journal, on_progress: OnProgress | None) -> Ite
     while some := list(islice(waiting, _BATCH)):
         if not stopped:
             try:
-                _prepare(some, journal, known)
+                journal.add(_missing(some, known), _entries(some))
             except OSError as error:
                 if error.errno not in FULL:
                     raise
@@ -39,20 +39,24 @@ def execute(plan: Plan, journal: Journal, on_progress: OnProgress | None) -> Ite
             on_progress("sorted", done, len(plan.operations))
 
 
-def _prepare(some: Sequence[Operation], journal: Journal, known: set[str]) -> None:
-    """Write down the folders that are made for files, and the files."""
+def _missing(some: Sequence[Operation], known: set[str]) -> list[str]:
+    """Return the folders that are to be made for files; those that are there become known."""
     folders: dict[str, None] = {}
     for each in some:
         folder = os.path.dirname(each.target)
         missing = []
-        while folder not in known and folder not in folders and not os.path.isdir(folder):
+        while folder not in known and folder not in folders:
+            if os.path.isdir(folder):
+                known.add(folder)
+                break
             missing.append(folder)
             folder = os.path.dirname(folder)
-        folders |= dict.fromkeys(missing[::-1])
-    entries = [
-        Entry(each.file.path, each.target, each.file.size, each.file.mtime_ns) for each in some
-    ]
-    journal.add([*folders], entries)
+        folders.update(dict.fromkeys(missing[::-1]))
+    return [*folders]
+
+
+def _entries(some: Sequence[Operation]) -> list[Entry]:
+    return [Entry(each.file.path, each.target, each.file.size, each.file.mtime_ns) for each in some]
 
 
 def _one(method: Method, each: Operation, stopped: str, known: set[str]) -> Sorted | OSError:
@@ -65,12 +69,24 @@ def _one(method: Method, each: Operation, stopped: str, known: set[str]) -> Sort
         else:
             folder = os.path.dirname(target)
             if folder not in known:
-                os.makedirs(folder, exist_ok=True)
-                known.add(folder)
+                _make(folder, known)
             put(method, source, target)
     except OSError as error:
         return error
     return Sorted(source, target, DONE[method], each.words)
+
+
+def _make(folder: str, known: set[str]) -> None:
+    """Make a folder, and those above it."""
+    above = os.path.dirname(folder)
+    if above not in known and above != folder:
+        _make(above, known)
+    try:
+        os.mkdir(folder)
+    except FileExistsError:
+        if not os.path.isdir(folder):
+            raise
+    known.add(folder)
 
 
 def remove_empty(folders: Sequence[str], without: str) -> Iterator[str]:

@@ -31,7 +31,7 @@ def put(method: Method, source: str, target: str) -> None:
     elif method is Method.MOVE:
         move(source, target)
     elif method is Method.LINK:
-        os.link(os.path.realpath(source), target)
+        os.link(os.path.realpath(source) if os.path.islink(source) else source, target)
     else:
         os.symlink(os.path.realpath(source), target)
 

@@ -73,6 +73,7 @@ class Planner:
             if on_progress and count % 100 == 0:
                 on_progress("checked", count, len(files))
         self._order(leaving)
+        self._check_folders()
         _check(self._plan)
         return self._plan
 
@@ -109,11 +110,34 @@ class Planner:
         self._plan.results.append(Sorted(file.path, target, fate, words))
 
     def _is_taken(self, target: str) -> bool:
-        folder = os.path.dirname(target)
+        return self._is_there(os.path.dirname(target)) and os.path.lexists(target)
+
+    def _is_there(self, folder: str) -> bool:
+        """Return whether a folder is there; one in a folder that is not is not looked for."""
         there = self._folders.get(folder)
         if there is None:
-            there = self._folders[folder] = os.path.isdir(folder)
-        return there and os.path.lexists(target)
+            above = os.path.dirname(folder)
+            there = (above == folder or self._is_there(above)) and os.path.isdir(folder)
+            self._folders[folder] = there
+        return there
+
+    def _check_folders(self) -> None:
+        """Raise `SortError` if folders cannot be made, or not be written to."""
+        bases = set()
+        made = set()
+        for folder in {os.path.dirname(each.target) for each in self._plan.operations}:
+            at = folder
+            while not self._is_there(at):
+                above = os.path.dirname(at)
+                if self._is_there(above):
+                    made.add(at)
+                at = above
+            bases.add(at)
+        for folder in sorted(made):
+            if os.path.lexists(folder):
+                raise SortError(f"{folder} is a file where a folder has to be: nothing was touched")
+        for folder in sorted(bases):
+            _writable(folder)
 
     def _settle_there(self, file: Scanned, target: str) -> bool:
         """Decide about a file whose place has its own content already; return whether that is so."""
@@ -189,12 +213,7 @@ def _same_bytes(one: str, other: str, status: os.stat_result) -> bool:
 
 
 def _check(plan: Plan) -> None:
-    """Raise `SortError` if folders cannot be written to, are none, or have no room."""
-    folders = {os.path.dirname(each.target) for each in plan.operations}
-    for folder in sorted({_existing(each) for each in folders}):
-        if not os.path.isdir(folder):
-            raise SortError(f"{folder} is a file where a folder has to be: nothing was touched")
-        _writable(folder)
+    """Raise `SortError` if a file system has no room, or folders cannot lose their files."""
     device = os.stat(_existing(plan.target)).st_dev
     elsewhere = [each for each in plan.operations if each.file.device != device]
     if plan.method is Method.MOVE:
