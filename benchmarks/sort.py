@@ -2,7 +2,7 @@
 
     python benchmarks/sort.py [--files 100000] [--folder /dev/shm]
 
-The files are small CT images of 1 kB, a thousand to a folder, that go into folders by patient, study and series.
+The files are small CT images of 1 kB, a thousand to a folder; each goes into three new folders.
 Wall times of the whole command `dcm sort`; the peak memory is that of the process that sorts.
 """
 

@@ -245,5 +245,5 @@ def _existing(folder: str) -> str:
 
 
 def _writable(folder: str) -> None:
-    if not os.access(folder, os.W_OK | os.X_OK):
+    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
         raise SortError(f"{folder} cannot be written to: nothing was touched")
