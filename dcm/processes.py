@@ -31,13 +31,15 @@ class Processes:
 
     function: as `module:name`; takes an item, returns a result.
     lost: gives the result of an item whose process ended before it had one; None: the function does, in this
-    process.
+    process. most: the most processes.
     """
 
-    def __init__(self, function: str, lost: Callable[[Any], Any] | None = None) -> None:
+    def __init__(
+        self, function: str, lost: Callable[[Any], Any] | None = None, most: int = _MOST
+    ) -> None:
         self._name: Final = function
         self._lost: Final = lost
-        self._count: Final = max(1, min(_MOST, len(os.sched_getaffinity(0))))
+        self._count: Final = max(1, min(most, len(os.sched_getaffinity(0))))
         self._processes: Final[deque[subprocess.Popen[bytes]]] = deque()
         self._ended: Final[list[subprocess.Popen[bytes]]] = []
         self._threads: Final = ThreadPoolExecutor(self._count, "dcm-process")

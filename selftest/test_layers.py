@@ -49,10 +49,11 @@ dcm.store  read_only
 dcm.store  zipped  media
 dcm.store  node  web
 dcm.store  .
+dcm.render  .  grayscale  decoded
 dcm.serve  .  refusal  consistent  http_door
 dcm.serve  dimse  archive  accept  body  stored  native_xml
 dcm.serve  models
-dcm.serve  metadata  search  retrieve  incoming_part  pixels  decoded  grayscale
+dcm.serve  metadata  search  retrieve  incoming_part  pixels  decoded
 dcm.serve  frames  rendered  store
 dcm.serve  bulk
 dcm.serve  app
@@ -67,6 +68,9 @@ dcm.sort  outcome  scan
 dcm.sort  files  journal  plan
 dcm.sort  execute  undo
 dcm.sort  .
+dcm.view  entries  tile
+dcm.view  page  sheet
+dcm.view  .
 dcm      cli.*
 dcm      __main__
 harness  .  errors

@@ -80,16 +80,17 @@ def read_selection(arguments: Namespace, *, batch: bool = False, piped: bool = T
         keys["StudyDate"] = days
     within: QueryResult | None = None
     if arguments.query_res is not None:
-        within = _read_result(arguments.query_res)
+        within = read_result(arguments.query_res)
     elif not limiting(keys) and not (batch or arguments.assume_yes):
-        if piped and _stdin_holds_something():
-            within = _read_result("-")
+        if piped and stdin_holds_something():
+            within = read_result("-")
         else:
             _confirm(arguments)
     return Selection(keys, arguments.level, within)
 
 
-def _read_result(name: str) -> QueryResult:
+def read_result(name: str) -> QueryResult:
+    """Read the JSON of an earlier query; - is stdin. Raises `UsageError`, and `OSError`."""
     path = "the standard input" if name == "-" else name
     LOG.info("reading what limits the query from %s", path)
     try:
@@ -99,7 +100,7 @@ def _read_result(name: str) -> QueryResult:
         raise UsageError(f"{path} does not hold the JSON of `dcm query`: {error}") from error
 
 
-def _stdin_holds_something() -> bool:
+def stdin_holds_something() -> bool:
     """Return whether stdin is a pipe or a file; a scheduler gives neither."""
     try:
         mode = os.fstat(sys.stdin.fileno()).st_mode

@@ -5,11 +5,11 @@ import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from dcm.render.grayscale import Window, eight_bits
 from dcm.serve.accept import not_acceptable, wanted
 from dcm.serve.archive import Archive, found
 from dcm.serve.body import Streamed
 from dcm.serve.decoded import pixel_array
-from dcm.serve.grayscale import Window, eight_bits
 from dcm.serve.pixels import pixels_of
 from dcm.serve.refusal import Refusal
 from dcm.store.catalogue import Found

@@ -20,6 +20,7 @@ def eight_bits(array: Any, ds: Any, number: int, window: Window | None) -> Any:
     import numpy  # noqa: ICN001, PLC0415 - not needed otherwise
     from pydicom.pixels import apply_color_lut  # noqa: PLC0415 - slow to import
 
+    array = _of_stored_bits(array, ds)
     photometric = ds.PhotometricInterpretation
     if photometric == "PALETTE COLOR":
         array = apply_color_lut(array, ds)
@@ -36,7 +37,7 @@ def _gray(array: Any, ds: Any, number: int, window: Window | None) -> Any:
     """Return values from 0 to 255, and beyond."""
     from pydicom.pixels import apply_modality_lut, apply_voi  # noqa: PLC0415 - slow to import
 
-    groups = _groups(ds, number)
+    groups = groups_of(ds, number)
     rescale = _first(groups, "PixelValueTransformationSequence")
     if "RescaleSlope" not in ds and rescale is not None:
         slope, intercept = float(rescale.RescaleSlope), float(rescale.RescaleIntercept)
@@ -49,8 +50,42 @@ def _gray(array: Any, ds: Any, number: int, window: Window | None) -> Any:
     if "VOILUTSequence" in ds:
         bits = int(ds.VOILUTSequence[0].LUTDescriptor[2])
         return apply_voi(values, ds) * (255 / ((1 << bits) - 1))
-    low, high = float(values.min()), float(values.max())
+    low, high = _range(values, array, ds)
     return (values.astype("f8") - low) * (255 / (high - low or 1))
+
+
+def _of_stored_bits(array: Any, ds: Any) -> Any:
+    """Return values without what stands in the unused bits of native pixels, such as overlays (PS3.5 8.1.1).
+
+    The sign of a value in fewer bits than are allocated is in its highest stored bit.
+    """
+    allocated, stored = int(ds.BitsAllocated), int(ds.get("BitsStored") or ds.BitsAllocated)
+    high = int(ds.get("HighBit", stored - 1))
+    syntax = ds.file_meta.get("TransferSyntaxUID")
+    native = syntax is None or not syntax.is_encapsulated
+    usable = array.dtype.kind in "iu" and array.dtype.itemsize * 8 == allocated
+    if not (native and usable and 0 < stored <= high + 1 <= allocated and stored < allocated):
+        return array
+    return (array << (allocated - 1 - high)) >> (allocated - stored)
+
+
+def _range(values: Any, array: Any, ds: Any) -> tuple[float, float]:
+    """Return the values that become black and white where the object says nothing about it.
+
+    Those of up to 8 bits are shown as they are (PS3.3 C.11.2.1); others from the least to the greatest,
+    without the padding.
+    """
+    import numpy  # noqa: ICN001, PLC0415 - not needed otherwise
+
+    bits = int(ds.get("BitsStored") or 16)
+    if values is array and array.dtype.kind == "u" and bits <= 8:
+        return 0, (1 << bits) - 1
+    shown = values[numpy.isfinite(values)]
+    padding = ds.get("PixelPaddingValue")
+    if padding is not None and array.dtype.kind in "iu":
+        other = values[array != padding]
+        shown = other if other.size else shown
+    return (float(shown.min()), float(shown.max())) if shown.size else (0, 1)
 
 
 def _windowed(values: Any, window: Window) -> Any:
@@ -79,7 +114,7 @@ def _window(ds: Any) -> Window | None:
     return Window(center, width, ds.get("VOILUTFunction") or "LINEAR")
 
 
-def _groups(ds: Any, number: int) -> list[Any]:
+def groups_of(ds: Any, number: int) -> list[Any]:
     """Return the functional groups of a frame, its own first (PS3.3 C.7.6.16)."""
     own = ds.get("PerFrameFunctionalGroupsSequence") or []
     shared = ds.get("SharedFunctionalGroupsSequence") or []
