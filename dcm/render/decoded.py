@@ -1,5 +1,6 @@
 """Decompressed frames, by the decoders of pydicom: those that are installed."""
 
+import os
 from functools import lru_cache
 from typing import Any, Final
 
@@ -45,7 +46,8 @@ def pixel_array(path: str, syntax: str, number: int, *, raw: bool) -> tuple[Any,
     if words:
         raise CannotRender(f"the frame cannot be decoded: {words}")
     try:
-        ds = _data_set(path)
+        now = os.stat(path)
+        ds = _data_set(path, (now.st_ino, now.st_size, now.st_mtime_ns))
         _check_size(ds)
         array, ds = _frame(path, syntax, ds, number, raw)
     except CannotRender:
@@ -58,7 +60,7 @@ def pixel_array(path: str, syntax: str, number: int, *, raw: bool) -> tuple[Any,
 
 
 @lru_cache(maxsize=1)
-def _data_set(path: str) -> Any:
+def _data_set(path: str, _version: tuple[int, ...]) -> Any:
     """Read what stands before the pixels; kept for the next frame of the same file."""
     from pydicom import dcmread  # noqa: PLC0415 - slow to import
 

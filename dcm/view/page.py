@@ -48,9 +48,10 @@ figcaption b {{ color: var(--text); font-weight: 600; }}
 @media print {{ figure {{ break-inside: avoid; content-visibility: visible; }} }}
 </style>
 """
-_COLUMNS: Final = (
-    "@media (min-width: 40.01rem) {{ .tiles {{ grid-template-columns: repeat({}, 1fr); }} }}\n"
-)
+_COLUMNS: Final = """\
+@media (min-width: 40.01rem) {{ section {{ width: 100%; }} .tiles figure {{ width: auto; }}
+  .tiles {{ display: grid; grid-template-columns: repeat({}, 1fr); }} }}
+"""
 
 
 def page(
