@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from dcm.render.decoded import CannotRender, pixel_array
 from dcm.render.grayscale import Window, eight_bits, groups_of
 
-_SMALL: Final = 1 << 16
+_SMALL: Final = 1 << 14
 """Pixels of a picture that is kept without loss (PNG); a larger one is a JPEG of a fourth of the size."""
 _QUALITY: Final = 88
 _NO_IMAGE: Final = "no image: "
@@ -85,7 +85,7 @@ def _tile(values: Any, ds: Any, work: Work) -> Tile:
     file = io.BytesIO()
     small = values.shape[0] * values.shape[1] <= _SMALL
     if small:
-        image.save(file, "PNG", optimize=True)
+        image.save(file, "PNG")
     else:
         image.save(file, "JPEG", quality=_QUALITY)
     media = "image/png" if small else "image/jpeg"
