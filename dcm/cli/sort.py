@@ -69,7 +69,8 @@ async def _run(arguments: Namespace) -> int:
     asked = {name: getattr(arguments, name) for name in names}
     with Reporter("sort", asked, arguments.report, "files") as told:
         try:
-            async with Progress("scanned", shown=wanted(arguments)) as progress:
+            first = "scanned" if arguments.undo is None else "undone"
+            async with Progress(first, shown=wanted(arguments)) as progress:
                 report = await _work(arguments, progress)
         except (SortError, OSError) as error:
             words = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
@@ -83,10 +84,8 @@ async def _run(arguments: Namespace) -> int:
 
 
 async def _work(arguments: Namespace, progress: Progress) -> SortReport:
-    stages = {
-        "scanned": progress,
-        **{name: progress.stage(name) for name in ("checked", "sorted", "undone")},
-    }
+    further = ("checked", "sorted") if arguments.undo is None else ()
+    stages = {progress.what: progress, **{name: progress.stage(name) for name in further}}
 
     def work(alive: Callable[[], None]) -> SortReport:
         def tell(what: str, done: int, total: int | None) -> None:
