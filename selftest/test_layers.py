@@ -38,7 +38,7 @@ dcm.web  client
 dcm.web  wado  stow
 dcm.store  place  catalogue_query  filling
 dcm.store  index_schema  index_values  index_rows  index_scan  index_tables  # rows of an index
-dcm.store  index_database  index_folder  index_select  index_query  index_problems  index_writer
+dcm.store  index_database  index_folder  index_select  index_plan  index_query  index_problems  index_writer
 dcm.store  index
 dcm.store  directory_sink  directory_writer  directory
 dcm.store  names  layout_formats

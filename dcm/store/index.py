@@ -30,7 +30,7 @@ from dcm.store.index_problems import (
     shared_uids,
     verify,
 )
-from dcm.store.index_query import FILES_OF_UID, Asked, answer, matching, uid_values
+from dcm.store.index_query import FILES_OF_UID, Asked, answer, matching, page, uid_values
 from dcm.store.index_rows import WANTED, Entry, Rows, rows_of
 from dcm.store.index_scan import Scanned, folder_number, scanned
 from dcm.store.index_tables import write
@@ -153,8 +153,7 @@ class Index:
         self._writer.flush()
         asked = Asked.of(query, level)
         with self._database.reading() as connection:
-            found = matching(connection, self.path, asked, asked.deepest, level)
-            for each in islice(found, offset, None if limit is None else offset + limit):
+            for each in page(connection, self.path, asked, limit, offset):
                 yield answer(asked, each)
 
     def count(self, query: Attributes, level: Level) -> int:

@@ -9,6 +9,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dcm.data.attributes import attributes_of_file
@@ -19,8 +20,9 @@ from dcm.data.match import NEVER_MATCHED, Attributes, Value, limits, matches
 from dcm.instances import FileInstance
 from dcm.store.catalogue import Found
 from dcm.store.index_database import UnusableIndex
+from dcm.store.index_plan import Offset, statements
 from dcm.store.index_schema import ATTRIBUTES, COLUMNS, PLACE_OF, TABLES
-from dcm.store.index_select import Conditions, first_key, select
+from dcm.store.index_select import Conditions, select
 from dcm.store.index_values import Cell, column, condition
 
 if TYPE_CHECKING:
@@ -212,23 +214,60 @@ class Candidate:
         )  # fmt: skip
 
 
-def candidates(
-    connection: "Connection", root: str, asked: Asked, deepest: Level
+def page(
+    connection: "Connection", root: str, asked: Asked, limit: int | None, offset: int
 ) -> Iterator[Candidate]:
-    """Yield what may match, by entity."""
+    """Yield a candidate for each entity that matches, but for the first `offset`, and at most `limit`."""
+    since: bytes | None = None
+    if offset:
+        since = _behind(connection, root, asked, offset)
+    if since == b"":
+        return
+    left = offset if since is None else 0
+    last = None if limit is None else left + limit
+    found = matching(
+        connection, root, asked, asked.deepest, asked.level, since=since or b"", enough=last
+    )
+    yield from islice(found, left, last)
+
+
+def _behind(connection: "Connection", root: str, asked: Asked, offset: int) -> bytes | None:
+    """Return the entity with which to begin to leave out some; empty: all are; None: it is not known."""
     conditions = asked.conditions()
-    sql, values = select(deepest, conditions, first_key(connection, conditions))
-    for row in connection.execute(sql, values):
-        yield Candidate(connection, root, deepest, row)
+    if asked.deepest is not asked.level or len(conditions) != len(asked.keys):
+        return None
+    place = Offset(connection, asked.level, conditions)
+    uncertain = place.uncertain() if place.usable else None
+    if uncertain is None:
+        return None
+    fitting = []
+    for entity, variant in uncertain:
+        sql, values = select(asked.level, [], start=asked.level, at=entity, of=variant)
+        row = connection.execute(sql, values).fetchone()
+        if asked.fits(Candidate(connection, root, asked.level, row)):
+            fitting.append(variant)
+    return place.entity(offset, fitting) or b""
 
 
 def matching(
-    connection: "Connection", root: str, asked: Asked, deepest: Level, level: Level | None
+    connection: "Connection",
+    root: str,
+    asked: Asked,
+    deepest: Level,
+    level: Level | None,
+    *,
+    since: bytes = b"",
+    enough: int | None = None,
 ) -> Iterator[Candidate]:
-    """Yield the first candidate that matches of each entity of a level, or all if that is None."""
+    """Yield the first candidate that matches of each entity of a level, or all if that is None.
+
+    since: the entity with which to begin. enough: how many are wanted; None: all.
+    """
     last = b""
     size = 0 if level is None else 8 * (level + 1)
-    for each in candidates(connection, root, asked, deepest):
+    some = statements(connection, deepest, asked.conditions(), since, enough)
+    rows = (row for sql, values in some for row in connection.execute(sql, values))
+    for each in (Candidate(connection, root, deepest, row) for row in rows):
         entity = each.entity[:size]
         if size and entity == last:
             continue

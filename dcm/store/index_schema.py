@@ -14,7 +14,7 @@ from typing import Final
 from dcm.data.dictionary import tag_of, vr_of
 from dcm.data.levels import Level
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Written into each index; one of another version is made anew."""
 APPLICATION_ID: Final = 0x64636D69  # "dcmi"
 
@@ -83,7 +83,7 @@ READ: Final = tuple(
 
 _INDEXED: Final = frozenset((
     "PatientID", "PatientName", "StudyInstanceUID", "StudyDate", "AccessionNumber", "SeriesInstanceUID",
-    "SOPInstanceUID",
+    "SOPInstanceUID", "Modality",
 ))  # fmt: skip
 """The columns that have an index."""
 
@@ -108,7 +108,7 @@ def _table(level: int) -> str:
             entity BLOB NOT NULL, variant INTEGER NOT NULL, parent INTEGER NOT NULL,
             attributes TEXT NOT NULL, {columns}, PRIMARY KEY (entity, variant)) WITHOUT ROWID;
         """ + "".join(
-        f"CREATE INDEX {name}_{each} ON {name} ({each}, parent);\n"
+        f"CREATE INDEX {name}_{each} ON {name} ({each}, entity, variant, parent);\n"
         for each in SEARCHED[level]
         if each in _INDEXED
     )

@@ -1,40 +1,20 @@
 """The statements that select what a query may find, along the indexes that there are."""
 
-from typing import TYPE_CHECKING, Final, TypeAlias
+from collections.abc import Iterator
+from typing import Final, TypeAlias
 
 from dcm.data.levels import Level
 from dcm.store.index_schema import COLUMNS, PLACE_OF, TABLES
 from dcm.store.index_values import Cell, Condition
 
-if TYPE_CHECKING:
-    from sqlite3 import Connection
-
 Conditions: TypeAlias = list[tuple[str, Condition]]
 """Conditions on attributes, each with the keyword; a keyword may have several."""
 
-_RANKS: Final = (
-    "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID", "AccessionNumber", "StudyDate",
-    "PatientName",
-)  # fmt: skip
-"""Keys with an index, those that select the fewest rows first."""
-_MANY: Final = 20_000
-"""If so many studies have a date that matches, names are compared first."""
+MODALITIES: Final = "ModalitiesInStudy"
 _MODALITIES: Final = (
     "EXISTS (SELECT 1 FROM series m WHERE m.entity >= study.entity"
     " AND m.entity < CAST(study.entity || x'ffffffffffffffffff' AS BLOB) AND {})"
 )
-
-
-def first_key(connection: "Connection", conditions: Conditions) -> str:
-    """Return the key with which to begin; empty if none has an index."""
-    found = dict(conditions)
-    best = next((name for name in _RANKS if name in found), "")
-    if best == "StudyDate" and "PatientName" in found:
-        words, values = found[best]
-        sql = f"SELECT COUNT(*) FROM (SELECT 1 FROM study WHERE {words} LIMIT {_MANY})"
-        (count,) = connection.execute(sql.replace("{}", best), values).fetchone()
-        return best if count < _MANY else "PatientName"
-    return best
 
 
 def select(
@@ -45,14 +25,17 @@ def select(
     start: Level | None = None,
     at: bytes = b"",
     of: int = 0,
+    since: bytes = b"",
+    before: bytes = b"",
 ) -> tuple[str, list[Cell]]:
     """Return a statement that selects rows down to a level by entity, and the values for it.
 
     first: the key with which to begin, if one has an index. start, at, of: begin with this row of that level
-    instead. The columns are: entity, attributes of four levels, variant, whether a unique key may be empty,
-    folder, name, size and offset.
+    instead. since, before: of which entity on, and before which, if these are not empty.
+    The columns are: entity, attributes of four levels, variant, whether a unique key may be empty, folder,
+    name, size and offset.
     """
-    begin = _begin(deepest, conditions, first) if start is None else start
+    begin = begin_level(deepest, conditions, first) if start is None else start
     tables, where, values = list[str](), list[str](), list[Cell]()
     above = [TABLES[each] for each in reversed(range(begin))]
     if start is not None:
@@ -72,12 +55,11 @@ def select(
     for name, condition in conditions:
         if condition is chosen and begin < Level.IMAGE:
             continue
-        words = condition.or_unknown
-        if name in COLUMNS:
-            where.append(words.replace("{}", COLUMNS[name]))
-        else:
-            where.append(_MODALITIES.format(words.replace("{}", "m.Modality")))
+        where.append(in_words(name, condition.or_unknown))
         values += condition.values
+    for words, bound in _bounds(begin, deepest, since, before):
+        where.append(words)
+        values.append(bound)
     tables += [TABLES[each] for each in range(begin + 1, deepest + 1)]
     where += [_above(each, found if each == begin - 1 else "") for each in range(begin)]
     where += [_below(each) for each in range(begin + 1, deepest + 1)]
@@ -91,22 +73,58 @@ def select(
         where += ["folder.id = file.folder", "file.entity IS NOT NULL"]
         columns += ["folder.path", "file.name", "file.size", "file.offset"]
     ordered = f"{last}.entity, {last}.{'id' if deepest is Level.IMAGE else 'variant'}"
+    if (
+        begin < deepest and not found
+    ):  # rows come in this order: only those of one entity are sorted
+        ordered = f"{TABLES[begin]}.entity, {ordered}"
     sql = f"SELECT {', '.join(columns)} FROM {' CROSS JOIN '.join(tables)}"
     if where:
         sql += f" WHERE {' AND '.join(where)}"
     return f"{sql} ORDER BY {ordered}", values
 
 
-def _begin(deepest: Level, conditions: Conditions, first: str) -> Level:
+def _bounds(
+    begin: Level, deepest: Level, since: bytes, before: bytes
+) -> Iterator[tuple[str, bytes]]:
+    """Yield conditions that keep to entities from one on and before another, each with its value."""
+    if since:
+        yield f"{TABLES[begin]}.entity >= ?", since[: 8 * (begin + 1)]
+        if (
+            begin < deepest
+        ):  # the plus keeps SQLite from reading from there on, not below the row above
+            yield f"+{TABLES[deepest]}.entity >= ?", since
+    if before:
+        yield f"{TABLES[begin]}.entity < ?", before
+
+
+def in_words(name: str, words: str) -> str:
+    """Return a condition on the column of an attribute, or on those of the series of a study."""
+    if name in COLUMNS:
+        return words.replace("{}", COLUMNS[name])
+    return _MODALITIES.format(words.replace("{}", "m.Modality"))
+
+
+def begin_level(deepest: Level, conditions: Conditions, first: str = "") -> Level:
     """Return the level with whose rows the selection begins."""
     if first:
-        return PLACE_OF[first][0]
-    levels = [PLACE_OF[name][0] for name, _ in conditions if name in COLUMNS]
+        return _level(first)
+    levels = [_level(name) for name, _ in conditions if name in COLUMNS]
     return min(levels, default=deepest)
+
+
+def _level(name: str) -> Level:
+    return PLACE_OF[name][0] if name in PLACE_OF else Level.STUDY
 
 
 def _chosen(level: Level, name: str, condition: Condition) -> str:
     """Return a subquery for the rows that fulfil a condition, which reads nothing but the index."""
+    if name == MODALITIES:
+        words = condition.words.replace("{}", "Modality")
+        series = "SELECT substr(entity, 1, 16) FROM series WHERE"
+        return (
+            f"(SELECT entity, variant, parent FROM study WHERE entity IN ({series} {words} AND Modality <> ''"
+            f" UNION ALL {series} Modality = '')) AS chosen"
+        )
     words = condition.words.replace("{}", name)
     rows = f"SELECT entity, variant, parent FROM {TABLES[level]} WHERE"
     return f"({rows} {words} AND {name} <> '' UNION ALL {rows} {name} = '') AS chosen"

@@ -33,10 +33,12 @@ class Condition(NamedTuple):
     """A condition of SQL with a `{}` for its column, and what stands for its question marks.
 
     It selects among the columns that are not empty; those that are may match in any case.
+    exact: whether all that it selects matches.
     """
 
     words: str
     values: tuple[Cell, ...]
+    exact: bool = False
 
     @property
     def or_unknown(self) -> str:
@@ -85,12 +87,14 @@ def condition(vr: str, key: str) -> Condition | None:  # noqa: PLR0911 - a kind 
     if vr in _NUMBERS:
         return _among([_number(each) for each in keys])
     if vr in _MOMENTS:
-        return _any([_within(vr, each) for each in keys])
+        made = _any([_within(vr, each) for each in keys])
+        return made._replace(exact=vr == "DA" and len(keys) <= _MANY)
     if vr == "PN":
         return _any([_of_name(each) for each in keys])
     if vr in _WILD and any("*" in each or "?" in each for each in keys):
         return _any([Condition("{} GLOB ?", (_pattern(each),)) for each in keys])
-    return _among(keys)
+    made = _among(keys)
+    return made._replace(exact=vr in _WILD and len(keys) <= _MANY)
 
 
 def folded_name(name: str) -> str:

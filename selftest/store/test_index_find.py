@@ -4,6 +4,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -174,6 +175,12 @@ def test_find_equals_matching_each_instance(
                     brute.paths[id(one)] for one in brute.matching(query)
                 )
                 assert list(index.find(query, level, limit=2, offset=1)) == found[1:3]
+                for read in (1, 3):  # as in a page of which some answers stand further on
+                    with patch("dcm.store.index_plan._READ", read):
+                        assert list(index.find(query, level, limit=3)) == found[:3]
+                        assert list(index.find(query, level, limit=2, offset=2)) == found[2:4]
+                with patch("dcm.store.index_plan._SHARE", 1):  # along the key with the fewest rows
+                    assert list(index.find(query, level)) == found
 
 
 def _plain(attributes: Attributes) -> dict[str, Value]:
@@ -202,3 +209,35 @@ def test_each_key_finds_each_value_that_matches(keyword: str, tmp_path: Path) ->
                 str(each["SOPInstanceUID"]) for each in index.find({keyword: key}, Level.IMAGE)
             }
             assert found == {uid for uid in held if matches({keyword: key}, held[uid])}, key
+
+
+@pytest.mark.parametrize("most", [0, 500])
+def test_pages_behind_others(tmp_path: Path, most: int) -> None:
+    """An offset leaves out what matches, and nothing else: not what an index does not know for sure."""
+    dates = ("20240101", "20240101\\20240301", "", "20240301", " ", "nonsense", "2024.01.01")
+    modalities = ("CT", "MR", "", "CT\\MR")
+    for number in range(2 * len(dates) * len(modalities)):
+        attributes = {
+            "SOPClassUID": CT, "SOPInstanceUID": f"1.{number}.3", "SeriesInstanceUID": f"1.{number}.2",
+            "StudyInstanceUID": f"1.{number}" if number % 9 else "", "PatientID": str(number % 5),
+            "StudyDate": dates[number % len(dates)], "Modality": modalities[number % len(modalities)],
+        }  # fmt: skip
+        write(tmp_path / f"{number}.dcm", attributes)
+        # The study has a second description of it, and a series of another modality.
+        attributes |= {"SOPInstanceUID": f"1.{number}.5", "SeriesInstanceUID": f"1.{number}.4"}
+        attributes |= {"StudyDate": "20240301", "Modality": "US"} if number % 3 else {}
+        write(tmp_path / f"{number}-2.dcm", attributes)
+    queries: list[tuple[Attributes, Level]] = [
+        ({}, Level.STUDY), ({}, Level.SERIES), ({}, Level.IMAGE), ({"Modality": "CT"}, Level.SERIES),
+        ({"StudyDate": "20240101"}, Level.STUDY), ({"StudyDate": "20240201-"}, Level.STUDY),
+        ({"ModalitiesInStudy": "CT"}, Level.STUDY), ({"PatientID": "1"}, Level.PATIENT),
+        ({"ModalitiesInStudy": "CT", "StudyDate": "20240101-20240201"}, Level.STUDY),
+        ({"StudyDate": "20240101"}, Level.SERIES),
+    ]  # fmt: skip
+    with Index(tmp_path) as index, patch("dcm.store.index_plan._UNCERTAIN", most):
+        index.update()
+        for query, level in queries:
+            found = list(index.find(query, level))
+            for offset in range(1, len(found) + 2):
+                page = list(index.find(query, level, limit=3, offset=offset))
+                assert page == found[offset : offset + 3], (query, level, offset)
