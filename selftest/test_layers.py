@@ -39,7 +39,7 @@ dcm.store  place  catalogue_query  filling
 dcm.store  index_schema  index_values  index_rows  index_scan  index_tables  # rows of an index
 dcm.store  index_database  index_folder  index_select  index_query  index_problems  index_writer
 dcm.store  index
-dcm.store  directory_sink  directory_writer  directory
+dcm.store  ways  directory_sink  directory_writer  directory
 dcm.store  names  layout_formats
 dcm.store  layout_grammar
 dcm.store  layout
@@ -56,12 +56,13 @@ dcm.serve  frames  rendered  store
 dcm.serve  bulk
 dcm.serve  app
 dcm.serve  both
-dcm.sync  compare  journal  pace  rates  relay  split  .
+dcm.sync  check  compare  identity  journal  pace  quarantine  rates  relay  report  split  turns
 dcm.sync  verify
 dcm.sync  manager
 dcm.sync  page  cluster
 dcm      credentials  conf_table  conf_selectors  conf_web  conf
 dcm      opening
+dcm.sync  .  simple
 dcm      cli.*
 dcm      __main__
 harness  .  errors
