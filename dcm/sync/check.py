@@ -6,6 +6,7 @@ def no_secondary_captures(expected):
 await sync("mypacs", "folder/", validators=[make_basic_validator(), no_secondary_captures])
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Collection
 from typing import Final, TypeAlias
 
@@ -40,7 +41,9 @@ def make_basic_validator(*, patient: bool = True) -> Validator:
     """
 
     def validator(expected: QueryResult) -> Check:
-        known = {path[1:]: path[0] for path in expected.paths()}
+        known: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
+        for patient_id, *uids in expected.paths():
+            known[tuple(uids)].append(patient_id.strip())
         levels = expected.level
 
         def check(instance: Instance) -> str:
@@ -48,8 +51,9 @@ def make_basic_validator(*, patient: bool = True) -> Validator:
             asked = known.get(tuple(uids[:levels]))
             if asked is None:
                 return _words(uids, known.keys(), levels)
-            if patient and patient_id and asked and patient_id.strip() != asked.strip():
-                return f"its Patient ID is {patient_id!r}, and {asked!r} was asked for"
+            if patient and patient_id and "" not in asked and patient_id.strip() not in asked:
+                listed = " or ".join(map(repr, asked))
+                return f"its Patient ID is {patient_id!r}, and {listed} was asked for"
             return ""
 
         return check
