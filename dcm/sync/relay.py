@@ -38,9 +38,9 @@ Rejecting: TypeAlias = Callable[[Instance, str], Awaitable[bool]]
 
 Done: TypeAlias = Callable[[Instance, int, PartFile | None], Awaitable[None]]
 
-_IN_MEMORY: Final = 1 << 18
+_IN_MEMORY: Final = 1 << 20
 """Bytes of an instance that are kept in memory; the rest goes to a file."""
-_UNDER_WAY: Final = 1 << 26
+_UNDER_WAY: Final = 1 << 25
 """Bytes that may be on their way before the source has to wait."""
 _FILES: Final = 100
 """Instances that may be on their way before the source has to wait: each may have an open file."""
