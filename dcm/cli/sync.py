@@ -153,8 +153,14 @@ def run(arguments: Namespace) -> int:
     destinations = [opens.place(name, to_write=True) for name in arguments.destinations]
     cluster = None
     if arguments.workers is not None:
-        if arguments.bandwidth or arguments.how != "proxy":
-            raise UsageError("--workers excludes --bandwidth and --method")
+        if arguments.how != "proxy":
+            raise UsageError("--workers excludes --method")
+        limited = [*opens.paces([*sources, *destinations])]
+        if arguments.bandwidth or arguments.only_between or limited:
+            of = f" (of {', '.join(limited)})" if limited else ""
+            raise UsageError(
+                f"workers know nothing of a bandwidth or of hours{of}: not with --workers"
+            )
         from dcm.sync.cluster import Cluster, Options  # noqa: PLC0415 - seldom used
 
         comparison = Comparison(arguments.trust_level, arguments.force_all)

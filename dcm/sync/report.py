@@ -96,7 +96,7 @@ class SyncReport:
 
         lines = []
         for name, counts in self.counts.items():
-            known = {outcome.value: count for outcome, count in counts.items() if count}
+            known = {outcome.value: counts[outcome] for outcome in Outcome if counts[outcome]}
             words = counted_words(known) if known else "nothing to copy"
             lines.append(f"{name}: {'not compared' if name in self.not_compared else words}")
         return "\n".join(lines)
