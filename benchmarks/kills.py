@@ -1,9 +1,11 @@
 """Kills `dcm` at random moments of a transfer, and looks at what is left.
 
-    python benchmarks/kills.py [ROUNDS]
+    python benchmarks/kills.py [ROUNDS] [SCENARIO ...]
 
-Sender, receiver and `dcm get` in turn, ROUNDS times each (50). What must hold: a file under its final name
-is the whole instance; what a sender was told is stored is there; the same command again brings the rest.
+Sender, receiver, `dcm get`, and `dcm sync` of 1,000 instances from an archive to an archive, to a folder and
+by moving files, in turn, ROUNDS times each (50). What must hold: a file under its final name is the whole
+instance; what a sender was told is stored is there; the same command again brings the rest. After a sync,
+everything is there once, byte for byte.
 """
 
 import contextlib
@@ -28,6 +30,7 @@ from dcm.data.header import scan  # noqa: E402
 from harness.waiting import wait_until  # noqa: E402
 
 FILES = 300
+SYNCED = 1000
 DCM = (sys.executable, "-m", "dcm")
 LONGEST = 1.5
 """Seconds after which a process is killed at the latest: most transfers end within them."""
@@ -36,14 +39,18 @@ LONGEST = 1.5
 def main() -> None:
     """Run all rounds, and print how many ended before the kill."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 50
+    scenarios = (kill_sender, kill_receiver, kill_get, kill_sync, kill_sync_to_folder, kill_move)
+    chosen = [each for each in scenarios if not sys.argv[2:] or each.__name__ in sys.argv[2:]]
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         source = work / "source"
         source.mkdir()
-        for number in range(FILES):
-            make(source, number, size=10_000)
-        whole = data_sets(source)
-        for scenario in (kill_sender, kill_receiver, kill_get):
+        for scenario in chosen:
+            shutil.rmtree(source)
+            source.mkdir()
+            for number in range(FILES if scenario in scenarios[:3] else SYNCED):
+                make(source, number, size=10_000)
+            whole = data_sets(source)
             before = [scenario(work, source, whole) for _ in range(rounds)]
             print(f"{scenario.__name__}: {rounds} kills, {sum(before)} of them after the end")
 
@@ -96,6 +103,73 @@ def kill_get(work: Path, source: Path, whole: dict[str, bytes]) -> bool:
     return ended
 
 
+def kill_sync(work: Path, source: Path, whole: dict[str, bytes]) -> bool:
+    """Kill `dcm sync` between archives: the same command again ends with everything there, as it was."""
+    back = work / "back"
+    for each in (back, work / "target"):
+        shutil.rmtree(each, ignore_errors=True)
+    with archive(work, source) as node, dcmqrscp(work / "target") as target:
+        sync = [*DCM, "sync", "-y", "-s", node, str(target)]
+        ended = killed(sync)
+        quietly(sync)
+        quietly([*DCM, "sync", "-y", "-s", str(target), f"{back}/"])
+        assert require_whole(back, whole) == whole.keys()
+        assert len([*back.rglob("*.dcm")]) == len(whole)
+    return ended
+
+
+def kill_sync_to_folder(work: Path, source: Path, whole: dict[str, bytes]) -> bool:
+    """Kill `dcm sync` into a folder: only whole files have a name, and in the end each is there once."""
+    target = work / "target"
+    shutil.rmtree(target, ignore_errors=True)
+    with archive(work, source) as node:
+        sync = [*DCM, "sync", "-y", "-s", node, f"{target}/"]
+        ended = killed(sync)
+        if target.exists():
+            require_whole(target, whole)
+        quietly(sync)
+        assert require_whole(target, whole) == whole.keys()
+        assert len([*target.rglob("*.dcm")]) == len(whole)
+    return ended
+
+
+def kill_move(work: Path, source: Path, whole: dict[str, bytes]) -> bool:
+    """Kill `dcm sync -m move`: no file is lost, and in the end each is at the destination alone."""
+    target, moved = work / "target", work / "moved"
+    for each in (target, moved):
+        shutil.rmtree(each, ignore_errors=True)
+    shutil.copytree(source, moved)
+    sync = [*DCM, "sync", "-y", "-s", str(moved), f"{target}/", "-m", "move"]
+    ended = killed(sync)
+    there = require_whole(target, whole) if target.exists() else set()
+    assert there | require_whole(moved, whole) == whole.keys()
+    quietly(sync)
+    assert require_whole(target, whole) == whole.keys()
+    assert len([*target.rglob("*.dcm")]) == len(whole)
+    assert not [*moved.rglob("*.dcm")]
+    return ended
+
+
+_archives = contextlib.ExitStack()
+_running: dict[Path, str] = {}
+
+
+@contextlib.contextmanager
+def archive(work: Path, source: Path) -> Iterator[str]:
+    """Give an archive with all files, which runs until the program ends."""
+    if work not in _running:
+        node = str(_archives.enter_context(dcmqrscp(work / "full")))
+        quietly([*DCM, "store", node, str(source)])
+        _running[work] = node
+    yield _running[work]
+
+
+def quietly(command: list[str]) -> None:
+    """Run a command, which must succeed."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @contextlib.contextmanager
 def receiver(work: Path) -> Iterator[tuple[str, Path, subprocess.Popen[bytes]]]:
     """Run `dcm listen` with an empty folder."""
@@ -135,4 +209,5 @@ def require_whole(folder: Path, whole: dict[str, bytes]) -> set[str]:
 
 
 if __name__ == "__main__":
-    main()
+    with _archives:
+        main()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dcm.conf_web import WebNode
     from dcm.filt.selectors import Selector
     from dcm.store.layout import Layout
+    from dcm.sync.pace import Hours
     from dcm.web.remote import WebRemote
 
 _LOG: Final = logging.getLogger(__name__)
@@ -34,6 +35,8 @@ _DEFAULT_TITLE: Final = "ANYAE"
 _DEFAULT_PORT: Final = 11112
 _TLS_FILES: Final = ("tls_ca", "tls_certificate", "tls_key")
 _PASSWORDS: Final = ("password_file", "password_variable", "password")
+_PACES: Final = ("bandwidth", "only_between")
+_UNITS: Final = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
 _LATER: Final = ("remote_repos", "static_routes", "dynamic_routes")
 
 TEMPLATE: Final = """\
@@ -67,6 +70,8 @@ port = 11112                # where we listen
 # allow_plaintext = true           # send them without TLS too, where others can read them
 # max_associations = 1             # at the same time; 4 by default, fewer if it refuses
 # time_limits = { response = 300 } # in seconds, only for this node
+# bandwidth = "20M"                # `dcm sync` copies at most so many bytes a second from or to it: 500K, 20M
+# only_between = "22:00-06:00"     # and only during these hours; services have these two settings as well
 
 # Folders with DICOM files, each with a name of your choice.
 # [local_dirs.scans]
@@ -147,6 +152,7 @@ class Configuration(Frozen):
     local_dirs: Mapping[str, LocalDir] = MappingProxyType({})
     web_nodes: "Mapping[str, WebNode]" = MappingProxyType({})
     selectors: "Mapping[str, Selector]" = MappingProxyType({})
+    paces: "Mapping[str, tuple[float | None, Hours | None]]" = MappingProxyType({})
 
     @classmethod
     def read(cls, path: str) -> Self:
@@ -189,6 +195,7 @@ class Configuration(Frozen):
             {name: _local_dir(table) for name, table in local_dirs.items()},
             {name: _web_node(table, limits) for name, table in web_nodes.items()},
             _selectors(document),
+            {name: _pace(table) for name, table in remote_nodes.items() if table.has(*_PACES)},
         )
 
     def local(self, name: str | None = None) -> Listen:
@@ -278,7 +285,7 @@ def _local(table: Table) -> Listen:
 def _remote(table: Table, limits: TimeLimits) -> tuple[Remote, Credentials | None]:
     table.allow(
         *("host", "hostname", "ae_title", "port", "time_limits", "user", *_PASSWORDS),
-        *("tls", *_TLS_FILES, "tls_verify_host", "allow_plaintext", "max_associations"),
+        *("tls", *_TLS_FILES, "tls_verify_host", "allow_plaintext", "max_associations", *_PACES),
     )
     tls = None
     if table.flag("tls", default=table.has(*_TLS_FILES, "tls_verify_host")):
@@ -297,6 +304,25 @@ def _remote(table: Table, limits: TimeLimits) -> tuple[Remote, Credentials | Non
         max_associations=table.integer("max_associations", Remote(node).max_associations, 1, 100),
     )
     return remote, _credentials(table)
+
+
+def _pace(table: Table) -> "tuple[float | None, Hours | None]":
+    """Read how fast, in bytes a second, and when a node may be used by `dcm sync`."""
+    from dcm.sync.pace import BadHours, Hours  # noqa: PLC0415 - few have limits
+
+    rate, hours = None, None
+    if table.has("bandwidth"):
+        text = table.text("bandwidth").strip().upper()
+        digits, unit = (text[:-1], text[-1]) if text[-1:].isalpha() else (text, "")
+        if not (digits.isascii() and digits.isdecimal() and int(digits)) or unit not in _UNITS:
+            raise table.complaint("bandwidth", 'bytes a second in quotes, such as "500K" or "20M"')
+        rate = float(int(digits) * _UNITS[unit])
+    if table.has("only_between"):
+        try:
+            hours = Hours.parse(table.text("only_between"))
+        except BadHours as error:
+            raise table.complaint("only_between", 'hours in quotes: "22:00-06:00"') from error
+    return rate, hours
 
 
 def _selectors(document: Table) -> "Mapping[str, Selector]":
@@ -333,7 +359,7 @@ def _layout(table: Table, template: str) -> "Layout":
 def _web_node(table: Table, limits: TimeLimits) -> "WebNode":
     from dcm.conf_web import KEYS, web_node  # noqa: PLC0415 - only for services
 
-    table.allow(*KEYS, *_PASSWORDS, *_TLS_FILES, "tls_verify_host", "time_limits")
+    table.allow(*KEYS, *_PASSWORDS, *_TLS_FILES, "tls_verify_host", "time_limits", *_PACES)
     tls = None
     if table.has(*_TLS_FILES, "tls_verify_host"):
         tls = replace(_tls(table), verify_host=table.flag("tls_verify_host", default=True))

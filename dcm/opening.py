@@ -16,10 +16,13 @@ from dcm.net.entity import LocalEntity
 from dcm.net.remote import Listen
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dcm.net.retrieve import Method
     from dcm.store.layout import Layout
     from dcm.store.node import NodePlace
     from dcm.store.place import Place
+    from dcm.sync.pace import Pace
     from dcm.web.remote import WebRemote
 
 _DIRECTORY: Final = "DICOMDIR"
@@ -36,6 +39,8 @@ class Opener(Frozen):
     local: where we listen; None: as the configuration says. allow_plaintext, max_associations: of all nodes
     and services, in place of what the configuration says. method: how nodes are retrieved from.
     layout: where new files go in folders; None: as the configuration says, else `dcm.store.layout.DEFAULT`.
+    recurse: whether folders that are only read are read with those below them. in_file_ext: the extension of
+    the files that are read in them, empty: all are; None: as the configuration says.
     """
 
     known: Configuration
@@ -44,6 +49,8 @@ class Opener(Frozen):
     max_associations: int = 0
     method: "Method" = "auto"
     layout: "Layout | None" = None
+    recurse: bool = True
+    in_file_ext: str | None = None
 
     @cached_property
     def entity(self) -> LocalEntity:
@@ -103,10 +110,25 @@ class Opener(Frozen):
         from dcm.store.layout import DEFAULT  # noqa: PLC0415
 
         layout = self.layout or known.layout or DEFAULT
+        extension = known.in_file_ext if self.in_file_ext is None else self.in_file_ext
         return Directory(
             path, None, layout.path,
             needs=layout.needs, name=name, create=to_write and known.make_missing,
+            recurse=to_write or self.recurse, extension="" if to_write else extension,
         )  # fmt: skip
+
+    def paces(self, places: "Sequence[Place]") -> "dict[str, Pace]":
+        """Return how fast and when places may be used, by their names, for those where that is limited."""
+        from dcm.sync.pace import Pace  # noqa: PLC0415 - as above
+
+        known = {str(remote): name for name, (remote, _) in self.known.remote_nodes.items()}
+        known |= {str(node.known): name for name, node in self.known.web_nodes.items()}
+        found = {}
+        for place in places:
+            limits = self.known.paces.get(known.get(place.name, place.name))
+            if limits is not None:
+                found[place.name] = Pace(*limits)
+        return found
 
     def of_result(self, source: str) -> "Place":
         """Return the place from which a query result came, which names it by its address."""

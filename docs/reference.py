@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reference.md"
-PACKAGES = ("dcm.net", "dcm.data", "dcm.filt")
+PACKAGES = ("dcm.net", "dcm.data", "dcm.filt", "dcm.sync")
 HEAD = """\
 # Reference
 

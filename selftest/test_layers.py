@@ -40,7 +40,7 @@ dcm.store  place  catalogue_query  filling
 dcm.store  index_schema  index_values  index_rows  index_scan  index_tables  # rows of an index
 dcm.store  index_database  index_folder  index_select  index_plan  index_query  index_problems  index_writer
 dcm.store  index
-dcm.store  directory_sink  directory_writer  directory
+dcm.store  ways  directory_sink  directory_writer  directory
 dcm.store  names  layout_formats
 dcm.store  layout_grammar
 dcm.store  layout
@@ -58,7 +58,7 @@ dcm.serve  frames  rendered  store
 dcm.serve  bulk
 dcm.serve  app
 dcm.serve  both
-dcm.sync  compare  journal  pace  rates  relay  split  .
+dcm.sync  check  compare  identity  journal  pace  quarantine  rates  relay  report  split  turns
 dcm.sync  verify
 dcm.sync  manager
 dcm.sync  page  cluster
@@ -71,6 +71,7 @@ dcm.sort  .
 dcm.view  entries  tile
 dcm.view  page  sheet
 dcm.view  .
+dcm.sync  .  simple
 dcm      cli.*
 dcm      __main__
 harness  .  errors

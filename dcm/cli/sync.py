@@ -7,7 +7,7 @@ again. Exit status 0 only if every destination has everything afterwards.
 
 import os
 import tempfile
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, BooleanOptionalAction, Namespace
 from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -23,20 +23,22 @@ from dcm.cli.selection import Selection, add_limits, read_selection
 from dcm.cli.session import opener, reporter
 from dcm.cli.usage import UsageError
 from dcm.data.levels import Level
-from dcm.outcome import counted_words
-from dcm.store.layout import Layout
+from dcm.store.layout import DEFAULT, Layout
+from dcm.sync.check import make_basic_validator
 from dcm.sync.compare import Comparison
 from dcm.sync.journal import Journal
-from dcm.sync.manager import Copied, SyncManager, Transfer
+from dcm.sync.manager import Method, SyncManager
 from dcm.sync.pace import BadHours, Hours, Pace
 from dcm.sync.page import page
 from dcm.sync.rates import bytes_text
+from dcm.sync.report import Copied, Transfer
 
 if TYPE_CHECKING:
+    from dcm.opening import Opener
     from dcm.store.place import Place
     from dcm.sync.cluster import Cluster
 
-_METHODS: Final = ("proxy", "remote-copy")
+_METHODS: Final = ("proxy", "remote-copy", "local-copy", "link", "symlink", "move")
 _MOST_FOR_A_WORKER: Final = 200
 """Instances in one task for a worker, though a study is never divided."""
 
@@ -72,8 +74,33 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "-m", "--method", dest="how", choices=_METHODS, default="proxy",
         help="proxy: through us; remote-copy: have sources send to DEST themselves (C-MOVE), which they must"
-        " know by its AE title",
+        " know by its AE title; between folders local-copy, link, symlink, or move: what DEST has in the end"
+        " is removed from the source",
     )  # fmt: skip
+    parser.add_argument(
+        "--recurse", action=BooleanOptionalAction, default=True,
+        help="read folders below source folders, too (the default)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--in-file-ext", metavar="EXT",
+        help="of source folders, read only files with this extension: dcm",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out-file-ext", metavar="EXT",
+        help="give new files this extension in place of that of their template; empty: none",
+    )  # fmt: skip
+    parser.add_argument(
+        "--keep-errors", action="store_true",
+        help="copy an instance, too, that is not of the patient, study and series that the source has named;"
+        " without this option, it is a failure",
+    )  # fmt: skip
+    parser.add_argument(
+        "--quarantine", metavar="FOLDER",
+        help="keep such an instance in FOLDER",
+    )  # fmt: skip
+    parser.add_argument(
+        "--no-report", action="store_true", help="print no counts; failures are still logged"
+    )
     parser.add_argument(
         "--verify", action="store_true",
         help="afterwards read back what was stored, and compare its content",
@@ -112,8 +139,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Compare and copy, and print how many had which outcome at each destination."""
-    layout = None if arguments.dir_format is None else Layout(arguments.dir_format)
-    opens = opener(arguments, layout=layout)
+    opens = opener(
+        arguments, layout=_layout(arguments), recurse=arguments.recurse,
+        in_file_ext=arguments.in_file_ext,
+    )  # fmt: skip
     selection = read_selection(arguments, piped=not arguments.sources)
     names = arguments.sources
     if not names and selection.within is None:
@@ -122,11 +151,16 @@ def run(arguments: Namespace) -> int:
     if selection.within is not None and not names:
         sources = [opens.of_result(selection.within.source)]
     destinations = [opens.place(name, to_write=True) for name in arguments.destinations]
-    both = {place.name for place in sources} & {place.name for place in destinations}
-    if both:
-        raise UsageError(f"{', '.join(sorted(both))} is both a source and a destination")
     cluster = None
     if arguments.workers is not None:
+        if arguments.how != "proxy":
+            raise UsageError("--workers excludes --method")
+        limited = [*opens.paces([*sources, *destinations])]
+        if arguments.bandwidth or arguments.only_between or limited:
+            of = f" (of {', '.join(limited)})" if limited else ""
+            raise UsageError(
+                f"workers know nothing of a bandwidth or of hours{of}: not with --workers"
+            )
         from dcm.sync.cluster import Cluster, Options  # noqa: PLC0415 - seldom used
 
         comparison = Comparison(arguments.trust_level, arguments.force_all)
@@ -134,14 +168,13 @@ def run(arguments: Namespace) -> int:
         cluster = Cluster(arguments.workers.replace("dask://", "tcp://", 1), opens, options)
     with ExitStack() as stack:
         through = read_edits(arguments, stack)
-        if through is not None and (cluster or arguments.how == "remote-copy"):
+        if through is not None and (cluster or arguments.how != "proxy"):
             raise UsageError(
-                "edits are made on the way through us: not with remote-copy or --workers"
+                f"edits are made on the way through us: not with {arguments.how}, nor with --workers"
             )
         comparison = Comparison(arguments.trust_level, arguments.force_all, through)
-        return run_async(
-            _sync(arguments, _Asked(selection, sources, destinations, comparison, cluster))
-        )
+        asked = _Asked(selection, sources, destinations, comparison, cluster, opens)
+        return run_async(_sync(arguments, asked))
 
 
 class _Asked(NamedTuple):
@@ -152,20 +185,25 @@ class _Asked(NamedTuple):
     destinations: "Sequence[Place]"
     comparison: Comparison
     cluster: "Cluster | None"
+    opens: "Opener"
 
 
 async def _sync(arguments: Namespace, asked: _Asked) -> int:
-    selection, sources, destinations, comparison, cluster = asked
+    selection, sources, destinations, comparison, cluster, opens = asked
     names = {"sources": [place.name for place in sources], "destinations": arguments.destinations}
     journal = Journal(arguments.journal or _journal_of(names, selection))
     with reporter(arguments, **names, **selection.asked()) as told:
         shown, lines = wanted(arguments), not (arguments.no_progress or arguments.quiet)
         async with Progress("copying", 0, shown=shown, lines=lines) as progress:
+            checked = arguments.how == "proxy" and not cluster
             manager = SyncManager(
                 sources, destinations,
                 comparison=comparison, most=_MOST_FOR_A_WORKER if cluster else 500,
-                remote_copy=arguments.how == "remote-copy", journal=journal, verify=arguments.verify,
+                method=Method(arguments.how), journal=journal, verify=arguments.verify and not cluster,
                 pace=Pace(arguments.bandwidth, arguments.only_between),
+                paces=opens.paces([*sources, *destinations]),
+                validators=[make_basic_validator()] if checked else [],
+                keep_errors=arguments.keep_errors, quarantine=arguments.quarantine or "",
             )  # fmt: skip
             _connect(manager, told, progress)
             with journal:
@@ -186,11 +224,19 @@ async def _sync(arguments: Namespace, asked: _Asked) -> int:
             told.trouble(problem)
     if arguments.report_html:
         _write_page(arguments.report_html, page(report, manager.rates, names["sources"]))
-    for name, counts in report.counts.items():
-        known = {outcome.value: count for outcome, count in counts.items() if count}
-        words = counted_words(known) if known else "nothing to copy"
-        print_text(f"{name}: {'not compared' if name in report.not_compared else words}")
+    if not arguments.no_report:
+        print_text(str(report))
     return told.status
+
+
+def _layout(arguments: Namespace) -> Layout | None:
+    """Return where new files go, with the extension that is asked for; None: as the configuration says."""
+    template, extension = arguments.dir_format, arguments.out_file_ext
+    if extension is not None:
+        extension = f".{extension.lstrip('.')}" if extension else ""
+        stem = (template or str(DEFAULT)).removesuffix(".dcm")
+        return Layout(stem + extension)
+    return None if template is None else Layout(template)
 
 
 def _connect(manager: SyncManager, told: Reporter, progress: Progress) -> None:

@@ -32,11 +32,12 @@ from dcm.outcome import InstanceResult, OnResult, Outcome, Report
 from dcm.sinks import Folder, Holder, Refused
 from dcm.store.catalogue import Found
 from dcm.store.catalogue_query import Absent, pieces, selected
-from dcm.store.directory_sink import DirectorySink, Layout, Link, flat
+from dcm.store.directory_sink import DirectorySink, Layout, flat
 from dcm.store.directory_writer import DirectoryWriter
 from dcm.store.filling import Filling
 from dcm.store.index import Index
 from dcm.store.place import Ability, CannotDo, Place
+from dcm.store.ways import Link, Way
 from dcm.writer import Writer
 
 _SOME: Final = 200
@@ -53,7 +54,8 @@ class Directory:
     layout: names the files that are stored, by their headers; flat, by the SOP Instance UID, if not given.
     needs: the elements that the layout reads. sync, max_instance, min_free: see `dcm.sinks.Folder`.
     checksums: whether data sets are hashed while they are written; see `dcm.store.directory_sink`.
-    create: whether a folder that is not there is made.
+    create: whether a folder that is not there is made. recurse: whether files in folders below it count.
+    extension: the extension of the files that count; empty: all do. With either, the index is in memory.
     """
 
     abilities: ClassVar = frozenset(Ability)
@@ -71,6 +73,8 @@ class Directory:
         min_free: int = 0,
         checksums: bool = True,
         create: bool = False,
+        recurse: bool = True,
+        extension: str = "",
     ) -> None:
         self.path: Final = os.path.abspath(os.fspath(path))
         self.name: Final = name or os.fspath(path)
@@ -81,6 +85,8 @@ class Directory:
         self._needs: Final = tuple(needs)
         self._checksums: Final = checksums
         self._create: Final = create
+        self._recurse: Final = recurse
+        self._extension: Final = extension
         self._blocks = 0
         self._opening: Final = asyncio.Lock()
 
@@ -106,7 +112,10 @@ class Directory:
             os.makedirs(self.path, exist_ok=True)
         if not os.path.isdir(self.path):
             raise NoFolder(f"there is no folder {self.path}")
-        index = Index(self.path)
+        if self._recurse and not self._extension:
+            index = Index(self.path)
+        else:
+            index = Index(self.path, "", recurse=self._recurse, extension=self._extension)
         try:
             index.update()
         except BaseException:
@@ -193,11 +202,17 @@ class Directory:
             yield writer
 
     async def copy(
-        self, what: "QueryResult | Query", to: Place, *, on_result: OnResult | None = None
+        self,
+        what: "QueryResult | Query",
+        to: Place,
+        *,
+        on_result: OnResult | None = None,
+        way: Way = Way.LINK,
     ) -> Report:
         """Link the files of instances into another directory, or copy them where that is not possible.
 
-        Linked files are one file with two names: what changes one changes the other.
+        Linked files are one file with two names: what changes one changes the other. way: how else files get
+        there. One that is moved is removed here once it is there, whole.
         """
         if not isinstance(to, Directory):
             raise CannotDo(self, Ability.COPY)
@@ -208,7 +223,9 @@ class Directory:
                 if isinstance(each, Absent):
                     report.add_trouble(str(each))
                     continue
-                result = await _linked(each, sink)
+                result = await _linked(each, sink, way)
+                if way is Way.MOVE and result.stored:
+                    self.index.remove(each.instance.path)
                 report.results.append(result)
                 if on_result is not None:
                     on_result(result)
@@ -244,9 +261,9 @@ def _as_indexed(found: Found) -> FileInstance | InstanceResult:
     return instance._replace(kind=kind, offset=header.data_set_offset)
 
 
-async def _linked(found: Found, sink: DirectorySink) -> InstanceResult:
+async def _linked(found: Found, sink: DirectorySink, way: Way) -> InstanceResult:
     instance = found.instance
-    link = Link(instance.path, sink.folder.text)
+    link = Link(instance.path, sink.folder.text, way)
     try:
         header = await asyncio.to_thread(scan, instance.path, sink.wanted)
         if header.sop_instance_uid != instance.sop_instance_uid:
@@ -254,6 +271,8 @@ async def _linked(found: Found, sink: DirectorySink) -> InstanceResult:
                 instance, f"{instance.path}: it is another instance since it was indexed"
             )
         placed = await sink.take(link, header)
+        if way is Way.MOVE:
+            await asyncio.to_thread(link.remove_source, placed.file)
     except (OSError, NotDicom, Refused) as error:
         return _failed(instance, str(error))
     finally:

@@ -6,7 +6,6 @@ its index (`Index.update`) finds what the index does not know yet.
 
 import asyncio
 import contextlib
-import errno
 import hashlib
 import os
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ from dcm.part_file import PartFile, sync_path
 from dcm.sinks import Folder, Head, Part, ReceivedInstance, Refused, file_meta, remark_on_length
 from dcm.store.index import Index
 from dcm.store.index_rows import WANTED
+from dcm.store.ways import Link
 from dcm.wire import Buffer
 
 Layout = Callable[[Header], str]
@@ -28,18 +28,6 @@ Layout = Callable[[Header], str]
 
 _KEPT: Final = 1 << 16
 """Files up to this size are kept in memory until they are committed: their headers need not be read again."""
-_NO_LINKS: Final = frozenset(
-    (
-        errno.EXDEV,
-        errno.EPERM,
-        errno.EACCES,
-        errno.ENOSYS,
-        errno.EOPNOTSUPP,
-        errno.EMLINK,
-        errno.EINVAL,
-    )
-)
-_BLOCK: Final = 1 << 20
 _FLAT: Final = Folder(Path())
 _PROCESSING_FAILURE: Final = 0x0110
 
@@ -199,52 +187,6 @@ class _Incoming:
 
     def discard(self) -> None:
         self._part.discard()
-
-
-class Link:
-    """A file of another folder that gets a name here: by a hard link, or by a copy where there are none."""
-
-    def __init__(self, source: str, folder: str) -> None:
-        self.path: Final = source
-        self._folder: Final = folder
-        self._copy: PartFile | None = None
-
-    def name(self, name: str) -> bool:
-        """Give it a name unless that is taken; return whether it was free. Raises `OSError`."""
-        if self._copy is None:
-            try:
-                os.link(self.path, name, follow_symlinks=True)
-            except FileExistsError:
-                return False
-            except OSError as error:
-                if error.errno not in _NO_LINKS:
-                    raise
-                self._copy = self._copied()
-            else:
-                return True
-        return self._copy.name(name)
-
-    def replace(self, name: str) -> None:
-        """Give it a name, replacing the file that has it. Raises `OSError`."""
-        if self._copy is None:
-            self._copy = self._copied()
-        self._copy.replace(name)
-
-    def discard(self) -> None:
-        """Leave nothing behind that has no name."""
-        if self._copy is not None:
-            self._copy.discard()
-
-    def _copied(self) -> PartFile:
-        part = PartFile(self._folder)
-        try:
-            with open(self.path, "rb") as file:
-                while block := file.read(_BLOCK):
-                    part.write([block])
-        except BaseException:
-            part.discard()
-            raise
-        return part
 
 
 def _named(part: "PartFile | Link", file: str) -> bool:

@@ -71,16 +71,25 @@ class Index:
 
     path: the folder. file: the SQLite file, by default `.dcm-index.sqlite` in the folder; empty: the index is
     in memory, and gone when it is closed, as is that of a folder that cannot be written to.
+    recurse: whether files in folders below it count. extension: the extension of the files that count, in
+    upper or lower case; empty: all do.
     remarks: what was odd about the file.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], file: str | os.PathLike[str] | None = None
+        self,
+        path: str | os.PathLike[str],
+        file: str | os.PathLike[str] | None = None,
+        *,
+        recurse: bool = True,
+        extension: str = "",
     ) -> None:
         self.path: Final = os.path.abspath(os.fspath(path))
         self.file: Final = f"{self.path}/{FILE}" if file is None else os.fspath(file)
         self._database: Final = self._opened(given=file is not None)
         self._writer: Final = IndexWriter(self._database)
+        self._recurse: Final = recurse
+        self._extension: Final = extension
         self._updating: Final = threading.Lock()
         self.remarks: Final = self._database.remarks
 
@@ -127,7 +136,9 @@ class Index:
     def _update(self, progress: Callable[[int], object] | None) -> Updated:
         own = os.fsencode(os.path.basename(self.file or FILE))
         root = os.fsencode(self.path)
-        comparison = Comparison(root, self._database, own)
+        comparison = Comparison(
+            root, self._database, own, recurse=self._recurse, extension=self._extension
+        )
         count, waiting, some = 0, list[Scanned](), 0
         for each in scanned(root, comparison.changed()):
             waiting.append(each)

@@ -22,10 +22,20 @@ class Comparison:
     unreadable: folders that could not be read, with the reason; what is in them stays in the index.
     """
 
-    def __init__(self, root: bytes, database: "Database", index_file: bytes) -> None:
+    def __init__(
+        self,
+        root: bytes,
+        database: "Database",
+        index_file: bytes,
+        *,
+        recurse: bool = True,
+        extension: str = "",
+    ) -> None:
         self._root: Final = root
         self._database: Final = database
         self._index_file: Final = index_file
+        self._recurse: Final = recurse
+        self._suffix: Final = os.fsencode(f".{extension.lstrip('.').lower()}") if extension else b""
         self.files = self.removed = 0
         self.unreadable: Final[list[tuple[bytes, str]]] = []
 
@@ -92,12 +102,15 @@ class Comparison:
             except OSError:  # it is gone, or a link to nowhere
                 continue
             if stat.S_ISDIR(status.st_mode):
-                folders.append(os.path.join(folder, entry.name))
-            elif stat.S_ISREG(status.st_mode) and not self._is_ours(entry.name):
+                if self._recurse:
+                    folders.append(os.path.join(folder, entry.name))
+            elif stat.S_ISREG(status.st_mode) and not self._is_left_out(entry.name):
                 yield Entry(entry.name, status.st_size, status.st_mtime_ns)
 
-    def _is_ours(self, name: bytes) -> bool:
-        """Return whether a file is the index, or one that is being written (see `dcm.part_file`)."""
+    def _is_left_out(self, name: bytes) -> bool:
+        """Return whether a file does not count: the index, or one that is being written (`dcm.part_file`)."""
+        if self._suffix and not name.lower().endswith(self._suffix):
+            return True
         return name.startswith(self._index_file) or (
             name.startswith(b".") and name.endswith(b".part")
         )

@@ -18,7 +18,8 @@ from dcm.frozen import Frozen
 from dcm.outcome import Outcome
 from dcm.store.place import Place
 from dcm.sync.compare import Comparison
-from dcm.sync.manager import Copied, SyncManager, SyncReport, Transfer
+from dcm.sync.manager import SyncManager
+from dcm.sync.report import Copied, SyncReport, Transfer
 
 _FOR_EACH: Final = 2
 """Transfers for each worker thread: one is copied while the next one is on its way to the worker."""
@@ -110,7 +111,7 @@ class Cluster:
             await future.cancel()
             raise
         except Exception as error:  # noqa: BLE001 - whatever a worker or Dask raises
-            manager.report.problems.append(f"{transfer.source}: a worker failed: {error!r}")
+            manager.report.problems.add(f"{transfer.source}: a worker failed: {error!r}")
             return
         for each in done.copied:
             manager.tell(each)
@@ -137,4 +138,5 @@ async def _copied(task: _Task) -> _Done:
         report: SyncReport = await manager.sync(within=QueryResult.from_json(task.what))
     already = [report.counts[place.name][Outcome.ALREADY_THERE] for place in destinations]
     rates = manager.rates
-    return _Done(copied, already, report.problems, report.remarks, rates.instances, rates.bytes)
+    problems, remarks = [*report.problems], [*report.remarks]
+    return _Done(copied, already, problems, remarks, rates.instances, rates.bytes)

@@ -108,13 +108,14 @@ async def compare(
     failed: Callable[[DestinationFailed], object] | None = None,
     seen: Seen | None = None,
     same: Same | None = None,
+    mine: Callable[[Node], bool] | None = None,
 ) -> AsyncGenerator[Part, None]:
     """Yield what is to be copied, in parts as soon as they are known; no instance is in two of them.
 
     account: of the answers of the source. same: called with what a destination has already.
     failed: called with a destination that cannot be asked, for which nothing more is yielded; without it,
     the error is raised. seen: tells what a destination has that takes no queries; without it, such a
-    destination lacks everything.
+    destination lacks everything. mine: whether an entity is compared now; the others are left out.
 
     Raises `DcmError` if the source cannot be asked to the end; what was yielded until then is right.
     """
@@ -127,7 +128,11 @@ async def compare(
     )  # fmt: skip
     async with aclosing(pieces):
         async for piece in pieces:
-            nodes = [node for node in piece.at(piece.level) if not how.rejects(node)]
+            nodes = [
+                node
+                for node in piece.at(piece.level)
+                if not how.rejects(node) and (mine is None or mine(node))
+            ]
             status: list[Mapping[str, Status]] = []
             for destination in asked:
                 try:

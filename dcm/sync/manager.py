@@ -6,52 +6,47 @@ assert report.complete
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import (
     AsyncGenerator,
     Callable,
     Collection,
+    Coroutine,
+    Iterable,
     Iterator,
     Mapping,
     Sequence,
 )
 from contextlib import AsyncExitStack, aclosing
+from enum import Enum
+from functools import partial
 from types import TracebackType
-from typing import Final, NamedTuple, Protocol, Self, TypeAlias
+from typing import Any, Final, Protocol, Self, TypeAlias
 
 from dcm.data.account import Account
 from dcm.data.keys import Query
 from dcm.data.levels import Level
+from dcm.data.node import Node
 from dcm.data.query_result import QueryResult
 from dcm.errors import DcmError
+from dcm.frozen import replace
+from dcm.instances import Instance
 from dcm.net.errors import NetworkError
 from dcm.net.retry import Retry, Tries
-from dcm.outcome import InstanceResult, Outcome, Report
+from dcm.outcome import InstanceResult, OnResult, Outcome, Report
 from dcm.store.place import Ability, CannotDo, Place
+from dcm.sync.check import Check, Validator
 from dcm.sync.compare import Comparison, DestinationFailed, Part, compare
+from dcm.sync.identity import require_different
 from dcm.sync.journal import Journal
 from dcm.sync.pace import Pace
+from dcm.sync.quarantine import kept
 from dcm.sync.rates import Rates
 from dcm.sync.relay import Relay
+from dcm.sync.report import Copied, SyncReport, Transfer
+from dcm.sync.turns import Turns
 
 _AT_ONCE: Final = 2
 """Transfers at the same time: the first instances of one fill the time of the last ones of another."""
-
-
-class Transfer(NamedTuple):
-    """Something that some destinations lack. to: their places in the list of destinations."""
-
-    source: Place
-    what: QueryResult
-    to: tuple[int, ...]
-
-
-class Copied(NamedTuple):
-    """What became of an instance at one destination. Places are given by their names."""
-
-    source: str
-    destination: str
-    result: InstanceResult
 
 
 OnCopied: TypeAlias = Callable[[Copied], object]
@@ -68,43 +63,44 @@ class Executor(Protocol):
         """Carry out a transfer, and tell the manager the outcome of each instance at each destination."""
 
 
-class SyncReport:
-    """What became of all instances, at each destination.
+class Method(Enum):
+    """How instances get from a source to a destination.
 
-    counts: by the name of the destination and the outcome. failures: those that a destination lacks.
-    not_compared: the names of destinations that could not be asked what they have.
-    problems: why not everything could be compared or copied. remarks: what was odd.
+    PROXY: through us. REMOTE_COPY: nodes send them to each other (C-MOVE), which they must know.
+    The others are for folders: see `dcm.store.ways.Way`. MOVE removes what is at the destination from the
+    source, also what was there before.
     """
 
-    def __init__(self, destinations: Sequence[Place]) -> None:
-        self.counts: Final = {place.name: Counter[Outcome]() for place in destinations}
-        self.failures: Final[list[Copied]] = []
-        self.not_compared: Final[set[str]] = set()
-        self.problems: Final[list[str]] = []
-        self.remarks: Final[list[str]] = []
+    PROXY = "proxy"
+    REMOTE_COPY = "remote-copy"
+    LOCAL_COPY = "local-copy"
+    LINK = "link"
+    SYMLINK = "symlink"
+    MOVE = "move"
 
-    @property
-    def complete(self) -> bool:
-        """Whether every destination has everything."""
-        return not (self.failures or self.problems)
 
-    def add(self, copied: Copied) -> None:
-        """Add an outcome."""
-        self.counts[copied.destination][copied.result.outcome] += 1
-        if not copied.result.stored:
-            self.failures.append(copied)
+_FOLDERS: Final = frozenset(Method) - {Method.PROXY, Method.REMOTE_COPY}
+
+
+class CannotSync(DcmError):  # noqa: N818 - reads as the sentence it is
+    """A sync that cannot be done in the way it was asked for."""
 
 
 class SyncManager:
     """Copies what destinations lack of what sources have; its block keeps all of them open.
 
-    sources, destinations: none is in both. comparison: when an entity counts as the same on both sides.
-    remote_copy: have sources send to destinations directly (C-MOVE), which must know each other.
+    sources, destinations: all of them are different places. Sources are copied at the same time; a study that
+    several of them have is copied from the first one, and compared again for the others afterwards.
+    comparison: when an entity counts as the same on both sides. method: how instances get there.
     journal: remembers what destinations were given that take no queries.
     most: instances in one transfer, though a study is never divided.
     verify: whether everything is read back afterwards and compared.
-    pace: how fast it is copied, and when.
+    pace: how fast it is copied, and when. paces: the same for single places, by their names.
+    validators: check each instance as it arrives (`make_basic_validator`). What is wrong with one makes it a
+    failure; quarantine: a folder in which it is kept. keep_errors: copy it all the same, with a remark.
     on_copied: called with each outcome. on_found: called with each transfer once it is known.
+
+    Raises `CannotDo` and `CannotSync`; its block raises `dcm.sync.identity.SamePlace`.
     """
 
     def __init__(
@@ -113,11 +109,15 @@ class SyncManager:
         destinations: Sequence[Place],
         *,
         comparison: Comparison | None = None,
-        remote_copy: bool = False,
+        method: Method = Method.PROXY,
         journal: Journal | None = None,
         most: int = 500,
         verify: bool = False,
         pace: Pace | None = None,
+        paces: Mapping[str, Pace] | None = None,
+        validators: Sequence[Validator] = (),
+        keep_errors: bool = False,
+        quarantine: str = "",
         on_copied: OnCopied | None = None,
         on_found: Callable[[Transfer], object] | None = None,
     ) -> None:
@@ -126,30 +126,63 @@ class SyncManager:
         self.sources: Final = sources
         self.destinations: Final = destinations
         self._comparison: Final = comparison or Comparison()
-        self._remote_copy: Final = remote_copy
+        self._method: Final = method
         self._journal: Final = journal
         self._most: Final = most
         self._verify: Final = verify
-        self._paces: Final = () if pace is None else (pace,)
+        self._pace: Final = pace
+        self._of_places: Final = paces or {}
+        self._validators: Final = validators
+        self._keep_errors: Final = keep_errors
+        self._quarantine: Final = quarantine
         self._unlisted: Final[set[str]] = set()
         """The names of destinations that take no queries: what they have is in the journal."""
         self.on_copied = on_copied
         self.on_found = on_found
         self._stack: Final = AsyncExitStack()
+        self._check()
+
+    def _check(self) -> None:
+        """Raise `CannotDo` or `CannotSync` if this cannot be done."""
         for place, ability in self._needed():
             if ability not in place.abilities:
                 raise CannotDo(place, ability)
+        method = self._method
+        if method is Method.PROXY:
+            return
+        if self._comparison.through is not None or self._validators or self._verify:
+            raise CannotSync(
+                f"{method.value} does not lead through us: no filters, checks or verification with it"
+            )
+        paces = (self._pace, *self._of_places.values())
+        if any(pace is not None and pace.rate is not None for pace in paces):
+            raise CannotSync(f"{method.value} does not lead through us: no bandwidth with it")
+        if method not in _FOLDERS:
+            return
+        from dcm.store.directory import Directory  # noqa: PLC0415 - slow, and there if it is one
+
+        for place in (*self.sources, *self.destinations):
+            if not isinstance(place, Directory):
+                raise CannotSync(f"{method.value} is for folders, and {place.name} is none")
+        if method is Method.MOVE and len(self.destinations) > 1:
+            raise CannotSync("move needs a single destination: afterwards the source has nothing")
 
     def _needed(self) -> Iterator[tuple[Place, Ability]]:
+        remote = self._method is not Method.PROXY
         for place in self.sources:
             yield place, Ability.QUERY
-            yield place, Ability.COPY if self._remote_copy else Ability.FETCH
+            yield place, Ability.COPY if remote else Ability.FETCH
         for place in self.destinations:
             yield place, Ability.STORE
 
     async def __aenter__(self) -> Self:
-        for place in (*self.sources, *self.destinations):
-            await self._stack.enter_async_context(place)
+        await asyncio.to_thread(require_different, self.sources, self.destinations)
+        try:
+            for place in (*self.sources, *self.destinations):
+                await self._stack.enter_async_context(place)
+        except BaseException:
+            await self._stack.aclose()
+            raise
         return self
 
     async def __aexit__(
@@ -172,17 +205,16 @@ class SyncManager:
 
         executor: carries out the transfers elsewhere.
         """
-        at_once = _AT_ONCE if executor is None else executor.at_once
-        queue = asyncio.Queue[Transfer](at_once)
+        turns = Turns()
         async with asyncio.TaskGroup() as group:
-            workers = [group.create_task(self._work(queue, executor)) for _ in range(at_once)]
-            found = self.gen_transfers(query, level=level, within=within)
-            async with aclosing(found):
-                async for transfer in found:
-                    await queue.put(transfer)
-            await queue.join()
-            for worker in workers:
-                worker.cancel()
+            for number, source in enumerate(self.sources):
+                mine = turns.of(number) if len(self.sources) > 1 else None
+                found = self._transfers(source, query, level, within, mine)
+                group.create_task(self._carry_out(found, executor))
+        for number, later in turns.later():
+            source = self.sources[number]
+            found = self._transfers(source, None, None, later, None)
+            await self._carry_out(found, executor)
         return self.report
 
     async def gen_transfers(
@@ -192,30 +224,64 @@ class SyncManager:
         level: Level | None = None,
         within: QueryResult | None = None,
     ) -> AsyncGenerator[Transfer, None]:
-        """Yield what is to be copied; `report.problems` has what cannot be compared."""
+        """Yield what is to be copied; `report.problems` has what cannot be compared.
+
+        What several sources have is yielded for each of them.
+        """
         for source in self.sources:
-            account = Account()
-            parts = compare(
-                source, self.destinations, query, level=level, within=within,
-                comparison=self._comparison, account=account, failed=self._not_compared,
-                seen=self._seen, same=self._same,
-            )  # fmt: skip
-            try:
-                async with aclosing(parts):
-                    async for part in parts:
-                        for what in _divided(part, self._most):
-                            transfer = Transfer(source, what, part.to)
-                            if self.on_found is not None:
-                                self.on_found(transfer)
-                            yield transfer
-            except DcmError as error:
-                self.report.problems.append(f"{source}: {error}")
-            self.report.remarks.extend(account.notes())
+            found = self._transfers(source, query, level, within, None)
+            async with aclosing(found):
+                async for transfer in found:
+                    yield transfer
+
+    async def _carry_out(
+        self, found: AsyncGenerator[Transfer, None], executor: Executor | None
+    ) -> None:
+        """Carry out transfers while others are still being found."""
+        at_once = _AT_ONCE if executor is None else executor.at_once
+        queue = asyncio.Queue[Transfer](at_once)
+        async with asyncio.TaskGroup() as group, aclosing(found):
+            workers = [group.create_task(self._work(queue, executor)) for _ in range(at_once)]
+            async for transfer in found:
+                await queue.put(transfer)
+            await queue.join()
+            for worker in workers:
+                worker.cancel()
+
+    async def _transfers(
+        self,
+        source: Place,
+        query: "Query | None",
+        level: Level | None,
+        within: QueryResult | None,
+        mine: Callable[[Node], bool] | None,
+    ) -> AsyncGenerator[Transfer, None]:
+        account = Account()
+        comparison = self._comparison
+        if self._method is Method.MOVE:  # what is there already is removed from the source, too
+            comparison = replace(comparison, force_all=True)
+        parts = compare(
+            source, self.destinations, query, level=level, within=within, comparison=comparison,
+            account=account, failed=self._not_compared, same=self._same, mine=mine,
+            seen=None if self._method is Method.MOVE else self._seen,
+        )  # fmt: skip
+        try:
+            await self._opened((source, *self.destinations))
+            async with aclosing(parts):
+                async for part in parts:
+                    for what in _divided(part, self._most):
+                        transfer = Transfer(source, what, part.to)
+                        if self.on_found is not None:
+                            self.on_found(transfer)
+                        yield transfer
+        except DcmError as error:
+            self.report.problems.add(f"{source}: {error}")
+        self.report.remarks.extend(account.notes())
 
     def _not_compared(self, error: DestinationFailed) -> None:
         place = self.destinations[error.number]
         self.report.not_compared.add(place.name)
-        self.report.problems.append(f"{place} cannot be asked what it has: {error.reason}")
+        self.report.problems.add(f"{place} cannot be asked what it has: {error.reason}")
 
     def _seen(self, number: int, uids: Collection[str]) -> set[str]:
         name = self.destinations[number].name
@@ -239,15 +305,36 @@ class SyncManager:
 
     async def exec_transfer(self, transfer: Transfer) -> None:
         """Copy what a transfer names, and report each instance for each of its destinations."""
+        source, what, to = transfer
+        received: set[str] = set()
         try:
-            if self._remote_copy:
-                await self._copy(transfer)
+            if self._method is Method.PROXY:
+                await self._relay(transfer, received)
             else:
-                await self._relay(transfer)
+                await self._copy(transfer)
         except DcmError as error:
-            self.report.problems.append(f"{transfer.source}: {error}")
+            self.report.problems.add(f"{source}: {error}")
+            if what.level is Level.IMAGE and self._method is Method.PROXY:
+                for node in what.at(Level.IMAGE):
+                    if node.uid not in received:
+                        result = InstanceResult("", node.uid, Outcome.NOT_TRIED, str(error))
+                        for number in to:
+                            self._tell(source, number, result)
 
-    async def _relay(self, transfer: Transfer) -> None:
+    def _paces(self, places: Iterable[Place]) -> list[Pace]:
+        """Return the paces that hold for what goes through some places."""
+        found = [self._of_places.get(place.name) for place in places]
+        return [pace for pace in (self._pace, *found) if pace is not None]
+
+    async def _opened(self, places: Iterable[Place]) -> float | None:
+        """Wait until the hours of all places have begun; return the seconds that are left, None: any."""
+        paces = self._paces(places)
+        while any(pace.left() == 0 for pace in paces):
+            for pace in paces:
+                await pace.open()
+        return min((left for pace in paces if (left := pace.left()) is not None), default=None)
+
+    async def _relay(self, transfer: Transfer, received: set[str]) -> None:
         source, what, to = transfer
         digests: dict[str, bytes] | None = {} if self._verify else None
         stored: list[set[str]] = [set() for _ in to]
@@ -258,10 +345,16 @@ class SyncManager:
             self._tell(source, to[place], result)
 
         places = [self.destinations[number] for number in to]
-        async with Relay(
-            places, told, through=self._comparison.through, digests=digests, paces=self._paces
-        ) as relay:
-            report = await _fetched(source, what, relay)
+        checks = [validator(what) for validator in self._validators]
+        report: Report | None = None
+        while report is None:
+            left = await self._opened((source, *places))
+            async with Relay(
+                places, told, through=self._comparison.through, digests=digests,
+                paces=self._paces((source, *places)), passed=self.rates.add, received=received,
+                check=partial(_wrong, checks) if checks else None, rejected=self._rejected,
+            ) as relay:  # fmt: skip
+                report = await _within(left, _fetched(source, what, relay))
         for result in report.lost:
             for number in to:
                 self._tell(source, number, result._replace(path=""))
@@ -271,6 +364,16 @@ class SyncManager:
                 await self._read_back(
                     transfer, number, {uid: digests[uid] for uid in digests if uid in uids}
                 )
+
+    async def _rejected(self, instance: Instance, words: str) -> bool:
+        """Deal with an instance that fails a check; return whether it is copied all the same."""
+        uid = instance.sop_instance_uid
+        if self._keep_errors:
+            self.report.remarks.add(f"{uid} is copied all the same: {words}")
+        elif self._quarantine:
+            path = await kept(instance, self._quarantine)
+            self.report.remarks.add(f"{uid} is kept in {path}: {words}")
+        return self._keep_errors
 
     async def _read_back(
         self, transfer: Transfer, number: int, digests: Mapping[str, bytes]
@@ -290,15 +393,20 @@ class SyncManager:
             self._tell(transfer.source, number, failure)
 
     async def _copy(self, transfer: Transfer) -> None:
-        for number in transfer.to:
-            report = await transfer.source.copy(transfer.what, self.destinations[number])
-            for result in report.results:
-                self._tell(transfer.source, number, result)
-            self._note(transfer.source, report)
+        source, what, to = transfer
+        for number in to:
+            place = self.destinations[number]
+            await self._opened((source, place))
+            told = partial(self._tell, source, number)
+            if self._method is Method.REMOTE_COPY:
+                report = await source.copy(what, place, on_result=told)
+            else:
+                report = await _between_folders(source, what, place, self._method, told)
+            self._note(source, report)
 
     def _note(self, place: Place, report: Report) -> None:
         if report.trouble:
-            self.report.problems.append(f"{place}: {report.trouble}")
+            self.report.problems.add(f"{place}: {report.trouble}")
         self.report.remarks.extend([*report.account.notes(), *report.remarks])
 
     def _tell(self, source: Place, number: int, result: InstanceResult) -> None:
@@ -315,6 +423,37 @@ class SyncManager:
             self._journal.delivered(copied.destination, copied.result.sop_instance_uid)
         if self.on_copied is not None:
             self.on_copied(copied)
+
+
+async def _within(seconds: float | None, fetched: Coroutine[Any, Any, Report]) -> Report | None:
+    """Return the report of a retrieval; None if the hours have ended before it has."""
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            return await fetched
+    except TimeoutError:
+        if not limit.expired():
+            raise
+    return None
+
+
+async def _between_folders(
+    source: Place, what: QueryResult, to: Place, method: Method, told: OnResult
+) -> Report:
+    from dcm.store.directory import Directory  # noqa: PLC0415 - slow, and there if it is one
+    from dcm.store.ways import Way  # noqa: PLC0415
+
+    ways = {
+        Method.LOCAL_COPY: Way.COPY, Method.LINK: Way.LINK, Method.SYMLINK: Way.SYMLINK,
+        Method.MOVE: Way.MOVE,
+    }  # fmt: skip
+    assert isinstance(source, Directory)  # as `CannotSync` has made sure
+    return await source.copy(what, to, on_result=told, way=ways[method])
+
+
+def _wrong(checks: Sequence[Check], instance: Instance) -> str:
+    """Return what is wrong with an instance; empty if nothing is."""
+    return "; ".join(filter(None, (check(instance) for check in checks)))
 
 
 async def _fetched(source: Place, what: QueryResult, relay: Relay) -> Report:

@@ -45,12 +45,19 @@ class Hours(NamedTuple):
         first, last = sorted(self)
         if (first <= at < last) == (self.begin < self.end):
             return 0
-        begins = now.replace(
-            hour=self.begin.hour, minute=self.begin.minute, second=self.begin.second, microsecond=0
-        )
-        if begins < now:
-            begins += timedelta(days=1)
-        return (begins - now).total_seconds()
+        return _until(self.begin, now)
+
+    def left(self, now: datetime) -> float:
+        """Return the seconds until the span ends; 0 outside it."""
+        return 0 if self.wait(now) else _until(self.end, now)
+
+
+def _until(moment: clock, now: datetime) -> float:
+    """Return the seconds until a time of day."""
+    then = now.replace(hour=moment.hour, minute=moment.minute, second=moment.second, microsecond=0)
+    if then < now:
+        then += timedelta(days=1)
+    return (then - now).total_seconds()
 
 
 class Pace:
@@ -76,10 +83,23 @@ class Pace:
         self._free = monotonic()
         """When all that was taken has passed."""
 
-    async def take(self, size: int) -> None:
-        """Wait until `size` more bytes may pass."""
+    @property
+    def rate(self) -> float | None:
+        """Bytes a second; None: any number."""
+        return self._rate
+
+    async def open(self) -> None:
+        """Wait until the hours begin."""
         while self._hours is not None and (pause := self._hours.wait(self._now())):
             await self._sleep(pause)
+
+    def left(self) -> float | None:
+        """Return the seconds until the hours end; None if they never do."""
+        return None if self._hours is None else self._hours.left(self._now())
+
+    async def take(self, size: int) -> None:
+        """Wait until `size` more bytes may pass."""
+        await self.open()
         if self._rate is None:
             return
         now = self._monotonic()

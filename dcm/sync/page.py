@@ -6,13 +6,12 @@ from itertools import pairwise
 from typing import Final
 
 from dcm.outcome import Outcome
-from dcm.sync.manager import Copied, SyncReport
 from dcm.sync.rates import Rates, Sample, bytes_text
+from dcm.sync.report import Copied, Notes, SyncReport
 
 _WIDTH: Final = 900
 _HEIGHT: Final = 200
 _MARGIN: Final = 56
-_LISTED: Final = 1000
 
 _HEAD: Final = """\
 <!doctype html>
@@ -47,7 +46,7 @@ def page(report: SyncReport, rates: Rates, sources: Sequence[str]) -> str:
         *_counts(report),
         *_plot(rates),
         *_list("Problems", report.problems),
-        *_failures(report.failures),
+        *_failures(report.failures, report.lost),
         *_list("Remarks", report.remarks),
     ]
     return "\n".join(parts) + "\n"
@@ -96,28 +95,26 @@ def _plot(rates: Rates) -> Iterator[str]:
     yield f'<polyline points="{line}"/></svg>'
 
 
-def _list(title: str, lines: Sequence[str]) -> Iterator[str]:
+def _list(title: str, lines: Notes) -> Iterator[str]:
     if lines:
         yield f"<h2>{title}</h2><ul>"
-        yield from (f"<li>{escape(line)}</li>" for line in lines[:_LISTED])
-        yield "</ul>" + _rest(len(lines))
+        yield from (f"<li>{escape(line)}</li>" for line in lines)
+        yield "</ul>"
 
 
-def _failures(failures: Sequence[Copied]) -> Iterator[str]:
+def _failures(failures: Sequence[Copied], lost: int) -> Iterator[str]:
     if not failures:
         return
     yield "<h2>What is missing</h2><table><tr><th>instance</th><th>destination</th><th>why</th></tr>"
-    for source, destination, result in failures[:_LISTED]:
+    for source, destination, result in failures:
         uid, words = escape(result.sop_instance_uid), escape(result.words)
         yield f"<tr><td>{uid}<br>from {escape(source)}</td><td>{escape(destination)}</td>"
         yield f'<td class="bad">{result.outcome.value}: {words}</td></tr>'
-    yield "</table>" + _rest(len(failures))
+    yield "</table>" + _rest(lost - len(failures))
 
 
 def _rest(count: int) -> str:
-    return (
-        f"<p>and {count - _LISTED:,} more: see the report in JSON.</p>" if count > _LISTED else ""
-    )
+    return f"<p>and {count:,} more: see the report in JSON.</p>" if count else ""
 
 
 def _time(seconds: float) -> str:

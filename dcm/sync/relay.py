@@ -33,11 +33,14 @@ from dcm.writer import Writer
 Told: TypeAlias = Callable[[int, InstanceResult], object]
 """Is told which destination has what outcome of an instance."""
 
+Rejecting: TypeAlias = Callable[[Instance, str], Awaitable[bool]]
+"""Is given an instance and what is wrong with it; returns whether it is sent on all the same."""
+
 Done: TypeAlias = Callable[[Instance, int, PartFile | None], Awaitable[None]]
 
-_IN_MEMORY: Final = 1 << 18
+_IN_MEMORY: Final = 1 << 20
 """Bytes of an instance that are kept in memory; the rest goes to a file."""
-_UNDER_WAY: Final = 1 << 26
+_UNDER_WAY: Final = 1 << 25
 """Bytes that may be on their way before the source has to wait."""
 _FILES: Final = 100
 """Instances that may be on their way before the source has to wait: each may have an open file."""
@@ -50,6 +53,10 @@ class Relay:
     through: what each instance is filtered by on the way.
     digests: filled with the digest of each data set as it is sent on, by its SOP Instance UID.
     paces: how fast instances may pass, and when. passed: called with the size of each instance, in bytes.
+    check: says what is wrong with an instance before it is filtered; empty if nothing is.
+    rejected: given what the check finds something wrong with, and why: if it returns True, that instance
+    is sent on all the same.
+    received: the instances that were received before, to which those that are now are added.
     """
 
     def __init__(
@@ -61,6 +68,9 @@ class Relay:
         digests: dict[str, bytes] | None = None,
         paces: Sequence[Pace] = (),
         passed: Callable[[int], object] | None = None,
+        check: Callable[[Instance], str] | None = None,
+        rejected: Rejecting | None = None,
+        received: set[str] | None = None,
         folder: str = "",
     ) -> None:
         self._places: Final = places
@@ -72,7 +82,9 @@ class Relay:
         self._folder: Final = folder or tempfile.gettempdir()
         self._writers: Final[list[Writer]] = []
         self._under_way: Final[dict[str, _UnderWay]] = {}
-        self._received: Final[set[str]] = set()
+        self._check: Final = check
+        self._rejected: Final = rejected
+        self._received: Final[set[str]] = set() if received is None else received
         self._bytes = 0
         self._less: Final = asyncio.Event()
         self._stack: Final = AsyncExitStack()
@@ -138,6 +150,9 @@ class Relay:
 
     async def _ready(self, instance: Instance) -> Instance:
         """Return an instance as it is to be sent on. Raises what filters raise."""
+        words = "" if self._check is None else self._check(instance)
+        if words and not (self._rejected and await self._rejected(instance, words)):
+            raise UnusableInstance(words)
         if self._through is not None:
             instance = await asyncio.to_thread(self._through.apply, instance)
         uid = instance.sop_instance_uid

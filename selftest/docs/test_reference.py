@@ -24,7 +24,7 @@ def test_page_is_up_to_date(reference: ModuleType) -> None:
     assert reference.PAGE.read_text() == reference.page(), "run python docs/reference.py"
 
 
-@pytest.mark.parametrize("package", ["dcm.net", "dcm.data"])
+@pytest.mark.parametrize("package", ["dcm.net", "dcm.data", "dcm.sync"])
 def test_every_public_name_has_a_docstring(package: str, reference: ModuleType) -> None:
     """What is exported can be imported, and the page says what it is."""
     module = importlib.import_module(package)

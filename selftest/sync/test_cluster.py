@@ -19,7 +19,8 @@ from dcm.net import DcmNode, LocalEntity, Remote
 from dcm.outcome import Outcome
 from dcm.store.node import NodePlace
 from dcm.sync.cluster import Cluster, NoCluster, Options
-from dcm.sync.manager import Copied, SyncManager
+from dcm.sync.manager import SyncManager
+from dcm.sync.report import Copied
 from harness.waiting import wait_until
 
 pytest.importorskip("distributed", reason="Dask is not installed")

@@ -1,10 +1,18 @@
 """How fast and when instances pass, by a clock that only the pace moves."""
 
 import asyncio
+import time
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
+from net.files import make
+from net.peers import US
 
+from dcm.conf import Configuration
+from dcm.conf_table import ConfigurationError
+from dcm.opening import Opener
+from dcm.sync import Copied, sync
 from dcm.sync.pace import BadHours, Hours, Pace
 
 
@@ -75,3 +83,70 @@ def test_bad_hours(text: str) -> None:
     """They are refused, in words that show what is right."""
     with pytest.raises(BadHours, match=r"22:00-06:00|ends when it begins"):
         Hours.parse(text)
+
+
+def test_hours_that_end_in_the_middle(tmp_path: Path) -> None:
+    """What has not come by then comes when they begin again, and nothing comes twice."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for number in range(30):
+        make(folder, number, size=2000, study="1.2.3.35")
+    begun, skipped, pauses = time.monotonic(), timedelta(), list[float]()
+    end = datetime(2026, 1, 1, 22, 0, 0)  # noqa: DTZ001 - as above
+
+    async def sleep(seconds: float) -> None:
+        nonlocal skipped
+        if seconds < 60:
+            await asyncio.sleep(seconds)
+        else:
+            pauses.append(seconds)
+            skipped += timedelta(seconds=seconds)
+
+    pace = Pace(
+        30_000, Hours.parse("21:00-22:00"), sleep=sleep,
+        now=lambda: end + timedelta(seconds=time.monotonic() - begun - 1) + skipped,
+    )  # fmt: skip
+    copied: list[Copied] = []
+    opener = Opener(Configuration("none"), US)
+    report = asyncio.run(
+        sync(str(folder), f"{tmp_path}/target/", pace=pace, on_copied=copied.append, opener=opener)
+    )
+    assert report.complete, (report.failures, report.problems)
+    assert [round(each / 3600) for each in pauses] == [23]
+    uids = [each.result.sop_instance_uid for each in copied]
+    assert len(uids) == len(set(uids)) == 30
+    assert len([*(tmp_path / "target").rglob("*.dcm")]) == 30
+
+
+def test_limits_of_single_places() -> None:
+    """The configuration has them for nodes and services; a node that is named by its address has them too."""
+    text = """
+        [remote_nodes.a]
+        host = "a.org"
+        ae_title = "A"
+        port = 104
+        bandwidth = "20M"
+        [remote_nodes.b]
+        url = "http://b.org/dicom-web"
+        only_between = "22:00-06:00"
+        [remote_nodes.c]
+        host = "c.org"
+    """
+    opener = Opener(Configuration.parse(text, "here.toml"), US)
+    places = [opener.place(name) for name in ("a.org:A:104", "b", "c")]
+    paces = opener.paces(places)
+    assert paces.keys() == {places[0].name, places[1].name}
+    assert paces[places[0].name].rate == 20e6
+    assert paces[places[1].name].left() is not None
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['bandwidth = "fast"', "bandwidth = 5", 'bandwidth = "0M"', 'only_between = "night"'],
+)
+def test_limits_that_are_none(line: str) -> None:
+    """The error names file, node and key, and shows what is right."""
+    text = f'[remote_nodes.a]\nhost = "a.org"\n{line}\n'
+    key = line.partition(" ")[0]
+    with pytest.raises(ConfigurationError, match=rf"here\.toml.*remote_nodes\.a.*{key}"):
+        Configuration.parse(text, "here.toml")

@@ -18,7 +18,8 @@ from dcm.opening import Opener
 from dcm.outcome import Outcome
 from dcm.store.layout import Layout
 from dcm.sync.compare import Comparison
-from dcm.sync.manager import SyncManager, SyncReport
+from dcm.sync.manager import SyncManager
+from dcm.sync.report import SyncReport
 from harness.errors import ServerNotFound
 from harness.servers.locate import find_orthanc
 

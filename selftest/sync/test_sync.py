@@ -18,8 +18,9 @@ from dcm.outcome import Outcome
 from dcm.store.node import NodePlace
 from dcm.sync.compare import Comparison
 from dcm.sync.journal import Journal
-from dcm.sync.manager import SyncManager, SyncReport
+from dcm.sync.manager import SyncManager
 from dcm.sync.relay import digest_of
+from dcm.sync.report import SyncReport
 from dcm.sync.verify import DIFFERENT, UNREADABLE, verify
 
 pytestmark = pytest.mark.timeout(120)

@@ -1,0 +1,102 @@
+"""What became of a sync: of each instance at each destination, and of the whole."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from dcm.data.query_result import QueryResult
+from dcm.outcome import InstanceResult, Outcome
+from dcm.store.place import Place
+
+KEPT: Final = 1000
+"""Failures, and texts of one kind, that are kept in memory: a large copy may have a million of them."""
+
+
+class Transfer(NamedTuple):
+    """Something that some destinations lack. to: their places in the list of destinations."""
+
+    source: Place
+    what: QueryResult
+    to: tuple[int, ...]
+
+
+class Copied(NamedTuple):
+    """What became of an instance at one destination. Places are given by their names."""
+
+    source: str
+    destination: str
+    result: InstanceResult
+
+
+class Notes:
+    """Texts in the order in which they came, each once. Of more than a thousand only the number is kept."""
+
+    def __init__(self) -> None:
+        self._texts: Final[dict[str, None]] = {}
+        self.more = 0
+        """How many were not kept."""
+
+    def add(self, text: str) -> None:
+        """Add a text."""
+        if text not in self._texts:
+            if len(self._texts) < KEPT:
+                self._texts[text] = None
+            else:
+                self.more += 1
+
+    def extend(self, texts: Iterable[str]) -> None:
+        """Add texts."""
+        for text in texts:
+            self.add(text)
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._texts
+        if self.more:
+            yield f"and {self.more} more"
+
+    def __len__(self) -> int:
+        return len(self._texts) + self.more
+
+    def __repr__(self) -> str:
+        return repr([*self])
+
+
+class SyncReport:
+    """What became of all instances, at each destination.
+
+    counts: by the name of the destination and the outcome. failures: the first thousand of those that a
+    destination lacks; lost: how many there are.
+    not_compared: the names of destinations that could not be asked what they have.
+    problems: why not everything could be compared or copied. remarks: what was odd.
+    """
+
+    def __init__(self, destinations: Sequence[Place]) -> None:
+        self.counts: Final = {place.name: Counter[Outcome]() for place in destinations}
+        self.failures: Final[list[Copied]] = []
+        self.lost = 0
+        self.not_compared: Final[set[str]] = set()
+        self.problems: Final = Notes()
+        self.remarks: Final = Notes()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every destination has everything."""
+        return not (self.lost or self.problems)
+
+    def add(self, copied: Copied) -> None:
+        """Add an outcome."""
+        self.counts[copied.destination][copied.result.outcome] += 1
+        if not copied.result.stored:
+            self.lost += 1
+            if len(self.failures) < KEPT:
+                self.failures.append(copied)
+
+    def __str__(self) -> str:
+        from dcm.outcome import counted_words  # noqa: PLC0415 - for this alone
+
+        lines = []
+        for name, counts in self.counts.items():
+            known = {outcome.value: counts[outcome] for outcome in Outcome if counts[outcome]}
+            words = counted_words(known) if known else "nothing to copy"
+            lines.append(f"{name}: {'not compared' if name in self.not_compared else words}")
+        return "\n".join(lines)
