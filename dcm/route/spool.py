@@ -34,7 +34,7 @@ from dcm.sinks import (
     Part,
     ReceivedInstance,
     Refused,
-    file_meta_of,
+    file_meta,
     remark_on_length,
 )
 from dcm.wire import Buffer
@@ -233,7 +233,7 @@ class _InSpool:
         if self._spool.room.limited:
             self._spool.room.take(size, self._length)
         if not self._length:
-            self._meta = file_meta_of(self._head)
+            self._meta = file_meta(self._head)
             buffers = [self._meta, *buffers]
         self._part.write(buffers)
         self._length += size
