@@ -61,12 +61,13 @@ dcm.sync  compare  journal  pace  rates  relay  split  .
 dcm.sync  verify
 dcm.sync  manager
 dcm.sync  page  cluster
-dcm.route  queue
+dcm.route  routes  queue
+dcm.route  router
 dcm.route  dead  spool
 dcm.route  courier
 dcm.route  delivery
 dcm.route  forwarder  .
-dcm      credentials  conf_table  conf_selectors  conf_web  conf
+dcm      credentials  conf_table  conf_selectors  conf_web  conf_routes  conf
 dcm      opening
 dcm      cli.*
 dcm      __main__

@@ -23,6 +23,7 @@ from dcm.cli.running import run_async
 from dcm.cli.session import reporter
 from dcm.cli.usage import UsageError
 from dcm.errors import DcmError
+from dcm.outcome import InstanceResult, Outcome
 from dcm.sinks import NotKept, ReceivedInstance
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ async def _forward(arguments: Namespace, stop: asyncio.Event) -> int:
         told = stack.enter_context(reporter(arguments, destinations=arguments.destinations))
         teller = Teller(told)
         stack.enter_context(spool)
-        planner = Planner(arguments, spool, stack)
+        planner = Planner(arguments, spool, stack, teller.passed_over)
         forwarder = Forwarder(spool, planner.plan(), teller.delivered, _patience(arguments))
         async with forwarder:
             await _receive(arguments, stop, forwarder, planner, teller)
@@ -233,6 +234,11 @@ class Teller:
         uid, words = failed.sop_instance_uid, failed.words
         with self._reporting():
             self._told.add("refused", good=False, sop_instance_uid=uid, words=words)
+
+    def passed_over(self, uid: str, words: str) -> None:
+        """Report an object that no route takes anywhere."""
+        with self._reporting():
+            self._told.tell(InstanceResult("", uid, Outcome.PASSED_OVER, words))
 
     def delivered(self, each: "Delivered") -> None:
         """Report an outcome."""

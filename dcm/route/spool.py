@@ -22,7 +22,6 @@ from itertools import count
 from pathlib import Path
 from typing import Final, Self, TypeAlias
 
-from dcm.data.header import NotDicom
 from dcm.errors import DcmError
 from dcm.instances import FileInstance
 from dcm.part_file import PartFile, sync_path
@@ -243,12 +242,7 @@ class _InSpool:
         request, syntax = head.request, head.transfer_syntax_uid
         kind, uid = (request.affected_sop_class_uid, syntax), request.affected_sop_instance_uid
         instance = FileInstance(kind, uid, self._part.path, len(self._meta))
-        try:
-            destinations = await self._sink.choose(instance, head)
-        except (NotDicom, DcmError) as error:
-            if isinstance(error, Refused):
-                raise
-            raise Refused(_NOT_UNDERSTOOD, str(error)) from error
+        destinations = await self._chosen(instance)
         name = spool.new_name()
         entry = Entry(
             0, name, uid, *kind, len(self._meta), len(self._meta) + self._length, time.time(),
@@ -271,6 +265,17 @@ class _InSpool:
         file = f"{spool.objects}/{name}" if known or destinations else ""
         remark = remark_on_length(self._length, syntax)
         return ReceivedInstance(file, kind[0], uid, syntax, *head[2:], known is not None, remark)
+
+    async def _chosen(self, instance: FileInstance) -> Sequence[str]:
+        """Return the destinations. Raises `Refused` if they cannot be found out."""
+        try:
+            return await self._sink.choose(instance, self._head)
+        except Refused:
+            raise
+        except sqlite3.Error as error:
+            raise Refused(OUT_OF_RESOURCES, f"the queue cannot be written: {error}") from error
+        except DcmError as error:
+            raise Refused(_NOT_UNDERSTOOD, str(error)) from error
 
     async def _known(self, instance: FileInstance, uid: str) -> Entry | None:
         """Return the same object if it waits already, as when a sender got no answer and sends again."""
