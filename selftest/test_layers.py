@@ -64,7 +64,7 @@ dcm.sync  page  cluster
 dcm.route  routes  queue
 dcm.route  router
 dcm.route  dead  spool
-dcm.route  courier
+dcm.route  courier  metrics
 dcm.route  delivery
 dcm.route  forwarder  .
 dcm      credentials  conf_table  conf_selectors  conf_web  conf_routes  conf

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from dcm.cli.edits import add_edits
 from dcm.cli.listen import add_listening, admission, drain, inactivity, listening_entity
-from dcm.cli.logs import LOG
+from dcm.cli.logs import LOG, log_json
 from dcm.cli.options import add_connection, add_network_options, number, seconds
 from dcm.cli.report import Reporter
 from dcm.cli.running import run_async
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from dcm.net.listener import Listener
     from dcm.route.delivery import Delivered, Patience
     from dcm.route.forwarder import Forwarder
+    from dcm.route.metrics import Metrics
 
 _LONGEST: Final = 60.0
 
@@ -77,6 +78,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--metrics-port", metavar="PORT", type=number(0, 65535),
         help="show metrics in the text format of Prometheus at this port of 127.0.0.1",
     )  # fmt: skip
+    parser.add_argument(
+        "--log-json", action="store_true", help="log lines of JSON, for a machine that reads them"
+    )
     add_listening(parser)
     add_edits(parser)
     add_connection(parser, "a node")
@@ -114,24 +118,46 @@ async def _forward(arguments: Namespace, stop: asyncio.Event) -> int:
     from dcm.route.forwarder import Forwarder  # noqa: PLC0415
     from dcm.route.spool import Spool  # noqa: PLC0415
 
+    if arguments.log_json:
+        log_json()
     spool = Spool(
         spool_folder(arguments), sync=arguments.sync,
         max_instance=arguments.max_instance, min_free=arguments.min_free,
     )  # fmt: skip
     with ExitStack() as stack:
+        again = stack.enter_context(_hangup())
         told = stack.enter_context(reporter(arguments, destinations=arguments.destinations))
-        teller = Teller(told)
         stack.enter_context(spool)
+        teller = Teller(told, _metrics(arguments, spool.path, stack))
         planner = Planner(arguments, spool, stack, teller.passed_over)
         forwarder = Forwarder(spool, planner.plan(), teller.delivered, _patience(arguments))
         async with forwarder:
-            await _receive(arguments, stop, forwarder, planner, teller)
+            reloading = asyncio.create_task(_reload(again, forwarder, planner))
+            try:
+                await _receive(arguments, stop, forwarder, teller)
+            finally:
+                reloading.cancel()
+                await asyncio.gather(reloading, return_exceptions=True)
             if not await forwarder.finish(arguments.stop_timeout):
                 LOG.warning("some deliveries are not finished: they stay in the spool")
         for name, waiting in spool.queue.waiting().items():
             told.remark(f"{waiting.objects} objects for {name} stay in the spool {spool}")
     print(told)
     return told.status
+
+
+def _metrics(arguments: Namespace, spool: str, stack: ExitStack) -> "Metrics | None":
+    if arguments.metrics_port is None:
+        return None
+    try:
+        from dcm.route.metrics import Metrics  # noqa: PLC0415 - few want them
+    except ModuleNotFoundError as error:
+        words = "--metrics-port needs prometheus-client: pip install 'dicom-harness[metrics]'"
+        raise UsageError(words) from error
+    metrics = Metrics(spool)
+    port = stack.enter_context(metrics.served(arguments.metrics_port))
+    LOG.info("metrics are at http://127.0.0.1:%d/metrics", port)
+    return metrics
 
 
 def _patience(arguments: Namespace) -> "Patience":
@@ -144,11 +170,7 @@ def _patience(arguments: Namespace) -> "Patience":
 
 
 async def _receive(
-    arguments: Namespace,
-    stop: asyncio.Event,
-    forwarder: "Forwarder",
-    planner: "Planner",
-    teller: "Teller",
+    arguments: Namespace, stop: asyncio.Event, forwarder: "Forwarder", teller: "Teller"
 ) -> None:
     """Receive until the end."""
     from dcm.net.listener import Listener  # noqa: PLC0415 - as above
@@ -159,11 +181,12 @@ async def _receive(
         admission=admission(arguments), on_failure=teller.refused,
     )  # fmt: skip
     async with listener:
-        if not arguments.quiet:
+        if arguments.log_json:
+            LOG.warning("listening at %s", listener.node)
+        elif not arguments.quiet:
             where = f"dcm forward: listening at {listener.node}"
             print(where, file=sys.stderr, flush=True)
-        with _reloading(forwarder, planner):
-            await _until(stop, listener, teller, arguments.inactive_timeout)
+        await _until(stop, listener, teller, arguments.inactive_timeout)
         await drain(listener, arguments.stop_timeout)
 
 
@@ -184,33 +207,33 @@ async def _until(
 
 
 @contextmanager
-def _reloading(forwarder: "Forwarder", planner: "Planner") -> Iterator[None]:
-    """Read the configuration again whenever SIGHUP comes; associations go on."""
-    loop, tasks = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+def _hangup() -> Iterator[asyncio.Event]:
+    """Yield an event that SIGHUP sets."""
+    loop, again = asyncio.get_running_loop(), asyncio.Event()
+    try:
+        loop.add_signal_handler(signal.SIGHUP, again.set)
+    except (ValueError, RuntimeError):  # not the main thread
+        yield again
+        return
+    try:
+        yield again
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
 
-    async def reload() -> None:
+
+async def _reload(again: asyncio.Event, forwarder: "Forwarder", planner: "Planner") -> None:
+    """Read the configuration again whenever that is asked for; associations go on."""
+    while True:
+        await again.wait()
+        again.clear()
         try:
             plan = planner.plan()
         except (DcmError, OSError) as error:
             LOG.error("the configuration cannot be used, and the earlier one stays: %s", error)
+            forwarder.retry()
         else:
             await forwarder.replace(plan)
             LOG.warning("the configuration was read again")
-
-    def begin() -> None:
-        task = loop.create_task(reload())
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-
-    try:
-        loop.add_signal_handler(signal.SIGHUP, begin)
-    except (ValueError, RuntimeError):  # not the main thread
-        yield
-        return
-    try:
-        yield
-    finally:
-        loop.remove_signal_handler(signal.SIGHUP)
 
 
 class Teller:
@@ -219,18 +242,21 @@ class Teller:
     came: set whenever something came or was delivered. broken: done once nothing can be reported any more.
     """
 
-    def __init__(self, told: Reporter) -> None:
+    def __init__(self, told: Reporter, metrics: "Metrics | None" = None) -> None:
         self.came: Final = asyncio.Event()
         self.broken: Final[asyncio.Future[None]] = asyncio.get_running_loop().create_future()
         self._told: Final = told
+        self._metrics: Final = metrics
 
     async def received(self, instance: ReceivedInstance) -> None:
         """Note that an object came and is safe."""
         self.came.set()
+        self._count("stored" if instance.file else "passed over")
         LOG.info("%s came from %s", instance.sop_instance_uid, instance.remote)
 
     def refused(self, failed: NotKept) -> None:
         """Report an object that was not taken, which its sender knows."""
+        self._count("refused")
         uid, words = failed.sop_instance_uid, failed.words
         with self._reporting():
             self._told.add("refused", good=False, sop_instance_uid=uid, words=words)
@@ -243,12 +269,18 @@ class Teller:
     def delivered(self, each: "Delivered") -> None:
         """Report an outcome."""
         self.came.set()
+        if self._metrics is not None:
+            self._metrics.delivered(each.destination, each.result.outcome.value)
         entry = each.entry
         with self._reporting():
             self._told.tell(
                 each.result._replace(sop_instance_uid=entry.uid),
                 destination=each.destination, calling_ae_title=entry.calling, remote=entry.remote,
             )  # fmt: skip
+
+    def _count(self, outcome: str) -> None:
+        if self._metrics is not None:
+            self._metrics.received(outcome)
 
     @contextmanager
     def _reporting(self) -> Iterator[None]:
