@@ -1,8 +1,8 @@
-"""How long objects take through `dcm forward`, compared with sending them directly; memory; kills.
+"""How long objects take through `dcm forward`, compared with sending them directly.
 
-    python benchmarks/forward.py                 # dcmtk's storescu to storescp, directly and through dcm forward
-    python benchmarks/forward.py --waiting 100000   # memory with so many objects in the spool
-    python benchmarks/forward.py --kills 50      # the test of selftest/route/test_kills.py with more kills
+python benchmarks/forward.py                    # from dcmtk's storescu to its storescp, by turns
+python benchmarks/forward.py --waiting 100000   # memory with so many objects in the spool
+python benchmarks/forward.py --kills 50         # selftest/route/test_kills.py with more kills
 """
 
 import argparse
@@ -59,7 +59,16 @@ def timed(sender: str, source: Path, number: int, port: int, there: Path) -> flo
     command = ["storescu", "127.0.0.1", str(port), "+sd", str(source)]
     if sender == "dcm":
         node = f"127.0.0.1:ANY:{port}"
-        command = [sys.executable, "-m", "dcm", "store", node, str(source), "--max-associations", "1"]
+        command = [
+            sys.executable,
+            "-m",
+            "dcm",
+            "store",
+            node,
+            str(source),
+            "--max-associations",
+            "1",
+        ]
     begun = time.monotonic()
     subprocess.run(
         command, check=True, stdout=subprocess.DEVNULL,
@@ -97,7 +106,10 @@ def compare(folder: Path, rounds: int, sender: str, *options: str) -> None:
             shutil.rmtree(path)
         middle = {way: statistics.median(seconds) for way, seconds in took.items()}
         ratio = middle["through dcm forward"] / middle["directly"]
-        print(f"{number} {name}: " + ", ".join(f"{s:.2f} s {way}" for way, s in middle.items()), end="")
+        print(
+            f"{number} {name}: " + ", ".join(f"{s:.2f} s {way}" for way, s in middle.items()),
+            end="",
+        )
         print(f": {ratio:.2f} times as long")
 
 
@@ -121,7 +133,9 @@ def fill(folder: Path, number: int) -> None:
             )  # fmt: skip
             for path in source.iterdir():
                 path.unlink()
-            print(f"{first + some} wait: {resident(status)} MB, at most {resident(status, 'VmHWM')} MB")
+            print(
+                f"{first + some} wait: {resident(status)} MB, at most {resident(status, 'VmHWM')} MB"
+            )
         arrived = folder / "there"
         arrived.mkdir()
         with running(there, shutil.which("storescp") or "storescp", "--ignore", str(there)):
@@ -158,7 +172,9 @@ def main() -> None:
             killed_while_forwarding(folder, arguments.kills, 75 * arguments.kills, int(begun))
             print(f"{arguments.kills} kills in {time.monotonic() - begun:.0f} s: nothing is lost")
         else:
-            compare(folder, arguments.rounds, arguments.sender, *(["--sync"] if arguments.sync else []))
+            compare(
+                folder, arguments.rounds, arguments.sender, *(["--sync"] if arguments.sync else [])
+            )
 
 
 if __name__ == "__main__":

@@ -62,6 +62,7 @@ dcm.sync  verify
 dcm.sync  manager
 dcm.sync  page  cluster
 dcm.route  routes  queue
+dcm.route  along
 dcm.route  router
 dcm.route  dead  spool
 dcm.route  courier  metrics

@@ -8,29 +8,24 @@ An object is routed by what it is when it comes; filters that change it come aft
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 from zlib import crc32
 
 from dcm.data.levels import Level
-from dcm.errors import DcmError
 from dcm.instances import Instance
-from dcm.route.routes import Origin, Route, StaticRoute, needed
+from dcm.route.along import Routed, RouteQueue, Told, pre_route, send_along
+from dcm.route.routes import Choice, Origin, Route, RouteError, StaticRoute, needed
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from dcm.data.keys import Query
+    from dcm.data.query_result import QueryResult
+    from dcm.filt.base import Filter
     from dcm.filt.selectors import Knowledge
+    from dcm.store.place import Place
 
 _REMEMBERED: Final = 10_000
-
-
-class RouteError(DcmError):
-    """A route that cannot be used."""
-
-
-class Choice(NamedTuple):
-    """The destinations of an object. words: why there are none, or not those that might be expected."""
-
-    destinations: tuple[str, ...]
-    words: str = ""
 
 
 class Memory(Protocol):
@@ -63,6 +58,7 @@ class Decisions:
 class Router:
     """Chooses destinations by several routes: an object takes all of them.
 
+    all: its routes, those too that others name. targets: the elements that they look at.
     named: static routes that dynamic ones may name as destinations. memory: what was chosen for whole
     studies, or whatever a route's level is. Raises `RouteError` for a static route that leads to another.
     """
@@ -76,9 +72,10 @@ class Router:
         self.routes: Final = tuple(routes)
         self._named: Final = named or {}
         self._memory: Final = memory or Decisions()
-        self._targets: Final = needed(self._all())
+        self.all: Final = tuple(self._all())
+        self.targets: Final = needed(self.all)
         self._keys: Final = {  # a route that is changed decides anew
-            route.name: f"{route.name}:{crc32(repr(route).encode()):08x}" for route in self._all()
+            route.name: f"{route.name}:{crc32(repr(route).encode()):08x}" for route in self.all
         }
 
     def _all(self) -> list[Route]:
@@ -100,7 +97,7 @@ class Router:
     @property
     def destinations(self) -> list[str]:
         """All places to which the routes may lead."""
-        found = dict.fromkeys(name for route in self._all() for name in sorted(route.names))
+        found = dict.fromkeys(name for route in self.all for name in sorted(route.names))
         return [name for name in found if name not in self._named]
 
     def choose(self, instance: Instance, origin: Origin) -> Choice:
@@ -109,11 +106,27 @@ class Router:
         Reads from it what the routes look at. Raises `OSError`, `CannotEdit` and `UnusableInstance`.
         """
         known: Knowledge = {}
-        if self._targets:
+        if self.targets:
             from dcm.filt.selectors import known_of  # noqa: PLC0415 - not for plain destinations
 
-            known = known_of(instance, self._targets)
+            known = known_of(instance, self.targets)
         return self.choose_known(known, origin)
+
+    async def pre_route(
+        self, source: "Place", what: "QueryResult | Query", origin: Origin | None = None
+    ) -> list[Routed]:
+        """Find out where what a query finds would be routed to; see `dcm.route.along.pre_route`."""
+        return await pre_route(self, source, what, origin)
+
+    def route(
+        self,
+        places: "Mapping[str, Place]",
+        told: Told = lambda _name, _result: None,
+        *,
+        through: "Filter | None" = None,
+    ) -> "AbstractAsyncContextManager[RouteQueue]":
+        """Send instances along the routes while the block runs; see `dcm.route.along.send_along`."""
+        return send_along(self, places, told, through=through)
 
     def choose_known(self, known: "Knowledge", origin: Origin) -> Choice:
         """Return the destinations of an object of which this is known."""

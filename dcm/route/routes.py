@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, TypeAlias
 
 from dcm.data.levels import Level
+from dcm.errors import DcmError
 from dcm.frozen import Frozen
 from dcm.sync.pace import Hours
 
@@ -30,6 +31,17 @@ class Origin(NamedTuple):
     calling: str = ""
     called: str = ""
     at: datetime | None = None
+
+
+class RouteError(DcmError):
+    """A route that cannot be used."""
+
+
+class Choice(NamedTuple):
+    """The destinations of an object. words: why there are none, or not those that might be expected."""
+
+    destinations: tuple[str, ...]
+    words: str = ""
 
 
 class Condition(Frozen):

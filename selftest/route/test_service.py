@@ -1,4 +1,4 @@
-"""A forwarder as a service: routes, edits, a new configuration while it runs, metrics, logs, a disk that is full."""
+"""A forwarder as a service: routes, edits, another configuration, metrics, logs, a disk that is full."""
 
 import json
 import signal
