@@ -24,6 +24,7 @@ from dcm.net.tls import Tls
 if TYPE_CHECKING:
     from dcm.conf_web import WebNode
     from dcm.filt.selectors import Selector
+    from dcm.route.routes import DynamicRoute, StaticRoute
     from dcm.store.layout import Layout
     from dcm.sync.pace import Hours
     from dcm.web.remote import WebRemote
@@ -37,7 +38,8 @@ _TLS_FILES: Final = ("tls_ca", "tls_certificate", "tls_key")
 _PASSWORDS: Final = ("password_file", "password_variable", "password")
 _PACES: Final = ("bandwidth", "only_between")
 _UNITS: Final = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
-_LATER: Final = ("remote_repos", "static_routes", "dynamic_routes")
+_ROUTES: Final = ("static_routes", "dynamic_routes")
+_LATER: Final = ("remote_repos",)
 
 TEMPLATE: Final = """\
 # The configuration of dcm. `dcm conf` edits it, `dcm conf --show-default` prints this text.
@@ -104,6 +106,23 @@ port = 11112                # where we listen
 # any_of = ["Modality in CT, MR"]
 # none_of = ["SeriesDescription ~= (?i)localizer"]
 
+# Routes, each with a name of your choice: `dcm forward NAME` uses one. They lead to nodes, services and
+# folders of this file, and to addresses, URLs and paths.
+# [static_routes.archive]
+# dests = ["mypacs", "scans"]
+# filt = "Modality != SR"          # only what is selected goes: a selector by name, or as text
+# methods = ["PROXY"]              # what is received is sent from here: PROXY, which is the default
+# calling = ["CT1", "CT2"]         # only what comes from these AE titles
+# called = ["ARCHIVE"]             # only what is sent to one of these AE titles of ours
+# hours = "07:00-19:00"            # only what comes during these hours
+# [dynamic_routes.by_modality]     # with filt, calling, called and hours as well
+# routing_map = { "Modality == MR" = ["mypacs"], thin_slices = ["archive"] }   # also to static routes
+# default_dests = ["scans"]        # for what none of them selects
+# exclude = ["PatientID ~= ^TEST"] # what one of these selects goes nowhere
+# stop_on_first = false            # true: only to the places of the first one that selects; the default
+# route_level = "SERIES"           # chosen once for each series, by what comes first; STUDY by default
+# dest_methods = { mypacs = ["PROXY"] }
+
 # Time limits, in seconds.
 # [time_limits]
 # connect = 10              # for the TCP connection
@@ -153,6 +172,8 @@ class Configuration(Frozen):
     web_nodes: "Mapping[str, WebNode]" = MappingProxyType({})
     selectors: "Mapping[str, Selector]" = MappingProxyType({})
     paces: "Mapping[str, tuple[float | None, Hours | None]]" = MappingProxyType({})
+    static_routes: "Mapping[str, StaticRoute]" = MappingProxyType({})
+    dynamic_routes: "Mapping[str, DynamicRoute]" = MappingProxyType({})
 
     @classmethod
     def read(cls, path: str) -> Self:
@@ -174,7 +195,8 @@ class Configuration(Frozen):
         """Read the text of a file. Raises `ConfigurationError`."""
         document = Table.parse(text, path)
         document.allow(
-            "local_nodes", "remote_nodes", "local_dirs", "selectors", "time_limits", later=_LATER
+            *("local_nodes", "remote_nodes", "local_dirs", "selectors", "time_limits", *_ROUTES),
+            later=_LATER,
         )
         limits = _limits(document.table("time_limits"), TimeLimits())
         local_nodes = document.tables("local_nodes")
@@ -182,6 +204,13 @@ class Configuration(Frozen):
         local_dirs = document.tables("local_dirs")
         for name in local_dirs.keys() & remote_nodes.keys():
             raise local_dirs[name].fault("a remote node has the same name")
+        for kind in _ROUTES:
+            for name, table in document.tables(kind).items():
+                if name in remote_nodes or name in local_dirs:
+                    raise table.fault("a remote node or a folder has the same name")
+                if kind == _ROUTES[1] and name in document.tables(_ROUTES[0]):
+                    raise table.fault("a static route has the same name")
+        selectors = _selectors(document)
         web_nodes = {name: each for name, each in remote_nodes.items() if each.has("url")}
         return cls(
             path,
@@ -194,8 +223,9 @@ class Configuration(Frozen):
             limits,
             {name: _local_dir(table) for name, table in local_dirs.items()},
             {name: _web_node(table, limits) for name, table in web_nodes.items()},
-            _selectors(document),
+            selectors,
             {name: _pace(table) for name, table in remote_nodes.items() if table.has(*_PACES)},
+            *_routes(document, selectors),
         )
 
     def local(self, name: str | None = None) -> Listen:
@@ -323,6 +353,21 @@ def _pace(table: Table) -> "tuple[float | None, Hours | None]":
         except BadHours as error:
             raise table.complaint("only_between", 'hours in quotes: "22:00-06:00"') from error
     return rate, hours
+
+
+def _routes(
+    document: Table, selectors: "Mapping[str, Selector]"
+) -> "tuple[Mapping[str, StaticRoute], Mapping[str, DynamicRoute]]":
+    if not document.has(*_ROUTES):
+        return {}, {}
+    from dcm.conf_routes import read_dynamic, read_static  # noqa: PLC0415 - few have them
+    from dcm.filt.selector_text import read_selector  # noqa: PLC0415
+
+    def selector(text: str) -> "Selector":
+        return read_selector(text, selectors)
+
+    static, dynamic = (document.tables(kind) for kind in _ROUTES)
+    return read_static(static, selector), read_dynamic(dynamic, selector)
 
 
 def _selectors(document: Table) -> "Mapping[str, Selector]":

@@ -62,7 +62,14 @@ dcm.sync  check  compare  identity  journal  pace  quarantine  rates  relay  rep
 dcm.sync  verify
 dcm.sync  manager
 dcm.sync  page  cluster
-dcm      credentials  conf_table  conf_selectors  conf_web  conf
+dcm.route  routes  queue
+dcm.route  along
+dcm.route  router
+dcm.route  dead  spool
+dcm.route  courier  metrics
+dcm.route  delivery
+dcm.route  forwarder  .
+dcm      credentials  conf_table  conf_selectors  conf_web  conf_routes  conf
 dcm      opening
 dcm.sort  outcome  scan
 dcm.sort  files  journal  plan

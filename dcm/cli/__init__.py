@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "get": "bring instances from a node into a folder",
     "sync": "copy what destinations lack, between nodes",
     "listen": "put what others send into a folder",
+    "forward": "receive, and send on to other places",
     "index": "index a folder, and find what is wrong with its files",
     "dump": "show what is in files",
     "diff": "tell what differs between files or folders",

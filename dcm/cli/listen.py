@@ -40,6 +40,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", metavar="FOLDER", type=Path, required=True, help="made if it is missing"
     )
+    add_listening(parser)
+    add_network_options(parser, progress=False)
+
+
+def add_listening(parser: ArgumentParser) -> None:
+    """Add the options of commands that receive: where to listen, and whom and what to accept."""
     parser.add_argument("--ae-title", help="our AE title, instead of that of --local")
     parser.add_argument("--host", help="the address to listen at; 0.0.0.0: all")
     parser.add_argument(
@@ -72,7 +78,6 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--min-free", metavar="SIZE", type=size, default=MIN_FREE,
         help="refuse what would leave less free space on the disk; 100M by default, 0: no limit",
     )  # fmt: skip
-    add_network_options(parser, progress=False)
 
 
 def run(arguments: Namespace) -> int:
@@ -82,7 +87,7 @@ def run(arguments: Namespace) -> int:
 
 
 async def _listen(arguments: Namespace, stop: asyncio.Event) -> int:
-    entity = _entity(arguments)
+    entity = listening_entity(arguments)
     arguments.output.mkdir(parents=True, exist_ok=True)
     came = asyncio.Event()
     broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -124,7 +129,7 @@ async def _listen(arguments: Namespace, stop: asyncio.Event) -> int:
                 stopped.cancel()
             if broken.done():
                 broken.result()
-            await _drain(listener, arguments.stop_timeout)
+            await drain(listener, arguments.stop_timeout)
     return told.status
 
 
@@ -140,7 +145,7 @@ async def inactivity(listener: MayBeBusy, came: asyncio.Event, seconds: float | 
                 return
 
 
-async def _drain(listener: Listener, seconds: float) -> None:
+async def drain(listener: Listener, seconds: float) -> None:
     """Let senders finish; the next signal ends this at once."""
     if listener.busy:
         LOG.warning("ends once senders have finished, in %g s at most", seconds)
@@ -156,7 +161,7 @@ def _tell(received: ReceivedInstance, told: Reporter) -> None:
     print(received.file, flush=True)
 
 
-def _entity(arguments: Namespace) -> LocalEntity:
+def listening_entity(arguments: Namespace) -> LocalEntity:
     """Return the local entity that the configuration and the options describe."""
     entity = local_entity(arguments)
     given = {name: getattr(arguments, name) for name in ("host", "ae_title", "port")}

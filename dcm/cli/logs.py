@@ -43,6 +43,12 @@ def logging_as_asked(arguments: Namespace) -> Iterator[logging.Logger]:
         logger.propagate = propagated
 
 
+def log_json() -> None:
+    """From now on, log lines of JSON: time, level, logger and message, and an error's traceback."""
+    for handler in logging.getLogger("dcm").handlers:
+        handler.setFormatter(_JsonFormatter())
+
+
 def _stderr_handler(arguments: Namespace) -> logging.Handler:
     handler = _StderrHandler()
     if arguments.debug:
@@ -95,3 +101,22 @@ class _Formatter(logging.Formatter):
 
         record.message = printable(record.message)
         return super().formatMessage(record)
+
+
+class _JsonFormatter(logging.Formatter):
+    """Makes a line of JSON of each record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        import json  # noqa: PLC0415 - few want this
+        from datetime import UTC, datetime  # noqa: PLC0415
+
+        words = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            words["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(words, ensure_ascii=False)

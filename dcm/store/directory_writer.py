@@ -7,7 +7,7 @@ from dcm.data.header import NotDicom
 from dcm.instances import SLICE, Instance, MemoryInstance, UnusableInstance
 from dcm.outcome import InstanceResult, OnResult, Outcome
 from dcm.queued import Item, QueuedWriter
-from dcm.sinks import Head, Part, Refused, Sink
+from dcm.sinks import OUT_OF_RESOURCES, Head, Part, Refused, Sink
 from dcm.wire import CStoreRQ
 
 
@@ -52,7 +52,11 @@ class DirectoryWriter(QueuedWriter[Item]):
             else:
                 remarks = await self._written(instance, part)
             received = await part.commit()
-        except (OSError, Refused, NotDicom, UnusableInstance) as error:
+        except OSError as error:
+            return InstanceResult(instance.path, uid, Outcome.FAILED, str(error), OUT_OF_RESOURCES)
+        except Refused as error:
+            return InstanceResult(instance.path, uid, Outcome.FAILED, str(error), error.status)
+        except (NotDicom, UnusableInstance) as error:
             return InstanceResult(instance.path, uid, Outcome.FAILED, str(error))
         finally:
             if part is not None:

@@ -72,7 +72,20 @@ def test_who_we_are() -> None:
     [
         ("x =", "some.toml is not TOML: Invalid value"),
         ("[remote_node.a]", "remote_node is not known (did you mean remote_nodes?); allowed are loc"),
-        ("[static_routes.a]", "some.toml: static_routes is not known yet"),
+        ("[remote_repos.a]", "some.toml: remote_repos is not known yet"),
+        ("[static_routes.a]", "some.toml: static_routes.a.dests is missing"),
+        ('[static_routes.a]\ndests = ["b"]\nfilt = "Modality = CT"', "static_routes.a: selector 'Mod"),
+        ('[static_routes.a]\ndests = ["b"]\nhours = "9"', "hours is '9'; allowed is a span of the day"),
+        ('[static_routes.a]\ndests = ["b"]\nmethods = ["FAX"]', "methods is ['FAX']; allowed is a list"),
+        ("[dynamic_routes.a]", "dynamic_routes.a.routing_map is missing"),
+        (
+            '[dynamic_routes.a]\nroute_level = "x"\nrouting_map = { "Modality == CT" = ["b"] }',
+            "route_level is 'x'; allowed is PATIENT",
+        ),
+        (
+            '[static_routes.a]\ndests = ["b"]\n[local_dirs.a]\npath = "c"',
+            "static_routes.a: a remote node or a folder has the same name",
+        ),
         ("remote_nodes = 3", "remote_nodes is 3; allowed is a table: [remote_nodes]"),
         ("remote_nodes.a = 3", "remote_nodes.a is 3; allowed is a table: [remote_nodes.a]"),
         ("[remote_nodes.a]", "remote_nodes.a.host is missing; allowed is a text in quotes"),

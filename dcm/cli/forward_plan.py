@@ -1,0 +1,83 @@
+"""The plan of `dcm forward`: what the configuration and the command line say of where objects go."""
+
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from typing import Final
+
+from dcm.cli.edits import read_edits
+from dcm.cli.session import opener
+from dcm.cli.usage import UsageError
+from dcm.conf import Configuration
+from dcm.instances import FileInstance
+from dcm.route.forwarder import Plan
+from dcm.route.router import Router
+from dcm.route.routes import DynamicRoute, Origin, Route, StaticRoute
+from dcm.route.spool import Spool
+from dcm.sinks import Head
+from dcm.store.layout import Layout
+from dcm.store.place import Place
+
+_PROXY: Final = "PROXY"
+
+
+class Planner:
+    """Reads the configuration, each time anew.
+
+    passed_over: called with the UID of each object that has no destination, and why.
+    """
+
+    def __init__(
+        self,
+        arguments: Namespace,
+        spool: Spool,
+        stack: ExitStack,
+        passed_over: Callable[[str, str], object],
+    ) -> None:
+        self._arguments: Final = arguments
+        self._spool: Final = spool
+        self._passed_over: Final = passed_over
+        # Key files and maps of UIDs that the edits have open stay open.
+        self._through: Final = read_edits(arguments, stack)
+
+    def plan(self) -> Plan:
+        """Return the plan. Raises `DcmError` if a route or a destination cannot be used."""
+        template = self._arguments.dir_format
+        found = opener(self._arguments, layout=None if template is None else Layout(template))
+        routes = [_route(found.known, name) for name in self._arguments.destinations]
+        router = Router(routes, found.known.static_routes, self._spool.queue)
+
+        def place(name: str) -> Place:
+            return found.place(name, to_write=True)
+
+        for name in router.destinations:
+            place(name)
+
+        async def choose(instance: FileInstance, head: Head) -> Sequence[str]:
+            now = datetime.now()  # noqa: DTZ005 - hours of routes are in local time
+            origin = Origin(head.calling_ae_title, head.called_ae_title, now)
+            choice = router.choose(instance, origin)
+            if not choice.destinations:
+                self._passed_over(instance.sop_instance_uid, choice.words)
+            return choice.destinations
+
+        return Plan(choose, place, router.destinations, self._through)
+
+
+def _route(known: Configuration, name: str) -> Route:
+    """Return the route of a name, or the one that leads to the place of that name."""
+    route: Route | None = known.static_routes.get(name) or known.dynamic_routes.get(name)
+    if route is None:
+        return StaticRoute(name, (name,))
+    ways = {name: route.methods} if isinstance(route, StaticRoute) else route.dest_methods
+    for each, methods in ways.items():
+        if methods and _PROXY not in methods:
+            raise UsageError(
+                f"the route {name} reaches {each} only by {', '.join(methods)}: what is received can only be"
+                f" sent from here, which is {_PROXY}"
+            )
+    if isinstance(route, DynamicRoute):
+        for each in sorted(route.names & known.static_routes.keys()):
+            _route(known, each)
+    return route

@@ -1,0 +1,110 @@
+"""What `dcm forward --status` and `--retry-dead` do with a spool, whether a forwarder runs or not."""
+
+import json
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from dcm.cli.logs import LOG
+from dcm.cli.output import print_json, print_text
+from dcm.cli.usage import UsageError
+from dcm.route.dead import count_dead, dead_folder, retry_dead
+from dcm.route.queue import Queue, exists, queue_path
+from dcm.route.spool import Spool, SpoolInUse, user_of
+from dcm.sync.rates import bytes_text
+
+
+def show(folder: str, *, as_json: bool) -> int:
+    """Print what waits for which destination; return 1 if there are dead letters, or troubles."""
+    found = _status(folder)
+    if as_json:
+        print_json(json.dumps(found, indent=1, ensure_ascii=False))
+    else:
+        print_text("\n".join(_lines(found)))
+    bad = any(each["trouble"] or each["dead"] for each in found["destinations"].values())
+    return 1 if bad else 0
+
+
+def retry(folder: str, only: frozenset[str]) -> int:
+    """Put dead letters back into the spool, and wake the forwarder that runs with it, if one does."""
+    _require(folder)
+    process = ""
+    try:
+        with Spool(folder) as spool:
+            counts = retry_dead(folder, spool.queue, only or None)
+    except SpoolInUse as used:
+        process = used.process
+        with Queue(queue_path(folder)) as queue:
+            counts = retry_dead(folder, queue, only or None)
+        if counts and process.isdecimal():
+            os.kill(int(process), signal.SIGHUP)
+    except sqlite3.Error as error:
+        raise UsageError(f"the spool {folder} cannot be written: {error}") from error
+    for name, count in counts.items():
+        print_text(f"{name}: {count} put back")
+    if not counts:
+        LOG.warning("there are no dead letters to retry in %s", dead_folder(folder))
+    elif not process:
+        LOG.warning("no forwarder runs with this spool: they are tried once one does")
+    return 0
+
+
+def _require(folder: str) -> None:
+    if not exists(folder):
+        raise UsageError(f"there is no spool in {folder}: --spool FOLDER names another")
+
+
+def _status(folder: str) -> dict[str, Any]:
+    _require(folder)
+    with Queue(queue_path(folder), read_only=True) as queue:
+        waiting, troubles = queue.waiting(), queue.troubles()
+    dead = count_dead(folder)
+    destinations = {}
+    for name in sorted({*waiting, *troubles, *dead}):
+        found = waiting.get(name)
+        words, since = troubles.get(name, ("", 0.0))
+        destinations[name] = {
+            "waiting": found.objects if found else 0,
+            "bytes": found.size if found else 0,
+            "oldest": _moment(found.oldest) if found else None,
+            "trouble": words,
+            "since": _moment(since) if words else None,
+            "dead": dead.get(name, 0),
+        }
+    return {"spool": folder, "process": user_of(folder), "destinations": destinations}
+
+
+def _lines(found: Mapping[str, Any]) -> list[str]:
+    process = found["process"]
+    runs = f"process {process} runs with it" if process else "no forwarder runs with it"
+    lines = [f"{found['spool']}: {runs}"]
+    if not found["destinations"]:
+        lines.append("nothing waits")
+    now = time.time()
+    for name, each in found["destinations"].items():
+        parts = [f"{each['waiting']} wait ({bytes_text(each['bytes'])})"]
+        if each["oldest"]:
+            parts.append(f"since {each['oldest']} ({_span(now, each['oldest'])})")
+        if each["dead"]:
+            parts.append(f"{each['dead']} dead letters")
+        lines.append(f"{name}: {', '.join(parts)}")
+        if each["trouble"]:
+            lines.append(f"  since {each['since']}: {each['trouble']}")
+    return lines
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def _span(now: float, since: str) -> str:
+    """Return how long something lasts, in words."""
+    left = max(0, int(now - datetime.fromisoformat(since).timestamp()))
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if left >= 2 * size:
+            return f"{left // size} {unit}"
+    return f"{left} s"

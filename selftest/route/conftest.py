@@ -1,0 +1,5 @@
+"""What tests of routes use."""
+
+from net.conftest import orthanc_node, orthanc_program
+
+__all__ = ["orthanc_node", "orthanc_program"]
