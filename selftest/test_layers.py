@@ -57,6 +57,12 @@ dcm.serve  frames  rendered  store
 dcm.serve  bulk
 dcm.serve  app
 dcm.serve  both
+dcm.deidentify  options  table  dates  words  regions
+dcm.deidentify  profile  values  account  meta
+dcm.deidentify  inspection
+dcm.deidentify  subject  pixels
+dcm.deidentify  filter
+dcm.deidentify  writing  .
 dcm.sync  compare  journal  pace  rates  relay  split  .
 dcm.sync  verify
 dcm.sync  manager

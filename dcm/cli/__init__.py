@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "diff": "tell what differs between files or folders",
     "serve": "make an archive of a folder: DICOMweb and DICOM services",
     "edit": "set and delete elements of files, or replace their UIDs",
+    "deidentify": "take out of files what identifies people",
     "conf": "edit or show the configuration",
     "version": "show the version",
 }
