@@ -4,8 +4,7 @@
     instance = filter.apply(instance_of("image.dcm"))
 
 New UIDs, pseudonyms and dates are made of the old ones and the key: with the same key they are the same in
-all files and runs, so that references hold. Who has the key can tell who it was, by trying the old ones;
-nobody else can.
+all files and runs, so that references hold. Who has the key can try old ones until they fit; nobody else can.
 """
 
 import secrets
@@ -67,9 +66,9 @@ def make_deidentify_filter(
     """Return a filter that de-identifies.
 
     options: names of `OPTIONS`, with commas between them. key: at least 16 bytes; None for a new one, and
-    then another filter makes other UIDs and dates. blank: regions that are blanked in all images; rules: in those
-    that a rule fits. allow_burned_in: let images through in which text may be burned in. words: more words
-    that stay in descriptions. uids: keeps which UID became which; that leads back to the patients.
+    then another filter makes other UIDs and dates. blank: regions that are blanked in all images that no rule
+    fits; rules: in those that one fits. allow_burned_in: let images through in which text may be burned in.
+    words: more words that stay in descriptions. uids: keeps which UID became which; that leads back.
 
     Raises `BadOption`, and `CannotEdit` for a key that is too short.
     """

@@ -93,7 +93,7 @@ def inspect(source: Source, at: int, syntax: str, sop_class: str) -> Known:
     """Read what has to be known, in front of the pixels. Raises `CannotDeidentify`."""
     encoding = encoding_of(syntax)
     try:
-        found, pixels = Reader(source).collect(at, encoding, _ALL, PIXELS - 0x10)
+        found, pixels = Reader(source).collect(at, encoding, _ALL, PIXELS - 1)
     except (MalformedData, TruncatedData, ValueError) as error:
         raise CannotDeidentify(f"the data set cannot be read: {error}") from None
     character_set = found.get(tag_of("SpecificCharacterSet"), (b"", b""))[1]

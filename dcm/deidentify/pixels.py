@@ -3,10 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from dcm.data.dictionary import keyword_of
 from dcm.data.encoding import (
     DEFLATED,
-    PIXELS,
     UNDEFINED,
     Element,
     MalformedData,
@@ -21,6 +19,7 @@ from dcm.deidentify.regions import Region
 from dcm.filt.instance import EditedInstance
 from dcm.instances import Instance, MemoryInstance, data_of, instance_of
 
+_PIXEL_DATA: Final = 0x7FE00010
 _BLACK: Final = {
     "MONOCHROME1": b"\0", "MONOCHROME2": b"\0", "PALETTE COLOR": b"\0", "RGB": b"\0\0\0",
     "YBR_FULL": b"\0\x80\x80",
@@ -69,11 +68,8 @@ def _pixel_data(source: Source, end: int, known: Known, syntax: str) -> Element:
     try:
         walk = Reader(source).walk(known.pixels, encoding_of(syntax), end, into_sequences=False)
         for element in walk:
-            if element.depth == 0 and element.tag >= PIXELS - 8:
-                if element.tag == PIXELS:
-                    return element
-                if keyword_of(element.tag).endswith("PixelData"):
-                    break
+            if element.depth == 0 and element.tag == _PIXEL_DATA:
+                return element
     except (MalformedData, TruncatedData) as error:
         raise CannotDeidentify(f"its pixel data cannot be found: {error}") from None
     raise CannotDeidentify("regions are to be blanked, but it has no pixel data of whole numbers")

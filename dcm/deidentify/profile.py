@@ -21,7 +21,7 @@ KEEP_IT, REMOVE, EMPTY, DUMMY, NEW_UID, SHIFT, CLEAN, ZERO = (
 _ACTIONS: Final = {"X": REMOVE, "Z": EMPTY, "D": DUMMY, "U": NEW_UID, "U*": NEW_UID}
 
 ENCRYPTED, MAC_PARAMETERS = 0x04000500, 0x4FFE0001
-TEXT_VALUE, GRAPHIC_DATA = 0x0040A160, 0x00700022
+TEXT_VALUE, GRAPHIC_DATA, CODE_MEANING = 0x0040A160, 0x00700022, 0x00080104
 PATIENT_NAME, PATIENT_ID = 0x00100010, 0x00100020
 _REFERENCES: Final = frozenset((0x00081111,))
 """Sequences of references, whose UIDs are replaced in place of the whole."""
@@ -98,6 +98,8 @@ class Profile:
             found = _REMOVED
         elif tag == TEXT_VALUE and "clean-structured" in names:
             found = Rule(CLEAN, DUMMY, option=True)
+        elif tag == CODE_MEANING and "clean-descriptors" in names:
+            found = Rule(CLEAN, DUMMY, option=True)  # within sequences that are cleaned
         elif tag == GRAPHIC_DATA and not names & {"clean-graphics", "clean-structured"}:
             found = Rule(ZERO)
         elif vr == "UI" and not (keeps_its_uids(tag) or "retain-uids" in names):

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from dcm.data.making import FIRST_BLOCK, LAST_BLOCK
+from dcm.data.making import FIRST_BLOCK, LAST_BLOCK, named
 from dcm.data.plan import DELETE, KEEP, Met
 from dcm.deidentify.account import Account
 from dcm.deidentify.dates import shifted
 from dcm.deidentify.profile import (
     CLEAN,
+    CODE_MEANING,
     DUMMY,
     EMPTY,
     KEEP_IT,
@@ -20,12 +21,13 @@ from dcm.deidentify.profile import (
     ZERO,
     Profile,
 )
-from dcm.deidentify.table import safe_creators, safe_private
+from dcm.deidentify.table import cleaned_sequences, safe_creators, safe_private
 from dcm.deidentify.values import dummy
 from dcm.deidentify.words import cleaned
 
 _DATES: Final = ("DA", "DT", "TM")
 _TEXTS: Final = frozenset(("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UT"))
+_FREE: Final = _TEXTS - {"CS"} | {"UR"}
 _LONGEST: Final = {"AE": 16, "CS": 16, "LO": 64, "PN": 64, "SH": 16}
 
 
@@ -62,6 +64,8 @@ class Subject:
             CLEAN: self._cleaned,
             ZERO: lambda met, _: bytes(len(met.value)),
         }
+        self._strict: Final[set[str]] = set()
+        """Sequences whose items get dummy values one by one, all texts in them."""
         self._safe: Final = "retain-safe-private" in profile.options
 
     def __call__(self, met: Met) -> Any:
@@ -77,7 +81,8 @@ class Subject:
                 rule = rules[tag] = self._profile.rule(tag, "" if nested else self._sop_class)
             action, fallback, option = rule
             if action == KEEP_IT and not option:
-                return KEEP
+                strict = nested and self._strict and met.vr in _FREE and self._is_strict(met.path)
+                return self._done(met, DUMMY, dummy(tag, met.vr)) if strict else KEEP
         if action == KEEP_IT:
             return self._done(met, action, KEEP)
         if action == REMOVE:
@@ -89,7 +94,13 @@ class Subject:
         vr = met.vr
         if vr == "SQ":
             value = "" if action == EMPTY else dummy(met.tag, vr) if action == DUMMY else None
+            if value is None and action == DUMMY:
+                self._strict.add(named(met.tag))
             return KEEP if value is None else self._done(met, action, value)
+        if met.tag == CODE_MEANING and not _is_in_cleaned(met.path):
+            if not self._is_strict(met.path):
+                return KEEP
+            action = DUMMY
         if met.tag in (PATIENT_NAME, PATIENT_ID):
             action, value = DUMMY, self._name if met.text.strip() else KEEP
         else:
@@ -135,6 +146,9 @@ class Subject:
         safe = (tag & 0xFFFF00FF, met.creator) in safe_private()
         return KEEP_IT if safe else REMOVE
 
+    def _is_strict(self, path: str) -> bool:
+        return not self._strict.isdisjoint(_sequences(path))
+
     def _done(self, met: Met, action: str, value: Any) -> Any:
         account = self._account
         if account is not None:
@@ -142,6 +156,16 @@ class Subject:
             if account.with_values and action != KEEP_IT:
                 account.values.append((met.path, action, _text(met)))
         return value
+
+
+def _is_in_cleaned(path: str) -> bool:
+    """Return whether an element is in a sequence whose texts are cleaned."""
+    return not cleaned_sequences().isdisjoint(_sequences(path))
+
+
+def _sequences(path: str) -> list[str]:
+    """Return the names of the sequences that an element is in."""
+    return [each.partition("[")[0] for each in path.split(".")[:-1]]
 
 
 def _text(met: Met) -> str:

@@ -5,6 +5,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from dcm.data.dictionary import keyword_of, vr_of
+
 CURVES, OVERLAYS = 0x5000, 0x6000
 _HERE: Final = Path(__file__).parent
 _WIDE: Final = "x"
@@ -22,6 +24,16 @@ class Row(NamedTuple):
 def table() -> Mapping[int, Row]:
     """Return the rows by tag, but for those of repeating groups."""
     return {int(tag, 16): row for tag, row in _rows() if _WIDE not in tag}
+
+
+@cache
+def cleaned_sequences() -> frozenset[str]:
+    """Return the keywords of the sequences whose texts the Clean Descriptors Option cleans."""
+    return frozenset(
+        keyword_of(tag)
+        for tag, row in table().items()
+        if row.options.get("descriptors") == "C" and vr_of(tag) == "SQ"
+    )
 
 
 @cache

@@ -11,7 +11,8 @@ REMOVED: Final = "REMOVED"
 DAY, MOMENT, TIME = "19000101", "19000101000000", "000000"
 _BY_VR: Final[Mapping[str, Any]] = {
     "AE": REMOVED, "AS": "000Y", "AT": "00000000", "CS": REMOVED, "DA": DAY, "DS": "0", "DT": MOMENT,
-    "IS": "0", "LO": REMOVED, "LT": REMOVED, "PN": REMOVED, "SH": REMOVED, "ST": REMOVED, "TM": TIME, "UC": REMOVED,
+    "IS": "0", "LO": REMOVED, "LT": REMOVED, "PN": REMOVED, "SH": REMOVED, "ST": REMOVED, "TM": TIME,
+    "UC": REMOVED,
     "UR": "urn:removed", "UT": REMOVED, "OB": bytes(2), "OW": bytes(2), "UN": bytes(2), "OD": bytes(8),
     "OF": bytes(4), "OL": bytes(4), "OV": bytes(8), "FD": "0", "FL": "0", "SL": "0", "SS": "0", "SV": "0",
     "UL": "0", "US": "0", "UV": "0",
