@@ -92,7 +92,7 @@ def _rows(where: str, numbers: Iterator[int], traces: list[Trace], prefix: str) 
         if made is None:
             continue
         value, found_by = made(number)
-        if vr in ("LO", "PN", "LT", "ST", "UT", "UC"):
+        if isinstance(value, str) and vr in ("LO", "PN", "LT", "ST", "UT", "UC"):
             value = prefix + value
         found.add(DataElement(tag, vr, value))
         traces.append(Trace(where, tag, vr, found_by))
