@@ -126,6 +126,8 @@ class DeidentifyFilter:
             regions = self._blanked(known)
             if regions:
                 instance = blanked(instance, source, end, known, regions)
+        if remarks is not None and known.text("RecognizableVisualFeatures").upper() == "YES":
+            remarks.append("it says that its pixels show recognizable features, and they still do")
         subject = self._subject(known.sop_class, known.patient, account)
         codes = self.options.codes(cleaned_pixels=bool(regions))
         says = _said(self.options, codes, known, blank=bool(regions))

@@ -25,7 +25,7 @@ _WANTED: Final = (
     "SpecificCharacterSet", "ImageType", "Modality", "ConversionType", "Manufacturer",
     "ManufacturerModelName", "PatientName", "PatientID", "PatientBirthDate", "StudyInstanceUID",
     "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames",
-    "Rows", "Columns", "BitsAllocated", "BurnedInAnnotation",
+    "Rows", "Columns", "RecognizableVisualFeatures", "BitsAllocated", "BurnedInAnnotation",
     "LongitudinalTemporalInformationModified", "MIMETypeOfEncapsulatedDocument",
 )  # fmt: skip
 _BURNED_IN: Final = {
@@ -38,6 +38,7 @@ _BURNED_IN: Final = {
 """Kinds of images in whose pixels there often is text or a face."""
 _SCANNED: Final = frozenset(("DF", "DV", "SD", "SI"))
 """Conversion types of digitised film, video and paper (PS3.3 C.8.6.1)."""
+_SLIDES: Final = _STORAGE + "77.1.6"
 _SPEECH: Final = frozenset(_STORAGE + each for each in ("9.4.1", "9.4.2"))
 _DOCUMENTS: Final = frozenset(
     _STORAGE + each for each in ("104.1", "104.2", "104.3", "104.4", "104.5")
@@ -130,10 +131,17 @@ def burned_in(known: Known) -> str:
     if said == "NO" or not known.text("Rows"):
         return ""
     kind = _BURNED_IN.get(known.sop_class.removeprefix(_STORAGE), "")
-    if kind:
-        return f"images of this kind ({kind}) often have text or a face in their pixels"
-    if known.text("ConversionType").upper() in _SCANNED:
-        return "it was digitised from film, paper or video, which often have text on them"
-    if any("SCREEN" in part for part in known.text("ImageType").upper().split("\\")):
-        return "it is a copy of a screen, on which there often is text"
-    return ""
+    image_type = known.text("ImageType").upper().split("\\")
+    reasons = {
+        f"images of this kind ({kind}) often have text or a face in their pixels": bool(kind),
+        "it was digitised from film, paper or video, which often have text on them": (
+            known.text("ConversionType").upper() in _SCANNED
+        ),
+        "it shows the label of a slide": (
+            known.sop_class == _SLIDES and bool({"LABEL", "OVERVIEW"} & {*image_type})
+        ),
+        "it is a copy of a screen, on which there often is text": (
+            any("SCREEN" in part for part in image_type)
+        ),
+    }
+    return next((words for words, holds in reasons.items() if holds), "")

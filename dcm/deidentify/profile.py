@@ -44,15 +44,18 @@ _FIRST_GROUP: Final = 8
 class Rule(NamedTuple):
     """What becomes of an attribute.
 
-    fallback: what, if its value does not allow that. option: whether one asks for it.
+    fallback: what, if its value does not allow that. option: whether one asks for it. sequence: whether it is
+    one by the dictionary; what is encoded as anything else goes.
     """
 
     action: str
     fallback: str = REMOVE
     option: bool = False
+    sequence: bool = False
 
 
 _KEPT: Final = Rule(KEEP_IT)
+_KEPT_SEQUENCE: Final = Rule(KEEP_IT, sequence=True)
 _REMOVED: Final = Rule(REMOVE)
 
 
@@ -78,22 +81,21 @@ class Profile:
 
     def _listed(self, tag: int, row: Row, sop_class: str) -> Rule:
         basic = _resolved(tag, row.basic, sop_class)
+        sequence = vr_of(tag) == "SQ"
         asked = {column: row.options[column] for column in self._columns & row.options.keys()}
         if "full-dates" in asked:
             return Rule(KEEP_IT, basic, option=True)
         if "modified-dates" in asked:
             return Rule(SHIFT, basic, option=True)
-        if "K" in asked.values():
-            return Rule(KEEP_IT, basic, option=True)
         if asked:
-            action = KEEP_IT if vr_of(tag) == "SQ" else CLEAN
-            return Rule(action, basic, option=True)
+            kept = sequence or "K" in asked.values()
+            return Rule(KEEP_IT if kept else CLEAN, basic, option=True, sequence=sequence)
         return Rule(basic, basic)
 
     def _other(self, tag: int) -> Rule:
         """Return the rule of an attribute that the table does not list."""
         vr, names = vr_of(tag), self.options.names
-        found = _KEPT
+        found = _KEPT_SEQUENCE if vr == "SQ" else _KEPT
         if tag in (ENCRYPTED, MAC_PARAMETERS) or vr == "UN":
             found = _REMOVED
         elif tag == TEXT_VALUE and "clean-structured" in names:

@@ -79,8 +79,10 @@ class Subject:
             rule = rules.get(tag)
             if rule is None:
                 rule = rules[tag] = self._profile.rule(tag, "" if nested else self._sop_class)
-            action, fallback, option = rule
-            if action == KEEP_IT and not option:
+            action, fallback, option, sequence = rule
+            if sequence and met.vr != "SQ":
+                action = REMOVE
+            elif action == KEEP_IT and not option:
                 strict = nested and self._strict and met.vr in _FREE and self._is_strict(met.path)
                 return self._done(met, DUMMY, dummy(tag, met.vr)) if strict else KEEP
         if action == KEEP_IT:
@@ -102,7 +104,8 @@ class Subject:
                 return KEEP
             action = DUMMY
         if met.tag in (PATIENT_NAME, PATIENT_ID):
-            action, value = DUMMY, self._name if met.text.strip() else KEEP
+            value = self._name if vr in _TEXTS else dummy(met.tag, vr)
+            action, value = DUMMY, value if met.value.strip(b" \0") else KEEP
         else:
             value = self._value(met, vr, action)
             if value is None:

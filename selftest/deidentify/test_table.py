@@ -90,9 +90,7 @@ def test_safe_private_attributes_are_known() -> None:
 )
 def test_actions_follow_the_type(tag: int, sop_class: str, action: str) -> None:
     """Mixed codes go by the type in the IOD where it is known, else on the safe side."""
-    assert (
-        Profile(Options()).rule(tag, sop_class).action == action
-    )
+    assert Profile(Options()).rule(tag, sop_class).action == action
 
 
 def test_modified_dates_go_before_device_identity() -> None:
