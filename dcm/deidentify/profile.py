@@ -20,9 +20,11 @@ KEEP_IT, REMOVE, EMPTY, DUMMY, NEW_UID, SHIFT, CLEAN, ZERO = (
 )  # fmt: skip
 _ACTIONS: Final = {"X": REMOVE, "Z": EMPTY, "D": DUMMY, "U": NEW_UID, "U*": NEW_UID}
 
-ENCRYPTED, MAC_PARAMETERS = 0x04000500, 0x4FFE0001
+ENCRYPTED, MAC_PARAMETERS, PRIVATE_CHARACTERISTICS = 0x04000500, 0x4FFE0001, 0x00080300
 TEXT_VALUE, GRAPHIC_DATA, CODE_MEANING = 0x0040A160, 0x00700022, 0x00080104
 PATIENT_NAME, PATIENT_ID = 0x00100010, 0x00100020
+_USELESS: Final = frozenset((ENCRYPTED, MAC_PARAMETERS, PRIVATE_CHARACTERISTICS))
+"""What tells of elements that are gone."""
 _REFERENCES: Final = frozenset((0x00081111,))
 """Sequences of references, whose UIDs are replaced in place of the whole."""
 _HARMLESS_URLS: Final = frozenset((0x0008010E, 0x00080120))  # of coding schemes, and coded values
@@ -96,7 +98,7 @@ class Profile:
         """Return the rule of an attribute that the table does not list."""
         vr, names = vr_of(tag), self.options.names
         found = _KEPT_SEQUENCE if vr == "SQ" else _KEPT
-        if tag in (ENCRYPTED, MAC_PARAMETERS) or vr == "UN":
+        if tag in _USELESS or vr == "UN":
             found = _REMOVED
         elif tag == TEXT_VALUE and "clean-structured" in names:
             found = Rule(CLEAN, DUMMY, option=True)
