@@ -146,8 +146,8 @@ class Subject:
         element = tag & 0xFFFF
         if FIRST_BLOCK <= element <= LAST_BLOCK:
             return KEEP_IT if (tag >> 16, met.text.strip()) in safe_creators() else REMOVE
-        safe = (tag & 0xFFFF00FF, met.creator) in safe_private()
-        return KEEP_IT if safe else REMOVE
+        vr = safe_private().get((tag & 0xFFFF00FF, met.creator))
+        return KEEP_IT if vr is not None and met.vr in (vr, "UN") else REMOVE
 
     def _is_strict(self, path: str) -> bool:
         return not self._strict.isdisjoint(_sequences(path))

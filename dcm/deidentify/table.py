@@ -43,10 +43,10 @@ def repeating() -> Mapping[str, Row]:
 
 
 @cache
-def safe_private() -> frozenset[tuple[int, str]]:
-    """Return the safe private attributes: tag without its block, and creator."""
+def safe_private() -> Mapping[tuple[int, str], str]:
+    """Return the VRs of the safe private attributes by tag, without its block, and creator."""
     cells = (line.split("\t") for line in _lines("safe_private.tsv"))
-    return frozenset((int(tag[:4] + "00" + tag[4:], 16), creator) for tag, creator, *_ in cells)
+    return {(int(tag[:4] + "00" + tag[4:], 16), creator): vr for tag, creator, vr, *_ in cells}
 
 
 @cache
