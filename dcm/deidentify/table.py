@@ -44,7 +44,10 @@ def repeating() -> Mapping[str, Row]:
 
 @cache
 def safe_private() -> Mapping[tuple[int, str], str]:
-    """Return the VRs of the safe private attributes by tag, without its block, and creator."""
+    """Return the VRs of the safe private attributes by tag, without its block, and creator.
+
+    An empty VR is one that is not known. The list has not all rows of the table: what it lacks is removed.
+    """
     cells = (line.split("\t") for line in _lines("safe_private.tsv"))
     return {(int(tag[:4] + "00" + tag[4:], 16), creator): vr for tag, creator, vr, *_ in cells}
 

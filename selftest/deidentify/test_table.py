@@ -54,15 +54,19 @@ def test_dates_and_uids_have_their_options() -> None:
 
 
 def test_safe_private_attributes_are_known() -> None:
-    """They are in pydicom's dictionary, too, most of them; none is a name."""
-    unknown = 0
-    for tag, creator in safe_private():
-        try:
-            assert private_dictionary_VR(tag | 0x1000, creator) not in ("PN", "DA", "DT")
-        except KeyError:
-            unknown += 1
-    assert len(safe_private()) == 87
-    assert unknown < 10
+    """Those with a VR have it in pydicom's dictionary, too, nearly all; none is a name or a date."""
+    other = 0
+    for (tag, creator), vr in safe_private().items():
+        assert vr not in ("PN", "DA", "DT", "UI", "UR", "LT", "ST", "UT")
+        if vr:
+            try:
+                other += private_dictionary_VR(tag | 0x1000, creator)[:2] != vr
+            except KeyError:
+                other += 1
+    assert len(safe_private()) == 178
+    assert other < 10
+    assert (0x70530009, "Philips PET Private Group") in safe_private()
+    assert (0x00190008, "SIEMENS MR HEADER") not in safe_private()
 
 
 @pytest.mark.parametrize(
