@@ -32,7 +32,7 @@ class Parser(argparse.ArgumentParser):
 
 def main_parser(commands: Mapping[str, str]) -> Parser:
     """Return the parser for the options before the command."""
-    listed = "\n".join(f"  {name:9}{does}" for name, does in commands.items())
+    listed = "\n".join(f"  {name:12}{does}" for name, does in commands.items())
     parser = Parser(
         "dcm",
         "Query, send, retrieve and receive DICOM objects.",

@@ -34,6 +34,7 @@ class Reporter:
     """Takes the entries of a report, each with an outcome, and what is to be said of the whole.
 
     problems: what went wrong, other than with an entry. remarks: what was odd, though nothing is missing.
+    more: what else the file says of the whole.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Reporter:
         self.counts: Final[defaultdict[str, int]] = defaultdict(int)
         self.problems: Final[list[str]] = []
         self.remarks: Final[list[str]] = []
+        self.more: Final[dict[str, Any]] = {}
         self._failed = False
         self._logged = 0
         self._head: Final = {"dcm": __version__, "command": command, "asked": asked}
@@ -100,6 +102,7 @@ class Reporter:
             "remarks": self.remarks,
             "complete": self.complete,
             "ended": _now(),
+            **self.more,
         }
         try:
             with self._file:

@@ -117,6 +117,11 @@ class MetElement:
         )  # fmt: skip
 
     @property
+    def nested(self) -> bool:
+        """See `Met.nested`."""
+        return len(self._levels) > 1
+
+    @property
     def path(self) -> str:
         """See `Met.path`."""
         return path_of(self._levels[1:]) + named(self._element.tag)

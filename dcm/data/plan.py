@@ -61,6 +61,10 @@ class Met(Protocol):
         """Its value as text; see `dcm.data.text.value_text`."""
 
     @property
+    def nested(self) -> bool:
+        """Whether it is in a sequence."""
+
+    @property
     def path(self) -> str:
         """Where it is: `ReferencedStudySequence[0].StudyDate`."""
 

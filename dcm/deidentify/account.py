@@ -1,0 +1,47 @@
+"""What was done to each attribute, counted; values only if they are asked for."""
+
+from collections import Counter
+from typing import Any, Final
+
+from dcm.data.dictionary import keyword_of
+
+
+class Account:
+    """What was done to the attributes of one object, or of many.
+
+    with_values: whether the old values are kept, too. They identify people.
+    """
+
+    def __init__(self, *, with_values: bool = False) -> None:
+        self.counts: Final[Counter[tuple[int, str]]] = Counter()
+        self.with_values: Final = with_values
+        self.values: Final[list[tuple[str, str, str]]] = []
+
+    def add(self, tag: int, action: str) -> None:
+        """Count what was done to an attribute."""
+        self.counts[(tag, action)] += 1
+
+    def include(self, other: "Account") -> None:
+        """Add the counts of another account."""
+        self.counts.update(other.counts)
+
+    def document(self) -> dict[str, Any]:
+        """Return it as JSON has it: by attribute, how often what was done; and old values by path."""
+        found: dict[str, Any] = {}
+        for (tag, action), count in sorted(self.counts.items()):
+            found.setdefault(_name(tag), {})[action] = count
+        document: dict[str, Any] = {"attributes": found}
+        if self.with_values:
+            document["values"] = [
+                {"path": path, "action": action, "value": value}
+                for path, action, value in self.values
+            ]
+        return document
+
+
+def _name(tag: int) -> str:
+    """Name an attribute: private ones by their group only, since the rest differs from object to object."""
+    if tag & 0x10000:
+        return f"private ({tag >> 16:04X},xxxx)"
+    known = keyword_of(tag)
+    return f"({known[:4]},{known[4:]})" if known == f"{tag:08X}" else known
