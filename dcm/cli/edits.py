@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from dcm.filt.base import Filter
 
 
-def add_edits(parser: ArgumentParser) -> None:
-    """Add the options."""
+def add_edits(parser: ArgumentParser, *, on_the_way: bool = False) -> None:
+    """Add the options; those of commands that pass objects on, `on_the_way`, have --deidentify too."""
     edits = parser.add_argument_group("edits")
     edits.add_argument(
         "-e", "--edit", metavar="KEY=VALUE", action="append", default=[],
@@ -47,6 +47,16 @@ def add_edits(parser: ArgumentParser) -> None:
     edits.add_argument(
         "--restore-uids", action="store_true", help="bring the old UIDs of --uid-map back"
     )
+    if on_the_way:
+        edits.add_argument(
+            "--deidentify", metavar="OPTIONS", nargs="?", const="",
+            help="take out what identifies people, before anything is set; OPTIONS as of `dcm deidentify"
+            " --profile`; --key-file keeps new UIDs, dates and pseudonyms the same in any run",
+        )  # fmt: skip
+        edits.add_argument(
+            "--allow-burned-in", action="store_true",
+            help="let --deidentify pass images in whose pixels there may be text or a face",
+        )  # fmt: skip
     parser.add_argument(
         "--only", metavar="SELECTOR",
         help='take only what is selected: "Modality in CT, MR", or a selector of the configuration',
@@ -68,7 +78,10 @@ def read_edits(arguments: Namespace, stack: ExitStack) -> "Filter | None":
 
         selector = configuration(arguments).selector(arguments.only)
         parts.append(RejectFilter(Combination(none_of=(selector,))))
-    parts += _uid_filters(arguments, stack)
+    if getattr(arguments, "deidentify", None) is not None:
+        parts.append(_deidentifying(arguments))
+    else:
+        parts += _uid_filters(arguments, stack)
     edits = _edits(arguments)
     if any(edits.values()):
         from dcm.filt.edits import read_edits as filter_of  # noqa: PLC0415
@@ -77,6 +90,23 @@ def read_edits(arguments: Namespace, stack: ExitStack) -> "Filter | None":
     if not parts:
         return None
     return parts[0] if len(parts) == 1 else MultiFilter(parts)
+
+
+def _deidentifying(arguments: Namespace) -> "Filter":
+    from dcm.deidentify.filter import make_deidentify_filter  # noqa: PLC0415
+    from dcm.deidentify.options import BadOption, Options  # noqa: PLC0415
+    from dcm.filt.uids import read_key  # noqa: PLC0415
+
+    if arguments.remap_uids or arguments.restore_uids or arguments.uid_map:
+        raise UsageError(
+            "--deidentify makes new UIDs itself: it excludes --remap-uids, --restore-uids and --uid-map"
+        )
+    try:
+        options = Options.of(arguments.deidentify)
+    except BadOption as error:
+        raise UsageError(str(error)) from error
+    key = read_key(arguments.key_file) if arguments.key_file else None
+    return make_deidentify_filter(options, key=key, allow_burned_in=arguments.allow_burned_in)
 
 
 def _uid_filters(arguments: Namespace, stack: ExitStack) -> "Sequence[Filter]":

@@ -82,7 +82,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--log-json", action="store_true", help="log lines of JSON, for a machine that reads them"
     )
     add_listening(parser)
-    add_edits(parser)
+    add_edits(parser, on_the_way=True)
     add_connection(parser, "a node")
     add_network_options(parser, progress=False)
 

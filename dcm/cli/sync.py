@@ -132,7 +132,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "-n", "--dry-run", action="store_true", help="only print what would be copied"
     )
-    add_edits(parser)
+    add_edits(parser, on_the_way=True)
     add_connection(parser, "a node")
     add_network_options(parser)
 

@@ -123,3 +123,18 @@ def test_edits_on_the_way(archive: DcmNode, tmp_path: Path, capsys: Shown) -> No
     assert names == {"Changed^By=Us"}
     assert main(["query", str(archive), "PatientID=CLI1", "PatientName="]) == 0
     assert "Changed" not in capsys.readouterr().out
+
+
+def test_de_identification_on_the_way(archive: DcmNode, tmp_path: Path, capsys: Shown) -> None:
+    """What arrives has no name of the patient, and is found again with the same key."""
+    target, key = tmp_path / "target", tmp_path / "key"
+    arguments = ["sync", "-s", str(archive), f"{target}/", "-q", "PatientID=CLI1"]
+    arguments += ["--deidentify", "--key-file", str(key), "--allow-burned-in"]
+    assert main(arguments) == 0
+    assert capsys.readouterr().out == f"{target}/: 3 stored\n"
+    files = [path.read_bytes() for path in target.rglob("*.dcm")]
+    assert len(files) == 3
+    assert not any(b"CLI1" in data or b"One^Cli" in data for data in files)
+    assert main(arguments) == 0
+    assert capsys.readouterr().out == f"{target}/: 3 already there\n"
+    assert main([*arguments, "--remap-uids"]) == 2
