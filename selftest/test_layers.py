@@ -58,14 +58,13 @@ dcm.serve  frames  rendered  store
 dcm.serve  bulk
 dcm.serve  app
 dcm.serve  both
-dcm.sync  check  compare  identity  journal  pace  quarantine  rates  relay  report  split  turns
-dcm.deidentify  options  table  dates  words  regions
-dcm.deidentify  profile  values  account  meta
+dcm.deidentify  options  table  dates  words  regions  values
+dcm.deidentify  profile  account  meta
 dcm.deidentify  inspection
 dcm.deidentify  subject  pixels
 dcm.deidentify  filter
 dcm.deidentify  writing  .
-dcm.sync  compare  journal  pace  rates  relay  split  .
+dcm.sync  check  compare  identity  journal  pace  quarantine  rates  relay  report  split  turns
 dcm.sync  verify
 dcm.sync  manager
 dcm.sync  page  cluster

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from dcm.data.dictionary import vr_of
 from dcm.deidentify.options import Options
 from dcm.deidentify.table import CURVES, OVERLAYS, Row, table
+from dcm.deidentify.values import DOCUMENT_LENGTH
 from dcm.filt.uids import keeps_its_uids
 
 KEEP_IT, REMOVE, EMPTY, DUMMY, NEW_UID, SHIFT, CLEAN, ZERO = (
@@ -110,7 +111,7 @@ class Profile:
             found = Rule(NEW_UID)
         elif vr in _DATES and "full-dates" not in names:
             found = Rule(SHIFT if "modified-dates" in names else DUMMY, DUMMY)
-        elif vr == "PN":
+        elif vr == "PN" or tag == DOCUMENT_LENGTH:
             found = Rule(DUMMY)
         elif vr == "UR" and tag not in _HARMLESS_URLS:
             found = _REMOVED

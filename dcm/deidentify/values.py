@@ -43,7 +43,7 @@ _BY_TAG: Final[Mapping[int, Any]] = {
     0x00080082: [_CODE],
     0x04000565: "COERCE",  # Reason for the Attribute Modification
 }  # fmt: skip
-ENCAPSULATED_DOCUMENT: Final = 0x00420011
+ENCAPSULATED_DOCUMENT, DOCUMENT_LENGTH = 0x00420011, 0x00420015
 PDF: Final = "application/pdf"
 
 
@@ -51,6 +51,8 @@ def dummy(tag: int, vr: str) -> Any:
     """Return a value that says nothing; None for a sequence whose items are replaced one by one."""
     if tag == ENCAPSULATED_DOCUMENT:
         return empty_page()
+    if tag == DOCUMENT_LENGTH:
+        return len(empty_page())
     return _BY_TAG.get(tag, _BY_VR.get(vr))
 
 

@@ -184,3 +184,18 @@ def test_attributes_go_forward_as_objects_do(tmp_path: Path) -> None:
     told = through.forward({key: str(original[key].value) for key in keys})
     assert told == {key: str(found[key].value) for key in keys}
     assert through.backward(told) is None
+
+
+def test_safe_private_elements_of_another_vr_are_not_safe(tmp_path: Path) -> None:
+    """A number that is encoded as text, and text where the VR is not known."""
+    data_set = Maker("DEID").instance(Modality="MR").dataset()
+    data_set.private_block(0x0019, "SIEMENS MR HEADER", create=True).add_new(0x0C, "LO", "Anna")
+    block = data_set.private_block(0x0099, "NQHeader", create=True)
+    block.add_new(0x05, "LT", "Anna")
+    block.add_new(0x10, "FL", 1.5)
+    data_set.save_as(tmp_path / "a.dcm")
+    found = deidentified(tmp_path / "a.dcm", tmp_path / "out", "retain-safe-private")
+    private = [
+        each.tag for each in found if each.tag.is_private and not each.tag.is_private_creator
+    ]
+    assert private == [0x00991010]

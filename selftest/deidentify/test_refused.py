@@ -216,7 +216,9 @@ def test_sound_is_refused(tmp_path: Path) -> None:
 def test_encapsulated_documents_are_replaced_or_refused(tmp_path: Path) -> None:
     """A PDF becomes an empty page, anything else is refused."""
     data_set = corpus["m07"].dataset()
+    data_set.EncapsulatedDocumentLength = len(data_set.EncapsulatedDocument)
     found = result_of(data_set, tmp_path)
+    assert found.EncapsulatedDocumentLength == len(found.EncapsulatedDocument.rstrip(b"\0"))
     assert found.EncapsulatedDocument.startswith(b"%PDF-1.4")
     assert found.EncapsulatedDocument != data_set.EncapsulatedDocument
     data_set.MIMETypeOfEncapsulatedDocument = "text/XML"
