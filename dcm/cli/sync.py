@@ -6,7 +6,6 @@ again. Exit status 0 only if every destination has everything afterwards.
 """
 
 import os
-import tempfile
 from argparse import ArgumentParser, ArgumentTypeError, BooleanOptionalAction, Namespace
 from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
@@ -280,6 +279,8 @@ def _journal_of(names: dict[str, list[str]], selection: Selection) -> str:
     asked = json.dumps([names, selection.asked()], sort_keys=True, default=str)
     folder = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
     if folder.startswith("~"):  # no home
+        import tempfile  # noqa: PLC0415 - hardly ever needed
+
         folder = os.path.join(tempfile.gettempdir(), f"dcm-{os.getuid()}")
     return os.path.join(
         folder, "dcm", "sync", f"{hashlib.sha256(asked.encode()).hexdigest()[:16]}.sqlite"

@@ -15,8 +15,6 @@ from dcm.data.encoding import DEFLATED, EXPLICIT, NATIVE, MalformedData, Reader,
 from dcm.data.levels import Level
 from dcm.data.query_result import QueryResult
 from dcm.data.source import MemorySource, Source, inflated
-from dcm.data.text import value_text
-from dcm.filt.instance import opened
 from dcm.instances import Instance, UnusableInstance, data_of
 
 Check: TypeAlias = Callable[[Instance], str]
@@ -72,6 +70,9 @@ def _words(uids: list[str], known: Collection[tuple[str, ...]], level: Level) ->
 
 def _identity(instance: Instance) -> list[str]:
     """Return Patient ID, Study, Series and SOP Instance UID. Raises `UnusableInstance` and `OSError`."""
+    from dcm.data.text import value_text  # noqa: PLC0415 - slow, and only if something arrives
+    from dcm.filt.instance import opened  # noqa: PLC0415
+
     syntax = instance.kind[1]
     encoding = NATIVE.get(syntax, EXPLICIT)
 

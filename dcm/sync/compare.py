@@ -28,7 +28,7 @@ from dcm.data.query_result import QueryResult
 from dcm.errors import DcmError
 from dcm.filt.base import Filter
 from dcm.frozen import Frozen
-from dcm.net.errors import NotAccepted
+from dcm.net.errors import NetworkError, NotAccepted
 from dcm.net.query_plan import QueryPlan
 from dcm.store.place import Ability, Place
 from dcm.sync.split import all_answers
@@ -269,8 +269,15 @@ class _Destination:
     async def _listed(
         self, level: Level, parents: Sequence[str], uids: Sequence[str]
     ) -> dict[str, Node]:
+        found: dict[str, Node] = {}
         with self._asking():
-            found = await _listed(self._place, level, parents, uids)
+            try:
+                found = await _listed(self._place, level, parents, uids)
+            except NetworkError:
+                if (
+                    len(uids) == 1 or self._lists_work
+                ):  # some archives end the association at a list
+                    raise
         self._lists_work = self._lists_work or len(found) > 1
         if len(uids) > 1 and not self._lists_work:
             for uid in uids:

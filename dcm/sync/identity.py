@@ -4,7 +4,6 @@ import os
 import socket
 from collections.abc import Sequence
 from typing import Final
-from urllib.parse import urlsplit
 
 from dcm.errors import DcmError
 from dcm.store.place import Place
@@ -81,6 +80,8 @@ def _address(place: Place) -> tuple[object, ...] | None:
     if (node := getattr(remote, "node", None)) is not None:
         return node.host.lower(), node.ae_title, node.port
     if (text := getattr(remote, "url", None)) is not None:
+        from urllib.parse import urlsplit  # noqa: PLC0415 - slow, and only for services
+
         url = urlsplit(text)
         port = url.port or _PORTS.get(url.scheme, 0)
         return (url.hostname or "").lower(), port, url.path.rstrip("/")

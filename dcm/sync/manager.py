@@ -39,7 +39,6 @@ from dcm.sync.compare import Comparison, DestinationFailed, Part, compare
 from dcm.sync.identity import require_different
 from dcm.sync.journal import Journal
 from dcm.sync.pace import Pace
-from dcm.sync.quarantine import kept
 from dcm.sync.rates import Rates
 from dcm.sync.relay import Relay
 from dcm.sync.report import Copied, SyncReport, Transfer
@@ -371,6 +370,8 @@ class SyncManager:
         if self._keep_errors:
             self.report.remarks.add(f"{uid} is copied all the same: {words}")
         elif self._quarantine:
+            from dcm.sync.quarantine import kept  # noqa: PLC0415 - rarely needed
+
             path = await kept(instance, self._quarantine)
             self.report.remarks.add(f"{uid} is kept in {path}: {words}")
         return self._keep_errors

@@ -10,7 +10,6 @@ nothing behind.
 
 import asyncio
 import os
-import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
@@ -79,7 +78,7 @@ class Relay:
         self._digests: Final = digests
         self._paces: Final = paces
         self._passed: Final = passed
-        self._folder: Final = folder or tempfile.gettempdir()
+        self._folder: Final = folder or _temporary()
         self._writers: Final[list[Writer]] = []
         self._under_way: Final[dict[str, _UnderWay]] = {}
         self._check: Final = check
@@ -172,6 +171,12 @@ class Relay:
                 each.close()
                 self._less.set()
         self._told(number, result._replace(path=""))
+
+
+def _temporary() -> str:
+    import tempfile  # noqa: PLC0415 - slow, and only if something is copied
+
+    return tempfile.gettempdir()
 
 
 def digest_of(instance: Instance) -> bytes:

@@ -71,10 +71,13 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def test_commands_print_what_is_shown(folder: Path) -> None:
-    """All sessions of the page, one after the other; a node is shown by its name."""
+    """All sessions of the page, one after the other; only the addresses of nodes are others."""
     assert len(SESSIONS) == 3
-    names = {str(Configuration.read(str(folder / "conf.toml")).remote(name)): name
-             for name in ("mypacs", "mirror", "other")}  # fmt: skip
+    known = Configuration.read(str(folder / "conf.toml"))
+    names = {
+        str(known.remote(name)): f"{name}.org:{name.upper()}:11112"
+        for name in ("mypacs", "mirror", "other")
+    }
     for session in SESSIONS:
         for command, shown in re.findall(r"    \$ (.*)\n((?:    (?!\$).*\n)*)", session):
             done = subprocess.run(
