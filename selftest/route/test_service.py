@@ -262,3 +262,19 @@ def test_nothing_is_made_for_a_status(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "there is no spool in" in done.stderr
     assert not (tmp_path / "none").exists()
+
+
+def test_file_that_has_gone_holds_up_nobody(source: list[Path], tmp_path: Path) -> None:
+    """Somebody removed it from the spool: that is reported, and the others arrive."""
+    destination = Destination()
+    with Forwarding(tmp_path / "spool", tmp_path / "log", destination.address) as forwarding:
+        send(forwarding.port, source)
+        assert forwarding.end() == 0
+    first = objects_in(forwarding.spool)[0]
+    (forwarding.spool / "objects" / first).unlink()
+    with destination, forwarding:
+        destination.wait(uids(source)[1:])
+        wait_until_empty(forwarding)
+        assert forwarding.end() == 1
+    assert "its file has gone from the spool" in forwarding.log.read_text()
+    assert destination.uids == uids(source)[1:]
