@@ -278,3 +278,19 @@ def test_file_that_has_gone_holds_up_nobody(source: list[Path], tmp_path: Path) 
         assert forwarding.end() == 1
     assert "its file has gone from the spool" in forwarding.log.read_text()
     assert destination.uids == uids(source)[1:]
+
+
+def test_new_uids_are_the_same_after_a_restart(source: list[Path], tmp_path: Path) -> None:
+    """For that a key is needed; without one, nothing begins."""
+    with Destination() as destination:
+        spool, log = tmp_path / "spool", tmp_path / "log"
+        with pytest.raises(AssertionError, match="new UIDs need a --key-file"):
+            Forwarding(spool, log, destination.address, "--remap-uids").start()
+        arguments = (destination.address, "--remap-uids", "--key-file", tmp_path / "key")
+        for _ in range(2):
+            with Forwarding(spool, log, *arguments) as forwarding:
+                send(forwarding.port, source[:3])
+                wait_until_empty(forwarding)
+                assert forwarding.end() == 0
+    assert destination.uids[:3] == destination.uids[3:]
+    assert not {*destination.uids} & {*uids(source)}
