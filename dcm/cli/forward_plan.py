@@ -35,6 +35,12 @@ class Planner:
         stack: ExitStack,
         passed_over: Callable[[str, str], object],
     ) -> None:
+        new_uids = arguments.remap_uids or arguments.deidentify is not None
+        if new_uids and not (arguments.key_file or arguments.uid_map):
+            raise UsageError(
+                "new UIDs need a --key-file: a study that comes before and after a restart would else become"
+                " two"
+            )
         self._arguments: Final = arguments
         self._spool: Final = spool
         self._passed_over: Final = passed_over

@@ -40,8 +40,10 @@ def retry(folder: str, only: frozenset[str]) -> int:
         process = used.process
         with Queue(queue_path(folder)) as queue:
             counts = retry_dead(folder, queue, only or None)
-        if counts and process.isdecimal():
+        if counts and _is_here(process, folder):
             os.kill(int(process), signal.SIGHUP)
+        elif counts:
+            LOG.warning("the forwarder runs elsewhere, as in a container: send it SIGHUP")
     except sqlite3.Error as error:
         raise UsageError(f"the spool {folder} cannot be written: {error}") from error
     for name, count in counts.items():
@@ -51,6 +53,18 @@ def retry(folder: str, only: frozenset[str]) -> int:
     elif not process:
         LOG.warning("no forwarder runs with this spool: they are tried once one does")
     return 0
+
+
+def _is_here(process: str, folder: str) -> bool:
+    """Return whether a process has the lock of a spool open: its number may be that of a container."""
+    try:
+        lock = os.stat(os.path.join(folder, "lock"))
+        return any(
+            os.path.samestat(lock, os.stat(f"/proc/{process}/fd/{each}"))
+            for each in os.listdir(f"/proc/{process}/fd")
+        )
+    except OSError:
+        return False
 
 
 def _require(folder: str) -> None:

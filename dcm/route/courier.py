@@ -13,12 +13,24 @@ from typing import Final, Protocol
 from dcm.errors import DcmError
 from dcm.frozen import replace
 from dcm.instances import Instance
+from dcm.net.errors import (
+    AssociationRejected,
+    ConnectionFailed,
+    NotAccepted,
+    OperationFailed,
+    TlsFailed,
+)
 from dcm.net.line import MOST_OFFERS, Accepted, Item, Line, Offer, Unreadable, contexts_for
 from dcm.net.pool import Pool
 from dcm.net.uids import NATIVE
 from dcm.outcome import InstanceResult, Outcome
 from dcm.route.queue import Doubt, Entry
 from dcm.store.place import Place
+
+_NOTHING_CAME: Final = (
+    ConnectionFailed, TlsFailed, AssociationRejected, NotAccepted, OperationFailed,
+)  # fmt: skip
+"""Errors after which it is certain that a destination has taken nothing."""
 
 
 class Job:
@@ -195,6 +207,8 @@ class Batches:
             for job, result in failed:
                 watch.told(job, result, None)
         else:
+            if isinstance(given_up, _NOTHING_CAME):
+                not_tried = [job for job, _ in failed]
             watch.not_begun(not_tried)
             self.in_doubt = [job for job, _ in failed if job not in not_tried]
             raise given_up if isinstance(given_up, DcmError | OSError) else OutOfReach(given_up)

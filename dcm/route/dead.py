@@ -84,6 +84,9 @@ def retry_dead(spool: str, queue: Queue, only: frozenset[str] | None = None) -> 
         _linked(path, os.path.join(spool, "objects", name))
         values = {**known, "id": 0, "file": name, "received": os.stat(path).st_mtime}
         queue.add(Entry(*(values[each] for each in Entry._fields)), [destination])
+        _linked(
+            path, os.path.join(spool, "objects", name)
+        )  # a forwarder that began removes it without a row
         os.unlink(path)
         os.unlink(_beside(path))
         counts[destination] = counts.get(destination, 0) + 1
@@ -98,7 +101,8 @@ def _linked(source: str, target: str) -> None:
     """Give a file a second name; copy it where that is not possible."""
     try:
         os.link(source, target)
-    except FileExistsError:
-        return
+    except (FileExistsError, FileNotFoundError):
+        if not os.path.exists(target):
+            raise
     except OSError:
         shutil.copyfile(source, target)

@@ -306,9 +306,13 @@ class Delivery:
         """Record an outcome; what failed becomes a dead letter first."""
         dead = ""
         if not result.stored:
-            spool = self._spool
-            file = spool.file(entry)
-            dead = bury(spool.path, file, entry, self.name, _reason(result), sync=spool.sync)
+            spool, reason = self._spool, _reason(result)
+            try:
+                file = spool.file(entry)
+                dead = bury(spool.path, file, entry, self.name, reason, sync=spool.sync)
+            except FileNotFoundError:
+                words = f"its file has gone from the spool: {result.words}"
+                result = result._replace(words=words)
         self._refusals.pop(entry.id, None)
         self._cuts.pop(entry.id, None)
         delivered = result.stored and result.outcome is not Outcome.PASSED_OVER

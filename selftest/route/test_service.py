@@ -262,3 +262,35 @@ def test_nothing_is_made_for_a_status(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "there is no spool in" in done.stderr
     assert not (tmp_path / "none").exists()
+
+
+def test_file_that_has_gone_holds_up_nobody(source: list[Path], tmp_path: Path) -> None:
+    """Somebody removed it from the spool: that is reported, and the others arrive."""
+    destination = Destination()
+    with Forwarding(tmp_path / "spool", tmp_path / "log", destination.address) as forwarding:
+        send(forwarding.port, source)
+        assert forwarding.end() == 0
+    first = objects_in(forwarding.spool)[0]
+    (forwarding.spool / "objects" / first).unlink()
+    with destination, forwarding:
+        destination.wait(uids(source)[1:])
+        wait_until_empty(forwarding)
+        assert forwarding.end() == 1
+    assert "its file has gone from the spool" in forwarding.log.read_text()
+    assert destination.uids == uids(source)[1:]
+
+
+def test_new_uids_are_the_same_after_a_restart(source: list[Path], tmp_path: Path) -> None:
+    """For that a key is needed; without one, nothing begins."""
+    with Destination() as destination:
+        spool, log = tmp_path / "spool", tmp_path / "log"
+        with pytest.raises(AssertionError, match="new UIDs need a --key-file"):
+            Forwarding(spool, log, destination.address, "--remap-uids").start()
+        arguments = (destination.address, "--remap-uids", "--key-file", tmp_path / "key")
+        for _ in range(2):
+            with Forwarding(spool, log, *arguments) as forwarding:
+                send(forwarding.port, source[:3])
+                wait_until_empty(forwarding)
+                assert forwarding.end() == 0
+    assert destination.uids[:3] == destination.uids[3:]
+    assert not {*destination.uids} & {*uids(source)}
