@@ -87,13 +87,15 @@ def compare(folder: Path, rounds: int, sender: str, *options: str) -> None:
         for each in range(number):
             make(source, each, size=size)
         took: dict[str, list[float]] = {"directly": [], "through dcm forward": []}
-        storescp, forward = free_port(), free_port()
+        # Each way has its own storescp, which serves one association: the forwarder keeps one for a while.
+        storescp, behind, forward = free_port(), free_port(), free_port()
         there.mkdir()
         program = shutil.which("storescp") or "storescp"
         with (
             running(storescp, program, "+B", "-od", there, str(storescp)),
+            running(behind, program, "+B", "-od", there, str(behind)),
             running(
-                forward, sys.executable, "-m", "dcm", "forward", f"127.0.0.1:SCP:{storescp}", "--quiet",
+                forward, sys.executable, "-m", "dcm", "forward", f"127.0.0.1:SCP:{behind}", "--quiet",
                 "--spool", folder / "spool", "--local", f"127.0.0.1:FWD:{forward}", *options,
             ),
         ):  # fmt: skip
