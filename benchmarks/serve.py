@@ -36,6 +36,7 @@ KINDS = {"ct": ("large", 1000), "small": ("medium", 3000)}
 STUDIES = 100_000
 SEARCHES = (
     "limit=101&includefield=00081030,00080060",
+    "limit=101&offset=99000",
     "PatientName=*H5000*&limit=101",
     "PatientID=BENCH00050000",
     "StudyDate=20240102-20240103&limit=101",

@@ -50,7 +50,7 @@ dcm.store  zipped  media
 dcm.store  node  web
 dcm.store  .
 dcm.render  .  grayscale  decoded
-dcm.serve  .  refusal  consistent  http_door
+dcm.serve  .  refusal  consistent  http_door  memory
 dcm.serve  dimse  archive  accept  body  stored  native_xml
 dcm.serve  models
 dcm.serve  metadata  search  retrieve  incoming_part  pixels  decoded

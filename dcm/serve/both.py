@@ -15,6 +15,7 @@ from dcm.serve.app import application
 from dcm.serve.archive import ROOT, Archive
 from dcm.serve.dimse import dimse_listener
 from dcm.serve.http_door import CannotServe, bound, http_door, url_of
+from dcm.serve.memory import keep_memory
 from dcm.sinks import Sink
 from dcm.store.catalogue import Catalogue
 
@@ -66,6 +67,7 @@ async def serving(
 
     Raises `CannotServe` if a port cannot be had, and `UnusableTls`.
     """
+    keep_memory()
     async with contextlib.AsyncExitStack() as stack:
         listener, address = None, ""
         draining: list[asyncio.Task[bool]] = []
