@@ -200,7 +200,10 @@ def test_several_processes_update_and_add(tmp_path: Path) -> None:
         "        if not number % 10: index.update()\n"
     )
     processes = [
-        subprocess.Popen([sys.executable, "-c", program, tmp_path, str(first)])
+        subprocess.Popen(
+            [sys.executable, "-c", program, tmp_path, str(first)],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
         for first in (0, 100, 200)
     ]
     assert [each.wait(120) for each in processes] == [0, 0, 0]
