@@ -127,6 +127,7 @@ from harness.clients.wire_messages import (
 )
 from harness.clients.wire_scp import WireScp, accept, asked
 from harness.clients.worklist import Worklist, asking, names_of, step_of
+from harness.clients.zips import directory_of, entries_of, references_of
 from harness.corpus import Corpus, Maker, Sample, modules
 from harness.corpus.difference import differences
 from harness.corpus.part10 import data_set_offset, file_of

@@ -98,7 +98,7 @@ def test_instance_is_shown_by_its_first_frame(rest: Rest, stored: Stored, route:
 
 @suite.case("FRM-006", covers=("Orthanc.test_multiframe", "Orthanc.test_googlecode_issue_22"))
 @pytest.mark.parametrize("number", ["12", "4294967296", "-1", "one"])
-@pytest.mark.parametrize("route", ["preview", "rendered", "image-uint8", "image-uint16", "matlab"])
+@pytest.mark.parametrize("route", ["preview", "rendered", "image-uint8", "image-uint16"])
 def test_image_of_a_frame_that_is_not_there(
     rest: Rest, stored: Stored, route: str, number: str
 ) -> None:
