@@ -184,7 +184,7 @@ def test_data_uri_as_text(rest: Rest) -> None:
         rest, Tags={"8899,8899": text}, PrivateCreator="HARNESS", InterpretBinaryTags=False
     )
 
-    assert rest.get(f"{path}/content/8899-8899").text.strip() == text
+    assert rest.get(f"{path}/content/8899-8899").text.rstrip("\0 ") == text
 
 
 # Images

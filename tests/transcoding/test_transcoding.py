@@ -352,7 +352,7 @@ def test_plugin_transcodes_for_a_peer(
     rest: Rest, local_rest: Rest, stored: Stored, syntax: str
 ) -> None:
     """With the GDCM plugin, a job sends to a peer in compressions that the server cannot write itself."""
-    stored.image(soft())
+    stored.sample("p08")
     order = {"Resources": rest.json("/instances"), "Transcode": syntax, "Synchronous": False}
 
     path = rest.post("/peers/peer/store", order).json()["Path"]
