@@ -161,7 +161,7 @@ def test_everything_is_compressed(rest: Rest, stored: Stored, name: str) -> None
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("p07", JPEGExtended12Bit),
+        ("h01-ct-1-1", JPEGExtended12Bit),
         ("p15-jpeg-extended", JPEGExtended12Bit),
         ("p12-jpeg-lossless", JPEGLosslessSV1),
     ],
