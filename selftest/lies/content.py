@@ -113,7 +113,7 @@ GROUP = Group(
              "CRE-009[gray-16]", "CRE-015"),
         _lie("pdf-padded", "GET", rf"/instances/{ID}/pdf", lambda b: b + b"\0", "CRE-015"),
         _lie("letters-lost", "GET", rf"/instances/{ID}/tags\?simplify",
-             lambda b: b.decode().encode("ascii", "ignore"), "CHS-001[c01]"),
+             _json(lambda t: t | {"PatientName": "ngstrm^Zo"}), "CHS-001[c01]"),
     ),
     smoke=False,
 )  # fmt: skip

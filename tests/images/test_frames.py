@@ -12,6 +12,7 @@ from harness.cases import (
     Stored,
     Suite,
     array_of,
+    configured,
     error_of,
     header,
     image_of,
@@ -72,6 +73,7 @@ def test_each_frame_is_itself(rest: Rest, stored: Stored, frame: int, route: str
 @pytest.mark.parametrize("route", ["image-uint8", "image-uint16", "image-int16", "preview"])
 @pytest.mark.parametrize("frame", [0, 2], ids=["first", "last"])
 @pytest.mark.parametrize("name", ["p13-offsets", "p13-no-offsets", "p14"])
+@configured(Gdcm={"Enable": False})
 def test_compressed_frame_is_found(
     rest: Rest, stored: Stored, name: str, frame: int, route: str
 ) -> None:

@@ -204,6 +204,7 @@ def test_jpeg_2000_without_a_plugin(rest: Rest, stored: Stored, name: str) -> No
     ref="Orthanc: release notes of 1.11.2; PS3.5 G.2",
     covers="Orthanc.test_rle_planar_configuration",
 )
+@configured(Gdcm={"Enable": False})
 def test_rle_that_calls_itself_planar(rest: Rest, stored: Stored) -> None:
     """An RLE image in RGB is shown with every pixel if its Planar Configuration is 1."""
     sample = stored.sample("p15-rle-planar")
@@ -219,6 +220,7 @@ def test_rle_that_calls_itself_planar(rest: Rest, stored: Stored) -> None:
     covers="Orthanc.test_rle_planar_configuration",
 )
 @pytest.mark.parametrize("planar", [0, 1], ids=["by-pixel", "by-plane"])
+@configured(Gdcm={"Enable": False})
 def test_rle_in_ybr(rest: Rest, stored: Stored, planar: int) -> None:
     """An RLE image in YBR_FULL is shown in RGB, in both planar configurations."""
     picture = Picture((colour(3, 20, 30),), 8, "YBR_FULL", 1 if planar else 0)

@@ -28,13 +28,13 @@ from harness.cases import (
     Stored,
     Suite,
     colour,
+    configured,
     data_set_offset,
     error_of,
     file_of,
     gray,
     number,
     orthanc_ids,
-    single,
 )
 
 suite = Suite(level="product", needs="rest", ref="Orthanc REST API: GET /instances/{id}/tags")
@@ -296,6 +296,7 @@ def test_nested_sequences(rest: Rest, stored: Stored, name: str) -> None:
 @suite.case("OBJ-014", covers="Orthanc.test_oob_monochrome_2", ref="PS3.3 C.7.6.3.1")
 @pytest.mark.parametrize("side", [65535, 46341, 1000], ids=["largest", "beyond-32-bits", "modest"])
 @pytest.mark.parametrize("route", ["preview", "image-uint16", "rendered", "numpy", "matlab"])
+@configured(Gdcm={"Enable": False})
 def test_image_larger_than_its_pixels(rest: Rest, make: Maker, side: int, route: str) -> None:
     """An image that says it is far larger than its pixels are has no image, and the server still answers."""
     picture = Picture((gray(7, bits=16),), 16)
@@ -345,21 +346,18 @@ def huge_jpeg() -> bytes:
 
 
 @suite.case("OBJ-016", ref="PS3.5 7.1", level="quality")
-@pytest.mark.parametrize("name", ["x04-cut-in-header", "x04-cut-in-value", "x05"])
+@pytest.mark.parametrize("name", ["x04-cut-in-header", "x04-cut-in-value"])
 @pytest.mark.parametrize("coding", ["plain", "gzip"])
 def test_file_that_ends_early(rest: Rest, corpus: Corpus, name: str, coding: str) -> None:
-    """A file that ends before its data set does is refused, compressed or not, or kept as it is."""
+    """A file that ends before its data set does is refused, compressed or not, and nothing is kept."""
     data = corpus[name].data
     sent = gzip.compress(data) if coding == "gzip" else data
     headers = {"Content-Encoding": "gzip"} if coding == "gzip" else {}
 
-    answer = rest.post("/instances", sent, headers=headers, expect=(200, 400))
+    status, _ = error_of(rest.post("/instances", sent, headers=headers, expect=None))
 
-    listed = rest.json("/instances")
-    if answer.status_code == 400:
-        assert listed == []
-    else:
-        assert rest.get(f"/instances/{single(listed)}/file").content == data
+    assert status == 400
+    assert rest.json("/instances") == []
 
 
 @suite.case(
