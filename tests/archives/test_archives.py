@@ -102,9 +102,9 @@ def test_names_in_an_archive(rest: Rest, stored: Stored) -> None:
 
     study = "ID-1 - Anna^One/A1 - Gre a"
     series = ("7 - CT - T2 (axial)", "7 - CT - T2 (axial)-2")
-    assert sorted(entries) == [
+    assert set(entries) == {
         f"{study}/{folder}/CT{number:06}.dcm" for folder in series for number in (1, 2)
-    ]
+    }
 
 
 @suite.case("ARC-006", covers="Orthanc.test_archive_utf8", needs="orthanc>=1.13.0")
