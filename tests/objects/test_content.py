@@ -309,6 +309,42 @@ def test_image_larger_than_its_pixels(rest: Rest, make: Maker, side: int, route:
 
 
 @suite.case(
+    "OBJ-018", covers="Orthanc.test_oob_monochrome_2", ref="PS3.3 C.7.6.3.1", needs="plugin.gdcm"
+)
+@configured(Gdcm={"RestrictTransferSyntaxes": [str(ExplicitVRLittleEndian)]})
+def test_image_larger_than_its_pixels_with_gdcm(rest: Rest, make: Maker) -> None:
+    """An image that says it is larger than its pixels are is not shown by the GDCM plugin either."""
+    picture = Picture((gray(7, bits=16),), 16)
+    path = rest.upload(make.image(picture, Rows=1000, Columns=1000).data)["Path"]
+
+    rest.get(f"{path}/preview", expect=(400, 415, 500))
+
+    rest.get(f"{path}/file")
+
+
+@suite.case(
+    "OBJ-019",
+    ref="PS3.18 F.2",
+    covers=("Orthanc.test_dicomweb", "Orthanc.test_dicomweb_jpeg2k_implicit"),
+    needs="orthanc>=1.12.5",
+)
+@pytest.mark.parametrize("name", ["c02", "c11", "h03-sr", "h03-ko", "p02", "p08"])
+def test_file_as_dicom_json(rest: Rest, stored: Stored, name: str) -> None:
+    """As DICOM JSON, a file has every element with its VR and values, in sequences too, in UTF-8."""
+    sample = stored.sample(name)
+
+    shown = rest.get(f"{path_of(sample)}/file", headers=DICOM_JSON).json()
+
+    expected = {
+        tag: {key: value for key, value in element.items() if value != []}
+        for tag, element in sample.dataset().to_json_dict().items()
+    }
+    for pixels in (shown, expected):
+        pixels.pop("7FE00010", None)
+    assert shown == expected
+
+
+@suite.case(
     "OBJ-015",
     covers="Orthanc.test_oob_monochrome_2",
     ref="Orthanc REST API: POST /tools/create-dicom",
