@@ -18,7 +18,16 @@ import jpeg_ls
 import pydicom
 from openjpeg.utils import encode_array
 from pydicom.encaps import generate_frames
-from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, JPEGLosslessSV1, JPEGLSLossless
+from pydicom.uid import (
+    JPEG2000,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+)
 
 FOLDER = Path(__file__).resolve().parent
 sys.path.insert(0, str(FOLDER.parent))
@@ -36,9 +45,14 @@ Encoder = Callable[[Picture], list[bytes]]
 
 def main(arguments: list[str] | None = None) -> int:
     """Compress all frames and write the file."""
-    argparse.ArgumentParser(description=__doc__).parse_args(arguments)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--all", action="store_true", help="also those whose frames are there already"
+    )
+    chosen = parser.parse_args(arguments)
+    there = {} if chosen.all else json.loads((FOLDER / FILE).read_text("utf-8"))
     cells = [cell for cell in CELLS if cell.has_stored_frames]
-    entries = {cell.id: _entry(cell) for cell in cells}
+    entries = {cell.id: there.get(cell.id) or _entry(cell) for cell in cells}
     (FOLDER / FILE).write_text(json.dumps(entries, indent=1) + "\n", "utf-8")
     print(f"{len(entries)} samples have their frames in {FILE}")
     return 0
@@ -69,25 +83,43 @@ def _dcmcjpeg(*options: str) -> Encoder:
     return encode
 
 
-def _jpeg_ls(picture: Picture) -> list[bytes]:
-    return [jpeg_ls.encode_array(frame) for frame in picture.frames]
+def _jpeg_ls(most: int) -> Encoder:
+    """Compress so that no pixel is off by more than `most`; a signed one by its two's complement."""
+
+    def encode(picture: Picture) -> list[bytes]:
+        width = picture.frames[0].dtype.itemsize
+        mode = {"interleave_mode": 2} if picture.samples == 3 else {}
+        return [
+            bytes(jpeg_ls.encode_array(frame.view(f"u{width}"), lossy_error=most, **mode))
+            for frame in picture.frames
+        ]
+
+    return encode
 
 
-def _jpeg_2000(picture: Picture) -> list[bytes]:
-    """Compress without loss; colour goes through the reversible colour transformation."""
-    colours = 1 if picture.samples == 3 else 2
-    bits = picture.bits_stored
-    return [
-        encode_array(frame, bits_stored=bits, photometric_interpretation=colours)
-        for frame in picture.frames
-    ]
+def _jpeg_2000(**how: object) -> Encoder:
+    """Compress without loss if `how` says nothing else; colour goes through the reversible transformation."""
+
+    def encode(picture: Picture) -> list[bytes]:
+        colours = 1 if picture.samples == 3 else 2
+        bits = picture.bits_stored
+        return [
+            encode_array(frame, bits_stored=bits, photometric_interpretation=colours, **how)
+            for frame in picture.frames
+        ]
+
+    return encode
 
 
 ENCODERS: dict[str, tuple[str, Encoder]] = {
     JPEGBaseline8Bit: ("dcmcjpeg +eb +q 90 +s2", _dcmcjpeg("+eb", "+q", "90", "+s2")),
+    JPEGExtended12Bit: ("dcmcjpeg +ee +q 90", _dcmcjpeg("+ee", "+q", "90")),
+    JPEGLossless: ("dcmcjpeg +el", _dcmcjpeg("+el")),
     JPEGLosslessSV1: ("dcmcjpeg +e1", _dcmcjpeg("+e1")),
-    JPEGLSLossless: ("pyjpegls", _jpeg_ls),
-    JPEG2000Lossless: ("pylibjpeg-openjpeg", _jpeg_2000),
+    JPEGLSLossless: ("pyjpegls", _jpeg_ls(0)),
+    JPEGLSNearLossless: ("pyjpegls, lossy_error 2", _jpeg_ls(2)),
+    JPEG2000Lossless: ("pylibjpeg-openjpeg", _jpeg_2000()),
+    JPEG2000: ("pylibjpeg-openjpeg, compression ratio 3", _jpeg_2000(compression_ratios=[3])),
 }
 
 if __name__ == "__main__":

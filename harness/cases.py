@@ -59,15 +59,29 @@ from harness.clients.dimse import (
 )
 from harness.clients.multipart import Part
 from harness.clients.orthanc import (
+    BAD_REQUEST,
     BLIND_CHANGES,
     FOLDERS,
+    NOT_SUPPORTED,
+    OUT_OF_RANGE,
     REVISIONS,
+    UNKNOWN_RESOURCE,
+    error_of,
     first_etag,
     if_match,
     md5,
     orthanc_ids,
 )
 from harness.clients.part10 import PIXEL_DATA, Element, Part10, only, take_apart, text_of
+from harness.clients.pictures import (
+    array_of,
+    image_of,
+    largest_difference,
+    levels_of,
+    rgb_of_ybr,
+    stretched,
+    windowed,
+)
 from harness.clients.rest import LOCAL_MODALITY, NoAnswer, Rest
 from harness.clients.storage_scp import Arrival, StorageScp
 from harness.clients.uids import (
@@ -113,9 +127,11 @@ from harness.clients.wire_messages import (
 )
 from harness.clients.wire_scp import WireScp, accept, asked
 from harness.clients.worklist import Worklist, asking, names_of, step_of
+from harness.clients.zips import directory_of, entries_of, references_of
 from harness.corpus import Corpus, Maker, Sample, modules
 from harness.corpus.difference import differences
 from harness.corpus.part10 import data_set_offset, file_of
+from harness.corpus.picture import Frame, Picture, colour, gray
 from harness.corpus.registry import catalogue
 from harness.corpus.sample import Draft
 from harness.model import AETitle, Endpoint

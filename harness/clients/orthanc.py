@@ -3,6 +3,8 @@
 import hashlib
 from typing import NamedTuple
 
+import requests
+
 from harness.corpus import Sample
 
 FOLDERS = ("patients", "studies", "series", "instances")
@@ -69,3 +71,20 @@ def first_etag(value: bytes | str) -> str:
 def if_match(etag: str | None, value: bytes | str) -> dict[str, str]:
     """Return the header If-Match for an ETag of `BLIND_CHANGES`, of a resource that has `value`."""
     return {} if etag is None else {"If-Match": etag.format(md5=md5(value))}
+
+
+BAD_REQUEST, NOT_SUPPORTED, OUT_OF_RANGE, UNKNOWN_RESOURCE = 8, 2, 3, 17
+"""Some of Orthanc's own error codes: the `OrthancStatus` of a refusal."""
+
+
+def error_of(answer: requests.Response) -> tuple[int, int]:
+    """Return HTTP status and Orthanc's own error code of a refusal; fails the case if its body is none.
+
+    The body has to repeat the HTTP status, and to name the error.
+    """
+    told = answer.json()
+    assert told["HttpStatus"] == answer.status_code, (
+        f"the body says {told['HttpStatus']} and the status line {answer.status_code}"
+    )
+    assert told["OrthancError"], "the body does not name the error"
+    return answer.status_code, told["OrthancStatus"]

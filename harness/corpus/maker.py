@@ -1,6 +1,7 @@
 """Objects made to order: any element can be given, everything else is filled in and valid."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 from pydicom.dataset import Dataset
@@ -64,6 +65,27 @@ class Maker:
         _set_character_set(draft.dataset, character_set, elements)
         modules.override(draft.dataset, elements)
         return draft.finish(name, "made to order")
+
+    def image(
+        self,
+        picture: Picture,
+        *,
+        number: int = 1,
+        transfer_syntax: str = ExplicitVRLittleEndian,
+        frames: Sequence[bytes] = (),
+        **elements: Any,
+    ) -> Sample:
+        """Make a Secondary Capture with the picture, in any combination of bits, colours and frames.
+
+        It is native, RLE, or has the compressed `frames`. An element that says what the picture is, such as
+        HighBit, is written as given; whether the object is valid then is up to the case.
+        """
+        patient_id = str(elements.setdefault("PatientID", self.scope))
+        ds = modules.secondary_capture(Place(self.scope, patient_id, "1", "1", number))
+        syntax = UID(transfer_syntax)
+        pixel_data = encapsulate(list(frames)) if frames else _compressed(picture, syntax)
+        draft = Draft(ds, syntax, picture, pixel_data, elements=elements)
+        return draft.finish(f"{self.scope}/{patient_id}/image/{number}", "made to order")
 
     def study(self, *, series: int = 1, instances: int = 1, **elements: Any) -> tuple[Sample, ...]:
         """Make a study of so many series with so many instances; the rest is as for `instance`."""

@@ -40,13 +40,19 @@ class Picture:
         """Samples per Pixel: 3 for colour frames of shape (rows, columns, 3), else 1."""
         return 3 if self.frames[0].ndim == 3 else 1
 
+    @property
+    def bits_allocated(self) -> int:
+        """Bits Allocated: 1 for frames of truth values, else what their type takes."""
+        kind = self.frames[0].dtype
+        return 1 if kind == np.bool_ else 8 * kind.itemsize
+
     def describe(self, ds: Dataset) -> None:
         """Write the Image Pixel module, without the pixels, into `ds`."""
         first = self.frames[0]
         ds.SamplesPerPixel = self.samples
         ds.PhotometricInterpretation = self.photometric
         ds.Rows, ds.Columns = first.shape[:2]
-        ds.BitsAllocated = 8 * first.dtype.itemsize
+        ds.BitsAllocated = self.bits_allocated
         ds.BitsStored = self.bits_stored
         ds.HighBit = self.bits_stored - 1
         ds.PixelRepresentation = int(first.dtype.kind == "i")
@@ -57,6 +63,10 @@ class Picture:
 
     def native(self, *, little_endian: bool = True) -> bytes:
         """Return all frames as native pixel data, padded to an even length (PS3.5 8.1.1)."""
+        if self.bits_allocated == 1:  # frame after frame without a gap, the first pixel lowest
+            bits = np.concatenate([frame.ravel() for frame in self.frames])
+            packed = np.packbits(bits, bitorder="little").tobytes()
+            return packed + b"\0" * (len(packed) % 2)
         kind = self.frames[0].dtype.newbyteorder("<" if little_endian else ">")
         planes = (
             f.transpose(2, 0, 1) if self.samples == 3 and self.planar else f for f in self.frames
@@ -97,7 +107,7 @@ def gray(
     shift or a swapped byte changes what is seen.
     """
     lowest, highest = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
-    dtype = np.dtype(f"{'i' if signed else 'u'}{1 if bits <= 8 else 2}")
+    dtype = np.dtype(f"{'i' if signed else 'u'}{1 if bits <= 8 else 2 if bits <= 16 else 4}")
     steps = np.arange(rows * columns, dtype=np.int64)
     ramp = lowest + steps * (highest - lowest) // (rows * columns - 1)
     frame = ramp.reshape(rows, columns).astype(dtype)

@@ -16,6 +16,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.multival import MultiValue
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
+from harness.corpus.modules import override
 from harness.corpus.part10 import data_set_offset, part10
 from harness.corpus.picture import Frame, Picture
 from harness.corpus.place import uid
@@ -111,6 +112,8 @@ class Draft:
     pixel_data: bytes | None = None
     known: Mapping[str, Any] = field(default_factory=dict)
     mangle: Callable[[bytes], bytes] | None = None
+    elements: Mapping[str, Any] = field(default_factory=dict)
+    """What is written over the elements that the picture gives, by keyword."""
 
     def finish(self, id: str, purpose: str) -> Sample:  # noqa: A002 - as in the catalogue
         """Write the file and describe it."""
@@ -122,6 +125,7 @@ class Draft:
             ds.PixelData = self.pixel_data or native
             wide = ds.BitsAllocated > 8 and not syntax.is_encapsulated
             ds["PixelData"].VR = "OW" if wide or syntax.is_implicit_VR else "OB"
+        override(ds, self.elements)
         data = part10(
             ds,
             syntax,

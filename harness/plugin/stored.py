@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from harness.corpus import Maker, Sample, corpus
+from harness.corpus.picture import Picture
 
 
 class Stored:
@@ -16,6 +17,12 @@ class Stored:
     def instance(self, **elements: Any) -> Sample:
         """Make one object with these elements, and store it."""
         made = self._make.instance(**elements)
+        self._store([made])
+        return made
+
+    def image(self, picture: Picture, **how: Any) -> Sample:
+        """Make a Secondary Capture with the picture, as `Maker.image` does, and store it."""
+        made = self._make.image(picture, **how)
         self._store([made])
         return made
 

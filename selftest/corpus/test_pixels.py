@@ -11,8 +11,11 @@ import pytest
 from pydicom.uid import (
     JPEG2000Lossless,
     JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
     JPEGLosslessSV1,
     JPEGLSLossless,
+    JPEGLSNearLossless,
     RLELossless,
 )
 
@@ -24,13 +27,25 @@ Run = Callable[..., str]
 
 DECODERS = {
     JPEGBaseline8Bit: "dcmdjpeg",
+    JPEGExtended12Bit: "dcmdjpeg",
+    JPEGLossless: "dcmdjpeg",
     JPEGLosslessSV1: "dcmdjpeg",
     JPEGLSLossless: "dcmdjpls",
+    JPEGLSNearLossless: "dcmdjpls",
     RLELossless: "dcmdrle",
 }
 PIXELS = [cell.id for cell in CELLS]
 # Quality 90 and chroma at half the width; another frame of m01 would differ by more than 3.
-LOSSY_MEAN = {"p10-jpeg-gray": 1.0, "p10-jpeg-colour": 2.5, "m01-jpeg": 2.5}
+LOSSY_MEAN = {
+    "p10-jpeg-gray": 1.0,
+    "p10-jpeg-colour": 2.5,
+    "m01-jpeg": 2.5,
+    "p15-jpeg-extended": 8.0,  # of 4096 levels
+    "p15-jpeg-monochrome1": 1.0,
+    "p15-jpeg-ls-near": 2.0,
+    "p15-jpeg-2000-lossy": 8.0,  # of 4096 levels
+    "p16-jpeg-fragments": 2.5,
+}
 
 
 def decoded(sample: Sample, run: Run, folder: Path) -> Any:

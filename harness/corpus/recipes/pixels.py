@@ -1,4 +1,4 @@
-"""p01 to p14 and m01: the ways in which pixels are stored, compressed and counted."""
+"""p01 to p16 and m01: the ways in which pixels are stored, compressed and counted."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, encapsulate_extended
 from pydicom.uid import (
+    JPEG2000,
     UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -15,8 +16,11 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
     JPEGLosslessSV1,
     JPEGLSLossless,
+    JPEGLSNearLossless,
     RLELossless,
 )
 
@@ -58,8 +62,8 @@ class Cell:
         picture = self.picture()
         if picture.photometric == "PALETTE COLOR":
             _palette(ds)
-        if self.transfer_syntax == JPEGBaseline8Bit:
-            _lossy(ds, picture)
+        if self.transfer_syntax in LOSSY:
+            _lossy(ds, picture, LOSSY[self.transfer_syntax])
         if not self.transfer_syntax.is_encapsulated:
             return Draft(ds, self.transfer_syntax, picture)
         frames = stored_frames(self.id, picture) if self.has_stored_frames else picture.rle()
@@ -97,12 +101,20 @@ def _palette(ds: Dataset) -> None:
         setattr(ds, f"{name}PaletteColorLookupTableData", table.astype("<u2").tobytes())
 
 
-def _lossy(ds: Dataset, picture: Picture) -> None:
-    """Say that the compression lost something, and how much smaller it made the pixels."""
+def _lossy(ds: Dataset, picture: Picture, method: str) -> None:
+    """Say that the compression lost something, by which method, and how much smaller it made the pixels."""
     ds.LossyImageCompression = "01"
-    ds.LossyImageCompressionMethod = "ISO_10918_1"
+    ds.LossyImageCompressionMethod = method
     ds.LossyImageCompressionRatio = "2" if picture.samples == 1 else "4"
 
+
+# The compressions that lose something, with their defined terms (PS3.3 C.7.6.1.1.5.1).
+LOSSY = {
+    JPEGBaseline8Bit: "ISO_10918_1",
+    JPEGExtended12Bit: "ISO_10918_1",
+    JPEGLSNearLossless: "ISO_14495_1",
+    JPEG2000: "ISO_15444_1",
+}
 
 # As an encoder with a small buffer does.
 _two_fragments = partial(encapsulate, fragments_per_frame=2)
@@ -136,6 +148,27 @@ CELLS = (
          partial(_two_fragments, has_bot=False)),
     Cell("p14", "three frames with an extended offset table", grayscale_multiframe_capture,
          _gray(8, frames=3), JPEGLSLossless),
+    Cell("p15-jpeg-extended", "JPEG extended, 12 bits", ct_image, _gray(12), JPEGExtended12Bit),
+    Cell("p15-jpeg-lossless-14", "JPEG lossless, process 14, 12 bits", ct_image, _gray(12), JPEGLossless),
+    Cell("p15-jpeg-monochrome1", "JPEG baseline, MONOCHROME1", secondary_capture, _gray(8, "MONOCHROME1"),
+         JPEGBaseline8Bit),
+    Cell("p15-jpeg-lossless-signed", "JPEG lossless SV1, 16 bits, signed", ct_image, _gray(16, signed=1),
+         JPEGLosslessSV1),
+    Cell("p15-jpeg-lossless-colour", "JPEG lossless SV1, RGB", secondary_capture, _colour(),
+         JPEGLosslessSV1),
+    Cell("p15-jpeg-ls-signed", "JPEG-LS lossless, 16 bits, signed", ct_image, _gray(16, signed=1),
+         JPEGLSLossless),
+    Cell("p15-jpeg-ls-colour", "JPEG-LS lossless, RGB", secondary_capture, _colour(), JPEGLSLossless),
+    Cell("p15-jpeg-ls-near", "JPEG-LS near-lossless, 12 of 16 bits, each pixel at most 2 off", ct_image,
+         _gray(12), JPEGLSNearLossless),
+    Cell("p15-jpeg-2000-signed", "JPEG 2000 lossless, 16 bits, signed", ct_image, _gray(16, signed=1),
+         JPEG2000Lossless),
+    Cell("p15-jpeg-2000-lossy", "JPEG 2000 with loss, 12 bits", ct_image, _gray(12), JPEG2000),
+    Cell("p15-rle-signed", "RLE, 16 bits, signed", ct_image, _gray(16, signed=1), RLELossless),
+    Cell("p15-rle-planar", "RLE, RGB that calls itself by plane (planar configuration 1)",
+         secondary_capture, _colour(planar=1), RLELossless),
+    Cell("p16-jpeg-fragments", "two frames of two fragments each, JPEG baseline, YBR_FULL_422",
+         ultrasound_multiframe, _colour("YBR_FULL_422", frames=2), JPEGBaseline8Bit, _two_fragments),
     Cell("m01-native", "ultrasound, 12 frames in colour", ultrasound_multiframe, _colour(frames=12)),
     Cell("m01-jpeg", "ultrasound, 12 frames in colour, JPEG baseline", ultrasound_multiframe,
          _colour("YBR_FULL_422", frames=12), JPEGBaseline8Bit),
