@@ -22,7 +22,6 @@ from dcm.cli.selection import Selection, add_limits, read_selection
 from dcm.cli.session import opener, reporter
 from dcm.cli.usage import UsageError
 from dcm.data.levels import Level
-from dcm.store.layout import DEFAULT, Layout
 from dcm.sync.check import make_basic_validator
 from dcm.sync.compare import Comparison
 from dcm.sync.journal import Journal
@@ -34,6 +33,7 @@ from dcm.sync.report import Copied, Transfer
 
 if TYPE_CHECKING:
     from dcm.opening import Opener
+    from dcm.store.layout import Layout
     from dcm.store.place import Place
     from dcm.sync.cluster import Cluster
 
@@ -228,14 +228,18 @@ async def _sync(arguments: Namespace, asked: _Asked) -> int:
     return told.status
 
 
-def _layout(arguments: Namespace) -> Layout | None:
+def _layout(arguments: Namespace) -> "Layout | None":
     """Return where new files go, with the extension that is asked for; None: as the configuration says."""
     template, extension = arguments.dir_format, arguments.out_file_ext
+    if template is None and extension is None:
+        return None
+    from dcm.store.layout import DEFAULT, Layout  # noqa: PLC0415 - slow, and seldom used
+
     if extension is not None:
         extension = f".{extension.lstrip('.')}" if extension else ""
         stem = (template or str(DEFAULT)).removesuffix(".dcm")
         return Layout(stem + extension)
-    return None if template is None else Layout(template)
+    return Layout(template)
 
 
 def _connect(manager: SyncManager, told: Reporter, progress: Progress) -> None:

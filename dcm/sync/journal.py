@@ -9,14 +9,16 @@ are killed is delivered once more, never lost.
 
 import contextlib
 import os
-import sqlite3
 import time
 from collections.abc import Collection
 from functools import cached_property
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from dcm.errors import DcmError
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
 
 _WRITTEN: Final = 500
 """Entries that are written together."""
@@ -48,7 +50,9 @@ class Journal:
         self._places: Final[dict[str, int]] = {}
 
     @cached_property
-    def _database(self) -> sqlite3.Connection:
+    def _database(self) -> "Connection":
+        import sqlite3  # noqa: PLC0415 - mostly there is nothing to remember
+
         try:
             os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
             found = sqlite3.connect(self.path, isolation_level=None, timeout=10)
@@ -103,14 +107,9 @@ class Journal:
     def write(self) -> None:
         """Write what is not written yet."""
         if self._waiting:
-            try:
-                self._database.execute("BEGIN")
-                self._database.executemany(
-                    "INSERT OR IGNORE INTO delivered VALUES (?, ?)", self._waiting
-                )
-                self._database.execute("COMMIT")
-            except sqlite3.Error as error:
-                raise self._unusable(error) from error
+            self._execute("BEGIN")
+            self._execute("INSERT OR IGNORE INTO delivered VALUES (?, ?)", *self._waiting)
+            self._execute("COMMIT")
             self._waiting.clear()
         self._written = time.monotonic()
 
@@ -121,9 +120,15 @@ class Journal:
             self._places[place] = int(row[0])
         return self._places[place]
 
-    def _execute(self, query: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+    def _execute(self, query: str, *values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        """Execute a statement, once for each of the values; return the rows of a single one."""
+        database = self._database
+        import sqlite3  # noqa: PLC0415 - as above
+
         try:
-            return self._database.execute(query, values).fetchall()
+            if len(values) > 1:
+                return database.executemany(query, values).fetchall()
+            return database.execute(query, *values).fetchall()
         except sqlite3.Error as error:
             raise self._unusable(error) from error
 
