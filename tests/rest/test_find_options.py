@@ -73,9 +73,8 @@ def test_page_beyond_the_last(rest: Rest, stored: Stored, since: int) -> None:
         {"PatientID": "A"},
         {"PatientID": "A\\B"},
         {"PatientID": "NOBODY"},
-        {"StudyDate": "2024-"},
     ],
-    ids=["all", "one", "list", "none", "wrong-date"],
+    ids=["all", "one", "list", "none"],
 )
 def test_count_equals_the_list(rest: Rest, stored: Stored, level: str, query: Any) -> None:
     """The count of a search is the length of its list, at each level; a search for nobody counts 0."""
@@ -89,7 +88,7 @@ def test_count_equals_the_list(rest: Rest, stored: Stored, level: str, query: An
 
 
 @suite.case("FOPT-017", needs=EXTENDED)
-@pytest.mark.parametrize("option", [{"Since": 0}, {"Since": 1, "Limit": 2}], ids=["since", "both"])
+@pytest.mark.parametrize("option", [{"Since": 1}, {"Since": 1, "Limit": 2}], ids=["since", "both"])
 def test_page_of_what_is_only_in_files(rest: Rest, stored: Stored, option: dict[str, int]) -> None:
     """A page of a search for an element that is not in the index is refused, and says why."""
     stored.study(instances=3)
@@ -313,7 +312,7 @@ def test_members_of_an_expanded_result(rest: Rest, stored: Stored, level: str) -
         ("Series", "Children", {"Instances"}),
         ("Series", "Parent", {"ParentStudy"}),
         ("Series", "IsStable", {"IsStable"}),
-        ("Series", "Status", {"Status", "ExpectedNumberOfInstances"}),
+        ("Series", "Status", {"Status"}),
         ("Series", "Labels", {"Labels"}),
         ("Series", "Metadata", {"Metadata"}),
         ("Study", "Children", {"Series"}),

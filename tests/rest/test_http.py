@@ -171,8 +171,7 @@ def test_chunked_upload(rest: Rest, make: Maker) -> None:
 
 @suite.case(
     "HTTP-010",
-    ref="RFC 9110 8.4; Orthanc: release notes of 1.5.1",
-    covers="Orthanc.test_upload_compressed",
+    ref="RFC 9110 8.4",
 )
 def test_compressed_upload(rest: Rest, make: Maker) -> None:
     """An upload with Content-Encoding gzip is stored as the object that it holds."""
