@@ -88,15 +88,17 @@ def test_protected_patient_stays(rest: Rest, stored: Stored) -> None:
 @pytest.mark.parametrize(
     ("status", "kept"),
     [
-        pytest.param("Success", "new", marks=configured(OverwriteInstances=True), id="overwrite"),
-        pytest.param("AlreadyStored", "old", marks=configured(OverwriteInstances=False), id="keep"),
+        pytest.param("Success", "new1", marks=configured(OverwriteInstances=True), id="overwrite"),
+        pytest.param(
+            "AlreadyStored", "old1", marks=configured(OverwriteInstances=False), id="keep"
+        ),
     ],
 )
 def test_object_that_is_there_already(rest: Rest, stored: Stored, status: str, kept: str) -> None:
     """An object with the identifiers of another one replaces it, or is refused, as configured."""
-    sample = stored.instance(StudyDescription="old")
+    sample = stored.instance(StudyDescription="old1")
     other = sample.dataset()
-    other.StudyDescription = "new"
+    other.StudyDescription = "new1"
 
     assert rest.upload(file_of(other))["Status"] == status
 
