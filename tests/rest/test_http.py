@@ -3,6 +3,7 @@
 import gzip
 import zlib
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -212,7 +213,7 @@ def test_client_that_waits_for_100(rest: Rest, make: Maker) -> None:
 @pytest.mark.parametrize("name", ["mine.dcm", "two words.dcm", "a-b_c.1.zip"])
 def test_name_of_a_download(rest: Rest, stored: Stored, path: str, name: str) -> None:
     """The argument `filename` is the name in Content-Disposition."""
-    answer = rest.get(_download(stored, path), params={"filename": name})
+    answer = rest.get(f"{_download(stored, path)}?filename={quote(name)}")
 
     assert header(answer, "Content-Disposition") == f'filename="{name}"'
 

@@ -202,12 +202,13 @@ def test_user_data_of_a_job(rest: Rest, stored: Stored, kind: str, data: object)
     sample = stored.instance()
     ids = orthanc_ids(sample)
     study = {"StudyInstanceUID": sample.study_instance_uid}
-    path, order = {
+    orders: dict[str, tuple[str, dict[str, Any]]] = {
         "modify": (f"{ids.path('study')}/modify", {"Replace": {"StudyDescription": "new"}}),
         "archive": ("/tools/create-archive", {"Resources": [ids.study]}),
         "move": (f"{LOCAL}/move", {"Level": "Study", "Resources": [study]}),
         "store": (f"{LOCAL}/store", {"Resources": [ids.study]}),
-    }[kind]
+    }
+    path, order = orders[kind]
 
     job = rest.post(path, {**order, "Asynchronous": True, "UserData": data}).json()["ID"]
 

@@ -33,15 +33,15 @@ def test_commitment_of_what_is_stored(rest: Rest, stored: Stored, remote: Party,
     uids = [(str(each.sop_class_uid), str(each.sop_instance_uid)) for each in samples]
     objects = [{"SOPClassUID": one, "SOPInstanceUID": two} for one, two in uids]
     ids = orthanc_ids(samples[0])
-    order: dict[str, Any] = {
+    orders: dict[str, dict[str, Any]] = {
         "pairs": {"DicomInstances": uids},
         "objects": {"DicomInstances": objects},
         "instance": {"Resources": [orthanc_ids(each).instance for each in samples]},
         "study": {"Resources": [ids.study]},
         "patient": {"Resources": [ids.patient]},
-    }[form]
+    }
 
-    answer = rest.post(COMMITMENT, order).json()
+    answer = rest.post(COMMITMENT, orders[form]).json()
 
     assert answer["ID"].startswith("2.25.")
     assert answer["Path"] == f"/storage-commitment/{answer['ID']}"
@@ -144,7 +144,7 @@ def test_unknown_transaction(rest: Rest, method: str, path: str) -> None:
 def test_resource_is_retrieved_by_get(
     rest: Rest, local_rest: Rest, make: Maker, level: str
 ) -> None:
-    """What a modality holds of a resource comes by C-GET, is stored byte by byte, and is listed."""
+    """What a modality holds of a resource comes by C-GET and is stored, and nothing else."""
     samples = make.study(PatientID="A", instances=2)
     local_rest.upload_all([*samples, make.instance(PatientID="B")])
     wanted = samples[:1] if level == "Instance" else samples
@@ -158,11 +158,28 @@ def test_resource_is_retrieved_by_get(
     depth = ["Patient", "Study", "Series", "Instance"].index(level) + 1
     resource = dict(list(keys.items())[:depth])
 
-    answer = rest.post(f"{LOCAL}/get", {"Level": level, "Resources": [resource]}).json()
+    rest.post(f"{LOCAL}/get", {"Level": level, "Resources": [resource]})
 
     expected = sorted(orthanc_ids(each).instance for each in wanted)
-    assert sorted(answer["Details"][0]["ReceivedInstancesIds"]) == expected
     assert sorted(rest.json("/instances")) == expected
+
+
+@suite.case(
+    "SGET-003",
+    ref="Orthanc REST API: POST /modalities/{id}/get",
+    covers="Orthanc.test_cget_scu",
+    needs=("local.rest", "orthanc>=1.13.0"),
+)
+def test_answer_lists_what_a_get_brought(rest: Rest, local_rest: Rest, make: Maker) -> None:
+    """The answer to a C-GET lists the identifiers of what has come."""
+    samples = make.study(instances=2)
+    local_rest.upload_all(samples)
+    study = {"StudyInstanceUID": samples[0].study_instance_uid}
+
+    answer = rest.post(f"{LOCAL}/get", {"Level": "Study", "Resources": [study]}).json()
+
+    expected = sorted(orthanc_ids(each).instance for each in samples)
+    assert sorted(answer["Details"][0]["ReceivedInstancesIds"]) == expected
 
 
 @suite.case(
@@ -176,6 +193,7 @@ def test_get_of_what_is_not_there(rest: Rest) -> None:
         f"{LOCAL}/get",
         {"Level": "Study", "Resources": [{"StudyInstanceUID": UNKNOWN_UID}]},
         expect=None,
+        timeout=3,
     )
 
     assert rest.json("/instances") == []

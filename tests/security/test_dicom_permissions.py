@@ -80,11 +80,15 @@ def _find_worklist(dimse: Dimse, *_: object) -> int:
 
 
 def _move(dimse: Dimse, sample: Sample, local: Party) -> int:
-    return dimse.move("STUDY", local.ae_title, **unique_keys(sample, "STUDY")).status
+    return dimse.move("STUDY", local.ae_title, **_keys(sample)).status
 
 
 def _get(dimse: Dimse, sample: Sample, _: Party) -> int:
-    return dimse.get("STUDY", storage=CT, **unique_keys(sample, "STUDY")).status
+    return dimse.get("STUDY", storage=CT, **_keys(sample)).status
+
+
+def _keys(sample: Sample) -> dict[str, Any]:
+    return dict(unique_keys(sample, "STUDY"))
 
 
 SERVICES: dict[str, Callable[[Dimse, Sample, Party], int]] = {
