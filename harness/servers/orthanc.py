@@ -59,11 +59,15 @@ class Orthanc(Adapter):
         self._token = uuid.uuid4().hex
         if self.role.database is not None and not seat.kept:
             self.role.database.renew()
-        settings = {**self.configure(seat), "Name": self._token}
+        settings: dict[str, Any] = {**self.configure(seat), "Name": self._token}
+        scripts = [Path(each) for each in settings.get("LuaScripts", ())]
+        if scripts:  # beside the configuration: in another root or an image it does not see ours
+            settings["LuaScripts"] = [str(seat.here / each.name) for each in scripts]
         file = FILE if self.build.image is None else f"{CONFIGURATION}/orthanc.json"
         command = self.build.command
         argv = None if command is None else (*command, "--verbose", str(seat.here / file))
         files = {file: json.dumps(settings, indent=2).encode()}
+        files |= {each.name: each.read_bytes() for each in scripts}
         if self.role.encryption is not None:
             files |= self.role.encryption.server_files()
         return Launch(argv, files, ENVIRONMENT)
