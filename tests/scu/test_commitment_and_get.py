@@ -5,13 +5,26 @@ from typing import Any
 import pytest
 
 from harness.cases import LOCAL_MODALITY as LOCAL
-from harness.cases import UNKNOWN_UID, Maker, Party, Rest, Stored, Suite, orthanc_ids, wait_until
+from harness.cases import (
+    SUCCESS,
+    UNKNOWN_UID,
+    Dimse,
+    Maker,
+    Party,
+    Rest,
+    StorageScp,
+    Stored,
+    Suite,
+    orthanc_ids,
+    wait_until,
+)
 
 suite = Suite(
     level="product", needs="rest", ref="Orthanc REST API: POST /modalities/{id}/storage-commitment"
 )
 
 COMMITMENT = "/modalities/self/storage-commitment"
+LOCAL_AET = "OT-FROM-CONFIG"  # of the modality orthanctest-with-local-aet
 NO_SUCH_INSTANCE = 0x0112  # PS3.3 C.14.1.1
 
 
@@ -218,3 +231,23 @@ def test_host_and_port_of_the_request(rest: Rest, local_rest: Rest, stored: Stor
     rest.post("/modalities/self/store", {"Resources": [ids.instance], "LocalAet": "MINE", **place})
     assert local_rest.json("/instances") == [ids.instance]
     assert local_rest.get(f"{ids.path('instance')}/metadata/RemoteAET").text == "MINE"
+
+
+@suite.case(
+    "SSTORE-015",
+    ref="Orthanc Book: configuration, LocalAet of a modality",
+    covers="Orthanc.test_move_scu_local_aet",
+    needs=("dimse.move.study", "orthanc>=1.13.0"),
+)
+def test_move_calls_by_the_title_for_its_destination(
+    dimse: Dimse, stored: Stored, local: Party, destination: StorageScp
+) -> None:
+    """For a C-MOVE to a modality with LocalAet, the server calls itself by this title."""
+    sample = stored.instance()
+
+    moved = dimse.move(
+        "STUDY", f"{local.ae_title[:15]}2", StudyInstanceUID=sample.study_instance_uid
+    )
+
+    assert moved.status == SUCCESS
+    assert [each.calling for each in destination.received(1)] == [LOCAL_AET]
