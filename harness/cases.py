@@ -57,6 +57,22 @@ from harness.clients.dimse import (
     unique_keys,
     values,
 )
+from harness.clients.modification import (
+    BAD_FILE_FORMAT,
+    BAD_REQUEST,
+    BAD_TYPE,
+    OUT_OF_RANGE,
+    UNKNOWN_RESOURCE,
+    UNKNOWN_TAG,
+    changed,
+    copied,
+    dataset_of,
+    files,
+    finished_job,
+    listed,
+    new_uids,
+    refused,
+)
 from harness.clients.multipart import Part
 from harness.clients.orthanc import (
     BLIND_CHANGES,
@@ -113,7 +129,7 @@ from harness.clients.wire_messages import (
 )
 from harness.clients.wire_scp import WireScp, accept, asked
 from harness.clients.worklist import Worklist, asking, names_of, step_of
-from harness.corpus import Corpus, Maker, Sample, modules
+from harness.corpus import Corpus, Maker, Sample, confidentiality, modules
 from harness.corpus.difference import differences
 from harness.corpus.part10 import data_set_offset, file_of
 from harness.corpus.registry import catalogue
