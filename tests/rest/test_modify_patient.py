@@ -339,7 +339,7 @@ def test_series_in_place_shows_its_new_description(rest: Rest, stored: Stored) -
 @pytest.mark.parametrize("sex", [None, ""], ids=["missing", "empty"])
 def test_patient_whose_sex_is_not_known(rest: Rest, make: Maker, sex: str | None) -> None:
     """A study joins a patient without sex with the attributes that are listed, and not with a sex."""
-    elements = {"PatientID": "TWO", "PatientName": "Two^Studies", "PatientBirthDate": "19000101"}
+    elements: dict[str, Any] = dict(OTHERS)
     for study in ("1", "2"):
         ds = make.instance(study=study, **elements).dataset()
         del ds.PatientSex

@@ -6,7 +6,8 @@ import pytest
 from pydicom.dataset import Dataset
 
 from harness.cases import (
-    BAD_REQUEST,
+    OUT_OF_RANGE,
+    UNKNOWN_TAG,
     Maker,
     Rest,
     Sample,
@@ -17,6 +18,7 @@ from harness.cases import (
     file_of,
     modules,
     orthanc_ids,
+    refused,
 )
 
 SEQUENCES = "Orthanc Book: anonymization, sequences"
@@ -54,20 +56,20 @@ def meanings(ds: Dataset, keyword: str = "CodeMeaning") -> dict[str, Any]:
 
 
 S = "ReferencedInstanceSequence"
-REPLACED = {
-    f"{S}[1].CodeMeaning": {"1"},
-    f"{S}[0].CodeMeaning": {"0"},
-    f"{S}[2].CodeMeaning": {"2"},
-    f"{S}[*].CodeMeaning": {"0", "1", "2"},
-    f"{S}[1].{S}[0].CodeMeaning": {"10"},
-    f"{S}[*].{S}[1].CodeMeaning": {"01", "11", "21"},
-    f"{S}[2].{S}[*].CodeMeaning": {"20", "21"},
-    f"{S}[2].{S}[0].{S}[1].CodeMeaning": {"201"},
-    "(0008,114A)[1].(0008,0104)": {"1"},
-    "0008-114a[1].0008-0104": {"1"},
-}
 paths = pytest.mark.parametrize(
-    ("path", "items"), REPLACED.items(), ids=[each.replace(S, "S") for each in REPLACED]
+    ("path", "items"),
+    [
+        pytest.param(f"{S}[0].CodeMeaning", {"0"}, id="first"),
+        pytest.param(f"{S}[1].CodeMeaning", {"1"}, id="second"),
+        pytest.param(f"{S}[2].CodeMeaning", {"2"}, id="last"),
+        pytest.param(f"{S}[*].CodeMeaning", {"0", "1", "2"}, id="all"),
+        pytest.param(f"{S}[1].{S}[0].CodeMeaning", {"10"}, id="first-of-second"),
+        pytest.param(f"{S}[*].{S}[1].CodeMeaning", {"01", "11", "21"}, id="second-of-all"),
+        pytest.param(f"{S}[2].{S}[*].CodeMeaning", {"20", "21"}, id="all-of-last"),
+        pytest.param(f"{S}[2].{S}[0].{S}[1].CodeMeaning", {"201"}, id="third-level"),
+        pytest.param("(0008,114A)[1].(0008,0104)", {"1"}, id="brackets"),
+        pytest.param("0008-114a[1].0008-0104", {"1"}, id="tags"),
+    ],
 )
 
 
@@ -199,21 +201,24 @@ def test_sequence_is_replaced_whole(rest: Rest, make: Maker) -> None:
 
 @suite.case("MODS-009")
 @pytest.mark.parametrize(
-    "path",
+    ("path", "answer"),
     [
-        f"{S}[1",
-        f"{S}[x].CodeMeaning",
-        f"{S}[-1].CodeMeaning",
-        "CodeMeaning[0].CodeMeaning[",
-        f"{S}[0]",
+        pytest.param(f"{S}[x].CodeMeaning", (400, OUT_OF_RANGE), id="letter"),
+        pytest.param(f"{S}[-1].CodeMeaning", (400, OUT_OF_RANGE), id="negative"),
+        pytest.param("[0].CodeMeaning", (400, OUT_OF_RANGE), id="no-sequence"),
+        pytest.param(f"{S}[1", (500, UNKNOWN_TAG), id="unfinished"),
+        pytest.param(f"{S}[0]", (500, UNKNOWN_TAG), id="no-attribute"),
+        pytest.param("", (500, UNKNOWN_TAG), id="empty"),
     ],
 )
 @pytest.mark.parametrize("argument", ["Replace", "Remove"])
-def test_malformed_path_is_refused(rest: Rest, make: Maker, path: str, argument: str) -> None:
-    """A path that is not built as documented is refused."""
+def test_malformed_path_is_refused(
+    rest: Rest, make: Maker, path: str, answer: tuple[int, int], argument: str
+) -> None:
+    """A path that is not built as documented is refused with its error."""
+    status, code = answer
     sample = nested(make, rest)
     request = {argument: {path: "x"} if argument == "Replace" else [path]}
 
-    answer = rest.post(f"{orthanc_ids(sample).path('instance')}/modify", request, expect=(400, 500))
-
-    assert answer.json()["OrthancStatus"] in (BAD_REQUEST, 3, 5, 15, 27)
+    instance = orthanc_ids(sample).path("instance")
+    refused(rest, f"{instance}/modify", request, status=status, code=code)
