@@ -72,9 +72,13 @@ def _rules(tree: ast.Module) -> dict[str, str]:
     """Read the rules of the basic profile: `(SingleTag("00080050"), ActionCodes.EMPTY)`."""
     found = {}
     for node in tree.body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "basic_profile":
+        if (
+            isinstance(node, ast.Assign)
+            and isinstance(node.value, ast.Call)
+            and getattr(node.targets[0], "id", "") == "basic_profile"
+        ):
             rules = next(each.value for each in node.value.keywords if each.arg == "rules")
-            for rule in rules.elts:  # type: ignore[attr-defined]
+            for rule in getattr(rules, "elts", ()):
                 identifier, action = rule.elts
                 if identifier.args:
                     found[identifier.args[0].value.upper().replace("X", "x")] = _action(action.attr)

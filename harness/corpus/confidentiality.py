@@ -98,7 +98,7 @@ def _sequence(tag: int, scope: str) -> Sequence:
 
 
 def _uid(tag: int, scope: str) -> str:
-    return uid(scope, "attribute", tag)
+    return str(uid(scope, "attribute", tag))
 
 
 _VALUES: Final[Mapping[str, Callable[[int, str], Any]]] = {

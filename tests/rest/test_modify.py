@@ -28,6 +28,7 @@ from harness.cases import (
     Stored,
     Suite,
     changed,
+    configured,
     copied,
     dataset_of,
     file_of,
@@ -489,14 +490,10 @@ SYNTAXES = {
     "jpeg-extended": JPEGExtended12Bit,
     "jpeg-lossless": JPEGLossless,
     "jpeg-lossless-sv1": JPEGLosslessSV1,
-}
-BY_GDCM = {
     "jpeg-ls": JPEGLSLossless,
     "jpeg-ls-near": JPEGLSNearLossless,
-    "jpeg-2000-lossless": JPEG2000Lossless,
-    "jpeg-2000": JPEG2000,
 }
-LOSSY = {JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless, JPEG2000}
+LOSSY = {JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless}
 
 
 @suite.case(
@@ -508,10 +505,6 @@ LOSSY = {JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless, JPEG2000}
     "syntax",
     [
         *(pytest.param(each, id=name) for name, each in SYNTAXES.items()),
-        *(
-            pytest.param(each, id=name, marks=needs("plugin.gdcm"))
-            for name, each in BY_GDCM.items()
-        ),
         pytest.param(DeflatedExplicitVRLittleEndian, id="deflated", marks=needs("orthanc>=1.12.7")),
     ],
 )
@@ -641,3 +634,25 @@ def test_signed_pixels_to_jpeg_ls(rest: Rest, stored: Stored) -> None:
     )
 
     assert listed(rest) == {orthanc_ids(sample).instance}
+
+
+@suite.case(
+    "MODI-030",
+    ref="Orthanc REST API: POST /instances/{id}/modify, Transcode; Orthanc Book: GDCM plugin",
+    covers="Orthanc.test_modify_transcode_instance",
+    needs="plugin.gdcm",
+)
+@configured(Gdcm={"RestrictTransferSyntaxes": [JPEG2000Lossless, JPEG2000, ExplicitVRLittleEndian]})
+@pytest.mark.parametrize(
+    ("syntax", "kept"), [(JPEG2000Lossless, True), (JPEG2000, False)], ids=["lossless", "lossy"]
+)
+def test_instance_is_transcoded_by_a_plugin(
+    rest: Rest, stored: Stored, syntax: str, kept: bool
+) -> None:
+    """JPEG 2000, which GDCM makes, as well: the UID that is to be kept is kept where nothing is lost."""
+    sample = stored.sample("p11")
+
+    after = copied(rest, sample, "modify", Transcode=syntax, Keep=["SOPInstanceUID"], Force=True)
+
+    assert after.file_meta.TransferSyntaxUID == syntax
+    assert (after.SOPInstanceUID == sample.sop_instance_uid) is kept
