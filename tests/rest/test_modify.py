@@ -591,14 +591,14 @@ def test_second_object_in_the_same_series(rest: Rest, stored: Stored) -> None:
     ref="Orthanc REST API: POST /studies/{id}/modify, KeepLabels",
 )
 @pytest.mark.parametrize(
-    "keep",
+    ("instances", "keep"),
     [
-        pytest.param(None, id="default"),
-        pytest.param(False, id="false", marks=needs("orthanc>=1.12.3")),
-        pytest.param(True, id="true", marks=needs("orthanc>=1.12.3")),
+        pytest.param(1, None, id="default"),
+        pytest.param(1, False, id="false", marks=needs("orthanc>=1.12.3")),
+        pytest.param(1, True, id="true", marks=needs("orthanc>=1.12.3")),
+        pytest.param(4, True, id="true-of-four", marks=needs("orthanc>=1.12.3")),
     ],
 )
-@pytest.mark.parametrize("instances", [1, 4])
 def test_labels_of_a_modified_study(
     rest: Rest, stored: Stored, instances: int, keep: bool | None
 ) -> None:
