@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import pydicom
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.errors import InvalidDicomError
 from pydicom.tag import Tag
@@ -27,12 +28,38 @@ JOB_LIMIT: Final = 10.0
 _WELL_KNOWN: Final = "1.2.840.10008."
 
 
+class MissingAttribute(AssertionError, AttributeError, KeyError):  # noqa: N818 - the server's failure
+    """An object that the server gave out does not have the attribute that the case looks at."""
+
+    __str__ = Exception.__str__  # that of KeyError would put the sentence into quotes
+
+
+class Received(FileDataset):
+    """An object that the server gave out: an attribute that is missing fails the case."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError as error:
+            if tag_for_keyword(name) is None:
+                raise
+            raise MissingAttribute(f"the object has no {name}") from error
+
+    def __getitem__(self, key: Any) -> Any:
+        try:
+            return super().__getitem__(key)
+        except KeyError as error:
+            raise MissingAttribute(f"the object has no {key}") from error
+
+
 def dataset_of(content: bytes) -> FileDataset:
     """Read a file that the server gave out; fails the case if it is none."""
     try:
-        return pydicom.dcmread(io.BytesIO(content))
+        ds = pydicom.dcmread(io.BytesIO(content))
     except InvalidDicomError as error:
         raise Malformed(f"the answer is no DICOM file: {content[:80]!r}") from error
+    ds.__class__ = Received
+    return ds
 
 
 def copied(rest: Rest, sample: Sample, action: str, **request: Any) -> FileDataset:

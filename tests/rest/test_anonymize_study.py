@@ -122,7 +122,7 @@ def test_source_is_kept_unless_told_otherwise(
     """KeepSource is true by default; false removes what was anonymized, and nothing else."""
     samples = stored.study(series=2)
     request = {} if keep is None else {"KeepSource": keep}
-    before = listed(rest)
+    before = {orthanc_ids(each).instance for each in samples}
 
     path = anonymized(rest, samples[0], level, **request)
 

@@ -365,7 +365,7 @@ def test_source_is_kept_unless_told_otherwise(
 ) -> None:
     """KeepSource is true by default; false removes what was modified, and nothing else."""
     samples = stored.study(series=2, StationName="STATION")
-    before = listed(rest)
+    before = {orthanc_ids(each).instance for each in samples}
     request = {} if keep is None else {"KeepSource": keep}
 
     path = modified(rest, samples[0], level, Replace={"StationName": "TEST"}, **request)

@@ -118,7 +118,11 @@ def test_attribute_is_added_to_items(rest: Rest, make: Maker) -> None:
 @suite.case("MODS-004", covers="Orthanc.test_modify_subsequences")
 @pytest.mark.parametrize(
     "path",
-    [f"{S}[3].CodeMeaning", f"{S}[0].{S}[9].CodeMeaning", "ReferencedStudySequence[0].CodeMeaning"],
+    [
+        pytest.param(f"{S}[3].CodeMeaning", id="item"),
+        pytest.param(f"{S}[0].{S}[9].CodeMeaning", id="item-of-first"),
+        pytest.param("ReferencedStudySequence[0].CodeMeaning", id="sequence"),
+    ],
 )
 def test_remove_beyond_the_last_item(rest: Rest, make: Maker, path: str) -> None:
     """Remove of an attribute in an item or a sequence that is not there changes nothing."""
