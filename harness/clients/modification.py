@@ -34,7 +34,7 @@ class MissingAttribute(AssertionError, AttributeError, KeyError):  # noqa: N818 
     __str__ = Exception.__str__  # that of KeyError would put the sentence into quotes
 
 
-class Received(FileDataset):
+class Received(FileDataset):  # type: ignore[misc]  # pydicom has no types
     """An object that the server gave out: an attribute that is missing fails the case."""
 
     def __getattr__(self, name: str) -> Any:

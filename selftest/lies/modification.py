@@ -107,8 +107,9 @@ IN_ITEMS = ("MODS-001[second]",)
 GROUP = Group(
     name="modification",
     sample=(
-        "ANON-001*/-2021b-X", "ANON-002*/-2021b", "ANON-004*/-2021b", "ANON-009*/-2021b", "ANON-013", "ANON-014",
-        "ANON-034*true-study*", "ANON-036", "ANON-040*SourceImageSequence*", "ANON-043*study-PatientID-Keep*",
+        "ANON-001*/-2021b-X", "ANON-002*/-2021b", "ANON-004*/-2021b", "ANON-009*/-2021b",
+        "ANON-013", "ANON-014", "ANON-034*true-study*", "ANON-036",
+        "ANON-040*SourceImageSequence*", "ANON-043*study-PatientID-Keep*",
         "ANON-061", "MODI-002*p01*", "MODI-003*study*", "MODI-005", "MODI-018*true-study*",
         "MODS-001*/-second", "MODS-004*/-item",
         "SPLIT-001*default*", "SPLIT-004", "MERGE-002", "MERGE-004", "BULK-001", "BULK-013",
