@@ -34,6 +34,7 @@ _NOT_ASKED: Final = (
 )
 REPEATING: Final = (0x50003000, 0x60003000, 0x60004000)
 """Attributes of the first curve and the first overlay. Their groups repeat; 2008 alone does not name them."""
+_REFERENCES: Final = (0x00081140, 0x00082112)  # Referenced Image and Source Image Sequence
 SELECTOR_UN_VALUE: Final = 0x0072006D
 """The one attribute of VR UN. Objects that have all others do not have it."""
 
@@ -92,9 +93,11 @@ def _time(tag: int, _scope: str) -> str:
 
 
 def _sequence(tag: int, scope: str) -> Sequence:
-    """Return one item; it has a UID, which U* replaces, and otherwise nothing that the table names."""
-    meaning = f"WAS {tag:08X}"
-    return Sequence([item(CodeMeaning=meaning, ReferencedSOPInstanceUID=_uid(tag, scope))])
+    """Return one item; those of which U* may replace the UIDs have one."""
+    found = item(CodeMeaning=f"WAS {tag:08X}")
+    if tag in _REFERENCES:
+        found.ReferencedSOPInstanceUID = _uid(tag, scope)
+    return Sequence([found])
 
 
 def _uid(tag: int, scope: str) -> str:
