@@ -57,15 +57,28 @@ from harness.clients.dimse import (
     unique_keys,
     values,
 )
+from harness.clients.modification import (
+    changed,
+    copied,
+    dataset_of,
+    files,
+    finished_job,
+    listed,
+    new_uids,
+    refused,
+)
 from harness.clients.multipart import Part
 from harness.clients.orthanc import (
+    BAD_FILE_FORMAT,
     BAD_REQUEST,
+    BAD_TYPE,
     BLIND_CHANGES,
     FOLDERS,
     NOT_SUPPORTED,
     OUT_OF_RANGE,
     REVISIONS,
     UNKNOWN_RESOURCE,
+    UNKNOWN_TAG,
     error_of,
     first_etag,
     if_match,
@@ -128,7 +141,7 @@ from harness.clients.wire_messages import (
 from harness.clients.wire_scp import WireScp, accept, asked
 from harness.clients.worklist import Worklist, asking, names_of, step_of
 from harness.clients.zips import directory_of, entries_of, references_of
-from harness.corpus import Corpus, Maker, Sample, modules
+from harness.corpus import Corpus, Maker, Sample, confidentiality, modules
 from harness.corpus.difference import differences
 from harness.corpus.part10 import data_set_offset, file_of
 from harness.corpus.picture import Frame, Picture, colour, gray

@@ -73,7 +73,8 @@ def if_match(etag: str | None, value: bytes | str) -> dict[str, str]:
     return {} if etag is None else {"If-Match": etag.format(md5=md5(value))}
 
 
-BAD_REQUEST, NOT_SUPPORTED, OUT_OF_RANGE, UNKNOWN_RESOURCE = 8, 2, 3, 17
+NOT_SUPPORTED, OUT_OF_RANGE, BAD_TYPE, BAD_REQUEST = 2, 3, 5, 8
+BAD_FILE_FORMAT, UNKNOWN_RESOURCE, UNKNOWN_TAG = 15, 17, 27
 """Some of Orthanc's own error codes: the `OrthancStatus` of a refusal."""
 
 
