@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from net.files import data_sets
 from net.peers import QUICK, US, storescp
+from pydicom.uid import JPEGLossless
 from pynetdicom import AE, _config, evt
 
 from dcm.data.header import scan
@@ -49,7 +50,7 @@ def kinds(paths: Iterable[Path]) -> list[tuple[str, list[str]]]:
     """Their classes and transfer syntaxes, one by one."""
     headers = map(scan, paths)
     found = dict.fromkeys((each.sop_class_uid, each.transfer_syntax_uid) for each in headers)
-    assert len({syntax for _, syntax in found}) == 9
+    assert len({syntax for _, syntax in found}) == 13
     return [(sop_class, (syntax,)) for sop_class, syntax in found]
 
 
@@ -82,10 +83,14 @@ def _store(node: DcmNode, paths: list[Path]) -> None:
 
 
 def test_storescp_keeps_all(source: Path, paths: list[Path], tmp_path: Path) -> None:
-    """The storage SCP of dcmtk, which writes what it receives."""
+    """The storage SCP of dcmtk, which writes what it receives; it does not take JPEG Lossless, Process 14."""
+    left_out = [path for path in paths if scan(path).transfer_syntax_uid == JPEGLossless]
     with storescp(tmp_path / "written", "+xa") as node:
-        _store(node, paths)
-    assert data_sets(tmp_path / "written") == data_sets(source)
+        _store(node, [path for path in paths if path not in left_out])
+    sent = data_sets(source)
+    for path in left_out:
+        del sent[scan(path).sop_instance_uid]
+    assert data_sets(tmp_path / "written") == sent
 
 
 def test_pynetdicom_keeps_all(

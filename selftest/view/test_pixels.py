@@ -19,8 +19,13 @@ from dcm.view import Look, view
 from harness.corpus import Sample, corpus
 from harness.corpus.recipes.pixels import CELLS
 
-LOSSY = {"p10-jpeg-gray": 1.0, "p10-jpeg-colour": 2.5, "m01-jpeg": 2.5}
+LOSSY = {
+    "p10-jpeg-gray": 1.0, "p10-jpeg-colour": 2.5, "m01-jpeg": 2.5, "p15-jpeg-monochrome1": 1.0,
+    "p15-jpeg-ls-near": 1.0, "p15-jpeg-2000-lossy": 1.0, "p16-jpeg-fragments": 2.5,
+}  # fmt: skip
 """The mean difference that lossy compression makes."""
+UNDECODED = {"p15-jpeg-extended"}
+"""JPEG of 12 bits, for which neither Pillow nor GDCM has a decoder."""
 UID = "1.2.3.4"
 
 
@@ -50,7 +55,15 @@ def expected(sample: Sample, index: int) -> Any:
     return 255 - gray if ds.PhotometricInterpretation == "MONOCHROME1" else gray
 
 
-@pytest.mark.parametrize("id_", [cell.id for cell in CELLS])
+@pytest.mark.parametrize("id_", sorted(UNDECODED))
+def test_what_cannot_be_decoded_has_a_reason(id_: str, tmp_path: Path) -> None:
+    """The page has a tile that says it, and the report says that something is missing."""
+    report = view([corpus[id_].write(tmp_path)], tmp_path / "page.html", Look(32))
+    assert not report.complete
+    assert "12-bit precision" in (tmp_path / "page.html").read_text()
+
+
+@pytest.mark.parametrize("id_", [cell.id for cell in CELLS if cell.id not in UNDECODED])
 def test_frame_is_shown_as_drawn(id_: str, tmp_path: Path) -> None:
     """Exactly, after lossy compression nearly; of several frames that in the middle, or all."""
     sample = corpus[id_]
