@@ -258,7 +258,7 @@ def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("kind", ["id", "behind", "uids"])
 def test_half_a_gigabyte_needs_no_memory(kind: str, big: Path) -> None:
-    """Encapsulated pixels are passed over, and sent in slices: below 100 MB at the peak, with Python and pydicom."""
+    """Encapsulated pixels are passed over, and sent in slices: below 100 MB with Python and pydicom."""
     done = subprocess.run(
         [sys.executable, "-c", BIG, kind, str(big)],
         capture_output=True, text=True, timeout=120, check=True,

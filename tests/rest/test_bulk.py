@@ -44,7 +44,7 @@ def by_level(answer: dict[str, Any]) -> dict[str, set[str]]:
     return found
 
 
-@suite.case("BULK-001", covers="Orthanc.test_bulk_modify")
+@suite.case("BMOD-001", covers="Orthanc.test_bulk_modify")
 def test_instances_are_modified(rest: Rest, stored: Stored) -> None:
     """Each instance named has a copy in the series it was in; the answer lists copies and parents."""
     samples = two_patients(stored)
@@ -64,7 +64,7 @@ def test_instances_are_modified(rest: Rest, stored: Stored) -> None:
     assert sources == before
 
 
-@suite.case("BULK-002", covers="Orthanc.test_bulk_modify")
+@suite.case("BMOD-002", covers="Orthanc.test_bulk_modify")
 def test_instances_are_anonymized(rest: Rest, stored: Stored) -> None:
     """Each instance named has an anonymized copy with parents of its own, which name their sources."""
     ids = [orthanc_ids(each) for each in two_patients(stored)]
@@ -81,7 +81,7 @@ def test_instances_are_anonymized(rest: Rest, stored: Stored) -> None:
         assert sources == {each.at(level) for each in ids}
 
 
-@suite.case("BULK-003", covers="Orthanc.test_bulk_modify")
+@suite.case("BMOD-003", covers="Orthanc.test_bulk_modify")
 def test_resources_of_all_levels_are_deleted(rest: Rest, stored: Stored) -> None:
     """A patient, a study, a series and an instance are deleted together, and nothing else is."""
     samples = [stored.instance(PatientName=f"Patient^{each}") for each in "ABCDE"]
@@ -93,7 +93,7 @@ def test_resources_of_all_levels_are_deleted(rest: Rest, stored: Stored) -> None
     assert len(rest.json("/patients")) == 1
 
 
-@suite.case("BULK-004", covers="Orthanc.test_bulk_modify")
+@suite.case("BMOD-004", covers="Orthanc.test_bulk_modify")
 def test_parent_and_child_are_deleted_together(rest: Rest, stored: Stored) -> None:
     """A patient and an instance of it in one request are both gone."""
     ids = orthanc_ids(stored.instance())
@@ -103,7 +103,7 @@ def test_parent_and_child_are_deleted_together(rest: Rest, stored: Stored) -> No
     assert listed(rest) == set()
 
 
-@suite.case("BULK-005", covers="Orthanc.test_modify_keep_source")
+@suite.case("BMOD-005", covers="Orthanc.test_modify_keep_source")
 @pytest.mark.parametrize("keep", [None, True, False], ids=["default", "true", "false"])
 @pytest.mark.parametrize(
     "action",
@@ -128,7 +128,7 @@ def test_source_is_kept_unless_told_otherwise(
     assert listed(rest) == found["Instance"] | (set() if keep is False else {ids.instance})
 
 
-@suite.case("BULK-006", covers="Orthanc.test_modify_keep_source")
+@suite.case("BMOD-006", covers="Orthanc.test_modify_keep_source")
 def test_copies_stay_in_the_study_without_a_level(rest: Rest, stored: Stored) -> None:
     """bulk-modify of a study without Level copies its instances within the study."""
     ids = orthanc_ids(stored.instance())
@@ -141,7 +141,7 @@ def test_copies_stay_in_the_study_without_a_level(rest: Rest, stored: Stored) ->
     assert listed(rest) == set()
 
 
-@suite.case("BULK-007")
+@suite.case("BMOD-007")
 @pytest.mark.parametrize("action", ["bulk-modify", "bulk-anonymize"])
 def test_asynchronous_bulk_operation_is_a_job(rest: Rest, stored: Stored, action: str) -> None:
     """Asynchronously, the answer is a job whose content has the resources."""
@@ -154,7 +154,7 @@ def test_asynchronous_bulk_operation_is_a_job(rest: Rest, stored: Stored, action
     assert len(listed(rest)) == 2
 
 
-@suite.case("BULK-008")
+@suite.case("BMOD-008")
 @pytest.mark.parametrize("action", ["bulk-modify", "bulk-anonymize"])
 def test_unknown_resource_is_not_found(rest: Rest, stored: Stored, action: str) -> None:
     """An unknown resource is not found, alone or beside a known one, and nothing is copied."""
@@ -165,7 +165,7 @@ def test_unknown_resource_is_not_found(rest: Rest, stored: Stored, action: str) 
         refused(rest, f"/tools/{action}", request, status=404, code=UNKNOWN_RESOURCE)
 
 
-@suite.case("BULK-009")
+@suite.case("BMOD-009")
 @pytest.mark.parametrize("action", ["bulk-modify", "bulk-anonymize", "bulk-content"])
 @pytest.mark.parametrize("request_", [{}, {"Resources": "text"}], ids=["none", "text"])
 def test_request_without_resources_is_refused(
@@ -177,7 +177,7 @@ def test_request_without_resources_is_refused(
     refused(rest, f"/tools/{action}", request_, code=BAD_FILE_FORMAT)
 
 
-@suite.case("BULK-010")
+@suite.case("BMOD-010")
 @pytest.mark.parametrize("request_", [{}, {"Resources": "text"}], ids=["none", "text"])
 def test_delete_without_resources_is_refused(rest: Rest, stored: Stored, request_: object) -> None:
     """A request to delete without a list is refused, and nothing is deleted."""
@@ -189,7 +189,7 @@ def test_delete_without_resources_is_refused(rest: Rest, stored: Stored, request
     assert listed(rest) == before
 
 
-@suite.case("BULK-011")
+@suite.case("BMOD-011")
 @pytest.mark.parametrize(
     "action",
     [pytest.param("bulk-modify", marks=needs("orthanc>=1.9.7")), pytest.param("bulk-content")],
@@ -201,7 +201,7 @@ def test_unknown_level_is_refused(rest: Rest, stored: Stored, action: str) -> No
     refused(rest, f"/tools/{action}", request, code=OUT_OF_RANGE)
 
 
-@suite.case("BULK-012")
+@suite.case("BMOD-012")
 @pytest.mark.parametrize("action", ["bulk-modify", "bulk-anonymize"])
 def test_no_resources_are_no_error(rest: Rest, stored: Stored, action: str) -> None:
     """An empty list is answered with an empty list."""
@@ -214,7 +214,7 @@ def test_no_resources_are_no_error(rest: Rest, stored: Stored, action: str) -> N
     assert listed(rest) == before
 
 
-@suite.case("BULK-013", ref=CONTENT, covers="Orthanc.test_bulk_content")
+@suite.case("BMOD-013", ref=CONTENT, covers="Orthanc.test_bulk_content")
 def test_content_in_the_order_asked_for(rest: Rest, stored: Stored) -> None:
     """Resources of several levels are described in the order of the request, each with its metadata."""
     sample = stored.instance()
@@ -226,7 +226,7 @@ def test_content_in_the_order_asked_for(rest: Rest, stored: Stored) -> None:
     assert all("Metadata" in each for each in found)
 
 
-@suite.case("BULK-014", ref=CONTENT, covers="Orthanc.test_bulk_content")
+@suite.case("BMOD-014", ref=CONTENT, covers="Orthanc.test_bulk_content")
 @pytest.mark.parametrize("metadata", [None, True, False], ids=["default", "true", "false"])
 @pytest.mark.parametrize("level", LEVELS)
 def test_content_at_a_level(rest: Rest, stored: Stored, level: str, metadata: bool | None) -> None:
@@ -242,7 +242,7 @@ def test_content_at_a_level(rest: Rest, stored: Stored, level: str, metadata: bo
     assert ("Metadata" in found) is (metadata is not False)
 
 
-@suite.case("BULK-015", ref=CONTENT, covers="Orthanc.test_bulk_content")
+@suite.case("BMOD-015", ref=CONTENT, covers="Orthanc.test_bulk_content")
 @pytest.mark.parametrize(
     ("level", "count"), [("Patient", 1), ("Study", 1), ("Series", 2), ("Instance", 4)]
 )
@@ -259,7 +259,7 @@ def test_content_of_children_and_parents(
     assert len(found) == count
 
 
-@suite.case("BULK-016", ref=CONTENT, covers="Orthanc.test_bulk_content")
+@suite.case("BMOD-016", ref=CONTENT, covers="Orthanc.test_bulk_content")
 @pytest.mark.parametrize("level", LEVELS)
 def test_content_of_two_patients(rest: Rest, stored: Stored, level: str) -> None:
     """Instances of two patients are two resources at each level."""
@@ -272,7 +272,7 @@ def test_content_of_two_patients(rest: Rest, stored: Stored, level: str) -> None
     assert len(found) == 2
 
 
-@suite.case("BULK-017", ref=CONTENT, covers="Orthanc.test_bulk_content", needs="orthanc>=1.11.0")
+@suite.case("BMOD-017", ref=CONTENT, covers="Orthanc.test_bulk_content", needs="orthanc>=1.11.0")
 def test_content_of_a_patient(rest: Rest, stored: Stored) -> None:
     """The content of a patient is what it shows alone, with the metadata that the server keeps of it."""
     sample = stored.instance(PatientName="First^One")
@@ -287,7 +287,7 @@ def test_content_of_a_patient(rest: Rest, stored: Stored) -> None:
     assert {"LastUpdate", "MainDicomTagsSignature"} <= set(metadata)
 
 
-@suite.case("BULK-018", ref=CONTENT)
+@suite.case("BMOD-018", ref=CONTENT)
 def test_unknown_resource_has_no_content(rest: Rest, stored: Stored) -> None:
     """An unknown resource is left out, the known ones beside it are described."""
     ids = orthanc_ids(stored.instance())
