@@ -406,7 +406,8 @@ def test_resource_of_another_level_is_not_found(
     ids = orthanc_ids(stored.instance())
     path = f"{ids.path(level).rpartition('/')[0]}/{ids.instance}"
     rest.get(path, expect=404)
+    of_patient = {"Replace": {"PatientID": "OTHER"}, "Force": True}  # else that is what is refused
 
-    rest.post(f"{path}/{action}", {}, expect=404)
+    rest.post(f"{path}/{action}", of_patient if level == "patient" else {}, expect=404)
 
     assert listed(rest) == {ids.instance}
