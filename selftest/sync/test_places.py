@@ -149,7 +149,7 @@ def test_an_archive_that_ends_associations_at_a_list(files: Path, tmp_path: Path
     with tiny_pacs(tmp_path / "tiny-pacs") as node:
         report = asyncio.run(run(str(node)))
         [counts] = report.counts.values()
-    assert report.problems == []
+    assert not report.problems
     assert counts[Outcome.STORED] + len(report.failures) == COUNT
     # It fails at times whenever two of its threads meet (0.4.1).
     assert {each.result.status for each in report.failures} <= {0xA700, 0xC000}
