@@ -42,7 +42,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "-e", "--exclude", metavar="ELEMENT", action="append", default=[],
-        help="do not show this element, also in sequences if it is no path; may be repeated",
+        help="leave out this element, within sequences too unless a path is given; may be repeated",
     )  # fmt: skip
     parser.add_argument(
         "-g", "--group", metavar="GROUP", action="append", default=[],

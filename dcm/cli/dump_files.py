@@ -22,7 +22,7 @@ def listed(paths: Sequence[str], extension: str | None = None) -> Iterator[str]:
 
 
 def is_other(path: str, named: AbstractSet[str], error: Exception) -> bool:
-    """Return whether a file that could not be read is none of DICOM, and was not named itself."""
+    """Return whether an unreadable file is not DICOM and was not named on the command line."""
     if path in named or not isinstance(error, NotDicom):
         return False
     try:

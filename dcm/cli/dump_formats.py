@@ -25,7 +25,7 @@ class Made(NamedTuple, Generic[Part]):
     """What was made of a file.
 
     part: of the output, None if nothing could be read. problem: what went wrong, in words; passed_over: and
-    is no failure, since the file is none of DICOM.
+    is not a failure, since the file is not DICOM.
     """
 
     part: Part | None

@@ -70,6 +70,11 @@ def add_listening(parser: ArgumentParser) -> None:
         "--stop-timeout", metavar="SECONDS", type=seconds, default=8.0,
         help="at the end, how long senders have to finish; 8 by default",
     )  # fmt: skip
+    add_space_limits(parser)
+
+
+def add_space_limits(parser: ArgumentParser) -> None:
+    """Add the options that limit what received instances take of the disk."""
     parser.add_argument(
         "--max-instance", metavar="SIZE", type=size, default=0,
         help="refuse longer instances: in bytes, or with K, M, G or T",

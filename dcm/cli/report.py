@@ -143,7 +143,7 @@ class Reporter:
         level: int = WARNING,
         **more: Any,
     ) -> None:
-        """Add the outcome of a file, and log it: at `level` if there are words, and it is no failure."""
+        """Add the outcome of a file, and log it; at `level` if it is not a failure and there are words."""
         line = f"{readable(path)}: {outcome}" + (f": {words}" if words else "")
         if good:
             LOG.log(level if words else INFO, "%s", line)

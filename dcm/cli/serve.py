@@ -10,9 +10,9 @@ import sys
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Final
 
-from dcm.cli.listen import MIN_FREE, admission
+from dcm.cli.listen import add_space_limits, admission
 from dcm.cli.logs import LOG
-from dcm.cli.options import add_network_options, number, seconds, size
+from dcm.cli.options import add_network_options, number, seconds
 from dcm.cli.progress import Progress, wanted
 from dcm.cli.running import run_async
 from dcm.cli.session import configuration
@@ -57,14 +57,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--sync", action="store_true",
         help="flush each stored file to disk (fsync) before the response: slower, safer",
     )  # fmt: skip
-    parser.add_argument(
-        "--max-instance", metavar="SIZE", type=size, default=0,
-        help="refuse longer instances: in bytes, or with K, M, G or T",
-    )  # fmt: skip
-    parser.add_argument(
-        "--min-free", metavar="SIZE", type=size, default=MIN_FREE,
-        help="refuse what would leave less free space on the disk; 100M by default, 0: no limit",
-    )  # fmt: skip
+    add_space_limits(parser)
     parser.add_argument(
         "--stop-timeout", metavar="SECONDS", type=seconds, default=8.0,
         help="at the end, how long clients have to finish; 8 by default",

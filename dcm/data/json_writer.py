@@ -16,6 +16,7 @@ from itertools import pairwise
 from json.encoder import encode_basestring as quoted
 from typing import Final, TypeAlias
 
+from dcm.data.dictionary import private_vr
 from dcm.data.encoding import (
     ITEM,
     ITEM_GROUP,
@@ -91,7 +92,7 @@ def json_of(
 def json_of_value(
     tag: int, vr: bytes, value: bytes, character_set: bytes = b"", *, little_endian: bool = True
 ) -> str:
-    """Return the member of an element that is no sequence, by its encoded value: `"00080060":{...}`."""
+    """Return the member of an element other than a sequence, by its encoded value: `"00080060":{...}`."""
     return _start(tag, vr) + _of_bytes(vr, value, character_set, little_endian)
 
 
@@ -195,7 +196,7 @@ class _Model:
 
     def _vr(self, level: _DataSet, tag: int) -> bytes:
         if tag >> 16 & 1 and tag & 0xFFFF > 0xFF:
-            return _private_vr(tag, level.creators.get(tag >> 8, ""))
+            return private_vr(tag, level.creators.get(tag >> 8, "")).encode()
         return implicit_vr(tag, level.signed)
 
     def _element(self, level: _DataSet, tag: int, vr: bytes, start: int, length: int) -> str:
@@ -236,17 +237,6 @@ class _Model:
 @lru_cache(maxsize=4096)
 def _start(tag: int, vr: bytes) -> str:
     return f'"{tag:08X}":{{"vr":"{vr.decode("ascii")}"'
-
-
-@lru_cache(maxsize=4096)
-def _private_vr(tag: int, creator: str) -> bytes:
-    """Return the VR of a private element in implicit VR, as far as pydicom's dictionary knows its creator."""
-    from pydicom.datadict import private_dictionary_VR  # noqa: PLC0415 - slow to import
-
-    try:
-        return str(private_dictionary_VR(tag, creator)).encode()[:2] if creator else b"UN"
-    except KeyError:
-        return b"UN"
 
 
 def _of_bytes(vr: bytes, value: bytes, character_set: bytes, little_endian: bool) -> str:

@@ -1,10 +1,9 @@
 """Elements that an edit makes: of one value, or whole sequences on the way to it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from dcm.data.dictionary import keyword_of, vr_of
+from dcm.data.dictionary import keyword_of, private_vr, vr_of
 from dcm.data.encoding import ITEM, LONG_VRS, Encoding, Writer
 from dcm.data.plan import DELETE, Aim, CannotEdit, Change
 from dcm.data.target import ALL, Step, Target
@@ -150,21 +149,8 @@ def known_vr(tag: int, scope: Scope, vr: bytes) -> str:
     if vr and vr != b"UN":
         return vr.decode()
     if tag & 0x10000 and tag & 0xFFFF > LAST_BLOCK:
-        return private_vr(tag & 0xFFFF0000 | tag & 0xFF, scope.creator_of(tag))
+        return private_vr(tag, scope.creator_of(tag))
     return vr_of(tag)
-
-
-@lru_cache(maxsize=4096)
-def private_vr(tag: int, creator: str) -> str:
-    """Return the VR of a private element by its creator; `UN` if pydicom's dictionary lacks it."""
-    if not creator:
-        return "UN"
-    from pydicom.datadict import private_dictionary_VR  # noqa: PLC0415 - slow, and rarely needed
-
-    try:
-        return str(private_dictionary_VR(tag | 0x1000, creator))[:2]
-    except KeyError:
-        return "UN"
 
 
 def aims_of(item: Mapping[str, object]) -> list[Aim]:
