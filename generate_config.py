@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Write the configuration of the remote Orthanc; `--help` says what can be chosen.
+"""Write the configuration of the remote Orthanc; see `--help` for the options.
 
-Needs nothing but Python itself, so that it runs straight from a checkout.
+Needs only Python itself, so it can be run directly from a checkout.
 """
 
 import sys

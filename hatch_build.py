@@ -23,9 +23,20 @@ class Wheel(MetadataHookInterface):
             metadata["dependencies"].append(f"dicom-dcm=={metadata['version']}")
 
 
-class Sdist(BuildHookInterface[Any]):
-    """What an sdist says beyond that, since it is made where the toolkit is."""
+class Build(BuildHookInterface[Any]):
+    """What is put in besides the files of the tree."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
-        """Require the toolkit."""
-        build_data["dependencies"].append(f"dicom-dcm=={self.metadata.version}")
+        """Let an sdist require the toolkit: it is made where that is. Put the files of `share` into a wheel.
+
+        Those are manual pages and completion, which `docs/manual.py` makes of the parsers; no build imports
+        these. `build.sh` makes them first, and the sdist has them.
+        """
+        if self.target_name == "sdist":
+            build_data["dependencies"].append(f"dicom-dcm=={self.metadata.version}")
+            return
+        folder = Path(self.root) / "share"
+        files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+        build_data["shared_data"] |= {
+            str(path): f"share/{path.relative_to(folder)}" for path in files
+        }

@@ -1,20 +1,20 @@
 #!/bin/sh
-# Test an Orthanc in a container: build the images that are missing, then run the suites, cut off from any
-# network. Needs Docker and nothing else.
+# Test an Orthanc in a container: build missing images, then run the suites without a network. Needs only
+# Docker.
 #
-#   ./run-docker.sh                          all suites, in parallel, against Debian 12's Orthanc
-#   ./run-docker.sh -k findscu_counters      one case by name; the arguments are those of `harness run`
-#   ./run-docker.sh --release trixie         against the Orthanc of Debian 13; `testing` is the next one
-#   ./run-docker.sh --with StorageCompression=true     with another value in its configuration
-#   ./run-docker.sh --image NAME             against a server in an image of its own; hands the engine's
-#                                            socket to the harness, which is as good as root
-#   ./run-docker.sh --runs DIR               with the run folder below DIR instead of runs/
-#   ./run-docker.sh --shell                  look around in the image
-#   ./run-docker.sh --rebuild                build the images anew, with the packages of today
-#   ./run-docker.sh --setup-only             build what is missing, and run nothing
+#   ./run-docker.sh                          run all suites, in parallel, against Debian 12's Orthanc
+#   ./run-docker.sh -k findscu_counters      run one case by name; arguments are passed to `harness run`
+#   ./run-docker.sh --release trixie         test the Orthanc of Debian 13; `testing` is the next one
+#   ./run-docker.sh --with StorageCompression=true     change its configuration
+#   ./run-docker.sh --image NAME             test a server in another image; gives the harness access to
+#                                            the socket of the engine, which is equivalent to root
+#   ./run-docker.sh --runs DIR               write the run folder to DIR instead of runs/
+#   ./run-docker.sh --shell                  start a shell in the image
+#   ./run-docker.sh --rebuild                rebuild the images with current packages
+#   ./run-docker.sh --setup-only             only build what is missing
 #
-# Exit code: pytest's (0: all is well); 2 when Docker or an image is not to be had, 125 when Docker could not
-# make the container. More: docs/docker.md
+# Exit code: that of pytest (0: no failure), 2 if Docker or an image is not available, 125 if Docker could
+# not create the container. See docs/docker.md.
 set -eu
 called_from=$PWD
 cd -- "$(dirname -- "$(readlink -f -- "$0")")"
@@ -24,7 +24,7 @@ cd -- "$(dirname -- "$(readlink -f -- "$0")")"
 
 release=bookworm foreign='' shell='' rebuild='' setup_only='' runs=$PWD/runs
 
-# Ours are taken out; the others move to the end one by one, and so keep their order.
+# Remove our options; the others are moved to the end one by one, which keeps their order.
 left=$#
 while [ "$left" -gt 0 ]; do
     option=$1 value=''
@@ -51,12 +51,12 @@ while [ "$left" -gt 0 ]; do
     --rebuild) rebuild=yes ;;
     --setup-only) setup_only=yes ;;
     --server | --server=* | --config | --config=*)
-        fail "a container without network reaches no server that runs already: use ./run-local.sh $option" ;;
+        fail "a container without a network cannot reach a running server: use ./run-local.sh $option" ;;
     *) set -- "$@" "$option" ;;
     esac
 done
 case $release in
-'' | *[!a-z]*) fail "--release takes the name of a Debian release, such as bookworm or trixie, not '$release'" ;;
+'' | *[!a-z]*) fail "--release needs the name of a Debian release, such as bookworm or trixie, not '$release'" ;;
 esac
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/run-docker.XXXXXX")
@@ -75,10 +75,10 @@ fi
 [ -z "$setup_only" ] || exit 0
 
 if ! { mkdir -p -- "$runs" && [ -w "$runs" ]; } 2>"$work/log"; then
-    fail "no run folder can be written to $runs: --runs DIR names another place"
+    fail "cannot write a run folder to $runs: choose another place with --runs DIR"
 fi
 [ "$(df -Pk "$runs" | awk 'END { print $4 }')" -gt 51200 ] ||
-    fail "less than 50 MB are free for the run folder in $runs: make room, or say --runs DIR"
+    fail "less than 50 MB are free for the run folder in $runs: free some space, or use --runs DIR"
 
 # What follows is built up from the end: first the command within the container.
 if [ -n "$shell" ]; then

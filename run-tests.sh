@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Test the harness itself: format, lint, types, shell scripts, selftests, then the suites.
 #
-#   ./run-tests.sh               all steps, to the end, even when one fails
-#   ./run-tests.sh --all         the same with the selftests that are slow by nature
-#   ./run-tests.sh -k relay      the same; the arguments go to pytest for the selftests
-#   ./run-tests.sh --setup-only  install what is missing, and run nothing
+#   ./run-tests.sh               run all steps, even if one fails
+#   ./run-tests.sh --all         the same, including slow selftests
+#   ./run-tests.sh -k relay      the same; arguments are passed to pytest for the selftests
+#   ./run-tests.sh --setup-only  only install what is missing
 #
-# Exit code: 0 when every step is ok, 1 when one failed, 2 when the set-up failed.
+# Exit code: 0 if all steps passed, 1 if one failed, 2 if the set-up failed.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
 . setup/setup.sh
@@ -17,8 +17,8 @@ esac
 set_up dev
 [ "${1-}" != --setup-only ] || exit 0
 
-# The selftests start hundreds of processes. Where the environment forbids Python to keep what it has compiled,
-# each of them compiles the whole project again, which takes a second.
+# The selftests start hundreds of processes. If the environment keeps Python from storing compiled files, each
+# of them compiles the whole project again, which takes a second.
 unset PYTHONDONTWRITEBYTECODE
 
 python=$PWD/.venv/bin/python
@@ -39,7 +39,7 @@ step() {
 suites() {
     local code=0
     .venv/bin/harness run || code=$?
-    has_orthanc || { echo "no Orthanc here: the suites ran against the embedded server" && code=1; }
+    has_orthanc || { echo "no Orthanc found: the suites ran against the embedded server" && code=1; }
     return "$code"
 }
 

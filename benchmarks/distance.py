@@ -1,8 +1,8 @@
 """A proxy that delays each byte, both ways: `python benchmarks/distance.py PORT TARGET_PORT SECONDS`.
 
-It stands for the way to an archive that is far off; throughput is not limited. The kernel accepts connections
-at once, so the handshake of TCP costs nothing here. Threads that block wake up within some 0.1 ms of what is
-due; an event loop waits for whole milliseconds.
+It simulates the distance to a remote archive; throughput is not limited. The kernel accepts
+connections immediately, so the TCP handshake costs nothing here. Blocking threads wake up within
+about 0.1 ms of the due time; an event loop waits for whole milliseconds.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ Queue = SimpleQueue[tuple[float, bytes]]
 
 
 def read(source: socket.socket, queue: Queue, delay: float) -> None:
-    """Note when each part is due, and at last an empty one."""
+    """Record when each part is due, and finally an empty one."""
     data = b"the first"
     while data:
         try:
@@ -27,7 +27,7 @@ def read(source: socket.socket, queue: Queue, delay: float) -> None:
 
 
 def write(target: socket.socket, queue: Queue) -> None:
-    """Pass each part on once it is due."""
+    """Pass each part on when it is due."""
     data = b"the first"
     with contextlib.suppress(OSError):
         while data:

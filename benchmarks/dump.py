@@ -33,7 +33,7 @@ LOOP = 'cd "$1"; ls | head -n "$2" | while read name; do dcmdump +P 0010,0020 "$
 
 
 def write_files(folder: Path, count: int) -> None:
-    """Write images, each with a Patient ID of its own."""
+    """Write images, each with its own Patient ID."""
     data = make.instance(number=1, PatientID=NUMBER.decode(), rows=SIDE, columns=SIDE).data
     before, after = data.split(NUMBER)
     folder.mkdir()
@@ -52,7 +52,7 @@ def check(command: Sequence[str | Path], count: int) -> None:
 
 
 def median(costs: Sequence[Cost], factor: float = 1) -> tuple[float, float, float]:
-    """Give wall and CPU time, multiplied, and peak memory."""
+    """Return the median of wall and CPU time, multiplied by `factor`, and the peak memory."""
     wall = statistics.median(each.wall for each in costs) * factor
     cpu = statistics.median(each.cpu for each in costs) * factor
     return wall, cpu, max(each.memory for each in costs)

@@ -62,7 +62,7 @@ def ours(through: Filter) -> Work:
 
 
 def in_memory(through: Filter) -> Work:
-    """Edit, and iterate over what would be sent."""
+    """Edit, and iterate over the data that would be sent."""
 
     def work(paths: Sequence[str], _: Path) -> None:
         memory = bytearray(SLICE)
@@ -74,7 +74,7 @@ def in_memory(through: Filter) -> Work:
 
 
 def command(paths: Sequence[str], target: Path) -> None:
-    """Run the command, with its start."""
+    """Run the command, including its start."""
     words = [f"--edit={key}={value}" for key, value in EDITS.items()]
     source = str(Path(paths[0]).parent)
     subprocess.run(
@@ -84,7 +84,7 @@ def command(paths: Sequence[str], target: Path) -> None:
 
 
 def of_pydicom(paths: Sequence[str], target: Path) -> None:
-    """Read, set, write."""
+    """Read, set and write."""
     for path in paths:
         data_set = pydicom.dcmread(path)
         data_set.PatientID, data_set.PatientName = EDITS["PatientID"], EDITS["PatientName"]
@@ -92,7 +92,7 @@ def of_pydicom(paths: Sequence[str], target: Path) -> None:
 
 
 def dcmodify(paths: Sequence[str], target: Path) -> None:
-    """Edit copies of the files in place; the copying counts, as it does for the others."""
+    """Edit copies of the files in place; copying is included, as for the others."""
     copies = [str(shutil.copy(path, target)) for path in paths]
     words = [part for key, value in EDITS.items() for part in ("-i", f"{key}={value}")]
     subprocess.run(["dcmodify", "-nb", "-ie", *words, *copies], check=True, timeout=LIMIT)
@@ -110,7 +110,7 @@ CONTESTANTS: dict[str, Work] = {
 
 
 def rates(work: Work, paths: Sequence[str], folder: Path) -> tuple[float, float]:
-    """Give the files a second, by CPU and by wall time."""
+    """Return the files per second, by CPU time and by wall time."""
     target = folder / "target"
     target.mkdir()
     wall, cpu = time.perf_counter(), cpu_time()
@@ -121,7 +121,7 @@ def rates(work: Work, paths: Sequence[str], folder: Path) -> tuple[float, float]
 
 
 def cpu_time() -> float:
-    """Give the CPU time of this process and its children so far."""
+    """Return the CPU time of this process and its children so far."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(each.ru_utime + each.ru_stime for each in used)
 

@@ -30,7 +30,7 @@ SIZES = {"CT of 0.5 MB": (524_288, 400), "objects of 10 kB": (9_000, 3000)}
 
 
 def listens(port: int) -> bool:
-    """Say whether somebody listens at a port, without connecting to it."""
+    """Return whether a process listens on a port, without connecting to it."""
     wanted = f":{port:04X} "
     lines = Path("/proc/net/tcp").read_text().splitlines()
     return any(wanted in line[:30] and line.split()[3] == "0A" for line in lines)
@@ -55,7 +55,7 @@ def count(folder: Path) -> int:
 
 
 def timed(sender: str, source: Path, number: int, port: int, there: Path) -> float:
-    """Send all; give the seconds until all have arrived."""
+    """Send all files; return the seconds until all have arrived."""
     command = ["storescu", "127.0.0.1", str(port), "+sd", str(source)]
     if sender == "dcm":
         node = f"127.0.0.1:ANY:{port}"
@@ -80,14 +80,15 @@ def timed(sender: str, source: Path, number: int, port: int, there: Path) -> flo
 
 
 def compare(folder: Path, rounds: int, sender: str, *options: str) -> None:
-    """Print how long both ways take, turn by turn."""
+    """Print how long both ways take, in alternation."""
     for name, (size, number) in SIZES.items():
         source, there = folder / "source", folder / "there"
         source.mkdir()
         for each in range(number):
             make(source, each, size=size)
         took: dict[str, list[float]] = {"directly": [], "through dcm forward": []}
-        # Each way has its own storescp, which serves one association: the forwarder keeps one for a while.
+        # Each way has its own storescp, which serves one association: the forwarder keeps one open
+        # for a while.
         storescp, behind, forward = free_port(), free_port(), free_port()
         there.mkdir()
         program = shutil.which("storescp") or "storescp"
@@ -116,7 +117,7 @@ def compare(folder: Path, rounds: int, sender: str, *options: str) -> None:
 
 
 def fill(folder: Path, number: int) -> None:
-    """Print the memory of a forwarder with so many objects in its spool."""
+    """Print the memory of a forwarder with `number` objects in its spool."""
     source = folder / "source"
     source.mkdir()
     some = 10_000
@@ -149,13 +150,13 @@ def fill(folder: Path, number: int) -> None:
 
 
 def resident(status: Path, key: str = "VmRSS") -> int:
-    """Give the resident memory of a process in MB."""
+    """Return the resident memory of a process in MB."""
     line = next(line for line in status.read_text().splitlines() if line.startswith(key))
     return int(line.split()[1]) // 1000
 
 
 def main() -> None:
-    """Do what was asked for."""
+    """Run the requested benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--sender", choices=("storescu", "dcm"), default="storescu")

@@ -1,16 +1,17 @@
-"""Looks for bytes that the readers of `dcm` do not survive, guided by the code that they reach.
+"""Searches for bytes that crash the readers of `dcm`, guided by code coverage.
 
     python -m venv /tmp/fuzz && /tmp/fuzz/bin/pip install atheris "pydicom>=3.0.2,<3.1"
     nice -n 19 /tmp/fuzz/bin/python benchmarks/fuzz_wire.py /tmp/corpus -max_total_time=600
     python benchmarks/fuzz_wire.py /tmp/corpus --keep selftest/wire/hostile.zip
 
-Both roles of an association, PDUs, messages, identifiers, headers and ends of files, matching, and
-configurations; what must hold of them is said in selftest/wire/hostile.py. The folder begins with inputs
-made here, and gathers those that reach new code. Options with one dash are libFuzzer's. An input that breaks
-a rule is written to the current folder.
+Covers both roles of an association, PDUs, messages, identifiers, headers and ends of files,
+matching, and configurations; selftest/wire/hostile.py defines the rules that they must obey. The
+folder starts with inputs made here, and collects those that reach new code. Options with one dash
+are libFuzzer's. An input that breaks a rule is written to the current folder.
 
-`--keep` needs no atheris: it stores few and short inputs that take the same steps from line to line as all
-of the folder, for the tests to try again; and what broke a rule, if it was put into the folder.
+`--keep` needs no atheris: it stores few and short inputs that take the same steps from line to line
+as the whole folder, for use in tests; and inputs that broke a rule, if they were put into the
+folder.
 """
 
 import hashlib
@@ -26,11 +27,11 @@ sys.path[:0] = [str(ROOT), str(ROOT / "selftest")]
 
 BIGGEST = 1 << 16
 MEMORY = 1 << 10
-"""Megabytes of the whole process, atheris and the corpus included."""
+"""The memory limit in MB of the whole process, including atheris and the corpus."""
 
 
 def main() -> None:
-    """Fuzz, or keep what was found."""
+    """Fuzz, or store the inputs found."""
     folder = Path(sys.argv[1])
     if "--keep" in sys.argv:
         keep(folder, Path(sys.argv[sys.argv.index("--keep") + 1]))
@@ -49,7 +50,7 @@ def main() -> None:
 
 
 def seeds() -> Iterator[bytes]:
-    """Give valid inputs for each reader: a fuzzer finds what is wrong faster from what is right."""
+    """Yield valid inputs for each reader: mutations of valid inputs find errors faster."""
     from wire.hostile import READERS  # noqa: PLC0415 - instrumented by main
 
     readers = {reader.__name__: number for number, reader in enumerate(READERS)}
@@ -58,7 +59,7 @@ def seeds() -> Iterator[bytes]:
 
 
 def spoken() -> Iterator[tuple[str, bytes]]:
-    """Give PDUs, messages, and what a peer may say from each state on."""
+    """Yield PDUs, messages, and what a peer may send in each state."""
     from wire import hostile, pair  # noqa: PLC0415 - instrumented by main
 
     from dcm import wire  # noqa: PLC0415
@@ -101,7 +102,7 @@ def spoken() -> Iterator[tuple[str, bytes]]:
 
 
 def stored() -> Iterator[tuple[str, bytes]]:
-    """Give identifiers and beginnings of files."""
+    """Yield identifiers and beginnings of files."""
     from wire.hostile import SYNTAXES  # noqa: PLC0415 - instrumented by main
 
     from dcm.data.identifier import write_identifier  # noqa: PLC0415
@@ -127,7 +128,7 @@ def stored() -> Iterator[tuple[str, bytes]]:
 
 
 def typed() -> Iterator[tuple[str, bytes]]:
-    """Yield what people write: keys and values, and configurations."""
+    """Yield user input: keys and values, and configurations."""
     from wire.hostile import VRS  # noqa: PLC0415 - instrumented by main
 
     said = {
@@ -150,7 +151,7 @@ def typed() -> Iterator[tuple[str, bytes]]:
 
 
 def keep(folder: Path, target: Path) -> None:
-    """Store inputs that reach all that the whole folder reaches, the shortest first."""
+    """Store inputs that reach everything that the whole folder reaches, the shortest first."""
     from wire.hostile import drive  # noqa: PLC0415 - as in main
 
     seen: set[tuple[CodeType, int, int]] = set()
@@ -171,7 +172,7 @@ def keep(folder: Path, target: Path) -> None:
 
 
 def _reached(drive: Callable[[bytes], None], data: bytes) -> set[tuple[CodeType, int, int]]:
-    """Give the pairs of lines in `dcm` that follow each other while `data` is read."""
+    """Return the pairs of consecutive lines in `dcm` that are executed while `data` is read."""
     reached: set[tuple[CodeType, int, int]] = set()
     package = str(ROOT / "dcm")
 

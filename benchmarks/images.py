@@ -1,8 +1,9 @@
-"""What the benchmark of transfers moves: `python benchmarks/images.py FOLDER COUNT large|medium|small`.
+"""Test data for transfers: `python benchmarks/images.py FOLDER COUNT large|medium|small`.
 
-CT images in explicit VR little endian. Large: one study of 512 x 512, 0.5 MB each; medium: one study of
-10 kB each; small: a study each.
-A program of its own, so that pydicom does not swell the process that measures the memory of its children.
+CT images in Explicit VR Little Endian. Large: one study of 512 x 512, 0.5 MB each; medium: one
+study of 10 kB each; small: one study per image.
+This is a separate program, so that pydicom does not enlarge the process that measures the memory of
+its children.
 """
 
 import io
@@ -45,7 +46,7 @@ def image(number: int, side: int, study: int) -> bytes:
 
 
 def main() -> None:
-    """Write them."""
+    """Write the images."""
     folder, count, kind = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     folder.mkdir()
     for number in range(1, count + 1):

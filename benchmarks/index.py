@@ -57,7 +57,7 @@ LIMIT = 3600
 
 
 def attributes(number: int, per_study: int = 1) -> dict[str, str]:
-    """Return the attributes of an image; each study is of another patient."""
+    """Return the attributes of an image; each study belongs to a different patient."""
     study = number // per_study
     chance = random.Random(study)
     day = f"{chance.randint(2000, 2024)}{chance.randint(1, 12):02}{chance.randint(1, 28):02}"
@@ -77,17 +77,17 @@ def attributes(number: int, per_study: int = 1) -> dict[str, str]:
     }  # fmt: skip
 
 
-def write_files(folder: Path, count: int) -> None:
+def write_files(folder: Path, count: int, per_study: int) -> None:
     """Write files, a thousand to a folder."""
     for number in range(count):
         if number % 1000 == 0:
             below = folder / f"{number // 1000:04}"
             below.mkdir()
-        (below / f"{number}.dcm").write_bytes(content(attributes(number), pixels=32))
+        (below / f"{number}.dcm").write_bytes(content(attributes(number, per_study), pixels=32))
 
 
 def first_index(folder: Path, count: int) -> None:
-    """Time the first index of a folder, and its checks, in processes of their own."""
+    """Time the first index of a folder, and its checks, in separate processes."""
     program = (
         "import resource, sys, time; from dcm.store.index import Index; begun = time.perf_counter()\n"
         "with Index(sys.argv[1]) as index: updated = index.update()\n"
@@ -111,7 +111,7 @@ def first_index(folder: Path, count: int) -> None:
 
 
 def queries(index: Index, rounds: int = 7) -> None:
-    """Time queries, each as often as that: the median and the longest."""
+    """Time queries, `rounds` times each: the median and the longest."""
     for what, (query, level, limit) in QUERIES.items():
         offset = max(0, index.count({}, Level.STUDY) - 100) if "last" in what else 0
         times, found = [], 0
@@ -132,7 +132,7 @@ def entries(count: int) -> Iterator[tuple[str, int, int, Header]]:
 
 
 def simulated(count: int, folder: Path) -> None:
-    """Insert entries in a process of its own, and print its peak memory."""
+    """Insert entries in a separate process, and print its peak memory."""
     program = (
         "import resource, sys; sys.path[:0] = sys.argv[3:]; import index as benchmark\n"
         "from dcm.store.index import Index\n"
@@ -156,7 +156,7 @@ def simulated(count: int, folder: Path) -> None:
 
 
 async def store(sink: Sink, objects: list[tuple[str, bytes]]) -> None:
-    """Store instances as a listener does."""
+    """Store instances like a listener."""
     for uid, data in objects:
         request = CStoreRQ(message_id=1, affected_sop_class_uid=CT, affected_sop_instance_uid=uid)
         part = sink.begin(Head(request, EXPLICIT, "", "", ""))
@@ -191,7 +191,7 @@ async def stored(folder: Path, count: int, rounds: int = 5) -> None:
 
 
 def kills(folder: Path, count: int) -> None:
-    """Kill a process that stores, again and again, and check everything each time."""
+    """Kill a process that stores, repeatedly, and check everything each time."""
     chance = random.Random()
     committed: set[int] = set()
     for kill in range(count):
@@ -205,6 +205,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--files", type=int, default=100_000)
+    parser.add_argument("--per-study", type=int, default=1, help="files of a study: one by default")
     parser.add_argument("--entries", type=int, nargs="*", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--stored", type=int, default=5000)
     parser.add_argument("--kills", type=int, default=0)
@@ -217,7 +218,7 @@ def main() -> None:
             return
         data = folder / "data"
         data.mkdir()
-        write_files(data, options.files)
+        write_files(data, options.files, options.per_study)
         print(f"{options.files:,} files")
         first_index(data, options.files)
         print("queries, median and longest, answers")

@@ -1,11 +1,11 @@
-"""Kills `dcm` at random moments of a transfer, and looks at what is left.
+"""Kills `dcm` at random moments of a transfer, and checks what is left.
 
     python benchmarks/kills.py [ROUNDS] [SCENARIO ...]
 
-Sender, receiver, `dcm get`, and `dcm sync` of 1,000 instances from an archive to an archive, to a folder and
-by moving files, in turn, ROUNDS times each (50). What must hold: a file under its final name is the whole
-instance; what a sender was told is stored is there; the same command again brings the rest. After a sync,
-everything is there once, byte for byte.
+Sender, receiver, `dcm get`, and `dcm sync` of 1,000 instances from an archive to an archive, to a
+folder and by moving files, in turn, ROUNDS times each (50). Requirements: a file under its final
+name is a complete instance; instances whose storage was confirmed to the sender exist; repeating
+the command completes the transfer. After a sync, everything exists once, byte for byte.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ FILES = 300
 SYNCED = 1000
 DCM = (sys.executable, "-m", "dcm")
 LONGEST = 1.5
-"""Seconds after which a process is killed at the latest: most transfers end within them."""
+"""The latest time of a kill, in seconds: most transfers end before it."""
 
 
 def main() -> None:
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def kill_sender(work: Path, source: Path, whole: dict[str, bytes]) -> bool:
-    """Kill `dcm store`: the receiver has whole instances only."""
+    """Kill `dcm store`: the receiver must have only complete instances."""
     with receiver(work) as (node, target, _):
         ended = killed([*DCM, "store", node, str(source)])
         wait_until(lambda: not list(target.glob(".*")), what="the receiver to tidy up")
@@ -65,7 +65,7 @@ def kill_sender(work: Path, source: Path, whole: dict[str, bytes]) -> bool:
 
 
 def kill_receiver(work: Path, source: Path, whole: dict[str, bytes]) -> bool:
-    """Kill `dcm listen`: what the sender was told is stored is there, and whole."""
+    """Kill `dcm listen`: instances whose storage was confirmed must exist and be complete."""
     report = work / "report.json"
     with receiver(work) as (node, target, process):
         sender = subprocess.Popen(
@@ -86,7 +86,7 @@ def kill_receiver(work: Path, source: Path, whole: dict[str, bytes]) -> bool:
 
 
 def kill_get(work: Path, source: Path, whole: dict[str, bytes]) -> bool:
-    """Kill `dcm get`: the folder has whole instances only, and the same command brings the rest."""
+    """Kill `dcm get`: the folder must have only complete instances; repeating completes it."""
     archive = work / "archive"
     target = work / "got"
     shutil.rmtree(target, ignore_errors=True)
@@ -104,7 +104,7 @@ def kill_get(work: Path, source: Path, whole: dict[str, bytes]) -> bool:
 
 
 def kill_sync(work: Path, source: Path, whole: dict[str, bytes]) -> bool:
-    """Kill `dcm sync` between archives: the same command again ends with everything there, as it was."""
+    """Kill `dcm sync` between archives: after repeating it, everything must be there unchanged."""
     back = work / "back"
     for each in (back, work / "target"):
         shutil.rmtree(each, ignore_errors=True)
@@ -119,7 +119,7 @@ def kill_sync(work: Path, source: Path, whole: dict[str, bytes]) -> bool:
 
 
 def kill_sync_to_folder(work: Path, source: Path, whole: dict[str, bytes]) -> bool:
-    """Kill `dcm sync` into a folder: only whole files have a name, and in the end each is there once."""
+    """Kill `dcm sync` into a folder: named files are complete, and finally each is there once."""
     target = work / "target"
     shutil.rmtree(target, ignore_errors=True)
     with archive(work, source) as node:
@@ -134,7 +134,7 @@ def kill_sync_to_folder(work: Path, source: Path, whole: dict[str, bytes]) -> bo
 
 
 def kill_move(work: Path, source: Path, whole: dict[str, bytes]) -> bool:
-    """Kill `dcm sync -m move`: no file is lost, and in the end each is at the destination alone."""
+    """Kill `dcm sync -m move`: no file is lost, and finally each is only at the destination."""
     target, moved = work / "target", work / "moved"
     for each in (target, moved):
         shutil.rmtree(each, ignore_errors=True)
@@ -156,7 +156,7 @@ _running: dict[Path, str] = {}
 
 @contextlib.contextmanager
 def archive(work: Path, source: Path) -> Iterator[str]:
-    """Give an archive with all files, which runs until the program ends."""
+    """Provide an archive with all files, which runs until the program ends."""
     if work not in _running:
         node = str(_archives.enter_context(dcmqrscp(work / "full")))
         quietly([*DCM, "store", node, str(source)])
@@ -165,7 +165,7 @@ def archive(work: Path, source: Path) -> Iterator[str]:
 
 
 def quietly(command: list[str]) -> None:
-    """Run a command, which must succeed."""
+    """Run a command that must succeed."""
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
 
@@ -199,7 +199,7 @@ def killed(command: list[str]) -> bool:
 
 
 def require_whole(folder: Path, whole: dict[str, bytes]) -> set[str]:
-    """Return the UIDs of the instances that have their final name; each must be whole."""
+    """Return the UIDs of the instances under their final names; each must be complete."""
     found = set()
     for path in folder.rglob("[!.]*.dcm"):
         uid = scan(path).sop_instance_uid

@@ -59,7 +59,7 @@ NAMES = (
     "help",
 )
 DELAY = "0.01"
-"""Seconds, one way, for "wan"."""
+"""The one-way delay for "wan", in seconds."""
 CARGO = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo") / "bin"
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own in it
 
@@ -73,7 +73,7 @@ def program(name: str) -> str:
 
 
 class Kind:
-    """One kind of transfer in a folder of its own; `dcm` is the command."""
+    """One kind of transfer in its own folder; `dcm` is the command."""
 
     def __init__(self, name: str, folder: Path, dcm: Sequence[str]) -> None:
         self.name = name
@@ -86,7 +86,7 @@ class Kind:
 
     @contextmanager
     def row(self) -> Iterator[Row]:
-        """Run the server; give what is to be measured."""
+        """Run the server, and yield what is to be measured."""
         if self.name == "help":
             commands = {
                 "python -c pass": [sys.executable, "-c", "pass"],
@@ -158,9 +158,9 @@ def main() -> None:
     options = parser.parse_args()
     if unknown := {*options.kinds} - {*NAMES}:
         parser.error(f"no such kind: {', '.join(unknown)}")
-    # An installed command does without our PYTHONPATH.
+    # An installed command works without this PYTHONPATH.
     dcm = ("env", "-u", "PYTHONPATH", options.dcm) if options.dcm else DCM
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that all is cleaned up then, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that cleaning up happens then, too
     memory = SHARED_MEMORY if SHARED_MEMORY.is_dir() else None
     for name in options.kinds or NAMES:
         with tempfile.TemporaryDirectory(prefix="kinds-", dir=memory) as folder:

@@ -1,7 +1,7 @@
 """Run a program, and print what it used: `python -S -E launch.py LIMIT PROGRAM ARGUMENT...`.
 
-A child begins with the peak memory of the process that starts it, so that process has to be a small one:
-this imports next to nothing.
+A child process inherits the peak memory of its parent, so the parent must be small: this imports
+very little.
 """
 
 import os

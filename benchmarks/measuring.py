@@ -1,4 +1,4 @@
-"""Whole processes, what they cost, and the servers that they talk to."""
+"""Measures whole processes, and runs the servers that they use."""
 
 import hashlib
 import json
@@ -16,19 +16,19 @@ from dcm.data.header import NotDicom, scan
 
 HERE = Path(__file__).resolve().parent
 DCM = (sys.executable, "-c", "import sys; from dcm.cli import main; sys.exit(main())")
-"""What the installed script `dcm` does, but from this checkout."""
+"""The equivalent of the installed script `dcm`, for this checkout."""
 LIMIT = 600
 PATIENCE = 30
 LAUNCH = (sys.executable, "-S", "-E", str(HERE / "launch.py"), str(LIMIT))
 
 
 class Invalid(Exception):  # noqa: N818 - reads as the sentence it is
-    """A run that failed or lost something: not a time."""
+    """A run that failed or lost something, so its time does not count."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a process used: seconds, and MB at its peak."""
+    """What a process used: seconds, and peak memory in MB."""
 
     wall: float
     cpu: float
@@ -36,7 +36,7 @@ class Cost:
 
 
 def environment(*, nodelay: bool) -> dict[str, str]:
-    """Give the environment of all programs; bytecode is cached, as for everybody who installs."""
+    """Return the environment of all programs; bytecode is cached, as in any installation."""
     kept = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     kept["PYTHONPATH"] = str(HERE.parent)
     kept["DCM_CONFIG_PATH"] = os.devnull
@@ -45,7 +45,7 @@ def environment(*, nodelay: bool) -> dict[str, str]:
 
 
 def run(command: Sequence[str | Path], *, nodelay: bool) -> Cost:
-    """Run a program to its end, which must be a good one."""
+    """Run a program, which must succeed."""
     launched = _launch(command, nodelay=nodelay)
     cost, status = _cost(launched)
     if status:
@@ -75,12 +75,12 @@ class Server:
         self.cost = Cost(0, 0, 0)
 
     def node(self, title: str = "ANY-SCP") -> str:
-        """Give its address as ours take it."""
+        """Return its address in the form that `dcm` expects."""
         return f"127.0.0.1:{title}:{self.port}"
 
 
 def free_port() -> int:
-    """Give a port that was free a moment ago."""
+    """Return a port that was free a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as held:
         port: int = held.getsockname()[1]
         return port
@@ -109,17 +109,17 @@ def _wait_for(launched: subprocess.Popen[str], port: int) -> None:
 
 
 def storescp(folder: Path, port: int) -> list[str | Path]:
-    """Dcmtk's storage provider, which writes to `folder`."""
+    """Return the command for dcmtk's storage provider, which writes to `folder`."""
     return ["storescp", "-od", folder, str(port)]
 
 
 def listener(folder: Path, port: int) -> list[str | Path]:
-    """Ours."""
+    """Return the command for `dcm listen`."""
     return [*DCM, "listen", "--host", "127.0.0.1", "--port", str(port), "-o", folder]
 
 
 def dcmqrscp(folder: Path, port: int) -> list[str | Path]:
-    """Dcmtk's archive, empty."""
+    """Return the command for dcmtk's archive, which is empty."""
     archive = folder / "archive"
     archive.mkdir()
     settings = folder / "dcmqrscp.cfg"
@@ -132,7 +132,7 @@ def dcmqrscp(folder: Path, port: int) -> list[str | Path]:
 
 
 def orthanc(program: Path, folder: Path, port: int) -> list[str | Path]:
-    """Orthanc without plugins, empty, that talks to everybody."""
+    """Return the command for an empty Orthanc without plugins that accepts all peers."""
     settings = {
         "DicomAet": "ANY-SCP", "DicomPort": port, "HttpServerEnabled": False, "Name": "bench",
         "StorageDirectory": str(folder / "storage"), "IndexDirectory": str(folder / "index"),
@@ -144,7 +144,7 @@ def orthanc(program: Path, folder: Path, port: int) -> list[str | Path]:
 
 
 def digests(folder: Path) -> dict[str, bytes]:
-    """Give the digest of each data set below a folder, by SOP Instance UID; the longest if two."""
+    """Return the digests of data sets below a folder by SOP Instance UID; of two, the longer."""
     found: dict[str, tuple[int, bytes]] = {}
     for path in folder.rglob("*"):
         if path.is_file() and path.stat().st_size:
@@ -159,7 +159,7 @@ def digests(folder: Path) -> dict[str, bytes]:
 
 
 def check(folder: Path, expected: Mapping[str, bytes], *, identical: bool = True) -> None:
-    """Require that all objects are there, byte for byte where nobody has encoded them again."""
+    """Require that all objects exist, byte for byte unless they were re-encoded (`identical`)."""
     found = digests(folder)
     if found.keys() != expected.keys():
         raise Invalid(f"{len(found)} of {len(expected)} objects arrived")

@@ -1,12 +1,12 @@
-"""A sync of a million instances that are computed: what comparison, journal and report cost.
+"""A sync of a million computed instances: the cost of comparison, journal and report.
 
     python benchmarks/million.py [INSTANCES] [same ask journal lost]
 
-The source answers queries as an archive with studies of 100 instances in two series does, and gives
-instances of a few bytes. same: the destination has everything, down to each instance. ask: it lacks one
-instance in a hundred. journal: it takes no queries, so that the journal has an entry for each instance, and
-the second run finds all of them there. lost: it refuses everything. Each runs in a process of its own, whose
-time and peak memory are shown.
+The source answers queries like an archive with studies of 100 instances in two series, and returns
+instances of a few bytes. same: the destination has everything, down to each instance. ask: it lacks
+one instance in a hundred. journal: it answers no queries, so the journal has an entry for each
+instance, and the second run finds all of them there. lost: it rejects everything. Each runs in a
+separate process, whose time and peak memory are printed.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ KINDS = ("same", "ask", "journal", "lost")
 
 
 class Computed:
-    """An archive of `studies`, none of which is kept. lacks: one instance in so many; 0: none."""
+    """An archive of `studies` that are not stored. lacks: one instance in this many; 0 for none."""
 
     def __init__(
         self, name: str, studies: int, abilities: frozenset[Ability], lacks: int = 0
@@ -62,7 +62,7 @@ class Computed:
     async def __aexit__(self, *_: object) -> None: ...
 
     async def echo(self) -> float:
-        """Answer."""
+        """Respond."""
         return 0
 
     def queries(
@@ -73,7 +73,7 @@ class Computed:
         within: QueryResult | None = None,
         account: Account | None = None,  # noqa: ARG002 - nothing is wrong with answers
     ) -> Stream[QueryResult]:
-        """Answer a query for studies, or for what is below some entities."""
+        """Answer a query for studies, or for the children of some entities."""
         return Stream(self._answers(attributes_of(query), level or Level.STUDY, within))
 
     async def _answers(
@@ -136,7 +136,7 @@ class Computed:
         *,
         convert: bool = True,  # noqa: ARG002 - everything is taken as it is
     ) -> AsyncIterator[Writer]:
-        """Take instances, or refuse them."""
+        """Accept instances, or reject them."""
         yield _Writer(on_result, Outcome.FAILED if self.refuses else Outcome.STORED)
 
     async def copy(
@@ -146,7 +146,7 @@ class Computed:
         *,
         on_result: OnResult | None = None,  # noqa: ARG002
     ) -> Report:
-        """Refuse."""
+        """Raise `CannotDo`."""
         raise CannotDo(self, Ability.COPY)
 
 
@@ -155,7 +155,7 @@ async def _one(what: QueryResult) -> AsyncIterator[QueryResult]:
 
 
 class _Writer:
-    """Takes instances, and keeps none."""
+    """Accepts instances, and keeps none."""
 
     def __init__(self, on_result: OnResult | None, outcome: Outcome) -> None:
         self.given_up: Exception | None = None
@@ -163,29 +163,29 @@ class _Writer:
         self._outcome = outcome
 
     async def put(self, what: object) -> None:
-        """Take an instance."""
+        """Accept an instance."""
         assert isinstance(what, MemoryInstance)
         self.add(what)
 
     def add(self, instance: Instance) -> None:
-        """Take an instance."""
+        """Accept an instance."""
         self.settle(InstanceResult("", instance.sop_instance_uid, self._outcome, ""))
 
     def settle(self, result: InstanceResult) -> None:
-        """Tell an outcome."""
+        """Report an outcome."""
         if self._told is not None:
             self._told(result)
 
     async def room(self) -> None:
-        """There is always room."""
+        """Return: there is always room."""
 
     async def finish(self) -> Report:
-        """There is nothing to wait for."""
+        """Return: there is nothing to wait for."""
         return Report()
 
 
 def run(kind: str, instances: int) -> None:
-    """Run one kind, and print what it cost."""
+    """Run one kind, and print what it used."""
     studies = instances // (SERIES * IMAGES)
     every = frozenset({Ability.QUERY, Ability.FETCH, Ability.STORE})
     source = Computed("source", studies, every)
@@ -214,7 +214,7 @@ async def _sync(source: Computed, target: Computed, journal: Journal) -> SyncRep
 
 
 def main() -> None:
-    """Run all kinds, each in a process of its own."""
+    """Run all kinds, each in a separate process."""
     numbers = [each for each in sys.argv[1:] if each.isdecimal()]
     instances = int(numbers[0]) if numbers else 1_000_000
     kinds = [each for each in sys.argv[1:] if each in KINDS] or KINDS

@@ -1,6 +1,7 @@
 """C-FIND by the library alone: `python benchmarks/ours.py HOST:AE_TITLE:PORT KEY=VALUE...`.
 
-It takes the answers and looks at none, as `findscu -q` does; `dcm query` makes a tree of them, and prints it.
+It receives the answers without decoding them, like `findscu -q`; `dcm query` makes a tree of them,
+and prints it.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The least that any transfer costs: files over a loopback socket into files, two processes, no protocol.
+"""The minimum cost of a transfer: files over a loopback socket, two processes, no protocol.
 
 python benchmarks/plain_copy.py FOLDER TARGET
 """
@@ -12,7 +12,7 @@ SIZE = 1 << 20
 
 
 def receive(server: socket.socket, target: Path) -> None:
-    """Write what comes to files: a length before each."""
+    """Write received data to files; each is preceded by its length."""
     connected, _ = server.accept()
     memory = memoryview(bytearray(SIZE))
     number = 0
@@ -29,7 +29,7 @@ def receive(server: socket.socket, target: Path) -> None:
 
 
 def send(port: int, folder: Path) -> None:
-    """Send all files, each answered before the next, as in DICOM."""
+    """Send all files, waiting for a response to each, as in DICOM."""
     memory = memoryview(bytearray(SIZE))
     with socket.create_connection(("127.0.0.1", port)) as connected:
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -43,7 +43,7 @@ def send(port: int, folder: Path) -> None:
 
 
 def main() -> None:
-    """Copy."""
+    """Copy the files."""
     folder, target = map(Path, sys.argv[1:])
     with socket.create_server(("127.0.0.1", 0)) as server:
         child = os.fork()

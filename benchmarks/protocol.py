@@ -1,4 +1,4 @@
-"""What `dcm.wire` costs for each message, in memory: the best of many rounds, in microseconds."""
+"""The cost of `dcm.wire` for each message, in memory: the best of many rounds, in microseconds."""
 
 import sys
 from collections.abc import Callable

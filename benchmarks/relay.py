@@ -36,7 +36,7 @@ MEGABYTE = 2**20
 
 @dataclass(frozen=True)
 class Unit:
-    """What a figure is printed in."""
+    """The unit in which a figure is printed."""
 
     name: str
     factor: float
@@ -57,7 +57,7 @@ def free_ports(count: int) -> list[int]:
 
 @contextmanager
 def orthanc(folder: Path) -> Iterator[tuple[Endpoint, Endpoint]]:
-    """Run an Orthanc; gives its HTTP and its DICOM endpoint."""
+    """Run an Orthanc; yield its HTTP and its DICOM endpoint."""
     web, dicom = free_ports(2)
     settings = {
         "HttpPort": web,
@@ -117,7 +117,7 @@ def make_images(folder: Path, count: int = 50) -> list[str]:
 
 
 def rest(endpoint: Endpoint, requests_per_run: int = 300) -> float:
-    """Give the mean seconds of a small request on a kept-alive connection."""
+    """Return the mean seconds of a small request on a kept-alive connection."""
     with requests.Session() as session:
         url = f"http://{endpoint}/system"
         session.get(url, timeout=10)
@@ -128,7 +128,7 @@ def rest(endpoint: Endpoint, requests_per_run: int = 300) -> float:
 
 
 def plain_rest(endpoint: Endpoint, requests_per_run: int = 500) -> float:
-    """Do the same with less around it, so that nothing hides what the relay adds."""
+    """Do the same with less overhead, which might hide the cost of the relay."""
     connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=10)
     with closing(connection):
         begin = time.perf_counter()
@@ -151,7 +151,7 @@ def store(endpoint: Endpoint, files: list[str]) -> float:
 
 
 def sink(port: "multiprocessing.Queue[int]") -> None:
-    """Swallow connections, and answer each with one byte at its end."""
+    """Discard the data of connections, and respond to each with one byte at its end."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port.put(listener.getsockname()[1])
         buffer = bytearray(MEGABYTE)
@@ -164,7 +164,7 @@ def sink(port: "multiprocessing.Queue[int]") -> None:
 
 
 def pour(endpoint: Endpoint, megabytes: int = 500) -> float:
-    """Copy bytes through a socket, from a process of its own as dcmtk's programs are."""
+    """Copy bytes through a socket, from a separate process, like dcmtk's programs."""
     block = bytes(MEGABYTE)
     begin = time.perf_counter()
     child = os.fork()
@@ -180,7 +180,7 @@ def pour(endpoint: Endpoint, megabytes: int = 500) -> float:
 
 
 class Comparison:
-    """Does work direct and relayed in turns, and prints both medians."""
+    """Does work direct and relayed in alternation, and prints both medians."""
 
     def __init__(self, loop: RelayLoop, rounds: int) -> None:
         self.loop, self.rounds = loop, rounds

@@ -27,7 +27,7 @@ LIMIT = 600.0
 
 
 def write_images(folder: Path, count: int) -> list[str]:
-    """Write images whose pixels are zeros that take no place on the disk."""
+    """Write images with zeros as pixels, which take no space on the disk."""
     paths = []
     for number in range(1, count + 1):
         sample = make.instance(number=number, rows=4, columns=4)
@@ -41,7 +41,7 @@ def write_images(folder: Path, count: int) -> list[str]:
 
 
 def floor(paths: Sequence[str]) -> None:
-    """Open, read 4 KiB, close: less is not possible in Python."""
+    """Open, read 4 KiB, close: the minimum in Python."""
     for path in paths:
         descriptor = os.open(path, os.O_RDONLY)
         os.pread(descriptor, 4096, 0)
@@ -69,13 +69,13 @@ def pydicom_before_pixels(paths: Sequence[str]) -> None:
 
 
 def pydicom_specific(paths: Sequence[str]) -> None:
-    """Read up to the pixels, keep 14 elements."""
+    """Read up to the pixels, and keep 14 elements."""
     for path in paths:
         pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(COMMON))
 
 
 def dcmdump(paths: Sequence[str]) -> None:
-    """Print 14 elements, do not read long values, stop behind the last one."""
+    """Print 14 elements, skip long values, and stop after the last one."""
     wanted = [f"{tag_of(each) >> 16:04x},{tag_of(each) & 0xFFFF:04x}" for each in COMMON]
     command = ["dcmdump", "-q", "-M", "+sb", "0020,0014"]
     for each in wanted:
@@ -94,14 +94,14 @@ CONTESTANTS: tuple[Callable[[Sequence[str]], None], ...] = (
 
 
 def cost(work: Callable[[Sequence[str]], None], paths: Sequence[str]) -> tuple[float, float]:
-    """Give CPU and wall time, child processes included."""
+    """Return CPU and wall time, including child processes."""
     wall, cpu = time.perf_counter(), cpu_time()
     work(paths)
     return cpu_time() - cpu, time.perf_counter() - wall
 
 
 def cpu_time() -> float:
-    """Give the CPU time of this process and its children so far."""
+    """Return the CPU time of this process and its children so far."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(each.ru_utime + each.ru_stime for each in used)
 

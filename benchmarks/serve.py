@@ -31,7 +31,7 @@ HERE = Path(__file__).resolve().parent
 RELATED = 'multipart/related; type="application/dicom"'
 BOUNDARY = "benchmark-of-serve"
 TOGETHER = 20_000_000
-"""Bytes in one request to store."""
+"""The number of bytes in one Store request."""
 KINDS = {"ct": ("large", 1000), "small": ("medium", 3000)}
 STUDIES = 100_000
 SEARCHES = (
@@ -47,12 +47,12 @@ SEARCHES = (
 
 
 def dcm_serve(folder: Path, port: int) -> list[str | Path]:
-    """Ours, which stores."""
+    """Return the command for a writable `dcm serve`."""
     return [*DCM, "serve", folder, "--writable", "--port", str(port), "--no-dicom", "--quiet"]
 
 
 def orthanc(folder: Path, port: int) -> list[str | Path]:
-    """Orthanc with its DICOMweb plugin, as Debian has it."""
+    """Return the command for Orthanc with its DICOMweb plugin, as in Debian."""
     program = find_orthanc().executable
     plugins = program.parents[1] / "share/orthanc/plugins/libOrthancDicomWeb.so"
     settings = {
@@ -71,7 +71,7 @@ SERVERS: dict[str, Callable[[Path, int], list[str | Path]]] = {
 
 
 def bodies(files: Sequence[Path]) -> Iterator[tuple[int, bytes]]:
-    """Yield the bodies of requests of moderate size, and how many instances each has."""
+    """Yield the bodies of requests of moderate size, with their numbers of instances."""
     head = f"\r\n--{BOUNDARY}\r\nContent-Type: application/dicom\r\n\r\n".encode()
     some: list[bytes] = []
     size = 0
@@ -85,7 +85,7 @@ def bodies(files: Sequence[Path]) -> Iterator[tuple[int, bytes]]:
 
 
 def store(port: int, requests: Sequence[tuple[int, bytes]]) -> None:
-    """Store what bodies hold, one after the other on one connection."""
+    """Store the bodies, one after the other on one connection."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
     headers = {
         "Content-Type": f"{RELATED}; boundary={BOUNDARY}",
@@ -100,7 +100,7 @@ def store(port: int, requests: Sequence[tuple[int, bytes]]) -> None:
 
 
 def retrieve(port: int, study: str, least: int) -> None:
-    """Retrieve a study as it is stored, and throw it away."""
+    """Retrieve a study as it is stored, and discard it."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
     accept = f"{RELATED}; transfer-syntax=*"
     connection.request("GET", f"/dicom-web/studies/{study}", headers={"Accept": accept})
@@ -121,7 +121,7 @@ def running(name: str, folder: Path) -> Iterator[Server]:
 
 
 def transfers(kind: str, rounds: int) -> None:
-    """Store in an empty server and retrieve from it; of each the wall time, of both the CPU time."""
+    """Store in an empty server and retrieve from it; print wall time of each, CPU time of both."""
     side, count = KINDS[kind]
     with tempfile.TemporaryDirectory() as place:
         source = Path(place, "source")
@@ -187,7 +187,7 @@ def searches(rounds: int) -> None:
 
 
 def _make_studies(folder: Path) -> None:
-    """Write studies of one small image: copies of one, with other numbers in it."""
+    """Write studies of one small image: copies of one image, with different numbers."""
     one = image(11111111, 8, 99999999)
     for number in range(STUDIES):
         if number % 1000 == 0:
@@ -200,7 +200,7 @@ def _make_studies(folder: Path) -> None:
 
 
 def main() -> None:
-    """Measure what was asked for."""
+    """Run the requested measurements."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", nargs="*", choices=[*KINDS, "qido", []], help="all by default")
     parser.add_argument("--rounds", type=int, default=3)

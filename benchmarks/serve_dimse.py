@@ -52,7 +52,7 @@ SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own in it
 
 
 def dcm_serve(folder: Path, port: int) -> list[str | Path]:
-    """Ours, which stores."""
+    """Return the command for a writable `dcm serve`."""
     into = folder / "served"
     into.mkdir()
     where = ["--dicom-port", str(port), "--no-web", "--ae-title", "ANY-SCP", "--quiet"]
@@ -99,7 +99,7 @@ def clients(kind: str, port: int, target: Path) -> dict[str, Command]:
 
 
 class Kind:
-    """One kind of work, in a folder of its own."""
+    """One kind of work, in its own folder."""
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
@@ -112,7 +112,7 @@ class Kind:
         self.size = next(self.source.iterdir()).stat().st_size
         self.expected = digests(self.source)
         self.used: dict[str, list[float]] = {}
-        """CPU time of the archives that are stored into."""
+        """CPU time of the archives that store instances."""
 
     def measure(self, rounds: int) -> None:
         """Measure, and print."""
@@ -178,7 +178,7 @@ def main() -> None:
     options = parser.parse_args()
     if unknown := {*options.kinds} - {*KINDS}:
         parser.error(f"no such kind: {', '.join(unknown)}")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that all is cleaned up then, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that cleaning up happens then, too
     memory = SHARED_MEMORY if SHARED_MEMORY.is_dir() else None
     for name in options.kinds or KINDS:
         with tempfile.TemporaryDirectory(prefix="serve-", dir=memory) as folder:

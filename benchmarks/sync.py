@@ -43,7 +43,7 @@ STUDY = f"StudyInstanceUID={ROOT}.1"
 
 
 class Copying:
-    """One kind of copying, in a folder of its own."""
+    """One kind of copying, in its own folder."""
 
     def __init__(self, name: str, folder: Path, orthanc_path: Path | None) -> None:
         self.name = name
@@ -54,7 +54,7 @@ class Copying:
 
     @contextmanager
     def row(self) -> Iterator[Row]:
-        """Run the source; give what is to be measured."""
+        """Run the source, and yield what is to be measured."""
         files = self.folder / "files"
         make = [sys.executable, HERE / "images.py", files, str(self.count), self.images]
         subprocess.run(make, check=True, timeout=600, env=environment(nodelay=False))
@@ -76,7 +76,7 @@ class Copying:
             yield Row(f"{self.name}: {self.count} x {size:,} bytes", works, self.count, size)
 
     def _archive(self, stack: ExitStack) -> tuple[Server, Server]:
-        """Start an empty archive; give it, and it as it is reached."""
+        """Start an empty archive; return it, and the server through which to reach it."""
         self._number += 1
         folder, port = self.folder / f"archive{self._number}", free_port()
         folder.mkdir()

@@ -1,4 +1,4 @@
-"""Tables of what was measured side by side."""
+"""Tables of results that were measured side by side."""
 
 import statistics
 import sys
@@ -12,14 +12,14 @@ Work = Callable[[], Cost]
 
 @dataclass
 class Row:
-    """One table: the work of each program; the one that others are compared with comes first."""
+    """One table: the work of each program; the first one is the reference."""
 
     title: str
     programs: dict[str, Work]
     images: int = 0
     size: int = 0
     minus: "Row | None" = None
-    """What is taken off before CPU times are compared: the same programs with nothing to do."""
+    """Subtracted before CPU times are compared: the same programs with nothing to do."""
     costs: dict[str, list[Cost | None]] = field(default_factory=dict)
 
     def once(self) -> None:
@@ -69,7 +69,7 @@ def _median(values: Iterator[float]) -> float:
 
 
 def measure(rows: Sequence[Row], rounds: int, only: Sequence[str]) -> None:
-    """Interleave: all programs once, then all again."""
+    """Run all programs once, then all again, and so on."""
     for row in rows:
         if only:
             first = next(iter(row.programs))

@@ -50,7 +50,7 @@ QUERY = (
 )
 NOTHING = (*QUERY[:3], "PatientID=NOBODY", *QUERY[4:])
 GIVEN_BACK = 2.5
-"""Seconds after which memory that became free has gone back to the host."""
+"""Seconds after which freed memory has been returned to the host."""
 
 
 class Bench:
@@ -76,12 +76,13 @@ class Bench:
         return folder
 
     def _target(self) -> Path:
-        """Give a new folder, and empty the files of the last one, which are removed when all is measured.
+        """Return a new folder, and empty the previous one's files, which are removed at the end.
 
-        For minutes ext4 makes new files slowly where others were removed, and memory that is free for two
-        seconds may go back to the host of a virtual machine: the next program would pay for either.
+        For minutes, ext4 creates files slowly where others were removed, and memory that is free
+        for two seconds may be returned to the host of a virtual machine: the next program would pay
+        for both.
         """
-        time.sleep(GIVEN_BACK)  # what was freed until now; what is freed next is used at once
+        time.sleep(GIVEN_BACK)  # the host has taken freed memory; what is freed next is reused
         for path in self.last_target.rglob("*"):
             if path.is_file():
                 os.truncate(path, 0)
@@ -95,7 +96,7 @@ class Bench:
         return self.source if nodelay else self.few
 
     def plain(self) -> Row:
-        """Give the floor: the same bytes, no protocol."""
+        """Return the minimum: the same bytes without a protocol."""
 
         def copy() -> Cost:
             target = self._target()
@@ -106,7 +107,7 @@ class Bench:
         )
 
     def store(self, what: str, *, nodelay: bool) -> Row:
-        """C-STORE; `what` is the server."""
+        """Return a row for C-STORE; `what` is the server."""
         source = self._source(nodelay=nodelay)
 
         def sent(command: Callable[[Server], Sequence[str | Path]]) -> Work:
@@ -127,7 +128,7 @@ class Bench:
         )
 
     def listen(self) -> Row:
-        """Give what a sender needs until all is stored, and below it the CPU of the server."""
+        """Return a row with the wall time of each sender, and CPU time and memory of the server."""
         programs: dict[str, Work] = {}
 
         def both(sender: str, server_kind: str) -> Work:
@@ -156,7 +157,7 @@ class Bench:
 
     @contextmanager
     def get(self, what: str, *, nodelay: bool) -> Iterator[list[Row]]:
-        """C-GET to disk from an archive that is filled first."""
+        """Yield rows for C-GET to disk, from an archive that is filled first."""
         source = self._source(nodelay=nodelay)
 
         def brought(command: Callable[[Path], Sequence[str | Path]], *, identical: bool) -> Work:
@@ -191,7 +192,7 @@ class Bench:
 
     @contextmanager
     def query(self) -> Iterator[list[Row]]:
-        """C-FIND on the level STUDY, and the same with no match."""
+        """Yield rows for C-FIND at the level STUDY, and for one without a match."""
         with serving(*self._server("Orthanc", self._new_folder()), nodelay=True) as server:
             run([*DCM, "store", server.node(), self._images("small", self.count)], nodelay=True)
             port = str(server.port)
@@ -217,7 +218,7 @@ class Bench:
 
     @contextmanager
     def start(self) -> Iterator[list[Row]]:
-        """Start, associate, C-ECHO, end."""
+        """Yield rows for starting, associating, C-ECHO and ending."""
         with serving(*self._server("storescp", self._new_folder()), nodelay=True) as server:
             port = str(server.port)
             commands = {
@@ -260,7 +261,7 @@ def main() -> None:
     rows = ("plain", "store", "get", "query", "scp", "start")
     parser.add_argument("--rows", nargs="*", default=rows, choices=rows)
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that all is cleaned up then, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that cleaning up happens then, too
     folder = Path(tempfile.mkdtemp(prefix="transfers-"))
     try:
         count = 200 if options.quick else options.count

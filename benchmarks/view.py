@@ -20,7 +20,7 @@ SIDE = 256
 
 
 def write_images(folder: Path, count: int) -> None:
-    """Write images that differ in their numbers."""
+    """Write images with different numbers."""
     first = folder / "first"
     first.write_bytes(content(attributes(0), pixels=2))
     ds = dcmread(first)

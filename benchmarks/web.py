@@ -28,7 +28,7 @@ AT_ONCE = 50
 
 
 def main() -> None:
-    """Measure, or be one of the programs that are measured."""
+    """Measure, or run as one of the measured programs."""
     if sys.argv[1:2] == ["--program"]:
         program(*sys.argv[2:])
         return
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 class Bench:
-    """The instances, and a service that has them."""
+    """The instances, and a service that contains them."""
 
     def __init__(self, folder: Path, count: int, connections: str) -> None:
         self.folder = folder
@@ -65,7 +65,7 @@ class Bench:
 
     @contextmanager
     def filled(self) -> Iterator[None]:
-        """Run a service that has the instances."""
+        """Run a service that contains the instances."""
         with self._service("full") as self.full:
             self._run("ours", "store", self.full, self.files)
             yield

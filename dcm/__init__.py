@@ -1,3 +1,3 @@
-"""The DICOM toolkit on which the harness stands; it knows nothing of the harness."""
+"""The DICOM toolkit. The harness is built on it; the toolkit does not depend on the harness."""
 
 __version__ = "0.1.0"

@@ -1,9 +1,9 @@
-"""The configuration: our own nodes, the nodes and folders we know, and time limits. A TOML file.
+"""The configuration, a TOML file: our own nodes, known nodes and folders, and time limits.
 
     configuration = Configuration.read(default_path())
     configuration.remote("mypacs")
 
-An error is one sentence that names the file, the key and what is allowed.
+An error message is one sentence that names the file, the key and what is allowed.
 """
 
 import logging
@@ -39,99 +39,103 @@ _PASSWORDS: Final = ("password_file", "password_variable", "password")
 _PACES: Final = ("bandwidth", "only_between")
 _UNITS: Final = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
 _ROUTES: Final = ("static_routes", "dynamic_routes")
-_LATER: Final = ("remote_repos",)
 
 TEMPLATE: Final = """\
 # The configuration of dcm. `dcm conf` edits it, `dcm conf --show-default` prints this text.
 # Lines that begin with # are comments: remove the # to change a setting.
 
-# Our own nodes. --local NAME chooses one; without it, `default` is used, else the first.
+# Our own nodes. --local NAME selects one; the default is `default`, or else the first.
 [local_nodes.default]
-ae_title = "DCM"            # some nodes answer only to AE titles that they know
-port = 11112                # where we listen
-# host = "0.0.0.0"          # the address where we listen; this one means all
-# tls_certificate = "we.pem"       # for TLS, in PEM; also shown to remote nodes that ask for it
-# tls_key = "we.key"               # unless it is in the certificate's file
-# tls_ca = "authority.pem"         # the authority of the certificates that others show us
-# tls_require_certificate = true   # accept only nodes that show one; this needs tls_ca
+ae_title = "DCM"            # some nodes accept only AE titles that they know
+port = 11112                # the port to listen on
+# host = "0.0.0.0"          # the address to listen on; this one means all
+# tls_certificate = "we.pem"       # for TLS, in PEM; also sent to remote nodes that ask for it
+# tls_key = "we.key"               # unless the certificate file contains it
+# tls_ca = "authority.pem"         # the CA that issued the certificates of other nodes
+# tls_require_certificate = true   # accept only nodes with a certificate; needs tls_ca
 
 # Relative paths start at the folder of this file.
 
-# The nodes that we know, each with a name of your choice: `dcm echo mypacs`.
+# Remote nodes, each with a name of your choice: `dcm echo mypacs`.
 # [remote_nodes.mypacs]
 # host = "mypacs.org"
 # ae_title = "MYPACS"
 # port = 11112
-# tls = true                       # use TLS; implied by settings that begin with tls_
-# tls_ca = "authority.pem"         # the authority of its certificate; else those of this computer
-# tls_certificate = "we.pem"       # shown to it instead of the local node's
+# tls = true                       # use TLS; implied by the settings that begin with tls_
+# tls_ca = "authority.pem"         # the CA that issued its certificate; by default those of this computer
+# tls_certificate = "we.pem"       # sent to it instead of that of the local node
 # tls_key = "we.key"
 # tls_verify_host = false          # accept a certificate for another host
 # user = "anna"
-# password_file = "mypacs.txt"     # or password_variable, in the environment, or password
-# allow_plaintext = true           # send them without TLS too, where others can read them
-# max_associations = 1             # at the same time; 4 by default, fewer if it refuses
-# time_limits = { response = 300 } # in seconds, only for this node
-# bandwidth = "20M"                # `dcm sync` copies at most so many bytes a second from or to it: 500K, 20M
-# only_between = "22:00-06:00"     # and only during these hours; services have these two settings as well
+# password_file = "mypacs.txt"     # or password_variable (of the environment), or password
+# allow_plaintext = true           # send them even without TLS, where others can read them
+# max_associations = 1             # at the same time; 4 by default, fewer if it rejects some
+# time_limits = { response = 300 } # in seconds, for this node only
+# bandwidth = "20M"                # the most bytes per second that `dcm sync` copies from or to it: 500K, 20M
+# only_between = "22:00-06:00"     # and only between these times; services have these two settings, too
 
 # Folders with DICOM files, each with a name of your choice.
 # [local_dirs.scans]
-# path = "~/scans"                 # or a zip archive, or the DICOMDIR of a medium: these are only read
-# layout = "{PatientID}/{StudyDate:%Y|undated}/{StudyInstanceUID}/{SOPInstanceUID}.dcm"  # of new files
+# path = "~/scans"                 # or a zip archive, or the DICOMDIR of a medium, which are read-only
+# layout = "{PatientID}/{StudyDate:%Y|undated}/{StudyInstanceUID}/{SOPInstanceUID}.dcm"  # for new files
 # in_file_ext = "dcm"              # read only files with this extension, in upper or lower case
-# make_missing = false             # do not make the folder when it is written to: it may not be mounted
+# make_missing = false             # do not create the folder when writing to it: it may not be mounted
 # read_only = true                 # never write to it
 
 # DICOMweb services are remote nodes as well: those with a url, to which /studies is added.
 # [remote_nodes.cloud]
 # url = "https://pacs.org/dicom-web"
-# token_file = "cloud.txt"         # a bearer token; or token_variable, in the environment, or token;
+# token_file = "cloud.txt"         # a bearer token; or token_variable (of the environment), or token;
 #                                  # or user and password as above
 # tls_ca = "authority.pem"         # and the other settings that begin with tls_, as above
-# proxy = "http://proxy.org:3128"  # otherwise what the environment says (https_proxy)
-# headers = { X-Api-Key = "..." }  # more headers of each request, as secret as a token
-# allow_plaintext = true           # send all these to an http URL too, where others can read them
+# proxy = "http://proxy.org:3128"  # by default that of the environment (https_proxy)
+# headers = { X-Api-Key = "..." }  # additional headers for each request, as secret as a token
+# allow_plaintext = true           # send all of these even to an http URL, where others can read them
 # max_connections = 1              # at the same time; 4 by default
 
-# Conditions on the elements of objects, each with a name of your choice. `dcm edit --only NAME` uses one.
+# Conditions on the elements of objects, each with a name of your choice, as for `dcm edit --only NAME`.
 # [selectors.thin_slices]
 # attr = "SliceThickness"   # also in sequences: "RequestAttributesSequence[0].RequestedProcedureID"
 # op = "<"                  # == != < <= > >= in, or ~= for a regular expression
 # rvalue = 1.5              # for `in`, a list
-# invert = false            # true: what does not fulfil it is selected
-# reject_missing = true     # objects without the element are never selected
+# invert = false            # true: select what does not match
+# reject_missing = true     # never select objects without the element
 # [selectors.chests]
-# all_of = ["thin_slices", "BodyPartExamined == CHEST"]   # by name, or as text
+# all_of = ["thin_slices", "BodyPartExamined == CHEST"]   # names or text
 # any_of = ["Modality in CT, MR"]
 # none_of = ["SeriesDescription ~= (?i)localizer"]
 
-# Routes, each with a name of your choice: `dcm forward NAME` uses one. They lead to nodes, services and
-# folders of this file, and to addresses, URLs and paths.
+# Parts of a node, service or folder, each with a name of your choice: `dcm sync DIR -s trial`.
+# [remote_repos.trial]
+# remote = "mypacs"                # a name in this file, an address, a URL or a path
+# base_query = { StudyDescription = "TRIAL*", ModalitiesInStudy = "MR" }   # added to every query
+
+# Routes, each with a name of your choice: `dcm forward NAME`. Destinations are names of nodes, services and
+# folders in this file, addresses, URLs and paths.
 # [static_routes.archive]
 # dests = ["mypacs", "scans"]
-# filt = "Modality != SR"          # only what is selected goes: a selector by name, or as text
-# methods = ["PROXY"]              # what is received is sent from here: PROXY, which is the default
-# calling = ["CT1", "CT2"]         # only what comes from these AE titles
-# called = ["ARCHIVE"]             # only what is sent to one of these AE titles of ours
-# hours = "07:00-19:00"            # only what comes during these hours
-# [dynamic_routes.by_modality]     # with filt, calling, called and hours as well
-# routing_map = { "Modality == MR" = ["mypacs"], thin_slices = ["archive"] }   # also to static routes
-# default_dests = ["scans"]        # for what none of them selects
-# exclude = ["PatientID ~= ^TEST"] # what one of these selects goes nowhere
-# stop_on_first = false            # true: only to the places of the first one that selects; the default
-# route_level = "SERIES"           # chosen once for each series, by what comes first; STUDY by default
+# filt = "Modality != SR"          # only matching objects: a selector, by name or as text
+# methods = ["PROXY"]              # received objects are sent from here: PROXY, the default
+# calling = ["CT1", "CT2"]         # only from these AE titles
+# called = ["ARCHIVE"]             # only if addressed to one of these AE titles of ours
+# hours = "07:00-19:00"            # only during these hours
+# [dynamic_routes.by_modality]     # filt, calling, called and hours can be used here, too
+# routing_map = { "Modality == MR" = ["mypacs"], thin_slices = ["archive"] }   # or names of static routes
+# default_dests = ["scans"]        # if none of them matches
+# exclude = ["PatientID ~= ^TEST"] # objects that match one of these are not sent
+# stop_on_first = false            # true (the default): use only the first selector that matches
+# route_level = "SERIES"           # choose once for each series, by its first object; STUDY by default
 # dest_methods = { mypacs = ["PROXY"] }
 
 # Time limits, in seconds.
 # [time_limits]
 # connect = 10              # for the TCP connection
-# association = 30          # for its acceptance or rejection
-# response = 60             # without a byte, while an answer is due
-# busy = 60                 # for repeating a request that is rejected for the moment
-# idle = 300                # while we listen: without a byte between two messages
-# operation = 300           # of a C-MOVE or C-GET, without an instance or a response with other numbers
-# release = 5               # for the end of an association
+# association = 30          # for the association to be accepted or rejected
+# response = 60             # without a byte while waiting for a response
+# busy = 60                 # for retrying an association that is rejected temporarily
+# idle = 300                # when listening: without a byte between messages
+# operation = 300           # of a C-MOVE or C-GET without a new instance or new numbers in a response
+# release = 5               # for the release of an association
 """
 
 
@@ -140,9 +144,9 @@ class UnknownNode(DcmError):  # noqa: N818 - reads as the sentence it is
 
 
 def default_path() -> str:
-    """Return the path of the user's configuration; without a home, that of the system's."""
+    """Return the path of the user's configuration; without a home directory, that of the system."""
     folder = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-    if folder.startswith("~"):  # no HOME, and a user ID that the system does not know
+    if folder.startswith("~"):  # no HOME, and an unknown user ID
         folder = "/etc/xdg"
     return f"{folder}/dcm/dcm_conf.toml"
 
@@ -150,8 +154,8 @@ def default_path() -> str:
 class LocalDir(Frozen):
     """A folder with DICOM files, a zip archive, or a DICOMDIR; see `[local_dirs.NAME]` in the template.
 
-    layout: where new files go; None: as `dcm.store.layout.DEFAULT` says. in_file_ext: the extension of the
-    files that are read; empty: all are. make_missing: whether the folder is made when it is written to.
+    layout: the layout of new files; None: `dcm.store.layout.DEFAULT`. in_file_ext: the extension of the
+    files to read; empty: all files. make_missing: whether to create the folder when writing to it.
     """
 
     path: str
@@ -162,7 +166,7 @@ class LocalDir(Frozen):
 
 
 class Configuration(Frozen):
-    """The content of a file, or the defaults without one. `path` is only for error messages."""
+    """The contents of a configuration file, or the defaults. `path` is only used in error messages."""
 
     path: str
     local_nodes: Mapping[str, Listen] = MappingProxyType({})
@@ -174,6 +178,7 @@ class Configuration(Frozen):
     paces: "Mapping[str, tuple[float | None, Hours | None]]" = MappingProxyType({})
     static_routes: "Mapping[str, StaticRoute]" = MappingProxyType({})
     dynamic_routes: "Mapping[str, DynamicRoute]" = MappingProxyType({})
+    remote_repos: Mapping[str, tuple[str, Mapping[str, str]]] = MappingProxyType({})
 
     @classmethod
     def read(cls, path: str) -> Self:
@@ -184,19 +189,28 @@ class Configuration(Frozen):
         except OSError as error:
             raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
         except UnicodeDecodeError as error:
-            raise ConfigurationError(f"{path} is not text in UTF-8") from error
+            raise ConfigurationError(f"{path} is not UTF-8 text") from error
         found = cls.parse(text, path)
         if found.holds_secrets and os.stat(path).st_mode & 0o077:
-            _LOG.warning("%s holds a password and others can read it: chmod 600 changes that", path)
+            _LOG.warning(
+                "%s contains a password and can be read by others: run chmod 600 on it", path
+            )
         return found
 
     @classmethod
     def parse(cls, text: str, path: str) -> Self:
-        """Read the text of a file. Raises `ConfigurationError`."""
+        """Parse the text of a file. Raises `ConfigurationError`."""
         document = Table.parse(text, path)
         document.allow(
-            *("local_nodes", "remote_nodes", "local_dirs", "selectors", "time_limits", *_ROUTES),
-            later=_LATER,
+            *(
+                "local_nodes",
+                "remote_nodes",
+                "local_dirs",
+                "remote_repos",
+                "selectors",
+                "time_limits",
+            ),
+            *_ROUTES,
         )
         limits = _limits(document.table("time_limits"), TimeLimits())
         local_nodes = document.tables("local_nodes")
@@ -204,7 +218,7 @@ class Configuration(Frozen):
         local_dirs = document.tables("local_dirs")
         for name in local_dirs.keys() & remote_nodes.keys():
             raise local_dirs[name].fault("a remote node has the same name")
-        for kind in _ROUTES:
+        for kind in ("remote_repos", *_ROUTES):
             for name, table in document.tables(kind).items():
                 if name in remote_nodes or name in local_dirs:
                     raise table.fault("a remote node or a folder has the same name")
@@ -226,12 +240,13 @@ class Configuration(Frozen):
             selectors,
             {name: _pace(table) for name, table in remote_nodes.items() if table.has(*_PACES)},
             *_routes(document, selectors),
+            {name: _repo(table) for name, table in document.tables("remote_repos").items()},
         )
 
     def local(self, name: str | None = None) -> Listen:
-        """Return our node of that name or address; without either, the default one.
+        """Return our node with this name or address; without either, the default one.
 
-        Raises `UnknownNode`, and `LocalProtocolError` for an address that cannot be.
+        Raises `UnknownNode`, and `LocalProtocolError` for an invalid address.
         """
         if name is None:
             first = next(iter(self.local_nodes.values()), DEFAULT_LOCAL)
@@ -242,9 +257,9 @@ class Configuration(Frozen):
         return known or Listen.parse(name)
 
     def remote(self, name: str) -> Remote:
-        """Return the node of that name or address. Raises as `local` does, and `NoPassword`."""
+        """Return the node with this name or address. Raises the same errors as `local`, and `NoPassword`."""
         if name in self.web_nodes:
-            raise UnknownNode(f"{name} is a DICOMweb service in {self.path}, and no DICOM node")
+            raise UnknownNode(f"{name} is a DICOMweb service in {self.path}, not a DICOM node")
         if name in self.remote_nodes:
             known, credentials = self.remote_nodes[name]
             identity = credentials.identity() if credentials else None
@@ -254,9 +269,9 @@ class Configuration(Frozen):
         return Remote(DcmNode.parse(name), self.limits)
 
     def service(self, name: str) -> "WebRemote | None":
-        """Return the DICOMweb service of that name or URL; None if it is none. Raises `NoPassword`.
+        """Return the DICOMweb service with this name or URL, or None. Raises `NoPassword`.
 
-        A URL that is that of a known service has its settings.
+        The URL of a known service gets the settings of that service.
         """
         for known, node in self.web_nodes.items():
             if name == known or name.rstrip("/") == node.known.base:
@@ -268,14 +283,14 @@ class Configuration(Frozen):
         return None
 
     def selector(self, text: str) -> "Selector":
-        """Return the selector of that name, or the one that the text is. Raises `BadSelector`."""
-        from dcm.filt.selector_text import read_selector  # noqa: PLC0415 - few use them
+        """Return the selector with this name, or parse the text as a selector. Raises `BadSelector`."""
+        from dcm.filt.selector_text import read_selector  # noqa: PLC0415 - rarely needed
 
         return read_selector(text, self.selectors)
 
     @property
     def holds_secrets(self) -> bool:
-        """Whether there is a password in the file itself."""
+        """Whether the file itself contains a password."""
         found = (credentials for _, credentials in self.remote_nodes.values())
         return any(each is not None and each.password is not None for each in found) or any(
             each.holds_secrets for each in self.web_nodes.values()
@@ -283,10 +298,10 @@ class Configuration(Frozen):
 
     def _unknown(self, kind: str, name: str, known: Iterable[str]) -> UnknownNode:
         names = sorted(known)
-        there = f"there are {', '.join(names)}" if names else "there is none"
+        there = f"known nodes: {', '.join(names)}" if names else "no nodes are known"
         return UnknownNode(
-            f"no {kind} node is called {name!r} in {self.path}{nearest(name, names)}; {there},"
-            " and host:ae_title:port names any other"
+            f"no {kind} node is called {name!r} in {self.path}{nearest(name, names)}; {there};"
+            " use host:ae_title:port for any other"
         )
 
 
@@ -295,12 +310,12 @@ def _local(table: Table) -> Listen:
     tls = None
     if table.has(*_TLS_FILES, "tls_require_certificate"):
         if not table.has("tls_certificate"):
-            raise table.complaint("tls_certificate", "a file, in PEM: a listener needs one")
+            raise table.complaint("tls_certificate", "a PEM file, which a listener needs")
         demands = table.flag("tls_require_certificate", default=False)
         if demands and not table.has("tls_ca"):
             raise table.complaint(
-                "tls_ca", "a file, in PEM: the authority of the accepted certificates; without it, those of"
-                " all authorities that this system trusts would be accepted",
+                "tls_ca", "a PEM file with the CA of accepted certificates; without it, certificates of"
+                " all CAs that this system trusts would be accepted",
             )  # fmt: skip
         tls = replace(_tls(table), require_certificate=demands)
     with table.blamed():
@@ -337,15 +352,17 @@ def _remote(table: Table, limits: TimeLimits) -> tuple[Remote, Credentials | Non
 
 
 def _pace(table: Table) -> "tuple[float | None, Hours | None]":
-    """Read how fast, in bytes a second, and when a node may be used by `dcm sync`."""
-    from dcm.sync.pace import BadHours, Hours  # noqa: PLC0415 - few have limits
+    """Read how fast, in bytes per second, and when `dcm sync` may use a node."""
+    from dcm.sync.pace import BadHours, Hours  # noqa: PLC0415 - rarely needed
 
     rate, hours = None, None
     if table.has("bandwidth"):
         text = table.text("bandwidth").strip().upper()
         digits, unit = (text[:-1], text[-1]) if text[-1:].isalpha() else (text, "")
         if not (digits.isascii() and digits.isdecimal() and int(digits)) or unit not in _UNITS:
-            raise table.complaint("bandwidth", 'bytes a second in quotes, such as "500K" or "20M"')
+            raise table.complaint(
+                "bandwidth", 'bytes per second in quotes, such as "500K" or "20M"'
+            )
         rate = float(int(digits) * _UNITS[unit])
     if table.has("only_between"):
         try:
@@ -360,7 +377,7 @@ def _routes(
 ) -> "tuple[Mapping[str, StaticRoute], Mapping[str, DynamicRoute]]":
     if not document.has(*_ROUTES):
         return {}, {}
-    from dcm.conf_routes import read_dynamic, read_static  # noqa: PLC0415 - few have them
+    from dcm.conf_routes import read_dynamic, read_static  # noqa: PLC0415 - rarely needed
     from dcm.filt.selector_text import read_selector  # noqa: PLC0415
 
     def selector(text: str) -> "Selector":
@@ -373,14 +390,14 @@ def _routes(
 def _selectors(document: Table) -> "Mapping[str, Selector]":
     if not document.has("selectors"):
         return {}
-    from dcm.conf_selectors import read_selectors  # noqa: PLC0415 - few have them
+    from dcm.conf_selectors import read_selectors  # noqa: PLC0415 - rarely needed
 
     return read_selectors(document.tables("selectors"))
 
 
 def _local_dir(table: Table) -> LocalDir:
     table.allow("path", "layout", "in_file_ext", "make_missing", "read_only")
-    table.text("path")  # it is needed
+    table.text("path")  # required
     extension = table.text("in_file_ext") if table.has("in_file_ext") else ""
     return LocalDir(
         table.file("path") or "",
@@ -391,14 +408,23 @@ def _local_dir(table: Table) -> LocalDir:
     )
 
 
+def _repo(table: Table) -> tuple[str, Mapping[str, str]]:
+    """Read the name of a place, and the query that selects part of it."""
+    table.allow("remote", "base_query")
+    query = table.texts("base_query")
+    if not query:
+        raise table.complaint("base_query", 'keys of a query: { StudyDescription = "TRIAL*" }')
+    return table.text("remote"), query
+
+
 def _layout(table: Table, template: str) -> "Layout":
-    from dcm.store.layout import Layout, LayoutError  # noqa: PLC0415 - few have one
+    from dcm.store.layout import Layout, LayoutError  # noqa: PLC0415 - rarely needed
 
     try:
         return Layout(template)
     except LayoutError as error:
         where = f"at character {error.place + 1} of {template!r}"
-        raise table.fault(f"the layout cannot be used: {error.words}, {where}") from error
+        raise table.fault(f"invalid layout: {error.words}, {where}") from error
 
 
 def _web_node(table: Table, limits: TimeLimits) -> "WebNode":
@@ -414,7 +440,7 @@ def _web_node(table: Table, limits: TimeLimits) -> "WebNode":
 
 def _tls(table: Table) -> Tls:
     if table.has("tls_key") and not table.has("tls_certificate"):
-        raise table.complaint("tls_certificate", "a file, in PEM: a key needs one")
+        raise table.complaint("tls_certificate", "a PEM file, which is needed with tls_key")
     ca, certificate, key = map(table.file, _TLS_FILES)
     return Tls(ca, certificate, key)
 
@@ -422,10 +448,10 @@ def _tls(table: Table) -> Tls:
 def _credentials(table: Table) -> Credentials | None:
     if not table.has("user"):
         if table.has(*_PASSWORDS):
-            raise table.complaint("user", "a text in quotes: whose password is it?")
+            raise table.complaint("user", "a text in quotes, which is needed with a password")
         return None
     if sum(table.has(each) for each in _PASSWORDS) > 1:
-        raise table.fault(f"there are several passwords; allowed is one of {', '.join(_PASSWORDS)}")
+        raise table.fault(f"there are several passwords; use only one of {', '.join(_PASSWORDS)}")
     return Credentials(
         table.text("user"),
         table.text("password") if table.has("password") else None,
@@ -435,7 +461,7 @@ def _credentials(table: Table) -> Credentials | None:
 
 
 def _limits(table: Table, otherwise: TimeLimits) -> TimeLimits:
-    """Return the limits of a table; those that it lacks are those of `otherwise`."""
+    """Return the limits from a table; missing ones are taken from `otherwise`."""
     names = [*fields(TimeLimits)]
     table.allow(*names)
     return TimeLimits(**{name: table.seconds(name, getattr(otherwise, name)) for name in names})

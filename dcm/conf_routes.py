@@ -15,7 +15,7 @@ _Read: TypeAlias = Callable[[str], Selector]
 
 
 def read_static(tables: Mapping[str, Table], selector: _Read) -> dict[str, StaticRoute]:
-    """Read the static routes; selector: reads one. Raises `ConfigurationError`."""
+    """Read the static routes; selector: a function that reads a selector. Raises `ConfigurationError`."""
     found = {}
     for name, table in tables.items():
         table.allow("dests", "methods", "filt", *_CONDITION)
@@ -30,7 +30,7 @@ def read_static(tables: Mapping[str, Table], selector: _Read) -> dict[str, Stati
 
 
 def read_dynamic(tables: Mapping[str, Table], selector: _Read) -> dict[str, DynamicRoute]:
-    """Read the dynamic routes, otherwise as `read_static`."""
+    """Read the dynamic routes; see `read_static`."""
     return {name: _dynamic(name, table, selector) for name, table in tables.items()}
 
 
@@ -72,7 +72,7 @@ def _condition(table: Table) -> Condition:
         try:
             hours = Hours.parse(table.text("hours"))
         except BadHours as error:
-            raise table.complaint("hours", "a span of the day, as 22:00-06:00") from error
+            raise table.complaint("hours", "a time span, such as 22:00-06:00") from error
     return Condition(
         frozenset(table.list_of_texts("calling")), frozenset(table.list_of_texts("called")), hours
     )

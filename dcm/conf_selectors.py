@@ -11,7 +11,7 @@ from dcm.filt.selector_text import OPERATORS, BadSelector, comparison, read_sele
 from dcm.filt.selectors import Combination, Selector
 
 _COMPARISON: Final = ("attr", "op", "rvalue", "invert", "reject_missing")
-_DUE: Final = " is due"
+_EXPECTED: Final = "expected "
 _COMBINATION: Final = ("all_of", "any_of", "none_of")
 
 
@@ -22,7 +22,7 @@ def read_selectors(tables: Mapping[str, Table]) -> dict[str, Selector]:
 
 
 class _Reading:
-    """Selectors that are read, and those whose reading has begun: they may name each other."""
+    """The selectors already read, and those being read, which may refer to each other."""
 
     def __init__(self, tables: Mapping[str, Table]) -> None:
         self._tables: Final = tables
@@ -30,17 +30,19 @@ class _Reading:
         self._begun: Final[list[str]] = []
 
     def read(self, name: str) -> Selector:
-        """Read the selector of a name, and those that it names."""
+        """Read the selector with this name, and those that it refers to."""
         if name in self._done:
             return self._done[name]
         table = self._tables[name]
         if name in self._begun:
-            raise table.fault(f"it leads back to itself: {' -> '.join([*self._begun, name])}")
+            raise table.fault(f"it refers to itself: {' -> '.join([*self._begun, name])}")
         self._begun.append(name)
         table.allow(*_COMPARISON, *_COMBINATION)
         if table.has(*_COMBINATION):
             if table.has(*_COMPARISON):
-                raise table.fault("it is either a comparison (attr, op, rvalue) or a combination")
+                raise table.fault(
+                    "it must be either a comparison (attr, op, rvalue) or a combination"
+                )
             found: Selector = Combination(*(self._named(table, key) for key in _COMBINATION))
         else:
             found = _comparison(table)
@@ -58,7 +60,7 @@ class _Reading:
             return read_selector(text)
         except BadSelector as error:
             names = ", ".join(self._tables)
-            raise table.fault(f"{error}; the selectors with a name are {names}") from error
+            raise table.fault(f"{error}; the named selectors are {names}") from error
 
 
 def _comparison(table: Table) -> Selector:
@@ -66,11 +68,11 @@ def _comparison(table: Table) -> Selector:
     if operator not in OPERATORS:
         raise table.complaint("op", f"one of {' '.join(OPERATORS)}")
     if not table.has("rvalue"):
-        raise table.complaint("rvalue", "a text, a number, or for `in` a list of these")
+        raise table.complaint("rvalue", "a text, a number, or for `in` a list of them")
     value = table.value("rvalue")
     values = value if isinstance(value, list) else [value]
     if (operator == "in") != isinstance(value, list):
-        raise table.complaint("rvalue", "a list for `in`, and one value for all else")
+        raise table.complaint("rvalue", "a list for `in`, and a single value for all others")
     try:
         return comparison(
             Target.of(table.text("attr")), operator, [text_of(each) for each in values],
@@ -82,8 +84,8 @@ def _comparison(table: Table) -> Selector:
     except UnknownElement as error:
         raise table.fault(error) from error
     except BadSelector as error:
-        if error.words.endswith(_DUE):
-            raise table.complaint("rvalue", error.words.removesuffix(_DUE)) from error
+        if error.words.startswith(_EXPECTED):
+            raise table.complaint("rvalue", error.words.removeprefix(_EXPECTED)) from error
         raise table.fault(f"rvalue is {value!r}: {error.words}") from error
     except ValueError as error:
         raise table.complaint("rvalue", "a text or a number") from error

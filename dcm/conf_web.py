@@ -9,11 +9,11 @@ from dcm.web.remote import WebRemote
 
 _TOKENS = ("token_file", "token_variable", "token")
 KEYS = ("url", "user", *_TOKENS, "proxy", "headers", "allow_plaintext", "max_connections")
-"""What a service has beside passwords, TLS and time limits."""
+"""The settings of a service other than passwords, TLS and time limits."""
 
 
 class WebNode(Frozen):
-    """A service as it stands in the file; its secrets are read when it is used."""
+    """A service as configured in the file; its secrets are read when it is used."""
 
     known: WebRemote
     token: Secret | None = None
@@ -30,7 +30,7 @@ class WebNode(Frozen):
 
     @property
     def holds_secrets(self) -> bool:
-        """Whether there is a secret in the file itself."""
+        """Whether the file itself contains a secret."""
         inside = self.token is not None and self.token.value is not None
         user = self.credentials
         proxy = "@" in (self.known.proxy or "")
@@ -44,9 +44,9 @@ def web_node(
     url, token = table.text("url"), None
     if table.has(*_TOKENS):
         if credentials is not None:
-            raise table.fault("there are a token and a user; allowed is one of them")
+            raise table.fault("use either a token or a user, not both")
         if sum(table.has(each) for each in _TOKENS) > 1:
-            raise table.fault(f"there are several tokens; allowed is one of {', '.join(_TOKENS)}")
+            raise table.fault(f"there are several tokens; use only one of {', '.join(_TOKENS)}")
         token = Secret(
             "token", url,
             table.text("token") if table.has("token") else None,

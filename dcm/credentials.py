@@ -1,4 +1,4 @@
-"""The user of a remote node: a name, and where the password, or a token, is kept."""
+"""The user of a remote node: a name, and where the password or token is kept."""
 
 import os
 
@@ -9,13 +9,13 @@ from dcm.wire import UserIdentityRQ
 
 
 class NoPassword(DcmError):  # noqa: N818 - reads as the sentence it is
-    """A password or a token cannot be read from where it is kept."""
+    """A password or token cannot be read from where it is kept."""
 
 
 class Secret(Frozen, secret=("value",)):
-    """A secret and at most one place where it is kept, which is read when it is needed.
+    """A secret, which is read when needed from at most one place.
 
-    kind: `password` or `token`. owner: whose it is. value: the secret itself, if it is kept nowhere else.
+    kind: `password` or `token`. owner: whose it is. value: the secret itself, unless it is kept elsewhere.
     """
 
     kind: str
@@ -25,13 +25,13 @@ class Secret(Frozen, secret=("value",)):
     variable: str | None = None
 
     def read(self) -> str | None:
-        """Return it; None if there is none. Raises `NoPassword`."""
+        """Return the secret, or None if none is configured. Raises `NoPassword`."""
         if self.file is not None:
             try:
                 with open(self.file, encoding="utf-8") as file:
                     return file.readline().rstrip("\n")
             except (OSError, UnicodeDecodeError) as error:
-                words = getattr(error, "strerror", None) or "it is not text in UTF-8"
+                words = getattr(error, "strerror", None) or "it is not UTF-8 text"
                 raise NoPassword(f"the {self.kind} in {self.file}: {words}") from error
         if self.variable is not None:
             found = os.environ.get(self.variable)
@@ -42,7 +42,7 @@ class Secret(Frozen, secret=("value",)):
 
 
 class Credentials(Frozen, secret=("password",)):
-    """A user and at most one source of the password, which is read when it is needed."""
+    """A user name and at most one source of the password, which is read when needed."""
 
     name: str
     password: str | None = None

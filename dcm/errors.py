@@ -1,19 +1,19 @@
-"""The toolkit's errors, in one tree.
+"""The errors of the toolkit, in one tree.
 
     DcmError
       AnswerError               an answer that cannot be part of a result
-      ProtocolError             never made itself: its two children say whose fault it is
+      ProtocolError             never raised itself: its two subclasses distinguish whose fault it is
         LocalProtocolError      we broke the protocol, or were about to; nothing was sent
         RemoteProtocolError     the peer broke it; the error says how to answer
 
-A conformance tool stands and falls with this difference, so the two are never mixed up.
+This distinction is essential for a conformance tool, so the two are never confused.
 """
 
 from enum import IntEnum
 
 
 class AbortSource(IntEnum):
-    """Who aborts an association (PS3.8 9.3.8)."""
+    """Which side aborts an association (PS3.8 9.3.8)."""
 
     SERVICE_USER = 0
     SERVICE_PROVIDER = 2
@@ -39,7 +39,7 @@ class AnswerError(DcmError):
 
 
 class ProtocolError(DcmError):
-    """Base of the two errors about the protocol; only they can be made."""
+    """Base of the two protocol errors; only these can be instantiated."""
 
     def __init__(self, message: str) -> None:
         if type(self) is ProtocolError:
@@ -48,14 +48,14 @@ class ProtocolError(DcmError):
 
 
 class LocalProtocolError(ProtocolError):
-    """What was asked of us would break the protocol: a mistake on our side, caught before it is sent."""
+    """Something that would break the protocol: a mistake on our side, detected before anything is sent."""
 
 
 class RemoteProtocolError(ProtocolError):
     """The peer broke the protocol.
 
-    `source` and `reason` are the fields of the A-ABORT PDU that answers it (PS3.8 9.3.8): the service
-    provider for what is wrong with a PDU, the service user for what is wrong with a message in it.
+    `source` and `reason` are the fields of the A-ABORT PDU to answer with (PS3.8 9.3.8): the service
+    provider if a PDU is wrong, the service user if a message in it is wrong.
     """
 
     def __init__(

@@ -1,15 +1,15 @@
-"""Frozen values, as `dataclasses` makes them, without what those cost at import.
+"""Frozen values like those of `dataclasses`, without their cost at import.
 
     class Abort(Frozen):
         source: int = 0
         reason: int = 0
 
-To its users, and to type checkers, this is a frozen dataclass: made by position or by name, checked by
-`__post_init__`, equal to values of the same class with equal fields, hashable, with a repr of its fields.
-With real dataclasses the imports of `dcm store` take twice the CPU time (220 ms instead of 110 ms on a busy
-machine, of which `dcm.wire` 120 ms instead of 40 ms), since each of a hundred classes compiles six methods.
-Here nothing is compiled but `__init__`, and that only when the first value of a class is made. The functions
-of `dataclasses` and `inspect.signature` work with these classes: what they need is made when they ask for it.
+For its users and for type checkers, this is a frozen dataclass: created with positional or keyword arguments,
+checked by `__post_init__`, equal to values of the same class with equal fields, hashable, and with a repr of
+its fields. With real dataclasses, the imports of `dcm store` take twice the CPU time (220 ms instead of 110
+ms on a busy machine; 120 ms instead of 40 ms for `dcm.wire`), because each of a hundred classes compiles six
+methods. Here only `__init__` is compiled, when the first value of a class is created. The functions of
+`dataclasses` and `inspect.signature` work with these classes: what they need is created on demand.
 """
 
 import functools
@@ -17,11 +17,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Final, NoReturn, Self, TypeVar, dataclass_transform
 
 REQUIRED: Final = object()
-"""Stands for the default value of a field that has none."""
+"""Marks a field without a default value."""
 
 
 class _OfDataclass:
-    """An attribute of a dataclass with the same fields, which is made when the attribute is asked for."""
+    """An attribute of a dataclass with the same fields, which is created when the attribute is accessed."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -32,9 +32,9 @@ class _OfDataclass:
 
 @dataclass_transform(frozen_default=True)
 class Frozen:
-    """Base of frozen values: its annotations are the fields, except those that are `ClassVar`.
+    """Base of frozen values: the annotations are the fields, except those that are `ClassVar`.
 
-    kw_only: the fields of this class are given by name only. secret: fields that `repr` does not show.
+    kw_only: the fields of this class are keyword-only. secret: fields that `repr` does not show.
     """
 
     __match_args__: ClassVar[tuple[str, ...]] = ()
@@ -89,7 +89,7 @@ Value = TypeVar("Value", bound=Frozen)
 
 
 def fields(kind: type[Frozen]) -> Mapping[str, Any]:
-    """Return the names of the fields in their order, each with its default value or `REQUIRED`."""
+    """Return the names of the fields in order, each with its default value or `REQUIRED`."""
     return kind._defaults  # noqa: SLF001 - of this module
 
 
@@ -99,7 +99,7 @@ def replace(value: Value, **changes: Any) -> Value:
 
 
 def _is_constant(annotation: object) -> bool:
-    """Return whether an annotation is `ClassVar`; it is a text with `from __future__ import annotations`."""
+    """Return whether an annotation is `ClassVar`; with `from __future__ import annotations`, it is a text."""
     if isinstance(annotation, str):
         name = annotation.partition("[")[0].strip()
         return name.rpartition(".")[2] == "ClassVar"
@@ -107,7 +107,7 @@ def _is_constant(annotation: object) -> bool:
 
 
 def _initializer(kind: type[Frozen]) -> Callable[..., None]:
-    """Compile the initializer that one would write by hand: faster than one for all classes."""
+    """Compile the initializer that one would write by hand, which is faster than a generic one."""
     defaults, by_place = fields(kind), kind.__match_args__
     parameters = {
         name: name if default is REQUIRED else f"{name}=_defaults_[{name!r}]"
@@ -120,7 +120,7 @@ def _initializer(kind: type[Frozen]) -> Callable[..., None]:
         body.append("self.__post_init__()")
     source = "\n    ".join((f"def __init__({', '.join(['self', *stated])}):", *body, "return"))
     scope: dict[str, Any] = {"_defaults_": defaults, "_set_": object.__setattr__}
-    exec(source, scope)  # noqa: S102 - of names that stand in our own classes
+    exec(source, scope)  # noqa: S102 - made of names in our own classes
     made: Callable[..., None] = scope["__init__"]
     made.__qualname__ = f"{kind.__qualname__}.__init__"
     return made
@@ -129,7 +129,7 @@ def _initializer(kind: type[Frozen]) -> Callable[..., None]:
 @functools.cache
 def _as_dataclass(kind: type[Frozen]) -> Any:
     """Return a dataclass with the same fields."""
-    import dataclasses  # noqa: PLC0415 - to import it costs what this module is there to save
+    import dataclasses  # noqa: PLC0415 - importing it takes the time that this module saves
     import inspect  # noqa: PLC0415
 
     annotations: dict[str, Any] = {}

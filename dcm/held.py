@@ -1,7 +1,7 @@
-"""What a folder holds already under the name of an instance: the same, remains of it, or another object.
+"""Compare an instance with an existing file of its name: the same, an incomplete copy, or another object.
 
-A file is trusted for its content and not for its name. After a power cut or a failed copy it may be empty or
-end too early, and two different objects may have the same SOP Instance UID, though they must not (PS3.5 9).
+The contents of a file count, not its name. After a power failure or a failed copy it may be empty or
+truncated, and two different objects may have the same SOP Instance UID, although they must not (PS3.5 9).
 """
 
 import os
@@ -23,18 +23,18 @@ _SETTLING: Final = threading.Lock()
 
 
 class Settled(Enum):
-    """How an instance got its place although its name was taken."""
+    """How an instance was stored although its name was taken."""
 
     SAME = auto()
-    """The file that was there has the same data set, and stays."""
+    """The existing file has the same data set, and is kept."""
     REPLACED = auto()
-    """The file that was there was the beginning of it, and is replaced."""
+    """The existing file was the beginning of it, and is replaced."""
     BESIDE = auto()
-    """The file that was there is another object, and both are kept."""
+    """The existing file is another object, and both are kept."""
 
 
 def holds(path: str, sop_instance_uid: str) -> bool:
-    """Return whether a file holds this instance to its end, as far as its encoding shows. Raises nothing."""
+    """Return whether a file contains this instance completely, as far as its encoding shows. Never raises."""
     try:
         header = scan(path, ())
         return header.sop_instance_uid == sop_instance_uid and is_whole(path, header)
@@ -43,7 +43,7 @@ def holds(path: str, sop_instance_uid: str) -> bool:
 
 
 def is_whole(path: str, header: Header) -> bool:
-    """Return whether the data set of a file does not end within an element. Raises `OSError`."""
+    """Return whether the data set in a file does not end in the middle of an element. Raises `OSError`."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         end = os.fstat(descriptor).st_size
@@ -57,11 +57,11 @@ def is_whole(path: str, header: Header) -> bool:
 
 
 class Unnamed(Protocol):
-    """A complete file that has no final name yet, as `dcm.part_file.PartFile` is."""
+    """A complete file without its final name, such as a `dcm.part_file.PartFile`."""
 
     @property
     def path(self) -> str:
-        """Where its content can be read."""
+        """The path from which its contents can be read."""
 
     def name(self, name: str) -> bool:
         """Give it its final name unless that is taken; return whether it was free."""
@@ -71,10 +71,10 @@ class Unnamed(Protocol):
 
 
 def settle(part: Unnamed, name: str) -> tuple[str, Settled]:
-    """Find the place of a file whose name is taken; return it. Raises `OSError`.
+    """Store a file whose name is taken; return its path. Raises `OSError`.
 
-    Nothing that was stored before is replaced, unless it is only the beginning of what is here now. Compares
-    files, so it may take a while; threads do so in turn.
+    Existing files are never replaced, unless they are only the beginning of the new one. Files are compared,
+    so this may take a while; only one thread does so at a time.
     """
     with _SETTLING:
         found = relation(name, part.path)
@@ -90,19 +90,19 @@ def settle(part: Unnamed, name: str) -> tuple[str, Settled]:
 
 
 def variants(name: str) -> list[str]:
-    """Return the files of all objects that came under the UID for which `name` is the place."""
+    """Return the files of all objects that were received with the UID to which `name` belongs."""
     path = Path(name)
     return [name, *map(str, sorted(path.parent.glob(f"{path.stem}-*{path.suffix}")))]
 
 
 def beside(name: str, path: str) -> str:
-    """Return the name for a file whose name another object has, by its data set; no UID has a hyphen."""
+    """Return a name, made from its data set, for a file whose name is taken; no UID contains a hyphen."""
     stem, suffix = os.path.splitext(name)  # noqa: PTH122
     return f"{stem}-{_digest(path)}{suffix}"
 
 
 def relation(there: str, here: str) -> Settled:
-    """Compare the data set of a file that is there with that of a new one."""
+    """Compare the data set of an existing file with that of a new one."""
     offset = _data_set_offset(there)
     if offset is None:
         return Settled.REPLACED
@@ -116,12 +116,12 @@ def relation(there: str, here: str) -> Settled:
 
 
 def _data_set_offset(path: str) -> int | None:
-    """Return where the data set of a file begins; None if there is none, as after a power cut."""
+    """Return the offset of the data set in a file; None if it has none, as after a power failure."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123
             head = file.read(_META_HEAD.size)
             size = os.fstat(file.fileno()).st_size
-    except FileNotFoundError:  # a symbolic link to nowhere
+    except FileNotFoundError:  # a dangling symbolic link
         return None
     if len(head) == _META_HEAD.size:
         prefix, group, element, vr, _, length = _META_HEAD.unpack(head)

@@ -1,9 +1,9 @@
-"""Instances that are to be sent: who they are, and their data sets in slices.
+"""Instances to be sent: their identity, and their data sets in slices.
 
     instance = instance_of("image.dcm")        # or a pydicom data set
 
-The header of a file is read once, here; its data set goes byte for byte from the disk to the socket. Only
-what would be wrong on the wire is changed on the way (`dcm.data.whole`), with a remark.
+The header of a file is read once, here; its data set is copied byte for byte from the disk to the socket.
+Only what would be invalid on the wire is changed (`dcm.data.whole`), with a remark.
 """
 
 import os
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
 
 SLICE: Final = 1 << 20
 SMALL: Final = 1 << 15
-"""Files up to this size are read whole when their header is: that is cheaper than to open them again."""
+"""Files up to this size are read completely along with their header, which is cheaper than reopening them."""
 
-_SHORTER: Final = "it became shorter while it was sent"
+_SHORTER: Final = "it was truncated while it was sent"
 
 Kind: TypeAlias = tuple[str, str]
 """SOP class and transfer syntax."""
 Slices: TypeAlias = Iterator[tuple[memoryview, bool]]
-"""The parts of a data set, each with whether it is the last one."""
+"""The parts of a data set, each with a flag that is true for the last one."""
 
 
 class UnusableInstance(DcmError):  # noqa: N818 - reads as the sentence it is
-    """An instance that cannot be sent, and why."""
+    """An instance that cannot be sent; the message says why."""
 
 
 class Instance(Protocol):
     """Something that can be sent.
 
-    kind: its SOP class and transfer syntax. path: its file, empty without one.
+    kind: its SOP class and transfer syntax. path: its file; empty if it is not in a file.
     """
 
     @property
@@ -54,13 +54,13 @@ class Instance(Protocol):
 
     @property
     def path(self) -> str:
-        """The file from which it comes; empty without one."""
+        """The file that contains it; empty if it is not in a file."""
 
     def slices(self, memory: bytearray, remarks: list[str]) -> Slices:
-        """Iterate over the data set; parts may lie in `memory`, and are valid until the next one.
+        """Iterate over the data set. Parts may be stored in `memory`, and are valid until the next one.
 
-        Before the first part the data set is checked: what has to be changed is, and `remarks` say so.
-        Raises `OSError`, and `UnusableInstance` for a data set that ends too early.
+        The data set is checked before the first part: necessary changes are made, and noted in `remarks`.
+        Raises `OSError`, and `UnusableInstance` for a truncated data set.
         """
 
 
@@ -71,7 +71,7 @@ Sendable: TypeAlias = "str | os.PathLike[str] | Dataset | Instance"
 class MemoryInstance(NamedTuple):
     """An instance whose encoded data set is in memory.
 
-    edited: whether that is another one than in the file of its `path`.
+    edited: whether it differs from the data set in the file `path`.
     """
 
     kind: Kind
@@ -93,7 +93,7 @@ class MemoryInstance(NamedTuple):
 
 
 class FileInstance(NamedTuple):
-    """An instance in a file, in which its data set begins at `offset`."""
+    """An instance in a file, whose data set begins at `offset`."""
 
     kind: Kind
     sop_instance_uid: str
@@ -128,7 +128,7 @@ class FileInstance(NamedTuple):
 
 
 def instance_of(what: Sendable) -> Instance:
-    """Return what can be sent of a file or of a pydicom data set; an `Instance` as it is.
+    """Return the instance for a file or a pydicom data set; an `Instance` is returned as it is.
 
     Raises `OSError`, `NotDicom` and `UnusableInstance`.
     """
@@ -140,7 +140,7 @@ def instance_of(what: Sendable) -> Instance:
 
 
 def data_of(instance: Instance) -> bytes:
-    """Return the whole data set as it would be sent; raises what `slices` does."""
+    """Return the whole data set as it would be sent; raises the same errors as `slices`."""
     return b"".join(bytes(part) for part, _ in instance.slices(bytearray(SLICE), []))
 
 
@@ -160,7 +160,7 @@ def sliced(
 
 
 class _WithoutData(NamedTuple):
-    """What is kept of an instance whose data set was in memory: its file, or a digest of the data set."""
+    """An instance whose data set was dropped from memory: its file or a digest of the data set remains."""
 
     kind: Kind
     sop_instance_uid: str
@@ -173,7 +173,7 @@ class _WithoutData(NamedTuple):
 
 
 def without_data(instance: Instance) -> Instance:
-    """Return an instance that holds no data set in memory, and can still be compared by `same_object`."""
+    """Return an instance without a data set in memory, which can still be compared by `same_object`."""
     if not isinstance(instance, MemoryInstance):
         return instance
     kind, uid, path = instance.kind, instance.sop_instance_uid, instance.path
@@ -187,12 +187,12 @@ def _digest(instance: Instance) -> int:
             return instance.digest
         instance = _of_file(instance.path)
     if isinstance(instance, MemoryInstance):
-        return hash(instance.data)  # which may be one that cannot be sent
+        return hash(instance.data)  # even if it cannot be sent
     return hash(data_of(instance))
 
 
 def same_object(one: Instance, other: Instance) -> bool:
-    """Return whether two instances are the same object; False if one cannot be read."""
+    """Return whether two instances are the same object; False if one of them cannot be read."""
     if one.kind != other.kind:
         return False
     try:
@@ -202,7 +202,7 @@ def same_object(one: Instance, other: Instance) -> bool:
 
 
 def _of_file(path: str) -> Instance:
-    # O_NONBLOCK: opening a named pipe that lies among the files would wait for a writer.
+    # O_NONBLOCK: opening a named pipe among the files would wait for a writer.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         status = os.fstat(descriptor)
@@ -221,7 +221,7 @@ def _of_file(path: str) -> Instance:
 def _of_data_set(data_set: "Dataset") -> Instance:
     from io import BytesIO  # noqa: PLC0415 - as below
 
-    from pydicom import dcmwrite  # noqa: PLC0415 - slow, and imported by those who have data sets
+    from pydicom import dcmwrite  # noqa: PLC0415 - slow, and already imported if there are data sets
 
     written = BytesIO()
     try:
@@ -234,7 +234,7 @@ def _of_data_set(data_set: "Dataset") -> Instance:
 
 
 def identity_of(header: Header) -> tuple[Kind, str]:
-    """Return the kind and the SOP Instance UID of what can be sent. Raises `UnusableInstance`."""
+    """Return the kind and the SOP Instance UID for sending. Raises `UnusableInstance`."""
     kind = header.sop_class_uid, header.transfer_syntax_uid
     words = _unusable(kind) if header.sop_instance_uid else "it has no SOP Instance UID"
     if words:
@@ -244,7 +244,7 @@ def identity_of(header: Header) -> tuple[Kind, str]:
 
 @lru_cache(maxsize=1024)
 def _unusable(kind: Kind) -> str:
-    """Return why no presentation context can be made for it; empty: one can."""
+    """Return why no presentation context can be proposed for it; empty if one can."""
     try:
         PresentationContextRQ(1, kind[0], (kind[1],))
     except LocalProtocolError as error:
@@ -255,13 +255,13 @@ def _unusable(kind: Kind) -> str:
 def _is_plain(
     head: bytes | bytearray, count: int, tail: bytes, length: int, transfer_syntax: str
 ) -> bool:
-    """Return whether the first `count` and last bytes of a data set show that it is whole."""
+    """Return whether the first `count` and the last bytes of a data set show that it is complete."""
     encoding = NATIVE.get(transfer_syntax, EXPLICIT)
     return transfer_syntax not in DEFLATED and ends_with_pixels(head, count, tail, encoding, length)
 
 
 def check_whole(source: Source, at: int, end: int, transfer_syntax: str) -> Check:
-    """Return what has to be changed in a data set that is to be sent. Raises `UnusableInstance`."""
+    """Return the changes needed before a data set can be sent. Raises `UnusableInstance`."""
     if end <= at:
         raise UnusableInstance("it has no data set")
     try:
@@ -283,7 +283,7 @@ def _read(descriptor: int, into: memoryview, at: int) -> int:
 def edited_slices(
     source: Source, view: memoryview, at: int, end: int, edits: Sequence[Edit]
 ) -> Slices:
-    """Iterate over what is between `at` and `end` with all edits done: full slices, and a last one."""
+    """Iterate over the bytes from `at` to `end` with all edits applied: full slices, and a last one."""
     left = end - at + sum(len(edit.put) - edit.dropped for edit in edits)
     filled = 0
     for edit in (*edits, Edit(end, 0, b"")):

@@ -1,4 +1,4 @@
-"""Finds places by their names: in the configuration, as addresses and URLs, or as paths.
+"""Find places by name: a name in the configuration, an address, a URL or a path.
 
 opener = Opener(Configuration.read(default_path()))
 async with opener.place("mypacs") as place: ...
@@ -30,17 +30,17 @@ _NODE: Final = re.compile(r"[^/]+:[^:]{1,16}:\d{1,5}")
 
 
 class NotAPlace(DcmError):  # noqa: N818 - reads as the sentence it is
-    """A path that cannot be used as a place, or not in this way."""
+    """A path that cannot be used as a place, or not for this purpose."""
 
 
 class Opener(Frozen):
-    """What is known of places, and how those that it opens are used. It can be pickled.
+    """Opens places, with the settings for using them. It can be pickled.
 
-    local: where we listen; None: as the configuration says. allow_plaintext, max_associations: of all nodes
-    and services, in place of what the configuration says. method: how nodes are retrieved from.
-    layout: where new files go in folders; None: as the configuration says, else `dcm.store.layout.DEFAULT`.
-    recurse: whether folders that are only read are read with those below them. in_file_ext: the extension of
-    the files that are read in them, empty: all are; None: as the configuration says.
+    local: where we listen; None: as configured. allow_plaintext, max_associations: for all nodes and
+    services, instead of the configured values. method: how to retrieve from nodes.
+    layout: the layout of new files in folders; None: as configured, or else `dcm.store.layout.DEFAULT`.
+    recurse: whether to include subfolders when reading from folders. in_file_ext: the extension of the files
+    to read in folders; empty: all files; None: as configured.
     """
 
     known: Configuration
@@ -60,8 +60,10 @@ class Opener(Frozen):
     def place(self, name: str, *, to_write: bool = False) -> "Place":
         """Return a place. Raises `UnknownNode`, `NotAPlace`, `UnprotectedIdentity` and `NoPassword`.
 
-        to_write: whether instances are to be stored there: a folder may have to be made.
+        to_write: whether instances will be stored there: a folder may have to be created.
         """
+        if name in self.known.remote_repos:
+            return self._part(name, to_write=to_write)
         if (directory := self.known.local_dirs.get(name)) is not None:
             return self._in_files(directory, name, to_write=to_write)
         if (service := self.known.service(name)) is not None:
@@ -74,8 +76,8 @@ class Opener(Frozen):
         return self.node(name)
 
     def node(self, name: str) -> "NodePlace":
-        """Return a DICOM node. Raises as `place` does."""
-        from dcm.store.node import NodePlace  # noqa: PLC0415 - not every program has nodes
+        """Return a DICOM node. Raises the same errors as `place`."""
+        from dcm.store.node import NodePlace  # noqa: PLC0415 - not every program uses nodes
 
         remote = self.known.remote(name)
         if self.allow_plaintext:
@@ -84,6 +86,16 @@ class Opener(Frozen):
             remote = replace(remote, max_associations=self.max_associations)
         remote.check_identity()
         return NodePlace(self.entity, remote, method=self.method)
+
+    def _part(self, name: str, *, to_write: bool) -> "Place":
+        from dcm.store.part import Part  # noqa: PLC0415 - as above
+
+        whole, base = self.known.remote_repos[name]
+        if to_write:
+            raise NotAPlace(f"{name} is a part of {whole}, which can only be read")
+        if whole in self.known.remote_repos:
+            raise NotAPlace(f"{name} is a part of {whole}, which is itself a part")
+        return Part(self.place(whole), base, name)
 
     def _service(self, service: "WebRemote") -> "Place":
         from dcm.store.web import WebPlace  # noqa: PLC0415 - as above
@@ -98,11 +110,11 @@ class Opener(Frozen):
     def _in_files(self, known: LocalDir, name: str, *, to_write: bool) -> "Place":
         path = known.path
         if to_write and known.read_only:
-            raise NotAPlace(f"{name} is read-only: {self.known.path} says so")
+            raise NotAPlace(f"{name} is read-only according to {self.known.path}")
         if os.path.isfile(path) and not to_write:
             return _of_file(path, name)
         if os.path.exists(path) and not os.path.isdir(path):
-            raise NotAPlace(f"{path} is a file: instances are stored in folders")
+            raise NotAPlace(f"{path} is a file: instances can only be stored in a folder")
         medium = os.path.join(path, _DIRECTORY)
         if not to_write and os.path.isfile(medium) and not os.access(path, os.W_OK):
             return _of_file(medium, name)
@@ -118,7 +130,7 @@ class Opener(Frozen):
         )  # fmt: skip
 
     def paces(self, places: "Sequence[Place]") -> "dict[str, Pace]":
-        """Return how fast and when places may be used, by their names, for those where that is limited."""
+        """Return the limits on how fast and when places may be used, by name; only those that have any."""
         from dcm.sync.pace import Pace  # noqa: PLC0415 - as above
 
         known = {str(remote): name for name, (remote, _) in self.known.remote_nodes.items()}
@@ -131,7 +143,7 @@ class Opener(Frozen):
         return found
 
     def of_result(self, source: str) -> "Place":
-        """Return the place from which a query result came, which names it by its address."""
+        """Return the place from which a query result came, which contains its address."""
         for name, (remote, _) in self.known.remote_nodes.items():
             if str(remote) == source:
                 return self.place(name)
@@ -139,7 +151,7 @@ class Opener(Frozen):
 
 
 def _is_path(name: str) -> bool:
-    """Return whether a name is a path: an AE title may have a slash in it, too."""
+    """Return whether a name is a path: an AE title may contain a slash, too."""
     return os.path.exists(name) or (os.sep in name and not _NODE.fullmatch(name))
 
 
@@ -150,7 +162,7 @@ def _layout(template: str) -> "Layout":
 
 
 def _of_file(path: str, name: str) -> "Place":
-    """Return what is in a zip archive or listed in a DICOMDIR."""
+    """Return the place for a zip archive or a DICOMDIR."""
     from dcm.store.media import MediaPlace  # noqa: PLC0415 - as above
     from dcm.store.zipped import ZipPlace  # noqa: PLC0415
 
@@ -161,5 +173,5 @@ def _of_file(path: str, name: str) -> "Place":
     if os.path.basename(path).upper().startswith(_DIRECTORY):
         return MediaPlace(path, name)
     raise NotAPlace(
-        f"{path} is a file, but neither a zip archive nor a DICOMDIR (dcm store sends single files)"
+        f"{path} is a file, but neither a zip archive nor a DICOMDIR (use dcm store to send single files)"
     )

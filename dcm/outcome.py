@@ -1,4 +1,4 @@
-"""What became of each instance of an operation, and of the operation as a whole."""
+"""The outcome of each instance in an operation, and of the operation as a whole."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Outcome(Enum):
-    """What became of one instance."""
+    """The outcome of one instance."""
 
     STORED = "stored"
     WARNING = "stored, with a warning"
@@ -27,10 +27,10 @@ _BAD: Final = (Outcome.FAILED, Outcome.NOT_TRIED, Outcome.NOT_COMMITTED)
 
 
 class InstanceResult(NamedTuple):
-    """The outcome of one instance: `words` say why, and `status` is the peer's, if it gave one.
+    """The outcome of one instance; `words` explain it, `status` is that of the peer, if any.
 
-    path: the file, if there is or was to be one. status: a DIMSE status; of storage commitment, the failure
-    reason (PS3.3 C.14.1.1).
+    path: the file, if one was written or should have been. status: a DIMSE status; for storage commitment,
+    the failure reason (PS3.3 C.14.1.1).
     """
 
     path: str
@@ -41,7 +41,7 @@ class InstanceResult(NamedTuple):
 
     @property
     def stored(self) -> bool:
-        """Whether nothing is missing: the instance is where it should be, or nobody expects it there."""
+        """Whether nothing is missing: the instance is where it should be, or is not expected there."""
         return self.outcome not in _BAD
 
 
@@ -49,12 +49,12 @@ OnResult = Callable[[InstanceResult], object]
 
 
 class Report:
-    """The outcome of an operation: of each instance, and what is to be said of the whole.
+    """The outcome of an operation: of each instance, and of the whole.
 
-    results: one for each instance, in the order in which they were given; of a retrieval, in the order in
+    results: one for each instance, in the order in which they were given; for a retrieval, in the order in
     which they became known.
-    trouble: why not all instances are known; empty if they are.
-    remarks: what else was odd, such as instances that came though they were not asked for.
+    trouble: why not all instances are known; empty if all are.
+    remarks: other oddities, such as instances that were received without being requested.
     """
 
     def __init__(self, results: Iterable[InstanceResult] = ()) -> None:
@@ -64,7 +64,7 @@ class Report:
 
     @cached_property
     def account(self) -> "Account":
-        """What became of the answers to the query that found the instances, if there was one."""
+        """What happened to the answers to the query that found the instances, if there was one."""
         from dcm.data.account import Account  # noqa: PLC0415 - nothing is queried to send
 
         return Account()
@@ -75,7 +75,7 @@ class Report:
 
     @property
     def lost(self) -> list[InstanceResult]:
-        """The results of the instances that are missing."""
+        """The results of missing instances."""
         return [result for result in self.results if not result.stored]
 
     @property
@@ -96,5 +96,5 @@ class Report:
 
 
 def counted_words(counts: dict[str, int], of: str = "instances") -> str:
-    """Return how many there are of each outcome, in words."""
+    """Return the number of each outcome, in words."""
     return " | ".join(f"{count} {outcome}" for outcome, count in counts.items()) or f"no {of}"

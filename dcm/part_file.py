@@ -1,4 +1,4 @@
-"""Files that get their name once they are complete, so that no half of one is ever taken for a whole."""
+"""Files that get their name when they are complete, so an incomplete one is never mistaken for the whole."""
 
 import contextlib
 import errno
@@ -8,26 +8,26 @@ from itertools import count
 from typing import Final, Self
 
 _WRITTEN: Final = 1 << 16
-"""Bytes in one write: longer ones were never seen to be faster, and on ext4 at times much slower."""
+"""Bytes in one write: longer writes were never faster in tests, and on ext4 sometimes much slower."""
 _GATHERED: Final = 1024  # buffers in one write: the IOV_MAX of Linux
 _NO_LINKS: Final = frozenset(
     (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK, errno.EINVAL)
 )
-"""How file systems without hard links refuse one."""
+"""The errors of file systems that do not support hard links."""
 _NAMELESS: Final = os.O_WRONLY | os.O_CLOEXEC | getattr(os, "O_TMPFILE", 0)
 _NAMED: Final = os.O_WRONLY | os.O_CLOEXEC | os.O_CREAT | os.O_EXCL
 _NO_NAMELESS: Final = frozenset((errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL))
-"""How file systems without files that have no name refuse one."""
+"""The errors of file systems that do not support files without a name."""
 _PREFIX: Final = os.urandom(8).hex()
 _NUMBERS: Final = count()
 _only_named: set[str] = set()
-"""Folders in which a file must have a name. Without O_TMPFILE or /proc, that is all of them."""
+"""Folders in which a file must have a name; all of them without O_TMPFILE or /proc."""
 
 
 class PartFile:
-    """A file that is being written in a folder, without a name where that is possible.
+    """A file that is being written in a folder, without a name if possible.
 
-    Its block removes it unless it was given its final name. Raises `OSError`, as all its methods.
+    Leaving its block removes it unless it has its final name. Raises `OSError`, as do all its methods.
     """
 
     def __init__(self, folder: str) -> None:
@@ -62,7 +62,7 @@ class PartFile:
 
     @property
     def path(self) -> str:
-        """Where its content can be read until it has its final name."""
+        """The path from which its contents can be read until it has its final name."""
         return self._part or f"/proc/self/fd/{self._descriptor}"
 
     def write(self, buffers: Sequence[bytes | bytearray | memoryview]) -> None:
@@ -80,18 +80,18 @@ class PartFile:
 
     def _write(self, buffers: list[bytes | bytearray | memoryview], size: int) -> None:
         written = os.writev(self._descriptor, buffers)
-        while written < size:  # hardly ever: the disk may be full
+        while written < size:  # rare: the disk may be full
             written += os.write(self._descriptor, b"".join(buffers)[written:])
 
     def sync(self) -> None:
-        """Flush the content to disk (fsync)."""
+        """Flush the contents to disk (fsync)."""
         os.fsync(self._descriptor)
 
     def name(self, name: str) -> bool:
         """Close it and give it its final name unless that is taken; return whether it was free."""
         if not self._part:
             try:
-                # Without a descriptor of a folder Python would not follow the link.
+                # Without a folder descriptor, Python would not follow the link.
                 os.link(self.path, name, src_dir_fd=self._descriptor, follow_symlinks=True)
             except FileExistsError:
                 return False
@@ -102,7 +102,7 @@ class PartFile:
             else:
                 self._close()
                 return True
-        self._close()  # a network file system may report only now that it is full
+        self._close()  # a network file system may report a full disk only now
         if not _named(self._part, name):
             return False
         self._part = ""
@@ -112,7 +112,7 @@ class PartFile:
         """Give the file its final name, replacing the file that has it."""
         if not self._part:
             part = self._new_name()
-            self.name(part)  # without a copy, where that is possible
+            self.name(part)  # without copying, if possible
             self._part = part
         self._close()
         os.replace(self._part, name)  # noqa: PTH105
@@ -128,7 +128,7 @@ class PartFile:
         _only_named.add(self._folder)
 
     def _new_name(self) -> str:
-        """Return a name that was never used before and never will be again."""
+        """Return a unique name."""
         return f"{self._folder}/.{_PREFIX}-{os.getpid()}-{next(_NUMBERS)}.part"
 
     def _close(self) -> None:
@@ -138,7 +138,7 @@ class PartFile:
 
 
 def _named(part: str, name: str) -> bool:
-    """Link and unlink: unlike `rename`, that never takes a name from another file."""
+    """Link and unlink: unlike `rename`, this never replaces another file."""
     try:
         os.link(part, name)
     except FileExistsError:

@@ -1,11 +1,11 @@
-"""Work for other processes, where there is much of it: each is a Python program of its own.
+"""Distribute work among other processes, each of which is a separate Python program.
 
     with Processes("dcm.sort.scan:scanned") as processes:
         for result in processes.map(items):
             ...
 
-A process reads items from its stdin and writes results to its stdout. It imports nothing of the program that
-started it, so that any program can start it. Items and results are what `marshal` can carry.
+A process reads items from stdin and writes results to stdout. It does not import the program that started
+it, so any program can start it. Items and results must be supported by `marshal`.
 """
 
 import contextlib
@@ -27,11 +27,11 @@ _PROGRAM: Final = (
 
 
 class Processes:
-    """As many processes as there are processors.
+    """A process for each processor.
 
-    function: as `module:name`; takes an item, returns a result.
-    lost: gives the result of an item whose process ended before it had one; None: the function does, in this
-    process. most: the most processes.
+    function: as `module:name`; takes an item and returns a result.
+    lost: returns the result for an item whose process ended prematurely; None: call the function in this
+    process. most: the maximum number of processes.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Processes:
         return self
 
     def _start(self) -> None:
-        """Start a process; if that is not possible, the work is done here."""
+        """Start a process; if that fails, the work is done in this one."""
         command = [sys.executable, "-c", _PROGRAM.format(repr(sys.path)), self._name]
         with contextlib.suppress(OSError):
             self._processes.append(
@@ -62,14 +62,16 @@ class Processes:
         processes = [*self._processes, *self._ended]
         for each in processes:
             for stream in (each.stdin, each.stdout):
-                with contextlib.suppress(OSError):  # one that has ended takes nothing any more
+                with contextlib.suppress(
+                    OSError
+                ):  # a process that has ended no longer accepts anything
                     if stream:
                         stream.close()
         for each in processes:
             each.wait()
 
     def map(self, items: Iterable[Any]) -> Iterator[Any]:
-        """Yield the results in the order of the items, of which few are taken before they are needed."""
+        """Yield the results in the order of the items; only a few items are read ahead."""
         waiting: deque[Future[Any]] = deque()
         for item in items:
             waiting.append(self._threads.submit(self._work, item))
@@ -81,7 +83,7 @@ class Processes:
     def _work(self, item: Any) -> Any:
         try:
             process = self._processes.pop()
-        except IndexError:  # none could be started
+        except IndexError:  # no process could be started
             return named(self._name)(item)
         assert process.stdin is not None
         assert process.stdout is not None
@@ -108,16 +110,16 @@ def named(function: str) -> Callable[[Any], Any]:
 
 
 def serve(function: str) -> None:
-    """Give stdout the result for each item of stdin, until that ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started this process ends it
+    """Write the result for each item on stdin to stdout, until stdin ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the program that started this process ends it
     given = sys.stdin.buffer
-    # What a library prints must not get between the results.
+    # Output of a library must not be mixed with the results.
     taken = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     work = named(function)
     while True:
         try:
-            item = marshal.load(given)  # noqa: S302 - of who started this process
+            item = marshal.load(given)  # noqa: S302 - from the program that started this process
         except EOFError:
             return
         marshal.dump(work(item), taken)

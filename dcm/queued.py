@@ -1,4 +1,4 @@
-"""What writers with a queue have in common: outcomes in order, workers, one object for each UID."""
+"""The common part of writers with a queue: ordered outcomes, workers, one object for each UID."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ from dcm.outcome import InstanceResult, OnResult, Outcome, Report
 
 
 class Item:
-    """An instance on its way; number: its place among those that were given."""
+    """An instance in the queue; number: its position among those added."""
 
     __slots__ = ("instance", "number")
 
@@ -24,7 +24,7 @@ class Item:
     def result(
         self, outcome: Outcome, words: str = "", status: int | None = None
     ) -> InstanceResult:
-        """Return an outcome of this instance."""
+        """Return an outcome for this instance."""
         instance = self.instance
         return InstanceResult(instance.path, instance.sop_instance_uid, outcome, words, status)
 
@@ -33,22 +33,22 @@ AnyItem = TypeVar("AnyItem", bound=Item)
 
 
 class QueuedWriter(ABC, Generic[AnyItem]):
-    """Takes instances while its block runs; leaving the block waits for all outcomes (`dcm.writer.Writer`).
+    """Accepts instances while its block runs; leaving the block waits for all outcomes (`dcm.writer.Writer`).
 
-    on_result: called with each outcome as soon as it is known; what it raises ends the work.
+    on_result: called with each outcome as soon as it is known; an exception from it ends the work.
 
-    Of instances with one SOP Instance UID only one is sent. A UID names one object (PS3.5 9): a receiver that
-    gets two keeps one of them, and does not say which.
+    Only one of several instances with the same SOP Instance UID is sent. A UID identifies one object
+    (PS3.5 9): a receiver that gets two keeps one of them, and does not say which.
     """
 
     queued = 100
-    """Instances that may wait before `put` does."""
+    """The number of instances in the queue at which `put` waits."""
     few = 4
-    """So many waiting instances are worth another worker."""
+    """The number of waiting instances that justifies another worker."""
 
     def __init__(self, on_result: OnResult | None) -> None:
         self.given_up: Exception | None = None
-        """The error after which nothing more is tried."""
+        """The error after which nothing else is tried."""
         self._on_result: Final = on_result
         self._results: Final[dict[int, InstanceResult]] = {}
         self._count = self._unsettled = 0
@@ -56,12 +56,12 @@ class QueuedWriter(ABC, Generic[AnyItem]):
         self._twins: list[AnyItem] = []
         self._waiting: Final[deque[AnyItem]] = deque()
         self._workers: Final[dict[asyncio.Task[None], bool]] = {}
-        """Whether each is at work, not only about to begin."""
+        """Whether each worker is active, rather than about to start."""
         self._changed: Final = asyncio.Event()
         self._failure: BaseException | None = None
         self._stopped = False
 
-    # What each kind of writer does in its own way.
+    # To be implemented by each kind of writer.
 
     @abstractmethod
     def _item(self, number: int, instance: Instance) -> AnyItem:
@@ -70,19 +70,19 @@ class QueuedWriter(ABC, Generic[AnyItem]):
     @property
     @abstractmethod
     def _most(self) -> int:
-        """The most workers that may be at work."""
+        """The maximum number of workers."""
 
     @abstractmethod
     async def _work(self) -> None:
-        """Store what waits until nothing does; a worker."""
+        """Run a worker, which stores waiting instances until none are left."""
 
     def _not_tried(self, item: AnyItem) -> None:
-        """Record the outcome of an instance that comes after everything was given up."""
+        """Record the outcome of an instance that is added after giving up."""
         self._unsettled -= 1
         self._record(item.number, item.result(Outcome.NOT_TRIED, str(self.given_up)))
         self._changed.set()
 
-    # What all do.
+    # Common to all writers.
 
     async def __aenter__(self) -> Self:
         return self
@@ -100,9 +100,9 @@ class QueuedWriter(ABC, Generic[AnyItem]):
             await self._stop()
 
     async def put(self, what: Sendable) -> None:
-        """Add a file, a data set or another instance, and wait while many others wait (back-pressure).
+        """Add a file, a data set or another instance; wait while the queue is full (back-pressure).
 
-        An outcome is also recorded for what cannot be sent.
+        Something that cannot be sent gets an outcome, too.
         """
         found = await asyncio.to_thread(looked_at, what)
         if isinstance(found, InstanceResult):
@@ -112,7 +112,7 @@ class QueuedWriter(ABC, Generic[AnyItem]):
         await self.room()
 
     async def room(self) -> None:
-        """Wait until few instances wait."""
+        """Wait until there is room in the queue."""
         while len(self._waiting) >= self.queued:
             await self._change()
 
@@ -126,17 +126,17 @@ class QueuedWriter(ABC, Generic[AnyItem]):
             self._queue(item)
 
     def settle(self, result: InstanceResult) -> None:
-        """Add something that is not to be stored, with its outcome."""
+        """Add the outcome of something that is not to be stored."""
         self._record(self._count, result)
         self._count += 1
 
     async def drain(self) -> None:
-        """Wait until everything that was added has an outcome, but for what has the UID of another."""
+        """Wait until everything has an outcome, except for instances that share the UID of another."""
         while self._unsettled or self._workers or self._failure is not None:
             await self._change()
 
     async def finish(self) -> Report:
-        """Wait until everything has an outcome, and return them in the order in which it was added."""
+        """Wait until everything has an outcome, and return the outcomes in the order of adding."""
         await self.drain()
         while self._twins:
             twins, self._twins = self._twins, []
@@ -161,14 +161,14 @@ class QueuedWriter(ABC, Generic[AnyItem]):
 
     def _queue(self, item: AnyItem) -> None:
         self._unsettled += 1
-        if self.given_up is not None:  # it would only wait for the same receiver again
+        if self.given_up is not None:  # it would wait for the same receiver again
             self._not_tried(item)
         else:
             self._waiting.append(item)
             self._employ()
 
     def _employ(self) -> None:
-        """Start as many workers as the work is worth."""
+        """Start as many workers as are worthwhile."""
         waiting = len(self._waiting)
         wanted = min(self._most, waiting, 1 + waiting // self.few)
         while len(self._workers) < wanted and self._failure is None and not self._stopped:
@@ -182,10 +182,10 @@ class QueuedWriter(ABC, Generic[AnyItem]):
             self._failure = self._failure or error
         self._changed.set()
         if self._waiting and not self._workers:
-            self._employ()  # one worker ended for another's sake, which has ended since
+            self._employ()  # a worker ended in favour of another, which has ended since
 
     async def _change(self) -> None:
-        """Wait until something has an outcome or a worker has ended; raise what ended it."""
+        """Wait until something has an outcome or a worker has ended; raise its error."""
         if self._failure is None:
             self._changed.clear()
             await self._changed.wait()
@@ -202,7 +202,7 @@ class QueuedWriter(ABC, Generic[AnyItem]):
 
 
 def _twin(item: Item, first: Item) -> InstanceResult:
-    """Return the outcome of an instance whose SOP Instance UID is that of another one, which was stored."""
+    """Return the outcome of an instance with the same SOP Instance UID as another one, which was stored."""
     if same_object(item.instance, first.instance):
         return item.result(Outcome.ALREADY_THERE, f"it is a copy of {first.instance.path}")
     return item.result(
@@ -213,7 +213,7 @@ def _twin(item: Item, first: Item) -> InstanceResult:
 
 
 def looked_at(what: Sendable) -> Instance | InstanceResult:
-    """Return what can be sent of something, or why it cannot be."""
+    """Return the instance to send, or why it cannot be sent."""
     try:
         return instance_of(what)
     except (NotDicom, UnusableInstance, OSError) as error:

@@ -1,11 +1,11 @@
-"""Where received instances go: a `Sink` takes each of them in parts, and has it whole or not at all.
+"""Destinations for received instances: a `Sink` takes each in parts, and keeps it completely or not at all.
 
     part = sink.begin(head)
     part.write(buffers)
     received = await part.commit()  # or part.discard()
 
-Each of these raises `Refused` or `OSError` to refuse the instance. Of its data set nothing is known before
-the first part: a sink that sorts by what is in it looks into `part.path` when it commits.
+Each of these raises `Refused` or `OSError` to reject the instance. Nothing is known about its data set before
+the first part: a sink that depends on its contents reads `part.path` when it commits.
 """
 
 import asyncio
@@ -27,26 +27,26 @@ from dcm.wire import Buffer, CStoreRQ, StatusClass, status_class
 OUT_OF_RESOURCES: Final = 0xA700
 _SAFE_NAME: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z.]{0,63}")
 _PREFIX: Final = bytes(128) + b"DICM" + struct.pack("<HH2sH", 2, 0, b"UL", 4)
-"""What stands before the length of the file meta information."""
+"""What precedes the length of the file meta information."""
 _LOOKED_AT: Final = 1 << 24
-"""Bytes that are written before the free space is looked at again."""
+"""The number of bytes written before the free space is checked again."""
 
 
 class Refused(DcmError):  # noqa: N818 - reads as the sentence it is
-    """Raised to answer C-STORE with a status of failure and an error comment."""
+    """Raised to answer C-STORE with a failure status and an error comment."""
 
     def __init__(self, status: int, words: str) -> None:
         if status_class(status) is not StatusClass.FAILURE:
-            raise LocalProtocolError(f"{status:04X}H is not the status of a failure")
+            raise LocalProtocolError(f"{status:04X}H is not a failure status")
         super().__init__(words)
         self.status = status
 
 
 class Head(NamedTuple):
-    """What is known of an instance before its data set.
+    """What is known about an instance before its data set arrives.
 
-    remote: the address of the sender. calling_ae_title: the AE title of the sender. called_ae_title: the one
-    by which it knows us.
+    remote: the address of the sender. calling_ae_title: its AE title. called_ae_title: the AE title by which
+    it addresses us.
     """
 
     request: CStoreRQ
@@ -57,9 +57,9 @@ class Head(NamedTuple):
 
 
 class ReceivedInstance(NamedTuple):
-    """An instance that is complete in `file`, its data set as it was sent; see also `Head`.
+    """An instance that is complete in `file`, with its data set as it was sent; see also `Head`.
 
-    already_there: the file with the same data set was there before. remark: what is odd about it, in words.
+    already_there: a file with the same data set existed before. remark: anything odd about it, in words.
     """
 
     file: str
@@ -79,52 +79,52 @@ class ReceivedInstance(NamedTuple):
 
 
 class NotKept(NamedTuple):
-    """An instance that was sent and not kept, and why."""
+    """An instance that was received but not kept, and why."""
 
     sop_instance_uid: str
     words: str
 
 
 class Part(Protocol):
-    """An instance on its way into a sink."""
+    """An instance that is being written to a sink."""
 
     @property
     def path(self) -> str:
-        """The file in which all of it can be read before it is committed."""
+        """The file from which all of it can be read before it is committed."""
 
     def write(self, buffers: Sequence[Buffer]) -> None:
-        """Take what comes next of the data set."""
+        """Write the next part of the data set."""
 
     async def commit(self) -> ReceivedInstance:
-        """Take the instance, which is complete."""
+        """Finish: the instance is complete."""
 
     def discard(self) -> None:
-        """Leave nothing of it behind; does nothing once it was committed."""
+        """Remove all traces of it; does nothing if it was committed."""
 
 
 class Sink(Protocol):
-    """Where instances go."""
+    """A destination for instances."""
 
     def begin(self, head: Head) -> Part:
-        """Begin to take an instance."""
+        """Begin an instance."""
 
 
 class Holder(Sink, Protocol):
-    """A sink that knows what it holds."""
+    """A sink that knows what it contains."""
 
     def holds(self, sop_instance_uid: str) -> bool:
-        """Return whether an instance is here already, whole."""
+        """Return whether it already contains a complete instance."""
 
     def place(self, sop_instance_uid: str) -> str:
-        """Return the file of an instance that is here, or is to come; empty if that is not known."""
+        """Return the file of an existing or expected instance; empty if it is not known."""
 
 
 class Folder(Frozen):
-    """A folder with a file for each instance, named by its SOP Instance UID.
+    """A folder with a file for each instance, named after its SOP Instance UID.
 
     sync: flush file and folder to disk (fsync) before responding.
-    max_instance: the longest instance that is accepted, in bytes; 0: any.
-    min_free: how many bytes stay free in the file system; what does not fit is refused.
+    max_instance: the largest accepted instance, in bytes; 0: no limit.
+    min_free: the number of bytes to keep free in the file system; instances that do not fit are rejected.
     """
 
     path: Path
@@ -147,11 +147,11 @@ class Folder(Frozen):
         return f"{self.text}/{name}.dcm"
 
     def holds(self, sop_instance_uid: str) -> bool:
-        """Return whether an instance is here, and not only an empty or truncated file of its name."""
+        """Return whether an instance exists, and not only an empty or truncated file of its name."""
         file = self.place(sop_instance_uid)
         if not os.path.isfile(file):  # noqa: PTH113 - for each instance, and quicker
             return False
-        from dcm.held import holds  # noqa: PLC0415 - mostly nothing is there
+        from dcm.held import holds  # noqa: PLC0415 - usually no file exists
 
         return holds(file, sop_instance_uid)
 
@@ -161,24 +161,24 @@ class Folder(Frozen):
 
     @cached_property
     def room(self) -> "_Room":
-        """The room that is left, for all instances that arrive at the same time."""
+        """The room left for all instances that arrive at the same time."""
         return _Room(self)
 
 
 class _Room:
-    """How much may still be written into a folder."""
+    """How much may still be written to a folder."""
 
     def __init__(self, folder: Folder) -> None:
         self.limited: Final = bool(folder.max_instance or folder.min_free)
         self._folder: Final = folder
         self._granted = 0
-        """Bytes that may be written before the file system is asked again."""
+        """The number of bytes that may be written before the file system is checked again."""
 
     def take(self, size: int, written: int) -> None:
-        """Allow `size` more bytes of an instance of which `written` are here. Raises `Refused`."""
+        """Allow `size` more bytes of an instance, after `written` bytes. Raises `Refused`."""
         longest, floor = self._folder.max_instance, self._folder.min_free
         if longest and written + size > longest:
-            raise Refused(OUT_OF_RESOURCES, f"more than the {longest} bytes that are accepted")
+            raise Refused(OUT_OF_RESOURCES, f"larger than the limit of {longest} bytes")
         if not floor:
             return
         if size > self._granted:
@@ -186,14 +186,14 @@ class _Room:
             left = status.f_bavail * status.f_frsize - floor
             if size > left:
                 raise Refused(
-                    OUT_OF_RESOURCES, f"fewer than {floor} bytes would stay free on the disk"
+                    OUT_OF_RESOURCES, f"less than {floor} bytes of disk space would be left"
                 )
             self._granted = min(left, max(size, _LOOKED_AT))
         self._granted -= size
 
 
 class _InFolder:
-    """An instance on its way into a folder."""
+    """An instance that is being written to a folder."""
 
     def __init__(self, folder: Folder, head: Head) -> None:
         self._folder: Final = folder
@@ -233,16 +233,16 @@ class _InFolder:
 
 
 def remark_on_length(length: int, transfer_syntax_uid: str) -> str:
-    """Return what is odd about the length of a data set; empty if nothing is."""
+    """Return a remark if the length of a data set is odd; otherwise an empty text."""
     if length % 2 and transfer_syntax_uid not in DEFLATED:
         return f"its data set has an odd length, {length} bytes"
     return ""
 
 
 def _settled(part: PartFile, file: str) -> tuple[str, bool, str]:
-    """Find a place for an instance whose name is taken, without the loss of what is there.
+    """Find a place for an instance whose name is taken, without losing the existing file.
 
-    Returns it, whether the same is there already, and a remark.
+    Returns the place, whether the same instance was there before, and a remark.
     """
     from dcm.held import Settled, settle  # noqa: PLC0415 - rarely needed
 
@@ -251,14 +251,14 @@ def _settled(part: PartFile, file: str) -> tuple[str, bool, str]:
     if how is Settled.BESIDE:
         remark = f"another object has the same SOP Instance UID: both are kept, this one in {name}"
     elif how is Settled.REPLACED:
-        remark = "it replaces a file that was empty or cut off"
+        remark = "it replaces an empty or truncated file"
     else:
         part.discard()
     return name, how is Settled.SAME, remark
 
 
 def _sync(file: str, folder: Path) -> None:
-    if file:  # it may not have been flushed when it came
+    if file:  # it may not have been flushed when it was received
         sync_path(file)
     sync_path(folder)
 
@@ -276,7 +276,7 @@ def file_meta(head: Head) -> bytes:
 
 @lru_cache(maxsize=64)
 def _around_instance(sop_class: str, syntax: str, calling_ae_title: str) -> tuple[bytes, bytes]:
-    """Encode what all instances of a kind have in common, before and after the instance's UID."""
+    """Encode what is the same for all instances of a kind, before and after the UID of the instance."""
     before = (
         struct.pack("<HH2s2xI", 2, 1, b"OB", 2) + b"\0\1",
         _element(0x02, b"UI", sop_class),

@@ -1,4 +1,4 @@
-"""Storing instances in a place: each is given to a `Writer`, and has an outcome."""
+"""Store instances in a place through a `Writer`, which reports an outcome for each."""
 
 from typing import Protocol
 
@@ -7,13 +7,13 @@ from dcm.outcome import InstanceResult, Report
 
 
 class Writer(Protocol):
-    """Takes instances for a place, each with an outcome; see `dcm.net.sender.Sender`."""
+    """Accepts instances for a place, and records an outcome for each; see `dcm.net.sender.Sender`."""
 
     given_up: Exception | None
-    """The error after which nothing more is tried."""
+    """The error after which nothing else is tried."""
 
     async def put(self, what: Sendable) -> None:
-        """Add a file, a data set or another instance, and wait while many others wait."""
+        """Add a file, a data set or another instance; wait while the queue is full."""
 
     def add(self, instance: Instance) -> None:
         """Add an instance without waiting."""
@@ -22,7 +22,7 @@ class Writer(Protocol):
         """Record the outcome of an instance that is not to be stored."""
 
     async def room(self) -> None:
-        """Wait while many instances wait."""
+        """Wait while the queue is full."""
 
     async def finish(self) -> Report:
         """Wait for all outcomes, and return them in the order in which the instances were added."""

@@ -15,24 +15,24 @@ show_log() { tail -n 20 "$1" | sed 's/^/    /' >&2; }
 # End with a sentence that says what to do where the engine answers nobody.
 need_engine() {
     command -v docker >/dev/null ||
-        fail "there is no docker on the PATH: install Docker Engine (on Debian: apt-get install docker.io)"
+        fail "docker is not on the PATH: install Docker Engine (on Debian: apt-get install docker.io)"
     docker info --format '{{.SecurityOptions}}' >"$work/log" 2>&1 && grep '^\[' "$work/log" >"$work/engine" && return
     engine_trouble "$work/log"
     show_log "$work/log"
-    fail "docker does not answer; what it said is above"
+    fail "docker failed; see its message above"
 }
 
 # End with a sentence for the troubles that somebody can do something about. $1 holds what docker said.
 engine_trouble() {
     if grep -qi 'permission denied.*\(socket\|docker\.sock\|docker API\)' "$1"; then
-        fail "you may not use the engine's socket: sudo adduser $(id -un) docker, then log in again; or use sudo"
+        fail "no permission to use the socket of the engine: sudo adduser $(id -un) docker, then log in again; or use sudo"
     elif grep -qi -e 'cannot connect to the docker daemon' -e 'failed to connect to the docker API' \
         -e 'error during connect' "$1"; then
-        fail "the engine does not run, or not where DOCKER_HOST says: sudo systemctl start docker"
+        fail "the engine is not running, or DOCKER_HOST is wrong: sudo systemctl start docker"
     elif grep -qi -e 'no space left on device' -e 'disk quota exceeded' -e "don't have enough free space" "$1"; then
-        fail "the disk of the engine is full: docker system df shows what takes it, docker system prune frees it"
+        fail "the disk of the engine is full: docker system df shows what uses it, docker system prune frees it"
     elif grep -q 'Unable to locate package orthanc' "$1"; then
-        fail "Debian $release, or its mirror, has no package orthanc: say --release bookworm, trixie or testing"
+        fail "Debian $release, or its mirror, has no package orthanc: use --release bookworm, trixie or testing"
     elif grep -q 'Release file for .* is expired' "$1"; then
         fail "a mirror of Debian $release is out of date: take another one, or let this computer's apt accept it" \
             "(Acquire::Check-Valid-Until \"false\"; in /etc/apt/apt.conf.d)"
@@ -48,7 +48,7 @@ engine_socket() {
     where=${where:-unix:///var/run/docker.sock}
     case $where in
     unix://*) echo "${where#unix://}" ;;
-    *) fail "--image needs the engine of this computer, not that at $where" ;;
+    *) fail "--image needs the engine of this computer, not $where" ;;
     esac
 }
 
@@ -83,6 +83,6 @@ remove_orphans() {
             [ "$where" = "$here" ] || continue
             [ "$(birth_of "${owner%@*}")" != "${owner#*@}" ] || continue
             docker rm --force --volumes "$id" >/dev/null 2>&1 &&
-                say "removed what a run that was ended by force had left"
+                say "removed the remains of a run that was killed"
         done
 }

@@ -22,7 +22,7 @@ list_project() {
 image_name() {
     # shellcheck disable=SC2046,SC2086 # one word per name
     content=$({ echo "$1" && cat $recipe_files && list_project && cat $(list_project); } | sum) ||
-        fail "the checksum of the checkout could not be made: is something of $project_files missing?"
+        fail "cannot compute the checksum of the checkout: something of $project_files may be missing"
     printf 'dicom-harness:%s-%.12s\n' "$1" "$content"
 }
 
@@ -35,11 +35,11 @@ need_base() {
     say "fetching $base"
     ! docker pull "$base" >"$work/log" 2>&1 || return 0
     engine_trouble "$work/log"
-    say "no registry gives it; making it from this computer's package sources (about a minute)"
+    say "no registry provides it; creating it from the package sources of this computer (about a minute)"
     docker/make-base.sh "$1" >"$work/make-base" 2>&1 && return
     show_log "$work/make-base"
     engine_trouble "$work/make-base"
-    fail "there is no image $base. Reach a registry, or say, as root: docker/make-base.sh $1"
+    fail "the image $base is not available. Connect to a registry, or run as root: docker/make-base.sh $1"
 }
 
 # Put together what the images are made from, with what only this computer knows.
@@ -70,7 +70,7 @@ build_stage() {
         --label "org.dicom-harness.release=$release" "$@" "$context" >"$work/log" 2>&1 && return
     show_log "$work/log"
     engine_trouble "$work/log"
-    fail "the image $tag could not be built; the end of what docker said is above"
+    fail "the image $tag could not be built; see the end of docker's output above"
 }
 
 # Print what is in an image, as Debian counts: `orthanc=1.10.1+dfsg-2 orthanc-dicomweb=1.7+dfsg-6 ...`

@@ -52,14 +52,14 @@ CONFIGURATION
     rm -rf "$root/var/cache/debconf/"*-old "$root/var/lib/dpkg/"*-old "${root:?}/dev/"*
 }
 
-command -v docker >/dev/null || fail "there is no docker here: install Docker Engine (on Debian: docker.io)"
-command -v debootstrap >/dev/null || fail "there is no debootstrap here: apt-get install debootstrap"
-[ "$(id -u)" = 0 ] || fail "debootstrap needs root: start this with sudo"
+command -v docker >/dev/null || fail "docker is not installed: install Docker Engine (on Debian: docker.io)"
+command -v debootstrap >/dev/null || fail "debootstrap is not installed: apt-get install debootstrap"
+[ "$(id -u)" = 0 ] || fail "debootstrap needs root: run this with sudo"
 
 security=$(mirrors Debian-Security | head -n 1)
 mirror=${MIRROR:-$(mirrors Debian | head -n 1)}
 [ -n "$mirror" ] ||
-    fail "the package sources of this computer name no mirror of Debian: apt-get update, or say MIRROR=http://..."
+    fail "the package sources of this computer contain no Debian mirror: run apt-get update, or set MIRROR=http://..."
 
 # A proxy that only apt knows of.
 http_proxy=${http_proxy:-$(apt-config shell proxy Acquire::http::Proxy 2>/dev/null | sed "s/^proxy='\(.*\)'\$/\1/")}
@@ -78,7 +78,7 @@ script=
 # shellcheck disable=SC2086 # no script is no argument
 if ! debootstrap --variant=minbase "$@" "$release" "$root" "$mirror" $script >"$folder/log" 2>&1; then
     tail -n 20 "$folder/log" >&2
-    fail "debootstrap could not make $release from $mirror"
+    fail "debootstrap could not create $release from $mirror"
 fi
 write_sources >"$root/etc/apt/sources.list"
 if [ $# -gt 0 ]; then # https, perhaps with a certificate that only this computer trusts
@@ -88,5 +88,5 @@ slim
 tar --directory "$root" --create --numeric-owner . |
     docker import --change 'CMD ["bash"]' \
         --change "LABEL org.opencontainers.image.description=\"Debian $release, made by make-base.sh\"" \
-        - "$image" >/dev/null || fail "docker could not import the image: its message is above"
+        - "$image" >/dev/null || fail "docker could not import the image: see its message above"
 docker image inspect --format "make-base: $image is there ({{.Size}} bytes)" "$image"

@@ -1,4 +1,4 @@
-"""Where a case begins to fail, among servers in order: the oldest first, or the one that is trusted most."""
+"""Find where a case begins to fail among ordered servers, the oldest or most trusted first."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from harness.report.load import Run
 Verdict = Literal["good", "bad", "unclear"]
 
 RELEASES = ("bullseye", "bookworm", "trixie", "testing")
-"""Of Debian, in order."""
+"""Debian releases, oldest first."""
 
 
 @dataclass(frozen=True)
 class Tried:
-    """A server on which the case ran, or on which it could not: `said` tells what came of it."""
+    """A server on which the case was tried; `said` describes the result."""
 
     spec: str
     run: Run | None
@@ -24,7 +24,10 @@ class Tried:
 
 
 def in_order(good: str, bad: str, between: Sequence[str]) -> list[str]:
-    """Return the servers to look at; the releases between two of Debian are known and need no naming."""
+    """Return the servers to try, in order.
+
+    The releases between two Debian releases are known and can be omitted.
+    """
     if between:
         return [good, *between, bad]
     product, _, first = good.partition(":")
@@ -38,16 +41,16 @@ def in_order(good: str, bad: str, between: Sequence[str]) -> list[str]:
 
 
 def bisect(specs: Sequence[str], attempt: Callable[[str], Tried]) -> tuple[Tried, Tried]:
-    """Find two neighbours of which the first is good and the second bad.
+    """Find two neighbours of which the first is good and the second is bad.
 
-    Where the case could not run, it says nothing: such servers are passed over. Raises ConfigError where
-    the ends are not as they were said to be.
+    Servers on which the case could not run are skipped. Raises ConfigError if the first server is
+    not good or the last is not bad.
     """
     ends = []
     for spec, said in ((specs[0], "good"), (specs[-1], "bad")):
         ends.append(attempt(spec))
         if ends[-1].verdict != said:
-            raise ConfigError(f"{spec} is not {said}, as --{said} says: {ends[-1].said}")
+            raise ConfigError(f"--{said} {spec} is not {said}: {ends[-1].said}")
     good, bad = ends
     between = list(specs[1:-1])
     while between:
@@ -63,7 +66,7 @@ def bisect(specs: Sequence[str], attempt: Callable[[str], Tried]) -> tuple[Tried
 
 
 def judged(spec: str, run: Run | None, trouble: str | None) -> Tried:
-    """Say what a run of the case on one server shows."""
+    """Return the verdict of a run of the case on one server."""
     if run is None or not run.cases:
         return Tried(spec, run, "unclear", trouble or "the case did not run")
     outcomes = {case.outcome for case in run.cases}

@@ -1,6 +1,6 @@
-"""What a module of cases imports: `from harness.cases import Suite, Dimse, Stored`."""
+"""The names that modules of cases import: `from harness.cases import Suite, Dimse, Stored`."""
 
-from harness.case import Suite, case, configured, needs
+from harness.case import Suite, apart, case, configured, needs, thorough
 from harness.certificates import client_context
 from harness.clients import multipart
 from harness.clients.answers import header, number, single, xml
@@ -141,15 +141,30 @@ from harness.clients.wire_messages import (
 from harness.clients.wire_scp import WireScp, accept, asked
 from harness.clients.worklist import Worklist, asking, names_of, step_of
 from harness.clients.zips import directory_of, entries_of, references_of
-from harness.corpus import Corpus, Maker, Sample, confidentiality, modules
+from harness.config.settings import USER
+from harness.corpus import Corpus, Maker, Sample, confidentiality, corpus, modules
 from harness.corpus.difference import differences
 from harness.corpus.part10 import data_set_offset, file_of
 from harness.corpus.picture import Frame, Picture, colour, gray
 from harness.corpus.registry import catalogue
 from harness.corpus.sample import Draft
-from harness.model import AETitle, Endpoint
+from harness.corpus.tiff import NUMBERS, Photometric, pyramid
+from harness.fuzz import dicom as dicom_parts
+from harness.fuzz import web as web_parts
+from harness.fuzz.conversation import Conversation, Step
+from harness.fuzz.objects import bomb, data_set, implicit_element, part10
+from harness.fuzz.parts import Part as MessagePart
+from harness.fuzz.surviving import Hostile, assert_survives
+from harness.measuring import Memory, in_turn, percentile
+from harness.model import AETitle, Credentials, Endpoint
+from harness.plot import Plot, exponent
+from harness.plugin.bench import Bench
 from harness.plugin.outcome import Observe
 from harness.plugin.stored import Stored
+from harness.plugin.story import ENDINGS, DidNotStart, Ending, Story
+from harness.servers.authorization import EVERYTHING, AuthorizationService, Profile
+from harness.servers.disk import Disk
 from harness.servers.party import Party
+from harness.servers.wsi_tools import WsiTools
 from harness.variant import DATABASES
 from harness.waiting import wait_until

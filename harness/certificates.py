@@ -1,4 +1,4 @@
-"""Certificates of a run's own: an authority, what it issues, and the TLS contexts made of them.
+"""Certificates for one run: an authority, the certificates it issues, and their TLS contexts.
 
 authority = Authority()
 server = authority.issue("127.0.0.1", "localhost")
@@ -18,7 +18,7 @@ _DAY = timedelta(days=1)
 
 
 class CertificateFiles(NamedTuple):
-    """Where a certificate and its key have been written, as programs want to be told."""
+    """The paths of a certificate and its key, for programs that read files."""
 
     certificate: Path
     key: Path
@@ -26,14 +26,14 @@ class CertificateFiles(NamedTuple):
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certificate, with those between it and its authority, and its key; both PEM."""
+    """A certificate with its intermediate certificates and its key, both PEM."""
 
     chain: bytes
     key: bytes = field(repr=False)
 
     @property
     def der(self) -> bytes:
-        """The certificate alone, as a peer that was shown it knows it."""
+        """The certificate without its chain, in DER, as a peer sees it."""
         end = b"-----END CERTIFICATE-----"
         return ssl.PEM_cert_to_DER_cert((self.chain.partition(end)[0] + end).decode("ascii"))
 
@@ -41,14 +41,14 @@ class Certificate:
         """Write `<name>.pem` and `<name>.key`; only the owner can read the key."""
         files = CertificateFiles(folder / f"{name}.pem", folder / f"{name}.key")
         files.certificate.write_bytes(self.chain)
-        files.key.unlink(missing_ok=True)  # an older one may be open to others
+        files.key.unlink(missing_ok=True)  # an older file may be readable by others
         files.key.touch(mode=0o600, exist_ok=False)
         files.key.write_bytes(self.key)
         return files
 
 
 class Authority:
-    """Issues certificates that nobody outside of the run trusts."""
+    """Issues certificates that are trusted only within the run."""
 
     def __init__(self) -> None:
         import trustme  # noqa: PLC0415 - slow to import, and most runs are without TLS
@@ -56,21 +56,21 @@ class Authority:
         self._ca = trustme.CA(organization_name="dicom-harness")
         self._key_type = (
             trustme.KeyType.RSA
-        )  # what the ciphers of some servers for TLS 1.2 are about
+        )  # required by the TLS 1.2 cipher suites of some servers
 
     @property
     def certificate(self) -> bytes:
-        """What its certificates are checked with; PEM."""
+        """The certificate of the authority, PEM."""
         return self._ca.cert_pem.bytes()
 
     def issue(self, *names: str, expired: bool = False) -> Certificate:
-        """Issue a certificate for hosts or IP addresses, for servers and clients alike.
+        """Issue a certificate for hosts or IP addresses, usable by servers and clients.
 
-        It is valid since yesterday, since clocks differ, and for a month; an expired one was valid
-        until yesterday. The first name is the common name too.
+        It is valid from yesterday, to allow for clocks that differ, for a month; an expired one was
+        valid until yesterday. The first name is also the common name.
         """
         begin, end = (-31 * _DAY, -_DAY) if expired else (-_DAY, 30 * _DAY)
-        now = datetime.now(UTC).replace(tzinfo=None)  # the library takes it for UTC
+        now = datetime.now(UTC).replace(tzinfo=None)  # trustme expects naive UTC
         issued = self._ca.issue_cert(
             *names,
             common_name=names[0],
@@ -85,10 +85,10 @@ class Authority:
 
 @dataclass(frozen=True)
 class TlsClient:
-    """What a client needs for TLS: the PEM of the authority of servers, and the certificate that it shows.
+    """What a client needs for TLS: the servers' authority (PEM) and the client's own certificate.
 
-    The names in a server's certificate are not compared with its address: cases reach the server through a
-    relay, which has a certificate of its own and checks that of the server.
+    Host names in certificates are not checked: cases reach the server through a relay, which has
+    its own certificate and verifies that of the server.
     """
 
     authority: bytes
@@ -96,13 +96,13 @@ class TlsClient:
 
     @cached_property
     def context(self) -> ssl.SSLContext:
-        """The context for Python's clients."""
+        """The context for clients written in Python."""
         context = client_context(self.authority, self.shown)
         context.check_hostname = False
         return context
 
     def options(self, folder: Path) -> list[str | Path]:
-        """Return the options for programs of dcmtk, which read files in `folder`."""
+        """Return the options for dcmtk's programs; the files they read are written to `folder`."""
         authority = folder / "authority.pem"
         authority.write_bytes(self.authority)
         checks: list[str | Path] = ["+cf", authority]
@@ -114,22 +114,22 @@ class TlsClient:
 
 @dataclass(frozen=True)
 class Encryption:
-    """The certificates of a server that speaks TLS only, and of those who speak with it."""
+    """The certificates of a server that accepts only TLS, and those of its clients."""
 
     authority: bytes
-    """PEM of the one authority that the server trusts, and that has issued its certificate."""
+    """PEM of the only authority that the server trusts, which also issued its certificate."""
     server: Certificate
     client: Certificate
     expired: Certificate
-    """A client's, of the right authority."""
+    """An expired client certificate from the trusted authority."""
     foreign: Certificate
-    """A client's, of an authority that the server does not know."""
+    """A client certificate from an authority that the server does not trust."""
     doors: tuple[str, ...]
-    """The doors of the server that speak TLS: `dicom`, `http`."""
+    """The interfaces of the server that use TLS: `dicom`, `http`."""
 
     @classmethod
     def new(cls, doors: Iterable[str], *names: str) -> Self:
-        """Issue them; `names` are those of the server."""
+        """Issue all certificates; `names` are those of the server."""
         authority, other = Authority(), Authority()
         return cls(
             authority.certificate,
@@ -141,7 +141,7 @@ class Encryption:
         )
 
     def server_files(self) -> dict[str, bytes]:
-        """Return the files that a server reads; `both.pem` has its key and its certificate."""
+        """Return the files that a server reads; `both.pem` contains its key and its certificate."""
         server = self.server
         return {
             "server.pem": server.chain,
@@ -151,21 +151,22 @@ class Encryption:
         }
 
     def as_client(self, shown: Certificate | None) -> TlsClient:
-        """Return what a client needs that shows this certificate, or none."""
+        """Return what a client needs if it presents this certificate, or no certificate if None."""
         return TlsClient(self.authority, shown)
 
     def at(self, door: str) -> TlsClient | None:
-        """Return what a client needs at a door that is to be served; None where that has no TLS."""
+        """Return what a client needs to connect to `door`, or None if that does not use TLS."""
         return self.as_client(self.client) if door in self.doors else None
 
 
 def server_context(shown: Certificate, *, clients: bytes | None = None) -> ssl.SSLContext:
-    """Make what a server needs that shows a certificate.
+    """Return the context of a server that presents the certificate `shown`.
 
-    With `clients`, the PEM of authorities, it accepts only clients with a certificate of theirs.
+    With `clients` (PEM of authorities), only clients with a certificate from one of these are
+    accepted.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.num_tickets = 0  # a client that closes with a ticket unread resets, and data is lost
+    context.num_tickets = 0  # a client that closes with an unread ticket sends a reset: data lost
     _show(context, shown)
     if clients is not None:
         context.verify_mode = ssl.CERT_REQUIRED
@@ -174,7 +175,11 @@ def server_context(shown: Certificate, *, clients: bytes | None = None) -> ssl.S
 
 
 def client_context(servers: bytes, shown: Certificate | None = None) -> ssl.SSLContext:
-    """Make what a client needs: the PEM of authorities that servers are checked with, and what it shows."""
+    """Return the context of a client.
+
+    `servers` is the PEM of the authorities that servers are verified with; `shown` is the client's
+    own certificate.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(cadata=servers.decode("ascii"))
     if shown is not None:
@@ -183,8 +188,8 @@ def client_context(servers: bytes, shown: Certificate | None = None) -> ssl.SSLC
 
 
 def _show(context: ssl.SSLContext, shown: Certificate) -> None:
-    """Load a certificate and its key, which OpenSSL takes from a file only."""
-    with tempfile.NamedTemporaryFile(suffix=".pem") as file:  # only the owner can read it
+    """Load a certificate and its key; OpenSSL reads them only from a file."""
+    with tempfile.NamedTemporaryFile(suffix=".pem") as file:  # readable only by the owner
         file.write(shown.key + shown.chain)
         file.flush()
         context.load_cert_chain(file.name)

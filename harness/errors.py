@@ -1,4 +1,4 @@
-"""The harness's own troubles, in one tree.
+"""The exceptions that the harness itself raises, in one hierarchy.
 
     HarnessError
       ConfigError           a configuration, an option or a file that cannot be used
@@ -6,12 +6,12 @@
       ToolError             a command-line tool that is missing or could not be run
       ServerError           anything about a server that the harness handles
         ServerNotFound      no executable to start
-        ServerNotReady      started, but did not answer in time, or somebody else answered
+        ServerNotReady      started, but did not answer in time, or another program answered
         ServerUnreachable   an attached server that does not answer
-        ServerRefused       it answers, but not to us: credentials, rights
+        ServerRefused       it answers, but denies access: credentials, rights
 
-A server's misbehaviour inside a case is not in this tree: it is an assertion that fails.
-Each message says what was being done, what was met, and what to try.
+A server that misbehaves in a case does not raise one of these: an assertion fails instead.
+Each message says what was being done, what happened, and what to try.
 """
 
 
@@ -20,15 +20,15 @@ class HarnessError(Exception):
 
 
 class ConfigError(HarnessError):
-    """A configuration, an option or a file that cannot be used as it is."""
+    """A configuration, an option or a file cannot be used as it is."""
 
 
 class CorpusError(HarnessError):
-    """A sample object that cannot be made, or whose bytes differ from the catalogue."""
+    """A sample object cannot be made, or its bytes differ from the catalogue."""
 
 
 class ToolError(HarnessError):
-    """A command-line tool that is missing, or that could not be run at all."""
+    """A command-line tool is missing, or could not be run at all."""
 
 
 class ServerError(HarnessError):
@@ -36,16 +36,16 @@ class ServerError(HarnessError):
 
 
 class ServerNotFound(ServerError):  # noqa: N818 - reads as the sentence it is
-    """No executable of the asked server is to be found."""
+    """No executable of the requested server was found."""
 
 
 class ServerNotReady(ServerError):  # noqa: N818
-    """A server that was started, but is not ready within its limit."""
+    """A server was started, but was not ready within its time limit."""
 
 
 class ServerUnreachable(ServerError):  # noqa: N818
-    """A server that somebody else started, and that does not answer."""
+    """A server that the harness did not start does not answer."""
 
 
 class ServerRefused(ServerError):  # noqa: N818
-    """A server that answers, but refuses us."""
+    """A server answers, but refuses access."""

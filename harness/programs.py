@@ -1,4 +1,4 @@
-"""The programs of dcmtk on this computer: where they are, and of which version."""
+"""The programs of dcmtk on this computer: their paths and version."""
 
 import os
 import re
@@ -11,10 +11,10 @@ from harness.model import Version
 
 
 def find_tool(name: str) -> Path | None:
-    """Find a program of dcmtk, or None.
+    """Return the path of a program of dcmtk, or None if it is not found.
 
-    pynetdicom installs Python programs of the same names into the virtual environment's `bin`: these are
-    passed over.
+    pynetdicom installs Python programs with the same names into the virtual environment's `bin`;
+    these are skipped.
     """
     own = Path(sys.prefix, "bin").resolve()
     for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
@@ -26,13 +26,13 @@ def find_tool(name: str) -> Path | None:
 
 
 def dcmtk_version() -> Version | None:
-    """Return the version of dcmtk on this computer, None where there is none."""
+    """Return the version of dcmtk on this computer, or None if it is not installed."""
     echoscu = find_tool("echoscu")
     return None if echoscu is None else version_of(echoscu)
 
 
 def version_of(program: Path) -> Version | None:
-    """Return the version that a program of dcmtk says it has."""
+    """Return the version that a program of dcmtk reports, or None if it reports none."""
     answer = subprocess.run(
         [program, "--version"], capture_output=True, text=True, timeout=10, check=False
     )

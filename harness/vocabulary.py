@@ -1,15 +1,18 @@
-"""The names of what a case can need. The list is closed, so that a misspelt name is an error, not a skip.
+"""The names of the capabilities that a case can need.
 
-`harness.servers.capabilities` says which of them a server has. An adapter of your own that offers more
-names them in the ini file of its suites, under `harness_needs`.
+The list is closed, so that a misspelt name is an error and not a skip.
+`harness.servers.capabilities` determines which of them a server has. Your own adapter can offer
+more; name these in the ini file of its suites, under `harness_needs`.
 """
 
 from collections.abc import Mapping
 
+from harness.orthanc_plugins import PLUGINS
+
 _DIMSE = {
     "dimse.echo": "C-ECHO",
     "dimse.store": "C-STORE",
-    "dimse.store.compressed": "C-STORE in transfer syntaxes that compress",
+    "dimse.store.compressed": "C-STORE in compressed transfer syntaxes",
     **{
         f"dimse.{service}.{level}": f"C-{service.upper()} in the {level.capitalize()} Root model"
         for service in ("find", "move", "get")
@@ -17,7 +20,7 @@ _DIMSE = {
     },
     "dimse.find.related": "the additional query attributes of PS3.4 C.3.4",
     "dimse.commit": "storage commitment",
-    "dimse.worklist": "modality worklists, in a folder to which the harness can write",
+    "dimse.worklist": "modality worklists, in a folder that the harness can write to",
 }
 _DICOMWEB = {
     "dicomweb.qido": "QIDO-RS",
@@ -34,22 +37,27 @@ _PRODUCTS = {
     "rest": "the REST API of Orthanc, on the remote",
     "local.rest": "the REST API of Orthanc, on the local server",
     "orthanc": "Orthanc, of a version",
-    "plugin.dicomweb": "Orthanc's DICOMweb plugin",
-    "plugin.gdcm": "Orthanc's GDCM plugin",
-    "plugin.worklists": "Orthanc's worklist plugin",
-    "dcmtk": "the programs of dcmtk, on this computer",
-    "server.crash": "the harness can kill the server and start it again with what it has stored",
-    "server.configure": "the harness can start the server with the settings that a case names",
+    **{f"plugin.{name}": f"Orthanc's plugin {name}" for name in PLUGINS},
+    "dcmtk": "dcmtk's programs, on this computer",
+    "server.crash": "the harness can kill the server and restart it with its data",
+    "server.configure": "the harness can start the server with the settings of a case",
     "server.tls": "the harness can start the server with TLS",
     "server.upgrade": "the harness can start an earlier release, and then this one on the same data",
-    "database.postgresql": "the server can keep what it stores in PostgreSQL, and there is one",
-    "database.mariadb": "the server can keep what it stores in MariaDB, and there is one",
-    "server.restart": "the harness can stop the server and start it again with what it has stored",
+    "database.postgresql": "the server can store its data in PostgreSQL, which is available",
+    "database.mariadb": "the server can store its data in MariaDB, which is available",
+    "database.postgresql.upgrade": "the earlier release can store its data in PostgreSQL, too",
+    "database.mariadb.upgrade": "the earlier release can store its data in MariaDB, too",
+    "server.restart": "the harness can stop the server and restart it with its data",
+    "server.files": "the harness can read the files in which the server stores objects",
+    "server.small-disk": "the harness can give the server a disk of a few megabytes, which needs root",
 }
 NEEDS: Mapping[str, str] = {**_DIMSE, **_DICOMWEB, **_PRODUCTS}
-"""Each name, with what it stands for."""
+"""Each name, with its meaning."""
 VERSIONED = frozenset(name for name in NEEDS if name.startswith(("orthanc", "plugin.", "dcmtk")))
-"""The names that can have a least version: `orthanc>=1.12.0`."""
+"""The names that can have a minimum version: `orthanc>=1.12.0`."""
 PRODUCT_VERSIONS = frozenset(name for name in VERSIONED if name != "dcmtk")
-"""Those that are about a server. A `must` case does not depend on their versions: a defect of an old version
-is a known issue of it."""
+"""The versioned names that are about a server.
+
+A `must` case does not depend on their versions: a defect of an old version is a known issue of that
+version.
+"""

@@ -1,4 +1,4 @@
-"""Waiting for a condition, always with a limit and never with a bare sleep in the caller."""
+"""Waiting for a condition, always with a time limit and without a bare sleep in the caller."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class WaitTimeout(AssertionError):  # noqa: N818 - inside a case it is the server's failure
-    """What was waited for did not come true in time."""
+    """The condition did not become true in time."""
 
 
 def wait_until(
@@ -19,10 +19,10 @@ def wait_until(
     every: float = 0.01,
     at_most: float = 0.1,
 ) -> T:
-    """Call `condition` until its answer is true, and return that answer.
+    """Call `condition` until it returns a true value, and return that value.
 
-    The pause between calls starts at `every` seconds and doubles up to `at_most`. Raises `WaitTimeout`,
-    naming `what` and the last answer, after `within` seconds.
+    The pause between calls starts at `every` seconds and doubles up to `at_most`. Raises
+    `WaitTimeout`, naming `what` and the last value, after `within` seconds.
     """
     deadline = time.monotonic() + within
     while True:
@@ -31,6 +31,6 @@ def wait_until(
             return answer
         left = deadline - time.monotonic()
         if left <= 0:
-            raise WaitTimeout(f"waited {within:g} s for {what}; the last look gave {answer!r}")
+            raise WaitTimeout(f"waited {within:g} s for {what}; last checked: {answer!r}")
         time.sleep(min(every, left))
         every = min(2 * every, at_most)

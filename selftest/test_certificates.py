@@ -1,4 +1,4 @@
-"""Certificates of a run's own: who accepts them, and who can read the keys."""
+"""Certificates made for a run: who accepts them, and who can read the keys."""
 
 import contextlib
 import socket
@@ -16,12 +16,12 @@ HOST = "127.0.0.1"
 
 @pytest.fixture(scope="module")
 def authority() -> Authority:
-    """One that issues."""
+    """An authority that issues certificates."""
     return Authority()
 
 
 def agree(server: ssl.SSLContext, client: ssl.SSLContext, name: str = HOST) -> dict[str, object]:
-    """Shake hands over a pair of sockets, and return what the server knows of the client."""
+    """Do a handshake over a pair of sockets, and return the server's view of the client."""
     ours, theirs = socket.socketpair()
     known: list[object] = []
 
@@ -49,7 +49,7 @@ def test_certificate_is_for_each_of_its_names(authority: Authority, name: str) -
 
 
 def test_server_may_require_a_certificate(authority: Authority) -> None:
-    """It accepts one of the authority's, and names it; without one a client is rejected."""
+    """It accepts a certificate of the authority, and names it; a client without one is rejected."""
     server = server_context(authority.issue(HOST), clients=authority.certificate)
     shown = client_context(authority.certificate, authority.issue("modality"))
     assert (("commonName", "modality"),) in agree(server, shown)["subject"]  # type: ignore[operator]
@@ -69,14 +69,14 @@ def test_server_may_require_a_certificate(authority: Authority) -> None:
 def test_certificate_that_must_not_be_accepted(
     issue: Callable[[Authority], Certificate], words: str, authority: Authority
 ) -> None:
-    """What a case tries on a server is as wrong as it should be."""
+    """Each certificate for tests of servers has the intended error."""
     shown = issue(authority)
     with pytest.raises(ssl.SSLCertVerificationError, match=words):
         agree(server_context(shown), client_context(authority.certificate))
 
 
 def test_key_is_written_for_its_owner_alone(authority: Authority, tmp_path: Path) -> None:
-    """The files can be loaded, and no one else reads the key, not even in place of an older file."""
+    """The files can be loaded; other users cannot read the key, even in place of an older file."""
     (tmp_path / "server.key").write_text("older")
     (tmp_path / "server.key").chmod(0o644)
     files = authority.issue(HOST).write(tmp_path, "server")
@@ -85,5 +85,5 @@ def test_key_is_written_for_its_owner_alone(authority: Authority, tmp_path: Path
 
 
 def test_key_is_not_shown(authority: Authority) -> None:
-    """A certificate in a failure's text does not give its key away."""
+    """A certificate in the text of a failure does not reveal its key."""
     assert "PRIVATE" not in repr(authority.issue(HOST))

@@ -1,7 +1,8 @@
-"""The two distributions: what each brings, what it needs, and that both together are the checkout."""
+"""The two distributions: their content, their dependencies, and that together they are complete."""
 
 import importlib.metadata
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -58,7 +59,7 @@ def _build(source: Path, target: str, into: Path) -> Path:
 
 
 class Built:
-    """The wheels: both halves as they are released, and what a checkout gives."""
+    """The wheels: both halves as released, and the one of a checkout."""
 
     def __init__(self, folder: Path) -> None:
         self.toolkit = _build(ROOT / "dcm", "wheel", folder / "toolkit")
@@ -75,7 +76,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 
 class Environment:
-    """A virtual environment with links to some distributions of the environment that runs the tests."""
+    """A virtual environment with links to some distributions of the current environment."""
 
     def __init__(
         self, folder: Path, distributions: Iterator[importlib.metadata.Distribution]
@@ -94,13 +95,13 @@ class Environment:
         return _run([self.bin / command[0], *command[1:]], folder)
 
     def install(self, *wheels: Path) -> None:
-        """Install wheels with all that they need, of which nothing may be missing."""
+        """Install wheels with their dependencies, none of which may be missing."""
         pip = [sys.executable, "-m", "pip", "--python", self.bin / "python"]
         _run([*pip, "install", "--no-index", "--no-compile", *wheels], self.bin)
 
 
 def _needed(name: str, seen: set[str]) -> Iterator[importlib.metadata.Distribution]:
-    """Yield a distribution and all that it needs, except for ours."""
+    """Yield a distribution and its dependencies, except for ours."""
     if canonicalize_name(name) in seen:
         return
     seen.add(canonicalize_name(name))
@@ -114,7 +115,7 @@ def _needed(name: str, seen: set[str]) -> Iterator[importlib.metadata.Distributi
 
 @pytest.fixture(scope="module")
 def toolkit(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """Install the toolkit where pydicom and rich are, and nothing else."""
+    """Install the toolkit in an environment with only pydicom and rich."""
     seen: set[str] = set()
     needed = (each for name in ("pydicom", "rich") for each in _needed(name, seen))
     environment = Environment(tmp_path_factory.mktemp("venv"), needed)
@@ -153,7 +154,7 @@ def test_two_processes_of_the_toolkit_speak(toolkit: Environment, tmp_path: Path
 def test_both_halves_are_a_working_harness(
     built: Built, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
 ) -> None:
-    """Installed as they are released; pytest elsewhere in that environment does not load the plugin."""
+    """Installed as released; pytest in that environment does not load the plugin elsewhere."""
     environment = Environment(tmp_path_factory.mktemp("venv"), _needed("dicom-harness", set()))
     environment.install(built.harness, built.toolkit)
     (tmp_path / "test_unrelated.py").write_text(UNRELATED)
@@ -166,7 +167,7 @@ def test_both_halves_are_a_working_harness(
 
 
 def test_the_halves_are_the_whole(built: Built) -> None:
-    """No file and no command is in both, none is in neither; the harness wants the toolkit of its version."""
+    """No file or command is in both, or in neither; the harness requires its own version."""
     toolkit, harness, whole = map(_contents, (built.toolkit, built.harness, built.whole))
     assert toolkit & harness == set()
     assert toolkit | harness == whole
@@ -181,8 +182,32 @@ def test_the_halves_are_the_whole(built: Built) -> None:
     assert {_metadata(each).version for each in (built.toolkit, built.harness)} == {dcm.__version__}
 
 
+def test_pages_and_completion_are_installed(tmp_path: Path) -> None:
+    """An sdist made after them contains them, and so does the wheel built from it."""
+    source = _checkout(tmp_path)
+    for program, folder in (("harness", source), ("dcm", source / "dcm")):
+        command = [sys.executable, "docs/manual.py", program, folder / "share"]
+        _run(["env", f"PYTHONPATH={source}", *command], source)
+        made = [path for path in (folder / "share").rglob("*") if path.is_file()]
+        sdist = _build(folder, "sdist", tmp_path / f"{program}-sdist")
+        _run(["tar", "-xf", sdist], tmp_path)
+        unpacked = tmp_path / sdist.name.removesuffix(".tar.gz")
+        wheel = _build(unpacked, "wheel", tmp_path / f"{program}-wheel")
+        names = {name.partition(".data/data/")[2] for name in zipfile.ZipFile(wheel).namelist()}
+        assert f"share/man/man1/{program}.1" in names
+        assert {str(path.relative_to(folder)) for path in made} <= names
+
+
+def _checkout(folder: Path) -> Path:
+    """Copy the files to build, so that the tests change nothing in the checkout."""
+    copy = folder / "checkout"
+    made = shutil.ignore_patterns(".*", "build", "dist", "runs", "share", "__pycache__")
+    shutil.copytree(ROOT, copy, ignore=made, symlinks=True)
+    return copy
+
+
 def _contents(wheel: Path) -> set[str]:
-    """Name what a wheel installs: files, and entry points by group and name."""
+    """Return what a wheel installs: files, and entry points by group and name."""
     names = zipfile.ZipFile(wheel).namelist()
     points = (f"{each.group} {each.name}" for each in _metadata(wheel).entry_points)
     return {name for name in names if ".dist-info/" not in name} | set(points)
@@ -194,7 +219,7 @@ def _metadata(wheel: Path) -> importlib.metadata.Distribution:
 
 
 def test_dependencies_are_the_same_in_both() -> None:
-    """Who changes a range in one file changes it in the other, too."""
+    """A range changed in one file must be changed in the other, too."""
     harness, toolkit = (
         tomllib.loads((ROOT / folder / "pyproject.toml").read_text()) for folder in ("", "dcm")
     )

@@ -1,4 +1,4 @@
-"""Frozen values behave as frozen dataclasses do."""
+"""Frozen values behave like frozen dataclasses."""
 
 import copy
 import dataclasses
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 class Point(Frozen):
-    """Two fields by place, one of them with a default value."""
+    """Two positional fields, one with a default value."""
 
     KIND: ClassVar[str] = "point"
     x: int
@@ -38,7 +38,7 @@ class Other(Frozen):
 
 
 class Named(Point, kw_only=True, secret=("key",)):
-    """Fields by name behind those of its base, one of which gets another default value."""
+    """Keyword-only fields after those of its base, one of which gets another default value."""
 
     y: int = 7
     name: str
@@ -46,16 +46,16 @@ class Named(Point, kw_only=True, secret=("key",)):
 
 
 class Empty(Frozen):
-    """No field at all."""
+    """No fields."""
 
 
 def loosely(kind: Any) -> Any:
-    """Give a class to which anything may be done: what is wrong is what is tested."""
+    """Return a class as Any, for tests of invalid use."""
     return kind
 
 
 def test_fields_are_given_by_place_or_by_name() -> None:
-    """What is not given has its default value; a constant is no field."""
+    """Missing ones have their default values; a constant is not a field."""
     assert (Point(1, 2).x, Point(1, 2).y) == (1, 2)
     assert Point(1) == Point(x=1) == Point(y=0, x=1)
     assert dict(fields(Point)) == {"x": REQUIRED, "y": 0}
@@ -63,7 +63,7 @@ def test_fields_are_given_by_place_or_by_name() -> None:
 
 
 def test_fields_of_a_base_come_first_and_may_be_changed() -> None:
-    """The order is that of the first mention; a field by name may be demanded behind a default value."""
+    """Fields keep the order of their first mention; a required keyword may follow a default."""
     value = Named(1, name="a")
     assert dict(fields(Named)) == {"x": REQUIRED, "y": 7, "name": REQUIRED, "key": b""}
     assert (value.x, value.y, value.name) == (1, 7, "a")
@@ -85,14 +85,14 @@ def test_fields_of_a_base_come_first_and_may_be_changed() -> None:
 def test_wrong_fields_are_refused_as_of_any_function(
     kind: type[Frozen], values: tuple[int, ...], named: dict[str, int]
 ) -> None:
-    """Missing, too many, twice, unknown, by place where only the name is allowed."""
+    """Missing, too many, repeated, unknown, and positional ones for keyword-only fields."""
     for _ in range(2):
         with pytest.raises(TypeError, match=rf"{kind.__name__}\.__init__\(\)"):
             loosely(kind)(*values, **named)
 
 
 def test_a_value_checks_itself_each_time() -> None:
-    """The first value of a class is made in another way than all others: both are checked."""
+    """The first value of a class is made differently from the others: both are checked."""
 
     class Fresh(Point):
         pass
@@ -105,7 +105,7 @@ def test_a_value_checks_itself_each_time() -> None:
 
 
 def test_nothing_can_be_set_or_deleted() -> None:
-    """Neither a field nor anything else."""
+    """Neither a field nor any other attribute."""
     point = loosely(Point(1))
     with pytest.raises(AttributeError, match="Point is frozen: x cannot be set"):
         point.x = 2
@@ -117,7 +117,7 @@ def test_nothing_can_be_set_or_deleted() -> None:
 
 
 def test_equal_are_values_of_one_class_with_equal_fields() -> None:
-    """And they have one hash."""
+    """They also have the same hash."""
     assert len({Point(1), Point(1), Point(2), Other(1), Empty(), Empty()}) == 4
     assert Point(1) != Other(1)
     assert Point(1) != Named(1, name="a", y=0)
@@ -125,7 +125,7 @@ def test_equal_are_values_of_one_class_with_equal_fields() -> None:
 
 
 def test_all_fields_are_shown_but_secrets() -> None:
-    """As one would write it."""
+    """In the form of a call."""
     assert repr(Named(1, name="a", key=b"secret")) == "Named(x=1, y=7, name='a')"
     assert repr(Empty()) == "Empty()"
 
@@ -151,7 +151,7 @@ def test_values_are_replaced_copied_and_pickled() -> None:
 
 
 def test_the_functions_of_dataclasses_work() -> None:
-    """Whoever takes them for dataclasses, as type checkers do, is right."""
+    """Type checkers and other users may treat them as dataclasses."""
     value = Named(1, name="a", key=b"k")
     assert dataclasses.is_dataclass(value)
     assert [field.name for field in dataclasses.fields(Named)] == ["x", "y", "name", "key"]
@@ -177,7 +177,7 @@ def test_the_signature_is_shown_before_the_first_value_is_made() -> None:
     "annotation", ["ClassVar[str]", "ClassVar", "typing.ClassVar[dict[str, int]]"]
 )
 def test_a_constant_is_not_a_field_though_its_annotation_is_text(annotation: str) -> None:
-    """As annotations are with `from __future__ import annotations`."""
+    """This is the form of annotations with `from __future__ import annotations`."""
     namespace = {
         "__module__": __name__,
         "__annotations__": {"KIND": annotation, "x": "int"},
@@ -189,7 +189,7 @@ def test_a_constant_is_not_a_field_though_its_annotation_is_text(annotation: str
 
 
 def test_the_protocol_is_imported_without_dataclasses() -> None:
-    """They cost more than all else together when a command starts; so does `inspect`, which they need."""
+    """They take most of a command's start-up time, as does `inspect`, which they need."""
     code = "import sys, dcm.wire; print(sorted({'dataclasses', 'inspect'} & {*sys.modules}))"
     found = subprocess.run(
         [sys.executable, "-c", code],

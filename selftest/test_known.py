@@ -1,4 +1,4 @@
-"""Known issues are listed outside the cases; a list that is wrong is told, not guessed at."""
+"""Known issues are listed outside of the cases; errors in a list are reported, not guessed at."""
 
 import os
 import re
@@ -20,7 +20,7 @@ from harness.servers.libraries import libraries_in, libraries_of
 from harness.suites import known_folder
 
 ATTACHED = Capabilities({"rest": None, "plugin.gdcm": Version("1.8")})
-DIED = Failed("the remote server died of SIGSEGV, while under way: GET /instances", died=True)
+DIED = Failed("the remote server died of SIGSEGV, in progress: GET /instances", died=True)
 REFUSED = Failed("assert 400 == 406", "406", "400")
 ENTRY = "[[issue]]\ncases = ['A-001']\nshows = 'x'\nreason = 'wrong'\nunreported = 2026-11-27\n"
 
@@ -33,7 +33,7 @@ def _listed(*entries: str, product: str = "orthanc") -> tuple[KnownIssue, ...]:
 
 
 def _outcome(issues: tuple[KnownIssue, ...], failure: Failed | None, key: str = "A-001") -> str:
-    """Judge a case that failed, or passed, on a server whose build is known."""
+    """Return the outcome of a case that failed or passed, on a server whose build is known."""
     listed = concerning(issues, key, Version("1.12.7"), _built_with("3.0.24"))
     return judge(listed, "failed" if failure else "passed", failure).outcome
 
@@ -56,7 +56,7 @@ def _built_with(gdcm: str) -> Capabilities:
 def test_issue_concerns_several_patterns_and_a_range_of_versions(
     key: str, version: str, found: bool
 ) -> None:
-    """From the first version that has it to the first that no longer has it."""
+    """From the first affected version up to the first fixed one."""
     issues = _listed(
         "cases = ['CFIND-026-c1*', 'CFIND-027']\nshows = 'x'\nsince = '3.0.0'\nfixed = '3.1.0'"
     )
@@ -64,26 +64,27 @@ def test_issue_concerns_several_patterns_and_a_range_of_versions(
 
 
 def test_pattern_is_found_in_the_message_or_in_what_was_expected_and_received() -> None:
-    """Each on a line of its own, as people see them."""
+    """Each is on a line of its own, as displayed."""
     for shows in ("^assert 400", "^received 400$", r"^expected 406\nreceived 400$"):
         issues = _listed(f"cases = ['A-001']\nshows = '{shows}'")
         assert _outcome(issues, REFUSED) == "known"
 
 
 def test_failure_that_is_not_as_listed_stays_a_failure() -> None:
-    """The reason says which entry says something else."""
+    """The reason names the entry with another expectation."""
     issues = _listed("cases = ['A-001']\nshows = '^received 500$'")
 
     verdict = judge(concerning(issues, "A-001", Version("1"), ATTACHED), "failed", REFUSED)
 
     assert verdict.outcome == "failed"
     assert verdict.reason == (
-        "not as listed: the entry at known/orthanc.toml:1 says shows '^received 500$': wrong (not reported)"
+        "not as listed: the entry at known/orthanc.toml:1 expects shows '^received 500$': "
+        "wrong (not reported)"
     )
 
 
 def test_crash_is_known_only_where_an_entry_says_so() -> None:
-    """Whatever its pattern, an entry without `dies` excuses no dead server, and one with it nothing else."""
+    """An entry without `dies` excuses no crash, whatever its pattern; one with it, nothing else."""
     pattern, death = "cases = ['A-001']\nshows = 'S'", "cases = ['A-001']\ndies = true"
     assert _outcome(_listed(pattern), DIED) == "failed"
     assert _outcome(_listed(death), DIED) == "known"
@@ -106,13 +107,13 @@ def test_first_entry_that_a_failure_fits_is_taken() -> None:
 
 
 def test_error_is_never_known() -> None:
-    """The harness's own trouble is nobody's known issue."""
+    """An error of the harness is never a known issue."""
     listed = concerning(_listed("cases = ['A-001']\nshows = '.'"), "A-001", Version("1"), ATTACHED)
     assert judge(listed, "error", REFUSED).outcome == "as it is"
 
 
 def test_listed_case_that_passes_fails_unless_chance_decides() -> None:
-    """One entry of several that says so is enough."""
+    """One such entry of several is enough."""
     always, sometimes = "cases = ['A-001']\nshows = 'x'", "cases = ['A-*']\nshows = 'y'"
     assert _outcome(_listed(always), None) == "failed"
     assert _outcome(_listed(always, f"{sometimes}\npasses = 'sometimes'"), None) == "as it is"
@@ -133,7 +134,7 @@ def test_listed_case_that_passes_fails_unless_chance_decides() -> None:
     ],
 )
 def test_plugin_or_library_brings_an_issue(condition: str, gdcm: str, holds: str) -> None:
-    """Its version decides, from below and from above."""
+    """Its version decides, with a lower and an upper limit."""
     parsed = Condition.parse(condition)
 
     assert parsed.holds(_built_with(gdcm)) == holds
@@ -141,7 +142,7 @@ def test_plugin_or_library_brings_an_issue(condition: str, gdcm: str, holds: str
 
 
 def test_fact_that_cannot_be_known_excuses_a_failure_and_demands_none() -> None:
-    """Of a server that runs elsewhere nobody knows the libraries; its plugins are known."""
+    """The libraries of an attached server are unknown; its plugins are known."""
     issues = _listed(
         "cases = ['A-001']\ndies = true\nwith = ['plugin.gdcm', 'library.gdcm>=3.0.22']"
     )
@@ -155,7 +156,7 @@ def test_fact_that_cannot_be_known_excuses_a_failure_and_demands_none() -> None:
 
 
 def test_libraries_of_a_process_are_known_by_their_files() -> None:
-    """Whatever is linked to, the file that the kernel names has the version."""
+    """The version is that of the file that the kernel names, whatever links to it."""
     maps = """\
 7f00-7f01 r--p 00000000 08:01 1  /usr/lib/x86_64-linux-gnu/libgdcmMSFF.so.3.0.24
 7f01-7f02 r-xp 00000000 08:01 1  /usr/lib/x86_64-linux-gnu/libdcmdata.so.17.3.6.7
@@ -173,23 +174,23 @@ def test_libraries_of_a_process_are_known_by_their_files() -> None:
 
 
 def test_stale_patterns_are_named_one_by_one() -> None:
-    """A pattern that names no case goes; the others of its entry stay."""
+    """A pattern that matches no case is stale; the others of its entry stay."""
     issues = _listed(
         "cases = ['A-001', 'A-002']\nshows = 'x'",
         "cases = ['B-*']\nshows = 'x'\nexpires = 2026-01-31",
     )
     unnamed, expired = stale(issues, ["A-001", "B-001"], whole=True)
     assert unnamed.startswith(
-        "known/orthanc.toml:1: no case is called A-002: take it out of the entry"
+        "known/orthanc.toml:1: no case is called A-002: remove it from the entry"
     )
     assert expired.startswith(
-        "known/orthanc.toml:6: the entry for B-* has expired on 2026-01-31: delete"
+        "known/orthanc.toml:6: the entry for B-* expired on 2026-01-31: delete"
     )
     assert list(stale(issues, ["A-001"], whole=False)) == []
 
 
 def test_entries_that_match_no_failure_of_a_run_are_found() -> None:
-    """Those about that server only, and not what chance decides or what did not run."""
+    """Only those about that server, without those decided by chance or not run."""
     issues = _listed(
         "cases = ['A-001', 'A-002']\nshows = '^received 400$'",
         "cases = ['A-001']\nshows = '^received'",
@@ -225,7 +226,7 @@ def test_entries_that_match_no_failure_of_a_run_are_found() -> None:
 def test_pattern_is_made_of_what_failures_have_in_common(
     texts: list[str], pattern: str | None
 ) -> None:
-    """What varies from run to run is left out."""
+    """Parts that vary from run to run are left out."""
     assert pattern_for(texts) == pattern
     if pattern is not None:
         assert all(re.search(pattern, each, re.MULTILINE) for each in texts)
@@ -238,7 +239,7 @@ def test_own_lists_can_be_read() -> None:
 
 
 def test_server_without_a_list_has_no_known_issues(tmp_path: Path) -> None:
-    """No file, no issues."""
+    """No file means no issues."""
     assert read_known(tmp_path, "tiny-pacs") == ()
 
 
@@ -247,25 +248,25 @@ def test_server_without_a_list_has_no_known_issues(tmp_path: Path) -> None:
     [
         (ENTRY.replace("reason", "#"), "reason: missing"),
         (ENTRY.replace("cases", "#"), "cases: missing"),
-        (ENTRY.replace("['A-001']", "'A-001'"), "cases: it is a list of ids and patterns, not 'A-001'"),
-        (ENTRY.replace("['A-001']", "[]"), "cases: it is a list"),
-        (ENTRY.replace("shows", "#"), "an entry says how it shows"),
+        (ENTRY.replace("['A-001']", "'A-001'"), "cases: it must be a list of ids and patterns, not 'A-001'"),
+        (ENTRY.replace("['A-001']", "[]"), "cases: it must be a list"),
+        (ENTRY.replace("shows", "#"), "an entry needs shows = "),
         (ENTRY.replace("'x'", "'('"), r"shows: '\(' is not a regular expression"),
         (ENTRY.replace("'x'", "'.*'"), r"shows: '\.\*' matches an empty text"),
-        (ENTRY.replace("unreported", "#"), "an entry says by ref where it was reported"),
-        (ENTRY + "ref = 'tracker 1'", "an entry says by ref where it was reported"),
-        (ENTRY.replace("unreported = 2026-11-27", "ref = 'PS3.4 C'"), "ref: .*a clause .* `clause`"),
-        (ENTRY.replace("2026-11-27", "'today'"), "unreported: it is a day"),
-        (ENTRY + "expires = '2027-03-01'", "expires: it is a day such as 2027-03-01, without quotes"),
-        (ENTRY + "dies = false", "dies: it is true, or left out"),
-        (ENTRY + "passes = 'often'", 'passes: it is "sometimes"'),
+        (ENTRY.replace("unreported", "#"), "an entry needs either ref"),
+        (ENTRY + "ref = 'tracker 1'", "an entry needs either ref"),
+        (ENTRY.replace("unreported = 2026-11-27", "ref = 'PS3.4 C'"), "ref: .*`clause` for a clause"),
+        (ENTRY.replace("2026-11-27", "'today'"), "unreported: it must be a date"),
+        (ENTRY + "expires = '2027-03-01'", "expires: it must be a date such as 2027-03-01, without quotes"),
+        (ENTRY + "dies = false", "dies: it must be true, or left out"),
+        (ENTRY + "passes = 'often'", 'passes: it must be "sometimes"'),
         (ENTRY + "with = 'a b'", "'a b' is no"),
-        (ENTRY + "why = 'y'", "why: there is no such key"),
+        (ENTRY + "why = 'y'", "why: unknown key"),
         ("[[issue]", "cannot be read"),
     ],
 )  # fmt: skip
 def test_wrong_entry_is_told_with_file_and_key(tmp_path: Path, entry: str, said: str) -> None:
-    """The sentence names the file, the entry and what is allowed."""
+    """The error names the file, the entry and what is allowed."""
     (tmp_path / "orthanc.toml").write_text(entry)
 
     with pytest.raises(ConfigError, match=f"orthanc.toml.*{said}"):
@@ -273,14 +274,14 @@ def test_wrong_entry_is_told_with_file_and_key(tmp_path: Path, entry: str, said:
 
 
 def test_reference_is_part_of_the_reason() -> None:
-    """A person sees whether an issue was reported."""
+    """It shows whether an issue was reported."""
     issue = KnownIssue(("A-001",), "wrong", ref="tracker 214")
     assert str(issue) == "wrong (tracker 214)"
     assert str(KnownIssue(("A-001",), "wrong", unreported=date(2026, 11, 27))).endswith("reported)")
 
 
 def test_reader_that_stops_reading_is_no_error() -> None:
-    """`harness known list | head` ends without a traceback, and with the status that shells give."""
+    """`harness known list | head` ends without a traceback, with the usual exit status."""
     listing = subprocess.Popen(
         [sys.executable, "-m", "harness", "known", "list"],
         stdout=subprocess.PIPE,

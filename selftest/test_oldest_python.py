@@ -1,4 +1,4 @@
-"""The oldest Python that is supported is Debian 12's 3.11.2, and not all of 3.11 works there."""
+"""The oldest supported Python is Debian 12's 3.11.2, which has bugs that later 3.11 do not have."""
 
 import ast
 import re
@@ -10,14 +10,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("benchmarks", "database", "dcm", "harness", "selftest", "tests")
 
-# `re` mismatches possessive quantifiers (`a++`) before 3.11.4; atomic groups are the same machinery.
+# `re` mismatches possessive quantifiers (`a++`) before 3.11.4; atomic groups use the same code.
 _ESCAPED = re.compile(r"\\.", re.DOTALL)
 _CLASS = re.compile(r"\[\^?\]?[^]]*\]")
 _LATER = re.compile(r"[*+?}][+]|\(\?>")
 
 
 def _patterns(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the line and the text of each call of `re`, as far as it is written there."""
+    """Yield the line and the literal pattern of each call of `re`."""
     for node in ast.walk(ast.parse(path.read_text())):
         if (
             isinstance(node, ast.Call)
@@ -40,13 +40,13 @@ def _texts(call: ast.Call) -> Iterator[tuple[int, str]]:
 
 
 def needs_later_python(pattern: str) -> bool:
-    """Tell whether a pattern has a possessive quantifier or an atomic group."""
+    """Return whether a pattern has a possessive quantifier or an atomic group."""
     return _LATER.search(_CLASS.sub("x", _ESCAPED.sub("x", pattern))) is not None
 
 
 @pytest.mark.parametrize("pattern", [r"\d++-", "a*+", "a?+", "a{2}+", "(?>a|b)c"])
 def test_later_patterns_are_recognised(pattern: str) -> None:
-    """Both kinds count, whatever is before the quantifier."""
+    """Both kinds, after any element."""
     assert needs_later_python(pattern)
 
 

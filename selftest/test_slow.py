@@ -1,4 +1,4 @@
-"""What is slow is left out unless it is asked for, and it is said how much that is."""
+"""Slow tests are left out unless requested, and their number is printed."""
 
 import subprocess
 import sys
@@ -31,7 +31,7 @@ def _run(folder: Path, *arguments: str) -> str:
 
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_slow_selftests_are_left_out_and_counted(workers: str, tmp_path: Path) -> None:
-    """The number is that of one worker: each collects the same."""
+    """The number is that of one worker: each collects the same tests."""
     said = _run(tmp_path, "-n", workers, "--dist", "loadfile")
 
     assert f"2 {SAID}" in said
@@ -39,7 +39,7 @@ def test_slow_selftests_are_left_out_and_counted(workers: str, tmp_path: Path) -
 
 
 def test_all_runs_them(tmp_path: Path) -> None:
-    """Nothing is left out, and nothing is said."""
+    """Nothing is left out, and no note is printed."""
     said = _run(tmp_path, "--all")
 
     assert "3 passed" in said

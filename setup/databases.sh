@@ -13,7 +13,7 @@ check_databases() {
     for name in ${HARNESS_DATABASES-}; do
         case $name in
         postgresql | mariadb) ;;
-        *) say "HARNESS_DATABASES names '$name'; what can be unpacked is postgresql and mariadb" && exit 2 ;;
+        *) say "HARNESS_DATABASES contains '$name'; only postgresql and mariadb can be unpacked" && exit 2 ;;
         esac
     done
 }
@@ -45,6 +45,6 @@ unpack_databases() {
     else
         debian=failed
         show_log
-        say "no database: what needs one is left out"
+        say "no database: cases that need one are left out"
     fi
 }

@@ -45,12 +45,13 @@ has_orthanc() {
 }
 
 install_debian() {
-    local profile=$1 wanted unpacked=() databases libraries=
+    local profile=$1 wanted unpacked=() databases plugins libraries=
     debian=complete
     mapfile -t wanted < <(missing_packages "$profile" && python_packages)
     mapfile -t databases < <(missing_databases)
+    mapfile -t plugins < <(missing_plugins)
     has_orthanc || unpacked=("${orthanc_packages[@]}")
-    unpacked+=("${databases[@]}")
+    unpacked+=("${databases[@]}" "${plugins[@]}")
     [ ${#unpacked[@]} -eq 0 ] || libraries=$(libraries_of "${unpacked[@]}")
     # shellcheck disable=SC2206 # one word per package
     wanted+=($libraries)
@@ -66,6 +67,7 @@ install_debian() {
     if [ "$debian" = complete ] || [ -z "$libraries" ]; then
         has_orthanc || unpack_orthanc
         [ ${#databases[@]} -eq 0 ] || unpack_databases "${databases[@]}"
+        [ ${#plugins[@]} -eq 0 ] || unpack_plugins "${plugins[@]}"
     fi
 }
 
@@ -106,7 +108,7 @@ install_packages() {
     else
         debian=failed
         show_log
-        say "apt could not install them; going on with what there is"
+        say "apt could not install them; continuing without them"
     fi
 }
 
@@ -114,14 +116,14 @@ install_packages() {
 ask_for() {
     local sudo='' update=''
     if ! command -v apt-get >/dev/null; then
-        say "there is no apt-get here. Install what gives you dcmtk, curl and an Orthanc on the PATH." \
+        say "apt-get is not available. Install dcmtk, curl and Orthanc on the PATH yourself." \
             2>"$missing_note"
     else
         ! command -v sudo >/dev/null || sudo='sudo '
         # shellcheck disable=SC2016 # the command that tells the libraries, not its outcome
         [[ $* != *'$('* ]] || update="${sudo}apt-get update && "
         {
-            say "Debian packages are missing. What needs them is left out until an administrator has run:"
+            say "Debian packages are missing. Cases that need them are left out until an administrator runs:"
             printf '\n    %s\n\n' "$update${sudo}apt-get install --yes --no-install-recommends $*"
         } >"$missing_note" 2>&1
     fi
@@ -138,7 +140,7 @@ unpack_orthanc() {
     else
         debian=failed
         show_log
-        say "no Orthanc: the run goes on against the embedded server"
+        say "no Orthanc: continuing with the embedded server"
     fi
 }
 

@@ -61,7 +61,7 @@ install_python() {
         fi
         exit 2
     fi
-    say "making the Python environment .venv and installing the harness there"
+    say "creating the Python environment .venv, and installing the harness in it"
     if logged "$python3" -m venv .venv && pip_install "$target"; then
         python=installed
         return
@@ -69,12 +69,12 @@ install_python() {
     show_log
     stamps=(.venv/setup.run .venv/setup.dev)
     if ! [ -e "${stamps[0]}" ] && ! [ -e "${stamps[1]}" ]; then
-        say "the Python packages could not be installed: is the package index reachable?"
+        say "the Python packages could not be installed: check that the package index can be reached"
         exit 2
     fi
     # Offline, say, after an edit of pyproject.toml: better yesterday's environment than none.
     python=stale
-    say "the Python packages could not be brought up to date; going on with those installed earlier"
+    say "the Python packages could not be updated; continuing with the installed ones"
 }
 
 # A user-wide `user = true` would make pip refuse to install into an environment. Compiling all that is

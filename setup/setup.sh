@@ -4,6 +4,7 @@
 
 . setup/debian.sh
 . setup/databases.sh
+. setup/plugins.sh
 . setup/python.sh
 
 log=$PWD/.venv/setup.log
@@ -23,13 +24,14 @@ logged() {
 # Show the end of the log, for a step that failed.
 show_log() {
     tail -n 20 "$log" | sed 's/^/    /' >&2
-    say "the whole log: $log"
+    say "complete log: $log"
 }
 
 # Install what the profile (run, dev) lacks. Costs nothing when everything is there.
 set_up() {
     local profile=$1 lock
     check_databases
+    check_plugins
     if ! is_ready "$profile"; then
         exec {lock}<. # the folder itself is the lock: two first starts must not meet in .venv
         flock --nonblock "$lock" || wait_for_other "$lock"
@@ -41,8 +43,8 @@ set_up() {
 }
 
 wait_for_other() {
-    say "another set-up of this checkout is under way; waiting for it"
-    flock --timeout 900 "$1" || { say "it has not ended within 15 minutes" && exit 2; }
+    say "waiting for another set-up of this checkout"
+    flock --timeout 900 "$1" || { say "it did not finish within 15 minutes" && exit 2; }
 }
 
 # True when there is nothing to do. If something had to be left out, packages that somebody has
@@ -50,7 +52,8 @@ wait_for_other() {
 is_ready() {
     local stamp
     stamp=$(current_stamp "$1") || return 1
-    [ -z "$(missing_databases)" ] || return 1 # they may be asked for at any start
+    # They may be asked for at any start.
+    [ -z "$(missing_databases)$(missing_plugins)" ] || return 1
     ! is_lacking "$1" || ! [ /var/lib/dpkg/status -nt "$stamp" ]
 }
 
@@ -81,7 +84,7 @@ install_all() {
     local profile=$1 stamp=.venv/setup.$1
     discard_useless_environment
     if ! { mkdir -p .venv && : >>"$log"; } 2>/dev/null; then
-        say "cannot write to $PWD/.venv: another user has made it? Remove it, or use a copy of your own."
+        say "cannot write to $PWD/.venv: another user may have created it. Remove it, or use your own copy."
         exit 2
     fi
     install_debian "$profile"

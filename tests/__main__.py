@@ -1,4 +1,4 @@
-"""`python tests [NAME ...]` runs the suites, or the cases of these names."""
+"""`python tests [NAME ...]` runs all cases, or those with these names."""
 
 import sys
 

@@ -1,10 +1,10 @@
-"""The command `dcm`: a module for each of its commands.
+"""The `dcm` command line, with one module for each command.
 
-Results go to stdout, all else to stderr. Exit status: 0, everything was done; 1, something was lost or
-failed; 2, usage error, and nothing was done; 130, interrupted. Modules are imported when they are needed, so
-that a command starts fast.
+Results go to stdout, everything else to stderr. Exit status: 0, everything was done; 1, something failed or
+was lost; 2, usage error, nothing was done; 130, interrupted. To start fast, modules are imported only when
+they are needed.
 
-`main` may be called from any program. `dcm.__main__` is for a process of its own, which it may tune.
+`main` may be called from any program. `dcm.__main__` is for a separate process, whose settings it changes.
 """
 
 import sys
@@ -16,21 +16,21 @@ from typing import Final
 from dcm.cli.options import command_parser, main_parser
 
 COMMANDS: Final = {
-    "echo": "ask whether a node or service answers",
-    "query": "ask what there is",
-    "get": "bring instances into a folder",
+    "echo": "check that a node or service responds",
+    "query": "search a node, service or folder",
+    "get": "retrieve instances into a folder",
     "store": "send files and folders",
-    "sync": "copy what destinations lack",
-    "listen": "put what others send into a folder",
-    "forward": "receive, and send on to other places",
-    "serve": "make an archive of a folder: DICOMweb and DICOM services",
-    "index": "index a folder, and find what is wrong with its files",
-    "dump": "show what is in files",
-    "diff": "tell what differs between files or folders",
-    "view": "make a page or picture of images",
-    "edit": "set and delete elements of files, or replace their UIDs",
-    "deidentify": "take out of files what identifies people",
-    "sort": "put files into folders by what is in them",
+    "sync": "copy what is missing at the destinations",
+    "listen": "receive instances into a folder",
+    "forward": "receive instances, and send them on to other destinations",
+    "serve": "serve a folder by DICOMweb and DICOM",
+    "index": "index a folder, and check its files",
+    "dump": "show the contents of files",
+    "diff": "show the differences between files or folders",
+    "view": "show images on an HTML page or in a picture",
+    "edit": "set or delete elements in files, or replace UIDs",
+    "deidentify": "remove what identifies people from files",
+    "sort": "sort files into folders by their contents",
     "conf": "edit or show the configuration",
     "version": "show the version",
 }
@@ -39,13 +39,13 @@ WRONG_USE: Final = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return the exit status. Raises `SystemExit` for help and for wrong options."""
+    """Run a command and return the exit status. Raises `SystemExit` for --help and for invalid options."""
     arguments = parse(sys.argv[1:] if argv is None else argv)
     return WRONG_USE if arguments is None else load(arguments)()
 
 
 def parse(words: Sequence[str]) -> Namespace | None:
-    """Parse the options up to the command's name. Without arguments, print the help and return None."""
+    """Parse the options before the command. Without arguments, print the help and return None."""
     parser = main_parser(COMMANDS)
     if not words:
         parser.print_help()
@@ -54,7 +54,7 @@ def parse(words: Sequence[str]) -> Namespace | None:
 
 
 def load(arguments: Namespace) -> Callable[[], int]:
-    """Import a command and parse the rest of the words; the result runs it."""
+    """Import a command and parse the remaining arguments; return a function that runs it."""
     command = import_module(f"dcm.cli.{arguments.command}")
     parser = command_parser(arguments.command, command.__doc__ or "")
     command.add_arguments(parser)

@@ -1,4 +1,4 @@
-"""Asking a place what it has, for the commands that go on with the answer."""
+"""Queries a place, for commands that work on the result."""
 
 from contextlib import aclosing
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 class Asked(NamedTuple):
-    """What was found, and what became of the answers; `found.incomplete` if it is not all."""
+    """The result of a query, and an account of responses; see `found.incomplete`."""
 
     found: QueryResult
     account: Account
 
 
 async def ask(place: "Place", selection: Selection, progress: Progress) -> Asked:
-    """Put the pieces of an answer together, and log what was left out and why.
+    """Merge the pieces of an answer, and log what is missing and why.
 
-    An error after something was found leaves an incomplete result; before that, it is raised.
+    An error is raised only if nothing was found before it; otherwise the result is incomplete.
     """
     keys, level, within = selection.keys, selection.level, selection.within
     plan = QueryPlan.of(keys, level, None if within is None else within.level)

@@ -1,10 +1,11 @@
-"""Queries in a CSV file: a row for each, below a line with the keys.
+"""Queries in a CSV file: the first line names the keys, each row is a query.
 
     PatientID,StudyDate
     1234,20200101-20201231
     1235,
 
-The delimiter is that of the first line: comma, semicolon, tab or bar. A file with one column has none.
+The delimiter of the first line is used: comma, semicolon, tab or vertical bar. A file with a single column
+needs none.
 """
 
 import csv
@@ -17,22 +18,22 @@ from dcm.cli.usage import UsageError
 from dcm.data.dictionary import UnknownElement
 
 _DELIMITERS: Final = ",;\t|"
-_NONE: Final = "\x1f"  # no text contains it
+_NONE: Final = "\x1f"  # does not occur in text
 
 
 class Row(NamedTuple):
-    """What one row asks for; `number` is its line in the file."""
+    """The query in one row; `number` is its line in the file."""
 
     number: int
     keys: Keys
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Read all queries of a file. Raises `UsageError` that names the line, and `OSError`."""
+    """Read all queries in a file. Raises `UsageError`, with the line number, and `OSError`."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not text in UTF-8") from error
+        raise UsageError(f"{path} is not UTF-8 text") from error
     lines = text.splitlines(keepends=True)
     if not lines or not lines[0].strip():
         raise UsageError(f"{path}: the first line must name the keys, as in PatientID,StudyDate")
@@ -41,7 +42,7 @@ def read_rows(path: Path) -> list[Row]:
     except csv.Error as error:
         raise UsageError(f"{path} is not CSV: {error}") from error
     if not rows:
-        raise UsageError(f"{path} has no row below the keys")
+        raise UsageError(f"{path} has no rows below the keys")
     return rows
 
 
@@ -64,7 +65,7 @@ def _rows(path: Path, lines: Sequence[str]) -> Iterator[Row]:
 
 
 def _delimiter(path: Path, header: str) -> str:
-    """Return the delimiter that divides the first line into keys."""
+    """Return the delimiter that separates the keys in the first line."""
     reasons: list[str] = []
     for delimiter in [*filter(header.__contains__, _DELIMITERS), _NONE]:
         try:

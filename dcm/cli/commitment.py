@@ -1,4 +1,4 @@
-"""Asking a node to take responsibility for what it was sent (storage commitment, PS3.4 Annex J)."""
+"""Request storage commitment from a node for the instances that it was sent (PS3.4 Annex J)."""
 
 import contextlib
 from collections.abc import AsyncIterator, Sequence
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from dcm.store.node import NodePlace
 
 WITHIN: Final = 60.0
-"""Seconds for the report."""
+"""How long to wait for the report, in seconds."""
 
 
 async def require_commitment(
     node: "NodePlace", sent: Sequence[InstanceResult], told: Reporter
 ) -> None:
-    """Ask for commitment, and report on each instance. Raises `NetworkError` if the peer does not answer."""
+    """Request commitment, and report each instance. Raises `NetworkError` without an answer."""
     paths = {
         (scan(result.path, ()).sop_class_uid, result.sop_instance_uid): result.path
         for result in sent
@@ -37,7 +37,7 @@ async def require_commitment(
 
 @contextlib.asynccontextmanager
 async def _listening(entity: LocalEntity) -> AsyncIterator[Listener | None]:
-    """Listen for a report on an association of its own; if we cannot, it may come on ours."""
+    """Listen for a report on a separate association; on failure, it may come on this one."""
     nothing = Admission(sop_classes=frozenset())
     async with contextlib.AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))

@@ -1,7 +1,7 @@
-"""`dcm conf`: edit the configuration, or show it.
+"""`dcm conf`: edit or show the configuration.
 
-Without an option, opens $VISUAL or $EDITOR, and again until the file is valid. Only then is the configuration
-replaced; a draft that you leave is kept, and edited further the next time.
+Without options, opens a copy in $VISUAL or $EDITOR. The configuration is replaced only if the edited copy is
+valid; otherwise you are asked whether to edit again. If not, the copy is kept, and edited further next time.
 """
 
 import os
@@ -23,11 +23,13 @@ _EDITORS: Final = ("sensible-editor", "nano", "vi")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Add the options that show something instead of editing."""
+    """Add the options that print something instead of editing."""
     group = parser.add_mutually_exclusive_group()
-    group.add_argument("--path", action="store_true", help="print where the configuration is")
-    group.add_argument("--show", action="store_true", help="print it")
-    group.add_argument("--show-default", action="store_true", help="print the one to begin with")
+    group.add_argument("--path", action="store_true", help="print the path of the configuration")
+    group.add_argument("--show", action="store_true", help="print the configuration")
+    group.add_argument(
+        "--show-default", action="store_true", help="print the configuration to start with"
+    )
 
 
 def run(arguments: Namespace) -> int:
@@ -39,7 +41,7 @@ def run(arguments: Namespace) -> int:
         print(TEMPLATE, end="")
     elif arguments.show:
         if not path.exists():
-            raise UsageError(f"there is no {path} yet: `dcm conf` makes one")
+            raise UsageError(f"{path} does not exist yet: run `dcm conf` to create it")
         print(path.read_text(encoding="utf-8-sig"), end="")
     else:
         return _edit(path.resolve())
@@ -47,24 +49,25 @@ def run(arguments: Namespace) -> int:
 
 
 def _edit(path: Path) -> int:
-    """Edit a copy, and put it in place once it can be used.
+    """Edit a copy, and replace the configuration by it once it is valid.
 
-    A draft that an earlier command has kept is edited further, and is only removed when it is put in place.
+    A draft kept by an earlier command is edited further; it is removed only when it replaces the
+    configuration.
     """
     editor = _editor()
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.stem}.draft{path.suffix}")
     kept = draft.exists()
     if kept:
-        LOG.warning("going on with %s, which was kept; remove it to begin anew", draft)
+        LOG.warning("continuing with the kept draft %s; remove it to start again", draft)
     elif path.exists():
         shutil.copy2(path, draft)
     else:
-        draft.touch(mode=0o600)  # it may come to hold passwords
+        draft.touch(mode=0o600)  # it may contain passwords
         draft.write_text(TEMPLATE, encoding="utf-8")
     while True:
         if status := subprocess.run([*editor, str(draft)], check=False).returncode:
-            LOG.error("%s ended with status %s: %s stays as it is", editor[0], status, path)
+            LOG.error("%s exited with status %s: %s is unchanged", editor[0], status, path)
             if kept:
                 LOG.error("the draft %s is kept", draft)
             else:
@@ -75,7 +78,7 @@ def _edit(path: Path) -> int:
         except ConfigurationError as error:
             LOG.error("%s", error)
             if not _again():
-                LOG.error("%s stays as it is; what you wrote is in %s", path, draft)
+                LOG.error("%s is unchanged; your draft is in %s", path, draft)
                 return 1
             kept = True
         else:
@@ -84,7 +87,7 @@ def _edit(path: Path) -> int:
 
 
 def _editor() -> list[str]:
-    """Return the words of the user's editor, else of one that is installed."""
+    """Return the command of the user's editor, or of one that is installed."""
     chosen = os.environ.get("VISUAL") or os.environ.get("EDITOR")
     try:
         words = shlex.split(chosen or next(filter(shutil.which, _EDITORS), ""))
@@ -92,12 +95,12 @@ def _editor() -> list[str]:
         raise UsageError(f"$EDITOR is {chosen!r}: {error}") from error
     if not words or shutil.which(words[0]) is None:
         named = f"the editor {words[0]} is not installed" if words else "no editor is installed"
-        raise UsageError(f"{named}: name one in $EDITOR")
+        raise UsageError(f"{named}: set $EDITOR")
     return words
 
 
 def _again() -> bool:
-    """Ask whether to edit again; not without a terminal."""
+    """Ask whether to edit again; without a terminal, do not."""
     if not sys.stdin.isatty():
         return False
     print("Edit again? [Y/n] ", end="", file=sys.stderr, flush=True)

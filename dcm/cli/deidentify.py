@@ -1,8 +1,8 @@
 """`dcm deidentify`: de-identify files by the profiles of the standard (PS3.15 Annex E).
 
-Without options, this is the Basic Application Level Confidentiality Profile. The new files are named by their
-new values. What cannot be de-identified is refused and not written, as are images in which text may be burned
-in. docs/deidentify.md tells what each option does, and what it cannot do.
+Without options, applies the Basic Application Level Confidentiality Profile. The new files are named after
+their new values. Files that cannot be de-identified are not written, and neither are images that may contain
+burned-in text. docs/deidentify.md explains what each option does, and what it cannot do.
 """
 
 import asyncio
@@ -26,72 +26,72 @@ if TYPE_CHECKING:
     from dcm.deidentify.writing import FileDeidentifier
 
 _AT_ONCE: Final = 20
-"""Files that are done before a Ctrl-C is heard."""
+"""The number of files processed between checks for Ctrl-C."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the options."""
     add_paths(parser)
     parser.add_argument(
-        "-o", "--output", metavar="FOLDER", required=True, help="write what results to FOLDER"
+        "-o", "--output", metavar="FOLDER", required=True, help="write the results to FOLDER"
     )
     parser.add_argument(
         "--layout", metavar="TEMPLATE",
-        help="the names of the files, made of the new values: {PatientID}/{SOPInstanceUID}.dcm",
+        help="the paths of the new files, made from the new values: {PatientID}/{SOPInstanceUID}.dcm",
     )  # fmt: skip
     add_profile(parser)
     parser.add_argument(
         "--report", metavar="FILE",
-        help="write to FILE, as JSON, what was done to each attribute of each file; without values",
+        help="write what was done to each attribute of each file to FILE, as JSON, without values",
     )  # fmt: skip
     parser.add_argument(
         "--report-values", action="store_true",
-        help="put the old values into the report, too: it identifies people then",
+        help="include the old values in the report, which then identifies people",
     )  # fmt: skip
     parser.add_argument("--no-progress", action="store_true", help="show no progress")
 
 
 def add_profile(parser: ArgumentParser) -> None:
-    """Add the options that say how objects are de-identified."""
+    """Add the options that control how objects are de-identified."""
     group = parser.add_argument_group("de-identification")
     group.add_argument(
         "--profile", metavar="OPTIONS", default="",
-        help="options of the profile, with commas between them: retain-uids, retain-device,"
+        help="options of the profile, separated by commas: retain-uids, retain-device,"
         " retain-institution, retain-patient, retain-safe-private, full-dates, modified-dates,"
         " clean-descriptors, clean-structured, clean-graphics, clean-pixels",
     )  # fmt: skip
     group.add_argument(
         "--key-file", metavar="FILE",
-        help="the key of which new UIDs, dates and pseudonyms are made, so that they are the same in any run;"
-        " made if it is missing: keep it secret",
+        help="derive new UIDs, dates and pseudonyms from the key in FILE, which makes them the same in"
+        " every run; FILE is created if it does not exist: keep it secret",
     )  # fmt: skip
     group.add_argument(
         "--allow-burned-in", action="store_true",
-        help="let images through in whose pixels there may be text or a face",
+        help="accept images whose pixels may show text or a face",
     )  # fmt: skip
     group.add_argument(
         "--blank", metavar="X,Y,W,H", action="append", default=[],
-        help="make this region black in all images that no rule fits; may be repeated",
+        help="black out this region in all images that no rule matches; may be repeated",
     )  # fmt: skip
     group.add_argument(
         "--blank-rules", metavar="FILE",
-        help="regions to make black, by class, manufacturer, model and size (TOML)",
+        help="regions to black out, by class, manufacturer, model and size (TOML)",
     )  # fmt: skip
     group.add_argument(
         "--safe-words", metavar="FILE",
-        help="more words that clean-descriptors leaves in texts; it has those of anatomy and technique",
+        help="words that clean-descriptors keeps, in addition to those of anatomy and technique",
     )  # fmt: skip
 
 
 def run(arguments: Namespace) -> int:
-    """De-identify, and print how many files had which outcome."""
+    """De-identify, and print the number of files for each outcome."""
     if arguments.report_values and not arguments.report:
-        raise UsageError("--report-values is for --report FILE")
+        raise UsageError("--report-values needs --report FILE")
     return run_async(_deidentify(arguments, read_profile(arguments)))
 
 
 def read_profile(arguments: Namespace) -> "DeidentifyFilter":
-    """Return the filter that the options ask for. Raises `UsageError`, `OSError` and what the filter does."""
+    """Return the filter for the options. Raises `UsageError`, `OSError` and the filter's errors."""
     from dcm.deidentify.filter import make_deidentify_filter  # noqa: PLC0415 - not for --help
     from dcm.deidentify.options import BadOption, Options  # noqa: PLC0415
     from dcm.deidentify.regions import BadRegion, read_region, read_rules  # noqa: PLC0415
@@ -114,7 +114,7 @@ def read_profile(arguments: Namespace) -> "DeidentifyFilter":
     except (BadOption, BadRegion) as error:
         raise UsageError(str(error)) from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{arguments.safe_words} is not text in UTF-8") from error
+        raise UsageError(f"{arguments.safe_words} is not UTF-8 text") from error
 
 
 async def _deidentify(arguments: Namespace, through: "DeidentifyFilter") -> int:
@@ -133,7 +133,7 @@ async def _deidentify(arguments: Namespace, through: "DeidentifyFilter") -> int:
     total = Account()
     with reporter(arguments, "files", profile=arguments.profile) as told:
         if not arguments.key_file:
-            told.remark("without --key-file, another run makes other UIDs and pseudonyms")
+            told.remark("without --key-file, another run produces different UIDs and pseudonyms")
         async with Progress("de-identifying", len(paths), shown=wanted(arguments)) as progress:
             for at in range(0, len(paths), _AT_ONCE):
                 some = paths[at : at + _AT_ONCE]
@@ -141,7 +141,7 @@ async def _deidentify(arguments: Namespace, through: "DeidentifyFilter") -> int:
                 progress.done += len(some)
         told.more.update(total.document())
         if not told.counts:
-            told.trouble(f"there is nothing to de-identify in {', '.join(arguments.paths)}")
+            told.trouble(f"nothing to de-identify in {', '.join(arguments.paths)}")
     print(told)
     return told.status
 
@@ -173,7 +173,10 @@ def _some(
             told.entry("failed", path, f"{where}{error.strerror}", good=False)
         else:
             outcome = "already there" if done.already_there else "de-identified"
-            words = [*done.remarks, *(["another object has its name"] if done.beside else [])]
+            words = [
+                *done.remarks,
+                *(["another object already has this name"] if done.beside else []),
+            ]
             more = {} if account is None else account.document()
             told.entry(
                 outcome, path, "; ".join(words), good=True, file=done.file,
@@ -184,9 +187,9 @@ def _some(
 
 
 def _check_output(arguments: Namespace, paths: Sequence[str]) -> None:
-    """Refuse an output among what is read. Raises `UsageError`."""
+    """Reject an output folder that is also read. Raises `UsageError`."""
     output = os.path.join(os.path.realpath(arguments.output), "")
     if any(os.path.realpath(path).startswith(output) for path in paths):
         raise UsageError(
-            f"{arguments.output} holds what is to be de-identified: give another folder"
+            f"{arguments.output} contains the files to be de-identified: choose another folder"
         )

@@ -1,7 +1,7 @@
-"""`dcm diff`: tell what differs between two files, two folders, or a folder and a node.
+"""`dcm diff`: show the differences between two files, two folders, or a folder and a node.
 
-Files in folders belong together if they have the same SOP Instance UID, else if they have the same name.
-Exit status 0 if nothing differs, 1 if something does, 2 if something could not be compared.
+Files in two folders are matched by SOP Instance UID, or else by name. Exit status: 0 if there are no
+differences, 1 if there are some, 2 if something could not be compared.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -23,48 +23,53 @@ _TROUBLE: Final = 2
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Add the options: what to compare, and what counts."""
+    """Add the options: what to compare, and what to ignore."""
     for side in ("left", "right"):
         parser.add_argument(
             side, metavar=side.upper(),
-            help="a file or a folder; one of the two may be a node or a DICOMweb service, by its name in the "
-            "configuration or its address: it is asked for the studies of the other",
+            help="a file or a folder; one of the two may be a node or a DICOMweb service, given by its name "
+            "in the configuration or its address: the studies of the other side are retrieved from it",
         )  # fmt: skip
     parser.add_argument(
         "--ignore", metavar="PATTERN", action="append", default=[],
-        help="a keyword or tag, also in sequences, with wildcards: '*Date'; a group: 0010; a path: "
-        "Sequence[*].Keyword; or private; may be repeated",
+        help="ignore these elements: a keyword or tag, at any depth, with wildcards ('*Date'), a group "
+        "(0010), a path (Sequence[*].Keyword) or `private`; may be repeated",
     )  # fmt: skip
     parser.add_argument(
-        "--tolerance", metavar="NUMBER", type=float, help="numbers may differ by that much"
+        "--tolerance", metavar="NUMBER", type=float, help="ignore differences of numbers up to this"
     )
     parser.add_argument(
         "--ignore-order", action="store_true",
-        help="items of sequences, and several values of an element, may be in another order",
+        help="ignore the order of sequence items and of multiple values",
     )  # fmt: skip
     parser.add_argument(
         "--ignore-encoding", action="store_true",
-        help="only what values mean counts: not transfer syntax, VR, character set, group lengths, "
-        "nor how a number is written",
+        help="compare only the meaning of values, not transfer syntax, VR, character set, group lengths "
+        "or the notation of numbers",
     )  # fmt: skip
     parser.add_argument("--meta", action="store_true", help="compare file meta information, too")
     parser.add_argument(
         "--pixels", action="store_true", help="decode pixels, and compare them sample by sample"
     )
     parser.add_argument(
-        "--out-format", choices=("text", "json"), default="text", help="text by default"
+        "--out-format",
+        choices=("text", "json"),
+        default="text",
+        help="the output format; text by default",
     )
     parser.add_argument(
-        "--local", metavar="NODE", help="our own node, where another one is asked: as of dcm get"
+        "--local", metavar="NODE", help="our own node, if a node is compared: as for `dcm get`"
     )
-    parser.add_argument("--allow-plaintext", action="store_true", help="of a node: as of dcm get")
+    parser.add_argument(
+        "--allow-plaintext", action="store_true", help="if a node is compared: as for `dcm get`"
+    )
     parser.add_argument(
         "--in-file-ext", metavar="EXT", help="in folders, take only files with this extension: dcm"
     )
 
 
 def run(arguments: Namespace) -> int:
-    """Compare, and print what differs."""
+    """Compare, and print the differences."""
     try:
         return _run(arguments)
     except BrokenPipeError:
@@ -99,7 +104,7 @@ def _run(arguments: Namespace) -> int:
     if comparison.problems or "not compared" in counts:
         return _TROUBLE
     if not counts:
-        LOG.error("there is nothing to compare in %s and %s", arguments.left, arguments.right)
+        LOG.error("nothing to compare in %s and %s", arguments.left, arguments.right)
         return _TROUBLE
     return _SAME if counts.keys() == {"same"} else _DIFFERENT
 
@@ -107,7 +112,7 @@ def _run(arguments: Namespace) -> int:
 def _rules(arguments: Namespace) -> DifferenceRules:
     tolerance: float | None = arguments.tolerance
     if tolerance is not None and not 0 <= tolerance < float("inf"):
-        raise UsageError(f"--tolerance {tolerance:g}: a number of 0 or more is allowed")
+        raise UsageError(f"--tolerance {tolerance:g}: must be 0 or more")
     return DifferenceRules(
         tuple(map(Ignored.of, arguments.ignore)),
         tolerance,

@@ -1,4 +1,4 @@
-"""What `dcm diff` prints: lines for people, or one JSON document."""
+"""The output of `dcm diff`: text or one JSON document."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -11,16 +11,16 @@ from dcm.data.pairing import Held
 from dcm.outcome import counted_words
 
 OUTCOMES: Final = ("same", "different", "only left", "only right", "not compared")
-"""What can come of two instances, in the order in which it is counted."""
+"""The outcomes of comparing two instances, in the order of the summary."""
 
 _PATHS_TO: Final = 34
 """The width of the column of paths, unless one is longer."""
 _BEFORE: Final = 20
-"""Characters that are shown before the first one that differs, if a line is too long."""
+"""In a line that is too long, show this many characters before the first difference."""
 
 
 class Compared(NamedTuple):
-    """What came of two instances: their differences, or why they could not be compared."""
+    """The result for two instances: their differences, or why they could not be compared."""
 
     left: Held | None
     right: Held | None
@@ -38,7 +38,7 @@ class Compared(NamedTuple):
 
 
 class Lines:
-    """Prints lines: `<` before what is left, `>` before what is right."""
+    """Prints lines: `<` marks the left side, `>` the right side."""
 
     def __init__(self, out: Output, *, several: bool, width: int | None, colours: bool) -> None:
         self._out: Final = out
@@ -47,7 +47,7 @@ class Lines:
         self._colours: Final = colours
 
     def add(self, each: Compared) -> None:
-        """Print what there is to say of two instances; nothing if they are the same."""
+        """Print the differences between two instances; nothing if they are the same."""
         if each.outcome in ("only left", "only right"):
             one = each.left or each.right
             assert one is not None
@@ -64,7 +64,7 @@ class Lines:
                 self._difference(difference)
 
     def end(self, counts: dict[str, int], _problems: Sequence[str]) -> None:
-        """Print how many are what, if there are several."""
+        """Print the number for each outcome, if there is more than one instance."""
         if self._several:
             self._out.text(f"{counted_words(counts, 'instances')}\n")
 
@@ -95,7 +95,7 @@ def _text(seen: Seen) -> str:
 
 
 def _cut(texts: Sequence[str | None], room: int | None) -> Iterable[str | None]:
-    """Shorten texts so that the first character that differs is still there."""
+    """Shorten two texts, keeping their first difference."""
     if room is None or all(text is None or len(text) <= room for text in texts):
         return texts
     left, right = (text or "" for text in texts)
@@ -119,7 +119,7 @@ class Json:
         self._separator = "\n"
 
     def add(self, each: Compared) -> None:
-        """Print what there is to say of two instances; nothing if they are the same."""
+        """Print the differences between two instances; nothing if they are the same."""
         if each.outcome == "same":
             return
         one = each.left or each.right
@@ -139,13 +139,13 @@ class Json:
         self._separator = ",\n"
 
     def end(self, counts: dict[str, int], problems: Sequence[str]) -> None:
-        """Print the counts and what could not be read, and end the document."""
+        """Print the counts and what could not be read, and finish the document."""
         tail = json.dumps({"counts": counts, "problems": problems}, ensure_ascii=False)
         self._out.text(f"\n], {_without_surrogates(tail[1:])}\n")
 
 
 def _without_surrogates(text: str) -> str:
-    r"""Return JSON with \udcXX for what a name of a file that is not UTF-8 holds."""
+    r"""Return JSON in which the bytes of a file name that is not UTF-8 are written as \udcXX."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 

@@ -1,4 +1,4 @@
-"""Comparing a folder with a place: what the folder has of each study with all that the place has of it."""
+"""Compare a folder with a place: for each study in the folder, all of its instances in both."""
 
 import os
 import tempfile
@@ -21,11 +21,11 @@ from dcm.store.place import Place
 def compare_with_place(
     arguments: Namespace, left: Side | None, right: Side | None, comparison: Comparison
 ) -> None:
-    """Compare the side that is there with the other one, which is a place."""
+    """Compare a folder or file with the other side, which is a place."""
     side = left or right
     if side is None:
         raise UsageError(
-            f"{arguments.left} and {arguments.right}: one of the two has to be a file or a folder"
+            f"{arguments.left} and {arguments.right}: one of the two must be a file or a folder"
         )
     arguments.max_associations = None
     name = arguments.left if left is None else arguments.right
@@ -39,7 +39,7 @@ async def _compare(side: Side, place: Place, comparison: Comparison, *, swapped:
         studies[each.study_instance_uid].append(each)
     comparison.problems.extend(side.problems)
     for each in studies.pop("", ()):
-        comparison.trouble(f"{each}: it has no Study Instance UID, so {place} cannot be asked")
+        comparison.trouble(f"{each}: no Study Instance UID, so {place} cannot be queried")
     async with place:
         for uid, ours in studies.items():
             with tempfile.TemporaryDirectory(prefix="dcm-diff-") as folder:
@@ -68,7 +68,7 @@ def _fetched(folder: str, place: Place, comparison: Comparison) -> Iterable[Held
 
 
 def _is_unknown(one: Held, report: Report) -> bool:
-    """Return whether an instance may be there though it did not come."""
+    """Return whether the place may have an instance although it was not received."""
     lost = {result.sop_instance_uid for result in report.lost}
     return bool(report.trouble) or one.sop_instance_uid in lost
 

@@ -1,4 +1,4 @@
-"""The two sides of `dcm diff`, and the comparison of what belongs together on them."""
+"""The two sides of `dcm diff`, and the comparison of their instances."""
 
 import os
 import zlib
@@ -20,10 +20,10 @@ _STUDY: Final = "StudyInstanceUID"
 
 
 class Side:
-    """The instances of a file or a folder. problems: the files that could not be read, and why."""
+    """The instances of a file or folder. problems: files that could not be read, and why."""
 
     def __init__(self, path: str, extension: str | None) -> None:
-        os.stat(path)  # raises if it is not there
+        os.stat(path)  # raises if it does not exist
         self.path: Final = path
         self.is_folder: Final = os.path.isdir(path)
         self.problems: Final[list[str]] = []
@@ -45,14 +45,14 @@ class Side:
 
 
 def side_of(path: str, extension: str | None) -> Side | None:
-    """Return a side by its path; None if only a node can be meant. Raises `OSError`."""
+    """Return the side for a path; None if it can only name a node. Raises `OSError`."""
     if os.path.exists(path) or (os.sep in path and "://" not in path):
         return Side(path, extension)
     return None
 
 
 def pairs(left: Side, right: Side) -> Iterable[tuple[Held | None, Held | None]]:
-    """Return what is compared; two files whatever their UIDs, and a file with what belongs to it."""
+    """Yield the pairs to compare: two files whatever their UIDs, otherwise instances that match."""
     if left.is_folder and right.is_folder:
         return paired(left, right)
     if not (left.is_folder or right.is_folder):
@@ -63,7 +63,7 @@ def pairs(left: Side, right: Side) -> Iterable[tuple[Held | None, Held | None]]:
 
 
 class Comparison:
-    """Compares instances, prints what differs, and counts. problems: what went wrong, beside instances."""
+    """Compares instances, prints and counts differences. problems: other things that went wrong."""
 
     def __init__(self, rules: DifferenceRules, printer: Lines | Json) -> None:
         self.problems: Final[list[str]] = []
@@ -80,12 +80,12 @@ class Comparison:
         self._printer.add(compared)
 
     def trouble(self, words: str) -> None:
-        """Log what went wrong, and add it."""
+        """Log a problem, and add it to the list."""
         LOG.error("%s", words)
         self.problems.append(words)
 
     def counted(self) -> dict[str, int]:
-        """Return how many instances there are of each outcome."""
+        """Return the number of instances for each outcome."""
         return {outcome: count for outcome, count in self._counts.items() if count}
 
 

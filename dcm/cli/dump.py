@@ -1,7 +1,7 @@
-"""`dcm dump`: show what is in files, element by element.
+"""`dcm dump`: show the contents of files, element by element.
 
-A folder stands for everything below it. Pixels are not read, unless --with-bulk asks for them. Exit status 1
-if a file could not be read; the others are shown all the same.
+For a folder, shows all files below it. Pixel data is read only with --with-bulk. Exit status 1 if a file
+could not be read; the other files are shown nevertheless.
 """
 
 import os
@@ -38,11 +38,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "-i", "--include", metavar="ELEMENT", action="append", default=[],
         help="show this element: a keyword, gggg,eeee or a path: Sequence[0].Keyword, "
-        "Sequence[*].Keyword; may be repeated, and holds whatever else limits",
+        "Sequence[*].Keyword; may be repeated; takes precedence over the other filters",
     )  # fmt: skip
     parser.add_argument(
         "-e", "--exclude", metavar="ELEMENT", action="append", default=[],
-        help="leave out this element, within sequences too unless a path is given; may be repeated",
+        help="leave out this element, at any depth unless a path is given; may be repeated",
     )  # fmt: skip
     parser.add_argument(
         "-g", "--group", metavar="GROUP", action="append", default=[],
@@ -50,21 +50,21 @@ def add_arguments(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--kw-regex", metavar="REGEX",
-        help="show only elements in whose keyword it is found, in sequences, too: 'UID$'",
+        help="show only elements whose keyword matches, at any depth: 'UID$'",
     )  # fmt: skip
     parser.add_argument(
         "--exclude-private", action="store_true", help="do not show private elements"
     )
     parser.add_argument(
         "--out-format", choices=("plain", "json", *_TABLES), default="plain",
-        help="json: DICOM JSON, an array of all files; csv, parquet: a row for each file",
+        help="json: DICOM JSON, an array with all files; csv, parquet: one row for each file",
     )  # fmt: skip
     parser.add_argument(
         "--plain-fmt", metavar="TEMPLATE",
         help=r"what to print for each element: '{file}\t{keyword:32} {value:.60}'",
     )  # fmt: skip
     parser.add_argument(
-        "--with-bulk", action="store_true", help="read pixels and other bulk data, too"
+        "--with-bulk", action="store_true", help="include pixel data and other bulk data"
     )
     parser.add_argument(
         "-o", "--output", metavar="FILE", help="write to FILE instead of stdout, in UTF-8"
@@ -74,7 +74,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--jobs", metavar="N", type=number(1, 64),
-        help="processes that read many files; as many as there are processors by default",
+        help="the number of processes for reading many files; one for each processor by default",
     )  # fmt: skip
 
 
@@ -93,12 +93,12 @@ def run(arguments: Namespace) -> int:
         told = _Told(made)
         lost = _write(arguments.out_format, format_, told, out)
     if not told.files:
-        LOG.error("there is nothing to read in %s", ", ".join(arguments.paths))
+        LOG.error("nothing to read in %s", ", ".join(arguments.paths))
     return 0 if told.files and not (told.problems or lost) else 1
 
 
 class _Told:
-    """What was made of files, with a word on stderr about each that is not whole."""
+    """The output for files, with a message on stderr about each that is incomplete."""
 
     def __init__(self, made: Iterator[Made[Any]]) -> None:
         self.files = self.problems = 0
@@ -118,7 +118,7 @@ class _Told:
 
 
 def _write(name: str, format_: Format[Any], parts: _Told, out: Output) -> int:
-    """Write all parts, and return how many values are lost."""
+    """Write all parts, and return the number of lost values."""
     if name == "parquet":
         from dcm.cli.dump_parquet import ParquetWriter  # noqa: PLC0415 - needs an extra
 
@@ -146,7 +146,7 @@ def _write(name: str, format_: Format[Any], parts: _Told, out: Output) -> int:
 def _format(arguments: Namespace) -> Format[Any]:
     name, named = arguments.out_format, frozenset(arguments.paths)
     if arguments.plain_fmt is not None and name != "plain":
-        raise UsageError(f"--plain-fmt is for plain output, not for {name}")
+        raise UsageError(f"--plain-fmt applies only to plain output, not to {name}")
     if name in _TABLES:
         return _table_format(arguments, named)
     choice = Choice(
@@ -174,9 +174,9 @@ def _table_format(arguments: Namespace, named: frozenset[str]) -> Format[Any]:
     for option in ("exclude", "group", "kw_regex", "exclude_private", "with_bulk"):
         if getattr(arguments, option):
             words = option.replace("_", "-")
-            raise UsageError(f"--{words} is not for a table: -i names each of its columns")
+            raise UsageError(f"--{words} cannot be used for a table: name each column with -i")
     if arguments.out_format == "parquet" and arguments.output is None and sys.stdout.isatty():
-        raise UsageError("Parquet is not for a terminal: -o FILE writes it to a file")
+        raise UsageError("Parquet cannot be written to a terminal: use -o FILE")
     table = Table.of(arguments.include or [key for key in COMMON if key != "SpecificCharacterSet"])
     kind: Any = Csv if arguments.out_format == "csv" else Row
     made: Format[Any] = kind(table.choice, named, table)
@@ -186,7 +186,7 @@ def _table_format(arguments: Namespace, named: frozenset[str]) -> Format[Any]:
 def _group(text: str) -> int:
     digits = text.removeprefix("0x").removeprefix("0X")
     if not re.fullmatch("[0-9A-Fa-f]{1,4}", digits):
-        raise UsageError(f"{text!r} is not a group, in hexadecimal digits: 0010 or 0x10")
+        raise UsageError(f"{text!r} is not a group: use hexadecimal digits, as in 0010 or 0x10")
     return int(digits, 16)
 
 

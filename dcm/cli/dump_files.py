@@ -1,4 +1,4 @@
-"""Files of DICOM objects in the folders that were named, for the commands that read them."""
+"""Find DICOM files in the given folders, for the commands that read them."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -9,9 +9,9 @@ from dcm.net.folders import files_in
 
 
 def listed(paths: Sequence[str], extension: str | None = None) -> Iterator[str]:
-    """Yield the files that were named, and those in folders: with an extension, if one is asked for.
+    """Yield the given files, and those in the given folders, limited to `extension` if given.
 
-    A DICOMDIR in a folder says what the other files do, and is left out.
+    A DICOMDIR in a folder only repeats what the other files contain, and is left out.
     """
     named = frozenset(paths)
     ending = f".{extension.lstrip('.')}".casefold() if extension else ""
@@ -34,7 +34,7 @@ def is_other(path: str, named: AbstractSet[str], error: Exception) -> bool:
 
 
 def in_words(error: Exception, path: str) -> str:
-    """Return what is wrong with a file, with its name."""
+    """Describe what is wrong with a file, including its name."""
     if isinstance(error, OSError):
         return f"{error.filename or path}: {error.strerror or error}"
     words = str(error)

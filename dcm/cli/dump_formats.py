@@ -1,6 +1,6 @@
-"""What `dcm dump` makes of a file, in each of its formats.
+"""The output formats of `dcm dump`.
 
-All of it can be sent to another process, and makes its part of the output there.
+All classes can be sent to another process, which then produces its part of the output.
 """
 
 import csv
@@ -22,10 +22,10 @@ Part = TypeVar("Part")
 
 
 class Made(NamedTuple, Generic[Part]):
-    """What was made of a file.
+    """The output for a file.
 
-    part: of the output, None if nothing could be read. problem: what went wrong, in words; passed_over: and
-    is not a failure, since the file is not DICOM.
+    part: its part of the output, or None if it is unreadable. problem: an error message, or empty.
+    passed_over: the problem is not a failure, since the file is not DICOM.
     """
 
     part: Part | None
@@ -34,13 +34,13 @@ class Made(NamedTuple, Generic[Part]):
 
 
 class Format(Frozen, Generic[Part]):
-    """Makes parts of the output. named: the files that were named themselves."""
+    """Produces parts of the output. named: the files that were given on the command line."""
 
     choice: Choice
     named: frozenset[str]
 
     def made(self, path: str) -> Made[Part]:
-        """Return what can be made of a file, also if it cannot be read to its end."""
+        """Return the output for a file, even if it cannot be read completely."""
         part, problem = None, ""
         found: list[Entry] = []
         try:
@@ -57,12 +57,12 @@ class Format(Frozen, Generic[Part]):
         return Made(part, problem)
 
     def part(self, content: Content, entries: Sequence[Entry], path: str) -> Part:
-        """Return what is made of the wanted elements of a file."""
+        """Return the output for the selected elements of a file."""
         raise NotImplementedError
 
 
 class Plain(Format[str]):
-    """Lines for people. headings: whether a line says which file they are about."""
+    """Plain lines. headings: whether a line names the file before its elements."""
 
     style: Style
     headings: bool
@@ -77,7 +77,7 @@ class Plain(Format[str]):
 
 
 class Json(Format[str]):
-    """An object of DICOM JSON. bulk: whether the values of pixels are in it."""
+    """A DICOM JSON object. bulk: whether it contains bulk data."""
 
     bulk: bool
 

@@ -1,4 +1,4 @@
-"""Where the output of `dcm dump` goes: stdout, or a file that gets its name once it is complete."""
+"""The destination of the output of `dcm dump`: stdout, or a file that gets its name when it is complete."""
 
 import os
 import re
@@ -14,7 +14,7 @@ _OUTSIDE_ASCII: Final = re.compile("[^\0-\x7f]")
 
 
 class Output(Protocol):
-    """Takes text, or bytes."""
+    """Accepts text and bytes."""
 
     def text(self, text: str) -> None:
         """Write text."""
@@ -24,7 +24,7 @@ class Output(Protocol):
 
 
 class Stdout:
-    """Standard output. json: what its encoding lacks is escaped, rather than shown as a question mark."""
+    """Standard output. json: escape characters that it cannot encode, instead of replacing them by `?`."""
 
     def __init__(self, *, json: bool) -> None:
         self._encoding: Final = getattr(sys.stdout, "encoding", None) or "utf-8"
@@ -48,7 +48,8 @@ class Stdout:
         """Warn if characters had to be replaced."""
         if self._replaced:
             LOG.warning(
-                "the output has characters that %s lacks; they are shown as ?", self._encoding
+                "the output has characters that %s cannot represent; they are shown as ?",
+                self._encoding,
             )
 
     def _has(self, text: str) -> bool:
@@ -72,7 +73,7 @@ class _File:
 
 @contextmanager
 def output(path: str | None, *, json: bool) -> Iterator[Output]:
-    """Have the output while a block runs; a file gets its name, and replaces another, at its end."""
+    """Provide the output while a block runs; at its end a file gets its name, replacing an existing one."""
     if path is None:
         stdout = Stdout(json=json)
         yield stdout

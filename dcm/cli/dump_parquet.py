@@ -1,4 +1,4 @@
-"""Rows of a table as a Parquet file, which is written while they come. Needs the package pyarrow."""
+"""Write the rows of a table to a Parquet file as they arrive. Needs the package pyarrow."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -11,7 +11,7 @@ from dcm.data.table import Table
 from dcm.errors import DcmError
 
 _ROWS: Final = 10_000
-"""Rows in a group, which are in memory together."""
+"""The number of rows in a row group, which is kept in memory."""
 _WHOLE: Final = frozenset(("IS", "SL", "SS", "SV", "UL", "US"))
 _REAL: Final = frozenset(("DS", "FD", "FL"))
 
@@ -21,7 +21,7 @@ class NoParquet(DcmError):  # noqa: N818 - reads as the sentence it is
 
 
 class _Sink:
-    """A file, as pyarrow wants it."""
+    """A file object with the methods that pyarrow needs."""
 
     closed = False
 
@@ -46,9 +46,9 @@ class _Sink:
 
 
 class ParquetWriter:
-    """Writes rows: numbers of elements with one value as numbers, everything else as text.
+    """Writes rows. Columns of numeric elements with a single value are numbers, all others are text.
 
-    lost: the values that are no numbers where numbers are due, and became null.
+    lost: the number of values that should be numbers but are not, and became null.
     """
 
     def __init__(self, table: Table, output: Output) -> None:
@@ -56,7 +56,9 @@ class ParquetWriter:
             import pyarrow as pa  # noqa: PLC0415 - an extra
             from pyarrow import parquet  # noqa: PLC0415
         except ImportError:
-            raise NoParquet("Parquet needs the package pyarrow: pip install pyarrow") from None
+            raise NoParquet(
+                "writing Parquet needs the package pyarrow: pip install pyarrow"
+            ) from None
         self.lost = 0
         self._names: Final = ("File", *table.names)
         self._kinds: Final = (str, *map(_kind, table.paths))
@@ -76,7 +78,7 @@ class ParquetWriter:
             self._write()
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write the remaining rows."""
         if self._rows:
             self._write()
         self._writer.close()
@@ -89,19 +91,21 @@ class ParquetWriter:
     def _converted(self, row: Sequence[str | None]) -> Iterable[Any]:
         for name, kind, cell in zip(self._names, self._kinds, row, strict=True):
             if kind is str or cell is None:
-                # A name of a file that is not UTF-8 has no place in Parquet.
+                # Parquet cannot store a file name that is not UTF-8.
                 yield cell and cell.encode("utf-8", "replace").decode()
                 continue
             try:
                 yield kind(cell) if cell.strip() else None
             except ValueError:
                 self.lost += 1
-                LOG.error("%s: %s is %r, which is not a number: null", row[0], name, cell)
+                LOG.error(
+                    "%s: %s is %r, which is not a number: written as null", row[0], name, cell
+                )
                 yield None
 
 
 def _kind(path: ElementPath) -> type:
-    """Return what the values of a column are: numbers only if there is one in each file."""
+    """Return the type of a column: a number only if the element has a single value."""
     tag = path.steps[-1]
     assert tag is not None
     if None in path.steps or not _has_one_value(tag):

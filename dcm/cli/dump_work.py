@@ -1,4 +1,4 @@
-"""Making parts of an output from many files, in their order: alone, or in several processes if they pay."""
+"""Produce output from many files, in order, in this process or in several if that is faster."""
 
 import os
 import signal
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
 Made = TypeVar("Made")
 
 _ALONE: Final = 2000
-"""So many files are read before it pays to start processes."""
+"""The number of files from which starting processes is worthwhile."""
 _AT_ONCE: Final = 100
-"""Files that are handed to a process together."""
+"""The number of files sent to a process at a time."""
 _MOST: Final = 8
 
 
 class WorkerDied(DcmError):  # noqa: N818 - reads as the sentence it is
-    """A process that read files has ended unexpectedly."""
+    """A process that was reading files ended unexpectedly."""
 
 
 def processes() -> int:
-    """Return how many processes are used if nobody says otherwise."""
+    """Return the default number of processes."""
     return min(len(os.sched_getaffinity(0)), _MOST)
 
 
 def all_made(
     make: Callable[[str], Made], paths: Iterator[str], count: int, *, at_once: int = _AT_ONCE
 ) -> Generator[Made, None, None]:
-    """Yield what is made of each file, in their order; with `count` processes after a while.
+    """Yield the result for each file, in order; after a while, with `count` processes.
 
-    No more than a few parts for each process are in memory. `make` is sent to the processes.
+    At most a few results for each process are kept in memory. `make` is sent to the processes.
     """
     first = _ALONE if count > 1 else None
     for path in islice(paths, first):
@@ -93,12 +93,14 @@ def _received(connection: "Connection") -> list[Made]:
     try:
         found: list[Made] = connection.recv()
     except (EOFError, OSError):
-        raise WorkerDied("a process that read files has ended; --jobs 1 does without it") from None
+        raise WorkerDied(
+            "a process that was reading files ended unexpectedly; try --jobs 1"
+        ) from None
     return found
 
 
 def _serve(connection: "Connection", make: Callable[[str], Made]) -> None:
-    """Make parts until the other end is closed."""
+    """Produce results until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other process ends this one
     with suppress(EOFError, OSError):
         while True:

@@ -1,7 +1,7 @@
-"""`dcm echo`: ask whether a node answers (C-ECHO). Prints Success, or Failed if the status is another.
+"""`dcm echo`: check that a node responds (C-ECHO). Prints Success, or Failed for any other status.
 
-With --count, it asks several times on one association, and prints how long the answers took. With --contexts,
-it finds out which SOP classes and transfer syntaxes the node accepts, and prints their names.
+With --count, sends several requests on one association, and prints the response times. With --contexts, finds
+out which SOP classes and transfer syntaxes the node accepts, and prints their names.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -24,7 +24,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_remote(parser)
     parser.add_argument(
         "--count", metavar="N", type=number(1, 10**9),
-        help="ask N times, and print minimum, median and maximum in ms",
+        help="send N requests, and print minimum, median and maximum response time in ms",
     )  # fmt: skip
     parser.add_argument(
         "--contexts", action="store_true",
@@ -34,7 +34,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Ask, and print the answer."""
+    """Send the request, and print the answer."""
     return run_async(_echo(arguments))
 
 
@@ -58,7 +58,7 @@ async def _echo(arguments: Namespace) -> int:
 
 
 async def _answer(asked: "Place") -> tuple[str, dict[str, float]]:
-    """Ask once; return the outcome, and how long it took in ms if it was a success."""
+    """Send one request; return the outcome, and the response time in ms if it was successful."""
     try:
         return "Success", {"ms": round(await asked.echo() * 1000, 3)}
     except OperationFailed as error:
@@ -74,7 +74,7 @@ def _times(ms: Sequence[float]) -> str:
 
 
 def _contexts(accepted: Mapping[str, Sequence[str]]) -> str:
-    """Return a text: SOP classes that are accepted in the same transfer syntaxes stand together."""
+    """Return a text that groups SOP classes accepted with the same transfer syntaxes."""
     from dcm.data.uids import name_of  # noqa: PLC0415 - pydicom takes longer than an echo
 
     together: dict[tuple[str, ...], list[str]] = {}

@@ -1,8 +1,8 @@
-"""`dcm edit`: set and delete elements of files, or replace their UIDs; all else stays byte for byte.
+"""`dcm edit`: set or delete elements in files, or replace UIDs; all other bytes stay the same.
 
-A KEY is a keyword or a tag, also in sequences: ReferencedStudySequence[0].StudyDate, or [*] for all items; of
-a private element, (0019,"SIEMENS MR HEADER",08); at any depth, **.PatientID, or **.PN for all of a VR. An
-element that is set and not there is made.
+A KEY is a keyword or a tag. In sequences, it is a path: ReferencedStudySequence[0].StudyDate, or [*] for all
+items. Private elements are written as (0019,"SIEMENS MR HEADER",08). **.PatientID stands for the element at
+any depth, and **.PN for all elements of a VR. Setting an element adds it if it does not exist.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from dcm.filt.files import EditedFile, FileEditor
 
 _AT_ONCE: Final = 20
-"""Files that are edited before a Ctrl-C is heard."""
+"""The number of files processed between checks for Ctrl-C."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -37,21 +37,21 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_paths(parser)
     add_edits(parser)
     target = parser.add_mutually_exclusive_group(required=True)
-    target.add_argument("-o", "--output", metavar="FOLDER", help="write what results to FOLDER")
-    target.add_argument("--in-place", action="store_true", help="replace the files themselves")
+    target.add_argument("-o", "--output", metavar="FOLDER", help="write the results to FOLDER")
+    target.add_argument("--in-place", action="store_true", help="replace the original files")
     parser.add_argument(
-        "--report", metavar="FILE", help="write the outcome of everything to FILE, as JSON"
+        "--report", metavar="FILE", help="write a report of all outcomes to FILE, as JSON"
     )
     parser.add_argument("--no-progress", action="store_true", help="show no progress")
 
 
 def run(arguments: Namespace) -> int:
-    """Edit, and print how many files had which outcome."""
+    """Edit, and print the number of files for each outcome."""
     with ExitStack() as stack:
         through = read_edits(arguments, stack)
         if through is None or not through.writes:
             raise UsageError(
-                "nothing is to be edited: give -e KEY=VALUE, --delete, --edit-json or --remap-uids"
+                "no edits given: use -e KEY=VALUE, --delete, --edit-json or --remap-uids"
             )
         return run_async(_edit(arguments, through))
 
@@ -70,7 +70,7 @@ async def _edit(arguments: Namespace, through: "Filter") -> int:
                 await asyncio.to_thread(_edit_some, arguments, editor, some, told)
                 progress.done += len(some)
         if not told.counts:
-            told.trouble(f"there is nothing to edit in {', '.join(arguments.paths)}")
+            told.trouble(f"nothing to edit in {', '.join(arguments.paths)}")
     print(told)
     return told.status
 
@@ -109,9 +109,9 @@ def _edit_some(
 
 
 def _target(arguments: Namespace, path: str, done: "EditedFile") -> str:
-    """Return where the result of a file goes: below the folder as it was below the one that was named.
+    """Return the path of the result: the path below the given folder is kept below the output.
 
-    A UID that was replaced is replaced in the name, too.
+    A UID that was replaced is also replaced in the name.
     """
     inside = [each for each in arguments.paths if each != path and _is_below(path, each)]
     name = os.path.relpath(path, max(inside, key=len)) if inside else os.path.basename(path)
@@ -125,14 +125,14 @@ def _is_below(path: str, folder: str) -> bool:
 
 
 def _outside(arguments: Namespace, paths: Sequence[str]) -> Sequence[str]:
-    """Leave out what is in the output, if that is within a folder that is read. Raises `UsageError`."""
+    """Leave out the output folder if it is inside a folder that is read. Raises `UsageError`."""
     if arguments.output is None:
         return paths
     output = os.path.join(os.path.realpath(arguments.output), "")
     read = [os.path.join(os.path.realpath(path), "") for path in arguments.paths]
     if any(each.startswith(output) for each in read):
         raise UsageError(
-            f"{arguments.output} holds what is to be edited: give another folder, or --in-place"
+            f"{arguments.output} contains the files to be edited: choose another folder, or use --in-place"
         )
     if not any(output.startswith(each) for each in read):
         return paths

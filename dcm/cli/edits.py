@@ -1,4 +1,4 @@
-"""The options for edits, and the filter that they make: for all commands through which objects pass."""
+"""The options for edits and the filter made from them, for all commands that edit objects."""
 
 import os
 from argparse import ArgumentParser, Namespace
@@ -14,60 +14,62 @@ if TYPE_CHECKING:
 
 
 def add_edits(parser: ArgumentParser, *, on_the_way: bool = False) -> None:
-    """Add the options; those of commands that pass objects on, `on_the_way`, have --deidentify too."""
+    """Add the options; with `on_the_way`, for commands that pass objects on, also --deidentify."""
     edits = parser.add_argument_group("edits")
     edits.add_argument(
         "-e", "--edit", metavar="KEY=VALUE", action="append", default=[],
-        help=r"set an element; A\B are two values, KEY= makes it empty",
+        help=r"set an element; A\B sets two values, KEY= an empty one",
     )  # fmt: skip
     edits.add_argument(
         "--edit-present", metavar="KEY=VALUE", action="append", default=[],
-        help="set an element where it is there",
+        help="set an element only if it exists",
     )  # fmt: skip
     edits.add_argument(
         "--delete", metavar="KEY", action="append", default=[], help="delete an element"
     )
     edits.add_argument(
         "--edit-json", metavar="FILE",
-        help='edits in JSON: {"set": {KEY: VALUE}, "set_if_present": {}, "delete": [KEY]}, or'
-        " {KEY: VALUE}, where null deletes; -e goes before it",
+        help='a JSON file with edits: {"set": {KEY: VALUE}, "set_if_present": {}, "delete": [KEY]}, or'
+        " {KEY: VALUE}, where null deletes; -e overrides it",
     )  # fmt: skip
     edits.add_argument(
         "--remap-uids", action="store_true",
-        help="replace all UIDs by new ones, the same by the same; what is set stays as it is set",
+        help="replace all UIDs consistently by new ones; UIDs that are set by other edits are kept",
     )  # fmt: skip
     edits.add_argument(
         "--key-file", metavar="FILE",
-        help="the key of which new UIDs are made, so that they are the same in any run; made if it is"
-        " missing: keep it secret",
+        help="derive new UIDs from the key in FILE, which makes them the same in every run; FILE is"
+        " created if it does not exist: keep it secret",
     )  # fmt: skip
     edits.add_argument(
-        "--uid-map", metavar="FILE", help="keep old and new UIDs in FILE (SQLite): it leads back"
+        "--uid-map",
+        metavar="FILE",
+        help="record old and new UIDs in FILE (SQLite), for --restore-uids",
     )
     edits.add_argument(
-        "--restore-uids", action="store_true", help="bring the old UIDs of --uid-map back"
+        "--restore-uids", action="store_true", help="restore the old UIDs from --uid-map"
     )
     if on_the_way:
         edits.add_argument(
             "--deidentify", metavar="OPTIONS", nargs="?", const="",
-            help="take out what identifies people, before anything is set; OPTIONS as of `dcm deidentify"
-            " --profile`; --key-file keeps new UIDs, dates and pseudonyms the same in any run",
+            help="remove what identifies people, before any element is set; OPTIONS as for `dcm deidentify"
+            " --profile`; with --key-file, new UIDs, dates and pseudonyms are the same in every run",
         )  # fmt: skip
         edits.add_argument(
             "--allow-burned-in", action="store_true",
-            help="let --deidentify pass images in whose pixels there may be text or a face",
+            help="with --deidentify, accept images whose pixels may show text or a face",
         )  # fmt: skip
     parser.add_argument(
         "--only", metavar="SELECTOR",
-        help='take only what is selected: "Modality in CT, MR", or a selector of the configuration',
+        help='process only matching objects: "Modality in CT, MR", or a selector from the configuration',
     )  # fmt: skip
 
 
 def read_edits(arguments: Namespace, stack: ExitStack) -> "Filter | None":
-    """Return the filter that the options ask for; None without any. `stack` closes what it has open.
+    """Return the filter for the options, or None without any. `stack` closes opened files.
 
-    UIDs are remapped before anything is set, so that what is set stays as it is set. Raises `UsageError`, and
-    what the filters raise.
+    UIDs are remapped before elements are set, so UIDs that are set are kept. Raises `UsageError`
+    and the errors of the filters.
     """
     from dcm.filt.base import MultiFilter  # noqa: PLC0415 - not for --help
 
@@ -99,7 +101,7 @@ def _deidentifying(arguments: Namespace) -> "Filter":
 
     if arguments.remap_uids or arguments.restore_uids or arguments.uid_map:
         raise UsageError(
-            "--deidentify makes new UIDs itself: it excludes --remap-uids, --restore-uids and --uid-map"
+            "--deidentify creates new UIDs itself: it excludes --remap-uids, --restore-uids and --uid-map"
         )
     try:
         options = Options.of(arguments.deidentify)
@@ -112,12 +114,12 @@ def _deidentifying(arguments: Namespace) -> "Filter":
 def _uid_filters(arguments: Namespace, stack: ExitStack) -> "Sequence[Filter]":
     if not (arguments.remap_uids or arguments.restore_uids):
         if arguments.key_file or arguments.uid_map:
-            raise UsageError("--key-file and --uid-map are for --remap-uids and --restore-uids")
+            raise UsageError("--key-file and --uid-map need --remap-uids or --restore-uids")
         return []
     if arguments.remap_uids and arguments.restore_uids:
-        raise UsageError("--remap-uids and --restore-uids exclude each other")
+        raise UsageError("--remap-uids and --restore-uids cannot be used together")
     if arguments.restore_uids and not (arguments.uid_map and os.path.exists(arguments.uid_map)):
-        raise UsageError("--restore-uids needs the --uid-map that an earlier --remap-uids has made")
+        raise UsageError("--restore-uids needs the --uid-map of an earlier --remap-uids")
     from dcm.filt.uid_map import SqliteUids  # noqa: PLC0415
     from dcm.filt.uids import UidFilter, read_key  # noqa: PLC0415
 
@@ -127,7 +129,7 @@ def _uid_filters(arguments: Namespace, stack: ExitStack) -> "Sequence[Filter]":
 
 
 def _edits(arguments: Namespace) -> dict[str, Any]:
-    """Return all edits in the form of --edit-json; those of the command line go before those of the file."""
+    """Return all edits in the form of --edit-json; the command line overrides the file."""
     from dcm.data.target import Target  # noqa: PLC0415
     from dcm.filt.edits import read_assignment, structured  # noqa: PLC0415
 
@@ -146,9 +148,9 @@ def _edits(arguments: Namespace) -> dict[str, Any]:
 
 
 def _once(key: str, given: set[str], edits: dict[str, Any]) -> None:
-    """Take note of a key, and forget what the file says of it."""
+    """Record that a key was given, and drop the file's edit of it."""
     if key in given:
-        raise UsageError(rf"{key} is given twice; several values are one: {key}=FIRST\SECOND")
+        raise UsageError(rf"{key} is given twice; for several values, write {key}=FIRST\SECOND")
     given.add(key)
     edits["set"].pop(key, None)
     edits["set_if_present"].pop(key, None)

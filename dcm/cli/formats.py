@@ -1,4 +1,4 @@
-"""Results of queries on stdout: a tree for people, JSON for `dcm`, CSV for a spreadsheet."""
+"""Output formats for the results of queries: a tree for people, JSON for `dcm`, CSV for a spreadsheet."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ _HIDDEN: Final = frozenset(("QueryRetrieveLevel", "SpecificCharacterSet"))
 
 
 def as_csv(result: QueryResult) -> str:
-    """Return a line for each entity: unique keys first, then all answers about it and those above."""
+    """Return a line for each entity: unique keys, then other attributes, with its parents'."""
     rows = [_attributes(node) for node in result.members()]
     unique = [level.unique_key for level in Level if level <= result.level]
     names = dict.fromkeys([*unique, *(name for row in rows for name in row if name not in _HIDDEN)])

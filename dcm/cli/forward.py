@@ -1,8 +1,9 @@
-"""`dcm forward`: receive as `dcm listen` does, and send on to other places, without anything lost on the way.
+"""`dcm forward`: receive instances as `dcm listen` does, and send them on, without losing any.
 
-What comes is acknowledged once it is safe in a spool, a folder, and stays there until each DEST has it: while
-one cannot be reached, and when the forwarder itself is ended or killed. Objects go to a DICOM node in the
-order in which they came. What a DEST refuses for good is kept in the folder `dead` of the spool.
+A received object is acknowledged when it is safely stored in a spool folder. It stays there until every DEST
+has it, even while a DEST cannot be reached or after the forwarder is stopped or killed. A DICOM node gets the
+objects in the order in which they were received. Objects that a DEST rejects for good, the dead letters, are
+kept in the folder `dead` of the spool.
 """
 
 import asyncio
@@ -37,50 +38,50 @@ _LONGEST: Final = 60.0
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Add the options: where to, where to listen, and what happens on the way."""
+    """Add the options: the destinations, where to listen, and how to edit objects."""
     parser.add_argument(
         "destinations", metavar="DEST", nargs="*",
-        help="a route, a node, a web service or a folder of the configuration; or HOST:AE_TITLE:PORT, a URL,"
-        " or the path of a folder",
+        help="the name of a route, node, web service or folder in the configuration; or HOST:AE_TITLE:PORT,"
+        " a URL, or the path of a folder",
     )  # fmt: skip
     parser.add_argument(
         "--spool",
         metavar="FOLDER",
-        help="where objects wait; without this option, a folder of the user's",
+        help="the folder where objects wait; by default, one in the user's home directory",
     )
     parser.add_argument(
         "--status", action="store_true",
-        help="only print what waits in the spool for which DEST; also while a forwarder runs",
+        help="only print what is waiting in the spool for each DEST; works while a forwarder is running, too",
     )  # fmt: skip
-    parser.add_argument("--json", action="store_true", help="print the --status as JSON")
+    parser.add_argument("--json", action="store_true", help="print --status as JSON")
     parser.add_argument(
         "--retry-dead", action="store_true",
-        help="put dead letters back into the spool, only those of DEST if there are any; a forwarder that"
-        " runs tries them at once",
+        help="put dead letters back into the spool, or only those for DEST; a running forwarder tries them at"
+        " once",
     )  # fmt: skip
     parser.add_argument(
         "--retry-pause", metavar="SECONDS", type=seconds, default=_LONGEST,
-        help="the longest pause before a DEST is tried again; 60 by default",
+        help="the longest pause before another attempt to reach a DEST; 60 by default",
     )  # fmt: skip
     parser.add_argument(
         "--give-up-after", metavar="SECONDS", type=seconds,
-        help="make an object a dead letter that could not be delivered for so long; never by default",
+        help="make an object a dead letter if it could not be delivered for this long; never by default",
     )  # fmt: skip
     parser.add_argument(
         "--associations", metavar="N", type=number(1, 100), default=1,
-        help="how many to use at the same time for each node; with more than 1, objects of one series may"
-        " arrive in another order",
+        help="the number of associations to use in parallel for each node; with more than 1, objects of a"
+        " series may arrive in a different order",
     )  # fmt: skip
     parser.add_argument(
-        "--dir-format", metavar="LAYOUT", help="the layout of folders: see `dcm index`"
+        "--dir-format",
+        metavar="LAYOUT",
+        help="the layout of destination folders: see docs/layouts.md",
     )
     parser.add_argument(
         "--metrics-port", metavar="PORT", type=number(0, 65535),
-        help="show metrics in the text format of Prometheus at this port of 127.0.0.1",
+        help="serve metrics for Prometheus on this port of 127.0.0.1",
     )  # fmt: skip
-    parser.add_argument(
-        "--log-json", action="store_true", help="log lines of JSON, for a machine that reads them"
-    )
+    parser.add_argument("--log-json", action="store_true", help="write log lines as JSON")
     add_listening(parser)
     add_edits(parser, on_the_way=True)
     add_connection(parser, "a node")
@@ -88,7 +89,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Forward until the end."""
+    """Forward until stopped."""
     if arguments.status:
         from dcm.cli.forward_status import show  # noqa: PLC0415 - only then
 
@@ -98,7 +99,7 @@ def run(arguments: Namespace) -> int:
 
         return retry(spool_folder(arguments), frozenset(arguments.destinations))
     if not arguments.destinations:
-        raise UsageError("nothing says where to: give a DEST")
+        raise UsageError("no destination: give a DEST")
     stop = asyncio.Event()
     return run_async(_forward(arguments, stop), stop.set)
 
@@ -108,8 +109,8 @@ def spool_folder(arguments: Namespace) -> str:
     if arguments.spool:
         return str(arguments.spool)
     state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    if state.startswith("~"):  # no home
-        raise UsageError("there is no home for a spool: give --spool FOLDER")
+    if state.startswith("~"):  # there is no home directory
+        raise UsageError("there is no home directory for the spool: use --spool FOLDER")
     return os.path.join(state, "dcm", "spool")
 
 
@@ -139,7 +140,7 @@ async def _forward(arguments: Namespace, stop: asyncio.Event) -> int:
                 reloading.cancel()
                 await asyncio.gather(reloading, return_exceptions=True)
             if not await forwarder.finish(arguments.stop_timeout):
-                LOG.warning("some deliveries are not finished: they stay in the spool")
+                LOG.warning("some deliveries are not finished; they stay in the spool")
         for name, waiting in spool.queue.waiting().items():
             told.remark(f"{waiting.objects} objects for {name} stay in the spool {spool}")
     print(told)
@@ -172,7 +173,7 @@ def _patience(arguments: Namespace) -> "Patience":
 async def _receive(
     arguments: Namespace, stop: asyncio.Event, forwarder: "Forwarder", teller: "Teller"
 ) -> None:
-    """Receive until the end."""
+    """Receive until stopped."""
     from dcm.net.listener import Listener  # noqa: PLC0415 - as above
 
     entity = listening_entity(arguments)
@@ -193,7 +194,7 @@ async def _receive(
 async def _until(
     stop: asyncio.Event, listener: "Listener", teller: "Teller", inactive: float | None
 ) -> None:
-    """Wait until it is to end: by a signal, since nothing comes, or since nothing can be reported."""
+    """Wait for a reason to stop: a signal, inactivity, or a failure to report."""
     stopped = asyncio.create_task(stop.wait())
     idle = asyncio.create_task(inactivity(listener, teller.came, inactive))
     try:
@@ -222,14 +223,14 @@ def _hangup() -> Iterator[asyncio.Event]:
 
 
 async def _reload(again: asyncio.Event, forwarder: "Forwarder", planner: "Planner") -> None:
-    """Read the configuration again whenever that is asked for; associations go on."""
+    """Read the configuration again whenever requested; associations continue."""
     while True:
         await again.wait()
         again.clear()
         try:
             plan = planner.plan()
         except (DcmError, OSError) as error:
-            LOG.error("the configuration cannot be used, and the earlier one stays: %s", error)
+            LOG.error("the new configuration is invalid, so the old one is kept: %s", error)
             forwarder.retry()
         else:
             await forwarder.replace(plan)
@@ -237,9 +238,9 @@ async def _reload(again: asyncio.Event, forwarder: "Forwarder", planner: "Planne
 
 
 class Teller:
-    """Reports what came and what became of it.
+    """Reports received objects and their outcomes.
 
-    came: set whenever something came or was delivered. broken: done once nothing can be reported any more.
+    came: set whenever an object is received or delivered. broken: done when reporting has failed.
     """
 
     def __init__(self, told: Reporter, metrics: "Metrics | None" = None) -> None:
@@ -249,20 +250,20 @@ class Teller:
         self._metrics: Final = metrics
 
     async def received(self, instance: ReceivedInstance) -> None:
-        """Note that an object came and is safe."""
+        """Record that an object was received and safely stored."""
         self.came.set()
         self._count("stored" if instance.file else "passed over")
-        LOG.info("%s came from %s", instance.sop_instance_uid, instance.remote)
+        LOG.info("received %s from %s", instance.sop_instance_uid, instance.remote)
 
     def refused(self, failed: NotKept) -> None:
-        """Report an object that was not taken, which its sender knows."""
+        """Report an object that was rejected; the sender was informed."""
         self._count("refused")
         uid, words = failed.sop_instance_uid, failed.words
         with self._reporting():
             self._told.add("refused", good=False, sop_instance_uid=uid, words=words)
 
     def passed_over(self, uid: str, words: str) -> None:
-        """Report an object that no route takes anywhere."""
+        """Report an object that no route matches."""
         with self._reporting():
             self._told.tell(InstanceResult("", uid, Outcome.PASSED_OVER, words))
 

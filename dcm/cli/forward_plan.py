@@ -1,4 +1,4 @@
-"""The plan of `dcm forward`: what the configuration and the command line say of where objects go."""
+"""The plan of `dcm forward`: the destinations of objects, from the configuration and the command line."""
 
 from argparse import Namespace
 from collections.abc import Callable, Sequence
@@ -23,9 +23,9 @@ _PROXY: Final = "PROXY"
 
 
 class Planner:
-    """Reads the configuration, each time anew.
+    """Reads the configuration, again for each plan.
 
-    passed_over: called with the UID of each object that has no destination, and why.
+    passed_over: called with the UID of each object that has no destination, and the reason.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Planner:
         self._arguments: Final = arguments
         self._spool: Final = spool
         self._passed_over: Final = passed_over
-        # Key files and maps of UIDs that the edits have open stay open.
+        # Key files and UID maps that are opened for the edits stay open.
         self._through: Final = read_edits(arguments, stack)
 
     def plan(self) -> Plan:
@@ -72,7 +72,7 @@ class Planner:
 
 
 def _route(known: Configuration, name: str) -> Route:
-    """Return the route of a name, or the one that leads to the place of that name."""
+    """Return the route with this name, or a route to the place with this name."""
     route: Route | None = known.static_routes.get(name) or known.dynamic_routes.get(name)
     if route is None:
         return StaticRoute(name, (name,))

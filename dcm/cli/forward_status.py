@@ -1,4 +1,4 @@
-"""What `dcm forward --status` and `--retry-dead` do with a spool, whether a forwarder runs or not."""
+"""`dcm forward --status` and `--retry-dead`, which work whether a forwarder is running or not."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from dcm.sync.rates import bytes_text
 
 
 def show(folder: str, *, as_json: bool) -> int:
-    """Print what waits for which destination; return 1 if there are dead letters, or troubles."""
+    """Print what is waiting for each destination; return 1 if there are dead letters or problems."""
     found = _status(folder)
     if as_json:
         print_json(json.dumps(found, indent=1, ensure_ascii=False))
@@ -30,7 +30,7 @@ def show(folder: str, *, as_json: bool) -> int:
 
 
 def retry(folder: str, only: frozenset[str]) -> int:
-    """Put dead letters back into the spool, and wake the forwarder that runs with it, if one does."""
+    """Put dead letters back into the spool, and notify the forwarder, if one is running."""
     _require(folder)
     process = ""
     try:
@@ -43,20 +43,22 @@ def retry(folder: str, only: frozenset[str]) -> int:
         if counts and _is_here(process, folder):
             os.kill(int(process), signal.SIGHUP)
         elif counts:
-            LOG.warning("the forwarder runs elsewhere, as in a container: send it SIGHUP")
+            LOG.warning(
+                "the forwarder is running elsewhere, perhaps in a container: send it SIGHUP"
+            )
     except sqlite3.Error as error:
-        raise UsageError(f"the spool {folder} cannot be written: {error}") from error
+        raise UsageError(f"the spool {folder} is not writable: {error}") from error
     for name, count in counts.items():
         print_text(f"{name}: {count} put back")
     if not counts:
-        LOG.warning("there are no dead letters to retry in %s", dead_folder(folder))
+        LOG.warning("no dead letters to retry in %s", dead_folder(folder))
     elif not process:
-        LOG.warning("no forwarder runs with this spool: they are tried once one does")
+        LOG.warning("no forwarder is running on this spool: they will be tried when one starts")
     return 0
 
 
 def _is_here(process: str, folder: str) -> bool:
-    """Return whether a process has the lock of a spool open: its number may be that of a container."""
+    """Return whether the process has the spool's lock open: the PID may belong to a container."""
     try:
         lock = os.stat(os.path.join(folder, "lock"))
         return any(
@@ -69,7 +71,7 @@ def _is_here(process: str, folder: str) -> bool:
 
 def _require(folder: str) -> None:
     if not exists(folder):
-        raise UsageError(f"there is no spool in {folder}: --spool FOLDER names another")
+        raise UsageError(f"no spool in {folder}: use --spool FOLDER")
 
 
 def _status(folder: str) -> dict[str, Any]:
@@ -94,10 +96,10 @@ def _status(folder: str) -> dict[str, Any]:
 
 def _lines(found: Mapping[str, Any]) -> list[str]:
     process = found["process"]
-    runs = f"process {process} runs with it" if process else "no forwarder runs with it"
+    runs = f"used by process {process}" if process else "no forwarder is running on it"
     lines = [f"{found['spool']}: {runs}"]
     if not found["destinations"]:
-        lines.append("nothing waits")
+        lines.append("nothing is waiting")
     now = time.time()
     for name, each in found["destinations"].items():
         parts = [f"{each['waiting']} wait ({bytes_text(each['bytes'])})"]
@@ -116,7 +118,7 @@ def _moment(seconds: float) -> str:
 
 
 def _span(now: float, since: str) -> str:
-    """Return how long something lasts, in words."""
+    """Describe a duration."""
     left = max(0, int(now - datetime.fromisoformat(since).timestamp()))
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
         if left >= 2 * size:

@@ -1,7 +1,7 @@
 """`dcm get`: retrieve instances from a node into a folder (C-GET, or C-MOVE to ourselves).
 
-Each file is named by its SOP Instance UID; what is complete there already is not retrieved again. Exit status
-0 only if everything that matches is there afterwards.
+Each file is named after its SOP Instance UID. Instances that are already in the folder are not retrieved
+again. Exit status 0 only if everything that matches is in the folder at the end.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -26,25 +26,30 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Add the options: what to retrieve, from where, to where and how."""
+    """Add the options: what to retrieve, from where, into which folder, and how."""
     add_remote(parser)
     add_selection(parser)
     parser.add_argument(
-        "-o", "--output", metavar="FOLDER", type=Path, required=True, help="made if it is missing"
+        "-o",
+        "--output",
+        metavar="FOLDER",
+        type=Path,
+        required=True,
+        help="created if it does not exist",
     )
     parser.add_argument(
         "--method", choices=("auto", "get", "move"), default="auto",
-        help="C-GET, or C-MOVE to --local, which REMOTE must know; auto: C-MOVE if it takes no C-GET",
+        help="get: C-GET; move: C-MOVE to --local, which REMOTE must know; auto: C-MOVE if C-GET is rejected",
     )  # fmt: skip
     parser.add_argument(
         "--sync", action="store_true",
-        help="flush each file to disk (fsync) before the response: slower, safer",
+        help="flush each file to disk (fsync) before responding: slower but safer",
     )  # fmt: skip
     add_network_options(parser)
 
 
 def run(arguments: Namespace) -> int:
-    """Retrieve, and print how many had which outcome."""
+    """Retrieve, and print the number of instances for each outcome."""
     source = place(arguments)
     selection = read_selection(arguments)
     arguments.output.mkdir(parents=True, exist_ok=True)
@@ -53,7 +58,7 @@ def run(arguments: Namespace) -> int:
 
 async def _get(arguments: Namespace, source: "Place", selection: Selection) -> int:
     with reporter(arguments, folder=str(arguments.output), **selection.asked()) as told:
-        async with source:  # the associations of the query are used again
+        async with source:  # reuses the associations of the query
             found = selection.within
             if found is None or selection.keys or selection.level is not None:
                 async with Progress("looking", shown=wanted(arguments)) as progress:
@@ -63,7 +68,7 @@ async def _get(arguments: Namespace, source: "Place", selection: Selection) -> i
             else:
                 if found.incomplete:
                     told.problems.append(found.incomplete)
-                LOG.warning("%s has nothing that matches", source)
+                LOG.warning("nothing on %s matches", source)
     print(told)
     return told.status
 

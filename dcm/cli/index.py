@@ -1,8 +1,8 @@
-"""`dcm index`: index a folder, so that it can be queried, and find what is wrong with its files.
+"""`dcm index`: index a folder for queries, and check its files.
 
-Scans the headers of files that are new or have changed, and prints what the folder holds. --verify reads all
-files to their end. Exit status 1 if a folder or file cannot be read, and if damage, changes or conflicts are
-found by an option that looks for them.
+Scans the headers of new and changed files, and prints a summary of the folder. --verify reads all files
+completely. Exit status 1 if a folder or file cannot be read, or if an option that looks for damage, changes
+or conflicts finds some.
 """
 
 import json
@@ -26,32 +26,32 @@ _LOGGED: Final = 20
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the options: which folder, and what to look for."""
-    parser.add_argument("folder", metavar="DIR", help="the folder, with all in it")
+    parser.add_argument("folder", metavar="DIR", help="the folder, including its subfolders")
     parser.add_argument(
-        "--index", metavar="FILE", help="where the index is, if not in .dcm-index.sqlite in DIR"
+        "--index", metavar="FILE", help="the file with the index; DIR/.dcm-index.sqlite by default"
     )
     parser.add_argument(
         "--verify", action="store_true",
-        help="read all files to their end, and compare the checksums of data sets with those known",
+        help="read all files completely, and compare the checksums of data sets with the recorded ones",
     )  # fmt: skip
     parser.add_argument(
-        "--duplicates", action="store_true", help="list the same object in several files"
+        "--duplicates", action="store_true", help="list objects that are in several files"
     )
     parser.add_argument(
         "--conflicts", action="store_true",
-        help="list different objects with one SOP Instance UID",
+        help="list different objects with the same SOP Instance UID",
     )  # fmt: skip
     parser.add_argument(
-        "--damaged", action="store_true", help="list files that are damaged, and why"
+        "--damaged", action="store_true", help="list damaged files, and what is wrong with them"
     )
-    parser.add_argument("--json", action="store_true", help="print all of it as JSON")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.add_argument("--no-progress", action="store_true", help="show no progress")
 
 
 def run(arguments: Namespace) -> int:
-    """Compare, look, and print."""
+    """Update the index, run the checks, and print the result."""
     if not os.path.isdir(arguments.folder):
-        raise UsageError(f"there is no folder {arguments.folder}")
+        raise UsageError(f"{arguments.folder} is not a folder")
     return run_async(_run(arguments))
 
 
@@ -124,7 +124,7 @@ def _shared(found: Iterable[Shared]) -> list[dict[str, Any]]:
 
 
 def _print(report: dict[str, Any]) -> None:
-    """Print the report for people: what the folder holds, then what is wrong, a line for each file."""
+    """Print the report as text: a summary of the folder, then the problems, one line for each file."""
     read = f"{report['files']} files, {report['scanned']} scanned, {report['removed']} gone"
     if "verified" in report:
         read += f", {report['verified']} read to their end"

@@ -1,7 +1,7 @@
-"""`dcm listen`: store what others send in a folder (C-STORE as SCP), and answer C-ECHO.
+"""`dcm listen`: receive instances into a folder (C-STORE SCP), and answer C-ECHO.
 
-Each file is named by its SOP Instance UID and is complete before the sender gets a success. Prints the path
-of each. Ends with Ctrl-C or SIGTERM, or after a time in which nothing was received.
+Each file is named after its SOP Instance UID, and is complete before success is returned to the sender.
+Prints the path of each file. Stops on Ctrl-C, on SIGTERM, or after --inactive-timeout.
 """
 
 import asyncio
@@ -27,66 +27,73 @@ MIN_FREE: Final = 100 * 10**6
 
 
 class MayBeBusy(Protocol):
-    """What has associations, or has none."""
+    """Something that may have associations."""
 
     @property
     def busy(self) -> bool:
-        """Whether there are any."""
+        """Whether there are any associations."""
         ...
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Add the options: where to listen, whom to accept, and where to store what is received."""
+    """Add the options: where to listen, which senders to accept, and where to store instances."""
     parser.add_argument(
-        "-o", "--output", metavar="FOLDER", type=Path, required=True, help="made if it is missing"
+        "-o",
+        "--output",
+        metavar="FOLDER",
+        type=Path,
+        required=True,
+        help="created if it does not exist",
     )
     add_listening(parser)
     add_network_options(parser, progress=False)
 
 
 def add_listening(parser: ArgumentParser) -> None:
-    """Add the options of commands that receive: where to listen, and whom and what to accept."""
-    parser.add_argument("--ae-title", help="our AE title, instead of that of --local")
-    parser.add_argument("--host", help="the address to listen at; 0.0.0.0: all")
+    """Add the options of commands that receive: where to listen, and what to accept from which senders."""
+    parser.add_argument("--ae-title", help="our AE title; by default that of --local")
+    parser.add_argument("--host", help="the address to listen on; 0.0.0.0 for all")
     parser.add_argument(
-        "--port", type=number(0, 65535), help="the port to listen at; 0: a free one"
+        "--port", type=number(0, 65535), help="the port to listen on; 0 for any free port"
     )
     parser.add_argument(
         "--sync", action="store_true",
-        help="flush each file to disk (fsync) before the response: slower, safer",
+        help="flush each file to disk (fsync) before responding: slower but safer",
     )  # fmt: skip
     parser.add_argument(
         "--from", metavar="AE_TITLE", dest="senders", action="append",
         help="accept only senders with this AE title; may be repeated",
     )  # fmt: skip
     parser.add_argument(
-        "--by-our-name", action="store_true", help="accept only what is sent to our AE title"
+        "--by-our-name",
+        action="store_true",
+        help="accept only senders that address us by our AE title",
     )
     parser.add_argument(
         "--inactive-timeout", metavar="SECONDS", type=seconds,
-        help="end when nothing was received for so long",
+        help="stop if nothing is received for this long",
     )  # fmt: skip
     parser.add_argument(
         "--stop-timeout", metavar="SECONDS", type=seconds, default=8.0,
-        help="at the end, how long senders have to finish; 8 by default",
+        help="when stopping, give senders this long to finish; 8 by default",
     )  # fmt: skip
     add_space_limits(parser)
 
 
 def add_space_limits(parser: ArgumentParser) -> None:
-    """Add the options that limit what received instances take of the disk."""
+    """Add the options that limit the disk space for received instances."""
     parser.add_argument(
         "--max-instance", metavar="SIZE", type=size, default=0,
-        help="refuse longer instances: in bytes, or with K, M, G or T",
+        help="reject larger instances; in bytes, or with K, M, G or T",
     )  # fmt: skip
     parser.add_argument(
         "--min-free", metavar="SIZE", type=size, default=MIN_FREE,
-        help="refuse what would leave less free space on the disk; 100M by default, 0: no limit",
+        help="reject instances that would leave less free disk space; 100M by default, 0 for no limit",
     )  # fmt: skip
 
 
 def run(arguments: Namespace) -> int:
-    """Listen until the end."""
+    """Listen until stopped."""
     stop = asyncio.Event()
     return run_async(_listen(arguments, stop), stop.set)
 
@@ -103,12 +110,12 @@ async def _listen(arguments: Namespace, stop: asyncio.Event) -> int:
             came.set()
             try:
                 _tell(received, told)
-            except OSError as error:  # nobody reads stdout, or the report cannot be written
+            except OSError as error:  # stdout is closed, or the report cannot be written
                 if not broken.done():
                     broken.set_exception(error)
-                raise Refused(OUT_OF_RESOURCES, "the receiver is about to end") from error
+                raise Refused(OUT_OF_RESOURCES, "the receiver is shutting down") from error
 
-        def on_failure(failed: NotKept) -> None:  # which the listener has logged
+        def on_failure(failed: NotKept) -> None:  # already logged by the listener
             uid, words = failed.sop_instance_uid, failed.words
             try:
                 told.add("failed", good=False, sop_instance_uid=uid, words=words)
@@ -139,7 +146,9 @@ async def _listen(arguments: Namespace, stop: asyncio.Event) -> int:
 
 
 async def inactivity(listener: MayBeBusy, came: asyncio.Event, seconds: float | None) -> None:
-    """Wait until nothing came for so long, and no association is left on which it could."""
+    """Wait until nothing was received for `seconds` and no association is open; None: forever."""
+    if seconds is None:
+        await asyncio.get_running_loop().create_future()
     while True:
         came.clear()
         try:
@@ -151,15 +160,15 @@ async def inactivity(listener: MayBeBusy, came: asyncio.Event, seconds: float | 
 
 
 async def drain(listener: Listener, seconds: float) -> None:
-    """Let senders finish; the next signal ends this at once."""
+    """Let senders finish; another signal stops immediately."""
     if listener.busy:
-        LOG.warning("ends once senders have finished, in %g s at most", seconds)
+        LOG.warning("stopping when senders have finished, within %g s at most", seconds)
     if not await listener.drain(seconds):
-        LOG.warning("some associations did not finish within %g s and are aborted", seconds)
+        LOG.warning("aborting associations that did not finish within %g s", seconds)
 
 
 def _tell(received: ReceivedInstance, told: Reporter) -> None:
-    LOG.info("%s came from %s", received.sop_instance_uid, received.remote)
+    LOG.info("received %s from %s", received.sop_instance_uid, received.remote)
     outcome = Outcome.ALREADY_THERE if received.already_there else Outcome.STORED
     uid = received.sop_instance_uid
     told.tell(InstanceResult(received.file, uid, outcome, received.remark), remote=received.remote)
@@ -167,7 +176,7 @@ def _tell(received: ReceivedInstance, told: Reporter) -> None:
 
 
 def listening_entity(arguments: Namespace) -> LocalEntity:
-    """Return the local entity that the configuration and the options describe."""
+    """Return the local entity from the configuration and the options."""
     entity = local_entity(arguments)
     given = {name: getattr(arguments, name) for name in ("host", "ae_title", "port")}
     node = replace(entity.local, **{name: each for name, each in given.items() if each is not None})
@@ -175,7 +184,7 @@ def listening_entity(arguments: Namespace) -> LocalEntity:
 
 
 def admission(arguments: Namespace) -> Admission:
-    """Return which associations are accepted. Raises `DcmError` for a title that is none."""
+    """Return which associations are accepted. Raises `DcmError` for an invalid AE title."""
     senders = arguments.senders
     for title in senders or ():
         check_ae_title("--from", title)

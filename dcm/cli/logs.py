@@ -1,4 +1,4 @@
-"""Logging to stderr and to a file, at the levels that the command line asks for."""
+"""Logging to stderr and to a file, at the levels given on the command line."""
 
 import contextlib
 import logging
@@ -16,12 +16,12 @@ _LONG: Final = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
 @contextlib.contextmanager
 def logging_as_asked(arguments: Namespace) -> Iterator[logging.Logger]:
-    """Log to stderr, and to a file where one is named, until the block ends.
+    """Log to stderr, and to a file if one is given, until the block ends.
 
-    Raises `UsageError` if that file cannot be written.
+    Raises `UsageError` if the file cannot be written.
     """
     if arguments.quiet and (arguments.verbose or arguments.debug):
-        raise UsageError("--quiet and --verbose or --debug exclude each other")
+        raise UsageError("--quiet cannot be used with --verbose or --debug")
     logger = logging.getLogger("dcm")
     handlers = [_stderr_handler(arguments), *_file_handlers(arguments)]
     level, propagated = logger.level, logger.propagate
@@ -44,7 +44,7 @@ def logging_as_asked(arguments: Namespace) -> Iterator[logging.Logger]:
 
 
 def log_json() -> None:
-    """From now on, log lines of JSON: time, level, logger and message, and an error's traceback."""
+    """From now on, log JSON lines: time, level, logger, message, and the traceback of an error."""
     for handler in logging.getLogger("dcm").handlers:
         handler.setFormatter(_JsonFormatter())
 
@@ -77,7 +77,7 @@ def _file_handlers(arguments: Namespace) -> list[logging.Handler]:
 
 
 class _StderrHandler(logging.StreamHandler[TextIO]):
-    """Writes to the current `sys.stderr`: a progress bar replaces it while it is shown."""
+    """Writes to the current `sys.stderr`, which a progress bar replaces while it is shown."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
@@ -93,7 +93,7 @@ class _StderrHandler(logging.StreamHandler[TextIO]):
 
 
 class _Formatter(logging.Formatter):
-    """Removes control characters: they may come from servers, and would control the terminal."""
+    """Removes control characters: they may come from servers, and could control the terminal."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - of logging
         """Return the line of a record."""
@@ -104,7 +104,7 @@ class _Formatter(logging.Formatter):
 
 
 class _JsonFormatter(logging.Formatter):
-    """Makes a line of JSON of each record."""
+    """Formats each record as a line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""

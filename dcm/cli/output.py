@@ -1,4 +1,4 @@
-"""Results on stdout, whatever its encoding: what cannot be encoded is replaced, and is not an error."""
+"""Results on stdout, whatever its encoding: characters that cannot be encoded are replaced."""
 
 import codecs
 import contextlib
@@ -16,11 +16,11 @@ _HANDLER: Final = "dcm.replace"
 def forgiving_stdout() -> Iterator[None]:
     """Make stdout accept any text until the block ends.
 
-    Bytes of file names that are not text are written as they are; other characters that its encoding lacks
-    become question marks.
+    Undecodable bytes of file names are written as they are; other characters that cannot be encoded become
+    question marks.
     """
     stdout = sys.stdout
-    if not isinstance(stdout, io.TextIOWrapper):  # a caller has replaced it
+    if not isinstance(stdout, io.TextIOWrapper):  # replaced by a caller
         yield
         return
     codecs.register_error(_HANDLER, _replaced)
@@ -29,19 +29,21 @@ def forgiving_stdout() -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):  # it flushes, which is reported elsewhere
+        with contextlib.suppress(OSError):  # it flushes; an error is reported elsewhere
             stdout.reconfigure(errors=before)
 
 
 def print_text(text: str) -> None:
-    """Print a result for people, and warn if characters had to be replaced."""
+    """Print text, and warn if characters had to be replaced."""
     print(text)
     if not _can_print(text):
-        LOG.warning("the output has characters that %s lacks; they are shown as ?", _encoding())
+        LOG.warning(
+            "the output has characters that %s cannot represent; they are shown as ?", _encoding()
+        )
 
 
 def print_json(text: str) -> None:
-    """Print JSON; what the encoding of stdout lacks is escaped, so nothing is lost."""
+    """Print JSON; characters that stdout cannot encode are escaped, so nothing is lost."""
     if not _can_print(text):
         import json  # noqa: PLC0415 - most terminals are UTF-8
 

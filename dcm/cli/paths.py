@@ -1,4 +1,4 @@
-"""Files and folders that a command takes, and what else lies in those folders."""
+"""The files and folders given to a command, and other files in those folders."""
 
 import asyncio
 import itertools
@@ -11,7 +11,7 @@ from typing import Final
 from dcm.net.folders import files_in
 
 _LISTED: Final = 1000
-"""Paths that are found before a Ctrl-C is heard."""
+"""The number of paths found between checks for Ctrl-C."""
 
 
 def add_paths(parser: ArgumentParser) -> None:
@@ -25,7 +25,7 @@ def add_paths(parser: ArgumentParser) -> None:
 
 
 async def listed(found: Iterator[str]) -> Sequence[str]:
-    """Return all paths once each, found in a thread, since a folder on a network may take long."""
+    """Return all paths without duplicates. A thread finds them, as a network folder may be slow."""
     paths: dict[str, None] = {}
     while some := await asyncio.to_thread(lambda: [*itertools.islice(found, _LISTED)]):
         paths.update(dict.fromkeys(some))
@@ -33,7 +33,7 @@ async def listed(found: Iterator[str]) -> Sequence[str]:
 
 
 def chosen(paths: Sequence[str], named: AbstractSet[str], extension: str | None) -> Iterator[str]:
-    """Yield the files that were named, and those in folders that may be DICOM."""
+    """Yield the given files, and files in the given folders that may be DICOM."""
     ending = f".{extension.lstrip('.')}".casefold() if extension else ""
     for path in files_in(paths):
         directory = os.path.basename(path) == "DICOMDIR"
@@ -42,7 +42,7 @@ def chosen(paths: Sequence[str], named: AbstractSet[str], extension: str | None)
 
 
 def is_missed(path: str, named: AbstractSet[str]) -> bool:
-    """Return whether a file that cannot be read was meant to be, unlike what else is in a folder."""
+    """Return whether an unreadable file should have been read, unlike unrelated files in a folder."""
     if path in named:
         return True
     try:
@@ -50,4 +50,4 @@ def is_missed(path: str, named: AbstractSet[str]) -> bool:
             head = file.read(132)
     except OSError:
         return True
-    return not head or head[128:] == b"DICM"  # an empty or a broken file was meant to be one
+    return not head or head[128:] == b"DICM"  # an empty or broken DICOM file

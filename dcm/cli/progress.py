@@ -1,9 +1,9 @@
-"""Progress on stderr: bars on a terminal, and after a moment; elsewhere a line a minute if it is wanted.
+"""Progress on stderr: bars on a terminal, after a moment; elsewhere one line per minute if wanted.
 
     async with Progress("sending", total, shown=wanted(arguments)) as progress:
         progress.done += 1
 
-A quick command shows nothing and does not import rich, which takes longer than many a transfer.
+A quick command shows nothing, and does not import rich, which takes longer than many transfers.
 """
 
 import asyncio
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
 
 _Result = TypeVar("_Result")
 _MOMENT: Final = 1.0
-"""Seconds before anything is shown."""
+"""The delay in seconds before anything is shown."""
 _REFRESH: Final = 0.25
-"""Seconds between two looks at how many are done."""
+"""The interval in seconds between updates of a bar."""
 _LINES: Final = 60.0
-"""Seconds between two lines where there is no terminal."""
+"""The interval in seconds between lines if there is no terminal."""
 
 
 def wanted(arguments: Namespace) -> bool:
-    """Return whether there is somebody to show progress to."""
+    """Return whether progress should be shown."""
     return sys.stderr.isatty() and not (arguments.no_progress or arguments.quiet)
 
 
 class _Stopped(Exception):  # noqa: N818 - internal
-    """Raised in a thread whose result nobody waits for any more."""
+    """Raised in a thread whose result is no longer needed."""
 
 
 async def in_thread(work: Callable[[Callable[[], None]], _Result]) -> _Result:
-    """Do work in a thread, which ends soon after this is cancelled.
+    """Run `work` in a thread, which ends soon after this coroutine is cancelled.
 
-    The work gets a function that it has to call now and then, which raises an exception to end it.
+    `work` receives a function that it must call regularly, and that raises an exception to stop it.
     """
     cancelled = False
 
@@ -55,9 +55,9 @@ async def in_thread(work: Callable[[Callable[[], None]], _Result]) -> _Result:
 
 
 class Stage:
-    """A part of the work: shows how many are `done`, of a `total` if that is known; both may grow.
+    """A part of the work: shows how many are `done`, out of `total` if known; both may grow.
 
-    note: what else is to be shown, as bytes.
+    note: a number of bytes to show as well.
     """
 
     def __init__(self, what: str, total: int | None = None) -> None:
@@ -76,7 +76,7 @@ class Stage:
 
 
 class Progress(Stage):
-    """Shows a stage, and those that were added to it. lines: whether a line a minute is written instead."""
+    """Shows a stage and those added to it. lines: whether to write one line per minute instead."""
 
     def __init__(
         self, what: str, total: int | None = None, *, shown: bool, lines: bool = False
@@ -88,7 +88,7 @@ class Progress(Stage):
             self._showing = asyncio.create_task(self._show() if shown else self._write())
 
     def stage(self, what: str) -> Stage:
-        """Add a stage that goes on at the same time."""
+        """Add a stage that runs at the same time."""
         added = Stage(what)
         self._stages.append(added)
         return added

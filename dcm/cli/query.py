@@ -1,7 +1,7 @@
-"""`dcm query`: ask a place what it has (C-FIND).
+"""`dcm query`: search a node, service or folder (C-FIND).
 
-Prints a tree on a terminal and JSON into a pipe, so that `dcm query a ... | dcm get b` goes on with it. The
-level is that of the most detailed key. Exit status 0 also if nothing matches, 1 if the answer is incomplete.
+Prints a tree on a terminal and JSON into a pipe, for `dcm query a ... | dcm get b`. The level is that of the
+most detailed key. Exit status 0 even if nothing matches, 1 if the answer is incomplete.
 """
 
 import sys
@@ -30,19 +30,21 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Add the options: which node to ask, for what, and how to print it."""
+    """Add the options: which node to query, for what, and how to print the result."""
     add_remote(parser)
     add_selection(parser)
     parser.add_argument(
         "--batch-csv", metavar="FILE", type=Path,
-        help="make a query for each row; the first line names the keys",
+        help="send a query for each row of FILE, whose first line names the keys",
     )  # fmt: skip
-    parser.add_argument("--out-format", choices=FORMATS, help="instead of tree or json")
+    parser.add_argument(
+        "--out-format", choices=FORMATS, help="default: tree on a terminal, else json"
+    )
     add_network_options(parser)
 
 
 def run(arguments: Namespace) -> int:
-    """Ask, and print what was answered."""
+    """Send the queries, and print the results."""
     asked_place = place(arguments)
     selection = read_selection(arguments, batch=arguments.batch_csv is not None)
     rows = _rows(arguments.batch_csv, selection) if arguments.batch_csv else None
@@ -88,12 +90,12 @@ async def _query(
 
 
 def _rows(path: Path, selection: Selection) -> list[Row]:
-    """Return the queries of a batch, each with the keys that hold for all."""
+    """Return the queries of a batch, with the common keys added to each."""
     rows = []
     for row in read_rows(path):
         twice = [name for name in row.keys if name in selection.keys]
         if twice:
-            raise UsageError(f"{path}: {twice[0]} is on the command line too")
+            raise UsageError(f"{path}: {twice[0]} is also given on the command line")
         keys: Keys = {**selection.keys, **row.keys}
         if not limiting(keys) and selection.within is None:
             raise UsageError(f"{path}, line {row.number}: nothing limits this query")

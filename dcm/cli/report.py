@@ -1,12 +1,12 @@
-"""What a command reports: failures on stderr, the number of each outcome, and all of it in a JSON file.
+"""The report of a command: failures on stderr, the number of each outcome, and everything in a JSON file.
 
     with Reporter("store", {"remote": "mypacs"}, "report.json") as told:
         told.tell(result)
     print(told)
     return told.status
 
-The file is written while the work goes on, and gets its name once it is complete, also if the work failed or
-was interrupted. Nothing is kept in memory but the counts.
+The file is written during the work. It gets its name when it is complete, even if the work failed or was
+interrupted. Only the counts are kept in memory.
 """
 
 import contextlib
@@ -27,14 +27,15 @@ if TYPE_CHECKING:
     import json
 
 _MOST: Final = 20
-"""Failures that are logged; all of them are in the file."""
+"""The most failures that are logged; the file has all of them."""
 
 
 class Reporter:
-    """Takes the entries of a report, each with an outcome, and what is to be said of the whole.
+    """Collects the entries of a report, each with an outcome, and remarks about the whole.
 
-    problems: what went wrong, other than with an entry. remarks: what was odd, though nothing is missing.
-    more: what else the file says of the whole.
+    problems: failures that do not belong to an entry. remarks: oddities, although nothing is
+    missing.
+    more: additional data for the file.
     """
 
     def __init__(
@@ -75,8 +76,8 @@ class Reporter:
             if os.path.isfile(self._path) or not os.path.exists(self._path):  # unlike /dev/stderr
                 folder, name = os.path.split(self._path)
                 self._part = os.path.join(folder, f".{name}.{os.getpid()}.part")
-            # A file name that is not UTF-8 holds lone surrogates: as \\udcXX they are valid JSON, and what
-            # reads it can tell the name again.
+            # A file name that is not UTF-8 contains lone surrogates. Written as \\udcXX they are valid JSON,
+            # from which the name can be restored.
             self._file = open(
                 self._part or self._path, "w", encoding="utf-8", errors="backslashreplace"
             )
@@ -91,7 +92,7 @@ class Reporter:
         traceback: TracebackType | None,
     ) -> None:
         if self._logged > _MOST:
-            LOG.error("and %d more; --report FILE lists all", self._logged - _MOST)
+            LOG.error("and %d more; use --report FILE to list all", self._logged - _MOST)
         if error is not None:
             self.problems.append(str(error) if isinstance(error, Exception) else "interrupted")
         if self._file is None:
@@ -111,13 +112,13 @@ class Reporter:
                 os.replace(self._part, self._path)
         except OSError:
             with contextlib.suppress(OSError):
-                os.unlink(self._part)  # a device is written directly, without it
+                os.unlink(self._part)  # a device is written directly
             raise
 
     def tell(self, result: InstanceResult, **more: Any) -> None:
         """Add the outcome of an instance, and log it if it is a failure; `more` is only for the file."""
         outcome = result.outcome
-        if outcome is Outcome.STORED and self._terse:  # nearly always
+        if outcome is Outcome.STORED and self._terse:  # nearly always the case
             self.counts["stored"] += 1
             return
         level = WARNING if outcome in (Outcome.WARNING, Outcome.PASSED_OVER) else INFO
@@ -143,7 +144,7 @@ class Reporter:
         level: int = WARNING,
         **more: Any,
     ) -> None:
-        """Add the outcome of a file, and log it; at `level` if it is not a failure and there are words."""
+        """Add the outcome of a file, and log it; at `level` if it has words and is not a failure."""
         line = f"{readable(path)}: {outcome}" + (f": {words}" if words else "")
         if good:
             LOG.log(level if words else INFO, "%s", line)
@@ -165,12 +166,12 @@ class Reporter:
         self._failed = self._failed or not good
 
     def trouble(self, words: str) -> None:
-        """Log what went wrong with the whole, and add it."""
+        """Log a problem with the whole, and add it."""
         LOG.error("%s", words)
         self.problems.append(words)
 
     def remark(self, words: str) -> None:
-        """Log what was odd, and add it."""
+        """Log an oddity, and add it."""
         LOG.warning("%s", words)
         self.remarks.append(words)
 

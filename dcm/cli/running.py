@@ -1,4 +1,4 @@
-"""Running a command to its end: any failure is one sentence and an exit status, never a traceback."""
+"""Run a command: every failure becomes one line and an exit status, never a traceback."""
 
 import asyncio
 import contextlib
@@ -18,23 +18,23 @@ from dcm.net.errors import NetworkError
 
 _FAILED: Final = 1
 _WRONG_USE: Final = 2
-_INTERRUPTED: Final = 128 + signal.SIGINT  # as shells have it
+_INTERRUPTED: Final = 128 + signal.SIGINT  # what a shell reports
 _BROKEN_PIPE: Final = 128 + signal.SIGPIPE
 _TERMINATED: Final = 128 + signal.SIGTERM
 
-# Every other `DcmError` says that something cannot be done as it was asked for.
+# Any other `DcmError` means that the request cannot be carried out.
 _ON_THE_WAY: Final = (NetworkError, RemoteProtocolError, AnswerError)
 
 
 def run(command: Callable[[Namespace], int], arguments: Namespace) -> int:
-    """Run a command with the logs that were asked for, and return the exit status."""
+    """Run a command with the requested logging, and return the exit status."""
     _unmask_interrupts()
     try:
         with forgiving_stdout(), logging_as_asked(arguments):
             return _attempt(command, arguments)
     except BrokenPipeError:
         return _BROKEN_PIPE
-    except UsageError as error:  # the logs cannot be as they were asked for
+    except UsageError as error:  # logging as requested is not possible
         print(f"dcm {arguments.command}: {error}", file=sys.stderr)
         return _WRONG_USE
     finally:
@@ -42,9 +42,10 @@ def run(command: Callable[[Namespace], int], arguments: Namespace) -> int:
 
 
 def run_async(work: Coroutine[Any, Any, int], stop: Callable[[], None] | None = None) -> int:
-    """Run work that uses the network; interrupted by SIGINT or SIGTERM, it ends its associations in order.
+    """Run work that uses the network; on SIGINT or SIGTERM, it ends and closes its associations.
 
-    With `stop`, the first signal only calls that, and the work ends by itself with its own exit status.
+    With `stop`, the first signal only calls that function, and the work ends with its own exit
+    status.
     """
     return asyncio.run(_until_signalled(work, stop))
 
@@ -63,18 +64,18 @@ def _attempt(command: Callable[[Namespace], int], arguments: Namespace) -> int:
         what = error.strerror or str(error)
         return _tell(f"{error.filename}: {what}" if error.filename else what, _FAILED)
     except Exception as error:  # noqa: BLE001 - people get a sentence, whatever it is
-        return _tell(f"a defect of dcm: {error!r}; --debug shows where: please report it", _FAILED)
+        return _tell(f"bug in dcm: {error!r}; please report it with the output of --debug", _FAILED)
     return status
 
 
 def _tell(words: str, status: int) -> int:
     LOG.error("%s", words)
-    LOG.debug("It was raised here:", exc_info=True)
+    LOG.debug("Traceback:", exc_info=True)
     return status
 
 
 def _unmask_interrupts() -> None:
-    """Make Ctrl-C work where SIGINT is masked or ignored, as in background jobs of shells."""
+    """Make Ctrl-C work even if SIGINT is masked or ignored, as in background jobs of a shell."""
     if threading.current_thread() is threading.main_thread():
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
         if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -82,7 +83,7 @@ def _unmask_interrupts() -> None:
 
 
 def _leave_stdout() -> None:
-    """If stdout cannot be written any more, keep Python from saying so again when it ends."""
+    """If stdout is no longer writable, keep Python from reporting that again at exit."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -92,10 +93,10 @@ def _leave_stdout() -> None:
 
 
 async def _until_signalled(work: Coroutine[Any, Any, int], stop: Callable[[], None] | None) -> int:
-    """Do work that SIGINT and SIGTERM end: the first one in order, the next at once.
+    """Do work that SIGINT and SIGTERM stop: the first signal properly, the second immediately.
 
-    The first one calls `stop`, or cancels the work if there is none. The one after cancelling cuts short what
-    is done to end in order, and a further one ends the process.
+    The first signal calls `stop`, or cancels the work if there is no `stop`. A signal after
+    cancelling aborts the clean-up, and another one ends the process.
     """
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     assert task is not None
@@ -114,7 +115,7 @@ async def _until_signalled(work: Coroutine[Any, Any, int], stop: Callable[[], No
         try:
             return await work
         except asyncio.CancelledError:
-            if len(came) <= len(steps) - 2:  # somebody else has cancelled it
+            if len(came) <= len(steps) - 2:  # cancelled from elsewhere
                 raise
             if came[0] == signal.SIGINT:
                 return _tell("interrupted", _INTERRUPTED)

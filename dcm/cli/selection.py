@@ -1,4 +1,4 @@
-"""The selection of `query` and `get`: keys, days, and the result of an earlier query."""
+"""The selection for `query` and `get`: keys, dates, and the result of an earlier query."""
 
 import os
 import stat
@@ -19,14 +19,14 @@ from dcm.frozen import Frozen
 
 
 class Selection(Frozen):
-    """Keys, a level if one was given, and the result of an earlier query to go on from."""
+    """Keys, a level if one was given, and the result of an earlier query to start from."""
 
     keys: Keys
     level: Level | None
     within: QueryResult | None
 
     def asked(self) -> dict[str, Any]:
-        """Return what was asked, for a report."""
+        """Return the query, for a report."""
         asked: dict[str, Any] = {"keys": self.keys}
         if self.level is not None:
             asked["level"] = self.level.name
@@ -39,34 +39,34 @@ def add_selection(parser: ArgumentParser) -> None:
     """Add the arguments that limit a query."""
     parser.add_argument(
         "keys", metavar="KEY=VALUE", nargs="*",
-        help="what must match: a keyword or a tag (gggg,eeee), and a value, where * and ? stand for any"
-        r" characters, A-B is a range and A\B are two values",
+        help="what must match: a keyword or a tag (gggg,eeee), and a value, in which * and ? are wildcards,"
+        r" A-B is a range and A\B means A or B",
     )  # fmt: skip
     add_limits(parser)
 
 
 def add_limits(parser: ArgumentParser) -> None:
-    """Add the options that limit a query, besides its keys."""
+    """Add the options that limit a query, in addition to its keys."""
     parser.add_argument(
-        "--level", type=_level, help="patient, study, series or image, instead of that of the keys"
+        "--level", type=_level, help="patient, study, series or image; by default that of the keys"
     )
     parser.add_argument(
-        "--since", metavar="DAY", help="studies of that day and later: 2020-10-31, 3 days ago"
+        "--since", metavar="DAY", help="only studies on or after this day: 2020-10-31, 3 days ago"
     )
-    parser.add_argument("--before", metavar="DAY", help="studies of the days before that day")
+    parser.add_argument("--before", metavar="DAY", help="only studies before this day")
     parser.add_argument(
         "--query-res", metavar="FILE",
-        help="only what is in the JSON of an earlier `dcm query`; - is stdin, which is read without this"
-        " option too if it is a pipe or file and nothing else limits the query",
+        help="only what an earlier `dcm query` has found, whose JSON output is in FILE; - is stdin, which is"
+        " also read by default if it is a pipe or file and nothing else limits the query",
     )  # fmt: skip
     parser.add_argument(
         "-y", "--assume-yes", action="store_true",
-        help="ask for everything if nothing limits the query",
+        help="do not ask for confirmation if nothing limits the query",
     )  # fmt: skip
 
 
 def read_selection(arguments: Namespace, *, batch: bool = False, piped: bool = True) -> Selection:
-    """Read the selection; one that limits nothing must be confirmed, unless a batch limits it.
+    """Read the selection; if it limits nothing, ask for confirmation, unless a batch limits it.
 
     piped: whether stdin may limit it.
 
@@ -76,7 +76,7 @@ def read_selection(arguments: Namespace, *, batch: bool = False, piped: bool = T
     days = study_dates(arguments.since, arguments.before)
     if days:
         if "StudyDate" in keys:
-            raise UsageError("StudyDate excludes --since and --before")
+            raise UsageError("StudyDate cannot be used with --since or --before")
         keys["StudyDate"] = days
     within: QueryResult | None = None
     if arguments.query_res is not None:
@@ -90,36 +90,39 @@ def read_selection(arguments: Namespace, *, batch: bool = False, piped: bool = T
 
 
 def read_result(name: str) -> QueryResult:
-    """Read the JSON of an earlier query; - is stdin. Raises `UsageError`, and `OSError`."""
-    path = "the standard input" if name == "-" else name
-    LOG.info("reading what limits the query from %s", path)
+    """Read the JSON of an earlier query; - is stdin. Raises `UsageError` and `OSError`."""
+    path = "standard input" if name == "-" else name
+    LOG.info("reading the result of an earlier query from %s", path)
     try:
         text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8-sig")
         return QueryResult.from_json(text)
     except (AnswerError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} does not hold the JSON of `dcm query`: {error}") from error
+        raise UsageError(f"{path} is not JSON output of `dcm query`: {error}") from error
 
 
 def stdin_holds_something() -> bool:
-    """Return whether stdin is a pipe or a file; a scheduler gives neither."""
+    """Return whether stdin is a pipe or a file; under a scheduler it is neither."""
     try:
         mode = os.fstat(sys.stdin.fileno()).st_mode
-    except (OSError, ValueError, AttributeError):  # closed, or not of the system
+    except (OSError, ValueError, AttributeError):  # closed, or not a real file
         return False
     return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
 
 
 def _confirm(arguments: Namespace) -> None:
-    """Ask at a terminal whether everything is meant; without one, refuse. Raises `UsageError`."""
+    """Ask on a terminal whether to query everything; without one, raise `UsageError`."""
     asked = getattr(arguments, "remote", None) or ", ".join(arguments.sources)
-    everything = f"nothing limits this query: it asks for everything that {asked} has"
+    everything = f"nothing limits this query, so it would return everything on {asked}"
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageError(f"{everything}; give a KEY=VALUE, or --assume-yes")
+        raise UsageError(f"{everything}; give KEY=VALUE, or use --assume-yes")
     print(
-        f"dcm {arguments.command}: {everything}. Go on? [y/N] ", end="", file=sys.stderr, flush=True
+        f"dcm {arguments.command}: {everything}. Continue? [y/N] ",
+        end="",
+        file=sys.stderr,
+        flush=True,
     )
     if not sys.stdin.readline().strip().lower().startswith("y"):
-        raise UsageError("nothing was asked")
+        raise UsageError("no query was sent")
 
 
 def _level(text: str) -> Level:

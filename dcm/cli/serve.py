@@ -1,7 +1,7 @@
-"""`dcm serve`: make an archive of a folder: DICOMweb, and query, retrieval and storage by DICOM.
+"""`dcm serve`: serve a folder by DICOMweb, and for query, retrieval and storage by DICOM.
 
-What is in the folder is indexed at the start. Nothing can be stored unless --writable is given. Ends with
-Ctrl-C or SIGTERM, once requests in flight are finished.
+The folder is indexed at the start. Nothing can be stored unless --writable is given. Stops on Ctrl-C or
+SIGTERM, after current requests are finished.
 """
 
 import asyncio
@@ -32,70 +32,76 @@ _LOCAL: Final = ("127.", "::1", "localhost")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Add the options: the folder, the addresses, and what is allowed to whom."""
+    """Add the options: the folder, the addresses, and access control."""
     parser.add_argument("folder", metavar="DIR", help="the folder with DICOM files")
     parser.add_argument(
         "--writable", action="store_true", help="let clients store instances in the folder"
     )
     parser.add_argument(
         "--host", default="127.0.0.1",
-        help="the address to listen at; 127.0.0.1 by default, 0.0.0.0: all",
+        help="the address to listen on; 127.0.0.1 by default, 0.0.0.0 for all",
     )  # fmt: skip
     parser.add_argument(
         "--port", type=number(0, 65535), default=8080,
-        help="the port of DICOMweb; 8080 by default, 0: a free one",
+        help="the port for DICOMweb; 8080 by default, 0 for any free port",
     )  # fmt: skip
     parser.add_argument(
         "--dicom-port", type=number(0, 65535), default=11112,
-        help="the port of the DICOM services; 11112 by default, 0: a free one",
+        help="the port for the DICOM services; 11112 by default, 0 for any free port",
     )  # fmt: skip
-    parser.add_argument("--no-web", action="store_true", help="offer no DICOMweb")
-    parser.add_argument("--no-dicom", action="store_true", help="offer no DICOM services")
-    parser.add_argument("--ae-title", help="our AE title, instead of that of --local")
+    parser.add_argument("--no-web", action="store_true", help="do not offer DICOMweb")
+    parser.add_argument("--no-dicom", action="store_true", help="do not offer DICOM services")
+    parser.add_argument("--ae-title", help="our AE title; by default that of --local")
     _add_protection(parser)
     parser.add_argument(
         "--sync", action="store_true",
-        help="flush each stored file to disk (fsync) before the response: slower, safer",
+        help="flush each stored file to disk (fsync) before responding: slower but safer",
     )  # fmt: skip
     add_space_limits(parser)
     parser.add_argument(
         "--stop-timeout", metavar="SECONDS", type=seconds, default=8.0,
-        help="at the end, how long clients have to finish; 8 by default",
+        help="when stopping, give clients this long to finish; 8 by default",
     )  # fmt: skip
     add_network_options(parser)
 
 
 def _add_protection(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--token", help=f"what web requests have to bring; better in ${_TOKEN} or --token-file"
+        "--token", help=f"the bearer token that web requests need; prefer ${_TOKEN} or --token-file"
     )
-    parser.add_argument("--token-file", metavar="FILE", help="a file whose first line is the token")
     parser.add_argument(
-        "--certificate", metavar="FILE", help="our certificate (PEM): DICOMweb by HTTPS only"
+        "--token-file", metavar="FILE", help="a file with the token on its first line"
     )
-    parser.add_argument("--key", metavar="FILE", help="the key of the certificate (PEM)")
+    parser.add_argument(
+        "--certificate",
+        metavar="FILE",
+        help="our certificate (PEM): DICOMweb is offered over HTTPS only",
+    )
+    parser.add_argument("--key", metavar="FILE", help="the private key of the certificate (PEM)")
     parser.add_argument(
         "--client-ca", metavar="FILE",
-        help="accept only web clients with a certificate that this authority (PEM) issued",
+        help="accept only web clients with a certificate issued by this CA (PEM)",
     )  # fmt: skip
     parser.add_argument(
         "--cors", metavar="ORIGIN", action="append", default=[],
-        help="let web pages of this origin use DICOMweb, as http://localhost:3000; may be repeated; *: all",
+        help="let web pages from ORIGIN (http://localhost:3000, * for all) use DICOMweb; may be repeated",
     )  # fmt: skip
     parser.add_argument(
-        "--url", default="", help="what clients call the web service, if it is behind a proxy"
+        "--url", default="", help="the URL of the web service for clients, if it is behind a proxy"
     )
     parser.add_argument(
         "--from", metavar="AE_TITLE", dest="senders", action="append",
         help="accept only DICOM clients with this AE title; may be repeated",
     )  # fmt: skip
     parser.add_argument(
-        "--by-our-name", action="store_true", help="accept only DICOM clients that use our AE title"
+        "--by-our-name",
+        action="store_true",
+        help="accept only DICOM clients that address us by our AE title",
     )
 
 
 def run(arguments: Namespace) -> int:
-    """Serve until the end."""
+    """Serve until stopped."""
     if arguments.no_web and arguments.no_dicom:
         raise UsageError("with --no-web and --no-dicom there is nothing to serve")
     if not os.path.isdir(arguments.folder):
@@ -116,7 +122,9 @@ async def _serve(arguments: Namespace, stop: asyncio.Event) -> int:
         ) as opened:
             _tell(arguments, opened)
             await stop.wait()
-            LOG.warning("ends once clients have finished, in %g s at most", arguments.stop_timeout)
+            LOG.warning(
+                "stopping when clients have finished, within %g s at most", arguments.stop_timeout
+            )
     return 0
 
 
@@ -133,7 +141,7 @@ def _sink(arguments: Namespace, index: "Index") -> "Sink | None":
 
 
 async def _refresh(arguments: Namespace, index: "Index") -> None:
-    """Index what has changed in the folder."""
+    """Update the index of the folder."""
     async with Progress("indexing", shown=wanted(arguments)) as progress:
 
         def note(count: int) -> None:
@@ -143,7 +151,7 @@ async def _refresh(arguments: Namespace, index: "Index") -> None:
     for words in index.remarks:
         LOG.warning("%s", words)
     for path, words in updated.unreadable:
-        LOG.warning("%s cannot be read, and what is in it is not served: %s", path, words)
+        LOG.warning("%s cannot be read, so its contents are not served: %s", path, words)
 
 
 def _web(arguments: Namespace) -> "WebDoor | None":
@@ -158,10 +166,10 @@ def _web(arguments: Namespace) -> "WebDoor | None":
             require_certificate=arguments.client_ca is not None,
         )  # fmt: skip
     elif arguments.key or arguments.client_ca:
-        raise UsageError("--key and --client-ca are of use with --certificate only")
+        raise UsageError("--key and --client-ca need --certificate")
     if not token and not arguments.client_ca and not arguments.host.startswith(_LOCAL):
         LOG.warning(
-            "anybody who reaches %s can read what is in %s%s: --token, or --client-ca, protects DICOMweb",
+            "anyone who can reach %s can read %s%s: protect DICOMweb with --token or --client-ca",
             arguments.host, arguments.folder, " and write to it" if arguments.writable else "",
         )  # fmt: skip
     return WebDoor(arguments.host, arguments.port, token, tls, tuple(arguments.cors), arguments.url)
@@ -169,19 +177,21 @@ def _web(arguments: Namespace) -> "WebDoor | None":
 
 def _token(arguments: Namespace) -> str:
     if arguments.token is not None and arguments.token_file is not None:
-        raise UsageError("--token and --token-file exclude each other")
+        raise UsageError("--token and --token-file cannot be used together")
     token: str = arguments.token if arguments.token is not None else os.environ.get(_TOKEN, "")
     if arguments.token_file is not None:
         try:
             with open(arguments.token_file, encoding="utf-8") as file:
                 token = file.readline().strip()
         except (OSError, UnicodeDecodeError) as error:
-            words = getattr(error, "strerror", None) or "it is not text in UTF-8"
+            words = getattr(error, "strerror", None) or "it is not UTF-8 text"
             raise UsageError(f"the token in {arguments.token_file}: {words}") from error
         if not token:
-            raise UsageError(f"the first line of {arguments.token_file} is empty, and no token")
+            raise UsageError(
+                f"the first line of {arguments.token_file} is empty: it should be the token"
+            )
     if arguments.token == "":
-        raise UsageError("an empty --token protects nothing")
+        raise UsageError("--token must not be empty")
     return token
 
 
@@ -197,8 +207,8 @@ def _dicom(arguments: Namespace, known: Configuration) -> "DicomDoor | None":
     for name in known.remote_nodes:
         try:
             remote = known.remote(name)
-        except DcmError as error:  # as of a password that is not there
-            LOG.warning("nothing can be sent to %s: %s", name, error)
+        except DcmError as error:  # such as a missing password
+            LOG.warning("cannot send to %s: %s", name, error)
         else:
             peers[remote.node.ae_title] = remote
     return DicomDoor(local, known.limits, admission(arguments), peers)

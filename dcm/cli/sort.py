@@ -1,8 +1,8 @@
-"""`dcm sort`: put the DICOM files of folders into folders by what is in them, as a path template says.
+"""`dcm sort`: sort DICOM files into folders, with paths made from their contents by a template.
 
-Everything is checked before anything is touched. Nothing is ever replaced or merged in silence, what is no
-DICOM file is left, and a journal makes it possible to undo all of it. Exit status 0 only if every DICOM file
-has its place.
+Everything is checked before any file is touched. Files are never silently replaced or merged, other files
+than DICOM are left alone, and everything can be undone from a journal. Exit status 0 only if every DICOM file
+was sorted.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -24,10 +24,12 @@ _MOST: Final = 20
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Add the options: what to sort, where to and how."""
-    parser.add_argument("folders", metavar="DIR", nargs="*", help="a folder, with all in it")
+    """Add the options: what to sort, where, and how."""
     parser.add_argument(
-        "-o", "--output", metavar="TARGET", help="the folder below which files get their places"
+        "folders", metavar="DIR", nargs="*", help="a folder, including its subfolders"
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="TARGET", help="the folder in which the new folders are created"
     )
     parser.add_argument(
         "--dir-format", metavar="TEMPLATE", default=DEFAULT.template,
@@ -42,25 +44,25 @@ def add_arguments(parser: ArgumentParser) -> None:
         "-n", "--dry-run", action="store_true", help="only print what would be done"
     )
     parser.add_argument(
-        "--remove-empty", action="store_true", help="after a move, remove the empty folders in DIR"
+        "--remove-empty", action="store_true", help="after moving, remove empty folders in DIR"
     )
     parser.add_argument(
         "--undo", metavar="JOURNAL",
-        help="undo what JOURNAL lists, a file that each sort leaves in TARGET; what was changed since stays",
+        help="undo the sort that left the file JOURNAL in TARGET, except for files that have changed since",
     )  # fmt: skip
     parser.add_argument(
-        "--report", metavar="FILE", help="write the outcome of everything to FILE, as JSON"
+        "--report", metavar="FILE", help="write a report of all outcomes to FILE, as JSON"
     )
     parser.add_argument("--no-progress", action="store_true", help="show no progress")
 
 
 def run(arguments: Namespace) -> int:
-    """Sort or undo, and print how many files had which outcome."""
+    """Sort or undo, and print the number of files for each outcome."""
     if arguments.undo is not None:
         if arguments.folders or arguments.output:
-            raise UsageError("--undo goes without DIR and --output: JOURNAL knows them")
+            raise UsageError("--undo cannot be used with DIR or --output: JOURNAL contains them")
     elif not arguments.folders or arguments.output is None:
-        raise UsageError("give the folders to be sorted, and with --output where to")
+        raise UsageError("give the folders to sort, and the destination with --output")
     return run_async(_run(arguments))
 
 
@@ -79,7 +81,7 @@ async def _run(arguments: Namespace) -> int:
         _tell(report, told, dry_run=arguments.dry_run)
     print_text(str(told))
     if report.journal and arguments.undo is None:
-        LOG.warning("to undo it: dcm sort --undo %s", readable(report.journal))
+        LOG.warning("to undo this, run: dcm sort --undo %s", readable(report.journal))
     return told.status
 
 
@@ -103,7 +105,7 @@ async def _work(arguments: Namespace, progress: Progress) -> SortReport:
 
 
 def _tell(report: SortReport, told: Reporter, *, dry_run: bool) -> None:
-    """Log what is odd, and add everything to the report; a dry run is printed."""
+    """Log oddities, and add everything to the report; print a dry run."""
     logged: Counter[Fate] = Counter()
     for each in report.results:
         told.add(
@@ -121,7 +123,7 @@ def _tell(report: SortReport, told: Reporter, *, dry_run: bool) -> None:
                 _log(each)
     for fate, count in logged.items():
         if count > _MOST:
-            LOG.warning("%s: and %d more; --report FILE lists all", fate.value, count - _MOST)
+            LOG.warning("%s: and %d more; use --report FILE to list all", fate.value, count - _MOST)
     for problem in report.problems:
         told.trouble(problem)
 

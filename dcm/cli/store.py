@@ -1,7 +1,7 @@
-"""`dcm store`: send files and folders to a node (C-STORE), each file as it is on disk.
+"""`dcm store`: send files and folders to a node (C-STORE), as they are on disk.
 
-Exit status 0 only if the node has all of them afterwards. Other files than those of DICOM that are in a
-folder are passed over with a warning.
+Files in a folder that are not DICOM are skipped with a warning. Exit status 0 only if the node has all
+instances at the end.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -18,25 +18,27 @@ from dcm.outcome import InstanceResult, Outcome
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Add the options: what to send, where to and how."""
+    """Add the options: what to send, where, and how."""
     add_remote(parser)
     add_paths(parser)
     parser.add_argument(
-        "--skip-existing", action="store_true", help="ask first, and send only what is not there"
+        "--skip-existing",
+        action="store_true",
+        help="query REMOTE first, and send only what it does not have",
     )
     parser.add_argument(
         "--no-convert", action="store_true",
-        help="do not decompress what REMOTE does not accept as it is: it fails instead",
+        help="never decompress: what REMOTE does not accept in its transfer syntax fails",
     )  # fmt: skip
     parser.add_argument(
         "--commit", action="store_true",
-        help="afterwards ask REMOTE to take responsibility for all of them (storage commitment)",
+        help="request storage commitment for all instances from REMOTE afterwards",
     )  # fmt: skip
     add_network_options(parser)
 
 
 def run(arguments: Namespace) -> int:
-    """Send, and print how many had which outcome."""
+    """Send, and print the number of instances for each outcome."""
     return run_async(_store(arguments))
 
 
@@ -66,9 +68,9 @@ async def _store(arguments: Namespace) -> int:
             stored = [result for result in sent.results if result.stored]
             try:
                 await require_commitment(committing, stored, told)
-            except (NetworkError, RemoteProtocolError) as error:  # the outcomes are still printed
+            except (NetworkError, RemoteProtocolError) as error:  # still print the outcomes
                 told.trouble(str(error))
         if not told.counts:
-            told.trouble(f"there is nothing to send in {', '.join(arguments.paths)}")
+            told.trouble(f"nothing to send in {', '.join(arguments.paths)}")
     print(told)
     return told.status

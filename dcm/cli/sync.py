@@ -1,8 +1,8 @@
-"""`dcm sync`: copy what destinations lack of what sources have, and nothing else.
+"""`dcm sync`: copy the instances that sources have and destinations lack.
 
-Sources and destinations are compared level by level; each instance is fetched once, and sent on to all
-destinations that lack it while others arrive. What was interrupted goes on when the same command is given
-again. Exit status 0 only if every destination has everything afterwards.
+Sources and destinations are compared level by level. Each instance is fetched once, and sent on to all
+destinations that lack it while others are still arriving. Run an interrupted command again to continue it.
+Exit status 0 only if every destination has everything at the end.
 """
 
 import os
@@ -39,94 +39,96 @@ if TYPE_CHECKING:
 
 _METHODS: Final = ("proxy", "remote-copy", "local-copy", "link", "symlink", "move")
 _MOST_FOR_A_WORKER: Final = 200
-"""Instances in one task for a worker, though a study is never divided."""
+"""The number of instances in one task for a worker; a study is never split."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Add the options: from where, to where, what and how."""
+    """Add the options: sources, destinations, what to copy, and how."""
     parser.add_argument(
         "destinations", metavar="DEST", nargs="+",
-        help=f"{PLACE}; a folder is made if it is missing",
+        help=f"{PLACE}; a folder is created if it does not exist",
     )  # fmt: skip
     parser.add_argument(
         "-s", "--source", metavar="SOURCE", dest="sources", action="append", default=[],
-        help="as DEST; may be repeated. Without it, the source of the query result that is read",
+        help="same as for DEST; may be repeated; by default the source of the query result that is read",
     )  # fmt: skip
     parser.add_argument(
         "-q", "--query", metavar="KEY=VALUE", dest="keys", action="append", default=[],
-        help="copy only what matches; may be repeated. See `dcm query --help`",
+        help="copy only what matches, see `dcm query --help`; may be repeated",
     )  # fmt: skip
     add_limits(parser)
     parser.add_argument(
         "--dir-format", metavar="TEMPLATE",
-        help="where new files go in folders: {PatientID}/{StudyDate:%%Y}/{SOPInstanceUID}.dcm",
+        help="the paths of new files in folders: {PatientID}/{StudyDate:%%Y}/{SOPInstanceUID}.dcm",
     )  # fmt: skip
     parser.add_argument(
         "--trust-level", type=_level, default=Level.IMAGE, metavar="LEVEL",
-        help="patient, study, series or image (the default): from this level on, equal numbers of instances"
-        " count as equal",
+        help="patient, study, series or image (the default): at this level, treat entities with equal numbers"
+        " of instances as equal",
     )  # fmt: skip
     parser.add_argument(
         "-f", "--force-all", action="store_true",
-        help="copy everything, whatever the destinations have",
+        help="copy everything, even what the destinations already have",
     )  # fmt: skip
     parser.add_argument(
         "-m", "--method", dest="how", choices=_METHODS, default="proxy",
-        help="proxy: through us; remote-copy: have sources send to DEST themselves (C-MOVE), which they must"
-        " know by its AE title; between folders local-copy, link, symlink, or move: what DEST has in the end"
-        " is removed from the source",
+        help="proxy: through this computer; remote-copy: the sources send directly to DEST (C-MOVE), whose AE"
+        " title they must know; between folders: local-copy, link, symlink, or move, which removes from the"
+        " source what DEST has at the end",
     )  # fmt: skip
     parser.add_argument(
         "--recurse", action=BooleanOptionalAction, default=True,
-        help="read folders below source folders, too (the default)",
+        help="include the subfolders of source folders (the default)",
     )  # fmt: skip
     parser.add_argument(
         "--in-file-ext", metavar="EXT",
-        help="of source folders, read only files with this extension: dcm",
+        help="in source folders, read only files with this extension: dcm",
     )  # fmt: skip
     parser.add_argument(
         "--out-file-ext", metavar="EXT",
-        help="give new files this extension in place of that of their template; empty: none",
+        help="give new files this extension instead of the one in the template; empty for none",
     )  # fmt: skip
     parser.add_argument(
         "--keep-errors", action="store_true",
-        help="copy an instance, too, that is not of the patient, study and series that the source has named;"
-        " without this option, it is a failure",
+        help="copy instances even if they do not belong to the patient, study and series that the source"
+        " reported; by default, this is a failure",
     )  # fmt: skip
     parser.add_argument(
         "--quarantine", metavar="FOLDER",
-        help="keep such an instance in FOLDER",
+        help="put such instances into FOLDER",
     )  # fmt: skip
     parser.add_argument(
-        "--no-report", action="store_true", help="print no counts; failures are still logged"
+        "--no-report",
+        action="store_true",
+        help="do not print the counts; failures are still logged",
     )
     parser.add_argument(
         "--verify", action="store_true",
-        help="afterwards read back what was stored, and compare its content",
+        help="afterwards, read back what was stored, and compare the contents",
     )  # fmt: skip
     parser.add_argument(
         "--journal", metavar="FILE",
-        help="remember in FILE what was given to a DEST that cannot be asked, and do not give it again;"
-        " without this option, that is remembered until everything was copied",
+        help="record in FILE what was sent to a DEST that cannot be queried, and do not send it again;"
+        " by default, this is remembered until everything has been copied",
     )  # fmt: skip
     parser.add_argument(
         "--report-html",
         metavar="FILE",
-        help="write a page about it to FILE, with a plot of the rate",
+        help="write an HTML report to FILE, with a plot of the transfer rate",
     )
     parser.add_argument(
         "--bandwidth",
         metavar="BYTES",
         type=size,
-        help="copy at most so many bytes a second: 500K, 20M",
+        help="copy at most this many bytes per second: 500K, 20M",
     )
     parser.add_argument(
         "--only-between", metavar="HH:MM-HH:MM", type=_hours,
-        help="copy only during these hours of the day, and wait for them: 22:00-06:00",
+        help="copy only between these times of day, otherwise wait: 22:00-06:00",
     )  # fmt: skip
     parser.add_argument(
         "--workers", metavar="dask://HOST:PORT",
-        help="spread the copying over the workers of this Dask scheduler, study by study",
+        help="distribute the studies to the workers of this Dask scheduler",
     )  # fmt: skip
     parser.add_argument(
         "-n", "--dry-run", action="store_true", help="only print what would be copied"
@@ -137,7 +139,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Compare and copy, and print how many had which outcome at each destination."""
+    """Compare and copy, and print the number of instances for each outcome at each destination."""
     opens = opener(
         arguments, layout=_layout(arguments), recurse=arguments.recurse,
         in_file_ext=arguments.in_file_ext,
@@ -145,7 +147,7 @@ def run(arguments: Namespace) -> int:
     selection = read_selection(arguments, piped=not arguments.sources)
     names = arguments.sources
     if not names and selection.within is None:
-        raise UsageError("nothing says where from: give a --source, or the JSON of `dcm query`")
+        raise UsageError("no source: give --source, or the JSON output of `dcm query`")
     sources = [opens.place(name) for name in names]
     if selection.within is not None and not names:
         sources = [opens.of_result(selection.within.source)]
@@ -153,13 +155,11 @@ def run(arguments: Namespace) -> int:
     cluster = None
     if arguments.workers is not None:
         if arguments.how != "proxy":
-            raise UsageError("--workers excludes --method")
+            raise UsageError("--workers cannot be used with --method")
         limited = [*opens.paces([*sources, *destinations])]
         if arguments.bandwidth or arguments.only_between or limited:
             of = f" (of {', '.join(limited)})" if limited else ""
-            raise UsageError(
-                f"workers know nothing of a bandwidth or of hours{of}: not with --workers"
-            )
+            raise UsageError(f"limits of bandwidth or hours{of} cannot be used with --workers")
         from dcm.sync.cluster import Cluster, Options  # noqa: PLC0415 - seldom used
 
         comparison = Comparison(arguments.trust_level, arguments.force_all)
@@ -169,7 +169,7 @@ def run(arguments: Namespace) -> int:
         through = read_edits(arguments, stack)
         if through is not None and (cluster or arguments.how != "proxy"):
             raise UsageError(
-                f"edits are made on the way through us: not with {arguments.how}, nor with --workers"
+                f"edits need the method proxy: they cannot be used with {arguments.how} or --workers"
             )
         comparison = Comparison(arguments.trust_level, arguments.force_all, through)
         asked = _Asked(selection, sources, destinations, comparison, cluster, opens)
@@ -177,7 +177,7 @@ def run(arguments: Namespace) -> int:
 
 
 class _Asked(NamedTuple):
-    """What is to be copied, between which places, and how."""
+    """What to copy, between which places, and how."""
 
     selection: Selection
     sources: "Sequence[Place]"
@@ -229,7 +229,7 @@ async def _sync(arguments: Namespace, asked: _Asked) -> int:
 
 
 def _layout(arguments: Namespace) -> "Layout | None":
-    """Return where new files go, with the extension that is asked for; None: as the configuration says."""
+    """Return the layout of new files, with the given extension; None: the configured one."""
     template, extension = arguments.dir_format, arguments.out_file_ext
     if template is None and extension is None:
         return None
@@ -243,7 +243,7 @@ def _layout(arguments: Namespace) -> "Layout | None":
 
 
 def _connect(manager: SyncManager, told: Reporter, progress: Progress) -> None:
-    """Have everything that happens reported and shown."""
+    """Connect the events of the sync to the report and the progress."""
     rates = manager.rates
 
     def found(transfer: Transfer) -> None:
@@ -263,7 +263,7 @@ def _write_page(path: str, text: str) -> None:
 
 
 async def _dry_run(manager: SyncManager, selection: Selection) -> int:
-    """Print what would be copied, as trees."""
+    """Print what would be copied as trees."""
     transfers = manager.gen_transfers(
         selection.keys, level=selection.level, within=selection.within
     )
@@ -276,13 +276,13 @@ async def _dry_run(manager: SyncManager, selection: Selection) -> int:
 
 
 def _journal_of(names: dict[str, list[str]], selection: Selection) -> str:
-    """Return the file that this command finds again when it is given again."""
+    """Return the journal that the same command finds when it is run again."""
     import hashlib  # noqa: PLC0415 - for this alone
     import json  # noqa: PLC0415
 
     asked = json.dumps([names, selection.asked()], sort_keys=True, default=str)
     folder = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    if folder.startswith("~"):  # no home
+    if folder.startswith("~"):  # there is no home directory
         import tempfile  # noqa: PLC0415 - hardly ever needed
 
         folder = os.path.join(tempfile.gettempdir(), f"dcm-{os.getuid()}")

@@ -1,11 +1,11 @@
-"""What stdout is: whether there is somebody who sees colours, and how wide a line may be."""
+"""Properties of stdout: whether to use colours, and how wide a line may be."""
 
 import os
 import sys
 
 
 def has_colours() -> bool:
-    """Return whether output may have colours: on a terminal, unless NO_COLOR says otherwise."""
+    """Return whether output may have colours: on a terminal, unless NO_COLOR is set."""
     return (
         sys.stdout.isatty()
         and not os.environ.get("NO_COLOR")
@@ -14,7 +14,7 @@ def has_colours() -> bool:
 
 
 def width() -> int | None:
-    """Return the width of the terminal; None if stdout is not one."""
+    """Return the width of the terminal, or None if stdout is not a terminal."""
     if not sys.stdout.isatty():
         return None
     columns = os.environ.get("COLUMNS", "")

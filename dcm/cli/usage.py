@@ -1,7 +1,7 @@
-"""The error for a command line that cannot be used."""
+"""The error for an invalid command line."""
 
 from dcm.errors import DcmError
 
 
 class UsageError(DcmError):
-    """Something on the command line cannot be as it is: the message says what, and what is allowed."""
+    """Something on the command line is invalid; the message says what, and what is allowed."""

@@ -1,8 +1,8 @@
-"""`dcm view`: make a page (HTML) or sheet (PNG) with pictures of images, and what matters beside each.
+"""`dcm view`: show images on an HTML page or in a PNG picture, with the main data of each.
 
-Images are shown as they ask for: with their window, lookup tables and colours. They are in files and folders,
-or found by a query: `dcm query mypacs PatientID=4711 | dcm view -o page.html`. What cannot be decoded has a
-tile with the reason, and the exit status is 1.
+Images are shown with their own window, lookup tables and colours. They come from files and folders, or from
+a query: `dcm query mypacs PatientID=4711 | dcm view -o page.html`. An image that cannot be decoded is shown
+as a tile with the reason, and the exit status is 1.
 """
 
 import os
@@ -34,52 +34,56 @@ _MOST: Final = 20
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Add the options: what to show, where to and how."""
+    """Add the options: what to show, where to write it, and how."""
     parser.add_argument(
         "paths", metavar="PATH", nargs="*",
-        help="a file, or a folder with everything below it; without it, what a query has found (stdin)",
+        help="a file, or a folder with everything below it; by default, the query result on stdin",
     )  # fmt: skip
     parser.add_argument(
-        "-o", "--output", metavar="FILE", required=True, help="PAGE.html or SHEET.png"
+        "-o",
+        "--output",
+        metavar="FILE",
+        required=True,
+        help="the page (.html) or picture (.png) to write",
     )
     parser.add_argument(
         "--columns", metavar="N", type=number(1, 50), default=0,
-        help="pictures in a row; as many as fit by default, and 6 on a sheet",
+        help="the number of images in a row; by default as many as fit, and 6 in a PNG",
     )  # fmt: skip
     parser.add_argument(
         "--size", metavar="PX", type=number(16, 4096), default=256,
-        help="the longer side of a picture, in pixels; 256 by default",
+        help="the longer side of an image, in pixels; 256 by default",
     )  # fmt: skip
     parser.add_argument(
         "--window", metavar="C,W", type=_window,
-        help="center and width of the window of all grayscale images, in place of their own: 40,400;"
-        " --window=-600,1500 for a negative center",
+        help="center and width of the window for all grayscale images, instead of their own: 40,400;"
+        " write --window=-600,1500 for a negative center",
     )  # fmt: skip
     parser.add_argument(
         "--every", metavar="N", type=number(1, 1_000_000), default=0,
-        help="show only each Nth image of a series, and each Nth frame of an image; without it all images,"
-        " and of one with several frames that in the middle",
+        help="show only every Nth image of a series, and every Nth frame of an image; by default all images,"
+        " and the middle frame of each",
     )  # fmt: skip
     parser.add_argument(
-        "--query-res", metavar="FILE", help="show what is in the JSON of an earlier `dcm query`"
+        "--query-res", metavar="FILE", help="show what an earlier `dcm query` found (JSON)"
     )
     add_connection(parser, "the node")
     add_network_options(parser)
 
 
 def run(arguments: Namespace) -> int:
-    """Fetch if need be, make the page or sheet, and print how much is on it."""
+    """Fetch the images if necessary, make the page or picture, and print the number of images."""
     name = arguments.query_res
     if arguments.paths:
         if name is not None:
             raise UsageError("give either PATH or --query-res")
         missing = [each for each in arguments.paths if not os.path.exists(each)]
         if missing:
-            raise UsageError(f"there is no {missing[0]}")
+            raise UsageError(f"{missing[0]} does not exist")
         return run_async(_view(arguments, None))
     if name is None:
         if not stdin_holds_something():
-            raise UsageError("nothing says what to show: give a PATH, or the JSON of `dcm query`")
+            raise UsageError("nothing to show: give a PATH, or the JSON output of `dcm query`")
         name = "-"
     return run_async(_view(arguments, read_result(name)))
 
@@ -98,7 +102,7 @@ async def _view(arguments: Namespace, found: "QueryResult | None") -> int:
 
 
 async def _fetch(arguments: Namespace, found: "QueryResult", folder: str, told: Reporter) -> int:
-    """Fetch all instances into a folder; return how many came."""
+    """Fetch all instances into a folder; return how many were received."""
     from pathlib import Path  # noqa: PLC0415 - only for this
 
     came = 0
@@ -117,7 +121,7 @@ async def _fetch(arguments: Namespace, found: "QueryResult", folder: str, told: 
     if report.trouble:
         told.trouble(report.trouble)
     if not came:
-        told.trouble(f"nothing came from {found.source}")
+        told.trouble(f"nothing was received from {found.source}")
     return came
 
 
@@ -153,7 +157,7 @@ def _tell(report: ViewReport, told: Reporter) -> None:
     for path, words in failed[:_MOST]:
         LOG.error("%s: %s", readable(path), words)
     if len(failed) > _MOST:
-        LOG.error("and %d more; --report FILE lists all", len(failed) - _MOST)
+        LOG.error("and %d more; use --report FILE to list all", len(failed) - _MOST)
 
 
 def _window(text: str) -> tuple[float, float]:
@@ -162,5 +166,7 @@ def _window(text: str) -> tuple[float, float]:
     except ValueError:
         center, width = 0.0, 0.0
     if not (0 < width < 1e12 and abs(center) < 1e12):
-        raise ArgumentTypeError(f"{text!r} is not CENTER,WIDTH, two numbers, the width more than 0")
+        raise ArgumentTypeError(
+            f"{text!r} is not CENTER,WIDTH: use two numbers, with a width greater than 0"
+        )
     return center, width

@@ -1,9 +1,9 @@
-"""Data sets: what a file's header says, what a query matches, what an archive answered.
+"""Data sets: reading headers, matching queries, and the results of queries.
 
     from dcm.data import QueryResult, attributes_of, scan
 
-What is exported here is loaded when it is first used, and pydicom only when something is asked that only it
-knows: so programs start fast.
+Names exported here are imported on first use, and pydicom only when it is really needed, so programs start
+fast.
 """
 
 from importlib import import_module
@@ -53,7 +53,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import what is exported when it is first asked for (PEP 562)."""
+    """Import an exported name when it is first used (PEP 562)."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,4 +1,4 @@
-"""What became of the answers to a query: each is used, or left out for a reason that is recorded."""
+"""Record what happens to the answers to a query: each is used, or left out for a recorded reason."""
 
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping
@@ -9,10 +9,10 @@ from dcm.data.levels import Level
 
 
 class Unlisted(NamedTuple):
-    """An entity of which an archive does not list all that is below it.
+    """An entity whose contents an archive does not list completely.
 
-    level: of what is not listed; expected: how many the archive says there are, if it says so.
-    whole: whether everything below the entity was asked for.
+    level: the level of the contents; expected: their number according to the archive, if known.
+    whole: whether everything below the entity was requested.
     """
 
     path: tuple[str, ...]
@@ -26,12 +26,12 @@ class Unlisted(NamedTuple):
 class Account:
     """Counts the answers to one query.
 
-    used: answers that are in the result. repeated: answers about an entity that was answered before.
+    used: answers in the result. repeated: answers about an entity that was already returned.
     filtered: answers that do not match, by the keyword that the archive ignored.
     silent: answers that do not contain a key, by keyword.
-    unusable: answers that cannot be used, by the reason.
-    doubtful: answers that are in the result, though a key does not match by our own rules.
-    limits: why the archive did not give all its answers. remarks: what else was odd.
+    unusable: unusable answers, by reason.
+    doubtful: answers in the result although a key does not match by our own rules.
+    limits: why the archive did not return all answers. remarks: other oddities.
     gone: unique keys of an earlier result that the archive does not list.
     """
 
@@ -55,13 +55,13 @@ class Account:
         return f"Account({vars(self)})"
 
     def clear(self) -> None:
-        """Forget everything: the query is made again in another way."""
+        """Reset, because the query is repeated in another way."""
         vars(self).update(vars(Account()))
 
     def keep(self, odd: Mapping[str, Fit], trusted: Container[str] | None) -> bool:
-        """Return whether an answer is used of which the keys `odd` do not clearly match, and count them.
+        """Return whether to use an answer whose keys `odd` do not clearly match, and count them.
 
-        trusted: the keys that the archive has matched by its own word or the standard's; None for all.
+        trusted: the keys that the archive has matched, according to itself or the standard; None for all.
         """
         for name, each in odd.items():
             if each is Fit.NO or not (trusted is None or name in trusted):
@@ -72,28 +72,28 @@ class Account:
 
     @property
     def complete(self) -> bool:
-        """Whether the archive gave all answers, and all of them could be used."""
+        """Whether the archive returned all answers, and all of them could be used."""
         return not (self.unusable or self.limits or self.unlisted)
 
     def problems(self) -> Iterator[str]:
-        """Iterate over the reasons for which the result is not complete."""
+        """Iterate over the reasons why the result is incomplete."""
         yield from self.limits
         yield from (f"{_count(n)} left out: {why}" for why, n in self.unusable.items())
         yield from (each.why for each in self.unlisted)
 
     def notes(self) -> Iterator[str]:
-        """Iterate over what else a user should know."""
+        """Iterate over other remarks for the user."""
         for keyword, n in self.filtered.items():
-            yield f"{_count(n)} left out, since the archive ignored {keyword}"
+            yield f"{_count(n)} left out because the archive ignored {keyword}"
         for keyword, n in self.silent.items():
-            yield f"{_count(n)} left out, since nothing was said of {keyword}"
+            yield f"{_count(n)} left out because {keyword} was not returned"
         for keyword, n in self.doubtful.items():
             yield (
-                f"{_count(n)} kept, though {keyword} differs from what was asked:"
-                " the archive seems to match it by rules of its own"
+                f"{_count(n)} kept although {keyword} differs from the query:"
+                " the archive seems to have its own matching rules"
             )
         if self.gone:
-            yield f"{len(self.gone)} of the earlier result are not listed: {self.gone[0]} and so on"
+            yield f"{len(self.gone)} of the earlier result are not listed, such as {self.gone[0]}"
         yield from self.remarks
 
     def as_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Answers to one query, encoded many times quicker than one by one: nearly all are short texts in ASCII.
+"""Encode the answers to a query many times faster than one by one, since nearly all are short ASCII texts.
 
 template = Template.of({"QueryRetrieveLevel": "STUDY"}, ["PatientName", "StudyInstanceUID"], syntax)
 data = template.fill({"PatientName": "Muller^Anna", "StudyInstanceUID": "1.2.3"})
@@ -21,12 +21,12 @@ _LENGTHS: Final = {EXPLICIT: struct.Struct("<H"), IMPLICIT: struct.Struct("<I")}
 
 
 class Template:
-    """The elements of an answer, as they are encoded but for the lengths and values that change."""
+    """The encoded elements of an answer, except for the lengths and values that change."""
 
     def __init__(
         self, lengths: struct.Struct, elements: Sequence[tuple[bytes, str, bytes]], end: bytes
     ) -> None:
-        """Make it of the bytes before each length, and the keyword and the padding of the value behind it."""
+        """Create it from the bytes before each length, and the keyword and padding of the following value."""
         self._pack: Final = lengths.pack
         self._elements: Final = elements
         self._end: Final = end
@@ -35,7 +35,7 @@ class Template:
     def of(
         cls, constant: Mapping[str, Value], keywords: Sequence[str], transfer_syntax_uid: str
     ) -> Self | None:
-        """Return the template of answers with these values and attributes; None: there is none for them."""
+        """Return the template for answers with these values and attributes; None if that is impossible."""
         encoding = NATIVE.get(transfer_syntax_uid)
         names = sorted({*constant, *keywords}, key=tag_of)
         if encoding not in _LENGTHS or any(vr_of(name) not in _SHORT_TEXTS for name in names):
@@ -58,7 +58,7 @@ class Template:
         return cls(lengths, elements, before)
 
     def fill(self, answer: Attributes) -> bytes | None:
-        """Encode an answer; None: it has a value that is not a short text in ASCII."""
+        """Encode an answer; None if it has a value that is not a short ASCII text."""
         parts: list[bytes] = []
         for before, name, padding in self._elements:
             text = answer.get(name, "")

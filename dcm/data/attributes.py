@@ -1,4 +1,4 @@
-"""All attributes of a file that stand before its pixels, sequences among them, as plain values."""
+"""Read all attributes of a file that precede its pixels, including sequences, as plain values."""
 
 import os
 import zlib
@@ -40,7 +40,7 @@ def attributes_of_file(path: str) -> dict[str, Value]:
 
 
 def _end(source: Source, start: int, encoding: Encoding) -> int:
-    """Return where the pixels begin, or the data set ends."""
+    """Return the start of the pixels, or the end of the data set."""
     at = start
     for element in Reader(source).walk(start, encoding):
         if element.depth == 0 and element.tag >= PIXELS:

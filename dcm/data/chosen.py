@@ -1,4 +1,4 @@
-"""Which elements of a data set are wanted, and reading them: no more of a file than that needs.
+"""Select elements of a data set, and read no more of a file than they need.
 
 wanted = Choice(include=(ElementPath.of("PatientName"),))
 with wanted.reading("image.dcm") as (content, entries):
@@ -26,18 +26,18 @@ _CHARACTER_SET: Final = 0x00080005
 _NOTHING: Final = (b"", b"")
 
 LEFT_OUT: Final[list[Entry]] = []
-"""Stands for an item of which nothing is wanted, so that the others keep their numbers."""
+"""Placeholder for an item without selected elements, so that the other items keep their numbers."""
 
 
 class Choice(Frozen):
-    """Which elements are wanted; all, unless something limits them.
+    """The elements to select; all, unless something limits them.
 
-    include: these, whatever else limits.
-    exclude: not these, whatever else says so; one that leads into no sequence holds for items, too.
-    groups: only these group numbers; what is in their sequences is wanted with them.
-    keyword: only those whose keyword it matches, in items, too.
-    private: whether private elements are wanted. meta: whether those of the file meta information are. An
-    element that is included is wanted in any case.
+    include: these, regardless of the other limits.
+    exclude: not these; a path that does not lead into a sequence also applies to items.
+    groups: only these group numbers, including the contents of their sequences.
+    keyword: only elements whose keyword it matches, including those in items.
+    private: whether to select private elements. meta: whether to select file meta information. An element in
+    `include` is always selected.
     """
 
     include: tuple[ElementPath, ...] = ()
@@ -49,7 +49,7 @@ class Choice(Frozen):
 
     @contextmanager
     def reading(self, path: str | os.PathLike[str]) -> Iterator[tuple[Content, Iterator[Entry]]]:
-        """Open a file; the entries are those that are wanted. Raises `OSError`, and `NotDicom`."""
+        """Open a file, and provide the selected entries. Raises `OSError` and `NotDicom`."""
         tags = self._plain_tags
         if tags is not None:
             yield _of_header(scan(path, tags), tags)
@@ -58,7 +58,7 @@ class Choice(Frozen):
             yield content, self.of(content)
 
     def of(self, content: Content) -> Iterator[Entry]:
-        """Yield the wanted elements of a file, the file meta information first. Raises `NotDicom`."""
+        """Yield the selected elements of a file, file meta information first. Raises `NotDicom`."""
         if self._wants_meta:
             yield from self._taken(content.meta())
         if self._last > _META_LAST:
@@ -74,7 +74,7 @@ class Choice(Frozen):
                 yield taken
 
     def _part(self, entry: Entry, above: Where, *, inside: bool) -> Entry | None:
-        """Return what is wanted of an element; None if nothing is."""
+        """Return the selected part of an element; None if nothing is selected."""
         where = (*above, entry.tag)
         included = any(path.matches(where) for path in self.include)
         if self._is_excluded(entry, where, included=included):
@@ -104,7 +104,7 @@ class Choice(Frozen):
         )
 
     def _is_matched(self, entry: Entry, where: Where) -> bool:
-        """Return whether the limits other than `include` let an element pass, and there are some."""
+        """Return whether an element is selected by the limits other than `include`, or by default."""
         if not self.groups and self.keyword is None:
             return not self.include
         in_group = not self.groups or where[0] >> 16 in self.groups
@@ -120,7 +120,7 @@ class Choice(Frozen):
 
     @cached_property
     def _last(self) -> int:
-        """The last tag that can be wanted."""
+        """The last tag that may be selected."""
         if self.keyword is not None or not (self.include or self.groups):
             return EVERYTHING[-1]
         ends = [group << 16 | 0xFFFF for group in self.groups]
@@ -128,7 +128,7 @@ class Choice(Frozen):
 
     @cached_property
     def _plain_tags(self) -> tuple[int, ...] | None:
-        """The wanted tags if they are what a header scan finds: neither sequences nor what may be one."""
+        """The wanted tags if a header scan finds all of them (none may be a sequence), else None."""
         if not self.include or self.groups or self.keyword is not None:
             return None
         if not all(_is_plain(path) for path in self.include):
@@ -148,7 +148,7 @@ def _has_plain_vr(tag: int) -> bool:
 
 
 def _of_header(header: Header, tags: Iterable[int]) -> tuple[Content, Iterator[Entry]]:
-    """Return values of a header as the entries of a content that has nothing else."""
+    """Return values of a header as the entries of a `Content` that has no other elements."""
     found = header.elements
     character_set = found.get(_CHARACTER_SET, _NOTHING)[1]
     scope = Scope(character_set, header.little_endian)

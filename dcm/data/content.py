@@ -1,11 +1,11 @@
-"""The content of a DICOM file, element by element, with values that are read when they are asked for.
+"""The contents of a DICOM file, element by element, with values that are read on demand.
 
     with opened("image.dcm") as content:
         for entry in content.entries():
             print(entry.keyword, content.text(entry))
 
-An `Entry` says where an element stands; a sequence has the entries of its items. Nothing of pixels or other
-bulk data is read unless its value is asked for.
+An `Entry` has the position of an element; a sequence has the entries of its items. Pixels and other bulk data
+are read only if their value is requested.
 """
 
 import os
@@ -34,16 +34,16 @@ from dcm.data.recode import implicit_vr
 from dcm.data.source import FileSource, InflatedSource, MemorySource, Source
 from dcm.data.text import decoded, value_text
 
-_FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # else a named pipe waits for a writer
+_FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # otherwise, opening a pipe would block
 _SMALL: Final = 1 << 16
-"""Files up to this size are read whole: that is cheaper than to read each value."""
+"""Files up to this size are read completely, which is cheaper than reading single values."""
 _PREFIX: Final = b"DICM"
 _CHARACTER_SET: Final = 0x00080005
 _PIXEL_REPRESENTATION: Final = 0x00280103
 _CONTEXT: Final = frozenset((_CHARACTER_SET, _PIXEL_REPRESENTATION))
 _PART: Final = 1 << 20
 _LONGEST: Final = 1 << 10
-"""The longest value of an element on which others depend."""
+"""The maximum length of values that affect other elements; the rest of a longer value is ignored."""
 _SEQUENCES: Final = frozenset((b"SQ", b"UN", b""))
 """The VRs of elements that contain items with elements, if their length is undefined (PS3.5 6.2.2)."""
 
@@ -52,18 +52,19 @@ BINARY: Final = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN"))
 
 
 class Scope(NamedTuple):
-    """How the values of a data set or an item are written."""
+    """How the values of a data set or item are encoded."""
 
     character_set: bytes = b""
     little_endian: bool = True
 
 
 class Entry(NamedTuple):
-    """An element, and where its value is.
+    """An element, and the position of its value.
 
-    vr: as it is encoded, or as the dictionary has it in implicit VR. length: of the value in bytes;
-    `UNDEFINED` for some sequences and for encapsulated pixels. items: of a sequence, each with its entries.
-    fragments: of encapsulated pixels (PS3.5 A.4), each with its position and its length.
+    vr: as encoded, or from the dictionary in implicit VR. length: of the value in bytes;
+    `UNDEFINED` for some sequences and for encapsulated pixels. items: those of a sequence, with their
+    entries.
+    fragments: those of encapsulated pixels (PS3.5 A.4), with position and length.
     """
 
     tag: int
@@ -86,12 +87,12 @@ class Entry(NamedTuple):
 
     @property
     def value_vr(self) -> str:
-        """The VR by which the value is to be understood: that of the dictionary for what is encoded as UN."""
+        """The VR for interpreting the value: that of the dictionary if it is encoded as UN."""
         return vr_of(self.tag) if self.vr == "UN" else self.vr
 
     @property
     def is_binary(self) -> bool:
-        """Whether the value has no text and no items."""
+        """Whether the value is neither text nor items."""
         return self.items is None and self.value_vr in (*BINARY, "SQ")
 
     @property
@@ -105,7 +106,7 @@ class Entry(NamedTuple):
 class Content:
     """A data set, with the file meta information if it comes from a file.
 
-    name: how errors call it. transfer_syntax_uid: what the data set is really encoded in.
+    name: its name in error messages. transfer_syntax_uid: the actual encoding of the data set.
     """
 
     def __init__(
@@ -122,7 +123,7 @@ class Content:
 
     @classmethod
     def of_file(cls, source: Source, name: str = "") -> "Content":
-        """Return the content of a file that is open already. Raises `NotDicom`."""
+        """Return the contents of an open file. Raises `NotDicom`."""
         header = scan_source(source, ())
         made = cls(source, header.data_set_offset, header.transfer_syntax_uid, name=name)
         made._meta_end = header.data_set_offset
@@ -130,7 +131,7 @@ class Content:
 
     @classmethod
     def of_bytes(cls, data: bytes, name: str = "") -> "Content":
-        """Return the content of a file in memory. Raises `NotDicom`."""
+        """Return the contents of a file in memory. Raises `NotDicom`."""
         return cls.of_file(MemorySource(data), name)
 
     def meta(self) -> Iterator[Entry]:
@@ -142,7 +143,7 @@ class Content:
             yield from self._read(Reader(self._file), start, encoding, self._meta_end)
 
     def entries(self) -> Iterator[Entry]:
-        """Yield the elements of the data set in their order, each with all that is in it.
+        """Yield the elements of the data set in order, each with everything in it.
 
         Raises `NotDicom` where it cannot be read any further.
         """
@@ -150,7 +151,7 @@ class Content:
 
     @property
     def encoding(self) -> Encoding:
-        """How the elements are written."""
+        """The encoding of the elements."""
         return NATIVE.get(self.transfer_syntax_uid, EXPLICIT)
 
     def data_set(self) -> bytes:
@@ -162,17 +163,17 @@ class Content:
         return b"".join(parts)
 
     def offset(self, entry: Entry) -> int | None:
-        """Return where a value begins in the file; None if the data set is deflated."""
+        """Return the position of a value in the file; None if the data set is deflated."""
         return entry.start if self._source_of(entry) is self._file else None
 
     def value(self, entry: Entry) -> bytes:
-        """Return a value as it is encoded; all fragments in one, if it has fragments."""
+        """Return an encoded value; fragments are joined."""
         if entry.fragments is None and entry.length <= _PART:
             return self._source_of(entry).read(entry.start, entry.length)
         return b"".join(self.parts(entry))
 
     def encoded(self, entry: Entry) -> bytes:
-        """Return a value with the headers of its fragments, if it has them."""
+        """Return an encoded value, including the headers of fragments."""
         if not entry.fragments:
             return self.value(entry)
         start, length = entry.fragments[-1]
@@ -180,7 +181,7 @@ class Content:
         return b"".join(self.parts(whole))
 
     def parts(self, entry: Entry, size: int = _PART) -> Iterator[bytes]:
-        """Yield a value, or all fragments, in parts of up to `size` bytes; fewer where the file ends."""
+        """Yield a value, or all fragments, in parts of up to `size` bytes; fewer if the file ends."""
         if entry.items is not None:
             return
         read = self._source_of(entry).read
@@ -189,7 +190,7 @@ class Content:
         ):
             for at in range(start, start + length, size):
                 part = read(at, min(size, start + length - at))
-                if not part:  # a length may be anything
+                if not part:  # a length may be wrong
                     return
                 yield part
 
@@ -216,28 +217,28 @@ class Content:
                 last = entry
                 yield entry
         except (MalformedData, TruncatedData, ValueError, zlib.error) as error:
-            if waiting.entries:  # what could be read of it
+            if waiting.entries:  # the part that could be read
                 yield waiting.entries[-1]
             where = f"the file ends {error}" if isinstance(error, TruncatedData) else str(error)
-            raise NotDicom(f"it cannot be read to its end: {where}", self.name) from None
+            raise NotDicom(f"it cannot be read completely: {where}", self.name) from None
         if last is not None and last.length not in (0, UNDEFINED):
             self._require_end(last)
 
     def _require_end(self, last: Entry) -> None:
-        """Raise `NotDicom` if the source ends within the last value, of which the walker does not know."""
+        """Raise `NotDicom` if the source ends within the last value, which the walker does not check."""
         end = last.start + last.length
         if not self._source_of(last).read(end - 1, 1):
             what = f"{last.keyword} {tag_text(last.tag)}"
-            raise NotDicom(f"the file ends within the value of {what}", self.name)
+            raise NotDicom(f"the file ends in the middle of the value of {what}", self.name)
 
 
 def _is_signed(reader: Reader, position: int, encoding: Encoding) -> bool:
-    """Return whether pixels are signed: elements depend on it that may stand before it (PS3.5 A.1)."""
+    """Return whether pixels are signed; elements before Pixel Representation may depend on it (PS3.5 A.1)."""
     wanted = {_PIXEL_REPRESENTATION}
     try:
         found, _ = reader.collect(position, encoding, wanted, _PIXEL_REPRESENTATION)
     except (MalformedData, TruncatedData, ValueError, zlib.error):
-        return False  # the walk will meet it, too
+        return False  # the walk finds the error, too
     return b"\1" in found.get(_PIXEL_REPRESENTATION, (b"", b""))[1]
 
 
@@ -257,7 +258,7 @@ class _Level:
 def _trees(
     reader: Reader, position: int, encoding: Encoding, end: int | None, top: _Level
 ) -> Iterator[Entry]:
-    """Yield the elements of a data set; the one that is being read is the last one of `top`."""
+    """Yield the elements of a data set; the one being read is the last entry of `top`."""
     levels = [top]
     entries = top.entries
     for tag, vr, _, start, length, depth in reader.walk(
@@ -283,7 +284,7 @@ def _trees(
 
 
 def _begun(level: _Level, start: int, length: int) -> _Level | None:
-    """Return an item that begins, in the last element of a level; None for a fragment of pixels."""
+    """Begin an item of the last element of a level, and return it; None for a fragment of pixels."""
     outer = level.entries[-1]
     if outer.fragments is not None:
         outer.fragments.append((start, length))
@@ -296,7 +297,7 @@ def _begun(level: _Level, start: int, length: int) -> _Level | None:
 
 
 def _take_context(level: _Level, tag: int, value: bytes) -> None:
-    """Take what other elements of a level depend on."""
+    """Note a value on which other elements of the level depend."""
     if tag == _CHARACTER_SET:
         level.scope = level.scope._replace(character_set=value)
     elif tag == _PIXEL_REPRESENTATION:
@@ -322,7 +323,7 @@ def _entry(tag: int, vr: bytes, start: int, length: int, level: _Level) -> Entry
 
 @contextmanager
 def opened(path: str | os.PathLike[str]) -> Iterator[Content]:
-    """Open a file while a block runs. Raises `OSError`, and `NotDicom`."""
+    """Open a file while a block runs. Raises `OSError` and `NotDicom`."""
     name = os.fspath(path)
     descriptor = os.open(name, _FLAGS)
     try:
@@ -339,5 +340,5 @@ def opened(path: str | os.PathLike[str]) -> Iterator[Content]:
 
 
 def data_set(data: bytes, transfer_syntax_uid: str, name: str = "") -> Content:
-    """Return the content of an encoded data set without file meta information, as it is transferred."""
+    """Return the contents of an encoded data set without file meta information, as sent over the network."""
     return Content(MemorySource(data), 0, transfer_syntax_uid, name=name)

@@ -1,7 +1,7 @@
-"""Tags, VRs and levels of the elements that queries and headers use most (PS3.6, PS3.4 C.6).
+"""Tags, VRs and levels of the most frequent elements in queries and headers (PS3.6, PS3.4 C.6).
 
-All others are looked up in pydicom's dictionary, which is imported only then: that import costs
-more time than a whole query.
+All others are looked up in pydicom's dictionary, which is imported only then, since that import takes longer
+than a whole query.
 """
 
 import re
@@ -20,7 +20,7 @@ class UnknownElement(DcmError):  # noqa: N818 - reads as the sentence it is
     """A keyword that is not in the data dictionary."""
 
 
-# Attributes of a level that are above all matched or returned there; the rest belongs to no level.
+# The attributes that are mainly matched or returned at each level; the rest belongs to no level.
 _TABLE: dict[Level | None, str] = {
     Level.PATIENT: """
         00100010 PN PatientName                    00100020 LO PatientID
@@ -107,7 +107,7 @@ for _level, _rows in _TABLE.items():
 
 @lru_cache(maxsize=4096)
 def tag_of(key: Key) -> int:
-    """Return the tag as one number; raises `UnknownElement` for a keyword that does not exist.
+    """Return a tag as one number; raises `UnknownElement` for an unknown keyword.
 
     A tag in hexadecimal digits is a key as well, which names elements without a keyword: 00100020, 0010,0020
     or (0010,0020).
@@ -139,7 +139,7 @@ def keyword_of(tag: int) -> str:
 
 
 def level_of(keyword: str) -> Level | None:
-    """Return the level at which an attribute is matched and returned (PS3.4 C.6.1.1); None: at any."""
+    """Return the level at which an attribute is matched and returned (PS3.4 C.6.1.1); None: any level."""
     return _LEVELS.get(keyword)
 
 
@@ -159,7 +159,7 @@ def _looked_up(keyword: str) -> int:
 
 @lru_cache(maxsize=4096)
 def vr_choice(tag: int) -> str:
-    """Return the VR of a tag, or all that are possible, as in `US or SS`; `UN` for an unknown tag."""
+    """Return the VR of a tag, or all possible ones, as in `US or SS`; `UN` for an unknown tag."""
     if known := _BY_TAG.get(tag):
         return known[1]
     from pydicom.datadict import dictionary_has_tag, dictionary_VR  # noqa: PLC0415
@@ -173,7 +173,7 @@ def vr_choice(tag: int) -> str:
 
 @lru_cache(maxsize=4096)
 def private_vr(tag: int, creator: str) -> str:
-    """Return the VR of a private element as far as its creator is known to pydicom; else `UN`."""
+    """Return the VR of a private element if pydicom knows its creator, or else `UN`."""
     from pydicom.datadict import private_dictionary_VR  # noqa: PLC0415 - see the module's docstring
 
     try:

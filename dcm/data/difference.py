@@ -1,4 +1,4 @@
-"""What differs between two data sets, as values: one difference for each element, wherever it is.
+"""Compare two data sets: one difference for each element, at any depth.
 
 with opened("a.dcm") as left, opened("b.dcm") as right:
     for each in differences(left, right, DifferenceRules(any_encoding=True)):
@@ -24,7 +24,7 @@ _TRANSFER_SYNTAX: Final = 0x00020010
 _PIXEL_DATA: Final = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
 """Float Pixel Data, Double Float Pixel Data and Pixel Data."""
 _SHOWN: Final = 16
-"""Bytes of the longest binary value that is shown itself."""
+"""Binary values up to this number of bytes are shown; longer ones are described."""
 
 Elements = Mapping[int, Entry]
 
@@ -40,14 +40,14 @@ class Kind(Enum):
 
 
 class Seen(NamedTuple):
-    """What is on one side. text: the value, or what is said of one that is long or binary."""
+    """The value on one side. text: the value, or a description if it is long and binary."""
 
     vr: str
     text: str
 
 
 class Difference(NamedTuple):
-    """A difference. where: tags, and between them numbers of items. note: where a value differs, in words."""
+    """A difference. where: tags, with item numbers in between. note: describes where a value differs."""
 
     where: Where
     kind: Kind
@@ -57,18 +57,18 @@ class Difference(NamedTuple):
 
     @property
     def path(self) -> str:
-        """The place as text: `ReferencedSeriesSequence[0].SeriesInstanceUID`."""
+        """The path as text: `ReferencedSeriesSequence[0].SeriesInstanceUID`."""
         return where_text(self.where)
 
 
 def differences(
     left: Content, right: Content, rules: DifferenceRules | None = None
 ) -> Iterator[Difference]:
-    """Yield what differs, in the order of tags.
+    """Yield the differences, in the order of tags.
 
-    Values are compared as what they mean: padding, the byte order and how text is encoded do not count. The
-    transfer syntax counts, unless the rules say otherwise. Raises `NotDicom` for what cannot be read to its
-    end, and `CannotCompare` for pixels that cannot be decoded.
+    Values are compared by their meaning: padding, byte order and text encoding do not matter. The transfer
+    syntax matters, unless the rules say otherwise. Raises `NotDicom` if a data set cannot be read completely,
+    and `CannotCompare` for pixels that cannot be decoded.
     """
     return _Comparison(left, right, rules or DifferenceRules()).all()
 
@@ -159,7 +159,7 @@ class _Comparison:
     def _matched(
         self, left: Sequence[list[Entry]], right: Sequence[list[Entry]], where: Where
     ) -> list[tuple[int | None, int | None]]:
-        """Pair the items that are not equal to one of the other side, in their order."""
+        """Pair the items that have no equal item on the other side, in their order."""
         same: defaultdict[Hashable, list[int]] = defaultdict(list)
         for number, item in enumerate(right):
             same[self._key(self._right, item, (*where, number))].append(number)
@@ -180,7 +180,7 @@ class _Comparison:
     def _has_close(
         self, item: list[Entry], right: Sequence[list[Entry]], others: list[int], where: Where
     ) -> bool:
-        """Take the first other item that is the same within the tolerance; return whether there is one."""
+        """Remove the first other item that is equal within the tolerance; return whether one was found."""
         for other in others:
             if not any(self._of_elements(_by_tag(item), _by_tag(right[other]), where)):
                 others.remove(other)
@@ -188,7 +188,7 @@ class _Comparison:
         return False
 
     def _key(self, content: Content, item: Iterable[Entry], above: Where) -> Hashable:
-        """Return what is equal for items that are the same."""
+        """Return a key that is equal for items that are the same."""
         found: list[tuple[int, Hashable]] = []
         for entry in item:
             where = (*above, entry.tag)

@@ -1,4 +1,4 @@
-"""What counts as a difference between two data sets, and what does not."""
+"""Rules for what counts as a difference between two data sets."""
 
 import fnmatch
 import re
@@ -23,10 +23,10 @@ class Ignored(NamedTuple):
 
     @classmethod
     def of(cls, text: str) -> "Ignored":
-        """Read a pattern. Raises `BadPath`, and `UnknownElement` for a keyword that does not exist.
+        """Parse a pattern. Raises `BadPath`, and `UnknownElement` for an unknown keyword.
 
-        `private`; a group, as 0010, 0x0010 or 0010,xxxx; a path, as Sequence[*].Keyword; a keyword or a tag,
-        which holds in items, too, and may have the wildcards * and ?.
+        `private`; a group such as 0010, 0x0010 or 0010,xxxx; a path such as Sequence[*].Keyword; or a keyword
+        or tag, which also applies to items, and may have the wildcards * and ?.
         """
         if text == "private":
             return cls(text, lambda entry, _where: entry.is_private)
@@ -43,15 +43,15 @@ class Ignored(NamedTuple):
 
 
 class DifferenceRules(Frozen):
-    """What is compared, and how exactly.
+    """What to compare, and how exactly.
 
-    ignore: these elements may differ, and all that is in them.
-    tolerance: numbers may differ by that much.
-    any_order: the items of sequences, and several values of an element, may be in another order.
-    any_encoding: only what values mean counts; not transfer syntax, VR, character set, group lengths, how a
-    number is written in digits, and insignificant spaces.
-    meta: compare the file meta information, too.
-    pixels: compare pixels once they are decoded.
+    ignore: these elements may differ, including their contents.
+    tolerance: numbers may differ by this much.
+    any_order: ignore the order of sequence items and of multiple values.
+    any_encoding: compare only the meaning of values; not transfer syntax, VR, character set, group lengths,
+    the notation of numbers, and insignificant spaces.
+    meta: also compare the file meta information.
+    pixels: compare decoded pixels.
     """
 
     ignore: tuple[Ignored, ...] = ()
@@ -62,7 +62,7 @@ class DifferenceRules(Frozen):
     pixels: bool = False
 
     def ignores(self, entry: Entry, where: Where) -> bool:
-        """Return whether an element may differ, and be on one side alone."""
+        """Return whether an element may differ, or be on one side only."""
         if self.any_encoding and (
             entry.tag in (_CHARACTER_SET, _TRANSFER_SYNTAX) or not entry.tag & 0xFFFF
         ):

@@ -1,4 +1,4 @@
-"""A digest of what a data set says, whatever its encoding: two servers seldom write the same bytes.
+"""A digest of the contents of a data set, independent of its encoding: servers rarely write the same bytes.
 
 Lengths of sequences and items, group lengths, VRs, the byte order and the padding at the end of values do not
 count; values, their order, their nesting and the fragments of encapsulated pixels do.
@@ -33,14 +33,14 @@ _DELIMITERS: Final = frozenset((ITEM_END, SEQUENCE_END))
 
 
 class NoDigest(DcmError):  # noqa: N818 - reads as the sentence it is
-    """A data set whose elements cannot be read; says why."""
+    """A data set whose elements cannot be read; the message says why."""
 
 
 def digest(source: Source, start: int, end: int, transfer_syntax_uid: str) -> bytes:
     """Return the SHA-256 digest of the data set between two positions. Raises `OSError` and `NoDigest`.
 
-    Pixels that were compressed or decompressed in between have another digest; so have private sequences that
-    were written in implicit VR, where nothing shows that they are sequences.
+    The digest changes if pixels are compressed or decompressed, and if private sequences are converted to
+    implicit VR, where they cannot be recognised as sequences.
     """
     encoding, found = NATIVE.get(transfer_syntax_uid, EXPLICIT), hashlib.sha256()
     last: int | None = end
@@ -64,7 +64,7 @@ def digest(source: Source, start: int, end: int, transfer_syntax_uid: str) -> by
 def _elements(
     source: Source, start: int, encoding: Encoding, end: int | None
 ) -> Iterator[tuple[Element, bool]]:
-    """Yield the elements, and whether each has a value of its own, not other elements in it."""
+    """Yield the elements, and whether each has a value rather than other elements in it."""
     walk = Reader(source).walk(start, encoding, end, into_sequences=True)
     before: Element | None = None
     for element in walk:

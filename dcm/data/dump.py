@@ -1,4 +1,4 @@
-"""A data set as text for people: a line for each element, aligned, items indented.
+"""Show a data set as text: an aligned line for each element, with items indented.
 
 with opened("image.dcm") as content:
     for line in lines(content, Choice().of(content)):
@@ -24,26 +24,26 @@ from dcm.frozen import Frozen
 
 _NARROW: Final = 110
 _VALUES_AT: Final = (50, 42)
-"""The column in which values begin, also if lines are narrow, unless a keyword is too long."""
+"""The column in which values begin, in wide and narrow lines, unless a keyword is too long."""
 _LEAST: Final = 16
-"""The least characters of a value that are left of it on a narrow terminal."""
+"""The least number of characters of a value that are shown on a narrow terminal."""
 _SHOWN: Final = 16
-"""Bytes of a binary value that are shown."""
+"""The number of bytes of a binary value that are shown."""
 _STANDARD: Final = "1.2.840.10008."
 _CONTROLS: Final = {
     **{code: chr(0x2400 + code) for code in range(0x20)},
     0x7F: "\u2421",
     **dict.fromkeys(range(0x80, 0xA0), "\ufffd"),
 }
-"""Pictures of what would steer a terminal: a value comes from others."""
+"""Pictures for control characters, so that values from others cannot control the terminal."""
 
 
 class Style(Frozen):
-    """How a dump looks.
+    """The style of a dump.
 
-    width: of a line; longer values are shortened. None: nothing is shortened. bulk: whether the first bytes
-    of pixels and other bulk data (group 7FE0) are read and shown, too. colours: whether there are any.
-    template: what a line is made by, if not as the module shows.
+    width: the length of a line, to which values are shortened; None: no limit. bulk: whether to show the
+    first bytes of pixels and other bulk data (group 7FE0). colours: whether to use colours.
+    template: the template for a line, if it is not the one shown above.
     """
 
     width: int | None = None
@@ -55,14 +55,14 @@ class Style(Frozen):
 def lines(
     content: Content, entries: Iterable[Entry], style: Style | None = None, *, file: str = ""
 ) -> Iterator[str]:
-    """Yield the lines about elements and all that is in them. file: its name, for a template."""
+    """Yield the lines for elements and their contents. file: its name, for a template."""
     yield from _of_items(content, entries, (), style or Style(), file)
 
 
 def _of_items(
     content: Content, entries: Iterable[Entry], above: Where, style: Style, file: str
 ) -> Iterator[str]:
-    """Yield the lines of a data set or an item, which stands at the place `above`."""
+    """Yield the lines of a data set or an item; `above` is its place."""
     for entry in entries:
         where = (*above, entry.tag)
         if style.template is None:
@@ -108,9 +108,9 @@ def _filled(content: Content, entry: Entry, where: Where, template: Template, fi
 
 
 def summary(content: Content, entry: Entry, *, bulk: bool = False, names: bool = True) -> str:
-    """Return a value in words: text as it is, the number of items of a sequence, bytes as their length.
+    """Describe a value: text as it is, the number of items of a sequence, or the number of bytes.
 
-    bulk: whether the first bytes of bulk data are read, too. names: whether UIDs of the standard get theirs.
+    bulk: whether to include the first bytes of bulk data. names: whether to add the names of standard UIDs.
     """
     if entry.items is not None:
         return _counted(len(entry.items), "item")
@@ -156,7 +156,7 @@ def printable(text: str) -> str:
 
 
 def shortened(text: str, width: int) -> str:
-    """Return a text that takes `width` columns at most, shortened if it is longer."""
+    """Return a text shortened to at most `width` columns."""
     if len(text) * 2 <= width or (text.isascii() and len(text) <= width):
         return text
     used, fits = 0, 0

@@ -15,24 +15,24 @@ from dcm.data.encoding import PIXELS, MalformedData
 from dcm.data.json_writer import INLINE, json_of_value
 
 BulkUri: TypeAlias = Callable[[Content, Entry, Where], str]
-"""Makes the URI of a binary value, by the place of its element."""
+"""Returns the URI of a binary value, given its content, entry and place."""
 
 _FRAGMENT_HEADER: Final = 8
 
 
 def json_text(content: Content, entries: Iterable[Entry], *, bulk: BulkUri | None = None) -> str:
-    """Return the JSON text of elements, which are those of one data set, in the order of their tags.
+    """Return the JSON text of elements of one data set, in the order of their tags.
 
-    bulk: makes URIs for pixels and for binary values longer than `INLINE`, which then are not read; without
-    it all values are in the text. Group lengths are left out. Raises `NotDicom`.
+    bulk: creates URIs for pixels and for binary values longer than `INLINE`, which are then not read; without
+    it, all values are in the text. Group lengths are omitted. Raises `NotDicom`.
     """
     return _of_data_set(content, entries, (), bulk)
 
 
 def file_uri(path: str) -> BulkUri:
-    """Return what makes URIs of values in a file: `file:///image.dcm?offset=1234&length=5678`.
+    """Return a function that creates URIs of values in a file: `file:///image.dcm?offset=1234&length=5678`.
 
-    In a deflated file nothing has an offset: the place of the element stands behind `#`.
+    Values in a deflated file have no offset; there the URI has the path of the element after `#`.
     """
     import os  # noqa: PLC0415
     from urllib.parse import quote  # noqa: PLC0415 - slow to import
@@ -83,7 +83,7 @@ def _of_value(content: Content, entry: Entry, vr: bytes) -> str:
         return json_of_value(
             entry.tag, vr, value, scope.character_set, little_endian=scope.little_endian
         )
-    except MalformedData:  # of a length that nothing in big endian has: it stays as it is
+    except MalformedData:  # its length is not valid for big endian: do not swap it
         return json_of_value(entry.tag, vr, value, scope.character_set)
 
 

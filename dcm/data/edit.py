@@ -1,14 +1,14 @@
-"""Edits of encoded data sets: what changes is written anew, all else stays byte for byte.
+"""Edit encoded data sets: only changed elements are rewritten, everything else stays byte for byte.
 
     result = edit(MemorySource(data), 0, len(data), EXPLICIT, Plan([Change(Target.of("PatientID"), "4711")]))
     data = spliced_bytes(data, result.splices)
 
-Values that no change concerns are not even read, and pixels never are. A sequence, an item or a group length
-(PS3.5 7.2) that has a length gets the new one; undefined lengths stay undefined.
+Values that are not needed for a change are not read, and pixels never are. The lengths of sequences and items
+and group lengths (PS3.5 7.2) are updated; undefined lengths stay undefined.
 
-A text that the character set of its data set lacks is an error, with one exception: where none is named, or
-ASCII, and all texts are ASCII, the data set becomes UTF-8, since that changes no other byte. To encode all
-other texts anew would change what nobody asked to change.
+A text that the character set of its data set cannot represent is an error, with one exception: a data set
+that declares ASCII or no character set, and has only ASCII texts, becomes UTF-8, since that changes no other
+byte. Otherwise all texts would have to be encoded again, which is a change that was not requested.
 """
 
 import struct
@@ -44,7 +44,7 @@ _UTF_8: Final = "ISO_IR 192"
 
 
 class Edited(NamedTuple):
-    """What an edit does: the splices, in order of their positions, and the identity that it changed."""
+    """The result of an edit: the splices in order of their positions, and the new UIDs if they changed."""
 
     splices: tuple[Edit, ...] = ()
     sop_class_uid: str = ""
@@ -53,14 +53,14 @@ class Edited(NamedTuple):
 
 
 def edit(source: Source, position: int, end: int, encoding: Encoding, plan: Plan) -> Edited:
-    """Find what a plan changes in the data set from `position` to `end`. Raises `CannotEdit`."""
+    """Return the changes of a plan to the data set from `position` to `end`. Raises `CannotEdit`."""
     try:
         try:
             return _Editing(source, position, end, encoding, plan).run()
         except NotHeld as error:
             widened = _widened(source, position, end, encoding, plan)
             if widened is None:
-                raise CannotEdit(f"{error}; ASCII is always possible") from None
+                raise CannotEdit(f"{error}; ASCII always works") from None
         done = _Editing(source, position, end, encoding, widened).run()
         return done._replace(remarks=(f"its character set is now {_UTF_8} (UTF-8)",))
     except NotHeld as error:
@@ -92,8 +92,8 @@ class _Editing:
         top.aim([*plan.aims])
         self.levels: Final = [top]
 
-    def run(self) -> Edited:  # noqa: C901 - as `Reader.walk`, whose consumer it is
-        """Walk over the data set, and return what is to be done."""
+    def run(self) -> Edited:  # noqa: C901 - like `Reader.walk`, which it consumes
+        """Walk over the data set, and return the changes."""
         plan, levels, deep, last = self._plan, self.levels, self._plan.deep, self._plan.last
         makes, anywhere = plan.makes, plan.anywhere
         at = self._position
@@ -140,23 +140,21 @@ class _Editing:
         )
 
     def _all_met(self) -> bool:
-        """Return whether all aims are there; else an element may stand out of order, before the pixels."""
+        """Return whether all aims were found; others may still follow out of order, before the pixels."""
         top = self.levels[0]
         return not top.private and len(top.met) == len(top.aims)
 
     def value(self, element: Element) -> bytes:
         """Read a value. Raises `CannotEdit`."""
         if element.length > VALUE_LIMIT:
-            raise CannotEdit(
-                f"{named(element.tag)} has {element.length} bytes: too many to be read"
-            )
+            raise CannotEdit(f"{named(element.tag)} has {element.length} bytes: too many to read")
         value = self._reader.peek(element.start, element.length)
         if len(value) < element.length:
             raise TruncatedData(f"within the value of {named(element.tag)}")
         return value
 
     def _administer(self, level: EditLevel, element: Element) -> None:
-        """Take note of a group length, or of a private creator."""
+        """Note a group length or a private creator."""
         tag = element.tag
         if not tag & 0xFFFF:
             level.group_lengths.append(element)
@@ -165,7 +163,7 @@ class _Editing:
             level.add_creator(tag, text.strip())
 
     def _visit(self, level: EditLevel, element: Element) -> None:
-        """Do what concerns an element, and enter what is in it."""
+        """Apply the change of an element, if any, and enter its items if necessary."""
         tag, vr = element.tag, element.vr
         change, below = None, []
         aims = level.aims.get(tag)
@@ -190,10 +188,10 @@ class _Editing:
         if entered:
             self._enter_sequence(level, element, below, passed=replaced)
         elif below and not replaced:
-            raise CannotEdit(f"{named(tag)} is not a sequence, so nothing is in it")
+            raise CannotEdit(f"{named(tag)} is not a sequence, so it has no items")
 
     def _anywhere(self, level: EditLevel, element: Element) -> Change | None:
-        """Return the change at any depth that concerns an element."""
+        """Return the change at any depth that applies to an element."""
         plan, tag = self._plan, element.tag
         if plan.by_tag and tag in plan.by_tag:
             return plan.by_tag[tag]
@@ -208,7 +206,7 @@ class _Editing:
         return plan.for_all
 
     def _changed(self, level: EditLevel, element: Element, change: Change) -> bool:
-        """Do a change; return whether something else stands in the place of the element."""
+        """Apply a change; return whether the element is replaced."""
         tag, vr, header, start, length, depth = element
         value = change.value
         if callable(value):
@@ -224,17 +222,17 @@ class _Editing:
         if tag == CHARACTER_SET:
             level.character_set = put[element.start - header :] if put else b""
         if length == UNDEFINED:
-            level.put = put  # taken over by the level that begins now
+            level.put = put  # passed on to the level that begins now
             return True
         if len(put) != start + length - header or put != self._reader.peek(header, len(put)):
             self._splice(level, tag, Edit(header, start + length - header, put))
         return True
 
     def _identify(self, tag: int, put: bytes) -> None:
-        """Take note of a new SOP Class or Instance UID. Raises `CannotEdit` if there is none."""
+        """Note a new SOP Class or Instance UID. Raises `CannotEdit` if it is empty."""
         uid = put[8:].rstrip(b" \0").decode("ascii", "replace")
         if not uid:
-            raise CannotEdit(f"an object needs its {named(tag)}: it can only be set")
+            raise CannotEdit(f"an object needs its {named(tag)}: it can be set, but not deleted")
         self._identity[tag] = uid
 
     def _splice(self, level: EditLevel, tag: int, splice: Edit) -> None:
@@ -246,7 +244,7 @@ class _Editing:
     def _enter_sequence(
         self, level: EditLevel, element: Element, below: list[Aim], *, passed: bool
     ) -> None:
-        """Begin a level for what has items: a sequence, or encapsulated pixels."""
+        """Begin a level for an element with items: a sequence, or encapsulated pixels."""
         encoding = IMPLICIT if element.vr == b"UN" else level.encoding  # PS3.5 6.2.2 note 4
         inner = EditLevel(element, encoding, level.character_set)
         inner.is_sequence, inner.items, inner.passed = True, below, passed
@@ -267,7 +265,7 @@ class _Editing:
         self.levels.append(inner)
 
     def _delimiter(self, element: Element) -> None:
-        """Close what a delimiter ends; see `Element.depth`."""
+        """Close the levels that a delimiter ends; see `Element.depth`."""
         levels = self.levels
         while len(levels) > element.depth + 1:
             self._close(element.header)
@@ -281,7 +279,7 @@ class _Editing:
                 self._close(element.header, element.start)
 
     def _close(self, at: int, behind: int | None = None) -> None:
-        """End the innermost level: its content ends `at`, and it itself `behind` its delimiter."""
+        """End the innermost level, whose content ends `at`, and its delimiter, if it has one, `behind`."""
         level = self.levels.pop()
         element = level.element
         if element.length != UNDEFINED and self.levels:
@@ -308,7 +306,7 @@ class _Editing:
             outer.by_group[group] = outer.by_group.get(group, 0) + level.grown
 
     def _complete(self, level: EditLevel, end: int) -> None:
-        """Make what a data set or an item lacks, and mend its group lengths."""
+        """Add the missing elements to a data set or an item, and correct its group lengths."""
         there = {id(aim) for tag in level.met for aim in level.aims[tag]}
         lacking = [aim for aim in level.own if aim.change.makes and id(aim) not in there]
         if lacking:
@@ -334,12 +332,12 @@ class _Editing:
             level.grown += len(item)
 
     def _above(self, level: EditLevel) -> str:
-        """Return the path of what a level contains, but for its own element."""
+        """Return the path of the elements in a level, without their own names."""
         return path_of([*self.levels[1:], level] if level.element.tag == ITEM else self.levels[1:])
 
 
 def _place(splice: Edit) -> tuple[int, bool]:
-    """Order splices: what is put before an element comes before what replaces it."""
+    """Return a sort key: an insertion before an element precedes its replacement."""
     return splice.position, splice.dropped > 0
 
 
@@ -350,7 +348,7 @@ def _order(encoding: Encoding) -> Literal["little", "big"]:
 def _widened(
     source: Source, position: int, end: int, encoding: Encoding, plan: Plan
 ) -> Plan | None:
-    """Return the plan that makes the data set UTF-8 as well; None if that would change a text."""
+    """Return a plan that also changes the character set to UTF-8; None if that would change a text."""
     if any(each.target.last == CHARACTER_SET for each in plan.changes):
         return None
 

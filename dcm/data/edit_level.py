@@ -1,4 +1,4 @@
-"""What an edit keeps of a data set, a sequence or an item while it walks over it."""
+"""The state that an edit keeps for a data set, a sequence or an item while it walks over it."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
@@ -14,13 +14,13 @@ _NO_AIMS: Final[dict[int, list[Aim]]] = {}
 
 
 class EditLevel(Scope):
-    """A data set, a sequence or an item that is open.
+    """A data set, a sequence or an item that is being walked over.
 
-    element: what begins it. own, aims: those of a data set or an item, and by tag as far as that is known.
-    items: those for the items of a sequence.
-    tags: where each element in it is. met: the tags of aims that are there.
-    grown: by how many bytes it becomes longer; by_group: of which groups.
-    put: what replaces the whole; None: nothing does. passed: whether what is in it does not matter.
+    element: the element that begins it. own: the aims of a data set or an item. aims: the same by tag, as far
+    as the tags are known. items: the aims for the items of a sequence.
+    tags: the tag and position of each element. met: the tags of the aims that were found.
+    grown: the number of bytes by which it becomes longer; by_group: the same for each group.
+    put: the bytes that replace all of it, or None. passed: whether its contents are ignored.
     """
 
     __slots__ = (
@@ -44,7 +44,7 @@ class EditLevel(Scope):
         self.passed = self.is_sequence = self.with_items = False
 
     def aim(self, aims: list[Aim]) -> None:
-        """Take the aims of a data set or an item."""
+        """Set the aims of a data set or an item."""
         self.own, self.aims = aims, {}
         for aim in aims:
             step, change = aim.steps[0], aim.change
@@ -56,7 +56,7 @@ class EditLevel(Scope):
                     self.character_set = text_of(change.value).encode("ascii", "replace")
 
     def add_creator(self, tag: int, name: str) -> None:
-        """Take note of a private creator, and find the aims in its block."""
+        """Note a private creator, and find the aims in its block."""
         self.creators[tag] = name
         for aim in self.private:
             step = aim.steps[0]
@@ -66,9 +66,9 @@ class EditLevel(Scope):
 
 
 class MetElement:
-    """An element that a change concerns; see `dcm.data.plan.Met`.
+    """An element to which a change applies; see `dcm.data.plan.Met`.
 
-    levels: those that are open around it. read: reads its value.
+    levels: the levels that enclose it. read: reads its value.
     """
 
     __slots__ = ("_element", "_level", "_levels", "_read")
@@ -128,7 +128,7 @@ class MetElement:
 
 
 def path_of(levels: Iterable[EditLevel]) -> str:
-    """Return the path of the elements in the innermost level, but for their own names."""
+    """Return the path of the elements in the innermost level, without their own names."""
     path = ""
     for level in levels:
         tag = level.element.tag

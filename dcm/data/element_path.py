@@ -1,4 +1,4 @@
-"""Paths of elements: where an element is in a data set, and patterns of such places.
+"""Paths of elements in a data set, and patterns of paths.
 
     PatientName   0010,0010   0x0010,0x0010   ReferencedSeriesSequence[0].SeriesInstanceUID
     ReferencedSeriesSequence[*].SeriesInstanceUID      in all items; without [*], too
@@ -13,7 +13,7 @@ from dcm.data.dictionary import keyword_of, tag_of
 from dcm.errors import DcmError
 
 Where: TypeAlias = tuple[int, ...]
-"""The place of an element: its tag, before it the tag of each sequence and the number of the item in it."""
+"""The place of an element: the tag of each sequence and the number of the item in it, then its own tag."""
 
 _STEP: Final = re.compile(r"([^\[\]]+)(?:\[(\*|\d+)\])?")
 
@@ -23,23 +23,25 @@ class BadPath(DcmError):  # noqa: N818 - reads as the sentence it is
 
 
 class ElementPath(NamedTuple):
-    """A pattern of places: tags, and between them the numbers of items; None is any item."""
+    """A pattern of paths: tags, with item numbers in between; None means any item."""
 
     steps: tuple[int | None, ...]
 
     @classmethod
     def of(cls, text: str) -> "ElementPath":
-        """Read a path. Raises `BadPath`, and `UnknownElement` for a keyword that does not exist."""
+        """Parse a path. Raises `BadPath`, and `UnknownElement` for an unknown keyword."""
         steps: list[int | None] = []
         parts = text.strip().split(".")
         for part in parts:
             found = _STEP.fullmatch(part)
             if found is None:
-                raise BadPath(f"{text!r} is not the path of an element, as Sequence[0].Keyword is")
+                raise BadPath(
+                    f"{text!r} is not the path of an element, such as Sequence[0].Keyword"
+                )
             steps.append(tag_of(re.sub("0[xX]", "", found[1])))
             steps.append(None if found[2] in (None, "*") else int(found[2]))
         if parts[-1].endswith("]"):
-            raise BadPath(f"{text!r} ends with an item: an element in it has to be named")
+            raise BadPath(f"{text!r} ends with an item: name an element in it")
         return cls(tuple(steps[:-1]))
 
     @property
@@ -55,11 +57,11 @@ class ElementPath(NamedTuple):
         return len(self.steps) > 1
 
     def matches(self, where: Where) -> bool:
-        """Return whether an element is meant."""
+        """Return whether an element matches."""
         return len(where) == len(self.steps) and self.leads_to(where)
 
     def leads_to(self, where: Where) -> bool:
-        """Return whether a place is on the way to elements that are meant, or is one."""
+        """Return whether a path leads to matching elements, or matches itself."""
         return len(where) <= len(self.steps) and all(
             step in (None, one) for step, one in zip(self.steps, where, strict=False)
         )
@@ -69,7 +71,7 @@ class ElementPath(NamedTuple):
 
 
 def where_text(where: Where) -> str:
-    """Return a place as text: `ReferencedSeriesSequence[0].SeriesInstanceUID`, `0009,1001`."""
+    """Return a path as text: `ReferencedSeriesSequence[0].SeriesInstanceUID`, `0009,1001`."""
     return _text(where)
 
 

@@ -1,9 +1,9 @@
-"""Encoded elements (PS3.5 7): the walker that reads them and the writer that makes them.
+"""Read and write encoded elements (PS3.5 7).
 
     for element in Reader(data).walk(0, EXPLICIT, len(data), into_sequences=True): ...
 
-Everything that reads or writes the structure of data sets stands on these two. Values are not decoded here,
-and values that were not asked for are not even read from a file.
+All code that reads or writes the structure of data sets uses `Reader` and `Writer`. Values are not decoded
+here, and values that are not requested are not even read from a file.
 """
 
 import struct
@@ -21,23 +21,23 @@ UNDEFINED: Final = 0xFFFFFFFF
 EVERYTHING: Final = range(1 << 32)
 """All tags, for `Reader.collect`."""
 MAX_DEPTH: Final = 64
-"""Sequences within each other that `walk` enters; deeper ones are refused."""
+"""The maximum depth of nested sequences that `walk` enters; deeper ones are an error."""
 
 ITEM_GROUP: Final = 0xFFFE
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _DELIMITERS: Final = frozenset((ITEM_END, SEQUENCE_END))
 
-# In explicit VR some VRs have a length of 16 bits, the others one of 32 bits (PS3.5 7.1.2).
+# In explicit VR, these VRs have a length of 16 bits, all others have one of 32 bits (PS3.5 7.1.2).
 SHORT_VRS = frozenset(
     (b"", *b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
 )
 LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 _VRS = SHORT_VRS | LONG_VRS
-SEQUENCE_VRS = frozenset((b"SQ", "SQ"))  # as they are encoded, and as the dictionary names them
+SEQUENCE_VRS = frozenset((b"SQ", "SQ"))  # as encoded, and as in the dictionary
 
 
 class MalformedData(Exception):  # noqa: N818 - internal, never leaves dcm.data
-    """The bytes are not what PS3.5 says; a more tolerant reader may still understand them."""
+    """The bytes do not conform to PS3.5; a more tolerant reader may still understand them."""
 
 
 class TruncatedData(Exception):  # noqa: N818
@@ -45,7 +45,7 @@ class TruncatedData(Exception):  # noqa: N818
 
 
 class Encoding(NamedTuple):
-    """How the elements of a data set are written."""
+    """The encoding of the elements of a data set."""
 
     explicit: bool = True
     little_endian: bool = True
@@ -60,7 +60,7 @@ NATIVE: Final = {
     "1.2.840.10008.1.2.1": EXPLICIT,
     "1.2.840.10008.1.2.2": BIG_ENDIAN,
 }
-"""The transfer syntaxes that are nothing but an encoding of elements (PS3.5 A.1 to A.3)."""
+"""The transfer syntaxes that only define the encoding of elements (PS3.5 A.1 to A.3)."""
 
 LITTLE_ENDIAN: Final = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
 """The native transfer syntaxes that are not retired, the preferred one first."""
@@ -68,7 +68,7 @@ LITTLE_ENDIAN: Final = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
 DEFLATED: Final = frozenset(("1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95"))
 """Transfer syntaxes that deflate the whole data set (PS3.5 A.5), which often ends with an odd length."""
 
-# Readers of an element's header, by byte order.
+# Functions that unpack an element's header, by byte order.
 STRUCTS: Final = {
     little: (
         struct.Struct(f"{order}HH2sH").unpack_from,  # group, element, VR, 16-bit length
@@ -80,11 +80,11 @@ STRUCTS: Final = {
 
 
 class Element(NamedTuple):
-    """Where an element, an item or a delimiter stands, and what its header says.
+    """The position of an element, item or delimiter, and the contents of its header.
 
     vr: empty in implicit VR and for items. header, start: positions of its header and of its value.
     depth: 0 in the data set, 1 for the items of its sequences, 2 for the elements of those, and so on; a
-    delimiter has the depth of what stands before it.
+    delimiter has the depth of the element or item before it.
     """
 
     tag: int
@@ -96,15 +96,15 @@ class Element(NamedTuple):
 
     @property
     def end(self) -> int:
-        """Where its value ends; its beginning, if what it contains follows as elements of their own."""
+        """The end of its value; for an undefined length, its beginning, as its contents are yielded next."""
         return self.start if self.length == UNDEFINED else self.start + self.length
 
 
 class _Level(NamedTuple):
     """A data set, a sequence or an item that is being walked over.
 
-    end: its position; None if a delimiter shows it. with_elements: whether items of defined length in it
-    contain elements that are wanted, not fragments of encapsulated pixels (PS3.5 A.4).
+    end: its end; None if a delimiter marks it. with_elements: whether to enter items of defined length in it,
+    which contain elements rather than fragments of encapsulated pixels (PS3.5 A.4).
     """
 
     end: int | None
@@ -112,7 +112,7 @@ class _Level(NamedTuple):
     with_elements: bool
 
     def inside(self, element: Element, *, into_sequences: bool) -> "_Level":
-        """Return the level that an element in this one begins."""
+        """Return the level that begins with an element of this one."""
         return _Level(
             None if element.length == UNDEFINED else element.end,
             IMPLICIT if element.vr == b"UN" else self.encoding,  # PS3.5 6.2.2 note 4
@@ -123,7 +123,7 @@ class _Level(NamedTuple):
 
 
 def _closed(delimiter: Element, level: _Level, outer: list[_Level]) -> _Level:
-    """Return the level behind a delimiter, one that is superfluous or that ends a last item as well."""
+    """Return the level after a delimiter, which may be superfluous, or also end the last item."""
     in_item = len(outer) % 2 == 0
     if in_item and outer and level.end is None:
         level = outer.pop()
@@ -137,10 +137,10 @@ def _closed(delimiter: Element, level: _Level, outer: list[_Level]) -> _Level:
 
 
 def recognise(head: bytes) -> Encoding | None:
-    """Return the encoding of a data set, by its first 8 bytes; None if they are not the beginning of one.
+    """Return the encoding of a data set, given its first 8 bytes; None if they are not a data set.
 
-    The first group of a data set is a small number, which shows the byte order. Two capital letters of a
-    known VR show explicit VR: as the low half of a length they would be 16,000 and more.
+    The first group of a data set is a small number, which shows the byte order. The two letters of a known VR
+    show explicit VR: as the low half of a length, they would mean 16,000 bytes or more.
     """
     if len(head) < 8:
         return None
@@ -205,10 +205,10 @@ class Reader:
     ) -> Iterator[Element]:
         """Yield the elements from `position` on, in the order of their bytes, up to padding or to `end`.
 
-        Without an `end` the source may end within the last value: check `Element.end`. What has an undefined
-        length is always entered, since only its delimiter shows its end; sequences and items of defined
-        length are entered with `into_sequences`, and then also the elements whose header is at a position in
-        `enter`, which may grow while this goes on: sequences that their VR does not show. Raises
+        Without an `end`, the source may end within the last value: check `Element.end`. Elements of undefined
+        length are always entered, since only a delimiter marks their end. `into_sequences` also enters
+        sequences and items of defined length, and elements whose header is at a position in `enter`, such as
+        sequences that are not recognised by their VR. `enter` may grow during the iteration. Raises
         `TruncatedData` and `MalformedData`.
         """
         outer: list[_Level] = []
@@ -257,7 +257,7 @@ class Reader:
                 at += length
             else:
                 if end is not None and at > end:
-                    raise MalformedData("an element goes beyond the end of what contains it")
+                    raise MalformedData("an element extends beyond the end of its container")
                 if not outer:
                     return
                 level = outer.pop()
@@ -270,11 +270,11 @@ class Reader:
         last: int,
         required: AbstractSet[int] = frozenset(),
     ) -> tuple[Mapping[int, tuple[bytes, bytes]], int]:
-        """Return VR and value of the wanted elements up to the tag `last`, and where the next one begins.
+        """Return VR and value of the wanted elements up to the tag `last`, and the start of the next one.
 
-        The fast way over elements that are in no sequence. It goes on beyond `last`, to the pixels at most,
-        as long as a required one is missing: it may stand out of order. The values of sequences are not kept;
-        if EVERYTHING is wanted, the first sequence ends the collection.
+        This is the fast way to read elements outside sequences. If a required element is missing, which may
+        be out of order, it continues beyond `last`, up to the pixels. Sequences are not returned; if
+        EVERYTHING is wanted, the first sequence ends the collection.
         """
         found: dict[int, tuple[bytes, bytes]] = {}
         explicit, vr = encoding.explicit, b""
@@ -331,23 +331,23 @@ class Reader:
         raise TruncatedData("within a sequence")
 
     def _refill(self, at: int) -> bytes:
-        """Read on from `at` in the buffer. Empty means that the elements end there, as they may."""
+        """Refill the buffer from `at` on; return it, empty if the elements end there."""
         self._base += at
         self._buffer = self._source.read(self._base, NEXT_READ)
         if not self._buffer and self._base and not self._source.read(self._base - 1, 1):
             raise TruncatedData("within the value of an element")
         if len(self._buffer) < NEXT_READ and not self._buffer.strip(b"\0"):
-            self._buffer = b""  # padding with zeros up to a multiple of something
+            self._buffer = b""  # padding with zeros up to some block size
         return self._buffer
 
     def _value(self, at: int, length: int) -> bytes:
-        """Read a value that does not end within the buffer."""
+        """Read a value that extends beyond the buffer."""
         if length > VALUE_LIMIT:
-            raise ValueError(f"an element that was asked for claims {length} bytes")
+            raise ValueError(f"a requested element claims {length} bytes")
         return self._source.read(self._base + at, length)
 
     def _is_padding(self, position: int) -> bool:
-        """Return whether there is nothing but zeros from `position` on."""
+        """Return whether all bytes from `position` on are zeros."""
         while part := self._source.read(position, NEXT_READ):
             if part.strip(b"\0"):
                 return False
@@ -356,7 +356,7 @@ class Reader:
 
 
 class Writer:
-    """Writes elements one after the other, in sequences and items that are begun and ended."""
+    """Writes elements one after the other; sequences and items are begun and ended explicitly."""
 
     def __init__(self, encoding: Encoding) -> None:
         order = "<" if encoding.little_endian else ">"
@@ -366,7 +366,7 @@ class Writer:
         self._plain: Final = struct.Struct(f"{order}HHI").pack
         self._open: Final[list[tuple[int, bytearray, bool]]] = []
         self.written = bytearray()
-        """What was written, but for the sequences and items that are open."""
+        """The bytes written to the innermost open sequence or item, or to the data set if none is open."""
 
     def element(self, tag: int, vr: bytes, value: bytes) -> None:
         """Write an element; one whose value is too long for its VR becomes UN (PS3.5 6.2.2)."""
@@ -388,14 +388,14 @@ class Writer:
             self._header(ITEM_END if tag == ITEM else SEQUENCE_END, b"", 0)
 
     def finished(self) -> bytearray:
-        """End all that is open, and return what was written."""
+        """End all open sequences and items, and return the written bytes."""
         while self._open:
             self.end()
         return self.written
 
     @property
     def depth(self) -> int:
-        """The number of sequences and items that are open."""
+        """The number of open sequences and items."""
         return len(self._open)
 
     def _header(self, tag: int, vr: bytes, length: int) -> None:

@@ -1,8 +1,8 @@
-"""Comparison of an archive's answers with the keys: they fit, do not fit, or may fit (PS3.4 C.2.2.2).
+"""Compare the answers of an archive with the keys: they match, do not match, or may match (PS3.4 C.2.2.2).
 
-An archive may match by rules of its own: names without regard to accents, position or sound
-(C.2.2.2.1.1), texts without regard to case. So a difference from our own matching shows that a key was
-ignored only where the standard leaves no such freedom and the answered value is well-formed.
+An archive may have its own matching rules: ignoring accents, position or sound in names (C.2.2.2.1.1), or the
+case of texts. So a difference from our own matching proves that a key was ignored only if the standard leaves
+no such freedom, and the returned value is well-formed.
 """
 
 import re
@@ -23,11 +23,11 @@ _NUMBER: Final = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*", re.IGNO
 
 
 class Fit(Enum):
-    """What a comparison shows."""
+    """The result of a comparison."""
 
     YES = "it fits"
     NO = "it does not fit"
-    UNCERTAIN = "it may fit by rules of the archive"
+    UNCERTAIN = "it may fit by the rules of the archive"
 
 
 def fit(keyword: str, key: Value, answered: Value, rules: Rules = QUERY_RETRIEVE) -> Fit:
@@ -68,7 +68,7 @@ def _fit_item(wanted: Attributes, item: Attributes, rules: Rules) -> Fit:
 
 
 def _is_wellformed(vr: str, value: str) -> bool:
-    """Return whether a value is written as its VR demands, as far as matching depends on it."""
+    """Return whether a value is valid for its VR, as far as matching depends on it."""
     if vr in ("DA", "TM", "DT"):
         return not value or span(vr, value) is not None
     if vr in ("IS", "DS"):
@@ -77,7 +77,7 @@ def _is_wellformed(vr: str, value: str) -> bool:
 
 
 def _same_name(key: str, names: str) -> bool:
-    """Return whether a key matches a name or a component of it, whatever the punctuation."""
+    """Return whether a key matches a name or a component of it, ignoring punctuation."""
     parts = [_bare(part) for part in (*names.split("\\"), *_BETWEEN_NAMES.split(names))]
     return any(
         attribute_matches("LO", _bare(wanted), part)
@@ -92,7 +92,7 @@ def _bare(text: str) -> str:
 
 
 def _folded(vr: str, text: str) -> str:
-    """Return a text without regard to case and accents, which archives may ignore."""
+    """Return a text without differences in case and accents, which archives may ignore."""
     if vr not in _TEXT:
         return text
     return text.casefold() if text.isascii() else _without_accents(text)
@@ -100,7 +100,7 @@ def _folded(vr: str, text: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _without_accents(text: str) -> str:
-    import unicodedata  # noqa: PLC0415 - only for texts beyond ASCII
+    import unicodedata  # noqa: PLC0415 - only for texts that are not ASCII
 
     decomposed = unicodedata.normalize("NFD", text)
     kept = "".join(each for each in decomposed if not unicodedata.combining(each))
@@ -110,6 +110,6 @@ def _without_accents(text: str) -> str:
 def differing(
     keys: Mapping[str, Value], answer: Attributes, rules: Rules = QUERY_RETRIEVE
 ) -> dict[str, Fit]:
-    """Return the keys that an answer does not clearly fit."""
+    """Return the keys that an answer does not clearly match."""
     found = {name: fit(name, key, answer.get(name, ""), rules) for name, key in keys.items()}
     return {name: each for name, each in found.items() if each is not Fit.YES}

@@ -1,9 +1,9 @@
-"""What a file's header says, from its first few kilobytes: 20,000 files a second and more.
+"""Read the header of a file from its first few kilobytes: 20,000 files per second or more.
 
     header = scan("image.dcm")
     header.transfer_syntax_uid, header.sop_instance_uid, header.text("PatientName")
 
-Reads Part 10 files (PS3.10 7) and what is taken for them in practice: without preamble, without file meta
+Reads Part 10 files (PS3.10 7) and similar files found in practice: without preamble, without file meta
 information, with a wrong group length, big endian, deflated. `Header.remarks` says what was tolerated. The
 data set begins at `Header.data_set_offset`: from there on, slices of the file can be sent as they are.
 """
@@ -32,14 +32,14 @@ from dcm.data.source import VALUE_LIMIT, FileSource, InflatedSource, MemorySourc
 from dcm.data.text import value_text
 from dcm.errors import DcmError
 
-_FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK  # else opening a named pipe waits for a writer
+_FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK  # otherwise opening a named pipe waits for a writer
 
 COMMON = (
     "SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "StudyDate", "StudyTime", "Modality",
     "PatientName", "PatientID", "StudyInstanceUID", "SeriesInstanceUID", "StudyID", "SeriesNumber",
     "InstanceNumber", "AccessionNumber",
 )  # fmt: skip
-"""The elements that `scan` reads unless it is told others."""
+"""The elements that `scan` reads by default."""
 
 _SYNTAX_OF: Final = {encoding: syntax for syntax, encoding in NATIVE.items()}
 
@@ -54,13 +54,13 @@ _ALWAYS: Final = _IDENTITY | {_CHARACTER_SET}
 _NOTHING: Final = (b"", b"")
 
 Values = Mapping[int, tuple[bytes, bytes]]
-"""Elements by their tag: the VR, which is empty in implicit VR, and the encoded value."""
+"""Elements by tag: the VR, which is empty in implicit VR, and the encoded value."""
 
 
 class NotDicom(DcmError):  # noqa: N818 - reads as the sentence it is
-    """A file that is not a DICOM file, or that is broken before what was asked for.
+    """A file that is not a DICOM file, or is broken before the requested elements.
 
-    path: of the file; empty for bytes in memory. reason: why, in words.
+    path: the file; empty for bytes in memory. reason: why, in words.
     """
 
     def __init__(self, reason: str, path: str = "") -> None:
@@ -70,10 +70,10 @@ class NotDicom(DcmError):  # noqa: N818 - reads as the sentence it is
 
 
 class Header(NamedTuple):
-    """The beginning of a DICOM file, as far as it was asked for.
+    """The requested header elements of a DICOM file.
 
-    transfer_syntax_uid: the one that the data set is really written in; if the file claims another one, its
-    `remarks` say so. meta, elements: the encoded values of the file meta information and of the data set.
+    transfer_syntax_uid: the actual one of the data set; if the file declares a different one, `remarks` say
+    so. meta, elements: the encoded values of the file meta information and the data set.
     """
 
     transfer_syntax_uid: str
@@ -85,16 +85,16 @@ class Header(NamedTuple):
 
     @property
     def sop_class_uid(self) -> str:
-        """SOP Class UID of the data set, else of the file meta information."""
+        """The SOP Class UID in the data set, or else in the file meta information."""
         return _uid(self.elements, _SOP_CLASS) or _uid(self.meta, _MEDIA_CLASS)
 
     @property
     def sop_instance_uid(self) -> str:
-        """SOP Instance UID of the data set, else of the file meta information."""
+        """The SOP Instance UID in the data set, or else in the file meta information."""
         return _uid(self.elements, _SOP_INSTANCE) or _uid(self.meta, _MEDIA_INSTANCE)
 
     def text(self, key: Key) -> str:
-        """Return a value as text, several values separated by a backslash; empty if there is none."""
+        """Return a value as text, with multiple values separated by a backslash; empty if it is missing."""
         tag = tag_of(key)
         vr, value = self.elements.get(tag, _NOTHING)
         return value_text(
@@ -106,7 +106,7 @@ class Header(NamedTuple):
 
 
 def scan(path: str | os.PathLike[str], wanted: Sequence[Key] = COMMON) -> Header:
-    """Read the header of a file with the wanted elements, as far as they stand before the pixels.
+    """Read the wanted elements in the header of a file, if they precede the pixels.
 
     Raises `NotDicom`, and `OSError` if the file itself cannot be read.
     """
@@ -120,18 +120,18 @@ def scan(path: str | os.PathLike[str], wanted: Sequence[Key] = COMMON) -> Header
 
 
 def scan_bytes(data: bytes, wanted: Sequence[Key] = COMMON) -> Header:
-    """Read the header of a file that is already in memory; otherwise as `scan`."""
+    """Read the header of a file in memory; see `scan`."""
     return scan_source(MemorySource(data), wanted)
 
 
 def scan_source(source: Source, wanted: Sequence[Key] = COMMON) -> Header:
-    """Read the header of what a source holds; otherwise as `scan`."""
+    """Read the header from a source; see `scan`."""
     return _header(source, _tags(tuple(wanted)))
 
 
 @lru_cache(maxsize=64)
 def _tags(keys: tuple[Key, ...]) -> tuple[frozenset[int], int]:
-    """Return the tags to be read, and the last of them before the pixels."""
+    """Return the tags to read, and the last of them before the pixels."""
     wanted = _ALWAYS | set(map(tag_of, keys))
     return wanted, min(max(wanted), PIXELS - 1)
 
@@ -170,30 +170,32 @@ def _read(source: Source, wanted: frozenset[int], last: int) -> Header:
     if not syntax or NATIVE.get(syntax, encoding) != encoding:
         syntax = _SYNTAX_OF[encoding]
         if declared:
-            remarks.append(f"the transfer syntax is said to be {declared}, and is {syntax}")
+            remarks.append(
+                f"the declared transfer syntax is {declared}, but the actual one is {syntax}"
+            )
         elif meta:
             remarks.append("the file meta information names no transfer syntax")
     return Header(syntax, offset, meta, found, encoding.little_endian, tuple(remarks))
 
 
 def _start_without_preamble(head: bytes) -> int:
-    """Return where the first element is, by the first 8 bytes of the file."""
+    """Return the position of the first element, given the first 8 bytes of the file."""
     if not head:
         raise NotDicom("the file is empty")
     if head[:4] == b"DICM":
         return 4
-    # Without a prefix only a beginning that every composite object has is taken for DICOM.
+    # Without a prefix, a file is only DICOM if it begins like every composite object.
     if head[:1] not in (b"\x02", b"\x08") and head[:2] != b"\0\x08":
-        raise NotDicom("neither the prefix DICM nor the beginning of a data set")
+        raise NotDicom("it has neither the prefix DICM nor a data set at its beginning")
     return 0
 
 
 def _meta(reader: Reader, start: int, remarks: list[str]) -> tuple[Values, int]:
-    """Read the file meta information, and return where it ends: where group 0002 does.
+    """Read the file meta information, and return it with its end, which is the end of group 0002.
 
-    Its group length is not needed, and is wrong often enough. Old toolkits left a second set behind the
-    first: the first Transfer Syntax UID holds (PS3.10 7.1), and no part of group 0002 belongs to the data set
-    (PS3.5 7.1).
+    The group length is not needed, and is often wrong. Old toolkits wrote a second set after the first: the
+    first Transfer Syntax UID is valid (PS3.10 7.1), and no part of group 0002 belongs to the data set (PS3.5
+    7.1).
     """
     head = reader.peek(start, 8)
     if head[:2] != b"\x02\0":
@@ -201,7 +203,7 @@ def _meta(reader: Reader, start: int, remarks: list[str]) -> tuple[Values, int]:
     encoding = recognise(head) or EXPLICIT
     meta, offset = reader.collect(start, encoding, _META, _META_LAST)
     if reader.peek(start, offset - start).count(_TRANSFER_SYNTAX_HEADER) > 1:
-        remarks.append("a second set of file meta information, which is left out")
+        remarks.append("a second set of file meta information, which was ignored")
         first: dict[int, tuple[bytes, bytes]] = {}
         for each in reader.walk(start, encoding, offset):
             if each.tag in _META:
@@ -224,7 +226,7 @@ def _uid(values: Values, tag: int) -> str:
 
 
 def _require_identity(found: Values) -> None:
-    """Without file meta information, only an object with SOP Class and Instance UID is a DICOM object."""
+    """Raise `NotDicom` unless an object without file meta information has SOP Class and Instance UID."""
     for tag in _IDENTITY:
         value = found.get(tag, _NOTHING)[1].rstrip(b" \0")
         if not value or value.strip(b"0123456789."):
@@ -234,7 +236,7 @@ def _require_identity(found: Values) -> None:
 def _read_by_pydicom(
     source: Source, position: int, encoding: Encoding, wanted: frozenset[int]
 ) -> Values:
-    """Let pydicom read what is not as PS3.5 says: it tolerates the faults of many writers."""
+    """Read a data set that violates PS3.5 with pydicom, which tolerates the errors of many writers."""
     from pydicom.filereader import read_dataset  # noqa: PLC0415 - slow, and rarely needed
 
     def at_pixels(tag: int, _vr: str | None, _length: int) -> bool:
@@ -250,11 +252,11 @@ def _read_by_pydicom(
                 stop_when=at_pixels,
                 specific_tags=sorted(wanted),
             )
-    except Exception as error:  # pydicom raises what it likes on broken data sets
+    except Exception as error:  # pydicom raises any exception for broken data sets
         if isinstance(error, OSError) and error.errno is not None:
-            raise  # the file system's, not pydicom's
+            raise  # from the file system, not from pydicom
         raise NotDicom(f"the data set cannot be read: {error}") from error
-    # Kept deferred: values of zero length would be decoded, by whatever their VR is.
+    # Keep values deferred; otherwise those of zero length would be decoded according to their VR.
     raw = {int(tag): found.get_item(tag, keep_deferred=True) for tag in found.keys()}  # noqa: SIM118
     return {
         tag: ((element.VR or "").encode(), element.value or b"")

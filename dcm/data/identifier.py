@@ -1,9 +1,9 @@
-r"""Identifiers of queries and answers: from encoded data sets to plain values, and back.
+r"""Convert identifiers of queries and answers between encoded data sets and plain values.
 
     read_identifier(data, syntax) -> {"PatientName": "Muller^Anna", "ModalitiesInStudy": "CT\SR"}
 
 These are small data sets without bulk data, as C-FIND carries them (PS3.4 C.4.1.1.3); sequences are lists of
-items. A `pydicom.Dataset` can be made of the bytes.
+items. The bytes can be read as a `pydicom.Dataset`.
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ _TEXTS = frozenset((*_TEXT_VRS, *(vr.encode() for vr in _TEXT_VRS)))
 
 
 class BadIdentifier(DcmError):  # noqa: N818 - reads as the sentence it is
-    """A data set that cannot be read as an identifier, or values that cannot be written as one."""
+    """An invalid identifier, or values that cannot be encoded as one."""
 
 
 def read_identifier(data: bytes, transfer_syntax_uid: str) -> dict[str, Value]:
@@ -43,13 +43,13 @@ def read_identifier(data: bytes, transfer_syntax_uid: str) -> dict[str, Value]:
     try:
         return _read(data, encoding)
     except (MalformedData, TruncatedData, ValueError) as error:
-        raise BadIdentifier(f"this is no data set in {transfer_syntax_uid}: {error}") from None
+        raise BadIdentifier(f"this is not a data set in {transfer_syntax_uid}: {error}") from None
 
 
 def write_identifier(attributes: Attributes, transfer_syntax_uid: str) -> bytes:
-    """Encode attributes, in UTF-8 if they are not ASCII and no Specific Character Set is among them.
+    """Encode attributes, in UTF-8 if they are not ASCII and do not include Specific Character Set.
 
-    Raises `BadIdentifier` for a value that cannot be written, `UnknownElement` for a keyword.
+    Raises `BadIdentifier` for a value that cannot be encoded, and `UnknownElement` for an unknown keyword.
     """
     named = attributes.get("SpecificCharacterSet", "")
     if not named and not is_ascii(attributes):
@@ -63,21 +63,21 @@ def write_identifier(attributes: Attributes, transfer_syntax_uid: str) -> bytes:
 def _encoding(transfer_syntax_uid: str) -> Encoding:
     encoding = NATIVE.get(transfer_syntax_uid)
     if encoding is None:
-        raise BadIdentifier(f"identifiers are not read or written in {transfer_syntax_uid}")
+        raise BadIdentifier(f"identifiers in {transfer_syntax_uid} are not supported")
     return encoding
 
 
 def _read(data: bytes, encoding: Encoding) -> dict[str, Value]:
     reader, top = Reader(data), dict[str, Value]()
-    # What is before the first sequence is mostly all there is.
+    # Most identifiers have no sequence, so this reads all of them.
     found, at = reader.collect(0, encoding, EVERYTHING, EVERYTHING[-1])
     character_set = found.get(_CHARACTER_SET, (b"", b""))[1]
     for tag, (vr, value) in found.items():
-        if tag & 0xFFFF:  # group lengths say nothing
+        if tag & 0xFFFF:  # ignore group lengths
             top[keyword_of(tag)] = _text(tag, vr, value, character_set, encoding)
     if at == len(data):
         return top
-    # Data sets, and lists of items, that are open: by depth. With each the character set that holds there.
+    # The open data sets and lists of items, by depth, each with its character set.
     levels: list[tuple[dict[str, Value] | list[dict[str, Value]], bytes]] = [(top, character_set)]
     for tag, vr, _, start, length, depth in reader.walk(
         at, encoding, len(data), into_sequences=True
@@ -106,8 +106,8 @@ def _read(data: bytes, encoding: Encoding) -> dict[str, Value]:
 def _text(tag: int, vr: bytes, value: bytes, character_set: bytes, encoding: Encoding) -> str:
     if (vr or vr_of(tag)) in _TEXTS and value.isascii():
         text = value.decode("ascii")
-        if "\\" not in text and "\x1b" not in text:  # one value, in no other character set
-            return text.rstrip(" \0")  # as `value_text`, only faster
+        if "\\" not in text and "\x1b" not in text:  # a single value without code extensions
+            return text.rstrip(" \0")  # the same as `value_text`, but faster
     name = vr.decode() if vr and vr != b"UN" else vr_of(tag)
     little_endian = encoding.little_endian
     return value_text(value, name, character_set=character_set, little_endian=little_endian)

@@ -1,9 +1,9 @@
-r"""DICOM JSON (PS3.18 Annex F): read into plain values, and written from them.
+r"""Convert DICOM JSON (PS3.18 Annex F) to plain values, and back.
 
     read_answers(body) -> [{"PatientName": "Muller^Anna", "ModalitiesInStudy": "CT\SR"}]
 
-Values are those of `dcm.data.match`: texts, several values separated by a backslash; lists of items for
-sequences. Bulk data that is not in the object has an empty text.
+Values are those of `dcm.data.match`: texts, with several values separated by a backslash, or lists of items
+for sequences. Bulk data that is not in the object is an empty text.
 """
 
 import json
@@ -32,11 +32,11 @@ _SINGLE_VALUED: Final = frozenset(("LT", "ST", "UR", "UT"))
 
 
 class BadJson(AnswerError):  # noqa: N818 - reads as the sentence it is
-    """A text that is not JSON, or JSON that is not of the DICOM JSON model."""
+    """A text that is not JSON, or JSON that does not conform to the DICOM JSON model."""
 
 
 def read_answers(body: bytes | str) -> list[Any]:
-    """Return the objects of an array, each for `read_object`; an empty body has none. Raises `BadJson`."""
+    """Return the objects of an array, for `read_object`; none for an empty body. Raises `BadJson`."""
     text = body.decode("utf-8-sig", "replace") if isinstance(body, bytes) else body
     if not text.strip():
         return []
@@ -69,7 +69,7 @@ def _read(content: Any) -> dict[str, Value]:
             if not values:
                 found[_keyword(tag)] = _without_values(tag, element)
             elif len(values) == 1 and type(values[0]) is str and type(values) is list:
-                found[_keyword(tag)] = values[0].rstrip(" \0")  # most are so
+                found[_keyword(tag)] = values[0].rstrip(" \0")  # the most frequent case
             elif type(values) is list:
                 found[_keyword(tag)] = _value(tag, element.get("vr"), values)
             else:
@@ -132,10 +132,10 @@ def _without_values(tag: str, element: Mapping[str, Any]) -> Value:
 
 
 def write_object(attributes: Attributes) -> dict[str, Any]:
-    """Return attributes as a DICOM JSON object, in the order of their tags; VRs are the dictionary's.
+    """Return attributes as a DICOM JSON object, in the order of their tags, with VRs from the dictionary.
 
-    An empty value becomes an element without `Value` (F.2.5). What is no number where the VR demands one is
-    written as the text it is. Raises `dcm.data.dictionary.UnknownElement`.
+    An empty value becomes an element without `Value` (F.2.5). A value that should be a number but is not one
+    is written as text. Raises `dcm.data.dictionary.UnknownElement`.
     """
     named = sorted([(*_tag_and_vr(keyword), value) for keyword, value in attributes.items()],
                    key=lambda each: each[0])  # fmt: skip
@@ -143,7 +143,7 @@ def write_object(attributes: Attributes) -> dict[str, Any]:
 
 
 def write_answers(answers: Iterable[Attributes]) -> bytes:
-    """Return answers as an array in JSON."""
+    """Return answers as a JSON array."""
     content = [write_object(each) for each in answers]
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
 

@@ -1,9 +1,9 @@
-"""The DICOM JSON model (PS3.18 Annex F) of encoded data sets, as text.
+"""Convert encoded data sets to DICOM JSON text (PS3.18 Annex F).
 
     json_of(Reader(data), 0, EXPLICIT) -> '{"00080060":{"vr":"CS","Value":["CT"]},...}'
 
-No value is decoded that is not written, and what goes into a URI is not even read from a file. Numbers stay
-the digits that they are: `1.50` is not made 1.5.
+Only values that are written are decoded, and values that are replaced by a URI are not even read from a file.
+Decimal numbers keep their digits: `1.50` does not become 1.5.
 """
 
 import base64
@@ -33,10 +33,10 @@ from dcm.data.text import decoded, value_text
 from dcm.errors import DcmError
 
 INLINE: Final = 1024
-"""The longest binary value that stands in the JSON text itself where there are URIs for longer ones."""
+"""The length of the longest binary value in the JSON text itself, if longer ones have URIs."""
 
 BulkUri: TypeAlias = Callable[[str], str]
-"""Makes a URI of the place of an element: tags and item numbers from 1 on, as in `00400555/2/0040A30A`."""
+"""Returns a URI for the place of an element: tags and item numbers from 1, as in `00400555/2/0040A30A`."""
 
 _CHARACTER_SET: Final = 0x00080005
 _PIXEL_REPRESENTATION: Final = 0x00280103
@@ -49,14 +49,14 @@ _WRITTEN_NUMBERS: Final = frozenset((b"DS", b"IS"))
 _SINGLE: Final = frozenset((b"LT", b"ST", b"UR", b"UT"))
 _JSON_NUMBER: Final = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?")
 _EXACT: Final = 1 << 53
-"""Numbers beyond this are text: readers that know only doubles would round them (PS3.18 F.2.3)."""
+"""Larger numbers are written as text, since readers that use doubles would round them (PS3.18 F.2.3)."""
 _GROUPS: Final = ("Alphabetic", "Ideographic", "Phonetic")
 
 
 class NoJson(DcmError):  # noqa: N818 - reads as the sentence it is
-    """A data set that cannot be read to its end.
+    """A data set that cannot be read completely.
 
-    readable: the JSON text of what stands before the damage.
+    readable: the JSON text of the part before the error.
     """
 
     def __init__(self, words: str, readable: str) -> None:
@@ -75,8 +75,8 @@ def json_of(
 ) -> str:
     """Return the JSON text of the data set at `position`. Raises `NoJson`.
 
-    bulk: makes URIs for Pixel Data and for binary values longer than `INLINE`; without it all values are in
-    the text. leave_out: tags of the data set itself that are not wanted. Group lengths are never written.
+    bulk: creates URIs for Pixel Data and for binary values longer than `INLINE`; without it, all values are
+    in the text. leave_out: tags to omit, except in items. Group lengths are never written.
     """
     model = _Model(reader, encoding, bulk, leave_out)
     try:
@@ -92,7 +92,7 @@ def json_of(
 def json_of_value(
     tag: int, vr: bytes, value: bytes, character_set: bytes = b"", *, little_endian: bool = True
 ) -> str:
-    """Return the member of an element other than a sequence, by its encoded value: `"00080060":{...}`."""
+    """Return the JSON member `"00080060":{...}` for an encoded value, other than a sequence."""
     return _start(tag, vr) + _of_bytes(vr, value, character_set, little_endian)
 
 
@@ -111,8 +111,8 @@ class _Items:
 class _DataSet:
     """A data set or an item that is being written.
 
-    place: what stands before its elements in their places. little_endian: of its numbers. creators: private
-    creators by group and block.
+    place: the prefix for the places of its elements. little_endian: the byte order of its numbers. creators:
+    private creators by group and block.
     """
 
     def __init__(self, place: str, above: "_DataSet | None", *, little_endian: bool) -> None:
@@ -131,7 +131,7 @@ class _DataSet:
 
 
 class _Model:
-    """What is written of a data set, as far as it has been walked over."""
+    """The JSON text of a data set, as far as it was read."""
 
     def __init__(
         self, reader: Reader, encoding: Encoding, bulk: BulkUri | None, leave_out: frozenset[int]
@@ -143,7 +143,7 @@ class _Model:
             _DataSet("", None, little_endian=encoding.little_endian)
         ]
         self._fragments: Element | None = None
-        """Encapsulated pixel data whose fragments are being walked over (PS3.5 A.4)."""
+        """The encapsulated pixel data whose fragments are being read (PS3.5 A.4), or None."""
 
     def take(self, element: Element) -> None:
         tag, vr, _, start, length, depth = element
@@ -164,7 +164,7 @@ class _Model:
         vr = vr or self._vr(level, tag)
         if vr == b"UN" and length != UNDEFINED and not tag >> 16 & 1:
             known = implicit_vr(tag, level.signed)
-            vr = known if known != b"SQ" else vr  # as PS3.5 6.2.2 lets readers do
+            vr = known if known != b"SQ" else vr  # PS3.5 6.2.2 allows this
         if length == UNDEFINED and vr not in (b"SQ", b"UN"):
             self._fragments = element
         elif vr == b"SQ" or length == UNDEFINED:
@@ -240,7 +240,7 @@ def _start(tag: int, vr: bytes) -> str:
 
 
 def _of_bytes(vr: bytes, value: bytes, character_set: bytes, little_endian: bool) -> str:
-    """Return what stands behind the VR of an element, by its encoded value."""
+    """Return the rest of an element after its VR, for its encoded value."""
     if not value:
         return "}"
     if vr in _NUMBERS:
@@ -278,7 +278,7 @@ def _number(number: float) -> str:
 
 
 def _written_number(text: str) -> str:
-    """Return a number in decimal digits as one of JSON, or as text if it is none."""
+    """Return a number in decimal digits as a JSON number, or as text if it is not a number."""
     text = text.strip(" \0")
     if not text:
         return "null"

@@ -1,4 +1,4 @@
-r"""Keys of queries: what Python and pydicom have for them, as plain values.
+r"""Convert the keys of queries from Python and pydicom types to plain values.
 
 attributes_of({"SeriesNumber": 1, "StudyDate": (date(2024, 1, 1), None), (0x0010, 0x0010): "Mul*"})
 -> {"SeriesNumber": "1", "StudyDate": "20240101-", "PatientName": "Mul*"}
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 Query: TypeAlias = "Mapping[Any, object] | Dataset"
-"""Keys by keyword, or by tag as a number, as text or as a pair of group and element; or a pydicom Dataset."""
+"""Keys by keyword or tag (a number, text or a pair of group and element), or a pydicom Dataset."""
 
 _WHOLE: Final = frozenset(("IS", "SL", "SS", "SV", "UL", "US", "UV"))
 _NUMBERS: Final = _WHOLE | {"DS", "FD", "FL"}
@@ -40,17 +40,17 @@ _ALLOWED: Final = {
 
 
 class BadKey(DcmError):  # noqa: N818 - reads as the sentence it is
-    """A key that cannot be sent, or that no archive can match."""
+    """A key that cannot be sent, or that no archive could match."""
 
 
 def attributes_of(query: "Query | None") -> dict[str, Value]:
     r"""Return the keys of a query by keyword, as texts and lists of items.
 
-    None and empty texts match everything. A value can be what pydicom has for an element, or: a number; a
-    date, a time or a datetime; a pair (from, to) of those, None leaving it open; for a sequence, one item or
-    a list of them. A list, or a set, has several values, one of which is to match. Text stays as it is.
+    None and empty texts match everything. A value can be that of a pydicom element, or: a number; a date,
+    time or datetime; a pair (from, to) of these, where None means open; for a sequence, an item or a list of
+    items. A list or set has several values, one of which must match. Text is used as it is.
 
-    Raises `BadKey`, and `dcm.data.dictionary.UnknownElement` for a keyword that does not exist.
+    Raises `BadKey`, and `dcm.data.dictionary.UnknownElement` for an unknown keyword.
     """
     return {} if query is None else _attributes(query, "")
 
@@ -76,7 +76,7 @@ def _pairs(query: Any, path: str) -> Iterable[tuple[Any, object]]:
         return [(int(each.tag), None if each.is_empty else each.value) for each in query]
     except (TypeError, AttributeError):
         where = path[:-1] or "a query"
-        raise BadKey(f"{where} cannot be {query!r:.80}: {_ALLOWED['SQ'][:22]} is allowed") from None
+        raise BadKey(f"{where} cannot be {query!r:.80}: expected {_ALLOWED['SQ'][:22]}") from None
 
 
 def _value(name: str, vr: str, value: Any) -> Value:
@@ -92,14 +92,14 @@ def _value(name: str, vr: str, value: Any) -> Value:
     elif _is_several(value):
         texts = [_text(name, vr, each) for each in value]
         if not texts:
-            raise BadKey(f"{name} cannot be an empty list: what is to match everything is None")
+            raise BadKey(f"{name} cannot be an empty list: use None to match everything")
         text = "\\".join(sorted(texts) if isinstance(value, AbstractSet) else texts)
     else:
         text = _text(name, vr, value)
     for each in text.split("\\"):
         if ends_before_it_begins(vr, each):
             hint = (
-                "a range of times does not cross midnight: ask for two"
+                "a range of times cannot cross midnight: use two queries"
                 if vr == "TM"
                 else "swap them"
             )
@@ -124,7 +124,7 @@ def _range(name: str, vr: str, pair: tuple[Any, ...]) -> str:
 def _text(name: str, vr: str, value: Any) -> str:
     text = None
     if isinstance(value, str):
-        text = str.__str__(value)  # plain, whatever its class
+        text = str.__str__(value)  # a plain str, even if it is of a subclass
     elif isinstance(value, Level):
         text = value.name if name == "QueryRetrieveLevel" else None
     elif isinstance(value, date | time):
@@ -139,7 +139,7 @@ def _text(name: str, vr: str, value: Any) -> str:
 
 
 def _moment(vr: str, value: Any) -> str | None:
-    original = getattr(value, "original_string", None)  # pydicom keeps it, and so the precision
+    original = getattr(value, "original_string", None)  # kept by pydicom, with its precision
     has_date, has_time = isinstance(value, date), isinstance(value, time | datetime)
     if vr not in ("DA", "TM", "DT") or not (has_time if vr == "TM" else has_date):
         return None
@@ -155,7 +155,7 @@ def _moment(vr: str, value: Any) -> str | None:
 
 
 def _number(vr: str, value: Any) -> str | None:
-    from decimal import Decimal  # noqa: PLC0415 - of commands, all keys are texts
+    from decimal import Decimal  # noqa: PLC0415 - the keys of commands are all texts
     from numbers import Integral, Real  # noqa: PLC0415
 
     real: Any = Real | Decimal
@@ -166,7 +166,7 @@ def _number(vr: str, value: Any) -> str | None:
     if isinstance(value, Integral):
         text = f"{int(value):08X}" if vr == "AT" else str(int(value))
         return text if vr in (*_NUMBERS, "AT", "LO", "SH") else None
-    if vr == "DS":  # of at most 16 characters (PS3.5 6.2)
+    if vr == "DS":  # at most 16 characters (PS3.5 6.2)
         texts = (str(value), *(f"{value:.{digits}g}" for digits in range(16, 8, -1)))
         return next(text for text in texts if len(text) <= 16)
     return str(float(value)) if vr in _NUMBERS else None
@@ -174,5 +174,5 @@ def _number(vr: str, value: Any) -> str | None:
 
 def _refuse(name: str, vr: str, value: object) -> NoReturn:
     allowed = _ALLOWED.get(vr, "nothing but None" if vr in _BINARY else "text")
-    several = "" if vr in _BINARY else "; several in a list; None to match everything"
+    several = "" if vr in _BINARY else "; use a list for several, None to match everything"
     raise BadKey(f"{name} cannot be {value!r:.80}: its VR {vr} allows {allowed}{several}")

@@ -4,7 +4,7 @@ from enum import IntEnum
 
 
 class Level(IntEnum):
-    """A level, and its value of Query/Retrieve Level (0008,0052); a lower one is greater."""
+    """A level, and its Query/Retrieve Level (0008,0052); lower levels are greater."""
 
     PATIENT = 0
     STUDY = 1
@@ -18,12 +18,12 @@ class Level(IntEnum):
 
     @property
     def entities(self) -> str:
-        """What people call them: patients, studies, series, instances."""
+        """The word for its entities: patients, studies, series, instances."""
         return _ENTITIES[self]
 
     @classmethod
     def named(cls, name: str) -> "Level":
-        """Return the level of a name in any case, `instance` being IMAGE; raises `ValueError`."""
+        """Return the level with a name, in any case; `instance` is IMAGE. Raises `ValueError`."""
         wanted = name.strip().upper()
         if wanted == "INSTANCE":
             return cls.IMAGE

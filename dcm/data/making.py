@@ -1,4 +1,4 @@
-"""Elements that an edit makes: of one value, or whole sequences on the way to it."""
+"""Create the elements that an edit adds: with a value, or whole sequences that lead to it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -14,9 +14,9 @@ _CHARACTER_SET: Final = 0x00080005
 
 
 class Scope:
-    """What elements of a data set, or of an item, have in common.
+    """The common properties of the elements of a data set or an item.
 
-    creators: private creators by tag. taken: blocks in use, as group and block in one number.
+    creators: private creators by tag. taken: blocks in use, with group and block in one number.
     """
 
     __slots__ = ("character_set", "creators", "encoding", "taken")
@@ -28,11 +28,11 @@ class Scope:
         self.taken: set[int] = set()
 
     def inner(self) -> "Scope":
-        """Return the scope of an item in it (PS3.3 C.12.1.1.2: it inherits the character set)."""
+        """Return the scope of an item in it, which inherits the character set (PS3.3 C.12.1.1.2)."""
         return Scope(self.encoding, self.character_set)
 
     def block(self, tag: int, creator: str) -> tuple[int, bool]:
-        """Return the tag of a private element in the block of its creator, and whether that is a new one."""
+        """Return the tag of a private element in the block of its creator, and whether the block is new."""
         group, low = tag & 0xFFFF0000, tag & 0xFF
         known = next(
             (
@@ -51,19 +51,19 @@ class Scope:
         raise CannotEdit(f"group {tag >> 16:04X} has no block left for {creator!r}")
 
     def creator_of(self, tag: int) -> str:
-        """Return the creator of a private element; empty if there is none."""
+        """Return the creator of a private element; empty if it is not known."""
         return self.creators.get(tag & 0xFFFF0000 | (tag >> 8 & 0xFF), "")
 
 
 class Made(NamedTuple):
-    """An element that was made, with its header."""
+    """A new encoded element, including its header."""
 
     tag: int
     data: bytes
 
 
 def made(aims: Iterable[Aim], scope: Scope, above: str = "") -> list[Made]:
-    """Make the elements that aims name, in the order of their tags, and the private creators they need."""
+    """Create the elements of these aims, and the private creators they need, in the order of their tags."""
     found: dict[int, bytes] = {}
     by_tag: dict[int, list[Aim]] = {}
     for aim in aims:
@@ -76,7 +76,7 @@ def made(aims: Iterable[Aim], scope: Scope, above: str = "") -> list[Made]:
                 at = tag & 0xFFFF0000 | (tag >> 8 & 0xFF)
                 found[at] = encoded(at, Step(at, vr="LO"), step.creator, scope, b"")
         by_tag.setdefault(tag, []).append(aim)
-    for tag, those in sorted(by_tag.items()):  # the character set is before the texts
+    for tag, those in sorted(by_tag.items()):  # the character set precedes the texts
         last = those[-1]
         if len(last.steps) == 1:
             data = encoded(tag, last.steps[0], last.change.value, scope, b"", above)
@@ -89,7 +89,7 @@ def made(aims: Iterable[Aim], scope: Scope, above: str = "") -> list[Made]:
 
 
 def made_items(aims: Iterable[Aim], count: int, scope: Scope, above: str) -> list[bytes]:
-    """Make the items that a sequence of `count` items lacks; each aim's first step is the sequence."""
+    """Create the missing items of a sequence with `count` items; each aim's first step is the sequence."""
     lacking: dict[int, list[Aim]] = {}
     for aim in aims:
         item = aim.steps[0].item
@@ -112,9 +112,9 @@ def made_items(aims: Iterable[Aim], count: int, scope: Scope, above: str) -> lis
 def encoded(  # noqa: PLR0917
     tag: int, step: Step | None, value: object, scope: Scope, vr: bytes, above: str = ""
 ) -> bytes:
-    """Return an element with its header. `vr` is the one that it has so far; empty if it has none.
+    """Return an encoded element, including its header; `vr` is its previous VR, or empty.
 
-    Raises `CannotEdit`, and `NotHeld`.
+    Raises `CannotEdit` and `NotHeld`.
     """
     explicit, little_endian = scope.encoding
     writer = Writer(scope.encoding)
@@ -127,7 +127,7 @@ def encoded(  # noqa: PLR0917
     if isinstance(value, bytes | bytearray):
         data = bytes(value) + bytes(len(value) % 2)
     elif known == "UN" and value not in ("", None):
-        raise CannotEdit(f"{name}: its VR is not known; it can be given, as in {name}:LO")
+        raise CannotEdit(f"{name}: unknown VR; append it, as in {name}:LO")
     else:
         try:
             text = text_of(value, known)
@@ -145,7 +145,7 @@ def encoded(  # noqa: PLR0917
 
 
 def known_vr(tag: int, scope: Scope, vr: bytes) -> str:
-    """Return the VR of an element: its own, unless that is unknown, else that of a dictionary."""
+    """Return the VR of an element, from a dictionary if its own is empty or UN."""
     if vr and vr != b"UN":
         return vr.decode()
     if tag & 0x10000 and tag & 0xFFFF > LAST_BLOCK:
@@ -154,18 +154,18 @@ def known_vr(tag: int, scope: Scope, vr: bytes) -> str:
 
 
 def aims_of(item: Mapping[str, object]) -> list[Aim]:
-    """Return the aims that make the elements of an item. Raises `BadTarget` and `UnknownElement`."""
+    """Return the aims for the elements of an item. Raises `BadTarget` and `UnknownElement`."""
     found = []
     for key, value in item.items():
         target = Target.of(key)
         if target.anywhere or value is DELETE or callable(value):
-            raise CannotEdit(f"{key} cannot be made in an item")
+            raise CannotEdit(f"{key} cannot be created in an item")
         found.append(Aim(target.steps, Change(target, value)))  # type: ignore[arg-type]
     return found
 
 
 def _is_items(value: object) -> bool:
-    """Return whether a value is an item, or a list that has one."""
+    """Return whether a value is an item, or a list that contains one."""
     return isinstance(value, Mapping) or (
         isinstance(value, Sequence) and any(isinstance(each, Mapping) for each in value)
     )

@@ -1,10 +1,10 @@
-"""Matching of entities against queries (PS3.4 C.2.2.2), on plain values.
+"""Match entities against queries (PS3.4 C.2.2.2), with plain values.
 
     matches({"PatientName": "Mul*", "StudyDate": "20240101-"}, answer)
 
-Both sides map keywords (or tags as eight hexadecimal digits) to texts as on the command line,
-several values separated by a backslash, or to lists of items for sequences. This serves for keys that a
-server ignores, and for answering queries.
+Both sides map keywords (or tags as eight hexadecimal digits) to texts as on the command line, with several
+values separated by a backslash, or to lists of items for sequences. This is used for keys that a server
+ignores, and for answering queries.
 """
 
 import re
@@ -17,11 +17,11 @@ from dcm.data.dictionary import vr_of
 from dcm.data.moments import key_span, offset_of, span
 
 Value: TypeAlias = "str | Sequence[Mapping[str, Value]]"
-"""A value: a text, several values separated by a backslash, or the items of a sequence."""
+"""A value: a text, with several values separated by a backslash, or the items of a sequence."""
 Attributes: TypeAlias = Mapping[str, Value]
 """Values by keyword."""
 
-# These say how the rest is to be read or answered, and are not matched (PS3.4 C.2.2.2, C.4.1.1.3).
+# These define how the rest is interpreted or answered, and are not matched (PS3.4 C.2.2.2, C.4.1.1.3).
 NEVER_MATCHED = frozenset(("SpecificCharacterSet", "QueryRetrieveLevel", "TimezoneOffsetFromUTC"))
 
 WILD = frozenset(("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"))
@@ -31,7 +31,7 @@ _SINGLE_VALUED = frozenset(("LT", "ST", "UR", "UT"))
 
 
 class Rules(NamedTuple):
-    """What the standard leaves to the service.
+    """Rules that the standard leaves to the service.
 
     unknown_matches: whether a stored value of zero length matches any key, as in Query/Retrieve (C.2.2.1.2),
     or none, as in worklists (K.2.2.1.1.1).
@@ -57,7 +57,7 @@ def matches(query: Attributes, stored: Attributes, rules: Rules = QUERY_RETRIEVE
 
 
 def limits(value: Value) -> bool:
-    """Return whether a key limits the answers, besides being returned."""
+    """Return whether a key limits the answers, rather than only requesting the attribute."""
     if isinstance(value, str):
         return bool(value.strip("*"))
     return any(limits(inner) for item in value for inner in item.values())
@@ -79,7 +79,7 @@ def attribute_matches(
 ) -> bool:
     """Return whether one attribute matches its key.
 
-    `zones` are the offsets from UTC of moments that name none, of the key and of the stored value.
+    zones: the UTC offsets of the key and of the stored value, for date-times without their own.
     """
     if vr == "SQ" or not isinstance(key, str) or not isinstance(stored, str):
         return _sequence_matches(key, stored, rules)
@@ -88,7 +88,7 @@ def attribute_matches(
         return True  # universal matching (C.2.2.2.3)
     if not any(values):
         return rules.unknown_matches
-    # One of the stored values is enough (C.2.2.3), and one of the key's, as in most servers.
+    # It is enough that one stored value (C.2.2.3) matches one value of the key, as in most servers.
     return any(_value_matches(vr, each, value, zones) for each in keys if each for value in values)
 
 
@@ -106,12 +106,12 @@ def _value_matches(vr: str, key: str, stored: str, zones: tuple[timedelta, timed
     if vr in _MOMENTS:
         wanted, known = key_span(vr, key, zones[0]), span(vr, stored, zones[1])
         if wanted is None or known is None:
-            return key == stored  # at least one is not written as its VR demands
+            return key == stored  # at least one is not valid for its VR
         return wanted.overlaps(known)
     if vr == "PN":
         return _name_matches(key, stored)
     if vr in ("IS", "DS"):
-        return key == stored or _number(key) == _number(stored)  # CP-2305 leaves it open
+        return key == stored or _number(key) == _number(stored)  # CP-2305 does not define this
     return _text_matches(vr, key, stored)
 
 
@@ -124,7 +124,7 @@ def _text_matches(vr: str, key: str, stored: str) -> bool:
 def _name_matches(key: str, stored: str) -> bool:
     """Match component groups in any case: alphabetic, ideographic, phonetic (PS3.5 6.2.1).
 
-    A key of one group matches any of the stored ones; one of several matches group by group.
+    A key with one group matches any stored group; a key with several is matched group by group.
     """
     keys, groups = _groups(key.casefold()), _groups(stored.casefold())
     if len(keys) == 1:
@@ -137,7 +137,7 @@ def _name_matches(key: str, stored: str) -> bool:
 
 
 def _groups(name: str) -> list[str]:
-    """Split a name; delimiters at the end and spaces around components do not count."""
+    """Split a name, ignoring delimiters at the end and spaces around components."""
     return [
         "^".join(component.strip() for component in group.split("^")).rstrip("^")
         for group in name.split("=")
@@ -148,9 +148,9 @@ def _groups(name: str) -> list[str]:
 def _pattern(key: str) -> re.Pattern[str]:
     """Compile wildcards (C.2.2.2.4).
 
-    What is between two stars is matched at its first occurrence only: later ones cannot help, and trying them
-    can take exponential time. A lookahead that is followed by a reference to what it captured is an atomic
-    group, whose own syntax needs Python 3.11.
+    The text between two stars is matched only at its first occurrence: later ones cannot help, and trying
+    them can take exponential time. A lookahead followed by a reference to its capture is an atomic group; the
+    dedicated syntax needs Python 3.11.
     """
     first, *others = (re.escape(part).replace(r"\?", ".") for part in re.split(r"\*+", key))
     middle = "".join(
@@ -160,8 +160,8 @@ def _pattern(key: str) -> re.Pattern[str]:
 
 
 def _values(vr: str, text: str) -> list[str]:
-    """Split several values, and strip what is padding in their VR."""
-    if vr in _SINGLE_VALUED:  # in narrative text, spaces at the beginning count
+    """Split multiple values, and strip the padding of their VR."""
+    if vr in _SINGLE_VALUED:  # in narrative text, leading spaces are significant
         return [text.rstrip(" \0")]
     return [value.strip(" \0") for value in text.split("\\")]
 

@@ -1,10 +1,11 @@
-"""Dates, times and moments as queries compare them (PS3.4 C.2.2.2.5, PS3.5 6.2 DA, TM, DT).
+"""Compare dates, times and date-times for queries (PS3.4 C.2.2.2.5, PS3.5 6.2 DA, TM, DT).
 
-Each value is a span, from its first to its last microsecond: a value of less precision is a longer
-one. Dates and moments count from year 1, times from midnight.
+Each value is a span from its first to its last microsecond; a less precise value is a longer span. Dates and
+date-times count from year 1, times from midnight.
 """
 
 import re
+from calendar import isleap, monthrange
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -18,9 +19,9 @@ _PATTERNS = {
     ),
 }
 _ABSENT = {"DA": (0, 5), "TM": (3, 1), "DT": (0, 0)}
-"""How many components of a DT a value does not have, before and behind those that it has."""
+"""The number of components of a DT that a value lacks, before and after its own."""
 
-# A hyphen and four digits are an offset if they can be one, down to -1200 (PS3.5 6.2): as the end of a range
+# A hyphen and four digits are an offset if they can be one, down to -1200 (PS3.5 6.2); as the end of a range,
 # they would be a year before 1200.
 _OFFSET = r"(?:\+\d{4}|-(?:(?:0\d|1[01])[0-5]\d|1200))"
 _MOMENT_RANGE = re.compile(rf"(\d+(?:\.\d+)?(?:{_OFFSET}|(?!{_OFFSET})))?-(.*)")
@@ -33,20 +34,20 @@ MIN, MAX = timedelta.min, timedelta.max
 
 
 class Span(NamedTuple):
-    """From the first to the last microsecond, both included."""
+    """A span of time from the first to the last microsecond, both included."""
 
     first: timedelta
     last: timedelta
 
     def overlaps(self, other: "Span") -> bool:
-        """Return whether there is a moment within both."""
+        """Return whether two spans have a common moment."""
         return self.first <= other.last and other.first <= self.last
 
 
 def span(vr: str, value: str, utc_offset: timedelta = timedelta()) -> Span | None:
-    """Return the span of a value of VR DA, TM or DT; None if it is not written as that VR.
+    """Return the span of a value of VR DA, TM or DT; None if it is not valid for that VR.
 
-    `utc_offset` holds for moments that name none themselves.
+    utc_offset: for date-times without an offset.
     """
     found = _PATTERNS[vr].fullmatch(value.strip(" \0"))
     if found is None:
@@ -60,9 +61,9 @@ def span(vr: str, value: str, utc_offset: timedelta = timedelta()) -> Span | Non
 
 
 def key_span(vr: str, key: str, utc_offset: timedelta = timedelta()) -> Span | None:
-    """Return the span that a key asks for: of a single value, or of a range open at one end or none.
+    """Return the span of a key: of a single value, or of a range, which may be open at one end.
 
-    None if the key is neither.
+    Returns None if the key is neither.
     """
     key = key.strip(" \0")
     ends = _ends(vr, key)
@@ -75,7 +76,7 @@ def key_span(vr: str, key: str, utc_offset: timedelta = timedelta()) -> Span | N
 
 
 def ends_before_it_begins(vr: str, key: str) -> bool:
-    """Return whether a key is a range whose end lies before its beginning."""
+    """Return whether a key is a range that ends before it begins."""
     found = key_span(vr, key) if vr in _PATTERNS else None
     return found is not None and found.last < found.first
 
@@ -90,7 +91,7 @@ def _ends(vr: str, key: str) -> tuple[str, str] | None:
 
 
 def _span(parts: Sequence[str | None], utc_offset: timedelta) -> Span | None:
-    """Return the span of the components of a DT, those of a DA or TM among them."""
+    """Return the span of the components of a DT; those that a DA or TM lacks are None."""
     _, month, day, hour, minute, second, fraction, offset = parts
     if int(second or 0) > 60:
         return None
@@ -101,9 +102,9 @@ def _span(parts: Sequence[str | None], utc_offset: timedelta) -> Span | None:
     elif day is not None:
         length = _DAY
     elif month is not None:
-        length = (start + 31 * _DAY).replace(day=1) - start
+        length = monthrange(start.year, start.month)[1] * _DAY
     else:
-        length = start.replace(year=start.year + 1) - start
+        length = (366 if isleap(start.year) else 365) * _DAY
     microseconds = int((fraction or "0").ljust(6, "0"))
     first = start - _EPOCH + timedelta(seconds=int(second or 0), microseconds=microseconds)
     first -= offset_of(offset) if offset else utc_offset
@@ -111,7 +112,7 @@ def _span(parts: Sequence[str | None], utc_offset: timedelta) -> Span | None:
 
 
 def offset_of(text: str) -> timedelta:
-    """Return the offset from UTC that `+0130` and the like name; none for an empty text."""
+    """Return the offset from UTC for a text such as `+0130`; zero for any other text."""
     if not re.fullmatch(r"[+-]\d{4}", text):
         return timedelta()
     minutes = int(text[1:3]) * 60 + int(text[3:])
@@ -119,7 +120,7 @@ def offset_of(text: str) -> timedelta:
 
 
 def _length(minute: str | None, second: str | None, fraction: str | None) -> timedelta:
-    """Return how long the last component that is given lasts."""
+    """Return the duration of the last component that is given."""
     if minute is None:
         return timedelta(hours=1)
     if second is None:

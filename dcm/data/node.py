@@ -1,4 +1,4 @@
-"""A patient, study, series or instance of a query result, and what is below it."""
+"""A patient, study, series or instance in a query result, and its children."""
 
 from collections.abc import Iterator, Mapping
 
@@ -7,7 +7,7 @@ from dcm.data.match import Attributes
 
 _NOTHING: Attributes = {}
 
-# Numbers of related entities that a server may give with an answer (PS3.4 C.3.4).
+# Numbers of related entities that a server may return in an answer (PS3.4 C.3.4).
 _RELATED = {
     (Level.PATIENT, Level.STUDY): "NumberOfPatientRelatedStudies",
     (Level.PATIENT, Level.SERIES): "NumberOfPatientRelatedSeries",
@@ -19,7 +19,7 @@ _RELATED = {
 
 
 class Node:
-    """An entity: `answer` is what a server returned for it, empty if only its children were queried."""
+    """An entity; `answer` is what a server returned for it, empty if only its children were queried."""
 
     __slots__ = ("_children", "answer", "level", "parent", "uid")
 
@@ -37,47 +37,47 @@ class Node:
 
     @property
     def children(self) -> list["Node"]:
-        """The nodes below, in the order in which people list them."""
+        """The child nodes, in the usual order."""
         return sorted(self._children.values(), key=_place)
 
     def get(self, uid: str) -> "Node | None":
-        """Return the child of that unique key, if there is one."""
+        """Return the child with this unique key, or None."""
         return self._children.get(uid)
 
     def child(self, level: Level, uid: str) -> "Node":
-        """Return the child of that unique key, a new one if there is none."""
+        """Return the child with this unique key; create it if necessary."""
         found = self._children.get(uid)
         if found is None:
             found = self._children[uid] = Node(level, uid, self)
         return found
 
     def text(self, keyword: str) -> str:
-        """Return an attribute's text from the node's own answer, else from an answer below that has it."""
+        """Return the text of an attribute from the answer of this node, or else from one below it."""
         value = self.answer.get(keyword, "")
         if isinstance(value, str) and value:
             return value
-        # By UID, not in the order of `children`, which depends on such texts.
+        # By UID, not in the order of `children`, which depends on these texts.
         below = (self._children[uid].text(keyword) for uid in sorted(self._children))
         return next(filter(None, below), "")
 
     def walk(self) -> Iterator["Node"]:
-        """Iterate over this node and all below it, in order."""
+        """Iterate over this node and all nodes below it, in order."""
         yield self
         for child in self.children:
             yield from child.walk()
 
     def found(self, level: Level) -> int:
-        """Return how many entities of a level below were answered."""
+        """Return the number of entities found at a lower level."""
         if level == self.level + 1:
             return len(self._children)
         return sum(child.found(level) for child in self._children.values())
 
     def reported(self, level: Level) -> int | None:
-        """Return the number of entities below that the server says there are; None if it does not."""
+        """Return the number of entities at a lower level according to the server; None if unknown."""
         return reported(self.answer, self.level, level)
 
     def count(self, level: Level, deepest: Level) -> int | None:
-        """Return how many entities were found; below the level `deepest`, how many servers report."""
+        """Return the number of entities found; below the level `deepest`, the number reported by servers."""
         if level <= deepest:
             return self.found(level)
         if self.level == deepest:
@@ -87,14 +87,14 @@ class Node:
 
 
 def reported(answer: Mapping[str, object], of: Level, level: Level) -> int | None:
-    """Return the number of entities of `level` that an answer about one of level `of` reports, if it does."""
+    """Return the number of entities of `level` that an answer of level `of` reports, or None."""
     text = answer.get(_RELATED[of, level], "")
     digits = text.strip() if isinstance(text, str) else ""
     return int(digits) if digits.isascii() and digits.isdecimal() else None
 
 
 def _place(node: Node) -> tuple[object, ...]:
-    """Order studies by their time, series and instances by their number, and all by their UID."""
+    """Return a sort key: time for studies, number for series and instances, then the UID."""
     if node.level is Level.STUDY:
         return node.text("StudyDate"), node.text("StudyTime"), node.uid
     if node.level is Level.SERIES:

@@ -1,9 +1,9 @@
-"""Which instances of two collections belong together: those with the same SOP Instance UID, else by name.
+"""Pair the instances of two collections by SOP Instance UID, or else by name.
 
     for left, right in paired(in_one_folder, in_another):
         ...                 # None on the side that lacks it
 
-A collection is any iterable of `Held`: the files of a folder, or what was fetched from an archive.
+A collection is any iterable of `Held`: the files in a folder, or instances fetched from an archive.
 """
 
 from collections import defaultdict
@@ -14,8 +14,8 @@ from typing import NamedTuple
 class Held(NamedTuple):
     """An instance in a file.
 
-    name: what it is called among the others, as its path in their folder. origin: what people are told in
-    place of its path, of a file that is there only to be compared.
+    name: its name in the collection, such as its path within the folder. origin: shown to people instead of
+    its path, if the file exists only for the comparison.
     """
 
     sop_instance_uid: str
@@ -31,10 +31,10 @@ class Held(NamedTuple):
 def paired(
     left: Iterable[Held], right: Iterable[Held]
 ) -> Iterator[tuple[Held | None, Held | None]]:
-    """Yield pairs, in the order of the left ones; then those that are only right.
+    """Yield pairs in the order of the left instances, then the instances that are only on the right.
 
-    Of several instances with the same UID, those with the same name belong together, and then the first with
-    the first. Names count only for instances whose UID the other side lacks.
+    Among several instances with the same UID, those with the same name are paired, and the others in order.
+    Otherwise names are used only for instances whose UID is missing on the other side.
     """
     by_uid: defaultdict[str, list[Held]] = defaultdict(list)
     for each in right:
@@ -57,7 +57,7 @@ def paired(
 
 
 def _taken(same: list[Held], name: str, named: set[tuple[str, str]]) -> Held | None:
-    """Take the one with that name, else the first whose name no other one has."""
+    """Remove and return the instance with this name, else the first that no name on the left claims."""
     for place, each in enumerate(same):
         if each.name == name:
             return same.pop(place)

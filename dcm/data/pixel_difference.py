@@ -1,4 +1,4 @@
-"""How pixels differ once they are decoded. Needs numpy, and what pydicom needs to decode compressed ones."""
+"""Compare decoded pixels. Needs numpy, and the decoders of pydicom for compressed pixels."""
 
 import io
 import warnings
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class CannotCompare(DcmError):  # noqa: N818 - reads as the sentence it is
-    """Pixels that cannot be decoded, and why."""
+    """Pixels that cannot be decoded; the message says why."""
 
 
 def pixel_difference(left: Content, right: Content, tolerance: float = 0) -> str:
-    """Return how pixels differ, in words; empty if no sample differs by more than the tolerance.
+    """Describe how pixels differ; empty if no sample differs by more than the tolerance.
 
     Colours are compared as RGB. Raises `CannotCompare`.
     """
@@ -35,7 +35,7 @@ def pixel_difference(left: Content, right: Content, tolerance: float = 0) -> str
             return f"{_shape(one)} and {_shape(other)} samples"
         kind = np.float64 if one.dtype.kind == "f" or other.dtype.kind == "f" else np.int64
         one, other = one.astype(kind), other.astype(kind)  # noqa: PLW2901
-        with np.errstate(invalid="ignore"):  # of two infinite numbers
+        with np.errstate(invalid="ignore"):  # the difference of two infinite numbers
             distance = np.abs(one - other)
         distance[(one == other) | ((one != one) & (other != other))] = 0  # noqa: PLR0124 - NaN
         samples += distance.size
@@ -56,7 +56,7 @@ def _frames(content: Content) -> Iterator[Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield from iter_pixels(_dataset(content))
-    except Exception as error:  # decoders raise what they like
+    except Exception as error:  # decoders raise any exception
         raise CannotCompare(f"{content.name}: its pixels cannot be decoded: {error}") from error
 
 

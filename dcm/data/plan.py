@@ -1,8 +1,8 @@
-"""Plans of edits: which elements change, and what they become.
+"""Plans for edits: which elements to change, and how.
 
     Plan([Change(Target.of("PatientID"), "4711"), Change(Target.of("**.UI"), function)])
 
-A plan is made once and used for many data sets.
+A plan can be used for many data sets.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,11 +14,11 @@ from dcm.errors import DcmError
 
 
 class CannotEdit(DcmError):  # noqa: N818 - reads as the sentence it is
-    """An edit that cannot be, or that a data set does not allow."""
+    """An impossible edit, or one that a data set does not allow."""
 
 
 class Mark:
-    """A value that stands for what is done."""
+    """A value that represents an action."""
 
     def __init__(self, name: str) -> None:
         self._name: Final = name
@@ -28,17 +28,17 @@ class Mark:
 
 
 KEEP: Final = Mark("KEEP")
-"""What a function returns for an element that stays as it is."""
+"""Returned by a function for an element that stays as it is."""
 DELETE: Final = Mark("DELETE")
-"""The value of an element that is to be deleted."""
+"""The new value of an element to delete."""
 
 Content: TypeAlias = str | int | float | bytes | Sequence[object] | Mapping[str, object] | None
-"""What an element can become: text, numbers, several of these in a list, or bytes as they are encoded; for a
-sequence, a mapping from targets to contents, or a list of these. None is an empty value."""
+"""The new value of an element: text, a number, a list of these, or encoded bytes; for a sequence, a mapping
+from targets to contents, or a list of these. None is an empty value."""
 
 
 class Met(Protocol):
-    """An element that a change concerns, as its function sees it."""
+    """An element to which a change applies, as passed to its function."""
 
     @property
     def tag(self) -> int:
@@ -46,7 +46,7 @@ class Met(Protocol):
 
     @property
     def vr(self) -> str:
-        """Its VR, from a dictionary if it is not encoded; `UN` if it is not known."""
+        """Its VR, from a dictionary if it is not encoded; `UN` if it is unknown."""
 
     @property
     def creator(self) -> str:
@@ -54,7 +54,7 @@ class Met(Protocol):
 
     @property
     def value(self) -> bytes:
-        """Its encoded value; that of a sequence is empty. Raises `CannotEdit` for one above 16 MiB."""
+        """Its encoded value; empty for a sequence. Raises `CannotEdit` for a value above 16 MiB."""
 
     @property
     def text(self) -> str:
@@ -66,18 +66,18 @@ class Met(Protocol):
 
     @property
     def path(self) -> str:
-        """Where it is: `ReferencedStudySequence[0].StudyDate`."""
+        """Its path, such as `ReferencedStudySequence[0].StudyDate`."""
 
 
 Function: TypeAlias = Callable[[Met], Content | Mark]
-"""Returns what an element that was met becomes, KEEP or DELETE."""
+"""Returns the new value of an element, KEEP or DELETE."""
 
 
 class Change(NamedTuple):
-    """What the elements that are meant become.
+    """A change of the matching elements.
 
-    if_present: whether one that is not there stays away. Only an element that is there can be deleted, or
-    given to a function.
+    if_present: whether to change only existing elements. A deletion or a function always applies only to
+    existing elements.
     """
 
     target: Target
@@ -86,13 +86,13 @@ class Change(NamedTuple):
 
     @property
     def makes(self) -> bool:
-        """Whether it makes elements that are not there."""
+        """Whether it adds missing elements."""
         unasked = self.if_present or self.target.anywhere
         return not (unasked or self.value is DELETE or callable(self.value))
 
 
 class Aim(NamedTuple):
-    """A change, and the steps that are left of the way to it."""
+    """A change, and the remaining steps of the path to its element."""
 
     steps: tuple[Step, ...]
     change: Change
@@ -103,10 +103,11 @@ class Aim(NamedTuple):
 
 
 class Plan:
-    """Changes by what they concern. Of two for the same element, the later one holds.
+    """Changes, indexed by the elements they apply to. The last of several changes of one element applies.
 
-    A change of one element goes before those at any depth; among these, an element before a VR, before all.
-    deep: whether sequences are looked into. last: the highest tag of the data set that is looked at.
+    A change of one element takes precedence over those at any depth; among these, a change of an element over
+    one of a VR, and that over one of all elements.
+    deep: whether to enter sequences. last: the highest tag in the data set that may be changed.
     """
 
     def __init__(self, changes: Iterable[Change]) -> None:
@@ -132,7 +133,7 @@ class Plan:
 
     @cached_property
     def makes(self) -> bool:
-        """Whether elements may be made that are not there."""
+        """Whether missing elements may be added."""
         return any(each.makes for each in self.changes)
 
     def with_change(self, change: Change) -> "Plan":

@@ -1,4 +1,4 @@
-"""The answers of archives to queries: a set of entities of one level, and a tree.
+"""The results of queries, as a set of entities of one level and as a tree.
 
     result = QueryResult(Level.STUDY, answers, source="pacs:PACS:104")
     print(result.to_tree())
@@ -6,8 +6,8 @@
     await local.download("pacs:PACS:104", missing, folder)
 
 As a set, its members are the entities of its level, identified by their unique keys from the patient down: a
-study that an archive lists for two patients is two members. Other attributes do not count. The order of
-members does not depend on the order of the answers.
+study listed for two patients is two members. Other attributes do not matter. The order of members does not
+depend on the order of answers.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,13 +21,13 @@ from dcm.errors import AnswerError
 
 
 class MissingUniqueKey(AnswerError):  # noqa: N818 - reads as the sentence it is
-    """An answer without the key that identifies the entity, or one above it (PS3.4 C.4.1.3.1.1)."""
+    """An answer without the unique key of the entity, or of one above it (PS3.4 C.4.1.3.1.1)."""
 
 
 class QueryResult:
     """Answers at one level, as a set and as a tree from patients down to that level.
 
-    incomplete: why these are not all the entities that match; empty if they are.
+    incomplete: why matching entities are missing; empty if none are.
     """
 
     def __init__(
@@ -44,11 +44,11 @@ class QueryResult:
             self.add(answer)
 
     def add(self, answer: Attributes, level: Level | None = None) -> bool:
-        """Add an answer and return whether the entity is new; the first answer about an entity is kept.
+        """Add an answer, and return whether the entity is new; the first answer for an entity is kept.
 
-        An answer of a level above the result's own adds no member, but what is known of what the members
-        belong to, as the description of their study. The mapping itself is kept: do not change it afterwards.
-        Raises `MissingUniqueKey`.
+        An answer of a higher level does not add a member, but data about the parents of members, such as the
+        description of their study. The mapping itself is kept: do not change it afterwards. Raises
+        `MissingUniqueKey`.
         """
         level = self.level if level is None else level
         if level > self.level:
@@ -60,9 +60,9 @@ class QueryResult:
         return new
 
     def _node(self, answer: Attributes, level: Level) -> Node:
-        """Return the node of an answer, a new one if need be; none is made if a unique key is missing."""
+        """Return the node of an answer, creating it if necessary, but not if a unique key is missing."""
         above = [answer.get(name) for name in _KEYS_ABOVE[level]]
-        if above == self._last_above:  # mostly, answers with the same parent follow each other
+        if above == self._last_above:  # most answers have the same parent as the previous one
             return self._child(self._last_parent, level, _unique_key(answer, level, level))
         *keys, uid = [_unique_key(answer, each, level) for each in _DOWN_TO[level]]
         parent: Node | None = None
@@ -72,7 +72,7 @@ class QueryResult:
         return self._child(parent, level, uid)
 
     def _child(self, parent: Node | None, level: Level, uid: str) -> Node:
-        """Return the node of a unique key below a parent, a new one if need be; None stands for the root."""
+        """Return the node of a unique key below a parent (None: the root), creating it if necessary."""
         found = self._patients.get(uid) if parent is None else parent.get(uid)
         if found is None:
             if parent is None:
@@ -86,11 +86,11 @@ class QueryResult:
         return len(self._nodes[self.level])
 
     def __iter__(self) -> Iterator[Attributes]:
-        """Iterate over the members' answers, in order."""
+        """Iterate over the answers of the members, in order."""
         return (node.answer for node in self.members())
 
     def __contains__(self, path: object) -> bool:
-        """Return whether an entity is a member, by its unique keys from the patient down."""
+        """Return whether an entity, given by its unique keys from the patient down, is a member."""
         if not isinstance(path, tuple) or len(path) != self.level + 1:
             return False
         node = self._patients.get(path[0])
@@ -132,17 +132,17 @@ class QueryResult:
 
     @classmethod
     def of_nodes(cls, level: Level, nodes: Iterable[Node], source: str = "") -> "QueryResult":
-        """Return a result of nodes of one level, with what is known of the entities above them."""
+        """Return a result with the nodes of one level, including the data about their parents."""
         result = cls(level, source=source)
         result._take(nodes)
         return result
 
     def paths(self) -> set[tuple[str, ...]]:
-        """Return the members by their unique keys, from the patient down."""
+        """Return the unique keys of the members, from the patient down."""
         return {node.path for node in self._own()}
 
     def reduced(self, level: Level) -> "QueryResult":
-        """Return the entities of a level above, with what is known of them."""
+        """Return the entities of a higher level, with the data about them."""
         if level > self.level:
             raise ValueError(f"a result of level {self.level.name} knows nothing of {level.name}")
         result = QueryResult(level, source=self.source)
@@ -159,20 +159,20 @@ class QueryResult:
         return sorted(self._patients.values(), key=lambda node: node.uid)
 
     def walk(self) -> Iterator[Node]:
-        """Iterate over all nodes, each before those below it, in order."""
+        """Iterate over all nodes in order, each before its children."""
         for patient in self.patients:
             yield from patient.walk()
 
     def members(self) -> Iterator[Node]:
-        """Iterate over the nodes of the result's level, in order."""
+        """Iterate over the nodes at the level of the result, in order."""
         return (node for node in self.walk() if node.level == self.level)
 
     def at(self, level: Level) -> list[Node]:
-        """Return the nodes of a level, in the order in which they were added."""
+        """Return the nodes of a level, in the order of their addition."""
         return list(self._nodes[level])
 
     def count(self, level: Level) -> int | None:
-        """Return the number of entities: found ones down to the result's level, those reported below it.
+        """Return the number of entities: found ones down to the level of the result, reported ones below it.
 
         None if a server did not report it.
         """
@@ -182,11 +182,11 @@ class QueryResult:
         return None if None in counts else sum(filter(None, counts))
 
     def to_tree(self) -> str:
-        """Return the tree as text, below a line of totals."""
+        """Return the tree as text, with a line of totals at the top."""
         return tree_text(self.patients, self.level, self.count)
 
     def to_json(self) -> str:
-        """Return all answers as JSON, which `from_json` reads."""
+        """Return all answers as JSON, for `from_json`."""
         import json  # noqa: PLC0415 - not for a transfer
 
         answers: dict[str, list[Attributes]] = {}
@@ -200,7 +200,7 @@ class QueryResult:
 
     @classmethod
     def from_json(cls, text: str) -> "QueryResult":
-        """Read what `to_json` wrote; raises `AnswerError` for anything else."""
+        """Read the output of `to_json`; raises `AnswerError` for anything else."""
         import json  # noqa: PLC0415 - as above
 
         try:
@@ -215,7 +215,7 @@ class QueryResult:
         return result
 
     def _own(self) -> list[Node]:
-        """Return the members' nodes, not in order."""
+        """Return the nodes of the members, in any order."""
         return self._nodes[self.level]
 
     def _taking(self, nodes: Iterable[Node]) -> "QueryResult":
@@ -224,7 +224,7 @@ class QueryResult:
         return result
 
     def _take(self, nodes: Iterable[Node]) -> None:
-        """Add members of another result, and what that one knows of the entities above them."""
+        """Add members of another result, with its data about the entities above them."""
         for node in nodes:
             self._adopt(node)
 
@@ -251,7 +251,7 @@ _KEYS_ABOVE = tuple(tuple(each.unique_key for each in levels[:-1]) for levels in
 
 
 def _unique_key(answer: Attributes, key_level: Level, level: Level) -> str:
-    """Return a unique key of an answer; only a Patient ID may be empty or left out above its level."""
+    """Return a unique key of an answer; only a Patient ID above its level may be empty or missing."""
     value = answer.get(key_level.unique_key)
     if isinstance(value, str):
         uid = value.strip(" \0")

@@ -1,7 +1,7 @@
-"""A data set in another native encoding (PS3.5 7 and A.1 to A.3): element by element, values as they are.
+"""Convert a data set to another native encoding (PS3.5 7 and A.1 to A.3), element by element.
 
-Text is never decoded, so that no character set can harm it; only the byte order of numbers changes, and the
-headers of elements. Group lengths (PS3.5 7.2, retired) are left out: they would be wrong.
+Only the headers of elements and the byte order of numbers change. Text is never decoded, so no character set
+can harm it. Group lengths (PS3.5 7.2, retired) are omitted, since they would be wrong.
 """
 
 import array
@@ -28,11 +28,11 @@ _UNITS: Final = {
     **dict.fromkeys((b"FL", b"OF", b"OL", b"SL", b"UL"), "I"),
     **dict.fromkeys((b"FD", b"OD", b"OV", b"SV", b"UV"), "Q"),
 }
-"""What a change of byte order swaps in the values of a VR."""
+"""The type code (`array`) of the numbers that are swapped if the byte order changes, by VR."""
 
 
 class CannotRecode(DcmError):  # noqa: N818 - reads as the sentence it is
-    """The elements are not what PS3.5 says."""
+    """A data set that does not conform to PS3.5."""
 
 
 def recode(data: bytes, source: Encoding, target: Encoding) -> bytearray:
@@ -40,7 +40,7 @@ def recode(data: bytes, source: Encoding, target: Encoding) -> bytearray:
     try:
         return _recoded(Reader(data), data, source, target)
     except TruncatedData:
-        raise CannotRecode("its data set ends within an element") from None
+        raise CannotRecode("its data set ends in the middle of an element") from None
     except (MalformedData, ValueError) as error:
         raise CannotRecode(f"its data set cannot be read: {error}") from None
 
@@ -48,7 +48,7 @@ def recode(data: bytes, source: Encoding, target: Encoding) -> bytearray:
 def _recoded(reader: Reader, data: bytes, source: Encoding, target: Encoding) -> bytearray:
     writer = Writer(target)
     swap = source.little_endian != target.little_endian
-    # Elements may depend on a Pixel Representation that stands behind them, and items inherit it.
+    # Elements may depend on a Pixel Representation that follows them, and items inherit it.
     found, _ = reader.collect(0, source, {_PIXEL_REPRESENTATION}, _PIXEL_REPRESENTATION)
     signed = [b"\1" in found.get(_PIXEL_REPRESENTATION, (b"", b""))[1]]
     for tag, vr, _, start, length, depth in reader.walk(0, source, len(data), into_sequences=True):
@@ -75,7 +75,7 @@ def _recoded(reader: Reader, data: bytes, source: Encoding, target: Encoding) ->
 
 
 def swapped(vr: bytes, value: bytes) -> bytes:
-    """Return a value of big endian in little endian, or the other way; raises `MalformedData`."""
+    """Return a value with its byte order reversed. Raises `MalformedData`."""
     unit = _UNITS.get(vr)
     if unit is None:
         return value

@@ -1,4 +1,4 @@
-"""Whether two values are the same, and where they differ first."""
+"""Compare two values: whether they are the same, and where they first differ."""
 
 import math
 from array import array
@@ -19,17 +19,17 @@ _NUMBERS: Final = frozenset(("DS", "FD", "FL", "IS", "SL", "SS", "SV", "UL", "US
 _REALS: Final = {"OF": "f", "OD": "d"}
 _SINGLE: Final = frozenset(("LT", "ST", "UR", "UT"))
 _KEEPS_SPACE: Final = frozenset(("LT", "ST", "UT"))
-"""VRs in whose values leading spaces count (PS3.5 6.2)."""
+"""VRs in which leading spaces are significant (PS3.5 6.2)."""
 
 
 def common_vr(left: Entry, right: Entry) -> str:
-    """Return the VR by which both values are understood: UN says less than any other."""
+    """Return the VR for interpreting both values: that of the one that is not UN, if any."""
     known = [each.vr for each in (left, right) if each.vr != "UN"]
     return known[0] if known else left.value_vr
 
 
 def is_same(left: Placed, right: Placed, rules: DifferenceRules) -> bool:
-    """Return whether two values, which are no sequences, are the same by the rules."""
+    """Return whether two values, which are not sequences, are the same according to the rules."""
     vr = common_vr(left[1], right[1])
     if vr in BINARY or left[1].fragments is not None or right[1].fragments is not None:
         if first_difference(left, right, rules) is None:
@@ -43,7 +43,7 @@ def is_same(left: Placed, right: Placed, rules: DifferenceRules) -> bool:
 
 
 def meaning(placed: Placed, vr: str, rules: DifferenceRules) -> object:
-    """Return what a value means, which can be compared with `==`, and hashed."""
+    """Return the meaning of a value, which can be compared with `==` and hashed."""
     if vr in BINARY or placed[1].fragments is not None:
         return digest(placed, rules)
     text = _text(placed, vr)
@@ -66,7 +66,7 @@ def digest(placed: Placed, rules: DifferenceRules) -> str:
 
 
 def first_difference(left: Placed, right: Placed, rules: DifferenceRules) -> int | None:
-    """Return the first byte that differs; None if none does. A value that ends earlier differs there."""
+    """Return the offset of the first different byte, or None; a shorter value differs where it ends."""
     at = 0
     ours, others = _Bytes(left, rules), _Bytes(right, rules)
     while True:
@@ -83,7 +83,7 @@ def first_difference(left: Placed, right: Placed, rules: DifferenceRules) -> int
 
 
 class _Bytes:
-    """A binary value, part by part."""
+    """A binary value that is read in parts."""
 
     def __init__(self, placed: Placed, rules: DifferenceRules) -> None:
         self._parts: Final = _parts(placed, rules)
@@ -108,7 +108,7 @@ def _parts(placed: Placed, rules: DifferenceRules) -> Iterator[bytes]:
             continue
         try:
             yield swapped(entry.vr.encode(), part)
-        except MalformedData:  # a length that no number has
+        except MalformedData:  # its length is not a multiple of that of a number
             yield part
 
 

@@ -1,4 +1,4 @@
-"""Where encoded elements are read from: a file, bytes in memory, or a deflated data set."""
+"""Sources of encoded elements: a file, bytes in memory, or a deflated data set."""
 
 import os
 import zlib
@@ -13,11 +13,11 @@ class Source(Protocol):
     """Bytes by position."""
 
     def read(self, offset: int, size: int) -> bytes:
-        """Return up to `size` bytes from `offset` on; fewer only where the source ends."""
+        """Return up to `size` bytes from `offset`; fewer only at the end of the source."""
 
 
 class FileSource:
-    """An open file, by its descriptor, whose position is not moved."""
+    """An open file, given by its descriptor, whose position does not change."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -39,10 +39,10 @@ class MemorySource:
 
 
 class InflatedSource:
-    """What a deflated data set holds (PS3.5 A.5), inflated only as far as it is read.
+    """The contents of a deflated data set (PS3.5 A.5), inflated only as far as they are read.
 
     Raises `zlib.error` for bytes that are not deflated, and `ValueError` beyond 64 MiB: no header is that
-    long, but a decompression bomb is.
+    long, but a decompression bomb may be.
     """
 
     def __init__(self, source: Source, offset: int) -> None:
@@ -55,7 +55,9 @@ class InflatedSource:
         """Inflate as far as needed, and return a slice."""
         while len(self._inflated) < offset + size and not self._inflater.eof:
             if len(self._inflated) > INFLATED_LIMIT:
-                raise ValueError(f"more than {INFLATED_LIMIT >> 20} MiB before what was asked for")
+                raise ValueError(
+                    f"more than {INFLATED_LIMIT >> 20} MiB before the requested elements"
+                )
             packed = self._inflater.unconsumed_tail
             if not packed:
                 packed = self._source.read(self._offset, _INFLATE_STEP)
@@ -72,9 +74,9 @@ def inflated(data: bytes, limit: int = INFLATED_LIMIT) -> bytes:
     try:
         found = inflater.decompress(data, limit)
     except zlib.error as error:
-        raise ValueError(f"it is not deflated as it says: {error}") from error
+        raise ValueError(f"it claims to be deflated, but is not: {error}") from error
     if not inflater.eof:
-        raise ValueError(f"its deflated data set is cut, or larger than {limit} bytes")
+        raise ValueError(f"its deflated data set is truncated, or larger than {limit} bytes")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Splices: a source of bytes with some of them replaced, without a copy of the rest."""
+"""Replace some bytes of a source, without copying the rest."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ from dcm.data.whole import Edit
 
 
 def spliced_bytes(data: bytes, splices: Iterable[Edit]) -> bytes:
-    """Return the bytes with all splices done, which are in order of their positions."""
+    """Return the bytes with all splices applied; they must be in order of their positions."""
     parts: list[bytes | memoryview] = []
     at, view = 0, memoryview(data)
     for splice in splices:
@@ -20,14 +20,15 @@ def spliced_bytes(data: bytes, splices: Iterable[Edit]) -> bytes:
 
 
 def grown(splices: Iterable[Edit]) -> int:
-    """Return by how many bytes they make a source longer."""
+    """Return the number of bytes by which splices make a source longer."""
     return sum(len(each.put) - each.dropped for each in splices)
 
 
 def merged(splices: Sequence[Edit], mends: Sequence[Edit]) -> list[Edit]:
-    """Join splices with the mends of the same data set (`dcm.data.whole.check`).
+    """Merge splices with the mends of the same data set (`dcm.data.whole.check`).
 
-    Mends of what a splice replaces are left out: the length of a value, and the padding byte at its end.
+    Mends of an element that a splice replaces are omitted: the length of a value, and the padding byte at its
+    end.
     """
     left, ends = [], {each.position + each.dropped for each in splices if each.dropped}
     skipped = False
@@ -43,7 +44,7 @@ def merged(splices: Sequence[Edit], mends: Sequence[Edit]) -> list[Edit]:
 
 
 class SplicedSource:
-    """A source with splices, read by the positions that result from them."""
+    """A source with splices applied, read by the resulting positions."""
 
     def __init__(self, source: Source, start: int, end: int, splices: Sequence[Edit]) -> None:
         self._source: Final = source
@@ -74,7 +75,7 @@ class SplicedSource:
                 data = part[first:last]
             else:
                 data = self._source.read(part[0] + first, last - first)
-                if not data:  # it became shorter
+                if not data:  # the source became shorter
                     break
             found.append(data)
             offset += len(data)

@@ -1,4 +1,4 @@
-"""Elements of many files as a table: a row for each file, a column for each path.
+"""Show elements of many files as a table, with a row for each file and a column for each path.
 
 table = Table.of(["PatientID", "ReferencedSeriesSequence[*].SeriesInstanceUID"])
 with table.choice.reading("image.dcm") as (content, entries):
@@ -22,19 +22,19 @@ class Table(NamedTuple):
 
     @classmethod
     def of(cls, names: Sequence[str]) -> "Table":
-        """Return a table of these columns. Raises `BadPath`, and `UnknownElement`."""
+        """Return a table of these columns. Raises `BadPath` and `UnknownElement`."""
         return cls(tuple(names), tuple(map(ElementPath.of, names)))
 
     @property
     def choice(self) -> Choice:
-        """What is to be read of each file."""
+        """The elements to read from each file."""
         return Choice(include=self.paths)
 
     def row(self, content: Content, entries: Iterable[Entry]) -> list[str | None]:
-        """Return a value for each column; None if there is no such element.
+        """Return a value for each column; None if the element is missing.
 
-        Values of several items are separated by a backslash, as several values of an element are. A sequence
-        has its number of items, bytes their number.
+        The values of several items are separated by a backslash, like multiple values of an element. A
+        sequence is shown as the number of items, a binary value as the number of bytes.
         """
         found: dict[ElementPath, list[str]] = {}
         nested = any(path.is_nested for path in self.paths)

@@ -1,13 +1,13 @@
-"""Targets: which elements of a data set an edit changes, or a selector looks at.
+"""Targets: the elements of a data set that an edit changes or a selector compares.
 
     PatientName   0010,0010   (0010,0010)          a keyword or a tag
     ReferencedStudySequence[0].StudyDate           in one item of a sequence; items are counted from 0
     ReferencedStudySequence[*].StudyDate           in all items; without [*], too
     (0019,"SIEMENS MR HEADER",08)                  a private element, by its creator (PS3.5 7.8.1)
-    (0029,"ACME 3.2",10):LO                        with its VR, where no dictionary knows it
+    (0029,"ACME 3.2",10):LO                        with its VR, if it is not in a dictionary
     **.PatientID   **.UI   **.*                    at any depth: an element, all of a VR, all
 
-Setting an element in a sequence without items adds an item; with [*] only items that exist are changed.
+Setting an element in a sequence without items adds an item; with [*], only existing items are changed.
 """
 
 import re
@@ -18,7 +18,7 @@ from dcm.data.encoding import LONG_VRS, SHORT_VRS
 from dcm.errors import DcmError
 
 ALL: Final = -1
-"""Stands for all items that exist."""
+"""Represents all existing items."""
 
 _TOKEN: Final = re.compile(
     r"""\(\s*(?P<group>[0-9a-fA-F]{4})\s*,\s*"(?P<creator>[^"\\]{1,64})"\s*,\s*(?:xx)?(?P<low>[0-9a-fA-F]{2})\s*\)
@@ -33,7 +33,7 @@ _VRS: Final = frozenset(vr.decode() for vr in SHORT_VRS | LONG_VRS if vr)
 
 
 class BadTarget(DcmError):  # noqa: N818 - reads as the sentence it is
-    """A text that does not name an element; `position` is where it goes wrong."""
+    """A text that does not name an element; `position` is that of the error."""
 
     def __init__(self, words: str, text: str, position: int) -> None:
         super().__init__(f"{text!r}, at character {position + 1}: {words}")
@@ -42,11 +42,11 @@ class BadTarget(DcmError):  # noqa: N818 - reads as the sentence it is
 
 
 class Step(NamedTuple):
-    """An element, or a sequence on the way to it.
+    """An element, or a sequence on the path to it.
 
-    tag: of a private element, without its block; None for any element. creator: of a private element.
-    vr: of any element, or as it is given for one that no dictionary knows.
-    item: of the sequence; None if it is not given, ALL for all that exist.
+    tag: the tag, without the block for a private element; None for any element. creator: the private creator.
+    vr: the VR for any element, or the VR given for an element that is not in a dictionary.
+    item: the item of the sequence; None if it is not given, ALL for all existing ones.
     """
 
     tag: int | None
@@ -67,14 +67,14 @@ class Step(NamedTuple):
 
 
 class Target(NamedTuple):
-    """The elements that are meant. anywhere: at any depth; then there is one step only."""
+    """The target elements. anywhere: whether they are at any depth; then there is only one step."""
 
     steps: tuple[Step, ...]
     anywhere: bool = False
 
     @classmethod
     def of(cls, text: str) -> "Target":
-        """Read a whole text. Raises `BadTarget`, and `UnknownElement` for a keyword that does not exist."""
+        """Parse a whole text. Raises `BadTarget`, and `UnknownElement` for an unknown keyword."""
         target, end = cls.at(text, 0)
         if text[end:].strip():
             raise BadTarget(f"{text[end:].strip()!r} cannot follow", text, end)
@@ -82,7 +82,7 @@ class Target(NamedTuple):
 
     @classmethod
     def at(cls, text: str, position: int) -> "tuple[Target, int]":
-        """Read a target from `position` on; return it, and where it ends. Raises as `of` does."""
+        """Parse a target from `position` on; return it and its end. Raises the same errors as `of`."""
         at = len(text) - len(text[position:].lstrip())
         anywhere = text.startswith("**.", at)
         at += 3 if anywhere else 0
@@ -93,11 +93,11 @@ class Target(NamedTuple):
             if not text.startswith(".", at):
                 break
             if anywhere:
-                raise BadTarget("what is at any depth has only one step", text, at)
+                raise BadTarget("a path with ** has only one step", text, at)
             if step.vr:
                 raise BadTarget("only the last step has a VR", text, at)
             if step.tag is not None and not step.creator and _no_sequence(step.tag):
-                raise BadTarget(f"{step} is not a sequence, so nothing is in it", text, at)
+                raise BadTarget(f"{step} is not a sequence, so it has no items", text, at)
             at += 1
         if steps[-1].item is not None:
             raise BadTarget("an item is not an element: name one in it", text, at)
@@ -105,7 +105,7 @@ class Target(NamedTuple):
 
     @property
     def last(self) -> int:
-        """The highest tag of the data set that it may concern; see `Reader.collect`."""
+        """The highest tag in the data set that it may match; see `Reader.collect`."""
         tag = self.steps[0].tag
         if self.anywhere or tag is None:
             return (1 << 32) - 1
@@ -128,25 +128,25 @@ def _no_sequence(tag: int) -> bool:
 def _step(text: str, at: int, *, anywhere: bool) -> tuple[Step, int]:
     found = _TOKEN.match(text, at)
     if found is None:
-        raise BadTarget('a keyword, a tag or (gggg,"CREATOR",ee) is due', text, at)
+        raise BadTarget('expected a keyword, a tag or (gggg,"CREATOR",ee)', text, at)
     try:
         step = _named(found, anywhere=anywhere)
     except UnknownElement as error:
         raise BadTarget(str(error), text, at) from None
     if step is None:
-        raise BadTarget(f"{found[0]} is meant at any depth: **.{found[0]}", text, at)
+        raise BadTarget(f"write **.{found[0]} for {found[0]} at any depth", text, at)
     at = found.end()
     if item := _ITEM.match(text, at):
         step, at = step._replace(item=ALL if item[1] == "*" else int(item[1])), item.end()
     elif (vr := _VR_SUFFIX.match(text, at)) and step.tag is not None:
         if vr[1] not in _VRS:
-            raise BadTarget(f"there is no VR {vr[1]}", text, at)
+            raise BadTarget(f"unknown VR {vr[1]}", text, at)
         step, at = step._replace(vr=vr[1]), vr.end()
     return step, at
 
 
 def _named(found: re.Match[str], *, anywhere: bool) -> Step | None:
-    """Return the step of a token; None for one that is only possible at any depth."""
+    """Return the step for a token; None for a token that is only valid at any depth."""
     if found["creator"]:
         group = int(found["group"], 16)
         if not group % 2:

@@ -1,10 +1,10 @@
-r"""Templates for a line about an element: texts with fields, and nothing that could be run.
+r"""Templates for a line about an element: texts with fields, without any code that could be run.
 
     {tag} {vr} {keyword:32} {value}        {file}\t{path}\t{value:.40}
 
 Fields: file, path (`Sequence[0].Keyword`), tag, group, element, vr, keyword, value, length (in bytes), depth.
-Behind a colon stand the least and, behind a dot, the greatest number of characters; `>` before them aligns
-to the right. `{{` and `}}` are braces, `\t`, `\n` and `\\` a tab, a new line and a backslash.
+The minimum number of characters follows a colon, the maximum follows a dot; `>` before them aligns to the
+right. `{{` and `}}` are braces, `\t`, `\n` and `\\` are a tab, a newline and a backslash.
 """
 
 import re
@@ -25,7 +25,7 @@ _TEXTS: Final = {"{{": "{", "}}": "}", r"\t": "\t", r"\n": "\n", r"\\": "\\"}
 
 
 class BadTemplate(DcmError):  # noqa: N818 - reads as the sentence it is
-    """A template that cannot be used; says where."""
+    """A template that cannot be used; the message says where."""
 
 
 class _Field(NamedTuple):
@@ -36,27 +36,27 @@ class _Field(NamedTuple):
 
 
 class Template(NamedTuple):
-    """A template that was read; see the module."""
+    """A parsed template; see the module's docstring."""
 
     parts: tuple[str | _Field, ...]
 
     @classmethod
     def of(cls, text: str) -> "Template":
-        """Read a template. Raises `BadTemplate`."""
+        """Parse a template. Raises `BadTemplate`."""
         parts: list[str | _Field] = []
         at = 0
         while at < len(text):
             found = _PART.match(text, at)
             if found is None:
                 raise BadTemplate(
-                    f"the format {text!r} cannot be read from character {at + 1} on: "
+                    f"the format {text!r} is invalid at character {at + 1}: "
                     "{{ and }} are braces, {value:>10.20} is a field"
                 )
             if found["text"] is not None:
                 parts.append(_TEXTS.get(found["text"], found["text"]))
             elif found["field"] not in FIELDS:
                 raise BadTemplate(
-                    f"the format has no field {found['field']!r}: there are {', '.join(FIELDS)}"
+                    f"the format has an unknown field {found['field']!r}: use {', '.join(FIELDS)}"
                 )
             else:
                 most = found["most"]
@@ -73,7 +73,7 @@ class Template(NamedTuple):
 
     @property
     def names(self) -> frozenset[str]:
-        """The fields that are in it."""
+        """The names of its fields."""
         return frozenset(part.name for part in self.parts if isinstance(part, _Field))
 
     def filled(self, values: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Values as bytes and as text, by VR and Specific Character Set (PS3.5 6.1, 6.2)."""
+"""Convert values between bytes and text, by VR and Specific Character Set (PS3.5 6.1, 6.2)."""
 
 import re
 import struct
@@ -7,7 +7,7 @@ from functools import lru_cache
 
 # VRs whose characters depend on Specific Character Set (PS3.5 6.1.2.2); all others are ASCII.
 LOCALISED = frozenset(("LO", "LT", "PN", "SH", "ST", "UC", "UT"))
-# VRs in which a backslash is a character like any other (PS3.5 6.4).
+# VRs in which a backslash is an ordinary character (PS3.5 6.4).
 SINGLE_VALUED = frozenset(("LT", "ST", "UR", "UT"))
 _DELIMITERS = re.compile(r"([\\^=])")
 _NUMBERS = {
@@ -19,10 +19,10 @@ _BINARY = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "UN"))
 def value_text(
     value: bytes, vr: str, *, character_set: bytes = b"", little_endian: bool = True
 ) -> str:
-    """Return a value as text: several values are separated by a backslash, padding is taken off.
+    """Return a value as text, without padding; multiple values are separated by a backslash.
 
-    Numbers of binary VRs are written out, tags as eight hexadecimal digits. A sequence or another
-    value without text gives an empty one. Characters that cannot be decoded become U+FFFD.
+    Binary numbers are converted to decimal, and tags to eight hexadecimal digits. The text of a sequence or
+    another value without text is empty. Characters that cannot be decoded become U+FFFD.
     """
     order = "<" if little_endian else ">"
     if vr in _NUMBERS:
@@ -45,9 +45,9 @@ def value_text(
 def encoded_value(
     text: str, vr: str, *, character_set: bytes = b"", little_endian: bool = True
 ) -> bytes:
-    """Encode a text as the value of an element, padded to even length: what `value_text` reads.
+    """Encode a text as the value of an element, padded to an even length: the inverse of `value_text`.
 
-    Raises `ValueError` for what the VR or the character set cannot hold.
+    Raises `ValueError` for a text that the VR or the character set cannot represent.
     """
     order = "<" if little_endian else ">"
     if not text:
@@ -76,12 +76,12 @@ def _encoded(text: str, character_set: bytes) -> bytes:
 
     unknown = [name for name in names if name not in charset.python_encoding]
     if unknown:
-        raise ValueError(f"there is no character set {unknown[0]!r}")
+        raise ValueError(f"unknown character set {unknown[0]!r}")
     encodings = charset.convert_encodings(list(names))
-    # Before each delimiter the first character set is in force again (PS3.5 6.1.2.5.3).
+    # Each delimiter resets to the first character set (PS3.5 6.1.2.5.3).
     parts = _DELIMITERS.split(text)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # pydicom replaces what it cannot encode, and warns
+        warnings.simplefilter("error")  # pydicom replaces characters it cannot encode, and warns
         try:
             return b"".join(bytes(charset.encode_string(part, encodings)) for part in parts)
         except UserWarning as warning:
@@ -89,7 +89,7 @@ def _encoded(text: str, character_set: bytes) -> bytes:
 
 
 def decoded(value: bytes, character_set: bytes) -> str:
-    """Decode `value` by the raw value of its data set's Specific Character Set."""
+    """Decode `value`, given the encoded value of its data set's Specific Character Set."""
     if value.isascii() and b"\x1b" not in value:
         return value.decode("ascii")
     names = _names(character_set)
@@ -98,8 +98,8 @@ def decoded(value: bytes, character_set: bytes) -> str:
     return _decoded_by_pydicom(value, names)
 
 
-# Character sets without code extensions (PS3.3 Table C.12-2, C.12-5). Latin-1 also where none is
-# named: that is what such files mostly hold.
+# Character sets without code extensions (PS3.3 Table C.12-2, C.12-5). Files that declare none mostly contain
+# Latin-1.
 _CODECS = {
     "": "latin-1",
     "ISO_IR 6": "latin-1",
@@ -136,11 +136,11 @@ def _decoded_by_pydicom(value: bytes, names: tuple[str, ...]) -> str:
     """Decode with code extensions (PS3.5 6.1.2.5)."""
     from pydicom import charset, valuerep  # noqa: PLC0415 - slow to import
 
-    # An unknown name would be taken for that of a Python codec, `hex` for one.
+    # pydicom would use an unknown name as that of a Python codec, such as `hex`.
     known = [name if name in charset.python_encoding else "" for name in names]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what cannot be decoded shows as U+FFFD
+        warnings.simplefilter("ignore")  # invalid characters become U+FFFD
         text = str(
             charset.decode_bytes(value, charset.convert_encodings(known), valuerep.TEXT_VR_DELIMS)
         )
-    return text.replace("\x1b$)A", "")  # pydicom 3.0 leaves the escapes to ISO-IR 58 standing
+    return text.replace("\x1b$)A", "")  # pydicom 3.0 does not remove the escapes to ISO-IR 58

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dcm.data.levels import Level
 from dcm.data.node import Node
 
-# What a line says of an entity, where it is known.
+# The attributes that a line shows, if they are known.
 _SHOWN = {
     Level.PATIENT: (("ID", "PatientID"), ("Name", "PatientName")),
     Level.STUDY: (("Date", "StudyDate"), ("Time", "StudyTime")),
@@ -21,7 +21,7 @@ _SHOWN = {
 def tree_text(
     patients: Sequence[Node], deepest: Level, total: Callable[[Level], int | None]
 ) -> str:
-    """Draw patients and what is below them down to `deepest`, below a line of totals."""
+    """Return a line of totals, then the patients and everything below them down to `deepest`."""
     totals = (_counted(total(level), level) for level in Level)
     lines = [" | ".join(filter(None, totals))]
     for number, patient in enumerate(patients, start=1):
@@ -51,5 +51,5 @@ def _counted(count: int | None, level: Level) -> str:
 
 
 def printable(text: str) -> str:
-    """Take out what would steer a terminal: the text comes from a server, not from us."""
+    """Return a text without control characters, so that text from a server cannot control the terminal."""
     return "".join(char if char.isprintable() else "?" for char in text)

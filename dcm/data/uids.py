@@ -1,6 +1,6 @@
 """The UIDs of the standard (PS3.6 Annex A) and their names, from pydicom's dictionary.
 
-Importing it costs more than a whole query, so import this module only where names are to be shown.
+Importing it takes longer than a whole query, so import this module only to show names.
 """
 
 from functools import lru_cache

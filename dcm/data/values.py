@@ -1,4 +1,4 @@
-"""Values that are set in data sets: checked against their VR (PS3.5 6.2), and encoded."""
+"""Check new values for data sets against their VR (PS3.5 6.2), and encode them."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -13,11 +13,11 @@ _LONGEST: Final = {
     "AE": 16, "AS": 4, "CS": 16, "DS": 16, "IS": 12, "LO": 64, "LT": 10240, "PN": 64, "SH": 16, "ST": 1024,
     "UI": 64,
 }  # fmt: skip
-"""Characters in a value; of a PN, in each component group."""
+"""The maximum number of characters in a value; for PN, in each component group."""
 
 
 class NotHeld(ValueError):  # noqa: N818 - reads as the sentence it is
-    """A text with characters that the character set of its data set lacks."""
+    """A text that the character set of its data set cannot represent."""
 
 
 def _moment(vr: str) -> Callable[[str], bool]:
@@ -45,19 +45,22 @@ _CHECKS: Final[dict[str, tuple[Callable[[str], object], str]]] = {
 def value_of(
     text: str, vr: str, character_set: bytes, *, explicit: bool, little_endian: bool
 ) -> bytes:
-    """Encode a text as a value; several values are separated by a backslash.
+    """Encode a text as a value; multiple values are separated by a backslash.
 
-    Raises `ValueError` for one that the VR cannot have, and `NotHeld` for one that the character set lacks.
+    Raises `ValueError` for a value that the VR does not allow, and `NotHeld` for one that the character set
+    cannot represent.
     """
     check_text(text, vr)
     if vr == "US" and text.startswith("-"):
-        vr = "SS"  # where the dictionary leaves the choice, the number makes it
+        vr = "SS"  # if the dictionary allows both, the sign decides
     try:
         value = encoded_value(text, vr, character_set=character_set, little_endian=little_endian)
     except (UnicodeError, ValueError) as error:
         if vr in LOCALISED and not text.isascii():
             named = character_set.decode("latin-1").strip() or "ASCII, since it names none"
-            raise NotHeld(f"the character set of the data set lacks it: {named}") from error
+            raise NotHeld(
+                f"the character set of the data set cannot represent it: {named}"
+            ) from error
         if isinstance(error, UnicodeError):
             raise ValueError(f"a value of VR {vr} is ASCII") from None  # noqa: TRY004
         raise
@@ -67,14 +70,14 @@ def value_of(
 
 
 def check_text(text: str, vr: str) -> None:
-    """Raise `ValueError` for a text that the VR cannot have in any character set."""
+    """Raise `ValueError` for a text that the VR does not allow in any character set."""
     for each in [text] if vr in SINGLE_VALUED else text.split("\\"):
         if words := _fault(each, vr):
             raise ValueError(words)
 
 
 def text_of(value: object, vr: str = "") -> str:
-    """Return as text what Python and JSON have for a value: several, numbers and nothing, too.
+    """Return a Python or JSON value as text: a text, a number, a sequence of these, or None.
 
     For VR DS, a number that would be too long is rounded. Raises `ValueError` for anything else.
     """
@@ -93,7 +96,7 @@ def text_of(value: object, vr: str = "") -> str:
 
 
 def _fault(text: str, vr: str) -> str:
-    """Return why a single value cannot be one of its VR; empty: it can."""
+    """Return why a single value is not valid for its VR; empty if it is valid."""
     if not text:
         return ""
     longest = _LONGEST.get(vr)

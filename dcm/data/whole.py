@@ -1,8 +1,8 @@
-"""Whether an encoded data set is complete, and what has to be changed before it can be sent.
+"""Check whether an encoded data set is complete, and what must be changed before it can be sent.
 
-The last element of a file that was cut announces more bytes than there are (PS3.5 7.1.1). An image shows in
-microseconds that it is complete: its last element is Pixel Data, which ends where the file does. Only if this
-does not show are all elements looked at.
+The last element of a truncated file announces more bytes than the file has (PS3.5 7.1.1). Most images can be
+checked in microseconds: their last element is Pixel Data, which ends where the file ends. Only otherwise are
+all elements checked.
 """
 
 import zlib
@@ -27,20 +27,20 @@ from dcm.data.encoding import (
 from dcm.data.source import Source
 from dcm.errors import DcmError
 
-_LOOKS: Final = 8  # icons hold pixel data as well, and pixels may hold anything
+_LOOKS: Final = 8  # icons contain pixel data, too, and pixels may contain any bytes
 _SEQUENCE_END: Final = b"\xfe\xff\xdd\xe0\0\0\0\0"
 _PADDED_BY_ZERO: Final = frozenset(b"OB OW UN UI".split())
 _FIXED: Final = frozenset(b"AT FD FL OD OF OL OV SL SS SV UL US UV".split())
-"""VRs whose values have 2, 4 or 8 bytes each: no padding byte makes an odd length right."""
-_INFLATE_STEP: Final = 1 << 12  # becomes at most 4 MB
+"""VRs whose values have 2, 4 or 8 bytes each, so an odd length cannot be corrected by padding."""
+_INFLATE_STEP: Final = 1 << 12  # inflates to at most 4 MB
 
 
 class NotWhole(DcmError):  # noqa: N818 - reads as the sentence it is
-    """A data set that ends within an element, or whose lengths contradict each other; says where."""
+    """A data set that ends within an element, or has contradictory lengths; the message says where."""
 
 
 class Edit(NamedTuple):
-    """At `position` of the source, `dropped` bytes are replaced by `put`."""
+    """A replacement of `dropped` bytes at `position` of the source by `put`."""
 
     position: int
     dropped: int
@@ -48,7 +48,7 @@ class Edit(NamedTuple):
 
 
 class Check(NamedTuple):
-    """What has to be changed in a data set that is to be sent, in order of positions, and why in words."""
+    """The changes needed before a data set can be sent, in order of positions, and the reasons."""
 
     edits: tuple[Edit, ...] = ()
     remarks: tuple[str, ...] = ()
@@ -57,10 +57,10 @@ class Check(NamedTuple):
 def ends_with_pixels(
     data: bytes | bytearray, count: int, tail: bytes, encoding: Encoding, length: int
 ) -> bool:
-    """Return whether a data set of `length` bytes ends with its Pixel Data, of an even length.
+    """Return whether a data set of `length` bytes ends with its Pixel Data, which has an even length.
 
-    The first `count` bytes of `data` are its beginning, `tail` its last 8 bytes. False only means that this
-    did not show.
+    The first `count` bytes of `data` are its beginning, `tail` its last 8 bytes. False only means that these
+    do not show it.
     """
     wide = STRUCTS[encoding.little_endian][1]
     tag = b"\xe0\x7f\x10\0" if encoding.little_endian else b"\x7f\xe0\0\x10"
@@ -82,7 +82,7 @@ def ends_with_pixels(
 def checked(source: Source, position: int, end: int, transfer_syntax: str) -> Check:
     """Check the data set from `position` to `end`, the end of the source. Raises `NotWhole`.
 
-    Pixel data that is deflated frame by frame is encapsulated, and checked like any other.
+    Pixel data that is deflated frame by frame is encapsulated, and checked like other pixel data.
     """
     if transfer_syntax in DEFLATED:
         check_deflated(source, position)
@@ -93,8 +93,8 @@ def checked(source: Source, position: int, end: int, transfer_syntax: str) -> Ch
 def check(source: Source, position: int, end: int, encoding: Encoding) -> Check:
     """Check all elements from `position` to `end`, the end of the source.
 
-    A value of odd length gets the padding byte of its VR (PS3.5 6.2, 7.1.1); zeros behind the last element
-    are left out. Raises `NotWhole`.
+    A value of odd length gets the padding byte of its VR (PS3.5 6.2, 7.1.1); zeros after the last element are
+    removed. Raises `NotWhole`.
     """
     edits: list[Edit] = []
     remarks: list[str] = []
@@ -116,26 +116,26 @@ def check(source: Source, position: int, end: int, encoding: Encoding) -> Check:
     except TruncatedData as error:
         raise NotWhole(f"it ends {error}") from None
     except MalformedData as error:
-        # Others may be able to follow what we cannot: it is sent as it is, if only its length is even.
+        # Others may be able to read it: send it as it is, provided that its length is even.
         if (end - position) % 2:
             raise NotWhole(f"it has an odd length of {end - position} bytes: {error}") from None
-        return Check((), (f"it could not be checked to its end: {error}",))
+        return Check((), (f"it could not be checked completely: {error}",))
     if at < end:
         edits.append(Edit(at, end - at, b""))
-        remarks.append(f"{end - at} zeros behind the last element were left out")
+        remarks.append(f"{end - at} zeros after the last element were left out")
     if (end - position + sum(len(each.put) - each.dropped for each in edits)) % 2:
         raise NotWhole("a value within one of its sequences has an odd length (PS3.5 7.1.1)")
     return Check(tuple(edits), tuple(remarks))
 
 
 def check_deflated(source: Source, position: int) -> None:
-    """Inflate a deflated data set to its end (PS3.5 A.5), and keep nothing. Raises `NotWhole`."""
+    """Inflate a deflated data set (PS3.5 A.5) to its end, without keeping it. Raises `NotWhole`."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         while not inflater.eof:
             packed = source.read(position, _INFLATE_STEP)
             if not packed:
-                raise NotWhole("it ends within its deflated data set")
+                raise NotWhole("it ends in the middle of its deflated data set")
             inflater.decompress(packed)
             position += len(packed)
     except zlib.error as error:
@@ -143,7 +143,7 @@ def check_deflated(source: Source, position: int) -> None:
 
 
 def _padding(element: Element, encoding: Encoding) -> Iterator[Edit]:
-    """Yield the edits that make a length even: of the length itself, and of the end of the value."""
+    """Yield the edits that make a length even: one of the length itself, one at the end of the value."""
     vr = element.vr or vr_of(element.tag).encode()
     if vr == b"SQ" or vr in _FIXED:
         raise NotWhole(

@@ -3,7 +3,7 @@
     from dcm.deidentify import make_deidentify_filter
     filter = make_deidentify_filter("modified-dates,clean-descriptors", key=read_key("secret.key"))
 
-What is exported here is loaded when it is first used.
+Exported names are imported on first use.
 """
 
 from importlib import import_module
@@ -35,7 +35,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import what is exported when it is first asked for (PEP 562)."""
+    """Import an exported name on first use (PEP 562)."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found = globals()[name] = getattr(import_module(_MODULES[name]), name)

@@ -1,4 +1,4 @@
-"""What was done to each attribute, counted; values only if they are asked for."""
+"""Count what was done to each attribute, and record old values if requested."""
 
 from collections import Counter
 from typing import Any, Final
@@ -7,9 +7,9 @@ from dcm.data.dictionary import keyword_of
 
 
 class Account:
-    """What was done to the attributes of one object, or of many.
+    """Counts of what was done to the attributes of one or more objects.
 
-    with_values: whether the old values are kept, too. They identify people.
+    with_values: whether to record the old values, too, which identify people.
     """
 
     def __init__(self, *, with_values: bool = False) -> None:
@@ -26,7 +26,7 @@ class Account:
         self.counts.update(other.counts)
 
     def document(self) -> dict[str, Any]:
-        """Return it as JSON has it: by attribute, how often what was done; and old values by path."""
+        """Return the account for JSON: counts of the actions by attribute, and old values by path."""
         found: dict[str, Any] = {}
         for (tag, action), count in sorted(self.counts.items()):
             found.setdefault(_name(tag), {})[action] = count
@@ -40,7 +40,7 @@ class Account:
 
 
 def _name(tag: int) -> str:
-    """Name an attribute: private ones by their group only, since the rest differs from object to object."""
+    """Return the name of an attribute; for a private one only its group, since the rest varies by object."""
     if tag & 0x10000:
         return f"private ({tag >> 16:04X},xxxx)"
     known = keyword_of(tag)

@@ -1,7 +1,7 @@
-"""Dates moved by a number of days that is the same for all objects of a patient (PS3.15 E.3.6).
+"""Shift dates by a number of days that is the same for all objects of a patient (PS3.15 E.3.6).
 
-The number comes from the key and the patient: who has the key gets the same in any run, and intervals within
-a patient stay. Times of day stay as they are.
+The number is derived from the key and the patient. It is the same in every run with that key, and intervals
+between the dates of a patient are kept. Times of day are not changed.
 """
 
 import hashlib
@@ -20,15 +20,15 @@ _TIME: Final = re.compile(r"[0-2]\d(:?[0-5]\d(:?[0-6]\d(\.\d{1,6})?)?)?", re.ASC
 
 
 def days_of(key: bytes, patient: str) -> int:
-    """Return by how many days the dates of a patient move: between 1 and 10 years back."""
+    """Return the number of days by which to shift the dates of a patient: between 1 and 10 years back."""
     number = int.from_bytes(hmac.digest(key, f"dates\0{patient}".encode(), hashlib.sha256)[:8])
     return -(_LEAST + number % (_MOST - _LEAST + 1))
 
 
 def shifted(vr: str, text: str, days: int) -> str | None:
-    """Return a value with all its dates moved; None if one of them is no date, or moves out of the calendar.
+    """Return a value with all its dates shifted; None if one is not a date, or would leave the calendar.
 
-    vr: DA, DT or TM. A date with only a year, or a year and a month, moves as its first day does.
+    vr: DA, DT or TM. A date with only a year, or a year and a month, is shifted like its first day.
     """
     moved = {"DA": _day, "DT": _moment, "TM": _time}[vr]
     found = [moved(each.strip(" \0"), days) for each in text.split("\\")]

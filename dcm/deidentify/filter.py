@@ -3,8 +3,8 @@
     filter = make_deidentify_filter("modified-dates", key=read_key("secret.key"))
     instance = filter.apply(instance_of("image.dcm"))
 
-New UIDs, pseudonyms and dates are made of the old ones and the key: with the same key they are the same in
-all files and runs, so that references hold. Who has the key can try old ones until they fit; nobody else can.
+New UIDs, pseudonyms and dates are derived from the old ones and the key: with the same key they are the same
+in all files and runs, and references stay valid. Only someone with the key can try old ones until they match.
 """
 
 import secrets
@@ -65,10 +65,10 @@ def make_deidentify_filter(
 ) -> "DeidentifyFilter":
     """Return a filter that de-identifies.
 
-    options: names of `OPTIONS`, with commas between them. key: at least 16 bytes; None for a new one, and
-    then another filter makes other UIDs and dates. blank: regions that are blanked in all images that no rule
-    fits; rules: in those that one fits. allow_burned_in: let images through in which text may be burned in.
-    words: more words that stay in descriptions. uids: keeps which UID became which; that leads back.
+    options: names of `OPTIONS`, separated by commas. key: at least 16 bytes; None for a new one, in which
+    case another filter creates other UIDs and dates. blank: regions to blank in all images that no rule
+    matches; rules: for those that one matches. allow_burned_in: accept images that may have burned-in text.
+    words: more words to keep in descriptions. uids: records which UID became which, so this can be reversed.
 
     Raises `BadOption`, and `CannotEdit` for a key that is too short.
     """
@@ -76,7 +76,7 @@ def make_deidentify_filter(
     every = (RegionRule(tuple(blank)),)
     regions = (*rules, *(each for each in every if each.regions))
     if "clean-pixels" in given and not regions:
-        raise BadOption("clean-pixels needs regions to blank, or rules for them")
+        raise BadOption("clean-pixels needs regions to black out, or rules for them")
     return DeidentifyFilter(
         given, secrets.token_bytes(32) if key is None else key, regions,
         allow_burned_in=allow_burned_in, words=own_words() | {each.casefold() for each in words}, uids=uids,
@@ -110,7 +110,7 @@ class DeidentifyFilter:
         self._patient: Final = lru_cache(maxsize=1024)(self._of_patient)
 
     def apply(self, instance: Instance, remarks: list[str] | None = None) -> Instance:
-        """De-identify an instance; see `Filter.apply`. Raises `CannotDeidentify` for one that is refused."""
+        """De-identify an instance; see `Filter.apply`. Raises `CannotDeidentify` if it is refused."""
         return self.deidentified(instance, remarks)
 
     def deidentified(
@@ -119,7 +119,7 @@ class DeidentifyFilter:
         remarks: list[str] | None = None,
         account: Account | None = None,
     ) -> Instance:
-        """De-identify an instance, and add what is done to an account."""
+        """De-identify an instance, and record the actions in an account."""
         with _opened(instance) as (source, at, end):
             known = inspect(source, at, instance.kind[1], instance.kind[0])
             check_kind(known)
@@ -127,14 +127,16 @@ class DeidentifyFilter:
             if regions:
                 instance = blanked(instance, source, end, known, regions)
         if remarks is not None and known.text("RecognizableVisualFeatures").upper() == "YES":
-            remarks.append("it says that its pixels show recognizable features, and they still do")
+            remarks.append(
+                "it declares recognizable features in its pixels, which were not changed"
+            )
         subject = self._subject(known.sop_class, known.patient, account)
         codes = self.options.codes(cleaned_pixels=bool(regions))
         says = _said(self.options, codes, known, blank=bool(regions))
         return edited(instance, Plan([Change(Target.of(_ALL), subject), *says]), remarks)
 
     def forward(self, attributes: Attributes) -> Attributes | None:
-        """See `Filter.forward`. Nothing is rejected: that only shows in the instances."""
+        """See `Filter.forward`. Nothing is rejected, as that depends on the instances."""
         text = {key: value for key, value in attributes.items() if isinstance(value, str)}
         known = Known(text.get("SOPClassUID", ""), text, overlay_bits=False, pixels=0)
         subject = self._subject(known.sop_class, known.patient, None)
@@ -163,7 +165,7 @@ class DeidentifyFilter:
         return days_of(self._key, patient), pseudonym(self._key, patient)
 
     def _blanked(self, known: Known) -> tuple[Region, ...]:
-        """Return the regions to blank. Raises `CannotDeidentify` if text may stay burned in."""
+        """Return the regions to blank. Raises `CannotDeidentify` if burned-in text may remain."""
         if not known.text("Rows"):
             return ()
         fitting = next((each for each in self._regions if each.fits(known.for_rules)), None)
@@ -172,13 +174,13 @@ class DeidentifyFilter:
         words = burned_in(known)
         if words and not self._allow:
             raise CannotDeidentify(
-                f"{words}: give regions to blank, rules for them, or allow burned-in text"
+                f"{words}: give regions to black out, rules for them, or allow burned-in text"
             )
         return ()
 
 
 def _said(options: Options, codes: list[Code], known: Known, *, blank: bool) -> list[Change]:
-    """Return what the object says of itself (PS3.15 E.1.1, PS3.3 C.7.1.1, C.12.1)."""
+    """Return the changes that declare the de-identification (PS3.15 E.1.1, PS3.3 C.7.1.1, C.12.1)."""
     identity, method, sequence, dates, burned = _SAYS
     before = known.text("LongitudinalTemporalInformationModified").upper()
     if "full-dates" in options:
@@ -205,7 +207,7 @@ def _said(options: Options, codes: list[Code], known: Known, *, blank: bool) -> 
 
 
 class _Forgets:
-    """A map of UIDs that keeps nothing: with the key, new UIDs are made again."""
+    """A map of UIDs that stores nothing, since new UIDs can be derived again with the key."""
 
     def get(self, old: str) -> str | None:  # noqa: ARG002 - as all do
         """See `UidMap.get`."""
@@ -220,7 +222,7 @@ class _Forgets:
 
 
 class _Attribute(NamedTuple):
-    """An attribute of an answer, as `dcm.data.plan.Met`."""
+    """An attribute of an answer, as a `dcm.data.plan.Met`."""
 
     tag: int
     vr: str
@@ -252,7 +254,7 @@ def _mapped(attributes: Attributes, subject: Subject, *, nested: bool) -> dict[s
 
 @contextmanager
 def _opened(instance: Instance) -> Iterator[tuple[Source, int, int]]:
-    """Open a data set; one that is deflated is inflated."""
+    """Open a data set, inflated if it is deflated."""
     if instance.kind[1] not in DEFLATED:
         with opened(instance) as found:
             yield found

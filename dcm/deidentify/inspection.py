@@ -1,4 +1,4 @@
-"""What has to be known of an object before it is de-identified, and which objects are refused."""
+"""Inspect an object before it is de-identified, and refuse objects that cannot be."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -35,7 +35,7 @@ _BURNED_IN: Final = {
         ("77.1.1", "77.1.1.1", "77.1.2.1", "77.1.4", "77.1.4.1"), "photography or video"
     ),
 }
-"""Kinds of images in whose pixels there often is text or a face."""
+"""Kinds of images that often have text or a face in their pixels."""
 _SCANNED: Final = frozenset(("DF", "DV", "SD", "SI"))
 """Conversion types of digitised film, video and paper (PS3.3 C.8.6.1)."""
 _SLIDES: Final = _STORAGE + "77.1.6"
@@ -46,11 +46,11 @@ _DOCUMENTS: Final = frozenset(
 
 
 class CannotDeidentify(CannotEdit):
-    """An object that is refused, since it would not be free of what identifies people; says why."""
+    """An object that is refused, since it would still contain identifying data; the message says why."""
 
 
 class Known(NamedTuple):
-    """What is known of an object. pixels: where its pixel data may begin, or what is beyond them does."""
+    """The inspected values of an object. pixels: the position of the first element of the pixels or after."""
 
     sop_class: str
     texts: Mapping[str, str]
@@ -63,13 +63,13 @@ class Known(NamedTuple):
 
     @property
     def patient(self) -> str:
-        """What tells a patient from others: the Patient ID, else name and date of birth, else the study."""
+        """The identity of the patient: the Patient ID, else name and date of birth, else the study."""
         name = self.text("PatientName") + self.text("PatientBirthDate")
         return self.text("PatientID") or name or self.text("StudyInstanceUID")
 
     @property
     def for_rules(self) -> Mapping[str, str]:
-        """What rules for regions ask for; see `dcm.deidentify.regions`."""
+        """The values that rules for regions compare; see `dcm.deidentify.regions`."""
         names = {
             "modality": "Modality", "manufacturer": "Manufacturer", "model": "ManufacturerModelName",
             "rows": "Rows", "columns": "Columns",
@@ -86,12 +86,12 @@ _ALL: Final = frozenset((*_TAGS, *_OVERLAY_BITS))
 
 
 def encoding_of(syntax: str) -> Encoding:
-    """Return how the data sets of a transfer syntax are encoded, once they are inflated."""
+    """Return the encoding of data sets of a transfer syntax, after inflating."""
     return EXPLICIT if syntax in DEFLATED else NATIVE.get(syntax, EXPLICIT)
 
 
 def inspect(source: Source, at: int, syntax: str, sop_class: str) -> Known:
-    """Read what has to be known, in front of the pixels. Raises `CannotDeidentify`."""
+    """Read the needed values, up to the pixels. Raises `CannotDeidentify`."""
     encoding = encoding_of(syntax)
     try:
         found, pixels = Reader(source).collect(at, encoding, _ALL, PIXELS - 1)
@@ -110,13 +110,13 @@ def inspect(source: Source, at: int, syntax: str, sop_class: str) -> Known:
 
 
 def check_kind(known: Known) -> None:
-    """Refuse what cannot be de-identified at all. Raises `CannotDeidentify`."""
+    """Raise `CannotDeidentify` for an object that cannot be de-identified at all."""
     if known.overlay_bits:
         raise CannotDeidentify(
-            "an overlay lies in unused bits of its pixels (retired in 2004), where it would stay"
+            "an overlay is in unused bits of its pixels (retired in 2004), and would not be removed"
         )
     if known.sop_class in _SPEECH:
-        raise CannotDeidentify("it holds sound: a voice, and what it says, cannot be taken out")
+        raise CannotDeidentify("it contains sound: a voice and its words cannot be removed")
     if known.sop_class in _DOCUMENTS and known.text("MIMETypeOfEncapsulatedDocument") != PDF:
         raise CannotDeidentify(
             "it encapsulates a document that is not PDF, which cannot be replaced by an empty one"
@@ -124,23 +124,23 @@ def check_kind(known: Known) -> None:
 
 
 def burned_in(known: Known) -> str:
-    """Return why text may be burned in, in words; empty: nothing says so."""
+    """Return why an object may have burned-in text; empty if nothing indicates it."""
     said = known.text("BurnedInAnnotation").upper()
     if said == "YES":
-        return "it says that text is burned into its pixels"
+        return "it declares burned-in text in its pixels"
     if said == "NO" or not known.text("Rows"):
         return ""
     kind = _BURNED_IN.get(known.sop_class.removeprefix(_STORAGE), "")
     image_type = known.text("ImageType").upper().split("\\")
     reasons = {
         f"images of this kind ({kind}) often have text or a face in their pixels": bool(kind),
-        "it was digitised from film, paper or video, which often have text on them": (
+        "it was digitised from film, paper or video, which often contain text": (
             known.text("ConversionType").upper() in _SCANNED
         ),
         "it shows the label of a slide": (
             known.sop_class == _SLIDES and bool({"LABEL", "OVERVIEW"} & {*image_type})
         ),
-        "it is a copy of a screen, on which there often is text": (
+        "it is a copy of a screen, which often contains text": (
             any("SCREEN" in part for part in image_type)
         ),
     }

@@ -1,4 +1,4 @@
-"""File meta information that is made anew: nothing of that of the original file is in it."""
+"""New file meta information, with nothing from that of the original file."""
 
 from typing import Final
 

@@ -8,7 +8,7 @@ from dcm.frozen import Frozen
 
 
 class BadOption(DcmError):  # noqa: N818 - reads as the sentence it is
-    """An option that does not exist, cannot be done, or contradicts another one."""
+    """An option that does not exist, cannot be used, or contradicts another one."""
 
 
 class Code(NamedTuple):
@@ -45,7 +45,7 @@ OPTIONS: Final[Mapping[str, _Option]] = {
 _REFUSED: Final = {
     "clean-faces": (
         "recognizable visual features cannot be removed from pixels here: use a program made for that"
-        " (PS3.15 E.3.2), and de-identify what it writes"
+        " (PS3.15 E.3.2), and de-identify its output"
     )
 }
 
@@ -60,13 +60,13 @@ class Options(Frozen):
             if name in _REFUSED:
                 raise BadOption(f"{name}: {_REFUSED[name]}")
             if name not in OPTIONS:
-                raise BadOption(f"there is no option {name!r}; there are {', '.join(OPTIONS)}")
+                raise BadOption(f"unknown option {name!r}; choose from {', '.join(OPTIONS)}")
         if {"full-dates", "modified-dates"} <= self.names:
-            raise BadOption("full-dates and modified-dates exclude each other (PS3.15 E.3.6)")
+            raise BadOption("full-dates and modified-dates cannot be used together (PS3.15 E.3.6)")
 
     @classmethod
     def of(cls, text: str) -> "Options":
-        """Read names with commas between them; `basic` stands for none."""
+        """Parse names separated by commas; `basic` means no options."""
         names = {each.strip().casefold() for each in text.split(",")}
         return cls(frozenset(names - {"", "basic"}))
 
@@ -79,7 +79,7 @@ class Options(Frozen):
         return frozenset(OPTIONS[name].column for name in self.names) - {""}
 
     def codes(self, *, cleaned_pixels: bool = False) -> list[Code]:
-        """Return what was done to an object, as codes. Pixels are only clean where some were blanked."""
+        """Return the codes for what was done to an object. cleaned_pixels: whether any were blanked."""
         found = [BASIC]
         for name, option in OPTIONS.items():
             if cleaned_pixels if name == "clean-pixels" else name in self.names:

@@ -1,4 +1,4 @@
-"""Regions of pixels made black: in native pixel data in place, compressed ones are decoded first."""
+"""Make regions of pixels black; compressed pixels are decoded first."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
@@ -24,11 +24,11 @@ _BLACK: Final = {
     "MONOCHROME1": b"\0", "MONOCHROME2": b"\0", "PALETTE COLOR": b"\0", "RGB": b"\0\0\0",
     "YBR_FULL": b"\0\x80\x80",
 }  # fmt: skip
-"""A sample of each plane; in MONOCHROME1, it is white."""
+"""The samples of a black pixel, one for each plane; in MONOCHROME1, it is white."""
 
 
 class _Shape(NamedTuple):
-    """How pixels lie. width: bytes of a sample. black: a byte for each sample of a pixel."""
+    """The layout of pixels. width: bytes per sample. black: a byte for each sample of a black pixel."""
 
     rows: int
     columns: int
@@ -39,7 +39,7 @@ class _Shape(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes of all frames."""
+        """The number of bytes of all frames."""
         return self.rows * self.columns * self.frames * self.width * len(self.black)
 
 
@@ -48,7 +48,8 @@ def blanked(
 ) -> Instance:
     """Return an instance with regions made black in all frames. Raises `CannotDeidentify`.
 
-    source, end: its data set, inflated, and where that ends. Compressed pixels are decoded, and stay so.
+    source, end: its inflated data set, and the end of it. Compressed pixels are decoded, and not compressed
+    again.
     """
     syntax = instance.kind[1]
     pixels = _pixel_data(source, end, known, syntax)
@@ -58,7 +59,9 @@ def blanked(
     shape = _shape(known, pixels.length)
     edits = [*_edits(shape, pixels.start, regions)]
     if syntax in DEFLATED:
-        raise CannotDeidentify("regions of a deflated data set cannot be blanked: inflate it first")
+        raise CannotDeidentify(
+            "regions of a deflated data set cannot be blacked out: inflate it first"
+        )
     return EditedInstance(
         instance.kind, instance.sop_instance_uid, instance.path, instance, tuple(edits)
     )
@@ -72,18 +75,18 @@ def _pixel_data(source: Source, end: int, known: Known, syntax: str) -> Element:
                 return element
     except (MalformedData, TruncatedData) as error:
         raise CannotDeidentify(f"its pixel data cannot be found: {error}") from None
-    raise CannotDeidentify("regions are to be blanked, but it has no pixel data of whole numbers")
+    raise CannotDeidentify("regions cannot be blacked out: it has no integer pixel data")
 
 
 def _shape(known: Known, length: int) -> _Shape:
-    """Return how the pixels lie. Raises `CannotDeidentify` for what is not known how to blank."""
+    """Return the layout of the pixels. Raises `CannotDeidentify` for an unsupported one."""
     photometric = known.text("PhotometricInterpretation").upper()
     black = _BLACK.get(photometric)
     bits = _number(known, "BitsAllocated")
     samples = _number(known, "SamplesPerPixel") or 1
     if black is None or bits % 8 or not bits or samples != len(black):
         raise CannotDeidentify(
-            f"regions cannot be blanked in pixels of {bits} bits, {photometric or 'unknown colours'}"
+            f"regions cannot be blacked out in pixels of {bits} bits, {photometric or 'unknown colours'}"
         )
     shape = _Shape(
         _number(known, "Rows"), _number(known, "Columns"), _number(known, "NumberOfFrames") or 1,
@@ -91,14 +94,14 @@ def _shape(known: Known, length: int) -> _Shape:
     )  # fmt: skip
     if not shape.size <= length <= shape.size + 1:
         raise CannotDeidentify(
-            f"its pixel data has {length} bytes, where its size says {shape.size}:"
-            " it is not known what lies where"
+            f"its pixel data has {length} bytes instead of {shape.size},"
+            " so the position of pixels is unknown"
         )
     return shape
 
 
 def _edits(shape: _Shape, start: int, regions: Sequence[Region]) -> Iterator[Edit]:
-    """Yield the runs of bytes that are overwritten, in order, without overlaps."""
+    """Yield the runs of bytes to overwrite, in order and without overlaps."""
     runs = _runs(shape, regions)
     planes = [bytes((black,)) for black in shape.black] if shape.planar else [shape.black]
     at = start
@@ -132,7 +135,7 @@ def _runs(shape: _Shape, regions: Sequence[Region]) -> list[tuple[int, int]]:
 
 
 def _decoded(instance: Instance, known: Known) -> tuple[Instance, Source, Element, Known]:
-    """Return an instance with native pixels, made by pydicom and the decoders that it finds."""
+    """Return an instance with native pixels, decoded by pydicom with the available decoders."""
     from io import BytesIO  # noqa: PLC0415 - as below
 
     from pydicom import dcmread  # noqa: PLC0415 - slow, and rarely needed
@@ -143,7 +146,7 @@ def _decoded(instance: Instance, known: Known) -> tuple[Instance, Source, Elemen
         native = instance_of(dataset)
     except Exception as error:
         raise CannotDeidentify(
-            f"its pixels are compressed and cannot be decoded, to blank regions: {error}"
+            f"its compressed pixels cannot be decoded to black out regions: {error}"
         ) from error
     assert isinstance(native, MemoryInstance)
     native = native._replace(path=instance.path, edited=True)

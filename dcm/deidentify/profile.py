@@ -1,11 +1,11 @@
-"""What becomes of each attribute: Table E.1-1 with options, and what is done where the table is silent.
+"""Rules for each attribute: Table E.1-1 with options, and rules for attributes that are not in the table.
 
-The table leaves some choices to the type of the attribute in the IOD, as in X/Z/D: removed if it is optional,
-empty if it may be (type 2), else a dummy value. Types are known here for the images of the older IODs. In all
-others, and in sequences, the last letter holds: a dummy value is right for any type.
+Some actions depend on the type of the attribute in the IOD, such as X/Z/D: removed if it is optional, empty
+if that is allowed (type 2), else a dummy value. The types are known here for the images of the older IODs. In
+all others, and in sequences, the last letter is used: a dummy value is valid for any type.
 
-What is not in the table: UIDs, names and dates are treated as if they were; what the dictionary does not
-know, URLs and encrypted attributes are removed; all else stays (PS3.15 E.1.1).
+Of the attributes that are not in the table, UIDs, names and dates are treated as if they were. Attributes
+that are not in the dictionary, URLs and encrypted attributes are removed. All others are kept (PS3.15 E.1.1).
 """
 
 from typing import Final, NamedTuple
@@ -25,9 +25,9 @@ ENCRYPTED, MAC_PARAMETERS, PRIVATE_CHARACTERISTICS = 0x04000500, 0x4FFE0001, 0x0
 TEXT_VALUE, GRAPHIC_DATA, CODE_MEANING = 0x0040A160, 0x00700022, 0x00080104
 PATIENT_NAME, PATIENT_ID = 0x00100010, 0x00100020
 _USELESS: Final = frozenset((ENCRYPTED, MAC_PARAMETERS, PRIVATE_CHARACTERISTICS))
-"""What tells of elements that are gone."""
+"""Attributes that describe removed elements."""
 _REFERENCES: Final = frozenset((0x00081111,))
-"""Sequences of references, whose UIDs are replaced in place of the whole."""
+"""Sequences of references, in which only the UIDs are replaced."""
 _HARMLESS_URLS: Final = frozenset((0x0008010E, 0x00080120))  # of coding schemes, and coded values
 _STORAGE: Final = "1.2.840.10008.5.1.4.1.1."
 _PET, _NM = f"{_STORAGE}128", f"{_STORAGE}20"
@@ -39,16 +39,16 @@ _TYPES: Final = {
     (_PET, 0x00080021): "D", (_PET, 0x00080031): "D", (_PET, 0x00080022): "Z", (_PET, 0x00080032): "Z",
     (_NM, 0x00080022): "Z", (_NM, 0x00080032): "Z",
 }  # fmt: skip
-"""Where an attribute is not optional in one of these: Series Date and Time, Acquisition Date and Time."""
+"""Attributes that are not optional in one of these: Series Date and Time, Acquisition Date and Time."""
 _DATES: Final = ("DA", "DT", "TM")
 _FIRST_GROUP: Final = 8
 
 
 class Rule(NamedTuple):
-    """What becomes of an attribute.
+    """The rule for an attribute.
 
-    fallback: what, if its value does not allow that. option: whether one asks for it. sequence: whether it is
-    one by the dictionary; what is encoded as anything else goes.
+    fallback: the action if its value does not allow `action`. option: whether the rule comes from an option.
+    sequence: whether it must be a sequence according to the dictionary; it is removed if its VR is another.
     """
 
     action: str
@@ -71,11 +71,11 @@ class Profile:
         self._rules: Final[dict[str, dict[int, Rule]]] = {}
 
     def rules(self, sop_class: str) -> dict[int, Rule]:
-        """Return the rules that are known so far for the attributes of a class; empty text: in sequences."""
+        """Return the rules found so far for a SOP class; an empty text is for attributes in sequences."""
         return self._rules.setdefault(sop_class if sop_class in _OLDER else "", {})
 
     def rule(self, tag: int, sop_class: str) -> Rule:
-        """Return the rule of an attribute of the standard."""
+        """Return the rule for an attribute of the standard."""
         group = tag >> 16
         if not tag & 0xFFFF or group < _FIRST_GROUP or group & 0xFF00 in (CURVES, OVERLAYS):
             return _REMOVED
@@ -96,7 +96,7 @@ class Profile:
         return Rule(basic, basic)
 
     def _other(self, tag: int) -> Rule:
-        """Return the rule of an attribute that the table does not list."""
+        """Return the rule for an attribute that is not in the table."""
         vr, names = vr_of(tag), self.options.names
         found = _KEPT_SEQUENCE if vr == "SQ" else _KEPT
         if tag in _USELESS or vr == "UN":
@@ -104,7 +104,7 @@ class Profile:
         elif tag == TEXT_VALUE and "clean-structured" in names:
             found = Rule(CLEAN, DUMMY, option=True)
         elif tag == CODE_MEANING and "clean-descriptors" in names:
-            found = Rule(CLEAN, DUMMY, option=True)  # within sequences that are cleaned
+            found = Rule(CLEAN, DUMMY, option=True)  # only in sequences that are cleaned
         elif tag == GRAPHIC_DATA and not names & {"clean-graphics", "clean-structured"}:
             found = Rule(ZERO)
         elif vr == "UI" and not (keeps_its_uids(tag) or "retain-uids" in names):
@@ -119,7 +119,7 @@ class Profile:
 
 
 def _resolved(tag: int, code: str, sop_class: str) -> str:
-    """Return the one action of a code of the basic profile such as X/Z/D."""
+    """Return the single action for a code of the basic profile, such as X/Z/D."""
     letters = code.split("/")
     if tag in _REFERENCES:
         return NEW_UID

@@ -1,14 +1,14 @@
-"""Which regions of pictures are blanked: rules by what made them.
+"""Rules for the regions of images to blank, by the device that made them.
 
     [[rule]]
     sop_class = "1.2.840.10008.5.1.4.1.1.6.1"
-    manufacturer = "ACME*"                     # * and ? as in file names; capitals do not matter
+    manufacturer = "ACME*"                     # * and ? as in file names, ignoring case
     model = "Sono 5"
     rows = 480
     columns = 640
-    blank = ["0,0,640,40", "500,440,140,40"]   # X,Y,WIDTH,HEIGHT; [] says that nothing is burned in
+    blank = ["0,0,640,40", "500,440,140,40"]   # X,Y,WIDTH,HEIGHT; [] if nothing is burned in
 
-The first rule that fits holds. What a rule does not name may be anything.
+The first matching rule is used. Attributes that a rule does not name may have any value.
 """
 
 import os
@@ -24,7 +24,7 @@ class BadRegion(DcmError):  # noqa: N818 - reads as the sentence it is
 
 
 class Region(NamedTuple):
-    """A rectangle of pixels; x and y are those of its upper left corner, counted from 0."""
+    """A rectangle of pixels; x and y are the coordinates of its upper left corner, counted from 0."""
 
     x: int
     y: int
@@ -33,14 +33,14 @@ class Region(NamedTuple):
 
 
 class RegionRule(NamedTuple):
-    """What is blanked in objects with these texts, where * and ? stand for characters, and these numbers."""
+    """The regions to blank in objects with these texts, which may have the wildcards * and ?, and numbers."""
 
     regions: tuple[Region, ...]
     texts: Mapping[str, str] = {}
     numbers: Mapping[str, int] = {}
 
     def fits(self, known: Mapping[str, str]) -> bool:
-        """Return whether the rule is one for an object, of which this is known."""
+        """Return whether the rule matches an object with these values."""
         return all(
             fnmatchcase(known.get(name, "").casefold(), pattern.casefold())
             for name, pattern in self.texts.items()
@@ -52,7 +52,7 @@ NUMBERS: Final = ("rows", "columns")
 
 
 def read_region(text: str) -> Region:
-    """Read X,Y,WIDTH,HEIGHT. Raises `BadRegion`."""
+    """Parse X,Y,WIDTH,HEIGHT. Raises `BadRegion`."""
     parts = [each.strip() for each in text.split(",")]
     if len(parts) == 4 and all(each.isascii() and each.isdecimal() for each in parts):
         region = Region(*map(int, parts))
@@ -63,7 +63,7 @@ def read_region(text: str) -> Region:
 
 def read_rules(path: str | os.PathLike[str]) -> tuple[RegionRule, ...]:
     """Read a TOML file of rules. Raises `OSError` and `BadRegion`."""
-    import tomllib  # noqa: PLC0415 - only where it is used
+    import tomllib  # noqa: PLC0415 - rarely needed
 
     name = os.fspath(path)
     with open(path, "rb") as file:  # noqa: PTH123
@@ -73,7 +73,7 @@ def read_rules(path: str | os.PathLike[str]) -> tuple[RegionRule, ...]:
             raise BadRegion(f"{name} is not TOML: {error}") from None
     rules = document.pop("rule", [])
     if document or not isinstance(rules, list):
-        raise BadRegion(f"{name}: allowed are only tables [[rule]]")
+        raise BadRegion(f"{name}: only tables [[rule]] are allowed")
     return tuple(_rule(rule, f"{name}, rule {number}") for number, rule in enumerate(rules, 1))
 
 
@@ -83,7 +83,7 @@ def _rule(rule: Any, where: str) -> RegionRule:
     unknown = rule.keys() - {*TEXTS, *NUMBERS, "blank"}
     if unknown:
         allowed = ", ".join((*TEXTS, *NUMBERS, "blank"))
-        raise BadRegion(f"{where}: {min(unknown)!r} is not known; allowed are {allowed}")
+        raise BadRegion(f"{where}: {min(unknown)!r} is not known; known keys are {allowed}")
     blank = rule.get("blank")
     if not (isinstance(blank, list) and all(isinstance(each, str) for each in blank)):
         raise BadRegion(f'{where} needs blank = ["X,Y,WIDTH,HEIGHT"]')
@@ -101,5 +101,5 @@ def _of_kind(
     found = {name: rule[name] for name in names if name in rule}
     for name, value in found.items():
         if not isinstance(value, kind) or isinstance(value, bool):
-            raise BadRegion(f"{where}: {name} is {value!r:.40}; allowed is {words}")
+            raise BadRegion(f"{where}: {name} is {value!r:.40}; expected {words}")
     return found

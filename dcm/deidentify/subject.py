@@ -1,4 +1,4 @@
-"""One object that is de-identified: what becomes of each of its elements."""
+"""Decide what to do with each element of an object that is de-identified."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -28,16 +28,16 @@ from dcm.deidentify.words import cleaned
 _DATES: Final = ("DA", "DT", "TM")
 _TEXTS: Final = frozenset(("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UT"))
 _TELLING: Final = _TEXTS - {"CS"} | {*_DATES, "UI", "UR"}
-"""VRs that a safe private attribute of unknown VR does not have."""
+"""VRs that are not accepted for a safe private attribute whose VR is not known."""
 _FREE: Final = _TEXTS - {"CS"} | {"UR"}
 _LONGEST: Final = {"AE": 16, "CS": 16, "LO": 64, "PN": 64, "SH": 16}
 
 
 class Subject:
-    """Decides what becomes of the elements of one object; it is the function of a change of all elements.
+    """Returns the new values of the elements of one object; used as the function of a change of all elements.
 
-    new_uid: returns the new UID of an old one. days: by how many days dates move. name: the pseudonym.
-    words: those that stay in descriptions.
+    new_uid: returns the new UID for an old one. days: the number of days by which to shift dates. name: the
+    pseudonym. words: the words to keep in descriptions.
     """
 
     def __init__(
@@ -67,11 +67,11 @@ class Subject:
             ZERO: lambda met, _: bytes(len(met.value)),
         }
         self._strict: Final[set[str]] = set()
-        """Sequences whose items get dummy values one by one, all texts in them."""
+        """Sequences that are kept, but in which all texts get dummy values."""
         self._safe: Final = "retain-safe-private" in profile.options
 
     def __call__(self, met: Met) -> Any:
-        """Return what an element becomes."""
+        """Return the new value of an element, KEEP or DELETE."""
         tag = met.tag
         if tag & 0x10000:
             action, fallback = self._private(tag, met), REMOVE
@@ -94,7 +94,7 @@ class Subject:
         return self._replaced(met, action, fallback)
 
     def _replaced(self, met: Met, action: str, fallback: str) -> Any:
-        """Return what an element becomes that is not just kept or removed."""
+        """Return the new value of an element that is neither kept nor removed by its rule."""
         vr = met.vr
         if vr == "SQ":
             value = "" if action == EMPTY else dummy(met.tag, vr) if action == DUMMY else None
@@ -117,7 +117,7 @@ class Subject:
         return KEEP if value is KEEP else self._done(met, action, value)
 
     def _value(self, met: Met, vr: str, action: str) -> Any:
-        """Return the new value, KEEP for an empty one, or None if there is none of this action."""
+        """Return the new value, KEEP for an empty value, or None if the action is impossible."""
         if action == EMPTY:
             return ""
         if action == DUMMY and vr != "UI":
@@ -142,7 +142,7 @@ class Subject:
         return (text.upper() if vr == "CS" else text) or None
 
     def _private(self, tag: int, met: Met) -> str:
-        """Return what becomes of a private element, or a private creator (PS3.15 E.3.10)."""
+        """Return the action for a private element or a private creator (PS3.15 E.3.10)."""
         if not self._safe:
             return REMOVE
         element = tag & 0xFFFF
@@ -172,12 +172,12 @@ def _is_in_cleaned(path: str) -> bool:
 
 
 def _sequences(path: str) -> list[str]:
-    """Return the names of the sequences that an element is in."""
+    """Return the names of the sequences that contain an element."""
     return [each.partition("[")[0] for each in path.split(".")[:-1]]
 
 
 def _text(met: Met) -> str:
-    """Return a value for a report; nothing of a sequence, or of one that is not text."""
+    """Return a value for a report; empty for a sequence, or a value that is not text."""
     if met.vr in ("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "UN"):
         return ""
     return met.text

@@ -13,7 +13,7 @@ _WIDE: Final = "x"
 
 
 class Row(NamedTuple):
-    """An attribute: its name in the standard, its action in the basic profile, and those of options."""
+    """An attribute: its name in the standard, its action in the basic profile, and its actions by option."""
 
     name: str
     basic: str
@@ -22,7 +22,7 @@ class Row(NamedTuple):
 
 @cache
 def table() -> Mapping[int, Row]:
-    """Return the rows by tag, but for those of repeating groups."""
+    """Return the rows by tag, except those of repeating groups."""
     return {int(tag, 16): row for tag, row in _rows() if _WIDE not in tag}
 
 
@@ -44,9 +44,10 @@ def repeating() -> Mapping[str, Row]:
 
 @cache
 def safe_private() -> Mapping[tuple[int, str], str]:
-    """Return the VRs of the safe private attributes by tag, without its block, and creator.
+    """Return the VRs of the safe private attributes, by tag without block and by creator.
 
-    An empty VR is one that is not known. The list has not all rows of the table: what it lacks is removed.
+    An empty VR means that it is not known. The list does not have all rows of the table; attributes that are
+    not in the list are removed.
     """
     cells = (line.split("\t") for line in _lines("safe_private.tsv"))
     return {(int(tag[:4] + "00" + tag[4:], 16), creator): vr for tag, creator, vr, *_ in cells}
@@ -60,7 +61,7 @@ def safe_creators() -> frozenset[tuple[int, str]]:
 
 @cache
 def edition() -> str:
-    """Return which edition of PS3.15 the table is of, in words."""
+    """Return the edition of PS3.15 from which the table was taken."""
     head = (_HERE / "table.tsv").read_text("utf-8").partition("\n")[0]
     return head.partition("edition ")[2].split("; ")[0].partition(": ")[2]
 

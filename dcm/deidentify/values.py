@@ -1,4 +1,4 @@
-"""Values that stand in place of others: dummies of each VR, and pseudonyms."""
+"""Values that replace others: dummy values for each VR, and pseudonyms."""
 
 import hashlib
 import hmac
@@ -48,7 +48,7 @@ PDF: Final = "application/pdf"
 
 
 def dummy(tag: int, vr: str) -> Any:
-    """Return a value that says nothing; None for a sequence whose items are replaced one by one."""
+    """Return a dummy value; None for a sequence that is kept, with its contents replaced."""
     if tag == ENCAPSULATED_DOCUMENT:
         return empty_page()
     if tag == DOCUMENT_LENGTH:
@@ -57,14 +57,14 @@ def dummy(tag: int, vr: str) -> Any:
 
 
 def pseudonym(key: bytes, patient: str) -> str:
-    """Return the name of a patient for those that do not have the key: 12 letters and digits."""
+    """Return the pseudonym of a patient, derived with the key: 12 letters and digits."""
     digest = hmac.digest(key, f"patient\0{patient}".encode(), hashlib.sha256)
     return b32encode(digest)[:12].decode()
 
 
 @cache
 def empty_page() -> bytes:
-    """Return a PDF document of one empty page, in place of an encapsulated one."""
+    """Return a PDF document with one empty page, which replaces an encapsulated document."""
     objects = (
         b"<</Type/Catalog/Pages 2 0 R>>",
         b"<</Type/Pages/Kids[3 0 R]/Count 1>>",

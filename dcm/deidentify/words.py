@@ -1,7 +1,7 @@
-"""Descriptions cleaned (PS3.15 E.3.5): of a text, only words that are known to identify nobody stay.
+"""Clean descriptions (PS3.15 E.3.5): keep only the words of a text that are known not to identify anyone.
 
-The words are those of `words.txt`, of anatomy, technique and equipment, and those that the user adds. Short
-numbers stay, with a unit or without. A name that is also such a word stays, too: Dr. Hand.
+These are the words of `words.txt` (anatomy, technique and equipment), and those that the user adds. Short
+numbers are kept, with or without a unit. A name that is also one of these words is kept, too: Dr. Hand.
 """
 
 import re
@@ -18,7 +18,7 @@ _NUMBER: Final = re.compile(
 
 
 def cleaned(text: str, words: frozenset[str], longest: int = 0) -> str:
-    """Return what may stay of a text; empty if no word of it may. longest: where it is cut, 0: nowhere."""
+    """Return the part of a text to keep; empty if no word is known. longest: maximum length, or 0."""
     kept = [
         word
         for word in _WORD.findall(text)
@@ -37,7 +37,7 @@ def own_words() -> frozenset[str]:
 
 
 def words_of(lines: Iterable[str]) -> frozenset[str]:
-    """Return the words in lines of text, of which those that begin with # are comments."""
+    """Return the words in lines of text; lines that begin with # are comments."""
     return frozenset(
         word.casefold() for line in lines if not line.startswith("#") for word in line.split()
     )

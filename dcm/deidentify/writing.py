@@ -1,4 +1,4 @@
-"""De-identified files: each is complete before it has its name, which is made of the new values."""
+"""Write de-identified files: each is complete before it gets its name, which is made of the new values."""
 
 import os
 from typing import Final, NamedTuple
@@ -14,10 +14,10 @@ from dcm.store.layout import DEFAULT, Layout
 
 
 class DeidentifiedFile(NamedTuple):
-    """What became of a file.
+    """The result for a file.
 
-    file: where the result is. already_there: whether it was there before, from an earlier run.
-    beside: whether another object with the same UID is there, too. remarks: what is odd about it.
+    file: the new file. already_there: whether it already existed, from an earlier run.
+    beside: whether another object with the same UID exists, too. remarks: oddities of the file.
     """
 
     file: str
@@ -28,7 +28,7 @@ class DeidentifiedFile(NamedTuple):
 
 
 class FileDeidentifier:
-    """Writes what a filter makes of files below a folder."""
+    """Writes the files de-identified by a filter below a folder."""
 
     def __init__(self, through: DeidentifyFilter, folder: str, layout: Layout = DEFAULT) -> None:
         self._filter: Final = through
@@ -38,7 +38,7 @@ class FileDeidentifier:
         self._made: Final[set[str]] = set()
 
     def write(self, path: str, account: Account | None = None) -> DeidentifiedFile:
-        """De-identify a file. Raises `NotDicom`, `OSError` and what `DeidentifyFilter.apply` raises."""
+        """De-identify a file. Raises `NotDicom`, `OSError` and the errors of `DeidentifyFilter.apply`."""
         remarks: list[str] = []
         instance = self._filter.deidentified(instance_of(path), remarks, account)
         self._make(self._folder)

@@ -1,8 +1,8 @@
-"""Filters and selectors: edits, new UIDs, and what is let through.
+"""Filters and selectors: edit instances, replace UIDs, and reject instances.
 
     from dcm.filt import MultiFilter, UidFilter, make_edit_filter, make_reject_filter
 
-What is exported here is loaded when it is first used.
+Exported names are imported on first use.
 """
 
 from importlib import import_module
@@ -45,7 +45,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import what is exported when it is first asked for (PEP 562)."""
+    """Import an exported name when it is first used (PEP 562)."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found = globals()[name] = getattr(import_module(_MODULES[name]), name)

@@ -1,9 +1,9 @@
-"""Filters: what changes instances, or rejects them, on their way.
+"""Filters, which change or reject instances as they are processed.
 
     kept = MultiFilter([make_reject_filter("Modality == SR"), make_edit_filter({"PatientID": "4711"})])
     instance = kept.apply(instance_of("image.dcm"))
 
-A filter declares what it reads and writes, so that whoever uses it knows what to ask an archive for, and what
+A filter declares what it reads and writes, so its users know what to request from an archive, and which
 already filtered data can be compared by (`dcm.filt.transform`).
 """
 
@@ -17,23 +17,23 @@ from dcm.errors import DcmError
 from dcm.instances import Instance
 
 UNIQUE_KEYS: Final = frozenset(level.unique_key for level in Level)
-"""The attributes by which patients, studies, series and instances are told apart."""
+"""The attributes that identify patients, studies, series and instances."""
 
 
 class Rejected(DcmError):  # noqa: N818 - reads as the sentence it is
-    """Raised for an instance that a filter does not let through, and why."""
+    """Raised for an instance that a filter rejects; the message says why."""
 
 
 class Filter(Protocol):
-    """Changes or rejects instances; the same one may be used from several threads.
+    """Changes or rejects instances; a filter may be used from several threads.
 
-    reads, writes: the elements, as targets (`dcm.data.target`); `**.UI` stands for all UIDs at any depth.
+    reads, writes: the elements, as targets (`dcm.data.target`); `**.UI` means all UIDs at any depth.
     invertible: whether entities can be found again: the unique keys stay, or `backward` knows the old ones.
     """
 
     @property
     def reads(self) -> frozenset[str]:
-        """The elements that decide what it does."""
+        """The elements on which it depends."""
 
     @property
     def writes(self) -> frozenset[str]:
@@ -41,24 +41,24 @@ class Filter(Protocol):
 
     @property
     def invertible(self) -> bool:
-        """Whether the old unique keys can be told from the new ones."""
+        """Whether the old unique keys can be derived from the new ones."""
 
     def apply(self, instance: Instance, remarks: list[str] | None = None) -> Instance:
-        """Return the instance as it is let through, itself if nothing changes.
+        """Return the filtered instance, or the same one if nothing changes.
 
         Reads from the instance's file. Raises `Rejected`, `CannotEdit`, `UnusableInstance` and `OSError`.
         """
 
     def forward(self, attributes: Attributes) -> Attributes | None:
-        """Return the attributes of an entity as they are once it was filtered; None: it is rejected.
+        """Return the attributes of an entity after filtering; None if it is rejected.
 
-        What is not among the attributes is not known, and rejects nothing.
+        Missing attributes are unknown, and cause no rejection.
         """
 
     def backward(self, attributes: Attributes) -> Attributes | None:
-        """Return the attributes as they were before, without those that cannot be known.
+        """Return the original attributes, without those that cannot be derived.
 
-        None if not even the unique keys are known.
+        Returns None if not even the unique keys are known.
         """
 
 
@@ -72,7 +72,7 @@ class MultiFilter:
 
     @property
     def reads(self) -> frozenset[str]:
-        """What they read."""
+        """The elements on which they depend."""
         return frozenset().union(*(each.reads for each in self.filters))
 
     def apply(self, instance: Instance, remarks: list[str] | None = None) -> Instance:

@@ -1,4 +1,4 @@
-"""Comparison of two values by their VR, and regular expressions that cannot take forever."""
+"""Compare two values by their VR, and match regular expressions in limited time."""
 
 import operator
 import re
@@ -19,7 +19,7 @@ _EXAMPLES: Final = {
     "DA": "a date such as 2024-01-31", "DT": "a moment such as 20240131235959", "TM": "a time such as 23:59",
 }  # fmt: skip
 _STEPS: Final = 30_000_000
-"""What an expression may need in the worst case: a second or two."""
+"""The maximum number of steps of an expression in the worst case, which take a second or two."""
 _LONGEST: Final = 500
 _OPERATORS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
@@ -39,7 +39,7 @@ def compared(how: str, vr: str, text: str, value: str) -> bool:
 
 
 def comparable(vr: str, value: str) -> str:
-    """Return what can be compared with values of this VR, if `value` cannot; empty: it can."""
+    """Return an empty text if `value` can be compared with values of this VR, else what is allowed."""
     if vr in NUMBERS and _number(value) is None:
         return "a number"
     if vr in _EXAMPLES and _span(vr, value) is None:
@@ -50,18 +50,18 @@ def comparable(vr: str, value: str) -> str:
 
 
 def matched(pattern: str, text: str) -> bool:
-    """Return whether an expression is found in a text. Raises `TooComplex` if that could take too long."""
+    """Return whether an expression matches within a text. Raises `TooComplex` if that could take too long."""
     compiled, longest = _bounded(pattern)
     if len(text) > longest:
         raise TooComplex(
             f"{pattern!r} is not compared with a text of {len(text)} characters: with so many repetitions,"
-            f" {longest} are allowed"
+            f" the limit is {longest}"
         )
     return compiled.search(text) is not None
 
 
 def check_pattern(pattern: str) -> None:
-    """Raise `TooComplex` or `re.error` for an expression that cannot be used."""
+    """Raise `TooComplex` or `re.error` for an unusable expression."""
     _bounded(pattern)
 
 
@@ -119,13 +119,13 @@ def _folded(vr: str, text: str) -> str:
 
 @lru_cache(maxsize=256)
 def _bounded(pattern: str) -> tuple[re.Pattern[str], int]:
-    """Compile an expression; return it, and the longest text that it is compared with.
+    """Compile an expression; return it, and the maximum length of a text to compare with it.
 
-    A repetition within a repetition can take exponential time, and is refused. With `n` of them after each
-    other, a search takes up to the power `n + 1` of the length.
+    Nested repetitions can take exponential time, and are refused. With `n` consecutive repetitions, the time
+    of a search grows with up to the power `n + 1` of the length.
     """
     if len(pattern) > _LONGEST:
-        raise TooComplex(f"an expression of {len(pattern)} characters: {_LONGEST} are allowed")
+        raise TooComplex(f"an expression of {len(pattern)} characters: the limit is {_LONGEST}")
     compiled = re.compile(pattern)
     count = _repetitions(pattern)
     longest = int((_STEPS * factorial(count + 1)) ** (1 / (count + 1)))
@@ -135,15 +135,19 @@ def _bounded(pattern: str) -> tuple[re.Pattern[str], int]:
 
 
 _PIECE: Final = re.compile(
-    r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?[^:)=!]*[:)=!>]?|\(|\)|[*+?]|\{\d*,?\d*\}|\||.", re.DOTALL
+    r"""\\. | \[\^?\]?(?:\\.|[^\]\\])*\]
+    | \(\?(?: P?<\w+> | P=\w+\) | <[=!] | [:=!>] | \#[^)]*\) | [a-zA-Z-]+[:)] | \([^)]*\) )
+    | [()*+?|] | \{\d*,?\d*\} | .""",
+    re.DOTALL | re.VERBOSE,
 )
+"""An escaped character, a set, the beginning of a group with an extension, an operator, or a character."""
 
 
 def _repetitions(pattern: str) -> int:
     """Count the repetitions and choices. Raises `TooComplex` for one within a repetition."""
-    count = closed = 0  # closed: how many there are in the group that was closed just now
+    count = closed = 0  # closed: the number in the group that was just closed
     inner = [0]
-    """How many there are in each group that is open."""
+    """The number in each open group."""
     repeats = False
     for piece in _PIECE.findall(pattern):
         if piece == ")" and len(inner) > 1:
@@ -151,12 +155,12 @@ def _repetitions(pattern: str) -> int:
             inner[-1] += closed
             repeats = False
             continue
-        if piece[0] == "(" and not piece.endswith(")"):
+        if piece.startswith("(?(") or (piece[0] == "(" and not piece.endswith(")")):
             inner.append(0)
         elif piece in ("*", "+", "?") or (piece[0] == "{" and piece[-1] == "}" and len(piece) > 2):
             if closed and piece != "?":
-                raise TooComplex(f"{pattern!r} repeats what repeats, which could take forever")
-            if not repeats:  # else it says that the repetition is lazy or possessive
+                raise TooComplex(f"{pattern!r} has nested repetitions, which could take forever")
+            if not repeats:  # otherwise it makes the repetition lazy or possessive
                 count, inner[-1] = count + 1, inner[-1] + 1
             repeats, closed = not repeats, 0
             continue

@@ -14,7 +14,7 @@ from dcm.filt.instance import edited
 from dcm.instances import Instance
 
 TextFunction = Callable[[str], Content]
-"""Returns what an element becomes of whose value it is given the text."""
+"""Returns the new value of an element, given the text of its value."""
 _FILE_META: Final = 0x0002
 _NEEDED: Final = frozenset(("SOPClassUID", "SOPInstanceUID"))
 _STRUCTURED: Final = ("set", "set_if_present", "delete")
@@ -26,12 +26,12 @@ def make_edit_filter(
     if_present: Mapping[str, Content | TextFunction] | None = None,
     delete: Iterable[str] = (),
 ) -> "EditFilter":
-    """Return a filter that gives elements new values.
+    """Return a filter that sets elements to new values.
 
-    edits: by targets (`dcm.data.target`); what is not there is made. A function is called for what is there,
-    with its text. if_present: only what is there is changed. delete: these go, if they are there.
+    edits: new values by target (`dcm.data.target`); missing elements are added. A function is called with the
+    text of an existing element. if_present: only for existing elements. delete: elements to delete.
 
-    Raises `BadTarget`, `UnknownElement`, and `CannotEdit` for what cannot be edited.
+    Raises `BadTarget`, `UnknownElement`, and `CannotEdit` for impossible edits.
     """
     return EditFilter(
         [
@@ -46,12 +46,12 @@ def make_edit_filter(
 
 
 def read_edits(document: object) -> "EditFilter":
-    """Return the filter that a JSON document describes, of either form.
+    """Return the filter described by a JSON document, in one of these forms.
 
         {"set": {"PatientID": "4711"}, "set_if_present": {"StationName": ""}, "delete": ["**.PN"]}
         {"PatientID": "4711", "PatientName": null}
 
-    In the second form, null deletes. Raises as `make_edit_filter` does.
+    In the second form, null deletes. Raises the same errors as `make_edit_filter`.
     """
     edits = structured(document)
     return make_edit_filter(
@@ -60,7 +60,7 @@ def read_edits(document: object) -> "EditFilter":
 
 
 def structured(document: object) -> dict[str, Any]:
-    """Return the first of both forms; raises `CannotEdit` for what is neither, and `BadTarget`."""
+    """Convert a document to the first form. Raises `BadTarget`, and `CannotEdit` if it has neither form."""
     if not isinstance(document, Mapping):
         raise CannotEdit(f"edits are a JSON object, not {document!r:.40}")
     if not any(key in document for key in _STRUCTURED):
@@ -68,21 +68,21 @@ def structured(document: object) -> dict[str, Any]:
         document = {"set": present, "delete": [key for key in document if key not in present]}
     for key in document:
         if key not in _STRUCTURED:
-            raise CannotEdit(f"{key!r} is not known; allowed are {', '.join(_STRUCTURED)}")
+            raise CannotEdit(f"{key!r} is not known; known keys are {', '.join(_STRUCTURED)}")
     delete = document.get("delete", [])
     if not (isinstance(delete, list) and all(isinstance(each, str) for each in delete)):
-        raise CannotEdit(f'"delete" is {delete!r:.40}; allowed is a list of texts')
+        raise CannotEdit(f'"delete" is {delete!r:.40}; expected a list of texts')
     found: dict[str, Any] = {"delete": [str(Target.of(each)) for each in delete]}
     for key in _STRUCTURED[:2]:
         table = document.get(key, {})
         if not isinstance(table, Mapping):
-            raise CannotEdit(f'"{key}" is {table!r:.40}; allowed is an object')
+            raise CannotEdit(f'"{key}" is {table!r:.40}; expected an object')
         found[key] = {str(Target.of(each)): value for each, value in table.items()}
     return found
 
 
 class EditFilter:
-    """Does a plan of edits; see `Filter`."""
+    """Applies a plan of edits; see `Filter`."""
 
     def __init__(self, changes: Iterable[Change]) -> None:
         self._plan: Final = Plan(changes)
@@ -103,7 +103,7 @@ class EditFilter:
         self.invertible: Final = not (wide or UNIQUE_KEYS & self._top.keys())
 
     def apply(self, instance: Instance, remarks: list[str] | None = None) -> Instance:
-        """Do the edits; see `Filter.apply`."""
+        """Apply the edits; see `Filter.apply`."""
         return edited(instance, self._plan, remarks)
 
     def forward(self, attributes: Attributes) -> Attributes | None:
@@ -128,7 +128,7 @@ class EditFilter:
 
 
 def _function(value: Content | TextFunction) -> Any:
-    """Return a function of texts as one of elements."""
+    """Convert a function of texts to one of elements; return anything else unchanged."""
     if not callable(value):
         return value
 
@@ -145,20 +145,20 @@ def _text_function(change: Change) -> TextFunction:
 
 
 def _check(change: Change) -> None:
-    """Refuse what cannot be edited. Raises `CannotEdit`."""
+    """Raise `CannotEdit` for an element that cannot be edited."""
     step = change.target.steps[0]
     if step.tag is None:
         return
     if step.tag >> 16 == _FILE_META:
         raise CannotEdit(
-            f"{step} is part of the file meta information, which follows from the data set"
+            f"{step} is part of the file meta information, which is derived from the data set"
         )
     if change.value is DELETE and keyword_of(step.tag) in _NEEDED and len(change.target.steps) == 1:
         raise CannotEdit(f"{step} cannot be deleted: an object needs it")
 
 
 def _check_value(change: Change) -> None:
-    """Refuse a text that no data set could hold, before any is touched. Raises `CannotEdit`."""
+    """Raise `CannotEdit` for a text that is not valid in any data set, before any is edited."""
     step, value = change.target.steps[-1], change.value
     if step.tag is None or (step.creator and not step.vr):
         return
@@ -181,5 +181,5 @@ def read_assignment(text: str) -> tuple[str, str]:
     target, at = Target.at(text, 0)
     found = _ASSIGNMENT.match(text, at)
     if found is None:
-        raise CannotEdit(f"{text!r} is not KEY=VALUE; {target}= makes it empty")
+        raise CannotEdit(f"{text!r} is not KEY=VALUE; write {target}= to make it empty")
     return str(target), text[found.end() :]

@@ -1,8 +1,8 @@
-"""Files with a filter applied to them: a new file that is complete before it has its name.
+"""Apply filters to files, writing new files that are complete before they get their names.
 
     done = FileEditor(filter).into("image.dcm", "edited/image.dcm")
 
-The file meta information stays as it is, but for what it says of an edited SOP Class or Instance UID.
+The file meta information is not changed, except for an edited SOP Class or Instance UID.
 """
 
 import contextlib
@@ -28,11 +28,11 @@ _COMPARED: Final = 1 << 20
 
 
 class EditedFile(NamedTuple):
-    """What became of a file.
+    """The result for a file.
 
-    file: where the result is. sop_instance_uid: the new one; before: the old one.
-    changed: whether anything is different. already_there: whether the same file was there before.
-    remarks: what is odd about it.
+    file: the new file. sop_instance_uid: the new one; before: the old one.
+    changed: whether anything is different. already_there: whether the same file already existed.
+    remarks: oddities of the file.
     """
 
     file: str
@@ -52,10 +52,10 @@ class FileEditor:
         self._made: Final[set[str]] = set()
 
     def in_place(self, path: str) -> EditedFile:
-        """Replace a file by what the filter makes of it; it is the old one or the new one at any moment.
+        """Replace a file by the filtered one, atomically.
 
-        The new one keeps the permissions, and is flushed to disk first. A symbolic link stays one; of hard
-        links, the others keep the old file. Raises `NotDicom`, `OSError` and what `Filter.apply` raises.
+        Permissions are kept, and the new file is flushed to disk first. Symbolic links are followed; other
+        hard links keep the old file. Raises `NotDicom`, `OSError` and the errors of `Filter.apply`.
         """
         path = os.path.realpath(path)  # noqa: PTH118, RUF100 - paths stay text
         done, instance, changed, remarks = self._filtered(path)
@@ -71,9 +71,9 @@ class FileEditor:
         return done._replace(file=path, remarks=tuple(remarks))
 
     def into(self, path: str, target: "str | Callable[[EditedFile], str]") -> EditedFile:
-        """Write what the filter makes of a file to `target`, whose folder is made; raises as `in_place`.
+        """Write the filtered file to `target`, creating its folder; raises the same errors as `in_place`.
 
-        A file that is there already stays: if it is not the same, that is a `FileExistsError`.
+        An existing file is kept: if it differs, raises `FileExistsError`.
         """
         done, instance, changed, remarks = self._filtered(path)
         file = target if isinstance(target, str) else target(done)
@@ -88,7 +88,7 @@ class FileEditor:
                 _copy(part, path)
             if not part.name(file):
                 if not _same(part.path, file):
-                    raise FileExistsError(EEXIST, "another file is there already", file)
+                    raise FileExistsError(EEXIST, "another file already exists", file)
                 done = done._replace(already_there=True)
         return done._replace(file=file, remarks=tuple(remarks))
 
@@ -110,7 +110,7 @@ class FileEditor:
 
 
 def _head(path: str, instance: Instance) -> bytes:
-    """Read what stands before the data set."""
+    """Read everything before the data set."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         if isinstance(instance, FileInstance):

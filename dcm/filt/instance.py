@@ -1,4 +1,4 @@
-"""Instances with a plan of edits done: a new header, and slices of the file behind it."""
+"""Instances with a plan of edits applied: a new header, followed by slices of the file."""
 
 import os
 from collections.abc import Iterator
@@ -23,17 +23,17 @@ from dcm.instances import (
 )
 
 _HEAD: Final = 1 << 16
-"""Bytes that are read at once: mostly all that an edit looks at."""
+"""The number of bytes read first, which usually contain everything that an edit needs."""
 _DIRECTORY: Final = "1.2.840.10008.1.3.10"
 """Media Storage Directory Storage (PS3.4 B.5)."""
 _INFLATED: Final = 1 << 30
-"""The longest deflated data set that is edited, in bytes when it is inflated."""
+"""The maximum length of a deflated data set to edit, in bytes after inflating."""
 
 
 class EditedInstance(NamedTuple):
-    """An instance of which some bytes are replaced.
+    """An instance with some of its bytes replaced.
 
-    path: the file from which it comes; that file holds the instance as it was.
+    path: the file from which it comes, which contains the original instance.
     """
 
     kind: Kind
@@ -57,14 +57,14 @@ class EditedInstance(NamedTuple):
 
 
 def edited(instance: Instance, plan: Plan, remarks: list[str] | None = None) -> Instance:
-    """Return an instance with the plan done, or the same if that changes nothing.
+    """Return an instance with the plan applied, or the same if nothing changes.
 
-    What is odd about it is added to `remarks`. Of a file, only what the edit needs is read. Raises `OSError`,
+    Oddities are added to `remarks`. Only the part of a file that the edit needs is read. Raises `OSError`,
     `UnusableInstance` and `CannotEdit`.
     """
     if instance.kind[0] == _DIRECTORY:
         raise CannotEdit(
-            "a DICOMDIR cannot be edited: it holds positions of its records; make it anew"
+            "a DICOMDIR cannot be edited: it contains positions of its records; create a new one"
         )
     if isinstance(instance, FileInstance | EditedInstance) and instance.kind[1] not in DEFLATED:
         with opened(instance) as (source, at, end):
@@ -80,9 +80,9 @@ def edited(instance: Instance, plan: Plan, remarks: list[str] | None = None) -> 
 
 @contextmanager
 def opened(instance: Instance) -> Iterator[tuple[Source, int, int]]:
-    """Open the data set of an instance as it is stored: where it is, from which position to which.
+    """Open the data set of an instance as it is stored: return its source, start and end.
 
-    Raises `OSError`, and `UnusableInstance`.
+    Raises `OSError` and `UnusableInstance`.
     """
     if isinstance(instance, FileInstance):
         descriptor = os.open(instance.path, os.O_RDONLY | os.O_CLOEXEC)
@@ -100,7 +100,7 @@ def opened(instance: Instance) -> Iterator[tuple[Source, int, int]]:
 
 
 class _Head:
-    """A source of which the beginning was read."""
+    """A source whose beginning is in memory."""
 
     def __init__(self, source: Source, position: int) -> None:
         self._source: Final = source

@@ -1,4 +1,4 @@
-"""A filter that rejects what a selector selects."""
+"""A filter that rejects instances that match a selector."""
 
 from typing import Final
 
@@ -10,12 +10,12 @@ from dcm.instances import Instance
 
 
 def make_reject_filter(selector: Selector | str) -> "RejectFilter":
-    """Return a filter that rejects what a selector, or its text, selects. Raises `BadSelector`."""
+    """Return a filter that rejects instances matching a selector or its text. Raises `BadSelector`."""
     return RejectFilter(read_selector(selector) if isinstance(selector, str) else selector)
 
 
 class RejectFilter:
-    """Rejects the instances that a selector selects; see `dcm.filt.base.Filter`."""
+    """Rejects instances that match a selector; see `dcm.filt.base.Filter`."""
 
     writes: Final[frozenset[str]] = frozenset()
     invertible: Final = True

@@ -1,11 +1,11 @@
-r"""Selectors as people write them: `[!] Attr op value`.
+r"""Parse the text of selectors: `[!] Attr op value`.
 
     Modality == CT                     StudyDate >= 2024-01-01        ! SeriesDescription ~= (?i)localizer
     Modality in CT, MR                 SliceThickness < 1.5           PatientName == "Doe^Jane"
     RequestAttributesSequence[0].ScheduledProcedureStepID != 7
 
 The element is a target (`dcm.data.target`). Quotes around a value are only needed if it begins or ends with a
-space or a quote, or holds a comma in a list.
+space or a quote, or contains a comma in a list.
 """
 
 import re
@@ -25,7 +25,7 @@ _LISTED: Final = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([^,"']*?))\s*(?:,|$)"
 
 
 class BadSelector(DcmError):  # noqa: N818 - reads as the sentence it is
-    """A text that is not a selector; `position` is where it goes wrong."""
+    """A text that is not a selector; `position` is that of the error."""
 
     def __init__(self, words: str, text: str, position: int) -> None:
         super().__init__(f"selector {text!r}, at character {position + 1}: {words}")
@@ -34,13 +34,13 @@ class BadSelector(DcmError):  # noqa: N818 - reads as the sentence it is
 
 
 def read_selector(text: str, named: Mapping[str, Selector] | None = None) -> Selector:
-    """Read a selector, or return the one of that name. Raises `BadSelector`."""
+    """Parse a selector, or return the one with this name. Raises `BadSelector`."""
     if named is not None and text.strip() in named:
         return named[text.strip()]
     at = len(text) - len(text.lstrip())
     invert = text.startswith("!", at)
     if at == len(text):
-        raise BadSelector(f"{_FORM} is due", text, at)
+        raise BadSelector(f"expected {_FORM}", text, at)
     try:
         target, at = Target.at(text, at + invert)
     except BadTarget as error:
@@ -63,7 +63,7 @@ def comparison(
     text: str = "",
     position: int = 0,
 ) -> Comparison:
-    """Return a comparison whose values are checked. Raises `BadSelector`."""
+    """Check the values, and return a comparison. Raises `BadSelector`."""
     tag = target.steps[-1].tag
     vr = "UN" if tag is None or target.steps[-1].creator else vr_of(tag)
     if operator == "~=":
@@ -78,7 +78,7 @@ def comparison(
         for value in values:
             words = comparable(vr, value) if value else ""
             if words or (not value and operator in ("<", "<=", ">", ">=")):
-                raise BadSelector(f"{words or 'a value'} is due", text, position)
+                raise BadSelector(f"expected {words or 'a value'}", text, position)
     return Comparison(target, operator, tuple(values), invert, reject_missing)
 
 
@@ -86,7 +86,7 @@ _FORM: Final = "[!] Attr op value, such as Modality == CT,"
 
 
 def _no_operator(rest: str) -> str:
-    allowed = f"an operator is due: {' '.join(OPERATORS)}"
+    allowed = f"expected an operator: {' '.join(OPERATORS)}"
     return f"{allowed} (== compares)" if rest.lstrip().startswith("=") else allowed
 
 
@@ -102,9 +102,9 @@ def _values(text: str, start: int, operator: str) -> list[str]:
     while at < len(rest):
         found = _LISTED.match(rest, at)
         if found is None:
-            raise BadSelector("a quote is not closed, or a comma is due", text, start + at)
+            raise BadSelector("a quote is not closed, or a comma is missing", text, start + at)
         values.append(next((each for each in found.groups() if each is not None), ""))
         at = found.end()
     if not any(values):
-        raise BadSelector("a list of values is due, as in CT, MR", text, start)
+        raise BadSelector("expected a list of values, as in CT, MR", text, start)
     return values

@@ -3,9 +3,9 @@
     selector = read_selector("Modality in CT, MR")
     selected(selector, instance_of("image.dcm"))
 
-Values are compared by their VR: numbers as numbers; dates, times and ages as such, of which one that is less
-precise stands for all that it can mean; UIDs as they are; all else as texts in any case. One value of several
-is enough, and one of the elements if several are meant.
+Values are compared by their VR: numbers as numbers; dates, times and ages as such, where a less precise value
+represents its whole range; UIDs exactly; everything else as text, ignoring case. If an element has several
+values, or several elements match the target, one of them is enough.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,22 +24,22 @@ _SYNTAX: Final = 0x00020010
 
 
 class Known(NamedTuple):
-    """A value that is known of an instance."""
+    """A known value of an element, with its VR."""
 
     vr: str
     text: str
 
 
 Knowledge: TypeAlias = Mapping[str, Sequence[Known]]
-"""What is known of an instance, by target; an element that it does not have has no value."""
+"""The known values of an instance, by target; a missing element has no values."""
 
 
 class Selector(Protocol):
-    """A condition. targets: the elements that it looks at."""
+    """A condition. targets: the elements that it depends on."""
 
     @property
     def targets(self) -> frozenset[str]:
-        """The elements that it looks at."""
+        """The elements that it compares."""
 
     def selects(self, known: Knowledge) -> bool:
         """Return whether it is fulfilled."""
@@ -48,9 +48,8 @@ class Selector(Protocol):
 class Comparison(NamedTuple):
     """A comparison of one element with a value, or with several if the operator is `in`.
 
-    An element that is not there, or empty, is an empty text: it is neither less nor more than anything.
-    invert: whether the opposite counts. reject_missing: whether such an element fulfils nothing, not even the
-    opposite.
+    A missing or empty element is treated as an empty text, which is neither less nor greater than anything.
+    invert: negate the comparison. reject_missing: a missing or empty element never matches, even if negated.
     """
 
     target: Target
@@ -84,7 +83,7 @@ class Comparison(NamedTuple):
 
 
 class Combination(NamedTuple):
-    """Several selectors: all of the first, one of the second if there are any, none of the third."""
+    """A combination of selectors: all of the first, any of the second, none of the third."""
 
     all_of: tuple[Selector, ...] = ()
     any_of: tuple[Selector, ...] = ()
@@ -92,7 +91,7 @@ class Combination(NamedTuple):
 
     @property
     def targets(self) -> frozenset[str]:
-        """The elements that they look at."""
+        """The elements that they compare."""
         every = (*self.all_of, *self.any_of, *self.none_of)
         return frozenset().union(*(each.targets for each in every))
 
@@ -112,13 +111,13 @@ class Combination(NamedTuple):
 
 
 def selected(selector: Selector, instance: Instance) -> bool:
-    """Return whether an instance is selected. Raises `OSError`, `CannotEdit` and `UnusableInstance`."""
+    """Return whether an instance matches. Raises `OSError`, `CannotEdit` and `UnusableInstance`."""
     return selector.selects(known_of(instance, selector.targets))
 
 
 def known_of(instance: Instance, targets: Iterable[str]) -> Knowledge:
-    """Read what an instance says of some elements; raises as `selected` does."""
-    from dcm.data.edit import edit  # noqa: PLC0415 - a configuration alone reads nothing
+    """Read the values of some elements of an instance. Raises the same errors as `selected`."""
+    from dcm.data.edit import edit  # noqa: PLC0415 - not needed to read a configuration
 
     found: dict[str, list[Known]] = {name: [] for name in targets}
     changes = []
@@ -144,7 +143,7 @@ def known_of(instance: Instance, targets: Iterable[str]) -> Knowledge:
 
 
 def known_in(attributes: Attributes, targets: Iterable[str]) -> Knowledge | None:
-    """Return what the answer to a query says of some elements; None if it does not tell of all."""
+    """Return the values of some elements in the answer to a query; None if it does not have all of them."""
     found: dict[str, list[Known]] = {}
     for name in targets:
         target = Target.of(name)

@@ -1,4 +1,4 @@
-"""Comparing what was filtered with what it was made of: a query's result in old and new UIDs.
+"""Convert query results between original and filtered attributes, so that they can be compared.
 
 transform = DataTransform(filter)
 expected = transform.forward(source_result)
@@ -16,11 +16,11 @@ from dcm.filt.base import Filter
 
 
 class DataTransform:
-    """Leads the entities of query results through a filter, and back.
+    """Converts the entities of query results through a filter, and back.
 
-    What went forward is remembered, so that it is found again even if the filter cannot be inverted, as one
-    that sets the Patient ID.
-    rejected: the entities that the filter does not let through, as far as the answers show.
+    Converted entities are remembered, so they are found again even if the filter cannot be inverted, such as
+    one that sets the Patient ID.
+    rejected: the entities that the filter rejects, as far as the answers show.
     """
 
     def __init__(self, through: Filter) -> None:
@@ -29,7 +29,7 @@ class DataTransform:
         self._before: Final[dict[tuple[str, ...], list[Attributes]]] = {}
 
     def forward(self, result: QueryResult) -> QueryResult:
-        """Return the entities as they are once they are filtered. Several may become one."""
+        """Return the entities after filtering. Several may become one."""
         found = _like(result)
         for node in result.walk():
             if not node.answer:
@@ -47,9 +47,9 @@ class DataTransform:
         return found
 
     def backward(self, result: QueryResult) -> QueryResult:
-        """Return the entities as they were: those that went forward, or that the filter can lead back.
+        """Return the original entities: those converted before, or that the filter can invert.
 
-        Others are left out: they do not come from there.
+        Others are omitted: they do not come from the source.
         """
         found = _like(result)
         for node in result.walk():

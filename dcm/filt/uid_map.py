@@ -1,4 +1,4 @@
-"""Which UID was replaced by which: in memory, or in a file."""
+"""Maps of old and new UIDs, in memory or in a file."""
 
 import os
 import threading
@@ -9,19 +9,19 @@ from dcm.data.plan import CannotEdit
 
 
 class UidMap(Protocol):
-    """Keeps which UID was replaced by which. May be used from several threads."""
+    """A map of old and new UIDs. May be used from several threads."""
 
     def get(self, old: str) -> str | None:
-        """Return the new UID of an old one, if it is known."""
+        """Return the new UID for an old one, or None."""
 
     def put(self, pairs: Mapping[str, str]) -> None:
-        """Keep new UIDs by old ones; they are safe when this returns.
+        """Store new UIDs by old ones; they are safe when this returns.
 
-        Raises `CannotEdit` if an old one has another new one by now.
+        Raises `CannotEdit` if an old one already has a different new one.
         """
 
     def old(self, new: str) -> str | None:
-        """Return the old UID of a new one, if it is known."""
+        """Return the old UID for a new one, or None."""
 
 
 class MemoryUids:
@@ -48,14 +48,14 @@ class MemoryUids:
 
 
 class SqliteUids:
-    """A map in a SQLite file, which several processes may use. Its block closes it.
+    """A map in an SQLite file, which several processes may use. Leaving its block closes it.
 
-    Pairs are on the disk before an instance is written that needs them: however this ends, nothing is without
-    its way back. Raises `OSError` for a file that cannot be used, as its methods do.
+    Pairs are flushed to disk before an instance that needs them is written, so every replacement can be
+    reversed, even after a crash. Raises `OSError` for a file that cannot be used, as do its methods.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        import sqlite3  # noqa: PLC0415 - only where it is used
+        import sqlite3  # noqa: PLC0415 - rarely needed
 
         self._lock: Final = threading.Lock()
         self._path: Final = os.fspath(path)
@@ -64,6 +64,9 @@ class SqliteUids:
             self._file: Final = sqlite3.connect(
                 self._path, timeout=60, isolation_level=None, check_same_thread=False
             )
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+        try:
             self._file.execute("PRAGMA journal_mode = WAL")
             self._file.execute("PRAGMA synchronous = FULL")
             self._file.execute(
@@ -71,6 +74,7 @@ class SqliteUids:
                 " WITHOUT ROWID"
             )
         except sqlite3.Error as error:
+            self._file.close()
             raise self._failed(error) from error
 
     def __enter__(self) -> Self:
@@ -113,10 +117,10 @@ class SqliteUids:
         return str(row[0]) if row else None
 
     def _failed(self, error: Exception) -> OSError:
-        return OSError(0, f"the map of UIDs cannot be used: {error}", self._path)
+        return OSError(0, f"the UID map cannot be used: {error}", self._path)
 
 
 def _taken(old: str) -> CannotEdit:
     return CannotEdit(
-        f"{old} was given another new UID at the same time, with another key: use the same key file"
+        f"{old} was given a different new UID at the same time, with another key: use the same key file"
     )

@@ -1,11 +1,11 @@
-"""New UIDs for old ones: the same one for the same, wherever it is, and back.
+"""Replace UIDs consistently by new ones, and restore them.
 
     remap = UidFilter(read_key("secret.key"), SqliteUids("uids.sqlite"))
 
-A new UID is made of the old one and a key by HMAC-SHA-256, in the form `2.25.` and a UUID as a number (PS3.5
-B.2): who has the key makes the same ones in any run, nobody else can tell which was which. UIDs that all know
-stay: those of PS3.6 Annex A, and all elements that hold SOP classes, transfer syntaxes, coding schemes and
-the like.
+A new UID is derived from the old one and a key by HMAC-SHA-256, in the form `2.25.` and a UUID as a number
+(PS3.5 B.2). With the key, it is the same in every run; without it, the old UID cannot be determined.
+Well-known UIDs are kept: those of PS3.6 Annex A, and the values of all elements for SOP classes, transfer
+syntaxes, coding schemes and similar identifiers.
 """
 
 import hashlib
@@ -34,13 +34,13 @@ _KNOWN_TO_ALL: Final = re.compile(
 _TARGET: Final = Target.of(_ALL_UIDS)
 _SHORTEST_KEY: Final = 16
 _REMEMBERED: Final = 1 << 14
-"""UIDs that are not looked up again."""
+"""The number of UIDs that are kept in memory to avoid looking them up again."""
 
 
 class UidFilter:
-    """Replaces all UIDs by new ones, in sequences and private elements too; see `dcm.filt.base.Filter`.
+    """Replaces all UIDs by new ones, including sequences and private elements; see `dcm.filt.base.Filter`.
 
-    key: at least 16 bytes; None for a new one, and then only `uids` leads back, or to the same ones again.
+    key: at least 16 bytes; None for a random one: then only `uids` can restore or repeat the replacement.
     """
 
     reads: Final = frozenset((_ALL_UIDS,))
@@ -56,18 +56,18 @@ class UidFilter:
         self._known: Final[dict[str, str]] = {}
 
     def new(self, old: str) -> str:
-        """Return the new UID of an old one, and keep it; one that all know stays."""
+        """Return the new UID for an old one, and store it; well-known UIDs are not changed."""
         fresh: dict[str, str] = {}
         found = self._new(old, fresh)
         self._keep(fresh)
         return found
 
     def old(self, new: str) -> str:
-        """Return the old UID of a new one; one that is not known stays."""
+        """Return the old UID for a new one; an unknown UID is not changed."""
         return self.uids.old(new) or new
 
     def inverse(self) -> "RestoringFilter":
-        """Return the filter that brings the old UIDs back."""
+        """Return a filter that restores the old UIDs."""
         return RestoringFilter(self)
 
     def apply(self, instance: Instance, remarks: list[str] | None = None) -> Instance:
@@ -109,7 +109,7 @@ class UidFilter:
 
 
 class RestoringFilter:
-    """Brings back the UIDs that a `UidFilter` replaced, as far as its map knows them."""
+    """Restores the UIDs that a `UidFilter` replaced, if its map contains them."""
 
     reads: Final = frozenset((_ALL_UIDS,))
     writes: Final = frozenset((_ALL_UIDS,))
@@ -119,7 +119,7 @@ class RestoringFilter:
         self._of: Final = of
 
     def apply(self, instance: Instance, remarks: list[str] | None = None) -> Instance:
-        """Bring them back; see `Filter.apply`."""
+        """Restore them; see `Filter.apply`."""
         return _replaced(instance, self._of.old, remarks)
 
     def forward(self, attributes: Attributes) -> Attributes | None:
@@ -132,7 +132,7 @@ class RestoringFilter:
 
 
 def hashed_uid(key: bytes, old: str) -> str:
-    """Return the UID that a key makes of an old one: a UUID of version 4 (RFC 9562) as a number."""
+    """Return the UID derived from an old one with a key: a UUID of version 4 (RFC 9562) as a number."""
     number = int.from_bytes(hmac.digest(key, old.encode(), hashlib.sha256)[:16])
     number = number & ~(0xF << 76) | 4 << 76
     number = number & ~(0b11 << 62) | 0b10 << 62
@@ -140,7 +140,7 @@ def hashed_uid(key: bytes, old: str) -> str:
 
 
 def read_key(path: str | os.PathLike[str]) -> bytes:
-    """Return the key in a file; if there is none, make one that only its owner can read.
+    """Return the key in a file; if it does not exist, create one that only its owner can read.
 
     Raises `OSError`, and `CannotEdit` for a key that is too short.
     """
@@ -162,12 +162,12 @@ def read_key(path: str | os.PathLike[str]) -> bytes:
 
 
 def is_known_to_all(uid: str) -> bool:
-    """Return whether a UID is of the standard, or empty."""
+    """Return whether a UID belongs to the standard, or is empty."""
     return not uid or uid.startswith(_STANDARD) or uid in _dictionary()
 
 
 def keeps_its_uids(tag: int) -> bool:
-    """Return whether an element holds UIDs that name classes or codes, not something that somebody made."""
+    """Return whether an element contains UIDs of classes or codes, rather than of individual objects."""
     return tag in _kept()
 
 

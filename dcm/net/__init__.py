@@ -3,7 +3,7 @@
     async with LocalEntity("WORKSTATION") as entity:
         await entity.echo("mypacs.org:MYPACS:11112")
 
-What is exported here is imported when it is first used, so that programs start fast.
+Names exported here are imported on first use, so programs start fast.
 """
 
 from importlib import import_module
@@ -59,7 +59,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import what is exported when it is first asked for (PEP 562)."""
+    """Import an exported name when it is first used (PEP 562)."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found = globals()[name] = getattr(import_module(_MODULES[name]), name)

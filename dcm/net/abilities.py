@@ -1,7 +1,7 @@
-"""What a peer accepts: SOP classes and transfer syntaxes, found out by proposing them (PS3.8 7.1.1.13).
+"""Find out which SOP classes and transfer syntaxes a peer accepts, by proposing them (PS3.8 7.1.1.13).
 
-First each SOP class is proposed with all transfer syntaxes; then, for those that are accepted, each transfer
-syntax in a context of its own, since an acceptor chooses only one for each context.
+First each SOP class is proposed with all transfer syntaxes. Then, for the accepted classes, each transfer
+syntax is proposed in a separate context, since an acceptor chooses only one for each context.
 """
 
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ _Proposal = tuple[str, tuple[str, ...]]
 
 
 async def accepted(pool: Pool) -> dict[str, tuple[str, ...]]:
-    """Return the transfer syntaxes that the remote accepts, by SOP class; tries all of the standard.
+    """Return the transfer syntaxes that the remote accepts, by SOP class; tries all in the standard.
 
-    It takes as many associations as are needed, one after the other. Raises `NetworkError`.
+    Uses as many associations as needed, one after the other. Raises `NetworkError`.
     """
     syntaxes = transfer_syntaxes()
     classes = [(uid, syntaxes) for uid in sop_classes()]
@@ -32,7 +32,7 @@ async def accepted(pool: Pool) -> dict[str, tuple[str, ...]]:
 
 
 async def _ask(pool: Pool, proposals: Sequence[_Proposal]) -> list[tuple[str, str]]:
-    """Propose contexts, and return those that were accepted: abstract syntax and transfer syntax."""
+    """Propose contexts, and return the abstract and transfer syntaxes of the accepted ones."""
     found: list[tuple[str, str]] = []
     for first in range(0, len(proposals), _MOST):
         contexts = [

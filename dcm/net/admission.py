@@ -1,4 +1,4 @@
-"""Which associations a listener accepts, and for what: the answer to a request (PS3.8 7.1.1)."""
+"""Decide which associations and presentation contexts a listener accepts (PS3.8 7.1.1)."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -24,8 +24,8 @@ from dcm.wire import (
 )
 
 UserCheck = Callable[[UserIdentityRQ | None], Awaitable[bool | bytes]]
-"""Authorises a user; None if the request carries no user identity. Bytes are the server response of Kerberos
-or SAML (PS3.7 D.3.3.7.2), and mean yes."""
+"""Authorises a user; the argument is None if the request has no user identity. If it returns bytes, the user
+is authorised, and they are the server response of Kerberos or SAML (PS3.7 D.3.3.7.2)."""
 
 _LOG: Final = logging.getLogger(__name__)
 _UNKNOWN_CONTEXT: Final = AssociateRJ(result=1, source=1, reason=2)
@@ -45,7 +45,7 @@ _OTHER_STORAGE: Final = frozenset(
 
 
 def is_storage(abstract_syntax: str) -> bool:
-    """Return whether it is a storage class (PS3.4 B.5 and GG.3), or a private one, which may be."""
+    """Return whether a UID is that of a storage class (PS3.4 B.5 and GG.3), or private and may be one."""
     return (
         abstract_syntax.startswith(_STORAGE_ROOT)
         or abstract_syntax in _OTHER_STORAGE
@@ -54,16 +54,16 @@ def is_storage(abstract_syntax: str) -> bool:
 
 
 class Admission(Frozen, kw_only=True):
-    """Which associations a listener accepts: by default all whose AE titles are AE titles.
+    """Which associations a listener accepts: by default all with valid AE titles.
 
     calling_ae_titles: accept only these.
     by_our_name: accept only requests with our AE title as the called one.
     sop_classes: accept only these storage SOP classes.
-    services: accept these SOP classes as well, for which the listener has handlers.
+    services: also accept these SOP classes, for which the listener has handlers.
     storage: whether to accept instances (C-STORE).
-    sending: whether to send instances on the association of the peer (C-GET), if it takes that role.
-    relational: the services among which peers may agree on relational queries or retrieval (PS3.4 C.5).
-    associations: the largest number at the same time.
+    sending: whether to send instances on the association of the peer (C-GET), if it accepts that role.
+    relational: the services for which relational queries or retrieval may be negotiated (PS3.4 C.5).
+    associations: the maximum number at the same time.
     check_user: authorises the user of each association.
     """
 
@@ -80,7 +80,7 @@ class Admission(Frozen, kw_only=True):
     async def answer(
         self, request: AssociateRQ, our_title: str, open_now: int
     ) -> AssociateAC | AssociateRJ:
-        """Answer a request; `open_now` counts the associations, this one included."""
+        """Answer a request; `open_now` is the number of open associations, including this one."""
         refusal = self._refusal(request, our_title, open_now)
         if refusal is not None:
             return refusal
@@ -92,7 +92,7 @@ class Admission(Frozen, kw_only=True):
         supported: dict[str, list[str]] = {}
         for context in request.presentation_contexts:
             uid, syntaxes = context.abstract_syntax, context.transfer_syntaxes
-            if self._serves(uid):  # what is read here has no pixels
+            if self._serves(uid):  # these services receive no pixels
                 supported.setdefault(uid, []).extend(each for each in syntaxes if each in NATIVE)
             elif self._stores(uid) or uid in sent:
                 supported.setdefault(uid, []).extend(syntaxes)
@@ -111,11 +111,11 @@ class Admission(Frozen, kw_only=True):
         )
 
     def _refusal(self, request: AssociateRQ, our_title: str, open_now: int) -> AssociateRJ | None:
-        """Return the rejection of a request by its names or by number; None if there is none."""
+        """Return a rejection because of the AE titles or the number of associations, or None."""
         if request.application_context_name.rstrip("\0") != DICOM_APPLICATION_CONTEXT:
             return _UNKNOWN_CONTEXT
         calling, called = request.calling_ae_title.strip(), request.called_ae_title.strip()
-        if not (calling and called):  # the peer sent something that is not an AE title
+        if not (calling and called):  # the peer sent an invalid AE title
             return _UNKNOWN_CALLED if calling else _UNKNOWN_CALLING
         if open_now > self.associations:
             return _TOO_MANY
@@ -136,8 +136,8 @@ class Admission(Frozen, kw_only=True):
     def _roles(self, request: AssociateRQ) -> list[RoleSelection]:
         """Accept roles of the peer (PS3.7 D.3.3.4).
 
-        A peer that reports on storage commitment is its SCP (PS3.4 J.3.3), and so is one of a storage class
-        that is sent instances for its C-GET (PS3.4 C.5.3).
+        A peer that reports on storage commitment is its SCP (PS3.4 J.3.3), and a peer that receives instances
+        for its C-GET is the SCP of their storage classes (PS3.4 C.5.3).
         """
         accepted = []
         for item in request.items(RoleSelection):
@@ -155,7 +155,7 @@ class Admission(Frozen, kw_only=True):
         given = next(iter(request.items(UserIdentityRQ)), None)
         try:
             allowed = await self.check_user(given)
-        except Exception:  # noqa: BLE001 - whatever it was, the user is not authorised
+        except Exception:  # noqa: BLE001 - after any error, the user is not authorised
             _LOG.exception("the user of %s could not be checked", request.calling_ae_title)
             return _UNCHECKED_USER
         if not allowed and not isinstance(allowed, bytes):
@@ -166,10 +166,10 @@ class Admission(Frozen, kw_only=True):
 
 
 def _window(request: AssociateRQ, most: int) -> list[AsynchronousOperationsWindow]:
-    """Let a peer that asks for it send requests before the answers to others (PS3.7 D.3.3.3).
+    """Allow a peer that asks for it to send requests before others are answered (PS3.7 D.3.3.3).
 
-    They are answered one after the other; until then they wait in the connection. While an operation can be
-    cancelled, nothing but the cancellation is expected: there, `most` is 1.
+    They are answered one after the other, and wait in the connection until then. `most` is 1 for operations
+    that can be cancelled, during which only the cancellation is expected.
     """
     return [
         AsynchronousOperationsWindow(min(item.operations_invoked or most, most), 1)
@@ -178,7 +178,7 @@ def _window(request: AssociateRQ, most: int) -> list[AsynchronousOperationsWindo
 
 
 def _relational(request: AssociateRQ, able: frozenset[str]) -> list[SOPClassExtendedNegotiation]:
-    """Accept relational queries and retrieval, and nothing else that is negotiated with them."""
+    """Accept relational queries and retrieval, but no other extended negotiation."""
     return [
         SOPClassExtendedNegotiation(
             item.sop_class_uid, bytes(place == 0 and byte == 1 for place, byte in enumerate(asked))

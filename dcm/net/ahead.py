@@ -1,4 +1,4 @@
-"""The items of an asynchronous generator, produced ahead of their consumer."""
+"""Run an asynchronous generator ahead of its consumer."""
 
 import asyncio
 import sys
@@ -11,10 +11,10 @@ Item = TypeVar("Item")
 
 
 class Ahead(Generic[Item]):
-    """Iterates over a generator that runs meanwhile, until `depth` items wait.
+    """Iterates over a generator that runs ahead, until `depth` items are waiting.
 
-    Used as `async with`; leaving the block closes the generator. What the generator raises is raised after
-    its last item.
+    Used as `async with`; leaving the block closes the generator. An exception in the generator is raised
+    after its last item.
     """
 
     def __init__(self, found: AsyncGenerator[Item, None], depth: int = 1) -> None:
@@ -54,7 +54,7 @@ class Ahead(Generic[Item]):
         return self.known()[0]
 
     def known(self, most: int = 1) -> list[Item]:
-        """Take items that wait."""
+        """Take the waiting items."""
         found = [self._known.popleft() for _ in range(min(most, len(self._known)))]
         self._room.set()
         return found
@@ -65,7 +65,7 @@ class Ahead(Generic[Item]):
         return self._running.done()
 
     async def find_all(self) -> None:
-        """Run the generator to its end or error and keep its items."""
+        """Run the generator to its end or an error, and keep its items."""
         self._depth = sys.maxsize
         self._room.set()
         await asyncio.wait([self._running])

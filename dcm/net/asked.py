@@ -1,4 +1,4 @@
-"""What a C-FIND, C-MOVE or C-GET request asks for, by the rules of PS3.4 Annex C.
+"""Read and check what a C-FIND, C-MOVE or C-GET request asks for (PS3.4 Annex C).
 
 asked = await take(association, command)
 asked.level, asked.keys
@@ -32,12 +32,12 @@ WRONG_IDENTIFIER: Final = 0xA900
 UNABLE: Final = 0xC000
 _WRONG_CLASS: Final = 0x0122
 _FIRST_GROUP: Final = 0x0008
-"""Of data sets; lower ones are of commands, file meta information and directories (PS3.5 7.1)."""
+"""The first group of data sets; lower ones are for commands, file meta and directories (PS3.5 7.1)."""
 _WILD: Final = frozenset("*?")
 
 
 class Unanswerable(DcmError):  # noqa: N818 - reads as the sentence it is
-    """A request that is answered with a failure: `status`, and why in words."""
+    """A request to be answered with the failure `status`; the message says why."""
 
     def __init__(self, status: int, words: str) -> None:
         super().__init__(words)
@@ -45,7 +45,7 @@ class Unanswerable(DcmError):  # noqa: N818 - reads as the sentence it is
 
 
 class Asked(NamedTuple):
-    """A request that can be performed: its level and its keys, with Specific Character Set apart."""
+    """A valid request: its level, its keys, and separately its Specific Character Set."""
 
     level: Level
     keys: dict[str, Value]
@@ -54,7 +54,7 @@ class Asked(NamedTuple):
 
 
 async def take(association: Association, command: Command) -> Asked:
-    """Take the identifier of a request, and check it. Raises `Unanswerable`."""
+    """Receive the identifier of a request, and check it. Raises `Unanswerable`."""
     request = command.message
     assert isinstance(request, CFindRQ | CMoveRQ | CGetRQ)
     data = await association.data_set() if request.has_data_set else b""
@@ -62,7 +62,7 @@ async def take(association: Association, command: Command) -> Asked:
     model = request.affected_sop_class_uid
     top = _MODELS[type(request)].get(model)
     if top is None or context.abstract_syntax != model:
-        raise Unanswerable(_WRONG_CLASS, "the SOP class is not that of the context or the request")
+        raise Unanswerable(_WRONG_CLASS, "the SOP class does not match the context or the request")
     if not request.has_data_set:
         raise Unanswerable(WRONG_IDENTIFIER, "the identifier is missing")
     try:
@@ -86,7 +86,7 @@ def _level(value: Value, top: Level) -> Level:
     if not name:
         raise Unanswerable(WRONG_IDENTIFIER, "Query/Retrieve Level is missing")
     if name not in Level.__members__ or Level[name] < top:
-        raise Unanswerable(WRONG_IDENTIFIER, f"no Query/Retrieve Level of this model: {name}")
+        raise Unanswerable(WRONG_IDENTIFIER, f"invalid Query/Retrieve Level for this model: {name}")
     return Level[name]
 
 
@@ -103,7 +103,7 @@ def _require_path(found: Attributes, top: Level, level: Level) -> None:
     for upper in _levels(top, level):
         value = _unique(found, upper)
         if not value:
-            words = f"{upper.unique_key} is missing, as of the level above {level.name}"
+            words = f"{upper.unique_key} is missing, which is above {level.name}"
         elif "\\" in value or not _WILD.isdisjoint(value):
             words = f"{upper.unique_key} is not a single value above {level.name}"
         else:
@@ -112,19 +112,19 @@ def _require_path(found: Attributes, top: Level, level: Level) -> None:
 
 
 def _to_retrieve(found: Attributes, level: Level) -> dict[str, Value]:
-    """Return the unique keys, which alone say what is retrieved (PS3.4 C.4.2.2.1, C.4.3.2.1).
+    """Return the unique keys, which alone determine what is retrieved (PS3.4 C.4.2.2.1, C.4.3.2.1).
 
-    Others are not matched; but one of a lower level would be no less than a misunderstanding.
+    Other keys are ignored, except that a unique key of a lower level would be misunderstood.
     """
     wanted = _unique(found, level)
     if not wanted or not _WILD.isdisjoint(wanted):
-        words = "is missing" if not wanted else "is no value"
+        words = "is missing" if not wanted else "is not a value"
         raise Unanswerable(
-            WRONG_IDENTIFIER, f"{level.unique_key} {words}, and it says what to send"
+            WRONG_IDENTIFIER, f"{level.unique_key} {words}, but is needed to select what to send"
         )
     for lower in list(Level)[level + 1 :]:
         if _unique(found, lower):
-            words = f"{lower.unique_key} is of a level below {level.name}"
+            words = f"{lower.unique_key} is a key below {level.name}"
             raise Unanswerable(WRONG_IDENTIFIER, words)
     keys = {each.unique_key: _unique(found, each) for each in _levels(Level.PATIENT, level)}
     return {**{name: value for name, value in keys.items() if value}, level.unique_key: wanted}

@@ -48,8 +48,8 @@ AnyResponse = TypeVar("AnyResponse", bound=Response)
 class Association(Channel):
     """An established association.
 
-    used: whether an operation was made on it before.
-    spoilt: whether something of an earlier operation may still come: nothing else can begin here.
+    used: whether it was used for an operation before.
+    spoilt: whether messages of an earlier operation may still arrive, so no other can begin on it.
     """
 
     used = False
@@ -68,8 +68,8 @@ class Association(Channel):
     ) -> Self:
         """Connect to `remote` and request an association.
 
-        A peer that rejects it for now (PS3.8 9.3.4: result 2) is asked again for `limits.busy` seconds,
-        unless not `patient`. Raises `NetworkError`, and `UnprotectedIdentity` before anything is sent.
+        If the peer rejects it transiently (PS3.8 9.3.4: result 2), retries for `limits.busy` seconds if
+        `patient`. Raises `NetworkError`, and `UnprotectedIdentity` before anything is sent.
         """
         remote.check_identity()
         patience = Patience(remote.limits.busy if patient else 0, remote.retry)
@@ -84,7 +84,9 @@ class Association(Channel):
                 await association.abort()
                 if not await patience.pause(error):
                     raise
-            except asyncio.CancelledError:  # a peer that serves one at a time would let us wait
+            except (
+                asyncio.CancelledError
+            ):  # a peer that serves one association at a time would make us wait
                 await association.abort(heard=False)
                 raise
             except BaseException:
@@ -97,7 +99,7 @@ class Association(Channel):
     async def accept(
         cls, transport: Transport, remote: str, answer: Answer, limits: TimeLimits
     ) -> Self | None:
-        """Wait for the request on an accepted connection and answer it; None if that rejects it."""
+        """Wait for the request on an accepted connection and answer it; None if it is rejected."""
         association = cls(Connection("acceptor"), transport, remote, limits)
         try:
             accepted = await answer_request(association, answer)
@@ -111,11 +113,11 @@ class Association(Channel):
 
     @property
     def is_quiet(self) -> bool:
-        """Whether another operation can begin: the association stands, and nothing is under way on it."""
+        """Whether another operation can begin: the association is open, and nothing is in progress."""
         return not self.spoilt and super().is_quiet
 
     def next_message_id(self) -> int:
-        """Return a message ID that was not used lately."""
+        """Return a message ID that was not used recently."""
         self._message_id = self._message_id % 0xFFFF + 1
         return self._message_id
 
@@ -128,20 +130,20 @@ class Association(Channel):
             )
             raise NotAccepted(
                 self.remote, self.doing, f"no presentation context was accepted for {wanted}",
-                "the peer does not support it, or not for our AE title",
+                "the peer may not support it, or not for our AE title",
             )  # fmt: skip
         return found
 
     def accepted_contexts(self) -> tuple[AcceptedContext, ...]:
-        """Return all contexts that can be used."""
+        """Return all accepted contexts."""
         return tuple(self.contexts.values())
 
     def context_by_id(self, context_id: int) -> AcceptedContext:
-        """Return the context on which a message came."""
+        """Return the context on which a message arrived."""
         return self.contexts[context_id]
 
     async def command(self, within: float | None = None) -> Command | None:
-        """Return the next message; None if the peer asked for release, which was granted."""
+        """Return the next message; None if the peer requested release, which is then granted."""
         limit, events = within or self.limits.response, self._events
         if not events:
             await self.wait_for_events(limit)
@@ -154,19 +156,19 @@ class Association(Channel):
             await self.send(ReleaseRP())
             _LOG.info("%s: released by the peer", self.remote)
             return None
-        raise self.broken(f"{type(event).__name__} where a message is due")
+        raise self.broken(f"{type(event).__name__} where a message was expected")
 
     async def response(self, kind: type[AnyResponse], message_id: int) -> AnyResponse:
         """Return the next message, which must be a response of this kind to our request."""
         command = await self.command()
         if command is None:
-            raise self.lost("the peer released it before it answered")
+            raise self.lost("the peer released it before answering")
         return self.expect(command, kind, message_id)
 
     async def answers(
         self, kind: type[AnyResponse], message_id: int
     ) -> Sequence[tuple[AnyResponse, bytes]]:
-        """Return the next response to our request with its data set, and those behind it that are here."""
+        """Return the next response to our request with its data set, and others that have already arrived."""
         found: list[tuple[AnyResponse, bytes]] = []
         await self.wait_for_events(self.limits.response)
         events = self._events
@@ -184,7 +186,7 @@ class Association(Channel):
             found.append((self.expect(command, kind, message_id), data.data))
         if not found:
             response = await self.response(kind, message_id)
-            # Only pending responses have one; some peers announce one with the last, and never send it.
+            # Only pending responses have a data set; some peers announce one with the last but never send it.
             pending = status_class(response.status) is StatusClass.PENDING
             due = response.has_data_set and pending
             found.append((response, await self.data_set() if due else b""))
@@ -194,18 +196,18 @@ class Association(Channel):
         """Require that a message is a response of this kind to our request."""
         message = command.message
         if not isinstance(message, kind):
-            raise self.broken(f"{message.NAME} where {kind.NAME} is due")
+            raise self.broken(f"{message.NAME} where {kind.NAME} was expected")
         if message.message_id_being_responded_to != message_id:
             raise self.broken(
                 f"{message.NAME} answers message {message.message_id_being_responded_to},"
-                f" and {message_id} is under way"
+                f" but message {message_id} is in progress"
             )
         return message
 
     async def fragments(self) -> tuple[Sequence[Buffer], bool]:
-        """Return what has arrived of a data set, and whether that is its end.
+        """Return the fragments of a data set that have arrived, and whether that is its end.
 
-        At least one fragment; they are views, valid until anything else is received.
+        At least one is returned. They are views, valid until anything else is received.
         """
         events, limit = self._events, self.limits.response
         if not events:
@@ -213,7 +215,7 @@ class Association(Channel):
         fragments = isinstance(events[0], DataFragments)
         event = events.popleft() if fragments else await self.event(limit)
         if not isinstance(event, DataFragments):
-            raise self.broken(f"{type(event).__name__} within a data set")
+            raise self.broken(f"{type(event).__name__} in the middle of a data set")
         if self.trace is not None:
             self.trace.fragments_received(event.parts, last=event.last)
         return event.parts, event.last
@@ -226,5 +228,5 @@ class Association(Channel):
             for fragment in found:
                 gathered += fragment
             if len(gathered) > limit:
-                raise self.broken(f"an identifier is longer than {limit} bytes")
+                raise self.broken(f"the identifier is longer than {limit} bytes")
         return bytes(gathered)

@@ -1,4 +1,4 @@
-"""Cancelling an operation: C-CANCEL (PS3.7 9.3.2.3), until the peer has stopped."""
+"""Cancel an operation by C-CANCEL (PS3.7 9.3.2.3), and wait until the peer has stopped."""
 
 import asyncio
 import contextlib
@@ -13,10 +13,10 @@ _CANCELLED: Final = 0xA700
 
 
 async def cancel(association: Association, context_id: int, message_id: int) -> None:
-    """Ask the peer to stop and wait for its last response, then release the association. Raises nothing.
+    """Ask the peer to stop, wait for its final response, then release the association. Never raises.
 
-    Instances that it sends meanwhile are refused. A peer that does not end within the limit `release` is
-    left to the abort that follows when an error leaves the block of the association.
+    Instances that it sends meanwhile are rejected. If the peer does not stop within the limit `release`, the
+    association is aborted when the error leaves its block.
     """
     association.doing = "C-CANCEL"
     with contextlib.suppress(NetworkError, RemoteProtocolError, TimeoutError):
@@ -24,18 +24,18 @@ async def cancel(association: Association, context_id: int, message_id: int) -> 
             message = CCancelRQ(message_id_being_responded_to=message_id)
             await association.send(Command(context_id, message))
             while not await _stopped(association):  # noqa: ASYNC110 - it waits for messages
-                await asyncio.sleep(0)  # or a flood of responses would keep the limit from passing
+                await asyncio.sleep(0)  # otherwise a flood of responses would prevent the timeout
         await association.release()
 
 
 async def _stopped(association: Association) -> bool:
-    """Take one message and return whether it is the last."""
+    """Receive one message and return whether it is the last."""
     command = await association.command()
     if command is None:
         return True
     message = command.message
     if isinstance(message, Response) and status_class(message.status) is not StatusClass.PENDING:
-        return True  # a data set that may follow is not waited for
+        return True  # do not wait for a data set that may follow
     while message.has_data_set and not (await association.fragments())[1]:
         pass
     if isinstance(message, CStoreRQ):

@@ -1,4 +1,4 @@
-"""One association over TCP, below its messages: `dcm.wire.Connection` joined to a `Transport`."""
+"""One association over TCP, below its messages: a `dcm.wire.Connection` on a `Transport`."""
 
 import asyncio
 import logging
@@ -41,7 +41,7 @@ _NOTHING_TO_ABORT: Final = (State.STA1, State.STA2, State.STA4, State.STA13)
 
 
 class Channel:
-    """What passes on one TCP connection, in events of `dcm.wire`.
+    """The traffic on one TCP connection, as events of `dcm.wire`.
 
     One task at a time may send, and one may receive; a second one gets a `RuntimeError` at once. Leaving its
     block releases the association; an exception that leaves it aborts the association.
@@ -58,11 +58,11 @@ class Channel:
         self._connection: Final = connection
         self._transport: Final = transport
         self._events: Final[deque[Received]] = deque()
-        """What was received and is not dealt with yet."""
+        """Received data that is not processed yet."""
         self._ended = False
         self._sending = False
         self._cut = False
-        """Whether a PDU went out only in part: nothing can be sent behind it."""
+        """Whether a PDU was sent only in part, so nothing can be sent after it."""
         self.trace: Final = _trace(remote) if _LOG.isEnabledFor(logging.DEBUG) else None
 
     async def __aenter__(self) -> Self:
@@ -81,14 +81,14 @@ class Channel:
 
     @property
     def request_pdu(self) -> AssociateRQ:
-        """What was asked for."""
-        assert self._connection.request is not None  # an association always has it
+        """The request."""
+        assert self._connection.request is not None  # set on any established association
         return self._connection.request
 
     @property
     def answer_pdu(self) -> AssociateAC:
-        """What was agreed to."""
-        assert self._connection.answer is not None  # nor without this
+        """The answer to the request."""
+        assert self._connection.answer is not None  # as above
         return self._connection.answer
 
     @property
@@ -101,12 +101,12 @@ class Channel:
 
     @property
     def contexts(self) -> Mapping[int, AcceptedContext]:
-        """The presentation contexts that can be used, by ID."""
+        """The accepted presentation contexts, by ID."""
         return self._connection.contexts
 
     @property
     def is_quiet(self) -> bool:
-        """Whether the association stands, and nothing is under way on it."""
+        """Whether the association is open, and nothing is in progress."""
         return (
             self._connection.state is State.STA6
             and not (self._cut or self._sending or self._ended or self._events)
@@ -116,11 +116,11 @@ class Channel:
 
     @property
     def encrypted(self) -> bool:
-        """Whether it is on TLS."""
+        """Whether it uses TLS."""
         return self._transport.encrypted
 
     async def send(self, *events: Sent) -> None:
-        """Send all this in one gathered write.
+        """Send everything in one gathered write.
 
         After an error or a cancellation in the middle, the association can only be aborted.
         """
@@ -132,13 +132,13 @@ class Channel:
         await self._write(buffers)
 
     async def event(self, within: float | None) -> Received:
-        """Return the next event, received or due. Raises what ends the association."""
+        """Return the next event. Raises the error that ends the association."""
         events = self._events
         while True:
             if not events:
                 await self.wait_for_events(within)
             event = events.popleft()
-            if isinstance(event, _MESSAGES):  # what comes most, first
+            if isinstance(event, _MESSAGES):  # the most frequent events first
                 return event
             if isinstance(event, Abort):
                 raise AssociationAborted(self.remote, self.doing, describe_abort(event))
@@ -150,7 +150,7 @@ class Channel:
                 await self._write(buffers)
 
     async def coming(self) -> Received:
-        """Wait for the next event, and return it without taking it: it is still the next one."""
+        """Wait for the next event, and return it without removing it."""
         while True:
             await self.wait_for_events(None)
             if not isinstance(self._events[0], StartTimer | StopTimer):
@@ -168,12 +168,12 @@ class Channel:
                 try:
                     data = await self._transport.receive(within)
                 except TimeoutError:
-                    raise self._timed_out("nothing came", within or 0) from None
+                    raise self._timed_out("nothing was received", within or 0) from None
                 except ClosedHere:
                     self._ended = True
                     raise self.lost("the association was ended here") from None
                 except OSError:
-                    data = memoryview(b"")  # reset: to the protocol the same as closed
+                    data = memoryview(b"")  # reset: the same as closed, for the protocol
                 self._ended = not data
                 connection.receive_data(data)
             try:
@@ -184,10 +184,10 @@ class Channel:
                 raise wrong from error
             receive = True
 
-    # The end.
+    # Ending the association.
 
     async def release(self) -> None:
-        """Release the association; a peer that does not answer is left, since nothing is lost by it."""
+        """Release the association; a peer that does not answer is ignored, since nothing is lost."""
         try:
             if self._connection.state is State.STA6:
                 self.doing = "release"
@@ -200,16 +200,16 @@ class Channel:
             self.close()
 
     async def abort(self, *, heard: bool = True) -> None:
-        """End the association at once; if `heard`, wait a moment for the peer to read the A-ABORT.
+        """Abort the association; if `heard`, wait a moment for the peer to read the A-ABORT.
 
-        Another task that waits for the peer gets `ConnectionLost`.
+        Another task that is waiting for the peer gets `ConnectionLost`.
         """
         try:
-            if not (self._cut or self._sending):  # within a PDU nothing can be sent
+            if not (self._cut or self._sending):  # in the middle of a PDU nothing else can be sent
                 async with asyncio.timeout(self.limits.release):
                     await self._transport.send(self._last_words(), self.limits.release)
                     self._transport.finish()
-                    # Closing with something unread makes the kernel drop the abort.
+                    # Closing with unread data makes the kernel drop the abort.
                     while (
                         heard
                         and not self._transport.receiving
@@ -239,12 +239,12 @@ class Channel:
         """Return the error for an association that is over."""
         return ConnectionLost(self.remote, self.doing, what)
 
-    # Inside.
+    # Internal methods.
 
     async def _release(self) -> None:
         await self.send(ReleaseRQ())
         while not isinstance(await self.event(None), CloseTransport):
-            # Both have asked at once: the requestor answers first (PS3.8 7.2.2.7).
+            # Both sides have requested release: the requestor answers first (PS3.8 7.2.2.7).
             if self._connection.state in (State.STA9, State.STA12):
                 await self.send(ReleaseRP())
 
@@ -256,7 +256,7 @@ class Channel:
             await self._transport.send(buffers, self.limits.response)
             self._cut = False
         except TimeoutError:
-            raise self._timed_out("it takes no more data", self.limits.response) from None
+            raise self._timed_out("the peer accepts no more data", self.limits.response) from None
         except ClosedHere:
             raise self.lost("the association was ended here") from None
         except OSError:
@@ -265,7 +265,7 @@ class Channel:
             self._sending = False
 
     async def _lost(self) -> NoReturn:
-        """Raise why nothing can be written: what the peer sent last may still be there to read."""
+        """Raise why nothing can be written; the last data from the peer may still be readable."""
         while not self._transport.receiving:
             await self.event(self.limits.release)
         raise self.lost("the peer closed the connection")
@@ -280,7 +280,7 @@ class Channel:
             self.remote,
             self.doing,
             f"{what} for {within:g} s",
-            "raise the time limit if it is slow",
+            "increase the time limit if it is slow",
         )
 
 

@@ -1,11 +1,11 @@
-"""Storage commitment (PS3.4 Annex J): asking a peer to answer for instances that it has, as SCU.
+"""Storage commitment as SCU (PS3.4 Annex J): ask a peer to take responsibility for instances.
 
     async with local.listen(folder) as listener:
         report = await local.commit(mypacs, [(sop_class_uid, sop_instance_uid)], within=60, listener=listener)
     report.complete
 
 The peer answers the request (N-ACTION) at once, and reports later (N-EVENT-REPORT): on the same association
-as long as that stands, or on a new one to a listener of ours.
+while it is open, or on a new one to our listener.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ Reference = tuple[str, str]
 
 
 class Transaction(Frozen):
-    """What is asked, or reported: `references` are (to be) committed, `failures` are not, and why."""
+    """A request or report: `references` are (to be) committed, `failures` are not, with the reasons."""
 
     uid: str
     references: tuple[Reference, ...]
@@ -56,7 +56,7 @@ class Transaction(Frozen):
         found = read_identifier(data, transfer_syntax_uid)
         uid = found.get("TransactionUID", "")
         if not uid or not isinstance(uid, str):
-            raise BadIdentifier("it has no Transaction UID")
+            raise BadIdentifier("the Transaction UID is missing")
         failures = {
             _reference(item): _number(item.get("FailureReason", ""))
             for item in _items(found.get("FailedSOPSequence", ()))
@@ -94,20 +94,20 @@ def _number(value: Value) -> int:
 
 
 class Expected:
-    """The reports that are waited for, whatever association they come on."""
+    """The expected reports, whatever association they arrive on."""
 
     def __init__(self) -> None:
         self._waiting: Final[dict[str, asyncio.Future[Transaction]]] = {}
 
     def expect(self, transaction_uid: str) -> "asyncio.Future[Transaction]":
-        """Return what will be the report; cancelled, it is expected no longer."""
+        """Return a future for the report; if it is cancelled, the report is no longer expected."""
         waiting: asyncio.Future[Transaction] = asyncio.get_running_loop().create_future()
         self._waiting[transaction_uid] = waiting
         waiting.add_done_callback(lambda _: self._waiting.pop(transaction_uid))
         return waiting
 
     async def take(self, association: Association, command: Command) -> None:
-        """Take a report and answer it; one that is not expected is refused."""
+        """Receive a report and answer it; an unexpected one is rejected."""
         request = command.message
         assert isinstance(request, NEventReportRQ)
         syntax = association.context_by_id(command.context_id).transfer_syntax
@@ -124,7 +124,7 @@ class Expected:
             affected_sop_class_uid=request.affected_sop_class_uid,
             affected_sop_instance_uid=request.affected_sop_instance_uid,
             event_type_id=request.event_type_id,
-            error_comment="nobody waits for this transaction" if waiting is None else None,
+            error_comment="unknown transaction" if waiting is None else None,
         )
         await association.send(Command(command.context_id, response))
         if waiting is not None and reported is not None and not waiting.done():
@@ -138,16 +138,16 @@ async def commit(
     within: float,
     elsewhere: Expected | None = None,
 ) -> Report:
-    """Ask the remote to answer for instances; return what it reports, in the order of `references`.
+    """Request commitment for instances from the remote; return its report, in the order of `references`.
 
-    within: how many seconds the report may take, once the request is accepted. elsewhere: what a listener of
-    ours expects; without it, the report can come on the same association only.
-    Raises `NetworkError`: `OperationFailed` where the request is refused, `TimedOut` without a report.
+    within: how many seconds to wait for the report after the request is accepted. elsewhere: the reports
+    expected by our listener; without it, the report can only arrive on the same association.
+    Raises `NetworkError`: `OperationFailed` if the request is rejected, `TimedOut` if there is no report.
     """
     wanted = tuple(dict.fromkeys(references))
     if not wanted:
         return Report()
-    from uuid import uuid4  # noqa: PLC0415 - slow to import, and listeners need it not
+    from uuid import uuid4  # noqa: PLC0415 - slow to import, and not needed by listeners
 
     asked = Transaction(f"2.25.{uuid4().int}", wanted)
     expected = elsewhere or Expected()
@@ -163,12 +163,12 @@ async def commit(
                     await asyncio.wait((hearing, report), return_when=asyncio.FIRST_COMPLETED)
                     gone = hearing.done() and isinstance(hearing.exception(), NetworkError)
                     if not report.done() and not (elsewhere and gone):
-                        hearing.result()  # else the report may come on another association
+                        hearing.result()  # otherwise the report may arrive on another association
                     reported = await report
             except TimeoutError:
                 raise TimedOut(
                     association.remote, association.doing, f"no report within {within:g} s",
-                    "it may report to a listener only, and must know the address of our AE title",
+                    "it may report only to a listener, and must know the address for our AE title",
                 ) from None  # fmt: skip
             finally:
                 hearing.cancel()
@@ -179,7 +179,7 @@ async def commit(
 
 
 async def _ask(association: Association, asked: Transaction, expected: Expected) -> None:
-    """Request the commitment (PS3.4 J.3.2); a report may come before the answer."""
+    """Request the commitment (PS3.4 J.3.2); a report may arrive before the response."""
     association.doing = "N-ACTION for storage commitment"
     context = association.context(STORAGE_COMMITMENT)
     message_id = association.next_message_id()
@@ -207,11 +207,11 @@ async def _ask(association: Association, asked: Transaction, expected: Expected)
 async def _hear(
     association: Association, expected: Expected, report: "asyncio.Future[Transaction]"
 ) -> None:
-    """Take what comes on the association until it is the report. Raises what ends the association."""
+    """Receive messages on the association until the report. Raises the error that ends the association."""
     while not report.done():
-        command = await _next(association, math.inf)  # the caller has a limit for all of it
+        command = await _next(association, math.inf)  # the caller limits the total time
         if not isinstance(command.message, NEventReportRQ):
-            raise association.broken(f"{command.message.NAME} where a report is due")
+            raise association.broken(f"{command.message.NAME} where a report was expected")
         await expected.take(association, command)
 
 
@@ -219,8 +219,8 @@ async def _next(association: Association, within: float | None = None) -> Comman
     command = await association.command(within)
     if command is None:
         raise ConnectionLost(
-            association.remote, association.doing, "the peer released it before it reported",
-            "it may report to a listener only",
+            association.remote, association.doing, "the peer released it before reporting",
+            "it may report only to a listener",
         )  # fmt: skip
     return command
 
@@ -230,7 +230,7 @@ def _result(reference: Reference, reported: Transaction) -> InstanceResult:
     if reason is not None:
         words = COMMITMENT_FAILURES.get(reason, f"failure reason {reason:04X}H")
     elif reference not in reported.references:
-        words = "the report does not name it"
+        words = "the report does not mention it"
     else:
         return InstanceResult("", reference[1], Outcome.COMMITTED)
     return InstanceResult("", reference[1], Outcome.NOT_COMMITTED, words, reason)

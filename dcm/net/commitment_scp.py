@@ -1,7 +1,7 @@
-"""Storage commitment as SCP (PS3.4 Annex J) for the instances in files.
+"""Storage commitment as SCP (PS3.4 Annex J) for instances in files.
 
-A request is answered at once, and the result is reported: on the same association as long as it stands and
-the peer confirms, otherwise on a new one to the address that is known for its AE title.
+A request is answered at once, and the result is reported: on the same association while it is open and the
+peer confirms, otherwise on a new one to the address known for its AE title.
 """
 
 import asyncio
@@ -49,32 +49,32 @@ _CLASS_INSTANCE_CONFLICT: Final = 0x0119
 _NO_SUCH_ACTION: Final = 0x0123
 _PROCESSING_FAILURE: Final = 0x0110
 _SOON: Final = 0.2
-"""Seconds after which a peer is taken to wait for the report where it is."""
+"""Seconds after which a peer is assumed to wait for the report on the same association."""
 _DONE, _WITH_FAILURES = 1, 2  # event type IDs (PS3.4 J.3.3.1.1)
 
 
 class Held(Protocol):
-    """Knows in which files instances are. Its method may block."""
+    """Knows which files contain instances. Its method may block."""
 
     def files(self, sop_instance_uids: Sequence[str]) -> Mapping[str, Sequence[str]]:
-        """Return the files of instances by SOP Instance UID, of each several if it is there several times."""
+        """Return the files of instances by SOP Instance UID; there may be several for each."""
 
 
 class InFolder:
-    """Instances in a folder that has a file for each."""
+    """Instances in a folder with one file for each."""
 
     def __init__(self, folder: Folder) -> None:
         self._folder: Final = folder
 
     def files(self, sop_instance_uids: Sequence[str]) -> dict[str, list[str]]:
-        """Return where these instances are, or would be."""
+        """Return the files in which these instances are, or would be."""
         return {uid: variants(self._folder.place(uid)) for uid in sop_instance_uids}
 
 
 def committed(held: Held | None, asked: Transaction) -> Transaction:
-    """Return which of the instances are whole in their files, after flushing them to disk (fsync).
+    """Return which of the instances are complete in their files, after flushing them to disk (fsync).
 
-    held: None: they go elsewhere, and nothing can be said of them.
+    held: None if instances are passed on, so nothing is known about them.
     """
     if held is None:
         return Transaction(asked.uid, (), dict.fromkeys(asked.references, _NO_SUCH_INSTANCE))
@@ -104,7 +104,7 @@ def _flushed(folder: str) -> bool:
 def _failure(files: Sequence[str], reference: Reference) -> tuple[int, str]:
     """Return the failure reason for an instance, 0 if it can be committed, and its file.
 
-    Of several objects with its UID, one that can be is enough.
+    If there are several objects with its UID, one that can be committed is enough.
     """
     reasons = [(_failure_of(path, reference), path) for path in files]
     first = reasons[0] if reasons else (_NO_SUCH_INSTANCE, "")
@@ -128,9 +128,9 @@ def _failure_of(path: str, reference: Reference) -> int:
 
 
 class Reports:
-    """The requests that come on one association, and what is to be reported of them.
+    """The requests received on one association, and the reports on them.
 
-    reachable: whether the peer can be told on an association of our own.
+    reachable: whether we can report to the peer on an association of our own.
     """
 
     def __init__(self, held: Held | None, *, reachable: bool = False) -> None:
@@ -140,7 +140,7 @@ class Reports:
 
     @property
     def unconfirmed(self) -> list[Transaction]:
-        """The reports that the peer has not confirmed, and so may not have received."""
+        """The reports that the peer has not confirmed and so may not have received."""
         return list(self._unconfirmed.values())
 
     async def answer(self, association: Association, command: Command) -> None:
@@ -164,11 +164,11 @@ class Reports:
         message_id = association.next_message_id()
         self._unconfirmed[message_id] = report
         if self._reachable and await self._is_leaving(association):
-            return  # a report that crosses a release may be lost, or stop the peer
+            return  # a report that crosses a release may get lost, or break the peer
         await _send(association, command.context_id, message_id, report)
 
     async def _is_leaving(self, association: Association) -> bool:
-        """Return whether the peer, once its request is answered, ends the association soon."""
+        """Return whether the peer soon ends the association after its request is answered."""
         try:
             async with asyncio.timeout(_SOON):
                 return not isinstance(await association.coming(), Command)
@@ -176,15 +176,15 @@ class Reports:
             return False
 
     async def confirmed(self, association: Association, command: Command) -> None:
-        """Take the peer's answer to a report."""
+        """Process the response of the peer to a report."""
         response = command.message
         assert isinstance(response, NEventReportRSP)
         if response.has_data_set:
             await association.data_set()
         report = self._unconfirmed.pop(response.message_id_being_responded_to, None)
         if report is None:
-            raise association.broken("N-EVENT-REPORT-RSP to what was not reported")
-        if response.status:  # it was heard: to say it again helps nobody
+            raise association.broken("N-EVENT-REPORT-RSP without a report")
+        if response.status:  # it was received: repeating it would be useless
             status = describe(response.status, NEventReportRSP)
             _LOG.warning("%s: report %s: %s", association.remote, report.uid, status)
 
@@ -220,7 +220,7 @@ async def _send(
 
 
 async def report_to(local: Listen, remote: Remote, report: Transaction) -> None:
-    """Report on an association of its own, on which we are the SCP. Raises `NetworkError`."""
+    """Report on a separate association, with us as the SCP. Raises `NetworkError`."""
     contexts = [PresentationContextRQ(1, STORAGE_COMMITMENT, NATIVE)]
     roles = [RoleSelection(STORAGE_COMMITMENT, scu=False, scp=True)]
     async with await Association.request(local, remote, contexts, roles) as association:
@@ -241,7 +241,7 @@ async def report_to(local: Listen, remote: Remote, report: Transaction) -> None:
 async def report_by_title(
     local: Listen, known: Mapping[str, Remote], ae_title: str, reports: list[Transaction]
 ) -> None:
-    """Report to the node known by this AE title; log what cannot be reported."""
+    """Report to the node known by this AE title; log reports that cannot be delivered."""
     remote = known.get(ae_title.strip())
     for report in reports:
         if remote is None:
@@ -253,5 +253,5 @@ async def report_by_title(
             await report_to(local, remote, report)
         except (DcmError, OSError) as error:
             _LOG.warning("report %s was not delivered: %s", report.uid, error)
-        except Exception:  # noqa: BLE001 - nothing else would tell of it
+        except Exception:  # noqa: BLE001 - otherwise it would go unnoticed
             _LOG.exception("report %s was not delivered", report.uid)

@@ -1,4 +1,4 @@
-"""What an acceptor does on one association: verification, storage and storage commitment as SCP."""
+"""The acceptor's side of one association: verification, storage and storage commitment as SCP."""
 
 import asyncio
 import logging
@@ -26,17 +26,17 @@ from dcm.wire import (
 Handler: TypeAlias = Callable[[ReceivedInstance], Awaitable[None]]
 OnFailure: TypeAlias = Callable[[NotKept], object]
 Service: TypeAlias = Callable[[Association, Command], Awaitable[None]]
-"""Answers a request; it must take its data set, if it has one."""
+"""Answers a request; it must receive the data set, if there is one."""
 
 _LOG: Final = logging.getLogger(__name__)
 _PROCESSING_FAILURE: Final = 0x0110
 
 
 class Destination(NamedTuple):
-    """Where instances go, and what is done with each: `handler` is awaited before the response is sent.
+    """Where instances are stored; `handler` is awaited for each before the response is sent.
 
-    on_failure: called with each instance for which the sender was sent a failure. claims: whether an instance
-    is for this destination; None: all are.
+    on_failure: called with each instance that was answered with a failure. claims: whether an instance is
+    for this destination; None: all are.
     """
 
     sink: Sink
@@ -48,9 +48,9 @@ class Destination(NamedTuple):
 class Conversation:
     """The messages of one association, answered one after the other.
 
-    reports: what the peer has not confirmed of the reports on storage commitment.
-    held, reachable: of storage commitment; see `Reports`.
-    messages: how many messages were answered. waiting: whether the next one is awaited.
+    reports: the reports on storage commitment that the peer has not confirmed.
+    held, reachable: for storage commitment; see `Reports`.
+    messages: the number of answered messages. waiting: whether the next one is awaited.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Conversation:
             self.messages += 1
 
     def end(self) -> None:
-        """Let `run` return before the next message; the one that is being received is answered."""
+        """Let `run` return before the next message; the current one is still answered."""
         if not self._ending:
             self._ending = True
             if self.waiting and self._task is not None:
@@ -134,7 +134,7 @@ class Conversation:
     async def _handled(
         self, handler: Handler, received: ReceivedInstance, response: CStoreRSP
     ) -> CStoreRSP:
-        """Await the handler, and return the response that follows from it."""
+        """Await the handler, and return the resulting response."""
         try:
             await handler(received)
         except Refused as refused:
@@ -157,12 +157,12 @@ class Conversation:
             return
         try:
             on_failure(NotKept(uid, words))
-        except Exception:  # noqa: BLE001 - the association goes on
+        except Exception:  # noqa: BLE001 - the association continues
             _LOG.exception("on_failure failed with %s", uid)
 
 
 async def _too_late(association: Association, command: Command) -> None:
-    """Ignore a C-CANCEL of an operation that has ended meanwhile (PS3.7 9.3.2.3)."""
+    """Ignore a C-CANCEL for an operation that has already ended (PS3.7 9.3.2.3)."""
 
 
 async def _echo(association: Association, command: Command) -> None:

@@ -1,6 +1,6 @@
-"""An instance in another transfer syntax, for a peer that does not take it as it lies on the disk.
+"""Convert an instance to another transfer syntax, for a peer that does not accept it as it is.
 
-Only towards the native transfer syntaxes: nothing is ever compressed, and the file itself is not touched.
+Only to the native transfer syntaxes: nothing is ever compressed, and the file itself is not changed.
 """
 
 import io
@@ -18,18 +18,18 @@ _ONLY_ENCAPSULATED: Final = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"
 
 
 class CannotConvert(DcmError):  # noqa: N818 - reads as the sentence it is
-    """An instance that cannot be had in another transfer syntax, and what may help."""
+    """An instance that cannot be converted; the message says what may help."""
 
 
 def converted(instance: Instance, syntax: str) -> Instance:
-    """Return an instance in a native transfer syntax, to be sent in place of the other.
+    """Return the instance in a native transfer syntax, to be sent instead of the original.
 
-    It takes a while and the memory of a few instances. Raises `OSError` and `CannotConvert`.
+    This takes a while, and the memory of a few instances. Raises `OSError` and `CannotConvert`.
     """
     try:
         data = data_of(instance)
     except UnusableInstance as error:
-        raise CannotConvert(f"is not whole: {error}") from error
+        raise CannotConvert(f"is incomplete: {error}") from error
     try:
         recoded = bytes(_converted(data, instance.kind[1], NATIVE[syntax]))
     except CannotConvert as error:
@@ -80,13 +80,13 @@ def _decompressed(data: bytes, syntax: str) -> bytes:
         write_dataset(written, found)
     except CannotConvert:
         raise
-    except Exception as error:  # decoders raise what they like
+    except Exception as error:  # decoders raise any exception
         raise CannotConvert(f"it cannot be decompressed: {error}") from error
     return bytes(written.getvalue())
 
 
 def _require_decoder(syntax: str) -> None:
-    """Raise `CannotConvert` with what is to be installed, where no decoder is."""
+    """Raise `CannotConvert`, which says what to install, unless a decoder is available."""
     from pydicom.pixels import get_decoder  # noqa: PLC0415
     from pydicom.uid import UID  # noqa: PLC0415
 
@@ -94,10 +94,10 @@ def _require_decoder(syntax: str) -> None:
         decoder = get_decoder(UID(syntax))
     except NotImplementedError:
         raise CannotConvert(
-            "there is no decoder for that: let the peer accept it as it is"
+            "there is no decoder for that: configure the peer to accept it as it is"
         ) from None
     if not decoder.is_available:
         needed = [each.partition(" requires ")[2] for each in decoder.missing_dependencies]
         raise CannotConvert(
-            f"no decoder for it is installed: install {', or '.join(filter(None, needed))}"
+            f"no decoder is installed: install {', or '.join(filter(None, needed))}"
         )

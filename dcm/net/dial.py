@@ -1,8 +1,8 @@
-"""Connect to a host that may have several addresses, of which some may be dead (RFC 8305).
+"""Connect to a host with several addresses, some of which may not work (RFC 8305).
 
-Attempts overlap: the next address is tried a quarter of a second after the one before, or as soon as that
-one has failed, and the first connection that stands is used. So an address that swallows packets costs a
-moment, and not the whole time limit.
+Attempts overlap: the next address is tried a quarter of a second after the previous one, or as soon as that
+has failed, and the first established connection is used. So an address that swallows packets costs only a
+moment instead of the whole time limit.
 """
 
 import asyncio
@@ -23,9 +23,9 @@ _Attempt = asyncio.Task[socket.socket]
 
 
 async def connect(host: str, port: int) -> socket.socket:
-    """Return a socket that is connected to one of the addresses of `host`. Raises `OSError`.
+    """Return a socket connected to one of the addresses of `host`. Raises `OSError`.
 
-    Where all attempts fail, the error names each address and its reason.
+    If all attempts fail, the error names each address with its reason.
     """
     addresses = await _addresses(host, port)
     if len(addresses) == 1:
@@ -34,10 +34,10 @@ async def connect(host: str, port: int) -> socket.socket:
 
 
 async def _addresses(host: str, port: int) -> Sequence[_Address]:
-    """Look the host up: in a thread, unless it is an address already."""
+    """Look up the host in a thread, unless it is an address."""
     try:
         return socket.getaddrinfo(
-            host.encode("ascii"),  # as a text it would take the tables of international names
+            host.encode("ascii"),  # a str would load the tables for international names
             port,
             type=socket.SOCK_STREAM,
             flags=socket.AI_NUMERICHOST,
@@ -56,7 +56,7 @@ async def _addresses(host: str, port: int) -> Sequence[_Address]:
 
 
 def _alternating(addresses: Sequence[_Address]) -> Sequence[_Address]:
-    """Order addresses so that families alternate, each in the order of the resolver (RFC 8305 4)."""
+    """Alternate address families, each in the order of the resolver (RFC 8305 4)."""
     first = [each for each in addresses if each[0] == addresses[0][0]]
     second = [each for each in addresses if each[0] != addresses[0][0]]
     return [each for pair in zip_longest(first, second) for each in pair if each is not None]
@@ -87,7 +87,7 @@ async def _race(addresses: Sequence[_Address]) -> socket.socket:
 
 
 async def _abandon(attempts: Iterable[_Attempt]) -> None:
-    """End attempts that nobody waits for; one that has just succeeded is closed."""
+    """Cancel the remaining attempts; close one that has just succeeded."""
     started = [*attempts]
     for attempt in started:
         attempt.cancel()

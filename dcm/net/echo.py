@@ -14,7 +14,7 @@ _CONTEXTS: Final = (
 
 
 async def echo(pool: Pool) -> float:
-    """Ask whether the remote answers; return the seconds that it took.
+    """Send a C-ECHO to the remote; return the response time in seconds.
 
     Raises `NetworkError`: `OperationFailed` if the status is not success.
     """

@@ -1,6 +1,6 @@
-"""The public interface: an application entity of our own, and the services that it can use.
+"""The public interface: our own application entity, and the services that it can use.
 
-Each method imports what it needs when it is called, so that programs start fast.
+Each method imports what it needs when it is called, so programs start fast.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ if TYPE_CHECKING:
     from dcm.wire import Message
 
 Address: TypeAlias = "Remote | DcmNode | str"
-"""A remote, or only its address: a node, or `host:ae_title:port`."""
+"""A remote, or just its address: a node or `host:ae_title:port`."""
 
 Item = TypeVar("Item")
 
 
 class Stream(Generic[Item]):
-    """Items as they come, for `async for`.
+    """Items as they arrive, for `async for`.
 
-    Used as `async with`, the operation ends when the block is left; otherwise after the last item, or once
-    the garbage collector finds the stream.
+    If it is used as `async with`, the operation ends when the block is left; otherwise after the last item,
+    or when the stream is garbage-collected.
     """
 
     def __init__(self, items: AsyncGenerator[Item, None]) -> None:
@@ -73,18 +73,19 @@ class Stream(Generic[Item]):
 
 
 class LocalEntity:
-    """An application entity of our own, and the services that it can use.
+    """Our own application entity, and the services that it can use.
 
-    local: where it listens, or only its AE title.
-    limits: the time limits of remotes that are given by their address only, and of our listeners.
-    retry: when such remotes are tried again.
+    local: where it listens, or just its AE title.
+    limits: the time limits for listeners, and for remotes that are given only by their address.
+    retry: the retry policy for these remotes.
 
-    Used as `async with`, associations are kept for the next operation with the same remote while the block
-    runs, the outermost one of several; otherwise each operation releases its own.
+    If it is used as `async with`, associations are kept for the next operation with the same remote until the
+    block (the outermost, if they are nested) is left; otherwise each operation releases its own.
 
-    All methods raise `dcm.net.errors.NetworkError` for what goes wrong with the network or the peer,
+    All methods raise `dcm.net.errors.NetworkError` for problems with the network or the peer,
     `dcm.errors.RemoteProtocolError` if the peer breaks the protocol, and
-    `dcm.net.remote.UnprotectedIdentity` if a user identity would be sent without TLS and this is not allowed.
+    `dcm.net.remote.UnprotectedIdentity` if a user identity would be sent without TLS although that is not
+    allowed.
     """
 
     def __init__(
@@ -111,7 +112,7 @@ class LocalEntity:
 
     @asynccontextmanager
     async def pool(self, remote: Address) -> AsyncIterator[Pool]:
-        """Have associations with a remote; they are released after the block, or after that of the entity."""
+        """Provide associations with a remote; they are released after this block, or that of the entity."""
         found = Remote.at(remote, self.limits, self.retry)
         if self._blocks:
             yield self._pools.setdefault(found, Pool(self.local, found))
@@ -130,9 +131,9 @@ class LocalEntity:
         return Stream(items())
 
     async def echo(self, remote: Address) -> float:
-        """Ask whether `remote` answers; return the seconds that it took.
+        """Send a C-ECHO to `remote`; return the response time in seconds.
 
-        Raises `OperationFailed` if it answers with a status other than success.
+        Raises `OperationFailed` if the status is not success.
         """
         from dcm.net.echo import echo
 
@@ -157,9 +158,10 @@ class LocalEntity:
     ) -> Report:
         """Send files, pydicom data sets or instances; the report has an outcome for each.
 
-        They are sent byte for byte. Only what the peer does not accept as it is is decompressed, unless
-        `convert` is false, and its outcome says so. With `skip_existing` the peer is asked first, and what
-        it lists is not sent. `on_result` is called with each outcome as soon as it is known.
+        They are sent byte for byte. Instances that the peer does not accept in their transfer syntax are
+        decompressed, unless `convert` is false, and the outcome says so. With `skip_existing`, the peer is
+        queried first, and instances that it lists are not sent. `on_result` is called with each outcome as
+        soon as it is known.
         """
         from functools import partial
 
@@ -172,7 +174,7 @@ class LocalEntity:
     async def already_there(self, remote: Address, instances: Sequence[Instance]) -> set[str]:
         """Return the SOP Instance UIDs of those instances that `remote` lists.
 
-        After an error, which is logged, the others count as missing.
+        After an error, which is logged, the remaining ones count as missing.
         """
         from dcm.net.existing import already_there
 
@@ -198,7 +200,7 @@ class LocalEntity:
         skip_existing: bool = False,
         convert: bool = True,
     ) -> Report:
-        """Send files and whole folders, as `store` does; other files have the outcome `NOT_TRIED`."""
+        """Send files and whole folders, as `store` does; files that are not DICOM are `NOT_TRIED`."""
         from dcm.net.folders import files_in
 
         return await self.store(
@@ -219,9 +221,9 @@ class LocalEntity:
         peers: Mapping[str, Remote] | None = None,
         handlers: Mapping[type[Message], Service] | None = None,
     ) -> Listener:
-        """Receive instances into `folder` while the block of the listener runs; see `Listener`, `Folder`.
+        """Receive instances into `folder` while the block of the listener runs; see `Listener` and `Folder`.
 
-        The folder is made if it is missing; if that is not possible, each sender is told.
+        The folder is created if it does not exist; if that fails, instances are answered with a failure.
         """
         from pathlib import Path
 
@@ -246,9 +248,9 @@ class LocalEntity:
     ) -> Report:
         """Ask `remote` to take responsibility for instances (storage commitment, PS3.4 Annex J).
 
-        Each reference is a SOP Class UID and a SOP Instance UID. The report, in the same order, is waited
-        for `within` seconds. Most peers send it on an association of their own: to `listener`, whose block
-        must run. Raises `OperationFailed` if the request is refused, and `TimedOut` without a report.
+        Each reference is a SOP Class UID and a SOP Instance UID. Waits up to `within` seconds for the report,
+        which is in the same order. Most peers send it on a new association: to `listener`, whose block must
+        be running. Raises `OperationFailed` if the request is rejected, and `TimedOut` without a report.
         """
         from dcm.net.commitment import commit
 
@@ -257,9 +259,9 @@ class LocalEntity:
             return await commit(pool, references, within=within, elsewhere=elsewhere)
 
     def find(self, remote: Address, identifier: Query, model: str | None = None) -> Stream[Answer]:
-        """Yield the matches of one C-FIND as they come.
+        """Yield the matches of one C-FIND as they arrive.
 
-        Nothing is added to the identifier, which has its Query/Retrieve Level; model: the SOP class.
+        Nothing is added to the identifier, which must include Query/Retrieve Level. model: the SOP class.
         """
         from dcm.net.find import find
         from dcm.net.uids import STUDY_ROOT_FIND
@@ -274,13 +276,13 @@ class LocalEntity:
         level: Level | None = None,
         within: QueryResult | None = None,
     ) -> QueryResult:
-        """Return everything that matches these keys, whatever the archive needs to be asked for that.
+        """Return everything that matches these keys, with as many requests as that takes.
 
-        level: of the entities that are returned; by default that of the most detailed key.
-        within: an earlier result, of which the new one is to be a part.
+        level: the level of the returned entities; by default that of the most detailed key.
+        within: an earlier result, to which the new one is limited.
 
-        Raises `KeyIgnored` for a key that has no effect at the archive and cannot be checked here, and
-        `NotAllFound` if answers are missing or cannot be used; its `found` is what was found.
+        Raises `KeyIgnored` for a key that the archive ignores and that cannot be checked here, and
+        `NotAllFound` if answers are missing or unusable; its `found` is what was found.
         """
         from dcm.net.query import query as run
 
@@ -296,7 +298,7 @@ class LocalEntity:
         within: QueryResult | None = None,
         account: Account | None = None,
     ) -> Stream[QueryResult]:
-        """Yield the same in pieces, as soon as they are there; `account` counts the answers meanwhile."""
+        """Yield the same in parts as they become available; `account` counts the answers."""
         from dcm.net.query import queries
 
         return self._stream(
@@ -312,11 +314,11 @@ class LocalEntity:
         method: Method = "auto",
         listener: Listener | None = None,
     ) -> Stream[Dataset]:
-        """Yield instances as data sets, as they come: the archive sends no faster than they are taken.
+        """Yield instances as data sets as they arrive: the archive is slowed down to the consumer's speed.
 
         method: C-GET (`get`), C-MOVE to ourselves (`move`), or C-MOVE if C-GET is not accepted (`auto`).
-        listener: one whose block runs, for what comes by C-MOVE; None: one of our own.
-        Raises `NotAllRetrieved` at the end, if any instance did not come.
+        listener: a running listener for C-MOVE; None: a temporary one is started.
+        Raises `NotAllRetrieved` at the end, if any instance was not received.
         """
         from dcm.net.retrieve import retrieve
 
@@ -335,13 +337,13 @@ class LocalEntity:
         on_result: OnResult | None = None,
         listener: Listener | None = None,
     ) -> Report:
-        """Retrieve instances into a folder, which is made if it is missing; what is there is not sent again.
+        """Retrieve instances into a folder, which is created if necessary; existing ones are not sent again.
 
-        method, listener: as of `retrieve`. sync: flush each file to disk (fsync) before responding.
+        method, listener: see `retrieve`. sync: flush each file to disk (fsync) before responding.
         on_result: called with each outcome as soon as it is known.
 
-        The report has the outcome and the file of each instance. Raises `NetworkError` only if not even the
-        first instances can be listed.
+        The report has the outcome and the file of each instance. Raises `NetworkError` only if no instances
+        can be listed at all.
         """
         from pathlib import Path
 
@@ -363,7 +365,7 @@ class LocalEntity:
         on_result: OnResult | None = None,
         listener: Listener | None = None,
     ) -> Report:
-        """Retrieve instances into a sink, otherwise as `download`."""
+        """Retrieve instances into a sink; see `download`."""
         from dcm.net.retrieve import fetch
 
         async with self.pool(remote) as pool:
@@ -378,10 +380,11 @@ class LocalEntity:
         destination_ae_title: str,
         on_progress: OnProgress | None = None,
     ) -> Report:
-        """Have `remote` send instances to another node that it knows (C-MOVE).
+        """Make `remote` send instances to another node that it knows (C-MOVE).
 
-        `on_progress` is called with each response. The report has an outcome for each instance, as far as
-        the archive says: if it reports failures without saying which, all of that request count as failed.
+        `on_progress` is called with each response. The report has an outcome for each instance, according to
+        the archive: if it reports failures without saying which, all instances of that request count as
+        failed.
         """
         from dcm.net.third_party import move
 
@@ -389,7 +392,7 @@ class LocalEntity:
             return await move(pool, _wanted(what), destination_ae_title, on_progress=on_progress)
 
     def worklist(self, remote: Address, query: Query | None = None) -> Stream[dict[str, Value]]:
-        """Yield the items of a modality worklist that match, as they come (PS3.4 Annex K)."""
+        """Yield the matching items of a modality worklist as they arrive (PS3.4 Annex K)."""
         from dcm.net.worklist import worklist
 
         return self._stream(remote, lambda pool: worklist(pool, query))

@@ -1,4 +1,4 @@
-"""Establishment of an association, from either side (PS3.8 7.1), and errors that say why it failed."""
+"""Establish an association, from either side (PS3.8 7.1), with errors that say why it failed."""
 
 import asyncio
 import logging
@@ -38,7 +38,7 @@ from dcm.wire import (
 )
 
 OUR_INFORMATION: Final[tuple[UserItem, ...]] = (
-    MaximumLength(1 << 17),  # longer ones were not seen to be faster, and dcmtk sends none
+    MaximumLength(1 << 17),  # longer ones were not faster in tests, and dcmtk does not send any
     ImplementationClassUID(IMPLEMENTATION_CLASS_UID),
     ImplementationVersionName(IMPLEMENTATION_VERSION_NAME),
 )
@@ -48,7 +48,7 @@ Answer = Callable[[AssociateRQ], Awaitable[AssociateAC | AssociateRJ]]
 _LOG: Final = logging.getLogger(__name__)
 _DOING: Final = "connection"
 _ADVICE: Final = {
-    (1, 1): "is user identity wanted, or another one?",
+    (1, 1): "it may require a user identity, or a different one",
     (1, 3): "register our AE title at the peer, or use one that it knows",
     (1, 7): "check the AE title of the peer",
     (3, 1): "try again later, or with fewer associations",
@@ -57,7 +57,7 @@ _ADVICE: Final = {
 
 
 async def open_transport(remote: Remote, ours: Tls | None) -> Transport:
-    """Connect, by TLS where `remote` has it, with a certificate of `ours` if it has none for us.
+    """Connect, using TLS if `remote` has it, with a certificate of `ours` if it has none for us.
 
     Raises `NetworkError`.
     """
@@ -68,21 +68,21 @@ async def open_transport(remote: Remote, ours: Tls | None) -> Transport:
             connected = await connect(host, port)
         if context is None:
             return Transport(connected)
-        from dcm.net.tls_transport import secure  # noqa: PLC0415 - most do without
+        from dcm.net.tls_transport import secure  # noqa: PLC0415 - most nodes do not use it
 
         return await secure(connected, context, str(remote), within, host)
     except UnusableTls as error:
         raise TlsFailed(str(remote), _DOING, str(error)) from error
     except TimeoutError:
         raise TimedOut(
-            str(remote), _DOING, f"no answer for {within:g} s", "is a firewall between?"
+            str(remote), _DOING, f"no answer for {within:g} s", "a firewall may block it"
         ) from None
     except OSError as error:
         raise ConnectionFailed(
             str(remote),
             _DOING,
             _words(error),
-            "check host and port, and that it runs",
+            "check host and port, and that it is running",
         ) from error
 
 
@@ -111,9 +111,9 @@ def request_for(
 
 
 async def ask(channel: Channel, request: AssociateRQ) -> None:
-    """Request an association on a connection that is open. Raises `NetworkError`."""
+    """Request an association on an open connection. Raises `NetworkError`."""
     await channel.send(request)
-    await channel.event(None)  # OpenTransport: it is open
+    await channel.event(None)  # OpenTransport: the connection is already open
     if channel.trace is not None:
         channel.trace.proposed(request)
     await channel.send(TransportOpened())
@@ -126,12 +126,12 @@ async def ask(channel: Channel, request: AssociateRQ) -> None:
     if isinstance(event, AssociateRJ):
         raise _rejected(channel.remote, event)
     if not isinstance(event, AssociateAC):
-        raise channel.broken(f"{type(event).__name__} where A-ASSOCIATE-AC is due")
+        raise channel.broken(f"{type(event).__name__} where A-ASSOCIATE-AC was expected")
     wanted = any(item.positive_response_requested for item in request.items(UserIdentityRQ))
     if wanted and not event.items(UserIdentityAC):
         raise NotAccepted(
-            channel.remote, channel.doing, "it does not confirm who the user is",
-            "it may know nothing of user identities: leave out that it must confirm",
+            channel.remote, channel.doing, "it does not confirm the user identity",
+            "it may not support user identities: do not require a confirmation",
         )  # fmt: skip
     _log(channel)
 
@@ -140,7 +140,7 @@ async def answer_request(channel: Channel, answer: Answer) -> bool:
     """Wait for a request and answer it; return whether the association is established."""
     await channel.send(TransportOpened())
     event = await channel.event(channel.limits.association)
-    if not isinstance(event, AssociateRQ):  # rejected by the connection: version
+    if not isinstance(event, AssociateRQ):  # rejected by the connection because of the version
         await channel.send()
         return False
     if channel.trace is not None:
@@ -156,7 +156,7 @@ async def answer_request(channel: Channel, answer: Answer) -> bool:
 
 
 def _log(channel: Channel) -> None:
-    """Log what was agreed on."""
+    """Log the result of the negotiation."""
     request, answer = channel.request_pdu, channel.answer_pdu
     _LOG.info(
         "%s: association, %d of %d presentation contexts accepted",
@@ -169,16 +169,16 @@ def _log(channel: Channel) -> None:
 def _look_for_tls(
     remote: str, doing: str, error: ConnectionLost | RemoteProtocolError
 ) -> ConnectionLost | RemoteProtocolError | TlsFailed:
-    """Return a better error where the peer may want TLS: it sends an alert (type 15H), or hangs up."""
+    """Return a better error if the peer may expect TLS: it sends an alert (type 15H), or hangs up."""
     if isinstance(error, ConnectionLost):
-        return ConnectionLost(remote, doing, error.what, "does it want TLS?")
+        return ConnectionLost(remote, doing, error.what, "it may expect TLS")
     if str(error).endswith(" 15H is not a PDU type"):
         return TlsFailed(remote, doing, "it answers with TLS", "set tls for it")
     return error
 
 
 def _words(error: OSError) -> str:
-    """Return the system's words, without those that asyncio puts before them."""
+    """Return the system's message, without the prefix of asyncio."""
     if error.errno and not isinstance(error, socket.gaierror):
         return os.strerror(error.errno)
     return error.strerror or str(error)

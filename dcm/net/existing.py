@@ -1,4 +1,4 @@
-"""What a peer has already and need not be sent: C-FIND at the IMAGE level, series by series."""
+"""Find out which instances a peer already has: C-FIND at the IMAGE level, series by series."""
 
 import asyncio
 import logging
@@ -20,9 +20,9 @@ _SERIES: Final = ("StudyInstanceUID", "SeriesInstanceUID")
 
 
 async def already_there(pool: Pool | Archive, instances: Sequence[Instance]) -> set[str]:
-    """Return the SOP Instance UIDs that the peer lists, asking on one association.
+    """Return the SOP Instance UIDs that the peer lists, querying it on one association.
 
-    After an error the rest counts as missing: sending too much loses nothing.
+    After an error, the rest counts as missing: sending too much does no harm.
     """
     there: set[str] = set()
     by_series = await asyncio.to_thread(_by_series, instances)
@@ -37,7 +37,9 @@ async def already_there(pool: Pool | Archive, instances: Sequence[Instance]) -> 
                     listed = {str(each.attributes.get("SOPInstanceUID")) async for each in answers}
                 there |= members & listed
     except DcmError as error:
-        _LOG.warning("what is already there is not known from here on, and is sent: %s", error)
+        _LOG.warning(
+            "cannot find out what else is already there, so everything else is sent: %s", error
+        )
     return there
 
 
@@ -50,7 +52,7 @@ def _by_series(instances: Sequence[Instance]) -> dict[tuple[str, str], set[str]]
             else:
                 header = scan(instance.path, _SERIES)
         except (NotDicom, OSError):
-            continue  # sending it reports why it cannot be read
+            continue  # sending it will report why it cannot be read
         study, series = map(header.text, _SERIES)
         if study and series:
             grouped[study, series].add(instance.sop_instance_uid)

@@ -28,17 +28,19 @@ from dcm.wire import (
     describe,
 )
 
-_MANY: Final = 16  # answers: below that, each is passed on as soon as it has arrived
+_MANY: Final = 16  # answers: up to this number, each is passed on as soon as it arrives
 _TOGETHER: Final = 0.001
-"""Seconds to let answers accumulate once there are many: waking up for each costs too much."""
+"""Seconds to let answers accumulate when there are many: waking up for each costs too much."""
 _SOME_KEYS_IGNORED: Final = 0xFF01
 
-_PERFORMED: Final = logging.getLogger("dcm.net.performed_queries")  # each can be left out of a log
+_PERFORMED: Final = logging.getLogger(
+    "dcm.net.performed_queries"
+)  # each can be filtered from a log
 _RESPONSES: Final = logging.getLogger("dcm.net.query_responses")
 
 
 class Answer(Frozen):
-    """A match as it came: the encoded data set, decoded only when asked."""
+    """A match as it was received: the encoded data set, decoded only on demand."""
 
     data: bytes
     transfer_syntax_uid: str
@@ -46,7 +48,7 @@ class Answer(Frozen):
 
     @property
     def heeds_all_keys(self) -> bool:
-        """Whether the peer claims to have matched all keys, optional ones too (PS3.4 C.4.1.1.4)."""
+        """Whether the peer claims to have matched all keys, including optional ones (PS3.4 C.4.1.1.4)."""
         return self.status != _SOME_KEYS_IGNORED
 
     @cached_property
@@ -56,10 +58,10 @@ class Answer(Frozen):
 
 
 class Finder:
-    """Queries one after the other on one association, while its block runs.
+    """Sends queries one after the other on one association, while its block runs.
 
-    models: the information models that can be used, the preferred one first. If the peer ended the
-    association between two queries, as many do after some silence, a new one is requested.
+    models: the information models that can be used, the preferred one first. If the peer ends the
+    association between two queries, as many do after some inactivity, a new one is requested.
     """
 
     def __init__(self, pool: Pool, models: Sequence[str]) -> None:
@@ -87,7 +89,7 @@ class Finder:
         return self._context().abstract_syntax
 
     async def find(self, identifier: Attributes) -> AsyncGenerator[Answer, None]:
-        """Yield the matches as they come.
+        """Yield the matches as they arrive.
 
         Raises `NetworkError`: `OperationFailed` if the peer ends with a status other than success. Closing
         the generator early cancels the query.
@@ -99,7 +101,7 @@ class Finder:
                 async with aclosing(self._answers(identifier)) as answers:
                     async for answer in answers:
                         yield answer
-            except _Stale:  # the next association may be one that was used before, too
+            except _Stale:  # the next association may have been used before, too
                 await self._connect()
             else:
                 return
@@ -115,7 +117,7 @@ class Finder:
         self._used = self._association.used
 
     def _context(self) -> AcceptedContext:
-        assert self._association is not None, "the block of the finder has not begun"
+        assert self._association is not None, "the block of the finder was not entered"
         for model in self._models[:-1]:
             with suppress(NotAccepted):
                 return self._association.context(model)
@@ -158,8 +160,8 @@ class Finder:
             association.spoilt = True
             await cancel(association, context.context_id, message_id)
             raise
-        # A data set that is announced with the final response may come or not (PS3.7 9.1.2.1 allows none):
-        # nothing is certain on this association any more.
+        # A data set announced by the final response may or may not arrive (PS3.7 9.1.2.1 does not allow one),
+        # so the association cannot be used any more.
         association.spoilt = response.has_data_set and not found
         if status.kind is not StatusClass.SUCCESS:
             raise OperationFailed(
@@ -168,11 +170,11 @@ class Finder:
 
 
 class _Stale(Exception):  # noqa: N818 - internal
-    """The association, which was used before, had ended when the next query was sent."""
+    """The association was used before, and had ended when the next query was sent."""
 
 
 def _shown(answer: Answer) -> object:
-    """Return what a log shows of an answer."""
+    """Return the text of an answer for a log."""
     try:
         return answer.attributes
     except BadIdentifier as error:
@@ -182,7 +184,7 @@ def _shown(answer: Answer) -> object:
 async def find(
     pool: Pool, identifier: Query, model: str = STUDY_ROOT_FIND
 ) -> AsyncGenerator[Answer, None]:
-    """Yield the matches of one identifier as they come; see `Finder.find` and `attributes_of`."""
+    """Yield the matches of one identifier as they arrive; see `Finder.find` and `attributes_of`."""
     keys = attributes_of(identifier)
     async with (
         Finder(pool, [model]) as finder,

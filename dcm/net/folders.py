@@ -1,14 +1,14 @@
-"""All files in folders, with nothing left out in silence."""
+"""List all files in folders, without silently leaving any out."""
 
 import os
 from collections.abc import Iterable, Iterator
 
 
 def files_in(paths: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
-    """Yield the files, and all files in the folders and theirs, hidden ones too, in order of their names.
+    """Yield the files, and all files in the folders and their subfolders, even hidden ones, sorted by name.
 
-    A folder that cannot be read is given itself: who opens it then learns why. One that was seen before, by
-    way of a symbolic link, is not entered again.
+    A folder that cannot be read is yielded itself: opening it then fails with the reason. A folder that is
+    reached again through a symbolic link is not entered again.
     """
     seen: set[tuple[int, int]] = set()
     waiting = [os.fspath(path) for path in paths][::-1]

@@ -1,4 +1,4 @@
-"""C-GET as SCU (PS3.4 C.4.3): the instances come on our own association, straight into a sink."""
+"""C-GET as SCU (PS3.4 C.4.3): the instances arrive on our own association, and go directly into a sink."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -18,12 +18,12 @@ from dcm.sinks import NotKept, ReceivedInstance, Sink
 from dcm.wire import CGetRQ, CGetRSP, Command, CStoreRQ, DataFragment, PresentationContextRQ
 
 Taken: TypeAlias = Callable[[ReceivedInstance | NotKept], Awaitable[None] | None]
-"""Is told of each instance; what it returns is awaited before the next one."""
+"""Called with each instance; the result is awaited before the next one."""
 
 
 @asynccontextmanager
 async def open_get(pool: Pool, classes: Sequence[str]) -> AsyncIterator[Association]:
-    """Lease an association for C-GET of these SOP classes; if none are given, of the common ones."""
+    """Lease an association for C-GET of these SOP classes; if empty, of the common ones."""
     offered = tuple(classes)
     contexts = [
         PresentationContextRQ(1, STUDY_ROOT_GET, NATIVE),
@@ -42,10 +42,10 @@ async def get(
     taken: Taken,
     model: str = STUDY_ROOT_GET,
 ) -> SubOperations:
-    """Have instances sent into a sink, and return the final response.
+    """Retrieve instances into a sink, and return the final response.
 
-    Raises `NetworkError`: `NoProgress` after the limit `operation`; what came until then is there. Cancelling
-    it cancels the operation.
+    Raises `NetworkError`: `NoProgress` after the limit `operation`; instances received until then are kept.
+    Cancelling this coroutine cancels the operation.
     """
     context = association.context(model)
     message_id = association.next_message_id()

@@ -1,4 +1,4 @@
-"""C-GET as SCP (PS3.4 C.4.3): instances are sent on the association on which they are asked for."""
+"""C-GET as SCP (PS3.4 C.4.3): instances are sent on the association of the request."""
 
 import asyncio
 from typing import Final
@@ -24,12 +24,12 @@ from dcm.wire import (
 )
 
 _AT_ONCE: Final = 200
-"""Instances that are looked up together."""
+"""The number of instances looked up at a time."""
 _OUTCOMES: Final = {StatusClass.SUCCESS: Outcome.STORED, StatusClass.WARNING: Outcome.WARNING}
 
 
 class GetService:
-    """Sends what a C-GET asks for: each instance as it is if the peer accepts that, else decompressed."""
+    """Sends the instances for a C-GET: each as it is if the peer accepts that, otherwise decompressed."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue: Final = catalogue
@@ -60,7 +60,7 @@ class GetService:
 
 
 class _Sending:
-    """The instances that are sent for one request."""
+    """The instances sent for one request."""
 
     def __init__(self, association: Association, request: CGetRQ, progress: SubOperations) -> None:
         self._association: Final = association
@@ -70,14 +70,14 @@ class _Sending:
         self._contexts: Final = {
             (each.abstract_syntax, each.transfer_syntax): each
             for each in association.accepted_contexts()
-            if each.scu  # which the peer's role of an SCP allows (PS3.4 C.5.3)
+            if each.scu  # allowed by the peer's role as SCP (PS3.4 C.5.3)
         }
         self._said: list[Command] = []
-        """A pending response, which goes out together with what is sent next."""
+        """A pending response, which is sent together with the next message."""
         self._cancelled = False
 
     async def send(self, instance: FileInstance) -> None:
-        """Send an instance and wait for the answer. Raises `Cancelled` once the peer has asked for that."""
+        """Send an instance and wait for the response. Raises `Cancelled` if the peer has cancelled."""
         progress = self._progress
         outcome, words = await self._outcome(instance)
         uid = instance.sop_instance_uid
@@ -94,7 +94,7 @@ class _Sending:
         for native in NATIVE if context is None else ():
             context = context or self._contexts.get((sop_class, native))
         if context is None:
-            return Outcome.FAILED, f"no context for {sop_class} with its role of an SCP"
+            return Outcome.FAILED, f"no context for {sop_class} with the peer as SCP"
         to_send: Instance = instance
         if converting:
             try:
@@ -112,19 +112,19 @@ class _Sending:
                 await association.send(*head, DataFragment(context.context_id, data, last))
                 head = []
         except (OSError, DcmError) as error:
-            if begun:  # only an abort ends a data set that cannot be sent to its end
+            if begun:  # a partly sent data set can only be aborted
                 raise
             return Outcome.FAILED, str(error)
         status = describe((await self._response(message_id)).status, CStoreRSP)
         return _OUTCOMES.get(status.kind, Outcome.FAILED), status.words
 
     async def _response(self, message_id: int) -> CStoreRSP:
-        """Return the answer to a C-STORE; the request to cancel may come before it."""
+        """Return the response to a C-STORE; a cancel request may arrive before it."""
         association = self._association
         while True:
             command = await association.command()
             if command is None:
-                raise association.lost("it released the association before it had answered")
+                raise association.lost("it released the association before answering")
             if not isinstance(message := command.message, CCancelRQ):
                 return association.expect(command, CStoreRSP, message_id)
             asked = message.message_id_being_responded_to == self._request.message_id

@@ -3,9 +3,9 @@
     node = DcmNode("mypacs.org", "MYPACS", 2762)
     mypacs = Remote(node, tls=Tls(), user_identity=user("anna", "secret"))
 
-Names and passwords go over the wire as they are, so without TLS they are only sent if the node has
-`allow_plaintext`. `confirmed`: the peer must confirm that it has checked the identity; one that does not
-support identities accepts the association without a confirmation, which is then an error.
+Names and passwords are not encrypted by DICOM, so without TLS they are only sent if the node has
+`allow_plaintext`. `confirmed`: the peer must confirm that it has checked the identity; a peer that does not
+support identities accepts the association without confirming, which is then an error.
 """
 
 from dcm.wire import UserIdentityRQ, UserIdentityType

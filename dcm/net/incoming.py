@@ -1,4 +1,4 @@
-"""Instances that are received: from the messages of an association into a sink."""
+"""Receive instances: from the messages of an association into a sink."""
 
 import os
 from typing import Final
@@ -17,11 +17,11 @@ async def receive(
 ) -> tuple[CStoreRSP, ReceivedInstance | None]:
     """Receive the instance of a C-STORE request; return the response to send, and the instance.
 
-    The sink has it by then. It is None if the sink has not, and the response says why.
+    The sink has it by then. If it was not stored, the instance is None, and the response says why.
     """
     request = command.message
     if not isinstance(request, CStoreRQ):
-        raise association.broken(f"{request.NAME} where C-STORE-RQ is due")
+        raise association.broken(f"{request.NAME} where C-STORE-RQ was expected")
     response, last = store_response(request), not request.has_data_set
     part: Part | None = None
     try:
@@ -33,7 +33,7 @@ async def receive(
     except (Refused, OSError) as error:
         if part is not None:
             part.discard()
-        while not last:  # the rest is read and dropped
+        while not last:  # read the rest, and discard it
             last = (await association.fragments())[1]
         if isinstance(error, Refused):
             return failed(response, error.status, str(error)), None
@@ -50,16 +50,16 @@ def _begun(association: Association, context_id: int, request: CStoreRQ, sink: S
     if not request.has_data_set:
         raise Refused(_NOT_UNDERSTOOD, "the data set is missing")
     if request.affected_sop_class_uid != context.abstract_syntax:
-        raise Refused(_WRONG_CLASS, "not the SOP class of its context")
+        raise Refused(_WRONG_CLASS, "the SOP class does not match the context")
     syntax, titles = context.transfer_syntax, association.ae_titles
     return sink.begin(Head(request, syntax, association.remote, *titles))
 
 
 def failed(response: CStoreRSP, status: int, words: str) -> CStoreRSP:
-    """Return a response with a failure, and a comment of 64 ASCII characters at most (PS3.7 Annex C)."""
+    """Return a failure response, with a comment of at most 64 ASCII characters (PS3.7 Annex C)."""
     return replace(response, status=status, error_comment=comment_of(words))
 
 
 def comment_of(words: str) -> str:
-    """Return an Error Comment: 64 ASCII characters at most (PS3.7 Annex C)."""
+    """Return an Error Comment of at most 64 ASCII characters (PS3.7 Annex C)."""
     return "".join(each if " " <= each <= "~" else "?" for each in words)[:64]

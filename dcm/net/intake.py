@@ -1,4 +1,4 @@
-"""What a retrieval receives: only what it asked for."""
+"""Receive only the instances that a retrieval requested."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ _NOT_AUTHORIZED: Final = 0x0124
 
 
 class Intake:
-    """A sink before a sink, for what a retrieval asked for; everything else is refused.
+    """Passes requested instances on to a sink, and rejects all others.
 
-    missing: SOP Instance UIDs that were asked for and have not come. came: those that have.
-    whole: the series or study that is asked for without knowing its instances, if one is.
-    moves: message IDs of our C-MOVE requests. remarks: what was refused, and why.
+    missing: requested SOP Instance UIDs that have not arrived. came: those that have.
+    whole: the series or study that is requested without knowing its instances, if any.
+    moves: message IDs of our C-MOVE requests. remarks: what was rejected, and why.
     """
 
     def __init__(self, sink: Sink, ae_title: str, remarks: list[str]) -> None:
@@ -35,32 +35,32 @@ class Intake:
         request = head.request
         uid = request.affected_sop_instance_uid
         if self.moves and self._is_of_another(request):
-            raise self._refusal(uid, _NOT_AUTHORIZED, "came from the C-MOVE of another node")
+            raise self._refusal(uid, _NOT_AUTHORIZED, "received for the C-MOVE of another node")
         if uid in self.missing:
             return self._sink.begin(head)
         if uid in self.came:
-            raise self._refusal(uid, _DUPLICATE, "came twice")
+            raise self._refusal(uid, _DUPLICATE, "received twice")
         if self.whole is None:
             raise self.stray(uid)
         return _OfWhole(self._sink.begin(head), self, uid, self.whole.path[1:])
 
     def claims(self, request: CStoreRQ) -> bool:
-        """Return whether an instance that another node sends may be an answer to our C-MOVE requests."""
+        """Return whether an instance sent by another node may belong to our C-MOVE requests."""
         expected = self.whole is not None or request.affected_sop_instance_uid in self.missing
         return expected and not self._is_of_another(request)
 
     def has_refused(self, sop_instance_uid: str) -> bool:
-        """Return whether an instance that was not kept was refused here; each refusal counts once."""
+        """Return whether an instance that was not kept was rejected here; each rejection counts once."""
         refused = self._refused[sop_instance_uid] > 0
         self._refused[sop_instance_uid] -= refused
         return refused
 
     def stray(self, uid: str) -> Refused:
-        """Return the refusal of an instance that was not asked for."""
-        return self._refusal(uid, _NOT_AUTHORIZED, "came though it was not asked for")
+        """Return the rejection of an instance that was not requested."""
+        return self._refusal(uid, _NOT_AUTHORIZED, "received without being requested")
 
     def _is_of_another(self, request: CStoreRQ) -> bool:
-        """Return whether it belongs to the C-MOVE of another node: both are optional (PS3.7 9.1.1.1)."""
+        """Return whether it is for the C-MOVE of another node; both fields are optional (PS3.7 9.1.1.1)."""
         title = request.move_originator_application_entity_title
         number = request.move_originator_message_id
         return (title is not None and title.strip() != self._ae_title) or (
@@ -74,7 +74,7 @@ class Intake:
 
 
 class _OfWhole:
-    """An instance that is kept if it belongs to the series or study that was asked for as a whole."""
+    """An instance that is kept if it belongs to the series or study that was requested as a whole."""
 
     def __init__(self, part: Part, intake: Intake, uid: str, wanted: tuple[str, ...]) -> None:
         self._part: Final = part

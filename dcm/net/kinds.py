@@ -1,7 +1,7 @@
-"""What is offered to an archive that is to send on our association (C-GET): SOP classes, transfer syntaxes.
+"""The SOP classes and transfer syntaxes offered to an archive that will send on our association (C-GET).
 
-One presentation context ends with one transfer syntax, so an archive can send as it stores only what has a
-context of its own. There are 128, so that the classes must be few, or the syntaxes.
+Only one transfer syntax is accepted for a presentation context, so each combination needs its own context to
+be sent as it is stored. There are 128, which limits the number of classes or syntaxes.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from dcm.net.uids import NATIVE
 from dcm.wire import PresentationContextRQ, RoleSelection
 
 MOST_CONTEXTS: Final = 126
-"""Of 128; the others are for C-GET itself, in two information models."""
+"""Out of 128; the others are for C-GET itself, in two information models."""
 
 STORED_AS_IT_IS: Final = tuple(
     f"1.2.840.10008.1.2.{rest}"
@@ -21,11 +21,11 @@ STORED_AS_IT_IS: Final = tuple(
         *("4.201", "4.202", "4.203", "4.100", "4.102", "4.103", "1.99", "2"),
     )
 )
-"""JPEG, JPEG 2000, JPEG-LS, RLE, HTJ2K, MPEG, deflated, big endian: what is common first."""
+"""JPEG, JPEG 2000, JPEG-LS, RLE, HTJ2K, MPEG, deflated, big endian: the common ones first."""
 
 _EACH: Final = len(NATIVE) + len(STORED_AS_IT_IS)
 CLASSES_AT_ONCE: Final = MOST_CONTEXTS // _EACH
-"""So many classes have room for a context per transfer syntax in one association."""
+"""The number of classes for which one association has room for a context per transfer syntax."""
 
 
 def _storage(*endings: str) -> tuple[str, ...]:
@@ -40,13 +40,13 @@ COMMON_CLASSES: Final = _storage(
     *("77.1.5.4", "77.1.6", "88.11", "88.22", "88.33", "88.34", "88.40", "88.50", "88.59"),
     *("88.67", "104.1", "104.2", "128.1", "130", "481.1", "481.2", "481.3", "481.5"),
 )
-"""What most archives hold: offered where the archive does not say of which classes its instances are."""
+"""The classes in most archives: offered if the archive does not return the classes of its instances."""
 
 
 def groups(classes: Iterable[str]) -> list[list[str]]:
     """Group SOP classes so that each group can be offered on one association.
 
-    Unknown ones, empty here, are a group without a class: for it, all that is common is offered.
+    Unknown classes, given as empty texts, form a group for which all common classes are offered.
     """
     distinct = dict.fromkeys(classes)
     known = [uid for uid in distinct if uid]
@@ -55,13 +55,13 @@ def groups(classes: Iterable[str]) -> list[list[str]]:
 
 
 def few_classes(first: Iterable[str]) -> list[str]:
-    """Return as many classes as have room for all transfer syntaxes: these, and the most common ones."""
+    """Return as many classes as fit with all transfer syntaxes: these, and the most common ones."""
     return list(dict.fromkeys([*first, *COMMON_CLASSES]))[:CLASSES_AT_ONCE]
 
 
 @lru_cache(maxsize=16)
 def contexts_for(classes: tuple[str, ...], first_id: int) -> tuple[PresentationContextRQ, ...]:
-    """Offer classes with one context per transfer syntax; none: the common ones, two contexts for each."""
+    """Offer classes with one context per transfer syntax; without any, the common ones with two each."""
     offers: list[tuple[str, tuple[str, ...]]] = [
         (uid, (syntax,)) for uid in classes for syntax in (*NATIVE, *STORED_AS_IT_IS)
     ]

@@ -1,4 +1,4 @@
-"""The instances that are sent on one association: requests out, responses in."""
+"""Send instances on one association: requests out, responses in."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -27,10 +27,10 @@ from dcm.wire import (
 
 _DUPLICATE: Final = 0x0111
 _WINDOW: Final = 8
-"""Operations under way on one association, where the peer allows several (PS3.7 D.3.3.3)."""
+"""The most operations in progress on one association, if the peer allows several (PS3.7 D.3.3.3)."""
 WINDOW_ASKED: Final = (AsynchronousOperationsWindow(_WINDOW, 1),)
 _SHOWING: Final = ((STUDY_ROOT_FIND, NATIVE), (STORAGE_COMMITMENT, NATIVE))
-"""Contexts that show what the peer is; nothing is sent on them."""
+"""Contexts that reveal what kind of peer this is; nothing is sent on them."""
 MOST_OFFERS: Final = 128 - len(_SHOWING)  # odd numbers from 1 to 255 (PS3.8 9.3.2.2)
 _OUTCOMES: Final = {
     StatusClass.SUCCESS: Outcome.STORED,
@@ -40,19 +40,19 @@ _OUTCOMES: Final = {
 Offer: TypeAlias = tuple[str, tuple[str, ...]]
 """A presentation context: SOP class and transfer syntaxes."""
 Accepted: TypeAlias = Mapping[Offer, tuple[int, str] | None]
-"""Context ID and transfer syntax for each offer; None: it was not accepted."""
+"""Context ID and transfer syntax for each offer; None: not accepted."""
 
 
 class Unreadable(Exception):  # noqa: N818 - internal
-    """An instance could not be read to its end: only an abort ends its message."""
+    """An instance could not be read completely, so its message can only be aborted."""
 
 
 class Item(queued.Item):
-    """An instance on its way.
+    """An instance to be sent.
 
-    refused: why the peer does not accept it as it is; None if it may. failures: associations that failed in
-    its middle. alone: whether there was one association when it was sent last. postponed: whether the peer
-    had no room for it once.
+    refused: why the peer does not accept it as it is; None if it may. failures: how many associations failed
+    while it was sent. alone: whether there was only one association when it was sent last. postponed: whether
+    the peer once had no room for it.
     """
 
     __slots__ = ("alone", "failures", "offer", "postponed", "refused")
@@ -67,34 +67,34 @@ class Item(queued.Item):
 
 
 class Originator(NamedTuple):
-    """Whose C-MOVE request makes us send: the AE title, and the message ID (PS3.7 9.1.1.1)."""
+    """The C-MOVE request for which we send: AE title and message ID (PS3.7 9.1.1.1)."""
 
     ae_title: str
     message_id: int
 
 
 class Source(Protocol):
-    """What gives a line its instances, and is told what becomes of them."""
+    """Provides a line with instances, and receives their outcomes."""
 
     def next(self, accepted: Accepted) -> Item | None:
-        """Take the next instance that can be sent on this association; None: end it."""
+        """Return the next instance that can be sent on this association; None: end it."""
 
     def refuse(self, item: Item) -> None:
         """Take back an instance whose context was not accepted."""
 
     def answered(self, item: Item, result: InstanceResult) -> None:
-        """Take what the peer's response says."""
+        """Process the response of the peer."""
 
     def tell(self, item: Item, result: InstanceResult) -> None:
-        """Take an outcome without a response."""
+        """Process an outcome without a response."""
 
 
 class Line:
-    """The instances that are sent on one association.
+    """Sends instances on one association.
 
-    under_way: those that the peer has not answered, by message ID.
-    one_by_one: whether to wait for each answer, even if the peer allows several operations at once.
-    originator: whose C-MOVE this is, if it is one.
+    under_way: instances that the peer has not answered, by message ID.
+    one_by_one: whether to wait for each response, even if the peer allows several operations at once.
+    originator: the C-MOVE request for which they are sent, if any.
     """
 
     def __init__(
@@ -120,11 +120,11 @@ class Line:
             association.doing = f"C-STORE of {next(iter(under_way.values())).instance.path}"
             command = await association.command()
             if command is None:
-                raise association.broken("it released the association before it had answered")
+                raise association.broken("it released the association before answering")
             response = command.message
             item = under_way.get(getattr(response, "message_id_being_responded_to", 0))
             if item is None or not isinstance(response, CStoreRSP):
-                raise association.broken(f"{response.NAME} where a C-STORE-RSP is due")
+                raise association.broken(f"{response.NAME} where a C-STORE-RSP was expected")
             del under_way[response.message_id_being_responded_to]
             remarks = self._remarks.pop(response.message_id_being_responded_to, ())
             source.answered(item, _result(item, response, remarks))
@@ -132,7 +132,7 @@ class Line:
     async def _begin(
         self, association: Association, item: Item, context: tuple[int, str] | None
     ) -> None:
-        """Send a request with its data set, or find out why that cannot be."""
+        """Send a request with its data set, or find out why that is impossible."""
         if context is None:
             self._source.refuse(item)
             return
@@ -183,17 +183,17 @@ class Line:
 
 
 def contexts_for(offers: Sequence[Offer]) -> list[PresentationContextRQ]:
-    """Propose a context for each offer: so none takes another's place."""
+    """Propose a context for each offer, so that none replaces another."""
     proposed = [*offers, *_SHOWING]
     return [PresentationContextRQ(2 * place + 1, *offer) for place, offer in enumerate(proposed)]
 
 
 def loses_what_comes_together(association: Association) -> bool:
-    """Return whether the peer is an archive that must not be sent to on two associations at once.
+    """Return whether the peer is an archive to which only one association may send at a time.
 
-    dcmqrscp of dcmtk (seen with 3.6.7) accepts instances that come at the same time, and its index lacks some
-    of them afterwards. Its storescp, which has no index, does not accept queries; archives that only use
-    dcmtk, as Orthanc does, answer for what they store.
+    dcmqrscp of dcmtk (seen with 3.6.7) accepts instances that arrive at the same time, but some of them are
+    missing from its index afterwards. storescp of dcmtk, which has no index, does not accept queries;
+    archives that only use dcmtk as a library, such as Orthanc, store reliably.
     """
     names = association.answer_pdu.items(ImplementationVersionName)
     accepted = {each.abstract_syntax for each in association.accepted_contexts()}
@@ -207,9 +207,9 @@ def loses_what_comes_together(association: Association) -> bool:
 def _accepted(
     association: Association, offers: Sequence[Offer]
 ) -> dict[Offer, tuple[int, str] | None]:
-    """Return context ID and transfer syntax for each offer; None: it was not accepted.
+    """Return context ID and transfer syntax for each offer; None: not accepted.
 
-    Some peers accept one context for each SOP class, which may be that of another offer.
+    Some peers accept only one context for each SOP class, which may be that of another offer.
     """
     by_id = {each.context_id: each for each in association.accepted_contexts()}
     found: dict[Offer, tuple[int, str] | None] = {}
@@ -226,7 +226,7 @@ def _accepted(
 
 
 def _window(association: Association) -> int:
-    """Return how many operations may be under way at once; 1 unless the peer says otherwise."""
+    """Return how many operations may be in progress at once; 1 unless the peer allows more."""
     for item in association.answer_pdu.items(AsynchronousOperationsWindow):
         return min(item.operations_invoked or _WINDOW, _WINDOW)
     return 1

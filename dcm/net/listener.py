@@ -1,7 +1,7 @@
 """A listener: verification, storage and storage commitment as SCP (PS3.4 Annexes A, B and J).
 
-What it receives goes into a sink; it answers for what is in files. What is done on an association is in
-`dcm.net.conversation`, which associations are accepted in `dcm.net.admission`.
+Received instances go into a sink; storage commitment is answered for files. See `dcm.net.conversation` for
+the work on an association, and `dcm.net.admission` for which associations are accepted.
 """
 
 import asyncio
@@ -39,37 +39,36 @@ _Task: TypeAlias = asyncio.Task[None]
 _LOG: Final = logging.getLogger(__name__)
 _BACKLOG: Final = 128
 _MOST_UNASKED: Final = 200
-"""Connections without an association; with a newer one, the oldest of them is closed."""
+"""The most connections without an association; when a new one arrives, the oldest is closed."""
 _PAUSE: Final = 1.0
-"""Seconds without accepting connections after the system was out of descriptors or memory."""
+"""Seconds to stop accepting connections after the system has run out of descriptors or memory."""
 _QUIET: Final = 1.0
-"""Seconds without a message after which a listener that ends releases an association."""
+"""Seconds without a message after which a stopping listener releases an association."""
 _AT_ONCE: Final = 0.2
-"""Seconds for the peers to read an A-ABORT when the listener is cancelled."""
+"""Seconds for peers to read an A-ABORT when the listener is cancelled."""
 _OF_ONE_PEER: Final = frozenset(
     (errno.ECONNABORTED, errno.ECONNRESET, errno.EPROTO, errno.EPERM, errno.ETIMEDOUT,
      errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
 )  # fmt: skip
-"""Errors of accept(2) that concern a connection, and not the listening socket or the system."""
+"""Errors of accept(2) that concern one connection, not the listening socket or the system."""
 
 
 class Listener:
     """Accepts associations while its block runs.
 
         async with Listener(local, Folder(path), limits) as listener:
-            listener.node  # with the port, also where the kernel chose it
+            listener.node  # with the actual port, even if the kernel chose it
             ...
             await listener.serve_forever()
-            await listener.drain(10)  # to end in order
+            await listener.drain(10)  # to stop gracefully
 
     `handler` is awaited with each instance before the response is sent, so a slow handler slows the sender.
-    If it raises, the response is a failure, with the status of a `Refused`. The file is kept, as it may be
-    one that was acknowledged before (`ReceivedInstance.already_there`); a handler may remove a new one.
-    `on_failure` is called with each instance for which the sender was sent a failure.
-    `peers` are the nodes, by AE title, to which storage commitment is reported once an association is over.
-    `handlers` answer requests by the type of their message; `admission` must accept their SOP classes.
-    `held` finds the files for which storage commitment answers; by default those of the sink, if it is a
-    `Folder`.
+    If it raises, the response is a failure, with the status of a `Refused`. The file is kept, because it may
+    have been acknowledged before (`ReceivedInstance.already_there`); a handler may remove a new one.
+    `on_failure` is called with each instance that was answered with a failure.
+    `peers` are the nodes, by AE title, to which storage commitment is reported after an association ended.
+    `handlers` answer requests by message type; `admission` must accept their SOP classes.
+    `held` finds the files for storage commitment; by default those of the sink, if it is a `Folder`.
     """
 
     def __init__(
@@ -95,7 +94,7 @@ class Listener:
         self._peers: Final = peers or {}
         self._tasks: Final[set[_Task]] = set()
         self._unasked: Final[dict[_Task, None]] = {}
-        """The tasks of connections on which no association was requested yet, the oldest first."""
+        """The tasks of connections without an association so far, the oldest first."""
         self._associations: Final[dict[_Task, Conversation | None]] = {}
         self._reporting: Final[set[_Task]] = set()
         self._accepting: _Task | None = None
@@ -111,7 +110,7 @@ class Listener:
 
     @property
     def busy(self) -> bool:
-        """Whether there are associations. Connections that have not requested one do not count."""
+        """Whether there are associations. Connections without one do not count."""
         return bool(self._associations)
 
     async def __aenter__(self) -> Self:
@@ -136,11 +135,11 @@ class Listener:
             await self._stop_accepting()
             await _end(self._tasks, patience)
         finally:
-            await _end(self._reporting, patience)  # last: what has ended may begin a report
+            await _end(self._reporting, patience)  # last: associations that end may start reports
 
     @contextmanager
     def expecting(self, destination: Destination) -> Iterator[None]:
-        """Let instances that this destination claims go there while the block runs, as of a C-MOVE."""
+        """Send instances claimed by this destination there while the block runs, as for a C-MOVE."""
         self._destinations.insert(0, destination)
         try:
             yield
@@ -148,15 +147,15 @@ class Listener:
             self._destinations.remove(destination)
 
     async def serve_forever(self) -> None:
-        """Wait until it does not accept associations any more."""
+        """Wait until it stops accepting associations."""
         assert self._accepting is not None, "the listener's block has not begun"
         await asyncio.wait([self._accepting])
 
     async def drain(self, within: float) -> bool:
-        """Stop accepting, and let peers finish for up to `within` seconds; return whether all did.
+        """Stop accepting, and give peers up to `within` seconds to finish; return whether all did.
 
-        An association is released once it is quiet, and near the end after its present message. Those that
-        are left are aborted when the listener's block ends.
+        An association is released when it is idle, or towards the end after its current message. The others
+        are aborted when the block of the listener ends.
         """
         await self._stop_accepting()
         loop = asyncio.get_running_loop()
@@ -185,7 +184,7 @@ class Listener:
             self._socket.close()
 
     async def _accept(self, listening: socket.socket) -> None:
-        """Accept connections for ever. An error is logged, and the first of several in a row aloud."""
+        """Accept connections for ever. Log errors; the first in a row is a warning."""
         loop, failing = asyncio.get_running_loop(), False
         while True:
             try:
@@ -195,13 +194,13 @@ class Listener:
                     _LOG.debug("a connection ended before it was accepted: %s", error)
                     continue
                 level = logging.DEBUG if failing else logging.WARNING
-                _LOG.log(level, "connections cannot be accepted for now: %s", error.strerror)
+                _LOG.log(level, "cannot accept connections at the moment: %s", error.strerror)
                 failing = True
                 self._close_oldest()
                 await asyncio.sleep(_PAUSE)
                 continue
             if failing:
-                _LOG.warning("connections are accepted again")
+                _LOG.warning("accepting connections again")
                 failing = False
             self._begin(taken, f"{address[0]}:{address[1]}")
 
@@ -219,7 +218,7 @@ class Listener:
             oldest = next(iter(self._unasked))
             del self._unasked[oldest]
             oldest.cancel()
-            asyncio.get_running_loop().call_later(_AT_ONCE, oldest.cancel)  # it says no goodbye
+            asyncio.get_running_loop().call_later(_AT_ONCE, oldest.cancel)  # if still open
 
     def _ended(self, taken: socket.socket, task: _Task) -> None:
         self._tasks.discard(task)
@@ -237,14 +236,14 @@ class Listener:
             _LOG.warning("%s", error)
         except OSError as error:
             _LOG.warning("%s: %s", remote, error)
-        except Exception:  # noqa: BLE001 - nothing else would tell of it
-            _LOG.exception("%s: a defect has ended the association", remote)
+        except Exception:  # noqa: BLE001 - otherwise it would go unnoticed
+            _LOG.exception("%s: association ended because of a bug", remote)
 
     async def _established(self, taken: socket.socket, remote: str) -> Association | None:
-        """Answer the request for an association; return None if there is none, or it is rejected.
+        """Answer the request for an association; return None if none arrives or it is rejected.
 
-        The time limit (ARTIM, PS3.8 9.1.5) runs from the connection to the whole request, whatever comes in
-        between. A connection on which nothing is said, as of a health check, is not worth a warning.
+        The time limit (ARTIM, PS3.8 9.1.5) runs from the connection to the complete request, whatever arrives
+        in between. A connection without any data, as for a health check, is not worth a warning.
         """
         said_anything = False
         try:
@@ -252,7 +251,7 @@ class Listener:
                 taken.setblocking(False)
                 said_anything = await _says_anything(taken)
                 if not said_anything:
-                    _LOG.debug("%s: connected and said nothing", remote)
+                    _LOG.debug("%s: connected without sending anything", remote)
                     return None
                 transport = await self._transport(taken, remote)
                 answer = partial(self._answer, artim, remote)
@@ -266,7 +265,7 @@ class Listener:
     async def _transport(self, taken: socket.socket, remote: str) -> Transport:
         if self._tls is None:
             return Transport(taken)
-        from dcm.net.tls_transport import secure  # noqa: PLC0415 - most do without
+        from dcm.net.tls_transport import secure  # noqa: PLC0415 - most listeners do not use it
 
         return await secure(taken, self._tls, remote, self._limits.association)
 
@@ -300,7 +299,7 @@ class Listener:
                 self._report(association.request_pdu.calling_ae_title, unconfirmed)
 
     def _report(self, ae_title: str, reports: list[Transaction]) -> None:
-        """Report on a new association, as this one is over."""
+        """Report on a new association, since this one has ended."""
         telling = report_by_title(self._local, self._peers, ae_title, reports)
         task = asyncio.create_task(telling)
         self._reporting.add(task)
@@ -308,7 +307,7 @@ class Listener:
 
 
 async def _says_anything(taken: socket.socket) -> bool:
-    """Wait for the first byte, and leave it there; return False if the connection ends without one."""
+    """Wait for the first byte without reading it; return False if the connection ends without one."""
     loop = asyncio.get_running_loop()
     while True:
         try:
@@ -325,7 +324,7 @@ async def _says_anything(taken: socket.socket) -> bool:
 
 
 async def _end(tasks: Collection[_Task], patience: float | None) -> None:
-    """Cancel tasks and wait for them; after `patience` seconds, cancel what they do to end in order, too."""
+    """Cancel tasks and wait for them; after `patience` seconds, cancel their clean-up, too."""
     ending = list(tasks)
     for task in ending:
         task.cancel()

@@ -1,4 +1,4 @@
-"""C-MOVE as SCU (PS3.4 C.4.2): the archive sends instances to a node that it knows, which may be our own."""
+"""C-MOVE as SCU (PS3.4 C.4.2): the archive sends instances to a node that it knows, possibly our own."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -39,10 +39,10 @@ async def move_one(
     progress: Progress | None = None,
     on_progress: OnProgress | None = None,
 ) -> SubOperations:
-    """Have instances moved, and return the final response; `on_progress` is called with each one.
+    """Request a C-MOVE, and return the final response; `on_progress` is called with each response.
 
-    progress: told by the caller of instances that arrive elsewhere. Raises `NetworkError`: `NoProgress` after
-    the limit `operation`. Cancelling it cancels the operation.
+    progress: the caller notifies it of instances that arrive elsewhere. Raises `NetworkError`: `NoProgress`
+    after the limit `operation`. Cancelling this coroutine cancels the operation.
     """
     context = association.context(model)
     message_id = message_id or association.next_message_id()
@@ -61,7 +61,7 @@ async def move_one(
             last = await progress.response(command, CMoveRSP, message_id, on_progress)
             if last is not None:
                 return last
-            await asyncio.sleep(0)  # or a flood of responses would keep everything else waiting
+            await asyncio.sleep(0)  # otherwise a flood of responses would block everything else
     except asyncio.CancelledError:
         await cancel(association, context.context_id, message_id)
         raise

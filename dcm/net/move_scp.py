@@ -1,4 +1,4 @@
-"""C-MOVE as SCP (PS3.4 C.4.2): instances are sent to a node that is known by its AE title.
+"""C-MOVE as SCP (PS3.4 C.4.2): instances are sent to a node known by its AE title.
 
 peers = {"WORKSTATION": Remote(DcmNode("10.0.0.7", "WORKSTATION", 11112))}
 service = MoveService(catalogue, local, peers)
@@ -24,17 +24,17 @@ from dcm.wire import CMoveRQ, Command
 
 _UNKNOWN: Final = 0xA801
 _AT_ONCE: Final = 1000
-"""Instances that are looked up and sent together; results are kept of no more."""
+"""The number of instances looked up and sent at a time; results are kept for these only."""
 _SIGN_OF_LIFE: Final = 10.0
-"""Seconds after which a response says the same numbers again: some peers do not wait longer."""
+"""Seconds after which a response repeats the same numbers: some peers do not wait longer."""
 _TO_STOP: Final = 5.0
-"""Seconds for what is under way when the operation is cancelled."""
+"""Seconds for instances in progress when the operation is cancelled."""
 
 
 class MoveService:
-    """Sends what a C-MOVE asks for, on several associations at once.
+    """Sends the instances for a C-MOVE, on several associations at once.
 
-    local: who we are to the destinations. peers: the destinations by AE title.
+    local: our identity for the destinations. peers: the destinations by AE title.
     """
 
     def __init__(self, catalogue: Catalogue, local: Listen, peers: Mapping[str, Remote]) -> None:
@@ -57,7 +57,7 @@ class MoveService:
     def _destination(self, ae_title: str) -> Remote:
         remote = self._peers.get(ae_title)
         if remote is None:
-            raise Unanswerable(_UNKNOWN, f"move destination {ae_title} is not known")
+            raise Unanswerable(_UNKNOWN, f"unknown move destination {ae_title}")
         return remote
 
     async def _move(
@@ -85,7 +85,7 @@ class MoveService:
 
 
 class _Moving:
-    """The instances that are sent for one request."""
+    """The instances sent for one request."""
 
     def __init__(self, pool: Pool, originator: Originator, progress: SubOperations) -> None:
         self.progress: Final = progress
@@ -95,8 +95,10 @@ class _Moving:
         self._changed: Final = asyncio.Event()
 
     async def send(self, batch: list[FileInstance], watch: Watch) -> None:
-        """Send instances, and tell the requestor how far that is. Raises `Cancelled`, `NetworkError`."""
-        if self._given_up is not None:  # the destination is away: it was tried often enough
+        """Send instances, and report progress to the requestor. Raises `Cancelled`, `NetworkError`."""
+        if (
+            self._given_up is not None
+        ):  # the destination cannot be reached: attempts to reach it were given up
             for each in batch:
                 result = InstanceResult(
                     each.path, each.sop_instance_uid, Outcome.NOT_TRIED, str(self._given_up)
@@ -126,7 +128,7 @@ class _Moving:
         self._changed.set()
 
     async def _tell(self, finishing: "asyncio.Task[object]", watch: Watch) -> None:
-        """Send pending responses whenever something has ended, until all has."""
+        """Send pending responses whenever sub-operations have ended, until all have."""
         while not finishing.done():
             self._changed.clear()
             with contextlib.suppress(TimeoutError):

@@ -26,11 +26,11 @@ class DcmNode(Frozen):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `host:ae_title:port`, an IPv6 address in brackets or not."""
+        """Parse `host:ae_title:port`; brackets around an IPv6 address are optional."""
         host, ae_title, port = ["", "", *text.rsplit(":", 2)][-3:]
         if not (host and port.isascii() and port.isdigit() and len(port) <= 5):
             raise LocalProtocolError(
-                f"{text!r} is not a node: host:ae_title:port is needed, as in mypacs.org:MYPACS:11112"
+                f"{text!r} is not a node: use host:ae_title:port, as in mypacs.org:MYPACS:11112"
             )
         if host.startswith("[") and host.endswith("]"):
             host = host[1:-1]

@@ -1,4 +1,4 @@
-"""Operations that take a while, as their SCP: what is asked of a catalogue, and the peer that may cancel."""
+"""Long operations as SCP: reading from a catalogue, while the peer may cancel."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
@@ -15,7 +15,7 @@ from dcm.wire import Abort, CCancelRQ, Command, ConnectionLost
 Item = TypeVar("Item")
 
 _QUICK: Final = 0.02
-"""Seconds after which a batch is taken as it is."""
+"""Seconds after which an incomplete batch is returned."""
 
 
 class Cancelled(Exception):  # noqa: N818 - internal
@@ -27,9 +27,9 @@ class CatalogueFailed(Exception):  # noqa: N818 - internal
 
 
 class Watch:
-    """Listens to the peer while an operation is performed: it may cancel it, or be gone.
+    """Listens to the peer during an operation: it may cancel, or disconnect.
 
-    Used as `async with`. Anything else that comes is left to be received after the operation.
+    Used as `async with`. Other messages are left to be received after the operation.
     """
 
     def __init__(self, association: Association, message_id: int) -> None:
@@ -45,9 +45,9 @@ class Watch:
         await asyncio.gather(self._listening, return_exceptions=True)
 
     async def during(self, work: Awaitable[Item]) -> Item:
-        """Wait for some work; if the peer cancels or is gone, the work is cancelled.
+        """Await some work; if the peer cancels or disconnects, the work is cancelled.
 
-        Raises `Cancelled`, and `NetworkError` if the peer is gone.
+        Raises `Cancelled`, and `NetworkError` if the peer has disconnected.
         """
         working = asyncio.ensure_future(work)
         try:
@@ -58,17 +58,17 @@ class Watch:
             working.cancel()
 
     def look(self) -> None:
-        """Raise what has come: `Cancelled`, or `NetworkError`."""
+        """Raise `Cancelled` or `NetworkError` if that has happened."""
         if self._listening.done() and self._listening.result():
             raise Cancelled
 
     async def _listen(self) -> bool:
-        """Return whether the operation was cancelled, once that is known."""
+        """Return whether the operation was cancelled, when that is known."""
         association = self._association
         while True:
             event = await association.coming()
             if isinstance(event, Abort | ConnectionLost):
-                await association.command()  # which raises it
+                await association.command()  # raises the error
             if not isinstance(event, Command) or not isinstance(event.message, CCancelRQ):
                 return False
             await association.command()
@@ -77,16 +77,16 @@ class Watch:
 
 
 class Slots:
-    """How many threads may ask a catalogue at the same time; others wait.
+    """Limits how many threads may query a catalogue at the same time; others wait.
 
-    A thread cannot be interrupted: that of an operation which was cancelled keeps its slot until it returns.
+    A thread cannot be interrupted: after a cancelled operation, it keeps its slot until it returns.
     """
 
     def __init__(self, count: int = 16) -> None:
         self._free: Final = asyncio.Semaphore(count)
 
     async def run(self, thread: ThreadPoolExecutor, work: Callable[[], Item]) -> Item:
-        """Have a thread do some work, once there is a slot."""
+        """Run some work in a thread, as soon as there is a slot."""
         await self._free.acquire()
         loop = asyncio.get_running_loop()
 
@@ -100,7 +100,7 @@ class Slots:
 
 
 class Batches(Generic[Item]):
-    """Items that a blocking iterator gives, taken by a thread of its own in batches, on demand."""
+    """The items of a blocking iterator, read on demand in batches by a separate thread."""
 
     def __init__(self, items: Iterator[Item], thread: ThreadPoolExecutor, slots: Slots) -> None:
         self._items: Final = items
@@ -108,9 +108,9 @@ class Batches(Generic[Item]):
         self._slots: Final = slots
 
     async def next(self, most: int, watch: Watch | None = None) -> list[Item]:
-        """Return what comes next, nothing at the end; at most so many, and fewer if that takes a while.
+        """Return the next items, at most `most`, or fewer if reading takes a while; empty at the end.
 
-        Raises `CatalogueFailed`, and what `Watch.during` does.
+        Raises `CatalogueFailed`, and the errors of `Watch.during`.
         """
         taking = self._slots.run(self._thread, partial(_batch, self._items, most))
         return await (taking if watch is None else watch.during(taking))
@@ -120,13 +120,13 @@ class Batches(Generic[Item]):
 async def in_thread(
     make: Callable[[], Iterator[Item]], slots: Slots
 ) -> AsyncIterator[Batches[Item]]:
-    """Have a blocking iterator, which is made and used in one thread."""
+    """Provide a blocking iterator, which is created and used in one thread."""
     thread, items = ThreadPoolExecutor(1, "catalogue"), _deferred(make)
     try:
         yield Batches(items, thread, slots)
     finally:
         thread.submit(items.close)
-        thread.shutdown(wait=False)  # it may be busy for a while yet
+        thread.shutdown(wait=False)  # it may still be busy for a while
 
 
 def _deferred(make: Callable[[], Iterator[Item]]) -> Generator[Item, None, None]:
@@ -141,6 +141,6 @@ def _batch(items: Iterator[Item], most: int) -> list[Item]:
             found.append(item)
             if monotonic() > end:
                 break
-    except Exception as error:  # of a database, of a disk: the peer is to be told
+    except Exception as error:  # of a database or a disk: reported to the peer
         raise CatalogueFailed from error
     return found

@@ -1,11 +1,11 @@
-"""The associations with one remote: leased, kept for the next operation, and limited in number.
+"""A pool of associations with one remote, limited in number and reused.
 
     async with Pool(local, remote) as pool:
         async with pool.lease(contexts) as association:
             ...
 
-An association whose block ends without an error is kept for a while: the next lease of the same presentation
-contexts gets it without asking for a new one.
+An association whose block ends without an error is kept for a while, and reused by the next lease of the same
+presentation contexts.
 """
 
 import asyncio
@@ -23,16 +23,16 @@ from dcm.wire import PresentationContextRQ, UserItem
 
 _LOG: Final = logging.getLogger(__name__)
 _KEPT: Final = 10.0
-"""Seconds for which an association is kept without being used."""
+"""Seconds for which an unused association is kept."""
 _FAR: Final = 0.015  # seconds
 
 _Offer = tuple[tuple[PresentationContextRQ, ...], tuple[UserItem, ...]]
 
 
 class Pool:
-    """The associations with `remote`, never more at the same time than `limit`.
+    """The associations with `remote`, at most `limit` at the same time.
 
-    limit: at first the remote's `max_associations`; lowered where the remote refuses another one.
+    limit: initially the remote's `max_associations`; lowered if the remote rejects another one.
     """
 
     def __init__(self, local: Listen, remote: Remote) -> None:
@@ -42,7 +42,7 @@ class Pool:
         self._quickest = 0.0
         """The shortest time in which the remote has accepted an association, in seconds."""
         self._open = 0
-        """Associations that are leased, kept or being requested."""
+        """The number of associations that are leased, kept or being requested."""
         self._kept: Final[dict[Association, tuple[_Offer, asyncio.TimerHandle]]] = {}
         self._waiting: Final[deque[asyncio.Future[None]]] = deque()
         self._releasing: Final[set[asyncio.Task[None]]] = set()
@@ -64,7 +64,7 @@ class Pool:
         await self.close()
 
     async def close(self) -> None:
-        """Release the associations that are kept."""
+        """Release the kept associations."""
         for association in [*self._kept]:
             self._release(association)
         if self._releasing:
@@ -76,10 +76,10 @@ class Pool:
         contexts: Sequence[PresentationContextRQ],
         user_information: Sequence[UserItem] = (),
     ) -> AsyncIterator[Association]:
-        """Lease an association while the block runs; an exception that leaves the block aborts it.
+        """Lease an association while the block runs; an exception in the block aborts it.
 
-        Waits while as many as `limit` are leased. Raises `NetworkError`; if the remote refuses one more than
-        those that are open, the limit is lowered to their number, and the error is raised at once.
+        Waits while `limit` associations are leased. Raises `NetworkError`; if the remote rejects another one
+        while some are open, the limit is lowered to their number, and the error is raised at once.
         """
         offer = tuple(contexts), tuple(user_information)
         association = await self._take(offer)
@@ -101,7 +101,7 @@ class Pool:
                     self._forget(association)
                     if association.is_quiet:
                         return association
-                    association.close()  # the peer has ended it meanwhile
+                    association.close()  # the peer has ended it in the meantime
                     self._closed()
                     break
             else:
@@ -135,7 +135,7 @@ class Pool:
     def lower(self, limit: int, why: str) -> None:
         """Allow fewer associations from now on."""
         if limit < self.limit:
-            _LOG.info("%s: %d associations at most from now on: %s", self.remote, limit, why)
+            _LOG.info("%s: using at most %d associations from now on: %s", self.remote, limit, why)
             self.limit = limit
 
     def _keep(self, offer: _Offer, association: Association) -> None:
@@ -150,7 +150,7 @@ class Pool:
         self._kept.pop(association)[1].cancel()
 
     def _release(self, association: Association) -> None:
-        """Release a kept association in a task of its own."""
+        """Release a kept association in a separate task."""
         self._forget(association)
         task = asyncio.create_task(association.release())
         self._releasing.add(task)
@@ -172,12 +172,12 @@ class Pool:
                 return
 
     async def _one_less(self) -> None:
-        """Wait until an association was given back or has ended."""
+        """Wait until an association is returned or has ended."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
         try:
             await waiter
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled():
-                self._wake()  # it was told, and cannot use it
+                self._wake()  # it was notified but cannot use it
             raise

@@ -1,8 +1,8 @@
-"""Queries with any keys at any level, whatever an archive can do (PS3.4 C.4.1).
+"""Queries with any keys at any level, whatever an archive supports (PS3.4 C.4.1).
 
-One direction: a plan has a step for each level (`dcm.net.query_plan`); each step is asked below each parent,
-all on one association (`dcm.net.query_answers`); what is used of the answers is assembled to results here.
-What became of each answer is in the `Account`.
+A plan has a step for each level (`dcm.net.query_plan`). Each step is queried below each parent, all on one
+association (`dcm.net.query_answers`), and the usable answers are assembled into results here. The `Account`
+records what happened to each answer.
 """
 
 from collections.abc import AsyncGenerator, Iterator, Sequence
@@ -27,18 +27,18 @@ _PIECE: Final = 200
 _Above: TypeAlias = tuple[tuple[Level, Found], ...]
 """The entities above, from the root down, each with its answer."""
 _Entity: TypeAlias = tuple[Found, Sequence[Node] | None]
-"""An answer, and the nodes below it to which an earlier result narrows the query; None if it does not."""
+"""An answer, and the nodes below it to which an earlier result limits the query, or None."""
 
 
 class Archive(Protocol):
-    """What is queried, if that is not done on associations."""
+    """Something to query other than through associations."""
 
     @property
     def remote(self) -> object:
-        """What is named as the source of results."""
+        """The name of the source of results."""
 
     def finder(self, account: Account, /) -> AbstractAsyncContextManager[Finds]:
-        """Return what makes the queries while its block runs; account: for remarks."""
+        """Return a context manager for the object that sends queries; account: for remarks."""
 
 
 async def query(
@@ -48,7 +48,7 @@ async def query(
     level: Level | None = None,
     within: QueryResult | None = None,
 ) -> QueryResult:
-    """Return all that matches; see `queries`. `NotAllFound.found` is what was found until then."""
+    """Return all matches; see `queries`. `NotAllFound.found` is what was found until then."""
     found = QueryResult(_plan(keys, level, within).level, source=str(pool.remote))
     pieces = queries(pool, keys, level=level, within=within, size=None)
     try:
@@ -76,11 +76,11 @@ async def queries(
     size: int | None = _PIECE,
     account: Account | None = None,
 ) -> AsyncGenerator[QueryResult, None]:
-    """Yield what matches in pieces, one for each parent and of `size` entities at most.
+    """Yield matches in parts, one for each parent and with at most `size` entities.
 
-    account: filled with what becomes of the answers. Raises `BadKey`, `dcm.data.dictionary.UnknownElement`
-    and `NetworkError`: `KeyIgnored` for a key without effect, and at the end, after all pieces,
-    `NotAllFound` if the archive did not give all its answers, or some cannot be used.
+    account: records what happens to the answers. Raises `BadKey`, `dcm.data.dictionary.UnknownElement` and
+    `NetworkError`: `KeyIgnored` for a key without effect, and at the end, after all parts, `NotAllFound` if
+    the archive did not return all answers, or some are unusable.
     """
     account = Account() if account is None else account
     plan: QueryPlan | None = _plan(keys, level, within)
@@ -111,7 +111,7 @@ async def queries(
 def finder_of(
     pool: Pool | Archive, models: Sequence[str], account: Account
 ) -> AbstractAsyncContextManager[Finds]:
-    """Return what makes the queries while its block runs."""
+    """Return a context manager for the object that sends queries."""
     return Finder(pool, models) if isinstance(pool, Pool) else pool.finder(account)
 
 
@@ -120,7 +120,7 @@ def _plan(keys: "Query | None", level: Level | None, within: QueryResult | None)
 
 
 class _Walk:
-    """One walk from the root of the information model down to where the keys reach."""
+    """A walk from the root of the information model down to the lowest level of the keys."""
 
     def __init__(
         self, answers: Answers, plan: QueryPlan, within: QueryResult | None, size: int | None
@@ -135,7 +135,7 @@ class _Walk:
         self._last: object = None
 
     async def pieces(self) -> AsyncGenerator[QueryResult, None]:
-        """Yield what is found, as results of the level that was asked for."""
+        """Yield what is found, as results of the requested level."""
         for above, nodes in self._roots():
             async with aclosing(self._below(0, above, nodes)) as pieces:
                 async for piece in pieces:
@@ -143,12 +143,14 @@ class _Walk:
                         yield piece
                         continue
                     reduced = piece.reduced(self._level)
-                    if reduced.paths() != self._last:  # else the next piece of the same study
+                    if (
+                        reduced.paths() != self._last
+                    ):  # otherwise it is the next part of the same study
                         self._last = reduced.paths()
                         yield reduced
 
     def _roots(self) -> Iterator[tuple[_Above, Sequence[Node] | None]]:
-        """Iterate over where to begin: at the top, or below each patient of an earlier result."""
+        """Iterate over the starting points: the top, or each patient of an earlier result."""
         top = self._steps[0].level
         if self._within is None:
             yield (), None
@@ -161,7 +163,7 @@ class _Walk:
     async def _below(
         self, place: int, above: _Above, nodes: Sequence[Node] | None
     ) -> AsyncGenerator[QueryResult, None]:
-        """Ask a step below one parent and, for each answer, the steps that follow."""
+        """Query a step below one parent and, for each answer, the following steps."""
         step = self._steps[place]
         is_last = step is self._steps[-1]
         piece, entities, count = self._piece(above), list[_Entity](), 0
@@ -198,9 +200,9 @@ class _Walk:
         count: int,
         failure: Exception | None,
     ) -> Exception | None:
-        """Account for answers that are missing; return the error that ends the query, if any.
+        """Record missing answers; return the error that ends the query, if any.
 
-        A query that fails below one parent does not end the others.
+        A query that fails below one parent does not stop the others.
         """
         step = self._steps[place]
         if isinstance(failure, OperationFailed):
@@ -222,7 +224,7 @@ class _Walk:
             why = f"{step.level.entities} of {of_it}: {_words(failure)}"
         else:
             number = f"{expected} {step.level.entities}" if expected else step.level.entities
-            why = f"it reports {number} of {of_it}, and lists {count or 'none'}"
+            why = f"it reports {number} of {of_it}, but lists {count or 'none'}"
         whole = nodes is None and not any(each.wanted for each in self._steps[place:])
         self._account.unlisted.append(Unlisted(path, step.level, expected, count, whole, why))
         return None
@@ -242,7 +244,7 @@ class _Walk:
     async def _entities(
         self, step: Step, above: _Above, nodes: Sequence[Node] | None
     ) -> AsyncGenerator[_Entity, None]:
-        """Yield the entities of a level below one parent, each once."""
+        """Yield the entities of a level below one parent, each only once."""
         parents = _unique_keys(above)
         if nodes is None:
             async with aclosing(self._answers.below(step, parents)) as answers:
@@ -268,9 +270,9 @@ class _Walk:
                 yield answer, self._children(step, [node for node in group if node.uid == uid])
 
     def _groups(self, step: Step, nodes: Sequence[Node]) -> Iterator[list[Node]]:
-        """Group the nodes of an earlier result by query: those of one unique key, or all below a parent.
+        """Group the nodes of an earlier result by query: by a unique key, or all below a parent.
 
-        Not every server understands lists of UIDs: below a parent, the other answers are left out here.
+        Since not every server understands lists of UIDs, other answers below a parent are dropped here.
         """
         if step is not self._steps[0] and step.level >= self._level:
             if nodes:
@@ -282,7 +284,7 @@ class _Walk:
         yield from groups.values()
 
     def _is_known(self, step: Step, node: Node) -> bool:
-        """Return whether an earlier result says enough of an entity above those that are asked for."""
+        """Return whether an earlier result has enough data on an entity above the requested level."""
         if step.level >= self._level or len(node.answer) <= step.level + 1:  # only unique keys
             return False
         return not silent_about(step.wanted, node.answer)
@@ -299,13 +301,13 @@ def _words(error: NetworkError) -> str:
 
 
 def _of_patients(answers: list[Found], patient_ids: set[str]) -> list[Found]:
-    """Choose the answers of the patients that were meant, where a study has several; else all."""
+    """Choose the answers of the requested patients if a study has several; otherwise all."""
     chosen = [each for each in answers if str(each.get("PatientID", "")).strip() in patient_ids]
     return chosen or answers
 
 
 def _unique_keys(above: _Above) -> dict[str, str]:
-    """Return the unique keys of the entities above, the patient's as far as it is known."""
+    """Return the unique keys of the entities above, including the patient's if it is known."""
     found: dict[str, str] = {}
     for level, answer in above:
         if level is Level.STUDY and "PatientID" in answer:

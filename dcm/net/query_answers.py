@@ -1,4 +1,4 @@
-"""The answers to one step of a query: each is used, or left out and accounted for."""
+"""The answers to one step of a query: each is used, or dropped and counted."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -25,7 +25,7 @@ class Match(Protocol):
 
     @property
     def heeds_all_keys(self) -> bool:
-        """Whether the archive claims to have matched all keys, optional ones too."""
+        """Whether the archive claims to have matched all keys, including optional ones."""
 
     @property
     def attributes(self) -> dict[str, Value]:
@@ -33,18 +33,18 @@ class Match(Protocol):
 
 
 class Finds(Protocol):
-    """Makes queries at one level of an archive: `dcm.net.find.Finder`, or another protocol's."""
+    """Sends queries at one level of an archive: `dcm.net.find.Finder`, or that of another protocol."""
 
     @property
     def model(self) -> str:
-        """The information model that is used."""
+        """The information model in use."""
 
     def find(self, identifier: Attributes, /) -> AsyncGenerator[Match, None]:
-        """Yield the matches as they come. Raises `NetworkError`."""
+        """Yield the matches as they arrive. Raises `NetworkError`."""
 
 
 class Answers:
-    """Asks the steps of one query. Only what an archive shows not to have matched is matched again here."""
+    """Runs the steps of one query. Keys that the archive evidently has not matched are matched here."""
 
     def __init__(self, finder: Finds, source: str, account: Account) -> None:
         self.source: Final = source
@@ -54,15 +54,15 @@ class Answers:
 
     @property
     def study_root(self) -> bool:
-        """Whether the STUDY root model is used."""
+        """Whether the STUDY root model is in use."""
         return self._finder.model == STUDY_ROOT_FIND
 
     async def below(
         self, step: Step, parents: dict[str, str], uids: frozenset[str] | None = None
     ) -> AsyncGenerator[Found, None]:
-        """Yield the entities below a parent, each once; `uids`: only these.
+        """Yield the entities below a parent, each only once; `uids`: only these.
 
-        Raises `NetworkError`, of which `KeyIgnored` is for a key of which the archive says nothing.
+        Raises `NetworkError`: `KeyIgnored` for a key that the archive does not return.
         """
         key = step.level.unique_key
         seen: dict[str, set[str]] = {}
@@ -74,7 +74,7 @@ class Answers:
                 if found is None:
                     continue
                 if uids is not None and found[key] not in uids:
-                    self.account.filtered[key] += only is not None  # else it was not sent
+                    self.account.filtered[key] += only is not None  # otherwise it was not sent
                     continue
                 if self._is_new(step, found, seen):
                     self.account.used += 1
@@ -85,7 +85,7 @@ class Answers:
     def _used(
         self, step: Step, match: Match, parents: dict[str, str], silent: set[str]
     ) -> Found | None:
-        """Return what an answer says of an entity, if it can be used and matches."""
+        """Return the attributes of an entity from an answer, if it is usable and matches."""
         try:
             found = {**match.attributes}
         except (BadIdentifier, AnswerError) as error:
@@ -106,13 +106,15 @@ class Answers:
     def _is_below(self, step: Step, found: Found, parents: dict[str, str]) -> bool:
         for name, value in step.of_parents(parents).items():
             if found.get(name, "") not in ("", value):
-                if value:  # an empty key was sent for a patient without Patient ID: it matches all
+                if (
+                    value
+                ):  # a patient without Patient ID is queried with an empty key, which matches all
                     self.account.filtered[name] += 1
                 return False
         return True
 
     def _fits(self, step: Step, match: Match, found: Found, silent: set[str]) -> bool:
-        """Return whether an answer matches, as far as the archive's own word does not settle it."""
+        """Return whether an answer matches the keys that the archive does not claim to have matched."""
         if not step.wanted:
             return True
         nothing_of = silent_about(step.wanted, found)
@@ -125,7 +127,7 @@ class Answers:
         return self.account.keep(differing(step.wanted, found), trusted)
 
     def _is_new(self, step: Step, found: Found, seen: dict[str, set[str]]) -> bool:
-        """Return whether an entity was not answered before; one study may belong to two patients."""
+        """Return whether an entity was not returned before; a study may belong to two patients."""
         uid = str(found[step.level.unique_key])
         patient = str(found.get("PatientID", "")) if step.level is Level.STUDY else ""
         patients = seen.setdefault(uid, set())
@@ -136,18 +138,18 @@ class Answers:
         if len(patients) > 1:
             self.account.remarks.append(
                 f"StudyInstanceUID {uid} has {len(patients)} patients,"
-                f" {' and '.join(sorted(patients))}: what is below it is listed for each"
+                f" {' and '.join(sorted(patients))}: its contents are listed for each"
             )
         return True
 
 
 def fits(step: Step, answer: Attributes) -> bool:
-    """Return whether what an earlier result says of an entity matches."""
+    """Return whether the attributes of an entity in an earlier result match."""
     return Fit.NO not in differing(step.wanted, answer).values()
 
 
 async def _matches(finder: Finds, identifier: Attributes, key: str) -> AsyncGenerator[Match, None]:
-    """Yield the matches; a list of UIDs that a server does not understand is asked one at a time."""
+    """Yield the matches; if a server does not understand a list of UIDs, query them one at a time."""
     uids = str(identifier[key]).split("\\")
     understood = len(uids) == 1
     try:
@@ -165,10 +167,10 @@ async def _matches(finder: Finds, identifier: Attributes, key: str) -> AsyncGene
 
 
 async def located(finder: Finds, plan: QueryPlan) -> QueryResult | None:
-    """Find the parents of series or instances that are asked for by UID, without a walk through the archive.
+    """Find the parents of series or instances requested by UID, without walking through the archive.
 
-    Only relational queries need to be answered so (C.4.1.2.2.1), but many servers do it anyway. Returns None
-    if the server does not find all of them.
+    Servers need to support this only for relational queries (C.4.1.2.2.1), but many do it anyway. Returns
+    None if the server does not find all of them.
     """
     for level in (Level.IMAGE, Level.SERIES):
         uids = plan.keys[level].get(level.unique_key, "")

@@ -1,6 +1,6 @@
-"""The plan of a query: a list of steps, one for each level that is asked (PS3.4 C.4.1.2, C.6).
+"""The plan of a query: a list of steps, one for each level to query (PS3.4 C.4.1.2, C.6).
 
-A plan depends only on the keys, the level and what the archive can do; nothing is asked here.
+A plan depends only on the keys, the level and the abilities of the archive; nothing is sent here.
 """
 
 from collections.abc import Mapping
@@ -26,16 +26,16 @@ RETURNED: Final[Mapping[Level, tuple[str, ...]]] = {
     ),
     Level.IMAGE: ("SOPInstanceUID", "SOPClassUID", "InstanceNumber"),
 }  # fmt: skip
-"""Attributes that are always requested: the unique and required keys, and those that a tree shows."""
+"""Attributes that are always requested: unique and required keys, and those shown in a tree."""
 
 OF_PATIENT_IN_STUDY: Final = RETURNED[Level.PATIENT][:4]
-"""Attributes of the patient in the STUDY root model, where they belong to the study (C.6.2.1.2)."""
+"""Attributes of the patient, which belong to the study in the STUDY root model (C.6.2.1.2)."""
 
 BELOW: Final[Mapping[str, str]] = {
     "ModalitiesInStudy": "Modality",
     "SOPClassesInStudy": "SOPClassUID",
 }
-"""Keys that gather values of a lower level, which is asked instead if a server does not know them."""
+"""Keys that collect values of a lower level, which is queried instead if a server does not support them."""
 
 REQUIRED: Final = frozenset((
     "PatientName", "PatientID", "StudyDate", "StudyTime", "AccessionNumber", "StudyID", "StudyInstanceUID",
@@ -45,11 +45,12 @@ REQUIRED: Final = frozenset((
 
 
 class Step(Frozen):
-    """A C-FIND at one level, made once below each parent.
+    """A C-FIND at one level, sent once below each parent.
 
-    asked: the keys of the level. wanted: those of them that limit the answers.
-    returned: what is requested without limiting anything. with_patient_id: whether the parent's Patient ID is
-    a key here: in the STUDY root model the patient is part of the study, not a level above the others.
+    asked: the keys of the level. wanted: the keys that limit the answers.
+    returned: attributes that are requested without limiting the answers. with_patient_id: whether the Patient
+    ID of the parent is a key here: in the STUDY root model, the patient belongs to the study instead of being
+    a level above it.
     """
 
     level: Level
@@ -59,7 +60,7 @@ class Step(Frozen):
     with_patient_id: bool
 
     def identifier(self, parents: Mapping[str, str], uid: str | None = None) -> dict[str, Value]:
-        """Return the identifier below a parent, which is given by its unique keys from the root down."""
+        """Return the identifier below a parent, given by its unique keys from the root down."""
         found: dict[str, Value] = {
             "QueryRetrieveLevel": self.level.name,
             **dict.fromkeys(self.returned, ""),
@@ -71,7 +72,7 @@ class Step(Frozen):
         return found
 
     def of_parents(self, parents: Mapping[str, str]) -> dict[str, str]:
-        """Return the unique keys of the parents that are sent."""
+        """Return the unique keys of the parents to be sent."""
         return {
             name: value
             for name, value in parents.items()
@@ -80,10 +81,10 @@ class Step(Frozen):
 
 
 class QueryPlan(Frozen):
-    """A query, sorted by levels.
+    """A query, split by levels.
 
-    level: of what is to be found. deepest: how far down the keys reach; what is found there leads back up.
-    keys: by the level at which they are asked, those that belong to no level at `level`.
+    level: the level of the results. deepest: the lowest level of the keys; matches there lead back up.
+    keys: by the level at which they are queried; those that belong to no level are at `level`.
     """
 
     level: Level
@@ -92,7 +93,7 @@ class QueryPlan(Frozen):
 
     @classmethod
     def of(cls, query: Attributes, level: Level | None, least: Level | None = None) -> Self:
-        """Sort the keys of a query by level; without a `level` they decide, though not above `least`."""
+        """Split the keys of a query by level; without `level` they determine it, but not above `least`."""
         named = {**query}
         stated = named.pop("QueryRetrieveLevel", "")
         if level is None and isinstance(stated, str) and stated:
@@ -108,7 +109,7 @@ class QueryPlan(Frozen):
         return cls(level, max([level, *(each for each in Level if keys[each])]), keys)
 
     def without(self, keyword: str) -> Self | None:
-        """Return a plan that asks the level below instead of a key that a server ignores, if possible."""
+        """Return a plan that queries the level below instead of a key that a server ignores, if possible."""
         below = BELOW.get(keyword)
         if below is None:
             return None
@@ -119,7 +120,7 @@ class QueryPlan(Frozen):
         )
 
     def steps(self, *, study_root: bool) -> list[Step]:
-        """Return the steps from the root of an information model down to where the keys reach."""
+        """Return the steps from the root of an information model down to the lowest level of the keys."""
         top = Level.STUDY if study_root else Level.PATIENT
         deepest = max(self.deepest, top)
         return [
@@ -136,5 +137,5 @@ class QueryPlan(Frozen):
 
 
 def silent_about(keys: Attributes, answer: Attributes) -> list[str]:
-    """Return the keys of which an answer says nothing: the archive may have ignored them."""
+    """Return the keys that are missing from an answer: the archive may have ignored them."""
     return [name for name in keys if not answer.get(name)]

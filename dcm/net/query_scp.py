@@ -1,4 +1,4 @@
-"""C-FIND as SCP (PS3.4 C.4.1), with the answers of a catalogue.
+"""C-FIND as SCP (PS3.4 C.4.1), answered from a catalogue.
 
 service = QueryService(catalogue, "OURTITLE")
 Listener(..., handlers={CFindRQ: service.answer}, admission=Admission(services=frozenset(FIND_MODELS)))
@@ -24,17 +24,17 @@ _LOG: Final = logging.getLogger(__name__)
 _PENDING, _SOME_KEYS_IGNORED, _CANCELLED = 0xFF00, 0xFF01, 0xFE00
 _UNABLE: Final = 0xC000
 _FIRST, _NEXT = 16, 256
-"""Answers that are sent together; the first ones early."""
+"""The number of answers sent together; the first ones are sent early."""
 _OURS: Final = frozenset(("RetrieveAETitle", "InstanceAvailability"))
-"""What says where an entity can be had (PS3.4 C.4.1.1.3.2); not matched."""
+"""Attributes that describe where an entity can be retrieved (PS3.4 C.4.1.1.3.2); not matched."""
 _UTF_8: Final = "ISO_IR 192"
 
 
 class QueryService:
     """Answers queries.
 
-    ae_title: from which everything that is found can be retrieved. supports: whether the catalogue matches
-    and returns an attribute; None: it does so for all.
+    ae_title: the AE title from which everything can be retrieved. supports: whether the catalogue matches
+    and returns an attribute; None if it does so for all.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class QueryService:
         self._slots: Final = Slots()
 
     async def answer(self, association: Association, command: Command) -> None:
-        """Answer a C-FIND request: a response for each match, and a last one."""
+        """Answer a C-FIND request: a response for each match, and a final one."""
         request = command.message
         assert isinstance(request, CFindRQ)
         status, words = 0, ""
@@ -60,10 +60,10 @@ class QueryService:
             status = _CANCELLED
         except Unanswerable as error:
             status, words = error.status, str(error)
-            _LOG.warning("%s: a query is not answered: %s", association.remote, words)
+            _LOG.warning("%s: query rejected: %s", association.remote, words)
         except CatalogueFailed as error:
             status, words = _UNABLE, "the index could not be read"
-            _LOG.error("%s: a query failed: %s", association.remote, error.__cause__)
+            _LOG.error("%s: query failed: %s", association.remote, error.__cause__)
         last = CFindRSP(
             message_id_being_responded_to=request.message_id,
             status=status,
@@ -102,7 +102,7 @@ class QueryService:
 
 
 class Answers:
-    """How the answers to one query are written: which keys, and in which character set."""
+    """Encodes the answers to one query, with its keys and in a suitable character set."""
 
     def __init__(self, asked: Asked, supports: Callable[[str], bool], ae_title: str) -> None:
         keys = {name: value for name, value in asked.keys.items() if name not in _OURS}
@@ -121,9 +121,9 @@ class Answers:
         self._character_sets: Final = dict.fromkeys(filter(None, (asked.character_set, _UTF_8)))
 
     def encode(self, answer: Attributes) -> bytes:
-        """Encode an answer with what was asked for, and no more.
+        """Encode an answer with exactly the requested keys.
 
-        Its values are written in the character set of the query if that has them all, else in UTF-8.
+        The character set is that of the query if it can represent all values, otherwise UTF-8.
         """
         if self._template is not None and (quickly := self._template.fill(answer)) is not None:
             return quickly
@@ -144,7 +144,7 @@ class Answers:
             return write_identifier(content, self._syntax)
         except BadIdentifier:
             pass
-        for name in self._returned:  # a value that its VR does not allow, as some files have
+        for name in self._returned:  # some files have values that their VR does not allow
             try:
                 write_identifier({name: content[name]}, self._syntax)
             except BadIdentifier as error:

@@ -1,4 +1,4 @@
-"""What is known of the two sides of an association: a remote node, and where we listen ourselves."""
+"""Settings for the two sides of an association: a remote node, and our own listener."""
 
 from typing import Self
 
@@ -12,17 +12,17 @@ from dcm.wire import UserIdentityRQ
 
 
 class UnprotectedIdentity(DcmError):  # noqa: N818 - reads as the sentence it is
-    """A user identity would be sent without TLS, which `Remote.allow_plaintext` does not allow."""
+    """A user identity would be sent without TLS, but `Remote.allow_plaintext` is false."""
 
 
 class Remote(Frozen):
-    """A remote node and how to speak with it.
+    """A remote node and how to communicate with it.
 
-    limits: the time limits for it. tls: how to reach it by TLS; None: without TLS.
+    limits: the time limits for it. tls: the TLS settings; None: without TLS.
     user_identity: sent with each request for an association; see `dcm.net.identity`.
-    allow_plaintext: whether the user identity may be sent without TLS, where anybody on the way can read it.
-    max_associations: the most associations that we have with it at the same time.
-    retry: when to try again after an association has failed.
+    allow_plaintext: whether the user identity may be sent without TLS, where others can read it.
+    max_associations: the maximum number of associations with it at the same time.
+    retry: the policy for retrying after an association has failed.
     """
 
     node: DcmNode
@@ -36,24 +36,24 @@ class Remote(Frozen):
     def __post_init__(self) -> None:
         if self.max_associations < 1:
             raise LocalProtocolError(
-                f"max_associations is {self.max_associations}: it must be 1 or more"
+                f"max_associations is {self.max_associations}, but must be 1 or more"
             )
 
     @classmethod
     def at(
         cls, address: "Remote | DcmNode | str", limits: TimeLimits, retry: Retry | None = None
     ) -> "Remote":
-        """Return the remote at an address (`host:ae_title:port`) with these limits; a `Remote` as it is."""
+        """Return a remote for an address (`host:ae_title:port`) with these limits; a `Remote` as it is."""
         if isinstance(address, Remote):
             return address
         node = DcmNode.parse(address) if isinstance(address, str) else address
         return cls(node, limits, retry=retry or Retry())
 
     def check_identity(self) -> None:
-        """Refuse to send a user identity that anybody on the way can read. Raises `UnprotectedIdentity`."""
+        """Raise `UnprotectedIdentity` if the user identity would be readable by others."""
         if self.user_identity and self.tls is None and not self.allow_plaintext:
             raise UnprotectedIdentity(
-                f"{self}: the user identity is not sent: without TLS anybody on the way can read it (set tls"
+                f"{self}: the user identity is not sent, because without TLS others can read it (set tls"
                 " for this node; or allow_plaintext or --allow-plaintext, if the network can be trusted)"
             )
 
@@ -62,9 +62,9 @@ class Remote(Frozen):
 
 
 class Listen(DcmNode):
-    """Where we listen, and by which AE title others know us. Port 0: a free one.
+    """Where we listen, and our AE title. Port 0 means any free port.
 
-    tls: how we listen by TLS; its certificate is also shown to remotes that have none of their own.
+    tls: the TLS settings for listening; its certificate is also sent to remotes without one of their own.
     """
 
     host: str = "0.0.0.0"  # noqa: S104 - all addresses

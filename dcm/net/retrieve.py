@@ -1,9 +1,9 @@
-"""Retrieve (PS3.4 C.4.2, C.4.3) without losing an instance: each has an outcome, whatever happens.
+"""Retrieve instances (PS3.4 C.4.2, C.4.3) without losing any: each has an outcome, whatever happens.
 
-The instances are listed first (`dcm.net.wanted`), and only those are received (`dcm.net.intake`), on several
-associations at once. Some archives answer badly to that, so what does not come is asked for again on one.
-After an association fails, another one goes on with what is missing; what the archive still does not send is
-given up.
+The instances are listed first (`dcm.net.wanted`), and only those are accepted (`dcm.net.intake`), on several
+associations at once. Some archives do not cope with that, so missing instances are requested again on a
+single one. After an association has failed, another one continues with the missing instances; those that the
+archive still does not send are given up.
 """
 
 import asyncio
@@ -36,10 +36,13 @@ if TYPE_CHECKING:
 Method: TypeAlias = Literal["auto", "get", "move"]
 Told: TypeAlias = Callable[[InstanceResult], Awaitable[None] | None]
 
-_LIST_LENGTHS: Final = (100, 1)  # some servers understand no list of UIDs: later, one at a time
-_AHEAD: Final = 8  # batches that may wait
+_LIST_LENGTHS: Final = (
+    100,
+    1,
+)  # some servers do not understand lists of UIDs: later, one at a time
+_AHEAD: Final = 8  # batches that may wait in the queue
 _FEW: Final = 5
-"""So many instances are worth another association."""
+"""The number of instances that justifies another association."""
 
 
 async def fetch(
@@ -51,11 +54,10 @@ async def fetch(
     on_result: OnResult | None = None,
     listener: "Listener | None" = None,
 ) -> Report:
-    """Fetch instances into a sink, but for those that are there already.
+    """Fetch instances into a sink, except those that it already has.
 
-    listener: takes what comes by C-MOVE, while its
-    block runs; None: a listener of our own. Raises `NetworkError` only if not even the first instances can be
-    listed; what goes wrong later is in the report.
+    listener: a running listener for C-MOVE; None: a temporary one is started. Raises `NetworkError` only if
+    no instances can be listed at all; later problems are in the report.
     """
     report = Report()
 
@@ -76,9 +78,9 @@ async def retrieve(
     method: Method = "auto",
     listener: "Listener | None" = None,
 ) -> "AsyncGenerator[Dataset, None]":
-    """Yield instances as data sets: the archive sends no faster than they are taken.
+    """Yield instances as data sets: the archive is slowed down to the consumer's speed.
 
-    Raises `NetworkError`: at the end `NotAllRetrieved`, if any instance did not come.
+    Raises `NetworkError`: at the end `NotAllRetrieved`, if any instance was not received.
     """
     from tempfile import TemporaryDirectory  # noqa: PLC0415 - slow, and not for `download`
 
@@ -128,12 +130,12 @@ def _take_out(path: Path) -> "Dataset":
 
 
 class _Round:
-    """Requests that are made on several associations at once, by a worker on each.
+    """A round of requests on several associations at once, with a worker for each.
 
-    making, leasing: the workers that have an association, and those that have none yet.
+    making, leasing: the workers with an association, and those still waiting for one.
     several: whether there were several associations at the same time. last: the latest final response.
-    error: what ended the last worker, if others did not do its work. query_ended: whether the query has come
-    to its end meanwhile.
+    error: the error of the last worker, if others did not do its work. query_ended: whether the query has
+    ended in the meantime.
     """
 
     def __init__(self, asked: Iterable[tuple[Offer, Request]] = ()) -> None:
@@ -174,17 +176,17 @@ class _Retrieval:
         self._words = ""
 
     async def run(self, what: QueryResult | Attributes) -> None:
-        """Fetch everything, and tell the outcome of each instance once it is known."""
+        """Fetch everything, and report the outcome of each instance when it is known."""
         begun, whole = False, whole_level(what)
         if isinstance(what, QueryResult) and what.incomplete:
-            self._report.add_trouble(f"what is fetched is not all that matches: {what.incomplete}")
+            self._report.add_trouble(f"not everything that matches is fetched: {what.incomplete}")
         early = self._source is not self._by_move
         found = batches(self._pool, what, early=early, account=self._report.account)
         try:
             async with Ahead(found, _AHEAD) as ahead:
                 async for first in ahead:
                     begun = True
-                    await asyncio.sleep(0)  # the query may have been at its end already
+                    await asyncio.sleep(0)  # the query may have ended already
                     batch = first.joined(ahead.known(_AHEAD))
                     await self._batch(batch, whole, ahead)
                     for unlisted in batch.unlisted:
@@ -209,7 +211,7 @@ class _Retrieval:
             length = _LIST_LENGTHS[min(tries.without_progress, 1)]
             largest = Level.IMAGE if tries.after_error else whole
             at_once = min(most, self._source.at_once)
-            # Lists of UIDs cost a near archive more than the round trips that they save.
+            # For a nearby archive, lists of UIDs cost more than the round trips that they save.
             shares = at_once if ahead.at_end or self._pool.is_far else 1
             ended = _Round(
                 (offer, request)
@@ -233,13 +235,13 @@ class _Retrieval:
             await tries.pause()
         if failed.several and not self._missing:
             limit = self._pool.limit - 1 if failed.error else 1
-            self._pool.lower(max(1, limit), "it answers badly to several at once")
+            self._pool.lower(max(1, limit), "it does not cope with several at once")
         for uid in [*self._missing]:
             outcome = Outcome.FAILED if uid in self._tried else Outcome.NOT_TRIED
             self._end(uid, outcome, self._words or "the archive did not send it")
 
     async def _whole(self, unlisted: Unlisted, ahead: Ahead[Batch]) -> None:
-        """Fetch a series or study as a whole, and judge by numbers whether all came."""
+        """Fetch a series or study as a whole, and check by numbers whether it is complete."""
         request, tries, words = request_whole(unlisted), Tries(self._pool.remote.retry), ""
         self._intake.whole = unlisted
         last: SubOperations | None = None
@@ -267,22 +269,24 @@ class _Retrieval:
     def _judge(
         self, unlisted: Unlisted, count: int, last: SubOperations | None, words: str
     ) -> None:
-        """Report whether a series or study that was fetched as a whole is complete, as far as it is known."""
+        """Report whether a series or study fetched as a whole is complete, as far as that is known."""
         expected = unlisted.expected if unlisted.level is Level.IMAGE else None
         if expected is None:
             expected = (last and last.sent) or 1
         if count >= expected and not words:
             self._report.remarks.append(f"{unlisted.why}; fetched as a whole: {count} instances")
         else:
-            came = f"fetched as a whole, {count} instances came" + (f": {words}" if words else "")
+            came = f"fetched as a whole, {count} instances received" + (
+                f": {words}" if words else ""
+            )
             self._report.add_trouble(f"{unlisted.why}; {came}")
 
     # Requests.
 
     async def _fetch(self, work: _Round, at_once: int, ahead: Ahead[Batch]) -> None:
-        """Make requests on so many associations at most; one that fails makes no more.
+        """Send requests on at most `at_once` associations; one that fails is not used again.
 
-        The query that goes on beside has an association, too, even while it waits for its consumer.
+        A query running at the same time has an association, too, even while it waits for its consumer.
         """
         if self._pool.limit == 1:
             await ahead.find_all()
@@ -294,7 +298,7 @@ class _Retrieval:
             while waiting:
                 _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
                 if self._pool.limit == 1 and not work.making:
-                    # An archive may take only one association at a time, and that is the query's.
+                    # An archive may accept only one association at a time, which is that of the query.
                     await ahead.find_all()
                     work.query_ended = listing
         finally:
@@ -305,11 +309,13 @@ class _Retrieval:
         for error in failed:
             if not isinstance(error, NetworkError | RemoteProtocolError):
                 raise error
-        if failed and (work.several or None not in ends):  # else one did all, others were refused
+        if failed and (
+            work.several or None not in ends
+        ):  # otherwise one did everything, and others were rejected
             work.error = failed[-1]
 
     async def _work(self, work: _Round) -> None:
-        """Make requests on an association as long as there are any."""
+        """Send requests on an association as long as there are any."""
         task = asyncio.current_task()
         assert task is not None
         while work.asked:
@@ -325,7 +331,7 @@ class _Retrieval:
                     work.making.discard(task)
 
     async def _make(self, work: _Round, offer: Offer, fetch: Fetch) -> None:
-        """Make those requests that come next and need what is offered here."""
+        """Send the next requests that need the contexts offered here."""
         while work.asked and work.asked[0][0] == offer:
             _, self._asked = work.asked.popleft()
             if not work.asked:  # the others would wait, perhaps for the association of the query
@@ -336,31 +342,31 @@ class _Retrieval:
             self._words = work.last.words or self._words
 
     def _alone_asked(self) -> str:
-        """Return the instance that was asked for alone when the association failed: it may be the cause."""
+        """Return the instance that was requested alone when the association failed: it may be the cause."""
         if self._asked is None or len(self._asked.instances) != 1:
             return ""
         uid = self._asked.instances[0].sop_instance_uid
         return uid if uid in self._missing else ""
 
     def _can_change(self, work: _Round, error: Exception) -> bool:
-        """Change what may have been the reason of an error; return whether there was something."""
-        if self._may_change and isinstance(error, NotAccepted):  # C-GET, and the choice is ours
+        """Change what may have caused an error; return whether anything was changed."""
+        if self._may_change and isinstance(error, NotAccepted):  # C-GET, and we may choose
             self._may_change = False
             self._source = self._by_move
             return True
         return work.query_ended
 
-    # What comes.
+    # Received instances.
 
     def _taken(self, event: ReceivedInstance | NotKept) -> Awaitable[None] | None:
-        """Take an instance that was sent, and tell its outcome unless it was not asked for."""
+        """Process a received instance, and report its outcome if it was requested."""
         uid, whole = event.sop_instance_uid, self._intake.whole is not None
         if isinstance(event, NotKept):
             if self._intake.has_refused(uid) or not (whole or uid in self._missing):
                 return None
             return self._end(uid, Outcome.FAILED, event.words)
         if uid in self._intake.came or not (whole or uid in self._missing):
-            return None  # it came twice at the same time, or its series was asked for again
+            return None  # received twice at the same time, or its series was requested again
         self._intake.came.add(uid)
         if event.remark:
             self._report.remarks.append(f"{uid}: {event.remark}")

@@ -1,4 +1,4 @@
-"""What C-MOVE and C-GET as SCP have in common (PS3.4 C.4.2, C.4.3): sub-operations, and how they are told.
+"""The common part of C-MOVE and C-GET as SCP (PS3.4 C.4.2, C.4.3): sub-operations, and reporting on them.
 
 A sub-operation is the C-STORE of one instance.
 """
@@ -25,13 +25,13 @@ _LOG: Final = logging.getLogger(__name__)
 _PENDING, _CANCELLED, _SOME_FAILED, _ALL_FAILED = 0xFF00, 0xFE00, 0xB000, 0xA702
 _NOT_COUNTED: Final = 0xA701
 _MOST: Final = 0xFFFF
-"""The largest number that a response can have."""
+"""The largest number that fits in a response."""
 _LONGEST_LIST: Final = 0xFFFE
-"""Bytes of a value of VR UI in explicit VR (PS3.5 7.1.2): about a thousand UIDs."""
+"""The maximum length of a UI value in explicit VR (PS3.5 7.1.2): about a thousand UIDs."""
 
 
 class SubOperations:
-    """How far a retrieval is: each instance counts as completed, as failed, or with a warning."""
+    """The progress of a retrieval: the numbers of completed, failed and warning sub-operations."""
 
     def __init__(self, association: Association, command: Command, total: int) -> None:
         self.total = total
@@ -46,18 +46,18 @@ class SubOperations:
 
     @property
     def done(self) -> int:
-        """How many have ended."""
+        """The number of finished sub-operations."""
         return self.completed + self.failed + self.warning
 
     def count(self, result: InstanceResult) -> None:
-        """Count a sub-operation that has ended."""
+        """Count a finished sub-operation."""
         if result.outcome is Outcome.STORED:
             self.completed += 1
         elif result.stored:
             self.warning += 1
         else:
             self._fail(result)
-        self.total = max(self.total, self.done)  # more may have come since they were counted
+        self.total = max(self.total, self.done)  # more may have arrived since they were counted
 
     def _fail(self, result: InstanceResult) -> None:
         self.failed += 1
@@ -65,20 +65,20 @@ class SubOperations:
         if len(uid) < self._room:
             self._failed_uids.append(uid)
             self._room -= len(uid) + 1
-        _LOG.warning("%s: %s is not sent: %s", self._association.remote, uid, result.words)
+        _LOG.warning("%s: %s was not sent: %s", self._association.remote, uid, result.words)
 
     def pending(self) -> Command:
-        """Return the response that says how far it is."""
+        """Return a pending response with the progress."""
         return Command(self._context_id, self._response(_PENDING, self.total - self.done))
 
     async def send_pending(self) -> None:
-        """Send the response that says how far it is."""
+        """Send a pending response with the progress."""
         await self._association.send(self.pending())
 
     async def finish(self, *, cancelled: bool = False, failed: bool = False) -> None:
-        """Send the final response, with its status by Table C.4-2 or C.4-3 and the list of what failed.
+        """Send the final response, with the status from Table C.4-2 or C.4-3 and the failed instances.
 
-        failed: the rest of the instances is not known.
+        failed: the remaining instances are not known.
         """
         remaining = self.total - self.done if cancelled else None
         response = self._response(self._status(cancelled=cancelled, failed=failed), remaining)
@@ -116,11 +116,11 @@ class SubOperations:
 
 
 async def refuse(association: Association, command: Command, error: Unanswerable) -> None:
-    """Answer a request that is not performed."""
+    """Reject a request."""
     request = command.message
     assert isinstance(request, CMoveRQ | CGetRQ)
     why = error.__cause__ and error.__cause__.__cause__
-    _LOG.warning("%s: a %s is refused: %s", association.remote, request.NAME, why or error)
+    _LOG.warning("%s: %s rejected: %s", association.remote, request.NAME, why or error)
     kind = CMoveRSP if isinstance(request, CMoveRQ) else CGetRSP
     response = kind(
         message_id_being_responded_to=request.message_id,
@@ -135,7 +135,7 @@ async def refuse(association: Association, command: Command, error: Unanswerable
 async def counted(
     catalogue: Catalogue, asked: Asked, slots: Slots
 ) -> AsyncIterator[tuple[int, Batches[FileInstance]]]:
-    """Return how many instances are to be sent, and these. Raises `Unanswerable`."""
+    """Return the number of instances to send, and the instances. Raises `Unanswerable`."""
     async with in_thread(partial(_number_first, catalogue, asked), slots) as found:
         try:
             [total] = await found.next(1)
@@ -152,5 +152,5 @@ def _number_first(catalogue: Catalogue, asked: Asked) -> Iterator[int | FileInst
 
 
 def log_failed(association: Association, error: CatalogueFailed) -> None:
-    """Log why the catalogue could not say what is to be sent."""
-    _LOG.error("%s: what is to be sent is not known: %r", association.remote, error.__cause__)
+    """Log why the catalogue could not list the instances to send."""
+    _LOG.error("%s: cannot find out what to send: %r", association.remote, error.__cause__)

@@ -1,4 +1,4 @@
-"""When to try again after an association has failed, and when to give up: one policy for all operations."""
+"""When to retry after an association has failed, and when to give up: one policy for all operations."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ from dcm.net.errors import (
 _FINAL: Final = (
     AssociationRejected, NotAccepted, OperationFailed, NoProgress, KeyIgnored, NotAllFound,
 )  # fmt: skip
-"""Errors that would only be repeated: a rejection has been waited out before it is raised."""
+"""Errors for which retrying is useless; transient rejections were already retried before being raised."""
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -25,9 +25,9 @@ _LOG: Final = logging.getLogger(__name__)
 class Retry(Frozen):
     """The policy of a `Remote`.
 
-    attempts: how often something is tried without progress. dead_ends: associations in a row that bring no
-    answer at all. pause: seconds before the next attempt, doubled with each up to `longest`.
-    later: seconds until a remote that has no room for an instance gets it once more.
+    attempts: how often to try without progress. dead_ends: how many associations in a row may end without any
+    response. pause: seconds before the next attempt, doubled each time up to `longest`.
+    later: seconds before sending an instance once more to a remote that had no room for it.
     """
 
     attempts: int = 3
@@ -37,14 +37,14 @@ class Retry(Frozen):
     later: float = 0.5
 
     async def wait(self, failures: int, error: Exception | None) -> None:
-        """Wait before the next attempt after so many failures in a row."""
+        """Wait before the next attempt, after this number of failures in a row."""
         seconds = min(self.pause * 2 ** max(0, failures - 1), self.longest)
-        _LOG.info("%s; trying again in %g s", error, seconds)
+        _LOG.info("%s; retrying in %g s", error, seconds)
         await asyncio.sleep(seconds)
 
 
 class Patience:
-    """Growing pauses while a peer rejects associations for now, together no longer than `limit` seconds."""
+    """Growing pauses while a peer transiently rejects associations, at most `limit` seconds in total."""
 
     def __init__(self, limit: float, retry: Retry) -> None:
         self._left = limit
@@ -52,14 +52,12 @@ class Patience:
         self._next = retry.pause
 
     async def pause(self, rejected: AssociationRejected) -> bool:
-        """Wait until the peer may be asked again; return False if that is of no use or too late."""
+        """Wait before the next request; return False if retrying is useless or too late."""
         if rejected.permanent or self._left <= 0:
             return False
         seconds = min(self._next, self._left)
         level = logging.WARNING if self._next == self._retry.pause else logging.INFO
-        _LOG.log(
-            level, "%s; asking again, after %g s and for up to %g s", rejected, seconds, self._left
-        )
+        _LOG.log(level, "%s; retrying in %g s, for up to %g s", rejected, seconds, self._left)
         self._left -= seconds
         self._next = min(2 * self._next, self._retry.longest)
         await asyncio.sleep(seconds)
@@ -67,12 +65,12 @@ class Patience:
 
 
 class Tries:
-    """Counts the failures of an operation, and decides whether to try again."""
+    """Counts the failures of an operation, and decides whether to retry."""
 
     def __init__(self, retry: Retry) -> None:
         self.without_progress = 0
         self.after_error = False
-        """Whether the last try made no progress and ended with an error: an instance may be the cause."""
+        """Whether the last attempt failed without progress: an instance may be the cause."""
         self._retry: Final = retry
         self._given_up = 0
         self._over = False
@@ -80,11 +78,11 @@ class Tries:
 
     @property
     def left(self) -> bool:
-        """Whether to try again."""
+        """Whether to retry."""
         return not self._over
 
     def count(self, *, progress: bool, error: Exception | None = None) -> None:
-        """Count a try and the error that ended it, if any; some errors are final."""
+        """Count an attempt and the error that ended it, if any; some errors are final."""
         self._error = error
         self.without_progress = 0 if progress else self.without_progress + 1
         self.after_error = error is not None and not progress
@@ -92,7 +90,7 @@ class Tries:
         self._over = isinstance(error, _FINAL) or self.without_progress >= self._retry.attempts
 
     def one_given_up(self) -> None:
-        """Go on without the instance that seems to be the cause, unless that did not help before."""
+        """Continue without the instance that seems to be the cause, unless that did not help before."""
         self._given_up += 1
         self._over = self._given_up >= self._retry.attempts
         self.without_progress = 0

@@ -1,14 +1,15 @@
-"""Sends instances as they are given, on several associations at once, without one lost (PS3.4 Annex B).
+"""Send instances as they are added, on several associations at once, without losing any (PS3.4 Annex B).
 
     async with Sender(pool, on_result=print) as sender:
         await sender.put("image.dcm")
 
-Each instance is sent as it is. An association that fails is asked for again and goes on with what has no
-outcome yet; an instance in whose middle two associations failed is given up: it may be the cause. What the
-peer does not accept as it is, it is offered once more in a native transfer syntax, and the outcome says so.
+Each instance is sent as it is. After an association has failed, a new one continues with the instances that
+have no outcome yet; an instance during which two associations failed is given up, since it may be the cause.
+Instances that the peer does not accept as they are are offered again in a native transfer syntax, and the
+outcome says so.
 
-Some peers answer badly to several associations at once. What fails while there are several is sent again on
-one before it counts as failed, and if that succeeds, it stays at one.
+Some peers do not cope with several associations at once. Instances that fail while there are several are sent
+again on a single one before they count as failed; if that succeeds, only one is used from then on.
 """
 
 import asyncio
@@ -38,17 +39,17 @@ from dcm.queued import QueuedWriter
 _LOG: Final = logging.getLogger(__name__)
 _OUT_OF_RESOURCES: Final = 0xA700  # to 0xA7FF (PS3.4 B.2.3)
 _FEW: Final = 4
-"""So many waiting instances are worth another association."""
+"""The number of waiting instances that justifies another association."""
 _GRACE: Final = 0.2
-"""Seconds for associations that are being requested when the work is done: then they are given up."""
+"""Seconds to wait for pending association requests when the work is done, before giving them up."""
 
 
 class Sender(QueuedWriter[Item]):
     """Sends to the remote of a pool; see `dcm.queued.QueuedWriter`.
 
-    convert: whether what the peer does not accept as it is may be sent in a native transfer syntax.
-    again: whether what the peer answered with a failure may be sent once more.
-    originator: whose C-MOVE request is performed, if one is.
+    convert: whether instances that the peer does not accept as they are may be sent in a native transfer
+    syntax. again: whether instances that the peer answered with a failure may be sent once more.
+    originator: the C-MOVE request that is being performed, if any.
     """
 
     few = _FEW
@@ -70,16 +71,16 @@ class Sender(QueuedWriter[Item]):
         self._originator: Final = originator
         self._offers: Final[dict[Offer, None]] = {}
         self._later: Final[list[Item]] = []
-        """Instances for which the peer had no room; it has one more chance once nothing else waits."""
+        """Instances for which the peer had no room; they are tried once more when nothing else is waiting."""
         self._answers = self._tries = self._dead_ends = 0
         self._trusted: Final[set[int]] = set()
-        """Failures that the peer has repeated where there was one association."""
+        """Failures that the peer has repeated with a single association."""
         self._suspects: Final[dict[Item, InstanceResult]] = {}
-        """How instances failed while there were several associations; one is used until they are cleared."""
+        """How instances failed with several associations; only one is used until the cause is known."""
         self._limit_before = 1
 
     def withdraw(self) -> None:
-        """Take back what is not under way: it is not sent, and has no outcome."""
+        """Remove the instances that are not being sent yet; they get no outcome."""
         self._unsettled -= len(self._waiting) + len(self._later)
         self._twins.clear()
         self._waiting.clear()
@@ -100,18 +101,18 @@ class Sender(QueuedWriter[Item]):
         super()._queue(item)
 
     def _dismiss(self) -> None:
-        """End the workers that wait for an association: a peer that serves one at a time lets them wait."""
+        """End the workers that wait for an association: a peer that serves one at a time makes them wait."""
         for task, has_association in self._workers.items():
             if not has_association:
                 task.cancel()
 
     async def _work(self) -> None:
-        """Send what waits, on one association after the other."""
+        """Send waiting instances, on one association after the other."""
         task = asyncio.current_task()
         assert task is not None
         try:
             while len(self._workers) <= self._pool.limit and await self._something_waits():
-                one_by_one = self._dead_ends > 0  # so it shows which is the cause
+                one_by_one = self._dead_ends > 0  # to find out which instance is the cause
                 line = Line(self, one_by_one=one_by_one, originator=self._originator)
                 offers, before = self._offered(), self._answers
                 try:
@@ -143,7 +144,7 @@ class Sender(QueuedWriter[Item]):
         line.under_way.clear()
 
     async def _goes_on(self, line: Line, error: Exception, *, answered: bool) -> bool:
-        """Account for an association that failed; return whether this worker requests another."""
+        """Record that an association failed; return whether this worker requests another."""
         others, retry = len(self._workers) - 1, self._retry
         under_way = [*line.under_way.values()]
         if not others and len(under_way) == 1:
@@ -179,11 +180,11 @@ class Sender(QueuedWriter[Item]):
     def _lost(self, item: Item, error: Exception) -> InstanceResult:
         words = str(error)
         if item.refused is not None:
-            words = f"{item.refused}; converted, it was lost as well: {error}"
+            words = f"{item.refused}; converted, it failed as well: {error}"
         return item.result(Outcome.FAILED, words)
 
     def _offered(self) -> list[Offer]:
-        """Return what is proposed: all that was ever needed if that fits, else what waits first."""
+        """Return what to propose: all that is needed so far if it fits, else for the first in the queue."""
         if len(self._offers) <= MOST_OFFERS:
             return [*self._offers]
         found: dict[Offer, None] = {}
@@ -193,15 +194,15 @@ class Sender(QueuedWriter[Item]):
                 break
         return [*found]
 
-    # What the lines of work need.
+    # The interface for `Line`.
 
     @property
     def alone(self) -> bool:
-        """Whether there is one worker, and so one association."""
+        """Whether there is only one worker, and so one association."""
         return len(self._workers) == 1
 
     def next(self, accepted: Accepted) -> Item | None:
-        """Take the next instance that can be sent on this association; None: end it."""
+        """Return the next instance that can be sent on this association; None: end it."""
         waiting = self._waiting
         if not waiting or len(self._workers) > self._pool.limit:
             return None
@@ -219,7 +220,7 @@ class Sender(QueuedWriter[Item]):
         return None
 
     def refuse(self, item: Item) -> None:
-        """Take back an instance whose context was not accepted: converted, it may be."""
+        """Take back an instance whose context was not accepted; it may be accepted after conversion."""
         sop_class, syntaxes = item.offer
         words = (
             f"no presentation context was accepted for {sop_class} in {syntaxes[0]}"
@@ -235,7 +236,7 @@ class Sender(QueuedWriter[Item]):
         self._waiting.append(item)
 
     def answered(self, item: Item, result: InstanceResult) -> None:
-        """Take the outcome that the peer's response says, or send the instance again."""
+        """Record the outcome from the response of the peer, or send the instance again."""
         self._answers += 1
         self._changed.set()
         if not self._again:
@@ -251,7 +252,7 @@ class Sender(QueuedWriter[Item]):
         self._conclude(item, result)
 
     def _conclude(self, item: Item, result: InstanceResult) -> None:
-        """Take the peer's answer as the outcome, unless the instance has one more chance later."""
+        """Record the response of the peer as the outcome, unless the instance will be tried again later."""
         if (result.status or 0) & 0xFF00 == _OUT_OF_RESOURCES and not item.postponed:
             item.postponed = True
             self._later.append(item)
@@ -259,7 +260,7 @@ class Sender(QueuedWriter[Item]):
             self.tell(item, result)
 
     def _suspect(self, item: Item, result: InstanceResult) -> None:
-        """Have an instance sent again with one association: that there were several may be the cause."""
+        """Send an instance again on a single association, since having several may be the cause."""
         if not self._suspects:
             self._limit_before = self._pool.limit
             self._pool.lower(1, f"{item.instance.sop_instance_uid} failed: {result.words}")
@@ -268,15 +269,15 @@ class Sender(QueuedWriter[Item]):
         self._waiting.appendleft(item)
 
     def _clear(self, item: Item, *, repeated: bool) -> None:
-        """Find out whether several associations were the cause; if not, allow them again."""
+        """Find out whether having several associations was the cause; if not, allow them again."""
         status = self._suspects.pop(item).status
         if not repeated:
-            _LOG.info("%s: it answers badly to several associations at once", self._pool.remote)
+            _LOG.info("%s: it does not cope with several associations at once", self._pool.remote)
             self._limit_before = 1
             return
         self._trusted.add(status or 0)
         for other, result in [*self._suspects.items()]:
-            if result.status == status and other in self._waiting:  # it would only say so again
+            if result.status == status and other in self._waiting:  # it would only repeat that
                 del self._suspects[other]
                 self._waiting.remove(other)
                 self._conclude(other, result)
@@ -285,7 +286,7 @@ class Sender(QueuedWriter[Item]):
             self._employ()
 
     def tell(self, item: Item, result: InstanceResult) -> None:
-        """Take the outcome of an instance."""
+        """Record the outcome of an instance."""
         self._suspects.pop(item, None)
         item.instance = without_data(item.instance)
         self._unsettled -= 1

@@ -1,4 +1,4 @@
-"""The two ways to fetch instances: C-GET on our own association, C-MOVE to a listener of our own."""
+"""The two ways to fetch instances: C-GET on our own association, or C-MOVE to our own listener."""
 
 import asyncio
 import os
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
     from dcm.net.listener import Listener
 
 Offer: TypeAlias = tuple[str, ...]
-"""The SOP classes that are offered on an association; empty: the common ones."""
+"""The SOP classes offered on an association; empty: the common ones."""
 Fetch: TypeAlias = Callable[[Request], Awaitable[SubOperations]]
-"""Makes a request and returns the final response, once everything has come. Raises `NetworkError`."""
+"""Sends a request, and returns the final response after everything was received. Raises `NetworkError`."""
 
 
 class Source(Protocol):
-    """A way to fetch instances; each one that comes is told to its `Taken`.
+    """A way to fetch instances; `Taken` is called with each.
 
-    at_once: on how many associations.
+    at_once: the number of associations.
     """
 
     @property
@@ -46,17 +46,18 @@ class Source(Protocol):
         """The number of associations that can be used at the same time."""
 
     def grouped(self, missing: Iterable[Wanted]) -> list[tuple[Offer, list[Wanted]]]:
-        """Group instances by what must be offered for them."""
+        """Group instances by the contexts that they need."""
 
     def open(self, offer: Offer, /) -> AbstractAsyncContextManager[Fetch]:
-        """Have an association for requests while a block runs. Raises `NetworkError`."""
+        """Provide an association for requests while a block runs. Raises `NetworkError`."""
 
 
 class ByGet:
     """By C-GET, on as many associations as the SOP classes need.
 
-    If an archive does not tell the classes, all common ones are offered first, and then, for what did not
-    come so, a few in each transfer syntax: those that came, since what is missing is mostly like them.
+    If an archive does not return the classes, all common ones are offered first. Then, for the missing
+    instances, a few classes are offered in each transfer syntax: those that were received, since missing
+    instances are usually of the same classes.
     """
 
     def __init__(self, pool: Pool, intake: Intake, taken: Taken) -> None:
@@ -84,7 +85,7 @@ class ByGet:
 
     @asynccontextmanager
     async def open(self, offer: Offer) -> AsyncIterator[Fetch]:
-        """Have an association that accepts these classes."""
+        """Provide an association that accepts these classes."""
         async with open_get(self._pool, offer) as association:
             model = accepted_model(association, STUDY_ROOT_GET, PATIENT_ROOT_GET)
 
@@ -107,7 +108,7 @@ class ByGet:
 
 
 class ByMove:
-    """By C-MOVE to our own AE title, where a listener takes what comes: one that runs, or one of our own."""
+    """By C-MOVE to our own AE title, where a listener receives the instances: a running or temporary one."""
 
     at_once: Final = 1
 
@@ -124,12 +125,12 @@ class ByMove:
         self._came = 0
 
     def grouped(self, missing: Iterable[Wanted]) -> list[tuple[Offer, list[Wanted]]]:
-        """Return all together: what is offered is up to the archive."""
+        """Return a single group: the archive decides which contexts to offer."""
         return [((), [*missing])]
 
     @asynccontextmanager
     async def open(self, _: Offer) -> AsyncIterator[Fetch]:
-        """Have an association, and a listener."""
+        """Provide an association and a listener."""
         from dcm.net.conversation import Destination  # noqa: PLC0415 - not for C-GET
         from dcm.net.listener import Listener  # noqa: PLC0415
 
@@ -148,7 +149,7 @@ class ByMove:
                 except OSError as error:
                     raise ConnectionFailed(
                         str(pool.local), "listening", os.strerror(error.errno or 0),
-                        "another program may listen there",
+                        "another program may be listening there",
                     ) from error  # fmt: skip
             association = await stack.enter_async_context(open_move(pool))
             model = accepted_model(association, STUDY_ROOT_MOVE, PATIENT_ROOT_MOVE)
@@ -161,7 +162,7 @@ class ByMove:
             yield fetch
 
     async def _handle(self, received: ReceivedInstance) -> None:
-        """Take an instance that has come to the listener."""
+        """Process an instance received by the listener."""
         if self._progress is not None:
             self._progress.made()
         self._came += 1
@@ -174,7 +175,7 @@ class ByMove:
     async def _fetch(
         self, association: Association, request: Request, model: str, destination: str
     ) -> SubOperations:
-        """Wait until the archive has ended, and all came of which it says that it was sent."""
+        """Wait for the final response, and for all instances that it reports as sent."""
         message_id = association.next_message_id()
         self._intake.moves.add(message_id)
         self._progress = Progress(association)

@@ -1,4 +1,4 @@
-"""Storing files and other instances in a place: their headers are read many at a time."""
+"""Store files and other instances in a place, reading many headers at a time."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
@@ -12,18 +12,18 @@ from dcm.queued import looked_at
 from dcm.writer import Writer
 
 AlreadyThere: TypeAlias = Callable[[Sequence[Instance]], Awaitable[set[str]]]
-"""Returns the SOP Instance UIDs of those instances that need not be stored."""
+"""Returns the SOP Instance UIDs of instances that need not be stored."""
 
 LOOKED_AT: Final = 500
-"""Files whose headers are read before the first of them is sent; small ones are in memory then."""
+"""The number of files whose headers are read before the first is sent; small files are kept in memory."""
 
 
 async def store(
     writer: Writer, what: Iterable[Sendable], already_there: AlreadyThere | None = None
 ) -> Report:
-    """Give files, data sets and other instances to a writer; whatever happens, each has an outcome.
+    """Pass files, data sets and other instances to a writer; each gets an outcome, whatever happens.
 
-    already_there: asked for those that need not be stored, many at a time.
+    already_there: called with many instances at a time, to find those that need not be stored.
     """
     async with Ahead(_looked_at(what)) as batches:
         async for batch in batches:
@@ -47,9 +47,9 @@ _Found: TypeAlias = list[Instance | InstanceResult]
 
 
 async def _looked_at(what: Iterable[Sendable]) -> AsyncGenerator[_Found, None]:
-    """Read the headers of many files at a time, in a thread: folders on a network are slow.
+    """Read the headers of many files at a time, in a thread, since network folders are slow.
 
-    Yields instances, and outcomes in the places of those that cannot be sent.
+    Yields instances, and outcomes instead of those that cannot be sent.
     """
     waiting = iter(what)
     while some := await asyncio.to_thread(_look_at, waiting):

@@ -1,4 +1,4 @@
-"""The responses to a C-GET or C-MOVE: how far it is, and what failed (PS3.4 C.4.2.1, C.4.3.1)."""
+"""The responses to a C-GET or C-MOVE: progress and failures (PS3.4 C.4.2.1, C.4.3.1)."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,14 +16,14 @@ STUDY_ROOT_MOVE: Final = "1.2.840.10008.5.1.4.1.2.2.2"
 PATIENT_ROOT_MOVE: Final = "1.2.840.10008.5.1.4.1.2.1.2"
 
 _HOPELESS: Final = (0xA801, 0x0122, 0x0124)
-"""Move destination unknown, class not supported, not authorized: it will be so for all that follows."""
+"""Move destination unknown, class not supported, not authorized: further requests would fail likewise."""
 _PENDING: Final = 0xFF00
 _REPEATED: Final = 5
-"""Times the limit `response`, for pending responses that repeat the same numbers."""
+"""A factor for the limit `response`, for pending responses that repeat the same numbers."""
 
 
 class SubOperations(Frozen):
-    """A response to C-GET or C-MOVE: numbers as far as it has them, and which instances failed."""
+    """A response to C-GET or C-MOVE: the numbers that it contains, and the failed instances."""
 
     status: Status
     comment: str | None
@@ -41,7 +41,7 @@ class SubOperations(Frozen):
         kind: type[CGetRSP | CMoveRSP],
         message_id: int,
     ) -> Self:
-        """Read a response with the data set that may follow it: after success there is none."""
+        """Read a response and its data set, if any; a successful response has none."""
         response = association.expect(command, kind, message_id)
         failed_uids: tuple[str, ...] = ()
         if response.has_data_set and response.status != 0:
@@ -64,12 +64,12 @@ class SubOperations(Frozen):
 
     @property
     def sent(self) -> int | None:
-        """How many instances the archive has sent, if it says so."""
+        """The number of instances that the archive has sent, or None if it does not report it."""
         return None if self.completed is None else self.completed + (self.warning or 0)
 
     @property
     def words(self) -> str:
-        """What went wrong, in words; empty: nothing."""
+        """A description of what went wrong; empty if nothing did."""
         if self.status.kind is StatusClass.SUCCESS and not self.failed:
             return ""
         failed = f"{self.failed} instances failed" if self.failed else ""
@@ -77,7 +77,7 @@ class SubOperations(Frozen):
 
 
 class Progress:
-    """Watches whether an operation makes progress, by the limit `operation`."""
+    """Checks that an operation makes progress within the limit `operation`."""
 
     def __init__(self, association: Association) -> None:
         self._association: Final = association
@@ -86,21 +86,23 @@ class Progress:
         self.made()
 
     def made(self) -> None:
-        """Note that something came of the operation: an instance."""
+        """Note that an instance was received."""
         self._since = self._time()
 
     async def command(self) -> Command:
-        """Return the next message. Raises `NoProgress` if neither that nor an instance came in time."""
+        """Return the next message. Raises `NoProgress` if neither it nor an instance arrives in time."""
         association, limit = self._association, self._association.limits.operation
         while True:
             try:
                 command = await association.command(max(limit - self._passed(), 0.001))
             except TimedOut as error:
                 if self._passed() >= limit:
-                    raise self._none(f"no response and no instance came for {limit:g} s") from error
-                continue  # instances came meanwhile, on associations of their own
+                    raise self._none(
+                        f"no response and no instance was received for {limit:g} s"
+                    ) from error
+                continue  # instances arrived meanwhile, on other associations
             if command is None:
-                raise association.broken("it released the association before it had answered")
+                raise association.broken("it released the association before answering")
             return command
 
     async def response(
@@ -110,9 +112,9 @@ class Progress:
         message_id: int,
         told: Callable[[SubOperations], object] | None = None,
     ) -> SubOperations | None:
-        """Take a response; return the final one. `told` is called with each.
+        """Process a response; return it if it is final. `told` is called with each.
 
-        Raises `NoProgress` if pending ones have said nothing new for too long.
+        Raises `NoProgress` if pending responses have contained nothing new for too long.
         """
         message = command.message
         plain = (
@@ -122,7 +124,7 @@ class Progress:
             and message.message_id_being_responded_to == message_id
             and not message.has_data_set
         )
-        if not plain:  # else it only says that more is to come, as after each instance
+        if not plain:  # otherwise it only announces more responses, as after each instance
             response = await SubOperations.read(self._association, command, kind, message_id)
             if told is not None:
                 told(response)
@@ -140,7 +142,7 @@ class Progress:
             self._numbers = numbers
             self.made()
         elif self._passed() > (limit := min(limits.operation, _REPEATED * limits.response)):
-            raise self._none(f"its responses have said the same for {limit:g} s", "response")
+            raise self._none(f"its responses have not changed for {limit:g} s", "response")
         return None
 
     def _passed(self) -> float:
@@ -152,12 +154,12 @@ class Progress:
             association.remote,
             association.doing,
             what,
-            f"raise the time limit {limit} if it is slow",
+            f"increase the time limit {limit} if it is slow",
         )
 
 
 def _failed(data: bytes, transfer_syntax: str) -> tuple[str, ...]:
-    """Read the Failed SOP Instance UID List; nothing if it cannot be read."""
+    """Read the Failed SOP Instance UID List; empty if it cannot be read."""
     try:
         uids = read_identifier(data, transfer_syntax).get("FailedSOPInstanceUIDList", "")
     except BadIdentifier:
@@ -166,7 +168,7 @@ def _failed(data: bytes, transfer_syntax: str) -> tuple[str, ...]:
 
 
 def accepted_model(association: Association, preferred: str, other: str) -> str:
-    """Return the information model that the peer accepted, preferably the first. Raises `NotAccepted`."""
+    """Return an information model that the peer accepted, preferably the first. Raises `NotAccepted`."""
     try:
         return association.context(preferred).abstract_syntax
     except NotAccepted:
@@ -174,6 +176,6 @@ def accepted_model(association: Association, preferred: str, other: str) -> str:
 
 
 def raise_if_hopeless(association: Association, last: SubOperations) -> None:
-    """Raise `OperationFailed` for a response that would be the same to all further requests."""
+    """Raise `OperationFailed` for a response that all further requests would get as well."""
     if last.status.code in _HOPELESS:
         raise OperationFailed(association.remote, association.doing, last.status, last.comment)

@@ -1,4 +1,4 @@
-"""C-MOVE to a third node, which the archive knows; the archive reports how it went."""
+"""C-MOVE to a third node, which the archive knows; the archive reports the result."""
 
 from collections.abc import Iterator
 from contextlib import aclosing
@@ -38,10 +38,10 @@ async def move(
     *,
     on_progress: OnProgress | None = None,
 ) -> Report:
-    """Have `remote` send instances to the AE title `destination`; `on_progress` is called with each response.
+    """Make `remote` send instances to the AE title `destination`; `on_progress` is called with each response.
 
-    If the archive reports failures without saying which, all of that request count as failed. Raises
-    `NetworkError` only if not even the first instances can be listed.
+    If the archive reports failures without saying which, all instances of that request count as failed.
+    Raises `NetworkError` only if no instances can be listed at all.
     """
     move = _Move(pool, destination, on_progress)
     begun, whole = False, whole_level(what)
@@ -60,7 +60,7 @@ async def move(
 
 
 class _Move:
-    """One move, on as many associations as it takes."""
+    """One move, on as many associations as needed."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class _Move:
         self._on_progress: Final = on_progress
 
     async def batch(self, waiting: list[Request]) -> None:
-        """Have all of them sent; a request during which the association failed is made again."""
+        """Request all of them; if the association fails during a request, it is repeated."""
         tries, words, tried = Tries(self._pool.remote.retry), "", False
         while waiting and tries.left:
             before = len(waiting)
@@ -102,7 +102,7 @@ class _Move:
 
 
 def _outcomes(request: Request, last: SubOperations) -> Iterator[InstanceResult]:
-    """Iterate over the outcomes of the instances, by what the archive says of all."""
+    """Iterate over the outcomes of the instances, based on the numbers that the archive reports."""
     expected = len(request.instances)
     if last.failed and last.sent == expected - last.failed == expected - len(last.failed_uids):
         for each in request.instances:
@@ -113,7 +113,7 @@ def _outcomes(request: Request, last: SubOperations) -> Iterator[InstanceResult]
     elif last.words:
         yield from _all(request, Outcome.FAILED, last.words)
     elif last.sent is not None and last.sent < expected:
-        words = f"the archive sent {last.sent} of {expected} instances, and does not say which"
+        words = f"the archive sent {last.sent} of {expected} instances, without saying which"
         yield from _all(request, Outcome.FAILED, words)
     else:
         yield from _all(request, Outcome.STORED, "")

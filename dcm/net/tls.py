@@ -3,7 +3,7 @@
     mypacs = Remote(DcmNode("mypacs.org", "MYPACS", 2762), tls=Tls(ca="ca.pem"))
     local = Listen("0.0.0.0", "LOCALAE", 2762, Tls(certificate="we.pem", key="we.key"))
 
-OpenSSL is imported where it is used: most associations are without it.
+OpenSSL is imported where it is used, since most associations do not need it.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 
 class UnusableTls(DcmError):  # noqa: N818 - reads as the sentence it is
-    """A certificate, a key or a CA file that cannot be used."""
+    """An unusable certificate, key or CA file."""
 
 
 class Tls(Frozen, secret=("passphrase",)):
-    """How a node is reached by TLS, or how a listener of ours is; the files are PEM.
+    """TLS settings for connecting to a node, or for our listener; the files are PEM.
 
-    ca: who issued the certificates of peers; without it, servers are checked against the system's
-    authorities.
-    certificate, key: ours: a listener always shows it, a client if the server asks for it. The key may be
-    in the certificate's file, and be encrypted with `passphrase`.
-    verify_host: whether a certificate must be for the host that we connect to.
-    require_certificate: whether a listener accepts only peers with a certificate that `ca` issued; it needs
-    `ca`, since the system's authorities issue certificates to anybody. Raises `UnusableTls` without.
+    ca: the CA that issued the certificates of peers; without it, servers are checked against the CAs of the
+    system.
+    certificate, key: ours. A listener always sends the certificate, a client if the server requests it. The
+    key may be in the certificate file, and may be encrypted with `passphrase`.
+    verify_host: whether the certificate must be for the host that we connect to.
+    require_certificate: whether a listener accepts only peers with a certificate issued by `ca`. Raises
+    `UnusableTls` without `ca`, since the CAs of the system issue certificates to anyone.
     """
 
     ca: str | os.PathLike[str] | None = None
@@ -44,20 +44,21 @@ class Tls(Frozen, secret=("passphrase",)):
     def __post_init__(self) -> None:
         if self.require_certificate and self.ca is None:
             raise UnusableTls(
-                "require_certificate without ca would accept any certificate that an authority of this"
-                " system has issued, to whomever: set ca to the authority of your peers"
+                "require_certificate without ca would accept certificates that any CA known to this"
+                " system has issued to anyone: set ca to the CA of your peers"
             )
 
     def to_connect(self, local: Tls | None = None) -> ssl.SSLContext:
-        """Return the context for a connection; without a certificate for this peer, that of `local` is shown.
+        """Return the context for a connection; without a certificate for this peer, that of `local` is sent.
 
-        The files are read each time: certificates are renewed while programs run. Raises `UnusableTls`.
+        The files are read each time, since certificates may be renewed while a program runs. Raises
+        `UnusableTls`.
         """
         context = _context(server=False, verify=True)
         context.check_hostname = self.verify_host
         self._trust(context)
         shown = self if self.certificate or local is None else local
-        shown._show(context)  # noqa: SLF001 - it is one of us
+        shown._show(context)  # noqa: SLF001 - of the same class
         return context
 
     def to_listen(self) -> ssl.SSLContext:
@@ -65,14 +66,16 @@ class Tls(Frozen, secret=("passphrase",)):
         if self.certificate is None:
             raise UnusableTls("a listener with TLS needs a certificate and its key")
         context = _context(server=True, verify=self.require_certificate)
-        context.num_tickets = 0  # a peer that closes with a ticket unread resets, and data is lost
+        context.num_tickets = (
+            0  # closing with an unread ticket resets the connection, and data is lost
+        )
         if self.require_certificate:
             self._trust(context)
         self._show(context)
         return context
 
     def _trust(self, context: ssl.SSLContext) -> None:
-        if self.ca is None:  # only of servers
+        if self.ca is None:  # only for servers
             context.load_default_certs()
             return
         try:
@@ -85,7 +88,7 @@ class Tls(Frozen, secret=("passphrase",)):
             return
         files = [os.fspath(each) for each in (self.certificate, self.key) if each is not None]
         try:
-            for each in files:  # OpenSSL does not say which one is missing
+            for each in files:  # OpenSSL does not say which file is missing
                 open(each, "rb").close()
             context.load_cert_chain(self.certificate, self.key, password=self._passphrase)
         except OSError as error:
@@ -93,10 +96,10 @@ class Tls(Frozen, secret=("passphrase",)):
             raise UnusableTls(f"certificate and key, {what}: {_file_words(error)}") from error
 
     def _passphrase(self) -> str:
-        """Return the passphrase; without this OpenSSL would ask the terminal for it, and wait."""
+        """Return the passphrase; without this, OpenSSL would prompt for it on the terminal."""
         if self.passphrase is None:
             raise UnusableTls(f"the key {os.fspath(self.key or self.certificate or '')} is encrypted"
-                              " and there is no passphrase")  # fmt: skip
+                              " but there is no passphrase")  # fmt: skip
         return self.passphrase
 
 
@@ -115,5 +118,5 @@ def _file_words(error: OSError) -> str:
         return os.strerror(error.errno or 0)
     reason = (error.reason or "").lower().replace("_", " ")
     if reason == "key values mismatch":
-        return "the key is not that of the certificate"
-    return reason or "no PEM file with what is needed, or not with this passphrase"
+        return "the key does not match the certificate"
+    return reason or "not a PEM file with the required content, or a wrong passphrase"

@@ -1,7 +1,7 @@
-"""A `Transport` that encrypts; `dcm.net.tls` has the settings.
+"""A `Transport` with encryption; `dcm.net.tls` has the settings.
 
-TLS runs in memory, between the association and the socket: so there is one way to read and write sockets,
-and the way without TLS knows nothing of it.
+TLS runs in memory, between the association and the socket. So sockets are read and written in only one way,
+and the code without TLS is not affected.
 """
 
 import asyncio
@@ -16,15 +16,15 @@ from dcm.net.errors import TimedOut, TlsFailed
 from dcm.net.transport import RECEIVE_SIZE, Transport
 from dcm.wire import Buffer
 
-_AT_ONCE: Final = 1 << 18  # bytes that are encrypted before they are written
-_FAREWELL: Final = 1.0  # seconds for the peer to read why we refuse
+_AT_ONCE: Final = 1 << 18  # bytes encrypted at a time before writing
+_FAREWELL: Final = 1.0  # seconds for the peer to read why we reject it
 _HANDSHAKE: Final = "TLS handshake"
 
 _LOG: Final = logging.getLogger(__name__)
 
 
 class TlsTransport(Transport):
-    """A `Transport` whose bytes are encrypted on their way; made by `secure`."""
+    """A `Transport` that encrypts its data; created by `secure`."""
 
     encrypted = True
 
@@ -43,12 +43,12 @@ class TlsTransport(Transport):
         self._ended = False
 
     async def handshake(self, within: float) -> None:
-        """Agree with the peer within so many seconds. Raises `NetworkError`."""
+        """Perform the handshake within this number of seconds. Raises `NetworkError`."""
         try:
             async with asyncio.timeout(within):
                 await self._shake_hands()
         except TimeoutError:
-            raise TimedOut(self._remote, _HANDSHAKE, f"it did not end within {within:g} s",
+            raise TimedOut(self._remote, _HANDSHAKE, f"it did not finish within {within:g} s",
                            "does it speak TLS on this port?") from None  # fmt: skip
         except ssl.SSLError as error:
             await self._refuse()
@@ -65,11 +65,11 @@ class TlsTransport(Transport):
         _LOG.debug("%s: cipher %s", self._remote, cipher)
         shown: Mapping[str, Any] = self._tls.getpeercert() or {}
         if not shown:
-            _LOG.debug("%s: it shows no certificate", self._remote)
+            _LOG.debug("%s: the peer sent no certificate", self._remote)
             return
         hosts = ", ".join(value for _, value in shown.get("subjectAltName", ())) or "no host"
         _LOG.debug(
-            "%s: its certificate: subject %s; for %s; issued by %s; valid until %s", self._remote,
+            "%s: certificate of the peer: subject %s; for %s; issued by %s; valid until %s", self._remote,
             _distinguished(shown, "subject"), hosts, _distinguished(shown, "issuer"),
             shown.get("notAfter"),
         )  # fmt: skip
@@ -85,7 +85,7 @@ class TlsTransport(Transport):
                 return await self._flush(None)
 
     async def _refuse(self) -> None:
-        """Let the peer read why, as `Association.abort` does."""
+        """Give the peer time to read why it is rejected, as `Association.abort` does."""
         with contextlib.suppress(OSError, TimeoutError):
             async with asyncio.timeout(_FAREWELL):
                 await self._flush(None)
@@ -94,7 +94,7 @@ class TlsTransport(Transport):
                     pass
 
     async def send(self, buffers: Iterable[Buffer], within: float | None) -> None:
-        """Write all buffers; small ones share a record. Raises as `Transport.send` does."""
+        """Write all buffers; small ones share a record. Raises the same errors as `Transport.send`."""
         self._refuse_second_sender()  # before anything is encrypted for it
         gathered: list[Buffer] = []
         size = 0
@@ -121,7 +121,7 @@ class TlsTransport(Transport):
             await super().send([self._outgoing.read()], within)
 
     async def receive(self, within: float | None) -> memoryview:
-        """Return what has arrived, as `Transport.receive` does. Raises `TlsFailed` too."""
+        """Return what has arrived, as `Transport.receive` does. Also raises `TlsFailed`."""
         while True:
             count = self._decrypt()
             if count or self._ended:
@@ -138,7 +138,7 @@ class TlsTransport(Transport):
             self._incoming.write_eof()
 
     def _decrypt(self) -> int:
-        """Decrypt all that is here into `_plain`; return how many bytes that is."""
+        """Decrypt all available data into `_plain`; return the number of bytes."""
         filled = 0
         try:
             while filled < len(self._plain) and not self._ended:
@@ -149,7 +149,9 @@ class TlsTransport(Transport):
         except ssl.SSLWantReadError:
             pass
         except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
-            self._ended = True  # without a close_notify too: DICOM knows itself where it ends
+            self._ended = (
+                True  # even without a close_notify: DICOM itself knows where the data ends
+            )
         except ssl.SSLError as error:
             self._failure = self._failure or error
         return filled
@@ -160,12 +162,12 @@ class TlsTransport(Transport):
         super().finish()
 
     def close(self) -> None:
-        """Close the connection; what was written still goes out."""
+        """Close the connection; data already written is still sent."""
         self._say_goodbye()
         super().close()
 
     def _say_goodbye(self) -> None:
-        with contextlib.suppress(OSError):  # it wants to wait for the peer's, and we do not
+        with contextlib.suppress(OSError):  # we do not wait for the peer's close_notify
             self._tls.unwrap()
         with contextlib.suppress(OSError):
             self._socket.send(self._outgoing.read())
@@ -182,7 +184,7 @@ async def secure(
     within: float,
     host: str | None = None,
 ) -> TlsTransport:
-    """Agree on TLS with a peer: `host` if we have connected to it, otherwise one that was accepted.
+    """Establish TLS with a peer: `host` if we connected to it, otherwise an accepted connection.
 
     Raises `NetworkError`.
     """
@@ -202,22 +204,22 @@ def _distinguished(certificate: Mapping[str, Any], whose: str) -> str:
 
 _ALERT: Final = "_ALERT_"
 _ADVICE_BY_ALERT: Final = {
-    "certificate required": "give a certificate and key that it trusts",
-    "handshake failure": "give a certificate and key that it trusts, or look which ciphers it takes",
-    "unknown ca": "give a certificate from a CA that it trusts",
-    "bad certificate": "give a certificate that it trusts",
-    "certificate unknown": "give a certificate that it trusts",
+    "certificate required": "configure a certificate and key that it trusts",
+    "handshake failure": "configure a certificate and key that it trusts, or check which ciphers it accepts",
+    "unknown ca": "configure a certificate from a CA that it trusts",
+    "bad certificate": "configure a certificate that it trusts",
+    "certificate unknown": "configure a certificate that it trusts",
     "certificate expired": "renew our certificate",
-    "protocol version": "it is too old: TLS 1.2 is needed at least",
+    "protocol version": "its version is too old: at least TLS 1.2 is needed",
 }
 _ADVICE_BY_VERIFICATION: Final = {
-    9: "look at the clocks on both sides",
+    9: "check the clocks on both sides",
     10: "it must be renewed by its owner, or the clock here is wrong",
-    18: "name the certificate itself as ca if you trust it",
-    19: "name the CA that issued it as ca",
-    20: "name the CA that issued it as ca",
-    62: "use a name that it is for, or set verify_host to false",
-    64: "use a name that it is for, or set verify_host to false",
+    18: "set ca to the certificate itself if you trust it",
+    19: "set ca to the CA that issued it",
+    20: "set ca to the CA that issued it",
+    62: "use a host name for which it is valid, or set verify_host to false",
+    64: "use a host name for which it is valid, or set verify_host to false",
 }
 _NO_TLS: Final = frozenset(
     ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "HTTPS_PROXY_REQUEST", "UNKNOWN_PROTOCOL",
@@ -226,7 +228,7 @@ _NO_TLS: Final = frozenset(
 
 
 def _words(error: ssl.SSLError) -> tuple[str, str]:
-    """Return what OpenSSL met, and what to try."""
+    """Return the problem that OpenSSL found, and what to try."""
     if isinstance(error, ssl.SSLCertVerificationError):
         advice = _ADVICE_BY_VERIFICATION.get(error.verify_code, "")
         words = error.verify_message.rstrip(".")
@@ -234,11 +236,11 @@ def _words(error: ssl.SSLError) -> tuple[str, str]:
     reason = error.reason or ""
     if _ALERT in reason:
         alert = reason.partition(_ALERT)[2].lower().replace("_", " ")
-        return f"it refuses: {alert}", _ADVICE_BY_ALERT.get(alert, "")
+        return f"the peer rejects it: {alert}", _ADVICE_BY_ALERT.get(alert, "")
     if reason in _NO_TLS:
-        return "what it says is not TLS", "does it speak TLS on this port?"
+        return "the peer does not speak TLS", "does it speak TLS on this port?"
     if isinstance(error, ssl.SSLEOFError):
         return "it closed the connection", "does it speak TLS on this port?"
     if reason == "PEER_DID_NOT_RETURN_A_CERTIFICATE":
-        return "it shows no certificate", "it must have one that our ca issued"
+        return "the peer sent no certificate", "it needs one issued by our ca"
     return reason.lower().replace("_", " ") or str(error), ""

@@ -1,7 +1,7 @@
-"""What happens on an association, in words, for `--debug`. Made only if somebody wants to read it.
+"""Log what happens on an association, for `--debug`. Text is only produced if it will be logged.
 
-Each line names the peer. UIDs are shown with their names; a response with its status and with the
-milliseconds since the request that it answers.
+Each line names the peer. UIDs are shown with their names, a response with its status and the milliseconds
+since its request.
 """
 
 import logging
@@ -45,7 +45,7 @@ _COUNTED: Final = ("remaining", "completed", "failed", "warning")
 
 
 class Trace:
-    """Logs what passes on one association."""
+    """Logs the traffic on one association."""
 
     def __init__(self, remote: str) -> None:
         self._remote: Final = remote
@@ -53,7 +53,7 @@ class Trace:
         self._sent = self._received = 0
 
     def proposed(self, request: AssociateRQ) -> None:
-        """Log what is asked for."""
+        """Log what is requested."""
         self._log(
             "%s calls %s, %s", request.calling_ae_title, request.called_ae_title, _software(request)
         )
@@ -66,7 +66,7 @@ class Trace:
         self._roles("proposed", request)
 
     def negotiated(self, request: AssociateRQ, answer: AssociateAC) -> None:
-        """Log what was agreed on."""
+        """Log the result of the negotiation."""
         proposed = {each.context_id: each.abstract_syntax for each in request.presentation_contexts}
         for context in answer.presentation_contexts:
             what = name_of(proposed.get(context.context_id, ""))
@@ -81,7 +81,7 @@ class Trace:
         )
 
     def sent(self, events: Iterable[Sent]) -> None:
-        """Log messages, with the length of a data set once it is sent."""
+        """Log messages, and the length of a data set when it has been sent."""
         for event in events:
             match event:
                 case Command():
@@ -103,7 +103,7 @@ class Trace:
         self._command("received", command)
 
     def fragments_received(self, found: Sequence[Buffer], *, last: bool) -> None:
-        """Log the length of a data set once all of it is here."""
+        """Log the length of a data set when all of it has been received."""
         self._received += sum(map(len, found))
         if last:
             self._log("received a data set of %d bytes", self._received)
@@ -149,7 +149,7 @@ def _named(uid: str) -> str:
 
 
 def _number(message: Message) -> int:
-    """Return the message ID, of a response that of its request."""
+    """Return the message ID; for a response, that of its request."""
     for name in ("message_id", "message_id_being_responded_to"):
         if hasattr(message, name):
             return int(getattr(message, name))

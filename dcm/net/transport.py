@@ -1,14 +1,14 @@
 """A TCP connection under asyncio, below its transports: gathered writes, one buffer for all reads.
 
-Two settings make the difference against servers that leave Nagle's algorithm on. `TCP_NODELAY`: what we
-write goes out at once. `TCP_QUICKACK`, on Linux, armed again before each wait unless what we sent last has
-acknowledged everything: a response in two writes then does not wait 40 ms for its second half.
+Two settings matter for servers that use Nagle's algorithm. `TCP_NODELAY`: what we write is sent at once.
+`TCP_QUICKACK`, on Linux, set again before each wait unless the last data sent has acknowledged everything: a
+response in two writes then does not wait 40 ms for its second half.
 
-The sizes of the socket's buffers are left to the kernel: one that is set by hand stays as it is, and limits
-the throughput over a long way.
+The sizes of the socket buffers are left to the kernel: a fixed size would limit the throughput over long
+distances.
 
 One task at a time may send, and one may receive: a second one gets a `RuntimeError` at once. Closing wakes
-the tasks that wait, with `ClosedHere`.
+waiting tasks with `ClosedHere`.
 """
 
 import asyncio
@@ -22,8 +22,8 @@ from dcm.wire import Buffer
 
 RECEIVE_SIZE: Final = 1 << 20
 GATHERED: Final = 1024  # buffers in one write: the IOV_MAX of Linux
-_BULK: Final = 1 << 14  # bytes in one read: behind so many there are mostly more
-_IN_A_ROW: Final = 8  # reads without waiting before others have their turn: a peer may never pause
+_BULK: Final = 1 << 14  # bytes in one read, after which usually more are available
+_IN_A_ROW: Final = 8  # reads without waiting before other tasks run: a peer may never pause
 _QUICKACK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)
 
 
@@ -35,7 +35,7 @@ class ClosedHere(ConnectionError):  # noqa: N818 - reads as the sentence it is
 
 
 class Transport:
-    """One connected TCP socket, owned: `close` closes it. Raises `OSError` as the socket does."""
+    """A connected TCP socket, which it owns: `close` closes it. Raises the same `OSError` as the socket."""
 
     encrypted = False
 
@@ -45,15 +45,15 @@ class Transport:
         self._socket = connected
         self._memory: memoryview | None = None
         self._received = 0
-        """How many bytes have come into the memory."""
+        """How many bytes were read into the memory."""
         self._unacknowledged = False
-        """Whether something was received since the last that was sent."""
+        """Whether something was received since the last data was sent."""
         self._may_have_more = True
-        """Whether it is worth a system call to look for more before waiting."""
+        """Whether looking for more data before waiting is worth a system call."""
         self._at_once = 0
-        """How often something was there without waiting, in a row."""
+        """How many times in a row data was available without waiting."""
         self.receiving = self._sending = self._closed = False
-        """Whether a task is receiving: another one must not."""
+        """Whether a task is receiving; another one must not."""
         loop, descriptor = asyncio.get_running_loop(), connected.fileno()
         reader, writer = (
             (loop.add_reader, loop.remove_reader),
@@ -64,7 +64,7 @@ class Transport:
 
     @property
     def is_quiet(self) -> bool:
-        """Whether the connection stands and nothing has come that was not received."""
+        """Whether the connection is open and has no unread data."""
         try:
             self._socket.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
@@ -76,7 +76,7 @@ class Transport:
     async def send(self, buffers: Iterable[Buffer], within: float | None) -> None:
         """Write all buffers, as many as possible with each system call.
 
-        Raises `TimeoutError` once the peer has taken nothing for `within` seconds.
+        Raises `TimeoutError` if the peer has accepted nothing for `within` seconds.
         """
         self._refuse_second_sender()
         self._sending = True
@@ -96,9 +96,9 @@ class Transport:
             self._sending = False
 
     async def receive(self, within: float | None) -> memoryview:
-        """Return what has arrived, empty at the end of the connection; valid until the next call.
+        """Return the data that has arrived, empty at the end of the connection; valid until the next call.
 
-        Raises `TimeoutError` once nothing has come for `within` seconds.
+        Raises `TimeoutError` if nothing has arrived for `within` seconds.
         """
         if self.receiving:
             raise RuntimeError("another task is receiving from this connection")
@@ -112,7 +112,7 @@ class Transport:
                     self._at_once = 0
                     await asyncio.sleep(0)
             else:
-                if self._unacknowledged and _QUICKACK is not None:  # the kernel forgets it
+                if self._unacknowledged and _QUICKACK is not None:  # the kernel resets it
                     self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
                 await self._readable.within(within)
                 self._at_once = 0
@@ -123,8 +123,8 @@ class Transport:
             self.receiving = False
 
     def _take(self) -> bool:
-        """Read what is there; False: nothing."""
-        assert self._memory is not None  # it is made before anything waits
+        """Read the available data; return False if no data is available."""
+        assert self._memory is not None  # created before the first wait
         try:
             self._received = self._socket.recv_into(self._memory)
         except BlockingIOError:
@@ -134,7 +134,7 @@ class Transport:
         return True
 
     def _explained(self, error: OSError) -> OSError:
-        """Return what to raise: after `close`, the number of the descriptor says nothing."""
+        """Return the error to raise; after `close`, an error about the descriptor would be meaningless."""
         return ClosedHere() if self._closed else error
 
     def _refuse_second_sender(self) -> None:
@@ -146,10 +146,10 @@ class Transport:
         try:
             self._socket.shutdown(socket.SHUT_WR)
         except OSError:
-            return  # the peer was faster
+            return  # the peer has already closed it
 
     def close(self) -> None:
-        """Close the connection; what was written still goes out. Wakes the tasks that wait for it."""
+        """Close the connection; data already written is still sent. Wakes waiting tasks."""
         self._closed = True
         self._readable.close()
         self._writable.close()
@@ -157,15 +157,15 @@ class Transport:
 
 
 class _Readiness:
-    """Awaited until a socket is ready for one direction, cheaply enough for thousands of waits a second.
+    """An awaitable for a socket being ready in one direction, cheap enough for thousands of waits a second.
 
-    The loop goes on watching the socket between two waits, until it finds it ready while nothing waits: so
-    question and answer need no system calls for that. The reading or writing itself is done by `attempt`,
-    which returns False where it could not be: what the loop saw before the wait began may be over.
+    The loop continues to watch the socket between two waits, until it is ready while nothing waits, so
+    request and response need no system calls for that. `attempt` does the reading or writing itself. It
+    returns False if that was not possible, since what the loop saw before the wait may be outdated.
 
-    The task that waits goes on within the callback of the loop, instead of in its next round as with a future
-    of asyncio: to that, and to tasks, this is a future (`asyncio.isfuture`). One timer serves the time limits
-    of all waits; where it comes too early for the present one, it is set again.
+    A waiting task continues within the callback of the loop, rather than in its next iteration as with a
+    future of asyncio. For asyncio and its tasks, this is a future (`asyncio.isfuture`). One timer is used for
+    the time limits of all waits; if it fires too early for the current one, it is set again.
     """
 
     _asyncio_future_blocking = False
@@ -184,13 +184,13 @@ class _Readiness:
         self._attempt: Final = attempt
         self._watched = False
         self._waiting: tuple[Callable[[_Readiness], object], Context] | None = None
-        """How the task that waits is made to go on, until it was."""
+        """The callback that resumes the waiting task, until it was called."""
         self._error: BaseException | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
 
     def within(self, within: float | None) -> Self:
-        """Return what to await; that raises `TimeoutError` after `within` seconds."""
+        """Return an awaitable that raises `TimeoutError` after `within` seconds."""
         if not self._watched:
             self._watch(self._descriptor, self._found_ready)
             self._watched = True
@@ -200,7 +200,7 @@ class _Readiness:
         return self
 
     def close(self) -> None:
-        """Release the socket, before it is closed, and wake the tasks that wait."""
+        """Release the socket before it is closed, and wake waiting tasks."""
         if self._watched:
             self._watched = False
             self._unwatch(self._descriptor)
@@ -210,7 +210,7 @@ class _Readiness:
 
     def _found_ready(self) -> None:
         if self._waiting is None:
-            if self._error is None:  # else the task that waited is about to go on
+            if self._error is None:  # otherwise the waiting task is about to continue
                 self._watched = False
                 self._unwatch(self._descriptor)
             return
@@ -237,7 +237,7 @@ class _Readiness:
             self._end(TimeoutError())
 
     def _end(self, error: BaseException) -> bool:
-        """Have the task that waits go on with an error; return whether one waits."""
+        """Resume the waiting task with an error; return whether there was one."""
         if self._waiting is None:
             return False
         (wake, context), self._waiting = self._waiting, None
@@ -245,7 +245,7 @@ class _Readiness:
         self._loop.call_soon(wake, self, context=context)
         return True
 
-    # What a task asks of a future.
+    # The methods of a future that a task needs.
 
     def __await__(self) -> Generator[Self, None, None]:
         self._asyncio_future_blocking = True
@@ -258,11 +258,11 @@ class _Readiness:
     def add_done_callback(
         self, wake: Callable[["_Readiness"], object], *, context: Context
     ) -> None:
-        """Note the task that waits."""
+        """Note the waiting task."""
         self._waiting = wake, context
 
     def result(self) -> None:
-        """Raise what ended the wait, if it was not the socket that became ready."""
+        """Raise the error that ended the wait, if the socket did not become ready."""
         error, self._error = self._error, None
         if error is not None:
             raise error
@@ -273,8 +273,8 @@ class _Readiness:
 
 
 def behind(buffers: list[Buffer], count: int) -> list[Buffer]:
-    """Return what is left of buffers once `count` bytes of them are written."""
-    if count == sum(map(len, buffers)):  # as nearly always
+    """Return what is left of buffers after `count` bytes of them were written."""
+    if count == sum(map(len, buffers)):  # nearly always
         return []
     for place, buffer in enumerate(buffers):
         if count < len(buffer):

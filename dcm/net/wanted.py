@@ -1,9 +1,8 @@
-"""The instances to fetch, which are listed before they are fetched, and the requests for them.
+"""The instances to fetch, which are listed first, and the requests for them.
 
-The list makes it possible to report the outcome of each, to skip those that are here, to go on after a
-failure with those that are missing, and to offer the SOP classes that will come. Instances that are listed
-are fetched while others are still being listed. A series or study that an archive does not list is fetched
-as a whole.
+The list makes it possible to report the outcome of each, to skip those that already exist, to continue with
+the missing ones after a failure, and to offer the right SOP classes. Instances are fetched while others are
+still being listed. A series or study that an archive does not list is fetched as a whole.
 """
 
 from collections import Counter
@@ -28,11 +27,11 @@ from dcm.net.query_plan import QueryPlan
 
 _BATCH: Final = 1000
 _LONG_SERIES: Final = 100
-"""So many instances are worth a request of their own before the other series are known."""
+"""The number of instances that justifies a separate request before the other series are known."""
 
 
 class Wanted(NamedTuple):
-    """An instance by its unique keys from the patient down, with its SOP class as far as that is known."""
+    """An instance, given by its unique keys from the patient down, with its SOP class if that is known."""
 
     patient_id: str
     study_uid: str
@@ -42,10 +41,10 @@ class Wanted(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Instances that are fetched together, all of each series.
+    """Instances to be fetched together; series are complete.
 
-    cut: studies of which other series are, or may be, in other batches. unlisted: series and studies to be
-    fetched as a whole, since the archive does not list all their instances.
+    cut: studies with series that are, or may be, in other batches. unlisted: series and studies to be fetched
+    as a whole, since the archive does not list all of their instances.
     """
 
     instances: list[Wanted]
@@ -53,7 +52,7 @@ class Batch(NamedTuple):
     unlisted: Sequence[Unlisted] = ()
 
     def joined(self, others: Iterable[Self]) -> Self:
-        """Return this batch and others in one."""
+        """Return this batch joined with others."""
         instances, cut, unlisted = self
         for each in others:
             instances = [*instances, *each.instances]
@@ -63,19 +62,19 @@ class Batch(NamedTuple):
 
 
 class Request(NamedTuple):
-    """An identifier for C-GET or C-MOVE, and the instances that it stands for."""
+    """An identifier for C-GET or C-MOVE, and the instances that it requests."""
 
     identifier: dict[str, str]
     instances: list[Wanted]
 
 
 def whole_level(what: QueryResult | Attributes) -> Level:
-    """Return the level from which down everything was chosen."""
+    """Return the level from which everything below was selected."""
     if isinstance(what, QueryResult):
         return what.level
     keys = limiting(what)
     if any(level_of(name) is None for name in keys):
-        return Level.IMAGE  # such a key is asked with each instance
+        return Level.IMAGE  # the key is queried with each instance
     return QueryPlan.of(keys, None).deepest
 
 
@@ -86,11 +85,11 @@ async def batches(
     early: bool = False,
     account: Account | None = None,
 ) -> AsyncGenerator[Batch, None]:
-    """Yield the instances in batches of some thousand, no study in two of them.
+    """Yield the instances in batches of a few thousand, without splitting studies.
 
-    early: a long series ends its batch, wherever its study does, so that it can be fetched at once.
-    account: filled with what becomes of the answers. Raises `NetworkError` at the end if not all instances
-    are known, but for those that are fetched as a part of a whole series or study.
+    early: end a batch after a long series, even within a study, so that it can be fetched at once.
+    account: records what happens to the answers. Raises `NetworkError` at the end if some instances are not
+    known, except those that are fetched as part of a whole series or study.
     """
     account = Account() if account is None else account
     batch: list[Wanted] = []
@@ -105,14 +104,14 @@ async def batches(
                     batch = []
                 cut |= {each.path[Level.STUDY] for each in _fetched_whole(account)}
                 if account.unlisted and account.unlisted[-1].path == piece[0][:3]:
-                    continue  # they come with their series
+                    continue  # they are fetched with their series
                 batch += piece
                 if early and len(piece) >= _LONG_SERIES:
                     cut.add(study_uid)
                     yield Batch(_distinct(batch), cut)
                     batch = []
     except NotAllFound:
-        pass  # the account says why
+        pass  # the account has the reason
     except (NetworkError, RemoteProtocolError) as error:
         failure = error
     unlisted = _fetched_whole(account)
@@ -125,19 +124,19 @@ async def batches(
 
 
 def _lost(account: Account) -> list[str]:
-    """Return why some instances are neither listed nor fetched as a part of a whole series or study."""
+    """Return why some instances are neither listed nor fetched as part of a whole series or study."""
     fetched = {each.why for each in _fetched_whole(account)}
     problems = [each for each in account.problems() if each not in fetched]
     return [*problems, *(f"it does not list {uid}" for uid in account.gone)]
 
 
 def _distinct(batch: list[Wanted]) -> list[Wanted]:
-    """Return each instance once: it may be listed for each patient of its study."""
+    """Return each instance only once: it may be listed for each patient of its study."""
     return list({each.sop_instance_uid: each for each in batch}.values())
 
 
 def _fetched_whole(account: Account) -> list[Unlisted]:
-    """Return what is fetched as a whole, since the archive does not list what is in it."""
+    """Return what is fetched as a whole, since the archive does not list its contents."""
     return [each for each in account.unlisted if each.whole and len(each.path) > Level.STUDY]
 
 
@@ -160,7 +159,7 @@ async def _pieces(
     found = queries(pool, keys, level=Level.IMAGE, within=within, size=None, account=account)
     async with aclosing(found):
         async for result in found:
-            yield _wanted(result.at(Level.IMAGE))  # which need not be in order
+            yield _wanted(result.at(Level.IMAGE))  # in any order
 
 
 def _wanted(nodes: Iterable[Node]) -> list[Wanted]:
@@ -177,9 +176,9 @@ def _wanted(nodes: Iterable[Node]) -> list[Wanted]:
 def requests(
     missing: Collection[Wanted], batch: Batch, whole: Level, list_length: int, at_once: int = 1
 ) -> Iterator[Request]:
-    """Iterate over the requests for what is missing of a batch: by study, by series or by UIDs.
+    """Iterate over the requests for the missing instances of a batch: by study, by series or by UIDs.
 
-    at_once: the number of associations; none of the requests is for more than its share of what is missing.
+    at_once: the number of associations; no request is for more than its share of the missing instances.
     """
     of_study = Counter(each.study_uid for each in batch.instances)
     of_series = Counter(each.series_uid for each in batch.instances)
@@ -208,7 +207,7 @@ def _request(level: Level, keys: dict[str, str], instances: list[Wanted]) -> Req
 
 
 def request_whole(unlisted: Unlisted) -> Request:
-    """Request a series or study whose instances are not listed; one nameless instance stands for them."""
+    """Request a series or study whose instances are not listed; one without a UID represents them."""
     level = Level(len(unlisted.path) - 1)
     keys = {each.unique_key: unlisted.path[each] for each in Level if Level.STUDY <= each <= level}
     uids = [*unlisted.path, "", ""][:3]
@@ -223,7 +222,7 @@ def _grouped(instances: Iterable[Wanted], level: Level) -> Iterable[tuple[str, l
 
 
 def identifier_for(request: Request, *, patient: bool) -> dict[str, str]:
-    """Return the identifier; in the PATIENT root model the patient is above the study (PS3.4 C.6.1)."""
+    """Return the identifier; in the PATIENT root model, the patient is above the study (PS3.4 C.6.1)."""
     if not patient:
         return request.identifier
     return {**request.identifier, "PatientID": request.instances[0].patient_id}

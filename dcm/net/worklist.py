@@ -1,4 +1,4 @@
-"""Modality worklists as SCU (PS3.4 Annex K): what is scheduled."""
+"""Query modality worklists as SCU (PS3.4 Annex K)."""
 
 import logging
 from collections.abc import AsyncGenerator
@@ -35,11 +35,11 @@ async def worklist(
     *,
     account: Account | None = None,
 ) -> AsyncGenerator[dict[str, Value], None]:
-    """Yield the worklist items that match, as they come.
+    """Yield the matching worklist items as they arrive.
 
-    Keys of the step are in a sequence: `{"ScheduledProcedureStepSequence": {"Modality": "CT"}}`. What a
-    patient and a step usually have is always requested (K.6.1.2.2). account: filled with what becomes of the
-    answers; what is left out is also logged.
+    Keys of the step are in a sequence: `{"ScheduledProcedureStepSequence": {"Modality": "CT"}}`. The usual
+    attributes of a patient and a step are always requested (K.6.1.2.2). account: records what happens to the
+    answers; dropped answers are also logged.
     Raises `NetworkError`, `BadKey` and `dcm.data.dictionary.UnknownElement`.
     """
     account = Account() if account is None else account
@@ -62,13 +62,13 @@ async def worklist(
 
 
 def _used(answer: Answer, wanted: Attributes, account: Account) -> dict[str, Value] | None:
-    """Return an item that matches, as far as the answer shows."""
+    """Return a matching item, as far as the answer shows."""
     try:
         found = {**answer.attributes}
     except BadIdentifier as error:
         account.unusable[str(error)] += 1
         return None
-    found.pop("SpecificCharacterSet", None)  # the texts are decoded
+    found.pop("SpecificCharacterSet", None)  # the texts are already decoded
     trusted = None if answer.heeds_all_keys else REQUIRED | {_STEP}
     if not account.keep(differing(wanted, found, WORKLIST), trusted):
         return None

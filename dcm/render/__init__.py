@@ -1,1 +1,1 @@
-"""Pictures of stored images, for people: decoded frames, shown as their objects ask for."""
+"""Pictures of stored images for display: decoded frames, rendered as their objects specify."""

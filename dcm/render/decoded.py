@@ -1,4 +1,4 @@
-"""Decompressed frames, by the decoders of pydicom: those that are installed."""
+"""Decompressed frames, using the installed decoders of pydicom."""
 
 import os
 from functools import lru_cache
@@ -8,16 +8,16 @@ from dcm.data.encoding import DEFLATED
 from dcm.errors import DcmError
 
 _LARGEST: Final = 1 << 30
-"""Bytes of a frame that is decoded; a few bytes in a file can claim to be many more."""
+"""The largest frame that is decoded, in bytes; a few bytes in a file can claim to be many more."""
 
 
 class CannotRender(DcmError):  # noqa: N818 - reads as the sentence it is
-    """An image cannot be decoded or shown, and why."""
+    """An image cannot be decoded or shown, with the reason."""
 
 
 @lru_cache(maxsize=64)
 def cannot_decode(syntax: str) -> str:
-    """Return why frames in a transfer syntax cannot be decompressed; empty if they can."""
+    """Return why frames in a transfer syntax cannot be decompressed, or empty if they can."""
     try:
         import numpy  # noqa: F401, ICN001, PLC0415 - not needed otherwise
     except ImportError:
@@ -29,7 +29,7 @@ def cannot_decode(syntax: str) -> str:
         decoder = get_decoder(UID(syntax))
     except NotImplementedError:
         name = UID(syntax).name
-        return f"there is no decoder for the transfer syntax {name}"
+        return f"no decoder for the transfer syntax {name}"
     if decoder.is_available:
         return ""
     needed = [each.partition(" requires ")[2] for each in decoder.missing_dependencies]
@@ -37,10 +37,10 @@ def cannot_decode(syntax: str) -> str:
 
 
 def pixel_array(path: str, syntax: str, number: int, *, raw: bool) -> tuple[Any, Any]:
-    """Return frame `number`, from 1 on, as an array, and the data set. raw: colours as stored, else as RGB.
+    """Return frame `number`, counted from 1, as an array, and the data set.
 
-    Only the frame is read where that is possible; of the data set, what stands before the pixels. Raises
-    `CannotRender`.
+    raw: colours as stored, else as RGB. If possible, only the frame is read; of the data set, only
+    the elements before the pixels. Raises `CannotRender`.
     """
     words = cannot_decode(syntax)
     if words:
@@ -52,7 +52,7 @@ def pixel_array(path: str, syntax: str, number: int, *, raw: bool) -> tuple[Any,
         array, ds = _frame(path, syntax, ds, number, raw)
     except CannotRender:
         raise
-    except Exception as error:  # decoders raise what they like
+    except Exception as error:  # decoders raise many types
         raise CannotRender(f"the pixels cannot be decoded: {error}") from error
     if array.dtype.byteorder == ">":
         array = array.astype(array.dtype.newbyteorder("<"))
@@ -61,7 +61,7 @@ def pixel_array(path: str, syntax: str, number: int, *, raw: bool) -> tuple[Any,
 
 @lru_cache(maxsize=1)
 def _data_set(path: str, _version: tuple[int, ...]) -> Any:
-    """Read what stands before the pixels; kept for the next frame of the same file."""
+    """Read the elements before the pixels; cached for the next frame of the same file."""
     from pydicom import dcmread  # noqa: PLC0415 - slow to import
 
     return dcmread(path, force=True, stop_before_pixels=True)
@@ -79,7 +79,7 @@ def _frame(path: str, syntax: str, ds: Any, number: int, raw: bool) -> tuple[Any
 
 
 def _check_size(ds: Any) -> None:
-    """Raise `CannotRender` for a frame that would take more memory than any image does."""
+    """Raise `CannotRender` for a frame that would need an unreasonable amount of memory."""
     sizes = ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated")
     missing = [each for each in sizes if not ds.get(each)]
     if missing:
@@ -87,4 +87,4 @@ def _check_size(ds: Any) -> None:
     rows, columns, samples, bits = (int(ds[each].value) for each in sizes)
     size = rows * columns * samples * max(8, bits) // 8
     if size > _LARGEST:
-        raise CannotRender(f"a frame of {columns} x {rows} pixels is too large to be shown")
+        raise CannotRender(f"a frame of {columns} x {rows} pixels is too large to show")

@@ -1,4 +1,4 @@
-"""From stored values to 8 bits that a screen shows (PS3.4 N.2): rescaling, window, inversion, palettes."""
+"""Conversion to 8 bits for display (PS3.4 N.2): rescaling, window, inversion, palettes."""
 
 from typing import Any, NamedTuple
 
@@ -14,8 +14,8 @@ class Window(NamedTuple):
 def eight_bits(array: Any, ds: Any, number: int, window: Window | None) -> Any:
     """Return frame `number` of a data set as 8 bits of gray or RGB.
 
-    window: the one to apply; None: the first of the object, else its VOI LUT, else from the least to the
-    greatest value.
+    window: the window to apply; None for the first one of the object, else its VOI LUT, else the
+    range of its values.
     """
     import numpy  # noqa: ICN001, PLC0415 - not needed otherwise
     from pydicom.pixels import apply_color_lut  # noqa: PLC0415 - slow to import
@@ -34,7 +34,7 @@ def eight_bits(array: Any, ds: Any, number: int, window: Window | None) -> Any:
 
 
 def _gray(array: Any, ds: Any, number: int, window: Window | None) -> Any:
-    """Return values from 0 to 255, and beyond."""
+    """Return gray values from 0 to 255; some may be outside this range."""
     from pydicom.pixels import apply_modality_lut, apply_voi  # noqa: PLC0415 - slow to import
 
     groups = groups_of(ds, number)
@@ -55,9 +55,9 @@ def _gray(array: Any, ds: Any, number: int, window: Window | None) -> Any:
 
 
 def _of_stored_bits(array: Any, ds: Any) -> Any:
-    """Return values without what stands in the unused bits of native pixels, such as overlays (PS3.5 8.1.1).
+    """Return values without the unused bits of native pixels, such as overlays (PS3.5 8.1.1).
 
-    The sign of a value in fewer bits than are allocated is in its highest stored bit.
+    If fewer bits are stored than allocated, the highest stored bit is the sign bit.
     """
     allocated, stored = int(ds.BitsAllocated), int(ds.get("BitsStored") or ds.BitsAllocated)
     high = int(ds.get("HighBit", stored - 1))
@@ -70,10 +70,10 @@ def _of_stored_bits(array: Any, ds: Any) -> Any:
 
 
 def _range(values: Any, array: Any, ds: Any) -> tuple[float, float]:
-    """Return the values that become black and white where the object says nothing about it.
+    """Return the values that become black and white if the object does not specify them.
 
-    Those of up to 8 bits are shown as they are (PS3.3 C.11.2.1); others from the least to the greatest,
-    without the padding.
+    Values of up to 8 bits are shown unchanged (PS3.3 C.11.2.1); others are scaled from the lowest
+    to the highest, ignoring padding.
     """
     import numpy  # noqa: ICN001, PLC0415 - not needed otherwise
 

@@ -1,1 +1,1 @@
-"""Routing: what comes goes to the destinations that routes name, and is never lost on the way."""
+"""Routing: objects go to the destinations that routes name, and are never lost on the way."""

@@ -1,9 +1,9 @@
-"""Routes applied to what an archive has, and to instances that are sent along them at once.
+"""Applies routes to the contents of an archive, and to instances that are sent immediately.
 
 for routed in await pre_route(router, archive, {"StudyDate": "20261128"}):
-print(routed.destinations, len(routed.what))
+    print(routed.destinations, len(routed.what))
 async with send_along(router, places) as queue:
-await queue.put("image.dcm")
+    await queue.put("image.dcm")
 """
 
 import asyncio
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from dcm.filt.selectors import Knowledge
 
 Told = Callable[[str, InstanceResult], object]
-"""Is told which destination has what outcome of an instance."""
+"""Called with a destination and the outcome of an instance there."""
 
 
 class Chooser(Protocol):
-    """Chooses destinations: a `dcm.route.router.Router`."""
+    """Chooses destinations, like `dcm.route.router.Router`."""
 
     @property
     def all(self) -> Sequence[Route]:
@@ -45,17 +45,17 @@ class Chooser(Protocol):
 
     @property
     def targets(self) -> frozenset[str]:
-        """The elements that they look at."""
+        """The elements that the routes use."""
 
     def choose(self, instance: Instance, origin: Origin) -> Choice:
         """Return the destinations of an object."""
 
     def choose_known(self, known: "Knowledge", origin: Origin) -> Choice:
-        """Return the destinations of an object of which this is known."""
+        """Return the destinations of an object from its known elements."""
 
 
 class Routed(NamedTuple):
-    """What of a query result goes to the same destinations. words: why there are none."""
+    """The part of a query result with the same destinations. words: why there are none."""
 
     what: QueryResult
     destinations: tuple[str, ...]
@@ -65,11 +65,12 @@ class Routed(NamedTuple):
 async def pre_route(
     router: Chooser, source: Place, what: "QueryResult | Query", origin: Origin | None = None
 ) -> list[Routed]:
-    """Find out where what a query finds would be routed to, at the level of the most detailed route.
+    """Return the destinations for the results of a query, at the level of the most detailed route.
 
-    The source is queried for the elements that the routes look at. Where it does not tell one, an example
-    image is fetched: the first that it lists of the study, or of whatever the level is. Raises what the
-    queries of the source raise, and `RouteError` if there is no example.
+    The source is queried for the elements that the routes use. If it does not return one, an
+    example image is
+    fetched: the first that it lists for the study, or for another entity at that level. Raises the
+    errors of the source's queries, and `RouteError` if there is no example.
     """
     level = _level(router)
     elements = {name: "" for name in sorted(router.targets) if _can_be_asked(name, level)}
@@ -94,7 +95,7 @@ async def pre_route(
 
 
 def _level(router: Chooser) -> Level:
-    """Return the level at which routes decide; what decides on nothing needs none."""
+    """Return the level at which routes decide; routes with fixed destinations have none."""
     levels = [
         route.route_level
         for route in router.all
@@ -106,13 +107,13 @@ def _level(router: Chooser) -> Level:
 
 
 def _can_be_asked(target: str, level: Level) -> bool:
-    """Return whether a query of a level may ask for an element: not for those of a level below."""
+    """Return whether a query at a level may request an element: not if it is of a lower level."""
     below = level_of(target) if target.isalnum() else Level.IMAGE
     return target.isalnum() and (below is None or below <= level)
 
 
 def _told_by(node: Node, targets: frozenset[str]) -> "Knowledge | None":
-    """Return what answers tell of an entity; None if not all is known: an empty value may be unknown."""
+    """Return the elements in an answer, or None if one is missing or empty, thus unknown."""
     from dcm.filt.selectors import known_in  # noqa: PLC0415 - as in the router
 
     attributes = _with_parents(node)
@@ -132,7 +133,7 @@ def _with_parents(node: Node) -> Attributes:
 
 
 async def _example(source: Place, node: Node, router: Chooser) -> "Knowledge":
-    """Fetch an image of an entity, and read what the routes look at."""
+    """Fetch an image of an entity, and read the elements that the routes use."""
     from dcm.filt.selectors import known_of  # noqa: PLC0415 - as in the router
 
     above = _with_parents(node)
@@ -151,7 +152,7 @@ async def _example(source: Place, node: Node, router: Chooser) -> "Knowledge":
                         if result.stored and result.path:
                             return known_of(instance_of(result.path), router.targets)
     words = ", ".join(f"{key} {value}" for key, value in unique.items())
-    raise RouteError(f"{source} gives no image of {words}, by which it could be routed")
+    raise RouteError(f"{source} has no image of {words} that could be used for routing")
 
 
 class RouteQueue:
@@ -175,8 +176,8 @@ class RouteQueue:
     async def put(self, what: Sendable, origin: Origin | None = None) -> tuple[str, ...]:
         """Add a file, a data set or another instance; return its destinations.
 
-        Waits while many wait for the slowest destination. Raises `OSError` and `DcmError` for what cannot be
-        read.
+        Waits while the queue of a destination is full. Raises `OSError` and `DcmError` if the
+        object is unreadable.
         """
         instance = await asyncio.to_thread(instance_of, what)
         choice = await asyncio.to_thread(self._router.choose, instance, origin or Origin())
@@ -225,8 +226,9 @@ async def send_along(
 ) -> AsyncIterator[RouteQueue]:
     """Send instances along the routes while the block runs; leaving it waits for all outcomes.
 
-    places: by the names of destinations. told: called with each outcome. through: the filter on the way:
-    routes choose by the original. Nothing is kept if a destination cannot be reached: its outcome says so.
+    places: by the names of destinations. told: called with each outcome. through: a filter that is
+    applied on the way; routes use the original. Nothing is stored if a destination cannot be
+    reached: the outcome says so.
     """
     async with AsyncExitStack() as stack:
         yield RouteQueue(router, places, told, through, stack)

@@ -1,13 +1,14 @@
-"""Couriers: bring objects to one destination, and say what becomes of each.
+"""Couriers: deliver objects to one destination, and report the outcome of each.
 
-To a DICOM node, objects go one after the other on one association, so that their order is kept: the next one
-is sent once there is an answer to the one before. Other places, and nodes for which several associations are
-wanted, get a batch at a time by their own writers, in whatever order these choose.
+A DICOM node receives objects one after the other on one association, which preserves their order:
+the next is sent after the response to the previous one. Other places, and nodes with several
+associations, receive a batch at a time from their own writers, in an order chosen by these.
 """
 
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from itertools import islice
 from typing import Final, Protocol
 
 from dcm.errors import DcmError
@@ -25,18 +26,19 @@ from dcm.net.pool import Pool
 from dcm.net.uids import NATIVE
 from dcm.outcome import InstanceResult, Outcome
 from dcm.route.queue import Doubt, Entry
+from dcm.route.spool import SOME
 from dcm.store.place import Place
 
 _NOTHING_CAME: Final = (
     ConnectionFailed, TlsFailed, AssociationRejected, NotAccepted, OperationFailed,
 )  # fmt: skip
-"""Errors after which it is certain that a destination has taken nothing."""
+"""Errors after which the destination certainly has received nothing."""
 
 
 class Job:
-    """An object that is to be delivered: as it is in the spool, and as it is to be sent.
+    """An object to deliver: as it is in the spool, and as it is to be sent.
 
-    begun: whether it is noted that it is handed over. remarks: what is to be said with its outcome.
+    begun: whether the hand-over has been recorded. remarks: to be added to its outcome.
     """
 
     __slots__ = ("begun", "doubt", "entry", "instance", "remarks")
@@ -50,29 +52,30 @@ class Job:
 
 
 class Watch(Protocol):
-    """What a courier tells."""
+    """Receives the reports of a courier."""
 
     def begin(self, jobs: Sequence[Job]) -> None:
-        """Note that objects are handed over now."""
+        """Record that objects are about to be handed over."""
 
     def not_begun(self, jobs: Sequence[Job]) -> None:
-        """Note that objects that were to be handed over certainly were not."""
+        """Record that objects were certainly not handed over, though this was announced."""
 
-    def told(self, job: Job, result: InstanceResult, following: Job | None) -> bool:
-        """Take an outcome; return whether to go on, with the job that follows if there is one."""
+    def told(self, job: Job, result: InstanceResult) -> bool:
+        """Process an outcome; return whether to continue."""
 
 
 class Courier(Protocol):
-    """Brings objects to a destination.
+    """Delivers objects to a destination.
 
-    at_a_time: how many it is given. in_doubt: the jobs that may have been delivered when the last error came.
+    at_a_time: the most jobs per call. in_doubt: the jobs that may have been delivered when the last
+    error occurred.
     """
 
     at_a_time: int
     in_doubt: Sequence[Job]
 
     async def deliver(self, jobs: Sequence[Job], watch: Watch) -> None:
-        """Deliver objects, or raise why the destination cannot be reached: `DcmError` or `OSError`."""
+        """Deliver objects. Raises `DcmError` or `OSError` if the destination cannot be reached."""
 
 
 class Ordered:
@@ -91,16 +94,20 @@ class Ordered:
         self._line: Final = Line(self, one_by_one=True)
 
     async def deliver(self, jobs: Sequence[Job], watch: Watch) -> None:
-        """Deliver objects in their order; see `Courier.deliver`."""
+        """Deliver objects in order; see `Courier.deliver`."""
         self._watch, self._stopped, self.in_doubt = watch, False, ()
         self._sent.clear()
         self._waiting.clear()
         self._waiting.extend((Item(job.entry.id, job.instance), job) for job in jobs)
         for item, _ in self._waiting:
             self._offers[item.offer] = None
-        async with self._pool() as pool:
-            while self._waiting and not self._stopped:
-                await self._on_association(pool)
+        try:
+            async with self._pool() as pool:
+                while self._waiting and not self._stopped:
+                    await self._on_association(pool)
+        finally:
+            not_sent = [job for _, job in self._waiting if job.begun and job.doubt is not Doubt.ASK]
+            watch.not_begun(not_sent)
 
     async def _on_association(self, pool: Pool) -> None:
         offers = self._offered()
@@ -109,14 +116,14 @@ class Ordered:
         try:
             async with pool.lease(contexts_for(offers)) as association:
                 await self._line.run(association, offers)
-        except Unreadable:  # its outcome is known
+        except Unreadable:  # its outcome is recorded
             return
         except BaseException:
             self.in_doubt = [self._sent[each] for each in under_way.values() if each in self._sent]
             raise
 
     def _offered(self) -> list[Offer]:
-        """Return what is proposed: all that was needed so far if that fits, else what waits first."""
+        """Return the contexts to propose: all needed so far if they fit, else the first ones."""
         if len(self._offers) > MOST_OFFERS:
             self._offers.clear()
             for item, _ in self._waiting:
@@ -124,21 +131,23 @@ class Ordered:
                     self._offers[item.offer] = None
         return [*self._offers]
 
-    # What the line of work needs: see `dcm.net.line.Source`.
+    # The interface of `dcm.net.line.Source`.
 
     def next(self, accepted: Accepted) -> Item | None:
-        """Take the next object; None: there is none, or it needs another association."""
+        """Take the next object; return None without one, or if it needs another association."""
         if self._stopped or not self._waiting or self._waiting[0][0].offer not in accepted:
             return None
-        item, job = self._waiting.popleft()
-        self._sent[item] = job
         assert self._watch is not None
+        item, job = self._waiting[0]
         if not job.begun:
-            self._watch.begin([job])
+            some = [job for _, job in islice(self._waiting, SOME) if not job.begun]
+            self._watch.begin(some)
+        self._waiting.popleft()
+        self._sent[item] = job
         return item
 
     def refuse(self, item: Item) -> None:
-        """Take back an object whose context was not accepted: converted, it may be."""
+        """Take back an object whose context was rejected; it may be sent converted."""
         sop_class, syntaxes = item.offer
         if item.refused is not None:
             words = f"{item.refused}, nor in a native transfer syntax"
@@ -150,24 +159,23 @@ class Ordered:
         self._waiting.appendleft((item, self._sent.pop(item)))
 
     def answered(self, item: Item, result: InstanceResult) -> None:
-        """Take the outcome that the peer's response says."""
+        """Process the outcome from the peer's response."""
         self.tell(item, result)
 
     def tell(self, item: Item, result: InstanceResult) -> None:
-        """Take an outcome."""
+        """Process an outcome."""
         job = self._sent.pop(item)
         assert self._watch is not None
-        following = self._waiting[0][1] if self._waiting else None
-        if not self._watch.told(job, result, following):
+        if not self._watch.told(job, result):
             self._stopped = True
 
 
 _NO_CONTEXT: Final = 0x0122
-"""SOP class not supported (PS3.7 C.5.6): what a peer says that accepts no context for it."""
+"""SOP class not supported (PS3.7 C.5.6): the status if a peer accepts no context."""
 
 
 class Batches:
-    """Gives a batch at a time to the writer of a place."""
+    """Passes one batch at a time to the writer of a place."""
 
     at_a_time: int = 100
 
@@ -178,7 +186,7 @@ class Batches:
     async def deliver(self, jobs: Sequence[Job], watch: Watch) -> None:
         """Deliver a batch; see `Courier.deliver`."""
         waiting: dict[str, Job] = {}
-        for job in jobs:  # of those with one UID the first: the others come with the next batch
+        for job in jobs:  # of several with one UID only the first: the next batch has the others
             waiting.setdefault(job.instance.sop_instance_uid, job)
         batch = [*waiting.values()]
         failed: list[tuple[Job, InstanceResult]] = []
@@ -188,7 +196,7 @@ class Batches:
             if job is not None and result.status is None and not result.stored:
                 failed.append((job, result))
             elif job is not None:
-                watch.told(job, result, None)
+                watch.told(job, result)
 
         watch.begin(batch)
         self.in_doubt = ()
@@ -205,7 +213,7 @@ class Batches:
         not_tried = [job for job, result in failed if result.outcome is Outcome.NOT_TRIED]
         if given_up is None:
             for job, result in failed:
-                watch.told(job, result, None)
+                watch.told(job, result)
         else:
             if isinstance(given_up, _NOTHING_CAME):
                 not_tried = [job for job, _ in failed]
@@ -215,7 +223,7 @@ class Batches:
 
 
 class OutOfReach(DcmError):  # noqa: N818 - reads as the sentence it is
-    """A destination that gave up for a reason that is no error of ours."""
+    """A destination gave up because of an exception from outside this package."""
 
     def __init__(self, why: object) -> None:
         super().__init__(str(why))
@@ -225,7 +233,8 @@ class OutOfReach(DcmError):  # noqa: N818 - reads as the sentence it is
 async def opened(place: Place, associations: int) -> AsyncIterator[Courier]:
     """Open a place while the block runs, and yield the courier to it.
 
-    associations: how many to use of a node at the same time; with more than one, no order is kept.
+    associations: how many to use simultaneously for a node; with more than one, no order is
+    preserved.
     """
     from dcm.store.node import NodePlace  # noqa: PLC0415 - a folder needs none
 

@@ -1,7 +1,8 @@
-"""Dead letters: objects that a destination refuses for good, each with the reason beside it as JSON.
+"""Dead letters: objects that a destination rejects permanently, with the reason in a JSON file.
 
-They are in the folder `dead` of a spool, a folder for each destination. Somebody may look at them, mend what
-is wrong with the destination and have them tried again, or remove them: both files of each.
+They are in the folder `dead` of a spool, with a subfolder for each destination. An administrator
+can inspect them, correct the problem at the destination and retry them, or remove both files of
+each.
 """
 
 import contextlib
@@ -13,6 +14,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
+from zlib import crc32
 
 from dcm.part_file import PartFile, sync_path
 from dcm.route.queue import Entry, Queue
@@ -29,8 +31,7 @@ def bury(
     spool: str, file: str, entry: Entry, destination: str, reason: str, *, sync: bool = False
 ) -> str:
     """Keep an object as a dead letter; return its file. Raises `OSError`."""
-    name = _UNSAFE.sub("_", destination).strip(".") or "_"
-    folder = os.path.join(dead_folder(spool), name)
+    folder = os.path.join(dead_folder(spool), _folder_name(destination))
     os.makedirs(folder, exist_ok=True)
     kept = os.path.join(folder, entry.file)
     _linked(file, kept)
@@ -51,8 +52,14 @@ def bury(
     return kept
 
 
+def _folder_name(destination: str) -> str:
+    """Return a name of its own for the folder of a destination, such as a path or a URL."""
+    name = _UNSAFE.sub("_", destination).strip(".")
+    return name if name == destination else f"{name}-{crc32(destination.encode()):08x}"
+
+
 def dead_letters(spool: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the files of dead letters that are complete, each with what is known of it."""
+    """Yield the files of complete dead letters, with their data."""
     with contextlib.suppress(FileNotFoundError):
         for folder in sorted(os.scandir(dead_folder(spool)), key=lambda each: each.name):
             for each in sorted(os.listdir(folder)) if folder.is_dir() else ():
@@ -71,9 +78,9 @@ def count_dead(spool: str) -> dict[str, int]:
 
 
 def retry_dead(spool: str, queue: Queue, only: frozenset[str] | None = None) -> dict[str, int]:
-    """Put dead letters back into the queue; return how many, by destination.
+    """Put dead letters back into the queue; return their number by destination.
 
-    only: those of these destinations. Raises `OSError` and `sqlite3.Error`.
+    only: limits this to some destinations. Raises `OSError` and `sqlite3.Error`.
     """
     counts: dict[str, int] = {}
     for path, known in [*dead_letters(spool)]:
@@ -86,7 +93,7 @@ def retry_dead(spool: str, queue: Queue, only: frozenset[str] | None = None) -> 
         queue.add(Entry(*(values[each] for each in Entry._fields)), [destination])
         _linked(
             path, os.path.join(spool, "objects", name)
-        )  # a forwarder that began removes it without a row
+        )  # a forwarder that has just started removes files without a row
         os.unlink(path)
         os.unlink(_beside(path))
         counts[destination] = counts.get(destination, 0) + 1
@@ -98,7 +105,7 @@ def _beside(path: str) -> str:
 
 
 def _linked(source: str, target: str) -> None:
-    """Give a file a second name; copy it where that is not possible."""
+    """Give a file a second name, or copy it if that is not possible."""
     try:
         os.link(source, target)
     except (FileExistsError, FileNotFoundError):

@@ -1,15 +1,16 @@
-"""Delivers what waits for one destination, as long as it takes.
+"""Deliver the objects queued for one destination, however long it takes.
 
-Each destination has a task and a list of its own: one that is slow or away holds up nobody else. When it
-cannot be reached, or has no room, it is tried again after pauses that grow. What it refuses for good becomes
-a dead letter.
+Each destination has its own task and list, so a slow or unreachable one does not delay others. If
+it cannot be reached, or has no room, it is retried after growing pauses. An object that it rejects
+permanently becomes a dead letter.
 
-Before an object is sent, that is noted; so what may have been delivered when the process or the connection
-ended is known. The destination is asked whether it has it; where it cannot be asked, or does not list it, the
-object is sent again, and its outcome says so.
+Each hand-over is recorded before the object is sent, so it is known what may have been delivered
+when the process or the connection ended. The destination is then queried for these objects. If it
+cannot be queried, or does not list an object, the object is sent again, and its outcome says so.
 """
 
 import asyncio
+import contextlib
 import logging
 import sqlite3
 import time
@@ -35,16 +36,17 @@ _LOG: Final = logging.getLogger(__name__)
 _OUT_OF_RESOURCES: Final = 0xA700  # to 0xA7FF (PS3.4 B.2.3)
 _PROCESSING_FAILURE: Final = 0x0110
 _TRIES: Final = 5
-"""How often an object is refused for a reason that may pass, before it is a dead letter."""
+"""The number of temporary rejections after which an object becomes a dead letter."""
 _CUTS: Final = 8
-"""Associations that may fail in the middle of an object before that is a dead letter: it may be the cause."""
+"""The number of associations that may fail during an object, as the object may be the cause."""
 
 
 class Patience(Frozen):
-    """When a destination is tried again, and when an object is given up.
+    """When to retry a destination, and when to give up an object.
 
-    pause: seconds before the next attempt, doubled with each up to `longest`. give_up_after: seconds after it
-    came; None: never. associations: how many to use at the same time; with more than one no order is kept.
+    pause: seconds before the next attempt, doubled with each up to `longest`. give_up_after:
+    seconds since it was received; None for never. associations: how many to use simultaneously;
+    with more than one, no order is preserved.
     """
 
     pause: float = 1.0
@@ -54,7 +56,7 @@ class Patience(Frozen):
 
 
 class Delivered(NamedTuple):
-    """The outcome of an object at a destination. dead: the file of the dead letter, if it is one."""
+    """The outcome of an object at a destination. dead: the file of the dead letter, if any."""
 
     destination: str
     entry: Entry
@@ -68,7 +70,7 @@ OnDelivered: TypeAlias = Callable[[Delivered], object]
 class Delivery:
     """The deliveries to one destination, while `run` runs.
 
-    through: the filter through which objects go on their way. told: called with each outcome.
+    through: the filter applied to objects before they are sent. told: called with each outcome.
     """
 
     def __init__(
@@ -84,7 +86,7 @@ class Delivery:
         self.name: Final = name
         self.counts: Final[Counter[Outcome]] = Counter()
         self.trouble = ""
-        """Why it cannot be reached at present."""
+        """Why the destination cannot be reached, or empty."""
         self.through = through
         self._place: Final = place
         self._spool: Final = spool
@@ -95,12 +97,12 @@ class Delivery:
         self._stopping = False
         self._failed = 0
         self._later = ""
-        """Why the destination takes nothing for now; set while a batch is delivered."""
+        """Why the destination accepts nothing for now; set while a batch is delivered."""
         self._refusals: Final[Counter[int]] = Counter()
         self._cuts: Final[Counter[int]] = Counter()
 
     def added(self) -> None:
-        """Say that something was added."""
+        """Signal that an object was added."""
         self._new.set()
 
     def retry(self) -> None:
@@ -109,13 +111,13 @@ class Delivery:
         self._again.set()
 
     def stop(self) -> None:
-        """Let `run` return once the object that is being delivered has its outcome."""
+        """Let `run` return once the current object has an outcome."""
         self._stopping = True
         self.retry()
 
     async def run(self) -> None:
         """Deliver until `stop` is called."""
-        self._spool.queue.trouble(self.name, "")  # of an earlier process
+        self._spool.queue.trouble(self.name, "")  # left by an earlier process
         while not self._stopping:
             try:
                 async with opened(self._place, self._patience.associations) as courier:
@@ -127,8 +129,8 @@ class Delivery:
             ) as error:  # of the place itself, or of the spool
                 await self._pause(str(error))
             except Exception as error:  # noqa: BLE001 - the others go on, and nothing is lost
-                _LOG.exception("%s: a defect has ended its deliveries for now", self.name)
-                await self._pause(f"a defect of dcm: {error!r}")
+                _LOG.exception("%s: deliveries have stopped for now because of a bug", self.name)
+                await self._pause(f"bug in dcm: {error!r}")
 
     async def _work(self, courier: Courier) -> None:
         while not self._stopping:
@@ -158,16 +160,16 @@ class Delivery:
     def _well(self) -> None:
         self._failed = 0
         if self.trouble:
-            _LOG.warning("%s: it takes objects again", self.name)
+            _LOG.warning("%s: accepting objects again", self.name)
             self.trouble = ""
             self._spool.queue.trouble(self.name, "")
 
     async def _pause(self, why: str) -> None:
-        """Wait before the next attempt, or until one is asked for."""
+        """Wait before the next attempt, or until `retry` is called."""
         if why != self.trouble:
             level = logging.INFO if self.trouble else logging.WARNING
             words = why.removeprefix(f"{self.name}: ")
-            _LOG.log(level, "%s: %s; what is for it waits, and is tried again", self.name, words)
+            _LOG.log(level, "%s: %s; its objects wait for another attempt", self.name, words)
             self.trouble = why
             self._spool.queue.trouble(self.name, why)
         seconds = min(self._patience.pause * 2**self._failed, self._patience.longest)
@@ -184,12 +186,12 @@ class Delivery:
     # Before an object is sent.
 
     async def _jobs(self, waiting: Sequence[tuple[Entry, Doubt]]) -> list[Job]:
-        """Return what is to be sent, filtered; the rest is settled."""
+        """Return the filtered objects to send; settle the rest."""
         jobs = []
         for entry, doubt in waiting:
             remarks: list[str] = []
             if doubt is Doubt.AGAIN:
-                remarks.append("it was delivered there before, and has come again")
+                remarks.append("it was already delivered there, and was received again")
                 _LOG.warning("%s: %s: %s", self.name, entry.uid, remarks[0])
             instance: Instance = self._spool.instance(entry)
             if self.through is not None:
@@ -212,11 +214,11 @@ class Delivery:
         except Rejected as error:
             return InstanceResult("", entry.uid, Outcome.PASSED_OVER, str(error))
         except (DcmError, NotDicom, OSError) as error:
-            words = f"it could not be edited, and is not sent as it was: {error}"
+            words = f"it could not be edited, and was not sent unedited: {error}"
             return InstanceResult("", entry.uid, Outcome.FAILED, words)
 
     async def _without_those_there(self, jobs: list[Job]) -> list[Job]:
-        """Ask for what may have been delivered before; settle what the destination lists."""
+        """Query what may have been delivered before; settle what the destination lists."""
         doubtful = [job for job in jobs if job.doubt is Doubt.ASK]
         if not doubtful:
             return jobs
@@ -226,10 +228,10 @@ class Delivery:
         for job in doubtful:
             uid = job.instance.sop_instance_uid
             if uid in there:
-                words = "the answer was lost, and the destination lists it"
+                words = "the response was lost, but the destination lists it"
                 self._settle(job.entry, InstanceResult("", uid, Outcome.ALREADY_THERE, words))
             else:
-                words = "it may be there twice: it was sent before, and the answer was lost"
+                words = "it may be there twice: it was sent before, with an unknown outcome"
                 job.remarks.append(words)
                 _LOG.warning(
                     "%s: %s: %s", self.name, job.entry.uid, words
@@ -238,24 +240,26 @@ class Delivery:
             job for job in jobs if job not in doubtful or job.instance.sop_instance_uid not in there
         ]
 
-    # What the courier tells.
+    # The interface of `Watch`.
 
     def begin(self, jobs: Sequence[Job]) -> None:
-        """Note that objects are handed over now."""
+        """Record that objects are about to be handed over."""
         try:
-            self._spool.queue.handed_over(self.name, [job.entry.id for job in jobs])
-        except sqlite3.Error as error:  # what is sent then would not be known after a kill
+            self._spool.hand_over(self.name, [job.entry.id for job in jobs])
+        except sqlite3.Error as error:  # without a record, a kill would hide these deliveries
             raise OSError(f"the queue cannot be written: {error}") from error
         for job in jobs:
             job.begun = True
 
     def not_begun(self, jobs: Sequence[Job]) -> None:
-        """Note that objects certainly were not delivered."""
-        for job in jobs:
-            self._spool.queue.not_delivered(self.name, job.entry.id)
+        """Record that objects were certainly not delivered."""
+        with contextlib.suppress(sqlite3.Error):  # they stay in doubt
+            for job in jobs:
+                self._spool.queue.not_delivered(self.name, job.entry.id)
+                job.begun = False
 
-    def told(self, job: Job, result: InstanceResult, following: Job | None) -> bool:
-        """Take an outcome; return whether to go on."""
+    def told(self, job: Job, result: InstanceResult) -> bool:
+        """Process an outcome; return whether to continue."""
         if not result.stored:
             if self._passes(job, result):
                 self._later = f"{job.entry.uid}: {_reason(result)}"
@@ -267,13 +271,12 @@ class Delivery:
             words = "; ".join(filter(None, (result.words, *job.remarks)))
             outcome = Outcome.WARNING if job.doubt is not Doubt.NONE else result.outcome
             result = result._replace(outcome=outcome, words=words)
-        begun = [following] if following is not None and not self._stopping else []
-        self._settle(job.entry, result, begun)
+        self._settle(job.entry, result)
         self._failed = 0
         return not self._stopping
 
     def _passes(self, job: Job, result: InstanceResult) -> bool:
-        """Return whether what a destination says may be otherwise the next time."""
+        """Return whether the response may be different next time."""
         status = result.status
         if status is not None and status & 0xFF00 == _OUT_OF_RESOURCES:
             return True
@@ -283,15 +286,15 @@ class Delivery:
         return False
 
     def _lost(self, in_doubt: Sequence[Job], why: str) -> None:
-        """Count the associations that fail in the middle of an object; it may be the cause."""
+        """Count associations that failed during an object, which may be the cause."""
         for job in in_doubt:
             self._cuts[job.entry.id] += 1
             if self._cuts[job.entry.id] >= _CUTS and len(in_doubt) == 1:
-                words = f"{_CUTS} associations failed in its middle: {why}"
+                words = f"{_CUTS} associations failed while it was sent: {why}"
                 self._settle(job.entry, InstanceResult("", job.entry.uid, Outcome.FAILED, words))
 
     def _give_up(self) -> None:
-        """Give up what has waited for too long."""
+        """Give up objects that have waited too long."""
         limit = self._patience.give_up_after
         if limit is None:
             return
@@ -302,8 +305,8 @@ class Delivery:
             words = f"not delivered within {limit:g} s: {self._later}"
             self._settle(entry, InstanceResult("", entry.uid, Outcome.FAILED, words))
 
-    def _settle(self, entry: Entry, result: InstanceResult, begun: Sequence[Job] = ()) -> None:
-        """Record an outcome; what failed becomes a dead letter first."""
+    def _settle(self, entry: Entry, result: InstanceResult) -> None:
+        """Record an outcome; a failed object becomes a dead letter first."""
         dead = ""
         if not result.stored:
             spool, reason = self._spool, _reason(result)
@@ -311,21 +314,17 @@ class Delivery:
                 file = spool.file(entry)
                 dead = bury(spool.path, file, entry, self.name, reason, sync=spool.sync)
             except FileNotFoundError:
-                words = f"its file has gone from the spool: {result.words}"
+                words = f"its file has disappeared from the spool: {result.words}"
                 result = result._replace(words=words)
         self._refusals.pop(entry.id, None)
         self._cuts.pop(entry.id, None)
         delivered = result.stored and result.outcome is not Outcome.PASSED_OVER
-        self._spool.settle(
-            self.name, entry, delivered=delivered, begun=[job.entry.id for job in begun]
-        )
-        for job in begun:
-            job.begun = True
+        self._spool.settle(self.name, entry, delivered=delivered)
         self.counts[result.outcome] += 1
         self._on_delivered(Delivered(self.name, entry, result._replace(path=dead), dead))
 
 
 def _reason(result: InstanceResult) -> str:
-    """Return why an object was not taken, with the status."""
+    """Return why an object was rejected, with the status."""
     words = result.words or result.outcome.value
     return words if result.status is None else f"{words} ({result.status:04X}H)"

@@ -1,4 +1,4 @@
-"""A forwarder: what comes goes into a spool, and from there to its destinations, each at its own pace.
+"""A forwarder: received objects go into a spool, and from there to each destination independently.
 
 with Spool(folder) as spool:
     async with Forwarder(spool, plan, told) as forwarder:
@@ -25,10 +25,11 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 class Plan(NamedTuple):
-    """Where objects go. It may be replaced while objects come.
+    """The destinations of objects. It may be replaced while objects are received.
 
-    choose: chooses the destinations of an object, by name. place: opens a destination; raises `DcmError` for
-    one that is not known. destinations: those that are known beforehand. through: the filter on the way.
+    choose: returns the names of an object's destinations. place: opens a destination; raises
+    `DcmError` if it is unknown. destinations: those known in advance. through: a filter applied
+    before sending.
     """
 
     choose: Choose
@@ -38,9 +39,10 @@ class Plan(NamedTuple):
 
 
 class Forwarder:
-    """Delivers what is in a spool while its block runs. told: called with the outcome of each delivery.
+    """Delivers the objects in a spool while its block runs. told: called with each outcome.
 
-    Leaving the block ends the deliveries at once; what has no outcome by then stays in the spool.
+    Leaving the block stops the deliveries immediately; objects without an outcome stay in the
+    spool.
     """
 
     def __init__(
@@ -54,7 +56,7 @@ class Forwarder:
         self._patience: Final = patience or Patience()
         self._tasks: Final[dict[str, asyncio.Task[None]]] = {}
         self._unknown: Final[set[str]] = set()
-        """Destinations for which something waits, and that cannot be opened."""
+        """Destinations with queued objects that cannot be opened."""
         self._ending = False
 
     async def __aenter__(self) -> Self:
@@ -72,7 +74,7 @@ class Forwarder:
         await _cancel(self._tasks.values())
 
     def _begin(self) -> None:
-        """Begin to deliver to all destinations that are known, or for which something waits."""
+        """Start delivering to all destinations that are known or have queued objects."""
         for name in dict.fromkeys((*self._plan.destinations, *self.spool.queue.destinations())):
             self._deliver(name)
 
@@ -84,7 +86,7 @@ class Forwarder:
         except DcmError as error:
             if name not in self._unknown:
                 self._unknown.add(name)
-                _LOG.error("what is for %s waits: %s", name, error)
+                _LOG.error("objects for %s are waiting: %s", name, error)
                 self.spool.queue.trouble(name, str(error))
             return
         self._unknown.discard(name)
@@ -103,9 +105,9 @@ class Forwarder:
                 self._deliver(name)
 
     async def replace(self, plan: Plan) -> None:
-        """Go on with another plan; objects go on to come meanwhile.
+        """Switch to another plan, while objects continue to arrive.
 
-        What is being delivered is finished first. What waits already keeps its destinations.
+        Current deliveries are finished first. Waiting objects keep their destinations.
         """
         self._plan = plan
         self.sink.choose = plan.choose
@@ -121,15 +123,15 @@ class Forwarder:
         del self.deliveries[name], self._tasks[name]
 
     def retry(self) -> None:
-        """Try all destinations again now, and look for what another process has put into the spool."""
+        """Retry all destinations now, and look for objects added by other processes."""
         self._begin()
         for delivery in self.deliveries.values():
             delivery.retry()
 
     async def finish(self, within: float) -> bool:
-        """Finish what is being delivered, for up to `within` seconds; return whether all was.
+        """Finish current deliveries within `within` seconds; return whether all were finished.
 
-        What waits stays in the spool.
+        Waiting objects stay in the spool.
         """
         self._ending = True
         for delivery in self.deliveries.values():
@@ -141,12 +143,12 @@ class Forwarder:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing waits."""
+        """Whether nothing is waiting."""
         return not self.spool.queue.destinations()
 
 
 _FINISHING: Final = 10.0
-"""Seconds for an object that is being delivered when the plan is replaced."""
+"""Seconds to finish the current object when the plan is replaced."""
 
 
 async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:

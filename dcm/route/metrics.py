@@ -1,8 +1,8 @@
-"""Metrics of a forwarder in the text format of Prometheus, at a port of this computer.
+"""Metrics of a forwarder in the text format of Prometheus, on a local port.
 
 metrics = Metrics(spool.path)
 with metrics.served(9100) as port:
-metrics.delivered("mypacs", "stored")
+    metrics.delivered("mypacs", "stored")
 """
 
 import time
@@ -20,16 +20,16 @@ from dcm.route.queue import Queue, queue_path
 
 
 class Metrics:
-    """What is counted while a forwarder runs, and what its spool says at the moment."""
+    """Counters of a running forwarder, and the current state of its spool."""
 
     def __init__(self, spool: str) -> None:
         self.registry: Final = CollectorRegistry()
         self._received: Final = Counter(
-            "dcm_forward_received", "Objects that came, by what became of them.", ["outcome"],
+            "dcm_forward_received", "Received objects, by outcome.", ["outcome"],
             registry=self.registry,
         )  # fmt: skip
         self._delivered: Final = Counter(
-            "dcm_forward_delivered", "Deliveries that have an outcome.", ["destination", "outcome"],
+            "dcm_forward_delivered", "Deliveries with an outcome.", ["destination", "outcome"],
             registry=self.registry,
         )  # fmt: skip
         ProcessCollector(registry=self.registry)
@@ -38,7 +38,7 @@ class Metrics:
             self._received.labels(outcome)
 
     def received(self, outcome: str) -> None:
-        """Count an object that came."""
+        """Count a received object."""
         self._received.labels(outcome).inc()
 
     def delivered(self, destination: str, outcome: str) -> None:
@@ -47,7 +47,7 @@ class Metrics:
 
     @contextmanager
     def served(self, port: int) -> Iterator[int]:
-        """Answer requests at a port of 127.0.0.1 while the block runs, and yield it; 0: a free one."""
+        """Serve requests on 127.0.0.1 while the block runs; yield the port; 0: a free one."""
         server, thread = start_http_server(port, "127.0.0.1", self.registry)
         try:
             yield server.server_port
@@ -58,21 +58,21 @@ class Metrics:
 
 
 class _OfSpool(Collector):
-    """Looks into a spool at each request, in the thread that answers it."""
+    """Reads the state of a spool on each request, in the thread that serves it."""
 
     def __init__(self, spool: str) -> None:
         self._spool: Final = spool
 
     def collect(self) -> Iterable[Metric]:
-        """Yield what waits."""
+        """Yield the metrics of the queue."""
         with Queue(queue_path(self._spool), read_only=True) as queue:
             waiting, troubles = queue.waiting(), queue.troubles()
         dead = count_dead(self._spool)
-        objects = _gauge("waiting_objects", "Objects that wait in the spool.")
-        size = _gauge("waiting_bytes", "Bytes that wait in the spool.")
+        objects = _gauge("waiting_objects", "Objects waiting in the spool.")
+        size = _gauge("waiting_bytes", "Bytes waiting in the spool.")
         oldest = _gauge("oldest_seconds", "How long the oldest object has waited.")
-        trouble = _gauge("trouble", "Whether a destination takes nothing at present.")
-        letters = _gauge("dead_letters", "Objects that a destination has refused for good.")
+        trouble = _gauge("trouble", "Whether a destination currently accepts nothing.")
+        letters = _gauge("dead_letters", "Objects that a destination has rejected for good.")
         now = time.time()
         for name in sorted({*waiting, *troubles, *dead}):
             found = waiting.get(name)
@@ -84,7 +84,7 @@ class _OfSpool(Collector):
         return (objects, size, oldest, trouble, letters)
 
     def describe(self) -> Iterable[Metric]:
-        """Yield nothing: the spool need not be there yet."""
+        """Yield nothing, as the spool may not exist yet."""
         return ()
 
 

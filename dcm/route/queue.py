@@ -1,7 +1,8 @@
-"""The queue of a spool: which objects there are, and which of them still has to go where (SQLite).
+"""The queue of a spool: its objects, and the destinations that still need them (SQLite).
 
-A file of SQLite with a write-ahead log: what was committed survives the end of the process, however it ends.
-All methods are quick, and run in the thread that has opened it; other processes may read, and add objects.
+An SQLite file with a write-ahead log: committed data survives the process, however it ends. All
+methods are quick, and run in the thread that opened the queue; other processes may read, and add
+objects.
 """
 
 import contextlib
@@ -11,16 +12,17 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
 from typing import Final, NamedTuple, Self
+from urllib.parse import quote
 
 from dcm.errors import DcmError
 
 _PAGES: Final = 8000
-"""Pages of the write-ahead log that are gathered before they are moved to the database, which is flushed."""
+"""The pages after which the write-ahead log is moved to the database, which is flushed."""
 _REMEMBERED: Final = 50_000
-"""Deliveries that are remembered, to say so when the same is to be delivered once more."""
+"""The number of past deliveries kept to detect that the same object is delivered again."""
 _PRUNED: Final = 1000
 _BUSY: Final = 10.0
-"""Seconds to wait for another process that writes."""
+"""Seconds to wait for another process that is writing."""
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS objects (
@@ -46,13 +48,14 @@ _COLUMNS: Final = (
 
 
 class SpoolError(DcmError):
-    """A spool that cannot be used."""
+    """An unusable spool."""
 
 
 class Doubt(IntEnum):
     """Whether an object may have been delivered before.
 
-    ASK: it was handed over, and the answer is not known. AGAIN: it was delivered, and has come once more.
+    ASK: it was handed over, and the response is unknown. AGAIN: it was delivered, and then received
+    again.
     """
 
     NONE = 0
@@ -61,9 +64,10 @@ class Doubt(IntEnum):
 
 
 class Entry(NamedTuple):
-    """An object in the spool: its file, what it is, and from whom it came.
+    """An object in the spool: its file, its identity, and its sender.
 
-    offset: where its data set begins. size: of the file, in bytes. received: when it came (POSIX time).
+    offset: of its data set. size: of the file, in bytes. received: when it was received (POSIX
+    time).
     """
 
     id: int
@@ -80,7 +84,7 @@ class Entry(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """What waits for a destination: how many objects, of how many bytes, and since when."""
+    """What is queued for a destination: the number of objects, their bytes, and the oldest time."""
 
     objects: int
     size: int
@@ -88,24 +92,29 @@ class Waiting(NamedTuple):
 
 
 class Queue:
-    """The queue in a file; its block has it open. read_only: only look at it."""
+    """The queue in a file; its block closes it. read_only: open it for reading only."""
 
     def __init__(self, path: str, *, read_only: bool = False) -> None:
         self.path: Final = path
         mode = "ro" if read_only else "rwc"
-        quoted = path.replace("?", "%3f").replace("#", "%23")
+        quoted = quote(os.fsencode(path))
         try:
             self._db: Final = sqlite3.connect(
                 f"file:{quoted}?mode={mode}", uri=True, isolation_level=None, timeout=_BUSY,
                 check_same_thread=False,
             )  # fmt: skip
+        except (sqlite3.Error, ValueError) as error:
+            raise SpoolError(f"the queue {path} cannot be used: {error}") from error
+        try:
             if not read_only:
                 self._prepare()
             [(version,)] = self._db.execute("SELECT value FROM about WHERE key = 'version'")
         except (sqlite3.Error, ValueError) as error:
+            self._db.close()
             raise SpoolError(f"the queue {path} cannot be used: {error}") from error
         if version != _VERSION:
-            raise SpoolError(f"the queue {path} is of version {version}, and not {_VERSION}")
+            self._db.close()
+            raise SpoolError(f"the queue {path} has version {version}, not {_VERSION}")
         self._since_pruned = 0
 
     def _prepare(self) -> None:
@@ -127,12 +136,12 @@ class Queue:
 
     @property
     def log(self) -> str:
-        """The file of the write-ahead log, which holds what was committed."""
+        """The file of the write-ahead log, which contains the committed data."""
         return f"{self.path}-wal"
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """Do all that the block does, or nothing. Raises `sqlite3.Error`."""
+        """Commit everything that the block does, or nothing. Raises `sqlite3.Error`."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -143,9 +152,10 @@ class Queue:
             raise
 
     def began(self, boot: str) -> None:
-        """Note that it is in use since this boot of the system.
+        """Record that it is in use, and the current boot of the system.
 
-        After a power failure the last commits may be missing: all that is there may have been delivered.
+        After a power failure the last commits may be missing, so all objects may have been
+        delivered.
         """
         with self.transaction():
             found = dict(self._db.execute("SELECT key, value FROM about"))
@@ -154,7 +164,7 @@ class Queue:
             self._about("boot", boot)
 
     def ended(self) -> None:
-        """Note that it is not in use, and that nothing is missing."""
+        """Record that it is not in use, and that nothing is missing."""
         self._about("boot", "")
 
     def _about(self, key: str, value: str) -> None:
@@ -165,17 +175,17 @@ class Queue:
     def add(self, entry: Entry, destinations: Sequence[str]) -> int:
         """Add an object for some destinations; return its number. Raises `sqlite3.Error`."""
         with self.transaction():
-            self._db.execute(
+            added = self._db.execute(
                 f"INSERT INTO objects ({_COLUMNS}, left) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
                 (None, *entry[1:], len(destinations)),
             )
-            [(number,)] = self._db.execute("SELECT last_insert_rowid()")
+            number = added.lastrowid or 0
             for name in destinations:
                 self._deliver(name, number, entry.uid)
-        return int(number)
+        return number
 
     def also(self, entry: Entry, destinations: Iterable[str]) -> list[str]:
-        """Add destinations to an object that is there; return those for which it does not wait already."""
+        """Add destinations to an object; return those that were not waiting for it already."""
         added = []
         with self.transaction():
             for name in destinations:
@@ -192,27 +202,27 @@ class Queue:
         return added
 
     def _deliver(self, destination: str, number: int, uid: str) -> None:
-        before = self._db.execute(
-            "SELECT 1 FROM history WHERE uid = ? AND destination = ?", (uid, destination)
-        ).fetchone()
-        doubt = Doubt.AGAIN if before else Doubt.NONE
-        self._db.execute("INSERT INTO deliveries VALUES (?, ?, ?)", (destination, number, doubt))
+        self._db.execute(
+            "INSERT INTO deliveries VALUES (?1, ?2, CASE WHEN EXISTS"
+            " (SELECT 1 FROM history WHERE uid = ?3 AND destination = ?1) THEN ?4 ELSE 0 END)",
+            (destination, number, uid, Doubt.AGAIN),
+        )
 
     def with_uid(self, uid: str) -> list[Entry]:
-        """Return the objects that are there under a SOP Instance UID, the latest first."""
+        """Return the queued objects with a SOP Instance UID, the latest first."""
         rows = self._db.execute(
             f"SELECT {_COLUMNS} FROM objects WHERE uid = ? ORDER BY id DESC", (uid,)
         )
         return [Entry(*row) for row in rows]
 
     def files(self) -> set[str]:
-        """Return the names of all files that objects have."""
+        """Return the file names of all objects."""
         return {file for (file,) in self._db.execute("SELECT file FROM objects")}
 
     # Deliveries.
 
     def next(self, destination: str, limit: int, after: int = 0) -> list[tuple[Entry, Doubt]]:
-        """Return what waits longest for a destination, in the order in which it came."""
+        """Return the first objects queued for a destination, in the order of reception."""
         columns = ", ".join(f"objects.{each.strip()}" for each in _COLUMNS.split(","))
         rows = self._db.execute(
             f"SELECT {columns}, doubt FROM deliveries JOIN objects ON objects.id = deliveries.object"
@@ -222,61 +232,47 @@ class Queue:
         return [(Entry(*row[:-1]), Doubt(row[-1])) for row in rows]
 
     def handed_over(self, destination: str, numbers: Iterable[int]) -> None:
-        """Note that objects are handed over now: until they are settled, they may have been delivered."""
-        with self.transaction():
-            self._hand_over(destination, numbers)
-
-    def _hand_over(self, destination: str, numbers: Iterable[int]) -> None:
+        """Record that objects are handed over; until settled, they may have been delivered."""
         self._db.executemany(
             "UPDATE deliveries SET doubt = 1 WHERE destination = ? AND object = ? AND doubt = 0",
             [(destination, number) for number in numbers],
         )
 
     def not_delivered(self, destination: str, number: int) -> None:
-        """Note that an object that was handed over was certainly not delivered."""
+        """Record that an object was not delivered after all."""
         self._db.execute(
             "UPDATE deliveries SET doubt = 0 WHERE destination = ? AND object = ? AND doubt = 1",
             (destination, number),
         )
 
-    def settle(
-        self, destination: str, done: Sequence[Entry], *, delivered: bool, begun: Iterable[int] = ()
-    ) -> list[str]:
-        """Take objects off the list of a destination; return the files that nobody waits for any more.
+    def settle(self, destination: str, entry: Entry, *, delivered: bool) -> bool:
+        """Remove an object from a destination's list; return whether it was the last one.
 
-        delivered: whether they were delivered. begun: objects that are handed over at the same time.
+        delivered: whether it was delivered.
         """
-        free = []
-        with self.transaction():
-            for each in done:
-                gone = self._db.execute(
-                    "DELETE FROM deliveries WHERE destination = ? AND object = ?",
-                    (destination, each.id),
-                )
-                if not gone.rowcount:
-                    continue
-                last = self._db.execute("DELETE FROM objects WHERE id = ? AND left = 1", (each.id,))
-                if last.rowcount:
-                    free.append(each.file)
-                else:
-                    self._db.execute("UPDATE objects SET left = left - 1 WHERE id = ?", (each.id,))
-                if delivered:
-                    self._db.execute(
-                        "INSERT INTO history VALUES (NULL, ?, ?)", (each.uid, destination)
-                    )
-            if begun:
-                self._hand_over(destination, begun)
-            self._since_pruned += len(done)
-            if self._since_pruned >= _PRUNED:
-                self._since_pruned = 0
-                self._db.execute(
-                    "DELETE FROM history WHERE n <= (SELECT MAX(n) FROM history) - ?",
-                    (_REMEMBERED,),
-                )
-        return free
+        gone = self._db.execute(
+            "DELETE FROM deliveries WHERE destination = ? AND object = ?", (destination, entry.id)
+        )
+        if not gone.rowcount:
+            return False
+        if delivered:
+            self._remember(entry.uid, destination)
+        if self._db.execute("DELETE FROM objects WHERE id = ? AND left = 1", (entry.id,)).rowcount:
+            return True
+        self._db.execute("UPDATE objects SET left = left - 1 WHERE id = ?", (entry.id,))
+        return False
+
+    def _remember(self, uid: str, destination: str) -> None:
+        self._db.execute("INSERT INTO history VALUES (NULL, ?, ?)", (uid, destination))
+        self._since_pruned += 1
+        if self._since_pruned >= _PRUNED:
+            self._since_pruned = 0
+            self._db.execute(
+                "DELETE FROM history WHERE n <= (SELECT MAX(n) FROM history) - ?", (_REMEMBERED,)
+            )
 
     def waiting(self) -> dict[str, Waiting]:
-        """Return what waits for each destination."""
+        """Return the state of each destination's queue."""
         rows = self._db.execute(
             "SELECT destination, COUNT(*), SUM(size), MIN(received) FROM deliveries"
             " JOIN objects ON objects.id = deliveries.object GROUP BY destination"
@@ -284,14 +280,14 @@ class Queue:
         return {name: Waiting(*more) for name, *more in rows}
 
     def destinations(self) -> list[str]:
-        """Return the destinations for which something waits."""
+        """Return the destinations with queued objects."""
         return [name for (name,) in self._db.execute("SELECT DISTINCT destination FROM deliveries")]
 
-    # What is remembered.
+    # Records.
 
     def trouble(self, destination: str, words: str) -> None:
-        """Note what is wrong with a destination; an empty text: nothing."""
-        with contextlib.suppress(sqlite3.Error):  # it is only for people
+        """Record the problem of a destination; an empty text means none."""
+        with contextlib.suppress(sqlite3.Error):  # only for information
             if words:
                 self._db.execute(
                     "INSERT INTO trouble VALUES (?, ?, ?) ON CONFLICT (destination)"
@@ -302,19 +298,19 @@ class Queue:
                 self._db.execute("DELETE FROM trouble WHERE destination = ?", (destination,))
 
     def troubles(self) -> dict[str, tuple[str, float]]:
-        """Return what is wrong with destinations, and since when (POSIX time)."""
+        """Return the problems of destinations, and since when they exist (POSIX time)."""
         rows = self._db.execute("SELECT destination, words, since FROM trouble")
         return {name: (words, since) for name, words, since in rows}
 
     def decision(self, route: str, entity: str) -> list[str] | None:
-        """Return the destinations that a route has chosen for an entity; None: it has not."""
+        """Return the destinations that a route chose for an entity, or None if undecided."""
         found = self._db.execute(
             "SELECT destinations FROM decisions WHERE route = ? AND entity = ?", (route, entity)
         ).fetchone()
         return None if found is None else [each for each in found[0].split("\n") if each]
 
     def decide(self, route: str, entity: str, destinations: Iterable[str]) -> None:
-        """Remember the destinations that a route has chosen for an entity."""
+        """Record the destinations that a route chose for an entity."""
         self._db.execute(
             "INSERT OR REPLACE INTO decisions VALUES (?, ?, ?, ?)",
             (route, entity, "\n".join(destinations), time.time()),
@@ -331,5 +327,5 @@ def exists(folder: str) -> bool:
 
 
 def queue_path(folder: str) -> str:
-    """Return where the queue of a spool is."""
+    """Return the path of a spool's queue."""
     return os.path.join(folder, "queue.sqlite")

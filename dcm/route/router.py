@@ -1,17 +1,19 @@
-"""A router: applies routes to objects as they come.
+"""A router: applies routes to objects as they arrive.
 
     router = Router([route], {"archive": StaticRoute("archive", ("mypacs", "backup"))})
     router.choose(instance, Origin("CT1"))       # Choice(("mypacs", "backup"))
 
-An object is routed by what it is when it comes; filters that change it come afterwards.
+An object is routed by its contents on arrival; filters that change it are applied afterwards.
 """
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from types import MethodType
 from typing import TYPE_CHECKING, Final, Protocol
 from zlib import crc32
 
 from dcm.data.levels import Level
+from dcm.frozen import Frozen, fields
 from dcm.instances import Instance
 from dcm.route.along import Routed, RouteQueue, Told, pre_route, send_along
 from dcm.route.routes import Choice, Origin, Route, RouteError, StaticRoute, needed
@@ -29,38 +31,40 @@ _REMEMBERED: Final = 10_000
 
 
 class Memory(Protocol):
-    """Remembers what a route has chosen for an entity."""
+    """Remembers the decisions of routes for entities."""
 
     def decision(self, route: str, entity: str) -> list[str] | None:
-        """Return the destinations that were chosen; None: none were yet."""
+        """Return the destinations that were chosen, or None if there was no decision."""
 
     def decide(self, route: str, entity: str, destinations: Iterable[str]) -> None:
-        """Remember them."""
+        """Remember the destinations."""
 
 
 class Decisions:
-    """Remembers the latest decisions."""
+    """Remembers recent decisions in memory."""
 
     def __init__(self) -> None:
         self._made: Final[OrderedDict[tuple[str, str], list[str]]] = OrderedDict()
 
     def decision(self, route: str, entity: str) -> list[str] | None:
-        """Return the destinations that were chosen; None: none were yet."""
+        """Return the destinations that were chosen, or None if there was no decision."""
         return self._made.get((route, entity))
 
     def decide(self, route: str, entity: str, destinations: Iterable[str]) -> None:
-        """Remember them."""
+        """Remember the destinations."""
         self._made[route, entity] = [*destinations]
         if len(self._made) > _REMEMBERED:
             self._made.popitem(last=False)
 
 
 class Router:
-    """Chooses destinations by several routes: an object takes all of them.
+    """Chooses destinations by several routes, all of which apply to each object.
 
-    all: its routes, those too that others name. targets: the elements that they look at.
-    named: static routes that dynamic ones may name as destinations. memory: what was chosen for whole
-    studies, or whatever a route's level is. Raises `RouteError` for a static route that leads to another.
+    all: its routes, including those that are destinations of others. targets: the elements that
+    they use.
+    named: static routes that dynamic ones may name as destinations. memory: decisions for whole
+    studies, or other entities at a route's level. Raises `RouteError` for a static route that leads
+    to another route.
     """
 
     def __init__(
@@ -74,12 +78,13 @@ class Router:
         self._memory: Final = memory or Decisions()
         self.all: Final = tuple(self._all())
         self.targets: Final = needed(self.all)
-        self._keys: Final = {  # a route that is changed decides anew
-            route.name: f"{route.name}:{crc32(repr(route).encode()):08x}" for route in self.all
+        self._keys: Final = {  # a changed route decides anew
+            route.name: f"{route.name}:{crc32(_stable_repr(route).encode()):08x}"
+            for route in self.all
         }
 
     def _all(self) -> list[Route]:
-        """Return all routes, those too that others name."""
+        """Return all routes, including those that are destinations of others."""
         found: dict[str, Route] = {}
         waiting: list[Route] = [*self.routes]
         while waiting:
@@ -96,14 +101,15 @@ class Router:
 
     @property
     def destinations(self) -> list[str]:
-        """All places to which the routes may lead."""
+        """All possible destinations of the routes."""
         found = dict.fromkeys(name for route in self.all for name in sorted(route.names))
         return [name for name in found if name not in self._named]
 
     def choose(self, instance: Instance, origin: Origin) -> Choice:
         """Return the destinations of an object.
 
-        Reads from it what the routes look at. Raises `OSError`, `CannotEdit` and `UnusableInstance`.
+        Reads the elements that the routes use. Raises `OSError`, `CannotEdit` and
+        `UnusableInstance`.
         """
         known: Knowledge = {}
         if self.targets:
@@ -115,7 +121,7 @@ class Router:
     async def pre_route(
         self, source: "Place", what: "QueryResult | Query", origin: Origin | None = None
     ) -> list[Routed]:
-        """Find out where what a query finds would be routed to; see `dcm.route.along.pre_route`."""
+        """Return the destinations for the results of a query; see `dcm.route.along.pre_route`."""
         return await pre_route(self, source, what, origin)
 
     def route(
@@ -129,7 +135,7 @@ class Router:
         return send_along(self, places, told, through=through)
 
     def choose_known(self, known: "Knowledge", origin: Origin) -> Choice:
-        """Return the destinations of an object of which this is known."""
+        """Return the destinations of an object from its known elements."""
         chosen: dict[str, None] = {}
         words: list[str] = []
         for route in self.routes:
@@ -143,16 +149,16 @@ class Router:
     def _along(
         self, route: Route, known: "Knowledge", origin: Origin, words: list[str]
     ) -> Sequence[str]:
-        """Return where one route leads an object."""
+        """Return the destinations of an object by one route."""
         if not route.condition.fulfilled(origin):
             words.append(f"the route {route.name} is not for this AE title or hour")
             return ()
         if route.filt is not None and not route.filt.selects(known):
-            words.append(f"the filter of the route {route.name} does not select it")
+            words.append(f"it does not match the filter of the route {route.name}")
             return ()
         found = self._looked_up(route, known)
         if not found:
-            words.append(f"the route {route.name} leads nowhere for it")
+            words.append(f"the route {route.name} has no destination for it")
         return found
 
     def _looked_up(self, route: Route, known: "Knowledge") -> Sequence[str]:
@@ -168,3 +174,24 @@ class Router:
             made = [*(route.lookup(known) or ())]
             self._memory.decide(key, entity, made)
         return made
+
+
+def _stable_repr(value: object) -> str:
+    """Return a repr that is the same in every process: sets are sorted, functions have names only."""
+    match value:
+        case Frozen():
+            content = [_stable_repr(getattr(value, name)) for name in fields(type(value))]
+        case frozenset():
+            content = sorted(map(_stable_repr, value))
+        case Mapping():
+            content = sorted(map(_stable_repr, value.items()))
+        case tuple():
+            content = [*map(_stable_repr, value)]
+        case MethodType():
+            return f"{_stable_repr(value.__self__)}.{value.__name__}"
+        case _ if callable(value):
+            name = getattr(value, "__qualname__", type(value).__qualname__)
+            return f"{value.__module__}.{name}"
+        case _:
+            return repr(value)
+    return f"{type(value).__qualname__}({', '.join(content)})"

@@ -1,4 +1,4 @@
-"""Routes: which objects go where, by what is in them, from whom they come, and when.
+"""Routes: where to send objects, by their contents, their sender, and the time.
 
     by_modality = SelectorDestMap(((read_selector("Modality == CT"), ("ctpacs",)),), ("archive",))
     route = by_modality.get_dynamic_route("by_modality")
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from dcm.filt.selectors import Knowledge, Selector
 
 METHODS: Final = ("PROXY", "REMOTE_COPY", "LOCAL_COPY", "MOVE", "LINK", "SYMLINK")
-"""The ways from a source to a destination. What is received here is sent from here, which is PROXY."""
+"""The ways from a source to a destination. Objects received here are sent from here: PROXY."""
 
 Lookup: TypeAlias = "Callable[[Knowledge], Sequence[str] | None]"
-"""Returns the destinations for what is known of an object; None: none at all."""
+"""Returns the destinations for the known elements of an object, or None for none at all."""
 
 
 class Origin(NamedTuple):
-    """From whom an object comes, by which AE title of ours, and when (local time)."""
+    """The sender of an object, the AE title that it called, and the local time."""
 
     calling: str = ""
     called: str = ""
@@ -34,25 +34,25 @@ class Origin(NamedTuple):
 
 
 class RouteError(DcmError):
-    """A route that cannot be used."""
+    """An invalid route."""
 
 
 class Choice(NamedTuple):
-    """The destinations of an object. words: why there are none, or not those that might be expected."""
+    """The destinations of an object. words: why there are none, or fewer than expected."""
 
     destinations: tuple[str, ...]
     words: str = ""
 
 
 class Condition(Frozen):
-    """What a route demands besides elements: AE titles, if there are any, and hours of the day."""
+    """The conditions of a route other than elements: AE titles, and times of day."""
 
     calling: frozenset[str] = frozenset()
     called: frozenset[str] = frozenset()
     hours: Hours | None = None
 
     def fulfilled(self, origin: Origin) -> bool:
-        """Return whether an object of this origin takes the route."""
+        """Return whether an object with this origin takes the route."""
         if self.calling and origin.calling.strip() not in self.calling:
             return False
         if self.called and origin.called.strip() not in self.called:
@@ -64,9 +64,10 @@ ANY: Final = Condition()
 
 
 class StaticRoute(Frozen):
-    """Always the same destinations.
+    """A route with fixed destinations.
 
-    methods: the ways to them, the best first; empty: any. filt: what is selected goes; None: everything.
+    methods: the ways to them, in order of preference; empty for any. filt: selects the objects;
+    None for all.
     """
 
     name: str
@@ -79,17 +80,17 @@ class StaticRoute(Frozen):
 
     @property
     def targets(self) -> frozenset[str]:
-        """The elements that it looks at."""
+        """The elements that the route uses."""
         return self.filt.targets if self.filt is not None else frozenset()
 
     @property
     def required_elems(self) -> frozenset[str]:
-        """The elements that decide on the destinations: none."""
+        """The elements that determine the destinations: none."""
         return frozenset()
 
     @property
     def names(self) -> frozenset[str]:
-        """All destinations that it may choose."""
+        """All destinations that the route may choose."""
         return frozenset(self.dests)
 
     def lookup(self, known: "Knowledge") -> Sequence[str] | None:  # noqa: ARG002 - as of all routes
@@ -98,12 +99,13 @@ class StaticRoute(Frozen):
 
 
 class DynamicRoute(Frozen):
-    """Destinations by what is in an object.
+    """A route whose destinations depend on the contents of an object.
 
-    lookup: chooses them. route_level: of the entities for which that is done once, by the object that comes
-    first; the others follow it. required_elems: the elements that `lookup` looks at, as targets.
-    dest_methods: the ways to destinations, by name. names: all that `lookup` may choose. filt: as of
-    `StaticRoute`, for each object.
+    lookup: chooses the destinations. route_level: the level of the entities for which this is done
+    once, using the first object; the others follow it. required_elems: the elements that `lookup`
+    uses, as targets.
+    dest_methods: the ways to destinations, by name. names: all destinations that `lookup` may
+    choose. filt: as in `StaticRoute`, applied to each object.
     """
 
     name: str
@@ -117,7 +119,7 @@ class DynamicRoute(Frozen):
 
     @property
     def targets(self) -> frozenset[str]:
-        """The elements that it looks at."""
+        """The elements that the route uses."""
         level = self.route_level
         keys = {level.unique_key} if level is not Level.IMAGE else set()
         more = self.filt.targets if self.filt is not None else frozenset()
@@ -130,9 +132,9 @@ Route: TypeAlias = StaticRoute | DynamicRoute
 class SelectorDestMap(Frozen):
     """Destinations by selectors.
 
-    routing_map: selectors, each with its destinations; those of the first that selects an object are taken,
-    or of all with `stop_on_first` false. default_dests: if none does. exclude: what one of these selects goes
-    nowhere.
+    routing_map: selectors with their destinations. The first selector that matches applies, or all
+    that match if `stop_on_first` is false. default_dests: used if none matches. exclude: objects
+    that match one of these have no destination.
     """
 
     routing_map: "tuple[tuple[Selector, tuple[str, ...]], ...]"
@@ -142,7 +144,7 @@ class SelectorDestMap(Frozen):
 
     @property
     def required_elems(self) -> frozenset[str]:
-        """The elements that its selectors look at."""
+        """The elements that its selectors use."""
         selectors = [*(selector for selector, _ in self.routing_map), *self.exclude]
         return frozenset[str]().union(*(each.targets for each in selectors))
 
@@ -152,7 +154,7 @@ class SelectorDestMap(Frozen):
         return frozenset(self.default_dests).union(*(dests for _, dests in self.routing_map))
 
     def lookup(self, known: "Knowledge") -> Sequence[str] | None:
-        """Return the destinations; None for what is excluded."""
+        """Return the destinations, or None for excluded objects."""
         if any(each.selects(known) for each in self.exclude):
             return None
         found: list[str] = []
@@ -171,7 +173,7 @@ class SelectorDestMap(Frozen):
         filt: "Selector | None" = None,
         condition: Condition = ANY,
     ) -> DynamicRoute:
-        """Return the route that goes by this."""
+        """Return a route that uses this map."""
         return DynamicRoute(
             name, self.lookup, route_level, self.required_elems, dest_methods or {}, self.names, filt,
             condition,
@@ -179,5 +181,5 @@ class SelectorDestMap(Frozen):
 
 
 def needed(routes: Iterable[Route]) -> frozenset[str]:
-    """Return the elements that routes look at."""
+    """Return the elements that routes use."""
     return frozenset[str]().union(*(each.targets for each in routes))

@@ -1,12 +1,13 @@
-"""A spool: a folder in which objects are safe until they are delivered.
+"""A spool: a folder that keeps objects safe until they are delivered.
 
     with Spool("/var/spool/dcm") as spool:
         async with Listener(local, spool.sink(router), limits):
             ...
 
-An object is a file (PS3.10), complete before it has a name, and rows in a queue: one for itself, and one for
-each destination that still has to get it. Only when they are committed is the sender told of success. What
-the end of the process leaves behind without rows was never acknowledged, and is removed by the next one.
+An object is a file (PS3.10), complete before it has a name, and rows in a queue: one for itself,
+and one for each destination that still needs it. Success is reported to the sender only after they
+are committed. Files that a killed process leaves behind without rows were never acknowledged, and
+are removed by the next process.
 """
 
 import asyncio
@@ -39,11 +40,15 @@ from dcm.sinks import (
 from dcm.wire import Buffer
 
 Choose: TypeAlias = Callable[[FileInstance, Head], Awaitable[Sequence[str]]]
-"""Chooses the destinations of an object that has come. Raises `Refused`."""
+"""Chooses the destinations of a received object. Raises `Refused`."""
 
 _LOG: Final = logging.getLogger(__name__)
 _BOOT: Final = "/proc/sys/kernel/random/boot_id"
 _NOT_UNDERSTOOD: Final = 0xC000
+SOME: Final = 16
+"""The number of objects handed over, or recorded as delivered, in one transaction."""
+_SOON: Final = 0.05
+"""Seconds until deliveries are recorded, even if there are few."""
 _LOCK: Final = struct.Struct("hhqqi4x")
 """The structure flock of fcntl(2): type, whence, start, length, process."""
 _WHOLE: Final = _LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
@@ -58,11 +63,11 @@ class SpoolInUse(SpoolError):  # noqa: N818 - reads as the sentence it is
 
 
 class Spool:
-    """A spool in a folder, which is made if it is missing. Its block has it for itself.
+    """A spool in a folder, which is created if necessary. Its block has exclusive use of it.
 
-    sync: flush file and queue to disk (fsync) before the response: then what was acknowledged survives a
-    power failure, too; otherwise the end of the process, however it ends. max_instance, min_free: see
-    `dcm.sinks.Folder`.
+    sync: flush file and queue to disk (fsync) before the response, so that acknowledged objects
+    also survive a power failure; otherwise, they only survive the end of the process, however it
+    ends. max_instance, min_free: see `dcm.sinks.Folder`.
     """
 
     def __init__(
@@ -78,14 +83,15 @@ class Spool:
         self.sync: Final = sync
         self.room: Final = Folder(Path(self.path), sync, max_instance, min_free).room
         self.added: Callable[[Sequence[str]], object] = lambda _: None
-        """Called with the destinations for which something was added."""
+        """Called with the destinations for which an object was added."""
         self._names: Final = count()
         self._prefix: Final = f"{time.time_ns():x}"
         self._lock = -1
         self._log = -1
         self._queue: Queue | None = None
-        self._unsettled: list[tuple[str, Entry, bool]] = []
-        """What could not be recorded yet: the disk is full."""
+        self._unsettled: Final[dict[tuple[str, int], tuple[Entry, bool]]] = {}
+        """Unrecorded outcomes, by destination and number: the object, and whether delivered."""
+        self._timer: asyncio.TimerHandle | None = None
 
     def __str__(self) -> str:
         return self.path
@@ -93,7 +99,7 @@ class Spool:
     @property
     def queue(self) -> Queue:
         """The queue, while the block runs."""
-        assert self._queue is not None, "the spool's block has not begun"
+        assert self._queue is not None, "the block of the spool was not entered"
         return self._queue
 
     def __enter__(self) -> Self:
@@ -117,7 +123,7 @@ class Spool:
             if not self._unsettled:
                 self.queue.ended()
         except sqlite3.Error as error:
-            _LOG.error("the spool %s cannot be closed in order: %s", self.path, error)
+            _LOG.error("the spool %s could not be closed properly: %s", self.path, error)
         finally:
             self._close()
 
@@ -131,7 +137,7 @@ class Spool:
         self._log = self._lock = -1
 
     def _clean(self) -> None:
-        """Remove files without a row: they were not acknowledged, or everybody has them."""
+        """Remove files without a row: they were not acknowledged, or were delivered everywhere."""
         known = self.queue.files()
         for each in os.scandir(self.objects):
             if each.name not in known:
@@ -140,7 +146,7 @@ class Spool:
     # Receiving.
 
     def sink(self, choose: Choose) -> "SpoolSink":
-        """Return a sink that puts what it receives here."""
+        """Return a sink that stores received objects here."""
         return SpoolSink(self, choose)
 
     def new_name(self) -> str:
@@ -152,13 +158,13 @@ class Spool:
         return f"{self.objects}/{entry.file}"
 
     def instance(self, entry: Entry) -> FileInstance:
-        """Return an object as it can be sent."""
+        """Return an object in a form that can be sent."""
         return FileInstance(
             (entry.sop_class, entry.syntax), entry.uid, self.file(entry), entry.offset
         )
 
     async def flush(self) -> None:
-        """Flush to disk what was committed, if that is wanted."""
+        """Flush committed data to disk, if `sync` is set."""
         if self.sync:
             await asyncio.to_thread(self._flush)
 
@@ -168,52 +174,75 @@ class Spool:
 
     # Delivering.
 
-    def settle(
-        self, destination: str, entry: Entry, *, delivered: bool, begun: Iterable[int] = ()
-    ) -> None:
-        """Take an object off the list of a destination; what nobody waits for any more is removed.
+    def settle(self, destination: str, entry: Entry, *, delivered: bool) -> None:
+        """Remove an object from the list of a destination, and its file if it was the last one.
 
-        If that cannot be recorded, as on a disk that is full, it is done later.
+        Deliveries are soon recorded together. After a kill, unrecorded ones are in doubt, like all
+        objects handed over. If the disk is full, they are recorded later.
         """
-        self._unsettled.append((destination, entry, delivered))
-        self.record(begun)
+        self._unsettled[destination, entry.id] = (entry, delivered)
+        if not delivered or len(self._unsettled) >= SOME:
+            self.record()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_SOON, self.record)
 
-    def record(self, begun: Iterable[int] = ()) -> None:
-        """Record what is settled."""
-        while self._unsettled:
-            destination, entry, delivered = self._unsettled[0]
-            try:
-                free = self.queue.settle(
-                    destination, [entry], delivered=delivered,
-                    begun=begun if len(self._unsettled) == 1 else (),
-                )  # fmt: skip
-            except sqlite3.Error as error:
-                _LOG.error("what was delivered cannot be recorded for now: %s", error)
-                return
-            del self._unsettled[0]
-            for name in free:
-                with contextlib.suppress(OSError):
-                    os.unlink(f"{self.objects}/{name}")
+    def hand_over(self, destination: str, numbers: Iterable[int]) -> None:
+        """Record that objects are handed over, and all settled ones. Raises `sqlite3.Error`."""
+        with self.queue.transaction():
+            free = self._record()
+            self.queue.handed_over(destination, numbers)
+        self._recorded(free)
+
+    def record(self) -> None:
+        """Record the settled objects."""
+        self._cancel_timer()
+        try:
+            with self.queue.transaction():
+                free = self._record()
+        except sqlite3.Error as error:
+            _LOG.error("deliveries cannot be recorded at the moment: %s", error)
+        else:
+            self._recorded(free)
+
+    def _record(self) -> list[str]:
+        return [
+            entry.file
+            for (destination, _), (entry, delivered) in self._unsettled.items()
+            if self.queue.settle(destination, entry, delivered=delivered)
+        ]
+
+    def _recorded(self, free: Iterable[str]) -> None:
+        """Forget recorded outcomes, and remove files that are no longer needed."""
+        self._unsettled.clear()
+        self._cancel_timer()
+        for name in free:
+            with contextlib.suppress(OSError):
+                os.unlink(f"{self.objects}/{name}")
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def settled_already(self, destination: str, entry: Entry) -> bool:
-        """Return whether an object is settled, though that is not recorded yet."""
-        return any(each[0] == destination and each[1].id == entry.id for each in self._unsettled)
+        """Return whether an object is settled, but not recorded yet."""
+        return (destination, entry.id) in self._unsettled
 
 
 class SpoolSink:
-    """Takes what is received into a spool; see `dcm.sinks.Sink`."""
+    """Stores received objects in a spool; see `dcm.sinks.Sink`."""
 
     def __init__(self, spool: Spool, choose: Choose) -> None:
         self._spool: Final = spool
         self.choose = choose
 
     def begin(self, head: Head) -> Part:
-        """Begin to take an object."""
+        """Begin to receive an object."""
         return _InSpool(self._spool, self, head)
 
 
 class _InSpool:
-    """An object on its way into a spool."""
+    """An object being received into a spool."""
 
     def __init__(self, spool: Spool, sink: SpoolSink, head: Head) -> None:
         self._spool: Final = spool
@@ -259,6 +288,7 @@ class _InSpool:
                 self._keep(entry, destinations)
         except sqlite3.Error as error:
             raise Refused(OUT_OF_RESOURCES, f"the queue cannot be written: {error}") from error
+        self._part.discard()  # no effect if it was kept
         await spool.flush()
         if destinations:
             spool.added(destinations)
@@ -267,7 +297,7 @@ class _InSpool:
         return ReceivedInstance(file, kind[0], uid, syntax, *head[2:], known is not None, remark)
 
     async def _chosen(self, instance: FileInstance) -> Sequence[str]:
-        """Return the destinations. Raises `Refused` if they cannot be found out."""
+        """Return the destinations. Raises `Refused` if they cannot be determined."""
         try:
             return await self._sink.choose(instance, self._head)
         except Refused:
@@ -278,7 +308,7 @@ class _InSpool:
             raise Refused(_NOT_UNDERSTOOD, str(error)) from error
 
     async def _known(self, instance: FileInstance, uid: str) -> Entry | None:
-        """Return the same object if it waits already, as when a sender got no answer and sends again."""
+        """Return the same object if already queued, as when a sender got no response."""
         from dcm.held import Settled, relation  # noqa: PLC0415 - rarely needed
 
         for entry in self._spool.queue.with_uid(uid):
@@ -288,7 +318,7 @@ class _InSpool:
             except OSError:
                 continue
             if same and entry.syntax == instance.kind[1]:
-                # It may have been delivered to all meanwhile.
+                # It may have been delivered everywhere meanwhile.
                 return entry if entry in self._spool.queue.with_uid(uid) else None
         return None
 
@@ -323,9 +353,9 @@ def _locked(folder: str) -> int:
 
 
 def user_of(folder: str) -> str:
-    """Return the number of the process that has a spool open; empty if none has.
+    """Return the ID of the process that has a spool open, or empty if none has.
 
-    Asks for the lock without taking it, so that nobody is kept from taking it meanwhile.
+    Queries the lock without taking it, so that other processes can still take it.
     """
     try:
         descriptor = os.open(os.path.join(folder, "lock"), os.O_RDWR | os.O_CLOEXEC)
@@ -341,7 +371,7 @@ def user_of(folder: str) -> str:
 
 
 def _boot() -> str:
-    """Return what tells this boot of the system from others; empty if nothing does."""
+    """Return an identifier of this boot of the system, or empty if there is none."""
     with contextlib.suppress(OSError), open(_BOOT, encoding="ascii") as file:
         return file.read().strip()
     return ""

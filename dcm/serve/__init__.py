@@ -1,1 +1,1 @@
-"""A directory as an archive: DIMSE services and DICOMweb (PS3.18) over one catalogue of instances."""
+"""Serves one catalogue of instances as an archive, by DIMSE and DICOMweb (PS3.18)."""

@@ -1,4 +1,4 @@
-"""What a client accepts (PS3.18 8.7): media ranges in the order of their weights."""
+"""What a client accepts (PS3.18 8.7): media ranges, ordered by weight."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -17,10 +17,10 @@ MULTIPART: Final = "multipart/related"
 
 
 class Wanted(NamedTuple):
-    """A media range. media: of the content; `*/*` if any.
+    """A media range. media: the content type; `*/*` for any.
 
-    multipart: whether it is to be in parts; None: either.
-    syntax: the transfer syntax; `*` for the one in which the object is stored, empty if none is named.
+    multipart: whether the response must be in parts; None for either.
+    syntax: the transfer syntax; `*` for the stored one, empty if none is specified.
     """
 
     media: MediaType
@@ -33,23 +33,24 @@ class Wanted(NamedTuple):
 
 
 def wanted(request: "Request") -> list[Wanted]:
-    """Return what the client accepts, the preferred first; anything if it does not say.
+    """Return what the client accepts, most preferred first; anything if it does not say.
 
-    The query parameter `accept` goes before the header (8.3.3.1). Raises `Refusal` for a range that is none.
+    The query parameter `accept` overrides the header (8.3.3.1). Raises `Refusal` for an invalid
+    range.
     """
     text = ",".join((*request.query_params.getlist("accept"), *request.headers.getlist("accept")))
     if not text.strip():
         return [Wanted(MediaType(ANYTHING, {}), None, "")]
     found = [each for each in accepted(text) if each.quality > 0]
     if not found:
-        raise Refusal(400, f"Accept has no media type that can be read: {text[:200]!r}")
+        raise Refusal(400, f"invalid media types in Accept: {text[:200]!r}")
     found.sort(key=lambda each: -each.quality)
     return list(_ranges(found))
 
 
 def not_acceptable(what: str) -> Refusal:
-    """Return the refusal where nothing that is accepted is offered; what: what is."""
-    return Refusal(406, f"nothing of what is accepted can be sent; there is {what}")
+    """Return the refusal if nothing acceptable is available. what: the available types."""
+    return Refusal(406, f"none of the accepted media types is available; supported: {what}")
 
 
 def _ranges(found: list[MediaType]) -> Iterator[Wanted]:
@@ -60,7 +61,7 @@ def _ranges(found: list[MediaType]) -> Iterator[Wanted]:
                 media = MediaType.parse(each.parameters.get("type", ANYTHING))
             except ValueError:
                 continue
-            # Quoted, the type may bring its own parameters.
+            # If quoted, the type may have its own parameters.
             yield Wanted(media, True, syntax or media.parameters.get("transfer-syntax", ""))
         else:
             yield Wanted(each, None if each.name in (ANYTHING, "application/*") else False, syntax)

@@ -1,4 +1,4 @@
-"""The web application: which resource answers which request, to whom, and from which pages."""
+"""The web application: its resources, and access control for clients and web pages."""
 
 import hmac
 from collections.abc import Awaitable, Callable, Sequence
@@ -37,8 +37,8 @@ def application(
 ) -> "Starlette":
     """Return the web application (ASGI) for an archive.
 
-    token: what requests have to bring (RFC 6750); empty: anybody may ask. origins: web pages that may use the
-    service from a browser, as in http://localhost:3000; `*`: all.
+    token: required in requests (RFC 6750); empty for none. origins: web pages that may use the
+    service from a browser, such as http://localhost:3000; `*` for all.
     """
     from starlette.applications import Starlette  # noqa: PLC0415 - an extra
     from starlette.middleware import Middleware  # noqa: PLC0415
@@ -109,7 +109,7 @@ def _bound(answer: Callable[..., Awaitable["Response"]], archive: Archive, *more
 
 
 async def _about(archive: Archive, name: str, request: "Request") -> "Response":
-    """Say what this is."""
+    """Describe this service."""
     from starlette.responses import JSONResponse  # noqa: PLC0415 - an extra
 
     about = {
@@ -123,27 +123,27 @@ async def _about(archive: Archive, name: str, request: "Request") -> "Response":
 
 
 async def _failed(request: "Request", error: Exception) -> "Response":
-    """Answer where a file, or the index, cannot be read."""
+    """Respond to an error while reading a file or the index."""
     words = str(error) if isinstance(error, DcmError) else f"a file cannot be read: {error}"
     return refused(request, Refusal(500, words))
 
 
 class _Guarded:
-    """Lets requests through that bring the token."""
+    """Accepts only requests with the token."""
 
     def __init__(self, app: "ASGIApp", token: str) -> None:
         self._app: Final = app
         self._token: Final = token.encode()
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
-        """Pass a request on, or answer with 401."""
+        """Pass a request on, or respond with 401."""
         if scope["type"] == "http":
             given = dict(scope["headers"]).get(b"authorization", b"")
             scheme, _, token = given.partition(b" ")
             if scheme.lower() != b"bearer" or not hmac.compare_digest(token.strip(), self._token):
                 from starlette.responses import PlainTextResponse  # noqa: PLC0415 - an extra
 
-                words = "this service wants its token: Authorization: Bearer TOKEN\n"
+                words = "this service needs a token: Authorization: Bearer TOKEN\n"
                 headers = {"WWW-Authenticate": "Bearer"}
                 await PlainTextResponse(words, 401, headers)(scope, receive, send)
                 return

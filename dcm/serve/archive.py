@@ -1,4 +1,4 @@
-"""What a web service gives access to, and how requests name it (PS3.18 10.1)."""
+"""The archive behind a web service, and how requests refer to it (PS3.18 10.1)."""
 
 import asyncio
 import os
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 ROOT: Final = "/dicom-web"
-"""Below this path are all resources."""
+"""The path of all resources."""
 _KEYS: Final = {
     "study": "StudyInstanceUID", "series": "SeriesInstanceUID", "instance": "SOPInstanceUID",
 }  # fmt: skip
 
 
 class Archive(Frozen):
-    """The instances of a directory. sink: where stored instances go; None: nothing can be stored.
+    """The instances of a directory. sink: stores instances; None if nothing can be stored.
 
-    url: what clients call the service, if that is not the Host of their requests; without `ROOT`.
+    url: the URL that clients use, if it differs from the Host of their requests; without `ROOT`.
     """
 
     catalogue: Catalogue
@@ -48,39 +48,39 @@ def _address(request: "Request") -> str:
 
 
 def keys_of(request: "Request") -> dict[str, Value]:
-    """Return the keys that the path of a request has: UIDs of a study, a series, an instance."""
+    """Return the keys in the path of a request: the UIDs of a study, a series, and an instance."""
     path = request.path_params
     return {keyword: path[name] for name, keyword in _KEYS.items() if name in path}
 
 
 async def found(archive: Archive, request: "Request") -> list[Found]:
-    """Return the instances that the path of a request names, and whose files are there.
+    """Return the instances that the path of a request names and whose files exist.
 
-    Raises `Refusal` if there is none: 404, or 410 if their files are gone.
+    Raises `Refusal` if there are none: 404, or 410 if their files are gone.
     """
     return await asyncio.to_thread(_found, archive.catalogue, keys_of(request))
 
 
 def _found(catalogue: Catalogue, keys: dict[str, Value]) -> list[Found]:
-    # Of several files with one object, or of several objects with one UID, the first is served.
+    # Of several files or objects with one UID, the first is served.
     by_uid: dict[str, Found] = {}
     for each in catalogue.instances(keys):
         by_uid.setdefault(each.instance.sop_instance_uid, each)
     listed = list(by_uid.values())
     if not listed:
-        raise Refusal(404, f"there is no instance with {named(keys)}")
+        raise Refusal(404, f"no instance with {named(keys)}")
     gone = [each for each in listed if not os.path.isfile(each.instance.path)]  # noqa: PTH113
     if gone:
         raise Refusal(
             410,
-            f"{len(gone)} of {len(listed)} files with {named(keys)} are gone since they were indexed, such as"
-            f" {gone[0].instance.path}: have the index made again (dcm index)",
+            f"{len(gone)} of {len(listed)} files with {named(keys)} have disappeared since they were indexed,"
+            f" such as {gone[0].instance.path}: update the index (dcm index)",
         )
     return listed
 
 
 def named(keys: dict[str, Value]) -> str:
-    """Return keys in words."""
+    """Describe keys."""
     return ", ".join(f"{keyword} {value}" for keyword, value in keys.items())
 
 

@@ -1,6 +1,6 @@
-"""Bodies that are sent as they come: what is read next is read while the last part is being sent.
+"""Streamed bodies: the next part is read while the previous one is being sent.
 
-A client that is slow, or gone, holds up the reading and nothing else: two parts are in memory at most.
+A slow or disconnected client delays only the reading: at most two parts are in memory.
 """
 
 import asyncio
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 SLICE: Final = 1 << 18
 _ENOUGH: Final = 1 << 16
-"""Bytes that are worth sending by themselves."""
+"""The number of bytes that is worth sending separately."""
 
 
 class Streamed(Response):
     """A response whose body is iterated over in threads.
 
-    length: of the body, if it is known; then whoever receives less knows that it is not all.
+    length: of the body, if known, so that the receiver can detect missing data.
     """
 
     def __init__(
@@ -39,12 +39,12 @@ class Streamed(Response):
         self._first: bytes | None = None
 
     async def prepared(self) -> "Streamed":
-        """Read the first part, so that what is wrong with it can still be answered with a status."""
+        """Read the first part, so that an error in it can still be answered with a status."""
         self._first = await asyncio.to_thread(_next, self._parts)
         return self
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
-        """Send the response; ends early if the client is gone."""
+        """Send the response; end early if the client has disconnected."""
         await send(
             {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         )
@@ -70,14 +70,14 @@ class Streamed(Response):
 
 
 def file_slices(path: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
-    """Yield a file, or a stretch of it, in slices. Raises `OSError`, also if it ends before its length."""
+    """Yield a file, or a range of it, in slices. Raises `OSError`, also if it is shorter than expected."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         left = os.fstat(descriptor).st_size - start if length is None else length
         while left:
             data = os.pread(descriptor, min(left, SLICE), start)
             if not data:
-                raise OSError(f"{path} became shorter while it was sent")
+                raise OSError(f"{path} was truncated while it was sent")
             start, left = start + len(data), left - len(data)
             yield data
     finally:
@@ -85,13 +85,13 @@ def file_slices(path: str, start: int = 0, length: int | None = None) -> Iterato
 
 
 async def _gone(receive: "Receive") -> None:
-    """Wait until the client is gone."""
+    """Wait until the client has disconnected."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 def _next(parts: Iterator[bytes]) -> bytes | None:
-    """Return what comes next, small parts joined: each costs a change of threads."""
+    """Return the next part; small ones are joined, as each needs a thread switch."""
     some: list[bytes] = []
     size = 0
     for part in parts:

@@ -1,4 +1,4 @@
-"""Both doors of a service, on one event loop and over one catalogue: DICOMweb and DIMSE."""
+"""Both interfaces of a service, DICOMweb and DIMSE, on one event loop and for one catalogue."""
 
 import asyncio
 import contextlib
@@ -21,10 +21,11 @@ from dcm.store.catalogue import Catalogue
 
 
 class WebDoor(Frozen, secret=("token",)):
-    """Where and to whom DICOMweb is offered.
+    """Address and access control of DICOMweb.
 
-    port: 0: a free one. token: what requests have to bring; empty: nothing. tls: None: without TLS.
-    origins: web pages that may use it from a browser. url: what clients call it, if not host and port.
+    port: 0 for a free one. token: required in requests; empty for none. tls: None for no TLS.
+    origins: web pages that may use it from a browser. url: the URL for clients, if not host and
+    port.
     """
 
     host: str = "127.0.0.1"
@@ -36,7 +37,7 @@ class WebDoor(Frozen, secret=("token",)):
 
 
 class DicomDoor(Frozen):
-    """Where and to whom DIMSE services are offered; peers: nodes by AE title that C-MOVE may send to."""
+    """Address and access control of DIMSE. peers: nodes by AE title for C-MOVE to send to."""
 
     local: Listen = Listen("127.0.0.1")
     limits: TimeLimits = TimeLimits()
@@ -45,7 +46,7 @@ class DicomDoor(Frozen):
 
 
 class Open(NamedTuple):
-    """What is open. web: the URL of DICOMweb, or empty. dicom: the listener, if there is one."""
+    """The open interfaces. web: the URL of DICOMweb, or empty. dicom: the listener, or None."""
 
     web: str
     dicom: Listener | None
@@ -60,12 +61,12 @@ async def serving(
     dicom: DicomDoor | None = None,
     drain: float = 8.0,
 ) -> AsyncIterator[Open]:
-    """Serve what a catalogue has while the block runs.
+    """Serve the contents of a catalogue while the block runs.
 
-    sink: where stored instances go; the catalogue is expected to know them by then. None: read-only.
-    drain: seconds in which requests and associations may finish at the end.
+    sink: stores instances; the catalogue must include them then. None for read-only.
+    drain: seconds for requests and associations to finish at the end.
 
-    Raises `CannotServe` if a port cannot be had, and `UnusableTls`.
+    Raises `CannotServe` if a port is not available, and `UnusableTls`.
     """
     keep_memory()
     async with contextlib.AsyncExitStack() as stack:
@@ -81,7 +82,7 @@ async def serving(
             except OSError as error:
                 where = f"{dicom.local.host}:{dicom.local.port}"
                 words = (
-                    f"cannot listen at {where}: {error.strerror or error} (--dicom-port, --host)"
+                    f"cannot listen on {where}: {error.strerror or error} (--dicom-port, --host)"
                 )
                 raise CannotServe(words) from error
             stack.push_async_callback(_all_of, draining)
@@ -94,11 +95,11 @@ async def serving(
             address += ROOT
         try:
             yield Open(address, listener)
-        finally:  # both doors at the same time: what follows closes the other one
+        finally:  # both at the same time; what follows closes the other one
             if listener is not None:
                 draining.append(asyncio.create_task(listener.drain(drain)))
 
 
 async def _all_of(tasks: list[asyncio.Task[bool]]) -> None:
-    """Wait for tasks that have begun by now."""
+    """Wait for tasks that have started by now."""
     await asyncio.gather(*tasks)

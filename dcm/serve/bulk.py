@@ -1,4 +1,4 @@
-"""Bulk data (PS3.18 10.4.1.1.5): the value of one element, which metadata names by a URI."""
+"""Bulk data (PS3.18 10.4.1.1.5): the value of one element, to which metadata refers by a URI."""
 
 import asyncio
 import re
@@ -25,7 +25,7 @@ _BINARY: Final = frozenset((b"", b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"UN"
 
 
 class _Value(NamedTuple):
-    """A value in a file. data: the value itself, where it does not stand in the file as it is to be sent."""
+    """A value in a file. data: the value itself, if it has to be sent in a different form."""
 
     start: int
     length: int
@@ -33,11 +33,11 @@ class _Value(NamedTuple):
 
 
 async def bulk_data(archive: Archive, request: "Request") -> "Response":
-    """Answer with the value of one element, in little endian; encapsulated pixels come frame by frame."""
+    """Respond with the value of one element, in little endian; encapsulated pixels as frames."""
     each, *_ = await found(archive, request)
     place = request.path_params["place"].upper()
     if not _PLACE.fullmatch(place):
-        raise Refusal(400, f"{place[:80]!r} is no place of an element, such as 7FE00010")
+        raise Refusal(400, f"{place[:80]!r} is not the path of an element, such as 7FE00010")
     value = await asyncio.to_thread(_value_at, each, place)
     if value is None:
         return await frames_of(request, each, None)
@@ -71,7 +71,7 @@ def _slices(each: Found, value: _Value) -> Iterator[bytes]:
 
 
 def _value_at(each: Found, place: str) -> _Value | None:
-    """Return the value of the element at a place; None if it is encapsulated. Raises `Refusal`."""
+    """Return the value of the element at a position; None if it is encapsulated. Raises `Refusal`."""
     with opened(each.instance) as data_set:
         try:
             element = next((one for one, at in data_set.elements() if at == place), None)
@@ -81,7 +81,7 @@ def _value_at(each: Found, place: str) -> _Value | None:
             raise Refusal(404, f"the instance has no bulk data at {place}")
         if element.length == UNDEFINED:
             if place != "7FE00010":
-                raise Refusal(404, f"what is at {place} is a sequence, or pixels of an icon")
+                raise Refusal(404, f"{place} is a sequence, or the pixels of an icon")
             return None
         return _read(each, element, data_set.source.read, data_set.encoding.little_endian)
 

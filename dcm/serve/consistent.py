@@ -1,4 +1,4 @@
-"""A sink before a sink, which refuses what an archive could not find again."""
+"""A sink in front of another one that rejects instances which an archive could not find again."""
 
 import asyncio
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _PATH: Final = ("StudyInstanceUID", "SeriesInstanceUID")
 
 
 class ConsistentSink:
-    """Takes only whole data sets with the identifiers of their C-STORE request (PS3.4 B.2.3)."""
+    """Accepts only complete data sets with the identifiers of their C-STORE request (PS3.4 B.2.3)."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink: Final = sink
@@ -30,7 +30,7 @@ class ConsistentSink:
 
 
 class _Consistent:
-    """An instance on its way."""
+    """An instance being received."""
 
     def __init__(self, part: Part, head: Head) -> None:
         self._part: Final = part
@@ -54,7 +54,7 @@ class _Consistent:
     async def commit(self) -> ReceivedInstance:
         if self._length < _LONG:
             self._check()
-        else:  # it may have many elements
+        else:  # there may be many elements
             await asyncio.to_thread(self._check)
         return await self._part.commit()
 
@@ -62,7 +62,7 @@ class _Consistent:
         self._part.discard()
 
     def _check(self) -> None:
-        """Raise `Refused` if the data set is not what its request says, or is not whole."""
+        """Raise `Refused` if the data set does not match its request, or is not complete."""
         request, path = self._head.request, self._part.path
         try:
             header = scan(path, ("SOPClassUID", "SOPInstanceUID", *_PATH))
@@ -74,15 +74,15 @@ class _Consistent:
         }
         for keyword, uid in said.items():
             if header.text(keyword) != uid:
-                raise Refused(_DOES_NOT_MATCH, f"{keyword} is not that of the request")
+                raise Refused(_DOES_NOT_MATCH, f"{keyword} differs from the request")
         for keyword in _PATH:
             if not header.text(keyword):
                 raise Refused(_DOES_NOT_MATCH, f"{keyword} is missing")
         if not self._ends_plainly() and not is_whole(path, header):
-            raise Refused(_NOT_UNDERSTOOD, "the data set ends within an element")
+            raise Refused(_NOT_UNDERSTOOD, "the data set ends in the middle of an element")
 
     def _ends_plainly(self) -> bool:
-        """Return whether what has come shows that it is whole, as of nearly all images."""
+        """Return whether the received data shows its own end, as for nearly all images."""
         syntax, count = self._head.transfer_syntax_uid, len(self._beginning)
         encoding = NATIVE.get(syntax, EXPLICIT)
         plain = ends_with_pixels(self._beginning, count, self._tail, encoding, self._length)

@@ -1,4 +1,4 @@
-"""Decompressed frames for clients, by the decoders that are installed."""
+"""Decompressed frames for clients, using the installed decoders."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ __all__ = ["cannot_decode", "decoded_frame", "pixel_array"]
 
 
 def decoded_frame(instance: FileInstance, number: int) -> bytes:
-    """Return the pixels of a frame, those of all samples together. Raises `Refusal`."""
+    """Return the pixels of a frame, for all samples together. Raises `Refusal`."""
     frame, _ = pixel_array(instance, number, raw=True)
     return bytes(frame.tobytes())
 
 
 def pixel_array(instance: FileInstance, number: int, *, raw: bool) -> tuple[Any, Any]:
-    """Return a frame as an array, and the data set. raw: colours as they are stored, else as RGB.
+    """Return a frame as an array, and the data set. raw: colours as stored, else as RGB.
 
     Raises `Refusal`.
     """

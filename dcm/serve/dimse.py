@@ -1,4 +1,4 @@
-"""The DIMSE services over a catalogue of instances: query, retrieval, storage, commitment, verification."""
+"""The DIMSE services for a catalogue: query, retrieval, storage, commitment, verification."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ from dcm.wire import CFindRQ, CGetRQ, CMoveRQ
 
 _NOT_AUTHORIZED: Final = 0x0124
 _AT_ONCE: Final = 500
-"""UIDs that are looked up together."""
+"""The number of UIDs looked up together."""
 
 
 def dimse_listener(
@@ -35,12 +35,13 @@ def dimse_listener(
     handler: Handler | None = None,
     on_failure: OnFailure | None = None,
 ) -> Listener:
-    """Return a listener that serves what a catalogue has, while its block runs.
+    """Return a listener that serves the contents of a catalogue while its block runs.
 
-    sink: where to store what is sent; the catalogue is expected to know it by then. None: nothing is stored.
-    peers: the nodes, by AE title, to which instances may be sent (C-MOVE), and commitments be reported.
-    admission: which associations to accept, but for the services. supports: see `QueryService`.
-    handler, on_failure: of what is stored; see `Listener`.
+    sink: stores received instances; the catalogue must include them then. None if nothing is
+    stored.
+    peers: nodes by AE title to which C-MOVE and storage commitment reports may be sent.
+    admission: which associations to accept, apart from the services. supports: see `QueryService`.
+    handler, on_failure: for stored instances; see `Listener`.
     """
     known = peers or {}
     models = frozenset((*FIND_MODELS, *MOVE_MODELS, *GET_MODELS))
@@ -66,11 +67,11 @@ def dimse_listener(
 
 
 class _ReadOnly:
-    """Takes nothing, as of a peer that uses a context of its C-GET to store."""
+    """Rejects all instances, such as those that a peer stores on a context of its C-GET."""
 
     def begin(self, head: Head) -> Part:
         """Raise `Refused`."""
-        raise Refused(_NOT_AUTHORIZED, f"read only: {head.called_ae_title} stores nothing")
+        raise Refused(_NOT_AUTHORIZED, f"{head.called_ae_title} is read-only")
 
 
 class _InCatalogue:

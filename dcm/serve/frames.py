@@ -1,4 +1,4 @@
-"""Frames of images (PS3.18 10.4.1.1.6): as pixels in little endian, or as the streams that are stored."""
+"""Frames of images (PS3.18 10.4.1.1.6): as pixels in little endian, or as the stored streams."""
 
 import asyncio
 import re
@@ -36,25 +36,25 @@ _STREAMS: Final = {
 
 
 async def frames(archive: Archive, request: "Request") -> "Response":
-    """Answer with the frames whose numbers the path lists, in that order, each a part."""
+    """Respond with the frames listed in the path, in that order, each in a part."""
     text = request.path_params["frames"]
     if not re.fullmatch(r"[0-9]{1,9}(,[0-9]{1,9})*", text):
-        raise Refusal(400, f"{text[:80]!r} is no list of frame numbers, such as 1,2,3")
+        raise Refusal(400, f"{text[:80]!r} is not a list of frame numbers, such as 1,2,3")
     each, *_ = await found(archive, request)
     return await frames_of(request, each, [int(number) for number in text.split(",")])
 
 
 async def frames_of(request: "Request", each: Found, numbers: Sequence[int] | None) -> "Response":
-    """Answer with frames of an instance; None: with all. Raises `Refusal`."""
+    """Respond with frames of an instance; None for all. Raises `Refusal`."""
     instance = each.instance
     pixels = await asyncio.to_thread(pixels_of, instance)
     numbers = range(1, pixels.frame_count + 1) if numbers is None else numbers
     wrong = [number for number in numbers if not 1 <= number <= pixels.frame_count]
     if wrong:
-        raise Refusal(404, f"there is no frame {wrong[0]}: the instance has {pixels.frame_count}")
+        raise Refusal(404, f"no frame {wrong[0]}: the instance has {pixels.frame_count}")
     multipart, media, as_stored = await asyncio.to_thread(_choice, request, instance, pixels)
     if not multipart and len(numbers) > 1:
-        raise Refusal(406, f'several frames are sent as {MULTIPART}; type="{media}" only')
+        raise Refusal(406, f'several frames can only be sent as {MULTIPART}; type="{media}"')
     syntax = instance.kind[1] if as_stored and pixels.encapsulated else EXPLICIT_LITTLE
     content_type = f"{media}; transfer-syntax={syntax}"
     contents = (_content(instance, pixels, number, as_stored) for number in numbers)
@@ -78,7 +78,7 @@ def _parts(
 
 
 def _choice(request: "Request", instance: FileInstance, pixels: Pixels) -> tuple[bool, str, bool]:
-    """Return whether the answer is multipart, the media type of a frame, and whether it comes as stored."""
+    """Return whether to respond multipart, a frame's media type, and whether to send as stored."""
     stored = instance.kind[1]
     stream = _STREAMS.get(stored, OCTETS) if pixels.encapsulated else ""
     words = ""
@@ -123,6 +123,6 @@ def _stretch(instance: FileInstance, pixels: Pixels, start: int, length: int) ->
 
 
 def _bits_of(data: bytes, first: int, count: int) -> bytes:
-    """Return bits of a value, the first one as the lowest bit of the first byte (PS3.5 8.1.1)."""
+    """Return bits of a value, where the first is the lowest bit of the first byte (PS3.5 8.1.1)."""
     number = int.from_bytes(data[first // 8 : (first + count + 7) // 8], "little") >> first % 8
     return (number & (1 << count) - 1).to_bytes((count + 7) // 8, "little")

@@ -1,4 +1,4 @@
-"""The HTTP server: uvicorn on our own event loop, with sockets that are bound before anything else begins."""
+"""The HTTP server: uvicorn on the running event loop, with sockets bound in advance."""
 
 import asyncio
 import contextlib
@@ -22,11 +22,11 @@ _KEEP_ALIVE: Final = 30
 
 
 class CannotServe(DcmError):  # noqa: N818 - reads as the sentence it is
-    """A service that cannot begin: no port, or not all that it needs is installed."""
+    """A service cannot start: a port is not available, or something it needs is not installed."""
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """Return a socket that listens at an address; port 0: a free one. Raises `CannotServe`."""
+    """Return a socket that listens on an address; port 0 selects a free one. Raises `CannotServe`."""
     try:
         family, *_, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -34,19 +34,20 @@ def bound(host: str, port: int) -> socket.socket:
         made = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
     except OSError as error:
         hint = {
-            errno.EADDRINUSE: "it is in use by another program: choose another --port, or 0 for a free one",
+            errno.EADDRINUSE: "it is in use by another program: choose another --port, or 0 for any free one",
             errno.EACCES: "ports below 1024 need special rights: choose another --port",
             errno.EADDRNOTAVAIL: "this computer does not have that address: choose another --host",
         }.get(error.errno or 0, error.strerror or str(error))
-        raise CannotServe(f"cannot listen at {host}:{port}: {hint}") from error
+        raise CannotServe(f"cannot listen on {host}:{port}: {hint}") from error
     made.setblocking(False)
-    # asyncio leaves Nagle's algorithm on where a socket does not name its protocol: 40 ms for each answer.
+    # asyncio leaves Nagle's algorithm on if a socket does not name its protocol: 40 ms per
+    # response.
     made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return made
 
 
 def url_of(listening: socket.socket, *, tls: bool) -> str:
-    """Return the URL under which this computer reaches a socket."""
+    """Return the URL of a socket for use on this computer."""
     host, port = listening.getsockname()[:2]
     if ":" in host:
         host = f"[{host}]"
@@ -57,7 +58,7 @@ def url_of(listening: socket.socket, *, tls: bool) -> str:
 async def http_door(
     application: Any, listening: socket.socket, *, tls: "Tls | None" = None, drain: float = 8.0
 ) -> AsyncIterator[None]:
-    """Serve an ASGI application while the block runs; then requests in flight have `drain` seconds to finish.
+    """Serve an ASGI application while the block runs; then drain requests for `drain` seconds.
 
     Raises `CannotServe` and `UnusableTls`.
     """
@@ -79,7 +80,7 @@ def _server(application: Any, drain: float, context: "ssl.SSLContext | None") ->
         ) from None
 
     class Server(uvicorn.Server):
-        """A server that leaves signals to those who started it."""
+        """A server that leaves signal handling to its caller."""
 
         @contextlib.contextmanager
         def capture_signals(self) -> Iterator[None]:

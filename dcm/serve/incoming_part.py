@@ -1,6 +1,6 @@
-"""One instance on its way from a part of a request into a sink.
+"""One instance, received as a part of a request and written to a sink.
 
-Its beginning is collected until its header is known, and everything after that is written as it comes.
+Its beginning is collected until its header is known; all further data is written as it arrives.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from dcm.web.media import MediaType
 from dcm.wire import CStoreRQ, PresentationContextRQ
 
 BEGINNING: Final = 1 << 16
-"""Bytes in which the UIDs of an instance are looked for before it is begun."""
+"""The number of bytes searched for the UIDs of an instance before it is begun."""
 
 CANNOT_UNDERSTAND: Final = 0xC000
 DOES_NOT_MATCH: Final = 0xA900
@@ -29,7 +29,7 @@ _PLACE: Final = ("StudyInstanceUID", "SeriesInstanceUID")
 
 
 class Stored(NamedTuple):
-    """An instance that the sink has."""
+    """An instance that was stored."""
 
     sop_class_uid: str
     sop_instance_uid: str
@@ -38,7 +38,7 @@ class Stored(NamedTuple):
 
 
 class NotStored(NamedTuple):
-    """A part that is not stored. reason: Failure Reason (PS3.18 I.2.2). bad_request: it is no instance."""
+    """A part that was not stored. reason: Failure Reason (PS3.18 I.2.2). bad_request: not an instance."""
 
     sop_class_uid: str
     sop_instance_uid: str
@@ -57,7 +57,7 @@ class _Failure(DcmError):  # noqa: N818 - reads as the sentence it is
 
 
 class IncomingPart:
-    """A part of a request. study: of which it has to be; empty: of any."""
+    """A part of a request. study: the study that it must belong to; empty for any."""
 
     def __init__(self, sink: Sink, headers: Mapping[str, str], study: str, remote: str) -> None:
         self._sink: Final = sink
@@ -69,7 +69,7 @@ class IncomingPart:
         self._failure: _Failure | None = None
         self._uids = "", ""
         self._length = 0
-        """Of the data set, as far as it was written."""
+        """Bytes of the data set written so far."""
         kind = headers.get("content-type", DICOM)
         with contextlib.suppress(ValueError):
             kind = MediaType.parse(kind).name
@@ -77,7 +77,7 @@ class IncomingPart:
             self._fail(_Failure(CANNOT_UNDERSTAND, f"a part of type {kind[:80]} is not {DICOM}"))
 
     def write(self, data: memoryview) -> None:
-        """Take what comes next; after a failure it is thrown away."""
+        """Add the next data; after a failure it is discarded."""
         if self._failure is not None:
             return
         if self._beginning is None:
@@ -88,12 +88,12 @@ class IncomingPart:
             self._begin()
 
     async def finish(self, length: int, stated: int | None) -> Stored | NotStored:
-        """Store the part, of which all came; stated: its Content-Length, if it has one."""
+        """Store the completed part. stated: its Content-Length, or None."""
         try:
             if self._failure is None and self._beginning is not None:
                 self._begin()
             if stated not in (None, length):
-                words = f"{length} bytes came where Content-Length promised {stated}"
+                words = f"{length} bytes were received instead of Content-Length {stated}"
                 self._fail(_Failure(CANNOT_UNDERSTAND, words))
             if self._failure is not None:
                 raise self._failure
@@ -108,7 +108,7 @@ class IncomingPart:
             self.discard()
 
     def discard(self) -> None:
-        """Leave nothing behind unless it is stored."""
+        """Discard everything unless it is stored."""
         if self._part is not None:
             self._part.discard()
 
@@ -153,14 +153,14 @@ class IncomingPart:
         assert self._header is not None
         header, path = self._header, self._part.path
         study, series = header.text(_PLACE[0]), header.text(_PLACE[1])
-        if not (study and series):  # they may stand behind what was looked at
+        if not (study and series):  # they may come after the part that was searched
             study, series = await asyncio.to_thread(_place, path)
         if not (study and series):
             raise _Failure(
                 DOES_NOT_MATCH, "it has no Study or Series Instance UID", bad_request=True
             )
         if self._study and study != self._study:
-            raise _Failure(DOES_NOT_MATCH, f"it is of the study {study}, and not of {self._study}")
+            raise _Failure(DOES_NOT_MATCH, f"it belongs to the study {study}, not {self._study}")
         _check(path, self._length, header.transfer_syntax_uid)
         await self._part.commit()
         return Stored(*self._uids, study, series)
@@ -181,7 +181,7 @@ def _head(header: Header, remote: str) -> Head:
 
 
 def _place(path: str) -> tuple[str, str]:
-    """Return the UIDs of study and series of a whole file."""
+    """Return the Study and Series Instance UIDs of a complete file."""
     try:
         header = scan(path, _PLACE)
     except NotDicom as error:
@@ -201,7 +201,7 @@ def _check(path: str, length: int, syntax: str) -> None:
         if not ends_with_pixels(data, len(data), tail, encoding, length):
             checked(FileSource(descriptor), start, end, syntax)
     except NotWhole as error:
-        raise _Failure(CANNOT_UNDERSTAND, f"it is not complete: {error}") from error
+        raise _Failure(CANNOT_UNDERSTAND, f"it is incomplete: {error}") from error
     finally:
         os.close(descriptor)
 

@@ -1,8 +1,8 @@
-"""Memory of what comes and goes in large pieces: kept by the process instead of given back each time.
+"""Keeps large blocks of freed memory in the process instead of returning them each time.
 
-Each piece of a request is a `bytes` of up to 256 KiB. The C library returns so much memory to the kernel as
-soon as it is free, and gets it again, page by page and filled with zeros, for the next piece: a quarter of
-the CPU time of a service that receives images.
+Each piece of a request is a `bytes` of up to 256 KiB. The C library returns such an amount to the
+kernel as soon as it is free, and gets it again, page by page and filled with zeros, for the next
+piece. This takes a quarter of the CPU time of a service that receives images.
 """
 
 from typing import Final
@@ -14,7 +14,7 @@ _LARGE: Final = 4 << 20
 
 
 def keep_memory() -> bool:
-    """Have up to 16 MiB that are free kept by this process; return whether that is possible (glibc)."""
+    """Let the process keep up to 16 MiB of free memory; return whether that is possible (glibc)."""
     import ctypes  # noqa: PLC0415 - for services only
 
     try:

@@ -1,4 +1,4 @@
-"""Metadata (PS3.18 10.4.1.1.2): all attributes of instances, bulk data as URIs that work."""
+"""Metadata (PS3.18 10.4.1.1.2): all attributes of instances, with working URIs for bulk data."""
 
 import logging
 from typing import TYPE_CHECKING, Final
@@ -18,7 +18,7 @@ LOG: Final = logging.getLogger(__name__)
 
 
 async def metadata(archive: Archive, request: "Request") -> "Response":
-    """Answer with the metadata of all instances that the path names."""
+    """Respond with the metadata of all instances that the path names."""
     xml = wants_xml(request)
     listed = await found(archive, request)
     base = archive.base(request)
@@ -27,7 +27,7 @@ async def metadata(archive: Archive, request: "Request") -> "Response":
 
 
 def _metadata(each: Found, base: str) -> str:
-    """Return the metadata of an instance; of a damaged one, what can be read of it."""
+    """Return the metadata of an instance; if it is damaged, the readable part."""
     instance = each.instance
     url = url_of(base, each)
     with opened(instance) as data_set:
@@ -37,5 +37,5 @@ def _metadata(each: Found, base: str) -> str:
                 bulk=lambda place: f"{url}/bulkdata/{place}",
             )  # fmt: skip
         except NoJson as error:
-            LOG.warning("the metadata of %s is not all there: %s", instance.path, error)
+            LOG.warning("the metadata of %s is incomplete: %s", instance.path, error)
             return error.readable

@@ -1,4 +1,4 @@
-"""Data sets as answers: an array in the DICOM JSON model, or parts in XML (PS3.18 8.7.3.2)."""
+"""Data sets in responses: an array in the DICOM JSON model, or parts in XML (PS3.18 8.7.3.2)."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ _AT_ONCE: Final = 100
 
 
 def wants_xml(request: "Request") -> bool:
-    """Return whether data sets are to be sent as XML, and not as JSON. Raises `Refusal` with 406."""
+    """Return whether to send data sets as XML instead of JSON. Raises `Refusal` with 406."""
     for each in wanted(request):
         if not each.multipart and (each.covers(JSON) or each.covers("application/json")):
             return False
@@ -26,7 +26,7 @@ def wants_xml(request: "Request") -> bool:
 
 
 class Models:
-    """The body of an answer with data sets, and its media type."""
+    """The body of a response with data sets, and its media type."""
 
     def __init__(self, texts: Iterable[str], *, xml: bool) -> None:
         writer = MultipartWriter(XML) if xml else None

@@ -1,4 +1,4 @@
-"""The Native DICOM Model in XML (PS3.19 A.1), made of the DICOM JSON model, which has the same content."""
+"""The Native DICOM Model in XML (PS3.19 A.1), generated from the DICOM JSON model."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -67,5 +67,5 @@ def _elements(texts: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 
 def _text(text: str) -> str:
-    """Return a text without the characters that XML does not have."""
+    """Return a text without characters that are not allowed in XML."""
     return _ILLEGAL.sub("\N{REPLACEMENT CHARACTER}", text)

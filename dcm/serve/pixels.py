@@ -1,4 +1,4 @@
-"""Where the frames of a stored image are: stretches of its file (PS3.5 8.1, 8.2, A.4)."""
+"""The positions of a stored image's frames, as stretches of its file (PS3.5 8.1, 8.2, A.4)."""
 
 import struct
 from collections.abc import Iterator, Sequence
@@ -21,11 +21,11 @@ Stretch = tuple[int, int]
 
 
 class Pixels(NamedTuple):
-    """The pixels of an image. frame_count: how many there are.
+    """The pixels of an image. frame_count: the number of frames.
 
-    encapsulated: whether each frame is a compressed stream. frames: the stretches of each frame, in the file,
-    or in `data` if the pixels do not stand in the file as they are. bits: those of a frame, where frames do
-    not begin with a byte of their own. vr: of the element.
+    encapsulated: whether each frame is a compressed stream. frames: the stretches of each frame, in
+    the file, or in `data` if the file does not contain the pixels in this form. bits: the bits of a
+    frame, if frames do not start on byte boundaries. vr: of the element.
     """
 
     frame_count: int
@@ -85,18 +85,18 @@ def _pixels(instance: FileInstance, data_set: DataSet, known: dict[str, str]) ->
 
 
 def _bits(known: dict[str, str]) -> int:
-    """Return how many bits a native frame has."""
+    """Return the number of bits of a native frame."""
     names = ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated")
     rows, columns, samples, allocated = (int(known[name] or 0) for name in names)
     if known["PhotometricInterpretation"] == "YBR_FULL_422":
-        samples = 2  # of two pixels, each two of Y, and one each of the others (PS3.3 C.7.6.3.1.2)
+        samples = 2  # on average: Y for each pixel, others for every second (PS3.3 C.7.6.3.1.2)
     return rows * columns * (samples or 1) * allocated
 
 
 def _grouped(
     data_set: DataSet, items: list[Element], count: int, offsets: list[int]
 ) -> list[list[Stretch]]:
-    """Return the fragments of each frame, by an offset table if there is one (PS3.5 A.4)."""
+    """Return the fragments of each frame, using an offset table if there is one (PS3.5 A.4)."""
     table, *fragments = items
     if not offsets:
         value = data_set.source.read(table.start, table.length)
@@ -114,7 +114,7 @@ def _grouped(
     else:
         starts = list(_beginnings(data_set, fragments))
         if len(starts) != count:
-            raise ValueError(f"{len(fragments)} fragments cannot be told apart as {count} frames")
+            raise ValueError(f"{len(fragments)} fragments cannot be assigned to {count} frames")
     ends = [*starts[1:], len(fragments)]
     return [
         [(each.start, each.length) for each in fragments[start:end]]
@@ -123,7 +123,7 @@ def _grouped(
 
 
 def _beginnings(data_set: DataSet, fragments: list[Element]) -> Iterator[int]:
-    """Yield the numbers of the fragments with which a stream begins: of JPEG, JPEG-LS or JPEG 2000."""
+    """Yield the numbers of the fragments that begin a stream of JPEG, JPEG-LS or JPEG 2000."""
     for number, each in enumerate(fragments):
         if data_set.source.read(each.start, 3) in (b"\xff\xd8\xff", b"\xff\x4f\xff"):
             yield number

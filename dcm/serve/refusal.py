@@ -1,4 +1,4 @@
-"""Requests that are refused, with an HTTP status and a sentence."""
+"""Rejected requests, with an HTTP status and a message."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Refusal(DcmError):  # noqa: N818 - reads as the sentence it is
-    """Raised to answer a request with a status of failure (PS3.18 8.5); its words are the body."""
+    """Raised to respond with a failure status (PS3.18 8.5); its message is the body."""
 
     def __init__(self, status: int, words: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(words)
@@ -20,7 +20,7 @@ class Refusal(DcmError):  # noqa: N818 - reads as the sentence it is
 
 
 def refused(request: "Request", error: Exception) -> "Response":
-    """Answer with the words of a `Refusal`, in JSON if only that is accepted."""
+    """Respond with the message of a `Refusal`, in JSON if only that is accepted."""
     from starlette.responses import JSONResponse, PlainTextResponse  # noqa: PLC0415 - an extra
 
     assert isinstance(error, Refusal)

@@ -1,4 +1,4 @@
-"""Images for people (PS3.18 10.4.1.1.3): frames as JPEG or PNG, with the window that the object asks for."""
+"""Rendered images (PS3.18 10.4.1.1.3): frames as JPEG or PNG, with the window of the object."""
 
 import asyncio
 import io
@@ -26,7 +26,7 @@ _LARGEST: Final = 8192
 
 
 class View(NamedTuple):
-    """How an image is to look (8.3.5): window, size, region, quality; None as the object has it."""
+    """How to render an image (8.3.5): window, size, region, quality; None: the object's own."""
 
     window: Window | None
     size: tuple[int, int] | None
@@ -35,7 +35,7 @@ class View(NamedTuple):
 
 
 async def rendered(archive: Archive, request: "Request") -> "Response":
-    """Answer with images of all frames that the path names; several are parts."""
+    """Respond with images of all frames that the path names, in parts if there are several."""
     listed = await found(archive, request)
     view, multipart = _view(request)
     several = [
@@ -61,7 +61,7 @@ async def rendered(archive: Archive, request: "Request") -> "Response":
 
 
 async def thumbnail(archive: Archive, request: "Request") -> "Response":
-    """Answer with a small image of what the path names (10.4.1.1.4): of the one in the middle."""
+    """Respond with a small image from the middle of what the path names (10.4.1.1.4)."""
     listed = await found(archive, request)
     each = listed[len(listed) // 2]
     view, _ = _view(request)
@@ -83,22 +83,22 @@ def _ended(parts: Any, writer: MultipartWriter) -> Any:
 
 
 def _numbers(request: "Request", each: Found) -> list[int]:
-    """Return the frames of an instance that the path names; all if it names none."""
+    """Return the frames of an instance that the path names, or all if it names none."""
     pixels = pixels_of(each.instance)
     text = request.path_params.get("frames")
     if text is None:
         return list(range(1, pixels.frame_count + 1))
     numbers = text.split(",")
     if not all(one.isascii() and one.isdecimal() for one in numbers):
-        raise Refusal(400, f"{text[:80]!r} is no list of frame numbers, such as 1,2,3")
+        raise Refusal(400, f"{text[:80]!r} is not a list of frame numbers, such as 1,2,3")
     wrong = [one for one in numbers if not 1 <= int(one) <= pixels.frame_count]
     if wrong:
-        raise Refusal(404, f"there is no frame {wrong[0]}: the instance has {pixels.frame_count}")
+        raise Refusal(404, f"no frame {wrong[0]}: the instance has {pixels.frame_count}")
     return [int(one) for one in numbers]
 
 
 def _view(request: "Request") -> tuple[View, bool | None]:
-    """Return how images are to look, and whether they are to be parts. Raises `Refusal`."""
+    """Return how to render images, and whether to send them in parts. Raises `Refusal`."""
     query = request.query_params
     media, multipart = _media(request)
     return View(_window(query), _size(query), _quality(query), media), multipart
@@ -126,7 +126,7 @@ def _window(query: Mapping[str, str]) -> Window | None:
             f"window={text[:80]} is not CENTER,WIDTH,FUNCTION with linear, linear-exact or sigmoid",
         ) from None
     if not abs(found.center) < 1e12 or not 0 < found.width < 1e12:
-        raise Refusal(400, f"window={text[:80]}: the width has to be more than 0")
+        raise Refusal(400, f"window={text[:80]}: the width must be greater than 0")
     return found
 
 
@@ -139,7 +139,7 @@ def _size(query: Mapping[str, str]) -> tuple[int, int] | None:
         raise Refusal(400, f"viewport={text[:80]} is not WIDTH,HEIGHT; regions are not supported")
     width, height = map(int, numbers)
     if not (0 < width <= _LARGEST and 0 < height <= _LARGEST):
-        raise Refusal(400, f"viewport={text[:80]}: from 1 to {_LARGEST} pixels are allowed")
+        raise Refusal(400, f"viewport={text[:80]}: use 1 to {_LARGEST} pixels")
     return width, height
 
 
@@ -151,18 +151,18 @@ def _quality(query: Mapping[str, str]) -> int:
 
 
 def _image(each: Found, number: int, view: View) -> bytes:
-    """Return the image of a frame as a file. Raises `Refusal`."""
+    """Return the image of a frame, encoded as a file. Raises `Refusal`."""
     try:
         from PIL import Image  # noqa: PLC0415 - not needed otherwise
     except ImportError:
         raise Refusal(
-            406, "no image can be made here: Pillow is not installed where this service runs"
+            406, "images cannot be rendered: Pillow is not installed for this service"
         ) from None
     array, ds = pixel_array(each.instance, number, raw=False)
     try:
         image = Image.fromarray(eight_bits(array, ds, number, view.window))
-    except Exception as error:  # of whatever the object has in its modules
-        raise Refusal(500, f"no image can be made of the instance: {error}") from error
+    except Exception as error:  # due to any of the object's modules
+        raise Refusal(500, f"the instance cannot be rendered: {error}") from error
     if view.size:
         factor = min(view.size[0] / image.width, view.size[1] / image.height)
         image = image.resize(

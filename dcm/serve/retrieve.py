@@ -1,7 +1,8 @@
-"""Instances as DICOM files (PS3.18 10.4.1.1.1): as they are stored, or converted on the way.
+"""Instances as DICOM files (PS3.18 10.4.1.1.1): as stored, or converted on the way.
 
-Without a `transfer-syntax` in Accept an instance comes in Explicit VR Little Endian (8.7.3.5.2), unless it
-was compressed with a loss or cannot be decompressed here: then it comes as it is, and its part says so.
+Without a `transfer-syntax` in Accept, an instance is sent in Explicit VR Little Endian (8.7.3.5.2).
+If it has lossy compression or cannot be decompressed here, it is sent as it is, and its part says
+so.
 """
 
 import logging
@@ -28,14 +29,14 @@ if TYPE_CHECKING:
 LOG: Final = logging.getLogger(__name__)
 
 STORED: Final = "*"
-"""Names the transfer syntax in which an instance is stored."""
+"""The name of the transfer syntax in which an instance is stored."""
 _LOSSLESS: Final = frozenset(
     f"1.2.840.10008.1.2.{last}" for last in ("4.57", "4.70", "4.80", "4.90", "4.201", "4.202", "5")
 )
 
 
 class File(NamedTuple):
-    """A Part 10 file that is to be sent. size: its length; None if that shows only when it was made."""
+    """A Part 10 file to send. size: its length, or None if it is not known in advance."""
 
     syntax: str
     size: int | None
@@ -43,7 +44,7 @@ class File(NamedTuple):
 
 
 async def instances(archive: Archive, request: "Request") -> "Response":
-    """Answer with all instances that the path names, each a part, or with the only one by itself."""
+    """Respond with all instances that the path names, each in a part, or a single one alone."""
     listed = await found(archive, request)
     single = "instance" in request.path_params
     multipart, syntax = _choice(request, listed, single=single)
@@ -70,7 +71,7 @@ async def instances(archive: Archive, request: "Request") -> "Response":
 
 
 def _choice(request: "Request", listed: Sequence[Found], *, single: bool) -> tuple[bool, str]:
-    """Return whether the answer is multipart, and the transfer syntax: `STORED`, one, or empty."""
+    """Return whether to respond multipart, and the transfer syntax: `STORED`, a UID, or empty."""
     stored = syntaxes(listed)
     for each in wanted(request):
         if not each.covers(DICOM) or (each.multipart is False and not single):
@@ -91,7 +92,7 @@ def _choice(request: "Request", listed: Sequence[Found], *, single: bool) -> tup
 
 
 def convertible(syntax: str) -> bool:
-    """Return whether instances in a transfer syntax can be had in a native one."""
+    """Return whether instances in a transfer syntax can be converted to a native one."""
     if syntax in NATIVE or syntax in DEFLATED:
         return True
     from pydicom.pixels import get_decoder  # noqa: PLC0415 - slow to import
@@ -117,7 +118,7 @@ async def _prepared(answer: Streamed) -> "Response":
 
 
 def _file(each: Found, syntax: str) -> File:
-    """Return a file in a transfer syntax; empty: in Explicit VR Little Endian if that loses nothing."""
+    """Return a file in a transfer syntax; empty: Explicit VR Little Endian if that is lossless."""
     instance = each.instance
     stored = transfer_syntax(instance)
     if syntax in (STORED, stored):
@@ -132,7 +133,7 @@ def _file(each: Found, syntax: str) -> File:
 
 
 def _as_stored(each: Found) -> File:
-    """Return the file as it is; one without preamble and file meta information gets them."""
+    """Return the file as it is; preamble and file meta information are added if missing."""
     kind, uid, path, offset = each.instance
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -165,7 +166,7 @@ def _converted(each: Found, syntax: str) -> Iterator[bytes]:
 
 
 def _part(writer: MultipartWriter, base: str, each: Found, file: File) -> Iterator[bytes]:
-    # Content is made before its head is sent: a failure of the first part can still be told.
+    # Content is made before its head is sent, so a failure of the first part can still be reported.
     slices = file.slices()
     first = next(slices)
     yield _head(writer, base, each, file) + first

@@ -1,4 +1,4 @@
-"""Searches for studies, series and instances (PS3.18 10.6), answered in the order of the catalogue."""
+"""Searches for studies, series and instances (PS3.18 10.6), answered in catalogue order."""
 
 import asyncio
 import json
@@ -40,18 +40,18 @@ _RETURNED: Final = {
         """,
 }
 RETURNED: Final = {level: tuple(names.split()) for level, names in _RETURNED.items()}
-"""What each found entity comes with (Tables 10.6.3-3 to 10.6.3-5)."""
+"""The attributes returned for each entity (Tables 10.6.3-3 to 10.6.3-5)."""
 _OPTIONS: Final = frozenset(
     ("limit", "offset", "includefield", "fuzzymatching", "emptyvaluematching", "multiplevaluematching",
      "accept", "charset")
 )  # fmt: skip
 _AT_ONCE: Final = 500
-"""Answers that are collected before any is sent."""
+"""The number of answers that are collected before any is sent."""
 _UIDS: Final = re.compile(r"[0-9.\\]*")
 
 
 class Search(NamedTuple):
-    """A query of the catalogue, and what is to be answered: keywords. odd: what was not done as requested."""
+    """A query of the catalogue, and the keywords to return. odd: what was not done as requested."""
 
     query: dict[str, Value]
     level: Level
@@ -62,7 +62,7 @@ class Search(NamedTuple):
 
 
 async def search(archive: Archive, request: "Request", level: Level) -> "Response":
-    """Answer with what matches at a level, always in the same order; nothing is an empty array."""
+    """Respond with the matches at a level, always in the same order (`[]` if none)."""
     xml = wants_xml(request)
     asked = search_of(request, level)
     texts = _texts(archive.catalogue, asked, archive.base(request))
@@ -95,12 +95,12 @@ def search_of(request: "Request", level: Level) -> Search:
         else:
             _add_key(given, name, value)
     for keyword in given.keys() & keys.keys():
-        raise Refusal(400, f"{keyword} is in the path already, and cannot be a parameter as well")
+        raise Refusal(400, f"{keyword} is already in the path, and cannot also be a parameter")
     try:
         query = attributes_of(given) | keys
     except (BadKey, UnknownElement) as error:
         raise Refusal(400, str(error)) from error
-    # What is in no dictionary cannot be indexed, so nothing is known to match.
+    # Elements that are not in a dictionary cannot be indexed, so nothing is known to match.
     answered = _answered(request, level, given, included)
     return Search(
         {**dict.fromkeys(answered, ""), **query}, level, answered,
@@ -109,7 +109,7 @@ def search_of(request: "Request", level: Level) -> Search:
 
 
 def _add_key(given: dict[str, Value], name: str, value: str) -> None:
-    """Add a key, which may be a path into a sequence: RequestAttributesSequence.RequestedProcedureID."""
+    """Add a key, or a path into a sequence: RequestAttributesSequence.RequestedProcedureID."""
     first, *inner = name.split(".")
     keyword = _keyword(first)
     if inner:
@@ -130,7 +130,7 @@ def _add_key(given: dict[str, Value], name: str, value: str) -> None:
     if vr_of(keyword) == "UI":
         value = value.replace(",", "\\")
         if not _UIDS.fullmatch(value):
-            raise Refusal(400, f"{keyword}={value} is no UID, nor a list of UIDs")
+            raise Refusal(400, f"{keyword}={value} is neither a UID nor a list of UIDs")
     given[keyword] = value
 
 
@@ -140,17 +140,17 @@ def _keyword(name: str) -> str:
     except UnknownElement as error:
         raise Refusal(400, str(error)) from error
     if keyword[:1].isdigit() or keyword in NEVER_MATCHED:
-        raise Refusal(400, f"{name} cannot be searched for: it is in no index")
+        raise Refusal(400, f"{name} cannot be searched for, since it is not in the index")
     return keyword
 
 
 def _answered(
     request: "Request", level: Level, given: Mapping[str, Value], included: Iterable[str]
 ) -> tuple[str, ...]:
-    """Return the keywords of all that is to be answered; nothing of a level below (10.6.3.3)."""
+    """Return the keywords of all attributes to return, except those of lower levels (10.6.3.3)."""
     path = request.path_params
     levels = [Level.STUDY, Level.SERIES, Level.IMAGE][:level]
-    # What is above is only repeated where the path does not say it (10.6.3.3.2, 10.6.3.3.3).
+    # Attributes above are repeated only if the path does not name them (10.6.3.3.2, 10.6.3.3.3).
     if "series" in path:
         levels = levels[2:]
     elif "study" in path:
@@ -179,7 +179,7 @@ def _number(options: Mapping[str, str], name: str) -> int | None:
 
 
 def _odd(options: Mapping[str, str]) -> str:
-    """Return what is not done of what was requested (8.3.4.2)."""
+    """Describe which parts of the request are not supported (8.3.4.2)."""
     for name in ("fuzzymatching", "emptyvaluematching", "multiplevaluematching"):
         value = options.get(name, "false")
         if value not in ("true", "false"):

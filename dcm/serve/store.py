@@ -1,7 +1,7 @@
-"""Instances that are stored (PS3.18 10.5): each part of a request goes into the sink while it comes.
+"""Storing instances (PS3.18 10.5): each part of a request is written to the sink as it arrives.
 
-An instance is answered for only when the sink has it. Parts that are no instances, or not of the study in
-the path, are refused one by one, and the others are stored.
+An instance is acknowledged only when the sink has stored it. Parts that are not instances, or not
+of the study in the path, are rejected individually, and the others are stored.
 """
 
 import logging
@@ -30,20 +30,20 @@ class _Outcome(NamedTuple):
 
 
 async def store(archive: Archive, request: "Request") -> "Response":
-    """Store all parts of a request, and answer with what became of each (10.5.3, Annex I)."""
+    """Store all parts of a request, and respond with the outcome of each (10.5.3, Annex I)."""
     if archive.sink is None:
-        raise Refusal(403, "this service is read-only: nothing can be stored in it")
+        raise Refusal(403, "this service is read-only")
     xml = wants_xml(request)
     parser = _parser(request)
     study = request.path_params.get("study", "")
     outcome = await _received(archive, request, parser, study)
     if outcome.cut and not outcome.stored:
-        raise Refusal(400, f"the request is not complete: {outcome.cut}")
+        raise Refusal(400, f"the request is incomplete: {outcome.cut}")
     return _answer(archive.base(request), study, outcome, xml=xml)
 
 
 def _parser(request: "Request") -> Parser:
-    """Return the parser of a request. Raises `Refusal` with 415, or with 400 for one without a boundary."""
+    """Return the parser of a request. Raises `Refusal`: 415, or 400 if there is no boundary."""
     text = request.headers.get("content-type", "")
     try:
         media = MediaType.parse(text)
@@ -51,9 +51,7 @@ def _parser(request: "Request") -> Parser:
     except ValueError as error:
         raise Refusal(415, f"Content-Type: {error}") from error
     if media.name != "multipart/related" or kind != DICOM:
-        raise Refusal(
-            415, f'{text[:200]} cannot be stored here, but multipart/related; type="{DICOM}" can'
-        )
+        raise Refusal(415, f'{text[:200]} is not supported; use multipart/related; type="{DICOM}"')
     try:
         return Parser.of(text)
     except MalformedMultipart as error:
@@ -82,14 +80,14 @@ async def _received(archive: Archive, request: "Request", parser: Parser, study:
                     _note(outcome, result)
         parser.close()
     except (MalformedMultipart, ClientDisconnect) as error:
-        words = str(error) or "the client is gone"
-        LOG.warning("a request to store was cut off after %d parts: %s", parser.parts, words)
+        words = str(error) or "the client has disconnected"
+        LOG.warning("a request to store ended early, after %d parts: %s", parser.parts, words)
         return outcome._replace(cut=words)
     finally:
         if part is not None:
             part.discard()
     if not outcome.stored and not outcome.refused:
-        raise Refusal(400, "the request has no parts, so there is nothing to store")
+        raise Refusal(400, "the request has no parts")
     return outcome
 
 
@@ -102,7 +100,7 @@ def _note(outcome: _Outcome, result: Stored | NotStored) -> None:
 
 
 def _answer(base: str, study: str, outcome: _Outcome, *, xml: bool) -> "Response":
-    """Return the Store Instances Response Module (Annex I), and the status that sums it up."""
+    """Return the Store Instances Response Module (Annex I), and the overall status."""
     import json  # noqa: PLC0415
 
     from starlette.responses import Response  # noqa: PLC0415 - an extra
@@ -123,7 +121,7 @@ def _answer(base: str, study: str, outcome: _Outcome, *, xml: bool) -> "Response
         if not stored and all(each.bad_request for each in refused):
             status = 400
     words = [each.words for each in refused] + (
-        [f"the request is not complete: {cut}"] if cut else []
+        [f"the request is incomplete: {cut}"] if cut else []
     )
     headers = {"Content-Type": XML if xml else JSON}
     if words:

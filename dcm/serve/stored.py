@@ -1,4 +1,4 @@
-"""The data set of a stored instance, to be read element by element."""
+"""The data set of a stored instance, read element by element."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from dcm.instances import FileInstance
 
 
 class DataSet(NamedTuple):
-    """A data set that is open. start: where it begins in its source; end: where the source ends, if known."""
+    """An open data set. start: its position in the source; end: the end of the source, if known."""
 
     source: Source
     start: int
@@ -20,12 +20,12 @@ class DataSet(NamedTuple):
 
     @property
     def reader(self) -> Reader:
-        """A reader from its beginning on."""
+        """A reader that starts at its beginning."""
         return Reader(self.source)
 
     def elements(self) -> Iterator[tuple[Element, str]]:
-        """Yield all elements, items and delimiters, each with its place, as `BulkUri` has it."""
-        places: list[str] = []  # of what is open, by depth
+        """Yield all elements, items and delimiters, each with its place as in `BulkUri`."""
+        places: list[str] = []  # of open sequences and items, by depth
         items: list[int] = []
         walk = self.reader.walk(self.start, self.encoding, self.end, into_sequences=True)
         for element in walk:
@@ -45,7 +45,7 @@ class DataSet(NamedTuple):
 
 @contextlib.contextmanager
 def opened(instance: FileInstance) -> Iterator[DataSet]:
-    """Open the data set of an instance; a deflated one is inflated as far as it is read. Raises `OSError`."""
+    """Open the data set of an instance; a deflated one is inflated as needed. Raises `OSError`."""
     syntax = instance.kind[1]
     descriptor = os.open(instance.path, os.O_RDONLY | os.O_CLOEXEC)
     try:

@@ -1,4 +1,4 @@
-"""Sorting: folders of DICOM files are reorganized by a path template.
+"""Sorting: reorganizing folders of DICOM files by a path template.
 
 from dcm.sort import Method, sort, undo
 
@@ -6,6 +6,7 @@ report = sort(["scans"], "sorted", "{PatientID}/{StudyDate}/{SOPInstanceUID}.dcm
 undo(report.journal)
 """
 
+import contextlib
 import os
 from collections.abc import Sequence
 
@@ -32,14 +33,16 @@ def sort(
     remove_empty_folders: bool = False,
     on_progress: OnProgress | None = None,
 ) -> SortReport:
-    """Give all DICOM files in folders a place below `target`, as the layout says.
+    """Put all DICOM files of folders in their places below `target`, according to the layout.
 
-    Everything is checked first, and nothing is touched if something is missing. What is no DICOM file is
-    left; of two files with one place and the same data set one is sorted, and the other left; with different
-    ones, both are, with names of their own. What is at a place already is never replaced. A move that was
-    interrupted at any moment goes on when this is called again.
+    Everything is checked first, and nothing is changed if a requirement is not met. Files that are
+    not DICOM are left. Of two files with the same place and the same data set, one is sorted and
+    the other left; if the data sets differ, both are sorted under different names. Existing files
+    are never replaced. A move that was interrupted at any moment continues when this is called
+    again.
 
-    dry_run: find out what would be done. remove_empty_folders: those in the sources, after a move.
+    dry_run: only determine what would be done. remove_empty_folders: remove those in the sources
+    after a move.
 
     Raises `SortError` and `LayoutError` if it cannot begin, and `OSError`.
     """
@@ -48,7 +51,7 @@ def sort(
     into = os.path.abspath(os.fspath(target))
     for folder in folders:
         if not os.path.isdir(folder):
-            raise SortError(f"there is no folder {folder}")
+            raise SortError(f"{folder} is not a folder")
     asked = head(folders, into, layout.template, method)
     begun = [] if dry_run else [*unfinished(into, asked)]
     resumed: list[Entry] = [each for path in begun for each in read(path).entries]
@@ -72,13 +75,25 @@ def sort(
             report.results.extend(done)
             if all(each.good for each in done):
                 journal.end()
+                _end(begun[1:])
     if remove_empty_folders and method is Method.MOVE:
         for _ in remove_empty(folders, into):
             pass
     return report
 
 
+def _end(journals: Sequence[str]) -> None:
+    """End other journals of the same command, whose files are done as well."""
+    for path in journals:
+        with (
+            contextlib.suppress(SortError),
+            Journal(path, write=True) as journal,
+        ):  # in use: not ours
+            journal.begin({})
+            journal.end()
+
+
 def _left_out(folders: Sequence[str], into: str) -> str:
-    """Return the target if it is within a folder that is sorted, as files in it are sorted already."""
+    """Return the target if it is inside a sorted folder, as its files are already sorted."""
     inside = any(into.startswith(f"{each.rstrip('/')}/") for each in folders)
     return into if inside and into not in folders else ""

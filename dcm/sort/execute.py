@@ -1,4 +1,4 @@
-"""A plan is carried out, with a journal of what is about to be done."""
+"""Carries out a plan, with a journal of what is about to be done."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from dcm.sort.outcome import DONE, Fate, Method, Sorted
 from dcm.sort.plan import OnProgress, Operation, Plan, Step
 
 _BATCH: Final = 500
-"""Files that are in the journal before they are touched: it is flushed to disk once for so many."""
+"""The number of files written to the journal before they are touched, with one flush to disk."""
 
 
 def execute(plan: Plan, journal: Journal, on_progress: OnProgress | None) -> Iterator[Sorted]:
@@ -40,7 +40,7 @@ def execute(plan: Plan, journal: Journal, on_progress: OnProgress | None) -> Ite
 
 
 def _missing(some: Sequence[Operation], known: set[str]) -> list[str]:
-    """Return the folders that are to be made for files; those that are there become known."""
+    """Return the folders that must be created for files; existing ones are added to `known`."""
     folders: dict[str, None] = {}
     for each in some:
         folder = os.path.dirname(each.target)
@@ -77,7 +77,7 @@ def _one(method: Method, each: Operation, stopped: str, known: set[str]) -> Sort
 
 
 def _make(folder: str, known: set[str]) -> None:
-    """Make a folder, and those above it."""
+    """Create a folder, and those above it."""
     above = os.path.dirname(folder)
     if above not in known and above != folder:
         _make(above, known)
@@ -90,13 +90,13 @@ def _make(folder: str, known: set[str]) -> None:
 
 
 def remove_empty(folders: Sequence[str], without: str) -> Iterator[str]:
-    """Remove the empty folders below folders, but for one and those that lead to it; yield them."""
+    """Remove the empty folders below folders, except one and those above it; yield them."""
     for top in folders:
         for folder, _, _ in os.walk(top, topdown=False):
             if folder == top or f"{without}/".startswith(f"{folder}/"):
                 continue
             try:
                 os.rmdir(folder)
-            except OSError:  # it is not empty
+            except OSError:  # not empty
                 continue
             yield folder

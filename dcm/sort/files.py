@@ -1,6 +1,6 @@
-"""A file gets a place, by each method. No name is ever taken from another file, and no file is at no place.
+"""Puts files in their places, by each method. No other file is overwritten, and none is lost.
 
-Each function raises `OSError`; `FileExistsError` if the place is taken.
+All functions raise `OSError`, and `FileExistsError` if the name is taken.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ _NO_LINKS: Final = frozenset(
     (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK, errno.EINVAL)
 )
 FULL: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS))
-"""Errors that all further files would meet as well."""
+"""Errors that all further files would cause as well."""
 
 
 class ChangedError(OSError):
@@ -25,7 +25,7 @@ class ChangedError(OSError):
 
 
 def put(method: Method, source: str, target: str) -> None:
-    """Give a file its place; its folder is there."""
+    """Put a file in its place; the folder must exist."""
     if method is Method.COPY:
         copy(source, target)
     elif method is Method.MOVE:
@@ -37,7 +37,7 @@ def put(method: Method, source: str, target: str) -> None:
 
 
 def move(source: str, target: str) -> None:
-    """Move a file: it has both names for a moment. To another file system it is copied, and then removed."""
+    """Move a file: it briefly has both names. Across file systems, it is copied, then removed."""
     try:
         os.link(source, target, follow_symlinks=False)
     except OSError as error:
@@ -67,16 +67,16 @@ def _move_far(source: str, target: str) -> None:
 
 
 def copy(source: str, target: str, *, sync: bool = False) -> None:
-    """Copy a file with its permissions and times; what is incomplete gets no name.
+    """Copy a file with its permissions and times; an incomplete copy never gets the name.
 
-    sync: whether file and folder are flushed to disk.
+    sync: whether to flush file and folder to disk.
     """
     folder = os.path.dirname(target)
     with open(source, "rb", buffering=0) as file, PartFile(folder) as part:
         before = os.fstat(file.fileno())
         while block := file.read(_BLOCK):
             part.write([block])
-        with contextlib.suppress(PermissionError):  # of some network drives
+        with contextlib.suppress(PermissionError):  # on some network drives
             shutil.copymode(source, part.path)
         os.utime(part.path, ns=(before.st_atime_ns, before.st_mtime_ns))
         now = os.fstat(file.fileno())
@@ -92,7 +92,7 @@ def copy(source: str, target: str, *, sync: bool = False) -> None:
 
 
 def words(error: OSError) -> str:
-    """Return what an error says, with the file that it is about."""
+    """Return the message of an error, with the file that it concerns."""
     said = error.strerror or str(error)
     names = [os.fsdecode(each) for each in (error.filename2 or error.filename,) if each is not None]
     return f"{names[0]}: {said}" if names else said

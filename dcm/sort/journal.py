@@ -1,12 +1,12 @@
-"""What is about to be done to each file, in lines of JSON, written before it is done.
+"""A journal of what is about to be done to each file, as lines of JSON, written in advance.
 
     {"dcm sort": 1, "method": "move", "target": ..., "sources": [...], "layout": ...}
     ["folder", PATH]
     ["file", SOURCE, TARGET, SIZE, MTIME_NS]
     ["end"]
 
-Whatever moment the process is killed at, each file that was touched is in it. Without its last line, the same
-command goes on with it.
+Whenever the process is killed, every file that was changed is listed. If the last line is missing,
+the same command continues from it.
 """
 
 import fcntl
@@ -25,7 +25,7 @@ _END: Final = ["end"]
 
 
 class Entry(NamedTuple):
-    """A file that was to be sorted."""
+    """A file to be sorted."""
 
     source: str
     target: str
@@ -36,7 +36,7 @@ class Entry(NamedTuple):
 class Journal:
     """A journal that is open and locked until its block ends.
 
-    Raises `SortError` if another process has it.
+    Raises `SortError` if another process has locked it.
     """
 
     def __init__(self, path: str, *, write: bool) -> None:
@@ -56,7 +56,7 @@ class Journal:
         os.close(self._descriptor)
 
     def begin(self, head: Mapping[str, Any]) -> None:
-        """Write the first line, or go on behind the last whole one."""
+        """Write the first line, or continue after the last complete one."""
         size = os.fstat(self._descriptor).st_size
         if size:
             data = os.pread(self._descriptor, size, 0)
@@ -82,7 +82,7 @@ class Journal:
 
 
 class Read(NamedTuple):
-    """What a journal says. finished: whether its last line is there."""
+    """The contents of a journal. finished: whether it has the last line."""
 
     head: Mapping[str, Any]
     folders: list[str]
@@ -96,20 +96,20 @@ class Read(NamedTuple):
 
 
 def read(path: str) -> Read:
-    """Read a journal. Raises `SortError` if it is none, and `OSError`."""
+    """Read a journal. Raises `SortError` if it is not one, and `OSError`."""
     found = Read({}, [], [], False)
     with open(path, "rb") as file:
         for number, line in enumerate(file, 1):
-            if not line.endswith(b"\n"):  # it was being written when the process was killed
+            if not line.endswith(b"\n"):  # the process was killed while writing it
                 break
             try:
                 found = _with(found, json.loads(line))
             except (ValueError, TypeError) as error:
                 raise SortError(
-                    f"{path} is no journal of dcm sort: line {number}: {error}"
+                    f"{path} is not a journal of dcm sort: line {number}: {error}"
                 ) from None
     if not found.head:
-        raise SortError(f"{path} is no journal of dcm sort: it has no first line")
+        raise SortError(f"{path} is not a journal of dcm sort: it is empty")
     return found
 
 
@@ -127,12 +127,12 @@ def _with(found: Read, line: Any) -> Read:
     elif line == _END:
         return found._replace(finished=True)
     else:
-        raise ValueError(f"{kind!r} is unknown")
+        raise ValueError(f"unknown entry {kind!r}")
     return found._replace(finished=False)
 
 
 def head(sources: Sequence[str], target: str, layout: str, method: Method) -> dict[str, Any]:
-    """Return the first line: what was asked for."""
+    """Return the first line: what was requested."""
     return {
         "dcm sort": _VERSION, "method": method.value, "target": target, "sources": [*sources],
         "layout": layout,
@@ -140,7 +140,7 @@ def head(sources: Sequence[str], target: str, layout: str, method: Method) -> di
 
 
 def unfinished(target: str, asked: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the journals in a folder whose command was the same, and was interrupted."""
+    """Yield the journals in a folder of the same command that were interrupted."""
     try:
         names = sorted(os.listdir(target))
     except OSError:
@@ -158,7 +158,7 @@ def unfinished(target: str, asked: Mapping[str, Any]) -> Iterator[str]:
 
 
 def new_name(target: str) -> str:
-    """Return a name for a journal that no file has."""
+    """Return an unused name for a journal."""
     before, behind = JOURNAL_NAME
     moment = time.strftime("%Y%m%d-%H%M%S")
     return os.path.join(target, f"{before}{moment}-{os.getpid()}{behind}")

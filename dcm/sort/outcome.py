@@ -1,4 +1,4 @@
-"""How files are sorted, and what became of each."""
+"""How files are sorted, and the outcome of each."""
 
 from collections import Counter
 from enum import Enum
@@ -8,7 +8,7 @@ from dcm.errors import DcmError
 
 
 class SortError(DcmError):
-    """Sorting cannot begin as it was asked for; nothing was touched."""
+    """Sorting cannot begin as requested; nothing was changed."""
 
 
 class Method(Enum):
@@ -21,7 +21,7 @@ class Method(Enum):
 
 
 class Fate(Enum):
-    """What became of a file; the value says it in words."""
+    """The outcome for a file; the value is its description."""
 
     COPIED = "copied"
     MOVED = "moved"
@@ -47,7 +47,7 @@ _BAD: Final = frozenset((Fate.FAILED, Fate.NOT_TRIED, Fate.REFUSED))
 
 
 class Sorted(NamedTuple):
-    """The fate of a file. target: its new place, empty if it has none. words: why, or what is odd."""
+    """The fate of a file. target: its new path, or empty. words: the reason, or an oddity."""
 
     source: str
     target: str
@@ -56,14 +56,14 @@ class Sorted(NamedTuple):
 
     @property
     def good(self) -> bool:
-        """Whether nothing is missing."""
+        """Whether there was no failure."""
         return self.fate not in _BAD
 
 
 class SortReport:
-    """What became of all files.
+    """The outcome for all files.
 
-    problems: why nothing, or not everything, was done. journal: the file by which it can be undone; empty if
+    problems: why nothing, or not everything, was done. journal: the file needed to undo it; empty if
     nothing was done.
     """
 

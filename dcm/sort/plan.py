@@ -1,4 +1,4 @@
-"""What is to be done to sort files, and whether it can be: all is checked before anything is touched."""
+"""Plans what has to be done to sort files, and checks that it is possible before any change."""
 
 import os
 import shutil
@@ -12,20 +12,20 @@ from dcm.sort.outcome import Fate, Method, Sorted, SortError
 from dcm.sort.scan import Scanned
 
 OnProgress = Callable[[str, int, int | None], object]
-"""Is told what is counted, how many there are so far, and of how many if that is known."""
+"""Called with what is counted, the number so far, and the total if it is known."""
 
 
 class Step(Enum):
     """What is done to a file."""
 
     PUT = "put"
-    """It gets its new place."""
+    """Put it in its new place."""
     FINISH = "finish"
-    """It has its new place already, and loses its old one: a move was interrupted between the two."""
+    """Remove its old name: a move was interrupted after it got its new place."""
 
 
 class Operation(NamedTuple):
-    """A file that is to get a place."""
+    """A file that will be put in its place."""
 
     file: Scanned
     target: str
@@ -34,7 +34,7 @@ class Operation(NamedTuple):
 
 
 class Plan:
-    """What is to be done, in this order. results: the fates of the files for which nothing is."""
+    """The operations, in order. results: the fates of files that need no operation."""
 
     def __init__(self, target: str, method: Method) -> None:
         self.target: Final = target
@@ -44,18 +44,18 @@ class Plan:
 
 
 class Planner:
-    """Makes a plan. resumed: sources and targets of moves that were begun before, as their journal says."""
+    """Makes a plan. resumed: targets by sources of interrupted moves, from their journals."""
 
     def __init__(self, target: str, method: Method, resumed: dict[str, str]) -> None:
         self._plan: Final = Plan(target, method)
         self._resumed: Final = resumed
         self._taken: Final[dict[str, Scanned]] = {}
-        """By target: the file that gets that place."""
+        """The file that gets a place, by target."""
         self._folders: Final[dict[str, bool]] = {}
-        """Whether a folder is there now."""
+        """Whether a folder exists now."""
 
     def plan(self, found: Iterable[Scanned], on_progress: OnProgress | None) -> Plan:
-        """Find a place for each file. Raises `SortError` if it cannot be done."""
+        """Find a place for each file. Raises `SortError` if that is impossible."""
         files = []
         for count, file in enumerate(found, 1):
             if file.place:
@@ -81,7 +81,7 @@ class Planner:
         return f"{self._plan.target}/{place}"
 
     def _place(self, file: Scanned, leaving: dict[str, Scanned]) -> None:
-        """Decide what is done to a file."""
+        """Decide what to do with a file."""
         target, words = self._target(file.place), ""
         while True:
             other = self._taken.get(target)
@@ -97,7 +97,7 @@ class Planner:
                 fate = Fate.SAME if other else Fate.ALREADY_THERE
                 self._add(file, target, fate, f"the same data set as {there}" if other else "")
                 return
-            words = f"another object than {there}, which has the same place: both are kept"
+            words = f"it has the same path as {there}, another object: both are kept"
             further = beside(self._target(file.place), file.path)
             if further == target:
                 self._add(file, "", Fate.FAILED, f"{target} is another object")
@@ -113,7 +113,7 @@ class Planner:
         return self._is_there(os.path.dirname(target)) and os.path.lexists(target)
 
     def _is_there(self, folder: str) -> bool:
-        """Return whether a folder is there; one in a folder that is not is not looked for."""
+        """Return whether a folder exists, without a system call if the folder above does not."""
         there = self._folders.get(folder)
         if there is None:
             above = os.path.dirname(folder)
@@ -122,7 +122,7 @@ class Planner:
         return there
 
     def _check_folders(self) -> None:
-        """Raise `SortError` if folders cannot be made, or not be written to."""
+        """Raise `SortError` if folders cannot be created or written to."""
         bases = set()
         made = set()
         for folder in {os.path.dirname(each.target) for each in self._plan.operations}:
@@ -135,12 +135,12 @@ class Planner:
             bases.add(at)
         for folder in sorted(made):
             if os.path.lexists(folder):
-                raise SortError(f"{folder} is a file where a folder has to be: nothing was touched")
+                raise SortError(f"{folder} is a file, but should be a folder: nothing was changed")
         for folder in sorted(bases):
             _writable(folder)
 
     def _settle_there(self, file: Scanned, target: str) -> bool:
-        """Decide about a file whose place has its own content already; return whether that is so."""
+        """Settle a file whose content is already at its place; return whether this is so."""
         now = os.lstat(target)
         if (now.st_dev, now.st_ino) == (file.device, file.inode):
             if self._plan.method is Method.MOVE and not _same_entry(file.path, target):
@@ -154,12 +154,12 @@ class Planner:
         return False
 
     def _relation(self, there: str, file: Scanned, other: Scanned | None) -> Settled | None:
-        """Compare a file with one that has its place; None: that cannot be done, which was said."""
+        """Compare a file with the one in its place; on failure, record it and return None."""
         if other is not None and (other.device, other.inode) == (file.device, file.inode):
             return Settled.SAME
         try:
             if not os.path.isfile(there):
-                self._add(file, "", Fate.FAILED, f"its place {there} is taken, and is no file")
+                self._add(file, "", Fate.FAILED, f"{there} already exists, and is not a file")
                 return None
             return relation(there, file.path)
         except OSError as error:
@@ -167,7 +167,7 @@ class Planner:
             return None
 
     def _order(self, leaving: dict[str, Scanned]) -> None:
-        """Let files whose places others leave wait for these; those that wait in a circle fail."""
+        """Order operations so that a place is left before it is taken; those in a circle fail."""
         by_source = {each.file.path: each for each in self._plan.operations}
         ordered: dict[str, Operation] = {}
         for each in self._plan.operations:
@@ -177,13 +177,13 @@ class Planner:
                 chain[at.file.path] = at
                 if at.step is Step.FINISH or at.target not in leaving:
                     at = None
-                elif at.target not in by_source:  # it stays: it is the same as another
-                    self._fail(chain, f"{at.target} is taken, and stays where it is")
+                elif at.target not in by_source:  # it stays, as a duplicate of another file
+                    self._fail(chain, f"{at.target} already exists, and is not moved")
                     chain, at = {}, None
                 else:
                     at = by_source[at.target]
             if at is not None and at.file.path in chain:
-                self._fail(chain, "files would change places in a circle: sort into another folder")
+                self._fail(chain, "files would swap places in a circle: sort into another folder")
             else:
                 ordered |= dict(reversed(chain.items()))
         failed = {each.source for each in self._plan.results if each.fate is Fate.FAILED}
@@ -195,7 +195,7 @@ class Planner:
 
 
 def _same_entry(one: str, other: str) -> bool:
-    """Return whether two paths name the same entry of the same folder, by whatever way."""
+    """Return whether two paths name the same entry of the same folder."""
     folder, name = os.path.split(one)
     other_folder, other_name = os.path.split(other)
     return name.casefold() == other_name.casefold() and os.path.samefile(
@@ -213,7 +213,7 @@ def _same_bytes(one: str, other: str, status: os.stat_result) -> bool:
 
 
 def _check(plan: Plan) -> None:
-    """Raise `SortError` if a file system has no room, or folders cannot lose their files."""
+    """Raise `SortError` if space is insufficient, or if files cannot be removed from folders."""
     device = os.stat(_existing(plan.target)).st_dev
     elsewhere = [each for each in plan.operations if each.file.device != device]
     if plan.method is Method.MOVE:
@@ -221,7 +221,7 @@ def _check(plan: Plan) -> None:
             _writable(folder)
     elif plan.method is Method.LINK and elsewhere:
         raise SortError(
-            f"{elsewhere[0].file.path} is on another file system than {plan.target}: hard links are not"
+            f"{elsewhere[0].file.path} and {plan.target} are on different file systems, so hard links are not"
             " possible; use copy, move or symlink"
         )
     copied = plan.operations if plan.method is Method.COPY else elsewhere
@@ -232,13 +232,13 @@ def _check(plan: Plan) -> None:
         )
         if needed > free:
             raise SortError(
-                f"{needed:,} bytes are to be copied, and {plan.target} has only {free:,} left:"
-                " nothing was touched"
+                f"{needed:,} bytes would be copied, but {plan.target} has only {free:,} left:"
+                " nothing was changed"
             )
 
 
 def _existing(folder: str) -> str:
-    """Return the next folder above that is there, or the folder itself."""
+    """Return the folder, or the nearest existing one above it."""
     while not os.path.lexists(folder):
         folder = os.path.dirname(folder)
     return folder
@@ -246,4 +246,4 @@ def _existing(folder: str) -> str:
 
 def _writable(folder: str) -> None:
     if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
-        raise SortError(f"{folder} cannot be written to: nothing was touched")
+        raise SortError(f"{folder} is not writable: nothing was changed")

@@ -1,4 +1,4 @@
-"""The files of folders, and where a layout puts them: their headers are read by several processes."""
+"""The files of folders, and their places in a layout; headers are read by several processes."""
 
 import os
 import stat
@@ -13,15 +13,15 @@ from dcm.store.layout import Layout
 
 _CHUNK: Final = 300
 _FEW: Final = 1000
-"""Up to so many files are scanned by this process: to start others takes as long."""
+"""Up to this number of files are scanned by this process, as starting others takes as long."""
 _MEDIA_DIRECTORY: Final = "1.2.840.10008.1.3.10"
 JOURNAL_NAME: Final = (".dcm-sort-", ".journal")
 
 
 class Scanned(NamedTuple):
-    """A file. place: by the layout, relative to the target; empty if it has none, and `words` say why.
+    """A file. place: by the layout, relative to the target; if empty, `words` has the reason.
 
-    bad: whether it was meant to be DICOM, or cannot be read. The last four are as `os.stat` has them.
+    bad: whether it seems to be DICOM, or is unreadable. The last four are values from `os.stat`.
     """
 
     path: str
@@ -35,10 +35,10 @@ class Scanned(NamedTuple):
 
 
 def files(folders: Sequence[str], without: str, *, links: bool) -> Iterator[str | Scanned]:
-    """Yield all files below folders, in order of their names, and what cannot be read as `Scanned`.
+    """Yield all files below folders in order of name, and unreadable entries as `Scanned`.
 
-    without: a folder that is left out. links: whether symbolic links are followed; otherwise they are left.
-    A folder that was seen before is not entered again.
+    without: a folder to leave out. links: whether to follow symbolic links, instead of leaving
+    them. A folder that was entered before is skipped.
     """
     seen: set[tuple[int, int]] = set()
     waiting = list(folders[::-1])
@@ -66,7 +66,7 @@ def files(folders: Sequence[str], without: str, *, links: bool) -> Iterator[str 
 
 
 def _is_ours(name: str) -> bool:
-    """Return whether a file is a journal, an index, or one that is being written (see `dcm.part_file`)."""
+    """Return whether a file is a journal, an index, or being written (see `dcm.part_file`)."""
     return name.startswith(".") and (
         name.startswith((JOURNAL_NAME[0], ".dcm-index.sqlite")) or name.endswith(".part")
     )

@@ -1,4 +1,4 @@
-"""What a journal says was done is undone, but for what was changed since."""
+"""Undoes what a journal lists, except for files that were changed since."""
 
 import filecmp
 import os
@@ -11,14 +11,15 @@ from dcm.sort.outcome import Fate, Method, Sorted, SortReport
 from dcm.sort.plan import OnProgress
 
 _COARSE: Final = 2_000_000_000
-"""Nanoseconds by which the times of file systems without fractions of seconds may differ."""
+"""The deviation in ns of times on file systems without fractions of seconds."""
 
 
 def undo(path: str, *, on_progress: OnProgress | None = None) -> SortReport:
-    """Undo what a journal says. Raises `SortError` if it is none, and `OSError`.
+    """Undo what a journal lists. Raises `SortError` if it is not a journal, and `OSError`.
 
-    Files that were moved go back; copies and links are removed as long as the file that they were made of is
-    there. What was changed since stays, and so does the journal then; otherwise it is removed.
+    Moved files are moved back; copies and links are removed if their original file still exists.
+    Files that were changed since are kept, and then the journal is kept, too; otherwise it is
+    removed.
     """
     report = SortReport()
     with Journal(path, write=False):
@@ -41,17 +42,17 @@ def undo(path: str, *, on_progress: OnProgress | None = None) -> SortReport:
 def _remove(folder: str) -> None:
     try:
         os.rmdir(folder)
-    except OSError:  # it is not empty, or gone
+    except OSError:  # not empty, or gone
         return
 
 
 def _undone(method: Method, entry: Entry) -> Sorted | None:
-    """Undo what was done to a file; None: nothing was."""
+    """Undo what was done to a file; return None if nothing was done."""
     try:
         now = os.lstat(entry.target)
     except (FileNotFoundError, NotADirectoryError):
         there = os.path.lexists(entry.source)
-        return None if there else _refused(entry, "it is at neither of its places")
+        return None if there else _refused(entry, "it is in neither place")
     except OSError as error:
         return Sorted(entry.source, entry.target, Fate.FAILED, words(error))
     try:
@@ -70,7 +71,7 @@ def _refused(entry: Entry, why: str) -> Sorted:
 
 
 def _is_same(now: os.stat_result, entry: Entry) -> bool:
-    """Return whether a file has the size and the time of modification that it had."""
+    """Return whether a file still has its size and modification time."""
     if not stat.S_ISREG(now.st_mode) or now.st_size != entry.size:
         return False
     difference = abs(now.st_mtime_ns - entry.mtime_ns)
@@ -86,11 +87,11 @@ def _undo_move(entry: Entry, now: os.stat_result) -> str:
         os.makedirs(os.path.dirname(entry.source), exist_ok=True)
         move(entry.target, entry.source)
         return ""
-    if os.path.samestat(source, now):  # a move that was interrupted
+    if os.path.samestat(source, now):  # an interrupted move
         if now.st_nlink < 2:
             return f"it is {entry.source} by another way"
     elif not (_is_same(now, entry) and filecmp.cmp(entry.source, entry.target, shallow=False)):
-        return f"{entry.source} is taken"
+        return f"{entry.source} already exists"
     os.unlink(entry.target)
     return ""
 
@@ -98,7 +99,7 @@ def _undo_move(entry: Entry, now: os.stat_result) -> str:
 def _undo_copy(entry: Entry, now: os.stat_result) -> str:
     source = _status(entry.source)
     if source is None or not _is_same(source, entry):
-        return f"{entry.source} is gone, or was changed since"
+        return f"{entry.source} is gone, or has changed since"
     if not _is_same(now, entry) or os.path.samestat(source, now):
         return "it was changed since"
     os.unlink(entry.target)

@@ -1,1 +1,1 @@
-"""Places that hold instances, behind one protocol: directories, DICOM nodes, web services, media."""
+"""Places that store instances, behind one protocol: directories, DICOM nodes, web services, media."""

@@ -1,4 +1,4 @@
-"""What is known of the instances in files: it can be queried like an archive, and leads to each of them."""
+"""A catalogue of instances in files, which can be queried like an archive."""
 
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
@@ -9,7 +9,7 @@ from dcm.instances import FileInstance
 
 
 class Found(NamedTuple):
-    """An instance in a file, and what it is a part of. size: of the file, in bytes."""
+    """An instance in a file, with its parents. size: the file size in bytes."""
 
     instance: FileInstance
     patient_id: str
@@ -19,20 +19,20 @@ class Found(NamedTuple):
 
 
 class Catalogue(Protocol):
-    """Answers queries. Its methods block, and may be called from several threads at the same time."""
+    """Answers queries. Methods block, and may be called from several threads at the same time."""
 
     def find(
         self, query: Attributes, level: Level, *, limit: int | None = None, offset: int = 0
     ) -> Iterator[Attributes]:
-        """Yield the answers to a query of any attributes, always in the same order (PS3.4 C.2.2).
+        """Yield the answers to a query by any attributes, always in the same order (PS3.4 C.2.2).
 
-        Keys of any level are matched. Each answer has the attributes of the query and the unique keys from
-        the patient down to `level`, and is empty where a value is unknown; numbers of related entities and
-        Modalities in Study are computed if they are asked for.
+        Keys of any level are matched. Each answer has the attributes of the query and the unique
+        keys from the patient down to `level`; unknown values are empty. Numbers of related entities
+        and Modalities in Study are computed on request.
         """
 
     def count(self, query: Attributes, level: Level) -> int:
         """Return how many entities match."""
 
     def instances(self, query: Attributes) -> Iterator[Found]:
-        """Yield the instances that match keys of any level, lists of UIDs among them, in their order."""
+        """Yield the instances that match keys of any level, or lists of UIDs, in a fixed order."""

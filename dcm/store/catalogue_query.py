@@ -1,4 +1,4 @@
-"""Queries of a catalogue, with results as those of an archive: in pieces, or as the instances that match."""
+"""Queries of a catalogue, answered as by an archive: in pieces, or as matching instances."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Generator, Iterable, Iterator, Sequence
@@ -16,13 +16,13 @@ from dcm.store.catalogue import Catalogue, Found
 
 _PIECE: Final = 200
 _TOGETHER: Final = 100
-"""Unique keys in one query."""
+"""The number of unique keys in one query."""
 
 _Path = tuple[str, ...]
 
 
 class Absent(NamedTuple):
-    """A member of an earlier result of which the catalogue knows nothing, by its unique keys."""
+    """A member of an earlier result that is not in the catalogue, identified by its unique keys."""
 
     path: _Path
 
@@ -40,7 +40,7 @@ async def pieces(
     within: QueryResult | None = None,
     account: Account | None = None,
 ) -> AsyncGenerator[QueryResult, None]:
-    """Yield what matches, in pieces of one order; see `dcm.net.entity.LocalEntity.queries`."""
+    """Yield matches in pieces, in a fixed order; see `dcm.net.entity.LocalEntity.queries`."""
     keys = attributes_of(query)
     plan = QueryPlan.of(keys, level, None if within is None else within.level)
     account = Account() if account is None else account
@@ -77,7 +77,7 @@ def selected(
 
 
 def held(catalogue: Catalogue, uids: Iterable[str]) -> set[str]:
-    """Return those SOP Instance UIDs that the catalogue knows. Blocks."""
+    """Return those SOP Instance UIDs that are in the catalogue. Blocks."""
     found: set[str] = set()
     waiting = iter(uids)
     while some := [*islice(waiting, _TOGETHER)]:
@@ -115,22 +115,22 @@ def _answers(
 
 
 def _both(query: Attributes, limits: Attributes) -> Attributes:
-    """Return the limits that do not replace a key of the query; what is found is compared in any case."""
+    """Return the limits that replace no key of the query; answers are compared in any case."""
     return {name: value for name, value in limits.items() if not query.get(name)}
 
 
 def _lists(result: QueryResult) -> Iterator[tuple[Sequence[_Path], dict[str, str]]]:
-    """Yield the members of a result some at a time, by their unique keys, each with a query for them."""
+    """Yield the members of a result in batches, as unique keys, each batch with a query for it."""
     members = (node.path for node in result.members())
     name = result.level.unique_key
     while some := [*islice(members, _TOGETHER)]:
         uids = dict.fromkeys(path[-1] for path in some)
-        # An empty Patient ID cannot be asked for: it would match all.
+        # An empty Patient ID cannot be queried: it would match everything.
         yield some, {} if "" in uids else {name: "\\".join(uids)}
 
 
 def _below_patient(path: _Path) -> _Path:
-    """Return unique keys that do not depend on how a source writes the Patient ID, if there are others."""
+    """Return the keys below the Patient ID, whose form varies by source, if there are any."""
     return path[1:] if len(path) > 1 else path
 
 
@@ -139,7 +139,7 @@ def _path(answer: Attributes, level: Level) -> _Path:
 
 
 def _add(piece: QueryResult, answer: Attributes) -> None:
-    """Add an answer, and what it says of what its entity belongs to."""
+    """Add an answer, with its attributes of the levels above."""
     own: dict[Level, dict[str, object]] = {}
     for name, value in answer.items():
         at = level_of(name)

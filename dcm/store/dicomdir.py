@@ -1,10 +1,10 @@
-"""The records of a DICOMDIR: which files a medium has, and what it says of them (PS3.10 8, PS3.3 F).
+"""The records of a DICOMDIR: the files of a medium and their attributes (PS3.10 8, PS3.3 F).
 
     directory = Directory.read("DICOMDIR")
     for each in directory.references(): ...
 
-Records lead to each other by offsets. Some writers get them wrong, so records that no offset leads to count
-as well: each belongs to the last record of a level above that stands before it.
+Records are linked by offsets. Some writers get them wrong, so records that no offset refers to are
+included: each belongs to the last preceding record of a level above.
 """
 
 import re
@@ -46,15 +46,15 @@ _CHARACTER_SET: Final = 0x00080005
 _UTF_8: Final = b"ISO_IR 192"
 _SEQUENCE: Final = b"\x04\0\x20\x12"
 _RECORD: Final = re.compile(rb"\xfe\xff\x00\xe0.{4}\x04\0\0\x14(?:UL\x04\0|\x04\0\0\0)", re.DOTALL)
-"""How the item of a record begins: with the offset of the next one."""
+"""The beginning of a record's item, up to the offset of the next record."""
 _LONGEST_VALUE: Final = 1 << 16
 
 
 class Record(NamedTuple):
-    """A record. position: of its item, from the beginning of the file; start, end: of what is in it.
+    """A record. position: of its item in the file; start, end: of the item's contents.
 
-    following, lower, other: positions of the next record, of the first one below it, and of the one that has
-    its file (retired, PS3.3 F.6.2); 0: there is none.
+    following, lower, other: positions of the next record, of the first record below, and of the
+    record with its file (retired, PS3.3 F.6.2), or 0 if there is none.
     """
 
     position: int
@@ -72,12 +72,12 @@ class Record(NamedTuple):
 
     @property
     def rank(self) -> int:
-        """How far down it is: 0 for a patient."""
+        """The depth of the record, 0 for a patient."""
         return _RANKS.get(self.kind, _LOWEST)
 
 
 class Reference(NamedTuple):
-    """A file that a record refers to. path: the record, after those that it belongs to."""
+    """A file that a record refers to. path: the record, preceded by its ancestors."""
 
     file_id: str
     path: tuple[Record, ...]
@@ -89,7 +89,7 @@ class Reference(NamedTuple):
 
 
 class Directory:
-    """A DICOMDIR. damaged: why records may be missing. remarks: what is wrong with it, and was tolerated."""
+    """A DICOMDIR. damaged: why records may be missing. remarks: errors that were tolerated."""
 
     def __init__(self, data: bytes, encoding: Encoding, root: int) -> None:
         self.remarks: Final[list[str]] = []
@@ -134,7 +134,7 @@ class Directory:
                 yield Reference(file_id, (*_ancestors(record, above), record))
 
     def values(self, reference: Reference) -> Header:
-        """Return what the records say of a file, as if it stood in its header; texts are in UTF-8."""
+        """Return a file's attributes from its records, as a header; texts are in UTF-8."""
         record = reference.record
         found: dict[int, tuple[bytes, bytes]] = {_CHARACTER_SET: (b"CS", _UTF_8)}
         for each in reference.path:
@@ -145,7 +145,7 @@ class Directory:
         return Header(record.transfer_syntax_uid, 0, {}, found, little)
 
     def _read(self, position: int) -> bool:
-        """Read the records; return whether there are any, or a sequence that may hold them."""
+        """Read the records; return whether there are any, or a sequence that may contain them."""
         sequence = self._sequence(position)
         at = end = -1
         if sequence is not None:
@@ -174,7 +174,7 @@ class Directory:
             return None
 
     def _tag(self, at: int) -> int:
-        """Return the tag at a position; 0 if there is none."""
+        """Return the tag at a position, or 0 if there is none."""
         order = "<HH" if self._encoding.little_endian else ">HH"
         head = self._data[at : at + 4] if at >= 0 else b""
         if len(head) < 4:
@@ -183,7 +183,7 @@ class Directory:
         return int(group << 16 | number)
 
     def _add(self, at: int) -> int:
-        """Read the record at a position; return that of what follows, or -1 if that is not known."""
+        """Read the record at a position; return the position after it, or -1 if it is unknown."""
         length = _number(self._data[at + 4 : at + 8], self._encoding)
         start = end = at + 8
         limit = None if length == UNDEFINED else min(start + length, len(self._data))
@@ -216,7 +216,7 @@ class Directory:
 
     @cached_property
     def _above(self) -> dict[int, Record | None]:
-        """The record above each: by the offsets, and by the order where none leads to it."""
+        """The parent of each record, by offsets, or by order if no offset refers to the record."""
         above: dict[int, Record | None] = {}
         waiting: list[tuple[int, Record | None]] = [(self._root, None)]
         while waiting:
@@ -257,7 +257,7 @@ class Directory:
 
 
 def _ancestors(record: Record, above: dict[int, Record | None]) -> list[Record]:
-    """Return the records that a record belongs to, the highest first."""
+    """Return the ancestors of a record, the highest first."""
     found: list[Record] = []
     each = above.get(record.position)
     while each is not None and len(found) <= _LOWEST:
@@ -267,7 +267,7 @@ def _ancestors(record: Record, above: dict[int, Record | None]) -> list[Record]:
 
 
 def _in_utf_8(raw: Values) -> Iterator[tuple[int, tuple[bytes, bytes]]]:
-    """Yield the values of a record, whose character set may differ from that of other records."""
+    """Yield the values of a record in UTF-8; records may have different character sets."""
     character_set = raw.get(_CHARACTER_SET, (b"", b""))[1]
     for tag, (vr, value) in raw.items():
         name = vr.decode() if vr not in (b"", b"UN") else vr_of(tag)
@@ -275,7 +275,7 @@ def _in_utf_8(raw: Values) -> Iterator[tuple[int, tuple[bytes, bytes]]]:
             continue
         if not value.isascii() or b"\x1b" in value:
             text = value_text(value, name, character_set=character_set)
-            with suppress(ValueError):  # it is no text
+            with suppress(ValueError):  # not a text
                 value = encoded_value(text, name, character_set=_UTF_8)  # noqa: PLW2901
         yield tag, (name.encode(), value)
 

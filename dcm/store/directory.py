@@ -6,8 +6,8 @@
         async with directory.writer() as writer:
             await writer.put("image.dcm")
 
-Its block compares the folder with the index when it begins. Its `sink` takes what is received, and what is
-fetched from other places.
+Entering the block compares the folder with the index. The `sink` stores instances that are
+received, or fetched from other places.
 """
 
 import asyncio
@@ -44,18 +44,19 @@ _SOME: Final = 200
 
 
 class NoFolder(DcmError):  # noqa: N818 - reads as the sentence it is
-    """A directory that is not there, or is no folder."""
+    """A directory that does not exist or is not a folder."""
 
 
 class Directory:
-    """A folder with an index. Its block opens the index and compares it with the folder.
+    """A folder with an index. Its block opens the index, and compares it with the folder.
 
-    index: one that is open and up to date, and stays open; None: that of the folder itself.
-    layout: names the files that are stored, by their headers; flat, by the SOP Instance UID, if not given.
-    needs: the elements that the layout reads. sync, max_instance, min_free: see `dcm.sinks.Folder`.
+    index: an open and current index, which stays open; None for the index of the folder itself.
+    layout: the layout of new files; by default flat, named after the SOP Instance UID.
+    needs: the elements that the layout needs. sync, max_instance, min_free: see `dcm.sinks.Folder`.
     checksums: whether data sets are hashed while they are written; see `dcm.store.directory_sink`.
-    create: whether a folder that is not there is made. recurse: whether files in folders below it count.
-    extension: the extension of the files that count; empty: all do. With either, the index is in memory.
+    create: whether to create a missing folder. recurse: whether to include subfolders.
+    extension: the extension of files to include; empty for all files. If `recurse` is false or
+    `extension` is given, the index is in memory.
     """
 
     abilities: ClassVar = frozenset(Ability)
@@ -132,11 +133,11 @@ class Directory:
 
     @property
     def sink(self) -> DirectorySink:
-        """Where what is received can go, while the block runs."""
+        """The sink for received instances, while the block runs."""
         return DirectorySink(self._folder, self.index, self._layout, self._needs, self._checksums)
 
     async def echo(self) -> float:
-        """Ask whether the folder is there; return the seconds that it took."""
+        """Check that the folder exists; return the time taken in seconds."""
         begun = perf_counter()
         if not await asyncio.to_thread(os.path.isdir, self.path):
             raise NoFolder(f"there is no folder {self.path}")
@@ -150,7 +151,7 @@ class Directory:
         within: QueryResult | None = None,
         account: Account | None = None,
     ) -> Stream[QueryResult]:
-        """Yield everything that matches, in pieces; see `dcm.store.place.Place`."""
+        """Yield all matches in parts; see `dcm.store.place.Place`."""
         return Stream(self._queries(query, level, within, account))
 
     async def _queries(
@@ -169,14 +170,14 @@ class Directory:
                     yield piece
 
     async def holds(self, instances: Sequence[Instance]) -> set[str]:
-        """Return the SOP Instance UIDs of those instances that are here, to their end."""
+        """Return the SOP Instance UIDs of those instances that are stored here completely."""
         async with self:
             return await asyncio.to_thread(_held, self.sink, instances)
 
     async def fetch(
         self, what: "QueryResult | Query", sink: Holder, *, on_result: OnResult | None = None
     ) -> Report:
-        """Put instances into a sink, but for those that it holds; whatever happens, each has an outcome."""
+        """Put instances into a sink, except those it already has; each always gets an outcome."""
         async with self:
             filling = Filling(sink, self.name, on_result)
             async for each in _selected(self.index, what):
@@ -209,10 +210,10 @@ class Directory:
         on_result: OnResult | None = None,
         way: Way = Way.LINK,
     ) -> Report:
-        """Link the files of instances into another directory, or copy them where that is not possible.
+        """Link the files of instances into another directory, or copy them if that fails.
 
-        Linked files are one file with two names: what changes one changes the other. way: how else files get
-        there. One that is moved is removed here once it is there, whole.
+        A linked file has two names, so a change through one is visible through the other. way: an
+        alternative to linking. A moved file is removed here once it is complete there.
         """
         if not isinstance(to, Directory):
             raise CannotDo(self, Ability.COPY)
@@ -247,7 +248,7 @@ async def _selected(index: Index, what: "QueryResult | Query") -> AsyncIterator[
 
 
 def _as_indexed(found: Found) -> FileInstance | InstanceResult:
-    """Return an instance as its file is now, in case it was changed since it was indexed."""
+    """Return an instance as its file is now, in case it has changed since it was indexed."""
     instance = found.instance
     try:
         if os.stat(instance.path).st_size == found.size:

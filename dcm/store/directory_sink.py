@@ -1,7 +1,7 @@
-"""Instances into an indexed folder: a complete file first, then its name, then the index.
+"""Stores instances in an indexed folder: the complete file first, then its name, then its row.
 
-Whatever moment the process ends at, no half of a file has a name, and the next comparison of the folder with
-its index (`Index.update`) finds what the index does not know yet.
+If the process is killed at any moment, no incomplete file has a name, and the next comparison of
+the folder with its index (`Index.update`) finds files that are not indexed yet.
 """
 
 import asyncio
@@ -24,21 +24,21 @@ from dcm.store.ways import Link
 from dcm.wire import Buffer
 
 Layout = Callable[[Header], str]
-"""Returns the path of a file, relative to the folder, by what its header says."""
+"""Returns the path of a file, relative to the folder, from its header."""
 
 _KEPT: Final = 1 << 16
-"""Files up to this size are kept in memory until they are committed: their headers need not be read again."""
+"""Files up to this size stay in memory until committed, so their headers need not be read again."""
 _FLAT: Final = Folder(Path())
 _PROCESSING_FAILURE: Final = 0x0110
 
 
 def flat(header: Header) -> str:
-    """Return the name of a file by its SOP Instance UID, all in one folder."""
+    """Return a file name made from the SOP Instance UID; all files are in one folder."""
     return os.path.basename(_FLAT.place(header.sop_instance_uid))
 
 
 class Placed(NamedTuple):
-    """Where a file has got its place. already_there: the same data set was there before, and stays."""
+    """The place of a file. already_there: the same data set was there before, and is kept."""
 
     file: str
     already_there: bool = False
@@ -48,8 +48,9 @@ class Placed(NamedTuple):
 class DirectorySink(Frozen):
     """A folder with an index and a layout, as a sink.
 
-    needs: the elements that the layout reads. folder: the limits that hold, and whether files are flushed.
-    checksums: whether the index gets a checksum of each data set; it costs 0.6 ms for a MB.
+    needs: the elements that the layout reads. folder: the limits, and whether files are flushed to
+    disk.
+    checksums: whether to index a checksum of each data set, which costs 0.6 ms per MB.
     """
 
     folder: Folder
@@ -63,13 +64,13 @@ class DirectorySink(Frozen):
         return _Incoming(self, head)
 
     def holds(self, sop_instance_uid: str) -> bool:
-        """Return whether an instance is here, to its end."""
+        """Return whether an instance is stored here completely."""
         from dcm.held import holds  # noqa: PLC0415 - mostly nothing is there
 
         return any(holds(file, sop_instance_uid) for file in self.index.files(sop_instance_uid))
 
     def place(self, sop_instance_uid: str) -> str:
-        """Return the file of an instance that is here; empty otherwise: its name depends on its header."""
+        """Return the file of a stored instance, else "": a new name depends on the header."""
         return next(iter(self.index.files(sop_instance_uid)), "")
 
     @cached_property
@@ -78,7 +79,7 @@ class DirectorySink(Frozen):
         return (*WANTED, *map(tag_of, self.needs))
 
     def file_for(self, header: Header) -> str:
-        """Return the file that the layout names. Raises `Refused` if it is not in the folder."""
+        """Return the path given by the layout. Raises `Refused` if it is outside the folder."""
         relative = self.layout(header)
         parts = relative.split("/")
         if not relative or {"", ".", ".."} & set(parts) or "\0" in relative:
@@ -93,10 +94,10 @@ class DirectorySink(Frozen):
         *,
         readable: bool = True,
     ) -> Placed:
-        """Give a complete file its name, and the index its row. Raises `OSError` and `Refused`.
+        """Name a complete file and add it to the index. Raises `OSError` and `Refused`.
 
-        readable: whether `header` is what the file says. If not, the index looks at it when it is compared
-        with the folder.
+        readable: whether `header` was read from the file. If not, the file is indexed by the next
+        comparison with the folder.
         """
         file = self.file_for(header)
         twins = [each for each in self.index.files(header.sop_instance_uid) if each != file]
@@ -123,13 +124,13 @@ class DirectorySink(Frozen):
         return placed
 
     async def _sync(self, file: str, *, contents: bool) -> None:
-        """Flush the folders that lead to a file, if that is asked for, and the file itself."""
+        """Flush the folders above a file, and its contents on request, if `folder.sync` is set."""
         if self.folder.sync:
             await asyncio.to_thread(_sync, self.folder.text, file, contents=contents)
 
 
 class _Incoming:
-    """An instance on its way into a folder."""
+    """An instance being stored in a folder."""
 
     def __init__(self, sink: DirectorySink, head: Head) -> None:
         self._sink: Final = sink
@@ -175,7 +176,7 @@ class _Incoming:
         )  # fmt: skip
 
     def _header(self) -> tuple[Header, str]:
-        """Return the header, and a remark if it cannot be read: what was sent is kept all the same."""
+        """Return the header, and a remark if it is unreadable; the instance is stored anyway."""
         wanted = self._sink.wanted
         try:
             if self._kept is not None and self._length:
@@ -198,7 +199,7 @@ def _named(part: "PartFile | Link", file: str) -> bool:
 
 
 def _sync(root: str, file: str, *, contents: bool) -> None:
-    if contents:  # it may not have been flushed when it came
+    if contents:  # may not have been flushed when it was stored
         sync_path(file)
     while file != root:
         file = os.path.dirname(file)
@@ -206,18 +207,18 @@ def _sync(root: str, file: str, *, contents: bool) -> None:
 
 
 def _same(here: str, files: Sequence[str]) -> str:
-    """Return the first of some files that has the same data set; empty if none has."""
+    """Return the first of some files with the same data set, or an empty string."""
     from dcm.held import Settled, relation  # noqa: PLC0415 - rarely needed
 
     for each in files:
-        with contextlib.suppress(OSError):  # it is gone since it was indexed
+        with contextlib.suppress(OSError):  # deleted since it was indexed
             if relation(each, here) is Settled.SAME:
                 return each
     return ""
 
 
 def _settled(part: "PartFile | Link", file: str) -> Placed:
-    """Find a place for a file whose name is taken, without the loss of what is there."""
+    """Find a place for a file whose name is taken, without losing the existing file."""
     from dcm.held import Settled, settle  # noqa: PLC0415 - rarely needed
 
     name, how = settle(part, file)
@@ -225,5 +226,7 @@ def _settled(part: "PartFile | Link", file: str) -> Placed:
         part.discard()
         return Placed(name, already_there=True)
     if how is Settled.REPLACED:
-        return Placed(name, remark="it replaces a file that was empty or cut off")
-    return Placed(name, remark=f"another object has its name: both are kept, this one in {name}")
+        return Placed(name, remark="it replaces an empty or truncated file")
+    return Placed(
+        name, remark=f"another object already has this name: both are kept, this one in {name}"
+    )

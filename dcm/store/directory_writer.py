@@ -14,7 +14,7 @@ from dcm.wire import CStoreRQ
 class DirectoryWriter(QueuedWriter[Item]):
     """Stores one instance after the other; see `dcm.queued.QueuedWriter`.
 
-    Several objects with one SOP Instance UID are all kept.
+    Different objects with the same SOP Instance UID are all kept.
     """
 
     def __init__(self, sink: Sink, on_result: OnResult | None = None) -> None:
@@ -66,7 +66,7 @@ class DirectoryWriter(QueuedWriter[Item]):
         return InstanceResult(instance.path or received.file, uid, outcome, words)
 
     async def _written(self, instance: Instance, part: Part) -> list[str]:
-        """Write in a thread, which has ended when this does, even if it is cancelled."""
+        """Write in a thread; return only after the thread has ended, even if cancelled."""
         task = asyncio.ensure_future(asyncio.to_thread(self._write, instance, part))
         try:
             return await asyncio.shield(task)

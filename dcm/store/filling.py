@@ -1,4 +1,4 @@
-"""Puts instances that can be read here into a sink, each with an outcome."""
+"""Puts locally readable instances into a sink, each with an outcome."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,8 +14,8 @@ from dcm.wire import CStoreRQ
 class Filling:
     """Puts one instance after the other into a sink. source: where they come from, in words.
 
-    What the sink held before is not put again. Of two instances here with one SOP Instance UID both are put,
-    unless they are the same.
+    Instances that the sink already had are skipped. Two different instances with the same SOP
+    Instance UID are both put.
     """
 
     def __init__(self, sink: Holder, source: str, on_result: OnResult | None = None) -> None:
@@ -27,7 +27,7 @@ class Filling:
         self._put: Final[dict[str, Instance]] = {}
 
     async def put(self, instance: Instance) -> None:
-        """Put an instance, whatever comes of it."""
+        """Put an instance and record its outcome."""
         uid = instance.sop_instance_uid
         first = self._put.get(uid)
         if first is None:
@@ -82,7 +82,7 @@ class Filling:
 async def _finished(
     function: Callable[[Instance, Part], list[str]], instance: Instance, part: Part
 ) -> list[str]:
-    """Run a function in a thread, which has ended when this does, even if it is cancelled."""
+    """Run a function in a thread; return only after the thread has ended, even if cancelled."""
     task = asyncio.ensure_future(asyncio.to_thread(function, instance, part))
     try:
         return await asyncio.shield(task)

@@ -1,12 +1,12 @@
-"""A local index: what the DICOM files of a folder hold, in an SQLite file beside them.
+"""A local index of the DICOM files in a folder, in an SQLite file next to them.
 
     with Index("/data/studies") as index:
         index.update()
         for study in index.find({"PatientName": "Mul*", "StudyDescription": ""}, Level.STUDY):
             ...
 
-It answers queries as an archive does (PS3.4 C.2.2). Any number of threads and processes may use it at the
-same time. Nothing in it is the only copy of anything: an index that is lost or damaged is made anew.
+It answers queries like an archive (PS3.4 C.2.2). Any number of threads and processes may use it at
+the same time. It contains only copies of data: a lost or damaged index is recreated.
 """
 
 import os
@@ -37,15 +37,16 @@ from dcm.store.index_tables import write
 from dcm.store.index_writer import Addition, IndexWriter, Key
 
 FILE: Final = ".dcm-index.sqlite"
-"""The name of an index in the folder that it is about."""
+"""The name of an index in the folder that it describes."""
 _TOGETHER: Final = 3000
-"""Files in one transaction."""
+"""The number of files in one transaction."""
 
 
 class Updated(NamedTuple):
-    """What a comparison of a folder with its index has met.
+    """The result of comparing a folder with its index.
 
-    files: in the folder. scanned: those that were new or not as they were. removed: those that were gone.
+    files: the number in the folder. scanned: those that are new or have changed. removed: those
+    that are gone.
     unreadable: folders that could not be read, with the reason.
     """
 
@@ -56,7 +57,7 @@ class Updated(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """How much an index knows. damaged: files with damage, also of instances that are found."""
+    """The contents of an index. damaged: the number of damaged files, including known instances."""
 
     patients: int
     studies: int
@@ -67,13 +68,13 @@ class Summary(NamedTuple):
 
 
 class Index:
-    """The index of a folder, or of entries that are added to it one by one.
+    """The index of a folder, or of entries that are added one by one.
 
-    path: the folder. file: the SQLite file, by default `.dcm-index.sqlite` in the folder; empty: the index is
-    in memory, and gone when it is closed, as is that of a folder that cannot be written to.
-    recurse: whether files in folders below it count. extension: the extension of the files that count, in
-    upper or lower case; empty: all do.
-    remarks: what was odd about the file.
+    path: the folder. file: the SQLite file, by default `.dcm-index.sqlite` in the folder; if empty,
+    the index is in memory and lost when closed, as for a folder that is not writable.
+    recurse: whether to include subfolders. extension: the extension of files to include, in upper
+    or lower case; empty for all files.
+    remarks: oddities of the file.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class Index:
         self.remarks: Final = self._database.remarks
 
     def _opened(self, *, given: bool) -> Database:
-        """Return the database; in memory if none can be written where it is kept by default."""
+        """Return the database, in memory if the default file cannot be written."""
         try:
             return Database(self.file)
         except UnusableIndex as error:
@@ -111,15 +112,15 @@ class Index:
         self.close()
 
     def close(self) -> None:
-        """Write what waits, and close the file."""
+        """Write pending data, and close the file."""
         self._writer.close()
         self._database.close()
 
     def update(self, progress: Callable[[int], object] | None = None) -> Updated:
-        """Compare the folder with the index, and scan the files that are new or not as they were.
+        """Compare the folder with the index, and scan new and changed files.
 
-        A file is taken for unchanged if its size and its time of modification are. `progress` is called with
-        the number of files that were scanned so far.
+        A file counts as unchanged if its size and modification time are unchanged. `progress` is
+        called with the number of files scanned so far.
         """
         with self._updating:
             self._writer.flush()
@@ -158,8 +159,9 @@ class Index:
     ) -> Iterator[Attributes]:
         """Yield the answers to a query; see `dcm.store.catalogue.Catalogue`.
 
-        An entity matches if one of its instances does, and is answered with the values of that one. One whose
-        unique key is empty, at this level or at one between it and the patient, is left out.
+        An entity matches if one of its instances does; the answer has the values of that instance.
+        Entities with an empty unique key, at this level or at one between it and the patient, are
+        left out.
         """
         self._writer.flush()
         asked = Asked.of(query, level)
@@ -177,7 +179,7 @@ class Index:
     def instances(self, query: Attributes) -> Iterator[Found]:
         """Yield the instances that match keys of any level, in the order of their entities.
 
-        Of several files with one SOP Instance UID each is yielded.
+        All files with the same SOP Instance UID are yielded.
         """
         self._writer.flush()
         asked = Asked.of(query, Level.IMAGE)
@@ -186,7 +188,7 @@ class Index:
                 yield each.found()
 
     def files(self, sop_instance_uid: str) -> list[str]:
-        """Return the paths of all files with a SOP Instance UID, also of those that were just added."""
+        """Return the paths of all files with a SOP Instance UID, including pending ones."""
         found = {
             os.fsdecode(b"/".join(filter(None, key))): None
             for key in self._writer.files(sop_instance_uid)
@@ -198,9 +200,9 @@ class Index:
     def add(self, file: str, header: Header | None = None, checksum: bytes | None = None) -> None:
         """Add a file of the folder that was just stored, or that has changed.
 
-        header: with the elements `dcm.store.index_rows.WANTED`, else it is read. checksum: the SHA-256 digest
-        of the data set. It is written by a thread, together with others; all methods know of it at once.
-        Raises `OSError` and `dcm.data.header.NotDicom`.
+        header: with the elements `dcm.store.index_rows.WANTED`; by default, it is read. checksum:
+        the SHA-256 digest of the data set. A thread writes it together with others; all methods see
+        it immediately. Raises `OSError` and `dcm.data.header.NotDicom`.
         """
         status = os.stat(file)
         folder, name = self._key(file)
@@ -211,30 +213,30 @@ class Index:
             self._writer.put((folder, name), Addition(found.sop_instance_uid, rows))
 
     def remove(self, file: str) -> None:
-        """Forget a file of the folder."""
+        """Remove a file of the folder from the index."""
         self._writer.put(self._key(file), None)
 
     def summary(self) -> Summary:
-        """Count what the index knows."""
+        """Count the contents of the index."""
         self._writer.flush()
         return Summary(*self._database.rows(SUMMARY, ())[0])
 
     def odd_files(self, *, damaged: bool) -> Iterator[OddFile]:
-        """Yield the files that are damaged, or those that are not DICOM, as far as that was seen."""
+        """Yield the files known to be damaged, or those that are not DICOM."""
         return odd_files(self._database, self.path, damaged=damaged)
 
     def shared_uids(self) -> Iterator[Shared]:
-        """Yield what has one SOP Instance UID in several files: duplicates and conflicts.
+        """Yield the SOP Instance UIDs that are in several files: duplicates and conflicts.
 
-        The data sets of these are read, unless they were before.
+        The data sets of these files are read, unless their checksums are known.
         """
         self._writer.flush()
         return shared_uids(self._database, self.path)
 
     def verify(self, progress: Callable[[int], object] | None = None) -> Verified:
-        """Read all files that the index knows to their end, and compare the checksums of their data sets.
+        """Read all indexed files completely, and compare the checksums of their data sets.
 
-        `progress` is called with the number of files that were read so far.
+        `progress` is called with the number of files read so far.
         """
         self._writer.flush()
         return verify(self._database, self.path, progress)
@@ -248,7 +250,7 @@ class Index:
         return folder, name
 
     def add_entries(self, entries: Iterable[tuple[str, int, int, Header]]) -> None:
-        """Add instances by name relative to the path, size, time of modification in ns, and header."""
+        """Add instances by name relative to the path, size, modification time in ns, and header."""
         iterator = iter(entries)
         while some := list(islice(iterator, _TOGETHER)):
             rows, folders = Rows.none(), dict[bytes, None]()

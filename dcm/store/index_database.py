@@ -1,4 +1,4 @@
-"""The SQLite file of an index: opened by several processes and threads, and made anew if it is unusable."""
+"""The SQLite file of an index, shared by processes and threads, and recreated if unusable."""
 
 import contextlib
 import fcntl
@@ -20,15 +20,15 @@ _CACHE: Final = 64 << 10  # KiB
 
 
 class UnusableIndex(DcmError):  # noqa: N818 - reads as the sentence it is
-    """An index that cannot be read or written. damaged: whether it has to be made anew, as `update` does."""
+    """An unreadable or unwritable index. damaged: whether to recreate it, as `update` does."""
 
     def __init__(self, words: str, *, damaged: bool = False) -> None:
-        super().__init__(f"{words}; `dcm index` makes it anew" if damaged else words)
+        super().__init__(f"{words}; recreate it with `dcm index`" if damaged else words)
         self.damaged = damaged
 
 
 class _Unusable(Exception):  # noqa: N818 - internal
-    """A file that is no index, or not one of this version; says why. keep: whether it is somebody's data."""
+    """Not an index of this version. keep: whether the file is data of another program."""
 
     def __init__(self, words: str, *, keep: bool) -> None:
         super().__init__(words)
@@ -38,7 +38,7 @@ class _Unusable(Exception):  # noqa: N818 - internal
 class Database:
     """Connections to one file, or to a database in memory if there is no file.
 
-    remarks: what was odd about the file when it was opened.
+    remarks: oddities of the file, seen when it was opened.
     """
 
     def __init__(self, file: str) -> None:
@@ -48,12 +48,17 @@ class Database:
         self._lock: Final = threading.Lock()
         self._writer: sqlite3.Connection | None = None
         self.remarks: Final[list[str]] = []
+        self._closed = False
         self.damaged = False
-        """Whether damage was met since it was opened."""
+        """Whether damage was found since it was opened."""
         self._open()
 
     def close(self) -> None:
-        """Close all connections that are not in use."""
+        """Close all connections; those in use are closed when they are released."""
+        self._closed = True
+        self._drop()
+
+    def _drop(self) -> None:
         with self._writing, self._lock:
             for each in [*self._idle, *([self._writer] if self._writer else [])]:
                 each.close()
@@ -62,7 +67,7 @@ class Database:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Have a connection that sees one state of the index while the block runs."""
+        """Provide a connection that sees one state of the index while the block runs."""
         if not self._file:
             yield self._connection()
             return
@@ -80,7 +85,7 @@ class Database:
                 self._give_back(connection)
 
     def rows(self, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        """Return what one statement selects."""
+        """Return the rows that a statement selects."""
         if not self._file:
             return self._connection().execute(sql, values).fetchall()
         with self._lock:
@@ -101,11 +106,14 @@ class Database:
             connection.close()
             return
         with self._lock:
-            self._idle.append(connection)
+            if not self._closed:
+                self._idle.append(connection)
+                return
+        connection.close()
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Have a transaction, which is committed if the block does not raise. One at a time."""
+        """Provide a transaction, which is committed if the block does not raise. One at a time."""
         with self._writing:
             try:
                 connection = self._connection()
@@ -121,9 +129,9 @@ class Database:
                 raise self._explained(error) from error
 
     def rebuild(self) -> None:
-        """Set the file aside and begin with an empty one."""
+        """Set the file aside and create an empty one."""
         with self._writing:
-            self.close()
+            self._drop()
             with _locked(self._file):
                 self._set_aside(_Unusable("it is damaged", keep=True))
                 self._connection()
@@ -145,10 +153,10 @@ class Database:
                     raise UnusableIndex(f"the index {self._file} cannot be written to")
                 self._check()
             except _Unusable as error:
-                self.close()
+                self._drop()
                 self._set_aside(error)
             except sqlite3.Error as error:
-                self.close()
+                self._drop()
                 found = self._explained(error)
                 if not found.damaged:
                     raise found from error
@@ -161,10 +169,10 @@ class Database:
             names = (f"{self._file}.set-aside-{number}" for number in count(1))
             name = next(each for each in names if not os.path.lexists(each))
             os.rename(self._file, name)
-            words = f"{self._file}: {why}; it was renamed to {name}, and the index is made anew"
+            words = f"{self._file}: {why}; it was renamed to {name}, and the index is recreated"
         else:
             os.unlink(self._file)
-            words = f"{self._file}: {why}; the index is made anew"
+            words = f"{self._file}: {why}; the index is recreated"
         for suffix in ("-wal", "-shm"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._file + suffix)
@@ -172,18 +180,18 @@ class Database:
         _LOG.warning("%s", words)
 
     def _check(self) -> None:
-        """Raise `_Unusable` for a file that is not an index of this version."""
+        """Raise `_Unusable` if the file is not an index of this version."""
         connection = self._connection()
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if application != APPLICATION_ID:
-            raise _Unusable("it is a database of something else", keep=True)
+            raise _Unusable("it is another database", keep=True)
         if version != VERSION:
-            raise _Unusable(f"it is an index of version {version}, not {VERSION}", keep=False)
+            raise _Unusable(f"its version is {version}, not {VERSION}", keep=False)
         connection.execute("SELECT COUNT(*) FROM folder").fetchone()
 
     def _connection(self) -> sqlite3.Connection:
-        """Return the connection that writes; it makes the tables in a new file."""
+        """Return the connection for writing; create the tables in a new file."""
         if self._writer is None:
             connection = self._connect()
             self._writer = connection
@@ -204,15 +212,20 @@ class Database:
             check_same_thread=False,
             cached_statements=256,
         )
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA automatic_index = OFF")  # joins go along those that there are
-        connection.execute(f"PRAGMA cache_size = -{_CACHE}")
+        try:
+            connection.execute("PRAGMA synchronous = NORMAL")
+            # Joins use the existing indexes.
+            connection.execute("PRAGMA automatic_index = OFF")
+            connection.execute(f"PRAGMA cache_size = -{_CACHE}")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
 
 @contextlib.contextmanager
 def _locked(file: str) -> Iterator[None]:
-    """Keep other processes from making or replacing the same file meanwhile."""
+    """Keep other processes from creating or replacing the same file while the block runs."""
     descriptor = os.open(os.path.dirname(file) or ".", os.O_RDONLY | os.O_CLOEXEC)
     try:
         with contextlib.suppress(OSError):  # a file system without locks

@@ -1,4 +1,4 @@
-"""The files of a folder and of those in it, compared with what an index knows of them."""
+"""The files of a folder and its subfolders, compared with the contents of an index."""
 
 import os
 import stat
@@ -17,9 +17,9 @@ _GONE: Final = (FileNotFoundError, NotADirectoryError)
 
 
 class Comparison:
-    """One comparison of a folder with its index, which counts what it meets.
+    """One comparison of a folder with its index, with counts.
 
-    unreadable: folders that could not be read, with the reason; what is in them stays in the index.
+    unreadable: folders that could not be read, with the reason; their files stay in the index.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Comparison:
         self.unreadable: Final[list[tuple[bytes, str]]] = []
 
     def changed(self) -> Iterator[tuple[bytes, Entry]]:
-        """Yield files that are new or not as they were, and remove from the index those that are gone."""
+        """Yield new and changed files, and remove from the index those that are gone."""
         with self._database.writing() as connection:
             connection.execute("CREATE TEMP TABLE IF NOT EXISTS seen (folder INTEGER PRIMARY KEY)")
             connection.execute("DELETE FROM seen")
@@ -55,7 +55,7 @@ class Comparison:
         self._remove_folders()
 
     def _folders(self) -> Iterator[tuple[bytes, Iterator[os.DirEntry[bytes]]]]:
-        """Yield all folders, each with its entries; one that was seen before, by way of a link, only once."""
+        """Yield each folder once, with its entries, even if links lead to it again."""
         seen: set[tuple[int, int]] = set()
         self._waiting: list[bytes] = [b""]
         while self._waiting:
@@ -99,7 +99,7 @@ class Comparison:
         for entry in entries:
             try:
                 status = entry.stat()
-            except OSError:  # it is gone, or a link to nowhere
+            except OSError:  # deleted, or a broken link
                 continue
             if stat.S_ISDIR(status.st_mode):
                 if self._recurse:
@@ -108,7 +108,7 @@ class Comparison:
                 yield Entry(entry.name, status.st_size, status.st_mtime_ns)
 
     def _is_left_out(self, name: bytes) -> bool:
-        """Return whether a file does not count: the index, or one that is being written (`dcm.part_file`)."""
+        """Return whether to skip a file: the index, or a file being written (`dcm.part_file`)."""
         if self._suffix and not name.lower().endswith(self._suffix):
             return True
         return name.startswith(self._index_file) or (
@@ -136,7 +136,7 @@ class Comparison:
             connection.executemany("INSERT OR IGNORE INTO seen VALUES (?)", visited)
 
     def _remove_folders(self) -> None:
-        """Remove what is in folders that were not met."""
+        """Remove the contents of folders that no longer exist from the index."""
         sql = "SELECT id, path FROM folder WHERE id > ? AND id NOT IN seen ORDER BY id LIMIT 1000"
         last = -(2**63)
         while True:
@@ -149,11 +149,12 @@ class Comparison:
                 last = number
 
     def _remove_files(self, number: int, folder: bytes) -> None:
-        """Remove from the index the files of a folder that are gone."""
+        """Remove deleted files of a folder from the index."""
         sql = "SELECT id, name FROM file WHERE folder = ? AND name > ? ORDER BY name LIMIT 1000"
         last = b""
         while True:
-            # While we write nobody else does: a file that comes back meanwhile is added afterwards.
+            # No other process writes during this transaction: a file that reappears is added
+            # afterwards.
             with self._database.writing() as connection:
                 some = connection.execute(sql, (number, last)).fetchall()
                 gone = [

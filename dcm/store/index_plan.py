@@ -1,8 +1,8 @@
-"""How an index is read for a page of answers: along which of its keys, and from which entity on.
+"""Plans how an index is read for a page of answers: by which key, and starting from which entity.
 
-Answers come in the order of their entities. If many rows match, reading them in that order soon has enough,
-while a key with few rows is quicker where few match. How many match shows only while reading: so a page is
-looked for in the first few thousand rows, and with the best key in what is left.
+Answers come in the order of their entities. If many rows match, reading them in that order soon
+fills the page; if few match, a key with few rows is quicker. How many match is known only while
+reading, so the first few thousand rows are searched in order, and the rest by the best key.
 """
 
 from collections.abc import Iterator
@@ -21,21 +21,21 @@ Statement: TypeAlias = tuple[str, list[Cell]]
 _UNIQUE: Final = (
     "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID", "AccessionNumber",
 )  # fmt: skip
-"""Keys with an index that select few rows, those that select the fewest first."""
+"""Indexed keys that select few rows, the most selective first."""
 _SHARED: Final = ("StudyDate", MODALITIES, "PatientName")
-"""Keys with an index that may select many."""
+"""Indexed keys that may select many rows."""
 _PAGE: Final = 1000
-"""More answers than that are no page."""
+"""The most answers that count as a page."""
 _READ: Final = 4000
-"""Rows in which a page is looked for first: some milliseconds."""
+"""The number of rows in which a page is first searched for; it takes some milliseconds."""
 _SHARE: Final = 16
-"""If a key selects more than this part of all studies, it is quicker to read all rows in their order."""
+"""If a key selects more than one in this many studies, reading all rows in order is quicker."""
 _UNCERTAIN: Final = 500
-"""Rows of which SQL does not know whether they match that are looked at one by one."""
+"""The most rows to check one by one because SQL cannot tell whether they match."""
 _ODD_SERIES: Final = "SELECT substr(entity, 1, 16) FROM series WHERE Modality = ''"
-"""Studies with a series whose modality is empty, or of several values."""
+"""Studies with a series whose modality is empty or has several values."""
 _NOBODY: Final = digest("")
-"""What stands in an entity for a unique key that is empty."""
+"""The digest of an empty unique key, as part of an entity."""
 
 
 def statements(
@@ -45,9 +45,10 @@ def statements(
     since: bytes = b"",
     enough: int | None = None,
 ) -> Iterator[Statement]:
-    """Yield the statements that select, one after the other, what a query may find from an entity on.
+    """Yield statements that together select the candidates for a query, from the entity `since` on.
 
-    enough: how many answers are wanted; None: all. The next statement is not made before it is needed.
+    enough: the number of answers wanted; None for all. Each statement is made only when it is
+    needed.
     """
     names = {name for name, _ in conditions}
     first = next((name for name in _UNIQUE if name in names), "")
@@ -63,10 +64,10 @@ def statements(
 
 
 def _shared_key(connection: "Connection", conditions: Conditions) -> str:
-    """Return the key that selects the fewest rows; empty if none has an index, or all select many."""
+    """Return the key that selects the fewest rows; empty if none is indexed or selective."""
     found = {name: each for name, each in conditions if name in _SHARED}
     if len(conditions) == len(found) == 1 and "PatientName" in found:
-        return "PatientName"  # to count means to compare all names
+        return "PatientName"  # counting would compare all names
     if not found:
         return ""
     (studies,) = connection.execute("SELECT COUNT(*) FROM study").fetchone()
@@ -80,7 +81,7 @@ def _shared_key(connection: "Connection", conditions: Conditions) -> str:
 
 
 def _count(connection: "Connection", name: str, condition: Condition, most: int) -> int:
-    """Count the rows that a key selects, up to a number."""
+    """Count the rows that a key selects, up to `most`."""
     column = "Modality" if name == MODALITIES else name
     table = TABLES[PLACE_OF[column][0]]
     words = condition.words.replace("{}", column)
@@ -90,9 +91,10 @@ def _count(connection: "Connection", name: str, condition: Condition, most: int)
 
 
 class Offset:
-    """How many of the first entities that match are left out, found without reading them one by one.
+    """Finds where results with an offset begin, without reading the skipped entities.
 
-    usable: whether that is possible: all keys are compared by `conditions`, which are of one level.
+    usable: whether this is possible: all keys are compared by `conditions`, which concern one
+    level.
     """
 
     def __init__(self, connection: "Connection", level: Level, conditions: Conditions) -> None:
@@ -102,7 +104,7 @@ class Offset:
         self.usable: Final = level is not Level.PATIENT and all(
             each.exact and _is_of(level, name) for name, each in conditions
         )
-        # A plus keeps SQLite from an index whose rows it would have to sort.
+        # A plus keeps SQLite from using an index whose rows it would have to sort.
         words = [in_words(name, each.or_unknown.replace("{}", "+{}")) for name, each in conditions]
         self._named: Final = [
             f"substr({{}}, {8 * each + 1}, 8) <> x'{_NOBODY.hex()}'" for each in range(1, level + 1)
@@ -114,7 +116,7 @@ class Offset:
         self._values: Final = [value for _, each in conditions for value in each.values]
 
     def uncertain(self) -> list[tuple[bytes, int]] | None:
-        """Return entity and variant of what may match or not; None if there is too much of it."""
+        """Return entity and variant of rows that may match or not; None if too many."""
         unknown = [_unknown(name) for name, _ in self._conditions]
         if not unknown:
             return []
@@ -126,7 +128,7 @@ class Offset:
         return found if len(found) <= _UNCERTAIN else None
 
     def entity(self, offset: int, matching: list[int]) -> bytes | None:
-        """Return the first entity that is not left out, or None. matching: variants of what is uncertain."""
+        """Return the first entity after `offset`, or None. matching: variants to count."""
         if not matching and [name for name, _ in self._conditions] == [MODALITIES]:
             return self._of_series(offset)
         known = " AND ".join(f"NOT ({_unknown(name)})" for name, _ in self._conditions) or "1"
@@ -139,7 +141,7 @@ class Offset:
         return row[0] if row else None
 
     def _of_series(self, offset: int) -> bytes | None:
-        """Return the same where nothing counts but the modality: all that is in the index of series."""
+        """Return the same for a query by modality only, from the index of series alone."""
         ((_, condition),) = self._conditions
         sql = (
             "SELECT DISTINCT substr(entity, 1, 16) FROM series"
@@ -152,12 +154,12 @@ class Offset:
 
 
 def _is_of(level: Level, name: str) -> bool:
-    """Return whether a condition needs nothing but the rows of a level, or of the series below a study."""
+    """Return whether a condition needs only the rows of a level, or of the series below a study."""
     return PLACE_OF[name][0] is level if name in COLUMNS else level is Level.STUDY
 
 
 def _unknown(name: str) -> str:
-    """Return a condition on what may match or not: an empty column of a value that is not empty."""
+    """Return a condition for rows that may match or not: with a value, but an empty column."""
     if name not in COLUMNS:
         return f"study.entity IN ({_ODD_SERIES})"
     level, place = PLACE_OF[name]

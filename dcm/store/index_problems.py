@@ -1,4 +1,4 @@
-"""What is wrong with the files of an index: damaged, not DICOM, the same twice, one UID for two objects."""
+"""Problems with indexed files: damage, not DICOM, duplicates, one UID for several objects."""
 
 import hashlib
 import json
@@ -28,20 +28,20 @@ SUMMARY: Final = """
     (SELECT COUNT(*) FROM file WHERE damaged = 0 AND words <> '' AND entity IS NULL),
     (SELECT COUNT(*) FROM file WHERE damaged = 1 AND words <> '')
     """
-"""Counts the entities, what is not DICOM, and what is damaged."""
+"""Counts the entities, files that are not DICOM, and damaged files."""
 
 
 class OddFile(NamedTuple):
-    """A file with which something is wrong, and what."""
+    """A file with a problem, and its description."""
 
     path: str
     words: str
 
 
 class Shared(NamedTuple):
-    """Files that have one SOP Instance UID, grouped by their data sets.
+    """Files with the same SOP Instance UID, grouped by their data sets.
 
-    groups: the paths; those of one group have the same data set.
+    groups: the paths; files of one group have the same data set.
     """
 
     sop_instance_uid: str
@@ -49,20 +49,20 @@ class Shared(NamedTuple):
 
     @property
     def is_conflict(self) -> bool:
-        """Whether there are several objects, though a UID names one (PS3.5 9)."""
+        """Whether there are several objects, though a UID identifies one (PS3.5 9)."""
         return len(self.groups) > 1
 
     @property
     def has_duplicates(self) -> bool:
-        """Whether an object is there more than once."""
+        """Whether there are several copies of an object."""
         return any(len(group) > 1 for group in self.groups)
 
 
 class Verified(NamedTuple):
-    """What reading all files has shown.
+    """The result of reading all files.
 
-    files: how many were read. changed: those whose data set is not what it was, though size and time of
-    modification are. damaged: those that cannot be read to their end.
+    files: how many were read. changed: those whose data set has changed, though size and
+    modification time have not. damaged: those that cannot be read completely.
     """
 
     files: int
@@ -89,7 +89,7 @@ def odd_files(database: "Database", root: str, *, damaged: bool) -> Iterator[Odd
 
 
 def shared_uids(database: "Database", root: str) -> Iterator[Shared]:
-    """Yield what has one SOP Instance UID in several files, whose data sets are read if need be."""
+    """Yield the SOP Instance UIDs that are in several files, reading data sets if necessary."""
     sql = (
         "SELECT SOPInstanceUID FROM file WHERE entity IS NOT NULL AND SOPInstanceUID > ?"
         " AND SOPInstanceUID <> '' GROUP BY SOPInstanceUID HAVING COUNT(*) > 1"
@@ -109,7 +109,7 @@ def shared_uids(database: "Database", root: str) -> Iterator[Shared]:
 def verify(
     database: "Database", root: str, progress: Callable[[int], object] | None = None
 ) -> Verified:
-    """Read all files to their end, and keep the checksums of their data sets."""
+    """Read all files completely, and store the checksums of their data sets."""
     changed: list[OddFile] = []
     damaged: list[OddFile] = []
     count = 0
@@ -122,7 +122,7 @@ def verify(
                 if words:
                     damaged.append(OddFile(each.path, words))
                 if each.checksum and checksum and each.checksum != checksum:
-                    what = "its data set has changed, though its size and time of modification have not"
+                    what = "its data set has changed, although size and modification time have not"
                     changed.append(OddFile(each.path, what))
             _keep(database, zip(some, read, strict=True))
             if progress is not None:
@@ -172,7 +172,7 @@ def _read(file: _File) -> tuple[bytes | None, str]:
 
 
 def _keep(database: "Database", read: Iterable[tuple[_File, tuple[bytes | None, str]]]) -> None:
-    """Keep new checksums, and what is damaged; a checksum that no longer holds stays as the proof."""
+    """Store new checksums and damage; a checksum that no longer matches is kept as evidence."""
     sql = (
         "UPDATE file SET checksum = COALESCE(checksum, ?), damaged = ?, words = ?"
         " WHERE id = ? AND size = ? AND mtime_ns = ?"
@@ -212,7 +212,7 @@ def _shared(database: "Database", root: str, number: int) -> Iterator[Shared]:
 
 
 def _files(database: "Database", root: str, condition: str, *values: object) -> Iterator[_File]:
-    """Yield files, a few at a time: nothing is kept open between."""
+    """Yield files in batches; no statement is left open between them."""
     sql = f"{_ROWS} WHERE {condition} AND file.id > ? ORDER BY file.id LIMIT {_SOME}"
     last = 0
     while True:

@@ -1,7 +1,8 @@
-"""Queries of an index: SQL selects a little more than what matches, and `dcm.data.match` decides.
+"""Queries of an index: SQL selects slightly more than the matches, and `dcm.data.match` decides.
 
-An entity matches if one of its instances does, and is answered with the values of that one. All that a query
-needs is read in one order, by entity, so nothing has to be remembered of what was answered before.
+An entity matches if one of its instances does; the answer has the values of that instance.
+Everything that a query needs is read in one order, by entity, so earlier answers need not be
+remembered.
 """
 
 import json
@@ -38,9 +39,9 @@ _COUNTED: Final = {
     "NumberOfStudyRelatedInstances": (Level.STUDY, Level.IMAGE),
     "NumberOfSeriesRelatedInstances": (Level.SERIES, Level.IMAGE),
 }
-"""Numbers of related entities: of which level, and what is counted."""
+"""Numbers of related entities: the level of the parent, and the level that is counted."""
 _LISTED: Final = {"ModalitiesInStudy": "Modality", "SOPClassesInStudy": "SOPClassUID"}
-"""Lists of the values that the series and instances of a study have."""
+"""Lists of the values in the series and instances of a study."""
 _OF_SERVICES: Final = frozenset(
     ("RetrieveAETitle", "InstanceAvailability", "RetrieveURL", "RetrieveURI", "RetrieveLocationUID")
 )
@@ -49,7 +50,7 @@ _OF_SERVICES: Final = frozenset(
 _ZONE: Final = "TimezoneOffsetFromUTC"
 _SINGLE_VALUED: Final = frozenset(("LT", "ST", "UR", "UT"))
 _NOT_ANSWERED: Final = frozenset(("QueryRetrieveLevel", "SpecificCharacterSet"))
-"""What says how a query or an answer is to be read, which is up to those who write it."""
+"""Attributes that describe the encoding of a query or an answer; the encoder sets them."""
 
 FILES_OF_UID: Final = (
     "SELECT folder.path, file.name FROM file CROSS JOIN folder ON folder.id = file.folder"
@@ -62,8 +63,8 @@ FILES_OF_UID: Final = (
 class Asked(NamedTuple):
     """A query as an index understands it.
 
-    keys: those that are compared. compared, wanted: the keywords of the attributes that are compared with
-    them, and of those that are returned, by the names that the query has for them.
+    keys: those to compare. compared, wanted: the keywords of the attributes to compare with the
+    keys, and of those to return, by their names in the query.
     """
 
     level: Level
@@ -73,7 +74,7 @@ class Asked(NamedTuple):
 
     @classmethod
     def of(cls, query: Attributes, level: Level) -> "Asked":
-        """Read a query."""
+        """Create it from a query."""
         names = {name: keyword_of(tag_of(name)) for name in query}
         keys = {
             name: value
@@ -96,11 +97,11 @@ class Asked(NamedTuple):
 
     @property
     def deepest(self) -> Level:
-        """The level down to which rows are needed to compare all keys."""
+        """The lowest level whose rows are needed to compare all keys."""
         return max((self.level, *map(_level, self.compared.values())))
 
     def conditions(self) -> Conditions:
-        """Return conditions on columns, each with the keyword."""
+        """Return conditions on columns, with their keywords."""
         found = []
         for name, key in self.keys.items():
             keyword = self.compared[name]
@@ -112,7 +113,7 @@ class Asked(NamedTuple):
 
 
 class Candidate:
-    """What a row says, and what has to be looked up for it."""
+    """A selected row, and the values that have to be looked up for it."""
 
     def __init__(
         self, connection: "Connection", root: str, deepest: Level, row: tuple[Any, ...]
@@ -125,7 +126,7 @@ class Candidate:
         self._parts: Final[dict[Level, list[str]]] = {}
 
     def text(self, keyword: str) -> Value:
-        """Return the value of an attribute; empty if it is not known."""
+        """Return the value of an attribute, or empty if it is unknown."""
         known = PLACE_OF.get(keyword)
         if known is None:
             return self._other(keyword)
@@ -142,7 +143,7 @@ class Candidate:
         return str(self.text(level.unique_key)).strip(" \0")
 
     def is_identified(self, level: Level) -> bool:
-        """Return whether no unique key is empty, from the study down to a level."""
+        """Return whether all unique keys have a value, from the study down to a level."""
         return not self._row[6] or all(map(self.key, list(Level)[1 : level + 1]))
 
     def _other(self, keyword: str) -> Value:
@@ -164,12 +165,14 @@ class Candidate:
         try:
             return attributes_of_file(self.path)
         except (OSError, NotDicom) as error:
-            _LOG.warning("%s: what is not in the index cannot be read: %s", self.path, error)
+            _LOG.warning(
+                "%s: attributes that are not in the index cannot be read: %s", self.path, error
+            )
             return {}
 
     @cached_property
     def _first(self) -> "Candidate":
-        """An instance of those that this row is about."""
+        """One of the instances that this row describes."""
         if self.deepest is Level.IMAGE:
             return self
         sql, values = select(Level.IMAGE, [], start=self.deepest, at=self._row[0], of=self._row[5])
@@ -201,12 +204,12 @@ class Candidate:
 
     @property
     def path(self) -> str:
-        """The file; only of an instance."""
+        """The path of the file; only for instances."""
         folder, name = self._row[7], self._row[8]
         return os.path.join(self._root, os.fsdecode(folder), os.fsdecode(name))
 
     def found(self) -> Found:
-        """Return what the catalogue says of an instance."""
+        """Return the instance as an entry of the catalogue."""
         uid, sop_class, syntax = map(str, map(self.text, ATTRIBUTES[Level.IMAGE][:3]))
         return Found(
             FileInstance((sop_class, syntax), uid, self.path, self._row[10]),
@@ -217,7 +220,7 @@ class Candidate:
 def page(
     connection: "Connection", root: str, asked: Asked, limit: int | None, offset: int
 ) -> Iterator[Candidate]:
-    """Yield a candidate for each entity that matches, but for the first `offset`, and at most `limit`."""
+    """Yield a candidate for each matching entity: at most `limit`, after the first `offset`."""
     since: bytes | None = None
     if offset:
         since = _behind(connection, root, asked, offset)
@@ -232,7 +235,7 @@ def page(
 
 
 def _behind(connection: "Connection", root: str, asked: Asked, offset: int) -> bytes | None:
-    """Return the entity with which to begin to leave out some; empty: all are; None: it is not known."""
+    """Return the entity to start from, given an offset; empty: there is none; None: unknown."""
     conditions = asked.conditions()
     if asked.deepest is not asked.level or len(conditions) != len(asked.keys):
         return None
@@ -259,9 +262,9 @@ def matching(
     since: bytes = b"",
     enough: int | None = None,
 ) -> Iterator[Candidate]:
-    """Yield the first candidate that matches of each entity of a level, or all if that is None.
+    """Yield the first matching candidate of each entity of a level, or all if `level` is None.
 
-    since: the entity with which to begin. enough: how many are wanted; None: all.
+    since: the entity to start from. enough: how many are wanted; None for all.
     """
     last = b""
     size = 0 if level is None else 8 * (level + 1)
@@ -288,7 +291,7 @@ def answer(asked: Asked, each: Candidate) -> dict[str, Value]:
 
 
 def _level(keyword: str) -> Level:
-    """Return the level of whose rows one is needed to compare a key."""
+    """Return the level whose rows are needed to compare a key."""
     if keyword in PLACE_OF:
         return PLACE_OF[keyword][0]
     if keyword in _COUNTED or keyword in _LISTED:
@@ -297,7 +300,7 @@ def _level(keyword: str) -> Level:
 
 
 def _is_compared(vr: str, value: Value) -> bool:
-    """Return whether there are values that do not match the key."""
+    """Return whether a key excludes any values."""
     if not isinstance(value, str):
         return limits(value)
     return bool(value.strip(" \0" if vr in _SINGLE_VALUED else " \0\\"))
@@ -307,7 +310,7 @@ def _read(attributes: str) -> list[str]:
     try:
         found: list[str] = json.loads(attributes)
     except ValueError as error:
-        raise UnusableIndex(f"the index holds what is not JSON: {error}", damaged=True) from error
+        raise UnusableIndex(f"the index contains invalid JSON: {error}", damaged=True) from error
     return found
 
 

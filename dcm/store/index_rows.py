@@ -1,4 +1,4 @@
-"""The rows that an index has for an instance, made of its header alone: any process can make them."""
+"""The index rows of an instance, made from its header alone, so any process can make them."""
 
 import json
 from functools import lru_cache
@@ -14,8 +14,8 @@ from dcm.store.index_values import Cell, column, digest, number_of
 Row: TypeAlias = tuple[Cell, ...]
 
 _PLAIN: Final = frozenset(b"AE AS CS DA DS DT IS LO LT PN SH ST TM UI".split())
-"""VRs whose values are texts that end with padding; see `value_text` for all others."""
-_MARKS: Final = frozenset(b"\\\x1b")  # stand between values, or begin another character set
+"""VRs whose values are texts with trailing padding; see `value_text` for all others."""
+_MARKS: Final = frozenset(b"\\\x1b")  # separate values, or begin another character set
 _CHARACTER_SET: Final = 0x00080005
 _NOTHING: Final = (b"", b"")
 _ENCODED: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
@@ -23,11 +23,11 @@ _SEARCHED: Final = tuple(
     tuple((keywords.index(each), vr_of(each)) for each in searched[1:])
     for keywords, searched in zip(ATTRIBUTES, SEARCHED, strict=True)
 )
-"""Position and VR of each attribute that has a column, without the unique keys."""
+"""Position and VR of each attribute that has a column, except the unique keys."""
 _KNOWN: Final = 4096
-"""Rows of patients, studies and series that are remembered: mostly, the next instance has the same."""
+"""Rows of patients, studies and series to cache: usually the next instance has the same."""
 _SHORT, _LONG = 64, 4096
-"""Longer values, and rows, are not remembered."""
+"""The longest values and rows that are cached."""
 _known: dict[tuple[object, ...], Row] = {}
 
 WANTED: Final = tuple(tag for level in READ for tag, _ in level)
@@ -35,7 +35,7 @@ WANTED: Final = tuple(tag for level in READ for tag, _ in level)
 
 
 class Entry(NamedTuple):
-    """A file as a folder lists it."""
+    """A file in the listing of a folder."""
 
     name: bytes
     size: int
@@ -43,14 +43,14 @@ class Entry(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Rows for the four tables; those of the first three are without repetition."""
+    """Rows for the four tables, without duplicates in the first three."""
 
     above: tuple[dict[Row, None], dict[Row, None], dict[Row, None]]
     files: list[Row]
 
     @classmethod
     def none(cls) -> "Rows":
-        """Return a value that has no rows yet."""
+        """Return an object without rows."""
         return cls(({}, {}, {}), [])
 
     def add(self, *rows: Row) -> None:
@@ -60,7 +60,7 @@ class Rows(NamedTuple):
         self.files.append(rows[-1])
 
     def add_other(self, folder: int, entry: Entry, words: str, *, damaged: bool) -> None:
-        """Add the row of a file that holds no instance, and why."""
+        """Add the row of a file that does not contain an instance, with the reason."""
         nothing = (None,) * (6 + len(SEARCHED[Level.IMAGE]))
         self.files.append((folder, *entry, int(damaged), words, *nothing))
 
@@ -136,5 +136,5 @@ def _texts(header: Header, level: Level) -> list[str]:
 
 @lru_cache(maxsize=4096)
 def _text(value: bytes, vr: str, character_set: bytes, little_endian: bool) -> str:
-    """Return a value as text: numbers, names that are not ASCII, several values. Mostly they are repeated."""
+    """Return a value as text: numbers, non-ASCII names, several values. Cached: values recur."""
     return value_text(value, vr, character_set=character_set, little_endian=little_endian)

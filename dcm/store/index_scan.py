@@ -1,4 +1,4 @@
-"""Headers of many files, as rows of an index: read here, or by other processes if there are many."""
+"""Headers of files as index rows, read by this process, or by several if there are many files."""
 
 import os
 import time
@@ -12,20 +12,20 @@ from dcm.store.index_rows import WANTED, Entry, Rows, rows_of
 from dcm.store.index_values import digest, number_of
 
 Chunk: TypeAlias = list[tuple[bytes, list[Entry]]]
-"""Files by the folder that they are in, whose path is relative to the root."""
+"""Files by folder, whose path is relative to the root."""
 
 _FEW: Final = 1000
-"""Up to so many files are scanned by this process: to start others takes as long."""
+"""Up to this number of files are scanned by this process, as starting others takes as long."""
 _CHUNK: Final = 300
 _YOUNG: Final = 50_000_000
-"""Nanoseconds after which a file that is written again has another time of modification for sure."""
+"""Nanoseconds after which rewriting a file certainly changes its modification time."""
 AGAIN: Final = -1
-"""The time of modification of a file that is to be scanned again whatever its own is."""
+"""The modification time recorded for a file that must be scanned again in any case."""
 _MEDIA_DIRECTORY: Final = "1.2.840.10008.1.3.10"
 
 
 class Scanned(NamedTuple):
-    """Rows of some files, and how many these were."""
+    """Rows of some files, and the number of files."""
 
     files: int
     folders: list[bytes]
@@ -33,7 +33,7 @@ class Scanned(NamedTuple):
 
 
 def scanned(root: bytes, files: Iterable[tuple[bytes, Entry]]) -> Iterator[Scanned]:
-    """Yield the rows of files, given by folder and entry, in chunks. Few files wait at any time."""
+    """Yield the rows of files, given by folder and entry, in chunks. Few files are queued."""
     chunks = _chunks(files)
     first: list[Chunk] = []
     for chunk in chunks:
@@ -60,7 +60,7 @@ def scan_chunk(root: bytes, chunk: Chunk) -> Scanned:
 
 
 def folder_number(folder: bytes) -> int:
-    """Return the number by which the tables know a folder."""
+    """Return the number that identifies a folder in the tables."""
     return number_of(digest(folder))
 
 
@@ -75,7 +75,7 @@ def _scan(rows: Rows, folder: int, path: bytes, entry: Entry) -> None:
         rows.add_other(folder, entry, error.reason, damaged=_looks_like_dicom(path))
         return
     except OSError as error:
-        entry = entry._replace(mtime_ns=AGAIN)  # it may be readable the next time
+        entry = entry._replace(mtime_ns=AGAIN)  # it may be readable next time
         rows.add_other(folder, entry, error.strerror or str(error), damaged=True)
         return
     if header.sop_class_uid == _MEDIA_DIRECTORY:
@@ -114,7 +114,7 @@ def _chunks(files: Iterable[tuple[bytes, Entry]]) -> Iterator[Chunk]:
 
 
 def scan_plain(work: tuple[bytes, list[tuple[bytes, list[tuple[bytes, int, int]]]]]) -> object:
-    """Scan a chunk, for `dcm.processes`: all of it in plain tuples and lists."""
+    """Scan a chunk for `dcm.processes`, using only plain tuples and lists."""
     root, plain = work
     chunk = [(folder, [Entry(*each) for each in entries]) for folder, entries in plain]
     files, folders, rows = scan_chunk(root, chunk)

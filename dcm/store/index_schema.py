@@ -1,12 +1,12 @@
-"""What an index keeps of each instance, and the tables that hold it.
+"""The contents of an index, and the tables that hold them.
 
-A row of `patient`, `study` and `series` is a set of values that instances have in common. If the instances of
-one study differ in its description, the study has two rows: each is found by what it says itself, and none
-depends on the order in which files were read.
+A row of `patient`, `study` and `series` is a set of values that instances have in common. If the
+instances of one study differ in its description, the study has two rows. Each is found by its own
+values, and none depends on the order in which files were read.
 
-`entity` identifies what a row is about by its unique keys, from the patient down: 8 bytes for each level, so
-that all that belongs to a study begins with the bytes of the study. `variant` tells rows of one entity apart,
-and `parent` is the variant of the row above.
+`entity` identifies the subject of a row by its unique keys, from the patient down: 8 bytes for each
+level, so everything in a study begins with the bytes of the study. `variant` distinguishes rows of
+one entity, and `parent` is the variant of the row above.
 """
 
 from typing import Final
@@ -15,7 +15,7 @@ from dcm.data.dictionary import tag_of, vr_of
 from dcm.data.levels import Level
 
 VERSION: Final = 2
-"""Written into each index; one of another version is made anew."""
+"""Written into each index; an index of another version is recreated."""
 APPLICATION_ID: Final = 0x64636D69  # "dcmi"
 
 TABLES: Final = ("patient", "study", "series", "file")
@@ -44,7 +44,7 @@ ATTRIBUTES: Final[tuple[tuple[str, ...], ...]] = (
         "PhotometricInterpretation", "SamplesPerPixel", "PixelRepresentation", "TimezoneOffsetFromUTC",
     ),
 )  # fmt: skip
-"""The attributes of each level (PS3.4 C.6), the unique key first; what is not here is read from the files."""
+"""The attributes of each level (PS3.4 C.6), the unique key first; files have the others."""
 
 SEARCHED: Final[tuple[tuple[str, ...], ...]] = (
     ("PatientID", "PatientName", "PatientBirthDate", "PatientSex"),
@@ -58,7 +58,7 @@ SEARCHED: Final[tuple[tuple[str, ...], ...]] = (
     ),
     ("SOPInstanceUID", "SOPClassUID", "InstanceNumber"),
 )  # fmt: skip
-"""The attributes that have a column of their own, which holds what `dcm.store.index_values.column` makes."""
+"""The attributes that have a column, filled by `dcm.store.index_values.column`."""
 
 PLACE_OF: Final = {
     keyword: (Level(level), place)
@@ -71,10 +71,10 @@ COLUMNS: Final = {
     for level, keywords in enumerate(SEARCHED)
     for keyword in keywords
 }
-"""The column of each attribute that has one."""
+"""The columns, by attribute."""
 
 _OF_HEADER: Final = frozenset(("SOPInstanceUID", "SOPClassUID", "TransferSyntaxUID"))
-"""What a header says in a way of its own."""
+"""Attributes that are fields of a header, not elements to request."""
 READ: Final = tuple(
     tuple((tag_of(each), vr_of(each)) for each in keywords if each not in _OF_HEADER)
     for keywords in ATTRIBUTES
@@ -115,7 +115,7 @@ def _table(level: int) -> str:
 
 
 def _orphans(level: int) -> str:
-    """Remove a row above when the last row below it is."""
+    """Return a trigger that removes a row when the last row below it is removed."""
     below, name = TABLES[level + 1], TABLES[level]
     size = 8 * (level + 1)
     above = f"substr(old.entity, 1, {size})"
@@ -133,4 +133,4 @@ SCHEMA: Final = (
     + "".join(map(_table, Level))
     + "".join(map(_orphans, (0, 1, 2)))
 )
-"""The statements that make the tables."""
+"""The statements that create the tables."""

@@ -1,4 +1,4 @@
-"""The statements that select what a query may find, along the indexes that there are."""
+"""The statements that select the candidates for a query, using the existing indexes."""
 
 from collections.abc import Iterator
 from typing import Final, TypeAlias
@@ -8,7 +8,7 @@ from dcm.store.index_schema import COLUMNS, PLACE_OF, TABLES
 from dcm.store.index_values import Cell, Condition
 
 Conditions: TypeAlias = list[tuple[str, Condition]]
-"""Conditions on attributes, each with the keyword; a keyword may have several."""
+"""Conditions on attributes, with their keywords; a keyword may have several."""
 
 MODALITIES: Final = "ModalitiesInStudy"
 _MODALITIES: Final = (
@@ -28,12 +28,13 @@ def select(
     since: bytes = b"",
     before: bytes = b"",
 ) -> tuple[str, list[Cell]]:
-    """Return a statement that selects rows down to a level by entity, and the values for it.
+    """Return a statement that selects rows down to a level by entity, and its values.
 
-    first: the key with which to begin, if one has an index. start, at, of: begin with this row of that level
-    instead. since, before: of which entity on, and before which, if these are not empty.
-    The columns are: entity, attributes of four levels, variant, whether a unique key may be empty, folder,
-    name, size and offset.
+    first: the key to begin with, if it has an index. start, at, of: begin with this row of that
+    level instead.
+    since, before: the range of entities, unless empty: from `since` on, up to but excluding
+    `before`. The columns are: entity, attributes of four levels, variant, whether a unique key may
+    be empty, folder, name, size and offset.
     """
     begin = begin_level(deepest, conditions, first) if start is None else start
     tables, where, values = list[str](), list[str](), list[Cell]()
@@ -45,7 +46,7 @@ def select(
     found = ""
     if chosen is not None and begin < Level.IMAGE:
         found = "chosen"
-        # What is above is looked at before the row itself: it may not match.
+        # Rows above are checked before the row itself, as they may not match.
         tables += [_chosen(begin, first, chosen), *above, TABLES[begin]]
         where.append(f"{TABLES[begin]}.entity = chosen.entity")
         where.append(f"{TABLES[begin]}.variant = chosen.variant")
@@ -75,7 +76,7 @@ def select(
     ordered = f"{last}.entity, {last}.{'id' if deepest is Level.IMAGE else 'variant'}"
     if (
         begin < deepest and not found
-    ):  # rows come in this order: only those of one entity are sorted
+    ):  # rows are read in this order, so only those of one entity are sorted
         ordered = f"{TABLES[begin]}.entity, {ordered}"
     sql = f"SELECT {', '.join(columns)} FROM {' CROSS JOIN '.join(tables)}"
     if where:
@@ -86,26 +87,26 @@ def select(
 def _bounds(
     begin: Level, deepest: Level, since: bytes, before: bytes
 ) -> Iterator[tuple[str, bytes]]:
-    """Yield conditions that keep to entities from one on and before another, each with its value."""
+    """Yield conditions, with values, for entities from `since` on and before `before`."""
     if since:
         yield f"{TABLES[begin]}.entity >= ?", since[: 8 * (begin + 1)]
         if (
             begin < deepest
-        ):  # the plus keeps SQLite from reading from there on, not below the row above
+        ):  # the plus prevents SQLite from reading from there instead of below the row above
             yield f"+{TABLES[deepest]}.entity >= ?", since
     if before:
         yield f"{TABLES[begin]}.entity < ?", before
 
 
 def in_words(name: str, words: str) -> str:
-    """Return a condition on the column of an attribute, or on those of the series of a study."""
+    """Return a condition on the column of an attribute, or on the series of a study."""
     if name in COLUMNS:
         return words.replace("{}", COLUMNS[name])
     return _MODALITIES.format(words.replace("{}", "m.Modality"))
 
 
 def begin_level(deepest: Level, conditions: Conditions, first: str = "") -> Level:
-    """Return the level with whose rows the selection begins."""
+    """Return the level where the selection begins."""
     if first:
         return _level(first)
     levels = [_level(name) for name, _ in conditions if name in COLUMNS]
@@ -117,7 +118,7 @@ def _level(name: str) -> Level:
 
 
 def _chosen(level: Level, name: str, condition: Condition) -> str:
-    """Return a subquery for the rows that fulfil a condition, which reads nothing but the index."""
+    """Return a subquery for the rows that meet a condition, which reads only the index."""
     if name == MODALITIES:
         words = condition.words.replace("{}", "Modality")
         series = "SELECT substr(entity, 1, 16) FROM series WHERE"
@@ -131,7 +132,7 @@ def _chosen(level: Level, name: str, condition: Condition) -> str:
 
 
 def _above(level: int, below: str = "") -> str:
-    """Return how a row is found above one of the next level, or of what stands for it."""
+    """Return the condition that joins a row to one of the level below, or its substitute."""
     name = TABLES[level]
     below = below or TABLES[level + 1]
     return (
@@ -141,7 +142,7 @@ def _above(level: int, below: str = "") -> str:
 
 
 def _below(level: int) -> str:
-    """Return how rows are found below one of the level above."""
+    """Return the condition that joins rows to the row above them."""
     name, above = TABLES[level], TABLES[level - 1]
     return (
         f"{name}.entity >= {above}.entity AND {name}.parent = {above}.variant"

@@ -1,4 +1,4 @@
-"""Rows into the tables of an index."""
+"""Writes rows into the tables of an index."""
 
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def write(connection: "Connection", what: Scanned) -> None:
-    """Write rows; those of files that were known before are replaced."""
+    """Write rows, replacing those of files that are already in the index."""
     rows = what.rows
     known = [row[:2] for row in rows.files]
     connection.executemany("DELETE FROM file WHERE folder = ? AND name = ?", known)

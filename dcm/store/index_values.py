@@ -1,7 +1,7 @@
-"""Values as the columns of an index hold them: a query selects by them a little more than what matches.
+"""Values in the columns of an index, by which a query selects slightly more than the matches.
 
-An empty column may match any key: the value is unknown (PS3.4 C.2.2.1.2), or its form is not the common one,
-as of several values. What is selected is then matched by `dcm.data.match`, which alone decides.
+An empty column may match any key: the value is unknown (PS3.4 C.2.2.1.2), or has an uncommon form,
+such as several values. `dcm.data.match` then decides which of the selected rows match.
 """
 
 import json
@@ -15,25 +15,25 @@ from typing import Final, NamedTuple, TypeAlias
 from dcm.data.moments import key_span, span
 
 Cell: TypeAlias = str | int | float | bytes | None
-"""What a column can hold."""
+"""A value that a column can hold."""
 
 _MOMENTS: Final = frozenset(("DA", "TM"))
 _NUMBERS: Final = frozenset(("IS", "DS"))
-_WILD: Final = frozenset(("AE", "CS", "LO", "SH"))  # of those that have columns, PN aside
+_WILD: Final = frozenset(("AE", "CS", "LO", "SH"))  # those with columns, except PN
 _MICROSECOND: Final = timedelta(microseconds=1)
 _LONGEST: Final = {"DA": 0, "TM": 3_600_000_000}
-"""How much later than its column a value may end."""
+"""How much later a value may end than its column says, in days (DA) or microseconds (TM)."""
 _STARS: Final = 4
-"""More stars than this take SQLite too long: only what is before the first wildcard counts then."""
+"""With more stars SQLite takes too long: only the text before the first wildcard is used then."""
 _LONG: Final = 200
 _FEW, _MANY = 8, 200
 
 
 class Condition(NamedTuple):
-    """A condition of SQL with a `{}` for its column, and what stands for its question marks.
+    """An SQL condition with `{}` for its column, and the values of its question marks.
 
-    It selects among the columns that are not empty; those that are may match in any case.
-    exact: whether all that it selects matches.
+    It applies to columns that are not empty; rows with an empty column may match in any case.
+    exact: whether everything that it selects matches.
     """
 
     words: str
@@ -42,12 +42,12 @@ class Condition(NamedTuple):
 
     @property
     def or_unknown(self) -> str:
-        """The condition for all columns."""
+        """The condition for all rows, including those with an empty column."""
         return f"({self.words} OR {{}} = '')"
 
 
 def digest(*parts: str | bytes) -> bytes:
-    """Return 8 bytes that stand for a text or several."""
+    """Return a digest of 8 bytes for one or more texts."""
     joined = b"\0".join(
         each if isinstance(each, bytes) else each.encode("utf-8", "surrogatepass") for each in parts
     )
@@ -55,12 +55,12 @@ def digest(*parts: str | bytes) -> bytes:
 
 
 def number_of(eight: bytes) -> int:
-    """Return 8 bytes as a number that SQLite can hold."""
+    """Return 8 bytes as a number that fits into SQLite."""
     return int.from_bytes(eight, "big", signed=True)
 
 
 def column(vr: str, value: str) -> Cell:
-    """Return what stands in the column of an attribute."""
+    """Return the contents of an attribute's column."""
     value = value.strip(" \0")
     if not value or "\\" in value or "\0" in value:
         return ""
@@ -76,7 +76,7 @@ def column(vr: str, value: str) -> Cell:
 
 
 def condition(vr: str, key: str) -> Condition | None:  # noqa: PLR0911 - a kind of VR each
-    """Return a condition that all values fulfil which match a key; None if there is no use in one."""
+    """Return a condition that all values matching a key meet, or None if it is useless."""
     keys = [each for each in (part.strip(" \0") for part in key.split("\\")) if each]
     if not keys or any("\0" in each or not _is_text(each) for each in keys):
         return None
@@ -98,7 +98,7 @@ def condition(vr: str, key: str) -> Condition | None:  # noqa: PLR0911 - a kind 
 
 
 def folded_name(name: str) -> str:
-    """Return a name as names are compared (see `dcm.data.match`): groups and components without padding."""
+    """Return a name in the form that is compared (see `dcm.data.match`), without padding."""
     return "=".join(
         "^".join(component.strip() for component in group.split("^")).rstrip("^")
         for group in name.casefold().split("=")
@@ -107,7 +107,7 @@ def folded_name(name: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _first(vr: str, value: str) -> Cell:
-    """Return the day or the microsecond with which a value begins."""
+    """Return the first day or microsecond of a value."""
     found = span(vr, value)
     return "" if found is None else _count(vr, found.first)
 
@@ -142,7 +142,7 @@ def _among(values: Sequence[Cell]) -> Condition:
 
 
 def _any(conditions: list[Condition]) -> Condition:
-    if len(conditions) > _MANY:  # SQLite has a limit, and nobody asks for so many
+    if len(conditions) > _MANY:  # SQLite has a limit, and such long lists are unusual
         return Condition("1", ())
     words = " OR ".join(each.words for each in conditions)
     return Condition(f"({words})", tuple(value for each in conditions for value in each.values))
@@ -167,7 +167,7 @@ def _of_name(key: str) -> Condition:
 
 
 def _pattern(key: str) -> str:
-    """Return a pattern for GLOB, in which a bracket stands for itself."""
+    """Return a pattern for GLOB, with literal brackets."""
     head = re.split("[*?]", key, maxsplit=1)[0]
     if key.count("*") > _STARS or len(key) > _LONG:
         key = f"{head[:_LONG]}*"

@@ -1,4 +1,4 @@
-"""Rows that are added one by one, and written together by a thread: nobody waits for the disk."""
+"""Writes added rows together, in a thread, so that callers do not wait for the disk."""
 
 import logging
 import threading
@@ -11,12 +11,12 @@ from dcm.store.index_tables import write
 
 _LOG: Final = logging.getLogger(__name__)
 _MOST: Final = 5000
-"""Rows that may wait before `put` does."""
+"""The number of queued rows at which `put` blocks."""
 
 _TOGETHER: Final = 500
-"""Rows that are written without waiting for more."""
+"""The number of rows that are written without waiting for more."""
 _MOMENT: Final = 0.05
-"""Seconds for which a row waits for others: a transaction for each would cost more than all the rest."""
+"""Seconds for which a row waits for others: a transaction for each row would dominate the cost."""
 
 Key: TypeAlias = tuple[bytes, bytes]
 """A file, by its folder relative to the root and its name."""
@@ -30,7 +30,7 @@ class Addition(NamedTuple):
 
 
 class IndexWriter:
-    """Writes what is put into it, the latest for each file. Its thread runs from the first until `close`."""
+    """Writes the latest addition of each file. The thread runs from the first `put` to `close`."""
 
     def __init__(self, database: Database) -> None:
         self._database: Final = database
@@ -39,14 +39,14 @@ class IndexWriter:
         self._done: Final = threading.Condition(lock)
         self._waiting: dict[Key, Addition | None] = {}
         self._written: dict[Key, Addition | None] = {}
-        """What is being written."""
+        """The rows being written."""
         self._by_uid: Final[dict[str, dict[Key, None]]] = {}
         self._thread: threading.Thread | None = None
         self._hurry = self._closed = False
         self._failure: Exception | None = None
 
     def put(self, key: Key, addition: Addition | None) -> None:
-        """Have a file added, or removed if there is no addition. Waits only while very many wait."""
+        """Add a file, or remove it if `addition` is None. Blocks only if the queue is full."""
         with self._work:
             while len(self._waiting) >= _MOST:
                 self._done.wait()
@@ -60,7 +60,7 @@ class IndexWriter:
                 self._work.notify()
 
     def files(self, sop_instance_uid: str) -> list[Key]:
-        """Return the files of an instance that wait."""
+        """Return the files of an instance that have not been written yet."""
         with self._work:
             return [*self._by_uid.get(sop_instance_uid, ())]
 
@@ -75,10 +75,10 @@ class IndexWriter:
                 self._done.wait()
             failure, self._failure = self._failure, None
         if failure is not None:
-            raise UnusableIndex(f"the index lacks files that were stored: {failure}") from failure
+            raise UnusableIndex(f"stored files are missing from the index: {failure}") from failure
 
     def close(self) -> None:
-        """Write what waits, and end the thread."""
+        """Write what is queued, and end the thread."""
         with self._work:
             self._hurry = self._closed = True
             self._work.notify()
@@ -99,7 +99,7 @@ class IndexWriter:
                 self._done.notify_all()
 
     def _take(self) -> bool:
-        """Wait for something to write, and a moment longer for more; return False at the end."""
+        """Wait for something to write, then briefly for more; return False at the end."""
         with self._work:
             self._work.wait_for(lambda: self._waiting or self._closed)
             self._work.wait_for(lambda: self._hurry or len(self._waiting) >= _TOGETHER, _MOMENT)

@@ -1,18 +1,19 @@
-"""Where files go below a folder, by what is in them: path templates with a small grammar of their own.
+"""Path templates for files in a folder, filled with values from the files.
 
     layout = Layout("{PatientID}/{StudyDate:%Y|undated}/{SeriesNumber:03d|unknown}/{SOPInstanceUID}.dcm")
     layout.path(scan(file, layout.needs))          # "4711/2024/002/1.2.3.dcm"
 
-A field in braces is the keyword or the eight hexadecimal digits of an element, with an optional format after
-a colon. What follows a `|` is used if the value is missing or does not fit the format: another field, or at
-the end a text. A text in quotes can be anything that a name can hold; without them, a word with a capital is
-taken for a keyword. Braces as such are doubled. Where no text is given for missing values, it is `unknown`.
+A field in braces is the keyword or the eight hexadecimal digits of an element, with an optional
+format after a colon. If the value is missing or does not fit the format, the alternative after `|`
+is used: another field or, at the end, a text; without a text, `unknown`. A quoted text can be
+anything that is valid in a name; an unquoted word with a capital is taken for a keyword. Literal
+braces are doubled.
 
 - Dates and times (DA, TM, DT): %Y %y %m %d %j %G %V %H %M %S %f, and other characters between them.
-- Numbers: `d` or `03d`, zeros in front; DS, FL and FD also `.2f` or `06.2f`.
+- Numbers: `d` or `03d` for leading zeros; DS, FL and FD also `.2f` or `06.2f`.
 - Text: `upper` or `lower`, `.8` for the first 8 characters, or both, as in `upper,.8`.
 
-A template is checked as a whole when it is made, and never run as code.
+A template is checked completely when it is created, and never executed as code.
 """
 
 import unicodedata
@@ -30,16 +31,16 @@ __all__ = ["DEFAULT", "Layout", "LayoutError"]
 _MISSING: Final = "unknown"
 _SOP_CLASS, _SOP_INSTANCE = 0x00080016, 0x00080018
 _BESIDE: Final = 17
-"""Bytes that are left free in the name of a file, for what `dcm.held` adds if the name is taken."""
+"""Bytes left free in a file name for the suffix that `dcm.held` adds if the name is taken."""
 _IDENTIFIERS: Final = frozenset(
     # Study ID, accession number, SOP instance, patient ID and its issuer, study, series
     (0x00200010, 0x00080050, _SOP_INSTANCE, 0x00100020, 0x00100021, 0x0020000D, 0x0020000E)
 )
-"""Elements that say which patient or study it is: two values of them never become the same name."""
+"""Elements that identify a patient, study or instance: different values never get the same name."""
 
 
 class Layout(Frozen):
-    """A path template. Raises `LayoutError` for one that cannot be used."""
+    """A path template. Raises `LayoutError` if it is invalid."""
 
     template: str
 
@@ -55,7 +56,7 @@ class Layout(Frozen):
 
     @cached_property
     def needs(self) -> tuple[str, ...]:
-        """The keywords, or tags without one, of the elements that `scan` has to read."""
+        """The keywords, or tags if there is none, of the elements that `scan` has to read."""
         fields = (
             field.tag
             for component in self._components
@@ -66,12 +67,12 @@ class Layout(Frozen):
         return tuple(map(keyword_of, dict.fromkeys(fields)))
 
     def path(self, header: Header) -> str:
-        """Return the path of a file, relative to the folder. Each of its parts is a safe file name.
+        """Return the path of a file, relative to the folder. Each component is a safe file name.
 
-        Different instances may get the same path if the template, or what is safe, does not tell them apart:
-        who stores them must look whether a name is taken, as `dcm.held.settle` does. Values of identifying
-        elements, such as the Patient ID, that are not safe as they are get a digest behind them: two patients
-        never share a folder because of it.
+        Different instances may get the same path if the template does not distinguish them, or not
+        after unsafe characters are replaced: callers must check whether a name is taken, as
+        `dcm.held.settle` does. Unsafe values of identifying elements, such as the Patient ID, get a
+        digest as a suffix, so that two patients never share a folder because of it.
         """
         *folders, file = self._components
         names = [_name(component, header, LONGEST) for component in folders]
@@ -87,7 +88,7 @@ DEFAULT: Final = Layout(
 
 
 class _Piece(NamedTuple):
-    """A part of a name. cuttable: whether it may be shortened: values may, the template's text may not."""
+    """A part of a name. cuttable: whether it may be shortened; only values may."""
 
     text: str
     cuttable: bool
@@ -112,7 +113,7 @@ def _value(choice: Choice, header: Header) -> str:
         if not text and field.tag in (
             _SOP_CLASS,
             _SOP_INSTANCE,
-        ):  # then the file meta information's
+        ):  # use the file meta information
             is_class = field.tag == _SOP_CLASS
             text = header.sop_class_uid if is_class else header.sop_instance_uid
         value = _of_text(field, text) if text else ""
@@ -123,7 +124,7 @@ def _value(choice: Choice, header: Header) -> str:
 
 @lru_cache(maxsize=4096)
 def _of_text(field: Field, text: str) -> str:
-    """Return what a field makes of a value, in safe characters; empty if it does not fit its format."""
+    """Return a formatted value in safe characters; empty if it does not fit the format."""
     value = unicodedata.normalize("NFC", field.convert(text)).strip()
     safe = printable(value)
     if field.tag in _IDENTIFIERS and file_name(value, LONGEST) != value:
@@ -132,7 +133,7 @@ def _of_text(field: Field, text: str) -> str:
 
 
 def _shortened(pieces: list[_Piece], limit: int) -> str:
-    """Join pieces, the longest of which are cut until they fit."""
+    """Join pieces, cutting the longest until they fit."""
     left = limit - sum(len(each.text.encode()) for each in pieces if not each.cuttable)
     lengths = sorted(len(each.text.encode()) for each in pieces if each.cuttable)
     most = left

@@ -31,9 +31,9 @@ _DIRECTIVES: Final[dict[str, tuple[timedelta, Callable[[datetime], str]]]] = {
     "S": (_SECOND, lambda moment: f"{moment.second:02}"),
     "f": (_SECOND, lambda moment: f"{moment.microsecond:06}"),
 }
-"""What may stand behind a percent sign: the precision that a value needs for it, and its text.
+"""The directives after a percent sign: the precision that a value must have, and its text.
 
-Not `strftime`: that depends on the language of the process, and its `%Y` on the system.
+Not `strftime`, which depends on the locale of the process, and whose `%Y` depends on the system.
 """
 _OF: Final = {"DA": "YymdjGV", "TM": "HMSf", "DT": "YymdjGVHMSf", "UN": "YymdjGVHMSf"}
 _PERCENT: Final = re.compile(r"%(.?)", re.DOTALL)
@@ -51,10 +51,10 @@ class BadFormat(DcmError):  # noqa: N818 - reads as the sentence it is
 
 
 def converter(name: str, vr: str, form: str | None) -> Converter:
-    """Return what makes a text of a value; the text is empty if the value does not fit the format.
+    """Return a function that formats a value; it returns "" if the value does not fit.
 
-    form: the format; None: the value as it is. Of an element with VR `UN`, such as a private one, the VR is
-    known only from the data: it may have any format. Raises `BadFormat`.
+    form: the format, or None for the value as it is. The VR of an element with VR `UN`, such as a
+    private one, is known only from the data, so it may have any format. Raises `BadFormat`.
     """
     if vr in _WITHOUT_TEXT:
         raise BadFormat(f"{name} has no text: its VR is {vr}")
@@ -69,30 +69,30 @@ def converter(name: str, vr: str, form: str | None) -> Converter:
         parts = [_TEXT_FORMAT.fullmatch(part) for part in form.split(",")]
         if all(parts):
             return _of_text(form.split(","))
-    raise BadFormat(f"{form!r} is no format for {name}, whose VR is {vr}: {_allowed(vr)}")
+    raise BadFormat(f"{form!r} is not a format for {name}, whose VR is {vr}: {_allowed(vr)}")
 
 
 def _allowed(vr: str) -> str:
     if vr in _MOMENTS:
-        return "allowed are " + " ".join(f"%{each}" for each in _OF[vr])
+        return "use " + " ".join(f"%{each}" for each in _OF[vr])
     if vr in _WHOLE | _DECIMAL:
-        return "allowed is one as 03d" + (" or 06.2f" if vr in _DECIMAL else "")
-    return "allowed are upper, lower, and .8 for the first 8 characters"
+        return "use one like 03d" + (" or 06.2f" if vr in _DECIMAL else "")
+    return "use upper, lower, or .8 for the first 8 characters"
 
 
 def _of_moment(name: str, vr: str, form: str) -> Converter:
     for directive in _PERCENT.findall(form):
         if directive not in (*_OF[vr], "%"):
             raise BadFormat(
-                f"%{directive} is no format for {name}, whose VR is {vr}: {_allowed(vr)}"
+                f"%{directive} is not a format for {name}, whose VR is {vr}: {_allowed(vr)}"
             )
     if _UNSAFE_BETWEEN.search(form):
-        raise BadFormat(f"{form!r} has characters that are not possible in a name")
+        raise BadFormat(f"{form!r} has characters that are not allowed in a file name")
     needed = min(
         (_DIRECTIVES[each][0] for each in _PERCENT.findall(form) if each != "%"), default=None
     )
     if needed is None:
-        raise BadFormat(f"{form!r} says nothing of {name}: {_allowed(vr)}")
+        raise BadFormat(f"{form!r} does not use {name}: {_allowed(vr)}")
     precision: timedelta = needed
     vrs = ("DA", "TM", "DT") if vr == "UN" else (vr,)
 

@@ -19,38 +19,38 @@ from dcm.store.names import UNSAFE, file_name
 
 _TAG: Final = re.compile(r"[0-9A-Fa-f]{8}")
 _ELEMENT: Final = re.compile(r"[0-9A-Fa-f]{8}|[0-9A-Za-z]*[A-Z][0-9A-Za-z]*")
-"""What is meant as an element, and not as a text. Keywords are not looked up: that loads all of pydicom's."""
+"""Matches an element, not a text. Keywords are not looked up: that would load pydicom."""
 _COMPONENTS, _CHOICES, _TEXT = 12, 6, 100
-"""The most that a template may have: components; fields and bytes of text in one of them."""
+"""The limits of a template: components; fields and bytes of text in a component."""
 
 
 class LayoutError(DcmError):
-    """A path template that cannot be used. words: why. place: where in the template, counted from 0."""
+    """An invalid path template. words: the reason. place: the position in the template, from 0."""
 
     def __init__(self, words: str, template: str, place: int) -> None:
         shown = UNSAFE.sub(lambda found: found[0] if found[0].isprintable() else "?", template)
-        super().__init__(f"a layout cannot be used: {words}\n  {shown}\n  {' ' * place}^")
+        super().__init__(f"invalid layout: {words}\n  {shown}\n  {' ' * place}^")
         self.words = words
         self.template = template
         self.place = place
 
 
 class Field(NamedTuple):
-    """An element. convert: makes a text of its value, an empty one if the value does not fit."""
+    """An element. convert: formats its value; returns an empty text if the value does not fit."""
 
     tag: int
     convert: Callable[[str], str]
 
 
 class Choice(NamedTuple):
-    """Fields, of which the first with a usable value is used; otherwise the text, if there is one."""
+    """Alternative fields: the first usable value is used, else the text `otherwise`, if any."""
 
     fields: tuple[Field, ...]
     otherwise: str | None
 
 
 Component: TypeAlias = tuple[str | Choice, ...]
-"""What one part of a path is made of: texts and choices."""
+"""The texts and choices that make up one component of a path."""
 
 
 def parsed(template: str) -> tuple[Component, ...]:
@@ -63,7 +63,7 @@ class _Parser:
         self._template: Final = template
         self._at = 0
         self._brace = 0
-        """Where the last brace was opened."""
+        """The position of the last opening brace."""
 
     def components(self) -> tuple[Component, ...]:
         found = [self._component()]
@@ -95,16 +95,16 @@ class _Parser:
             elif self._peek() == "{":
                 break
             elif self._peek() == "}":
-                raise self._fault("a brace closes nothing; one as such is written }}", self._at)
+                raise self._fault("unmatched closing brace; write }} for a literal one", self._at)
             text += self._peek()
             self._at += 1
         return self._safe(text, start)
 
     def _check(self, parts: list[str | Choice], start: int) -> None:
-        """Refuse a component that is empty, or whose text alone is no name."""
+        """Refuse an empty component, or one whose text alone is not a valid name."""
         if not parts:
             raise self._fault(
-                "an absolute path is not possible: paths begin in a folder that is named elsewhere"
+                "the path must be relative: the folder is given elsewhere"
                 if start == 0 and self._peek() == "/"
                 else "a component is empty",
                 start,
@@ -137,7 +137,7 @@ class _Parser:
             if not self._take("|"):
                 raise self._unclosed()
             if isinstance(found, str):
-                raise self._fault("what follows a text is never used", at)
+                raise self._fault("anything after a text would never be used", at)
 
     def _alternative(self, *, first: bool) -> Field | str:
         self._skip_spaces()
@@ -146,9 +146,9 @@ class _Parser:
             return self._quoted()
         while self._peek() not in ("", "|", "}"):
             if self._peek() in ("/", "{"):
-                words = f"{self._peek()} is not possible within braces"
+                words = f"{self._peek()} is not allowed in braces"
                 if self._peek() == "/":
-                    words += "; each component has braces of its own"
+                    words += "; each component needs its own braces"
                 raise self._fault(words, self._at)
             self._at += 1
         if not self._peek():
@@ -157,7 +157,7 @@ class _Parser:
         if first or colon or _ELEMENT.fullmatch(word.strip()):
             return self._field(word.strip(), colon, form, start)
         if not word.strip():
-            raise self._fault("an alternative is missing; an empty text is written ''", start)
+            raise self._fault("an alternative is missing; write '' for an empty text", start)
         return self._safe(word.strip(), start)
 
     def _quoted(self) -> str:
@@ -168,7 +168,7 @@ class _Parser:
         self._at = end + 1
         self._skip_spaces()
         if self._peek() not in ("|", "}"):
-            raise self._fault("a text ends with its quote", self._at)
+            raise self._fault("a text must end with its quote", self._at)
         return self._safe(self._template[start + 1 : end], start + 1)
 
     def _field(self, word: str, colon: str, form: str, start: int) -> Field:
@@ -179,11 +179,11 @@ class _Parser:
                 raise UnknownElement(f"there is no DICOM element named {word!r}")  # noqa: TRY301
             tag = tag_of(word)
         except UnknownElement as error:
-            hint = "" if "?" in str(error) or not start else "; a text is written in quotes"
+            hint = "" if "?" in str(error) or not start else "; write text in quotes"
             raise self._fault(f"{error}{hint}", start) from None
         if tag < 0x00080000 or tag >= PIXELS or not tag & 0xFFFF:
             raise self._fault(
-                f"{word} cannot be used: only the header of a data set is read", start
+                f"{word} is not available: only the header of a data set is read", start
             )
         try:
             return Field(tag, converter(word, vr_of(tag), form if colon else None))
@@ -195,7 +195,7 @@ class _Parser:
         found = UNSAFE.search(text)
         if found:
             place = self._template.find(found[0], start)
-            raise self._fault(f"{found[0]!r} is not possible in a name", place)
+            raise self._fault(f"{found[0]!r} is not allowed in a file name", place)
         if len(text) > _TEXT:
             raise self._fault(f"a text is longer than {_TEXT} characters", start)
         return text
@@ -214,7 +214,7 @@ class _Parser:
             self._at += 1
 
     def _unclosed(self) -> LayoutError:
-        return self._fault("a brace is not closed; one as such is written {{", self._brace)
+        return self._fault("unclosed brace; write {{ for a literal one", self._brace)
 
     def _fault(self, words: str, place: int) -> LayoutError:
         return LayoutError(words, self._template, place)

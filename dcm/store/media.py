@@ -1,11 +1,11 @@
-"""A medium with a DICOMDIR as a place, such as a CD-ROM: its records say what is there (PS3.10 8, PS3.3 F).
+"""A medium with a DICOMDIR, such as a CD-ROM, as a place (PS3.10 8, PS3.3 F).
 
     async with MediaPlace("/media/cdrom") as place:
         async for piece in place.queries({"PatientID": "4711"}): ...
 
-Each file is looked at: what it says of itself goes before what the record says. An instance whose file is
-missing, or is another one, is found by queries as its record describes it, and fetching it fails with the
-reason.
+Each file is read: its own header takes precedence over the record. An instance whose file is
+missing, or contains another instance, is found by queries as its record describes it, and fetching
+it fails with the reason.
 """
 
 import os
@@ -21,12 +21,12 @@ from dcm.store.read_only import Content, Listed, MissingInstance, ReadOnlyPlace
 
 
 class MediaPlace(ReadOnlyPlace):
-    """A DICOMDIR, or the folder that has one, with the files that it lists."""
+    """A DICOMDIR, or the folder that contains one, with the files that it lists."""
 
     def __init__(self, path: str | os.PathLike[str], name: str = "") -> None:
         found = directory_file(os.fspath(path))
         self.directory = os.fspath(path) if found is None else found
-        """The DICOMDIR itself."""
+        """The path of the DICOMDIR."""
         root = os.path.dirname(os.path.abspath(self.directory))  # noqa: PTH100, PTH120
         super().__init__(path if found is None else root, self._found, name or os.fspath(path))
 
@@ -44,7 +44,7 @@ class MediaPlace(ReadOnlyPlace):
 
 
 class _Reader:
-    """Looks at the files that records refer to, and compares them with the records."""
+    """Reads the files that records refer to, and compares them with the records."""
 
     def __init__(self, directory: Directory, root: str, wanted: Sequence[Key]) -> None:
         self._directory = directory
@@ -53,11 +53,11 @@ class _Reader:
         self._wanted = wanted
         self._seen: set[str] = set()
         self._there: set[str] = set()
-        """The SOP Instance UIDs of all files."""
+        """The SOP Instance UIDs of all files found."""
         self._missing: list[tuple[Reference, str]] = []
 
     def contents(self, reference: Reference) -> Iterator[Listed]:
-        """Yield the instance in a file that was not seen before, and keep in mind what is missing."""
+        """Yield the instance in a file that was not seen before, and note what is missing."""
         expected = reference.record.sop_instance_uid
         path = self._files.find(reference.file_id)
         if path is None:
@@ -72,7 +72,7 @@ class _Reader:
             self._missing.append((reference, f"the file cannot be used: {words}"))
             return
         if expected and uid != expected:
-            self._missing.append((reference, f"the file holds another instance, {uid}"))
+            self._missing.append((reference, f"the file contains another instance, {uid}"))
         if path not in self._seen:
             self._seen.add(path)
             self._there.add(uid)
@@ -81,7 +81,7 @@ class _Reader:
             yield Content(name, status.st_size, status.st_mtime_ns, header, instance)
 
     def missing(self) -> Iterator[Listed]:
-        """Yield the instances that no file holds."""
+        """Yield the instances for which there is no file."""
         for reference, words in self._missing:
             record = reference.record
             path = os.path.join(self._root, *reference.file_id.split("\\"))  # noqa: PTH118

@@ -1,9 +1,9 @@
-r"""The files of a medium that has a DICOMDIR, with names as its file system shows them (PS3.10 8.2, 8.5).
+r"""The files of a medium with a DICOMDIR, named as its file system shows them (PS3.10 8.2, 8.5).
 
     files = MediumFiles("/media/cdrom")
     files.find(r"DICOM\ST0\IM0")         # "/media/cdrom/dicom/st0/im0;1"
 
-File systems of optical media show names in upper or lower case, with a version number or without.
+File systems of optical media show names in upper or lower case, with or without a version number.
 """
 
 import os
@@ -22,9 +22,9 @@ class MediumFiles:
         self._listed: Final[dict[str, dict[str, str]]] = {}
 
     def find(self, file_id: str) -> str | None:
-        r"""Return the path of a file by its File ID, as in `DICOM\ST0\IM0`; None if there is none such.
+        r"""Return the path of a file by its File ID, such as `DICOM\ST0\IM0`, or None.
 
-        Each component is looked up in what its folder lists, so none leads out of the medium.
+        Each component is looked up in the listing of its folder, so none leads out of the medium.
         """
         folder = self._root
         components = [
@@ -50,10 +50,10 @@ class MediumFiles:
 
 
 def directory_file(path: str) -> str | None:
-    """Return the DICOMDIR in a folder; None if there is none. A file is returned as it is."""
+    """Return the DICOMDIR in a folder, or None if there is none. A file is returned as it is."""
     return MediumFiles(path).find(_DIRECTORY) if os.path.isdir(path) else path  # noqa: PTH112
 
 
 def _plain(name: str) -> str:
-    """Return a name without what file systems add to it, and without case."""
+    """Return a name in one case, without the version number and other additions of file systems."""
     return _VERSION.sub("", name.strip(" \0")).casefold()

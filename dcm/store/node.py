@@ -1,4 +1,4 @@
-"""A DICOM node as a place, on the associations of a local entity."""
+"""A DICOM node as a place, using associations of a local entity."""
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
@@ -19,7 +19,7 @@ from dcm.writer import Writer
 
 
 class NodePlace:
-    """A remote node. method: how instances are fetched from it; see `LocalEntity.retrieve`."""
+    """A remote node. method: how to retrieve instances from it; see `LocalEntity.retrieve`."""
 
     abilities: Final = frozenset(Ability)
 
@@ -40,7 +40,7 @@ class NodePlace:
         await self.entity.__aexit__(*_)
 
     async def echo(self) -> float:
-        """Ask whether it answers (C-ECHO)."""
+        """Check that it responds (C-ECHO)."""
         return await self.entity.echo(self.remote)
 
     def queries(
@@ -51,17 +51,17 @@ class NodePlace:
         within: QueryResult | None = None,
         account: Account | None = None,
     ) -> Stream[QueryResult]:
-        """Yield everything that matches (C-FIND)."""
+        """Yield all matches (C-FIND)."""
         return self.entity.queries(self.remote, query, level=level, within=within, account=account)
 
     async def holds(self, instances: Sequence[Instance]) -> set[str]:
-        """Return the SOP Instance UIDs of those instances that it lists."""
+        """Return the SOP Instance UIDs of the instances that the node lists."""
         return await self.entity.already_there(self.remote, instances)
 
     async def fetch(
         self, what: "QueryResult | Query", sink: Holder, *, on_result: OnResult | None = None
     ) -> Report:
-        """Retrieve instances (C-GET, or C-MOVE to ourselves)."""
+        """Retrieve instances (C-GET, or C-MOVE to this entity)."""
         return await self.entity.fetch(
             self.remote, what, sink, method=self.method, on_result=on_result
         )
@@ -75,7 +75,7 @@ class NodePlace:
     async def copy(
         self, what: "QueryResult | Query", to: Place, *, on_result: OnResult | None = None
     ) -> Report:
-        """Have the node send instances to another one, which it must know (C-MOVE)."""
+        """Make the node send instances to another node, which it must know (C-MOVE)."""
         if not isinstance(to, NodePlace):
             raise CannotDo(self, Ability.COPY)
         report = await self.entity.move(self.remote, what, to.remote.node.ae_title)

@@ -1,10 +1,10 @@
-"""A place that holds instances, whatever it is: a directory, an archive, a web service, a medium.
+"""A place that stores instances: a directory, an archive, a web service or a medium.
 
     async with place:
         async for piece in place.queries({"PatientID": "4711"}):
             await place.fetch(piece, sink)
 
-What a place cannot do is not among its `abilities`, and raises `CannotDo`.
+Operations that a place does not support are not in its `abilities`, and raise `CannotDo`.
 """
 
 from collections.abc import Sequence
@@ -27,44 +27,44 @@ if TYPE_CHECKING:
 
 
 class Ability(Enum):
-    """What a place may be able to do; the value says it in words."""
+    """An operation that a place may support; the value describes it in words."""
 
-    ECHO = "say whether it is there"
+    ECHO = "answer an echo"
     QUERY = "be queried"
-    FETCH = "give instances"
-    STORE = "take instances"
-    COPY = "copy instances to another place without us"
+    FETCH = "provide instances"
+    STORE = "store instances"
+    COPY = "copy instances directly to another place"
 
 
 class CannotDo(DcmError):  # noqa: N818 - reads as the sentence it is
-    """Raised when a place is asked for what it cannot do."""
+    """Raised for an operation that a place does not support."""
 
     def __init__(self, place: "Place | str", ability: Ability) -> None:
         super().__init__(f"{place} cannot {ability.value}")
 
 
 class Place(Protocol):
-    """Somewhere that holds instances. Its block keeps connections and files open between operations.
+    """A place that stores instances. Its block keeps connections and files open between operations.
 
-    name: how users call it. abilities: what it can do.
+    name: its name for users. abilities: the supported operations.
     """
 
     @property
     def name(self) -> str:
-        """How users call it."""
+        """The name for users."""
 
     @property
     def abilities(self) -> frozenset[Ability]:
-        """What it can do."""
+        """The supported operations."""
 
     async def __aenter__(self) -> Self:
-        """Begin to use it."""
+        """Enter the block."""
 
     async def __aexit__(self, *_: object) -> None:
-        """Close what is open."""
+        """Close connections and files."""
 
     async def echo(self) -> float:
-        """Ask whether it is there; return the seconds that it took. Raises `DcmError` if it is not."""
+        """Check that it responds; return the time taken in seconds. Raises `DcmError` if it does not."""
 
     def queries(
         self,
@@ -74,32 +74,33 @@ class Place(Protocol):
         within: QueryResult | None = None,
         account: Account | None = None,
     ) -> "Stream[QueryResult]":
-        """Yield everything that matches, in pieces; see `dcm.net.entity.LocalEntity.queries`."""
+        """Yield all matches in parts; see `dcm.net.entity.LocalEntity.queries`."""
 
     async def holds(self, instances: Sequence[Instance]) -> set[str]:
-        """Return the SOP Instance UIDs of those instances that it has.
+        """Return the SOP Instance UIDs of the instances that it has.
 
-        After an error the others count as missing, and the error is logged: to store too much loses nothing.
+        If an error occurs, it is logged, and the remaining instances count as missing: storing too
+        much does no harm.
         """
 
     async def fetch(
         self, what: "QueryResult | Query", sink: Holder, *, on_result: OnResult | None = None
     ) -> Report:
-        """Put instances into a sink, but for those that it holds; whatever happens, each has an outcome."""
+        """Put instances into a sink, except those it already has; each always gets an outcome."""
 
     def writer(
         self, on_result: OnResult | None = None, *, convert: bool = True
     ) -> AbstractAsyncContextManager[Writer]:
         """Store instances while the block runs; leaving it waits for all outcomes.
 
-        convert: whether what the place does not accept as it is may be decompressed.
+        convert: whether instances that the place does not accept as they are may be decompressed.
         """
 
     async def copy(
         self, what: "QueryResult | Query", to: "Place", *, on_result: OnResult | None = None
     ) -> Report:
-        """Have instances copied to another place on a way that does not lead through us.
+        """Copy instances directly to another place, bypassing this computer.
 
-        A node sends them to another one (C-MOVE), a directory links files. Raises `CannotDo` if there is no
-        such way between the two.
+        A node sends them to another node (C-MOVE), a directory links files. Raises `CannotDo` if
+        there is no direct way between the two.
         """

@@ -1,4 +1,4 @@
-"""A place that is only read. Its content is listed when it is first needed, and then kept in memory."""
+"""A read-only place. Its content is listed on first use, and then kept in memory."""
 
 import asyncio
 import logging
@@ -35,17 +35,17 @@ _LOG: Final = logging.getLogger(__name__)
 _COMPUTED: Final = frozenset(
     (*NEVER_MATCHED, *BELOW, *(name for names in RETURNED.values() for name in names))
 )
-"""Keys that can be answered though no file has such elements."""
+"""Keys that can be answered though no file has these elements."""
 _TOGETHER: Final = 500
-"""Files that are read before a Ctrl-C is heard."""
+"""The number of files that are read between checks for Ctrl-C."""
 
 
 class Unreadable(DcmError):  # noqa: N818 - reads as the sentence it is
-    """A place that is not there, or that cannot be read to its end."""
+    """A place that does not exist, or cannot be read completely."""
 
 
 class Content(NamedTuple):
-    """An instance that was found. name: within the place. mtime_ns: when it was changed, in ns since 1970."""
+    """An instance that was found. name: within the place. mtime_ns: in ns since 1970."""
 
     name: str
     size: int
@@ -55,7 +55,7 @@ class Content(NamedTuple):
 
 
 class MissingInstance(NamedTuple):
-    """An instance that should be there, and cannot be had. words: why."""
+    """An instance that should exist, but is not available. words: the reason."""
 
     kind: Kind
     sop_instance_uid: str
@@ -68,16 +68,17 @@ class MissingInstance(NamedTuple):
 
 
 Listed: TypeAlias = Content | InstanceResult | str
-"""An instance, the outcome of a file that holds none, or a remark on the place as a whole."""
+"""An instance, the outcome of a file without one, or a remark on the place as a whole."""
 Listing: TypeAlias = Callable[[Sequence[Key]], Iterator[Listed]]
-"""Yields what is found, with the wanted elements. Raises `OSError`, and `DcmError` if it is no place."""
+"""Yields the contents with the wanted elements. Raises `OSError` and, for no place, `DcmError`."""
 
 
 class ReadOnlyPlace:
-    """A place with files that a listing finds.
+    """A place whose files are found by a listing.
 
-    lost: the outcomes of files that should hold an instance, and do not. remarks: what else is odd. Both are
-    filled when the content is listed: when it is first queried, until the end of the block.
+    lost: the outcomes of files that should contain an instance but do not. remarks: other oddities.
+    Both are filled when the content is listed, which happens at the first query; it is kept until
+    the block ends.
     """
 
     abilities: ClassVar = frozenset((Ability.ECHO, Ability.QUERY, Ability.FETCH))
@@ -92,7 +93,7 @@ class ReadOnlyPlace:
         self._lock: Final = asyncio.Lock()
         self._index: Index | None = None
         self._others: dict[str, Instance] = {}
-        """The instances that are not in a file of their own, by the path that the index has for them."""
+        """The instances that do not have a file of their own, by their path in the index."""
 
     def __str__(self) -> str:
         return self.name
@@ -108,13 +109,13 @@ class ReadOnlyPlace:
             self._index, self._others = None, {}
 
     async def echo(self) -> float:
-        """Look whether it can be read, as far as its first file; return the seconds that it took."""
+        """Check that its first file is readable; return the time taken in seconds."""
         begun = perf_counter()
         await asyncio.to_thread(next, self._contents(()), None)
         return perf_counter() - begun
 
     def instances(self) -> Iterator[Instance | InstanceResult]:
-        """Yield all instances, and an outcome for each file that holds none. Reads while it runs; blocks."""
+        """Yield all instances, and an outcome for each file without one. Reads lazily; blocks."""
         for each in self._contents(()):
             if isinstance(each, str):
                 _LOG.warning("%s: %s", self.name, each)
@@ -133,7 +134,7 @@ class ReadOnlyPlace:
         within: QueryResult | None = None,
         account: Account | None = None,
     ) -> Stream[QueryResult]:
-        """Yield everything that matches, in pieces; see `dcm.store.place.Place`."""
+        """Yield all matches in pieces; see `dcm.store.place.Place`."""
         return Stream(self._queries(query, level, within, account))
 
     async def _queries(
@@ -166,7 +167,7 @@ class ReadOnlyPlace:
     async def fetch(
         self, what: "QueryResult | Query", sink: Holder, *, on_result: OnResult | None = None
     ) -> Report:
-        """Put instances into a sink, but for those that it holds; whatever happens, each has an outcome."""
+        """Put instances into a sink, except those it already has; each always gets an outcome."""
         async with self:
             index = await self._listed()
             filling = Filling(sink, self.name, on_result)
@@ -191,8 +192,8 @@ class ReadOnlyPlace:
     def _askable(self, query: "Query | None", remarks: list[str]) -> Attributes:
         """Return the keys of a query that can be answered.
 
-        What the index does not have is read from files. Raises `BadKey` for a key that limits the answers, if
-        there are no files.
+        Attributes that are not in the index are read from files. If there are no files, raises
+        `BadKey` for such a key if it limits the answers.
         """
         from dcm.store.index_schema import PLACE_OF  # noqa: PLC0415 - loads the index
 
@@ -202,12 +203,12 @@ class ReadOnlyPlace:
         unknown = [name for name in keys if not (name in PLACE_OF or name in _COMPUTED)]
         for name in unknown:
             if limits(keys[name]):
-                raise BadKey(f"{name} cannot be asked of {self.name}, which is not extracted")
-            remarks.append(f"{name} is not known: what is in it is not extracted")
+                raise BadKey(f"{name} is not supported for {self.name}, which is not extracted")
+            remarks.append(f"{name} is unknown, since the contents are not extracted")
         return {name: value for name, value in keys.items() if name not in unknown}
 
     def _unknown(self) -> list[str]:
-        """Return why not all instances are known: some files should hold one, and nobody knows which."""
+        """Return why instances may be unknown: some files that should hold one are unreadable."""
         unknown = [each for each in self.lost if not each.sop_instance_uid]
         if not unknown:
             return []
@@ -245,7 +246,7 @@ class ReadOnlyPlace:
         raise CannotDo(self.name, ability)
 
     async def _listed(self) -> "Index":
-        """Return the index of the content, made of the headers when it is first needed."""
+        """Return the index of the content, made from the headers on first use."""
         async with self._lock:
             if self._index is None:
                 from dcm.store.index import Index  # noqa: PLC0415 - loads SQLite

@@ -1,4 +1,4 @@
-"""Ways of a file from one folder into another that do not lead through us: links, copies and moves."""
+"""Direct ways to bring a file from one folder into another: links, copies and moves."""
 
 import errno
 import os
@@ -24,8 +24,9 @@ _BLOCK: Final = 1 << 20
 class Way(Enum):
     """How a file gets into another folder.
 
-    LINK: as one file with two names, or as a copy where that is not possible. SYMLINK: by a symbolic link.
-    COPY: as a copy. MOVE: as LINK, and then its first name is removed.
+    LINK: as one file with two names, or as a copy if that is not possible. SYMLINK: as a symbolic
+    link.
+    COPY: as a copy. MOVE: as LINK, after which the first name is removed.
     """
 
     LINK = "link"
@@ -35,7 +36,7 @@ class Way(Enum):
 
 
 class Link:
-    """A file of another folder that gets a name here. At no moment does half of a file have a name."""
+    """A file of another folder that gets a name here. An incomplete file never has a name."""
 
     def __init__(self, source: str, folder: str, way: Way = Way.LINK) -> None:
         self.path: Final = source
@@ -44,7 +45,7 @@ class Link:
         self._copy: PartFile | None = None
 
     def name(self, name: str) -> bool:
-        """Give it a name unless that is taken; return whether it was free. Raises `OSError`."""
+        """Give it a name unless the name is taken; return whether it was free. Raises `OSError`."""
         if self._copy is None and self._way is not Way.COPY:
             try:
                 if self._way is Way.SYMLINK:
@@ -63,18 +64,18 @@ class Link:
         return self._copy.name(name)
 
     def replace(self, name: str) -> None:
-        """Give it a name, replacing the file that has it. Raises `OSError`."""
+        """Give it a name, replacing an existing file. Raises `OSError`."""
         if self._copy is None:
             self._copy = self._copied()
         self._copy.replace(name)
 
     def discard(self) -> None:
-        """Leave nothing behind that has no name."""
+        """Remove the unnamed copy, if there is one."""
         if self._copy is not None:
             self._copy.discard()
 
     def remove_source(self, placed: str) -> None:
-        """Remove the first name of what is in the file `placed` now, unless that is the same name."""
+        """Remove the source of the file now stored as `placed`, unless both are the same name."""
         is_link = os.path.islink(self.path)  # noqa: PTH114 - as below
         if is_link or os.path.realpath(self.path) != os.path.realpath(placed):
             os.unlink(self.path)  # noqa: PTH108 - for each instance, and quicker
@@ -85,7 +86,7 @@ class Link:
             with open(self.path, "rb") as file:  # noqa: PTH123 - as above
                 while block := file.read(_BLOCK):
                     part.write([block])
-            if self._way is Way.MOVE:  # the source is removed: a loss of power must not lose both
+            if self._way is Way.MOVE:  # else a power failure could lose both
                 part.sync()
         except BaseException:
             part.discard()

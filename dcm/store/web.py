@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 class WebPlace:
-    """A DICOMweb service. Used as `async with`, its connections are kept while the block runs.
+    """A DICOMweb service. In an `async with` block, connections are kept open between operations.
 
-    All methods raise `dcm.net.errors.NetworkError` for what goes wrong with the network or the service, and
+    All methods raise `dcm.net.errors.NetworkError` for errors of the network or the service, and
     `dcm.net.remote.UnprotectedIdentity` if credentials would be sent without TLS.
     """
 
@@ -53,7 +53,7 @@ class WebPlace:
         await self._client.__aexit__(*_)
 
     async def echo(self) -> float:
-        """Ask for one study (QIDO-RS): services have nothing that is only a greeting."""
+        """Query one study (QIDO-RS): services have no echo. Return the seconds taken."""
         return await self._client.echo()
 
     def queries(
@@ -64,7 +64,7 @@ class WebPlace:
         within: QueryResult | None = None,
         account: Account | None = None,
     ) -> Stream[QueryResult]:
-        """Yield everything that matches (QIDO-RS); see `dcm.net.entity.LocalEntity.queries`."""
+        """Yield all matches (QIDO-RS); see `dcm.net.entity.LocalEntity.queries`."""
         from dcm.net.query import queries  # noqa: PLC0415 - as in `LocalEntity`
 
         async def items() -> AsyncGenerator[QueryResult, None]:
@@ -76,7 +76,7 @@ class WebPlace:
         return Stream(items())
 
     async def holds(self, instances: Sequence[Instance]) -> set[str]:
-        """Return the SOP Instance UIDs of those instances that it lists."""
+        """Return the SOP Instance UIDs of those instances that the service lists."""
         from dcm.net.existing import already_there  # noqa: PLC0415 - rarely needed
 
         async with self._client:

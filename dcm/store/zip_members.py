@@ -1,10 +1,10 @@
-"""Files in a zip archive, read where they are: nothing is extracted, and nothing is longer than it claims.
+"""Files in a zip archive, read in place: nothing is extracted, and nothing is longer than declared.
 
     for member in members("archive.zip"):
         header = member.header(wanted)
 
-The list at the end of the archive (its central directory) says where each member is. A member that is stored
-is read from the archive itself; one that is deflated is inflated as far as it is needed.
+The central directory at the end of the archive lists the positions of the members. Stored members
+are read directly from the archive; deflated members are inflated as far as needed.
 """
 
 import os
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 _STEP: Final = 1 << 18
 _IN_MEMORY: Final = 1 << 24
-"""Members up to this size are in memory while they are sent; longer ones are read twice."""
+"""Members up to this size are held in memory while they are sent; longer ones are read twice."""
 _BEHIND: Final = 1 << 16
 _MOST: Final = 1040
-"""No byte that is deflated becomes more than 1032."""
-_ENCRYPTED: Final = 0x2041  # encrypted, strongly encrypted, and the list itself as well
+"""The highest credible compression ratio; a deflated byte expands to at most 1032."""
+_ENCRYPTED: Final = 0x2041  # encryption, strong encryption, encrypted central directory
 _STORED, _DEFLATED = 0, 8
 _LOCAL_HEADER: Final = struct.Struct("<4s22xHH")
 
@@ -49,7 +49,7 @@ class BadMember(NamedTuple):
 class Member(NamedTuple):
     """A member of an archive.
 
-    start, packed: where its bytes are in the archive, and how many. size, crc: of what they become.
+    start, packed: position and length of its compressed data. size, crc: of its uncompressed data.
     """
 
     archive: str
@@ -63,7 +63,7 @@ class Member(NamedTuple):
 
     @property
     def path(self) -> str:
-        """How people call it: the path of the archive, and the member's within it."""
+        """The path of the archive, followed by the member's path within it."""
         return f"{self.archive}/{self.name}"
 
     def header(self, wanted: Sequence[Key]) -> Header:
@@ -72,7 +72,7 @@ class Member(NamedTuple):
             return scan_source(InflatedSource(window, 0) if self.deflated else window, wanted)
 
     def head(self) -> bytes:
-        """Return its first 132 bytes, or what can be read of them. Raises `OSError`."""
+        """Return its first 132 bytes, or fewer if not all are readable. Raises `OSError`."""
         with self._opened() as window:
             try:
                 return (InflatedSource(window, 0) if self.deflated else window).read(0, 132)
@@ -80,14 +80,15 @@ class Member(NamedTuple):
                 return b""
 
     def instance(self, kind: Kind, sop_instance_uid: str, offset: int) -> "ZipInstance":
-        """Return the instance in it, whose data set begins at `offset`."""
+        """Return the instance in the member, whose data set begins at `offset`."""
         return ZipInstance(kind, sop_instance_uid, self, offset)
 
     @contextmanager
     def checked(self) -> Iterator[Source]:
-        """Have all of it, after a comparison with its checksum; a short one is in memory.
+        """Provide the whole member after verifying its checksum; a short one is held in memory.
 
-        Raises `OSError`, and `UnusableInstance` for what is not as the archive says.
+        Raises `OSError`, and `UnusableInstance` if the contents do not match the archive's
+        directory.
         """
         with self._opened() as window:
             parts, crc, size = [], 0, 0
@@ -100,7 +101,9 @@ class Member(NamedTuple):
                     parts.append(part)
             if size != self.size or crc != self.crc:
                 which = "length" if size != self.size else "checksum"
-                raise UnusableInstance(f"it is damaged: its {which} is not as the archive says")
+                raise UnusableInstance(
+                    f"it is damaged: its {which} differs from the archive's directory"
+                )
             if self.size <= _IN_MEMORY:
                 yield MemorySource(b"".join(parts))
             else:
@@ -116,7 +119,7 @@ class Member(NamedTuple):
 
 
 class ZipInstance(NamedTuple):
-    """An instance in a zip archive. Its data set is checked before any of it is sent."""
+    """An instance in a zip archive. Its data set is verified before any of it is sent."""
 
     kind: Kind
     sop_instance_uid: str
@@ -125,7 +128,7 @@ class ZipInstance(NamedTuple):
 
     @property
     def path(self) -> str:
-        """The path of the archive, and the member's within it."""
+        """The path of the archive, followed by the member's path within it."""
         return self.member.path
 
     def slices(self, memory: bytearray, remarks: list[str]) -> Slices:
@@ -143,7 +146,7 @@ class ZipInstance(NamedTuple):
 
 
 def members(path: str) -> Iterator[Member | BadMember]:
-    """Yield what is in an archive, but for its folders, in the order of the list at its end.
+    """Yield the members of an archive except folders, in the order of the central directory.
 
     Raises `OSError` and `UnusableArchive`.
     """
@@ -153,7 +156,7 @@ def members(path: str) -> Iterator[Member | BadMember]:
         with ZipFile(path) as archive:
             listed = archive.infolist()
     except (BadZipFile, NotImplementedError, ValueError, struct.error) as error:
-        raise UnusableArchive(f"{path} is not a zip archive that can be read: {error}") from None
+        raise UnusableArchive(f"{path} is not a readable zip archive: {error}") from None
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         ends = _ends(listed, os.fstat(descriptor).st_size)
@@ -169,7 +172,7 @@ def members(path: str) -> Iterator[Member | BadMember]:
 
 
 def _ends(listed: "list[ZipInfo]", end: int) -> dict[int, int]:
-    """Return where each member has to end, by where it begins: the next one begins there."""
+    """Return the end of each member by its beginning: the next member begins there."""
     starts = sorted({each.header_offset for each in listed})
     return dict(zip(starts, [*starts[1:], end], strict=True))
 
@@ -186,10 +189,10 @@ def _member(path: str, descriptor: int, listed: "ZipInfo", end: int) -> Member |
         return bad(f"it is compressed by method {listed.compress_type}, which is not supported")
     deflated = listed.compress_type == _DEFLATED
     if size > packed * _MOST or (not deflated and size != packed):
-        return bad(f"it is damaged: {packed} bytes cannot become {size}")
+        return bad(f"it is damaged: {packed} bytes cannot expand to {size}")
     head = os.pread(descriptor, _LOCAL_HEADER.size, listed.header_offset)
     if len(head) < _LOCAL_HEADER.size or head[:4] != b"PK\3\4":
-        return bad("it is damaged: it is not where the archive says")
+        return bad("it is damaged: it is not where the archive's directory says")
     _, name_length, extra_length = _LOCAL_HEADER.unpack(head)
     start = listed.header_offset + _LOCAL_HEADER.size + name_length + extra_length
     if start + packed > end:
@@ -198,7 +201,7 @@ def _member(path: str, descriptor: int, listed: "ZipInfo", end: int) -> Member |
 
 
 def _seconds(moment: tuple[int, int, int, int, int, int]) -> float:
-    """Return a moment in local time, as archives have it, as seconds since 1970; 0 if there is none such."""
+    """Convert a local time, as archives store it, to seconds since 1970, or 0 if it is invalid."""
     from datetime import datetime  # noqa: PLC0415 - few read archives
 
     try:
@@ -221,7 +224,7 @@ class _Window(FileSource):
 
 
 def _parts(source: Source, *, deflated: bool) -> Iterator[bytes]:
-    """Yield what a member holds, in parts. Raises `UnusableInstance` if it cannot be inflated."""
+    """Yield the uncompressed data in parts. Raises `UnusableInstance` if it is damaged."""
     at = 0
     if not deflated:
         while part := source.read(at, _STEP):
@@ -244,7 +247,7 @@ def _parts(source: Source, *, deflated: bool) -> Iterator[bytes]:
 
 
 class _Inflating:
-    """What a deflated member holds, of which only some bytes are kept; going far back begins anew."""
+    """The inflated data of a member, of which only a part is kept; seeking far back starts over."""
 
     def __init__(self, window: Source) -> None:
         self._window: Final = window

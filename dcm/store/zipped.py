@@ -1,4 +1,4 @@
-"""A zip archive as a place: it can be queried, and instances are read from it without extracting it.
+"""A zip archive as a place: it can be queried, and instances are read without extracting it.
 
 async with ZipPlace("studies.zip") as place:
     async for piece in place.queries({"PatientID": "4711"}): ...
@@ -22,8 +22,8 @@ _PREFIX: Final = b"DICM"
 class ZipPlace(ReadOnlyPlace):
     """A zip archive with DICOM files.
 
-    Members that are not DICOM, and a DICOMDIR, are passed over. One that is encrypted, damaged, empty, or
-    compressed in an unusual way is not lost in silence: it has an outcome.
+    Members that are not DICOM, and a DICOMDIR, are skipped. A member that is encrypted, damaged,
+    empty, or compressed in an unusual way is not ignored silently: it gets an outcome.
     """
 
     def __init__(self, path: str | os.PathLike[str], name: str = "") -> None:
@@ -35,7 +35,7 @@ class ZipPlace(ReadOnlyPlace):
                 path = f"{member.archive}/{member.name}"
                 yield InstanceResult(path, "", Outcome.NOT_TRIED, member.words)
             else:
-                yield _content(member, str(number), wanted)  # names may be there twice
+                yield _content(member, str(number), wanted)  # names may occur twice
 
 
 def _content(member: Member, name: str, wanted: Sequence[Key]) -> Content | InstanceResult:

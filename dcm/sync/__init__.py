@@ -1,9 +1,9 @@
-"""Copying what destinations lack, between archives, folders and web services.
+"""Copies what is missing at destinations, between archives, folders and web services.
 
     report = await sync("mypacs", "archive/", query={"StudyDate": "20240101-"})
     assert report.complete, report.failures
 
-What is exported here is loaded when it is first used.
+The names exported here are loaded on first use.
 """
 
 from importlib import import_module
@@ -39,7 +39,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import what is exported when it is first asked for (PEP 562)."""
+    """Import an exported name on first use (PEP 562)."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found = globals()[name] = getattr(import_module(_MODULES[name]), name)

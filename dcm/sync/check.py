@@ -1,7 +1,7 @@
-"""Checks of instances as they arrive: a validator knows what was asked for, and says what is wrong with one.
+"""Checks of instances as they arrive: a validator knows what was requested, and reports errors.
 
 def no_secondary_captures(expected):
-    return lambda instance: "a secondary capture" if instance.kind[0] == SECONDARY_CAPTURE else ""
+    return lambda instance: "a capture" if instance.kind[0] == SECONDARY_CAPTURE else ""
 
 await sync("mypacs", "folder/", validators=[make_basic_validator(), no_secondary_captures])
 """
@@ -18,10 +18,10 @@ from dcm.data.source import MemorySource, Source, inflated
 from dcm.instances import Instance, UnusableInstance, data_of
 
 Check: TypeAlias = Callable[[Instance], str]
-"""Returns what is wrong with an instance; empty if nothing is."""
+"""Returns what is wrong with an instance, or empty if nothing is."""
 
 Validator: TypeAlias = Callable[[QueryResult], Check]
-"""Makes the check of a transfer: it is given what was asked for."""
+"""Returns the check for a transfer, given what was requested."""
 
 _CHARACTER_SET: Final = 0x00080005
 _TAGS: Final = (0x00100020, 0x0020000D, 0x0020000E, 0x00080018)
@@ -32,10 +32,11 @@ _NOTHING: Final = (b"", b"")
 
 
 def make_basic_validator(*, patient: bool = True) -> Validator:
-    """Return a validator that requires each instance to belong to what was asked for.
+    """Return a validator that requires each instance to belong to the requested entities.
 
-    It compares Patient ID, Study, Series and SOP Instance UID with what the source has answered, as far down
-    as was queried. patient: whether the Patient ID counts; one that either side leaves empty never does.
+    It compares Patient ID, Study, Series and SOP Instance UID with the answers of the source, down
+    to the level of the query. patient: whether to compare the Patient ID; it is ignored if empty on
+    either side.
     """
 
     def validator(expected: QueryResult) -> Check:
@@ -51,7 +52,7 @@ def make_basic_validator(*, patient: bool = True) -> Validator:
                 return _words(uids, known.keys(), levels)
             if patient and patient_id and "" not in asked and patient_id.strip() not in asked:
                 listed = " or ".join(map(repr, asked))
-                return f"its Patient ID is {patient_id!r}, and {listed} was asked for"
+                return f"its Patient ID is {patient_id!r}, but {listed} was requested"
             return ""
 
         return check
@@ -60,12 +61,12 @@ def make_basic_validator(*, patient: bool = True) -> Validator:
 
 
 def _words(uids: list[str], known: Collection[tuple[str, ...]], level: Level) -> str:
-    """Return which of its UIDs were not asked for, from the study down."""
+    """Describe which of its UIDs were not requested, from the study down."""
     for depth in range(1, level + 1):
         if not any(path[:depth] == tuple(uids[:depth]) for path in known):
             name, uid = Level(depth).unique_key, uids[depth - 1]
-            return f"its {name} is {uid or 'missing'}, which was not asked for"
-    return "it was not asked for"
+            return f"its {name} is {uid or 'missing'}, which was not requested"
+    return "it was not requested"
 
 
 def _identity(instance: Instance) -> list[str]:

@@ -1,11 +1,11 @@
-"""A large copy on several machines: its transfers are spread over the workers of a Dask cluster.
+"""A large copy on several machines: its transfers are distributed over a Dask cluster.
 
     async with Cluster("tcp://scheduler:8786", opener, options) as cluster, manager:
         report = await manager.sync(query, executor=cluster)
 
-Each worker opens the places itself, compares once more, and copies. So a transfer whose worker died is made
-again elsewhere, and what had arrived is not sent twice. Workers need dcm of the same version, the same
-network, and the same folders under the same paths.
+Each worker opens the places itself, compares again, and copies. If a worker dies, another one takes
+over its transfer, and instances that had arrived are not sent again. Workers need the same version
+of dcm, the same network, and the same folders under the same paths.
 """
 
 import asyncio
@@ -22,22 +22,22 @@ from dcm.sync.manager import SyncManager
 from dcm.sync.report import Copied, SyncReport, Transfer
 
 _FOR_EACH: Final = 2
-"""Transfers for each worker thread: one is copied while the next one is on its way to the worker."""
+"""Transfers per worker thread: while one is copied, the next one is sent to the worker."""
 
 
 class NoCluster(DcmError):  # noqa: N818 - reads as the sentence it is
-    """The cluster cannot be used; says why."""
+    """The cluster cannot be used, with the reason."""
 
 
 class Opens(Protocol):
-    """Finds a place by its name, on any machine: it can be pickled."""
+    """Opens a place by its name on any machine; must be picklable."""
 
     def place(self, name: str) -> Place:
         """Return the place."""
 
 
 class Options(Frozen):
-    """What a worker has to know of the sync besides what is to be copied."""
+    """The options of the sync that a worker needs."""
 
     comparison: Comparison = Comparison()
     verify: bool = False
@@ -52,7 +52,7 @@ class _Task(NamedTuple):
 
 
 class _Done(NamedTuple):
-    """What became of a task. already: the instances that were there, by destination."""
+    """The result of a task. already: the number of instances already there, by destination."""
 
     copied: list[Copied]
     already: list[int]
@@ -78,7 +78,7 @@ class Cluster:
         except ImportError:
             raise NoCluster("Dask is not installed: pip install 'dicom-dcm[dask]'") from None
         try:
-            connect: Any = Client  # which has no types
+            connect: Any = Client  # untyped
             self._client = await connect(self._address, asynchronous=True, timeout=10)
         except (OSError, ValueError, TimeoutError) as error:
             raise NoCluster(
@@ -98,8 +98,8 @@ class Cluster:
             await self._client.close()
 
     async def execute(self, manager: SyncManager, transfer: Transfer) -> None:
-        """Have a worker copy what a transfer names, and report what became of it."""
-        assert self._client is not None, "the block of the cluster has not begun"
+        """Carry out a transfer on a worker, and report the outcome."""
+        assert self._client is not None, "the block of the cluster was not entered"
         names = tuple(manager.destinations[number].name for number in transfer.to)
         task = _Task(
             self._opener, transfer.source.name, names, transfer.what.to_json(), self._options
@@ -123,7 +123,7 @@ class Cluster:
 
 
 def _copy(task: _Task) -> tuple[object, ...]:
-    """Copy on a worker. Plain values are returned, so that the scheduler needs nothing of ours."""
+    """Copy on a worker. Returns plain values, so the scheduler does not need dcm."""
     return tuple(asyncio.run(_copied(task)))
 
 

@@ -1,9 +1,9 @@
-"""What destinations lack of what a source has, level by level: deeper only where both have the entity.
+"""Compares a source with destinations level by level, going deeper only where both have the entity.
 
     async for part in compare(source, destinations, {"PatientID": "4711"}):
-        part.what, part.to  # the destinations at these places lack all of this
+        part.what, part.to  # the destinations at these positions lack all of this
 
-Entities are told apart by their UIDs alone: archives differ in what they make of a Patient ID.
+Entities are identified by their UIDs alone, as archives treat Patient IDs differently.
 """
 
 import asyncio
@@ -34,38 +34,39 @@ from dcm.store.place import Ability, Place
 from dcm.sync.split import all_answers
 
 Status: TypeAlias = "bool | dict[str, Status] | None"
-"""Whether a destination lacks an entity as a whole, None if that is not known.
+"""Whether a destination lacks an entity as a whole, or None if unknown.
 
-If it has some of the entity, the status of each child by UID.
+If the destination has a part of the entity, the status of each child by UID.
 """
 
 _BETWEEN: Final = (Level.STUDY, Level.SERIES)
 _ASKED: Final = 50
-"""UIDs in one query: a list of them fits in every identifier, and saves round trips."""
+"""UIDs in one query: a list of this length fits in any identifier, and saves round trips."""
 
 
 class Part(NamedTuple):
-    """Something of the source that the same destinations lack. to: their places in the list."""
+    """A part of the source that the same destinations lack. to: their positions in the list."""
 
     what: QueryResult
     to: tuple[int, ...]
 
 
 Seen: TypeAlias = Callable[[int, Collection[str]], set[str]]
-"""Returns those of some SOP Instance UIDs that the destination at a place in the list is known to have."""
+"""Returns those SOP Instance UIDs that a destination, given by position, is known to have."""
 
 
 Same: TypeAlias = Callable[[int, int], object]
-"""Is told of a destination, by its place in the list, and of how many instances it has already."""
+"""Called with the position of a destination and the number of instances that it already has."""
 
 
 class Comparison(Frozen):
     """How sources and destinations are compared.
 
     trust_level: the level at which entities with equal numbers of instances count as equal.
-    force_all: whether destinations are not asked, and lack what is not known to be there.
-    through: what instances are filtered by on the way, None if they stay as they are. What it rejects is not
-    lacked, and what it gives other UIDs is looked for by those.
+    force_all: whether to copy everything without querying the destinations, unless it is known to
+    be there.
+    through: a filter for the instances on the way, or None. Instances that it rejects do not count
+    as missing, and those whose UIDs it changes are searched for by the new ones.
     """
 
     trust_level: Level = Level.IMAGE
@@ -80,7 +81,7 @@ class Comparison(Frozen):
         return str(found.get(level.unique_key, uid))
 
     def rejects(self, node: Node) -> bool:
-        """Return whether an entity of the source is not let through, as far as its answer shows."""
+        """Return whether the filter rejects an entity, judging by the source's answer."""
         if self.through is None:
             return False
         keys = {level.unique_key: uid for level, uid in zip(Level, node.path, strict=False)}
@@ -88,7 +89,7 @@ class Comparison(Frozen):
 
 
 class DestinationFailed(DcmError):  # noqa: N818 - reads as the sentence it is
-    """A destination cannot be asked what it has. number: its place in the list; reason: the error."""
+    """A destination cannot be queried. number: its position in the list; reason: the error."""
 
     def __init__(self, number: int, reason: DcmError) -> None:
         super().__init__(str(reason))
@@ -110,14 +111,14 @@ async def compare(
     same: Same | None = None,
     mine: Callable[[Node], bool] | None = None,
 ) -> AsyncGenerator[Part, None]:
-    """Yield what is to be copied, in parts as soon as they are known; no instance is in two of them.
+    """Yield what has to be copied, in parts as soon as they are known; parts do not overlap.
 
-    account: of the answers of the source. same: called with what a destination has already.
-    failed: called with a destination that cannot be asked, for which nothing more is yielded; without it,
-    the error is raised. seen: tells what a destination has that takes no queries; without it, such a
-    destination lacks everything. mine: whether an entity is compared now; the others are left out.
+    account: counts the answers of the source. same: called with what a destination already has.
+    failed: called if a destination cannot be queried; nothing more is yielded for it. Without it,
+    the error is raised. seen: returns what a destination without queries has; by default, such a
+    destination lacks everything. mine: whether to compare an entity now; others are skipped.
 
-    Raises `DcmError` if the source cannot be asked to the end; what was yielded until then is right.
+    Raises `DcmError` if the source stops answering; what was yielded before is correct.
     """
     how = comparison or Comparison()
     below = _Children(source, how)
@@ -149,13 +150,13 @@ async def compare(
 
 
 def _level_of(query: "Query | None", level: Level | None, within: QueryResult | None) -> Level:
-    """Return the level of what is compared: a Patient ID is not unique in the world, so studies at least."""
+    """Return the level of comparison: study or below, as a Patient ID is not globally unique."""
     least = None if within is None else within.level
     return max(Level.STUDY, QueryPlan.of(attributes_of(query), level, least).level)
 
 
 class _Children:
-    """What is below entities of the source; each level is asked once however many destinations compare it."""
+    """The children of entities of the source; each level is queried once for all destinations."""
 
     def __init__(self, source: Place, how: Comparison) -> None:
         self._source: Final = source
@@ -173,18 +174,18 @@ class _Children:
         return [child for node in nodes for child in self.known(node)]
 
     def known(self, node: Node) -> Sequence[Node]:
-        """Return the children of a node that were asked for before."""
+        """Return the children of a node that were queried before."""
         return self._known.get(node.uid, ())
 
     def count(self, node: Node) -> int:
-        """Return how many instances there are below a node, as far as that is known."""
+        """Return the known number of instances below a node."""
         if node.level is Level.IMAGE:
             return 1
         below = self.known(node)
         return sum(map(self.count, below)) if below else node.reported(Level.IMAGE) or 0
 
     def forget(self) -> None:
-        """Forget what is known, once it was compared."""
+        """Forget the children, once they have been compared."""
         self._known.clear()
 
 
@@ -200,7 +201,7 @@ async def _below(place: Place, nodes: Sequence[Node]) -> list[Node]:
 
 
 class _Destination:
-    """One destination, and what it lacks. broken: whether it is not to be asked again."""
+    """One destination, and what it lacks. broken: whether it must not be queried again."""
 
     def __init__(
         self,
@@ -250,10 +251,10 @@ class _Destination:
         return _gathered(nodes, below, await self._unseen(seen, below) if below else {})
 
     async def _there(self, nodes: Sequence[Node]) -> dict[str, Node]:
-        """Return what the destination has of these, by the UID at the destination.
+        """Return those entities that the destination has, by their UID there.
 
-        Lists of UIDs save round trips, but some archives find nothing for a list, or only the first: what
-        a list did not find is asked for alone, unless another list found several.
+        Lists of UIDs save round trips, but some archives find nothing for a list, or only the
+        first: UIDs that a list did not find are queried singly, unless another list found several.
         """
         found: dict[str, Node] = {}
         by_parent: dict[tuple[str, ...], list[str]] = defaultdict(list)
@@ -276,7 +277,7 @@ class _Destination:
             except NetworkError:
                 if (
                     len(uids) == 1 or self._lists_work
-                ):  # some archives end the association at a list
+                ):  # some archives end the association on a list
                     raise
         self._lists_work = self._lists_work or len(found) > 1
         if len(uids) > 1 and not self._lists_work:

@@ -1,4 +1,4 @@
-"""Whether two places are the same: a folder under two names or inside the other, a node under two names."""
+"""Whether two places are the same, such as one folder inside another, or a node with two names."""
 
 import os
 import socket
@@ -12,12 +12,12 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 class SamePlace(DcmError):  # noqa: N818 - reads as the sentence it is
-    """A source that is also a destination, or two sources or destinations that are one."""
+    """A source is also a destination, or two sources or destinations are the same."""
 
 
 def require_different(sources: Sequence[Place], destinations: Sequence[Place]) -> None:
-    """Raise `SamePlace` unless all of them are different places. It may look up the names of hosts."""
-    for source in sources:
+    """Raise `SamePlace` unless all of them are different places. It may look up host names."""
+    for source in (getattr(each, "whole", each) for each in sources):  # the place of a part
         for destination in destinations:
             if words := _relation(source, destination):
                 if source.name == destination.name:
@@ -31,7 +31,7 @@ def require_different(sources: Sequence[Place], destinations: Sequence[Place]) -
 
 
 def _relation(one: Place, other: Place) -> str:
-    """Return how two places are the same, in words; empty if they are not, as far as that can be told."""
+    """Describe how two places are the same, or return empty if they are not, as far as is known."""
     if one.name == other.name:
         return f"{one.name} is given twice"
     folders = _folder(one), _folder(other)
@@ -61,7 +61,7 @@ def _of_folders(one: str, other: str) -> str:
 
 
 def _is_same(one: str, other: str) -> bool:
-    """Return whether two paths lead to the same folder; one that is not there yet has its name alone."""
+    """Return whether two paths are the same folder; a missing folder is compared by name."""
     try:
         return os.path.samefile(one, other)
     except OSError:
@@ -69,13 +69,13 @@ def _is_same(one: str, other: str) -> bool:
 
 
 def _folder(place: Place) -> str:
-    """Return the path of a folder; empty if a place is none. Its class is not imported: that is slow."""
+    """Return the path of a folder, else empty. Its class is not imported: that is slow."""
     path = str(getattr(place, "path", ""))
     return "" if os.path.isfile(path) else path
 
 
 def _address(place: Place) -> tuple[object, ...] | None:
-    """Return the host of a place and what else tells it apart: AE titles of one port may be archives."""
+    """Return the host of a place, and AE titles, as one port may serve several archives."""
     remote = getattr(place, "remote", None)
     if (node := getattr(remote, "node", None)) is not None:
         return node.host.lower(), node.ae_title, node.port

@@ -1,10 +1,10 @@
-"""What was delivered to places that cannot be asked: a sync that was killed goes on where it was.
+"""Records what was delivered to places that cannot be queried, so a killed sync can resume.
 
     with Journal("sync.sqlite") as journal:
         journal.delivered("pacs:PACS:104", "1.2.3")
 
-A place that takes queries needs no journal: it says itself what it has. Whatever is not written yet when we
-are killed is delivered once more, never lost.
+Places that answer queries need no journal. Deliveries that were not yet written when the process
+was killed are repeated, never lost.
 """
 
 import contextlib
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from sqlite3 import Connection
 
 _WRITTEN: Final = 500
-"""Entries that are written together."""
+"""The number of entries that are written together."""
 _SECONDS: Final = 0.5
-"""The longest that an entry waits for others while more of them come."""
+"""The longest time in seconds that an entry waits while others are added."""
 _ASKED: Final = 500
 _TABLES: Final = """
 PRAGMA journal_mode = WAL;
@@ -34,13 +34,13 @@ CREATE TABLE IF NOT EXISTS delivered (place INTEGER, uid TEXT, PRIMARY KEY (plac
 
 
 class UnusableJournal(DcmError):  # noqa: N818 - reads as the sentence it is
-    """A journal that cannot be read or written."""
+    """A journal cannot be read or written."""
 
 
 class Journal:
-    """A file that remembers what each place was given, by SOP Instance UID. Raises `UnusableJournal`.
+    """A record of what was delivered to each place, by SOP Instance UID. Raises `UnusableJournal`.
 
-    The file, and its folder, are made when there is something to remember.
+    The file and its folder are created when there is something to record.
     """
 
     def __init__(self, path: str) -> None:
@@ -56,8 +56,12 @@ class Journal:
         try:
             os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
             found = sqlite3.connect(self.path, isolation_level=None, timeout=10)
-            found.executescript(_TABLES)
         except (OSError, sqlite3.Error) as error:
+            raise self._unusable(error) from error
+        try:
+            found.executescript(_TABLES)
+        except sqlite3.Error as error:
+            found.close()
             raise self._unusable(error) from error
         return found
 
@@ -77,7 +81,7 @@ class Journal:
                 self._database.close()
 
     def forget(self) -> None:
-        """Remove the file: all is done, and the next time everything is to be given again."""
+        """Remove the file when everything is done: the next sync delivers everything again."""
         if "_database" in self.__dict__:
             self._waiting.clear()
             self._places.clear()
@@ -88,13 +92,13 @@ class Journal:
                 os.unlink(name)
 
     def delivered(self, place: str, sop_instance_uid: str) -> None:
-        """Remember that a place has an instance."""
+        """Record that a place has an instance."""
         self._waiting.append((self._number(place), sop_instance_uid))
         if len(self._waiting) >= _WRITTEN or time.monotonic() - self._written > _SECONDS:
             self.write()
 
     def has(self, place: str, sop_instance_uids: Collection[str]) -> set[str]:
-        """Return those instances that a place was given."""
+        """Return those instances that were delivered to a place."""
         self.write()
         number, found, uids = self._number(place), set[str](), [*sop_instance_uids]
         for begin in range(0, len(uids), _ASKED):
@@ -105,7 +109,7 @@ class Journal:
         return found
 
     def write(self) -> None:
-        """Write what is not written yet."""
+        """Write pending entries."""
         if self._waiting:
             self._execute("BEGIN")
             self._execute("INSERT OR IGNORE INTO delivered VALUES (?, ?)", *self._waiting)
@@ -121,7 +125,7 @@ class Journal:
         return self._places[place]
 
     def _execute(self, query: str, *values: tuple[object, ...]) -> list[tuple[Any, ...]]:
-        """Execute a statement, once for each of the values; return the rows of a single one."""
+        """Execute a statement, once for each tuple of values; return the rows of a single one."""
         database = self._database
         import sqlite3  # noqa: PLC0415 - as above
 

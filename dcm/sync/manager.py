@@ -1,4 +1,4 @@
-"""Copying what destinations lack: compare, then transfer, both at the same time.
+"""Copies what is missing at destinations, comparing and transferring at the same time.
 
 async with SyncManager([pacs], [folder, mirror]) as manager:
     report = await manager.sync({"StudyDate": "20240101-"})
@@ -45,29 +45,29 @@ from dcm.sync.report import Copied, SyncReport, Transfer
 from dcm.sync.turns import Turns
 
 _AT_ONCE: Final = 2
-"""Transfers at the same time: the first instances of one fill the time of the last ones of another."""
+"""Simultaneous transfers: the start of one fills the time while another one ends."""
 
 
 OnCopied: TypeAlias = Callable[[Copied], object]
 
 
 class Executor(Protocol):
-    """Carries out transfers in place of the manager. at_once: how many at the same time."""
+    """Carries out transfers instead of the manager. at_once: how many simultaneously."""
 
     @property
     def at_once(self) -> int:
-        """How many transfers at the same time."""
+        """The number of simultaneous transfers."""
 
     async def execute(self, manager: "SyncManager", transfer: Transfer) -> None:
-        """Carry out a transfer, and tell the manager the outcome of each instance at each destination."""
+        """Carry out a transfer, and report each instance at each destination to the manager."""
 
 
 class Method(Enum):
     """How instances get from a source to a destination.
 
-    PROXY: through us. REMOTE_COPY: nodes send them to each other (C-MOVE), which they must know.
-    The others are for folders: see `dcm.store.ways.Way`. MOVE removes what is at the destination from the
-    source, also what was there before.
+    PROXY: through this computer. REMOTE_COPY: nodes that know each other send them directly
+    (C-MOVE). The others are for folders: see `dcm.store.ways.Way`. MOVE removes from the source
+    everything that the destination has, including what it had before.
     """
 
     PROXY = "proxy"
@@ -82,22 +82,25 @@ _FOLDERS: Final = frozenset(Method) - {Method.PROXY, Method.REMOTE_COPY}
 
 
 class CannotSync(DcmError):  # noqa: N818 - reads as the sentence it is
-    """A sync that cannot be done in the way it was asked for."""
+    """A sync cannot be done in the requested way."""
 
 
 class SyncManager:
-    """Copies what destinations lack of what sources have; its block keeps all of them open.
+    """Copies what sources have and destinations lack; its block keeps all of them open.
 
-    sources, destinations: all of them are different places. Sources are copied at the same time; a study that
-    several of them have is copied from the first one, and compared again for the others afterwards.
-    comparison: when an entity counts as the same on both sides. method: how instances get there.
-    journal: remembers what destinations were given that take no queries.
-    most: instances in one transfer, though a study is never divided.
-    verify: whether everything is read back afterwards and compared.
-    pace: how fast it is copied, and when. paces: the same for single places, by their names.
-    validators: check each instance as it arrives (`make_basic_validator`). What is wrong with one makes it a
-    failure; quarantine: a folder in which it is kept. keep_errors: copy it all the same, with a remark.
-    on_copied: called with each outcome. on_found: called with each transfer once it is known.
+    sources, destinations: all must be different places. Sources are copied at the same time; a
+    study that several of them have is copied from the first one, and compared again for the others
+    afterwards.
+    comparison: when entities count as the same on both sides. method: how instances are
+    transferred.
+    journal: records what was delivered to destinations that do not answer queries.
+    most: the maximum number of instances in one transfer, though a study is never divided.
+    verify: whether to read everything back afterwards and compare it.
+    pace: how fast to copy, and when. paces: the same for single places, by their names.
+    validators: check each instance as it arrives (`make_basic_validator`). A rejected instance is a
+    failure.
+    quarantine: a folder in which to keep it. keep_errors: copy it anyway, with a remark.
+    on_copied: called with each outcome. on_found: called with each transfer as soon as it is known.
 
     Raises `CannotDo` and `CannotSync`; its block raises `dcm.sync.identity.SamePlace`.
     """
@@ -135,14 +138,14 @@ class SyncManager:
         self._keep_errors: Final = keep_errors
         self._quarantine: Final = quarantine
         self._unlisted: Final[set[str]] = set()
-        """The names of destinations that take no queries: what they have is in the journal."""
+        """Destinations that do not answer queries; their contents are in the journal."""
         self.on_copied = on_copied
         self.on_found = on_found
         self._stack: Final = AsyncExitStack()
         self._check()
 
     def _check(self) -> None:
-        """Raise `CannotDo` or `CannotSync` if this cannot be done."""
+        """Raise `CannotDo` or `CannotSync` if the request is impossible."""
         for place, ability in self._needed():
             if ability not in place.abilities:
                 raise CannotDo(place, ability)
@@ -151,20 +154,20 @@ class SyncManager:
             return
         if self._comparison.through is not None or self._validators or self._verify:
             raise CannotSync(
-                f"{method.value} does not lead through us: no filters, checks or verification with it"
+                f"{method.value} bypasses this computer: filters, checks and verification are impossible"
             )
         paces = (self._pace, *self._of_places.values())
         if any(pace is not None and pace.rate is not None for pace in paces):
-            raise CannotSync(f"{method.value} does not lead through us: no bandwidth with it")
+            raise CannotSync(f"{method.value} bypasses this computer: bandwidth cannot be limited")
         if method not in _FOLDERS:
             return
         from dcm.store.directory import Directory  # noqa: PLC0415 - slow, and there if it is one
 
         for place in (*self.sources, *self.destinations):
             if not isinstance(place, Directory):
-                raise CannotSync(f"{method.value} is for folders, and {place.name} is none")
+                raise CannotSync(f"{method.value} needs folders, but {place.name} is not one")
         if method is Method.MOVE and len(self.destinations) > 1:
-            raise CannotSync("move needs a single destination: afterwards the source has nothing")
+            raise CannotSync("move needs a single destination, since it empties the source")
 
     def _needed(self) -> Iterator[tuple[Place, Ability]]:
         remote = self._method is not Method.PROXY
@@ -200,9 +203,9 @@ class SyncManager:
         within: QueryResult | None = None,
         executor: Executor | None = None,
     ) -> SyncReport:
-        """Copy what is missing of everything that matches; the report says what became of it.
+        """Copy everything that matches and is missing; return a report of the outcome.
 
-        executor: carries out the transfers elsewhere.
+        executor: carries out the transfers on other machines.
         """
         turns = Turns()
         async with asyncio.TaskGroup() as group:
@@ -223,9 +226,9 @@ class SyncManager:
         level: Level | None = None,
         within: QueryResult | None = None,
     ) -> AsyncGenerator[Transfer, None]:
-        """Yield what is to be copied; `report.problems` has what cannot be compared.
+        """Yield what has to be copied; `report.problems` lists what cannot be compared.
 
-        What several sources have is yielded for each of them.
+        Entities that several sources have are yielded for each of them.
         """
         for source in self.sources:
             found = self._transfers(source, query, level, within, None)
@@ -257,7 +260,7 @@ class SyncManager:
     ) -> AsyncGenerator[Transfer, None]:
         account = Account()
         comparison = self._comparison
-        if self._method is Method.MOVE:  # what is there already is removed from the source, too
+        if self._method is Method.MOVE:  # existing instances must be removed from the source, too
             comparison = replace(comparison, force_all=True)
         parts = compare(
             source, self.destinations, query, level=level, within=within, comparison=comparison,
@@ -280,7 +283,7 @@ class SyncManager:
     def _not_compared(self, error: DestinationFailed) -> None:
         place = self.destinations[error.number]
         self.report.not_compared.add(place.name)
-        self.report.problems.add(f"{place} cannot be asked what it has: {error.reason}")
+        self.report.problems.add(f"{place} cannot be queried: {error.reason}")
 
     def _seen(self, number: int, uids: Collection[str]) -> set[str]:
         name = self.destinations[number].name
@@ -303,7 +306,7 @@ class SyncManager:
                 queue.task_done()
 
     async def exec_transfer(self, transfer: Transfer) -> None:
-        """Copy what a transfer names, and report each instance for each of its destinations."""
+        """Carry out a transfer, and report each instance for each of its destinations."""
         source, what, to = transfer
         received: set[str] = set()
         try:
@@ -321,12 +324,12 @@ class SyncManager:
                             self._tell(source, number, result)
 
     def _paces(self, places: Iterable[Place]) -> list[Pace]:
-        """Return the paces that hold for what goes through some places."""
+        """Return the paces that apply to transfers between these places."""
         found = [self._of_places.get(place.name) for place in places]
         return [pace for pace in (self._pace, *found) if pace is not None]
 
     async def _opened(self, places: Iterable[Place]) -> float | None:
-        """Wait until the hours of all places have begun; return the seconds that are left, None: any."""
+        """Wait until the hours of all places begin; return the seconds left; None: no limit."""
         paces = self._paces(places)
         while any(pace.left() == 0 for pace in paces):
             for pace in paces:
@@ -365,15 +368,15 @@ class SyncManager:
                 )
 
     async def _rejected(self, instance: Instance, words: str) -> bool:
-        """Deal with an instance that fails a check; return whether it is copied all the same."""
+        """Handle an instance that fails a check; return whether it is copied anyway."""
         uid = instance.sop_instance_uid
         if self._keep_errors:
-            self.report.remarks.add(f"{uid} is copied all the same: {words}")
+            self.report.remarks.add(f"{uid} is copied nevertheless: {words}")
         elif self._quarantine:
             from dcm.sync.quarantine import kept  # noqa: PLC0415 - rarely needed
 
             path = await kept(instance, self._quarantine)
-            self.report.remarks.add(f"{uid} is kept in {path}: {words}")
+            self.report.remarks.add(f"{uid} was put into {path}: {words}")
         return self._keep_errors
 
     async def _read_back(
@@ -427,7 +430,7 @@ class SyncManager:
 
 
 async def _within(seconds: float | None, fetched: Coroutine[Any, Any, Report]) -> Report | None:
-    """Return the report of a retrieval; None if the hours have ended before it has."""
+    """Return the report of a retrieval, or None if the permitted hours ended first."""
     limit = asyncio.timeout(seconds)
     try:
         async with limit:
@@ -448,17 +451,17 @@ async def _between_folders(
         Method.LOCAL_COPY: Way.COPY, Method.LINK: Way.LINK, Method.SYMLINK: Way.SYMLINK,
         Method.MOVE: Way.MOVE,
     }  # fmt: skip
-    assert isinstance(source, Directory)  # as `CannotSync` has made sure
+    assert isinstance(source, Directory)  # checked by `_check`
     return await source.copy(what, to, on_result=told, way=ways[method])
 
 
 def _wrong(checks: Sequence[Check], instance: Instance) -> str:
-    """Return what is wrong with an instance; empty if nothing is."""
+    """Return what is wrong with an instance, or empty if nothing is."""
     return "; ".join(filter(None, (check(instance) for check in checks)))
 
 
 async def _fetched(source: Place, what: QueryResult, relay: Relay) -> Report:
-    """Fetch into a relay, and once more what did not come because a connection broke."""
+    """Fetch into a relay, and repeat this for instances missed because a connection broke."""
     tries = Tries(Retry())
     while True:
         error: NetworkError | None = None
@@ -478,7 +481,7 @@ async def _fetched(source: Place, what: QueryResult, relay: Relay) -> Report:
 
 
 def _divided(part: Part, most: int) -> Iterator[QueryResult]:
-    """Divide what is missing, so that several transfers can run at the same time."""
+    """Divide a part, so that several transfers can run at the same time."""
     level, some, count = part.what.level, [], 0
     for node in part.what.at(level):
         some.append(node)

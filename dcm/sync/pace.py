@@ -1,4 +1,4 @@
-"""How fast, and when, archives may be used: bytes a second, and hours of the day.
+"""Limits for the use of archives: bytes per second, and hours of the day.
 
 pace = Pace(10e6, Hours.parse("22:00-06:00"))
 await pace.take(len(data))
@@ -14,33 +14,33 @@ from typing import Final, NamedTuple, Self
 from dcm.errors import DcmError
 
 _AHEAD: Final = 0.5
-"""Seconds' worth of bytes that may be taken at once after a pause."""
+"""The number of seconds worth of bytes that may be taken at once after a pause."""
 
 
 class BadHours(DcmError):  # noqa: N818 - reads as the sentence it is
-    """A text that is not a span of hours."""
+    """A text that is not a range of hours."""
 
 
 class Hours(NamedTuple):
-    """A span of the day, in local time; one that ends before it begins goes over midnight."""
+    """A range of the day in local time; if it ends before it begins, it crosses midnight."""
 
     begin: clock
     end: clock
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `22:00-06:00`. Raises `BadHours`."""
+        """Parse a range such as `22:00-06:00`. Raises `BadHours`."""
         begin, _, end = text.partition("-")
         try:
             found = cls(clock.fromisoformat(begin.strip()), clock.fromisoformat(end.strip()))
         except ValueError:
-            raise BadHours(f"{text!r} is not a span of hours, as 22:00-06:00 is") from None
+            raise BadHours(f"{text!r} is not a time span such as 22:00-06:00") from None
         if found.begin == found.end:
             raise BadHours(f"{text!r} ends when it begins")
         return found
 
     def wait(self, now: datetime) -> float:
-        """Return the seconds until the span begins; 0 within it."""
+        """Return the seconds until the range begins; 0 within it."""
         at = now.time()
         first, last = sorted(self)
         if (first <= at < last) == (self.begin < self.end):
@@ -48,7 +48,7 @@ class Hours(NamedTuple):
         return _until(self.begin, now)
 
     def left(self, now: datetime) -> float:
-        """Return the seconds until the span ends; 0 outside it."""
+        """Return the seconds until the range ends; 0 outside it."""
         return 0 if self.wait(now) else _until(self.end, now)
 
 
@@ -61,9 +61,10 @@ def _until(moment: clock, now: datetime) -> float:
 
 
 class Pace:
-    """Lets so many bytes pass in a second, during some hours.
+    """Limits the bytes per second, and the hours of transfers.
 
-    rate: bytes per second; None: any number. hours: None: the whole day. The others are for tests.
+    rate: bytes per second; None for no limit. hours: None for the whole day. The others are for
+    tests.
     """
 
     def __init__(
@@ -81,11 +82,11 @@ class Pace:
         self._monotonic: Final = monotonic
         self._sleep: Final = sleep
         self._free = monotonic()
-        """When all that was taken has passed."""
+        """When everything taken so far has passed."""
 
     @property
     def rate(self) -> float | None:
-        """Bytes a second; None: any number."""
+        """Bytes per second; None for no limit."""
         return self._rate
 
     async def open(self) -> None:

@@ -1,4 +1,4 @@
-"""A page about a sync: what arrived where, what did not and why, and how fast it went."""
+"""An HTML report of a sync: what was copied, what is missing and why, and how fast it was."""
 
 from collections.abc import Iterator, Sequence
 from html import escape
@@ -36,7 +36,7 @@ svg text { font-size: 12px; fill: currentColor; } svg line { stroke: var(--faint
 
 def page(report: SyncReport, rates: Rates, sources: Sequence[str]) -> str:
     """Return the page."""
-    state = '<b class="good">complete</b>' if report.complete else '<b class="bad">not complete</b>'
+    state = '<b class="good">complete</b>' if report.complete else '<b class="bad">incomplete</b>'
     speed = bytes_text(rates.bytes / max(rates.seconds, 0.001))
     copied = f"{rates.instances:,} instances, {bytes_text(rates.bytes)}"
     parts = [

@@ -1,4 +1,4 @@
-"""Instances that failed a check, kept in a folder: what a source sent by mistake may exist nowhere else."""
+"""Instances that failed a check, kept in a folder, as there may be no other copy of them."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""How many instances and bytes were copied when: samples for a plot, as many as a page is wide."""
+"""The number of instances and bytes copied over time: samples for a plot."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ _MOST: Final = 600
 
 
 class Sample(NamedTuple):
-    """What had been copied after so many seconds."""
+    """The totals after a number of seconds."""
 
     seconds: float
     instances: int
@@ -16,7 +16,7 @@ class Sample(NamedTuple):
 
 
 class Rates:
-    """Counts what is copied. However long it takes, there are at most 600 samples, equally far apart."""
+    """Counts copied data, with at most 600 samples at equal intervals, however long it takes."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.instances = self.bytes = 0
@@ -27,11 +27,11 @@ class Rates:
 
     @property
     def seconds(self) -> float:
-        """How long it has taken until now."""
+        """The elapsed time."""
         return self._monotonic() - self._began
 
     def add(self, size: int, instances: int = 1) -> None:
-        """Count instances of together `size` bytes."""
+        """Count instances with a total of `size` bytes."""
         self.instances += instances
         self.bytes += size
         seconds = self.seconds
@@ -42,13 +42,13 @@ class Rates:
                 self._apart *= 2
 
     def lately(self) -> float:
-        """Return the bytes a second over the last samples."""
+        """Return the bytes per second over the last samples."""
         first = self.samples[max(0, len(self.samples) - 10)]
         return (self.bytes - first.bytes) / max(self.seconds - first.seconds, 0.001)
 
 
 def bytes_text(count: float) -> str:
-    """Return a number of bytes for people."""
+    """Return a human-readable number of bytes."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 1000:
             return f"{count:.3g} {unit}"

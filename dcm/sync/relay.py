@@ -1,11 +1,11 @@
-"""From a source to several destinations: each instance is received once, and sent on while others arrive.
+"""Relays from a source to several destinations: each instance is received only once.
 
     async with Relay(places, told) as relay:
         report = await source.fetch(what, relay)
 
-The source is slowed down to the pace of the slowest destination: what is on its way is bounded, in bytes and
-in number. Small instances are passed on in memory, others in files without a name, of which a kill leaves
-nothing behind.
+The source is slowed down to the pace of the slowest destination, as the bytes and the number of
+instances in transit are limited. Small instances are passed on in memory, others in unnamed files,
+which disappear when the process is killed.
 """
 
 import asyncio
@@ -30,32 +30,33 @@ from dcm.wire import Buffer
 from dcm.writer import Writer
 
 Told: TypeAlias = Callable[[int, InstanceResult], object]
-"""Is told which destination has what outcome of an instance."""
+"""Called with the position of a destination and the outcome of an instance there."""
 
 Rejecting: TypeAlias = Callable[[Instance, str], Awaitable[bool]]
-"""Is given an instance and what is wrong with it; returns whether it is sent on all the same."""
+"""Called with an instance and what is wrong with it; returns whether to send it on anyway."""
 
 Done: TypeAlias = Callable[[Instance, int, PartFile | None], Awaitable[None]]
 
 _IN_MEMORY: Final = 1 << 20
-"""Bytes of an instance that are kept in memory; the rest goes to a file."""
+"""Instances up to this size in bytes are kept in memory, others in a file."""
 _UNDER_WAY: Final = 1 << 25
-"""Bytes that may be on their way before the source has to wait."""
+"""Bytes in transit above which the source has to wait."""
 _FILES: Final = 100
-"""Instances that may be on their way before the source has to wait: each may have an open file."""
+"""Instances in transit above which the source has to wait: each may have an open file."""
 
 
 class Relay:
-    """A sink that gives each instance to the writers of several places.
+    """A sink that passes each instance to the writers of several places.
 
-    told: called with the place in `places` and each outcome there.
-    through: what each instance is filtered by on the way.
+    told: called with the position in `places` and each outcome there.
+    through: a filter for each instance on the way.
     digests: filled with the digest of each data set as it is sent on, by its SOP Instance UID.
-    paces: how fast instances may pass, and when. passed: called with the size of each instance, in bytes.
-    check: says what is wrong with an instance before it is filtered; empty if nothing is.
-    rejected: given what the check finds something wrong with, and why: if it returns True, that instance
-    is sent on all the same.
-    received: the instances that were received before, to which those that are now are added.
+    paces: how fast instances may pass, and when. passed: called with the size of each instance, in
+    bytes.
+    check: returns what is wrong with an instance before it is filtered, or empty if nothing is.
+    rejected: called with each instance that fails the check, and the reason; if it returns True,
+    the instance is passed on anyway.
+    received: the instances received before; new ones are added.
     """
 
     def __init__(
@@ -111,15 +112,15 @@ class Relay:
         return Assembly(head, self._send, self._folder)
 
     def holds(self, sop_instance_uid: str) -> bool:
-        """Return whether an instance was received before: the source is asked again after a failure."""
+        """Return whether an instance was received before; for repeated retrievals."""
         return sop_instance_uid in self._received
 
     def place(self, sop_instance_uid: str) -> str:  # noqa: ARG002 - as above
-        """Return no file."""
+        """Return an empty string: there is no file."""
         return ""
 
     async def _send(self, instance: Instance, size: int, file: PartFile | None) -> None:
-        """Give a complete instance to all writers, and wait while too much is on its way."""
+        """Pass a complete instance to all writers, and wait while too much is in transit."""
         under_way = _UnderWay(len(self._writers), size, file)
         received = instance.sop_instance_uid
         try:
@@ -128,7 +129,7 @@ class Relay:
                 await pace.take(size)
         except (DcmError, OSError) as error:
             under_way.close()
-            self._received.add(received)  # it would be the same again
+            self._received.add(received)  # it would fail again
             outcome = Outcome.PASSED_OVER if isinstance(error, Rejected) else Outcome.FAILED
             for number in range(len(self._writers)):
                 self._told(number, InstanceResult("", received, outcome, str(error)))
@@ -148,7 +149,7 @@ class Relay:
             await self._less.wait()
 
     async def _ready(self, instance: Instance) -> Instance:
-        """Return an instance as it is to be sent on. Raises what filters raise."""
+        """Return an instance as it will be passed on. Raises the errors of filters."""
         words = "" if self._check is None else self._check(instance)
         if words and not (self._rejected and await self._rejected(instance, words)):
             raise UnusableInstance(words)
@@ -156,7 +157,7 @@ class Relay:
             instance = await asyncio.to_thread(self._through.apply, instance)
         uid = instance.sop_instance_uid
         if uid in self._under_way:
-            raise UnusableInstance("another one with the same SOP Instance UID is on its way")
+            raise UnusableInstance("another one with the same SOP Instance UID is being copied")
         if self._digests is not None:
             self._digests[uid] = await asyncio.to_thread(digest_of, instance)
         return instance
@@ -180,7 +181,7 @@ def _temporary() -> str:
 
 
 def digest_of(instance: Instance) -> bytes:
-    """Return the digest of an instance as it is sent; empty if its data set cannot be read."""
+    """Return the digest of an instance as it is sent, or empty if its data set cannot be read."""
     try:
         if isinstance(instance, FileInstance):
             with open(instance.path, "rb") as file:
@@ -193,7 +194,7 @@ def digest_of(instance: Instance) -> bytes:
 
 
 class _UnderWay:
-    """An instance that some destinations have not answered yet."""
+    """An instance without an outcome from some destinations."""
 
     def __init__(self, left: int, size: int, file: PartFile | None) -> None:
         self.left = left
@@ -206,10 +207,10 @@ class _UnderWay:
 
 
 class Assembly:
-    """An instance on its way: its data set, in memory or in a file without a name.
+    """An instance in transit: its data set, in memory or in an unnamed file.
 
-    done: awaited with the instance once it is complete, with its size, and with its file if it has one, which
-    is to be discarded afterwards.
+    done: awaited with the complete instance, its size, and its file, if any, which has to be
+    discarded afterwards.
     """
 
     def __init__(self, head: Head, done: Done, folder: str) -> None:
@@ -222,11 +223,11 @@ class Assembly:
 
     @property
     def path(self) -> str:
-        """The file in which all of it can be read."""
+        """The path of a file with all data received so far."""
         return self._in_file().path
 
     def write(self, buffers: Sequence[Buffer]) -> None:
-        """Take what comes next."""
+        """Add the next data."""
         self._size += sum(map(len, buffers))
         if self._file is None and self._size <= _IN_MEMORY:
             for buffer in buffers:
@@ -255,6 +256,6 @@ class Assembly:
         return ReceivedInstance("", kind[0], uid, syntax, *self._head[2:])
 
     def discard(self) -> None:
-        """Leave nothing of it behind."""
+        """Discard it completely."""
         if self._file is not None:
             self._file.discard()

@@ -1,4 +1,4 @@
-"""What became of a sync: of each instance at each destination, and of the whole."""
+"""The outcome of a sync, for each instance at each destination and in total."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,11 +9,11 @@ from dcm.outcome import InstanceResult, Outcome
 from dcm.store.place import Place
 
 KEPT: Final = 1000
-"""Failures, and texts of one kind, that are kept in memory: a large copy may have a million of them."""
+"""The number of failures, and of texts of one kind, kept in memory: there may be a million."""
 
 
 class Transfer(NamedTuple):
-    """Something that some destinations lack. to: their places in the list of destinations."""
+    """A set of entities that some destinations lack. to: positions of these destinations."""
 
     source: Place
     what: QueryResult
@@ -21,7 +21,7 @@ class Transfer(NamedTuple):
 
 
 class Copied(NamedTuple):
-    """What became of an instance at one destination. Places are given by their names."""
+    """The outcome of an instance at one destination. Places are given by name."""
 
     source: str
     destination: str
@@ -29,12 +29,12 @@ class Copied(NamedTuple):
 
 
 class Notes:
-    """Texts in the order in which they came, each once. Of more than a thousand only the number is kept."""
+    """Distinct texts in order of addition. Beyond a thousand, they are only counted."""
 
     def __init__(self) -> None:
         self._texts: Final[dict[str, None]] = {}
         self.more = 0
-        """How many were not kept."""
+        """The number of texts that were not kept."""
 
     def add(self, text: str) -> None:
         """Add a text."""
@@ -62,12 +62,13 @@ class Notes:
 
 
 class SyncReport:
-    """What became of all instances, at each destination.
+    """The outcome of all instances at each destination.
 
-    counts: by the name of the destination and the outcome. failures: the first thousand of those that a
-    destination lacks; lost: how many there are.
-    not_compared: the names of destinations that could not be asked what they have.
-    problems: why not everything could be compared or copied. remarks: what was odd.
+    counts: by destination name and outcome. failures: the first thousand instances that a
+    destination lacks;
+    lost: their total number.
+    not_compared: the names of destinations that could not be queried.
+    problems: why not everything could be compared or copied. remarks: unusual observations.
     """
 
     def __init__(self, destinations: Sequence[Place]) -> None:

@@ -1,4 +1,4 @@
-"""A sync in one call, over places or their names.
+"""A sync in one call, with places or their names.
 
 report = await sync("mypacs", "archive/", query={"StudyDate": "20240101-"})
 print(report)
@@ -23,7 +23,7 @@ from dcm.sync.pace import Pace
 from dcm.sync.report import Copied, SyncReport
 
 Named: TypeAlias = Place | str
-"""A place, or its name as on the command line: of the configuration, an address, a URL or a path."""
+"""A place, or its name as on the command line: a configured name, an address, a URL or a path."""
 
 
 async def sync(
@@ -44,16 +44,18 @@ async def sync(
     on_copied: Callable[[Copied], object] | None = None,
     opener: Opener | None = None,
 ) -> SyncReport:
-    """Copy what the destinations lack of what a source has; return what became of each instance.
+    """Copy what a source has and the destinations lack; return the outcome of each instance.
 
-    query: what is copied, by keys or as the result of an earlier query; None: everything.
-    level: of the query, instead of that of its keys. trust_level: the level at which entities with equal
-    numbers of instances count as equal. force_all: copy everything, whatever the destinations have.
-    through: a filter on the way (`dcm.filt`). method, validators, keep_errors, quarantine, verify, journal,
+    query: what to copy, as keys or as the result of an earlier query; None for everything.
+    level: the level of the query, instead of that of its keys. trust_level: the level at which
+    entities with equal numbers of instances count as equal. force_all: copy everything, even if the
+    destinations have it.
+    through: a filter on the way (`dcm.filt`). method, validators, keep_errors, quarantine, verify,
+    journal,
     pace, on_copied: see `SyncManager`.
-    opener: finds places by their names; None: with the user's configuration, if there is one.
+    opener: opens places by their names; None uses the user's configuration, if there is one.
 
-    Raises `DcmError` for what cannot be done as it is asked for. Whatever goes wrong later is in the report.
+    Raises `DcmError` if it cannot be done as requested. Later errors are in the report.
     """
     return await sync_data(
         [source], destinations, query,
@@ -82,7 +84,7 @@ async def sync_data(
     on_copied: Callable[[Copied], object] | None = None,
     opener: Opener | None = None,
 ) -> SyncReport:
-    """Copy from several sources at the same time, otherwise as `sync`."""
+    """Copy from several sources at the same time; otherwise like `sync`."""
     opens = opener or _opener()
     places = [opens.place(each) if isinstance(each, str) else each for each in sources]
     to = [

@@ -1,7 +1,7 @@
-"""Queries that an archive does not answer to the end: asked again, or by dates if there are too many answers.
+"""Repeats queries that an archive answers only in part, divided by dates if necessary.
 
-An archive that limits its answers says so with a status other than success (PS3.4 C.4.1.1.4). The same query
-is then made for each half of its dates, and so on, down to single days.
+An archive that limits its answers responds with a status other than success (PS3.4 C.4.1.1.4). The
+query is then repeated for each half of its dates, and so on, down to single days.
 """
 
 from collections.abc import AsyncGenerator
@@ -20,22 +20,22 @@ from dcm.store.place import Place
 
 _DAY: Final = timedelta(days=1)
 _FIRST: Final = date(1970, 1, 1)
-"""Few images are older. Where the first day of a range is open, it stays open in the first half."""
+"""Few images are older. An open start of a range stays open in the first half."""
 _UNDATED: Final = (
-    "the archive does not give all its answers at once, and was asked by dates: studies without a date may be"
+    "the archive does not return all answers at once, so dates were queried: studies without a date may be"
     " missing"
 )
 
 
 class _Days(NamedTuple):
-    """A range of days; None: open at that end."""
+    """A range of days; None for an open end."""
 
     first: date | None
     last: date | None
 
     @classmethod
     def of(cls, key: str) -> "_Days | None":
-        """Read the key of a query; None if it is not a range of days."""
+        """Parse the key of a query, or return None if it is not a range of days."""
         first, hyphen, last = key.strip().partition("-")
         if key and not hyphen:
             return None
@@ -49,7 +49,7 @@ class _Days(NamedTuple):
         return "-".join(f"{end:%Y%m%d}" if end else "" for end in self)
 
     def halves(self) -> "tuple[_Days, _Days] | None":
-        """Return both halves; None for a single day, and for an open end beyond the usual dates."""
+        """Return both halves, or None for a single day or an open end beyond usual dates."""
         first, last = self.first or _FIRST, self.last or date.today()  # noqa: DTZ011 - local, as Study Date is
         if first >= last:
             return None
@@ -65,11 +65,11 @@ async def all_answers(
     within: QueryResult | None,
     account: Account,
 ) -> AsyncGenerator[QueryResult, None]:
-    """Yield what matches in pieces, each entity once.
+    """Yield the matches in pieces, each entity once.
 
-    In several queries if there are too many answers for one, and on a new association after one has failed.
+    Uses several queries if there are too many answers for one, and a new association if one fails.
 
-    Raises what `Place.queries` raises; `NotAllFound` if one day has too many answers.
+    Raises the errors of `Place.queries`, and `NotAllFound` if one day has too many answers.
     """
     keys = attributes_of(query)
     days = _Days.of(str(keys.get("StudyDate", ""))) if within is None else None

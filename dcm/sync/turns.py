@@ -1,4 +1,4 @@
-"""Which source copies a study that several have: the first that names it; the others compare it later."""
+"""Decides which source copies a study: the first that lists it; others compare it later."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -10,14 +10,14 @@ from dcm.data.query_result import QueryResult
 
 
 class Turns:
-    """Divides studies among sources that are copied at the same time, by their UIDs."""
+    """Divides studies by UID among sources that are copied at the same time."""
 
     def __init__(self) -> None:
         self._taken: Final[dict[str, int]] = {}
         self._later: Final[defaultdict[int, list[Node]]] = defaultdict(list)
 
     def of(self, source: int) -> Callable[[Node], bool]:
-        """Return a function that says whether it is the turn of a source for an entity."""
+        """Return a function that returns whether a source may copy an entity now."""
 
         def mine(node: Node) -> bool:
             study = node.path[Level.STUDY]
@@ -29,7 +29,7 @@ class Turns:
         return mine
 
     def later(self) -> Iterator[tuple[int, QueryResult]]:
-        """Yield what sources have to compare once the others are done, for one source after the other."""
+        """Yield what sources have to compare after the others, one source after another."""
         for source in sorted(self._later):
             nodes = self._later[source]
             level = max(node.level for node in nodes)

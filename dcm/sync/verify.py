@@ -1,4 +1,4 @@
-"""Reading back what destinations were given, and comparing its digests (`dcm.data.digest`)."""
+"""Reads back what was delivered to destinations, and compares its digests (`dcm.data.digest`)."""
 
 import asyncio
 import tempfile
@@ -13,17 +13,17 @@ from dcm.sinks import Head, Part
 from dcm.store.place import Place
 from dcm.sync.relay import Assembly, digest_of
 
-UNREADABLE: Final = "it was stored, and does not come back"
-DIFFERENT: Final = "it was stored, and comes back with other content"
+UNREADABLE: Final = "it was stored, but cannot be retrieved"
+DIFFERENT: Final = "it was stored, but its content has changed"
 
 
 async def verify(
     place: Place, what: QueryResult, digests: Mapping[str, bytes]
 ) -> tuple[list[InstanceResult], Report]:
-    """Fetch what a place was given, and compare it with the digests of what was sent, by SOP Instance UID.
+    """Fetch what was delivered to a place, and compare it with digests by SOP Instance UID.
 
-    Returns a failure for each instance that does not come back as it was, and the report of the retrieval.
-    Nothing is written to disk but what is too long for memory.
+    Returns a failure for each instance that is missing or has changed, and the report of the
+    retrieval. Only instances that are too long for memory are written to disk.
     """
     check = _Check(digests)
     report = await place.fetch(what, check)
@@ -36,7 +36,7 @@ async def verify(
 
 
 class _Check:
-    """A sink that compares, and keeps nothing."""
+    """A sink that compares instances and keeps nothing."""
 
     def __init__(self, digests: Mapping[str, bytes]) -> None:
         self._digests: Final = digests
@@ -47,7 +47,7 @@ class _Check:
         return Assembly(head, self._done, tempfile.gettempdir())
 
     def holds(self, sop_instance_uid: str) -> bool:
-        """Return whether an instance need not be read: it was there before."""
+        """Return whether an instance need not be read, as it was there before."""
         return sop_instance_uid not in self._digests
 
     def place(self, sop_instance_uid: str) -> str:  # noqa: ARG002 - it keeps nothing

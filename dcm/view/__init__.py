@@ -1,4 +1,4 @@
-"""Contact sheets: pictures of images and what matters beside each, as one HTML page or PNG image.
+"""Contact sheets: pictures of images with their key data, as one HTML page or PNG image.
 
 from dcm.view import Look, view
 
@@ -22,19 +22,20 @@ from dcm.view.tile import Tile, Work, is_no_image, lost
 __all__ = ["CannotView", "Look", "ViewReport", "view"]
 
 OnProgress = Callable[[str, int, int | None], object]
-"""Is told what is counted, how many there are so far, and of how many if that is known."""
+"""Called with what is counted, the number so far, and the total if it is known."""
 _COLUMNS: Final = 6
 
 
 class CannotView(DcmError):  # noqa: N818 - reads as the sentence it is
-    """No page or sheet can be made, and why."""
+    """A page or sheet cannot be made, with the reason."""
 
 
 class Look(NamedTuple):
-    """How a page or sheet looks.
+    """The appearance of a page or sheet.
 
-    size: of the longer side of a picture, in pixels. columns: 0: as many as fit, 6 on a sheet.
-    window: center and width for all grayscale images; None: what each says. every: see
+    size: of the longer side of a picture, in pixels. columns: 0 for as many as fit, or 6 on a
+    sheet.
+    window: center and width for all grayscale images; None for each image's own. every: see
     `dcm.view.entries.chosen`.
     """
 
@@ -45,9 +46,10 @@ class Look(NamedTuple):
 
 
 class ViewReport:
-    """What was shown: paths, one for each picture.
+    """What is shown: the path of each picture.
 
-    missing: paths, with the reason why there is no picture. left: those that are no DICOM files.
+    missing: paths, with the reason why there is no picture. left: the same for files that are not
+    DICOM.
     """
 
     def __init__(self) -> None:
@@ -57,7 +59,7 @@ class ViewReport:
 
     @property
     def complete(self) -> bool:
-        """Whether each image could be decoded."""
+        """Whether every image could be decoded."""
         return all(is_no_image(words) for _, words in self.missing)
 
 
@@ -69,23 +71,21 @@ def view(
     title: str = "",
     on_progress: OnProgress | None = None,
 ) -> ViewReport:
-    """Write a page (a name that ends with .html) or sheet (.png) of the images in files and folders.
+    """Write a page (a name ending in .html) or sheet (.png) of the images in files and folders.
 
-    Pictures are made one at a time in each of a few processes, so memory does not grow with them. What cannot
-    be decoded has a tile with the reason. Raises `CannotView` if nothing is found or no pictures can be made
-    here, and `OSError`.
+    A few processes make one picture at a time, so memory does not grow with their number. An image
+    that cannot be decoded has a tile with the reason. Raises `CannotView` if nothing is found or no
+    pictures can be made here, and `OSError`.
     """
     _require_libraries()
     output = os.path.abspath(os.fspath(output))
     ending = os.path.splitext(output)[1].lower()
     if ending not in (".html", ".htm", ".png"):
-        raise CannotView(f"{output}: the name of a page ends with .html, that of a sheet with .png")
+        raise CannotView(f"{output}: use the extension .html for a page or .png for a picture")
     report = ViewReport()
     shown = chosen(_found(paths, output, report, on_progress), look.every)
     if not shown:
-        raise CannotView(
-            f"there are no DICOM files in {', '.join(os.fspath(each) for each in paths)}"
-        )
+        raise CannotView(f"no DICOM files in {', '.join(os.fspath(each) for each in paths)}")
     raw = ending == ".png"
     work = [
         tuple(
@@ -160,7 +160,7 @@ def _counted(
 
 
 def _said(shown: Sequence[Shown]) -> str:
-    """Return how much is shown, in words."""
+    """Describe how much is shown."""
     counts = Counter(
         {
             "patients": len({each.entry.study[:2] for each in shown}),

@@ -1,4 +1,4 @@
-"""What is to be shown: images by patient, study and series, in their order."""
+"""What to show: images in the order of patient, study and series."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, groupby, islice
@@ -9,7 +9,7 @@ from dcm.processes import Processes
 
 _CHUNK: Final = 300
 _FEW: Final = 1000
-"""Up to so many files are scanned by this process: to start others takes as long."""
+"""Up to this number of files are scanned by this process, as starting others takes as long."""
 _MEDIA_DIRECTORY: Final = "1.2.840.10008.1.3.10"
 _WANTED: Final = (
     "PatientName", "PatientID", "StudyInstanceUID", "StudyDate", "StudyTime", "StudyDescription",
@@ -19,7 +19,7 @@ _WANTED: Final = (
 
 
 class Entry(NamedTuple):
-    """A file. words: why it is no DICOM file; all else is empty then."""
+    """A file. words: why it is not a DICOM file; then everything else is empty."""
 
     path: str
     words: str = ""
@@ -40,24 +40,24 @@ class Entry(NamedTuple):
 
     @property
     def study(self) -> tuple[str, ...]:
-        """What tells its study from others."""
+        """The identity and sort key of its study."""
         return (
             self.patient_name, self.patient_id, self.study_date, self.study_time, self.study_instance_uid,
         )  # fmt: skip
 
     @property
     def series(self) -> tuple[float, str, str]:
-        """What tells its series from others of the study."""
+        """The identity and sort key of its series within the study."""
         return _number(self.series_number), self.modality, self.series_instance_uid
 
     @property
     def frames(self) -> int:
-        """How many frames it says it has, at least 1."""
+        """The declared number of frames, at least 1."""
         return max(1, int(_number(self.number_of_frames, 1)))
 
 
 class Shown(NamedTuple):
-    """A frame of an image that is to be shown; frames are counted from 1."""
+    """A frame of an image to show; frames are counted from 1."""
 
     entry: Entry
     frame: int
@@ -69,7 +69,7 @@ def _number(text: str, missing: float = 1e9) -> float:
 
 
 def entries(paths: Iterable[str]) -> Iterator[Entry]:
-    """Yield what is known of files from their headers."""
+    """Yield the entries of files, from their headers."""
     every = iter(paths)
     first = list(islice(every, _FEW))
     if len(first) < _FEW:
@@ -99,10 +99,10 @@ def _entry(path: str) -> Entry:
 
 
 def chosen(found: Iterable[Entry], every: int) -> list[Shown]:
-    """Return what is shown, in the order of patients, studies, series and numbers.
+    """Return what to show, in the order of patients, studies, series and instance numbers.
 
-    every: each so manieth image of a series, and frame of an image; 0: all images, and of one with several
-    frames that in the middle.
+    every: every n-th image of a series, and every n-th frame of an image; 0: all images, and of a
+    multi-frame image the middle frame.
     """
     ordered = sorted(
         found, key=lambda each: (each.study, each.series, _number(each.instance_number), each.path)

@@ -1,4 +1,4 @@
-"""A page of pictures: one HTML file without scripts, which needs nothing else."""
+"""A page of pictures: one self-contained HTML file without scripts."""
 
 import base64
 from collections.abc import Iterable, Iterator
@@ -57,7 +57,7 @@ _COLUMNS: Final = """\
 def page(
     title: str, said: str, tiles: Iterable[tuple[Shown, Tile]], size: int, columns: int
 ) -> Iterator[str]:
-    """Yield the page in parts, while the tiles come."""
+    """Yield the page in parts as tiles arrive."""
     wide = _COLUMNS.format(columns) if columns else ""
     yield _HEAD.format(title=escape(title), size=size, tall=size + 60, columns=wide)
     yield f"<h1>{escape(title)}</h1>\n<p class=soft>{escape(said)}</p>\n<main>\n"
@@ -79,26 +79,26 @@ def _study(entry: Entry) -> str:
 
 
 def patient_text(entry: Entry) -> str:
-    """Return the patient, in words."""
+    """Describe the patient."""
     name = _readable(entry.patient_name.partition("=")[0].replace("^", " ").strip())
     return ", ".join(filter(None, (name or "no name", _readable(entry.patient_id))))
 
 
 def study_text(entry: Entry) -> str:
-    """Return the study, in words."""
+    """Describe the study."""
     accession = entry.accession_number and f"accession number {entry.accession_number}"
     parts = (_date(entry.study_date), entry.study_description, accession)
     return _readable(", ".join(filter(None, parts))) or "a study without date and description"
 
 
 def series_text(entry: Entry) -> str:
-    """Return the series, in words."""
+    """Describe the series."""
     number = f"Series {entry.series_number}" if entry.series_number else "Series without number"
     return _readable(", ".join(filter(None, (number, entry.modality, entry.series_description))))
 
 
 def number_text(shown: Shown) -> str:
-    """Return which image it is."""
+    """Describe the number of the image."""
     entry = shown.entry
     number = f"Image {entry.instance_number}" if entry.instance_number else "Image"
     return _readable(

@@ -1,4 +1,4 @@
-"""A sheet of pictures: one PNG image, written row by row, so that its size takes no memory."""
+"""A sheet of pictures: one PNG image, written row by row, so memory does not grow with its size."""
 
 import struct
 import zlib
@@ -27,7 +27,7 @@ def sheet(
     size: int,
     columns: int,
 ) -> None:
-    """Write a sheet of so many tiles."""
+    """Write a sheet of `count` tiles."""
     every = iter(tiles)
     tall = size + _LINES * _LINE + 2 * _GAP
     width = _GAP + columns * (size + _GAP)
@@ -49,11 +49,11 @@ class _Drawn:
         self._size: Final = size
         try:
             self._font: Any = ImageFont.truetype("DejaVuSans.ttf", _FONT)
-        except OSError:  # that of Pillow has only Latin letters
+        except OSError:  # Pillow's own font has only Latin letters
             self._font = ImageFont.load_default(_FONT)
 
     def empty(self, height: int) -> Any:
-        """Return a stripe with nothing on it."""
+        """Return an empty stripe."""
         from PIL import Image  # noqa: PLC0415 - an extra
 
         return Image.new("RGB", (self._width, height), _BACK)

@@ -1,4 +1,4 @@
-"""The picture of a frame and what is written beside it; made in other processes, as decoders may crash."""
+"""The picture of a frame, with notes; made in other processes, as decoders may crash."""
 
 import io
 from collections.abc import Iterator
@@ -8,13 +8,13 @@ from dcm.render.decoded import CannotRender, pixel_array
 from dcm.render.grayscale import Window, eight_bits, groups_of
 
 _SMALL: Final = 1 << 14
-"""Pixels of a picture that is kept without loss (PNG); a larger one is a JPEG of a fourth of the size."""
+"""Pixels up to which a picture is lossless (PNG); as JPEG it takes a fourth of the space."""
 _QUALITY: Final = 88
 _NO_IMAGE: Final = "no image: "
 
 
 class Work(NamedTuple):
-    """A frame that is to be shown. size: of the longer side, in pixels. raw: as RGB values, not as a file."""
+    """A frame to show. size: of the longer side, in pixels. raw: as RGB values, not as a file."""
 
     path: str
     transfer_syntax_uid: str
@@ -25,7 +25,7 @@ class Work(NamedTuple):
 
 
 class Tile(NamedTuple):
-    """A picture, and what is known of it. words: why there is none. facts: lines that are written beside it.
+    """A picture and its data. words: why there is no picture. facts: lines to show next to it.
 
     media: the media type of the picture; empty for RGB values, three bytes each.
     """
@@ -39,7 +39,7 @@ class Tile(NamedTuple):
 
 
 def is_no_image(words: str) -> bool:
-    """Return whether an object without a picture is not meant to have one, by the words of its tile."""
+    """Return whether a tile's words mean that its object is not an image."""
     return words.startswith(_NO_IMAGE)
 
 
@@ -64,7 +64,7 @@ def _made(work: Work) -> Tile:
     except CannotRender as error:
         return Tile(b"", "", 0, 0, _without_pixels(work.path) or str(error), [])
     except Exception as error:  # noqa: BLE001 - of whatever the object has in its modules
-        return Tile(b"", "", 0, 0, f"no picture can be made: {error!r}", [])
+        return Tile(b"", "", 0, 0, f"the image cannot be shown: {error!r}", [])
 
 
 def _tile(values: Any, ds: Any, work: Work) -> Tile:
@@ -106,7 +106,7 @@ def _spacing(ds: Any, number: int) -> tuple[float, float] | None:
 
 
 def _aspect(ds: Any, number: int) -> float:
-    """Return how much taller than wide a pixel is (PS3.3 C.7.6.3.1.7)."""
+    """Return the ratio of a pixel's height to its width (PS3.3 C.7.6.3.1.7)."""
     ratio = _spacing(ds, number) or ds.get("PixelAspectRatio")
     try:
         tall = float(ratio[0]) / float(ratio[1]) if ratio else 1.0
@@ -141,7 +141,7 @@ def _window(ds: Any, number: int) -> tuple[float, float] | None:
 
 
 def _without_pixels(path: str) -> str:
-    """Return what an object is that has no pixels; empty if it should have some, or cannot be read."""
+    """Describe an object without pixels; empty if it should have some, or is unreadable."""
     from pydicom import dcmread  # noqa: PLC0415 - slow to import
     from pydicom.uid import UID  # noqa: PLC0415
 

@@ -1,1 +1,1 @@
-"""DICOMweb services (PS3.18): queries, retrievals and storage by HTTP."""
+"""DICOMweb services (PS3.18): queries, retrievals and storage over HTTP."""

@@ -1,4 +1,4 @@
-"""The instances of one Store request: multipart content that is made while it is sent (PS3.18 10.5.1)."""
+"""The instances of one Store request, as multipart content generated on the fly (PS3.18 10.5.1)."""
 
 from collections import deque
 from collections.abc import AsyncGenerator
@@ -14,19 +14,20 @@ from dcm.wire import CStoreRQ
 
 _COUNT: Final = 50
 _SIZE: Final = 1 << 25
-"""Instances, and bytes, after which a batch ends."""
+"""The number of instances, and of bytes, after which a batch ends."""
 
 
 class Cut(Exception):  # noqa: N818 - internal
-    """An instance could not be read to its end: only the end of the connection ends its part."""
+    """An instance could not be read completely; only closing the connection can end its part."""
 
 
 class Item(queued.Item):
-    """An instance on its way.
+    """An instance in transit.
 
-    alone: whether it is sent in a request of its own. suspect: whether it failed so while other requests were
-    made, which may be the cause. failures: connections that broke in its middle.
-    refused: why it is sent converted. remarks: what was changed in it.
+    alone: whether it is sent in a request of its own. suspect: whether it failed during other
+    requests, which may be the cause. failures: the number of connections that broke while it was
+    sent.
+    refused: why it must be converted. remarks: what was changed in it.
     """
 
     __slots__ = ("alone", "failures", "refused", "remarks", "suspect")
@@ -45,10 +46,10 @@ class _End(Protocol):
 
 
 class Batch:
-    """Takes instances from those that wait, as long as the content of the request is not too long.
+    """Takes instances from the queue until the request is long enough.
 
-    memory: in which their slices may lie. end: records the outcome of those that cannot be read.
-    items: what was taken.
+    memory: a buffer for their slices. end: records the outcome of instances that cannot be read.
+    items: the instances taken.
     """
 
     def __init__(self, waiting: deque[Item], memory: bytearray, end: _End) -> None:
@@ -59,7 +60,7 @@ class Batch:
         self._end: Final = end
 
     def content(self) -> AsyncGenerator[Buffer, None] | None:
-        """Return the content of the request; None if nothing that waits can be read."""
+        """Return the content of the request, or None if no queued instance is readable."""
         first = self._next()
         return None if first is None else self._content(*first)
 
@@ -89,7 +90,7 @@ class Batch:
         yield self.writer.end()
 
     def _next(self) -> tuple[Item, Slices, memoryview] | None:
-        """Take the next instance whose first slice can be read: that is where most errors show."""
+        """Take the next instance whose first slice is readable, as most errors show there."""
         while self._waiting and not (self.items and self._waiting[0].alone):
             item = self._waiting.popleft()
             item.remarks.clear()

@@ -25,26 +25,24 @@ from dcm.web.remote import WebRemote, same_origin
 
 _LOG: Final = logging.getLogger(__name__)
 _MAX_BODY: Final = 1 << 28
-"""The longest answer that is held in memory, in bytes."""
+"""The longest response held in memory, in bytes."""
 _BODY_SHOWN: Final = 1 << 12
 _REDIRECTS: Final = 5
 _REDIRECTED: Final = (301, 302, 303, 307, 308)
 _URL_SHOWN: Final = 200
 _URL: Final = "%/:=&?~#+!$,;'@()*[]^"
 _PLAIN: Final = "*,^:/@!$'()?"
-"""Characters that are sent as they are, as browsers do: Orthanc 1.10.1 decodes nothing in a query."""
-_CERTIFICATE: Final = (
-    "is its certificate for this host, and from an authority that is trusted here?"
-)
+"""Characters sent unencoded, as browsers do: Orthanc 1.10.1 decodes nothing in a query."""
+_CERTIFICATE: Final = "check that its certificate is for this host, and from a trusted CA"
 _TLS: Final = "does it speak TLS on this port?"
 
 Taken = TypeVar("Taken")
 
 
 class WebClient:
-    """Connections to one service, which are kept for the next request while the block runs.
+    """Connections to one service, kept open for further requests while the block runs.
 
-    All methods raise `NetworkError` for what goes wrong with the network or the service, and
+    All methods raise `NetworkError` for errors of the network or the service, and
     `UnprotectedIdentity` if credentials would be sent without TLS.
     """
 
@@ -65,21 +63,21 @@ class WebClient:
             self._connections.close()
 
     async def echo(self) -> float:
-        """Ask for one study; return the seconds that it took. Raises `NetworkError` if that is no answer."""
+        """Query one study; return the seconds taken. Raises `NetworkError` if that fails."""
         began = time.perf_counter()
         await self.answers("studies", [("limit", "1")])
         return time.perf_counter() - began
 
     def finder(self, account: Account) -> WebFinder:
-        """Return what makes queries while its block runs; account: for remarks. See `dcm.web.qido`."""
+        """Return a context manager for queries; account: receives remarks. See `dcm.web.qido`."""
         return WebFinder(self, account)
 
     async def answers(
         self, path: str, parameters: Sequence[tuple[str, str]]
     ) -> tuple[list[Any], str]:
-        """Return the objects of an answer in DICOM JSON, and the Warning headers (PS3.18 8.3.4.4).
+        """Return the objects of a response in DICOM JSON, and its Warning headers (PS3.18 8.3.4.4).
 
-        Raises `NetworkError`, of which `WrongAnswer` is for what is not DICOM JSON.
+        Raises `NetworkError`, or its subclass `WrongAnswer` if the response is not DICOM JSON.
         """
         query = "&".join(f"{name}={quote(value, safe=_PLAIN)}" for name, value in parameters)
         url = f"{self.remote.base}/{path}?{query}"
@@ -102,15 +100,15 @@ class WebClient:
             if not (media.name.endswith(("/json", "+json"))):
                 raise WrongAnswer(
                     str(self.remote), doing,
-                    f"{JSON} was asked for, and {content_type or 'a body without Content-Type'} came:"
+                    f"expected {JSON}, received {content_type or 'a body without Content-Type'}:"
                     f" {self.words(body)}",
-                    "is its url the base of DICOMweb?",
+                    "check that its url is the base of DICOMweb",
                 )  # fmt: skip
             text = body.decode(media.parameters.get("charset", "utf-8").strip() or "utf-8")
             return read_answers(text.removeprefix("\ufeff"))
         except (BadJson, ValueError, LookupError) as error:
             words = self.remote.redacted(str(error))
-            raise WrongAnswer(str(self.remote), doing, f"what came is no answer: {words}") from None
+            raise WrongAnswer(str(self.remote), doing, f"invalid response: {words}") from None
 
     async def repeated(
         self,
@@ -119,9 +117,9 @@ class WebClient:
         headers: Mapping[str, str],
         taken: Callable[[Response], Awaitable[Taken]],
     ) -> Taken:
-        """Make a request until it is answered, as `Retry` and the time limit `busy` allow.
+        """Repeat a request until it is answered, within `Retry` and the time limit `busy`.
 
-        taken: reads the answer, whose status is success. What breaks it off is tried again from the start.
+        taken: reads a successful response. If reading is interrupted, the request starts over.
         """
         patience, failures = Waiting(self.remote), 0
         while True:
@@ -146,9 +144,10 @@ class WebClient:
         content: Content | None = None,
         also: Container[int] = (),
     ) -> AsyncIterator[Response]:
-        """Make one request; the block reads the body of its answer, whose status is success or one of `also`.
+        """Make one request; the block reads the body if the status is success or in `also`.
 
-        GET follows redirections, to another host without our credentials. Raises `NetworkError`.
+        GET follows redirections, but does not send credentials to another host. Raises
+        `NetworkError`.
         """
         async with self, self._slots:
             began, more = urlsplit(self.remote.base), 0
@@ -169,35 +168,35 @@ class WebClient:
                     target = self._target(url, response.headers.get("location", url), doing)
                 url, more = target, more + 1
                 if more > _REDIRECTS:
-                    raise WrongAnswer(str(self.remote), doing, "it redirects again and again")
+                    raise WrongAnswer(str(self.remote), doing, "too many redirects")
 
     def _target(self, url: str, location: str, doing: str) -> str:
-        """Return the URL of a redirection. Raises `WrongAnswer` for one that is not followed."""
+        """Return the URL of a redirection. Raises `WrongAnswer` if it must not be followed."""
         began = urlsplit(self.remote.base)
         try:
             target = quote(urljoin(url, location), safe=_URL)
             parts = urlsplit(target)
             elsewhere = not same_origin(parts, began)
         except ValueError:
-            raise WrongAnswer(str(self.remote), doing, "it redirects to what is no URL") from None
+            raise WrongAnswer(str(self.remote), doing, "it redirects to an invalid URL") from None
         if parts.scheme not in ("http", "https") or (
             began.scheme == "https" and parts.scheme != "https"
         ):
-            why = "which is not protected as it is itself"
+            why = "which is less protected"
         elif elsewhere and self.remote.tls is not None and self.remote.tls.certificate is not None:
-            why = "to which our certificate is not shown"
+            why = "to which our certificate is not sent"
         else:
             return target
         raise WrongAnswer(
             str(self.remote), doing,
             f"it redirects to {parts.scheme}://{parts.hostname}, {why}",
-            "set its url to that, if it is meant",
+            "set its url to that, if it is correct",
         )  # fmt: skip
 
     async def _failure(self, response: Response, doing: str) -> RequestFailed:
         body, advice = await self.beginning(response), ""
         if response.status in _REDIRECTED and "location" in response.headers:
-            advice = "it redirects: set its url to where it does"
+            advice = "it redirects: set its url to the new one"
         return RequestFailed(
             str(self.remote), doing, response.status,
             body=body, advice=advice,
@@ -205,7 +204,7 @@ class WebClient:
         )  # fmt: skip
 
     async def beginning(self, response: Response) -> str:
-        """Return the first words of the body of an answer, of which no more is read."""
+        """Return the first words of a response's body, without reading the rest."""
         body = bytearray()
         try:
             async with aclosing(response.pieces()) as pieces:
@@ -214,22 +213,22 @@ class WebClient:
                     if len(body) >= _BODY_SHOWN:
                         break
         except (NetworkError, BadHttp):
-            pass  # that there are no more words is not what matters
+            pass  # the status matters, not the missing words
         return self.words(bytes(body))
 
     def words(self, body: bytes) -> str:
-        """Return the first words of a body, without our secrets."""
+        """Return the first words of a body, with secrets removed."""
         return self.remote.redacted(first_words(body[:_BODY_SHOWN]))
 
     async def read(self, response: Response, doing: str) -> bytes:
-        """Return the whole body of an answer, unless it is too long. Raises `WrongAnswer`."""
+        """Return the whole body of a response. Raises `WrongAnswer` if it is too long."""
         body = bytearray()
         try:
             async with aclosing(response.pieces()) as pieces:
                 async for piece in pieces:
                     body += piece
                     if len(body) > _MAX_BODY:
-                        words = f"its answer is longer than {_MAX_BODY} bytes"
+                        words = f"its response is longer than {_MAX_BODY} bytes"
                         raise WrongAnswer(str(self.remote), doing, words)
         except BadHttp as error:
             raise WrongAnswer(str(self.remote), doing, str(error)) from None
@@ -237,7 +236,7 @@ class WebClient:
 
 
 class Waiting:
-    """Waits while a service has no time (429, 503), together no longer than the time limit `busy`."""
+    """Waits while a service is busy (429, 503), in total no longer than the time limit `busy`."""
 
     def __init__(self, remote: WebRemote) -> None:
         self._left = remote.limits.busy
@@ -245,11 +244,11 @@ class Waiting:
         self._longest: Final = remote.retry.longest
 
     async def allows(self, error: RequestFailed) -> bool:
-        """Wait until the request may be made again; return False if that is of no use or too late."""
+        """Wait until the request may be repeated; return False if that is useless or too late."""
         seconds = self._pause if error.retry_after is None else error.retry_after
         if not error.is_for_now or seconds > self._left or self._left <= 0:
             return False
-        _LOG.info("%s; asking again in %g s", error, seconds)
+        _LOG.info("%s; retrying in %g s", error, seconds)
         self._left -= max(seconds, self._pause)
         self._pause = min(2 * self._pause, self._longest)
         await asyncio.sleep(seconds)
@@ -257,7 +256,7 @@ class Waiting:
 
 
 def shown(method: str, url: str) -> str:
-    """Return a request in words. Queries are a part of it, credentials never are a part of a URL."""
+    """Describe a request, including its query. Credentials are never part of a URL."""
     parts = urlsplit(url)
     text = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
     return f"{method} {text if len(text) <= _URL_SHOWN else text[:_URL_SHOWN] + '...'}"

@@ -1,4 +1,4 @@
-"""Connections to web servers: TCP, TLS and proxies; one is used again while it stands.
+"""Connections to web servers: TCP, TLS and proxies; a connection is reused while it is open.
 
 async with connections.exchange("GET", url, headers) as response:
     async for piece in response.pieces():
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     import ssl
 
 _KEPT: Final = 4.0
-"""Seconds for which a connection may be used again: servers close theirs after 5 and more."""
+"""Seconds for which a connection may be reused: servers close theirs after 5 or more."""
 _GATHERED: Final = 1 << 18
-"""Bytes of small parts of a body that are written together."""
+"""Small parts of a body are joined up to this number of bytes before they are written."""
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 
 Content = AsyncGenerator[Buffer, None]
@@ -41,7 +41,7 @@ _Next = Callable[[], Awaitable[list[memoryview]]]
 
 
 class Origin(NamedTuple):
-    """Where a URL leads (RFC 9110 4.3.1)."""
+    """The scheme, host and port of a URL (RFC 9110 4.3.1)."""
 
     scheme: str
     host: str
@@ -66,7 +66,7 @@ def _port(parts: SplitResult) -> int:
 
 
 class _Request(NamedTuple):
-    """A request, and what it is called in errors."""
+    """A request, and its description for errors."""
 
     method: str
     url: str
@@ -76,7 +76,7 @@ class _Request(NamedTuple):
 
 
 class _Connection:
-    """A connection, and whether it leads to a proxy that is asked for whole URLs."""
+    """A connection, and whether it leads to a proxy that expects complete URLs."""
 
     def __init__(self, transport: Transport, proxy: str, proxy_secret: str) -> None:
         self.transport: Final = transport
@@ -86,7 +86,7 @@ class _Connection:
 
 
 class Response:
-    """A response whose body is still to be read."""
+    """A response whose body has not been read yet."""
 
     def __init__(
         self, head: ResponseHead, reader: ResponseReader, first: list[memoryview], next_piece: _Next
@@ -99,7 +99,7 @@ class Response:
 
     @property
     def is_success(self) -> bool:
-        """Whether the status is one of success."""
+        """Whether the status means success."""
         return 200 <= self.status < 300
 
     async def pieces(self) -> AsyncGenerator[memoryview, None]:
@@ -117,7 +117,7 @@ class Response:
 
 
 class Connections:
-    """Makes requests of one remote, and keeps connections for the next ones. remote: its name in errors."""
+    """Sends requests to one remote, and keeps connections for reuse. remote: its name in errors."""
 
     def __init__(
         self, remote: str, limits: TimeLimits, tls: Tls | None = None, proxy: str | None = None
@@ -164,7 +164,7 @@ class Connections:
     async def _ask(
         self, connection: _Connection, request: _Request
     ) -> tuple[ResponseReader, list[memoryview]]:
-        """Send a request, and return the reader of the response, with what came behind its head."""
+        """Send a request; return the reader of the response, and data that followed the head."""
         method, url, headers, content, doing = request
         origin, parts, reader = Origin.of(url), urlsplit(url), ResponseReader(method)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -177,7 +177,7 @@ class Connections:
         try:
             await self._send(connection.transport, head, content, doing)
         except (ConnectionLost, TimedOut):
-            # It may have answered before it had read everything, to say why it does not.
+            # It may have responded before reading everything, to report an error.
             if not await self._has_answered(connection, reader):
                 raise
         first: list[memoryview] = []
@@ -204,7 +204,7 @@ class Connections:
                         waiting = []
             await transport.send([*waiting, _LAST_CHUNK], within)
         except TimeoutError:
-            words = f"it took nothing for {within:g} s"
+            words = f"it accepted no data for {within:g} s"
             raise TimedOut(self._remote, doing, words) from None
         except OSError as error:
             raise ConnectionLost(self._remote, doing, _reason(error)) from None
@@ -220,13 +220,13 @@ class Connections:
     async def _more(
         self, connection: _Connection, reader: ResponseReader, doing: str
     ) -> list[memoryview]:
-        """Receive, and return what it brings of the body."""
+        """Receive data, and return the parts of the body in it."""
         within = self._limits.response
         try:
             return reader.feed(await connection.transport.receive(within))
         except TimeoutError:
-            words = f"nothing came for {within:g} s"
-            advice = "a longer time limit is time_limits.response"
+            words = f"nothing was received for {within:g} s"
+            advice = "increase the time limit time_limits.response"
             raise TimedOut(self._remote, doing, words, advice) from None
         except OSError as error:
             raise ConnectionLost(self._remote, doing, _reason(error)) from None
@@ -236,7 +236,7 @@ class Connections:
     # Connections.
 
     async def _connection(self, origin: Origin, doing: str) -> _Connection:
-        """Return a connection that stands and is not in use, or a new one."""
+        """Return an idle open connection, or a new one."""
         waiting = self._idle[origin]
         while waiting:
             found = waiting.pop()
@@ -252,7 +252,7 @@ class Connections:
             return _Connection(await self._transport(connected, origin), "", "")
         parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
         if parts.scheme != "http" or not parts.hostname:
-            words = "only proxies that are reached by http are supported"
+            words = "only http proxies are supported"
             raise ConnectionFailed(self._remote, doing, words)
         secret = ""
         if parts.username is not None:
@@ -291,7 +291,7 @@ class Connections:
     async def _tunnel(
         self, connected: socket.socket, origin: Origin, secret: str, doing: str
     ) -> None:
-        """Have a proxy connect us (RFC 9110 9.3.6)."""
+        """Make a proxy open a tunnel (RFC 9110 9.3.6)."""
         loop, reader = asyncio.get_running_loop(), ResponseReader("CONNECT")
         host = f"[{origin.host}]" if ":" in origin.host else origin.host
         target = f"{host}:{origin.port}"
@@ -313,7 +313,7 @@ class Connections:
             raise ConnectionFailed(self._remote, doing, words)
 
     def _proxy_for(self, origin: Origin) -> str:
-        """Return the URL of the proxy; empty without one."""
+        """Return the URL of the proxy, or empty if there is none."""
         if self._proxy is not None:
             return self._proxy
         if not any(name.lower().endswith("_proxy") for name in os.environ):

@@ -1,13 +1,13 @@
-"""What goes wrong with a DICOMweb service; each error says what was asked, what came, and what to try.
+"""Errors of DICOMweb services; each message says what was requested, what happened, and what to try.
 
     NetworkError                `doing` is the request: its method and URL, without secrets
-      ConnectionFailed, TlsFailed, TimedOut, ConnectionLost   as with DICOM nodes: see `dcm.net.errors`
-      OperationFailed
-        RequestFailed           the service answered with another status than success
-        AnswersMissing          it does not give all answers to a query
-      WrongAnswer               it answered with success, and with what is no answer to the request
+        ConnectionFailed, TlsFailed, TimedOut, ConnectionLost   as in `dcm.net.errors`
+        OperationFailed
+            RequestFailed           the service answered with a status other than success
+            AnswersMissing          the service does not return all answers to a query
+        WrongAnswer               it reported success, but the content is not an answer
 
-`MalformedMultipart` and `BadJson` are about the content of an answer.
+`MalformedMultipart` and `BadJson` are about the content of a response.
 """
 
 import html
@@ -22,10 +22,10 @@ _SHOWN: Final = 160
 _TAGS: Final = re.compile(r"<(script|style|title)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 _ADVICE: Final = {
     401: "set token, or user and password, for this service",
-    403: "its administrator decides who may do this",
-    404: "is its url the base of DICOMweb, to which /studies is added?",
-    405: "is its url the base of DICOMweb, to which /studies is added?",
-    407: "the proxy asks for a user and a password: they are a part of its URL",
+    403: "ask its administrator for permission",
+    404: "check that its url is the base of DICOMweb, to which /studies is added",
+    405: "check that its url is the base of DICOMweb, to which /studies is added",
+    407: "the proxy needs a user and a password in its URL",
     413: "it accepts only smaller requests",
     429: "try again later",
     503: "try again later",
@@ -35,8 +35,8 @@ _ADVICE: Final = {
 class RequestFailed(OperationFailed):
     """The service answered with a status other than success.
 
-    http_status: what it said. body: the first words of its answer. retry_after: the seconds after which it
-    may be asked again, if it says so.
+    http_status: the status. body: the first words of the response. retry_after: the seconds to wait
+    before the next request, if the service sent them.
     """
 
     def __init__(
@@ -63,12 +63,12 @@ class RequestFailed(OperationFailed):
 
     @property
     def is_denied(self) -> bool:
-        """Whether the credentials are not enough."""
+        """Whether the credentials are insufficient."""
         return self.http_status in (401, 403, 407)
 
 
 class AnswersMissing(OperationFailed):
-    """The service does not give all answers to a query."""
+    """The service does not return all answers to a query."""
 
     def __init__(self, remote: str, doing: str, what: str) -> None:
         NetworkError.__init__(self, remote, doing, what)
@@ -76,11 +76,11 @@ class AnswersMissing(OperationFailed):
 
 
 class WrongAnswer(NetworkError):  # noqa: N818
-    """The service answered with success, and with what is no answer to the request."""
+    """The service reported success, but the content is not an answer to the request."""
 
 
 def status_words(status: int) -> str:
-    """Return an HTTP status in words."""
+    """Describe an HTTP status."""
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
@@ -88,7 +88,7 @@ def status_words(status: int) -> str:
 
 
 def first_words(body: bytes) -> str:
-    """Return the first words of the body of an answer, for an error message: a line without markup."""
+    """Return the first words of a body for an error message, on one line without markup."""
     text = body.decode("utf-8", "replace")
     if text.lstrip()[:1] == "<":
         text = html.unescape(_TAGS.sub(" ", text))

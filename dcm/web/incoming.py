@@ -1,7 +1,7 @@
-"""Instances in the answer to a retrieval, which go into a sink part by part (PS3.18 10.4).
+"""Instances in the response to a retrieval, written to a sink part by part (PS3.18 10.4).
 
-What is at the beginning of a part, the file meta information (PS3.10 7.1), is collected; the data set that
-follows is passed on as it comes.
+The file meta information (PS3.10 7.1) at the beginning of a part is collected; the data set after
+it is passed on as it arrives.
 """
 
 from collections.abc import Callable
@@ -20,15 +20,15 @@ DICOM: Final = "application/dicom"
 _MOST: Final = 1 << 16
 """The longest file meta information that is accepted, in bytes."""
 _STEP: Final = 1 << 11
-"""Bytes that are collected at a time."""
+"""The number of bytes collected at a time."""
 _START: Final = 132
-"""Where the file meta information begins, behind preamble and prefix."""
+"""Where the file meta information begins, after preamble and prefix."""
 _EXPLICIT: Final = "1.2.840.10008.1.2.1"
 _META: Final = ("MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID", "TransferSyntaxUID")
 
 
 class Damaged(NamedTuple):
-    """An instance that came, but not whole."""
+    """An instance that was received incompletely."""
 
     sop_instance_uid: str
     words: str
@@ -38,9 +38,10 @@ Told: TypeAlias = Callable[[ReceivedInstance | NotKept | Damaged], object]
 
 
 class IncomingParts:
-    """Passes the parts of one answer into a sink.
+    """Passes the parts of one response to a sink.
 
-    told: called with each instance that is kept, or not. remarks: for parts that are no instances.
+    told: called with the result of each instance, kept or not. remarks: for parts that are not
+    instances.
     """
 
     def __init__(self, sink: Sink, remote: str, told: Told, remarks: list[str]) -> None:
@@ -49,12 +50,12 @@ class IncomingParts:
         self._told: Final = told
         self._remarks: Final = remarks
         self._head: bytearray | None = None
-        """What is collected of the beginning of a part; None while its content is passed on, or left out."""
+        """The collected beginning of a part; None while its content is passed on or skipped."""
         self._part: Part | None = None
         self._uid = ""
 
     async def take(self, event: Event) -> None:
-        """Take what comes next."""
+        """Process the next event."""
         if isinstance(event, PartData):
             if self._head is not None:
                 self._collect(event.data)
@@ -66,7 +67,7 @@ class IncomingParts:
             await self._end(event.length, event.stated)
 
     def close(self) -> None:
-        """Leave nothing of a part that was cut off."""
+        """Discard an incomplete part."""
         if self._part is not None:
             self._part.discard()
         self._part = self._head = None
@@ -82,11 +83,11 @@ class IncomingParts:
             self._head = bytearray()
         else:
             self._remarks.append(
-                f"a part of the answer has the media type {name[:60]}: it is left out"
+                f"a part of the response has the media type {name[:60]}, and was ignored"
             )
 
     def _collect(self, data: memoryview) -> None:
-        """Collect the beginning of a file, until its file meta information is whole."""
+        """Collect the beginning of a file until its file meta information is complete."""
         while self._head is not None and data:
             self._head += data[:_STEP]
             data = data[_STEP:]
@@ -111,7 +112,7 @@ class IncomingParts:
 
     def _open(self, head: bytes) -> Part | None:
         if not head:
-            raise NotDicom("it is no Part 10 file: the prefix DICM is missing")
+            raise NotDicom("it is not a Part 10 file: the prefix DICM is missing")
         meta = _meta(head)
         sop_class, self._uid, syntax = meta
         if not all(meta):
@@ -140,7 +141,7 @@ class IncomingParts:
         try:
             if stated is not None and stated != length:
                 part.discard()
-                words = f"it came with {length} bytes instead of {stated}"
+                words = f"it has {length} bytes instead of {stated}"
                 self._told(Damaged(self._uid, words))
                 return
             received = await part.commit()
@@ -156,7 +157,7 @@ class IncomingParts:
 
     def _not_an_instance(self, words: str) -> None:
         self._head = None
-        self._remarks.append(f"a part of the answer is no instance: {words}")
+        self._remarks.append(f"a part of the response is not an instance: {words}")
 
 
 def _words(error: DcmError | OSError) -> str:
@@ -164,9 +165,9 @@ def _words(error: DcmError | OSError) -> str:
 
 
 def _meta_end(head: bytearray) -> int | None:
-    """Return where the file meta information ends, 0 if there is none; None while that is not known.
+    """Return where the file meta information ends, 0 without one, or None if not known yet.
 
-    It ends where group 0002 does; its group length is wrong often enough.
+    It ends where group 0002 ends; the group length is not used, as it is often wrong.
     """
     if head[128:132] != b"DICM"[: max(0, len(head) - 128)]:
         return 0
@@ -184,7 +185,7 @@ def _meta_end(head: bytearray) -> int | None:
 
 
 def _meta(head: bytes) -> tuple[str, str, str]:
-    """Return SOP class, SOP instance and transfer syntax of file meta information (PS3.10 7.1)."""
+    """Return SOP class, instance and transfer syntax of file meta information (PS3.10 7.1)."""
     try:
         found = read_identifier(head[_START:], _EXPLICIT)
     except BadIdentifier as error:

@@ -1,4 +1,4 @@
-"""Media types with their parameters, as HTTP has them in Content-Type and Accept (RFC 9110 8.3.1, 12.5.1)."""
+"""Media types with parameters, as in Content-Type and Accept (RFC 9110 8.3.1, 12.5.1)."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -12,14 +12,14 @@ _PART = re.compile(r"(?:[^,\"]|\"(?:[^\"\\]|\\.)*\"?)+")
 
 
 class MediaType(NamedTuple):
-    """A media type in lower case, and its parameters, their names in lower case."""
+    """A media type and its parameters; the type and the parameter names are in lower case."""
 
     name: str
     parameters: Mapping[str, str]
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a media type; raises `ValueError` if it is none. Values may be quoted or not."""
+        """Parse a media type; raise `ValueError` if it is invalid. Values may be quoted."""
         found = _TYPE.match(text)
         if found is None:
             raise ValueError(f"{text[:80]!r} is not a media type")
@@ -45,7 +45,7 @@ class MediaType(NamedTuple):
             return 0.0
 
     def covers(self, name: str) -> bool:
-        """Return whether this media range includes a media type, which is given in lower case."""
+        """Return whether this media range includes a media type, given in lower case."""
         kind, _, _ = self.name.partition("/")
         return self.name in ("*/*", name) or (
             self.name.endswith("/*") and name.startswith(f"{kind}/")
@@ -60,7 +60,7 @@ class MediaType(NamedTuple):
 
 
 def accepted(text: str) -> Iterator[MediaType]:
-    """Iterate over the media ranges of an Accept header in its order; what is none is left out."""
+    """Iterate over the media ranges of an Accept header in order; invalid ones are skipped."""
     for part in _PART.findall(text):
         try:
             yield MediaType.parse(part)

@@ -1,12 +1,13 @@
-"""Multipart messages (PS3.18 8.6.1, RFC 2046 5.1, RFC 2387) without I/O: bytes in, events out, and back.
+"""Multipart messages (PS3.18 8.6.1, RFC 2046 5.1, RFC 2387), read and written without I/O.
 
     parser = Parser.of('multipart/related; type="application/dicom"; boundary=xyz')
     for chunk in body:
         for event in parser.feed(chunk):
-            ...  # PartBegun, PartData and so on, PartEnded
+            ...  # PartBegun, any number of PartData, PartEnded
     parser.close()
 
-The content of parts is passed on as views of what was fed: it is neither copied nor collected.
+The content of parts is passed on as views of each chunk: it is never collected. A chunk that is not
+`bytes` is copied first.
 """
 
 import secrets
@@ -17,7 +18,7 @@ from dcm.errors import RemoteProtocolError
 from dcm.web.media import MediaType
 
 MAX_HEADER: Final = 1 << 14
-"""Bytes of the header of one part, and of the padding behind a boundary."""
+"""The limit for the header of one part, and for the padding after a boundary, in bytes."""
 _BOUNDARY_LENGTH: Final = 200
 """The longest boundary that is accepted; RFC 2046 allows 70 characters."""
 
@@ -29,19 +30,19 @@ class MalformedMultipart(RemoteProtocolError):  # noqa: N818 - reads as the sent
 
 
 class PartBegun(NamedTuple):
-    """A part begins. headers: by name in lower case; of several with one name the first."""
+    """A part begins. headers: by lower-case name; of several with the same name, the first."""
 
     headers: Mapping[str, str]
 
 
 class PartData(NamedTuple):
-    """What comes next of the part's content; the view is valid as long as what was fed is not changed."""
+    """The next content of the part; the view is valid until the input is changed."""
 
     data: memoryview
 
 
 class PartEnded(NamedTuple):
-    """A part is complete. length: of its content, in bytes. stated: its Content-Length; None without one."""
+    """A part is complete. length: of its content, in bytes. stated: its Content-Length, or None."""
 
     length: int
     stated: int | None
@@ -51,7 +52,7 @@ Event: TypeAlias = "PartBegun | PartData | PartEnded"
 
 
 class Parser:
-    """Reads a multipart message in chunks of any size. What is before and after the parts is left out.
+    """Reads a multipart message in chunks of any size. Data before and after the parts is ignored.
 
     boundary: the parameter of the media type. max_header: the longest header of a part, in bytes.
     """
@@ -60,7 +61,7 @@ class Parser:
         if not 0 < len(boundary) <= _BOUNDARY_LENGTH or "\r" in boundary or "\n" in boundary:
             raise MalformedMultipart(f"the boundary {boundary[:80]!r} cannot be used")
         self.parts = 0
-        """Parts that are complete."""
+        """The number of complete parts."""
         self._delimiter: Final = b"\r\n--" + boundary.encode("utf-8", "replace")
         self._max_header: Final = max_header
         self._held = b"\r\n"  # the first boundary may be at the very beginning
@@ -68,11 +69,11 @@ class Parser:
         self._length = 0
         self._stated: int | None = None
         self._skip = 0
-        """Bytes of the new line before the content, which is a part of the boundary if there is none."""
+        """Length of the line break before the content, part of the boundary if there is none."""
 
     @classmethod
     def of(cls, content_type: str, *, max_header: int = MAX_HEADER) -> Self:
-        """Return the parser for a Content-Type. Raises `MalformedMultipart` if it names no boundary."""
+        """Return the parser for a Content-Type. Raises `MalformedMultipart` without a boundary."""
         try:
             media = MediaType.parse(content_type)
         except ValueError as error:
@@ -83,11 +84,11 @@ class Parser:
 
     @property
     def ended(self) -> bool:
-        """Whether the boundary that closes the message has come."""
+        """Whether the closing boundary was received."""
         return self._step == self._epilogue
 
     def feed(self, chunk: Buffer) -> list[Event]:
-        """Take what comes next of the message, and return what it brings. Raises `MalformedMultipart`."""
+        """Process the next chunk of the message; return its events. Raises `MalformedMultipart`."""
         data = self._held + chunk if self._held else bytes(chunk)
         self._held = b""
         events: list[Event] = []
@@ -101,7 +102,7 @@ class Parser:
         if self.ended:
             return
         if self._step == self._preamble:
-            raise MalformedMultipart("the multipart message has no part: no boundary came")
+            raise MalformedMultipart("the multipart message has no boundary")
         if self._step == self._after_boundary:
             raise MalformedMultipart(f"the multipart message ends after part {self.parts}")
         raise MalformedMultipart(
@@ -134,7 +135,7 @@ class Parser:
         return at + len(self._delimiter)
 
     def _find(self, data: bytes, at: int) -> tuple[bool, int]:
-        """Return whether there is a boundary, and the place up to which there is none for certain."""
+        """Return whether there is a boundary, and up to where there certainly is none."""
         delimiter, search = self._delimiter, at
         while (found := data.find(delimiter, search)) >= 0:
             behind = data[found + len(delimiter) : found + len(delimiter) + 2]
@@ -142,7 +143,7 @@ class Parser:
                 return True, found
             if len(behind) < 2 and behind in (b"", b"-"):
                 return False, found
-            search = found + 2  # the line only begins like a boundary
+            search = found + 2  # the line only starts like a boundary
         # The end of the data may be the beginning of a boundary.
         start = max(at, len(data) - len(delimiter) + 1)
         while (start := data.find(b"\r", start)) >= 0:
@@ -157,12 +158,12 @@ class Parser:
             return None
         end = data.find(b"\r\n", at)
         if data[at : len(data) if end < 0 else end].strip(b" \t\r"):
-            raise MalformedMultipart("a boundary is followed by something else than a new line")
+            raise MalformedMultipart("a boundary is not followed by a new line")
         if end < 0:
             self._hold(data, at, "boundary")
             return None
         self._step = self._header
-        return end  # the header begins with this new line: it may be empty
+        return end  # the header starts with this line break, as it may be empty
 
     def _header(self, data: bytes, at: int, events: list[Event]) -> int | None:
         end = data.find(b"\r\n\r\n", at)
@@ -197,7 +198,7 @@ def _headers(data: bytes) -> dict[str, str]:
     found: dict[str, str] = {}
     last = ""
     for line in data.decode("utf-8", "replace").split("\r\n"):
-        if line[:1] in (" ", "\t") and last:  # goes on in the next line (RFC 5322 2.2.3)
+        if line[:1] in (" ", "\t") and last:  # continued (RFC 5322 2.2.3)
             found[last] += " " + line.strip()
             continue
         name, colon, value = line.partition(":")
@@ -213,7 +214,7 @@ def _headers(data: bytes) -> dict[str, str]:
 class MultipartWriter:
     """Writes a multipart message: `begin` before each part, `end` after the last one.
 
-    media_type: of the parts. boundary: which must not be in their content; by default, a random one.
+    media_type: of the parts. boundary: must not occur in their content; by default, a random one.
     """
 
     def __init__(self, media_type: str, boundary: str = "") -> None:
@@ -225,9 +226,9 @@ class MultipartWriter:
         self._between = f"--{self.boundary}\r\n"
 
     def begin(self, headers: Mapping[str, str] | None = None) -> bytes:
-        """Return what stands before the content of a part; headers: Content-Type if it is not the usual one.
+        """Return the bytes before a part's content. headers: Content-Type if not `media_type`.
 
-        With a Content-Length among them a receiver can check that the part is whole.
+        With a Content-Length, a receiver can check that the part is complete.
         """
         lines = {"Content-Type": self._media_type, **(headers or {})}
         text = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
@@ -237,10 +238,10 @@ class MultipartWriter:
     def part(
         self, slices: Iterable[Buffer], headers: Mapping[str, str] | None = None
     ) -> Iterator[Buffer]:
-        """Iterate over a whole part: its head, and the slices of its content as they are."""
+        """Iterate over a complete part: its head, and the slices of its content unchanged."""
         yield self.begin(headers)
         yield from slices
 
     def end(self) -> bytes:
-        """Return what stands after the last part."""
+        """Return the bytes after the last part."""
         return self._between.encode()[:-2] + b"--\r\n"

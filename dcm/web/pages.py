@@ -1,25 +1,26 @@
-"""Pages of answers (PS3.18 8.3.4.4), without I/O: what to ask for next, and whether all answers came.
+"""Pages of answers (PS3.18 8.3.4.4), without I/O: the next request, and whether all came.
 
-Services differ: some give fewer answers at once than they are asked for and do not say so, some ignore
-`offset`, or `limit`, or both, and some change the order of their answers from page to page.
+Services differ: some return fewer answers at once than requested without saying so, some ignore
+`offset`, `limit` or both, and some change the order of their answers from page to page.
 """
 
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any, Final
 
 PAGE: Final = 1000
-"""Answers that are asked for at once."""
+"""The number of answers requested at once."""
 _LEAST: Final = 10
-"""No service is known to cut its pages shorter than this: fewer answers are all there are."""
+"""No known service has shorter pages: fewer answers are all there are."""
 _MOST: Final = 1_000_000
-"""Answers that are asked for at once from a service that ignores `offset`."""
+"""The most answers requested at once from a service that ignores `offset`."""
 
 
 class Pages:
     """The pages of one query: call `next` and `take` in turn until `next` returns None.
 
-    identity: returns what tells an answer from others. missing: why answers are missing; empty if none are.
-    repeated: answers that came again with another page.
+    identity: returns a value that identifies an answer. missing: why answers are missing; empty if
+    none are.
+    repeated: the number of answers that were repeated on another page.
     """
 
     def __init__(self, identity: Callable[[Any], object], page: int = PAGE) -> None:
@@ -32,13 +33,13 @@ class Pages:
         self._unordered = False
 
     def next(self) -> tuple[int, int] | None:
-        """Return limit and offset of the next page; None after the last one."""
+        """Return limit and offset of the next page, or None after the last one."""
         return self._next
 
     def take(self, answers: list[Any], *, more: bool) -> Iterator[Any]:
-        """Iterate over the answers of a page that did not come before.
+        """Iterate over the answers of a page that were not on earlier pages.
 
-        more: whether the service says that there are more.
+        more: whether the service announces more answers.
         """
         assert self._next is not None
         limit, offset = self._next
@@ -49,7 +50,7 @@ class Pages:
                 continue
             self._seen.add(identity)
             own.add(identity)
-            yield each  # twice if it is there twice: that is counted elsewhere
+            yield each  # duplicates within a page are kept, and counted elsewhere
         self._decide(limit, offset, len(answers), len(own), first=first, more=more)
 
     def _decide(
@@ -63,16 +64,16 @@ class Pages:
         elif count and not count > limit and (more or count >= _LEAST):
             self._next = limit, count
         elif more:
-            self.missing = "it says that there are more answers, and gives none of them"
+            self.missing = "it announces more answers, but does not return them"
 
     def _after_offset(self, limit: int, offset: int, count: int, new: int, *, more: bool) -> None:
-        """Go on after a page that is not the first one."""
-        if count and not new:  # it ignores offset
+        """Plan the next request after a page that is not the first one."""
+        if count and not new:  # the service ignores offset
             if count >= limit or more:
                 self._next = limit * 10, 0
             else:
                 self.remarks.append(
-                    f"it ignores offset: that the {count} answers are all is likely, not certain"
+                    f"it ignores offset: the {count} answers are probably complete, but not certainly"
                 )
             return
         if new < count:
@@ -82,14 +83,14 @@ class Pages:
             self._next = limit, offset + count
         elif self._unordered:
             self.missing = (
-                "answers came with several pages: their order changes, and others may be missing"
+                "some answers were on several pages: the order changes, so others may be missing"
             )
 
     def _after_larger(self, limit: int, count: int, *, more: bool) -> None:
-        """Go on after all answers were asked for at once."""
+        """Plan the next request after a larger limit without offset."""
         if count < limit and not more and count > limit // 10:
             return
         if limit < _MOST and count == limit:
             self._next = limit * 10, 0
             return
-        self.missing = f"it ignores offset and gives no more than {count} answers at once"
+        self.missing = f"it ignores offset, and returns no more than {count} answers at once"

@@ -1,7 +1,7 @@
-"""Queries (QIDO-RS, PS3.18 10.6), in the form in which `dcm.net.query` makes them of any archive.
+"""Queries (QIDO-RS, PS3.18 10.6), in the form that `dcm.net.query` uses for any archive.
 
-A query at one level becomes as many requests as it has pages. Whether a service heeds `limit` and `offset`
-is seen in its answers; that it does not give all of them is an error at the end.
+A query at one level is one request per page. Whether a service respects `limit` and `offset` shows
+in its answers; if it does not return all of them, an error is raised at the end.
 """
 
 import json
@@ -25,22 +25,22 @@ from dcm.web.pages import Pages
 
 _MORE: Final = re.compile(r"additional results", re.IGNORECASE)  # 8.3.4.4
 _ENCODED: Final = re.compile(r"[^-0-9A-Za-z_.~*,^:/@!$'()?\\]")
-"""Characters that are encoded in a URL: Orthanc 1.10.1 does not decode them in a query."""
+"""Characters encoded in a URL: Orthanc 1.10.1 does not decode them in a query."""
 _LONG: Final = 3000
-"""Characters of a list of UIDs in one request: longer URLs are not accepted everywhere."""
+"""The longest list of UIDs in one request, in characters: not all servers accept longer URLs."""
 
 _PERFORMED: Final = logging.getLogger("dcm.net.performed_queries")  # as with C-FIND
 _RESPONSES: Final = logging.getLogger("dcm.net.query_responses")
 
 
 class WebAnswer(Frozen):
-    """A match as it came, decoded only when asked."""
+    """A match as received, decoded on access."""
 
     content: Any
 
     @property
     def heeds_all_keys(self) -> bool:
-        """Whether the service claims to have matched all keys: there is no way to say so."""
+        """Whether the service claims to have matched all keys: QIDO-RS has no way to say so."""
         return False
 
     @property
@@ -50,29 +50,29 @@ class WebAnswer(Frozen):
 
 
 class Asks(Protocol):
-    """What makes the requests: `dcm.web.client.WebClient`."""
+    """The client that makes the requests: `dcm.web.client.WebClient`."""
 
     @property
     def remote(self) -> object:
         """The service."""
 
     async def __aenter__(self) -> object:
-        """Begin to use it."""
+        """Enter the block."""
 
     async def __aexit__(self, *_: object) -> None:
-        """Close its connections, unless others use it."""
+        """Close its connections, unless they are in use elsewhere."""
 
     async def answers(
         self, path: str, parameters: Sequence[tuple[str, str]], /
     ) -> tuple[list[Any], str]:
-        """Return the objects of an answer, and its warnings."""
+        """Return the objects of a response, and its warnings."""
 
 
 class WebFinder:
-    """Makes queries, as `dcm.net.find.Finder` does. account: takes remarks."""
+    """Makes queries like `dcm.net.find.Finder`. account: receives remarks."""
 
     model: Final = STUDY_ROOT_FIND
-    """Patients are a part of their studies: there is no level above."""
+    """Patients are not a level of their own, but part of their studies."""
 
     def __init__(self, client: Asks, account: Account) -> None:
         self._client: Final = client
@@ -94,7 +94,8 @@ class WebFinder:
     async def find(self, identifier: Attributes) -> AsyncGenerator[WebAnswer, None]:
         """Yield the matches of an identifier with its Query/Retrieve Level, page by page.
 
-        Raises `NetworkError`; `AnswersMissing` at the end if the service does not give all of them.
+        Raises `NetworkError`; raises `AnswersMissing` at the end if the service does not return all
+        of them.
         """
         _PERFORMED.debug("%s: QIDO: %s", self._client.remote, identifier)
         level = Level.named(str(identifier["QueryRetrieveLevel"]))
@@ -112,7 +113,7 @@ class WebFinder:
                 async for each in answers:
                     if _is_meant(each, part):
                         self._remark(
-                            "it does not decode the keys of a query: some are matched here"
+                            "it does not decode the keys of a query, so some are matched here"
                         )
                         yield each
 
@@ -154,7 +155,7 @@ class WebFinder:
             answered = await self._client.answers(path, page)
             self._with_fields = False
             self._remark(
-                f"it accepts no includefield ({error.what}), so some attributes may be missing"
+                f"it does not support includefield ({error.what}), so some attributes may be missing"
             )
             return answered
 
@@ -162,7 +163,7 @@ class WebFinder:
 def request_for(
     identifier: Attributes, level: Level
 ) -> tuple[str, list[tuple[str, str]], list[str]]:
-    """Return the path, the keys and the attributes to be returned of a query (10.6.1, 8.3.4)."""
+    """Return the path, the keys and the attributes to return for a query (10.6.1, 8.3.4)."""
     above, path = {**identifier}, ""
     for each in (Level.STUDY, Level.SERIES):
         uid = above.get(each.unique_key)
@@ -192,14 +193,14 @@ def _keys(name: str, value: Value) -> Iterator[tuple[str, str]]:
 
 
 def _loosened(name: str, value: str) -> str:
-    """Return a key in which a wildcard stands for what is encoded in URLs, where the VR has wildcards."""
+    """Return a key with wildcards for URL-encoded characters, if the VR allows wildcards."""
     if "." in name or vr_of(name) not in WILD:
         return value
     return _ENCODED.sub(lambda found: "?" if found[0].isascii() else "*", value)
 
 
 def _is_meant(answer: WebAnswer, keys: Attributes) -> bool:
-    """Return whether an answer to loosened keys matches those that were meant, or cannot be read."""
+    """Return whether an answer to loosened keys matches the original ones, or is undecodable."""
     try:
         found = answer.attributes
     except BadJson:
@@ -215,7 +216,7 @@ def _is_meant(answer: WebAnswer, keys: Attributes) -> bool:
 
 
 def _short(identifier: Attributes, level: Level) -> Iterator[Attributes]:
-    """Iterate over the query in parts, the URLs of which are not too long."""
+    """Iterate over the query in parts whose URLs are not too long."""
     value = identifier.get(level.unique_key, "")
     if not isinstance(value, str) or len(value) <= _LONG:
         yield identifier
@@ -227,7 +228,7 @@ def _short(identifier: Attributes, level: Level) -> Iterator[Attributes]:
 
 
 def _identity(content: Any, level: Level) -> object:
-    """Return what tells an answer from others: a study may be listed for each of its patients."""
+    """Return the identity of an answer; a study may be listed for each of its patients."""
     names = (level.unique_key, "PatientID") if level is Level.STUDY else (level.unique_key,)
     try:
         found = [content.get(f"{tag_of(name):08X}", {}).get("Value") for name in names]

@@ -1,4 +1,4 @@
-"""What is known of a DICOMweb service: its URL, and how to speak with it."""
+"""The configuration of a DICOMweb service: its URL, and how to communicate with it."""
 
 import re
 from base64 import b64encode
@@ -19,14 +19,15 @@ _OURS: Final = frozenset(
 
 
 class WebRemote(Frozen, secret=("token", "password", "proxy", "headers")):
-    """A DICOMweb service and how to speak with it (PS3.18 8.2: `url` is its base URI).
+    """A DICOMweb service and how to communicate with it (PS3.18 8.2: `url` is its base URI).
 
     token: a bearer token (RFC 6750). user, password: for basic authentication (RFC 7617).
-    tls: whom to trust, and the certificate that we show; with an https URL, None means the authorities of
-    this system. proxy: the URL of a proxy, with its user and password; None: as the environment says.
-    headers: more headers of each request, as pairs; they are taken for secrets.
+    tls: the trusted authorities, and the client certificate; None with an https URL means the
+    authorities of this system. proxy: the URL of a proxy, with its user and password; None to use
+    the environment.
+    headers: additional headers of each request, as pairs; they are treated as secrets.
     allow_plaintext: whether secrets may be sent without TLS to another machine.
-    max_connections: the most requests that we make at the same time.
+    max_connections: the maximum number of simultaneous requests.
     limits: `connect`, `response` (without a byte), and `busy` (while it answers 429 or 503).
     retry: when to try again after a connection has failed.
     """
@@ -46,14 +47,14 @@ class WebRemote(Frozen, secret=("token", "password", "proxy", "headers")):
     def __post_init__(self) -> None:
         self._check_url()
         if self.token is not None and self.user is not None:
-            raise LocalProtocolError("there is a token as well as a user; allowed is one of them")
+            raise LocalProtocolError("use either a token or a user, not both")
         if self.max_connections < 1:
             raise LocalProtocolError(
-                f"max_connections is {self.max_connections}: it must be 1 or more"
+                f"max_connections is {self.max_connections}, but must be 1 or more"
             )
         for name, value in self.headers:
             if not _HEADER_NAME.fullmatch(name) or name.lower() in _OURS:
-                raise LocalProtocolError(f"{name!r} cannot be set as a header")
+                raise LocalProtocolError(f"{name!r} is not allowed as a header")
             _check_secret(f"the header {name}", value)
         _check_secret("the token", self.token or "")
         _check_secret("the user", self.user or "")
@@ -82,25 +83,25 @@ class WebRemote(Frozen, secret=("token", "password", "proxy", "headers")):
             or parts.fragment
             or any(c.isspace() or not c.isprintable() for c in self.url)
         ):
-            raise LocalProtocolError(f"{self.url!r} can have neither query, fragment nor spaces")
+            raise LocalProtocolError(f"{self.url!r} must not have a query, a fragment or spaces")
 
     @classmethod
     def at(cls, url: "WebRemote | str", limits: TimeLimits | None = None) -> "WebRemote":
-        """Return the service at a URL; a `WebRemote` as it is."""
+        """Return the service at a URL; a `WebRemote` is returned as it is."""
         return url if isinstance(url, WebRemote) else cls(url, limits=limits or TimeLimits())
 
     @property
     def base(self) -> str:
-        """The URL without a slash at its end."""
+        """The URL without a trailing slash."""
         return self.url.rstrip("/")
 
     @property
     def has_secrets(self) -> bool:
-        """Whether requests have credentials or other headers."""
+        """Whether requests have credentials or additional headers."""
         return self.token is not None or self.user is not None or bool(self.headers)
 
     def secret_headers(self) -> dict[str, str]:
-        """Return the headers with credentials, which nobody else may see."""
+        """Return the headers with credentials, which must not be sent to other hosts."""
         found = dict(self.headers)
         if self.token is not None:
             found["Authorization"] = f"Bearer {self.token}"
@@ -110,18 +111,18 @@ class WebRemote(Frozen, secret=("token", "password", "proxy", "headers")):
         return found
 
     def check_credentials(self) -> None:
-        """Refuse to send secrets that anybody on the way can read. Raises `UnprotectedIdentity`."""
+        """Raise `UnprotectedIdentity` if secrets would be readable on the network."""
         parts = urlsplit(self.url)
         if self.has_secrets and not (
             parts.scheme == "https" or self.allow_plaintext or is_this_machine(parts)
         ):
             raise UnprotectedIdentity(
-                f"{self}: the credentials are not sent: without TLS anybody on the way can read them (use an"
+                f"{self}: the credentials are not sent, because without TLS others can read them (use an"
                 " https URL; or allow_plaintext or --allow-plaintext, if the network can be trusted)"
             )
 
     def redacted(self, text: str) -> str:
-        """Return a text without our secrets: a service may repeat them in an error message."""
+        """Return a text with secrets removed: a service may repeat them in an error message."""
         known = [self.token, self.password, *(value for _, value in self.headers)]
         known += self.secret_headers().values()
         if self.proxy and (password := urlsplit(self.proxy).password):
@@ -135,7 +136,7 @@ class WebRemote(Frozen, secret=("token", "password", "proxy", "headers")):
 
 
 def is_this_machine(parts: SplitResult) -> bool:
-    """Return whether a URL leads to this machine."""
+    """Return whether a URL points to this machine."""
     import ipaddress  # noqa: PLC0415 - many have no secrets
 
     host = (parts.hostname or "").lower()

@@ -1,4 +1,4 @@
-"""Answers to Store requests (PS3.18 10.5.3, Annex I): what became of each instance, in JSON or XML."""
+"""Responses to Store requests (PS3.18 10.5.3, Annex I): results of instances, in JSON or XML."""
 
 import re
 from typing import Any, Final, NamedTuple
@@ -25,12 +25,12 @@ _WORDS: Final = {
     0x0110: "processing failure",
     0x0122: "its SOP class is not supported",
 }
-"""Reasons of Annex I.2, by all digits, or by those that are the same for a range."""
+"""Reasons of Annex I.2, by the full code, or by the leading digits shared by a range."""
 _DOCTYPE: Final = re.compile(rb"<!\s*(doctype|entity)", re.IGNORECASE)
 
 
 class Stored(NamedTuple):
-    """What the service says of one instance. status: its reason, if it gives one."""
+    """The service's report on one instance. status: the reason, if given."""
 
     outcome: Outcome
     words: str = ""
@@ -43,9 +43,9 @@ class Stored(NamedTuple):
 
 
 def read_stored(body: bytes, content_type: str) -> dict[str, Stored]:
-    """Return what an answer says of each instance, by SOP Instance UID; empty for an empty body.
+    """Return the report on each instance by SOP Instance UID; empty for an empty body.
 
-    Raises `AnswerError` if it is not an answer to a Store request.
+    Raises `AnswerError` if the body is not a response to a Store request.
     """
     if not body.strip():
         return {}
@@ -90,7 +90,7 @@ def _failed(item: Attributes) -> Stored:
     status = _number(item.get(_FAILURE_REASON, ""))
     if status == _DUPLICATE:
         return Stored(Outcome.ALREADY_THERE, reason_words(status), status)
-    words = "the service failed, and gives no reason" if status is None else reason_words(status)
+    words = "the service failed without a reason" if status is None else reason_words(status)
     return Stored(Outcome.FAILED, words, status)
 
 
@@ -100,17 +100,17 @@ def _number(value: Value) -> int | None:
 
 
 def reason_words(status: int) -> str:
-    """Return a reason in words."""
+    """Describe a reason."""
     words = _WORDS.get(status) or _WORDS.get(status & 0xFF00) or _WORDS.get(status & 0xF000)
     return f"{status:04X}H: {words}" if words else str(describe(status, CStoreRSP))
 
 
 def _read_xml(body: bytes) -> dict[str, Value]:
-    """Read the native DICOM model (PS3.19 A.1), as far as an answer to a Store request needs it."""
+    """Read the native DICOM model (PS3.19 A.1), as far as Store responses need it."""
     from xml.etree import ElementTree as ET  # noqa: PLC0415 - rarely needed
 
     if _DOCTYPE.search(body):
-        raise AnswerError("the answer in XML has a document type, which it needs not")
+        raise AnswerError("the XML response has a document type, which is not allowed")
     try:
         root = ET.fromstring(body)  # noqa: S314 - nothing is declared in it, see above
     except ET.ParseError as error:
@@ -120,7 +120,7 @@ def _read_xml(body: bytes) -> dict[str, Value]:
 
 def _attributes_of(parent: Any, depth: int) -> dict[str, Value]:
     if depth > 16:
-        raise AnswerError("the answer in XML is nested too deeply")
+        raise AnswerError("the XML response is nested too deeply")
     found: dict[str, Value] = {}
     for element in parent:
         if _name(element) != "DicomAttribute":

@@ -1,12 +1,13 @@
-"""Stores instances as they are given (STOW-RS, PS3.18 10.5), several requests at once, without one lost.
+"""Stores instances unchanged (STOW-RS, PS3.18 10.5), in simultaneous requests, losing none.
 
     async with WebSender(client, on_result=print) as sender:
         await sender.put("image.dcm")
 
-Instances are sent in batches of bounded size, byte for byte from their files. What a service refuses of a
-batch, or says nothing of, is sent again alone before it counts as failed, and once more when no other request
-is made: some services answer badly to several at once; what it does not accept as it is,
-it gets once more in a native transfer syntax, and the outcome says so.
+Instances are sent in batches of bounded size, byte for byte from their files. An instance that a
+service rejects or does not mention is sent again alone before it counts as failed, and once more
+when there are no other requests, as some services do not cope with several at once. If the service
+does not accept an instance as it is, it is sent once more in a native transfer syntax, and the
+outcome says so.
 """
 
 import asyncio
@@ -29,19 +30,20 @@ from dcm.web.stored import ACCEPT, SYNTAX_NOT_SUPPORTED, Stored, read_stored
 
 _LOG: Final = logging.getLogger(__name__)
 _QUEUED: Final = 200
-"""Instances that may wait before `put` does."""
+"""The number of queued instances at which `put` waits."""
 _FEW: Final = 10
-"""So many waiting instances are worth another connection."""
+"""The number of queued instances that justifies another connection."""
 _WITH_FAILURES: Final = (400, 409, 422)
-"""Statuses of answers that may say what became of each instance (10.5.3.1)."""
+"""Statuses of responses that may report on each instance (10.5.3.1)."""
 _NO_SERVICE: Final = (301, 302, 303, 307, 308, 404, 405, 501)
-"""Statuses that are the same for all instances."""
+"""Statuses that apply to all instances."""
 
 
 class WebSender(QueuedWriter[Item]):
     """Stores in a service; see `dcm.queued.QueuedWriter`.
 
-    convert: whether what the service does not accept as it is may be sent in a native transfer syntax.
+    convert: whether instances that the service does not accept as they are may be sent in a native
+    transfer syntax.
     """
 
     queued, few = _QUEUED, _FEW
@@ -57,12 +59,12 @@ class WebSender(QueuedWriter[Item]):
         self._convert: Final = convert
         self._limit = client.remote.max_connections
         self._trusted: Final[set[object]] = set()
-        """Failures that the service has repeated when there was one request at a time."""
+        """Failures that the service repeated when there was only one request at a time."""
         self._silence = ""
-        """What is said of instances of which the service says nothing."""
+        """The message for instances that the service does not mention."""
         self._remarks: Final[list[str]] = []
         self._tries = 0
-        """Requests in a row that brought nothing."""
+        """The number of consecutive requests without progress."""
 
     async def __aenter__(self) -> Self:
         await self._client.__aenter__()
@@ -80,7 +82,7 @@ class WebSender(QueuedWriter[Item]):
             await self._client.__aexit__(kind, error, traceback)
 
     async def finish(self) -> Report:
-        """Wait until everything has an outcome, and return them in the order in which it was added."""
+        """Wait until everything has an outcome; return the outcomes in order of addition."""
         report = await super().finish()
         report.remarks.extend(self._remarks)
         return report
@@ -88,7 +90,7 @@ class WebSender(QueuedWriter[Item]):
     def _end(
         self, item: Item, outcome: Outcome, words: str = "", status: int | None = None
     ) -> None:
-        """Record the outcome of an instance that was queued."""
+        """Record the outcome of a queued instance."""
         if outcome is Outcome.STORED and (item.remarks or item.refused):
             outcome = Outcome.WARNING
         words = "; ".join(filter(None, (words, item.refused, *dict.fromkeys(item.remarks))))
@@ -107,7 +109,7 @@ class WebSender(QueuedWriter[Item]):
         return self._limit
 
     async def _work(self) -> None:
-        """Make one request after the other, while anything waits."""
+        """Make one request after the other while any instance is queued."""
         memory, patience = bytearray(SLICE), Waiting(self._remote)
         task = asyncio.current_task()
         assert task is not None
@@ -134,7 +136,7 @@ class WebSender(QueuedWriter[Item]):
                 self._employ()
 
     async def _post(self, batch: Batch) -> dict[str, Stored]:
-        """Send a batch; return what the service says of its instances."""
+        """Send a batch; return the service's report on its instances."""
         content = batch.content()
         if content is None:
             return {}
@@ -155,13 +157,13 @@ class WebSender(QueuedWriter[Item]):
             raise RequestFailed(
                 str(self._remote), self._doing, status, body=self._client.words(body)
             )
-        self._silence = f"it answered {status_words(status)} and says nothing of it" + (
+        self._silence = f"it answered {status_words(status)} without mentioning it" + (
             f" ({why})" if why else ""
         )
         return found
 
     async def _judge(self, items: list[Item], stored: dict[str, Stored]) -> None:
-        """Take what the service says of each instance as its outcome, or send it again alone."""
+        """Use the service's report on an instance as its outcome, or send it again alone."""
         silent: list[Item] = []
         for item in items:
             said = stored.pop(item.instance.sop_instance_uid, None)
@@ -169,14 +171,12 @@ class WebSender(QueuedWriter[Item]):
                 silent.append(item)
             elif said.outcome is not Outcome.FAILED:
                 if item.suspect:
-                    _LOG.info("%s: it answers badly to several requests at once", self._remote)
+                    _LOG.info("%s: it does not cope with several requests at once", self._remote)
                 self._end(item, said.outcome, said.words, said.status)
             else:
                 await self._failed(item, said)
         for uid in stored:
-            self._remarks.append(
-                f"the service says of {uid} that it was stored or not, but it was not sent"
-            )
+            self._remarks.append(f"the service reports on {uid}, which was not sent")
         if silent:
             silence, listed = (
                 self._silence,
@@ -187,21 +187,21 @@ class WebSender(QueuedWriter[Item]):
                     self._end(item, Outcome.WARNING, f"{silence}, but lists it")
                 else:
                     await self._failed(
-                        item, Stored(Outcome.FAILED, f"{silence}, nor does it list it")
+                        item, Stored(Outcome.FAILED, f"{silence}, and does not list it")
                     )
 
     async def _failed(self, item: Item, said: Stored) -> None:
-        """Send an instance that was refused again, alone or converted; else it has failed."""
+        """Send a rejected instance again, alone or converted, until nothing is left to try."""
         if not item.alone:
             item.alone = True
             self._waiting.append(item)
         elif len(self._workers) > 1 and (said.status or said.words) not in self._trusted:
-            item.suspect, self._limit = True, 1  # it is sent again when nothing else is
+            item.suspect, self._limit = True, 1  # it is sent again when there are no other requests
             self._waiting.append(item)
         elif said.may_be_converted and self._convert and not item.refused:
             await self._convert_item(item, said)
         else:
-            if item.suspect:  # that there were several requests was not the cause
+            if item.suspect:  # several requests at once were not the cause
                 self._trusted.add(said.status or said.words)
                 self._limit = self._remote.max_connections
             self._end(item, Outcome.FAILED, said.words, said.status)
@@ -220,7 +220,7 @@ class WebSender(QueuedWriter[Item]):
         self._waiting.append(item)
 
     async def _refused(self, items: list[Item], error: RequestFailed) -> None:
-        """Account for a request that was refused as a whole."""
+        """Handle a request that was rejected as a whole."""
         self._tries += len(items) == 1
         if error.is_denied or error.http_status in _NO_SERVICE:
             self._give_up(items, error)
@@ -236,7 +236,7 @@ class WebSender(QueuedWriter[Item]):
             self._give_up([], error)
 
     async def _goes_on(self, items: list[Item], error: Exception) -> bool:
-        """Account for a connection that broke; return whether this worker makes more requests."""
+        """Handle a broken connection; return whether this worker makes more requests."""
         task = asyncio.current_task()
         assert task is not None
         retry, others = self._remote.retry, len(self._workers) > 1

@@ -1,8 +1,8 @@
-"""Retrievals (WADO-RS, PS3.18 10.4) without losing an instance: each has an outcome, whatever happens.
+"""Retrievals (WADO-RS, PS3.18 10.4) without losing an instance: each gets an outcome.
 
-The instances are listed first (`dcm.net.wanted`), and only those are received. Studies and series are asked
-for as a whole, several at once; what does not come so is asked for singly. What came whole before a
-connection broke is kept.
+The instances are listed first (`dcm.net.wanted`), and only those are received. Studies and series
+are requested as a whole, several at once; instances still missing are requested singly. Instances
+received completely before a connection broke are kept.
 """
 
 import asyncio
@@ -31,11 +31,11 @@ from dcm.web.media import MediaType
 from dcm.web.multipart import Parser, PartBegun, PartData, PartEnded
 
 _AHEAD: Final = 8
-"""Batches that may wait."""
+"""The number of batches that may be queued."""
 _AT_ONCE: Final = 3 << 15
-"""Bytes that are parsed at once: memory for more is taken from the system and given back each time."""
+"""Bytes parsed at once: larger buffers would be returned to the system each time."""
 _ACCEPT: Final = f'multipart/related; type="{DICOM}"; transfer-syntax=*'
-"""All instances as they are stored (8.7.3.3.2, 8.7.3.5.2)."""
+"""Accepts all instances as they are stored (8.7.3.3.2, 8.7.3.5.2)."""
 
 
 async def fetch(
@@ -44,10 +44,10 @@ async def fetch(
     sink: Holder,
     on_result: OnResult | None = None,
 ) -> Report:
-    """Fetch instances into a sink, but for those that are there already.
+    """Fetch instances into a sink, except those it already has.
 
-    Raises `NetworkError` only if not even the first instances can be listed; what goes wrong later is in the
-    report.
+    Raises `NetworkError` only if not even the first instances can be listed; later errors are in
+    the report.
     """
     report = Report()
 
@@ -59,7 +59,7 @@ async def fetch(
     retrieval = _Retrieval(client, sink, report, tell)
     begun, whole = False, whole_level(what)
     if isinstance(what, QueryResult) and what.incomplete:
-        report.add_trouble(f"what is fetched is not all that matches: {what.incomplete}")
+        report.add_trouble(f"not everything that matches is fetched: {what.incomplete}")
     found = batches(client, what, early=True, account=report.account)
     try:
         async with client, Ahead(found, _AHEAD) as ahead:
@@ -88,13 +88,13 @@ class _Retrieval:
         self._intake: Final = Intake(sink, "", report.remarks)
         self._missing: dict[str, Wanted] = {}
         self._failures: Final[Counter[str]] = Counter()
-        """Connections that broke while an instance was asked for alone."""
+        """The number of connections that broke while an instance was requested alone."""
         self._words: Final[dict[str, str]] = {}
-        """Why an instance did not come, as far as it was asked for."""
+        """Why requested instances were not received."""
         self._denied = ""
 
     async def batch(self, batch: Batch, whole: Level) -> None:
-        """Fetch the instances of a batch, each until it has an outcome."""
+        """Fetch the instances of a batch until each has an outcome."""
         self._missing = {each.sop_instance_uid: each for each in batch.instances}
         for uid in list(filter(self._sink.holds, self._missing)):
             self._end(uid, Outcome.ALREADY_THERE)
@@ -106,7 +106,7 @@ class _Retrieval:
             asked = requests(self._missing.values(), batch, largest, 1, self._at_once())
             error = await self._round([*asked])
             if error is None and largest is Level.IMAGE:
-                break  # the service has answered for each of them
+                break  # the service has answered for each instance
             largest = Level.IMAGE
             if error is not None:
                 tries.count(progress=len(self._missing) < before, error=error)
@@ -116,12 +116,12 @@ class _Retrieval:
             self._end(uid, Outcome.FAILED, self._words.get(uid, otherwise))
 
     def _at_once(self) -> int:
-        """Return over how many requests a study may be spread without one of its series being divided."""
+        """Return over how many requests a study may be divided without dividing a series."""
         longest = max(Counter(each.series_uid for each in self._missing.values()).values())
         return max(1, min(self._remote.max_connections, len(self._missing) // longest))
 
     async def whole(self, unlisted: Unlisted) -> None:
-        """Fetch a series or study as a whole, and judge by numbers whether all came."""
+        """Fetch a series or study as a whole, and check the number of instances."""
         request, tries, words = request_whole(unlisted), Tries(self._remote.retry), ""
         self._intake.whole = unlisted
         before = len(self._intake.came)
@@ -135,7 +135,7 @@ class _Retrieval:
             await tries.pause()
         self._intake.whole = None
         count = len(self._intake.came) - before
-        came = f"fetched as a whole, {count} instances came"
+        came = f"fetched as a whole, {count} instances received"
         expected = unlisted.expected if unlisted.level is Level.IMAGE else None
         if not words and count >= (1 if expected is None else expected):
             self._report.remarks.append(f"{unlisted.why}; {came}")
@@ -143,7 +143,7 @@ class _Retrieval:
             self._report.add_trouble(f"{unlisted.why}; {came}" + (f": {words}" if words else ""))
 
     async def _round(self, asked: list[Request]) -> Exception | None:
-        """Make requests, several at once; return the error of a connection that broke."""
+        """Make requests, several at once; return the error of a broken connection."""
         waiting = deque(asked)
         count = min(self._remote.max_connections, len(asked))
         tasks = [asyncio.create_task(self._work(waiting)) for _ in range(count)]
@@ -170,11 +170,11 @@ class _Retrieval:
                 self._words.update(dict.fromkeys(uids, str(error)))
                 if len(uids) == 1:
                     self._give_up(uids[0], str(error))
-                return error  # the others go on, if the connection broke only here
+                return error  # the others go on, if only this connection broke
         return None
 
     def _give_up(self, uid: str, words: str) -> None:
-        """Give up an instance in whose middle connections broke again and again: it may be the cause."""
+        """Give up an instance that may be the cause of repeatedly broken connections."""
         self._failures[uid] += 1
         if uid in self._missing and self._failures[uid] >= self._remote.retry.attempts:
             self._end(uid, Outcome.FAILED, words)
@@ -200,13 +200,13 @@ class _Retrieval:
         if name not in (DICOM, "multipart/related"):
             raise WrongAnswer(
                 str(self._remote), doing,
-                f"multipart/related was asked for, and {content_type or 'no media type'} came:"
+                f"expected multipart/related, received {content_type or 'no media type'}:"
                 f" {await self._client.beginning(response)}",
             )  # fmt: skip
         parts = IncomingParts(self._intake, str(self._remote), self._taken, self._report.remarks)
         try:
             if name == DICOM:
-                self._report.remarks.append(f"{doing}: {DICOM} came, which was not asked for")
+                self._report.remarks.append(f"{doing}: received {DICOM}, which was not requested")
                 await _take_one(response, parts)
                 return
             parser = Parser.of(content_type)
@@ -220,10 +220,10 @@ class _Retrieval:
             parts.close()
 
     def _taken(self, event: ReceivedInstance | NotKept | Damaged) -> None:
-        """Take an instance that came, and tell its outcome unless it was not asked for."""
+        """Process a received instance, and report its outcome unless it was not requested."""
         uid, whole = event.sop_instance_uid, self._intake.whole is not None
         if isinstance(event, Damaged):
-            self._words[uid] = event.words  # it is asked for alone
+            self._words[uid] = event.words  # it is requested alone later
             return
         if isinstance(event, NotKept):
             if self._intake.has_refused(uid) or not (whole or uid in self._missing):
@@ -231,7 +231,7 @@ class _Retrieval:
             self._end(uid, Outcome.FAILED, event.words)
             return
         if uid in self._intake.came or not (whole or uid in self._missing):
-            return  # it came twice at the same time
+            return  # received twice at the same time
         self._intake.came.add(uid)
         if event.remark:
             self._report.remarks.append(f"{uid}: {event.remark}")
@@ -246,7 +246,7 @@ class _Retrieval:
 
 
 async def _take_one(response: Response, parts: IncomingParts) -> None:
-    """Take a body that is an instance, not multipart."""
+    """Read a body that is an instance, not multipart."""
     await parts.take(PartBegun({}))
     length = 0
     async with aclosing(response.pieces()) as pieces:
@@ -257,7 +257,7 @@ async def _take_one(response: Response, parts: IncomingParts) -> None:
 
 
 def _path(request: Request) -> str:
-    """Return the resource of a request (10.4.1)."""
+    """Return the path of a request's resource (10.4.1)."""
     return "/".join(
         f"{level.entities}/{quote(request.identifier[level.unique_key], safe='')}"
         for level in (Level.STUDY, Level.SERIES, Level.IMAGE)

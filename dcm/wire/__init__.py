@@ -1,10 +1,10 @@
 """The DICOM protocol without I/O: bytes in, events out; events in, bytes out.
 
 No socket, thread, clock, file or logging. `Connection` is one association seen from one side. `build` and
-`parse` are for single PDUs, `build_message` and `parse_message` for single command sets; `Framer`
-cuts what others said. What the standard forbids is built by `dcm.wire.raw`.
+`parse` are for single PDUs, `build_message` and `parse_message` for single command sets. `Framer` splits a
+recorded stream into PDUs. `dcm.wire.raw` builds what the standard forbids.
 
-All that is public in these modules can be imported from here.
+All public names of these modules can be imported from here.
 """
 
 from dcm.wire.codec import *

@@ -1,7 +1,7 @@
 """PDUs to bytes and back (PS3.8 9.3).
 
-Reserved fields are sent as zeros and not tested when received, unknown items are kept and mean nothing
-(PS3.8 9.3.1). What a peer sent raises `RemoteProtocolError` where it breaks a rule.
+Reserved fields are sent as zeros and not tested when received. Unknown items are kept but ignored (PS3.8
+9.3.1). Received data that breaks a rule raises `RemoteProtocolError`.
 """
 
 import struct
@@ -33,20 +33,20 @@ from dcm.wire.user_items import UserItem, parse_user_information
 from dcm.wire.values import Buffer, check_ae_title
 
 HEADER: Final = struct.Struct(">BxI")
-"""Of a PDU: type, a reserved byte, length of what follows."""
+"""The header of a PDU: type, a reserved byte, length of the rest."""
 PDV_HEADER: Final = struct.Struct(">IBB")
-"""Of a PDV: length of what follows, context ID, message control header (PS3.8 9.3.5.1, E.2)."""
+"""The header of a PDV: length of the rest, context ID, message control header (PS3.8 9.3.5.1, E.2)."""
 COMMAND: Final = 1
-"""Bit of the message control header: a fragment of a command set, not of a data set (PS3.8 E.2)."""
+"""Bit of the message control header: the fragment belongs to a command set, not a data set (PS3.8 E.2)."""
 LAST: Final = 2
-"""Bit of the message control header: the last fragment of the one or the other."""
+"""Bit of the message control header: the last fragment of the command set or data set."""
 _ASSOCIATE: Final = struct.Struct(">H2x16s16s32s")
 
 _Associate = TypeVar("_Associate", AssociateRQ, AssociateAC)
 
 
 def build(pdu: PDU) -> bytes:
-    """Encode a PDU, header and all."""
+    """Encode a PDU, including its header."""
     if isinstance(pdu, PDataTF):
         body = b"".join(
             PDV_HEADER.pack(len(pdv.data) + 2, pdv.context_id, pdv.command | pdv.last << 1)
@@ -72,7 +72,7 @@ def parse(data: Buffer, limits: Limits | None = None) -> PDU:
 
 
 def parse_body(kind: int, body: memoryview, limits: Limits) -> PDU:
-    """Decode what stands after the header of a PDU of type `kind`. Raises `RemoteProtocolError`."""
+    """Decode the body of a PDU of type `kind`. Raises `RemoteProtocolError`."""
     if kind not in NAMES:
         raise RemoteProtocolError(
             f"{kind:02X}H is not a PDU type", reason=AbortReason.UNRECOGNIZED_PDU
@@ -89,12 +89,15 @@ def parse_body(kind: int, body: memoryview, limits: Limits) -> PDU:
             for context_id, control, data in split_pdvs(body)
         )
         return PDataTF(tuple(pdvs))
-    except LocalProtocolError as error:  # a value refused what the peer sent
+    except LocalProtocolError as error:  # what the peer sent is not a valid value
         raise RemoteProtocolError(f"{NAMES[kind]}: {error}") from error
 
 
 def check_room(room: int, length: int = 2) -> None:
-    """Refuse a PDV of this length, or its header, where only `room` bytes of its P-DATA-TF are left."""
+    """Raise `RemoteProtocolError` unless a PDV of this length fits into the `room` left in its P-DATA-TF.
+
+    All lengths are in bytes. Without `length`, only the room for the header of a PDV is checked.
+    """
     if room < PDV_HEADER.size:
         raise RemoteProtocolError(f"a P-DATA-TF ends with {room} bytes that are not a PDV")
     if not 2 <= length <= room - 4:
@@ -160,9 +163,9 @@ def _parse_associate(
 
 
 def _ae_title(field: bytes) -> str:
-    """Return the AE title in a field of an association PDU, leading spaces kept; empty if it holds none.
+    """Return the AE title in a field of an association PDU, with leading spaces; empty if it is not valid.
 
-    What follows a NUL is the rest of a buffer that the peer did not clear, and is ignored.
+    Anything after a NUL is left over from a buffer that the peer did not clear, and is ignored.
     """
     title = field.partition(b"\0")[0].decode("ascii", "replace").rstrip(" ")
     try:

@@ -1,7 +1,8 @@
 """Command sets: the elements of group 0000 (PS3.7 6.3.1 and Annex E.1).
 
-Implicit VR little endian, ascending tags, the group length first. This codec is our own because it is all
-that a message needs of DICOM's encoding, and because importing a data set library costs more than a C-ECHO.
+They are encoded as implicit VR little endian, in ascending order of tags, with the group length first. The
+codec is our own because messages need no other encoding, and importing a data set library takes longer than
+a C-ECHO.
 """
 
 import struct
@@ -19,7 +20,7 @@ LONGEST: Final = {"AE": 16, "UI": 64, "LO": 64}
 
 
 class Element(NamedTuple):
-    """A command element: its number in group 0000, its VR, and the field of a message that holds it."""
+    """A command element: its number in group 0000, its VR, and the field of a message for it."""
 
     number: int
     vr: str
@@ -53,15 +54,15 @@ ELEMENTS: Final = [
         (0x1031, "US", "move_originator_message_id"),
     )
 ]
-"""The elements of PS3.7 Table E.1-1, but for the group length and the command field."""
+"""The elements of PS3.7 Table E.1-1, except the group length and the command field."""
 
 BY_NUMBER: Final = {element.number: element for element in ELEMENTS}
 
 
 def check_value(element: Element, value: Any) -> None:
-    """Refuse a value that its VR does not allow (PS3.5 6.2).
+    """Raise `LocalProtocolError` for a value that its VR does not allow (PS3.5 6.2).
 
-    A comment may be longer than its VR allows: servers send such comments, and reading them does no harm.
+    A comment may be longer than its VR allows: servers send long comments, and reading them does no harm.
     """
     _, vr, name = element
     if vr == "US":
@@ -95,7 +96,7 @@ def encode_value(element: Element, value: Any) -> bytes:
 
 
 def decode_value(element: Element, data: bytes) -> Any:
-    """Read the bytes of a value: the inverse of `encode_value`."""
+    """Decode the bytes of a value: the inverse of `encode_value`."""
     match element.vr:
         case "US":
             if len(data) != 2:
@@ -121,14 +122,14 @@ def build(elements: Iterable[tuple[int, bytes]]) -> bytes:
 def parse(
     data: bytes | bytearray,
 ) -> tuple[dict[int, bytes], tuple[tuple[int, bytes], ...]]:
-    """Take a command set apart: the value of each element by its number, without the group length.
+    """Return the value of each element by its number, without the group length.
 
-    Also return the elements of other groups, by tag, which do not belong there.
+    Also return the elements of other groups by tag; they do not belong in a command set.
 
-    Order and group length are not tested: the message control header says where a command set ends, and
-    servers that count wrongly are understood everywhere.
+    Order and group length are not tested: the message control header shows where a command set ends, and
+    other implementations accept a wrong group length, too.
     """
-    data = bytes(data)  # values are short: views of them would cost more
+    data = bytes(data)  # values are short: views would cost more than copies
     found: dict[int, bytes] = {}
     foreign: list[tuple[int, bytes]] = []
     at, end = 0, len(data)
@@ -139,7 +140,7 @@ def parse(
         at += ELEMENT.size + length
         if at > end:
             raise _unreadable(
-                f"({group:04X},{number:04X}) announces {length} bytes, which are not there"
+                f"({group:04X},{number:04X}) declares {length} bytes, which are missing"
             )
         if group:
             foreign.append((group << 16 | number, data[at - length : at]))

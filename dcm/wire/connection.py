@@ -1,7 +1,7 @@
-"""One association on one TCP connection, seen from one side, without the TCP connection.
+"""One side of an association on a TCP connection, without the TCP connection itself.
 
-The caller owns socket and timer. It passes what it received to `receive_data` and takes what that means from
-`next_events`; it passes what it wants to say to `send` and writes the buffers that this returns:
+The caller owns the socket and the timer. It passes received bytes to `receive_data` and gets the events from
+`next_events`; it passes its own events to `send` and writes the buffers that this returns:
 
     connection = Connection("acceptor")
     connection.send(TransportOpened())
@@ -14,8 +14,8 @@ The caller owns socket and timer. It passes what it received to `receive_data` a
         if not events:
             connection.receive_data(socket.recv(65536))
 
-If the peer breaks the protocol, `next_events` raises `RemoteProtocolError`. The A-ABORT that answers it is
-then in `data_to_send`; the caller writes it and goes on as before, until the peer closes or ARTIM expires.
+If the peer breaks the protocol, `next_events` raises `RemoteProtocolError`, and `data_to_send` returns the
+A-ABORT. The caller writes it and continues as before, until the peer closes the connection or ARTIM expires.
 `LocalProtocolError` means that nothing was done.
 """
 
@@ -38,7 +38,7 @@ _MESSAGES: Final = (Command, DataFragment)
 
 
 class Connection(UpperLayer):
-    """The protocol of one association, as requestor or as acceptor: the upper layer and its messages."""
+    """The protocol of one association, as requestor or acceptor: the upper layer and its messages."""
 
     def __init__(self, role: Role, limits: Limits | None = None) -> None:
         super().__init__(role, limits)
@@ -48,7 +48,7 @@ class Connection(UpperLayer):
     def context_for(
         self, abstract_syntax: str, transfer_syntax: str | None = None
     ) -> AcceptedContext | None:
-        """Return the first accepted context of `abstract_syntax`, with this transfer syntax or any."""
+        """Return the first accepted context of `abstract_syntax` with this or any transfer syntax."""
         for context in self.contexts.values():
             if context.abstract_syntax == abstract_syntax and (
                 transfer_syntax in (None, context.transfer_syntax)
@@ -57,19 +57,19 @@ class Connection(UpperLayer):
         return None
 
     def send(self, *events: Sent) -> list[Buffer]:
-        """Do what the events say; return the buffers to write, for one gathered write.
+        """Process the events; return the buffers to write, for one gathered write.
 
-        Raises `LocalProtocolError` if the protocol does not allow an event now, or not with this content:
-        nothing of that event was done, and what came before it waits to be sent.
+        Raises `LocalProtocolError` if the protocol does not allow an event now, or not with this content.
+        That event then has no effect; the output of those before it is returned by `data_to_send`.
         """
         for event in events:
-            if isinstance(event, _MESSAGES):  # what comes most, first
+            if isinstance(event, _MESSAGES):  # first, because they are the most frequent
                 if not self._sends_data:
-                    self._machine.action(StateEvent.P_DATA_REQUEST)  # which refuses it
+                    self._machine.action(StateEvent.P_DATA_REQUEST)  # raises the error
                 self._outbox += self._writer.write(event)
             elif isinstance(event, ReleaseRQ) and self._writer.unfinished is not None:
                 raise LocalProtocolError(
-                    "a data set is not sent to its end yet; abort to give it up"
+                    "a data set has not been sent completely; abort to give it up"
                 )
             else:
                 self._send(event)
@@ -78,10 +78,10 @@ class Connection(UpperLayer):
     def send_message(
         self, context_id: int, message: Message, data_set: Iterable[Buffer] = ()
     ) -> list[Buffer]:
-        """Send a whole message, its data set given in slices of even length; return the buffers to write.
+        """Send a whole message, with its data set in slices of even length; return the buffers to write.
 
-        A data set that cannot be had at once is better sent in one `DataFragment` after the other. After a
-        slice of an odd length the message cannot be ended: abort.
+        If the data set is not available at once, send a `Command` and then one `DataFragment` after another.
+        After a slice of odd length the message cannot be completed; abort the association.
         """
         events: list[Sent] = [Command(context_id, message)]
         if message.has_data_set:
@@ -91,11 +91,11 @@ class Connection(UpperLayer):
         return self.send(*events)
 
     def next_events(self) -> Sequence[Received]:
-        """Return what has happened, in order; empty: nothing, until more is received or sent.
+        """Return the next events in order; empty if there are none until more is received or sent.
 
-        All that has arrived of messages comes at once. What changes the state comes alone, so that what came
-        before can still be answered. Raises `RemoteProtocolError` if the peer breaks the protocol, once what
-        came before was returned; the answer is in `data_to_send`.
+        All parts of messages that have arrived are returned together. An event that changes the state is
+        returned alone, so that messages before it can still be answered. Raises `RemoteProtocolError` if the
+        peer breaks the protocol, after earlier events were returned; the answer is in `data_to_send`.
         """
         try:
             if self._takes_data:

@@ -1,4 +1,4 @@
-"""How the fields of PDUs and items stand in them, declared once: built, read and checked from that."""
+"""Declarations of the fields of PDUs and items, from which they are built, read and checked."""
 
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, ClassVar, Final, NamedTuple, Self
@@ -11,7 +11,7 @@ from dcm.wire.values import check_number, check_uid, check_version_name
 class Reader:
     """Reads fields from the body of a PDU or item, one after the other.
 
-    Raises `RemoteProtocolError`, naming `what`, where the body is too short for what it announces.
+    Raises `RemoteProtocolError`, which names `what`, if the body is too short.
     """
 
     __slots__ = ("_at", "_body", "_what")
@@ -26,7 +26,7 @@ class Reader:
         end = self._at + length
         if end > len(self._body):
             raise RemoteProtocolError(
-                f"{self._what} is cut short: {length} bytes announced or needed at offset {self._at},"
+                f"{self._what} is truncated: {length} bytes declared or needed at offset {self._at},"
                 f" {len(self._body) - self._at} there"
             )
         taken = self._body[self._at : end]
@@ -38,19 +38,19 @@ class Reader:
         return int.from_bytes(self.take(length), "big")
 
     def prefixed(self) -> memoryview:
-        """Return a field that is preceded by its length, in two bytes."""
+        """Return a field that is preceded by its length in two bytes."""
         return self.take(self.number(2))
 
     def text(self, field: memoryview) -> str:
-        """Decode `field` without the spaces and zeros that pad it.
+        """Decode `field` without its padding of spaces or zeros.
 
-        Zeros are not allowed as padding here, but some peers pad with them (PS3.8 Annex F, note).
+        Padding with zeros is not allowed here, but some peers do it (PS3.8 Annex F, note).
         """
         try:
             return bytes(field).decode("ascii").rstrip(" \0")
         except UnicodeDecodeError:
             raise RemoteProtocolError(
-                f"{self._what} has text that is not ASCII: {bytes(field[:70])!r}"
+                f"{self._what} contains text that is not ASCII: {bytes(field[:70])!r}"
             ) from None
 
     def rest(self) -> memoryview:
@@ -63,7 +63,7 @@ class Reader:
         return self._at < len(self._body)
 
     def end(self) -> None:
-        """Refuse a body that is longer than its fields."""
+        """Raise `RemoteProtocolError` if anything is left."""
         if self.more:
             left = len(self._body) - self._at
             raise RemoteProtocolError(f"{self._what} is {left} bytes longer than its fields")
@@ -135,15 +135,15 @@ WholeVersionName = Annotated[str, _whole_text(check_version_name)]
 PrefixedUID = Annotated[str, _UID]
 PrefixedUIDs = Annotated[tuple[str, ...], Kind(_check_uids, _build_uids, _read_uids)]
 PrefixedData = Annotated[bytes, _PREFIXED]
-"""After its length, as all that is called prefixed."""
+"""Bytes that are preceded by their length in two bytes, as in all types named Prefixed."""
 Rest = Annotated[bytes, _REST]
 
 
 class Fields(Frozen):
-    """A PDU or item that is its fields, one after the other: their annotations say how each stands there.
+    """A PDU or item that consists of fields in sequence; their annotations define how each is encoded.
 
-    RESERVED: the number of bytes before the first field: sent as zeros and never tested.
-    ORDER: the fields as they stand there, where that is not the order in which they are given.
+    RESERVED: the number of bytes before the first field, which are sent as zeros and never tested.
+    ORDER: the names of the fields as encoded, if that differs from the order of the annotations.
     EXTENSIBLE: whether later versions of the standard may add fields at the end.
     """
 

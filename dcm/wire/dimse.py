@@ -1,7 +1,7 @@
 """The messages of PS3.7 as frozen values: DIMSE-C (9.3) and DIMSE-N (10.3).
 
-Their fields have the names of the standard. A field that is None is not in the message. What a message
-carries beyond the fields of its type stands in `other_elements`, so that nothing is lost in reading.
+Fields have the names of the standard. A field that is None is not in the message. Elements that are not
+fields of its type are in `other_elements`, so that nothing is lost when a message is read.
 """
 
 from enum import IntEnum
@@ -13,13 +13,13 @@ from dcm.wire.command_set import ELEMENTS, Element, check_value
 from dcm.wire.values import check_number
 
 NO_DATA_SET: Final = 0x0101
-"""Command data set type of a message that ends with its command set; all other values: a data set follows."""
+"""Command data set type of a message without a data set; after any other value, a data set follows."""
 DATA_SET: Final = 0x0001
 _LARGEST: Final = 0xFFFF
 
 
 class Priority(IntEnum):
-    """How urgent a request is; servers mostly ignore it."""
+    """The priority of a request, which most servers ignore."""
 
     LOW = 2
     MEDIUM = 0
@@ -27,15 +27,16 @@ class Priority(IntEnum):
 
 
 MESSAGES: Final[dict[int, "type[Message]"]] = {}
-"""All messages by their command field."""
+"""The types of messages by command field."""
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 class Message(Frozen, kw_only=True):
-    """What all messages have.
+    """Base of all messages.
 
-    ELEMENTS: the elements that a message has fields for, by the name of the field.
-    MANDATORY: the fields that a peer must state; what we make has a default command data set type.
+    ELEMENTS: the elements for which a message has fields, by the name of the field.
+    MANDATORY: the fields that a received message must have. They include the command data set type, which
+    has a default value in the messages that we send.
     """
 
     COMMAND_FIELD: ClassVar[int]
@@ -58,7 +59,7 @@ class Message(Frozen, kw_only=True):
     def __post_init__(self) -> None:
         for name, element in self.ELEMENTS.items():
             value = getattr(self, name)
-            # What is right is seen at once: messages come and go with each instance.
+            # Valid numbers skip `check_value`: a message is created for each instance.
             if value is not None and (element.vr != "US" or not 0 <= value <= _LARGEST):
                 check_value(element, value)
         for number, value in self.other_elements:
@@ -73,17 +74,17 @@ class Message(Frozen, kw_only=True):
 
 
 class Request(Message):
-    """What all requests have but C-CANCEL."""
+    """Base of all requests except C-CANCEL."""
 
     message_id: int
 
 
 class Response(Message):
-    """What all responses have; three of them go with failures and warnings (PS3.7 Annex C).
+    """Base of all responses. Three of its fields describe failures and warnings (PS3.7 Annex C).
 
     foreign_elements: elements of other groups by tag, which a peer put into the command set. They are not
-    allowed there, but Orthanc 1.10.1 sends its Failed SOP Instance UID List so, and what it did is to be
-    known all the same. They are read and never built.
+    allowed there, but Orthanc 1.10.1 sends its Failed SOP Instance UID List this way, and the outcome must be
+    known nevertheless. They are read but never built.
     """
 
     message_id_being_responded_to: int
@@ -117,7 +118,7 @@ class _Progress(Response):
 
 
 class _Query(Request):
-    """A request with an identifier: a data set that says what is asked for."""
+    """A request with an identifier: a data set that contains the query."""
 
     affected_sop_class_uid: str
     priority: int = Priority.MEDIUM
@@ -125,7 +126,7 @@ class _Query(Request):
 
 
 class _Requested(Request):
-    """A request about an instance that exists."""
+    """A request about an existing instance."""
 
     requested_sop_class_uid: str
     requested_sop_instance_uid: str
@@ -143,11 +144,11 @@ class CStoreRQ(Request, name="C-STORE-RQ", command_field=0x0001):
 
 
 class CStoreRSP(_Subject, name="C-STORE-RSP", command_field=0x8001):
-    """Whether the instance was stored (PS3.7 9.3.1.2)."""
+    """The outcome of a C-STORE (PS3.7 9.3.1.2)."""
 
 
 class CFindRQ(_Query, name="C-FIND-RQ", command_field=0x0020):
-    """Find what matches the identifier (PS3.7 9.3.2.1)."""
+    """Find everything that matches the identifier (PS3.7 9.3.2.1)."""
 
 
 class CFindRSP(Response, name="C-FIND-RSP", command_field=0x8020):
@@ -155,7 +156,7 @@ class CFindRSP(Response, name="C-FIND-RSP", command_field=0x8020):
 
 
 class CGetRQ(_Query, name="C-GET-RQ", command_field=0x0010):
-    """Send on this association what the identifier names (PS3.7 9.3.3.1)."""
+    """Send the matching instances on this association (PS3.7 9.3.3.1)."""
 
 
 class CGetRSP(_Progress, name="C-GET-RSP", command_field=0x8010):
@@ -163,7 +164,7 @@ class CGetRSP(_Progress, name="C-GET-RSP", command_field=0x8010):
 
 
 class CMoveRQ(_Query, name="C-MOVE-RQ", command_field=0x0021):
-    """Send to the move destination what the identifier names (PS3.7 9.3.4.1)."""
+    """Send the matching instances to the move destination (PS3.7 9.3.4.1)."""
 
     move_destination: str
 
@@ -173,7 +174,7 @@ class CMoveRSP(_Progress, name="C-MOVE-RSP", command_field=0x8021):
 
 
 class CEchoRQ(Request, name="C-ECHO-RQ", command_field=0x0030):
-    """Answer, to show that you are there (PS3.7 9.3.5.1)."""
+    """Verify that the peer answers (PS3.7 9.3.5.1)."""
 
     affected_sop_class_uid: str = "1.2.840.10008.1.1"
 
@@ -189,7 +190,7 @@ class CCancelRQ(Message, name="C-CANCEL-RQ", command_field=0x0FFF):
 
 
 class NEventReportRQ(Request, name="N-EVENT-REPORT-RQ", command_field=0x0100):
-    """Something happened to an instance (PS3.7 10.3.1.1)."""
+    """Report an event of an instance (PS3.7 10.3.1.1)."""
 
     affected_sop_class_uid: str
     affected_sop_instance_uid: str
@@ -223,7 +224,7 @@ class NSetRSP(_Attributes, name="N-SET-RSP", command_field=0x8120):
 
 
 class NActionRQ(_Requested, name="N-ACTION-RQ", command_field=0x0130):
-    """Do something with an instance (PS3.7 10.3.4.1)."""
+    """Perform an action on an instance (PS3.7 10.3.4.1)."""
 
     action_type_id: int
 

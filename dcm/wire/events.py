@@ -1,7 +1,7 @@
-"""What passes between a `Connection` and its caller, beside the PDUs of association, release and abort.
+"""Events between a `Connection` and its caller, in addition to the PDUs of association, release and abort.
 
-A PDU stands for the service primitive that it carries: an `AssociateRQ` that is sent is the A-ASSOCIATE
-request, one that is received is the indication. Messages pass in parts, so that nobody must hold bulk data.
+A PDU represents its service primitive: an `AssociateRQ` that is sent is the A-ASSOCIATE request, one that is
+received is the indication. Messages are passed in parts, so that bulk data need not be held in memory.
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ from dcm.wire.values import Buffer
 
 
 class Command(Frozen):
-    """A message begins; without a data set, that is all of it. Sent and received.
+    """The beginning of a message, or all of it if it has no data set. Sent and received.
 
-    context_id: the presentation context on which it passes.
+    context_id: the presentation context of the message.
     message: the decoded command set.
     """
 
@@ -26,7 +26,7 @@ class Command(Frozen):
 class DataFragment(Frozen):
     """A part of the data set of the last `Command`. Sent.
 
-    data: an even number of bytes, of any length: it is cut into PDUs without being copied.
+    data: any even number of bytes, which are split into PDUs without being copied.
     last: whether the message ends here.
     """
 
@@ -36,9 +36,9 @@ class DataFragment(Frozen):
 
 
 class DataFragments(Frozen):
-    """What has arrived of the data set of the last `Command`. Received.
+    """The parts of the data set of the last `Command` that have arrived. Received.
 
-    parts: views of what the caller fed, valid until it overwrites that; cut as they arrived.
+    parts: views, as they arrived, into the buffers that the caller passed in; valid until it reuses them.
     last: whether the message ends here.
     """
 
@@ -48,16 +48,16 @@ class DataFragments(Frozen):
 
     @property
     def data(self) -> bytes:
-        """A copy of all parts."""
+        """A copy of all parts, joined."""
         return b"".join(self.parts)
 
 
 class TransportOpened(Frozen):
-    """The TCP connection is open. From the caller: a requestor's own, or one that an acceptor took."""
+    """From the caller: the TCP connection is open (requestor) or was accepted (acceptor)."""
 
 
 class TimerExpired(Frozen):
-    """The ARTIM timer has expired (PS3.8 9.1.5). From the caller."""
+    """From the caller: the ARTIM timer has expired (PS3.8 9.1.5)."""
 
 
 class OpenTransport(Frozen):
@@ -65,15 +65,15 @@ class OpenTransport(Frozen):
 
 
 class CloseTransport(Frozen):
-    """To the caller: write what is left to send, then close the TCP connection."""
+    """To the caller: write everything that is left to send, then close the TCP connection."""
 
 
 class StartTimer(Frozen):
-    """To the caller: start the ARTIM timer, from the beginning if it runs (PS3.8 9.1.5)."""
+    """To the caller: start the ARTIM timer, or restart it if it is running (PS3.8 9.1.5)."""
 
 
 class StopTimer(Frozen):
-    """To the caller: stop the ARTIM timer, if it runs."""
+    """To the caller: stop the ARTIM timer, if it is running."""
 
 
 class ConnectionLost(Frozen):
@@ -82,7 +82,7 @@ class ConnectionLost(Frozen):
 
 _Primitive = AssociateRQ | AssociateAC | AssociateRJ | ReleaseRQ | ReleaseRP | Abort
 Sent = _Primitive | Command | DataFragment | TransportOpened | TimerExpired
-"""What a caller may give to `Connection.send`."""
+"""The events that `Connection.send` accepts."""
 _ToDo = OpenTransport | CloseTransport | StartTimer | StopTimer | ConnectionLost
 Received = _Primitive | Command | DataFragments | _ToDo
-"""What `Connection.next_events` returns."""
+"""The events that `Connection.next_events` returns."""

@@ -1,4 +1,4 @@
-"""A stream of bytes cut into PDUs and PDVs, without copying what arrived in one piece."""
+"""Split a stream of bytes into PDUs and PDVs, without copying those that arrive in one piece."""
 
 import struct
 from typing import Final
@@ -10,26 +10,26 @@ from dcm.wire.pdu import NAMES, AssociateAC, AssociateRQ, PDataTF
 from dcm.wire.values import Buffer
 
 _FIXED_LENGTH: Final = 4
-"""Length of all PDUs but three (PS3.8 9.3.4, 9.3.6 to 9.3.8)."""
+"""The length of all PDUs except three (PS3.8 9.3.4, 9.3.6 to 9.3.8)."""
 ONE_PDV: Final = struct.Struct(HEADER.format + PDV_HEADER.format.lstrip(">"))
-"""Both headers of a P-DATA-TF with one PDV, as nearly all are."""
+"""Both headers of a P-DATA-TF with one PDV; nearly all have only one."""
 _HEADERS: Final = ONE_PDV.size
 _P_DATA: Final = PDataTF.TYPE
-_AT_ONCE: Final = 1024  # PDVs, however many tiny ones a peer sends
+_AT_ONCE: Final = 1024  # PDVs; limits the work if a peer sends many tiny ones
 
 Part = tuple[int, int, memoryview]
 """A PDV, or as much of it as has arrived: context ID, control header, bytes.
 
-The control header has the bit `LAST` only once the end of the PDV is there.
+The control header has the bit `LAST` only in the part that ends the PDV.
 """
 
 
 class Framer:
-    """Cuts a stream into PDUs: `feed` bytes, then take `pdvs` and `next_pdu` until they return nothing.
+    """Splits a stream into PDUs: `feed` bytes, then call `pdvs` and `next_pdu` until they return nothing.
 
-    What they return are views of the bytes that were fed. Only a header or an association PDU that is spread
-    over several pieces is put together in memory of its own, which is never longer than its limit. A caller
-    that feeds from a buffer which it uses again must first take everything.
+    They return views of the bytes that were fed. Only a header or an association PDU that arrives in several
+    pieces is copied, to a buffer that never exceeds its limit. A caller that reuses its own buffer must take
+    everything first.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -40,17 +40,17 @@ class Framer:
         }
         self._data: Buffer = b""
         self._at = 0
-        """How much of `_data` is taken."""
+        """How many bytes of `_data` were taken."""
         self._in_pdu = 0
-        """How many bytes of a P-DATA-TF are to come."""
+        """How many bytes of the current P-DATA-TF are still to be taken."""
         self._in_pdv: int | None = None
-        """How many of them belong to the PDV whose header was read last; None: all of it was taken."""
+        """How many of them belong to the current PDV; None between PDVs."""
         self._context_id = self._control = 0
         self._lost = False
 
     @property
     def has_more(self) -> bool:
-        """Whether something was fed that is not taken yet, if only the beginning of a PDU."""
+        """Whether any bytes were fed but not taken yet, even if only the beginning of a PDU."""
         return self._at < len(self._data)
 
     @property
@@ -59,11 +59,11 @@ class Framer:
         return self._in_pdu > 0 or self._in_pdv is not None
 
     def limit_p_data(self, length: int) -> None:
-        """Accept no P-DATA-TF longer than `length`: the maximum length that was announced (PS3.8 D.1)."""
+        """Accept no P-DATA-TF longer than `length`, the maximum length that we announced (PS3.8 D.1)."""
         self._limits[_P_DATA] = length
 
     def feed(self, data: Buffer) -> None:
-        """Add what was received."""
+        """Add received bytes."""
         if self._lost or not len(data):
             return
         if self._at == len(self._data):
@@ -74,11 +74,11 @@ class Framer:
             self._data += data
 
     def next_pdu(self) -> tuple[int, memoryview] | None:
-        """Return type and body of the next PDU; None: more bytes are needed.
+        """Return type and body of the next PDU, or None if more bytes are needed.
 
-        The body of a P-DATA-TF is empty here: `pdvs` returns it, and the next call of this method skips what
-        is left of it. Raises `RemoteProtocolError` as soon as a header announces an unknown type or a length
-        beyond its limit; everything that follows is discarded.
+        The body of a P-DATA-TF is returned empty: `pdvs` returns its contents, and the next call of this
+        method skips the rest. Raises `RemoteProtocolError` as soon as a header announces an unknown type or a
+        length above the limit; everything after it is discarded.
         """
         self._skip()
         found = self._header()
@@ -97,11 +97,11 @@ class Framer:
         return kind, body
 
     def pdvs(self, found: list[Part]) -> None:  # noqa: C901 - one loop, for speed
-        """Add to `found` the PDVs that come next, the last one perhaps in part; stop at another PDU.
+        """Add the next PDVs to `found`, up to a PDU of another type; the last PDV may be incomplete.
 
-        Bulk data comes as thousands of P-DATA-TF PDUs with one PDV each, and all that each of them needs is
-        in this one loop. Raises `RemoteProtocolError` as `next_pdu` does, and for PDVs that do not fit into
-        their PDU; what came before the error is in `found`.
+        Bulk data arrives as thousands of P-DATA-TF PDUs with one PDV each, all of which this one loop can
+        handle. Raises the same errors as `next_pdu`, and `RemoteProtocolError` for a PDV that does not fit
+        into its PDU; PDVs before the error are in `found`.
         """
         while self.within_p_data and len(found) < _AT_ONCE:
             part = self._part()
@@ -138,7 +138,7 @@ class Framer:
                     ]
                     end = at + same * size
                 at = end
-            if at == len(view):  # as nearly always
+            if at == len(view):  # nearly always
                 self._data, self._at = b"", 0
                 return
             self._at = at
@@ -146,7 +146,7 @@ class Framer:
             found.append(part)
 
     def _part(self) -> Part | None:
-        """Return the next PDV, or what has arrived of it; None: nothing, or another PDU comes first."""
+        """Return the next PDV, or its part that has arrived; None if there is none before another PDU."""
         if self._in_pdv is None:
             if not self._in_pdu:
                 found = self._header()
@@ -179,21 +179,21 @@ class Framer:
         return self._context_id, control, memoryview(self._data)[begin : begin + size]
 
     def _skip(self) -> None:
-        """Leave out what is left of a P-DATA-TF."""
+        """Skip the rest of a P-DATA-TF."""
         size = min(self._in_pdu, len(self._data) - self._at)
         self._at += size
         self._in_pdu -= size
         self._in_pdv = None
 
     def _keep_rest(self) -> None:
-        """Move what is not taken yet into memory of our own, so that the caller may use its buffer again."""
+        """Copy the bytes not taken yet to our own buffer, so that the caller can reuse its buffer."""
         if self._at == len(self._data):
             self._data, self._at = b"", 0
         elif self._at or not isinstance(self._data, bytearray):
             self._data, self._at = bytearray(self._data[self._at :]), 0
 
     def _header(self) -> tuple[int, int] | None:
-        """Return type and length of the PDU that begins here; None: they are not there yet."""
+        """Return type and length of the PDU that begins here, or None if they have not arrived yet."""
         if len(self._data) - self._at < HEADER.size:
             self._keep_rest()
             return None
@@ -208,14 +208,14 @@ class Framer:
                 f"{kind:02X}H is not a PDU type", reason=AbortReason.UNRECOGNIZED_PDU
             )
         raise RemoteProtocolError(
-            f"{NAMES[kind]} announces a length of {length}, {limit} are allowed"
+            f"{NAMES[kind]} declares a length of {length}, but the limit is {limit}"
         )
 
 
 def _alike(pdus: memoryview, length: int) -> int:
-    """Count the PDUs of this length with the same header that follow each other from the first on.
+    """Count the PDUs at the beginning that have this length and the same header as the first.
 
-    All but the last PDU of a data set are like that, and comparing many headers at once costs little.
+    All PDUs of a data set except the last are alike, and comparing many headers at once is fast.
     """
     count = len(pdus) // length
     headers = struct.iter_unpack(f"{_HEADERS}s{length - _HEADERS}x", pdus[: count * length])

@@ -1,7 +1,7 @@
-"""What all items of association PDUs have in common, and presentation contexts (PS3.8 9.3.2, 9.3.3).
+"""The common part of all items of association PDUs, and presentation contexts (PS3.8 9.3.2, 9.3.3).
 
-Each item is a frozen value that checks itself when it is made. `body()` gives its bytes after the item
-header, `parse()` is the inverse. Items of unknown types are kept as `RawItem` and mean nothing (PS3.8 9.3.1).
+Each item is a frozen value that is checked when it is created. `body()` returns its bytes after the item
+header, `parse()` is the inverse. Items of unknown types are kept as `RawItem` and ignored (PS3.8 9.3.1).
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,7 +21,7 @@ USER_INFORMATION: Final = 0x50
 
 
 class ContextResult(IntEnum):
-    """What an acceptor says to a proposed presentation context (PS3.8 9.3.3.2)."""
+    """An acceptor's answer to a proposed presentation context (PS3.8 9.3.3.2)."""
 
     ACCEPTANCE = 0
     USER_REJECTION = 1
@@ -31,7 +31,7 @@ class ContextResult(IntEnum):
 
 
 class Item(Protocol):
-    """What stands in a list of items."""
+    """Any item of a list."""
 
     @property
     def TYPE(self) -> int:  # noqa: N802 - a constant of most items
@@ -42,7 +42,7 @@ class Item(Protocol):
 
 
 class RawItem(Frozen):
-    """An item of a type that we do not know, or that is kept as it came."""
+    """An item of unknown type, or one that is kept as it was received."""
 
     TYPE: int
     data: bytes
@@ -56,7 +56,7 @@ class RawItem(Frozen):
 
 
 class PresentationContextRQ(Frozen):
-    """A presentation context as it is proposed (PS3.8 9.3.2.2)."""
+    """A proposed presentation context (PS3.8 9.3.2.2)."""
 
     TYPE: ClassVar[int] = 0x20
     context_id: int
@@ -79,7 +79,7 @@ class PresentationContextRQ(Frozen):
 
     @classmethod
     def parse(cls, body: memoryview, limits: Limits) -> Self:
-        """Read what stands after the item header."""
+        """Read the bytes after the item header: the inverse of `body`."""
         reader = Reader("presentation context item", body)
         context_id = reader.take(4)[0]
         uids: dict[int, list[str]] = {ABSTRACT_SYNTAX: [], TRANSFER_SYNTAX: []}
@@ -96,8 +96,8 @@ class PresentationContextRQ(Frozen):
 class PresentationContextAC(Frozen):
     """The acceptor's answer to one presentation context (PS3.8 9.3.3.2).
 
-    The transfer syntax of a context that is not accepted means nothing: it may be any text, empty, or
-    not there at all (None).
+    The transfer syntax of a context that is not accepted has no meaning: it may be any text, empty or
+    missing (None).
     """
 
     TYPE: ClassVar[int] = 0x21
@@ -113,7 +113,7 @@ class PresentationContextAC(Frozen):
 
     @property
     def accepted(self) -> bool:
-        """Whether the context can be used."""
+        """Whether the context was accepted and can be used."""
         return self.result == ContextResult.ACCEPTANCE
 
     def body(self) -> bytes:
@@ -124,7 +124,7 @@ class PresentationContextAC(Frozen):
 
     @classmethod
     def parse(cls, body: memoryview, limits: Limits) -> Self:
-        """Read what stands after the item header."""
+        """Read the bytes after the item header: the inverse of `body`."""
         reader = Reader("presentation context item", body)
         context_id, _, result, _ = reader.take(4)
         items = split_items(reader.rest(), limits)
@@ -147,7 +147,7 @@ def build_items(items: Iterable[Item]) -> bytes:
 
 
 def split_items(data: memoryview, limits: Limits) -> Iterator[tuple[int, memoryview]]:
-    """Yield type and body of each item on one level."""
+    """Yield type and body of each item, without those nested in it."""
     reader = Reader("list of items", data)
     count = 0
     while reader.more:

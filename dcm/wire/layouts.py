@@ -1,8 +1,8 @@
-"""Command sets that are laid out like one that was made or read before, as nearly all are.
+"""A fast path for command sets with the same layout as one built or read before, as nearly all have.
 
-What passes with each of a thousand instances differs in a few numbers and a UID. Everything else, tags and
-lengths above all, is copied or compared as it stands: whatever differs there is read with care, in
-`dimse_codec`.
+The command sets of a thousand instances differ in a few numbers and a UID. Everything else, mainly tags and
+lengths, is copied or compared as bytes. If these differ, `dimse_codec` parses the command set element by
+element.
 """
 
 import struct
@@ -12,15 +12,15 @@ from dcm.wire.command_set import BY_NUMBER, ELEMENT, LONGEST
 from dcm.wire.dimse import Message
 
 ENCODED: Final = "encoded"
-"""Where a message keeps its encoded form, if it has one."""
+"""The key in a message's `__dict__` of its encoded form, if it has one."""
 _UIDS: Final = ("affected_sop_instance_uid", "requested_sop_instance_uid")
 
 
 class Layout:
-    """Where the values that vary stand in a command set, and the bytes between them."""
+    """The places of the values that vary in a command set, and the bytes between them."""
 
     def __init__(self, message: Message, data: bytes) -> None:
-        """Learn from `data`, the command set of `message`, with nothing in it but fields of its kind."""
+        """Derive the layout from `data`, the command set of `message`; it has no elements but its fields."""
         self._message = message
         self._data = data
         self._kind: Final = type(message)
@@ -49,13 +49,13 @@ class Layout:
         self._constant: Final = self._parts[::2]
 
     def read(self, data: bytes) -> Message | None:
-        """Read a command set of the same length; None: it is laid out in another way, or has an odd value."""
-        if data == self._data:  # as the answers to one query are
+        """Read a command set of the same length; None if its layout differs or a value is unusual."""
+        if data == self._data:  # like the responses to one query
             return self._message
         parts = self._struct.unpack(data)
         if parts[::2] != self._constant:
             return None
-        message = object.__new__(self._kind)  # what it would check is known
+        message = object.__new__(self._kind)  # without the checks, which are not needed here
         values = message.__dict__
         values.update(self._values)
         for name, place in self._numbers:
@@ -69,7 +69,7 @@ class Layout:
         return message
 
     def fill(self, message_id: int, uid: str) -> Any:
-        """Return a message with this ID and SOP Instance UID, which are right, encoded already."""
+        """Return a message with this valid ID and SOP Instance UID, encoded in advance."""
         message = object.__new__(self._kind)
         values = message.__dict__
         values.update(self._values)
@@ -78,6 +78,6 @@ class Layout:
         values[name] = parts[place] = message_id
         name, place = self._uids[0]
         values[name] = uid
-        parts[place] = uid.encode()  # which the struct pads with a zero
+        parts[place] = uid.encode()  # the struct pads it with a zero
         values[ENCODED] = self._struct.pack(*parts)
         return message

@@ -1,4 +1,4 @@
-"""Messages put together from the PDVs of one direction (PS3.8 9.3.5 and Annex E)."""
+"""Assemble messages from the PDVs of one direction (PS3.8 9.3.5 and Annex E)."""
 
 from collections.abc import Container, Sequence
 from typing import Final
@@ -15,26 +15,26 @@ from dcm.wire.values import Buffer
 class MessageReader:
     """Reads the messages of one direction.
 
-    `contexts` holds the IDs of the accepted presentation contexts. Command sets are gathered, since they are
-    small; data sets are not. A fragment should have an even length (PS3.8 E.1), but nothing here depends on
-    it and many senders leave out a padding byte, so an odd one is accepted as it is.
+    `contexts` contains the IDs of the accepted presentation contexts. Command sets are small and collected in
+    memory; data sets are not. A fragment should have an even length (PS3.8 E.1), but nothing here depends on
+    it, and many senders omit the padding byte, so an odd length is accepted.
     """
 
     def __init__(self, contexts: Container[int], limits: Limits) -> None:
         self._contexts: Final = contexts
         self._limit: Final = limits.command_set
         self._command = bytearray()
-        """The beginning of a command set."""
+        """The beginning of an incomplete command set."""
         self._context_id: int | None = None
-        """The context of the message under way; None: a new one may begin."""
+        """The context of the current message; None between messages."""
         self._data_due = False
-        """Whether its data set comes next."""
+        """Whether its data set is expected next."""
         self._error: RemoteProtocolError | None = None
 
     def read(self, framer: Framer) -> list[Command | DataFragments]:
         """Return all parts of messages that have arrived.
 
-        Raises `RemoteProtocolError` where the peer breaks the protocol, once what came before was returned.
+        Raises `RemoteProtocolError` if the peer breaks the protocol, after earlier parts were returned.
         """
         events: list[Command | DataFragments] = []
         while not events and self._error is None:
@@ -54,7 +54,7 @@ class MessageReader:
         return events
 
     def take(self, parts: Sequence[Part], events: list[Command | DataFragments]) -> None:
-        """Add to `events` what these PDVs mean. Raises `RemoteProtocolError`."""
+        """Convert PDVs to events, and add them to `events`. Raises `RemoteProtocolError`."""
         data_set: list[Buffer] = []
         due = COMMAND if not self._data_due else 0
         for context_id, control, data in parts:
@@ -92,8 +92,10 @@ class MessageReader:
                 raise RemoteProtocolError(f"a PDV on context {context_id}, which was not accepted")
             if self._context_id is not None:
                 raise RemoteProtocolError(
-                    f"a PDV on context {context_id} within a message on context {self._context_id}"
+                    f"a PDV on context {context_id} in a message on context {self._context_id}"
                 )
         if (control & COMMAND != 0) is self._data_due:
             expected, met = ("data set", "command") if self._data_due else ("command", "data set")
-            raise RemoteProtocolError(f"a {met} fragment where the {expected} of a message is due")
+            raise RemoteProtocolError(
+                f"a {met} fragment where the {expected} of a message was expected"
+            )

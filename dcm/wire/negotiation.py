@@ -1,4 +1,4 @@
-"""What two peers agree on: presentation contexts and roles (PS3.8 9.3.3.2, PS3.7 D.3.3.4)."""
+"""Negotiate presentation contexts and roles (PS3.8 9.3.3.2, PS3.7 D.3.3.4)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -10,9 +10,9 @@ from dcm.wire.user_items import RoleSelection
 
 
 class AcceptedContext(Frozen):
-    """A presentation context that can be used.
+    """An accepted presentation context.
 
-    scu, scp: whether we may request operations on it, and whether we may perform those of the peer.
+    scu, scp: whether we may request operations on it, and whether the peer may.
     """
 
     context_id: int
@@ -25,9 +25,9 @@ class AcceptedContext(Frozen):
 def answer_contexts(
     proposed: Iterable[PresentationContextRQ], supported: Mapping[str, Sequence[str]]
 ) -> tuple[PresentationContextAC, ...]:
-    """Answer each proposed context, as an acceptor that supports these transfer syntaxes by abstract syntax.
+    """Answer each proposed context; `supported` maps abstract syntaxes to their transfer syntaxes.
 
-    Of the transfer syntaxes that both have, the first in the order of `supported` is taken.
+    Each context is accepted with the first transfer syntax in the order of `supported` that was proposed.
     """
     return tuple(_answer(context, supported.get(context.abstract_syntax)) for context in proposed)
 
@@ -40,12 +40,12 @@ def _answer(context: PresentationContextRQ, ours: Sequence[str] | None) -> Prese
         if common:
             return PresentationContextAC(context.context_id, ContextResult.ACCEPTANCE, common[0])
         result = ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED
-    # Not significant, but many expect a transfer syntax here.
+    # It has no meaning, but many implementations expect a transfer syntax here.
     return PresentationContextAC(context.context_id, result, context.transfer_syntaxes[0])
 
 
 def unusable(request: AssociateRQ, answer: AssociateAC) -> list[str]:
-    """List the contexts of `answer` that cannot be what `request` asked for."""
+    """List the contexts of `answer` that do not match a proposal of `request`."""
     proposed = {context.context_id: context for context in request.presentation_contexts}
     found = []
     for context in answer.presentation_contexts:
@@ -61,9 +61,9 @@ def unusable(request: AssociateRQ, answer: AssociateAC) -> list[str]:
 
 
 def incomplete(request: AssociateRQ, answer: AssociateAC) -> list[str]:
-    """List what `answer` omits, or grants unasked; such an answer is still usable.
+    """List what `answer` omits or grants unasked; the association can still be used.
 
-    Each context is to be answered (PS3.8 7.1.1.14), and roles only where they were proposed (PS3.7 D.3.3.4).
+    Each context must be answered (PS3.8 7.1.1.14), and only proposed roles may be accepted (PS3.7 D.3.3.4).
     """
     proposed = {context.context_id for context in request.presentation_contexts}
     missing = proposed - {context.context_id for context in answer.presentation_contexts}
@@ -80,13 +80,13 @@ def incomplete(request: AssociateRQ, answer: AssociateAC) -> list[str]:
 def accepted_contexts(
     request: AssociateRQ, answer: AssociateAC, role: Role
 ) -> dict[int, AcceptedContext]:
-    """Return what `role` can use, by context ID."""
+    """Return the contexts that were accepted, by ID, as seen by the requestor or acceptor (`role`)."""
     proposed = {context.context_id: context for context in request.presentation_contexts}
     asked, granted = _roles(request), _roles(answer)
     accepted = {}
     for context in answer.presentation_contexts:
         uid = proposed[context.context_id].abstract_syntax
-        scu, scp = True, False  # the requestor's roles, unless something else is agreed on
+        scu, scp = True, False  # the requestor's roles, unless others are negotiated
         if uid in asked and uid in granted:
             scu, scp = (
                 mine and yours for mine, yours in zip(asked[uid], granted[uid], strict=True)

@@ -1,4 +1,4 @@
-"""The seven PDUs (PS3.8 9.3), as frozen values that check themselves."""
+"""The seven PDUs (PS3.8 9.3), as frozen values that are checked when created."""
 
 from typing import ClassVar, Final, TypeVar
 
@@ -10,7 +10,7 @@ from dcm.wire.user_items import MaximumLength, UserItem
 from dcm.wire.values import Buffer, check_ae_title, check_context_id, check_number, check_uid
 
 DICOM_APPLICATION_CONTEXT: Final = "1.2.840.10008.3.1.1.1"
-"""The one application context name of DICOM (PS3.7 A.2.1)."""
+"""The only application context name of DICOM (PS3.7 A.2.1)."""
 
 _USUAL_MAXIMUM_LENGTH: Final = 16384
 
@@ -31,7 +31,7 @@ class PDV(Frozen):
 
 
 class _Associate(Frozen, kw_only=True):
-    """What A-ASSOCIATE-RQ and -AC have in common."""
+    """The common part of A-ASSOCIATE-RQ and -AC."""
 
     called_ae_title: str
     calling_ae_title: str
@@ -41,7 +41,7 @@ class _Associate(Frozen, kw_only=True):
     protocol_version: int = 1
     other_items: tuple[RawItem, ...] = ()
     reserved: bytes = bytes(32)
-    """Bytes 43 to 74: never tested, and sent back by the acceptor as they came (PS3.8 9.3.3)."""
+    """Bytes 43 to 74, which are never tested; the acceptor returns them unchanged (PS3.8 9.3.3)."""
 
     def __post_init__(self) -> None:
         if len(self.reserved) != 32:
@@ -61,14 +61,14 @@ class _Associate(Frozen, kw_only=True):
         check_ae_title("calling AE title", self.calling_ae_title)
 
     def items(self, kind: type[_Item]) -> tuple[_Item, ...]:
-        """Return the user information of one kind."""
+        """Return the sub-items of one type from the user information."""
         return tuple(item for item in self.user_information if isinstance(item, kind))
 
     @property
     def maximum_length(self) -> int:
-        """The largest PDU length of a P-DATA-TF that its sender wants; 0: any.
+        """The largest PDU length of a P-DATA-TF that its sender wants to receive; 0: any.
 
-        The standard demands the item (PS3.8 D.1); without it the usual 16384 is taken, to be careful.
+        The standard requires the item (PS3.8 D.1). If it is missing, the usual 16384 is a safe assumption.
         """
         found = self.items(MaximumLength)
         return found[0].length if found else _USUAL_MAXIMUM_LENGTH
@@ -77,8 +77,8 @@ class _Associate(Frozen, kw_only=True):
 class AssociateRQ(_Associate, kw_only=True):
     """A-ASSOCIATE-RQ: the requestor asks for an association (PS3.8 9.3.2).
 
-    An AE title is empty if a peer sent something that is not one: blanks, control characters, bytes above
-    7FH. The acceptor can then reject the request and say which title is wrong. It cannot be sent.
+    An AE title is empty if the peer sent an invalid one: blanks, control characters, bytes above 7FH. The
+    acceptor can then reject the request and name the invalid title. An empty title cannot be sent.
     """
 
     TYPE: ClassVar[int] = 1
@@ -92,10 +92,10 @@ class AssociateRQ(_Associate, kw_only=True):
 
 
 class AssociateAC(_Associate, kw_only=True):
-    """A-ASSOCIATE-AC: the acceptor agrees (PS3.8 9.3.3).
+    """A-ASSOCIATE-AC: the acceptor accepts the association (PS3.8 9.3.3).
 
-    The AE titles are those of the request, sent back. They are not tested when received: anything that is not
-    an AE title is read as an empty string.
+    The AE titles are copied from the request. They are not tested when received: an invalid AE title is read
+    as an empty string.
     """
 
     TYPE: ClassVar[int] = 2
@@ -104,7 +104,7 @@ class AssociateAC(_Associate, kw_only=True):
 
 
 class AssociateRJ(Fields):
-    """A-ASSOCIATE-RJ: the acceptor refuses (PS3.8 9.3.4); `status.rejection` puts it into words."""
+    """A-ASSOCIATE-RJ: the acceptor rejects the association (PS3.8 9.3.4), see `status.rejection`."""
 
     TYPE: ClassVar[int] = 3
     NAME: ClassVar[str] = "A-ASSOCIATE-RJ"
@@ -117,7 +117,7 @@ class AssociateRJ(Fields):
 class PDataTF(Frozen):
     """P-DATA-TF: fragments of a message (PS3.8 9.3.5).
 
-    For bulk data there is `fragment`, which does not copy it.
+    For bulk data use `message_writer.fragments`, which does not copy it.
     """
 
     TYPE: ClassVar[int] = 4
@@ -130,7 +130,7 @@ class PDataTF(Frozen):
 
 
 class ReleaseRQ(Fields):
-    """A-RELEASE-RQ: its sender has nothing more to say (PS3.8 9.3.6)."""
+    """A-RELEASE-RQ: its sender asks to end the association (PS3.8 9.3.6)."""
 
     TYPE: ClassVar[int] = 5
     NAME: ClassVar[str] = "A-RELEASE-RQ"
@@ -146,7 +146,7 @@ class ReleaseRP(Fields):
 
 
 class Abort(Fields):
-    """A-ABORT: the association is over at once (PS3.8 9.3.8); `status.describe_abort` puts it into words."""
+    """A-ABORT: the association ends at once (PS3.8 9.3.8), see `status.describe_abort`."""
 
     TYPE: ClassVar[int] = 7
     NAME: ClassVar[str] = "A-ABORT"

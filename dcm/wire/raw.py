@@ -1,13 +1,13 @@
-"""Builds what the standard forbids, on purpose: for testing how a server takes it.
+"""Build what the standard forbids, to test how a server handles it.
 
-Nothing here checks anything, and every length can be made to lie. The values of the other modules are the
-normal way; a valid one is bent like this:
+Nothing is checked, and every length can be wrong. Valid PDUs are built from the values of the other modules,
+and can be modified:
 
     raw.pdu(1, codec.build(request)[6:], length=2**32 - 1)      announces 4 GiB
     raw.associate(1, items=[raw.context(2, ...)])               an even context ID
     codec.build(request)[:40]                                   ends in the middle
 
-All functions give bytes, ready to be written or to be put into one another.
+All functions return bytes, which can be written or nested.
 """
 
 from collections.abc import Iterable
@@ -25,13 +25,13 @@ from dcm.wire.user_items import ImplementationClassUID, MaximumLength
 
 
 def pdu(kind: int, body: bytes = b"", *, length: int | None = None, reserved: int = 0) -> bytes:
-    """Build a PDU of any type; `length` is announced instead of the true one."""
+    """Build a PDU of any type; `length` is written instead of the true length."""
     announced = len(body) if length is None else length
     return bytes((kind, reserved)) + announced.to_bytes(4, "big") + body
 
 
 def item(kind: int, body: bytes = b"", *, length: int | None = None, reserved: int = 0) -> bytes:
-    """Build an item of any type; `length` is announced instead of the true one."""
+    """Build an item of any type; `length` is written instead of the true length."""
     announced = len(body) if length is None else length
     return bytes((kind, reserved)) + announced.to_bytes(2, "big") + body
 
@@ -39,14 +39,14 @@ def item(kind: int, body: bytes = b"", *, length: int | None = None, reserved: i
 def context(
     context_id: int, abstract_syntax: bytes, transfer_syntaxes: Iterable[bytes] = ()
 ) -> bytes:
-    """Build a proposed presentation context: any ID, UIDs of any form, any number of transfer syntaxes."""
+    """Build a proposed presentation context with any ID, any UIDs and any number of transfer syntaxes."""
     syntaxes = [item(TRANSFER_SYNTAX, uid) for uid in transfer_syntaxes]
     body = bytes((context_id, 0, 0, 0)) + item(ABSTRACT_SYNTAX, abstract_syntax)
     return item(PresentationContextRQ.TYPE, body + b"".join(syntaxes))
 
 
 def application_context(name: bytes = DICOM_APPLICATION_CONTEXT.encode()) -> bytes:
-    """Build an application context item of any name."""
+    """Build an application context item with any name."""
     return item(APPLICATION_CONTEXT, name)
 
 
@@ -55,7 +55,7 @@ def user_information(
     maximum_length: int | None = 16384,
     implementation_class_uid: bytes | None = b"1.2.3",
 ) -> bytes:
-    """Build a user information item: the two demanded sub-items unless they are None, then `items`."""
+    """Build a user information item: the two required sub-items unless they are None, then `items`."""
     sub_items = []
     if maximum_length is not None:
         sub_items.append(item(MaximumLength.TYPE, maximum_length.to_bytes(4, "big")))
@@ -74,7 +74,7 @@ def associate(
     reserved: int = 0,
     length: int | None = None,
 ) -> bytes:
-    """Build an A-ASSOCIATE-RQ (1) or -AC (2) of any items in any order, all reserved bytes as told."""
+    """Build an A-ASSOCIATE-RQ (1) or -AC (2) with any items in any order, and any reserved bytes."""
     head = protocol_version.to_bytes(2, "big") + bytes((reserved,)) * 2
     body = head + called + calling + bytes((reserved,)) * 32 + b"".join(items)
     return pdu(kind, body, length=length, reserved=reserved)
@@ -83,22 +83,22 @@ def associate(
 def pdv(
     context_id: int, control: int, fragment: bytes = b"", *, length: int | None = None
 ) -> bytes:
-    """Build a PDV; bit 0 of `control`: command, bit 1: last. A zero-length PDV has only its header."""
+    """Build a PDV; bit 0 of `control`: command, bit 1: last. If empty, it has only its header."""
     announced = len(fragment) + 2 if length is None else length
     return announced.to_bytes(4, "big") + bytes((context_id, control)) + fragment
 
 
 def p_data(*pdvs: bytes, length: int | None = None) -> bytes:
-    """Build a P-DATA-TF of PDVs; without any, an empty one."""
+    """Build a P-DATA-TF from any number of PDVs."""
     return pdu(4, b"".join(pdvs), length=length)
 
 
 def command_set(
     elements: Iterable[tuple[int, int, bytes]], *, group_length: int | None = None
 ) -> bytes:
-    """Build a command set of elements (group, number, value) in the order given, group length first.
+    """Build a command set of elements (group, number, value) in the order given, after the group length.
 
-    `group_length` is written instead of the true one. A value of an odd length stays odd.
+    `group_length` is written instead of the true one. Values of odd length are not padded.
     """
     body = b"".join(
         ELEMENT.pack(group, number, len(value)) + value for group, number, value in elements

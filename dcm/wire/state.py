@@ -1,7 +1,7 @@
 """The state machine of the upper layer (PS3.8 9.2), for requestor and acceptor, as data.
 
-Two rules hold here: what follows what is said in this file and nowhere else, and it is said in the form of
-the standard's tables, so that the two can be laid side by side. The role matters in one action only, AR-8.
+The order of events is defined only in this file, in the form of the standard's tables, so that the two can
+be compared. The role matters in only one action, AR-8.
 """
 
 from enum import Enum, IntEnum, auto
@@ -32,7 +32,7 @@ class State(IntEnum):
 
 
 class StateEvent(IntEnum):
-    """What can happen: the rows of PS3.8 Table 9-10."""
+    """The events: the rows of PS3.8 Table 9-10."""
 
     ASSOCIATE_REQUEST = 1
     TRANSPORT_CONFIRM = 2
@@ -56,26 +56,26 @@ class StateEvent(IntEnum):
 
 
 class Do(Enum):
-    """What an action consists of."""
+    """The steps of an action."""
 
     OPEN_TRANSPORT = auto()
     CLOSE_TRANSPORT = auto()
     SEND = auto()
-    """Send what the local user gave."""
+    """Send what the local user passed in."""
     SEND_REJECTION = auto()
     SEND_USER_ABORT = auto()
     SEND_PROVIDER_ABORT = auto()
     INDICATE = auto()
-    """Tell the local user what was received: an indication or confirmation primitive."""
+    """Pass on to the local user what was received: an indication or confirmation primitive."""
     INDICATE_PROVIDER_ABORT = auto()
     START_ARTIM = auto()
     STOP_ARTIM = auto()
 
 
 class Action(Frozen):
-    """One action of PS3.8 Tables 9-6 to 9-9: what to do, and the next state.
+    """An action of PS3.8 Tables 9-6 to 9-9: what to do, and the next state.
 
-    Two actions have a second half: AE-6 for a request that the service provider does not accept, AR-8 for the
+    Two actions have an alternative: AE-6 if the service provider does not accept the request, AR-8 for the
     acceptor.
     """
 
@@ -153,11 +153,11 @@ TRANSITIONS: Final = {
     for state, name in zip(State, names, strict=True)
     if name != "."
 }
-"""The action for each event in each state; what is missing cannot happen."""
+"""The action for each event in each state; the missing combinations cannot occur."""
 
 
 class StateMachine:
-    """Where an association stands."""
+    """The current state of an association."""
 
     __slots__ = ("role", "state")
 
@@ -166,10 +166,10 @@ class StateMachine:
         self.state = State.STA1
 
     def action(self, event: StateEvent, *, acceptable: bool = True) -> Action:
-        """Return the action for `event`, without taking it.
+        """Return the action for `event`, without changing the state.
 
-        acceptable: whether the service provider accepts a request for an association (AE-6). Raises
-        `LocalProtocolError` for an event that the table does not have in this state.
+        acceptable: whether the service provider accepts an association request (AE-6). Raises
+        `LocalProtocolError` for an event that is not in the table for this state.
         """
         found = TRANSITIONS.get((event, self.state))
         if found is None:
@@ -183,7 +183,7 @@ class StateMachine:
         return found if first_half else found.otherwise
 
     def step(self, event: StateEvent, *, acceptable: bool = True) -> Action:
-        """Go to the next state; return the action that leads there."""
+        """Change to the next state; return the action that leads there."""
         found = self.action(event, acceptable=acceptable)
         self.state = found.next_state
         return found

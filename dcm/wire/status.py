@@ -1,8 +1,8 @@
-"""Statuses, rejections and aborts in words.
+"""Descriptions of statuses, rejections and aborts.
 
 Statuses: PS3.7 Annex C for all services; PS3.4 B.2.3 (storage), C.4.1.1.4 and K.4.1.1.4 (query and worklist),
-C.4.2.1.5 (C-MOVE), C.4.3.1.4 (C-GET). Storage commitment has none of its own (PS3.4 J.3), but failure reasons
-for single instances (PS3.3 C.14.1.1).
+C.4.2.1.5 (C-MOVE), C.4.3.1.4 (C-GET). Storage commitment has no status codes of its own (PS3.4 J.3), but
+failure reasons for single instances (PS3.3 C.14.1.1).
 """
 
 from collections.abc import Mapping
@@ -22,16 +22,16 @@ from dcm.wire.pdu import Abort, AssociateRJ
 
 
 def readable(text: str | None) -> str:
-    """Return an Error Comment, or the name of a file, as text for people; empty if there is none.
+    """Return an Error Comment or a file name as text for people; empty if it is None.
 
-    A comment should be ASCII (PS3.7 E.1), and servers write it in any encoding, as people do with names:
-    what is not UTF-8 is replaced.
+    A comment should be ASCII (PS3.7 E.1), but servers use any encoding, and file names may be in any, too.
+    Bytes that are not UTF-8 are replaced.
     """
     return (text or "").encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 class StatusClass(Enum):
-    """What a status means for the operation (PS3.7 Annex C)."""
+    """The class of a status (PS3.7 Annex C)."""
 
     SUCCESS = "success"
     PENDING = "pending"
@@ -41,7 +41,7 @@ class StatusClass(Enum):
 
 
 class Status(Frozen):
-    """A status code with its class and its meaning; `str()` gives a line for people."""
+    """A status code with its class and meaning; `str()` returns a line for people."""
 
     code: int
     kind: StatusClass
@@ -95,7 +95,7 @@ _FIND: Final[_Words] = {
     0xA700: "refused: out of resources",
     0xA710: "refused: invalid prior record key",
     0xA900: "identifier does not match SOP class",
-    0xB001: "the limit of responses is reached; ask again for more",
+    0xB001: "the limit of responses is reached; query again for more",
     0xC000: "unable to process",
     0xFF00: "a match, more to come; optional keys are supported like required ones",
     0xFF01: "a match, more to come; some optional keys are not supported",
@@ -107,7 +107,7 @@ _RETRIEVE: Final[_Words] = {
     0xA801: "refused: move destination unknown",
     0xA900: "identifier does not match SOP class",
     0xAA00: "none of the requested frames was found",
-    0xAA01: "unable to make a new object for this SOP class",
+    0xAA01: "unable to create a new object for this SOP class",
     0xAA02: "unable to extract frames",
     0xAA03: "time-based request for an instance that is not time-based",
     0xAA04: "invalid request for frames",
@@ -145,7 +145,8 @@ def status_class(code: int) -> StatusClass:
 def describe(code: int, response: type[Response] | None = None) -> Status:
     """Describe a status, in the service of `response` or in general.
 
-    The codes A7xx, A9xx and Cxxx mean the same whatever their last digits, which are the server's own.
+    The server chooses the last digits of A7xx, A9xx and Cxxx. A code without a meaning of its own has that of
+    its range.
     """
     return _described(code, response.COMMAND_FIELD if response else 0)
 
@@ -158,7 +159,7 @@ def _described(code: int, command_field: int) -> Status:
     return Status(code, status_class(code), words.get(code, words.get(family, "")))
 
 
-_RESULTS: Final = {1: "rejected permanently", 2: "rejected for now"}
+_RESULTS: Final = {1: "rejected permanently", 2: "rejected transiently"}
 _SOURCES: Final = {
     1: "service user",
     2: "service provider, association",
@@ -193,7 +194,7 @@ def rejection(pdu: AssociateRJ) -> str:
 
 
 def describe_abort(pdu: Abort) -> str:
-    """Describe who aborted an association, and why (PS3.8 9.3.8)."""
+    """Describe which side aborted an association, and why (PS3.8 9.3.8)."""
     if pdu.source == 0:
         return "aborted by the service user"
     source = "service provider" if pdu.source == 2 else f"source {pdu.source}"

@@ -1,4 +1,4 @@
-"""The association below its messages: PDUs of establishment, release and abort, and the state (PS3.8 9.2)."""
+"""Association establishment, release and abort, and the state of an association (PS3.8 9.2)."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -74,11 +74,11 @@ _SENDS_DATA: Final = {
 
 
 class UpperLayer:
-    """The upper layer of one association.
+    """The upper layer of one association, without messages.
 
     limits: what is accepted from the peer.
-    request, answer: the association PDUs, once they were sent or received.
-    contexts: the accepted presentation contexts by ID, once the association is established.
+    request, answer: the association PDUs, after they were sent or received.
+    contexts: the accepted presentation contexts by ID, after the association was established.
     """
 
     def __init__(self, role: Role, limits: Limits | None = None) -> None:
@@ -89,14 +89,14 @@ class UpperLayer:
         self._machine: Final = StateMachine(role)
         self._framer: Final = Framer(self.limits)
         self._takes_data = self._sends_data = self._over = False
-        """Whether messages can be received and sent, which does not change the state; whether all is over."""
+        """Whether messages can be received and sent in this state, and whether the association is over."""
         self._closed_by_peer = False
         self._events: list[Received] = []
         self._outbox: list[Buffer] = []
 
     @property
     def role(self) -> Role:
-        """Which side this is."""
+        """Whether this is the requestor or the acceptor."""
         return self._machine.role
 
     @property
@@ -107,12 +107,12 @@ class UpperLayer:
     # Events from the caller.
 
     def data_to_send(self) -> list[Buffer]:
-        """Return the buffers that wait to be written: after a `RemoteProtocolError`, the A-ABORT."""
+        """Return the buffers that are not written yet, such as the A-ABORT after a `RemoteProtocolError`."""
         buffers, self._outbox = self._outbox, []
         return buffers
 
     def _send(self, event: Sent) -> None:
-        """Take an event other than a message. Raises `LocalProtocolError` if it is not possible now."""
+        """Process an event other than a message. Raises `LocalProtocolError` if it is not allowed now."""
         if self._over:
             raise LocalProtocolError("the association is over: a new one needs a new connection")
         match event:
@@ -134,12 +134,12 @@ class UpperLayer:
             self._step(StateEvent.TRANSPORT_INDICATION)
             return
         self._machine.action(StateEvent.TRANSPORT_CONFIRM)
-        assert self.request is not None  # Sta4 is entered only with it
+        assert self.request is not None  # always set in Sta4
         self._step(StateEvent.TRANSPORT_CONFIRM, send=[build(self.request)])
 
     def _send_request(self, request: AssociateRQ) -> None:
         if self.role == "acceptor":
-            raise LocalProtocolError("an acceptor does not ask for an association")
+            raise LocalProtocolError("an acceptor does not request an association")
         self._machine.action(StateEvent.ASSOCIATE_REQUEST)
         request.check_titles()
         self._announce(request)
@@ -149,7 +149,7 @@ class UpperLayer:
     def _send_accept(self, answer: AssociateAC) -> None:
         self._machine.action(StateEvent.ASSOCIATE_ACCEPT)
         request = self.request
-        assert request is not None  # Sta3 is entered only with it
+        assert request is not None  # always set in Sta3
         wrong = unusable(request, answer) + incomplete(request, answer)
         titles = (request.called_ae_title, request.calling_ae_title)
         if (answer.called_ae_title, answer.calling_ae_title) != titles:
@@ -161,7 +161,7 @@ class UpperLayer:
         self._establish(request, answer)
 
     def _announce(self, pdu: AssociateRQ | AssociateAC) -> None:
-        """Hold ourselves to what we are about to announce."""
+        """Check what we are about to announce, and enforce the maximum length on received PDUs."""
         if not pdu.items(MaximumLength) or not pdu.items(ImplementationClassUID):
             raise LocalProtocolError(
                 f"{pdu.NAME} must state maximum length (PS3.8 D.1)"
@@ -170,16 +170,16 @@ class UpperLayer:
         announced = pdu.maximum_length or (1 << 32) - 1
         if announced > self.limits.p_data_pdu:
             raise LocalProtocolError(
-                f"maximum length {pdu.maximum_length} is beyond our limit of {self.limits.p_data_pdu}"
+                f"maximum length {pdu.maximum_length} exceeds our limit of {self.limits.p_data_pdu}"
             )
         self._framer.limit_p_data(announced)
 
     # PDUs from the peer.
 
     def receive_data(self, data: Buffer) -> None:
-        """Take bytes from the peer; empty if the peer has closed the connection.
+        """Add bytes from the peer; empty if the peer has closed the connection.
 
-        What comes after the end is ignored: it was under way when the end came.
+        Bytes that arrive after the end of the association are ignored.
         """
         if self._over:
             return
@@ -193,11 +193,11 @@ class UpperLayer:
 
     @property
     def needs_data(self) -> bool:
-        """Whether everything that was received was returned by `next_events`."""
+        """Whether `next_events` has returned everything, and more must be received."""
         return not (self._framer.has_more or self._events or self._closed_by_peer or self._over)
 
     def _next_events(self) -> list[Received]:
-        """Return what the next PDU that means anything here leads to, or the end of the connection.
+        """Return the events of the next PDU that causes any, or of the end of the connection.
 
         Raises `RemoteProtocolError`; the caller then calls `_refuse`.
         """
@@ -213,10 +213,10 @@ class UpperLayer:
         return events
 
     def _refuse(self, error: RemoteProtocolError) -> None:
-        """Answer what the peer did wrong.
+        """Answer a protocol error of the peer.
 
-        An unexpected PDU needs no row of its own here: wherever its own row of Table 9-10 aborts, it does so
-        in the same way as the row of an invalid PDU.
+        An unexpected PDU is treated as an invalid one: where its row of Table 9-10 aborts, it does so in the
+        same way as the row of an invalid PDU.
         """
         by_user = error.source is AbortSource.SERVICE_USER
         self._step(
@@ -237,14 +237,14 @@ class UpperLayer:
             self._step(happened)
 
     def _indicate(self, happened: StateEvent, pdu: PDU) -> None:
-        assert not isinstance(pdu, PDataTF)  # the caller has taken its messages
+        assert not isinstance(pdu, PDataTF)  # handled by the caller
         acceptable = True
         if isinstance(pdu, AssociateRQ):
             acceptable = bool(pdu.protocol_version & 1)
             _check_maximum(pdu)
             self.request = pdu
         elif isinstance(pdu, AssociateAC):
-            assert self.request is not None  # Sta5 is entered only with it
+            assert self.request is not None  # always set in Sta5
             wrong = unusable(self.request, pdu)
             if wrong:
                 raise RemoteProtocolError(f"{pdu.NAME}: {'; '.join(wrong)}")
@@ -252,7 +252,7 @@ class UpperLayer:
             self._establish(self.request, pdu)
         self._step(happened, indicate=pdu, acceptable=acceptable)
 
-    # What follows from it.
+    # Consequences.
 
     def _establish(self, request: AssociateRQ, answer: AssociateAC) -> None:
         self.answer = answer
@@ -267,7 +267,7 @@ class UpperLayer:
         acceptable: bool = True,
         reason: AbortReason | None = None,
     ) -> None:
-        """Take one step of the state machine, and do what its action says."""
+        """Take one step of the state machine, and perform its action."""
         action = self._machine.step(happened, acceptable=acceptable)
         for do in action.do:
             if do is Do.SEND:
@@ -276,7 +276,7 @@ class UpperLayer:
                 if indicate is not None:
                     self._events.append(indicate)
             elif do is Do.INDICATE_PROVIDER_ABORT:
-                if reason is None:  # otherwise the error that is being raised says it
+                if reason is None:  # otherwise the error being raised reports it
                     self._events.append(ConnectionLost())
             elif do is Do.SEND_PROVIDER_ABORT:
                 why = reason or AbortReason.NOT_SPECIFIED
@@ -291,7 +291,7 @@ class UpperLayer:
 
 
 def _check_maximum(pdu: AssociateRQ | AssociateAC) -> None:
-    """Refuse a maximum length into which nothing fits."""
+    """Raise `RemoteProtocolError` for a maximum length that leaves no room for a fragment."""
     if 0 < pdu.maximum_length < SHORTEST_MAXIMUM:
         raise RemoteProtocolError(
             f"{pdu.NAME}: maximum length {pdu.maximum_length} leaves no room for a fragment"

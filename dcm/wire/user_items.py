@@ -32,7 +32,7 @@ class UserIdentityType(IntEnum):
 
 
 class MaximumLength(Fields):
-    """The largest PDU length of a P-DATA-TF that its sender wants to receive; 0: any (PS3.8 D.1)."""
+    """The largest PDU length of a P-DATA-TF that the sender wants to receive; 0: any (PS3.8 D.1)."""
 
     TYPE: ClassVar[int] = 0x51
     length: UInt32
@@ -70,7 +70,7 @@ class ImplementationVersionName(Fields):
 
 
 class SOPClassExtendedNegotiation(Fields):
-    """What two peers agree on for one SOP class, in the words of its service (PS3.7 D.3.3.5)."""
+    """Application information for one SOP class, defined by its service class (PS3.7 D.3.3.5)."""
 
     TYPE: ClassVar[int] = 0x56
     sop_class_uid: PrefixedUID
@@ -78,7 +78,7 @@ class SOPClassExtendedNegotiation(Fields):
 
 
 class SOPClassCommonExtendedNegotiation(Fields):
-    """The service class of a SOP class, and what it specializes (PS3.7 D.3.3.6)."""
+    """The service class of a SOP class, and its related general SOP classes (PS3.7 D.3.3.6)."""
 
     TYPE: ClassVar[int] = 0x57
     EXTENSIBLE: ClassVar[bool] = True
@@ -88,7 +88,7 @@ class SOPClassCommonExtendedNegotiation(Fields):
 
 
 class UserIdentityRQ(Fields, secret=("primary_field", "secondary_field")):
-    """Who the user is, in a request; its fields are secrets and never shown (PS3.7 D.3.3.7.1)."""
+    """The user identity in a request; its fields are secret and never shown (PS3.7 D.3.3.7.1)."""
 
     TYPE: ClassVar[int] = 0x58
     ORDER = "user_identity_type", "positive_response_requested", "primary_field", "secondary_field"
@@ -131,16 +131,16 @@ _IDENTITIES: Final = (UserIdentityRQ.TYPE, UserIdentityAC.TYPE)
 
 
 def parse_user_information(data: memoryview, limits: Limits) -> tuple[UserItem, ...]:
-    """Read the sub-items of a user information item (PS3.8 9.3.2.3), in the order in which they stand.
+    """Read the sub-items of a user information item (PS3.8 9.3.2.3), in their order.
 
-    An implementation version name is there for logs: one that is empty or too long is kept as it came, since
-    no association is lost for it.
+    An implementation version name is only used in logs: if it is empty or too long, it is kept as received
+    instead of refusing the association.
     """
     found: list[UserItem] = []
     for kind, body in split_items(data, limits):
         if kind in _IDENTITIES and len(body) > limits.user_identity:
             raise RemoteProtocolError(
-                f"a user identity of {len(body)} bytes is beyond the limit of {limits.user_identity}"
+                f"a user identity of {len(body)} bytes exceeds the limit of {limits.user_identity}"
             )
         try:
             found.append(_USER_ITEMS[kind].parse(body))

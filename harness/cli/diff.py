@@ -1,4 +1,4 @@
-"""`harness diff`: what is different between two runs."""
+"""`harness diff`: show the differences between two runs."""
 
 import argparse
 from collections.abc import Callable, Sequence
@@ -20,22 +20,27 @@ FORMATS: dict[str, Callable[[Difference, Path | None], str]] = {
 }
 
 
-def main(argv: Sequence[str]) -> int:
-    """Print what is different between two run folders; 1 if anything got worse."""
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="harness diff",
-        description="Tell what got worse, better, new, gone or slower from one run to another.",
-        epilog="The exit code is 1 if anything got worse, 2 if a run cannot be read, else 0.",
+        description="Show what is worse, better, new, missing or slower in the later of two runs.",
+        epilog="Exit code: 0 if nothing got worse, 1 if anything did, 2 if a run cannot be read.",
     )
     add = parser.add_argument
     latest = Path("runs/latest")
     add("before", type=Path, metavar="RUN", help="the folder of the earlier run")
-    later = "that of the later one (default: runs/latest)"
+    later = "the folder of the later run (default: runs/latest)"
     add("after", type=Path, metavar="RUN", nargs="?", default=latest, help=later)
-    add("--format", choices=FORMATS, default="text", help="(default: text)")
-    output = "write to FILE; an HTML page links from there"
+    add("--format", choices=FORMATS, default="text", help="the output format (default: text)")
+    output = "write to FILE instead of stdout; links in an HTML page are relative to it"
     add("-o", "--output", type=Path, metavar="FILE", help=output)
-    given = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print the differences between two run folders; return 1 if anything got worse."""
+    given = make_parser().parse_args(argv)
     difference = compare(load(given.before), load(given.after))
     put(FORMATS[given.format](difference, given.output), given.output)
     return int(difference.got_worse)

@@ -18,8 +18,8 @@ from harness.suites import known_folder
 
 
 def main(argv: Sequence[str]) -> int:
-    """Add to the lists, print or check them; return 1 if the check finds what is to be changed."""
-    given = _parser().parse_args(argv)
+    """Add to the lists, or print or check them; return 1 if a check finds an entry to change."""
+    given = make_parser().parse_args(argv)
     folder: Path = given.known or known_folder()
     if given.command == "add":
         return _add(folder, given)
@@ -27,42 +27,46 @@ def main(argv: Sequence[str]) -> int:
     return _list(folder, products) if given.command == "list" else _check(folder, products, given)
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
-        prog="harness known", description="The lists of failures that are known of a server."
+        prog="harness known", description="Manage the lists of known issues of each server."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    add_to = commands.add_parser("add", help="list cases that failed in a run as known")
+    add_to = commands.add_parser("add", help="add failed cases of a run to the list")
     add = add_to.add_argument
     day = date.fromisoformat
-    cases = "ids with parameters, or patterns: 'CFIND-026-c1*'; what one defect causes goes into one entry"
-    shows = (
-        "a regular expression that the failures fit; made from what they have in common if left out"
-    )
-    brings = "what brings it, such as plugin.gdcm>=1.8 or library.dcmtk<3.6.8; may be repeated"
+    cases = "ids with parameters, or patterns: 'CFIND-026-c1*'; use one entry for all failures of a defect"
+    shows = "a regular expression that matches the failures (default: made from what they have in common)"
+    brings = "a condition of the failure: plugin.gdcm>=1.8 or library.dcmtk<3.6.8; may be repeated"
     add("run", type=Path, metavar="RUN", help="the folder of the run")
     add("cases", nargs="+", metavar="CASE", help=cases)
-    add("--reason", help="what the server does; asked for where it is left out")
+    add("--reason", help="what the server does wrong (default: ask for it)")
     add("--shows", metavar="PATTERN", help=shows)
     where = add_to.add_mutually_exclusive_group().add_argument
-    where("--ref", help="where it was reported: a tracker's number or an address")
-    unreported = "the day on which it was not reported yet (default: today)"
+    where("--ref", help="where it was reported: the number of an issue, or a URL")
+    unreported = "it was not reported yet on this day (default: today)"
     where("--unreported", type=day, metavar="DAY", help=unreported)
-    add("--clause", help="the clause that it breaks: 'PS3.4 C.2.2.2.4'")
+    add("--clause", help="the clause that it violates: 'PS3.4 C.2.2.2.4'")
     add("--since", metavar="VERSION", help="the first version that has it")
     add("--fixed", metavar="VERSION", help="the first version that no longer has it")
     add("--with", action="append", metavar="CONDITION", help=brings)
-    expires = "the day from which it excuses nothing: 2027-03-01"
+    expires = "the day on which the entry expires: 2027-03-01"
     add("--expires", type=day, metavar="DAY", help=expires)
     commands.add_parser("list", help="print all entries")
     check = commands.add_parser(
-        "check", help="find entries that excuse nothing any more"
+        "check", help="find entries that no longer match any failure"
     ).add_argument
-    runs = "folders of runs: find also the entries about their servers that matched no failure"
+    runs = "a run folder: also find entries for its server that matched no failure in it"
     check("runs", nargs="*", type=Path, metavar="RUN", help=runs)
-    check("--folder", type=Path, help="a folder of suites (default: our own)")
+    check("--folder", type=Path, help="the folder with the suites (default: those of the harness)")
     for each in commands.choices.values():
-        each.add_argument("--known", type=Path, metavar="DIR", help="another folder of lists")
+        each.add_argument(
+            "--known",
+            type=Path,
+            metavar="DIR",
+            help="the folder with the lists (default: those of the harness)",
+        )
     return parser
 
 
@@ -77,7 +81,7 @@ def _add(folder: Path, given: argparse.Namespace) -> int:
     draft.write_text(written, encoding="utf-8")
     draft.replace(file)
     names = ", ".join(given.cases)
-    print(f"{file}: {names} is listed; {len(cases)} of the run's cases are excused by it")
+    print(f"{file}: added {names}; the entry matches {len(cases)} of the failed cases of the run")
     return 0
 
 
@@ -89,7 +93,7 @@ def _entry(given: argparse.Namespace, cases: Sequence[CaseResult]) -> dict[str, 
         entry["unreported"] = datetime.now(UTC).date()
     died = {case.died for case in cases}
     if len(died) > 1:
-        raise ConfigError("the server died in some of these cases only: make two entries of them")
+        raise ConfigError("the server died in only some of these cases: make two entries")
     entry["dies"] = died == {True}
     entry["shows"] = given.shows or (None if entry["dies"] else _common(cases))
     return {key: value for key, value in entry.items() if value}
@@ -100,21 +104,24 @@ def _common(cases: Sequence[CaseResult]) -> str:
     found = pattern_for(list(texts.values()))
     if found is None:
         shown = "\n".join(f"{key}: {text}" for key, text in texts.items())
-        raise ConfigError(f"say by --shows how they fail; they have no line in common:\n{shown}")
+        raise ConfigError(
+            f"the failures have no line in common; describe them with --shows:\n{shown}"
+        )
     return found
 
 
 def _failed(run: Run, patterns: Sequence[str]) -> list[CaseResult]:
-    """Return the cases that an entry would excuse. Raises ConfigError where it would not be right."""
+    """Return the failed cases that an entry would match. Raises ConfigError for a wrong entry."""
     found: list[CaseResult] = []
     for pattern in patterns:
         named = run.matching(pattern)
         if not named:
-            raise ConfigError(f"no case of {run.folder} is called {pattern!r}")
+            raise ConfigError(f"{run.folder} has no case {pattern!r}")
         passed = [case.full_id for case in named if case.outcome == "passed"]
         if passed:
             raise ConfigError(
-                f"{', '.join(passed)} passed: an entry for {pattern} would fail the next run; name fewer"
+                f"{', '.join(passed)} passed: an entry for {pattern} would make the next run fail; "
+                "name fewer cases"
             )
         failed = [case for case in named if case.outcome == "failed"]
         if not failed:
@@ -126,7 +133,7 @@ def _failed(run: Run, patterns: Sequence[str]) -> list[CaseResult]:
 
 def _asked(cases: Sequence[CaseResult]) -> str:
     if not sys.stdin.isatty():
-        raise ConfigError("say by --reason what the server does")
+        raise ConfigError("say what the server does wrong with --reason")
     for case in cases:
         print(f"{case.full_id} ({case.ref}): {case.why}")
     return input("What does the server do wrong? ").strip() or _asked(cases)
@@ -159,7 +166,7 @@ def _check(folder: Path, products: Sequence[str], given: argparse.Namespace) -> 
         run = load(each)
         issues = lists.get(run.server.name.lower(), ())
         found += [f"{sentence} in {each}" for sentence in _idle(issues, run)]
-    print("\n".join(found) or f"the lists of {', '.join(products) or 'no server'} are right")
+    print("\n".join(found) or f"the lists of {', '.join(products) or 'no server'} are up to date")
     return int(bool(found))
 
 

@@ -1,4 +1,4 @@
-"""`harness matrix`: the same cases on several servers, and one page of them."""
+"""`harness matrix`: run the same cases on several servers, and compare the results on one page."""
 
 import argparse
 import itertools
@@ -17,10 +17,10 @@ from harness.report.terminal import shown_path
 from harness.report.text import seconds
 from harness.servers.registry import listing, product
 
-DESCRIPTION = """Run the same cases on several servers, some at once, and make one page of what came of it:
-cases x servers, differences first. Run folders that exist become columns of the page as they are."""
-EPILOG = """What is no option of this command goes to `harness run`, for each server the same: CASE comes
-first (an id, a pattern, a test's name), then pytest's arguments, such as -k, --profile, -n.
+DESCRIPTION = """Run the same cases on several servers, and write one page with a table of cases and servers,
+differences first. Existing run folders are added to the table as they are."""
+EPILOG = """All other arguments are passed to `harness run`, the same for each server: first CASE (an id, a
+pattern, the name of a test), then options such as -k, --profile, -n.
 
 {listing}
 
@@ -30,29 +30,31 @@ examples:
   harness matrix runs/latest --server image:orthancteam/orthanc:25.8.1
   harness matrix runs/20261122-094103-orthanc-1.10.1 runs/20261123-101500-orthanc-1.12.6
 
-The exit code is 0 when all is well, 1 when a server did not run or a case failed, 2 for wrong use and
-after an interruption."""
+Exit code: 0 if no case failed, 1 if a case failed or a server did not run, 2 for a usage error or after an
+interruption."""
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run what is to be run, write matrix.html and matrix.json; 1 if anything failed."""
+    """Run the cases, write matrix.html and matrix.json; return 1 if anything failed."""
     words = list(itertools.takewhile(lambda each: not each.startswith("-"), argv))
-    given, rest = _parser().parse_known_args(list(argv[len(words) :]))
+    given, rest = make_parser().parse_known_args(list(argv[len(words) :]))
     runs = [word for word in words if Path(word, "run.json").is_file()]
     cases = [word for word in words if word not in runs]
     if not given.server and (rest or cases or not runs):
         wrong = [*cases, *rest]
         raise ConfigError(
-            f"{' '.join(wrong)}: no run folder; name servers to run cases on, as in --server orthanc"
+            f"{' '.join(wrong)}: not a run folder; name the servers to test, as in --server orthanc"
             if wrong
-            else "name servers (--server orthanc --server qrscp) or run folders; --help tells more"
+            else "name servers (--server orthanc --server qrscp) or run folders; see --help"
         )
     path = given.output or given.runs / "matrix.html"
     if path.suffix == ".json":
-        raise ConfigError(f"-o {path}: the JSON has that name; call the page {path.stem}.html")
+        raise ConfigError(
+            f"-o {path}: this name is needed for the JSON file; call the page {path.stem}.html"
+        )
     earlier = [Ended(None, load(Path(each)), None) for each in runs]
     for spec in given.server:
-        product(spec.partition(":")[0])  # a name that is no server's is wrong use, and costs no run
+        product(spec.partition(":")[0])  # report an unknown name before anything runs
     ended, interrupted = _run(given, cases, rest) if given.server else ([], False)
     if given.server and all(each.run is None for each in ended):
         for each in ended:
@@ -65,7 +67,7 @@ def main(argv: Sequence[str]) -> int:
         record.write(matrix, path.with_suffix(".json"))
     except OSError as error:
         raise ConfigError(
-            f"{path} cannot be written: {error.strerror}; name another with -o"
+            f"{path} cannot be written: {error.strerror}; choose another file with -o"
         ) from error
     for column in matrix.columns:
         print(f"{column.letter}  {_line(column)}")
@@ -73,7 +75,8 @@ def main(argv: Sequence[str]) -> int:
     return 2 if interrupted else int(matrix.judgement != "good")
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="harness matrix",
         usage="harness matrix [RUN ...] [CASE ...] [--server SPEC ...] [options] [pytest arguments]",
@@ -83,20 +86,20 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    server = "a server to run the cases on, as --remote of `harness run` has it; repeatable"
+    server = "a server to test, named as for `harness run --remote`; may be repeated"
     add("--server", action="append", default=[], metavar="SPEC", help=server)
     runs = "where run folders are written (default: runs)"
     add("--runs", type=Path, default=Path("runs"), metavar="DIR", help=runs)
-    page = "the page (default: matrix.html where run folders are); its JSON stands beside it"
+    page = "the page to write, with a JSON file beside it (default: matrix.html in --runs)"
     add("-o", "--output", type=Path, metavar="PAGE", help=page)
-    jobs = "so many servers at once (default: as many as cores and memory allow)"
+    jobs = "test N servers at a time (default: as many as cores and memory allow)"
     add("--jobs", type=_number, metavar="N", help=jobs)
     return parser
 
 
 def _number(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no number of runs: 1 or more")
+        raise argparse.ArgumentTypeError(f"{text} is not a number of 1 or more")
     return int(text)
 
 
@@ -108,7 +111,7 @@ def _run(
     jobs, workers = share(len(given.server), given.jobs, cores, free_memory())
     options = ["--runs", str(given.runs)]
     if not chosen(rest, "-n", "--numprocesses", "--dist"):
-        # One worker alone, or a selection of cases, needs no process of its own.
+        # A single worker or a selection of cases does not need its own process.
         named = any(not is_path(each) for each in cases) or chosen(rest, "-k", "--case")
         options += ["-n", "0" if workers == 1 or named else str(workers)]
     asked = [Asked(spec, [*cases, *rest, "--remote", spec, *options]) for spec in given.server]

@@ -1,4 +1,4 @@
-"""`harness probe`: what a server says that it can do, and what it does."""
+"""`harness probe`: compare what a server claims to support with what it does."""
 
 import argparse
 import json
@@ -26,29 +26,49 @@ FORMATS: dict[str, Callable[[Run], str]] = {
 ENDINGS = {".json": "json", ".md": "md", ".html": "html", ".txt": "text"}
 RUNS_ALREADY = re.compile(r"(?!image:|orthanc:)([^:]+):([^:]+):([0-9]+)")
 EPILOG = """\
-SERVER is one that is started for the probe, named as for --remote: orthanc (default), orthanc:trixie,
-dcmqrscp, qrscp, ./FILE.py; one that runs already, host:ae_title:port; or the folder of a run. Other
-options are those of `harness run`, such as --rest or --case-limit. Evidence goes to a run folder.
+SERVER is one of these: a server to start, named as for `harness run --remote` (orthanc, orthanc:trixie,
+dcmqrscp, qrscp, ./FILE.py); a server that is already running (host:ae_title:port); or a run folder. Options
+of `harness run`, such as --rest or --case-limit, are accepted too. Evidence is kept in a run folder.
 
-The exit code is 0 after a whole probe, whatever was found; 1 if the run did not come to its end, 2 if it
-could not begin.
+Exit code: 0 after a complete probe, whatever it found; 1 if the run was interrupted; 2 if it could not start.
 """
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run the cases that show abilities, and print what they found."""
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="harness probe",
-        description="Find out what a server says that it can do, and what it does.",
+        description="Compare what a server claims to support with what it does.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("server", nargs="?", default="orthanc", metavar="SERVER", help="(default: orthanc)")
-    add("--format", choices=FORMATS, help="md and html are an observed conformance statement")
-    add("-o", "--output", type=Path, metavar="FILE", help="its ending says which format")
-    add("--read-only", action="store_true", help="only ask for associations: store nothing")
-    given, others = parser.parse_known_args(argv)
+    add(
+        "server",
+        nargs="?",
+        default="orthanc",
+        metavar="SERVER",
+        help="the server, see below (default: orthanc)",
+    )
+    add(
+        "--format",
+        choices=FORMATS,
+        help="the output format; md and html are an observed conformance statement (default: text)",
+    )
+    add(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="write to FILE; its extension selects the format",
+    )
+    add("--read-only", action="store_true", help="only request associations, and store nothing")
+    return parser
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the cases that show what a server supports, and print the result."""
+    given, others = make_parser().parse_known_args(argv)
     ending = given.output.suffix if given.output else ""
     if Path(given.server).is_dir():
         run = load(Path(given.server))
@@ -60,7 +80,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _run(server: str, others: Sequence[str], *, read_only: bool) -> Run:
-    """Run the cases, and return the run. Raises ConfigError if it never began."""
+    """Run the cases, and return the run. Raises ConfigError if it did not start."""
     running = RUNS_ALREADY.fullmatch(server)
     if running is None:
         where = ["--remote", server]
@@ -74,7 +94,7 @@ def _run(server: str, others: Sequence[str], *, read_only: bool) -> Run:
     code = subprocess.run([*command, *others], stdout=sys.stderr, check=False).returncode
     after = _latest(runs)
     if after is None or after == before:
-        raise ConfigError(f"nothing was probed: pytest ended with {code}")
+        raise ConfigError(f"nothing was probed: pytest exited with {code}")
     return load(after)
 
 

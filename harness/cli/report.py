@@ -1,4 +1,4 @@
-"""`harness report`: the reports of a run folder, made again."""
+"""`harness report`: print the summary of a run, and rebuild its reports if asked to."""
 
 import argparse
 import shutil
@@ -7,14 +7,26 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.report import terminal, write_reports
+from harness.report.load import load
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(prog="harness report", description=main.__doc__)
+    latest = Path("runs/latest")
+    parser.add_argument(
+        "run", type=Path, nargs="?", default=latest, help="the run folder (default: runs/latest)"
+    )
+    again = "rebuild report.html and junit.xml in the run folder"
+    parser.add_argument("--write", action="store_true", help=again)
+    return parser
 
 
 def main(argv: Sequence[str]) -> int:
-    """Make report.html and junit.xml of a run folder again, and print the summary."""
-    parser = argparse.ArgumentParser(prog="harness report", description=main.__doc__)
-    latest = Path("runs/latest")
-    parser.add_argument("run", type=Path, nargs="?", default=latest, help="(default: runs/latest)")
-    run = write_reports(parser.parse_args(argv).run)
-    width = shutil.get_terminal_size().columns
-    print("\n".join(terminal.lines(run, width, sys.stdout.isatty())))
+    """Print the summary of a run; with --write, also rebuild its report.html and junit.xml."""
+    given = make_parser().parse_args(argv)
+    run = write_reports(given.run) if given.write else load(given.run)
+    colour = sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns if colour else None
+    print("\n".join(terminal.lines(run, width, colour)))
     return 0

@@ -1,4 +1,4 @@
-"""`harness run`: pytest on the suites, in parallel, with cases named the short way."""
+"""`harness run`: run pytest on the suites in parallel, with short names for cases."""
 
 import fnmatch
 import itertools
@@ -12,40 +12,30 @@ from pathlib import Path
 
 from _pytest.mark.expression import Expression
 
+from harness.cli import repeat, run_help
+from harness.coverage import clauses_of
 from harness.suites import suites_folder
 
 _CASE = re.compile(
     r'^@(?:\w+\.)?case\(\s*"([A-Z][A-Z0-9]*-\d{3})"(.*?)^def (\w+)\(', re.MULTILINE | re.DOTALL
 )
-_COVERED = re.compile(r'"(\w+\.test_\w+)"')
+_COVERED = re.compile(r'"(\w+(?:\.\w+)*\.(?:test|case)_\w+)"')
+_REF = re.compile(r'\bref="([^"]+)"')
+_SUITE = re.compile(r"^\w+ = Suite\((.*?)\)$", re.MULTILINE | re.DOTALL)
 _ID = re.compile(r"[A-Z][A-Z0-9]*-\d{3}")
 MOST_WORKERS = 4  # each has two servers of its own
-FEW = 12  # cases that one process runs before a second one would have started
-USAGE = """harness run [CASE ...] [pytest arguments]
-
-Without a CASE, all suites run in parallel, each worker with a remote and a local server of its own.
-A CASE comes first: an id (CFIND-014), a pattern ('CFIND-*'), or the name of a test, with or without its class
-(test_findscu_counters, Orthanc.test_findscu_counters). A few cases run in one process.
-
-examples:
-  harness run
-  harness run CFIND-014
-  harness run -k findscu_counters
-  harness run --server 192.0.2.7 --config IntegrationTestsConfiguration.json
-  harness run --remote dcmqrscp
-  harness run --image orthancteam/orthanc:25.8.1
-  harness run -n 0 -x
-
-Options are those of pytest; `harness run --help` lists them, those of the harness under "DICOM servers
-under test". --remote says which server is started, Orthanc if you say nothing.
-"""
+FEW = 12  # one process runs this many cases before a second process has started
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the suites and give pytest's exit code."""
-    if list(argv) in (["-h"], ["--help"]):
-        print(USAGE)
+    """Run the suites and return pytest's exit code."""
+    if {"-h", "--help"} & {*argv}:
+        print(run_help.text())
+        return 0
+    if "--help-pytest" in argv:
         return _pytest([str(suites_folder()), "--help"])
+    if chosen(argv, "--repeat"):
+        return repeat.main(argv)
     words = list(itertools.takewhile(lambda each: not each.startswith("-"), argv))
     rest = list(argv[len(words) :])
     paths = [each for each in words if is_path(each)]
@@ -58,46 +48,50 @@ def main(argv: Sequence[str]) -> int:
 
 
 def is_path(word: str) -> bool:
-    """Return whether a word names a file or a folder of suites, and no case."""
+    """Return whether a word is the path of a file or folder of suites, not the name of a case."""
     return Path(word.partition("::")[0]).exists()
 
 
 @dataclass(frozen=True)
 class Source:
-    """A test function that is a case, as its file has it: below the suites, with every name that finds it."""
+    """A test function that is a case: its path below the suites, and all names that select it."""
 
     path: Path
     names: frozenset[str]
 
     def is_called(self, pattern: str) -> bool:
-        """Return whether one of its names fits a pattern, as `--case` takes it."""
+        """Return whether one of its names matches a pattern, as for `--case`."""
         return any(fnmatch.fnmatchcase(name, pattern) for name in self.names)
 
     def fits(self, expression: Expression) -> bool:
-        """Return whether pytest's `-k` takes it."""
+        """Return whether pytest's `-k` would select it."""
         words = [name.lower() for name in (*self.names, *self.path.parts)]
         return expression.evaluate(lambda word, /, **_: any(word.lower() in each for each in words))
 
 
 @cache
 def sources() -> tuple[Source, ...]:
-    """Find the cases of the suites in their files, for to import all of them takes seconds."""
+    """Find the cases by reading the files of the suites, because importing them takes seconds."""
     folder = suites_folder()
     found = []
     for path in sorted(folder.rglob("test_*.py")):
-        for case_id, decorators, function in _CASE.findall(path.read_text()):
+        text = path.read_text()
+        of_suites = [ref for suite in _SUITE.findall(text) for ref in _REF.findall(suite)]
+        for case_id, decorators, function in _CASE.findall(text):
             covered = _COVERED.findall(decorators)
-            names = {case_id, function, *covered, *(each.partition(".")[2] for each in covered)}
+            names = {case_id, function, *covered, *(each.rpartition(".")[2] for each in covered)}
             names |= {name.removeprefix("test_") for name in names}
+            for ref in _REF.findall(decorators) or of_suites:
+                names |= {ref, *map(str, clauses_of(ref))}
             found.append(Source(path.relative_to(folder), frozenset(names)))
     return tuple(found)
 
 
 def files_that_name(cases: Sequence[str]) -> list[str]:
-    """Return the files of the suites in which `cases` are.
+    """Return the files of the suites that contain `cases`.
 
-    That is the whole folder where a case is a pattern, or where a name is found nowhere: pytest then tells
-    the nearest ones.
+    Return the whole folder if a case is a pattern or a name is not found: pytest then suggests
+    similar names.
     """
     files: dict[str, None] = {}
     for each in cases:
@@ -111,16 +105,16 @@ def files_that_name(cases: Sequence[str]) -> list[str]:
 
 
 def _pytest(arguments: Sequence[str]) -> int:
-    """Become pytest: it wants to see the harness's modules before they are imported."""
+    """Replace this process by pytest, so that it can rewrite assertions in the harness."""
     sys.stdout.flush()
     command = [sys.executable, "-m", "pytest", "-p", "harness.plugin", *arguments]
     os.execv(sys.executable, command)  # noqa: S606
 
 
 def _workers(names: Sequence[str], rest: Sequence[str]) -> int:
-    """Return as many workers as there are processors, but none for a selection of a few cases.
+    """Return the number of workers: one for each processor, or 0 for a selection of a few cases.
 
-    A worker starts in two seconds, with its servers; one process runs a few cases sooner.
+    A worker takes two seconds to start its servers; in that time one process runs a few cases.
     """
     if chosen(rest, "--pdb", "--collect-only", "--co"):
         return 0
@@ -132,9 +126,9 @@ def _workers(names: Sequence[str], rest: Sequence[str]) -> int:
 
 
 def _count(patterns: Sequence[str], keywords: Sequence[str]) -> int:
-    """Count the cases that one of `patterns` names (any, without one) and that fit `-k`.
+    """Count the cases that match one of `patterns` (all, if there are none) and `-k`.
 
-    Parameters are not looked at. An expression that pytest will refuse takes none.
+    Parameters are ignored. An expression that pytest will reject matches no case.
     """
     try:
         expressions = [Expression.compile(each) for each in keywords[-1:]]
@@ -147,7 +141,7 @@ def _count(patterns: Sequence[str], keywords: Sequence[str]) -> int:
 
 
 def values(arguments: Sequence[str], option: str) -> list[str]:
-    """Return what stands behind an option, each time that it is given: `-k X`, `-kX`, `--case=X`."""
+    """Return all values of an option: `-k X`, `-kX`, `--case=X`."""
     equals = f"{option}=" if option.startswith("--") else option
     found = [
         each.removeprefix(equals)
@@ -158,7 +152,7 @@ def values(arguments: Sequence[str], option: str) -> list[str]:
 
 
 def chosen(arguments: Sequence[str], *options: str) -> bool:
-    """Return whether one of `options` stands among the arguments, with its value behind it or not."""
+    """Return whether one of `options` is among the arguments, with or without a value attached."""
     return any(
         each == option or each.startswith(f"{option}=" if option.startswith("--") else option)
         for each in arguments

@@ -1,1 +1,1 @@
-"""How cases speak with servers: REST, DICOMweb, DIMSE by pynetdicom, dcmtk's programs."""
+"""Clients for the cases: REST, DICOMweb, DIMSE with pynetdicom, dcmtk's programs."""

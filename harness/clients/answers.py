@@ -1,4 +1,4 @@
-"""Functions that take an answer apart. A part that is missing or malformed fails the case."""
+"""Functions that parse an answer, and fail the case if a part is missing or malformed."""
 
 from collections.abc import Iterable
 from typing import TypeVar
@@ -10,11 +10,11 @@ Item = TypeVar("Item")
 
 
 class Malformed(AssertionError):  # noqa: N818 - inside a case it is the server's failure
-    """What a server gave out is not built as the standard says."""
+    """Data from a server does not have the structure that the standard requires."""
 
 
 def single(found: Iterable[Item], what: str = "answer") -> Item:
-    """Return the only one of the `found`; fails the case if there is none or more than one."""
+    """Return the only item of `found`; fails the case if there is none or more than one."""
     items = list(found)
     if len(items) != 1:
         raise AssertionError(f"expected one {what}, received {len(items) or 'none'}")
@@ -22,13 +22,13 @@ def single(found: Iterable[Item], what: str = "answer") -> Item:
 
 
 def header(answer: requests.Response, name: str) -> str:
-    """Return the value of a header field; fails the case if there is none."""
+    """Return the value of a header field; fails the case if it is missing."""
     assert name in answer.headers, f"the answer has no header {name}"
     return str(answer.headers[name])
 
 
 def number(text: object) -> float:
-    """Return the number that JSON or text has; fails the case if it has none."""
+    """Return the number in JSON or text; fails the case if it is not a number."""
     try:
         return float(str(text))
     except ValueError:

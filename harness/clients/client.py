@@ -1,4 +1,4 @@
-"""What every DICOM client of the cases is made of, whatever it speaks through."""
+"""The attributes that all DICOM clients of the cases share, whatever library they use."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from harness.model import AETitle, Endpoint
 
 @dataclass(frozen=True)
 class Client:
-    """Speaks with one server as the application entity `calling`; `time_limit` is in seconds."""
+    """Calls one server as the application entity `calling`; `time_limit` is in seconds."""
 
     peer: Endpoint
     called: AETitle

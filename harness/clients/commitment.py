@@ -1,4 +1,4 @@
-"""Storage commitment as its user sees it (PS3.4 J.3): a request, then a report on whichever association."""
+"""Storage commitment from the SCU's side (PS3.4 J.3): a request, then a report on any association."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from harness.model import AETitle
 from harness.waiting import wait_until
 
 Reference = tuple[str, str]
-"""SOP class and instance."""
+"""SOP class UID and SOP instance UID."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """An N-EVENT-REPORT (PS3.4 Table J.3-2): what was committed to, and what was not and why."""
+    """An N-EVENT-REPORT (PS3.4 Table J.3-2): which objects were committed, which were not, and why."""
 
     event_type: int
     transaction_uid: str
@@ -29,7 +29,7 @@ class Report:
 
 
 class CommitmentScu(Listener):
-    """Requests commitment and receives the reports; a context manager that listens meanwhile."""
+    """Requests commitment and receives the reports; a context manager that listens."""
 
     def __init__(self, ae_title: AETitle, time_limit: float) -> None:
         self.ae_title = ae_title
@@ -38,7 +38,8 @@ class CommitmentScu(Listener):
 
     def _entity(self) -> AE:
         entity = AE(ae_title=self.ae_title)
-        # Who reports proposes to be the SCP of an association that it requests (PS3.4 J.3.3.1.3).
+        # The sender of a report proposes to be the SCP of the association that it requests (PS3.4
+        # J.3.3.1.3).
         entity.add_supported_context(
             StorageCommitmentPushModel, list(NATIVE), scu_role=False, scp_role=True
         )
@@ -65,7 +66,7 @@ class CommitmentScu(Listener):
         return int(response.Status)
 
     def reports(self, count: int) -> list[Report]:
-        """Wait until `count` reports have come, and return them."""
+        """Wait until `count` reports have arrived, and return them."""
         wait_until(
             lambda: len(self._reports) >= count,
             what=f"{count} reports about storage commitment",

@@ -1,4 +1,4 @@
-"""dcmtk's programs as clients of the cases: findscu, storescu, movescu, getscu, echoscu and others."""
+"""dcmtk's programs as clients for the cases: findscu, storescu, movescu, getscu, echoscu and others."""
 
 import os
 import subprocess
@@ -9,17 +9,25 @@ from pathlib import Path
 from typing import Any
 
 import pydicom
+from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.uid import JPEGLSTransferSyntaxes, JPEGTransferSyntaxes
 
 from harness.clients.client import Client
 from harness.errors import ToolError
 from harness.evidence.tools import ToolRun
 from harness.programs import find_tool
 
+DECODERS = {
+    **dict.fromkeys(JPEGTransferSyntaxes, "dcmdjpeg"),
+    **dict.fromkeys(JPEGLSTransferSyntaxes, "dcmdjpls"),
+}
+"""dcmtk's programs that decode the pixels of a file, by transfer syntax."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Dcmtk(Client):
-    """Runs dcmtk's programs against one server; every run is told to `keep` for the evidence."""
+    """Runs dcmtk's programs against one server; every run is passed to `keep` as evidence."""
 
     folder: Path
     keep: Callable[[ToolRun], None]
@@ -29,13 +37,14 @@ class Dcmtk(Client):
     ) -> ToolRun:
         """Run a program with `arguments`, in `folder`.
 
-        Fails the case when the exit code is not `expect` (None accepts any) or when the time is up.
+        Fails the case if the exit code is not `expect` (None accepts any) or the time limit
+        expires.
         """
         program = find_tool(name)
         if program is None:
             raise ToolError(f"{name} of dcmtk is not installed: apt-get install dcmtk")
         argv = [str(program), *map(str, arguments)]
-        # dcmtk leaves Nagle's algorithm on, which costs 40 ms and more for each message.
+        # dcmtk leaves Nagle's algorithm on, which costs 40 ms or more for each message.
         environment = {**os.environ, "TCP_NODELAY": "1"}
         begin = time.monotonic()
         done: subprocess.CompletedProcess[bytes] | subprocess.TimeoutExpired
@@ -65,7 +74,7 @@ class Dcmtk(Client):
         calling: str | None = None,
         called: str | None = None,
     ) -> ToolRun:
-        """Run a program that is a service class user: options, then the peer, then `arguments` after `--`."""
+        """Run a service class user with its options, the peer, and the `arguments` after `--`."""
         border = arguments.index("--") if "--" in arguments else len(arguments)
         options, files = arguments[:border], arguments[border + 1 :]
         limits = [str(max(1, int(self.time_limit)))]
@@ -89,7 +98,7 @@ class Dcmtk(Client):
     def find(self, level: str, *keys: str, root: str = "-S", **how: Any) -> list[Dataset]:
         """Send a C-FIND and return the answers, read from the files that findscu extracts.
 
-        `keys` are findscu's (`PatientName=Mul*`); `root` is -P, -S or -W. Nothing is read out of its texts.
+        `keys` are findscu's (`PatientName=Mul*`); `root` is -P, -S or -W. Its text output is not parsed.
         """
         folder = _new_folder(self.folder, "findscu")
         asked = _asked("" if root == "-W" else level, keys)  # a worklist has no levels
@@ -103,14 +112,28 @@ class Dcmtk(Client):
     def get(
         self, level: str, *keys: str, root: str = "-S", options: Sequence[str] = ("+B",)
     ) -> list[Path]:
-        """Retrieve by C-GET and return the files written; `+B` keeps the bytes as they came."""
+        """Retrieve with C-GET and return the files written; `+B` keeps the bytes as received."""
         folder = _new_folder(self.folder, "getscu")
         self.scu("getscu", root, *options, "-od", folder, *_asked(level, keys))
         return sorted(folder.iterdir())
 
+    def pixels(self, data_set: Dataset) -> NDArray[Any]:
+        """Return the pixels of an object; dcmtk decodes JPEG and JPEG-LS, for which pydicom has no decoder.
+
+        Fails the case if they cannot be decoded.
+        """
+        program = DECODERS.get(data_set.file_meta.TransferSyntaxUID)
+        if program is not None:
+            folder = _new_folder(self.folder, program)
+            data_set.save_as(folder / "compressed.dcm")
+            self.run(program, "compressed.dcm", "native.dcm", folder=folder)
+            data_set = pydicom.dcmread(folder / "native.dcm")
+        pixels: NDArray[Any] = data_set.pixel_array
+        return pixels
+
 
 def _asked(level: str, keys: Sequence[str]) -> list[str]:
-    """Return the options that ask for `keys`, at a level if there is one."""
+    """Return the options that request `keys`, at a level if there is one."""
     all_keys = (f"QueryRetrieveLevel={level}", *keys) if level else keys
     return [part for key in all_keys for part in ("-k", key)]
 

@@ -1,4 +1,4 @@
-"""The DICOMweb client of the cases (PS3.18): thin on purpose, so that a case can also ask wrongly."""
+"""The DICOMweb client of the cases (PS3.18), deliberately thin: a case can also send wrong requests."""
 
 import base64
 import binascii
@@ -18,7 +18,7 @@ DICOM_JSON = "application/dicom+json"
 DICOM = "application/dicom"
 OCTET_STREAM = "application/octet-stream"
 
-# Attributes by their tags, as the DICOM JSON model has them.
+# Attributes by their tags, as in the DICOM JSON model.
 SOP_INSTANCE_UID = "00080018"
 RETRIEVE_URL = "00081190"
 FAILURE_REASON = "00081197"
@@ -31,14 +31,14 @@ PATIENT_ID = "00100020"
 STUDY_INSTANCE_UID = "0020000D"
 SERIES_INSTANCE_UID = "0020000E"
 
-# What RFC 3986 3.4 lets stand in a query. No more is encoded than must be: whether a server decodes
-# what could have stood as it is, is a case of its own.
+# Characters that RFC 3986 3.4 allows in a query. Only what must be encoded is encoded: whether a
+# server decodes unnecessary escapes is tested by a case of its own.
 _LEFT_ALONE = "*?:/,@"
 
 
 @dataclass(frozen=True)
 class DicomWeb:
-    """Speaks DICOMweb with one server, below `root` of its REST interface."""
+    """Communicates with one server by DICOMweb, below `root` of its REST API."""
 
     rest: Rest
     root: str = "/dicom-web"
@@ -52,15 +52,15 @@ class DicomWeb:
         return self.request("GET", path, **options)
 
     def follow(self, url: str, **options: Any) -> requests.Response:
-        """GET a URL from an answer of the server; fails the case if it leads to another server."""
+        """GET a URL from an answer of the server; fails the case if it points to another server."""
         assert isinstance(url, str), f"expected a URL, received {url!r}"
         assert url.startswith(f"{self.rest.base}/"), f"{url!r} leads away from {self.rest.base}"
         return self.rest.get(url.removeprefix(self.rest.base), **options)
 
     def qido(self, path: str, **params: Any) -> list[dict[str, Any]]:
-        """Search (PS3.18 10.6) and return the found data sets in the DICOM JSON model.
+        """Search (PS3.18 10.6) and return the data sets found, in the DICOM JSON model.
 
-        204 No Content counts as none found (PS3.18 10.6.3.1).
+        204 No Content counts as an empty result (PS3.18 10.6.3.1).
         """
         query = urlencode(params, doseq=True, safe=_LEFT_ALONE, quote_via=quote)
         url = f"{path}?{query}" if query else path
@@ -75,7 +75,7 @@ class DicomWeb:
         return found
 
     def metadata_of(self, instance: Sample) -> dict[str, Any]:
-        """Retrieve the metadata of one object; fails the case unless one data set comes."""
+        """Retrieve the metadata of one object; fails the case unless exactly one data set is returned."""
         return single(self.metadata(instance_path(instance)), "data set")
 
     def wado(
@@ -88,11 +88,11 @@ class DicomWeb:
         return multipart.parts_of(self.get(path, headers={"Accept": accept}))
 
     def wado_part(self, path: str, *how: str, **more: Any) -> multipart.Part:
-        """Retrieve as `wado` does; fails the case unless one part comes."""
+        """Retrieve as `wado` does; fails the case unless exactly one part is returned."""
         return single(self.wado(path, *how, **more), "part")
 
     def binary(self, element: dict[str, Any]) -> bytes:
-        """Return the value of a binary element of the DICOM JSON model, wherever it is (PS3.18 F.2.7)."""
+        """Return the value of a binary element (DICOM JSON), inline or bulk (PS3.18 F.2.7)."""
         if "InlineBinary" in element:
             text = element["InlineBinary"]
             try:
@@ -115,7 +115,7 @@ class DicomWeb:
         study: str | None = None,
         **options: Any,
     ) -> requests.Response:
-        """POST `body`, of whatever form, to the Store service (PS3.18 10.5), of `study` if one is named."""
+        """POST any `body` to the Store service (PS3.18 10.5), of `study` if one is given."""
         headers = {"Accept": accept, "Content-Type": content_type}
         path = "/studies" if study is None else f"/studies/{study}"
         return self.request("POST", path, data=body, headers=headers, **options)
@@ -137,11 +137,11 @@ def instance_path(of: Sample) -> str:
 
 
 PATHS = {"study": study_path, "series": series_path, "instance": instance_path}
-"""How the path of an object begins, by the level of what is asked for."""
+"""The path of the study, series or instance of an object, by level."""
 
 
 def json_values(dataset: dict[str, Any], tag: str) -> list[Any]:
-    """Return the values of `tag` (eight hex digits) of a data set in the DICOM JSON model (PS3.18 F.2)."""
+    """Return the values of `tag` (eight hex digits) in the DICOM JSON model (PS3.18 F.2)."""
     element = dataset.get(tag, {})
     assert isinstance(element, dict), f"{tag} is {element!r}, not an object"
     found = element.get("Value", [])
@@ -150,22 +150,22 @@ def json_values(dataset: dict[str, Any], tag: str) -> list[Any]:
 
 
 def json_value(dataset: dict[str, Any], tag: str) -> Any:
-    """Return the only value of `tag`; None if there is no value."""
+    """Return the only value of `tag`, or None if there is no value."""
     found = json_values(dataset, tag)
     assert len(found) <= 1, f"{tag} has the values {found!r} where one was expected"
     return found[0] if found else None
 
 
 def json_number(dataset: dict[str, Any], tag: str) -> float:
-    """Return the only value of `tag`, a number or the text of one: IS, DS, SV and UV may be either.
+    """Return the only value of `tag`, a number or text: IS, DS, SV and UV allow both.
 
-    Editions before 2020 had numbers alone (Table F.2.3-1).
+    Editions before 2020 allowed only numbers (Table F.2.3-1).
     """
     return number(json_value(dataset, tag))
 
 
 def person_name(name: object) -> str:
-    """Return a person name of the DICOM JSON model (PS3.18 F.2.2) as it stands in a DICOM file."""
+    """Return a person name of the DICOM JSON model (PS3.18 F.2.2) as written in DICOM files."""
     assert isinstance(name, dict), f"expected a person name, received {name!r}"
     groups = (str(name.get(group, "")) for group in ("Alphabetic", "Ideographic", "Phonetic"))
     return "=".join(groups).rstrip("=")

@@ -1,4 +1,4 @@
-"""The DIMSE client of the cases, on pynetdicom: an implementation of the protocol that is not ours."""
+"""The DIMSE client of the cases, based on pynetdicom, an independent implementation of the protocol."""
 
 import contextlib
 import io
@@ -23,7 +23,7 @@ Root = Literal["patient", "study"]
 
 
 class Status(int):
-    """A status (PS3.7 C), which a failure shows as the standard writes it: in hexadecimal."""
+    """A status (PS3.7 C), shown in failures in hexadecimal, as in the standard."""
 
     def __repr__(self) -> str:
         return f"{self:#06x}"
@@ -33,7 +33,7 @@ class Status(int):
 
 SUCCESS = Status(0x0000)
 REFUSED = Status(0xA702)
-"""Refused: out of resources, unable to perform sub-operations (PS3.4 Table C.4-2); as a C-STORE's, B.2-1."""
+"""Refused: out of resources, unable to perform sub-operations (PS3.4 C.4-2); in C-STORE, B.2-1."""
 WARNING = Status(0xB000)
 """In C-STORE: coercion of data elements (PS3.4 Table B.2-1). In a retrieval: not all succeeded."""
 CANCELLED = Status(0xFE00)
@@ -41,8 +41,8 @@ CANCELLED = Status(0xFE00)
 C_STORE_RQ = 0x0001
 """The command field of a C-STORE request (PS3.7 E.1)."""
 UNKNOWN_UID = "2.25.404"
-"""A valid UID that names nothing."""
-NO_RESPONSE = "no response came: the association was aborted or the time was up"
+"""A valid UID that identifies nothing."""
+NO_RESPONSE = "no response: the association was aborted, or the time limit expired"
 
 FIND, MOVE, GET = (
     {
@@ -51,18 +51,18 @@ FIND, MOVE, GET = (
     }
     for service in ("Find", "Move", "Get")
 )
-"""The information models of each service, by their roots (PS3.4 C.6)."""
+"""The information models of each service, by root (PS3.4 C.6)."""
 Handlers = Iterable[tuple[Any, ...]]
 Context = tuple[str, Sequence[str]]
 """Abstract syntax and transfer syntaxes of a presentation context."""
 NATIVE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 CT = [(CTImageStorage, [ExplicitVRLittleEndian])]
-"""The storage context of objects that are made to order."""
+"""The storage context of objects that a case makes."""
 UNASKED = frozenset((
     "SpecificCharacterSet", "QueryRetrieveLevel", "RetrieveAETitle", "InstanceAvailability",
     "StorageMediaFileSetID", "StorageMediaFileSetUID", "TimezoneOffsetFromUTC",
 ))  # fmt: skip
-"""What a server may add to an answer without being asked (PS3.4 C.4.1.1.3.2)."""
+"""The attributes that a server may add to an answer without being asked (PS3.4 C.4.1.1.3.2)."""
 UNIQUE_KEYS = {
     "PATIENT": "PatientID",
     "STUDY": "StudyInstanceUID",
@@ -92,7 +92,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Retrieved:
-    """The result of a C-MOVE or C-GET: the final response, all responses, and received objects (C-GET)."""
+    """The result of a C-MOVE or C-GET: final response, all responses, received objects (C-GET)."""
 
     status: int
     final: Dataset
@@ -102,12 +102,12 @@ class Retrieved:
 
     @property
     def counts(self) -> dict[str, int | None]:
-        """Completed, failed, warning and remaining sub-operations; None where the element is absent."""
+        """Completed, failed, warning and remaining sub-operations; None for an absent element."""
         return _counted(self.final)
 
     @property
     def ended(self) -> dict[str, int]:
-        """How many sub-operations ended in each way, by the final response; an absent count is 0."""
+        """The number of sub-operations with each result, from the final response; an absent count is 0."""
         return {name: self.counts[name] or 0 for name in ("completed", "failed", "warning")}
 
     @property
@@ -117,7 +117,7 @@ class Retrieved:
 
 
 class Dimse(Client):
-    """A client on pynetdicom."""
+    """A client based on pynetdicom."""
 
     def request_association(
         self,
@@ -130,7 +130,7 @@ class Dimse(Client):
     ) -> Association:
         """Request an association and return it, accepted or not; the caller ends it.
 
-        `called` and `calling` take the place of the usual titles; `handlers` and `roles` are pynetdicom's.
+        `called` and `calling` replace the usual AE titles; `handlers` and `roles` are pynetdicom's.
         """
         entity = AE(ae_title=calling or self.calling)
         for limit in ("acse_timeout", "dimse_timeout", "network_timeout", "connection_timeout"):
@@ -150,7 +150,10 @@ class Dimse(Client):
 
     @contextlib.contextmanager
     def associate(self, contexts: Iterable[Context], **options: Any) -> Iterator[Association]:
-        """Request an association likewise, then release it; fails the case if it is not established."""
+        """Request an association in the same way, and release it at the end of the block.
+
+        Fails the case if the association is not established.
+        """
         association = self.request_association(contexts, **options)
         assert association.is_established, (
             f"no association with {self.called} at {self.peer}: {_refusal(association)}"
@@ -162,7 +165,7 @@ class Dimse(Client):
                 association.release()
 
     def echo(self, **titles: str | None) -> int:
-        """Send a C-ECHO and return its status; `called` and `calling` as for `request_association`."""
+        """Send a C-ECHO, return the status; `called` and `calling` as for `request_association`."""
         with self.associate([(sop_class.Verification, NATIVE)], **titles) as association:
             return _status(association.send_c_echo())
 
@@ -175,9 +178,10 @@ class Dimse(Client):
     def store_as(
         self, sop_class_uid: str, sop_instance_uid: str, data_set: bytes, transfer_syntax: str
     ) -> int | None:
-        """Send a data set as it stands, in a C-STORE that names a class and an instance; return the status.
+        """Send a data set unchanged in a C-STORE with this class and instance; return the status.
 
-        None: the association was aborted. This is how an object is sent that pynetdicom would refuse to send.
+        Returns None if the association was aborted. Use this for objects that pynetdicom would
+        refuse to send.
         """
         request = C_STORE()
         request.MessageID = 1
@@ -200,12 +204,12 @@ class Dimse(Client):
         return int(response.Status)
 
     def store_all(self, objects: Iterable[Sample]) -> None:
-        """Send each object; fails the case unless each is answered with Success."""
+        """Send each object; fails the case unless each response is Success."""
         refused = [str(status) for status in self.store(*objects) if status != SUCCESS]
         assert not refused, f"C-STORE was answered with {', '.join(refused)}"
 
     def find(self, level: str, *, root: Root = "study", **keys: Any) -> Found:
-        """Send a C-FIND at `level` (PATIENT, STUDY, SERIES, IMAGE) with the elements `keys` as identifier."""
+        """Send a C-FIND at `level` (PATIENT, STUDY, SERIES, IMAGE) with `keys` as identifier."""
         return self.find_with(_at(level, keys), FIND[root])
 
     def find_studies(self, **keys: Any) -> list[Dataset]:
@@ -217,7 +221,7 @@ class Dimse(Client):
         return self.find_with(identifier, sop_class.ModalityWorklistInformationFind)
 
     def find_with(self, identifier: Dataset, model: str, calling: str | None = None) -> Found:
-        """Send `identifier` as it stands in a C-FIND of the information model `model`."""
+        """Send `identifier` unchanged in a C-FIND of the information model `model`."""
         with self.associate([(model, NATIVE)], calling=calling) as association:
             responses = list(association.send_c_find(identifier, model))
         *pending, (final, _) = [(_status(status), dataset) for status, dataset in responses]
@@ -241,10 +245,10 @@ class Dimse(Client):
         handlers: Handlers = (),
         **keys: Any,
     ) -> Retrieved:
-        """Retrieve objects by C-GET over contexts of the SOP classes and transfer syntaxes in `storage`.
+        """Retrieve objects with C-GET, proposing the classes and transfer syntaxes in `storage`.
 
-        `answers` are the statuses with which we answer the first C-STORE requests; the rest get Success.
-        `handlers` are pynetdicom's, for a case that observes.
+        `answers` are the statuses of our responses to the first C-STORE requests; the rest get
+        Success. `handlers` are pynetdicom's, for a case that observes the messages.
         """
         received: list[Dataset] = []
         statuses = iter(answers)
@@ -264,7 +268,7 @@ class Dimse(Client):
             return _retrieved(association.send_c_get(_at(level, keys), GET[root]), received)
 
     def get_instance(self, wanted: Sample) -> Dataset:
-        """Retrieve one object by C-GET, in its own transfer syntax; fails the case unless it alone comes."""
+        """Get one object by C-GET, in its transfer syntax; fails the case if others arrive."""
         keys: dict[str, Any] = dict(unique_keys(wanted, "IMAGE"))
         retrieved = self.get("IMAGE", storage=[wanted.context], **keys)
         came = values(retrieved.datasets, "SOPInstanceUID")
@@ -273,7 +277,7 @@ class Dimse(Client):
 
 
 def is_failure(status: int) -> bool:
-    """Return whether a status is a failure: Axxx, Cxxx, 01xx and 02xx without their warnings (PS3.7 C)."""
+    """Return whether a status is a failure: Axxx, Cxxx, 01xx or 02xx, except warnings (PS3.7 C)."""
     return status >> 12 in (0xA, 0xC) or (status >> 8 in (1, 2) and status not in (0x0107, 0x0116))
 
 
@@ -290,7 +294,7 @@ def instance_uids(samples: Iterable[Sample]) -> list[str]:
 
 
 def unique_keys(instance: Sample, level: str, root: Root = "study") -> dict[str, str]:
-    """Return the unique keys of an instance from the top of the information model down to `level`."""
+    """Return the unique keys of an instance, from the root of the information model to `level`."""
     known = {
         "PATIENT": instance.patient_id,
         "STUDY": instance.study_instance_uid,
@@ -302,7 +306,10 @@ def unique_keys(instance: Sample, level: str, root: Root = "study") -> dict[str,
 
 
 def identifier_of(keys: dict[str, Any]) -> Dataset:
-    """Make an identifier of keyword and value; an empty value asks for the attribute (PS3.4 C.2.2.2.3)."""
+    """Make an identifier from keywords and values.
+
+    An empty value requests the attribute (PS3.4 C.2.2.2.3).
+    """
     identifier = Dataset()
     for keyword, value in keys.items():
         setattr(identifier, keyword, value)
@@ -310,13 +317,13 @@ def identifier_of(keys: dict[str, Any]) -> Dataset:
 
 
 def values(datasets: Iterable[Dataset], keyword: str) -> list[str]:
-    """Return the value of one element in each data set as text, sorted; no value is an empty text."""
+    """Return the value of an element in each data set as text, sorted; empty if missing."""
     found = (each.get(keyword) for each in datasets)
     return sorted("" if value is None else str(value) for value in found)
 
 
 def several(dataset: Dataset, keyword: str) -> list[str]:
-    """Return the values of an element as texts, however many there are; none where it is absent or empty."""
+    """Return all values of an element as strings; an empty list if it is absent or empty."""
     value = dataset.get(keyword)
     if value in (None, ""):
         return []
@@ -328,7 +335,7 @@ def _at(level: str, keys: dict[str, Any]) -> Dataset:
 
 
 def received_with(event: evt.Event) -> Dataset:
-    """Return the object that a C-STORE request brought, with its file meta information."""
+    """Return the object received in a C-STORE request, with its file meta information."""
     dataset = event.dataset
     dataset.file_meta = event.file_meta
     return dataset
@@ -364,5 +371,5 @@ def _refusal(association: Association) -> str:
 
 
 def _without_delay(event: evt.Event) -> None:
-    # pynetdicom leaves Nagle's algorithm on, which costs 40 ms and more for each message.
+    # pynetdicom leaves Nagle's algorithm on, which costs 40 ms or more for each message.
     event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

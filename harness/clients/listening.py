@@ -1,4 +1,4 @@
-"""What listens for cases, on pynetdicom."""
+"""A base class for acceptors in cases, based on pynetdicom."""
 
 import abc
 import contextlib
@@ -19,11 +19,11 @@ class Listener(abc.ABC):
 
     @abc.abstractmethod
     def _handlers(self) -> list[tuple[Any, ...]]:
-        """Return the handlers of what comes, as pynetdicom wants them."""
+        """Return the event handlers in the form that pynetdicom expects."""
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where it listens."""
+        """The address on which it listens."""
         host, port = self._server.server_address
         return Endpoint(host, port)
 
@@ -36,8 +36,8 @@ class Listener(abc.ABC):
     def __exit__(self, *_: object) -> None:
         """Stop accepting connections, at once.
 
-        `shutdown` alone waits until the loop of the server looks for it, every half second. A listening
-        socket that is shut down wakes the loop.
+        `shutdown` alone waits until the server's loop checks for it, every half second. Shutting
+        down the listening socket wakes the loop.
         """
         if self._server.socket is not None:
             with contextlib.suppress(OSError):  # it was closed already

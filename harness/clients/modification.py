@@ -1,4 +1,4 @@
-"""Modification and anonymization by Orthanc: what cases ask for, and what became of the objects."""
+"""Modification and anonymization by Orthanc: requests of the cases, and the resulting objects."""
 
 import io
 from collections.abc import Iterator, Mapping
@@ -21,13 +21,13 @@ _WELL_KNOWN: Final = "1.2.840.10008."
 
 
 class MissingAttribute(AssertionError, AttributeError, KeyError):  # noqa: N818 - the server's failure
-    """An object that the server gave out does not have the attribute that the case looks at."""
+    """An object from the server does not have the attribute that the case reads."""
 
-    __str__ = Exception.__str__  # that of KeyError would put the sentence into quotes
+    __str__ = Exception.__str__  # KeyError's would put the message in quotes
 
 
 class Received(FileDataset):  # type: ignore[misc]  # pydicom has no types
-    """An object that the server gave out: an attribute that is missing fails the case."""
+    """An object from the server: reading a missing attribute fails the case."""
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -45,17 +45,17 @@ class Received(FileDataset):  # type: ignore[misc]  # pydicom has no types
 
 
 def dataset_of(content: bytes) -> FileDataset:
-    """Read a file that the server gave out; fails the case if it is none."""
+    """Read a file from the server; fails the case if it is not a DICOM file."""
     try:
         ds = pydicom.dcmread(io.BytesIO(content))
     except InvalidDicomError as error:
-        raise Malformed(f"the answer is no DICOM file: {content[:80]!r}") from error
+        raise Malformed(f"the answer is not a DICOM file: {content[:80]!r}") from error
     ds.__class__ = Received
     return ds
 
 
 def copied(rest: Rest, sample: Sample, action: str, **request: Any) -> FileDataset:
-    """Modify or anonymize one instance, and return the data set of the answer, which is not stored."""
+    """Modify or anonymize one instance, and return the resulting data set, which is not stored."""
     path = f"{orthanc_ids(sample).path('instance')}/{action}"
     return dataset_of(rest.post(path, request).content)
 
@@ -70,7 +70,7 @@ def files(rest: Rest, path: str) -> list[FileDataset]:
 
 
 def refused(rest: Rest, path: str, request: object, *, status: int = 400, code: int) -> None:
-    """POST what must be refused with this HTTP status and error code of Orthanc; what is stored stays."""
+    """POST a request that must fail with this HTTP status and Orthanc error, and change nothing."""
     before = listed(rest)
     answer = rest.post(path, request, expect=status).json()
     assert (answer["HttpStatus"], answer["OrthancStatus"]) == (status, code)
@@ -78,12 +78,12 @@ def refused(rest: Rest, path: str, request: object, *, status: int = 400, code: 
 
 
 def listed(rest: Rest) -> set[str]:
-    """Return the identifiers of all instances; those of their parents follow from the same UIDs."""
+    """Return the identifiers of all instances; the same UIDs determine those of their parents."""
     return set(rest.json("/instances"))
 
 
 def finished_job(rest: Rest, answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Wait for the job with which an asynchronous request was answered, and return it; it must succeed."""
+    """Wait for the job that an asynchronous request started, and return it; it must succeed."""
     path = f"/jobs/{answer['ID']}"
     assert answer["Path"] == path
 
@@ -97,7 +97,7 @@ def finished_job(rest: Rest, answer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def uids(ds: Dataset, path: str = "") -> Iterator[tuple[str, str]]:
-    """Return every UID at every level, each with its path, without those that the standard registers."""
+    """Yield every UID at every level with its path, except those registered by the standard."""
     for element in ds:
         name = f"{path}{element.keyword or element.tag}"
         if element.VR == "SQ":
@@ -111,7 +111,7 @@ def uids(ds: Dataset, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def new_uids(before: list[FileDataset], after: list[FileDataset]) -> dict[str, str]:
-    """Return the new UID for each old one; fails the case where one is kept, or has two successors."""
+    """Return the new UID for each old one; fails the case if one is kept or mapped twice."""
     found: dict[str, str] = {}
     for original, copy in zip(before, after, strict=True):
         old, new = list(uids(original)), list(uids(copy))
@@ -124,7 +124,7 @@ def new_uids(before: list[FileDataset], after: list[FileDataset]) -> dict[str, s
 
 
 def changed(before: Dataset, after: Dataset) -> set[str]:
-    """Return the attributes of the data set that are not as they were, by keyword, or by tag if private."""
+    """Return the changed attributes of the data set, by keyword, or by tag if private."""
     tags = {*before.keys(), *after.keys()}
     return {_name(tag) for tag in tags if before.get(tag) != after.get(tag)}
 

@@ -1,8 +1,8 @@
-"""multipart/related as DICOMweb uses it (PS3.18 8.6.1.2, RFC 2387): read strictly, written plainly.
+"""multipart/related as DICOMweb uses it (PS3.18 8.6.1.2, RFC 2387), parsed strictly.
 
-Only what RFC 2046 5.1.1 allows is taken: lines end with CRLF, the boundary is of its characters, there is
-at least one part, and the last delimiter closes the body. What it tells a reader to tolerate is tolerated:
-a preamble, an epilogue, spaces after a delimiter, folded header fields.
+Only what RFC 2046 5.1.1 allows is accepted: lines end with CRLF, the boundary has valid characters,
+there is at least one part, and the last delimiter closes the body. What the RFC requires readers to
+tolerate is tolerated: a preamble, an epilogue, spaces after a delimiter, folded header fields.
 """
 
 import io
@@ -27,14 +27,14 @@ _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
 
 @dataclass(frozen=True)
 class Part:
-    """One part: its headers, names in lower case, and its content."""
+    """One part: its headers (names in lower case) and its content."""
 
     headers: dict[str, str]
     content: bytes
 
     @property
     def content_type(self) -> str:
-        """The whole Content-Type of the part; empty if there is none."""
+        """The complete Content-Type of the part; empty if there is none."""
         return self.headers.get("content-type", "")
 
     @property
@@ -43,18 +43,18 @@ class Part:
         return media_type(self.content_type)[0]
 
     def dataset(self) -> FileDataset:
-        """Read the content as a Part 10 file, with all its elements. Raises Malformed if it is none."""
+        """Read the content as a Part 10 file, with all its elements. Raises Malformed if it is not one."""
         try:
             found = pydicom.dcmread(io.BytesIO(self.content))
-            for _ in found.iterall():  # pydicom converts a value when it is looked at
+            for _ in found.iterall():  # pydicom converts a value only when it is accessed
                 pass
-        except Exception as error:  # what a broken file makes pydicom raise is anybody's guess
-            raise Malformed(f"a part is no file that can be read: {error!r}") from error
+        except Exception as error:  # pydicom can raise any exception for a broken file
+            raise Malformed(f"a part is not a readable file: {error!r}") from error
         return found
 
     @property
     def stored_syntax(self) -> str | None:
-        """The transfer syntax that the file meta information of the content names; None if it names none."""
+        """The transfer syntax in the file meta information of the content, or None."""
         found = self.dataset().file_meta.get("TransferSyntaxUID")
         return None if found is None else str(found)
 
@@ -65,12 +65,12 @@ class Part:
 
 
 def parts_of(answer: requests.Response) -> list[Part]:
-    """Take the body of an answer apart. Raises Malformed if the grammar is broken."""
+    """Parse the body of an answer. Raises Malformed if it violates the grammar."""
     return parse(answer.headers.get("Content-Type", ""), answer.content)
 
 
 def stated_type(answer: requests.Response) -> str:
-    """Return the parameter `type` of an answer as it is written; empty if there is none."""
+    """Return the parameter `type` of an answer as sent; empty if there is none."""
     return media_type(answer.headers.get("Content-Type", ""))[1].get("type", "")
 
 
@@ -92,14 +92,14 @@ def media_type(content_type: str) -> tuple[str, dict[str, str]]:
 
 
 def parse(content_type: str, body: bytes) -> list[Part]:
-    """Take a multipart/related body apart. Raises Malformed if the grammar is broken."""
+    """Parse a multipart/related body. Raises Malformed if it violates the grammar."""
     kind, parameters = media_type(content_type)
     if kind != "multipart/related":
         raise Malformed(f"Content-Type {content_type!r} is not multipart/related")
     boundary = parameters.get("boundary", "")
     if not _BOUNDARY.fullmatch(boundary):
-        raise Malformed(f"Content-Type {content_type!r} has no boundary as RFC 2046 has it")
-    # The CRLF before a delimiter belongs to it; the first one may stand at the very beginning.
+        raise Malformed(f"Content-Type {content_type!r} has no valid boundary (RFC 2046)")
+    # The CRLF before a delimiter belongs to it; the first delimiter may be at the very beginning.
     _, *pieces = (b"\r\n" + body).split(b"\r\n--" + boundary.encode())
     if not pieces or not re.match(rb"--[ \t]*(\r\n|$)", pieces[-1]):
         raise Malformed(f"the body does not end with the delimiter --{boundary}--")
@@ -114,7 +114,7 @@ def _part(piece: bytes) -> Part:
     padding, line_end, rest = piece.partition(b"\r\n")
     if padding.strip(b" \t") or not line_end:
         raise Malformed(f"a delimiter line goes on with {padding[:40]!r}")
-    # An empty line comes first where a part has no headers.
+    # A part without headers begins with an empty line.
     head, separator, content = (b"\r\n" + rest).partition(b"\r\n\r\n")
     if not separator:
         raise Malformed("a part has no empty line between its headers and its content")
@@ -126,7 +126,7 @@ def _part(piece: bytes) -> Part:
 
 
 def _headers(head: str) -> dict[str, str]:
-    """Read header fields; a line that begins with a space goes on with the one before (RFC 822 3.1.1)."""
+    """Read header fields; a line that begins with a space continues the previous one (RFC 822 3.1.1)."""
     headers: dict[str, str] = {}
     unfolded = re.sub(r"\r\n[ \t]+", " ", head)
     for line in unfolded.split("\r\n") if unfolded else ():
@@ -141,13 +141,14 @@ def _headers(head: str) -> dict[str, str]:
 
 
 def _check_root(stated: str | None, root: Part) -> None:
-    """Check that `type` is the media type of the root, which is the first part (RFC 2387 3.1 and 3.2).
+    """Check that `type` is the media type of the root, the first part (RFC 2387 3.1 and 3.2).
 
-    Orthanc's DICOMweb plugin repeats the parameters of the part in it, at least until 1.24. WADO-018 is about
-    that. Here they only have to be those of the part, or each case about frames would be about the header.
+    Orthanc's DICOMweb plugin repeats the parameters of the part in it, at least until 1.24;
+    WADO-018 tests that. Here they only have to be those of the part, or every case about frames
+    would fail for this header.
     """
     if stated is None:
-        raise Malformed("the Content-Type has no parameter type, which RFC 2387 3.1 demands")
+        raise Malformed("the Content-Type has no parameter `type`, which RFC 2387 3.1 requires")
     kind, parameters = media_type(stated)
     of_root = media_type(root.content_type)[1]
     if kind != root.media_type or not parameters.items() <= of_root.items():
@@ -155,7 +156,7 @@ def _check_root(stated: str | None, root: Part) -> None:
 
 
 def build(contents: Iterable[bytes], content_type: str, boundary: str = BOUNDARY) -> bytes:
-    """Return the body of a STOW-RS request: each content with the same Content-Type."""
+    """Return the body of a STOW-RS request in which all parts have the same Content-Type."""
     lines = b"".join(
         f"--{boundary}\r\nContent-Type: {content_type}\r\n\r\n".encode() + content + b"\r\n"
         for content in contents

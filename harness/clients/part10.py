@@ -1,7 +1,7 @@
-"""Part 10 files as servers give them out, taken apart strictly (PS3.10 7, PS3.5 7 and A.4).
+"""A strict parser for the Part 10 files that servers send (PS3.10 7, PS3.5 7 and A.4).
 
-pydicom forgives much, and rightly so. A file that a server gives out is to have what the standard demands,
-so this keeps every element as it is written, and names the first byte that has no place in the structure.
+pydicom is deliberately lenient. Files from a server must conform to the standard, so this parser
+keeps every element as encoded, and reports the first byte that violates the structure.
 """
 
 import struct
@@ -38,21 +38,21 @@ TRANSFER_SYNTAX_UID: Final = 0x00020010
 
 @dataclass(frozen=True)
 class Element:
-    """One element as it is written: of a sequence the items, of encapsulated pixels the fragments."""
+    """One element as encoded, with its items (sequence) or fragments (encapsulated pixel data)."""
 
     tag: int
     vr: str
     """Empty in implicit VR."""
     length: int | None
-    """None where it is undefined."""
+    """None if it is undefined."""
     value: bytes = field(default=b"", repr=False)
     items: tuple["Elements", ...] = ()
     fragments: tuple[bytes, ...] = field(default=(), repr=False)
-    """The items of encapsulated pixels, the first of which is the Basic Offset Table (PS3.5 A.4)."""
+    """The items of encapsulated pixel data; the first is the Basic Offset Table (PS3.5 A.4)."""
 
     @property
     def name(self) -> str:
-        """The tag as people write it."""
+        """The tag in its usual notation."""
         return _name(self.tag)
 
 
@@ -71,37 +71,37 @@ class Part10:
 
     @cached_property
     def transfer_syntax(self) -> str:
-        """The transfer syntax that the file meta information names."""
+        """The transfer syntax in the file meta information."""
         return text_of(only(self.meta, TRANSFER_SYNTAX_UID))
 
     def element(self, tag: int) -> Element:
-        """Return an element of the data set; fails the case where there is none."""
+        """Return an element of the data set; fails the case if it is missing."""
         return only(self.elements, tag)
 
     def levels(self) -> Iterator[tuple[str, Elements]]:
-        """Return the data set and every item in it, each with its path."""
+        """Yield the data set and every item in it, each with its path."""
         yield from _levels("", self.elements)
 
     def walk(self) -> Iterator[tuple[str, Element]]:
-        """Return every element at every level, each with its path."""
+        """Yield every element at every level, each with its path."""
         for path, elements in self.levels():
             yield from ((path + each.name, each) for each in elements)
 
 
 def only(elements: Elements, tag: int) -> Element:
-    """Return the only element with `tag`; fails the case where there is none or more than one."""
+    """Return the only element with `tag`; fails the case if there is none or more than one."""
     found = [each for each in elements if each.tag == tag]
-    assert len(found) == 1, f"{_name(tag)} is there {len(found)} times where it is due once"
+    assert len(found) == 1, f"{_name(tag)} occurs {len(found)} times instead of once"
     return found[0]
 
 
 def text_of(element: Element) -> str:
-    """Return the value of a UID or another plain text, without its padding."""
+    """Return the value of a UID or other plain text, without its padding."""
     return element.value.decode("ascii", "replace").rstrip("\0 ")
 
 
 def take_apart(data: bytes) -> Part10:
-    """Take a file apart. Raises Malformed where its structure is broken."""
+    """Parse a file. Raises Malformed if its structure is invalid."""
     start = PREAMBLE_LENGTH + len(PREFIX)
     if data[PREAMBLE_LENGTH:start] != PREFIX:
         raise Malformed(f"byte {PREAMBLE_LENGTH} begins {data[128:132]!r} and not {PREFIX!r}")
@@ -125,7 +125,7 @@ def _levels(path: str, elements: Elements) -> Iterator[tuple[str, Elements]]:
 
 
 def _inflated(body: bytes) -> bytes:
-    """Undo RFC 1951; one byte of zero may follow, for an even length (PS3.5 A.5)."""
+    """Decompress with RFC 1951; one zero byte may follow, for an even length (PS3.5 A.5)."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         inflated = inflater.decompress(body) + inflater.flush()
@@ -137,7 +137,7 @@ def _inflated(body: bytes) -> bytes:
 
 
 class _Walk:
-    """Goes over encoded elements; `at` is where the next header or value begins."""
+    """Walks over encoded elements; `at` is the position of the next header or value."""
 
     def __init__(self, data: bytes, at: int = 0) -> None:
         self._data = data
@@ -151,20 +151,20 @@ class _Walk:
         return tuple(found)
 
     def elements(self, length: int | None, encoding: Encoding) -> Elements:
-        """Read the elements of a data set or an item of this length; None: up to the delimiter."""
+        """Read the elements of a data set or item of this length (None: up to the delimiter)."""
         parts = self._parts(length, ITEM_END, encoding, "an item or a data set")
         return tuple(self._element(encoding) for _ in parts)
 
     def _parts(
         self, length: int | None, delimiter: int, encoding: Encoding, what: str
     ) -> Iterator[None]:
-        """Stop where each part begins, up to the end that the length or the delimiter marks."""
+        """Yield at the start of each part, up to the end given by the length or the delimiter."""
         if length is not None:
             end = self.at + length
             while self.at < end:
                 yield
             if self.at != end:
-                raise Malformed(f"{what} ends {self.at - end} bytes behind its end")
+                raise Malformed(f"{what} extends {self.at - end} bytes beyond its end")
             return
         while (found := self._plain(encoding))[0] != delimiter:
             yield
@@ -176,7 +176,7 @@ class _Walk:
         begin = self.at
         tag, vr, length = self._header(encoding)
         if tag >> 16 == ITEM_GROUP:
-            raise Malformed(f"{_name(tag)} where an element is due, byte {begin}")
+            raise Malformed(f"{_name(tag)} where an element was expected, byte {begin}")
         if length is None and tag == PIXEL_DATA:
             return Element(tag, vr, None, fragments=self._fragments(encoding))
         if _is_sequence(tag, vr, length):
@@ -191,7 +191,7 @@ class _Walk:
         return tuple(self.elements(self._item("an item", encoding), encoding) for _ in parts)
 
     def _fragments(self, encoding: Encoding) -> tuple[bytes, ...]:
-        """Read the items of encapsulated pixels up to their delimiter (PS3.5 A.4)."""
+        """Read the items of encapsulated pixel data up to their delimiter (PS3.5 A.4)."""
         parts = self._parts(None, SEQUENCE_END, encoding, "")
         return tuple(self._value(self._item("a fragment", encoding), "a fragment") for _ in parts)
 
@@ -199,14 +199,14 @@ class _Walk:
         """Read the header of an item, and return its length."""
         tag, length = self._plain(encoding)
         if tag != ITEM:
-            raise Malformed(f"{tag:08X} where {what} is due, byte {self.at}")
+            raise Malformed(f"{tag:08X} where {what} was expected, byte {self.at}")
         self.at += 8
         return None if length == UNDEFINED else length
 
     def _value(self, length: int | None, what: str) -> bytes:
         begin, self.at = self.at, self.at + (UNDEFINED if length is None else length)
         if self.at > len(self._data):
-            raise Malformed(f"{what} goes on beyond the end of the file")
+            raise Malformed(f"{what} extends beyond the end of the file")
         return self._data[begin : self.at]
 
     def _header(self, encoding: Encoding) -> tuple[int, str, int | None]:
@@ -220,7 +220,7 @@ class _Walk:
         return tag, vr.decode(), None if length == UNDEFINED else length
 
     def _plain(self, encoding: Encoding) -> tuple[int, int]:
-        """Return tag and length of 32 bits of a header without VR, without moving on."""
+        """Return the tag and the 32-bit length of a header without VR, without advancing."""
         try:
             group, element, length = STRUCTS[encoding.little_endian][2](self._data, self.at)
         except struct.error:

@@ -1,4 +1,4 @@
-"""Images in answers: read by Pillow and numpy, and what a server has to make of pixels for a screen."""
+"""Images in answers, read with Pillow and numpy, and the expected rendering of pixels."""
 
 import io
 from typing import Any
@@ -15,13 +15,13 @@ Levels = NDArray[np.int64]
 
 
 def image_of(answer: requests.Response | bytes) -> Image.Image:
-    """Return the image of an answer; fails the case if it is none."""
+    """Return the image in an answer; fails the case if it is not an image."""
     data = answer if isinstance(answer, bytes) else answer.content
     try:
         with Image.open(io.BytesIO(data)) as image:
             image.load()
             return image
-    except (OSError, SyntaxError, ValueError) as error:  # so says Pillow
+    except (OSError, SyntaxError, ValueError) as error:  # raised by Pillow
         raise Malformed(f"expected an image, received {data[:40]!r}: {error}") from error
 
 
@@ -31,7 +31,7 @@ def levels_of(answer: requests.Response | bytes) -> Levels:
 
 
 def array_of(answer: requests.Response) -> NDArray[Any]:
-    """Return the array of a `.npy` answer, or the only one of a `.npz` answer, its name `arr_0`."""
+    """Return the array of a `.npy` answer, or the array `arr_0` of a `.npz` answer."""
     try:
         loaded = np.load(io.BytesIO(answer.content), allow_pickle=False)
         array: NDArray[Any] = loaded if isinstance(loaded, np.ndarray) else loaded["arr_0"]
@@ -41,7 +41,7 @@ def array_of(answer: requests.Response) -> NDArray[Any]:
 
 
 def largest_difference(received: NDArray[Any], expected: NDArray[Any]) -> float:
-    """Return by how much the worst pixel differs; fails the case if the shapes do."""
+    """Return the largest difference of a pixel; fails the case if the shapes differ."""
     assert received.shape == expected.shape, (
         f"expected an array of {expected.shape}, received one of {received.shape}"
     )
@@ -49,7 +49,7 @@ def largest_difference(received: NDArray[Any], expected: NDArray[Any]) -> float:
 
 
 def stretched(frame: Frame) -> NDArray[np.float64]:
-    """Return the gray levels when the lowest value of a frame becomes 0, and the highest 255."""
+    """Return the gray levels with the lowest value of a frame mapped to 0, the highest to 255."""
     values = frame.astype(np.float64)
     lowest, highest = values.min(), values.max()
     stretched_values: NDArray[np.float64] = (values - lowest) * 255 / (highest - lowest)
@@ -63,7 +63,7 @@ def windowed(values: NDArray[Any], center: float, width: float) -> NDArray[np.fl
 
 
 def rgb_of_ybr(frame: Frame) -> NDArray[np.float64]:
-    """Convert YBR_FULL of 8 bits to RGB (PS3.3 C.7.6.3.1.2, ITU-T T.871)."""
+    """Convert 8-bit YBR_FULL to RGB (PS3.3 C.7.6.3.1.2, ITU-T T.871)."""
     luma, blue, red = (frame[..., sample].astype(np.float64) for sample in range(3))
     blue, red = blue - 128, red - 128
     colours = (luma + 1.402 * red, luma - 0.344136 * blue - 0.714136 * red, luma + 1.772 * blue)

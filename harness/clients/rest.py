@@ -1,4 +1,4 @@
-"""The REST client of the cases: requests on one kept-alive connection, failures told in full."""
+"""The REST client of the cases: one persistent connection, with detailed failure messages."""
 
 import contextlib
 import json
@@ -17,21 +17,21 @@ from harness.model import Credentials, Endpoint
 
 BODY_SHOWN = 600
 PAUSE = 0.4  # seconds without a request after which a new connection is opened
-KEPT = 0.9  # seconds for which a server keeps a connection without a request, at the least
+KEPT = 0.9  # seconds for which servers keep an idle connection, at least
 LOCAL_MODALITY = "/modalities/orthanctest"
-"""The local server, as the remote's configuration names it."""
+"""The local server's path in the REST API, from its name in the remote's configuration."""
 
 
 class UnexpectedStatus(AssertionError):  # noqa: N818 - inside a case it is the server's failure
-    """The server answered, but not with the status that the case expects."""
+    """The server answered, but not with a status that the case expects."""
 
 
 class NoAnswer(AssertionError):  # noqa: N818 - inside a case it is the server's failure
-    """The server did not answer a request, or not to its end."""
+    """The server did not answer a request, or not completely."""
 
 
 def cause_of(error: requests.RequestException) -> str:
-    """Return what lies below an error of requests, without the layers of its libraries."""
+    """Return the underlying cause of an error of requests, without the layers of its libraries."""
     below: BaseException = error
     while isinstance(below.args[0] if below.args else None, BaseException):
         below = below.args[0]
@@ -41,18 +41,18 @@ def cause_of(error: requests.RequestException) -> str:
 
 
 def _was_cut(error: requests.ConnectionError) -> bool:
-    """Return whether a connection that stood ended before anything was answered."""
+    """Return whether an open connection was closed before any answer."""
     return bool(error.args) and isinstance(error.args[0], ProtocolError)
 
 
 class MissingMember(AssertionError, KeyError):  # noqa: N818 - inside a case it is the server's failure
-    """An object of JSON does not have the member that the case looks at."""
+    """A JSON object does not have the member that the case reads."""
 
-    __str__ = Exception.__str__  # that of KeyError would put the sentence into quotes
+    __str__ = Exception.__str__  # KeyError's would put the message in quotes
 
 
 class JsonObject(dict[str, Any]):
-    """An object of an answer: a member that is missing fails the case, as the server's fault."""
+    """An object in an answer: reading a missing member fails the case."""
 
     def __missing__(self, key: str) -> Any:
         there = ", ".join(sorted(self)) or "nothing"
@@ -60,7 +60,7 @@ class JsonObject(dict[str, Any]):
 
 
 class Answer(requests.Response):
-    """An answer whose body is the server's: where it is not the JSON that was expected, the case fails."""
+    """An answer of the server; the case fails if it expects JSON and the body is not."""
 
     def json(self, **options: Any) -> Any:
         """Return the body as JSON, its objects as JsonObject."""
@@ -82,7 +82,7 @@ class _Adapter(HTTPAdapter):
         super().init_poolmanager(*args, **options)
 
     def cert_verify(self, *args: Any) -> None:
-        """Leave the connection as it is: the context says what is trusted."""
+        """Leave the connection unchanged: the TLS context defines what is trusted."""
 
     def build_response(self, request: requests.PreparedRequest, response: Any) -> Answer:
         answer = super().build_response(request, response)
@@ -91,7 +91,7 @@ class _Adapter(HTTPAdapter):
 
 
 class Rest(contextlib.AbstractContextManager["Rest"]):
-    """Speaks HTTP with one server. Every method fails the case unless the status is as expected."""
+    """An HTTP client of one server. Every method fails the case on an unexpected status."""
 
     def __init__(
         self,
@@ -101,20 +101,20 @@ class Rest(contextlib.AbstractContextManager["Rest"]):
         note: Callable[[str], None] = lambda _: None,
         tls: TlsClient | None = None,
     ) -> None:
-        """Speak to `base`; `note` is told when a request had to be repeated."""
+        """Send requests to `base`; `note` is called when a request had to be repeated."""
         self._note = note
         self.base = f"{'http' if tls is None else 'https'}://{base}"
         self.time_limit = time_limit
         self._last_use = 0.0
         self.session = requests.Session()
         self.session.mount(self.base, _Adapter(tls))
-        self.session.trust_env = False  # a proxy of the environment is not between us
+        self.session.trust_env = False  # ignore a proxy in the environment
         if credentials is not None:
             self.session.auth = (credentials.username, credentials.password)
 
     @property
     def user(self) -> str:
-        """The user whose credentials are sent; empty without."""
+        """The user whose credentials are sent; empty if none are."""
         return self.session.auth[0] if isinstance(self.session.auth, tuple) else ""
 
     def request(
@@ -122,8 +122,8 @@ class Rest(contextlib.AbstractContextManager["Rest"]):
     ) -> requests.Response:
         """Send a request and return the answer; `options` are those of `requests`.
 
-        `expect` is the status or statuses that are right; None accepts any. Redirects are not followed.
-        Raises UnexpectedStatus with the answer's text, and NoAnswer where there is none.
+        `expect` is the expected status or statuses; None accepts any. Redirects are not followed.
+        Raises UnexpectedStatus with the answer's text, or NoAnswer if there is none.
         """
         options.setdefault("timeout", self.time_limit)
         options.setdefault("allow_redirects", False)
@@ -139,10 +139,11 @@ class Rest(contextlib.AbstractContextManager["Rest"]):
     def _answer(self, method: str, path: str, options: dict[str, Any]) -> requests.Response:
         """Send a request, on a new connection after a pause.
 
-        Orthanc before 1.11.3 closes a connection after a second without a request, and a request that meets
-        the close on its way fails, which is nobody's fault. A computer too busy may hold a request up for so
-        long: only then, when the idle gap was longer than the time for which servers keep a connection, is
-        it sent once more, and the record says so. A request that is dropped at any other time has failed.
+        Orthanc before 1.11.3 closes a connection after a second without a request, and a request
+        sent at that moment fails, which is not a defect. On a very busy computer, sending can be
+        delayed that long. Only if the connection was idle longer than servers keep one is the
+        request sent again, and this is noted in the record. A request that is dropped at any other
+        time has failed.
         """
         last = self._last_use
         fresh = time.monotonic() - last > PAUSE
@@ -168,7 +169,7 @@ class Rest(contextlib.AbstractContextManager["Rest"]):
         return self.request("GET", path, **options)
 
     def json(self, path: str, **params: Any) -> Any:
-        """GET `path` with query arguments `params`, and return the answer's JSON."""
+        """GET `path` with query arguments `params`, and return the JSON of the answer."""
         return self.get(path, params=params).json()
 
     def post(self, path: str, body: object = b"", **options: Any) -> requests.Response:
@@ -185,7 +186,7 @@ class Rest(contextlib.AbstractContextManager["Rest"]):
 
     @contextlib.contextmanager
     def setting(self, path: str, value: object) -> Iterator[None]:
-        """Change what GET and PUT of `path` show and set, and put it back as it was."""
+        """Change the setting at `path` with PUT, and restore its previous value at the end."""
         before = self.get(path).content
         self.put(path, value)
         try:
@@ -195,7 +196,7 @@ class Rest(contextlib.AbstractContextManager["Rest"]):
 
     @contextlib.contextmanager
     def temporary(self, path: str, definition: object) -> Iterator[None]:
-        """PUT something new at `path`, a modality for example, and DELETE it in the end."""
+        """PUT something new at `path`, such as a modality, and DELETE it at the end."""
         self.put(path, definition)
         try:
             yield
@@ -203,12 +204,12 @@ class Rest(contextlib.AbstractContextManager["Rest"]):
             self.delete(path)
 
     def upload(self, data: bytes) -> dict[str, Any]:
-        """POST one DICOM file to `/instances`, and return what the server says it is (ID, Status, ...)."""
+        """POST one DICOM file to `/instances`, and return the server's answer (ID, Status, ...)."""
         answer: dict[str, Any] = self.post("/instances", data).json()
         return answer
 
     def find(self, level: str, query: Mapping[str, str], **options: object) -> list[Any]:
-        """POST a search to `/tools/find`, and return the identifiers or, with Expand, the resources found."""
+        """POST a search to `/tools/find`; return identifiers or, with Expand, the resources."""
         asked = {"Level": level, "Query": query, **options}
         found: list[Any] = self.post("/tools/find", asked).json()
         return found

@@ -1,4 +1,4 @@
-"""A storage SCP for cases: the objects that a server sends by C-STORE, and their requests."""
+"""A storage SCP for cases, which keeps the C-STORE requests of a server and their objects."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from harness.waiting import wait_until
 
 @dataclass(frozen=True)
 class Arrival:
-    """One object that was sent to us, and the C-STORE request that brought it (PS3.7 9.3.1.1)."""
+    """A received object, and its C-STORE request (PS3.7 9.3.1.1)."""
 
     dataset: Dataset
     calling: str
@@ -26,9 +26,9 @@ class Arrival:
 
 
 class StorageScp(Listener):
-    """Accepts these SOP classes in any of these transfer syntaxes; a context manager that listens meanwhile.
+    """Accepts these SOP classes in any of these transfer syntaxes, during a `with` block.
 
-    pynetdicom needs 100 ms and more for each association when all that the standard knows are named.
+    Accepting all those in the standard would cost pynetdicom 100 ms or more for each association.
     """
 
     def __init__(
@@ -40,16 +40,16 @@ class StorageScp(Listener):
         self.expect(AETitle("STORAGE-SCP"))
 
     def expect(self, ae_title: AETitle, answers: Iterable[int] = ()) -> None:
-        """Begin anew, known as `ae_title`: answer with the statuses `answers` in turn, then with Success."""
+        """Start over as `ae_title`: respond with the statuses `answers`, then with Success."""
         self.ae_title = ae_title
         self._arrivals: list[Arrival] = []
         self._answers = iter(answers)
         self._open: set[Association] = set()
 
     def received(self, count: int) -> list[Arrival]:
-        """Wait until `count` objects have come and the sender has closed its associations; return what came.
+        """Wait for `count` objects and the end of the sender's associations; return the objects.
 
-        More than `count` may have come by then: the case compares.
+        More than `count` may have arrived by then; the case has to check.
         """
         wait_until(
             lambda: len(self._arrivals) >= count and not self._open,
@@ -59,7 +59,7 @@ class StorageScp(Listener):
         return list(self._arrivals)
 
     def received_uids(self, count: int) -> list[str]:
-        """Wait as `received` does, and return the SOP Instance UIDs of what came, sorted."""
+        """Wait as `received` does, and return the SOP Instance UIDs of the objects, sorted."""
         return values((each.dataset for each in self.received(count)), "SOPInstanceUID")
 
     def _entity(self) -> AE:

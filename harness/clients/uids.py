@@ -1,9 +1,10 @@
-"""The SOP classes and transfer syntaxes of the dictionary, and those that stand for the others."""
+"""The SOP classes and transfer syntaxes of the dictionary, and a representative selection of them."""
 
 from pydicom.uid import UID, UID_dictionary
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
-# Below the same root, but queries, and the roots of commitment and of a directory.
+# Classes below the same root that are not storage: queries, and the roots of commitment and of a
+# directory.
 _NO_STORAGE = ("200.4", "200.5", "200.6", "201.2", "201.3", "201.4", "201.5", "201.6")
 
 SOP_CLASSES = [uid for uid, entry in UID_dictionary.items() if "SOP Class" in entry[1]]
@@ -22,7 +23,7 @@ STORAGE_FAMILIES = tuple(
     _STORAGE + ending for ending in ("2", "4", "3.1", "7", "7.2", "77.1.4", "77.1.1.1", "104.1",
                                      "88.11", "88.59", "481.2", "9.1.1")
 )  # fmt: skip
-"""One class of each family: images with one and many frames, colour, video, documents, dose, waveforms."""
+"""One class of each family: single and multi-frame, colour, video, documents, dose, waveforms."""
 
 
 def uid_name(uid: str) -> str:

@@ -1,14 +1,14 @@
-"""A client below the level that a library allows: PDUs and messages exactly as they are sent and received.
+"""A client for PDUs and messages exactly as sent and received, below the level of a library.
 
-    with wire.connect() as line:                        a TCP connection, and nothing said on it yet
+    with wire.connect() as line:                        a TCP connection, nothing sent yet
         line.say(raw.pdu(0x0B, bytes(4)))
         assert line.hear() == Abort(2, 1)
 
     with wire.associate([ECHO]) as association:
         answer = association.ask(CEchoRQ(message_id=1))
 
-A server's misbehaviour is not an error here: `hear` returns a PDU, or `Closed`, `Silence` or `Unreadable`,
-which a case compares with what the standard demands.
+Misbehaviour of a server is not an error here: `hear` returns a PDU, or `Closed`, `Silence` or
+`Unreadable`, which a case compares with the requirement of the standard.
 """
 
 import contextlib
@@ -58,7 +58,7 @@ from harness.clients.client import Client
 
 HEADER: Final = 6
 LONGEST: Final = 1 << 26
-"""Bytes of a PDU that no server sends. One that announces more is not waited for."""
+"""Bytes of the longest acceptable PDU; one that announces more is not read."""
 UNLIMITED: Final = Limits(p_data_pdu=(1 << 32) - 1)
 IMPLEMENTATION_CLASS_UID: Final = "2.25.195110617"
 ENDING: Final = frozenset({AssociateRJ.TYPE, ReleaseRP.TYPE, Abort.TYPE})
@@ -67,7 +67,7 @@ PENDING: Final = frozenset({0xFF00, 0xFF01})
 Context = tuple[str, Sequence[str]]
 """Abstract syntax and transfer syntaxes of a presentation context."""
 MOST_CONTEXTS: Final = 127
-"""Of the 128 of an association (PS3.8 9.3.2.2): one is left for Verification."""
+"""One less than the 128 of an association (PS3.8 9.3.2), to leave one for Verification."""
 ECHO: Final[Context] = ("1.2.840.10008.1.1", ("1.2.840.10008.1.2",))
 """Verification in the default transfer syntax."""
 
@@ -77,13 +77,13 @@ class Closed(Frozen):
 
 
 class Silence(Frozen):
-    """The peer neither sent anything nor closed the connection in this time."""
+    """The peer neither sent anything nor closed the connection within this time."""
 
     seconds: float
 
 
 class Unreadable(Frozen):
-    """What the peer sent is not a PDU, and why."""
+    """The peer sent something that is not a PDU, and why it is not."""
 
     why: str
 
@@ -92,22 +92,22 @@ Heard = PDU | Closed | Silence | Unreadable
 
 
 class ProtocolBroken(AssertionError):  # noqa: N818 - the peer's failure, not ours
-    """The peer did what the protocol does not allow at this moment."""
+    """The peer did something that the protocol does not allow at this point."""
 
 
 Kind = TypeVar("Kind")
 
 
 def due(kind: type[Kind], heard: Heard | Received, what: str = "") -> Kind:
-    """Return what was heard if it is of the kind that is due. Raises `ProtocolBroken` if it is not."""
+    """Return what was received if it is of the expected kind, or else raise `ProtocolBroken`."""
     if not isinstance(heard, kind):
         what = what or getattr(kind, "NAME", "")
-        raise ProtocolBroken(f"{what} was due, and what came is {described(heard)}")
+        raise ProtocolBroken(f"expected {what}, received {described(heard)}")
     return heard
 
 
 class Incoming(Frozen):
-    """A whole message from the peer."""
+    """A complete message from the peer."""
 
     context_id: int
     message: Message
@@ -117,8 +117,9 @@ class Incoming(Frozen):
 class Line(contextlib.AbstractContextManager["Line"]):
     """One TCP connection; a context manager that closes it.
 
-    pdus: each PDU that was heard, as bytes. delays: for each the seconds between its first and its last byte,
-    in which a server has nothing to compute any more. over: whether the peer has said or done what ends it.
+    pdus: the bytes of each received PDU. delays: for each PDU, the seconds between its first and
+    its last byte, when the server has nothing left to compute. over: whether the peer has ended the
+    exchange.
     """
 
     def __init__(self, connected: socket.socket, time_limit: float) -> None:
@@ -134,7 +135,7 @@ class Line(contextlib.AbstractContextManager["Line"]):
         self.close()
 
     def close(self) -> None:
-        """Close the connection, also for a thread that waits to hear something."""
+        """Close the connection, also for a thread that is waiting to receive something."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
@@ -142,7 +143,8 @@ class Line(contextlib.AbstractContextManager["Line"]):
     def say(self, *data: Buffer) -> None:
         """Send any bytes, each of `data` in its own segment.
 
-        A connection that the peer has closed is not an error: what it sent before can still be read.
+        A connection that the peer has closed is not an error: data it sent before can still be
+        read.
         """
         self._socket.settimeout(self.time_limit)
         with contextlib.suppress(ConnectionError, ssl.SSLError):
@@ -150,7 +152,7 @@ class Line(contextlib.AbstractContextManager["Line"]):
                 self._socket.sendall(each)
 
     def hear(self, within: float | None = None) -> Heard:
-        """Wait for the next PDU and return it, or what came in its place; `within` seconds."""
+        """Wait up to `within` seconds for the next PDU; return it, or what happened instead."""
         heard = self.hear_bytes(within)
         if not isinstance(heard, bytes):
             return heard
@@ -160,7 +162,7 @@ class Line(contextlib.AbstractContextManager["Line"]):
             return Unreadable(str(error))
 
     def hear_bytes(self, within: float | None = None) -> bytes | Closed | Silence | Unreadable:
-        """Wait for the next PDU and return its bytes, header and all."""
+        """Wait for the next PDU and return its bytes, including the header."""
         limit = self.time_limit if within is None else within
         deadline = time.monotonic() + limit
         begun = time.monotonic() if self._received else 0.0
@@ -191,23 +193,23 @@ class Line(contextlib.AbstractContextManager["Line"]):
         return pdu
 
     def _begun(self) -> str:
-        return f"a PDU of which only {len(self._received)} bytes came"
+        return f"a PDU of which only {len(self._received)} bytes were received"
 
     def left(self) -> bytes:
-        """Return and discard what was received of an incomplete PDU."""
+        """Return and discard the received part of an incomplete PDU."""
         left, self._received = self._received, b""
         return left
 
     def _length(self) -> int:
-        """Return the length of the PDU that comes next, header and all; 0: not known yet."""
+        """Return the length of the next PDU, including its header; 0 if not known yet."""
         known = len(self._received) >= HEADER
         return HEADER + int.from_bytes(self._received[2:HEADER], "big") if known else 0
 
 
 class Association:
-    """An association from either side, one message after the other, on a `Line`.
+    """An association from either side, one message after another, on a `Line`.
 
-    Raises `ProtocolBroken` if the peer does what the protocol does not allow.
+    Raises `ProtocolBroken` if the peer does something that the protocol does not allow.
     """
 
     def __init__(self, line: Line, connection: Connection) -> None:
@@ -217,7 +219,7 @@ class Association:
 
     @property
     def answer(self) -> AssociateAC:
-        """How the association was accepted."""
+        """The peer's acceptance of the association."""
         assert self.connection.answer is not None
         return self.connection.answer
 
@@ -232,13 +234,14 @@ class Association:
             self.line.say(b"".join(self.connection.send(event)))
 
     def send_message(self, message: Message, data_set: bytes = b"", context_id: int = 0) -> None:
-        """Send a message in one segment, on the first context or on the one that is named."""
+        """Send a message in one segment, on the given context or else the first."""
         self.line.say(self.encoded(message, data_set, context_id))
 
     def encoded(self, message: Message, data_set: bytes = b"", context_id: int = 0) -> bytes:
-        """Return the PDUs of a message, so that it can be said in one segment with others.
+        """Return the PDUs of a message, to be sent in one segment with others.
 
-        Raises `ProtocolBroken` if the peer did not accept the context, or none without `context_id`.
+        Raises `ProtocolBroken` if the peer did not accept the context or, without `context_id`, any
+        context.
         """
         accepted = self.connection.contexts
         if not accepted or (context_id and context_id not in accepted):
@@ -249,7 +252,7 @@ class Association:
         return b"".join(self.connection.send_message(context_id, message, parts))
 
     def event(self, within: float | None = None) -> Received:
-        """Wait for the next event, but for timers and the like, and return it; each PDU `within` seconds."""
+        """Wait for the next event other than timers and such, up to `within` seconds per PDU."""
         while True:
             while not self._events:
                 try:
@@ -268,13 +271,13 @@ class Association:
     def _hear(self, within: float | None = None) -> None:
         heard = self.line.hear_bytes(within)
         if isinstance(heard, Silence):
-            raise ProtocolBroken(f"nothing was heard of the peer in {heard.seconds:g} s")
+            raise ProtocolBroken(f"nothing was received from the peer for {heard.seconds:g} s")
         if isinstance(heard, Unreadable):
             raise ProtocolBroken(f"the peer broke the protocol: {heard.why}")
         self.connection.receive_data(heard if isinstance(heard, bytes) else b"")
 
     def receive(self) -> Incoming:
-        """Wait for a message and return it whole."""
+        """Wait for a complete message and return it."""
         event = due(Command, self.event(), "a message")
         parts = []
         last = not event.message.has_data_set
@@ -285,21 +288,21 @@ class Association:
         return Incoming(event.context_id, event.message, b"".join(parts))
 
     def responses(self) -> list[Incoming]:
-        """Wait for the responses to a request, up to the first whose status is not Pending."""
+        """Receive the responses to a request, up to the first whose status is not Pending."""
         found = [self.receive()]
         while getattr(found[-1].message, "status", None) in PENDING:
             found.append(self.receive())
         return found
 
     def ask(self, message: Message, data_set: bytes = b"", context_id: int = 0) -> Incoming:
-        """Send a request, and return the one response to it."""
+        """Send a request, and return its only response."""
         self.send_message(message, data_set, context_id)
         return self.receive()
 
     def release(self) -> None:
-        """Release the association as its requestor; what is still under way is not heeded.
+        """Release the association as its requestor, ignoring messages that still arrive.
 
-        Where the acceptor asks for the release at the same time, it is answered first (PS3.8 7.2.2).
+        If the acceptor requests the release at the same time, it is answered first (PS3.8 7.2.2).
         """
         self.send(ReleaseRQ())
         event = self.event()
@@ -311,13 +314,13 @@ class Association:
 
 
 class Wire(Client):
-    """A client on PDUs."""
+    """A client that works with PDUs."""
 
     artim = 32.0
-    """Seconds in which a server's ARTIM timer is expected to expire; most servers take 30 s."""
+    """Seconds within which a server's ARTIM timer should expire; most servers take 30 s."""
 
     def connect(self) -> Line:
-        """Open a TCP connection, on which nothing is sent yet."""
+        """Open a TCP connection without sending anything."""
         try:
             peer = (self.peer.host, self.peer.port)
             connected = socket.create_connection(peer, timeout=self.time_limit)
@@ -334,7 +337,7 @@ class Wire(Client):
         maximum_length: int = 16384,
         items: Iterable[UserItem] = (),
     ) -> AssociateRQ:
-        """Make a request for an association with these contexts, whose IDs are 1, 3, 5 ..."""
+        """Return an association request with these contexts, whose IDs are 1, 3, 5 ..."""
         return AssociateRQ(
             called_ae_title=self.called,
             calling_ae_title=self.calling,
@@ -353,7 +356,7 @@ class Wire(Client):
         calling: bytes | None = None,
         **fields: int,
     ) -> bytes:
-        """Make a request for an association with any items and fields, by `dcm.wire.raw`."""
+        """Return an association request with any items and fields, made with `dcm.wire.raw`."""
         called = (self.called.encode() if called is None else called).ljust(16)
         calling = (self.calling.encode() if calling is None else calling).ljust(16)
         return raw.associate(AssociateRQ.TYPE, items, called=called, calling=calling, **fields)
@@ -369,14 +372,14 @@ class Wire(Client):
             return heard
 
     def accepted(self, request: AssociateRQ | bytes, within: float | None = None) -> AssociateAC:
-        """Request an association that must be accepted, return the answer, and release it."""
+        """Request an association that must be accepted, release it, and return the answer."""
         return due(AssociateAC, self.propose(request, within))
 
     def chosen(self, contexts: Sequence[Context]) -> list[str | None]:
-        """Propose contexts on as many associations as it takes, each with Verification as well.
+        """Propose contexts on as many associations as needed, each with Verification in addition.
 
-        Returns the transfer syntax that was chosen for each context, None for one that was not accepted.
-        Fails the case if an association is not accepted, or a context is not answered.
+        Returns the transfer syntax that was chosen for each context, or None if it was not
+        accepted. Fails the case if an association is not accepted, or a context is not answered.
         """
         found: list[str | None] = []
         for start in range(0, len(contexts), MOST_CONTEXTS):
@@ -392,7 +395,7 @@ class Wire(Client):
 
     @contextlib.contextmanager
     def associate(self, contexts: Iterable[Context], **options: Any) -> Iterator[Association]:
-        """Open an association, and release it in the end if it still stands; options as for `request`.
+        """Open an association, and release it at the end if still open; options as for `request`.
 
         Fails the case if the association is not accepted.
         """
@@ -407,18 +410,18 @@ class Wire(Client):
 
 
 def user_information(maximum_length: int, items: Iterable[UserItem]) -> tuple[UserItem, ...]:
-    """Return what we say of ourselves when an association is negotiated, then `items` (PS3.8 D.3.3)."""
+    """Return our user information for the negotiation, followed by `items` (PS3.8 D.3.3)."""
     ours = ImplementationClassUID(IMPLEMENTATION_CLASS_UID)
     return MaximumLength(maximum_length), ours, *items
 
 
 def named(heard: Heard) -> str:
-    """Return the name of a PDU, or put into words what came in its place."""
+    """Return the name of a PDU, or a description of what happened instead."""
     return getattr(heard, "NAME", "") or described(heard)
 
 
 def described(heard: Heard | Received) -> str:
-    """Put into words what came in the place of something else."""
+    """Describe what was received, for a message about something unexpected."""
     match heard:
         case AssociateRJ():
             return rejection(heard)

@@ -1,4 +1,4 @@
-"""What several cases send with `wire`: contexts, items of a request, and messages."""
+"""Contexts, items of a request, and messages that several cases send with `wire`."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
@@ -63,12 +63,12 @@ def study_identifier(sample: Sample) -> bytes:
 
 
 def whole(message: Message) -> bytes:
-    """Return the P-DATA-TF that holds a command set in one fragment, on context 1."""
+    """Return the P-DATA-TF with a command set in one fragment, on context 1."""
     return raw.p_data(raw.pdv(1, COMMAND | LAST, build_message(message)))
 
 
 def pdvs_of(pdus: Iterable[bytes]) -> list[tuple[int, int, bytes]]:
-    """Return context ID, control header and fragment of each PDV in the P-DATA-TF PDUs among `pdus`."""
+    """Return context ID, control header and fragment of each PDV in the P-DATA-TF of `pdus`."""
     return [
         (context_id, control, bytes(data))
         for pdu in pdus
@@ -88,7 +88,7 @@ def stored_response(request: CStoreRQ, status: int = 0x0000) -> CStoreRSP:
 
 
 def store_request(sample: Sample, message_id: int = 1, **fields: Any) -> CStoreRQ:
-    """Return the C-STORE request that goes with the data set of `sample`."""
+    """Return the C-STORE request for the data set of `sample`."""
     return CStoreRQ(
         message_id=message_id,
         affected_sop_class_uid=str(sample.sop_class_uid),
@@ -98,7 +98,7 @@ def store_request(sample: Sample, message_id: int = 1, **fields: Any) -> CStoreR
 
 
 def receiving(sample: Sample) -> tuple[Sequence[Context], Sequence[UserItem]]:
-    """Return the contexts and the role with which `sample` can be retrieved by C-GET."""
+    """Return the contexts and the role for retrieving `sample` with C-GET."""
     role = RoleSelection(str(sample.sop_class_uid), scu=False, scp=True)
     return [GET_STUDIES, sample.context], [role]
 
@@ -110,9 +110,10 @@ def get_study(association: Association, sample: Sample, message_id: int = 1) -> 
 
 
 def sub_operations(association: Association) -> Iterator[Incoming]:
-    """Yield what comes in answer to a C-GET, up to the final response; the caller answers each C-STORE.
+    """Yield the messages that follow a C-GET, up to the final response.
 
-    Raises `ProtocolBroken` for a message that is neither a C-STORE request nor a C-GET response.
+    The caller answers each C-STORE. Raises `ProtocolBroken` for a message that is neither a C-STORE
+    request nor a C-GET response.
     """
     while True:
         incoming = association.receive()
@@ -124,12 +125,12 @@ def sub_operations(association: Association) -> Iterator[Incoming]:
 
 
 def status_of(message: Message) -> Status | str:
-    """Return the status of a response, or the name of a message that is no response."""
+    """Return the status of a response, or the name of any other message."""
     return Status(message.status) if isinstance(message, Response) else message.NAME
 
 
 def answered_id(message: Message) -> int | str:
-    """Return the message ID that a response answers, or the name of a message that is no response."""
+    """Return the message ID that a response answers, or the name of any other message."""
     return message.message_id_being_responded_to if isinstance(message, Response) else message.NAME
 
 
@@ -138,7 +139,7 @@ def assert_refused(association: Association, event: Received) -> None:
     association.line.over = True
     if isinstance(event, Abort):
         return
-    assert isinstance(event, Command), "neither a response nor an abort came"
+    assert isinstance(event, Command), "received neither a response nor an abort"
     status = status_of(event.message)
-    assert isinstance(status, Status), f"{status} is no response"
+    assert isinstance(status, Status), f"{status} is not a response"
     assert is_failure(status), f"status {status}"

@@ -1,4 +1,4 @@
-"""The other side of `wire`: an acceptor that answers as the case decides."""
+"""The counterpart of `wire`: an acceptor whose answers are determined by the case."""
 
 import contextlib
 import itertools
@@ -18,7 +18,7 @@ from harness.model import Endpoint
 
 
 class WireScp(contextlib.AbstractContextManager["WireScp"]):
-    """Listens on a port of its own; a context manager, which also closes the connections that were taken."""
+    """Listens on a port of its own; a context manager, which also closes the accepted connections."""
 
     def __init__(self, time_limit: float) -> None:
         self.time_limit: Final = time_limit
@@ -32,7 +32,7 @@ class WireScp(contextlib.AbstractContextManager["WireScp"]):
             line.close()
 
     def take(self) -> Line:
-        """Wait for a connection, on which nothing is sent yet."""
+        """Wait for a connection, and return it before anything is sent."""
         self._socket.settimeout(self.time_limit)
         try:
             taken, _ = self._socket.accept()
@@ -44,7 +44,7 @@ class WireScp(contextlib.AbstractContextManager["WireScp"]):
 
 
 def asked(line: Line) -> Association:
-    """Wait for the request for an association; `accept` answers it."""
+    """Wait for the association request; `accept` answers it."""
     association = Association(line, Connection("acceptor", UNLIMITED))
     association.send(TransportOpened())
     due(AssociateRQ, association.event())
@@ -52,9 +52,9 @@ def asked(line: Line) -> Association:
 
 
 def accept(association: Association, *, maximum_length: int = 16384) -> Association:
-    """Accept all that is proposed: contexts, each with its first transfer syntax, and roles."""
+    """Accept everything proposed: each context with its first transfer syntax, and the roles."""
     request = association.connection.request
-    assert request is not None  # `asked` waited for it
+    assert request is not None  # `asked` has received it
     contexts = request.presentation_contexts
     answers = (
         answer_contexts([each], {each.abstract_syntax: each.transfer_syntaxes}) for each in contexts

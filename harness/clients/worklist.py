@@ -1,4 +1,4 @@
-"""The modality worklist of the remote: items put into its folder, and queries as an SCU sends them."""
+"""The modality worklist of the remote: items in its folder, and the queries of an SCU."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,27 +15,27 @@ from harness.corpus import Sample
 
 @dataclass(frozen=True)
 class Worklist:
-    """A folder of worklist items, one file each, and the server that answers from it."""
+    """A folder of worklist items, one file each, and the server that uses it."""
 
     folder: Path
     dimse: Dimse
 
     def put(self, *items: Sample | bytes) -> None:
-        """Add items; the harness takes them away after the case."""
+        """Add items; the harness removes them after the case."""
         taken = sum(1 for _ in self.folder.glob("*.wl"))
         for number, item in enumerate(items, start=taken + 1):
             content = item if isinstance(item, bytes) else item.data
             (self.folder / f"{number:03}.wl").write_bytes(content)
 
     def find(self, step: dict[str, Any] | None = None, **keys: Any) -> list[Dataset]:
-        """Query with `keys`, and those in `step` for the Scheduled Procedure Step (PS3.4 K.6.1.2.2).
+        """Query with `keys`, and `step` for the Scheduled Procedure Step (PS3.4 K.6.1.2.2).
 
         Fails the case unless the final status is Success.
         """
         return self.dimse.worklist(asking(step, **keys)).complete()
 
     def names(self, step: dict[str, Any] | None = None, **keys: Any) -> list[str]:
-        """Query likewise, and return the names of the patients found, in order."""
+        """Query as `find` does, and return the names of the patients found, in order."""
         return names_of(self.find(step, **{"PatientName": "", **keys}))
 
 
@@ -52,7 +52,7 @@ def step_of(item: Dataset) -> Dataset:
 
 
 def asking(step: dict[str, Any] | None = None, **keys: Any) -> Dataset:
-    """Make the identifier of a worklist query; an empty value asks for the attribute."""
+    """Make the identifier of a worklist query; an empty value requests the attribute."""
     identifier = identifier_of(keys)
     if step is not None:
         identifier.ScheduledProcedureStepSequence = Sequence([identifier_of(step)])

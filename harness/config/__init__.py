@@ -1,4 +1,4 @@
-"""Configurations of the two servers: what they say, how they are written, how they are read back.
+"""The configurations of the two servers: their content, writing them, and reading them back.
 
 Standard library only, like everything that `generate_config.py` needs: it must run straight from a
 checkout.

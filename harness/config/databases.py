@@ -1,8 +1,8 @@
-"""A database that a server under test keeps its index in: how it is reached, and what Orthanc must be told.
+"""A database for the index of a server under test: how to reach it, and Orthanc's options for it.
 
-The options are those of Orthanc's plugins for PostgreSQL and MySQL (orthanc-databases), the versions those of
-their release notes. Each plugin is two libraries, one for the index and one for the objects, which read the
-same section and do nothing unless it enables them.
+The options are those of Orthanc's plugins for PostgreSQL and MySQL (orthanc-databases), the
+versions those of their release notes. Each plugin is two libraries, one for the index and one for
+the objects, which read the same section and do nothing unless it enables them.
 """
 
 from dataclasses import dataclass
@@ -39,16 +39,16 @@ class DatabaseConnection:
     credentials: Credentials
     database: str
     socket: Path | None = None
-    """The Unix socket of the same instance; None where its path is too long for one."""
+    """The Unix socket of the same instance, or None if its path is too long for one."""
 
 
 @dataclass(frozen=True)
 class DatabaseUse:
-    """What a server keeps in its database besides its index, and how it goes about it."""
+    """What a server keeps in its database in addition to its index, and how it connects."""
 
     objects: bool = False
     connections: int | None = None
-    """How many the index uses; None for the plugin's own number, which is 50 from PostgreSQL 7.0 on."""
+    """Number of connections for the index; None for the plugin's default: 50 since version 7.0."""
     socket: bool = False
     """Whether it connects to the Unix socket instead of the port."""
 
@@ -59,11 +59,12 @@ INDEX = DatabaseUse()
 def postgresql_section(
     connection: DatabaseConnection, use: DatabaseUse = INDEX, plugin: Version | None = None
 ) -> Json:
-    """Return the section `PostgreSQL`; naming the plugin's version leaves out what came later.
+    """Return the section `PostgreSQL`; if the plugin's version is given, later options are omitted.
 
-    Plugins from 6.2 on need Orthanc 1.12.3, from 7.0 on 1.12.5.
+    Plugins need Orthanc 1.12.3 since 6.2, and 1.12.5 since 7.0.
     """
-    # libpq takes a host that begins with a slash for the folder of the socket, whose name has the port.
+    # libpq takes a host that begins with a slash for the socket's folder; its file name has the
+    # port.
     host = str(_socket(connection).parent) if use.socket else connection.endpoint.host
     return _section("PostgreSQL", {"Host": host}, connection, use, plugin)
 
@@ -71,7 +72,7 @@ def postgresql_section(
 def mysql_section(
     connection: DatabaseConnection, use: DatabaseUse = INDEX, plugin: Version | None = None
 ) -> Json:
-    """Return the section `MySQL`, for MariaDB too; naming the plugin's version leaves out what came later."""
+    """Return the section `MySQL`, also for MariaDB; `plugin` is as for PostgreSQL."""
     if use.socket:
         where: Json = {"Host": "localhost", "UnixSocket": str(_socket(connection))}
     else:
@@ -96,8 +97,8 @@ def _section(
         "Username": connection.credentials.username,
         "Password": connection.credentials.password,
         "EnableSsl": False,
-        "Lock": True,  # a second server that uses the same database is refused
-        # A database that starts again is back in a second; the plugins would wait five.
+        "Lock": True,  # refuse a second server on the same database
+        # A restarted database is back within a second; the plugins would wait five.
         "MaximumConnectionRetries": 10,
         "ConnectionRetryInterval": 1,
     }

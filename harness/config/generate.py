@@ -1,4 +1,4 @@
-"""The command `generate_config.py`: writes the configuration that the remote is started with."""
+"""The command `generate_config.py`, which writes the configuration for the remote."""
 
 import argparse
 import json
@@ -8,18 +8,27 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.config.network import is_this_computer, local_address_in, local_address_towards
-from harness.config.options import PROGRAM, parser
+from harness.config.network import (
+    is_loopback,
+    is_this_computer,
+    local_address_in,
+    local_address_towards,
+)
+from harness.config.options import PROGRAM, parser, password
 from harness.config.orthanc import remote_configuration
 from harness.config.settings import Node, Pair, Setup
 from harness.errors import ConfigError
 from harness.model import Credentials
 
+OPEN = (
+    "anyone who can reach the remote and knows this password can run Lua scripts there as the user "
+    "that runs it: keep it away from untrusted networks"
+)
 PLUGIN_SUFFIXES = {".so", ".dylib", ".dll"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write the configuration that `argv` asks for; give the exit code, 0 or 2."""
+    """Write the configuration that `argv` requests; return the exit code, 0 or 2."""
     options = parser().parse_args(argv)
     target: Path = options.target
     try:
@@ -28,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _check_target(target)
         setup = plan(options, here=here)
         warnings += _warn_of_ipv6(setup.pair)
+        if setup.open_to_others:
+            warnings.append(OPEN)
         if target.exists() and not options.force:
             _ask_to_overwrite(target)
         write(setup, target)
@@ -42,8 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def plan(options: argparse.Namespace, *, here: bool) -> Setup:
-    """Work out what the options mean; `here` says that the remote is on this computer."""
-    credentials = Credentials(options.username, options.password)
+    """Interpret the options; `here` means that the remote is on this computer."""
+    credentials = Credentials(options.username, password(options.password))
     # How the remote reaches this computer.
     seen = local_address_in if options.docker else local_address_towards
     remote = Node(options.aet, options.server, options.dicom, options.rest, credentials)
@@ -55,9 +66,10 @@ def plan(options: argparse.Namespace, *, here: bool) -> Setup:
         credentials,
     )
     # The folders are named after the file, so that differently configured servers never share a
-    # database. Elsewhere they are beside the copy of the file: Orthanc takes a relative path from
-    # the folder of its configuration, its worklist plugin from where it was started. In a container
-    # anybody may write to /tmp, and the worklists are in the folder that is mounted from here.
+    # database. On another computer they are next to the copy of the file: Orthanc resolves a
+    # relative path against the folder of its configuration, its worklist plugin against the current
+    # folder. In a container any user may write to /tmp, and the worklists are in the folder mounted
+    # from here.
     near = options.target.absolute().parent
     storage = Path("/tmp") if options.docker else near if here else Path()  # noqa: S108 - not here
     return Setup(
@@ -66,14 +78,15 @@ def plan(options: argparse.Namespace, *, here: bool) -> Setup:
         worklists=(near if here or options.docker else Path()) / f"{options.target.stem}-worklists",
         plugins=tuple(str(Path(path).absolute()) if here else path for path in options.plugins),
         compression=options.compression,
+        open_to_others=not (here and is_loopback(remote.host) and is_loopback(local.host)),
         orthanc=options.orthanc,
     )
 
 
 def write(setup: Setup, path: Path) -> None:
-    """Write the configuration of the remote to `path`, whole or not at all.
+    """Write the configuration of the remote to `path`, completely or not at all.
 
-    It holds a password: nobody but its owner may read it. Raises ConfigError where that fails.
+    It contains a password, so only its owner may read it. Raises ConfigError on failure.
     """
     text = json.dumps(remote_configuration(setup), indent=2, ensure_ascii=False) + "\n"
     target = path.resolve()  # a link stays a link
@@ -88,28 +101,28 @@ def write(setup: Setup, path: Path) -> None:
 
 
 def _check_plugins(paths: Sequence[str], *, here: bool) -> list[str]:
-    """Check that the plugins are there, or give warnings where we cannot see that.
+    """Check that the plugins exist, or return warnings if we cannot see that.
 
-    Orthanc before 1.12.5 starts without a word when the path of a plugin does not exist.
+    Orthanc before 1.12.5 starts without an error if the path of a plugin does not exist.
     """
     missing = [path for path in paths if not Path(path).exists()]
     if not here:
         return [
-            f"--plugins {path} is not on this computer; it must be on that of the remote"
+            f"--plugins {path} does not exist on this computer; it must exist on that of the remote"
             for path in missing
         ]
     for path in missing:
-        raise ConfigError(f"--plugins {path}: there is no such file or folder")
+        raise ConfigError(f"--plugins {path} does not exist")
     for folder in filter(Path.is_dir, map(Path, paths)):
         if not any(file.suffix in PLUGIN_SUFFIXES for file in folder.iterdir()):
-            raise ConfigError(f"--plugins {folder}: there is no plugin (*.so) in this folder")
+            raise ConfigError(f"--plugins {folder}: no plugin (*.so) in this folder")
     return []
 
 
 def _warn_of_ipv6(pair: Pair) -> list[str]:
-    """Warn of hosts that Orthanc 1.10.1 cannot call by DICOM: its DCMTK takes names and IPv4."""
+    """Warn of hosts that Orthanc 1.10.1 cannot reach by DICOM: its DCMTK takes names and IPv4."""
     return [
-        f"{host} is an IPv6 address: Orthanc may not be able to speak DICOM to it"
+        f"{host} is an IPv6 address: Orthanc may be unable to connect to it by DICOM"
         for host in dict.fromkeys((pair.remote.host, pair.local.host))
         if ":" in host
     ]
@@ -117,51 +130,49 @@ def _warn_of_ipv6(pair: Pair) -> list[str]:
 
 def _check_target(target: Path) -> None:
     if target.is_dir():
-        raise ConfigError(f"--target {target} is a folder; name the file to write")
+        raise ConfigError(f"--target {target} is a folder; give the name of a file")
     if not target.parent.is_dir():
-        raise ConfigError(f"--target {target}: there is no folder {target.parent}")
+        raise ConfigError(f"--target {target}: the folder {target.parent} does not exist")
 
 
 def _ask_to_overwrite(target: Path) -> None:
     """Ask on the terminal; raises ConfigError unless the answer is yes."""
     if not sys.stdin.isatty():
-        raise ConfigError(
-            f"{target} exists already and there is no terminal to ask on; --force overwrites it"
-        )
+        raise ConfigError(f"{target} already exists; use --force to overwrite it")
     try:
-        answer = input(f"{target} exists already. Overwrite it? [y/N] ")
+        answer = input(f"{target} already exists. Overwrite it? [y/N] ")
     except (EOFError, KeyboardInterrupt):
         sys.stdout.write("\n")
         answer = ""
     if answer.strip().lower() not in {"y", "yes"}:
-        raise ConfigError(f"{target} is left as it was")
+        raise ConfigError(f"{target} was not overwritten")
 
 
 def _make_folder(folder: Path | None) -> None:
-    """Make the worklist folder: the plugin answers no query without it."""
+    """Create the worklist folder: the plugin answers no query without it."""
     try:
         if folder is not None:
             folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"the folder {folder} cannot be made: {error.strerror}") from error
+        raise ConfigError(f"cannot create the folder {folder}: {error.strerror}") from error
 
 
 def _summary(setup: Setup, target: Path, *, here: bool, network: str | None) -> str:
-    """Say what was written, which addresses are in it, and what to do next."""
+    """Return a summary of what was written, the addresses in it, and the next steps."""
     remote, local = setup.pair.remote, setup.pair.local
-    lines = [f"Wrote {target}. It holds a password: only you may read it.", ""]
+    lines = [f"Wrote {target}. It contains a password: only you can read it.", ""]
     lines += [
         f"  {role:6}  {one.ae_title:16}  DICOM {one.dicom_endpoint}  REST {one.url}"
         for role, one in (("remote", remote), ("local", local))
     ]
     if not setup.plugins:
-        lines += ["  no plugins: the suites for DICOMweb, worklists and so on need --plugins"]
+        lines += ["  no plugins: the suites for DICOMweb, worklists etc. need --plugins"]
     if here:
         where, start = "Start the remote:", f"Orthanc {shlex.quote(str(target))}"
     elif network:
         where, start = "Start the remote:", _docker_run(setup, target, network)
     else:
-        where = f"Copy {target.name} to {remote.host}. Start the remote there, beside the copy:"
+        where = f"Copy {target.name} to {remote.host}. Start the remote there, in the folder of the copy:"
         start = (
             f"mkdir -p {shlex.quote(str(setup.worklists))} && Orthanc {shlex.quote(target.name)}"
         )
@@ -170,7 +181,7 @@ def _summary(setup: Setup, target: Path, *, here: bool, network: str | None) -> 
 
 
 def _docker_run(setup: Setup, target: Path, network: str) -> str:
-    """Return the command that starts the remote in a container; ports are published where we use them."""
+    """Return the command that starts the remote in a container, and publishes the ports we use."""
     remote, words = setup.pair.remote, ["docker", "run", "--rm", "--init", "--network", network]
     if is_this_computer(remote.host):
         for port in (remote.dicom, remote.rest):

@@ -1,7 +1,7 @@
 """The configurations of the two Orthanc servers, key by key, with the suites that need each.
 
-Orthanc ignores keys that it does not know (tried with 1.10.1), so that one configuration suits
-every version. Naming a version leaves out what came later.
+Orthanc ignores unknown keys (tested with 1.10.1), so one configuration suits every version. If a
+version is given, later keys are omitted.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ Json = dict[str, object]
 
 DICOMWEB_ROOT = "/dicom-web/"
 
-# The AE title that the remote uses for itself towards the modalities that ask for one (`LocalAet`).
+# The AE title that the remote uses when it calls modalities with a `LocalAet`.
 LOCAL_AET = "OT-FROM-CONFIG"
 
 # First version of each key that Orthanc 1.5.0 did not have; from its release notes.
@@ -39,16 +39,16 @@ SINCE = {
 }
 MODALITIES_WITH_LOCAL_AET = "1.9.0"
 
-# What only the server under test needs, but for addresses and plugins.
+# Settings that only the server under test needs, except addresses and plugins.
 FOR_THE_SUITES: Json = {
-    # Jobs: all of a run stay listed, and one that waits for another does not stop it.
+    # Jobs: all jobs of a run stay listed, and one that waits for another does not block it.
     "ConcurrentJobs": 4,
     "JobsHistorySize": 1000,
-    # Archives: the next one drives the last one out.
+    # Archives: each new one replaces the last.
     "MediaArchiveSize": 1,
     # Exports.
     "LogExportedResources": True,
-    # Metadata and attachments: revisions, and a name for a user's metadata.
+    # Metadata and attachments: revisions, and a name for user-defined metadata.
     "CheckRevisions": True,
     "UserMetadata": {"my-metadata": 1098},
     # WebDAV.
@@ -56,7 +56,7 @@ FOR_THE_SUITES: Json = {
     "WebDavDeleteAllowed": True,
     "WebDavUploadAllowed": True,
     # Private tags by name, in implicit VR, in DICOMweb, in modification and in C-FIND.
-    # The dictionary has VR, name, least and greatest multiplicity, and the private creator.
+    # The dictionary has VR, name, minimum and maximum multiplicity, and the private creator.
     "Dictionary": {
         "0009,0010": ["LO", "LunitPrivateCreator", 1, 1, "Lunit"],
         "0009,1001": ["DS", "LunitScore", 1, 1, "Lunit"],
@@ -74,12 +74,18 @@ FOR_THE_SUITES: Json = {
 def remote_configuration(setup: Setup, listen: Ports | None = None) -> Json:
     """Return the complete configuration of the server under test.
 
-    The pair in `setup` holds the addresses by which the servers call each other. `listen` names the
-    ports to listen on where they differ, because a relay stands in front of the server.
+    The pair in `setup` holds the addresses by which the servers reach each other. `listen` has the
+    ports to listen on if they differ, because a relay is in front of the server.
     """
     remote, local = setup.pair.remote, setup.pair.local
     configuration = {
-        **_common("Integration tests", remote, listen, setup.storage),
+        **_common(
+            "Integration tests",
+            remote,
+            listen,
+            setup.storage,
+            open_to_others=setup.open_to_others,
+        ),
         **FOR_THE_SUITES,
         "StorageCompression": setup.compression,
         "Plugins": list(setup.plugins),
@@ -90,14 +96,22 @@ def remote_configuration(setup: Setup, listen: Ports | None = None) -> Json:
     return known_to(setup.orthanc, configuration, SINCE)
 
 
-def local_configuration(pair: Pair, storage: Path, listen: Ports | None = None) -> Json:
+def local_configuration(
+    pair: Pair, storage: Path, listen: Ports | None = None, *, open_to_others: bool = True
+) -> Json:
     """Return the configuration of the second instance: a plain partner, without plugins.
 
-    It is started by the harness, which knows its version; hence all keys.
+    It has all keys, since the harness starts this instance and knows its version.
     """
     remote, local = pair.remote, pair.local
     return {
-        **_common("Integration tests, local instance", local, listen, storage),
+        **_common(
+            "Integration tests, local instance",
+            local,
+            listen,
+            storage,
+            open_to_others=open_to_others,
+        ),
         "Plugins": [],
         "DicomModalities": {"orthanc": _modality(remote)},
         "OrthancPeers": {"orthanc": _peer(remote)} if remote.rest is not None else {},
@@ -107,7 +121,7 @@ def local_configuration(pair: Pair, storage: Path, listen: Ports | None = None) 
 
 
 def known_to(version: Version | None, values: Json, since: Mapping[str, str]) -> Json:
-    """Leave out the keys that came after `version`, each `since` the version that is named; None has all."""
+    """Return `values` without the keys added after `version`, as in `since`; None keeps all."""
     if version is None:
         return values
     return {
@@ -117,8 +131,10 @@ def known_to(version: Version | None, values: Json, since: Mapping[str, str]) ->
     }
 
 
-def _common(name: str, instance: Node, listen: Ports | None, storage: Path) -> Json:
-    """Return what both instances need to be reached and to be emptied between cases."""
+def _common(
+    name: str, instance: Node, listen: Ports | None, storage: Path, *, open_to_others: bool
+) -> Json:
+    """Return the settings needed to reach both instances and to empty them between cases."""
     users = instance.credentials
     return {
         "Name": name,
@@ -127,16 +143,16 @@ def _common(name: str, instance: Node, listen: Ports | None, storage: Path) -> J
         "DicomPort": instance.dicom if listen is None else listen.dicom,
         "HttpServerEnabled": True,
         "HttpPort": instance.rest if listen is None else listen.rest,
-        # The other computer must get in, and nobody else: the harness empties the server at will.
-        "RemoteAccessAllowed": True,
+        # Only the other computer may have access: the harness empties the server at will.
+        "RemoteAccessAllowed": open_to_others,
         "AuthenticationEnabled": users is not None,
         "RegisteredUsers": {} if users is None else {users.username: users.password},
-        # A folder of our own, so that no other database is ever touched. Nothing in it has to
-        # outlive a power cut: not waiting for the disk makes every upload faster.
+        # A folder of our own, so that no other database is ever touched. Its content need not
+        # survive a power cut: not waiting for the disk makes every upload faster.
         "StorageDirectory": str(storage),
         "IndexDirectory": str(storage),
         "SyncStorageArea": False,
-        # Cases speak as storescu, findscu, movescu, getscu and as AE titles of their own.
+        # Cases connect as storescu, findscu, movescu, getscu and under AE titles of their own.
         "DicomAlwaysAllowEcho": True,
         "DicomAlwaysAllowStore": True,
         "DicomAlwaysAllowFind": True,
@@ -147,18 +163,18 @@ def _common(name: str, instance: Node, listen: Ports | None, storage: Path) -> J
         "DicomCheckModalityHost": False,
         # Emptying the Lua callbacks between cases; the cases about Lua.
         "ExecuteLuaEnabled": True,
-        # A case that stores a sample twice, or a variant of it, must see its own.
+        # A case that stores a sample twice, or a variant of it, must get its own.
         "OverwriteInstances": True,
-        # Character sets: the suites say so where they need another one.
+        # Character sets: the suites change this where they need another one.
         "DefaultEncoding": "Utf8",
-        # Search without regard to case: the built-in default, en_US.UTF-8, is missing on a plain
-        # Debian; Orthanc then finds no accented or Cyrillic name written in the other case.
+        # Case-insensitive search: the built-in default, en_US.UTF-8, is missing on a plain Debian;
+        # Orthanc then finds no accented or Cyrillic name written in the other case.
         "Locale": "C.UTF-8",
         "CaseSensitivePN": False,
-        # C-STORE SCP: everything until a case restricts it.
+        # C-STORE SCP: accept everything until a case restricts it.
         "AcceptedTransferSyntaxes": ["1.2.840.10008.1.*"],
         "UnknownSopClassAccepted": False,
-        # The log is evidence and the patients are made up: queries are to be read in it.
+        # The log is evidence and the patients are fictitious: queries must be readable in it.
         "DeidentifyLogs": False,
         # Many small requests over one connection, each answered at once.
         "KeepAlive": True,
@@ -166,14 +182,14 @@ def _common(name: str, instance: Node, listen: Ports | None, storage: Path) -> J
         "TcpNoDelay": True,
         "HttpCompressionEnabled": False,  # sizes and bytes are compared
         "HttpDescribeErrors": True,
-        # A peer that hangs must be given up before the time limit of a case.
+        # A hanging peer must time out before the time limit of a case.
         "DicomScuTimeout": 10,
         "DicomScpTimeout": 30,
         "HttpTimeout": 10,
         "HttpRequestTimeout": 30,
-        # Associations opened by Lua must not linger into the next case.
+        # Associations opened by Lua must not remain open in the next case.
         "DicomAssociationCloseDelay": 0,
-        # An instance that was killed must not resume the jobs of a case that is over.
+        # An instance that was killed must not resume the jobs of an earlier case.
         "SaveJobs": False,
     }
 
@@ -182,8 +198,8 @@ def _modalities(pair: Pair, version: Version | None) -> Json:
     """Return the DICOM nodes that the remote knows: the local instance and itself."""
     modalities: Json = {"orthanctest": _modality(pair.local), "self": _modality(pair.remote)}
     if version is None or version >= Version(MODALITIES_WITH_LOCAL_AET):
-        # C-STORE and C-MOVE under another name. A C-MOVE finds its destination by AE title, so that
-        # the second entry of the local instance has one of its own.
+        # C-STORE and C-MOVE under another name. A C-MOVE finds its destination by AE title, so the
+        # second entry of the local instance has its own.
         second = pair.local.ae_title[:15] + "2"
         for name, node, ae_title in (
             ("self", pair.remote, pair.remote.ae_title),
@@ -207,7 +223,8 @@ def _peers(remote: Node, local: Node) -> Json:
     return {
         "self": _peer(remote),
         **({"peer": _peer(local)} if local.rest is not None else {}),
-        # The transfers plugin: pull mode works where the other side knows us by the name in RemoteSelf.
+        # The transfers plugin: pull mode works if the other side knows us by the name in
+        # RemoteSelf.
         "transfers-simple": _peer(remote),
         "transfers-bidirectional": {
             "Url": remote.url,
@@ -230,7 +247,7 @@ def _for_the_plugins(setup: Setup) -> Json:
     """Return a section for each plugin that has a suite; without the plugin it has no effect."""
     remote, folder = setup.pair.remote, setup.worklists
     return {
-        # DICOMweb: the server is its own DICOMweb client as well. No `Host`: URLs in answers then
+        # DICOMweb: the server is also its own DICOMweb client. Without `Host`, URLs in answers
         # follow the request, through relay and proxy.
         "DicomWeb": {
             "Enable": True,
@@ -251,7 +268,7 @@ def _for_the_plugins(setup: Setup) -> Json:
             "Directory": str(folder),  # from 1.12.10, which also began to clean up by itself
             "DeleteWorklistsOnStableStudy": False,
         },
-        # GDCM: every transfer syntax that it can do, not only JPEG 2000.
+        # GDCM: every transfer syntax that it supports, not only JPEG 2000.
         "Gdcm": {"Enable": True, "RestrictTransferSyntaxes": []},
         "WholeSlideImaging": {"ServeMirador": True, "ServeOpenSeadragon": True},
     }

@@ -1,4 +1,4 @@
-"""Another value for a key of the remote's configuration: `--with NAME=VALUE`."""
+"""Overrides of keys in the remote's configuration: `--with NAME=VALUE`; `null` removes the key."""
 
 import copy
 import json
@@ -11,16 +11,16 @@ from harness.errors import ConfigError
 
 @dataclass(frozen=True)
 class Override:
-    """A key, with the keys of the sections that it stands in, and its value."""
+    """A key with its enclosing sections, and its value; None removes the key."""
 
     path: tuple[str, ...]
     value: object
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `NAME=VALUE`, or `SECTION.NAME=VALUE`; a VALUE that is no JSON is a text.
+        """Read `NAME=VALUE`, or `SECTION.NAME=VALUE`; a VALUE that is not JSON is a text.
 
-        Raises ConfigError where it is something else.
+        Raises ConfigError for any other form.
         """
         name, equals, value = text.partition("=")
         path = tuple(name.split("."))
@@ -38,13 +38,16 @@ class Override:
 def overridden(
     configuration: Mapping[str, object], overrides: Iterable[Override]
 ) -> dict[str, object]:
-    """Return the configuration with other values. Raises ConfigError where a section is none."""
-    result: dict[str, Any] = copy.deepcopy(dict(configuration))  # the caller's own stays as it is
+    """Return the overridden configuration. Raises ConfigError if a section is a plain value."""
+    result: dict[str, Any] = copy.deepcopy(dict(configuration))  # leave the caller's own unchanged
     for each in overrides:
         section = result
         for name in each.path[:-1]:
             section = section.setdefault(name, {})
             if not isinstance(section, dict):
-                raise ConfigError(f"--with {each}: {name} has a value, and is no section")
-        section[each.path[-1]] = each.value
+                raise ConfigError(f"--with {each}: {name} has a value, so it cannot be a section")
+        if each.value is None:
+            section.pop(each.path[-1], None)
+        else:
+            section[each.path[-1]] = each.value
     return result

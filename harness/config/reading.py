@@ -1,7 +1,7 @@
-"""The configuration file of the remote, read back: how to reach it, and where it expects the local instance.
+"""Reads the configuration of the remote: how to reach it, and where it expects the local instance.
 
-`generate_config.py` wrote it, and people may have edited it since, with the comments that Orthanc
-allows in JSON.
+`generate_config.py` wrote the file, and the user may have edited it since, with the comments that
+Orthanc allows in JSON.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from harness.config.settings import Node, Pair
 from harness.errors import ConfigError
 from harness.model import AETitle, Credentials, Port
 
-ADVICE = "python generate_config.py writes such a file"
+ADVICE = "create the file with python generate_config.py"
 ALLOWED = {str: "a text in quotes", bool: "true or false"}
 PEER = "[URL] or [URL, user, password]"
 URL = "a URL such as http://host:5000/"
@@ -26,10 +26,10 @@ T = TypeVar("T", str, bool)
 
 
 def read(path: Path) -> tuple[Pair, Path | None]:
-    """Return the servers that the configuration in `path` names, and the folder of worklists.
+    """Return the servers that the configuration in `path` names, and the worklist folder.
 
-    That is None where this computer does not have it. Raises ConfigError, which names the file, the key,
-    what it is and what is allowed.
+    The folder is None if this computer does not have it. Raises ConfigError, which names the file,
+    the key, its value and the allowed values.
     """
     values = _parse(path)
     with _blamed(path):
@@ -37,7 +37,7 @@ def read(path: Path) -> tuple[Pair, Path | None]:
 
 
 def without_comments(text: str) -> str:
-    """Blank out // and /* */ comments; what is left keeps its line and column."""
+    """Replace // and /* */ comments with spaces; the rest keeps its line and column."""
     return re.sub(
         r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/',
         lambda found: found[0] if found[0][0] == '"' else re.sub(r"[^\n]", " ", found[0]),
@@ -52,18 +52,20 @@ def _parse(path: Path) -> Values:
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}; {ADVICE}") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is no text in UTF-8; {ADVICE}") from error
+        raise ConfigError(f"{path} is not UTF-8 text; {ADVICE}") from error
     except json.JSONDecodeError as error:
         raise ConfigError(
             f"{path}, line {error.lineno}, column {error.colno}: no JSON ({error.msg}); {ADVICE}"
         ) from error
     if not isinstance(values, dict):
-        raise ConfigError(f"{path} holds no configuration: a JSON object in braces; {ADVICE}")
+        raise ConfigError(
+            f"{path} is not a configuration, which is a JSON object in braces; {ADVICE}"
+        )
     return values
 
 
 def _find(values: Values, key: str) -> object:
-    """Return the value of a dotted key; None where it, or a section on the way to it, is missing."""
+    """Return the value of a dotted key, or None if it, or a section in its path, is missing."""
     value: object = values
     for part in key.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
@@ -71,7 +73,7 @@ def _find(values: Values, key: str) -> object:
 
 
 def _get(values: Values, key: str, kind: type[T], default: T | None = None) -> T:
-    """Return a value of some kind."""
+    """Return a value of the given type."""
     value = _find(values, key)
     if value is None:
         value = default
@@ -88,21 +90,21 @@ def _port(values: Values, key: str) -> Port:
 
 
 def _complaint(values: Values, key: str, allowed: str, *, secret: bool = False) -> ConfigError:
-    """Make the error for `key`: what it is, unless that is a secret, and what is allowed."""
+    """Return the error for `key`, with its value unless that is secret, and what is allowed."""
     value = _find(values, key)
     text = json.dumps(value, ensure_ascii=False)
     if value is None:
         met = "is missing"
     elif secret:
-        met = "is not as it must be"
+        met = "is invalid"
     else:
         met = f"is {text if len(text) <= 60 else text[:60] + '...'}"
-    return ConfigError(f"{key} {met}; allowed is {allowed} ({ADVICE})")
+    return ConfigError(f"{key} {met}; expected {allowed} ({ADVICE})")
 
 
 @contextlib.contextmanager
 def _blamed(place: Path | str) -> Iterator[None]:
-    """Put a file or a key before what a value says about itself."""
+    """Prefix a ConfigError with the file or key."""
     try:
         yield
     except ConfigError as error:
@@ -110,7 +112,7 @@ def _blamed(place: Path | str) -> Iterator[None]:
 
 
 def _remote(values: Values) -> Node:
-    """Find the server itself, at the address by which it knows itself as modality `self`."""
+    """Return the server itself, at the address by which it knows itself as modality `self`."""
     itself, host, dicom = _modality(values, "DicomModalities.self")
     text = _get(values, "DicomAet", str)
     with _blamed("DicomAet"):
@@ -127,14 +129,14 @@ def _remote(values: Values) -> Node:
     for key, value, place, said in called:
         if value != said:
             raise ConfigError(
-                f"{key} is {value}, but {place} says {said}; allowed is the same"
-                " in every place where the server names itself"
+                f"{key} is {value}, but {place} is {said}; it must be the same"
+                " wherever the server names itself"
             )
     return Node(ae_title, host, dicom, rest, _credentials(values))
 
 
 def _local(values: Values) -> Node:
-    """Find where the server expects the second instance."""
+    """Return the second instance, where the server expects it."""
     return Node(
         *_modality(values, "DicomModalities.orthanctest"), *_peer(values, "OrthancPeers.peer")
     )
@@ -164,7 +166,7 @@ def _peer(values: Values, key: str) -> tuple[Port, Credentials | None]:
             credentials = Credentials(username, password)
         case _:
             raise _complaint(values, key, PEER, secret=True)
-    with contextlib.suppress(ValueError):  # a port that is none
+    with contextlib.suppress(ValueError):  # an invalid port
         address = urlsplit(url)
         if address.scheme == "http" and address.hostname:
             return Port(address.port or 80), credentials
@@ -182,7 +184,7 @@ def _credentials(values: Values) -> Credentials | None:
 
 
 def _worklists(values: Values, beside: Path) -> Path | None:
-    """Find the folder of worklists on this computer; the harness is going to empty it."""
+    """Return the worklist folder if it is on this computer; the harness will empty it."""
     name = _get(values, "Worklists.Directory", str, _get(values, "Worklists.Database", str, ""))
     if not name or not _get(values, "Worklists.Enable", bool, default=False):
         return None

@@ -2,7 +2,7 @@
 
 - `corpus["h01-ct-1-1"].data`: a Part 10 file, checked against the catalogue
 - `make.instance(PatientName="Muller^Anna", Modality="MR")`: an object made to order
-- `Maker(scope="CFIND-014").study(series=2, instances=3)`: the same, with UIDs of this scope alone
+- `Maker(scope="CFIND-014").study(series=2, instances=3)`: the same, with UIDs unique to this scope
 """
 
 from harness.corpus.maker import Maker

@@ -1,7 +1,8 @@
-"""What a de-identifier does to each attribute of PS3.15 Table E.1-1, and objects that have all of them.
+"""How de-identification treats each attribute of PS3.15 Table E.1-1, and objects with all of them.
 
-`confidentiality.tsv` has the actions of the basic profile in the editions 2008, 2013, July 2020 and 2023e.
-Those by which servers work lie between two of these: what both say, they say as well.
+`confidentiality.tsv` has the actions of the basic profile in the editions 2008, 2013, July 2020 and
+2023e. The editions that servers implement lie between two of these: an action applies if both agree
+on it.
 """
 
 import functools
@@ -26,25 +27,25 @@ _SOURCES: Final[Mapping[str, tuple[str, ...]]] = {
     "2023b": ("2023e",),
 }
 EDITIONS: Final = tuple(_SOURCES)
-"""The editions that can be asked for, by the names that servers give them."""
+"""The editions to choose from, by the names that servers use."""
 _NOT_ASKED: Final = (
-    *("0000", "0002", "0004"),  # no part of a data set that is stored: PS3.15 note 1
-    *("FFFA", "FFFC"),  # behind the pixels, where a parser may stop
-    *("00181204", "00181205"),  # in 2023e, and it is not known whether in 2023b
+    *("0000", "0002", "0004"),  # not part of a stored data set: PS3.15 note 1
+    *("FFFA", "FFFC"),  # after the pixels, where a parser may stop
+    *("00181204", "00181205"),  # in 2023e, unknown whether in 2023b
 )
 REPEATING: Final = (0x50003000, 0x60003000, 0x60004000)
-"""Attributes of the first curve and the first overlay. Their groups repeat; 2008 alone does not name them."""
+"""Attributes of the first curve and first overlay, in repeating groups; only 2008 omits them."""
 _REFERENCES: Final = (0x00081140, 0x00082112)  # Referenced Image and Source Image Sequence
 SELECTOR_UN_VALUE: Final = 0x0072006D
-"""The one attribute of VR UN. Objects that have all others do not have it."""
+"""The only attribute of VR UN. The objects with all other attributes do not have it."""
 
 
 @functools.cache
 def actions(edition: str) -> Mapping[int, str]:
-    """Return the action for each attribute, by tag: X, Z, D, U, X/Z ... (PS3.15 E.1.1), and P in 2008.
+    """Return the action for each attribute, by tag: X, Z, D, U, X/Z ... (PS3.15 E.1.1); P in 2008.
 
-    P is protected: the edition demands only that the value is gone. Elements that no stored data set has are
-    left out, and so are those of groups that repeat.
+    P is protected: the edition requires only that the value is gone. Elements that no stored data
+    set has are omitted, and so are those in repeating groups.
     """
     lines = TABLE.read_text("utf-8").splitlines()
     names = lines[1].split("\t")
@@ -59,13 +60,13 @@ def actions(edition: str) -> Mapping[int, str]:
 
 
 def every_attribute() -> frozenset[int]:
-    """Return the tags of all attributes that any edition names, but that of VR UN."""
+    """Return the tags of all attributes that any edition names, except that of VR UN."""
     named = frozenset(tag for edition in EDITIONS for tag in actions(edition))
     return named.union(REPEATING) - {SELECTOR_UN_VALUE}
 
 
 def fill(ds: Dataset, scope: str) -> None:
-    """Give `ds` every attribute that any edition names, with a value of its own; those it has stay."""
+    """Add every attribute that any edition names to `ds`, with a unique value, unless present."""
     for tag in sorted(every_attribute() - set(map(int, ds.keys()))):
         vr = _vr(tag)
         ds.add(DataElement(tag, vr, _VALUES[vr](tag, scope)))
@@ -93,7 +94,7 @@ def _time(tag: int, _scope: str) -> str:
 
 
 def _sequence(tag: int, scope: str) -> Sequence:
-    """Return one item; those of which U* may replace the UIDs have one."""
+    """Return one item; where U* may replace UIDs, it contains one."""
     found = item(CodeMeaning=f"WAS {tag:08X}")
     if tag in _REFERENCES:
         found.ReferencedSOPInstanceUID = _uid(tag, scope)
@@ -122,10 +123,10 @@ _VALUES: Final[Mapping[str, Callable[[int, str], Any]]] = {
 
 
 def broken(edition: str, action: str, before: Dataset, after: Dataset) -> Iterator[str]:
-    """Tell for which attributes with this action of an edition the action was not done, one a line.
+    """Yield a line for each attribute with this action in the edition that was not treated so.
 
-    D is done if the value is another one. Whether it may be empty depends on the object, and so does whether
-    an attribute of another kind of object may simply be removed (PS3.15 E.1.1, notes).
+    D is done if the value has changed. Whether it may be empty depends on the object, and so does
+    whether an attribute of another kind of object may simply be removed (PS3.15 E.1.1, notes).
     """
     for tag, said in actions(edition).items():
         if said == action and tag in before and not _done(action, before[tag], after.get(tag)):
@@ -133,14 +134,14 @@ def broken(edition: str, action: str, before: Dataset, after: Dataset) -> Iterat
 
 
 def kept(edition: str, before: Dataset, after: Dataset) -> Iterator[str]:
-    """Tell which attributes that an edition names still have their value, one a line."""
+    """Yield a line for each attribute named by an edition that still has its value."""
     for tag in actions(edition):
         if tag in before and before[tag] == after.get(tag):
             yield _line(before[tag], after.get(tag))
 
 
 def _done(action: str, before: DataElement, after: DataElement | None) -> bool:
-    """Return whether what became of an attribute is one of the outcomes that its action allows."""
+    """Return whether the new state of an attribute is an outcome that its action allows."""
     if after is None:
         return "X" in action or action == "P"
     if before == after or action == "X":

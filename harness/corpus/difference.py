@@ -1,14 +1,14 @@
 """Two data sets compared attribute by attribute, at every level, and pixel by pixel.
 
-A server that keeps all of an object (PS3.4 B.4.1.1, level 2) gives it back the same. This is the one
-place that says what it may change nevertheless, because it is no part of what the object says:
+A server that keeps all of an object (PS3.4 B.4.1.1, level 2) returns it unchanged. Only this module
+defines what it may change nevertheless, because it is not part of the object's content:
 
-- the file meta information, but for the class and the instance of the object (PS3.10 7.1);
-- group lengths (PS3.5 7.2) and what pads a file, Data Set Trailing Padding included (PS3.10 7.2);
-- the transfer syntax: offset tables, fragments, the padding of a compressed frame (PS3.5 A.4), and where
+- the file meta information, except for the class and the instance of the object (PS3.10 7.1);
+- group lengths (PS3.5 7.2) and padding of the file, including Data Set Trailing Padding (PS3.10 7.2);
+- the transfer syntax: offset tables, fragments, the padding of a compressed frame (PS3.5 A.4), and if
   pixels were decoded, Photometric Interpretation, Planar Configuration, and OB or OW (PS3.5 8.1.2);
-- spaces and NULs that pad a value (PS3.5 6.2), and the character set as long as the text is the same;
-- UN for a VR that a reader of implicit VR cannot know, and the VR that a dictionary knows for UN (6.2.2).
+- spaces and NULs that pad a value (PS3.5 6.2), and the character set if the text is the same;
+- UN for a VR that a reader of implicit VR cannot know, and the dictionary's VR for UN (6.2.2).
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,9 +29,9 @@ from pydicom.values import convert_SQ
 from harness.corpus.picture import Frame, Picture
 
 MOST: Final = 12
-"""Lines of differences that are told; the rest is counted."""
+"""Lines of differences to list; the rest is counted."""
 SHOWN: Final = 60
-"""Characters of a value that are shown."""
+"""Characters of a value to show."""
 
 _PIXEL_DATA: Final = 0x7FE00010
 _OFFSETS: Final = frozenset({"ExtendedOffsetTable", "ExtendedOffsetTableLengths"})
@@ -42,10 +42,10 @@ _META: Final = ("MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID")
 
 
 def differences(expected: Dataset, received: Dataset, picture: Picture | None = None) -> list[str]:
-    """Return what differs, a line each: the path of the attribute, and both values.
+    """Return the differences, one line each: the path of the attribute, and both values.
 
-    `picture` has the pixels of `expected` before any compression, for what cannot be decoded here. Both data
-    sets have file meta information with their transfer syntax.
+    `picture` has the pixels of `expected` before any compression, for what cannot be decoded here.
+    Both data sets have file meta information with their transfer syntax.
     """
     found = [
         *_of_the_meta(expected, received),
@@ -73,7 +73,7 @@ def _of_the_meta(expected: Dataset, received: Dataset) -> Iterator[str]:
 def _of_the_elements(
     path: str, expected: Dataset, received: Dataset, neglected: frozenset[str]
 ) -> Iterator[str]:
-    """Compare what two data sets or items have, the pixels left out."""
+    """Compare the elements of two data sets or items, except the pixels."""
     for tag in sorted({*expected.keys(), *received.keys()}):
         one, other = expected.get(tag), received.get(tag)
         keyword = keyword_for_tag(tag)
@@ -103,7 +103,7 @@ def _of_the_items(
 
 
 def _items(element: DataElement) -> Sequence[Dataset] | None:
-    """Return the items of a sequence; of a value of VR UN as PS3.5 6.2.2 says that they are written."""
+    """Return the items of a sequence, or of a value of VR UN encoded as in PS3.5 6.2.2."""
     if element.VR == "SQ":
         return list(element.value or ())
     if element.VR != "UN":
@@ -124,7 +124,7 @@ def _is_same(one: DataElement, of: Dataset, other: DataElement, of_other: Datase
 
 
 def _plain(value: Any) -> object:
-    """Return a value in a form that compares as it is written: `1.50` is not `1.5`."""
+    """Return a value in a form that compares as written: `1.50` is not `1.5`."""
     if isinstance(value, MultiValue):
         return [_plain(each) for each in value]
     if isinstance(value, bytes):
@@ -133,7 +133,7 @@ def _plain(value: Any) -> object:
 
 
 def _encoded(element: DataElement, of: Dataset) -> bytes:
-    """Write the value in little endian, without what pads it."""
+    """Encode the value in little endian, without its padding."""
     file = DicomBytesIO()
     file.is_little_endian, file.is_implicit_VR = True, True
     write_data_element(file, element, of._character_set)  # noqa: SLF001 - has no public name
@@ -163,7 +163,7 @@ def _of_the_pixels(expected: Dataset, received: Dataset, picture: Picture | None
 
 
 def _of_the_streams(expected: Dataset, received: Dataset) -> Iterator[str]:
-    """Compare compressed frames, the fragments of each joined, without what makes their length even."""
+    """Compare compressed frames, with fragments joined and trailing padding removed."""
     one, other = _streams(expected), _streams(received)
     if len(one) != len(other):
         yield _line("PixelData", f"{len(one)} frames", f"{len(other)} frames")
@@ -195,7 +195,7 @@ def _of_a_frame(number: int, one: Frame, other: Frame) -> Iterator[str]:
 
 
 def _frames(ds: Dataset) -> list[Frame] | None:
-    """Read native pixels, colours by pixel; None where they are compressed or too few."""
+    """Read native pixels, colour by pixel; None if they are compressed or incomplete."""
     syntax = _syntax(ds)
     if syntax.is_encapsulated:
         return None

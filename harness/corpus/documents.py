@@ -13,7 +13,7 @@ from harness.corpus.place import Place
 
 
 def basic_text_sr(place: Place, text: str, images: list[Dataset]) -> Dataset:
-    """Return a Basic Text SR with one finding, which rests on `images` (PS3.3 A.35.1)."""
+    """Return a Basic Text SR with one finding, based on `images` (PS3.3 A.35.1)."""
     ds = general(place, BasicTextSRStorage, "SR")
     title = code("18748-4", "LN", "Diagnostic imaging report")
     _document(ds, title, code("121071", "DCM", "Finding"), text, images)
@@ -35,7 +35,7 @@ def key_object(place: Place, text: str, images: list[Dataset]) -> Dataset:
 def _document(
     ds: Dataset, title: Sequence, concept: Sequence, text: str, images: list[Dataset]
 ) -> None:
-    """Add SR Document Series, General and Content: a text on `images` of one series (PS3.3 C.17)."""
+    """Add SR Document Series, General and Content: text and `images` of one series (PS3.3 C.17)."""
     ds.ReferencedPerformedProcedureStepSequence = []
     ds.ContentDate, ds.ContentTime = DATE, TIME
     ds.ValueType = "CONTAINER"
@@ -62,7 +62,7 @@ def _reference(image: Dataset) -> Dataset:
 
 
 def encapsulated_pdf(place: Place, title: str) -> Dataset:
-    """Return an Encapsulated PDF with one page that says `title` (PS3.3 A.45.1)."""
+    """Return an Encapsulated PDF with one page that contains `title` (PS3.3 A.45.1)."""
     ds = general(place, EncapsulatedPDFStorage, "DOC")
     document = _pdf(title)
     ds.ConversionType = "WSD"
@@ -78,7 +78,7 @@ def encapsulated_pdf(place: Place, title: str) -> Dataset:
 
 
 def _pdf(text: str) -> bytes:
-    """Write a PDF of one small page with `text` on it."""
+    """Return a PDF with one small page that contains `text`."""
     page = f"BT /F1 12 Tf 10 20 Td ({text}) Tj ET".encode("ascii")
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",

@@ -1,4 +1,4 @@
-"""Frames that were compressed once, by encoders that are not needed any more when a sample is made."""
+"""Frames that were compressed in advance, so that making a sample needs no encoder."""
 
 import base64
 import hashlib
@@ -11,7 +11,7 @@ FILE = "frames.json"
 
 
 def native_sha256(picture: Picture) -> str:
-    """Return the checksum of the picture's native pixels, by which its frames are known to be its own."""
+    """Return the checksum of the picture's native pixels, which ties stored frames to it."""
     return hashlib.sha256(picture.native()).hexdigest()
 
 
@@ -24,5 +24,5 @@ def stored_frames(name: str, picture: Picture) -> list[bytes]:
     if entry is None:
         raise CorpusError(f"{FILE} has no frames of {name}: run database/compress.py")
     if entry["native_sha256"] != native_sha256(picture):
-        raise CorpusError(f"{FILE}: {name} was drawn anew since: run database/compress.py")
+        raise CorpusError(f"{FILE}: {name} has changed since: run database/compress.py")
     return [base64.b64decode(frame) for frame in entry["frames"]]

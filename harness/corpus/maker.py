@@ -1,4 +1,4 @@
-"""Objects made to order: any element can be given, everything else is filled in and valid."""
+"""Objects made to order: any element can be given; the others get valid values."""
 
 import hashlib
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from harness.errors import CorpusError
 
 _OBJECTS = {"CT": modules.ct_image, "MR": modules.mr_image}
 
-# Elements of a worklist item that belong into its Scheduled Procedure Step (PS3.3 C.4.10).
+# Elements of a worklist item that belong in its Scheduled Procedure Step (PS3.3 C.4.10).
 _STEP_KEYWORDS = {
     "Modality", "PreMedication", "RequestedContrastAgent", "ScheduledPerformingPhysicianName",
     "ScheduledProcedureStepDescription", "ScheduledProcedureStepEndDate", "ScheduledProcedureStepEndTime",
@@ -28,7 +28,7 @@ _STEP_KEYWORDS = {
 
 
 class Maker:
-    """Makes objects whose UIDs follow from a scope: two scopes never share a patient or a UID."""
+    """Makes objects whose UIDs derive from a scope: two scopes never share a patient or a UID."""
 
     def __init__(self, scope: str) -> None:
         self.scope = scope
@@ -48,10 +48,10 @@ class Maker:
     ) -> Sample:
         """Make one object: a CT, an MR, or a Secondary Capture for any other Modality.
 
-        The UIDs follow from scope, patient, study, series and number, so the same call gives the
-        same bytes. The patient is the Patient ID; without one, each Patient Name gets its own. Text
-        beyond ASCII is written as UTF-8 unless `character_set` names another set (values separated
-        by a backslash).
+        The UIDs derive from scope, patient, study, series and number, so the same call yields the
+        same bytes. The patient is the Patient ID; without one, each Patient Name gets its own.
+        Non-ASCII text is written as UTF-8 unless `character_set` names another set (values
+        separated by a backslash).
         """
         patient_id = elements.setdefault("PatientID", self._patient_id(elements))
         place = Place(self.scope, str(patient_id), study, series, number)
@@ -75,10 +75,10 @@ class Maker:
         frames: Sequence[bytes] = (),
         **elements: Any,
     ) -> Sample:
-        """Make a Secondary Capture with the picture, in any combination of bits, colours and frames.
+        """Make a Secondary Capture of the picture, in any combination of bits, colours and frames.
 
-        It is native, RLE, or has the compressed `frames`. An element that says what the picture is, such as
-        HighBit, is written as given; whether the object is valid then is up to the case.
+        It is native, RLE, or has the compressed `frames`. Elements that describe the picture, such
+        as HighBit, are written as given; the caller decides whether the object is valid.
         """
         patient_id = str(elements.setdefault("PatientID", self.scope))
         ds = modules.secondary_capture(Place(self.scope, patient_id, "1", "1", number))
@@ -88,7 +88,7 @@ class Maker:
         return draft.finish(f"{self.scope}/{patient_id}/image/{number}", "made to order")
 
     def study(self, *, series: int = 1, instances: int = 1, **elements: Any) -> tuple[Sample, ...]:
-        """Make a study of so many series with so many instances; the rest is as for `instance`."""
+        """Make a study with `series` series of `instances` each; the rest is as for `instance`."""
         return tuple(
             self.instance(series=str(one), number=number, **dict(elements))
             for one in range(1, series + 1)
@@ -98,7 +98,7 @@ class Maker:
     def worklist_item(
         self, *, number: int = 1, character_set: str | None = None, **elements: Any
     ) -> bytes:
-        """Make a worklist item as a Part 10 file, as dcmtk's `wlmscpfs` reads it.
+        """Make a worklist item as a Part 10 file, in the format of dcmtk's `wlmscpfs`.
 
         Elements of the Scheduled Procedure Step (`Modality`, `ScheduledStationAETitle`, ...) go
         into its item, all others into the data set itself.
@@ -112,7 +112,7 @@ class Maker:
         return Draft(ds).finish(f"{self.scope}/{patient_id}/{number}", "made to order").data
 
     def _patient_id(self, elements: dict[str, Any]) -> str:
-        """Return a patient of its own for each name, so that studies of two names do not collide."""
+        """Return a separate patient for each name, so that studies of two names do not collide."""
         if "PatientName" not in elements:
             return self.scope
         digest = hashlib.sha256(str(elements["PatientName"]).encode()).hexdigest()
@@ -120,14 +120,17 @@ class Maker:
 
 
 def _draft(place: Place, modality: str, transfer_syntax: str, rows: int, columns: int) -> Draft:
-    """Return the draft of an object without elements of its own; without pixels if it has no rows."""
+    """Return the draft of an object with default elements; without pixels if `rows` is 0."""
     ds = _OBJECTS[modality](place) if modality in _OBJECTS else modules.secondary_capture(place)
     picture = Picture((gray(place.number, rows, columns),), bits_stored=12) if rows else None
     return Draft(ds, transfer_syntax, picture, _compressed(picture, UID(transfer_syntax)))
 
 
 def worklist_dataset(scope: str, patient_id: str, number: int) -> Dataset:
-    """Return a worklist item with one Scheduled Procedure Step: a CT on the fixed date (PS3.4 K.6.1.2.2)."""
+    """Return a worklist item with one Scheduled Procedure Step: a CT on the fixed date.
+
+    PS3.4 K.6.1.2.2
+    """
     study_instance_uid = uid(scope, "worklist", patient_id, number)
     ds = Dataset()
     ds.AccessionNumber = "W" + study_instance_uid[-10:]
@@ -167,7 +170,7 @@ def _set_character_set(ds: Dataset, character_set: str | None, elements: dict[st
 
 
 def _compressed(picture: Picture | None, transfer_syntax: UID) -> bytes | None:
-    """Compress with RLE, the one encoder within pydicom; refuse every other compression."""
+    """Compress with RLE, the only encoder in pydicom itself; refuse other compressions."""
     if picture is None or not transfer_syntax.is_encapsulated:
         return None
     if transfer_syntax != RLELossless:

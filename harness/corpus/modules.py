@@ -1,4 +1,4 @@
-"""The modules of PS3.3 that the sample objects are made of, filled with fixed values."""
+"""The modules of PS3.3 in the sample objects, filled with fixed values."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -43,7 +43,7 @@ def general(place: Place, sop_class: UID, modality: str) -> Dataset:
 
 
 def image(place: Place, sop_class: UID, modality: str, *image_type: str) -> Dataset:
-    """Return an object with General Image and General Acquisition on top (PS3.3 C.7.6.1)."""
+    """Return an object that also has General Image and General Acquisition (PS3.3 C.7.6.1)."""
     ds = general(place, sop_class, modality)
     ds.ImageType = list(image_type)
     ds.ContentDate, ds.ContentTime = DATE, TIME
@@ -55,7 +55,10 @@ def image(place: Place, sop_class: UID, modality: str, *image_type: str) -> Data
 
 
 def _slice_plane(ds: Dataset, place: Place) -> None:
-    """Add Frame of Reference and Image Plane: axial slices, 5 mm apart (PS3.3 C.7.4.1, C.7.6.2)."""
+    """Add Frame of Reference and Image Plane: axial slices, 5 mm apart.
+
+    PS3.3 C.7.4.1, C.7.6.2
+    """
     ds.FrameOfReferenceUID = place.texts()["FrameOfReferenceUID"]
     ds.PositionReferenceIndicator = None
     ds.PatientPosition = "HFS"
@@ -119,7 +122,7 @@ def ultrasound_multiframe(place: Place) -> Dataset:
 
 
 def _cine(ds: Dataset) -> None:
-    """Say that frames follow each other in time (PS3.3 C.7.6.5, C.7.6.6)."""
+    """Add the attributes of frames that follow each other in time (PS3.3 C.7.6.5, C.7.6.6)."""
     ds.FrameTime = 40
     ds.FrameIncrementPointer = tag_for_keyword("FrameTime")
 
@@ -137,8 +140,8 @@ def code(value: str, scheme: str, meaning: str) -> Sequence:
 
 
 def override(ds: Dataset, elements: Mapping[str, Any]) -> None:
-    """Set elements by keyword; a word that is no keyword of the standard is refused."""
+    """Set elements by keyword; raises `CorpusError` for one that the standard does not define."""
     for keyword, value in elements.items():
         if tag_for_keyword(keyword) is None:
-            raise CorpusError(f"{keyword} is no keyword of a DICOM element (PS3.6)")
+            raise CorpusError(f"{keyword} is not the keyword of a DICOM element (PS3.6)")
         setattr(ds, keyword, value)

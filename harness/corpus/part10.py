@@ -1,4 +1,4 @@
-"""From a data set to the bytes of a Part 10 file (PS3.10 7), the same bytes every time."""
+"""Writes a data set as a Part 10 file (PS3.10 7), with the same bytes every time."""
 
 import copy
 import io
@@ -14,7 +14,7 @@ PREAMBLE_LENGTH = 128
 
 
 def part10(ds: Dataset, transfer_syntax: str, *, sop_class: str, sop_instance: str) -> bytes:
-    """Write `ds` with our own file meta information in front of it."""
+    """Write `ds`, preceded by our own file meta information."""
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = sop_class
     meta.MediaStorageSOPInstanceUID = sop_instance
@@ -34,14 +34,14 @@ def part10(ds: Dataset, transfer_syntax: str, *, sop_class: str, sop_instance: s
 
 
 def file_of(ds: FileDataset) -> bytes:
-    """Return the file of a data set that was read from a sample, then changed."""
+    """Return the file of a data set that was read from a sample and changed."""
     buffer = io.BytesIO()
     ds.save_as(buffer)
     return buffer.getvalue()
 
 
 def data_set_offset(data: bytes) -> int:
-    """Return where in a Part 10 file the data set begins: after the file meta information."""
+    """Return the offset of the data set in a Part 10 file, after the file meta information."""
     start = PREAMBLE_LENGTH + len("DICM") + 12
     group_length = int.from_bytes(data[start - 4 : start], "little")
     return start + group_length
@@ -50,7 +50,7 @@ def data_set_offset(data: bytes) -> int:
 def deflated(data: bytes) -> bytes:
     """Compress `data` with the fixed Huffman codes of RFC 1951 3.2.6, and nothing else.
 
-    zlib may give other bytes in another version; this gives the same ones everywhere.
+    The output of zlib may differ between versions; this is the same everywhere.
     """
     codes = [f"{0x30 + byte:08b}" if byte < 144 else f"{0x100 + byte:09b}" for byte in range(256)]
     last_block_fixed_codes, end_of_block = "110", "0000000"

@@ -1,4 +1,4 @@
-"""Pictures for sample objects: drawn with numpy, with a number in them that a person can read."""
+"""Pictures for sample objects: drawn with numpy, each with a legible number."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,7 +11,7 @@ from pydicom.uid import RLELossless
 
 Frame = NDArray[Any]
 
-# Five columns by seven rows; each number is one row of a digit, its highest bit at the left.
+# Five columns by seven rows; each number is one row of a digit, its highest bit on the left.
 _DIGITS = {
     "0": (14, 17, 19, 21, 25, 17, 14),
     "1": (4, 12, 4, 4, 4, 4, 14),
@@ -42,7 +42,7 @@ class Picture:
 
     @property
     def bits_allocated(self) -> int:
-        """Bits Allocated: 1 for frames of truth values, else what their type takes."""
+        """Bits Allocated: 1 for boolean frames, else the size of their type."""
         kind = self.frames[0].dtype
         return 1 if kind == np.bool_ else 8 * kind.itemsize
 
@@ -63,7 +63,7 @@ class Picture:
 
     def native(self, *, little_endian: bool = True) -> bytes:
         """Return all frames as native pixel data, padded to an even length (PS3.5 8.1.1)."""
-        if self.bits_allocated == 1:  # frame after frame without a gap, the first pixel lowest
+        if self.bits_allocated == 1:  # frames without gaps, the first pixel in the lowest bit
             bits = np.concatenate([frame.ravel() for frame in self.frames])
             packed = np.packbits(bits, bitorder="little").tobytes()
             return packed + b"\0" * (len(packed) % 2)
@@ -87,7 +87,7 @@ class Picture:
             "pixel_representation": int(first.dtype.kind == "i"),
             "photometric_interpretation": "RGB" if self.samples == 3 else "MONOCHROME2",
             "planar_configuration": 0,
-            "encoding_plugin": "pydicom",  # pure Python, which gives stable bytes
+            "encoding_plugin": "pydicom",  # pure Python, so the bytes are stable
         }
         encoder = get_encoder(RLELossless)
         return [bytes(encoder.encode(frame, **described)) for frame in self.frames]
@@ -103,8 +103,8 @@ def gray(
 ) -> Frame:
     """Draw a ramp over the full range of `bits`, with `number` in the middle.
 
-    The first pixel has the lowest value and the last one the highest, so that a wrong sign, a wrong
-    shift or a swapped byte changes what is seen.
+    The first pixel has the lowest value and the last one the highest, so a wrong sign, a wrong
+    shift or a swapped byte changes the picture.
     """
     lowest, highest = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
     dtype = np.dtype(f"{'i' if signed else 'u'}{1 if bits <= 8 else 2 if bits <= 16 else 4}")
@@ -132,7 +132,7 @@ def colour(number: int, rows: int = 16, columns: int = 16, *, bits: int = 8) -> 
 
 
 def _written(number: int, rows: int, columns: int) -> NDArray[np.bool_]:
-    """Return a mask with the digits of `number` in its middle; digits that have no room are cut."""
+    """Return a mask with the digits of `number` in its middle, cropped to fit."""
     text = str(number)
     strip = np.zeros((7, 6 * len(text) - 1), dtype=bool)
     for place, digit in enumerate(text):
@@ -147,7 +147,7 @@ def _written(number: int, rows: int, columns: int) -> NDArray[np.bool_]:
 
 
 def _around(ink: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the ink's surroundings, one pixel wide, so that it stands out of any ramp."""
+    """Return the one-pixel outline of the ink, so that it stands out from any ramp."""
     padded = np.pad(ink, 1)
     rows, columns = ink.shape
     shifted = [padded[y : y + rows, x : x + columns] for y in range(3) for x in range(3)]

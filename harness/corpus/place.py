@@ -1,4 +1,4 @@
-"""Where an object stands in the hierarchy, and the UIDs that follow from it."""
+"""The position of an object in the hierarchy, and the UIDs derived from it."""
 
 import hashlib
 from dataclasses import dataclass
@@ -7,10 +7,10 @@ from pydicom.uid import UID
 
 
 def uid(*name: object) -> UID:
-    """Derive a UID from a name: the same name gives the same UID, everywhere and for ever.
+    """Derive a UID from a name: the same name always yields the same UID.
 
-    The form is that of a UUID below 2.25 (PS3.5 B.2), and its number is taken from the SHA-256
-    of the name.
+    The form is that of a UUID below 2.25 (PS3.5 B.2), and its number is taken from the SHA-256 of
+    the name.
     """
     digest = hashlib.sha256("\n".join(str(part) for part in name).encode()).digest()
     return UID(f"2.25.{int.from_bytes(digest[:16], 'big')}")
@@ -31,7 +31,7 @@ class Place:
     number: int = 1
 
     def texts(self) -> dict[str, str]:
-        """Return the texts that follow from the place, by keyword, without those of patient and number."""
+        """Return the texts derived from the place, by keyword, without patient and number."""
         study = (self.patient_id, self.study)
         series = (*study, self.series)
         study_instance_uid = uid(self.scope, "study", *study)

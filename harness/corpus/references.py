@@ -12,7 +12,7 @@ from harness.corpus.modules import DATE, TIME, code, general, image, item
 from harness.corpus.place import Place, uid
 
 STUDY_COMPONENT_MANAGEMENT = (
-    "1.2.840.10008.3.1.2.3.2"  # retired, and what RT Referenced Study asks for
+    "1.2.840.10008.3.1.2.3.2"  # retired, but required by RT Referenced Study
 )
 
 
@@ -22,7 +22,7 @@ def reference(of: Dataset) -> Dataset:
 
 
 def referring_image(ds: Dataset, scope: str) -> None:
-    """Let an image refer to objects that are nowhere: images, its sources, a series of another study."""
+    """Add references to nonexistent objects: images, source images, a series of another study."""
     away = [
         item(
             ReferencedSOPClassUID=ds.SOPClassUID, ReferencedSOPInstanceUID=uid(scope, "away", each)
@@ -114,7 +114,7 @@ def structure_set(place: Place, images: list[Dataset]) -> Dataset:
 
 
 def segmentation(place: Place, images: list[Dataset]) -> Dataset:
-    """Return a binary Segmentation, a frame of 16 x 16 for each of `images` (PS3.3 A.51)."""
+    """Return a binary Segmentation with a frame of 16 x 16 for each of `images` (PS3.3 A.51)."""
     ds = image(place, SegmentationStorage, "SEG", "DERIVED", "PRIMARY")
     first = images[0]
     for keyword in ("PatientOrientation", "BodyPartExamined", "AcquisitionDate", "AcquisitionTime"):

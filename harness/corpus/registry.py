@@ -1,20 +1,20 @@
-"""The corpus: samples by id, made when first asked for, and checked against the catalogue."""
+"""The corpus: samples by id, made on first use and checked against the catalogue."""
 
 import difflib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from harness.corpus.sample import Draft, Sample
 from harness.errors import CorpusError
+from harness.suites import database_folder
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a named sample is made, and what it is for."""
+    """How a named sample is made, and its purpose."""
 
     id: str
     purpose: str
@@ -26,7 +26,7 @@ class Recipe:
 
 
 class Corpus(Mapping[str, Sample]):
-    """All samples by id. An id's first part is enough where it names one sample: `p06`."""
+    """All samples by id. The first part of an id suffices if it is unambiguous: `p06`."""
 
     def __init__(self, recipes: Mapping[str, Recipe], *, verify: bool = True) -> None:
         self._recipes = recipes
@@ -53,11 +53,11 @@ class Corpus(Mapping[str, Sample]):
         return len(self._recipes)
 
     def ids(self) -> tuple[str, ...]:
-        """Return the ids of all samples, in order; nothing is made."""
+        """Return the ids of all samples, in order, without making any."""
         return tuple(self._recipes)
 
     def group(self, prefix: str) -> tuple[Sample, ...]:
-        """Return all samples whose id starts with `prefix`; that there are none is an error."""
+        """Return all samples whose id starts with `prefix`; raises `CorpusError` if none does."""
         found = tuple(self[id] for id in self._recipes if id.startswith(prefix))  # noqa: A001
         if not found:
             raise CorpusError(f"no sample's id starts with {prefix!r}{self._near(prefix)}")
@@ -70,21 +70,12 @@ class Corpus(Mapping[str, Sample]):
         if len(longer) == 1:
             return longer[0]
         if longer:
-            raise CorpusError(f"{id!r} is the beginning of several samples: {', '.join(longer)}")
-        raise CorpusError(f"there is no sample {id!r}{self._near(id)}")
+            raise CorpusError(f"{id!r} matches several samples: {', '.join(longer)}")
+        raise CorpusError(f"unknown sample {id!r}{self._near(id)}")
 
     def _near(self, id: str) -> str:  # noqa: A002
         near = difflib.get_close_matches(id, self._recipes, n=3, cutoff=0.5)
-        return f"; near to it: {', '.join(near)}" if near else "; see corpus.ids()"
-
-
-def database_folder() -> Path:
-    """Find `database/`: in the installed package, else beside it in the checkout."""
-    package = Path(__file__).parents[1]
-    for folder in (package / "bundle" / "database", package.parent / "database"):
-        if (folder / "README.md").is_file():
-            return folder
-    raise CorpusError(f"no database folder with the catalogue, neither in {package} nor beside it")
+        return f"; similar: {', '.join(near)}" if near else "; see corpus.ids()"
 
 
 @cache
@@ -110,7 +101,7 @@ def verify(sample: Sample) -> None:
         raise CorpusError(f"{sample.id} is not in the catalogue: run database/generate.py --update")
     if entry["sha256"] != sample.sha256:
         raise CorpusError(
-            f"{sample.id} came out other than the catalogue says (sha256 {sample.sha256[:12]}, not "
-            f"{entry['sha256'][:12]}): another pydicom or numpy, or a changed recipe; "
+            f"{sample.id} differs from the catalogue (sha256 {sample.sha256[:12]}, not "
+            f"{entry['sha256'][:12]}): a different pydicom or numpy, or a changed recipe; "
             "see database/generate.py --check"
         )

@@ -1,4 +1,4 @@
-"""A sample object: its bytes, what is known of it, and the pixels that went in."""
+"""A sample object: its bytes, its known properties, and its original pixels."""
 
 import hashlib
 import io
@@ -29,14 +29,14 @@ def _uid(keyword: str) -> "cached_property[UID]":
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One sample object, immutable: to change something, change what `dataset()` gives."""
+    """One sample object, immutable: to change something, change the result of `dataset()`."""
 
     id: str
     purpose: str
     data: bytes = field(repr=False)
     transfer_syntax: UID
     origin: Dataset | Mapping[str, Any] | None = field(repr=False, default=None)
-    """Where its identifiers are found, by keyword."""
+    """The source of its identifiers, by keyword."""
     picture: Picture | None = field(repr=False, default=None)
     properties: Mapping[str, Any] = field(repr=False, default_factory=dict)
 
@@ -57,16 +57,16 @@ class Sample:
 
     @property
     def context(self) -> tuple[str, list[str]]:
-        """The presentation context in which it is sent as it is: its class, and its one transfer syntax."""
+        """The presentation context to send it unchanged: its SOP class and its transfer syntax."""
         return self.sop_class_uid, [self.transfer_syntax]
 
     @property
     def data_set(self) -> bytes:
-        """The encoded data set: what stands behind the file meta information."""
+        """The encoded data set, without the file meta information."""
         return self.data[data_set_offset(self.data) :]
 
     def dataset(self) -> FileDataset:
-        """Read the bytes into a fresh data set, file meta information included.
+        """Read the bytes into a new data set, file meta information included.
 
         Raises `CorpusError` for a malformed sample that cannot be read.
         """
@@ -76,12 +76,12 @@ class Sample:
             raise CorpusError(f"{self.id} cannot be read as DICOM ({error}); use `data`") from error
 
     def frame(self, index: int) -> Frame:
-        """Return the pixels of one frame, counted from 0, as they were before any compression."""
+        """Return the pixels of one frame, counted from 0, before any compression."""
         if self.picture is None:
             raise CorpusError(f"{self.id} has no pixels: {self.purpose}")
         frames = self.picture.frames
         if not 0 <= index < len(frames):
-            raise CorpusError(f"{self.id} has {len(frames)} frames, and no frame {index}")
+            raise CorpusError(f"{self.id} has {len(frames)} frames, but no frame {index}")
         return frames[index]
 
     def write(self, folder: Path) -> Path:
@@ -100,10 +100,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class Draft:
-    """What a recipe gives: everything of a sample but its name.
+    """The result of a recipe: everything in a sample but its id.
 
-    `fragments` replaces the native pixels by compressed frames, each a tuple of its fragments.
-    `mangle` turns the file into a malformed one.
+    `fragments` replaces the native pixels with compressed frames, each a tuple of its fragments.
+    `mangle` makes the file malformed.
     """
 
     dataset: Dataset
@@ -113,7 +113,7 @@ class Draft:
     known: Mapping[str, Any] = field(default_factory=dict)
     mangle: Callable[[bytes], bytes] | None = None
     elements: Mapping[str, Any] = field(default_factory=dict)
-    """What is written over the elements that the picture gives, by keyword."""
+    """Elements that override those derived from the picture, by keyword."""
 
     def finish(self, id: str, purpose: str) -> Sample:  # noqa: A002 - as in the catalogue
         """Write the file and describe it."""
@@ -154,7 +154,7 @@ DESCRIBED = {
 
 
 def describe(ds: Dataset, transfer_syntax: UID) -> dict[str, Any]:
-    """Say by which properties a sample is chosen; the catalogue shows them."""
+    """Return the properties by which a sample is chosen; the catalogue shows them."""
     found: dict[str, Any] = {"transfer_syntax": str(transfer_syntax)}
     if "SOPClassUID" in ds:
         found["sop_class"] = str(ds.SOPClassUID)

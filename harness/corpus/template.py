@@ -1,7 +1,8 @@
-"""Objects made to order, from parts that were encoded once: pydicom needs 4 ms for each object.
+"""Objects made to order from pre-encoded parts: pydicom needs 4 ms for each object.
 
-Objects of one shape differ in a few texts, the identifiers among them. A template has all other elements, as
-pydicom wrote them. An object is put together from these, its identifiers, and the elements of the order.
+Objects of one shape differ only in a few texts, including the identifiers. A template has all other
+elements, as pydicom wrote them. An object combines these with its identifiers and the elements
+ordered.
 """
 
 import struct
@@ -25,7 +26,7 @@ from harness.corpus.sample import DESCRIBED, Draft, Sample
 
 SYNTAXES: Final = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 _META_GROUP_LENGTH: Final = 12  # bytes of (0002,0000)
-# Elements that decide how others are encoded, or of which a sample says more than they do.
+# Elements that determine the encoding of others, or from which a sample derives more properties.
 _UNSUITABLE: Final = (frozenset(DESCRIBED.values()) - {"Modality"}) | {
     *("SOPClassUID", "SamplesPerPixel", "PlanarConfiguration", "HighBit", "PixelRepresentation"),
     "PixelData",
@@ -53,7 +54,7 @@ class Template:
 
     @classmethod
     def of(cls, draft: Draft) -> "Template":
-        """Take apart what pydicom writes of `draft`."""
+        """Split what pydicom writes for `draft` into parts."""
         sample = draft.finish("template", "template")
         explicit = sample.transfer_syntax == ExplicitVRLittleEndian
         meta = sample.data[PREAMBLE_LENGTH + 4 + _META_GROUP_LENGTH : data_set_offset(sample.data)]
@@ -68,7 +69,7 @@ class Template:
         )
 
     def finish(self, name: str, place: Place, elements: Mapping[str, Any]) -> Sample:
-        """Put an object together: at its place, and with these elements."""
+        """Build an object at its place, with these elements."""
         texts = place.texts()
         parts = dict(self.elements)
         for keyword, text in texts.items():
@@ -93,13 +94,13 @@ class Template:
 
 
 def suits(elements: Mapping[str, Any]) -> bool:
-    """Return whether elements are plain enough to be encoded one by one, whatever the others are."""
+    """Return whether elements can be encoded one by one, independently of the others."""
     return all(map(_is_plain, elements, elements.values()))
 
 
 @lru_cache(maxsize=256)
 def template(make: Callable[..., Draft], *shape: object) -> Template:
-    """Return the template of the shape that `make` makes a draft of, made once."""
+    """Return the template for the shape of the draft that `make` returns, made once."""
     return Template.of(make(*shape))
 
 
@@ -121,14 +122,14 @@ def _tag(keyword: str) -> int:
 
 @cache
 def _vr(keyword: str) -> str:
-    """Return the VR of a keyword; empty if it is none, and longer if it depends on other elements."""
+    """Return the VR of a keyword: "" if it is unknown, longer if it depends on other elements."""
     tag = tag_for_keyword(keyword)
     return "" if tag is None else dictionary_VR(tag)
 
 
 @lru_cache(maxsize=1024)
 def _encoded(keyword: str, value: object, _key: str, explicit: bool) -> bytes:
-    """Encode one element as pydicom does. `_key` tells values apart that are equal: 0.0 and -0.0."""
+    """Encode one element as pydicom does. `_key` distinguishes equal values: 0.0 and -0.0."""
     given = list(value) if isinstance(value, tuple) else value
     return _written(DataElement(_tag(keyword), _vr(keyword), given), explicit)
 

@@ -1,1 +1,1 @@
-"""What remains of a case for people to read: made from tapes and tool runs, never from a server."""
+"""The evidence of a case, for people to read; made from tapes and tool runs, never from a server."""

@@ -1,7 +1,7 @@
 """The negotiation of an association in words: contexts, roles, lengths, names (PS3.8 9.3.2 and 9.3.3).
 
-`dcm.wire.parse` gives all of an A-ASSOCIATE PDU or nothing. Here each item is read for itself, so that those
-before and after a wrong one are shown.
+`dcm.wire.parse` decodes all of an A-ASSOCIATE PDU or nothing. Here each item is decoded on its own, so
+that the items before and after a malformed one are shown.
 """
 
 import struct
@@ -43,7 +43,7 @@ from harness.evidence.pdus import Pdu
 from harness.evidence.redact import Redactor
 
 _FIXED: Final = 68
-"""Bytes before the items: version, titles, reserved."""
+"""Bytes before the items: protocol version, AE titles, reserved."""
 _ITEM_HEADER: Final = 4
 _CONTEXTS: Final = (PresentationContextRQ.TYPE, PresentationContextAC.TYPE)
 _LIMITS: Final = Limits()
@@ -58,23 +58,23 @@ _RESULTS: Final[dict[int, str]] = {
 
 @dataclass
 class Negotiation:
-    """What both sides of an association said of presentation contexts, by their IDs."""
+    """The presentation contexts that both sides of an association sent, by ID."""
 
     proposed: dict[int, PresentationContextRQ] = field(default_factory=dict)
     answered: dict[int, PresentationContextAC] = field(default_factory=dict)
 
     def abstract_syntax(self, context_id: int) -> str | None:
-        """Return what a context is for, None where that was not seen."""
+        """Return the abstract syntax of a context, or None if it was not seen."""
         context = self.proposed.get(context_id)
         return None if context is None else context.abstract_syntax
 
     def transfer_syntax(self, context_id: int) -> str | None:
-        """Return how data sets on a context are encoded, None where that was not seen."""
+        """Return the transfer syntax accepted for a context, or None if it was not seen."""
         context = self.answered.get(context_id)
         return context.transfer_syntax if context and context.accepted else None
 
     def remark(self, context_id: int) -> str:
-        """Say what is wrong with using a context."""
+        """Return what is wrong with using a context, or an empty string."""
         if not self.answered:
             return "its negotiation was not seen"
         context = self.answered.get(context_id)
@@ -82,7 +82,7 @@ class Negotiation:
 
 
 def titles(pdu: Pdu) -> str:
-    """Say who calls whom, as the fields of the PDU have it."""
+    """Describe which AE calls which, from the fields of the PDU."""
     called, calling = (
         bytes(pdu.body[at : at + 16]).decode("latin-1").strip(" \0") or "(empty)" for at in (4, 20)
     )
@@ -90,7 +90,7 @@ def titles(pdu: Pdu) -> str:
 
 
 def negotiated(pdu: Pdu, negotiation: Negotiation, redactor: Redactor) -> list[str]:
-    """Take note of what an A-ASSOCIATE-RQ or -AC says, and return it in words, a line for each item."""
+    """Add an A-ASSOCIATE-RQ or -AC to `negotiation`, and describe it, with a line for each item."""
     body = bytes(pdu.body)
     said = [f"{titles(pdu)}; protocol version {int.from_bytes(body[:2], 'big')}"]
     kinds = set()
@@ -113,7 +113,7 @@ def negotiated(pdu: Pdu, negotiation: Negotiation, redactor: Redactor) -> list[s
 
 
 def user_identities(pdu: Pdu) -> Iterator[slice]:
-    """Return the places of what nobody may read, among all bytes that went in the PDU's direction."""
+    """Yield the slices that hold secrets, counted in the byte stream of the PDU's direction."""
     if not (pdu.framed and pdu.kind in (AssociateRQ.TYPE, AssociateAC.TYPE)):
         return
     for outer in _items(bytes(pdu.body), _FIXED):
@@ -125,7 +125,7 @@ def user_identities(pdu: Pdu) -> Iterator[slice]:
 
 @dataclass(frozen=True)
 class _Item:
-    """An item as it stands in a PDU, or what is there of it."""
+    """An item of a PDU, possibly truncated."""
 
     at: int
     kind: int
@@ -145,7 +145,7 @@ class _Item:
         return [f"({self.trouble})"] if self.trouble else []
 
     def undecoded(self, redactor: Redactor, why: str = "") -> list[str]:
-        """Show an item that cannot be decoded, or that means nothing to us."""
+        """Show an item that cannot be decoded or has an unknown type."""
         reasons = "; ".join(filter(None, (why, self.trouble)))
         head = f"item {self.kind:02X}H at byte {self.at}, {len(self.body)} bytes"
         shown = [] if self.secret or not self.body else [dump(self.body, redactor)]
@@ -153,7 +153,7 @@ class _Item:
 
 
 def _items(data: bytes, at: int = 0) -> Iterator[_Item]:
-    """Return the items of one level; the last may be cut, by its PDU or by a length that lies."""
+    """Yield the items of one level; the last may be cut off by its PDU or by a wrong length."""
     while at < len(data):
         if len(data) - at < _ITEM_HEADER:
             yield _Item(at, data[at], data[at + 1 :], "the header of the item is cut")
@@ -168,7 +168,7 @@ def _items(data: bytes, at: int = 0) -> Iterator[_Item]:
 def _described(
     item: _Item, read: Callable[[_Item], Iterator[str]], redactor: Redactor
 ) -> list[str]:
-    """Put an item into words; its bytes where there are none."""
+    """Describe an item, or show its bytes if it cannot be described."""
     try:
         words = [*read(item)]
     except ProtocolError as error:
@@ -197,8 +197,8 @@ def _context(pdu: int, negotiation: Negotiation, item: _Item) -> Iterator[str]:
 
 
 def _user_item(item: _Item) -> Iterator[str]:
-    """Put a sub-item of the user information into words; nothing for one that is not known."""
-    # One for itself: what is wrong with it shall not hide the others.
+    """Describe a sub-item of the user information; yield nothing for an unknown one."""
+    # Parsed alone, so that an error in it does not hide the others.
     data = build_items((RawItem(item.kind, item.body),))
     match parse_user_information(memoryview(data), _LIMITS)[0]:
         case MaximumLength(length):

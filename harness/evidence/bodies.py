@@ -1,4 +1,4 @@
-"""Bodies of HTTP messages, as people want to see them: pretty, named or dumped, and never too long."""
+"""Format bodies of HTTP messages for reading: pretty-printed, named or dumped, and never too long."""
 
 import codecs
 import json
@@ -17,7 +17,7 @@ _META_UIDS: Final = re.compile(rb"\x02\0([\x02\x03\x10])\0UI..([0-9.]+)", re.DOT
 
 
 def describe(content_type: str, body: bytes, size: int, redactor: Redactor) -> str:
-    """Describe a body of `size` bytes, of which `body` is all or the beginning."""
+    """Describe a body of `size` bytes; `body` is all of it or its beginning."""
     if not size:
         return ""
     if parts := split_parts(content_type, body):
@@ -36,14 +36,14 @@ def describe(content_type: str, body: bytes, size: int, redactor: Redactor) -> s
 
 
 def meta_uids(body: bytes) -> dict[str, str]:
-    """Return what can be read of the UIDs in the file meta information of a DICOM file (PS3.10 7.1)."""
+    """Return the UIDs found in the file meta information of a DICOM file (PS3.10 7.1), by name."""
     return {_META_NAMES[of]: uid.decode() for of, uid in _META_UIDS.findall(body, 132, 1024)}
 
 
 def split_parts(content_type: str, body: bytes) -> list[tuple[str, bytes]]:
-    """Return header and content of each part of a multipart body (RFC 2046 5.1.1), and what follows its end.
+    """Return the header and content of each part of a multipart body (RFC 2046 5.1.1).
 
-    Another body has no parts.
+    What follows the closing delimiter is returned as a last part. Any other body has no parts.
     """
     header = Message()
     header["Content-Type"] = content_type
@@ -85,7 +85,7 @@ def _describe_parts(parts: list[tuple[str, bytes]], redactor: Redactor) -> Itera
 
 
 def _as_text(body: bytes) -> str | None:
-    """Read a body as text, unless it is binary; its end may be cut within a character."""
+    """Return a body as text, or None if it is binary; it may end in the middle of a character."""
     try:
         text = codecs.getincrementaldecoder("utf-8")().decode(body)
     except UnicodeDecodeError:
@@ -96,5 +96,5 @@ def _as_text(body: bytes) -> str | None:
 def _pretty(text: str) -> str:
     try:
         return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except ValueError:
+    except (ValueError, RecursionError):  # not JSON, or nested too deeply
         return text.rstrip()

@@ -1,8 +1,7 @@
-"""What a server said during a case, without all that differs from run to run of the same server.
+"""The content of a server's messages in a case, without what varies between runs of the same server.
 
-Two runs of one server have the same content, in whatever order things passed: so it is made of sets, and
-says neither how often something was said nor when. Where it changes, the server has changed, although no
-case may look there.
+Two runs of one server have the same content, whatever the order of the messages. So it is made of
+sets, without counts and times. If it changes, the server has changed, even if no case checks it.
 """
 
 import hashlib
@@ -18,31 +17,31 @@ from harness.relay.tape import Tape
 
 MAX_HEADS: Final = 100
 MAX_LINES: Final = 300
-"""What is kept to be shown; digests are made of everything."""
+"""Limits on what is kept for display; digests cover everything."""
 REST: Final = "and more"
 
 
 @dataclass
 class Content:
-    """What was said in a case: the digest of its lines for each kind of message.
+    """The content of the messages of a case: for each kind of message, the digest of its lines.
 
-    Most messages of a run say what others have said before, and so their lines are kept apart: once.
+    Most messages of a run repeat earlier ones, so their lines are kept separately and only once.
     """
 
     digests: dict[str, str] = field(default_factory=dict)
     lines: dict[str, list[str]] = field(default_factory=dict)
-    """Those that no content of this reader had before, by their digest."""
+    """Lines by digest; only those that no earlier content of this reader has."""
 
 
 class ContentReader:
-    """Reads tape after tape; `redact` takes secrets out of a text."""
+    """Reads one tape after another; `redact` removes secrets from a text."""
 
     def __init__(self, redact: Callable[[str], str]) -> None:
         self._redact = redact
         self._known: dict[frozenset[str], str] = {}
 
     def read(self, tape: Tape) -> Content:
-        """Read what the server under test said; raises nothing for what is no protocol."""
+        """Return the content of the server under test; bytes that break the protocol do not raise."""
         said: Said = defaultdict(set)
         tracks = tuple(tape.tracks)
         read_http(tape, (track for track in tracks if track.protocol == "http"), said)

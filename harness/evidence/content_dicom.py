@@ -1,4 +1,4 @@
-"""What a server said over DICOM: negotiated results, statuses, and which elements data sets had."""
+"""What a server sent over DICOM: negotiation results, statuses, and the elements of data sets."""
 
 import re
 from functools import lru_cache
@@ -19,13 +19,13 @@ from harness.evidence.template import Said, template
 from harness.relay.tape import Direction, Tape, Track
 
 MAX_BYTES: Final = 4 * 2**20
-"""Of a connection: what a server says after them it has mostly said before."""
+"""Bytes of a connection that are read: what follows mostly repeats them."""
 MAX_OUTLINED: Final = 200
-"""Messages of one kind whose elements are looked at."""
+"""Messages of one kind whose elements are read."""
 
 
 def read_dicom(tape: Tape, track: Track, said: Said) -> None:
-    """Add what the server under test said: as acceptor to us, or as requestor to the local server."""
+    """Add what the server under test sent: as acceptor to us, or as requestor to the local server."""
     accepts = track.relay.startswith("remote.")
     spoken = Direction.TO_CLIENT if accepts else Direction.TO_SERVER
     asked, answered = (
@@ -43,7 +43,7 @@ def read_dicom(tape: Tape, track: Track, said: Said) -> None:
 
 
 class _Association:
-    """One side of a connection, while it is read."""
+    """One direction of a connection, while it is read."""
 
     def __init__(
         self, said: Said, spoken: Direction, negotiation: Negotiation, negotiated: frozenset[str]
@@ -55,11 +55,11 @@ class _Association:
         self._outlined: dict[str, int] = {}
 
     def take(self, pdu: Pdu) -> None:
-        """Add what a PDU says."""
+        """Add the content of a PDU."""
         if not pdu.framed:
             self._add(pdu.name)
         elif pdu.missing:
-            return  # how much of it came before the connection broke is chance
+            return  # how much arrived before the connection broke is random
         elif pdu.kind == PDataTF.TYPE:
             for pdv in pdvs(pdu):
                 for message in self._gatherer.take(pdv, pdu):
@@ -103,7 +103,7 @@ def _body(pdu: Pdu | None, kind: int) -> bytes:
 def _negotiation(
     asked: bytes, answered: bytes
 ) -> tuple[Negotiation, frozenset[str], frozenset[str]]:
-    """Read both PDUs of a negotiation, and say what each has; the same bytes come again and again."""
+    """Decode both PDUs of a negotiation and describe each; cached, as the same bytes recur."""
     negotiation = Negotiation()
     said = []
     for kind, body in ((AssociateRQ.TYPE, asked), (AssociateAC.TYPE, answered)):
@@ -111,7 +111,7 @@ def _negotiation(
             Direction.TO_SERVER, 0, 0.0, 0.0, kind, len(body), framed=True, body=bytearray(body)
         )
         lines = negotiated(pdu, negotiation, Redactor(())) if body else []
-        # A context on one line, and without its ID.
+        # Each context on one line, without its ID.
         whole = "\n".join(lines[1:]).replace("\n  ", " ")
         said.append(frozenset(re.sub(r"(?m)^context \d+: ", "", whole).split("\n")) - {""})
     return negotiation, said[0], said[1]

@@ -1,4 +1,4 @@
-"""What a server said over HTTP: statuses, headers, and of which kind and shape bodies were."""
+"""What a server sent over HTTP: statuses, headers, and the type and structure of bodies."""
 
 import json
 import re
@@ -15,9 +15,9 @@ from harness.relay.http import HttpRequest, HttpResponse
 from harness.relay.tape import Tape, Track
 
 KEEP: Final = 2**16
-"""Bytes of a body that are looked at."""
+"""Bytes of a body that are read."""
 MAX_NODES: Final = 2_000
-"""Of a JSON document."""
+"""Members of a JSON document that are read."""
 
 _STABLE: Final = frozenset(
     {
@@ -27,16 +27,16 @@ _STABLE: Final = frozenset(
         "vary", "warning", "www-authenticate", "x-content-type-options", "x-frame-options",
     }
 )  # fmt: skip
-"""Headers whose values are the same in every run; of others the name is all that is kept."""
+"""Headers whose values are the same in every run; only the names of others are kept."""
 _ATTRIBUTE: Final = frozenset({"vr", "Value", "BulkDataURI", "InlineBinary"})
-"""Of an attribute in the DICOM JSON model (PS3.18 F.2.2)."""
+"""Keys of an attribute in the DICOM JSON model (PS3.18 F.2.2)."""
 
 
 def read_http(tape: Tape, tracks: Iterable[Track], said: Said) -> None:
-    """Add what the server under test said: as server to us, or as client to the local server.
+    """Add what the server under test sent: as server to us, or as client to the local server.
 
-    Of a question that is asked again and again, as clients do that wait for a job, the last answer counts:
-    which states were seen on the way is chance. An answer with another status counts as well.
+    If a GET request is repeated, as by a client that waits for a job, the last response with each status
+    counts: which states were seen before it is random.
     """
     found = (exchange for track in tracks for exchange in exchanges(tape, track, KEEP))
     lasting: dict[tuple[str, str], HttpResponse] = {}
@@ -57,14 +57,14 @@ def read_http(tape: Tape, tracks: Iterable[Track], said: Said) -> None:
 
 
 def _asked(request: HttpRequest) -> str:
-    """Return method and path, with the names of the query's parameters."""
+    """Return the method and path, with the names of the query parameters."""
     path, _, query = request.target.partition("?")
     names = sorted({template(name) for name, _ in parse_qsl(query, keep_blank_values=True)})
     return f"{request.method} {template(unquote(path))}{'?' if names else ''}{'&'.join(names)}"
 
 
 def _answer(response: HttpResponse) -> Iterator[str]:
-    """Describe a response by its headers, and by its body as it is without compression."""
+    """Describe a response by its headers and its uncompressed body."""
     plain = response.uncompressed()
     size = response.size if plain is response else len(plain.body)
     return _message(replace(plain, headers=response.headers, size=size))
@@ -110,7 +110,7 @@ def _part(head: str, content: bytes) -> Iterator[str]:
 
 
 def _shape(value: Any, path: str = "") -> Iterator[str]:
-    """Name every member of a JSON document with its type, and attributes of DICOM by their tags."""
+    """Yield each member of a JSON document with its type, and each DICOM attribute with its VR."""
     if isinstance(value, dict):
         if "vr" in value and value.keys() <= _ATTRIBUTE:
             yield f"{path} {value['vr']}{'' if len(value) > 1 else ' empty'}"
@@ -122,7 +122,7 @@ def _shape(value: Any, path: str = "") -> Iterator[str]:
             for key, each in value.items():
                 yield from _shape(each, f"{path}.{template(key)}" if path else template(key))
     elif isinstance(value, list):
-        yield f"{path}[]"  # what it lists may be left from the case before, in any order
+        yield f"{path}[]"  # its items may be left over from an earlier case, in any order
         for each in value:
             if isinstance(each, dict | list):
                 yield from _shape(each, f"{path}[]")

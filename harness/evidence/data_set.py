@@ -1,7 +1,7 @@
-"""Encoded data sets as text, element by element, as far as their bytes go (PS3.5 7).
+"""Format encoded data sets as text, element by element, as far as they can be decoded (PS3.5 7).
 
-The bytes come from servers under test and from relays that cut and lie. So `Walk` goes over them itself, one
-header after the other, where a reader that stops at the first lie would show nothing.
+The bytes come from servers under test and from relays that truncate or falsify them. So `Walk` reads
+them itself, one header after another: a reader that stops at the first error would show nothing.
 """
 
 import struct
@@ -32,7 +32,7 @@ from harness.evidence.bodies import dump
 from harness.evidence.redact import Redactor
 
 MAX_KEPT: Final = 16384
-"""Bytes of a data set that are decoded."""
+"""Most bytes of a data set that are decoded."""
 MAX_LINES: Final = 200
 MAX_VALUE: Final = 240
 
@@ -43,27 +43,27 @@ _SIZES: Final = dict(AT=4, FD=8, FL=4, SL=4, SS=2, SV=8, UL=4, US=2, UV=8)  # no
 
 
 class Element(NamedTuple):
-    """An element or an item, as it stands in a data set."""
+    """An element or item of a data set."""
 
     above: tuple[int, ...]
-    """The tags of the sequences and items that it is in."""
+    """The tags of the enclosing sequences and items."""
     tag: int
     vr: str
     length: int
     there: int
-    """How many bytes of its length were received."""
+    """How many bytes of its value were received."""
     value: bytes | None
-    """As much of it as was kept; None where elements, items or fragments follow instead."""
+    """The value, as far as it was kept; None if elements, items or fragments follow instead."""
 
     @property
     def sized(self) -> str:
-        """The length, for a value that is not shown."""
+        """The length, shown in place of the value."""
         lost = f", of which {self.there} are there" if self.there < self.length else ""
         return f"({self.length} bytes{lost})"
 
 
 class _Level(NamedTuple):
-    """A data set, a sequence or an item that the walk is in."""
+    """A data set, sequence or item that encloses the current position."""
 
     tag: int
     end: float
@@ -71,10 +71,10 @@ class _Level(NamedTuple):
 
 
 class Walk:
-    """Iterates over the elements of a data set in the order of its bytes, into sequences and out of them.
+    """Iterates over the elements of a data set in the order of its bytes, including nested ones.
 
-    `data` is all of the `size` bytes, or the beginning. Without a transfer syntax the encoding is guessed.
-    Raises `zlib.error` if the data set cannot be inflated.
+    `data` is all of the `size` bytes or their beginning. Without a transfer syntax, the encoding is
+    guessed. Raises `zlib.error` if the data set cannot be inflated.
     """
 
     def __init__(self, data: bytes, size: int, transfer_syntax: str | None) -> None:
@@ -89,7 +89,7 @@ class Walk:
         )
         self.at = 0
         self.stuck = False
-        """Whether it stopped at bytes that are no element."""
+        """Whether it stopped at bytes that are not an element."""
 
     def __iter__(self) -> Iterator[Element]:
         levels = [_Level(0, float("inf"), self.encoding.explicit)]
@@ -114,14 +114,14 @@ class Walk:
             tags = tuple(level.tag for level in levels[1:])
             if nested:
                 end = float("inf") if length == UNDEFINED else begin + length
-                # PS3.5 6.2.2: what is in a UN of undefined length is in implicit VR.
+                # PS3.5 6.2.2: the content of a UN of undefined length is encoded in implicit VR.
                 levels.append(_Level(tag, end, above.explicit and vr != "UN"))
             else:
                 self.at += there
             yield Element(tags, tag, vr, length, there, value)
 
     def _header(self, explicit: bool) -> tuple[int, str, int]:
-        """Read tag, VR and length, and stand behind them."""
+        """Read the tag, VR and length, and advance past them."""
         encoding = self.encoding._replace(explicit=explicit)
         tag, vr, length, size = read_header(self.data, self.at, encoding)
         self.at += size
@@ -137,9 +137,9 @@ def data_set_text(
     redactor: Redactor,
     words: Mapping[int, str] | None = None,
 ) -> str:
-    """Show a data set of `size` bytes, of which `data` is all or the beginning.
+    """Format a data set of `size` bytes; `data` is all of it or its beginning.
 
-    `words` stand in the place of the values of the elements with these tags. Without a transfer syntax it
+    `words` replace the values of the elements with these tags. Without a transfer syntax, the encoding
     is guessed. Raises nothing, whatever the bytes are.
     """
     try:
@@ -179,7 +179,7 @@ def _line(element: Element, text: str) -> str:
 
 
 def _text(element: Element, walk: Walk, character_set: bytes) -> str:
-    """Return a value as text, or its length for bulk and for what is cut or does not fit its VR."""
+    """Return a value as text, or its length if it is bulk data, truncated or does not fit its VR."""
     value, vr = element.value or b"", element.vr
     bulk = vr in ("", "UN") or vr.startswith("O")
     if bulk or len(value) < element.length or len(value) % _SIZES.get(vr, 1):
@@ -190,24 +190,24 @@ def _text(element: Element, walk: Walk, character_set: bytes) -> str:
 
 
 def name_of(uid: str) -> str:
-    """Return the name of a UID, or the UID where it has none; it may be no valid one."""
+    """Return the name of a UID, or the UID if it has none; an invalid UID is accepted."""
     return UID(uid, IGNORE).name if uid else ""
 
 
 def short_name(uid: str) -> str:
-    """Return the name of a SOP class or transfer syntax as people say it, or the UID."""
+    """Return the common name of a SOP class or transfer syntax, or the UID if it has none."""
     name = name_of(uid).replace("Query/Retrieve Information Model - ", "")
     return name.removesuffix(" SOP Class")
 
 
 def named(uid: str) -> str:
-    """Return a UID with its name, where it has one."""
+    """Return a UID followed by its name, if it has one."""
     name = name_of(uid)
     return uid if name == uid else f"{uid} ({name})"
 
 
 def shown(text: str, redactor: Redactor) -> str:
-    """Put a value on one line of a bearable length, without secrets."""
+    """Format a value on one line of limited length, without secrets."""
     text = redactor.text(text)
     line = "".join(
         each if each.isprintable() else each.encode("unicode_escape").decode() for each in text

@@ -1,4 +1,4 @@
-"""Recorded DICOM connections, decoded into what passed: negotiation, messages, release, abort."""
+"""Decode recorded DICOM connections into steps: negotiation, messages, release, abort."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -19,28 +19,28 @@ from harness.evidence.redact import Redactor
 from harness.relay.tape import Direction, Tape, Track
 
 MAX_DETAILED: Final = 200
-"""Messages of a connection that are shown element by element; what failed always is."""
+"""Messages of a connection that are shown element by element; failed ones always are."""
 
 _ARROWS: Final = {Direction.TO_SERVER: "->", Direction.TO_CLIENT: "<-"}
 _COUNTS: Final = ("remaining", "completed", "failed", "warning")
 _COMMAND_FIELD, _DATA_SET_TYPE, _STATUS = 0x0100, 0x0800, 0x0900
 _FIXED_LENGTH: Final = 4
-"""Length of the PDUs without items and PDVs (PS3.8 9.3.4, 9.3.6 to 9.3.8)."""
+"""Length of the PDUs that have no items or PDVs (PS3.8 9.3.4, 9.3.6 to 9.3.8)."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """Something that passed: when, in one line, and all that there is to say of it."""
+    """An event on a connection: its time, a summary in one line, and the details."""
 
     time: float
     line: str
     details: str = ""
     at: int = 0
-    """Where it begins among the bytes of its direction: a piece of the network can hold many steps."""
+    """Its offset in the byte stream of its direction: steps received together have the same time."""
 
 
 def decode(tape: Tape, track: Track, redactor: Redactor) -> list[Step]:
-    """Decode a connection, as far as its bytes make sense; steps are in the order of their beginning."""
+    """Decode a connection as far as possible; the steps are in the order in which they began."""
     association = _Association(redactor)
     steps = [step for pdu in pdus(tape, track) for step in association.take(pdu)]
     steps += association.end()
@@ -48,7 +48,7 @@ def decode(tape: Tape, track: Track, redactor: Redactor) -> list[Step]:
 
 
 class _Association:
-    """What is known of an association while its PDUs are read."""
+    """The state of an association while its PDUs are read."""
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
@@ -57,7 +57,7 @@ class _Association:
         self._detailed = 0
 
     def take(self, pdu: Pdu) -> Iterator[Step]:
-        """Return what the PDU says, and the messages that end with it."""
+        """Yield the step of the PDU, and the messages that end with it."""
         if pdu.kind == PDataTF.TYPE and pdu.framed:
             yield from self._data(pdu)
             return
@@ -68,7 +68,7 @@ class _Association:
             yield self._other(pdu)
 
     def end(self) -> Iterator[Step]:
-        """Return the messages that did not end."""
+        """Yield the messages that did not end."""
         for gatherer in self._gatherers.values():
             yield from self._messages(gatherer.end())
 
@@ -84,7 +84,7 @@ class _Association:
         return _step(pdu, f"{pdu.name} {said}{_missing(pdu)}", *lines)
 
     def _other(self, pdu: Pdu) -> Step:
-        """Describe a release, an abort, a rejection, or what is no PDU."""
+        """Describe a release, an abort, a rejection, or bytes that are not a PDU."""
         whole = pdu.framed and pdu.length == _FIXED_LENGTH and not pdu.missing
         if whole and pdu.kind in NAMES:
             return _step(pdu, f"{pdu.name} {refusal(pdu)}".rstrip())
@@ -137,7 +137,7 @@ class _Association:
         return ", ".join(parts)
 
     def _message(self, message: Message, context_id: int) -> str:
-        """Say the most important of a message: for what, or with which result."""
+        """Summarise a message: the purpose of a request, or the result in a response."""
         fields: dict[str, Any] = vars(message)
         number = fields.get("message_id", fields.get("message_id_being_responded_to"))
         if isinstance(message, Response):
@@ -186,7 +186,7 @@ def _failed(message: Message | None) -> bool:
 
 
 def _foreign(message: Message | None) -> str:
-    """Say which elements stand in a command set that have no place there (PS3.7 6.3.1)."""
+    """Describe elements in a command set that are not command elements (PS3.7 6.3.1)."""
     if not isinstance(message, Response) or not message.foreign_elements:
         return ""
     tags = (f"({tag >> 16:04X},{tag & 0xFFFF:04X})" for tag, _ in message.foreign_elements)
@@ -194,7 +194,7 @@ def _foreign(message: Message | None) -> str:
 
 
 def _words(message: Message | None) -> dict[int, str]:
-    """Put the numbers of a command set into words, by their tags."""
+    """Return descriptions of the numbers in a command set, by tag."""
     if message is None:
         return {}
     follows = (

@@ -1,4 +1,4 @@
-"""Messages put together from the PDVs of one direction, whole or not (PS3.8 9.3.5 and Annex E)."""
+"""Assemble messages, complete or not, from the PDVs of one direction (PS3.8 9.3.5 and Annex E)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,26 +13,26 @@ from harness.evidence.pdus import Pdu
 from harness.relay.tape import Direction
 
 NO_PDV: Final = -1
-"""The context ID of what stands where a PDV should be."""
+"""The context ID given to bytes found where a PDV should be."""
 _COMMAND: Final = 1
 _LAST: Final = 2
 
 
 @dataclass(frozen=True)
 class Pdv:
-    """A PDV as it was received; the last of a PDU may be cut."""
+    """A PDV as it was received; the last one of a PDU may be truncated."""
 
     context_id: int
     control: int
     fragment: bytes
     trouble: str = ""
-    """What is wrong with it, or with the bytes that stand where one should be."""
+    """What is wrong with it, or with the bytes found in its place."""
     at: int = 0
-    """Where it begins within the body of its PDU."""
+    """Its offset within the body of its PDU."""
 
 
 def pdvs(pdu: Pdu) -> Iterator[Pdv]:
-    """Return the PDVs of a P-DATA-TF as far as they go."""
+    """Yield the PDVs of a P-DATA-TF, as far as they can be read."""
     body, at = bytes(pdu.body), 0
     if not body:
         yield Pdv(NO_PDV, 0, b"", "there is no PDV in it")
@@ -54,30 +54,30 @@ def pdvs(pdu: Pdu) -> Iterator[Pdv]:
 
 @dataclass
 class Recorded:
-    """A message as it was received, or what is there of it."""
+    """A message as it was received, complete or not."""
 
     direction: Direction
     context_id: int
     at: int
-    """Where its first PDV begins among all bytes that went in its direction."""
+    """The offset of its first PDV in the byte stream of its direction."""
     began: float
     ended: float
     command: bytearray = field(default_factory=bytearray)
     message: Message | None = None
     """The decoded command set."""
     trouble: str = ""
-    """Why there is none."""
+    """Why the command set could not be decoded."""
     data: bytearray = field(default_factory=bytearray)
-    """The data set, at most `MAX_KEPT` bytes of it."""
+    """The first bytes of the data set, at most `MAX_KEPT`."""
     data_size: int = 0
     fragments: int = 0
-    """Of the data set."""
+    """How many fragments of the data set were received."""
     command_ended: bool = False
     data_ended: bool = False
 
     @property
     def lost(self) -> str:
-        """Say what is missing at its end."""
+        """What is missing at its end, or an empty string."""
         if not self.command and self.fragments:
             lost = "" if self.data_ended else " that does not end"
             return f"a data set without a command{lost}"
@@ -89,27 +89,27 @@ class Recorded:
 
     @property
     def complete(self) -> bool:
-        """Nothing more can belong to it; of one that was not understood, this is not known."""
+        """Whether nothing more can belong to it; unknown, thus False, if the command was not decoded."""
         return self.data_ended or (
             self.message is not None and self.command_ended and not self.lost
         )
 
 
 class Gatherer:
-    """Puts the messages of one direction together."""
+    """Assembles the messages of one direction."""
 
     def __init__(self, direction: Direction) -> None:
         self._direction = direction
         self._open: Recorded | None = None
 
     def take(self, pdv: Pdv, pdu: Pdu) -> Iterator[Recorded]:
-        """Take the next PDV; give the messages that end with it or before it."""
+        """Take the next PDV; yield the messages that end with it or before it."""
         command = pdv.control & _COMMAND != 0
         message = self._open
         if message is not None and (
             pdv.context_id != message.context_id
             or (command and (message.command_ended or message.fragments))
-        ):  # the PDV begins another
+        ):  # the PDV begins another message
             yield from self.end()
             message = None
         if message is None:
@@ -135,7 +135,7 @@ class Gatherer:
             yield from self.end()
 
     def end(self) -> Iterator[Recorded]:
-        """Return the message that was begun: no more of it will come."""
+        """Yield the message that was begun, if any: no more of it will follow."""
         if self._open is not None:
             yield self._open
         self._open = None

@@ -1,4 +1,4 @@
-"""`exchange.txt`: all that passed during a case, over all connections, in the order of time."""
+"""`exchange.txt`: all traffic of a case, over all connections, in order of time."""
 
 from collections.abc import Iterator
 from itertools import takewhile
@@ -15,37 +15,36 @@ from harness.evidence.redact import Redactor
 from harness.relay.tape import Direction, Tape, Track
 
 MAX_KEPT: Final = 64 * 2**20
-"""Bytes of one direction of a DICOM connection that are kept beside."""
+"""Most bytes of one direction of a connection that are kept in its `.bin` file."""
 
 _FILE_WORDS: Final = {Direction.TO_SERVER: "to-server", Direction.TO_CLIENT: "to-client"}
 
 
 def write_exchange(tape: Tape, folder: Path, redactor: Redactor) -> None:
-    """Write `exchange.txt`, and the bytes of DICOM connections as `dicom-<n>-<direction>.bin`."""
+    """Write `exchange.txt`, and the bytes of each connection as `<protocol>-<n>-<direction>.bin`."""
     entries = sorted(
         (entry for track in tape.tracks for entry in _entries(tape, track, redactor)),
         key=lambda entry: entry.time,
     )
     lines = [
         f"{tape.name}, begun {tape.started_at:%Y-%m-%d %H:%M:%S.%f} UTC",
-        "Seconds since then, connection, what passed (-> to the server, <- to the client).",
+        "Seconds since then, connection, traffic (-> to the server, <- to the client).",
         "",
         *(f"{entry.time - tape.started:9.3f}  {entry.line}" for entry in entries),
     ]
     if not entries:
-        lines.append("(nothing passed)")
+        lines.append("(no traffic)")
     for entry in entries:
         if entry.details:
             lines += ["", f"==== {entry.time - tape.started:.3f}  {entry.line}", entry.details]
     (folder / "exchange.txt").write_text(redactor.text("\n".join(lines) + "\n"), encoding="utf-8")
     for track in tape.tracks:
-        if track.protocol == "dicom":
-            _keep_bytes(tape, track, folder, redactor)
+        _keep_bytes(tape, track, folder, redactor)
 
 
 def file_name(track: Track, direction: Direction) -> str:
-    """Name the file that keeps what a DICOM connection carried in one direction."""
-    return f"dicom-{track.number}-{_FILE_WORDS[direction]}.bin"
+    """Return the name of the file with the bytes of one direction of a connection."""
+    return f"{track.protocol}-{track.number}-{_FILE_WORDS[direction]}.bin"
 
 
 def _entries(tape: Tape, track: Track, redactor: Redactor) -> Iterator[Step]:
@@ -87,12 +86,12 @@ def _http_details(exchange: Exchange, redactor: Redactor) -> Iterator[str]:
         size = response.size if plain is response else len(plain.body)
         yield describe(plain.header("Content-Type"), plain.body, size, redactor)
     if exchange.undecoded:
-        yield "bytes that are no HTTP:"
+        yield "bytes that are not HTTP:"
         yield dump(exchange.undecoded, redactor)
 
 
 def _dicom_entries(who: str, tape: Tape, track: Track, redactor: Redactor) -> Iterator[Step]:
-    """List what passed; the details of the whole connection stand together, below its first line."""
+    """Yield all steps; the details of the whole connection are together below its first line."""
     steps = decode(tape, track, redactor)
     details = list(_kept(tape, track))
     for step in steps:
@@ -107,13 +106,13 @@ def _dicom_entries(who: str, tape: Tape, track: Track, redactor: Redactor) -> It
 
 
 def _kept(tape: Tape, track: Track) -> Iterator[str]:
-    """Say which files hold the bytes of a connection."""
+    """Describe which files hold the bytes of a connection."""
     for direction in Direction:
         name, size = file_name(track, direction), tape.content_size(track, direction)
         if size > MAX_KEPT:
-            yield f"{name} is cut: {MAX_KEPT} of {size} bytes."
+            yield f"{name} is truncated: {MAX_KEPT} of {size} bytes."
         elif size:
-            yield f"{name} holds all {size} bytes {direction.value}."
+            yield f"{name} has all {size} bytes {direction.value}."
 
 
 def _keep_bytes(tape: Tape, track: Track, folder: Path, redactor: Redactor) -> None:
@@ -124,8 +123,9 @@ def _keep_bytes(tape: Tape, track: Track, folder: Path, redactor: Redactor) -> N
             if len(kept) == MAX_KEPT:
                 break
         clean = bytearray(redactor.bytes(bytes(kept)))
-        found = takewhile(lambda pdu: pdu.at < MAX_KEPT, pdus_of(tape, track, direction))
-        for place in (place for pdu in found for place in user_identities(pdu)):
-            clean[place] = b"*" * len(clean[place])
+        if track.protocol == "dicom":
+            found = takewhile(lambda pdu: pdu.at < MAX_KEPT, pdus_of(tape, track, direction))
+            for place in (place for pdu in found for place in user_identities(pdu)):
+                clean[place] = b"*" * len(clean[place])
         if clean:
             (folder / file_name(track, direction)).write_bytes(clean)

@@ -1,4 +1,4 @@
-"""Recorded HTTP connections, decoded into exchanges: a request, its response, and when."""
+"""Decode recorded HTTP connections into exchanges: a request, its response, and their times."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -19,15 +19,15 @@ from harness.relay.tape import Direction, Tape, Track
 R = TypeVar("R", bound=MessageReader)
 
 KEEP = 2**20
-"""Bytes of each body that are kept for showing."""
+"""Bytes of each body that are kept for display."""
 
 RAW = 4096
-"""Bytes of what is no HTTP that are kept."""
+"""Bytes that are kept of data that is not HTTP."""
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """A request and its response; either is None when it was not seen or is no HTTP."""
+    """A request and its response; either is None if it was not seen or is not HTTP."""
 
     track: Track
     began: float
@@ -35,14 +35,14 @@ class Exchange:
     request: HttpRequest | None
     response: HttpResponse | None
     troubles: tuple[str, ...] = ()
-    """What is wrong with it: no HTTP, cut, without an answer."""
+    """What is wrong with it: not HTTP, truncated, or without a response."""
     undecoded: bytes = b""
-    """The first of the bytes that are no HTTP."""
+    """The first of the bytes that are not HTTP."""
 
 
 @dataclass
 class _Message(Generic[R]):
-    """A message as it is read, with the times of its first and last bytes."""
+    """A message while it is read, with the times of its first and last bytes."""
 
     reader: R
     began: float
@@ -57,10 +57,10 @@ class _Message(Generic[R]):
 
 
 def exchanges(tape: Tape, track: Track, keep: int | None = KEEP) -> list[Exchange]:
-    """Decode a connection; `keep` bounds the bytes of each body that are kept, None does not."""
+    """Decode a connection; `keep` limits the bytes kept of each body, None means no limit."""
     asked: list[_Message[RequestReader] | None] = []
     if track.continued and track.chunks and track.chunks[0].direction is Direction.TO_CLIENT:
-        asked.append(None)  # the answer to what the previous case asked comes first
+        asked.append(None)  # the response to a request of the previous case comes first
     asked += _read(tape.pieces(track, Direction.TO_SERVER), lambda _: RequestReader(keep))
     requests = [None if message is None else message.reader.request for message in asked]
     methods = dict(enumerate("GET" if each is None else each.method for each in requests))
@@ -77,14 +77,14 @@ def exchanges(tape: Tape, track: Track, keep: int | None = KEEP) -> list[Exchang
 
 
 def sent_by_server(track: Track, request: HttpRequest) -> bool:
-    """Tell whether the remote sent it to the local server: the cases' clients name themselves."""
+    """Return whether the remote sent it to the local server: clients of cases set User-Agent."""
     return track.relay.startswith("local.") and not request.header("User-Agent")
 
 
 def _read(
     pieces: Iterable[tuple[float, bytes]], new_reader: Callable[[int], R]
 ) -> list[_Message[R]]:
-    """Read message after message; what follows bytes that are no HTTP cannot be read either."""
+    """Read all messages; what follows bytes that are not HTTP cannot be read either."""
     messages: list[_Message[R]] = []
     for time, piece in pieces:
         rest = piece
@@ -110,7 +110,7 @@ def _pair(
     answer: _Message[ResponseReader] | None,
 ) -> Exchange:
     troubles = [
-        "an answer without a request; the request is of the case before"
+        "a response without a request; the request belongs to an earlier case"
         if question is None
         else question.remark("request"),
         f"no answer; the connection: {track.ended}"

@@ -1,4 +1,4 @@
-"""Which elements a data set has, and which of them are empty: all of it that two runs have in common.
+"""Which elements a data set has and which are empty: what its counterparts in two runs have in common.
 
 Values are left out, as UIDs, dates and times differ from run to run.
 """
@@ -11,13 +11,14 @@ from dcm.data.encoding import ITEM
 from harness.evidence.data_set import Walk
 
 MAX_ELEMENTS: Final = 400
-"""Of one data set; no identifier and few objects have more."""
+"""Most elements read of one data set; no identifier and few objects have more."""
 
 
 def outline(data: bytes, size: int, transfer_syntax: str | None) -> frozenset[str]:
-    """Name the elements of a data set of `size` bytes, of which `data` is all or the beginning.
+    """Name the elements of a data set of `size` bytes; `data` is all of it or its beginning.
 
-    An element in a sequence stands behind the sequence: `0040A730.00080100`. Raises nothing.
+    The name of an element in a sequence follows that of the sequence: `0040A730.00080100`. Raises
+    nothing, whatever the bytes are.
     """
     try:
         walk = Walk(data, size, transfer_syntax)

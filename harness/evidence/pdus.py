@@ -1,7 +1,7 @@
-"""Recorded DICOM connections, cut into the PDUs that passed (PS3.8 9.3), whatever is wrong with them.
+"""Split recorded DICOM connections into PDUs (PS3.8 9.3), whatever is wrong with them.
 
-`dcm.wire.Framer` stops at the first header that lies. A record must go on as far as it makes sense, and
-must say when and where in the stream each PDU began.
+`dcm.wire.Framer` stops at the first invalid header. A record must continue as far as possible, and
+must tell when and where in the stream each PDU began.
 """
 
 from collections.abc import Iterator
@@ -15,56 +15,56 @@ from dcm.wire.status import describe_abort, rejection
 from harness.relay.tape import Direction, Tape, Track
 
 MAX_BODY: Final = 16 * 2**20
-"""Bytes of one PDU that are decoded; only a header that lies announces more."""
+"""Most bytes of one PDU that are decoded; only an invalid header announces more."""
 
 _MAX_UNKNOWN: Final = 2**20
-"""Length up to which a header of an unknown type is believed."""
+"""Greatest length that is accepted in a header of an unknown type."""
 
 
 @dataclass
 class Pdu:
-    """One PDU, or what stands where one should begin."""
+    """A PDU, or the bytes found where one should begin."""
 
     direction: Direction
     at: int
-    """Where it begins among all bytes that went in its direction."""
+    """Its offset in the byte stream of its direction."""
     began: float
     ended: float
     kind: int
     length: int
-    """What its header says; the header's own 6 bytes are not counted."""
+    """The length in its header, which does not count the 6 bytes of the header."""
     framed: bool
-    """The header can be one: its length says where the next PDU begins."""
+    """Whether the header is plausible, so that its length tells where the next PDU begins."""
     start: bytes = b""
-    """The header, as far as it came."""
+    """The header, as far as it was received."""
     body: bytearray = field(default_factory=bytearray)
-    """What follows the header, at most `MAX_BODY` of it."""
+    """What follows the header, at most `MAX_BODY` bytes."""
     received: int = 0
-    """Bytes that came, header and all."""
+    """Number of bytes received, including the header."""
 
     @property
     def name(self) -> str:
-        """The standard's name of its type."""
+        """The name of its type in the standard."""
         return NAMES.get(self.kind, f"no PDU (type 0x{self.kind:02x})")
 
     @property
     def missing(self) -> int:
-        """Bytes that its header announces and that never came."""
+        """Number of bytes that its header announces but that were not received."""
         return HEADER.size + self.length - self.received if self.framed else 0
 
 
 def pdus(tape: Tape, track: Track) -> Iterator[Pdu]:
-    """Return the PDUs of both directions in the order in which they began, one at a time.
+    """Yield the PDUs of both directions in the order in which they began.
 
-    What cannot be a PDU is given as it is, to the end of its direction: a continuation, for one, may begin
-    anywhere.
+    Bytes that cannot be a PDU are yielded as they are, to the end of their direction: the record of a
+    connection that an earlier case opened, for example, may begin anywhere.
     """
     ways = (pdus_of(tape, track, direction) for direction in Direction)
     return merge(*ways, key=lambda pdu: pdu.began)
 
 
 def pdus_of(tape: Tape, track: Track, direction: Direction) -> Iterator[Pdu]:
-    """Return the PDUs of one direction."""
+    """Yield the PDUs of one direction."""
     header, at, began = b"", 0, track.opened
     pdu: Pdu | None = None
     for time, piece in tape.pieces(track, direction):
@@ -94,7 +94,7 @@ def pdus_of(tape: Tape, track: Track, direction: Direction) -> Iterator[Pdu]:
 
 
 def _begun(direction: Direction, at: int, began: float, header: bytes) -> Pdu:
-    """Begin a PDU; a header that the end of the connection cut is none."""
+    """Begin a PDU; a header that the end of the connection cut off is not framed."""
     whole = len(header) == HEADER.size
     kind, length = HEADER.unpack(header) if whole else (header[0], 0)
     framed = whole and (kind in NAMES or (header[1] == 0 and length <= _MAX_UNKNOWN))
@@ -102,7 +102,7 @@ def _begun(direction: Direction, at: int, began: float, header: bytes) -> Pdu:
 
 
 def refusal(pdu: Pdu) -> str:
-    """Say why a PDU rejects or aborts an association; nothing of another PDU, or of one that is cut."""
+    """Return why a PDU rejects or aborts an association; empty for other PDUs and truncated ones."""
     if pdu.framed and pdu.length == 4 and not pdu.missing:
         if pdu.kind == AssociateRJ.TYPE:
             return rejection(AssociateRJ(*pdu.body[1:4]))

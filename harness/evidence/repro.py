@@ -1,4 +1,4 @@
-"""`repro.sh`: what a case did, to be done again with curl and dcmtk's programs."""
+"""`repro.sh`: repeats what a case did, with curl and dcmtk's programs."""
 
 import base64
 import binascii
@@ -11,21 +11,20 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
-from harness.evidence.exchange import file_name
 from harness.evidence.http import Exchange, exchanges, sent_by_server
 from harness.evidence.redact import Redactor
 from harness.evidence.tools import ToolRun
 from harness.relay.http import HttpRequest
-from harness.relay.tape import Direction, Tape
+from harness.relay.tape import Tape
 
 MAX_INLINE: Final = 2000
 MAX_UNASKED: Final = 1000
-"""Bytes of a body above which curl may ask the server first, unless told not to."""
+"""Bytes of a body above which curl may send `Expect: 100-continue`, unless told not to."""
 
 _HEAD: Final = """\
 #!/usr/bin/env bash
-# What {case} did, to be done again. It begins with empty servers. As it stands it speaks to an Orthanc
-# in attached mode; set these in the environment to reach another:
+# Repeats what {case} did. It assumes empty servers. By default it uses an Orthanc in attached mode; set
+# these environment variables for another server:
 #   HARNESS_PASSWORD=... REST=http://192.0.2.7:8042 DICOM_HOST=192.0.2.7 bash repro.sh
 REST="${{REST:-http://127.0.0.1:8042}}"
 DICOM_HOST="${{DICOM_HOST:-127.0.0.1}}"
@@ -37,15 +36,15 @@ LOCAL_DICOM_PORT="${{LOCAL_DICOM_PORT:-5001}}"
 USER_NAME="${{USER_NAME:-{user}}}"
 USER_PASSWORD="${{HARNESS_PASSWORD:-PASSWORD}}"
 here="$(cd "$(dirname "${{BASH_SOURCE[0]}}")" && pwd)"
-out="$(mktemp -d)" # what tools write
-export TCP_NODELAY=1 # dcmtk waits 40 ms and more for each message without it
+out="$(mktemp -d)" # output of tools
+export TCP_NODELAY=1 # without it, dcmtk waits 40 ms or more for each message
 step() {{ printf '\\n== %s\\n' "$*"; }}
 ask() {{ curl --silent --show-error --include --path-as-is --globoff --noproxy '*' "$@"; }}
 """
 
 _OVER_TLS: Final = """\
-# Some of this was said over TLS. The certificates of that run are gone: name yours to curl with --cacert,
-# --cert and --key, to dcmtk's programs with +tls and +cf, and set REST=https://...
+# Some of this used TLS. The certificates of that run are gone: give yours to curl with --cacert, --cert and
+# --key, to dcmtk's programs with +tls and +cf, and set REST=https://...
 """
 
 _REST_OF: Final = {"remote.rest": "$REST", "local.rest": "$LOCAL_REST"}
@@ -58,17 +57,23 @@ _OWN_HEADERS: Final = frozenset(
         "accept-encoding", "authorization", "connection", "content-length", "cookie", "host", "user-agent",
     }
 )  # fmt: skip
-"""Headers that curl writes itself, that are secret, or that say nothing of the case."""
+"""Headers that curl writes itself, that are secret, or that do not matter to the case."""
 
 
 _Step = tuple[float, str]
-"""When something was done, and the lines of the script that do it again."""
+"""When something was done, and the lines of the script that repeat it."""
 
 
 def write_repro(tape: Tape, tools: Sequence[ToolRun], folder: Path, redactor: Redactor) -> None:
-    """Write `repro.sh`, with the bodies and the tools' input files that it needs beside it."""
-    path = folder / "repro.sh"
+    """Write `repro.sh`, and next to it the bodies and the input files of tools that it needs.
+
+    No script is written if it would have no step for curl or one of dcmtk's programs: `harness replay`
+    can repeat associations that no program of dcmtk opened.
+    """
     text = _Script(tape, tools, folder, redactor).text()
+    if text is None:
+        return
+    path = folder / "repro.sh"
     path.write_text(redactor.script(text), encoding="utf-8")
     path.chmod(0o755)
 
@@ -87,9 +92,12 @@ class _Script:
         self._title = next((title for option, title in words if option == "-aec"), "ORTHANC")
         self._user = "alice"
 
-    def text(self) -> str:
-        """Return the script."""
-        steps = [*self._tool_steps(), *self._http_steps(), *self._other_associations()]
+    def text(self) -> str | None:
+        """Return the script, or None if it would have no step."""
+        steps = [*self._tool_steps(), *self._http_steps()]
+        if not any("\nstep " in text for _, text in steps):
+            return None
+        steps += self._other_associations()
         lines = [text for _, text in sorted(steps, key=itemgetter(0))]
         head = _HEAD.format(case=self._tape.name, title=self._title, user=self._user)
         if any(track.tls for track in self._tape.tracks):
@@ -128,7 +136,7 @@ class _Script:
         return exchange.began, f"\nstep {self._quote(name)}\n" + " \\\n  ".join(curl)
 
     def _quote(self, text: str) -> str:
-        """Quote for the shell, without secrets: removed later they could take a quote along."""
+        """Quote for the shell, without secrets: removing these later could remove a quote too."""
         return shlex.quote(self._redactor.text(text))
 
     def _credentials(self, request: HttpRequest) -> list[str]:
@@ -166,7 +174,7 @@ class _Script:
             yield tool.began, f"\nstep {self._quote(name)}\n{words}"
 
     def _words(self, argv: Sequence[str]) -> list[str]:
-        """Return the arguments of a tool with variables for the server, and with files that last."""
+        """Return the arguments of a tool, with variables for the server and paths to kept files."""
         peers = {
             str(endpoint.port): _DICOM_OF[name]
             for name, endpoint in self._tape.relays.items()
@@ -186,7 +194,7 @@ class _Script:
         return words
 
     def _place(self, path: Path, option: str) -> str:
-        """Keep an input beside the script; outputs go to a temporary folder."""
+        """Keep an input next to the script; direct output to a temporary folder."""
         if path.is_dir() and option in ("-od", "--output-directory"):
             return '"$out"'
         kept = self._copied.setdefault(path, f"input-{len(self._copied) + 1}-{path.name}")
@@ -198,13 +206,12 @@ class _Script:
         return f'"$here/"{shlex.quote(kept)}'
 
     def _other_associations(self) -> Iterator[_Step]:
-        """Say which associations no tool opened: this script cannot repeat them."""
+        """Note the associations that no tool opened: this script cannot repeat them."""
         for track in self._tape.tracks:
-            by_tool = any(tool.began <= track.opened <= tool.ended for tool in self._tools)
+            by_tool = any(tool.opened(track) for tool in self._tools)
             if track.protocol == "dicom" and not by_tool:
-                said = f"an association came to {track.relay} that is in"
-                name = file_name(track, Direction.TO_SERVER)
-                yield track.opened, f"\n# Here {said} {name}."
+                said = f"an association was opened to {track.relay}: `harness replay` can repeat it"
+                yield track.opened, f"\n# Here {said}."
 
 
 def _can_stand_inline(body: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""Text without what differs from run to run: UIDs, ids that a server made up, dates, ports."""
+"""Remove what varies between runs from text: UIDs, ids assigned by a server, dates, ports."""
 
 import re
 from collections import defaultdict
@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 Said = defaultdict[str, set[str]]
-"""What was said: by kind of message, what such messages held."""
+"""The lines of messages, by kind of message."""
 
 _VARYING: Final = re.compile(
     r"(?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4,12}){4})(?![0-9a-f])"  # a UUID, or an id of Orthanc's
@@ -19,7 +19,7 @@ _VARYING: Final = re.compile(
 
 @lru_cache(maxsize=4096)
 def template(text: str) -> str:
-    """Put `{uid}`, `{id}` and the like where something stands that another run has otherwise."""
+    """Replace what varies between runs by `{uid}`, `{id}` and the like."""
     return _VARYING.sub(_name, text)
 
 

@@ -1,4 +1,4 @@
-"""The command-line tools of a case, as they were run and as they are written down."""
+"""Runs of a case's command-line tools, and their record in `tools.txt`."""
 
 import shlex
 import time
@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.evidence.redact import Redactor
+from harness.relay.tape import Track
 
 
 @dataclass(frozen=True)
 class ToolRun:
-    """One run of a command-line tool, described when it has just ended.
+    """One run of a command-line tool, created when it has just ended.
 
-    `returncode` is None when its time was up. `duration` is in seconds, `ended` in those of
+    `returncode` is None if it timed out. `duration` is in seconds; `ended` is a time of
     `time.monotonic`.
     """
 
@@ -26,13 +27,17 @@ class ToolRun:
 
     @property
     def began(self) -> float:
-        """When it began, in the seconds of `ended`."""
+        """When it began, on the same clock as `ended`."""
         return self.ended - self.duration
+
+    def opened(self, track: Track) -> bool:
+        """Return whether it was running when a connection was opened, and may have opened it."""
+        return self.began <= track.opened <= self.ended
 
     @property
     def outcome(self) -> str:
         """How it ended, in two words."""
-        return "time was up" if self.returncode is None else f"exit {self.returncode}"
+        return "timed out" if self.returncode is None else f"exit {self.returncode}"
 
 
 def write_tools(tools: Sequence[ToolRun], path: Path, redactor: Redactor) -> None:

@@ -1,4 +1,4 @@
-"""Which entries of a list of known issues excuse nothing any more."""
+"""Which entries of a list of known issues no longer excuse anything."""
 
 import fnmatch
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,18 +11,18 @@ from harness.model import Version
 def stale(issues: Sequence[KnownIssue], keys: Sequence[str], whole: bool) -> Iterator[str]:
     """Yield a sentence for each entry that has expired, and for each pattern that names no case.
 
-    `keys` are the cases that ran or were to run: where they are not the `whole` of the suites, a pattern that
-    names none of them may name another.
+    `keys` are the cases that were selected: unless they are the `whole` of the suites, a pattern that
+    names none of them may name another one.
     """
     for issue in issues:
         for pattern in issue.cases:
             if whole and not fnmatch.filter(keys, pattern):
-                what = "delete the entry" if len(issue.cases) == 1 else "take it out of the entry"
+                what = "delete the entry" if len(issue.cases) == 1 else "remove it from the entry"
                 yield f"{issue.place}: no case is called {pattern}: {what} ({issue})"
         if issue.expired and any(issue.names(key) for key in keys):
             yield (
-                f"{issue.place}: the entry for {', '.join(issue.cases)} has expired on {issue.expires}: "
-                f"delete it, or look again and give it another day ({issue})"
+                f"{issue.place}: the entry for {', '.join(issue.cases)} expired on {issue.expires}: "
+                f"delete it, or check it again and set a new date ({issue})"
             )
 
 
@@ -34,7 +34,7 @@ def idle(
 ) -> Iterator[str]:
     """Yield a sentence for each pattern about a server that matched no failure of a run.
 
-    `ended` are the cases that ran to their end, with how they failed, None for those that passed.
+    `ended` are the completed cases, with their failure, or None for those that passed.
     """
     taken = {}
     for key, failure in ended.items():
@@ -52,5 +52,5 @@ def idle(
                 failed = sum(ended[key] is not None for key in named)
                 yield (
                     f"{issue.place}: {pattern} matched no failure: {len(named)} ran, {failed} failed, "
-                    f"none of these as listed ({issue})"
+                    f"but none as listed ({issue})"
                 )

@@ -1,4 +1,4 @@
-"""One known issue: which cases fail, on which builds, how it shows and why."""
+"""One known issue: which cases fail, on which builds, how the failure looks, and why."""
 
 import fnmatch
 import re
@@ -11,14 +11,14 @@ from harness.errors import ConfigError
 from harness.model import Version
 
 Sure = Literal["yes", "perhaps", "no"]
-"""Whether an issue concerns a server: `perhaps` if it rests on a fact that cannot be known."""
+"""Whether an issue concerns a server: `perhaps` if that depends on a fact that is unknown."""
 
 
 class Abilities(Protocol):
-    """What a server has and can do, as far as the harness knows."""
+    """What a server has and can do, as far as known."""
 
     def unmet(self, need: Need) -> str | None:
-        """Say why `need` is not met; None when it is."""
+        """Return why `need` is not met, or None if it is met."""
 
     def unknown(self, need: Need) -> bool:
         """Return whether the harness cannot tell if `need` is met."""
@@ -26,7 +26,7 @@ class Abilities(Protocol):
 
 @dataclass(frozen=True)
 class Condition:
-    """What brings an issue: `plugin.gdcm`, `library.gdcm>=3.0.22`, `plugin.dicomweb<1.24`."""
+    """What causes an issue: `plugin.gdcm`, `library.gdcm>=3.0.22`, `plugin.dicomweb<1.24`."""
 
     need: Need
     below: Version | None = None
@@ -78,17 +78,17 @@ class KnownIssue:
 
     @property
     def expired(self) -> bool:
-        """Whether its day has come."""
+        """Whether the expiry date has been reached."""
         return self.expires is not None and datetime.now(UTC).date() >= self.expires
 
     @property
     def manifestation(self) -> str:
-        """How it shows, in words."""
+        """The symptoms of the issue, in words."""
         shows = "" if self.shows is None else f"shows {self.shows.pattern!r}"
         return " and ".join(filter(None, ["the server dies" if self.dies else "", shows]))
 
     def names(self, key: str) -> bool:
-        """Return whether the entry is about the run of a case called `key`, on whatever server."""
+        """Return whether the entry is about the case `key` (its full id), on any server."""
         return any(fnmatch.fnmatchcase(key, pattern) for pattern in self.cases)
 
     def concerns(self, version: Version, abilities: Abilities) -> Sure:
@@ -103,9 +103,9 @@ class KnownIssue:
         return "no" if "no" in found else "perhaps" if "perhaps" in found else "yes"
 
     def fits(self, text: str, *, died: bool) -> bool:
-        """Return whether a failure is as listed; `text` is that of `Failed`.
+        """Return whether a failure matches the entry; `text` is that of `Failed`.
 
-        A server that died fits only an entry that says so: a crash is never excused by a pattern alone.
+        A server that died matches only an entry with `dies`: a pattern alone never excuses a crash.
         """
         return died == self.dies and (self.shows is None or self.shows.search(text) is not None)
 

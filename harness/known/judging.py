@@ -1,4 +1,4 @@
-"""What a list of known issues makes of the outcome of a case: pure functions."""
+"""How a list of known issues changes the outcome of a case: pure functions."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from harness.model import Version
 
 @dataclass(frozen=True)
 class Failed:
-    """A failure of a case: what people see of it, and whether the server died or hung."""
+    """A failure of a case: the text shown to readers, and whether the server died or hung."""
 
     message: str
     expected: str | None = None
@@ -19,7 +19,7 @@ class Failed:
 
     @property
     def text(self) -> str:
-        """What `shows` is matched on: the message, then lines `expected ...` and `received ...` if any."""
+        """What `shows` is matched against: the message, then any lines `expected ...`, `received ...`."""
         sides = (("expected", self.expected), ("received", self.received))
         return "\n".join(
             [self.message, *(f"{label} {each}" for label, each in sides if each is not None)]
@@ -28,7 +28,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Listed:
-    """An entry about a case and a server; not `sure` if it rests on a fact that cannot be known."""
+    """An entry about a case and a server; not `sure` if it depends on a fact that cannot be determined."""
 
     issue: KnownIssue
     sure: bool = True
@@ -36,28 +36,29 @@ class Listed:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a case comes to on account of the list."""
+    """The outcome of a case, taking the list into account."""
 
     outcome: Literal["known", "failed", "as it is"] = "as it is"
     reason: str = ""
-    """Why it is known, or what the list says of a case that did not end as listed."""
+    """Why it is known, or what the list says about a case that did not end as listed."""
     by_chance: bool = False
-    """Chance decides whether the case passes."""
+    """Whether the case passes or fails by chance."""
 
 
 def concerning(
     issues: Iterable[KnownIssue], key: str, version: Version, abilities: Abilities
 ) -> list[Listed]:
-    """Return the entries about the run of a case called `key` on a server, in the order of the list."""
+    """Return the entries about the case `key` (its full id) on a server, in the order of the list."""
     found = [(issue, issue.concerns(version, abilities)) for issue in issues if issue.names(key)]
     return [Listed(issue, sure == "yes") for issue, sure in found if sure != "no"]
 
 
 def judge(listed: Sequence[Listed], outcome: str, failure: Failed | None) -> Verdict:
-    """Return what a case with this outcome comes to, when these entries are about it.
+    """Return the outcome of a case, given its original outcome and the entries about it.
 
-    A failure is known as the first entry that it fits; another failure stays one, and so does an error.
-    A case that passes fails, unless an entry lets chance decide, or none surely concerns the server.
+    A failure that matches an entry is known, with the reason of the first one; other failures and
+    errors remain as they are. A case that passes counts as failed, unless an entry says `sometimes`,
+    or no entry certainly applies to the server.
     """
     by_chance = any(each.issue.sometimes_passes for each in listed)
     if outcome == "failed" and failure is not None and listed:
@@ -65,7 +66,9 @@ def judge(listed: Sequence[Listed], outcome: str, failure: Failed | None) -> Ver
             if each.issue.fits(failure.text, died=failure.died):
                 return Verdict("known", str(each.issue), by_chance)
         entries = (each.issue for each in listed)
-        said = (f"the entry at {each.place} says {each.manifestation}: {each}" for each in entries)
+        said = (
+            f"the entry at {each.place} expects {each.manifestation}: {each}" for each in entries
+        )
         return Verdict("failed", f"not as listed: {'; '.join(said)}", by_chance)
     sure = [each.issue for each in listed if each.sure]
     if outcome == "passed" and sure and not by_chance:
@@ -73,6 +76,6 @@ def judge(listed: Sequence[Listed], outcome: str, failure: Failed | None) -> Ver
         reasons = "; ".join(str(issue) for issue in sure)
         return Verdict(
             "failed",
-            f"passes, though it is listed as known ({reasons}): take it out of the entry at {places}",
+            f"passed although it is listed as known ({reasons}): remove it from the entry at {places}",
         )
     return Verdict(by_chance=by_chance)

@@ -12,11 +12,11 @@ from harness.errors import ConfigError
 from harness.known.issue import Condition, KnownIssue
 from harness.model import Version
 
-FORM = "docs/comparing.md#known-issues shows what an entry has"
+FORM = "see docs/comparing.md#known-issues for the format"
 
 
 def read_known(folder: Path, product: str) -> tuple[KnownIssue, ...]:
-    """Return what is known of `product`; nothing where there is no file.
+    """Return the known issues of `product`; none if there is no file.
 
     Raises ConfigError naming file, entry and key.
     """
@@ -51,12 +51,12 @@ def parse_known(file: Path, text: str) -> tuple[KnownIssue, ...]:
 
 
 def with_entry(file: Path, text: str, entry: Mapping[str, object]) -> str:
-    """Return the `text` of a list with one more entry at its end; all else stays as it is.
+    """Return the `text` of a list with one more entry at its end; the rest is unchanged.
 
-    Raises ConfigError where the entry is wrong, and where another about the same cases shows alike.
+    Raises ConfigError if the entry is invalid, or if another one about the same cases has the same failure.
     """
     lines = [f"{key} = {_toml(entry[key])}" for key in RULES if key in entry]
-    head = text.rstrip("\n") or f"# What {file.stem} is known to do wrong."
+    head = text.rstrip("\n") or f"# Known issues of {file.stem}."
     written = "\n".join([head, "", "[[issue]]", *lines, ""])
     *others, new = parse_known(file, written)
     for other in others:
@@ -69,7 +69,7 @@ def with_entry(file: Path, text: str, entry: Mapping[str, object]) -> str:
 
 
 def _toml(value: object) -> str:
-    """Return a value as TOML; a text without quotes or control characters is literal, as patterns are."""
+    """Return a value as TOML; a string without quotes or control characters becomes a literal."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, date):
@@ -117,7 +117,7 @@ def _issue(entry: Mapping[str, Any], place: str) -> KnownIssue:
 def _check(entry: Mapping[str, Any]) -> None:
     for key, value in entry.items():
         if key not in RULES:
-            raise ConfigError(f"{key}: there is no such key; {FORM}")
+            raise ConfigError(f"{key}: unknown key; {FORM}")
         right, rule = RULES[key]
         if not right(value):
             raise ConfigError(f"{key}: {rule}, not {value!r}")
@@ -125,10 +125,10 @@ def _check(entry: Mapping[str, Any]) -> None:
     if missing:
         raise ConfigError(f"{' and '.join(sorted(missing))}: missing; {FORM}")
     if "dies" not in entry and "shows" not in entry:
-        raise ConfigError("an entry says how it shows: shows = 'PATTERN' or dies = true")
+        raise ConfigError("an entry needs shows = 'PATTERN' or dies = true")
     if ("ref" in entry) == ("unreported" in entry):
         raise ConfigError(
-            "an entry says by ref where it was reported, or by unreported on which day it was not yet"
+            "an entry needs either ref, where it was reported, or unreported, the day on which it was not yet"
         )
 
 
@@ -150,26 +150,29 @@ def _pattern(text: str) -> re.Pattern[str]:
     except re.error as error:
         raise ConfigError(f"shows: {text!r} is not a regular expression: {error}") from error
     if found.search(""):
-        raise ConfigError(f"shows: {text!r} matches an empty text, and so every failure")
+        raise ConfigError(f"shows: {text!r} matches an empty text, and therefore every failure")
     return found
 
 
 Rule = tuple[Callable[[Any], bool], str]
-_TEXT: Rule = _text, "it is a text"
-_DAY: Rule = lambda day: type(day) is date, "it is a day such as 2027-03-01, without quotes"
-# In the order in which an entry is written.
+_TEXT: Rule = _text, "it must be a text"
+_DAY: Rule = lambda day: type(day) is date, "it must be a date such as 2027-03-01, without quotes"
+# In the order in which the keys of an entry are written.
 RULES: Mapping[str, Rule] = {
-    "cases": (_texts, "it is a list of ids and patterns"),
-    "dies": (lambda value: value is True, "it is true, or left out"),
+    "cases": (_texts, "it must be a list of ids and patterns"),
+    "dies": (lambda value: value is True, "it must be true, or left out"),
     **dict.fromkeys(("shows", "since", "fixed"), _TEXT),
-    "with": (lambda value: _texts(_several(value)), "it is a condition, or a list of conditions"),
+    "with": (
+        lambda value: _texts(_several(value)),
+        "it must be a condition, or a list of conditions",
+    ),
     "expires": _DAY,
-    "passes": (lambda value: value == "sometimes", 'it is "sometimes", or left out'),
+    "passes": (lambda value: value == "sometimes", 'it must be "sometimes", or left out'),
     "reason": _TEXT,
     "clause": _TEXT,
     "ref": (
         lambda value: _text(value) and not re.match(r"PS3\.\d", value),
-        "it says where the issue was reported (a clause of the standard goes into `clause`)",
+        "it must say where the issue was reported (use `clause` for a clause of the standard)",
     ),
     "unreported": _DAY,
 }

@@ -1,15 +1,15 @@
-"""The pattern that an entry gets by default: what all failures have in common, without what varies by run."""
+"""The default pattern of an entry: what all failures have in common, without what varies."""
 
 import re
 from collections.abc import Sequence
 from functools import partial
 
 LONGEST = 100
-"""Characters of a line that are worth a pattern; what follows is left out."""
-# What another run has otherwise, and what stands for it.
+"""Most characters of a line that go into a pattern; what follows is left out."""
+# What varies between runs, and the pattern that replaces it.
 VOLATILE = (
     (r"(?<= )/[^\s:]{20,}", r"\S+"),  # the path of a request
-    (r"\b2\.25\.\d+", r"2\.25\.\d+"),  # UIDs, but for those that the standard gives a meaning
+    (r"\b2\.25\.\d+", r"2\.25\.\d+"),  # UIDs, except those that the standard defines
     (r"(?<![\d.])(?!1\.2\.840\.10008\.)\d+(?:\.\d+){5,}", r"[\d.]+"),
     (r"\b[0-9a-f]{8}(?:-[0-9a-f]{8}){4}\b", r"[0-9a-f-]+"),  # Orthanc's ids
     (r"\b\d+\.\d+ s\b", r"[\d.]+ s"),
@@ -19,9 +19,9 @@ _VOLATILE = re.compile("|".join(f"({each})" for each, _ in VOLATILE))
 
 
 def pattern_for(texts: Sequence[str]) -> str | None:
-    """Return a pattern that each text of a failure fits; None where they have no line in common.
+    """Return a pattern that matches each text of a failure; None if they have no line in common.
 
-    What was received is preferred, with what was expected if that is the same as well; else the message.
+    The received value is preferred, with the expected one if that is also the same; otherwise the message.
     """
     for pattern_of in (partial(_ending, lines=2), partial(_ending, lines=1), _first_line):
         candidates = {pattern_of(text) for text in texts}
@@ -35,7 +35,7 @@ def _first_line(text: str) -> str:
 
 
 def _ending(text: str, lines: int) -> str | None:
-    """Return the pattern of the last line, `received ...`, or of two, `expected ...` before it."""
+    """Return the pattern of the last line, `received ...`, or also of `expected ...` before it."""
     found = re.search(r"^expected ((?:.|\n)*)\nreceived ((?:.|\n)*)\Z", text, re.MULTILINE)
     if found is None:
         return None
@@ -49,7 +49,7 @@ def _ending(text: str, lines: int) -> str | None:
 
 
 def _line(line: str) -> str:
-    """Return the pattern of a line from its beginning, to its end if that is not far."""
+    """Return the pattern of a line from its beginning, up to its end if the line is short."""
     pieces, position, length = [], 0, 0
     for found in _VOLATILE.finditer(line):
         plain = line[position : found.start()]
@@ -65,5 +65,5 @@ def _line(line: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Quote what means something in a pattern, and nothing else: people read it."""
+    """Escape only characters with a meaning in a pattern, to keep it readable."""
     return re.sub(r"([.^$*+?{}\[\]\\|()])", r"\\\1", text)

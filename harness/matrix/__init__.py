@@ -1,1 +1,1 @@
-"""The same cases on several servers: runs side by side, and one page of them."""
+"""The same cases on several servers: parallel runs, compared on one page."""

@@ -1,6 +1,7 @@
 """The matrix itself: cases x servers, made from run folders only.
 
-A server without a run, or one that could not be started, keeps its column: it says why it is empty.
+A server without a run, or one that could not be started, keeps its column, which shows why it is
+empty.
 """
 
 import itertools
@@ -18,7 +19,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 class Ended(NamedTuple):
-    """What came of a server that was asked for: its run, or in `trouble` why there is none."""
+    """The result for a requested server: its run, or in `trouble` the reason why there is none."""
 
     asked: str | None
     run: Run | None
@@ -27,7 +28,7 @@ class Ended(NamedTuple):
 
 @dataclass(frozen=True)
 class Column:
-    """One server: its run, or in `trouble` why there is none; `asked` is how it was asked for."""
+    """One server: its run, or in `trouble` why there is none; `asked` is how it was requested."""
 
     letter: str
     asked: str | None
@@ -41,13 +42,13 @@ class Column:
 
     @property
     def asked_as(self) -> str | None:
-        """How the server was asked for, where its name does not say that already."""
+        """How the server was requested, or None if its name makes that clear."""
         known = self.asked is None or self.name.lower().startswith(self.asked)
         return None if known else self.asked
 
     @property
     def cases(self) -> Mapping[str, CaseResult]:
-        """The cases by full id, as far as they say something of the server: none where it did not start."""
+        """The cases by full id; none if the server did not start: they say nothing about it."""
         return {} if self.run is None or self.trouble else self.run.by_id
 
     @property
@@ -58,35 +59,35 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """One case; `cells` are what became of it in each column, None where the run does not have it."""
+    """One case; `cells` are its outcomes in each column, None if the run does not have it."""
 
     cells: tuple[CaseResult | None, ...]
     kind: Kind
 
     @cached_property
     def case(self) -> CaseResult:
-        """The case as its first run tells of it."""
+        """The case as its first run describes it."""
         return next(filter(None, self.cells))
 
     @cached_property
     def outcomes(self) -> tuple[Outcome, ...]:
-        """Each outcome that there was, once."""
+        """The distinct outcomes."""
         return tuple(tally(cell.outcome for cell in self.cells if cell))
 
 
 @dataclass(frozen=True)
 class Table:
-    """Facts side by side: what each column says under a name, None where it says nothing."""
+    """Facts side by side: the value of each column for a name, None if it has none."""
 
     title: str
     rows: Mapping[str, tuple[str | None, ...]]
     differing: frozenset[str]
-    """The names under which not all say the same, of those columns that could say something."""
+    """The names whose values differ between the columns that have data."""
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """All of it; rows in reading order, by suite and id."""
+    """The whole matrix; rows in reading order, by suite and id."""
 
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
@@ -98,7 +99,7 @@ class Matrix:
 
     @cached_property
     def counts(self) -> Mapping[Outcome, int]:
-        """How many rows have each outcome somewhere."""
+        """The number of rows with each outcome in any column."""
         return tally(outcome for row in self.rows for outcome in row.outcomes)
 
     @property
@@ -123,7 +124,7 @@ class Matrix:
 
 
 def columns(found: Sequence[tuple[str | None, Run | None, str | None]]) -> tuple[Column, ...]:
-    """Make the columns of what came of each server."""
+    """Make the columns from the result for each server."""
     one = string.ascii_uppercase
     letters = (*one, *map("".join, itertools.product(one, one)))
     return tuple(
@@ -149,7 +150,7 @@ def make_matrix(columns: Sequence[Column]) -> Matrix:
 
 
 def side_by_side(title: str, facts: Sequence[Mapping[str, str | None] | None]) -> Table:
-    """Make a table of what each column says: name -> value; None for a column that was never asked."""
+    """Make a table of each column's values by name; None for a column that has no data."""
     told = [each for each in facts if each is not None]
     names = dict.fromkeys(itertools.chain(*told))
     rows = {name: tuple(each.get(name) if each else None for each in facts) for name in names}
@@ -158,7 +159,7 @@ def side_by_side(title: str, facts: Sequence[Mapping[str, str | None] | None]) -
 
 
 def _kind(cells: Sequence[CaseResult | None]) -> Kind:
-    """Return whether the outcomes differ, and whether only because a server lacks what the case needs."""
+    """Return whether the outcomes differ, and if only because a server lacks a capability."""
     outcomes = {cell.outcome if cell else None for cell in cells}
     if len(outcomes - {"unsupported", None}) > 1:
         return "different"
@@ -166,9 +167,9 @@ def _kind(cells: Sequence[CaseResult | None]) -> Kind:
 
 
 def _never_started(run: Run) -> str | None:
-    """Return the reason where the server could not be started: then each case has the same error.
+    """Return why the server could not be started, or None; then every case has the same error.
 
-    What a server can do is written down once it runs.
+    The capabilities of a server are recorded once it runs.
     """
     if not run.cases or run.capabilities or len(run.of("error")) < len(run.cases):
         return None

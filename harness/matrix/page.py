@@ -15,36 +15,36 @@ from harness.report.load import CaseResult
 from harness.report.text import link
 
 VALUE_LIMIT = 2_000
-"""Characters of one value: the whole of it is in the report of its run."""
+"""Most characters of one value: the report of its run has all of it."""
 
 PARTS: dict[Kind, tuple[str, str]] = {
     "different": ("Differences", "the outcomes differ where the case ran"),
     "partly": (
         "Not on every server",
-        "the same outcome where the case ran, but not every server has what it needs",
+        "the same outcome wherever the case ran, but not every server supports it",
     ),
     "alike": ("The same everywhere", "one outcome on all servers"),
 }
-"""The heading of each part of the page, and what is said of it."""
+"""The heading of each part of the page, and its description."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of a case on one server, with the way to its evidence."""
+    """The outcome of a case on one server, with the path to its evidence."""
 
     column: Column
     case: CaseResult
     anchor: str
     report: str | None
     files: Sequence[tuple[str, str]]
-    """Names of the files of evidence, and links to them."""
+    """Names of the evidence files, and links to them."""
     expected: str | None
     received: str | None
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A row with all that the page shows of it; `answers` stand under the columns."""
+    """A row with everything that the page shows; `answers` has one entry per column."""
 
     row: Row
     anchor: str
@@ -52,17 +52,17 @@ class Entry:
 
 
 def write(matrix: Matrix, path: Path) -> None:
-    """Write the page to `path`; reports of runs that have none (they were cut off) are made."""
+    """Write the page to `path`, and reports for runs that have none because they were cut off."""
     for column in matrix.columns:
         if column.run is not None and not (column.run.folder / "report.html").exists():
-            # In a folder that we may only read there is none: the page then leads to the evidence alone.
+            # In a read-only folder this fails: the page then links to the evidence alone.
             with suppress(HarnessError, OSError):
                 write_reports(column.run.folder)
     path.write_text(render(matrix, path), encoding="utf-8")
 
 
 def render(matrix: Matrix, path: Path) -> str:
-    """Make the page of `matrix` that is to stand at `path`."""
+    """Return the page of `matrix`, to be written to `path`."""
     place = path.parent
     anchors = pages.anchors([row.case for row in matrix.rows])
     answers = [
@@ -93,7 +93,7 @@ def render(matrix: Matrix, path: Path) -> str:
 
 
 def _parts(entries: Sequence[Entry]) -> Iterator[tuple[Kind, dict[str, list[Entry]]]]:
-    """Return the entries by kind, differences first, and by suite."""
+    """Yield the entries by kind, differences first, and by suite."""
     for kind in KINDS:
         found = [entry for entry in entries if entry.row.kind == kind]
         if found:
@@ -104,7 +104,7 @@ def _parts(entries: Sequence[Entry]) -> Iterator[tuple[Kind, dict[str, list[Entr
 def _answers(
     matrix: Matrix, number: int, anchors: Sequence[str], place: Path
 ) -> Iterator[Answer | None]:
-    """Return what column `number` says in each row, with the ways from the folder `place` into its run."""
+    """Yield the answer of column `number` in each row, with links from `place` into its run."""
     column = matrix.columns[number]
     cases = column.run.cases if column.run else ()
     there = {case.full_id: each for case, each in zip(cases, pages.anchors(cases), strict=True)}

@@ -1,7 +1,7 @@
-"""The picture of the whole: for each suite a tile, in it a lane for each server and a place for each case.
+"""The overview picture: a tile per suite, with a lane for each server and a place for each case.
 
-Every outcome has its own colour and its own shape, so that it can be told on paper and without seeing
-colours. Tiles are narrow enough for a phone; cases that do not fit go into the next band of lanes.
+Every outcome has its own colour and shape, so that it is legible on paper and for colour-blind
+readers. Tiles are narrow enough for a phone; cases that do not fit go into the next band of lanes.
 """
 
 from collections import defaultdict
@@ -15,13 +15,13 @@ WIDTH, HEIGHT = 7, 9
 STEP, LANE = WIDTH + 1, HEIGHT + 1
 IN_A_BAND = 39
 MARGIN = 13
-"""Left of the lanes: room for the server's letter."""
+"""Width left of the lanes, for the server's letter."""
 TICKS = 5
-"""Above the lanes: room for the mark of a difference."""
+"""Height above the lanes, for the mark of a difference."""
 BETWEEN = 6
 
 ORDER = ("passed", "known", "failed", "error", "cross", "unsupported", "absent", "none", "tick")
-"""What is drawn first; what comes later lies above it."""
+"""The drawing order; later shapes lie on top."""
 
 _WHOLE = f"h{WIDTH}v{HEIGHT}h-{WIDTH}z"
 SHAPES: dict[str, list[tuple[str, float, float, str]]] = {
@@ -33,14 +33,14 @@ SHAPES: dict[str, list[tuple[str, float, float, str]]] = {
     "absent": [("absent", 3, HEIGHT / 2, "h1")],
     "none": [("none", -0.5, HEIGHT / 2, f"h{STEP}")],
 }
-"""For each outcome its paths: a name, where it begins within the place, and how it goes on."""
+"""The paths of each outcome: a name, its start within the place, and the rest of the path."""
 
 Shapes = Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Tile:
-    """The picture of a suite: paths by what they show, and where the letters of the servers stand."""
+    """The picture of a suite: its paths by name, and the positions of the servers' letters."""
 
     suite: str
     rows: Sequence[Row]
@@ -52,7 +52,7 @@ class Tile:
 
     @property
     def differing(self) -> int:
-        """How many cases have different outcomes."""
+        """The number of cases with different outcomes."""
         return sum(row.kind == "different" for row in self.rows)
 
 
@@ -71,12 +71,12 @@ def samples() -> dict[str, Shapes]:
 
 
 def band_height(columns: Sequence[Column]) -> int:
-    """Return the height of one band of lanes, with the room below it: the script finds a case by it."""
+    """Return the height of a band of lanes and the gap below it; the script needs it too."""
     return TICKS + len(columns) * LANE + BETWEEN
 
 
 def geometry(columns: Sequence[Column]) -> dict[str, int]:
-    """Tell the script how to find the case under the pointer."""
+    """Return what the script needs to find the case under the pointer."""
     return {"margin": MARGIN, "step": STEP, "across": IN_A_BAND, "band": band_height(columns)}
 
 
@@ -109,6 +109,6 @@ def _tile(suite: str, places: Sequence[tuple[Row, str]], columns: Sequence[Colum
 
 
 def _shapes(outcome: str, x: int, y: int) -> Iterator[tuple[str, str]]:
-    """Draw one place: the name of each path and its data."""
+    """Yield the name and data of each path in one place."""
     for name, right, down, path in SHAPES[outcome]:
         yield name, f"M{x + right:g} {y + down:g}{path}"

@@ -1,4 +1,4 @@
-"""Progress of several runs on stderr: a bar for each server, or plain lines where nobody looks."""
+"""Progress of several runs on stderr: a bar per server, or plain lines without a terminal."""
 
 import sys
 import time
@@ -14,7 +14,7 @@ EVERY = 15.0
 
 
 def progress() -> Progress:
-    """Return the bars, which are drawn on a terminal only."""
+    """Return the bars, which are drawn only on a terminal."""
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(24),
@@ -29,7 +29,7 @@ def progress() -> Progress:
 
 
 class Line:
-    """How far one run is: the cases done of all, and the failures."""
+    """The progress of one run: the cases done, their total, and the failures."""
 
     def __init__(self, bars: Progress, server: str) -> None:
         self._bars = bars
@@ -38,13 +38,13 @@ class Line:
         self._told = 0.0
 
     def begin(self) -> None:
-        """Say that the run begins."""
+        """Show that the run begins."""
         self._bars.start_task(self._id)
         self._bars.update(self._id, said="")
         self._tell("started")
 
     def heed(self, cases: int | None = None, outcome: str | None = None) -> None:
-        """Take note of how many cases there are, or of what became of one."""
+        """Process a message: the number of cases, or the outcome of one."""
         self._bad += outcome in BAD
         said = counted(self._bad, "failure") if self._bad else ""
         self._bars.update(self._id, total=cases, advance=outcome is not None, said=said)
@@ -52,7 +52,7 @@ class Line:
             self._tell(self._so_far())
 
     def end(self, status: int) -> None:
-        """Say what the run came to."""
+        """Show the result of the run."""
         self._bars.stop_task(self._id)
         task = self._bars.tasks[self._id]
         if status not in (0, 1):

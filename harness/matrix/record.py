@@ -1,4 +1,4 @@
-"""The matrix as JSON, for programs: what the page shows, without its evidence."""
+"""The matrix as JSON, for programs: the content of the page, without the evidence."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""All runs of a matrix: so many at once, each followed by a thread, ended in order on Ctrl-C."""
+"""All runs of a matrix: several at once, each monitored by a thread, ended properly on Ctrl-C."""
 
 import json
 import os
@@ -27,11 +27,11 @@ from harness.servers.guard import Guard
 from harness.waiting import WaitTimeout, wait_until
 
 SILENCE = 900.0
-"""Seconds without a sign of life: cases and servers have limits of their own, far shorter ones."""
+"""Seconds without a message: cases and servers have their own, far shorter limits."""
 WHOLE = 24 * 3600.0
-"""Seconds for everything; what hangs is ended long before."""
+"""Seconds for everything; a run that hangs is ended long before."""
 TO_END = 60.0
-"""Seconds that a run has for ending its servers and writing its report."""
+"""Seconds for a run to end its servers and write its report."""
 LINES_SHOWN = 12
 INTERRUPTED = "it was interrupted before its first case"
 PAIR = 400 * 2**20
@@ -48,9 +48,9 @@ class Asked(NamedTuple):
 
 
 def run_all(asked: Sequence[Asked], jobs: int) -> tuple[list[Ended], bool]:
-    """Run each of `asked`, `jobs` at once: what came of each, and whether somebody interrupted them.
+    """Run each of `asked`, `jobs` at once; return the results, and whether they were interrupted.
 
-    Nothing of them is left when it returns; the guard sees to that where we do not come to it.
+    No process is left when it returns; the guard ensures this if we are killed.
     """
     with (
         Guard() as guard,
@@ -78,10 +78,10 @@ def run_all(asked: Sequence[Asked], jobs: int) -> tuple[list[Ended], bool]:
 
 
 def share(servers: int, jobs: int | None, cores: int, memory: int) -> tuple[int, int]:
-    """Share the computer among `servers` runs: so many at once, `jobs` if somebody says so, and workers each.
+    """Divide the computer among `servers` runs; return the runs at once, and the workers for each.
 
-    A run for each core comes first, since one run does not keep many workers busy to its end; then workers
-    for the cores that are left.
+    `jobs`, if given, limits the runs at once. One run per core comes first, since a run does not
+    keep many workers busy until its end; then workers for the cores that are left.
     """
     pairs = max(1, memory // PAIR)
     jobs = min(servers, jobs or min(cores, pairs))
@@ -89,7 +89,7 @@ def share(servers: int, jobs: int | None, cores: int, memory: int) -> tuple[int,
 
 
 def free_memory() -> int:
-    """Return the bytes that are to be had: of the computer, or of the container that we are in."""
+    """Return the available memory in bytes, of the computer or of our container."""
     free = int(psutil.virtual_memory().available)
     try:
         limit = int((CGROUP / "memory.max").read_text())
@@ -100,9 +100,10 @@ def free_memory() -> int:
 
 @contextmanager
 def signals() -> Iterator[list[int]]:
-    """Collect what asks us to end: Ctrl-C, SIGTERM, or a terminal that closes.
+    """Collect the signals that ask us to end: Ctrl-C, SIGTERM, or a closed terminal.
 
-    A handler only takes note. It never raises, so that no run is lost between its start and our note of it.
+    The handler only records the signal. It never raises, so no run is lost between its start and
+    its registration.
     """
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in numbers}
@@ -113,8 +114,8 @@ def signals() -> Iterator[list[int]]:
             received.append(number)
 
     for number in numbers:
-        # Children must not inherit that a signal is ignored, which a shell does to what it starts in the
-        # background: they could not be ended in order. A handler of ours is none of theirs.
+        # Children must not inherit an ignored signal, which a shell sets for what it starts in the
+        # background: they could not be ended in order. They do not inherit a handler of ours.
         signal.signal(number, note)
     try:
         yield received
@@ -124,7 +125,7 @@ def signals() -> Iterator[list[int]]:
 
 
 class _Run:
-    """A run of the suites on one server: a child process, and what it tells of itself."""
+    """A run of the suites on one server: a child process, and its messages."""
 
     def __init__(self, asked: Asked, line: Line) -> None:
         self._asked = asked
@@ -135,13 +136,13 @@ class _Run:
         self._starting = threading.Lock()
 
     def follow(self, guard: Guard) -> Ended:
-        """Start it and follow it to its end; its output is kept as long as it may be needed."""
+        """Start the run and follow it to its end; keep its output as long as it may be needed."""
         ours, theirs = socket.socketpair()
         with ours, tempfile.TemporaryFile() as output:
             with theirs, self._starting:
                 if self._ended_because is not None:
                     return Ended(self._asked.server, None, self._ended_because)
-                # In a process group of its own: a signal reaches it by us, and in time.
+                # In a process group of its own, so that only we pass signals on to it, and in time.
                 self._process = process = subprocess.Popen(
                     [sys.executable, "-m", "harness", "run", *self._asked.arguments],
                     stdin=subprocess.DEVNULL,
@@ -163,7 +164,7 @@ class _Run:
             return Ended(self._asked.server, run, None if run else self._trouble(output, status))
 
     def send(self, number: signal.Signals, why: str) -> None:
-        """End it by a signal to all of its processes; a run that did not begin never will."""
+        """Send a signal to all processes of the run; if it has not started yet, it never will."""
         with self._starting:
             self._ended_because = self._ended_because or why
             if self._process is not None and self._process.poll() is None:
@@ -171,7 +172,7 @@ class _Run:
                     os.killpg(self._process.pid, number)
 
     def _listen(self, connection: socket.socket) -> None:
-        """Heed each sign until it ends, which closes the other side."""
+        """Process each message until the run ends, which closes the other side."""
         connection.settimeout(SILENCE)
         with connection.makefile("rb") as signs:
             try:
@@ -182,11 +183,11 @@ class _Run:
                     else:
                         self._line.heed(**sign)
             except TimeoutError:
-                why = f"it gave no sign of life for {SILENCE:g} s, and was ended"
+                why = f"it was silent for {SILENCE:g} s, and was stopped"
                 self.send(signal.SIGKILL, why)
 
     def _trouble(self, output: IO[bytes], status: int) -> str:
-        """Say why there is no run."""
+        """Return why there is no run."""
         if self._ended_because:
             return self._ended_because
         output.seek(0)
@@ -195,5 +196,5 @@ class _Run:
         errors = [number for number, line in enumerate(lines) if line.startswith("ERROR: ")]
         said = lines[errors[-1] :] if errors else lines[-LINES_SHOWN:]
         if not said:
-            return f"it ended with exit code {status}, and said nothing"
+            return f"it ended with exit code {status} and no output"
         return "\n".join(said[:LINES_SHOWN]).removeprefix("ERROR: ")

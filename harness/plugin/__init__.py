@@ -1,22 +1,26 @@
 """The pytest plugin: options, selection, fixtures, outcomes, the run folder.
 
-The process that the user starts registers a `Controller`, which writes the run folder; each process that
-runs cases registers a `Worker`, which has the servers. Without xdist one process is both.
+The process started by the user registers a `Controller`, which writes the run folder; each process
+that runs cases registers a `Worker`, which manages the servers. Without xdist, one process does
+both.
 
-No entry point names the plugin: pytest would load it wherever the harness is installed. `harness run` asks
-for it by `-p harness.plugin`, our suites by `pytest_plugins` in their conftest.py.
-PYTEST_DONT_REWRITE: this module has no assertions, and a conftest.py may import it before pytest does.
+There is no entry point for the plugin: pytest would load it wherever the harness is installed.
+`harness run` loads it with `-p harness.plugin`, and our suites with `pytest_plugins` in their
+conftest.py.
+PYTEST_DONT_REWRITE: this module has no assertions, and a conftest.py may import it before pytest
+does.
 """
 
 import os
 import sys
+import tempfile
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-if "harness.clients" not in sys.modules:  # it may be, where no cases are run
+if "harness.clients" not in sys.modules:  # already imported if no cases are run
     pytest.register_assert_rewrite("harness.clients")
 
 from harness.errors import HarnessError
@@ -24,26 +28,30 @@ from harness.plugin import collector, options, selecting
 from harness.plugin.controller import Controller
 from harness.plugin.interrupt import Interruption
 from harness.plugin.watched import watched_by_another
+from harness.servers.guard import Guard
 
 MARKERS = (
-    "case(info): made by harness.case.case: who the case is",
-    "needs(*needs): made by harness.case.needs: what it needs",
-    "configured(variant): made by harness.case.configured: how the remote is set up",
-    "shows(topic): made by Suite.case: what `harness probe` shows is of these cases",
-    "read_only: the case asks a server, and stores nothing in it",
+    "case(info): set by harness.case.case: the identity of the case",
+    "needs(*needs): set by harness.case.needs: what the case needs",
+    "configured(variant): set by harness.case.configured: the configuration of the remote",
+    "shows(topic): set by Suite.case: a case whose result `harness probe` shows",
+    "read_only: the case only reads from a server, and stores nothing",
+    "thorough: set by harness.case.thorough: the case runs only with --all, or by name",
+    "apart(suite): set by harness.case.apart: the case runs only with --suite",
 )
 WARNINGS = (
     "error",
-    # Values that a library of the standard finds odd are what some cases are about.
+    # Some cases deliberately use values that these libraries warn about.
     "ignore::UserWarning:pydicom",
     "ignore::UserWarning:pynetdicom",
-    # What pynetdicom leaves open when its peer dies is closed some cases later, none of which is to blame.
+    # Sockets that pynetdicom leaves open when its peer dies are closed during a later, unrelated
+    # case.
     "ignore:unclosed <socket:ResourceWarning",
-    # Figures go into JUnit's file of pytest as they go into ours, whatever its schema says of them.
+    # Figures are written to pytest's JUnit file as to ours, whether or not its schema allows them.
     "ignore:record_property is incompatible with junit_family:pytest.PytestWarning",
 )
-ORDERS = "harness_orders"  # the key under which a worker is told whose it is, and the run folder
-WRONG_USE = "harness_wrong_use"  # the key under which a worker says why it runs nothing
+ORDERS = "harness_orders"  # the key of the controller's PID and the run folder, sent to a worker
+WRONG_USE = "harness_wrong_use"  # the key of the reason why a worker runs nothing
 CONTROLLER = pytest.StashKey[Controller]()
 
 
@@ -54,15 +62,36 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Keep an attached server to one worker: two would empty it under each other's hands."""
+    """Allow only one worker for an attached server: two would delete each other's objects.
+
+    Temporary files of cases (`tmp_path`) go into a folder that is removed at the end of the run.
+    pytest would keep those of the last three runs in /tmp, where they are not needed: evidence is
+    in the run folder.
+    """
+    if config.option.basetemp is None and not hasattr(config, "workerinput"):
+        config.option.basetemp = tempfile.mkdtemp(prefix="harness-")
+        guard = Guard()  # removes it even if this process is killed
+        guard.watch_folder(Path(config.option.basetemp))
+        config.add_cleanup(guard.close)
+    _take_cases(config)
     attached = config.getoption("--server") or config.getoption("harness_config")
     if attached and getattr(config.option, "numprocesses", None):
         config.option.numprocesses = 0
-        config.option.dist, config.option.tx = "no", []  # what xdist may have made of it already
+        config.option.dist, config.option.tx = "no", []  # undo what xdist may have set already
+
+
+def _take_cases(config: pytest.Config) -> None:
+    """Take arguments that are not files as names of cases: `harness run --remote qrscp CFIND-014`."""
+    names = [each for each in config.args if selecting.names_cases(each)]
+    if names:
+        config.args = [each for each in config.args if each not in names] or [
+            str(config.invocation_params.dir)
+        ]
+        config.option.harness_cases = [*config.option.harness_cases, *names]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the markers, and register what this process is to do."""
+    """Declare the markers, and register the plugins for the role of this process."""
     for line in MARKERS:
         config.addinivalue_line("markers", line)
     plugins = config.pluginmanager
@@ -76,7 +105,8 @@ def pytest_configure(config: pytest.Config) -> None:
     worker_input = getattr(config, "workerinput", None)
     distributes = bool(getattr(config.option, "numprocesses", None)) and worker_input is None
     if not distributes or config.option.collectonly:
-        # A process that only distributes cases is spared the libraries, and begins a second earlier.
+        # A process that only distributes cases does not import the libraries, and starts a second
+        # earlier.
         from harness.plugin import fixtures  # noqa: PLC0415
 
         plugins.register(fixtures, "harness-fixtures")
@@ -99,7 +129,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a worker of xdist whose it is, and where the run folder is."""
+    """Send an xdist worker the process ID of its controller and the path of the run folder."""
     if CONTROLLER in node.config.stash:
         folder = node.config.stash[CONTROLLER].folder.path
         node.workerinput[ORDERS] = (os.getpid(), str(folder))
@@ -107,7 +137,7 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Hear from a worker of xdist why it ran nothing."""
+    """Receive the reason why an xdist worker ran nothing."""
     said = getattr(node, "workeroutput", {}).get(WRONG_USE)
     if said is not None and CONTROLLER in node.config.stash:
         node.config.stash[CONTROLLER].wrong_use = said
@@ -117,31 +147,38 @@ def pytest_testnodedown(node: Any) -> None:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> Generator[None]:
-    """Select the asked cases, let -k find them by what they cover, and limit their time."""
-    config.stash[selecting.COLLECTED] = len(items)
+    """Select the requested cases, add keywords for -k, and limit their time."""
     profile = config.getoption("harness_profile")
+    config.stash[selecting.COLLECTED] = selecting.Collected.of(items)
     try:
         asked = [] if profile is None else selecting.read_profile(profile)
-        left_out = selecting.narrow(
-            items,
-            [*asked, *config.getoption("harness_cases")],
-            config.getoption("harness_levels"),
-            config.getini("harness_needs"),
+        asked += config.getoption("harness_cases")
+        selecting.check(items, config.getini("harness_needs"))
+        set_aside = (
+            []
+            if asked
+            else selecting.set_aside(
+                items,
+                config.getoption("harness_suites"),
+                everything=config.getoption("harness_all"),
+            )
         )
+        config.stash[selecting.COLLECTED].offered = len(items)
+        left_out = set_aside + selecting.narrow(items, asked, config.getoption("harness_levels"))
     except HarnessError as error:
         output = getattr(config, "workeroutput", None)
         if output is None:
             raise pytest.UsageError(str(error)) from error
-        output[WRONG_USE] = str(error)  # of an exception in a worker xdist makes an internal error
+        output[WRONG_USE] = str(error)  # xdist makes an internal error of an exception in a worker
         items.clear()
         left_out = []
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-    # The limit is for the case itself: what the harness does around it has limits of its own.
+    # The limit applies to the case itself; the harness has its own limits for its part.
     limit = config.getoption("--case-limit")
     for item, info in selecting.cases_of(items):
         item.extra_keyword_matches.update(selecting.names_of(item, info))
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(limit, method="signal", func_only=True))
-    yield  # whatever else sorts or shuffles them
+    yield  # sort after every other plugin that sorts or shuffles
     selecting.put_longest_first(items)

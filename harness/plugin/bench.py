@@ -1,7 +1,8 @@
-"""The pair of servers of one worker, with relays in front: started once, looked after between cases."""
+"""The pair of servers of one worker behind their relays: started once, and cleaned up between cases."""
 
 import contextlib
 import functools
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Literal, Self
 
@@ -10,16 +11,17 @@ from harness.clients.dimse import Dimse
 from harness.clients.rest import Rest
 from harness.config.overrides import Override
 from harness.config.settings import Node, Pair
-from harness.errors import ServerError
+from harness.errors import HarnessError, ServerError
 from harness.evidence.tools import ToolRun
-from harness.model import Endpoint, Port, Version
+from harness.model import Credentials, Endpoint, Port, Version
 from harness.plugin.plan import Plan
 from harness.programs import dcmtk_version
 from harness.relay import Relay, RelayLoop, Tape
+from harness.servers.adapter import Adapter, Lasting
 from harness.servers.attached import Attachment, attach
 from harness.servers.capabilities import Capabilities
 from harness.servers.container_site import ContainerSite
-from harness.servers.databases.place import Databases
+from harness.servers.databases.place import DatabasePlace, Databases, Occupied
 from harness.servers.deployment import deploy
 from harness.servers.guard import Guard
 from harness.servers.party import SERVER_NAME, Party
@@ -27,33 +29,37 @@ from harness.servers.product import Build, Role
 from harness.variant import USUAL, Variant
 
 ALIVE = 2
-"""Servers with settings of their own that are kept: cases with the same ones come together."""
-NOWHERE = Endpoint("127.0.0.1", 1)  # where a relay leads until its server is up
+"""How many servers with other settings are kept; cases with the same settings are adjacent."""
+NOWHERE = Endpoint("127.0.0.1", 1)  # the target of a relay until its server is up
 
 
 class Bench:
-    """Remote and local, their relays and the tape of the case that runs; a context manager."""
+    """The two servers, their relays and the tape of the current case; a context manager."""
 
-    def __init__(self, plan: Plan, time_limit: float) -> None:
+    def __init__(
+        self, plan: Plan, time_limit: float, ports: Mapping[str, Endpoint] | None = None
+    ) -> None:
+        """`ports` are those of the relays in an earlier run; they are reused if they are free."""
         self.plan = plan
         self.time_limit = time_limit
+        self._ports = ports or {}
         self.remote: Party
         self.local: Party
         self.tape: Tape
         self.tools: list[ToolRun] = []
         self.notes: list[str] = []
-        """What a reader of the case's record should know: a request that was repeated, for one."""
+        """Remarks for the record of the case, such as a request that was repeated."""
         self._stack = contextlib.ExitStack()
-        self._rests: dict[tuple[str, TlsClient | None], Rest] = {}
+        self._rests: dict[tuple[str, TlsClient | None, Credentials | None], Rest] = {}
         self._log_positions: dict[str, int] = {}
         self._began_at: dict[str, Endpoint] = {}
-        """Where each server was when the case began: the tape tells of no other place that it was reached."""
+        """The address of each server when the case began; the tape covers no other address."""
         self._remotes: dict[Variant, Party] = {}
-        """The remotes that run, by their set-up; the one that was used last is the last."""
+        """The running remotes by set-up, the most recently used last."""
         self._changed = False
-        """The attached remote has other settings for this case."""
+        """Whether the attached remote has other settings for this case."""
         self._failed: dict[Variant, ServerError] = {}
-        """Why a set-up cannot be had: no other case waits for that again."""
+        """Why a set-up failed, so that no other case waits for it again."""
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
@@ -70,10 +76,10 @@ class Bench:
             stack.callback(self.local.server.close)
             self.remote = self._party("remote", self.plan.remote, self.plan.usual)
             self._remotes[self.plan.usual] = self.remote
-            if self.plan.attached:  # a server that we did not start is not empty
+            if self.plan.attached:  # an attached server may not be empty
                 self.remote.server.reset(unsettled=True)
             self.facts = self._facts()
-            """What is tested, for the record of the run: other remotes serve some cases of it."""
+            """The servers under test, for the record of the run; other set-ups are not included."""
             self._stack = stack.pop_all()
         return self
 
@@ -86,9 +92,24 @@ class Bench:
         return self.remote, self.local
 
     @property
+    def doors(self) -> set[str]:
+        """The addresses of the servers behind the relays, now and when the case began."""
+        now = (each for party in self.parties for each in (party.server.dicom, party.server.rest))
+        return {str(each) for each in (*now, *self._began_at.values()) if each is not None}
+
+    @property
     def capabilities(self) -> Capabilities:
-        """What a case can count on: the remote's abilities, the local server's REST, dcmtk's programs."""
-        versions = dict(self.remote.capabilities.versions)
+        """The capabilities of the remote, REST of the local server, and dcmtk's programs."""
+        return self.capabilities_with(USUAL)
+
+    def capabilities_with(self, variant: Variant) -> Capabilities:
+        """Return what a case with this set-up can use; available plugins are loaded."""
+        versions = dict(self._remotes[self.plan.usual].capabilities.versions)
+        if isinstance(self.plan.remote, Build):
+            at_hand = self.plan.remote.loadable
+            versions |= {
+                f"plugin.{each}": at_hand[each] for each in variant.plugins if each in at_hand
+            }
         if "rest" in self.local.capabilities.versions:
             versions["local.rest"] = None
         if self._dcmtk is not None:
@@ -108,24 +129,24 @@ class Bench:
         }
 
     def relay(self, name: str) -> Relay:
-        """Return a relay by its name: `remote.rest`, `remote.dicom`, `local.rest`, `local.dicom`."""
+        """Return the relay with this name: `remote.rest`, `remote.dicom`, `local.rest`, `local.dicom`."""
         return self._relays[name]
 
     def rest_of(self, party: Party) -> Rest:
-        """Return the REST client of a server: one connection, kept open over the cases."""
+        """Return the REST client of a server: one connection, kept open for all cases."""
         tls = party.tls_at("http")
-        key = party.role, tls
+        key = party.role, tls, party.server.adapter.credentials
         if key not in self._rests:
             self._rests[key] = self._stack.enter_context(party.new_rest(tls, self.notes.append))
         return self._rests[key]
 
     def dimse_of(self, party: Party, *, calling: Party) -> Dimse:
-        """Return a DICOM client for `party` that calls itself by the title of `calling`."""
+        """Return a DICOM client for `party` that uses the AE title of `calling`."""
         tls = party.tls_at("dicom")
         return Dimse(party.dicom, party.ae_title, calling.ae_title, self.time_limit, tls)
 
     def can_change(self, variant: Variant) -> bool:
-        """Return whether an attached remote can be set up so while it runs."""
+        """Return whether an attached remote can be given this set-up while it runs."""
         names = {each.partition("=")[0] for each in variant.settings}
         return (
             self.plan.attached
@@ -134,7 +155,7 @@ class Bench:
         )
 
     def _use(self, variant: Variant) -> None:
-        """Have a remote that is set up so: one that runs, or a new one."""
+        """Switch to a remote with this set-up: a running one, or a new one."""
         if self.plan.attached:
             self._changed = bool(variant.settings)
             if variant.settings:
@@ -142,7 +163,7 @@ class Bench:
             return
         if self.remote.variant == variant:
             return
-        self.relays.cut("a server that is set up otherwise takes its place")
+        self.relays.cut("it is replaced by a server with another configuration")
         if variant in self._failed:
             raise self._failed[variant]
         party = self._remotes.pop(variant, None)
@@ -162,9 +183,9 @@ class Bench:
             self._remotes.popitem()[1].server.close()
 
     def begin_case(self, name: str, variant: Variant) -> None:
-        """Start a new tape, with a remote that is set up so; the last case left it empty.
+        """Start a new tape, with an empty remote of this set-up.
 
-        Raises ServerError if such a remote cannot be started.
+        Raises ServerError if the remote cannot be started.
         """
         self.tools.clear()
         self.notes[:] = variant.words
@@ -178,18 +199,21 @@ class Bench:
             }
 
     def end_case(self, *, passed: bool) -> None:
-        """Empty each server that was spoken to, and start one anew that emptying would not restore.
+        """Empty each server that was used, and restart it if emptying would not restore it.
 
-        Raises AssertionError or OSError where a server does not take part in that any more, and
-        ServerError where it cannot be started again.
+        Raises AssertionError or OSError if a server no longer responds, and ServerError if it
+        cannot be started again.
         """
         for relay in self._relays.values():
             if relay.disturb is not None:
                 relay.disturb = None
         for party in self.parties:
-            requests = party.requests(self.tape)
-            changed = any(party.server.adapter.outlasts_emptying(*request) for request in requests)
-            changed |= party is self.remote and self._changed
+            asked = party.requests(self.tape)
+            left = max(
+                (party.server.adapter.lasting(*each) for each in asked), default=Lasting.NOTHING
+            )
+            changed = left is Lasting.SETTINGS or (party is self.remote and self._changed)
+            unsettled = left is Lasting.WORK or not passed
             used = (
                 not passed
                 or party.server.dicom != self._began_at[party.role]
@@ -199,13 +223,13 @@ class Bench:
             if (
                 changed
                 or party.server.upgraded
-                or (used and not party.server.reset(unsettled=not passed))
+                or (used and not party.server.reset(unsettled=unsettled))
             ):
                 self.restore(party)
 
     def restore(self, party: Party) -> None:
-        """Bring a server back to how it was configured, and empty."""
-        self.relays.cut(f"the {party.role} server is started anew")
+        """Restore the original configuration of a server, and empty it."""
+        self.relays.cut(f"the {party.role} server is replaced by a new one")
         party.server.restore()
         party.aim_relays()
 
@@ -214,26 +238,56 @@ class Bench:
         return party.server.launcher.log_since(self._log_positions.get(party.role, 0))
 
     def revive(self, party: Party) -> None:
-        """Start a server again that died or hangs. Raises ServerError when it cannot be done."""
-        self.relays.cut(f"the {party.role} server is started again")
-        party.server.restart()
+        """Restart a server that died or hangs. Raises ServerError if that fails."""
+        self.relays.cut(f"the {party.role} server is restarted")
+        if party.server.upgraded:
+            party.server.restore()
+        else:
+            party.server.restart()
         party.aim_relays()
 
     def crash(self, party: Party) -> None:
-        """Kill a server and start it again with what it has stored: for cases about that."""
+        """Kill a server and start it again with its stored data, for cases that test this."""
         self.relays.cut(f"the {party.role} server is killed")
         party.server.crash()
         party.aim_relays()
 
+    @contextlib.contextmanager
+    def beside(self) -> Iterator[Rest]:
+        """Run another server like the remote during the block, and return a client for it.
+
+        It uses the remote's database if there is one, or else files of its own. Raises ServerError
+        with the server's output if it does not start. There is no relay in front of it.
+        """
+        adapter = self.remote.server.adapter
+        role, database = adapter.role, adapter.role.database
+        if isinstance(database, DatabasePlace):
+            role = replace(role, database=Occupied(database))
+        server = deploy(adapter.build, role)
+        try:
+            assert server.rest is not None
+            with Rest(server.rest, adapter.credentials, self.time_limit) as client:
+                yield client
+        finally:
+            server.close()
+
     def upgrade(self, party: Party) -> None:
-        """Stop the previous release, and start the remote under test on what it has stored."""
+        """Stop the previous release, and start the remote under test with the same stored data."""
         self.relays.cut(f"the {party.role} server is upgraded")
-        build = self.plan.build(replace(party.variant, previous=False))
-        party.server.upgrade(build.make(party.server.adapter.role, build))
+        self._go_on(party, replace(party.variant, previous=False), party.server.upgrade)
+
+    def go_on(self, party: Party, variant: Variant) -> None:
+        """Start a server that has ended, with this set-up and its stored data."""
+        variant |= replace(party.variant, settings=(), previous=False)
+        self._go_on(party, variant, party.server.go_on)
+
+    def _go_on(self, party: Party, variant: Variant, start: Callable[[Adapter], None]) -> None:
+        build = self.plan.build(variant)
+        start(build.make(party.server.adapter.role, build))
         party.aim_relays()
 
     def _open_relays(self) -> None:
-        """Open the relays first: the servers' configurations name them."""
+        """Open the relays before the servers start: the servers' configurations name them."""
         pair = self.plan.pair
         self._relays: dict[str, Relay] = {}
         for role, node in (("remote", pair.remote), ("local", pair.local)):
@@ -242,17 +296,24 @@ class Bench:
             for door, protocol, port in doors if self.plan.has_rest(role) else doors[:1]:
                 listen: Endpoint | str = self._own_address
                 if self.plan.attached and role == "local":
-                    # The remote was told where to find the local instance.
+                    # The remote is configured with the address of the local instance.
                     listen = Endpoint(_interface(node.host), port or 0)
                 name = f"{role}.{door}"
-                self._relays[name] = self.relays.open(
-                    name, target=NOWHERE, protocol=protocol, listen=listen
-                )
+                with contextlib.suppress(HarnessError):  # the port may be taken by now
+                    if name in self._ports and isinstance(listen, str):
+                        again = Endpoint(listen, self._ports[name].port)
+                        self._relays[name] = self.relays.open(
+                            name, target=NOWHERE, protocol=protocol, listen=again
+                        )
+                if name not in self._relays:
+                    self._relays[name] = self.relays.open(
+                        name, target=NOWHERE, protocol=protocol, listen=listen
+                    )
 
     def _party(
         self, role: Literal["remote", "local"], what: Build | Attachment, variant: Variant
     ) -> Party:
-        """Start a server in a role, or reach the attached one, and let its relays lead to it."""
+        """Start a server in a role, or connect to the attached one, and point its relays to it."""
         plan = self.plan
         pair = plan.pair if plan.attached else self._advertised()
         encryption = self._encryption(variant.tls) if variant.tls else None
@@ -272,16 +333,16 @@ class Bench:
 
     @functools.cache  # noqa: B019 - there is one bench in a process
     def _encryption(self, doors: tuple[str, ...]) -> Encryption:
-        """Issue certificates once: a client's connection, kept open, has those of its time."""
+        """Issue certificates once, because open connections of clients keep using theirs."""
         return Encryption.new(doors, SERVER_NAME, self._own_address)
 
     @property
     def _own_address(self) -> str:
-        """Where the relays listen: where the servers reach this process, and nobody else does."""
+        """The address of the relays; the servers can reach it, but other computers cannot."""
         return "127.0.0.1" if self._site is None else self._site.own_address
 
     def _advertised(self) -> Pair:
-        """Return the pair as the managed servers see each other: through the relays."""
+        """Return the two servers as they see each other: through the relays."""
         ports = {name: Port(relay.endpoint.port) for name, relay in self._relays.items()}
 
         def advertised(role: str, node: Node) -> Node:
@@ -293,7 +354,7 @@ class Bench:
 
 
 def _interface(host: str) -> str:
-    """Listen on the loopback interface where that is how the remote reaches us, else on all."""
+    """Return the loopback interface if the remote reaches us there, otherwise all interfaces."""
     if host in ("127.0.0.1", "localhost"):
         return "127.0.0.1"
     return "::" if ":" in host else "0.0.0.0"  # noqa: S104 - the remote is another computer

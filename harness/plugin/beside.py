@@ -1,11 +1,13 @@
-"""Cases that wait run beside the others, in forked processes that have servers and a tape of their own.
+"""Cases that wait run in parallel with the others, in forked processes with their own servers.
 
-A case that waits 30 seconds for a timer needs no processor meanwhile. `@suite.case(..., waits=30)` says so.
-Before the first case each process that runs cases forks one process for each group of such cases; the groups
-are packed so that none takes much longer than the longest case. A group begins as soon as one of its cases is
-due, and its reports are logged as they come, at the latest when all other cases have ended.
+A case that waits 30 seconds for a timer uses no CPU meanwhile. It declares this: `@suite.case(...,
+waits=30)`. Before the first case, each process that runs cases forks one process for each group of
+such cases; the groups are formed so that none takes much longer than the longest case. A group
+begins as soon as one of its cases is due. Its reports are logged as they arrive, at the latest when
+all other cases have ended.
 
-The fork comes before any server, relay or thread of ours has been started, so that nothing is shared.
+Processes are forked before any server, relay or thread of ours is started, so that nothing is
+shared.
 """
 
 import contextlib
@@ -32,32 +34,33 @@ from harness.plugin.selecting import cases_of
 from harness.plugin.worker import Worker, log_report
 from harness.waiting import WaitTimeout, wait_until
 
-LOOK = 0.2  # seconds between two looks at whether the run was interrupted
-MOST = 6  # processes at a time: each has servers of its own
+LOOK = 0.2  # seconds between two checks whether the run was interrupted
+MOST = 6  # processes at a time, each with servers of its own
 FAREWELL = 20.0  # seconds for a process to stop its servers
 PR_SET_PDEATHSIG = 1
 
 
 def register(config: pytest.Config, options: Options, run_folder: Path) -> None:
-    """Register what runs cases in this process."""
+    """Register the plugin that runs cases in this process."""
     worker = Worker(config, options, run_folder)
     config.pluginmanager.register(worker, "harness-worker")
     config.pluginmanager.register(Beside(config, worker), "harness-beside")
 
 
 def end_with_parent(parent: int) -> None:
-    """Let the kernel kill this process as soon as process `parent`, its parent, has ended (prctl(2)).
+    """Let the kernel kill this process when its parent, process `parent`, ends (prctl(2)).
 
-    A worker of xdist would notice by itself, but grants its case 15 seconds more; the guard needs none.
+    An xdist worker would notice by itself, but gives its case 15 more seconds, which the guard does
+    not need.
     """
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it ended before we had asked
+    if os.getppid() != parent:  # the parent ended before the call
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 @dataclass
 class Group:
-    """A forked process, and the cases that it was given and has not ended yet."""
+    """A forked process, and the cases passed to it that are not finished yet."""
 
     process: ForkProcess
     line: Connection
@@ -76,10 +79,10 @@ class Beside:
         self._worker = worker
         self._groups: list[Group] = []
         self._group_of: dict[int, Group] = {}
-        """The group of each case that waits, by its place in the collection."""
+        """The group of each case that waits, by its index in the collection."""
         self._places: dict[pytest.Item, int] = {}
         self._line: Connection | None = None
-        """In a forked process: where its reports go."""
+        """In a forked process, the connection to which reports are sent."""
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -102,7 +105,7 @@ class Beside:
     def pytest_runtest_protocol(
         self, item: pytest.Item, nextitem: pytest.Item | None
     ) -> bool | None:
-        """Hand a case that waits to its process; in that process, run it and send its reports."""
+        """Pass a case that waits to its process; in that process, run it and send its reports."""
         place = self._places.get(item, -1)
         if self._line is not None:
             written = self.config.hook.pytest_report_to_serializable
@@ -116,13 +119,13 @@ class Beside:
             return None
         item.session._setupstate.teardown_exact(nextitem)  # noqa: SLF001 - what pytest does after a case
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-        with contextlib.suppress(OSError):  # it has ended: the next look sees that
+        with contextlib.suppress(OSError):  # the process has ended: `_forward` will notice
             group.line.send(place)
         group.pending.append(place)
         return True
 
     def _waiting(self, session: pytest.Session) -> list[pytest.Item]:
-        """Return the cases that are to run beside others: none of them where there is one server only."""
+        """Return the cases to run in parallel with others; none if there is only one server."""
         alone = len(session.items) == 1 or self._worker.options.attached
         if alone or session.config.getoption("usepdb", default=False):
             return []
@@ -134,24 +137,24 @@ class Beside:
             target=self._serve, args=(session, ours, theirs, os.getpid())
         )
         with warnings.catch_warnings():
-            # Python 3.12 warns where there is another thread: xdist's, which waits for orders all the time.
+            # Python 3.12 warns if there is another thread: xdist's, which always waits for orders.
             warnings.simplefilter("ignore", DeprecationWarning)
             process.start()
         theirs.close()
         self._groups.append(Group(process, ours))
         self._group_of |= dict.fromkeys(places, self._groups[-1])
-        with contextlib.suppress(EOFError):  # one that ended at once is noticed with its first case
+        with contextlib.suppress(EOFError):  # if it has ended, its first case reports that
             ours.recv()
 
     def _serve(
         self, session: pytest.Session, asking: Connection, line: Connection, parent: int
     ) -> NoReturn:
-        """Run what is asked for until nobody is left to ask."""
+        """Run the requested cases until the parent has closed the connection."""
         try:
             end_with_parent(parent)
             for each in [asking, *(group.line for group in self._groups)]:
                 each.close()
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C ends
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
             self._silence()
             self._line = line
             line.send(None)
@@ -161,10 +164,10 @@ class Beside:
                     self.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
             self._worker.pytest_sessionfinish()
         finally:
-            os._exit(0)  # nothing that pytest does at its end is for this process to do
+            os._exit(0)  # skip pytest's own shutdown, which is the parent's job
 
     def _silence(self) -> None:
-        """Take leave of the parent's output: it and its captured files are not ours any more."""
+        """Detach from the output and capture files of the parent process."""
         capture = self.config.pluginmanager.getplugin("capturemanager")
         if capture is not None:
             capture.stop_global_capturing()
@@ -178,14 +181,14 @@ class Beside:
         return {group.line: group for group in self._groups if group.pending}
 
     def _forward(self, session: pytest.Session, within: float) -> None:
-        """Log the reports that have come, waiting `within` seconds for the first of them."""
+        """Log the reports that have arrived, waiting up to `within` seconds for the first."""
         lines = self._pending()
         for line in wait(list(lines), within) if lines else ():
             group = lines[line]
             try:
                 place, written = group.line.recv()
             except (EOFError, OSError):
-                wait_until(group.has_ended, what="a process that closed its line to end")
+                wait_until(group.has_ended, what="the end of a process that closed its pipe")
                 for lost in group.pending:
                     self._lost(session.items[lost], lost, group)
                 group.pending.clear()
@@ -201,7 +204,7 @@ class Beside:
             log_report(item, place, report)
 
     def _lost(self, item: pytest.Item, place: int, group: Group) -> None:
-        """Report a case whose process ended under it: that is our trouble, not the server's."""
+        """Report a case whose process ended before it did, as an error of the harness."""
         message = (
             f"the process that ran the case ended ({group.process.exitcode}) before the case did"
         )
@@ -214,15 +217,15 @@ class Beside:
         log_report(item, place, report)
 
     def _end(self) -> None:
-        """End every process: at once where its cases are not awaited any more."""
+        """End every process; those with pending cases are killed."""
         for group in self._groups:
-            group.line.close()  # one that has nothing to do stops its servers, and ends
+            group.line.close()  # an idle process then stops its servers and ends
             if group.pending:
                 group.process.kill()
         with contextlib.suppress(WaitTimeout):
             wait_until(
                 lambda: all(group.has_ended() for group in self._groups),
-                what="the processes of cases that wait to end",
+                what="the end of the processes of waiting cases",
                 within=FAREWELL,
             )
         for group in self._groups:
@@ -232,9 +235,9 @@ class Beside:
 
 
 def packed(items: Sequence[pytest.Item]) -> list[list[pytest.Item]]:
-    """Distribute cases over groups of about the same length, none longer than need be.
+    """Distribute cases over groups of similar duration, none longer than necessary.
 
-    That is as long as the longest case, or longer where there would be more than MOST groups.
+    That is the duration of the longest case, or more if there would be more than MOST groups.
     """
     seconds = {item: info.waits for item, info in cases_of(items)}
     if not seconds:
@@ -248,7 +251,7 @@ def packed(items: Sequence[pytest.Item]) -> list[list[pytest.Item]]:
 
 
 def _reports(item: pytest.Item) -> Iterator[pytest.TestReport]:
-    """Run a case as pytest's own loop does, and return each report when its phase has ended."""
+    """Run a case as pytest's own loop does, and yield each report when its phase has ended."""
     request = getattr(item, "_request", None)
     if request is not None and not request:
         item._initrequest()  # type: ignore[attr-defined]  # noqa: SLF001

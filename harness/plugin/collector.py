@@ -1,9 +1,10 @@
-"""Keep the garbage collector away while pytest makes the report of a case.
+"""Disable the garbage collector while pytest makes the report of a case.
 
-Python 3.11.0 to 3.11.4 counts the depth of all syntax trees that are being built in one place
-(https://github.com/python/cpython/issues/106905). pytest builds one from the source of a failed case. If a
-finalizer runs meanwhile, another thread can take its turn and build one too, as Python does to show that
-thread's exception: then pytest's ends in a SystemError, and the whole run with it.
+Python 3.11.0 to 3.11.4 uses one counter for the depth of all syntax trees that are being built
+(https://github.com/python/cpython/issues/106905). pytest builds one from the source of a failed
+case. If a finalizer runs meanwhile, another thread can be scheduled and build one too, as Python
+does to print that thread's exception. Then pytest's attempt ends in a SystemError, which ends the
+whole run.
 """
 
 import gc

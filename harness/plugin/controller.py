@@ -1,4 +1,4 @@
-"""The process that the user started: decides what is tested, writes the run folder, prints the summary."""
+"""The process started by the user: it plans the run, writes the run folder, prints the summary."""
 
 import contextlib
 import json
@@ -24,7 +24,7 @@ from harness.suites import known_folder, suites_folder
 
 
 class Controller:
-    """Registered as a plugin in the process that the user started."""
+    """Registered as a plugin in the process started by the user."""
 
     def __init__(self, config: pytest.Config, options: Options) -> None:
         self.config = config
@@ -32,14 +32,14 @@ class Controller:
         self.plan: Plan
         self.folder: RunFolder
         self.wrong_use: str | None = None
-        """What a worker of xdist says is wrong with the cases that were asked for."""
+        """The usage error that an xdist worker reported, if any."""
         self._ran = False
         self._begun: dict[str, dict[str, Any]] = {}
         self._keys: list[str] = []
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
-        """Find out what is to be tested, and whether we may, before a worker starts."""
+        """Determine what will be tested, and whether that is allowed, before a worker starts."""
         try:
             self.plan = make_plan(self.options)
             self._ask_before_emptying()
@@ -52,7 +52,7 @@ class Controller:
         mode = "attached" if self.plan.attached else "managed"
         self.folder = RunFolder(path, mode, max(1, workers))
         if not workers:
-            # Imported here, since a process that only distributes cases needs no servers.
+            # Imported here because a process that only distributes cases needs no servers.
             from harness.plugin import beside  # noqa: PLC0415
 
             beside.register(self.config, self.options, path)
@@ -65,19 +65,19 @@ class Controller:
             return
         host = self.plan.pair.remote.host
         question = (
-            f"The server at {host} holds {found.patients} patients, which the run deletes."
+            f"The server at {host} has {found.patients} patients, which the run would delete."
             if found.is_orthanc
-            else f"The server at {host} cannot be emptied: the objects that the run stores stay there."
+            else f"The server at {host} cannot be emptied: the objects stored by the run will remain there."
         )
         capture = self.config.pluginmanager.getplugin("capturemanager")
-        answer = _ask(f"{question} Go on? [y/N] ", capture)
+        answer = _ask(f"{question} Continue? [y/N] ", capture)
         if answer is None:
-            raise ConfigError(f"{question} Say --force if that is right.")
+            raise ConfigError(f"{question} Confirm with --force.")
         if answer.strip().lower() not in ("y", "yes"):
             raise ConfigError("nothing was deleted, and nothing was run")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Write the record of a case that has ended, or whose worker has."""
+        """Write the record of a case that has ended or whose worker was lost."""
         facts: dict[str, Any] = json.loads(vars(report).get("harness", "{}"))
         if "begun" in facts:
             self._begin(facts["begun"])
@@ -111,10 +111,10 @@ class Controller:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
         if not self.folder.begun:
             with contextlib.suppress(OSError):
-                self.folder.path.rmdir()  # no case ran: there is nothing to keep
+                self.folder.path.rmdir()  # no case ran
             return
         if exitstatus == pytest.ExitCode.OK and not self._ran:
-            # Cases that did not run are no success.
+            # A run in which every case was unsupported is not a success.
             session.exitstatus = exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
         stale = list(self._stale())
         for sentence in stale:
@@ -126,15 +126,15 @@ class Controller:
         self.folder.close(int(exitstatus))
 
     def _stale(self) -> Iterator[str]:
-        """Say which entries of the list of known issues are to be deleted."""
+        """Return messages about entries of the list of known issues that should be deleted."""
         known = self.options.known
         if known is None and self.config.rootpath != suites_folder():
-            return iter(())  # our lists are about our suites
+            return iter(())  # our lists apply only to our suites
         issues = read_known(known or known_folder(), self.plan.identity.product)
         return stale(issues, self._keys, not self.folder.selected)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Print what a person wants to know at the end."""
+        """Print the difference from the baseline, if any, and the summary of the run."""
         if self.wrong_use is not None:
             terminalreporter.write_line(f"ERROR: {self.wrong_use}", red=True)
         if not hasattr(self, "folder") or not self.folder.begun:
@@ -145,18 +145,19 @@ class Controller:
         told = as_text(difference) if isinstance(difference, Difference) else difference
         if told is not None:
             terminalreporter.write_line(f"difference from the baseline\n{told}\n")
-        for line in terminal.lines(run, writer.fullwidth, writer.hasmarkup):
+        width = writer.fullwidth if terminalreporter.isatty else None
+        for line in terminal.lines(run, width, writer.hasmarkup):
             terminalreporter.write_line(line)
 
 
 def _ask(question: str, capture: Any) -> str | None:
-    """Ask on the terminal, past pytest's capture; None where there is no terminal."""
+    """Ask on the terminal, bypassing pytest's capture; return None if there is no terminal."""
     if capture is not None:
         capture.suspend_global_capture(in_=True)
     try:
         if not sys.stdin.isatty():
             return None
-        # Not as the prompt of input(): readline cuts it where it thinks the terminal is narrow.
+        # Not as the prompt of input(): readline truncates it if it assumes a narrow terminal.
         sys.stdout.write(question)
         sys.stdout.flush()
         return input()

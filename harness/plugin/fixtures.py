@@ -1,7 +1,8 @@
-"""What a case can ask for by name: the two servers, the clients, objects to store."""
+"""The fixtures that a case can request: the two servers, the clients, objects to store."""
 
 import functools
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -14,19 +15,21 @@ from harness.clients.rest import Rest
 from harness.clients.wire import Wire
 from harness.corpus import Corpus, Maker
 from harness.corpus import corpus as _corpus
+from harness.plot import Plot
 from harness.plugin.bench import Bench
 from harness.plugin.outcome import RECORD, CaseRecord, Observe
 from harness.plugin.stored import Stored
+from harness.plugin.story import Story
 from harness.plugin.worker import Worker
 from harness.servers.party import Party
 
 
 @pytest.fixture
 def bench(request: pytest.FixtureRequest) -> Bench:
-    """Both servers with their relays; a case rather asks for `remote` or `local`."""
+    """Both servers with their relays; most cases request `remote` or `local` instead."""
     worker = request.config.pluginmanager.get_plugin("harness-worker")
     if not isinstance(worker, Worker) or info_of(request.node) is None:
-        raise pytest.UsageError(f"{request.node.nodeid} is no case: it has no @case(...)")
+        raise pytest.UsageError(f"{request.node.nodeid} is not a case: it has no @case(...)")
     return worker.bench
 
 
@@ -44,32 +47,51 @@ def local(bench: Bench) -> Party:
 
 @pytest.fixture
 def crash(bench: Bench) -> Callable[[], None]:
-    """Kill the remote with SIGKILL, and start it again with what it has stored."""
+    """Kill the remote with SIGKILL, and start it again with its stored data."""
     return functools.partial(bench.crash, bench.remote)
 
 
 @pytest.fixture
 def upgrade(bench: Bench) -> Callable[[], None]:
-    """Stop the previous release, and start the one under test on what it has stored."""
+    """Stop the previous release, and start the one under test with the same stored data."""
     return functools.partial(bench.upgrade, bench.remote)
 
 
 @pytest.fixture
+def beside(bench: Bench) -> Callable[[], AbstractContextManager[Rest]]:
+    """Run another server like the remote, on its database if it has one; yields its REST client."""
+    return bench.beside
+
+
+@pytest.fixture
+def story(bench: Bench) -> Story:
+    """The remote over several starts and stops, controlled by the case."""
+    return Story(bench)
+
+
+@pytest.fixture
 def observe(request: pytest.FixtureRequest) -> Observe:
-    """Note an ability of the server for `harness probe`: what it declares of a subject, and what it did."""
+    """Record for `harness probe` what the server declares on a subject, and what it did."""
     record: CaseRecord = request.node.stash[RECORD]
     return record.observe
 
 
 @pytest.fixture
+def plot(request: pytest.FixtureRequest) -> Callable[[Plot], None]:
+    """Record a plot of the measurements of the case, for the report."""
+    record: CaseRecord = request.node.stash[RECORD]
+    return record.plot
+
+
+@pytest.fixture
 def rest(bench: Bench) -> Rest:
-    """A client for the RESTful services of the remote."""
+    """A client for the REST API of the remote."""
     return bench.rest_of(bench.remote)
 
 
 @pytest.fixture
 def local_rest(bench: Bench) -> Rest:
-    """A REST client for the local server."""
+    """A client for the REST API of the local server."""
     return bench.rest_of(bench.local)
 
 
@@ -81,13 +103,13 @@ def web(remote: Party, rest: Rest) -> DicomWeb:
 
 @pytest.fixture
 def dimse(bench: Bench) -> Dimse:
-    """A DICOM client (pynetdicom) for the remote, which calls itself by the AE title of the local server."""
+    """A DICOM client (pynetdicom) for the remote, with the AE title of the local server."""
     return bench.dimse_of(bench.remote, calling=bench.local)
 
 
 @pytest.fixture
 def wire(bench: Bench) -> Wire:
-    """A client for the remote that says and hears PDUs and messages as they are."""
+    """A client for the remote that sends and receives PDUs and messages unchanged."""
     remote, local = bench.remote, bench.local
     tls = remote.tls_at("dicom")
     return Wire(remote.dicom, remote.ae_title, local.ae_title, bench.time_limit, tls)
@@ -95,13 +117,13 @@ def wire(bench: Bench) -> Wire:
 
 @pytest.fixture
 def local_dimse(bench: Bench) -> Dimse:
-    """A DICOM client for the local server, which calls itself by the AE title of the remote."""
+    """A DICOM client for the local server, with the AE title of the remote."""
     return bench.dimse_of(bench.local, calling=bench.remote)
 
 
 @pytest.fixture
 def dcmtk(bench: Bench, tmp_path: Path) -> Dcmtk:
-    """dcmtk's programs, aimed at the remote."""
+    """dcmtk's programs, run against the remote."""
     return Dcmtk(
         bench.remote.dicom,
         bench.remote.ae_title,
@@ -121,14 +143,14 @@ def corpus() -> Corpus:
 
 @pytest.fixture
 def make(request: pytest.FixtureRequest) -> Maker:
-    """Make objects to order, with identifiers of this case's own."""
+    """Make objects as requested, with identifiers that only this case uses."""
     info = info_of(request.node)
     return Maker(scope=request.node.name if info is None else info.id)
 
 
 @pytest.fixture
 def stored(bench: Bench, make: Maker) -> Iterator[Stored]:
-    """Make objects to order and store them at the remote, by its fastest door."""
+    """Make objects as requested and store them on the remote, through its fastest interface."""
     remote = bench.remote
     if "rest" in remote.capabilities.versions:
         yield Stored(make, bench.rest_of(remote).upload_all)

@@ -1,4 +1,4 @@
-"""What became of a case, as the record that goes into the run folder."""
+"""The outcome of a case, as the record that goes into the run folder."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -11,14 +11,15 @@ import pytest
 from harness.case import info_of
 from harness.errors import HarnessError
 from harness.known import Failed
+from harness.plot import Plot
 from harness.plugin.selecting import parameters_of
 
 
 class Observe(Protocol):
-    """Notes an ability of a server: what it declares of a subject, and what it did, a few words each."""
+    """Records an ability of a server: what it declares on a subject, and what it did."""
 
     def __call__(self, subject: str, declared: str | None = None, found: str | None = None) -> None:
-        """Note it."""
+        """Record it."""
 
 
 Outcome = Literal["passed", "failed", "known", "unsupported", "error"]
@@ -26,7 +27,7 @@ Outcome = Literal["passed", "failed", "known", "unsupported", "error"]
 
 @dataclass
 class Failure:
-    """A failure as a person reads it."""
+    """A failure as shown to the reader."""
 
     message: str
     text: str
@@ -53,33 +54,35 @@ class CaseRecord:
     outcome: Outcome = "passed"
     duration: float = 0.0
     waited: float = 0.0
-    """How much of it the computer was too busy to run everything, in seconds."""
+    """For how many seconds of this time the computer was too busy to run everything."""
     reason: str | None = None
     failure: Failure | None = None
     died: bool = False
-    """The server under test died during the case, or stopped answering."""
+    """Whether the server under test died or stopped answering during the case."""
     by_chance: bool = False
-    """A list of known issues says that chance decides whether it passes."""
+    """Whether a list of known issues declares that the case passes only sometimes."""
     notes: list[str] = field(default_factory=list)
-    """What a reader should know besides: a request that was repeated, for one."""
+    """Remarks for the reader, such as a request that was repeated."""
     evidence: str | None = None
     content: dict[str, str] | None = None
-    """What the server said, by kind of message: digests of the lines that stand in `content.jsonl`."""
+    """The server's messages by kind, as digests of lines in `content.jsonl`."""
     figures: dict[str, str] = field(default_factory=dict)
-    """What the case measured, by pytest's `record_property`."""
+    """The measurements of the case, from pytest's `record_property`."""
+    plots: list[dict[str, Any]] = field(default_factory=list)
+    """The measurements of the case, as plots."""
     shows: str = ""
     """The topic under which `harness probe` shows the case."""
     abilities: list[tuple[str, str | None, str | None]] = field(default_factory=list)
-    """What the case has observed: a subject, what the server declares of it, and what it did."""
+    """The observed abilities: a subject, what the server declares about it, and what it did."""
 
     @property
     def key(self) -> str:
-        """The id, with the parameters where there are some."""
+        """The id, with the parameters if there are any."""
         return self.id if self.parameters is None else f"{self.id}-{self.parameters}"
 
     @property
     def failed(self) -> Failed | None:
-        """The failure as a list of known issues looks at it."""
+        """The failure in the form that lists of known issues are matched against."""
         if self.failure is None:
             return None
         failure = self.failure
@@ -107,7 +110,7 @@ class CaseRecord:
         )
 
     def as_json(self, redact: Callable[[str], str]) -> dict[str, Any]:
-        """Return the line's JSON, free of secrets."""
+        """Return the line as JSON, with secrets removed."""
         if self.failure is not None:
             for name, value in asdict(self.failure).items():
                 setattr(self.failure, name, value and redact(value))
@@ -115,21 +118,25 @@ class CaseRecord:
         return asdict(self)
 
     def observe(self, subject: str, declared: str | None = None, found: str | None = None) -> None:
-        """Note an ability of the server."""
+        """Record an ability of the server."""
         self.abilities.append((subject, declared, found))
 
+    def plot(self, plot: Plot) -> None:
+        """Record a plot of the measurements of the case."""
+        self.plots.append(plot.as_json())
+
     def fail(self, outcome: Outcome, failure: Failure) -> None:
-        """Note a failure; the first one stays, as what comes later mostly follows from it."""
+        """Record a failure; only the first is kept, because later ones usually follow from it."""
         if self.failure is None:
             self.outcome, self.failure = outcome, failure
 
 
 RECORD = pytest.StashKey[CaseRecord]()
-"""Where an item keeps the record of its case."""
+"""The key of an item's record."""
 
 
 def suite_of(item: pytest.Item) -> str:
-    """Return the suite of a case: `tests/dicom/test_find.py` is dicom/find."""
+    """Return the suite of a case: `dicom/find` for `tests/dicom/test_find.py`."""
     path = item.path.with_suffix("")
     if path.is_relative_to(item.config.rootpath):
         path = path.relative_to(item.config.rootpath)
@@ -138,10 +145,10 @@ def suite_of(item: pytest.Item) -> str:
 
 
 def outcome_of(error: BaseException) -> Outcome:
-    """Return `failed` for what is attributed to the server, and `error` for the harness's own trouble.
+    """Return `failed` for a fault of the server, and `error` for a fault of the harness.
 
-    A server fails a case by an assertion that does not hold; an answer that was not expected, none at all and
-    a broken protocol are subclasses of AssertionError. Any other exception is a defect of ours.
+    A server fails a case when an assertion fails; an unexpected answer, a missing answer and a
+    protocol error are subclasses of AssertionError. Any other exception is a bug of the harness.
     """
     return "failed" if isinstance(error, (AssertionError, pytest.fail.Exception)) else "error"
 
@@ -151,10 +158,10 @@ def failure_of(
     report: pytest.TestReport,
     compared: Mapping[str, str],
 ) -> Failure:
-    """Make the failure that a person reads from what pytest caught, and the last comparison."""
+    """Return the failure shown to the reader, from the exception and the last failed comparison."""
     message = error.exconly()
     if outcome_of(error.value) == "failed" or error.errisinstance(HarnessError):
-        message = re.sub(r"^[\w.]+: ", "", message)  # the type says no more than the sentence does
+        message = re.sub(r"^[\w.]+: ", "", message)  # the type adds nothing to the message
     first = message.strip().partition("\n")[0] or error.typename
     printed = [f"--- {title} ---\n{text}" for title, text in report.sections if text.strip()]
     text = "\n".join([str(report.longrepr), *printed])
@@ -162,7 +169,7 @@ def failure_of(
 
 
 def shown(value: object) -> str:
-    """Write one side of a comparison as a person would: names in order, without quotes."""
+    """Format one side of a comparison for the reader: names in order, without quotes."""
     if isinstance(value, (set, frozenset, list, tuple)) and all(isinstance(v, str) for v in value):
         in_order = isinstance(value, (list, tuple))
         return ", ".join(value if in_order else sorted(value)) or "nothing"

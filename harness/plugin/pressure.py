@@ -1,6 +1,6 @@
-"""How long programs on this computer waited for a processor or a disk: why a case may be slow without fault.
+"""The time that programs on this computer waited for CPU or disk, which can make a case slow.
 
-Linux counts it since 4.20 (Documentation/accounting/psi.rst); elsewhere nothing is known of it.
+Linux measures it since 4.20 (Documentation/accounting/psi.rst); elsewhere it is unknown.
 """
 
 import contextlib
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def waited() -> float:
-    """Return the seconds in which some program waited, since the computer started; 0 where nobody counts."""
+    """Return the seconds since boot in which some program waited; 0 if not measured."""
     total = 0
     for resource in ("cpu", "io"):
         with contextlib.suppress(OSError):

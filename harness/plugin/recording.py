@@ -1,7 +1,7 @@
-"""The run folder, written while the run goes on, by the process that the user started.
+"""The run folder, written during the run by the process that the user started.
 
-Workers send each case's record with pytest's report of it; the evidence of a failure they write
-themselves, into the same folder. Nothing but an empty folder exists before the first case has begun.
+Workers send each case's record with pytest's report of it; they write the evidence of a failure
+themselves, into the same folder. The folder stays empty until the first case has begun.
 """
 
 import itertools
@@ -11,6 +11,7 @@ import platform
 import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,9 +27,9 @@ FORMAT = 1
 
 
 def new_folder(runs: Path, product: str, version: object) -> Path:
-    """Make an empty folder `<time>-<server>-<version>`, with a number where another run was as quick.
+    """Make an empty folder `<time>-<server>-<version>`, with a number if the name is taken.
 
-    Raises ConfigError where it cannot be made.
+    Raises ConfigError if it cannot be made.
     """
     name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{product.lower()}-{version}"
     for number in itertools.count(1):
@@ -39,19 +40,20 @@ def new_folder(runs: Path, product: str, version: object) -> Path:
             if not path.is_dir():
                 raise
         except OSError as error:
-            raise ConfigError(f"no run folder can be made in {runs}: {error.strerror}") from error
+            raise ConfigError(f"cannot create a run folder in {runs}: {error.strerror}") from error
         else:
             break
     return path
 
 
 class RunFolder:
-    """`runs/<time>-<server>-<version>/`: append-only while the run goes on, then closed with its reports."""
+    """`runs/<time>-<server>-<version>/`: append-only during the run, then closed with its reports."""
 
     def __init__(self, path: Path, mode: str, workers: int) -> None:
         self.path = path
         self._begin = time.monotonic()
         self._content: set[str] = set()
+        self._outcomes: dict[str, str] = {}
         dcmtk = dcmtk_version()
         self._run: dict[str, Any] = {
             "format": FORMAT,
@@ -77,7 +79,7 @@ class RunFolder:
         }
 
     def begin(self, server: dict[str, object], baseline: Path | None, notes: Iterable[str]) -> None:
-        """Say what is under test, as far as that is known before it runs."""
+        """Record what is under test, as far as that is known before the servers start."""
         self.path.mkdir(parents=True, exist_ok=True)
         self.describe({"server": server, "local": server, "baseline": baseline and str(baseline)})
         for each in notes:
@@ -88,16 +90,16 @@ class RunFolder:
 
     @property
     def begun(self) -> bool:
-        """True once the folder says what is under test."""
+        """Whether the folder states what is under test."""
         return (self.path / "run.json").is_file()
 
     @property
     def selected(self) -> bool:
-        """True where only some of the cases of the suites were to run."""
+        """Whether only some of the cases of the suites were selected."""
         return bool(self._run["selected"])
 
     def describe(self, facts: dict[str, Any]) -> None:
-        """Take note of facts about the run: what a worker found out about the servers, for one."""
+        """Record facts about the run, such as a worker's findings about the servers."""
         self._run |= facts
         self._write()
 
@@ -108,12 +110,13 @@ class RunFolder:
             self._write()
 
     def add(self, record: dict[str, Any]) -> None:
-        """Append the record of a case that has ended."""
+        """Append the record of a case that has ended; a later record of the same case replaces it."""
+        self._outcomes[record["nodeid"]] = record["outcome"]
         with (self.path / f"cases-{record['worker']}.jsonl").open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(record, ensure_ascii=False) + "\n")
 
     def keep_content(self, lines: dict[str, list[str]]) -> None:
-        """Append what servers said, by digest: records of cases name the digests."""
+        """Append what servers sent, by digest; records of cases refer to the digests."""
         new = {digest: said for digest, said in lines.items() if digest not in self._content}
         self._content.update(new)
         if new:
@@ -124,11 +127,12 @@ class RunFolder:
                 )
 
     def close(self, exit_status: int) -> None:
-        """Say that the run is over, and write its reports."""
+        """Record that the run is over, and write its reports."""
         self._run |= {
             "finished": datetime.now(UTC).isoformat(),
             "duration": time.monotonic() - self._begin,
             "exit_status": exit_status,
+            "counts": Counter(self._outcomes.values()),
         }
         self._write()
         write_reports(self.path)
@@ -140,6 +144,6 @@ class RunFolder:
 
 
 def _command(argv: list[str]) -> list[str]:
-    """Return the command without the password that it may hold."""
+    """Return the command without the password that it may contain."""
     shown = re.sub(r"(--password(?:=|\0))[^\0]*", r"\1***", "\0".join(argv)).split("\0")
     return [Path(shown[0]).name, *shown[1:]]

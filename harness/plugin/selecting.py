@@ -1,21 +1,40 @@
-"""Which cases run: selection by id or name, and the rules that every collection of cases keeps."""
+"""The selection of cases by id or name, and the rules that all collections of cases must follow."""
 
 import difflib
 import fnmatch
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import pytest
 
-from harness.case import CaseInfo, info_of
+from harness.case import MAIN, CaseInfo, info_of
+from harness.coverage import clauses_of
 from harness.errors import ConfigError
 from harness.suites import suites_folder
 from harness.variant import USUAL
 from harness.vocabulary import NEEDS, PRODUCT_VERSIONS, VERSIONED
 
 Cases = list[tuple[pytest.Item, CaseInfo]]
-COLLECTED = pytest.StashKey[int]()
-"""How many items the named folders and files hold, before any is left out."""
+
+
+@dataclass
+class Collected:
+    """The contents of the given folders and files."""
+
+    keys: list[str]
+    """The names of all cases, including those that are not selected."""
+    offered: int
+    """The number of items before a selection by name or level."""
+
+    @classmethod
+    def of(cls, items: Sequence[pytest.Item]) -> Self:
+        """Record the collected items."""
+        return cls([case_key(item, info) for item, info in cases_of(items)], len(items))
+
+
+COLLECTED = pytest.StashKey[Collected]()
 
 
 def cases_of(items: Sequence[pytest.Item]) -> Cases:
@@ -23,8 +42,14 @@ def cases_of(items: Sequence[pytest.Item]) -> Cases:
     return [(item, info) for item in items if (info := info_of(item)) is not None]
 
 
+def names_cases(argument: str) -> bool:
+    """Return whether an argument of pytest is meant to name cases, and not a file."""
+    path = argument.partition("::")[0]
+    return not (Path(path).exists() or path.endswith(".py") or argument.startswith(("/", ".")))
+
+
 def is_whole(config: pytest.Config) -> bool:
-    """Return whether the named folders and files are all that belongs to these suites."""
+    """Return whether the given folders and files are everything that belongs to these suites."""
     named = (config.invocation_params.dir / arg.partition("::")[0] for arg in config.args)
     left_out = ("ignore", "ignore_glob", "deselect")
     return not any(config.getoption(each, None) for each in left_out) and any(
@@ -32,20 +57,43 @@ def is_whole(config: pytest.Config) -> bool:
     )
 
 
-def narrow(
-    items: list[pytest.Item],
-    asked: Sequence[str],
-    levels: Collection[str] = (),
-    own_needs: Collection[str] = (),
-) -> list[pytest.Item]:
-    """Leave in `items` what one of `asked` names and what is of one of the `levels`; return what went.
+def check(items: Sequence[pytest.Item], own_needs: Collection[str] = ()) -> None:
+    """Raise ConfigError if an id is used twice, and for an unknown need.
 
-    Without names, or without levels, all are left. Raises ConfigError if an id is used twice, for an unknown
-    name and for an unknown need; `own_needs` are known beside those of the vocabulary.
+    `own_needs` are allowed in addition to those of the vocabulary.
     """
     cases = cases_of(items)
     check_ids(cases)
     check_needs(cases, own_needs)
+
+
+def set_aside(
+    items: list[pytest.Item], suites: Collection[str], *, everything: bool
+) -> list[pytest.Item]:
+    """Keep in `items` the cases of these suites, and thorough ones only with `everything`.
+
+    Return the removed items. Without suites, the main suite is used.
+    """
+
+    def stays(item: pytest.Item) -> bool:
+        mark = item.get_closest_marker("apart")
+        wanted = (MAIN if mark is None else mark.args[0]) in (suites or (MAIN,))
+        return wanted and (everything or item.get_closest_marker("thorough") is None)
+
+    gone = [item for item in items if not stays(item)]
+    items[:] = [item for item in items if stays(item)]
+    return gone
+
+
+def narrow(
+    items: list[pytest.Item], asked: Sequence[str], levels: Collection[str] = ()
+) -> list[pytest.Item]:
+    """Keep in `items` those that one of `asked` names and that have one of the `levels`.
+
+    Return the removed items. Without names, or without levels, all are kept. Raises ConfigError for
+    an unknown name.
+    """
+    cases = cases_of(items)
     if not asked and not levels:
         return []
     chosen = select(cases, asked) if asked else [*items]
@@ -59,32 +107,32 @@ def narrow(
 
 
 def case_key(item: pytest.Item, info: CaseInfo) -> str:
-    """Return the name of one run of a case: its id, with the parameters where it has some."""
+    """Return the name of one run of a case: its id, with the parameters if it has any."""
     parameters = parameters_of(item)
     return info.id if parameters is None else f"{info.id}-{parameters}"
 
 
 def parameters_of(item: pytest.Item) -> str | None:
-    """Return the id of a parametrized case's parameters, None where it has none."""
+    """Return the id of the parameters of a parametrized case, or None if it has none."""
     callspec = getattr(item, "callspec", None)
     return None if callspec is None else str(callspec.id)
 
 
 def check_ids(cases: Cases) -> None:
-    """Raise ConfigError if two test functions use the same id, or one uses an id that was withdrawn."""
+    """Raise ConfigError if two test functions use the same id, or one uses a withdrawn id."""
     owners: dict[str, str] = {}
     gone = withdrawn(cases[0][0].config.inipath) if cases else frozenset()
     for item, info in cases:
         function = item.nodeid.partition("[")[0]
         if info.id in gone:
-            raise ConfigError(f"case id {info.id} was withdrawn and is not used again: {function}")
+            raise ConfigError(f"case id {info.id} was withdrawn and must not be reused: {function}")
         owner = owners.setdefault(info.id, function)
         if owner != function:
             raise ConfigError(f"case id {info.id} is used twice: {owner} and {function}")
 
 
 def check_needs(cases: Cases, own: Collection[str] = ()) -> None:
-    """Raise ConfigError for a need that is not in the vocabulary, and for a `must` that needs a version."""
+    """Raise ConfigError for an unknown need, and for a `must` case that needs a product version."""
     known = {*NEEDS, *own}
     for item, info in cases:
         for need in info.needs:
@@ -100,7 +148,7 @@ def check_needs(cases: Cases, own: Collection[str] = ()) -> None:
                 raise ConfigError(f"{info.id} ({item.nodeid}) needs {need}, which has no version")
             if info.level == "must" and need.name in PRODUCT_VERSIONS:
                 raise ConfigError(
-                    f"{info.id} ({item.nodeid}) is a `must`, and yet needs {need}: the defect of an "
+                    f"{info.id} ({item.nodeid}) is a `must` but needs {need}: the defect of an "
                     "older version is a known issue, not an unmet need"
                 )
 
@@ -108,18 +156,18 @@ def check_needs(cases: Cases, own: Collection[str] = ()) -> None:
 def read_profile(name: str, folder: Path | None = None) -> list[str]:
     """Return the ids and patterns of a profile, which is a file of the suites.
 
-    Raises ConfigError where there is no such profile.
+    Raises ConfigError if there is no such profile.
     """
     profiles = folder or suites_folder() / "profiles"
     try:
         return _lines(profiles / f"{name}.txt")
     except OSError:
         known = ", ".join(sorted(each.stem for each in profiles.glob("*.txt")))
-        raise ConfigError(f"--profile {name}: there is none of this name, only {known}") from None
+        raise ConfigError(f"unknown --profile {name}; choose from {known}") from None
 
 
 def withdrawn(ini: Path | None) -> frozenset[str]:
-    """Read the ids in `withdrawn.txt`, beside the ini file of the suites; none if there is no such file."""
+    """Read the ids in `withdrawn.txt`, next to the ini file; none if there is no such file."""
     file = None if ini is None else ini.with_name("withdrawn.txt")
     if file is None or not file.exists():
         return frozenset()
@@ -127,21 +175,25 @@ def withdrawn(ini: Path | None) -> frozenset[str]:
 
 
 def _lines(file: Path) -> list[str]:
-    """Return the lines of a file, without comments and blank ones."""
+    """Return the lines of a file, without comments and blank lines."""
     lines = file.read_text(encoding="utf-8").splitlines()
     return [text for line in lines if (text := line.partition("#")[0].strip())]
 
 
 def names_of(item: pytest.Item, info: CaseInfo) -> set[str]:
-    """Return every name by which a case can be asked for."""
+    """Return every name by which a case can be selected."""
     function = getattr(item, "originalname", None) or item.name.partition("[")[0]
     covered = {name for full in info.covers for name in (full, full.rpartition(".")[2])}
     names = {info.id, case_key(item, info), function, *covered}
-    return names | {name.removeprefix("test_") for name in names}
+    clauses = {str(each) for each in clauses_of(info.ref)}
+    return names | {name.removeprefix("test_") for name in names} | {info.ref} | clauses
 
 
 def select(cases: Cases, asked: Sequence[str]) -> list[pytest.Item]:
-    """Return the items that `asked` names. Raises ConfigError with the nearest names for an unknown one."""
+    """Return the items that `asked` names.
+
+    Raises ConfigError with similar names for an unknown one.
+    """
     known = [(item, names_of(item, info)) for item, info in cases]
     chosen: list[pytest.Item] = []
     for pattern in asked:
@@ -153,16 +205,17 @@ def select(cases: Cases, asked: Sequence[str]) -> list[pytest.Item]:
         if not found:
             every = sorted({name for _, names in known for name in names})
             close = difflib.get_close_matches(pattern, every, n=3, cutoff=0.5)
-            hint = f"nearest: {', '.join(close)}" if close else "`harness cases` lists them"
-            raise ConfigError(f"no case is called {pattern!r}; {hint}")
+            hint = f"similar: {', '.join(close)}" if close else "see `harness cases`"
+            raise ConfigError(f"unknown case {pattern!r}; {hint}")
         chosen += [item for item in found if item not in chosen]
     return chosen
 
 
 def put_longest_first(items: list[pytest.Item]) -> None:
-    """Put the cases that wait before the others, the longest first, then those that want the same set-up.
+    """Sort cases that wait to the front, the longest first, and group the others by set-up.
 
-    What waits is to begin early, and a server that is set up otherwise is to be started once.
+    Cases that wait should begin early, and a server with a different set-up should be started only
+    once.
     """
     found = {item: (-info.waits, info.variant) for item, info in cases_of(items)}
     items.sort(key=lambda item: found.get(item, (0.0, USUAL)))

@@ -1,4 +1,4 @@
-"""Objects that a case finds at the remote: made to order or taken from the corpus, then stored."""
+"""Objects for a case on the remote: made as requested or taken from the corpus, then stored."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from harness.corpus.picture import Picture
 
 
 class Stored:
-    """Stores objects at the remote and gives them back, for the case to compare with."""
+    """Stores objects on the remote, and returns them for comparison."""
 
     def __init__(self, make: Maker, store: Callable[[Sequence[Sample]], None]) -> None:
         self._make = make

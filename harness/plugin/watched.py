@@ -1,11 +1,11 @@
-"""A run that another process watches: it says how far it is, on a socket that it has from there.
+"""A run monitored by another process, to which it reports its progress on an inherited socket.
 
     {"folder": "/runs/20261122-094103-orthanc-1.10.1"}     where the evidence will be
     {"cases": 321}                                         how many there are
     {"outcome": "passed"}                                  one has ended
 
-A line of JSON each. The environment variable HARNESS_WATCHED holds the file descriptor, so that the command
-that the run writes down is one that a person can repeat.
+Each message is one line of JSON. The file descriptor is in the environment variable HARNESS_WATCHED
+and not on the command line, so that a user can repeat the recorded command.
 """
 
 import json
@@ -20,7 +20,7 @@ VARIABLE = "HARNESS_WATCHED"
 
 
 class Watched:
-    """Registered as a plugin beside the controller."""
+    """Registered as a plugin in addition to the controller."""
 
     def __init__(self, controller: Controller, watcher: socket.socket) -> None:
         self._controller = controller
@@ -28,20 +28,20 @@ class Watched:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self) -> None:
-        """Say where the run folder is."""
+        """Report where the run folder is."""
         self._tell(folder=str(self._controller.folder.path))
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Say how many cases there are, in a run of one process."""
+        """Report how many cases there are, in a run of one process."""
         self._tell(cases=len(session.items))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
-        """Say how many cases there are, as a worker has found them."""
+        """Report how many cases a worker has found."""
         self._tell(cases=len(ids))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Say that a case has ended."""
+        """Report that a case has ended."""
         record = json.loads(vars(report).get("harness", "{}")).get("record")
         if record is not None:
             self._tell(outcome=record["outcome"])
@@ -51,7 +51,7 @@ class Watched:
 
 
 def watched_by_another(controller: Controller) -> Watched | None:
-    """Return the plugin if somebody watches; what we start ourselves is not watched by them."""
+    """Return the plugin if another process monitors this run; child processes are not monitored."""
     descriptor = os.environ.pop(VARIABLE, None)
     if descriptor is None:
         return None

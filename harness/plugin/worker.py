@@ -1,34 +1,38 @@
-"""A process that runs cases: has the servers, watches over them, gathers the evidence."""
+"""A process that runs cases: it starts the servers, monitors them and collects the evidence."""
 
 import json
 import re
 from collections.abc import Generator
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import pytest
 
-from harness.case import CaseInfo, info_of
+from harness.case import CaseInfo, Need, info_of
 from harness.errors import HarnessError
 from harness.evidence.content import Content, ContentReader
 from harness.evidence.exchange import write_exchange
+from harness.evidence.recording import keep_worklists, write_recording
 from harness.evidence.redact import Redactor
 from harness.evidence.repro import write_repro
 from harness.evidence.tools import write_tools
-from harness.known import KnownIssue, concerning, judge, read_known
+from harness.fuzz.recorded import conversation_of, file_of
+from harness.known import KnownIssue, Verdict, concerning, judge, read_known
+from harness.orthanc_plugins import PLUGINS
 from harness.plugin.bench import Bench
 from harness.plugin.options import Options
 from harness.plugin.outcome import RECORD, CaseRecord, Failure, failure_of, outcome_of, shown
 from harness.plugin.plan import PLAN, make_plan
 from harness.plugin.pressure import waited
-from harness.plugin.selecting import COLLECTED, case_key, cases_of, is_whole
+from harness.plugin.selecting import COLLECTED, Collected, is_whole
 from harness.servers.capabilities import CONFIGURE
 from harness.servers.party import Party
 from harness.suites import known_folder
 
 LOG_LINES_SHOWN = 15
 LONG = 10.0
-"""Seconds: a case that waits so long is not run unasked where it cannot run beside the others."""
+"""Seconds: a case that waits this long is skipped on an attached server, unless it is named."""
 
 
 class Worker:
@@ -42,10 +46,10 @@ class Worker:
         self._bench: Bench | None = None
         self._broken: HarnessError | None = None
         self._compared: dict[str, str] = {}
-        """The two sides of the last comparison that did not hold, as a failure has them."""
+        """The two sides of the last failed comparison, as fields of a failure."""
         self._told = False
         self._last: tuple[pytest.Item, CaseRecord] | None = None
-        """The case that has just ended: a server that is lost by now was lost by it."""
+        """The case that has just ended; it is blamed if a server is lost before the next one."""
         self._known: tuple[KnownIssue, ...] = ()
         self._waited = 0.0
         self._collected: dict[str, object] = {}
@@ -55,7 +59,7 @@ class Worker:
 
     @property
     def bench(self) -> Bench:
-        """The servers, started when the first case asks. Raises HarnessError when they do not start."""
+        """The servers, started on first use. Raises HarnessError if they do not start."""
         if self._broken is not None:
             raise self._broken
         if self._bench is None:
@@ -74,16 +78,16 @@ class Worker:
         return self._bench
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Note which cases are to run; the first record takes it to the controller."""
-        keys = [case_key(item, info) for item, info in cases_of(session.items)]
-        selected = len(session.items) < self.config.stash.get(COLLECTED, 0) or not is_whole(
-            self.config
-        )
+        """Remember the collected cases; the first record passes them to the controller."""
+        found = self.config.stash.get(COLLECTED, None) or Collected.of(session.items)
+        chosen = bool(self.options.suites) or len(session.items) < found.offered
+        selected = chosen or not is_whole(self.config)
+        keys = Collected.of(session.items).keys if selected else found.keys
         self._collected = {"collected": keys, "selected": selected}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Give the case empty servers, or say why it cannot run."""
+        """Provide the case with empty servers, or report why it cannot run."""
         info = info_of(item)
         if info is None:
             return
@@ -103,17 +107,26 @@ class Worker:
     def _unmet(self, info: CaseInfo) -> str | None:
         if self.options.attached and info.waits >= LONG and not self.options.cases:
             return (
-                f"it waits {info.waits:g} s on the only server that there is, and holds up all others; "
-                "it runs if it is named"
+                f"it waits {info.waits:g} s on the only server, which would block all others; "
+                "run it by name"
             )
-        able = self.bench.capabilities
+        able = self.bench.capabilities_with(info.variant)
         if info.variant.settings and self.bench.can_change(info.variant):
             able = able.having(CONFIGURE)
-        reasons = (able.unmet(need) for need in info.needs)
-        return next((reason for reason in reasons if reason is not None), None)
+        for need in info.needs:
+            reason = able.unmet(need)
+            if reason is not None:
+                return reason if need.name in able.versions else reason + self._where_to_get(need)
+        return None
+
+    def _where_to_get(self, need: Need) -> str:
+        """Return advice on getting a plugin that this Orthanc does not have."""
+        known = PLUGINS.get(need.name.removeprefix("plugin."))
+        is_orthanc = self.bench.remote.identity.product == "Orthanc"
+        return f" ({known.advice})" if known is not None and is_orthanc else ""
 
     def _blame_last_case(self) -> None:
-        """Fail the case that has just ended if a server has died since, and start the server again."""
+        """Fail the case that has just ended if a server has died since, and restart the server."""
         if self._last is None:
             return
         item, record = self._last
@@ -137,7 +150,7 @@ class Worker:
         if report.skipped and record.reason is not None:
             record.outcome = "unsupported"
         elif report.skipped:
-            message = "the case skipped itself; what a case needs it names with @needs"
+            message = "the case skipped itself; use @needs for what it needs"
             record.fail("error", Failure(message, f"{message}\n{report.longrepr}"))
             report.outcome, report.longrepr = "failed", message
         elif call.excinfo is not None:
@@ -146,27 +159,30 @@ class Worker:
         if self._bench is not None and record.outcome != "unsupported":
             self._blame_for_lost(record, report, thorough=report.failed)
             if call.when == "call" or (call.when == "setup" and record.failure is not None):
-                self._compare_with_known(record.key, record, report)
+                self._compare_with_known(record, report)
             if call.when == "teardown":
                 before = record.failure
                 self._end_case(record, report)
                 if record.failure is not before:
-                    self._compare_with_known(record.key, record, report)
+                    self._compare_with_known(record, report)
+                    record.evidence = None  # the evidence ends before the failure
                 self._last = (item, record)
-            if record.failure is not None and record.evidence is None:
+            kept = self.options.keep_exchanges and call.when == "call"
+            if record.evidence is None and (kept or record.failure is not None):
                 record.evidence = self._gather(record)
         self._send(record, report)
         return report
 
     def _end_case(self, record: CaseRecord, report: pytest.TestReport) -> None:
-        """Empty the servers: one that is lost by now was lost by this case."""
+        """Empty the servers; if one no longer runs, this case is to blame."""
         if self.bench.tape.name == record.key:
             self._content = self._contents.read(self.bench.tape)
+            self._keep_conversation(record)
         error = self._emptied(passed=record.outcome == "passed")
         if error is None:
             return
         if self._blame_for_lost(record, report, " when the case had ended", thorough=True):
-            # The first attempt may not have reached the server that was not lost.
+            # The first attempt may not have reached the other server.
             error = self._emptied(passed=False)
         else:
             message = f"the servers could not be emptied after the case: {error}"
@@ -175,8 +191,18 @@ class Worker:
         if error is not None:
             self._revive(*self.bench.parties)
 
+    def _keep_conversation(self, record: CaseRecord) -> None:
+        """Keep what the case sent to the remote, if requested."""
+        folder, server = self.options.conversations, self.bench.remote.server
+        if folder is None:
+            return
+        found = conversation_of(self.bench.tape, frozenset((str(server.dicom), str(server.rest))))
+        if found is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            file_of(folder, record.key).write_text(found.dumps())
+
     def _emptied(self, *, passed: bool) -> AssertionError | OSError | None:
-        """Empty the servers; return the error of one that does not take part in that any more."""
+        """Empty the servers; return the error if one no longer responds."""
         try:
             self.bench.end_case(passed=passed)
         except (AssertionError, OSError) as error:
@@ -193,9 +219,9 @@ class Worker:
         *,
         thorough: bool = False,
     ) -> bool:
-        """Fail the case by which a server was lost, and start the server again; return whether one was.
+        """Fail the case if a server is lost, and restart the server; return whether one was lost.
 
-        It has died or, as far as a `thorough` look shows, does not answer any more.
+        A server is lost if it has died or, if the check is `thorough`, no longer answers.
         """
         looks = [
             (party, party.server.trouble() if thorough else party.server.died())
@@ -213,25 +239,38 @@ class Worker:
         party: Party,
         trouble: str,
     ) -> None:
-        """Make the loss of a server the failure of a case, with evidence, and start the server again."""
+        """Record the loss of a server as a failure of the case, with evidence, and restart it."""
         pending = party.pending()
-        under_way = f", while under way: {'; '.join(pending)}" if pending else ""
+        under_way = f", in progress: {'; '.join(pending)}" if pending else ""
         before = "" if record.failure is None else f"\n\n{record.failure.text}"
         log = self.bench.log_of(party).splitlines()[-LOG_LINES_SHOWN:]
         message = f"the {party.role} server {trouble}{under_way}"
         text = "\n".join([message, "the last lines of its log:", *(f"    {line}" for line in log)])
         record.outcome, record.died = "failed", record.died or party.role == "remote"
+        record.failure = Failure(message, text)
+        # gdb takes seconds, and the backtrace of a known issue is not needed.
+        wanted = self.options.keep_exchanges or self._verdict(record).outcome != "known"
+        trace = self.redactor.text(party.server.launcher.backtrace()) if wanted else ""
+        if trace:
+            text += f"\nits backtrace:\n{indent(trace, '    ')}"
         record.failure = Failure(message, text + before)
         report.outcome = "failed"
         report.longrepr = text + before
         record.evidence = self._gather(record)
+        if trace:
+            folder = self.run_folder / record.evidence
+            (folder / f"backtrace-{party.role}.txt").write_text(f"{trace}\n", encoding="utf-8")
         self._revive(party)
 
-    def _compare_with_known(self, key: str, record: CaseRecord, report: pytest.TestReport) -> None:
-        """Report a failure as known if it is as listed; fail a case that passes though it is listed."""
-        remote, failure = self.bench.remote, record.failure
-        listed = concerning(self._known, key, remote.identity.version, remote.capabilities)
-        verdict = judge(listed, record.outcome, record.failed)
+    def _verdict(self, record: CaseRecord) -> Verdict:
+        """Return the verdict of the lists of known issues on a case."""
+        remote = self.bench.remote
+        listed = concerning(self._known, record.key, remote.identity.version, remote.capabilities)
+        return judge(listed, record.outcome, record.failed)
+
+    def _compare_with_known(self, record: CaseRecord, report: pytest.TestReport) -> None:
+        """Report a failure as known if it is as listed; fail a case that is listed but passes."""
+        failure, verdict = record.failure, self._verdict(record)
         record.by_chance = verdict.by_chance
         if verdict.outcome == "known":
             record.outcome, record.reason = "known", verdict.reason
@@ -251,7 +290,7 @@ class Worker:
             self._broken = error
 
     def _gather(self, record: CaseRecord) -> str:
-        """Write exchange.txt, the servers' logs of exactly this case, tools.txt and repro.sh."""
+        """Write the recorded traffic, the servers' logs of this case, tools.txt and repro.sh."""
         name = f"cases/{re.sub(r'[^A-Za-z0-9._-]+', '-', record.key)[:90]}"
         bench, folder = self.bench, self.run_folder / name
         folder.mkdir(parents=True, exist_ok=True)
@@ -262,11 +301,20 @@ class Worker:
                 (folder / log).write_text(self.redactor.text(text), encoding="utf-8")
         if bench.tools:
             write_tools(bench.tools, folder / "tools.txt", self.redactor)
+        write_recording(
+            bench.tape,
+            folder,
+            self.redactor,
+            variant=bench.remote.variant,
+            servers=bench.doors,
+            by_tool=lambda track: any(each.opened(track) for each in bench.tools),
+        )
+        keep_worklists(bench.remote.server.worklists, folder)
         write_repro(bench.tape, bench.tools, folder, self.redactor)
         return name
 
     def _send(self, record: CaseRecord, report: pytest.TestReport) -> None:
-        """Attach to the report what the controller writes down, as JSON: it may cross to another process."""
+        """Attach facts for the controller to the report, as JSON: it may be another process."""
         facts: dict[str, object] = {}
         if report.when == "setup":
             facts["begun"] = record.as_json(self.redactor.text)
@@ -287,7 +335,7 @@ class Worker:
             report.harness = json.dumps(facts)  # type: ignore[attr-defined]
 
     def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> None:
-        """Keep both sides of a comparison that failed; pytest's own explanation stays."""
+        """Keep both sides of a failed comparison; pytest's own explanation is not changed."""
         equal = op == "=="
         self._compared = {"received": shown(left), "expected": shown(right)} if equal else {}
 
@@ -299,12 +347,12 @@ class Worker:
 
 
 def log_report(item: pytest.Item, place: int, report: pytest.TestReport) -> None:
-    """Log `report` of `item`, at `place` of the collection, which pytest has left behind.
+    """Log `report` of `item`, at index `place` of the collection, which pytest has already passed.
 
-    A worker of xdist sends a report with the place of the case that it runs, and checks that both agree.
+    An xdist worker sends a report with the index of the current case, and checks that both agree.
     """
     plugins = item.config.pluginmanager.get_plugins()
-    # Its module is loaded under another name there.
+    # Its module is loaded under another name in a worker.
     runner: Any = next(
         (each for each in plugins if type(each).__name__ == "WorkerInteractor"), None
     )

@@ -1,7 +1,7 @@
-"""The one man in the middle between every client and every server.
+"""Relays between all clients and servers, which record the traffic.
 
-It records what passes, and it is transparent unless told to disturb or to lie. With `Tls` it
-speaks TLS on both sides, and does all this with the plain bytes.
+A relay is transparent unless it is told to disturb or to lie. With `Tls` it speaks TLS on both
+sides; the plain bytes are recorded and changed.
 
     with RelayLoop() as loop:
         relay = loop.open("remote.rest", target=Endpoint("127.0.0.1", 4711), protocol="http")

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from harness.relay.disturb import Disturber
+from harness.relay.owner import is_ours
 from harness.relay.side import Side
 from harness.relay.tape import Bytes, Direction, Record
 from harness.relay.tls import Secured, TlsEnd
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Connection:
-    """A client's connection and the one to the server behind it."""
+    """A client's connection, and the connection to the server behind the relay."""
 
     def __init__(self, relay: "Relay", client: socket.socket, peer: str) -> None:
         self.target = str(relay.target)
@@ -25,7 +26,7 @@ class Connection:
         self.start = b""
         """The first bytes that the client sent."""
         self.question = b""
-        """The first bytes that the client sent since the server's last answer."""
+        """The first bytes that the client sent after the server's last answer."""
         self.unanswered = 0
         self.closed = False
         self.loop = relay.loop
@@ -38,13 +39,13 @@ class Connection:
         self._secured: Secured | None = None
         tls = None if self._tls is None else TlsEnd()
         self._client = Side(client, Direction.TO_SERVER, "the client", tls)
-        self.record = Record(relay, peer, self.target)
+        self.record = Record(relay, peer, self.target, ours=is_ours(client.getpeername()))
         self._connect()
 
     # Opening
 
     def _connect(self) -> None:
-        """Begin to connect to the next address; the client's bytes wait in its system meanwhile."""
+        """Begin to connect to the next address; meanwhile the client's bytes wait in the kernel."""
         family, address = self._addresses.pop(0)
         server = socket.socket(family)
         tls = None if self._tls is None else TlsEnd()
@@ -92,7 +93,7 @@ class Connection:
             self._secured.receive(side, self.loop.buffer[:count])
 
     def take(self, side: Side, data: Bytes) -> None:
-        """Relay `data`, read from `side`, as the lie and the disturbance want it."""
+        """Relay `data`, read from `side`, after applying the lie and the disturbance."""
         self._follow(side.direction, data)
         if self._filter is not None:
             data = self._filter.feed(side.direction, bytes(data))
@@ -102,7 +103,7 @@ class Connection:
             self.pass_on(side, data)
 
     def pass_on(self, side: Side, data: Bytes) -> None:
-        """Record `data`, read from `side`, and give it to its peer."""
+        """Record `data`, read from `side`, and send it to the peer."""
         self.record.add(side.direction, data)
         other = side.peer
         try:
@@ -113,7 +114,7 @@ class Connection:
             self.send(other, raw)
 
     def send(self, side: Side, raw: Bytes) -> None:
-        """Send `raw` to `side` as it is; its peer is not read before all of it is sent."""
+        """Send `raw` to `side` unchanged; its peer is not read until all of it is sent."""
         try:
             side.write(raw)
         except OSError as error:
@@ -124,7 +125,7 @@ class Connection:
             self.update(side)
 
     def _flush(self, side: Side) -> None:
-        """Send more of what waits for `side`, and read its peer again when all is sent."""
+        """Send more of the backlog of `side`; resume reading its peer when all of it is sent."""
         try:
             side.backlog = memoryview(side.backlog)[side.socket.send(side.backlog) :]
         except BlockingIOError:
@@ -143,19 +144,19 @@ class Connection:
                 self._pass_end(side)
 
     def _follow(self, direction: Direction, data: Bytes) -> None:
-        """Keep in mind what the server has not answered yet."""
+        """Keep track of what the server has not answered yet."""
         if direction is Direction.TO_SERVER:
             if not self.unanswered:
                 self.question = bytes(data[:200])
                 self.start = self.start or self.question
                 if self._relay.protocol == "http":
-                    self._filter = self._relay.filter()  # lies begin and end between requests
+                    self._filter = self._relay.filter()  # a lie is set or removed between requests
             self.unanswered += len(data)
         elif self._relay.protocol != "http" or data[:12] != b"HTTP/1.1 100":
             self.unanswered = 0
 
     def update(self, side: Side) -> None:
-        """Wait for what `side` can do now, and for nothing else."""
+        """Watch the socket of `side` for what it should do now, and for nothing else."""
         if self.closed:
             return
         if side.tls is not None and side.tls.over and side.readable:
@@ -170,19 +171,19 @@ class Connection:
             )
 
     def recover(self) -> None:
-        """Go on after a stall: the disturbance has been changed or taken away."""
+        """Resume after a stall: the disturbance has been changed or removed."""
         if not self.closed:
             self._disturber.recover(self._server, self._relay.disturb)
 
     # Ends
 
     def _end(self, side: Side) -> None:
-        """Take the end that was read together with the last bytes, unless it must wait again."""
+        """Handle the end that was read together with the last bytes, unless `side` must wait again."""
         if side.readable and not self.closed:
             self._finish(side)
 
     def _finish(self, side: Side) -> None:
-        """Tell the other side, once it has everything, that nothing more will come."""
+        """Handle the end of `side`: pass it on to the other side, once that has everything."""
         if self._secured is not None and (failure := self._secured.finish(side)):
             self.close(f"{self.ended}; {failure}" if self.ended else failure)
             return
@@ -200,12 +201,12 @@ class Connection:
             self._pass_end(side.peer)
 
     def _pass_end(self, side: Side) -> None:
-        """Close `side` for writing, and the connection when both are through."""
+        """Close `side` for writing, and close the connection if both sides have finished."""
         through = side.finished and not side.peer.backlog
         if through:
             self.record.end(self.ended)  # first: a client that sees the end finds it on the tape
         side.say_farewell()
-        if side.backlog:  # it is sent first, and then we come back
+        if side.backlog:  # it is sent first, then `_flush` calls this again
             self.update(side)
             return
         if through:
@@ -217,7 +218,7 @@ class Connection:
             self._broke(side, error)
 
     def _broke(self, side: Side, error: OSError) -> None:
-        """Read what a side that takes no more bytes said last, then reset the other."""
+        """Read the last bytes of a side that accepts no more, then reset the other."""
         side.broken = True
         if side.finished:
             self._lost(side, error)
@@ -231,7 +232,7 @@ class Connection:
         self.close(how, reset=True)
 
     def close_when_sent(self, side: Side, ended: str, *, reset: bool) -> None:
-        """Close the connection once `side` has all that waits for it."""
+        """Close the connection once the backlog of `side` is sent."""
         close = partial(self.close, ended, reset=reset)
         if not reset:
             self.record.end(ended)
@@ -243,7 +244,7 @@ class Connection:
             close()
 
     def close(self, ended: str, *, reset: bool = False) -> None:
-        """Close both ends at once, and note on the tape how it ended."""
+        """Close both ends at once, and record on the tape how the connection ended."""
         if self.closed:
             return
         self.closed = True

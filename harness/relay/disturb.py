@@ -1,4 +1,4 @@
-"""Disturbances: what a bad network or a bad server does to a connection, on purpose."""
+"""Deliberate disturbances: what a bad network or a bad server does to a connection."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Disturbance:
-    """How the connections of a relay suffer; bytes count per connection from when it was set.
+    """How to disturb the connections of a relay; bytes count per connection from when it was set.
 
-    `delay`: seconds that every chunk waits, in both directions.
-    `cut_after`: close both ends when this many bytes of the server's went through.
-    `stall_after`: pass this many bytes of the server's and nothing more, until it is taken away.
+    `delay`: seconds by which each chunk is delayed, in both directions.
+    `cut_after`: close both ends after this many bytes from the server.
+    `stall_after`: pass this many bytes from the server and no more, until the disturbance is removed.
     `reset`: cut by a TCP reset instead of an orderly close; alone, as soon as the server answers.
     """
 
@@ -29,22 +29,22 @@ class Disturbance:
 
     def __post_init__(self) -> None:
         if self.delay < 0 or (self.cut_after or 0) < 0 or (self.stall_after or 0) < 0:
-            raise ConfigError(f"{self} has a number below zero")
+            raise ConfigError(f"{self} has a negative number")
 
     @property
     def cut(self) -> int | None:
-        """After how many bytes of the server's the connection ends."""
+        """The number of bytes from the server after which the connection is cut."""
         return 0 if self.reset and self.cut_after is None else self.cut_after
 
     @property
     def limit(self) -> int | None:
-        """After how many bytes of the server's something happens."""
+        """The number of bytes from the server after which the connection is cut or stalls."""
         limits = (each for each in (self.cut, self.stall_after) if each is not None)
         return min(limits, default=None)
 
 
 class Disturber:
-    """Lets one connection suffer."""
+    """Disturbs one connection."""
 
     def __init__(self, connection: "Connection") -> None:
         self._connection = connection
@@ -54,7 +54,7 @@ class Disturber:
         self._stalled = False
 
     def suffer(self, side: Side, data: Bytes, how: Disturbance) -> None:
-        """Pass on what was read from `side` as `how` wants it."""
+        """Pass on `data`, read from `side`, disturbed according to `how`."""
         if how is not self._how:
             self._how, self._counted = how, 0
         rest: Bytes = b""
@@ -73,7 +73,7 @@ class Disturber:
             act()
 
     def _act(self, side: Side, data: Bytes, rest: Bytes, limit: Disturbance | None) -> None:
-        """Pass `data` on; where its limit is reached, hold `rest` back or cut the connection."""
+        """Pass `data` on; if `limit` is reached, hold `rest` back or cut the connection."""
         if self._connection.closed:
             return
         side.paused = limit is not None
@@ -89,7 +89,7 @@ class Disturber:
             self._connection.update(side)
 
     def recover(self, side: Side, how: Disturbance | None) -> None:
-        """Go on where `side` has stalled: the disturbance is `how` now."""
+        """Resume `side` if it has stalled; `how` is the new disturbance."""
         if not self._stalled:
             return
         held, self._held = self._held, b""

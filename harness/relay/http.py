@@ -1,4 +1,4 @@
-"""HTTP messages as values, and readers that make them from bytes as they come."""
+"""HTTP messages as values, and readers that parse them incrementally."""
 
 import zlib
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ import h11
 Headers = tuple[tuple[str, str], ...]
 
 MAX_HEAD: Final = 2**20
-"""Bytes that the head of a message may take: far more than servers send, since we only watch."""
+"""Most bytes of the head of a message: far more than servers send, as relays only observe."""
 
 
 class _Message:
@@ -22,7 +22,7 @@ class _Message:
 
 @dataclass(frozen=True)
 class HttpRequest(_Message):
-    """A request; `body` may be cut, `size` is what was sent."""
+    """A request; `body` may be truncated, `size` is the number of bytes that were sent."""
 
     method: str
     target: str
@@ -33,7 +33,7 @@ class HttpRequest(_Message):
 
 @dataclass(frozen=True)
 class HttpResponse(_Message):
-    """A response; `body` may be cut, `size` is what was sent."""
+    """A response; `body` may be truncated, `size` is the number of bytes that were sent."""
 
     status: int
     reason: str
@@ -42,18 +42,18 @@ class HttpResponse(_Message):
     size: int = 0
 
     def uncompressed(self) -> "HttpResponse":
-        """Return it without the content coding, when that is gzip or deflate and the body is whole."""
+        """Return it without its content coding, if that is gzip or deflate and the body is complete."""
         if self.header("Content-Encoding").lower() not in ("gzip", "deflate"):
             return self
         try:
-            body = zlib.decompress(self.body, wbits=47)  # 32 + 15: gzip or zlib, as it says itself
+            body = zlib.decompress(self.body, wbits=47)  # 32 + 15: detect gzip or zlib by header
         except zlib.error:
             return self
         kept = tuple(pair for pair in self.headers if pair[0].lower() != "content-encoding")
         return replace(self, headers=kept, body=body)
 
     def encode(self, method: str = "GET") -> bytes:
-        """Return the bytes of it as the answer to a `method` request, with the right length."""
+        """Return its bytes as the response to a `method` request, with a correct Content-Length."""
         head_only = method == "HEAD"
         dropped = ("transfer-encoding", "" if head_only else "content-length")
         lines = [f"{name}: {value}" for name, value in self.headers if name.lower() not in dropped]
@@ -64,9 +64,9 @@ class HttpResponse(_Message):
 
 
 class MessageReader:
-    """Reads one message; `keep` bounds the bytes of its body that are kept.
+    """Reads one message; `keep` limits the bytes of its body that are kept.
 
-    `feed` and `end` raise `h11.RemoteProtocolError` for what is no HTTP.
+    `feed` and `end` raise `h11.RemoteProtocolError` for bytes that are not HTTP.
     """
 
     def __init__(self, connection: h11.Connection, keep: int | None) -> None:
@@ -78,12 +78,12 @@ class MessageReader:
         self._keep = keep
 
     def end(self) -> None:
-        """Learn that nothing more will come; a body without a length is complete now."""
+        """Process the end of the stream; a body without a length is then complete."""
         if self.head is not None and not self.complete:
             self.feed(b"")
 
     def feed(self, data: bytes) -> bytes:
-        """Take more bytes, and return those that belong to the message after this one."""
+        """Process more bytes, and return those that belong to the next message."""
         self._connection.receive_data(data)
         while not self.complete:
             event = self._connection.next_event()
@@ -108,7 +108,7 @@ class RequestReader(MessageReader):
 
     @property
     def request(self) -> HttpRequest | None:
-        """What has come of the request, once its head is there."""
+        """The request as received so far, or None until its head is complete."""
         if not isinstance(self.head, h11.Request):
             return None
         method, target = _text(self.head.method), _text(self.head.target)
@@ -126,7 +126,7 @@ class ResponseReader(MessageReader):
 
     @property
     def response(self) -> HttpResponse | None:
-        """What has come of the response, once its head is there."""
+        """The response as received so far, or None until its head is complete."""
         if not isinstance(self.head, h11.Response):
             return None
         status, reason = self.head.status_code, _text(self.head.reason)

@@ -1,4 +1,4 @@
-"""Lies: one seeded bug at a time, which proves that a case can fail.
+"""Lies: one seeded bug at a time, to prove that a case can fail.
 
 relay.lie = HttpLie(lambda ask: ask.target == "/patients", lambda answer: replace(answer, body=b"[]"))
 relay.lie = DicomLie(change_status(0x0000, 0xA700))
@@ -27,29 +27,30 @@ PduChange = Callable[[bytes, Direction], bytes]
 
 
 class Filter(Interface):
-    """What changes the bytes of one connection on their way."""
+    """Changes the bytes of one connection on their way."""
 
     def feed(self, direction: Direction, data: bytes) -> bytes:
-        """Take what arrived, and return what is passed on now."""
+        """Take the bytes that arrived, and return those to pass on now."""
 
     def end(self, direction: Direction) -> bytes:
-        """Return what was held back: nothing more comes in this direction."""
+        """Return the bytes that were held back: nothing more follows in this direction."""
 
 
 class Lie(Interface):
     """One seeded bug."""
 
     def filter(self) -> Filter:
-        """Make what tells the lie on one connection; over HTTP, in one exchange."""
+        """Return a filter that applies the bug to one connection; over HTTP, to one exchange."""
 
 
 @dataclass(frozen=True)
 class HttpLie:
-    """Holds back each response to a request that matches, changes it, and sends what came out.
+    """Holds back each response to a request that matches, changes it, and sends the result.
 
-    A response that begins before its request has ended, as a refusal may, is let through, or with `early`
-    judged by what has come of the request: `matches` must not depend on the body then. `change` is given the
-    response without content coding; what it makes is sent with a right Content-Length.
+    A response that begins before its request has ended, as a refusal may, is passed on unchanged. With
+    `early`, `matches` is given the request as received so far, and must not depend on its body.
+    `change` is given the response without content coding; its result is sent with a correct
+    Content-Length.
     """
 
     matches: Callable[[HttpRequest], bool]
@@ -57,12 +58,12 @@ class HttpLie:
     early: bool = False
 
     def filter(self) -> Filter:
-        """Begin with one request."""
+        """Return a filter for one request."""
         return _HttpFilter(self)
 
 
 class _HttpFilter:
-    """One request and its response; bytes that are no HTTP pass as they are."""
+    """Filters one request and its response; bytes that are not HTTP pass unchanged."""
 
     def __init__(self, lie: HttpLie) -> None:
         self._lie = lie
@@ -97,7 +98,7 @@ class _HttpFilter:
                 self._asked.feed(data)
             return data
         if self._answered is None:
-            if data.startswith(b"HTTP/1.1 100"):  # the client waits for it before it goes on
+            if data.startswith(b"HTTP/1.1 100"):  # the client waits for it before it continues
                 return data
             known = self._asked.complete or self._lie.early
             request = self._asked.request if known else None
@@ -122,27 +123,27 @@ class _HttpFilter:
 
 @dataclass(frozen=True)
 class DicomLie:
-    """Gives each whole PDU (PS3.8 9.3.1), in both directions, to `change`, and sends what it returns.
+    """Passes each complete PDU (PS3.8 9.3.1), in both directions, to `change`, and sends the result.
 
-    It is told on associations that are opened after it was set.
+    It applies to associations that are opened after it was set.
     """
 
     change: PduChange
 
     def filter(self) -> Filter:
-        """Begin with one association."""
+        """Return a filter for one association."""
         return PduFilter(self.change)
 
 
 class PduFilter:
-    """Frames PDUs; bytes that are none pass as they are."""
+    """Splits a connection into PDUs; bytes that are not PDUs pass unchanged."""
 
     def __init__(self, change: PduChange) -> None:
         self._change = change
         self._held = dict.fromkeys(Direction, b"")
 
     def feed(self, direction: Direction, data: bytes) -> bytes:
-        """Return what came of the PDUs that are whole now."""
+        """Return the PDUs that are complete now, after the change."""
         held = self._held[direction] + data
         passed = []
         while len(held) >= 6 and held[0] in PDU_TYPES:
@@ -158,13 +159,13 @@ class PduFilter:
         return b"".join(passed)
 
     def end(self, direction: Direction) -> bytes:
-        """Return what is left, which is no whole PDU."""
+        """Return the remaining bytes, which are not a complete PDU."""
         held, self._held[direction] = self._held[direction], b""
         return held
 
 
 def replace_in_pdata(old: bytes, new: bytes, towards: Direction = Direction.TO_CLIENT) -> PduChange:
-    """Make a change that puts `new` for `old`, of the same length, in P-DATA-TF PDUs."""
+    """Return a change that replaces `old` by `new`, of the same length, in P-DATA-TF PDUs."""
     if len(old) != len(new):
         raise ConfigError(f"{old!r} and {new!r} differ in length, which would break the PDU")
 
@@ -175,9 +176,9 @@ def replace_in_pdata(old: bytes, new: bytes, towards: Direction = Direction.TO_C
 
 
 def change_status(old: int, new: int, towards: Direction = Direction.TO_CLIENT) -> PduChange:
-    """Make a change that puts the Status `new` for `old` in responses.
+    """Return a change that replaces the Status `old` by `new` in responses.
 
-    A command set that is split over several PDVs, which nobody does with so few bytes, is left alone.
+    A command set that is split over several PDVs, which is not done with so few bytes, is left alone.
     """
     before, after = (STATUS + status.to_bytes(2, "little") for status in (old, new))
 
@@ -185,7 +186,7 @@ def change_status(old: int, new: int, towards: Direction = Direction.TO_CLIENT) 
         if pdu[0] != P_DATA_TF or direction is not towards:
             return pdu
         changed = bytearray(pdu)
-        with contextlib.suppress(RemoteProtocolError):  # what is broken passes as it is
+        with contextlib.suppress(RemoteProtocolError):  # malformed bytes pass unchanged
             for _, control, fragment in split_pdvs(memoryview(changed)[6:]):
                 if control & 1:
                     fragment[:] = bytes(fragment).replace(before, after)

@@ -1,4 +1,4 @@
-"""All relays of a process, with their one thread and the tape of the case that runs."""
+"""All relays of a process, with their thread and the tape of the current case."""
 
 import asyncio
 import socket
@@ -15,16 +15,16 @@ from harness.relay.tls import Tls
 T = TypeVar("T")
 
 PATIENCE = 10.0
-"""Seconds in which the thread does what another thread asks for."""
+"""Seconds in which the thread must complete a call from another thread."""
 
 
 class RelayLoop:
     """A context in which relays can be opened; leaving it closes them.
 
-    It is an event loop in a thread of its own, with callbacks for sockets and not with streams: resets,
-    half-closed connections and bytes held back need the sockets themselves. `watch`, `soon` (before what is
-    read next) and `later` (after so many seconds) belong to that thread, and all else to others. An exception
-    in a callback ends the thread.
+    It runs an event loop in its own thread, with callbacks for sockets instead of streams: resets,
+    half-closed connections and held-back bytes need the sockets themselves. `watch`, `soon` (before
+    the next read) and `later` (after a number of seconds) may be called only in that thread, and
+    everything else only in other threads. An exception in a callback ends the thread.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class RelayLoop:
         self._events.set_exception_handler(self._failed)
         self.soon, self.later = self._events.call_soon, self._events.call_later
         self.buffer = memoryview(bytearray(256 * 1024))
-        """Where callbacks read to: one for all, since they are done with it when they return."""
+        """The receive buffer, shared by all callbacks: none uses it after it has returned."""
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
         self._relays: list[Relay] = []
@@ -58,11 +58,11 @@ class RelayLoop:
         listen: Endpoint | str = "127.0.0.1",
         tls: Tls | None = None,
     ) -> Relay:
-        """Put a relay in front of `target`.
+        """Open a relay in front of `target`.
 
-        `listen` is where clients will connect: an endpoint, or a host alone for a port of the
-        kernel's choice. With `tls` clients and the server speak TLS, and all else is about the plain
-        bytes: the tape, lies and disturbances. Raises `HarnessError` when nothing can listen there.
+        `listen` is where clients connect: an endpoint, or a host alone for a port chosen by the
+        kernel. With `tls`, clients and the server speak TLS; the tape, lies and disturbances apply to
+        the plain bytes. Raises `HarnessError` if it cannot listen there.
         """
         relay = Relay(self, name, protocol=protocol, target=target, listen=listen, tls=tls)
 
@@ -75,7 +75,7 @@ class RelayLoop:
         return relay
 
     def start_tape(self, name: str) -> Tape:
-        """Record everything to a new tape from now on; the previous one gets nothing any more."""
+        """Record everything on a new tape from now on, and nothing more on the previous one."""
         tape = Tape(name)
         self._switch(tape)
         return tape
@@ -94,7 +94,7 @@ class RelayLoop:
         self.call(cut)
 
     def call(self, function: Callable[[], T]) -> T:
-        """Run `function` in the relays' thread, and return or raise what it does."""
+        """Run `function` in the relays' thread, and return its result or raise its exception."""
 
         async def run() -> T:
             return function()
@@ -112,7 +112,7 @@ class RelayLoop:
         read: Callable[[], None] | None = None,
         write: Callable[[], None] | None = None,
     ) -> None:
-        """From now on, call `read` when `sock` can be read and `write` when it has room; None: no more."""
+        """Call `read` whenever `sock` is readable and `write` whenever it is writable; None: no more."""
         if read is None:
             self._events.remove_reader(sock)
         else:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Relay:
-    """What stands in front of one port of a server; made by `RelayLoop.open`."""
+    """A relay in front of one port of a server; created by `RelayLoop.open`."""
 
     def __init__(
         self,
@@ -33,9 +33,9 @@ class Relay:
         self.name = name
         self.protocol: Protocol = protocol
         self.tls = tls
-        """How it speaks TLS, None for not at all; a change counts for new connections."""
+        """How it speaks TLS, or None for plain connections; a change applies to new connections."""
         self.lie: Lie | None = None
-        """One seeded bug: told on new connections, and over HTTP from the next request on."""
+        """The seeded bug, if any; it applies to new connections, and over HTTP to the next request."""
         self.tape: Tape | None = None
         self._disturb: Disturbance | None = None
         self._connections: set[Connection] = set()
@@ -48,7 +48,7 @@ class Relay:
 
     @property
     def target(self) -> Endpoint:
-        """The server's own port; a change counts for new connections."""
+        """The server's own port; a change applies to new connections."""
         return self._target
 
     @target.setter
@@ -57,7 +57,7 @@ class Relay:
 
     @property
     def disturb(self) -> Disturbance | None:
-        """How its connections suffer now; None for not at all."""
+        """How its connections are disturbed now, or None."""
         return self._disturb
 
     @disturb.setter
@@ -66,14 +66,14 @@ class Relay:
         self.loop.call(self._recover)
 
     def filter(self) -> Filter | None:
-        """Make the filter for a connection, if there is a lie to tell."""
+        """Return a filter for a connection, or None if no lie is set."""
         return None if self.lie is None else self.lie.filter()
 
     def pending(self) -> list[str]:
-        """Name each request that was sent to the server and not answered, one line each.
+        """Describe each request that was sent to the server and not answered, in one line each.
 
-        With those of connections that the server has ended since the tape began: when it died, they
-        are the requests that were under way.
+        This includes requests on connections that the server has closed since the tape began: if it
+        died, they are the requests that were in progress.
         """
         return self.loop.call(
             lambda: [*self._lost, *(self._question(e) for e in self._connections if e.unanswered)]
@@ -87,7 +87,7 @@ class Relay:
         self._lost = []
 
     def ended(self, connection: Connection) -> None:
-        """Forget a connection that has been closed."""
+        """Forget a connection that has been closed, but not its unanswered request."""
         self._connections.discard(connection)
         abort = self.protocol == "dicom" and connection.question[:1] == b"\x07"
         if connection.unanswered and "the client" not in connection.ended and not abort:
@@ -99,7 +99,7 @@ class Relay:
             connection.close(f"cut: {reason}")
 
     def close(self) -> None:
-        """Listen no more and close every connection; called by the loop, when its thread has ended."""
+        """Stop listening and close every connection; called by the loop when its thread has ended."""
         self.loop.watch(self.listener)
         self.listener.close()
         self.cut("the relay was closed")
@@ -109,10 +109,10 @@ class Relay:
             connection.recover()
 
     def accept(self) -> None:
-        """Take a connection; called by the loop, in its thread."""
+        """Accept a connection; called by the loop, in its thread."""
         try:
             client, peer = self.listener.accept()
-        except OSError:  # the client was gone before we looked
+        except OSError:  # the client has disconnected already
             return
         connection = Connection(self, client, str(Endpoint(*peer[:2])))
         if not connection.ended:
@@ -123,14 +123,14 @@ class Relay:
             found = re.match(rb"[!-~]+ [^ \r\n]+(?= HTTP/)", connection.question)
             if found is not None:
                 return found.group().decode("latin-1")
-            return f"{connection.unanswered} bytes that begin no HTTP request"
+            return f"{connection.unanswered} bytes that are not an HTTP request"
         titles = connection.start[10:42].decode("latin-1")
         who = f"association of {titles[16:].strip()} with {titles[:16].strip()}"
         return f"{who}: {connection.unanswered} bytes after the last answer"
 
 
 def _listening_socket(listen: Endpoint | str) -> socket.socket:
-    """Listen on an endpoint, or on a port of the kernel's choice at a host."""
+    """Listen on an endpoint, or on a port of a host that the kernel chooses."""
     host, port = (listen, 0) if isinstance(listen, str) else (listen.host, listen.port)
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -138,16 +138,16 @@ def _listening_socket(listen: Endpoint | str) -> socket.socket:
     except OSError as error:
         raise HarnessError(
             f"the relay cannot listen on {host}, port {port or 'any'}: {error.strerror}; "
-            "another program may use the port, or the address is not this machine's"
+            "another program may be using the port, or this computer does not have the address"
         ) from error
     listener.setblocking(False)
     return listener
 
 
 def _resolve(target: Endpoint) -> list[tuple[socket.AddressFamily, Any]]:
-    """Look the target's addresses up now, and not in the relays' thread where all would wait."""
+    """Resolve the target's addresses now: in the relays' thread, all connections would wait."""
     try:
         found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     except OSError as error:
-        raise ConfigError(f"the host {target.host!r} is not known: {error.strerror}") from error
+        raise ConfigError(f"unknown host {target.host!r}: {error.strerror}") from error
     return [(family, address) for family, _, _, _, address in found]

@@ -13,24 +13,24 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 @dataclass(eq=False)
 class Side:
-    """A socket and what waits for it; `direction` is where the bytes read from it go."""
+    """A socket and the bytes that wait for it; `direction` is where the bytes read from it go."""
 
     socket: socket.socket
     direction: Direction
     who: str
     tls: TlsEnd | None = None
-    """What encrypts and decrypts; None for plain bytes."""
+    """Encrypts and decrypts; None for plain bytes."""
     peer: "Side" = field(init=False, repr=False)
     backlog: Bytes = b""
-    """What its system did not take yet; while there is any, the peer is not read: back pressure."""
+    """Bytes that the kernel did not accept yet; while there are any, the peer is not read."""
     paused: bool = False
-    """It is not read, because of a disturbance."""
+    """Whether reading is suspended, by a disturbance or for a handshake."""
     finished: bool = False
-    """All that it will ever send has been read."""
+    """Whether everything that it will ever send has been read."""
     broken: bool = False
-    """It takes nothing any more, but what it sent before may still be read."""
+    """Whether it accepts no more bytes; what it sent before may still be read."""
     awaited: tuple[bool, bool] = (False, False)
-    """Whether it is watched for something to read, and for room to write."""
+    """Whether it is watched for reading, and for writing."""
 
     def __post_init__(self) -> None:
         self.socket.setblocking(False)
@@ -38,11 +38,11 @@ class Side:
 
     @property
     def readable(self) -> bool:
-        """Tell whether more should be read from it now."""
+        """Whether more should be read from it now."""
         return not (self.finished or self.paused or self.peer.backlog or self.peer.broken)
 
     def write(self, raw: Bytes) -> None:
-        """Send `raw` as it is, now or when its system has room."""
+        """Send `raw` unchanged, now or when the kernel has room."""
         try:
             sent = 0 if self.backlog else self.socket.send(raw)
         except BlockingIOError:
@@ -51,13 +51,13 @@ class Side:
             self.backlog = b"".join((self.backlog, raw[sent:]))
 
     def say_farewell(self) -> None:
-        """Notify the peer that nothing more will come, once and after what waits; without TLS no one does."""
+        """Send the closing notification of TLS, once and after the backlog; without TLS do nothing."""
         if self.tls is not None and (last := self.tls.farewell()):
-            with contextlib.suppress(OSError):  # one that is gone needs none
+            with contextlib.suppress(OSError):  # a peer that is gone needs none
                 self.write(last)
 
     def close(self, *, reset: bool) -> None:
-        """Close the socket, orderly or by a TCP reset."""
+        """Close the socket, in an orderly way or by a TCP reset."""
         if reset:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         else:

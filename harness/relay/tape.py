@@ -1,4 +1,4 @@
-"""What the relays recorded during one case: connections, their bytes with time and direction."""
+"""The record of the relays for one case: connections, and their bytes with time and direction."""
 
 import tempfile
 import threading
@@ -19,11 +19,11 @@ Protocol = Literal["http", "dicom"]
 Bytes = bytes | memoryview
 
 MEMORY = 16 * 2**20
-"""Bytes of a tape that stay in memory; with more of them the whole goes to a temporary file."""
+"""Most bytes of a tape kept in memory; a larger tape goes to a temporary file as a whole."""
 
 
 class Direction(Enum):
-    """Where bytes go: to the server that listens, or to the client that connected."""
+    """Where bytes are sent: to the server that listens, or to the client that connected."""
 
     TO_SERVER = "to server"
     TO_CLIENT = "to client"
@@ -31,7 +31,7 @@ class Direction(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Bytes that arrived at once: when (`time.monotonic`), where to, their place on the tape."""
+    """Bytes that arrived together: their time (`time.monotonic`), direction and place on the tape."""
 
     time: float
     direction: Direction
@@ -50,11 +50,13 @@ class Track:
     target: str
     opened: float
     continued: bool
-    """The connection is older than the tape: the track begins where the previous case left off."""
+    """Whether the connection is older than the tape, so that the track begins in the middle of it."""
+    ours: bool = False
+    """Whether this process connected: a case, and not a server."""
     closed: float | None = None
     ended: str = "still open"
     tls: str = ""
-    """Version and cipher towards the client and the server, and what the client showed; empty without TLS."""
+    """Version and cipher with client and server, and the client's certificate; empty without TLS."""
     chunks: list[Chunk] = field(default_factory=list, repr=False)
 
 
@@ -76,14 +78,14 @@ class Tape:
     def add_track(
         self, relay: str, protocol: Protocol, peer: str, target: str, opened: float
     ) -> Track:
-        """Begin a connection that was opened at `opened`; before the tape means a continuation."""
+        """Add a connection that was opened at `opened`; it is continued if it is older than the tape."""
         continued = opened < self.started
         track = Track(len(self.tracks) + 1, relay, protocol, peer, target, opened, continued)
         self.tracks.append(track)
         return track
 
     def add(self, track: Track, direction: Direction, data: Bytes) -> None:
-        """Record `data`, that has just arrived."""
+        """Record `data`, which has just arrived."""
         size = len(data)
         with self._lock:
             self._file.write(data)
@@ -91,7 +93,7 @@ class Tape:
             self.size += size
 
     def read(self, chunk: Chunk, most: int | None = None) -> bytes:
-        """Return the bytes of `chunk`, the first `most` of them."""
+        """Return the bytes of `chunk`, or the first `most` of them."""
         with self._lock:
             self._file.seek(chunk.offset)
             data = self._file.read(chunk.size if most is None else min(most, chunk.size))
@@ -99,13 +101,13 @@ class Tape:
         return data
 
     def pieces(self, track: Track, direction: Direction) -> Iterator[tuple[float, bytes]]:
-        """Return time and bytes of all that went in `direction`, in order and one chunk at a time."""
+        """Yield the time and bytes of each chunk that went in `direction`, in order."""
         for chunk in tuple(track.chunks):
             if chunk.direction is direction:
                 yield chunk.time, self.read(chunk)
 
     def content_size(self, track: Track, direction: Direction) -> int:
-        """Return how many bytes went in `direction`."""
+        """Return the number of bytes that went in `direction`."""
         return sum(chunk.size for chunk in tuple(track.chunks) if chunk.direction is direction)
 
     def content(self, track: Track, direction: Direction) -> bytes:
@@ -114,10 +116,10 @@ class Tape:
 
 
 class Record:
-    """Keeps one connection on the tape that records now, whichever that is."""
+    """Records one connection on the current tape, whichever that is."""
 
-    def __init__(self, relay: "Relay", peer: str, target: str) -> None:
-        self._relay, self._peer, self._target = relay, peer, target
+    def __init__(self, relay: "Relay", peer: str, target: str, *, ours: bool = False) -> None:
+        self._relay, self._peer, self._target, self._ours = relay, peer, target, ours
         self._opened = time.monotonic()
         self._tls = ""
         self._register()
@@ -130,21 +132,21 @@ class Record:
             self._tape.add(self._track, direction, data)
 
     def agreed(self, tls: str) -> None:
-        """Note what TLS has agreed on."""
+        """Record what was negotiated by TLS."""
         self._tls = tls
         if self._track is not None:
             self._track.tls = tls
 
     def end(self, ended: str) -> None:
-        """Note how the connection ended, on the tape that knows it."""
+        """Record how the connection ended, if it is on the current tape."""
         if self._track is not None and self._tape is self._relay.tape:
             self._track.closed, self._track.ended = time.monotonic(), ended
 
     def _register(self) -> None:
-        """Enter the connection on the tape that records now."""
+        """Add the connection to the current tape."""
         self._tape = tape = self._relay.tape
         self._track: Track | None = None
         if tape is not None:
             name, protocol = self._relay.name, self._relay.protocol
             self._track = tape.add_track(name, protocol, self._peer, self._target, self._opened)
-            self._track.tls = self._tls
+            self._track.tls, self._track.ours = self._tls, self._ours

@@ -1,4 +1,4 @@
-"""How a relay speaks TLS: the encryption of one side of a connection, and of both."""
+"""TLS in a relay: for one side of a connection, and for both."""
 
 import contextlib
 import ssl
@@ -24,18 +24,18 @@ _NO_TLS: Final = frozenset(
 
 @dataclass(frozen=True)
 class Tls:
-    """How a relay speaks TLS with the clients and with the server behind it.
+    """How a relay speaks TLS with clients and with the server behind it.
 
-    `shown`: what it shows to clients, in the server's place.
+    `shown`: the certificate that it presents to clients, in place of the server.
     `authorities`: PEM; one of them must have issued the server's certificate.
     `server_name`: the name that the server's certificate must be for.
-    `clients`: certificates that clients may show. The relay shows the same one to the server, whatever
-    is wrong with it: it is the server that judges. For a client without a certificate it shows none.
-    `stand_in`: what it shows to the server for a client with another certificate of the `authorities`,
-    even an expired one. Without it such a client is rejected.
+    `clients`: certificates that clients may present. The relay presents the same one to the server,
+    valid or not, so that the server decides. For a client without a certificate it presents none.
+    `stand_in`: the certificate that it presents to the server for a client with another certificate of
+    the `authorities`, even an expired one. Without it, the client is rejected.
 
-    Versions, ciphers and extensions are agreed with each side alone: those that a client offers do not
-    reach the server.
+    Versions, ciphers and extensions are negotiated with each side separately: those that a client
+    offers do not reach the server.
     """
 
     shown: Certificate
@@ -45,7 +45,7 @@ class Tls:
     stand_in: Certificate | None = None
 
     def __post_init__(self) -> None:
-        """Find here what cannot be used, and not in the relays' thread."""
+        """Raise ConfigError for unusable values here, not later in the relays' thread."""
         try:
             TlsEnd().begin(self.door)
             TlsEnd().begin(self.behind(None), self.server_name)
@@ -54,7 +54,7 @@ class Tls:
 
     @cached_property
     def door(self) -> ssl.SSLContext:
-        """What clients meet."""
+        """The context for clients."""
         trusted = b"".join(each.chain for each in self.clients)
         if self.stand_in is not None:
             trusted += self.authorities
@@ -65,29 +65,29 @@ class Tls:
         return context
 
     def behind(self, shown: bytes | None) -> ssl.SSLContext:
-        """Return what the server meets, for a client that showed this certificate (DER)."""
+        """Return the context for the server, given the certificate that the client presented (DER)."""
         return self._contexts[shown if shown in self._contexts else b""]
 
     @cached_property
     def _contexts(self) -> dict[bytes | None, ssl.SSLContext]:
-        """One for each certificate, one for none, and one for all others."""
+        """One context for each certificate, one for none, and one for all others."""
         shown: dict[bytes | None, Certificate | None] = {b"": self.stand_in, None: None}
         shown |= {each.der: each for each in self.clients}
         return {der: client_context(self.authorities, each) for der, each in shown.items()}
 
 
 class TlsEnd:
-    """TLS with one end of a connection, without its socket: plain bytes in, encrypted ones out, and back."""
+    """TLS with one end of a connection, without its socket: encrypts and decrypts bytes."""
 
     def __init__(self) -> None:
         self.agreed = False
-        """The handshake is through, as far as we can tell."""
+        """Whether the handshake is complete, as far as the relay can tell."""
         self.over = False
-        """All that it will ever send has been decrypted, and its end or `failure` read."""
+        """Whether everything it will ever send has been decrypted, up to its end or its `failure`."""
         self.failure = ""
-        """What went wrong, in words."""
+        """What went wrong, in words; empty if nothing did."""
         self.silent = False
-        """It is not told that nothing more will come, or not again."""
+        """Whether no closing notification is to be sent to it, or one was sent already."""
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._session: ssl.SSLObject | None = None
 
@@ -97,7 +97,7 @@ class TlsEnd:
         return self._session is not None
 
     def begin(self, context: ssl.SSLContext, server_name: str | None = None) -> None:
-        """Begin the handshake: with a server of that name, or else with a client."""
+        """Begin the handshake with a server of that name, or else with a client."""
         self._session = context.wrap_bio(
             self._incoming,
             self._outgoing,
@@ -106,11 +106,11 @@ class TlsEnd:
         )
 
     def feed(self, data: Bytes) -> None:
-        """Take what has arrived; also before the handshake has begun."""
+        """Take bytes that have arrived; this may be called before the handshake has begun."""
         self._incoming.write(data)
 
     def shake_hands(self) -> None:
-        """Go on with the handshake, as far as it goes with what has arrived."""
+        """Continue the handshake, as far as possible with the bytes that have arrived."""
         try:
             self._tls.do_handshake()
         except ssl.SSLWantReadError:
@@ -121,7 +121,7 @@ class TlsEnd:
             self.agreed = True
 
     def read(self) -> bytes:
-        """Decrypt all that has arrived."""
+        """Return everything that has arrived, decrypted."""
         parts = []
         try:
             while part := self._tls.read(_AT_ONCE):
@@ -136,37 +136,37 @@ class TlsEnd:
         return b"".join(parts)
 
     def encrypt(self, data: Bytes) -> bytes:
-        """Return `data` as it is to be sent. Raises `ssl.SSLError` after a failure."""
+        """Return `data`, encrypted. Raises `ssl.SSLError` after a failure."""
         self._tls.write(data)
         return self._outgoing.read()
 
     def to_send(self) -> bytes:
-        """Return what TLS itself has to say: handshakes, alerts."""
+        """Return the bytes that TLS itself has to send: handshakes, alerts."""
         return self._outgoing.read()
 
     def farewell(self) -> bytes:
-        """Return the notification that nothing more will come; nothing when it is not told so."""
+        """Return the closing notification, or nothing if none is sent."""
         if self.silent or not self.agreed:
             return b""
         self.silent = True
-        with contextlib.suppress(ssl.SSLError):  # it wants to wait for the peer's
+        with contextlib.suppress(ssl.SSLError):  # raised as the peer's has not arrived
             self._tls.unwrap()
         return self._outgoing.read()
 
     @property
     def certificate(self) -> bytes | None:
-        """What the peer has shown; DER."""
+        """The certificate that the peer presented (DER), or None."""
         return self._tls.getpeercert(binary_form=True)
 
     @property
     def agreement(self) -> str:
-        """Version and cipher."""
+        """The negotiated version and cipher."""
         cipher = self._tls.cipher()
         return f"{self._tls.version()} {cipher[0] if cipher else ''}"
 
     @property
     def common_name(self) -> str:
-        """The common name in the peer's certificate, if it has shown one."""
+        """The common name in the peer's certificate, if it presented one."""
         certificate: Any = self._tls.getpeercert() or {}
         subject = dict(pair for part in certificate.get("subject", ()) for pair in part)
         return str(subject.get("commonName", ""))
@@ -178,10 +178,11 @@ class TlsEnd:
 
 
 class Secured:
-    """Agrees with the client, then with the server, and decrypts what both say.
+    """Performs the handshakes with the client, then with the server, and decrypts what both send.
 
-    The client comes first, since what we show to the server depends on what the client shows. The end of
-    its handshake is not sent before the server has agreed: up to TLS 1.2 the client learns if it did not.
+    The client comes first: its certificate decides which one is presented to the server. The end of
+    its handshake is held back until the server's is complete: up to TLS 1.2, the client thus learns
+    if the latter fails.
     """
 
     def __init__(self, connection: "Connection", tls: Tls, client: "Side", server: "Side") -> None:
@@ -191,7 +192,7 @@ class Secured:
         _end(client).begin(tls.door)
 
     def receive(self, side: "Side", raw: Bytes) -> None:
-        """Take what arrived from `side`."""
+        """Process the bytes that arrived from `side`."""
         _end(side).feed(raw)
         if self._open:
             self._read(side)
@@ -199,19 +200,19 @@ class Secured:
             self._agree()
 
     def finish(self, side: "Side") -> str:
-        """Take the end of what `side` sends, and return why this ends the connection, if it does."""
+        """Process the end of the bytes from `side`; return why it ends the connection, or empty."""
         end, other = _end(side), _end(side.peer)
         cut_off = side.peer.finished and not other.over
-        if self._open and (cut_off or not end.failure):  # no wonder that it complains if cut off
-            if not end.over:  # no notification came, and so we pass none on
+        if self._open and (cut_off or not end.failure):  # if cut off, it is expected to fail
+            if not end.over:  # no notification arrived, so none is passed on
                 other.silent = True
             return ""
         end.silent = other.silent = True
-        broken_off = "it closed the connection before the handshake was through"
+        broken_off = "it closed the connection during the handshake"
         return f"TLS with {side.who} failed: {end.failure or broken_off}"
 
     def _agree(self) -> None:
-        """Go on with the handshakes."""
+        """Continue the handshakes."""
         client, server = _end(self._client), _end(self._server)
         if not client.agreed and not self._shake_hands(self._client):
             return
@@ -227,12 +228,12 @@ class Secured:
         self._connection.send(self._client, client.to_send())
         self._client.paused = False
         for side in (self._client, self._server):
-            if not self._connection.closed:  # what came with the handshake
+            if not self._connection.closed:  # bytes that arrived with the handshake
                 self._connection.update(side)
                 self._read(side)
 
     def _shake_hands(self, side: "Side") -> bool:
-        """Go on with one handshake; whether it is through."""
+        """Continue one handshake; return whether it is complete."""
         end = _end(side)
         end.shake_hands()
         if side is self._server or not end.agreed:
@@ -242,7 +243,7 @@ class Secured:
         return end.agreed and not self._connection.closed
 
     def _read(self, side: "Side") -> None:
-        """Relay what can be decrypted; the end, if it came too, follows when `side` may be read again."""
+        """Relay what can be decrypted; an end that arrived with it is handled when `side` is readable."""
         end = _end(side)
         data = end.read()
         if raw := end.to_send():
@@ -266,11 +267,11 @@ def _end(side: "Side") -> TlsEnd:
 
 
 def _words(error: ssl.SSLError) -> str:
-    """Return the error of OpenSSL in words."""
+    """Describe an error of OpenSSL."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not accepted: {error.verify_message.rstrip('.')}"
     if error.reason in _NO_TLS:
-        return "what it says is not TLS"
+        return "it does not speak TLS"
     reason = (error.reason or str(error)).lower().replace("_", " ")
     _, said, alert = reason.partition("alert ")
     return f"{alert} (its alert)" if said else reason

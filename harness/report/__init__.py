@@ -1,4 +1,4 @@
-"""Reports of a run, made from its folder only: the page, JUnit, and the text for the terminal."""
+"""Reports of a run, made from its folder alone: the HTML page, JUnit XML, and terminal text."""
 
 from pathlib import Path
 
@@ -8,9 +8,9 @@ from harness.report.load import Run, load
 def write_reports(folder: Path) -> Run:
     """Write `report.html` and `junit.xml` into the run folder, and return the run that was read.
 
-    Raises `ConfigError` if the folder holds no run that can be read.
+    Raises `ConfigError` if the folder has no readable run.
     """
-    # Imported here, since most processes read reports at most: templates cost a tenth of a second.
+    # Imported here: templates take a tenth of a second to load, and few processes write reports.
     from harness.report import html, junit  # noqa: PLC0415
 
     run = load(folder)

@@ -1,4 +1,4 @@
-"""What a server can do, from a run of the cases that show it: a view for `harness probe`."""
+"""The abilities of a server, taken from a run of the cases that show them, for `harness probe`."""
 
 import textwrap
 from collections.abc import Iterator
@@ -11,16 +11,16 @@ TOPICS = (
     "Associations", "SOP classes", "Transfer syntaxes", "Storage", "Query keys", "Matching", "Retrieve",
     "Worklist", "Storage commitment", "DICOMweb", "REST", "Character sets", "Security",
 )  # fmt: skip
-"""The topics in the order in which they are shown."""
+"""The topics in display order."""
 MOST = 16
-"""Names in a line of text; the other formats have all of them."""
-WORDS = {"passed": "yes", "failed": "no", "known": "no", "error": "not known"}
-"""What an outcome says of the ability that the title of a case states."""
+"""Most subjects named on one line of text; the other formats name all of them."""
+WORDS = {"passed": "yes", "failed": "no", "known": "no", "error": "unknown"}
+"""What an outcome means for the ability stated in the title of the case."""
 
 
 @dataclass(frozen=True)
 class Contradiction:
-    """The server breaks a clause of the standard in what it offers."""
+    """A clause of the standard that the server violates in something it offers."""
 
     case: str
     clause: str
@@ -41,16 +41,16 @@ def by_topic(run: Run) -> dict[str, list[Ability]]:
 
 
 def _abilities(case: CaseResult) -> tuple[Ability, ...]:
-    """Return what the case has observed, or else what its outcome says."""
+    """Return the abilities that the case observed, or else one derived from its outcome."""
     if case.abilities:
         return case.abilities
     of = f" [{case.parameters}]" if case.parameters else ""
-    words = WORDS.get(case.outcome) or f"not tried: {case.reason}"
+    words = WORDS.get(case.outcome) or f"not tested: {case.reason}"
     return (Ability(case.title.rstrip(".") + of, None, words),)
 
 
 def contradictions(run: Run) -> list[Contradiction]:
-    """Return where a server does not keep to the standard, whether that is known or not."""
+    """Return where the server violates the standard, known issues included."""
     return [
         Contradiction(case.full_id, case.ref, case.title, _does(case))
         for case in run.of("known", *BAD)
@@ -68,7 +68,7 @@ def _does(case: CaseResult) -> str:
 
 
 def as_json(run: Run) -> dict[str, Any]:
-    """Return everything, for programs."""
+    """Return all results as a JSON object."""
     return {
         "server": {"product": run.server.name, "version": run.server.version,
                    "ae_title": run.server.ae_title},
@@ -91,13 +91,13 @@ def as_text(run: Run, width: int = 100) -> str:
 def _blocks(run: Run) -> Iterator[str]:
     yield f"{run.server}, AE title {run.server.ae_title}"
     if run.interrupted:
-        yield "NOT COMPLETE: the run was interrupted. What follows was found until then."
+        yield "INCOMPLETE: the run was interrupted. These results were found until then."
     yield ""
     found = contradictions(run)
     yield (
-        "It does not keep to the standard:"
+        "It violates the standard:"
         if found
-        else "It keeps to the standard, as far as it was tried."
+        else "It conforms to the standard, as far as was tested."
     )
     for place, each in enumerate(found, start=1):
         yield f"  {place}. {each}"
@@ -108,7 +108,7 @@ def _blocks(run: Run) -> Iterator[str]:
 
 
 def _grouped(abilities: list[Ability]) -> Iterator[str]:
-    """Name what has the same value in one line, in the order of the first of each."""
+    """Yield one line for all subjects with the same value, in order of first appearance."""
     groups: dict[str, list[str]] = {}
     for each in abilities:
         said = dict.fromkeys(filter(None, (each.declared, each.found)))

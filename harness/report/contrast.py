@@ -1,4 +1,4 @@
-"""Expected beside received, with the words that differ marked."""
+"""Expected and received values side by side, with the differing words marked."""
 
 import re
 from difflib import SequenceMatcher
@@ -6,11 +6,11 @@ from difflib import SequenceMatcher
 from markupsafe import Markup, escape
 
 WORDS = 2_000
-"""Longer values are shown unmarked: comparing costs the square of their length."""
+"""Longer values are shown unmarked: the cost of comparing grows with the square of the length."""
 
 
 def marked(expected: str, received: str) -> tuple[Markup, Markup]:
-    """Return both texts as HTML; what only one of them has is inside `<mark>`."""
+    """Return both texts as HTML, with the words that only one of them has inside `<mark>`."""
     left, right = _words(expected), _words(received)
     if max(len(left), len(right)) > WORDS:
         return escape(expected), escape(received)

@@ -1,7 +1,7 @@
-"""What is different between two runs, case by case: a maintainer asks what broke since the last build.
+"""Compare two runs case by case, to show a maintainer what broke since the last build.
 
-Cases are told apart by id and parameters. Both runs may be of different servers, versions or days; what a
-run says of itself in passing (times, folders, ports) is no difference.
+Cases are matched by id and parameters. The runs may be of different servers, versions or days.
+Incidental details of a run (times, folders, ports) do not count as differences.
 """
 
 from collections.abc import Iterator, Mapping
@@ -32,13 +32,16 @@ _GOODNESS: Mapping[Outcome, int] = {
     "error": 1,
 }
 _SLOWER = 5.0
-"""How many times slower than the run as a whole counts: less is what two runs of one server differ by."""
+"""Factor from which a case counts as slower, relative to the run as a whole.
+
+Two runs of one server differ by less.
+"""
 _NOTICEABLE = 1.0  # seconds
 
 
 @dataclass(frozen=True)
 class Change:
-    """One difference, of a case, or of the server itself: that one has no `case_before` and `case_after`."""
+    """A difference in a case, or in the server if `case_before` and `case_after` are None."""
 
     kind: Kind
     key: str
@@ -48,12 +51,12 @@ class Change:
     case_before: CaseResult | None = None
     case_after: CaseResult | None = None
     said: tuple[Said, ...] = ()
-    """What the server said otherwise."""
+    """How the server's messages differ."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Two runs with what is different between them, the worst first."""
+    """Two runs and their differences, the worst first."""
 
     before: Run
     after: Run
@@ -65,15 +68,15 @@ class Difference:
 
     @cached_property
     def shared(self) -> list[Shared]:
-        """What the server says otherwise in many cases."""
+        """Changes in the server's messages that many cases share."""
         return shared_by_many({change.key: change.said for change in self.changes})
 
     def own(self, change: Change) -> list[Said]:
-        """Return what the server says otherwise in this case and in few others."""
+        """Return the changes in the server's messages that are not among the shared ones."""
         return list(of_its_own(change.said, self.shared))
 
     def told(self, kind: Kind) -> list["Change | Shared"]:
-        """Return what there is to tell of one kind: of the server, of many cases at once, of single cases."""
+        """Return the entries of one kind: of the server, then shared ones, then single cases."""
         server: list[Change | Shared] = []
         alone: list[Change] = []
         for each in self.of(kind):
@@ -85,11 +88,11 @@ class Difference:
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """Sentences on what was not compared, as a run was one of a selection."""
+        """Sentences on the cases that were not compared because one run ran only a selection."""
         old, new = self.before.by_id.keys(), self.after.by_id.keys()
         return tuple(
             f"{counted(len(missing), 'case')} of the {other} run did not run in the {run} one, "
-            "which was of a selection: these are not compared."
+            "which ran only a selection: these are not compared."
             for run, other, partial, missing in (
                 ("later", "earlier", self.after.selected, old - new),
                 ("earlier", "later", self.before.selected, new - old),
@@ -99,12 +102,12 @@ class Difference:
 
     @property
     def got_worse(self) -> bool:
-        """Whether a release should wait."""
+        """Whether any case got worse, so that a release should wait."""
         return bool(self.of("worse"))
 
 
 def against_baseline(run: Run) -> "Difference | str | None":
-    """Compare a run with the one that it names as its baseline; a sentence where that cannot be read."""
+    """Compare a run with its baseline, if any; return a sentence if that cannot be read."""
     if run.baseline is None:
         return None
     try:
@@ -121,7 +124,7 @@ def compare(before: Run, after: Run) -> Difference:
 
 
 def _of_the_server(before: Run, after: Run) -> Iterator[Change]:
-    """Compare what the servers say of themselves: name, version, plugins and capabilities."""
+    """Compare how the servers describe themselves: name, version, plugins and capabilities."""
     old, new = _facts(before), _facts(after)
     for name in sorted({*old, *new}):
         was, is_now = old.get(name, "no"), new.get(name, "no")
@@ -153,9 +156,9 @@ def _of_the_cases(before: Run, after: Run) -> Iterator[Change]:
 def _change(
     key: str, old: CaseResult, new: CaseResult, pace: float, said: tuple[Said, ...]
 ) -> Change | None:
-    """Compare one case; `pace` is how much slower than the earlier run the later one was as a whole."""
+    """Compare one case; `pace` is how many times slower the later run was as a whole."""
     if all(case.by_chance and case.outcome in ("passed", "known") for case in (old, new)):
-        return None  # no run of it says anything of another
+        return None  # chance decides, so the runs cannot be compared
     difference = _GOODNESS[new.outcome] - _GOODNESS[old.outcome]
     told = (_said(old), _said(new))
     kind: Kind | None = None
@@ -169,7 +172,7 @@ def _change(
 
 
 def _verdict(case: CaseResult) -> tuple[str | None, ...]:
-    """Return what a case says beside its outcome, as far as two runs of one server say the same."""
+    """Return what a case reports besides its outcome, without what varies between runs."""
     failure = case.failure
     if failure is None:
         return (case.reason,)
@@ -177,13 +180,13 @@ def _verdict(case: CaseResult) -> tuple[str | None, ...]:
 
 
 def _is_slower(old: CaseResult, new: CaseResult, pace: float) -> bool:
-    """Tell whether a case was slower by far more than the run; a computer that was too busy excuses it."""
+    """Return whether a case, less its waits for a busy computer, slowed down far more than the run."""
     expected, took = old.duration * pace, new.duration - new.waited
     return took > expected * _SLOWER and took - expected > _NOTICEABLE
 
 
 def _pace(old: Mapping[str, CaseResult], new: Mapping[str, CaseResult]) -> float:
-    """Return the usual ratio of the times of a case; at least 1, as a faster machine is no reproach."""
+    """Return the median ratio of case durations; at least 1, so a faster machine flags no case."""
     ratios = [
         new[key].duration / old[key].duration
         for key in old.keys() & new.keys()

@@ -1,4 +1,4 @@
-"""What a server said otherwise in one run than in another, though it may be that no case looks there."""
+"""Changes in a server's messages between two runs, including content that no case checks."""
 
 import re
 from collections import defaultdict
@@ -11,17 +11,17 @@ from typing import Literal
 from harness.report.load import CaseResult, Run
 
 SHARED = 4
-"""So many cases with the same change are told of together."""
+"""A change that at least this many cases share is reported once for all of them."""
 
 _TAG = re.compile(r"(?<![0-9A-F])([0-9A-F]{4}),?([0-9A-F]{4})(?![0-9A-F])")
 
 
 @dataclass(frozen=True, order=True)
 class Said:
-    """Something that only the earlier run (`-`) or only the later one (`+`) has.
+    """Content that only the earlier run (`-`) or only the later one (`+`) has.
 
-    It is a line of the messages of one kind, or such messages as a whole where `line` is empty; `~` is for
-    what is different beyond the lines that were kept.
+    It is a line of the messages of one kind, or those messages as a whole if `line` is empty. `~` marks
+    a difference beyond the lines that were recorded.
     """
 
     message: str
@@ -30,22 +30,22 @@ class Said:
 
     @property
     def shown(self) -> str:
-        """The line for people, with the names of tags."""
+        """The line for display, with the names of tags."""
         if self.sign == "~":
-            return "different in what was too much to be kept"
+            return "different in content that was too long to be recorded"
         return with_names(self.line or self.message)
 
 
 @dataclass(frozen=True)
 class Shared:
-    """Changes that many cases have, all of them the same cases."""
+    """Changes that occur together in the same many cases."""
 
     said: tuple[Said, ...]
     cases: tuple[str, ...]
 
 
 def said_otherwise(before: Run, old: CaseResult, after: Run, new: CaseResult) -> tuple[Said, ...]:
-    """Compare what the server said in both runs of a case; nothing where a run has no record of it."""
+    """Compare the server's messages in both runs of a case; () if either run has no record of them."""
     if old.content is None or new.content is None:
         return ()
     found: list[Said] = []
@@ -64,9 +64,9 @@ def said_otherwise(before: Run, old: CaseResult, after: Run, new: CaseResult) ->
 
 
 def shared_by_many(changes: Mapping[str, Iterable[Said]]) -> list[Shared]:
-    """Find what is said otherwise in many cases, of all `changes` by case; the widest first.
+    """Return those of `changes`, given by case, that many cases share; the most widespread first.
 
-    A line counts as the same whatever messages have it: a header is in the answers to all questions.
+    A line counts as the same in messages of any kind: one header may be in every response.
     """
     cases: dict[Said, set[str]] = defaultdict(set)
     for case, said in changes.items():
@@ -84,20 +84,20 @@ def shared_by_many(changes: Mapping[str, Iterable[Said]]) -> list[Shared]:
 
 
 def of_its_own(found: Iterable[Said], shared: Iterable[Shared]) -> Iterator[Said]:
-    """Leave out what many cases have."""
+    """Leave out the changes that many cases share."""
     told = {said for group in shared for said in group.said}
     return (each for each in found if _anywhere(each) not in told)
 
 
 def by_message(said: Iterable[Said]) -> list[tuple[str, list[Said]]]:
-    """Return what is said otherwise by the message that says it; messages as a whole have no such heading."""
+    """Group changes by the message they are in; changes of whole messages have an empty heading."""
     groups = groupby(said, lambda each: each.message if each.line else "")
     return [(message, list(found)) for message, found in groups]
 
 
 @lru_cache(maxsize=4096)
 def with_names(text: str) -> str:
-    """Write tags as the standard does, with the names of the elements."""
+    """Format tags as the standard does, with the names of the elements."""
     return _TAG.sub(_named, text)
 
 

@@ -1,4 +1,4 @@
-"""A difference of two runs as one static page, and as a section of the report of the later run."""
+"""The difference between two runs as one static page, and as a section of the later run's page."""
 
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,11 @@ from harness.report.difference_text import HEADINGS, in_cases, verdict
 from harness.report.text import link
 
 UNFOLDED = 12
-"""Up to so many changes of a kind are unfolded from the start; what got worse always is."""
+"""Up to this many changes of a kind are unfolded at first; what got worse always is."""
 
 
 def render(difference: Difference, beside: Path) -> str:
-    """Make the page; its links to the reports of both runs are right for a page in the folder `beside`."""
+    """Render the page, with links to the reports of both runs relative to the folder `beside`."""
     changed = verdict(difference)
     return pages.render(
         "difference.html",
@@ -26,7 +26,7 @@ def render(difference: Difference, beside: Path) -> str:
 
 
 def facts(difference: Difference, beside: Path) -> dict[str, Any]:
-    """Return what the template of the section asks for."""
+    """Return the variables for the template of the section."""
     return {
         "difference": difference,
         "before_report": link(difference.before.folder / "report.html", beside),

@@ -1,4 +1,4 @@
-"""A difference of two runs as text for a terminal, as Markdown for a tracker, as JSON for a program."""
+"""The difference between two runs as text for a terminal, Markdown for a tracker, or JSON."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -11,19 +11,19 @@ from harness.report.text import counted
 HEADINGS: dict[Kind, str] = {
     "worse": "got worse",
     "better": "got better",
-    "gone": "gone: in the earlier run only",
-    "new": "new: in the later run only",
+    "gone": "missing: only in the earlier run",
+    "new": "new: only in the later run",
     "content": "changed in content",
     "slower": "slower",
 }
 LINES = 16
-"""Of what a server said otherwise in one case; the page and JSON have all of it."""
+"""Most lines of changed content shown at once; the page and JSON have all of them."""
 CASES = 6
-"""That are named where many cases have the same."""
+"""Most cases named for a change that many cases share."""
 
 
 def as_text(difference: Difference) -> str:
-    """Write the difference for a terminal; empty runs of a kind are left out."""
+    """Format the difference for a terminal; kinds without changes are left out."""
     found = [f"{difference.before.server} -> {difference.after.server}: {verdict(difference)}"]
     found += [f"({sentence})" for sentence in difference.left_out]
     for kind in KINDS:
@@ -38,7 +38,7 @@ def as_text(difference: Difference) -> str:
 
 
 def as_markdown(difference: Difference) -> str:
-    """Write the difference for a tracker."""
+    """Format the difference as Markdown for a tracker."""
     found = [f"### {difference.before.server} to {difference.after.server}: {verdict(difference)}"]
     found += ["", *difference.left_out] if difference.left_out else []
     for kind in KINDS:
@@ -57,7 +57,7 @@ def as_markdown(difference: Difference) -> str:
 
 
 def as_json(difference: Difference) -> str:
-    """Write the difference for a program: both runs, and the list of changes."""
+    """Format the difference as JSON: both runs, and the list of changes."""
     runs = (difference.before, difference.after)
     names = [{"folder": str(run.folder), "server": str(run.server)} for run in runs]
     changes = [_change_json(each) for each in difference.changes]
@@ -66,7 +66,7 @@ def as_json(difference: Difference) -> str:
 
 
 def verdict(difference: Difference) -> str:
-    """Say in one line what is different: `2 worse, 1 new`."""
+    """Return the difference in one line: `2 worse, 1 new`."""
     counts = {kind: len(difference.of(kind)) for kind in KINDS}
     words: dict[Kind, str] = {"content": "changed in content"}
     said = ", ".join(f"{n} {words.get(kind, kind)}" for kind, n in counts.items() if n)
@@ -74,7 +74,7 @@ def verdict(difference: Difference) -> str:
 
 
 def in_cases(group: Shared) -> str:
-    """Say which cases have the same change."""
+    """Return a heading that names the cases with the same change."""
     named = ", ".join(group.cases[:CASES])
     more = ", ..." if len(group.cases) > CASES else ""
     return f"In {counted(len(group.cases), 'case')}: {named}{more}"
@@ -89,7 +89,7 @@ def _lines(change: Change, own: list[Said]) -> Iterator[str]:
 
 
 def _said(said: Iterable[Said], indent: str = "") -> Iterator[str]:
-    """Return what was said otherwise, below the messages that said it."""
+    """Yield the changed lines, below the messages that they are in."""
     lines = []
     for message, found in by_message(said):
         if message:
@@ -106,7 +106,7 @@ def _fenced(said: Iterable[Said]) -> list[str]:
 
 
 def _as_diff(line: str) -> str:
-    """Put the sign first, as those who colour differences want it."""
+    """Put the sign first, where tools that colour diffs expect it."""
     bare = line.lstrip()
     return f"{bare[0]} {line[: -len(bare)]}{bare[2:]}" if bare[:2] in ("+ ", "- ") else f"  {line}"
 

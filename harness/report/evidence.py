@@ -1,4 +1,4 @@
-"""The evidence of a case as a report shows it: which files there are, and what fits of them."""
+"""The evidence of a case as a report shows it: its files, and as much of their text as fits."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,17 +6,19 @@ from pathlib import Path
 from harness.report.load import CaseResult, Run
 from harness.report.text import link, printable, read_excerpt
 
-FIRST = ("exchange.txt", "server.log", "local.log", "tools.txt", "repro.sh")
+FIRST = ("backtrace-remote.txt", "exchange.txt", "server.log", "local.log", "tools.txt", "repro.sh")
+FOR_PROGRAMS = {"recording.json"}
+"""Read only by `harness replay`; not shown as text."""
 READABLE = {".txt", ".log", ".sh", ".json", ".xml"}
 
 FILE_LIMIT = 200_000
 PAGE_LIMIT = 32_000_000
-"""Bytes of evidence in one page: a dead server fails every case, and the page must still open."""
+"""Most bytes of evidence in a page: it must still open if a dead server fails every case."""
 
 
 @dataclass(frozen=True)
 class EvidenceFile:
-    """A file; `text` is None where it is not for reading, `href` is relative to the run folder."""
+    """A file; `text` is None if it is not for reading, and `href` is relative to the run folder."""
 
     name: str
     size: int
@@ -26,7 +28,7 @@ class EvidenceFile:
 
 
 def paths(case: CaseResult) -> list[Path]:
-    """Return the files of a case's evidence, those that one reads first in front."""
+    """Return the files of a case's evidence, in the order in which to read them."""
     folder = case.evidence
     if folder is None:
         return []
@@ -36,7 +38,7 @@ def paths(case: CaseResult) -> list[Path]:
 
 
 def name(case: CaseResult, path: Path) -> str:
-    """Return the name of a file of a case's evidence, fit to be shown."""
+    """Return the printable name of a file of a case's evidence."""
     return printable(path.relative_to(case.evidence or path.parent).as_posix())
 
 
@@ -46,7 +48,7 @@ def files(run: Run, case: CaseResult, limit: int) -> list[EvidenceFile]:
 
 
 def limit_for(run: Run) -> int:
-    """Return the bytes to show of each file, so that the whole page stays within its limit."""
+    """Return how many bytes of each file to show so that the page stays within its limit."""
     shown = sum(path.suffix in READABLE for case in run.cases for path in paths(case))
     return max(4_000, min(FILE_LIMIT, PAGE_LIMIT // max(1, shown)))
 
@@ -54,7 +56,7 @@ def limit_for(run: Run) -> int:
 def _file(path: Path, run: Run, case: CaseResult, limit: int) -> EvidenceFile:
     size = path.stat().st_size
     text = None
-    if path.suffix in READABLE:
+    if path.suffix in READABLE and path.name not in FOR_PROGRAMS:
         try:
             text = read_excerpt(path, limit)
         except OSError as trouble:

@@ -1,25 +1,29 @@
-"""The run as one static page, its evidence inside."""
+"""The run as one static page that includes its evidence."""
 
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.report import difference_html, evidence, pages, tracker
+from harness.report import difference_html, evidence, history, pages, tracker
 from harness.report.contrast import marked
 from harness.report.difference import Difference, against_baseline
 from harness.report.evidence import EvidenceFile
-from harness.report.load import BAD, CaseResult, Run
+from harness.report.load import BAD, CaseResult, Outcome, Run, tally
 from harness.report.text import excerpt
 
 VALUE_LIMIT = 20_000
 UNFOLDED = 5
-"""Up to so many failures are unfolded from the start; more would hide each other."""
+"""Up to this many failures are unfolded at first; more would hide each other."""
+
+
+URGENCY: tuple[Outcome, ...] = ("error", "failed", "known", "unsupported", "passed")
+"""The outcomes in the order in which a reader should see them."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A case with all that the page shows of it; `anchor` is unique in the page."""
+    """A case with everything the page shows of it; `anchor` is unique in the page."""
 
     case: CaseResult
     anchor: str
@@ -29,6 +33,38 @@ class Entry:
     files: list[EvidenceFile]
     tracker: str | None
 
+    @property
+    def urgency(self) -> int:
+        """Its place in the order: the lowest comes first."""
+        return URGENCY.index(self.case.outcome)
+
+
+@dataclass(frozen=True)
+class Group:
+    """The results of one case: one for each set of parameters, or a single one."""
+
+    entries: list[Entry]
+
+    @property
+    def case(self) -> CaseResult:
+        """The first result, for what all of them have in common."""
+        return self.entries[0].case
+
+    @property
+    def urgency(self) -> int:
+        """The urgency of the most urgent result."""
+        return min(each.urgency for each in self.entries)
+
+    @property
+    def counts(self) -> dict[Outcome, int]:
+        """How many results have each outcome."""
+        return tally(each.case.outcome for each in self.entries)
+
+    @property
+    def outcome(self) -> Outcome:
+        """The most urgent outcome, shown in the row of the group."""
+        return URGENCY[self.urgency]
+
 
 def write(run: Run, path: Path) -> None:
     """Write the page of `run` to `path`; links to evidence are relative to the run folder."""
@@ -36,8 +72,9 @@ def write(run: Run, path: Path) -> None:
 
 
 def render(run: Run) -> str:
-    """Make the page of `run`, with what is different from its baseline where it has one."""
+    """Render the page of `run`, with the difference from its baseline if it has one."""
     entries = list(_entries(run))
+    bars = history.bars(run)
     difference = against_baseline(run)
     compared = difference if isinstance(difference, Difference) else None
     section = difference_html.facts(compared, run.folder) if compared else {"difference": None}
@@ -48,13 +85,28 @@ def render(run: Run) -> str:
         judgement=run.judgement,
         run=run,
         entries=entries,
-        suites={name: [each for each in entries if each.case.suite == name] for name in run.suites},
-        attention=[each for each in entries if each.case.outcome in BAD],
+        suites={name: _groups(entries, name) for name in run.suites},
+        attention=sorted(
+            (each for each in entries if each.case.outcome in BAD), key=lambda each: each.urgency
+        ),
+        anchors={each.case.full_id: each.anchor for each in entries},
+        history=bars,
+        history_size=history.size(bars),
         levels=sorted({case.level for case in run.cases}),
         command=shlex.join(run.command),
         baseline_trouble=difference if isinstance(difference, str) else None,
-        **section | {"after_report": ""},  # that is this page
+        **section | {"after_report": ""},  # the current page
     )
+
+
+def _groups(entries: list[Entry], suite: str) -> list[Group]:
+    """Return the entries of a suite, grouped by case, the most urgent first."""
+    found: dict[str, list[Entry]] = {}
+    for each in entries:
+        if each.case.suite == suite:
+            found.setdefault(each.case.id, []).append(each)
+    groups = [Group(sorted(each, key=lambda entry: entry.urgency)) for each in found.values()]
+    return sorted(groups, key=lambda group: group.urgency)
 
 
 def _entries(run: Run) -> Iterator[Entry]:

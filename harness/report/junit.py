@@ -1,4 +1,4 @@
-"""The run as JUnit XML, for GitLab, Jenkins and whatever else reads it."""
+"""The run as JUnit XML, for GitLab, Jenkins and other programs that read it."""
 
 from collections.abc import Sequence
 from datetime import UTC
@@ -15,12 +15,12 @@ _TAGS = {"failed": "failure", "error": "error", "known": "skipped", "unsupported
 def write(run: Run, path: Path) -> None:
     """Write the run to `path`: a test suite for each suite, the facts of a case as properties.
 
-    What did not run, and what failed as listed, is skipped with its reason: JUnit has no better
-    word for them.
+    Unsupported cases and known failures are written as skipped, with the reason: JUnit has no
+    better category for them.
     """
     root = Element("testsuites", {"name": str(run.server), **_totals(run.cases)})
     for name, cases in run.suites.items():
-        # The schema of JUnit wants UTC, without a zone.
+        # The JUnit schema requires UTC, without a time zone.
         started = min(case.started for case in cases).astimezone(UTC).replace(tzinfo=None)
         facts = {"name": name, **_totals(cases), "timestamp": started.isoformat(timespec="seconds")}
         suite = SubElement(root, "testsuite", facts)

@@ -1,6 +1,7 @@
-"""A run folder, read into values; reports are made from these and from nothing else.
+"""Read a run folder into values, from which all reports are made.
 
-Whatever a server may have put into a record is printable once it is loaded: see `text.printable`.
+All text of the records is made printable on loading, as it may come from a server: see
+`text.printable`.
 """
 
 import contextlib
@@ -17,11 +18,12 @@ from typing import Any, Literal, TypeVar, get_args
 
 from harness.errors import ConfigError
 from harness.known import Failed
+from harness.plot import Plot
 from harness.report.text import counted, printable
 
 FORMAT = 1
 CONTENT = "content.jsonl"
-"""What servers said, by digest: records of cases name the digests."""
+"""The content of servers' messages by digest; the records of cases refer to the digests."""
 
 Outcome = Literal["passed", "failed", "error", "known", "unsupported"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
@@ -29,7 +31,7 @@ BAD: tuple[Outcome, ...] = ("failed", "error")
 
 
 def tally(outcomes: Iterable[Outcome]) -> dict[Outcome, int]:
-    """Count outcomes, in their usual order; those that nobody had are left out."""
+    """Count outcomes, in their usual order; those that did not occur are left out."""
     found = Counter(outcomes)
     return {outcome: found[outcome] for outcome in OUTCOMES if found[outcome]}
 
@@ -61,7 +63,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Ability:
-    """What a case has observed: what the server declares of a subject, and what it did."""
+    """What a case observed: what the server declares about a subject, and what it did."""
 
     subject: str
     declared: str | None
@@ -70,7 +72,7 @@ class Ability:
 
 @dataclass(frozen=True)
 class CaseResult:
-    """One case that ended; `evidence` is its folder, None if there is none."""
+    """One case that ended; `evidence` is the folder of its evidence, or None if there is none."""
 
     id: str
     name: str
@@ -90,19 +92,21 @@ class CaseResult:
     failure: Failure | None
     evidence: Path | None
     waited: float = 0.0
-    """How much of the duration the computer was too busy to run everything, in seconds."""
+    """Seconds of the duration during which the computer was too busy to run everything."""
     content: Mapping[str, str] | None = None
-    """What the server said, by kind of message: digests, see `Run.said`."""
+    """Digests of what the server sent, by kind of message; see `Run.said`."""
     died: bool = False
-    """The server under test died during the case, or stopped answering."""
+    """Whether the server under test died or stopped responding during the case."""
     by_chance: bool = False
-    """It is listed as known with the remark that chance decides whether it passes."""
+    """Whether it is listed as a known issue that passes or fails by chance."""
     figures: Mapping[str, str] = field(default_factory=dict)
-    """What the case measured, by name, in words."""
+    """What the case measured, as text by name."""
+    plots: tuple[Plot, ...] = ()
+    """What the case measured, as plots."""
     notes: tuple[str, ...] = ()
-    """What a reader should know besides, such as a request that was repeated."""
+    """Remarks for the reader, such as that a request was repeated."""
     shows: str = ""
-    """The topic under which `harness probe` shows it; empty for none."""
+    """The topic under which `harness probe` shows it, or empty."""
     abilities: tuple[Ability, ...] = ()
 
     @property
@@ -117,7 +121,7 @@ class CaseResult:
 
     @property
     def failed(self) -> Failed | None:
-        """The failure as a list of known issues looks at it; of a case that is known as well."""
+        """The failure in the form that lists of known issues match; set for known cases too."""
         failure = self.failure
         if failure is None:
             return None
@@ -125,13 +129,13 @@ class CaseResult:
 
     @property
     def why(self) -> str | None:
-        """One line that says why the case did not simply pass."""
+        """One line on why the case did not pass."""
         return self.failure.message if self.failure and self.outcome in BAD else self.reason
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run with its cases in reading order; `damage` says what could not be read."""
+    """One run with its cases in reading order; `damage` lists what could not be read."""
 
     folder: Path
     started: datetime
@@ -147,26 +151,26 @@ class Run:
     notes: tuple[str, ...]
     exit_status: int | None
     selected: bool
-    """Only some of the cases of the suites were to run."""
+    """Whether only a selection of the suites' cases was meant to run."""
     baseline: Path | None
-    """The folder of the run that this one is to be compared with."""
+    """The folder of the run to compare this one with."""
     cases: tuple[CaseResult, ...]
     damage: tuple[str, ...]
 
     @cached_property
     def said(self) -> Mapping[str, tuple[str, ...]]:
-        """What the server said, by the digests that cases name; empty in a run of an older harness."""
+        """What the server sent, by digest; empty for a run of an older harness."""
         path = self.folder / CONTENT
         found: dict[str, tuple[str, ...]] = {}
         for line in path.read_bytes().split(b"\n") if path.is_file() else ():
-            with contextlib.suppress(KeyError, TypeError, ValueError):  # the last may be cut
+            with contextlib.suppress(KeyError, TypeError, ValueError):  # the last may be partial
                 record = _clean(json.loads(line))
                 found[record["digest"]] = record["lines"]
         return found
 
     @cached_property
     def counts(self) -> Mapping[Outcome, int]:
-        """How many cases had each outcome; outcomes that nobody had are left out."""
+        """How many cases have each outcome; outcomes that did not occur are left out."""
         return tally(case.outcome for case in self.cases)
 
     @cached_property
@@ -181,7 +185,7 @@ class Run:
 
     @cached_property
     def issues(self) -> Mapping[str, tuple[CaseResult, ...]]:
-        """The cases that are known, by issue; those with the most cases first."""
+        """The known cases by issue; the issues with the most cases come first."""
         found: dict[str, list[CaseResult]] = {}
         for case in self.of("known"):
             found.setdefault(case.reason or case.title, []).append(case)
@@ -190,12 +194,12 @@ class Run:
 
     @property
     def interrupted(self) -> bool:
-        """Whether the run never came to its end."""
+        """Whether the run did not finish."""
         return self.finished is None
 
     @property
     def duration(self) -> float:
-        """Seconds; of an interrupted run, until the last case ended."""
+        """Seconds; for an interrupted run, until its last case ended."""
         if self.stated_duration is not None:
             return self.stated_duration
         ends = (case.started + timedelta(seconds=case.duration) for case in self.cases)
@@ -206,12 +210,12 @@ class Run:
         return [case for case in self.cases if case.outcome in outcomes]
 
     def matching(self, pattern: str) -> list[CaseResult]:
-        """Return the cases whose full id is `pattern` or matches it."""
+        """Return the cases whose full id matches the shell-style `pattern`."""
         return [case for case in self.cases if fnmatch.fnmatchcase(case.full_id, pattern)]
 
     @property
     def judgement(self) -> Literal["good", "bad", "unsure"]:
-        """Good only if the run came to its end, something passed, nothing failed or was lost."""
+        """Good only if the run finished, something passed, and nothing failed or was lost."""
         if self.of(*BAD) or self.exit_status:
             return "bad"
         whole = not self.interrupted and not self.damage
@@ -229,7 +233,7 @@ class Run:
 
 
 def load(folder: Path) -> Run:
-    """Read the run folder; raises `ConfigError` if it is none, or one of a later harness."""
+    """Read a run folder; raise `ConfigError` if it is not one or was written by a newer harness."""
     record = _run_record(folder)
     by_case: dict[tuple[str, str | None, str], CaseResult] = {}
     damage: list[str] = []
@@ -242,11 +246,11 @@ def load(folder: Path) -> Run:
                 damage.append(
                     f"Line {number} of {path.name} cannot be read: {_said(trouble)}."
                     if number < len(lines)
-                    else f"{path.name} ends within line {number}: the worker was killed while it wrote,"
+                    else f"{path.name} ends in the middle of line {number}: the worker was killed,"
                     " and that case is missing here."
                 )
             else:
-                # A later record of the same case is about a server that was found dead after it.
+                # A later record of the same case says that the server was found dead after it.
                 if found is not None:
                     by_case[found.id, found.parameters, found.nodeid] = found
     cases = sorted(
@@ -261,7 +265,7 @@ def load(folder: Path) -> Run:
 
 def _run_record(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
-        raise ConfigError(f"{folder}: there is no such folder; name a run, such as runs/latest")
+        raise ConfigError(f"{folder} does not exist; give a run folder, such as runs/latest")
     path = folder / "run.json"
     try:
         record = _clean(json.loads(path.read_bytes()))
@@ -271,11 +275,11 @@ def _run_record(folder: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} cannot be read: {trouble}") from trouble
     version = record.get("format") if isinstance(record, dict) else None
     if not isinstance(version, int):
-        raise ConfigError(f"{path} does not describe a run: it states no format")
+        raise ConfigError(f"{path} is not the description of a run: it has no format")
     if version > FORMAT:
         raise ConfigError(
-            f"{folder} was written by a later harness (format {version}, here up to {FORMAT}):"
-            " make its report with that one"
+            f"{folder} was written by a newer harness (format {version}, supported up to {FORMAT}):"
+            " use that version for its report"
         )
     return dict(record)
 
@@ -299,7 +303,7 @@ def _run(folder: Path, record: dict[str, Any], **found: Any) -> Run:
 
 def _case(record: dict[str, Any], folder: Path) -> CaseResult:
     if record["outcome"] not in OUTCOMES:
-        raise ValueError(f"{record['outcome']!r} is no outcome")
+        raise ValueError(f"{record['outcome']!r} is not an outcome")
     failure = record["failure"]
     return _made(
         CaseResult,
@@ -309,6 +313,7 @@ def _case(record: dict[str, Any], folder: Path) -> CaseResult:
         failure=_made(Failure, failure) if failure else None,
         evidence=_evidence(folder, record["evidence"]),
         abilities=tuple(Ability(*each) for each in record.get("abilities") or ()),
+        plots=tuple(map(Plot.from_json, record.get("plots") or ())),
     )
 
 
@@ -316,7 +321,7 @@ T = TypeVar("T", Run, Server, CaseResult, Failure)
 
 
 def _made(kind: type[T], record: dict[str, Any], **values: Any) -> T:
-    """Make a `kind` of `values` and, for its other fields, of the record; an older one may lack some."""
+    """Make a `kind` from `values` and the record; an older record may lack optional fields."""
     for each in fields(kind):
         optional = each.default is not MISSING or each.default_factory is not MISSING
         if each.name not in values and not (optional and record.get(each.name) is None):
@@ -325,7 +330,7 @@ def _made(kind: type[T], record: dict[str, Any], **values: Any) -> T:
 
 
 def _evidence(folder: Path, named: str | None) -> Path | None:
-    """Return the folder of a case's evidence, if it is there and really inside the run."""
+    """Return the folder of a case's evidence if it exists and is inside the run folder."""
     if not named or Path(named).is_absolute():
         return None
     path = folder / named
@@ -333,7 +338,7 @@ def _evidence(folder: Path, named: str | None) -> Path | None:
 
 
 def _clean(value: Any) -> Any:
-    """Make every text in a JSON value printable, and lists tuples."""
+    """Make all text in a JSON value printable, and turn lists into tuples."""
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""The observed conformance statement: what a probe found, in the layout of PS3.2 Annex A (edition 2020b)."""
+"""The observed conformance statement: a probe's findings, laid out as PS3.2 Annex A (edition 2020b)."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -9,11 +9,11 @@ from harness.report.abilities import by_topic, contradictions
 from harness.report.load import Ability, Run
 
 PREFACE = (
-    "This statement was not written by the maker of the product. It says what was observed when the "
-    "running server was asked: what it accepts in negotiation (declared), and what it did in one small "
-    "exchange each (observed). What was not tried is not in it."
+    "This statement was not written by the vendor of the product. It records the observed behaviour of a "
+    "running server: what it accepts in negotiation (declared), and what it did in one small "
+    "exchange each (observed). It does not cover what was not tested."
 )
-NOT_OBSERVED = "Not observed: a probe sees only what the server answers."
+NOT_OBSERVED = "Not observed: a probe sees only the answers of the server."
 SECTIONS = {
     "1": ("Conformance Statement Overview", ""),
     "1.1": ("Contradictions", ""),
@@ -40,7 +40,7 @@ SECTIONS = {
     "6": ("Support of Character Sets", "Character sets"),
     "7": ("Security", "Security"),
 }
-"""The sections by number: the title, and the topic that stands there; other topics stand with REST."""
+"""The sections by number: the title, and the topic shown there; other topics go with REST."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Section:
 
     @property
     def depth(self) -> int:
-        """How deep it stands: 1 for `4`, 2 for `4.2`."""
+        """Its level of nesting: 1 for `4`, 2 for `4.2`."""
         return self.number.count(".") + 1
 
 
@@ -83,10 +83,10 @@ class Statement:
 
 
 def statement(run: Run) -> Statement:
-    """Make the statement of a run."""
+    """Build the statement of a run."""
     preface = [PREFACE, f"Probed at {run.started:%Y-%m-%d %H:%M}."]
     if run.interrupted:
-        preface.append("The probe is not complete: it was interrupted.")
+        preface.append("The probe is incomplete: it was interrupted.")
     topics: dict[str, list[Ability]] = defaultdict(list)
     placed = {topic for _, topic in SECTIONS.values()}
     for topic, abilities in by_topic(run).items():
@@ -104,7 +104,7 @@ def _section(number: str, run: Run, topics: Mapping[str, list[Ability]]) -> Sect
         return Section(number, title, tables=(Table(title, head, rows),))
     if number == "1.1":
         items = tuple(str(each) for each in contradictions(run))
-        return Section(number, title, () if items else ("None was seen.",), items)
+        return Section(number, title, () if items else ("None was observed.",), items)
     if number == "3.4":
         product = Table("Product", ("What", "Value"), tuple(_product(run)))
         return Section(number, title, tables=(product,))
@@ -120,10 +120,10 @@ def _product(run: Run) -> Iterator[tuple[str, str]]:
 
 
 def render(made: Statement) -> str:
-    """Make one static page: style inside, nothing fetched, no script."""
+    """Render one static page that includes its style; it has no script and fetches nothing."""
     return pages.render("statement.html", styles=["statement.css"], made=made)
 
 
 def as_markdown(made: Statement) -> str:
-    """Return the whole document as Markdown."""
+    """Render the whole document as Markdown."""
     return pages.render("statement.md", made=made)

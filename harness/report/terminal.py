@@ -1,6 +1,7 @@
-"""The end of a run on a terminal: each failure with its evidence, then the summary by suite."""
+"""The report of a run on a terminal: each failure with its evidence, then a summary by suite."""
 
 import os
+import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,14 +9,18 @@ from pathlib import Path
 
 from harness.report import evidence
 from harness.report.load import OUTCOMES, CaseResult, Run
-from harness.report.text import counted, seconds
+from harness.report.text import counted, one_line, seconds
 
 IN_FULL = 20
-"""Failures shown in full; a dead server fails everything, and nobody reads 500 times the same."""
+"""Most failures shown in full: a dead server fails every case in the same way."""
 VALUE_LINES = 6
+INDENT = 12
+"""Columns before a value."""
 ROOM_FOR_IDS = 16
-"""Columns; the ids of cases are left out of a line that has fewer."""
+"""Columns; a line with fewer left does not list the ids of cases."""
 SLOWEST = 5
+ENDLESS = 1_000_000
+"""Columns of output that has no line width."""
 
 _CODES = {
     "passed": "32",
@@ -31,9 +36,12 @@ _CODES = {
 }
 
 
-def lines(run: Run, width: int = 100, colour: bool = False) -> list[str]:
-    """Write the run for a terminal of `width` columns; paths are never cut, people copy them."""
-    page = _Page(run, max(width, 40), colour)
+def lines(run: Run, width: int | None = 100, colour: bool = False) -> list[str]:
+    """Format the run for a terminal of `width` columns, or None for a file or a program.
+
+    Reasons are wrapped and never cut. Paths are neither wrapped nor cut, so that they can be copied.
+    """
+    page = _Page(run, ENDLESS if width is None else max(width, 40), colour)
     blocks = [
         page.failures(),
         page.table(),
@@ -48,7 +56,7 @@ def lines(run: Run, width: int = 100, colour: bool = False) -> list[str]:
 
 
 def shown_path(path: Path) -> str:
-    """Return the path as one would type it: from here, and by `latest` if that is the run."""
+    """Return the path as one would type it: from here, and through `latest` if that is the run."""
     for parent in path.parents:
         latest = parent.parent / "latest"
         if latest.is_symlink() and latest.exists() and latest.samefile(parent):
@@ -82,9 +90,9 @@ class _Page:
             yield from self._value("expected", failure.expected)
             yield from self._value("received", failure.received)
         else:
-            yield from self._value("because", case.why or None)
+            yield from _wrapped("  because   ", one_line(case.why or ""), self.width)
         if case.reason and failure and case.reason != failure.message:
-            yield f"  list      {case.reason}"
+            yield from _wrapped("  list      ", case.reason, self.width)
         if case.evidence:
             names = "  ".join(path.name for path in evidence.paths(case))
             yield f"  evidence  {shown_path(case.evidence)}/   {names}".rstrip()
@@ -99,15 +107,16 @@ class _Page:
     def _value(self, label: str, value: str | None) -> Iterator[str]:
         if value is None:
             return
-        shown = value.splitlines() or ["(empty)"]
+        lines = value.splitlines() or ["(empty)"]
+        shown = [line for each in lines for line in _wrapped("", each, self.width - INDENT)]
         left = len(shown) - VALUE_LINES
         if left > 0:
             shown = [*shown[:VALUE_LINES], f"({counted(left, 'more line')}, in the report)"]
         for number, line in enumerate(shown):
-            yield _cut(f"  {'' if number else label:9} {line}", self.width)
+            yield f"  {'' if number else label:9} {line}"
 
     def table(self) -> list[str]:
-        """Count by suite; a column for each outcome that there was, and always for what passed."""
+        """Count cases by suite, with a column for `passed` and for each other outcome that occurred."""
         run = self.run
         if not run.cases:
             return []
@@ -130,26 +139,41 @@ class _Page:
             reason = case.reason or f"needs {', '.join(case.needs)}"
             groups.setdefault(reason, []).append(case.full_id)
         return [
-            self._paint("unsupported", "unsupported")
-            + _cut(f"  {reason}: {counted(len(ids), 'case')}, {', '.join(ids)}", self.width - 11)
+            line
             for reason, ids in sorted(groups.items())
+            for line in self._grouped(
+                "unsupported", f"{reason}: {counted(len(ids), 'case')}, ", ids
+            )
         ]
 
     def known(self) -> list[str]:
-        """Write a line for each issue: how many cases it is about, what it is, and ids as far as they fit."""
-        found = []
-        for reason, cases in self.run.issues.items():
-            line = f"  {counted(len(cases), 'case')}  {reason}"
-            room = self.width - len("known") - len(line)
-            ids = _cut(f": {', '.join(case.full_id for case in cases)}", room)
-            found.append(
-                self._paint("known", "known") + line + (ids if room > ROOM_FOR_IDS else "")
+        """List each known issue: its number of cases, its reason, and as many ids as fit."""
+        return [
+            line
+            for reason, cases in self.run.issues.items()
+            for line in self._grouped(
+                "known",
+                f"{counted(len(cases), 'case')}  {reason}: ",
+                [case.full_id for case in cases],
             )
-        return found
+        ]
+
+    def _grouped(self, word: str, what: str, ids: Sequence[str]) -> list[str]:
+        """Format what cases have in common on as many lines as needed, then as many ids as fit."""
+        *above, last = _wrapped(f"{word}  ", what.rstrip(), self.width)
+        names = ", ".join(ids)
+        room = self.width - len(last) - 1
+        last = f"{last} {_cut(names, room)}" if room > ROOM_FOR_IDS else last.rstrip(":,")
+        lines = [*above, last]
+        return [self._paint(word, word) + lines[0][len(word) :], *lines[1:]]
 
     def notes(self) -> list[str]:
         notes = (*self.run.notes, *self.run.damage)
-        return [f"{self._paint('note', 'unsure')}  {note}" for note in notes]
+        found = []
+        for note in notes:
+            first, *rest = _wrapped("note  ", note, self.width)
+            found += [self._paint("note", "unsure") + first[len("note") :], *rest]
+        return found
 
     def figures(self) -> list[str]:
         figures = [
@@ -179,6 +203,19 @@ class _Page:
 
     def _dim(self, text: str) -> str:
         return self._paint(text, "dim")
+
+
+def _wrapped(prefix: str, text: str, width: int) -> list[str]:
+    """Wrap a text after a prefix; a word that is too long for a line is broken too."""
+    return textwrap.wrap(
+        text,
+        max(width, len(prefix) + 20),
+        initial_indent=prefix,
+        subsequent_indent=" " * len(prefix),
+        break_on_hyphens=False,
+        drop_whitespace=bool(prefix),
+        replace_whitespace=False,
+    ) or [prefix.rstrip()]
 
 
 def _cut(line: str, width: int) -> str:

@@ -1,4 +1,4 @@
-"""Text from servers and tools made fit to be shown: no control characters, bounded, readable."""
+"""Make text from servers and tools fit for display: no control characters, bounded, readable."""
 
 import os
 import re
@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
-# Controls but tab and line feed, marks that turn the reading direction, what no UTF-8 or XML holds.
+# Controls except tab and line feed, direction marks, and what UTF-8 or XML cannot contain.
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069"
     "\ud800-\udfff\ufeff\ufffe\uffff]"
@@ -14,7 +14,7 @@ _UNSEEN = re.compile(
 
 
 def printable(text: str) -> str:
-    r"""Take colours out of `text` and write every other unseen character as an escape: `\x00`."""
+    r"""Remove colour codes from `text` and escape every other invisible character: `\x00`."""
     text = _ANSI.sub("", text.replace("\r\n", "\n"))
     return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
@@ -25,7 +25,7 @@ def one_line(text: str) -> str:
 
 
 def excerpt(text: str, limit: int) -> str:
-    """Keep beginning and end of `text`, `limit` characters in all, and say what is left out."""
+    """Keep the beginning and end of `text`, `limit` characters in all; note how much is left out."""
     if len(text) <= limit:
         return text
     half = limit // 2
@@ -33,7 +33,7 @@ def excerpt(text: str, limit: int) -> str:
 
 
 def read_excerpt(path: Path, limit: int) -> str:
-    """Read beginning and end of a file, `limit` bytes in all; what is no UTF-8 becomes escapes."""
+    """Read the beginning and end of a file, `limit` bytes in all; escape what is not UTF-8."""
     size = path.stat().st_size
     with path.open("rb") as file:
         if size <= limit:
@@ -45,7 +45,7 @@ def read_excerpt(path: Path, limit: int) -> str:
 
 
 def seconds(duration: float) -> str:
-    """Write a duration as people say it: `4 ms`, `1.25 s`, `2 min 5 s`."""
+    """Format a duration: `4 ms`, `1.25 s`, `2 min 5 s`."""
     if duration < 0.9995:
         return f"{duration * 1000:.0f} ms"
     if duration < 59.995:
@@ -55,14 +55,14 @@ def seconds(duration: float) -> str:
 
 
 def size(count: int) -> str:
-    """Write a number of bytes: `812 B`, `1.4 kB`, `3.0 MB`."""
+    """Format a number of bytes: `812 B`, `1.4 kB`, `3.0 MB`."""
     if count < 1000:
         return f"{count} B"
     return f"{count / 1000:.1f} kB" if count < 1_000_000 else f"{count / 1_000_000:.1f} MB"
 
 
 def counted(number: int, noun: str) -> str:
-    """Write a number with its noun: `1 case`, `3 cases`."""
+    """Format a number with its noun: `1 case`, `3 cases`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 

@@ -1,4 +1,4 @@
-"""A failure as Markdown, ready to be pasted into the tracker of the server."""
+"""A failure as Markdown, ready to paste into the issue tracker of the server."""
 
 import re
 
@@ -7,11 +7,11 @@ from harness.report.load import CaseResult, Run
 from harness.report.text import excerpt, one_line
 
 SHOWN = 4_000
-"""Characters of one value: trackers refuse long texts, and nobody reads them."""
+"""Most characters of one value: trackers refuse long texts, and hardly anyone reads them."""
 
 
 def markdown(run: Run, case: CaseResult, files: list[EvidenceFile]) -> str:
-    """Write what was expected and received, by which clause, and how to see it again."""
+    """Describe what was expected and received, the clause, and how to reproduce the failure."""
     failure = case.failure
     parts = [f"### {run.server}: {one_line(case.title)}", _facts(run, case)]
     if failure:
@@ -22,11 +22,16 @@ def markdown(run: Run, case: CaseResult, files: list[EvidenceFile]) -> str:
     repro = next((each.text for each in files if each.name == "repro.sh"), None)
     if repro:
         parts += ["**To reproduce**", fenced(repro, "sh")]
+    elif any(each.name == "recording.json" for each in files):
+        parts += [
+            "**To reproduce**",
+            f"`harness run {case.id}`, then `harness replay {case.full_id}`",
+        ]
     return "\n\n".join(parts) + "\n"
 
 
 def fenced(text: str, language: str = "") -> str:
-    """Put `text` into a code block whose fence is longer than any inside."""
+    """Put `text` into a code block whose fence is longer than any fence in the text."""
     longest = max((len(found) for found in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{excerpt(text, SHOWN).rstrip()}\n{fence}"

@@ -1,1 +1,1 @@
-"""The servers: found, started, watched, ended; attached ones only described."""
+"""The servers: found, started, monitored and ended; attached ones are only described."""

@@ -1,4 +1,4 @@
-"""A server that somebody else started: reached, described, emptied if it is an Orthanc, never ended."""
+"""A server that the harness did not start: described, emptied if it is an Orthanc, never ended."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ UNKNOWN = Version("unknown")
 
 
 class AttachedLauncher(Launcher):
-    """Leaves starting and ending to somebody else: the process and its log are out of reach."""
+    """Leaves starting and ending to the user: the process and its log are out of reach."""
 
     ours = False
 
@@ -39,12 +39,12 @@ class AttachedLauncher(Launcher):
         self.worklists = worklists if worklists is not None and worklists.is_dir() else None
 
     def seat(self, doors: Sequence[str], *, keep: bool) -> Seat:  # noqa: ARG002 - as the Protocol has it
-        """Return where it is."""
+        """Return its ports."""
         ports = {"dicom": self._instance.dicom, "http": self._instance.rest}
         return Seat(Path(), {door: port for door in doors if (port := ports[door])}, self.worklists)
 
     def start(self, launch: Launch, *, ready: Callable[[], bool]) -> None:  # noqa: ARG002
-        """Look whether it answers. Raises ServerNotReady if it does not."""
+        """Check that it answers. Raises ServerNotReady if it does not."""
         if not ready():
             raise ServerNotReady(f"{self.name} does not answer")
 
@@ -53,10 +53,10 @@ class AttachedLauncher(Launcher):
         return {door: Endpoint(self._instance.host, port) for door, port in ports.items()}
 
     def kill(self, *_: Any, **__: Any) -> None:
-        """Raise ServerUnreachable: it is not ours to end."""
+        """Raise ServerUnreachable: the harness must not end it."""
         raise ServerUnreachable(
-            f"{self.name} was started by somebody else, and the harness neither ends it nor starts it again; "
-            "if it does not answer any more, start it again, then run again"
+            f"{self.name} was not started by the harness, which therefore does not stop or restart it; "
+            "if it no longer answers, restart it, then run again"
         )
 
     change = stop = send_signal = freeze = thaw = kill
@@ -66,7 +66,7 @@ class AttachedLauncher(Launcher):
 
 
 class AttachedServer(Adapter):
-    """Any server that speaks DICOM, and perhaps DICOMweb. Nothing deletes what cases store in it."""
+    """Any server that speaks DICOM, and perhaps DICOMweb. Stored objects are never deleted."""
 
     def __init__(self, role: Role, build: Build, dicomweb: str | None) -> None:
         super().__init__(role, build)
@@ -79,7 +79,7 @@ class AttachedServer(Adapter):
         return Launch(None)
 
     def describe(self) -> tuple[Identity, Capabilities]:
-        """Request an association with every service, and see what is accepted."""
+        """Request an association with every service, and return what is accepted."""
         identity, able = negotiated(self.endpoints["dicom"], self.ae_title)
         web = DICOMWEB | DICOMWEB_MORE if self.dicomweb is not None else frozenset()
         return identity, able.having(*web)
@@ -90,7 +90,7 @@ class AttachedServer(Adapter):
 
 
 def negotiated(endpoint: Endpoint, ae_title: AETitle) -> tuple[Identity, Capabilities]:
-    """Learn from the answer to one association who a server is and which services it accepts.
+    """Return the identity of a server and the services it accepts, from one association.
 
     Raises ServerUnreachable if it does not accept the association.
     """
@@ -110,7 +110,7 @@ def negotiated(endpoint: Endpoint, ae_title: AETitle) -> tuple[Identity, Capabil
         chosen = wire.chosen(proposals)
     except ProtocolBroken as error:
         raise ServerUnreachable(
-            f"the server at {endpoint} accepts no association of HARNESS with {ae_title}: {error}"
+            f"the server at {endpoint} rejected an association of HARNESS with {ae_title}: {error}"
         ) from error
     called = [each.name for each in answer.items(ImplementationVersionName)]
     found = [name for (name, *_), syntax in zip(wanted, chosen, strict=True) if syntax is not None]
@@ -120,12 +120,12 @@ def negotiated(endpoint: Endpoint, ae_title: AETitle) -> tuple[Identity, Capabil
 
 @dataclass(frozen=True)
 class Attachment:
-    """What was found where a server is said to run."""
+    """What was found at the address of a server."""
 
     identity: Identity
     is_orthanc: bool
     patients: int = 0
-    """How many it holds; a run deletes them, if it is an Orthanc."""
+    """The number of patients it holds; a run deletes them, if it is an Orthanc."""
 
 
 def attach(
@@ -136,7 +136,7 @@ def attach(
     is_orthanc: bool = True,
     dicomweb: str | None = None,
 ) -> Deployment:
-    """Reach the remote that `role` describes."""
+    """Return the deployment of the remote that `role` describes."""
     adapter: Adapter
     if is_orthanc:
         adapter = AttachedOrthanc(role, Build("Orthanc", UNKNOWN, AttachedOrthanc))
@@ -148,9 +148,9 @@ def attach(
 
 
 def look(instance: Node, *, rest_is_named: bool, dicomweb: str | None) -> Attachment:
-    """Find out who answers at `instance`: an Orthanc, or where its REST port is not named any server.
+    """Return what answers at `instance`: an Orthanc, or any server if its REST port is not named.
 
-    Raises ServerUnreachable or ServerRefused with what to do.
+    Raises ServerUnreachable or ServerRefused with advice.
     """
     if dicomweb is not None:
         return Attachment(negotiated(instance.dicom_endpoint, instance.ae_title)[0], False)
@@ -169,21 +169,21 @@ def look(instance: Node, *, rest_is_named: bool, dicomweb: str | None) -> Attach
 def _orthanc_at(instance: Node) -> Attachment:
     endpoint = instance.rest_endpoint
     if endpoint is None:
-        raise ServerUnreachable("no REST port is known: --rest PORT names it")
+        raise ServerUnreachable("unknown REST port: use --rest PORT")
     with Rest(endpoint, instance.credentials, TIME_LIMIT) as client:
         try:
             answer = client.get("/system", expect=None)
         except NoAnswer as error:
             raise ServerUnreachable(
-                f"nobody answers at http://{endpoint}: is the server started with its generated "
-                f"configuration, and do --server and --rest name it? ({error})"
+                f"no answer from http://{endpoint}: check that the server is running with its generated "
+                f"configuration, and that --server and --rest are correct ({error})"
             ) from error
         if answer.status_code in (401, 403):
             user = "no user" if instance.credentials is None else instance.credentials.username
             raise ServerRefused(
-                f"the server at http://{endpoint} refuses {user!r} (status {answer.status_code}): "
-                "--username and --password, or --config with the file that the server was started with, say "
-                "who we are"
+                f"the server at http://{endpoint} rejected {user!r} (status {answer.status_code}): "
+                "use --username and --password, or --config with the configuration file of the "
+                "server"
             )
         try:
             is_orthanc = answer.ok and "Version" in answer.json()
@@ -192,7 +192,7 @@ def _orthanc_at(instance: Node) -> Attachment:
         if not is_orthanc:
             raise ServerUnreachable(
                 f"the server at http://{endpoint} is not an Orthanc: "
-                f"GET /system gave status {answer.status_code}"
+                f"GET /system returned status {answer.status_code}"
             )
         identity, _ = orthanc.describe(client)
         return Attachment(identity, True, len(client.json("/patients")))

@@ -1,4 +1,4 @@
-"""An Orthanc that somebody else started: settings that its REST API can change are put back after a case."""
+"""An Orthanc that the harness did not start: settings changed by REST are restored after a case."""
 
 import json
 from collections.abc import Iterable
@@ -15,24 +15,24 @@ AT_RUN_TIME = {
     "UnknownSopClassAccepted": "unknown-sop-class-accepted",
     "AcceptedTransferSyntaxes": "accepted-transfer-syntaxes",
 }
-"""Settings of the configuration that can be changed while it runs, with their paths below `/tools`."""
+"""Settings that can be changed while it runs, with their paths below `/tools`."""
 LOGS = ("generic", "dicom", "http", "jobs", "lua", "plugins", "sqlite")
 VALUES = (*AT_RUN_TIME.values(), "metrics", "log-level", *(f"log-level-{each}" for each in LOGS))
 
 
 class AttachedOrthanc(Orthanc):
-    """An Orthanc that was configured and started by somebody else."""
+    """An Orthanc that was configured and started by the user."""
 
     changeable = frozenset(AT_RUN_TIME)
     _first: dict[str, Any]
-    """What it was set to when it was first asked."""
+    """Its settings when it was first asked."""
 
     def launch(self, seat: Seat) -> Launch:  # noqa: ARG002 - as its base has it
         """Return nothing to start."""
         return Launch(None)
 
     def describe(self) -> tuple[Identity, Capabilities]:
-        """Ask it, and read the settings that a case may change."""
+        """Return its identity and capabilities, and read the settings that a case may change."""
         self._first = self._read()
         return super().describe()
 
@@ -43,9 +43,9 @@ class AttachedOrthanc(Orthanc):
             self.client.put(f"/tools/{AT_RUN_TIME[each.path[0]]}", text)
 
     def put_back(self) -> None:
-        """Set all that differs to what it was; what was not there is deleted.
+        """Restore all settings that differ; those that were absent are deleted.
 
-        A script that a case has run there goes on: only a new start ends it.
+        A script that a case started keeps running: only a restart ends it.
         """
         now = self._read()
         for path in now.keys() - self._first.keys():
@@ -55,7 +55,7 @@ class AttachedOrthanc(Orthanc):
                 self.client.put(path, value)
 
     def _read(self) -> dict[str, Any]:
-        """Return every setting by its path; an older Orthanc does not have all."""
+        """Return every setting by its path; an older Orthanc lacks some."""
         found: dict[str, Any] = {}
         for each in LISTS:
             answer = self.client.get(f"/{each}?expand", expect=None)

@@ -1,4 +1,4 @@
-"""Who a server is, and what it can do, as names that cases need: `rest`, `plugin.dicomweb>=1.8`."""
+"""The identity and capabilities of a server, as names that cases need: `plugin.dicomweb>=1.8`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harness.case import Need
 from harness.model import AETitle, Version
+from harness.orthanc_plugins import name_of
 
 DIMSE_QUERY_RETRIEVE = frozenset(
     f"dimse.{service}.{level}"
@@ -15,11 +16,13 @@ DIMSE_QUERY_RETRIEVE = frozenset(
 RELATED = "dimse.find.related"
 """The additional query attributes of PS3.4 C.3.4: related counts, ModalitiesInStudy."""
 COMPRESSED = "dimse.store.compressed"
-"""Objects are accepted in transfer syntaxes that compress."""
+"""Objects are accepted in compressed transfer syntaxes."""
 CRASH = "server.crash"
 """The harness can kill the server and start it again with what it has stored."""
 RESTART = "server.restart"
 """The harness can stop the server and start it again with what it has stored."""
+FILES = "server.files"
+"""The harness can read the files in which the server stores objects."""
 CONFIGURE = "server.configure"
 """The harness can start the server with the settings that a case names."""
 LIBRARY = "library."
@@ -28,8 +31,8 @@ STORAGE_COMMITMENT_SINCE = Version("1.6.0")
 DIMSE_STORAGE = frozenset({"dimse.echo", "dimse.store"})
 DIMSE_ARCHIVE = DIMSE_STORAGE | DIMSE_QUERY_RETRIEVE
 DICOMWEB = frozenset({"dicomweb.qido", "dicomweb.wado", "dicomweb.stow"})
-# What a server may lack that stores, finds and retrieves: `relational` are searches that skip a level,
-# `/instances` for one; `uri` is WADO-URI.
+# What a server that stores, finds and retrieves may lack: `relational` are searches that skip a
+# level, such as `/instances`; `uri` is WADO-URI.
 DICOMWEB_MORE = frozenset(
     f"dicomweb.{each}" for each in ("metadata", "bulk", "frames", "rendered", "relational", "uri")
 )
@@ -37,7 +40,7 @@ DICOMWEB_MORE = frozenset(
 
 @dataclass(frozen=True)
 class Identity:
-    """Who a server is: its product, its version and what was added to it."""
+    """The identity of a server: its product, its version and what was added to it."""
 
     product: str
     version: Version
@@ -61,37 +64,37 @@ class Identity:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """Names of what a server can do, with a version where there is one."""
+    """The names of a server's capabilities, with a version where there is one."""
 
     versions: Mapping[str, Version | None] = field(default_factory=dict)
 
     def unmet(self, need: Need) -> str | None:
-        """Say why `need` is not met; None when it is."""
+        """Return why `need` is not met; None if it is met."""
         if need.name not in self.versions:
             return f"needs {need}, which this server does not have"
         version = self.versions[need.name]
         if need.at_least is None or (version is not None and version >= need.at_least):
             return None
-        return f"needs {need}, this is {version or 'of unknown version'}"
+        return f"needs {need}, but this is {version or 'of unknown version'}"
 
     def unknown(self, need: Need) -> bool:
-        """Return whether the harness cannot tell if `need` is met: it sees no library of this server."""
+        """Return whether `need` cannot be checked because the server's libraries are unknown."""
         return need.name.startswith(LIBRARY) and not any(
             name.startswith(LIBRARY) for name in self.versions
         )
 
     def without(self, *names: str) -> "Capabilities":
-        """Leave out what is out of reach for the harness."""
+        """Return the capabilities without these, to which the harness has no access."""
         return Capabilities(
             {name: each for name, each in self.versions.items() if name not in names}
         )
 
     def having(self, *names: str) -> "Capabilities":
-        """Add what the harness can do with the server."""
+        """Return the capabilities with these, which the harness itself provides."""
         return Capabilities({**self.versions, **dict.fromkeys(names)})
 
     def built_with(self, libraries: Mapping[str, Version]) -> "Capabilities":
-        """Add the libraries that the server has loaded."""
+        """Return the capabilities with the libraries that the server has loaded."""
         loaded = {LIBRARY + name: each for name, each in libraries.items()}
         return Capabilities({**self.versions, **loaded})
 
@@ -104,15 +107,14 @@ class Capabilities:
 
 
 def of_orthanc(system: Mapping[str, object], plugins: Mapping[str, str]) -> Capabilities:
-    """Derive what an Orthanc can do from its `/system` and the versions of its plugins."""
+    """Return the capabilities of an Orthanc from its `/system` and the versions of its plugins."""
     found: dict[str, Version | None] = dict.fromkeys(DIMSE_ARCHIVE | {COMPRESSED, RELATED, "rest"})
     version = Version(str(system["Version"]))
     found["orthanc"] = version
     if version >= STORAGE_COMMITMENT_SINCE:
         found["dimse.commit"] = None
     for name, number in plugins.items():
-        # Orthanc writes `dicom-web`, everybody else says DICOMweb.
-        found["plugin." + name.replace("dicom-web", "dicomweb")] = Version(number)
+        found[f"plugin.{name_of(name)}"] = Version(number)
     if "plugin.dicomweb" in found:
         found |= dict.fromkeys(DICOMWEB | DICOMWEB_MORE)
     if "plugin.worklists" in found:

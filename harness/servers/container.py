@@ -1,4 +1,4 @@
-"""A server in a container: made, started, looked at, troubled, ended; its log kept by the engine."""
+"""A server in a container: created, started, inspected, disturbed, ended; the engine logs it."""
 
 import contextlib
 import io
@@ -19,14 +19,14 @@ from harness.waiting import WaitTimeout, wait_until
 SECOND = 1_000_000_000  # nanoseconds
 KILLED = 128 + signal.SIGKILL
 """The exit code of a container whose process died of SIGKILL."""
-# The init hands on only some signals, and an entry point may stand between it and the server.
+# The init forwards only some signals, and an entry point may be between it and the server.
 SEND = """
 for folder in /proc/[0-9]*; do
   read -r name < "$folder/comm" && [ "$name" = "$1" ] && kill -"$2" "${folder#/proc/}" && sent=yes
 done
 [ "$sent" = yes ]
 """
-# The files that a process has loaded, read with nothing but the shell.
+# The files that a process has loaded, read with the shell alone.
 MAPS = """
 for folder in /proc/[0-9]*; do
   read -r name < "$folder/comm" && [ "$name" = "$1" ] || continue
@@ -37,15 +37,15 @@ done
 
 @dataclass(frozen=True)
 class ContainerLimits:
-    """How much a container may use; None where nothing is said."""
+    """Resource limits of a container; None means no limit."""
 
     memory: str | None = None
-    """Bytes, or a number with one of the suffixes b, k, m, g. No more than that is swapped either."""
+    """Bytes, or a number with one of the suffixes b, k, m, g. The limit includes swap."""
     cpus: float | None = None
 
 
 class Container:
-    """One container, which is started again after it ended; log and limits outlive that."""
+    """One container, which can be restarted after it ended; its log and limits persist."""
 
     def __init__(
         self,
@@ -59,11 +59,11 @@ class Container:
         limits: ContainerLimits = ContainerLimits(),
         user: str | None = None,
     ) -> None:
-        """Make it. `entry` and `user` replace what the image says: the program, and who runs it."""
+        """Create it. `entry` and `user` override the program and the user of the image."""
         self.name = name
         self._site = site
         self._api = site.engine.api
-        with speaking(f"{name}: making a container of {image}"):
+        with speaking(f"{name}: creating a container from {image}"):
             host = self._api.create_host_config(
                 init=True,  # a process with id 1 would not die of a signal such as SIGSEGV
                 mounts=list(mounts),
@@ -71,7 +71,7 @@ class Container:
                 memswap_limit=limits.memory,
                 nano_cpus=None if limits.cpus is None else int(limits.cpus * SECOND),
                 network_mode=site.network,
-                log_config={"Type": "json-file"},  # whatever the engine does with logs by default
+                log_config={"Type": "json-file"},  # whatever the engine's default is
             )
             self.id: str = self._api.create_container(
                 image,
@@ -83,9 +83,9 @@ class Container:
             )["Id"]
 
     def start(self, *, ready: Callable[[], bool]) -> None:
-        """Start it and wait until it is alive and `ready()` says so.
+        """Start it and wait until it is alive and `ready()` returns true.
 
-        Raises ServerNotReady with the last lines of the log when it ends, or is not ready in time.
+        Raises ServerNotReady with the last lines of the log if it ends, or is not ready in time.
         """
         begin = self.log_position()
         try:
@@ -95,21 +95,19 @@ class Container:
         await_ready(self, ready, begin=begin)
 
     def run(self) -> None:
-        """Start it and wait for its end. Raises ServerError if that is not exit code 0."""
+        """Start it and wait for its end. Raises ServerError if the exit code is not 0."""
         begin = self.log_position()
         self._ask("running a container to its end", self._api.start)
         code = self._ask("waiting for the end of the container", self._api.wait)["StatusCode"]
         if code:
             said = self.log_since(begin).strip()
-            raise ServerError(
-                f"{self.name} ended with exit code {code}: {said or 'it said nothing'}"
-            )
+            raise ServerError(f"{self.name} ended with exit code {code}: {said or 'no output'}")
 
     @property
     def address(self) -> str | None:
-        """Its address in the network of the site; another one, maybe, after each start.
+        """Its address in the network of the site, which may change with each start.
 
-        None while it does not run, or is cut off.
+        None if it is not running, or is cut off.
         """
         networks = self._inspect()["NetworkSettings"]["Networks"].values()
         found = (each["IPAddress"] for each in networks if each["NetworkID"] == self._site.network)
@@ -121,7 +119,7 @@ class Container:
         return next(str(each["Name"]) for each in mounts if each["Destination"] == path)
 
     def ended(self) -> str | None:
-        """Say how it ended, in words; None while it runs."""
+        """Describe how it ended; None while it runs."""
         try:
             inspected = self._inspect()
         except ServerError as error:
@@ -133,24 +131,24 @@ class Container:
             return "is not running"
         limit = inspected["HostConfig"]["Memory"]
         if limit and state["ExitCode"] == KILLED and not state["OOMKilled"]:
-            # The engine may learn a moment after the end that the kernel ended it for its memory.
+            # The engine may learn slightly later that the kernel killed it for its memory.
             with contextlib.suppress(WaitTimeout):
                 wait_until(
                     lambda: self._inspect()["State"]["OOMKilled"], what="the cause", within=0.5
                 )
                 state["OOMKilled"] = True
         if state["OOMKilled"]:
-            allowed = f" of {limit / 2**20:g} MB" if limit else ", that of the computer"
-            return f"died of SIGKILL, since its memory was used up: it reached the limit{allowed}"
+            allowed = f" of {limit / 2**20:g} MB" if limit else " of the computer"
+            return f"died of SIGKILL because it ran out of memory: it reached the limit{allowed}"
         code = state["ExitCode"]
         if code - 128 in set(signal.Signals):
             return f"died of {signal.Signals(code - 128).name}"
         return f"ended with exit code {code}"
 
     def put(self, files: Mapping[str, bytes], folders: Sequence[str] = ()) -> None:
-        """Write files, and make folders that anybody may write to, whether it runs or not.
+        """Write files, and create folders that any user may write to, whether it runs or not.
 
-        They go through the engine: it need not see our file system.
+        They go through the engine, which need not see our file system.
         """
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w") as tar:
@@ -160,7 +158,7 @@ class Container:
                 tar.addfile(entry)
             for path, content in files.items():
                 entry = tarfile.TarInfo(path.lstrip("/"))
-                entry.size, entry.mode = len(content), 0o444  # whoever the server runs as
+                entry.size, entry.mode = len(content), 0o444  # readable by any user
                 tar.addfile(entry, io.BytesIO(content))
         content = archive.getvalue()
         self._ask("writing files into the container", self._api.put_archive, "/", content)
@@ -173,13 +171,13 @@ class Container:
         if code:
             raise ServerError(
                 f"{self.name}: {number.name} could not be sent to {process} (exit code {code}): "
-                f"{said.strip() or 'there is no such process'}"
+                f"{said.strip() or 'no such process'}"
             )
 
     def maps(self, process: str) -> list[str]:
-        """Return the lines of `/proc/PID/maps` of the process of this name; none where that cannot be read.
+        """Return the lines of `/proc/PID/maps` of the process of this name, [] if unreadable.
 
-        They are read inside: the process ids of the engine's computer need not be ours.
+        They are read inside: the process ids on the engine's computer may differ from ours.
         """
         with contextlib.suppress(ServerError):
             said, _ = self._shell(f"looking at the libraries of {process}", MAPS, process)
@@ -187,48 +185,48 @@ class Container:
         return []
 
     def freeze(self) -> None:
-        """Stop the world for it, until `thaw`; its connections stay open."""
+        """Suspend it until `thaw`; its connections stay open."""
         wait_until(self._frozen, what=f"{self.name} to freeze")
 
     def _frozen(self) -> bool:
-        # runc gives up after some tries on a busy computer: its advice is to ask again.
+        # runc gives up after some attempts on a busy computer, and advises to try again.
         return self._ask_unless("unable to freeze", "freezing the container", self._api.pause)
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Resume it."""
         self._ask("thawing the container", self._api.unpause)
 
     def cut_off(self) -> None:
-        """Take it from the network: it runs on, and nobody reaches it."""
+        """Disconnect it from the network: it keeps running, but is unreachable."""
         leave = self._api.disconnect_container_from_network
         self._ask("taking the container from its network", leave, self._site.network)
 
     def reconnect(self) -> None:
-        """Bring it back to the network."""
+        """Reconnect it to the network."""
         join = self._api.connect_container_to_network
         self._ask("bringing the container back to its network", join, self._site.network)
 
     def stop(self, within: float) -> None:
-        """End it by the signal that its image names, mostly SIGTERM; it is killed `within` seconds later."""
+        """End it with its image's stop signal, usually SIGTERM; kill it `within` seconds later."""
         self._ask("stopping the container", self._api.stop, timeout=int(within))
 
     def kill(self) -> None:
-        """End all its processes at once; nothing happens where it does not run."""
+        """Kill all its processes; do nothing if it is not running."""
         if self._inspect()["State"]["Paused"]:
-            self.thaw()  # the engine kills no frozen one
+            self.thaw()  # the engine cannot kill a frozen container
         self._ask_unless("is not running", "ending the container", self._api.kill)
         self._ask("waiting for the end of the container", self._api.wait)
 
     def remove(self) -> None:
-        """Remove it with its volumes, running or not; nothing happens where it is gone."""
+        """Remove it with its volumes, running or not; do nothing if it is gone."""
         remove(self._api.remove_container, self.id, v=True, force=True)
 
     def log_position(self) -> int:
-        """Return the present time in nanoseconds: the engine finds log lines by their time."""
+        """Return the current time in nanoseconds: the engine selects log lines by time."""
         return time.time_ns()
 
     def log_since(self, position: int) -> str:
-        """Return what was logged from `position` on."""
+        """Return the log from `position` on."""
         said = self._ask("reading its log", self._api.logs, since=position / SECOND or None)
         return str(said.decode(errors="replace"))
 
@@ -236,7 +234,7 @@ class Container:
         return self._ask("looking at the container", self._api.inspect_container)
 
     def _shell(self, doing: str, script: str, *words: str, **options: str) -> tuple[str, int]:
-        """Run a shell script in it; return what it said, and its exit code."""
+        """Run a shell script in it; return its output and its exit code."""
         argv = ["/bin/sh", "-c", script, "sh", *words]
         made = self._ask(doing, self._api.exec_create, argv, **options)["Id"]
         with speaking(f"{self.name}: {doing}"):
@@ -244,12 +242,12 @@ class Container:
             return said, self._api.exec_inspect(made)["ExitCode"]
 
     def _ask(self, doing: str, request: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        """Make a request about this container to the engine. Raises ServerError where it is refused."""
+        """Make a request about this container to the engine. Raises ServerError if it fails."""
         with speaking(f"{self.name}: {doing}"):
             return request(self.id, *args, **options)
 
     def _ask_unless(self, refusal: str, doing: str, request: Callable[..., Any]) -> bool:
-        """Make a request; return False where it is refused with these words."""
+        """Make a request; return False if it is refused with this text."""
         try:
             self._ask(doing, request)
         except ServerError as error:

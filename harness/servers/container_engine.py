@@ -1,6 +1,6 @@
-"""The Docker engine: reached, and its refusals put into sentences.
+"""Connects to the Docker engine, and reports its errors in sentences.
 
-The SDK is imported when an engine is asked for, so that nobody needs it who runs no container.
+The SDK is imported on first use, so it is needed only to run containers.
 """
 
 import contextlib
@@ -18,20 +18,20 @@ from harness.errors import ConfigError, ServerError
 
 SOCKET = "/var/run/docker.sock"
 OWN_FILES = ("/etc/hostname", "/etc/hosts", "/etc/resolv.conf")
-"""What Docker mounts into each container, from a folder that is named after its id."""
-TIME_LIMIT = 60.0  # seconds that one request may take; pulling an image reports while it goes on
+"""Files that Docker mounts into each container, from a folder named after its id."""
+TIME_LIMIT = 60.0  # seconds for one request; pulling an image reports progress
 
 Engine = Any
 """A `docker.DockerClient`; the SDK has no types."""
 
 
 def connect() -> Engine:
-    """Connect to the engine that DOCKER_HOST names, else to that of this computer.
+    """Connect to the engine named by DOCKER_HOST, else to the one on this computer.
 
-    Raises ConfigError where the SDK is missing, ServerError where no engine lets us in.
+    Raises ConfigError if the SDK is missing, ServerError if no engine is accessible.
     """
     try:
-        # Not `docker` alone: in a checkout a folder of that name would do for it.
+        # Not `docker` alone: in a checkout a folder of that name would be imported.
         import docker.errors  # noqa: PLC0415 - an optional dependency
     except ImportError as error:
         raise ConfigError(
@@ -53,21 +53,21 @@ def connect() -> Engine:
     except OSError as error:
         raise ServerError(
             f"no Docker engine answers at {address} ({error.strerror}): install Docker or start it "
-            "(`systemctl start docker`), or say with DOCKER_HOST where it is"
+            "(`systemctl start docker`), or set DOCKER_HOST to its address"
         ) from error
     except docker.errors.DockerException as error:
         raise ServerError(f"the Docker engine at {address} cannot be used: {error}") from error
 
 
 def engine_address() -> str:
-    """Return where the engine is asked: DOCKER_HOST, or the usual socket."""
+    """Return the address of the engine: DOCKER_HOST, or the usual socket."""
     return os.environ.get("DOCKER_HOST") or f"unix://{SOCKET}"
 
 
 def own_container(engine: Engine) -> str | None:
-    """Return the id of the container that we run in, None where `engine` does not know one.
+    """Return the id of the container that we run in, or None if `engine` does not know it.
 
-    A container has files from a folder that is named after its id, its host name among them.
+    A container has files from a folder named after its id, for example its host name.
     """
     for found in own_ids(Path("/proc/self/mountinfo").read_text()):
         try:
@@ -80,11 +80,11 @@ def own_container(engine: Engine) -> str | None:
 
 
 def own_ids(mounts: str) -> Iterable[str]:
-    """Return the ids after which the folders of our own `/etc/hostname` and its like are named.
+    """Return the ids in the folder names of our own `/etc/hostname` and similar files.
 
-    `mounts` is /proc/self/mountinfo, whose fourth and fifth field are root and mount point (proc(5)). While
-    files are copied into another container, Docker 20.10 mounts such files of that one too, below the folder
-    of its file system, where every process of the host sees them.
+    `mounts` is /proc/self/mountinfo, whose fourth and fifth field are root and mount point
+    (proc(5)). While files are copied into another container, Docker 20.10 mounts that container's
+    files too, below the folder of its file system, where every process of the host sees them.
     """
     fields = [line.split() for line in mounts.splitlines()]
     roots = [each[3] for each in fields if each[4] in OWN_FILES]
@@ -94,28 +94,28 @@ def own_ids(mounts: str) -> Iterable[str]:
 
 @contextlib.contextmanager
 def speaking(doing: str) -> Iterator[None]:
-    """Turn a refusal or the silence of the engine into a ServerError that says what was being done."""
+    """Turn an error from the engine, or its silence, into a ServerError naming the operation."""
     import docker  # noqa: PLC0415
 
     try:
         yield
     except docker.errors.APIError as error:
-        raise ServerError(f"{doing}: the Docker engine refuses: {_said(error)}") from error
+        raise ServerError(f"{doing}: error from the Docker engine: {_said(error)}") from error
     except docker.errors.DockerException as error:
         raise ServerError(f"{doing}: {error}") from error
     except requests.RequestException as error:
         raise ServerError(
-            f"{doing}: the Docker engine at {engine_address()} does not answer any more ({error})"
+            f"{doing}: the Docker engine at {engine_address()} no longer answers ({error})"
         ) from error
 
 
 def is_not_found(error: ServerError) -> bool:
-    """Return whether the engine refused because what was named does not exist."""
+    """Return whether the engine refused because the object does not exist."""
     return getattr(error.__cause__, "status_code", None) == HTTPStatus.NOT_FOUND
 
 
 def _said(error: Any) -> str:
     text = str(error.explanation or error).strip()
     if "no space left on device" in text:
-        text += "; make room, for instance with `docker system prune`"
+        text += "; free some space, for instance with `docker system prune`"
     return text

@@ -1,4 +1,4 @@
-"""An image with a server in it: found or pulled, and asked for its version."""
+"""An image that contains a server: found or pulled, and asked for its version."""
 
 import contextlib
 import re
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Look:
-    """A look into an image: what a program in it said, and the container, which has ended."""
+    """The inspection of an image: the output of a program in it, and the container, now ended."""
 
     name: str
     id: str
@@ -28,18 +28,18 @@ class Look:
     container: str
 
     def version(self, pattern: str, program: str) -> Version:
-        """Return the version that the program said. Raises ConfigError if it is not in the image."""
+        """Return the version that the program printed. Raises ConfigError if the image lacks it."""
         found = re.search(pattern, self.said, re.MULTILINE)
         if found is not None:
             return Version(found.group(1))
         met = (
-            f"asked for its version, it said {self.said.splitlines()[0]!r}"
+            f"its --version printed {self.said.splitlines()[0]!r}"
             if self.said.strip()
             else "none on its PATH"
         )
         example = ", such as orthancteam/orthanc" if program == "Orthanc" else ""
         raise ConfigError(
-            f"--image {self.name}: there is no {program} in it ({met}); name an image that has one{example}"
+            f"--image {self.name}: the image has no {program} ({met}); use an image that has it{example}"
         )
 
     def has(self, path: str) -> bool:
@@ -55,7 +55,7 @@ class Look:
 
 @contextlib.contextmanager
 def looking_into(engine: Engine, name: str, *argv: str) -> Iterator[Look]:
-    """Find the image `name`, or pull it, and run `argv` in it, which sees nothing of the network.
+    """Find the image `name`, or pull it, and run `argv` in it, without network access.
 
     Raises ConfigError if there is no such image.
     """
@@ -69,7 +69,7 @@ def looking_into(engine: Engine, name: str, *argv: str) -> Iterator[Look]:
     labels = new_labels(engine)
     api = engine.api
     try:
-        with speaking(f"--image {name}: looking into it"):
+        with speaking(f"--image {name}: inspecting it"):
             host = api.create_host_config(network_mode="none", init=True)
             container = str(
                 api.create_container(
@@ -100,7 +100,7 @@ def find_program_in(
     pattern: str = r"^(\d+(?:\.\d+)+)$",
     process: str = "",
 ) -> Build:
-    """Find a program in the image that was asked for; `argv` says its version."""
+    """Find a program in the requested image; `argv` prints its version."""
     assert asked.image is not None
     with contextlib.closing(connect()) as engine, looking_into(engine, asked.image, *argv) as look:
         return Build(
@@ -111,9 +111,9 @@ def find_program_in(
 
 def _pull(engine: Engine, name: str) -> Any:
     try:
-        with speaking(f"--image {name}: it is not here, and was not to be pulled"):
+        with speaking(f"--image {name}: it is not available locally, and could not be pulled"):
             return engine.images.pull(name).attrs
     except ServerError as error:
         raise ConfigError(
-            f"{error}; `docker images` lists those that are here, `docker load` brings one from a file"
+            f"{error}; `docker images` lists local images, `docker load` loads one from a file"
         ) from error

@@ -1,4 +1,4 @@
-"""Whose a container or a network is: labels, by which a later run finds what a lost one left behind."""
+"""The ownership of containers and networks: labels to find what a lost run left behind."""
 
 import os
 import uuid
@@ -18,21 +18,21 @@ from harness.servers.guard import birth
 
 RUN = "dicom-harness.run"
 PROCESS = "dicom-harness.process"
-"""Id and birth of the process that made it, and the namespace in which that id counts."""
+"""Id and start time of the process that created it, and the namespace in which the id is valid."""
 BOOT = "dicom-harness.boot"
 CONTAINER = "dicom-harness.container"
-"""The container in which that process runs, where it is in one."""
+"""The container in which that process runs, if it is in one."""
 
 
 def new_labels(engine: Engine) -> dict[str, str]:
-    """Make the labels for what this process is going to start: they name a run of its own."""
+    """Return the labels for what this process is going to start; they identify a new run."""
     own = own_container(engine)
     labels = {RUN: uuid.uuid4().hex[:12], PROCESS: _process(os.getpid()), BOOT: _boot()}
     return labels if own is None else {**labels, CONTAINER: own}
 
 
 def filter_of(labels: Mapping[str, str]) -> str:
-    """Return the filter by which the engine finds what carries these labels."""
+    """Return the filter with which the engine finds what has these labels."""
     return f"{RUN}={labels[RUN]}"
 
 
@@ -47,7 +47,7 @@ def remove_run(engine: Engine, labels: Mapping[str, str]) -> None:
 
 
 def remove_orphans(engine: Engine) -> None:
-    """Remove what runs have left behind whose process has ended, and nothing else."""
+    """Remove what was left behind by runs whose process has ended, and nothing else."""
     chosen = {"label": [RUN, PROCESS]}
     with speaking("looking for what earlier runs left behind"):
         found = engine.api.containers(all=True, filters=chosen)
@@ -58,11 +58,11 @@ def remove_orphans(engine: Engine) -> None:
 
 
 def _is_over(engine: Engine, labels: Mapping[str, str]) -> bool:
-    """Return whether the process behind `labels` has certainly ended; one that we cannot see may be alive."""
+    """Return whether the process of `labels` has certainly ended; an unseen one may be alive."""
     if CONTAINER in labels and labels[CONTAINER] != own_container(engine):
         return not _runs(engine, labels[CONTAINER])
     if labels.get(BOOT) != _boot():
-        # An engine that is asked by a socket is on this computer, which was started again since.
+        # An engine with a Unix socket is on this computer, which has been restarted since.
         return engine_address().startswith("unix:")
     pid, _, namespace = labels[PROCESS].split()
     return namespace == _namespace() and labels[PROCESS] != _process(int(pid))
@@ -79,7 +79,7 @@ def _runs(engine: Engine, container: str) -> bool:
 
 
 def remove(remover: Any, name: str, **options: bool) -> None:
-    """Remove something that somebody else, such as a guard, may be removing at this moment."""
+    """Remove something that another process, such as a guard, may be removing at this moment."""
     try:
         with speaking(f"removing {name[:12]}"):
             remover(name, **options)

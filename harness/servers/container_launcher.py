@@ -12,22 +12,23 @@ from typing import Any
 
 from harness.errors import ServerError
 from harness.model import Endpoint, Port, Version
+from harness.servers.backtrace import in_log
 from harness.servers.container import Container
 from harness.servers.container_engine import Engine, own_container, speaking
 from harness.servers.launcher import DATA, FAREWELL, Launch, Seat
 from harness.servers.libraries import libraries_in
 from harness.servers.product import Build, Role
 
-PORTS = {"dicom": Port(4242), "http": Port(8042)}  # in its own container nobody else has them
+PORTS = {"dicom": Port(4242), "http": Port(8042)}  # always free in its own container
 PLACE = Path("/harness")
 TO_CONNECT = 2.0
-"""Seconds for a connection to a server in a container of this computer."""
+"""Seconds to connect to a server in a container on this computer."""
 SCRIPT = PLACE / "launch"
-"""What the container runs: it is written anew for each start, while the command of a container is fixed."""
+"""The script that a container runs; each start rewrites it, as a container's command is fixed."""
 
 
 class ContainerLauncher:
-    """Runs a server in one container, which is started again after it ended."""
+    """Runs a server in one container, which is restarted after it ended."""
 
     ours = True
     pid: int | None = None
@@ -36,7 +37,7 @@ class ContainerLauncher:
     def __init__(self, build: Build, role: Role, *, with_worklists: bool) -> None:
         """Prepare it. Raises ServerError if `role` has no network for containers."""
         if role.site is None:
-            raise ServerError(f"there is no network to start {build.image} in")
+            raise ServerError(f"no network for starting {build.image}")
         self.name = f"{role.name} {build.product}"
         self._site, self._limits = role.site, build.limits
         self.worklists: Path | None = None
@@ -49,14 +50,14 @@ class ContainerLauncher:
                 self._shared, self.worklists = [mount], folder
         self._container: Container | None = None
         self._before: list[Container] = []
-        """Those of other images, which have ended; the first of them has made the volume of the data."""
+        """Ended containers of other images; the first of them created the data volume."""
         self._starts = 0
         self.change(build)
 
     def change(self, build: Build) -> None:
-        """Run another image from the next start on, which sees the same folder."""
+        """Run another image from the next start on, with the same folder."""
         if build.image_id is None:
-            raise ServerError(f"{self.name}: a process cannot go on with the data of a container")
+            raise ServerError(f"{self.name}: a process cannot use the data of a container")
         if self._container is not None:
             self._before.append(self._container)
             self._container = None
@@ -65,7 +66,7 @@ class ContainerLauncher:
         self._mounts = [*covers, *self._shared]
 
     def seat(self, doors: Sequence[str], *, keep: bool) -> Seat:
-        """Choose another folder in the container for each start that is to be empty."""
+        """Choose another folder in the container for each start that must be empty."""
         if not keep:
             self._starts += 1
             for file in self.worklists.iterdir() if self.worklists else ():
@@ -94,9 +95,9 @@ class ContainerLauncher:
         self._container.start(ready=ready)
 
     def _open(self, data: Any) -> None:
-        """Let everybody write to what the servers before have left: each image has a user of its own."""
+        """Make the data of the earlier servers writable for all: each image has its own user."""
         entry = ("/bin/chmod", "-R", "a+rwX", str(PLACE))
-        name = f"{self.name}: opening the data to another image"
+        name = f"{self.name}: giving another image access to the data"
         helper = Container(name, self._site, self._image, entry=entry, mounts=[data], user="0")
         try:
             helper.run()
@@ -104,14 +105,14 @@ class ContainerLauncher:
             helper.remove()
 
     def endpoints(self, ports: Mapping[str, Port]) -> Mapping[str, Endpoint] | None:
-        """Return its ports at the address that the engine gave it; another one, maybe, after each start."""
+        """Return its ports at the address from the engine, which may change with each start."""
         address = None if self._container is None else self._container.address
         if address is None:
             return None
         return {door: Endpoint(address, port) for door, port in ports.items()}
 
     def listens(self, ports: Mapping[str, Port]) -> bool:
-        """Return whether somebody listens on all ports: nobody else has those of a container."""
+        """Return whether all ports accept connections: in a container only the server has them."""
         doors = self.endpoints(ports)
         if doors is None:
             return False
@@ -122,7 +123,7 @@ class ContainerLauncher:
         return False
 
     def ended(self) -> str | None:
-        """Describe how the container ended."""
+        """Describe how the container ended; None while it runs."""
         return "is not running" if self._container is None else self._container.ended()
 
     def stop(self) -> None:
@@ -130,7 +131,7 @@ class ContainerLauncher:
         self.container.stop(FAREWELL)
 
     def kill(self) -> None:
-        """End all its processes."""
+        """Kill all its processes."""
         if self._container is not None:
             self._container.kill()
 
@@ -139,26 +140,30 @@ class ContainerLauncher:
         self.container.send_signal(number, self._program)
 
     def freeze(self) -> None:
-        """Stop the container until `thaw`."""
+        """Suspend the container until `thaw`."""
         self.container.freeze()
 
     def thaw(self) -> None:
-        """Let the container go on."""
+        """Resume the container."""
         self.container.thaw()
 
     @property
     def container(self) -> Container:
-        """The container, for what only a container can suffer. Raises ServerError before the first start."""
+        """The container itself. Raises ServerError before the first start."""
         if self._container is None:
             raise ServerError(f"{self.name} has not been started")
         return self._container
+
+    def backtrace(self) -> str:
+        """Return what a sanitizer printed about a crash; a container's core is out of reach."""
+        return in_log(self.log_since(0))
 
     def libraries(self) -> Mapping[str, Version]:
         """Return the libraries that the server has loaded."""
         return libraries_in(self.container.maps(self._program))
 
     def log_position(self) -> int:
-        """Return the place in the log at which the next line will stand."""
+        """Return the position in the log at which the next line will be written."""
         return self.container.log_position()
 
     def log_since(self, position: int) -> str:
@@ -166,7 +171,7 @@ class ContainerLauncher:
         return self.container.log_since(position)
 
     def close(self) -> None:
-        """Remove the container, with all that is in it, and the folder of worklists."""
+        """Remove the container with everything in it, and the worklist folder."""
         for each in (self._container, *reversed(self._before)):
             if each is not None:
                 each.remove()
@@ -181,12 +186,12 @@ def _mount(target: Path | str, source: Path | str | None, **options: Any) -> Any
 
 
 def _data(before: Sequence[Container]) -> Any:
-    """Mount the volume for the data: that of the containers before this one, or a new one without a name."""
+    """Return the mount for the data: the volume of the earlier containers, or a new unnamed one."""
     return _mount(PLACE, before[0].volume(str(PLACE)) if before else None, type="volume")
 
 
 def _shared(engine: Engine, folder: Path) -> Any:
-    """Show a folder of ours to a container, under the same name; None if the engine cannot see it.
+    """Mount a folder of ours at the same path in a container; None if the engine cannot see it.
 
     If we run in a container, the engine sees only what was mounted into that one.
     """

@@ -1,4 +1,4 @@
-"""The place of one pair of servers: a Docker network of its own, and our address in it."""
+"""The location of one pair of servers: a private Docker network, and our address in it."""
 
 import contextlib
 import socket
@@ -11,7 +11,7 @@ from harness.servers.guard import Guard
 
 
 class ContainerSite(contextlib.ExitStack):
-    """A private network without a way out, in which containers and this process reach each other.
+    """A private network without access to others, where containers and this process meet.
 
     On the host we are its gateway; in a container of the same engine we join it. A context manager.
     """
@@ -22,7 +22,7 @@ class ContainerSite(contextlib.ExitStack):
         self.engine: Any
         self.network: str
         self.own_address: str
-        """The address under which the containers reach this process."""
+        """The address at which the containers reach this process."""
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
@@ -40,23 +40,21 @@ class ContainerSite(contextlib.ExitStack):
 
     def _make_network(self) -> None:
         try:
-            with speaking("making a Docker network for the servers"):
+            with speaking("creating a Docker network for the servers"):
                 made = self.engine.api.create_network(
                     f"dicom-harness-{filter_of(self.labels).partition('=')[2]}",
                     driver="bridge",
-                    internal=True,  # nothing outside changes the verdict
+                    internal=True,  # nothing outside can change the verdict
                     labels=self.labels,
                 )
         except ServerError as error:
             if "address pool" not in str(error):
                 raise
-            raise ServerError(
-                f"{error}; `docker network prune` removes the networks that nobody uses"
-            ) from error
+            raise ServerError(f"{error}; `docker network prune` removes unused networks") from error
         self.network = made["Id"]
 
     def _joined(self, stack: contextlib.ExitStack) -> str | None:
-        """Join the network and give our address in it, where we run in a container ourselves."""
+        """Join the network and return our address in it; None if we are not in a container."""
         own = own_container(self.engine)
         if own is None:
             return None  # on the host
@@ -86,7 +84,7 @@ class ContainerSite(contextlib.ExitStack):
         except OSError as error:
             raise ServerError(
                 f"the engine at {engine_address()} runs on another computer or in a virtual machine, and its "
-                "containers are out of reach from here: run the harness in a container there, as "
+                "containers cannot be reached from here: run the harness in a container there, as "
                 "`./run-docker.sh --image NAME` does"
             ) from error
         return address

@@ -1,4 +1,4 @@
-"""The programs of dcmtk that are servers: found like those that are clients, past others of the same name."""
+"""The server programs of dcmtk: found like its clients, skipping others of the same name."""
 
 from harness.errors import ServerNotFound
 from harness.model import Version
@@ -9,13 +9,13 @@ from harness.servers.product import Build, Spec
 
 
 def find_program(name: str, make: type[Adapter], asked: Spec) -> Build:
-    """Find a program of dcmtk, here or in an image. Raises ServerNotFound where it is missing."""
+    """Find a program of dcmtk, here or in an image. Raises ServerNotFound if it is missing."""
     if asked.image is not None:
         pattern = r"\bv(\d+(?:\.\d+)+)"
         return find_program_in(asked, name, make, (name, "--version"), pattern=pattern)
     program = find_tool(name)
     if program is None:
         raise ServerNotFound(
-            f"--remote {name}: dcmtk is not installed, which {name} is a part of: apt-get install dcmtk"
+            f"--remote {name}: dcmtk, which contains {name}, is not installed: apt-get install dcmtk"
         )
     return Build(name, version_of(program) or Version("unknown"), make, executable=program)

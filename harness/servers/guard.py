@@ -1,7 +1,7 @@
-"""Nothing of ours outlives us: a tiny process that cleans up when the harness is gone, however it went.
+"""A tiny process that cleans up when the harness is gone, however it ended.
 
-The harness tells it, a JSON line at a time, which processes, folders and containers are its own. When the
-harness ends its end of the pipe closes, also on SIGKILL; the guard then ends what is still there. It runs
+The harness tells it, in JSON lines, which processes, folders and containers are its own. When the
+harness ends, its end of the pipe closes, even on SIGKILL; the guard then ends what is left. It runs
 as a script, with the standard library only, so that it starts in a few milliseconds.
 """
 
@@ -34,13 +34,13 @@ class Guard:
     def watch_process(self, pid: int, *, with_sessions: bool = False) -> None:
         """End the process group `pid` if we cannot do it ourselves.
 
-        `with_sessions`: end also what it has started in sessions of their own. A run of the harness is not
-        ended so, since its guard is among that.
+        `with_sessions`: also end the processes it has started in their own sessions. A run of the
+        harness is not ended this way, since that would include its guard.
         """
         self._tell({"watch": pid, "born": birth(pid), "sessions": with_sessions})
 
     def forget_process(self, pid: int) -> None:
-        """Take note that `pid` has ended and may be somebody else's from now on."""
+        """Note that `pid` has ended, so the number may now belong to another process."""
         self._tell({"forget": pid})
 
     def watch_folder(self, folder: Path) -> None:
@@ -48,7 +48,7 @@ class Guard:
         self._tell({"folder": str(folder)})
 
     def watch_engine(self, socket: str, label: str) -> None:
-        """Remove the containers and networks with `label` when we are gone; `socket` is the engine's."""
+        """Remove the containers and networks with `label` of this engine when we are gone."""
         self._tell({"engine": socket, "label": label})
 
     def close(self) -> None:
@@ -68,16 +68,16 @@ class Guard:
 
 
 def birth(pid: int) -> str | None:
-    """Return the start time of `pid` in clock ticks since boot (proc(5)), None if there is no such process.
+    """Return the start time of `pid` in clock ticks since boot (proc(5)), or None if it is gone.
 
-    Process ids are used again: only id and start time together name a process.
+    Process ids are reused: only id and start time together identify a process.
     """
     fields = _stat(pid)
     return fields[19] if fields else None
 
 
 def _stat(pid: int) -> list[str]:
-    """Return what the kernel tells of `pid` (proc(5)): state, parent, ...; [] if there is no such process."""
+    """Return the kernel's fields for `pid` (proc(5)): state, parent, ...; [] if it is gone."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -103,33 +103,43 @@ def _clean_up(lines: Iterable[bytes]) -> None:
         if born is not None and birth(pid) == born:
             _end(pid, with_sessions=with_sessions)
     for folder in folders:
+        _unmount_below(folder)
         shutil.rmtree(folder, ignore_errors=True)
     for socket, label in engines:
-        # Where the engine itself is gone, a later run finds what is left by its labels.
+        # If the engine itself is gone, a later run finds what is left by its labels.
         with contextlib.suppress(OSError, ValueError):
             _remove_labelled(socket, label)
 
 
 def _end(leader: int, *, with_sessions: bool) -> None:
-    """End the process group `leader`, and what it has started in sessions of their own if that is wanted."""
+    """Kill the process group `leader`; `with_sessions` also its descendants in other sessions."""
     below = []
     if with_sessions:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(leader, signal.SIGSTOP)  # it is to start no more of them
+            os.killpg(leader, signal.SIGSTOP)  # so that it starts no more of them
         below = _descendants(leader)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(leader, signal.SIGKILL)
     for pid in below:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    # What has not ended yet may still write into a folder that is about to be removed.
+    # A process that has not ended yet may still write into a folder that is about to be removed.
     deadline = time.monotonic() + PATIENCE
     while any(map(_lives, (leader, *below))) and time.monotonic() < deadline:
         time.sleep(0.01)
 
 
+def _unmount_below(folder: str) -> None:
+    """Unmount the small disks in a folder, if there are any."""
+    with contextlib.suppress(OSError):
+        mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+        for place in mounts:
+            if place.startswith(f"{folder}/"):
+                subprocess.run(["umount", "--lazy", place], check=False, timeout=PATIENCE)
+
+
 def _descendants(pid: int) -> list[int]:
-    """Return the processes that `pid` has started, and those that they have."""
+    """Return all descendants of `pid`."""
     children: dict[int, list[int]] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         parent = _stat(int(folder.name))[1:2]
@@ -169,7 +179,7 @@ def _remove_labelled(address: str, label: str) -> None:
 
 
 if __name__ == "__main__":
-    # The pipe's end is the only thing that may end the guard.
+    # Only the end of the pipe may end the guard.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     _clean_up(sys.stdin.buffer)

@@ -1,7 +1,7 @@
-"""The shared libraries that a server has loaded: facts of its build, which its version does not tell.
+"""The shared libraries that a server has loaded, which its version does not reveal.
 
-The kernel lists them in `/proc/PID/maps` by the names of their files, symbolic links followed, and such a
-name ends with a version. What is linked statically is not seen.
+The kernel lists them in `/proc/PID/maps` by file name, with symbolic links resolved, and such a
+name ends with a version. Statically linked libraries are not visible.
 """
 
 import re
@@ -10,8 +10,8 @@ from pathlib import Path
 
 from harness.model import Version
 
-# By what the capability is called: `library.gdcm`. One file stands for each, as all files of a library have
-# the same version. What is here can read, write or carry what a case is about.
+# By the name of the capability: `library.gdcm`. One file represents each library, as all its files
+# have the same version. Listed are libraries that can read, write or transfer what a case is about.
 FILES = {
     "boost": r"libboost_thread",
     "charls": r"libcharls",
@@ -34,7 +34,7 @@ _NAMES = {name: re.compile(rf"{file}\.so\.([\d.]+)$") for name, file in FILES.it
 
 
 def libraries_of(pid: int | None) -> dict[str, Version]:
-    """Return the libraries that a process of this computer has loaded; none where the kernel does not say."""
+    """Return the libraries that a local process has loaded; none if they cannot be read."""
     if pid is None:
         return {}
     try:
@@ -44,7 +44,7 @@ def libraries_of(pid: int | None) -> dict[str, Version]:
 
 
 def libraries_in(maps: Iterable[str]) -> dict[str, Version]:
-    """Return the libraries in the lines of a `maps`, by the names of FILES."""
+    """Return the libraries in the lines of a `maps` file, by the names in FILES."""
     files = {line.rpartition("/")[2].removesuffix(" (deleted)") for line in maps if "/" in line}
     return {
         name: Version(match[1])

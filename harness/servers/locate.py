@@ -1,5 +1,6 @@
-"""Finding Orthanc and its plugins on this computer."""
+"""Finds Orthanc and its plugins on this computer."""
 
+import functools
 import os
 import re
 import shutil
@@ -14,8 +15,8 @@ from harness.model import Version
 VARIABLE = "HARNESS_ORTHANC"
 CHECKOUT = Path(__file__).resolve().parents[2]
 
-# Relative to the root below which Orthanc stands: Debian's packages, upstream's `make install`,
-# upstream's static builds (plugins beside the executable).
+# Relative to the root of an Orthanc installation: Debian's packages, upstream's `make install`,
+# upstream's static builds (plugins next to the executable).
 PLUGIN_FOLDERS = (
     "usr/share/orthanc/plugins",
     "usr/local/share/orthanc/plugins",
@@ -32,28 +33,33 @@ class OrthancInstallation:
     plugins: tuple[Path, ...]
     """Paths as the executable sees them."""
     root: Path | None = None
-    """The root folder of another release of Debian, in which alone it finds its libraries."""
+    """The root folder of another Debian release, needed to find its libraries."""
 
     @property
     def command(self) -> tuple[str, ...]:
-        """What starts it."""
+        """The command that starts it."""
         return _command(self.executable, self.root)
 
     def seen(self, path: Path) -> Path:
         """Return a path of ours as the executable sees it."""
         return path if self.root is None else Path("/") / path.relative_to(self.root)
 
+    def on_disk(self, path: Path) -> Path:
+        """Return a path of the executable as we see it."""
+        return path if self.root is None else self.root / path.relative_to("/")
+
 
 def find_orthanc(asked: str | None = None) -> OrthancInstallation:
     """Find the Orthanc to test.
 
-    `asked` (the option `--orthanc`: an executable, a folder that holds one, or the root of another release
-    of Debian; `none` stands for the embedded server) wins, then the environment variable HARNESS_ORTHANC,
-    the search path, and `.orthanc/` of the checkout, where `run-local.sh` unpacks one. Raises ConfigError
-    where what is named is no Orthanc, or cannot be started by who we are, ServerNotFound where there is none.
+    `asked` (the option `--orthanc`: an executable, a folder that contains one, or the root of
+    another release of Debian; `none` means the embedded server) wins, then the environment variable
+    HARNESS_ORTHANC, the search path, and `.orthanc/` in the checkout, where `run-local.sh` unpacks
+    one. Raises ConfigError if what was named is not an Orthanc, or we may not start it,
+    ServerNotFound if there is none.
     """
     if asked == "none":
-        raise ServerNotFound("as --orthanc none asked for")
+        raise ServerNotFound("as requested with --orthanc none")
     for source, named in (("--orthanc", asked), (VARIABLE, os.environ.get(VARIABLE))):
         if named:
             return _named(source, Path(named))
@@ -61,12 +67,12 @@ def find_orthanc(asked: str | None = None) -> OrthancInstallation:
         if candidate.is_file():
             return _installation(candidate)
     raise ServerNotFound(
-        "no Orthanc on the search path; run ./run-local.sh as root, or name one with --orthanc PATH"
+        "no Orthanc on the search path; run ./run-local.sh as root, or use --orthanc PATH"
     )
 
 
 def is_root_folder(path: Path) -> bool:
-    """Return whether `path` holds a whole system, as debootstrap makes it, rather than a program."""
+    """Return whether `path` holds a whole system, as made by debootstrap, rather than a program."""
     return path != Path("/") and (path / "etc/debian_version").is_file()
 
 
@@ -76,24 +82,24 @@ def _named(source: str, asked: Path) -> OrthancInstallation:
         executable = root / "usr/sbin/Orthanc"
         if not executable.is_file():
             raise ConfigError(
-                f"{source} {asked}: there is no Orthanc in this system; as root: "
+                f"{source} {asked}: this system has no Orthanc; as root, run: "
                 f"chroot {asked} apt-get install orthanc orthanc-dicomweb orthanc-gdcm"
             )
         if os.geteuid() != 0:
             raise ConfigError(
-                f"{source} {asked}: only root may start a program in another system (chroot): run the "
-                "harness as root, or make an image of it, which --image names"
+                f"{source} {asked}: only root can start a program in another system (chroot): run the "
+                "harness as root, or create an image of it for --image"
             )
         return _installation(executable, root)
     inside = (asked / "Orthanc", asked / "usr/sbin/Orthanc", asked / "sbin/Orthanc")
     for candidate in (asked, *inside):
         if candidate.is_file() and os.access(candidate, os.X_OK):
             return _installation(candidate.absolute())
-    raise ConfigError(f"{source} {asked}: no executable file, and no folder that holds an Orthanc")
+    raise ConfigError(f"{source} {asked}: neither an executable nor a folder with an Orthanc")
 
 
 def usual_places() -> Iterator[Path]:
-    """Return where an Orthanc may be that nobody has named."""
+    """Yield the default locations of an Orthanc."""
     on_path = shutil.which("Orthanc")
     if on_path:
         yield Path(on_path)
@@ -111,8 +117,23 @@ def _installation(executable: Path, root: Path | None = None) -> OrthancInstalla
 def _command(executable: Path, root: Path | None) -> tuple[str, ...]:
     if root is None:
         return (str(executable),)
-    # It becomes the process that it starts: to end that one ends all there is.
-    return "chroot", str(root), f"/{executable.relative_to(root)}"
+    # Each program becomes the process that it starts, so ending that one ends everything.
+    return *_as_localhost(), "chroot", str(root), f"/{executable.relative_to(root)}"
+
+
+@functools.cache
+def _as_localhost() -> tuple[str, ...]:
+    """Return a command that starts another on a host named `localhost`; empty if that is not possible.
+
+    DCMTK looks up the host name for new UIDs. Another system does not know the name of this computer:
+    each lookup would take seconds in DNS.
+    """
+    command = ("unshare", "--uts", "sh", "-c", 'hostname localhost && exec "$@"', "sh")
+    try:
+        tried = subprocess.run([*command, "true"], capture_output=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    return command if tried.returncode == 0 else ()
 
 
 def _version_of(executable: Path, root: Path | None) -> Version:
@@ -125,15 +146,15 @@ def _version_of(executable: Path, root: Path | None) -> Version:
     if found is None:
         said = (answer.stdout + answer.stderr).strip().splitlines()
         raise ConfigError(
-            f"{executable} is no Orthanc: asked for --version it said {said[0] if said else 'nothing'!r}"
+            f"{executable} is not Orthanc: its --version printed {said[0] if said else 'nothing'!r}"
         )
     return Version(found.group(1))
 
 
 def _plugins_of(executable: Path) -> Iterator[Path]:
-    """Return the plugins of this Orthanc, and not those of another one on the machine.
+    """Yield the plugins of this Orthanc, but not those of another installation.
 
-    Every loaded plugin changes what is tested, so that of two installations each uses its own.
+    Every loaded plugin changes what is tested, so each of two installations uses its own.
     """
     root = executable.resolve().parent.parent  # /usr for /usr/sbin/Orthanc
     folders = [

@@ -16,9 +16,9 @@ from harness.servers.deployment import Deployment
 from harness.variant import USUAL, Variant
 
 HEAD = 2048
-"""Bytes of a request in which its first line is looked for."""
+"""Most bytes of a request in which to look for its first line."""
 SERVER_NAME = "localhost"
-"""A name that is in the certificate of every server: its address is known only once it runs."""
+"""A name in the certificate of every server: its address is known only once it runs."""
 REQUEST_LINE = re.compile(rb"([A-Z]+) ([!-~]+) HTTP/1")
 
 
@@ -34,16 +34,16 @@ class Party:
     variant: Variant = USUAL
     """How it is set up."""
     encryption: Encryption | None = None
-    """With what some of its doors speak TLS; None without."""
+    """The TLS settings, if some of its interfaces use TLS; None without."""
 
     @property
     def identity(self) -> Identity:
-        """Who it is."""
+        """Its identity."""
         return self.server.identity
 
     @property
     def ae_title(self) -> AETitle:
-        """Its application entity title."""
+        """Its AE title."""
         return self.server.identity.ae_title
 
     @property
@@ -53,27 +53,35 @@ class Party:
 
     @property
     def dicom(self) -> Endpoint:
-        """Where cases reach its DICOM port."""
+        """The address at which cases reach its DICOM port."""
         return self.dicom_relay.endpoint
+
+    @property
+    def more(self) -> Endpoint:
+        """The port that replaces `{port}` in the configuration; it has no relay in front."""
+        endpoint = self.server.adapter.more
+        if endpoint is None:
+            raise ServerError(f"the configuration of the {self.role} server has no {{port}}")
+        return endpoint
 
     @property
     def worklists(self) -> Path:
         """The folder from which it answers worklist queries."""
         folder = self.server.worklists
         if folder is None:
-            raise ServerError(f"the worklist folder of the {self.role} server is out of reach")
+            raise ServerError(f"the worklist folder of the {self.role} server cannot be accessed")
         return folder
 
     @property
     def dicomweb(self) -> str:
-        """The path below which it offers DICOMweb."""
+        """The path of its DICOMweb service."""
         path = self.server.adapter.dicomweb
         if path is None:
             raise ServerError(f"the {self.role} server has no DICOMweb")
         return path
 
     def new_rest(self, tls: TlsClient | None, note: Callable[[str], None] = lambda _: None) -> Rest:
-        """Make a REST client for it, which tells `note` what a reader should know; the caller closes it."""
+        """Return a new REST client, which passes remarks to `note`; the caller closes it."""
         if self.rest_relay is None:
             raise ServerError(f"the {self.role} server has no REST interface")
         return Rest(
@@ -81,11 +89,11 @@ class Party:
         )
 
     def tls_at(self, door: str) -> TlsClient | None:
-        """Return with what clients speak TLS at a door; None without."""
+        """Return the TLS settings that clients use for an interface; None without TLS."""
         return None if self.encryption is None else self.encryption.at(door)
 
     def aim_relays(self) -> None:
-        """Let the relays lead to the server's present endpoints: a restart may have changed them."""
+        """Point the relays to the server's current endpoints, which a restart may have changed."""
         self.dicom_relay.target = self.server.dicom
         self.dicom_relay.tls = _relayed(self.encryption, "dicom")
         if self.rest_relay is not None and self.server.rest is not None:
@@ -94,22 +102,22 @@ class Party:
 
     @contextlib.contextmanager
     def stopped(self) -> Iterator[None]:
-        """Stop the server in good order for the block, then start it again with what it has stored."""
+        """Shut the server down for the block, then start it again with what it has stored."""
         self.server.stop()
         yield
         self.server.start(keep=True)
         self.aim_relays()
 
     def was_reached(self, tape: Tape) -> bool:
-        """Return whether anything was said to the server itself, and not to what stood in its place."""
+        """Return whether anything was sent to the server itself, and not to a replacement."""
         doors = {str(self.server.dicom), str(self.server.rest)}
         return any(track.target in doors and track.chunks for track in self._tracks(tape))
 
     def requests(self, tape: Tape) -> set[tuple[str, str]]:
-        """Return method and target of each HTTP request that was sent to it.
+        """Return the method and target of each HTTP request that was sent to it.
 
-        Clients send none before the last one was answered, so that each begins a chunk of the tape. A body
-        that looks like the beginning of a request is taken for one.
+        Clients wait for each answer before the next request, so each request begins a chunk of the
+        tape. A body that looks like the beginning of a request is counted as one.
         """
         return {
             (found[1].decode(), found[2].decode("latin-1"))
@@ -124,13 +132,13 @@ class Party:
         return [each for each in tape.tracks if each.relay.partition(".")[0] == self.role]
 
     def pending(self) -> list[str]:
-        """Return the requests that were sent to the server and not answered yet, a line each."""
+        """Return the requests that were sent to the server and not answered yet, one per line."""
         relays = [self.dicom_relay, *([self.rest_relay] if self.rest_relay else [])]
         return [line for relay in relays for line in relay.pending()]
 
 
 def _relayed(encryption: Encryption | None, door: str) -> Tls | None:
-    """Return how a relay speaks TLS: it shows the server what the client has shown, good or bad."""
+    """Return a relay's TLS: it presents the client's certificate to the server, valid or not."""
     if encryption is None or door not in encryption.doors:
         return None
     return Tls(

@@ -1,4 +1,4 @@
-"""A server as a child process: started, awaited, looked at, ended; its log kept in one file."""
+"""A server as a child process: started, awaited, inspected and ended; its log is one file."""
 
 import contextlib
 import os
@@ -15,6 +15,7 @@ import psutil
 
 from harness.errors import ServerError
 from harness.model import Endpoint, Port, Version
+from harness.servers.backtrace import debugger, in_log, of_core, signal_in, want_core
 from harness.servers.guard import Guard
 from harness.servers.launcher import DATA, FAREWELL, Launch, Seat, await_ready
 from harness.servers.libraries import libraries_of
@@ -22,29 +23,37 @@ from harness.servers.product import Build, Role
 from harness.waiting import wait_until
 
 HERE = Path("/proc/self/cwd")
-"""The folder of a server as its process sees it, which runs there.
+"""The server's folder as seen by its process, which runs there.
 
-A configuration names it so where a relative path would not do: the full path is the user's, and may hold
-what the server takes for syntax, such as a percent sign, a quote or `${HOME}`.
+Configurations use it where a relative path would not work: the full path is chosen by the user, and
+may contain what the server takes for syntax, such as a percent sign, a quote or `${HOME}`.
 """
 
 
 def free_port() -> int:
-    """Ask the kernel for a TCP port of the loopback interface that nobody uses now."""
+    """Return a TCP port of the loopback interface that is currently unused."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
+def _descendants(pid: int) -> list[psutil.Process]:
+    """Return all descendants of a process, children before grandchildren."""
+    found: list[psutil.Process] = []
+    with contextlib.suppress(psutil.Error):
+        found = psutil.Process(pid).children(recursive=True)
+    return found
+
+
 class ServerProcess:
-    """One program that runs until it is stopped. Its output goes to `log`, which survives a restart."""
+    """One program that runs until it is stopped. Its output goes to `log`, kept across restarts."""
 
     orderly = signal.SIGTERM
-    """The signal that ends it in good order."""
+    """The signal for an orderly shutdown."""
 
     def __init__(self, name: str, log: Path, guard: Guard, *, with_sessions: bool = False) -> None:
-        """`with_sessions`: it starts processes in sessions of their own, which are to end with it."""
+        """`with_sessions`: it starts processes in their own sessions, which must end with it."""
         self.name, self.log = name, log
         self._guard, self._with_sessions = guard, with_sessions
         self._process: subprocess.Popen[bytes] | None = None
@@ -57,9 +66,9 @@ class ServerProcess:
         ready: Callable[[], bool],
         **options: Any,
     ) -> None:
-        """Start `argv`, with more `options` of Popen, and wait until it is alive and `ready()` says so.
+        """Start `argv`, with `options` of Popen; wait until it is alive and `ready()` is true.
 
-        Raises ServerNotReady with the last lines of the log when it ends, or is not ready in time.
+        Raises ServerNotReady with the last lines of the log if it ends, or is not ready in time.
         """
         self.kill()
         begin = self.log_position()
@@ -71,11 +80,15 @@ class ServerProcess:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **environment},
                 cwd=self.log.parent,
-                start_new_session=True,  # Ctrl-C is ours to handle, not the server's
+                start_new_session=True,  # we handle Ctrl-C, not the server
                 **options,
             )
         self._guard.watch_process(self._process.pid, with_sessions=self._with_sessions)
+        self._started()
         await_ready(self, ready, begin=begin)
+
+    def _started(self) -> None:
+        """Prepare a process that was just created; a hook for subclasses."""
 
     @property
     def pid(self) -> int | None:
@@ -83,7 +96,7 @@ class ServerProcess:
         return None if self._process is None else self._process.pid
 
     def listens(self, ports: Mapping[str, Port]) -> bool:
-        """Return whether the process listens on all ports: the kernel says so, not the process."""
+        """Return whether the process listens on all ports, according to the kernel."""
         try:
             sockets = psutil.Process(self.pid).net_connections("tcp")
         except psutil.Error:
@@ -92,7 +105,7 @@ class ServerProcess:
         return {*ports.values()} <= listening
 
     def ended(self) -> str | None:
-        """Say how the process ended, in words; None while it runs."""
+        """Describe how the process ended; None while it runs."""
         if self._process is None:
             return "is not running"
         code = self._process.poll()
@@ -103,35 +116,45 @@ class ServerProcess:
         return f"ended with exit code {code}"
 
     def stop(self) -> None:
-        """Ask the process to end in good order, and kill it if that takes too long."""
+        """Ask the process to shut down, and kill it if that takes too long."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(self.orderly)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(FAREWELL)
+            if self._wait_for_end():
                 return
         self.kill()
 
+    def _wait_for_end(self) -> bool:
+        """Wait for the process to end, and return whether it has."""
+        assert self._process is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(FAREWELL)
+        return self._process.poll() is not None
+
     def kill(self) -> None:
-        """End the process and its children at once."""
+        """Kill the process and its children."""
         if self._process is None:
             return
         if self._process.poll() is None:
+            below = _descendants(self._process.pid) if self._with_sessions else []
             os.killpg(self._process.pid, signal.SIGKILL)
+            for each in below:
+                with contextlib.suppress(psutil.Error):
+                    each.kill()
         self._process.wait(timeout=10)
         self._guard.forget_process(self._process.pid)
         self._process = None
 
     def close(self) -> None:
-        """End the process at once, since nothing of it is to stay, and remove the folder of its log."""
+        """Kill the process, since nothing must be left of it, and remove the folder of its log."""
         self.kill()
         shutil.rmtree(self.log.parent, ignore_errors=True)
 
     def log_position(self) -> int:
-        """Return the size of the log in bytes: where the next line will stand."""
+        """Return the size of the log in bytes, where the next line will be written."""
         return self.log.stat().st_size if self.log.exists() else 0
 
     def log_since(self, position: int) -> str:
-        """Return what was logged from `position` on."""
+        """Return the log from `position` on."""
         if not self.log.exists():
             return ""
         with self.log.open("rb") as file:
@@ -140,32 +163,45 @@ class ServerProcess:
 
 
 class ProcessLauncher(ServerProcess):
-    """Runs a server as a child process in a temporary folder, which goes with it."""
+    """Runs a server as a child process in a temporary folder, which is removed with it."""
 
     ours = True
 
     def __init__(self, build: Build, role: Role, *, with_worklists: bool) -> None:
-        """Make the folder: in the root of another system if the server sees only that."""
-        self._root = root = build.root
+        """Create the folder, in the root of another system if the server sees only that."""
+        self._role, self._with_worklists = role, with_worklists
+        self._wrap, self._program = build.wrap, str(build.executable or "")
+        self._log_begin = 0
+        log = self._new_folder(build.root) / f"{build.product}.log"
+        name = f"{role.name} {build.product}"
+        super().__init__(name, log, role.guard, with_sessions=bool(build.wrap))
+
+    def _new_folder(self, root: Path | None) -> Path:
+        self._root = root
         within = None if root is None else root / "tmp"
-        self.folder = Path(tempfile.mkdtemp(prefix=f"harness-{role.name}-", dir=within))
-        role.guard.watch_folder(self.folder)
-        self.worklists = self.folder / "worklists" if with_worklists else None
+        self.folder = Path(tempfile.mkdtemp(prefix=f"harness-{self._role.name}-", dir=within))
+        self._role.guard.watch_folder(self.folder)
+        self.worklists = self.folder / "worklists" if self._with_worklists else None
         self._here = HERE if root is None else Path("/") / self.folder.relative_to(root)
-        log = self.folder / f"{build.product}.log"
-        super().__init__(f"{role.name} {build.product}", log, role.guard)
+        return self.folder
 
     def change(self, build: Build) -> None:
-        """Run another build from the next start on, which sees the same root folder."""
-        if build.image is not None or build.root != self._root:
-            raise ServerError(f"{self.name}: a server of another system cannot go on with its data")
+        """Run another build from the next start on; the folder moves to where that one sees it."""
+        if build.image is not None:
+            raise ServerError(f"{self.name}: a server in a container cannot use its data")
+        if build.root != self._root:
+            before = self.folder
+            after = self._new_folder(build.root)
+            after.rmdir()
+            shutil.move(before, after)
+            self.log = after / self.log.name
 
     def seat(self, doors: Sequence[str], *, keep: bool) -> Seat:
-        """Choose ports that the kernel has free, and empty the folders."""
+        """Choose free ports, and empty the folders."""
         for folder in (self.folder / DATA, self.worklists):
             if folder is not None and not keep:
                 shutil.rmtree(folder, ignore_errors=True)
-                folder.mkdir()
+                folder.mkdir(exist_ok=True)  # a mounted folder stays, but empty
         ports = {door: Port(free_port()) for door in doors}
         worklists = self.worklists and self._here / self.worklists.name
         return Seat(self._here, ports, worklists, kept=keep)
@@ -177,11 +213,48 @@ class ProcessLauncher(ServerProcess):
             file.parent.mkdir(exist_ok=True)
             file.touch(mode=0o600)
             file.write_bytes(content)
+        for core in self.folder.glob("core*"):  # left by a crash whose backtrace was not read
+            core.unlink()
         assert launch.argv is not None
-        self.run(launch.argv, environment=launch.environment, ready=ready)
+        self._log_begin = self.log_position()
+        self.run([*self._wrap, *launch.argv], environment=launch.environment, ready=ready)
+
+    def _started(self) -> None:
+        if self._process is not None and not self._wrap and debugger() is not None:
+            want_core(self._process.pid)
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the server; behind a debugger, that of the debugged process."""
+        pid = super().pid
+        below = _descendants(pid) if self._wrap and pid is not None else []
+        return below[-1].pid if below else pid
+
+    def ended(self) -> str | None:
+        """Describe how it ended; behind a debugger, by the signal that the debugger reports."""
+        said = super().ended()
+        if said is None or not self._wrap:
+            return said
+        name = signal_in(self.log_since(self._log_begin))
+        return said if name is None else f"died of {name}"
+
+    def backtrace(self) -> str:
+        """Return where it crashed, from a debugger's output or from its core; "" if unknown."""
+        if self._wrap:
+            return in_log(self.log_since(self._log_begin))
+        found = of_core(self._program, self.folder) if self._root is None else ""
+        return found or in_log(self.log_since(self._log_begin))
+
+    def stop(self) -> None:
+        """Ask the server itself to shut down, rather than the debugger it runs under."""
+        if self._wrap:
+            with contextlib.suppress(ProcessLookupError):
+                self.send_signal(self.orderly)
+            self._wait_for_end()
+        super().stop()
 
     def endpoints(self, ports: Mapping[str, Port]) -> Mapping[str, Endpoint]:
-        """Return its ports of the loopback interface."""
+        """Return its ports on the loopback interface."""
         return {door: Endpoint("127.0.0.1", port) for door, port in ports.items()}
 
     def send_signal(self, number: signal.Signals) -> None:
@@ -190,7 +263,7 @@ class ProcessLauncher(ServerProcess):
             os.kill(self.pid, number)
 
     def freeze(self) -> None:
-        """Stop the process until `thaw`."""
+        """Suspend the process until `thaw`."""
         if self.pid is None:
             return
         self.send_signal(signal.SIGSTOP)
@@ -199,7 +272,7 @@ class ProcessLauncher(ServerProcess):
         wait_until(lambda: process.status() == psutil.STATUS_STOPPED, what="the server to stop")
 
     def thaw(self) -> None:
-        """Let the process go on."""
+        """Resume the process."""
         self.send_signal(signal.SIGCONT)
 
     def libraries(self) -> Mapping[str, Version]:

@@ -1,4 +1,4 @@
-"""What all tests of the command use: a configuration of their own, and servers that are not ours."""
+"""Shared by all tests of the command: an own configuration, and servers of other projects."""
 
 import subprocess
 import sys
@@ -37,17 +37,17 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Keyboard:
-    """What stands for stdin: nobody, or somebody who types a line."""
+    """A replacement for stdin: not a terminal, or one on which a line is typed."""
 
     def __init__(self, line: str | None) -> None:
         self._line = line
 
     def isatty(self) -> bool:
-        """Whether there is somebody."""
+        """Whether it is a terminal."""
         return self._line is not None
 
     def readline(self) -> str:
-        """Give what was typed."""
+        """Return the typed line."""
         return self._line or ""
 
 
@@ -78,19 +78,19 @@ def _with(objects: Path, node: DcmNode) -> DcmNode:
 
 @pytest.fixture
 def dcmqrscp_archive(dcmqrscp_node: DcmNode, objects: Path) -> DcmNode:
-    """The archive of dcmtk, with what is in `objects`."""
+    """The archive of dcmtk, containing `objects`."""
     return _with(objects, dcmqrscp_node)
 
 
 @pytest.fixture(params=["dcmqrscp_node", "orthanc_node"])
 def archive(request: pytest.FixtureRequest, objects: Path) -> DcmNode:
-    """An archive, with what is in `objects`."""
+    """An archive containing `objects`."""
     return _with(objects, request.getfixturevalue(request.param))
 
 
 @pytest.fixture(autouse=True)
 def configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty configuration, so that nothing depends on who runs the tests."""
+    """An empty configuration, so that nothing depends on the user."""
     path = tmp_path / "dcm_conf.toml"
     path.touch()
     monkeypatch.setenv("DCM_CONFIG_PATH", str(path))

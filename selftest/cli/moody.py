@@ -1,4 +1,4 @@
-"""An archive that answers some queries and fails in others, on pynetdicom."""
+"""An archive based on pynetdicom that answers some queries and fails others."""
 
 import contextlib
 from collections.abc import Iterator
@@ -42,9 +42,9 @@ def _get(_event: evt.Event) -> Iterator[int]:
 
 @contextlib.contextmanager
 def moody() -> Iterator[DcmNode]:
-    """Run it: it knows all but the patient BAD and the images of the study 1.2.9.
+    """Run it: it has everything except the patient BAD and the images of the study 1.2.9.
 
-    Of the patient LIMITED it says that it has more; that of LATER is of 2099, whatever date is asked for.
+    For the patient LIMITED it reports that there is more; LATER is from 2099, whatever the query.
     """
     server = AE("MOODY")
     for model in (

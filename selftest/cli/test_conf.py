@@ -1,4 +1,4 @@
-"""`dcm conf`: the file, its template, and an editor that makes mistakes."""
+"""`dcm conf`: the file, its template, and an editor that makes errors."""
 
 import stat
 from pathlib import Path
@@ -26,7 +26,7 @@ def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_where_it_is(
     configuration: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Shown
 ) -> None:
-    """The option goes before the environment, and that before the user's folder."""
+    """The option takes precedence over the environment, and that over the user's folder."""
     assert main(["conf", "--path", "--config", "x.toml"]) == 0
     assert main(["conf", "--path"]) == 0
     monkeypatch.delenv("DCM_CONFIG_PATH")
@@ -39,7 +39,7 @@ def test_where_it_is(
 
 
 def test_what_is_in_it(configuration: Path, capsys: Shown) -> None:
-    """As it is, and as it would be in the beginning."""
+    """The file with --show, and the template with --show-default."""
     configuration.write_text("# mine\n")
     assert main(["conf", "--show"]) == 0
     assert main(["conf", "--show-default"]) == 0
@@ -49,7 +49,7 @@ def test_what_is_in_it(configuration: Path, capsys: Shown) -> None:
 def test_nothing_is_made_behind_the_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Shown
 ) -> None:
-    """A default file that is missing is not needed; one that was named is."""
+    """A missing default file is not an error; a missing named file is."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
     missing = tmp_path / "no.toml"
     assert main(["echo", "x", "--config", str(missing)]) == 2
@@ -58,13 +58,13 @@ def test_nothing_is_made_behind_the_back(
     assert main(["echo", "x"]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == f"dcm echo: {missing} cannot be read: No such file or directory"
-    assert lines[1] == f"dcm conf: there is no {missing} yet: `dcm conf` makes one"
-    assert "there is none, and host:ae_title:port names any other" in lines[2]
+    assert lines[1] == f"dcm conf: {missing} does not exist yet: run `dcm conf` to create it"
+    assert "no nodes are known; use host:ae_title:port for any other" in lines[2]
     assert not (tmp_path / "home").exists()
 
 
 def test_a_new_file_begins_as_the_template(tmp_path: Path, editor: Path) -> None:
-    """It may come to hold passwords, so others cannot read it."""
+    """It may later hold passwords, so others cannot read it."""
     editor.write_text("#!/bin/sh\necho '# end' >> \"$1\"\n")
     path = tmp_path / "new" / "conf.toml"
     assert main(["conf", "--config", str(path)]) == 0
@@ -75,13 +75,13 @@ def test_a_new_file_begins_as_the_template(tmp_path: Path, editor: Path) -> None
 def test_a_mistake_does_not_reach_the_file(
     configuration: Path, editor: Path, capsys: Shown
 ) -> None:
-    """What is in use stays, what was written is kept, and by and by it is right."""
+    """The file in use does not change, the draft is kept, and can be corrected step by step."""
     configuration.write_text("# mine\n")
     editor.write_text("#!/bin/sh\necho 'x = 1' >> \"$1\"\n")
     assert main(["conf"]) == 1
     said = capsys.readouterr().err
     draft = configuration.with_name("dcm_conf.draft.toml")
-    assert f"{draft}: x is not known; allowed are" in said
+    assert f"{draft}: x is not known; known keys are" in said
     assert configuration.read_text() == "# mine\n"
     assert draft.read_text() == "# mine\nx = 1\n"
     editor.write_text("#!/bin/sh\necho '# right' > \"$1\"\n")
@@ -93,7 +93,7 @@ def test_a_mistake_does_not_reach_the_file(
 def test_who_is_asked_may_edit_again(
     configuration: Path, editor: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a terminal the editor comes back with what was written."""
+    """On a terminal the editor opens again with the draft."""
     monkeypatch.setattr("sys.stdin", Keyboard("\n"))
     editor.write_text('#!/bin/sh\nif [ -s "$1" ]; then echo > "$1"; else echo x > "$1"; fi\n')
     assert main(["conf"]) == 0
@@ -103,15 +103,15 @@ def test_who_is_asked_may_edit_again(
 def test_a_draft_that_was_kept_is_edited_further(
     configuration: Path, editor: Path, capsys: Shown
 ) -> None:
-    """It is neither overwritten by the next command, nor removed when that command's editor fails."""
+    """The next command does not overwrite it, nor remove it when its editor fails."""
     draft = configuration.with_name("dcm_conf.draft.toml")
     editor.write_text('#!/bin/sh\necho \'# an hour of work\' > "$1"; echo wrong >> "$1"\n')
     assert main(["conf"]) == 1
-    assert f"what you wrote is in {draft}" in capsys.readouterr().err
+    assert f"your draft is in {draft}" in capsys.readouterr().err
     editor.write_text("#!/bin/sh\nexit 3\n")
     assert main(["conf"]) == 1
     said = capsys.readouterr().err
-    assert f"going on with {draft}" in said
+    assert f"continuing with the kept draft {draft}" in said
     assert f"the draft {draft} is kept" in said
     assert draft.exists()
     editor.write_text('#!/bin/sh\nsed -i /wrong/d "$1"\n')
@@ -123,20 +123,20 @@ def test_a_draft_that_was_kept_is_edited_further(
 def test_an_editor_that_fails_changes_nothing(
     configuration: Path, editor: Path, monkeypatch: pytest.MonkeyPatch, capsys: Shown
 ) -> None:
-    """By its status, or because it is not there."""
+    """The editor exits with an error, or does not exist."""
     editor.write_text('#!/bin/sh\necho >> "$1"; exit 3\n')
     assert main(["conf"]) == 1
     monkeypatch.setenv("EDITOR", "no-such-editor")
     assert main(["conf"]) == 2
     said = capsys.readouterr().err
     assert "status 3" in said
-    assert "the editor no-such-editor is not installed: name one in $EDITOR" in said
+    assert "the editor no-such-editor is not installed: set $EDITOR" in said
     assert configuration.read_text() == ""
     assert not list(configuration.parent.glob("*draft*"))
 
 
 def test_a_link_stays_a_link(configuration: Path, editor: Path, tmp_path: Path) -> None:
-    """Many keep their settings elsewhere."""
+    """Many users keep their settings elsewhere."""
     editor.write_text("#!/bin/sh\necho '# new' > \"$1\"\n")
     link = tmp_path / "link.toml"
     link.symlink_to(configuration)

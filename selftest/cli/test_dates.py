@@ -1,4 +1,4 @@
-"""--since and --before: days as people say them."""
+"""--since and --before: dates in everyday forms."""
 
 from datetime import date
 
@@ -28,12 +28,12 @@ TODAY = date(2024, 3, 31)
     ],
 )
 def test_a_day_is_understood(text: str, day: str) -> None:
-    """From that day on."""
+    """The range starts on that day."""
     assert study_dates(text, None, TODAY) == f"{day}-"
 
 
 def test_before_leaves_the_day_out() -> None:
-    """As people mean it; in DICOM both ends of a range belong to it."""
+    """As users expect; in DICOM both ends of a range are included."""
     assert study_dates(None, "2020-01-01", TODAY) == "-20191231"
     assert study_dates("2020-01-01", "2020-02-01", TODAY) == "20200101-20200131"
     assert study_dates(None, None, TODAY) == ""
@@ -42,17 +42,17 @@ def test_before_leaves_the_day_out() -> None:
 @pytest.mark.parametrize(
     ("since", "before", "said"),
     [
-        ("nonsense", None, "--since is 'nonsense'; allowed is a day: 2020-10-31, 20201031"),
-        ("01/02/2020", None, "--since is '01/02/2020'; allowed is a day"),
-        ("", None, "--since is ''; allowed is a day"),
-        (None, "2020-02-30", "--before is '2020-02-30': there is no such day"),
-        ("99999 years ago", None, "there is no such day"),
-        ("²020-01-01", None, "allowed is a day"),
-        ("2020-01-02", "2020-01-02", "there is no day since 2020-01-02 and before 2020-01-02"),
+        ("nonsense", None, "--since 'nonsense' is not a date: use 2020-10-31, 20201031"),
+        ("01/02/2020", None, "--since '01/02/2020' is not a date"),
+        ("", None, "--since '' is not a date"),
+        (None, "2020-02-30", "--before '2020-02-30': this day does not exist"),
+        ("99999 years ago", None, "this day does not exist"),
+        ("²020-01-01", None, "is not a date"),
+        ("2020-01-02", "2020-01-02", "no day is both on or after 2020-01-02 and before 2020-01-02"),
     ],
 )
 def test_what_is_no_day_is_refused(since: str | None, before: str | None, said: str) -> None:
-    """With what is allowed."""
+    """The error names what is allowed."""
     with pytest.raises(UsageError) as caught:
         study_dates(since, before, TODAY)
     assert said in str(caught.value)

@@ -1,4 +1,4 @@
-"""`dcm diff`: what differs between files and folders, and the exit status that says whether."""
+"""`dcm diff`: differences between files and folders, and the exit status."""
 
 import json
 import os
@@ -46,7 +46,7 @@ def image(tmp_path: Path) -> Path:
 
 
 def edit(ds: Any) -> None:
-    """Change an element, one in an item, pixels; add one and remove one."""
+    """Change an element, one in an item, and pixels; add one element and remove one."""
     ds.PatientName = "Doe^John"
     ds.ReferencedSeriesSequence[1].SeriesInstanceUID = "1.2.9"
     ds.PixelData = ds.PixelData[:-2] + bytes((ds.PixelData[-2] ^ 1, ds.PixelData[-1]))
@@ -55,7 +55,7 @@ def edit(ds: Any) -> None:
 
 
 def test_same_files(image: Path, tmp_path: Path, capsys: Shown) -> None:
-    """Nothing is said, and the exit status is 0; also if only bytes differ that mean nothing."""
+    """There is no output, and exit status 0, also if only meaningless bytes differ."""
     copy = tmp_path / "copy.dcm"
     copy.write_bytes(image.read_bytes())
     assert main(["diff", str(image), str(copy)]) == 0
@@ -85,7 +85,7 @@ def test_different_files(image: Path, tmp_path: Path, capsys: Shown) -> None:
 
 
 def test_json(image: Path, tmp_path: Path, capsys: Shown) -> None:
-    """One document with all of it."""
+    """One document contains everything."""
     other = changed(image, tmp_path / "other.dcm", edit)
     assert (
         main(["diff", str(image), str(other), "--out-format", "json", "--ignore", "PixelData"]) == 1
@@ -113,7 +113,7 @@ def test_json(image: Path, tmp_path: Path, capsys: Shown) -> None:
 
 
 def test_options_say_what_counts(image: Path, tmp_path: Path, capsys: Shown) -> None:
-    """Each of them makes a difference; all together leave none."""
+    """Each option removes a difference; all together leave none."""
 
     def change(ds: Any) -> None:
         ds.ReferencedSeriesSequence = [*ds.ReferencedSeriesSequence][::-1]
@@ -157,7 +157,7 @@ def test_options_say_what_counts(image: Path, tmp_path: Path, capsys: Shown) -> 
 
 
 def test_folders(tmp_path: Path, capsys: Shown) -> None:
-    """Paired by UID whatever the names, else by name; the rest is only left or only right."""
+    """Files are paired by UID whatever their names, else by name; the rest is on one side only."""
     left, right = tmp_path / "left", tmp_path / "right"
     left.mkdir()
     (right / "below").mkdir(parents=True)
@@ -201,7 +201,7 @@ def test_same_folders(tmp_path: Path, capsys: Shown) -> None:
 
 
 def test_file_and_folder(image: Path, tmp_path: Path, capsys: Shown) -> None:
-    """The file is compared with the one in the folder that belongs to it."""
+    """The file is compared with its counterpart in the folder."""
     folder = tmp_path / "folder"
     folder.mkdir()
     changed(image, folder / "other.dcm", lambda ds: setattr(ds, "PatientID", "X"))
@@ -215,7 +215,7 @@ def test_file_and_folder(image: Path, tmp_path: Path, capsys: Shown) -> None:
 
 @pytest.mark.parametrize("id_", ["x00-text", "x04-cut-in-header", "x04-cut-in-value", "missing"])
 def test_trouble(id_: str, image: Path, tmp_path: Path, capsys: Shown) -> None:
-    """What cannot be read is no difference: the exit status is 2, and stderr says why."""
+    """An unreadable file is not a difference: exit status 2, and stderr says why."""
     broken = tmp_path / "broken.dcm"
     if id_ in corpus:
         broken.write_bytes(corpus[id_].data)
@@ -228,7 +228,7 @@ def test_trouble(id_: str, image: Path, tmp_path: Path, capsys: Shown) -> None:
 
 
 def test_trouble_with_one_of_many(tmp_path: Path, capsys: Shown) -> None:
-    """The others are compared all the same, and the exit status is 2."""
+    """The others are still compared, and the exit status is 2."""
     for name in ("left", "right"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "1.dcm").write_bytes(make.instance(number=1, PatientID=name).data)
@@ -248,8 +248,8 @@ def test_trouble_with_one_of_many(tmp_path: Path, capsys: Shown) -> None:
     ("words", "said"),
     [
         (["--ignore", "PatientNam"], "did you mean PatientName?"),
-        (["--tolerance", "-1"], "a number of 0 or more is allowed"),
-        (["--tolerance", "nan"], "a number of 0 or more is allowed"),
+        (["--tolerance", "-1"], "must be 0 or more"),
+        (["--tolerance", "nan"], "must be 0 or more"),
     ],
 )
 def test_what_cannot_be_asked(words: list[str], said: str, image: Path, capsys: Shown) -> None:
@@ -261,15 +261,15 @@ def test_what_cannot_be_asked(words: list[str], said: str, image: Path, capsys: 
 
 
 def test_empty_folders_are_trouble(tmp_path: Path, capsys: Shown) -> None:
-    """Nothing was compared, so nothing is the same."""
+    """Nothing was compared, so the result is not "same"."""
     (tmp_path / "left").mkdir()
     (tmp_path / "right").mkdir()
     assert main(["diff", str(tmp_path / "left"), str(tmp_path / "right")]) == 2
-    assert "there is nothing to compare" in capsys.readouterr().err
+    assert "nothing to compare" in capsys.readouterr().err
 
 
 def test_terminal(image: Path, tmp_path: Path) -> None:
-    """Colours, and lines that are shortened around what differs."""
+    """Colours, and lines shortened around the difference."""
     long = "x" * 300
     one = changed(
         image, tmp_path / "one.dcm", lambda ds: setattr(ds, "PatientComments", f"{long}1")
@@ -288,7 +288,7 @@ def test_terminal(image: Path, tmp_path: Path) -> None:
 
 
 def test_locale_without_the_characters(tmp_path: Path, start: Start) -> None:
-    """Question marks and a warning; escapes in JSON, which lose nothing."""
+    """Question marks and a warning; in JSON, escapes that lose nothing."""
     first, second = tmp_path / "1.dcm", tmp_path / "2.dcm"
     sample = make.instance(number=1, PatientName="山田", character_set="ISO_IR 192")
     first.write_bytes(sample.data)
@@ -305,7 +305,7 @@ def test_locale_without_the_characters(tmp_path: Path, start: Start) -> None:
 
 
 def test_folder_and_node(archive: DcmNode, objects: Path, tmp_path: Path, capsys: Shown) -> None:
-    """The archive is asked for the studies that the folder has; what is on one side alone is told."""
+    """The archive is queried for the folder's studies; objects on one side only are reported."""
     words = ["--local", "127.0.0.1:US:0"]
     assert main(["diff", str(objects), str(archive), "--ignore-encoding", *words]) == 0
     assert capsys.readouterr() == ("4 same\n", "")
@@ -326,7 +326,7 @@ def test_folder_and_node(archive: DcmNode, objects: Path, tmp_path: Path, capsys
         assert f"{others} only {archive}: 1.2.3.103 (1.2.3.103)" in lines
         assert lines[-1] == "1 same | 1 different | 1 only left | 1 only right"
         assert shown.err == ""
-    # a study that the archive has not is only in the folder
+    # a study that the archive lacks is only in the folder
     changed(last, folder / "1.dcm", lambda ds: setattr(ds, "StudyInstanceUID", "1.2.3.5.77"))
     for name in ("2.dcm", "9.dcm"):
         (folder / name).unlink()
@@ -345,11 +345,11 @@ def test_node_that_is_not_there_is_trouble(image: Path, capsys: Shown) -> None:
     assert main(["diff", str(image), "unknown"]) == 2
     assert "no remote node is called 'unknown'" in capsys.readouterr().err
     assert main(["diff", "one", "two"]) == 2
-    assert "one of the two has to be a file or a folder" in capsys.readouterr().err
+    assert "one of the two must be a file or a folder" in capsys.readouterr().err
 
 
 def test_folder_and_dicomweb_service(objects: Path, tmp_path: Path, capsys: Shown) -> None:
-    """Any place will do that gives instances: here Orthanc's DICOMweb, by its URL."""
+    """Any source of instances will do: here Orthanc's DICOMweb, by its URL."""
     try:
         found = find_orthanc()
     except ServerNotFound as missing:

@@ -1,4 +1,4 @@
-"""`dcm dump`: what is in files, in every format, on a terminal, in a pipe and where little can be shown."""
+"""`dcm dump`: the content of files, in every format, on terminals, in pipes and in poor locales."""
 
 import csv
 import io
@@ -32,7 +32,7 @@ def written(path: Path, **elements: object) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Three images, one of them cut, in a folder with a text and a DICOMDIR."""
+    """Three images, one of them truncated, in a folder with a text file and a DICOMDIR."""
     made = tmp_path / "folder"
     made.mkdir()
     written(made / "a.dcm", PatientName="Doe^Jane", PatientID="1")
@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_one_file(tmp_path: Path, capsys: Shown) -> None:
-    """Without a heading; values as pydicom has them."""
+    """There is no heading; values are pydicom's."""
     path = written(tmp_path / "a.dcm", PatientName="Doe^Jane")
     assert main(["dump", str(path)]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -56,7 +56,7 @@ def test_one_file(tmp_path: Path, capsys: Shown) -> None:
 
 
 def test_folder_with_one_broken_file(folder: Path, capsys: Shown) -> None:
-    """Headings, what is left of the broken file, a word about what is no DICOM file, and exit status 1."""
+    """Headings, the rest of the broken file, a note about what is not DICOM, exit status 1."""
     assert main(["dump", str(folder), "-i", "PatientName", "-i", "PixelData"]) == 1
     shown = capsys.readouterr()
     name = "(0010,0010) PN PatientName                         "
@@ -70,13 +70,13 @@ def test_folder_with_one_broken_file(folder: Path, capsys: Shown) -> None:
     assert shown.out.splitlines()[-1].startswith(name)
     assert cut
     assert f"{folder}/README: passed over: it is not a DICOM file" in shown.err
-    assert f"{folder}/cut.dcm: it cannot be read to its end: the file ends within" in shown.err
+    assert f"{folder}/cut.dcm: it cannot be read completely: the file ends " in shown.err
     assert "DICOMDIR" not in shown.err
 
 
 @pytest.mark.parametrize("name", ["README", "missing.dcm"])
 def test_file_that_was_named_is_a_failure(name: str, folder: Path, capsys: Shown) -> None:
-    """Whatever it is; the others are shown."""
+    """Any named file that cannot be shown is a failure; the others are shown."""
     assert main(["dump", str(folder / name), str(folder / "a.dcm"), "-i", "PatientID"]) == 1
     shown = capsys.readouterr()
     assert f"{folder}/{name}: " in shown.err
@@ -84,7 +84,7 @@ def test_file_that_was_named_is_a_failure(name: str, folder: Path, capsys: Shown
 
 
 def test_extension_chooses(folder: Path, capsys: Shown) -> None:
-    """Within folders."""
+    """The extension selects files within folders only."""
     (folder / "cut.dcm").unlink()
     written(folder / "other")
     assert main(["dump", str(folder), "-i", "PatientID", "--in-file-ext", "dcm"]) == 0
@@ -94,7 +94,7 @@ def test_extension_chooses(folder: Path, capsys: Shown) -> None:
 
 
 def test_json_is_one_array_of_dicom_json(folder: Path, capsys: Shown) -> None:
-    """Several files are one document that pydicom reads; pixels are a URI, meta information is left out."""
+    """Several files are one document for pydicom; pixels are a URI, meta information is omitted."""
     assert main(["dump", str(folder), "--out-format", "json"]) == 1
     first, second, cut = json.loads(capsys.readouterr().out)
     expected = dcmread(folder / "a.dcm")
@@ -110,7 +110,7 @@ def test_json_is_one_array_of_dicom_json(folder: Path, capsys: Shown) -> None:
 
 
 def test_json_of_an_image_is_small_unless_bulk_is_asked_for(tmp_path: Path, capsys: Shown) -> None:
-    """A CT slice of 0.5 MB is a few kilobytes of JSON; with its pixels they are what is in the file."""
+    """A CT slice of 0.5 MB is a few kilobytes of JSON; with bulk data, the pixels are included."""
     path = written(tmp_path / "ct.dcm", rows=512, columns=512)
     assert main(["dump", str(path), "--out-format", "json"]) == 0
     assert len(capsys.readouterr().out) < 8000
@@ -120,7 +120,7 @@ def test_json_of_an_image_is_small_unless_bulk_is_asked_for(tmp_path: Path, caps
 
 
 def test_json_of_a_deflated_file_has_no_offsets(tmp_path: Path, capsys: Shown) -> None:
-    """There the URI names the element."""
+    """The URI names the element instead."""
     sample = make.instance(number=1, transfer_syntax=DeflatedExplicitVRLittleEndian)
     path = tmp_path / "deflated.dcm"
     path.write_bytes(sample.data)
@@ -130,7 +130,7 @@ def test_json_of_a_deflated_file_has_no_offsets(tmp_path: Path, capsys: Shown) -
 
 
 def test_json_of_nothing_is_an_empty_array(folder: Path, capsys: Shown) -> None:
-    """And a failure."""
+    """It is also a failure."""
     assert main(["dump", str(folder / "README"), "--out-format", "json"]) == 1
     assert json.loads(capsys.readouterr().out) == []
 
@@ -145,7 +145,7 @@ def test_group_is_hexadecimal(group: str, folder: Path, capsys: Shown) -> None:
 
 
 def test_template(folder: Path, capsys: Shown) -> None:
-    """A line for each element, and no headings."""
+    """One line for each element, without headings."""
     words = ["-i", "PatientID", "--plain-fmt", r"{file}\t{keyword:11}={value}"]
     assert main(["dump", str(folder / "a.dcm"), str(folder / "b.dcm"), *words]) == 0
     assert capsys.readouterr().out.splitlines() == [
@@ -160,9 +160,12 @@ def test_template(folder: Path, capsys: Shown) -> None:
         (["-i", "PatientNam"], "did you mean PatientName?"),
         (["-i", "A["], "is not the path of an element"),
         (["--kw-regex", "("], "is not a regular expression"),
-        (["--plain-fmt", "{value.__class__}"], "cannot be read from character 1 on"),
-        (["--plain-fmt", "{value}", "--out-format", "json"], "--plain-fmt is for plain output"),
-        (["--out-format", "csv", "-g", "10"], "--group is not for a table"),
+        (["--plain-fmt", "{value.__class__}"], "is invalid at character 1"),
+        (
+            ["--plain-fmt", "{value}", "--out-format", "json"],
+            "--plain-fmt applies only to plain output",
+        ),
+        (["--out-format", "csv", "-g", "10"], "--group cannot be used for a table"),
     ],
 )
 def test_what_cannot_be_asked(words: Sequence[str], said: str, folder: Path, capsys: Shown) -> None:
@@ -174,7 +177,7 @@ def test_what_cannot_be_asked(words: Sequence[str], said: str, folder: Path, cap
 
 
 def test_csv(folder: Path, capsys: Shown) -> None:
-    """A column for each path, a row for each file, quoted where it has to be."""
+    """A column for each path, a row for each file, quoted where needed."""
     written(folder / "c.dcm", PatientName='A, "B"', PatientID="3")
     (folder / "cut.dcm").unlink()
     ds = dcmread(folder / "b.dcm")
@@ -194,7 +197,7 @@ def test_csv(folder: Path, capsys: Shown) -> None:
 
 
 def test_parquet(folder: Path, tmp_path: Path, capsys: Shown) -> None:
-    """Numbers are numbers, what is none is null and a failure, and what is not there is null."""
+    """Numbers are numbers; an invalid one is null and a failure, a missing one is null."""
     parquet = pytest.importorskip("pyarrow.parquet")
     ds = dcmread(folder / "b.dcm")
     ds.InstanceNumber, ds.PatientWeight = 7, 70.5
@@ -222,7 +225,7 @@ def test_parquet(folder: Path, tmp_path: Path, capsys: Shown) -> None:
 
 
 def test_parquet_into_a_pipe(folder: Path, start: Start) -> None:
-    """It is written from the beginning to the end."""
+    """It is written sequentially."""
     parquet = pytest.importorskip("pyarrow.parquet")
     arguments = ("dump", folder / "a.dcm", "--out-format", "parquet", "-i", "PatientID")
     out, err = start(*arguments, text=False).communicate(timeout=60)
@@ -231,7 +234,7 @@ def test_parquet_into_a_pipe(folder: Path, start: Start) -> None:
 
 
 def test_output_file_gets_its_name_once_it_is_complete(folder: Path, capsys: Shown) -> None:
-    """What fails on the way leaves the file that was there."""
+    """A failure during writing leaves the existing file unchanged."""
     to = folder.parent / "out.csv"
     to.write_text("before")
     assert (
@@ -248,7 +251,7 @@ def test_output_file_gets_its_name_once_it_is_complete(folder: Path, capsys: Sho
 
 @pytest.fixture
 def many(tmp_path: Path) -> Path:
-    """So many files that processes are started for them, each with its number."""
+    """Enough numbered files for processes to be started."""
     folder = tmp_path / "many"
     folder.mkdir()
     data = make.instance(number=1, PatientID="NUMBER").data
@@ -260,7 +263,7 @@ def many(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("form", ["plain", "csv", "json"])
 def test_many_files_stay_in_order(many: Path, form: str, start: Start) -> None:
-    """Two processes give the same output as none, with a word about each broken file."""
+    """Two processes give the same output as none, with a message for each broken file."""
     (many / "002222.dcm").write_bytes(corpus["x04-cut-in-header"].data)
     shown = []
     for jobs in ("1", "2"):
@@ -276,7 +279,7 @@ def test_many_files_stay_in_order(many: Path, form: str, start: Start) -> None:
 
 
 def test_closed_pipe_ends_quietly(many: Path) -> None:
-    """As in `dcm dump ... | head`, with and without processes, and none is left running."""
+    """As in `dcm dump ... | head`, with and without processes; none is left running."""
     for jobs in ("1", "2"):
         process = subprocess.Popen(
             [sys.executable, "-m", "dcm", "dump", many, "--jobs", jobs],
@@ -287,12 +290,12 @@ def test_closed_pipe_ends_quietly(many: Path) -> None:
         process.stdout.close()
         assert process.stderr is not None
         with process.stderr as err:
-            assert err.read() == ""  # it ends only once no process has it open
+            assert err.read() == ""  # EOF only comes once no process has it open
         assert process.wait(timeout=60) == 141
 
 
 def test_processes_end_with_the_one_that_started_them(many: Path) -> None:
-    """Also if that one is killed while it writes."""
+    """They end even if the main process is killed while it writes."""
     process = subprocess.Popen(
         [sys.executable, "-m", "dcm", "dump", many, "--jobs", "2"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -304,11 +307,11 @@ def test_processes_end_with_the_one_that_started_them(many: Path) -> None:
             pass
         process.kill()
         assert process.wait(timeout=60) == -9
-        assert err.read() == ""  # it ends only once no process has it open
+        assert err.read() == ""  # EOF only comes once no process has it open
 
 
 def test_one_element_is_read_without_pydicom(folder: Path) -> None:
-    """To import it takes longer than to read thousands of files."""
+    """Importing pydicom takes longer than reading thousands of files."""
     program = (
         "import sys; from dcm.cli import main; "
         f"status = main(['dump', {str(folder / 'a.dcm')!r}, '-i', 'PatientID']); "
@@ -320,7 +323,7 @@ def test_one_element_is_read_without_pydicom(folder: Path) -> None:
 def on_terminal(
     words: Sequence[object], columns: int, *, status: int = 0, **environment: str
 ) -> str:
-    """Run the command on a terminal of some width, and return what is on it."""
+    """Run the command on a terminal of a given width, and return its output."""
     ours, theirs = pty.openpty()
     settings = {**os.environ, "TERM": "xterm", **environment}
     settings.pop("COLUMNS", None)
@@ -334,7 +337,7 @@ def on_terminal(
     try:
         while some := os.read(ours, 1 << 16):
             shown += some
-    except OSError:  # how a terminal says that it has ended
+    except OSError:  # this is how a terminal signals its end
         pass
     os.close(ours)
     assert process.wait(timeout=60) == status
@@ -342,7 +345,7 @@ def on_terminal(
 
 
 def test_terminal_has_colours_and_a_width(folder: Path) -> None:
-    """A long value is shortened to it; in a pipe it is not."""
+    """A long value is shortened to the width; in a pipe it is not."""
     words = ["dump", folder / "a.dcm", "-i", "SOPInstanceUID"]
     uid = str(dcmread(folder / "a.dcm").SOPInstanceUID)
     plain = on_terminal(words, 80, NO_COLOR="1")
@@ -366,7 +369,7 @@ def test_terminal_has_colours_and_a_width(folder: Path) -> None:
 def test_locale_without_the_characters(
     form: str, shows: Callable[[str], bool], tmp_path: Path, start: Start
 ) -> None:
-    """Question marks and a warning; escapes in JSON, which lose nothing."""
+    """Question marks and a warning; in JSON, escapes that lose nothing."""
     path = written(tmp_path / "a.dcm", PatientName=NAME, character_set="ISO_IR 192")
     process = start(
         "dump", path, "-i", "PatientName", "--out-format", form, env={**os.environ, **ASCII}

@@ -1,4 +1,4 @@
-"""`dcm echo`: whether a node answers."""
+"""`dcm echo`: checks that a node answers."""
 
 import json
 import os
@@ -17,7 +17,7 @@ Shown = pytest.CaptureFixture[str]
 
 
 def test_a_node_answers(storescp_node: DcmNode, capsys: Shown) -> None:
-    """By its address, asked by somebody with another name."""
+    """By its address, with a different calling AE title."""
     assert main(["echo", str(storescp_node), "--local", "127.0.0.1:ME:0"]) == 0
     assert capsys.readouterr() == ("Success\n", "")
 
@@ -25,7 +25,7 @@ def test_a_node_answers(storescp_node: DcmNode, capsys: Shown) -> None:
 def test_a_node_of_the_configuration(
     storescp_node: DcmNode, configuration: Path, tmp_path: Path, capsys: Shown
 ) -> None:
-    """By its name; the report says the same as the command."""
+    """By its name; the report has the same content as the output."""
     configuration.write_text(
         f"[remote_nodes.it]\nhostname = '{storescp_node.host}'\nport = {storescp_node.port}\n"
     )
@@ -47,7 +47,7 @@ def test_nobody_is_there(tmp_path: Path, capsys: Shown) -> None:
 
 
 def test_a_refusal_is_told_in_words(capsys: Shown) -> None:
-    """With the reason, and what to try."""
+    """The message has the reason, and what to try."""
 
     def refuse(taken: socket.socket) -> None:
         taken.recv(65536)
@@ -65,7 +65,7 @@ def test_a_refusal_is_told_in_words(capsys: Shown) -> None:
 def test_tls_as_the_configuration_says(
     server_tls: Tls, client_tls: Tls, configuration: Path, tmp_path: Path, capsys: Shown
 ) -> None:
-    """With TLS and a certificate it answers; without, or where it has no TLS, there is a sentence."""
+    """With TLS and a certificate the node answers; without either, there is an error message."""
     ours = f"tls_certificate = '{client_tls.certificate}'\ntls_key = '{client_tls.key}'\n"
     options = ("+tls", str(server_tls.key), str(server_tls.certificate), "+cf", str(server_tls.ca))
     with storescp(tmp_path / "tls", *options) as secure, storescp(tmp_path / "plain") as plain:
@@ -96,7 +96,7 @@ def test_a_title_that_is_too_long(capsys: Shown) -> None:
 def test_a_report_that_cannot_be_written(
     storescp_node: DcmNode, tmp_path: Path, capsys: Shown
 ) -> None:
-    """Is said before anything is asked."""
+    """The error comes before anything is sent."""
     report = tmp_path / "no" / "report"
     assert main(["echo", str(storescp_node), "--report", str(report)]) == 1
     shown = capsys.readouterr()
@@ -120,14 +120,14 @@ def test_how_long_it_takes(storescp_node: DcmNode, tmp_path: Path, capsys: Shown
 
 @pytest.mark.parametrize("count", ["0", "-1", "x"])
 def test_a_count_that_is_none(count: str, capsys: Shown) -> None:
-    """At least once."""
+    """The count must be at least one."""
     with pytest.raises(SystemExit):
         main(["echo", "127.0.0.1:NOBODY:1", f"--count={count}"])
     assert "is not a number from 1 to " in capsys.readouterr().err
 
 
 def test_what_a_node_accepts(dcmqrscp_node: DcmNode, capsys: Shown) -> None:
-    """By name: more than 128 presentation contexts, and each transfer syntax of them."""
+    """By name: more than 128 presentation contexts, with all their transfer syntaxes."""
     assert main(["echo", str(dcmqrscp_node), "--contexts"]) == 0
     shown = capsys.readouterr().out
     assert "  CT Image Storage (1.2.840.10008.5.1.4.1.1.2)\n" in shown
@@ -138,7 +138,7 @@ def test_what_a_node_accepts(dcmqrscp_node: DcmNode, capsys: Shown) -> None:
 
 
 def test_debug_tells_what_happens(storescp_node: DcmNode, capsys: Shown) -> None:
-    """Addresses, what was proposed and accepted by name, each message with its status and time."""
+    """Addresses, proposed and accepted contexts by name, each message with status and time."""
     assert main(["echo", str(storescp_node), "--debug"]) == 0
     said = capsys.readouterr().err
     for words in (
@@ -157,7 +157,7 @@ def test_debug_tells_what_happens(storescp_node: DcmNode, capsys: Shown) -> None
 
 
 def test_verbose_has_a_line_for_each_step(storescp_node: DcmNode, capsys: Shown) -> None:
-    """And nothing of a single message."""
+    """There is no line for single messages."""
     assert main(["echo", str(storescp_node), "-v"]) == 0
     said = capsys.readouterr().err.splitlines()
     assert [line.rpartition(": ")[2].split(",")[0].split(" to ")[0] for line in said] == [
@@ -168,7 +168,7 @@ def test_verbose_has_a_line_for_each_step(storescp_node: DcmNode, capsys: Shown)
 def test_a_user_without_tls_must_be_allowed(
     storescp_node: DcmNode, configuration: Path, capsys: Shown
 ) -> None:
-    """By the configuration or by an option; else nothing is sent, and it is a usage error."""
+    """Without permission by configuration or option it is a usage error, and nothing is sent."""
     node = (
         f"[remote_nodes.it]\nhost = '{storescp_node.host}'\nport = {storescp_node.port}\n"
         "user = 'anna'\npassword = 'hush'\n"
@@ -188,7 +188,7 @@ def test_a_user_without_tls_must_be_allowed(
 def test_a_configuration_out_of_reach_need_not_exist(
     storescp_node: DcmNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Shown
 ) -> None:
-    """HOME may be that of another user; it is said, and the command works."""
+    """HOME may belong to another user; there is a warning, and the command works."""
 
     def denied(_path: str) -> os.stat_result:
         raise PermissionError(13, "Permission denied")
@@ -200,5 +200,5 @@ def test_a_configuration_out_of_reach_need_not_exist(
     assert status == 0
     shown = capsys.readouterr()
     assert shown.out == "Success\n"
-    assert "the configuration is not used: " in shown.err
+    assert "the configuration was not read: " in shown.err
     assert "Permission denied" in shown.err

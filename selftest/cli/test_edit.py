@@ -1,4 +1,4 @@
-"""`dcm edit`: files are edited, and an outcome for each."""
+"""`dcm edit`: edits files, and reports an outcome for each."""
 
 import json
 import sqlite3
@@ -16,7 +16,7 @@ Shown = pytest.CaptureFixture[str]
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """A folder with two instances, one in a folder below, and something else."""
+    """A folder with two instances, one of them in a subfolder, and another file."""
     folder = tmp_path / "source"
     (folder / "below").mkdir(parents=True)
     make(folder, 1)
@@ -26,18 +26,18 @@ def source(tmp_path: Path) -> Path:
 
 
 def files(folder: Path) -> dict[str, Path]:
-    """Return all files below a folder by their names in it."""
+    """Return all files below a folder by their relative names."""
     return {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
 
 
 def counts(line: str) -> dict[str, int]:
-    """Return how many had which outcome."""
+    """Return the number of files for each outcome."""
     words = (each.split(" ", 1) for each in line.strip().split(" | "))
     return {outcome: int(count) for count, outcome in words}
 
 
 def test_a_folder_is_edited_into_another(source: Path, tmp_path: Path, capsys: Shown) -> None:
-    """With all below it; the report has each file, and a second run finds all done."""
+    """Subfolders are included; the report has each file, and a second run finds all done."""
     before = {name: path.read_bytes() for name, path in files(source).items()}
     report, target = tmp_path / "report.json", tmp_path / "target"
     words = [
@@ -53,7 +53,7 @@ def test_a_folder_is_edited_into_another(source: Path, tmp_path: Path, capsys: S
     assert main([*words, "--report", str(report)]) == 0
     shown = capsys.readouterr()
     assert counts(shown.out) == {"passed over": 1, "edited": 2}
-    assert "README: passed over: neither the prefix DICM nor" in shown.err
+    assert "README: passed over: it has neither the prefix DICM nor" in shown.err
     assert files(target).keys() == {"00001.dcm", "below/00002.dcm"}
     for path in files(target).values():
         found = dcmread(path)
@@ -69,7 +69,7 @@ def test_a_folder_is_edited_into_another(source: Path, tmp_path: Path, capsys: S
 
 
 def test_in_place(source: Path, capsys: Shown) -> None:
-    """What is edited, and what was so already."""
+    """Files are edited, or already as wanted."""
     assert (
         main(["edit", str(source), "--in-place", "-e", "PatientID=X", "--delete", "StudyID"]) == 0
     )
@@ -83,7 +83,7 @@ def test_in_place(source: Path, capsys: Shown) -> None:
 
 
 def test_what_cannot_be_edited_is_reported(source: Path, tmp_path: Path, capsys: Shown) -> None:
-    """The others are edited; the exit status tells."""
+    """The others are edited; the exit status shows the failure."""
     data = (source / "00001.dcm").read_bytes()
     (source / "cut.dcm").write_bytes(data[:-100])
     (source / "empty.dcm").touch()
@@ -97,13 +97,13 @@ def test_what_cannot_be_edited_is_reported(source: Path, tmp_path: Path, capsys:
         "cut.dcm: failed: it ends within PixelData (7FE0,0010): 100 of 40000 bytes are" in shown.err
     )
     assert "empty.dcm: failed: the file is empty" in shown.err
-    assert "named.dcm: failed: neither the prefix DICM" in shown.err
+    assert "named.dcm: failed: it has neither the prefix DICM" in shown.err
     assert "missing: failed: No such file or directory" in shown.err
     assert files(target).keys() == {"00001.dcm", "below/00002.dcm"}
 
 
 def test_uids_are_remapped_and_restored(source: Path, tmp_path: Path, capsys: Shown) -> None:
-    """The same key makes the same ones; names of files that hold a UID follow; the map leads back."""
+    """The same key gives the same UIDs; file names with a UID change too; the map reverses it."""
     before = (source / "00001.dcm").read_bytes()
     (source / "00001.dcm").rename(source / "1.2.3.1.dcm")
     key, uids = tmp_path / "key", tmp_path / "uids.sqlite"
@@ -126,7 +126,7 @@ def test_uids_are_remapped_and_restored(source: Path, tmp_path: Path, capsys: Sh
 
 
 def test_what_is_set_is_not_remapped(source: Path, tmp_path: Path) -> None:
-    """All of one study, say."""
+    """For example the UID of a study."""
     target = tmp_path / "target"
     words = ["--remap-uids", "-e", "StudyInstanceUID=1.2.3"]
     assert main(["edit", str(source), "-o", str(target), *words]) == 0
@@ -143,7 +143,7 @@ def test_what_is_set_is_not_remapped(source: Path, tmp_path: Path) -> None:
     ],
 )
 def test_edits_from_json(document: object, source: Path, tmp_path: Path) -> None:
-    """What the command line says goes before them."""
+    """The command line takes precedence."""
     path, target = tmp_path / "edits.json", tmp_path / "target"
     path.write_text(json.dumps(document))
     words = ["--edit-json", str(path), "-e", "0010,0020=LINE"]
@@ -170,7 +170,7 @@ def test_only_what_is_selected_is_edited(source: Path, tmp_path: Path, capsys: S
 
 
 def test_a_target_within_the_source_is_not_edited_again(source: Path, capsys: Shown) -> None:
-    """However often it is done."""
+    """This holds for any number of runs."""
     for _ in range(2):
         assert main(["edit", str(source), "-o", str(source / "edited"), "-e", "PatientID=X"]) == 0
     assert counts(capsys.readouterr().out.splitlines()[-1]) == {
@@ -181,25 +181,26 @@ def test_a_target_within_the_source_is_not_edited_again(source: Path, capsys: Sh
 
 
 def test_the_folder_of_the_files_is_no_output(source: Path, capsys: Shown) -> None:
-    """Nothing in it may be overwritten, so nothing would be done."""
+    """Source files must not be overwritten, so nothing would be done."""
     assert main(["edit", str(source / "below"), "-o", str(source), "-e", "PatientID=X"]) == 2
     assert (
-        "holds what is to be edited: give another folder, or --in-place" in capsys.readouterr().err
+        "contains the files to be edited: choose another folder, or use --in-place"
+        in capsys.readouterr().err
     )
 
 
 def test_two_files_of_one_name(source: Path, tmp_path: Path, capsys: Shown) -> None:
-    """Neither is lost in silence: the second one fails."""
+    """Neither is lost silently: the second one fails."""
     other = make(tmp_path, 3).rename(tmp_path / "00001.dcm")
     words = [str(source / "00001.dcm"), str(other), "-o", str(tmp_path / "target")]
     assert main(["edit", *words, "-e", "PatientID=X"]) == 1
     shown = capsys.readouterr()
     assert shown.out == "1 edited | 1 failed\n"
-    assert "target/00001.dcm: another file is there already" in shown.err
+    assert "target/00001.dcm: another file already exists" in shown.err
 
 
 def test_a_text_that_the_character_set_lacks(source: Path, tmp_path: Path, capsys: Shown) -> None:
-    """A data set in ASCII becomes UTF-8, with a word; in another set it fails."""
+    """An ASCII data set becomes UTF-8, with a warning; one in another character set fails."""
     path = source / "00001.dcm"
     image = dcmread(path)
     image.SpecificCharacterSet = "ISO_IR 100"
@@ -211,7 +212,7 @@ def test_a_text_that_the_character_set_lacks(source: Path, tmp_path: Path, capsy
     assert counts(shown.out) == {"passed over": 1, "edited": 1, "failed": 1}
     assert "00002.dcm: edited: its character set is now ISO_IR 192 (UTF-8)" in shown.err
     assert (
-        "PatientName cannot be '山田': the character set of the data set lacks it: ISO_IR 100"
+        "PatientName cannot be '山田': the character set of the data set cannot represent it: ISO_IR 100"
         in shown.err
     )
     assert str(dcmread(tmp_path / "target" / "below" / "00002.dcm").PatientName) == "山田"
@@ -220,24 +221,24 @@ def test_a_text_that_the_character_set_lacks(source: Path, tmp_path: Path, capsy
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "nothing is to be edited"),
-        (["--only", "Modality == CT"], "nothing is to be edited"),
-        (["-e", "PatientID"], "'PatientID' is not KEY=VALUE; PatientID= makes it empty"),
+        ([], "no edits given"),
+        (["--only", "Modality == CT"], "no edits given"),
+        (["-e", "PatientID"], "'PatientID' is not KEY=VALUE; write PatientID= to make it empty"),
         (["-e", "PatientIdd=7"], "did you mean PatientID?"),
         (["-e", "StudyDate=yesterday"], "StudyDate cannot be 'yesterday': VR DA allows a date"),
-        (["-e", "PatientID=1", "-e", "0010,0020=2"], r"PatientID is given twice; several values are one: "),
+        (["-e", "PatientID=1", "-e", "0010,0020=2"], r"PatientID is given twice; for several values, write "),
         (["--delete", "SOPInstanceUID"], "SOPInstanceUID cannot be deleted"),
         (["-e", "TransferSyntaxUID=1"], "part of the file meta information"),
-        (["-e", "PatientID=1", "--key-file", "key"], "--key-file and --uid-map are for --remap-uids"),
+        (["-e", "PatientID=1", "--key-file", "key"], "--key-file and --uid-map need --remap-uids"),
         (["--restore-uids"], "--restore-uids needs the --uid-map"),
-        (["--restore-uids", "--remap-uids"], "exclude each other"),
+        (["--restore-uids", "--remap-uids"], "cannot be used together"),
         (["--edit-json", "BAD"], "is not JSON"),
     ],
 )  # fmt: skip
 def test_wrong_use_edits_nothing(
     words: list[str], said: str, source: Path, tmp_path: Path, capsys: Shown
 ) -> None:
-    """Exit status 2, and a sentence."""
+    """Exit status 2, and an error message."""
     bad = tmp_path / "bad.json"
     bad.write_text("{")
     words = [str(bad) if word == "BAD" else word for word in words]
@@ -251,4 +252,4 @@ def test_nothing_to_edit_is_a_failure(tmp_path: Path, capsys: Shown) -> None:
     """A misspelt folder, or an empty one."""
     (tmp_path / "empty").mkdir()
     assert main(["edit", str(tmp_path / "empty"), "--in-place", "-e", "PatientID=X"]) == 1
-    assert "there is nothing to edit in" in capsys.readouterr().err
+    assert "nothing to edit in" in capsys.readouterr().err

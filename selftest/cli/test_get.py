@@ -1,4 +1,4 @@
-"""`dcm get`: instances into a folder."""
+"""`dcm get`: retrieves instances into a folder."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ Shown = pytest.CaptureFixture[str]
 def test_what_matches_is_brought(
     archive: DcmNode, objects: Path, tmp_path: Path, capsys: Shown
 ) -> None:
-    """Byte for byte, named by UID; what is there already counts as done."""
+    """Byte for byte, named by UID; an existing file counts as done."""
     target, report = tmp_path / "new" / "target", tmp_path / "report.json"
     arguments = ["get", str(archive), "PatientID=CLI1", "-o", str(target)]
     assert main([*arguments, "--report", str(report)]) == 0
@@ -43,7 +43,7 @@ def test_a_query_goes_on(dcmqrscp_archive: DcmNode, tmp_path: Path, start: Start
 
 
 def test_keys_limit_an_earlier_result(archive: DcmNode, tmp_path: Path, capsys: Shown) -> None:
-    """What is brought is in both."""
+    """Only instances that match both are retrieved."""
     file = tmp_path / "result.json"
     assert main(["query", str(archive), "PatientID=CLI*", "--level", "study"]) == 0
     file.write_text(capsys.readouterr().out)
@@ -60,7 +60,7 @@ def test_keys_limit_an_earlier_result(archive: DcmNode, tmp_path: Path, capsys: 
 def test_an_archive_that_fails_in_the_middle(
     tmp_path: Path, capsys: Shown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it does not send is missed, and what it cannot even name."""
+    """Instances that it does not send are missing, and so are those that it cannot list."""
     monkeypatch.setattr("dcm.net.wanted._BATCH", 1)  # as if there were thousands in the first study
     file, report = tmp_path / "result.json", tmp_path / "report.json"
     studies = [{"PatientID": "A", "StudyInstanceUID": uid} for uid in ("1.2.1", "1.2.2", "1.2.9")]
@@ -75,19 +75,19 @@ def test_an_archive_that_fails_in_the_middle(
 
 
 def test_what_a_query_did_not_find_is_missed(tmp_path: Path, capsys: Shown) -> None:
-    """The result of a query that was not complete is brought, and that is no success."""
+    """The instances in an incomplete query result are retrieved, but it is not a success."""
     file, report = tmp_path / "result.json", tmp_path / "report.json"
     with moody() as node:
         assert main(["query", str(node), "PatientID=LIMITED", "--level", "study"]) == 1
         file.write_text(capsys.readouterr().out)
         arguments = ["get", str(node), "--query-res", str(file), "--report", str(report)]
         assert main([*arguments, "-o", str(tmp_path / "target")]) == 1
-    assert "what is fetched is not all that matches: " in capsys.readouterr().err
+    assert "not everything that matches is fetched: " in capsys.readouterr().err
     assert "A700H" in json.loads(report.read_text())["problems"][0]
 
 
 def test_by_move(dcmqrscp_archive: DcmNode, tmp_path: Path, capsys: Shown) -> None:
-    """An archive that does not know us says so, in one sentence."""
+    """An archive that does not know the destination is reported in one sentence."""
     arguments = ["get", str(dcmqrscp_archive), "PatientID=CLI1", "-o", str(tmp_path / "target")]
     assert main([*arguments, "--method", "move", "--local", "127.0.0.1:UNKNOWN:0"]) == 1
     shown = capsys.readouterr()
@@ -95,17 +95,17 @@ def test_by_move(dcmqrscp_archive: DcmNode, tmp_path: Path, capsys: Shown) -> No
 
 
 def test_nothing_matches(archive: DcmNode, tmp_path: Path, capsys: Shown) -> None:
-    """That is no error, but it is said."""
+    """It is not an error, but it is reported."""
     assert main(["get", str(archive), "PatientID=NOBODY", "-o", str(tmp_path / "target")]) == 0
     shown = capsys.readouterr()
     assert shown.out == "no instances\n"
-    assert "has nothing that matches" in shown.err
+    assert f"nothing on {archive} matches" in shown.err
 
 
 def test_everything_is_not_brought_by_mistake(
     archive: DcmNode, tmp_path: Path, capsys: Shown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who means it says so."""
+    """Retrieving everything needs an option."""
     monkeypatch.setattr("sys.stdin", Keyboard(None))
     assert main(["get", str(archive), "-o", str(tmp_path / "target")]) == 2
     assert "--assume-yes" in capsys.readouterr().err
@@ -115,7 +115,7 @@ def test_everything_is_not_brought_by_mistake(
 def test_a_folder_that_cannot_be_written(
     dcmqrscp_archive: DcmNode, start: Start, tmp_path: Path
 ) -> None:
-    """Each instance fails with the reason, and the exit status says so."""
+    """Each instance fails with the reason, and so does the command."""
     process = start("get", str(dcmqrscp_archive), "PatientID=CLI2", "-o", "/proc/self")
     shown, said = process.communicate(timeout=60)
     assert process.returncode == 1

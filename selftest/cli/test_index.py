@@ -1,4 +1,4 @@
-"""`dcm index`: a folder is indexed, and what is wrong with its files is told."""
+"""`dcm index`: indexes a folder, and reports problems with its files."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def report(capsys: Shown, *options: str) -> tuple[int, dict[str, object]]:
 
 
 def test_folder_is_indexed(tmp_path: Path, capsys: Shown) -> None:
-    """What the folder holds is counted, and the index is there for queries."""
+    """The content of the folder is counted, and queries can use the index."""
     data = tmp_path / "data"
     for number in (1, 2, 3):
         write(data / f"{number}.dcm", instance(number, PatientID="P"))
@@ -43,7 +43,7 @@ def test_folder_is_indexed(tmp_path: Path, capsys: Shown) -> None:
 
 
 def test_what_is_wrong_is_listed_and_a_failure(tmp_path: Path, capsys: Shown) -> None:
-    """Damage and conflicts give exit status 1 where they are asked for; duplicates alone do not."""
+    """Damage and conflicts give exit status 1 if they are checked; duplicates alone do not."""
     path = write(tmp_path / "1.dcm", instance(1), pixels=5000)
     shutil.copy(path, tmp_path / "copy.dcm")
     status, found = report(capsys, str(tmp_path), "--duplicates", "--conflicts", "--damaged")
@@ -54,7 +54,7 @@ def test_what_is_wrong_is_listed_and_a_failure(tmp_path: Path, capsys: Shown) ->
     write(tmp_path / "other.dcm", instance(1, PatientName="Other"))
     cut = tmp_path / "cut.dcm"
     cut.write_bytes(path.read_bytes()[:-100])
-    os.utime(cut, (10**9, 10**9))  # what was just written is scanned again
+    os.utime(cut, (10**9, 10**9))  # recently written files are scanned again
     assert report(capsys, str(tmp_path))[0] == 0
     status, found = report(capsys, str(tmp_path), "--conflicts")
     assert (status, len(found["conflicts"])) == (1, 1)  # type: ignore[arg-type]
@@ -77,23 +77,23 @@ def test_index_elsewhere(tmp_path: Path, capsys: Shown) -> None:
 
 
 def test_no_folder_is_wrong_use(tmp_path: Path, capsys: Shown) -> None:
-    """Nothing is made where no folder is."""
+    """If there is no folder, nothing is created."""
     assert main(["index", str(tmp_path / "typo")]) == 2
-    assert "there is no folder" in capsys.readouterr().err
+    assert "is not a folder" in capsys.readouterr().err
     assert not (tmp_path / "typo").exists()
 
 
 def test_set_aside_index_is_told(tmp_path: Path, capsys: Shown) -> None:
-    """A file that is no index is kept under another name, with a warning."""
+    """A file that is not an index is kept under another name, with a warning."""
     write(tmp_path / "1.dcm", instance(1))
     (tmp_path / FILE).write_text("precious")
     assert main(["index", str(tmp_path)]) == 0
-    assert "the index is made anew" in capsys.readouterr().err
+    assert "the index is recreated" in capsys.readouterr().err
     assert (tmp_path / f"{FILE}.set-aside-1").read_text() == "precious"
 
 
 def test_interrupted_between_files(tmp_path: Path) -> None:
-    """Ctrl-C ends it soon and in order; what was indexed until then is not scanned again."""
+    """Ctrl-C ends it soon and cleanly; files already indexed are not scanned again."""
     data = tmp_path / "data"
     for number in range(12_000):
         path = data / str(number // 1000) / str(number)

@@ -36,24 +36,30 @@ from dcm.data.match import limiting
     ],
 )
 def test_keys_are_read(words: list[str], keys: object) -> None:
-    """Keywords, tags, and paths through sequences; a value may hold what it likes."""
+    """Keywords, tags, and paths through sequences; a value may contain any character."""
     assert read_keys(words) == keys
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["PatientID"], "'PatientID' is not KEY=VALUE; PatientID= requests it, whatever its value"),
-        (["=1"], "a value without a KEY"),
-        (["0009,1001=1"], "the standard has no such element"),
-        (["20200101=1"], "the standard has no such element"),
+        (
+            ["PatientID"],
+            "'PatientID' is not KEY=VALUE; write PatientID= to request it with any value",
+        ),
+        (["=1"], "the KEY is missing"),
+        (["0009,1001=1"], "no such element in the standard"),
+        (["20200101=1"], "no such element in the standard"),
         (["PatientID=1", "0010,0020=2"], "0010,0020 is given twice"),
         (["PatientID.StudyID=1"], "PatientID is not a sequence"),
-        (["RequestAttributesSequence=1"], "is a sequence: RequestAttributesSequence.KEY=VALUE"),
+        (
+            ["RequestAttributesSequence=1"],
+            "is a sequence: write RequestAttributesSequence.KEY=VALUE",
+        ),
     ],
 )
 def test_what_is_no_key_is_refused(words: list[str], said: str) -> None:
-    """With what it should be."""
+    """The error shows the expected form."""
     with pytest.raises(UsageError) as caught:
         read_keys(words)
     assert said in str(caught.value)
@@ -61,7 +67,7 @@ def test_what_is_no_key_is_refused(words: list[str], said: str) -> None:
 
 @pytest.mark.parametrize("name", ["PatientIDs", "patientid", "PatinetID"])
 def test_an_unknown_keyword_is_refused(name: str) -> None:
-    """With the nearest one: to go on without it would ask for too much."""
+    """The error has the nearest keyword: without the key, the query would match too much."""
     with pytest.raises(UnknownElement, match=f"named '{name}'; did you mean PatientID"):
         read_keys([f"{name}=1"])
 
@@ -78,7 +84,7 @@ def test_an_unknown_keyword_is_refused(name: str) -> None:
     ],
 )
 def test_what_leaves_nothing_out(words: list[str], unlimited: bool) -> None:
-    """Such a query asks for everything."""
+    """A query with only these keys matches everything."""
     assert bool(limiting(read_keys(words))) is not unlimited
 
 
@@ -97,14 +103,14 @@ def test_what_leaves_nothing_out(words: list[str], unlimited: bool) -> None:
     ],
 )
 def test_a_row_is_a_query(text: str, rows: list[object], tmp_path: Path) -> None:
-    """The delimiter is found by the keys, also where there is only one."""
+    """The delimiter is found from the keys, even if there is only one."""
     path = tmp_path / "batch.csv"
     path.write_text(text, encoding="utf-8", newline="")
     assert [row.keys for row in read_rows(path)] == rows
 
 
 def test_a_row_knows_its_line(tmp_path: Path) -> None:
-    """So that an error can name it."""
+    """An error can then name it."""
     path = tmp_path / "batch.csv"
     path.write_text("PatientID\n\n1\n")
     assert read_rows(path) == [Row(3, {"PatientID": "1"})]
@@ -115,16 +121,16 @@ def test_a_row_knows_its_line(tmp_path: Path) -> None:
     [
         (b"", "the first line must name the keys"),
         (b"\nPatientID\n", "the first line must name the keys"),
-        (b"PatientID\n", "has no row below the keys"),
+        (b"PatientID\n", "has no rows below the keys"),
         (b"PatientID,Nonsense\n1,2\n", "no DICOM element named 'Nonsense'"),
         (b"PatientID,PatientID\n1,2\n", "PatientID is given twice"),
         (b"PatientID,StudyDate\n1\n", "line 2: 1 values for 2 keys"),
         (b'PatientID\n"1\n', "is not CSV"),
-        (b"PatientID\n\xff\n", "is not text in UTF-8"),
+        (b"PatientID\n\xff\n", "is not UTF-8 text"),
     ],
 )
 def test_what_is_no_batch_is_refused(content: bytes, said: str, tmp_path: Path) -> None:
-    """With the file, and the line where there is one."""
+    """The error names the file, and the line if there is one."""
     path = tmp_path / "batch.csv"
     path.write_bytes(content)
     with pytest.raises(UsageError) as caught:

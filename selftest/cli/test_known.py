@@ -1,4 +1,4 @@
-"""`harness known`: entries are added as they should be, and lists are checked against suites and runs."""
+"""`harness known`: adds entries, and checks lists against suites and runs."""
 
 import re
 import tomllib
@@ -33,7 +33,7 @@ def lists(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunFolder:
-    """Make a run in which one run of an axis failed, and the server died in another case."""
+    """Make a run in which one run of an axis failed, and the server crashed in another case."""
     folder = RunFolder(tmp_path / "run")
     folder.write_run()
     folder.fail("CFIND-026", parameters="c11")
@@ -54,7 +54,7 @@ def _add(run: RunFolder, lists: Path, case: str, *arguments: str) -> int:
 
 
 def test_entry_is_added_behind_all_that_was_there(run: RunFolder, lists: Path) -> None:
-    """Comments and order stay; what was said is in the entry, whatever characters it has."""
+    """Comments and order are kept; the entry has all the input, whatever characters it contains."""
     reason = 'says "Müller\\" for 1 € \x7f'
     conditions = ("--with=plugin.gdcm>=1.5", "--with=library.gdcm<3.1")
     facts = (
@@ -88,7 +88,7 @@ def test_entry_is_added_behind_all_that_was_there(run: RunFolder, lists: Path) -
 
 
 def test_crash_is_added_as_one_that_was_not_reported_today(run: RunFolder, lists: Path) -> None:
-    """How it shows and where it was reported is never left open."""
+    """How it shows and where it was reported are always filled in."""
     assert _add(run, lists, "WADO-014", "--reason", "x") == 0
 
     added = read_known(lists, "Orthanc")[1]
@@ -97,7 +97,7 @@ def test_crash_is_added_as_one_that_was_not_reported_today(run: RunFolder, lists
 
 
 def test_several_cases_go_into_one_entry(run: RunFolder, lists: Path) -> None:
-    """Their pattern is what they have in common; where that is nothing, it is to be said."""
+    """The pattern is their common part; if there is none, the user must give one."""
     run.fail("CFIND-028")
     assert _add(run, lists, "CFIND-026-c11", "CFIND-028", "--reason", "x") == 0
     other = {"message": "no answer", "expected": None, "received": None, "text": ""}
@@ -112,7 +112,7 @@ def test_several_cases_go_into_one_entry(run: RunFolder, lists: Path) -> None:
 
 
 def test_first_entry_of_a_server_makes_its_list(run: RunFolder, tmp_path: Path) -> None:
-    """The folder too, where there is none."""
+    """The folder is made, too, if it does not exist."""
     assert _add(run, tmp_path / "new", "CFIND-026-c11", "--reason", "x") == 0
 
     assert [issue.cases for issue in read_known(tmp_path / "new", "Orthanc")] == [
@@ -123,10 +123,10 @@ def test_first_entry_of_a_server_makes_its_list(run: RunFolder, tmp_path: Path) 
 @pytest.mark.parametrize(
     "refused",
     [
-        ("CFIND-999", "no case of .*run is called 'CFIND-999'"),
-        ("CFIND-026-*", "CFIND-026-c12 passed: an entry for CFIND-026-\\* would fail the next run"),
+        ("CFIND-999", "run has no case 'CFIND-999'"),
+        ("CFIND-026-*", "CFIND-026-c12 passed: an entry for CFIND-026-\\* would make the next run fail"),
         ("CFIND-027", "CFIND-027 did not fail in .*run: unsupported"),
-        ("CFIND-026-c11", "WADO-014", "the server died in some of these cases only: make two entries"),
+        ("CFIND-026-c11", "WADO-014", "the server died in only some of these cases: make two entries"),
         ("CFIND-026-c11", "--shows=(", r"shows: '\(' is not a regular expression"),
         ("CFIND-026-c11", "--with=a b", "'a b' is not a need"),
     ],
@@ -134,7 +134,7 @@ def test_first_entry_of_a_server_makes_its_list(run: RunFolder, tmp_path: Path) 
 def test_entry_that_would_be_wrong_is_refused(
     run: RunFolder, lists: Path, capsys: pytest.CaptureFixture[str], refused: tuple[str, ...]
 ) -> None:
-    """One sentence, exit code 2, and the list is as it was."""
+    """One sentence, exit code 2, and the list is unchanged."""
     case, *arguments, said = refused
     assert _add(run, lists, case, *arguments, "--reason", "x") == 2
 
@@ -145,7 +145,7 @@ def test_entry_that_would_be_wrong_is_refused(
 def test_case_is_listed_once(
     run: RunFolder, lists: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """For the same versions, that is."""
+    """This applies to the same versions only."""
     assert _add(run, lists, "CFIND-026-c11", "--reason", "x", "--fixed=1.11") == 0
     assert _add(run, lists, "CFIND-026-c11", "--reason", "x") == 2
     assert "known/orthanc.toml:9: CFIND-026-c11 is listed already" in capsys.readouterr().err
@@ -155,7 +155,7 @@ def test_case_is_listed_once(
 def test_reason_is_asked_for_on_a_terminal_only(
     run: RunFolder, lists: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An entry without a reason helps nobody."""
+    """An entry needs a reason."""
     assert _add(run, lists, "CFIND-026-c11") == 2
     assert "--reason" in capsys.readouterr().err
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
@@ -204,7 +204,7 @@ def _check(lists: Path, suite: Path, *runs: Path) -> int:
 def test_check_finds_what_is_to_be_deleted(
     lists: Path, suite: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A pattern that names no case of the suites, an entry that has expired, and an unknown library."""
+    """A pattern that matches no case of the suites, an expired entry, and an unknown library."""
     assert _check(lists, suite) == 0
     with (lists / "orthanc.toml").open("a") as file:
         file.write("expires = 2026-01-31\nwith = 'library.gdmc'\n")
@@ -213,7 +213,7 @@ def test_check_finds_what_is_to_be_deleted(
 
     assert _check(lists, suite) == 1
     expired, unnamed, misspelt = capsys.readouterr().out.splitlines()
-    assert expired.startswith("known/orthanc.toml:3: the entry for CFIND-001 has expired")
+    assert expired.startswith("known/orthanc.toml:3: the entry for CFIND-001 expired")
     assert unnamed.startswith("known/orthanc.toml:10: no case is called CFIND-00[2-9]: delete")
     assert misspelt.startswith(
         "known/orthanc.toml:3: with library.gdmc: the libraries are library.boost,"
@@ -223,10 +223,12 @@ def test_check_finds_what_is_to_be_deleted(
 def test_check_of_a_run_finds_entries_that_matched_nothing(
     run: RunFolder, lists: Path, suite: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An entry about the server whose cases ran, and passed or failed otherwise."""
+    """An entry about the tested server whose cases ran, and passed or failed differently."""
     run.fail("CFIND-001", outcome="known")
     assert _check(lists, suite, run.path) == 1
-    said = "CFIND-001 matched no failure: 1 ran, 1 failed, none of these as listed (it is so (tracker 1))"
+    said = (
+        "CFIND-001 matched no failure: 1 ran, 1 failed, but none as listed (it is so (tracker 1))"
+    )
     assert f"known/orthanc.toml:3: {said} in {run.path}" in capsys.readouterr().out
 
     list_ = lists / "orthanc.toml"
@@ -239,7 +241,7 @@ def test_check_of_a_run_finds_entries_that_matched_nothing(
 def test_check_refuses_a_pattern_that_is_none(
     lists: Path, suite: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The file and the entry are named."""
+    """The error names the file and the entry."""
     (lists / "orthanc.toml").write_text(LIST.replace("^received", "(received"))
 
     assert _check(lists, suite) == 2

@@ -1,4 +1,4 @@
-"""`dcm listen`: what others send, in a folder."""
+"""`dcm listen`: stores what peers send in a folder."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def where(process: Process) -> str:
-    """Wait until it listens; give its port."""
+    """Wait until it listens; return its port."""
     assert process.stderr is not None
     line = process.stderr.readline()
     found = re.fullmatch(r"dcm listen: listening at 127\.0\.0\.1:ME:(\d+)\n", line)
@@ -42,7 +42,7 @@ def where(process: Process) -> str:
 
 
 def send(port: str, source: Path, *options: str) -> int:
-    """Send all with dcmtk's program."""
+    """Send everything with dcmtk's program."""
     program = shutil.which("storescu")
     if program is None:
         pytest.skip("storescu is not installed")
@@ -51,7 +51,7 @@ def send(port: str, source: Path, *options: str) -> int:
 
 
 def test_what_comes_is_kept_and_named(start: Start, source: Path, tmp_path: Path) -> None:
-    """The report lists what came, also when a service manager ends it."""
+    """The report lists what was received, also if a service manager ends the command."""
     target, report = tmp_path / "new" / "target", tmp_path / "report.json"
     process = start("listen", "-o", target, *OPTIONS, "--report", report)
     assert send(where(process), source) == 0
@@ -67,14 +67,14 @@ def test_what_comes_is_kept_and_named(start: Start, source: Path, tmp_path: Path
 def test_it_ends_after_a_time_without_anything(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """That is an orderly end."""
+    """The exit status is 0."""
     arguments = ["listen", "-o", str(tmp_path), *OPTIONS, "--inactive-timeout", "0.05"]
     assert main([*arguments, "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
 
 
 def test_an_association_is_no_inactivity() -> None:
-    """Who is there may still send, however long it takes."""
+    """A connected peer may still send, however long it waits."""
     states = [True, True, False]
 
     class Busy:
@@ -87,7 +87,7 @@ def test_an_association_is_no_inactivity() -> None:
 
 
 def test_it_ends_when_it_is_told(start: Start, tmp_path: Path) -> None:
-    """Ctrl-C, and no word more: this is how it is meant to end."""
+    """Ctrl-C is the normal way to end it; there is no message."""
     process = start("listen", "-o", tmp_path / "target", *OPTIONS)
     where(process)
     process.send_signal(signal.SIGINT)
@@ -96,7 +96,7 @@ def test_it_ends_when_it_is_told(start: Start, tmp_path: Path) -> None:
 
 
 def test_who_does_not_read_ends_it(start: Start, source: Path, tmp_path: Path) -> None:
-    """A closed pipe ends the command, and the sender hears no success of what was not told."""
+    """A closed pipe ends the command, and the sender gets no success for an unprinted instance."""
     process = start("listen", "-o", tmp_path / "target", *OPTIONS)
     port = where(process)
     assert process.stdout is not None
@@ -109,7 +109,7 @@ def test_who_does_not_read_ends_it(start: Start, source: Path, tmp_path: Path) -
 
 
 def test_what_cannot_be_kept_is_told(start: Start, source: Path, tmp_path: Path) -> None:
-    """By the sender, by the report, and on stderr."""
+    """To the sender, in the report, and on stderr."""
     target, report = tmp_path / "target", tmp_path / "report.json"
     process = start("listen", "-o", target, *OPTIONS, "--report", report)
     port = where(process)
@@ -122,7 +122,7 @@ def test_what_cannot_be_kept_is_told(start: Start, source: Path, tmp_path: Path)
 
 
 def test_whom_it_takes(start: Start, source: Path, tmp_path: Path) -> None:
-    """Only those that have the right name, or that know ours."""
+    """Only peers that have the right AE title and call us by ours."""
     process = start("listen", "-o", tmp_path, *OPTIONS, "--from", "OTHER", "--by-our-name")
     port = where(process)
     assert send(port, source, "-aec", "ME") != 0
@@ -131,7 +131,7 @@ def test_whom_it_takes(start: Start, source: Path, tmp_path: Path) -> None:
 
 
 def test_options_name_who_we_are(start: Start, tmp_path: Path) -> None:
-    """They go before the configuration."""
+    """They take precedence over the configuration."""
     options = ("--host", "127.0.0.1", "--port", "0", "--ae-title", "ME")
     where(start("listen", "-o", tmp_path, *options))
 
@@ -146,7 +146,7 @@ def test_options_name_who_we_are(start: Start, tmp_path: Path) -> None:
 def test_where_it_cannot_listen(
     arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One sentence."""
+    """The error is one sentence."""
     assert main(["listen", "-o", str(tmp_path / "target"), *arguments]) in (1, 2)
     shown = capsys.readouterr().err
     assert said in shown
@@ -154,14 +154,14 @@ def test_where_it_cannot_listen(
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Is named."""
+    """The error names it."""
     (tmp_path / "file").touch()
     assert main(["listen", "-o", str(tmp_path / "file" / "target")]) == 1
     assert capsys.readouterr().err == f"dcm listen: {tmp_path}/file/target: Not a directory\n"
 
 
 def half(port: str) -> Association:
-    """Begin to send an instance, and stop in the middle."""
+    """Begin to send an instance, and stop halfway."""
 
     async def begin() -> Association:
         contexts = [PresentationContextRQ(1, CT, ("1.2.840.10008.1.2.1",))]
@@ -182,7 +182,7 @@ def test_second_signal_ends_at_once(number: int, start: Start, tmp_path: Path) -
     try:
         process.send_signal(number)
         assert process.stderr is not None
-        assert "ends once senders have finished" in process.stderr.readline()
+        assert "stopping when senders have finished" in process.stderr.readline()
         process.send_signal(number)
         assert process.wait(20) == 128 + number
     finally:
@@ -191,7 +191,7 @@ def test_second_signal_ends_at_once(number: int, start: Start, tmp_path: Path) -
 
 
 def test_stopping_has_a_limit(start: Start, tmp_path: Path) -> None:
-    """A sender that does not go on is aborted, which is said; the command has done its work."""
+    """A stalled sender is aborted, with a message; the exit status is 0."""
     process = start("listen", "-o", tmp_path / "target", *OPTIONS, "--stop-timeout", "0.2")
     association = half(where(process))
     try:
@@ -199,7 +199,7 @@ def test_stopping_has_a_limit(start: Start, tmp_path: Path) -> None:
         shown = process.communicate(timeout=20)
     finally:
         association.close()
-    assert "did not finish within 0.2 s and are aborted" in shown[1]
+    assert "aborting associations that did not finish within 0.2 s" in shown[1]
     assert process.returncode == 0
 
 
@@ -208,17 +208,17 @@ def test_limits_of_what_is_stored(start: Start, source: Path, tmp_path: Path) ->
     process = start("listen", "-o", tmp_path / "target", *OPTIONS, "--max-instance", "1K")
     assert send(where(process), source) != 0
     process.terminate()
-    assert "more than the 1000 bytes that are accepted" in process.communicate(timeout=60)[1]
+    assert "larger than the limit of 1000 bytes" in process.communicate(timeout=60)[1]
     assert process.returncode == 1
     process = start("listen", "-o", tmp_path / "target", *OPTIONS, "--min-free", "1000T")
     assert send(where(process), source) != 0
     process.terminate()
-    assert "bytes would stay free on the disk" in process.communicate(timeout=60)[1]
+    assert "bytes of disk space would be left" in process.communicate(timeout=60)[1]
 
 
 @pytest.mark.parametrize("size", ["", "K", "-1", "1X", "1.5G", "many"])
 def test_what_is_not_a_size(size: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is refused."""
+    """The value is refused."""
     with pytest.raises(SystemExit):
         main(["listen", "-o", "nowhere", f"--min-free={size}"])
     assert "is not a size" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Results on a terminal or a pipe that is not UTF-8: replaced or escaped, and never an error."""
+"""Output to a terminal or a pipe that is not UTF-8: replaced or escaped, and never an error."""
 
 import csv
 import json
@@ -20,7 +20,7 @@ from dcm.net import DcmNode
 
 NAME = "Yamada^Tarou=山田^太郎"
 LATIN = {"PYTHONIOENCODING": "latin-1"}
-# The locale C without what Python does for it: everything is ASCII, also the words of the command line.
+# The locale C without Python's workaround: everything is ASCII, including the arguments.
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": ""}
 
 
@@ -49,7 +49,7 @@ def japanese() -> Iterator[DcmNode]:
 def printed(
     start: Start, node: DcmNode, environment: dict[str, str], *words: str
 ) -> tuple[str, str]:
-    """Query with another encoding; give what came on stdout and on stderr."""
+    """Query with another encoding; return stdout and stderr."""
     process = start("query", node, *words, env={**os.environ, **environment}, text=False)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0
@@ -60,7 +60,7 @@ def printed(
 def test_a_tree_has_question_marks(
     environment: dict[str, str], start: Start, japanese: DcmNode
 ) -> None:
-    """And it is said."""
+    """There is a warning."""
     out, err = printed(start, japanese, environment, "PatientID=1", "--out-format", "tree")
     assert "ID: 1 | Name: Yamada^Tarou=??^??" in out
     assert "the output has characters that " in err
@@ -71,7 +71,7 @@ def test_a_tree_has_question_marks(
 def test_a_table_has_question_marks(
     environment: dict[str, str], start: Start, japanese: DcmNode
 ) -> None:
-    """It stays a table."""
+    """The columns stay aligned."""
     out, err = printed(start, japanese, environment, "PatientID=1", "--out-format", "csv")
     (row,) = csv.DictReader(out.splitlines())
     assert row["PatientName"] == "Yamada^Tarou=??^??"
@@ -80,21 +80,21 @@ def test_a_table_has_question_marks(
 
 @pytest.mark.parametrize("environment", [LATIN, ASCII], ids=["latin-1", "ascii"])
 def test_json_loses_nothing(environment: dict[str, str], start: Start, japanese: DcmNode) -> None:
-    """What the encoding lacks is escaped."""
+    """Characters outside the encoding are escaped."""
     out, err = printed(start, japanese, environment, "PatientID=1")
     assert NAME in json.dumps(json.loads(out), ensure_ascii=False)
     assert err == ""
 
 
 def test_a_key_is_utf_8_where_the_locale_knows_no_encoding(start: Start, japanese: DcmNode) -> None:
-    """As people type it, and as it would be under any other locale of their system."""
+    """The key is what a user types in any other locale of the system."""
     key = os.fsdecode("PatientName=*山田*".encode())
     out, _ = printed(start, japanese, ASCII, key)
     assert NAME in json.dumps(json.loads(out), ensure_ascii=False)
 
 
 def test_a_caller_gets_stdout_back(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
-    """How it treats errors is changed only while a command runs."""
+    """Its error handling is changed only while a command runs."""
     before = sys.stdout.errors
     assert main(["version"]) == 0
     assert sys.stdout.errors == before

@@ -22,23 +22,23 @@ OPTIONS = Namespace(
 
 
 class Terminal:
-    """A terminal that stands for stderr."""
+    """A terminal in place of stderr."""
 
     def __init__(self) -> None:
         self._ours, theirs = pty.openpty()
         self.file: TextIO = os.fdopen(theirs, "w")
 
     def close(self) -> None:
-        """Give it back to the system."""
+        """Close the terminal."""
         self.file.close()
         os.close(self._ours)
 
     def read(self) -> str:
-        """Wait for something to be written; return it."""
+        """Wait for output, and return it."""
         return os.read(self._ours, 1 << 16).decode(errors="replace")
 
     def shown(self) -> str:
-        """Return all that was written; nothing more can be."""
+        """Return all output; there can be no more."""
         self.file.close()
         said = b""
         with contextlib.suppress(OSError):  # the other end is closed
@@ -49,7 +49,7 @@ class Terminal:
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
-    """A terminal that a test can look through."""
+    """A terminal whose output a test can read."""
     made = Terminal()
     monkeypatch.setenv("TERM", "xterm")
     yield made
@@ -57,7 +57,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
 
 
 def test_a_bar_after_a_moment(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It counts, goes away at the end, and what is said meanwhile stands above it."""
+    """It counts, disappears at the end, and messages appear above it."""
     monkeypatch.setattr(progress, "_MOMENT", 0)
     monkeypatch.setattr(sys, "stderr", terminal.file)
 
@@ -78,7 +78,7 @@ def test_a_bar_after_a_moment(terminal: Terminal, monkeypatch: pytest.MonkeyPatc
 
 
 def test_what_is_quick_shows_nothing(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not a byte."""
+    """Not a single byte is written."""
     monkeypatch.setattr(sys, "stderr", terminal.file)
 
     monkeypatch.setattr(progress, "_bar", lambda: made.append("rich was imported"))
@@ -97,12 +97,12 @@ def test_what_is_quick_shows_nothing(terminal: Terminal, monkeypatch: pytest.Mon
 def test_who_does_not_want_it(
     option: str, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Says so by an option."""
+    """An option switches it off."""
     monkeypatch.setattr(sys, "stderr", terminal.file)
     assert wanted(OPTIONS)
     assert not wanted(Namespace(**{**vars(OPTIONS), option: True}))
 
 
 def test_nobody_looks() -> None:
-    """A pipe shows nothing."""
+    """There is no progress in a pipe."""
     assert not wanted(OPTIONS)

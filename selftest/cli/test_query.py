@@ -1,4 +1,4 @@
-"""`dcm query`: what a node has, as a tree, JSON or CSV; from keys, days, batches and earlier results."""
+"""`dcm query`: results as tree, JSON or CSV; from keys, dates, batches and earlier results."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ NOBODY = "127.0.0.1:NOBODY:1"
 
 
 def asked(archive: DcmNode, capsys: Shown, *arguments: str) -> QueryResult:
-    """Query, and read back what was printed into the pipe."""
+    """Query, and parse the output of the pipe."""
     assert main(["query", str(archive), *arguments]) == 0
     shown = capsys.readouterr()
     assert shown.err == ""
@@ -30,12 +30,12 @@ def asked(archive: DcmNode, capsys: Shown, *arguments: str) -> QueryResult:
 
 
 def patients(result: QueryResult) -> list[str]:
-    """Name the patients of a result."""
+    """Return the patients of a result."""
     return [patient.uid for patient in result.patients]
 
 
 def test_keys_and_their_level(archive: DcmNode, capsys: Shown) -> None:
-    """The level is that of the most detailed key, unless it is named."""
+    """The level is that of the most detailed key, unless it is given."""
     studies = asked(archive, capsys, "PatientID=CLI1")
     assert (studies.level, studies.source) == (Level.PATIENT, str(archive))
     assert patients(studies) == ["CLI1"]
@@ -53,7 +53,7 @@ def test_days(archive: DcmNode, capsys: Shown) -> None:
 
 
 def test_a_tree_for_people(archive: DcmNode, capsys: Shown) -> None:
-    """Totals above it."""
+    """Totals are above it."""
     assert main(["query", str(archive), "PatientID=CLI1", "--level", "series",
                  "--out-format", "tree"]) == 0  # fmt: skip
     lines = capsys.readouterr().out.splitlines()
@@ -65,14 +65,14 @@ def test_a_tree_for_people(archive: DcmNode, capsys: Shown) -> None:
 def test_a_terminal_shows_a_tree(
     dcmqrscp_archive: DcmNode, capsys: Shown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without being asked to."""
+    """This is the default there."""
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     assert main(["query", str(dcmqrscp_archive), "PatientID=CLI1"]) == 0
     assert "└── ID: CLI1" in capsys.readouterr().out
 
 
 def test_a_table_for_a_spreadsheet(archive: DcmNode, capsys: Shown) -> None:
-    """A line for each entity, unique keys first, with what is known of those above."""
+    """A row for each entity, unique keys first, with the known attributes of its parents."""
     assert main(["query", str(archive), "PatientID=CLI*", "Modality=", "--out-format", "csv"]) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert list(rows[0])[:3] == ["PatientID", "StudyInstanceUID", "SeriesInstanceUID"]
@@ -83,12 +83,12 @@ def test_a_table_for_a_spreadsheet(archive: DcmNode, capsys: Shown) -> None:
 
 
 def test_nothing_matches(archive: DcmNode, capsys: Shown) -> None:
-    """That is an answer too."""
+    """The query succeeds."""
     assert len(asked(archive, capsys, "PatientID=NOBODY")) == 0
 
 
 def test_an_earlier_result_limits(archive: DcmNode, tmp_path: Path, capsys: Shown) -> None:
-    """From a file; keys limit it further."""
+    """The result is read from a file; keys limit it further."""
     file = tmp_path / "result.json"
     file.write_text(asked(archive, capsys, "PatientID=CLI1", "--level", "study").to_json())
     everything = asked(archive, capsys, "--query-res", str(file), "--level", "series")
@@ -99,7 +99,7 @@ def test_an_earlier_result_limits(archive: DcmNode, tmp_path: Path, capsys: Show
 def test_an_earlier_result_without_anything(
     archive: DcmNode, tmp_path: Path, capsys: Shown
 ) -> None:
-    """Limits to nothing, not to everything."""
+    """An empty result limits the query to nothing, not to everything."""
     file = tmp_path / "result.json"
     file.write_text(asked(archive, capsys, "PatientID=NOBODY", "--level", "study").to_json())
     assert len(asked(archive, capsys, "--query-res", str(file))) == 0
@@ -107,7 +107,7 @@ def test_an_earlier_result_without_anything(
 
 
 def test_a_batch_runs_its_rows(archive: DcmNode, tmp_path: Path, capsys: Shown) -> None:
-    """Each row its own query: one that finds nothing does not find everything."""
+    """Each row is a query of its own: a row without matches does not match everything."""
     batch, report = tmp_path / "batch.csv", tmp_path / "report.json"
     batch.write_text("PatientID\nCLI2\nNOBODY\nCLI1\n")
     found = asked(archive, capsys, "--batch-csv", str(batch), "--report", str(report))
@@ -119,7 +119,7 @@ def test_a_batch_runs_its_rows(archive: DcmNode, tmp_path: Path, capsys: Shown) 
 
 
 def test_a_row_that_fails_is_told(tmp_path: Path, capsys: Shown) -> None:
-    """With its line, and the exit status says so; the other rows go on."""
+    """The message has its line, and the exit status is not 0; the other rows run."""
     batch, report = tmp_path / "batch.csv", tmp_path / "report.json"
     batch.write_text("PatientID\nONE\nBAD\nTWO\n")
     with moody() as node:
@@ -132,7 +132,7 @@ def test_a_row_that_fails_is_told(tmp_path: Path, capsys: Shown) -> None:
 
 
 def test_nobody_is_there_for_any_row(tmp_path: Path, capsys: Shown) -> None:
-    """Then the first one is enough."""
+    """Only the first row is tried."""
     batch = tmp_path / "batch.csv"
     batch.write_text("PatientID\nONE\nTWO\n")
     nobody = f"127.0.0.1:NOBODY:{free_port()}"
@@ -143,7 +143,7 @@ def test_nobody_is_there_for_any_row(tmp_path: Path, capsys: Shown) -> None:
 
 
 def test_an_answer_that_breaks_off_is_no_answer(capsys: Shown) -> None:
-    """Nothing on stdout that the next program could take for all."""
+    """There is nothing on stdout that the next program could take for a complete result."""
     with moody() as node:
         assert main(["query", str(node), "PatientID=BAD"]) == 1
     shown = capsys.readouterr()
@@ -154,7 +154,7 @@ def test_an_answer_that_breaks_off_is_no_answer(capsys: Shown) -> None:
 def test_an_answer_that_is_not_all_is_shown_and_is_no_success(
     tmp_path: Path, capsys: Shown
 ) -> None:
-    """What came is worth something; that there is more is said, in the JSON and in the report too."""
+    """The matches are printed; the JSON and the report say that there are more."""
     report = tmp_path / "report.json"
     with moody() as node:
         arguments = ["query", str(node), "PatientID=LIMITED", "--level", "study"]
@@ -163,7 +163,7 @@ def test_an_answer_that_is_not_all_is_shown_and_is_no_success(
     found = QueryResult.from_json(shown.out)
     assert patients(found) == ["LIMITED"]
     assert "out of resources" in found.incomplete
-    assert "these are not all the answers: C-FIND: A700H" in shown.err
+    assert "some answers are missing or unusable: C-FIND: A700H" in shown.err
     told = json.loads(report.read_text())
     assert told["complete"] is False
     assert told["counts"] == {"answered in part": 1}
@@ -171,14 +171,14 @@ def test_an_answer_that_is_not_all_is_shown_and_is_no_success(
 
 
 def test_what_is_left_out_is_said(tmp_path: Path, capsys: Shown) -> None:
-    """The archive ignored the date: that is no failure, and the report counts it."""
+    """The archive ignored the date: that is not a failure, and the report counts it."""
     report = tmp_path / "report.json"
     with moody() as node:
         arguments = ["query", str(node), "PatientID=LATER", "StudyDate=20200101"]
         assert main([*arguments, "--report", str(report)]) == 0
     shown = capsys.readouterr()
     assert len(QueryResult.from_json(shown.out)) == 0
-    assert "1 answer left out, since the archive ignored StudyDate" in shown.err
+    assert "1 answer left out because the archive ignored StudyDate" in shown.err
     (query,) = json.loads(report.read_text())["queries"]
     assert query["answers"] == {"used": 0, "filtered": {"StudyDate": 1}}
 
@@ -187,13 +187,13 @@ def test_what_is_left_out_is_said(tmp_path: Path, capsys: Shown) -> None:
     ("text", "arguments", "said"),
     [
         ("PatientID\n*\n", [], "line 2: nothing limits this query"),
-        ("PatientID\n1\n", ["PatientID=2"], "PatientID is on the command line too"),
+        ("PatientID\n1\n", ["PatientID=2"], "PatientID is also given on the command line"),
     ],
 )
 def test_what_is_no_batch(
     text: str, arguments: list[str], said: str, tmp_path: Path, capsys: Shown
 ) -> None:
-    """Nobody is asked."""
+    """Nothing is sent."""
     batch = tmp_path / "batch.csv"
     batch.write_text(text)
     assert main(["query", NOBODY, "--batch-csv", str(batch), *arguments]) == 2
@@ -204,22 +204,22 @@ def test_what_is_no_batch(
     ("arguments", "said"),
     [
         (["PatientIDs=1"], "there is no DICOM element named 'PatientIDs'; did you mean PatientID?"),
-        (["--since", "nonsense"], "--since is 'nonsense'; allowed is a day: 2020-10-31"),
-        (["StudyDate=2020", "--since", "2020-01-01"], "StudyDate excludes --since"),
+        (["--since", "nonsense"], "--since 'nonsense' is not a date: use 2020-10-31"),
+        (["StudyDate=2020", "--since", "2020-01-01"], "StudyDate cannot be used with --since"),
         (["--query-res", "/nowhere.json"], "/nowhere.json: No such file or directory"),
         (
             ["StudyTime=2200-0200"],
-            "the range ends before it begins (a range of times does not cross",
+            "the range ends before it begins (a range of times cannot cross",
         ),
-        (["--query-res", os.devnull], f"{os.devnull} does not hold the JSON of `dcm query`"),
-        ([], "it asks for everything that 127.0.0.1:NOBODY:1 has; give a KEY=VALUE, or --assume-y"),
+        (["--query-res", os.devnull], f"{os.devnull} is not JSON output of `dcm query`"),
+        ([], "it would return everything on 127.0.0.1:NOBODY:1; give KEY=VALUE, or use --assume-y"),
         (["PatientName=*", "PatientID="], "nothing limits this query"),
     ],
 )
 def test_what_cannot_be_asked(
     arguments: list[str], said: str, capsys: Shown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One sentence, and nobody is asked."""
+    """One sentence, and nothing is sent."""
     monkeypatch.setattr("sys.stdin", Keyboard(None))
     assert main(["query", NOBODY, *arguments]) in (1, 2)
     shown = capsys.readouterr().err
@@ -231,22 +231,22 @@ def test_what_cannot_be_asked(
 def test_everything_only_if_it_is_meant(
     answer: str, status: int, archive: DcmNode, capsys: Shown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who sits at a terminal is asked."""
+    """At a terminal the user is asked."""
     monkeypatch.setattr("sys.stdin", Keyboard(answer))
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     assert main(["query", str(archive), "--no-progress"]) == status
     shown = capsys.readouterr()
-    assert f"everything that {archive} has. Go on? [y/N]" in shown.err
+    assert f"everything on {archive}. Continue? [y/N]" in shown.err
     assert bool(shown.out) is (status == 0)
 
 
 def test_everything_for_a_program(archive: DcmNode, capsys: Shown) -> None:
-    """It says so, and stdin is not touched."""
+    """An option asks for it, and stdin is not read."""
     assert {"CLI1", "CLI2"} <= set(patients(asked(archive, capsys, "--assume-yes")))
 
 
 def test_an_open_stdin_does_not_block(dcmqrscp_archive: DcmNode, start: Start) -> None:
-    """As a scheduler may leave it: with keys nobody reads it."""
+    """A scheduler may leave it open: with keys it is not read."""
     read, write = os.pipe()
     process = start("query", str(dcmqrscp_archive), "PatientID=CLI1", stdin=read)
     shown, said = process.communicate(timeout=60)
@@ -257,11 +257,11 @@ def test_an_open_stdin_does_not_block(dcmqrscp_archive: DcmNode, start: Start) -
 
 
 def test_who_waits_for_stdin_can_be_interrupted(start: Start) -> None:
-    """At once."""
+    """It ends at once."""
     read, write = os.pipe()
     process = start("query", NOBODY, "-v", stdin=read)
     assert process.stderr is not None
-    assert "reading what limits the query from the standard input" in process.stderr.readline()
+    assert "reading the result of an earlier query from standard input" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=60)[1] == "dcm query: interrupted\n"
     assert process.returncode == 130
@@ -279,7 +279,7 @@ def test_one_query_goes_on_with_another(dcmqrscp_archive: DcmNode, start: Start)
 
 
 def test_a_reader_may_leave(dcmqrscp_archive: DcmNode, start: Start) -> None:
-    """`dcm query ... | head` is no error."""
+    """`dcm query ... | head` is not an error."""
     process = start("query", str(dcmqrscp_archive), "PatientID=CLI*", "--level", "image")
     assert process.stdout is not None
     process.stdout.close()
@@ -288,7 +288,7 @@ def test_a_reader_may_leave(dcmqrscp_archive: DcmNode, start: Start) -> None:
 
 
 def test_debug_lines_can_be_left_out(archive: DcmNode, capsys: Shown) -> None:
-    """What was asked, and what was answered."""
+    """Requests and responses."""
     query = ["query", str(archive), "PatientID=CLI1", "--debug"]
     assert main(query) == 0
     said = capsys.readouterr().err
@@ -301,7 +301,7 @@ def test_debug_lines_can_be_left_out(archive: DcmNode, capsys: Shown) -> None:
 
 
 def test_who_does_not_answer_queries(tmp_path: Path, capsys: Shown) -> None:
-    """A storescp knows no C-FIND: one sentence."""
+    """A storescp does not support C-FIND: one sentence."""
     with storescp(tmp_path / "folder") as node:
         assert main(["query", str(node), "PatientID=1"]) == 1
     shown = capsys.readouterr()

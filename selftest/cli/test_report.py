@@ -10,7 +10,7 @@ from dcm.outcome import InstanceResult, Outcome, Report
 
 
 def test_all_entries_are_in_the_file(tmp_path: Path) -> None:
-    """What was asked, each entry, the counts, and whether all went well."""
+    """The request, each entry, the counts, and whether everything succeeded."""
     path = tmp_path / "report.json"
     with Reporter("store", {"remote": "a"}, str(path)) as told:
         told.add("stored", good=True, path="ä")
@@ -30,7 +30,7 @@ def test_all_entries_are_in_the_file(tmp_path: Path) -> None:
 
 
 def test_failure_makes_it_incomplete(tmp_path: Path) -> None:
-    """One bad entry does, and so does an error that ends the work."""
+    """One failed entry, or an error that ends the work."""
     with Reporter("get", {}, tmp_path / "one") as told:
         told.add("failed", good=False)
         told.add("stored", good=True)
@@ -42,7 +42,7 @@ def test_failure_makes_it_incomplete(tmp_path: Path) -> None:
 
 
 def test_interrupted_work_has_a_report(tmp_path: Path) -> None:
-    """It has what was done until then."""
+    """It has everything done until then."""
 
     def work() -> None:
         with Reporter("get", {}, tmp_path / "it") as told:
@@ -56,7 +56,7 @@ def test_interrupted_work_has_a_report(tmp_path: Path) -> None:
 
 
 def test_device_is_not_replaced(tmp_path: Path) -> None:
-    """A report to a pipe, or to /dev/stderr, goes through it."""
+    """A report to a pipe, or to /dev/stderr, is written to it."""
     path = tmp_path / "null"
     path.symlink_to("/dev/null")
     with Reporter("get", {}, path) as told:
@@ -81,7 +81,7 @@ def test_without_a_file_outcomes_are_counted(caplog: pytest.LogCaptureFixture) -
 
 
 def test_report_of_an_operation_names_what_is_missing() -> None:
-    """It is complete only if nothing is missing and nothing unknown."""
+    """It is complete only if nothing is missing or unknown."""
     stored, failed = (InstanceResult("", "1", each) for each in (Outcome.STORED, Outcome.FAILED))
     assert (Report().complete, str(Report())) == (True, "no instances")
     report = Report([stored, failed, stored])

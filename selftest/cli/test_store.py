@@ -1,4 +1,4 @@
-"""`dcm store`: files and folders to a node, and an outcome for each."""
+"""`dcm store`: sends files and folders to a node, with an outcome for each."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def test_a_folder_arrives(source: Path, tmp_path: Path, capsys: Shown) -> None:
-    """With all below it; what is no DICOM file is passed over with a word, and the report has it all."""
+    """Subfolders are included; other files are skipped with a note; the report has everything."""
     below = source / "below"
     below.mkdir()
     (below / "README").write_text("This is not DICOM.\n")
@@ -58,10 +58,10 @@ def test_a_folder_arrives(source: Path, tmp_path: Path, capsys: Shown) -> None:
 
 
 def test_an_ending_chooses(source: Path, storescp_node: DcmNode, capsys: Shown) -> None:
-    """In folders; what was named itself is sent whatever its name is."""
+    """It applies in folders; a named file is sent whatever its name is."""
     other = make(source, 7).rename(source / "other")
     make(source, 8).rename(source / "further")
-    make(source, 9).rename(source / "EXPORTED.DCM")  # whatever its case
+    make(source, 9).rename(source / "EXPORTED.DCM")  # in any case
     arguments = ["store", str(storescp_node), str(source), str(other), "--in-file-ext", "dcm"]
     assert main([*arguments, "-v"]) == 0
     shown = capsys.readouterr()
@@ -74,7 +74,7 @@ class Grumbling(Archive):
     """Refuses every instance, with a comment in Latin-1."""
 
     def store(self, talk: Talk, heard: Incoming, request: CStoreRQ) -> None:
-        """Say so."""
+        """Respond with the failure and the comment."""
         comment = "Zugriff ungültig".encode("latin-1").decode("ascii", "surrogateescape")
         self.respond(
             talk,
@@ -90,7 +90,7 @@ class Grumbling(Archive):
 def test_what_is_not_utf_8_changes_nothing_of_what_is_sent(
     source: Path, tmp_path: Path, capsys: Shown
 ) -> None:
-    """A file name and a comment of the peer in Latin-1: all is tried, and the report is whole."""
+    """A file name and a peer's comment in Latin-1: all files are sent, the report is complete."""
     named = source / os.fsdecode(b"M\xfcller.dcm")
     make(source, 8).rename(named)
 
@@ -111,7 +111,7 @@ def test_what_is_not_utf_8_changes_nothing_of_what_is_sent(
 def test_what_should_be_an_instance_is_missed(
     broken: bytes, source: Path, storescp_node: DcmNode, tmp_path: Path, capsys: Shown
 ) -> None:
-    """An empty or a broken file in a folder: exit status 1, and the rest is sent."""
+    """An empty or broken file in a folder gives exit status 1, and the rest is sent."""
     (source / "broken.dcm").write_bytes(broken)
     report = tmp_path / "report.json"
     assert main(["store", str(storescp_node), str(source), "--report", str(report)]) == 1
@@ -124,7 +124,7 @@ def test_what_should_be_an_instance_is_missed(
 def test_what_was_named_is_missed(
     source: Path, storescp_node: DcmNode, tmp_path: Path, capsys: Shown
 ) -> None:
-    """A file that is none, and one that is not there."""
+    """A file that is not DICOM, and one that does not exist."""
     text = source / "text"
     text.write_text("This is not DICOM.\n")
     assert main(["store", str(storescp_node), str(text), str(tmp_path / "missing")]) == 1
@@ -135,14 +135,14 @@ def test_what_was_named_is_missed(
 
 
 def test_there_is_nothing(storescp_node: DcmNode, tmp_path: Path, capsys: Shown) -> None:
-    """An empty folder was hardly meant."""
+    """An empty folder is probably a mistake."""
     (tmp_path / "empty").mkdir()
     assert main(["store", str(storescp_node), str(tmp_path / "empty")]) == 1
-    assert "there is nothing to send in" in capsys.readouterr().err
+    assert "nothing to send in" in capsys.readouterr().err
 
 
 def test_nobody_is_there(source: Path, capsys: Shown) -> None:
-    """Nothing is tried, each says why, and the exit status is 1."""
+    """Nothing is sent, each file has the reason, and the exit status is 1."""
     assert main(["store", f"127.0.0.1:NOBODY:{free_port()}", str(source)]) == 1
     shown = capsys.readouterr()
     assert shown.out == "3 not tried\n"
@@ -150,7 +150,7 @@ def test_nobody_is_there(source: Path, capsys: Shown) -> None:
 
 
 def test_a_refusal_does_not_fill_the_screen(tmp_path: Path, capsys: Shown) -> None:
-    """Twenty failures are told, and how many more there were."""
+    """Twenty failures are shown, then the number of the others."""
 
     def refuse(taken: socket.socket) -> None:
         taken.recv(65536)
@@ -166,11 +166,11 @@ def test_a_refusal_does_not_fill_the_screen(tmp_path: Path, capsys: Shown) -> No
         assert main(["store", str(node), str(source)]) == 1
     shown = capsys.readouterr()
     assert shown.err.count("calling AE title not recognized") == 20
-    assert shown.err.endswith("dcm store: and 5 more; --report FILE lists all\n")
+    assert shown.err.endswith("dcm store: and 5 more; use --report FILE to list all\n")
 
 
 def test_what_is_there_is_not_sent(source: Path, dcmqrscp_node: DcmNode, capsys: Shown) -> None:
-    """With --skip-existing, and it counts as done."""
+    """With --skip-existing; they count as done."""
     arguments = ["store", str(dcmqrscp_node), str(source)]
     assert main(arguments) == 0
     assert main([*arguments, "--skip-existing"]) == 0
@@ -180,7 +180,7 @@ def test_what_is_there_is_not_sent(source: Path, dcmqrscp_node: DcmNode, capsys:
 def test_a_node_answers_for_what_it_has(
     source: Path, start: Start, tmp_path: Path, capsys: Shown
 ) -> None:
-    """With --commit, and it is counted."""
+    """With --commit; the report counts them."""
     process = start("listen", "-o", tmp_path / "target", "--local", "127.0.0.1:ME:0")
     assert process.stderr is not None
     node = process.stderr.readline().split()[-1]
@@ -192,7 +192,7 @@ def test_a_node_answers_for_what_it_has(
 def test_a_node_that_does_not_answer_for_anything(
     source: Path, storescp_node: DcmNode, capsys: Shown
 ) -> None:
-    """It knows no commitment: what it has is told, and so is that."""
+    """The report has what was stored, and why commitment failed."""
     assert main(["store", str(storescp_node), str(source), "--commit", *US]) == 1
     shown = capsys.readouterr()
     assert shown.out == "3 stored\n"
@@ -200,7 +200,7 @@ def test_a_node_that_does_not_answer_for_anything(
 
 
 def test_what_a_node_does_not_answer_for_is_missed(caplog: pytest.LogCaptureFixture) -> None:
-    """It is a failure, though the instance was stored."""
+    """It is a failure, although the instance was stored."""
     with Reporter("store", {}) as report:
         report.tell(InstanceResult("a.dcm", "1.2", Outcome.NOT_COMMITTED, "no such object"))
     assert (report.complete, str(report)) == (False, "1 not committed")
@@ -208,7 +208,7 @@ def test_what_a_node_does_not_answer_for_is_missed(caplog: pytest.LogCaptureFixt
 
 
 def test_what_is_not_taken_as_it_is(tmp_path: Path, storescp_node: DcmNode, capsys: Shown) -> None:
-    """It is converted, and that is said; or it fails, where nobody wants that."""
+    """The instance is converted, with a note; if conversion is disabled, it fails."""
     path = make(tmp_path, 1, DeflatedExplicitVRLittleEndian)
     assert main(["store", str(storescp_node), str(path), "-v"]) == 0
     assert "converted from" in capsys.readouterr().err
@@ -217,7 +217,7 @@ def test_what_is_not_taken_as_it_is(tmp_path: Path, storescp_node: DcmNode, caps
 
 
 def _peak(tmp_path: Path, *options: str) -> int:
-    """Send twenty instances to a slow peer; return the largest number of associations at one time."""
+    """Send twenty instances to a slow peer; return the peak number of associations."""
     source = tmp_path / "twenty"
     source.mkdir(exist_ok=True)
     for number in range(20):
@@ -250,14 +250,14 @@ def _peak(tmp_path: Path, *options: str) -> int:
 
 
 def test_option_limits_associations(tmp_path: Path) -> None:
-    """Without it, several send at the same time."""
+    """Without it, several associations are used."""
     assert _peak(tmp_path, "--max-associations", "1") == 1
     assert _peak(tmp_path) > 1
 
 
 @pytest.mark.parametrize("number", ["0", "101", "x"])
 def test_number_of_associations_has_bounds(number: str, capsys: Shown) -> None:
-    """It is a usage error."""
+    """Others are usage errors."""
     with pytest.raises(SystemExit):
         main(["echo", "127.0.0.1:NOBODY:1", "--max-associations", number])
     assert f"{number!r} is not a number from 1 to 100" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""`dcm sync`: what it copies, prints and reports, between real archives."""
+"""`dcm sync`: copies, output and reports, between real archives."""
 
 import json
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.timeout(90)
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Iterator[DcmNode]:
-    """An archive with nothing in it."""
+    """An empty archive."""
     with dcmqrscp(tmp_path / "empty") as node:
         yield node
 
@@ -46,14 +46,14 @@ def test_what_matches_is_copied_once(
 def test_a_page_tells_of_it(
     archive: DcmNode, empty: DcmNode, tmp_path: Path, capsys: Shown
 ) -> None:
-    """It names destinations, counts and failures; what others called themselves is only text in it."""
+    """It shows destinations, counts and failures; names from peers are only text in it."""
     path, nobody = tmp_path / "page.html", "127.0.0.1:<b>X/b:1"
     arguments = ["sync", "-s", str(archive), str(empty), nobody, "-q", "PatientID=CLI1"]
     assert main([*arguments, "--report-html", str(path)]) == 1
     page = path.read_text()
-    assert "not complete" in page
+    assert "incomplete" in page
     assert f'<td>{empty}</td><td class="number">3</td>' in page
-    assert "<li>127.0.0.1:&lt;b&gt;X/b:1 cannot be asked what it has" in page
+    assert "<li>127.0.0.1:&lt;b&gt;X/b:1 cannot be queried" in page
 
 
 def test_a_query_goes_on(archive: DcmNode, empty: DcmNode, start: Start) -> None:
@@ -64,7 +64,7 @@ def test_a_query_goes_on(archive: DcmNode, empty: DcmNode, start: Start) -> None
 
 
 def test_a_dry_run_copies_nothing(archive: DcmNode, empty: DcmNode, capsys: Shown) -> None:
-    """It prints what would be copied, and where to."""
+    """It prints what would be copied, and the destination."""
     arguments = ["sync", "-s", str(archive), str(empty), "-q", "PatientID=CLI1"]
     assert main([*arguments, "--dry-run"]) == 0
     shown = capsys.readouterr().out
@@ -77,17 +77,17 @@ def test_a_dry_run_copies_nothing(archive: DcmNode, empty: DcmNode, capsys: Show
 def test_a_destination_that_cannot_be_asked(
     archive: DcmNode, empty: DcmNode, tmp_path: Path, capsys: Shown
 ) -> None:
-    """Exit status 1 and its reason; the other destination gets everything."""
+    """Exit status 1 with the reason; the other destination gets everything."""
     with storescp(tmp_path / "target", "--refuse") as node:
         arguments = ["sync", "-s", str(archive), str(node), str(empty), "-q", "PatientID=CLI1"]
         assert main(arguments) == 1
     shown = capsys.readouterr()
     assert shown.out == f"{node}: not compared\n{empty}: 3 stored\n"
-    assert f"{node} cannot be asked what it has" in shown.err
+    assert f"{node} cannot be queried" in shown.err
 
 
 def test_a_journal_survives(archive: DcmNode, tmp_path: Path, capsys: Shown) -> None:
-    """What a destination without queries was given is not given again with the same journal."""
+    """With the same journal, a destination without queries does not get an instance twice."""
     with storescp(tmp_path / "target") as node:
         arguments = ["sync", "-s", str(archive), str(node), "-q", "PatientID=CLI1"]
         for options, words in (
@@ -105,7 +105,7 @@ def test_wrong_use(archive: DcmNode, capsys: Shown) -> None:
     here = str(archive)
     for arguments, words in (
         (["-s", here, here, "-q", "PatientID=1"], "both a source and a destination"),
-        ([here, "-q", "PatientID=1"], "nothing says where from"),
+        ([here, "-q", "PatientID=1"], "no source: give --source"),
         (["-s", here, "127.0.0.1:X:1"], "nothing limits this query"),
         (["-s", here, "127.0.0.1:X:1", "-q", "PatientID"], "is not KEY=VALUE"),
     ):
@@ -114,7 +114,7 @@ def test_wrong_use(archive: DcmNode, capsys: Shown) -> None:
 
 
 def test_edits_on_the_way(archive: DcmNode, tmp_path: Path, capsys: Shown) -> None:
-    """-e sets an element; the files have it, and the archive does not."""
+    """-e sets an element; the copies have it, the archive does not."""
     target = tmp_path / "target"
     arguments = ["sync", "-s", str(archive), f"{target}/", "-q", "PatientID=CLI1"]
     assert main([*arguments, "-e", "PatientName=Changed^By=Us", "--verify"]) == 0
@@ -126,7 +126,7 @@ def test_edits_on_the_way(archive: DcmNode, tmp_path: Path, capsys: Shown) -> No
 
 
 def test_de_identification_on_the_way(archive: DcmNode, tmp_path: Path, capsys: Shown) -> None:
-    """What arrives has no name of the patient, and is found again with the same key."""
+    """The copies have no patient name, and the same key finds them again."""
     target, key = tmp_path / "target", tmp_path / "key"
     arguments = ["sync", "-s", str(archive), f"{target}/", "-q", "PatientID=CLI1"]
     arguments += ["--deidentify", "--key-file", str(key), "--allow-burned-in"]

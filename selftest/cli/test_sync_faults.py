@@ -1,4 +1,4 @@
-"""`dcm sync` is without the faults of another toolkit; numbers are those of the catalogue of the project."""
+"""`dcm sync` avoids the faults of another toolkit; numbers refer to the project's catalogue."""
 
 import json
 import os
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.timeout(90)
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Iterator[DcmNode]:
-    """An archive with nothing in it."""
+    """An empty archive."""
     with dcmqrscp(tmp_path / "empty") as node:
         yield node
 
@@ -47,7 +47,7 @@ def copies(folder: Path) -> dict[str, bytes]:
 
 
 def test_refused_objects_are_a_failure(scans: Path, tmp_path: Path, capsys: Shown) -> None:
-    """Fault 5.2: a server that refuses every object: exit status 1, and each is in the report."""
+    """Fault 5.2: a server refuses every object: exit status 1, and each is in the report."""
     report = tmp_path / "report.json"
     with storescp(tmp_path / "target", "--refuse") as node:
         assert main(["sync", "-y", "-s", str(scans), str(node), "--report", str(report)]) == 1
@@ -58,11 +58,11 @@ def test_refused_objects_are_a_failure(scans: Path, tmp_path: Path, capsys: Show
 def test_objects_that_cannot_be_written_are_failures(
     scans: Path, tmp_path: Path, capsys: Shown
 ) -> None:
-    """Fault 5.2: the disk refuses every file: exit status 1, and each is named."""
+    """Fault 5.2: no file can be written: exit status 1, and each is named."""
     target, report = tmp_path / "target", tmp_path / "report.json"
     layout = "{SOPInstanceUID}/{SOPInstanceUID}.dcm"
     target.mkdir()
-    for path in scans.iterdir():  # where a folder is to be made, there is a file
+    for path in scans.iterdir():  # where a folder would be made, there is a file
         if path.suffix == ".dcm":
             (target / scan(path).sop_instance_uid).write_text("not DICOM")
     command = ["sync", "-y", "-s", str(scans), str(target), "--dir-format", layout]
@@ -75,7 +75,7 @@ def test_objects_that_cannot_be_written_are_failures(
 
 
 def test_unreadable_files_are_failures(scans: Path, tmp_path: Path, capsys: Shown) -> None:
-    """Fault 5.2: a file that is cut off is a failure, and the others arrive."""
+    """Fault 5.2: a truncated file is a failure, and the others arrive."""
     path = scans / "00003.dcm"
     path.write_bytes(path.read_bytes()[:-500])
     assert main(["sync", "-y", "-s", str(scans), f"{tmp_path}/target/"]) == 1
@@ -87,7 +87,7 @@ def test_unreadable_files_are_failures(scans: Path, tmp_path: Path, capsys: Show
 def test_compressed_files_are_sent(
     kind: str, tmp_path: Path, capsys: Shown, orthanc_program: str
 ) -> None:
-    """Fault 5.3: what is JPEG, RLE or plain is offered as such, and arrives byte for byte."""
+    """Fault 5.3: JPEG, RLE and native objects are proposed as such, and arrive byte for byte."""
     folder = tmp_path / "mixed"
     folder.mkdir()
     make(folder, 1, JPEGBaseline8Bit, study="1.2.3.42")
@@ -104,7 +104,7 @@ def test_compressed_files_are_sent(
 
 
 def test_keys_of_different_levels(archive: DcmNode, empty: DcmNode, capsys: Shown) -> None:
-    """Fault 5.5: a key of the series is not sent with the query for studies, where nothing has it."""
+    """Fault 5.5: a series key is not sent with the query for studies, which cannot match it."""
     command = ["sync", "-s", str(archive), str(empty), "-q", "PatientID=CLI1", "-q"]
     assert main([*command, "SeriesNumber=2"]) == 0
     assert capsys.readouterr().out == f"{empty}: 1 stored\n"
@@ -113,7 +113,7 @@ def test_keys_of_different_levels(archive: DcmNode, empty: DcmNode, capsys: Show
 
 
 def test_templates_are_not_code(scans: Path, tmp_path: Path, capsys: Shown) -> None:
-    """Fault 5.6: a template that is a program is refused, and nothing is copied."""
+    """Fault 5.6: a template with code is refused, and nothing is copied."""
     mark = tmp_path / "mark"
     template = f"{{__import__('os').system('touch {mark}')}}"
     command = ["sync", "-y", "-s", str(scans), f"{tmp_path}/target/", "--dir-format", template]
@@ -124,7 +124,7 @@ def test_templates_are_not_code(scans: Path, tmp_path: Path, capsys: Shown) -> N
 
 
 def test_the_usual_template_takes_whatever_there_is(tmp_path: Path) -> None:
-    """Fault 5.7: a series without a number, and one whose number is none."""
+    """Fault 5.7: a series without a number, and one with an invalid number."""
     folder = tmp_path / "odd"
     folder.mkdir()
     for number, series in enumerate((None, "", "one", "1.5", "7")):
@@ -172,7 +172,7 @@ def test_remote_copy_to_a_destination_that_the_source_does_not_know(
 
 
 def test_local_copy_is_there(scans: Path, tmp_path: Path, capsys: Shown) -> None:
-    """Fault 5.11: copies between folders, byte for byte with their file meta information."""
+    """Fault 5.11: copies between folders, byte for byte including the file meta information."""
     target = tmp_path / "target"
     command = ["sync", "-y", "-s", str(scans), f"{target}/", "-m", "local-copy"]
     assert main([*command, "--out-file-ext", "ima"]) == 0
@@ -182,7 +182,7 @@ def test_local_copy_is_there(scans: Path, tmp_path: Path, capsys: Shown) -> None
 
 
 def test_edits_set_what_is_absent(scans: Path, tmp_path: Path) -> None:
-    """Fault 5.12: -e sets an element that was not there, also to a value with an equals sign."""
+    """Fault 5.12: -e sets a missing element, also to a value with an equals sign."""
     command = ["sync", "-y", "-s", str(scans), f"{tmp_path}/target/"]
     assert main([*command, "-e", "PatientComments=a=b", "-e", "SeriesNumber=3"]) == 0
     for path in (tmp_path / "target").rglob("*.dcm"):
@@ -197,7 +197,7 @@ def test_edits_set_what_is_absent(scans: Path, tmp_path: Path) -> None:
 def test_wrong_words_are_told(
     options: list[str], words: str, scans: Path, tmp_path: Path, capsys: Shown
 ) -> None:
-    """Fault 5.13: a day and a keyword that are none: exit status 2, and nothing is asked."""
+    """Fault 5.13: an invalid day or keyword: exit status 2, and nothing is sent."""
     assert main(["sync", "-s", str(scans), f"{tmp_path}/target/", *options]) == 2
     assert words in capsys.readouterr().err
     assert not (tmp_path / "target").exists()
@@ -207,7 +207,7 @@ def test_wrong_words_are_told(
 def test_a_pipe_that_is_never_written_does_not_block(
     start: Start, scans: Path, tmp_path: Path, more: list[str]
 ) -> None:
-    """Fault 5.14: under cron, stdin may be a pipe that stays open: with a source it is not read."""
+    """Fault 5.14: under cron, stdin may be a pipe that stays open; with a source it is not read."""
     end, other = os.pipe()
     try:
         process = start("sync", "-s", str(scans), f"{tmp_path}/target/", *more, stdin=end)
@@ -220,7 +220,7 @@ def test_a_pipe_that_is_never_written_does_not_block(
 
 
 def test_nothing_waits_for_the_clock(scans: Path, tmp_path: Path, capsys: Shown) -> None:
-    """Fault 5.18: a sync of five files, or of none, has no pauses in it; the other took a second."""
+    """Fault 5.18: a sync of five files, or of none, has no pauses; the other took a second."""
     quickest = 10.0
     for _ in range(3):
         for command in (
@@ -235,7 +235,7 @@ def test_nothing_waits_for_the_clock(scans: Path, tmp_path: Path, capsys: Shown)
 
 
 def test_help_imports_nothing_slow() -> None:
-    """Fault 5.20: what is slow is imported where it is used."""
+    """Fault 5.20: slow modules are imported where they are used."""
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "dcm", "sync", "--help"],
         capture_output=True, text=True, timeout=60, check=True,

@@ -1,4 +1,4 @@
-"""What is odd in an answer fails the case: it is an assertion, and no other exception."""
+"""An unexpected answer fails the case: it is an assertion, and no other exception."""
 
 from collections.abc import Callable
 
@@ -43,18 +43,18 @@ def test_what_is_there_is_returned() -> None:
     ],
 )
 def test_what_is_odd_is_an_assertion(look: Callable[[], object], complaint: str) -> None:
-    """A missing or odd part of an answer is told in words."""
+    """A missing or unexpected part of an answer is described."""
     with pytest.raises(AssertionError, match=complaint):
         look()
 
 
 def test_part_that_is_no_file() -> None:
-    """A part that cannot be read, or a value in it, is an assertion."""
+    """A part that cannot be parsed, or a value in it, is an assertion."""
     data = make.instance(number=1).data
     broken = data.replace(b"\x20\x00\x13\x00IS\x02\x001 ", b"\x20\x00\x13\x00IS\x02\x00x ")
     assert broken != data
 
     for content in (b"no file", broken):
-        with pytest.raises(Malformed, match="no file that can be read"):
+        with pytest.raises(Malformed, match="not a readable file"):
             Part({}, content).dataset()
     assert Part({}, data).stored_syntax == "1.2.840.10008.1.2.1"

@@ -1,4 +1,4 @@
-"""Small helpers of the cases: statuses, single answers, what stands in the place of a response."""
+"""Small helpers of the cases: statuses, single answers, replacements for a response."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def test_other_statuses_are_no_failures(status: int) -> None:
 
 @pytest.mark.parametrize(("found", "words"), [([], "none"), ([1, 2], "2")])
 def test_single_fails_the_case(found: list[int], words: str) -> None:
-    """Anything but one is a failed assertion that names what was expected."""
+    """Any number but one is a failed assertion that names what was expected."""
     assert single(["only"], "part") == "only"
     with pytest.raises(AssertionError, match=f"expected one part, received {words}"):
         single(found, "part")

@@ -1,4 +1,4 @@
-"""Listeners end at once."""
+"""Listeners close at once."""
 
 import time
 
@@ -10,13 +10,16 @@ from harness.model import AETitle
 
 
 def test_listeners_close_at_once() -> None:
-    """To close a listener takes no half second, in which pynetdicom would look whether it is to end."""
-    begin = time.monotonic()
+    """Closing does not wait for pynetdicom's polling interval of half a second."""
+    took = []
     for _ in range(4):
+        begin = time.monotonic()
         with (
             StorageScp([CTImageStorage], [ExplicitVRLittleEndian], time_limit=1.0),
             CommitmentScu(AETitle("SCU"), time_limit=1.0),
         ):
             pass
+        took.append(time.monotonic() - begin)
 
-    assert time.monotonic() - begin < 2.0  # 8 listeners take 4 s without a wake-up
+    # Without a wake-up, each round takes a second; on a busy machine, some are slow all the same.
+    assert min(took) < 0.5

@@ -1,4 +1,4 @@
-"""The reader of multipart/related takes what the grammar allows, and nothing else."""
+"""The reader of multipart/related accepts what the grammar allows, and nothing else."""
 
 import pytest
 from hypothesis import given
@@ -12,7 +12,7 @@ HEADERS = {"content-type": "application/dicom"}
 
 
 def body(*lines: str, end: str = "\r\n") -> bytes:
-    """Join lines; without an end after the last one."""
+    """Join lines; there is no line end after the last one."""
     return end.join(lines).encode()
 
 
@@ -98,7 +98,7 @@ def test_what_a_reader_has_to_tolerate_is_tolerated(written: bytes) -> None:
     ],
 )
 def test_what_the_grammar_forbids_is_refused(written: bytes, complaint: str) -> None:
-    """A broken body fails the case, with a word on what is broken."""
+    """A broken body fails the case, with a message about what is broken."""
     with pytest.raises(Malformed, match=complaint):
         parse(RELATED, written)
 
@@ -109,24 +109,24 @@ def test_what_the_grammar_forbids_is_refused(written: bytes, complaint: str) -> 
         ("", "no media type"),
         ("application/dicom", "not multipart/related"),
         ("multipart/mixed; boundary=b", "not multipart/related"),
-        ('multipart/related; type="application/dicom"', "no boundary"),
-        ('multipart/related; type="application/dicom"; boundary=""', "no boundary"),
-        ('multipart/related; type="application/dicom"; boundary="b "', "no boundary"),
-        (f'multipart/related; type="application/dicom"; boundary={71 * "b"}', "no boundary"),
+        ('multipart/related; type="application/dicom"', "no valid boundary"),
+        ('multipart/related; type="application/dicom"; boundary=""', "no valid boundary"),
+        ('multipart/related; type="application/dicom"; boundary="b "', "no valid boundary"),
+        (f'multipart/related; type="application/dicom"; boundary={71 * "b"}', "no valid boundary"),
         ('multipart/related; type="application/dicom"; boundary=b/c', "goes on with"),
         ("multipart/related; type=application/dicom; boundary=b", "goes on with"),
-        ("multipart/related; boundary=b", "no parameter type"),
+        ("multipart/related; boundary=b", "no parameter `type`"),
         ('multipart/related; boundary=b; type="application/dicom"; boundary=c', "twice"),
     ],
 )
 def test_a_wrong_content_type_is_refused(content_type: str, complaint: str) -> None:
-    """Type and boundary are demanded, quoted where their characters need it (RFC 2045 5.1)."""
+    """Type and boundary are required, quoted if their characters need it (RFC 2045 5.1)."""
     with pytest.raises(Malformed, match=complaint):
         parse(content_type, body(*ONE, "--b--"))
 
 
 def test_a_quoted_boundary_may_have_special_characters() -> None:
-    """A boundary with characters that only a quoted string may have is found as it stands."""
+    """A boundary with characters that are only valid in a quoted string is used as it is."""
     content_type = 'multipart/related; boundary="a (b)=?"; type="application/dicom"'
 
     found = parse(content_type, body("--a (b)=?", *ONE[1:], "--a (b)=?--"))
@@ -135,7 +135,7 @@ def test_a_quoted_boundary_may_have_special_characters() -> None:
 
 
 def test_parameters_are_unquoted() -> None:
-    """Names of parameters are in lower case, quotes and backslashes of values are gone."""
+    """Parameter names are in lower case, quotes and backslashes of values are removed."""
     assert media_type(r'Image/JLS; Transfer-Syntax=1.2.3; note="a \"b\""') == (
         "image/jls",
         {"transfer-syntax": "1.2.3", "note": 'a "b"'},
@@ -143,7 +143,7 @@ def test_parameters_are_unquoted() -> None:
 
 
 def test_part_tells_its_transfer_syntax() -> None:
-    """The transfer syntax of a part is a parameter of its Content-Type; without one there is none."""
+    """The transfer syntax of a part is a parameter of its Content-Type; it is optional."""
     with_one = Part({"content-type": "application/dicom; transfer-syntax=1.2.840.10008.1.2.1"}, b"")
 
     assert (with_one.media_type, with_one.transfer_syntax) == (

@@ -1,4 +1,4 @@
-"""A Part 10 file is taken apart to the last byte, and what has no place in it is named."""
+"""A Part 10 file is parsed to the last byte, and misplaced content is named."""
 
 import pytest
 
@@ -14,7 +14,7 @@ SQ = b"\x40\x00\x30\xa7SQ\0\0"
     "sample", [*corpus.group("p"), *corpus.group("t"), *corpus.group("m")], ids=lambda each: each.id
 )
 def test_every_element_is_found(sample: Sample) -> None:
-    """All valid samples are taken apart into the elements that pydicom reads, at every level."""
+    """All valid samples are parsed into the elements that pydicom reads, at every level."""
     ds = sample.dataset()
 
     file = take_apart(sample.data)
@@ -42,7 +42,7 @@ def test_items_are_found() -> None:
 
 
 def broken(sample: str, at: bytes, shift: int, new: bytes) -> bytes:
-    """Write over bytes behind the first place of `at`."""
+    """Overwrite the bytes after the first occurrence of `at`."""
     data = corpus[sample].data
     place = data.index(at) + shift
     return data[:place] + new + data[place + len(new) :]
@@ -57,8 +57,8 @@ def broken(sample: str, at: bytes, shift: int, new: bytes) -> bytes:
         (broken("p02", b"\x10\x00\x10\x00PN", 4, b"??"), "unknown VR"),
         (broken("p02", b"\x02\x00\x00\x00UL", 2, b"\x01\x00"), "does not begin with its group length"),
         (broken("t06-nested-10", SQ, 8, b"\x02"), "ends"),
-        (broken("t06-nested-10", SQ, 14, b"\x01"), "where an item is due"),
-        (broken("p12-jpeg-ls", b"\xe0\x7f\x10\x00OB", 14, b"\x01"), "where a fragment is due"),
+        (broken("t06-nested-10", SQ, 14, b"\x01"), "where an item was expected"),
+        (broken("p12-jpeg-ls", b"\xe0\x7f\x10\x00OB", 14, b"\x01"), "where a fragment was expected"),
         (corpus["p12-jpeg-ls"].data[:-8], "within a header"),
         (corpus["p12-jpeg-ls"].data[:-4] + b"\1\0\0\0", "a delimiter has the length 1"),
         (corpus["p07"].data[:-9], "not deflated|followed by"),
@@ -67,6 +67,6 @@ def broken(sample: str, at: bytes, shift: int, new: bytes) -> bytes:
          "delimiter", "deflated"],
 )  # fmt: skip
 def test_what_is_broken_is_named(data: bytes, complaint: str) -> None:
-    """A break of the structure is the server's failure, told where it is."""
+    """A structural error is the server's failure, reported with its place."""
     with pytest.raises(Malformed, match=complaint):
         take_apart(data)

@@ -1,4 +1,4 @@
-"""The REST client on connections that a server closes under it."""
+"""The REST client on connections that the server closes."""
 
 import contextlib
 import socket
@@ -14,7 +14,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
 class Server:
-    """Answers the first requests of each connection, and closes it when the next one has come."""
+    """Answers the first requests of each connection, and closes it on receiving the next one."""
 
     def __init__(self, answers: list[int]) -> None:
         self.listening = socket.create_server(("127.0.0.1", 0))
@@ -24,8 +24,8 @@ class Server:
         threading.Thread(target=self._serve, daemon=True).start()
 
     def close(self) -> None:
-        """Take no more connections."""
-        self.listening.shutdown(socket.SHUT_RDWR)  # wakes who waits in accept
+        """Stop accepting connections."""
+        self.listening.shutdown(socket.SHUT_RDWR)  # wakes the thread in accept
         self.listening.close()
 
     def _serve(self) -> None:
@@ -43,7 +43,7 @@ class Server:
 
 @pytest.fixture
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """A server, by the number of answers on each of its connections."""
+    """A server; the parameter is the number of answers on each of its connections."""
     server = Server(request.param)
     yield server
     server.close()
@@ -51,7 +51,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 @pytest.fixture
 def rest(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rest]:
-    """The client of it, which never thinks a connection too old, however slow this machine is."""
+    """A client of it that never considers a connection too old, however slow this machine is."""
     monkeypatch.setattr("harness.clients.rest.PAUSE", 60)
     monkeypatch.setattr("harness.clients.rest.KEPT", 60)
     client = Rest(
@@ -64,7 +64,7 @@ def rest(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rest]:
 @pytest.mark.parametrize("server", [[1, 1]], indirect=True, ids=["closes after one"])
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_dropped_request_is_not_repeated(server: Server, rest: Rest, method: str) -> None:
-    """A server that hangs up on one request in two is at fault, whatever the request is."""
+    """A server that drops every second request is at fault, whatever the request."""
     rest.get("/system")
     with pytest.raises(NoAnswer, match=f"{method} /changes: no answer"):
         rest.request(method, "/changes")
@@ -76,7 +76,7 @@ def test_dropped_request_is_not_repeated(server: Server, rest: Rest, method: str
 def test_request_that_meets_the_end_of_an_idle_connection_is_repeated_and_noted(
     server: Server, rest: Rest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A connection is closed for its age after a true idle gap: the request is repeated, and noted."""
+    """If a connection was closed after an idle time, the request is repeated, and noted."""
     monkeypatch.setattr("harness.clients.rest.KEPT", 0)
     rest.get("/system")
     rest.post("/instances", b"")
@@ -90,7 +90,7 @@ def test_request_that_meets_the_end_of_an_idle_connection_is_repeated_and_noted(
 def test_a_server_that_closes_a_new_connection_is_not_asked_again(
     server: Server, rest: Rest
 ) -> None:
-    """A server that hangs up on a request is at fault, and the case says so."""
+    """A server that drops a request is at fault, and the case says so."""
     with pytest.raises(NoAnswer, match="GET /system: no answer"):
         rest.get("/system")
 

@@ -1,4 +1,4 @@
-"""Runs of `generate_config.py`, and a remote and a local Orthanc started with what it writes."""
+"""Runs of `generate_config.py`, and a remote and a local Orthanc started with its output."""
 
 import contextlib
 import json
@@ -18,13 +18,13 @@ from harness.servers.guard import Guard
 from harness.servers.locate import OrthancInstallation, find_orthanc
 from harness.servers.process import ServerProcess, free_port
 
-# Orthanc's HTTP client would send what is meant for the other instance to a proxy.
+# Else Orthanc's HTTP client would send requests to the other instance through a proxy.
 ENVIRONMENT = {"TCP_NODELAY": "1", "no_proxy": "*"}
 
 
 @dataclass(frozen=True)
 class Written:
-    """What one run of `generate_config.py` did."""
+    """The result of one run of `generate_config.py`."""
 
     code: int
     out: str
@@ -33,7 +33,7 @@ class Written:
 
     @property
     def text(self) -> str:
-        """The file, as it was written."""
+        """The text of the written file."""
         return self.path.read_text()
 
     @property
@@ -48,13 +48,13 @@ Generate = Callable[..., Written]
 
 @pytest.fixture
 def generate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Generate:
-    """Run the command in this process, with a target of its own."""
+    """Run the command in this process, with its own target file."""
     target = tmp_path / "remote.json"
 
     def run(*argv: str) -> Written:
         try:
             code = main(["--target", str(target), *argv])
-        except SystemExit as error:  # argparse ends so
+        except SystemExit as error:  # argparse exits like this
             code = int(error.code or 0)
         said = capsys.readouterr()
         return Written(code, said.out, said.err, target)
@@ -64,20 +64,20 @@ def generate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Generate:
 
 @dataclass(frozen=True)
 class Running:
-    """An Orthanc that runs, and what it logged so far."""
+    """A running Orthanc, and its log so far."""
 
     instance: Node
     process: ServerProcess
     session: requests.Session
 
     def get(self, path: str) -> object:
-        """Ask the REST API."""
+        """Send GET to the REST API."""
         answer = self.session.get(f"{self.instance.url}{path}", timeout=5)
         answer.raise_for_status()
         return answer.json()
 
     def post(self, path: str, body: object) -> requests.Response:
-        """Send JSON to the REST API."""
+        """POST JSON to the REST API."""
         return self.session.post(f"{self.instance.url}{path}", json=body, timeout=10)
 
 
@@ -104,7 +104,7 @@ Start = Callable[[Path, Node], Running]
 
 @pytest.fixture(scope="session")
 def start(orthanc: OrthancInstallation) -> Iterator[Start]:
-    """Run Orthanc with a configuration file, in another folder than that of the file."""
+    """Run Orthanc with a configuration file, in a folder other than that of the file."""
     with contextlib.ExitStack() as stack:
         guard = stack.enter_context(Guard())
 
@@ -132,7 +132,7 @@ def start(orthanc: OrthancInstallation) -> Iterator[Start]:
 def servers(
     start: Start, orthanc: OrthancInstallation, tmp_path_factory: pytest.TempPathFactory
 ) -> Servers:
-    """Start the remote with the written file, and the local instance at the place named in it."""
+    """Start the remote with the written file, and the local instance at the address in it."""
     target = tmp_path_factory.mktemp("remote") / "remote.json"
     ports = [str(free_port()) for _ in range(4)]
     names = ("--dicom", "--rest", "--local-dicom", "--local-rest")

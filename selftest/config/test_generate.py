@@ -1,4 +1,4 @@
-"""`generate_config.py` as people use it: options, the question before overwriting, every refusal."""
+"""`generate_config.py` as users run it: options, the question before overwriting, all errors."""
 
 import os
 import pty
@@ -24,7 +24,7 @@ ELSEWHERE = ("--server", "198.51.100.7", "--local-host", "198.51.100.8")
 
 
 def test_a_bare_python_is_enough(tmp_path: Path) -> None:
-    """From a checkout, with the standard library only and an empty environment."""
+    """From a checkout, with only the standard library and an empty environment."""
     done = subprocess.run(
         [sys.executable, "-S", "-E", SCRIPT, "--force"],
         cwd=tmp_path,
@@ -40,12 +40,12 @@ def test_a_bare_python_is_enough(tmp_path: Path) -> None:
 
 
 def test_the_file_is_private(generate: "Generate") -> None:
-    """It holds a password."""
+    """It contains a password."""
     assert generate().path.stat().st_mode & 0o777 == 0o600
 
 
 def test_no_default_port_is_left(generate: "Generate") -> None:
-    """Every place in which a server names itself follows the chosen ports."""
+    """Every value in which a server refers to itself follows the chosen ports."""
     made = generate(*OTHER_PORTS)
 
     assert re.findall(r"\b(?:4242|8042|5001|5000)\b", made.text) == []
@@ -54,7 +54,7 @@ def test_no_default_port_is_left(generate: "Generate") -> None:
 
 
 def test_every_choice_arrives(generate: "Generate") -> None:
-    """AE titles, user, compression and hosts stand where they belong."""
+    """AE titles, user, compression and hosts are in the right places."""
     made = generate(
         *ELSEWHERE,
         *("--aet", "PACS", "--local-aet", "SECOND"),
@@ -85,7 +85,7 @@ def test_every_choice_arrives(generate: "Generate") -> None:
 
 
 def test_elsewhere_paths_are_beside_the_copy(generate: "Generate") -> None:
-    """Nothing names a folder of this computer, and the commands say what to do there."""
+    """No path is of this computer, and the printed commands say what to do on the other."""
     made = generate(*ELSEWHERE)
 
     assert str(made.path.parent) not in made.text
@@ -115,7 +115,7 @@ def test_here_the_worklist_folder_is_made(generate: "Generate") -> None:
 def test_a_version_leaves_out_what_came_later(
     generate: "Generate", version: str, missing: set[str]
 ) -> None:
-    """Keys that the version does not know are not there; all others are."""
+    """Keys unknown to the version are missing; all others are there."""
     everything = set(generate().values)
     some = set(generate("--force", "--orthanc", version).values)
 
@@ -128,19 +128,19 @@ def test_a_version_leaves_out_what_came_later(
 def test_an_existing_file_stays_without_a_terminal(
     generate: "Generate", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where nobody can be asked, nothing is overwritten."""
+    """Without a terminal to ask on, nothing is overwritten."""
     before = generate().text
     with Path(os.devnull).open() as nothing:
         monkeypatch.setattr(sys, "stdin", nothing)
         again = generate("--aet", "OTHER")
 
     assert again.code == 2
-    assert "exists already and there is no terminal to ask on; --force overwrites it" in again.err
+    assert "already exists; use --force to overwrite it" in again.err
     assert again.text == before
 
 
 def test_force_overwrites(generate: "Generate") -> None:
-    """No question with --force, and the mode is right again."""
+    """There is no question with --force, and the mode is corrected."""
     generate().path.chmod(0o644)
     again = generate("--force", "--aet", "OTHER")
 
@@ -163,22 +163,22 @@ def test_force_overwrites(generate: "Generate") -> None:
 def test_the_question_before_overwriting(
     tmp_path: Path, typed: bytes, code: int, kept: bool
 ) -> None:
-    """On a terminal it asks, and only yes is yes."""
+    """On a terminal it asks, and only yes means yes."""
     target = tmp_path / "remote.json"
     target.write_text("mine")
     said, returned = _on_a_terminal([str(SCRIPT), "--target", str(target)], typed)
 
-    assert f"{target} exists already. Overwrite it? [y/N]" in said
+    assert f"{target} already exists. Overwrite it? [y/N]" in said
     assert "Traceback" not in said
     assert returned == code
     assert (target.read_text() == "mine") == kept
 
 
 def _on_a_terminal(argv: list[str], typed: bytes) -> tuple[str, int]:
-    """Run a Python program on a terminal of its own, type once it asks; give all it said, and the code."""
+    """Run a Python program on a terminal, type when it asks; return its output and exit code."""
     pid, terminal = pty.fork()
     if pid == 0:
-        os.execv(sys.executable, [sys.executable, *argv])  # noqa: S606 - no shell is what we want
+        os.execv(sys.executable, [sys.executable, *argv])  # noqa: S606 - a shell is not wanted
     limit = threading.Timer(20, os.kill, (pid, 9))
     limit.start()
     said = b""
@@ -196,7 +196,7 @@ def _on_a_terminal(argv: list[str], typed: bytes) -> tuple[str, int]:
 
 
 def test_a_link_stays_a_link(generate: "Generate", tmp_path: Path) -> None:
-    """What the link leads to is written."""
+    """The target of the link is written."""
     real = tmp_path / "real.json"
     (tmp_path / "remote.json").symlink_to(real)
 
@@ -207,7 +207,7 @@ def test_a_link_stays_a_link(generate: "Generate", tmp_path: Path) -> None:
 def test_plugins_here_are_named_in_full(
     generate: "Generate", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Files and folders of this computer; the server is started from anywhere."""
+    """Paths on this computer are absolute; the server is started from anywhere."""
     (tmp_path / "plugins").mkdir()
     (tmp_path / "plugins/libOne.so").touch()
     (tmp_path / "libTwo.so").touch()
@@ -220,12 +220,12 @@ def test_plugins_here_are_named_in_full(
 
 
 def test_plugins_elsewhere_are_taken_on_trust(generate: "Generate") -> None:
-    """What is not on this computer may be on the remote: a warning, and the path as it was given."""
+    """A path missing here may exist on the remote: a warning, and the path is kept as given."""
     made = generate(*ELSEWHERE, "--plugins", "/opt/orthanc/libOne.so")
 
     assert made.code == 0
     assert made.values["Plugins"] == ["/opt/orthanc/libOne.so"]
-    assert "--plugins /opt/orthanc/libOne.so is not on this computer" in made.err
+    assert "--plugins /opt/orthanc/libOne.so does not exist on this computer" in made.err
 
 
 @needs_ipv6
@@ -242,23 +242,28 @@ def test_ipv6_is_warned_of(generate: "Generate") -> None:
     [
         (
             ["--dicom", "70000"],
-            "argument --dicom: '70000' is no TCP port: a number from 1 to 65535",
+            "argument --dicom: '70000' is not a TCP port: use a number from 1 to 65535",
         ),
-        (["--local-rest", "x"], "argument --local-rest: 'x' is no TCP port"),
-        (["--aet", "SEVENTEEN LETTERS"], "argument --aet: 'SEVENTEEN LETTERS' is no AE title"),
+        (["--local-rest", "x"], "argument --local-rest: 'x' is not a TCP port"),
+        (["--aet", "SEVENTEEN LETTERS"], "argument --aet: 'SEVENTEEN LETTERS' is not an AE title"),
         (["--aet", "orthanctest", "--local-aet", "orthanctest"], "both instances are called"),
-        (["--dicom", "8042"], "port 8042 of ORTHANC is given to both DICOM and REST"),
+        (["--dicom", "8042"], "port 8042 of ORTHANC is used for both DICOM and REST"),
         (["--local-dicom", "4242"], "port 4242 of 127.0.0.1 is given to both the remote and the"),
-        (["--server", "http://pacs/"], "argument --server: 'http://pacs/' is no host name"),
+        (["--server", "http://pacs/"], "argument --server: 'http://pacs/' is not a host name"),
         (["--server", "255.255.255.255"], "no route to 255.255.255.255"),
-        (["--username", "a:b"], "argument --username: 'a:b' is no user name"),
-        (["--password", "${HOME}"], "argument --password: no ${ is allowed"),
-        (["--password", ""], "argument --password: a password is printable ASCII"),
-        (["--orthanc", "/usr/sbin/Orthanc"], "'/usr/sbin/Orthanc' is no version of Orthanc"),
-        (["--plugins", "/no/such.so"], "--plugins /no/such.so: there is no such file or folder"),
-        (["--plugins", "/proc/self/net"], "there is no plugin (*.so) in this folder"),
-        (["--target", "/"], "--target / is a folder; name the file to write"),
-        (["--target", "/no/such/x.json"], "there is no folder /no/such"),
+        (["--username", "a:b"], "argument --username: 'a:b' is not a user name"),
+        (["--password", "${HOME}"], "argument --password: ${ is not allowed"),
+        (["--password", ""], "argument --password: a password must be printable ASCII"),
+        (
+            ["--password", "secret"],
+            "argument --password: a password must have at least 6 characters",
+        ),
+        (["--password", "20261122"], "neither a word nor a number"),
+        (["--orthanc", "/usr/sbin/Orthanc"], "'/usr/sbin/Orthanc' is not a version of Orthanc"),
+        (["--plugins", "/no/such.so"], "--plugins /no/such.so does not exist"),
+        (["--plugins", "/proc/self/net"], "no plugin (*.so) in this folder"),
+        (["--target", "/"], "--target / is a folder; give the name of a file"),
+        (["--target", "/no/such/x.json"], "the folder /no/such does not exist"),
         (["--target", "/proc/x.json"], "/proc/x.json cannot be written: "),
         (["--serv", "pacs"], "unrecognized arguments: --serv pacs"),
     ],
@@ -275,7 +280,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(
 
 
 def test_help_says_every_default(generate: "Generate") -> None:
-    """Each option that takes a value tells what it is without it."""
+    """Each option with a value shows its default."""
     said = generate("--help").out
     options = re.findall(
         r"^  (--\S+) [A-Z]+\s(.*?)(?=^  --|^\S|\Z)", said, re.MULTILINE | re.DOTALL
@@ -283,3 +288,35 @@ def test_help_says_every_default(generate: "Generate") -> None:
 
     assert len(options) == 13
     assert [name for name, text in options if "(default:" not in text] == []
+
+
+def test_each_file_has_a_password_of_its_own(generate: "Generate") -> None:
+    """The password of another installation does not work."""
+    first, second = (generate("--force").values["RegisteredUsers"]["alice"] for _ in range(2))
+
+    assert len(first) >= 20
+    assert first != second
+
+
+def test_the_password_can_come_from_the_environment(
+    generate: "Generate", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is then not in the process list; an ordinary word is refused there, too."""
+    monkeypatch.setenv("HARNESS_PASSWORD", "open-sesame")
+    assert generate().values["RegisteredUsers"] == {"alice": "open-sesame"}
+
+    monkeypatch.setenv("HARNESS_PASSWORD", "sesame")
+    made = generate("--force")
+    assert made.code == 2
+    assert "HARNESS_PASSWORD: a password must have at least 6 characters" in made.err
+
+
+def test_remote_access_is_open_only_where_it_must_be(generate: "Generate") -> None:
+    """On one computer no other gets in; for a remote one, Lua and remote access give a warning."""
+    here = generate()
+    assert here.values["RemoteAccessAllowed"] is False
+    assert "Lua" not in here.err
+
+    elsewhere = generate(*ELSEWHERE, "--force")
+    assert elsewhere.values["RemoteAccessAllowed"] is True
+    assert "can run Lua scripts there" in elsewhere.err

@@ -14,18 +14,18 @@ from harness.errors import ConfigError
     [
         ("127.0.0.1", "127.0.0.1"),
         ("localhost", "127.0.0.1"),
-        ("127.0.1.1", "127.0.0.1"),  # what Debian makes of the computer's own name
+        ("127.0.1.1", "127.0.0.1"),  # Debian's address for the computer's own name
         pytest.param("::1", "::1", marks=needs_ipv6),
     ],
 )
 def test_a_remote_on_this_computer(host: str, address: str) -> None:
-    """By its loopback addresses and names the computer sees itself as loopback."""
+    """Its loopback addresses and names see this computer as loopback."""
     assert local_address_towards(host) == address
     assert is_this_computer(host)
 
 
 def test_the_address_is_of_the_interface_to_the_remote() -> None:
-    """The kernel's route decides, and the address is one of this computer's."""
+    """The kernel's route decides, and the address is one of this computer."""
     try:
         address = local_address_towards("198.51.100.7")
     except ConfigError as error:
@@ -50,7 +50,7 @@ def test_ipv4_wins_where_a_name_has_both(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_an_unknown_name_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that cannot be resolved is named, with what to do."""
+    """The error names it, and what to do."""
 
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -63,13 +63,13 @@ def test_an_unknown_name_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_route_is_told() -> None:
-    """A host to which no packet may go is named, with the way around."""
+    """The error names the host, and the workaround."""
     with pytest.raises(ConfigError, match=r"no route to 255\.255\.255\.255 .*--local-host"):
         local_address_towards("255.255.255.255")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "224.0.0.1"])  # noqa: S104 - refused
 def test_addresses_of_no_computer_are_refused(host: str) -> None:
-    """Addresses to listen on, and of groups, name no remote."""
-    with pytest.raises(ConfigError, match="no address of one computer"):
+    """Wildcard and multicast addresses are not those of a remote."""
+    with pytest.raises(ConfigError, match="not the address of a single computer"):
         local_address_towards(host)

@@ -24,13 +24,13 @@ def test_a_value_is_json_or_else_text(text: str, path: tuple[str, ...], value: o
 
 @pytest.mark.parametrize("text", ["StorageCompression", "=true", "DicomWeb.=1"])
 def test_what_is_no_override_is_told(text: str) -> None:
-    """The message says how it is written."""
+    """The message shows the correct form."""
     with pytest.raises(ConfigError, match="NAME=VALUE"):
         Override.parse(text)
 
 
 def test_a_section_keeps_its_other_keys() -> None:
-    """Only the named key changes, and not in the configuration that was given."""
+    """Only the named key changes, and the given configuration itself stays the same."""
     before: dict[str, object] = {"Name": "x", "DicomWeb": {"Root": "/", "Enable": True}}
 
     after = overridden(
@@ -41,7 +41,18 @@ def test_a_section_keeps_its_other_keys() -> None:
     assert before["DicomWeb"] == {"Root": "/", "Enable": True}
 
 
+def test_null_leaves_a_key_out() -> None:
+    """A missing key can be removed, too."""
+    before = {"Name": "x", "RegisteredUsers": {"alice": "open-sesame", "bob": "sesame-bun"}}
+
+    after = overridden(
+        before, map(Override.parse, ("Name=null", "RegisteredUsers.alice=null", "Nothing=null"))
+    )
+
+    assert after == {"RegisteredUsers": {"bob": "sesame-bun"}}
+
+
 def test_a_key_with_a_value_is_no_section() -> None:
-    """Nothing is overwritten by mistake."""
-    with pytest.raises(ConfigError, match="no section"):
+    """A value is not replaced by a section."""
+    with pytest.raises(ConfigError, match="cannot be a section"):
         overridden({"Name": "x"}, [Override.parse("Name.Key=1")])

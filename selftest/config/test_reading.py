@@ -1,4 +1,4 @@
-"""What was written is read back, edited by hand or not; what cannot be used is told in a sentence."""
+"""Written files are read back, edited by hand or not; invalid ones are reported in a sentence."""
 
 import json
 from collections.abc import Callable
@@ -43,7 +43,7 @@ def setup_of(pair: Pair, folder: Path, **more: Any) -> Setup:
 def test_reading_is_the_inverse_of_writing(
     tmp_path: Path, pair: Pair, more: dict[str, Any]
 ) -> None:
-    """Whatever is written comes back the same."""
+    """Everything written is read back the same."""
     setup = setup_of(pair, tmp_path, **more)
     file = tmp_path / "remote.json"
     write(setup, file)
@@ -52,7 +52,7 @@ def test_reading_is_the_inverse_of_writing(
 
 
 def test_worklists_of_another_computer_are_out_of_reach(generate: "Generate") -> None:
-    """The harness writes worklists only where it can see their folder."""
+    """The harness writes worklists only if it can see their folder."""
     made = generate("--server", "198.51.100.7", "--local-host", "198.51.100.8")
     assert read(made.path)[1] is None
 
@@ -62,7 +62,7 @@ def test_worklists_of_another_computer_are_out_of_reach(generate: "Generate") ->
 
 
 def test_no_worklists_is_no_folder(tmp_path: Path) -> None:
-    """Without a folder the plugin is off, and no folder is found by accident."""
+    """Without a folder the plugin is off, and no other folder is used."""
     setup = replace(setup_of(Pair(REMOTE, LOCAL), tmp_path), worklists=None)
     file = tmp_path / "remote.json"
     write(setup, file)
@@ -72,7 +72,7 @@ def test_no_worklists_is_no_folder(tmp_path: Path) -> None:
 
 
 def test_comments_are_no_matter(generate: "Generate") -> None:
-    """Comments of both kinds may stand anywhere; what looks like one in a text stays."""
+    """Comments of both kinds may be anywhere; text in strings that looks like one is kept."""
     made = generate()
     setup = read(made.path)
     edited = made.text.replace('"DicomAet"', '// our "PACS\n /* since\n 2012 // */ "DicomAet"')
@@ -83,14 +83,14 @@ def test_comments_are_no_matter(generate: "Generate") -> None:
 
 
 def test_comments_keep_their_place() -> None:
-    """Lines and columns in complaints are those of the file."""
+    """Lines and columns in error messages are those of the file."""
     assert without_comments('{ // "a"\n/* b\n*/ "c//d": "\\"/*" }') == (
         '{       \n    \n   "c//d": "\\"/*" }'
     )
 
 
 def test_both_forms_of_orthanc_are_read(generate: "Generate") -> None:
-    """Modalities and peers may be written as objects."""
+    """Modalities and peers may also be objects."""
     made = generate()
     values = json.loads(made.text)
     values["DicomModalities"]["orthanctest"] = {
@@ -115,53 +115,53 @@ Edit = Callable[[dict[str, Any]], object]
     [
         (
             lambda all_: all_["DicomModalities"].pop("orthanctest"),
-            "DicomModalities.orthanctest is missing; allowed is [AE title, host, port]",
+            "DicomModalities.orthanctest is missing; expected [AE title, host, port]",
         ),
         (
             lambda all_: all_["DicomModalities"].update(self="me"),
-            'DicomModalities.self is "me"; allowed is [AE title, host, port]',
+            'DicomModalities.self is "me"; expected [AE title, host, port]',
         ),
         (
             lambda all_: all_["DicomModalities"].update(orthanctest=["A" * 17, "h", 1]),
-            f"DicomModalities.orthanctest: '{'A' * 17}' is no AE title: 1 to 16",
+            f"DicomModalities.orthanctest: '{'A' * 17}' is not an AE title: use 1 to 16",
         ),
         (
             lambda all_: all_["DicomModalities"].update(orthanctest=["A", "h", 70000]),
-            "DicomModalities.orthanctest: 70000 is no TCP port: a number from 1 to 65535",
+            "DicomModalities.orthanctest: 70000 is not a TCP port: use a number from 1 to 65535",
         ),
-        (lambda all_: all_.pop("OrthancPeers"), "OrthancPeers.peer is missing; allowed is [URL]"),
+        (lambda all_: all_.pop("OrthancPeers"), "OrthancPeers.peer is missing; expected [URL]"),
         (
             lambda all_: all_["OrthancPeers"].update(peer=["https://h:1/", "alice", "orthanctest"]),
-            "OrthancPeers.peer is not as it must be; allowed is a URL such as http://host:5000/",
+            "OrthancPeers.peer is invalid; expected a URL such as http://host:5000/",
         ),
         (
             lambda all_: all_["OrthancPeers"].update(peer=["http://h:99999/"]),
-            "OrthancPeers.peer is not as it must be; allowed is a URL such as http://host:5000/",
+            "OrthancPeers.peer is invalid; expected a URL such as http://host:5000/",
         ),
         (
             lambda all_: all_["OrthancPeers"].update(peer=["http://h:1/", "orthanctest"]),
-            "OrthancPeers.peer is not as it must be; allowed is [URL] or [URL, user, password]",
+            "OrthancPeers.peer is invalid; expected [URL] or [URL, user, password]",
         ),
         (
             lambda all_: all_.update(RegisteredUsers={}),
-            'RegisteredUsers is not as it must be; allowed is {"user": "password"}',
+            'RegisteredUsers is invalid; expected {"user": "password"}',
         ),
-        (lambda all_: all_.pop("DicomAet"), "DicomAet is missing; allowed is a text in quotes"),
+        (lambda all_: all_.pop("DicomAet"), "DicomAet is missing; expected a text in quotes"),
         (
             lambda all_: all_.update(DicomPort="4242"),
-            'DicomPort is "4242"; allowed is a number from 1 to 65535',
+            'DicomPort is "4242"; expected a number from 1 to 65535',
         ),
         (
             lambda all_: all_.update(DicomPort=4343),
-            "DicomPort is 4343, but DicomModalities.self says 4242; allowed is the same",
+            "DicomPort is 4343, but DicomModalities.self is 4242; it must be the same",
         ),
         (
             lambda all_: all_.update(HttpPort=8043),
-            "HttpPort is 8043, but OrthancPeers.self says 8042; allowed is the same",
+            "HttpPort is 8043, but OrthancPeers.self is 8042; it must be the same",
         ),
         (
             lambda all_: all_.update(DicomAet="PACS"),
-            "DicomAet is PACS, but DicomModalities.self says ORTHANC; allowed is the same",
+            "DicomAet is PACS, but DicomModalities.self is ORTHANC; it must be the same",
         ),
         (
             lambda all_: all_["DicomModalities"].update(orthanctest=["ORTHANC", "h", 1]),
@@ -169,7 +169,7 @@ Edit = Callable[[dict[str, Any]], object]
         ),
         (
             lambda all_: all_.update(AuthenticationEnabled="yes"),
-            'AuthenticationEnabled is "yes"; allowed is true or false',
+            'AuthenticationEnabled is "yes"; expected true or false',
         ),
     ],
 )
@@ -193,23 +193,25 @@ def test_what_cannot_be_used_is_told(generate: "Generate", edit: Edit, sentence:
     ("content", "sentence"),
     [
         (b'{\n  "DicomAet": ORTHANC\n}', "remote.json, line 2, column 15: no JSON"),
-        (b"[]", "remote.json holds no configuration: a JSON object in braces"),
-        (b"\xff\xfe{}", "remote.json is no text in UTF-8"),
+        (b"[]", "remote.json is not a configuration, which is a JSON object in braces"),
+        (b"\xff\xfe{}", "remote.json is not UTF-8 text"),
         (b'{"Name": "another Orthanc"}', "remote.json: DicomModalities.self is missing"),
     ],
 )
 def test_files_that_are_no_configuration(tmp_path: Path, content: bytes, sentence: str) -> None:
-    """Anything else than a configuration is named as what it is, with what to do."""
+    """Any other content is named as what it is, with what to do."""
     file = tmp_path / "remote.json"
     file.write_bytes(content)
 
-    with pytest.raises(ConfigError, match=r"generate_config\.py writes such a file") as caught:
+    with pytest.raises(
+        ConfigError, match=r"create the file with python generate_config\.py"
+    ) as caught:
         read(file)
 
     assert sentence in str(caught.value)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    """The file is named, and how to get one."""
+    """The error names the file, and how to get one."""
     with pytest.raises(ConfigError, match=r"x\.json cannot be read: No such file or directory;"):
         read(tmp_path / "x.json")

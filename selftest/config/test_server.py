@@ -1,4 +1,4 @@
-"""A real Orthanc starts with what is written, and says what was chosen."""
+"""A real Orthanc starts with the written file, and reports the chosen values."""
 
 import json
 import re
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("role", ["remote", "local"])
 def test_no_error_is_logged(servers: "Servers", role: str) -> None:
-    """Orthanc has nothing to complain about, of keys that it does not know neither."""
+    """Orthanc reports no error, and no unknown keys."""
     server: Running = getattr(servers, role)
     log = server.process.log_since(0)
 
@@ -47,7 +47,7 @@ def test_system_says_who_it_is(servers: "Servers") -> None:
 
 
 def test_modalities_are_the_two_instances(servers: "Servers") -> None:
-    """The remote knows the local instance and itself, plain and under another name."""
+    """The remote knows the local instance and itself, each with and without a local AE title."""
     modalities = servers.remote.get("modalities?expand")
     remote, local = servers.setup.pair.remote, servers.setup.pair.local
 
@@ -108,7 +108,7 @@ def test_every_peer_answers(servers: "Servers", peer: str, ae_title: str) -> Non
 
 
 def test_the_local_instance_reaches_the_remote(servers: "Servers") -> None:
-    """The second instance knows the first, by DICOM and by HTTP."""
+    """The second instance knows the first, over DICOM and over HTTP."""
     remote = servers.setup.pair.remote
     modality = servers.local.get("modalities/orthanc/configuration")
     system = servers.local.get("peers/orthanc/system")
@@ -134,7 +134,7 @@ def test_dicomweb_reaches_itself(servers: "Servers") -> None:
 
 @pytest.mark.parametrize("role", ["remote", "local"])
 def test_strangers_are_refused(servers: "Servers", role: str) -> None:
-    """Without user and password nobody gets in."""
+    """Requests without user and password are refused."""
     server: Running = getattr(servers, role)
 
     assert requests.get(f"{server.instance.url}system", timeout=5).status_code == 401
@@ -145,7 +145,7 @@ def test_strangers_are_refused(servers: "Servers", role: str) -> None:
     [("Müller^Éva", "müller^éva"), ("Müller^Éva", "MÜLLER*"), ("Иванов^Иван", "ив*")],
 )
 def test_names_are_found_in_either_case(servers: "Servers", name: str, query: str) -> None:
-    """The locale lets Orthanc fold the case of letters beyond ASCII, on a plain Debian too."""
+    """The locale lets Orthanc fold the case of letters beyond ASCII, also on a plain Debian."""
     tags = {"PatientName": name, "PatientID": f"case {name}"}
     assert servers.remote.post("tools/create-dicom", {"Tags": tags}).status_code == 200
 
@@ -156,7 +156,7 @@ def test_names_are_found_in_either_case(servers: "Servers", name: str, query: st
 
 @pytest.mark.parametrize(("role", "accepted"), [("remote", True), ("local", False)])
 def test_only_the_local_instance_refuses_rle(servers: "Servers", role: str, accepted: bool) -> None:
-    """A destination that refuses a transfer syntax is what transcoding needs."""
+    """Tests of transcoding need a destination that refuses a transfer syntax."""
     server: Running = getattr(servers, role)
     client = AE("TEST")
     client.add_requested_context(CTImageStorage, [RLELossless])
@@ -173,7 +173,7 @@ def test_only_the_local_instance_refuses_rle(servers: "Servers", role: str, acce
 def test_a_copied_file_starts_anywhere(
     generate: "Generate", start: "Start", tmp_path: Path
 ) -> None:
-    """Made for another computer, the server keeps its data beside the copy, wherever it is started."""
+    """In a file made for another computer, data is next to the file, wherever the server starts."""
     ports = ("--dicom", str(free_port()), "--rest", str(free_port()))
     made = generate("--server", "198.51.100.7", "--local-host", "198.51.100.8", *ports)
     copy = tmp_path / "copy" / "remote.json"
@@ -186,7 +186,7 @@ def test_a_copied_file_starts_anywhere(
 
 
 def test_behind_a_relay_the_ports_differ(servers: "Servers") -> None:
-    """The server listens on some ports and calls itself by others: those of the relay before it."""
+    """The server listens on some ports and announces others: those of the relay before it."""
     behind = Ports(Port(11), Port(12))
     configuration = remote_configuration(servers.setup, behind)
 
@@ -200,8 +200,9 @@ def test_behind_a_relay_the_ports_differ(servers: "Servers") -> None:
 def test_private_tags_have_names(servers: "Servers") -> None:
     """The dictionary and the default creator let cases name private tags.
 
-    Not from 1.12.7 on where libMultitenantDicom is loaded, as in Debian: it loads DCMTK's dictionary anew,
-    and our entries are lost (known/orthanc.toml). Then the name is unknown, which is no defect of ours.
+    This does not hold from 1.12.7 on if libMultitenantDicom is loaded, as in Debian: it reloads
+    DCMTK's dictionary, and our entries are lost (known/orthanc.toml). An unknown name is then not
+    our defect.
     """
     tags = {"PatientID": "private", "0009,0010": "Lunit", "LunitScore": "98.41"}
     answer = servers.remote.post("tools/create-dicom", {"Tags": tags})
@@ -225,7 +226,7 @@ def _loses_dictionary(remote: "Running") -> bool:
 
 @pytest.mark.parametrize("role", ["remote", "local"])
 def test_lua_is_open(servers: "Servers", role: str) -> None:
-    """Emptying a server between cases goes through Lua."""
+    """Servers are emptied between cases through Lua."""
     server: Running = getattr(servers, role)
     answer = server.session.post(
         f"{server.instance.url}tools/execute-script", data="print(6 * 7)", timeout=5

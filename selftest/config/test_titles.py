@@ -1,4 +1,4 @@
-"""The AE title of a server is what it was configured with, and not what it says."""
+"""The AE title of a server is the configured one, not the one it reports."""
 
 import contextlib
 from dataclasses import replace
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def test_title_of_an_attached_server_is_the_configured_one(servers: "Servers") -> None:
-    """A server that has another title than its configuration keeps the one of the configuration."""
+    """A server whose title differs from its configuration keeps the configured one."""
     configured = replace(servers.setup.pair.remote, ae_title=AETitle("CONFIGURED"))
 
     pair = replace(servers.setup.pair, remote=configured)

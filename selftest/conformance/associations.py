@@ -41,10 +41,10 @@ IMPLEMENTATION, VERSION_NAME = 0x52, 0x55
 
 
 class AnyApplication(Archive):
-    """Does not look at the application context."""
+    """Ignores the application context."""
 
     def answer(self, request: AssociateRQ) -> AssociateAC | AssociateRJ:
-        """Take it for DICOM's."""
+        """Treat it as DICOM's."""
         return super().answer(replace(request, application_context_name=DICOM_APPLICATION_CONTEXT))
 
 
@@ -52,7 +52,7 @@ class FewSyntaxes(Archive):
     """Reads no more than 50 transfer syntaxes of a context."""
 
     def contexts(self, request: AssociateRQ) -> tuple[PresentationContextAC, ...]:
-        """Forget the others."""
+        """Drop the others."""
         proposed = tuple(
             replace(each, transfer_syntaxes=each.transfer_syntaxes[:50])
             for each in request.presentation_contexts
@@ -61,10 +61,10 @@ class FewSyntaxes(Archive):
 
 
 class ExplicitStorage(Archive):
-    """Refuses storage where Implicit VR Little Endian is all that is offered."""
+    """Refuses storage if only Implicit VR Little Endian is offered."""
 
     def contexts(self, request: AssociateRQ) -> tuple[PresentationContextAC, ...]:
-        """Accept the others as ever."""
+        """Accept the others as usual."""
         unread = {
             each.context_id
             for each in request.presentation_contexts
@@ -87,7 +87,7 @@ def _padded(pdu: bytes) -> bytes:
 
 
 def _result(context_id: int, old: int, new: int) -> Change:
-    """Give another result to a context."""
+    """Set another result for a context."""
 
     def change(items: Items) -> Items:
         return [

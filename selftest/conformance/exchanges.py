@@ -1,4 +1,4 @@
-"""Faults in what follows the negotiation: states, PDUs, releases and aborts, timers, time lost."""
+"""Faults after the negotiation: states, PDUs, releases and aborts, timers, delays."""
 
 import socket
 import time
@@ -38,7 +38,7 @@ NAGLE = 0.04  # seconds
 
 
 class OneAtATime(Archive):
-    """Serves one connection after the other, and is patient with each."""
+    """Serves one connection after the other, and waits long for each."""
 
     artim = PATIENCE
 
@@ -47,7 +47,7 @@ class OneAtATime(Archive):
         self._talks: list[Talk] = []
 
     def opened(self, talk: Talk) -> None:
-        """Wait until all who came before are gone."""
+        """Wait until all earlier connections are closed."""
         before = [each for each in self._talks if not each.closed]
         self._talks.append(talk)
         over = time.monotonic() + PATIENCE
@@ -56,44 +56,44 @@ class OneAtATime(Archive):
 
 
 class TenAtMost(Archive):
-    """Rejects what is beyond ten associations, for good."""
+    """Rejects every association after the first ten."""
 
     def __init__(self) -> None:
         super().__init__()
         self._count = 0
 
     def answer(self, request: AssociateRQ) -> AssociateAC | AssociateRJ:
-        """Count them."""
+        """Count the requests."""
         self._count += 1
         return super().answer(request) if self._count <= 10 else AssociateRJ(1, 1, 1)
 
 
 class Resentful(Archive):
-    """Accepts nobody after two aborts: of five that are sent, some may come late on a busy computer."""
+    """Rejects all associations after two aborts; on a busy computer, some of five come late."""
 
     def __init__(self) -> None:
         super().__init__()
         self._aborts = 0
 
     def aborted(self, talk: Talk) -> None:
-        """Count them."""
+        """Count the aborts."""
         self._aborts += 1
         super().aborted(talk)
 
     def answer(self, request: AssociateRQ) -> AssociateAC | AssociateRJ:
-        """Remember them."""
+        """Reject once there were two aborts."""
         return super().answer(request) if self._aborts < 2 else AssociateRJ(2, 3, 1)
 
 
 class NeverReleased(Archive):
-    """Does not answer the request for a release."""
+    """Does not answer a release request."""
 
     def release(self, talk: Talk) -> None:
-        """Say nothing."""
+        """Send nothing."""
 
 
 class ReleaseFirst(Archive):
-    """Looks at what comes next before it answers a C-ECHO."""
+    """Waits for the next message before it answers a C-ECHO."""
 
     def echo(self, talk: Talk, heard: Incoming, request: CEchoRQ) -> None:
         """Answer too late."""
@@ -102,10 +102,10 @@ class ReleaseFirst(Archive):
 
 
 class WithoutTimer(Archive):
-    """Waits for ever for a peer to say or to close something."""
+    """Waits forever for a peer to send something or to close the connection."""
 
     def expired(self, talk: Talk) -> None:
-        """Go on waiting."""
+        """Keep waiting."""
 
 
 class InSegments(Archive):
@@ -124,15 +124,15 @@ class InSegments(Archive):
             return data if whole else NONSENSE
 
     def line(self, taken: socket.socket) -> Line:
-        """Read what there is."""
+        """Read whatever has arrived."""
         return self._Line(taken, PATIENCE)
 
 
 class InTwoParts(Archive):
-    """Writes a PDU in two parts, the second of which waits for an acknowledgement."""
+    """Writes a PDU in two parts, the second after a delay as for an acknowledgement."""
 
     def write(self, line: Line, data: bytes) -> None:
-        """Wait as Nagle's algorithm does."""
+        """Delay the second part as Nagle's algorithm does."""
         line.say(data[:12])
         if data[:1] == bytes([PDataTF.TYPE]):
             time.sleep(NAGLE)
@@ -140,7 +140,7 @@ class InTwoParts(Archive):
 
 
 class OddFragments(Bending):
-    """Sends fragments of odd lengths: a byte of each is sent with the next."""
+    """Sends fragments of odd length: the last byte of each moves to the next."""
 
     def __init__(self) -> None:
         self._carried = b""
@@ -233,7 +233,7 @@ GROUP = Group(
         says("unused bits are set",
              bent_pdvs(lambda context, control, data: (context, control | 0x80, data)),
              "ASSOC-058"),
-        unmoved("our own maximum is none", lambda _, error: "announces a length" in str(error),
+        unmoved("our own maximum is none", lambda _, error: "declares a length" in str(error),
                 "ASSOC-059"),
         fault("an answer in two parts", InTwoParts, "ASSOC-060", "ASSOC-061"),
         fault("who is too many is rejected for good", TenAtMost, "ASSOC-062"),

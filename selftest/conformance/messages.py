@@ -1,4 +1,4 @@
-"""Faults in messages: command sets, responses, cancellation; and in what a server says as requestor."""
+"""Faults in messages: command sets, responses, cancellation, and requests made by the server."""
 
 import struct
 from collections.abc import Callable, Iterator
@@ -48,7 +48,7 @@ KINDS = {0x0000: "0000", 0x0102: "0102", 0xFEFE: "FEFE"}
 
 
 def _command(change: Callable[[list[Element]], list[Element]], *, length: int = 0) -> Change:
-    """Change the elements of command sets; `length` is added to what the group length is to be."""
+    """Change the elements of command sets; add `length` to the group length."""
 
     def bend(data: bytes) -> bytes:
         elements, at = [], 12
@@ -69,7 +69,7 @@ def _same(elements: list[Element]) -> list[Element]:
 
 
 def _responding(name: str, change: Callable[[Response], Response], *fails: str) -> Fault:
-    """A server that responds otherwise."""
+    """Return a fault: a server with other responses."""
 
     class Responding(Archive):
         def respond(
@@ -81,20 +81,20 @@ def _responding(name: str, change: Callable[[Response], Response], *fails: str) 
 
 
 class FirstContext(Archive):
-    """Responds on the first context, whichever the request came on."""
+    """Responds on the first context, whichever one the request used."""
 
     def respond(
         self, talk: Talk, heard: Incoming, response: Response, data_set: bytes = b""
     ) -> None:
-        """Forget where it came from."""
+        """Ignore the context of the request."""
         super().respond(talk, replace(heard, context_id=1), response, data_set)
 
 
 class AnyClass(Archive):
-    """Stores an instance of whatever class."""
+    """Stores an instance of any SOP class."""
 
     def keep(self, talk: Talk, heard: Incoming, request: CStoreRQ) -> int:
-        """Look at the context only."""
+        """Check the context only."""
         context = talk.connection.contexts[heard.context_id]
         return super().keep(
             talk, heard, replace(request, affected_sop_class_uid=context.abstract_syntax)
@@ -102,31 +102,31 @@ class AnyClass(Archive):
 
 
 class AnyOperation(Archive):
-    """Has success with whatever is asked."""
+    """Answers every operation with success."""
 
     def unrecognized(self, talk: Talk, heard: Incoming) -> None:
-        """Say so."""
+        """Respond with success."""
         self.respond(talk, heard, CEchoRSP(message_id_being_responded_to=1, status=SUCCESS))
 
 
 class LateCancel(Archive):
-    """Answers a cancellation of what is over."""
+    """Responds to a C-CANCEL for an operation that has already ended."""
 
     def cancel(self, talk: Talk, heard: Incoming) -> None:
-        """Say that it is cancelled."""
+        """Respond that the operation is cancelled."""
         self.respond(talk, heard, CFindRSP(message_id_being_responded_to=1, status=CANCELLED))
 
 
 class Deaf(Archive):
-    """Goes on with a retrieval that is cancelled."""
+    """Continues a cancelled retrieval."""
 
     def send_back(self, talk: Talk, each: Kept, number: int) -> tuple[int | None, bool]:
-        """Forget it."""
+        """Ignore the cancellation."""
         return super().send_back(talk, each, number)[0], False
 
 
 class AnyCommand(Archive):
-    """Takes a message that is none for a C-ECHO."""
+    """Treats an invalid message as a C-ECHO."""
 
     def offended(self, talk: Talk, error: RemoteProtocolError) -> None:  # noqa: ARG002
         """Answer it."""
@@ -136,12 +136,12 @@ class AnyCommand(Archive):
 
 
 class NoIdentifier(Archive):
-    """Sends pending responses of a query without an identifier."""
+    """Sends pending C-FIND responses without an identifier."""
 
     def respond(
         self, talk: Talk, heard: Incoming, response: Response, data_set: bytes = b""
     ) -> None:
-        """Leave it out."""
+        """Remove it."""
         if isinstance(response, CFindRSP):
             response, data_set = replace(response, command_data_set_type=NO_DATA_SET), b""
         super().respond(talk, heard, response, data_set)
@@ -153,30 +153,30 @@ class OtherOriginator(Archive):
     def send_one(
         self, association: Association, each: Kept, number: int, request: CMoveRQ, originator: str
     ) -> int | None:
-        """Forget who asked."""
+        """Ignore the real originator."""
         del originator
         return super().send_one(association, each, number, request, "SCRIPTED")
 
 
 class OtherMessage(Archive):
-    """Names another C-MOVE."""
+    """Names a different C-MOVE."""
 
     def send_one(
         self, association: Association, each: Kept, number: int, request: CMoveRQ, originator: str
     ) -> int | None:
-        """Count on its own."""
+        """Use its own message ID."""
         return super().send_one(
             association, each, number, replace(request, message_id=number), originator
         )
 
 
 class OtherInstance(Archive):
-    """Names another instance than it sends."""
+    """Names an instance other than the one it sends."""
 
     def send_one(
         self, association: Association, each: Kept, number: int, request: CMoveRQ, originator: str
     ) -> int | None:
-        """Make a name."""
+        """Invent a SOP Instance UID."""
         bent = Kept(each.sop_class_uid, f"2.25.{number}", each.transfer_syntax, each.data_set, {})
         return super().send_one(association, bent, number, request, originator)
 
@@ -187,7 +187,7 @@ class EasilyDiscouraged(Archive):
     def send_away(
         self, destination: Endpoint, wanted: list[Kept], request: CMoveRQ, originator: str
     ) -> Iterator[tuple[Kept, int | None]]:
-        """Give up."""
+        """Stop after the first failure."""
         for each, status in super().send_away(destination, wanted, request, originator):
             yield each, status
             if status != SUCCESS:
@@ -199,7 +199,7 @@ def _whole(message: Response) -> bytes:
 
 
 def _asks(change: Change) -> Callable[[], Archive]:
-    """A server that asks otherwise for an association."""
+    """Return a server that changes its association requests."""
     return lambda: Bending(says=of_type(AssociateRQ.TYPE, change))
 
 

@@ -10,20 +10,20 @@ from support.telling import ROOT, Teller, expected, modules
 
 FAULTS = modules("conformance")
 CONFORMANCE = ["ASSOC", "DMSG", "CONST", "CONSC", "CONQR", "CONQM", "CONRT", "FILE", "CWEB", "SAME"]
-"""The cases that rest on clauses of the standard alone."""
+"""The cases that depend only on clauses of the standard."""
 TABLES = [*FAULTS, *modules("lies")]
-"""The modules with a `GROUP`: what is told, and the cases that must notice it."""
+"""The modules with a `GROUP`: the faults, and the cases that must notice them."""
 
 
 @pytest.fixture(scope="module")
 def tell(tmp_path_factory: pytest.TempPathFactory) -> Teller:
-    """Show the cases all faults, in one run."""
+    """Run the cases with all faults, in one run."""
     return Teller(FAULTS, lambda: tmp_path_factory.mktemp("told"))
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_each_fault_fails_exactly_the_cases_of_its_clause(name: str, tell: Teller) -> None:
-    """All cases pass against the honest server; each fault is noticed by the cases that the table names."""
+    """All cases pass against a correct server; each fault fails the cases that the table names."""
     noticed = tell(name)
 
     assert noticed.honestly(name) == set()
@@ -31,7 +31,7 @@ def test_each_fault_fails_exactly_the_cases_of_its_clause(name: str, tell: Telle
 
 
 def test_no_conformance_case_is_without_a_fault() -> None:
-    """A case about a clause that holds for any server has a fault, in one of the tables, that it finds."""
+    """Each case about a clause that holds for any server detects a fault of one of the tables."""
     done = subprocess.run(
         [sys.executable, "-m", "harness", "cases", "--json"],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""A hostile or broken server costs its cases and nothing else, and the report says what it did."""
+"""A hostile or broken server fails its own cases and nothing else, and the report describes it."""
 
 import os
 import subprocess
@@ -46,19 +46,19 @@ CASES = ("CECHO-001", "CFIND-001", "ASSOC-050", "DMSG-005")
 CASE_LIMIT = 3.0  # seconds
 AT_ONCE = 6
 TOLD = {
-    "mute": "nothing was heard of the peer in 1 s",
+    "mute": "nothing was received from the peer for 1 s",
     "closing": "the peer closed the connection",
     "garbage": "a PDU announces a length of 3864192077",
-    "flooding": "a data set fragment where the command of a message is due",
+    "flooding": "a data set fragment where the command of a message was expected",
     "lying": "a PDU announces a length of 4294967295",
-    "halting": "a PDU of which only 50 bytes came",
+    "halting": "a PDU of which only 50 bytes were received",
 }
-"""What the report says of ASSOC-050, which sends a C-ECHO in the smallest fragments."""
+"""What the report says about ASSOC-050, which sends a C-ECHO in the smallest fragments."""
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
-    """Return the runs against each server, which wait side by side for what never comes."""
+    """Return the runs against each server, which wait concurrently for answers that never come."""
     folders = {kind: tmp_path_factory.mktemp(kind) for kind in KINDS}
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return dict(zip(KINDS, pool.map(_run, KINDS, folders.values()), strict=True))
@@ -66,10 +66,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_hostile_server_costs_its_cases_and_nothing_else(kind: str, runs: dict[str, Run]) -> None:
-    """Every case fails within its limit, none is an error of the harness, and the reason is told."""
+    """Every case fails within its limit with the reason; none is an error of the harness."""
     run = runs[kind]
 
-    # The first one starts the servers.
+    # The first run starts the servers.
     _, *others = sorted(run.cases, key=lambda case: case.started)
     assert [each.id for each in others if each.duration > 3 * CASE_LIMIT] == []
     assert {case.id: case.outcome for case in run.cases if case.outcome != "failed"} == {}

@@ -1,4 +1,4 @@
-"""An engine, images with the Orthanc of this computer, and servers started by one adapter or the other."""
+"""An engine, images with the Orthanc of this computer, and servers started by either adapter."""
 
 import io
 import os
@@ -73,13 +73,13 @@ def images(engine: Engine, installation: OrthancInstallation) -> Iterator[Images
 
 @pytest.fixture(scope="session")
 def image(images: Images) -> Build:
-    """The plain image, looked into."""
+    """The plain image, after inspection."""
     return find_image(Spec(images.plain()))
 
 
 @pytest.fixture(scope="session")
 def guard() -> Iterator[Guard]:
-    """Clean up whatever happens."""
+    """Clean up in any case."""
     with Guard() as made:
         yield made
 
@@ -95,14 +95,14 @@ def site(engine: Engine, guard: Guard) -> Iterator[ContainerSite]:
 def root_folder(
     installation: OrthancInstallation, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """The root of a system with that Orthanc, as one of another release would be."""
+    """The root of a system with that Orthanc, like that of another release."""
     if os.geteuid() != 0:
         pytest.skip("only root may start a program in another system")
     root = tmp_path_factory.mktemp("root")
     with tarfile.open(fileobj=io.BytesIO(orthanc_files(installation))) as archive:
-        # What `filter="fully_trusted"` does, which Python has only from 3.11.4 on.
+        # Like `filter="fully_trusted"`, which Python has only from 3.11.4 on.
         archive.extraction_filter = lambda member, _: member
-        archive.extractall(root)  # noqa: S202 - we have just made it
+        archive.extractall(root)  # noqa: S202 - made above
     return root
 
 
@@ -115,7 +115,7 @@ def start_container(
 
 
 def role(guard: Guard, site: ContainerSite | None = None) -> Role:
-    """The part of a remote. Nobody is at the addresses of the pair: a server alone is tested."""
+    """The role of a remote. Nothing listens at the pair's addresses: a server alone is tested."""
     host = "127.0.0.1" if site is None else site.own_address
     pair = Pair(
         Node(AETitle("BOXED"), host, Port(4242), Port(8042), ALICE),
@@ -126,7 +126,7 @@ def role(guard: Guard, site: ContainerSite | None = None) -> Role:
 
 @pytest.fixture(scope="module", params=[*names(), "orthanc-root", "dcmqrscp-image"])
 def start(request: pytest.FixtureRequest, guard: Guard) -> Iterator[Start]:
-    """Start a server of each kind that the harness knows, as remote; it is closed at the end."""
+    """Start a server of each kind that the harness knows, as remote; close it at the end."""
     spec, site = request.param, None
     if spec == "orthanc-root":
         spec = f"orthanc:{request.getfixturevalue('root_folder')}"
@@ -155,6 +155,6 @@ def start(request: pytest.FixtureRequest, guard: Guard) -> Iterator[Start]:
 
 
 def rest_of(server: Deployment) -> Rest:
-    """Make a client that the caller closes."""
+    """Return a client that the caller closes."""
     assert server.rest is not None
     return Rest(server.rest, server.adapter.credentials, time_limit=2.0)

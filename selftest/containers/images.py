@@ -1,6 +1,6 @@
-"""Small images with the Orthanc of this computer in it, of the shapes in which Orthanc is published.
+"""Small images with the Orthanc of this computer, in the forms in which Orthanc is published.
 
-Nothing is pulled: an image holds the programs, the libraries that they load, and what Orthanc reads.
+Nothing is pulled: an image holds the programs, their libraries, and the files that Orthanc reads.
 """
 
 import io
@@ -22,8 +22,8 @@ PLUGINS = "usr/share/orthanc/plugins"
 DATA = ("share/libdcmtk*/*.dic", "share/dcmtk/*.dic", "lib/locale/C.*", "lib/*/gconv")
 LINKS = ("bin", "lib", "sbin")  # into usr/, as in Debian
 
-# Shaped like that of orthancteam/orthanc: plugins lie aside until a section of the configuration or a
-# variable asks for them; the files of /etc/orthanc become one, with which Orthanc is started.
+# Like orthancteam/orthanc: plugins are disabled until a section of the configuration or a
+# variable enables them; the files of /etc/orthanc become one, with which Orthanc is started.
 ENTRY_POINT = """#!/bin/sh
 set -e
 cat /etc/orthanc/*.json > /tmp/orthanc.json
@@ -38,12 +38,12 @@ enable Gdcm "$GDCM_PLUGIN_ENABLED" libOrthancGdcm.so
 [ "$VERBOSE_ENABLED" = true ] && verbose=--verbose
 exec Orthanc $verbose "$@"
 """
-# What these images bring along, and what must not get into the way of our configuration.
+# Files in these images that must not interfere with our configuration.
 OWN_CONFIGURATION = '{ "Name": "from the image", "HttpPort": 8042 }'
 
 
 class Images:
-    """Makes images and removes them again."""
+    """Makes images and removes them."""
 
     def __init__(self, engine: Engine, orthanc: OrthancInstallation) -> None:
         self.engine = engine
@@ -52,7 +52,7 @@ class Images:
         self._base = ""
 
     def plain(self) -> str:
-        """Orthanc alone: nothing says what to start."""
+        """Orthanc alone, without an entry point."""
         if not self._base:
             self._base = self._name("plain")
             repository, tag = self._base.split(":")
@@ -73,7 +73,7 @@ class Images:
         )
 
     def orthancteam(self) -> str:
-        """Like orthancteam/orthanc: a script makes one configuration of files and environment."""
+        """Like orthancteam/orthanc: a script merges files and variables into one configuration."""
         return self._derived(
             "orthancteam",
             {"docker-entrypoint.sh": ENTRY_POINT, "etc/orthanc/orthanc.json": OWN_CONFIGURATION},
@@ -82,7 +82,7 @@ class Images:
         )
 
     def deaf(self) -> str:
-        """Start Orthanc with a configuration of its own, whatever lies in /etc/orthanc."""
+        """Start Orthanc with its own configuration, ignoring /etc/orthanc."""
         return self._derived(
             "deaf",
             {
@@ -92,12 +92,12 @@ class Images:
         )
 
     def grumpy(self) -> str:
-        """Know its version, and start nothing."""
+        """Contain Orthanc, with an entry point that prints an error and starts nothing."""
         script = "#!/bin/sh\necho no licence found\nexit 3\n"
         return self._derived("grumpy", {"start": script}, ['ENTRYPOINT ["/start"]'])
 
     def without_orthanc(self) -> str:
-        """Hold a shell and nothing else."""
+        """Contain a shell and nothing else."""
         name = self._name("empty")
         repository, tag = name.split(":")
         files = archive({f"/usr/bin/{each}": Path(f"/usr/bin/{each}") for each in ("sh",)})
@@ -105,7 +105,7 @@ class Images:
         return name
 
     def dcmqrscp(self, program: Path) -> str:
-        """Hold dcmtk's archive, a shell and little else."""
+        """Contain dcmtk's archive, a shell and little else."""
         name = self._name("dcmqrscp")
         repository, tag = name.split(":")
         files = {f"/usr/bin/{each}": Path(f"/usr/bin/{each}") for each in SHELL}
@@ -119,7 +119,7 @@ class Images:
         return name
 
     def remove(self) -> None:
-        """Remove all that were made."""
+        """Remove all images that were made."""
         for name in reversed(self._made):
             self.engine.api.remove_image(name, force=True)
 
@@ -131,7 +131,7 @@ class Images:
     def _derived(
         self, shape: str, texts: dict[str, str], changes: Sequence[str], *, aside: bool = False
     ) -> str:
-        """Add files to the plain image; `aside` puts the plugins where an entry point takes them from."""
+        """Add files to the plain image; `aside` moves the plugins to where an entry point looks."""
         api = self.engine.api
         container = api.create_container(self.plain(), ["/bin/sh", "-c", MOVE_ASIDE])["Id"]
         try:
@@ -147,7 +147,7 @@ class Images:
 
 
 def orthanc_files(orthanc: OrthancInstallation) -> bytes:
-    """Pack a system that has Orthanc, a shell and little else, as a tar archive."""
+    """Return a system with Orthanc, a shell and little else, as a tar archive."""
     files = orthanc_sources(orthanc)
     programs = [each for each in files.values() if each in (orthanc.executable, *orthanc.plugins)]
     programs += [files[f"/usr/bin/{each}"] for each in SHELL]
@@ -155,7 +155,7 @@ def orthanc_files(orthanc: OrthancInstallation) -> bytes:
 
 
 def orthanc_sources(orthanc: OrthancInstallation) -> dict[str, Path]:
-    """Return the files of such a system by their places, but for the libraries that its programs load."""
+    """Return the files of that system by path, without the libraries of its programs."""
     files = {f"/usr/bin/{each}": Path(f"/usr/bin/{each}") for each in SHELL}
     files["/usr/sbin/Orthanc"] = orthanc.executable
     files |= {f"/{PLUGINS}/{each.name}": each for each in orthanc.plugins}
@@ -169,7 +169,7 @@ MOVE_ASIDE = f"mv /{PLUGINS} /{PLUGINS}-available && mkdir /{PLUGINS}"
 
 
 def libraries(programs: Sequence[Path]) -> Iterator[Path]:
-    """Give the libraries that programs load, and those that these load."""
+    """Return the libraries that programs load, directly and indirectly."""
     done = subprocess.run(["ldd", *programs], capture_output=True, text=True, check=False)
     for found in re.findall(r"(/\S+) \(0x", done.stdout):
         yield Path(found)
@@ -178,7 +178,7 @@ def libraries(programs: Sequence[Path]) -> Iterator[Path]:
 def archive(
     files: dict[str, Path], texts: dict[str, str] | None = None, folders: Sequence[str] = ("tmp",)
 ) -> bytes:
-    """Pack files of this computer, and texts as files that anybody may read and run."""
+    """Pack files of this computer, and texts as files that all users may read and run."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", dereference=True) as tar:
         for name in LINKS if files else ():

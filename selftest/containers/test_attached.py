@@ -1,4 +1,4 @@
-"""A remote that somebody runs in a container: `generate_config.py --docker` finds how it reaches us."""
+"""A remote run by the user in a container: `generate_config.py --docker` finds the way back."""
 
 import contextlib
 import shlex
@@ -59,7 +59,7 @@ def _free_ports(count: int) -> list[str]:
 def attached(
     engine: "Engine", images: Images, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Path]:
-    """The configuration of a remote that runs by the very command that was printed."""
+    """The configuration of a remote that runs with exactly the printed command."""
     file = tmp_path / "boxed.json"
     options = ("--dicom", "--rest", "--local-dicom", "--local-rest")
     chosen = [word for pair in zip(options, _free_ports(4), strict=True) for word in pair]
@@ -89,7 +89,7 @@ def attached(
 def test_the_printed_command_starts_a_remote_that_reaches_us(
     run_suite: RunSuite, attached: Path
 ) -> None:
-    """Ports published on this computer, the bridge as the way back: C-MOVE, peers and worklists work."""
+    """Ports published on this computer, the bridge as way back: C-MOVE, peers, worklists work."""
     done = run_suite(SUITE, "--server=127.0.0.1", f"--config={attached}")
 
     assert done.outcomes == {"ATC-001": "passed", "ATC-002": "passed", "ATC-003": "passed"}
@@ -97,7 +97,7 @@ def test_the_printed_command_starts_a_remote_that_reaches_us(
 
 
 def test_a_container_reached_by_its_address(engine: "Engine", image: Build) -> None:
-    """In a network of its own this computer is the gateway, whether network or container is named."""
+    """In its network this computer is the gateway, whether network or container is named."""
     api = engine.api
     network = api.create_network("dicom-harness-selftest-way")["Id"]
     host = api.create_host_config(network_mode=network)
@@ -119,17 +119,17 @@ def test_a_container_reached_by_its_address(engine: "Engine", image: Build) -> N
     ("network", "said"),
     [
         ("host", "--docker host: this computer has no address in that network"),
-        ("no-such-network", "no-such-network: docker says .*not found.*--local-host"),
+        ("no-such-network", "no-such-network: docker reports .*not found.*--local-host"),
     ],
 )
 def test_a_network_that_is_no_way_back_is_told(engine: "Engine", network: str, said: str) -> None:
-    """Each with what to do."""
+    """Each error says what to do."""
     with pytest.raises(ConfigError, match=said):
         local_address_in(network)
 
 
 def test_without_dockers_program_the_way_around_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The address can always be said."""
+    """The address can still be given by hand."""
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ConfigError, match=r"docker, which cannot be run.*--local-host"):
         local_address_in("bridge")

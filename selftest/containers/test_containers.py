@@ -1,4 +1,4 @@
-"""What only containers have: limits, a network of their own, labels by which leftovers are found."""
+"""Features of containers only: limits, a separate network, labels for finding leftovers."""
 
 import json
 import os
@@ -28,7 +28,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_limits_are_kept_and_a_death_for_want_of_memory_is_told(
     engine: "Engine", image: Build, site: ContainerSite, guard: Guard
 ) -> None:
-    """A server that the kernel killed for its memory did not simply crash."""
+    """A server that the kernel killed for its memory use is not reported as a plain crash."""
     server = start_container(image, site, guard, ContainerLimits(memory="128m", cpus=0.5))
     try:
         limits = engine.api.inspect_container(server.launcher.container.id)["HostConfig"]
@@ -38,20 +38,20 @@ def test_limits_are_kept_and_a_death_for_want_of_memory_is_told(
         died = wait_until(server.died, what="its end")
     finally:
         server.close()
-    assert died == "died of SIGKILL, since its memory was used up: it reached the limit of 128 MB"
+    assert died == "died of SIGKILL because it ran out of memory: it reached the limit of 128 MB"
     assert limits["NanoCpus"] == 500_000_000
 
 
 def test_a_server_that_is_cut_off_is_alive_and_out_of_reach(
     image: Build, site: ContainerSite, guard: Guard
 ) -> None:
-    """Taken from the network it does not answer; brought back it does."""
+    """Disconnected from the network it does not answer; reconnected it does."""
     server = start_container(image, site, guard)
     container = server.launcher.container
     try:
         container.cut_off()
         assert server.died() is None
-        assert server.trouble() == "does not answer any more"
+        assert server.trouble() == "no longer answers"
         container.reconnect()
         assert server.find_again()
         wait_until(lambda: server.trouble() is None, what="it to answer again")
@@ -60,7 +60,7 @@ def test_a_server_that_is_cut_off_is_alive_and_out_of_reach(
 
 
 def test_nothing_is_left(engine: "Engine", image: Build, guard: Guard) -> None:
-    """Container, volume and network go with the site, also when the server was never closed."""
+    """Container, volume and network go with the site, even if the server was not closed."""
     with ContainerSite(guard) as site:
         start_container(image, site, guard)
         assert len(_of(engine, site.labels, "containers")) == 1
@@ -72,7 +72,7 @@ def test_nothing_is_left(engine: "Engine", image: Build, guard: Guard) -> None:
 
 
 def test_the_guard_removes_what_a_lost_process_left(engine: "Engine", image: Build) -> None:
-    """When the pipe to the guard closes, containers and networks go at once."""
+    """When the pipe to the guard closes, containers and networks are removed at once."""
     guard = Guard()
     with ContainerSite(guard) as site:
         start_container(image, site, guard)
@@ -83,7 +83,7 @@ def test_the_guard_removes_what_a_lost_process_left(engine: "Engine", image: Bui
 
 @pytest.fixture
 def lost(engine: "Engine", image: Build) -> Iterator[dict[str, str]]:
-    """The labels of a container and a network whose process has ended, and nobody cleaned up."""
+    """The labels of a container and a network whose process ended without cleaning up."""
     code = """
 from harness.servers.container_engine import connect
 from harness.servers.container_labels import new_labels
@@ -105,11 +105,11 @@ engine.close()
 def test_a_later_start_removes_what_is_over_and_nothing_else(
     engine: "Engine", image: Build, lost: dict[str, str]
 ) -> None:
-    """Of a dead process, of one that lives, of one that we cannot see, of another container, of nobody."""
+    """Owners are a dead process, a live one, an invisible one, another container, and none."""
     ours = new_labels(engine)
     unseen = {**ours, "dicom-harness.run": "unseen", "dicom-harness.process": "1 2 pid:[3]"}
     boxed = {**unseen, "dicom-harness.run": "boxed", "dicom-harness.container": "0" * 64}
-    foreign = {"dicom-harness.run": "foreign"}  # not by us: it names no process
+    foreign = {"dicom-harness.run": "foreign"}  # not made by us: it names no process
     with ExitStack() as stack:
         for labels in (ours, unseen, boxed, foreign):
             made = engine.api.create_container(image.image_id, ["Orthanc"], labels=labels)["Id"]
@@ -124,7 +124,7 @@ def test_a_later_start_removes_what_is_over_and_nothing_else(
 
 @as_root
 def test_containers_out_of_reach_are_told(image: Build) -> None:
-    """An engine whose networks are not those of this computer, as in a virtual machine, is told."""
+    """An engine whose networks are not on this computer, as in a virtual machine, is reported."""
     code = """
 from harness.errors import ServerError
 from harness.servers.container_site import ContainerSite
@@ -140,12 +140,12 @@ with Guard() as guard:
     done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60)
 
     assert (
-        "its containers are out of reach from here: run the harness in a container" in done.stdout
+        "its containers cannot be reached from here: run the harness in a container" in done.stdout
     )
 
 
 def test_a_daemon_that_goes_away_is_told(image: Build, site: ContainerSite, guard: Guard) -> None:
-    """A server whose engine does not answer any more is lost, and the reason is the engine's."""
+    """A server whose engine no longer answers is lost, and the engine is named as the reason."""
     server = start_container(image, site, guard)
     api, address = site.engine.api, site.engine.api.base_url
     try:

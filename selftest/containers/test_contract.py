@@ -1,4 +1,4 @@
-"""What every server that the harness starts does, in a process or in a container: the same tests for all."""
+"""The contract of every server started by the harness, in a process or a container."""
 
 import signal
 import socket
@@ -22,42 +22,42 @@ if TYPE_CHECKING:
 
     from .conftest import Start
 
-# tiny-pacs answers with a character set that the standard does not have.
+# tiny-pacs answers with a character set that the standard does not define.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 
 SAMPLE = "h01-ct-1-1"
 CATCHES_SIGSEGV = ("dicom-storescp", "pixelmed")
-"""Those whose runtime, Rust's or Java's, catches that signal when another process sends it."""
+"""Servers whose runtime, Rust's or Java's, catches that signal when another process sends it."""
 FORGETFUL = ("pixelmed",)
-"""Those that lose what was stored last when they end, as `known/` says: CONST-001, CONST-010."""
+"""Servers that lose the last stored data when they end, see `known/`: CONST-001, CONST-010."""
 
 
 @pytest.fixture(scope="module")
 def server(start: "Start") -> "Deployment":
-    """One server for all tests; those that end it start it again."""
+    """One server for all tests; a test that ends it starts it again."""
     return start()
 
 
 @pytest.fixture
 def emptied(server: "Deployment") -> "Deployment":
-    """Start from nothing, whatever the last test did."""
+    """Start empty, whatever the last test did."""
     empty(server, unsettled=True)
     return server
 
 
 def empty(server: "Deployment", *, unsettled: bool = False) -> None:
-    """Empty it, as a run does between two cases."""
+    """Empty the server, as a run does between two cases."""
     if not server.reset(unsettled=unsettled):
         server.restart()
 
 
 def dimse_of(server: "Deployment", calling: str = "OTHER") -> Dimse:
-    """Speak DICOM with it, as one whom it knows."""
+    """Return a DICOM client with an AE title that the server knows."""
     return Dimse(server.dicom, AETitle("BOXED"), AETitle(calling), 5.0)
 
 
 def fill(server: "Deployment") -> None:
-    """Put something in by the first door that it has."""
+    """Store something through its first door."""
     can = server.capabilities.versions
     if "dimse.store" in can:
         dimse_of(server).store_all([corpus[SAMPLE]])
@@ -66,7 +66,7 @@ def fill(server: "Deployment") -> None:
 
 
 def contents(server: "Deployment") -> dict[str, int]:
-    """Count what it holds, by every door that gives answers."""
+    """Count what it holds, through every door that can be queried."""
     can, held = server.capabilities.versions, {}
     if "dimse.find.study" in can:
         held["C-FIND"] = len(dimse_of(server).find_studies(StudyInstanceUID=""))
@@ -85,7 +85,7 @@ def contents(server: "Deployment") -> dict[str, int]:
 
 
 def test_it_says_who_it_is_and_what_it_can_do(server: "Deployment") -> None:
-    """The title is the one that was asked for; each capability is one that a case can name."""
+    """The title is the requested one; each capability is one that a case can name."""
     assert server.identity.ae_title == "BOXED"
     assert server.identity.version != Version("unknown")
     can = server.capabilities.versions
@@ -98,12 +98,12 @@ def test_it_says_who_it_is_and_what_it_can_do(server: "Deployment") -> None:
 
 
 def test_it_answers(server: "Deployment") -> None:
-    """DICOM answers at the endpoint that it gives."""
+    """DICOM answers at its endpoint."""
     assert dimse_of(server).echo() == 0
 
 
 def test_it_holds_what_it_is_given_until_reset(emptied: "Deployment") -> None:
-    """What was put in is found by all its doors, and by none after a reset; it can be put in again."""
+    """Stored data is found through all doors, not after a reset, and can be stored again."""
     for _ in range(2):
         fill(emptied)
         held = contents(emptied)
@@ -114,7 +114,7 @@ def test_it_holds_what_it_is_given_until_reset(emptied: "Deployment") -> None:
 
 
 def test_the_log_is_given_from_a_position_on(server: "Deployment") -> None:
-    """What was logged before the position is not in it, what came after is."""
+    """Output before the position is left out, later output is included."""
     dimse_of(server).echo()
     wait_until(lambda: server.launcher.log_since(0), what="its first words")
     position = server.launcher.log_position()
@@ -129,7 +129,7 @@ def test_the_log_is_given_from_a_position_on(server: "Deployment") -> None:
 
 
 def test_a_death_is_told_by_its_signal(emptied: "Deployment") -> None:
-    """The signal is named, and the server is there again after a restart, empty, with its whole log."""
+    """The signal is named; after a restart the server is running and empty, with its whole log."""
     fill(emptied)
     logged = emptied.launcher.log_since(0)
     catches = emptied.identity.product in CATCHES_SIGSEGV
@@ -147,12 +147,12 @@ def test_a_death_is_told_by_its_signal(emptied: "Deployment") -> None:
 def test_a_frozen_server_is_told_and_can_be_thawed_or_started_again(
     server: "Deployment", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is alive, so that only who asks it learns that it hangs; what hangs is ended by force."""
+    """It is alive, so only a request shows that it hangs; it is then killed."""
     monkeypatch.setattr(deployment, "PATIENCE", 1.0)
     server.launcher.freeze()
     try:
         assert server.died() is None
-        assert server.trouble() == "does not answer any more"
+        assert server.trouble() == "no longer answers"
     finally:
         server.launcher.thaw()
         monkeypatch.undo()
@@ -164,12 +164,12 @@ def test_a_frozen_server_is_told_and_can_be_thawed_or_started_again(
 
 
 def test_what_it_holds_outlives_a_stop_and_a_crash(emptied: "Deployment") -> None:
-    """A server that is stopped in good order, or killed, has it all when it is started again."""
+    """After a clean stop or a kill, a restarted server has all data."""
     if emptied.identity.product in FORGETFUL:
         pytest.skip("known to lose what was stored last")
     fill(emptied)
     held = contents(emptied)
-    held.pop("changes", None)  # Orthanc adds those that say that nothing has changed for a while
+    held.pop("changes", None)  # Orthanc adds a note that nothing has changed for a while
 
     emptied.stop()
     assert emptied.died() is not None
@@ -183,12 +183,12 @@ def test_what_it_holds_outlives_a_stop_and_a_crash(emptied: "Deployment") -> Non
 
 
 def test_close_ends_it(server: "Deployment") -> None:
-    """Nobody answers any more; the fixture closes it once more, which does no harm. It is the last test."""
+    """Nothing answers any more; the fixture closes it again, harmlessly. This is the last test."""
     pid = getattr(server, "pid", None)
     server.close()
 
     assert server.died() is not None
-    if pid is not None:  # the port may be somebody else's by now
+    if pid is not None:  # the port may belong to another process by now
         assert not psutil.pid_exists(pid)
         return
     with pytest.raises(OSError, match=r"refused|timed out|[Nn]o route|unreachable"):

@@ -1,4 +1,4 @@
-"""Ports that somebody else takes before the server has them."""
+"""Ports that another process takes before the server does."""
 
 import contextlib
 import socket
@@ -18,7 +18,7 @@ from .conftest import role
 
 
 def start(spec: str, guard: Guard) -> Deployment:
-    """Start a server of a kind that is on this computer."""
+    """Start a server of a kind that is installed on this computer."""
     try:
         server = deploy(find(spec), role(guard))
     except ServerNotFound as missing:
@@ -27,7 +27,7 @@ def start(spec: str, guard: Guard) -> Deployment:
 
 
 def test_a_port_that_was_taken_is_replaced(monkeypatch: pytest.MonkeyPatch, guard: Guard) -> None:
-    """The server ends, since its port is in use, and is started again on another one."""
+    """The server ends because its port is in use, and is started again on another one."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken: int = other.getsockname()[1]
         ports = iter([taken])
@@ -38,9 +38,9 @@ def test_a_port_that_was_taken_is_replaced(monkeypatch: pytest.MonkeyPatch, guar
 
 
 def test_a_server_with_one_door_closed_is_not_ready(guard: Guard) -> None:
-    """tiny-pacs goes on without HTTP where the port is taken: DICOM alone does not make it ready."""
+    """tiny-pacs runs without HTTP if the port is taken: DICOM alone does not make it ready."""
     with contextlib.closing(start("tiny-pacs", guard)) as server:
         assert server.trouble() is None
         ports = {**server._seat.ports, "http": Port(free_port())}
         server._seat = replace(server._seat, ports=ports)
-        assert server.trouble() == "does not answer any more"
+        assert server.trouble() == "no longer answers"

@@ -1,4 +1,4 @@
-"""`pytest tests --image NAME`: the cases run as against a process, and nothing is left, however they end."""
+"""`pytest tests --image NAME`: the cases run as with a process, and nothing is left behind."""
 
 import os
 import signal
@@ -82,7 +82,7 @@ def test_cases_run_against_an_image(run_suite: RunSuite, image: Build) -> None:
 
 
 def test_two_workers_without_an_orthanc_here(run_suite: RunSuite, image: Build) -> None:
-    """Both servers of each worker are containers, the pairs do not disturb each other, and it is said."""
+    """Both servers of each worker are containers, pairs do not interfere, and a note says so."""
     done = run_suite(SUITE, f"--image={image.image}", "--orthanc=none", "-n2")
 
     assert done.outcomes == AS_A_PROCESS
@@ -93,10 +93,10 @@ def test_two_workers_without_an_orthanc_here(run_suite: RunSuite, image: Build) 
 def test_the_harness_runs_in_a_container_too(
     engine: "Engine", image: Build, tmp_path: Path
 ) -> None:
-    """With the engine's socket mounted, it joins the network of its servers, and leaves nothing there."""
+    """With the engine's socket mounted, it joins the servers' network, and leaves it clean."""
     (tmp_path / "pytest.ini").write_text(INI)
     (tmp_path / "test_small.py").write_text(HEAD + SUITE)
-    # The programs of this computer are those of the container.
+    # This computer's programs are those of the container.
     ours = [
         "/usr",
         sys.prefix,
@@ -134,11 +134,11 @@ def test_the_harness_runs_in_a_container_too(
 
 
 def test_an_image_and_a_server_exclude_each_other(run_suite: RunSuite) -> None:
-    """A sentence, before anything is started."""
+    """An error before anything is started."""
     done = run_suite(SUITE, "--image=any", "--server=127.0.0.1")
 
     assert done.result.ret == pytest.ExitCode.USAGE_ERROR
-    said = "--image starts the remote, --server and --config name one that runs"
+    said = "--image starts a remote, but --server and --config name one that is running"
     assert said in done.result.stderr.str()
 
 

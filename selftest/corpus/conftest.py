@@ -1,4 +1,4 @@
-"""What the selftests of the corpus share: the judge, and a way to run dcmtk's programs."""
+"""Shared by the selftests of the corpus: the validator, and a way to run dcmtk's programs."""
 
 import shutil
 import subprocess
@@ -14,7 +14,7 @@ Run = Callable[..., str]
 
 @pytest.fixture(scope="session")
 def run() -> Run:
-    """Run a program, found on the path or beside Python; give what it printed, whatever its status."""
+    """Run a program from the path or next to Python; return its output, whatever its status."""
 
     def run_program(name: str, *arguments: str | Path) -> str:
         beside = Path(sys.executable).with_name(name)
@@ -31,7 +31,7 @@ def run() -> Run:
 
 @pytest.fixture(scope="session")
 def errors_of(run: Run) -> Callable[[Path], list[str]]:
-    """Give the errors that dciodvfy finds in a file."""
+    """Return the errors that dciodvfy finds in a file."""
 
     def judge(path: Path) -> list[str]:
         return [line for line in run("dciodvfy", path).splitlines() if line.startswith("Error")]

@@ -1,4 +1,4 @@
-"""Names in all character sets: the bytes are those of the standard, and two readers agree on the text."""
+"""Names in all character sets: bytes as in the standard, and text as two readers decode it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +30,7 @@ STANDARD = {
 
 @pytest.mark.parametrize("id_", [id_ for id_ in NAMES if id_ not in BEYOND_PYDICOM])
 def test_pydicom_reads_the_name(id_: str) -> None:
-    """What pydicom decodes is the Unicode text of the catalogue."""
+    """Decoding with pydicom gives the Unicode text of the catalogue."""
     sample = corpus[id_]
     assert str(sample.dataset().PatientName) == sample.properties["patient_name"]
     if "patient_comments" in sample.properties:
@@ -39,7 +39,7 @@ def test_pydicom_reads_the_name(id_: str) -> None:
 
 @pytest.mark.parametrize("id_", [id_ for id_ in NAMES if id_ not in BEYOND_DCMTK])
 def test_dcmtk_reads_the_name(id_: str, run: Callable[..., str], tmp_path: Path) -> None:
-    """The decoder of dcmtk converts the name to the same text in UTF-8."""
+    """Converting with dcmtk gives the same text in UTF-8."""
     sample = corpus[id_]
     target = tmp_path / "utf8.dcm"
     printed = run("dcmconv", "+U8", sample.write(tmp_path), target)
@@ -50,12 +50,12 @@ def test_dcmtk_reads_the_name(id_: str, run: Callable[..., str], tmp_path: Path)
 
 
 def test_every_name_is_read_by_one_of_them() -> None:
-    """No sample is beyond both readers."""
+    """Each sample is read by at least one of the readers."""
     assert not BEYOND_PYDICOM & BEYOND_DCMTK
 
 
 @pytest.mark.parametrize("id_", STANDARD)
 def test_names_are_the_bytes_of_the_standard(id_: str) -> None:
-    """The examples of the annexes stand in the file byte for byte."""
+    """The files contain the examples of the annexes byte for byte."""
     assert bytes.fromhex(STANDARD[id_]) in corpus[id_].data
     assert STANDARD[id_] == corpus[id_].properties["patient_name_bytes"]

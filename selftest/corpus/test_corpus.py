@@ -1,4 +1,4 @@
-"""The corpus as a whole: found by id, the same bytes everywhere, never other than the catalogue says."""
+"""The corpus as a whole: found by id, the same bytes everywhere, always as the catalogue says."""
 
 import importlib.util
 import json
@@ -12,8 +12,9 @@ import pytest
 
 from harness.corpus import Corpus, corpus
 from harness.corpus.recipes import RECIPES
-from harness.corpus.registry import catalogue, database_folder
+from harness.corpus.registry import catalogue
 from harness.errors import CorpusError
+from harness.suites import database_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKSUMS = """
@@ -28,7 +29,7 @@ print(json.dumps(made))
 
 @pytest.fixture(scope="module")
 def generate() -> ModuleType:
-    """Give the command `database/generate.py` as a module."""
+    """Return the command `database/generate.py` as a module."""
     spec = importlib.util.spec_from_file_location("generate", ROOT / "database" / "generate.py")
     assert spec is not None
     assert spec.loader is not None
@@ -53,14 +54,14 @@ def checksums(hash_seed: str) -> dict[str, str]:
 
 
 def test_samples_are_the_same_in_fresh_interpreters() -> None:
-    """Neither hash order nor time zone nor the moment changes a byte."""
+    """No byte depends on hash order, time zone or the current time."""
     assert checksums("1") == checksums("2")
 
 
 def test_catalogue_is_complete_and_current(
     generate: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The check that a maintainer runs finds nothing."""
+    """The check for maintainers finds nothing."""
     assert generate.main(["--check"]) == 0
     assert "are as in the catalogue" in capsys.readouterr().out
     assert tuple(catalogue()) == corpus.ids()
@@ -72,7 +73,7 @@ def test_generate_writes_all_and_check_names_what_differs(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A changed recipe is named, with the element that changed, from the files of the last run."""
+    """A changed recipe is reported with the changed element, compared to files of the last run."""
     assert generate.main(["--out", str(tmp_path)]) == 0
     assert len(list(tmp_path.iterdir())) == len(corpus)
     changed = dict(RECIPES)
@@ -87,36 +88,36 @@ def test_generate_writes_all_and_check_names_what_differs(
 
 
 def test_drift_is_refused() -> None:
-    """A sample whose bytes are not those of the catalogue is not handed out."""
+    """A sample that differs from the catalogue is not returned."""
     other = type(RECIPES["t03"])("t03", "another draft", RECIPES["t05"].draft)
-    with pytest.raises(CorpusError, match="t03 came out other than the catalogue says"):
+    with pytest.raises(CorpusError, match="t03 differs from the catalogue"):
         Corpus({"t03": other})["t03"]
 
 
 def test_sample_outside_the_catalogue_is_refused() -> None:
-    """A new recipe has to go into the catalogue first."""
+    """A new recipe must be added to the catalogue first."""
     new = type(RECIPES["t03"])("t99", "new", RECIPES["t03"].draft)
     with pytest.raises(CorpusError, match="t99 is not in the catalogue"):
         Corpus({"t99": new})["t99"]
 
 
 def test_unknown_id_names_the_nearest() -> None:
-    """A slip of the finger is answered with what was meant."""
-    with pytest.raises(CorpusError, match=r"no sample 'h01-ct-1-9'; near to it: h01-ct-1-"):
+    """A typing error is answered with the nearest id."""
+    with pytest.raises(CorpusError, match=r"unknown sample 'h01-ct-1-9'; similar: h01-ct-1-"):
         corpus["h01-ct-1-9"]
 
 
 def test_the_number_is_enough_for_one_and_refused_for_several() -> None:
-    """`m07` is one sample; `p12` could be four."""
+    """`m07` is one sample; `p12` could be any of four."""
     assert corpus["t01-un"] is corpus["t01-un"]
     assert corpus["m07"].id == "m07"
     assert corpus["h08-ct-001"].patient_id == "HIER-MANY"
-    with pytest.raises(CorpusError, match="beginning of several samples: p12-jpeg-lossless"):
+    with pytest.raises(CorpusError, match="matches several samples: p12-jpeg-lossless"):
         corpus["p12"]
 
 
 def test_groups_are_studies() -> None:
-    """h01 is one study of two series; a group that does not exist is an error."""
+    """h01 is one study of two series; an unknown group is an error."""
     group = corpus.group("h01")
     assert len({sample.study_instance_uid for sample in group}) == 1
     assert len({sample.series_instance_uid for sample in group}) == 2
@@ -136,7 +137,7 @@ def test_no_two_samples_share_an_instance_but_the_pair_that_does_so_on_purpose()
 
 
 def test_references_of_the_report_and_the_key_object_lead_to_the_ct() -> None:
-    """h03 is consistent in itself."""
+    """h03 is consistent."""
     ct = corpus["h03-ct"]
     for id_ in ("h03-sr", "h03-ko"):
         ds = corpus[id_].dataset()
@@ -148,12 +149,12 @@ def test_references_of_the_report_and_the_key_object_lead_to_the_ct() -> None:
 
 
 def test_database_folder_is_the_one_of_the_checkout() -> None:
-    """The catalogue in use is the one that is kept."""
+    """The catalogue in use is that of the checkout."""
     assert database_folder() == ROOT / "database"
 
 
 def test_t06_is_as_deep_as_it_says() -> None:
-    """Forty sequences stand within each other, and the innermost item says so."""
+    """Forty sequences are nested, and the innermost item has that depth."""
     ds = corpus["t06-nested-40"].dataset()
     for _ in range(40):
         ds = ds.ContentSequence[0]

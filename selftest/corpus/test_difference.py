@@ -1,4 +1,4 @@
-"""What differs between two data sets is told by its path and both values; what may differ is not."""
+"""Differences between data sets have a path and both values; allowed differences are ignored."""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -18,13 +18,13 @@ Change = Callable[[FileDataset], Any]
 
 
 def written(ds: Dataset, transfer_syntax: str) -> FileDataset:
-    """Write a data set anew in a native transfer syntax, and read it."""
+    """Write a data set in another native transfer syntax, and read it."""
     uids = {"sop_class": ds.SOPClassUID, "sop_instance": ds.SOPInstanceUID}
     return dcmread(BytesIO(part10(ds, transfer_syntax, **uids)))
 
 
 def found(sample: Sample, change: Change) -> list[str]:
-    """Give what differs once a sample was changed."""
+    """Return the differences after a sample was changed."""
     changed = sample.dataset()
     change(changed)
     return differences(sample.dataset(), changed, sample.picture)
@@ -32,14 +32,14 @@ def found(sample: Sample, change: Change) -> list[str]:
 
 @pytest.mark.parametrize("name", [*corpus.group("p"), *corpus.group("t"), *corpus.group("c1")])
 def test_an_object_is_the_same_as_itself(name: Sample) -> None:
-    """Whatever is in it, nothing is told of two readings of one file."""
+    """Two readings of one file have no difference, whatever it contains."""
     assert differences(name.dataset(), name.dataset(), name.picture) == []
 
 
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
 @pytest.mark.parametrize("name", ["p05", "p08", "p04", "t01-known-vr", "t06-nested-10"])
 def test_another_encoding_is_the_same_object(name: str, syntax: str) -> None:
-    """Neither the byte order of pixels nor VRs that implicit VR forgets are differences."""
+    """Neither the byte order of pixels nor VRs lost in implicit VR are differences."""
     sample = corpus[name]
     ds = sample.dataset()
     if "PixelData" in ds and sample.picture is not None:
@@ -71,7 +71,7 @@ def test_another_encoding_is_the_same_object(name: str, syntax: str) -> None:
     ids=["value", "missing", "added", "nested", "items", "vr", "digits", "meta", "pixel"],
 )  # fmt: skip
 def test_a_difference_is_told(change: Change, expected: str) -> None:
-    """One line tells the path of the attribute, what was expected and what was received."""
+    """One line has the path of the attribute, the expected value and the received one."""
     lines = found(corpus["t01-known-vr"], change)
 
     assert len(lines) == 1
@@ -79,7 +79,7 @@ def test_a_difference_is_told(change: Change, expected: str) -> None:
 
 
 def test_group_lengths_and_padding_do_not_count() -> None:
-    """What the standard lets a writer add or drop is no difference."""
+    """Elements that a writer may add or omit by the standard are not differences."""
 
     def change(ds: FileDataset) -> None:
         ds.add_new(0x00080000, "UL", 100)
@@ -91,7 +91,7 @@ def test_group_lengths_and_padding_do_not_count() -> None:
 
 @pytest.mark.parametrize("name", ["p13-offsets", "p13-no-offsets"])
 def test_fragments_and_offsets_do_not_count(name: str) -> None:
-    """Frames are compared, not how they are cut into fragments; a changed byte in one is told."""
+    """Frames are compared, not their division into fragments; a changed byte is found."""
 
     def put(frames: list[bytes]) -> Change:
         return lambda ds: setattr(ds, "PixelData", encapsulate(frames, has_bot=False))
@@ -104,7 +104,7 @@ def test_fragments_and_offsets_do_not_count(name: str) -> None:
 
 
 def test_decoded_pixels_are_compared_with_what_was_drawn() -> None:
-    """Of an image that was decoded on its way each pixel is compared; the first that differs is told."""
+    """Each pixel of a decompressed image is compared; the first difference is reported."""
     sample = corpus["p12-jpeg-ls"]
     assert sample.picture is not None
     native = sample.dataset()
@@ -119,7 +119,7 @@ def test_decoded_pixels_are_compared_with_what_was_drawn() -> None:
 
 
 def test_many_differences_are_counted() -> None:
-    """A dozen lines are enough; the rest is a number."""
+    """At most a dozen lines are shown, then a count."""
     one, other = (Maker(scope).instance(PatientID="A").dataset() for scope in "ab")
     for each in range(20):
         other.add_new(0x00990020 + each, "LO", "x")
@@ -131,5 +131,5 @@ def test_many_differences_are_counted() -> None:
 
 
 def test_big_endian_is_written_for_the_tests_above() -> None:
-    """The sample in big endian is what it says, or the test of encodings would prove nothing."""
+    """The big endian sample is in big endian, or the encoding test would prove nothing."""
     assert corpus["p05"].transfer_syntax == ExplicitVRBigEndian

@@ -1,4 +1,4 @@
-"""Objects made to order: as asked for, the same each time, and never in each other's way."""
+"""Generated objects: as requested, reproducible, and without collisions."""
 
 import io
 from typing import Any
@@ -32,7 +32,7 @@ def test_elements_are_overridden() -> None:
     ("modality", "sop_class"), [("CT", CTImageStorage), ("XA", SecondaryCaptureImageStorage)]
 )
 def test_the_modality_chooses_the_object(modality: str, sop_class: str) -> None:
-    """CT and MR have their own object, all others a Secondary Capture."""
+    """CT and MR have their own objects, all others a Secondary Capture."""
     sample = make.instance(Modality=modality)
     assert (sample.sop_class_uid, sample.dataset().Modality) == (sop_class, modality)
 
@@ -44,12 +44,12 @@ def test_overridden_uids_reach_the_meta_header() -> None:
 
 
 def test_the_same_call_gives_the_same_bytes() -> None:
-    """Nothing depends on when or how often."""
+    """Nothing depends on the time or the number of calls."""
     assert make.instance(PatientID="P1").data == make.instance(PatientID="P1").data
 
 
 def test_names_are_patients_of_their_own() -> None:
-    """Two names without a Patient ID do not collide in any UID."""
+    """Two names without a Patient ID share no UID."""
     anna = make.instance(PatientName="Muller^Anna")
     bob = make.instance(PatientName="Mulder^Bob")
     assert anna.patient_id != bob.patient_id
@@ -75,7 +75,7 @@ def test_a_study_has_the_series_and_instances_asked_for() -> None:
 
 
 def test_text_beyond_ascii_is_utf_8_unless_told_otherwise() -> None:
-    """The character set is stated, and the bytes are of that set."""
+    """The character set is declared, and the bytes use it."""
     utf8 = make.instance(PatientName="Müller^Anna")
     latin = make.instance(PatientName="Müller^Anna", character_set="ISO_IR 100")
     assert utf8.dataset().SpecificCharacterSet == "ISO_IR 192"
@@ -86,7 +86,7 @@ def test_text_beyond_ascii_is_utf_8_unless_told_otherwise() -> None:
 
 @pytest.mark.parametrize("transfer_syntax", [ImplicitVRLittleEndian, RLELossless])
 def test_the_transfer_syntax_is_as_asked(transfer_syntax: str) -> None:
-    """The object is written so, and its pixels are the oracle's."""
+    """The object is written in it, and its pixels are those of the oracle."""
     sample = make.instance(transfer_syntax=transfer_syntax, number=7, rows=20, columns=24)
     ds = sample.dataset()
     assert ds.file_meta.TransferSyntaxUID == sample.transfer_syntax == transfer_syntax
@@ -95,13 +95,13 @@ def test_the_transfer_syntax_is_as_asked(transfer_syntax: str) -> None:
 
 
 def test_other_compressions_are_refused_with_a_hint() -> None:
-    """There is no encoder at run time; the message says where such an object is."""
+    """There is no encoder at run time; the error says where to find such an object."""
     with pytest.raises(CorpusError, match=r"JPEG 2000.*pixel samples"):
         make.instance(transfer_syntax=JPEG2000Lossless)
 
 
 def test_without_pixels() -> None:
-    """An object of headers alone is smaller, and has no frame."""
+    """An object with headers only is smaller, and has no frame."""
     sample = make.instance(pixels=False)
     assert "PixelData" not in sample.dataset()
     with pytest.raises(CorpusError, match="has no pixels"):
@@ -109,13 +109,13 @@ def test_without_pixels() -> None:
 
 
 def test_a_word_that_is_no_keyword_is_refused() -> None:
-    """A misspelt keyword is not silently dropped."""
-    with pytest.raises(CorpusError, match="PatientsName is no keyword"):
+    """A misspelt keyword is not silently ignored."""
+    with pytest.raises(CorpusError, match="PatientsName is not the keyword"):
         make.instance(PatientsName="Muller^Anna")
 
 
 def test_worklist_items_put_elements_where_they_belong() -> None:
-    """Elements of the scheduled step go into its item, all others beside the sequence."""
+    """Elements of the scheduled step are put into its item, all others into the data set."""
     data = make.worklist_item(
         PatientName="Muller^Anna", Modality="MR", ScheduledStationAETitle="SCANNER"
     )
@@ -147,7 +147,7 @@ def test_templates_do_not_change_a_byte(
     transfer_syntax: str,
     elements: dict[str, Any],
 ) -> None:
-    """An object that is put together from a template is the one that pydicom writes as a whole."""
+    """An object built from a template equals the one that pydicom writes."""
     asked = {"Modality": modality, "transfer_syntax": transfer_syntax, **elements}
     maker = Maker("TEMPLATE-001")
 
@@ -164,7 +164,7 @@ def test_templates_do_not_change_a_byte(
 
 
 def test_equal_values_can_be_written_otherwise() -> None:
-    """What was encoded once for 0.0 does not serve for -0.0, though the two are equal."""
+    """The cached encoding of 0.0 is not used for -0.0, although the two are equal."""
     written = [
         make.instance(SliceLocation=each).dataset().SliceLocation.original_string
         for each in (0.0, -0.0)

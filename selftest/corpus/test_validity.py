@@ -13,11 +13,11 @@ from harness.errors import CorpusError
 
 Judge = Callable[[Path], list[str]]
 
-# dciodvfy 20260927 does not know these two terms of PS3.3 C.12.1.1.2, and complains of the bytes only.
+# dciodvfy 20260927 does not know these two terms of PS3.3 C.12.1.1.2; it objects to the bytes only.
 UNKNOWN_CHARACTER_SETS = {"c10", "c16-gbk"}
 COMPLAINTS = ("Error - Value invalid for this VR", "Error - Dicom dataset contains invalid data")
 
-# Well-formed, and yet no object of the standard: attributes of all modules at once.
+# Well-formed, but not an object of the standard: attributes of all modules at once.
 OF_NO_IOD = {"a01", "a02"}
 
 OBJECTS = [
@@ -28,9 +28,9 @@ OBJECTS = [
 
 
 def readable(sample: Sample) -> Sample:
-    """Give the sample without what dciodvfy 20260927 cannot read at all.
+    """Return the sample without elements that dciodvfy 20260927 cannot read at all.
 
-    It reads no deflated data sets, and it dies of an assertion on SV and UV.
+    It reads no deflated data sets, and an assertion fails on SV and UV.
     """
     ds = sample.dataset()
     if sample.transfer_syntax == DeflatedExplicitVRLittleEndian:
@@ -52,7 +52,7 @@ def readable(sample: Sample) -> Sample:
 
 @pytest.mark.parametrize("id_", OBJECTS)
 def test_valid_sample_passes_dciodvfy(id_: str, errors_of: Judge, tmp_path: Path) -> None:
-    """The judge finds no error in a sample that calls itself valid."""
+    """A sample that is marked as valid has no error for dciodvfy."""
     found = errors_of(readable(corpus[id_]).write(tmp_path))
     if id_ in UNKNOWN_CHARACTER_SETS:
         found = [line for line in found if not line.startswith(COMPLAINTS)]
@@ -60,7 +60,7 @@ def test_valid_sample_passes_dciodvfy(id_: str, errors_of: Judge, tmp_path: Path
 
 
 def test_the_judge_sees_a_missing_element(errors_of: Judge, tmp_path: Path) -> None:
-    """An object without its Study Instance UID is an error, so the judge does look."""
+    """An object without its Study Instance UID is an error, so dciodvfy does check."""
     sample = corpus["h01-ct-1-1"]
     ds = sample.dataset()
     del ds.StudyInstanceUID
@@ -72,14 +72,14 @@ def test_the_judge_sees_a_missing_element(errors_of: Judge, tmp_path: Path) -> N
 def test_objects_made_to_order_pass_dciodvfy(
     modality: str, errors_of: Judge, tmp_path: Path
 ) -> None:
-    """What the maker fills in makes a valid object."""
+    """Generated objects are valid."""
     sample = Maker("VALID").instance(Modality=modality, PatientName="Müller^Änne")
     assert errors_of(sample.write(tmp_path)) == []
 
 
 @pytest.mark.parametrize("id_", ["x00-text", "x01", "x02"])
 def test_files_without_head_are_refused(id_: str, tmp_path: Path, run: Callable[..., str]) -> None:
-    """Neither pydicom nor dcmtk takes it for a DICOM file."""
+    """Neither pydicom nor dcmtk accepts it as a DICOM file."""
     with pytest.raises(CorpusError, match="cannot be read as DICOM"):
         corpus[id_].dataset()
     assert run("dcmftest", corpus[id_].write(tmp_path)).startswith("no:")
@@ -89,12 +89,12 @@ def test_files_without_head_are_refused(id_: str, tmp_path: Path, run: Callable[
 def test_files_that_end_early_are_refused(
     id_: str, tmp_path: Path, run: Callable[..., str]
 ) -> None:
-    """The reader of dcmtk sees that the file ends before the data set does."""
+    """The reader of dcmtk notices that the file ends before the data set does."""
     assert "E: " in run("dcmdump", corpus[id_].write(tmp_path))
 
 
 def test_malformed_samples_call_themselves_so() -> None:
-    """All of group x, and nothing else, is marked as not valid."""
+    """Exactly the samples of group x are marked as not valid."""
     assert {id_ for id_ in corpus if not corpus[id_].properties["valid"]} == {
         sample.id for sample in corpus.group("x")
     }

@@ -1,4 +1,4 @@
-"""Worklist items are found by what they hold, in dcmtk's worklist server."""
+"""Worklist items are found by their attributes in dcmtk's worklist server."""
 
 import socket
 import subprocess
@@ -14,7 +14,7 @@ AE_TITLE = "WORKLIST"
 
 @pytest.fixture(scope="module")
 def worklist_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """Start dcmtk's wlmscpfs on all worklist samples and one item made to order."""
+    """Start dcmtk's wlmscpfs with all worklist samples and one generated item."""
     folder = tmp_path_factory.mktemp("worklists")
     items = folder / AE_TITLE
     items.mkdir()
@@ -59,7 +59,7 @@ STEP = "ScheduledProcedureStepSequence[0]"
 def test_items_are_found_by_their_step(
     key: str, expected: set[str], worklist_port: int, run: Callable[..., str]
 ) -> None:
-    """Each query finds the items that the catalogue promises, and no other."""
+    """Each query finds exactly the items that the catalogue lists."""
     keys = ("-k", "PatientName", "-k", f"{STEP}.{key}")
     printed = run("findscu", "-W", "-aec", AE_TITLE, *keys, "127.0.0.1", str(worklist_port))
     lines = [line for line in printed.splitlines() if line.endswith("PatientName") and "[" in line]

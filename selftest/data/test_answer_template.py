@@ -1,4 +1,4 @@
-"""A template encodes what `write_identifier` does, byte for byte, or leaves it to that."""
+"""A template encodes like `write_identifier`, byte for byte, or leaves the task to it."""
 
 import pytest
 
@@ -19,7 +19,7 @@ ANSWERS = [
 @pytest.mark.parametrize("answer", ANSWERS, ids=["odd", "even", "empty", "longest"])
 @pytest.mark.parametrize("syntax", [IMPLICIT, EXPLICIT], ids=["implicit", "explicit"])
 def test_encodes_as_the_writer_does(answer: dict[str, str], syntax: str) -> None:
-    """With constants before, between and behind the values."""
+    """With constants before, between and after the values."""
     for constant in (CONSTANT, {"SpecificCharacterSet": ""}, {"StudyID": "1"}, {}):
         template = Template.of(constant, KEYS, syntax)
         assert template is not None
@@ -31,7 +31,7 @@ def test_encodes_as_the_writer_does(answer: dict[str, str], syntax: str) -> None
     "value", ["Müller", "x" * 0xFFFF, [{"StudyID": "1"}]], ids=["latin", "too-long", "items"]
 )
 def test_leaves_what_is_not_short_ascii(value: object) -> None:
-    """Such values need a character set, or another way of encoding."""
+    """Other values need a character set, or another encoding."""
     template = Template.of(CONSTANT, KEYS, EXPLICIT)
     assert template is not None
     assert template.fill({"PatientName": value}) is None  # type: ignore[dict-item]

@@ -1,4 +1,4 @@
-"""The content of files as entries, against pydicom's reading of all samples."""
+"""The content of files as entries, compared with pydicom's reading of all samples."""
 
 import io
 import tracemalloc
@@ -24,19 +24,19 @@ SYNTAXES = (ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittl
 
 
 def read(data: bytes) -> FileDataset:
-    """Read with pydicom, whatever is missing in front."""
+    """Read with pydicom, whatever is missing at the beginning."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return dcmread(io.BytesIO(data), force=True)
 
 
 def plain(text: str) -> str:
-    """Leave out what pydicom 3.0 does to names and to ISO-IR 58."""
+    """Undo what pydicom 3.0 does to names and to ISO-IR 58."""
     return text.replace("\x1b$)A", "").rstrip("= ")
 
 
 def require_same(content: Content, entries: Iterable[Entry], expected: Dataset) -> int:
-    """Compare elements with those of pydicom, and return how many values were compared."""
+    """Compare elements with those of pydicom, and return the number of compared values."""
     found = {entry.tag: entry for entry in entries}
     assert found.keys() == {int(tag) for tag in expected.keys()}  # noqa: SIM118 - no elements
     compared = 0
@@ -74,7 +74,7 @@ def require_same(content: Content, entries: Iterable[Entry], expected: Dataset) 
 
 @pytest.mark.parametrize("id_", READABLE)
 def test_all_values_are_those_of_pydicom(id_: str) -> None:
-    """Of each element in each sample, at any depth."""
+    """For each element in each sample, at any depth."""
     data = corpus[id_].data
     content, expected = Content.of_bytes(data), read(data)
     assert require_same(content, content.entries(), expected) > 5
@@ -98,7 +98,7 @@ def test_values_are_the_same_in_every_encoding(id_: str, syntax: str, tmp_path: 
 
 
 def test_data_set_without_file_meta_information() -> None:
-    """As it comes from a network."""
+    """As received from a network."""
     sample = corpus["h03-sr"]
     header = scan_bytes(sample.data)
     content = data_set(sample.data[header.data_set_offset :], header.transfer_syntax_uid)
@@ -110,11 +110,11 @@ def test_data_set_without_file_meta_information() -> None:
     ("id_", "words"),
     [
         ("x04-cut-in-header", "within an element's header"),
-        ("x04-cut-in-value", r"within the value of PixelData \(7FE0,0010\)"),
+        ("x04-cut-in-value", r"in the middle of the value of PixelData \(7FE0,0010\)"),
     ],
 )
 def test_cut_file_gives_what_is_left_and_then_an_error(id_: str, words: str) -> None:
-    """Nothing of what can be read is lost."""
+    """Everything readable is returned."""
     content = Content.of_bytes(corpus[id_].data, "cut.dcm")
     found: list[Entry] = []
     with pytest.raises(NotDicom, match=rf"^cut\.dcm: .*{words}"):
@@ -124,7 +124,7 @@ def test_cut_file_gives_what_is_left_and_then_an_error(id_: str, words: str) -> 
 
 
 def test_element_that_cannot_be_read_to_its_end_is_given_as_far_as_it_can() -> None:
-    """A sequence whose second item is cut has its first one."""
+    """A sequence whose second item is truncated has its first one."""
     made = make.instance(number=1).dataset()
     made.ReferencedImageSequence = [Dataset(), Dataset()]
     for item in made.ReferencedImageSequence:
@@ -143,7 +143,7 @@ def test_element_that_cannot_be_read_to_its_end_is_given_as_far_as_it_can() -> N
 
 
 def test_private_elements_in_implicit_vr_have_the_vr_of_their_creator() -> None:
-    """As far as pydicom knows the creator; else their VR is unknown."""
+    """If pydicom knows the creator; else their VR is unknown."""
     made = make.instance(number=1, transfer_syntax=ImplicitVRLittleEndian).dataset()
     made.add_new(0x00190010, "LO", "SIEMENS MR HEADER")
     made.add_new(0x0019100C, "IS", "1000")
@@ -157,7 +157,7 @@ def test_private_elements_in_implicit_vr_have_the_vr_of_their_creator() -> None:
 
 
 def test_sequence_of_unknown_vr_in_big_endian_is_in_little_endian() -> None:
-    """What is in it is implicit VR little endian (PS3.5 6.2.2 note 4); what follows is not."""
+    """Its content is implicit VR little endian (PS3.5 6.2.2 note 4); what follows is not."""
     rows = b"\x28\0\x10\0\2\0\0\0\5\0"
     item = b"\xfe\xff\0\xe0" + len(rows).to_bytes(4, "little") + rows
     data = b"\x00\x09\x10\x01UN\0\0\xff\xff\xff\xff" + item + b"\xfe\xff\xdd\xe0\0\0\0\0"
@@ -169,13 +169,13 @@ def test_sequence_of_unknown_vr_in_big_endian_is_in_little_endian() -> None:
 
 
 def test_length_beyond_the_end_takes_no_memory(tmp_path: Path) -> None:
-    """A text that claims 4 GB has what is there of it."""
+    """A text that claims 4 GB has the existing bytes."""
     path = tmp_path / "long.dcm"
     path.write_bytes(make.instance(number=1).data + b"\xfc\xff\xfc\xffUT\0\0\xf0\xff\xff\xfftext")
     tracemalloc.start()
     with opened(path) as content:
         found: list[Entry] = []
-        with pytest.raises(NotDicom, match="within the value"):
+        with pytest.raises(NotDicom, match="middle of the value"):
             found.extend(content.entries())
         assert content.text(found[-1]) == "text"
     _, peak = tracemalloc.get_traced_memory()

@@ -1,4 +1,4 @@
-"""`dcm.data.difference`: what differs between data sets, against edits that pydicom made."""
+"""`dcm.data.difference`: differences between data sets, checked with edits made by pydicom."""
 
 import contextlib
 import json
@@ -55,27 +55,27 @@ def content(ds: Dataset, syntax: str = "") -> Content:
 
 
 def found(change: Callable[[Dataset], Any], **rules: Any) -> list[Difference]:
-    """What differs between an image and the same one after a change."""
+    """The differences between an image and the same one after a change."""
     changed = image()
     change(changed)
     return [*differences(content(image()), content(changed), Rules(**rules))]
 
 
 def told(change: Callable[[Dataset], Any], **rules: Any) -> list[tuple[str, str]]:
-    """Path and kind of each difference."""
+    """Return path and kind of each difference."""
     return [(each.path, each.kind.value) for each in found(change, **rules)]
 
 
 @pytest.mark.parametrize("id_", READABLE)
 def test_an_object_does_not_differ_from_itself(id_: str) -> None:
-    """Whatever is in it, by whatever rules."""
+    """Whatever it contains, with any options."""
     for rules in (Rules(), Rules(any_order=True, any_encoding=True, meta=True, tolerance=0.5)):
         sides = [Content.of_bytes(corpus[id_].data) for _ in range(2)]
         assert [*differences(sides[0], sides[1], rules)] == []
 
 
 def _places(ds: Dataset, above: tuple[int, ...] = ()) -> list[tuple[Dataset, tuple[int, ...]]]:
-    """All texts in a data set, each with the data set that it is in."""
+    """Return all texts in a data set, each with its own data set."""
     places = []
     for element in ds:
         where = (*above, int(element.tag))
@@ -89,9 +89,9 @@ def _places(ds: Dataset, above: tuple[int, ...] = ()) -> list[tuple[Dataset, tup
 
 @pytest.mark.parametrize("id_", READABLE)
 def test_exactly_the_edited_elements_differ(id_: str) -> None:
-    """Each text of each sample, edited by pydicom one by one, at any depth."""
+    """Each text of each sample is edited by pydicom one by one, at any depth."""
     read = corpus[id_].dataset()
-    count = len(_places(read))  # now all values are decoded: pydicom writes some in another way
+    count = len(_places(read))  # this decodes all values: pydicom then writes some differently
     original = Content.of_bytes(file_of(read))
     for place in range(count):
         changed = corpus[id_].dataset()
@@ -107,7 +107,7 @@ def test_exactly_the_edited_elements_differ(id_: str) -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_removed_elements_are_only_left(data: st.DataObject) -> None:
-    """Any of the elements of any sample; and only right the other way."""
+    """Any element of any sample; with the sides exchanged, it is only on the right."""
     id_ = data.draw(st.sampled_from(["h03-sr", "t06-nested-10", "t03", "h01-ct-1-1", "m07"]))
     changed = corpus[id_].dataset()
     tags = [int(each.tag) for each in changed if each.tag not in UNTOUCHED]
@@ -121,7 +121,7 @@ def test_removed_elements_are_only_left(data: st.DataObject) -> None:
 
 
 def test_path_leads_into_items() -> None:
-    """A changed element is told, not the sequence; an item that one side lacks is told once."""
+    """A changed element is reported, not its sequence; an item that one side lacks counts once."""
 
     def change(ds: Dataset) -> None:
         first, second = ds.ReferencedSeriesSequence
@@ -139,7 +139,7 @@ def test_path_leads_into_items() -> None:
 
 
 def test_long_binary_value_is_told_by_length_digest_and_first_difference() -> None:
-    """A short one is shown itself."""
+    """A short one is shown in full."""
 
     def change(ds: Dataset) -> None:
         pixels = bytearray(ds.PixelData)
@@ -201,7 +201,7 @@ def test_unknown_keyword_is_an_error() -> None:
     ],
 )
 def test_tolerance(keyword: str, vr: str, one: Any, other: Any, distance: float) -> None:
-    """Numbers as text and of binary VRs, several of them, and arrays of floats."""
+    """Numbers as text and in binary VRs, several values, and arrays of floats."""
     sides = []
     for value in (one, other):
         made = image()
@@ -213,13 +213,13 @@ def test_tolerance(keyword: str, vr: str, one: Any, other: Any, distance: float)
 
 
 def test_tolerance_takes_no_other_number_of_values() -> None:
-    """Nor a text for a number."""
+    """Nor a text in place of a number."""
     assert told(lambda ds: setattr(ds, "WindowCenter", [1, 2]), tolerance=math.inf)
     assert told(lambda ds: setattr(ds, "PatientID", "5"), tolerance=math.inf)
 
 
 def test_any_order() -> None:
-    """Items and values in another order are the same; what is left over is compared with each other."""
+    """Items and values in another order are equal; the remaining ones are compared in pairs."""
 
     def change(ds: Dataset) -> None:
         ds.ReferencedSeriesSequence = [*ds.ReferencedSeriesSequence][::-1]
@@ -242,7 +242,7 @@ def test_any_order() -> None:
 
 
 def test_items_in_any_order_within_a_tolerance() -> None:
-    """An item is the same as another one if their numbers are near enough."""
+    """An item equals another one if their numbers are close enough."""
     sides = []
     for weights in ((10, 20, 30), (30.1, 10.1, 20.1)):
         made = image()
@@ -257,7 +257,7 @@ def test_items_in_any_order_within_a_tolerance() -> None:
 @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian])
 @pytest.mark.parametrize("id_", ["h03-sr", "t06-nested-40", "p06", "h01-ct-1-1", "c13"])
 def test_encoding_does_not_count_if_it_is_not_to(id_: str, syntax: str) -> None:
-    """The transfer syntax is the only difference, and none if only what values mean counts."""
+    """The transfer syntax is the only difference, and none if only the meaning counts."""
     left = Content.of_bytes(corpus[id_].data)
     assert left.transfer_syntax_uid == ExplicitVRLittleEndian
     right = data_set(bytes(recode(left.data_set(), EXPLICIT, NATIVE[syntax])), syntax)
@@ -290,7 +290,7 @@ def test_meaning_counts_and_not_its_digits() -> None:
 
 
 def test_text_is_compared_by_its_characters() -> None:
-    """The same name in two character sets differs in the character set alone."""
+    """The same name in two character sets differs in the character set only."""
     sides = []
     for character_set in ("ISO_IR 100", "ISO_IR 192"):
         made = image()
@@ -300,7 +300,7 @@ def test_text_is_compared_by_its_characters() -> None:
 
 
 def test_file_meta_information_on_request() -> None:
-    """Otherwise only the transfer syntax counts of it."""
+    """Otherwise only its transfer syntax is compared."""
     sides = []
     for name in ("ONE", "OTHER"):
         made = image()
@@ -314,7 +314,7 @@ def test_file_meta_information_on_request() -> None:
 
 
 def test_compressed_pixels_are_compared_as_what_they_show() -> None:
-    """RLE of the same picture is no difference of pixels; a changed sample is counted."""
+    """RLE of the same image is not a difference in pixels; changed samples are counted."""
     compressed = corpus["p09-rle-gray"].dataset()
     plain = corpus["p09-rle-gray"].dataset()
     plain.decompress(generate_instance_uid=False)
@@ -346,7 +346,7 @@ def test_table_of_offsets_is_encoding() -> None:
 
 
 def test_pixels_of_another_size() -> None:
-    """Their shapes are told."""
+    """The difference shows both shapes."""
     sides = [content(make.instance(number=1, rows=rows).dataset()) for rows in (16, 8)]
     assert [each.note for each in differences(*sides, Rules(pixels=True)) if each.note] == [
         "16 x 16 and 8 x 16 samples"
@@ -354,14 +354,14 @@ def test_pixels_of_another_size() -> None:
 
 
 def test_what_cannot_be_read_to_its_end_is_an_error() -> None:
-    """It is not taken for one that lacks the rest."""
+    """It is not treated as a data set that lacks the rest."""
     sides = (Content.of_bytes(corpus[id_].data) for id_ in ("x01", "x04-cut-in-value"))
     with pytest.raises(NotDicom):
         [*differences(*sides)]
 
 
 def _held(*names: str) -> list[Held]:
-    """UID and name of each, as `1.2/a.dcm`."""
+    """Return a file with UID and name from `1.2/a.dcm`."""
     return [Held(*name.split("/"), f"/folder/{name}") for name in names]
 
 
@@ -380,7 +380,7 @@ def _held(*names: str) -> list[Held]:
     ],
 )
 def test_pairs(left: str, right: str, pairs: str) -> None:
-    """By UID, else by name; of several with one UID those with the same name."""
+    """By UID, else by name; files with the same UID are paired by name first."""
     made = paired(_held(*left.split()), _held(*right.split()))
     shown = [
         "=".join(f"{each.sop_instance_uid}/{each.name}" if each else "" for each in pair)
@@ -394,7 +394,7 @@ def test_pairs(left: str, right: str, pairs: str) -> None:
 def test_damage_is_an_error_or_data_that_can_be_shown_and_compared(
     id_: str, data: st.DataObject
 ) -> None:
-    """Nothing but `NotDicom` is raised, whatever bytes there are, and what was read can be shown."""
+    """Only `NotDicom` is raised, whatever the bytes, and what was read can be shown."""
     damaged = bytearray(corpus[id_].data)
     for _ in range(data.draw(st.integers(1, 5))):
         at = data.draw(st.integers(128, len(damaged) - 1))

@@ -1,4 +1,4 @@
-"""The digest of a data set: what it says counts, not how it is encoded. dcmtk's dcmconv encodes it again."""
+"""The digest of a data set depends on its meaning, not its encoding; dcmconv re-encodes it."""
 
 import subprocess
 from pathlib import Path
@@ -31,7 +31,7 @@ def of(data: bytes) -> bytes:
 
 @pytest.mark.parametrize("options", ENCODINGS.values(), ids=ENCODINGS)
 def test_encoding_does_not_count(options: tuple[str, ...], tmp_path: Path) -> None:
-    """All samples have the same digest after dcmconv wrote them in another encoding."""
+    """All samples keep their digest after dcmconv wrote them in another encoding."""
     program, differing = installed("dcmconv"), []
     for name in SAMPLES:
         source, target = tmp_path / "in.dcm", tmp_path / "out.dcm"
@@ -46,7 +46,7 @@ def test_encoding_does_not_count(options: tuple[str, ...], tmp_path: Path) -> No
 
 
 def test_each_byte_of_a_value_counts() -> None:
-    """Changed, lost and moved: another digest each time."""
+    """A changed, a missing and a moved byte each give another digest."""
     data = corpus["c01"].data if "c01" in corpus else corpus[SAMPLES[0]].data
     header = scan_bytes(data, ("PatientName", "PatientID"))
     known = {of(data)}
@@ -61,7 +61,7 @@ def test_each_byte_of_a_value_counts() -> None:
 
 
 def test_a_data_set_that_is_cut_has_no_digest() -> None:
-    """Else a file that was cut would be like another one that was."""
+    """Else a truncated file would equal another one."""
     data = corpus[SAMPLES[0]].data
     with pytest.raises(NoDigest):
         of(data[:-3])

@@ -1,4 +1,4 @@
-r"""`dcm.data.dump`: lines about elements, which of them, and templates."""
+r"""`dcm.data.dump`: lines for elements, their selection, and templates."""
 
 import json
 import re
@@ -37,7 +37,7 @@ def nested() -> Content:
 
 
 def chosen(*include: str, **more: object) -> list[str]:
-    """Give the lines of `nested` that a choice leaves, without the widths of columns."""
+    """Return the lines of `nested` for a selection, without the widths of columns."""
     content = nested()
     choice = Choice(include=tuple(map(ElementPath.of, include)), **more)  # type: ignore[arg-type]
     return [re.sub("  +", " ", line.strip()) for line in lines(content, choice.of(content))]
@@ -62,7 +62,7 @@ def test_lines_are_aligned_and_nested() -> None:
 
 
 def test_nothing_of_a_value_steers_a_terminal() -> None:
-    """Control characters have their pictures."""
+    """Control characters are replaced by their pictures."""
     assert chosen("PatientComments") == ["(0010,4000) LT PatientComments first␍␊second␛[31m"]
 
 
@@ -91,19 +91,19 @@ def test_nothing_of_a_value_steers_a_terminal() -> None:
     ],
 )
 def test_include_chooses_by_keyword_tag_and_path(include: list[str], shown: list[str]) -> None:
-    """Elements on the way to a nested one are shown, those beside it are not."""
+    """The ancestors of a nested element are shown, its siblings are not."""
     assert [re.sub(r"^\(.{9}\) .. ", "", line) for line in chosen(*include)] == shown
 
 
 def test_path_without_an_item_is_that_of_all_items() -> None:
-    """As `[*]`."""
+    """It is equivalent to `[*]`."""
     path = "ReferencedSeriesSequence{}.SeriesInstanceUID"
     assert chosen(path.format("")) == chosen(path.format("[*]"))
     assert len(chosen(path.format(""))) == 5
 
 
 def test_other_limits() -> None:
-    """Group, keyword, private and exclude; include holds against the first three, exclude against all."""
+    """Group, keyword, private and exclude; include overrides the first three, exclude all."""
     by_group = chosen(groups=frozenset((0x10,)))
     assert by_group
     assert all(line.startswith("(0010,") for line in by_group)
@@ -122,7 +122,7 @@ def test_other_limits() -> None:
 
 @pytest.mark.parametrize("id_", READABLE)
 def test_header_scan_and_walk_choose_the_same(id_: str, tmp_path: Path) -> None:
-    """The fast way to some elements and the way over all of them."""
+    """The fast path to some elements and the walk over all give the same lines."""
     path = tmp_path / "made.dcm"
     path.write_bytes(corpus[id_].data)
     keys = (
@@ -142,7 +142,7 @@ def test_header_scan_and_walk_choose_the_same(id_: str, tmp_path: Path) -> None:
 
 
 class Counting:
-    """A source that counts the bytes that are read."""
+    """A source that counts the bytes read from it."""
 
     def __init__(self, data: bytes) -> None:
         self.count = 0
@@ -156,7 +156,7 @@ class Counting:
 
 @pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"])
 def test_pixels_are_not_read_unless_asked_for(syntax: str) -> None:
-    """Of pixels of 2 MB only the length is told; with `bulk` the first bytes are, too."""
+    """For pixels of 2 MB only the length is shown; with `bulk`, also the first bytes."""
     sample = make.instance(number=1, rows=1000, columns=1000, transfer_syntax=syntax)
     source = Counting(sample.data)
     content = Content.of_file(source)
@@ -171,7 +171,7 @@ def test_pixels_are_not_read_unless_asked_for(syntax: str) -> None:
 
 
 def test_nothing_behind_the_last_wanted_element_is_read() -> None:
-    """So a file that is broken there gives what is asked for, as with a header scan."""
+    """A file that is broken after it gives the wanted elements, as with a header scan."""
     content = Content.of_bytes(corpus["x04-cut-in-header"].data)
     paths = ("PatientName", "ReferencedImageSequence[0].ReferencedSOPInstanceUID")
     (line,) = lines(content, Choice(include=tuple(map(ElementPath.of, paths))).of(content))
@@ -179,7 +179,7 @@ def test_nothing_behind_the_last_wanted_element_is_read() -> None:
 
 
 def test_long_values_are_shortened_to_the_width() -> None:
-    """What is cut ends with three dots; wide characters take two columns."""
+    """Shortened values end with three dots; wide characters take two columns."""
     content = nested()
     path = (ElementPath.of("SOPInstanceUID"),)
     (line,) = lines(content, Choice(include=path).of(content), Style(width=80))
@@ -222,7 +222,7 @@ def test_template() -> None:
     ],
 )
 def test_templates_are_texts_with_fields_and_nothing_else(text: str) -> None:
-    """What Python would run in a format string is refused."""
+    """Format strings that would run code are refused."""
     with pytest.raises(BadTemplate):
         Template.of(text)
 
@@ -235,7 +235,7 @@ def test_templates_are_texts_with_fields_and_nothing_else(text: str) -> None:
     ],
 )  # fmt: skip
 def test_bad_paths(text: str, error: type[Exception]) -> None:
-    """An error says so."""
+    """They are errors."""
     with pytest.raises(error):
         ElementPath.of(text)
 
@@ -260,7 +260,7 @@ def test_json_of_chosen_elements() -> None:
 
 
 def test_json_has_uris_for_long_binary_values_that_are_no_pixels() -> None:
-    """More than 1024 bytes; shorter ones are in the text."""
+    """The limit is 1024 bytes; shorter values are in the text."""
     made = make.instance(number=1).dataset()
     made.EncapsulatedDocument = bytes(1026)
     made.add_new(0x00091001, "OB", bytes(1024))
@@ -272,7 +272,7 @@ def test_json_has_uris_for_long_binary_values_that_are_no_pixels() -> None:
 
 @pytest.mark.parametrize("id_", READABLE)
 def test_json_is_that_of_pydicom(id_: str) -> None:
-    """Of all samples: what pydicom reads from our JSON has the same values as what it reads from the file."""
+    """For all samples: pydicom reads the same values from our JSON as from the file."""
     content = Content.of_bytes(corpus[id_].data)
     found = json.loads(json_text(content, content.entries()))
     expected: Mapping[str, object] = corpus[id_].dataset().to_json_dict()
@@ -284,7 +284,7 @@ def test_json_is_that_of_pydicom(id_: str) -> None:
 
 
 def test_rows_of_a_table() -> None:
-    """A cell for each path: nothing if there is no such element, several values with backslashes."""
+    """A cell for each path: empty if there is no element, several values joined by backslashes."""
     table = Table.of(
         ["PatientID", "ReferencedSeriesSequence[*].SeriesInstanceUID", "PatientWeight", "Rows",
          "ReferencedSeriesSequence", "PixelData"]

@@ -1,4 +1,4 @@
-"""The walker over encoded elements and the writer: what the one reads, the other writes."""
+"""The walker over encoded elements and the writer: one reads what the other writes."""
 
 import pytest
 from hypothesis import given
@@ -68,7 +68,7 @@ END, SHUT = header(ITEM_END, length=0), header(SEQUENCE_END, length=0)
 
 @pytest.mark.parametrize("id_", SAMPLES)
 def test_samples_are_written_as_they_were_read(id_: str) -> None:
-    """Byte for byte: sequences, items and delimiters stay what they are."""
+    """Byte for byte: sequences, items and delimiters do not change."""
     sample = corpus[id_]
     data = sample.data[scan_bytes(sample.data).data_set_offset :]
     encoding = NATIVE[sample.transfer_syntax]
@@ -90,7 +90,7 @@ nested = st.recursive(
     st.lists(nested, max_size=4), st.sampled_from([EXPLICIT, IMPLICIT, BIG_ENDIAN]), st.booleans()
 )
 def test_what_is_written_is_read(values: list[object], encoding: Encoding, undefined: bool) -> None:
-    """Whatever is in what, with lengths or delimiters, at the depth at which it was written."""
+    """Any nesting, with lengths or delimiters, is read at the depth at which it was written."""
     written: list[tuple[int, int]] = []
     writer = Writer(encoding)
 
@@ -128,13 +128,13 @@ def test_what_is_written_is_read(values: list[object], encoding: Encoding, undef
 )
 @pytest.mark.parametrize("deep", [True, False])
 def test_delimiters_that_writers_forget_or_add(data: bytes, *, deep: bool) -> None:
-    """They change nothing for the elements behind them."""
+    """They do not affect the elements after them."""
     last = walked(data, deep=deep)[-1]
     assert (last.tag, last.depth, last.end) == (UID, 0, len(data))
 
 
 def test_sequence_of_unknown_vr_is_in_implicit_vr() -> None:
-    """PS3.5 6.2.2 note 4; behind it, elements are in explicit VR again."""
+    """PS3.5 6.2.2 note 4; the elements after it are in explicit VR again."""
     inside = b"\x08\0\x18\0" + b"\2\0\0\0" + b"1\0"
     data = header(0x00091010, b"UN") + header(ITEM) + inside + END + SHUT + ELEMENT
     found = [each for each in walked(data) if each.tag == UID]
@@ -142,7 +142,7 @@ def test_sequence_of_unknown_vr_is_in_implicit_vr() -> None:
 
 
 def test_fragments_are_not_entered() -> None:
-    """Encapsulated pixels may hold anything (PS3.5 A.4)."""
+    """Encapsulated pixels may contain any bytes (PS3.5 A.4)."""
     data = header(0x7FE00010, b"OB") + header(ITEM, length=4) + b"\xff" * 4 + SHUT
     assert [(each.tag, each.depth) for each in walked(data)] == [
         (0x7FE00010, 0),
@@ -165,23 +165,23 @@ def test_fragments_are_not_entered() -> None:
         (
             header(SEQUENCE, b"SQ", 17) + header(ITEM, length=10) + ELEMENT,
             MalformedData,
-            "beyond the end of what contains it",
+            "beyond the end of its container",
         ),
         (OPEN * 66, MalformedData, "more than 64 deep"),
     ],
 )
 def test_what_is_not_as_the_standard_says(data: bytes, error: type[Exception], words: str) -> None:
-    """The error names the element, or where in the data it is."""
+    """The error names the element, or the position in the data."""
     with pytest.raises(error, match=words):
         walked(data)
 
 
 def test_only_zeros_are_padding() -> None:
-    """Twelve zeros with something behind them are not the end of a data set: it is sent as it is."""
+    """Twelve zeros followed by other data are not the end of a data set: it is sent as it is."""
     assert [each.tag for each in walked(ELEMENT + bytes(40_000))] == [UID]
     data = ELEMENT + bytes(40_000) + b"1\0"
     with pytest.raises(MalformedData):
         walked(data)
     found = check(MemorySource(data), 0, len(data), EXPLICIT)
     assert found.edits == ()
-    assert "could not be checked to its end" in found.remarks[0]
+    assert "could not be checked completely" in found.remarks[0]

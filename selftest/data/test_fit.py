@@ -1,4 +1,4 @@
-"""Whether an answer fits a key: a difference counts only where the standard leaves no freedom."""
+"""Whether an answer matches a key: a difference counts only if the standard allows none."""
 
 import pytest
 
@@ -19,12 +19,12 @@ from dcm.data.match import WORKLIST
     ],
 )
 def test_names_may_be_matched_by_other_rules(key: str, name: str, expected: Fit) -> None:
-    """PS3.4 C.2.2.2.1.1: accents, position and other variants are the archive's business."""
+    """PS3.4 C.2.2.2.1.1: accents, position and other variants are up to the archive."""
     assert fit("PatientName", key, name) is expected
 
 
 def test_many_stars_take_no_time() -> None:
-    """A key that could be tried in ever so many ways is not."""
+    """Matching does not try all ways; the answer is uncertain."""
     assert fit("PatientName", "*a" * 500 + "b", "a" * 2000) is Fit.UNCERTAIN
 
 
@@ -36,7 +36,7 @@ def test_many_stars_take_no_time() -> None:
     ],
 )  # fmt: skip
 def test_modalities_with_other_delimiters(answered: str, expected: Fit) -> None:
-    """A value that no CS can have shows nothing about what the archive matched."""
+    """An invalid value of CS does not show what the archive matched."""
     assert fit("ModalitiesInStudy", "CT", answered) is expected
 
 
@@ -58,7 +58,7 @@ def test_modalities_with_other_delimiters(answered: str, expected: Fit) -> None:
     ],
 )
 def test_other_keys(keyword: str, key: str, answered: str, expected: Fit) -> None:
-    """A well-formed value that differs shows that the key was ignored."""
+    """A different well-formed value shows that the key was ignored."""
     assert fit(keyword, key, answered) is expected
 
 

@@ -1,4 +1,4 @@
-"""The JSON of encoded data sets, compared with what pydicom makes of the same bytes."""
+"""The JSON of encoded data sets, compared with pydicom's for the same bytes."""
 
 import base64
 import io
@@ -23,7 +23,7 @@ READABLE = [id_ for id_ in corpus if id_[0] in "cdhmptw"]
 
 
 def ours(data: bytes) -> dict[str, Any]:
-    """Return what we write of a file, read back."""
+    """Return our JSON of a file, parsed."""
     header = scan_bytes(data)
     data = data[header.data_set_offset :]
     if header.transfer_syntax_uid in DEFLATED:
@@ -35,17 +35,17 @@ def ours(data: bytes) -> dict[str, Any]:
 
 
 def theirs(data: bytes) -> dict[str, Any]:
-    """Return what pydicom makes of it."""
+    """Return pydicom's."""
     model = dcmread(io.BytesIO(data), force=True).to_json_dict()
     found: dict[str, Any] = json.loads(json.dumps(model).replace("\\u001b$)A", ""))
-    return found  # pydicom 3.0 leaves the escapes to ISO-IR 58 standing
+    return found  # pydicom 3.0 leaves the escapes to ISO-IR 58 in the text
 
 
 def plain(model: dict[str, Any], *, big_endian: bool = False) -> dict[str, Any]:
-    """Return a model without the differences that the standard allows, or that are pydicom's.
+    """Return a model without differences that the standard allows, or that are pydicom's.
 
-    Numbers may be written as text (PS3.18 F.2.3). pydicom keeps group lengths, which F.2.2 forbids, and the
-    byte order that the file has; it writes empty values in different ways.
+    Numbers may be written as text (PS3.18 F.2.3). pydicom keeps group lengths, which F.2.2 forbids,
+    and the byte order of the file; it writes empty values in different ways.
     """
     found = {}
     for tag, element in model.items():
@@ -70,7 +70,7 @@ def plain(model: dict[str, Any], *, big_endian: bool = False) -> dict[str, Any]:
 
 
 def number(value: object) -> object:
-    """Return a number, whichever way it is written; not a number is a text."""
+    """Return a number in either form; NaN becomes text."""
     try:
         found = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
@@ -92,7 +92,7 @@ def test_corpus_as_pydicom_writes_it(id_: str) -> None:
 
 
 def encoded(ds: Dataset, encoding: Encoding = EXPLICIT) -> bytes:
-    """Encode a data set by pydicom."""
+    """Encode a data set with pydicom."""
     written = DicomBytesIO()
     written.is_implicit_VR = not encoding.explicit
     written.is_little_endian = encoding.little_endian
@@ -101,7 +101,7 @@ def encoded(ds: Dataset, encoding: Encoding = EXPLICIT) -> bytes:
 
 
 def written(ds: Dataset, encoding: Encoding = EXPLICIT, **options: Any) -> dict[str, Any]:
-    """Return what we write of a data set, read back."""
+    """Return our JSON of a data set, parsed."""
     data = encoded(ds, encoding)
     found: dict[str, Any] = json.loads(
         json_of(Reader(data), 0, encoding, end=len(data), **options), parse_constant=pytest.fail
@@ -111,7 +111,7 @@ def written(ds: Dataset, encoding: Encoding = EXPLICIT, **options: Any) -> dict[
 
 @pytest.mark.parametrize("encoding", [EXPLICIT, IMPLICIT, BIG_ENDIAN], ids=str)
 def test_numbers_of_each_encoding(encoding: Encoding) -> None:
-    """Binary numbers and the words of OW are the same, whatever the byte order of the file."""
+    """Binary numbers and the words of OW do not depend on the byte order of the file."""
     ds = Dataset()
     ds.PixelRepresentation = 1
     ds.SmallestImagePixelValue = -2
@@ -130,14 +130,14 @@ def test_numbers_of_each_encoding(encoding: Encoding) -> None:
 
 
 def test_numbers_that_json_does_not_have() -> None:
-    """NaN and infinities are text, and the JSON stays one that every reader accepts."""
+    """NaN and infinities are text, and the JSON is one that every reader accepts."""
     ds = Dataset()
     ds.add_new(0x00081163, "FD", [math.nan, math.inf, -math.inf])
     assert written(ds)["00081163"]["Value"] == ["NaN", "Infinity", "-Infinity"]
 
 
 def test_decimal_strings() -> None:
-    """Decimal strings that JSON has as they are keep their digits; others become numbers or stay text."""
+    """Decimal strings that are valid in JSON keep their digits; others become numbers or text."""
     values = {
         "1.50": "1.50", "+3": "3", " .5": "0.5", "1e3": "1e3", "5.": "5", "": "null", "x": '"x"',
     }  # fmt: skip
@@ -148,7 +148,7 @@ def test_decimal_strings() -> None:
 
 
 def test_private_element_of_implicit_vr() -> None:
-    """A private element has the VR that its creator gives it, and UN if nobody knows the creator."""
+    """A private element has the VR that its creator defines, and UN if the creator is unknown."""
     ds = Dataset()
     ds.private_block(0x0019, "SIEMENS MR HEADER", create=True).add_new(0x0C, "IS", "1000")
     ds.private_block(0x0021, "NOBODY KNOWS", create=True).add_new(0x0C, "IS", "1000")
@@ -158,7 +158,7 @@ def test_private_element_of_implicit_vr() -> None:
 
 
 def test_bulk_data_by_uri() -> None:
-    """Pixels and long binary values become URIs of their place; short ones stay."""
+    """Pixels and long binary values become URIs with their position; short ones are included."""
     item = Dataset()
     item.EncryptedContent = bytes(2000)
     ds = Dataset()
@@ -175,7 +175,7 @@ def test_bulk_data_by_uri() -> None:
 
 
 def test_elements_out_of_order() -> None:
-    """Elements are written in the order of their tags, whatever that of the file is."""
+    """Elements are written in the order of their tags, whatever their order in the file."""
     one, other = Dataset(), Dataset()
     one.PatientID, other.Modality = "1", "CT"
     data = encoded(one) + encoded(other)
@@ -185,7 +185,7 @@ def test_elements_out_of_order() -> None:
 
 
 def test_nested_character_set() -> None:
-    """An item inherits the character set, and may have its own."""
+    """An item inherits the character set, or has its own."""
     inherited, own = Dataset(), Dataset()
     inherited.add_new(0x00080104, "LO", "Ä")
     ds = Dataset()
@@ -199,7 +199,7 @@ def test_nested_character_set() -> None:
 
 @pytest.mark.parametrize("cut", range(1, 44, 3))
 def test_damaged_data_set(cut: int) -> None:
-    """A data set that ends too early is an error, and what stands before the end can be read."""
+    """A data set that ends too early is an error, and the data before the end can be read."""
     ds = Dataset()
     ds.Modality, ds.ConceptNameCodeSequence = "CT", [Dataset(), Dataset()]
     ds.ConceptNameCodeSequence[0].CodeMeaning = "a meaning"

@@ -1,4 +1,4 @@
-"""Keys of queries: whatever Python and pydicom have for a value, and what is refused."""
+"""Keys of queries: every type that Python and pydicom use for a value, and invalid ones."""
 
 import enum
 import subprocess
@@ -23,7 +23,7 @@ CET = timezone(timedelta(hours=1))
 
 
 class Modality(enum.StrEnum):
-    """A program's own text."""
+    """A text type of a program."""
 
     CT = "CT"
 
@@ -105,7 +105,7 @@ def test_nothing_is_a_query() -> None:
 
 
 def test_data_set_is_a_query() -> None:
-    """With sequences within it, and empty values, however pydicom keeps them."""
+    """With nested sequences and empty values, in each form that pydicom uses."""
     step = Dataset()
     step.Modality = "CT"
     step.ScheduledProcedureStepStartDate = date(2024, 2, 3)
@@ -153,14 +153,14 @@ def test_data_set_is_a_query() -> None:
         ({"StudyDate": (date(2024, 1, 1),)}, "StudyDate cannot be .* pair of these, either of which"),
         ({"StudyDate": ("20240101", "tomorrow")}, "StudyDate cannot be .'20240101', 'tomorrow'"),
         ({"StudyDate": (date(2024, 2, 1), date(2024, 1, 1))}, "ends before it begins .swap them"),
-        ({"StudyTime": (time(22), time(6))}, "does not cross midnight"),
+        ({"StudyTime": (time(22), time(6))}, "cannot cross midnight"),
         ({"StudyTime": time(9, tzinfo=UTC)}, "StudyTime cannot be .* a time without time zone"),
-        ({"StudyInstanceUID": []}, "StudyInstanceUID cannot be an empty list: .* everything is None"),
+        ({"StudyInstanceUID": []}, "StudyInstanceUID cannot be an empty list: use None to match everything"),
         ({"StudyInstanceUID": ["1.2", None]}, "StudyInstanceUID cannot be None"),
         ({"PixelData": b"\0\0"}, "its VR OW allows nothing but None|its VR OB allows nothing but None"),
         ({"00091010": "x"}, "00091010 cannot be 'x': its VR UN allows nothing but None"),
-        ({"ReferencedStudySequence": "1.2"}, "Sequence cannot be '1.2': a mapping or a Dataset"),
-        ({"ReferencedStudySequence": 1}, "ReferencedStudySequence cannot be 1: a mapping or a Dataset"),
+        ({"ReferencedStudySequence": "1.2"}, "Sequence cannot be '1.2': expected a mapping or a Dataset"),
+        ({"ReferencedStudySequence": 1}, "Sequence cannot be 1: expected a mapping or a Dataset"),
         (
             {"ScheduledProcedureStepSequence": [{"ScheduledProcedureStepStartDate": 5}]},
             "ScheduledProcedureStepSequence.ScheduledProcedureStepStartDate cannot be 5",
@@ -168,7 +168,7 @@ def test_data_set_is_a_query() -> None:
         ({"PatientID": "1", (0x0010, 0x0020): "2"}, "PatientID is given twice"),
         ({1.5: ""}, "1.5 is not a keyword, a tag, or a pair"),
         ({1 << 32: ""}, "4294967296 is not a keyword"),
-        (["PatientID"], "a query cannot be ..PatientID..: a mapping or a Dataset is allowed"),
+        (["PatientID"], "a query cannot be ..PatientID..: expected a mapping or a Dataset"),
     ],
     ids=str,
 )  # fmt: skip
@@ -179,14 +179,14 @@ def test_what_cannot_be_a_key(query: object, message: str) -> None:
 
 
 def test_keyword_that_does_not_exist() -> None:
-    """It is refused in a sequence as well, with the nearest one."""
+    """It is also refused in a sequence, and the error has the nearest one."""
     with pytest.raises(UnknownElement, match="did you mean PatientID"):
         attributes_of({"ReferencedPatientSequence": {"PatinetID": ""}})
 
 
 @given(st.datetimes(timezones=st.none() | st.just(CET)), st.datetimes())
 def test_moments_mean_what_they_meant(moment: datetime, other: datetime) -> None:
-    """A text stands for the microsecond that it was made of, and a pair for what lies between."""
+    """A text is one microsecond, and a pair is the range between its members."""
     text = attributes_of({"AcquisitionDateTime": moment})["AcquisitionDateTime"]
     assert isinstance(text, str)
     found = span("DT", text)
@@ -216,3 +216,14 @@ except AttributeError as error:
     assert "no attribute 'nothing'" in str(error)
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
+
+
+@pytest.mark.parametrize(
+    ("text", "days"),
+    [("9999", 365), ("999912", 31), ("99991231", 1), ("2024", 366), ("202402", 29)],
+)
+def test_span_of_the_last_year_and_of_leap_years(text: str, days: int) -> None:
+    """A year and a month last until the next one, which may be beyond the calendar."""
+    found = span("DT", text)
+    assert found is not None
+    assert found.last - found.first == timedelta(days=days, microseconds=-1)

@@ -50,7 +50,7 @@ many = settings(max_examples=100, deadline=None, database=None)
         ("UI", "", "1.4", True),
         ("CS", "*", "", True),
         ("DA", "", "20240101", True),
-        # C.2.2.2.4 wild cards, where they are some
+        # C.2.2.2.4 wild cards
         ("LO", "A*C", "ABBC", True),
         ("LO", "A*C", "AC", True),
         ("LO", "A?C", "ABC", True),
@@ -114,7 +114,7 @@ def test_examples(vr: str, key: str, stored: str, expected: bool) -> None:
 
 
 def test_what_the_service_decides() -> None:
-    """A worklist leaves out items of which a value is unknown."""
+    """A worklist omits items with an unknown value."""
     assert not attribute_matches("LO", "ABC", "", WORKLIST)
     assert attribute_matches("LO", "*", "", WORKLIST)
     assert attribute_matches("SQ", [{"CodeValue": ""}], [], WORKLIST)
@@ -175,7 +175,7 @@ def test_whole_queries() -> None:
 
 
 def test_zone_of_the_query_and_of_the_answer() -> None:
-    """Timezone Offset From UTC holds for the moments that name no offset (C.2.2.2.5.3)."""
+    """Timezone Offset From UTC applies to times without an offset (C.2.2.2.5.3)."""
     query = {"AcquisitionDateTime": "20240101120000", "TimezoneOffsetFromUTC": "+0100"}
     stored = {"AcquisitionDateTime": "20240101110000"}
 
@@ -186,7 +186,7 @@ def test_zone_of_the_query_and_of_the_answer() -> None:
 
 @pytest.mark.parametrize(("name", "level"), [("study", Level.STUDY), ("Instance", Level.IMAGE)])
 def test_levels_have_names(name: str, level: Level) -> None:
-    """Levels are named in any case, as people and as the standard do."""
+    """Levels are named in any case, in their common and standard forms."""
     assert Level.named(name) is level
     with pytest.raises(
         ValueError, match="'studies' is not a query level: patient, study, series or image"
@@ -206,12 +206,12 @@ def glob(key: str, text: str) -> bool:
 @many
 @given(st.text("ab*?.[", min_size=1, max_size=7), st.text("ab.[", min_size=1, max_size=9))
 def test_wildcards_are_as_their_definition(key: str, stored: str) -> None:
-    """`*` is any sequence, `?` one character, and all else itself."""
+    """`*` is any sequence, `?` is one character, and all else is itself."""
     assert attribute_matches("LO", key, stored) is glob(key, stored)
 
 
 def test_wildcards_cannot_be_made_slow() -> None:
-    """No key takes more than a moment."""
+    """No key takes noticeable time."""
     start = time.process_time()
     assert not attribute_matches("LO", "*a" * 30 + "*b", "a" * 60_000)
     assert time.process_time() - start < 2
@@ -228,7 +228,7 @@ def da(day: date) -> str:
 @many
 @given(days, days, days)
 def test_ranges_of_dates(first: date, last: date, stored: date) -> None:
-    """Between, until and from are what Python's dates say."""
+    """Between, until and from agree with Python's dates."""
     assert attribute_matches("DA", f"{da(first)}-{da(last)}", da(stored)) is (
         first <= stored <= last
     )
@@ -246,14 +246,14 @@ times = st.builds(
 
 
 def ends(text: str) -> tuple[str, str]:
-    """Fill up what is missing of a time: the first and the last that it can mean."""
+    """Complete a partial time: return the first and the last one that it can mean."""
     return text + FULL[0][len(text) :], text + FULL[1][len(text) :]
 
 
 @many
 @given(times, times, times)
 def test_ranges_of_times(first: str, last: str, stored: str) -> None:
-    """A time of less precision is all that it can mean, on both sides."""
+    """A time of lower precision is a range, on both sides."""
     low, high = ends(stored)
     assert attribute_matches("TM", f"{first}-{last}", stored) is (
         ends(first)[0] <= high and low <= ends(last)[1]
@@ -275,7 +275,7 @@ def dt(moment: datetime) -> str:
 @many
 @given(moments, moments, moments)
 def test_ranges_of_moments(first: datetime, last: datetime, stored: datetime) -> None:
-    """Offsets are taken into account, and never taken for the hyphen of a range."""
+    """Offsets are respected, and not taken for the hyphen of a range."""
     assert attribute_matches("DT", f"{dt(first)}-{dt(last)}", dt(stored)) is (
         first <= stored <= last
     )
@@ -292,7 +292,7 @@ vrs = st.sampled_from(
 @many
 @given(vrs, st.text(max_size=8), st.text(max_size=8))
 def test_nothing_raises_and_empty_matches_everything(vr: str, key: str, stored: str) -> None:
-    """Whatever a user or a server writes, the answer is yes or no."""
+    """For any input from a user or a server, the result is True or False."""
     assert attribute_matches(vr, key, stored) in (True, False)
     assert attribute_matches(vr, "", stored)
     assert attribute_matches(vr, key, "")

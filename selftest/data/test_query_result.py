@@ -1,4 +1,4 @@
-"""Query results: a set by its laws, a tree byte for byte, JSON without loss."""
+"""Query results: set laws, the tree byte for byte, JSON without loss."""
 
 import json
 import random
@@ -17,7 +17,7 @@ Answer = dict[str, str]
 
 
 def study(patient: str, name: str, uid: str, moment: str, related: tuple[int, int]) -> Answer:
-    """Make an answer of level STUDY, as archives give it, with its numbers of series and instances."""
+    """Make an answer of level STUDY, as archives send it, with its series and instance counts."""
     date, hour = moment.split()
     series, instances = related
     return {
@@ -83,21 +83,21 @@ INSTANCE_TREE = """\
     ids=["studies", "instances"],
 )
 def test_tree(level: Level, answers: list[Answer], tree: str) -> None:
-    """The tree is the same to the byte, in whatever order the answers came."""
+    """The tree is the same byte for byte in any order of the answers."""
     for seed in range(5):
         shuffled = random.Random(seed).sample(answers, len(answers))
         assert QueryResult(level, shuffled).to_tree() == tree
 
 
 def test_patients_with_two_names() -> None:
-    """Which name of a patient is shown does not depend on the order of the answers."""
+    """The displayed name does not depend on the order of the answers."""
     two = [VAMPIRES[0], VAMPIRES[1] | {"PatientName": "Tepes^Vlad"}]
     trees = {QueryResult(Level.STUDY, order).to_tree() for order in (two, two[::-1])}
     assert len(trees) == 1
 
 
 def test_tree_of_nothing_and_of_the_unknown() -> None:
-    """No answer is four zeros or fewer; numbers that a server does not give are left out."""
+    """Without answers all counts are zero; numbers that a server does not send are omitted."""
     assert QueryResult(Level.PATIENT).to_tree() == "0 patients | 0 studies | 0 series | 0 instances"
     del (some := dict(VAMPIRES[0]))["NumberOfStudyRelatedInstances"]
     result = QueryResult(Level.STUDY, [some, *VAMPIRES[1:]])
@@ -109,13 +109,13 @@ def test_tree_of_nothing_and_of_the_unknown() -> None:
 
 
 def test_terminal_is_not_steered_by_answers() -> None:
-    """Escape sequences in a name are shown as what they are: nothing."""
+    """Control characters in a name are replaced by question marks."""
     evil = study("P\x1b[2J", "N\n└── ID: forged", "1.1", "20240101 10", (1, 1))
     assert "ID: P?[2J | Name: N?└── ID: forged |" in QueryResult(Level.STUDY, [evil]).to_tree()
 
 
 def test_counts_given_and_found() -> None:
-    """What servers say of a study is kept apart from what was found of it."""
+    """The counts sent by servers are separate from the counts of what was found."""
     result = QueryResult(Level.IMAGE, INSTANCES)
     result.add({"PatientID": "A", "StudyInstanceUID": "1", "NumberOfStudyRelatedInstances": "5",
                 "NumberOfStudyRelatedSeries": "2", "StudyDescription": "Head"}, Level.STUDY)  # fmt: skip
@@ -129,7 +129,7 @@ def test_counts_given_and_found() -> None:
 
 
 def test_studies_of_which_nothing_was_found() -> None:
-    """An archive that lists a study and answers no series is seen."""
+    """An archive that lists a study but answers no series is noticed."""
     result = QueryResult(Level.SERIES)
     result.add(VAMPIRES[0], Level.STUDY)
     assert len(result) == 0
@@ -141,7 +141,7 @@ def test_studies_of_which_nothing_was_found() -> None:
 
 @pytest.mark.parametrize("text", ["", "many", "-1", "1.5", "١٢٣"])
 def test_counts_that_are_none(text: str) -> None:
-    """What a server gives as a number counts only if it is one."""
+    """A server's count is used only if it is a number."""
     result = QueryResult(Level.STUDY, [VAMPIRES[0] | {"NumberOfStudyRelatedSeries": text}])
     assert result.count(Level.SERIES) is None
 
@@ -152,7 +152,7 @@ numbers = st.integers(0, 2)
 
 
 def consistent(picks: list[tuple[int, int, int, int]]) -> list[Answer]:
-    """Make answers whose UIDs say who their parents are."""
+    """Make answers whose UIDs contain those of their parents."""
     return [
         instance(f"{a}", f"{a}.{b}", f"{a}.{b}.{c}", f"{a}.{b}.{c}.{d}", InstanceNumber=f"{d}")
         for a, b, c, d in picks
@@ -188,7 +188,7 @@ def test_set_laws(a: QueryResult, b: QueryResult, c: QueryResult) -> None:
 @many
 @given(results, results)
 def test_results_of_operations_are_like_those_built_anew(a: QueryResult, b: QueryResult) -> None:
-    """Tree and JSON do not show by which way a result came to be."""
+    """Tree and JSON do not show how a result was made."""
     for result in (a | b, a & b, a - b, a ^ b):
         anew = QueryResult(Level.IMAGE, list(result), source=result.source)
         assert anew.to_tree() == result.to_tree()
@@ -196,7 +196,7 @@ def test_results_of_operations_are_like_those_built_anew(a: QueryResult, b: Quer
 
 
 def test_operations_keep_what_is_known_of_parents() -> None:
-    """A study's own answer goes with its instances, and stays away with them."""
+    """A study's own answer is kept with its instances, and removed with them."""
     a = QueryResult(Level.IMAGE, INSTANCES, source="one")
     a.add({"PatientID": "A", "StudyInstanceUID": "1", "StudyDescription": "Head"}, Level.STUDY)
     b = QueryResult(Level.IMAGE, INSTANCES[3:], source="other")
@@ -212,7 +212,7 @@ def test_operations_keep_what_is_known_of_parents() -> None:
 
 
 def test_reduced_to_a_level_above() -> None:
-    """The studies of instances are a result of level STUDY, whether they were asked for or not."""
+    """The studies of instances are a result of level STUDY, whether requested or not."""
     result = QueryResult(Level.IMAGE, INSTANCES, source="one")
     result.add({"PatientID": "A", "StudyInstanceUID": "1", "StudyDescription": "Head"}, Level.STUDY)
 
@@ -238,7 +238,7 @@ items = st.lists(st.dictionaries(texts, texts, max_size=2), max_size=2)
     st.lists(st.dictionaries(texts.map("x{}".format), texts | items, max_size=3), max_size=5), texts
 )
 def test_json_loses_nothing(extras: list[dict[str, str]], source: str) -> None:
-    """Any text and any sequence comes back as it was."""
+    """Any text and any sequence survives the round trip."""
     built = [instance("P", "1", "2", f"3.{number}") | extra for number, extra in enumerate(extras)]
     result = QueryResult(Level.IMAGE, built, source=source)
 
@@ -258,13 +258,13 @@ def test_json_loses_nothing(extras: list[dict[str, str]], source: str) -> None:
     ids=["empty", "list", "object", "null", "level", "deep", "answer", "below"],
 )  # fmt: skip
 def test_foreign_json_is_refused(text: str) -> None:
-    """One sentence, not a traceback out of the middle."""
+    """The error is one sentence, not a traceback."""
     with pytest.raises(AnswerError, match="this is not a query result in JSON"):
         QueryResult.from_json(text)
 
 
 def test_json_is_plain() -> None:
-    """Whoever reads it with another tool finds keywords and texts."""
+    """Other tools find keywords and texts in it."""
     content = json.loads(QueryResult(Level.STUDY, VAMPIRES[:1], source="pacs:PACS:104").to_json())
     assert content == {
         "level": "STUDY",
@@ -273,7 +273,7 @@ def test_json_is_plain() -> None:
     }
 
 
-# --- answers that do not fit ----------------------------------------------------------------------
+# --- answers that do not match -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -286,7 +286,7 @@ def test_json_is_plain() -> None:
     ],
 )
 def test_missing_unique_key(level: Level, answer: Answer, key: str) -> None:
-    """The answer is named by what it has, and nothing of it stays."""
+    """The error describes the answer by what it has, and the answer is dropped."""
     result = QueryResult(level)
     with pytest.raises(
         MissingUniqueKey, match=f"level {level.name} has no {key} .{next(iter(answer))}="
@@ -296,7 +296,7 @@ def test_missing_unique_key(level: Level, answer: Answer, key: str) -> None:
 
 
 def test_patient_id_may_be_missing_below() -> None:
-    """A server that leaves an unknown Patient ID out means an empty one."""
+    """If a server omits an unknown Patient ID, it counts as empty."""
     result = QueryResult(Level.STUDY, [{"StudyInstanceUID": "1"}])
     assert result.paths() == {("", "1")}
 
@@ -312,7 +312,7 @@ def test_patient_id_may_be_missing_below() -> None:
     ids=["study", "new-patient", "series", "instance"],
 )
 def test_one_uid_below_two_parents_is_two_members(answer: Answer) -> None:
-    """Merge errors leave a study with two patients: both are answers, in one result and in a union."""
+    """Merge errors leave a study with two patients: a result or a union keeps both answers."""
     one = QueryResult(Level.IMAGE, [*INSTANCES, answer])
     both = QueryResult(Level.IMAGE, INSTANCES) | QueryResult(Level.IMAGE, [answer])
     assert len(one) == len(INSTANCES) + 1
@@ -322,7 +322,7 @@ def test_one_uid_below_two_parents_is_two_members(answer: Answer) -> None:
 
 
 def test_a_result_that_is_not_complete_says_so() -> None:
-    """Through JSON and set operations: the next program must not take it for all."""
+    """JSON and set operations keep that: the next program must not take it for complete."""
     result = QueryResult(Level.STUDY, VAMPIRES)
     assert "incomplete" not in result.to_json()
     result.incomplete = "the limit of responses is reached"
@@ -344,7 +344,7 @@ def test_the_first_answer_stays() -> None:
 
 
 def test_twenty_thousand_instances() -> None:
-    """Building, combining and writing are a matter of tenths of a second."""
+    """Building, combining and writing take tenths of a second."""
     answers = [
         instance(f"P{n % 7}", f"1.{n % 35}", f"2.{n % 140}", f"9.{n}", InstanceNumber=str(n))
         for n in range(20_000)

@@ -23,7 +23,7 @@ _SHUT = b"\xfe\xff\x0d\xe0\0\0\0\0" + b"\xfe\xff\xdd\xe0\0\0\0\0"
 
 
 def _encoded(data_set: Dataset, encoding: Encoding) -> bytes:
-    """Let pydicom write it."""
+    """Encode with pydicom."""
     written = DicomBytesIO()
     written.is_implicit_VR = not encoding.explicit
     written.is_little_endian = encoding.little_endian
@@ -38,7 +38,7 @@ def _data_set(id_: str) -> bytes:
 
 @pytest.mark.parametrize("id_", EXPLICIT_ONES)
 def test_big_endian_and_back_is_the_same(id_: str) -> None:
-    """Explicit VR keeps all VRs: there and back, not a byte is lost."""
+    """Explicit VR keeps all VRs: the round trip loses no byte."""
     data = _data_set(id_)
     assert recode(recode(data, EXPLICIT, BIG_ENDIAN), BIG_ENDIAN, EXPLICIT) == data
 
@@ -59,7 +59,7 @@ def test_implicit_is_read_by_pydicom_as_the_same(id_: str) -> None:
 
 @pytest.mark.parametrize("signed", [0, 1])
 def test_the_choice_of_us_or_ss_follows_the_pixels(signed: int) -> None:
-    """(0028,0106) is US or SS by Pixel Representation, wherever it stands, in items too (PS3.5 A.1)."""
+    """(0028,0106) is US or SS by Pixel Representation, in items too (PS3.5 A.1)."""
     made = Dataset()
     made.PixelRepresentation = signed
     made.add_new("SmallestImagePixelValue", "SS" if signed else "US", 7)
@@ -71,7 +71,7 @@ def test_the_choice_of_us_or_ss_follows_the_pixels(signed: int) -> None:
 
 
 def test_numbers_of_all_sizes_are_swapped() -> None:
-    """What pydicom writes in big endian is read as what it writes in little endian."""
+    """The values in pydicom's big endian encoding are those of its little endian one."""
     made = Dataset()
     made.add_new(0x00091010, "US", [1, 2])
     made.add_new(0x00091011, "SL", [-3, 4])
@@ -84,7 +84,7 @@ def test_numbers_of_all_sizes_are_swapped() -> None:
 
 
 def test_words_are_swapped_and_bytes_are_not() -> None:
-    """OW, OL, OV and their like by their unit, OB not at all."""
+    """OW, OL, OV and similar VRs by their unit, OB not at all."""
     data = b"".join(
         b"\x00\x09\x10" + bytes([number]) + vr + b"\0\0\0\0\0\x08" + bytes(range(8))
         for number, vr in ((1, b"OB"), (2, b"OW"), (3, b"OL"), (4, b"OV"))
@@ -106,13 +106,13 @@ def test_a_value_too_long_for_its_vr_is_unknown_in_explicit_vr() -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"\x08\0\x18\0UI\x10\0" + bytes(4), "ends within an element"),
-        (b"\x08\0\x18\0UI", "ends within an element"),
+        (b"\x08\0\x18\0UI\x10\0" + bytes(4), "ends in the middle of an element"),
+        (b"\x08\0\x18\0UI", "ends in the middle of an element"),
         (b"\x08\0\x18\0??\x02\0ab", "unknown VR"),
         (b"\xfe\xff\0\xe0\0\0\0\0", r"\(FFFE,E000\) where an element is due"),
         (b"\xfe\xff\x0d\xe0\0\0\0\0", r"\(FFFE,E00D\) where an element is due"),
         (b"\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff", "has no length"),
-        (b"\x08\0\x40\x11SQ\0\0\xff\xff\xff\xff", "ends within an element"),
+        (b"\x08\0\x40\x11SQ\0\0\xff\xff\xff\xff", "ends in the middle of an element"),
         (b"\x08\0\x40\x11SQ\0\0\x08\0\0\0\x08\0\x18\0UI\0\0", "where an item is due"),
         (b"\x28\0\x10\0US\x03\0abc", "has 3 bytes"),
         (b"\x28\0\x03\x01UN\0\0\0\0\0\x7fA ", "claims 2130706432 bytes"),
@@ -120,7 +120,7 @@ def test_a_value_too_long_for_its_vr_is_unknown_in_explicit_vr() -> None:
     ],
 )
 def test_what_is_broken_is_refused_in_words(data: bytes, words: str) -> None:
-    """Nothing is guessed: half a data set is none."""
+    """Nothing is guessed: an incomplete data set is refused."""
     with pytest.raises(CannotRecode, match=words):
         recode(data, EXPLICIT, BIG_ENDIAN)
 

@@ -1,4 +1,4 @@
-"""The header scan against pydicom's full reading, on all samples and on what is wrong in the wild."""
+"""The header scan against pydicom's full reading, on all samples and on common defects."""
 
 import io
 import os
@@ -35,14 +35,14 @@ TEXT_VRS = set(map(VR, re.findall("..", "AEASCSDADSDTISLOLTPNSHSTTMUCUIURUT")))
 
 
 def read(data: bytes) -> FileDataset:
-    """Read with pydicom, whatever is missing in front."""
+    """Read with pydicom, whatever is missing at the beginning."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return pydicom.dcmread(io.BytesIO(data), force=True, stop_before_pixels=True)
 
 
 def raw_elements(ds: FileDataset) -> dict[int, bytes]:
-    """Give the encoded values of a data set, sequences and bulk left out."""
+    """Return the encoded values of a data set, without sequences and bulk data."""
     tags = [int(tag) for tag in ds.keys() if tag < PIXELS & 0xFFFF0000]  # noqa: SIM118
     raw = {tag: ds.get_item(tag) for tag in tags}
     values = {tag: element.value or b"" for tag, element in raw.items() if element.VR != "SQ"}
@@ -54,13 +54,13 @@ def raw_elements(ds: FileDataset) -> dict[int, bytes]:
 
 
 def cut(sample: Sample) -> tuple[bytes, bytes]:
-    """Give the file meta information with all in front of it, and the data set."""
+    """Return the file meta information with all before it, and the data set."""
     offset = scan_bytes(sample.data).data_set_offset
     return sample.data[:offset], sample.data[offset:]
 
 
 def element(tag: int, vr: str, value: bytes) -> bytes:
-    """Write an element in Explicit VR Little Endian."""
+    """Encode an element in Explicit VR Little Endian."""
     head = (tag >> 16).to_bytes(2, "little") + (tag & 0xFFFF).to_bytes(2, "little") + vr.encode()
     if vr in {"OB", "OW", "SQ", "UN", "UT"}:
         return head + b"\0\0" + len(value).to_bytes(4, "little") + value
@@ -69,7 +69,7 @@ def element(tag: int, vr: str, value: bytes) -> bytes:
 
 @pytest.mark.parametrize("id_", READABLE)
 def test_samples_read_as_pydicom_reads_them(id_: str) -> None:
-    """Every element before the pixels has the bytes and the text that pydicom finds."""
+    """Every element before the pixels has the same bytes and text as in pydicom."""
     sample = corpus[id_]
     ds = read(sample.data)
     expected = raw_elements(ds)
@@ -82,13 +82,13 @@ def test_samples_read_as_pydicom_reads_them(id_: str) -> None:
         if each.VR in TEXT_VRS:
             values = each.value if each.VM > 1 else [each.value]
             joined = "\\".join(str("" if value is None else value) for value in values)
-            # pydicom drops empty groups of names, and leaves an escape sequence standing.
+            # pydicom drops empty groups of names, and leaves an escape sequence in the text.
             assert header.text(each.tag).rstrip("=") == joined.replace("\x1b$)A", "")
 
 
 @pytest.mark.parametrize("id_", READABLE)
 def test_the_data_set_begins_where_it_is_said_to(id_: str) -> None:
-    """What a sender takes from the offset on is the data set, whole."""
+    """A sender can take the complete data set from the offset on."""
     sample = corpus[id_]
     header = scan_bytes(sample.data)
 
@@ -106,7 +106,7 @@ def test_the_data_set_begins_where_it_is_said_to(id_: str) -> None:
 
 
 def test_header_of_a_file(tmp_path: Path) -> None:
-    """The usual questions have an answer each."""
+    """Common questions have their answers."""
     sample = corpus["h01-ct-1-1"]
     header = scan(sample.write(tmp_path))
 
@@ -131,38 +131,38 @@ def test_numbers_are_written_out() -> None:
 
 
 def test_tags_are_written_out() -> None:
-    """A value that is a tag reads as eight hexadecimal digits."""
+    """A value that is a tag becomes eight hexadecimal digits."""
     header = scan_bytes(corpus["m01-native"].data, ("FrameIncrementPointer",))
     assert header.text("FrameIncrementPointer") == "00181063"
 
 
 def no_preamble(data: bytes) -> bytes:
-    """Begin with the prefix."""
+    """Remove the preamble."""
     return data[128:]
 
 
 def short_group_length(data: bytes) -> bytes:
-    """Say that the file meta information is 10 bytes long."""
+    """Declare that the file meta information is 10 bytes long."""
     return data[:140] + (10).to_bytes(4, "little") + data[144:]
 
 
 def huge_group_length(data: bytes) -> bytes:
-    """Say that the file meta information is longer than the file."""
+    """Declare that the file meta information is longer than the file."""
     return data[:140] + (2**31).to_bytes(4, "little") + data[144:]
 
 
 def no_group_length(data: bytes) -> bytes:
-    """Leave the group length out."""
+    """Remove the group length."""
     return data[:132] + data[144:]
 
 
 def polyglot(data: bytes) -> bytes:
-    """Put another file's beginning into the preamble."""
+    """Put the beginning of another file type into the preamble."""
     return b"II*\0".ljust(128, b"\x7f") + data[128:]
 
 
 def padded(data: bytes) -> bytes:
-    """Fill up with zeros."""
+    """Pad with zeros."""
     return data + bytes(1000)
 
 
@@ -173,7 +173,7 @@ def padded(data: bytes) -> bytes:
 )
 @pytest.mark.parametrize("id_", ["h01-ct-1-1", "p01", "p05", "p07", "c11"])
 def test_wrong_beginnings_are_forgiven(id_: str, mangle: Callable[[bytes], bytes]) -> None:
-    """The header is the same, and the offset still that of the data set."""
+    """The header is the same, and the offset is still that of the data set."""
     sample = corpus[id_]
     right = scan_bytes(sample.data)
     data = mangle(sample.data)
@@ -189,7 +189,7 @@ def test_wrong_beginnings_are_forgiven(id_: str, mangle: Callable[[bytes], bytes
 
 @pytest.mark.parametrize("id_", ["h01-ct-1-1", "p01", "p05", "h03-sr", "t06-nested-40"])
 def test_data_set_alone_is_recognised(id_: str) -> None:
-    """Without any meta header, the transfer syntax is told from the first element."""
+    """Without any meta header, the transfer syntax is found from the first element."""
     sample = corpus[id_]
 
     header = scan_bytes(cut(sample)[1])
@@ -201,7 +201,7 @@ def test_data_set_alone_is_recognised(id_: str) -> None:
 
 
 def test_prefix_without_meta_header() -> None:
-    """Preamble and prefix, and then the data set at once."""
+    """Preamble and prefix are followed by the data set."""
     header = scan_bytes(bytes(128) + b"DICM" + cut(corpus["p01"])[1])
 
     assert header.transfer_syntax_uid == IMPLICIT
@@ -218,7 +218,7 @@ def test_prefix_without_meta_header() -> None:
     ],
 )
 def test_wrong_transfer_syntax_is_seen(id_: str, declared: str, really: str) -> None:
-    """The transfer syntax is the one in which the data set is written, and the lie is told."""
+    """The actual transfer syntax of the data set is used, and the mismatch is reported."""
     sample = corpus[id_]
     data = cut(make.instance(transfer_syntax=declared))[0] + cut(sample)[1]
 
@@ -226,11 +226,13 @@ def test_wrong_transfer_syntax_is_seen(id_: str, declared: str, really: str) -> 
 
     assert header.transfer_syntax_uid == really
     assert header.text("StudyInstanceUID") == sample.study_instance_uid
-    assert header.remarks == (f"the transfer syntax is said to be {declared}, and is {really}",)
+    assert header.remarks == (
+        f"the declared transfer syntax is {declared}, but the actual one is {really}",
+    )
 
 
 def test_meta_header_without_transfer_syntax() -> None:
-    """It is told from the first element."""
+    """It is found from the first element."""
     meta = element(0x00020003, "UI", b"1.2.3\0")
     header = scan_bytes(bytes(128) + b"DICM" + meta + cut(corpus["p01"])[1])
 
@@ -240,7 +242,7 @@ def test_meta_header_without_transfer_syntax() -> None:
 
 
 def test_private_transfer_syntax_is_kept() -> None:
-    """What we do not know we do not correct."""
+    """An unknown one is not corrected."""
     meta = element(0x00020010, "UI", b"1.2.840.113619.5.2")
     header = scan_bytes(bytes(128) + b"DICM" + meta + cut(corpus["p01"])[1])
 
@@ -250,7 +252,7 @@ def test_private_transfer_syntax_is_kept() -> None:
 
 
 def with_element(sample: Sample, addition: bytes) -> bytes:
-    """Put elements between SOP Instance UID and what comes after it."""
+    """Put elements after the SOP Instance UID."""
     meta, rest = cut(sample)
     uid = sample.sop_instance_uid.encode()
     uid += b"\0" * (len(uid) % 2)
@@ -260,7 +262,7 @@ def with_element(sample: Sample, addition: bytes) -> bytes:
 
 @pytest.fixture
 def no_pydicom(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fail where the scan would ask pydicom for help."""
+    """Fail if the scan uses pydicom."""
     monkeypatch.setattr("dcm.data.header._read_by_pydicom", pytest.fail)
 
 
@@ -291,7 +293,7 @@ DEEP = 50_000
          "across-the-first-read", "many"],
 )  # fmt: skip
 def test_what_stands_between_is_skipped(addition: bytes, no_pydicom: None) -> None:
-    """Sequences of undefined length and long values do not hide what comes after them."""
+    """Sequences of undefined length and long values do not hide the elements after them."""
     sample = corpus["h01-ct-1-1"]
 
     header = scan_bytes(with_element(sample, addition))
@@ -300,7 +302,7 @@ def test_what_stands_between_is_skipped(addition: bytes, no_pydicom: None) -> No
 
 
 def test_sequences_are_not_kept() -> None:
-    """A sequence that is asked for is none of the values, whatever its length."""
+    """A requested sequence is not among the values, whatever its length."""
     items = ITEM + ITEM_END
     for sequence in (SEQUENCE + items + SEQUENCE_END, element(0x00081110, "SQ", items)):
         header = scan_bytes(with_element(corpus["h01-ct-1-1"], sequence), (0x00081110,))
@@ -311,7 +313,7 @@ def test_sequences_are_not_kept() -> None:
 @pytest.mark.parametrize("zeros", [1, 7, 8, 11, 1000, 40_001])
 @pytest.mark.parametrize("id_", ["h03-sr", "w01", "t01-implicit-vr"])
 def test_zeros_at_the_end_are_padding(id_: str, zeros: int, no_pydicom: None) -> None:
-    """A data set that is filled up to some size ends where the zeros begin."""
+    """A padded data set ends where the zeros begin."""
     data = corpus[id_].data
     if id_.startswith("t01"):
         data = data[: data.rindex(b"\xe0\x7f\x10\x00")]
@@ -340,7 +342,7 @@ def test_every_place_of_the_first_reads_end(tmp_path: Path) -> None:
 
 
 def test_only_what_is_needed_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A long value in front costs one more read, not a reading of the value."""
+    """A long value before them costs one more read, but is not read itself."""
     sample = corpus["h01-ct-1-1"]
     path = tmp_path / "long.dcm"
     path.write_bytes(with_element(sample, element(0x00091010, "OB", bytes(5_000_000))))
@@ -367,7 +369,7 @@ def test_only_what_is_needed_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     ids=["unknown-vr", "implicit-within-explicit"],
 )
 def test_unknown_vr_is_left_to_pydicom(id_: str, addition: bytes) -> None:
-    """An element that PS3.5 does not know does not hide what comes after it."""
+    """An element that PS3.5 does not define does not hide the elements after it."""
     right = scan_bytes(corpus[id_].data)
 
     header = scan_bytes(with_element(corpus[id_], addition))
@@ -377,7 +379,7 @@ def test_unknown_vr_is_left_to_pydicom(id_: str, addition: bytes) -> None:
 
 
 def test_later_and_double_elements_count_as_pydicom_counts_them() -> None:
-    """Identifiers out of order are found, also behind all that was asked for; the last one counts."""
+    """Identifiers out of order are found, even after the other elements; the last one counts."""
     sample = corpus["h01-ct-1-1"]
     meta, rest = cut(sample)
     size = 8 + len(sample.sop_instance_uid) + len(sample.sop_instance_uid) % 2
@@ -392,7 +394,7 @@ def test_later_and_double_elements_count_as_pydicom_counts_them() -> None:
 
 
 def test_media_storage_uids_stand_in() -> None:
-    """A data set without SOP Class and Instance UID has those of the meta header: a worklist file."""
+    """SOP Class and Instance UID default to those of the meta header, for worklist files."""
     header = scan_bytes(corpus["w01"].data)
 
     assert header.sop_class_uid.encode() == header.meta[0x00020002][1].rstrip(b"\0") != b""
@@ -418,7 +420,7 @@ def test_media_storage_uids_stand_in() -> None:
          "cut-meta-header", "cut-meta-value"],
 )  # fmt: skip
 def test_what_is_no_dicom_is_named(data: bytes, reason: str, tmp_path: Path) -> None:
-    """One sentence, with the file's name in front."""
+    """One sentence that begins with the file's name."""
     path = tmp_path / "file"
     path.write_bytes(data)
 
@@ -430,7 +432,7 @@ def test_what_is_no_dicom_is_named(data: bytes, reason: str, tmp_path: Path) -> 
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
-    """A folder and a missing file are the system's errors; a pipe does not make us wait."""
+    """A folder and a missing file raise the system's errors; a pipe does not block."""
     os.mkfifo(tmp_path / "pipe")
 
     with pytest.raises(IsADirectoryError):
@@ -442,7 +444,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
 
 
 def test_cut_is_seen_as_far_as_one_looks() -> None:
-    """A file that ends in the header of its pixels is refused only where that is looked at."""
+    """A file that ends in the header of its pixels is refused only if that is read."""
     data = corpus["x04-cut-in-header"].data
     assert scan_bytes(data).sop_instance_uid
     with pytest.raises(NotDicom, match="ends within an element's header"):
@@ -451,7 +453,7 @@ def test_cut_is_seen_as_far_as_one_looks() -> None:
 
 @pytest.mark.parametrize("id_", ["h01-ct-1-1", "p01", "p05", "p07", "c12", "m07", "t06-nested-10"])
 def test_cut_anywhere(id_: str) -> None:
-    """Cut at any byte, a file is refused, or says of what is left the same as the whole file."""
+    """A file truncated at any byte is refused, or what is left reads like the whole file."""
     data = corpus[id_].data
     whole = scan_bytes(data)
     refused = 0
@@ -468,7 +470,7 @@ def test_cut_anywhere(id_: str) -> None:
 
 @pytest.mark.parametrize("id_", ["h03-sr", "p01", "p05", "p07", "x01", "x02"])
 def test_changed_anywhere(id_: str) -> None:
-    """Whatever a few bytes say instead, a header or NotDicom is the answer."""
+    """After changes of a few bytes, the result is a header or NotDicom."""
     chance = random.Random(id_)
     data = corpus[id_].data
     answers: set[type] = set()
@@ -494,7 +496,7 @@ def test_changed_anywhere(id_: str) -> None:
 @settings(max_examples=300, deadline=None, database=None)
 @given(st.binary(max_size=300), st.sampled_from([EXPLICIT, DeflatedExplicitVRLittleEndian]))
 def test_noise_behind_a_good_meta_header(noise: bytes, syntax: str) -> None:
-    """Noise as data set is refused, or read as far as it looks like one."""
+    """Noise as data set is refused, or read as far as it looks valid."""
     data = bytes(128) + b"DICM" + element(0x00020010, "UI", syntax.encode()) + noise
     try:
         header = scan_bytes(data)
@@ -504,21 +506,21 @@ def test_noise_behind_a_good_meta_header(noise: bytes, syntax: str) -> None:
 
 
 def deflated(inner: bytes) -> bytes:
-    """Give a file with a deflated data set."""
+    """Return a file with a deflated data set."""
     packer = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
     meta = element(0x00020010, "UI", DeflatedExplicitVRLittleEndian.encode())
     return bytes(128) + b"DICM" + meta + packer.compress(inner) + packer.flush()
 
 
 def test_deflate_bomb_is_not_followed() -> None:
-    """A data set that inflates without end is refused within bounds."""
+    """A data set that inflates endlessly is refused within limits."""
     bomb = element(0x00080005, "CS", b"") + element(0x00080006, "OB", bytes(65 * 2**20))
-    with pytest.raises(NotDicom, match="more than 64 MiB before what was asked for"):
+    with pytest.raises(NotDicom, match="more than 64 MiB before the requested elements"):
         scan_bytes(deflated(bomb + element(0x00080018, "UI", b"1.2\0")))
 
 
 def test_no_value_is_read_without_bounds() -> None:
-    """An asked element that claims gigabytes is refused, and not allocated."""
+    """A requested element that claims gigabytes is refused, and not allocated."""
     claimed = b"\x09\x00\x10\x10OB\0\0\xf0\xff\xff\xff"
     left_to_pydicom = element(0x00090010, "ZZ", b"")
     image = corpus["h01-ct-1-1"]
@@ -549,14 +551,14 @@ def test_no_value_is_read_without_bounds() -> None:
 def test_misspelt_and_unknown_character_sets(
     character_set: bytes, stored: bytes, text: str
 ) -> None:
-    """What is meant is understood; what cannot be decoded shows, and does not stop anything."""
+    """The intended one is used; undecodable bytes are visible, and raise nothing."""
     data = element(0x00080005, "CS", character_set) + element(0x00080016, "UI", b"1.2\0")
     data += element(0x00080018, "UI", b"1.3\0") + element(0x00100010, "PN", stored)
     assert scan_bytes(data).text("PatientName") == text
 
 
 def test_pydicom_is_not_imported() -> None:
-    """Scanning, matching and query results start without pydicom, and read ordinary files so."""
+    """Scanning, matching and query results do not import pydicom, nor does an ordinary file."""
     code = """
 import sys
 import dcm.data.identifier, dcm.data.match, dcm.data.query_result
@@ -580,7 +582,7 @@ assert "pydicom" not in sys.modules
 
 @pytest.mark.parametrize("wrong_length", [False, True])
 def test_a_second_set_of_file_meta_information(tmp_path: Path, *, wrong_length: bool) -> None:
-    """The first Transfer Syntax UID holds (PS3.10 7.1), and no part of group 0002 is sent (PS3.5 7.1)."""
+    """The first Transfer Syntax UID applies (PS3.10 7.1); group 0002 is not sent (PS3.5 7.1)."""
     image = corpus["p01"].dataset()
     assert image.file_meta.TransferSyntaxUID == ImplicitVRLittleEndian
     data = corpus["p01"].data
@@ -594,4 +596,4 @@ def test_a_second_set_of_file_meta_information(tmp_path: Path, *, wrong_length: 
     header = scan(path)
     assert header.transfer_syntax_uid == ImplicitVRLittleEndian
     assert header.data_set_offset == begin + len(second)
-    assert header.remarks == ("a second set of file meta information, which is left out",)
+    assert header.remarks == ("a second set of file meta information, which was ignored",)

@@ -1,4 +1,4 @@
-"""Whether a data set is there to its end, and what is changed before it is sent."""
+"""Whether a data set is complete, and what is changed before it is sent."""
 
 import zlib
 
@@ -29,7 +29,7 @@ def element(
 
 
 def changed(data: bytes, encoding: Encoding = EXPLICIT) -> bytes:
-    """Return the data set with all edits of `check` done."""
+    """Return the data set after all edits of `check`."""
     done, at = b"", 0
     for edit in check(MemorySource(data), 0, len(data), encoding).edits:
         done += data[at : edit.position] + edit.put
@@ -38,14 +38,14 @@ def changed(data: bytes, encoding: Encoding = EXPLICIT) -> bytes:
 
 
 def is_shown_whole(data: bytes, encoding: Encoding = EXPLICIT) -> bool:
-    """Return whether the pixels alone show that the data set is whole."""
+    """Return whether the pixels alone show that the data set is complete."""
     return ends_with_pixels(data, len(data), data[-8:], encoding, len(data))
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("cut", [1, 2, 3, 8, 10, 11])
 def test_pixels_that_are_cut_off(encoding: Encoding, cut: int) -> None:
-    """However little is missing of the last value, it is noticed, and named."""
+    """Truncation of the last value by any amount is noticed, and the element is named."""
     whole = element(0x00100010, "PN", b"Doe^Jane", encoding)
     whole += element(0x7FE00010, "OW", bytes(12), encoding)
     assert is_shown_whole(whole, encoding)
@@ -69,7 +69,7 @@ def test_fragments_that_are_cut_off(keep: int) -> None:
 
 
 def test_pixels_of_an_icon_are_no_end() -> None:
-    """An icon holds pixel data as well, and pixels may look like a header."""
+    """An icon has pixel data as well, and pixels may look like a header."""
     icon = element(0x7FE00010, "OB", bytes(4))
     data = element(0x00880200, "SQ", b"\xfe\xff\0\xe0" + len(icon).to_bytes(4, "little") + icon)
     data += element(0x20500020, "CS", b"IDENTITY")
@@ -92,31 +92,31 @@ def test_odd_values_are_padded(encoding: Encoding, tag: int, vr: str, pad: bytes
 
 @pytest.mark.parametrize("vr", ["US", "FD", "SQ"])
 def test_odd_lengths_that_no_padding_mends(vr: str) -> None:
-    """A number of three bytes is no number: what it should be nobody knows."""
+    """A number of three bytes cannot be repaired."""
     data = element(0x00280010, vr, b"123") + element(0x7FE00010, "OB", b"1")
     with pytest.raises(NotWhole, match=f"odd length of 3 bytes, which its VR {vr} cannot have"):
         check(MemorySource(data), 0, len(data), EXPLICIT)
 
 
 def test_zeros_behind_the_end_are_left_out() -> None:
-    """Writers fill up to a multiple of their block size."""
+    """Writers pad to a multiple of their block size."""
     data = element(0x7FE00010, "OB", b"1234")
     assert changed(data + bytes(100)) == data
 
 
 @given(st.binary(max_size=2000))
 def test_deflated_data_sets(content: bytes) -> None:
-    """Deflated data is whole if its last block is (RFC 1951), padded or not."""
+    """Deflated data is complete if its last block is (RFC 1951), padded or not."""
     packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     data = packer.compress(content) + packer.flush()
     check_deflated(MemorySource(b"head" + data + b"\0"), 4)
-    with pytest.raises(NotWhole, match="ends within its deflated data set"):
+    with pytest.raises(NotWhole, match="ends in the middle of its deflated data set"):
         check_deflated(MemorySource(data[:-1]), 0)
 
 
 @pytest.mark.parametrize("name", ["p01", "p03", "p09-rle-gray", "p12-jpeg-ls"])
 def test_samples_are_shown_whole(name: str) -> None:
-    """Images need no look at all of their elements."""
+    """Not all elements of an image need to be checked."""
     sample = corpus[name]
     encoding = NATIVE.get(sample.transfer_syntax, EXPLICIT)
     assert is_shown_whole(sample.data_set, encoding)

@@ -1,4 +1,4 @@
-"""The judge: dciodvfy of dicom3tools."""
+"""An independent validator: dciodvfy of dicom3tools."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ LIMIT = 60.0
 
 @pytest.fixture(scope="session")
 def errors_of() -> Callable[[Path], Counter[str]]:
-    """Give the errors that dciodvfy finds in a file, each with how often it does."""
+    """Return the errors that dciodvfy finds in a file, with the number of each."""
     program = Path(sys.executable).with_name("dciodvfy")
 
     def judge(path: Path) -> Counter[str]:

@@ -1,4 +1,4 @@
-"""Objects in which every attribute of the table has a value that is found nowhere else."""
+"""Objects in which every attribute of the table has a unique value."""
 
 import struct
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ NOT_FILLED = frozenset((0x00420011, 0x00020003, 0x00041511, 0x00001000, 0x000010
 
 
 class Trace(NamedTuple):
-    """A value: where it is, and the bytes by which it is found."""
+    """A value: its place, and the bytes to search for."""
 
     where: str
     tag: int
@@ -30,14 +30,14 @@ class Trace(NamedTuple):
 
 
 class Filled(NamedTuple):
-    """A file, and the values in it that are found nowhere else."""
+    """A file, and the unique values in it."""
 
     data: bytes
     traces: list[Trace]
 
 
 def vr_of_row(tag: int) -> str:
-    """Return the VR of an attribute of the table; LO for those that pydicom does not know yet."""
+    """Return the VR of an attribute of the table; LO if pydicom does not know it yet."""
     vr = dictionary_VR(tag) if dictionary_has_tag(tag) else "LO"
     return vr.split(" or ")[0]
 
@@ -45,7 +45,7 @@ def vr_of_row(tag: int) -> str:
 def filled(
     character_set: str = "ISO_IR 100", prefix: str = "", syntax: str = "1.2.840.10008.1.2.1"
 ) -> Filled:
-    """Make an object with the whole table at the top, in two levels of sequences, and private elements."""
+    """Make an object with the whole table at the top and in two nested levels, and private data."""
     traces: list[Trace] = []
     numbers = count(1)
     top = Dataset()
@@ -158,7 +158,7 @@ def _add_private(top: Dataset, numbers: Iterator[int], traces: list[Trace]) -> N
 
 
 def _add_groups(top: Dataset, numbers: Iterator[int], traces: list[Trace]) -> None:
-    """Add a curve, an overlay with comments, and an element that no dictionary knows."""
+    """Add a curve, an overlay with comments, and an unknown element."""
     for tag, vr in ((0x50003000, "OB"), (0x60003000, "OB"), (0x60004000, "LT"), (0x00100FFF, "LO")):
         text = f"Q{next(numbers):05}Z"
         top.add(DataElement(tag, vr, text if vr in ("LT", "LO") else (text + " ").encode()))

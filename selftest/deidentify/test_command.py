@@ -15,7 +15,7 @@ Shown = pytest.CaptureFixture[str]
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """A folder with two CT images of a patient, one below, a secondary capture, and something else."""
+    """A folder with two CT images of a patient, one below, a secondary capture, and a text file."""
     folder = tmp_path / "Mueller Anna"
     (folder / "below").mkdir(parents=True)
     maker = Maker("DEID-CLI")
@@ -36,7 +36,7 @@ def files(folder: Path) -> list[Path]:
 
 
 def test_a_folder_is_deidentified(source: Path, tmp_path: Path, capsys: Shown) -> None:
-    """What may have text in it is refused, and the exit status says so; originals stay."""
+    """An image that may contain text is refused, and the command fails; originals do not change."""
     before = {path: path.read_bytes() for path in files(source)}
     out, key = tmp_path / "out", tmp_path / "key"
     assert main(["deidentify", str(source), "-o", str(out), "--key-file", str(key)]) == 1
@@ -59,7 +59,7 @@ def test_a_folder_is_deidentified(source: Path, tmp_path: Path, capsys: Shown) -
 
 
 def test_second_run_finds_all_there(source: Path, tmp_path: Path, capsys: Shown) -> None:
-    """With the same key; without one, all is new, and the command says so."""
+    """This needs the same key; without one, all is new, and the command says so."""
     words = ["deidentify", str(source / "1.dcm"), "-o", str(tmp_path / "out")]
     key = ["--key-file", str(tmp_path / "key")]
     assert main([*words, *key]) == 0
@@ -71,7 +71,7 @@ def test_second_run_finds_all_there(source: Path, tmp_path: Path, capsys: Shown)
 
 
 def test_report_counts_attributes_and_has_no_values(source: Path, tmp_path: Path) -> None:
-    """By attribute and action, for each file and for all; values only if they are asked for."""
+    """By attribute and action, for each file and in total; values are only included on request."""
     words = [
         "deidentify",
         str(source / "1.dcm"),
@@ -94,7 +94,7 @@ def test_report_counts_attributes_and_has_no_values(source: Path, tmp_path: Path
 
 
 def test_names_follow_the_layout(source: Path, tmp_path: Path) -> None:
-    """With the new values."""
+    """They use the new values."""
     out = tmp_path / "out"
     words = [
         "deidentify",
@@ -110,7 +110,7 @@ def test_names_follow_the_layout(source: Path, tmp_path: Path) -> None:
 
 
 def test_options_and_regions_reach_the_filter(source: Path, tmp_path: Path) -> None:
-    """On the command line and in files."""
+    """They may be given on the command line and in files."""
     rules, words, out = tmp_path / "rules.toml", tmp_path / "words", tmp_path / "out"
     rules.write_text('[[rule]]\nmodality = "OT"\nblank = ["0,0,2,1"]\n')
     words.write_text("# our words\nfor\nspecial\n")
@@ -131,30 +131,30 @@ def test_options_and_regions_reach_the_filter(source: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("words", "error"),
     [
-        (["--profile", "all"], "there is no option 'all'"),
+        (["--profile", "all"], "unknown option 'all'"),
         (["--profile", "clean-faces"], "cannot be removed"),
         (["--blank", "1,2"], "is not a region"),
-        (["--report-values"], "is for --report"),
+        (["--report-values"], "needs --report"),
         (["--layout", "{Nonsense}"], "Nonsense"),
     ],
 )
 def test_wrong_options_are_refused_before_anything_is_done(
     words: list[str], error: str, source: Path, tmp_path: Path, capsys: Shown
 ) -> None:
-    """With what is wrong."""
+    """The error says what is wrong."""
     assert main(["deidentify", str(source), "-o", str(tmp_path / "out"), *words]) == 2
     assert error in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
 def test_output_among_what_is_read_is_refused(source: Path, capsys: Shown) -> None:
-    """Else, results would be de-identified again."""
+    """Otherwise, results would be de-identified again."""
     assert main(["deidentify", str(source), "-o", str(source)]) == 2
-    assert "holds what is to be de-identified" in capsys.readouterr().err
+    assert "contains the files to be de-identified" in capsys.readouterr().err
 
 
 def test_files_that_are_broken_fail(tmp_path: Path, capsys: Shown) -> None:
-    """And leave nothing."""
+    """They leave no output."""
     (tmp_path / "bad.dcm").write_bytes(b"no DICOM")
     words = ["deidentify", str(tmp_path / "bad.dcm"), "-o", str(tmp_path / "out")]
     assert main(words) == 1

@@ -1,4 +1,4 @@
-"""References hold, and the same key gives the same UIDs, pseudonyms and dates in any run."""
+"""References stay valid, and a key gives the same UIDs, pseudonyms and dates in every run."""
 
 from datetime import date
 from pathlib import Path
@@ -17,7 +17,7 @@ LAYOUT = Layout("{SOPInstanceUID}.dcm")
 
 
 def written(folder: Path, name: str, **values: Any) -> Path:
-    """Make a CT image; what is None is not in it."""
+    """Make a CT image; attributes that are None are omitted."""
     data_set = Maker("DEID").instance(Modality="CT").dataset()
     for keyword, value in values.items():
         setattr(data_set, keyword, value)
@@ -27,13 +27,13 @@ def written(folder: Path, name: str, **values: Any) -> Path:
 
 
 def deidentified(path: Path, folder: Path, options: str = "", key: bytes = KEY) -> Dataset:
-    """De-identify a file in a run of its own."""
+    """De-identify a file in a separate run."""
     through = make_deidentify_filter(options, key=key)
     return dcmread(FileDeidentifier(through, str(folder), LAYOUT).write(str(path)).file)
 
 
 def test_references_hold_across_files_and_runs(tmp_path: Path) -> None:
-    """What refers to an image refers to the new one; its class stays."""
+    """A reference to an image points to the new image; its SOP class stays."""
     image = written(tmp_path, "a.dcm")
     original = dcmread(image)
     reference = Dataset()
@@ -52,7 +52,7 @@ def test_references_hold_across_files_and_runs(tmp_path: Path) -> None:
 
 
 def test_same_key_gives_the_same_file_and_another_key_another(tmp_path: Path) -> None:
-    """A second run finds everything there."""
+    """A second run finds all files done."""
     path = written(tmp_path, "a.dcm", StudyDate="20240131")
     options = "modified-dates"
     first = FileDeidentifier(
@@ -68,7 +68,7 @@ def test_same_key_gives_the_same_file_and_another_key_another(tmp_path: Path) ->
 
 
 def test_intervals_of_a_patient_stay(tmp_path: Path) -> None:
-    """Two studies of a patient are as far apart as before, at the same time of day."""
+    """The interval between two studies of a patient and the times of day do not change."""
     first = written(tmp_path, "a.dcm", StudyDate="20231230", StudyTime="101112", PatientID="P1")
     second = written(tmp_path, "b.dcm", StudyDate="20240301", PatientID="P1")
     third = written(tmp_path, "c.dcm", StudyDate="20240301", PatientID="P2")
@@ -103,12 +103,12 @@ def test_intervals_of_a_patient_stay(tmp_path: Path) -> None:
     ],
 )
 def test_dates_move(vr: str, text: str, expected: str | None) -> None:
-    """By one day; what is no date is none afterwards."""
+    """They move by one day; an invalid date stays invalid."""
     assert shifted(vr, text, -1) == expected
 
 
 def test_dates_move_by_days_that_the_key_tells() -> None:
-    """Between one and ten years back, and seldom the same for two patients."""
+    """The shift is between one and ten years back, and rarely the same for two patients."""
     found = {days_of(KEY, f"patient {number}") for number in range(500)}
     assert all(-3650 <= each <= -365 for each in found)
     assert len(found) > 400
@@ -116,7 +116,7 @@ def test_dates_move_by_days_that_the_key_tells() -> None:
 
 
 def test_a_patient_has_one_pseudonym(tmp_path: Path) -> None:
-    """The Patient ID is told by the key, and the name with it; what was empty stays empty."""
+    """The key determines the Patient ID, and the name with it; an empty value stays empty."""
     one = deidentified(written(tmp_path, "a.dcm", PatientID="P1"), tmp_path / "1")
     two = deidentified(written(tmp_path, "b.dcm", PatientID="P1", PatientName="X"), tmp_path / "2")
     none = deidentified(written(tmp_path, "c.dcm", PatientID=""), tmp_path / "3")
@@ -126,7 +126,7 @@ def test_a_patient_has_one_pseudonym(tmp_path: Path) -> None:
 
 
 def test_object_says_what_was_done(tmp_path: Path) -> None:
-    """(0012,0062) to (0012,0064) and (0028,0303), whatever they said before."""
+    """(0012,0062) to (0012,0064) and (0028,0303), whatever they were before."""
     path = written(
         tmp_path, "a.dcm", DeidentificationMethod="by hand, Dr. Anna", PatientIdentityRemoved="NO"
     )
@@ -141,7 +141,7 @@ def test_object_says_what_was_done(tmp_path: Path) -> None:
 
 
 def test_dates_that_were_modified_before_are_not_called_unmodified(tmp_path: Path) -> None:
-    """With full dates, what an earlier de-identification said of them stays."""
+    """With full dates, the earlier note on modified dates stays."""
     path = written(tmp_path, "a.dcm", LongitudinalTemporalInformationModified="MODIFIED")
     found = deidentified(path, tmp_path / "out", "full-dates")
     assert found.LongitudinalTemporalInformationModified == "MODIFIED"
@@ -165,7 +165,7 @@ def test_safe_private_elements_stay_with_their_creator_only(tmp_path: Path) -> N
 
 
 def test_descriptions_keep_only_known_words(tmp_path: Path) -> None:
-    """Names in them go, and a description without known words goes as a whole."""
+    """Names in them are removed, and so is any description without known words."""
     path = written(
         tmp_path, "a.dcm", StudyDescription="CT Thorax Mueller 1.5 mm 19700102 contrast",
         SeriesDescription="Mueller, Anna",
@@ -176,7 +176,7 @@ def test_descriptions_keep_only_known_words(tmp_path: Path) -> None:
 
 
 def test_attributes_go_forward_as_objects_do(tmp_path: Path) -> None:
-    """What a sync compares by is what the objects get."""
+    """Attributes for comparison in a sync get the same values as the objects."""
     path = written(tmp_path, "a.dcm", PatientID="P1")
     through = make_deidentify_filter(key=KEY)
     original, found = dcmread(path), deidentified(path, tmp_path / "out")
@@ -187,7 +187,7 @@ def test_attributes_go_forward_as_objects_do(tmp_path: Path) -> None:
 
 
 def test_safe_private_elements_of_another_vr_are_not_safe(tmp_path: Path) -> None:
-    """A number that is encoded as text, and text where the VR is not known."""
+    """A number encoded as text, and text of unknown VR, are removed."""
     data_set = Maker("DEID").instance(Modality="MR").dataset()
     data_set.private_block(0x0019, "SIEMENS MR HEADER", create=True).add_new(0x0C, "LO", "Anna")
     block = data_set.private_block(0x0099, "NQHeader", create=True)

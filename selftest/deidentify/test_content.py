@@ -1,4 +1,4 @@
-"""Reports, graphics and what no rule concerns: what stays of them, and what does not."""
+"""Reports, graphics and attributes without a rule: what is kept and what is removed."""
 
 from pathlib import Path
 
@@ -63,13 +63,13 @@ def report() -> Dataset:
 
 
 def test_content_of_a_report_becomes_one_text(tmp_path: Path) -> None:
-    """Nothing of it stays in the basic profile."""
+    """In the basic profile nothing else is kept."""
     [only] = result_of(report(), tmp_path).ContentSequence
     assert (only.ValueType, only.TextValue) == ("TEXT", "REMOVED")
 
 
 def test_content_is_cleaned_as_the_option_says(tmp_path: Path) -> None:
-    """Its structure, codes and numbers stay; texts, names, dates and UIDs do not."""
+    """Structure, codes and numbers are kept; texts, names, dates and UIDs are not."""
     found = result_of(report(), tmp_path, "clean-structured,modified-dates")
     container, text, name, number, date, uid, reference = found.ContentSequence
     assert container.ContentSequence[0].TextValue == "Lung nodule of"
@@ -84,7 +84,7 @@ def test_content_is_cleaned_as_the_option_says(tmp_path: Path) -> None:
 
 
 def test_graphics_are_cleaned_as_the_option_says(tmp_path: Path) -> None:
-    """Without it, lines are moved to the origin, and texts become dummies; with it, lines stay."""
+    """Without the option, lines move to the origin, and texts become dummies."""
     text, line, layer, data_set = Dataset(), Dataset(), Dataset(), image()
     text.UnformattedTextValue = "Mueller"
     line.GraphicData, line.NumberOfGraphicPoints, line.GraphicDimensions = [1.0, 2, 3, 4], 2, 2
@@ -104,7 +104,7 @@ def test_graphics_are_cleaned_as_the_option_says(tmp_path: Path) -> None:
 
 
 def test_meanings_of_codes_are_cleaned_where_the_table_says_so(tmp_path: Path) -> None:
-    """In sequences of descriptors; those of anatomy and the like stay."""
+    """In sequences of descriptors; codes of anatomy and the like are kept."""
     diagnosis, region, data_set = Dataset(), Dataset(), image()
     diagnosis.CodeValue, diagnosis.CodingSchemeDesignator = "1", "99US"
     diagnosis.CodeMeaning = "Fracture of Mueller"
@@ -118,7 +118,7 @@ def test_meanings_of_codes_are_cleaned_where_the_table_says_so(tmp_path: Path) -
 
 
 def test_all_else_stays(tmp_path: Path) -> None:
-    """Pixels, and attributes that no rule concerns."""
+    """Pixels, and attributes without a rule."""
     original = image()
     original.FilterType, original.KVP, original.ImageType = "FLAT", "120", ["ORIGINAL", "PRIMARY"]
     found = result_of(original, tmp_path)
@@ -131,7 +131,7 @@ def test_all_else_stays(tmp_path: Path) -> None:
 
 
 def test_it_works_among_other_filters(tmp_path: Path) -> None:
-    """On what was edited before, and before other edits."""
+    """After earlier edits, and before later ones."""
     image().save_as(tmp_path / "a.dcm")
     through: Filter = MultiFilter(
         [

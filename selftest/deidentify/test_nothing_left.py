@@ -1,4 +1,4 @@
-"""No value that must go is found anywhere in the bytes of what results."""
+"""No value that must be removed is found anywhere in the bytes of the result."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ SYNTAXES = {
 
 
 def result_of(made: Filled, folder: Path, options: str = "") -> bytes:
-    """De-identify a file, and return what is written."""
+    """De-identify a file, and return the written bytes."""
     source = folder / "source.dcm"
     source.write_bytes(made.data)
     through = make_deidentify_filter(options, key=KEY)
@@ -32,7 +32,7 @@ def result_of(made: Filled, folder: Path, options: str = "") -> bytes:
 
 
 def stays(trace: Trace, options: str) -> bool:
-    """Return whether the table lets a value stay with these options, read independently of the profile."""
+    """Return whether the table keeps a value with these options; the profile is not used."""
     if trace.where not in ("top", "middle", "inner"):
         return False
     row = table()[trace.tag]
@@ -58,7 +58,7 @@ def test_no_value_that_must_go_is_left(options: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("options", [*ALONE, TOGETHER])
 def test_what_an_option_retains_is_there(options: str, tmp_path: Path) -> None:
-    """A profile that removed everything would lose what it was asked to retain."""
+    """A profile that removes everything must not pass."""
     made = filled()
     data = result_of(made, tmp_path, options)
     kept = [trace for trace in made.traces if stays(trace, options)]
@@ -67,7 +67,7 @@ def test_what_an_option_retains_is_there(options: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("syntax", SYNTAXES.values(), ids=SYNTAXES)
 def test_nothing_is_left_in_any_encoding(syntax: str, tmp_path: Path) -> None:
-    """A deflated result is inflated to be searched."""
+    """A deflated result is inflated for the search."""
     made = filled(syntax=syntax)
     data = result_of(made, tmp_path)
     if syntax == SYNTAXES["deflated"]:
@@ -109,7 +109,7 @@ def test_nothing_is_left_of_texts_in_any_character_set(
 
 
 def test_the_search_finds_what_is_not_removed(tmp_path: Path) -> None:
-    """Each trace is found in what was not de-identified: the search can fail."""
+    """Each trace is found in the original: the search can fail."""
     made = filled()
     assert all(trace.found_by in made.data for trace in made.traces)
     rows = {trace.tag for trace in made.traces if trace.where == "top"}

@@ -1,4 +1,4 @@
-"""Values go from files that are not as they should be, or these files are refused."""
+"""Values are removed from malformed files, or these files are refused."""
 
 import struct
 from io import BytesIO
@@ -53,7 +53,7 @@ ODD = {
 
 
 def start(data: bytes) -> bytes:
-    """Give a file up to its data set's Patient's Name, which is left out."""
+    """Return a file up to, but without, the Patient's Name."""
     return data[: data.index(NAME + b"PN")]
 
 
@@ -65,7 +65,7 @@ def original() -> bytes:
 
 
 def rest(data: bytes) -> bytes:
-    """Give what follows the Patient's Name."""
+    """Return everything after the Patient's Name."""
     at = data.index(NAME + b"PN")
     return data[at + 8 + struct.unpack_from("<H", data, at + 6)[0] :]
 
@@ -83,7 +83,7 @@ def result_of(data: bytes, folder: Path, options: str) -> bytes:
 @pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
 def test_odd_elements_lose_their_values(odd: bytes, options: str, tmp_path: Path) -> None:
-    """Wherever they stand."""
+    """In any position."""
     data = original()
     for made in (start(data) + odd + rest(data), data + odd):
         assert SECRET in made
@@ -96,7 +96,7 @@ def test_odd_elements_lose_their_values(odd: bytes, options: str, tmp_path: Path
     ids=["garbage", "garbage behind zeros"],
 )
 def test_garbage_behind_the_data_set_is_refused(behind: bytes, tmp_path: Path) -> None:
-    """Nobody can tell what it is; zeros alone are left out."""
+    """Its meaning is unknown; only zeros are dropped."""
     data = original()
     with pytest.raises(CannotEdit):
         result_of(data + behind, tmp_path, "")
@@ -104,7 +104,7 @@ def test_garbage_behind_the_data_set_is_refused(behind: bytes, tmp_path: Path) -
 
 
 def test_implicit_items_in_an_explicit_data_set_are_refused(tmp_path: Path) -> None:
-    """They cannot be read with certainty."""
+    """They cannot be read reliably."""
     data = original()
     odd = element(REFERENCED_SERIES, b"SQ", item(IMPLICIT))
     with pytest.raises(CannotEdit, match="unknown VR"):
@@ -112,7 +112,7 @@ def test_implicit_items_in_an_explicit_data_set_are_refused(tmp_path: Path) -> N
 
 
 def test_head_of_the_file_is_made_anew(tmp_path: Path) -> None:
-    """Preamble and private information hold what they like."""
+    """Preamble and private information may contain anything."""
     data = original()
     dirty = SECRET.ljust(128, b"x") + data[128:]
     assert result_of(dirty, tmp_path, "")[:132] == bytes(128) + b"DICM"

@@ -1,4 +1,4 @@
-"""What cannot be free of what identifies people is refused, and not written."""
+"""Objects that may still identify people are refused, and not written."""
 
 from io import BytesIO
 from pathlib import Path
@@ -63,7 +63,7 @@ def result_of(data_set: Dataset, folder: Path, options: str = "", **more: Any) -
     [
         ("US", {"BurnedInAnnotation": ""}, "ultrasound"),
         ("OT", {}, "secondary capture"),
-        ("CT", {"BurnedInAnnotation": "YES"}, "burned into"),
+        ("CT", {"BurnedInAnnotation": "YES"}, "burned-in text"),
         ("CT", {"ConversionType": "DF"}, "digitised"),
         ("CT", {"ImageType": ["DERIVED", "SECONDARY", "SCREEN SAVE"]}, "screen"),
         ("CT", {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.77.1.4"}, "photography"),
@@ -72,7 +72,7 @@ def result_of(data_set: Dataset, folder: Path, options: str = "", **more: Any) -
 def test_images_that_may_have_text_in_them_are_refused(
     modality: str, values: dict[str, Any], words: str, tmp_path: Path
 ) -> None:
-    """Unless they are allowed; nothing is written."""
+    """Nothing is written unless they are allowed."""
     data_set = image(modality, **values)
     with pytest.raises(CannotDeidentify, match=words):
         result_of(data_set, tmp_path)
@@ -82,13 +82,13 @@ def test_images_that_may_have_text_in_them_are_refused(
 
 
 def test_images_that_say_that_nothing_is_burned_in_are_taken(tmp_path: Path) -> None:
-    """What an ultrasound says of itself is believed."""
+    """The statement of an ultrasound image is trusted."""
     assert result_of(image(BurnedInAnnotation="NO"), tmp_path).Modality == "US"
 
 
 @pytest.mark.parametrize("encoding", ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2", RLELossless])
 def test_regions_are_blanked(encoding: str, tmp_path: Path) -> None:
-    """Exactly these pixels become black, in compressed images, too; the object says so."""
+    """Exactly these pixels become black, also in compressed images; the object records it."""
     data_set = image()
     before = data_set.pixel_array.copy()
     if encoding == RLELossless:
@@ -137,7 +137,7 @@ def test_regions_of_colour_frames_are_blanked(planar: int, tmp_path: Path) -> No
 def test_what_cannot_be_blanked_is_refused(
     values: dict[str, Any], words: str, tmp_path: Path
 ) -> None:
-    """With the reason."""
+    """The error has the reason."""
     with pytest.raises(CannotDeidentify, match=words):
         result_of(image(**values), tmp_path, blank=[Region(5, 5, 2, 2)])
 
@@ -157,7 +157,7 @@ blank = []
 
 
 def test_rules_tell_what_is_blanked(tmp_path: Path) -> None:
-    """By manufacturer and size; one without regions says that nothing is burned in."""
+    """By manufacturer and size; a rule without regions declares that nothing is burned in."""
     (tmp_path / "rules.toml").write_text(RULES)
     rules = read_rules(tmp_path / "rules.toml")
     found = result_of(image(Manufacturer="ACME Inc"), tmp_path, rules=rules)
@@ -181,14 +181,14 @@ def test_rules_tell_what_is_blanked(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_rules_are_refused(text: str, words: str, tmp_path: Path) -> None:
-    """With the file, the rule and what is wrong."""
+    """The error has the file, the rule and what is wrong."""
     (tmp_path / "rules.toml").write_text(text)
     with pytest.raises(BadRegion, match=words):
         read_rules(tmp_path / "rules.toml")
 
 
 def test_overlay_in_unused_bits_is_refused(tmp_path: Path) -> None:
-    """It would stay in the pixels."""
+    """It would remain in the pixels."""
     data_set = image("CT")
     data_set.add_new(0x60000100, "US", 16)
     data_set.add_new(0x60000102, "US", 12)
@@ -197,7 +197,7 @@ def test_overlay_in_unused_bits_is_refused(tmp_path: Path) -> None:
 
 
 def test_overlays_and_curves_go_as_a_whole(tmp_path: Path) -> None:
-    """Without their data, the rest of the group would be wrong."""
+    """Without their data, the rest of the group would be invalid."""
     data_set = image("CT")
     data_set.add_new(0x60000010, "US", 12)
     data_set.add_new(0x60000102, "US", 0)
@@ -208,13 +208,13 @@ def test_overlays_and_curves_go_as_a_whole(tmp_path: Path) -> None:
 
 
 def test_sound_is_refused(tmp_path: Path) -> None:
-    """A voice is known to those that know it."""
+    """A voice can be recognised."""
     with pytest.raises(CannotDeidentify, match="voice"):
         result_of(image("CT", SOPClassUID="1.2.840.10008.5.1.4.1.1.9.4.1"), tmp_path)
 
 
 def test_encapsulated_documents_are_replaced_or_refused(tmp_path: Path) -> None:
-    """A PDF becomes an empty page, anything else is refused."""
+    """A PDF becomes an empty page, other types are refused."""
     data_set = corpus["m07"].dataset()
     data_set.EncapsulatedDocumentLength = len(data_set.EncapsulatedDocument)
     found = result_of(data_set, tmp_path)
@@ -227,7 +227,7 @@ def test_encapsulated_documents_are_replaced_or_refused(tmp_path: Path) -> None:
 
 
 def test_truncated_file_leaves_nothing(tmp_path: Path) -> None:
-    """Neither half a file nor a temporary one."""
+    """Neither a partial file nor a temporary one."""
     path = Path(saved(image("CT"), tmp_path))
     path.write_bytes(path.read_bytes()[:-100])
     through = make_deidentify_filter(key=KEY)
@@ -240,30 +240,30 @@ def test_truncated_file_leaves_nothing(tmp_path: Path) -> None:
     ("options", "words"),
     [
         ("clean-faces", "cannot be removed"),
-        ("everything", "there is no option"),
-        ("full-dates,modified-dates", "exclude each other"),
+        ("everything", "unknown option"),
+        ("full-dates,modified-dates", "cannot be used together"),
         ("clean-pixels", "needs regions"),
     ],
 )
 def test_options_that_cannot_be_done_are_refused(options: str, words: str) -> None:
-    """In words."""
+    """The error explains it."""
     with pytest.raises(BadOption, match=words):
         make_deidentify_filter(options, key=KEY)
 
 
 def test_short_key_is_refused() -> None:
-    """It could be tried out."""
+    """It could be found by trying all."""
     with pytest.raises(CannotEdit, match="too short"):
         make_deidentify_filter(key=b"short")
 
 
 def test_no_options_are_basic() -> None:
-    """`basic` is a name for them."""
+    """`basic` is the name of the empty set of options."""
     assert Options.of("basic") == Options.of("") == Options()
 
 
 def test_dicomdir_is_refused(tmp_path: Path) -> None:
-    """It holds positions of its records."""
+    """It contains the positions of its records."""
     data_set = image("CT", SOPClassUID="1.2.840.10008.1.3.10")
     with pytest.raises(CannotEdit, match="DICOMDIR"):
         make_deidentify_filter(key=KEY).apply(instance_of(saved(data_set, tmp_path)))

@@ -1,4 +1,4 @@
-"""The tables are those of PS3.15, as far as rows that everybody knows show."""
+"""The tables are those of PS3.15, as checked by well-known rows."""
 
 import re
 
@@ -15,7 +15,7 @@ ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.1"
 
 
 def test_table_is_whole() -> None:
-    """With the edition, and codes that the standard knows."""
+    """It has the edition, and only codes of the standard."""
     assert len(table()) + len(repeating()) == 655
     assert re.fullmatch(r"20\d\d[a-e]", edition())
     codes = {row.basic for row in table().values()}
@@ -46,7 +46,7 @@ def test_rows(tag: int, basic: str, options: dict[str, str]) -> None:
 
 
 def test_dates_and_uids_have_their_options() -> None:
-    """Each row with one option for dates has the other; what is remapped is a UID."""
+    """Each row with one option for dates has the other; all remapped attributes are UIDs."""
     for tag, row in table().items():
         assert ("full-dates" in row.options) == ("modified-dates" in row.options)
         if row.basic == "U" and dictionary_has_tag(tag):
@@ -54,7 +54,7 @@ def test_dates_and_uids_have_their_options() -> None:
 
 
 def test_safe_private_attributes_are_known() -> None:
-    """Those with a VR have it in pydicom's dictionary, too, nearly all; none is a name or a date."""
+    """Nearly all VRs are those of pydicom's dictionary; none is a name or a date."""
     other = 0
     for (tag, creator), vr in safe_private().items():
         assert vr not in ("PN", "DA", "DT", "UI", "UR", "LT", "ST", "UT")
@@ -93,12 +93,12 @@ def test_safe_private_attributes_are_known() -> None:
     ],
 )
 def test_actions_follow_the_type(tag: int, sop_class: str, action: str) -> None:
-    """Mixed codes go by the type in the IOD where it is known, else on the safe side."""
+    """Mixed codes depend on the type in the IOD if it is known; else the safer action is used."""
     assert Profile(Options()).rule(tag, sop_class).action == action
 
 
 def test_modified_dates_go_before_device_identity() -> None:
-    """A date of calibration that two options want moves: the real one would tell too much."""
+    """If two options want a calibration date, it is shifted: the real one would reveal too much."""
     profile = Profile(Options.of("modified-dates,retain-device"))
     assert profile.rule(0x00181200, CT).action == "date moved"
     assert profile.rule(0x00181000, CT).action == "kept"
@@ -117,10 +117,10 @@ def test_modified_dates_go_before_device_identity() -> None:
     ],
 )
 def test_words(text: str, clean: str) -> None:
-    """Only known words and short numbers stay, and no numbers alone."""
+    """Only known words and short numbers are kept, and no numbers alone."""
     assert cleaned(text, own_words()) == clean
 
 
 def test_more_words() -> None:
-    """Of the user, in any case."""
+    """The user's words, in any case."""
     assert cleaned("SCHÄDEL nativ", own_words() | {"schädel"}) == "SCHÄDEL nativ"

@@ -1,4 +1,4 @@
-"""An independent validator finds no error in a result that it did not find in the original."""
+"""An independent validator finds no error in a result that the original did not have."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -26,7 +26,7 @@ PROFILES = {
 
 @pytest.mark.parametrize("id_", OBJECTS)
 def test_result_has_no_new_error(id_: str, errors_of: Judge, tmp_path: Path) -> None:
-    """Whatever the options are."""
+    """With any options."""
     source = corpus[id_].write(tmp_path)
     before = errors_of(source)
     for name, options in PROFILES.items():
@@ -36,7 +36,7 @@ def test_result_has_no_new_error(id_: str, errors_of: Judge, tmp_path: Path) -> 
 
 
 def test_the_judge_sees_a_new_error(errors_of: Judge, tmp_path: Path) -> None:
-    """A result without its series would be one."""
+    """A result without its series is an error."""
     source = corpus["m07"].write(tmp_path)
     data_set = corpus["m07"].dataset()
     del data_set.SeriesInstanceUID

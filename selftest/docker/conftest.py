@@ -1,4 +1,4 @@
-"""A real engine, and images; where no engine answers, the tests that need one are skipped."""
+"""A real engine, and images; if no engine answers, tests that need one are skipped."""
 
 import contextlib
 import fcntl
@@ -22,7 +22,7 @@ CANNOT = 2
 
 @pytest.fixture(scope="session")
 def docker() -> Docker:
-    """Give the engine."""
+    """Return the engine."""
     if shutil.which("docker") is None:
         pytest.skip("there is no docker here")
     answer = subprocess.run(
@@ -39,7 +39,7 @@ def docker() -> Docker:
 
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
-    """Wait until nobody else on this computer tests the script: workers of xdist are processes."""
+    """Wait for other tests of the script on this computer: workers of xdist are processes."""
     with (Path(tempfile.gettempdir()) / f"dicom-harness-selftest-{os.getuid()}").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -47,11 +47,11 @@ def _alone() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def images(docker: Docker) -> Docker:
-    """Give the engine, with the images of this checkout as they are built, once for all workers; slow."""
+    """Return the engine with the images of this checkout, built once for all workers; slow."""
     with _alone():
         done = run_docker("--setup-only", limit=BUILDING)
     if "make-base: " in done.stderr and done.returncode == CANNOT:
-        # Neither a registry nor package sources: nobody could build here. A build that fails is a failure.
+        # Without registry and package sources no build is possible. A failing build is a failure.
         pytest.skip(done.stderr.strip().splitlines()[-1])
     assert done.returncode == 0, done.stderr
     return docker
@@ -59,7 +59,7 @@ def images(docker: Docker) -> Docker:
 
 @pytest.fixture(scope="session")
 def local_images(docker: Docker) -> Iterator[LocalImages]:
-    """Images of what is on this computer: of these, tests need not wait for a build."""
+    """Images made from this computer, so that tests need not wait for a build."""
     try:
         orthanc = find_orthanc()
     except ServerNotFound as missing:
@@ -77,6 +77,6 @@ def release(local_images: LocalImages) -> str:
 
 @pytest.fixture
 def one_at_a_time() -> Iterator[None]:
-    """Keep others away: each start of the script removes what a run has left that was ended by force."""
+    """Run alone: each start of the script removes what a killed run has left."""
     with _alone():
         yield

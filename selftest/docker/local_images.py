@@ -1,4 +1,4 @@
-"""Images of what is on this computer, in place of those that `run-docker.sh` builds: nothing is fetched."""
+"""Images made from this computer, in place of those of `run-docker.sh`: nothing is fetched."""
 
 import importlib.metadata
 import random
@@ -22,7 +22,7 @@ CHECKOUT = "/opt/harness"
 STDLIB = Path(sysconfig.get_path("stdlib"))
 PACKAGES = Path(sysconfig.get_path("purelib"))
 IN_IMAGE = Path("/opt/packages")
-"""Where the packages are in the image: theirs may be a place that a container has covered, such as /tmp."""
+"""Path of the packages in the image: a container may hide the original one, for example /tmp."""
 LEFT_OUT = {"generated", "dist-packages", "site-packages", "test", "bundle"}
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -35,7 +35,7 @@ ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class LocalImages:
-    """The images of a Debian release that does not exist: `--release NAME` and `RELEASE=NAME` find them."""
+    """Images of a fictitious Debian release, found by `--release NAME` and `RELEASE=NAME`."""
 
     release: str
     names: tuple[str, str]
@@ -46,7 +46,7 @@ class LocalImages:
 
 
 def make(orthanc: OrthancInstallation) -> LocalImages:
-    """Make the images: Orthanc, and the harness of this checkout with the Python that runs it."""
+    """Make the images: Orthanc, and the harness of this checkout with the current Python."""
     release = "selftest" + "".join(random.choices(string.ascii_lowercase, k=12))
     names = (f"dicom-harness-server:{release}", image_name(ROOT, release))
     files = orthanc_sources(orthanc) | dict(_harness_files())
@@ -77,7 +77,7 @@ def _docker(*arguments: str) -> None:
 
 
 def _harness_files() -> Iterator[tuple[str, Path]]:
-    """Give what the harness needs to run, by its place in the image."""
+    """Return the files that the harness needs, by their path in the image."""
     for name in ("openssl", "chmod"):
         yield f"/usr/bin/{name}", Path(f"/usr/bin/{name}")
     yield "/usr/lib/ssl/openssl.cnf", Path("/etc/ssl/openssl.cnf")
@@ -96,7 +96,7 @@ def _harness_files() -> Iterator[tuple[str, Path]]:
 
 
 def _needed(name: str, seen: set[str] | None = None) -> Iterator[importlib.metadata.Distribution]:
-    """Give a distribution and all that it needs to run."""
+    """Return a distribution and its dependencies, direct and indirect."""
     seen = set() if seen is None else seen
     if name in seen:
         return

@@ -1,4 +1,4 @@
-"""The compose files: each comes up with its one command, and does what its first line says."""
+"""The compose files: each starts with its one command, and does what its first line says."""
 
 import contextlib
 import json
@@ -23,13 +23,13 @@ USER = ("alice", "alice-in-tests")
 
 @dataclass(frozen=True)
 class Composed:
-    """What a compose file has started, and the ports where it is to be reached."""
+    """The services started by a compose file, and their published ports."""
 
     command: tuple[str, ...]
     variables: dict[str, str]
 
     def rest(self, role: str) -> requests.Response | None:
-        """Ask a server who it is; None while nobody answers."""
+        """Ask a server for its identity; return None if it does not answer."""
         url = f"http://127.0.0.1:{self.variables[f'{role}_REST']}/system"
         try:
             return requests.get(url, auth=USER, timeout=10)
@@ -50,7 +50,7 @@ class Composed:
 
 @contextlib.contextmanager
 def _composed(name: str, release: str = "bookworm") -> Iterator[Composed]:
-    """Bring a compose file up on ports of its own, and take it away with all that it made."""
+    """Start a compose file on free ports, and remove everything that it made."""
     names = ("REMOTE_DICOM", "REMOTE_REST", "LOCAL_DICOM", "LOCAL_REST")
     project = f"selftest-{uuid.uuid4().hex[:8]}"
     command = (*_compose(), "-f", str(FOLDER / name), "-p", project)
@@ -64,7 +64,7 @@ def _composed(name: str, release: str = "bookworm") -> Iterator[Composed]:
 
 
 def _compose() -> tuple[str, ...]:
-    """Give the command of this computer: the plugin, or the program of its own."""
+    """Return the compose command of this computer: the plugin, or the separate program."""
     plugin = subprocess.run(
         ["docker", "compose", "version"], capture_output=True, timeout=60, check=False
     )
@@ -76,14 +76,14 @@ def _compose() -> tuple[str, ...]:
 
 
 def _answers(composed: Composed, role: str) -> requests.Response:
-    """Wait until a server says who it is."""
+    """Wait until a server reports its identity."""
     answer = wait_until(lambda: composed.rest(role), what=f"the {role} to answer", within=60)
     assert answer is not None
     return answer
 
 
 def test_pair_knows_each_other(release: str) -> None:
-    """Each echoes the other by DICOM, under the names of the compose file."""
+    """Each sends C-ECHO to the other under the names of the compose file."""
     with _composed("pair.yml", release) as pair:
         assert _answers(pair, "REMOTE").json()["DicomAet"] == "ORTHANC"
         assert _answers(pair, "LOCAL").json()["DicomAet"] == "ORTHANCTEST"
@@ -93,7 +93,7 @@ def test_pair_knows_each_other(release: str) -> None:
 
 
 def test_tls_is_the_only_way_in_for_dicom(release: str, tmp_path: Path) -> None:
-    """Who trusts the server's certificate is answered, who speaks without TLS is not."""
+    """A client that trusts the server's certificate is answered, one without TLS is not."""
     with _composed("tls.yml", release) as tls:
         assert _answers(tls, "REMOTE").json()["Name"] == "remote behind TLS"
         certificate = tmp_path / "server.crt"
@@ -107,9 +107,9 @@ def test_tls_is_the_only_way_in_for_dicom(release: str, tmp_path: Path) -> None:
         assert refused.returncode != 0
 
 
-@pytest.mark.slow  # both images are built
+@pytest.mark.slow  # builds both images
 def test_postgresql_holds_the_index(images: Docker) -> None:
-    """The remote says so."""
+    """The remote reports it."""
     with _composed("postgresql.yml") as composed:
         answer = _answers(composed, "REMOTE")
 
@@ -118,5 +118,5 @@ def test_postgresql_holds_the_index(images: Docker) -> None:
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*/*.json")), ids=lambda path: path.parent.name)
 def test_configurations_are_json(path: Path) -> None:
-    """Not only to Orthanc, which takes comments as well."""
+    """For every parser, not only Orthanc's, which accepts comments."""
     assert json.loads(path.read_text())["RegisteredUsers"] == dict([USER])

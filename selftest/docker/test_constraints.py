@@ -1,4 +1,4 @@
-"""The versions in the images are exact, and among those that the project allows."""
+"""The versions in the images are exact, and within the ranges that the project allows."""
 
 import tomllib
 
@@ -15,7 +15,7 @@ def _pins() -> dict[str, str]:
 
 
 def test_each_dependency_is_pinned_to_a_version_that_is_allowed() -> None:
-    """Who widens or narrows a range in pyproject.toml looks at the images, too."""
+    """A changed range in pyproject.toml requires a look at the images, too."""
     told = tomllib.loads((ROOT / "pyproject.toml").read_text())
     project = told["project"]
     wanted = [

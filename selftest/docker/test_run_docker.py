@@ -1,6 +1,6 @@
-"""`run-docker.sh`: images that are missing are built, suites run, the run folder comes out, nothing stays.
+"""`run-docker.sh`: builds missing images, runs suites, delivers the run folder, cleans up.
 
-What does not depend on how an image came into being is tested with one of what is on this computer.
+Tests that do not depend on how an image was built use one made from this computer.
 """
 
 import os
@@ -37,7 +37,7 @@ ONE = ("-k", "test_echo_is_answered_with_success")
 
 @pytest.fixture(scope="module")
 def one_case(release: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
-    """Give what a run of one case printed to stderr, and where its run folder is."""
+    """Return the stderr of a run of one case, and the path of its run folder."""
     runs = tmp_path_factory.mktemp("runs")
     done = run_docker("--release", release, *ONE, "--runs", runs)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -45,7 +45,7 @@ def one_case(release: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[st
 
 
 def test_a_case_runs_and_its_run_folder_comes_out(one_case: tuple[str, Path]) -> None:
-    """The folder is as that of a run without Docker, and belongs to the caller."""
+    """The folder equals that of a run without Docker, and belongs to the caller."""
     _, runs = one_case
 
     assert outcomes(runs) == {"CECHO-001": "passed"}
@@ -54,12 +54,12 @@ def test_a_case_runs_and_its_run_folder_comes_out(one_case: tuple[str, Path]) ->
 
 
 def test_a_second_start_builds_nothing(one_case: tuple[str, Path]) -> None:
-    """The images are there: nothing is said."""
+    """The images exist, so there is no output."""
     assert one_case[0] == ""
 
 
 def test_another_value_of_the_configuration(release: str, tmp_path: Path) -> None:
-    """`--with` reaches the server, and the run folder says so."""
+    """`--with` reaches the server, and the run folder records it."""
     done = run_docker(
         "--release", release, "RSYS-001", "--with", "DicomAet=OTHER", "--runs", tmp_path
     )
@@ -74,7 +74,7 @@ def test_the_run_folder_of_an_ordinary_user_is_his(release: str) -> None:
     user = 54321
     group = Path("/var/run/docker.sock").stat().st_gid
     as_user = ["setpriv", f"--reuid={user}", f"--regid={user}", f"--groups={group}"]
-    with tempfile.TemporaryDirectory() as home:  # tmp_path lies in a folder that only we may enter
+    with tempfile.TemporaryDirectory() as home:  # only we may enter the parent folder of tmp_path
         os.chown(home, user, user)
         runs = Path(home) / "runs"
 
@@ -91,9 +91,9 @@ def test_a_failure_has_the_exit_code_of_pytest(release: str, tmp_path: Path) -> 
     assert run_docker("-k", "nothing_is_called_so", *common).returncode == 5
 
 
-@pytest.mark.slow  # images are built
+@pytest.mark.slow  # builds images
 def test_a_changed_suite_changes_the_last_layer_only(images: Docker, tmp_path: Path) -> None:
-    """Who edits a case waits for no package."""
+    """After a change of a case no package is installed again."""
     copy = tmp_path / "checkout"
     ours = ("dcm", "harness", "tests", "database", "known", "docker")
     ignore = shutil.ignore_patterns("__pycache__", "generated")
@@ -156,7 +156,7 @@ def test_ctrl_c_ends_the_run_and_leaves_nothing(
 def test_what_sigkill_leaves_goes_with_the_next_start(
     docker: Docker, release: str, tmp_path: Path
 ) -> None:
-    """The next start removes it, and not the container of a run that goes on beside it."""
+    """The next start removes the container, but not that of a concurrent run."""
     with (
         _under_way(tmp_path / "alive", release) as alive,
         _under_way(tmp_path / "killed", release) as killed,
@@ -168,7 +168,7 @@ def test_what_sigkill_leaves_goes_with_the_next_start(
         done = run_docker("--release", release, "--setup-only")
 
         assert done.returncode == 0
-        assert "ended by force" in done.stderr
+        assert "a run that was killed" in done.stderr
         assert docker.containers_of(killed.pid) == []
         assert len(docker.containers_of(alive.pid)) == 1
         os.killpg(alive.pid, signal.SIGINT)
@@ -176,7 +176,7 @@ def test_what_sigkill_leaves_goes_with_the_next_start(
 
 
 def test_two_runs_at_once_do_not_disturb_each_other(release: str, tmp_path: Path) -> None:
-    """They share the place of their run folders, and nothing else."""
+    """They share only the parent of their run folders."""
     runs = [
         subprocess.Popen(
             [str(SCRIPT), "--release", release, "CECHO-*", "--runs", str(tmp_path)],
@@ -193,11 +193,11 @@ def test_two_runs_at_once_do_not_disturb_each_other(release: str, tmp_path: Path
     assert [len((each / "cases-main.jsonl").read_text().splitlines()) for each in folders] == [4, 4]
 
 
-@pytest.mark.slow  # the suites run twice, once in an image that is built
+@pytest.mark.slow  # runs the suites twice, once in an image that is built
 def test_the_outcomes_are_those_without_docker(images: Docker, tmp_path: Path) -> None:
-    """Case by case as on this computer, where it has the same version of Orthanc."""
+    """Case by case as on this computer, if it has the same version of Orthanc."""
     here = find_orthanc().version
-    # Cases that wait for half a minute are left out: what they wait for is not Docker's business.
+    # Cases that wait for half a minute are left out: their subject is not Docker.
     chosen = ("-n", "2", "-k", "not test_timers")
     done = run_docker(*chosen, "--runs", tmp_path / "docker", limit=900)
     there = run_in(tmp_path / "docker").server.version

@@ -1,4 +1,4 @@
-"""What is wrong is told in a sentence that says what to do, and the exit code is 2."""
+"""Problems are reported in a sentence that says what to do, with exit code 2."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ NEEDED = ("cat", "dirname", "env", "grep", "id", "mktemp", "readlink", "rm", "se
 
 @pytest.fixture
 def tools(tmp_path: Path) -> Path:
-    """Give a folder with the few tools that the script needs, and without docker."""
+    """Return a folder with the few tools that the script needs, without docker."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for name in NEEDED:
@@ -24,55 +24,58 @@ def tools(tmp_path: Path) -> Path:
 
 
 def test_docker_is_missing(tools: Path) -> None:
-    """The name of the package is told."""
+    """The error names the package."""
     done = run_docker("--setup-only", PATH=str(tools))
 
     assert done.returncode == 2
-    assert "there is no docker on the PATH: install Docker Engine" in done.stderr
+    assert "docker is not on the PATH: install Docker Engine" in done.stderr
 
 
 def test_engine_does_not_run(tmp_path: Path) -> None:
-    """Nobody listens at the socket."""
+    """Nothing listens at the socket."""
     if shutil.which("docker") is None:
         pytest.skip("there is no docker here")
     done = run_docker("--setup-only", DOCKER_HOST=f"unix://{tmp_path}/none.sock")
 
     assert done.returncode == 2
-    assert "the engine does not run" in done.stderr
+    assert "the engine is not running" in done.stderr
     assert "systemctl start docker" in done.stderr
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can be nobody")
 @pytest.mark.skipif(HIDDEN, reason="other users cannot enter the folder of this checkout")
 def test_socket_is_for_others(docker: Docker) -> None:
-    """The group to join is told."""
+    """The error names the group to join."""
     nobody = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
 
     done = run_docker("--setup-only", prefix=nobody, HOME="/nonexistent")
 
     assert done.returncode == 2
-    assert "you may not use the engine's socket: sudo adduser" in done.stderr
+    assert "no permission to use the socket of the engine: sudo adduser" in done.stderr
 
 
 def test_base_image_is_not_to_be_had(docker: Docker) -> None:
-    """Neither a registry nor debootstrap knows the release; both ways are named."""
+    """Neither a registry nor debootstrap knows the release; the error names both."""
     done = run_docker("--setup-only", "--release", "nosuchrelease")
 
     assert done.returncode == 2
-    assert "there is no image debian:nosuchrelease-slim. Reach a registry, or say" in done.stderr
+    assert (
+        "the image debian:nosuchrelease-slim is not available. Connect to a registry, or run"
+        in done.stderr
+    )
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["--release"], "--release needs a value"),
-        (["--release", "../x"], "--release takes the name of a Debian release"),
+        (["--release", "../x"], "--release needs the name of a Debian release"),
         (["--server", "192.0.2.7"], "use ./run-local.sh --server"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
 def test_wrong_use(arguments: list[str], said: str) -> None:
-    """It is told before anything is asked of the engine."""
+    """The error comes before the engine is used."""
     done = run_docker(*arguments)
 
     assert done.returncode == 2
@@ -89,7 +92,7 @@ def test_wrong_use(arguments: list[str], said: str) -> None:
     ids=["disk", "no orthanc", "stale mirror"],
 )
 def test_messages_of_a_build(tmp_path: Path, message: str, said: str) -> None:
-    """Words of docker and apt, as they were met, get a sentence of ours."""
+    """Real messages of docker and apt are followed by an explanation."""
     log = tmp_path / "log"
     log.write_text(f"Step 4/17 : RUN\n{message}\n")
 
@@ -108,7 +111,7 @@ def test_messages_of_a_build(tmp_path: Path, message: str, said: str) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system with one megabyte."""
+    """A file system of one megabyte."""
     folder = tmp_path / "small"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
@@ -119,7 +122,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_disk_of_the_run_folder_is_full(release: str, small_disk: Path) -> None:
-    """The run does not begin."""
+    """The run does not start."""
     done = run_docker("--release", release, "--runs", small_disk)
 
     assert done.returncode == 2
@@ -127,10 +130,10 @@ def test_disk_of_the_run_folder_is_full(release: str, small_disk: Path) -> None:
 
 
 def test_place_of_the_run_folder_is_none(release: str, tmp_path: Path) -> None:
-    """A file lies there."""
+    """A file has that path."""
     (tmp_path / "runs").write_text("")
 
     done = run_docker("--release", release, "--runs", tmp_path / "runs")
 
     assert done.returncode == 2
-    assert "no run folder can be written" in done.stderr
+    assert "cannot write a run folder" in done.stderr

@@ -37,13 +37,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_there_are_examples() -> None:
-    """The pattern still finds them."""
+    """The pattern still matches."""
     assert len(EXAMPLES) >= 5
 
 
 @pytest.mark.parametrize(("command", "output"), EXAMPLES)
 def test_example(command: str, output: str, folder: Path) -> None:
-    """Run in a folder with its files."""
+    """It is run in a folder with its files."""
     done = subprocess.run(
         [sys.executable, "-m", "dcm", *shlex.split(command)],
         cwd=folder, capture_output=True, text=True, timeout=60, check=False,

@@ -1,4 +1,4 @@
-"""What `docs/layouts.md` says of layouts is so, and its programs run."""
+"""The statements about layouts in `docs/layouts.md` are true, and its programs run."""
 
 import re
 import subprocess
@@ -26,25 +26,25 @@ HEADER = Header(
 
 
 def test_page_has_examples() -> None:
-    """None is left out here."""
+    """All of them are tested here."""
     assert (len(ROWS), len(PROGRAMS)) == (4, 2)
 
 
 @pytest.mark.parametrize(("template", "path"), ROWS)
 def test_layout_makes_the_path(template: str, path: str) -> None:
-    """As the table says."""
+    """As the table shows."""
     assert Layout(template.replace("\\|", "|")).path(HEADER) == path
 
 
 def test_error_is_as_shown() -> None:
-    """With the place."""
+    """With the position."""
     with pytest.raises(LayoutError) as caught:
         Layout("{PatintID}/{SOPInstanceUID}.dcm")
     assert "\n".join(f"    {line}" for line in str(caught.value).splitlines()) in PAGE
 
 
 def test_configuration_can_be_used() -> None:
-    """As it stands there."""
+    """Unchanged."""
     [text] = re.findall(r"^    (\[local_dirs\..*?)\n\n", PAGE, re.DOTALL | re.MULTILINE)
     known = Configuration.parse(text.replace("\n    ", "\n"), "conf.toml")
     assert known.local_dirs["scans"].read_only

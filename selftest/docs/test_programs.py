@@ -42,7 +42,7 @@ PROGRAMS = {
 
 
 def written(number: int, folder: Path, places: Mapping[str, str]) -> list[str]:
-    """Write a program of the page with our `places` in it; return the command that runs it."""
+    """Write a program of the page with the test's `places`; return the command that runs it."""
     program = PROGRAMS[number]
     for place, ours in places.items():
         assert place in program
@@ -53,7 +53,7 @@ def written(number: int, folder: Path, places: Mapping[str, str]) -> list[str]:
 
 
 def run(number: int, folder: Path, places: Mapping[str, str]) -> list[str]:
-    """Run a program to its end; return the lines that it printed."""
+    """Run a program to its end; return the lines that it prints."""
     command = written(number, folder, places)
     done = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, timeout=60, check=False
@@ -80,7 +80,7 @@ def serving(
 
 
 def send(port: int, source: Path, calling_ae_title: str) -> int:
-    """Send all with the program of dcmtk."""
+    """Send all files with dcmtk's program."""
     program = shutil.which("storescu")
     if program is None:
         pytest.skip("storescu is not installed")
@@ -90,12 +90,12 @@ def send(port: int, source: Path, calling_ae_title: str) -> int:
 
 
 def test_page_has_five_programs() -> None:
-    """None is left out here."""
+    """All of them are tested here."""
     assert sorted(PROGRAMS) == [1, 2, 3, 4, 5]
 
 
 def test_echo(storescp_node: DcmNode, tmp_path: Path) -> None:
-    """It prints how long the answer took, or why there is none."""
+    """It prints the duration of the answer, or why there is none."""
     (line,) = run(1, tmp_path, {"mypacs.org:MYPACS:11112": str(storescp_node)})
     assert re.fullmatch(r"answered in \d+\.\d ms", line)
     nobody = f"127.0.0.1:NOBODY:{free_port()}"
@@ -104,7 +104,7 @@ def test_echo(storescp_node: DcmNode, tmp_path: Path) -> None:
 
 
 def test_query_and_download(archive: DcmNode, objects: Path, tmp_path: Path) -> None:
-    """The tree, the counts, and the files in a folder that was not there."""
+    """The tree, the counts, and the files in a folder that did not exist."""
     places = {
         '"mypacs.org", "MYPACS", 11112': f'"{archive.host}", "{archive.ae_title}", {archive.port}'
     }
@@ -117,7 +117,7 @@ def test_query_and_download(archive: DcmNode, objects: Path, tmp_path: Path) -> 
 
 
 def test_receive_and_react(objects: Path, tmp_path: Path) -> None:
-    """What a stranger sends is refused, and each sender is named."""
+    """An unknown sender's objects are refused, and each sender is named."""
     with serving(3, tmp_path, {}) as (port, printed):
         assert send(port, objects, "STRANGER") != 0
         assert list((tmp_path / "incoming").glob("*.dcm")) == []
@@ -128,7 +128,7 @@ def test_receive_and_react(objects: Path, tmp_path: Path) -> None:
 
 
 def test_forward(objects: Path, tmp_path: Path) -> None:
-    """Everything arrives, and the spool is empty then."""
+    """Everything arrives, and the spool is empty afterwards."""
     target = tmp_path / "target"
     with storescp(target) as node:
         places = {"mypacs.org:MYPACS:11112": str(node)}

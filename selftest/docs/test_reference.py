@@ -1,4 +1,4 @@
-"""`docs/reference.md` is what `docs/reference.py` makes of the source now."""
+"""`docs/reference.md` is the current output of `docs/reference.py`."""
 
 import importlib
 import importlib.util
@@ -20,13 +20,13 @@ def reference() -> ModuleType:
 
 
 def test_page_is_up_to_date(reference: ModuleType) -> None:
-    """It was written after the last change of a docstring or a signature."""
+    """It was generated after the last change of a docstring or a signature."""
     assert reference.PAGE.read_text() == reference.page(), "run python docs/reference.py"
 
 
 @pytest.mark.parametrize("package", ["dcm.net", "dcm.data", "dcm.sync"])
 def test_every_public_name_has_a_docstring(package: str, reference: ModuleType) -> None:
-    """What is exported can be imported, and the page says what it is."""
+    """Exported names can be imported, and the page describes them."""
     module = importlib.import_module(package)
     sections = {section.split()[0]: section for section in reference.page().split("\n### ")[1:]}
     for name in getattr(module, "__all__", ()):

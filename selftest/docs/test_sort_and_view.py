@@ -57,7 +57,7 @@ def run(folder: Path, *words: str) -> list[str]:
 
 
 def test_examples(folder: Path) -> None:
-    """One after the other, as the page shows them."""
+    """They are run one after the other, in the page's order."""
     assert [command.split()[0] for command, _ in EXAMPLES] == ["sort", "sort", "sort", "view"]
     for command, output in EXAMPLES:
         words = shlex.split(command)

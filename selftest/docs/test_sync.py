@@ -1,8 +1,6 @@
-"""What `docs/sync.md` shows is what commands and programs print."""
+"""The commands and programs in `docs/sync.md` print what the page shows."""
 
-import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -21,8 +19,8 @@ from cli.conftest import (
     orthanc_program,
 )
 from net.peers import dcmqrscp
+from support.shown import CONFIGURATION, configure, environment
 
-from dcm.cli import parse
 from dcm.conf import Configuration
 from dcm.net import DcmNode
 
@@ -34,12 +32,6 @@ __all__ = [
 PAGE = (ROOT / "docs" / "sync.md").read_text()
 PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 SESSIONS = re.findall(r"^((?:    \$ .*\n(?:    (?!\$).*\n)*)+)", PAGE, re.MULTILINE)
-OTHERS = [
-    line.strip()
-    for line in re.findall(
-        r"^    (?:30 22 \* \* \*  )?(?:ExecStart=/usr/bin/)?(dcm sync -.*)$", PAGE, re.MULTILINE
-    )
-]
 
 
 @pytest.fixture
@@ -50,30 +42,14 @@ def folder(tmp_path: Path, objects: Path, dcmqrscp_archive: DcmNode) -> Iterator
     shutil.copytree(objects, work / "scans")
     with dcmqrscp(tmp_path / "mirror") as mirror, dcmqrscp(tmp_path / "other") as other:
         nodes = {"mypacs": dcmqrscp_archive, "mirror": mirror, "other": other}
-        text = "".join(
-            f'[remote_nodes.{name}]\nhost = "{node.host}"\nae_title = "{node.ae_title}"\nport = {node.port}\n'
-            for name, node in nodes.items()
-        )
-        (work / "conf.toml").write_text(text)
+        configure(work, nodes)
         yield work
 
 
-def environment(folder: Path) -> dict[str, str]:
-    """Return what commands see: the command of this checkout, and the configuration."""
-    path = folder / "bin"
-    path.mkdir(exist_ok=True)
-    (path / "dcm").write_text(f'#!/bin/sh\nexec {sys.executable} -m dcm "$@"\n')
-    (path / "dcm").chmod(0o755)
-    return {
-        **os.environ, "PYTHONPATH": str(ROOT), "PATH": f"{path}:{os.environ['PATH']}",
-        "DCM_CONFIG_PATH": str(folder / "conf.toml"), "XDG_STATE_HOME": str(folder / "state"),
-    }  # fmt: skip
-
-
 def test_commands_print_what_is_shown(folder: Path) -> None:
-    """All sessions of the page, one after the other; only the addresses of nodes are others."""
+    """All sessions of the page, one after the other; only the addresses of nodes differ."""
     assert len(SESSIONS) == 3
-    known = Configuration.read(str(folder / "conf.toml"))
+    known = Configuration.read(str(folder / CONFIGURATION))
     names = {
         str(known.remote(name)): f"{name}.org:{name.upper()}:11112"
         for name in ("mypacs", "mirror", "other")
@@ -90,22 +66,15 @@ def test_commands_print_what_is_shown(folder: Path) -> None:
             assert out.splitlines() == [line[4:] for line in shown.splitlines()], command
 
 
-def test_all_other_commands_can_be_given() -> None:
-    """Their options are there."""
-    assert len(OTHERS) == 8
-    for command in OTHERS:
-        assert parse(shlex.split(command)[1:]) is not None
-
-
 def test_configuration_can_be_used() -> None:
-    """As it stands there."""
+    """Unchanged."""
     [text] = re.findall(r"^    (\[remote_nodes\..*?)\n\n", PAGE, re.DOTALL | re.MULTILINE)
     known = Configuration.parse(text.replace("\n    ", "\n"), "conf.toml")
     assert known.paces["mypacs"][0] == 20e6
 
 
 def run(number: int, folder: Path, node: DcmNode) -> list[str]:
-    """Run a program of the page to its end; return the lines that it printed."""
+    """Run a program of the page to its end; return the lines that it prints."""
     program = PROGRAMS[number].replace("mypacs.org:MYPACS:11112", str(node))
     assert ".org" not in program
     (folder / "program.py").write_text(program)
@@ -118,7 +87,7 @@ def run(number: int, folder: Path, node: DcmNode) -> list[str]:
 
 
 def test_programs(folder: Path, dcmqrscp_archive: DcmNode) -> None:
-    """They copy, and print what they have done."""
+    """They copy, and print the results."""
     assert len(PROGRAMS) == 3
     assert run(0, folder, dcmqrscp_archive) == ["archive/: 3 stored"]
     assert len([*(folder / "archive").rglob("*.dcm")]) == 3

@@ -1,4 +1,4 @@
-"""A real Orthanc behind relays, and what a client did with it."""
+"""A real Orthanc behind relays, and recorded exchanges with it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,15 +38,15 @@ class Stand:
 
     @property
     def url(self) -> str:
-        """Where a client finds the REST interface."""
+        """The base URL of the REST interface."""
         return f"http://{self.rest.endpoint}"
 
 
 class Strict(Orthanc):
-    """An Orthanc that knows its own name."""
+    """An Orthanc that checks the called AE title."""
 
     def configure(self, seat: Seat) -> dict[str, object]:
-        """Return the least that it needs."""
+        """Return a minimal configuration."""
         return {
             "HttpPort": seat.ports["http"],
             "DicomPort": seat.ports["dicom"],

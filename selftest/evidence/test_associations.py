@@ -1,4 +1,4 @@
-"""Associations of real clients with a real Orthanc, as a failed case shows them."""
+"""Associations of real clients with a real Orthanc, as shown for a failed case."""
 
 import contextlib
 import shutil
@@ -40,7 +40,7 @@ def tool(name: str, *argv: str) -> int:
 
 @pytest.fixture
 def record(stand, tmp_path: Path) -> Record:  # noqa: ANN001
-    """Begin a case; give what its `exchange.txt` says."""
+    """Begin a case; return a function that ends it and returns its `exchange.txt`."""
     tape = stand.loop.start_tape("EV-003")
 
     def write() -> str:
@@ -54,18 +54,18 @@ def record(stand, tmp_path: Path) -> Record:  # noqa: ANN001
 
 @pytest.fixture
 def peer(stand) -> tuple[str, str]:  # noqa: ANN001
-    """Host and port of the relay, as dcmtk's programs want them."""
+    """Host and port of the relay, as arguments for dcmtk's programs."""
     return stand.dicom.endpoint.host, str(stand.dicom.endpoint.port)
 
 
 def steps(text: str) -> list[str]:
-    """Give the DICOM lines of the timeline without the times."""
+    """Return the DICOM lines of the timeline without the times."""
     said = (line.partition("remote.dicom ")[2] for line in text.partition("\n====")[0].splitlines())
     return [each for each in said if each.startswith(("->", "<-"))]
 
 
 def assert_follow(parts: list[str], text: str) -> None:
-    """Each part is in the text, behind the one before."""
+    """Check that all parts are in the text, in this order."""
     at = 0
     for part in parts:
         assert part in text[at:], f"{part!r} is not in, or not in its place:\n{text}"
@@ -103,7 +103,7 @@ def test_findscu_and_storescu(stand, record, peer, image: bytes, tmp_path: Path)
     assert steps(text)[9].startswith("<- C-FIND-RSP #1 FF00H pending: a match, more to come;")
     assert_follow(
         [
-            "dicom-1-to-server.bin holds all ",
+            "dicom-1-to-server.bin has all ",
             "context 1: 1.2.840.10008.5.1.4.1.1.7 (Secondary Capture Image Storage), proposed with",
             "1.2.840.10008.1.2.1 (Explicit VR Little Endian)",
             "maximum length 16384",
@@ -126,7 +126,7 @@ def test_findscu_and_storescu(stand, record, peer, image: bytes, tmp_path: Path)
 
 
 def test_movescu(stand, record, peer, image: bytes, tmp_path: Path) -> None:  # noqa: ANN001
-    """The move and, on a connection of its own, what the server sends for it."""
+    """The move and, on a separate connection, what the server sends for it."""
     with socket.create_server(("127.0.0.1", 0)) as reserved:
         port = reserved.getsockname()[1]
     local = stand.loop.open("local.dicom", target=Endpoint("127.0.0.1", port), protocol="dicom")
@@ -163,7 +163,7 @@ def test_movescu(stand, record, peer, image: bytes, tmp_path: Path) -> None:  # 
 
 
 def test_pynetdicom(stand, record, image: bytes) -> None:  # noqa: ANN001
-    """Roles, refused contexts and compressed lengths do not need dcmtk."""
+    """Roles, refused contexts and compressed lengths, from a client other than dcmtk."""
     ae = AE("WITNESS")
     ae.add_requested_context(FIND, ImplicitVRLittleEndian)
     ae.add_requested_context(SecondaryCaptureImageStorage)
@@ -217,7 +217,7 @@ def test_rejection_is_told_in_words(stand, record, peer) -> None:  # noqa: ANN00
 
 
 def open_association(stand) -> socket.socket:  # noqa: ANN001
-    """Open an association for C-FIND, with our own wire layer."""
+    """Open an association for C-FIND with our own wire layer."""
     request = wire.AssociateRQ(
         called_ae_title="ORTHANC",
         calling_ae_title="RAW",
@@ -239,14 +239,14 @@ NAME = b"\x10\x00\x10\x00\x08\x00\x00\x00Evidence"
 
 
 def drain(connection: socket.socket) -> None:
-    """Wait until the server has closed, too."""
+    """Wait until the server has closed its end, too."""
     with contextlib.suppress(ConnectionResetError):
         while connection.recv(4096):
             pass
 
 
 def test_abort_in_mid_message(stand, record) -> None:  # noqa: ANN001
-    """What came of the message is shown, and that it does not end."""
+    """The received part of the message is shown, and marked as incomplete."""
     with open_association(stand) as connection:
         connection.sendall(wire.build(wire.PDataTF((wire.PDV(1, True, True, COMMAND),))))
         connection.sendall(
@@ -266,7 +266,7 @@ def test_abort_in_mid_message(stand, record) -> None:  # noqa: ANN001
 
 
 def test_connection_cut_in_mid_pdu(stand, record) -> None:  # noqa: ANN001
-    """The bytes that came of the PDU are decoded, and those that did not are counted."""
+    """The received bytes of the PDU are decoded, and the missing ones are counted."""
     pdus = wire.build(wire.PDataTF((wire.PDV(1, True, True, COMMAND),)))
     pdus += wire.build(wire.PDataTF((wire.PDV(1, False, True, LEVEL + NAME),)))
     with open_association(stand) as connection:
@@ -288,7 +288,7 @@ def test_connection_cut_in_mid_pdu(stand, record) -> None:  # noqa: ANN001
 
 
 def test_garbage(stand, record) -> None:  # noqa: ANN001
-    """What is no DICOM is shown as it is, and what the server says to it is decoded."""
+    """Bytes that are not DICOM are shown as they are, and the server's answer is decoded."""
     endpoint = stand.dicom.endpoint
     with socket.create_connection((endpoint.host, endpoint.port), 10) as connection:
         connection.sendall(b"GET /hidden HTTP/1.0\r\n\r\n")

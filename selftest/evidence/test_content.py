@@ -1,4 +1,4 @@
-"""The content of a case is what a server said, and nothing of what another run of it says otherwise."""
+"""The content of a case is what a server sent, without the parts that vary from run to run."""
 
 import gzip
 import json
@@ -25,13 +25,13 @@ ASK, ANSWER = Direction.TO_SERVER, Direction.TO_CLIENT
 
 
 def read(tape: Tape) -> dict[str, list[str]]:
-    """Give what was said, by kind of message."""
+    """Return the content, by kind of message."""
     content = ContentReader(str).read(tape)
     return {head: content.lines[digest] for head, digest in content.digests.items()}
 
 
 def answer(body: bytes = b"", *headers: str, status: str = "200 OK") -> bytes:
-    """Make a response."""
+    """Make an HTTP response."""
     head = "\r\n".join([f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers])
     return head.encode() + b"\r\n\r\n" + body
 
@@ -60,12 +60,12 @@ JSON = "Content-Type: application/json; charset=utf-8"
     ],
 )  # fmt: skip
 def test_ids_of_a_run_are_no_content(one: str, other: str) -> None:
-    """Paths with another id in them ask the same."""
+    """Paths that differ only in an id count as the same request."""
     assert read(talk((one, answer()))) == read(talk((other, answer())))
 
 
 def test_values_of_a_run_are_no_content() -> None:
-    """Dates, lengths, tags of entities, boundaries, ids in a body: other values of the same names."""
+    """Dates, lengths, ETags, boundaries and ids in a body: only the values differ."""
     told = [
         answer(
             json.dumps({"ID": id_, "Size": size}).encode(), JSON, f"Date: {date}", f"ETag: {tag}"
@@ -84,7 +84,7 @@ def test_values_of_a_run_are_no_content() -> None:
 
 
 def test_neither_order_nor_number_is_content() -> None:
-    """A client that asks until something is ready asks once in one run and ten times in another."""
+    """A client that polls asks once in one run and ten times in another."""
     exchanges = [("GET /a", answer()), ("GET /b", answer(b"{}", JSON)), ("GET /c", answer())]
     shuffled = exchanges * 3
     random.Random(7).shuffle(shuffled)
@@ -93,7 +93,7 @@ def test_neither_order_nor_number_is_content() -> None:
 
 
 def test_of_what_is_asked_until_it_is_ready_the_last_answer_counts() -> None:
-    """One run sees a job begin, another one only its end; a job that is not found is content."""
+    """A job may be seen running or only at its end; a job that is not found is content."""
     begun = answer(b'{"State": "Running", "EstimatedTimeOfArrival": "soon"}', JSON)
     ended = answer(b'{"State": "Success"}', JSON)
     unknown = answer(status="404 Not Found")
@@ -123,7 +123,7 @@ def test_what_a_server_says_otherwise_is_content(other: bytes) -> None:
 
 
 def test_json_and_dicom_in_it_are_named_by_member() -> None:
-    """What is there to be shown names members, types, and attributes with their VR."""
+    """The text has members, types, and attributes with their VR."""
     study = {
         "00100010": {"vr": "PN", "Value": [{"Alphabetic": "A^B"}]},
         "00080050": {"vr": "SH"},
@@ -149,7 +149,7 @@ def test_json_and_dicom_in_it_are_named_by_member() -> None:
 
 @pytest.mark.parametrize("body", [b"[]", b'{"a": [%s1]}' % (b"1," * 2000)], ids=["short", "long"])
 def test_compression_is_one_line_of_content(body: bytes) -> None:
-    """The body says what it said."""
+    """The body is compared after decompression."""
     plain = read(talk(("GET /a", answer(body, JSON))))["GET /a: 200"]
     packed = answer(gzip.compress(body), JSON, "Content-Encoding: gzip")
 
@@ -159,7 +159,7 @@ def test_compression_is_one_line_of_content(body: bytes) -> None:
 
 
 def test_what_the_server_asks_the_local_one_is_content() -> None:
-    """Its requests, and not those of the cases, who name themselves."""
+    """Its own requests count, those of the cases, which have a User-Agent, do not."""
     sent = talk(("POST /instances", answer()), relay="local.rest", asked="X-Own: 1\r\n")
     asked = talk(("GET /patients", answer()), relay="local.rest", asked="User-Agent: us\r\n")
 
@@ -168,7 +168,7 @@ def test_what_the_server_asks_the_local_one_is_content() -> None:
 
 
 def test_secrets_are_no_content() -> None:
-    """A password that a server repeats as a name is not written down."""
+    """A password that a server repeats as a name is not recorded."""
     tape = talk(("GET /a", answer(b'{"s3cret": 1}', JSON)))
     content: Content = ContentReader(Redactor(["s3cret"]).text).read(tape)
 
@@ -185,7 +185,7 @@ def test_secrets_are_no_content() -> None:
 )
 @pytest.mark.parametrize("protocol", ["http", "dicom"])
 def test_garbage_raises_nothing(protocol: str, garbage: bytes) -> None:
-    """What is no protocol costs a line at most."""
+    """Bytes of no protocol add at most one line."""
     tape = Tape("T-001")
     track = tape.add_track("remote.x", protocol, "peer", "target", tape.started)
     tape.add(track, ASK, garbage)
@@ -206,7 +206,7 @@ def _identifier(name: str, accession: str) -> bytes:
 
 
 def test_an_outline_names_elements_and_those_that_are_empty() -> None:
-    """Values are left out, elements in sequences stand behind these."""
+    """Values are left out; elements in sequences follow their sequence."""
     data = _identifier("Muller^Anna", "")
     assert outline(data, len(data), ImplicitVRLittleEndian) == {
         "00080050 empty",
@@ -270,12 +270,12 @@ def _seconds(tapes: Sequence[Tape], reader: ContentReader) -> float:
 
 
 def test_content_costs_little(stand: Stand, image: bytes) -> None:
-    """A usual case: a query and an upload; and one with a body of megabytes, which is not looked at."""
+    """A typical case with a query and an upload, and one with a body of megabytes, not parsed."""
     run = _query(stand, image, "PatientName")
     tapes = [run() for _ in range(5)]
     large = talk(("GET /a", answer(b"[%s0]" % (b"0," * 2**22), JSON)))
     reader = ContentReader(Redactor(["secret"]).text)
     reader.read(tapes[0])
 
-    assert _seconds(tapes, reader) < 0.020  # 2 ms and less where nothing else runs
+    assert _seconds(tapes, reader) < 0.020  # 2 ms or less on an idle machine
     assert _seconds([large], reader) < 0.250

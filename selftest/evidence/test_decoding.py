@@ -1,4 +1,4 @@
-"""Recorded bytes are decoded into what happened, and nothing of them is passed over."""
+"""Recorded bytes are decoded into exchanges, and no bytes are lost."""
 
 import gzip
 import json
@@ -25,7 +25,7 @@ def decode(*pieces: tuple[Direction, bytes], closed: bool = False, old: bool = F
 
 
 def get(target: str, method: str = "GET") -> tuple[Direction, bytes]:
-    """Make a request."""
+    """Make a GET request."""
     return ASK, f"{method} {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
 
 
@@ -40,7 +40,7 @@ def seen(exchange: Exchange) -> tuple[str | None, int | None, bytes | None]:
 
 
 def test_kept_alive_connection_is_a_row_of_exchanges() -> None:
-    """Requests and responses are paired, a HEAD without its body too."""
+    """Requests and responses are paired, also for a HEAD without a body."""
     head = OK.removesuffix(b"ok")
     found = decode(
         get("/1"), (ANSWER, OK), get("/2", "HEAD"), (ANSWER, head), get("/3"), (ANSWER, OK)
@@ -55,14 +55,14 @@ def test_kept_alive_connection_is_a_row_of_exchanges() -> None:
 
 
 def test_bytes_may_be_cut_anywhere() -> None:
-    """Chunks of the network are no borders of messages, nor of chunks of HTTP."""
+    """Network chunks are not the boundaries of messages, nor of HTTP chunks."""
     answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
     data = [(ASK, get("/")[1])] + [(ANSWER, answer[at : at + 1]) for at in range(len(answer))]
     assert [seen(each) for each in decode(*data)] == [("/", 200, b"ok")]
 
 
 def test_100_continue_is_not_the_answer() -> None:
-    """The body comes after it, and then the answer."""
+    """The body follows it, then the answer."""
     (found,) = decode(
         (ASK, b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"),
         (ANSWER, b"HTTP/1.1 100 Continue\r\n\r\n"),
@@ -82,7 +82,7 @@ def test_body_without_a_length_ends_with_the_connection() -> None:
 
 
 def test_answer_that_was_cut_is_told() -> None:
-    """A connection that ends within a body leaves its beginning and a remark."""
+    """A connection that ends within a body leaves the beginning and a remark."""
     (found,) = decode(
         get("/"), (ANSWER, b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok"), closed=True
     )
@@ -91,13 +91,13 @@ def test_answer_that_was_cut_is_told() -> None:
 
 
 def test_request_without_an_answer_is_told() -> None:
-    """What the server did not answer stands there with the end of the connection."""
+    """An unanswered request is listed with the end of the connection."""
     (found,) = decode(get("/slow"), closed=True)
     assert found.troubles == ("no answer; the connection: closed by the server",)
 
 
 def test_bytes_that_are_no_http_are_kept_and_explained() -> None:
-    """Both directions: what went wrong, and the bytes."""
+    """In both directions: what went wrong, and the bytes."""
     (found,) = decode(
         (ASK, b"\x01\x00 what\r\n"), (ASK, b"\r\n"), (ANSWER, b"no such thing\r\n\r\n")
     )
@@ -111,13 +111,13 @@ def test_bytes_that_are_no_http_are_kept_and_explained() -> None:
 
 
 def test_late_answer_of_the_case_before_is_not_taken_for_ours() -> None:
-    """A continuation may begin with an answer; the next request gets its own."""
+    """A continued connection may begin with an answer; the next request gets its own."""
     found = decode((ANSWER, OK), get("/mine"), (ANSWER, OK.replace(b"ok", b"me")), old=True)
     assert [seen(each) for each in found] == [(None, 200, b"ok"), ("/mine", 200, b"me")]
 
 
 def test_long_body_is_counted_and_cut() -> None:
-    """A gigabyte is not kept to show four kilobytes of it."""
+    """Only the first four kilobytes of a gigabyte are kept."""
     tape = Tape("T-001")
     track = tape.add_track("r", "http", "peer", "target", tape.started)
     tape.add(track, *get("/"))
@@ -128,7 +128,7 @@ def test_long_body_is_counted_and_cut() -> None:
 
 
 def test_bodies_are_shown_as_what_they_are(image: bytes) -> None:
-    """JSON is pretty, text is text, DICOM and images are named, the rest is a short dump."""
+    """JSON is formatted, text is text, DICOM and images are named, the rest is a short dump."""
     none = Redactor([])
 
     def show(kind: str, body: bytes) -> str:
@@ -165,7 +165,7 @@ def test_multipart_is_shown_part_by_part(image: bytes) -> None:
 
 
 def test_compressed_answer_is_shown_in_plain_text() -> None:
-    """What a browser would show is what people want to read."""
+    """Compressed text is shown decompressed."""
     body = gzip.compress(b'{"a": 1}')
     head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n"
     (found,) = decode(get("/"), (ANSWER, head.encode() + body))
@@ -174,7 +174,7 @@ def test_compressed_answer_is_shown_in_plain_text() -> None:
 
 
 def test_pdus_are_named_whatever_the_chunks() -> None:
-    """Types, lengths and places are those of the stream; what is missing is said."""
+    """Types, lengths and offsets are those of the stream; missing bytes are noted."""
     request = b"\0\1\0\0" + b"ORTHANC".ljust(16) + b"FINDSCU".ljust(16) + bytes(32)
     data = b"\x01\0" + len(request).to_bytes(4, "big") + request + b"\x05\0\0\0\0\4\0\0\0\0"
     data += b"\x08\0\0\0\0\1x" + b"\x05\0\0\0\0\4\0\0\0\0"

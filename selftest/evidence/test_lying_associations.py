@@ -1,4 +1,4 @@
-"""Connections that break the rules are decoded as far as they go, and writing never fails."""
+"""Connections that break the rules are decoded as far as possible, and writing never fails."""
 
 from pathlib import Path
 
@@ -45,13 +45,13 @@ def taped(*pieces: tuple[Direction, bytes], old: bool = False) -> Tape:
 
 
 def steps(*pieces: tuple[Direction, bytes], old: bool = False) -> list[Step]:
-    """Decode what passed."""
+    """Decode the recorded bytes."""
     tape = taped(*pieces, old=old)
     return decode(tape, tape.tracks[0], NONE)
 
 
 def lines(*pieces: tuple[Direction, bytes], old: bool = False) -> list[str]:
-    """Decode what passed after the negotiation, a line for each step."""
+    """Decode the recorded bytes after the negotiation, one line for each step."""
     return [step.line for step in steps(*OPENED, *pieces)[2:]]
 
 
@@ -61,7 +61,7 @@ def data(*pdvs: bytes, length: int | None = None) -> tuple[Direction, bytes]:
 
 
 def test_length_of_a_pdv_lies() -> None:
-    """What stands before the lie is a message, what stands behind it is shown as bytes."""
+    """What precedes the false length is a message, what follows is shown as bytes."""
     found = steps(*OPENED, data(raw.pdv(1, 3, COMMAND), raw.pdv(1, 2, LEVEL, length=1)))[2:]
     assert [step.line.partition(" at byte ")[0] for step in found] == [
         "-> C-FIND-RQ #7 Study Root FIND, context 1,",
@@ -73,20 +73,20 @@ def test_length_of_a_pdv_lies() -> None:
 
 
 def test_command_that_is_none_is_shown_element_by_element() -> None:
-    """The reason, all elements before the lie, and the data set that follows."""
+    """The reason, all elements before the error, and the data set that follows."""
     bad = COMMAND[:-10] + b"\0\0\0\x09\xff\xff\xff\x00\x01\x01"
     (found,) = steps(*OPENED, data(raw.pdv(1, 3, bad)), data(raw.pdv(1, 2, LEVEL)))[2:]
     assert (
         "-> message that cannot be decoded, context 1, data set of 14 bytes, at byte" in found.line
     )
-    assert "unreadable command set: (0000,0900) announces 16777215 bytes" in found.line
+    assert "unreadable command set: (0000,0900) declares 16777215 bytes" in found.line
     assert "(0000,0110) US MessageID = 7" in found.details
     assert "(0000,0900) US Status = (16777215 bytes, of which 2 are there)" in found.details
     assert "(0008,0052) CS QueryRetrieveLevel = STUDY" in found.details
 
 
 def test_an_element_that_is_no_command_element_is_remarked() -> None:
-    """As Orthanc 1.10.1 sends its Failed SOP Instance UID List; the response is decoded all the same."""
+    """Orthanc 1.10.1 sends its Failed SOP Instance UID List so; the response is still decoded."""
     elements = [
         (0, 0x0100, b"\x10\x80"),
         (0, 0x0120, b"\7\0"),
@@ -101,7 +101,7 @@ def test_an_element_that_is_no_command_element_is_remarked() -> None:
 
 
 def test_data_set_without_a_command_and_a_context_that_is_not_accepted() -> None:
-    """What is out of order is said; the next message is understood."""
+    """The error is noted; the next message is decoded."""
     echo = wire.build_message(wire.CEchoRQ(message_id=1))
     assert lines(data(raw.pdv(1, 2, LEVEL)), data(raw.pdv(5, 3, echo))) == [
         "-> no message, context 1, data set of 14 bytes, at byte 186: a data set without a command",
@@ -110,7 +110,7 @@ def test_data_set_without_a_command_and_a_context_that_is_not_accepted() -> None
 
 
 def test_context_zero_and_a_header_that_is_cut() -> None:
-    """Nothing of what came is passed over."""
+    """No received byte is skipped."""
     echo = wire.build_message(wire.CEchoRQ(message_id=1))
     assert lines(data(raw.pdv(0, 3, echo)), (ASK, b"\x05\0\0")) == [
         "-> C-ECHO-RQ #1 Verification, context 0 (which was not accepted)",
@@ -119,14 +119,14 @@ def test_context_zero_and_a_header_that_is_cut() -> None:
 
 
 def test_character_set_that_is_none() -> None:
-    """Texts are shown all the same."""
+    """Texts are still shown."""
     bent = b"\x08\x00\x05\x00CS\x04\x00a\0b \x10\x00\x10\x00PN\x04\x00A^B "
     text = data_set_text(bent, len(bent), ExplicitVRLittleEndian, NONE)
     assert text.split("\n")[1] == "(0010,0010) PN PatientName = A^B"
 
 
 def test_command_within_a_message() -> None:
-    """The message before is incomplete, the one after whole."""
+    """The first message is incomplete, the second whole."""
     found = lines(data(raw.pdv(1, 3, COMMAND)), data(raw.pdv(1, 0, LEVEL)), data(raw.pdv(1, 3, COMMAND)),
                   data(raw.pdv(1, 2, LEVEL)))  # fmt: skip
     assert [line.rpartition(": ")[2] for line in found] == [
@@ -136,7 +136,7 @@ def test_command_within_a_message() -> None:
 
 
 def test_association_open_since_an_earlier_case_is_decoded() -> None:
-    """Its contexts are not known: the encoding is taken from the bytes, and that is said."""
+    """Its contexts are unknown: the encoding is guessed from the bytes, with a note."""
     response = wire.CFindRSP(
         message_id_being_responded_to=7, status=0xFF00, command_data_set_type=1
     )
@@ -150,7 +150,7 @@ def test_association_open_since_an_earlier_case_is_decoded() -> None:
 
 
 def test_wrong_items_do_not_hide_the_others() -> None:
-    """An even context ID, a cut item: said, with all items around them."""
+    """An even context ID and a truncated item are noted, and all other items are shown."""
     items = (
         raw.application_context(b"1.2"),
         raw.context(2, b"1.2.3", [b"1.2.840.10008.1.2"]),
@@ -171,7 +171,7 @@ def test_wrong_items_do_not_hide_the_others() -> None:
 
 
 def test_user_identity_is_never_shown(tmp_path: Path) -> None:
-    """Not its fields, not in a dump, not in the bytes beside; not even where its lengths lie."""
+    """Not its fields, not in a dump, not in the bytes, even if its lengths are false."""
     whole = wire.UserIdentityRQ(2, b"somebody", b"pass-code").body()
     for body in (whole, whole[:-3], whole + b"!"):
         item = raw.item(0x58, body)
@@ -188,18 +188,18 @@ def test_user_identity_is_never_shown(tmp_path: Path) -> None:
 
 
 def test_bytes_that_are_not_kept_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The text says where a file beside it is cut; what passed is decoded to its end all the same."""
+    """The text says where a file is truncated; everything is still decoded to the end."""
     monkeypatch.setattr(exchange, "MAX_KEPT", 100)
     pieces = (*OPENED, data(raw.pdv(1, 3, COMMAND)), data(raw.pdv(1, 2, LEVEL)))
     exchange.write_exchange(taped(*pieces), tmp_path, NONE)
     text = (tmp_path / "exchange.txt").read_text()
-    assert "dicom-1-to-server.bin is cut: 100 of 306 bytes." in text
+    assert "dicom-1-to-server.bin is truncated: 100 of 306 bytes." in text
     assert (tmp_path / "dicom-1-to-server.bin").stat().st_size == 100
     assert "C-FIND-RQ #7" in text
 
 
 def test_only_so_many_messages_have_details(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thousand messages have a line each; details are for the first ones and for those that failed."""
+    """A thousand messages have a line each; only the first and the failed ones have details."""
     monkeypatch.setattr(dicom, "MAX_DETAILED", 2)
     statuses = (0, 0, 0, 0xC000)
     answers = (wire.CEchoRSP(message_id_being_responded_to=1, status=each) for each in statuses)
@@ -211,7 +211,7 @@ def test_only_so_many_messages_have_details(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_big_values_are_shown_by_their_length() -> None:
-    """Also those that go beyond what is decoded, and encapsulated pixels."""
+    """This includes values beyond the decoding limit, and encapsulated pixels."""
     pixels = b"\xe0\x7f\x10\x00OB\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0\0\0\0\0\xfe\xff\x00\xe0\x04\0\0\0abcd"
     pixels += b"\xfe\xff\xdd\xe0\0\0\0\0"
     text = data_set_text(pixels, len(pixels), "1.2.840.10008.1.2.4.50", NONE)
@@ -262,7 +262,7 @@ SPOKEN = b"".join(
 def test_any_stream_is_written(
     tmp_path: Path, edits: list[tuple[int, int]], end: int, step: int
 ) -> None:
-    """Changed, cut and in pieces of any size: there is always a text."""
+    """Changed, truncated and in pieces of any size: there is always a text."""
     bent = bytearray(SPOKEN)
     for at, value in edits:
         bent[at] = value

@@ -1,4 +1,4 @@
-"""A secret is removed in every form in which it travels, and nothing else is."""
+"""A secret is removed in every form in which it is transmitted, and nothing else is."""
 
 import base64
 import html
@@ -29,7 +29,7 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_known_secret_is_replaced(form: str) -> None:
-    """Whatever the form, text and bytes come out without it."""
+    """In any form, text and bytes come out without it."""
     text = FORMS[form](SECRET)
     redactor = Redactor([SECRET])
     whole = FORMS[form]("")
@@ -60,7 +60,7 @@ HELD = {
 
 @pytest.mark.parametrize("text", HELD)
 def test_places_of_secrets_are_emptied_whatever_they_hold(text: str) -> None:
-    """Headers with credentials and members named like a password need no list of secrets."""
+    """Credential headers and members named like passwords are emptied, known secrets or not."""
     assert Redactor([]).text(text) == HELD[text].format(MARK)
     assert len(Redactor([]).bytes(text.encode())) == len(text)
 
@@ -75,5 +75,27 @@ def test_places_of_secrets_are_emptied_whatever_they_hold(text: str) -> None:
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
-    """Evidence is worth nothing when it is black all over."""
+    """Evidence with too much removed is worthless."""
     assert Redactor(["", "word-of-honour"]).text(text) == text
+
+
+def test_secrets_in_large_data_are_all_replaced() -> None:
+    """Megabytes between the secrets are kept byte for byte."""
+    filling = bytes(range(256)) * 4096
+    found = b"\nAuthorization: Basic Zm9v\n", b'"password": "hunter2"', b"open sesame"
+
+    clean = Redactor(["open sesame"]).bytes(filling.join([b"", *found, b""]))
+
+    before, first, second, third, after = clean.split(filling)
+    assert (before, after) == (b"", b"")
+    assert first == b"\nAuthorization: **********\n"
+    assert second == b'"password": "*******"'
+    assert third == b"*" * 11
+
+
+@pytest.mark.parametrize("before", ["Authorization: Basic " + "Zm9v" * 250, "\u0130" * 1000])
+def test_secrets_behind_text_of_another_length_are_replaced(before: str) -> None:
+    """A mark shorter than its secret, or a letter that is two in lower case, does not hide what follows."""
+    text = f"{before}\n" * 300 + '{"password": "hunter2"}\nhttp://user:hunter2@host/\n'
+
+    assert "hunter2" not in Redactor([]).text(text)

@@ -1,4 +1,4 @@
-"""Instances in files, as they are filtered."""
+"""Instances in files, for the filters."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ Make = Callable[..., str]
 
 @pytest.fixture
 def made(tmp_path: Path) -> Make:
-    """Makes a file of a CT image with elements of its own."""
+    """A function that makes a file of a CT image with the given elements."""
 
     def write(name: str = "image.dcm", **elements: object) -> str:
         path = tmp_path / name
@@ -24,7 +24,7 @@ def made(tmp_path: Path) -> Make:
 
 @pytest.fixture(params=["h03-sr", "m07", "t06-nested-10", "h02-mr-1"])
 def sample(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The file of a sample, one after the other."""
+    """The files of some samples, one at a time."""
     path = tmp_path / f"{request.param}.dcm"
     path.write_bytes(corpus[request.param].data)
     return str(path)

@@ -1,4 +1,4 @@
-"""`dcm.filt.files`: a file is the old one or the new one, at any moment."""
+"""`dcm.filt.files`: a file is either the old or the new one at every moment."""
 
 import os
 import subprocess
@@ -26,12 +26,12 @@ def editor(**edits: object) -> FileEditor:
 
 
 def names(folder: Path) -> list[str]:
-    """Return what is in a folder, hidden files too."""
+    """Return the names in a folder, including hidden files."""
     return sorted(path.name for path in folder.iterdir())
 
 
 def test_file_meta_stays_but_for_the_identity(made: Make, tmp_path: Path) -> None:
-    """PS3.10 7.1: the group length is that of what stands there; preamble and private information stay."""
+    """PS3.10 7.1: the group length is updated; preamble and private information are kept."""
     path = made()
     data_set = dcmread(path)
     data_set.preamble = b"II*\0" + bytes(range(124))
@@ -56,7 +56,7 @@ def test_file_meta_stays_but_for_the_identity(made: Make, tmp_path: Path) -> Non
 
 
 def test_a_file_without_preamble_is_edited(tmp_path: Path) -> None:
-    """Nothing but a data set: it stays that."""
+    """A file that is only a data set stays one."""
     data = make.instance().data
     path = tmp_path / "raw"
     path.write_bytes(data[scan(_written(tmp_path, data)).data_set_offset :])
@@ -72,7 +72,7 @@ def _written(folder: Path, data: bytes) -> Path:
 
 
 def test_in_place_keeps_permissions_and_links(made: Make, tmp_path: Path) -> None:
-    """A symbolic link leads to the new file; nothing else is left in the folder."""
+    """A symbolic link leads to the new file; the folder has no other new files."""
     path = Path(made())
     path.chmod(0o640)
     link = tmp_path / "link"
@@ -86,7 +86,7 @@ def test_in_place_keeps_permissions_and_links(made: Make, tmp_path: Path) -> Non
 
 
 def test_in_place_flushes_before_it_replaces(made: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else a power cut would leave an empty file in the place of the old one."""
+    """Otherwise a power failure could leave an empty file in place of the old one."""
     done: list[str] = []
     for name in ("fsync", "replace"):
         real = getattr(os, name)
@@ -101,7 +101,7 @@ def test_in_place_flushes_before_it_replaces(made: Make, monkeypatch: pytest.Mon
 
 
 def test_what_does_not_change_is_not_written(made: Make, tmp_path: Path) -> None:
-    """In place the file is left alone; elsewhere it is copied byte for byte."""
+    """In place the file is not changed; elsewhere it is copied byte for byte."""
     path = Path(made(PatientID="X"))
     before = path.stat().st_mtime_ns, path.stat().st_ino
     assert not editor(PatientID="X").in_place(str(path)).changed
@@ -111,7 +111,7 @@ def test_what_does_not_change_is_not_written(made: Make, tmp_path: Path) -> None
 
 
 def test_nothing_is_overwritten(made: Make, tmp_path: Path) -> None:
-    """The same file again is no trouble, another one is an error, and stays."""
+    """An identical file is accepted, another one is an error and is kept."""
     path, target = made(), str(tmp_path / "target.dcm")
     assert not editor(PatientID="X").into(path, target).already_there
     assert editor(PatientID="X").into(path, target).already_there
@@ -125,7 +125,7 @@ def test_nothing_is_overwritten(made: Make, tmp_path: Path) -> None:
 def test_file_systems_without_files_without_a_name(
     made: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As NFS: a file that is being written has a name of its own."""
+    """As on NFS: a file being written has a name."""
     monkeypatch.setattr("dcm.part_file._only_named", {str(tmp_path)})
     path, target = made(), str(tmp_path / "target.dcm")
     editor(PatientID="X").in_place(path)
@@ -137,7 +137,7 @@ def test_file_systems_without_files_without_a_name(
 def test_a_part_file_replaces_without_a_copy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where hard links are possible."""
+    """This needs hard links."""
     (tmp_path / "there").write_bytes(b"old")
     monkeypatch.delattr("shutil.copyfile")
     with PartFile(str(tmp_path)) as part:
@@ -147,9 +147,10 @@ def test_a_part_file_replaces_without_a_copy(
     assert names(tmp_path) == ["there"]
 
 
+@pytest.mark.kills
 @pytest.mark.parametrize("in_place", [True, False])
 def test_killed_at_any_moment_each_file_is_whole(in_place: bool, tmp_path: Path) -> None:
-    """The old one or the new one; done again, all are new ones, and nothing else has a name of its own."""
+    """Old or new; after a second run all are new, and no other file has a name."""
     source = tmp_path / "source"
     source.mkdir()
     pixels = bytes(100_000)
@@ -187,7 +188,7 @@ COUNT = 150
 
 
 def is_edited(path: Path, edited: str) -> bool:
-    """Return whether a file is there, and edited."""
+    """Return whether a file exists and is edited."""
     return path.exists() and patient(path) == edited
 
 

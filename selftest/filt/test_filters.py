@@ -1,4 +1,4 @@
-"""Filters of edits, several filters, and comparison of what was filtered with its source."""
+"""Edit filters, chains of filters, and comparison of filtered instances with their source."""
 
 import pytest
 from filt.conftest import Make, made
@@ -29,14 +29,14 @@ __all__ = ["made"]
 
 
 def text(instance: object, keyword: str) -> str:
-    """Return a value of an instance that is in explicit VR."""
+    """Return a value of an instance in explicit VR."""
     data = data_of(instance)  # type: ignore[arg-type]
     meta = b"\x02\0\x10\0UI\x14\x001.2.840.10008.1.2.1\0"
     return scan_bytes(bytes(128) + b"DICM" + meta + data, (keyword,)).text(keyword)
 
 
 def test_absent_elements_are_made_unless_that_is_not_wanted(made: Make) -> None:
-    """An edit that does nothing in silence is the worst of all."""
+    """An edit must not silently do nothing."""
     instance = instance_of(made())
     assert text(instance, "PerformedLocation") == text(instance, "StationName") == ""
     edit = make_edit_filter(
@@ -49,7 +49,7 @@ def test_absent_elements_are_made_unless_that_is_not_wanted(made: Make) -> None:
 
 
 def test_functions_are_given_the_text(made: Make) -> None:
-    """Of what is there; with them the filter reads what it writes."""
+    """They get the existing value; a filter with functions reads what it writes."""
     edit = make_edit_filter(
         {"PatientID": lambda text: f"{text}-{len(text)}", "StationName": str.upper}
     )
@@ -60,11 +60,13 @@ def test_functions_are_given_the_text(made: Make) -> None:
 
 
 def test_values_may_hold_an_equals_sign() -> None:
-    """And keys, in the name of a private creator."""
+    """So may keys, in the name of a private creator."""
     assert read_assignment("PatientComments=a=b") == ("PatientComments", "a=b")
     assert read_assignment('(0019,"A=B",08):LO = x=y') == ('(0019,"A=B",08):LO', " x=y")
     assert read_assignment("0010,0020=") == ("PatientID", "")
-    with pytest.raises(CannotEdit, match="'PatientID' is not KEY=VALUE; PatientID= makes it empty"):
+    with pytest.raises(
+        CannotEdit, match="'PatientID' is not KEY=VALUE; write PatientID= to make it empty"
+    ):
         read_assignment("PatientID")
     with pytest.raises(BadTarget, match="did you mean PatientID"):
         read_assignment("PatientIdd=7")
@@ -111,9 +113,9 @@ def test_sequences_in_json(made: Make) -> None:
     ("document", "said"),
     [
         ([], "edits are a JSON object, not []"),
-        ({"set": [], "delete": []}, '"set" is []; allowed is an object'),
-        ({"delete": "PatientID"}, '"delete" is \'PatientID\'; allowed is a list of texts'),
-        ({"set": {}, "remove": []}, "'remove' is not known; allowed are set, set_if_present, delete"),
+        ({"set": [], "delete": []}, '"set" is []; expected an object'),
+        ({"delete": "PatientID"}, '"delete" is \'PatientID\'; expected a list of texts'),
+        ({"set": {}, "remove": []}, "'remove' is not known; known keys are set, set_if_present, delete"),
         ({"PatientIdd": "1"}, "did you mean PatientID?"),
         ({"PatientID": True}, "PatientID cannot be True: True is neither a text nor a number"),
         ({"StudyDate": "yesterday"}, "StudyDate cannot be 'yesterday': VR DA allows a date"),
@@ -122,14 +124,14 @@ def test_sequences_in_json(made: Make) -> None:
     ],
 )  # fmt: skip
 def test_faults_in_json(document: object, said: str) -> None:
-    """They are told before anything is edited."""
+    """The error comes before anything is edited."""
     with pytest.raises((CannotEdit, BadTarget)) as met:
         read_edits(document)
     assert said in str(met.value)
 
 
 def test_a_filter_declares_what_it_does() -> None:
-    """What is written, and whether entities can be found again."""
+    """The attributes that it writes, and whether entities can be traced back."""
     study = make_edit_filter({"StudyDescription": "X", "ReferencedStudySequence[0].StudyID": "1"})
     assert study.writes == {"StudyDescription", "ReferencedStudySequence[0].StudyID"}
     assert study.invertible
@@ -146,7 +148,7 @@ def test_a_filter_declares_what_it_does() -> None:
 
 
 def test_filters_follow_each_other(made: Make) -> None:
-    """The next one sees what the one before has made; a rejected instance goes no further."""
+    """Each one sees the result of the previous one; a rejected instance goes no further."""
     both = MultiFilter([
         make_edit_filter({"Modality": "MR"}), make_reject_filter("Modality == CT"),
         make_edit_filter({"PatientID": lambda text: text + "!"}),
@@ -165,7 +167,7 @@ def test_filters_follow_each_other(made: Make) -> None:
 
 
 def answers() -> list[dict[str, str]]:
-    """Return what an archive tells of four instances."""
+    """Return an archive's answers for four instances."""
     return [
         {
             "PatientID": patient, "StudyInstanceUID": f"1.{patient[1]}",
@@ -181,7 +183,7 @@ def answers() -> list[dict[str, str]]:
     MultiFilter([UidFilter(), make_edit_filter({"PatientID": lambda text: text + "-A"})]),
 ])  # fmt: skip
 def test_what_was_filtered_compares_with_its_source(edit: Filter) -> None:
-    """Half of it is there: the other half is missing, as the source knows it."""
+    """Half of it exists: the other half is missing, as the source has it."""
     source = QueryResult(Level.IMAGE, answers(), source="pacs:PACS:104")
     transform = DataTransform(edit)
     expected = transform.forward(source)
@@ -198,7 +200,7 @@ def test_what_was_filtered_compares_with_its_source(edit: Filter) -> None:
 
 
 def test_entities_that_become_one_are_all_led_back() -> None:
-    """Two patients of the source that are one afterwards: neither is lost on the way back."""
+    """Two patients of the source become one: neither is lost on the way back."""
     source = QueryResult(Level.PATIENT, [{"PatientID": "P1"}, {"PatientID": "P2"}])
     transform = DataTransform(make_edit_filter({"PatientID": "ANON"}))
     assert len(transform.forward(source)) == 1
@@ -206,7 +208,7 @@ def test_entities_that_become_one_are_all_led_back() -> None:
 
 
 def test_rejected_entities_are_not_expected() -> None:
-    """As far as the answers show it; they are listed."""
+    """If the answers show that they are rejected; they are listed."""
     source = QueryResult(Level.IMAGE, answers())
     transform = DataTransform(make_reject_filter("Modality == SR"))
     assert {each["PatientID"] for each in transform.forward(source)} == {"P1"}
@@ -214,7 +216,7 @@ def test_rejected_entities_are_not_expected() -> None:
 
 
 def test_uids_of_what_was_filtered_before_this_run_are_led_back() -> None:
-    """By the map alone: this transform has seen nothing of the source."""
+    """Only by the map: this transform has not seen the source."""
     remap = UidFilter(b"k" * 16)
     there = DataTransform(remap).forward(QueryResult(Level.IMAGE, answers()))
     assert DataTransform(remap).backward(there) == QueryResult(Level.IMAGE, answers())

@@ -1,4 +1,4 @@
-"""`dcm.filt.instance`: headers are edited, bulk data is not touched."""
+"""`dcm.filt.instance`: headers are edited, bulk data is not changed."""
 
 import asyncio
 import struct
@@ -39,19 +39,19 @@ MB = 1 << 20
 
 
 def plan(**changes: object) -> Plan:
-    """Make a plan of keywords."""
+    """Make a plan from keywords."""
     return Plan(Change(Target.of(key), value) for key, value in changes.items())  # type: ignore[arg-type]
 
 
 def in_file(path: Path) -> FileInstance:
-    """Return an instance that is read from its file each time, however small it is."""
+    """Return an instance that is read from its file each time, even if it is small."""
     header = scan(path, ())
     kind = header.sop_class_uid, header.transfer_syntax_uid
     return FileInstance(kind, header.sop_instance_uid, str(path), header.data_set_offset)
 
 
 def in_slices(instance: Instance, size: int) -> bytes:
-    """Return the data set by way of a small memory; only the last slice says that it is the last."""
+    """Return the data set in small slices; only the last slice is marked as last."""
     found = [(bytes(part), last) for part, last in instance.slices(bytearray(size), [])]
     assert [last for _, last in found] == [False] * (len(found) - 1) + [True]
     return b"".join(part for part, _ in found)
@@ -59,7 +59,7 @@ def in_slices(instance: Instance, size: int) -> bytes:
 
 @pytest.mark.parametrize("syntax", SYNTAXES)
 def test_each_transfer_syntax(syntax: str, tmp_path: Path) -> None:
-    """The result in a file and in memory is the same, and what pydicom reads; the pixels are the same."""
+    """The result is the same in a file and in memory, and for pydicom; the pixels are unchanged."""
     path = make(tmp_path, 1, syntax, size=60_000)
     before = dcmread(path)
     wanted = plan(PatientID="EDITED", PatientName="A^B", StudyDate="20200101", StudyID=DELETE)
@@ -93,14 +93,14 @@ def test_each_transfer_syntax(syntax: str, tmp_path: Path) -> None:
 
 
 def test_nothing_changed_is_the_same_instance(sample: str) -> None:
-    """So that whoever has it sends the file itself."""
+    """A sender can then use the file itself."""
     instance = instance_of(sample)
     assert edited(instance, plan(PatientID=scan(sample).text("PatientID"))) is instance
     assert edited(instance, plan(StationName=DELETE, EthnicGroup=DELETE)) is instance
 
 
 def test_an_edited_instance_can_be_edited(tmp_path: Path) -> None:
-    """One edit after the other, as if the first had been written to a file."""
+    """The result is as if the first edit had been written to a file."""
     instance = in_file(make(tmp_path, 1, size=60_000))
     first = edited(instance, plan(PatientID="FIRST", StudyDescription="longer than before"))
     second = edited(first, plan(PatientID="SECOND!", StudyDescription=DELETE, StudyID="77"))
@@ -110,7 +110,7 @@ def test_an_edited_instance_can_be_edited(tmp_path: Path) -> None:
 
 
 def test_identity_follows_the_edit(made: Make) -> None:
-    """Class and UID are what is sent in the command."""
+    """SOP class and instance UID are those sent in the command."""
     result = edited(
         instance_of(made()), plan(SOPInstanceUID="1.2.3", SOPClassUID="1.2.840.10008.5.1.4.1.1.4")
     )
@@ -119,7 +119,7 @@ def test_identity_follows_the_edit(made: Make) -> None:
 
 
 def test_an_edit_of_a_file_is_another_object_than_the_file(made: Make) -> None:
-    """Also once its data set is no longer in memory: a sender compares what has the same UID."""
+    """Even if its data set is no longer in memory: a sender compares objects with the same UID."""
     instance = instance_of(made())
     one, other = (edited(instance, plan(PatientID=value)) for value in ("A", "B"))
     assert one.path == instance.path
@@ -129,7 +129,7 @@ def test_an_edit_of_a_file_is_another_object_than_the_file(made: Make) -> None:
 
 
 def test_a_dicomdir_is_not_edited() -> None:
-    """PS3.3 F.3.2: its records are found by their positions, which would be others."""
+    """PS3.3 F.3.2: its records are found by their positions, which would change."""
     directory = MemoryInstance(("1.2.840.10008.1.3.10", "1.2.840.10008.1.2.1"), "1.2", b"")
     with pytest.raises(CannotEdit, match="a DICOMDIR cannot be edited"):
         edited(directory, plan(PatientID="X"))
@@ -137,7 +137,7 @@ def test_a_dicomdir_is_not_edited() -> None:
 
 @pytest.mark.parametrize("syntax", SYNTAXES[:2])
 def test_an_edited_instance_is_sent_like_any_other(syntax: str, tmp_path: Path) -> None:
-    """What arrives is what was edited; a file, and a data set in memory."""
+    """The edited object arrives, from a file or from a data set in memory."""
     (tmp_path / "source").mkdir()
     (tmp_path / "target").mkdir()
     files = [
@@ -155,7 +155,7 @@ def test_an_edited_instance_is_sent_like_any_other(syntax: str, tmp_path: Path) 
 
 
 def test_odd_values_are_padded_as_in_a_file_that_is_not_edited(tmp_path: Path) -> None:
-    """PS3.5 7.1.1; also where the value of odd length is the one that is replaced."""
+    """PS3.5 7.1.1; also if the value of odd length is the one being replaced."""
     uids = b"\x08\0\x16\0UI\x1a\x001.2.840.10008.5.1.4.1.1.2\0" + b"\x08\0\x18\0UI\x06\x001.2.3\0"
     odd = b"\x08\0\x30\x10LO\x03\0odd" + b"\x10\0\x20\0LO\x03\0one"
     path = tmp_path / "odd.dcm"
@@ -179,7 +179,7 @@ def _meta() -> bytes:
 
 
 def test_zeros_behind_the_last_element_are_left_out(made: Make) -> None:
-    """As without an edit; what is added comes before them."""
+    """As without an edit; added elements come before them."""
     path = made(pixels=False)
     with Path(path).open("ab") as file:
         file.write(bytes(512))
@@ -188,7 +188,7 @@ def test_zeros_behind_the_last_element_are_left_out(made: Make) -> None:
 
 
 def test_a_file_that_was_cut_is_found_out(tmp_path: Path) -> None:
-    """Before anything of it is sent."""
+    """The error is raised before anything is sent."""
     path = make(tmp_path, 1, size=60_000)
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size - 1000)
@@ -202,12 +202,12 @@ def test_a_deflated_file_that_was_cut_is_refused(tmp_path: Path) -> None:
     path = make(tmp_path, 1, DeflatedExplicitVRLittleEndian)
     data = path.read_bytes()
     path.write_bytes(data[:-20])
-    with pytest.raises((CannotEdit, UnusableInstance), match=r"cut|ends within"):
+    with pytest.raises((CannotEdit, UnusableInstance), match=r"cut|ends in the middle"):
         edited(in_file(path), plan(PatientID="X"))
 
 
 def test_samples_with_faults_are_edited_or_refused() -> None:
-    """Never something else: no exception but the two."""
+    """Only two exceptions are raised."""
     for id_ in [each for each in corpus if each.startswith("x")]:
         try:
             path_free = MemoryInstance(
@@ -242,7 +242,7 @@ print(size, int(status.partition("VmHWM:")[2].split()[0]) // 1024)
 
 @pytest.fixture(scope="module")
 def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An image with 500 fragments of 1 MB that take no place on the disk, and padding behind them."""
+    """An image with 500 sparse fragments of 1 MB, and padding after them."""
     folder = tmp_path_factory.mktemp("big")
     data = make(folder, 1, SYNTAXES[3], size=1000).read_bytes()
     at = data.index(b"\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff") + 12
@@ -258,7 +258,7 @@ def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("kind", ["id", "behind", "uids"])
 def test_half_a_gigabyte_needs_no_memory(kind: str, big: Path) -> None:
-    """Encapsulated pixels are passed over, and sent in slices: below 100 MB with Python and pydicom."""
+    """Encapsulated pixels are skipped, and sent in slices: less than 100 MB for the process."""
     done = subprocess.run(
         [sys.executable, "-c", BIG, kind, str(big)],
         capture_output=True, text=True, timeout=120, check=True,

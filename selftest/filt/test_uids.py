@@ -27,7 +27,7 @@ KEY = b"a key that is long enough"
 
 @given(st.binary(min_size=16, max_size=64), st.text("0123456789.", min_size=1, max_size=64))
 def test_new_uids_are_uuids(key: bytes, old: str) -> None:
-    """PS3.5 B.2: `2.25.` and at most 39 digits, without a zero in front: a UUID of version 4."""
+    """PS3.5 B.2: `2.25.` and at most 39 digits without a leading zero: a UUID of version 4."""
     new = hashed_uid(key, old)
     assert re.fullmatch(r"2\.25\.[1-9]\d{0,38}", new)
     number = uuid.UUID(int=int(new[5:]))
@@ -36,13 +36,13 @@ def test_new_uids_are_uuids(key: bytes, old: str) -> None:
 
 
 def test_another_key_makes_other_uids() -> None:
-    """And another UID has another one."""
+    """Another UID gives another result, too."""
     found = {hashed_uid(key, old) for key in (KEY, KEY + b"2") for old in ("1.2.3", "1.2.4")}
     assert len(found) == 4
 
 
 def uids(data_set: Dataset) -> list[str]:
-    """Return all UIDs, at any depth, in their order."""
+    """Return all UIDs at any depth, in order."""
     return [
         str(value)
         for element in data_set.iterall()
@@ -52,7 +52,7 @@ def uids(data_set: Dataset) -> list[str]:
 
 
 def test_references_hold_at_any_depth(sample: str, tmp_path: Path) -> None:
-    """Each UID is the new one of the old; classes and other known ones stay; all else is the same."""
+    """Each UID is replaced; classes and other known ones are kept; all else is the same."""
     remap = UidFilter(KEY)
     target = str(tmp_path / "target.dcm")
     FileEditor(remap).into(sample, target)
@@ -68,7 +68,7 @@ def test_references_hold_at_any_depth(sample: str, tmp_path: Path) -> None:
 
 
 def test_it_can_be_led_back(sample: str) -> None:
-    """By the map: byte for byte what it was."""
+    """With the map, the result is the original byte for byte."""
     remap = UidFilter()
     instance = instance_of(sample)
     there = remap.apply(instance)
@@ -85,7 +85,7 @@ def test_it_can_be_led_back(sample: str) -> None:
     "EncryptedContentTransferSyntaxUID", "SOPClassesSupported", "ImplementationClassUID",
 ])  # fmt: skip
 def test_uids_of_classes_and_codes_stay(keyword: str, made: Make) -> None:
-    """Also private ones, which no dictionary has: they say what a thing is, not which."""
+    """Also private ones, which no dictionary has: they identify a kind, not an object."""
     data_set = Dataset()
     setattr(data_set, keyword, "1.3.12.2.1107.5.9.1")
     tag = next(iter(data_set.keys()))
@@ -96,7 +96,7 @@ def test_uids_of_classes_and_codes_stay(keyword: str, made: Make) -> None:
 
 
 def test_private_classes_stay_in_files(made: Make) -> None:
-    """A server that gets the object must know what it is."""
+    """A receiving server must know the class."""
     path, private = made(), "1.3.12.2.1107.5.9.1"
     data_set, item = dcmread(path), Dataset()
     data_set.SOPClassUID = item.ReferencedSOPClassUID = private
@@ -113,7 +113,7 @@ def test_private_classes_stay_in_files(made: Make) -> None:
     "uid", ["1.2.840.10008.1.2.1", "1.2.840.10008.1.4.1.1", "1.2.840.10008.999.1", ""]
 )
 def test_uids_of_the_standard_stay_wherever_they_are(uid: str) -> None:
-    """Well-known frames of reference, for one; also those of a newer edition."""
+    """For example well-known frames of reference, also those of a newer edition."""
     assert is_known_to_all(uid)
     assert UidFilter(KEY).new(uid) == uid
 
@@ -122,7 +122,7 @@ def test_uids_of_the_standard_stay_wherever_they_are(uid: str) -> None:
     "keyword", ["FrameOfReferenceUID", "StudyInstanceUID", "UID", "InstanceCreatorUID"]
 )
 def test_other_uids_do_not_stay(keyword: str) -> None:
-    """Several values in one element, one by one."""
+    """Several values of one element are replaced one by one."""
     remap = UidFilter(KEY)
     assert remap.forward({keyword: "1.2\\1.3"}) == {
         keyword: f"{remap.new('1.2')}\\{remap.new('1.3')}"
@@ -131,7 +131,7 @@ def test_other_uids_do_not_stay(keyword: str) -> None:
 
 @pytest.mark.parametrize("vr", ["UI", "UN"])
 def test_private_uids_are_replaced(vr: str, made: Make) -> None:
-    """By their VR, or by pydicom's dictionary of private elements where the file has UN."""
+    """By their VR, or by pydicom's dictionary of private elements if the file has UN."""
     path = made()
     data_set = dcmread(path)
     block = data_set.private_block(0x0023, "AMICAS0", create=True)
@@ -153,7 +153,7 @@ def uid_map(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[UidMap]:
 
 
 def test_a_map_leads_both_ways(uid_map: UidMap) -> None:
-    """And knows nothing that it was not told."""
+    """Unknown UIDs are not found."""
     uid_map.put({"1.2": "2.25.1", "1.3": "2.25.2"})
     uid_map.put({"1.2": "2.25.1"})
     assert (uid_map.get("1.2"), uid_map.get("1.3"), uid_map.get("1.4")) == (
@@ -165,22 +165,22 @@ def test_a_map_leads_both_ways(uid_map: UidMap) -> None:
 
 
 def test_a_map_does_not_change_its_mind(uid_map: UidMap) -> None:
-    """Two programs with two keys would make what nobody could lead back."""
+    """Two programs with two keys would produce UIDs that cannot be traced back."""
     uid_map.put({"1.2": "2.25.1"})
-    with pytest.raises(CannotEdit, match=r"1\.2 was given another new UID .* use the same key"):
+    with pytest.raises(CannotEdit, match=r"1\.2 was given a different new UID .* use the same key"):
         uid_map.put({"1.3": "2.25.3", "1.2": "2.25.2"})
     assert uid_map.get("1.2") == "2.25.1"
 
 
 def test_a_map_goes_before_the_key(uid_map: UidMap) -> None:
-    """What was mapped in an earlier run has the same UID, though that run made up its key."""
+    """A UID mapped in an earlier run is the same, even if that run had a random key."""
     first = UidFilter(uids=uid_map).new("1.2.3")
     assert UidFilter(uids=uid_map).new("1.2.3") == first
     assert UidFilter(KEY, uid_map).new("1.2.3") == first
 
 
 def test_a_map_is_used_by_several_threads_and_processes(tmp_path: Path) -> None:
-    """Nothing is lost, and nothing is locked for long."""
+    """Nothing is lost, and locks are short."""
     path = tmp_path / "map.sqlite"
 
     def fill(maps: SqliteUids) -> None:
@@ -200,16 +200,16 @@ def test_a_map_is_used_by_several_threads_and_processes(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_no_map_is_an_error(tmp_path: Path) -> None:
-    """It names the file."""
+    """The error names the file."""
     path = tmp_path / "map.sqlite"
     path.write_bytes(b"This is not a database, and long enough." * 100)
-    with pytest.raises(OSError, match="the map of UIDs cannot be used") as met:
+    with pytest.raises(OSError, match="the UID map cannot be used") as met:
         SqliteUids(path)
     assert met.value.filename == str(path)
 
 
 def test_a_pair_is_in_the_file_before_the_instance_is_there(tmp_path: Path, made: Make) -> None:
-    """However this ends, nothing is without its way back: another process sees the pairs at once."""
+    """After any failure, each instance can be traced back: other processes see pairs at once."""
     path = tmp_path / "map.sqlite"
     with SqliteUids(path) as maps:
         result = UidFilter(KEY, maps).apply(instance_of(made()))
@@ -220,7 +220,7 @@ def test_a_pair_is_in_the_file_before_the_instance_is_there(tmp_path: Path, made
 
 
 def test_a_key_is_made_once(tmp_path: Path) -> None:
-    """For its owner alone; a short one, and an empty file, are refused."""
+    """Only its owner can read it; a short key, and an empty file, are refused."""
     path = tmp_path / "key"
     key = read_key(path)
     assert len(key) == 64

@@ -1,4 +1,4 @@
-"""Lies about dcmqrscp, told to the cases that show what a server can do."""
+"""Lies about dcmqrscp, told to the cases that show a server's abilities."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Lies about images, archives and objects that the server makes: one for each kind of judgement."""
+"""Lies about images, archives and objects that the server makes: one for each kind of check."""
 
 import io
 import json
@@ -21,7 +21,7 @@ ID = r"[0-9a-f-]{44}"
 def _lie(
     name: str, method: str, target: str, change: Callable[[bytes], bytes], *fails: str
 ) -> SeededLie:
-    """Change the body of the good answers to `method` requests whose target matches."""
+    """Change the body of the successful answers to `method` requests whose target matches."""
 
     def matches(request: HttpRequest) -> bool:
         return request.method == method and re.fullmatch(target, request.target) is not None
@@ -63,7 +63,7 @@ def _archive(change: Callable[[dict[str, bytes]], dict[str, bytes]]) -> Callable
 
 
 def _one_pixel(pixels: Any) -> Any:
-    """Change the last pixel, as a rounding or a shift by one would."""
+    """Change the last pixel, as rounding or a shift by one would."""
     pixels = pixels.copy()
     pixels[-1, -1] ^= 8
     return pixels

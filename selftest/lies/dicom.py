@@ -21,7 +21,7 @@ def _lie(name: str, fails: set[str], change: PduChange, door: Door = "remote.dic
 
 
 def _rest(name: str, fails: set[str], path: str, old: bytes, new: bytes) -> SeededLie:
-    """Put `new` for `old` in the answers to requests of `path`."""
+    """Replace `old` by `new` in the answers to requests for `path`."""
 
     def asked(ask: HttpRequest) -> bool:
         return path in ask.target
@@ -31,7 +31,7 @@ def _rest(name: str, fails: set[str], path: str, old: bytes, new: bytes) -> Seed
 
 
 def _heard(old: bytes, new: bytes) -> PduChange:
-    """Let the server hear `new` where the client said `old`."""
+    """Let the server receive `new` where the client sent `old`."""
     return replace_in_pdata(old, new, Direction.TO_SERVER)
 
 
@@ -52,7 +52,7 @@ def _message(
 
 
 def _cut(_: str, value: Any) -> Any:
-    """Take what is beyond the third value from a list."""
+    """Remove everything after the third value of a list."""
     return value[:3] if isinstance(value, MultiValue) else value
 
 

@@ -78,7 +78,7 @@ def _one_more(element: dict[str, Any]) -> dict[str, Any]:
 
 
 def _one_unnamed(answer: dict[str, Any]) -> dict[str, Any]:
-    """Leave the last stored object out, if there are several."""
+    """Omit the last stored object, if there are several."""
     stored = answer["00081199"].get("Value", [])
     return {**answer, "00081199": {"vr": "SQ", "Value": stored[:-1]}} if stored[1:] else answer
 
@@ -90,7 +90,7 @@ def _without_one_part(answer: HttpResponse) -> HttpResponse:
 
 
 def _last_byte_flipped(answer: HttpResponse) -> HttpResponse:
-    """Flip a bit of the last byte: of the last part, where there are parts."""
+    """Flip a bit of the last byte; in a multipart body, of the last part."""
     at = answer.body.rfind(b"\r\n--") if "multipart" in answer.header("Content-Type") else 0
     return replace(answer, body=answer.body[: at - 1] + bytes([answer.body[at - 1] ^ 1])
                    + (answer.body[at:] if at else b""))  # fmt: skip

@@ -1,4 +1,4 @@
-"""Lies about what a server does: authentication, jobs, searches, HTTP, modalities, peers, WebDAV, labels."""
+"""Lies about a server's users, jobs, searches, HTTP, modalities, peers, WebDAV and labels."""
 
 import json
 import re
@@ -24,7 +24,7 @@ def _lie(name: str, method: str, target: str, change: Change, *fails: str) -> Se
 
 
 def _json(change: Callable[[Any], Any]) -> Change:
-    """Change the JSON of an answer that succeeded."""
+    """Change the JSON of a successful answer."""
 
     def changed(answer: HttpResponse) -> HttpResponse:
         if answer.status != 200:
@@ -35,12 +35,12 @@ def _json(change: Callable[[Any], Any]) -> Change:
 
 
 def _swap(old: bytes, new: bytes) -> Change:
-    """Put `new` for `old` in the body of an answer."""
+    """Replace `old` by `new` in the body of an answer."""
     return lambda answer: replace(answer, body=answer.body.replace(old, new))
 
 
 def _status(status: int) -> Change:
-    """Answer with another status."""
+    """Answer with another status code."""
     return lambda answer: replace(answer, status=status, reason="Lie")
 
 

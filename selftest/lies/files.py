@@ -1,4 +1,4 @@
-"""Files broken in one way each, on their way from the server: the cases on PS3.10 and PS3.5 notice."""
+"""Files from the server, each broken in one way: the cases on PS3.10 and PS3.5 notice."""
 
 from collections.abc import Callable
 
@@ -6,13 +6,13 @@ from support.lies import Group
 from support.web_lies import files, lie, objects, retrieves, runs, status, stores
 
 SYNTAXES = ("p02", "p07", "p09-rle-gray", "p12-jpeg-ls", "m01-jpeg")
-GROUP_LENGTH = 140  # where its value begins: behind the preamble, the prefix and its header
+GROUP_LENGTH = 140  # offset of its value: after the preamble, the prefix and its header
 PIXELS = b"\xe0\x7f\x10\x00"
 ENCAPSULATED = b"OB\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0"
 
 
 def head(tag: int, vr: str = "") -> bytes:
-    """Give the beginning of the header of an element."""
+    """Return the beginning of the header of an element."""
     group, element = tag >> 16, tag & 0xFFFF
     return group.to_bytes(2, "little") + element.to_bytes(2, "little") + vr.encode()
 
@@ -23,12 +23,12 @@ def number(data: bytes, at: int, size: int) -> int:
 
 
 def put(data: bytes, at: int, new: bytes) -> bytes:
-    """Write over bytes."""
+    """Overwrite bytes."""
     return data[:at] + new + data[at + len(new) :]
 
 
 def value_of(tag: int, vr: str, change: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
-    """Change the value of an element with a length of 16 bits, and its length with it."""
+    """Change the value of an element with a 16-bit length, and the length with it."""
 
     def changed(data: bytes) -> bytes:
         at = data.index(head(tag, vr)) + 6
@@ -40,7 +40,7 @@ def value_of(tag: int, vr: str, change: Callable[[bytes], bytes]) -> Callable[[b
 
 
 def without(tag: int, vr: str) -> Callable[[bytes], bytes]:
-    """Leave an element out; one of the file meta information is counted out, too."""
+    """Remove an element; for one of the file meta information, adjust the group length."""
 
     def changed(data: bytes) -> bytes:
         at = data.index(head(tag, vr))
@@ -54,36 +54,36 @@ def without(tag: int, vr: str) -> Callable[[bytes], bytes]:
 
 
 def shifted(data: bytes, at: int, by: int, size: int = 4) -> bytes:
-    """Add to a number that stands in the file."""
+    """Add to a number in the file."""
     return put(data, at, (number(data, at, size) + by).to_bytes(size, "little"))
 
 
 def big_endian(value: bytes) -> bytes:
-    """Name Explicit VR Big Endian, in as many bytes."""
+    """Name Explicit VR Big Endian in the same number of bytes."""
     return b"1.2.840.10008.1.2.2".ljust(len(value), b"\0")
 
 
 def wrong_offset(data: bytes) -> bytes:
-    """Let the second frame begin two bytes later in the offset table, where there is one."""
+    """Move the second frame's entry in the offset table by two bytes, if there is one."""
     at = data.index(PIXELS + ENCAPSULATED) + len(PIXELS + ENCAPSULATED)
     return shifted(data, at + 8, 2) if number(data, at, 4) else data
 
 
 def wrong_extended_offset(data: bytes) -> bytes:
-    """The same in the extended offset table."""
+    """Do the same in the extended offset table."""
     return shifted(data, data.index(head(0x7FE00001, "OV")) + 12 + 8, 2, 8)
 
 
 def odd_fragment(data: bytes) -> bytes:
-    """Take the last byte from the first fragment."""
+    """Remove the last byte of the first fragment."""
     at = data.index(PIXELS + ENCAPSULATED) + len(PIXELS + ENCAPSULATED)
-    at += 4 + number(data, at, 4) + 4  # behind the offset table and the tag of the fragment
+    at += 4 + number(data, at, 4) + 4  # after the offset table and the tag of the fragment
     end = at + 4 + number(data, at, 4)
     return shifted(data[: end - 1] + data[end:], at, -1)
 
 
 def short_pixels(data: bytes) -> bytes:
-    """Take the last two bytes from native pixels, which are the last element."""
+    """Remove the last two bytes of native pixels, which are the last element."""
     return shifted(data, data.rindex(PIXELS) + 8, -2)[:-2]
 
 
@@ -95,7 +95,7 @@ def creator_of_unknown_vr(data: bytes) -> bytes:
 
 
 def escape_left_out(name: bytes) -> bytes:
-    """Do not switch back to the first character set before the first delimiter."""
+    """Omit the escape back to the first character set before the first delimiter."""
     back = b"\x1b(J" if b"\x1b(J" in name else b"\x1b(B"
     return name.replace(back, b"", 1) + b"  " + b" "
 

@@ -14,7 +14,7 @@ from harness.relay import HttpRequest, HttpResponse
 
 
 def posted(end: str, folder: str = "", body: bytes = b"") -> Asked:
-    """Meet a POST to a route of a folder, whose body holds something."""
+    """Match a POST to a folder's route whose body contains something."""
 
     def asked(ask: HttpRequest) -> bool:
         path = path_of(ask)
@@ -24,7 +24,7 @@ def posted(end: str, folder: str = "", body: bytes = b"") -> Asked:
 
 
 def of_file(change: Callable[[FileDataset], object]) -> Change:
-    """Change the data set of a file, and write it anew; other answers pass."""
+    """Change the data set of a file, and encode it again; other answers pass."""
 
     def changed(answer: HttpResponse) -> HttpResponse:
         if answer.body[128:132] != b"DICM":
@@ -39,12 +39,12 @@ def of_file(change: Callable[[FileDataset], object]) -> Change:
 
 
 def reading(ask: HttpRequest) -> bool:
-    """Say whether a stored file is read."""
+    """Whether the request reads a stored file."""
     return ask.method == "GET" and path_of(ask).endswith("/file")
 
 
 def told(name: str, asked: Asked, change: Change, *fails: str) -> SeededLie:
-    """Make a lie that is noticed by these cases."""
+    """Return a lie that these cases notice."""
     return lie(name, set(fails), asked, change)
 
 
@@ -59,42 +59,42 @@ def sets(**elements: Any) -> Change:
 
 
 def drops(keyword: str) -> Change:
-    """Take an element out of a file that has it."""
+    """Remove an element from files that have it."""
     return of_file(lambda ds: ds.pop(keyword, None))
 
 
 def other_source(ds: FileDataset) -> None:
-    """Let the second image refer to a source of its own."""
+    """Let the second image refer to a different source image."""
     if ds.get("InstanceNumber") == 2 and "SourceImageSequence" in ds:
         ds.SourceImageSequence[0].ReferencedSOPInstanceUID = "1.2.3"
 
 
 def last_item(ds: FileDataset) -> None:
-    """Write into the last item of a sequence."""
+    """Change the last item of a sequence."""
     if "ReferencedInstanceSequence" in ds:
         ds.ReferencedInstanceSequence[-1].CodeMeaning = "Lie"
 
 
 def nested_date(ds: FileDataset) -> None:
-    """Put a date that is in the table into the last item."""
+    """Put a date from the table into the last item."""
     if "ReferencedInstanceSequence" in ds:
         ds.ReferencedInstanceSequence[-1].StudyDate = "19630812"
         ds.ReferencedInstanceSequence[-1].StudyDescription = "WAS 00081030"
 
 
 def creator(ds: FileDataset) -> None:
-    """Take a private block out."""
+    """Remove all private elements."""
     for tag in [tag for tag in ds.keys() if tag.is_private]:  # noqa: SIM118 - not of its elements
         del ds[tag]
 
 
 def listing(ask: HttpRequest) -> bool:
-    """Say whether the identifiers of all instances are asked for."""
+    """Whether the request lists the identifiers of all instances."""
     return ask.method == "GET" and path_of(ask) == "/instances"
 
 
 def without_first(answer: dict[str, Any]) -> dict[str, Any]:
-    """Leave out the first resource of an answer."""
+    """Omit the first resource of an answer."""
     return answer | {"Resources": answer["Resources"][1:]}
 
 

@@ -1,4 +1,4 @@
-"""Lies about REST: three and more for each suite of tests/rest."""
+"""Lies about REST: at least three for each suite of tests/rest."""
 
 import json
 import re
@@ -22,7 +22,7 @@ def _lie(
     *fails: str,
     asked: bytes = b"",
 ) -> SeededLie:
-    """Lie in the answers to `method` requests whose target matches, and whose body holds `asked`."""
+    """Lie in the answers to `method` requests with a matching target and `asked` in the body."""
 
     def matches(request: HttpRequest) -> bool:
         return (
@@ -51,7 +51,7 @@ def _body(change: Callable[[bytes], bytes]) -> Callable[[HttpResponse], HttpResp
 
 
 def _status(status: int) -> Callable[[HttpResponse], HttpResponse]:
-    """Answer with another status."""
+    """Answer with another status code."""
     return lambda response: replace(response, status=status, reason="Lie")
 
 
@@ -66,7 +66,7 @@ def _header(name: str, change: Callable[[str], str]) -> Callable[[HttpResponse],
 
 
 def _without_header(name: str) -> Callable[[HttpResponse], HttpResponse]:
-    """Leave one header out."""
+    """Remove one header."""
     return lambda response: replace(
         response, headers=tuple(pair for pair in response.headers if pair[0] != name)
     )

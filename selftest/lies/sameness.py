@@ -1,4 +1,4 @@
-"""Objects changed at one door, in or out: the cases of sameness notice it there, and at no other door."""
+"""Objects changed at one door, inbound or outbound: the sameness cases notice it only there."""
 
 from dataclasses import replace
 
@@ -25,19 +25,19 @@ def pixel_changed(answer: HttpResponse) -> HttpResponse:
 
 
 def downloads(ask: HttpRequest) -> bool:
-    """Say whether it is the download of a file."""
+    """Whether the request downloads a file."""
     return path_of(ask).endswith("/file")
 
 
 def respelled(towards: Direction) -> DicomLie:
-    """Change the name in objects that pass in C-STORE requests."""
+    """Change the name in objects sent by C-STORE."""
     return DicomLie(replace_in_pdata(NAME, OTHER_NAME, towards))
 
 
 def all_from(
     *stores: str, to: tuple[str, ...], case: str = "SAME-001", of: str = "explicit"
 ) -> frozenset[str]:
-    """Name the runs of a case from each of some doors to each of others."""
+    """Return the ids of a case's runs from each of some doors to each of others."""
     return frozenset(
         runs(case, *(f"{store}-{retrieve}-{of}" for store in stores for retrieve in to))
     )

@@ -1,6 +1,6 @@
-"""Lies about dcmqrscp, told to the conformance cases on storage, query and retrieve: one for each clause.
+"""Lies about dcmqrscp, told to the conformance cases on storage, query and retrieve.
 
-dcmqrscp keeps to most of these clauses, so that most of the cases pass with it honestly.
+There is one for each clause. dcmqrscp follows most of these clauses, so most cases pass honestly.
 """
 
 import re
@@ -47,16 +47,16 @@ FIND, FOUND = CFindRQ.COMMAND_FIELD, CFindRSP.COMMAND_FIELD
 GET, GOT = CGetRQ.COMMAND_FIELD, CGetRSP.COMMAND_FIELD
 MOVE, MOVED = CMoveRQ.COMMAND_FIELD, CMoveRSP.COMMAND_FIELD
 STORE, STORED = CStoreRQ.COMMAND_FIELD, CStoreRSP.COMMAND_FIELD
-OTHER = "2.25.9"  # nobody's UID
+OTHER = "2.25.9"  # an unused UID
 
 
 def _told(name: str, fails: set[str], change: Change) -> SeededLie:
-    """Change what the server says."""
+    """Change what the server sends."""
     return SeededLie(name, "remote.dicom", MessageLie(change), frozenset(fails))
 
 
 def _heard(name: str, fails: set[str], change: Change, door: Door = "remote.dicom") -> SeededLie:
-    """Change what the server is asked; at the local door, what it sends to a destination."""
+    """Change what the server receives; at the local door, what it sends to a destination."""
     return SeededLie(name, door, MessageLie(change, Direction.TO_SERVER), frozenset(fails))
 
 
@@ -65,7 +65,7 @@ def _pdu(name: str, fails: set[str], change: PduChange, door: Door = "remote.dic
 
 
 def _cases(*names: str) -> set[str]:
-    """Write out `CONRT-001[a b]`, the case with each of its parameters."""
+    """Expand `CONRT-001[a b]` to the case with each of its parameters."""
     found = set()
     for name in names:
         case, _, parameters = name.rstrip("]").partition("[")
@@ -73,11 +73,11 @@ def _cases(*names: str) -> set[str]:
     return found
 
 
-# What lies are made of
+# Parts of lies
 
 
 def _asked(message: Message) -> bool:
-    """Meet the requests with an identifier."""
+    """Match the requests with an identifier."""
     return message.command.CommandField in {FIND, GET, MOVE}
 
 
@@ -86,19 +86,19 @@ def _first(_: str, value: Any) -> Any:
 
 
 def _on_the_way(message: Message) -> bool:
-    """Meet the pending responses of a retrieval."""
+    """Match the pending responses of a retrieval."""
     return pending(MOVED)(message) or pending(GOT)(message)
 
 
 def _warnings_completed(message: Message) -> None:
-    """Count warnings as completed, so that the sum of all counts is still right."""
+    """Count warnings as completed; the sum of all counts stays right."""
     counts = message.command
     counts.NumberOfCompletedSuboperations += counts.NumberOfWarningSuboperations
     counts.NumberOfWarningSuboperations = 0
 
 
 def _cut_title(message: Message) -> None:
-    """Read no more of the destination than an AE title can have."""
+    """Truncate the destination to the length of an AE title."""
     message.command.MoveDestination = message.command.MoveDestination[:16].strip()
 
 
@@ -132,7 +132,7 @@ def _spoil_the_last_pixel(message: Message) -> None:
 
 
 def _identifier(message: Message) -> None:
-    """Let an identifier come with a response."""
+    """Add an identifier to a response."""
     message.data_set = Dataset()
     message.data_set.QueryRetrieveLevel = "STUDY"
 
@@ -147,13 +147,13 @@ def _match(message: Message) -> Message:
 
 
 def _without_role(pdu: bytes, _: Direction) -> bytes:
-    """Take the SCP role out of an A-ASSOCIATE-AC (PS3.7 D.3.3.4.2)."""
+    """Remove the SCP role from an A-ASSOCIATE-AC (PS3.7 D.3.3.4.2)."""
     role = b"\x54\0\0\x1d\0\x19" + CTImageStorage.encode() + b"\0"
     return pdu.replace(role + b"\1", role + b"\0") if pdu[0] == 2 else pdu
 
 
 def without_default_syntax(pdu: bytes, _: Direction) -> bytes:
-    """Let nobody propose Implicit VR Little Endian."""
+    """Remove Implicit VR Little Endian from all proposals."""
     item = b"\x40\0\0\x11"
     old, new = (item + uid for uid in (b"1.2.840.10008.1.2", b"1.2.840.10008.1.9"))
     return pdu.replace(old, new) if pdu[0] == 1 else pdu
@@ -184,7 +184,7 @@ LIES = (
           _cases("CONST-008[PatientID PatientName StudyDate AccessionNumber StudyID]"),
           where(of(STORE), data(PatientID="X", PatientName="X", StudyDate="20200101",
                                 AccessionNumber="X", StudyID="X"))),
-    # The answers of a query.
+    # The responses to a query.
     _told("a key has another value",
           _cases("CONQR-001[patient-patient patient-study study-study study-series patient-series "
                  "study-image patient-image]"),
@@ -251,7 +251,7 @@ LIES = (
            where(of(STORE), data(SOPInstanceUID=OTHER)), "local.dicom"),
     _told("another instance comes", _cases(f"CONRT-002[{LEVELS}]"),
           where(of(STORE), data(SOPInstanceUID=OTHER))),
-    # How it is accounted for.
+    # How it reports its sub-operations.
     _told("a C-MOVE is always a success", _cases(f"CONRT-010[{ENDS}]", "CONRT-013", "CONRT-031"),
           where(final(MOVED), command(Status=0x0000))),
     _told("a C-GET is always a success", _cases(f"CONRT-011[{ENDS}]", "CONRT-030", "CONRT-037"),
@@ -275,7 +275,7 @@ LIES = (
           where(pending(GOT), command(NumberOfRemainingSuboperations=7))),
     _told("a C-GET has an originator", _cases("CONRT-021"),
           where(of(STORE), command(MoveOriginatorApplicationEntityTitle="X", MoveOriginatorMessageID=1))),
-    # Its contexts.
+    # Its presentation contexts.
     _pdu("a role is refused", _cases("CONRT-032"), _without_role),
     _pdu("the last context is not used", _cases("CONRT-037"), result_of(255, 0, 3)),
     _pdu("the default syntax is not offered", _cases("CONRT-034[implicit explicit big-endian]"),

@@ -1,4 +1,4 @@
-"""Lies about Orthanc, told to the conformance cases that dcmqrscp cannot pass: commitment above all."""
+"""Lies about Orthanc, told to the conformance cases that dcmqrscp cannot pass."""
 
 from lies.services_dcmqrscp import without_default_syntax
 from support.lies import Group, SeededLie
@@ -24,7 +24,7 @@ def _another_reason(message: Message) -> None:
 
 
 def _what_was_not_named(message: Message) -> None:
-    """Name the instance that the case has stored."""
+    """Name the instance that the case stored."""
     if message.data_set is not None:
         stored = Maker("CONRT-006").instance()
         for keyword, uid in unique_keys(stored, message.data_set.QueryRetrieveLevel).items():

@@ -1,4 +1,4 @@
-"""Lies about pynetdicom's qrscp, told to what it does right and dcmqrscp does not."""
+"""Lies about pynetdicom's qrscp, about what it does right and dcmqrscp does not."""
 
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage
@@ -10,7 +10,7 @@ from harness.relay import Direction
 
 
 def _store(message: Message) -> Message:
-    """Invent a C-STORE on the second context, which is that of CT."""
+    """Send an invented C-STORE on the second context, which is that of CT."""
     asked, dataset = Dataset(), Dataset()
     asked.AffectedSOPClassUID = dataset.SOPClassUID = CTImageStorage
     asked.AffectedSOPInstanceUID = dataset.SOPInstanceUID = "2.25.9"

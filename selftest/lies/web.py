@@ -40,17 +40,17 @@ STORED, FAILED = "00081199", "00081198"
 
 
 def without(tag: str) -> Any:
-    """Leave an element out of a data set."""
+    """Remove an element from a data set."""
     return lambda each: {key: element for key, element in each.items() if key != tag}
 
 
 def only(tag: str) -> Any:
-    """Leave everything else out."""
+    """Remove all other elements."""
     return lambda each: {key: element for key, element in each.items() if key == tag}
 
 
 def shortened(tag: str) -> Any:
-    """Leave the last item out of a sequence of the response to a request to store."""
+    """Remove the last item of a sequence in the response to a store request."""
 
     def changed(answer: dict[str, Any]) -> dict[str, Any]:
         sequence = answer.get(tag, {})
@@ -60,41 +60,41 @@ def shortened(tag: str) -> Any:
 
 
 def other_reason(answer: dict[str, Any]) -> dict[str, Any]:
-    """Give a reason that nobody knows."""
+    """Use an undefined failure reason."""
     for item in answer[FAILED]["Value"]:
         item["00081197"]["Value"] = [1]
     return answer
 
 
 def names_as_text(element: dict[str, Any]) -> dict[str, Any]:
-    """Write names as they stand in a file."""
+    """Write names as plain text, as in a file."""
     if element["vr"] != "PN" or "Value" not in element:
         return element
     return {**element, "Value": [each.get("Alphabetic", "") for each in element["Value"]]}
 
 
 def empty_groups(element: dict[str, Any]) -> dict[str, Any]:
-    """Write an empty component group in each name."""
+    """Add an empty component group to each name."""
     if element["vr"] != "PN" or "Value" not in element:
         return element
     return {**element, "Value": [{**each, "Phonetic": ""} for each in element["Value"]]}
 
 
 def nothing_for_null(element: dict[str, Any]) -> dict[str, Any]:
-    """Leave null out of the values."""
+    """Omit null from the values."""
     if "Value" not in element:
         return element
     return {**element, "Value": [each for each in element["Value"] if each is not None]}
 
 
 def item_in_an_empty_sequence(element: dict[str, Any]) -> dict[str, Any]:
-    """Give a sequence without items one."""
+    """Add an item to sequences without items."""
     empty = element["vr"] == "SQ" and not element.get("Value")
     return {**element, "Value": [{"00100020": {"vr": "LO", "Value": ["A"]}}]} if empty else element
 
 
 def reversed_values(element: dict[str, Any]) -> dict[str, Any]:
-    """Write values in the other order."""
+    """Reverse the order of values."""
     return {**element, "Value": element["Value"][::-1]} if "Value" in element else element
 
 
@@ -104,7 +104,7 @@ def last_byte_changed(each: Part) -> Part:
 
 
 def in_another_syntax(data: bytes) -> bytes:
-    """Name another transfer syntax in the file meta information."""
+    """Write another transfer syntax into the file meta information."""
     at = data.index(b"\x02\x00\x10\x00UI") + 6
     end = at + 2 + int.from_bytes(data[at : at + 2], "little")
     return (
@@ -115,7 +115,7 @@ def in_another_syntax(data: bytes) -> bytes:
 
 
 def accepts(part: str) -> Any:
-    """Meet requests that accept `part` among others."""
+    """Match requests that accept `part` among others."""
 
     def met(ask: HttpRequest) -> bool:
         return ask.method == "GET" and part in ask.header("Accept")
@@ -124,7 +124,7 @@ def accepts(part: str) -> Any:
 
 
 def unterminated(answer: HttpResponse) -> HttpResponse:
-    """Leave the last delimiter without its end."""
+    """Truncate the last delimiter."""
     changed = parts(lambda found: found)(answer)
     return HttpResponse(
         changed.status, changed.reason, changed.headers, changed.body.removesuffix(b"--\r\n")
@@ -132,12 +132,12 @@ def unterminated(answer: HttpResponse) -> HttpResponse:
 
 
 def is_metadata(ask: HttpRequest) -> bool:
-    """Say whether metadata is asked for."""
+    """Whether the request is for metadata."""
     return path_of(ask).endswith("/metadata")
 
 
 def is_put(ask: HttpRequest) -> bool:
-    """Say whether it is a method that there is not."""
+    """Whether the method is PUT, which the resource does not support."""
     return ask.method == "PUT"
 
 

@@ -1,4 +1,4 @@
-"""The same for clauses that Orthanc's DICOMweb breaks by itself: told to tiny-pacs, which keeps them."""
+"""Lies about clauses that Orthanc's DICOMweb breaks itself, told to tiny-pacs, which keeps them."""
 
 from support.lies import Group
 from support.web_lies import data_sets, in_json, lie, retrieves, runs, searches, status, stores

@@ -50,7 +50,7 @@ GROUP = Group(
             replace_in_pdata(b"^One", b"^one"),
         ),
         _lie(
-            "a success is called a failure",  # findscu ends with exit code 0 all the same
+            "a success is called a failure",  # findscu exits with 0 all the same
             {"WLIST-001", "WLIST-002", "WLIST-004[SIX-names2]", "WLIST-010", *STATIONS, *JAPANESE},
             change_status(0x0000, 0xC000),
         ),

@@ -1,4 +1,4 @@
-"""Run folders of several servers, made to order: what each of them made of the same cases."""
+"""Generated run folders of several servers: the results of each for the same cases."""
 
 from pathlib import Path
 from typing import Any
@@ -25,25 +25,25 @@ PER_SUITE = 16
 
 
 class Fleet:
-    """Runs of several servers beside each other, below one folder."""
+    """Runs of several servers in one folder."""
 
     def __init__(self, runs: Path) -> None:
         self.runs = runs
 
     def run(self, name: str, version: str, **changes: Any) -> RunFolder:
-        """Make a run folder with nothing but its run.json."""
+        """Make a run folder that contains only its run.json."""
         folder = RunFolder(self.runs / f"20261122-094103-{name.lower()}-{version}")
         server = {"name": name, "version": version, "ae_title": "ORTHANC", "plugins": {}}
         folder.write_run(**{"server": server, "local": None} | changes)
         return folder
 
     def matrix(self, *folders: RunFolder) -> Matrix:
-        """Read the runs side by side."""
+        """Read the runs into a matrix."""
         return make_matrix(columns([(None, load(each.path), None) for each in folders]))
 
 
 def realistic_fleet(fleet: Fleet, per_suite: int = PER_SUITE) -> list[RunFolder]:
-    """Fill a fleet: two versions of one server, and three that can do less; some of each outcome."""
+    """Fill a fleet with some of each outcome: two versions of one server, and three lesser ones."""
     folders = []
     for server, (name, version, able) in enumerate(SERVERS.values()):
         capabilities: dict[str, str | None] = dict.fromkeys({"dimse.find.study", *able})
@@ -98,13 +98,13 @@ def _case(folder: RunFolder, server: int, place: int, number: int) -> None:
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Fleet:
-    """Nothing yet."""
+    """An empty fleet."""
     return Fleet(tmp_path / "runs")
 
 
 @pytest.fixture(scope="session")
 def real_looking(tmp_path_factory: pytest.TempPathFactory) -> tuple[Fleet, list[RunFolder]]:
-    """Make the runs of five servers with their reports; tests leave them as they are."""
+    """Make the runs of five servers with their reports; tests do not change them."""
     fleet = Fleet(tmp_path_factory.mktemp("matrix") / "runs")
     folders = realistic_fleet(fleet)
     for each in folders:

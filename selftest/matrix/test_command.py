@@ -1,4 +1,4 @@
-"""`harness matrix` itself: real runs on real servers, a server that is not to be had, wrong use."""
+"""`harness matrix` itself: real runs on real servers, a missing server, usage errors."""
 
 import contextlib
 import json
@@ -32,7 +32,7 @@ SUITES = [
     str(TESTS / "rest/test_hierarchy.py"),
 ]
 CASES = [f"--case={each}" for each in ("CECHO-001", "CFIND-001", "CFIND-020", "RHIE-001")]
-"""Suites are named, so that no run has to look through all of them."""
+"""Suites are named, so that no run has to search all of them."""
 
 GONE = "orthanc:/no/such/folder"
 """A server that cannot be started anywhere."""
@@ -40,7 +40,7 @@ GONE = "orthanc:/no/such/folder"
 
 @dataclass
 class Made:
-    """A command that has ended, and the folder where it ran."""
+    """A finished command, and the folder where it ran."""
 
     folder: Path
     status: int
@@ -49,7 +49,7 @@ class Made:
 
     @property
     def record(self) -> dict[str, list[dict[str, object]]]:
-        """The JSON beside the page."""
+        """The JSON next to the page."""
         found: dict[str, list[dict[str, object]]] = json.loads(
             (self.folder / "runs/matrix.json").read_text()
         )
@@ -57,7 +57,7 @@ class Made:
 
     @property
     def outcomes(self) -> dict[str, list[str | None]]:
-        """For each case its outcomes, server by server."""
+        """The outcomes of each case, server by server."""
         return {
             str(row["case"]): [cell and cell["outcome"] for cell in row["cells"]]  # type: ignore[attr-defined]
             for row in self.record["cases"]
@@ -65,7 +65,7 @@ class Made:
 
 
 def make(folder: Path, *arguments: str) -> Made:
-    """Run the command in `folder`, away from any terminal."""
+    """Run the command in `folder`, without a terminal."""
     ended = subprocess.run(
         [sys.executable, "-m", "harness", "matrix", *arguments],
         cwd=folder,
@@ -80,13 +80,13 @@ def make(folder: Path, *arguments: str) -> Made:
 
 @pytest.fixture(scope="module")
 def both(orthanc: str, tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """A handful of cases on Orthanc and on qrscp at once, made once."""
+    """A few cases on Orthanc and on qrscp at the same time, run once."""
     folder = tmp_path_factory.mktemp("both")
     return make(folder, *SUITES, *CASES, "--server", "orthanc", "--server", "qrscp", "--jobs", "2")
 
 
 def test_two_real_servers_make_one_page(both: Made) -> None:
-    """Each run has its folder with its evidence; what differs is known; the exit code is 0."""
+    """Each run has its folder with its evidence; differences are found; the exit code is 0."""
     assert (both.status, both.progress.count("started")) == (0, 2)
     assert both.outcomes == {
         "CECHO-001": ["passed", "passed"],
@@ -105,7 +105,7 @@ def test_two_real_servers_make_one_page(both: Made) -> None:
 
 
 def test_progress_is_told_in_plain_lines(both: Made) -> None:
-    """Without a terminal: which server started, and what it came to; nothing else."""
+    """Without a terminal: which server started, and its result; nothing else."""
     lines = both.progress.splitlines()
 
     assert sorted(line for line in lines if line.endswith("started")) == [
@@ -117,7 +117,7 @@ def test_progress_is_told_in_plain_lines(both: Made) -> None:
 
 
 def test_the_runs_can_be_repeated_by_what_they_wrote_down(both: Made) -> None:
-    """The command in a run folder is one for people, and nothing of the matrix stays in the folder."""
+    """The command in a run folder is for users, and the folder has no traces of the matrix."""
     run = load(both.folder / "runs" / str(both.record["servers"][1]["run"]))
 
     assert "--runs" in run.command
@@ -126,7 +126,7 @@ def test_the_runs_can_be_repeated_by_what_they_wrote_down(both: Made) -> None:
 
 
 def test_the_page_is_made_again_from_the_folders(both: Made, tmp_path: Path) -> None:
-    """Run folders alone make the same page, wherever it is to stand, and run nothing."""
+    """Run folders alone give the same page at any path, and nothing is run."""
     runs = [str(both.folder / "runs" / str(each["run"])) for each in both.record["servers"]]
 
     again = make(tmp_path, *runs, "-o", "all.html")
@@ -138,7 +138,7 @@ def test_the_page_is_made_again_from_the_folders(both: Made, tmp_path: Path) -> 
 
 
 def test_an_earlier_run_stands_beside_a_new_one(fleet: Fleet, tmp_path: Path) -> None:
-    """A run folder is a column like any other, and what is run stands behind it."""
+    """A run folder is a column like any other, followed by the new runs."""
     earlier = fleet.run("server", "1")
     earlier.add("CECHO-001", suite="dicom/echo")
 
@@ -151,7 +151,7 @@ def test_an_earlier_run_stands_beside_a_new_one(fleet: Fleet, tmp_path: Path) ->
 
 
 def test_progress_on_a_terminal_is_a_line_for_each_server(tmp_path: Path) -> None:
-    """Who looks sees the server, how many cases of all are done, and at the end all of them."""
+    """The server, how many of all cases are done, and at the end all of them."""
     ours, theirs = pty.openpty()
     asked = [ECHO, "--case=CECHO-001", "--server", "storescp"]
     process = subprocess.Popen(
@@ -175,7 +175,7 @@ def test_progress_on_a_terminal_is_a_line_for_each_server(tmp_path: Path) -> Non
 
 
 def test_a_server_that_cannot_be_started_costs_its_column(tmp_path: Path) -> None:
-    """The others go on; its column says why it is empty; the exit code is 1."""
+    """The others run; its column shows the reason; the exit code is 1."""
     made = make(tmp_path, ECHO, "--case", "CECHO-001", "--server", GONE, "--server", "storescp")
 
     assert made.status == 1
@@ -187,7 +187,7 @@ def test_a_server_that_cannot_be_started_costs_its_column(tmp_path: Path) -> Non
 
 
 def test_a_failure_on_one_server_is_the_exit_code(tmp_path: Path) -> None:
-    """A case that fails gives 1, and the page leads to its evidence; suites of one's own run as well."""
+    """A failed case gives 1, and the page links to its evidence; the user's own suites run, too."""
     (tmp_path / "pytest.ini").write_text(INI)
     (tmp_path / "test_small.py").write_text(HEAD + FAILING)
 
@@ -209,11 +209,11 @@ def test_fails(dimse):
 
 
 def test_where_nothing_can_run_there_is_no_page(tmp_path: Path) -> None:
-    """A case that does not exist is wrong use: 2, the reason for each server, and nothing is written."""
+    """An unknown case is a usage error: 2, the reason for each server, and nothing is written."""
     made = make(tmp_path, ECHO, "--server", "storescp", "--case", "CECHO-999")
 
     assert made.status == 2
-    assert "no case is called 'CECHO-999'; nearest: " in made.progress
+    assert "unknown case 'CECHO-999'; similar: " in made.progress
     assert list(tmp_path.rglob("matrix.*")) == []
 
 
@@ -221,16 +221,16 @@ def test_where_nothing_can_run_there_is_no_page(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         ([], "name servers"),
-        (["-k", "find"], "-k find: no run folder"),
-        (["runs/gone"], "runs/gone: no run folder"),
-        (["--server", "pacs"], "--remote pacs: there is no such server"),
+        (["-k", "find"], "-k find: not a run folder"),
+        (["runs/gone"], "runs/gone: not a run folder"),
+        (["--server", "pacs"], "--remote pacs: unknown server"),
         (["--server", "storescp", "-o", "matrix.json"], "call the page matrix.html"),
     ],
 )
 def test_wrong_use_is_told(
     arguments: Sequence[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each mistake has its sentence, and nothing runs."""
+    """Each error has its message, and nothing runs."""
     monkeypatch.chdir(tmp_path)
 
     with pytest.raises(command.ConfigError, match=said):
@@ -256,7 +256,7 @@ def test_wrong_use_is_told(
 def test_runs_share_cores_and_memory(
     cores: int, gigabytes: int, servers: int, jobs: int | None, expected: tuple[int, int]
 ) -> None:
-    """A run for each core as far as memory goes, then workers for what is left; --jobs has the last word."""
+    """A run for each core as far as memory allows, then workers for the rest; --jobs overrides."""
     assert share(servers, jobs, cores, gigabytes * 2**30) == expected
     assert PAIR <= 2**29
 
@@ -264,7 +264,7 @@ def test_runs_share_cores_and_memory(
 def test_a_folder_with_many_runs_needs_no_server(
     real_looking: tuple[Fleet, list[RunFolder]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Failures in the folders are the exit code, and each server has its line."""
+    """Failures in the folders determine the exit code, and each server has its line."""
     _, folders = real_looking
 
     status = command.main([*(str(each.path) for each in folders), "-o", str(tmp_path / "m.html")])

@@ -1,4 +1,4 @@
-"""However a matrix ends, nothing of its runs is left: no process, no server, no folder."""
+"""However a matrix ends, its runs leave nothing behind: no process, no server, no folder."""
 
 import os
 import signal
@@ -70,7 +70,7 @@ def _family(process: subprocess.Popen[str]) -> list[psutil.Process]:
     "number",
     [
         signal.SIGINT,
-        # Handled as the one above, see the next test.
+        # Handled like the one above, see the next test.
         pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
         pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
     ],
@@ -78,7 +78,7 @@ def _family(process: subprocess.Popen[str]) -> list[psutil.Process]:
 def test_all_runs_end_in_order(
     running: subprocess.Popen[str], number: signal.Signals, tmp_path: Path
 ) -> None:
-    """Every run writes its report, the page shows what had run, and the third server never ran."""
+    """Every run writes its report, the page shows the results so far; the third never ran."""
     family = _family(running)
 
     os.killpg(running.pid, number)  # a terminal sends it to the whole group
@@ -102,7 +102,7 @@ def test_all_runs_end_in_order(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_each_signal_asks_to_end_unless_it_was_ignored(number: signal.Signals) -> None:
-    """Under `nohup` a terminal that closes ends nothing; children inherit no ignored signal either way."""
+    """Under `nohup` a closed terminal ends nothing; children never inherit ignored signals."""
     before = signal.getsignal(number)
     try:
         for ours, asked in ((signal.SIG_DFL, 1), (signal.SIG_IGN, 0)):
@@ -124,7 +124,7 @@ def test_each_signal_asks_to_end_unless_it_was_ignored(number: signal.Signals) -
 
 
 def test_a_second_ctrl_c_ends_all_at_once(running: subprocess.Popen[str]) -> None:
-    """The second Ctrl-C ends all at once: no run is waited for."""
+    """Runs are not waited for."""
     family = _family(running)
     children = [
         each
@@ -133,7 +133,7 @@ def test_a_second_ctrl_c_ends_all_at_once(running: subprocess.Popen[str]) -> Non
     ]
     assert children
     for each in children:
-        each.suspend()  # so that it cannot end in order
+        each.suspend()  # so that it cannot end cleanly
 
     os.killpg(running.pid, signal.SIGINT)
     with pytest.raises(psutil.TimeoutExpired):
@@ -147,7 +147,7 @@ def test_a_second_ctrl_c_ends_all_at_once(running: subprocess.Popen[str]) -> Non
 
 
 def test_sigkill_leaves_nothing(running: subprocess.Popen[str]) -> None:
-    """Killed without a chance to do anything: runs, servers and temporary folders go all the same."""
+    """Runs, servers and temporary folders are removed all the same."""
     family = _family(running)
 
     running.kill()

@@ -1,4 +1,4 @@
-"""Runs side by side: what differs, what is missing, and what a server that did not run leaves."""
+"""Runs side by side: differences, missing results, and servers that did not run."""
 
 import json
 from pathlib import Path
@@ -31,7 +31,7 @@ LACKS, GONE = "unsupported", None
     ],
 )
 def test_what_differs(fleet: Fleet, outcomes: tuple[str | None, ...], kind: str) -> None:
-    """A case differs where it ran with other outcomes; what a server lacks is told apart from that."""
+    """A case differs if outcomes differ where it ran; unsupported is a separate kind."""
     folders = [fleet.run("server", str(number)) for number in range(len(outcomes))]
     for folder, outcome in zip(folders, outcomes, strict=True):
         folder.add("ECHO-001", outcome="passed")  # so that each run has a case
@@ -47,7 +47,7 @@ def test_what_differs(fleet: Fleet, outcomes: tuple[str | None, ...], kind: str)
 
 
 def test_parameters_make_other_rows(fleet: Fleet) -> None:
-    """Runs of one case with other parameters are compared one by one."""
+    """Runs of one case with different parameters are compared separately."""
     folders = [fleet.run("server", "1"), fleet.run("server", "2")]
     for folder, outcomes in zip(folders, (("passed", "failed"), ("passed", "passed")), strict=True):
         for parameters, outcome in zip(("jpeg", "rle"), outcomes, strict=True):
@@ -59,7 +59,7 @@ def test_parameters_make_other_rows(fleet: Fleet) -> None:
 
 
 def test_a_server_that_did_not_run_costs_its_column_only(fleet: Fleet) -> None:
-    """Its column is there and says why; the other columns are compared as if it was not."""
+    """Its column has the reason; the other columns are compared as if it did not exist."""
     folders = [fleet.run("server", "1"), fleet.run("server", "2")]
     for folder in folders:
         folder.add("CFIND-014")
@@ -77,7 +77,7 @@ def test_a_server_that_did_not_run_costs_its_column_only(fleet: Fleet) -> None:
 
 
 def test_a_server_that_never_started_is_no_column_of_errors(fleet: Fleet) -> None:
-    """When every case has the same error since the server did not start, that is said once."""
+    """If every case has the same error because the server did not start, it is shown once."""
     sound, broken = fleet.run("server", "1"), fleet.run("server", "2", capabilities={})
     failure = {"message": "Orthanc ended with exit code 1 while it started", "text": ""}
     for number in range(3):
@@ -92,7 +92,7 @@ def test_a_server_that_never_started_is_no_column_of_errors(fleet: Fleet) -> Non
 
 
 def test_errors_of_a_server_that_runs_stay_errors(fleet: Fleet) -> None:
-    """A run in which every case had an error of its own is a column like any other."""
+    """A run in which every case had its own error is a normal column."""
     folders = [fleet.run("server", "1"), fleet.run("server", "2")]
     folders[0].add("CFIND-014")
     folders[1].add("CFIND-014", outcome="error")
@@ -116,7 +116,7 @@ def test_errors_of_a_server_that_runs_stay_errors(fleet: Fleet) -> None:
 def test_good_is_only_what_came_to_its_end(
     fleet: Fleet, outcome: str, facts: dict[str, object], judgement: str
 ) -> None:
-    """A failure or an error on one server is bad, and what was cut off is not good."""
+    """A failure or an error on one server is bad, and an interrupted run is not good."""
     sound, other = fleet.run("server", "1"), fleet.run("server", "2", **facts)
     for folder in (sound, other):
         folder.add("ECHO-001")
@@ -128,7 +128,7 @@ def test_good_is_only_what_came_to_its_end(
 def test_verdict_counts_cases_servers_and_differences(
     real_looking: tuple[Fleet, list[RunFolder]], fleet: Fleet
 ) -> None:
-    """One line says how much is compared, and how much differs."""
+    """One line has the number of comparisons and of differences."""
     matrix = real_looking[0].matrix(*real_looking[1])
 
     assert matrix.verdict == "144 cases on 5 servers: 11 differ"
@@ -139,14 +139,14 @@ def test_verdict_counts_cases_servers_and_differences(
 
 
 def test_letters_go_on_after_z() -> None:
-    """More servers than letters get two letters."""
+    """After Z, columns have two letters."""
     found = columns([(str(number), None, "gone") for number in range(28)])
 
     assert [each.letter for each in found][24:] == ["Y", "Z", "AA", "AB"]
 
 
 def test_facts_stand_side_by_side() -> None:
-    """What is not the same everywhere differs, also where a server says nothing, unless nobody asked it."""
+    """Unequal facts differ, even if a server lacks one, unless it was never asked for it."""
     table = side_by_side("Limits", [{"a": "1", "b": "2"}, None, {"a": "1", "c": "3"}])
 
     assert table.rows == {
@@ -160,7 +160,7 @@ def test_facts_stand_side_by_side() -> None:
 def test_the_record_says_the_same_as_the_matrix(
     real_looking: tuple[Fleet, list[RunFolder]], tmp_path: Path
 ) -> None:
-    """Programs find servers, cases with their outcomes, and tables; run folders are relative to the file."""
+    """It has servers, cases with outcomes, and tables; run folders are relative to the file."""
     fleet, folders = real_looking
     matrix = fleet.matrix(*folders)
 

@@ -40,12 +40,12 @@ def unfold(page: Page) -> None:
 
 
 def cell(page: Page, case: str, server: int) -> str:
-    """Give the selector of one cell, by the number of its server."""
+    """Return the selector of one cell, by the number of its server."""
     return f"[id='{case}'] > summary > .cell >> nth={server}"
 
 
 def test_the_page_begins_with_the_whole(open_page: Open, made: Path) -> None:
-    """Verdict, picture with its legend, then each server: who it is, its counts, or why it did not run."""
+    """Verdict, picture with legend, then each server: identity, counts, or why it did not run."""
     page = open_page(made)
 
     expect(page).to_have_title("144 cases on 6 servers: 11 differ; 1 server did not run")
@@ -82,7 +82,7 @@ def test_differences_come_first(open_page: Open, made: Path) -> None:
 
 
 def test_filters_narrow_together_and_stay_in_the_address(open_page: Open, made: Path) -> None:
-    """Kind, outcome, suite, level and words hold at once; the address brings the same view back."""
+    """Kind, outcome, suite, level and words apply together; the address restores the view."""
     page = open_page(made)
 
     page.get_by_role("button", name="differences 11").click()
@@ -105,7 +105,7 @@ def test_filters_narrow_together_and_stay_in_the_address(open_page: Open, made: 
 
 
 def test_an_outcome_on_any_server_is_found(open_page: Open, made: Path) -> None:
-    """Filtering by an outcome shows the rows in which one server has it."""
+    """An outcome filter shows the rows in which a server has it."""
     page = open_page(made)
 
     page.get_by_role("button", name="failed 7").click()
@@ -116,7 +116,7 @@ def test_an_outcome_on_any_server_is_found(open_page: Open, made: Path) -> None:
 
 
 def test_a_cell_unfolds_its_answer(open_page: Open, made: Path) -> None:
-    """Values side by side, the reason, and links that lead into that run and to files that exist."""
+    """Values side by side, the reason, and links into that run and to existing files."""
     page = open_page(made)
     page.get_by_role("button", name="differences 11").click()
 
@@ -139,7 +139,7 @@ def test_a_cell_unfolds_its_answer(open_page: Open, made: Path) -> None:
 
 
 def test_the_link_to_the_report_opens_the_case_there(open_page: Open, made: Path) -> None:
-    """What leads to the report of a run leads to the case in it."""
+    """A link to the report of a run opens the case in it."""
     page = open_page(made)
     page.locator(cell(page, FAILED_ON_TWO, 3)).click()
     link = page.locator(f"[id='{FAILED_ON_TWO}~D']").get_by_role("link", name="report")
@@ -153,7 +153,7 @@ def test_the_link_to_the_report_opens_the_case_there(open_page: Open, made: Path
 
 
 def test_outcomes_are_told_apart_by_words(open_page: Open, made: Path) -> None:
-    """A known failure shows its reason, an unmet need its need, an error its message; a gap is none."""
+    """A known failure shows its reason, an unmet need its need, an error its message."""
     page = open_page(made)
     unfold(page)
 
@@ -172,7 +172,7 @@ def test_outcomes_are_told_apart_by_words(open_page: Open, made: Path) -> None:
 
 
 def test_the_picture_leads_to_the_case(open_page: Open, made: Path) -> None:
-    """A click on a place of the picture unfolds that case, whatever the filters were."""
+    """A click in the picture unfolds that case, whatever the filters are."""
     page = open_page(made, "#outcome=known")
     picture = page.get_by_role("img", name="dicom/find")
     box = picture.bounding_box()
@@ -187,7 +187,7 @@ def test_the_picture_leads_to_the_case(open_page: Open, made: Path) -> None:
 
 
 def test_keys_reach_everything(open_page: Open, made: Path) -> None:
-    """Cases and servers are reached and filtered by keys; Enter opens, Esc folds, then clears the filters."""
+    """Keys select and filter cases and servers; Enter opens, Esc folds, then clears the filters."""
     page = open_page(made)
     page.keyboard.press("d")
     assert len(cases(page)) == 11
@@ -218,7 +218,7 @@ def test_keys_reach_everything(open_page: Open, made: Path) -> None:
 
 
 def test_without_script_everything_is_there(open_page: Open, made: Path) -> None:
-    """Without JavaScript cases unfold, and a cell is a link to its answer; only filters are missing."""
+    """Without JavaScript cases unfold, and a cell links to its answer; only filters are missing."""
     page = open_page(made, java_script_enabled=False)
 
     expect(page.locator(".tools")).to_be_hidden()
@@ -231,7 +231,7 @@ def test_without_script_everything_is_there(open_page: Open, made: Path) -> None
 
 
 def test_facts_stand_side_by_side(open_page: Open, made: Path) -> None:
-    """Capabilities are a table of servers; what differs is marked."""
+    """Capabilities are a table of servers; differences are marked."""
     page = open_page(made)
     facts = page.locator(".facts", has_text="Capabilities")
 
@@ -244,7 +244,7 @@ def test_facts_stand_side_by_side(open_page: Open, made: Path) -> None:
 
 
 def test_names_stay_beside_the_cells_on_a_phone(open_page: Open, made: Path) -> None:
-    """At 390 px six servers fit; the page never scrolls sideways, and the letters stand above the cells."""
+    """At 390 px six servers fit; the page never scrolls sideways; letters are above the cells."""
     page = open_page(made, viewport=PHONE)
 
     first = page.locator(cell(page, FAILED_ON_TWO, 0)).bounding_box()
@@ -290,7 +290,7 @@ def test_many_servers_scroll_below_names_that_stay(open_page: Open, fleet: Fleet
 
 
 def test_nothing_sticks_out_at_any_width(open_page: Open, made: Path) -> None:
-    """With everything unfolded the page itself scrolls down only."""
+    """With everything unfolded the page itself scrolls vertically only."""
     page = open_page(made)
     unfold(page)
 
@@ -301,7 +301,7 @@ def test_nothing_sticks_out_at_any_width(open_page: Open, made: Path) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_can_be_read_in_light_and_dark(open_page: Open, made: Path, scheme: str) -> None:
-    """Each kind of text has at least the contrast of 4.5 that WCAG 2.1 asks for (1.4.3)."""
+    """Each kind of text has at least the contrast of 4.5 that WCAG 2.1 requires (1.4.3)."""
     page = open_page(made, color_scheme=scheme)
     unfold(page)
 
@@ -312,7 +312,7 @@ def test_text_can_be_read_in_light_and_dark(open_page: Open, made: Path, scheme:
 
 
 def test_paper_gets_the_whole_and_nothing_to_press(open_page: Open, made: Path) -> None:
-    """Printed from a dark screen: black on white, no controls, the picture in colours, facts unfolded."""
+    """Printed from a dark screen: black on white, no controls, picture in colours, facts open."""
     page = open_page(made, color_scheme="dark")
     page.locator(cell(page, FAILED_ON_TWO, 2)).click()
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
@@ -338,7 +338,7 @@ def test_paper_gets_the_whole_and_nothing_to_press(open_page: Open, made: Path) 
 
 
 def test_hostile_content_stays_text(open_page: Open, fleet: Fleet) -> None:
-    """Markup in every field is shown, not obeyed, and every id is there once."""
+    """Markup in any field is shown as text, and every id is unique."""
     evil = f"{EVIL}\x00\x1b[31m\ud800{{{{7*7}}}}"
     server = {"name": evil, "version": evil, "ae_title": evil, "plugins": {evil: evil}}
     texts = ("name", "title", "suite", "nodeid", "parameters", "ref", "level", "reason")
@@ -383,7 +383,7 @@ def test_hostile_content_stays_text(open_page: Open, fleet: Fleet) -> None:
 def test_a_page_elsewhere_leads_into_the_runs(
     open_page: Open, real_looking: tuple[Fleet, list[RunFolder]], tmp_path: Path
 ) -> None:
-    """Links are relative to the page, wherever it is; a run that was cut off gets its report."""
+    """Links are relative to the page at any path; an interrupted run gets its report."""
     fleet, folders = real_looking
     cut_off = Fleet(tmp_path / "run s").run(
         "server", "1", finished=None, duration=None, exit_status=None
@@ -404,7 +404,7 @@ def test_a_page_elsewhere_leads_into_the_runs(
 
 
 def test_thousands_of_cases_stay_quick(open_page: Open, fleet: Fleet) -> None:
-    """2000 cases on two servers: the page opens, filters and unfolds, and its picture fits."""
+    """2000 cases on two servers: the page opens, filters and unfolds quickly; its picture fits."""
     folders = [fleet.run("server", "1"), fleet.run("server", "2")]
     for number in range(2000):
         for folder in folders:

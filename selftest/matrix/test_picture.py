@@ -1,4 +1,4 @@
-"""The picture of the whole: everything has a place, a shape of its own, and nothing covers a mark."""
+"""The picture: every case has a place, each outcome a shape, and no mark is covered."""
 
 from matrix.conftest import Fleet
 from report.conftest import RunFolder
@@ -30,14 +30,14 @@ def test_every_case_has_its_place(real_looking: tuple[Fleet, list[RunFolder]]) -
 
 
 def test_outcomes_are_told_without_colour() -> None:
-    """No two outcomes are drawn alike, apart from their colours."""
+    """No two outcomes look alike without colours."""
     drawn = ["".join(shapes.values()) for shapes in picture.samples().values()]
 
     assert len({*drawn}) == len(drawn) == 6
 
 
 def test_marks_lie_above_what_they_mark(real_looking: tuple[Fleet, list[RunFolder]]) -> None:
-    """The cross of a failure is drawn after its ground, whichever outcome comes first in a suite."""
+    """The cross of a failure is drawn after its background, whichever outcome comes first."""
     for tile in _tiles(*real_looking):
         names = list(tile.paths)
         grounds = [names.index(each) for each in ("failed", "error") if each in names]
@@ -46,7 +46,7 @@ def test_marks_lie_above_what_they_mark(real_looking: tuple[Fleet, list[RunFolde
 
 
 def test_a_large_suite_fits_a_phone(fleet: Fleet) -> None:
-    """Cases that do not fit beside each other go into further bands, each with the servers' letters."""
+    """Cases that do not fit next to each other go into further bands, each with server letters."""
     folder = fleet.run("server", "1")
     for number in range(100):
         folder.add(f"CFIND-{number:03}")

@@ -1,4 +1,4 @@
-"""An archive of a few lines, as strict, as forgetful or as hostile as a test wants."""
+"""A small archive that a test makes strict, incomplete or hostile."""
 
 import asyncio
 import contextlib
@@ -54,16 +54,20 @@ Identifier = dict[str, str]
 class Archive:
     """Answers queries about instances, each given by its attributes of all levels.
 
-    models: the information models that it accepts. It is strict: a key of another level than that of the
-    query, but for the unique keys above, is answered by A900. forgets: keys that it neither matches nor
-    returns; unheeded: keys that it only returns. endless: it ends no query until it is cancelled.
-    answers: gives the answers to a query, whatever the entities; final: the status after them;
-    pending: the status of each; announced: a data set that the final response announces, None: none, empty:
-    it does not come. released: how many associations were released.
-    fails_after: so many requests, then it fails. move, get: give the responses to a C-MOVE or C-GET.
-    one_at_a_time: it rejects a second association while there is one; rejected: how often it did.
-    asked: the model and identifier of each request; heard: set with each of them; associations: how many
-    there were; cancelled: how often.
+    It is strict: a key of a level other than that of the query, except the unique keys above, is
+    answered by A900.
+
+    models: the accepted information models.
+    forgets: keys that it neither matches nor returns; unheeded: keys that it only returns.
+    endless: a query only ends when it is cancelled.
+    answers: returns the answers to a query, whatever the entities are.
+    pending: the status of each answer; final: the status after them.
+    announced: a data set that the final response announces; None: none; empty: it is not sent.
+    fails_after: the number of requests after which it fails.
+    move, get: return the responses to a C-MOVE or C-GET.
+    one_at_a_time: a second concurrent association is rejected; rejected: how many were.
+    asked: the model and identifier of each request; heard: an event set by each request.
+    associations, released, cancelled: the number of associations, releases and C-CANCELs.
     """
 
     def __init__(self, entities: Sequence[Entity], models: Collection[str]) -> None:
@@ -203,7 +207,7 @@ class Archive:
             data = write_identifier(self.announced, context.transfer_syntax)
             if self.announced:
                 await association.send(DataFragment(context.context_id, data, last=True))
-            else:  # as if it had sent all: what follows is another message
+            else:  # as if it had sent everything: another message follows
                 association._connection._writer.unfinished = None
             return
         if self.endless:
@@ -239,7 +243,7 @@ class Archive:
 
 
 async def send(association: Association, path: Path) -> int:
-    """Send a file for a C-GET; give the status that answers it."""
+    """Send a file for a C-GET; return the status of the response."""
     header = scan(path)
     context = association.context(header.sop_class_uid, header.transfer_syntax_uid)
     data = await asyncio.to_thread(path.read_bytes)

@@ -1,4 +1,4 @@
-"""Certificates for tests, made by the openssl program: an authority, and what it has issued."""
+"""Certificates for tests, made by the openssl program: an authority, and those that it issued."""
 
 import shutil
 import subprocess
@@ -32,13 +32,13 @@ commonName = supplied
 
 @dataclass(frozen=True)
 class Authority:
-    """One that issues certificates, in a folder of its own."""
+    """An authority that issues certificates in its own folder."""
 
     folder: Path
 
     @classmethod
     def make(cls, folder: Path) -> "Authority":
-        """Make a key and a certificate that is signed by itself."""
+        """Make a key and a self-signed certificate."""
         folder.mkdir()
         found = cls(folder)
         found._sign("ca", "authority", "IP:127.0.0.1", "-signkey", folder / "ca.key")
@@ -46,7 +46,7 @@ class Authority:
 
     @property
     def ca(self) -> Path:
-        """What its certificates are checked with."""
+        """The certificate for verifying those that it issued."""
         return self.folder / "ca.pem"
 
     def issue(self, name: str, names: str = "IP:127.0.0.1", *, expired: bool = False) -> Tls:
@@ -68,7 +68,7 @@ class Authority:
                  "-extfile", extensions, "-out", self.folder / f"{name}.pem")  # fmt: skip
 
     def _sign_for_2020(self, name: str, names: str) -> None:
-        """Sign as a CA with a register does: `x509` of OpenSSL 3.5 refuses an end before the start."""
+        """Sign like a CA with a register: `x509` of OpenSSL 3.5 refuses an end before the start."""
         request, extensions = self._request(name, names)
         register, settings = self.folder / f"{name}.register", self.folder / f"{name}.ca"
         register.touch()
@@ -80,7 +80,7 @@ class Authority:
                  "-out", self.folder / f"{name}.pem")  # fmt: skip
 
     def _request(self, name: str, names: str) -> tuple[Path, Path]:
-        """Make a key, a request for its certificate, and the extensions that it is to have."""
+        """Make a key, a request for its certificate, and a file with the extensions."""
         key, extensions = self.folder / f"{name}.key", self.folder / f"{name}.cnf"
         extensions.write_text(_EXTENSIONS.format(names=names))
         _openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key)

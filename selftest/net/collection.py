@@ -1,4 +1,4 @@
-"""A small collection: two patients with two studies, each with a series of CT and one of MR."""
+"""A small collection: two patients with two studies, each with a CT and an MR series."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ CT = "1.2.840.10008.5.1.4.1.1.2"
 
 
 def entities(root: str) -> list[dict[str, str]]:
-    """Give the instances by their attributes; `root` begins all their UIDs, and tells collections apart."""
+    """Return the attributes of the instances; all UIDs begin with `root`, which must be unique."""
     return [
         {
             "PatientID": f"{root}-{patient}",

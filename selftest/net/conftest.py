@@ -1,9 +1,9 @@
-"""The servers that all tests of `dcm.net` may use."""
+"""The servers for all tests of `dcm.net`."""
 
 from collections.abc import Iterator
 
 import pytest
-from net import getting
+from net import getting, serving
 from net.certificates import Authority
 from net.peers import dcmqrscp, orthanc, qrscp, storescp
 
@@ -12,9 +12,17 @@ from harness.errors import ServerNotFound
 from harness.servers.locate import find_orthanc
 
 
+@pytest.fixture(autouse=True, scope="module")
+def indexes_are_closed() -> Iterator[None]:
+    """Close the indexes opened by `serving.catalogue_of` at the end."""
+    yield
+    while serving.OPEN:
+        serving.OPEN.pop().close()
+
+
 @pytest.fixture(scope="session")
 def orthanc_program() -> str:
-    """Where Orthanc is installed."""
+    """Path of the installed Orthanc."""
     try:
         return str(find_orthanc().executable)
     except ServerNotFound as missing:
@@ -53,7 +61,7 @@ def qrscp_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DcmNode]:
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """An authority that all sides of a test may trust."""
+    """An authority for all sides of a test."""
     return Authority.make(tmp_path_factory.mktemp("authority") / "ca")
 
 
@@ -71,7 +79,7 @@ def client_tls(authority: Authority) -> Tls:
 
 @pytest.fixture(params=[1, 4])
 def at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    """On how many associations `getting.remote` lets a retrieval fetch, however few instances there are."""
+    """The number of associations for retrievals by `getting.remote`, even of few instances."""
     number: int = request.param
     monkeypatch.setattr("dcm.net.retrieve._FEW", 1)
     monkeypatch.setattr(getting, "at_once", number)

@@ -1,4 +1,4 @@
-"""A proxy that counts PDUs and ends a connection behind one of them, both ways at once."""
+"""A proxy that counts PDUs and closes a connection after one of them, in both directions."""
 
 import asyncio
 import contextlib
@@ -14,12 +14,12 @@ Direction = Literal["there", "back"]
 
 _P_DATA = 4
 _BEGINS_OR_ENDS = {2: True, 6: False, 7: False}
-"""PDUs after which an association stands (A-ASSOCIATE-AC), or does no more (A-RELEASE-RP, A-ABORT)."""
+"""PDUs that establish an association (A-ASSOCIATE-AC), or end it (A-RELEASE-RP, A-ABORT)."""
 
 
 @dataclass(frozen=True)
 class Cut:
-    """Where a connection ends: once so many PDUs have passed in one direction, and `more` bytes."""
+    """Where to cut a connection: after this number of PDUs in one direction, and `more` bytes."""
 
     direction: Direction
     after: int
@@ -29,21 +29,21 @@ class Cut:
 
 @dataclass
 class Passed:
-    """How many PDUs have passed on one connection."""
+    """The number of PDUs that have passed on one connection."""
 
     there: int = 0
     back: int = 0
     answers: int = 0
-    """P-DATA-TF PDUs back: of a storage SCP, a response each."""
+    """P-DATA-TF PDUs from the peer; for a storage SCP, one for each response."""
     stands: bool = False
-    """Whether an association does."""
+    """Whether an association is established."""
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
 
 
 class Cutter:
-    """Stands before a node; `cut` is asked for each connection, by its number, where it is to end.
+    """A proxy to a node; `cut` returns for each connection, by its number, where to cut it.
 
-    most: the most associations that stood at the same time.
+    most: the peak number of established associations.
     """
 
     def __init__(self, node: DcmNode, cut: Callable[[int], Cut | None] = lambda _: None) -> None:

@@ -1,4 +1,4 @@
-"""Files to send, made on the spot, and what their data sets are."""
+"""Generated files to send, and their data sets."""
 
 import contextlib
 from pathlib import Path
@@ -35,9 +35,9 @@ def make(
     study: str = "1.2.3.4.1",
     series: int = 2,
 ) -> Path:
-    """Write one instance with `size` bytes of pixels; those of a study of their own have other UIDs.
+    """Write an instance with `size` bytes of pixels; one in its own study has other UIDs.
 
-    series: the last number of the Series Instance UID, where the study is one of its own.
+    series: the last component of the Series Instance UID, for an own study.
     """
     image = Dataset()
     image.SOPClassUID = sop_class
@@ -80,7 +80,7 @@ def data_sets(folder: Path) -> dict[str, bytes]:
 
 
 def being_written(folder: Path, pid: int | str = "self") -> int:
-    """Count the files in a folder that a process writes; they have no name yet."""
+    """Count the files in a folder that a process is writing; they have no name yet."""
     count = 0
     for link in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(OSError):

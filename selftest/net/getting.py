@@ -1,4 +1,4 @@
-"""Ways to fetch: one C-GET without what a download does around it, and on how many associations."""
+"""Ways to fetch: one C-GET without the rest of a download, and the number of associations."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,18 +14,18 @@ from dcm.net.pool import Pool
 from dcm.sinks import Folder, NotKept, ReceivedInstance
 
 at_once = 1
-"""Set by the fixture of this name."""
+"""Set by the fixture of the same name."""
 
 
 def remote(node: DcmNode, limits: TimeLimits = QUICK) -> Remote:
-    """Give the remote at a node, with as many associations as the test wants."""
+    """Return the remote at a node, with the number of associations that the test selects."""
     return Remote(node, limits, max_associations=at_once)
 
 
 async def got(
     node: DcmNode, identifier: Attributes, folder: Path, limits: TimeLimits = QUICK
 ) -> AsyncIterator[ReceivedInstance | NotKept]:
-    """Give the instances of class CT that have come into a folder, and then the error if there was one."""
+    """Yield the received instances of class CT, then raise the error if there was one."""
     came: list[ReceivedInstance | NotKept] = []
     failure: NetworkError | None = None
     try:

@@ -1,4 +1,4 @@
-"""Real peers: dcmtk's programs, Orthanc, and liars of a few lines."""
+"""Real peers: dcmtk's programs, Orthanc and others; and scripted liars."""
 
 import contextlib
 import json
@@ -20,24 +20,24 @@ US = Listen("127.0.0.1", "TOOLKIT", 0)
 QUICK = TimeLimits(connect=3, association=5, response=5, idle=5, release=1, busy=0.2)
 
 CARGO = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo") / "bin"
-"""Where the programs of dicom-rs are."""
+"""Path of the dicom-rs programs."""
 
 
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let failures be tried again at once: nothing recovers while a test waits."""
+    """Retry failures without delay."""
     for name in ("pause", "later"):
         monkeypatch.setitem(vars(Remote.retry), name, 0.001)
 
 
 def free_port() -> int:
-    """Give a port that was free a moment ago."""
+    """Return a port that was free a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as held:
         port: int = held.getsockname()[1]
         return port
 
 
 def answers(port: int) -> bool:
-    """Say whether somebody listens."""
+    """Return whether a server listens at the port."""
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
     return False
@@ -89,7 +89,7 @@ def dicom_storescp(folder: Path) -> Iterator[DcmNode]:
 
 @contextlib.contextmanager
 def orthanc(folder: Path, program: str, **more: object) -> Iterator[DcmNode]:
-    """Run Orthanc without anything in it, that talks to everybody; `more`: settings of its own."""
+    """Run an empty Orthanc that accepts every peer; `more`: additional settings."""
     folder.mkdir(exist_ok=True)
     port = free_port()
     settings = {
@@ -128,7 +128,7 @@ def liar(behaviour: Callable[[socket.socket], None]) -> Iterator[DcmNode]:
 
 @contextlib.contextmanager
 def cutter(node: DcmNode, after: int, times: int = 1) -> Iterator[DcmNode]:
-    """Stand before `node`, and cut the first connections once so many bytes went to it."""
+    """Run a proxy to `node` that cuts the first connections after this number of bytes to it."""
     left = [times]
 
     def back(source: socket.socket, target: socket.socket) -> None:
@@ -157,7 +157,7 @@ def cutter(node: DcmNode, after: int, times: int = 1) -> Iterator[DcmNode]:
 
 @contextlib.contextmanager
 def dcmqrscp(folder: Path, *options: str, hosts: Iterable[DcmNode] = ()) -> Iterator[DcmNode]:
-    """Run dcmtk's archive, which takes whatever comes; `hosts`: to whom it may send for a C-MOVE."""
+    """Run dcmtk's archive, which accepts everything; `hosts`: its possible C-MOVE destinations."""
     folder.mkdir(exist_ok=True)
     (folder / "archive").mkdir()
     port = free_port()

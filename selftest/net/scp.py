@@ -1,4 +1,4 @@
-"""A storage SCP of a few lines, that does to an association whatever a test wants."""
+"""A small storage SCP whose behaviour a test defines."""
 
 import asyncio
 import contextlib
@@ -31,26 +31,28 @@ NATIVE = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
 
 
 Answer = Callable[[Association, CStoreRQ, bytes], Awaitable[int | None]]
-"""Gives the status for an instance that came and was kept; None: nothing is answered."""
+"""Returns the status for an instance that was received and kept, or None to send no response."""
 
 
 async def success(association: Association, request: CStoreRQ, data: bytes) -> int | None:
-    """Be content."""
+    """Return success."""
     return 0
 
 
 class Scp:
-    """Runs in the loop of the test; accepts what is proposed for storage, or only these transfer syntaxes.
+    """A storage SCP in the test's event loop; `syntaxes` limits the accepted transfer syntaxes.
 
-    held: the data sets by SOP Instance UID, each as often as it came.
-    asked: the requests for associations; syntaxes_seen: in what each instance came.
-    afterwards: what it does to an association after each of its answers.
-    window: how many operations it allows at the same time on one association; 0: it says nothing.
-    midway: asked with each request once some of its data set is there; true: it has ended the association.
-    one_at_a_time: it rejects an association while another one stands; rejected: how often it did.
-    in_a_row: it looks at a connection only once the one before it has ended.
-    open: the associations that stand or are requested; later: those requested while there was another one.
-    tasks: its own.
+    held: the data sets by SOP Instance UID, one for each time that it was received.
+    asked: the association requests; syntaxes_seen: the transfer syntax of each instance.
+    afterwards: called with the association after each response.
+    window: the number of concurrent operations on an association; 0: not negotiated.
+    midway: called with each request when a part of its data set is there; True: it has ended the
+    association.
+    one_at_a_time: an association is rejected while another one exists; rejected: how many were.
+    in_a_row: a connection is served only after the one before it has ended.
+    open: the number of open or requested associations.
+    later: the associations requested while another was open.
+    tasks: its own tasks.
     """
 
     def __init__(
@@ -73,16 +75,16 @@ class Scp:
         self._faults: list[BaseException] = []
 
     def data_sets(self) -> dict[str, bytes]:
-        """Give what it holds, where no instance came in two versions."""
+        """Return the data sets; each instance must have come in one version only."""
         assert all(len(set(copies)) == 1 for copies in self.held.values())
         return {uid: copies[0] for uid, copies in self.held.items()}
 
     def count(self) -> int:
-        """Count the instances that came, repeated ones too."""
+        """Count the received instances, including repeated ones."""
         return sum(map(len, self.held.values()))
 
     async def hang_up(self) -> None:
-        """End all associations, without a word."""
+        """Close all connections without an abort."""
         conversations = [task for task in self.tasks if task is not self._serving]
         for task in conversations:
             task.cancel()
@@ -113,7 +115,7 @@ class Scp:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)
         if not task.cancelled() and (fault := task.exception()):
-            self._faults.append(fault)  # of the test itself: the peer's are expected
+            self._faults.append(fault)  # an error of the test itself: the peer's are expected
             self._listening.close()
 
     async def _serve(self) -> None:

@@ -1,4 +1,4 @@
-"""An archive of our own in the loop of a test, over a few files or over whatever a test makes up."""
+"""An archive of our own in a test's event loop, with a few files or a generated catalogue."""
 
 import asyncio
 import subprocess
@@ -24,16 +24,21 @@ TITLE = "SERVE"
 EXPLICIT = "1.2.840.10008.1.2.1"
 
 
+OPEN: list[Index] = []
+"""The indexes of a module's tests; a fixture closes them."""
+
+
 def catalogue_of(paths: Sequence[Path]) -> Index:
     """Return an index, in memory, of files in one folder."""
     [folder] = {each.parent for each in paths}
     index = Index(folder, "")
+    OPEN.append(index)
     index.update()
     return index
 
 
 class Many:
-    """A catalogue of as many studies as a test wants; `taken` counts those that were asked for."""
+    """A catalogue with any number of studies; `taken` counts those that were requested."""
 
     def __init__(self, count: int, *, broken_after: int | None = None) -> None:
         self.total = count
@@ -59,11 +64,11 @@ class Many:
             yield {"PatientID": f"{number}", "StudyInstanceUID": f"1.2.{number}"}
 
     def count(self, query: Attributes, level: Level) -> int:  # noqa: ARG002
-        """Return how many there are."""
+        """Return the number of studies."""
         return self.total
 
     def instances(self, query: Attributes) -> Iterator[Found]:  # noqa: ARG002
-        """Fail."""
+        """Raise an error."""
         raise OSError("the disk is gone")
 
 
@@ -79,7 +84,7 @@ async def serving(
 
 
 async def run(program: str, *arguments: str | int | Path) -> tuple[int, str]:
-    """Run one of dcmtk's programs; return its exit status, and what it says."""
+    """Run one of dcmtk's programs; return its exit status and output."""
     command = [installed(program), *map(str, arguments)]
     done = await asyncio.to_thread(
         subprocess.run, command, timeout=60, check=False, capture_output=True, text=True
@@ -89,7 +94,7 @@ async def run(program: str, *arguments: str | int | Path) -> tuple[int, str]:
 
 @asynccontextmanager
 async def associated(node: DcmNode, *models: str) -> AsyncIterator[Association]:
-    """Have an association with a context for each model, numbered 1, 3, 5."""
+    """Open an association with a context for each model, numbered 1, 3, 5."""
     contexts = [
         PresentationContextRQ(2 * at + 1, each, (EXPLICIT,)) for at, each in enumerate(models)
     ]
@@ -107,7 +112,7 @@ async def ask(
 
 
 async def answer(association: Association) -> tuple[Message, bytes]:
-    """Return the next message, with its data set."""
+    """Return the next message with its data set."""
     command = await association.command()
     assert command is not None
     data = await association.data_set() if command.message.has_data_set else b""

@@ -1,4 +1,4 @@
-"""Whom a listener takes, and what it answers for a handler that fails."""
+"""Which peers a listener accepts, and its response if a handler fails."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ VERIFICATION = PresentationContextRQ(1, "1.2.840.10008.1.1", ("1.2.840.10008.1.2
 
 
 def echo(admission: Admission, called: str, folder: Path) -> bool:
-    """Ask a listener under this name."""
+    """Send C-ECHO to a listener with these titles."""
 
     async def scenario() -> bool:
         async with ENTITY.listen(folder, admission=admission) as listener:
@@ -33,13 +33,13 @@ def echo(admission: Admission, called: str, folder: Path) -> bool:
 
 
 def test_everybody_is_taken(tmp_path: Path) -> None:
-    """By default names do not matter."""
+    """By default AE titles do not matter."""
     assert echo(Admission(), "WHOEVER", tmp_path)
 
 
 @pytest.mark.parametrize("called", ["TOOLKIT", " TOOLKIT"])
 def test_names_that_are_right(called: str, tmp_path: Path) -> None:
-    """Both names as they should be; spaces before them mean nothing."""
+    """Both titles match; leading spaces are ignored."""
     admission = Admission(by_our_name=True, calling_ae_titles=frozenset(("TOOLKIT",)))
     assert echo(admission, called, tmp_path)
 
@@ -49,18 +49,18 @@ def test_names_that_are_right(called: str, tmp_path: Path) -> None:
     [
         (Admission(by_our_name=True), "called AE title not recognized"),
         (Admission(calling_ae_titles=frozenset(("FRIEND",))), "calling AE title not recognized"),
-        (Admission(associations=0), "rejected for now .*local limit exceeded"),
+        (Admission(associations=0), "rejected transiently .*local limit exceeded"),
     ],
 )
 def test_who_does_not_fit_is_told_why(admission: Admission, words: str, tmp_path: Path) -> None:
     """Result, source and reason are those of the standard."""
     with pytest.raises(AssociationRejected, match=words) as caught:
         echo(admission, "WHOEVER", tmp_path)
-    assert caught.value.permanent is ("for now" not in words)
+    assert caught.value.permanent is ("transiently" not in words)
 
 
 def test_so_many_at_once(tmp_path: Path) -> None:
-    """The third of two is rejected; once one has gone, another may come."""
+    """With a limit of two the third is rejected; after one has ended, another is accepted."""
 
     async def scenario() -> bool:
         async with ENTITY.listen(tmp_path, admission=Admission(associations=2)) as listener:
@@ -84,7 +84,7 @@ def send(
     handler: Callable[[ReceivedInstance], Awaitable[None]] | None = None,
     admission: Admission | None = None,
 ) -> tuple[Report, list[NotKept]]:
-    """Send to a listener; give what both sides know."""
+    """Send to a listener; return the results of both sides."""
     failures: list[NotKept] = []
 
     async def scenario() -> Report:
@@ -99,14 +99,14 @@ def send(
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """The folder of what is received."""
+    """The folder for received files."""
     folder = tmp_path / "target"
     folder.mkdir()
     return folder
 
 
 def test_only_some_classes(tmp_path: Path, target: Path) -> None:
-    """A class that is not wanted has no context."""
+    """An unwanted class gets no context."""
     admission = Admission(sop_classes=frozenset((MR,)))
     paths = [make(tmp_path, 1, sop_class=MR), make(tmp_path, 2, sop_class=CT)]
     report, _ = send(paths, target, admission=admission)
@@ -115,7 +115,7 @@ def test_only_some_classes(tmp_path: Path, target: Path) -> None:
 
 
 def test_a_handler_that_raises_is_no_success(tmp_path: Path, target: Path) -> None:
-    """The sender is told of a failure, in the handler's words if it chose them; the rest goes on."""
+    """The sender gets a failure, with the handler's message if it set one; others are stored."""
 
     async def handle(received: ReceivedInstance) -> None:
         if received.sop_instance_uid == "1.2.3.1":
@@ -129,12 +129,12 @@ def test_a_handler_that_raises_is_no_success(tmp_path: Path, target: Path) -> No
     assert "the receiver could not process it" in report.results[1].words
     assert "das Archiv ist ?berf?llt?xxxx" in report.results[2].words
     refused = [failure.sop_instance_uid for failure in failures]
-    assert refused == ["1.2.3.1", "1.2.3.2", "1.2.3.2"]  # without room: the sender asks once more
+    assert refused == ["1.2.3.1", "1.2.3.2", "1.2.3.2"]  # out of resources: the sender retries once
     assert data_sets(target).keys() == {"1.2.3.0", "1.2.3.1", "1.2.3.3"}
 
 
 def test_an_instance_that_was_there_before_stays(tmp_path: Path, target: Path) -> None:
-    """What is sent again and refused takes nothing away that was acknowledged."""
+    """If it is sent again and refused, the acknowledged one is kept."""
     path = make(tmp_path, 1)
     assert send([path], target)[0].complete
 
@@ -146,6 +146,6 @@ def test_an_instance_that_was_there_before_stays(tmp_path: Path, target: Path) -
 
 
 def test_a_success_is_no_refusal() -> None:
-    """A handler cannot refuse with a status that claims something else."""
-    with pytest.raises(LocalProtocolError, match="0000H is not the status of a failure"):
+    """A handler cannot refuse with a status of success."""
+    with pytest.raises(LocalProtocolError, match="0000H is not a failure status"):
         Refused(0, "never mind")

@@ -1,4 +1,4 @@
-"""What an archive of our own stores and answers for, and which associations it rejects at once."""
+"""What our archive stores and commits to, and which associations it rejects at once."""
 
 import asyncio
 import socket
@@ -46,14 +46,14 @@ def source(tmp_path: Path) -> list[Path]:
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """The folder of what is stored."""
+    """The folder for stored files."""
     folder = tmp_path / "target"
     folder.mkdir()
     return folder
 
 
 def commit(source: list[Path], *references: tuple[str, str]) -> dict[str, int | None]:
-    """Ask an archive of these files to answer for instances; return the status of each."""
+    """Request commitment for instances from an archive of these files; return each status."""
 
     async def scenario() -> Report:
         async with serving(catalogue_of(source)) as node:
@@ -68,7 +68,7 @@ def commit(source: list[Path], *references: tuple[str, str]) -> dict[str, int | 
 
 
 def test_archive_answers_for_what_is_whole(source: list[Path]) -> None:
-    """And for nothing that is gone, cut, unknown, or of another class, whatever the index says."""
+    """Not for removed, truncated or unknown ones, or another class, whatever the index has."""
     references = [(CT, f"1.2.3.{number}") for number in (1, 2, 3, 404)]
     assert commit(source, *references) == {
         "1.2.3.1": None, "1.2.3.2": 0x0112, "1.2.3.3": 0x0110, "1.2.3.404": 0x0112,
@@ -77,7 +77,7 @@ def test_archive_answers_for_what_is_whole(source: list[Path]) -> None:
 
 
 def test_many_references_are_answered(source: list[Path]) -> None:
-    """More than are looked up together."""
+    """More than are looked up at once."""
     references = [(CT, f"1.2.3.{number}") for number in range(1, 1200)]
     verdicts = commit(source[:1], *reversed(references))
     there = [uid for uid, status in verdicts.items() if status is None]
@@ -86,7 +86,7 @@ def test_many_references_are_answered(source: list[Path]) -> None:
 
 
 def stored(target: Path, data: bytes, kind: tuple[str, str] = KIND) -> CStoreRSP:
-    """Send a data set by a request that says what it is."""
+    """Store a data set with a matching request."""
 
     async def scenario() -> Message:
         async with (
@@ -113,7 +113,7 @@ def without(path: Path, *keywords: str) -> bytes:
 
 
 def test_instance_that_is_what_it_says_is_stored(source: list[Path], target: Path) -> None:
-    """Byte for byte."""
+    """It is kept byte for byte."""
     data = data_set(source[0])
     assert stored(target, data).status == 0
     [path] = target.iterdir()
@@ -126,7 +126,7 @@ def test_instance_that_is_what_it_says_is_stored(source: list[Path], target: Pat
         (lambda paths: data_set(paths[1]), 0xA900, "SOPInstanceUID"),
         (lambda paths: without(paths[0], "StudyInstanceUID"), 0xA900, "StudyInstanceUID"),
         (lambda paths: without(paths[0], "SeriesInstanceUID"), 0xA900, "SeriesInstanceUID"),
-        (lambda paths: data_set(paths[0])[:-100], 0xC000, "ends within an element"),
+        (lambda paths: data_set(paths[0])[:-100], 0xC000, "ends in the middle of an element"),
         (lambda paths: data_set(paths[0])[:20], 0xC000, ""),
         (lambda _: bytes(range(256)), 0xC000, ""),
     ],
@@ -135,7 +135,7 @@ def test_instance_that_is_what_it_says_is_stored(source: list[Path], target: Pat
 def test_data_set_that_could_not_be_found_again_is_refused(
     source: list[Path], target: Path, spoil: object, status: int, words: str
 ) -> None:
-    """With the status of PS3.4 Table B.2-1, and nothing of it stays."""
+    """With the status of PS3.4 Table B.2-1; nothing of it is kept."""
     assert callable(spoil)
     response = stored(target, spoil(source))
     refused = response.status == status or (not words and response.status in (0xA900, 0xC000))
@@ -159,7 +159,7 @@ def test_data_set_that_could_not_be_found_again_is_refused(
 def test_request_on_the_context_of_another_service_is_refused(
     source: list[Path], request_of: object, model: str
 ) -> None:
-    """SOP class not supported, and the association goes on."""
+    """SOP class not supported, and the association continues."""
     assert callable(request_of)
 
     async def scenario() -> list[int]:
@@ -191,7 +191,7 @@ def test_request_on_the_context_of_another_service_is_refused(
 def test_request_that_is_not_dicom_is_rejected_at_once(
     source: list[Path], version: int, context: bytes, expected: AssociateRJ
 ) -> None:
-    """Though the peer keeps the connection open and says no more."""
+    """Even if the peer keeps the connection open and sends nothing more."""
     items = (context, raw.context(1, b"1.2.840.10008.1.1", [b"1.2.840.10008.1.2"]))
     request = raw.associate(1, (*items, raw.user_information()), protocol_version=version)
 

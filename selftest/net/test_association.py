@@ -1,4 +1,4 @@
-"""`Association`: nothing is sent behind half a PDU, one task at a time, and patience with busy peers."""
+"""`Association`: nothing follows a partial PDU, one task at a time, busy peers are retried."""
 
 import asyncio
 import contextlib
@@ -67,7 +67,7 @@ class Pair(NamedTuple):
 
 @contextlib.asynccontextmanager
 async def associated() -> AsyncIterator[Pair]:
-    """Make an association with ourselves."""
+    """Open an association with ourselves."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.setblocking(False)
         peer = DcmNode("127.0.0.1", "PEER", listening.getsockname()[1])
@@ -87,7 +87,7 @@ async def associated() -> AsyncIterator[Pair]:
 
 
 def test_after_a_cancelled_write_nothing_more_is_sent() -> None:
-    """The peer has half a PDU: whatever came behind it would be read as the rest of it."""
+    """The peer has half a PDU: anything sent after it would be read as the rest of it."""
 
     async def scenario() -> None:
         async with associated() as pair:
@@ -111,7 +111,7 @@ def test_after_a_cancelled_write_nothing_more_is_sent() -> None:
 
 
 def test_what_cannot_be_built_is_not_sent_in_part() -> None:
-    """What was built before it goes out with what is sent next: the peer gets whole messages."""
+    """What was built before the error is sent with the next message, so that messages are whole."""
 
     async def scenario() -> None:
         async with associated() as pair:
@@ -128,7 +128,7 @@ def test_what_cannot_be_built_is_not_sent_in_part() -> None:
 
 
 def test_a_second_sender_fails_before_its_message_is_built() -> None:
-    """What the first one sends arrives whole, and the association goes on."""
+    """The first one's message arrives whole, and the association continues."""
 
     async def scenario() -> None:
         async with associated() as pair:
@@ -147,7 +147,7 @@ def test_a_second_sender_fails_before_its_message_is_built() -> None:
 
 
 def test_an_abort_wakes_the_task_that_waits_for_the_peer() -> None:
-    """It is told that we have ended it, and does not blame the peer."""
+    """Its error says that we ended the association, and does not blame the peer."""
 
     async def scenario() -> None:
         async with associated() as pair:
@@ -167,7 +167,7 @@ def test_an_abort_wakes_the_task_that_waits_for_the_peer() -> None:
 
 
 class Busy:
-    """A peer that rejects so many associations for now, and then answers C-ECHO."""
+    """A peer that rejects this number of associations as transient, and then answers C-ECHO."""
 
     def __init__(self, times: int) -> None:
         self.left = times
@@ -201,7 +201,7 @@ class Busy:
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Collect the pauses between tries, which take no time here."""
+    """Collect the pauses between retries, which take no time here."""
     found: list[float] = []
     real = asyncio.sleep
 
@@ -215,7 +215,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_a_busy_peer_is_asked_again(pauses: list[float], caplog: pytest.LogCaptureFixture) -> None:
-    """With growing pauses, and the first one is said."""
+    """The pauses grow, and the first one is logged."""
     busy = Busy(4)
     caplog.set_level(logging.WARNING, "dcm")
 
@@ -227,33 +227,36 @@ def test_a_busy_peer_is_asked_again(pauses: list[float], caplog: pytest.LogCaptu
     assert pauses == [0.25, 0.5, 1, 2]
     assert busy.asked == 5
     (warning,) = caplog.messages
-    assert "rejected for now by the service provider, presentation: local limit exceeded" in warning
-    assert warning.endswith("asking again, after 0.25 s and for up to 60 s")
+    assert (
+        "rejected transiently by the service provider, presentation: local limit exceeded"
+        in warning
+    )
+    assert warning.endswith("retrying in 0.25 s, for up to 60 s")
 
 
 def test_patience_has_an_end(pauses: list[float]) -> None:
-    """All pauses together are as long as the limit."""
+    """The total of all pauses is the limit."""
     busy = Busy(1000)
 
     async def scenario() -> None:
         async with busy() as node:
             await LocalEntity(US, replace(QUICK, busy=30)).echo(node)
 
-    with pytest.raises(AssociationRejected, match="rejected for now"):
+    with pytest.raises(AssociationRejected, match="rejected transiently"):
         asyncio.run(scenario())
     assert pauses == [0.25, 0.5, 1, 2, 4, 8, 8, 6.25]
     assert sum(pauses) == 30
 
 
 def test_a_permanent_rejection_is_final(pauses: list[float]) -> None:
-    """Asking again would not help."""
+    """A retry would not help."""
     permanent = AssociationRejected("x", "rejected", "", permanent=True)
     assert not asyncio.run(Patience(60, Retry()).pause(permanent))
     assert pauses == []
 
 
 def test_the_policy_is_that_of_the_remote(pauses: list[float]) -> None:
-    """How often a peer that is not there is asked, and with which pauses."""
+    """The number of retries for an unreachable peer, and their pauses."""
     remote = Remote(
         DcmNode("127.0.0.1", "NOBODY", free_port()),
         QUICK,
@@ -269,25 +272,25 @@ def test_the_policy_is_that_of_the_remote(pauses: list[float]) -> None:
 def test_a_retry_is_logged_with_its_reason(
     pauses: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """For -v."""
+    """It is visible with -v."""
     caplog.set_level(logging.INFO, "dcm")
     tries = Tries(Retry())
     tries.count(
         progress=False, error=ConnectionLost("x", "C-GET", "the peer closed the connection")
     )
     asyncio.run(tries.pause())
-    assert caplog.messages == ["x: C-GET: the peer closed the connection; trying again in 0.25 s"]
+    assert caplog.messages == ["x: C-GET: the peer closed the connection; retrying in 0.25 s"]
     assert pauses == [0.25]
 
 
 def test_the_limit_is_one_of_the_time_limits() -> None:
-    """And checked like the others."""
-    with pytest.raises(LocalProtocolError, match="the time limit busy must be more than 0"):
+    """It is validated like the others."""
+    with pytest.raises(LocalProtocolError, match="the time limit busy must be greater than 0"):
         TimeLimits(busy=0)
 
 
 def test_a_long_version_does_not_break_the_import() -> None:
-    """An implementation version name has 16 characters (PS3.7 D.3.3.2.3); a version may have more."""
+    """An implementation version name has 16 characters (PS3.7 D.3.3.2.3); ours may be longer."""
     code = (
         "import dcm; dcm.__version__ = '0.10.1.dev123+g0123456789'\n"
         "from dcm.net.establish import IMPLEMENTATION_VERSION_NAME as name; print(name)"
@@ -301,7 +304,7 @@ def test_a_long_version_does_not_break_the_import() -> None:
 
 
 def test_nothing_is_traced_where_nobody_reads_it() -> None:
-    """The module that finds names is not even imported, and a message costs one comparison."""
+    """The module for names is not even imported, and a message costs one comparison."""
     code = (
         "import sys, asyncio\n"
         "from dcm.net import DcmNode, LocalEntity\n"

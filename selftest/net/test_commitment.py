@@ -48,7 +48,7 @@ def source(tmp_path: Path) -> list[Path]:
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """The folder of what is received."""
+    """The folder for received files."""
     folder = tmp_path / "target"
     folder.mkdir()
     return folder
@@ -66,13 +66,13 @@ def orthanc_rest(
 
 
 def introduce(rest: str, port: int) -> None:
-    """Tell Orthanc where we are."""
+    """Register our address in Orthanc."""
     us = {"AET": "TOOLKIT", "Host": "127.0.0.1", "Port": port}
     requests.put(f"{rest}/modalities/toolkit", json=us, timeout=30).raise_for_status()
 
 
 def verdicts(report: Report) -> dict[str, tuple[bool, int | None]]:
-    """Give what was said of each instance."""
+    """Return the result for each instance."""
     return {each.sop_instance_uid: (each.stored, each.status) for each in report.results}
 
 
@@ -82,7 +82,7 @@ def verdicts(report: Report) -> dict[str, tuple[bool, int | None]]:
 def test_orthanc_answers_for_what_it_has(
     source: list[Path], target: Path, orthanc_rest: tuple[DcmNode, str]
 ) -> None:
-    """Orthanc reports on an association of its own, to our listener."""
+    """Orthanc reports on a separate association to our listener."""
     node, rest = orthanc_rest
 
     async def scenario() -> Report:
@@ -105,17 +105,17 @@ def test_orthanc_answers_for_what_it_has(
 
 
 def test_orthanc_does_not_know_where_we_are(orthanc_rest: tuple[DcmNode, str]) -> None:
-    """Without a report, the time limit says what may be the reason; a refusal is told at once."""
+    """Without a report, the timeout gives a possible reason; a refusal is reported at once."""
     node, rest = orthanc_rest
     introduce(rest, free_port())
-    with pytest.raises(TimedOut, match=r"no report within 0\.3 s .*address of our AE title"):
+    with pytest.raises(TimedOut, match=r"no report within 0\.3 s .*address for our AE title"):
         asyncio.run(ENTITY.commit(node, [STORED], within=0.3))
 
 
 class Committing:
-    """An SCP of pynetdicom that says of the first instance that it has it, and of no other.
+    """An SCP of pynetdicom that commits to the first instance and no other.
 
-    when: its report comes before it answers the request, after that, or to the port `elsewhere`.
+    when: its report comes before the response to the request, after it, or to the port `elsewhere`.
     """
 
     def __init__(self, when: str, *, status: int = 0) -> None:
@@ -172,7 +172,7 @@ class Committing:
 
 
 def asking(scp: Committing, target: Path, *, listen: bool = False) -> Report:
-    """Ask, with a listener or without."""
+    """Request commitment, with a listener or without."""
 
     async def scenario(node: DcmNode) -> Report:
         if not listen:
@@ -187,7 +187,7 @@ def asking(scp: Committing, target: Path, *, listen: bool = False) -> Report:
 
 @pytest.mark.parametrize("when", ["before", "after", "elsewhere"])
 def test_pynetdicom_reports(when: str, target: Path) -> None:
-    """The report comes on the association that is there, or to our listener; we answer success."""
+    """The report comes on the same association, or to our listener; we respond with success."""
     scp = Committing(when)
     report = asking(scp, target, listen=when == "elsewhere")
     assert verdicts(report) == {"1.2.3.1": (True, None), "1.2.3.99": (False, 0x0213)}
@@ -197,25 +197,25 @@ def test_pynetdicom_reports(when: str, target: Path) -> None:
 
 
 def test_a_refused_request(target: Path) -> None:
-    """What the peer answers to the request is raised."""
+    """The status of the response is raised."""
     with pytest.raises(OperationFailed, match=r"N-ACTION for storage .*: 0213H .*resource"):
         asking(Committing("", status=0x0213), target)
 
 
 def test_a_peer_that_releases_before_it_reports(target: Path) -> None:
-    """Without a listener, the end of the association is the end of waiting."""
-    with pytest.raises(ConnectionLost, match="released it before it reported"):
+    """Without a listener, the end of the association ends the wait."""
+    with pytest.raises(ConnectionLost, match="released it before reporting"):
         asking(Committing("never"), target)
 
 
 def test_a_peer_without_commitment(storescp_node: DcmNode) -> None:
-    """It knows nothing of it."""
+    """It does not support storage commitment."""
     with pytest.raises(NotAccepted, match="no presentation context was accepted"):
         asyncio.run(ENTITY.commit(storescp_node, [STORED], within=5))
 
 
 def test_nothing_is_asked_for_nothing() -> None:
-    """No instances, no request."""
+    """There are no instances, so no request is sent."""
     nobody = DcmNode("127.0.0.1", "NOBODY", free_port())
     assert asyncio.run(ENTITY.commit(nobody, [], within=1)).results == []
 
@@ -226,7 +226,7 @@ def test_nothing_is_asked_for_nothing() -> None:
 def test_orthanc_asks_us(
     source: list[Path], target: Path, orthanc_rest: tuple[DcmNode, str]
 ) -> None:
-    """What Orthanc asks for is answered to its REST API's satisfaction."""
+    """Orthanc's request is answered, and its REST API shows the result."""
     node, rest = orthanc_rest
 
     def ask(port: int) -> dict[str, Any]:
@@ -257,7 +257,7 @@ def test_orthanc_asks_us(
 
 @pytest.mark.parametrize("stays", [True, False], ids=["same-association", "another-association"])
 def test_pynetdicom_asks_us(stays: bool, source: list[Path], target: Path) -> None:
-    """The report comes while the association stands, or to the address that we know."""
+    """The report comes on the open association, or to the configured address."""
     reports: list[Dataset] = []
     confirmed: list[evt.Event] = []
 
@@ -288,7 +288,7 @@ def test_pynetdicom_asks_us(stays: bool, source: list[Path], target: Path) -> No
         status, _ = association.send_n_action(asked, 1, StorageCommitmentPushModel, INSTANCE)
         if not stays:
             association.abort()
-        # pynetdicom has another thread that answers: a release before that would leave us unanswered.
+        # pynetdicom answers in another thread: after an earlier release no response would come.
         wait_until(lambda: confirmed, what="the report has come, and is confirmed", within=20)
         association.release()
         code: int = status.Status
@@ -313,7 +313,7 @@ def test_pynetdicom_asks_us(stays: bool, source: list[Path], target: Path) -> No
 
 
 def test_both_ends_are_ours(source: list[Path], target: Path) -> None:
-    """What our listener has taken, it answers for."""
+    """Our listener commits to what it received."""
 
     async def scenario() -> Report:
         async with ENTITY.listen(target) as listener:
@@ -327,7 +327,7 @@ def test_both_ends_are_ours(source: list[Path], target: Path) -> None:
 
 
 def test_a_report_follows_who_has_gone(target: Path) -> None:
-    """Who asks and hangs up is told on a new association, by its AE title."""
+    """A requestor that disconnects gets the report on a new association, by its AE title."""
 
     async def scenario() -> tuple[str, set[tuple[str, str]]]:
         async with (
@@ -392,7 +392,7 @@ def _request(
     ids=["action", "instance", "class", "garbage", "transaction", "nothing", "path"],
 )
 def test_a_wrong_request_is_refused(wrong: dict[str, Any], status: int, target: Path) -> None:
-    """The status says what is wrong, nothing is reported, and the association goes on."""
+    """The status has the reason, there is no report, and the association continues."""
 
     async def scenario() -> tuple[int, int]:
         contexts = [PresentationContextRQ(1, "1.2.840.10008.1.20.1", ("1.2.840.10008.1.2",))]
@@ -409,7 +409,7 @@ def test_a_wrong_request_is_refused(wrong: dict[str, Any], status: int, target: 
 
 
 def test_a_report_that_nobody_waits_for_is_refused(target: Path) -> None:
-    """Nobody is told that we have heard what we did not want to know."""
+    """An unsolicited report is not acknowledged."""
 
     async def scenario() -> int:
         contexts = [PresentationContextRQ(1, "1.2.840.10008.1.20.1", ("1.2.840.10008.1.2",))]

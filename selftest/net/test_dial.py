@@ -1,4 +1,4 @@
-"""`dcm.net.dial`: a host with several addresses is reached by the one that answers."""
+"""`dcm.net.dial`: a host with several addresses is reached at the one that answers."""
 
 import asyncio
 import contextlib
@@ -15,13 +15,13 @@ Resolved = tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[str, i
 
 
 def resolve_to(monkeypatch: pytest.MonkeyPatch, *hosts: str) -> None:
-    """Let the name have these addresses, in this order."""
+    """Let the name resolve to these addresses, in this order."""
     real = socket.getaddrinfo
 
     def getaddrinfo(host: str | bytes, port: int, *args: int, **more: int) -> Sequence[object]:
         if host == HOST:
             found = [real(each, port, *args, **more)[0] for each in hosts]
-            return [entry for entry in found]  # noqa: C416 - a list of its own
+            return [entry for entry in found]  # noqa: C416 - a new list
         return real(host, port, *args, **more)
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
@@ -29,7 +29,7 @@ def resolve_to(monkeypatch: pytest.MonkeyPatch, *hosts: str) -> None:
 
 @contextlib.contextmanager
 def black_hole(host: str) -> Iterator[int]:
-    """Swallow what is sent to a port of `host`: its queue is full, and nothing is ever accepted."""
+    """Occupy a port of `host` that accepts nothing: its queue is full."""
     with socket.create_server((host, 0), backlog=0) as hole, contextlib.ExitStack() as fillers:
         port: int = hole.getsockname()[1]
         for _ in range(6):
@@ -40,14 +40,14 @@ def black_hole(host: str) -> Iterator[int]:
 
 
 async def peer_of(host: str, port: int, within: float = 60) -> str:
-    """Connect, and tell with what."""
+    """Connect, and return the address of the peer."""
     async with asyncio.timeout(within):
         with await connect(host, port) as connected:
             return str(connected.getpeername()[0])
 
 
 def test_an_address_that_swallows_packets_costs_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second one is reached long before the first would be given up."""
+    """The second one is connected long before the first would time out."""
     resolve_to(monkeypatch, "127.0.0.2", "127.0.0.1")
     with black_hole("127.0.0.2") as port, socket.create_server(("127.0.0.1", port)):
         assert asyncio.run(peer_of(HOST, port)) == "127.0.0.1"
@@ -64,7 +64,7 @@ def test_the_first_address_is_used_if_it_answers(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_refusal_leads_to_the_next_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At once, without the pause for a slow one."""
+    """It is tried at once, without the delay for a slow address."""
     resolve_to(monkeypatch, "127.0.0.3", "127.0.0.2", "127.0.0.1")
     with socket.create_server(("127.0.0.1", 0)) as server:
         assert asyncio.run(peer_of(HOST, server.getsockname()[1])) == "127.0.0.1"
@@ -80,7 +80,7 @@ def test_where_all_fail_each_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_cancelled_race_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sockets are closed, or a ResourceWarning would fail this; tasks are over."""
+    """Sockets are closed, or a ResourceWarning would fail the test; no task is left."""
     resolve_to(monkeypatch, "127.0.0.2", "127.0.0.2")
 
     async def scenario(port: int) -> int:

@@ -1,4 +1,4 @@
-"""dicom-rs's programs, in both roles, with the whole corpus but for malformed files and worklist items.
+"""dicom-rs's programs, in both roles, with all samples except malformed files and worklist items.
 
 They are not packaged: `cargo install dicom-storescu dicom-storescp dicom-echoscu dicom-findscu`.
 """
@@ -25,7 +25,7 @@ ENTITY: Final = LocalEntity(US, QUICK)
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All samples that are whole objects, those with the UID of another left out."""
+    """All samples that are whole objects, one for each UID."""
     folder = tmp_path_factory.mktemp("corpus")
     by_uid = {corpus[id_].sop_instance_uid: id_ for id_ in corpus if id_[0] not in "wx"}
     for id_ in by_uid.values():
@@ -34,7 +34,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def while_listening(target: Path, work: Callable[[DcmNode], Awaitable[None]]) -> None:
-    """Run `work` while a listener of ours receives into `target`."""
+    """Run `work` while our listener receives into `target`."""
 
     async def scenario() -> None:
         async with ENTITY.listen(target) as listener:
@@ -44,7 +44,7 @@ def while_listening(target: Path, work: Callable[[DcmNode], Awaitable[None]]) ->
 
 
 async def run(*words: str) -> str:
-    """Run a program to its end; return what it printed."""
+    """Run a program to its end; return its output."""
     done = await asyncio.to_thread(
         subprocess.run, words, capture_output=True, text=True, timeout=100, check=False
     )
@@ -90,7 +90,7 @@ def test_dicom_storescp_takes_all(source: Path, tmp_path: Path) -> None:
 
 
 def test_dicom_findscu_reads_what_dcm_stored(source: Path, tmp_path: Path) -> None:
-    """An archive that both use: what one stored the other finds."""
+    """Both use one archive: one finds what the other stored."""
     findscu = installed("dicom-findscu")
     study = next(path for path in source.iterdir() if scan(path).text("PatientID"))
     patient = scan(study).text("PatientID")

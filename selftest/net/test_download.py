@@ -32,7 +32,7 @@ CLASSES = ("1", "1.1", "1.2", "2", "4", "6.1", "7", "12.1", "20", "88.22", "104.
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """The folder of what is fetched."""
+    """The folder for fetched files."""
     folder = tmp_path / "target"
     folder.mkdir()
     return folder
@@ -40,7 +40,7 @@ def target(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """The folder of what is sent."""
+    """The folder of files to send."""
     folder = tmp_path / "source"
     folder.mkdir()
     return folder
@@ -55,7 +55,7 @@ async def there_and_back(node: DcmNode, source: Path, target: Path, study: str) 
 
 
 def syntaxes(folder: Path) -> dict[str, str]:
-    """Give the transfer syntax of each instance in a folder."""
+    """Return the transfer syntax of each instance in a folder."""
     headers = [scan(path) for path in folder.iterdir()]
     return {header.sop_instance_uid: header.transfer_syntax_uid for header in headers}
 
@@ -63,7 +63,7 @@ def syntaxes(folder: Path) -> dict[str, str]:
 def test_each_syntax_comes_as_it_is_stored(
     orthanc_node: DcmNode, source: Path, target: Path
 ) -> None:
-    """One context for each class and transfer syntax: nothing needs to be converted."""
+    """There is one context for each class and transfer syntax: no conversion is needed."""
     for number, syntax in enumerate(SYNTAXES):
         make(source, number, syntax, study="1.2.3.81")
     asyncio.run(there_and_back(orthanc_node, source, target, "1.2.3.81"))
@@ -73,7 +73,7 @@ def test_each_syntax_comes_as_it_is_stored(
 def test_classes_that_the_archive_does_not_tell_come_in_each_syntax(
     qrscp_node: DcmNode, source: Path, target: Path
 ) -> None:
-    """What did not come at first is offered a context of its own."""
+    """An instance that was not sent at first gets a context of its own."""
     for number, syntax in enumerate(SYNTAXES):
         make(source, number, syntax, study="1.2.3.82")
     asyncio.run(there_and_back(qrscp_node, source, target, "1.2.3.82"))
@@ -88,7 +88,7 @@ def test_classes_that_the_archive_does_not_tell_come_in_each_syntax(
 def test_more_classes_than_one_association_has_room_for(
     archive: str, source: Path, target: Path, request: pytest.FixtureRequest
 ) -> None:
-    """They come on several, or, where the archive does not tell them, with fewer syntaxes."""
+    """Several are used, or, if the archive does not list classes, fewer syntaxes."""
     for number, ending in enumerate(CLASSES):
         sop_class = f"1.2.840.10008.5.1.4.1.1.{ending}"
         make(source, number, sop_class=sop_class, size=2_000, study="1.2.3.83")
@@ -111,7 +111,7 @@ def test_more_classes_than_one_association_has_room_for(
 def test_keys_choose_what_comes(
     keys: Attributes, expected: list[str], orthanc_node: DcmNode, source: Path, target: Path
 ) -> None:
-    """Of any level, and of none: whole series, single instances."""
+    """Keys of any level, or of none: whole series, single instances."""
     files(source, ROOT)
 
     async def scenario() -> Report:
@@ -124,7 +124,7 @@ def test_keys_choose_what_comes(
     assert sorted(data_sets(target)) == [f"{ROOT}.{each}" for each in expected]
 
 
-# At an archive that fails.
+# From an archive that fails.
 
 
 def _said(request: CGetRQ, status: int, completed: int, failed: int) -> CGetRSP:
@@ -137,13 +137,13 @@ def _said(request: CGetRQ, status: int, completed: int, failed: int) -> CGetRSP:
 
 
 class Failing:
-    """An archive that sends the instances that it is asked for, but for some."""
+    """An archive that sends the requested instances, with exceptions."""
 
     def __init__(self, folder: Path) -> None:
         self.poison = ""
-        """In the middle of this one it hangs up."""
+        """It disconnects in the middle of this instance."""
         self.withheld = ""
-        """This one it says that it cannot send."""
+        """It reports this instance as failed."""
         self.twice = False
         self.requests: list[Attributes] = []
         self._paths = {scan(path).sop_instance_uid: path for path in files(folder, ROOT)}
@@ -152,7 +152,7 @@ class Failing:
     async def get(
         self, association: Association, request: CGetRQ, asked: Attributes
     ) -> AsyncIterator[CGetRSP]:
-        """Answer a request."""
+        """Answer a C-GET request."""
         self.requests.append(asked)
         wanted = str(asked.get("SOPInstanceUID", "")).split("\\")
         of_study = [e for e in self._entities if e["StudyInstanceUID"] == asked["StudyInstanceUID"]]
@@ -175,7 +175,7 @@ class Failing:
             return await ENTITY.download(remote(archive.node), what, target)
 
     def archive(self) -> Archive:
-        """Give the archive."""
+        """The archive."""
         archive = Archive(self._entities, (STUDY_ROOT_FIND, STUDY_ROOT_GET))
         archive.get = self.get
         return archive
@@ -185,7 +185,7 @@ class Failing:
 def test_one_instance_that_ends_the_association_costs_no_other(
     poison: str, source: Path, target: Path
 ) -> None:
-    """It is asked for alone in the end, and given up."""
+    """It is finally requested alone, and given up."""
     failing = Failing(source)
     failing.poison = poison
     report = asyncio.run(failing.download(target))
@@ -199,7 +199,7 @@ def test_one_instance_that_ends_the_association_costs_no_other(
 def test_what_cannot_be_sent_is_told_and_the_rest_kept(
     source: Path, target: Path, at_once: int
 ) -> None:
-    """By its UID, with the words of the archive; nothing else is asked for again."""
+    """By its UID, with the archive's message; nothing else is requested again."""
     failing = Failing(source)
     failing.withheld = OF_STUDY[1]
     report = asyncio.run(failing.download(target))
@@ -210,16 +210,16 @@ def test_what_cannot_be_sent_is_told_and_the_rest_kept(
 
 
 def test_an_instance_that_comes_twice_is_noted(source: Path, target: Path) -> None:
-    """Both cannot be right, and the report says so."""
+    """Only one of the two can be right, and the report has a note."""
     failing = Failing(source)
     failing.twice = True
     report = asyncio.run(failing.download(target))
     assert report.complete
-    assert sorted(report.remarks) == [f"{uid} came twice" for uid in OF_STUDY]
+    assert sorted(report.remarks) == [f"{uid} received twice" for uid in OF_STUDY]
 
 
 def test_data_sets_that_did_not_come_are_an_error_at_the_end(source: Path) -> None:
-    """Who only looks at what came would take it for all."""
+    """A caller that only looks at the data sets would take them for all."""
     failing = Failing(source)
     failing.withheld = OF_STUDY[1]
     came = []
@@ -229,7 +229,7 @@ def test_data_sets_that_did_not_come_are_an_error_at_the_end(source: Path) -> No
             async for each in ENTITY.retrieve(remote(archive.node), STUDY):
                 came.append(each.SOPInstanceUID)  # noqa: PERF401 - the error comes after the last
 
-    with pytest.raises(NotAllRetrieved, match="1 instances did not come: B000H"):
+    with pytest.raises(NotAllRetrieved, match="1 instances were not received: B000H"):
         asyncio.run(scenario())
     assert sorted(came) == [OF_STUDY[0], *OF_STUDY[2:]]
 
@@ -238,7 +238,7 @@ def test_data_sets_that_did_not_come_are_an_error_at_the_end(source: Path) -> No
 def test_a_query_that_fails_later_leaves_a_report(
     keys: dict[str, str], source: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What cannot be listed is fetched as a whole, unless only a part of it was asked for."""
+    """If listing fails, the whole is fetched, unless only a part of it was requested."""
     monkeypatch.setattr("dcm.net.wanted._BATCH", 1)
     failing = Failing(source)
 
@@ -254,17 +254,17 @@ def test_a_query_that_fails_later_leaves_a_report(
     assert report.counts() == {Outcome.STORED: 2 if keys else 8}
 
 
-# While the query goes on.
+# During the query.
 
 
 @pytest.fixture
 def long_series(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two instances are a long series."""
+    """Treat two instances as a long series."""
     monkeypatch.setattr("dcm.net.wanted._LONG_SERIES", 2)
 
 
 def asked_for_images(archive: Archive) -> list[str]:
-    """Name the series whose instances were asked for in a query."""
+    """Return the series whose instances were queried."""
     return [
         identifier["SeriesInstanceUID"]
         for model, identifier in archive.asked
@@ -276,7 +276,7 @@ def asked_for_images(archive: Archive) -> list[str]:
 def test_a_long_series_comes_while_the_next_is_asked_for(
     source: Path, target: Path, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The archive sends nothing of the first until it was asked about the second; each is fetched once."""
+    """The archive delays the first until the second was queried; each is fetched once."""
     monkeypatch.setattr("dcm.net.pool._FAR", 0)
     failing = Failing(source)
     archive = failing.archive()
@@ -308,7 +308,7 @@ def test_a_long_series_comes_while_the_next_is_asked_for(
 def test_an_archive_that_takes_one_association_at_a_time(
     source: Path, target: Path, at_once: int
 ) -> None:
-    """The query is brought to its end first, and nothing is lost."""
+    """The query is completed first, and nothing is lost."""
     failing = Failing(source)
     archive = failing.archive()
     archive.one_at_a_time = True
@@ -349,7 +349,7 @@ def test_nothing_waits_for_the_association_of_a_query_that_waits(
 def test_an_archive_that_ends_each_association_after_one_request(
     source: Path, target: Path
 ) -> None:
-    """The query goes on with a new one, and so do the retrievals."""
+    """The query continues with a new one, and so do the retrievals."""
     failing = Failing(source)
     archive = failing.archive()
     archive.closes_after_each = True
@@ -367,7 +367,7 @@ def test_an_archive_that_ends_each_association_after_one_request(
 def test_a_query_that_fails_while_a_series_comes_leaves_a_report(
     source: Path, target: Path
 ) -> None:
-    """What was known until then is fetched, and the rest as a whole; the report says what is missing."""
+    """What was known by then is fetched, the rest as a whole; the report has what is missing."""
     failing = Failing(source)
     failing.withheld = OF_STUDY[3]
 

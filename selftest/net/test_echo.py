@@ -1,4 +1,4 @@
-"""`LocalEntity.echo`, associations, and what their errors say."""
+"""`LocalEntity.echo`, associations, and their error messages."""
 
 import asyncio
 import logging
@@ -26,18 +26,18 @@ from dcm.wire import Abort, AssociateRJ, build
 
 
 def echo(remote: DcmNode, limits: TimeLimits = QUICK) -> float:
-    """Ask, as anybody would."""
+    """Send C-ECHO."""
     return asyncio.run(LocalEntity(US, limits).echo(remote))
 
 
 @pytest.mark.parametrize("server", ["storescp_node", "orthanc_node"])
 def test_a_server_answers(server: str, request: pytest.FixtureRequest) -> None:
-    """C-ECHO works with what others have written."""
+    """C-ECHO works with servers of other projects."""
     assert echo(request.getfixturevalue(server)) > 0
 
 
 def test_failure_is_an_error() -> None:
-    """An answer with another status than success is not an answer to rely on."""
+    """A response with a status other than success is not reliable."""
     peer = AE("FAILING")
     peer.add_supported_context(Verification)
     handlers = [(evt.EVT_C_ECHO, lambda _event: 0x0122)]
@@ -58,7 +58,7 @@ def test_failure_is_an_error() -> None:
     ],
 )
 def test_a_node_is_read_and_shown(text: str, node: DcmNode) -> None:
-    """A node reads as it is written."""
+    """The text form of a node is parsed back."""
     assert DcmNode.parse(text) == node
     assert str(node) == text
 
@@ -67,20 +67,20 @@ def test_a_node_is_read_and_shown(text: str, node: DcmNode) -> None:
     "text", ["", "host", "host:AET", "host:AET:x", ":AET:1", "h:A:70000", "h::1"]
 )
 def test_what_is_no_node_is_refused(text: str) -> None:
-    """Half a node is none."""
+    """An incomplete node is invalid."""
     with pytest.raises(LocalProtocolError):
         DcmNode.parse(text)
 
 
 def test_nobody_listens() -> None:
-    """The error names whom, what and what to try."""
+    """The error names the peer, the operation and what to try."""
     nobody = DcmNode("127.0.0.1", "NOBODY", free_port())
     with pytest.raises(ConnectionFailed, match=f"{nobody}: connection: .*refused.*check host"):
         echo(nobody)
 
 
 def test_no_such_host() -> None:
-    """A name that does not resolve is no crash."""
+    """A name that does not resolve gives an error message."""
     with pytest.raises(ConnectionFailed, match="connection"):
         echo(DcmNode("no-such-host.invalid", "NOBODY", 104))
 
@@ -103,13 +103,13 @@ def _answer(data: bytes) -> Callable[[socket.socket], None]:
     ("said", "error", "words"),
     [
         (build(AssociateRJ(1, 1, 7)), AssociationRejected, "called AE title not recognized.*check"),
-        (build(AssociateRJ(2, 3, 2)), AssociationRejected, "for now.*local limit"),
+        (build(AssociateRJ(2, 3, 2)), AssociationRejected, "transiently.*local limit"),
         (build(Abort(2, 1)), AssociationAborted, "service provider: unrecognized PDU"),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", RemoteProtocolError, "48H is not a PDU type"),
     ],
 )
 def test_a_refusal_is_told_in_words(said: bytes, error: type[Exception], words: str) -> None:
-    """Whatever the answer is, the error says who gave it, to whom, and why."""
+    """For any answer, the error says who sent it, to whom, and why."""
     with (
         liar(_answer(said)) as node,
         pytest.raises(error, match=rf"{node} \(we are TOOLKIT\): association: .*{words}"),
@@ -118,20 +118,20 @@ def test_a_refusal_is_told_in_words(said: bytes, error: type[Exception], words: 
 
 
 def test_the_peer_hangs_up() -> None:
-    """A connection that is closed without a word is lost."""
+    """A connection that is closed without an abort is reported as lost."""
     with liar(lambda taken: taken.recv(10) and None) as node, pytest.raises(ConnectionLost):
         echo(node)
 
 
 def test_silence_has_a_limit() -> None:
-    """A peer that takes the connection and says nothing is left after the time limit."""
+    """A peer that accepts the connection and sends nothing is given up after the time limit."""
     limits = TimeLimits(connect=1, association=0.3, response=1, release=0.2)
-    with liar(_swallow) as node, pytest.raises(TimedOut, match=r"nothing came for 0\.3 s"):
+    with liar(_swallow) as node, pytest.raises(TimedOut, match=r"nothing was received for 0\.3 s"):
         echo(node, limits)
 
 
 def test_the_association_is_released(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The peer has nothing to complain of."""
+    """The peer logs no error."""
     caplog.set_level(logging.INFO, "dcm")
 
     async def scenario() -> None:

@@ -1,4 +1,4 @@
-"""C-GET as SCP: what comes is what lies on the disk, and what does not come is counted and named."""
+"""C-GET as SCP: files are sent unchanged, and instances that are not sent are counted and named."""
 
 import asyncio
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ def source(tmp_path: Path) -> list[Path]:
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """The folder of what is received."""
+    """The folder for received files."""
     folder = tmp_path / "target"
     folder.mkdir()
     return folder
@@ -95,7 +95,7 @@ def test_getscu_gets_what_is_there(source: list[Path], target: Path) -> None:
 def pynetdicom_gets(
     node: DcmNode, statuses: list[int], syntaxes: list[str]
 ) -> tuple[list[tuple[Dataset, Dataset | None]], list[Dataset]]:
-    """Have pynetdicom get the study, which answers to each instance with the next status."""
+    """Get the study with pynetdicom, which responds to each instance with the next status."""
     came = []
 
     def store(event: evt.Event) -> int:
@@ -144,7 +144,7 @@ def pynetdicom(
 def test_sub_operations_are_counted(
     source: list[Path], statuses: list[int], status: int, expected: tuple[int, int, int]
 ) -> None:
-    """With the status of Table C.4-3, the numbers, and the list of what failed."""
+    """With the status of Table C.4-3, the numbers, and the list of failed instances."""
     responses, came = pynetdicom(source, statuses)
     last, failures = responses[-1]
     numbers = tuple(
@@ -164,7 +164,7 @@ def test_sub_operations_are_counted(
 
 
 def test_compressed_instance_is_decompressed_where_it_must_be(tmp_path: Path) -> None:
-    """A peer that takes only native transfer syntaxes gets the pixels all the same."""
+    """A peer that accepts only native transfer syntaxes still gets the pixels."""
     path = make(tmp_path, 1, size=2_000)
     image = dcmread(path)
     pixels = image.PixelData
@@ -196,9 +196,9 @@ async def getting(
 
 @pytest.mark.parametrize("writable", [True, False])
 def test_nothing_is_sent_without_the_role(source: list[Path], target: Path, writable: bool) -> None:
-    """A peer that is not the SCP of a class cannot be sent its instances (PS3.4 C.5.3): all have failed.
+    """If a peer is not the SCP of a class, all its instances fail (PS3.4 C.5.3).
 
-    If the archive is writable, there is a context all the same: for instances that the peer sends.
+    A writable archive accepts the context nevertheless, for instances that the peer sends.
     """
 
     async def scenario() -> Message:
@@ -215,7 +215,7 @@ def test_nothing_is_sent_without_the_role(source: list[Path], target: Path, writ
 
 @pytest.mark.parametrize("early", [True, False], ids=["before-the-answer", "after-it"])
 def test_cancel_ends_a_retrieval(source: list[Path], early: bool) -> None:
-    """The last response is FE00 and says what remains; nothing more is sent."""
+    """The last response is FE00 with the remaining number; nothing more is sent."""
 
     async def scenario() -> tuple[CGetRSP, int]:
         async with serving(catalogue_of(source)) as node:
@@ -242,7 +242,7 @@ def test_cancel_ends_a_retrieval(source: list[Path], early: bool) -> None:
 
 
 def test_file_that_is_gone_has_failed(source: list[Path], target: Path) -> None:
-    """The others come, and the last response names it."""
+    """The others are sent, and the last response names it."""
     catalogue = catalogue_of(source)
     gone = data_uid(source[2])
     source[2].unlink()
@@ -267,19 +267,19 @@ def test_file_that_is_gone_has_failed(source: list[Path], target: Path) -> None:
     ("identifier", "words"),
     [
         ({"QueryRetrieveLevel": "STUDY"}, "StudyInstanceUID is missing"),
-        ({"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": "1.2*"}, "no value"),
+        ({"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": "1.2*"}, "not a value"),
         (
             {"QueryRetrieveLevel": "SERIES", "SeriesInstanceUID": "1.2"},
             "StudyInstanceUID is missing",
         ),
-        ({**THIS_STUDY, "SOPInstanceUID": "1.2"}, "SOPInstanceUID is of a level below"),
+        ({**THIS_STUDY, "SOPInstanceUID": "1.2"}, "SOPInstanceUID is a key below"),
         ({}, "Query/Retrieve Level is missing"),
     ],
 )
 def test_wrong_identifier_is_refused_in_words(
     source: list[Path], identifier: Attributes, words: str
 ) -> None:
-    """Nothing is sent that was not asked for by its unique keys."""
+    """Without valid unique keys nothing is sent."""
 
     async def scenario() -> CGetRSP:
         async with serving(catalogue_of(source)) as node:
@@ -295,7 +295,7 @@ def test_wrong_identifier_is_refused_in_words(
 
 
 def test_failure_of_the_catalogue_is_answered() -> None:
-    """A retrieval whose instances cannot be known does not end with success."""
+    """A retrieval whose instances cannot be listed does not end with success."""
 
     async def scenario() -> CGetRSP:
         async with serving(Many(3)) as node:
@@ -312,7 +312,7 @@ def test_failure_of_the_catalogue_is_answered() -> None:
 def test_storage_is_accepted_only_where_something_is_stored(
     source: list[Path], target: Path, writable: bool
 ) -> None:
-    """A read-only archive accepts no context to store; one of a C-GET may be used to receive only."""
+    """A read-only archive accepts no context to store; one of a C-GET may only receive."""
 
     async def scenario() -> tuple[Report, set[tuple[bool, bool]]]:
         sink = Folder(target) if writable else None

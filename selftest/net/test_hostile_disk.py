@@ -1,4 +1,4 @@
-"""Full disks, closed folders, killed processes: no half of an instance has a name."""
+"""Full disks, read-only folders, killed processes: no partial instance has a name."""
 
 import asyncio
 import contextlib
@@ -34,7 +34,7 @@ STUDY_LEVEL = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": STUDY}
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No room appears while a test waits."""
+    """No space becomes free during a test, so do not wait for it."""
     hasty(monkeypatch)
 
 
@@ -49,7 +49,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def full(tmp_path: Path) -> Iterator[Path]:
-    """A file system with 1 MiB."""
+    """A file system of 1 MiB."""
     mounted = tmp_path / "full"
     mounted.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(mounted)]
@@ -63,7 +63,7 @@ def full(tmp_path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def nobody() -> Iterator[None]:
-    """Be a user who may not write everywhere, if we are the one who may."""
+    """Drop root's permission to write everywhere."""
     user = os.geteuid()
     if user == 0:
         os.seteuid(65534)
@@ -79,7 +79,7 @@ async def _listen_into(folder: Path, source: Path) -> Report:
 
 
 async def _retrieve_into(folder: Path, node: DcmNode) -> tuple[set[str], set[str]]:
-    """Say what was kept, and in what words the rest was not."""
+    """Return what was kept, and the errors for the rest."""
     kept, words = set(), set()
     with contextlib.suppress(NetworkError):
         async for each in got(node, STUDY_LEVEL, folder):
@@ -93,13 +93,13 @@ async def _retrieve_into(folder: Path, node: DcmNode) -> tuple[set[str], set[str
 
 @pytest.fixture
 def archive(dcmqrscp_node: DcmNode, source: Path) -> DcmNode:
-    """An archive that has them."""
+    """An archive with the instances."""
     assert asyncio.run(ENTITY.store(dcmqrscp_node, files_in([source]))).complete
     return dcmqrscp_node
 
 
 def _whole(folder: Path, source: Path) -> set[str]:
-    """Give what is in a folder, of which nothing is half."""
+    """Return the content of a folder; none of its files may be partial."""
     kept, sent = data_sets(folder), data_sets(source)
     assert kept == {uid: sent[uid] for uid in kept}
     assert {path.suffix for path in folder.iterdir()} <= {".dcm"}
@@ -107,7 +107,7 @@ def _whole(folder: Path, source: Path) -> set[str]:
 
 
 def test_a_full_disk_under_a_listener(full: Path, source: Path) -> None:
-    """What does not fit is refused in words, what does is stored, and the sender knows which is which."""
+    """What does not fit is refused, the rest is stored, and the sender knows which is which."""
     report = asyncio.run(_listen_into(full, source))
     outcomes = [result.outcome for result in report.results]
     assert outcomes == [Outcome.STORED, Outcome.FAILED, Outcome.STORED]
@@ -135,7 +135,7 @@ def _a_file(folder: Path) -> None:
 
 def _gone(folder: Path) -> None:
     folder.rmdir()
-    folder.parent.chmod(0o555)  # nor can it be made
+    folder.parent.chmod(0o555)  # nor can it be created
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def _gone(folder: Path) -> None:
 def test_a_folder_that_takes_nothing(
     spoil: Callable[[Path], None], words: str, source: Path, archive: DcmNode
 ) -> None:
-    """Read-only, no folder, not there: a sentence for each instance in both roles, and nothing is left."""
+    """Read-only, not a folder, missing: an error for each instance in both roles; no file left."""
     with tempfile.TemporaryDirectory() as outer:
         Path(outer).chmod(0o755)
         readable = Path(outer) / "source"
@@ -181,7 +181,7 @@ async def _half(node: DcmNode, uid: str) -> Association:
 
 
 def test_what_is_there_survives_a_second_copy_that_is_cut(source: Path, tmp_path: Path) -> None:
-    """Half a copy does not take the place of a whole one."""
+    """A partial copy does not replace a complete file."""
 
     async def scenario() -> None:
         async with ENTITY.listen(tmp_path) as listener:
@@ -206,10 +206,11 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.kills
 def test_a_listener_that_is_killed_leaves_no_half_under_a_name(
     source: Path, tmp_path: Path
 ) -> None:
-    """Whatever was acknowledged is there; what was on its way has no name that anybody takes for whole."""
+    """Acknowledged instances are there; one in transfer has no name that could look complete."""
     folder = tmp_path / "target"
     folder.mkdir()
     command = [sys.executable, "-c", _LISTENER, str(folder)]
@@ -229,13 +230,13 @@ def test_a_listener_that_is_killed_leaves_no_half_under_a_name(
             asyncio.run(scenario())
         finally:
             process.kill()
-    for part in folder.glob(".*.part"):  # where the file system has no files without a name
+    for part in folder.glob(".*.part"):  # if the file system does not support unnamed files
         part.unlink()
     assert len(_whole(folder, source)) == 3
 
 
 def test_a_file_that_changes_while_it_is_sent(tmp_path: Path) -> None:
-    """One that becomes shorter has failed in words, and the peer does not keep it; the rest goes on."""
+    """A file that shrinks fails with a message, and the peer drops it; the others are sent."""
     large, small = make(tmp_path, 1, size=30_000_000), make(tmp_path, 2)
 
     async def cut(association: Association, request: CStoreRQ) -> bool:
@@ -250,6 +251,6 @@ def test_a_file_that_changes_while_it_is_sent(tmp_path: Path) -> None:
 
     report, peer = asyncio.run(scenario())
     assert report.results[0].outcome is Outcome.FAILED
-    assert report.results[0].words == "it became shorter while it was sent"
+    assert report.results[0].words == "it was truncated while it was sent"
     assert report.results[1].outcome is Outcome.STORED
     assert set(peer.held) == {"1.2.3.2"}

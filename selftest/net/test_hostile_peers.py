@@ -1,4 +1,4 @@
-"""Peers that lie, flood, or say nothing: each is a sentence, in bounded time and memory."""
+"""Peers that lie, flood, or are silent: each gives an error message, in bounded time and memory."""
 
 import asyncio
 import contextlib
@@ -38,9 +38,9 @@ MOST_MEMORY = 96 << 20
 
 @pytest.fixture(autouse=True)
 def _little_memory() -> Iterator[None]:
-    """Whatever a peer says, it is not all kept."""
+    """Check that not everything a peer sends is kept in memory."""
     own = Path("/proc/self")
-    (own / "clear_refs").write_text("5")  # forget the peak (proc(5))
+    (own / "clear_refs").write_text("5")  # reset the peak (proc(5))
     before = _kilobytes(own, "VmRSS")
     yield
     assert (_kilobytes(own, "VmHWM") - before) << 10 < MOST_MEMORY
@@ -82,7 +82,7 @@ def _flooding(part: bytes) -> Behaviour:
 
 
 def _flood(taken: socket.socket, part: bytes) -> None:
-    while True:  # until the other side hangs up
+    while True:  # until the other side disconnects
         taken.sendall(part)
 
 
@@ -100,14 +100,14 @@ _FRAGMENT = raw.p_data(raw.pdv(1, 0, bytes(100_000)))
 _COMMAND = raw.p_data(raw.pdv(1, 1, bytes(10_000)))
 
 AT_ONCE: dict[str, tuple[Behaviour, str]] = {
-    "silence": (_silent, r"nothing came for 0\.5 s"),
+    "silence": (_silent, r"nothing was received for 0\.5 s"),
     "closes": (_closing, "closed the connection"),
     "HTTP": (_saying(b"HTTP/1.1 400 Bad Request\r\n\r\n"), "48H is not a PDU type"),
     "TLS alert": (_saying(b"\x15\x03\x01\0\x02\x02\x28"), "answers with TLS"),
     "4 GiB": (_saying(raw.pdu(2, bytes(100), length=0xFFFFFFFF)), "4294967295"),
     "4 GiB of data": (_saying(raw.pdu(4, bytes(100), length=0xFFFFFFFF)), "4294967295"),
-    "half a PDU": (_saying(raw.pdu(2, bytes(100), length=200)), r"nothing came for 0\.5 s"),
-    "item too long": (_saying(raw.pdu(2, bytes(68) + b"\x10\0\xff\xff")), "65535 bytes announced"),
+    "half a PDU": (_saying(raw.pdu(2, bytes(100), length=200)), r"nothing was received for 0\.5 s"),
+    "item too long": (_saying(raw.pdu(2, bytes(68) + b"\x10\0\xff\xff")), "65535 bytes declared"),
     "an item of nothing": (_saying(raw.pdu(2, bytes(68) + bytes(400))), "A-ASSOCIATE-AC"),
     "zeros": (_flooding(bytes(100_000)), "00H is not a PDU type"),
     "ones": (_flooding(b"\xff" * 100_000), "FFH is not a PDU type"),
@@ -124,7 +124,7 @@ AT_ONCE: dict[str, tuple[Behaviour, str]] = {
 
 @pytest.mark.parametrize("behaviour", AT_ONCE)
 def test_no_association_is_a_sentence(behaviour: str, tmp_path: Path) -> None:
-    """Asked for an echo or given a file, who answers so is named, with what was met."""
+    """On C-ECHO or C-STORE, the error names the peer, and what was received."""
     behave, words = AT_ONCE[behaviour]
     with liar(behave) as node, pytest.raises(DcmError, match=f"{node}.*{words}"):
         asyncio.run(ENTITY.echo(node))
@@ -135,7 +135,7 @@ def test_no_association_is_a_sentence(behaviour: str, tmp_path: Path) -> None:
 def test_a_file_that_nobody_takes_has_an_outcome(
     behaviour: str, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What cannot be sent was not tried, and says why; many files are offered on several associations."""
+    """It was not tried, with the reason; many files are proposed on several associations."""
     hasty(monkeypatch)
     behave, words = AT_ONCE[behaviour]
     with liar(behave) as node:
@@ -152,8 +152,8 @@ REJECTIONS = {
     (1, 1, 7): r"called AE title not recognized \(check the AE title",
     (1, 2, 1): "service provider, association: no reason given",
     (1, 2, 2): "protocol version not supported",
-    (2, 3, 1): r"rejected for now .*temporary congestion \(try again later",
-    (2, 3, 2): r"rejected for now .*local limit exceeded \(try again later",
+    (2, 3, 1): r"rejected transiently .*temporary congestion \(try again later",
+    (2, 3, 2): r"rejected transiently .*local limit exceeded \(try again later",
     (3, 9, 9): "result 3 by the source 9: reason 9",
 }
 
@@ -173,11 +173,11 @@ def _find_answer(message_id: int) -> CFindRSP:
 
 
 QUERIED: dict[str, tuple[Callable[[Acceptor], None], str]] = {
-    "silence": (lambda _: None, r"C-FIND: nothing came for 0\.5 s"),
+    "silence": (lambda _: None, r"C-FIND: nothing was received for 0\.5 s"),
     "a command without end": (lambda peer: _flood(peer.socket, _COMMAND), "command set"),
     "another answer": (
         lambda peer: peer.say(Command(1, CEchoRSP(message_id_being_responded_to=1, status=0))),
-        "C-ECHO-RSP where C-FIND-RSP is due",
+        "C-ECHO-RSP where C-FIND-RSP was expected",
     ),
     "another message": (
         lambda peer: peer.say(Command(1, _find_answer(77))),
@@ -218,12 +218,12 @@ def _pending(peer: Acceptor) -> None:
     _flood(peer.socket, _FRAGMENT)
 
 
-QUERIED["a match without end"] = (_pending, "an identifier is longer than 16777216 bytes")
+QUERIED["a match without end"] = (_pending, "the identifier is longer than 16777216 bytes")
 
 
 @pytest.mark.parametrize("behaviour", QUERIED)
 def test_a_query_that_is_answered_so_is_a_sentence(behaviour: str) -> None:
-    """After the association stands, the error also says what was being done."""
+    """On an established association, the error also names the operation."""
     then, words = QUERIED[behaviour]
 
     async def scenario(node: DcmNode) -> None:
@@ -236,7 +236,7 @@ def test_a_query_that_is_answered_so_is_a_sentence(behaviour: str) -> None:
 
 @pytest.mark.parametrize("behaviour", QUERIED)
 def test_a_retrieve_that_is_answered_so_leaves_nothing(behaviour: str, tmp_path: Path) -> None:
-    """The same for C-GET: a sentence, and an empty folder."""
+    """The same for C-GET: an error message, and an empty folder."""
     then, _ = QUERIED[behaviour]
 
     async def scenario(node: DcmNode) -> None:
@@ -264,7 +264,7 @@ CALLERS: dict[str, Callable[[socket.socket], None]] = {
 
 @pytest.mark.parametrize("behaviour", CALLERS)
 def test_a_listener_outlives_its_callers(behaviour: str, tmp_path: Path) -> None:
-    """Whoever calls, and says whatever: he is left within the limits, and the next one is answered."""
+    """Whatever a caller sends, it is dropped within the limits, and the next one is served."""
 
     def call(node: DcmNode) -> None:
         with (
@@ -286,6 +286,6 @@ def test_a_listener_outlives_its_callers(behaviour: str, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("title", ["", " ", "SEVENTEEN_LETTERS", "BACK\\SLASH", "NEW\nLINE", "Ü"])
 def test_an_ae_title_that_is_none_is_a_sentence(title: str) -> None:
-    """PS3.5 6.2: 16 characters at most, no backslash, no control character."""
+    """PS3.5 6.2: at most 16 characters, no backslash, no control character."""
     with pytest.raises(LocalProtocolError, match=r"AE title is .*"):
         DcmNode("127.0.0.1", title, 104)

@@ -1,4 +1,4 @@
-"""UIDs that are tricks: in both roles, whatever is received lies in the folder that was asked for."""
+"""Malicious UIDs: in both roles, everything received is stored in the requested folder."""
 
 import asyncio
 import socket
@@ -32,7 +32,7 @@ TRICKS = {
     "parent": "../../x",
     "parent only": "..",
     "here": ".",
-    "absolute": "/tmp/dcm-selftest-trick",  # noqa: S108 - it must not come to be
+    "absolute": "/tmp/dcm-selftest-trick",  # noqa: S108 - it must not be created
     "hidden": ".hidden",
     "home": "~/x",
     "folder": "1.2/3",
@@ -50,19 +50,19 @@ TRICKS = {
     "a name of ours": "uid-0123",
     "a space": "1.2 3",
 }
-"""What may stand where a SOP Instance UID is due; each character is one byte."""
+"""Values sent as SOP Instance UID; each character is one byte."""
 
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """A folder deep enough for tricks to be seen where they land."""
+    """A folder deep enough to see where malicious names lead."""
     folder = tmp_path / "a" / "b" / "target"
     folder.mkdir(parents=True)
     return folder
 
 
 def _instance(context_id: int, uid: str) -> bytes:
-    """Build a C-STORE-RQ that says so and its data set, byte for byte: our own builder refuses some."""
+    """Build a C-STORE-RQ and its data set byte for byte: our own builder refuses some values."""
     command = raw.command_set(
         [
             (0, 0x0002, CT.encode() + b"\0"),
@@ -77,7 +77,7 @@ def _instance(context_id: int, uid: str) -> bytes:
 
 
 def _nothing_outside(target: Path) -> None:
-    """Only the way to the folder is there, and in it only whole files with safe names."""
+    """Check that only the folder and its parents exist, with whole files and safe names only."""
     root = target.parents[1]
     assert [path.name for path in root.parent.iterdir() if path != root] == []
     assert [path.name for path in root.iterdir()] == ["b"]
@@ -91,7 +91,7 @@ def _nothing_outside(target: Path) -> None:
 
 @pytest.mark.parametrize("trick", TRICKS)
 def test_a_sender_with_tricks(trick: str, target: Path) -> None:
-    """The listener keeps the instance in its folder, or refuses it; the next one is taken."""
+    """The listener keeps the instance in its folder, or refuses it; the next one is accepted."""
 
     async def scenario() -> None:
         contexts = [PresentationContextRQ(1, CT, (EXPLICIT,))]
@@ -118,7 +118,7 @@ def test_a_sender_with_tricks(trick: str, target: Path) -> None:
 
 @pytest.mark.parametrize("trick", TRICKS)
 def test_an_archive_with_tricks(trick: str, target: Path) -> None:
-    """What a C-GET brings stays in the folder as well."""
+    """Instances of a C-GET also stay in the folder."""
 
     def archive(taken: socket.socket) -> None:
         peer = Acceptor(taken)
@@ -144,6 +144,6 @@ def test_an_archive_with_tricks(trick: str, target: Path) -> None:
     with liar(archive) as node:
         try:
             asyncio.run(scenario(node))
-        except DcmError as error:  # a refusal is as good, if it says whose fault it is
+        except DcmError as error:  # an error is as good, if it names the peer as the cause
             assert str(node) in str(error)  # noqa: PT017
     _nothing_outside(target)

@@ -1,4 +1,4 @@
-"""User identity, as requestor and as acceptor; nothing shows a password."""
+"""User identity, as requestor and as acceptor; a password is never shown."""
 
 import asyncio
 import shutil
@@ -37,7 +37,7 @@ Known = Callable[[UserIdentityRQ | None], bool | bytes]
 
 @pytest.fixture(scope="module")
 def pynetdicom_server() -> Iterator[tuple[DcmNode, list[tuple[int, bytes, bytes | None]]]]:
-    """A server of pynetdicom that knows who has come, and does not take Mallory."""
+    """A pynetdicom server that records users, and rejects Mallory."""
     seen: list[tuple[int, bytes, bytes | None]] = []
 
     def check(event: evt.Event) -> tuple[bool, bytes | None]:
@@ -57,7 +57,7 @@ def test_pynetdicom_learns_who_we_are(
     identity: UserIdentityRQ,
     pynetdicom_server: tuple[DcmNode, list[tuple[int, bytes, bytes | None]]],
 ) -> None:
-    """All five kinds arrive as they are."""
+    """All five kinds arrive unchanged."""
     node, seen = pynetdicom_server
     assert asyncio.run(ENTITY.echo(replace(Remote.at(node, QUICK), user_identity=identity)))
     kind, primary, secondary = seen[-1]
@@ -67,7 +67,7 @@ def test_pynetdicom_learns_who_we_are(
 
 @pytest.mark.parametrize("identity", IDENTITIES.values(), ids=IDENTITIES.keys())
 def test_without_tls_an_identity_must_be_allowed(identity: UserIdentityRQ) -> None:
-    """Nothing is sent, and there is not even a connection."""
+    """Nothing is sent, and no connection is opened."""
     taken: list[object] = []
     with liar(taken.append) as node:
         for ask in (ENTITY.echo, ENTITY.accepted, ENTITY.query):
@@ -82,18 +82,18 @@ def test_without_tls_an_identity_must_be_allowed(identity: UserIdentityRQ) -> No
 def test_a_confirmation_is_demanded(
     pynetdicom_server: tuple[DcmNode, list[tuple[int, bytes, bytes | None]]],
 ) -> None:
-    """The server confirms tickets; it says nothing to names, and then there is no association."""
+    """The server confirms tickets only; for user names the association then fails."""
     node, _ = pynetdicom_server
     ticket, name = kerberos(b"ticket", confirmed=True), user("anna", SECRET, confirmed=True)
     assert asyncio.run(ENTITY.echo(replace(Remote.at(node, QUICK), user_identity=ticket)))
-    with pytest.raises(NotAccepted, match="association: it does not confirm who the user is"):
+    with pytest.raises(NotAccepted, match="association: it does not confirm the user identity"):
         asyncio.run(ENTITY.echo(replace(Remote.at(node, QUICK), user_identity=name)))
 
 
 def test_a_user_that_is_not_taken(
     pynetdicom_server: tuple[DcmNode, list[tuple[int, bytes, bytes | None]]],
 ) -> None:
-    """The rejection comes in words, without the password."""
+    """The error describes the rejection, without the password."""
     node = replace(pynetdicom_server[0], user_identity=user("mallory", SECRET))
     with pytest.raises(AssociationRejected, match="no reason given") as caught:
         asyncio.run(ENTITY.echo(node))
@@ -114,7 +114,7 @@ def listening(check: Known, folder: Path, ask: Callable[[int], int]) -> int:
 
 
 def only_anna(identity: UserIdentityRQ | None) -> bool:
-    """Take Anna with her password."""
+    """Accept Anna with her password only."""
     return identity is not None and (identity.primary_field, identity.secondary_field) == (
         b"anna",
         SECRET.encode(),
@@ -133,7 +133,7 @@ def only_anna(identity: UserIdentityRQ | None) -> bool:
     ids=["right", "right-and-confirmed", "wrong", "empty", "none"],
 )
 def test_dcmtk_says_who_it_is(options: list[str], status: int, tmp_path: Path) -> None:
-    """The hook decides about storescu, which asks for a confirmation too."""
+    """The hook decides about storescu, which also requests a confirmation."""
     program = shutil.which("storescu")
     if program is None:
         pytest.skip("storescu is not installed")
@@ -147,7 +147,7 @@ def test_dcmtk_says_who_it_is(options: list[str], status: int, tmp_path: Path) -
 
 
 def test_the_servers_response_arrives(tmp_path: Path) -> None:
-    """A peer gets what the hook answers to a ticket."""
+    """The peer gets the hook's response to a ticket."""
     ae = AE("PYNETDICOM")
     ae.add_requested_context(Verification)
     ticket = UserIdentityNegotiation()
@@ -179,17 +179,17 @@ def _echo(check: Known, folder: Path, identity: UserIdentityRQ | None) -> bool:
 
 
 def test_both_ends_are_ours(tmp_path: Path) -> None:
-    """A name with a password, confirmed; and nobody at all."""
+    """A name with a password, confirmed; and no identity."""
     assert _echo(only_anna, tmp_path, user("anna", SECRET, confirmed=True))
     with pytest.raises(NetworkError, match="rejected permanently by the service user"):
         _echo(only_anna, tmp_path, None)
 
 
 def test_a_check_that_fails_lets_nobody_in(tmp_path: Path) -> None:
-    """What raises has not said yes; it may the next time."""
+    """A hook that raises rejects the user; the next one may be accepted."""
 
     def broken(identity: UserIdentityRQ | None) -> bool:
         raise ConnectionError("the directory is down")
 
-    with pytest.raises(NetworkError, match="rejected for now by the service user"):
+    with pytest.raises(NetworkError, match="rejected transiently by the service user"):
         _echo(broken, tmp_path, user("anna", SECRET))

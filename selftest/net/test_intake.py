@@ -1,4 +1,4 @@
-"""A retrieval takes only what it asked for, and replaces nothing."""
+"""A retrieval accepts only what it requested, and replaces nothing."""
 
 import asyncio
 import errno
@@ -46,19 +46,19 @@ STRAY = f"{ROOT}.2.1.1.1"
 
 
 class Store:
-    """An archive that holds the collection in files, and says what it has sent."""
+    """An archive that has the collection in files, and records what it sends."""
 
     def __init__(self, folder: Path, *models: str) -> None:
         self.paths = {scan(path).sop_instance_uid: path for path in files(folder, ROOT)}
         self.archive = Archive(entities(ROOT), (STUDY_ROOT_FIND, *models))
         self.archive.get = self.get
         self.also: Sequence[str] = ()
-        """These it sends too, first."""
+        """It sends these first, in addition."""
         self.requests: list[Attributes] = []
         self.statuses: list[int] = []
 
     def wanted(self, asked: Attributes) -> list[str]:
-        """Give the instances that a request names."""
+        """Return the instances that a request names."""
         keys = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
         chosen = {key: str(asked[key]).split("\\") for key in keys if asked.get(key)}
         return [
@@ -70,7 +70,7 @@ class Store:
     async def get(
         self, association: Association, request: CGetRQ, asked: Attributes
     ) -> AsyncIterator[CGetRSP]:
-        """Send what is asked for."""
+        """Send the requested instances."""
         self.requests.append(asked)
         uids = self.wanted(asked)
         for uid in (*self.also, *uids):
@@ -90,7 +90,7 @@ class Store:
         at: DcmNode = US,
         limits: TimeLimits = QUICK,
     ) -> Report:
-        """Download from it, by C-MOVE if it does that."""
+        """Download from it, by C-MOVE if it supports that."""
 
         async def scenario() -> Report:
             async with self.archive as archive:
@@ -105,19 +105,19 @@ class Store:
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """The folder of what is sent."""
+    """The folder of files to send."""
     return _made(tmp_path / "source")
 
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """The folder of what is fetched."""
+    """The folder for fetched files."""
     return _made(tmp_path / "target")
 
 
 @pytest.fixture
 def home() -> DcmNode:
-    """Where we listen."""
+    """The address of our listener."""
     return Listen("127.0.0.1", "HOME", free_port())
 
 
@@ -127,7 +127,7 @@ def _made(folder: Path) -> Path:
 
 
 def test_get_refuses_what_was_not_asked_for(source: Path, target: Path, at_once: int) -> None:
-    """The file of that name stays as it is."""
+    """The existing file of that name is kept."""
     store = Store(source, STUDY_ROOT_GET)
     store.also = [STRAY]
     (target / f"{STRAY}.dcm").write_bytes(b"mine")
@@ -137,14 +137,14 @@ def test_get_refuses_what_was_not_asked_for(source: Path, target: Path, at_once:
     assert {path.name for path in target.iterdir()} == {f"{uid}.dcm" for uid in (*OF_STUDY, STRAY)}
     assert len(store.requests) == at_once
     assert [each for each in store.statuses if each] == [0x0124] * len(store.requests)
-    assert report.remarks == [f"{STRAY} came though it was not asked for"] * len(store.requests)
+    assert report.remarks == [f"{STRAY} received without being requested"] * len(store.requests)
 
 
 @pytest.mark.parametrize("stray", [STRAY, OF_STUDY[0]])
 def test_move_refuses_what_another_node_has_moved(
     stray: str, home: DcmNode, source: Path, target: Path
 ) -> None:
-    """By the originator of the C-MOVE, and without one by what was asked for (PS3.7 9.1.1.1)."""
+    """By the C-MOVE originator, and without one by the requested instances (PS3.7 9.1.1.1)."""
     store = Store(source, STUDY_ROOT_FIND, STUDY_ROOT_MOVE)
     statuses: list[int] = []
 
@@ -165,13 +165,13 @@ def test_move_refuses_what_another_node_has_moved(
     report = store.download(target, at=home)
     assert report.counts() == {Outcome.STORED: 4}, report
     assert statuses == [0x0124, 0x0124, 0, 0, 0, 0]
-    assert report.remarks == [f"{stray} came from the C-MOVE of another node"] * 2
+    assert report.remarks == [f"{stray} received for the C-MOVE of another node"] * 2
     assert (target / f"{STRAY}.dcm").read_bytes() == b"mine"
     assert {path.name for path in target.iterdir()} == {f"{uid}.dcm" for uid in (*OF_STUDY, STRAY)}
 
 
 async def _send(node: DcmNode, path: Path, title: str | None, message_id: int | None) -> int:
-    """Store one file, as of this C-MOVE; give the status."""
+    """Store one file as a part of this C-MOVE; return the status."""
     header = scan(path)
     contexts = [PresentationContextRQ(1, header.sop_class_uid, (header.transfer_syntax_uid,))]
     request = CStoreRQ(
@@ -199,7 +199,7 @@ def _moved(request: CMoveRQ, status: int, completed: int | None) -> CMoveRSP:
 
 @pytest.fixture(params=["nameless", "named", "no hard links"])
 def file_system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """File systems that lack something, as FAT and some file servers do."""
+    """File systems that lack a feature, like FAT and some file servers."""
     really_open = os.open
 
     def only_named(path: str, flags: int, mode: int = 0o777) -> int:
@@ -218,7 +218,7 @@ def file_system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.usefixtures("file_system")
 def test_a_file_is_never_replaced(tmp_path: Path) -> None:
-    """Not even if it appears while the instance is on its way."""
+    """Not even if it is created while the instance is in transfer."""
     file, other = (tmp_path / name for name in ("1.dcm", "2.dcm"))
     file.write_bytes(b"here before")
     for size in (7, 300_000):
@@ -261,7 +261,7 @@ def test_what_counts_as_here(content: slice, expected: bool, source: Path) -> No
 
 
 def _unlisted(store: Store, lists: int, reported: str = "2") -> None:
-    """Let an archive list only some instances of each series, though it reports how many there are."""
+    """Let an archive list only some instances of each series, while it reports the full number."""
     found = store.archive._found
 
     def answers(asked: Identifier) -> Sequence[Identifier]:
@@ -278,7 +278,7 @@ def _unlisted(store: Store, lists: int, reported: str = "2") -> None:
 def test_a_series_that_is_not_listed_is_fetched_as_a_whole(
     lists: int, source: Path, target: Path
 ) -> None:
-    """C-GET needs no query at the IMAGE level; what else comes is refused, and what is here stays."""
+    """C-GET needs no query at the IMAGE level; other instances are refused, existing ones stay."""
     store = Store(source, STUDY_ROOT_GET)
     _unlisted(store, lists)
     store.also = [STRAY]
@@ -298,19 +298,19 @@ def test_a_series_that_is_not_listed_is_fetched_as_a_whole(
 def test_a_series_of_which_less_comes_than_reported_is_no_success(
     source: Path, target: Path
 ) -> None:
-    """What came is kept, and the report says what is missing."""
+    """Received instances are kept, and the report has what is missing."""
     store = Store(source, STUDY_ROOT_GET)
     _unlisted(store, 0, reported="3")
     report = store.download(target)
     assert report.counts() == {Outcome.STORED: 4}
     assert not report.complete
     assert "it reports 3 instances" in report.trouble
-    assert "2 instances came" in report.trouble
+    assert "2 instances received" in report.trouble
 
 
 @pytest.mark.usefixtures("at_once")
 def test_an_instance_that_is_gone_since_the_query_is_missed(source: Path, target: Path) -> None:
-    """An earlier result names it, and the archive does not list it any more."""
+    """An earlier result names it, but the archive no longer lists it."""
     store = Store(source, STUDY_ROOT_GET)
     named = [
         {name: value for name, value in each.items() if name.endswith("UID") or name == "PatientID"}
@@ -330,25 +330,25 @@ def test_an_instance_that_is_gone_since_the_query_is_missed(source: Path, target
 def test_a_silent_move_is_ended_once_and_not_made_again(
     home: DcmNode, source: Path, target: Path
 ) -> None:
-    """Pending responses are optional (PS3.4 C.4.2.3.1), so only the limit of the operation ends it."""
+    """Pending responses are optional (PS3.4 C.4.2.3.1), so only the operation's limit ends it."""
     store = Store(source, STUDY_ROOT_MOVE)
     asked: list[CMoveRQ] = []
 
     async def move(association: Association, request: CMoveRQ) -> AsyncIterator[CMoveRSP]:
         asked.append(request)
-        await association.command()  # until the other side has had enough
+        await association.command()  # until the other side disconnects
         yield _moved(request, 0, 0)
 
     store.archive.move = move
     limits = replace(QUICK, response=0.05, operation=0.5)
     report = store.download(target, at=home, limits=limits)
     assert report.counts() == {Outcome.FAILED: 4}
-    assert "no response and no instance came for 0.5 s" in report.results[0].words
+    assert "no response and no instance was received for 0.5 s" in report.results[0].words
     assert len(asked) == 1
 
 
 def test_a_move_that_repeats_itself_is_ended(home: DcmNode, source: Path, target: Path) -> None:
-    """Pending responses with the same numbers are no progress."""
+    """Pending responses with the same numbers are not progress."""
     store = Store(source, STUDY_ROOT_MOVE)
     asked: list[CMoveRQ] = []
 
@@ -361,12 +361,12 @@ def test_a_move_that_repeats_itself_is_ended(home: DcmNode, source: Path, target
     limits = replace(QUICK, response=0.1, operation=30, release=0.2)
     report = store.download(target, at=home, limits=limits)
     assert report.counts() == {Outcome.FAILED: 4}
-    assert "its responses have said the same for 0.5 s" in report.results[0].words
+    assert "its responses have not changed for 0.5 s" in report.results[0].words
     assert len(asked) == 1
 
 
 def test_a_move_that_never_ends_can_be_given_up(home: DcmNode, source: Path, target: Path) -> None:
-    """A peer that goes on after C-CANCEL is aborted, and our port is free again."""
+    """A peer that continues after C-CANCEL is aborted, and our port is free again."""
     store = Store(source, STUDY_ROOT_MOVE)
     begun = asyncio.Event()
 
@@ -374,7 +374,7 @@ def test_a_move_that_never_ends_can_be_given_up(home: DcmNode, source: Path, tar
         while True:
             yield _moved(request, 0xFF00, 0)
             begun.set()
-            await asyncio.sleep(0)  # it is in this process, and must leave us some time
+            await asyncio.sleep(0)  # it is in this process, and must give us a turn
 
     async def scenario() -> None:
         entity = LocalEntity(home, replace(QUICK, release=0.2))
@@ -394,7 +394,7 @@ def test_a_move_that_never_ends_can_be_given_up(home: DcmNode, source: Path, tar
 
 
 class _Clock:
-    """Stands for the loop and for the association: no time passes but what a test says."""
+    """A replacement for the time of loop and association: a test advances it."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -413,7 +413,7 @@ class _Clock:
 
 
 def test_instances_that_arrive_are_progress(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The limit begins anew with each, however long there is no response."""
+    """The limit restarts with each, even without a response for a long time."""
     clock = _Clock()
     monkeypatch.setattr("dcm.net.suboperations.asyncio.get_running_loop", lambda: clock)
     progress = Progress(clock)  # type: ignore[arg-type]

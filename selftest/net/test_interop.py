@@ -1,4 +1,4 @@
-"""Every transfer syntax and character set of the corpus, from and to others, byte for byte."""
+"""Every transfer syntax and character set of the samples, from and to others, byte for byte."""
 
 import asyncio
 import shutil
@@ -25,9 +25,9 @@ ENTITY = LocalEntity(US, QUICK)
 IMPLICIT, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
 DEFLATED = "1.2.840.10008.1.2.1.99"
 SAMPLES = [id_ for id_ in corpus if id_[0] in "cpmt"]
-"""Character sets, pixels in all transfer syntaxes, several frames, odd elements."""
+"""Character sets, pixels in all transfer syntaxes, several frames, unusual elements."""
 PADDED = str(corpus["t03"].sop_instance_uid)
-"""Has Data Set Trailing Padding (FFFC,FFFC) after its pixels."""
+"""It has Data Set Trailing Padding (FFFC,FFFC) after its pixels."""
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +41,13 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def paths(source: Path) -> list[Path]:
-    """The files."""
+    """The paths of the files."""
     return sorted(source.iterdir())
 
 
 @pytest.fixture(scope="module")
 def kinds(paths: Iterable[Path]) -> list[tuple[str, list[str]]]:
-    """Their classes and transfer syntaxes, one by one."""
+    """Return each pair of class and transfer syntax."""
     headers = map(scan, paths)
     found = dict.fromkeys((each.sop_class_uid, each.transfer_syntax_uid) for each in headers)
     assert len({syntax for _, syntax in found}) == 13
@@ -56,14 +56,14 @@ def kinds(paths: Iterable[Path]) -> list[tuple[str, list[str]]]:
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """Where instances are received."""
+    """The folder for received files."""
     folder = tmp_path / "target"
     folder.mkdir()
     return folder
 
 
 def _in(syntaxes: Iterable[str], paths: Iterable[Path]) -> list[str]:
-    """Give the instances in these transfer syntaxes."""
+    """Return the instances in these transfer syntaxes."""
     headers = list(map(scan, paths))
     found = [each.sop_instance_uid for each in headers if each.transfer_syntax_uid in syntaxes]
     assert found
@@ -83,7 +83,7 @@ def _store(node: DcmNode, paths: list[Path]) -> None:
 
 
 def test_storescp_keeps_all(source: Path, paths: list[Path], tmp_path: Path) -> None:
-    """The storage SCP of dcmtk, which writes what it receives; it does not take JPEG Lossless, Process 14."""
+    """The storage SCP of dcmtk writes what it receives, except JPEG Lossless, Process 14."""
     left_out = [path for path in paths if scan(path).transfer_syntax_uid == JPEGLossless]
     with storescp(tmp_path / "written", "+xa") as node:
         _store(node, [path for path in paths if path not in left_out])
@@ -96,7 +96,7 @@ def test_storescp_keeps_all(source: Path, paths: list[Path], tmp_path: Path) -> 
 def test_pynetdicom_keeps_all(
     source: Path, paths: list[Path], kinds: list[tuple[str, list[str]]]
 ) -> None:
-    """The storage SCP of pynetdicom, and the bytes that it was sent."""
+    """The storage SCP of pynetdicom; the bytes that it received are compared."""
     held: dict[str, bytes] = {}
 
     def keep(event: evt.Event) -> int:
@@ -126,13 +126,13 @@ async def _download(node: DcmNode, paths: list[Path], folder: Path) -> Report:
 def test_orthanc_keeps_all_and_gives_it_back(
     source: Path, paths: list[Path], orthanc_node: DcmNode, target: Path
 ) -> None:
-    """What Orthanc has taken comes back in its own transfer syntax."""
+    """What Orthanc has stored is returned in its own transfer syntax."""
     _store(orthanc_node, paths)
     report = asyncio.run(_download(orthanc_node, paths, target))
     assert report.complete, [each for each in report.results if not each.stored]
     returned, sent = data_sets(target), data_sets(source)
-    assert sent[PADDED].startswith(returned.pop(PADDED))  # Orthanc drops what only fills up
-    (deflated,) = _in((DEFLATED,), paths)  # Orthanc 1.10.1 deflates again
+    assert sent[PADDED].startswith(returned.pop(PADDED))  # Orthanc drops padding
+    (deflated,) = _in((DEFLATED,), paths)  # Orthanc 1.10.1 compresses it again
     assert _inflated(returned.pop(deflated)) == _inflated(sent[deflated])
     assert returned == {uid: data for uid, data in sent.items() if uid not in (PADDED, deflated)}
 
@@ -140,7 +140,7 @@ def test_orthanc_keeps_all_and_gives_it_back(
 def test_dcmqrscp_keeps_all_that_it_accepts(
     source: Path, paths: list[Path], dcmqrscp_node: DcmNode, target: Path
 ) -> None:
-    """The archive of dcmtk takes what is native: the rest is converted, or says why not."""
+    """The archive of dcmtk accepts native syntaxes: others are converted, or fail with a reason."""
     report = asyncio.run(ENTITY.store(dcmqrscp_node, paths))
     fetched = asyncio.run(_download(dcmqrscp_node, paths, target))
     assert fetched.complete, [each for each in fetched.results if not each.stored]
@@ -148,7 +148,7 @@ def test_dcmqrscp_keeps_all_that_it_accepts(
     assert returned.keys() == {each.sop_instance_uid for each in report.results if each.stored}
     taken = [each for each in report.results if each.stored and not each.words]
     assert len(taken) > 30
-    # It may give another native syntax, and then drops what only fills up.
+    # It may send another native syntax, and then drops padding.
     others = [*_in((IMPLICIT, BIG_ENDIAN), paths), PADDED]
     for each in taken:
         uid = each.sop_instance_uid
@@ -159,7 +159,7 @@ def test_dcmqrscp_keeps_all_that_it_accepts(
 
 
 def test_the_listener_takes_all_from_dcmtk(source: Path, paths: list[Path], target: Path) -> None:
-    """Dcmsend sends as it is what is explicit VR little endian or compressed, and converts the rest."""
+    """Dcmsend sends explicit VR little endian and compressed files as such, and converts others."""
     program = shutil.which("dcmsend")
     if program is None:
         pytest.skip("dcmsend is not installed")
@@ -173,7 +173,7 @@ def test_the_listener_takes_all_from_dcmtk(source: Path, paths: list[Path], targ
     asyncio.run(scenario())
     received, sent = data_sets(target), data_sets(source)
     assert received.keys() == sent.keys()
-    assert sent.pop(PADDED).startswith(received.pop(PADDED))  # dcmtk drops what only fills up
+    assert sent.pop(PADDED).startswith(received.pop(PADDED))  # dcmtk drops padding
     for uid in _in((IMPLICIT, BIG_ENDIAN, DEFLATED), paths):
         del received[uid], sent[uid]
     assert len(sent) > 40
@@ -187,7 +187,7 @@ def test_the_listener_takes_all_from_pynetdicom(
     target: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """pynetdicom, told to send what lies in the file."""
+    """A pynetdicom client sends the content of the file."""
     monkeypatch.setattr(_config, "STORE_SEND_CHUNKED_DATASET", True)
 
     def send(node: DcmNode) -> list[int]:

@@ -1,4 +1,4 @@
-"""`LocalEntity.listen`: nothing is answered that is not safe, nothing is left half-written."""
+"""`LocalEntity.listen`: success means safely stored, and no file is partial."""
 
 import asyncio
 import resource
@@ -32,7 +32,7 @@ ENTITY = LocalEntity(US, QUICK)
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """The folder of what is sent."""
+    """The folder of files to send."""
     folder = tmp_path / "source"
     folder.mkdir()
     return folder
@@ -40,14 +40,14 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """The folder of what is received."""
+    """The folder for received files."""
     folder = tmp_path / "target"
     folder.mkdir()
     return folder
 
 
 async def run(program: str, node: DcmNode, *arguments: str) -> int:
-    """Run one of dcmtk's programs against our listener."""
+    """Run one of dcmtk's programs with our listener."""
     found = shutil.which(program)
     if found is None:
         pytest.skip(f"{program} is not installed")
@@ -66,7 +66,7 @@ def test_echoscu_is_answered(target: Path) -> None:
 
 
 def test_storescu_stores(source: Path, target: Path) -> None:
-    """What dcmtk's sender says arrives byte for byte, with file meta information that it can read."""
+    """Instances from dcmtk arrive byte for byte, with file meta information that it can read."""
     for number in range(4):
         make(source, number, size=300_000)
 
@@ -80,7 +80,7 @@ def test_storescu_stores(source: Path, target: Path) -> None:
 
 
 def test_our_own_sender_stores_every_syntax(source: Path, target: Path) -> None:
-    """Both ends are ours; the handler sees each instance before it is answered."""
+    """Both ends are ours; the handler gets each instance before the response."""
     paths = [make(source, number, syntax) for number, syntax in enumerate(SYNTAXES)]
     seen: list[str] = []
 
@@ -98,7 +98,7 @@ def test_our_own_sender_stores_every_syntax(source: Path, target: Path) -> None:
 
 
 def test_a_folder_that_is_gone_is_told_to_the_sender(source: Path, tmp_path: Path) -> None:
-    """What cannot be kept is refused with A700 and the reason, and the association goes on."""
+    """What cannot be stored is refused with A700 and the reason, and the association continues."""
 
     async def scenario() -> list[tuple[int | None, str]]:
         async with ENTITY.listen(tmp_path / "nowhere") as listener:
@@ -114,7 +114,7 @@ def test_a_folder_that_is_gone_is_told_to_the_sender(source: Path, tmp_path: Pat
 
 @pytest.mark.parametrize("uid", ["../../x", "/nowhere/x", "..", ".hidden", "a/b", "1.2.3/../../y"])
 def test_a_uid_that_is_a_path_stays_in_the_folder(uid: str, target: Path) -> None:
-    """Whatever a UID looks like, its file lies in the folder."""
+    """Whatever a UID looks like, its file is in the folder."""
 
     async def scenario() -> int:
         contexts = [PresentationContextRQ(1, CT, (ExplicitVRLittleEndian,))]
@@ -132,7 +132,7 @@ def test_a_uid_that_is_a_path_stays_in_the_folder(uid: str, target: Path) -> Non
 
 
 def test_an_abort_in_mid_object_leaves_nothing(target: Path) -> None:
-    """Half an object is no file."""
+    """A partial object is not stored."""
 
     async def scenario() -> None:
         contexts = [PresentationContextRQ(1, CT, (ExplicitVRLittleEndian,))]
@@ -167,7 +167,7 @@ def test_a_full_disk_in_mid_object_is_told_and_leaves_nothing(source: Path, targ
 
 
 def test_handlers_answer_other_services(target: Path) -> None:
-    """By the type of the message, on a context that the admission accepts; serving ends with draining."""
+    """By message type, on a context that the admission accepts; draining ends serving."""
     asked: list[object] = []
 
     async def found(association: Association, command: Command) -> None:

@@ -1,4 +1,4 @@
-"""Whatever a peer does, or the system lacks: the listener goes on, and loses nothing that it acknowledged."""
+"""The listener survives any peer and lack of resources, and loses no acknowledged object."""
 
 import asyncio
 import errno
@@ -39,7 +39,7 @@ ECHO = raw.context(1, b"1.2.840.10008.1.1", [b"1.2.840.10008.1.2"])
 
 
 async def eventually(condition: Callable[[], bool], what: str) -> None:
-    """Wait in a thread, so that the listener can work."""
+    """Wait in a thread, so that the listener can run."""
     await asyncio.to_thread(wait_until, condition, what=what, within=10)
 
 
@@ -68,13 +68,13 @@ def test_running_out_of_descriptors_is_survived(
     assert failures == []
     said = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
     assert said == [
-        "connections cannot be accepted for now: Too many open files",
-        "connections are accepted again",
+        "cannot accept connections at the moment: Too many open files",
+        "accepting connections again",
     ]
 
 
 def test_connections_without_a_request_are_not_associations(tmp_path: Path) -> None:
-    """Silent ones take no place, and beyond a number the oldest is closed."""
+    """Silent ones do not count, and beyond a number the oldest is closed."""
 
     async def scenario() -> bool:
         async with ENTITY.listen(tmp_path, admission=Admission(associations=1)) as listener:
@@ -90,7 +90,7 @@ def test_connections_without_a_request_are_not_associations(tmp_path: Path) -> N
 
 
 def test_silent_connections_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The oldest makes room for a new one, which may be a real peer."""
+    """The oldest is closed for a new one, which may be a real peer."""
     monkeypatch.setattr("dcm.net.listener._MOST_UNASKED", 2)
 
     async def scenario() -> bytes:
@@ -108,7 +108,7 @@ def test_silent_connections_are_bounded(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_artim_is_not_restarted_by_each_byte(tmp_path: Path) -> None:
-    """A peer that dribbles is closed in the same time as a silent one (PS3.8 9.1.5)."""
+    """A peer that sends byte by byte is closed as soon as a silent one (PS3.8 9.1.5)."""
     limits = TimeLimits(association=0.3, release=0.2)
     request = raw.associate(1, [raw.application_context(), ECHO])
 
@@ -133,7 +133,7 @@ def test_artim_is_not_restarted_by_each_byte(tmp_path: Path) -> None:
 
 
 def test_health_checks_are_no_news(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Connecting and hanging up, in order or not, is worth no warning."""
+    """Connecting and closing, cleanly or not, gives no warning."""
 
     async def scenario() -> bool:
         async with ENTITY.listen(tmp_path) as listener:
@@ -157,7 +157,7 @@ def test_health_checks_are_no_news(tmp_path: Path, caplog: pytest.LogCaptureFixt
 def test_ae_titles_that_are_none_are_rejected(
     called: bytes, calling: bytes, answer: tuple[int, ...], tmp_path: Path
 ) -> None:
-    """With the reason that says which of the two (PS3.8 9.3.4), and what stands before a NUL is taken."""
+    """The reason says which of the two (PS3.8 9.3.4), and the part before a NUL is used."""
     request = raw.associate(
         1, [raw.application_context(), ECHO, raw.user_information()],
         called=called.ljust(16), calling=calling.ljust(16),
@@ -179,7 +179,7 @@ def test_ae_titles_that_are_none_are_rejected(
 async def store(
     association: Association, uid: str, data: bytes, context_id: int = 1, message_id: int = 1
 ) -> int:
-    """Send an instance byte for byte, in a PDV whose length may be odd; return the status."""
+    """Send an instance byte for byte, in a PDV of possibly odd length; return the status."""
     request = CStoreRQ(
         message_id=message_id, affected_sop_class_uid=CT, affected_sop_instance_uid=uid
     )
@@ -209,7 +209,7 @@ def received(folder: Folder, *instances: tuple[int, str, bytes]) -> list[int]:
 def test_odd_data_sets_do_not_end_an_association(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """They are stored as they came; one that should be even is worth a warning (PS3.5 7.1.1)."""
+    """They are stored unchanged; an odd one that should be even gives a warning (PS3.5 7.1.1)."""
     sent = [(3, "1.2.1", b"odd"), (1, "1.2.2", b"odd"), (1, "1.2.3", b"even")]
     assert received(Folder(tmp_path), *sent) == [0, 0, 0]
     assert [(tmp_path / f"{uid}.dcm").read_bytes().endswith(data) for _, uid, data in sent]
@@ -221,7 +221,7 @@ def test_odd_data_sets_do_not_end_an_association(
 def test_two_objects_with_one_uid_are_both_kept(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A UID names one object (PS3.5 9); where it does not, nothing gets lost, and that is said."""
+    """A UID should name one object (PS3.5 9); if not, both are kept, with a note."""
     sent = [(1, "1.2", data) for data in (b"first!", b"second", b"first!", b"second")]
     assert received(Folder(tmp_path), *sent) == [0] * 4
     files = sorted(tmp_path.iterdir())
@@ -233,7 +233,7 @@ def test_two_objects_with_one_uid_are_both_kept(
 
 @pytest.mark.parametrize("left", [0, 100, 200, -3, "zeros"])
 def test_remains_of_a_file_are_replaced(left: int | str, tmp_path: Path) -> None:
-    """Empty, cut within its header or its data set, or full of zeros after a power cut."""
+    """Empty, truncated in its header or its data set, or full of zeros after a power failure."""
     folder = Folder(tmp_path)
     data = bytes(range(100))
     assert received(folder, (1, "1.2", data)) == [0]
@@ -247,7 +247,7 @@ def test_remains_of_a_file_are_replaced(left: int | str, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("left", [0, 100, 200, -3])
 def test_a_name_alone_is_not_an_instance(left: int, tmp_path: Path) -> None:
-    """`already there` means whole, and of this UID."""
+    """`already there` means complete, and with this UID."""
     path = make(tmp_path, 1)
     whole = path.read_bytes()
     assert holds(str(path), "1.2.3.1")
@@ -260,7 +260,7 @@ def test_a_name_alone_is_not_an_instance(left: int, tmp_path: Path) -> None:
 def test_instances_beyond_the_limits_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Too long, or too much for the disk: A700H, the rest of it is read, and the association goes on."""
+    """Too long, or too large for the disk: A700H, the rest is read, the association continues."""
     sent = [(1, "1.1", bytes(1000)), (1, "1.2", bytes(2000)), (1, "1.3", bytes(1000))]
     assert received(Folder(tmp_path, max_instance=1500), *sent) == [0, 0xA700, 0]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1.1.dcm", "1.3.dcm"]
@@ -290,7 +290,7 @@ def test_what_raises_does_not_end_an_association(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A handler or `on_failure` that raises is logged, and the next instance is received."""
+    """Errors of a handler or `on_failure` are logged, and the next instance is received."""
     folder = tmp_path / "target"
     paths = [make(tmp_path, number, size=2000 * (1 + number % 2)) for number in range(3)]
 
@@ -310,7 +310,7 @@ def test_what_raises_does_not_end_an_association(
 def test_a_defect_is_logged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What nobody has thought of ends one association, and not in silence."""
+    """An unexpected exception ends one association, and is logged."""
     monkeypatch.setattr("dcm.net.conversation.receive", _raise)
 
     async def scenario() -> bool:
@@ -323,7 +323,7 @@ def test_a_defect_is_logged(
             return await ENTITY.echo(listener.node)
 
     assert asyncio.run(scenario())
-    assert "a defect has ended the association" in caplog.text
+    assert "association ended because of a bug" in caplog.text
 
 
 async def _half(node: DcmNode) -> Association:
@@ -335,7 +335,7 @@ async def _half(node: DcmNode) -> Association:
 
 
 def test_draining_lets_an_instance_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody new gets in, what is under way is answered, and a quiet association is released."""
+    """New peers are rejected, current operations complete, and idle associations are released."""
     monkeypatch.setattr("dcm.net.listener._QUIET", 0.01)
 
     async def scenario() -> None:
@@ -361,7 +361,7 @@ def test_draining_lets_an_instance_end(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_draining_has_an_end(tmp_path: Path) -> None:
-    """A peer that never goes on is aborted."""
+    """A peer that never continues is aborted."""
 
     async def scenario() -> bool:
         async with ENTITY.listen(tmp_path) as listener:
@@ -377,7 +377,7 @@ def test_draining_has_an_end(tmp_path: Path) -> None:
 
 
 def test_a_generator_is_closed_though_its_reader_is_cancelled() -> None:
-    """Its own clean-up runs, whenever the reader is cancelled."""
+    """Its clean-up runs, whenever the reader is cancelled."""
     closed = []
 
     async def numbers() -> AsyncGenerator[int, None]:
@@ -403,11 +403,12 @@ def test_a_generator_is_closed_though_its_reader_is_cancelled() -> None:
     assert closed == [True]
 
 
+@pytest.mark.kills
 @pytest.mark.parametrize("seed", range(12))
 def test_a_listener_killed_at_any_moment_leaves_no_half_under_a_name(
     seed: int, tmp_path: Path
 ) -> None:
-    """SIGKILL while instances arrive: named files are whole, and all acknowledged ones are there."""
+    """SIGKILL while instances arrive: named files are whole, and no acknowledged one is missing."""
     source, folder = tmp_path / "source", tmp_path / "target"
     source.mkdir()
     folder.mkdir()

@@ -1,4 +1,4 @@
-"""C-MOVE: to a listener of our own as a way to download, and to somebody else."""
+"""C-MOVE: to our own listener as a way to download, and to another destination."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ OF_STUDY = {f"{ROOT}.1.1.{series}.{instance}" for series in (1, 2) for instance 
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[DcmNode]:
-    """Where we listen: the archives must know it before we do, so the port is kept for us."""
+    """The address of our listener: archives must know it in advance, so its port is reserved."""
     with socket.socket() as kept:
         kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         kept.bind(("127.0.0.1", 0))
@@ -51,7 +51,7 @@ def archive(
     home: DcmNode,
     shelf: Path,
 ) -> Iterator[DcmNode]:
-    """An archive that holds the collection, and knows us and a storescp. The first one refuses C-GET."""
+    """An archive with the collection that knows us and a storescp. The first one refuses C-GET."""
     folder = tmp_path_factory.mktemp("archive")
     with contextlib.ExitStack() as stack:
         other = stack.enter_context(storescp(shelf))
@@ -70,14 +70,14 @@ def archive(
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """The folder of what is fetched."""
+    """The folder for fetched files."""
     folder = tmp_path / "target"
     folder.mkdir()
     return folder
 
 
 def test_a_study_is_downloaded_by_move(archive: DcmNode, home: DcmNode, target: Path) -> None:
-    """Our own listener takes it."""
+    """Our own listener receives it."""
     entity = LocalEntity(home, QUICK)
     report = asyncio.run(entity.download(archive, STUDY, target, method="move"))
     assert report.complete, report
@@ -88,7 +88,7 @@ def test_a_study_is_downloaded_by_move(archive: DcmNode, home: DcmNode, target: 
 def test_a_listener_that_runs_receives_a_retrieval(
     archive: DcmNode, home: DcmNode, target: Path, tmp_path: Path
 ) -> None:
-    """Only what was asked for goes to the retrieval; anything else is the listener's."""
+    """Only requested instances belong to the retrieval; all others are the listener's."""
     other = files(tmp_path, ROOT)[-1]
     entity, kept = LocalEntity(home, QUICK), tmp_path / "kept"
     titles: set[tuple[str, str]] = set()
@@ -118,7 +118,7 @@ def test_a_listener_that_runs_receives_a_retrieval(
 def test_what_is_missing_is_moved_by_its_uids(
     archive: DcmNode, home: DcmNode, target: Path
 ) -> None:
-    """Only the holes of a folder are filled."""
+    """Only missing files are fetched."""
     entity = LocalEntity(home, QUICK)
     uid = f"{ROOT}.1.1.2.1"
     assert asyncio.run(entity.download(archive, STUDY, target, method="move")).complete
@@ -134,7 +134,7 @@ def test_what_is_missing_is_moved_by_its_uids(
 def test_without_c_get_a_download_goes_by_move(
     archive: DcmNode, home: DcmNode, target: Path
 ) -> None:
-    """Unless told how: then the refusal is the answer, and nothing came."""
+    """If the method is given, the refusal is the result, and nothing was fetched."""
     entity = LocalEntity(home, QUICK)
     refused = asyncio.run(entity.download(archive, STUDY, target, method="get"))
     assert {result.outcome for result in refused.results} == {Outcome.NOT_TRIED}
@@ -144,7 +144,7 @@ def test_without_c_get_a_download_goes_by_move(
 
 
 def test_data_sets_come_by_move(archive: DcmNode, home: DcmNode) -> None:
-    """One at a time; who has enough may stop, and may ask again at once."""
+    """One at a time; a caller may stop early, and may start again at once."""
     entity = LocalEntity(home, QUICK)
 
     async def scenario() -> None:
@@ -160,7 +160,7 @@ def test_data_sets_come_by_move(archive: DcmNode, home: DcmNode) -> None:
 
 
 def test_an_archive_moves_to_somebody_else(archive: DcmNode, home: DcmNode, shelf: Path) -> None:
-    """Each instance has an outcome, and progress is told."""
+    """Each instance has an outcome, and progress is reported."""
     told: list[SubOperations] = []
     entity = LocalEntity(home, QUICK)
     report = asyncio.run(entity.move(archive, STUDY, "STORESCP", told.append))
@@ -171,7 +171,7 @@ def test_an_archive_moves_to_somebody_else(archive: DcmNode, home: DcmNode, shel
 
 
 def test_an_unknown_destination_is_told(archive: DcmNode, home: DcmNode) -> None:
-    """Nothing is moved, and each instance says why."""
+    """Nothing is moved, and each instance has the reason."""
     report = asyncio.run(LocalEntity(home, QUICK).move(archive, STUDY, "NOBODY"))
     assert not report.complete
     assert report.counts() == {Outcome.FAILED: 4}
@@ -179,7 +179,7 @@ def test_an_unknown_destination_is_told(archive: DcmNode, home: DcmNode) -> None
 
 
 def test_a_port_that_is_taken_is_told(archive: DcmNode, home: DcmNode, target: Path) -> None:
-    """Nothing can come to us then, and nothing was asked for."""
+    """Nothing could reach us, so nothing is requested."""
     with socket.create_server((home.host, home.port)):
         report = asyncio.run(
             LocalEntity(home, QUICK).download(archive, STUDY, target, method="move")
@@ -188,7 +188,7 @@ def test_a_port_that_is_taken_is_told(archive: DcmNode, home: DcmNode, target: P
     assert "listening: Address already in use" in report.results[0].words
 
 
-# At an archive that says what it wants.
+# From a scripted archive.
 
 
 async def download(
@@ -197,7 +197,7 @@ async def download(
     move: Mover,
     limits: TimeLimits = QUICK,
 ) -> Report:
-    """Download a study by C-MOVE from an archive that answers so."""
+    """Download a study by C-MOVE from an archive that responds so."""
     archive = Archive(entities(ROOT), (STUDY_ROOT_FIND, STUDY_ROOT_MOVE))
     archive.move = move
     async with archive:
@@ -218,8 +218,8 @@ def said(request: CMoveRQ, status: int, completed: int | None, failed: int | Non
 def test_what_comes_after_the_end_is_waited_for(
     home: DcmNode, target: Path, tmp_path: Path
 ) -> None:
-    """An archive may say that all is sent before it is; and it may send more than was asked."""
-    paths = files(tmp_path, ROOT)[:5]  # the study, and one of another
+    """An archive may report the end too early, and may send more than was requested."""
+    paths = files(tmp_path, ROOT)[:5]  # the study, and one instance of another
     sending: list[asyncio.Task[Report]] = []
 
     async def late(association: Association, request: CMoveRQ) -> AsyncIterator[CMoveRSP]:
@@ -231,18 +231,18 @@ def test_what_comes_after_the_end_is_waited_for(
         report = await download(home, target, late)
         refused = [each for each in (await sending[0]).results if not each.stored]
         assert [each.sop_instance_uid for each in refused] == [f"{ROOT}.1.2.1.1"]
-        assert "not asked for" in refused[0].words
+        assert "without being requested" in refused[0].words
         return report
 
     report = asyncio.run(scenario())
     assert report.complete, report
     assert {result.sop_instance_uid for result in report.results} == OF_STUDY
     assert set(data_sets(target)) == OF_STUDY
-    assert set(report.remarks) == {f"{ROOT}.1.2.1.1 came though it was not asked for"}
+    assert set(report.remarks) == {f"{ROOT}.1.2.1.1 received without being requested"}
 
 
 def test_what_never_comes_is_not_waited_for_without_end(home: DcmNode, target: Path) -> None:
-    """Whatever the archive says."""
+    """Whatever the archive reports."""
 
     async def never(association: Association, request: CMoveRQ) -> AsyncIterator[CMoveRSP]:
         yield said(request, 0, None, None)
@@ -254,7 +254,7 @@ def test_what_never_comes_is_not_waited_for_without_end(home: DcmNode, target: P
 
 
 def test_what_the_archive_could_not_send_is_told_in_its_words(home: DcmNode, target: Path) -> None:
-    """It is asked again, and then believed."""
+    """It is requested again, and then reported as failed."""
     asked = []
 
     async def unable(association: Association, request: CMoveRQ) -> AsyncIterator[CMoveRSP]:
@@ -270,7 +270,7 @@ def test_what_the_archive_could_not_send_is_told_in_its_words(home: DcmNode, tar
 def test_an_association_that_fails_is_asked_for_again(
     home: DcmNode, target: Path, tmp_path: Path
 ) -> None:
-    """And only what is missing is asked for."""
+    """Only what is missing is requested."""
     paths = files(tmp_path, ROOT)[:4]
     asked = []
 
@@ -289,7 +289,7 @@ def test_an_association_that_fails_is_asked_for_again(
 
 
 def test_who_stops_early_cancels(home: DcmNode) -> None:
-    """Closing the generator of data sets reaches the archive as C-CANCEL."""
+    """Closing the generator of data sets sends C-CANCEL to the archive."""
     archive = Archive(entities(ROOT), (STUDY_ROOT_FIND, STUDY_ROOT_MOVE))
 
     async def scenario(path: Path) -> None:
@@ -315,7 +315,7 @@ def test_who_stops_early_cancels(home: DcmNode) -> None:
 
 
 def test_which_instances_failed_is_told_if_the_archive_says_it(home: DcmNode) -> None:
-    """By the Failed SOP Instance UID List; without it, none counts as moved."""
+    """By the Failed SOP Instance UID List; without it, no instance counts as moved."""
     named: list[str] = [f"{ROOT}.1.1.2.2"]
 
     async def one_fails(association: Association, request: CMoveRQ) -> AsyncIterator[CMoveRSP]:
@@ -348,12 +348,12 @@ def test_which_instances_failed_is_told_if_the_archive_says_it(home: DcmNode) ->
 
 
 def test_a_silent_move_to_another_node_is_not_made_again(home: DcmNode) -> None:
-    """The limit of the operation ends it; what was asked for counts as failed."""
+    """The limit of the operation ends it; the requested instances count as failed."""
     asked = []
 
     async def silent(association: Association, request: CMoveRQ) -> AsyncIterator[CMoveRSP]:
         asked.append(request)
-        await association.command()  # until the other side has had enough
+        await association.command()  # until the other side disconnects
         yield said(request, 0, 0, 0)
 
     async def scenario() -> Report:
@@ -365,7 +365,7 @@ def test_a_silent_move_to_another_node_is_not_made_again(home: DcmNode) -> None:
 
     report = asyncio.run(scenario())
     assert report.counts() == {Outcome.FAILED: 4}
-    assert "no response and no instance came for 0.3 s" in report.results[0].words
+    assert "no response and no instance was received for 0.3 s" in report.results[0].words
     assert len(asked) == 1
 
 

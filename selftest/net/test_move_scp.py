@@ -1,4 +1,4 @@
-"""C-MOVE as SCP: instances reach a destination that is known, and the requestor learns which do not."""
+"""C-MOVE as SCP: instances reach a known destination, and the requestor learns which do not."""
 
 import asyncio
 import os
@@ -50,7 +50,7 @@ def counts(response: CMoveRSP) -> tuple[int | None, ...]:
 async def begin(
     association: Association, destination: str, identifier: Attributes = THIS_STUDY
 ) -> None:
-    """Ask for a C-MOVE, by the message ID 7."""
+    """Request a C-MOVE with the message ID 7."""
     request = CMoveRQ(
         message_id=7, affected_sop_class_uid=STUDY_ROOT_MOVE, move_destination=destination
     )
@@ -58,7 +58,7 @@ async def begin(
 
 
 async def end(association: Association) -> tuple[CMoveRSP, list[str], list[int | None]]:
-    """Return the last response, which instances it lists, and what remained in those before."""
+    """Return the last response, the instances that it lists, and the remaining counts before it."""
     remaining = []
     while True:
         message, data = await answer(association)
@@ -73,7 +73,7 @@ async def end(association: Association) -> tuple[CMoveRSP, list[str], list[int |
 def moved(
     source: list[Path], scp: Scp, *, at_once: int = 4
 ) -> tuple[CMoveRSP, list[str], list[int | None]]:
-    """Have a study moved to a scripted destination."""
+    """Move a study to a scripted destination."""
 
     async def scenario() -> tuple[CMoveRSP, list[str], list[int | None]]:
         async with scp:
@@ -89,7 +89,7 @@ def moved(
 
 
 def test_movescu_has_instances_moved_to_itself(tmp_path: Path) -> None:
-    """The movescu of dcmtk as requestor and destination, in one process."""
+    """The movescu of dcmtk is requestor and destination in one process."""
     source, target, port = files(tmp_path, ROOT), tmp_path / "target", free_port()
     target.mkdir()
 
@@ -108,7 +108,7 @@ def test_movescu_has_instances_moved_to_itself(tmp_path: Path) -> None:
 
 
 def test_our_own_client_gets_by_move(tmp_path: Path) -> None:
-    """C-MOVE to a listener of ours."""
+    """C-MOVE to our listener."""
     source, target, port = files(tmp_path, ROOT), tmp_path / "target", free_port()
 
     async def scenario() -> Report:
@@ -122,7 +122,7 @@ def test_our_own_client_gets_by_move(tmp_path: Path) -> None:
 
 
 def test_everything_arrives_on_several_associations(source: list[Path]) -> None:
-    """Whole, each instance once; responses count down what remains."""
+    """Complete, each instance once; responses count down the remaining ones."""
     scp = Scp()
     last, failed, remaining = moved(source, scp)
     assert (last.status, counts(last), failed) == (0, (12, 0, 0), [])
@@ -151,7 +151,7 @@ def test_destination_learns_whose_request_it_is(source: list[Path]) -> None:
 
 @pytest.mark.parametrize("refusing", [0xA700, 0xC000, 0x0122])
 def test_refused_instances_are_counted_and_named(source: list[Path], refusing: int) -> None:
-    """Each is sent once: whether to ask for it again is up to the requestor."""
+    """Each is sent once: repeating the request is up to the requestor."""
     refused = {uid_of(each) for each in source[3:6]}
     warned = {uid_of(source[8])}
 
@@ -177,7 +177,7 @@ def test_destination_that_refuses_all_has_its_status(source: list[Path]) -> None
 
 @pytest.mark.parametrize("title", ["NOWHERE", "STORESCPX"])
 def test_unknown_destination_has_its_status(source: list[Path], title: str) -> None:
-    """A title that is not among the peers, though it may begin like one."""
+    """A title that is not among the peers, even if it begins like one."""
 
     async def scenario() -> CMoveRSP:
         peer = Remote(DcmNode("127.0.0.1", "STORESCP", 1), QUICK)
@@ -194,7 +194,7 @@ def test_unknown_destination_has_its_status(source: list[Path], title: str) -> N
 
 
 def test_destination_that_is_away(source: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    """All instances have failed, and the requestor learns it soon."""
+    """All instances fail, and the requestor soon gets the response."""
     hasty(monkeypatch)
 
     async def scenario() -> tuple[CMoveRSP, list[str], list[int | None]]:
@@ -213,7 +213,7 @@ def test_destination_that_is_away(source: list[Path], monkeypatch: pytest.Monkey
 def test_destination_that_is_killed(
     tmp_path: Path, source: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What had arrived counts as completed, the rest as failed."""
+    """Instances that had arrived count as completed, the rest as failed."""
     hasty(monkeypatch)
     installed("storescp")
     folder = tmp_path / "target"
@@ -262,7 +262,7 @@ def _process_at(port: int) -> int:
 
 
 def test_cancel_ends_a_move(source: list[Path]) -> None:
-    """What is under way arrives, the rest is not sent, and the last response says how much remains."""
+    """Current transfers complete, the rest is not sent; the last response has how many remain."""
     under_way, go_on = asyncio.Semaphore(0), asyncio.Event()
 
     async def hold(_: Association, __: CStoreRQ, ___: bytes) -> int:
@@ -300,7 +300,7 @@ def test_requestor_that_goes_ends_its_move(source: list[Path]) -> None:
     async def hold(association: Association, _: CStoreRQ, __: bytes) -> int:
         begun.set()
         try:
-            await association.event(None)  # which raises that it is over
+            await association.event(None)  # which raises that the association is over
         finally:
             ended.set()
         return 0
@@ -320,7 +320,7 @@ def test_requestor_that_goes_ends_its_move(source: list[Path]) -> None:
 
 
 def test_failure_of_the_catalogue_is_answered() -> None:
-    """A C-MOVE whose instances cannot be known does not end with success."""
+    """A C-MOVE whose instances cannot be listed does not end with success."""
 
     async def scenario() -> CMoveRSP:
         peer = Remote(DcmNode("127.0.0.1", "AWAY", 1), QUICK)

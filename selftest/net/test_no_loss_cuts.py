@@ -1,4 +1,4 @@
-"""A connection that ends at any PDU boundary: nothing lost, nothing claimed, nothing half-written."""
+"""A connection cut at any PDU boundary: nothing lost, no false success, no partial file."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,7 @@ STUDY_LEVEL = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": STUDY}
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody recovers while a test waits."""
+    """No peer recovers during a test, so do not wait for it."""
     hasty(monkeypatch)
 
 
@@ -48,7 +48,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """So many small instances that four associations are worth it."""
+    """Enough small instances to make four associations worthwhile."""
     folder = tmp_path_factory.mktemp("many")
     for number in range(16):
         make(folder, number, study=STUDY, size=2_000)
@@ -57,14 +57,14 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """Where instances are received."""
+    """The folder for received files."""
     folder = tmp_path / "target"
     folder.mkdir()
     return folder
 
 
 def boundaries(there: int, back: int) -> list[Cut]:
-    """Give all places between PDUs, before the first and after the last one too, and some within."""
+    """Return all places between PDUs, also before the first and after the last, and some within."""
     cuts = []
     directions: tuple[tuple[Direction, int], ...] = (("there", there), ("back", back))
     for direction, count in directions:
@@ -87,7 +87,7 @@ def always(cut: Cut | None) -> Callable[[int], Cut | None]:
 async def store_with(
     cut: Callable[[int], Cut | None], source: Path, associations: int = 1
 ) -> tuple[Report, Scp, Cutter]:
-    """Send all to a scripted peer, with what is cut by connection."""
+    """Send everything to a scripted peer, with these cuts by connection."""
     async with Scp() as peer, Cutter(peer.node, cut) as cutter:
         remote = Remote(cutter.node, QUICK, max_associations=associations)
         return await ENTITY.store(remote, files_in([source])), peer, cutter
@@ -114,7 +114,7 @@ def test_a_sender_that_is_cut_once_anywhere_delivers_all(source: Path) -> None:
 def test_one_of_four_associations_that_is_cut_anywhere_costs_nothing(
     which: int, many: Path
 ) -> None:
-    """Whichever of them ends, wherever: every instance arrives, byte for byte."""
+    """Whichever of them ends, at any place: every instance arrives, byte for byte."""
 
     async def scenario() -> None:
         whole = data_sets(many)
@@ -131,7 +131,7 @@ def test_one_of_four_associations_that_is_cut_anywhere_costs_nothing(
 def test_a_sender_that_is_cut_always_claims_nothing(
     associations: int, source: Path, many: Path
 ) -> None:
-    """Whatever each association's end: what is called stored was acknowledged, and the rest says why not."""
+    """Whatever is reported as stored was acknowledged, and the rest has a reason."""
     folder = source if associations == 1 else many
 
     async def scenario() -> None:
@@ -151,7 +151,7 @@ def test_a_sender_that_is_cut_always_claims_nothing(
 
 
 def test_a_listener_whose_sender_is_cut_keeps_whole_files_only(source: Path, target: Path) -> None:
-    """Wherever storescu is cut off: what it was told is stored is there, and nothing else but whole files."""
+    """Wherever storescu is cut: acknowledged files are there, and all others are whole."""
 
     async def scenario() -> None:
         whole = data_sets(source)
@@ -173,12 +173,12 @@ def test_a_listener_whose_sender_is_cut_keeps_whole_files_only(source: Path, tar
 
 
 def suffixes(folder: Path) -> set[str]:
-    """Tell whole files from those that are not."""
+    """Distinguish whole files from others."""
     return {path.suffix for path in folder.iterdir()}
 
 
 def empty(folder: Path) -> None:
-    """Remove what was received."""
+    """Remove received files."""
     for path in folder.iterdir():
         path.unlink()
 
@@ -186,7 +186,7 @@ def empty(folder: Path) -> None:
 async def _storescu(
     listener: Listener, cut: Callable[[int], Cut | None], source: Path
 ) -> tuple[int, Cutter]:
-    """Send with dcmtk's program; say how often it was told that an instance is stored."""
+    """Send with dcmtk's program; return how many instances it reports as stored."""
     program = shutil.which("storescu")
     if program is None:
         pytest.skip("storescu is not installed")
@@ -211,7 +211,7 @@ async def _storescu(
 def test_a_retrieve_that_is_cut_anywhere_keeps_whole_files_only(
     server: str, source: Path, target: Path, request: pytest.FixtureRequest
 ) -> None:
-    """Wherever a C-GET ends: what was given is there and whole, and nothing else is in the folder."""
+    """Wherever a C-GET ends: yielded instances are there and whole, and no other file is left."""
     archive: DcmNode = request.getfixturevalue(server)
 
     async def retrieve(node: DcmNode) -> set[str]:
@@ -249,7 +249,7 @@ def test_a_retrieve_that_is_cut_anywhere_keeps_whole_files_only(
 def test_a_download_that_is_cut_once_anywhere_is_complete(
     server: str, source: Path, target: Path, request: pytest.FixtureRequest
 ) -> None:
-    """Wherever its C-GET is cut, a download goes on with what is missing, and nothing is lost."""
+    """Wherever its C-GET is cut, a download continues with the missing instances."""
     archive: DcmNode = request.getfixturevalue(server)
 
     async def scenario() -> None:

@@ -1,6 +1,6 @@
-"""Many instances, small and large, while both cores are busy: none is lost, and none is altered.
+"""Many instances, small and large, on busy cores: none is lost, and none is changed.
 
-One round by default; `NO_LOSS_ROUNDS=20` asks for more.
+One round by default; `NO_LOSS_ROUNDS=20` requests more.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ _BUSY = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: sum(ran
 
 @pytest.fixture(scope="module", autouse=True)
 def _both_cores_busy() -> Iterator[None]:
-    """Two processes that do nothing but work."""
+    """Keep two processes busy."""
     busy = [subprocess.Popen([sys.executable, "-c", _BUSY]) for _ in range(2)]
     yield
     for process in busy:
@@ -44,7 +44,7 @@ def _both_cores_busy() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The peers here recover at once."""
+    """The peers here recover at once, so retry at once."""
     hasty(monkeypatch)
 
 
@@ -59,7 +59,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """Where instances are received."""
+    """The folder for received files."""
     folder = tmp_path / "target"
     folder.mkdir()
     return folder
@@ -67,7 +67,7 @@ def target(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=[1, 4])
 def associations(request: pytest.FixtureRequest) -> int:
-    """The most associations at the same time."""
+    """The maximum number of concurrent associations."""
     count: int = request.param
     return count
 
@@ -83,7 +83,7 @@ async def _send(peer: Scp, source: Path, associations: int) -> None:
 
 @pytest.mark.parametrize("seed", ROUNDS)
 def test_a_peer_that_answers_at_once(seed: int, source: Path, associations: int) -> None:
-    """Nothing goes wrong, and nothing is lost."""
+    """Without failures, nothing is lost."""
 
     async def scenario() -> None:
         async with Scp() as peer:
@@ -95,7 +95,7 @@ def test_a_peer_that_answers_at_once(seed: int, source: Path, associations: int)
 
 @pytest.mark.parametrize("seed", ROUNDS)
 def test_a_peer_that_is_slow(seed: int, source: Path, associations: int) -> None:
-    """Some answers come late, and some data sets are read late: the sender waits."""
+    """Some responses come late, and some data sets are read late: the sender waits."""
     chance = random.Random(seed)
 
     async def late() -> None:
@@ -124,7 +124,7 @@ def test_a_peer_that_is_slow(seed: int, source: Path, associations: int) -> None
 
 @pytest.mark.parametrize("seed", ROUNDS)
 def test_a_peer_that_aborts_in_mid_object(seed: int, source: Path, associations: int) -> None:
-    """Every now and then it aborts within a data set, of large instances as well: the rest goes on."""
+    """At times it aborts within a data set, also of large instances: the rest continues."""
     chance = random.Random(seed)
     aborted: set[str] = set()
 
@@ -146,7 +146,7 @@ def test_a_peer_that_aborts_in_mid_object(seed: int, source: Path, associations:
 
 
 def _now_and_then(chance: random.Random, most: int) -> Callable[[int], Cut | None]:
-    """Cut each of the first connections somewhere, late enough for an instance to pass in between."""
+    """Cut each of the first connections somewhere, but late enough for one instance to pass."""
 
     def cut(number: int) -> Cut | None:
         if number >= 12:
@@ -160,7 +160,7 @@ def _now_and_then(chance: random.Random, most: int) -> Callable[[int], Cut | Non
 
 @pytest.mark.parametrize("seed", ROUNDS)
 def test_connections_that_are_cut(seed: int, source: Path, associations: int) -> None:
-    """Connection after connection ends somewhere; what comes twice comes the same twice."""
+    """Each connection ends somewhere; repeated instances are identical."""
     chance = random.Random(seed)
 
     async def scenario() -> None:
@@ -187,7 +187,7 @@ def test_connections_that_are_cut(seed: int, source: Path, associations: int) ->
 
 @pytest.mark.parametrize("seed", ROUNDS)
 def test_storescp_and_cut_connections(seed: int, source: Path, tmp_path: Path) -> None:
-    """The same with a server that is not ours, and with what it wrote."""
+    """The same with another project's server and its files."""
     chance = random.Random(seed)
 
     async def scenario(node: DcmNode) -> None:
@@ -203,7 +203,7 @@ def test_storescp_and_cut_connections(seed: int, source: Path, tmp_path: Path) -
 
 @pytest.mark.parametrize("seed", ROUNDS)
 def test_listener_takes_from_storescu_and_from_us(seed: int, source: Path, target: Path) -> None:
-    """Two senders at once, one not ours: each instance is there once, and whole."""
+    """Two concurrent senders, one of another project: each instance is there once, and whole."""
     program = shutil.which("storescu")
     if program is None:
         pytest.skip("storescu is not installed")
@@ -226,7 +226,7 @@ def test_listener_takes_from_storescu_and_from_us(seed: int, source: Path, targe
 def test_dcmqrscp_gives_back_what_it_was_given(
     seed: int, source: Path, target: Path, tmp_path: Path
 ) -> None:
-    """Stored and got again, while the cores are busy: the same bytes."""
+    """Stored and retrieved on busy cores: the same bytes."""
     study = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": STUDY}
 
     async def scenario(node: DcmNode) -> int:

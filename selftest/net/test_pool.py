@@ -1,4 +1,4 @@
-"""`Pool`: associations that are leased, kept, counted, and fewer where the peer wants it so."""
+"""`Pool`: associations are leased, kept and limited, with fewer if the peer wants it so."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -30,13 +30,13 @@ Scenario = Callable[[Pool, Scp], Coroutine[Any, Any, None]]
 
 @asynccontextmanager
 async def pool_to(node: DcmNode, most: int) -> AsyncIterator[Pool]:
-    """A pool with at most so many associations."""
+    """Return a pool with a limit on associations."""
     async with Pool(US, Remote(node, QUICK, max_associations=most)) as pool:
         yield pool
 
 
 async def waiting_leases(pool: Pool, count: int) -> None:
-    """Let other tasks run until so many leases wait."""
+    """Let other tasks run until this number of leases wait."""
     while len(pool._waiting) < count:  # noqa: ASYNC110 - they only need their turn
         await asyncio.sleep(0)
 
@@ -68,7 +68,7 @@ def test_an_association_is_kept_for_the_next_lease() -> None:
 
 
 def test_an_error_in_the_block_ends_the_association() -> None:
-    """Nobody gets what another has left in the middle."""
+    """A half-used association is not leased again."""
 
     async def scenario(pool: Pool, peer: Scp) -> None:
         with pytest.raises(ZeroDivisionError):
@@ -81,7 +81,7 @@ def test_an_error_in_the_block_ends_the_association() -> None:
 
 
 def test_what_is_spoilt_is_not_kept() -> None:
-    """An association on which something of an earlier operation may come is released."""
+    """An association that may still get messages of an earlier operation is released."""
 
     async def scenario(pool: Pool, peer: Scp) -> None:
         async with pool.lease(CT) as first:
@@ -124,7 +124,7 @@ def test_a_kept_association_makes_room_for_other_contexts() -> None:
 
 
 def test_a_lease_that_is_cancelled_while_it_waits_leaves_its_turn() -> None:
-    """The next one in the row gets the association."""
+    """The next one in the queue gets the association."""
 
     async def scenario(pool: Pool, peer: Scp) -> None:
         async def wait() -> bool:
@@ -142,7 +142,7 @@ def test_a_lease_that_is_cancelled_while_it_waits_leaves_its_turn() -> None:
 
 
 def test_an_association_that_the_peer_has_ended_is_replaced() -> None:
-    """Many peers close what is silent for a while."""
+    """Many peers close silent connections after a while."""
 
     async def scenario(pool: Pool, peer: Scp) -> None:
         async with pool.lease(CT) as first:
@@ -156,7 +156,7 @@ def test_an_association_that_the_peer_has_ended_is_replaced() -> None:
 
 
 def test_a_kept_association_is_released_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The peer does not have to wait for the end of our program."""
+    """The peer need not wait for the end of our program."""
     monkeypatch.setattr("dcm.net.pool._KEPT", 0.01)
 
     async def scenario() -> None:
@@ -169,7 +169,7 @@ def test_a_kept_association_is_released_after_a_while(monkeypatch: pytest.Monkey
 
 
 def test_a_second_association_that_is_refused_lowers_the_limit() -> None:
-    """It is said at once, without the patience of the first: the caller may hold the other."""
+    """It is reported at once, without retries: the caller may hold the other one."""
 
     async def scenario() -> None:
         async with Archive([], [STUDY_ROOT_FIND]) as archive, pool_to(archive.node, 4) as pool:
@@ -179,14 +179,14 @@ def test_a_second_association_that_is_refused_lowers_the_limit() -> None:
                     async with pool.lease(CT):
                         pass
                 assert pool.limit == 1
-            async with pool.lease(CT):  # the kept one makes room
+            async with pool.lease(CT):  # the kept one is released for it
                 pass
 
     asyncio.run(asyncio.wait_for(scenario(), 20))
 
 
 def test_within_its_block_an_entity_keeps_associations() -> None:
-    """Without the block, each operation has its own."""
+    """Outside of the block, each operation has its own."""
 
     async def scenario() -> tuple[int, int]:
         query = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": ""}
@@ -204,7 +204,7 @@ def test_within_its_block_an_entity_keeps_associations() -> None:
 
 
 def test_a_query_outlives_all_associations_that_were_kept() -> None:
-    """The peer ends them as they are used again; a new one answers."""
+    """The peer ends them when they are used again; a new one is opened."""
 
     class Ending(Archive):
         asked_on: ClassVar[set[Association]] = set()
@@ -248,6 +248,6 @@ def test_a_stream_ends_its_operation_with_its_block() -> None:
 
 
 def test_a_limit_of_none_is_refused() -> None:
-    """Nothing could be done with it."""
+    """Zero associations allow no operation."""
     with pytest.raises(LocalProtocolError, match="max_associations is 0"):
         Remote(DcmNode("h", "A", 1), max_associations=0)

@@ -1,4 +1,4 @@
-"""`LocalEntity.query` and `queries`: any keys at any level, at real archives and at one that is strict."""
+"""`LocalEntity.query` and `queries`: any keys at any level, at real archives and a strict one."""
 
 import asyncio
 from datetime import date
@@ -27,7 +27,7 @@ FIRST = {"PatientID": f"{ROOT}-1"}
 
 @pytest.fixture(scope="module", params=["orthanc_node", "dcmqrscp_node", "qrscp_node"])
 def archive(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> DcmNode:
-    """A real archive that holds the collection."""
+    """A real archive with the collection."""
     node: DcmNode = request.getfixturevalue(request.param)
     paths = files(tmp_path_factory.mktemp("collection"), ROOT)
     report = asyncio.run(ENTITY.store(node, paths))
@@ -41,12 +41,12 @@ def strict() -> Archive:
 
 
 def query(node: DcmNode, keys: "Query | None" = None, **more: object) -> QueryResult:
-    """Ask."""
+    """Run a query."""
     return asyncio.run(ENTITY.query(node, keys, **more))  # type: ignore[arg-type]
 
 
 def uids(found: QueryResult) -> set[str]:
-    """Give the unique keys of the members, without what all have in common."""
+    """Return the unique keys of the members, without their common part."""
     return {path[-1].removeprefix(ROOT) for path in found.paths()}
 
 
@@ -73,7 +73,7 @@ def _series(*wanted: str) -> set[str]:
 def test_keys_find_what_they_say(
     keys: dict[str, str], level: Level, expected: set[str], archive: DcmNode
 ) -> None:
-    """The level is that of the most detailed key, and each archive gives the same."""
+    """The level is that of the most detailed key, and each archive gives the same result."""
     found = query(archive, keys)
     assert found.level is level
     assert uids(found) == expected
@@ -98,7 +98,7 @@ def test_any_value_is_a_key(keys: Query, expected: set[str], archive: DcmNode) -
 
 
 def test_any_value_chooses_what_is_fetched(archive: DcmNode, tmp_path: Path) -> None:
-    """An archive is asked for what the same keys find in a query."""
+    """An archive fetches what the same keys find in a query."""
     keys = {**FIRST, "SeriesNumber": 1, "StudyDate": date(2024, 1, 1)}
     report = asyncio.run(ENTITY.download(archive, keys, tmp_path, method="get"))
     assert report.complete
@@ -108,7 +108,7 @@ def test_any_value_chooses_what_is_fetched(archive: DcmNode, tmp_path: Path) -> 
 
 
 def test_any_value_is_found(archive: DcmNode) -> None:
-    """`find` sends one identifier, of whatever it is made."""
+    """`find` sends the same identifier for each form."""
     keys = Dataset()
     keys.QueryRetrieveLevel = "STUDY"
     keys.PatientID = FIRST["PatientID"]
@@ -123,7 +123,7 @@ def test_any_value_is_found(archive: DcmNode) -> None:
 
 
 def test_what_cannot_be_a_key_is_refused(tmp_path: Path) -> None:
-    """Before anybody is asked, by all that takes keys."""
+    """The error is raised before anything is sent, by every method that takes keys."""
     node, keys = DcmNode("127.0.0.1", "NOBODY", 1), {"SeriesNumber": 1.5}
     for operation in (
         ENTITY.query(node, keys),
@@ -139,7 +139,7 @@ def test_what_cannot_be_a_key_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_tree_is_filled_from_all_levels(archive: DcmNode) -> None:
-    """Names and dates are asked for at the levels above, too."""
+    """Names and dates are also queried at the levels above."""
     tree = query(archive, {**FIRST, "SeriesNumber": "1"}).to_tree()
     assert "Collection^1" in tree
     assert "20240101" in tree
@@ -147,14 +147,14 @@ def test_a_tree_is_filled_from_all_levels(archive: DcmNode) -> None:
 
 
 def test_keys_below_the_level_lead_back_up(archive: DcmNode) -> None:
-    """Which patients have MR? Each is given once."""
+    """Which patients have MR? Each is returned once."""
     keys = {"PatientID": f"{ROOT}-*", "Modality": "MR", "InstanceNumber": "1"}
     assert uids(query(archive, keys, level=Level.PATIENT)) == {"-1", "-2"}
     assert uids(query(archive, keys, level=Level.STUDY)) == _series("1.1", "1.2", "2.1", "2.2")
 
 
 def test_a_result_narrows_the_next_query(archive: DcmNode) -> None:
-    """What was found before is where the next query looks, whatever the levels."""
+    """An earlier result limits the next query, at any level."""
     first = query(archive, {**FIRST, "StudyDate": "20240101"})
     series = query(archive, {"Modality": "CT"}, within=first)
     assert uids(series) == _series("1.1.1")
@@ -168,7 +168,7 @@ def test_a_result_narrows_the_next_query(archive: DcmNode) -> None:
 
 
 def test_pieces_make_the_whole(archive: DcmNode) -> None:
-    """One for each parent, and together the same."""
+    """There is one for each parent, and together they are the result."""
 
     async def scenario() -> None:
         pieces = [piece async for piece in ENTITY.queries(archive, FIRST, level=Level.SERIES)]
@@ -180,24 +180,24 @@ def test_pieces_make_the_whole(archive: DcmNode) -> None:
 
 @pytest.mark.parametrize("archive", ["dcmqrscp_node"], indirect=True)
 def test_a_key_without_effect_is_an_error(archive: DcmNode) -> None:
-    """It would match everything: rather nothing is given."""
-    with pytest.raises(KeyIgnored, match=r"says nothing of BodyPartExamined.*leave"):
+    """It would match everything, so there is no result."""
+    with pytest.raises(KeyIgnored, match=r"does not return BodyPartExamined.*leave"):
         query(archive, {**FIRST, "BodyPartExamined": "HEAD"})
 
 
 def test_an_unknown_keyword_is_an_error_before_anybody_is_asked() -> None:
-    """With what may have been meant."""
+    """The error suggests a keyword."""
     with pytest.raises(UnknownElement, match="did you mean PatientName"):
         query(DcmNode("127.0.0.1", "NOBODY", 1), {"PatientNme": "X"})
 
 
-# At an archive that refuses what hierarchical queries do not allow.
+# At a strict archive.
 
 
 def ask(
     archive: Archive, keys: Attributes | None = None, **more: object
 ) -> tuple[QueryResult, list[str]]:
-    """Ask, and say which levels were."""
+    """Run a query, and return the levels of its requests."""
 
     async def scenario() -> QueryResult:
         async with archive:
@@ -208,7 +208,7 @@ def ask(
 
 
 def test_each_parent_is_asked_once_and_all_on_one_association() -> None:
-    """Keys go to their own level only, or the strict archive would refuse them."""
+    """Keys are sent at their own level only, or the strict archive would refuse them."""
     archive = strict()
     found, levels = ask(archive, {"StudyDate": "20240101", "Modality": "MR", "InstanceNumber": "2"})
     assert uids(found) == _series("1.1.2.2", "2.1.2.2")
@@ -217,7 +217,7 @@ def test_each_parent_is_asked_once_and_all_on_one_association() -> None:
 
 
 def test_what_is_known_is_not_asked_again() -> None:
-    """A result that has what its level was asked for is gone down from at once."""
+    """From a result that has the entities of its level, the next level is queried at once."""
     archive = strict()
     studies, _ = ask(archive, {"StudyDate": "20240101"})
     archive.asked.clear()
@@ -228,7 +228,7 @@ def test_what_is_known_is_not_asked_again() -> None:
 @pytest.mark.parametrize("model", BOTH)
 @pytest.mark.parametrize("level", list(Level))
 def test_one_model_is_enough(model: str, level: Level) -> None:
-    """Whichever the archive has: all levels can be asked."""
+    """With either model, all levels can be queried."""
     found, _ = ask(Archive(entities(ROOT), [model]), {"PatientName": "*1"}, level=level)
     assert (
         uids(found)
@@ -243,13 +243,13 @@ def test_one_model_is_enough(model: str, level: Level) -> None:
 
 
 def test_no_model_is_told() -> None:
-    """The archive accepts nothing that a query needs."""
+    """The archive accepts no context for queries."""
     with pytest.raises(NotAccepted, match="C-FIND"):
         ask(Archive(entities(ROOT), ()))
 
 
 def test_lists_of_uids_that_are_refused_are_asked_one_at_a_time() -> None:
-    """Some archives know no lists."""
+    """Some archives do not support lists."""
     archive = strict()
     archive.lists_are_understood = False
     both = f"{ROOT}.1.1\\{ROOT}.2.2"
@@ -258,7 +258,7 @@ def test_lists_of_uids_that_are_refused_are_asked_one_at_a_time() -> None:
 
 @pytest.mark.parametrize("unheeded", ["StudyDate", "SeriesNumber", "SeriesInstanceUID"])
 def test_what_comes_though_it_does_not_match_is_left_out(unheeded: str) -> None:
-    """Whatever the archive does with a key that it returns, it is matched here."""
+    """If the archive returns a key, it is matched here, too."""
     archive = strict()
     archive.unheeded = (unheeded,)
     keys = {"StudyDate": "20240102", "SeriesNumber": "1", "InstanceNumber": "2"}
@@ -266,7 +266,7 @@ def test_what_comes_though_it_does_not_match_is_left_out(unheeded: str) -> None:
 
 
 def test_a_key_of_which_an_archive_says_nothing_is_looked_up_below() -> None:
-    """If there is one below that says the same."""
+    """If a lower level has the same attribute."""
     archive = strict()
     archive.forgets = ("ModalitiesInStudy",)
     found, levels = ask(archive, {"ModalitiesInStudy": "MR", "StudyDate": "20240102"})
@@ -275,7 +275,7 @@ def test_a_key_of_which_an_archive_says_nothing_is_looked_up_below() -> None:
 
 
 def test_an_association_that_ended_between_two_queries_is_asked_for_again() -> None:
-    """Many archives hang up after some silence."""
+    """Many archives close silent connections."""
     archive = strict()
     archive.closes_after_each = True
     found, _ = ask(archive, level=Level.SERIES)
@@ -284,7 +284,7 @@ def test_an_association_that_ended_between_two_queries_is_asked_for_again() -> N
 
 
 def test_who_stops_early_cancels() -> None:
-    """Closing the generator, and cancelling the task that waits, both reach the archive as C-CANCEL."""
+    """Closing the generator, or cancelling the waiting task, sends C-CANCEL to the archive."""
     archive = strict()
     archive.endless = True
 

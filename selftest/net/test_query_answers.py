@@ -1,4 +1,4 @@
-"""Archives that answer queries in ways of their own: each answer is used, or left out with a word."""
+"""Archives that answer queries in their own ways: each answer is used, or dropped with a note."""
 
 import asyncio
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ def study(uid: str = "1.2.9", patient: str = "A", **more: str) -> Identifier:
 
 
 def answering(*answers: Identifier) -> Archive:
-    """Make an archive that has these studies, whatever is asked, and nothing below them."""
+    """Make an archive that returns these studies for any query, and nothing below them."""
     archive = Archive([], (STUDY_ROOT_FIND,))
     archive.answers = lambda asked: answers if asked["QueryRetrieveLevel"] == "STUDY" else ()
     return archive
@@ -67,13 +67,13 @@ def ask(
     level: Level | None = None,
     within: QueryResult | None = None,
 ) -> tuple[QueryResult, Account, Exception | None]:
-    """Ask; give what was found, what became of the answers, and the error at the end."""
+    """Query; return the result, the account of the answers, and the final error."""
     return asyncio.run(_ask(archive, keys, level, within))
 
 
 @pytest.mark.parametrize("key", ["Muller*", "Mueller^Anna", "Anna*"])
 def test_a_name_that_the_archive_matched_in_its_own_way_is_kept(key: str) -> None:
-    """And where it does not fit in any way that we know, that is said."""
+    """If it matches in no known way, there is a note."""
     found, account, _ = ask(
         answering(study(PatientName="Müller^Anna")), {"PatientName": key}, Level.STUDY
     )
@@ -97,32 +97,32 @@ def test_an_optional_name_is_matched_here_if_the_archive_says_that_it_was_not() 
 
 @pytest.mark.parametrize("answered", ["CT\\SR", "*", "CT,SR", "CT/SR", "CT SR"])
 def test_modalities_in_study_with_any_delimiter(answered: str) -> None:
-    """A study that the archive matched is not dropped."""
+    """A study that the archive matched is kept."""
     found, _, _ = ask(answering(study(ModalitiesInStudy=answered)), {"ModalitiesInStudy": "CT"})
     assert len(found) == 1
 
 
 def test_what_is_left_out_is_counted() -> None:
-    """By the key that was ignored, or of which nothing was said."""
+    """By the key that was ignored or not returned."""
     dates = [study(str(n), StudyDate=date) for n, date in enumerate(("20240101", "20230101", ""))]
     found, account, failure = ask(answering(*dates), {"StudyDate": "20240101"})
     assert len(found) == 1
     assert (account.filtered, account.silent) == ({"StudyDate": 1}, {"StudyDate": 1})
     assert list(account.notes()) == [
-        "1 answer left out, since the archive ignored StudyDate",
-        "1 answer left out, since nothing was said of StudyDate",
+        "1 answer left out because the archive ignored StudyDate",
+        "1 answer left out because StudyDate was not returned",
     ]
     assert failure is None
 
 
 def test_one_study_with_two_patients_is_two_answers() -> None:
-    """Merge errors leave such studies: both are found, at each level, and one can be chosen."""
+    """Merge errors leave such studies: both are found, at each level, and one can be selected."""
     archive = answering(study(patient="A"), study(patient="B"), study(patient="B"))
     found, account, _ = ask(archive, {"StudyDate": "20240101"})
     assert {patient.uid for patient in found.patients} == {"A", "B"}
     assert (account.used, account.repeated) == (2, 1)
     assert list(account.remarks) == [
-        "StudyInstanceUID 1.2.9 has 2 patients, A and B: what is below it is listed for each"
+        "StudyInstanceUID 1.2.9 has 2 patients, A and B: its contents are listed for each"
     ]
     only = QueryResult(Level.STUDY, [study(patient="B")])
     archive = answering(study(patient="A"), study(patient="B"))
@@ -131,7 +131,7 @@ def test_one_study_with_two_patients_is_two_answers() -> None:
 
 
 def test_a_study_that_was_not_asked_for_is_counted() -> None:
-    """An earlier result narrows the query to one, and the archive ignores its UID."""
+    """An earlier result limits the query to one, but the archive ignores its UID."""
     earlier = QueryResult(Level.STUDY, [{"PatientID": "A", "StudyInstanceUID": "1.2.9"}])
     archive = answering(study(), study("1.2.10"))
     found, account, _ = ask(archive, {"StudyDate": "20240101"}, within=earlier)
@@ -145,7 +145,7 @@ def _nothing(_: Identifier) -> Sequence[Identifier]:
 
 @pytest.mark.parametrize("final", [0xA700, 0xFE00, 0xB001, 0x0001, 0xC000])
 def test_an_archive_that_limits_its_answers(final: int) -> None:
-    """What came is kept, and it is an error that it is not all; nothing at all is the failure itself."""
+    """Its answers are kept with an error that they are incomplete; with none, only the error."""
     archive = answering(*(study(f"1.2.{number}") for number in range(3)))
     archive.final = final
     found, account, failure = ask(archive, {"StudyDate": "20240101"})
@@ -158,7 +158,7 @@ def test_an_archive_that_limits_its_answers(final: int) -> None:
 
 
 def test_what_was_found_stays_with_the_error() -> None:
-    """`query` gives no result that could be taken for all."""
+    """`query` returns no result that could be taken for complete."""
     archive = answering(study())
     archive.final = 0xB001
 
@@ -175,7 +175,7 @@ def test_what_was_found_stays_with_the_error() -> None:
 
 @pytest.mark.parametrize("announced", [{}, study("1.2.10")], ids=["does not come", "comes"])
 def test_a_data_set_announced_with_the_final_response(announced: Identifier) -> None:
-    """PS3.7 9.1.2.1 allows none: it is not waited for, not used, and the queries below go on."""
+    """PS3.7 9.1.2.1 allows none: it is not waited for, not used, and the next queries run."""
     below = {
         "QueryRetrieveLevel": "SERIES",
         "StudyInstanceUID": "1.2.9",
@@ -192,20 +192,20 @@ def test_a_data_set_announced_with_the_final_response(announced: Identifier) -> 
 @pytest.mark.parametrize(
     ("keys", "hint"),
     [
-        ({"StudyTime": "2200-0200"}, "does not cross midnight"),
+        ({"StudyTime": "2200-0200"}, "cannot cross midnight"),
         ({"StudyDate": "20240201-20240101"}, "swap them"),
         ({"AcquisitionDateTime": "20240201-20240101"}, "swap them"),
         ({"RequestAttributesSequence": [{"ScheduledProcedureStepStartDate": "20240201-20240101"}]}, "swap"),
     ],
 )  # fmt: skip
 def test_a_range_that_ends_before_it_begins_is_refused(keys: Attributes, hint: str) -> None:
-    """Archives answer nothing, or in ways of their own (PS3.4 C.2.2.2.5): nothing is asked."""
+    """Archives answer in different ways (PS3.4 C.2.2.2.5), so nothing is sent."""
     with pytest.raises(BadKey, match=f"ends before it begins.*{hint}"):
         ask(answering(study()), keys)
 
 
 def test_an_answer_without_its_uid_is_unusable() -> None:
-    """It is counted, the others are used, and the result does not pass for all."""
+    """It is counted, the others are used, and the result is marked as incomplete."""
     archive = answering(study(), study(""), study(" "))
     found, account, failure = ask(archive, {"StudyDate": "20240101"})
     assert len(found) == 1
@@ -214,7 +214,7 @@ def test_an_answer_without_its_uid_is_unusable() -> None:
 
 
 def test_an_answer_that_cannot_be_read_is_unusable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As with any other: it does not end the query."""
+    """It does not end the query either."""
 
     def reading(data: bytes, syntax: str) -> object:
         if b"1.2.666" in data:
@@ -246,7 +246,7 @@ def _listing(*levels: Level, reported: str) -> Archive:
 
 @pytest.mark.parametrize("reported", ["2", ""])
 def test_a_level_that_is_not_listed_is_no_success(reported: str) -> None:
-    """The series has instances by the archive's own account, and C-FIND at the IMAGE level gives none."""
+    """The archive reports instances of the series, but C-FIND at the IMAGE level returns none."""
     archive = _listing(Level.STUDY, Level.SERIES, reported=reported)
     found, account, failure = ask(archive, {"StudyInstanceUID": f"{ROOT}.1.1"}, Level.IMAGE)
     assert len(found) == 0
@@ -254,11 +254,11 @@ def test_a_level_that_is_not_listed_is_no_success(reported: str) -> None:
         (f"{ROOT}.1.1.1", 0),
         (f"{ROOT}.1.1.2", 0),
     ]
-    assert f"of SeriesInstanceUID {ROOT}.1.1.1, and lists none (and 1 more)" in str(failure)
+    assert f"of SeriesInstanceUID {ROOT}.1.1.1, but lists none (and 1 more)" in str(failure)
 
 
 def test_a_list_that_is_shorter_than_reported_is_no_success() -> None:
-    """As where an archive limits its answers and ends with success; with a key, fewer are to be expected."""
+    """As if an archive limits its answers and ends with success; with a key, fewer are normal."""
     every = (Level.STUDY, Level.SERIES, Level.IMAGE)
     found, _, failure = ask(_listing(*every, reported="3"), {"StudyDate": "20240101"}, Level.IMAGE)
     assert len(found) == 8
@@ -270,7 +270,7 @@ def test_a_list_that_is_shorter_than_reported_is_no_success() -> None:
 
 
 def test_stopping_early_cancels_and_releases() -> None:
-    """The archive has ended the query in order: there is nothing to abort."""
+    """The query has ended cleanly on the archive's side: there is no abort."""
     archive = answering(study(), study("2"))
     archive.endless = True
 
@@ -285,7 +285,7 @@ def test_stopping_early_cancels_and_releases() -> None:
 
 
 def test_what_exists_is_asked_for_on_one_association(tmp_path: Path) -> None:
-    """However many series there are."""
+    """For any number of series."""
     paths = [make(tmp_path, number, study=f"1.2.3.9{number}") for number in range(4)]
     listed = [{"SOPInstanceUID": scan(path).sop_instance_uid} for path in paths]
     archive = Archive([], (STUDY_ROOT_FIND,))

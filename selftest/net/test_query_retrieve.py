@@ -1,4 +1,4 @@
-"""`LocalEntity.find`, `query`, `download` and `retrieve` against three archives that are not ours."""
+"""`LocalEntity.find`, `query`, `download` and `retrieve` with three archives of other projects."""
 
 import asyncio
 import os
@@ -31,7 +31,7 @@ UIDS = {f"1.2.3.{number}" for number in range(5)}
 
 @pytest.fixture(params=["orthanc_node", "dcmqrscp_node", "qrscp_node"])
 def archive(request: pytest.FixtureRequest, source: Path) -> DcmNode:
-    """An archive that holds what is in `source`."""
+    """An archive with the content of `source`."""
     node: DcmNode = request.getfixturevalue(request.param)
     report = asyncio.run(ENTITY.store(node, sorted(source.iterdir())))
     assert report.complete, report.results
@@ -50,14 +50,14 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """The folder of what is fetched."""
+    """The folder for fetched files."""
     folder = tmp_path / "target"
     folder.mkdir()
     return folder
 
 
 async def answers(archive: DcmNode, identifier: dict[str, str]) -> list[Answer]:
-    """Take all matches."""
+    """Return all matches."""
     return [answer async for answer in ENTITY.find(archive, identifier)]
 
 
@@ -78,12 +78,12 @@ def test_instances_are_found(archive: DcmNode) -> None:
 
 
 def test_nothing_matches(archive: DcmNode) -> None:
-    """No match is an answer too."""
+    """No match is a valid result."""
     assert asyncio.run(answers(archive, {**STUDY, "StudyInstanceUID": "1.2.3.999"})) == []
 
 
 def test_who_has_enough_may_stop(archive: DcmNode) -> None:
-    """A query can be given up after the first match, and the archive stays usable."""
+    """A query can be abandoned after the first match, and the archive remains usable."""
 
     async def scenario() -> bool:
         found = ENTITY.find(archive, IMAGES)
@@ -96,7 +96,7 @@ def test_who_has_enough_may_stop(archive: DcmNode) -> None:
 
 @pytest.mark.usefixtures("at_once")
 def test_a_study_is_downloaded_as_it_was_sent(archive: DcmNode, source: Path, target: Path) -> None:
-    """The data sets arrive byte for byte where the archive has kept them so."""
+    """The data sets arrive byte for byte if the archive has kept them so."""
     report = download(archive, target)
     assert report.complete, report
     assert {result.outcome for result in report.results} == {Outcome.STORED}
@@ -108,7 +108,7 @@ def test_a_study_is_downloaded_as_it_was_sent(archive: DcmNode, source: Path, ta
 
 @pytest.mark.usefixtures("at_once")
 def test_what_is_there_is_not_fetched_again(archive: DcmNode, target: Path) -> None:
-    """Of a folder with holes, only the holes are filled; what is empty or full of zeros is one of them."""
+    """Only missing files are fetched, including ones that are empty or full of zeros."""
     everything = {result.sop_instance_uid for result in download(archive, target).results}
     whole = (target / "1.2.3.0.dcm").read_bytes()
     (target / "1.2.3.1.dcm").unlink()
@@ -132,7 +132,7 @@ def test_what_is_there_is_not_fetched_again(archive: DcmNode, target: Path) -> N
 
 @pytest.mark.usefixtures("at_once")
 def test_a_result_is_downloaded_and_each_outcome_told(archive: DcmNode, target: Path) -> None:
-    """What a query found can be fetched, whatever its level."""
+    """The result of a query can be fetched, at any level."""
     told: list[InstanceResult] = []
 
     async def scenario() -> Report:
@@ -148,7 +148,7 @@ def test_a_result_is_downloaded_and_each_outcome_told(archive: DcmNode, target: 
 
 @pytest.mark.usefixtures("at_once")
 def test_data_sets_are_given_one_at_a_time(archive: DcmNode) -> None:
-    """As pydicom reads them; who has enough may stop, and the archive stays usable."""
+    """As pydicom data sets; a caller may stop, and the archive remains usable."""
 
     async def scenario() -> bool:
         found = ENTITY.retrieve(remote(archive), {"StudyInstanceUID": "1.2.3.4.1"})
@@ -166,7 +166,7 @@ def test_data_sets_are_given_one_at_a_time(archive: DcmNode) -> None:
 
 
 def test_what_cannot_be_kept_has_a_reason(archive: DcmNode, tmp_path: Path) -> None:
-    """A folder that vanishes meanwhile: each instance says so."""
+    """If the folder vanishes meanwhile, each instance has the error."""
     target = tmp_path / "nowhere"
 
     async def scenario() -> Report:
@@ -180,14 +180,14 @@ def test_what_cannot_be_kept_has_a_reason(archive: DcmNode, tmp_path: Path) -> N
 
 
 def test_a_missing_folder_is_made(archive: DcmNode, tmp_path: Path) -> None:
-    """With the folders above it."""
+    """Including its parents."""
     report = download(archive, tmp_path / "not" / "there")
     assert report.complete
     assert len(list((tmp_path / "not" / "there").iterdir())) == len(report.results)
 
 
 def test_a_study_that_is_not_there_is_nothing(archive: DcmNode, target: Path) -> None:
-    """No instance, and nothing lost."""
+    """No instance, and no failure."""
     report = asyncio.run(
         ENTITY.download(remote(archive), {"StudyInstanceUID": "1.2.3.999"}, target)
     )

@@ -1,4 +1,4 @@
-"""C-FIND as SCP: dcmtk, pynetdicom and our own client find what there is, and get what they ask for."""
+"""C-FIND as SCP: dcmtk, pynetdicom and our own client find the requested entities."""
 
 import asyncio
 import threading
@@ -47,7 +47,7 @@ def find_request(model: str = STUDY_ROOT_FIND, message_id: int = 1) -> CFindRQ:
 async def found(
     association: Association, identifier: Attributes | bytes, model: str = STUDY_ROOT_FIND
 ) -> tuple[CFindRSP, list[dict[str, Any]], set[int]]:
-    """Ask, and return the last response, the answers and the statuses of these."""
+    """Query, and return the last response, the answers and their statuses."""
     await ask(association, find_request(model), identifier)
     answers, statuses = [], set()
     while True:
@@ -62,7 +62,7 @@ async def found(
 def asked(
     catalogue: Any, identifier: Attributes | bytes, model: str = STUDY_ROOT_FIND
 ) -> tuple[CFindRSP, list[dict[str, Any]], set[int]]:
-    """Ask once, on an association that answers a C-ECHO-like query afterwards, whatever was asked."""
+    """Query once, on an association that answers another query afterwards, whatever was sent."""
 
     async def scenario() -> tuple[CFindRSP, list[dict[str, Any]], set[int]]:
         async with serving(catalogue) as node, associated(node, model) as association:
@@ -89,7 +89,7 @@ def asked(
 def test_each_level_is_answered(
     collection: Index, model: str, level: str, keys: dict[str, str], count: int
 ) -> None:
-    """In both models, down to instances, with the attributes that were asked for and no others."""
+    """In both models, down to instances, with exactly the requested attributes."""
     if model == STUDY_ROOT_FIND and level == "PATIENT":
         pytest.skip("that model has no such level")
     unique = Level[level].unique_key
@@ -106,7 +106,7 @@ def test_each_level_is_answered(
 
 
 def test_findscu_is_answered(collection: Index) -> None:
-    """With computed attributes, and matched by a list of UIDs."""
+    """With computed attributes, and with a list of UIDs."""
 
     async def scenario() -> tuple[int, str]:
         async with serving(collection) as node:
@@ -150,7 +150,7 @@ def test_our_own_client_finds_everything(collection: Index) -> None:
 def test_wrong_identifier_is_refused_in_words(
     collection: Index, identifier: Attributes, status: int, words: str
 ) -> None:
-    """What breaks the rules of a hierarchical query gets a failure that says which one."""
+    """A violation of the rules for hierarchical queries gives a failure that names the rule."""
     last, answers, _ = asked(collection, identifier)
     assert (last.status, answers) == (status, [])
     assert words in (last.error_comment or "")
@@ -174,14 +174,14 @@ NESTED = b"".join(
     ids=["two-bytes", "cut", "noise", "ones", "nested", "repeated"],
 )
 def test_hostile_identifier_is_answered(collection: Index, data: bytes) -> None:
-    """Bytes that are no identifier get an answer, and the association goes on."""
+    """Bytes that are not an identifier get a response, and the association continues."""
     last, _, _ = asked(collection, data)
     assert last.status == 0 or last.status >> 12 == 0xC or last.status == 0xA900
 
 
 @pytest.mark.parametrize("relational", [True, False])
 def test_relational_query_has_to_be_negotiated(collection: Index, relational: bool) -> None:
-    """Instances of a patient are found without the levels between only if both sides agreed on that."""
+    """A patient's instances are found without the levels between only if this was negotiated."""
     asking = Dataset()
     asking.QueryRetrieveLevel, asking.PatientID, asking.SOPInstanceUID = "IMAGE", f"{ROOT}-1", ""
 
@@ -209,14 +209,14 @@ def test_relational_query_has_to_be_negotiated(collection: Index, relational: bo
 
 
 def test_thousand_answers_come_in_order() -> None:
-    """Each once, as the catalogue gives them."""
+    """Each once, in the order of the catalogue."""
     last, answers, _ = asked(Many(1000), {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": ""})
     assert last.status == 0
     assert [each["StudyInstanceUID"] for each in answers] == [f"1.2.{n}" for n in range(1000)]
 
 
 def test_cancel_ends_a_query() -> None:
-    """The last response is FE00, and comes before all that matches."""
+    """The last response is FE00, and comes before all matches are sent."""
     catalogue = Many(10_000_000)
 
     async def scenario() -> int:
@@ -235,7 +235,7 @@ def test_cancel_ends_a_query() -> None:
 
 
 class Slow(Many):
-    """A catalogue that takes its time; `asked`: how many threads are waiting for it, at the most."""
+    """A slow catalogue; `asked`: the peak number of threads that wait for it."""
 
     def __init__(self) -> None:
         super().__init__(1)
@@ -257,7 +257,7 @@ class Slow(Many):
 
 
 def test_cancelled_queries_do_not_pile_up() -> None:
-    """Each is answered at once, though its thread goes on; but only so many of these there are."""
+    """Each is answered at once while its thread continues; the number of threads is limited."""
     catalogue = Slow()
 
     async def scenario() -> tuple[list[int], int, int]:
@@ -283,7 +283,7 @@ def test_cancelled_queries_do_not_pile_up() -> None:
 
 
 def test_late_cancel_is_ignored(collection: Index) -> None:
-    """A C-CANCEL that crosses the last response does no harm."""
+    """A C-CANCEL that crosses the last response is harmless."""
 
     async def scenario() -> list[int]:
         async with serving(collection) as node, associated(node, STUDY_ROOT_FIND) as association:
@@ -298,7 +298,7 @@ def test_late_cancel_is_ignored(collection: Index) -> None:
 
 
 def test_catalogue_waits_for_a_peer_that_does_not_read() -> None:
-    """No more is taken from the catalogue than fits into the connection (back-pressure)."""
+    """Only what fits into the connection is read from the catalogue (back-pressure)."""
     catalogue = Many(10_000_000)
 
     async def scenario() -> list[int]:
@@ -316,7 +316,7 @@ def test_catalogue_waits_for_a_peer_that_does_not_read() -> None:
 
 
 def test_peer_that_goes_ends_its_query() -> None:
-    """The catalogue is not asked for what nobody will read."""
+    """The catalogue is not read any further."""
     catalogue = Many(10_000_000)
 
     async def scenario() -> None:
@@ -340,7 +340,7 @@ async def _stream(node: DcmNode) -> Any:
 
 @pytest.mark.parametrize("after", [0, 500])
 def test_failure_of_the_catalogue_is_answered(after: int) -> None:
-    """A query that cannot be answered to its end does not end with success, and others go on."""
+    """A query that cannot be completed does not end with success, and others work."""
     catalogue = Many(1000, broken_after=after)
 
     async def scenario() -> list[int]:
@@ -354,7 +354,7 @@ def test_failure_of_the_catalogue_is_answered(after: int) -> None:
 
 @pytest.fixture
 def named(tmp_path: Path) -> Index:
-    """Two studies with names beyond ASCII, as of two countries."""
+    """Two studies with non-ASCII names, from two countries."""
     paths = []
     for number, (name, names) in enumerate(
         {"Größe^Jörg": "ISO_IR 100", "Иванов": "ISO_IR 144"}.items()
@@ -376,7 +376,7 @@ def named(tmp_path: Path) -> Index:
     ],
 )
 def test_names_are_whole_in_a_set_that_has_them(named: Index, given: str, sets: set[str]) -> None:
-    """An answer is written in the character set of the query if that has all of it, else in UTF-8."""
+    """An answer uses the character set of the query if it suffices, else UTF-8."""
     identifier = {"QueryRetrieveLevel": "STUDY", "PatientName": "", "SpecificCharacterSet": given}
     _, answers, _ = asked(named, identifier)
     assert {each["PatientName"] for each in answers} == {"Größe^Jörg", "Иванов"}
@@ -384,7 +384,7 @@ def test_names_are_whole_in_a_set_that_has_them(named: Index, given: str, sets: 
 
 
 def test_value_that_its_vr_does_not_allow_is_left_out(tmp_path: Path) -> None:
-    """The answer comes all the same, with everything else."""
+    """The answer is still sent, with everything else."""
     path = make(tmp_path, 1, size=2000)
     written = path.read_bytes()
     path.write_bytes(written.replace(b"CS\2\0CT", b"CS\2\0C\xc4"))

@@ -1,4 +1,4 @@
-"""The end of an association in order."""
+"""The release of an association."""
 
 import asyncio
 import socket
@@ -29,7 +29,7 @@ async def _accept(request: AssociateRQ) -> AssociateAC:
 
 
 def test_both_may_ask_for_it_at_once() -> None:
-    """A collision (PS3.8 7.2.2.7): the requestor answers first, and both come to the end."""
+    """A collision (PS3.8 7.2.2.7): the requestor answers first, and both sides finish."""
 
     async def scenario() -> list[State]:
         with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -46,4 +46,4 @@ def test_both_may_ask_for_it_at_once() -> None:
 
     began = time.monotonic()
     assert asyncio.run(scenario()) == [State.STA1, State.STA1]
-    assert time.monotonic() - began < PATIENT.release  # the limit had no part in it
+    assert time.monotonic() - began < PATIENT.release  # not ended by the limit

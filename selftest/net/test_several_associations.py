@@ -1,4 +1,4 @@
-"""Sending and fetching over one association and over four: each instance arrives once, and whole."""
+"""Sending and fetching over one association and over four: each instance arrives once, complete."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -30,15 +30,15 @@ PEERS: dict[str, Callable[[Path], AbstractContextManager[DcmNode]]] = {
     "dicom-storescp": dicom_storescp,
 }
 SLOW = ("qrscp", "tiny-pacs")
-"""Those that need 50 to 100 ms for an instance, when all is quiet."""
+"""Peers that need 50 to 100 ms for an instance on an idle machine."""
 ENCODE_AGAIN = ("qrscp", "dicom-storescp")
-"""Those that encode explicit VR again, too; implicit VR is what many archives make explicit."""
+"""Peers that also encode explicit VR again; many archives convert implicit VR to explicit."""
 FAIL_AT_TIMES = ("tiny-pacs",)
-"""Those that answer C000H or A700H, or hang up, whenever two of their threads meet (0.4.1)."""
+"""Peers that answer C000H or A700H, or disconnect, when two of their threads meet (0.4.1)."""
 ROUNDS = 10
-"""How often what such an archive has failed to take is sent again."""
+"""How often instances that such an archive failed to store are sent again."""
 LOSE_WHAT_COMES_TOGETHER = ("dcmqrscp",)
-"""Those that do not answer well to several associations, 3.6.7 for one: one is used."""
+"""Peers that fail with several associations (dcmqrscp 3.6.7): one is used."""
 
 
 @pytest.fixture(scope="module", params=[*PEERS, "orthanc"])
@@ -58,7 +58,7 @@ def peer(
 
 @pytest.fixture(params=[1, 4])
 def associations(request: pytest.FixtureRequest) -> int:
-    """The most associations at the same time."""
+    """The maximum number of concurrent associations."""
     count: int = request.param
     return count
 
@@ -83,7 +83,7 @@ def source(tmp_path: Path, study: str, peer: tuple[str, DcmNode, Path]) -> Path:
 def test_all_come_there_and_back(
     associations: int, study: str, source: Path, tmp_path: Path, peer: tuple[str, DcmNode, Path]
 ) -> None:
-    """Outcomes are in the order given; the peer has all byte for byte, and no instance is sent twice."""
+    """Outcomes are in the given order; the peer has all files byte for byte, each sent once."""
     name, node, kept = peer
     paths = sorted(source.iterdir())
     all_stored = {Outcome.STORED: len(paths)}
@@ -111,7 +111,7 @@ def test_all_come_there_and_back(
             remote = Remote(between.node, QUICK, max_associations=associations)
             report = await ENTITY.download(remote, {"StudyInstanceUID": study}, target)
         assert report.counts() == all_stored, report
-        if name != "tiny-pacs":  # which counts wrongly how many series a study has
+        if name != "tiny-pacs":  # which miscounts the series of a study
             assert not report.remarks, report.remarks
         most = min(associations, SERIES)
         assert 1 < between.most <= most if most > 1 else between.most <= most
@@ -124,7 +124,7 @@ def test_all_come_there_and_back(
 
 
 def compare(source: Path, kept: Path, *, identical: bool) -> None:
-    """Require that a folder holds what the source holds; what is not identical at least says the same."""
+    """Require the content of the source in a folder, identical or at least equal in meaning."""
     files = {path.stem: path for path in kept.rglob("*.dcm")}
     for path in source.iterdir():
         sent = dcmread(path)

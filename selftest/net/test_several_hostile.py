@@ -1,4 +1,4 @@
-"""Peers that take a second association badly: everything comes over all the same, and soon."""
+"""Peers that fail on a second association: everything is still transferred, and soon."""
 
 import asyncio
 import time
@@ -37,7 +37,7 @@ Behaviour = Callable[[Scp, Association, CStoreRQ], Awaitable[int | None]]
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody recovers while a test waits."""
+    """No peer recovers during a test, so do not wait for it."""
     hasty(monkeypatch)
 
 
@@ -52,7 +52,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def scripted(behave: Behaviour) -> Scp:
-    """Return a peer that does so with each instance that came."""
+    """Return a peer with this answer to each received instance."""
 
     async def answer(association: Association, request: CStoreRQ, _: bytes) -> int | None:
         await asyncio.sleep(0.001)  # so that one association is not done before there is another
@@ -63,7 +63,7 @@ def scripted(behave: Behaviour) -> Scp:
 
 
 async def store(peer: Scp, source: Path) -> Report:
-    """Send over four associations, if the peer takes them."""
+    """Send over four associations, if the peer accepts them."""
     remote = Remote(peer.node, LIMITS, max_associations=4)
     begun = time.monotonic()
     report = await ENTITY.upload(remote, [source])
@@ -72,7 +72,7 @@ async def store(peer: Scp, source: Path) -> Report:
 
 
 async def stored(peer: Scp, source: Path) -> None:
-    """Require that all is stored."""
+    """Require that everything is stored."""
     async with peer:
         report = await store(peer, source)
     assert report.counts() == {Outcome.STORED: COUNT}, [r for r in report.results if r.words]
@@ -80,19 +80,19 @@ async def stored(peer: Scp, source: Path) -> None:
 
 
 async def success(_: Scp, __: Association, ___: CStoreRQ) -> int:
-    """Be content."""
+    """Return success."""
     return 0
 
 
 async def hang(peer: Scp, association: Association, _: CStoreRQ) -> int:
-    """Answer nothing on any other association than the first."""
+    """Answer nothing on associations other than the first."""
     if association in peer.later:
         await asyncio.Event().wait()
     return 0
 
 
 async def abort(peer: Scp, association: Association, _: CStoreRQ) -> int | None:
-    """Abort any other association than the first."""
+    """Abort associations other than the first."""
     if association not in peer.later:
         return 0
     await association.abort()
@@ -100,7 +100,7 @@ async def abort(peer: Scp, association: Association, _: CStoreRQ) -> int | None:
 
 
 def test_second_association_is_rejected(source: Path) -> None:
-    """What is left goes over the first one; nothing is sent twice, and the peer is not asked for ever."""
+    """The rest is sent on the first one; nothing is sent twice, and retries are limited."""
     peer = scripted(success)
     peer.one_at_a_time = True
     asyncio.run(stored(peer, source))
@@ -109,7 +109,7 @@ def test_second_association_is_rejected(source: Path) -> None:
 
 
 def test_second_association_hangs(source: Path) -> None:
-    """What it was given goes over the first one, once the time limit for the response is over."""
+    """Its instances are sent on the first one, after the time limit for the response."""
     peer = scripted(hang)
     asyncio.run(stored(peer, source))
     assert 1 <= peer.count() - COUNT <= 3
@@ -117,7 +117,7 @@ def test_second_association_hangs(source: Path) -> None:
 
 @pytest.mark.parametrize("status", [0xA700, 0xC000])
 def test_instances_fail_while_two_associations_are_open(status: int, source: Path) -> None:
-    """They are sent once more while there is only one (dcmqrscp 3.6.7 answers C000H so)."""
+    """They are sent again when only one is open (dcmqrscp 3.6.7 answers C000H in this case)."""
 
     async def fail(peer: Scp, _: Association, __: CStoreRQ) -> int:
         return status if peer.open > 1 else 0
@@ -128,14 +128,14 @@ def test_instances_fail_while_two_associations_are_open(status: int, source: Pat
 
 
 def test_second_association_is_aborted_each_time(source: Path) -> None:
-    """No instance is given up for it, and in the end there is no second association."""
+    """No instance is given up for it, and finally no second association is opened."""
     peer = scripted(abort)
     asyncio.run(stored(peer, source))
     assert 1 <= peer.count() - COUNT <= 10
 
 
 def test_connections_are_served_in_a_row(source: Path) -> None:
-    """All goes over the first, and nothing waits for an answer to the second (storescp without --fork)."""
+    """All is sent on the first, and nothing waits for the second (storescp without --fork)."""
     peer = scripted(success)
     peer.in_a_row = True
     asyncio.run(stored(peer, source))
@@ -144,7 +144,7 @@ def test_connections_are_served_in_a_row(source: Path) -> None:
 
 @pytest.mark.parametrize("status", [0xA700, 0xC000])
 def test_instance_that_is_refused(status: int, source: Path) -> None:
-    """It has the status for its outcome, is sent three times at most, and costs no other."""
+    """Its outcome is the status; it is sent at most three times, and affects no other."""
     refused = sorted(source.iterdir())[COUNT // 2]
     uid = scan(refused).sop_instance_uid
 
@@ -200,9 +200,9 @@ def _sockets() -> int:
 
 @dataclass
 class Getting:
-    """An archive that does something else to a C-GET while it answers another one.
+    """An archive that treats a C-GET differently while it answers another one.
 
-    second: "abort", "hang" or "answer"; how often it did is in `met`.
+    second: "abort", "hang" or "answer"; `met` counts these.
     """
 
     folder: Path
@@ -241,7 +241,7 @@ class Getting:
         )
 
     async def downloaded(self, archive: Archive, target: Path) -> None:
-        """Require that a whole patient comes."""
+        """Require that all instances of a patient arrive."""
         remote = Remote(archive.node, LIMITS, max_associations=4)
         begun = time.monotonic()
         report = await ENTITY.download(remote, {"PatientID": f"{ROOT}-1"}, target)
@@ -258,7 +258,7 @@ def _matches(asked: Attributes, entity: dict[str, str]) -> bool:
 
 @pytest.mark.parametrize("second", ["answer", "reject", "hang", "abort"])
 def test_second_get(second: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever becomes of a second C-GET at the same time, everything comes."""
+    """Whatever happens to a second concurrent C-GET, everything arrives."""
     monkeypatch.setattr("dcm.net.retrieve._FEW", 1)
 
     async def scenario() -> None:

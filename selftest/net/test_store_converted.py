@@ -1,4 +1,4 @@
-"""`LocalEntity.store` towards peers that do not take what lies on the disk: converted, and said so."""
+"""`LocalEntity.store` to peers that do not accept the files' transfer syntaxes: conversion."""
 
 import asyncio
 import io
@@ -44,7 +44,7 @@ def _read(data: bytes, syntax: str) -> pydicom.Dataset:
 def test_what_is_not_taken_is_converted_and_keeps_its_pixels(
     syntaxes: Sequence[str], tmp_path: Path
 ) -> None:
-    """Big endian, deflated and compressed images arrive native, with the pixels that a decoder sees."""
+    """Big endian, deflated and compressed images arrive native, with the same decoded pixels."""
     samples = [corpus[name] for name in DECODED]
     paths = [sample.write(tmp_path) for sample in samples]
     report, peer = asyncio.run(send(paths, syntaxes))
@@ -62,7 +62,7 @@ def test_what_is_not_taken_is_converted_and_keeps_its_pixels(
 
 
 def test_what_is_taken_as_it_is_is_not_converted(tmp_path: Path) -> None:
-    """Beside something that must be converted, all else goes byte for byte."""
+    """Next to files that must be converted, all others are sent byte for byte."""
     paths = [make(tmp_path, 1), corpus["p09-rle-gray"].write(tmp_path), make(tmp_path, 2)]
     report, peer = asyncio.run(send(paths, NATIVE))
     assert [bool(result.words) for result in report.results] == [False, True, False]
@@ -71,7 +71,7 @@ def test_what_is_taken_as_it_is_is_not_converted(tmp_path: Path) -> None:
 
 
 def test_storescp_takes_implicit_vr_only(tmp_path: Path) -> None:
-    """A real peer of the narrowest kind gets all names in all character sets, their bytes untouched."""
+    """A real, very limited peer gets names in all character sets with their bytes unchanged."""
     samples = [corpus[name] for name in corpus if name.startswith("c")]
     paths = [sample.write(tmp_path) for sample in samples]
     with storescp(tmp_path / "target", "+xi") as node:
@@ -85,7 +85,7 @@ def test_storescp_takes_implicit_vr_only(tmp_path: Path) -> None:
 
 
 def test_nothing_is_converted_where_nobody_wants_that(tmp_path: Path) -> None:
-    """Without conversion, what is not taken has failed."""
+    """With conversion disabled, instances in refused syntaxes fail."""
     report, peer = asyncio.run(send([make(tmp_path, 1)], (IMPLICIT,), convert=False))
     assert report.results[0].outcome is Outcome.FAILED
     assert "no presentation context was accepted for" in report.results[0].words
@@ -93,7 +93,7 @@ def test_nothing_is_converted_where_nobody_wants_that(tmp_path: Path) -> None:
 
 
 def test_a_class_that_is_not_taken_at_all_fails_in_words(tmp_path: Path) -> None:
-    """Converting does not help there."""
+    """Conversion does not help."""
     report, peer = asyncio.run(send([make(tmp_path, 1)], ("1.2.3.999",)))
     assert report.results[0].outcome is Outcome.FAILED
     assert "nor in a native transfer syntax" in report.results[0].words
@@ -133,18 +133,18 @@ def _cut(folder: Path) -> Path:
         (_video, "there is no decoder for that"),
         (_without_decoder, "install .*pylibjpeg"),
         (_broken, "cannot be decompressed"),
-        (_cut, "it ends within its deflated data set"),
+        (_cut, "it ends in the middle of its deflated data set"),
     ],
 )
 def test_what_cannot_be_converted_fails_in_words(
     write: Callable[[Path], Path], words: str, tmp_path: Path
 ) -> None:
-    """It says from what, to what and why not; what follows is stored."""
+    """The error has both syntaxes and the reason; the following files are stored."""
     paths = [write(tmp_path), corpus["p09-rle-gray"].write(tmp_path)]
     report, peer = asyncio.run(send(paths, NATIVE))
     failed, stored = report.results
     assert failed.outcome is Outcome.FAILED
-    beginning = "it (cannot be converted from .* to Explicit VR Little Endian|is not whole): "
+    beginning = "it (cannot be converted from .* to Explicit VR Little Endian|is incomplete): "
     assert re.search(beginning + ".*" + words, failed.words)
     assert stored.outcome is Outcome.STORED
     assert peer.count() == 1

@@ -1,4 +1,4 @@
-"""What `LocalEntity.store` makes of a peer's answers, and of a peer that ends an association early."""
+"""Outcomes of `LocalEntity.store` for a peer's responses, and for associations that end early."""
 
 import asyncio
 from collections import Counter
@@ -23,12 +23,12 @@ ENTITY = LocalEntity(US, QUICK)
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody recovers while a test waits."""
+    """No peer recovers during a test, so do not wait for it."""
     hasty(monkeypatch)
 
 
 async def send(answer: Answer, paths: Iterable[Path]) -> tuple[Report, Scp]:
-    """Send to a peer that answers so."""
+    """Send to a peer with this answer."""
     async with Scp(answer) as peer:
         return await ENTITY.store(peer.node, paths), peer
 
@@ -50,7 +50,7 @@ async def send(answer: Answer, paths: Iterable[Path]) -> tuple[Report, Scp]:
 def test_each_status_is_an_outcome(
     status: int, outcome: Outcome, words: str, tmp_path: Path
 ) -> None:
-    """PS3.4 Table B.2-1 in words; all but success are told, and nothing but A7xx is tried again."""
+    """The texts are from PS3.4 Table B.2-1; failures are reported, and only A7xx is retried."""
 
     async def answer(association: Association, request: CStoreRQ, data: bytes) -> int:
         return status
@@ -64,7 +64,7 @@ def test_each_status_is_an_outcome(
 
 @pytest.mark.parametrize(("times", "outcome"), [(1, Outcome.STORED), (2, Outcome.FAILED)])
 def test_out_of_resources_is_tried_again_once(times: int, outcome: Outcome, tmp_path: Path) -> None:
-    """What found no room goes once more after all others."""
+    """The instance is sent once more after all others."""
     order: list[str] = []
 
     async def answer(association: Association, request: CStoreRQ, data: bytes) -> int:
@@ -96,7 +96,7 @@ async def _close(association: Association) -> None:
 def test_a_peer_that_ends_after_each_object_gets_all(
     ending: Callable[[Association], Awaitable[None]], associations: int, tmp_path: Path
 ) -> None:
-    """However it ends an association between two objects, the rest comes on the next one."""
+    """However it ends an association between two objects, the rest is sent on the next one."""
 
     async def scenario() -> tuple[Report, Scp]:
         async with Scp() as peer:
@@ -113,7 +113,7 @@ def test_a_peer_that_ends_after_each_object_gets_all(
 
 @pytest.mark.parametrize("second", [0x0000, 0x0111])
 def test_a_lost_response_costs_a_second_copy(second: int, tmp_path: Path) -> None:
-    """The peer has kept it and its answer is lost: it comes again, and either answer is good."""
+    """The peer has stored it, but its response is lost: it is sent again; both answers are good."""
     came: list[bytes] = []
 
     async def answer(association: Association, request: CStoreRQ, data: bytes) -> int | None:
@@ -132,7 +132,7 @@ def test_a_lost_response_costs_a_second_copy(second: int, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("associations", [1, 4])
 def test_a_peer_that_never_answers_is_left(associations: int, tmp_path: Path) -> None:
-    """One that closes at each object is not asked for a thousand of them: what remains was not tried."""
+    """A peer that disconnects at each object gets only a few: the rest is not tried."""
     closed = 0
 
     async def answer(association: Association, request: CStoreRQ, data: bytes) -> None:
@@ -156,7 +156,7 @@ def test_a_peer_that_never_answers_is_left(associations: int, tmp_path: Path) ->
 
 
 def test_each_outcome_is_told_once_and_at_once(tmp_path: Path) -> None:
-    """The callback hears of each instance before the next one is sent."""
+    """The callback gets each outcome before the next instance is sent."""
     told: list[InstanceResult] = []
     before: list[int] = []
 
@@ -175,7 +175,7 @@ def test_each_outcome_is_told_once_and_at_once(tmp_path: Path) -> None:
 
 
 def test_each_outcome_of_several_associations_is_told_once(tmp_path: Path) -> None:
-    """In whatever order it becomes known; the report keeps that of the files."""
+    """In the order in which they become known; the report keeps the order of the files."""
     told: list[InstanceResult] = []
     another = asyncio.Event()
 
@@ -201,7 +201,7 @@ def test_each_outcome_of_several_associations_is_told_once(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("count", [1, 16])
 def test_who_cannot_hear_the_outcomes_is_told(count: int, tmp_path: Path) -> None:
-    """An error of the callback is the caller's own, even where it looks like one of the file system."""
+    """An exception of the callback is raised, even if it looks like one of the file system."""
 
     def hear(result: InstanceResult) -> None:
         raise BrokenPipeError
@@ -216,7 +216,7 @@ def test_who_cannot_hear_the_outcomes_is_told(count: int, tmp_path: Path) -> Non
 
 
 def test_who_cannot_hear_an_outcome_is_told_by_what_follows(tmp_path: Path) -> None:
-    """Also where all that was given so far has been sent when the sender is asked for the next time."""
+    """Also if everything given so far has been sent when the sender is called the next time."""
     heard = asyncio.Event()
 
     def hear(result: InstanceResult) -> None:
@@ -237,7 +237,7 @@ def test_who_cannot_hear_an_outcome_is_told_by_what_follows(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("window", [0, 4, 100])
 def test_operations_under_way_are_as_many_as_the_peer_allows(window: int, tmp_path: Path) -> None:
-    """It answers only once so many requests are there, and the last one first (PS3.7 D.3.3.3)."""
+    """The peer answers only after this number of requests, the last one first (PS3.7 D.3.3.3)."""
     at_once = min(window or 1, 8)
     held: list[CStoreRQ] = []
 
@@ -261,7 +261,7 @@ def test_operations_under_way_are_as_many_as_the_peer_allows(window: int, tmp_pa
 def test_an_instance_that_ends_associations_is_found_among_several_under_way(
     tmp_path: Path,
 ) -> None:
-    """It fails, and those that were sent behind it are stored."""
+    """It fails, and those sent after it are stored."""
     paths = [make(tmp_path, number) for number in range(12)]
 
     async def answer(association: Association, request: CStoreRQ, data: bytes) -> int | None:

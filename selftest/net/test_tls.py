@@ -1,4 +1,4 @@
-"""TLS: with what others have written, in both roles, and in words where the two sides do not agree."""
+"""TLS: with programs of other projects, in both roles, and the errors if the two sides disagree."""
 
 import asyncio
 import shutil
@@ -28,13 +28,13 @@ STUDY = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": "1.2.3.4.1"}
 
 
 def dcmtk(tls: Tls) -> list[str]:
-    """Give the options of dcmtk's programs."""
+    """Return the options for dcmtk's programs."""
     return ["+tls", str(tls.key), str(tls.certificate), "+cf", str(tls.ca)]
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """A folder with three instances, of which one is long."""
+    """A folder with three instances, one of them long."""
     folder = tmp_path / "source"
     folder.mkdir()
     for number, size in enumerate((40_000, 3_000_000, 2)):
@@ -44,7 +44,7 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """The folder of what is received."""
+    """The folder for received files."""
     folder = tmp_path / "target"
     folder.mkdir()
     return folder
@@ -54,7 +54,7 @@ def target(tmp_path: Path) -> Path:
 def orthanc_rest(
     tmp_path_factory: pytest.TempPathFactory, orthanc_program: str, server_tls: Tls
 ) -> Iterator[tuple[DcmNode, str]]:
-    """Orthanc that speaks TLS only, and its REST API."""
+    """Orthanc with TLS only, and its REST API."""
     port = free_port()
     with orthanc(
         tmp_path_factory.mktemp("orthanc-tls"),
@@ -85,7 +85,7 @@ def test_storescp_stores(source: Path, target: Path, server_tls: Tls, client_tls
 def test_our_own_certificate_is_shown_where_a_peer_has_no_other(
     target: Path, server_tls: Tls, client_tls: Tls
 ) -> None:
-    """The local node has a certificate, the remote node only says whom to trust."""
+    """The local node has a certificate, the remote node only the authority."""
     us = LocalEntity(replace(US, tls=client_tls), QUICK)
     with storescp(target, *dcmtk(server_tls)) as node:
         assert asyncio.run(us.echo(Remote(node, QUICK, Tls(ca=server_tls.ca))))
@@ -94,7 +94,7 @@ def test_our_own_certificate_is_shown_where_a_peer_has_no_other(
 def test_orthanc_takes_and_gives(
     source: Path, target: Path, orthanc_rest: tuple[DcmNode, str], client_tls: Tls
 ) -> None:
-    """A study goes there and back."""
+    """A study is stored and retrieved."""
     node = Remote(orthanc_rest[0], QUICK, client_tls)
     paths = sorted(source.iterdir())
 
@@ -108,7 +108,7 @@ def test_orthanc_takes_and_gives(
 
 
 def test_pynetdicom_answers(server_tls: Tls, client_tls: Tls) -> None:
-    """C-ECHO to pynetdicom, which wants a certificate."""
+    """C-ECHO to pynetdicom, which requires a certificate."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(server_tls.ca))
     context.load_cert_chain(str(server_tls.certificate), str(server_tls.key))
     context.verify_mode = ssl.CERT_REQUIRED
@@ -127,7 +127,7 @@ def test_pynetdicom_answers(server_tls: Tls, client_tls: Tls) -> None:
 def test_the_log_has_version_cipher_and_certificate(
     target: Path, server_tls: Tls, client_tls: Tls, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """For --debug; with -v only the version."""
+    """With --debug; with -v only the version."""
     caplog.set_level("DEBUG", "dcm")
     with storescp(target, *dcmtk(server_tls)) as node:
         assert asyncio.run(ENTITY.echo(Remote(node, QUICK, client_tls)))
@@ -137,7 +137,7 @@ def test_the_log_has_version_cipher_and_certificate(
     ]  # fmt: skip
     assert "TLSv1." in said[0]
     assert "cipher " in said[1]
-    assert "its certificate: subject " in said[2]
+    assert "certificate of the peer: subject " in said[2]
     assert "127.0.0.1; issued by " in said[2]
 
 
@@ -145,13 +145,13 @@ def test_the_log_has_version_cipher_and_certificate(
 
 
 def test_require_certificate_needs_an_authority(server_tls: Tls) -> None:
-    """With those of the system, anybody who has bought a certificate would be let in."""
+    """With the system's authorities, anyone who has bought a certificate would be accepted."""
     with pytest.raises(UnusableTls, match="require_certificate without ca"):
         replace(server_tls, ca=None, require_certificate=True)
 
 
 def strict(tls: Tls) -> LocalEntity:
-    """Give one that takes only peers with a certificate."""
+    """Return a listener that requires client certificates."""
     return LocalEntity(replace(US, tls=replace(tls, require_certificate=True)), QUICK)
 
 
@@ -159,7 +159,7 @@ def strict(tls: Tls) -> LocalEntity:
 def test_dcmtk_is_answered(
     program: str, source: Path, target: Path, server_tls: Tls, client_tls: Tls
 ) -> None:
-    """The programs of dcmtk reach us with their certificate; what they send arrives byte for byte."""
+    """The programs of dcmtk reach us with their certificate; their files arrive byte for byte."""
     found = shutil.which(program)
     if found is None:
         pytest.skip(f"{program} is not installed")
@@ -238,11 +238,11 @@ def test_both_ends_are_ours(source: Path, target: Path, server_tls: Tls, client_
     assert data_sets(target) == data_sets(source)
 
 
-# What does not fit.
+# Mismatches.
 
 
 def refusal(listening: Tls | None, connecting: Tls | None, folder: Path) -> NetworkError:
-    """Give the error of an echo to a listener."""
+    """Return the error of a C-ECHO to a listener."""
 
     async def scenario() -> None:
         async with LocalEntity(replace(US, tls=listening), QUICK).listen(folder) as listener:
@@ -254,41 +254,44 @@ def refusal(listening: Tls | None, connecting: Tls | None, folder: Path) -> Netw
 
 
 def test_a_certificate_that_is_missing(tmp_path: Path, server_tls: Tls) -> None:
-    """A peer that wants our certificate says so."""
+    """A peer that requires our certificate reports it."""
     wanted = replace(server_tls, require_certificate=True)
     error = refusal(wanted, Tls(ca=server_tls.ca), tmp_path)
     assert isinstance(error, TlsFailed)
-    assert "it refuses: certificate required (give a certificate" in str(error)
+    assert "the peer rejects it: certificate required (configure a certificate" in str(error)
 
 
 def test_a_certificate_from_somebody_else(tmp_path: Path, server_tls: Tls) -> None:
-    """A peer that does not trust our certificate says so; and we say so of its."""
+    """A peer that does not trust our certificate reports it; we report the same about its own."""
     other = Authority.make(tmp_path / "other").issue("stranger")
     wanted = replace(server_tls, require_certificate=True)
     error = refusal(wanted, replace(other, ca=server_tls.ca), tmp_path)
-    assert "it refuses: unknown ca (give a certificate from a CA that it trusts)" in str(error)
+    assert (
+        "the peer rejects it: unknown ca (configure a certificate from a CA that it trusts)"
+        in str(error)
+    )
     error = refusal(server_tls, Tls(ca=other.ca), tmp_path)
     assert isinstance(error, TlsFailed)
-    assert "not accepted: unable to get local issuer certificate (name the CA" in str(error)
+    assert "not accepted: unable to get local issuer certificate (set ca to the CA" in str(error)
 
 
 def test_a_certificate_that_has_expired(tmp_path: Path, authority: Authority) -> None:
-    """What has expired is not accepted."""
+    """It is rejected."""
     error = refusal(authority.issue("old", expired=True), Tls(ca=authority.ca), tmp_path)
     assert "not accepted: certificate has expired (it must be renewed" in str(error)
 
 
 def test_a_certificate_for_another_host(tmp_path: Path, authority: Authority) -> None:
-    """It is refused, unless the host does not matter."""
+    """It is rejected, unless the host name is not checked."""
     other = authority.issue("elsewhere", "DNS:elsewhere.example")
     error = refusal(other, Tls(ca=authority.ca), tmp_path)
-    assert "not valid for '127.0.0.1' (use a name that it is for" in str(error)
+    assert "not valid for '127.0.0.1' (use a host name for which it is valid" in str(error)
 
 
 def test_a_listener_goes_on_after_those_that_do_not_fit(
     target: Path, server_tls: Tls, client_tls: Tls
 ) -> None:
-    """Without TLS, without a certificate: who comes next is answered."""
+    """Without TLS, or without a certificate: the next peer is served."""
 
     async def scenario() -> bool:
         async with strict(server_tls).listen(target) as listener:
@@ -303,7 +306,9 @@ def test_a_listener_goes_on_after_those_that_do_not_fit(
 def test_tls_against_plain(tmp_path: Path, client_tls: Tls) -> None:
     """A listener without TLS, ours and dcmtk's."""
     error = refusal(None, client_tls, tmp_path)
-    assert "TLS handshake: what it says is not TLS (does it speak TLS on this port?)" in str(error)
+    assert "TLS handshake: the peer does not speak TLS (does it speak TLS on this port?)" in str(
+        error
+    )
     with (
         storescp(tmp_path / "storescp") as node,
         pytest.raises(TlsFailed, match=r"TLS handshake: .*does it speak TLS on this port"),
@@ -312,14 +317,14 @@ def test_tls_against_plain(tmp_path: Path, client_tls: Tls) -> None:
 
 
 def test_plain_against_tls(tmp_path: Path, server_tls: Tls) -> None:
-    """A listener with TLS hangs up, and the error says why that may be."""
+    """A listener with TLS disconnects, and the error has this possible reason."""
     error = refusal(server_tls, None, tmp_path)
     assert isinstance(error, ConnectionLost)
-    assert "association: the peer closed the connection (does it want TLS?)" in str(error)
+    assert "association: the peer closed the connection (it may expect TLS)" in str(error)
 
 
 def test_plain_against_tls_that_sends_an_alert() -> None:
-    """Other servers send an alert before they hang up."""
+    """Other servers send an alert before they disconnect."""
 
     def alert(taken: socket.socket) -> None:
         taken.recv(65536)
@@ -342,7 +347,7 @@ def test_a_peer_that_says_nothing(client_tls: Tls) -> None:
 
 
 def test_a_peer_that_hangs_up(client_tls: Tls) -> None:
-    """A connection that is closed within the handshake."""
+    """A connection that is closed during the handshake."""
     with (
         liar(lambda taken: taken.recv(10) and None) as node,
         pytest.raises(TlsFailed, match="TLS handshake: it closed the connection"),
@@ -351,7 +356,7 @@ def test_a_peer_that_hangs_up(client_tls: Tls) -> None:
 
 
 def test_an_abort_over_tls_leaves_nothing(target: Path, server_tls: Tls, client_tls: Tls) -> None:
-    """Half an object is no file, and the listener goes on."""
+    """A partial object is not stored, and the listener continues."""
 
     async def scenario() -> bool:
         contexts = [PresentationContextRQ(1, "1.2.840.10008.5.1.4.1.1.2", ("1.2.840.10008.1.2",))]
@@ -372,7 +377,7 @@ def test_an_abort_over_tls_leaves_nothing(target: Path, server_tls: Tls, client_
     assert list(target.iterdir()) == []
 
 
-# Files that cannot be used.
+# Unusable files.
 
 
 @pytest.mark.parametrize(
@@ -381,18 +386,18 @@ def test_an_abort_over_tls_leaves_nothing(target: Path, server_tls: Tls, client_
         ({"ca": "/nowhere/ca.pem"}, "the CA file /nowhere/ca.pem: No such file"),
         ({"ca": __file__}, "the CA file .*test_tls.py: no certificate"),
         ({"certificate": "/nowhere/x.pem"}, "certificate and key, /nowhere/x.pem: No such file"),
-        ({"key": "server.key"}, "server.key: the key is not that of the certificate"),
-        ({"key": "encrypted.key"}, "encrypted.key is encrypted and there is no passphrase"),
+        ({"key": "server.key"}, "server.key: the key does not match the certificate"),
+        ({"key": "encrypted.key"}, "encrypted.key is encrypted but there is no passphrase"),
         (
             {"key": "encrypted.key", "passphrase": "wrong-passphrase"},
-            "encrypted.key: no PEM file .* not with this",
+            "encrypted.key: not a PEM file .* wrong passphrase",
         ),
     ],
 )
 def test_a_file_that_cannot_be_used(
     wrong: dict[str, str], words: str, authority: Authority, encrypted: Tls, server_tls: Tls
 ) -> None:
-    """One sentence names the file, and not the passphrase; nothing asks the terminal."""
+    """One sentence names the file, and not the passphrase; there is no prompt on the terminal."""
     if "key" in wrong:
         wrong = {**wrong, "key": str(authority.folder / wrong["key"])}
     tls = replace(encrypted, **{"key": server_tls.key, "passphrase": None, **wrong})
@@ -413,7 +418,7 @@ def encrypted(authority: Authority, client_tls: Tls) -> Tls:
 
 
 def test_a_key_with_a_passphrase(target: Path, server_tls: Tls, encrypted: Tls) -> None:
-    """An encrypted key is a key."""
+    """An encrypted key can be used."""
 
     async def scenario() -> bool:
         async with strict(server_tls).listen(target) as listener:
@@ -423,7 +428,7 @@ def test_a_key_with_a_passphrase(target: Path, server_tls: Tls, encrypted: Tls) 
 
 
 def test_a_listener_needs_a_certificate(target: Path, authority: Authority) -> None:
-    """It does not begin without one."""
+    """It does not start without one."""
 
     async def scenario() -> None:
         async with LocalEntity(replace(US, tls=Tls(ca=authority.ca))).listen(target):

@@ -1,4 +1,4 @@
-"""`Transport`: every byte in its order, every time limit, and nothing left behind in the loop."""
+"""`Transport`: all bytes in order, all time limits, and no resources left in the loop."""
 
 import asyncio
 import socket
@@ -27,7 +27,7 @@ def talk(scenario: Callable[[Transport, Transport], Awaitable[None]]) -> None:
 
 
 def test_more_buffers_than_one_write_takes_arrive_in_order() -> None:
-    """Many buffers, empty ones among them, and more bytes than the socket holds."""
+    """Many buffers, some of them empty, and more bytes than the socket can hold."""
     buffers = [bytes([number % 251]) * (number % 7 * 1000) for number in range(3000)]
 
     async def scenario(one: Transport, other: Transport) -> None:
@@ -42,7 +42,7 @@ def test_more_buffers_than_one_write_takes_arrive_in_order() -> None:
 
 
 def test_a_short_time_limit_after_a_long_one_is_kept() -> None:
-    """The timer of the first wait must not decide about the second."""
+    """The timer of the first wait must not affect the second."""
 
     async def scenario(one: Transport, other: Transport) -> None:
         for _ in range(2):
@@ -59,7 +59,7 @@ def test_a_short_time_limit_after_a_long_one_is_kept() -> None:
 
 
 def test_a_long_time_limit_after_a_short_one_is_kept() -> None:
-    """The timer of the first wait passes within the second, and does not end it."""
+    """The timer of the first wait fires during the second, and does not end it."""
 
     async def scenario(one: Transport, other: Transport) -> None:
         await one.send([b"x"], 1)
@@ -75,7 +75,7 @@ def test_a_long_time_limit_after_a_short_one_is_kept() -> None:
 
 
 def test_what_comes_for_a_task_that_is_cancelled_is_not_lost() -> None:
-    """A task that was cancelled takes nothing from the connection, even if it could have been woken."""
+    """A cancelled task takes nothing from the connection, even if it could have been woken."""
 
     async def scenario(one: Transport, other: Transport) -> None:
         for early in (True, False):
@@ -99,7 +99,7 @@ def test_what_comes_for_a_task_that_is_cancelled_is_not_lost() -> None:
 
 
 def test_a_cancelled_wait_leaves_the_loop_idle() -> None:
-    """Something that nobody reads must not wake the loop again and again."""
+    """Data that no task reads must not wake the loop again and again."""
 
     async def scenario(one: Transport, other: Transport) -> None:
         with pytest.raises(TimeoutError):
@@ -113,7 +113,7 @@ def test_a_cancelled_wait_leaves_the_loop_idle() -> None:
 
 
 def test_who_waits_is_not_woken_by_what_was_taken_before() -> None:
-    """What the loop saw while the last piece was not read yet says nothing about the next one."""
+    """What the loop saw before the last piece was read does not apply to the next one."""
 
     async def scenario(one: Transport, other: Transport) -> None:
         for number in range(20):
@@ -128,7 +128,7 @@ def test_who_waits_is_not_woken_by_what_was_taken_before() -> None:
 
 
 def test_a_closed_socket_is_watched_no_longer() -> None:
-    """The next socket has the same number, and must not be taken for the closed one."""
+    """The next socket has the same number, and must not be mistaken for the closed one."""
 
     async def scenario(one: Transport, other: Transport) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
@@ -146,7 +146,7 @@ def test_a_closed_socket_is_watched_no_longer() -> None:
 
 
 def test_a_peer_that_never_pauses_leaves_others_their_turn() -> None:
-    """Something is always there to be read, and yet another task gets on."""
+    """There is always data to read, and yet another task makes progress."""
 
     async def scenario(one: Transport, other: Transport) -> None:
         turns = 0
@@ -168,7 +168,7 @@ def test_a_peer_that_never_pauses_leaves_others_their_turn() -> None:
 
 
 def test_a_second_reader_or_writer_fails_at_once() -> None:
-    """And the first one goes on as if nothing had been."""
+    """The first one continues undisturbed."""
 
     async def scenario(one: Transport, other: Transport) -> None:
         reading = asyncio.create_task(other.receive(60))
@@ -190,7 +190,7 @@ def test_a_second_reader_or_writer_fails_at_once() -> None:
 
 
 def test_a_second_reader_fails_also_while_the_first_gives_way() -> None:
-    """It is not waiting then, but has been given something."""
+    """It does not wait at that time, but has received data."""
 
     async def scenario(one: Transport, other: Transport) -> None:
         async def reader() -> bytes:
@@ -209,7 +209,7 @@ def test_a_second_reader_fails_also_while_the_first_gives_way() -> None:
 
 
 def test_closing_wakes_whoever_waits() -> None:
-    """A reader and a writer without a time limit would wait for ever."""
+    """A reader and a writer without a time limit would wait forever."""
 
     async def scenario(one: Transport, other: Transport) -> None:
         reading = asyncio.create_task(one.receive(None))
@@ -227,7 +227,7 @@ def test_closing_wakes_whoever_waits() -> None:
 
 
 def test_what_is_left_of_buffers() -> None:
-    """It begins within a buffer, at the start of one, or is nothing."""
+    """The rest begins within a buffer, at the start of one, or is empty."""
     buffers = [b"ab", b"", b"cde"]
     assert b"".join(behind([*buffers], 0)) == b"abcde"
     assert b"".join(behind([*buffers], 1)) == b"bcde"

@@ -1,4 +1,4 @@
-"""`LocalEntity.upload`: files and folders, and only what is not there already."""
+"""`LocalEntity.upload`: files and folders, but only instances that the archive lacks."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ ENTITY = LocalEntity(US, QUICK)
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """Folders in folders, and things that lie about in such."""
+    """Nested folders with various other files."""
     root = tmp_path / "tree"
     (root / "b" / "deep").mkdir(parents=True)
     make(root, 1)
@@ -33,7 +33,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def test_all_in_a_folder_is_sent_or_told(tree: Path) -> None:
-    """Folders of any depth, hidden files too; what is no instance has an outcome with a reason."""
+    """Folders of any depth, with hidden files; what is not DICOM has an outcome with a reason."""
 
     async def scenario() -> tuple[Report, dict[str, bytes]]:
         async with Scp() as peer:
@@ -95,7 +95,7 @@ def test_what_may_not_be_read_is_told() -> None:
 def test_what_is_there_is_not_sent_again(
     server: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """The archive is asked for each series; only what it does not list goes."""
+    """The archive is queried for each series; only what it does not list is sent."""
     node: DcmNode = request.getfixturevalue(server)
     first = [make(tmp_path, number) for number in (70, 71)]
     assert asyncio.run(ENTITY.store(node, first)).complete
@@ -109,7 +109,7 @@ def test_what_is_there_is_not_sent_again(
 
 
 def test_who_cannot_be_asked_gets_all(tmp_path: Path) -> None:
-    """A peer without a query service: what it has is not known, so nothing is left out."""
+    """A peer without a query service: its content is unknown, so nothing is left out."""
     paths = [make(tmp_path, number) for number in range(2)]
 
     async def scenario() -> tuple[Report, dict[str, bytes]]:

@@ -24,7 +24,7 @@ TITLE = "WORKLIST"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DcmNode]:
-    """Wlmscpfs with the worklist samples and one item made to order."""
+    """Run wlmscpfs with the worklist samples and one generated item."""
     folder = tmp_path_factory.mktemp("worklists")
     items = folder / TITLE
     items.mkdir()
@@ -38,7 +38,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DcmNode]:
 
 
 def ask(server: DcmNode, query: "Query | None" = None) -> list[dict[str, Value]]:
-    """Take all items."""
+    """Return all items."""
 
     async def scenario() -> list[dict[str, Value]]:
         return [item async for item in ENTITY.worklist(server, query)]
@@ -47,7 +47,7 @@ def ask(server: DcmNode, query: "Query | None" = None) -> list[dict[str, Value]]
 
 
 def data_set(**elements: object) -> Dataset:
-    """Make a data set of pydicom."""
+    """Make a pydicom data set."""
     found = Dataset()
     for keyword, value in elements.items():
         setattr(found, keyword, value)
@@ -66,14 +66,14 @@ def test_items_are_found_by_their_step(form: Callable[..., object], server: DcmN
 
 
 def test_without_keys_all_are_given(server: DcmNode) -> None:
-    """Whatever their character set: texts are decoded."""
+    """In any character set: texts are decoded."""
     names = {str(item["PatientName"]) for item in ask(server)}
     assert {"Made^Order", "Worklist^One"} <= names
     assert any("山田" in name for name in names)
 
 
 def test_a_key_that_the_server_does_not_know_is_matched_here(server: DcmNode) -> None:
-    """Wlmscpfs matches few keys, and returns more."""
+    """The server, wlmscpfs, matches few keys, and returns more."""
     (item,) = ask(server, {"PatientName": "Made^Order"})
     wanted = str(item["RequestedProcedureDescription"])
     keys = {"PatientName": "Made^Order", "RequestedProcedureDescription": wanted}
@@ -87,11 +87,11 @@ def test_an_unknown_keyword_is_an_error(server: DcmNode) -> None:
         ask(server, {"ScheduledProcedureStepSequence": {"Modalty": "US"}})
 
 
-# At an archive that says what it wants.
+# At a scripted archive.
 
 
 def asked(items: list[dict[str, Value]], query: Query) -> tuple[list[object], Account]:
-    """Ask an archive that gives these items, whatever is asked; give the names, and what became of them."""
+    """Query an archive that returns these items; return names, and the account of the answers."""
     archive = Archive([], (WORKLIST_FIND,))
     archive.answers = lambda _: items  # type: ignore[assignment,return-value]
     account = Account()
@@ -109,16 +109,17 @@ def _item(name: str, modality: str) -> dict[str, Value]:
 
 
 def test_what_an_archive_matched_by_its_own_rules_is_kept(caplog: pytest.LogCaptureFixture) -> None:
-    """And what it did not match is left out with a word."""
+    """Items that it did not match are dropped with a note."""
     items = [_item("Müller^Anna", "CT"), _item("Mueller^Anna", "CT"), _item("Muller^Bob", "MR")]
     step = {"ScheduledProcedureStepSequence": {"Modality": "CT"}}
     names, account = asked(items, {"PatientName": "Muller*", **step})
     assert names == ["Müller^Anna", "Mueller^Anna"]
     assert account.filtered == {"ScheduledProcedureStepSequence": 1}
     assert (
-        "1 answer left out, since the archive ignored ScheduledProcedureStepSequence" in caplog.text
+        "1 answer left out because the archive ignored ScheduledProcedureStepSequence"
+        in caplog.text
     )
-    assert "1 answer kept, though PatientName differs" in caplog.text
+    assert "1 answer kept although PatientName differs" in caplog.text
 
 
 def test_a_range_over_midnight_is_refused() -> None:

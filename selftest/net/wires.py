@@ -1,4 +1,4 @@
-"""An acceptor over a socket that blocks, for peers that say what nobody should."""
+"""An acceptor on a blocking socket, for peers that send invalid data."""
 
 import socket
 
@@ -24,7 +24,7 @@ from dcm.wire import (
 
 
 class Acceptor:
-    """One association that was accepted, all contexts and roles as proposed."""
+    """One accepted association, with all contexts and roles as proposed."""
 
     def __init__(self, taken: socket.socket) -> None:
         self.socket = taken
@@ -48,7 +48,7 @@ class Acceptor:
         )
 
     def event(self) -> Received:
-        """Give the next event above the timers. Raises `OSError` at the end."""
+        """Return the next event except timers. Raises `OSError` at the end."""
         while True:
             while not self._events:
                 self._events += self._connection.next_events()
@@ -64,7 +64,7 @@ class Acceptor:
                 return event
 
     def message(self) -> Message:
-        """Give the next message; its data set is read and dropped."""
+        """Return the next message; its data set is read and dropped."""
         while not isinstance(event := self.event(), Command):
             pass
         last = not event.message.has_data_set
@@ -75,22 +75,22 @@ class Acceptor:
         return event.message
 
     def say(self, *events: Sent) -> None:
-        """Say what may be said."""
+        """Send valid events."""
         for event in events:
             for part in self._connection.send(event):
                 self.socket.sendall(part)
 
     def blurt(self, data: bytes) -> None:
-        """Say whatever it is."""
+        """Send any bytes."""
         self.socket.sendall(data)
 
     def release(self) -> None:
-        """Wait for the release, and agree."""
+        """Wait for the release request, and respond."""
         while not isinstance(self.event(), ReleaseRQ):
             pass
         self.say(ReleaseRP())
 
     def listen(self) -> None:
-        """Read until the end, whatever comes."""
+        """Read until the end, whatever arrives."""
         while self.socket.recv(1 << 16):
             pass

@@ -8,6 +8,7 @@ import psutil
 import pytest
 from support.suites import RunSuite, libraries_imported_once
 
+import harness.cli.replay  # noqa: F401 - it loads numpy, which must outlive pytester's snapshot of modules
 from harness.errors import ServerNotFound
 from harness.servers.locate import find_orthanc
 
@@ -24,7 +25,7 @@ def run_suite(pytester: pytest.Pytester) -> RunSuite:
 
 @pytest.fixture(autouse=True)
 def _nothing_left_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """No run leaves a process or a folder behind: what it starts is known by a token in its environment."""
+    """Check that no run leaves a process or folder behind; a token in the environment tags them."""
     token = uuid.uuid4().hex
     folder = tmp_path / "temporary"
     folder.mkdir()
@@ -40,13 +41,13 @@ def _nothing_left_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ite
 def _environment(process: psutil.Process) -> dict[str, str]:
     try:
         return process.environ()
-    except psutil.Error:  # it has ended, or it is not ours
+    except psutil.Error:  # it has ended, or belongs to another user
         return {}
 
 
 @pytest.fixture(scope="session")
 def orthanc() -> str:
-    """The executable of an Orthanc."""
+    """The path of an Orthanc executable."""
     try:
         return str(find_orthanc().executable)
     except ServerNotFound as missing:

@@ -1,4 +1,4 @@
-"""Cases that wait run beside the others, in processes and with servers of their own."""
+"""Cases that wait run concurrently, in processes and with servers of their own."""
 
 import signal
 
@@ -42,7 +42,7 @@ def test_waiting_cases_run_beside_the_others(
 ) -> None:
     """Three cases that wait for each other pass, though one process runs one case at a time.
 
-    What the second one stored is not seen by the others: each has servers of its own.
+    The others do not see what the second one stored: each has servers of its own.
     """
     place = run_suite.pytester.mkdir("place")
     monkeypatch.setenv("PLACE", str(place))
@@ -55,7 +55,7 @@ def test_waiting_cases_run_beside_the_others(
 def test_evidence_of_a_waiting_case_is_its_own(
     run_suite: RunSuite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A waiting case that fails shows both sides, and the requests that it made and no others."""
+    """A waiting case that fails shows both sides, and only its own requests."""
     place = run_suite.pytester.mkdir("place")
     monkeypatch.setenv("PLACE", str(place))
     done = run_suite(MEETING.format(count=2))
@@ -70,7 +70,7 @@ def test_evidence_of_a_waiting_case_is_its_own(
 
 
 def test_process_of_a_waiting_case_that_ends(run_suite: RunSuite) -> None:
-    """Each case whose process was killed is an error, which says so; the run goes on."""
+    """Each case whose process was killed is an error that says so; the run continues."""
     done = run_suite("""
 @pytest.mark.parametrize("number", [1, 2])
 @case("BES-004", ref="none", waits=3)
@@ -96,9 +96,9 @@ def test_usual(rest):
 
 
 def test_interrupt_ends_the_waiting_cases(run_suite: RunSuite) -> None:
-    """Ctrl-C while only a waiting case is left: the run ends with 2, and nothing of it stays.
+    """Ctrl-C while only a waiting case is left: the run exits with 2 and leaves nothing behind.
 
-    What is left behind is looked for by a fixture of this folder.
+    A fixture of this folder looks for leftovers.
     """
     begun = run_suite.pytester.path / "begun"
     run_suite.pytester.makepyfile(

@@ -1,4 +1,4 @@
-"""Cases that name settings run on a server that has them, which is started once for all of them."""
+"""Cases that need settings run on a server that has them, which is started once for all of them."""
 
 import pytest
 from support.suites import RunSuite
@@ -47,7 +47,7 @@ def test_section(rest):
 
 @pytest.mark.usefixtures("orthanc")
 def test_server_with_settings_is_started_once(run_suite: RunSuite) -> None:
-    """Each case meets the settings that it names, and no others; the record names them."""
+    """Each case meets exactly the settings that it names; the record lists them."""
     done = run_suite(SUITE)
 
     assert set(done.outcomes.values()) == {"passed"}
@@ -57,7 +57,7 @@ def test_server_with_settings_is_started_once(run_suite: RunSuite) -> None:
 
 
 def test_server_that_cannot_be_configured_is_spared(run_suite: RunSuite) -> None:
-    """A case with settings is unsupported where settings are not ours to choose."""
+    """A case with settings is unsupported if the harness cannot choose the server's settings."""
     done = run_suite(SUITE, "--remote=dcmqrscp", "--case=CONF-003")
 
     assert done.outcomes == {"CONF-003": "unsupported"}
@@ -66,7 +66,7 @@ def test_server_that_cannot_be_configured_is_spared(run_suite: RunSuite) -> None
 
 @pytest.mark.usefixtures("orthanc")
 def test_settings_with_which_a_server_does_not_start_fail_their_cases(run_suite: RunSuite) -> None:
-    """The failure shows the settings and the server's last words; the other cases go on."""
+    """The failure shows the settings and the server's last output; the other cases run."""
     done = run_suite("""
 from harness.case import configured
 
@@ -88,7 +88,7 @@ def test_never_runs_either(rest): pass
     assert failure is not None
     evidence = done.case("CONF-005").evidence
     assert evidence is not None
-    assert "limit=7" not in (evidence / "exchange.txt").read_text()  # that is another case's
+    assert "limit=7" not in (evidence / "exchange.txt").read_text()  # belongs to another case
     assert (
         'the remote configured with IndexDirectory="/proc/nowhere": remote Orthanc ended'
         in failure.text

@@ -1,4 +1,4 @@
-"""Runs compared with each other: the same server says the same, one configured otherwise does not."""
+"""Comparison of runs: the same server gives no difference, another configuration does."""
 
 import pytest
 from support.suites import RunSuite
@@ -42,7 +42,7 @@ def test_job(rest, stored, again):
 
 
 def test_what_one_server_says_is_always_the_same(run_suite: RunSuite) -> None:
-    """Ten times each case, in any order, on two pairs of servers: not one line is different."""
+    """Ten runs of each case, in any order, on two pairs of servers: not one line differs."""
     done = run_suite(SUITE.format(times=10), "-n2", "-p", "random_order", "--random-order")
 
     assert set(done.outcomes.values()) == {"passed"}
@@ -60,7 +60,7 @@ def test_what_one_server_says_is_always_the_same(run_suite: RunSuite) -> None:
 def test_a_server_configured_otherwise_says_otherwise(
     run_suite: RunSuite, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """All passes as before; what changed is told at the end of the run, by its report, by `harness diff`."""
+    """All cases pass; the end of the run, its report and `harness diff` show what changed."""
     first = run_suite(SUITE.format(times=1)).folder.resolve()
 
     after = run_suite(
@@ -79,7 +79,7 @@ def test_a_server_configured_otherwise_says_otherwise(
 
 
 def test_a_run_of_a_selection_misses_nothing(run_suite: RunSuite) -> None:
-    """Cases that were not asked for are not gone; the difference says how many there are."""
+    """Cases that were not selected are not missing; the difference counts them."""
     first = run_suite(SUITE.format(times=1)).run
 
     after = run_suite(SUITE.format(times=1), "-k", "rest").run
@@ -91,8 +91,8 @@ def test_a_run_of_a_selection_misses_nothing(run_suite: RunSuite) -> None:
 
 
 def test_a_baseline_that_is_none_is_refused(run_suite: RunSuite) -> None:
-    """Before a server is started, in one sentence."""
+    """A bad baseline is refused in one sentence, before a server is started."""
     done = run_suite(SUITE.format(times=1), "--baseline=nowhere")
 
     assert done.result.ret == pytest.ExitCode.USAGE_ERROR
-    assert "nowhere: there is no such folder" in done.result.stderr.str()
+    assert "nowhere does not exist" in done.result.stderr.str()

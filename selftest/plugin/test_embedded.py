@@ -1,4 +1,4 @@
-"""Without an Orthanc: pynetdicom's qrscp is tested, and what that leaves out is said."""
+"""Without an Orthanc: pynetdicom's qrscp is tested, and the report says what that leaves out."""
 
 import pytest
 from support.suites import RunSuite
@@ -39,7 +39,7 @@ def test_after(dimse):
 
 
 def test_dicom_suites_run_against_the_embedded_server(run_suite: RunSuite) -> None:
-    """DICOM cases run both ways, REST is unsupported, a death costs one case, and a note tells."""
+    """DICOM cases run both ways, REST is unsupported, a crash costs one case; a note says so."""
     done = run_suite(SUITE, "--orthanc=none")
 
     assert done.outcomes == {
@@ -55,11 +55,11 @@ def test_dicom_suites_run_against_the_embedded_server(run_suite: RunSuite) -> No
     assert failure.message.startswith("the remote server died of SIGKILL")
     assert done.run.server.name == "qrscp"
     (note,) = done.run.notes
-    assert "the REST, DICOMweb and worklist suites are left out" in note
+    assert "the REST, DICOMweb and worklist suites were left out" in note
 
 
 def test_known_issues_are_reported_and_outdated_ones_fail(run_suite: RunSuite) -> None:
-    """A listed failure is known; a case that passes though it is listed fails the run."""
+    """A listed failure is known; a listed case that passes fails the run."""
     suite = """
 @case("CFIND-033", ref="none")
 def test_listed_and_failing(dimse):
@@ -77,5 +77,5 @@ def test_listed_and_passing(dimse):
     assert reason.startswith("a group length element in the identifier makes it fail")
     failure = done.case("CGET-009").failure
     assert failure is not None
-    assert "take it out of the entry at known/qrscp.toml:" in failure.message
+    assert "remove it from the entry at known/qrscp.toml:" in failure.message
     assert done.result.ret == pytest.ExitCode.TESTS_FAILED

@@ -1,4 +1,4 @@
-"""Nothing is left running, however the harness ends; the fixture of this folder looks for leftovers."""
+"""Nothing is left running, however the harness ends; a fixture of this folder checks that."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ def test_waits(rest):
     signal.pause()
 """
 
-# Each of these places was met by a Ctrl-C; only what is raised in the case itself reaches pytest as it is.
+# A Ctrl-C has hit each of these places; pytest sees it as such only inside the case itself.
 INTERRUPTED_REPORT = """
 import os, pytest, signal
 
@@ -88,14 +88,14 @@ def _holds(runs: Path, case: str) -> bool:
 
 
 def _family(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    """All that descends from the run: workers, servers, guards."""
+    """All descendants of the run: workers, servers, guards."""
     return psutil.Process(process.pid).children(recursive=True)
 
 
 def test_ctrl_c_ends_everything_and_still_reports(
     running: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
-    """Ctrl-C: the servers are gone, the run folder says what had run, the exit code is pytest's 2."""
+    """Ctrl-C: the servers are gone, the run folder has the results so far, pytest exits with 2."""
     family = _family(running)
     os.killpg(running.pid, signal.SIGINT)  # a terminal sends it to the whole group
 
@@ -110,7 +110,7 @@ def test_ctrl_c_ends_everything_and_still_reports(
 @pytest.mark.parametrize(
     ("where", "outcome"),
     [
-        ("in a finalizer of the case", "error"),  # as by any exception there
+        ("in a finalizer of the case", "error"),  # as with any exception there
         ("while the report of the case is made", "passed"),
         ("in the case", "error"),
     ],
@@ -118,7 +118,7 @@ def test_ctrl_c_ends_everything_and_still_reports(
 def test_ctrl_c_ends_the_run_wherever_python_is(
     run_suite: RunSuite, where: str, outcome: str
 ) -> None:
-    """The run ends where Python loses the exception too, or would make an internal error of it."""
+    """The run ends, even if Python loses the exception or makes it an internal error."""
     run_suite.pytester.makeconftest(INTERRUPTED_REPORT)
 
     finished = run_suite(INTERRUPTED_CASES.replace("WHERE", where), "-n0")
@@ -128,7 +128,7 @@ def test_ctrl_c_ends_the_run_wherever_python_is(
 
 
 def test_sigkill_leaves_nothing(running: subprocess.Popen[bytes]) -> None:
-    """SIGKILL of the process that the user started: workers, servers and folders go as well."""
+    """SIGKILL of the process that the user started also ends workers, servers and folders."""
     family = _family(running)
     assert len(family) >= 3  # two servers and a guard
     running.kill()

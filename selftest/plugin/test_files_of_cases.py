@@ -1,4 +1,4 @@
-"""`harness run CASE` imports the files alone in which the case may be."""
+"""`harness run CASE` imports only the files that may contain the case."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from harness.suites import suites_folder
     ids=["id", "with parameters", "covered", "two"],
 )
 def test_a_name_leads_to_its_files(asked: list[str], files: list[str]) -> None:
-    """Ids, names of tests and what they cover stand in the files."""
+    """Ids, names of tests and what they cover are found in the files."""
     assert [
         str(Path(each).relative_to(suites_folder())) for each in files_that_name(asked)
     ] == files
@@ -32,5 +32,5 @@ def test_a_name_leads_to_its_files(asked: list[str], files: list[str]) -> None:
     "asked", [[], ["CFIND-*"], ["CECHO-001", "CNONE-001"]], ids=["none", "pattern", "unknown"]
 )
 def test_what_is_not_found_so_is_looked_for_everywhere(asked: list[str]) -> None:
-    """Pytest knows the patterns, and the nearest names."""
+    """Patterns and near names need pytest, so all files are searched."""
     assert files_that_name(asked) == [str(suites_folder())]

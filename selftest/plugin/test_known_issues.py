@@ -1,4 +1,4 @@
-"""The list of known issues excuses what it names, as it names it, and fails a run where that is not so."""
+"""The list of known issues excuses exactly what it names; anything else fails the run."""
 
 import pytest
 from support.suites import Finished, RunSuite
@@ -23,7 +23,7 @@ def test_dies(dimse, bench):
     assert dimse.echo() == 0
 """
 FAILS = "cases = ['KNOW-001']\nshows = '^expected 272$'"
-"""An entry for the first case as it fails."""
+"""An entry that matches the first case's failure."""
 
 
 def _known(run_suite: RunSuite, *entries: str) -> str:
@@ -42,7 +42,7 @@ def _run(run_suite: RunSuite, *arguments: str) -> Finished:
 
 
 def test_list_without_fault(run_suite: RunSuite) -> None:
-    """What it names fails as listed, or cannot run: the run is good, with one line for the issue."""
+    """The listed cases fail as listed or cannot run: the run succeeds; the issue has one line."""
     never = "cases = ['KNOW-003']\nshows = 'x'"
     known = _known(run_suite, f"{FAILS}\nexpires = 2999-12-31", never)
 
@@ -55,14 +55,17 @@ def test_list_without_fault(run_suite: RunSuite) -> None:
 
 
 def test_failure_that_is_not_as_listed_fails_the_run(run_suite: RunSuite) -> None:
-    """The terminal says what the list says."""
+    """The terminal shows what the list expects."""
     known = _known(run_suite, "cases = ['KNOW-001']\nshows = '^received 1$'")
 
     done = _run(run_suite, known)
 
     assert done.result.ret == pytest.ExitCode.TESTS_FAILED
     assert done.outcomes["KNOW-001"] == "failed"
-    said = "not as listed: the entry at known/dcmqrscp.toml:3 says shows '^received 1$': it is so (tracker 1)"
+    said = (
+        "not as listed: the entry at known/dcmqrscp.toml:3 expects shows '^received 1$': "
+        "it is so (tracker 1)"
+    )
     done.result.stdout.fnmatch_lines([f"  list      {said}"])
     failure = done.case("KNOW-001").failure
     assert failure is not None
@@ -75,7 +78,7 @@ def test_failure_that_is_not_as_listed_fails_the_run(run_suite: RunSuite) -> Non
 def test_crash_is_known_only_if_listed_as_one(
     run_suite: RunSuite, entry: str, outcome: str
 ) -> None:
-    """A pattern excuses no crash, whatever it matches."""
+    """A pattern never excuses a crash, whatever it matches."""
     known = _known(run_suite, f"cases = ['KNOW-001']\n{entry}")
 
     done = run_suite(DYING, "--remote=dcmqrscp", known)
@@ -86,7 +89,7 @@ def test_crash_is_known_only_if_listed_as_one(
 
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])
 def test_entry_that_names_no_case_fails_the_run(run_suite: RunSuite, workers: str) -> None:
-    """It says which one is to be deleted, with file and line; the report says it too."""
+    """The terminal and the report name the entry to delete, with file and line."""
     known = _known(run_suite, FAILS, "cases = ['KNOW-002-gif']\nshows = 'x'")
 
     done = _run(run_suite, known, workers)
@@ -101,7 +104,7 @@ def test_entry_that_names_no_case_fails_the_run(run_suite: RunSuite, workers: st
 
 @pytest.mark.parametrize("selection", [("-k", "fails"), ("test_small.py::test_fails",)])
 def test_selection_does_not_know_all_names(run_suite: RunSuite, selection: tuple[str, ...]) -> None:
-    """What an entry names may be among the cases that were not asked for; nor does an expired one matter."""
+    """An entry may name cases that were not selected; an expired one does not matter either."""
     expired = "cases = ['KNOW-002-*']\nshows = 'x'\nexpires = 2026-01-31"
     known = _known(run_suite, FAILS, "cases = ['KNOW-002-gif']\nshows = 'x'", expired)
 
@@ -112,18 +115,18 @@ def test_selection_does_not_know_all_names(run_suite: RunSuite, selection: tuple
 
 
 def test_entry_that_has_expired_fails_the_run(run_suite: RunSuite) -> None:
-    """Its case is a failure again, and the entry is to be deleted or looked at."""
+    """Its case is a failure again, and the entry must be deleted or reviewed."""
     known = _known(run_suite, f"{FAILS}\nexpires = 2026-01-31")
 
     done = _run(run_suite, known)
 
     assert done.outcomes["KNOW-001"] == "failed"
-    said = "known/dcmqrscp.toml:3: the entry for KNOW-001 has expired on 2026-01-31: delete it, *"
+    said = "known/dcmqrscp.toml:3: the entry for KNOW-001 expired on 2026-01-31: delete it, *"
     done.result.stdout.fnmatch_lines([f"*{said}"])
 
 
 def test_entry_for_what_passes_says_where_it_stands(run_suite: RunSuite) -> None:
-    """The one run of the axis that passes is told, with file and line of the entry."""
+    """The one run of the axis that passes is reported with the file and line of the entry."""
     known = _known(run_suite, "cases = ['KNOW-002-j*']\nshows = 'x'")
 
     done = _run(run_suite, known, "-k", "syntaxes")
@@ -131,18 +134,18 @@ def test_entry_for_what_passes_says_where_it_stands(run_suite: RunSuite) -> None
     assert done.outcomes == {"KNOW-002-jpeg": "failed", "KNOW-002-rle": "passed"}
     failure = done.case("KNOW-002-jpeg").failure
     assert failure is not None
-    assert failure.message.endswith("take it out of the entry at known/dcmqrscp.toml:3")
+    assert failure.message.endswith("remove it from the entry at known/dcmqrscp.toml:3")
 
 
 def test_lists_of_the_project_are_about_its_suites(run_suite: RunSuite) -> None:
-    """Other suites are not held to them: none of their cases is named there."""
+    """Other suites are not checked against them: the lists name none of their cases."""
     done = run_suite("@case('KNOW-001', ref='none')\ndef test_it(): pass\n", "--remote=dcmqrscp")
 
     assert done.result.ret == pytest.ExitCode.OK
 
 
 def test_what_chance_decides_is_recorded_as_such(run_suite: RunSuite) -> None:
-    """To pass is no failure then, and the comparison of two runs knows of it."""
+    """Passing is then no failure, and the comparison of two runs takes it into account."""
     sometimes = 'passes = "sometimes"'
     passing = f"cases = ['KNOW-002-jpeg']\nshows = 'x'\n{sometimes}"
 
@@ -157,7 +160,7 @@ def test_what_chance_decides_is_recorded_as_such(run_suite: RunSuite) -> None:
 
 
 def test_libraries_of_the_server_are_capabilities(run_suite: RunSuite) -> None:
-    """An entry that needs one concerns a server that has it, in that version."""
+    """An entry that needs a library applies to a server that has it, in that version."""
     with_zlib = "with = ['library.zlib>=1', 'library.zlib<999']"
     with_gdcm = "cases = ['KNOW-002-jpeg']\nshows = 'x'\nwith = 'library.gdcm'"
 

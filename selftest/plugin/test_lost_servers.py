@@ -1,4 +1,4 @@
-"""A server that dies, hangs or is slow costs the case during which it happens, and nothing else."""
+"""A server that dies, hangs or is slow fails only the case during which it happens."""
 
 import pytest
 from support.suites import RunSuite
@@ -24,7 +24,7 @@ ONLY_THE_VICTIM = {"LOST-001": "passed", "LOST-002": "failed", "LOST-003": "pass
 
 
 def test_killed_server_fails_its_case_with_signal_log_and_request(run_suite: RunSuite) -> None:
-    """SIGKILL in mid-run: the case says the signal, shows the log and the request, and the run goes on."""
+    """SIGKILL in mid-run: the case shows signal, log and request, and the run continues."""
     done = run_suite(SUITE.format(fault="os.kill(remote.server.pid, signal.SIGKILL)"))
 
     assert done.outcomes == ONLY_THE_VICTIM
@@ -38,7 +38,7 @@ def test_killed_server_fails_its_case_with_signal_log_and_request(run_suite: Run
 
 
 def test_server_that_dies_with_a_request_under_way(run_suite: RunSuite) -> None:
-    """A server that dies while it works on a request: the failure names the request."""
+    """A server that dies while it handles a request: the failure names the request."""
     fault = """
     import threading
     remote.server.launcher.freeze()
@@ -48,22 +48,22 @@ def test_server_that_dies_with_a_request_under_way(run_suite: RunSuite) -> None:
     assert done.outcomes == ONLY_THE_VICTIM
     failure = done.case("LOST-002").failure
     assert failure is not None
-    assert failure.message == "the remote server died of SIGKILL, while under way: GET /statistics"
+    assert failure.message == "the remote server died of SIGKILL, in progress: GET /statistics"
 
 
 def test_frozen_server_costs_one_time_limit(run_suite: RunSuite) -> None:
-    """SIGSTOP in mid-run: one case fails within its limit, the server is replaced, the run goes on."""
+    """SIGSTOP in mid-run: one case fails within its limit, and a new server runs the others."""
     done = run_suite(SUITE.format(fault="remote.server.launcher.freeze()"), "--case-limit=3")
 
     assert done.outcomes == ONLY_THE_VICTIM
     case = done.case("LOST-002")
     assert case.failure is not None
-    assert case.failure.message.startswith("the remote server does not answer any more")
+    assert case.failure.message.startswith("the remote server no longer answers")
     assert case.duration < 4
 
 
 def test_slow_server_passes_within_the_limit(run_suite: RunSuite) -> None:
-    """A server that is slow, but within the limit, fails nothing."""
+    """A server that is slow but within the limit fails no case."""
     fault = """
     from harness.relay import Disturbance
     remote.rest_relay.disturb = Disturbance(delay=0.3)"""
@@ -74,7 +74,7 @@ def test_slow_server_passes_within_the_limit(run_suite: RunSuite) -> None:
 
 
 def test_too_slow_server_fails_one_case(run_suite: RunSuite) -> None:
-    """A server that answers too late fails the case by its limit; it is well, so it is kept."""
+    """A server that answers too late fails the case by its limit; it is healthy, so it is kept."""
     fault = """
     from harness.relay import Disturbance
     remote.rest_relay.disturb = Disturbance(delay=30)"""
@@ -87,7 +87,7 @@ def test_too_slow_server_fails_one_case(run_suite: RunSuite) -> None:
 
 
 def test_server_that_dies_after_a_case_fails_the_next_one(run_suite: RunSuite) -> None:
-    """A death between two cases is laid at no innocent's door without saying so."""
+    """A crash between two cases fails the next one, with a message that says so."""
     suite = """
 @pytest.fixture
 def parting_shot(remote):
@@ -114,8 +114,8 @@ def test_next(rest):
 
 
 def test_dead_local_server(run_suite: RunSuite) -> None:
-    """The local server is watched like the remote."""
-    # The case asks it for nothing more, so that it would not wait for its end.
+    """The local server is monitored like the remote."""
+    # The case sends it no further request, so it would not wait for its end.
     fault = """
     pid = bench.local.server.pid
     os.kill(pid, signal.SIGKILL)
@@ -129,7 +129,7 @@ def test_dead_local_server(run_suite: RunSuite) -> None:
 
 
 def test_work_that_a_failed_case_left_under_way_is_ended(run_suite: RunSuite) -> None:
-    """A job that goes on after its case has failed does not reach into the next case."""
+    """A job that continues after its case has failed does not affect the next case."""
     suite = """
 @case("LOST-001", ref="none")
 def test_leaves_a_job(rest, stored, local):

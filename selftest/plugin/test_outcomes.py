@@ -1,4 +1,4 @@
-"""What becomes of a case, and what of the run."""
+"""The outcome of a case, and of the run."""
 
 import pytest
 from support.suites import RunSuite
@@ -9,7 +9,7 @@ pytestmark = pytest.mark.usefixtures("orthanc")
 
 
 def test_each_outcome_has_its_word_and_its_facts(run_suite: RunSuite) -> None:
-    """Passed, failed, unsupported and error are told apart; a comparison shows both sides."""
+    """Passed, failed, unsupported and error are distinct; a comparison shows both sides."""
     suite = '''
 @case("OUT-001", ref="PS3.4 C.4.1")
 def test_good(rest):
@@ -56,17 +56,17 @@ def test_skips_itself():
     assert bad is not None
     assert (bad.expected, bad.received) == ("Mulder^Bob, Muller^Anna", "Mulder^Bob")
     version = find_orthanc().version
-    assert done.case("OUT-003").reason == f"needs orthanc>=99, this is {version}"
+    assert done.case("OUT-003").reason == f"needs orthanc>=99, but this is {version}"
     status = done.case("OUT-005").failure
     assert status is not None
     assert status.message == "GET /nowhere: expected status 200, received 404"
     exchange = (done.folder / "cases/OUT-005/exchange.txt").read_text()
     assert "GET /nowhere" in exchange
-    assert "GET /system" not in exchange  # that was another case's
+    assert "GET /system" not in exchange  # belongs to another case
 
 
 def test_a_run_in_which_nothing_ran_is_no_success(run_suite: RunSuite) -> None:
-    """Only unsupported cases: the exit code is not 0."""
+    """If all cases are unsupported, the exit code is not 0."""
     done = run_suite(
         '@case("OUT-001", ref="none", level="product")\n@needs("orthanc>=99")\ndef test_it(): pass\n'
     )
@@ -100,7 +100,7 @@ def test_leak(rest, remote):
 
 
 def test_workers_have_servers_of_their_own(run_suite: RunSuite) -> None:
-    """Two workers: both run cases, none sees the other's objects, one run folder holds all."""
+    """Two workers: both run cases, neither sees the other's objects, one run folder has all."""
     suite = """
 @pytest.mark.parametrize("number", range(8))
 @case("OUT-001", ref="none")
@@ -134,7 +134,7 @@ def test_others(rest, number):
 
 
 def test_servers_that_do_not_start_are_told_once_per_case(run_suite: RunSuite) -> None:
-    """A plugin that does not load: every case is an error that says why, and the run ends quickly."""
+    """A plugin fails to load: every case is an error that says why, and the run ends quickly."""
     suite = """
 @case("OUT-001", ref="none")
 def test_one(rest):

@@ -1,4 +1,4 @@
-"""--remote: each server is started as it is named, and what cannot be is told in a sentence."""
+"""--remote: each server is started by its name; what is impossible is reported in a sentence."""
 
 import re
 from pathlib import Path
@@ -8,6 +8,7 @@ from support.suites import RunSuite
 
 from harness.config.overrides import Override
 from harness.errors import HarnessError, ServerNotFound
+from harness.orthanc_plugins import Choice
 from harness.servers.container import ContainerLimits
 from harness.servers.product import Spec
 from harness.servers.registry import find, listing, names
@@ -63,7 +64,7 @@ def test_store(dimse, make):
 
 
 def test_a_suite_runs_on_a_server_as_it_is_named(run_suite: RunSuite) -> None:
-    """What it cannot do is unsupported, all else passes; a death costs one case."""
+    """What the server cannot do is unsupported, all else passes; a crash costs one case."""
     done = run_suite(SUITE, "--remote=dcmqrscp", "--orthanc=none")
 
     outcomes = done.outcomes
@@ -81,7 +82,7 @@ def test_a_suite_runs_on_a_server_as_it_is_named(run_suite: RunSuite) -> None:
 
 
 def test_the_adapter_of_the_page_is_all_that_a_server_needs(run_suite: RunSuite) -> None:
-    """The file in docs/adding-a-server.md runs a suite as it stands there."""
+    """The file in docs/adding-a-server.md runs a suite unchanged."""
     (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     run_suite.pytester.makepyfile(receiver=code)
     done = run_suite(SUITE, "--remote=./receiver.py", "--orthanc=none")
@@ -113,29 +114,29 @@ PRODUCT = Product("ends at once", lambda asked: Build("quits", Version("1"), Qui
 @pytest.mark.parametrize(
     ("spec", "asked", "said"),
     [
-        ("dcmqrspc", Spec(), "there is no such server; is it dcmqrscp that you mean?"),
-        ("pacs", Spec(), "--remote takes"),
-        ("dcmqrscp:3", Spec(), "it is named as dcmqrscp"),
-        ("image", Spec(), "it is named as image:NAME"),
-        ("./nowhere.py", Spec(), "--remote nowhere.py: there is no such file"),
-        ("./no_product.py", Spec(), "an adapter says PRODUCT = Product"),
-        ("./no_python.py", Spec(), "it could not be loaded: SyntaxError"),
-        ("orthanc:/bin/true", Spec(), "/bin/true is no Orthanc"),
+        ("dcmqrspc", Spec(), "unknown server; did you mean dcmqrscp?"),
+        ("pacs", Spec(), "--remote accepts"),
+        ("dcmqrscp:3", Spec(), "write dcmqrscp"),
+        ("image", Spec(), "write image:NAME"),
+        ("./nowhere.py", Spec(), "--remote nowhere.py does not exist"),
+        ("./no_product.py", Spec(), "an adapter must define PRODUCT = Product"),
+        ("./no_python.py", Spec(), "cannot load it: SyntaxError"),
+        ("orthanc:/bin/true", Spec(), "/bin/true is not Orthanc"),
         ("orthanc:potato", Spec(), "./run-docker.sh --release potato --setup-only"),
         (
             "qrscp",
             Spec(overrides=(Override.parse("A=1"),)),
-            "--with is for image, orthanc, and not",
+            "--with needs one of image, orthanc, not",
         ),
-        ("qrscp", Spec(plugins=(Path("/x.so"),)), "--plugins is for image, orthanc"),
-        ("orthanc", Spec(limits=ContainerLimits(memory="1g")), "name its --image"),
+        ("qrscp", Spec(plugins=Choice((Path("/x.so"),))), "--plugins needs one of image, orthanc"),
+        ("orthanc", Spec(limits=ContainerLimits(memory="1g")), "use them with --image"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_remote_that_cannot_be_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: str, asked: Spec, said: str
 ) -> None:
-    """A sentence that says what is wrong and what is possible."""
+    """The message says what is wrong and what is possible."""
     for name, text in BROKEN.items():
         (tmp_path / name).write_text(text)
     monkeypatch.chdir(tmp_path)
@@ -148,18 +149,18 @@ def test_a_remote_that_cannot_be_is_told(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--orthanc-root=/nowhere"], "--orthanc-root: /nowhere: this is not the root"),
-        (["--remote=qrscp", "--server=127.0.0.1"], "--remote starts the remote"),
-        (["--image=any", "--memory=lots"], "--memory: 'lots' is no number with b, k, m or g"),
-        (["--image=any", "--cpus=all"], "--cpus: 'all' is no number of processors"),
-        (["--memory=512m"], "name its --image"),
+        (["--orthanc-root=/nowhere"], "--orthanc-root: /nowhere is not the root"),
+        (["--remote=qrscp", "--server=127.0.0.1"], "--remote starts a remote"),
+        (["--image=any", "--memory=lots"], "--memory: 'lots' is not a number with b, k, m or g"),
+        (["--image=any", "--cpus=all"], "--cpus: 'all' is not a number of processors"),
+        (["--memory=512m"], "use them with --image"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_options_that_contradict_each_other_are_told(
     run_suite: RunSuite, arguments: list[str], said: str
 ) -> None:
-    """The run ends with the sentence, and no traceback."""
+    """The run ends with a message and no traceback."""
     done = run_suite(SUITE, *arguments)
 
     assert done.result.ret == pytest.ExitCode.USAGE_ERROR
@@ -169,7 +170,7 @@ def test_options_that_contradict_each_other_are_told(
 
 
 def test_a_server_that_does_not_start_shows_its_last_words(run_suite: RunSuite) -> None:
-    """Every case is an error, with what the server said."""
+    """Every case is an error that shows the server's output."""
     (run_suite.pytester.path / "no_end.py").write_text(BROKEN["no_end.py"])
     done = run_suite(SUITE, "--remote=./no_end.py", "--orthanc=none")
 
@@ -192,7 +193,7 @@ def test_a_server_that_does_not_start_shows_its_last_words(run_suite: RunSuite) 
 def test_a_missing_program_is_told(
     monkeypatch: pytest.MonkeyPatch, spec: str, command: str
 ) -> None:
-    """The sentence says what to install."""
+    """The message says what to install."""
     monkeypatch.setenv("PATH", "/nowhere/bin")
     monkeypatch.setenv("CARGO_HOME", "/nowhere")
 
@@ -213,7 +214,7 @@ PRODUCT = Product("", lambda spec: Build("restarted", qrscp.find(spec).version, 
 
 
 def test_a_server_that_only_a_restart_empties_is_restarted(run_suite: RunSuite) -> None:
-    """The next case finds it empty, on the port where it listens now."""
+    """The next case finds it empty, on its new port."""
     (run_suite.pytester.path / "restarted.py").write_text(RESTARTED)
     done = run_suite(SUITE, "--remote=./restarted.py", "--orthanc=none")
 
@@ -222,13 +223,13 @@ def test_a_server_that_only_a_restart_empties_is_restarted(run_suite: RunSuite) 
 
 
 def test_every_server_is_listed() -> None:
-    """Who names none that there is sees all that --remote takes."""
+    """An unknown name shows everything that --remote accepts."""
     for name in (*names(), "image:NAME", "FILE.py"):
         assert name in listing()
 
 
 def test_every_server_is_in_the_table_of_the_page() -> None:
-    """docs/adding-a-server.md says of each what is started."""
+    """docs/adding-a-server.md says for each what is started."""
     page = PAGE.read_text()
     assert [
         each for each in names() if not re.search(rf"^\|.*`{each}[`:]", page, re.MULTILINE)

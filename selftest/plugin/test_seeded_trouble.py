@@ -1,4 +1,4 @@
-"""Trouble that was once green, or was attributed to the wrong case or side."""
+"""Problems that once went unnoticed, or were attributed to the wrong case or side."""
 
 import sys
 
@@ -9,7 +9,7 @@ pytestmark = pytest.mark.usefixtures("orthanc")
 
 
 def test_defect_of_a_case_is_an_error(run_suite: RunSuite) -> None:
-    """An exception in a body is our trouble: shown with its type, and never known."""
+    """An exception in a body is an error of ours: shown with its type, and never a known issue."""
     known = run_suite.pytester.mkdir("known")
     (known / "orthanc.toml").write_text(
         '[[issue]]\ncases = ["SEED-001"]\nshows = "."\nreason = "anything"\nref = "none"\n'
@@ -41,7 +41,7 @@ def test_not_json(rest):
 
 
 def test_setting_that_a_case_leaves_behind_does_not_reach_the_next(run_suite: RunSuite) -> None:
-    """A modality that was PUT and left there is gone in the next case, and so is a script's variable."""
+    """A modality that was PUT and left there is gone in the next case; so are script variables."""
     done = run_suite("""
 @case("SEED-004", ref="none")
 def test_careless(rest):
@@ -59,7 +59,7 @@ def test_next(rest):
 
 
 def test_job_that_a_case_leaves_behind_does_not_reach_the_next(run_suite: RunSuite) -> None:
-    """The list of jobs is empty for each case."""
+    """After a case that has sent objects elsewhere, the server is restarted: no job is listed."""
     done = run_suite("""
 @case("SEED-006", ref="none")
 def test_careless(rest, stored, local):
@@ -73,6 +73,33 @@ def test_next(rest):
 """)
 
     assert done.outcomes == {"SEED-006": "passed", "SEED-007": "passed"}
+
+
+def test_job_on_objects_is_ended_without_a_fresh_start(run_suite: RunSuite) -> None:
+    """The same server continues, without active jobs or objects; ended jobs may be listed."""
+    done = run_suite("""
+from pathlib import Path
+
+@case("SEED-030", ref="none")
+def test_careless(rest, stored, remote):
+    stored.study(instances=20)
+    (study,) = rest.json("/studies")
+    rest.post(f"/studies/{study}/anonymize", {"Asynchronous": True})
+    Path("server").write_text(str(remote.server.pid))
+
+@case("SEED-031", ref="none")
+def test_next(rest, remote):
+    assert str(remote.server.pid) == Path("server").read_text()
+    assert {job["State"] for job in rest.json("/jobs?expand")} <= {"Success", "Failure"}
+    assert rest.json("/instances") == []
+    rest.post("/tools/execute-script", "x = 1")
+
+@case("SEED-032", ref="none")
+def test_after_a_script(rest, remote):
+    assert str(remote.server.pid) != Path("server").read_text()
+""")
+
+    assert done.outcomes == dict.fromkeys(("SEED-030", "SEED-031", "SEED-032"), "passed")
 
 
 LATE = """
@@ -92,7 +119,7 @@ def test_innocent(rest):
 
 
 def test_server_that_dies_as_a_case_ends_fails_that_case(run_suite: RunSuite) -> None:
-    """A server that is found dead when the case is over was lost by this case."""
+    """A server found dead at the end of a case was lost by this case."""
     done = run_suite(LATE)
 
     assert done.outcomes == {"SEED-008": "failed", "SEED-009": "passed"}
@@ -120,7 +147,7 @@ def pytest_runtest_logfinish(nodeid):
 def test_server_that_dies_between_two_cases_fails_the_first(
     run_suite: RunSuite, workers: str
 ) -> None:
-    """A server that dies when the record of a case was closed fails this case all the same."""
+    """A server that dies after the record of a case was closed still fails this case."""
     run_suite.pytester.makeconftest(KILLER)
     done = run_suite(
         LATE.replace("    os.kill(remote.server.pid, signal.SIGKILL)\n", ""), "-n", workers
@@ -138,12 +165,12 @@ def test_server_that_dies_between_two_cases_fails_the_first(
     [
         ("dimse.fnd.study", "did you mean dimse.find.study?"),
         ("rest>=1.0", "which has no version"),
-        ("orthanc>=1.9", "is a `must`, and yet needs orthanc>=1.9"),
+        ("orthanc>=1.9", "is a `must` but needs orthanc>=1.9"),
     ],
     ids=["misspelt", "no-version", "must"],
 )
 def test_need_that_cannot_be_meant_is_an_error(run_suite: RunSuite, needs: str, said: str) -> None:
-    """A need is in the vocabulary, has a version only where there are versions, and spares no `must`."""
+    """A need is in the vocabulary, has a version only if it can, and does not excuse a `must`."""
     done = run_suite(f"""
 @case("SEED-010", ref="none")
 @needs("{needs}")
@@ -156,7 +183,7 @@ def test_never_runs(rest):
 
 
 def test_suites_can_have_needs_of_their_own(run_suite: RunSuite) -> None:
-    """What the ini file names is no misspelling, and unsupported by a server that does not have it."""
+    """A need from the ini file is valid, and unsupported by a server that does not have it."""
     run_suite.pytester.makeini(
         "[pytest]\nharness_needs = mine.thing\naddopts = -p harness.plugin -p no:cacheprovider"
     )
@@ -171,7 +198,7 @@ def test_mine(rest):
 
 
 def test_junit_file_of_pytest(run_suite: RunSuite) -> None:
-    """A figure that a case measures is no error where pytest writes its own JUnit file."""
+    """A figure that a case measures is not an error if pytest writes its own JUnit file."""
     done = run_suite(
         """
 @case("SEED-012", ref="none")
@@ -187,7 +214,7 @@ def test_measures(rest, record_property):
 
 
 def test_dropped_request_fails_its_case(run_suite: RunSuite) -> None:
-    """A request whose connection is cut on a warm connection is not sent again without a word."""
+    """A request on a warm connection that is cut is not repeated silently."""
     done = run_suite("""
 from harness.relay import Disturbance
 
@@ -205,7 +232,7 @@ def test_dropped(rest, bench):
 
 
 def test_request_that_was_repeated_is_noted(run_suite: RunSuite) -> None:
-    """The record and the page say which request met a connection that the server had closed for its age."""
+    """The record and the page name a request repeated because its idle connection was closed."""
     done = run_suite("""
 from harness.relay import Disturbance
 
@@ -231,7 +258,7 @@ def test_idle(rest, bench, monkeypatch):
 
 
 def test_both_servers_are_emptied_though_one_is_lost(run_suite: RunSuite) -> None:
-    """The server that was not lost as a case ended leaves nothing to the next case either."""
+    """If one server is lost as a case ends, the other is emptied for the next case all the same."""
     done = run_suite(f"""
 {LATE}
 @case("SEED-015", ref="none")
@@ -250,7 +277,7 @@ def test_finds_nothing(rest, local_rest):
 
 
 def test_server_that_a_case_crashed_is_emptied(run_suite: RunSuite) -> None:
-    """It has another port since, and what it kept does not reach the next case."""
+    """Its port is new, and what it stored does not reach the next case."""
     done = run_suite(
         """
 @case("SEED-017", ref="none")
@@ -272,7 +299,7 @@ def test_finds_nothing(dimse):
     not (3, 11) <= sys.version_info < (3, 11, 5), reason="this Python counts each tree by itself"
 )
 def test_syntax_tree_of_a_finalizer_does_not_end_the_run(run_suite: RunSuite) -> None:
-    """A failure is shown though garbage is due whose finalizer builds a syntax tree."""
+    """A failure is shown even if a finalizer that builds a syntax tree is due."""
     done = run_suite("""
 import ast, gc
 

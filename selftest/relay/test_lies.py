@@ -25,7 +25,7 @@ ANSWER = b'{"a": 1}'
 
 
 def read_request(sock: socket.socket) -> bytes:
-    """Read a request with its body; nothing when the client has ended."""
+    """Read a request with its body; return nothing if the client has ended."""
     data = b""
     while b"\r\n\r\n" not in data:
         part = sock.recv(65536)
@@ -40,7 +40,7 @@ def read_request(sock: socket.socket) -> bytes:
 
 
 def answering(framing: tuple[bytes, bytes]) -> Handler:
-    """Make a server that frames its answers so."""
+    """Make a server that frames its answers in this way."""
 
     def serve_requests(sock: socket.socket) -> None:
         while request := read_request(sock):
@@ -71,7 +71,7 @@ def ones_to_twos(response: HttpResponse) -> HttpResponse:
 def test_http_lie_changes_the_matching_response_only(
     framing: str, loop: RelayLoop, serve: Serve
 ) -> None:
-    """Status and body change where the target matches; other answers stay as they are."""
+    """Status and body change if the target matches; other answers stay the same."""
     relay = loop.open("r", target=serve(answering(FRAMINGS[framing])), protocol="http")
     relay.lie = HttpLie(lambda request: request.target == "/lie", ones_to_twos)
     tape = loop.start_tape("T-001")
@@ -88,7 +88,7 @@ def test_http_lie_changes_the_matching_response_only(
 
 
 def test_http_lie_begins_and_ends_on_a_kept_alive_connection(loop: RelayLoop, serve: Serve) -> None:
-    """A lie is told from the next request on, and no longer than wanted."""
+    """A lie applies from the next request on, until it is removed."""
     relay = loop.open("r", target=serve(answering(FRAMINGS["length"])), protocol="http")
     got = []
     with requests.Session() as session:
@@ -112,7 +112,7 @@ def test_http_lie_may_depend_on_the_body_of_the_request(loop: RelayLoop, serve: 
 def test_http_lie_lets_an_early_answer_through(
     loop: RelayLoop, serve: Serve, connect: Connect
 ) -> None:
-    """A server that does not wait for the body gets its own answer to the client."""
+    """If a server does not wait for the body, its own answer reaches the client."""
 
     def refuse(sock: socket.socket) -> None:
         sock.recv(1000)
@@ -126,7 +126,7 @@ def test_http_lie_lets_an_early_answer_through(
 
 
 def test_http_lie_about_an_early_answer(loop: RelayLoop, serve: Serve, connect: Connect) -> None:
-    """A lie that does not depend on the body changes an answer that comes before it, too."""
+    """A lie that does not depend on the body also changes an early answer."""
 
     def refuse(sock: socket.socket) -> None:
         sock.recv(1000)
@@ -144,7 +144,7 @@ def test_http_lie_about_an_early_answer(loop: RelayLoop, serve: Serve, connect: 
 
 
 def test_http_lie_leaves_a_head_response_without_a_body(loop: RelayLoop, serve: Serve) -> None:
-    """The answer to HEAD has a length and no body; the lie keeps it so."""
+    """The answer to HEAD has a length and no body; the lie does not change that."""
     relay = loop.open("r", target=serve(answering(FRAMINGS["length"])), protocol="http")
     relay.lie = HttpLie(lambda _: True, lambda response: replace(response, status=404, reason="No"))
     connection = http.client.HTTPConnection(relay.endpoint.host, relay.endpoint.port, timeout=10)
@@ -160,7 +160,7 @@ def test_http_lie_leaves_a_head_response_without_a_body(loop: RelayLoop, serve: 
 def test_bytes_that_are_no_http_pass_a_lie_untouched(
     loop: RelayLoop, serve: Serve, connect: Connect
 ) -> None:
-    """A lie does not eat what it cannot read."""
+    """Bytes that a lie cannot parse are passed on."""
     relay = loop.open("r", target=serve(lambda sock: sock.sendall(sock.recv(100))), protocol="http")
     relay.lie = HttpLie(lambda _: True, ones_to_twos)
     sock = connect(relay)
@@ -201,7 +201,7 @@ def sending(data: bytes, step: int) -> Handler:
 def test_dicom_lie_sees_whole_pdus(
     step: int, loop: RelayLoop, serve: Serve, connect: Connect
 ) -> None:
-    """However the bytes are cut, a changed status is the only difference."""
+    """However the bytes are split, the changed status is the only difference."""
     data = pdu(4, pdv(3, RESPONSE) + pdv(2, b"\0\0\x00\x09\2\0\0\0\0\0")) + RELEASE
     relay = loop.open("r", target=serve(sending(data, step)), protocol="dicom")
     relay.lie = DicomLie(change_status(0x0000, 0xA700))
@@ -226,7 +226,7 @@ def test_dicom_lie_replaces_bytes_of_data_sets(
 def test_dicom_lie_can_be_told_to_the_server(
     loop: RelayLoop, serve: Serve, connect: Connect
 ) -> None:
-    """What a remote sends to the local server can be changed too."""
+    """What a remote sends to the local server can be changed, too."""
     relay = loop.open(
         "r", target=serve(lambda sock: sock.sendall(sock.recv(100))), protocol="dicom"
     )
@@ -237,7 +237,7 @@ def test_dicom_lie_can_be_told_to_the_server(
 
 
 def test_dicom_lie_passes_what_is_no_pdu(loop: RelayLoop, serve: Serve, connect: Connect) -> None:
-    """Garbage and a half PDU at the end arrive as they were sent."""
+    """Garbage and a partial PDU at the end arrive as they were sent."""
     relay = loop.open("r", target=serve(echo), protocol="dicom")
     relay.lie = DicomLie(change_status(0, 1))
     sock = connect(relay)
@@ -252,6 +252,6 @@ def test_dicom_lie_passes_what_is_no_pdu(loop: RelayLoop, serve: Serve, connect:
 
 
 def test_replacement_of_another_length_is_refused() -> None:
-    """It would break the lengths of the PDU, which is not the bug that was asked for."""
+    """It would break the lengths of the PDU, which is not the requested fault."""
     with pytest.raises(ConfigError, match="length"):
         replace_in_pdata(b"Anna", b"Annabel")

@@ -1,4 +1,4 @@
-"""A tape holds what passed during one case, and nothing else."""
+"""A tape holds the traffic of one case, and nothing else."""
 
 import contextlib
 import gc
@@ -15,7 +15,7 @@ from harness.waiting import wait_until
 
 
 def exchange(sock: socket.socket, data: bytes) -> None:
-    """Send bytes and get them back."""
+    """Send bytes and receive them back."""
     sock.sendall(data)
     assert sock.recv(len(data)) == data
 
@@ -23,7 +23,7 @@ def exchange(sock: socket.socket, data: bytes) -> None:
 def test_chunks_keep_order_direction_and_time(
     loop: RelayLoop, serve: Serve, connect: Connect
 ) -> None:
-    """Each chunk says when it came and where it went."""
+    """Each chunk has its time and direction."""
     relay = loop.open("remote.rest", target=serve(echo), protocol="http")
     tape = loop.start_tape("T-001")
     sock = connect(relay)
@@ -47,7 +47,7 @@ def test_chunks_keep_order_direction_and_time(
 def test_new_tape_takes_all_that_comes_after_it(
     loop: RelayLoop, serve: Serve, connect: Connect
 ) -> None:
-    """A connection that outlives a case goes on as a continuation; the old tape is closed."""
+    """A connection that outlives a case continues on the new tape; the old tape is closed."""
     relay = loop.open("r", target=serve(echo), protocol="http")
     first = loop.start_tape("T-001")
     kept, idle = connect(relay), connect(relay)
@@ -64,7 +64,7 @@ def test_new_tape_takes_all_that_comes_after_it(
 def test_nothing_is_recorded_after_the_last_tape_was_stopped(
     loop: RelayLoop, serve: Serve, connect: Connect
 ) -> None:
-    """Between cases the relays are only relays."""
+    """Between cases the relays do not record."""
     relay = loop.open("r", target=serve(echo), protocol="http")
     tape = loop.start_tape("T-001")
     sock = connect(relay)
@@ -76,7 +76,7 @@ def test_nothing_is_recorded_after_the_last_tape_was_stopped(
 
 
 def test_one_tape_records_all_relays(loop: RelayLoop, serve: Serve, connect: Connect) -> None:
-    """HTTP and DICOM, remote and local: one tape, told apart by the relay's name."""
+    """HTTP and DICOM, remote and local: one tape, distinguished by the relay's name."""
     first = loop.open("remote.rest", target=serve(echo), protocol="http")
     tape = loop.start_tape("T-001")
     second = loop.open("local.dicom", target=serve(echo), protocol="dicom")
@@ -89,7 +89,7 @@ def test_one_tape_records_all_relays(loop: RelayLoop, serve: Serve, connect: Con
 def test_long_tape_goes_to_a_file_and_loses_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Beyond its memory a tape spills; a short one touches no disk."""
+    """Beyond its memory limit a tape uses a file; a short one uses none."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     opened = []
     real = tempfile.TemporaryFile
@@ -108,7 +108,7 @@ def test_long_tape_goes_to_a_file_and_loses_nothing(
 
 
 def test_tape_lets_go_of_its_file_by_itself() -> None:
-    """Nobody has to close a tape: no warning, no file left open."""
+    """A tape need not be closed: no warning, no file left open."""
     tape = Tape("T-001", memory=10)
     track = tape.add_track("r", "http", "peer", "target", tape.started)
     tape.add(track, Direction.TO_SERVER, bytes(100))
@@ -121,7 +121,7 @@ def test_tape_lets_go_of_its_file_by_itself() -> None:
 def test_pending_names_the_request_without_an_answer(
     loop: RelayLoop, serve: Serve, connect: Connect
 ) -> None:
-    """What was asked and not answered is one line, until it is answered."""
+    """An unanswered request is one line, until it is answered."""
 
     def answer_at_the_second(sock: socket.socket) -> None:
         sock.recv(1000)
@@ -176,7 +176,7 @@ def test_pending_still_names_it_when_the_server_died(
 def test_client_that_goes_away_leaves_nothing_pending(
     loop: RelayLoop, serve: Serve, connect: Connect
 ) -> None:
-    """A request whose client gave up is not a request that a server died of."""
+    """If the client gave up, its request is not blamed for the end of a server."""
     relay = loop.open("r", target=serve(echo_nothing), protocol="http")
     tape = loop.start_tape("T-001")
     sock = connect(relay)

@@ -1,4 +1,4 @@
-"""A relay between two that speak TLS: plain bytes on the tape, and all else as without TLS."""
+"""A relay between two TLS peers: plain bytes on the tape, and all else as without TLS."""
 
 import contextlib
 import hashlib
@@ -19,12 +19,12 @@ from harness.waiting import wait_until
 
 @pytest.fixture(scope="module")
 def parties() -> Parties:
-    """Everybody's certificates."""
+    """All certificates."""
     return Parties()
 
 
 def pour(sock: socket.socket) -> None:
-    """Send a thousand bytes when asked."""
+    """Send a thousand bytes on request."""
     sock.recv(10)
     sock.sendall(bytes(range(100)) * 10)
     sock.recv(10)
@@ -35,7 +35,7 @@ def pour(sock: socket.socket) -> None:
 def test_tape_holds_plain_bytes(
     to_client: str, to_server: str, loop: RelayLoop, serve: Serve, parties: Parties
 ) -> None:
-    """What is sent arrives, in both directions, and the tape holds the same and what was agreed."""
+    """Data arrives in both directions, and the tape has the same bytes and the TLS parameters."""
     relay = parties.relay(loop, serve(parties.serving(echo, version=to_server)))
     tape = loop.start_tape("T-001")
     messages = [random.Random(size).randbytes(size) for size in (1, 1000, 16384, 100_000)]
@@ -54,7 +54,7 @@ def test_tape_holds_plain_bytes(
 
 
 def test_later_tape_knows_the_agreement(loop: RelayLoop, serve: Serve, parties: Parties) -> None:
-    """A connection that an earlier case has opened is known to be encrypted."""
+    """A connection opened during an earlier case is known to be encrypted."""
     relay = parties.relay(loop, serve(parties.serving(echo)))
     with parties.client(relay) as sock:
         tape = loop.start_tape("T-002")
@@ -68,7 +68,7 @@ def test_later_tape_knows_the_agreement(loop: RelayLoop, serve: Serve, parties: 
 def test_end_of_one_direction_leaves_the_other_open(
     version: str, loop: RelayLoop, serve: Serve, parties: Parties
 ) -> None:
-    """A client may notify its end and still read the answer, and the server's notification."""
+    """A client may close its direction and still read the answer and the closure alert."""
 
     def answer_after_the_end(sock: socket.socket) -> None:
         answer = b"got %d bytes" % len(read_all(sock))
@@ -90,7 +90,7 @@ def test_end_of_one_direction_leaves_the_other_open(
 def test_end_with_a_notification_is_one_at_the_other_side(
     loop: RelayLoop, serve: Serve, parties: Parties
 ) -> None:
-    """A server that ends orderly is seen to end orderly, after all that it has sent."""
+    """An orderly end of the server is an orderly end for the client, after all data."""
 
     def speak(sock: socket.socket) -> None:
         sock.sendall(b"bye")
@@ -108,7 +108,7 @@ def test_end_with_a_notification_is_one_at_the_other_side(
 def test_end_without_a_notification_is_one_at_the_other_side(
     loop: RelayLoop, serve: Serve, parties: Parties
 ) -> None:
-    """A server that closes TCP alone looks to the client as what it is: cut off, perhaps by an attacker."""
+    """If a server only closes TCP, the client sees a truncation, perhaps by an attacker."""
     relay = parties.relay(loop, serve(parties.serving(lambda sock: sock.sendall(b"bye"))))
     tape = loop.start_tape("T-001")
     with parties.client(relay) as sock:
@@ -120,7 +120,7 @@ def test_end_without_a_notification_is_one_at_the_other_side(
 
 
 def test_reset_passes(loop: RelayLoop, serve: Serve, parties: Parties) -> None:
-    """A reset is passed on as a reset, after the bytes that came before it."""
+    """A reset is passed on as a reset, after the bytes before it."""
 
     def answer_and_reset(sock: socket.socket) -> None:
         sock.recv(10)
@@ -137,13 +137,13 @@ def test_reset_passes(loop: RelayLoop, serve: Serve, parties: Parties) -> None:
 
 
 def test_bulk_passes_both_ways_at_once(loop: RelayLoop, serve: Serve, parties: Parties) -> None:
-    """Both sides send 24 MB and read slowly at first; nothing is lost, and neither end is cut short."""
+    """Both sides send 24 MB and read slowly at first; nothing is lost or truncated."""
     size = 24 * 2**20
     sent = {side: random.Random(side).randbytes(size) for side in ("client", "server")}
     got: dict[str, bytes] = {}
 
     def exchange(side: str, sock: socket.socket) -> None:
-        """Send and read in turns; nothing is read before 4 MB wait, in the systems and the relay."""
+        """Send and read in turns; reading starts when 4 MB wait in the systems and the relay."""
         parts, view = [], memoryview(sent[side])
         at = read = 0
         sock.settimeout(0.02)
@@ -175,7 +175,7 @@ def test_bulk_passes_both_ways_at_once(loop: RelayLoop, serve: Serve, parties: P
 def test_receiver_that_does_not_read_stops_the_sender(
     way: str, loop: RelayLoop, serve: Serve, parties: Parties
 ) -> None:
-    """Back pressure: a sender is held up once the systems' buffers are full, and all arrives later."""
+    """Back pressure: a sender blocks once the systems' buffers are full, and all arrives later."""
     sent, read = [0], [0]
     held_up = threading.Event()
 
@@ -194,7 +194,7 @@ def test_receiver_that_does_not_read_stops_the_sender(
         try:
             while data := sock.recv(2**20):
                 read[0] += len(data)
-        except ssl.SSLEOFError:  # the one who poured had no room for its notification
+        except ssl.SSLEOFError:  # the sender had no room for its closure alert
             pass
 
     there, here = (sit, pour_out) if way == "to server" else (pour_out, sit)
@@ -208,7 +208,7 @@ def test_receiver_that_does_not_read_stops_the_sender(
 def test_delayed_bytes_arrive_before_the_end(
     loop: RelayLoop, serve: Serve, parties: Parties
 ) -> None:
-    """The end of a connection does not overtake what is held back, though both came at once."""
+    """The end of a connection does not overtake delayed bytes, even if both came at once."""
 
     def speak(sock: socket.socket) -> None:
         sock.sendall(b"bye")
@@ -237,7 +237,7 @@ def test_cut_comes_after_exactly_so_many_bytes(
 
 
 def test_cut_waits_for_a_slow_client(loop: RelayLoop, serve: Serve, parties: Parties) -> None:
-    """Bytes that may pass do pass, and the notification after them."""
+    """Bytes before the cut are passed on, and so is the closure alert after them."""
     half = 20 * 2**20
 
     def answer(sock: socket.socket) -> None:
@@ -257,7 +257,7 @@ def test_cut_waits_for_a_slow_client(loop: RelayLoop, serve: Serve, parties: Par
 
 @pytest.mark.parametrize("count", [None, 10])
 def test_cut_by_reset(count: int | None, loop: RelayLoop, serve: Serve, parties: Parties) -> None:
-    """A cut may be as rude as a server that crashed, also in place of an answer."""
+    """A cut may be a reset, as if the server had crashed, also in place of an answer."""
     relay = parties.relay(loop, serve(parties.serving(pour)))
     relay.disturb = Disturbance(cut_after=count, reset=True)
     with parties.client(relay) as sock:
@@ -269,7 +269,7 @@ def test_cut_by_reset(count: int | None, loop: RelayLoop, serve: Serve, parties:
 def test_stall_lasts_until_it_is_taken_away(
     loop: RelayLoop, serve: Serve, parties: Parties
 ) -> None:
-    """Some bytes pass, then nothing; afterwards the rest arrives, and the end that came with it."""
+    """Some bytes pass, then nothing; afterwards the rest arrives, with the end that followed it."""
 
     def speak(sock: socket.socket) -> None:
         sock.recv(10)
@@ -290,7 +290,7 @@ def test_stall_lasts_until_it_is_taken_away(
 
 
 def test_cut_of_all_ends_a_handshake_too(loop: RelayLoop, serve: Serve, parties: Parties) -> None:
-    """When a case's time is up, a client that has not even begun is released at once."""
+    """At a case's time limit, a client that has not even begun is disconnected at once."""
     relay = parties.relay(loop, serve(parties.serving(echo)))
     tape = loop.start_tape("T-001")
     address = (relay.endpoint.host, relay.endpoint.port)
@@ -305,7 +305,7 @@ def test_cut_of_all_ends_a_handshake_too(loop: RelayLoop, serve: Serve, parties:
 def test_request_without_an_answer_is_pending(
     loop: RelayLoop, serve: Serve, parties: Parties
 ) -> None:
-    """Requests under way are named, and those that a server took with it when it died."""
+    """Requests under way are named, including those of a server that has crashed."""
     die = threading.Event()
 
     def listen(sock: socket.socket) -> None:

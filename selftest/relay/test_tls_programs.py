@@ -1,4 +1,4 @@
-"""Real programs speak TLS through a relay: dcmtk's, and HTTPS with requests."""
+"""Real programs use TLS through a relay: dcmtk's, and HTTPS with requests."""
 
 import http.server
 import subprocess
@@ -34,19 +34,19 @@ from harness.waiting import wait_until
 
 @dataclass(frozen=True)
 class Files:
-    """Everybody's certificates, for programs that read files."""
+    """All certificates as files for programs."""
 
     parties: Parties
     folder: Path
 
     def options(self, shown: str) -> list[str]:
-        """Tell a program of dcmtk what to show, and whom to trust."""
+        """Return the options for a dcmtk program: its certificate, and whom to trust."""
         files = self.parties[shown].write(self.folder, shown)
         return ["+tls", str(files.key), str(files.certificate), "+cf", str(self.authority)]
 
     @property
     def authority(self) -> Path:
-        """What all trust."""
+        """The authority that everyone trusts."""
         path = self.folder / "authority.pem"
         path.write_bytes(self.parties.authority.certificate)
         return path
@@ -54,7 +54,7 @@ class Files:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
-    """Write what the programs of this module need."""
+    """Write the files for the programs of this module."""
     return Files(Parties(), tmp_path_factory.mktemp("certificates"))
 
 
@@ -62,7 +62,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
 def archive(
     files: Files, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Endpoint, Path]]:
-    """Run dcmtk's storescp, which requires a certificate of its clients."""
+    """Run dcmtk's storescp, which requires client certificates."""
     folder = tmp_path_factory.mktemp("archive")
     with storescp(folder, *files.options("server")) as node:
         yield Endpoint(node.host, node.port), folder
@@ -71,7 +71,7 @@ def archive(
 def run(
     tool: str, relay: Relay, *options: str, file: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program of dcmtk that connects to a relay, perhaps to send a file."""
+    """Run a dcmtk program that connects to a relay, and optionally sends a file."""
     program = find_tool(tool)
     if program is None:
         pytest.skip(f"{tool} of dcmtk is not installed")
@@ -87,12 +87,12 @@ def ended(tape: Tape) -> str:
 
 
 def test_dcmtk_verifies(files: Files, archive: tuple[Endpoint, Path], loop: RelayLoop) -> None:
-    """An association over TLS is on the tape in plain, from the request to the release."""
+    """An association over TLS is recorded in plain, from the request to the release."""
     relay = files.parties.relay(loop, archive[0], "dicom")
     tape = loop.start_tape("T-001")
     done = run("echoscu", relay, *files.options("client"))
     assert done.returncode == 0, done.stderr
-    # Who is first to close, and whether the other then has unread bytes, is chance after a release.
+    # After a release it is chance who closes first, and whether the other has unread bytes.
     assert ended(tape) in ("closed by the client", "closed by the server", "reset by the server")
     sent = tape.content(tape.tracks[0], Direction.TO_SERVER)
     answered = tape.content(tape.tracks[0], Direction.TO_CLIENT)
@@ -127,7 +127,7 @@ def test_dcmtk_stores(
 def test_dcmtk_is_rejected(
     shown: str | None, files: Files, archive: tuple[Endpoint, Path], loop: RelayLoop
 ) -> None:
-    """A program whose certificate the server does not take fails, and the tape says why."""
+    """A program whose certificate the server rejects fails, and the tape has the reason."""
     relay = files.parties.relay(loop, archive[0], "dicom")
     tape = loop.start_tape("T-001")
     options = ["+tla", "+cf", str(files.authority)] if shown is None else files.options(shown)
@@ -141,11 +141,11 @@ def test_dcmtk_is_rejected(
 def test_plain_client_is_rejected(
     files: Files, archive: tuple[Endpoint, Path], loop: RelayLoop
 ) -> None:
-    """An echoscu without TLS finds no one to talk to."""
+    """An echoscu without TLS gets no association."""
     relay = files.parties.relay(loop, archive[0], "dicom")
     tape = loop.start_tape("T-001")
     assert run("echoscu", relay, "-to", "5").returncode != 0
-    assert ended(tape) == "TLS with the client failed: what it says is not TLS"
+    assert ended(tape) == "TLS with the client failed: it does not speak TLS"
 
 
 def test_lie_is_told_to_dcmtk(
@@ -172,7 +172,7 @@ def test_cut_is_felt_by_dcmtk(
 def test_evidence_tells_what_was_agreed(
     files: Files, archive: tuple[Endpoint, Path], loop: RelayLoop, tmp_path: Path
 ) -> None:
-    """exchange.txt decodes the association, and says in one line that it was TLS."""
+    """exchange.txt decodes the association, with one line about TLS."""
     relay = files.parties.relay(loop, archive[0], "dicom")
     tape = loop.start_tape("T-001")
     assert run("echoscu", relay, *files.options("client")).returncode == 0
@@ -188,7 +188,7 @@ def test_evidence_tells_what_was_agreed(
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
-    """Answers with how much it has received."""
+    """Answers with the number of bytes that it received."""
 
     protocol_version = "HTTP/1.1"
 
@@ -207,12 +207,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(bytes(2**24))
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture(scope="module")
 def https(files: Files) -> Iterator[Endpoint]:
-    """Run an HTTPS server that requires a certificate of its clients."""
+    """Run an HTTPS server that requires client certificates."""
     context = server_context(files.parties["server"], clients=files.parties.authority.certificate)
 
     class Server(http.server.ThreadingHTTPServer):
@@ -221,7 +221,7 @@ def https(files: Files) -> Iterator[Endpoint]:
                 super().finish_request(secure, client_address)
 
         def handle_error(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with Server((HOST, 0), _Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
@@ -233,10 +233,10 @@ def https(files: Files) -> Iterator[Endpoint]:
 
 @pytest.fixture
 def session(files: Files) -> Iterator[requests.Session]:
-    """A client that shows a certificate."""
+    """A client with a certificate."""
     shown = files.parties["client"].write(files.folder, "client")
     with requests.Session() as client:
-        client.trust_env = False  # or REQUESTS_CA_BUNDLE would win
+        client.trust_env = False  # or REQUESTS_CA_BUNDLE would take precedence
         client.verify = str(files.authority)
         client.cert = (str(shown.certificate), str(shown.key))
         yield client
@@ -245,7 +245,7 @@ def session(files: Files) -> Iterator[requests.Session]:
 def test_https_is_read_lied_about_and_kept_alive(
     files: Files, https: Endpoint, loop: RelayLoop, session: requests.Session
 ) -> None:
-    """Requests over one connection are on the tape in plain; a lie concerns one of them."""
+    """Requests over one connection are recorded in plain; a lie changes one of them."""
     relay = files.parties.relay(loop, https)
     relay.lie = HttpLie(
         lambda request: request.target == "/lie", lambda answer: replace(answer, body=b"lied")
@@ -262,7 +262,7 @@ def test_https_is_read_lied_about_and_kept_alive(
 
 
 def test_https_without_a_certificate_fails(files: Files, https: Endpoint, loop: RelayLoop) -> None:
-    """A client that shows none sees its connection end, and not an answer."""
+    """A client without a certificate sees its connection end, and no answer."""
     relay = files.parties.relay(loop, https)
     tape = loop.start_tape("T-001")
     with pytest.raises(requests.ConnectionError):
@@ -273,7 +273,7 @@ def test_https_without_a_certificate_fails(files: Files, https: Endpoint, loop: 
 def test_stalled_https_answer(
     files: Files, https: Endpoint, loop: RelayLoop, session: requests.Session
 ) -> None:
-    """A client's time limit meets an answer that does not come, and its request is pending."""
+    """A client's time limit ends a stalled request, which is pending."""
     relay = files.parties.relay(loop, https)
     relay.disturb = Disturbance(stall_after=0)
     with pytest.raises(requests.Timeout):

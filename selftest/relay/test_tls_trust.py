@@ -1,4 +1,4 @@
-"""Who shows what to whom over TLS, and what happens if somebody does not accept it."""
+"""Which certificates are shown over TLS, and what happens if one is rejected."""
 
 import contextlib
 import socket
@@ -18,13 +18,13 @@ from harness.waiting import wait_until
 
 @pytest.fixture(scope="module")
 def parties() -> Parties:
-    """Everybody's certificates."""
+    """All certificates."""
     return Parties()
 
 
 @dataclass(frozen=True)
 class Stand:
-    """What most tests need."""
+    """The fixtures that most tests need."""
 
     loop: RelayLoop
     serve: Serve
@@ -33,7 +33,7 @@ class Stand:
 
 @pytest.fixture
 def stand(loop: RelayLoop, serve: Serve, parties: Parties) -> Stand:
-    """Bring it together."""
+    """Return the fixtures."""
     return Stand(loop, serve, parties)
 
 
@@ -45,7 +45,7 @@ def ended(tape: Tape) -> str:
 
 
 def say_what_was_shown(sock: socket.socket) -> None:
-    """Send the certificate that the client has shown."""
+    """Send back the client's certificate."""
     assert isinstance(sock, ssl.SSLSocket)
     sock.sendall(sock.getpeercert(binary_form=True) or b"none")
     sock.recv(10)
@@ -55,7 +55,7 @@ def say_what_was_shown(sock: socket.socket) -> None:
 def test_server_sees_the_certificate_that_the_client_shows(
     version: str, loop: RelayLoop, serve: Serve, parties: Parties
 ) -> None:
-    """The relay has the key of it, and shows the same; the tape names it."""
+    """The relay has its key, and shows the same certificate; the tape names it."""
     handler = parties.serving(say_what_was_shown, require=True, version=version)
     relay = parties.relay(loop, serve(handler))
     tape = loop.start_tape("T-001")
@@ -77,7 +77,7 @@ def test_server_sees_the_certificate_that_the_client_shows(
 def test_server_rejects_the_client(
     shown: str | None, alert: dict[str, str], version: str, stand: Stand
 ) -> None:
-    """What is wrong with a client reaches the server, whose verdict ends the client's connection too."""
+    """The server's verdict on a client also ends the client's connection."""
     handler = stand.parties.serving(echo, require=True, version=version)
     relay = stand.parties.relay(stand.loop, stand.serve(handler))
     tape = stand.loop.start_tape("T-001")
@@ -89,7 +89,7 @@ def test_server_rejects_the_client(
 def test_server_that_wants_no_certificate_gets_what_the_client_shows_all_the_same(
     loop: RelayLoop, serve: Serve, parties: Parties
 ) -> None:
-    """A certificate that has expired does not matter to a server that asks for none."""
+    """An expired certificate does not matter to a server that asks for none."""
     relay = parties.relay(loop, serve(parties.serving(say_what_was_shown)))
     with parties.client(relay, "expired") as sock:
         assert receive(sock, 4) == b"none"
@@ -98,7 +98,7 @@ def test_server_that_wants_no_certificate_gets_what_the_client_shows_all_the_sam
 def test_client_with_an_unknown_certificate_is_rejected_at_the_door(
     loop: RelayLoop, serve: Serve, parties: Parties
 ) -> None:
-    """The relay has no key for it, and must not pretend that the client has shown another."""
+    """The relay has no key for it, and must not show another one instead."""
     relay = parties.relay(loop, serve(parties.serving(say_what_was_shown, require=True)))
     tape = loop.start_tape("T-001")
     assert parties.fails(relay, "unlisted")
@@ -108,7 +108,7 @@ def test_client_with_an_unknown_certificate_is_rejected_at_the_door(
 def test_stand_in_is_shown_for_an_unlisted_certificate(
     loop: RelayLoop, serve: Serve, parties: Parties
 ) -> None:
-    """A client whose key nobody can have is stood in for, if so wanted; a listed one is not."""
+    """If configured, a client whose key is not available is represented; a listed one is not."""
     target = serve(parties.serving(say_what_was_shown, require=True))
     relay = parties.relay(loop, target, stand_in=parties["server"])
     for shown, seen in (("unlisted", "server"), ("client", "client")):
@@ -129,7 +129,7 @@ def test_stand_in_is_shown_for_an_unlisted_certificate(
 def test_certificate_of_the_server_is_not_accepted(
     shown: str, words: str, loop: RelayLoop, serve: Serve, parties: Parties
 ) -> None:
-    """The relay checks what clients cannot see, and says no to both sides."""
+    """The relay checks what clients cannot see, and rejects both sides."""
     seen = []
 
     def note(sock: socket.socket) -> None:
@@ -151,7 +151,7 @@ def test_certificate_of_the_server_is_not_accepted(
 def test_client_that_does_not_accept_the_door(
     loop: RelayLoop, serve: Serve, parties: Parties
 ) -> None:
-    """A client that trusts somebody else says so, and the server only sees the end."""
+    """A client that trusts another authority reports it, and the server only sees the end."""
     seen = []
 
     def note(sock: socket.socket) -> None:
@@ -179,7 +179,7 @@ def test_client_that_does_not_accept_the_door(
 def test_client_that_does_not_speak_tls(
     said: bytes, loop: RelayLoop, serve: Serve, connect: Connect, parties: Parties
 ) -> None:
-    """It gets no answer but an alert, and is closed; the server is not bothered with it."""
+    """It gets only an alert, and is closed; the server is not contacted."""
     relay = parties.relay(loop, serve(lambda sock: sock.recv(100)))
     tape = loop.start_tape("T-001")
     sock = connect(relay)
@@ -188,7 +188,7 @@ def test_client_that_does_not_speak_tls(
         assert read_all(sock)[:1] in (b"", b"\x15")
     assert ended(tape).startswith("TLS with the client failed: ")
     if not said.startswith(b"\x16"):
-        assert ended(tape) == "TLS with the client failed: what it says is not TLS"
+        assert ended(tape) == "TLS with the client failed: it does not speak TLS"
     for direction in Direction:
         assert tape.content(tape.tracks[0], direction) == b""
 
@@ -196,16 +196,16 @@ def test_client_that_does_not_speak_tls(
 def test_client_that_breaks_the_handshake_off(
     loop: RelayLoop, serve: Serve, connect: Connect, parties: Parties
 ) -> None:
-    """A client that is gone before anything was agreed, as one that only looks whether a port answers."""
+    """A client that leaves during the handshake, for example to check that the port answers."""
     relay = parties.relay(loop, serve(parties.serving(echo)))
     tape = loop.start_tape("T-001")
     connect(relay).close()
-    words = "it closed the connection before the handshake was through"
+    words = "it closed the connection during the handshake"
     assert ended(tape) == f"TLS with the client failed: {words}"
 
 
 def test_server_that_speaks_plain(loop: RelayLoop, serve: Serve, parties: Parties) -> None:
-    """A server that was set up without TLS is told from one that fails."""
+    """A server without TLS is distinguished from one that fails."""
 
     def refuse(sock: socket.socket) -> None:
         sock.recv(1000)
@@ -214,17 +214,17 @@ def test_server_that_speaks_plain(loop: RelayLoop, serve: Serve, parties: Partie
     relay = parties.relay(loop, serve(refuse))
     tape = loop.start_tape("T-001")
     assert parties.fails(relay)
-    assert ended(tape) == "TLS with the server failed: what it says is not TLS"
+    assert ended(tape) == "TLS with the server failed: it does not speak TLS"
 
 
 @pytest.mark.parametrize("listens", [True, False])
 def test_server_that_closes_at_once(
     listens: bool, loop: RelayLoop, serve: Serve, parties: Parties
 ) -> None:
-    """A server that is not there, or closes every connection, fails the client's handshake."""
+    """A server that is not running, or closes every connection, fails the client's handshake."""
     if listens:
-        target = serve(lambda sock: sock.recv(1 << 16))  # what is left unread would be a reset
-        words = "it closed the connection before the handshake was through"
+        target = serve(lambda sock: sock.recv(1 << 16))  # unread bytes would cause a reset
+        words = "it closed the connection during the handshake"
         expected = f"TLS with the server failed: {words}"
     else:
         with socket.create_server((HOST, 0)) as listener:
@@ -237,7 +237,7 @@ def test_server_that_closes_at_once(
 
 
 def test_client_may_speak_and_end_before_the_server_has_agreed(stand: Stand) -> None:
-    """What a client sends with the end of its handshake waits, and is not lost; nor is its own end."""
+    """Data sent with the end of the handshake waits and is not lost; nor is the client's end."""
 
     def count(sock: socket.socket) -> None:
         sock.sendall(b"%d" % len(read_to_end(sock)))
@@ -253,13 +253,13 @@ def test_client_may_speak_and_end_before_the_server_has_agreed(stand: Stand) -> 
         sock.sendall(b"x" * 100_000)
         say_end(sock)
         socket.socket.shutdown(sock, socket.SHUT_WR)  # that of an SSLSocket would forget TLS
-        time.sleep(0.1)  # until the relay has had the chance to read it
+        time.sleep(0.1)  # until the relay has had time to read it
         sent.append(True)
         assert receive(sock, 6) == b"100000"
 
 
 def test_client_that_complains_about_a_cut_has_not_failed(stand: Stand) -> None:
-    """A server that dies without notification is named, and not the client that does not like it."""
+    """If a server ends without a closure alert, the tape names it, not the client that objects."""
     relay = stand.parties.relay(
         stand.loop, stand.serve(stand.parties.serving(lambda sock: sock.recv(100)))
     )
@@ -273,7 +273,7 @@ def test_client_that_complains_about_a_cut_has_not_failed(stand: Stand) -> None:
 
 
 def test_unusable_settings_are_refused_at_once(parties: Parties) -> None:
-    """What OpenSSL does not take is found before a connection needs it."""
+    """Settings that OpenSSL rejects are reported before a connection needs them."""
     with pytest.raises(ConfigError, match="server_hostname"):
         replace(parties.tls, server_name="")
     with pytest.raises(ConfigError, match="TLS for"):

@@ -1,4 +1,4 @@
-"""Nobody can tell that the relay is there: bytes, ends, resets and back pressure pass as they are."""
+"""The relay is invisible: bytes, ends, resets and back pressure pass unchanged."""
 
 import contextlib
 import hashlib
@@ -28,7 +28,7 @@ from harness.waiting import wait_until
 def test_any_bytes_pass_both_ways(
     messages: list[bytes], loop: RelayLoop, serve: Serve, connect: Connect
 ) -> None:
-    """What is sent arrives, in both directions, and the tape holds the same."""
+    """Data arrives in both directions, and the tape has the same bytes."""
     relay = loop.open("r", target=serve(echo), protocol="dicom")
     tape = loop.start_tape("T-001")
     sock = connect(relay)
@@ -48,7 +48,7 @@ def test_any_bytes_pass_both_ways(
 def test_end_of_one_direction_leaves_the_other_open(
     loop: RelayLoop, serve: Serve, connect: Connect
 ) -> None:
-    """A client may close its half and still read the answer."""
+    """A client may close its direction and still read the answer."""
 
     def answer_after_the_end(sock: socket.socket) -> None:
         sock.sendall(b"got %d bytes" % len(read_all(sock)))
@@ -66,7 +66,7 @@ def test_end_of_one_direction_leaves_the_other_open(
 
 
 def test_server_that_speaks_first_is_heard(loop: RelayLoop, serve: Serve, connect: Connect) -> None:
-    """The target is connected at once, before the client has said anything."""
+    """The target is connected at once, before the client has sent anything."""
     relay = loop.open("r", target=serve(lambda sock: sock.sendall(b"hello")), protocol="http")
     tape = loop.start_tape("T-001")
     sock = connect(relay)
@@ -80,7 +80,7 @@ def test_server_that_speaks_first_is_heard(loop: RelayLoop, serve: Serve, connec
 def test_reset_by_the_server_reaches_the_client(
     loop: RelayLoop, serve: Serve, connect: Connect
 ) -> None:
-    """A reset is passed on as a reset, after the bytes that came before it."""
+    """A reset is passed on as a reset, after the bytes before it."""
 
     def answer_and_reset(sock: socket.socket) -> None:
         sock.recv(10)
@@ -99,7 +99,7 @@ def test_reset_by_the_server_reaches_the_client(
 def test_reset_by_the_client_reaches_the_server(
     loop: RelayLoop, serve: Serve, connect: Connect
 ) -> None:
-    """The server sees the reset of a client that is gone."""
+    """The server sees the reset of a client."""
     seen = []
 
     def wait_for_reset(sock: socket.socket) -> None:
@@ -124,7 +124,7 @@ def test_reset_by_the_client_reaches_the_server(
 def test_answer_that_comes_before_the_request_ended_is_read(
     loop: RelayLoop, serve: Serve, connect: Connect
 ) -> None:
-    """A server may refuse a large upload before it has read it; the client sees why."""
+    """A server may reject a large upload before it has read it; the client sees the reason."""
 
     def refuse(sock: socket.socket) -> None:
         sock.recv(10)
@@ -143,7 +143,7 @@ def test_answer_that_comes_before_the_request_ended_is_read(
 def test_target_that_does_not_listen_gives_a_closed_connection(
     loop: RelayLoop, connect: Connect
 ) -> None:
-    """A refused connection is closed towards the client, and the tape says why."""
+    """A refused connection is closed towards the client, and the tape has the reason."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         nobody = Endpoint(*listener.getsockname())
     relay = loop.open("r", target=nobody, protocol="http")
@@ -156,7 +156,7 @@ def test_target_that_does_not_listen_gives_a_closed_connection(
 def test_new_target_counts_for_new_connections(
     loop: RelayLoop, serve: Serve, connect: Connect
 ) -> None:
-    """A server that was started again on another port is reached by new connections."""
+    """New connections reach a server that was restarted on another port."""
     relay = loop.open("r", target=serve(lambda sock: sock.sendall(b"old")), protocol="http")
     assert read_all(connect(relay)) == b"old"
     relay.target = serve(lambda sock: sock.sendall(b"new"))
@@ -166,7 +166,7 @@ def test_new_target_counts_for_new_connections(
 def test_bulk_passes_whole_and_in_bounded_memory(
     loop: RelayLoop, serve: Serve, connect: Connect
 ) -> None:
-    """200 MB pass unharmed to a slow reader while Python holds a few MB, the spilled tape included."""
+    """200 MB reach a slow reader unchanged while Python holds a few MB, even with a tape."""
     block = random.Random(1).randbytes(2**20)
     digests = []
 
@@ -203,7 +203,7 @@ def test_bulk_passes_whole_and_in_bounded_memory(
 def test_receiver_that_does_not_read_stops_the_sender(
     way: str, loop: RelayLoop, serve: Serve, connect: Connect
 ) -> None:
-    """Back pressure: a sender is held up once the systems' buffers are full."""
+    """Back pressure: a sender blocks once the systems' buffers are full."""
     sent = [0]
     go_on = threading.Event()
 
@@ -237,7 +237,7 @@ def test_many_connections_at_once(loop: RelayLoop, serve: Serve, connect: Connec
 
 
 def test_cut_ends_every_connection(loop: RelayLoop, serve: Serve, connect: Connect) -> None:
-    """When a case's time is up, clients that wait are released at once."""
+    """At a case's time limit, waiting clients are disconnected at once."""
     relay = loop.open("r", target=serve(lambda sock: sock.recv(100)), protocol="http")
     tape = loop.start_tape("T-001")
     sock = connect(relay)
@@ -249,7 +249,7 @@ def test_cut_ends_every_connection(loop: RelayLoop, serve: Serve, connect: Conne
 
 
 def test_port_in_use_is_told_in_a_sentence(loop: RelayLoop) -> None:
-    """A relay that cannot listen names the address and the reason."""
+    """If a relay cannot listen, the error has the address and the reason."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = Endpoint(*other.getsockname())
         with pytest.raises(HarnessError, match=f"{taken.port}: Address already in use"):
@@ -257,7 +257,7 @@ def test_port_in_use_is_told_in_a_sentence(loop: RelayLoop) -> None:
 
 
 def test_unknown_host_is_told_when_the_target_is_set(loop: RelayLoop) -> None:
-    """A name that nobody knows is refused before anything waits for it."""
+    """An unknown name is refused before anything waits for it."""
     with pytest.raises(ConfigError, match="not known"):
         loop.open("r", target=Endpoint("no-such-host.invalid", 80), protocol="http")
 

@@ -1,4 +1,4 @@
-"""Run folders made to order: a realistic run, and whatever a test changes of it."""
+"""Generated run folders: a realistic run, and variants changed by a test."""
 
 import json
 from dataclasses import dataclass
@@ -79,7 +79,7 @@ class RunFolder:
     path: Path
 
     def write_run(self, **changes: Any) -> None:
-        """Write run.json, with some of its facts changed."""
+        """Write run.json; `changes` replace the defaults."""
         record = {
             "format": 1,
             "started": STARTED.isoformat(),
@@ -116,7 +116,7 @@ class RunFolder:
         self.path.joinpath("run.json").write_text(json.dumps(record | changes))
 
     def add(self, id_: str = "CFIND-014", **changes: Any) -> None:
-        """Append one case that passed, with some of its facts changed."""
+        """Append a passed case; `changes` replace the defaults."""
         record = {
             "id": id_,
             "name": "test_star_matches_any_suffix",
@@ -140,7 +140,7 @@ class RunFolder:
             file.write(json.dumps(record) + "\n")
 
     def fail(self, id_: str = "CFIND-014", **changes: Any) -> None:
-        """Append one case that failed, with its evidence."""
+        """Append a failed case with its evidence; `changes` replace the defaults."""
         failure = {
             "message": "assert {'Muller^Anna'} == {'Mulder^Bob', 'Muller^Anna'}",
             "expected": "Mulder^Bob, Muller^Anna",
@@ -166,7 +166,7 @@ class RunFolder:
 
 
 def realistic(folder: RunFolder) -> None:
-    """Fill a folder with the run of a working afternoon: 80 cases, some of each outcome."""
+    """Fill a folder with a typical run: 80 cases, some with each outcome."""
     folder.write_run(
         exit_status=1,
         notes=["dciodvfy was not found: sample objects were not checked against their IOD."],
@@ -242,7 +242,7 @@ def realistic(folder: RunFolder) -> None:
 
 @pytest.fixture
 def run_folder(tmp_path: Path) -> RunFolder:
-    """Make a run folder with nothing but its run.json."""
+    """Make a run folder that contains only its run.json."""
     folder = RunFolder(tmp_path / "runs" / "20261122-094103-orthanc-1.10.1")
     folder.write_run()
     return folder
@@ -250,7 +250,7 @@ def run_folder(tmp_path: Path) -> RunFolder:
 
 @pytest.fixture(scope="module")
 def realistic_run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """Make the run of a working afternoon; tests leave it as it is."""
+    """Make a typical run; tests do not change it."""
     folder = RunFolder(tmp_path_factory.mktemp("runs") / "20261122-094103-orthanc-1.10.1")
     realistic(folder)
     return folder

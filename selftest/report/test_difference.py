@@ -1,4 +1,4 @@
-"""`harness diff`: what is told of two runs, and what is not."""
+"""`harness diff`: which differences between two runs are reported, and which are not."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ from harness.report.load import load
 
 @pytest.fixture
 def later(run_folder: RunFolder) -> RunFolder:
-    """Make the folder of a second run beside the first."""
+    """Make the folder of a second run next to the first."""
     folder = RunFolder(run_folder.path.with_name("20261123-101500-orthanc-1.10.1"))
     folder.write_run()
     return folder
@@ -27,7 +27,7 @@ def _changes(before: RunFolder, after: RunFolder) -> list[tuple[str, str]]:
 
 
 def test_a_run_is_no_different_from_itself_on_another_day(tmp_path: Path) -> None:
-    """Other times, workers, folders and orders are no difference."""
+    """Other times, workers, folders and orders are not differences."""
     first, second = RunFolder(tmp_path / "first"), RunFolder(tmp_path / "second")
     realistic(first)
     shutil.copytree(first.path, second.path)
@@ -59,7 +59,7 @@ def test_a_run_is_no_different_from_itself_on_another_day(tmp_path: Path) -> Non
 def test_what_an_outcome_becomes(
     run_folder: RunFolder, later: RunFolder, before: str, after: str, kind: str
 ) -> None:
-    """Passed is best, a failure is worst, and what could not be looked at lies between."""
+    """Passed is best, failed is worst, and cases without a result are in between."""
     run_folder.add("CFIND-014", outcome=before)
     later.add("CFIND-014", outcome=after)
 
@@ -78,7 +78,7 @@ def test_what_an_outcome_becomes(
 def test_what_chance_decides_is_no_difference(
     run_folder: RunFolder, later: RunFolder, outcomes: tuple[str, str], both: bool, kinds: list[str]
 ) -> None:
-    """Where both runs have it listed so; a failure that is not the listed one counts."""
+    """If both runs list the case so; a failure other than the listed one counts."""
     run_folder.add("CFIND-014", outcome=outcomes[0], by_chance=both, reason="by chance")
     later.add("CFIND-014", outcome=outcomes[1], by_chance=True)
 
@@ -86,7 +86,7 @@ def test_what_chance_decides_is_no_difference(
 
 
 def test_cases_are_told_apart_by_their_parameters(run_folder: RunFolder, later: RunFolder) -> None:
-    """One cell of an axis is gone, and another is new."""
+    """One run of an axis is gone, and another is new."""
     run_folder.add("CSTORE-003", parameters="jpeg")
     run_folder.add("CSTORE-003", parameters="rle")
     later.add("CSTORE-003", parameters="rle")
@@ -99,7 +99,7 @@ def test_cases_are_told_apart_by_their_parameters(run_folder: RunFolder, later: 
 
 
 def test_another_answer_of_a_case_that_fails_still(run_folder: RunFolder, later: RunFolder) -> None:
-    """A failure that fails otherwise is another bug."""
+    """A failure that shows something else is another bug."""
     run_folder.fail("CFIND-014")
     failure = {"message": "m", "expected": "Mulder^Bob, Muller^Anna", "text": "t"}
     later.fail("CFIND-014", failure={**failure, "received": "nothing"})
@@ -111,7 +111,7 @@ def test_another_answer_of_a_case_that_fails_still(run_folder: RunFolder, later:
 
 
 def test_what_the_server_says_of_itself(run_folder: RunFolder, later: RunFolder) -> None:
-    """A plugin that is not there any more, and one of another version."""
+    """A plugin that is missing, and one with another version."""
     server = {"name": "Orthanc", "version": "1.10.1", "ae_title": "ORTHANC"}
     later.write_run(server={**server, "plugins": {"dicom-web": "1.8", "worklists": "1.10.1"}})
 
@@ -122,7 +122,7 @@ def test_what_the_server_says_of_itself(run_folder: RunFolder, later: RunFolder)
 
 
 def test_slower_is_measured_against_the_run(run_folder: RunFolder, later: RunFolder) -> None:
-    """On a machine of a third of the speed all cases are slower; one of them is by more than that."""
+    """On a machine with a third of the speed all cases are slower; one is slower than that."""
     for number in range(9):
         run_folder.add(f"CFIND-{number:03}", duration=0.5)
         later.add(f"CFIND-{number:03}", duration=1.5)
@@ -133,7 +133,7 @@ def test_slower_is_measured_against_the_run(run_folder: RunFolder, later: RunFol
 
 
 def test_a_few_milliseconds_are_not_slower(run_folder: RunFolder, later: RunFolder) -> None:
-    """What a scheduler does to a short case is no news."""
+    """Scheduling delays of a short case do not count."""
     run_folder.add("CFIND-014", duration=0.004)
     later.add("CFIND-014", duration=0.4)
 
@@ -141,7 +141,7 @@ def test_a_few_milliseconds_are_not_slower(run_folder: RunFolder, later: RunFold
 
 
 def test_a_busy_computer_is_not_slower(run_folder: RunFolder, later: RunFolder) -> None:
-    """What took long while other programs waited for a processor says nothing of the server."""
+    """Time in which other programs used the processor is not the server's."""
     for number, waited in enumerate((8.9, 0.0)):
         run_folder.add(f"CFIND-{14 + number:03}", duration=0.1)
         later.add(f"CFIND-{14 + number:03}", duration=9.0, waited=waited)
@@ -162,7 +162,7 @@ def _told(
 def test_the_exit_code_says_whether_anything_got_worse(
     run_folder: RunFolder, later: RunFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Better, new and gone are no reason to stop a release; worse is."""
+    """Better, new and gone cases do not block a release; worse ones do."""
     run_folder.add("CFIND-001", outcome="failed")
     run_folder.add("CFIND-002")
     later.add("CFIND-001")
@@ -174,7 +174,7 @@ def test_the_exit_code_says_whether_anything_got_worse(
 def test_the_three_formats(
     run_folder: RunFolder, later: RunFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Text for people, Markdown for a tracker, JSON for programs: each has the case and both sides."""
+    """Text for users, Markdown for a tracker, JSON for programs: each has case and both sides."""
     run_folder.add("CFIND-014")
     later.fail("CFIND-014")
 

@@ -1,4 +1,4 @@
-"""The difference between two runs in a real browser: a page of its own, and a part of a report."""
+"""The difference between two runs in a real browser: as a page, and as a part of a report."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ def _said(folder: RunFolder, digest: str, *lines: str) -> str:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, RunFolder]:
-    """Make two runs with a change of each kind, and content that one case and that many have otherwise."""
+    """Make two runs with a change of each kind, and content that differs in one case or in many."""
     base = tmp_path_factory.mktemp("runs")
     before, after = RunFolder(base / "before"), RunFolder(base / "after")
     before.write_run()
@@ -67,8 +67,8 @@ def test_the_page_says_what_became_of_each_case(open_page: Open, page_file: Path
     assert heads == [
         "Got worse 1",
         "Got better 1",
-        "Gone: in the earlier run only 1",
-        "New: in the later run only 1",
+        "Missing: only in the earlier run 1",
+        "New: only in the later run 1",
         "Changed in content 35",
     ]
     worse = page.locator(".kind.worse")
@@ -87,7 +87,7 @@ def test_the_page_says_what_became_of_each_case(open_page: Open, page_file: Path
 
 
 def test_what_one_case_has_otherwise_stands_with_it(open_page: Open, page_file: Path) -> None:
-    """Messages and elements by name; what a server puts there is text."""
+    """Messages and elements are named; values from the server are text."""
     page = open_page(page_file)
     page.locator(".kind.content > summary").click()
 
@@ -101,7 +101,7 @@ def test_what_one_case_has_otherwise_stands_with_it(open_page: Open, page_file: 
 def test_a_case_leads_to_its_evidence_in_both_runs(
     open_page: Open, page_file: Path, runs: tuple[RunFolder, RunFolder]
 ) -> None:
-    """The links are right from where the page lies, and open the case in the report."""
+    """The links are relative to the page, and open the case in the report."""
     page = open_page(page_file)
     links = page.locator(".kind.worse .became a")
 
@@ -115,7 +115,7 @@ def test_a_case_leads_to_its_evidence_in_both_runs(
 def test_the_report_of_a_run_with_a_baseline_has_the_difference(
     open_page: Open, runs: tuple[RunFolder, RunFolder]
 ) -> None:
-    """Its links lead to cases of the same page, and filters leave it alone."""
+    """Its links lead to cases of the same page, and filters do not change it."""
     page = open_page(runs[1].path / "report.html")
 
     expect(page.locator("#difference")).to_contain_text("was the baseline: 1 worse, 1 better")
@@ -141,7 +141,7 @@ def test_a_baseline_that_is_gone_is_told(open_page: Open, tmp_path: Path) -> Non
 def test_it_can_be_read(
     open_page: Open, page_file: Path, view: dict[str, int], scheme: str
 ) -> None:
-    """Nothing sticks out to the right, and text stands off from what is behind it."""
+    """Nothing overflows to the right, and text contrasts with its background."""
     page = open_page(page_file, viewport=view, color_scheme=scheme)
     for summary in page.locator(".kind:not([open]) > summary").all():
         summary.click()

@@ -56,7 +56,7 @@ def test_a_failed_case_carries_its_facts(run_folder: "RunFolder") -> None:
 
 
 def test_what_did_not_run_is_skipped_with_its_reason(run_folder: "RunFolder") -> None:
-    """Unsupported and known cases never look passed."""
+    """Unsupported and known cases never appear as passed."""
     run_folder.add("CFIND-001", outcome="unsupported", reason="needs rest")
     run_folder.add("CFIND-002", outcome="known", reason="tracker 214")
 
@@ -69,14 +69,14 @@ def test_what_did_not_run_is_skipped_with_its_reason(run_folder: "RunFolder") ->
 
 
 def test_the_time_of_a_suite_is_utc(run_folder: "RunFolder") -> None:
-    """The schema knows no zones."""
+    """The schema has no time zones."""
     run_folder.add(started="2026-11-22T10:41:04+01:00")
 
     assert _written(run_folder)[0].get("timestamp") == "2026-11-22T09:41:04"
 
 
 def test_hostile_text_stays_text(run_folder: "RunFolder") -> None:
-    """Markup, control characters and half characters neither break the file nor vanish."""
+    """Markup, control characters and lone surrogates neither break the file nor vanish."""
     evil = "]]></failure><testcase/>\x00\x08\ud800\uffff\x1b[31m"
     failure = {"message": evil, "expected": evil, "received": evil, "text": evil * 20_000}
     run_folder.fail(name=evil, suite=evil, ref=evil, failure=failure)

@@ -1,4 +1,4 @@
-"""Reading a run folder: what is there, what is missing, what was cut."""
+"""Reading a run folder: complete, missing and truncated files."""
 
 import json
 from pathlib import Path
@@ -30,7 +30,7 @@ def test_a_run_is_read_whole(realistic_run: "RunFolder") -> None:
 
 
 def test_a_case_keeps_what_its_worker_wrote(run_folder: "RunFolder") -> None:
-    """A case comes back with its needs, covers, failure and folder of evidence."""
+    """A case has its needs, covers, failure and folder of evidence."""
     run_folder.fail("CFIND-014", parameters="study", needs=["rest", "orthanc>=1.12.0"])
 
     (case,) = load(run_folder.path).cases
@@ -45,7 +45,7 @@ def test_a_case_keeps_what_its_worker_wrote(run_folder: "RunFolder") -> None:
 
 
 def test_a_cut_last_line_is_told_and_costs_one_case(run_folder: "RunFolder") -> None:
-    """A worker killed while it wrote leaves half a line; the other cases are read."""
+    """A worker killed while writing leaves a partial line; the other cases are read."""
     run_folder.add("CFIND-001")
     run_folder.add("CFIND-002", worker="gw1")
     with (run_folder.path / "cases-gw1.jsonl").open("a") as file:
@@ -55,7 +55,7 @@ def test_a_cut_last_line_is_told_and_costs_one_case(run_folder: "RunFolder") -> 
 
     assert [case.id for case in run.cases] == ["CFIND-001", "CFIND-002"]
     (sentence,) = run.damage
-    assert "cases-gw1.jsonl ends within line 2" in sentence
+    assert "cases-gw1.jsonl ends in the middle of line 2" in sentence
     assert run.judgement == "unsure"
 
 
@@ -65,12 +65,12 @@ def test_a_cut_last_line_is_told_and_costs_one_case(run_folder: "RunFolder") -> 
         ('{"id": "CFIND-003"', "Expecting ',' delimiter"),
         ('{"id": "CFIND-003"}', "'outcome' is missing"),
         ("[1, 2]", "indices"),
-        ('{"outcome": "green"}', "'green' is no outcome"),
+        ('{"outcome": "green"}', "'green' is not an outcome"),
     ],
     ids=["cut", "incomplete", "other", "unknown-outcome"],
 )
 def test_a_bad_line_within_is_named(run_folder: "RunFolder", line: str, told: str) -> None:
-    """A line that cannot be read does not hide those after it."""
+    """An unreadable line does not hide those after it."""
     (run_folder.path / "cases-gw0.jsonl").write_text(line + "\n")
     run_folder.add("CFIND-004")
 
@@ -82,7 +82,7 @@ def test_a_bad_line_within_is_named(run_folder: "RunFolder", line: str, told: st
 
 
 def test_an_interrupted_run_is_not_good(run_folder: "RunFolder") -> None:
-    """A run without an end lasts until its last case ended, and its verdict says so."""
+    """A run without an end lasts until the end of its last case, and its verdict says so."""
     run_folder.write_run(finished=None, duration=None, exit_status=None)
     run_folder.add(duration=2.5)
 
@@ -95,7 +95,7 @@ def test_an_interrupted_run_is_not_good(run_folder: "RunFolder") -> None:
 
 
 def test_a_run_without_cases_is_not_good(run_folder: "RunFolder") -> None:
-    """Nothing that did not run counts as passed."""
+    """A case that did not run does not count as passed."""
     run = load(run_folder.path)
 
     assert run.judgement == "unsure"
@@ -110,7 +110,7 @@ def test_a_run_that_only_skipped_is_not_good(run_folder: "RunFolder") -> None:
 
 
 def test_an_exit_status_without_failure_is_bad(run_folder: "RunFolder") -> None:
-    """A run that ended badly is bad although each of its cases passed."""
+    """A run that exited with an error is bad even if each of its cases passed."""
     run_folder.write_run(exit_status=3)
     run_folder.add()
 
@@ -121,7 +121,7 @@ def test_an_exit_status_without_failure_is_bad(run_folder: "RunFolder") -> None:
 
 
 def test_a_passed_run_is_good(run_folder: "RunFolder") -> None:
-    """Passed, known and unsupported cases leave the verdict good."""
+    """Passed, known and unsupported cases keep the verdict good."""
     run_folder.add("CFIND-001")
     run_folder.add("CFIND-002", outcome="known", reason="tracker 214")
     run_folder.add("CFIND-003", outcome="unsupported", reason="needs rest")
@@ -139,14 +139,14 @@ def test_evidence_outside_the_run_is_left_alone(run_folder: "RunFolder", named: 
 
 
 def test_evidence_named_by_its_whole_path_is_left_alone(run_folder: "RunFolder") -> None:
-    """A run folder can be moved: what is in it is named from it."""
+    """A run folder can be moved, so paths in it are relative."""
     run_folder.fail(evidence=str(run_folder.path / "cases" / "CFIND-014"))
 
     assert load(run_folder.path).cases[0].evidence is None
 
 
 def test_control_characters_become_visible(run_folder: "RunFolder") -> None:
-    """No text of a loaded run can steer a terminal or break XML."""
+    """No text of a loaded run can control a terminal or break XML."""
     run_folder.add(title="a\x00b\x1b[31mred\x1b[0m\ud800 \u202eturned", reason="one\r\ntwo\tthree")
 
     (case,) = load(run_folder.path).cases
@@ -160,8 +160,8 @@ def test_control_characters_become_visible(run_folder: "RunFolder") -> None:
     [
         (None, "is not a run folder: it has no run.json"),
         ("{", "cannot be read"),
-        ("[]", "states no format"),
-        ('{"format": 2}', "was written by a later harness (format 2, here up to 1)"),
+        ("[]", "it has no format"),
+        ('{"format": 2}', "was written by a newer harness (format 2, supported up to 1)"),
         ('{"format": 1, "finished": null}', "is incomplete: 'started' is missing"),
     ],
     ids=["empty", "cut", "other", "later", "incomplete"],
@@ -181,19 +181,22 @@ def test_a_folder_that_is_no_run_is_met_with_a_sentence(
 
 
 def test_a_missing_folder_is_met_with_a_sentence(tmp_path: Path) -> None:
-    """The error says what one would name instead."""
-    with pytest.raises(ConfigError, match="no such folder; name a run, such as runs/latest"):
+    """The error suggests what to name instead."""
+    with pytest.raises(ConfigError, match="does not exist; give a run folder, such as runs/latest"):
         load(tmp_path / "none")
 
 
-def test_the_command_writes_both_reports(
+def test_the_command_prints_and_writes_if_asked(
     run_folder: "RunFolder", capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`harness report RUN` makes page and JUnit, and prints the summary."""
+    """`harness report RUN` prints the summary; with --write it writes page and JUnit again."""
     run_folder.add()
 
     assert main(["report", str(run_folder.path)]) == 0
+    assert capsys.readouterr().out.endswith("Orthanc 1.10.1: 1 passed in 48.20 s\n")
+    assert not (run_folder.path / "report.html").exists()
 
+    assert main(["report", str(run_folder.path), "--write"]) == 0
     assert (run_folder.path / "report.html").stat().st_size > 10_000
     assert (run_folder.path / "junit.xml").exists()
     assert capsys.readouterr().out.endswith("Orthanc 1.10.1: 1 passed in 48.20 s\n")
@@ -202,7 +205,7 @@ def test_the_command_writes_both_reports(
 def test_the_command_refuses_in_a_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A wrong folder gives exit status 2 and one line, no traceback."""
+    """A wrong folder gives exit status 2 and one line, without traceback."""
     assert main(["report", str(tmp_path)]) == 2
 
     said = f"harness report: {tmp_path} is not a run folder: it has no run.json\n"
@@ -210,7 +213,7 @@ def test_the_command_refuses_in_a_sentence(
 
 
 def test_fields_of_later_harnesses_are_ignored(run_folder: "RunFolder") -> None:
-    """A record with more than we know is still read."""
+    """A record with unknown fields is still read."""
     run_folder.add(weather="fine")
     path = run_folder.path / "run.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"mood": "good"}))

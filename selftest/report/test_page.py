@@ -1,4 +1,4 @@
-"""The report page in a real browser: filters, keys, evidence, and nothing that it must not do."""
+"""The report page in a real browser: filters, keys, evidence, and forbidden effects."""
 
 import re
 from pathlib import Path
@@ -56,7 +56,7 @@ def test_the_page_says_what_was_tested(open_page: Open, report: Path) -> None:
 
 
 def test_outcomes_filter_and_stay_in_the_address(open_page: Open, report: Path) -> None:
-    """Pressed outcomes are shown together; the address brings the same view back."""
+    """Cases of all selected outcomes are shown; the address restores the view."""
     page = open_page(report)
 
     page.get_by_role("button", name="failed 2").click()
@@ -74,7 +74,7 @@ def test_outcomes_filter_and_stay_in_the_address(open_page: Open, report: Path) 
 
 
 def test_suite_level_and_words_narrow_together(open_page: Open, report: Path) -> None:
-    """All filters hold at once, and each word of a search must be found."""
+    """All filters apply together, and each word of a search must be found."""
     page = open_page(report)
 
     page.get_by_label("Suite").select_option("rest/hierarchy")
@@ -91,7 +91,7 @@ def test_suite_level_and_words_narrow_together(open_page: Open, report: Path) ->
 
 
 def test_the_search_looks_everywhere(open_page: Open, report: Path) -> None:
-    """Each fact by which one may remember a case finds it."""
+    """A search in any fact of a case finds it."""
     page = open_page(report)
     found = {}
     facts = {
@@ -112,14 +112,14 @@ def test_the_search_looks_everywhere(open_page: Open, report: Path) -> None:
 
 
 def test_a_filter_in_the_address_is_followed(open_page: Open, report: Path) -> None:
-    """A link with filters opens that view; values that do not exist filter nothing."""
+    """A link with filters opens that view; unknown values filter nothing."""
     page = open_page(report, "#outcome=error,known&suite=gone")
 
     assert ids(page) == ["STORE-009", "WLIST-004"]
 
 
 def test_a_link_to_a_case_opens_it(open_page: Open, report: Path) -> None:
-    """The address of a case unfolds it, and drops filters that would hide it."""
+    """The address of a case unfolds it, and removes filters that would hide it."""
     page = open_page(report, "#FIND-021")
 
     expect(page.locator("[id='FIND-021']")).to_have_attribute("open", "")
@@ -131,7 +131,7 @@ def test_a_link_to_a_case_opens_it(open_page: Open, report: Path) -> None:
 
 
 def test_evidence_unfolds_in_place(open_page: Open, report: Path) -> None:
-    """A failure shows both values side by side, and each file of its evidence when asked."""
+    """A failure shows both values side by side, and each file of its evidence on request."""
     page = open_page(report)
     case = page.locator("[id='CFIND-014']")
 
@@ -181,7 +181,7 @@ def test_keys_move_between_cases_and_unfold_them(open_page: Open, report: Path) 
 
 
 def test_keys_filter_search_and_clear(open_page: Open, report: Path) -> None:
-    """Pressing f shows only what went wrong, / searches, Esc clears; typed letters stay letters."""
+    """Pressing f shows only problems, / searches, Esc clears; typed letters stay letters."""
     page = open_page(report)
 
     page.keyboard.press("f")
@@ -202,7 +202,7 @@ def test_keys_filter_search_and_clear(open_page: Open, report: Path) -> None:
 
 
 def test_a_question_mark_shows_the_keys(open_page: Open, report: Path) -> None:
-    """Esc closes the help and leaves the filters alone."""
+    """Esc closes the help and keeps the filters."""
     page = open_page(report, "#outcome=failed")
 
     page.keyboard.press("?")
@@ -234,7 +234,7 @@ def test_a_failure_is_copied_for_the_tracker(open_page: Open, report: Path) -> N
 
 
 def test_copying_works_without_the_clipboard_interface(open_page: Open, report: Path) -> None:
-    """Pages that come by plain http have no navigator.clipboard; the old way copies as well."""
+    """Pages over plain http have no navigator.clipboard; the older interface works, too."""
     page = open_page(report)
     page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
     page.evaluate(
@@ -247,7 +247,7 @@ def test_copying_works_without_the_clipboard_interface(open_page: Open, report: 
 
 
 def test_without_script_everything_is_there(open_page: Open, report: Path) -> None:
-    """Without JavaScript the cases unfold all the same; only filters and copying are missing."""
+    """Without JavaScript, cases can be unfolded; only filters and copying are missing."""
     page = open_page(report, java_script_enabled=False)
 
     expect(page.locator(".tools")).to_be_hidden()
@@ -260,7 +260,7 @@ def test_without_script_everything_is_there(open_page: Open, report: Path) -> No
 
 
 def test_hostile_content_stays_text(open_page: Open, run_folder: "RunFolder") -> None:
-    """Markup in every field is shown, not obeyed; a huge log is cut, with a link to the file."""
+    """Markup in any field is shown as text; a huge log is truncated, with a link to the file."""
     evil = f"{EVIL}\x00\x1b[31m\ud800{{{{7*7}}}}"
     server = {"name": evil, "version": evil, "ae_title": evil, "plugins": {evil: evil}}
     run_folder.write_run(
@@ -275,7 +275,7 @@ def test_hostile_content_stays_text(open_page: Open, run_folder: "RunFolder") ->
     texts = ("name", "title", "suite", "nodeid", "parameters", "ref", "level", "reason")
     facts: dict[str, object] = dict.fromkeys(texts, evil)
     failure = dict.fromkeys(("message", "expected", "received", "text"), evil)
-    for number in range(2):  # twice the same id: anchors must stay unique
+    for number in range(2):  # the same id twice: anchors must stay unique
         twice = facts | {"nodeid": f"{evil}{number}"}
         run_folder.fail("CFIND-014", **twice, needs=[evil], covers=[evil], failure=failure)
         run_folder.add(f"CFIND-00{number}", **facts, needs=[evil], covers=[evil])
@@ -309,7 +309,7 @@ def test_hostile_content_stays_text(open_page: Open, run_folder: "RunFolder") ->
 
 
 def test_nothing_sticks_out_at_any_width(open_page: Open, report: Path) -> None:
-    """With everything unfolded the page scrolls down only."""
+    """With everything unfolded the page scrolls vertically only."""
     page = open_page(report)
     page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
 
@@ -320,7 +320,7 @@ def test_nothing_sticks_out_at_any_width(open_page: Open, report: Path) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_can_be_read_in_light_and_dark(open_page: Open, report: Path, scheme: str) -> None:
-    """Each kind of text has at least the contrast of 4.5 that WCAG 2.1 asks for (1.4.3)."""
+    """Each kind of text has at least the contrast of 4.5 that WCAG 2.1 requires (1.4.3)."""
     page = open_page(report, color_scheme=scheme)
     page.keyboard.press("f")
 
@@ -331,7 +331,7 @@ def test_text_can_be_read_in_light_and_dark(open_page: Open, report: Path, schem
 
 
 def test_print_is_black_on_white_and_whole(open_page: Open, report: Path) -> None:
-    """On paper there is nothing to press and nothing to scroll, also from a dark screen."""
+    """On paper there are no buttons and no scrolling, also when printed from a dark screen."""
     page = open_page(report, color_scheme="dark")
     page.locator("[id='CFIND-014'] .fold > summary").first.click()
 
@@ -353,7 +353,7 @@ def test_print_is_black_on_white_and_whole(open_page: Open, report: Path) -> Non
 
 
 def test_a_run_without_cases_has_a_page(open_page: Open, run_folder: "RunFolder") -> None:
-    """An interruption before the first case gives a page that says so."""
+    """If a run is interrupted before the first case, the page says so."""
     run_folder.write_run(finished=None, duration=None, exit_status=None, local=None)
     write_reports(run_folder.path)
 
@@ -365,7 +365,7 @@ def test_a_run_without_cases_has_a_page(open_page: Open, run_folder: "RunFolder"
 
 
 def test_many_failures_stay_folded_and_small(run_folder: "RunFolder") -> None:
-    """When a dead server fails everything, the page has its limit and hides nothing by length."""
+    """If every case fails, the page keeps its size limit and still shows every case."""
     for number in range(300):
         run_folder.fail(f"CFIND-{number:03}")
         run_folder.file(f"cases/CFIND-{number:03}/server.log", b"x" * 150_000)

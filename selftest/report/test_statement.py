@@ -51,7 +51,7 @@ def archive(folder: Path) -> Run:
 
 
 def test_probe_as_json(folder: Path) -> None:
-    """What dcmqrscp is known to do stands in the JSON, with what it declares and what it did."""
+    """The JSON has the known abilities of dcmqrscp: what it declares and what it did."""
     found = json.loads((folder / "result.json").read_text())
     abilities = {(each["topic"], each["subject"]): each for each in found["abilities"]}
 
@@ -68,14 +68,14 @@ def test_probe_as_json(folder: Path) -> None:
 
 
 def test_probe_as_text(archive: Run) -> None:
-    """The text begins with what is wrong, has every topic, and no line is too long."""
+    """The text begins with the problems, has every topic, and no line is too long."""
     lines = as_text(archive, 90).splitlines()
 
     assert lines[0].startswith("dcmqrscp 3.")
     assert [line for line in lines if len(line) > 90] == []
     assert [topic for topic in by_topic(archive) if topic not in lines] == []
     wrong = contradictions(archive)
-    assert ("It does not keep to the standard:" in lines) is bool(wrong)
+    assert ("It violates the standard:" in lines) is bool(wrong)
 
 
 def test_read_only_probe_stores_nothing(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_read_only_probe_stores_nothing(tmp_path: Path) -> None:
 
 
 def test_probe_of_nothing(tmp_path: Path) -> None:
-    """A server that is not there is wrong use, and the error says what was asked for."""
+    """A missing server is a usage error, and the message has the address."""
     done = probe("127.0.0.1:NOBODY:9", "--force", folder=tmp_path)
 
     assert done.returncode == 2
@@ -99,7 +99,7 @@ def test_probe_of_nothing(tmp_path: Path) -> None:
 def page(
     browser: Browser, archive: Run, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Page]:
-    """The page of the probe, with a hostile word in it; it asks for nothing, and reports no error."""
+    """The page of the probe, with hostile text; it requests nothing and has no script error."""
     shows = next(each for each in archive.cases if each.abilities)
     hostile = dataclasses.replace(shows, abilities=(Ability(EVIL, "no", "no"), *shows.abilities))
     cases = tuple(hostile if each is shows else each for each in archive.cases)
@@ -119,7 +119,7 @@ def page(
 
 
 def test_layout_of_the_standard(archive: Run) -> None:
-    """The chapters of PS3.2 Annex A stand in their order, and each section has a number of its own."""
+    """The chapters of PS3.2 Annex A are in order, and each section has its own number."""
     made = statement(archive)
     chapters = [each.title for each in made.sections if each.depth == 1]
 
@@ -132,7 +132,7 @@ def test_layout_of_the_standard(archive: Run) -> None:
 
 
 def test_nothing_that_was_found_is_left_out(archive: Run) -> None:
-    """Every ability and every contradiction stands in the document."""
+    """Every ability and every contradiction is in the document."""
     text = as_markdown(statement(archive)).replace("\\", "")
 
     for each in contradictions(archive):
@@ -144,7 +144,7 @@ def test_nothing_that_was_found_is_left_out(archive: Run) -> None:
 
 @pytest.mark.parametrize("width", [320, 390, 768, 1280])
 def test_nothing_sticks_out(page: Page, width: int) -> None:
-    """The page scrolls down only, and captions stand on a line as others do."""
+    """The page scrolls vertically only, and captions are not squeezed into a narrow column."""
     page.set_viewport_size({"width": width, "height": 844})
 
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -157,7 +157,7 @@ def test_nothing_sticks_out(page: Page, width: int) -> None:
 
 
 def test_a_phone_shows_what_each_value_is(page: Page) -> None:
-    """Where the head of a table has no room, each value says what it is."""
+    """Where a table's head has no room, each value has its own label."""
     page.set_viewport_size({"width": 390, "height": 844})
 
     before = page.locator("td:nth-child(2)").first.evaluate(
@@ -168,7 +168,7 @@ def test_a_phone_shows_what_each_value_is(page: Page) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_can_be_read(page: Page, scheme: str) -> None:
-    """Each kind of text has the contrast that WCAG 2.1 asks for."""
+    """Each kind of text has the contrast that WCAG 2.1 requires."""
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     contrasts = page.evaluate(CONTRASTS)
 
@@ -177,7 +177,7 @@ def test_text_can_be_read(page: Page, scheme: str) -> None:
 
 
 def test_contents_lead_to_their_sections(page: Page) -> None:
-    """Each entry of the table of contents names a heading that is there; no text becomes markup."""
+    """Each entry of the table of contents names an existing heading; no text becomes markup."""
     dead = page.evaluate(
         "[...document.querySelectorAll('.contents a')].filter("
         "(each) => !document.getElementById(decodeURIComponent(each.hash.slice(1)))).length"

@@ -1,4 +1,4 @@
-"""Text made fit to be shown, and the text for a tracker."""
+"""Text made safe to display, and text for a tracker."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @settings(max_examples=200, deadline=None)
 @given(st.text(st.characters(), max_size=50))
 def test_whatever_is_printable_fits_into_xml(text: str) -> None:
-    """No text, however broken, keeps XML or UTF-8 from being written and read back."""
+    """Any text, however broken, can be written as XML and UTF-8 and read back."""
     element = ET.Element("text")
     element.text = printable(text)
 
@@ -32,7 +32,7 @@ def test_whatever_is_printable_fits_into_xml(text: str) -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.text("ab, <&\n", max_size=40), st.text("ab, <&\n", max_size=40))
 def test_marks_change_no_character(expected: str, received: str) -> None:
-    """Without its marks, the marked text is the text."""
+    """Without its marks, the marked text equals the text."""
     left, right = marked(expected, received)
 
     assert (left.striptags().split(), right.striptags().split()) == (
@@ -43,14 +43,14 @@ def test_marks_change_no_character(expected: str, received: str) -> None:
 
 
 def test_long_values_are_not_compared() -> None:
-    """Comparing costs the square of the length; what is too long stays unmarked."""
+    """The time to compare grows with the square of the length, so long values stay unmarked."""
     left, right = marked("a " * WORDS, "b " * WORDS)
 
     assert "<mark>" not in left + right
 
 
 def test_a_long_text_keeps_both_ends() -> None:
-    """The beginning says what it was about, the end what went wrong."""
+    """The beginning shows the subject, the end shows the error."""
     assert excerpt("a" * 50 + "b" * 1000 + "c" * 50, 100) == (
         "a" * 50 + "\n\n[... 1.0 kB left out ...]\n\n" + "c" * 50
     )
@@ -58,7 +58,7 @@ def test_a_long_text_keeps_both_ends() -> None:
 
 
 def test_a_long_file_keeps_both_ends(tmp_path: Path) -> None:
-    """Files are cut alike, and bytes that are no text become escapes."""
+    """Files are truncated alike, and bytes that are not text become escapes."""
     path = tmp_path / "server.log"
     path.write_bytes(b"M\xfcller" + b"x" * 3_000_000 + b"the end\0")
 
@@ -81,7 +81,7 @@ def test_a_long_file_keeps_both_ends(tmp_path: Path) -> None:
     ],
 )
 def test_durations_are_read_at_a_glance(duration: float, shown: str) -> None:
-    """Three figures at most, and never 60 seconds."""
+    """At most three digits, and never 60 seconds."""
     assert seconds(duration) == shown
 
 
@@ -101,7 +101,7 @@ def test_a_fence_is_longer_than_any_inside() -> None:
 
 
 def test_the_tracker_gets_the_message_where_nothing_was_compared(run_folder: "RunFolder") -> None:
-    """A failure without values is told by its message."""
+    """A failure without values is described by its message."""
     failure = {"message": "no answer in 10 s", "expected": None, "received": None, "text": ""}
     run_folder.fail(failure=failure)
     run = load(run_folder.path)

@@ -1,4 +1,4 @@
-"""What tests of routes use."""
+"""Shared by the tests of routes."""
 
 from net.conftest import orthanc_node, orthanc_program
 

@@ -1,4 +1,4 @@
-"""What stands around a forwarder: destinations of pynetdicom, and the forwarder as a process."""
+"""Peers of a forwarder: pynetdicom destinations, and the forwarder as a process."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ SYNTAX = "1.2.840.10008.1.2.1"
 
 
 class Came(NamedTuple):
-    """An object that came: its UID, the digest of its data set, and when."""
+    """A received object: its UID, the digest of its data set, and the time."""
 
     uid: str
     digest: str
@@ -36,7 +36,7 @@ class Came(NamedTuple):
 
 
 class Destination:
-    """A storage SCP. answer: gives the status for a UID; it may take its time."""
+    """A storage SCP. answer: returns the status for a UID; it may block."""
 
     def __init__(self, answer: Callable[[str], int] = lambda _: 0, port: int = 0) -> None:
         self.came: list[Came] = []
@@ -63,7 +63,7 @@ class Destination:
         self.stop()
 
     def start(self) -> None:
-        """Begin to listen."""
+        """Start listening."""
         ae = AE("DEST")
         ae.add_supported_context(Verification)
         ae.add_supported_context(CTImageStorage, SYNTAX)
@@ -71,7 +71,7 @@ class Destination:
         self._server = ae.start_server(("127.0.0.1", self.port), block=False, evt_handlers=handlers)
 
     def stop(self) -> None:
-        """End, with all associations."""
+        """Stop, and end all associations."""
         if self._server is not None:
             self._server.shutdown()
             self._server.ae.shutdown()
@@ -89,7 +89,7 @@ class Destination:
         return status
 
     def wait(self, uids: Sequence[str] | set[str], within: float = 60) -> None:
-        """Wait until all of these are here."""
+        """Wait until all of these have arrived."""
         wanted = set(uids)
         wait_until(
             lambda: wanted <= set(self.uids), what=f"{len(wanted)} objects arrive", within=within
@@ -97,7 +97,7 @@ class Destination:
 
 
 def send(port: int | str, paths: Sequence[Path], title: str = "SENDER") -> dict[str, int]:
-    """Send files in their order on one association; give the status of each that was answered, by its UID."""
+    """Send files in order on one association; return the status by UID of those answered."""
     remote = Remote(
         DcmNode("127.0.0.1", "FWD", int(port)), QUICK, retry=Retry(1, 1), max_associations=1
     )
@@ -112,7 +112,7 @@ def send(port: int | str, paths: Sequence[Path], title: str = "SENDER") -> dict[
 
 
 class Forwarding:
-    """`dcm forward` as a process. log: what it writes to stderr; all processes of a test may share it."""
+    """`dcm forward` as a process. log: its stderr; several processes of a test may share it."""
 
     def __init__(self, spool: Path, log: Path, *arguments: str | Path, port: int = 0) -> None:
         self.spool, self.log = spool, log
@@ -152,13 +152,13 @@ class Forwarding:
         self.process.wait(30)
 
     def end(self) -> int:
-        """End it in order (SIGTERM); give the exit status."""
+        """End it cleanly (SIGTERM); return the exit status."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
 
     def status(self) -> dict[str, Any]:
-        """Give what `--status` says of each destination."""
+        """Return the `--status` output for each destination."""
         done = subprocess.run(
             [sys.executable, "-m", "dcm", "forward", "--status", "--json", "--spool", str(self.spool)],
             capture_output=True, check=False, timeout=60, env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -167,27 +167,27 @@ class Forwarding:
         return found
 
     def retry_dead(self) -> None:
-        """Have dead letters tried again."""
+        """Retry the dead letters."""
         subprocess.run(
             [sys.executable, "-m", "dcm", "forward", "--retry-dead", "--spool", str(self.spool)],
             check=True, timeout=60, env={**os.environ, "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
 
     def remarks(self, uid: str) -> int:
-        """Count the lines of the log that say of an object that it may be there twice."""
+        """Count the log lines that say that an object may have arrived twice."""
         lines = self.log.read_text().splitlines()
-        said = ("may be there twice", "delivered there before")
+        said = ("may be there twice", "already delivered there")
         return sum(f" {uid}: " in line and any(each in line for each in said) for line in lines)
 
 
 def objects_in(spool: Path) -> list[str]:
-    """Give the files that wait in a spool."""
+    """Return the waiting files of a spool."""
     return sorted(path.name for path in (spool / "objects").iterdir())
 
 
 @contextlib.contextmanager
 def in_thread(work: Callable[[], object]) -> Iterator[None]:
-    """Do something in a thread while the block runs."""
+    """Run a function in a thread during the block."""
     thread = threading.Thread(target=work)
     thread.start()
     try:

@@ -1,4 +1,4 @@
-"""Where an archive's objects would go, and objects that are sent along routes without a spool."""
+"""Predicted destinations of an archive's objects, and objects sent along routes without a spool."""
 
 import asyncio
 from pathlib import Path
@@ -20,7 +20,7 @@ from dcm.store.node import NodePlace
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """Three studies: CT, MR of a head, MR of something else."""
+    """Three studies: CT, MR of a head, MR of another part."""
     folder = tmp_path / "source"
     folder.mkdir()
     number = 0
@@ -36,7 +36,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def by_part(level: Level = Level.STUDY) -> Router:
-    """Heads to one place, all other things to another."""
+    """Heads go to one destination, everything else to another."""
     selectors = SelectorDestMap(
         ((read_selector("BodyPartExamined == HEAD"), ("heads",)),), ("rest",)
     )
@@ -44,7 +44,7 @@ def by_part(level: Level = Level.STUDY) -> Router:
 
 
 def found(source: NodePlace | Directory, router: Router) -> dict[tuple[str, ...], set[str]]:
-    """Give the studies by their destinations."""
+    """Return the studies by their destinations."""
 
     async def ask() -> dict[tuple[str, ...], set[str]]:
         async with source:
@@ -56,13 +56,13 @@ def found(source: NodePlace | Directory, router: Router) -> dict[tuple[str, ...]
 
 @pytest.mark.parametrize("level", [Level.STUDY, Level.SERIES, Level.IMAGE])
 def test_folder_is_routed_beforehand(source: Path, level: Level) -> None:
-    """An image is looked at where the index does not tell the element."""
+    """An image is read if the index lacks the element."""
     heads = {"1.2.55.1", "1.2.55.2"}
     assert found(Directory(source), by_part(level)) == {("heads",): heads, ("rest",): {"1.2.55.3"}}
 
 
 def test_archive_is_routed_beforehand(source: Path, orthanc_node: DcmNode) -> None:
-    """Orthanc is asked for the patient; for the body part of a study, an image is fetched."""
+    """Orthanc is queried for the patient; for a study's body part, an image is fetched."""
     assert main(["store", str(orthanc_node), str(source), "--quiet"]) == 0
     place = NodePlace(LocalEntity("ME"), Remote.at(orthanc_node, TimeLimits()))
     heads = {"1.2.55.1", "1.2.55.2"}
@@ -73,7 +73,7 @@ def test_archive_is_routed_beforehand(source: Path, orthanc_node: DcmNode) -> No
 
 
 def test_instances_go_along_routes(source: Path, tmp_path: Path) -> None:
-    """Each to its places, edited on the way; what goes nowhere is told."""
+    """Each to its destinations, edited on the way; objects without a route are reported."""
     for name in ("heads", "backup"):
         (tmp_path / name).mkdir()
     places = {name: Directory(tmp_path / name) for name in ("heads", "backup")}
@@ -106,7 +106,7 @@ def test_instances_go_along_routes(source: Path, tmp_path: Path) -> None:
 
 
 def test_what_goes_nowhere_is_told(source: Path) -> None:
-    """With the reason."""
+    """The report has the reason."""
     results: list[InstanceResult] = []
     path = next(iter(source.iterdir()))
 

@@ -1,4 +1,4 @@
-"""Archives and services as destinations."""
+"""Archives and web services as destinations."""
 
 import json
 import subprocess
@@ -28,7 +28,7 @@ def source(tmp_path: Path) -> list[Path]:
 def test_archive_is_asked_for_what_may_be_there(
     source: list[Path], tmp_path: Path, orthanc_node: DcmNode
 ) -> None:
-    """What was handed over before a kill is sent again only if the archive does not list it."""
+    """Objects sent before a kill are sent again only if the archive does not list them."""
     address, report = str(orthanc_node), tmp_path / "report.json"
     forwarding = Forwarding(
         tmp_path / "spool", tmp_path / "log", f"127.0.0.1:ORTHANC:{free_port()}"
@@ -56,7 +56,7 @@ def test_archive_is_asked_for_what_may_be_there(
 
 
 def test_web_service_as_a_destination(source: list[Path], tmp_path: Path) -> None:
-    """It gets what came by C-STORE, also what waited while it was away."""
+    """It gets objects received by C-STORE, also those that waited while it was down."""
     port, folder = free_port(), tmp_path / "served"
     folder.mkdir()
     url = f"http://127.0.0.1:{port}/dicom-web"

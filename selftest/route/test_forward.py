@@ -1,4 +1,4 @@
-"""What a forwarder receives reaches its destinations, whatever these do."""
+"""Received objects reach their destinations, whatever these do."""
 
 import json
 import threading
@@ -23,12 +23,12 @@ def source(tmp_path: Path) -> list[Path]:
 
 
 def uids(paths: list[Path]) -> list[str]:
-    """Give the SOP Instance UIDs of files."""
+    """Return the SOP Instance UIDs of files."""
     return [scan(path).sop_instance_uid for path in paths]
 
 
 def test_objects_arrive_byte_for_byte(source: list[Path], tmp_path: Path) -> None:
-    """At a server that is not ours, and in a folder; the spool is empty afterwards."""
+    """In a server of another project, and in a folder; the spool is empty afterwards."""
     there, folder = tmp_path / "there", tmp_path / "folder"
     report = tmp_path / "report.json"
     with (
@@ -60,7 +60,7 @@ def wait_until_empty(forwarding: Forwarding, within: float = 60) -> None:
 
 
 def test_nothing_is_lost_without_a_destination(source: list[Path], tmp_path: Path) -> None:
-    """An unreachable destination (catalogue 5.1): the sender's success is true, also after a restart."""
+    """An unreachable destination (catalogue 5.1): the sender's success holds after a restart."""
     destination = Destination()
     forwarding = Forwarding(tmp_path / "spool", tmp_path / "log", destination.address)
     with forwarding:
@@ -78,8 +78,21 @@ def test_nothing_is_lost_without_a_destination(source: list[Path], tmp_path: Pat
     assert forwarding.status() == {}
 
 
+def test_what_comes_twice_leaves_nothing_open(source: list[Path], tmp_path: Path) -> None:
+    """A waiting object is not stored twice: neither as a file nor as an open one."""
+    nobody = f"127.0.0.1:NOBODY:{free_port()}"
+    with Forwarding(tmp_path / "spool", tmp_path / "log", nobody) as forwarding:
+        for _ in range(3):
+            assert set(send(forwarding.port, source).values()) == {0}
+        assert len(objects_in(forwarding.spool)) == len(source)
+        assert forwarding.process is not None
+        opened = Path(f"/proc/{forwarding.process.pid}/fd").iterdir()
+        objects = forwarding.spool / "objects"
+        assert [each for each in opened if each.readlink().is_relative_to(objects)] == []
+
+
 def test_destination_comes_back(source: list[Path], tmp_path: Path) -> None:
-    """It was away while objects came: it gets them once it is there, in their order."""
+    """It was down while objects came: it gets them once it is up, in order."""
     with (
         Destination() as destination,
         Forwarding(tmp_path / "spool", tmp_path / "log", destination.address) as forwarding,
@@ -96,7 +109,7 @@ def test_destination_comes_back(source: list[Path], tmp_path: Path) -> None:
 
 
 def test_slow_destination_holds_up_nobody(source: list[Path], tmp_path: Path) -> None:
-    """The sender and the other destination are done before the slow one has taken a few."""
+    """The sender and the other destination finish before the slow one has received a few."""
     stop = threading.Event()
 
     def slow(_uid: str) -> int:
@@ -119,7 +132,7 @@ def test_slow_destination_holds_up_nobody(source: list[Path], tmp_path: Path) ->
 
 
 def test_what_is_refused_becomes_a_dead_letter(source: list[Path], tmp_path: Path) -> None:
-    """With the reason beside it; the others arrive, and it can be tried again while the forwarder runs."""
+    """The reason is next to it; the others arrive; it can be retried while the forwarder runs."""
     refused = set(uids(source)[5:8])
 
     def answer(uid: str) -> int:
@@ -150,7 +163,7 @@ def test_what_is_refused_becomes_a_dead_letter(source: list[Path], tmp_path: Pat
 
 
 def test_destination_without_room_is_tried_again(source: list[Path], tmp_path: Path) -> None:
-    """Nothing passes by what has to wait, and nothing becomes a dead letter."""
+    """Later objects wait, and there is no dead letter."""
     full = threading.Event()
     full.set()
 
@@ -175,6 +188,7 @@ def test_destination_without_room_is_tried_again(source: list[Path], tmp_path: P
     assert destination.uids == uids(source)
 
 
+@pytest.mark.kills
 def test_two_forwarders_in_a_row(source: list[Path], tmp_path: Path) -> None:
     """The second one is killed meanwhile: nothing is lost between them."""
     with Destination() as destination:
@@ -198,7 +212,7 @@ def test_two_forwarders_in_a_row(source: list[Path], tmp_path: Path) -> None:
 
 
 def test_spool_is_of_one_process(source: list[Path], tmp_path: Path) -> None:
-    """Another forwarder with the same spool does not start, and says why."""
+    """A second forwarder with the same spool fails to start, with the reason."""
     address = f"127.0.0.1:DEST:{free_port()}"
     with Forwarding(tmp_path / "spool", tmp_path / "log", address):
         other = Forwarding(tmp_path / "spool", tmp_path / "log2", address)

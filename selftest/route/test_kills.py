@@ -1,26 +1,29 @@
-"""A forwarder is killed at any moment: nothing acknowledged is lost, and it says what may be twice."""
+"""A forwarder killed at any time loses no acknowledged object and logs possible duplicates."""
 
 import hashlib
 import random
 import threading
 from pathlib import Path
 
+import pytest
 from net.files import make
 from route.peer import Destination, Forwarding, objects_in, send
 
 from dcm.data.header import scan
 
+pytestmark = pytest.mark.kills
+
 KILLS = 20
 
 
 def digest_of(path: Path) -> str:
-    """Give the digest of a data set."""
+    """Return the digest of a data set."""
     data = path.read_bytes()
     return hashlib.sha256(data[scan(path, ()).data_set_offset :]).hexdigest()
 
 
 def killed_while_forwarding(folder: Path, kills: int, count: int, seed: int) -> None:
-    """Send objects, each until it is acknowledged, to a forwarder that is killed again and again."""
+    """Send objects, each until it is acknowledged, to a forwarder that is killed repeatedly."""
     chance = random.Random(seed)
     source = folder / "source"
     source.mkdir()
@@ -77,5 +80,5 @@ def killed_while_forwarding(folder: Path, kills: int, count: int, seed: int) -> 
 
 
 def test_killed_at_any_moment(tmp_path: Path) -> None:
-    """What was acknowledged arrives, whole and in its order; what arrives twice is said."""
+    """Acknowledged objects arrive complete and in order; duplicates are logged."""
     killed_while_forwarding(tmp_path, KILLS, 1500, 20261128)

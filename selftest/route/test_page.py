@@ -1,4 +1,4 @@
-"""What `docs/forward.md` shows works."""
+"""The examples in `docs/forward.md` work."""
 
 import re
 import shutil
@@ -19,13 +19,13 @@ PAGE = (ROOT / "docs" / "forward.md").read_text()
 
 
 def block(language: str) -> str:
-    """Give the one block of the page in a language."""
+    """Return the only block of the page in a language."""
     [found] = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
     return str(found)
 
 
 def test_program_forwards(tmp_path: Path) -> None:
-    """By the AE title of the sender, to one place or the other."""
+    """By the AE title of the sender, to one destination or the other."""
     port = free_port()
     source = tmp_path / "source"
     source.mkdir()
@@ -51,14 +51,14 @@ def test_program_forwards(tmp_path: Path) -> None:
 
 
 def test_routes_of_the_page_can_be_used() -> None:
-    """As they stand there, with the selector that they name."""
+    """Unchanged, with the selector that they name."""
     selector = '[selectors.thin_slices]\nattr = "SliceThickness"\nop = "<"\nrvalue = 1.5\n'
     known = Configuration.parse(block("toml") + selector, "page.toml")
     assert known.dynamic_routes["by_modality"].names == {"mrpacs", "archive", "mypacs"}
 
 
 def test_unit_is_one_of_systemd(tmp_path: Path) -> None:
-    """The unit verifies, and the command takes its options."""
+    """The unit verifies, and the command accepts its options."""
     program = shutil.which("systemd-analyze")
     if program is None:
         pytest.skip("systemd is not installed")

@@ -1,4 +1,4 @@
-"""A forwarder as a service: routes, edits, another configuration, metrics, logs, a disk that is full."""
+"""A forwarder as a service: routes, edits, reconfiguration, metrics, logs, a full disk."""
 
 import json
 import signal
@@ -20,7 +20,7 @@ from harness.waiting import wait_until
 
 @pytest.fixture
 def source(tmp_path: Path) -> list[Path]:
-    """Ten objects, the even ones CT, the odd ones MR, each of a study of its own."""
+    """Ten objects, the even ones CT, the odd ones MR, each in its own study."""
     folder = tmp_path / "source"
     folder.mkdir()
     paths = []
@@ -34,7 +34,7 @@ def source(tmp_path: Path) -> list[Path]:
 
 
 def configuration(folder: Path, **places: Destination) -> Path:
-    """Write a configuration in which CT goes to `one`, and all else to `two`."""
+    """Write a configuration in which CT goes to `one`, and everything else to `two`."""
     nodes = "".join(
         f'[remote_nodes.{name}]\nhost = "127.0.0.1"\nport = {each.port}\nae_title = "DEST"\n'
         for name, each in places.items()
@@ -48,7 +48,7 @@ def configuration(folder: Path, **places: Destination) -> Path:
 
 
 def test_routes_of_the_configuration(source: list[Path], tmp_path: Path) -> None:
-    """Each object goes where its elements lead it, and nowhere else."""
+    """Each object goes exactly where its elements lead it."""
     with Destination() as one, Destination() as two:
         path = configuration(tmp_path, one=one, two=two)
         with Forwarding(
@@ -65,7 +65,7 @@ def test_routes_of_the_configuration(source: list[Path], tmp_path: Path) -> None
 def test_routing_is_by_the_original_and_edits_come_afterwards(
     source: list[Path], tmp_path: Path
 ) -> None:
-    """The spool keeps the original; what is sent is edited; what cannot be edited is not sent as it was."""
+    """The spool keeps the original, and the edited object is sent, or none if the edit fails."""
     received: list[bytes] = []
 
     class Keeping(Destination):
@@ -89,7 +89,7 @@ def test_routing_is_by_the_original_and_edits_come_afterwards(
 
 
 def test_new_configuration_without_a_lost_association(source: list[Path], tmp_path: Path) -> None:
-    """SIGHUP while objects come on one association: those after it go by the new routes."""
+    """SIGHUP while objects arrive on one association: later ones follow the new routes."""
     halfway = uids(source)[4]
     with Destination() as one, Destination() as two, Destination() as three:
         path = configuration(tmp_path, one=one, two=two)
@@ -108,7 +108,7 @@ def test_new_configuration_without_a_lost_association(source: list[Path], tmp_pa
             path.write_text("[nonsense]")
             forwarding.process.send_signal(signal.SIGHUP)
             wait_until(
-                lambda: "the earlier one stays" in forwarding.log.read_text(), what="it is refused",
+                lambda: "the old one is kept" in forwarding.log.read_text(), what="it is refused",
                 within=30,
             )  # fmt: skip
             assert forwarding.end() == 0
@@ -119,7 +119,7 @@ def test_new_configuration_without_a_lost_association(source: list[Path], tmp_pa
 def test_new_configuration_in_the_middle_of_an_association(
     source: list[Path], tmp_path: Path
 ) -> None:
-    """All objects of it are acknowledged, and arrive once."""
+    """All its objects are acknowledged, and arrive once."""
     with Destination() as one, Destination() as two:
         path = configuration(tmp_path, one=one, two=two)
         forwarding = Forwarding(tmp_path / "spool", tmp_path / "log", "sorted", "--config", path)
@@ -159,7 +159,7 @@ def test_metrics_tell_what_waits_and_what_was_done(source: list[Path], tmp_path:
 
 
 def test_log_is_for_machines(source: list[Path], tmp_path: Path) -> None:
-    """Each line of it is JSON."""
+    """Each line is JSON."""
     with Destination() as destination:
         log = tmp_path / "log"
         arguments = (destination.address, "--log-json", "-v")
@@ -176,7 +176,7 @@ def test_log_is_for_machines(source: list[Path], tmp_path: Path) -> None:
 
 
 def test_full_disk_refuses_and_loses_nothing(tmp_path: Path) -> None:
-    """What does not fit is refused with A700H, and comes once there is room."""
+    """What does not fit is refused with A700H, and arrives once there is space."""
     source = tmp_path / "source"
     source.mkdir()
     paths = [make(source, number, size=400_000) for number in range(12)]
@@ -205,7 +205,7 @@ def test_full_disk_refuses_and_loses_nothing(tmp_path: Path) -> None:
                 assert set(again.values()) == {0}
                 destination.wait(list(again))
                 wait_until_empty(forwarding)
-                assert forwarding.end() == 1  # the report tells what was refused
+                assert forwarding.end() == 1  # the report has what was refused
         assert sorted(destination.uids) == sorted({*kept, *again})
         assert objects_in(forwarding.spool) == []
     finally:
@@ -213,12 +213,12 @@ def test_full_disk_refuses_and_loses_nothing(tmp_path: Path) -> None:
 
 
 def uid_of(path: Path) -> str:
-    """Give the SOP Instance UID of a file."""
+    """Return the SOP Instance UID of a file."""
     return scan(path).sop_instance_uid
 
 
 def test_what_waited_for_too_long_is_given_up(source: list[Path], tmp_path: Path) -> None:
-    """It becomes a dead letter that says why."""
+    """It becomes a dead letter with the reason."""
     gone = f"127.0.0.1:GONE:{free_port()}"
     arguments = (gone, "--give-up-after", "0.5")
     with Forwarding(tmp_path / "spool", tmp_path / "log", *arguments) as forwarding:
@@ -231,7 +231,7 @@ def test_what_waited_for_too_long_is_given_up(source: list[Path], tmp_path: Path
 
 
 def test_it_ends_after_a_time_without_anything(source: list[Path], tmp_path: Path) -> None:
-    """That is an orderly end."""
+    """The exit status is 0."""
     with Destination() as destination:
         arguments = (destination.address, "--inactive-timeout", "2")
         with Forwarding(tmp_path / "spool", tmp_path / "log", *arguments) as forwarding:
@@ -254,18 +254,18 @@ def test_flushed_to_disk(source: list[Path], tmp_path: Path) -> None:
 
 
 def test_nothing_is_made_for_a_status(tmp_path: Path) -> None:
-    """Without a spool, the command says so."""
+    """Without a spool, the command reports that."""
     done = subprocess.run(
         [sys.executable, "-m", "dcm", "forward", "--status", "--spool", str(tmp_path / "none")],
         capture_output=True, check=False, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 2
-    assert "there is no spool in" in done.stderr
+    assert "no spool in" in done.stderr
     assert not (tmp_path / "none").exists()
 
 
 def test_file_that_has_gone_holds_up_nobody(source: list[Path], tmp_path: Path) -> None:
-    """Somebody removed it from the spool: that is reported, and the others arrive."""
+    """A file removed from the spool is reported, and the others arrive."""
     destination = Destination()
     with Forwarding(tmp_path / "spool", tmp_path / "log", destination.address) as forwarding:
         send(forwarding.port, source)
@@ -276,12 +276,12 @@ def test_file_that_has_gone_holds_up_nobody(source: list[Path], tmp_path: Path) 
         destination.wait(uids(source)[1:])
         wait_until_empty(forwarding)
         assert forwarding.end() == 1
-    assert "its file has gone from the spool" in forwarding.log.read_text()
+    assert "its file has disappeared from the spool" in forwarding.log.read_text()
     assert destination.uids == uids(source)[1:]
 
 
 def test_new_uids_are_the_same_after_a_restart(source: list[Path], tmp_path: Path) -> None:
-    """For that a key is needed; without one, nothing begins."""
+    """This needs a key; without one, the command does not start."""
     with Destination() as destination:
         spool, log = tmp_path / "spool", tmp_path / "log"
         with pytest.raises(AssertionError, match="new UIDs need a --key-file"):

@@ -1,4 +1,4 @@
-"""What all tests of `dcm serve` use: one that serves samples, and one to store in."""
+"""Shared by all tests of `dcm serve`: a service with samples, and one to store in."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,13 +20,13 @@ SAMPLES = (
 
 @pytest.fixture(scope="session")
 def samples() -> list[Sample]:
-    """What the service holds: images of several transfer syntaxes, and documents."""
+    """The content of the service: images of several transfer syntaxes, and documents."""
     return [corpus[name] for name in SAMPLES if name in corpus]
 
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory, samples: list[Sample]) -> Iterator[Service]:
-    """A service that is read-only."""
+    """A read-only service."""
     folder = tmp_path_factory.mktemp("served")
     for sample in samples:
         sample.write(folder)
@@ -38,7 +38,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, samples: list[Sample]) -> 
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Iterator[Service]:
-    """A service without instances, in which some can be stored."""
+    """An empty, writable service."""
     folder = tmp_path / "archive"
     folder.mkdir()
     with serving(folder, "--writable") as found:

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Service(NamedTuple):
-    """A running service. url: of DICOMweb, empty without it. node: None without DICOM services."""
+    """A running service. url: of DICOMweb, or empty. node: None without DICOM services."""
 
     process: subprocess.Popen[str]
     url: str
@@ -25,12 +25,12 @@ class Service(NamedTuple):
 
     @property
     def client(self) -> DICOMwebClient:
-        """A client that is not ours."""
+        """A client of another project."""
         return DICOMwebClient(self.url)
 
 
 def command(*arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
-    """Start the command `dcm serve`."""
+    """Return the command `dcm serve`."""
     kept = {**os.environ, "PYTHONPATH": str(ROOT), "DCM_CONFIG_PATH": os.devnull, **environment}
     return subprocess.Popen(
         [sys.executable, "-m", "dcm", "serve", *map(str, arguments)],
@@ -40,7 +40,7 @@ def command(*arguments: str | Path, **environment: str) -> subprocess.Popen[str]
 
 @contextmanager
 def serving(folder: Path, *options: str | Path, **environment: str) -> Iterator[Service]:
-    """Serve a folder at free ports while the block runs; kills what has not ended then."""
+    """Serve a folder at free ports during the block; kill the process if it has not ended then."""
     process = command(folder, "--port", "0", "--dicom-port", "0", *options, **environment)
     try:
         yield addresses(process, web="--no-web" not in options, dicom="--no-dicom" not in options)
@@ -50,7 +50,7 @@ def serving(folder: Path, *options: str | Path, **environment: str) -> Iterator[
 
 
 def addresses(process: subprocess.Popen[str], *, web: bool = True, dicom: bool = True) -> Service:
-    """Read the addresses that a process prints when it serves."""
+    """Read the addresses that the process prints when it is ready."""
     url, node, seen = "", None, []
     assert process.stderr is not None
     while (web and not url) or (dicom and node is None):

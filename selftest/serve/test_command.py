@@ -1,4 +1,4 @@
-"""The command `dcm serve`: who may use it, how it starts and how it ends."""
+"""The command `dcm serve`: access control, start and end."""
 
 import re
 import signal
@@ -32,7 +32,7 @@ def ended(*arguments: str | Path, **environment: str) -> tuple[int, str]:
 
 
 def test_what_it_is(service: Service) -> None:
-    """The root says what it is, and where the services are."""
+    """The root has its name, and the addresses of the services."""
     root = service.url.removesuffix("/dicom-web")
     about = requests.get(root, timeout=20).json()
     assert about["dicomweb"] == service.url
@@ -40,19 +40,19 @@ def test_what_it_is(service: Service) -> None:
 
 
 def test_echo_at_the_dicom_door(service: Service) -> None:
-    """The other door answers C-ECHO."""
+    """The DICOM port answers C-ECHO."""
     assert main(["echo", str(service.node), "--quiet"]) == 0
 
 
 @pytest.mark.parametrize("door", ["--port", "--dicom-port"])
 def test_port_that_is_taken(tmp_path: Path, door: str) -> None:
-    """A port that another program has is an error in words."""
+    """The error is one sentence."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         other = "--dicom-port" if door == "--port" else "--port"
         status, words = ended(tmp_path, door, port, other, "0")
     assert status == 2
-    assert f"cannot listen at 127.0.0.1:{port}" in words
+    assert f"cannot listen on 127.0.0.1:{port}" in words
     assert "Traceback" not in words
 
 
@@ -62,20 +62,20 @@ def test_port_that_is_taken(tmp_path: Path, door: str) -> None:
         (["--no-web", "--no-dicom"], "nothing to serve"),
         (["--key", "k.pem"], "--certificate"),
         (["--certificate", "/nowhere/c.pem", "--key", "k.pem"], "/nowhere/c.pem"),
-        (["--token", ""], "protects nothing"),
+        (["--token", ""], "must not be empty"),
         (["--token-file", "/nowhere/token"], "/nowhere/token"),
         (["--max-instance", "lots"], "is not a size"),
     ],
 )
 def test_options_that_cannot_be_used(tmp_path: Path, options: list[str], words: str) -> None:
-    """Wrong options are told before anything is served."""
+    """Wrong options are reported before anything is served."""
     status, said = ended(tmp_path, "--port", "0", "--dicom-port", "0", *options)
     assert status == 2
     assert words in said
 
 
 def test_folder_that_is_none(tmp_path: Path) -> None:
-    """A folder that does not exist is an error, and not made."""
+    """A folder that does not exist is an error, and is not created."""
     status, words = ended(tmp_path / "nothing", "--port", "0", "--dicom-port", "0")
     assert (status, "is not a folder" in words) == (2, True)
     assert not (tmp_path / "nothing").exists()
@@ -100,7 +100,7 @@ def test_token(tmp_path: Path) -> None:
 
 
 def test_tls(tmp_path: Path, authority: Authority, server_tls: Tls) -> None:
-    """With a certificate there is HTTPS, and nothing without it."""
+    """With a certificate only HTTPS is available."""
     make(tmp_path, 1)
     options = ("--certificate", str(server_tls.certificate), "--key", str(server_tls.key))
     with serving(tmp_path, *options) as service:
@@ -117,7 +117,7 @@ def test_tls(tmp_path: Path, authority: Authority, server_tls: Tls) -> None:
 def test_client_certificate(
     tmp_path: Path, authority: Authority, server_tls: Tls, client_tls: Tls
 ) -> None:
-    """With --client-ca, only clients with a certificate of that authority get in."""
+    """With --client-ca, only clients with a certificate of that authority are accepted."""
     options = (
         "--certificate", str(server_tls.certificate), "--key", str(server_tls.key),
         "--client-ca", str(server_tls.ca),
@@ -131,7 +131,7 @@ def test_client_certificate(
 
 
 def test_cors(tmp_path: Path) -> None:
-    """A web page of a named origin may use the service, with a token too, and no other page."""
+    """A web page of a named origin may use the service, also with a token, and no other page."""
     with serving(tmp_path, "--cors", "http://viewer", "--token", "secret") as service:
         asked = {"Origin": "http://viewer", "Access-Control-Request-Method": "GET",
                  "Access-Control-Request-Headers": "authorization"}  # fmt: skip
@@ -146,14 +146,14 @@ def test_cors(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
 def test_method_that_is_not_allowed(service: Service, method: str) -> None:
-    """Other methods are refused with 405, which names those that there are."""
+    """Other methods are refused with 405, which lists the allowed ones."""
     answer = requests.request(method, f"{service.url}/studies", timeout=20)
     assert answer.status_code == 405
     assert "GET" in answer.headers["Allow"]
 
 
 def test_address_behind_a_proxy(tmp_path: Path) -> None:
-    """URLs begin with what clients call the service."""
+    """URLs begin with the address that clients use."""
     make(tmp_path, 1)
     with serving(tmp_path) as service:
         (study,) = requests.get(
@@ -198,7 +198,7 @@ def test_end_finishes_requests_in_flight(tmp_path: Path, number: signal.Signals)
         _wait_for_a_part(service)
         service.process.send_signal(number)
         assert service.process.stderr is not None
-        assert "ends once clients have finished" in service.process.stderr.readline()
+        assert "stopping when clients have finished" in service.process.stderr.readline()
         begun.set()
         thread.join(30)
         assert [each.status_code for each in answers] == [200]
@@ -217,7 +217,7 @@ def _wait_for_a_part(service: Service) -> None:
 
 
 def test_request_that_does_not_end(tmp_path: Path) -> None:
-    """A client that never finishes holds up the end no longer than the limit."""
+    """A client that never finishes delays the end by no more than the limit."""
     with serving(tmp_path, "--stop-timeout", "1") as service:
         host, port = re.findall(r"//(.*):(\d+)/", service.url)[0]
         with socket.create_connection((host, int(port)), timeout=20) as connection:

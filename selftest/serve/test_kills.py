@@ -1,4 +1,4 @@
-"""`dcm serve` killed while it stores: what was acknowledged is there, and nothing is half there."""
+"""`dcm serve` killed while it stores: acknowledged instances exist, and none is partial."""
 
 import random
 import threading
@@ -20,14 +20,14 @@ STUDY = "1.2.3.5"
 
 
 def numbered(image: bytes, number: int) -> bytes:
-    """Return an instance of its own: a copy with another number in its UID."""
+    """Return a copy with its own number in the UID."""
     return image.replace(b"1.2.3.5.3.10000000", b"1.2.3.5.3.%08d" % (10_000_000 + number))
 
 
 def store_until_killed(
     service: Service, image: bytes, numbers: "count[int]", acknowledged: set[str]
 ) -> None:
-    """Store one instance after the other, and note each that was acknowledged."""
+    """Store one instance after the other, and record each acknowledged one."""
     with requests.Session() as session:
         while True:
             number = next(numbers)
@@ -44,14 +44,14 @@ def store_until_killed(
 
 
 def held(service: Service) -> set[str]:
-    """Return the instances that a service has."""
+    """Return the instances of a service."""
     answer = requests.get(f"{service.url}/studies/{STUDY}/instances", timeout=20).json()
     return {each["00080018"]["Value"][0] for each in answer}
 
 
 @pytest.mark.timeout(300)
 def test_kill_while_storing(tmp_path: Path) -> None:
-    """At whatever moment it is killed, after the next start each acknowledged instance is there, whole."""
+    """Killed at any time, after the next start each acknowledged instance is there, complete."""
     folder = tmp_path / "archive"
     folder.mkdir()
     image = make(tmp_path, 10_000_000, study=STUDY, size=200_000).read_bytes()

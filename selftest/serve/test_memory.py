@@ -1,4 +1,4 @@
-"""What a service does with memory that it used for a moment."""
+"""How a service reuses memory."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ print(int(kept), resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 def test_memory_of_pieces_is_used_again() -> None:
-    """Pages are taken from the kernel once, not once for each piece."""
+    """Pages are requested from the kernel once, not once for each chunk."""
     kept, faults = _run("keep")
     if not kept:
         pytest.skip("this C library is not glibc")

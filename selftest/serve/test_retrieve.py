@@ -32,14 +32,14 @@ def path_of(sample: Sample) -> str:
 def get(
     service: Service, path: str, accept: str | None = None, status: int = 200
 ) -> requests.Response:
-    """Return an answer, which has this status."""
+    """Return an answer, after checking its status."""
     answer = requests.get(service.url + path, headers={"Accept": accept}, timeout=30)
     assert answer.status_code == status, answer.text[:500]
     return answer
 
 
 def test_each_level_by_dicomweb_client(service: Service) -> None:
-    """A study, a series and an instance come whole."""
+    """A study, a series and an instance arrive complete."""
     client = service.client
     assert len(client.retrieve_study(STUDY)) == 7
     assert len(client.retrieve_series(STUDY, f"{STUDY}.2")) == 4
@@ -48,7 +48,7 @@ def test_each_level_by_dicomweb_client(service: Service) -> None:
 
 
 def test_file_is_sent_as_it_is_stored(service: Service, samples: list[Sample]) -> None:
-    """With any transfer syntax, a file comes byte for byte, and its length is known before."""
+    """With any transfer syntax, a file arrives byte for byte, and its length is announced."""
     for sample in samples:
         answer = get(service, path_of(sample), "application/dicom; transfer-syntax=*")
         assert answer.content == sample.data
@@ -60,7 +60,7 @@ def test_file_is_sent_as_it_is_stored(service: Service, samples: list[Sample]) -
 
 @pytest.mark.parametrize("name", ["p05", "p08", "p09-rle-gray", "h03-sr"])
 def test_conversion(service: Service, name: str) -> None:
-    """Without a transfer syntax, what can be had in Explicit VR Little Endian comes in that."""
+    """Without a requested transfer syntax, images become Explicit VR Little Endian if possible."""
     sample = corpus[name]
     answer = get(service, path_of(sample), "application/dicom")
     converted, original = dcmread(io.BytesIO(answer.content)), sample.dataset()
@@ -70,7 +70,7 @@ def test_conversion(service: Service, name: str) -> None:
 
 
 def test_lossy_image_stays_as_it_is(service: Service) -> None:
-    """An image that was compressed with a loss is not decompressed unasked, and its part says so."""
+    """A lossy compressed image is not decompressed unless requested, and its part says so."""
     sample = corpus["p10-jpeg-gray"]
     (part,) = multipart.parts_of(get(service, path_of(sample), DICOM))
     assert part.content == sample.data
@@ -92,7 +92,7 @@ def test_what_is_not_there(service: Service, samples: list[Sample]) -> None:
 
 
 def test_file_that_is_gone(tmp_path: Path) -> None:
-    """An instance whose file was removed is 410, not a part that is missing in silence."""
+    """An instance whose file was removed is 410; its part is not silently omitted."""
     for number in (1, 2):
         make(tmp_path, number)
     with serving(tmp_path) as service:
@@ -105,13 +105,13 @@ def test_file_that_is_gone(tmp_path: Path) -> None:
     "accept", ["image/png", f"{DICOM}; transfer-syntax=1.2.840.10008.1.2.4.90", "application/pdf"]
 )
 def test_not_acceptable(service: Service, accept: str) -> None:
-    """What cannot be made of the instance is 406, and the answer says what there is."""
+    """An unavailable representation is 406, and the answer lists the available ones."""
     answer = get(service, path_of(corpus["h01-ct-1-1"]), accept, status=406)
     assert "application/dicom" in answer.text
 
 
 def test_head(service: Service) -> None:
-    """HEAD tells the size and sends nothing."""
+    """HEAD returns the size and sends no body."""
     sample = corpus["h01-ct-1-1"]
     answer = requests.head(
         service.url + path_of(sample),
@@ -122,7 +122,7 @@ def test_head(service: Service) -> None:
 
 
 def test_metadata_by_dicomweb_client(service: Service, samples: list[Sample]) -> None:
-    """The metadata has all attributes, and each URI in it leads to the bytes that were stored."""
+    """The metadata has all attributes, and each URI in it leads to the stored bytes."""
     client = service.client
     assert len(client.retrieve_study_metadata(STUDY)) == 7
     assert len(client.retrieve_series_metadata(STUDY, f"{STUDY}.2")) == 4
@@ -155,13 +155,13 @@ def test_bulk_data_in_an_item(service: Service) -> None:
     [("7FE00011", 404), ("00100010", 404), ("nothing", 400), ("00400275/1", 400), ("../1", 404)],
 )
 def test_bulk_data_that_is_not_there(service: Service, place: str, status: int) -> None:
-    """A place that has no bulk data is 404; what is no place is 400."""
+    """A place without bulk data is 404; an invalid place is 400."""
     sample = corpus["h01-ct-1-1"]
     get(service, f"{path_of(sample)}/bulkdata/{place}", "*/*", status=status)
 
 
 def test_frames_by_dicomweb_client(service: Service) -> None:
-    """Frames come in the order in which they are requested."""
+    """Frames are in the order of the request."""
     sample = corpus["m01-native"]
     uids = sample.study_instance_uid, sample.series_instance_uid, sample.sop_instance_uid
     frames = service.client.retrieve_instance_frames(*uids, [3, 1])
@@ -177,7 +177,7 @@ def test_frames_by_dicomweb_client(service: Service) -> None:
     ],
 )
 def test_compressed_frame_for_a_viewer(service: Service, accept: str) -> None:
-    """A viewer that decodes by itself gets the streams as they are stored, and learns what they are."""
+    """A viewer that decodes frames itself gets the stored streams with their type."""
     sample = corpus["p13-offsets"]
     (part,) = multipart.parts_of(get(service, path_of(sample) + "/frames/2", accept))
     assert part.transfer_syntax == sample.transfer_syntax
@@ -187,7 +187,7 @@ def test_compressed_frame_for_a_viewer(service: Service, accept: str) -> None:
 
 
 def test_frame_as_pixels(service: Service) -> None:
-    """A compressed frame is decompressed where pixels are requested."""
+    """A compressed frame is decompressed if pixels are requested."""
     sample = corpus["p09-rle-gray"]
     accept = "multipart/related; type=application/octet-stream"
     (part,) = multipart.parts_of(get(service, path_of(sample) + "/frames/1", accept))
@@ -203,7 +203,7 @@ def test_frames_that_are_not_there(service: Service, frames: str, status: int) -
 
 
 def test_document_has_no_frames(service: Service) -> None:
-    """What has no pixels has no frames and no image."""
+    """An object without pixels has no frames and no image."""
     for tail in ("/frames/1", "/rendered", "/thumbnail"):
         get(service, path_of(corpus["h03-sr"]) + tail, "*/*", status=404)
 
@@ -211,7 +211,7 @@ def test_document_has_no_frames(service: Service) -> None:
 @pytest.mark.parametrize("accept", ["image/jpeg", "image/png"])
 @pytest.mark.parametrize("name", ["h01-ct-1-1", "p05", "p09-rle-gray", "p10-jpeg-colour"])
 def test_rendered(service: Service, name: str, accept: str) -> None:
-    """An image for people has the size of the object, and the type that is accepted."""
+    """A rendered image has the size of the object, and an accepted type."""
     sample = corpus[name]
     answer = get(service, path_of(sample) + "/rendered", accept)
     assert answer.headers["Content-Type"] == accept
@@ -233,12 +233,12 @@ def test_frames_are_rendered_as_parts(service: Service) -> None:
     "query", ["window=1", "window=1,0,linear", "window=1,2,cubic", "viewport=0,1", "quality=101"]
 )
 def test_malformed_view(service: Service, query: str) -> None:
-    """A parameter of rendering that cannot be read is 400."""
+    """An invalid rendering parameter is 400."""
     get(service, f"{path_of(corpus['h01-ct-1-1'])}/rendered?{query}", "*/*", status=400)
 
 
 def test_same_object_in_two_files(tmp_path: Path) -> None:
-    """An object of which there are copies is sent once."""
+    """An object with several copies is sent once."""
     original = make(tmp_path, 1)
     make(tmp_path, 2)
     (tmp_path / "copy.dcm").write_bytes(original.read_bytes())

@@ -1,5 +1,6 @@
-"""Searches (PS3.18 10.6), by dicomweb-client and as viewers send them."""
+"""Searches (PS3.18 10.6), by dicomweb-client and in the form that viewers use."""
 
+import statistics
 import time
 from typing import Any
 
@@ -54,7 +55,7 @@ def test_study_list_of_a_viewer(service: Service, samples: list[Any]) -> None:
 
 
 def test_pages_are_in_one_order(service: Service) -> None:
-    """Pages hold each instance once, in the same order as the whole."""
+    """Pages contain each instance once, in the same order as the complete list."""
     whole = found(service, f"/studies/{STUDY}/instances")
     pages = [
         each
@@ -72,7 +73,7 @@ def test_nothing_found_is_an_empty_array(service: Service) -> None:
 
 
 def test_answers_of_many_pieces(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything matches when nothing is asked, and the whole list comes."""
+    """Without keys everything matches, and the complete list is returned."""
     assert len(found(service, "/instances")) > 15
     assert len(found(service, "/instances?includefield=all")) == len(found(service, "/instances"))
 
@@ -92,7 +93,7 @@ def test_fuzzy_matching_is_not_done_in_silence(service: Service) -> None:
 
 
 def test_xml(service: Service) -> None:
-    """Each study is a part in XML where that is preferred."""
+    """Each study is a part in XML if that is preferred."""
     accept = 'multipart/related; type="application/dicom+xml"'
     answer = requests.get(
         f"{service.url}/studies?StudyInstanceUID={STUDY}", headers={"Accept": accept}, timeout=20
@@ -111,39 +112,41 @@ def test_xml(service: Service) -> None:
         ("StudyDate=20240102-20240101", "ends before it begins"),
         ("PatientID=1&PatientID=2", "twice"),
         ("PatientID=1&00100020=2", "twice"),
-        ("StudyInstanceUID=1.2.*", "no UID"),
+        ("StudyInstanceUID=1.2.*", "neither a UID"),
         ("fuzzymatching=perhaps", "neither true nor false"),
         ("includefield=PatienName", "did you mean PatientName?"),
         ("PatientID.CodeValue=1", "is not a sequence"),
         ("RequestAttributesSequence=1", "is a sequence"),
-        ("0009FFFF=1", "in no index"),
+        ("0009FFFF=1", "not in the index"),
     ],
 )
 def test_malformed_search(service: Service, query: str, words: str) -> None:
-    """What is unknown or malformed is refused with 400 and a sentence."""
+    """Unknown or malformed keys are refused with 400 and a sentence."""
     answer = requests.get(f"{service.url}/studies?{query}", timeout=20)
     assert answer.status_code == 400
     assert words in answer.text
 
 
 def test_key_that_the_path_has(service: Service) -> None:
-    """The study of the path cannot be another one in the query."""
+    """The study of the path cannot differ from that of the query."""
     answer = requests.get(f"{service.url}/studies/{STUDY}/series?StudyInstanceUID=1.2", timeout=20)
     assert answer.status_code == 400
 
 
 def test_not_acceptable(service: Service) -> None:
-    """A media type that searches do not have is refused with 406, which names those that there are."""
+    """An unsupported media type is refused with 406, which lists the supported ones."""
     answer = requests.get(f"{service.url}/studies", headers={"Accept": "image/png"}, timeout=20)
     assert answer.status_code == 406
     assert "application/dicom+json" in answer.text
 
 
 def test_answers_come_at_once(service: Service) -> None:
-    """Small answers on one connection do not wait for each other's acknowledgements (Nagle's algorithm)."""
+    """Small answers on one connection do not wait for acknowledgements (Nagle's algorithm)."""
     with requests.Session() as session:
         session.get(f"{service.url}/studies?limit=1", timeout=20)
-        begun = time.perf_counter()
+        took = []
         for _ in range(25):
+            begun = time.perf_counter()
             session.get(f"{service.url}/studies?limit=1", timeout=20)
-    assert time.perf_counter() - begun < 25 * 0.035
+            took.append(time.perf_counter() - begun)
+    assert statistics.median(took) < 0.035

@@ -1,4 +1,4 @@
-"""Storage (PS3.18 10.5): whole requests, parts that fail, and requests that are cut off."""
+"""Storage (PS3.18 10.5): complete requests, parts that fail, and truncated requests."""
 
 import re
 import socket
@@ -44,18 +44,18 @@ def reasons(module: Any) -> list[int]:
 
 
 def held(service: Service) -> list[str]:
-    """Return the instances that a service has."""
+    """Return the instances of a service."""
     answer = requests.get(f"{service.url}/instances", timeout=20)
     return sorted(each["00080018"]["Value"][0] for each in answer.json())
 
 
 def left(folder: Path) -> list[str]:
-    """Return the files in a folder but for the index."""
+    """Return the files in a folder except the index."""
     return sorted(each.name for each in folder.iterdir() if "index" not in each.name)
 
 
 def test_store_and_retrieve_by_dicomweb_client(empty: Service, tmp_path: Path) -> None:
-    """What is stored is found, and comes back as it was."""
+    """What is stored is found, and can be retrieved unchanged."""
     files = [make(tmp_path, number) for number in range(1, 6)]
     stored = empty.client.store_instances([dcmread(each) for each in files])
     assert len(stored.ReferencedSOPSequence) == 5
@@ -68,7 +68,7 @@ def test_store_and_retrieve_by_dicomweb_client(empty: Service, tmp_path: Path) -
 
 @pytest.mark.parametrize("name", ["p02", "p05", "p08", "p10-jpeg-gray", "t05", "h03-sr", "c11"])
 def test_data_set_is_kept_byte_for_byte(empty: Service, name: str) -> None:
-    """Whatever its encoding, the data set of a file is the same afterwards."""
+    """In any encoding, the data set of the stored file is the same."""
     sample = corpus[name]
     module = post(empty, [sample.data], 200)
     (item,) = module[REFERENCED]["Value"]
@@ -81,7 +81,7 @@ def test_data_set_is_kept_byte_for_byte(empty: Service, name: str) -> None:
 
 
 def test_large_instance_in_small_pieces(empty: Service, tmp_path: Path) -> None:
-    """An instance that comes in chunks without a length is stored whole."""
+    """An instance sent in chunks without a length is stored completely."""
     file = make(tmp_path, 1, size=3_000_000)
     body = multipart.build([file.read_bytes()], DICOM)
     pieces = (body[at : at + 997] for at in range(0, len(body), 997))
@@ -93,7 +93,7 @@ def test_large_instance_in_small_pieces(empty: Service, tmp_path: Path) -> None:
 
 
 def test_same_instance_again(empty: Service, tmp_path: Path) -> None:
-    """To store the same again is a success, and there is one of it."""
+    """Storing the same instance again succeeds, and it exists once."""
     data = make(tmp_path, 1).read_bytes()
     for _ in range(2):
         assert uids(post(empty, [data, data], 200), REFERENCED) == ["1.2.3.1"] * 2
@@ -101,7 +101,7 @@ def test_same_instance_again(empty: Service, tmp_path: Path) -> None:
 
 
 def test_some_of_another_study(empty: Service, tmp_path: Path) -> None:
-    """Of the study in the path, what belongs to it is stored, and the rest is refused by name."""
+    """Instances of the study in the path are stored, the others are refused by UID."""
     mine, other = make(tmp_path, 1), make(tmp_path, 2, study="1.2.3.8")
     module = post(empty, [mine.read_bytes(), other.read_bytes()], 202, "/1.2.3.4.1")
     assert (uids(module, REFERENCED), uids(module, FAILED)) == (["1.2.3.1"], ["1.2.3.8.3.2"])
@@ -120,7 +120,7 @@ def test_some_of_another_study(empty: Service, tmp_path: Path) -> None:
 def test_part_that_is_no_dicom_file(
     empty: Service, tmp_path: Path, content: bytes, status: int
 ) -> None:
-    """What is no DICOM file is refused, and what is beside it is stored."""
+    """A part that is not a DICOM file is refused, and the other parts are stored."""
     module = post(empty, [content], status)
     assert reasons(module) == [0xC000]
     module = post(empty, [content, make(tmp_path, 1).read_bytes()], 202)
@@ -130,7 +130,7 @@ def test_part_that_is_no_dicom_file(
 
 @pytest.mark.parametrize("size", [2000, 3_000_000])
 def test_instance_that_ends_too_early(empty: Service, tmp_path: Path, size: int) -> None:
-    """A file that was cut is not stored, whatever its length."""
+    """A truncated file is not stored, whatever its length."""
     data = make(tmp_path, 1, size=size).read_bytes()
     module = post(empty, [data[:-100]], 409)
     assert (uids(module, FAILED), reasons(module)) == (["1.2.3.1"], [0xC000])
@@ -138,7 +138,7 @@ def test_instance_that_ends_too_early(empty: Service, tmp_path: Path, size: int)
 
 
 def test_too_large(tmp_path: Path) -> None:
-    """An instance beyond the limit is refused as such, and leaves nothing behind."""
+    """An instance beyond the limit is refused for that reason, and leaves nothing behind."""
     (tmp_path / "archive").mkdir()
     with serving(tmp_path / "archive", "--writable", "--max-instance", "100K") as service:
         small, large = make(tmp_path, 1), make(tmp_path, 2, size=300_000)
@@ -149,7 +149,7 @@ def test_too_large(tmp_path: Path) -> None:
 
 
 def test_full_disk(tmp_path: Path) -> None:
-    """Where the file system has less space than is to stay free, nothing is stored."""
+    """If less than the reserved space is free, nothing is stored."""
     (tmp_path / "archive").mkdir()
     with serving(tmp_path / "archive", "--writable", "--min-free", "1000T") as service:
         module = post(service, [make(tmp_path, 1).read_bytes()], 409)
@@ -177,7 +177,7 @@ def test_read_only(service: Service, tmp_path: Path) -> None:
     ],
 )
 def test_media_type_that_cannot_be_stored(empty: Service, content_type: str, status: int) -> None:
-    """Only files in parts can be stored, and a boundary is needed."""
+    """Only multipart files can be stored, and a boundary is required."""
     answer = requests.post(
         f"{empty.url}/studies", data=b"--a--", headers={"Content-Type": content_type}, timeout=20
     )
@@ -186,7 +186,7 @@ def test_media_type_that_cannot_be_stored(empty: Service, content_type: str, sta
 
 @pytest.mark.parametrize("body", [b"", b"--harness--\r\n", b"nothing"])
 def test_request_without_parts(empty: Service, body: bytes) -> None:
-    """A request that holds nothing is no success."""
+    """An empty request is not a success."""
     answer = requests.post(
         f"{empty.url}/studies", data=body, headers={"Content-Type": RELATED}, timeout=20
     )
@@ -194,7 +194,7 @@ def test_request_without_parts(empty: Service, body: bytes) -> None:
 
 
 def test_request_that_is_cut_off(empty: Service, tmp_path: Path) -> None:
-    """If the client goes away, complete parts stay, and of the last one nothing is left."""
+    """If the client disconnects, complete parts are kept, and nothing of the last one."""
     contents = [make(tmp_path, number).read_bytes() for number in (1, 2)]
     body = multipart.build(contents, DICOM)[:-10_000]
     host, port = re.findall(r"//(.*):(\d+)/", empty.url)[0]
@@ -212,7 +212,7 @@ def test_request_that_is_cut_off(empty: Service, tmp_path: Path) -> None:
 
 
 def test_both_doors_see_the_same(empty: Service, tmp_path: Path) -> None:
-    """What comes by C-STORE is found by QIDO, and what comes by STOW is found by C-FIND."""
+    """QIDO finds instances received by C-STORE, C-FIND finds those received by STOW."""
     post(empty, [make(tmp_path, 1).read_bytes()], 200)
     assert empty.node is not None
     assert main(["store", str(empty.node), str(make(tmp_path, 2)), "--quiet"]) == 0

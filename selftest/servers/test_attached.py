@@ -1,4 +1,4 @@
-"""What answers where a server is said to run."""
+"""What answers at the address of an attached server."""
 
 import contextlib
 import threading
@@ -45,6 +45,6 @@ def test_web_server_that_is_not_orthanc_is_told(status: int, body: bytes) -> Non
     """The error names the server, and the status of its answer."""
     with web_server(status, body) as rest:
         node = Node(AETitle("OTHER"), "127.0.0.1", Port(free_port()), rest, None)
-        said = rf"http://127.0.0.1:{rest} is not an Orthanc: GET /system gave status {status}"
+        said = rf"http://127.0.0.1:{rest} is not an Orthanc: GET /system returned status {status}"
         with pytest.raises(ServerUnreachable, match=said):
             look(node, rest_is_named=True, dicomweb=None)

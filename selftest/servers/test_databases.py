@@ -1,4 +1,4 @@
-"""Private databases: what a server stores in one survives, and nothing of one is left behind."""
+"""Private databases: what a server stores in one is kept, and none leaves anything behind."""
 
 import os
 import signal
@@ -29,7 +29,7 @@ from harness.corpus import corpus
 from harness.errors import ConfigError, ServerError, ServerNotFound, ServerNotReady
 from harness.model import AETitle, Credentials, Endpoint, Port, Version
 from harness.servers.databases.database import Database
-from harness.servers.databases.installation import find_database, find_plugins, plugin_version
+from harness.servers.databases.installation import find_database, find_plugins
 from harness.servers.databases.mariadb import Mariadb
 from harness.servers.databases.postgresql import Postgresql
 from harness.servers.databases.programs import hand_over, run_program
@@ -37,6 +37,7 @@ from harness.servers.deployment import Deployment, deploy
 from harness.servers.guard import Guard
 from harness.servers.locate import OrthancInstallation, find_orthanc
 from harness.servers.orthanc import Orthanc
+from harness.servers.plugins import plugin_version
 from harness.servers.product import Build, Role
 from harness.waiting import wait_until
 
@@ -51,7 +52,7 @@ NAMED = "S" * 90
 
 
 class Bench:
-    """Starts instances of one kind. The folder of data is made once, and copied: ten times as fast."""
+    """Starts instances of one kind. The data folder is made once and copied: ten times as fast."""
 
     def __init__(self, name: str, folder: Path, stack: ExitStack) -> None:
         self.kind = KINDS[name]
@@ -84,7 +85,7 @@ class Bench:
 
 @pytest.fixture(scope="module", params=list(KINDS))
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
-    """A kind of database that this computer has."""
+    """A kind of database that is installed on this computer."""
     with ExitStack() as stack, tempfile.TemporaryDirectory(prefix="selftest-") as name:
         folder = Path(name)
         hand_over(folder)
@@ -100,7 +101,7 @@ def database(bench: Bench) -> Iterator[Database]:
 
 @pytest.fixture
 def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A temporary folder of this test's own, which other users may enter, unlike pytest's."""
+    """A temporary folder of this test which, unlike pytest's, other users may enter."""
     with tempfile.TemporaryDirectory(prefix="selftest-") as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -109,9 +110,9 @@ def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def abandoned_memory() -> set[str]:
-    """Return the shared memory that nobody uses: segments of shmget(2), and PostgreSQL's of shm_open(3).
+    """Return the unused shared memory: segments of shmget(2), and PostgreSQL's of shm_open(3).
 
-    Other tests may start databases of their own meanwhile, and browsers.
+    Other tests may start databases meanwhile, and browsers.
     """
     rows = [line.split() for line in Path("/proc/sysvipc/shm").read_text().splitlines()]
     attached, segment = rows[0].index("nattch"), rows[0].index("shmid")
@@ -120,7 +121,7 @@ def abandoned_memory() -> set[str]:
 
 
 def processes_below(folder: Path) -> list[str]:
-    """Return the processes that work in `folder`, or name it."""
+    """Return the processes that work in `folder`, or have it in their command line."""
     found = []
     for each in psutil.process_iter(["pid", "cmdline", "cwd"]):
         words = [*(each.info["cmdline"] or []), each.info["cwd"] or ""]
@@ -129,11 +130,11 @@ def processes_below(folder: Path) -> list[str]:
     return found
 
 
-# Databases of their own
+# Separate databases
 
 
 def test_two_databases_do_not_see_each_other(database: Database) -> None:
-    """Each user reaches its own database alone, though an underscore is a wildcard to MariaDB."""
+    """Each user can use its own database only, though an underscore is a wildcard in MariaDB."""
     one, other = database.new_database("a_b"), database.new_database("axb")
     database.sql("CREATE TABLE seen (word VARCHAR(9)); INSERT INTO seen VALUES ('yes');", one)
 
@@ -146,7 +147,7 @@ def test_two_databases_do_not_see_each_other(database: Database) -> None:
 
 
 def test_only_the_password_lets_in(database: Database) -> None:
-    """Nobody gets in without the password, be it by a name that the product brings along."""
+    """Access requires the password, also for the product's default users."""
     mine = database.new_database("mine")
     for user, password in (("mine", "wrong"), ("mine", ""), ("root", ""), ("postgres", "")):
         with pytest.raises(ServerError, match=r"(?i)denied|password"):
@@ -154,7 +155,7 @@ def test_only_the_password_lets_in(database: Database) -> None:
 
 
 def test_dropped_database_is_gone_and_can_be_made_again(database: Database) -> None:
-    """A database is dropped also while its user is connected, and a new one of that name is empty."""
+    """A database can be dropped while its user is connected; a new one of that name is empty."""
     first = database.new_database("again")
     database.sql("CREATE TABLE kept (number INT)", first)
     with ThreadPoolExecutor(1) as pool:
@@ -187,15 +188,15 @@ def _is_connected(database: Database) -> bool:
 @pytest.mark.parametrize("name", ["", "Upper", "a-b", "x; DROP DATABASE y", "a" * 33])
 def test_name_that_would_need_quotes_is_refused(database: Database, name: str) -> None:
     """The name of a database is an identifier in every dialect."""
-    with pytest.raises(ConfigError, match="not a name for a database"):
+    with pytest.raises(ConfigError, match="not a valid database name"):
         database.new_database(name)
 
 
-# Ends and starts
+# End and start
 
 
 def test_committed_rows_survive_a_kill(database: Database) -> None:
-    """What was committed just before SIGKILL is there after a start, on the same port."""
+    """Rows committed just before SIGKILL are there after a restart, on the same port."""
     mine = database.new_database("mine")
     database.sql("CREATE TABLE kept (number INT)", mine)
     for number in range(5):
@@ -210,7 +211,7 @@ def test_committed_rows_survive_a_kill(database: Database) -> None:
 
 
 def test_kill_ends_busy_processes_too(database: Database) -> None:
-    """A query that computes neither outlives a kill nor hinders the next start."""
+    """A running query neither survives a kill nor blocks the next start."""
     mine = database.new_database("mine")
     with ThreadPoolExecutor(1) as pool:
         busy = pool.submit(database.sql, BUSY[database.product], mine)
@@ -223,7 +224,7 @@ def test_kill_ends_busy_processes_too(database: Database) -> None:
 
 
 def test_a_stop_is_orderly_and_a_start_keeps_the_data(database: Database) -> None:
-    """`stop` lets it write all it has, so that the next start has nothing to recover."""
+    """`stop` lets it write all data, so that the next start needs no recovery."""
     mine = database.new_database("mine")
     database.sql("CREATE TABLE kept (number INT); INSERT INTO kept VALUES (1);", mine)
     database.stop()
@@ -238,7 +239,7 @@ def test_a_stop_is_orderly_and_a_start_keeps_the_data(database: Database) -> Non
 
 
 def test_death_is_told_in_words(database: Database) -> None:
-    """A case that ends it by a signal learns how it ended."""
+    """If a signal ended it, the error says so."""
     assert database.pid is not None
     os.kill(database.pid, signal.SIGKILL)
 
@@ -268,6 +269,7 @@ import sys, time
 sys.path[:0] = {path!r}
 from servers.test_databases import KINDS
 from harness.servers.databases.installation import find_database
+from harness.servers.plugins import plugin_version
 from harness.servers.guard import Guard
 
 with Guard() as guard:
@@ -277,14 +279,14 @@ with Guard() as guard:
     database.sql({busy!r}, mine)
 """
 BUSY = {
-    # Processes of their own sessions, which do not notice the end of the first for a while.
+    # Processes in separate sessions, which do not notice the end of the first for a while.
     "postgresql": "SELECT count(*) FROM generate_series(1, 100000000000)",
     "mariadb": "SELECT BENCHMARK(100000000000, MD5('x'))",
 }
 
 
 def test_sigkill_of_the_harness_leaves_nothing(bench: Bench, temporary: Path) -> None:
-    """The guard ends an instance that is busy, and removes its folder, when we cannot any more."""
+    """The guard ends a busy instance and removes its folder when the harness is gone."""
     before = abandoned_memory()
     code = ABANDONED.format(
         path=[str(Path(__file__).parents[1])], name=bench.name, busy=BUSY[bench.name]
@@ -309,7 +311,7 @@ def test_sigkill_of_the_harness_leaves_nothing(bench: Bench, temporary: Path) ->
 
 
 def _is_busy(temporary: Path) -> bool:
-    """Return whether a process in the folder has computed for a quarter of a second."""
+    """Return whether a process in the folder has used the CPU for a quarter of a second."""
     for each in psutil.process_iter(["cwd", "cpu_times"]):
         cwd, times = each.info["cwd"], each.info["cpu_times"]
         if cwd and str(temporary) in cwd and times and times.user > 0.25:
@@ -317,7 +319,7 @@ def _is_busy(temporary: Path) -> bool:
     return False
 
 
-# What is not there, or taken
+# Missing or taken resources
 
 
 @pytest.mark.parametrize("name", list(KINDS))
@@ -334,7 +336,7 @@ def test_missing_program_is_told(name: str, tmp_path: Path) -> None:
 
 
 def test_taken_port_is_told(bench: Bench, temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where somebody else is always faster to take a port: the server's own words, and nothing left."""
+    """If the port is always taken, the error has the server's own message, and nothing is left."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         monkeypatch.setattr("harness.servers.databases.database.free_port", lambda: port)
@@ -346,7 +348,7 @@ def test_taken_port_is_told(bench: Bench, temporary: Path, monkeypatch: pytest.M
 def test_taken_port_is_passed_over(
     bench: Bench, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where somebody else was faster to take the port that the kernel chose, another one is tried."""
+    """If the port chosen by the kernel is taken meanwhile, another one is tried."""
     with socket.create_server(("127.0.0.1", 0)) as taken, socket.create_server(("", 0)) as free:
         ports = [taken.getsockname()[1], free.getsockname()[1]]
         free.close()
@@ -359,7 +361,7 @@ def test_taken_port_is_passed_over(
 def test_path_too_long_for_a_socket_leaves_the_port(
     bench: Bench, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a folder with a long and odd name an instance has a port alone, and says why no socket."""
+    """In a folder with a long name an instance has only a port, and says why it has no socket."""
     folder = temporary / f'sp ace,%s "q" $HOME {NAMED}'
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
@@ -374,7 +376,7 @@ def test_path_too_long_for_a_socket_leaves_the_port(
 def test_folder_may_have_any_name(
     bench: Bench, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Data and socket are where they are said to be, whatever the name of the temporary folder."""
+    """Data and socket are at the given paths, whatever the name of the temporary folder."""
     folder = temporary / "a ,;\"%s' $HOME#"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
@@ -411,7 +413,7 @@ CONNECTION = DatabaseConnection(
 
 
 def test_sections_leave_out_what_a_plugin_does_not_know() -> None:
-    """An option appears from the version on that brought it."""
+    """An option appears from the version on that introduced it."""
     use = DatabaseUse(connections=5)
     for make, name, versions in (
         (postgresql_section, "PostgreSQL", ("2.2", "3.2", "3.3", "4.0")),
@@ -427,7 +429,7 @@ def test_sections_leave_out_what_a_plugin_does_not_know() -> None:
 
 
 def test_sections_name_the_socket() -> None:
-    """PostgreSQL is told the folder, MySQL the file; over TCP, MySQL's usual socket is switched off."""
+    """PostgreSQL gets the folder, MySQL the file; over TCP, MySQL's default socket is disabled."""
     over_socket = DatabaseUse(socket=True)
     assert _options(postgresql_section(CONNECTION, over_socket))["Host"] == "/tmp/x"  # noqa: S108
     mysql = _options(mysql_section(CONNECTION, over_socket))
@@ -458,9 +460,9 @@ def orthanc() -> OrthancInstallation:
 def test_orthanc_still_has_what_it_stored(
     bench: Bench, database: Database, orthanc: OrthancInstallation, over_socket: bool
 ) -> None:
-    """Index and objects are in the database: Orthanc starts with an empty folder, and has both.
+    """Index and objects are in the database: Orthanc restarts with an empty folder, and has both.
 
-    In between the database is killed and started again as well.
+    In between, the database is killed and restarted.
     """
     try:
         plugins = find_plugins(bench.name)
@@ -504,7 +506,7 @@ def test_orthanc_still_has_what_it_stored(
 
 
 def _instances(server: Deployment) -> dict[str, int]:
-    """Return the instances that a server has, and the size of what it gives for each."""
+    """Return the instances of a server, and the size of the file that it returns for each."""
     assert server.rest is not None
     client = Rest(server.rest, ALICE, time_limit=10.0)
     try:

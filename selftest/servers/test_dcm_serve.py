@@ -1,4 +1,4 @@
-"""`dcm serve` as a product of the harness: what it needs, and that it is empty once it is emptied."""
+"""`dcm serve` as a product of the harness: its requirements, and that emptying works."""
 
 from collections.abc import Iterator
 
@@ -20,7 +20,7 @@ ALICE = Credentials("alice", "alice-serves")
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Deployment]:
-    """The server, as a remote at whose pair nobody is."""
+    """The server as a remote; nothing is at the addresses of its pair."""
     try:
         found = find("dcm-serve")
     except ServerNotFound as missing:
@@ -38,14 +38,14 @@ def server() -> Iterator[Deployment]:
 
 
 def test_missing_module_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the command that installs it."""
+    """The error has the command that installs it."""
     monkeypatch.setattr(dcm_serve, "NEEDED", ("json", "no_such_module"))
     with pytest.raises(ServerNotFound, match=r"no_such_module .*pip install 'dicom-harness\[dcm"):
         find("dcm-serve")
 
 
 def test_nothing_is_found_after_emptying(server: Deployment) -> None:
-    """Though it notes what it stores in its index a moment later, when that may be emptied already."""
+    """The index records a stored instance a moment later, perhaps after the emptying."""
     dimse = Dimse(server.dicom, AETitle("SERVED"), AETitle("OTHER"), 10.0)
     sample = corpus["h01-ct-1-1"]
     for _ in range(10):

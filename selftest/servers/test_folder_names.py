@@ -20,12 +20,12 @@ NASTY = 'with space %s%% #1 it\'s "ä" $HOME ${HOME} (a;b) ?x=&'
 
 ALICE = Credentials("alice", "alice-in-a-folder")
 
-# tiny-pacs answers with a character set that the standard does not have.
+# tiny-pacs answers with a character set that the standard does not define.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 
 
 def role(guard: Guard) -> Role:
-    """Return the part of a remote; nothing is at the addresses of the pair."""
+    """Return the role of a remote; nothing is at the addresses of the pair."""
     return Role(
         "remote",
         Pair(
@@ -40,7 +40,7 @@ def role(guard: Guard) -> Role:
 def test_server_works_in_a_folder_with_any_name(
     spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server starts there, and keeps what it is given in its own folder, and nowhere else."""
+    """A server starts there, and stores data only in its own folder."""
     folder = tmp_path / NASTY
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
@@ -61,7 +61,7 @@ def test_server_works_in_a_folder_with_any_name(
 
 
 def _fill(server: Deployment) -> None:
-    """Put an object or a worklist item into a server and, where it answers queries, find it."""
+    """Store an object or a worklist item in a server and, if it supports queries, find it."""
     dimse = Dimse(server.dicom, AETitle("NASTY"), AETitle("OTHER"), 10.0)
     can = server.capabilities.versions
     if server.worklists is not None and "dimse.worklist" in can:

@@ -1,4 +1,4 @@
-"""A checkout with the real scripts, where commands that would change the computer are stand-ins."""
+"""A checkout with the real scripts; commands that would change the computer are replaced."""
 
 import shutil
 import stat
@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ("run-local.sh", "run-tests.sh", "pyproject.toml", "setup", ".ci")
 
-# What the scripts use that changes nothing outside the folders they are told of.
+# Commands that change nothing outside the folders given to them.
 HARMLESS = (
     "awk",
     "bash",
@@ -59,10 +59,10 @@ ORTHANC = "#!/bin/sh\necho Orthanc 1.10.1\n"
 
 
 class Checkout:
-    """The scripts in a folder of their own, and a record of what they called."""
+    """The scripts in a separate folder, and a record of the commands that they called."""
 
     def __init__(self, folder: Path) -> None:
-        """Copy the scripts, and make stand-ins for a computer that has everything but Orthanc."""
+        """Copy the scripts, and make stand-ins for a computer that has all but Orthanc."""
         self.root = folder / "check out"
         self.bin = folder / "bin"
         self.calls_file = folder / "calls"
@@ -89,24 +89,24 @@ class Checkout:
         self.packages = packages
 
     def stand_in(self, name: str, body: str) -> None:
-        """Put a command on the PATH that writes its call down, then does `body`."""
+        """Put a command on the PATH that records its call, then runs `body`."""
         self._executable(
             self.bin / name, f'#!/bin/bash\necho "{name} $*" >>"{self.calls_file}"\n{body}\n'
         )
 
     def lacks(self, *names: str) -> None:
-        """Take commands from the PATH."""
+        """Remove commands from the PATH."""
         for name in names:
             (self.bin / name).unlink()
 
     def has_orthanc(self) -> None:
-        """Put an Orthanc where an earlier set-up unpacks it."""
+        """Put an Orthanc where an earlier setup unpacked it."""
         sbin = self.root / ".orthanc/usr/sbin"
         sbin.mkdir(parents=True)
         self._executable(sbin / "Orthanc", ORTHANC)
 
     def has_package(self, *files: str) -> None:
-        """Let the stand-in of apt-get download a real package that holds Orthanc, or `files`."""
+        """Let the stand-in of apt-get download a real package that contains Orthanc, or `files`."""
         tree = self.packages / "tree"
         for name in files or ("usr/sbin/Orthanc",):
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
@@ -124,7 +124,7 @@ class Checkout:
         )
 
     def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run a script from another folder, as people do."""
+        """Run a script from another folder, as users do."""
         self.calls_file.write_text("")
         return subprocess.run(
             [str(self.root / command[0]), *command[1:]],
@@ -138,12 +138,12 @@ class Checkout:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Return what the scripts find: only stand-ins on the PATH, and one of them as Python."""
+        """Return the scripts' environment: only stand-ins on the PATH, one of them as Python."""
         python = str(self.bin / "python3")
         return {"PATH": str(self.bin), "HOME": str(self.root), "HARNESS_PYTHON": python}
 
     def calls(self, *names: str) -> list[str]:
-        """Give the calls of the commands `names`, in order."""
+        """Return the calls of the commands `names`, in order."""
         return [
             line for line in self.calls_file.read_text().splitlines() if line.split()[0] in names
         ]
@@ -156,13 +156,13 @@ class Checkout:
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Checkout:
-    """Give a checkout on a computer that has all but Orthanc, before its first start."""
+    """A checkout before its first start, on a computer that has all but Orthanc."""
     return Checkout(tmp_path)
 
 
 @pytest.fixture
 def ready(bare: Checkout) -> Checkout:
-    """Give a checkout that is set up for users and developers."""
+    """A checkout that is set up for users and developers."""
     bare.has_orthanc()
     for script in ("run-local.sh", "run-tests.sh"):
         done = bare.run(script, "--setup-only")

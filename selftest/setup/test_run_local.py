@@ -1,4 +1,4 @@
-"""`run-local.sh`: what it hands on, what it installs, and what it says when it cannot."""
+"""`run-local.sh`: arguments, installation, and error messages."""
 
 import fcntl
 import os
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from conftest import Checkout
 
 PLUGIN = "usr/share/orthanc/plugins/libOrthancMySQLIndex.so"
+WSI = "usr/share/orthanc/plugins/libOrthancWSI.so"
 INSTALLERS = ("apt-get", "python3", "environment-python", "sudo")
 
 needs_no_system_orthanc = pytest.mark.skipif(
@@ -23,7 +24,7 @@ needs_no_system_orthanc = pytest.mark.skipif(
 
 
 def test_arguments_reach_the_harness_unchanged(ready: "Checkout") -> None:
-    """Spaces, stars, quotes and empty arguments are nobody's business on the way."""
+    """Spaces, stars, quotes and empty arguments are passed on unchanged."""
     arguments = ["-k", "find and not move", "", "*.py", 'a"b', "$HOME"]
 
     ready.run("run-local.sh", *arguments)
@@ -33,13 +34,13 @@ def test_arguments_reach_the_harness_unchanged(ready: "Checkout") -> None:
 
 
 def test_verdict_is_that_of_the_harness(ready: "Checkout") -> None:
-    """The exit code of the run is handed on."""
+    """The exit code of the run is passed on."""
     assert ready.run("run-local.sh").returncode == 0
     assert ready.run("run-local.sh", VERDICT="1").returncode == 1
 
 
 def test_second_start_installs_nothing(ready: "Checkout") -> None:
-    """Where everything is there, neither apt nor pip is called, and nothing is said."""
+    """If everything is installed, neither apt nor pip is called, and there is no output."""
     again = ready.run("run-local.sh")
 
     assert ready.calls(*INSTALLERS) == []
@@ -48,14 +49,14 @@ def test_second_start_installs_nothing(ready: "Checkout") -> None:
 
 
 def test_setup_only_runs_nothing(ready: "Checkout") -> None:
-    """`--setup-only` ends before the harness."""
+    """`--setup-only` ends before the harness starts."""
     assert ready.run("run-local.sh", "--setup-only").returncode == 0
     assert ready.calls("harness") == []
 
 
 @pytest.mark.parametrize("script", ["run-local.sh", "run-tests.sh"])
 def test_help_installs_nothing(bare: "Checkout", script: str) -> None:
-    """`--help` tells the usage and touches nothing."""
+    """`--help` prints the usage and changes nothing."""
     told = bare.run(script, "--help")
 
     assert told.returncode == 0
@@ -65,7 +66,7 @@ def test_help_installs_nothing(bare: "Checkout", script: str) -> None:
 
 
 def test_new_dependency_is_installed(ready: "Checkout") -> None:
-    """What pip reads of pyproject.toml is part of the stamp; other tools' settings are not."""
+    """The stamp covers what pip reads of pyproject.toml; other tools' settings are not in it."""
     project = ready.root / "pyproject.toml"
     project.write_text(project.read_text() + "# a setting of ruff, say\n")
     ready.run("run-local.sh")
@@ -78,7 +79,7 @@ def test_new_dependency_is_installed(ready: "Checkout") -> None:
 
 
 def test_moved_checkout_gets_a_new_environment(ready: "Checkout") -> None:
-    """An environment names its folder in its scripts, so a moved one is made anew."""
+    """Scripts of an environment contain its path, so it is made again after a move."""
     (ready.root / ".venv/left-over").touch()
     ready.root = ready.root.rename(ready.root.with_name("elsewhere"))
 
@@ -101,7 +102,7 @@ def test_failing_pip_is_shown_and_ends_the_run(bare: "Checkout") -> None:
 
 
 def test_failing_pip_leaves_an_earlier_environment_in_use(ready: "Checkout") -> None:
-    """Offline, yesterday's packages go on, and the next start tries again."""
+    """Offline, the earlier packages are used, and the next start tries again."""
     with (ready.root / "setup/python.sh").open("a") as script:
         script.write("# changed\n")
     ready.stand_in("environment-python", "exit 1")
@@ -109,12 +110,12 @@ def test_failing_pip_leaves_an_earlier_environment_in_use(ready: "Checkout") -> 
     for _ in range(2):
         done = ready.run("run-local.sh")
         assert done.returncode == 0
-        assert "going on with those installed earlier" in done.stderr
+        assert "continuing with the installed ones" in done.stderr
         assert ready.calls("harness") == ["harness run"]
 
 
 def test_no_python_is_a_sentence(bare: "Checkout") -> None:
-    """Without Python and without root: the line that helps, and exit code 2."""
+    """Without Python and without root: the command that helps, and exit code 2."""
     bare.lacks("python3")
 
     done = bare.run("run-local.sh")
@@ -125,7 +126,7 @@ def test_no_python_is_a_sentence(bare: "Checkout") -> None:
 
 
 def _chosen_python(checkout: "Checkout", **variables: str) -> str:
-    """Return the Python that the set-up would take, without setting anything up."""
+    """Return the Python that the setup would choose, without running it."""
     return subprocess.run(
         ["bash", "-c", ". setup/python.sh && find_python"],
         cwd=checkout.root,
@@ -138,7 +139,7 @@ def _chosen_python(checkout: "Checkout", **variables: str) -> str:
 
 
 def test_python_of_debian_is_preferred(bare: "Checkout") -> None:
-    """Another Python that is earlier on the PATH is taken only where Debian's will not do."""
+    """Another Python earlier on the PATH is used only if Debian's does not fit."""
     wanted = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))"
     usable = (
         Path("/usr/bin/python3").exists()
@@ -152,7 +153,7 @@ def test_python_of_debian_is_preferred(bare: "Checkout") -> None:
 
 
 def test_variable_names_the_python(bare: "Checkout") -> None:
-    """HARNESS_PYTHON is taken whatever else there is."""
+    """HARNESS_PYTHON is used whatever else there is."""
     bare.stand_in("other-python", PYTHON.format(real=sys.executable, bin=bare.bin))
     python = str(bare.bin / "other-python")
 
@@ -160,7 +161,7 @@ def test_variable_names_the_python(bare: "Checkout") -> None:
 
 
 def test_environment_of_another_python_is_made_anew(ready: "Checkout") -> None:
-    """The environment stays while HARNESS_PYTHON names the Python that made it."""
+    """The environment is kept while HARNESS_PYTHON names the Python that made it."""
     left_over = ready.root / ".venv/left-over"
     left_over.touch()
     assert ready.run("run-local.sh").returncode == 0
@@ -193,7 +194,7 @@ def test_old_python_is_a_sentence(bare: "Checkout") -> None:
 
 @needs_no_system_orthanc
 def test_without_root_the_line_is_shown_and_the_run_goes_on(bare: "Checkout") -> None:
-    """One complete line for an administrator, with Orthanc's libraries and without Orthanc."""
+    """One complete command for an administrator, with Orthanc's libraries and without Orthanc."""
     bare.lacks("dcmdump")
 
     for calls_of_apt in (1, 0):  # the second start repeats it from its notes
@@ -207,7 +208,7 @@ def test_without_root_the_line_is_shown_and_the_run_goes_on(bare: "Checkout") ->
 
 @needs_no_system_orthanc
 def test_without_package_lists_the_line_fetches_them(bare: "Checkout") -> None:
-    """Where apt knows no package yet, the line itself finds out the libraries."""
+    """If apt knows no packages yet, the command itself finds the libraries."""
     bare.stand_in("apt-get", "exit 100")
 
     line = next(
@@ -225,7 +226,7 @@ def test_without_package_lists_the_line_fetches_them(bare: "Checkout") -> None:
 
 @needs_no_system_orthanc
 def test_what_somebody_installed_since_is_noticed(bare: "Checkout") -> None:
-    """After an administrator ran the line, the next start unpacks Orthanc without being told."""
+    """After an administrator ran the command, the next start unpacks Orthanc by itself."""
     assert bare.run("run-local.sh").returncode == 0
     bare.stand_in("apt-get", f'case $1 in download) cp "{bare.packages}"/*.deb . ;; esac')
     bare.has_package()
@@ -277,7 +278,7 @@ def test_orthanc_that_is_there_is_used(bare: "Checkout", where: str) -> None:
 
 
 def test_failing_apt_is_shown_and_tried_again(bare: "Checkout") -> None:
-    """A package that cannot be had costs what needs it, not the run."""
+    """A package that is not available affects only what needs it, not the run."""
     bare.has_orthanc()
     bare.lacks("dcmdump")
     bare.stand_in("id", "echo 0")
@@ -294,7 +295,7 @@ def test_failing_apt_is_shown_and_tried_again(bare: "Checkout") -> None:
 
 
 def test_two_first_starts_do_not_meet(ready: "Checkout") -> None:
-    """A set-up waits, and says so, while another one of the same checkout is under way."""
+    """A setup waits, with a message, while another one of the same checkout runs."""
     (ready.root / ".venv/setup.run").unlink()
     (ready.root / ".venv/setup.dev").unlink()
     ready.calls_file.write_text("")
@@ -332,7 +333,7 @@ SIMULATED = (
 
 @needs_no_system_mariadb
 def test_database_that_is_asked_for_is_unpacked(ready: "Checkout") -> None:
-    """At any start: libraries are installed, programs and plugins unpacked, and services never begun."""
+    """At any start: libraries are installed, programs and plugins unpacked, no service started."""
     ready.stand_in("id", "echo 0")
     ready.stand_in("apt-get", SIMULATED.format(packages=ready.packages))
     ready.has_package("usr/sbin/mariadbd", "usr/bin/mariadb", PLUGIN)
@@ -357,7 +358,7 @@ def test_database_that_is_asked_for_is_unpacked(ready: "Checkout") -> None:
 
 @needs_no_system_mariadb
 def test_no_database_is_unpacked_unasked(bare: "Checkout") -> None:
-    """Without the variable apt is asked for Orthanc's libraries alone."""
+    """Without the variable, apt is asked for Orthanc's libraries only."""
     bare.run("run-local.sh")
 
     assert [each for each in bare.calls("apt-get") if "maria" in each or "postgres" in each] == []
@@ -365,7 +366,7 @@ def test_no_database_is_unpacked_unasked(bare: "Checkout") -> None:
 
 @needs_no_system_mariadb
 def test_database_without_root_is_a_line_for_an_administrator(ready: "Checkout") -> None:
-    """What a database needs is in the line, and the run goes on."""
+    """What a database needs is in the command, and the run continues."""
     ready.stand_in("apt-get", SIMULATED.format(packages=ready.packages))
 
     done = ready.run("run-local.sh", HARNESS_DATABASES="mariadb")
@@ -377,9 +378,33 @@ def test_database_without_root_is_a_line_for_an_administrator(ready: "Checkout")
 
 
 def test_unknown_database_is_a_sentence(ready: "Checkout") -> None:
-    """A misspelt name is not passed over."""
+    """A misspelt name is an error."""
     done = ready.run("run-local.sh", HARNESS_DATABASES="postgresql oracle")
 
     assert done.returncode == 2
-    assert "HARNESS_DATABASES names 'oracle'" in done.stderr
+    assert "HARNESS_DATABASES contains 'oracle'" in done.stderr
     assert ready.calls(*INSTALLERS, "harness") == []
+
+
+def test_plugin_that_is_asked_for_is_unpacked(ready: "Checkout") -> None:
+    """At any start it is unpacked next to Orthanc, and the next start has nothing to do."""
+    ready.stand_in("id", "echo 0")
+    ready.stand_in("apt-get", SIMULATED.format(packages=ready.packages))
+    ready.has_package(WSI)
+
+    done = ready.run("run-local.sh", HARNESS_PLUGINS="wsi")
+
+    assert done.returncode == 0, done.stderr
+    assert ready.calls("apt-get")[-1] == "apt-get download orthanc-wsi"
+    assert (ready.root / ".plugins" / WSI).exists()
+    again = ready.run("run-local.sh", HARNESS_PLUGINS="wsi")
+    assert ready.calls(*INSTALLERS) == []
+    assert again.stderr == ""
+
+
+def test_unknown_plugin_is_a_sentence(ready: "Checkout") -> None:
+    """A misspelt name is an error."""
+    done = ready.run("run-local.sh", HARNESS_PLUGINS="wsi transfer")
+
+    assert done.returncode == 2
+    assert "HARNESS_PLUGINS contains 'transfer'" in done.stderr

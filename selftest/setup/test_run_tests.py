@@ -1,4 +1,4 @@
-"""`run-tests.sh` and `.ci/run`: every step runs, and none of them hides another's failure."""
+"""`run-tests.sh` and `.ci/run`: every step runs, and none hides another's failure."""
 
 import re
 import shutil
@@ -23,7 +23,7 @@ def _table(output: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("script", ["run-tests.sh", ".ci/run"])
 def test_all_steps_run_in_order(ready: "Checkout", script: str) -> None:
-    """The table names each step, and the run is good when each is."""
+    """The table names each step, and the run succeeds if all do."""
     done = ready.run(script)
 
     assert done.returncode == 0
@@ -52,7 +52,7 @@ def test_all_steps_run_in_order(ready: "Checkout", script: str) -> None:
 def test_one_failing_step_fails_the_run_at_its_end(
     ready: "Checkout", pattern: str, step: str
 ) -> None:
-    """A step that fails is named, the later ones run all the same."""
+    """A failed step is named, and the later ones still run."""
     ready.stand_in("environment-python", f'case "$*" in {pattern}) exit 1 ;; esac')
 
     done = ready.run("run-tests.sh")
@@ -62,7 +62,7 @@ def test_one_failing_step_fails_the_run_at_its_end(
 
 
 def test_failing_suites_fail_the_run(ready: "Checkout") -> None:
-    """The verdict of the suites counts like any step's."""
+    """A failure of the suites counts like that of any step."""
     done = ready.run("run-tests.sh", VERDICT="1")
 
     assert done.returncode == 1
@@ -71,7 +71,7 @@ def test_failing_suites_fail_the_run(ready: "Checkout") -> None:
 
 @pytest.mark.skipif(Path("/usr/sbin/Orthanc").exists(), reason="this computer has an Orthanc")
 def test_suites_without_orthanc_do_not_pass(ready: "Checkout") -> None:
-    """Suites that ran against the embedded server say nothing about Orthanc."""
+    """Suites that ran against the embedded server are not a test of Orthanc."""
     shutil.rmtree(ready.root / ".orthanc")
     ready.stand_in("apt-get", "exit 100")
 
@@ -82,7 +82,7 @@ def test_suites_without_orthanc_do_not_pass(ready: "Checkout") -> None:
 
 
 def test_arguments_are_for_the_selftests_alone(ready: "Checkout") -> None:
-    """`--all` and `-k relay` choose among the selftests; the suites run whole."""
+    """`--all` and `-k relay` apply to the selftests; all suites run."""
     ready.run("run-tests.sh", "--all", "-k", "relay")
 
     assert ready.calls("environment-python")[-1].endswith(
@@ -92,7 +92,7 @@ def test_arguments_are_for_the_selftests_alone(ready: "Checkout") -> None:
 
 
 def test_the_real_scripts_are_clean() -> None:
-    """The linter of shell scripts finds nothing in them and in what they source."""
+    """The shell linter finds nothing in them and in the files that they source."""
     shellcheck = shutil.which("shellcheck")
     if shellcheck is None:
         pytest.skip("shellcheck is not installed")

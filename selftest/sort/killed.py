@@ -1,6 +1,6 @@
-"""Moves files until it is killed: `python killed.py SOURCE TARGET`, or `python killed.py --undo JOURNAL`.
+"""Moves files until it is killed: `killed.py SOURCE TARGET`, or `killed.py --undo JOURNAL`.
 
-Prints a line once the files are about to be touched.
+Prints a line just before files are touched.
 """
 
 import sys
@@ -11,7 +11,7 @@ LAYOUT = "{PatientID}/{SOPInstanceUID}.dcm"
 
 
 def tell(what: str, done: int, total: int | None) -> None:
-    """Print, at once, when the last thing before has begun."""
+    """Print the line when the last preparation has begun."""
     if (what, done) in (("checked", 100), ("undone", 100)):
         sys.stdout.write("begun\n")
         sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Files are sorted: each gets the place that the layout says, and none is lost or replaced."""
+"""Sorted files: each is at the place that the layout gives, and none is lost or replaced."""
 
 import json
 import os
@@ -14,6 +14,7 @@ from store.objects import content, instance, write
 from dcm.cli import main
 from dcm.data.header import scan
 from dcm.sort import Fate, Method, SortError, SortReport, sort, undo
+from dcm.sort.journal import read
 from dcm.store.layout import LayoutError
 
 LAYOUT = "{PatientID}/{InstanceNumber}.dcm"
@@ -31,7 +32,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def listed(folder: Path) -> dict[str, bytes]:
-    """Return all files below a folder but journals, by their paths, with what is in them."""
+    """Return all files below a folder except journals, by path, with their content."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
@@ -40,19 +41,19 @@ def listed(folder: Path) -> dict[str, bytes]:
 
 
 def fates(report: SortReport) -> dict[str, str]:
-    """Return the names of the files with what became of them."""
+    """Return the outcome of each file by name."""
     return {Path(each.source).name: each.fate.value for each in report.results}
 
 
 def expected(source: Path) -> dict[str, bytes]:
-    """Return what the target is to hold."""
+    """Return the expected content of the target."""
     names = {1: "P1/1.dcm", 2: "P0/2.dcm", 3: "P1/3.dcm"}
     return {name: (source / f"IM{number}").read_bytes() for number, name in names.items()}
 
 
 @pytest.mark.parametrize("method", Method)
 def test_each_method(method: Method, source: Path, tmp_path: Path) -> None:
-    """Files are at their places afterwards; undone, everything is as it was."""
+    """Files are at their places afterwards; after an undo, everything is as before."""
     target, before, wanted = tmp_path / "target", listed(source), expected(source)
     times = {path.name: path.stat().st_mtime_ns for path in source.iterdir()}
     (source / "IM1").chmod(0o640)
@@ -78,7 +79,7 @@ def test_each_method(method: Method, source: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", Method)
 def test_again(method: Method, source: Path, tmp_path: Path) -> None:
-    """What is at its place already stays; nothing is there twice."""
+    """Files already at their places stay; nothing exists twice."""
     target, wanted = tmp_path / "target", expected(source)
     sort([source], target, LAYOUT, method)
     again = sort([source, target], target, LAYOUT, method)
@@ -88,7 +89,7 @@ def test_again(method: Method, source: Path, tmp_path: Path) -> None:
 
 
 def test_same_data_set_twice(source: Path, tmp_path: Path) -> None:
-    """One of two files with the same data set is sorted, whatever the meta information; the other stays."""
+    """One of two files with the same data set is sorted, whatever their meta information."""
     data = bytearray((source / "IM1").read_bytes())
     data[:4] = b"odd!"  # in the preamble
     (source / "again").write_bytes(data)
@@ -105,7 +106,7 @@ def test_same_data_set_twice(source: Path, tmp_path: Path) -> None:
 
 
 def test_different_objects_with_one_place(source: Path, tmp_path: Path) -> None:
-    """Both are kept, the second beside the first, and the same command does nothing more."""
+    """Both are kept, the second next to the first, and a second run changes nothing."""
     write(source / "other", instance(1, PatientID="P1", PatientName="Other"), pixels=2000)
     target = tmp_path / "target"
     report = sort([source], target, LAYOUT)
@@ -118,14 +119,14 @@ def test_different_objects_with_one_place(source: Path, tmp_path: Path) -> None:
         "Other",
     }
     [words] = [each.words for each in report.results if each.words]
-    assert words.endswith("which has the same place: both are kept")
+    assert words.endswith("another object: both are kept")
     again = sort([source], target, LAYOUT)
     assert {each.fate for each in again.results} == {Fate.ALREADY_THERE}
     assert [*listed(target)] == names
 
 
 def test_what_is_at_the_place_is_never_replaced(source: Path, tmp_path: Path) -> None:
-    """Not even something that is cut off, or no DICOM at all."""
+    """Not even a truncated file, or one that is not DICOM."""
     target = tmp_path / "target"
     (target / "P1").mkdir(parents=True)
     (target / "P1/1.dcm").write_bytes(b"")
@@ -139,7 +140,7 @@ def test_what_is_at_the_place_is_never_replaced(source: Path, tmp_path: Path) ->
 
 
 def test_what_is_no_dicom_is_left(source: Path, tmp_path: Path) -> None:
-    """It is listed; a file that was meant to be DICOM is a failure."""
+    """It is listed; a damaged DICOM file is a failure."""
     (source / "note.txt").write_text("no DICOM")
     report = sort([source], tmp_path / "target", LAYOUT, Method.MOVE)
     assert report.complete
@@ -152,7 +153,7 @@ def test_what_is_no_dicom_is_left(source: Path, tmp_path: Path) -> None:
 
 
 def test_target_in_source(source: Path, tmp_path: Path) -> None:
-    """What is in the target is not sorted again."""
+    """The content of the target is not sorted again."""
     target, wanted = source / "sorted", expected(source)
     for count in (3, 0):
         report = sort([source], target, "x/" + LAYOUT, Method.MOVE)
@@ -162,7 +163,7 @@ def test_target_in_source(source: Path, tmp_path: Path) -> None:
 
 
 def test_source_in_target(source: Path, tmp_path: Path) -> None:
-    """Only what is in the source is sorted."""
+    """Only the content of the source is sorted."""
     other = write(tmp_path / "other.dcm", instance(7))
     wanted = expected(source)
     assert sort([source], tmp_path, LAYOUT, Method.MOVE).complete
@@ -170,7 +171,7 @@ def test_source_in_target(source: Path, tmp_path: Path) -> None:
 
 
 def test_in_place_with_places_that_others_leave(tmp_path: Path) -> None:
-    """A file that leaves goes before the one that gets its place."""
+    """A file that leaves a place is moved before the one that takes the place."""
     wanted = {}
     for number in range(10):
         data = content(instance(number, PatientID="P", InstanceNumber=str(number + 1)))
@@ -187,7 +188,7 @@ def test_in_place_with_places_that_others_leave(tmp_path: Path) -> None:
 
 
 def test_circle_is_refused(tmp_path: Path) -> None:
-    """Two files that would change places stay, whatever waits for them too; all else is sorted."""
+    """Two files that would swap places stay, and files that wait for them; others are sorted."""
     for number, own in ((1, 2), (2, 1), (3, 4)):
         write(tmp_path / "P" / f"{number}.dcm", instance(own, PatientID="P"))
     before = listed(tmp_path)
@@ -198,7 +199,7 @@ def test_circle_is_refused(tmp_path: Path) -> None:
 
 
 def test_folder_by_another_way_is_not_emptied(source: Path, tmp_path: Path) -> None:
-    """A target that leads to the source by a symbolic link has the same files, not copies of them."""
+    """A target that reaches the source by a symbolic link has the same files, not copies."""
     sort([source], source, LAYOUT, Method.MOVE)
     before = listed(source)
     (tmp_path / "way").symlink_to(source)
@@ -208,7 +209,7 @@ def test_folder_by_another_way_is_not_emptied(source: Path, tmp_path: Path) -> N
 
 
 def test_symbolic_links(source: Path, tmp_path: Path) -> None:
-    """A move leaves them; other methods take what they lead to, and nothing endlessly."""
+    """A move leaves them; other methods follow them, without endless loops."""
     (source / "link").symlink_to(source / "IM1")
     (source / "loop").symlink_to(source)
     (source / "IM1").rename(tmp_path / "real")
@@ -225,7 +226,7 @@ def test_symbolic_links(source: Path, tmp_path: Path) -> None:
 
 
 def test_link_to_the_source_at_the_place(source: Path, tmp_path: Path) -> None:
-    """A move finds a symbolic link to the file at its new place: the file stays, since the link needs it."""
+    """A file stays if a symbolic link to it is at its new place, since the link needs it."""
     target = tmp_path / "target"
     sort([source], target, LAYOUT, Method.SYMLINK)
     wanted = listed(source)
@@ -235,7 +236,7 @@ def test_link_to_the_source_at_the_place(source: Path, tmp_path: Path) -> None:
 
 
 def test_names_that_are_not_text(source: Path, tmp_path: Path) -> None:
-    """They come back as they were."""
+    """Their names are not changed by a move and its undo."""
     name = os.fsdecode(b"caf\xe9")
     (source / "IM1").rename(source / name)
     before = listed(source)
@@ -246,7 +247,7 @@ def test_names_that_are_not_text(source: Path, tmp_path: Path) -> None:
 
 
 def test_many_files(tmp_path: Path) -> None:
-    """Other processes scan them; each is at its place."""
+    """They are scanned by several processes; each is at its place."""
     source, target = tmp_path / "source", tmp_path / "target"
     for number in range(2500):
         write(source / f"{number % 3}" / f"{number}", instance(number, PatientID=f"P{number % 50}"))
@@ -265,7 +266,7 @@ def test_many_files(tmp_path: Path) -> None:
 
 
 def test_undo_leaves_what_was_changed(source: Path, tmp_path: Path) -> None:
-    """What was changed, or whose place is taken, stays; all else goes back, and the journal stays."""
+    """Changed files, and those whose old place is taken, stay, as does the journal."""
     target, before = tmp_path / "target", listed(source)
     report = sort([source], target, LAYOUT, Method.MOVE)
     with (target / "P1/1.dcm").open("ab") as file:
@@ -298,7 +299,7 @@ def test_undo_keeps_the_last_one(method: Method, source: Path, tmp_path: Path) -
 
 
 def test_torn_journal(source: Path, tmp_path: Path) -> None:
-    """A last line that was cut off counts as not written; one that is broken elsewhere is refused."""
+    """A truncated last line counts as not written; damage elsewhere is refused."""
     target = tmp_path / "target"
     report = sort([source], target, LAYOUT, Method.MOVE)
     journal = Path(report.journal)
@@ -311,13 +312,27 @@ def test_torn_journal(source: Path, tmp_path: Path) -> None:
     with pytest.raises(SortError, match="line 2"):
         undo(journal)
     journal.write_bytes(b"PATIENT,STUDY\n")
-    with pytest.raises(SortError, match="no journal of dcm sort"):
+    with pytest.raises(SortError, match="not a journal of dcm sort"):
         undo(str(journal))
     assert journal.exists()
 
 
+def test_several_interrupted_journals(source: Path, tmp_path: Path) -> None:
+    """The same command ends all of them, so that none is continued again."""
+    target = tmp_path / "target"
+    journal = Path(sort([source], target, LAYOUT, Method.MOVE).journal)
+    interrupted = b"".join(journal.read_bytes().splitlines(keepends=True)[:-1])
+    journals = [target / f".dcm-sort-{number}{journal.suffix}" for number in (1, 2)]
+    for each in journals:
+        each.write_bytes(interrupted)
+    assert Path(sort([source], target, LAYOUT, Method.MOVE).journal) == journals[0]
+    assert [read(str(each)).finished for each in journals] == [True, True]
+    undone = undo(str(journals[1]))
+    assert undone.complete
+
+
 def test_to_another_file_system(source: Path) -> None:
-    """A move copies and removes; a hard link is refused before anything is touched."""
+    """A move copies and removes; a hard link is refused before anything is changed."""
     if not MEMORY.is_dir() or MEMORY.stat().st_dev == source.stat().st_dev:
         pytest.skip("there is no second file system")
     before, wanted = listed(source), expected(source)
@@ -338,7 +353,7 @@ def test_to_another_file_system(source: Path) -> None:
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
-    """A file system with 64 KiB."""
+    """A file system of 64 KiB."""
     mounted = tmp_path / "small"
     mounted.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(mounted)]
@@ -350,12 +365,12 @@ def small(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("method", [Method.COPY, Method.MOVE])
 def test_no_room(method: Method, tmp_path: Path, small: Path) -> None:
-    """It is seen before anything is touched; if the room goes away meanwhile, nothing is lost."""
+    """It is noticed before anything is changed; if space runs out meanwhile, nothing is lost."""
     source = tmp_path / "source"
     for number in range(8):
         write(source / f"{number}", instance(number, PatientID="P"), pixels=10_000)
     before = listed(source)
-    with pytest.raises(SortError, match="bytes are to be copied"):
+    with pytest.raises(SortError, match="bytes would be copied"):
         sort([source], small, LAYOUT, method)
     assert listed(source) == before
     assert listed(small) == {}
@@ -365,7 +380,7 @@ def test_no_room(method: Method, tmp_path: Path, small: Path) -> None:
     before = listed(source)
 
     filler = small / "filler"
-    filler.write_bytes(bytes(20_000))  # as files take whole pages, the rest does not suffice
+    filler.write_bytes(bytes(20_000))  # files occupy whole pages, so the rest is not enough
     report = sort([source], small, LAYOUT, method)
     assert not report.complete
     counts = report.counts()
@@ -380,7 +395,7 @@ def test_no_room(method: Method, tmp_path: Path, small: Path) -> None:
 
 
 def test_folders_that_cannot_be_written_to() -> None:
-    """Nothing is touched, and the words say which folder it is."""
+    """Nothing is changed, and the error names the folder."""
     if os.geteuid():
         pytest.skip("only root can be somebody else")
     with tempfile.TemporaryDirectory() as name:
@@ -391,9 +406,9 @@ def test_folders_that_cannot_be_written_to() -> None:
         (top / "open").chmod(0o777)
         os.seteuid(65534)
         try:
-            with pytest.raises(SortError, match="cannot be written to: nothing was touched"):
+            with pytest.raises(SortError, match="is not writable: nothing was changed"):
                 sort([top / "source"], top / "target", LAYOUT)
-            with pytest.raises(SortError, match="source cannot be written to: nothing was touched"):
+            with pytest.raises(SortError, match="source is not writable: nothing was changed"):
                 sort([top / "source"], top / "open", LAYOUT, Method.MOVE)
             assert [*(top / "open").iterdir()] == []
             assert sort([top / "source"], top / "open", LAYOUT).complete
@@ -402,10 +417,10 @@ def test_folders_that_cannot_be_written_to() -> None:
 
 
 def test_file_where_a_folder_has_to_be(source: Path, tmp_path: Path) -> None:
-    """It is seen before anything is touched."""
+    """It is noticed before anything is changed."""
     (tmp_path / "target").mkdir()
     (tmp_path / "target/P1").write_text("a file")
-    with pytest.raises(SortError, match="P1 is a file where a folder has to be"):
+    with pytest.raises(SortError, match="P1 is a file, but should be a folder"):
         sort([source], tmp_path / "target", LAYOUT, Method.MOVE)
     assert len(listed(source)) == 3
 
@@ -414,13 +429,13 @@ def test_wrong_layout_and_folder(source: Path, tmp_path: Path) -> None:
     """They are refused."""
     with pytest.raises(LayoutError):
         sort([source], tmp_path / "target", "{PatintID}")
-    with pytest.raises(SortError, match="there is no folder"):
+    with pytest.raises(SortError, match="is not a folder"):
         sort([tmp_path / "nothing"], tmp_path / "target")
     assert not (tmp_path / "target").exists()
 
 
 def test_command(source: Path, tmp_path: Path, capsys: Shown) -> None:
-    """It prints what became of the files, and how to undo it; a report has all of them."""
+    """It prints the outcomes, and how to undo; a report has all files."""
     target, report = tmp_path / "target", tmp_path / "report.json"
     (source / "note.txt").write_text("no DICOM")
     words = ["sort", str(source), "-o", str(target), "--dir-format", LAYOUT]
@@ -436,7 +451,7 @@ def test_command(source: Path, tmp_path: Path, capsys: Shown) -> None:
     printed = capsys.readouterr()
     assert printed.out == "1 left: not DICOM | 3 moved\n"
     [journal] = target.glob(".dcm-sort-*")
-    assert f"to undo it: dcm sort --undo {journal}" in printed.err
+    assert f"to undo this, run: dcm sort --undo {journal}" in printed.err
     assert "note.txt: left: not DICOM: " in printed.err
     told = json.loads(report.read_text())
     assert told["complete"]
@@ -447,10 +462,10 @@ def test_command(source: Path, tmp_path: Path, capsys: Shown) -> None:
 
 
 def test_command_fails(source: Path, tmp_path: Path, capsys: Shown) -> None:
-    """Exit status 1 if something cannot be done, 2 if it makes no sense."""
+    """Exit status 1 if something cannot be done, 2 for a usage error."""
     (tmp_path / "target").write_text("a file")
     assert main(["sort", str(source), "-o", str(tmp_path / "target")]) == 1
-    assert "is a file where a folder has to be" in capsys.readouterr().err
+    assert "is a file, but should be a folder" in capsys.readouterr().err
     assert main(["sort", str(source)]) == 2
     assert main(["sort", "--undo", str(tmp_path / "nothing")]) == 1
     assert main(["sort", "--undo", "x", "-o", "y"]) == 2
@@ -458,7 +473,7 @@ def test_command_fails(source: Path, tmp_path: Path, capsys: Shown) -> None:
 
 
 def test_empty_folders_are_removed_on_request(source: Path, tmp_path: Path) -> None:
-    """Those in the sources, with what was empty before; not the folder itself."""
+    """Those in the sources, including ones that were empty before; not the source itself."""
     (source / "a/b").mkdir(parents=True)
     (source / "IM1").rename(source / "a/b/IM1")
     (source / "kept").mkdir()

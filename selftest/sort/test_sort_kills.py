@@ -1,4 +1,4 @@
-"""A move is killed at any moment: each file is at its old or its new place, and the same command goes on."""
+"""A move is killed at any time: each file is at its old or new place; a second run continues."""
 
 import random
 import signal
@@ -12,6 +12,8 @@ import pytest
 from store.objects import instance, write
 
 from dcm.data.header import scan
+
+pytestmark = pytest.mark.kills
 
 KILLS = 24
 COUNT = 900
@@ -37,7 +39,7 @@ def folders(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Pa
 
 
 def killed(*words: str | Path, delay: float) -> bool:
-    """Run the program and kill it `delay` seconds after it has begun; return whether that was in time."""
+    """Run the program and kill it `delay` seconds after it began; return if it still ran."""
     command = [sys.executable, str(PROGRAM), *map(str, words)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -58,7 +60,7 @@ def places(number: int, source: Path, target: Path) -> tuple[Path, Path]:
 
 
 def check(source: Path, target: Path, contents: dict[int, bytes]) -> bool:
-    """Require each file, whole, at one of its places, and no other; return whether both places have some."""
+    """Require each file, complete, at one of its places only; return if both places have some."""
     known = set()
     for number, content in contents.items():
         both = places(number, source, target)
@@ -74,7 +76,7 @@ def check(source: Path, target: Path, contents: dict[int, bytes]) -> bool:
 
 @pytest.mark.timeout(300)
 def test_killed_while_moving_and_undoing(folders: tuple[Path, Path]) -> None:
-    """However often it is killed, in the end everything is there, and then again where it was."""
+    """After any number of kills, all files are at their new places; after an undo at the old."""
     source, target = folders
     chance = random.Random(20261128)
     contents = {number: places(number, source, target)[0].read_bytes() for number in range(COUNT)}

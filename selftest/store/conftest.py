@@ -1,4 +1,4 @@
-"""What tests of places share."""
+"""Shared by the tests of places."""
 
 import io
 import zipfile
@@ -17,7 +17,7 @@ from harness.servers.locate import find_orthanc
 
 
 class Served(NamedTuple):
-    """An Orthanc, by its DICOM node and its URL."""
+    """An Orthanc: its DICOM node and its URL."""
 
     node: DcmNode
     url: str
@@ -28,7 +28,7 @@ class Served(NamedTuple):
             requests.post(f"{self.url}/instances", path.read_bytes(), timeout=30).raise_for_status()
 
     def zipped(self, route: str) -> bytes:
-        """Return the archive or the medium of all its patients, which are one."""
+        """Return an archive or medium of all its patients; there is only one."""
         [patient] = requests.get(f"{self.url}/patients", timeout=30).json()
         found = requests.get(f"{self.url}/patients/{patient}/{route}", timeout=60)
         found.raise_for_status()
@@ -37,7 +37,7 @@ class Served(NamedTuple):
 
 @pytest.fixture(scope="session")
 def medium(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a DICOMDIR of dcmtk and the files that it lists. Read it only."""
+    """A folder with a DICOMDIR by dcmtk and the files that it lists. Read only."""
     root = tmp_path_factory.mktemp("medium")
     make_medium(root)
     return root
@@ -45,7 +45,7 @@ def medium(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory, medium: Path) -> Iterator[Served]:
-    """Orthanc, with what the medium has."""
+    """Orthanc with the content of the medium."""
     try:
         program = str(find_orthanc().executable)
     except ServerNotFound as missing:
@@ -61,7 +61,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, medium: Path) -> Iterator[S
 
 @pytest.fixture(scope="session")
 def orthanc_archive(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A zip archive that Orthanc has made."""
+    """A zip archive made by Orthanc."""
     path = tmp_path_factory.mktemp("archive") / "archive.zip"
     path.write_bytes(served.zipped("archive"))
     return path
@@ -69,7 +69,7 @@ def orthanc_archive(served: Served, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="session")
 def orthanc_medium(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A zip archive with a DICOMDIR that Orthanc has made."""
+    """A zip archive with a DICOMDIR made by Orthanc."""
     path = tmp_path_factory.mktemp("media") / "media.zip"
     path.write_bytes(served.zipped("media"))
     return path
@@ -77,7 +77,7 @@ def orthanc_medium(served: Served, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="session")
 def orthanc_folder(orthanc_medium: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a DICOMDIR that Orthanc has made."""
+    """A folder with a DICOMDIR made by Orthanc."""
     root = tmp_path_factory.mktemp("extracted")
     with zipfile.ZipFile(io.BytesIO(orthanc_medium.read_bytes())) as archive:
         archive.extractall(root)

@@ -20,13 +20,13 @@ _COUNT = 20_000
 
 
 def tell(what: object) -> None:
-    """Print, at once."""
+    """Print the number immediately."""
     sys.stdout.write(f"{what}\n")
     sys.stdout.flush()
 
 
 async def main(folder: Path, first: int) -> None:
-    """Store one after the other, with folders by patient."""
+    """Store one instance after the other, in folders by patient."""
     async with Directory(
         folder, layout=lambda header: f"{header.text('PatientID')}/{header.sop_instance_uid}.dcm"
     ) as directory:

@@ -1,4 +1,4 @@
-"""A medium that dcmtk has made, and what a careless writer would have made of its DICOMDIR."""
+"""A medium made by dcmtk, and variants of its DICOMDIR as careless writers make them."""
 
 import io
 import subprocess
@@ -20,7 +20,7 @@ FILES = {
     for series in range(2)
     for number in range(3)
 }
-"""The File IDs of the medium, and the SOP Instance UIDs of what is in them."""
+"""The File IDs of the medium, and the SOP Instance UIDs in those files."""
 
 _OFFSETS = (
     "OffsetOfTheFirstDirectoryRecordOfTheRootDirectoryEntity",
@@ -57,7 +57,7 @@ def written(
 ) -> bytes:
     """Return the DICOMDIR of a medium as another program would write it.
 
-    offset: makes another offset of each. change: is called with each record and its number.
+    offset: returns a new value for each offset. change: is called with each record and its number.
     """
     directory = dcmread(medium / "DICOMDIR")
     records = directory.DirectoryRecordSequence
@@ -94,7 +94,7 @@ def _positions(data: bytes) -> list[int]:
 
 
 def mutated(content: bytes, data: st.DataObject) -> bytes:
-    """Return bytes of which some are other ones, or gone."""
+    """Return the bytes with some of them changed or removed."""
     changed = bytearray(content)
     for _ in range(data.draw(st.integers(1, 6))):
         changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))

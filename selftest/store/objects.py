@@ -1,4 +1,4 @@
-"""Instances made to order: attributes in a file, as plain values."""
+"""Generated instances: attributes in a file, as plain values."""
 
 import asyncio
 import functools
@@ -18,7 +18,7 @@ IMPLICIT = "1.2.840.10008.1.2"
 
 
 def content(attributes: Attributes, syntax: str = EXPLICIT, pixels: int = 0) -> bytes:
-    """Return a Part 10 file (PS3.10 7.1) with these attributes, and with so many bytes of pixels."""
+    """Return a Part 10 file (PS3.10 7.1) with these attributes, and this number of pixel bytes."""
     sop_class, uid = (str(attributes.get(each, "")) for each in ("SOPClassUID", "SOPInstanceUID"))
     meta = b"".join(
         (
@@ -34,7 +34,7 @@ def content(attributes: Attributes, syntax: str = EXPLICIT, pixels: int = 0) -> 
 
 
 def instance(number: int, **attributes: str) -> dict[str, str]:
-    """Return the attributes of the CT image of a number, in a study of its own unless told otherwise."""
+    """Return the attributes of the CT image of a number, by default in a study of its own."""
     made = {
         "SOPClassUID": CT,
         "SOPInstanceUID": f"1.2.3.{number}.3",
@@ -50,7 +50,7 @@ def instance(number: int, **attributes: str) -> dict[str, str]:
 
 
 def write(path: Path, attributes: Attributes, **options: object) -> Path:
-    """Write a file, with folders if need be."""
+    """Write a file, and make its folders if necessary."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content(attributes, **options))  # type: ignore[arg-type]
     return path
@@ -62,7 +62,7 @@ def _uid(element: int, text: str) -> bytes:
 
 
 def in_loop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
-    """Run a test that is a coroutine function."""
+    """Make a test of a coroutine function."""
 
     @functools.wraps(test)
     def run(*args: P.args, **options: P.kwargs) -> None:

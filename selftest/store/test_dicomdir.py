@@ -29,7 +29,7 @@ def named(directory: Directory) -> dict[str, str]:
 
 
 def above(reference: Reference) -> list[str]:
-    """Return the levels of the records that lead to a file."""
+    """Return the levels of a file's record and its ancestors."""
     return [each.kind for each in reference.path]
 
 
@@ -53,7 +53,7 @@ def test_records_of_dcmtk(medium: Path) -> None:
 @pytest.mark.parametrize("implicit", [False, True])
 @pytest.mark.parametrize("undefined", [False, True])
 def test_records_of_pydicom(medium: Path, tmp_path: Path, implicit: bool, undefined: bool) -> None:
-    """Sequences and items with and without lengths; implicit VR, which is not allowed, is met."""
+    """Sequences and items with and without lengths; also implicit VR, which is not allowed."""
     directory = read(written(medium, implicit=implicit, undefined=undefined), tmp_path)
     assert named(directory) == FILES
     assert [above(each) for each in directory.references()] == [LEVELS] * len(FILES)
@@ -61,7 +61,7 @@ def test_records_of_pydicom(medium: Path, tmp_path: Path, implicit: bool, undefi
 
 
 def test_offsets_that_lead_nowhere(medium: Path, tmp_path: Path) -> None:
-    """The order of the records says what belongs together."""
+    """The hierarchy is then found from the order of the records."""
     data = written(medium, offset=lambda value: value + 2)
     directory = read(data, tmp_path)
     assert named(directory) == FILES
@@ -74,7 +74,7 @@ def test_offsets_that_lead_nowhere(medium: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("offset", [lambda _: 0, lambda value: value // 2, lambda _: 0xFFFFFFFF])
 def test_offsets_that_are_wrong(medium: Path, tmp_path: Path, offset: object) -> None:
-    """Nothing is lost by them."""
+    """No record is lost."""
     directory = read(written(medium, offset=offset), tmp_path)
     assert named(directory) == FILES
 
@@ -87,7 +87,7 @@ def test_offsets_in_a_circle(medium: Path, tmp_path: Path) -> None:
 
 
 def test_record_that_is_not_in_use(medium: Path, tmp_path: Path) -> None:
-    """What was deleted from a medium does not count, nor what is below it."""
+    """Deleted records and those below them do not count."""
 
     def delete(record: object, number: int) -> None:
         if number == 1:  # the first study
@@ -100,7 +100,7 @@ def test_record_that_is_not_in_use(medium: Path, tmp_path: Path) -> None:
 
 
 def test_files_named_by_another_record(medium: Path, tmp_path: Path) -> None:
-    """A retired way to have one file in several records."""
+    """A retired way to share a file between several records."""
 
     def change(record: object, number: int) -> None:
         if number == 3:
@@ -120,7 +120,7 @@ def test_files_named_by_another_record(medium: Path, tmp_path: Path) -> None:
 
 
 def test_record_with_a_wrong_length(medium: Path, tmp_path: Path) -> None:
-    """Those that follow are found again, and it is said that some may be missing."""
+    """The following records are found, with a note that some may be missing."""
     data = bytearray(written(medium))
     references = list(read(bytes(data), tmp_path).references())
     position = references[3].record.position
@@ -132,7 +132,7 @@ def test_record_with_a_wrong_length(medium: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.9])
 def test_directory_that_was_cut(medium: Path, tmp_path: Path, part: float) -> None:
-    """What is there is used, and it is said that something may be missing."""
+    """The existing records are used, with a note that some may be missing."""
     data = (medium / "DICOMDIR").read_bytes()
     directory = read(data[: int(len(data) * part)], tmp_path)
     found = named(directory)
@@ -142,7 +142,7 @@ def test_directory_that_was_cut(medium: Path, tmp_path: Path, part: float) -> No
 
 
 def test_character_sets_differ_between_records(medium: Path, tmp_path: Path) -> None:
-    """Each record is read in its own."""
+    """Each record is decoded in its own."""
 
     def change(record: object, number: int) -> None:
         if number == 1:
@@ -156,7 +156,7 @@ def test_character_sets_differ_between_records(medium: Path, tmp_path: Path) -> 
 
 
 def test_other_files_are_no_directory(medium: Path, tmp_path: Path) -> None:
-    """An image, a text, nothing."""
+    """An image, a text, and an empty file."""
     image = next(path for path in medium.rglob("IM*") if path.is_file())
     for data in (image.read_bytes(), b"text", b""):
         with pytest.raises(NotDicom):
@@ -167,7 +167,7 @@ def test_other_files_are_no_directory(medium: Path, tmp_path: Path) -> None:
 def test_any_damage_is_survived(
     medium: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    """Whatever the bytes are, only `NotDicom` is raised, and each record is read once."""
+    """Only `NotDicom` is raised, whatever the bytes, and each record is read once."""
     content = mutated((medium / "DICOMDIR").read_bytes(), data)
     folder = tmp_path_factory.getbasetemp()
     try:
@@ -194,7 +194,7 @@ def test_any_damage_is_survived(
     ],
 )
 def test_names_as_file_systems_show_them(tmp_path: Path, real: str, file_id: str) -> None:
-    """In upper and lower case, with and without the version of ISO 9660."""
+    """In upper and lower case, with and without the version number of ISO 9660."""
     path = tmp_path / real
     path.parent.mkdir(parents=True)
     path.touch()
@@ -205,7 +205,7 @@ def test_names_as_file_systems_show_them(tmp_path: Path, real: str, file_id: str
     "file_id", ["..\\secret", "DICOM\\..\\..\\secret", "", "\\", "DICOM", "no"]
 )
 def test_file_ids_that_name_no_file_of_the_medium(tmp_path: Path, file_id: str) -> None:
-    """None leads out of it."""
+    """None leads out of the medium."""
     (tmp_path / "secret").touch()
     root = tmp_path / "root"
     (root / "DICOM").mkdir(parents=True)
@@ -213,7 +213,7 @@ def test_file_ids_that_name_no_file_of_the_medium(tmp_path: Path, file_id: str) 
 
 
 def test_directory_is_found_in_any_case(tmp_path: Path) -> None:
-    """Of a folder, or named itself."""
+    """Given its folder, or its own path."""
     assert directory_file(str(tmp_path)) is None
     (tmp_path / "dicomdir;1").touch()
     assert directory_file(str(tmp_path)) == f"{tmp_path}/dicomdir;1"

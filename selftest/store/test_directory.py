@@ -1,4 +1,4 @@
-"""A directory as a place: what is stored, fetched, copied and found is whole, and nothing is merged."""
+"""A directory as a place: instances are stored, fetched, copied and found whole, never merged."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
@@ -27,8 +27,8 @@ from dcm.wire import CStoreRQ
 
 @pytest.fixture
 def other_file_system(tmp_path: Path) -> Iterator[Path]:
-    """A folder on another file system than the temporary one."""
-    shm = Path("/dev/shm")  # noqa: S108 - mostly a file system of its own
+    """A folder on a file system other than that of the temporary one."""
+    shm = Path("/dev/shm")  # noqa: S108 - usually a separate file system
     if not shm.is_dir() or shm.stat().st_dev == tmp_path.stat().st_dev:
         pytest.skip("one file system only")
     with TemporaryDirectory(dir=shm) as folder:
@@ -36,7 +36,7 @@ def other_file_system(tmp_path: Path) -> Iterator[Path]:
 
 
 def memory_instance(pixels: int = 64, number: int = 1, **attributes: str) -> MemoryInstance:
-    """Return an instance that is in no file."""
+    """Return an instance that is not in a file."""
     made = instance(number, **attributes)
     data = content(made, pixels=pixels)
     offset = scan_bytes(data, ()).data_set_offset
@@ -60,13 +60,13 @@ async def receive(sink: DirectorySink, what: MemoryInstance) -> ReceivedInstance
 
 
 def names(folder: Path) -> set[str]:
-    """Return the files of a folder but for the index, relative to it."""
+    """Return the files of a folder except the index, relative to it."""
     files = (path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)) for path in files if not path.name.startswith(".dcm-")}
 
 
 def by_patient(header: Header) -> str:
-    """Return a path that several instances have."""
+    """Return a path that several instances share."""
     return f"{header.text('PatientID')}/{header.text('InstanceNumber')}.dcm"
 
 
@@ -80,7 +80,7 @@ async def found(directory: Directory, query: dict[str, str], level: Level) -> Qu
 
 @in_loop
 async def test_received_instance_is_found_at_once(tmp_path: Path) -> None:
-    """The index knows an instance when its commit returns, and another process soon after."""
+    """The index has an instance when its commit returns, and another process sees it soon after."""
     async with Directory(tmp_path) as directory:
         received = await receive(directory.sink, memory_instance())
         result = await found(directory, {"PatientName": "name*"}, Level.IMAGE)
@@ -94,7 +94,7 @@ async def test_received_instance_is_found_at_once(tmp_path: Path) -> None:
 
 @in_loop
 async def test_same_object_is_kept_once(tmp_path: Path) -> None:
-    """An object that comes again is already there, wherever the layout would put it now."""
+    """An object that is sent again is already there, wherever the layout would now put it."""
     async with Directory(tmp_path, layout=by_patient) as directory:
         first = await receive(directory.sink, memory_instance())
         again = await receive(directory.sink, memory_instance())
@@ -108,7 +108,7 @@ async def test_same_object_is_kept_once(tmp_path: Path) -> None:
 
 @in_loop
 async def test_two_objects_with_one_uid_are_both_kept(tmp_path: Path) -> None:
-    """Another object under a UID that is here stays beside it, with a remark, under both layouts."""
+    """Another object with an existing UID is stored next to it, with a note, under both layouts."""
     async with Directory(tmp_path, layout=by_patient) as directory:
         await receive(directory.sink, memory_instance())
         other = await receive(directory.sink, memory_instance(PatientID="P2"))
@@ -125,31 +125,31 @@ async def test_two_objects_with_one_uid_are_both_kept(tmp_path: Path) -> None:
 
 @in_loop
 async def test_two_instances_with_one_name_are_both_kept(tmp_path: Path) -> None:
-    """A layout that gives two instances one name loses none of them."""
+    """If a layout gives two instances one name, both are kept."""
     async with Directory(tmp_path, layout=by_patient) as directory:
         await receive(directory.sink, memory_instance())
         other = await receive(directory.sink, memory_instance(SOPInstanceUID="1.2.3.9"))
-        assert "another object has its name" in other.remark
+        assert "another object already has this name" in other.remark
         result = await found(directory, {}, Level.IMAGE)
         assert {each["SOPInstanceUID"] for each in result} == {"1.2.3.1.3", "1.2.3.9"}
 
 
 @in_loop
 async def test_remains_of_a_file_are_replaced(tmp_path: Path) -> None:
-    """What was cut off under the name is replaced, and the index knows the whole."""
+    """A truncated file of that name is replaced, and the index has the new one."""
     whole = content(instance(1), pixels=64)
     (tmp_path / "1.2.3.1.3.dcm").write_bytes(whole[:-20])
     async with Directory(tmp_path) as directory:
         assert not directory.sink.holds("1.2.3.1.3")
         received = await receive(directory.sink, memory_instance())
-        assert received.remark == "it replaces a file that was empty or cut off"
+        assert received.remark == "it replaces an empty or truncated file"
         assert directory.sink.holds("1.2.3.1.3")
 
 
 @pytest.mark.parametrize("path", ["", "../x", "a//b", "/etc/x", "a/./b", "a\0b"])
 @in_loop
 async def test_layout_cannot_lead_out_of_the_folder(tmp_path: Path, path: str) -> None:
-    """A path that is not within the folder refuses the instance, and nothing is left of it."""
+    """An instance whose path is outside of the folder is refused, and leaves nothing."""
     async with Directory(tmp_path, layout=lambda _: path) as directory:
         with pytest.raises(Refused, match="the layout gives the name"):
             await receive(directory.sink, memory_instance())
@@ -158,7 +158,7 @@ async def test_layout_cannot_lead_out_of_the_folder(tmp_path: Path, path: str) -
 
 @in_loop
 async def test_unreadable_data_set_is_kept_and_listed_as_damaged(tmp_path: Path) -> None:
-    """What was sent is kept although it cannot be read, and the next comparison says so."""
+    """A received instance is kept even if it cannot be read, and the next comparison reports it."""
     broken = MemoryInstance((CT, EXPLICIT), "1.2.3", b"\x08\0\x05\0CS\xff\x7fabc")
     async with Directory(tmp_path) as directory:
         received = await receive(directory.sink, broken)
@@ -170,7 +170,7 @@ async def test_unreadable_data_set_is_kept_and_listed_as_damaged(tmp_path: Path)
 
 @in_loop
 async def test_writer_gives_each_an_outcome_in_order(tmp_path: Path) -> None:
-    """Files, copies of them and what is no DICOM have outcomes in the order in which they were put."""
+    """Files, copies of them and files that are not DICOM have outcomes in the given order."""
     source, target = tmp_path / "from", tmp_path / "to"
     paths = [write(source / f"{number}.dcm", instance(number), pixels=40_000) for number in (1, 2)]
     (source / "text").write_text("no DICOM")
@@ -195,7 +195,7 @@ async def test_writer_gives_each_an_outcome_in_order(tmp_path: Path) -> None:
 
 @in_loop
 async def test_error_of_the_callback_ends_the_storing(tmp_path: Path) -> None:
-    """What `on_result` raises reaches who waits."""
+    """An exception of `on_result` reaches the caller."""
 
     def fail(_: object) -> None:
         raise ValueError("enough")
@@ -212,7 +212,7 @@ async def _fetch(what: object, source: Path, target: Path) -> Report:
 
 @in_loop
 async def test_fetch_puts_what_matches_into_a_sink(tmp_path: Path) -> None:
-    """A query and an earlier result fetch the same; what the sink holds is not put again."""
+    """A query and an earlier result fetch the same; what the sink has is not put again."""
     source, target = tmp_path / "from", tmp_path / "to"
     for number in range(1, 6):
         write(source / f"{number}.dcm", instance(number, Modality="MR" if number > 3 else "CT"))
@@ -231,7 +231,7 @@ async def test_fetch_puts_what_matches_into_a_sink(tmp_path: Path) -> None:
 
 @in_loop
 async def test_fetch_reports_what_is_gone_or_changed(tmp_path: Path) -> None:
-    """A file that is gone, or another instance by now, is a failure and not another's content."""
+    """A file that is gone, or now holds another instance, is a failure."""
     gone, changed = (write(tmp_path / f"{each}.dcm", instance(each)) for each in (1, 2))
     async with Directory(tmp_path) as directory:
         gone.unlink()
@@ -247,7 +247,7 @@ async def test_fetch_reports_what_is_gone_or_changed(tmp_path: Path) -> None:
 
 @in_loop
 async def test_copy_links_files(tmp_path: Path) -> None:
-    """A copy on the same file system is the same file; one that is there already stays."""
+    """A copy on the same file system is a hard link; an existing one is kept."""
     source, target = tmp_path / "from", tmp_path / "to"
     path = write(source / "x.dcm", instance(1))
     async with Directory(source) as here, Directory(target, create=True) as there:
@@ -263,7 +263,7 @@ async def test_copy_links_files(tmp_path: Path) -> None:
 
 @in_loop
 async def test_copy_to_another_file_system_copies(tmp_path: Path, other_file_system: Path) -> None:
-    """Where no link is possible the bytes are copied."""
+    """If no link is possible the bytes are copied."""
     path = write(tmp_path / "x.dcm", instance(1))
     target = other_file_system
     async with Directory(tmp_path) as here, Directory(target) as there:
@@ -275,7 +275,7 @@ async def test_copy_to_another_file_system_copies(tmp_path: Path, other_file_sys
 
 @in_loop
 async def test_copy_goes_to_directories_only(tmp_path: Path) -> None:
-    """There is no way to a node that does not lead through us."""
+    """A copy to a node would have to pass through this process."""
     node = NodePlace(LocalEntity(), Remote(DcmNode.parse("127.0.0.1:NOBODY:1")))
     with pytest.raises(CannotDo, match="copy instances"):
         await Directory(tmp_path).copy({}, node)
@@ -283,7 +283,7 @@ async def test_copy_goes_to_directories_only(tmp_path: Path) -> None:
 
 @in_loop
 async def test_missing_folder_is_not_made_by_asking(tmp_path: Path) -> None:
-    """A query of a folder that is not there is an error, and leaves nothing."""
+    """A query of a folder that does not exist is an error, and creates nothing."""
     directory = Directory(tmp_path / "typo")
     with pytest.raises(NoFolder, match="there is no folder"):
         await found(directory, {}, Level.STUDY)
@@ -294,7 +294,7 @@ async def test_missing_folder_is_not_made_by_asking(tmp_path: Path) -> None:
 
 @in_loop
 async def test_block_sees_what_others_have_changed(tmp_path: Path) -> None:
-    """Files that came or went since the last block are seen by the next one."""
+    """The next block sees files added or removed since the last one."""
     directory = Directory(tmp_path)
     one, two = (write(tmp_path / f"{each}.dcm", instance(each)) for each in (1, 2))
     assert len(await found(directory, {}, Level.PATIENT)) == 2
@@ -306,7 +306,7 @@ async def test_block_sees_what_others_have_changed(tmp_path: Path) -> None:
 
 @in_loop
 async def test_many_at_the_same_time(tmp_path: Path) -> None:
-    """Instances that arrive at the same time, some of them twice, are each there once."""
+    """Instances that arrive concurrently, some of them twice, are stored once each."""
     async with Directory(tmp_path, layout=by_patient, sync=True) as directory:
 
         async def arrive(numbers: Iterable[int]) -> None:

@@ -1,4 +1,4 @@
-"""A process that stores is killed at any moment: the next comparison makes index and folder agree."""
+"""A storing process is killed at any time: the next comparison makes index and folder agree."""
 
 import random
 import signal
@@ -6,10 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from dcm.data.header import scan
 from dcm.data.levels import Level
 from dcm.held import is_whole
 from dcm.store.index import Index
+
+pytestmark = pytest.mark.kills
 
 KILLS = 20
 PROGRAM = Path(__file__).with_name("killed.py")
@@ -17,7 +21,7 @@ LIMIT = 60.0
 
 
 def killed(folder: Path, first: int, committed: int, delay: float) -> list[int]:
-    """Kill a process `delay` seconds after so many commits; return the numbers that it has committed."""
+    """Kill a process `delay` seconds after this number of commits; return the committed numbers."""
     with subprocess.Popen(
         [sys.executable, str(PROGRAM), str(folder), str(first)], stdout=subprocess.PIPE, text=True
     ) as process:
@@ -56,7 +60,7 @@ def check(folder: Path, committed: set[int]) -> None:
 
 
 def test_killed_while_storing(tmp_path: Path) -> None:
-    """Whatever was committed is there, whole and indexed; nothing else is but what is whole."""
+    """Each committed instance is there, complete and indexed; other files are complete, too."""
     chance = random.Random(20261128)
     committed: set[int] = set()
     for kill in range(KILLS):

@@ -1,4 +1,4 @@
-"""An index is made, refreshed and repaired: it always says what the folder holds."""
+"""An index is built, refreshed and repaired: it always matches the folder."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ from dcm.store.index_rows import WANTED
 
 
 def patients(index: Index) -> list[str]:
-    """Return the patients that an index knows."""
+    """Return the patients in an index."""
     return sorted(str(each["PatientID"]) for each in index.find({}, Level.PATIENT))
 
 
@@ -30,7 +30,7 @@ def settled(path: Path) -> Path:
 
 
 def test_update_scans_only_what_has_changed(tmp_path: Path) -> None:
-    """Unchanged files are not read again, also not those that are no DICOM; what is gone is forgotten."""
+    """Unchanged files are not read again, DICOM or not; removed ones are dropped."""
     one, two, three = (
         settled(write(tmp_path / f"a/{each}/x.dcm", instance(each))) for each in (1, 2, 3)
     )
@@ -48,7 +48,7 @@ def test_update_scans_only_what_has_changed(tmp_path: Path) -> None:
 
 
 def test_file_that_was_just_written_is_scanned_again(tmp_path: Path) -> None:
-    """Within one tick of the clock a file can change without another time of modification."""
+    """Within one clock tick a file can change without a new modification time."""
     path = write(tmp_path / "x.dcm", instance(1))
     with Index(tmp_path) as index:
         path.touch()
@@ -62,7 +62,7 @@ def test_file_that_was_just_written_is_scanned_again(tmp_path: Path) -> None:
 
 
 def test_many_files_are_scanned_by_other_processes(tmp_path: Path) -> None:
-    """With 2,500 files in 25 folders each is known once, and progress is told."""
+    """With 2,500 files in 25 folders each is indexed once, and progress is reported."""
     for number in range(2500):
         write(tmp_path / str(number // 100) / f"{number}.dcm", instance(number))
     told: list[int] = []
@@ -74,7 +74,7 @@ def test_many_files_are_scanned_by_other_processes(tmp_path: Path) -> None:
 
 
 def test_any_program_can_start_it(tmp_path: Path) -> None:
-    """A script without a guard for its main part is not run again by the processes that scan."""
+    """A script without a main guard is not run again by the scanning processes."""
     for number in range(1500):
         write(tmp_path / f"{number}.dcm", instance(number))
     script = tmp_path.parent / f"{tmp_path.name}.py"
@@ -102,7 +102,7 @@ def test_scanning_processes_that_end_are_not_missed(
 
 
 def test_odd_files_are_listed_with_the_reason(tmp_path: Path) -> None:
-    """Text is no DICOM, what was cut off is damaged, an object without UID as well."""
+    """Text is not DICOM; truncated files and objects without UID are damaged."""
     whole = content(instance(1))
     (tmp_path / "text").write_text("not DICOM at all")
     (tmp_path / "empty").touch()
@@ -117,13 +117,13 @@ def test_odd_files_are_listed_with_the_reason(tmp_path: Path) -> None:
     assert "the file ends" in damaged["cut"]
     assert damaged["nameless"] == "it has no SOP Instance UID"
     assert others == {
-        "text": "neither the prefix DICM nor the beginning of a data set",
+        "text": "it has neither the prefix DICM nor a data set at its beginning",
         "empty": "the file is empty",
     }
 
 
 def test_links_are_followed_once(tmp_path: Path) -> None:
-    """A link to a folder above does not lead around for ever."""
+    """A link to a parent folder does not cause an endless loop."""
     write(tmp_path / "a/x.dcm", instance(1))
     (tmp_path / "a/up").symlink_to(tmp_path)
     (tmp_path / "nowhere").symlink_to(tmp_path / "missing")
@@ -132,7 +132,7 @@ def test_links_are_followed_once(tmp_path: Path) -> None:
 
 
 def test_names_that_are_not_text(tmp_path: Path) -> None:
-    """A name of any bytes is kept as it is."""
+    """A name of any bytes is stored unchanged."""
     folder = os.fsencode(tmp_path) + b"/\xff\xfe"
     os.mkdir(folder)  # noqa: PTH102 - bytes
     path = os.fsdecode(folder + b"/\xfd.dcm")
@@ -146,7 +146,7 @@ def test_names_that_are_not_text(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["text", "zeros", "cut", "foreign", "other version"])
 def test_unusable_file_is_set_aside_or_made_anew(tmp_path: Path, kind: str) -> None:
-    """Whatever lies where the index should: the index is right, and what may be somebody's data is kept."""
+    """Whatever is at the index's path: the index is right, and possible user data is kept."""
     write(tmp_path / "x.dcm", instance(1))
     file = tmp_path / FILE
     with Index(tmp_path) as index:
@@ -166,19 +166,19 @@ def test_unusable_file_is_set_aside_or_made_anew(tmp_path: Path, kind: str) -> N
         index.update()
         assert patients(index) == ["P1"]
         [remark] = index.remarks
-        assert "made anew" in remark
+        assert "recreated" in remark
     aside = tmp_path / f"{FILE}.set-aside-1"
     assert aside.exists() == (kind != "other version")
 
 
 def test_damage_within_is_repaired_by_the_next_update(tmp_path: Path) -> None:
-    """Pages that are damaged are an error of a query, and the next comparison makes the index anew."""
+    """Damaged pages are an error of a query, and the next comparison builds the index again."""
     for number in range(300):
         write(tmp_path / f"{number}.dcm", instance(number, StudyDescription="d" * 60))
     with Index(tmp_path) as index:
         index.update()
     data = bytearray((tmp_path / FILE).read_bytes())
-    for page in range(32 * 4096, len(data) - 4096, 4096):  # behind the tables and their first pages
+    for page in range(32 * 4096, len(data) - 4096, 4096):  # after the tables and their first pages
         data[page : page + 512] = b"\x55" * 512
     (tmp_path / FILE).write_bytes(data)
     with Index(tmp_path) as index:
@@ -189,7 +189,7 @@ def test_damage_within_is_repaired_by_the_next_update(tmp_path: Path) -> None:
 
 
 def test_several_processes_update_and_add(tmp_path: Path) -> None:
-    """Comparisons and additions at the same time leave each file in the index once."""
+    """After concurrent comparisons and additions each file is in the index once."""
     program = (
         "import sys; from pathlib import Path; from store.objects import *\n"
         "from dcm.store.index import Index\n"
@@ -215,7 +215,7 @@ def test_several_processes_update_and_add(tmp_path: Path) -> None:
 
 
 def test_threads_ask_while_another_adds(tmp_path: Path) -> None:
-    """Every query sees one state; what was added before it began is in it."""
+    """Every query sees one state, including everything added before it began."""
     failures: list[BaseException] = []
     with Index(tmp_path) as index:
 
@@ -238,7 +238,7 @@ def test_threads_ask_while_another_adds(tmp_path: Path) -> None:
 
 
 def test_removed_file_takes_its_entities_along(tmp_path: Path) -> None:
-    """The last instance of a series takes series, study and patient with it, and no others."""
+    """The last instance of a series removes series, study and patient, and no others."""
     one, two = (
         write(tmp_path / f"{each}.dcm", instance(1, SOPInstanceUID=f"1.{each}")) for each in (1, 2)
     )
@@ -257,7 +257,7 @@ def test_removed_file_takes_its_entities_along(tmp_path: Path) -> None:
 
 
 def test_duplicates_and_conflicts(tmp_path: Path) -> None:
-    """Copies are duplicates, other data under the same UID is a conflict, and both are shown."""
+    """Copies are duplicates, other data with the same UID is a conflict, and both are shown."""
     write(tmp_path / "1.dcm", instance(1))
     write(tmp_path / "1-copy.dcm", instance(1))
     write(tmp_path / "2.dcm", instance(2))
@@ -276,7 +276,7 @@ def test_duplicates_and_conflicts(tmp_path: Path) -> None:
 
 
 def test_verify_finds_what_changed_in_silence(tmp_path: Path) -> None:
-    """A bit that flips leaves size and time as they are; a file that is cut off is damaged."""
+    """A flipped bit changes neither size nor time; a truncated file is damaged."""
     bad, cut, good = (
         settled(write(tmp_path / f"{each}.dcm", instance(each), pixels=5000)) for each in (1, 2, 3)
     )
@@ -296,7 +296,7 @@ def test_verify_finds_what_changed_in_silence(tmp_path: Path) -> None:
         assert [each.path for each in verified.changed] == [str(bad)]
         assert [each.path for each in verified.damaged] == [str(cut)]
         assert [each.path for each in index.odd_files(damaged=True)] == [str(cut)]
-        assert [each.path for each in index.verify().changed] == [str(bad)]  # until it is mended
+        assert [each.path for each in index.verify().changed] == [str(bad)]  # until it is repaired
         assert str(good) not in str(verified)
 
 
@@ -324,7 +324,7 @@ def test_index_in_another_file(tmp_path: Path) -> None:
 
 
 def test_folder_that_takes_no_index(tmp_path: Path) -> None:
-    """If no file can be made in the folder the index is in memory; one that was named is an error."""
+    """If the folder is not writable the index is in memory; a named index file is an error."""
     write(tmp_path / "x.dcm", instance(1))
     (tmp_path / FILE).mkdir()
     with Index(tmp_path) as index:
@@ -337,7 +337,7 @@ def test_folder_that_takes_no_index(tmp_path: Path) -> None:
 
 
 def test_patient_who_was_renamed_is_found_by_both_names(tmp_path: Path) -> None:
-    """Instances of one study that disagree are found by what each of them says, and are one study."""
+    """Contradicting instances of one study are found by either name, and are one study."""
     shared = {"PatientID": "P", "StudyInstanceUID": "1.1", "SeriesInstanceUID": "1.1.1"}
     write(tmp_path / "1.dcm", instance(1, **shared, PatientName="Maiden^Name"))
     write(tmp_path / "2.dcm", instance(2, **shared, PatientName="Married^Name"))

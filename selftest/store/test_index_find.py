@@ -1,4 +1,4 @@
-"""What an index answers is what `dcm.data.match` says of each instance."""
+"""An index gives the same answers as `dcm.data.match` for each instance."""
 
 import tempfile
 from collections import defaultdict
@@ -129,7 +129,7 @@ class Brute:
     def found(
         self, query: Attributes, level: Level
     ) -> dict[tuple[str, ...], list[dict[str, Value]]]:
-        """Return the entities that match, each with its instances that do."""
+        """Return the matching entities, each with its matching instances."""
         found = defaultdict(list)
         for each in self.matching(query):
             path = path_of(each, level)
@@ -151,7 +151,7 @@ def path_of(attributes: Attributes, level: Level) -> tuple[str, ...]:
 def test_find_equals_matching_each_instance(
     instances: list[tuple[dict[str, Value], str]], queries: list[tuple[dict[str, Value], Level]]
 ) -> None:
-    """`find`, `count` and `instances` give what comparing every instance with the query gives."""
+    """`find`, `count` and `instances` agree with comparing every instance with the query."""
     with tempfile.TemporaryDirectory() as folder:
         paths = [
             write(Path(folder, str(number), "x.dcm"), attributes, syntax=syntax)
@@ -175,7 +175,7 @@ def test_find_equals_matching_each_instance(
                     brute.paths[id(one)] for one in brute.matching(query)
                 )
                 assert list(index.find(query, level, limit=2, offset=1)) == found[1:3]
-                for read in (1, 3):  # as in a page of which some answers stand further on
+                for read in (1, 3):  # as for a page with answers further on
                     with patch("dcm.store.index_plan._READ", read):
                         assert list(index.find(query, level, limit=3)) == found[:3]
                         assert list(index.find(query, level, limit=2, offset=2)) == found[2:4]
@@ -193,7 +193,7 @@ def _plain(attributes: Attributes) -> dict[str, Value]:
 
 @pytest.mark.parametrize("keyword", sorted(set(STORED) & set(ASKED)))
 def test_each_key_finds_each_value_that_matches(keyword: str, tmp_path: Path) -> None:
-    """Every key of an attribute, alone, finds of all values those that match it."""
+    """Every key of an attribute, alone, finds exactly the values that match it."""
     stored = {f"1.2.{number}": value for number, value in enumerate(STORED[keyword])}
     for uid, value in stored.items():
         made = {
@@ -213,7 +213,7 @@ def test_each_key_finds_each_value_that_matches(keyword: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize("most", [0, 500])
 def test_pages_behind_others(tmp_path: Path, most: int) -> None:
-    """An offset leaves out what matches, and nothing else: not what an index does not know for sure."""
+    """An offset skips matches only, not instances for which the index is uncertain."""
     dates = ("20240101", "20240101\\20240301", "", "20240301", " ", "nonsense", "2024.01.01")
     modalities = ("CT", "MR", "", "CT\\MR")
     for number in range(2 * len(dates) * len(modalities)):
@@ -223,7 +223,7 @@ def test_pages_behind_others(tmp_path: Path, most: int) -> None:
             "StudyDate": dates[number % len(dates)], "Modality": modalities[number % len(modalities)],
         }  # fmt: skip
         write(tmp_path / f"{number}.dcm", attributes)
-        # The study has a second description of it, and a series of another modality.
+        # The study has a second description, and a series of another modality.
         attributes |= {"SOPInstanceUID": f"1.{number}.5", "SeriesInstanceUID": f"1.{number}.4"}
         attributes |= {"StudyDate": "20240301", "Modality": "US"} if number % 3 else {}
         write(tmp_path / f"{number}-2.dcm", attributes)

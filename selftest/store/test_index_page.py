@@ -1,4 +1,4 @@
-"""The program in the section on folders of `docs/dcm.md` is complete, and prints what the page says."""
+"""The program in the section on folders of `docs/dcm.md` is complete, and prints what is shown."""
 
 import re
 import subprocess
@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_program_of_the_page(tmp_path: Path) -> None:
-    """It stores, asks and copies."""
+    """It stores, queries and copies."""
     page = (ROOT / "docs/dcm.md").read_text()
     section = page.partition("## Folders: `dcm index`\n")[2].partition("\n## ")[0]
     [program] = re.findall(r"```python\n(.*?)```", section, re.DOTALL)

@@ -1,4 +1,4 @@
-"""Path templates: what they make of headers, what they refuse, and that no value leaves the folder."""
+"""Path templates: their results for headers, their errors, and that no value leaves the folder."""
 
 import asyncio
 import os
@@ -23,18 +23,18 @@ SOP = 0x00080018
 
 
 def header(**values: str) -> Header:
-    """Return the header of a file with these values; keys are tags after an underscore, as in `_00100020`."""
+    """Return a header with these values; a key may be a tag after an underscore, `_00100020`."""
     elements = {int(tag[1:], 16): (b"", value.encode()) for tag, value in values.items()}
     return Header("1.2.840.10008.1.2", 0, {}, UTF_8 | elements)
 
 
 def path(template: str, **values: str) -> str:
-    """Return what a layout makes of a header."""
+    """Return the path that a layout gives for a header."""
     return Layout(template).path(header(**values))
 
 
 def patient(template: str, value: str) -> str:
-    """Return what a layout makes of a Patient ID."""
+    """Return the path that a layout gives for a Patient ID."""
     return path(template, _00100020=value)
 
 
@@ -47,7 +47,7 @@ def test_path_has_the_values_of_its_fields() -> None:
 
 
 def test_scan_reads_what_a_layout_needs() -> None:
-    """Values come out of an encoded data set, in its character set and its VRs."""
+    """Values are read from an encoded data set, with its character set and VRs."""
     element = struct.Struct("<HH2sH")
     data = b"".join(
         element.pack(tag >> 16, tag & 0xFFFF, vr, len(value)) + value
@@ -108,7 +108,7 @@ def test_scan_reads_what_a_layout_needs() -> None:
     ],
 )
 def test_formats(template: str, values: dict[str, str] | None, expected: str | None) -> None:
-    """Each kind of format, for values that fit and for those that do not."""
+    """Each kind of format, for valid and invalid values."""
     if values is None:
         with pytest.raises(LayoutError):
             Layout(template)
@@ -120,7 +120,7 @@ def test_formats(template: str, values: dict[str, str] | None, expected: str | N
     ("template", "place", "words"),
     [
         ("", 0, "a component is empty"),
-        ("/data/{PatientID}", 0, "an absolute path is not possible"),
+        ("/data/{PatientID}", 0, "the path must be relative"),
         ("{PatientID}//{StudyID}", 12, "a component is empty"),
         ("{PatientID}/", 12, "a component is empty"),
         ("../{PatientID}", 0, "\\.\\. is not possible"),
@@ -128,35 +128,35 @@ def test_formats(template: str, values: dict[str, str] | None, expected: str | N
         (".{PatientID}", 0, "cannot begin with a dot"),
         ("{PatientID}.", 11, "cannot end with a dot"),
         ("aux/{PatientID}", 0, "aux cannot be the name of a folder"),
-        ("{PatientID}\\{StudyID}", 11, "is not possible in a name"),
-        ("{PatientID}/a\nb", 13, "is not possible in a name"),
+        ("{PatientID}\\{StudyID}", 11, "is not allowed in a file name"),
+        ("{PatientID}/a\nb", 13, "is not allowed in a file name"),
         ("{PatientID}/image.dcm", 12, "all files would have the same name"),
-        ("{PatientID", 0, "a brace is not closed"),
-        ("{PatientID|x", 0, "a brace is not closed"),
-        ("a}b{PatientID}", 1, "a brace closes nothing"),
+        ("{PatientID", 0, "unclosed brace"),
+        ("{PatientID|x", 0, "unclosed brace"),
+        ("a}b{PatientID}", 1, "unmatched closing brace"),
         ("{}", 1, "a keyword is missing"),
         ("{PatientID|}", 11, "an alternative is missing"),
         ("{PatientID|'a}", 11, "a quote is not closed"),
-        ("{PatientID|'a'b}", 14, "a text ends with its quote"),
-        ("{PatientID|none|StudyID}", 15, "what follows a text is never used"),
+        ("{PatientID|'a'b}", 14, "a text must end with its quote"),
+        ("{PatientID|none|StudyID}", 15, "anything after a text would never be used"),
         ("{PatientID|a:b}", 11, "no DICOM element named 'a'"),
-        ("{PatientID|a*b}", 12, "is not possible in a name"),
-        ("{PatientID|Unknown}", 11, "written in quotes"),
+        ("{PatientID|a*b}", 12, "is not allowed in a file name"),
+        ("{PatientID|Unknown}", 11, "write text in quotes"),
         ("{PatientID.upper}", 1, "no DICOM element named"),
         ("{PatintID}", 1, "did you mean PatientID?"),
-        ("{PatientID:{x}}", 11, "is not possible within braces"),
-        ("{StudyDate:%Y/%m}", 13, "each component has braces of its own"),
-        ("{StudyDate:%H}", 11, "%H is no format for StudyDate, whose VR is DA"),
-        ("{StudyDate:%Y%}", 11, "is no format"),
-        ("{StudyDate:%%}", 11, "says nothing"),
-        ("{StudyTime:%H:%M}", 11, "not possible in a name"),
-        ("{StudyDate:03d}", 11, "is no format"),
-        ("{PatientID:%Y}", 11, "is no format"),
-        ("{PatientID:}", 11, "is no format"),
-        ("{PatientID:.0}", 11, "is no format"),
-        ("{PatientID|StudyDate:x}", 21, "is no format"),
-        ("{SeriesNumber:.1f}", 14, "is no format"),
-        ("{SeriesNumber:3d}", 14, "is no format"),
+        ("{PatientID:{x}}", 11, "is not allowed in braces"),
+        ("{StudyDate:%Y/%m}", 13, "each component needs its own braces"),
+        ("{StudyDate:%H}", 11, "%H is not a format for StudyDate, whose VR is DA"),
+        ("{StudyDate:%Y%}", 11, "is not a format"),
+        ("{StudyDate:%%}", 11, "does not use"),
+        ("{StudyTime:%H:%M}", 11, "not allowed in a file name"),
+        ("{StudyDate:03d}", 11, "is not a format"),
+        ("{PatientID:%Y}", 11, "is not a format"),
+        ("{PatientID:}", 11, "is not a format"),
+        ("{PatientID:.0}", 11, "is not a format"),
+        ("{PatientID|StudyDate:x}", 21, "is not a format"),
+        ("{SeriesNumber:.1f}", 14, "is not a format"),
+        ("{SeriesNumber:3d}", 14, "is not a format"),
         ("{PixelData}", 1, "only the header"),
         ("{TransferSyntaxUID}", 1, "only the header"),
         ("{00090000}", 1, "only the header"),
@@ -170,7 +170,7 @@ def test_formats(template: str, values: dict[str, str] | None, expected: str | N
 def test_template_with_a_fault_is_refused_at_its_place(
     template: str, place: int, words: str
 ) -> None:
-    """The error says what is wrong, and shows where."""
+    """The error says what is wrong, and shows the position."""
     with pytest.raises(LayoutError, match=words) as caught:
         Layout(template)
     assert caught.value.place == place
@@ -185,7 +185,7 @@ PIECES = st.sampled_from([
 
 @given(st.lists(PIECES | st.text(max_size=3), max_size=12).map("".join))
 def test_any_template_is_parsed_or_refused(template: str) -> None:
-    """Nothing but `LayoutError` is raised, and what is accepted makes safe paths."""
+    """Only `LayoutError` is raised, and accepted templates make safe paths."""
     try:
         layout = Layout(template)
     except LayoutError as error:
@@ -195,7 +195,7 @@ def test_any_template_is_parsed_or_refused(template: str) -> None:
 
 
 def assert_safe(relative: str) -> None:
-    """Assert that a path stays below its folder and can be made in any file system."""
+    """Assert that a path stays below its folder and can be created in any file system."""
     for name in relative.split("/"):
         assert 0 < len(name.encode()) <= 255
         assert not name.startswith((".", " "))
@@ -220,7 +220,7 @@ LAYOUTS = [
 @example(LAYOUTS[1], "é" * 400, "😀" * 400)
 @example(LAYOUTS[2], "\u0345" * 100, "ŉ" * 100)
 def test_any_values_make_a_safe_path(layout: Layout, patient_id: str, name: str) -> None:
-    """Whatever is in a file, its path stays below the folder."""
+    """Whatever a file contains, its path stays below the folder."""
     values = {
         "_00100020": patient_id,
         "_00100010": name,
@@ -235,7 +235,7 @@ def test_any_values_make_a_safe_path(layout: Layout, patient_id: str, name: str)
 
 @given(st.text() | ODD, st.integers(20, 255))
 def test_any_text_makes_a_safe_name(text: str, limit: int) -> None:
-    """What is safe stays as it is."""
+    """Safe text is not changed."""
     name = file_name(text, limit)
     assert len(name.encode()) <= limit
     assert file_name(name, limit) == name
@@ -249,7 +249,7 @@ def test_any_text_makes_a_safe_name(text: str, limit: int) -> None:
 @example(".A", "_A")
 @example("é" * 200, "é" * 201)
 def test_identifiers_that_differ_have_names_that_differ(one: str, other: str) -> None:
-    """Two patients never share a folder because of what a name cannot hold."""
+    """Two patients never share a folder because of characters that a name cannot contain."""
     one, other = (each.encode(errors="replace").decode() for each in (one, other))
     same = meant(one) == meant(other)
     layout = Layout("{PatientID}/{SOPInstanceUID}")
@@ -261,7 +261,7 @@ def test_identifiers_that_differ_have_names_that_differ(one: str, other: str) ->
 
 
 def meant(text: str) -> str:
-    """Return what counts of an identifier: padding does not, nor how characters are composed."""
+    """Return an identifier without insignificant padding, with its characters composed."""
     parts = (each.rstrip(" \0") for each in text.split("\\"))
     return unicodedata.normalize("NFC", "\\".join(parts)).strip() or "unknown"
 
@@ -286,12 +286,12 @@ def meant(text: str) -> str:
     ],
 )
 def test_names(text: str, name: str) -> None:
-    """What becomes of characters that some file system does not have."""
+    """Replacements of characters that some file system lacks."""
     assert file_name(text) == name
 
 
 def test_long_values_are_cut_and_stay_different() -> None:
-    """A name that is too long keeps the text of the template, and what was cut shows as a digest."""
+    """A long name keeps the text of the template, and a digest replaces what was cut."""
     one, other = (patient("a{PatientID}.dcm", "é" * 300 + end) for end in "xy")
     assert one != other
     assert one.startswith("aéé")
@@ -313,14 +313,14 @@ def test_longest_value_is_cut_first() -> None:
 
 
 def test_sop_instance_uid_may_stand_only_in_the_file_meta_information() -> None:
-    """Such files exist, and have a path as others."""
+    """Files of this kind exist, and have a path like others."""
     found = Header("1.2.840.10008.1.2", 0, {0x00020003: (b"UI", b"1.2.3\0")}, {})
     assert Layout("{SOPInstanceUID}.dcm").path(found) == "1.2.3.dcm"
 
 
 @pytest.mark.parametrize("template", ["{PatientID}.dcm", "{PatientName}/{Modality}/x{StudyID}.dcm"])
 def test_instances_with_one_path_are_both_kept(tmp_path: Path, template: str) -> None:
-    """In a directory, and however long their name is; a copy is not kept twice."""
+    """In a directory, even with long names; a copy is not kept twice."""
     layout = Layout(template)
     (tmp_path / "files").mkdir()
     files = [make(tmp_path / "files", number, study=f"1.2.77.{number}") for number in range(3)]
@@ -348,7 +348,7 @@ def test_instances_with_one_path_are_both_kept(tmp_path: Path, template: str) ->
 
 
 def test_default_layout() -> None:
-    """Patient, study, series and instance; and names for what is missing."""
+    """Patient, study, series and instance; and names for missing values."""
     assert DEFAULT.path(header(
         _00100020="4711", _0020000D="1.2", _00200011="3", _0008103E="t1 sag", _00080018="1.2.4",
     )) == "4711/1.2/003-t1 sag/1.2.4.dcm"  # fmt: skip

@@ -1,4 +1,4 @@
-"""Media with a DICOMDIR as places: what is there, what is missing, and what is not as its record says."""
+"""Media with a DICOMDIR as places: existing files, missing ones, and wrong records."""
 
 import asyncio
 import shutil
@@ -26,7 +26,7 @@ FIRST = "1.2.77.0.3.1"
 
 @pytest.fixture
 def copy(medium: Path, tmp_path: Path) -> Path:
-    """A medium of which files can be changed."""
+    """A medium whose files can be changed."""
     return shutil.copytree(medium, tmp_path / "copy")
 
 
@@ -45,7 +45,7 @@ def instances(place: MediaPlace) -> tuple[dict[str, str], list[InstanceResult]]:
 
 
 def fetched(place: MediaPlace, folder: Path) -> tuple[dict[Outcome, int], list[str], str]:
-    """Fetch everything; return counts, the words of what is lost, and the trouble."""
+    """Fetch everything; return counts, the reasons of failures, and the problems."""
     folder.mkdir(exist_ok=True)
     report = asyncio.run(place.fetch({}, Folder(folder)))
     return report.counts(), [each.words for each in report.lost], report.trouble
@@ -64,7 +64,7 @@ async def found(place: MediaPlace, account: Account | None = None, **keys: str) 
 def test_medium_of_another_program(
     request: pytest.FixtureRequest, medium: Path, tmp_path: Path, made_by: str, named: str
 ) -> None:
-    """Of dcmtk and of Orthanc: all instances are found, queried and fetched."""
+    """By dcmtk and by Orthanc: all instances are found, queried and fetched."""
     root: Path = request.getfixturevalue(made_by)
     place = MediaPlace(root if named == "folder" else root / "DICOMDIR")
     ours, others = instances(place)
@@ -86,7 +86,7 @@ def test_medium_of_another_program(
 
 
 def test_names_in_lower_case(copy: Path) -> None:
-    """As Linux shows them on a CD-ROM without extensions, with the DICOMDIR among them."""
+    """As Linux shows them on a CD-ROM without extensions, including the DICOMDIR."""
     for path in sorted(copy.rglob("*"), reverse=True):
         path.rename(path.with_name(path.name.lower() + (";1" if path.is_file() else "")))
     ours, others = instances(MediaPlace(copy))
@@ -96,7 +96,7 @@ def test_names_in_lower_case(copy: Path) -> None:
 
 
 def test_missing_file_is_found_by_queries_and_fails(copy: Path, tmp_path: Path) -> None:
-    """The record says what should be there."""
+    """Its record describes it."""
     file_of(copy, FIRST).unlink()
     place = MediaPlace(copy)
     ours, others = instances(place)
@@ -130,7 +130,7 @@ def test_file_that_cannot_be_read(copy: Path, tmp_path: Path, content: bytes) ->
 
 
 def test_file_that_was_cut(copy: Path, tmp_path: Path) -> None:
-    """Its header is whole, its pixels are not: nothing is left of it."""
+    """Its header is complete, its pixels are not: it leaves nothing behind."""
     path = file_of(copy, FIRST)
     path.write_bytes(path.read_bytes()[:-10])
     counts, words, _ = fetched(MediaPlace(copy), tmp_path / "out")
@@ -140,7 +140,7 @@ def test_file_that_was_cut(copy: Path, tmp_path: Path) -> None:
 
 
 def test_file_that_holds_another_instance(copy: Path, tmp_path: Path) -> None:
-    """What is in the file is there, and what the record promises is missing."""
+    """The instance in the file is found, and the one in the record is missing."""
     path = file_of(copy, FIRST)
     image = dcmread(path)
     image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = "1.2.99"
@@ -148,12 +148,12 @@ def test_file_that_holds_another_instance(copy: Path, tmp_path: Path) -> None:
     place = MediaPlace(copy)
     counts, words, _ = fetched(place, tmp_path / "out")
     assert counts == {Outcome.STORED: len(FILES), Outcome.FAILED: 1}
-    assert words == [f"{path}: the file holds another instance, 1.2.99"]
+    assert words == [f"{path}: the file contains another instance, 1.2.99"]
     assert data_sets(tmp_path / "out").keys() == UIDS - {FIRST} | {"1.2.99"}
 
 
 def test_files_that_were_exchanged(copy: Path, tmp_path: Path) -> None:
-    """All instances are there, only their records are wrong."""
+    """All instances are found, only their records are wrong."""
     one, other = file_of(copy, FIRST), file_of(copy, "1.2.77.1.3.12")
     one.rename(tmp_path / "x")
     other.rename(one)
@@ -167,13 +167,13 @@ def test_files_that_were_exchanged(copy: Path, tmp_path: Path) -> None:
     assert report.complete
     assert report.counts() == {Outcome.STORED: len(FILES)}
     assert sorted(report.remarks) == sorted(
-        f"{path}: the file holds another instance, {uid}; the instance of its record is in another file"
+        f"{path}: the file contains another instance, {uid}; the instance of its record is in another file"
         for path, uid in ((one, "1.2.77.1.3.12"), (other, FIRST))
     )
 
 
 def test_directory_that_is_damaged(copy: Path, tmp_path: Path) -> None:
-    """What is left of it is used; queries and reports say that there may be more."""
+    """The rest of it is used; queries and reports say that there may be more."""
     data = (copy / "DICOMDIR").read_bytes()
     (copy / "DICOMDIR").write_bytes(data[: len(data) * 2 // 3])
     place = MediaPlace(copy)
@@ -187,7 +187,7 @@ def test_directory_that_is_damaged(copy: Path, tmp_path: Path) -> None:
 
 
 def test_wrong_offsets_are_a_remark(copy: Path, medium: Path, tmp_path: Path) -> None:
-    """Nothing is missing, so it is no failure."""
+    """No instance is missing, so it is not a failure."""
     (copy / "DICOMDIR").write_bytes(written(medium, offset=lambda _: 12))
     place = MediaPlace(copy)
     account = Account()
@@ -213,7 +213,7 @@ def test_record_that_leads_out_of_the_medium(copy: Path, medium: Path, tmp_path:
 
 
 def test_folder_without_a_directory(tmp_path: Path) -> None:
-    """It is no medium, and neither is what is not there."""
+    """It is not a medium, nor is a missing folder."""
     with pytest.raises(NotDicom, match="it has no DICOMDIR"):
         list(MediaPlace(tmp_path).instances())
     place = MediaPlace(tmp_path / "DICOMDIR")
@@ -224,6 +224,6 @@ def test_folder_without_a_directory(tmp_path: Path) -> None:
 
 
 def test_image_is_no_medium(medium: Path) -> None:
-    """An image that is given in place of a DICOMDIR."""
+    """An image passed in place of a DICOMDIR."""
     with pytest.raises(NotDicom, match="it is not a DICOMDIR"):
         list(MediaPlace(file_of(medium, FIRST)).instances())

@@ -1,4 +1,4 @@
-"""Members of zip archives: read in slices where they are, and nothing that is damaged is taken for whole."""
+"""Members of zip archives: read in slices in place; damaged ones are never taken for complete."""
 
 import io
 import random
@@ -24,7 +24,7 @@ LARGE = 20_000_000
 
 
 def archive(folder: Path, *files: Path, compression: int = DEFLATED) -> Path:
-    """Put files into an archive, by the name that they have."""
+    """Put files into an archive under their own names."""
     path = folder / "archive.zip"
     with zipfile.ZipFile(path, "w", compression) as made:
         for each in files:
@@ -62,7 +62,7 @@ def bad(path: Path) -> str:
 def test_instance_is_what_it_is_in_a_file(
     tmp_path: Path, compression: int, syntax: str, size: int
 ) -> None:
-    """Data sets have the same bytes and the same remarks, short or longer than what is kept in memory."""
+    """Data sets have the same bytes and notes, shorter or longer than the buffer."""
     file = make(tmp_path, 7, syntax, size=size or 2)
     there, here = instance(archive(tmp_path, file, compression=compression)), instance_of(file)
     assert (there.kind, there.sop_instance_uid) == (here.kind, here.sop_instance_uid)
@@ -72,7 +72,7 @@ def test_instance_is_what_it_is_in_a_file(
 
 @pytest.mark.parametrize("compression", [STORED, DEFLATED])
 def test_large_instance_comes_in_slices(tmp_path: Path, compression: int) -> None:
-    """No slice is longer than the memory that is lent, and the last one says that it is the last."""
+    """No slice is longer than the given memory, and the last one is marked as last."""
     file = make(tmp_path, 7, size=LARGE)
     found, memory = instance(archive(tmp_path, file, compression=compression)), bytearray(1 << 16)
     parts = [(bytes(part), last) for part, last in found.slices(memory, [])]
@@ -83,7 +83,7 @@ def test_large_instance_comes_in_slices(tmp_path: Path, compression: int) -> Non
 
 @pytest.mark.parametrize("size", [200, LARGE])
 def test_value_of_odd_length_is_padded(tmp_path: Path, size: int) -> None:
-    """What is not as PS3.5 says is mended on the way, as in a file."""
+    """Values that violate PS3.5 are corrected during reading, as in a file."""
     file = make(tmp_path, 7, size=size)
     padding = struct.pack("<HH2s2xI", 0xFFFC, 0xFFFC, b"OB", 3) + b"abc"
     file.write_bytes(file.read_bytes() + padding)
@@ -104,7 +104,7 @@ def test_value_of_odd_length_is_padded(tmp_path: Path, size: int) -> None:
 def test_damage_is_seen_before_anything_is_sent(
     tmp_path: Path, compression: int, size: int
 ) -> None:
-    """One byte that differs is enough."""
+    """One changed byte is enough."""
     path = archive(tmp_path, make(tmp_path, 7, size=size), compression=compression)
     found = instance(path)
     content = bytearray(path.read_bytes())
@@ -115,7 +115,7 @@ def test_damage_is_seen_before_anything_is_sent(
 
 
 def test_data_set_that_was_cut_is_not_sent(tmp_path: Path) -> None:
-    """It was so before it came into the archive, whose checksum is right."""
+    """It was truncated before it was archived, so the checksum is right."""
     file = make(tmp_path, 7)
     file.write_bytes(file.read_bytes()[:-10])
     with pytest.raises(UnusableInstance, match="it ends within PixelData"):
@@ -123,7 +123,7 @@ def test_data_set_that_was_cut_is_not_sent(tmp_path: Path) -> None:
 
 
 def test_archive_that_became_shorter(tmp_path: Path) -> None:
-    """It was cut after it was listed."""
+    """It was truncated after it was listed."""
     path = archive(tmp_path, make(tmp_path, 7))
     found = instance(path)
     path.write_bytes(path.read_bytes()[: found.member.start + 100])
@@ -132,28 +132,28 @@ def test_archive_that_became_shorter(tmp_path: Path) -> None:
 
 
 def test_encrypted_member(tmp_path: Path) -> None:
-    """Its name is known, and that it cannot be read."""
+    """Its name is known, and the error says that it is encrypted."""
     path = archive(tmp_path, make(tmp_path, 7))
     patch_listed(path, 8, struct.pack("<H", 1))
     assert bad(path) == "it is encrypted"
 
 
 def test_unknown_compression(tmp_path: Path) -> None:
-    """Archives may have others than the usual one."""
+    """Archives may use methods other than the usual ones."""
     path = archive(tmp_path, make(tmp_path, 7), compression=zipfile.ZIP_BZIP2)
     assert bad(path) == "it is compressed by method 12, which is not supported"
 
 
 def test_bomb_is_not_inflated(tmp_path: Path) -> None:
-    """A member cannot become more than a thousand times as long."""
+    """A member may inflate to at most a thousand times its size."""
     path = archive(tmp_path, make(tmp_path, 7))
     packed = only(path).packed
     patch_listed(path, 24, struct.pack("<I", packed * 2000))
-    assert bad(path) == f"it is damaged: {packed} bytes cannot become {packed * 2000}"
+    assert bad(path) == f"it is damaged: {packed} bytes cannot expand to {packed * 2000}"
 
 
 def test_longer_than_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Inflating ends where the member should end."""
+    """Inflating stops at the declared length."""
     inflated = 0
     parts = zip_members._parts
 
@@ -168,13 +168,13 @@ def test_longer_than_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     file.write_bytes(make(tmp_path, 7).read_bytes() + bytes(10_000_000))
     path = archive(tmp_path, file)
     patch_listed(path, 24, struct.pack("<I", 50_000))
-    with pytest.raises(UnusableInstance, match="its length is not as the archive says"):
+    with pytest.raises(UnusableInstance, match="its length differs from the archive's directory"):
         data_of(instance(path))
     assert inflated < 1_000_000
 
 
 def test_members_that_share_their_bytes(tmp_path: Path) -> None:
-    """Many members that are one, or that overlap, are the way to a bomb of any size."""
+    """Many identical or overlapping members can form a bomb of any size."""
     files = [make(tmp_path, number) for number in range(3)]
     path = archive(tmp_path, *files)
     starts = [each.start for each in members(str(path)) if isinstance(each, Member)]
@@ -186,11 +186,11 @@ def test_members_that_share_their_bytes(tmp_path: Path) -> None:
     patch_listed(path, 42, struct.pack("<I", first + 1), entry=1)
     words = [each.words for each in members(str(path)) if isinstance(each, BadMember)]
     assert words[0].startswith("it is damaged: it overlaps")
-    assert words[1] == "it is damaged: it is not where the archive says"
+    assert words[1] == "it is damaged: it is not where the archive's directory says"
 
 
 def patch_listed(path: Path, offset: int, value: bytes, entry: int = 0) -> None:
-    """Change a field of an entry in the list at the end of an archive."""
+    """Change a field of an entry in the directory at the end of an archive."""
     content = bytearray(path.read_bytes())
     at = -1
     for _ in range(entry + 1):
@@ -201,15 +201,15 @@ def patch_listed(path: Path, offset: int, value: bytes, entry: int = 0) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"PK\3\4", b"not an archive" * 100])
 def test_file_that_is_no_archive(tmp_path: Path, content: bytes) -> None:
-    """It says so."""
+    """The error says so."""
     path = tmp_path / "x.zip"
     path.write_bytes(content)
-    with pytest.raises(UnusableArchive, match="is not a zip archive"):
+    with pytest.raises(UnusableArchive, match="is not a readable zip archive"):
         list(members(str(path)))
 
 
 def test_names_are_only_names(tmp_path: Path) -> None:
-    """What they would be as paths does not matter: nothing is written. Folders are left out."""
+    """Unsafe paths do not matter, because nothing is written. Folders are left out."""
     path = tmp_path / "x.zip"
     with zipfile.ZipFile(path, "w") as made:
         made.writestr("folder/", "")
@@ -219,7 +219,7 @@ def test_names_are_only_names(tmp_path: Path) -> None:
 
 
 def test_archive_behind_something_else_and_with_64_bit_lengths(tmp_path: Path) -> None:
-    """Programs that extract themselves begin so; writers of streams do not know lengths."""
+    """Self-extracting programs begin with other data; streaming writers do not know lengths."""
     file = make(tmp_path, 7)
     buffer = io.BytesIO()
     buffer.write(b"#!/bin/sh\n" * 50)
@@ -244,7 +244,7 @@ def test_archive_behind_something_else_and_with_64_bit_lengths(tmp_path: Path) -
 def test_every_read_gives_what_the_bytes_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Reading forward, backward and beyond the end of a member that is only inflated."""
+    """Forward, backward and beyond the end, for a member that can only be inflated."""
     monkeypatch.setattr(zip_members, "_BEHIND", 1000)
     monkeypatch.setattr(zip_members, "_IN_MEMORY", 0)
     monkeypatch.setattr(zip_members, "_STEP", 4096)
@@ -263,7 +263,7 @@ def test_every_read_gives_what_the_bytes_are(
 def test_any_damage_is_reported(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    """Only errors of our own are raised, and what is given out is what was put in."""
+    """Only our own errors are raised, and returned data is the original data."""
     folder = tmp_path_factory.getbasetemp() / "damage"
     folder.mkdir(exist_ok=True)
     file = make(folder, 7, size=200)
@@ -276,5 +276,5 @@ def test_any_damage_is_reported(
         assert data_of(instance(path)) == expected
     except (UnusableArchive, UnusableInstance, NotDicom):
         pass
-    except (AssertionError, ValueError):  # another number of members, or one that is bad
+    except (AssertionError, ValueError):  # another number of members, or a damaged one
         assert not all(isinstance(each, Member) for each in members(str(path)))

@@ -1,4 +1,4 @@
-"""Zip archives as places: queries, fetching, sending, and what is said of members that cannot be read."""
+"""Zip archives as places: queries, fetching, sending, and the errors for unreadable members."""
 
 import asyncio
 import zipfile
@@ -44,7 +44,7 @@ def packed(path: Path, *files: Path, name: str = "{}") -> Path:
 def place(
     request: pytest.FixtureRequest, medium: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> ReadOnlyPlace:
-    """An archive that was made here, and two of Orthanc, with a DICOMDIR and without."""
+    """An archive made here, and two by Orthanc, with a DICOMDIR and without."""
     if request.param == "ours":
         path = tmp_path_factory.mktemp("zip") / "a.zip"
         return ZipPlace(packed(path, *sorted(medium.rglob("IM*"))), "ours")
@@ -61,7 +61,7 @@ OWN = {
 
 
 def told(result: QueryResult) -> list[list[object]]:
-    """Return what a result says of its members."""
+    """Return the attributes of each answer that belong to the level of the result."""
     return [[answer.get(name) for name in OWN[result.level]] for answer in result]
 
 
@@ -71,7 +71,7 @@ def names_in(folder: Path) -> list[str]:
 
 
 async def found(place: Place, query: object = None, **more: object) -> QueryResult:
-    """Return all pieces of a query as one."""
+    """Return all chunks of a query as one."""
     result: QueryResult | None = None
     async for piece in place.queries(query, **more):  # type: ignore[arg-type]
         if result is None:
@@ -83,7 +83,7 @@ async def found(place: Place, query: object = None, **more: object) -> QueryResu
 
 
 def test_queries_are_answered_as_by_an_archive(place: ReadOnlyPlace, served: Served) -> None:
-    """What Orthanc answers about the same instances, at each level, is what the place answers."""
+    """The place answers like Orthanc about the same instances, at each level."""
 
     async def run() -> None:
         entity = LocalEntity(US)
@@ -123,7 +123,7 @@ def test_query_within_an_earlier_result(place: ReadOnlyPlace) -> None:
 
 
 def test_patient_without_an_id(tmp_path: Path) -> None:
-    """An empty Patient ID as a key would match everybody."""
+    """An empty Patient ID as a key would match every patient."""
     files = [make(tmp_path, number, study=f"1.2.77.{number}") for number in range(4)]
     for path in files[2:]:
         image = dcmread(path)
@@ -151,7 +151,7 @@ def test_patient_without_an_id(tmp_path: Path) -> None:
 
 
 def test_fetch_puts_all_into_a_folder(place: ReadOnlyPlace, medium: Path, tmp_path: Path) -> None:
-    """With the data sets as they are, and a second time nothing is read."""
+    """Data sets are unchanged, and the second time nothing is read."""
     expected = {}
     for path in medium.rglob("IM*"):
         expected |= {FILES[str(path.relative_to(medium)).replace("/", "\\")]: data_set(path)}
@@ -170,7 +170,7 @@ def test_fetch_puts_all_into_a_folder(place: ReadOnlyPlace, medium: Path, tmp_pa
 
 
 def test_fetch_into_a_directory_by_its_layout(place: ReadOnlyPlace, tmp_path: Path) -> None:
-    """Sorted by patient, study, series and instance, and then asked as an archive."""
+    """Sorted by patient, study, series and instance, and then queried as an archive."""
 
     async def run() -> None:
         into = Directory(tmp_path, None, DEFAULT.path, needs=DEFAULT.needs)
@@ -205,7 +205,7 @@ def test_fetch_into_another_place(place: ReadOnlyPlace, served: Served, tmp_path
 
 
 def test_fetch_of_a_result(place: ReadOnlyPlace, tmp_path: Path) -> None:
-    """Only its members are fetched; of what is not here the report says so."""
+    """Only its members are fetched; the report names those that are not in the archive."""
 
     async def run() -> None:
         async with place:
@@ -223,7 +223,7 @@ def test_fetch_of_a_result(place: ReadOnlyPlace, tmp_path: Path) -> None:
 
 
 def test_instances_are_sent(place: ReadOnlyPlace, medium: Path, tmp_path: Path) -> None:
-    """Another program receives what is in the archive, byte for byte."""
+    """Another program receives the data in the archive byte for byte."""
 
     async def run() -> None:
         with storescp(tmp_path / "in") as node:
@@ -245,11 +245,11 @@ def test_instances_are_sent(place: ReadOnlyPlace, medium: Path, tmp_path: Path) 
 
 
 def test_key_that_the_index_does_not_have(place: ReadOnlyPlace, tmp_path: Path) -> None:
-    """It cannot be matched without extracting everything, and nothing is answered as if it were."""
+    """It cannot be matched without extracting everything, so the query is refused."""
 
     async def run() -> None:
         async with place:
-            with pytest.raises(BadKey, match="SliceThickness cannot be asked of"):
+            with pytest.raises(BadKey, match="SliceThickness is not supported for"):
                 await found(place, {"SliceThickness": "5"})
             with pytest.raises(BadKey):
                 await place.fetch({"SliceThickness": "5"}, Folder(tmp_path))
@@ -257,26 +257,26 @@ def test_key_that_the_index_does_not_have(place: ReadOnlyPlace, tmp_path: Path) 
             studies = await found(place, {"StudyDate": "", "SliceThickness": ""}, account=account)
             assert len(studies) == 2
             assert account.remarks == [
-                "SliceThickness is not known: what is in it is not extracted"
+                "SliceThickness is unknown, since the contents are not extracted"
             ]
 
     asyncio.run(run())
 
 
 def test_what_it_holds(place: ReadOnlyPlace, medium: Path, tmp_path: Path) -> None:
-    """Of instances that are here as well, those that need not be copied."""
+    """Of instances that exist on both sides, it returns those that need not be copied."""
     ours = [instance_of(path) for path in medium.rglob("IM*")]
     other = instance_of(make(tmp_path, 1))
     assert asyncio.run(place.holds([*ours, other])) == UIDS
 
 
 def test_what_it_cannot_do(place: ReadOnlyPlace) -> None:
-    """It says so."""
+    """The errors say so."""
 
     async def run() -> None:
         assert place.abilities == {Ability.ECHO, Ability.QUERY, Ability.FETCH}
         assert await place.echo() < 10
-        with pytest.raises(CannotDo, match="cannot take instances"):
+        with pytest.raises(CannotDo, match="cannot store instances"):
             place.writer()
         with pytest.raises(CannotDo, match="cannot copy"):
             await place.copy({}, place)
@@ -285,7 +285,7 @@ def test_what_it_cannot_do(place: ReadOnlyPlace) -> None:
 
 
 def test_member_that_cannot_be_read_is_not_lost_in_silence(tmp_path: Path) -> None:
-    """One is encrypted, one is empty, one is cut, one is a text; and one is well."""
+    """One is encrypted, one is empty, one is truncated, one is a text; and one is intact."""
     files = [make(tmp_path, number) for number in range(3)]
     files[2].write_bytes(files[2].read_bytes()[:200])
     empty, text = tmp_path / "empty", tmp_path / "text"
@@ -324,7 +324,7 @@ def test_member_that_cannot_be_read_is_not_lost_in_silence(tmp_path: Path) -> No
 
 
 def test_damaged_member_fails_and_leaves_nothing(tmp_path: Path) -> None:
-    """Its header can be read, its pixels are not as they were."""
+    """Its header can be read, but its pixels have changed."""
     path = packed(tmp_path / "a.zip", *(make(tmp_path, number) for number in range(3)))
     content = bytearray(path.read_bytes())
     content[content.index(b"PK\3\4", 10) - 40] ^= 0xFF
@@ -344,7 +344,7 @@ def test_damaged_member_fails_and_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_objects_with_one_uid_are_both_kept(tmp_path: Path) -> None:
-    """A copy is no other object, whatever its name; members may have the same name."""
+    """A copy is the same object, whatever its name; members may have the same name."""
     one, out = make(tmp_path, 1), tmp_path / "out"
     first = one.read_bytes()
     one.write_bytes(first[:-1] + bytes([first[-1] ^ 1]))
@@ -370,7 +370,7 @@ def test_objects_with_one_uid_are_both_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [None, b"not an archive"])
 def test_file_that_is_no_archive(tmp_path: Path, content: bytes | None) -> None:
-    """Whatever is asked of it, the error names it."""
+    """Whatever is called, the error names it."""
     path = tmp_path / "a.zip"
     if content:
         path.write_bytes(content)
@@ -388,20 +388,20 @@ def test_file_that_is_no_archive(tmp_path: Path, content: bytes | None) -> None:
 
 
 def test_disk_that_is_full_is_told_for_each(tmp_path: Path) -> None:
-    """The sink refuses, the place goes on."""
+    """The sink refuses, the place continues."""
     path = packed(tmp_path / "a.zip", *(make(tmp_path, n, size=2000 * n) for n in range(1, 4)))
     (tmp_path / "out").mkdir()
 
     async def run() -> None:
         report = await ZipPlace(path).fetch({}, Folder(tmp_path / "out", max_instance=5000))
         assert report.counts() == {Outcome.STORED: 2, Outcome.FAILED: 1}
-        assert "more than the 5000 bytes" in report.lost[0].words
+        assert "limit of 5000 bytes" in report.lost[0].words
 
     asyncio.run(run())
 
 
 def test_cancelled_fetch_leaves_no_part(tmp_path: Path) -> None:
-    """And nothing that runs."""
+    """Nor a running task."""
     path = packed(tmp_path / "a.zip", *(make(tmp_path, n, size=3_000_000) for n in range(5)))
     out = tmp_path / "out"
     out.mkdir()

@@ -1,1 +1,1 @@
-"""What several folders of selftests share."""
+"""Helpers shared by several folders of selftests."""

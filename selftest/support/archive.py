@@ -1,4 +1,4 @@
-"""The services of the scripted server: echo, storage, query, retrieval. Objects live in memory."""
+"""The services of the scripted server: echo, storage, query, retrieval. Objects are in memory."""
 
 import io
 import socket
@@ -67,7 +67,7 @@ UNKNOWN_MODEL: Final = 0xA900
 
 @dataclass(frozen=True)
 class Kept:
-    """An object that was stored: as it came, and its text attributes."""
+    """A stored object: the bytes as received, and its text attributes."""
 
     sop_class_uid: str
     sop_instance_uid: str
@@ -86,7 +86,7 @@ class Counts:
     warning: int = 0
 
     def add(self, status: int | None) -> None:
-        """Count one that has ended; None: it could not be begun."""
+        """Count a sub-operation that has ended; a status of None means it could not be started."""
         self.remaining -= 1
         if status == SUCCESS:
             self.completed += 1
@@ -96,7 +96,7 @@ class Counts:
             self.failed += 1
 
     def elements(self, *, final: bool) -> dict[str, int | None]:
-        """Give the fields of a response; Remaining is for those that are not final (PS3.4 C.4.2.1.6)."""
+        """Return the counts of a response; a final one has no Remaining (PS3.4 C.4.2.1.6)."""
         return {
             "number_of_remaining_suboperations": None if final else self.remaining,
             "number_of_completed_suboperations": self.completed,
@@ -106,14 +106,15 @@ class Counts:
 
     @property
     def status(self) -> int:
-        """What it all came to (PS3.4 C.4.2.1.5)."""
+        """The status of the final response (PS3.4 C.4.2.1.5)."""
         return SUCCESS if self.failed + self.warning == 0 else SOME_FAILED
 
 
 class Archive(Behaviour):
-    """An honest archive.
+    """An archive that follows the standard.
 
-    destinations: where the application entities are that a C-MOVE may name. kept: what was stored.
+    destinations: the addresses of the application entities that a C-MOVE may name.
+    kept: the stored objects by SOP Instance UID.
     """
 
     def __init__(self) -> None:
@@ -140,7 +141,7 @@ class Archive(Behaviour):
         )
 
     def contexts(self, request: AssociateRQ) -> tuple[PresentationContextAC, ...]:
-        """Answer the proposed contexts; of storage any transfer syntax is taken, the first."""
+        """Answer the proposed contexts; for storage, accept the first transfer syntax."""
         supported = dict.fromkeys((VERIFICATION, *MODELS), NATIVE)
         return tuple(
             answer
@@ -154,13 +155,13 @@ class Archive(Behaviour):
         )
 
     def roles(self, request: AssociateRQ) -> tuple[RoleSelection, ...]:
-        """Accept the roles that are proposed."""
+        """Accept the proposed roles."""
         return request.items(RoleSelection)
 
     # Services
 
     def serve(self, talk: Talk, heard: Incoming) -> None:
-        """Give each request to its service."""
+        """Dispatch each request to its service."""
         about = talk.connection.contexts[heard.context_id].abstract_syntax
         match heard.message:
             case CEchoRQ() if about == VERIFICATION:
@@ -185,7 +186,7 @@ class Archive(Behaviour):
         talk.send_message(heard.context_id, response, data_set)
 
     def unrecognized(self, talk: Talk, heard: Incoming) -> None:
-        """A request that is no operation of the SOP class (PS3.7 C.5.23)."""
+        """Respond to an operation that the SOP class does not have (PS3.7 C.5.23)."""
         request = heard.message
         kind = NGetRSP if isinstance(request, NGetRQ) else CEchoRSP
         message_id = getattr(request, "message_id", 0)
@@ -194,7 +195,7 @@ class Archive(Behaviour):
         )
 
     def cancel(self, talk: Talk, heard: Incoming) -> None:
-        """Something was to be cancelled that is over."""
+        """Handle a C-CANCEL for an operation that has already ended."""
 
     def echo(self, talk: Talk, heard: Incoming, request: CEchoRQ) -> None:
         """C-ECHO."""
@@ -222,7 +223,7 @@ class Archive(Behaviour):
         )
 
     def keep(self, talk: Talk, heard: Incoming, request: CStoreRQ) -> int:
-        """Keep an object, and give the status."""
+        """Keep an object, and return the status."""
         context = talk.connection.contexts[heard.context_id]
         if request.affected_sop_class_uid != context.abstract_syntax:
             return NO_SUCH_CLASS
@@ -259,7 +260,7 @@ class Archive(Behaviour):
         )
 
     def found(self, asked: dict[str, str]) -> Iterator[dict[str, str]]:
-        """Give what matches, once for each entity of the level."""
+        """Yield the matches, one for each entity of the level."""
         level = Level.named(asked["QueryRetrieveLevel"])
         keys = {
             name: key
@@ -275,13 +276,13 @@ class Archive(Behaviour):
                 yield {"QueryRetrieveLevel": level.name, **answer}
 
     def wanted(self, heard: Incoming, transfer_syntax: str) -> list[Kept]:
-        """Give the objects that the identifier of a retrieval names."""
+        """Return the objects that the identifier of a retrieval names."""
         asked = _texts(read_identifier(heard.data_set, transfer_syntax))
         unique = {name: key for name, key in asked.items() if name.endswith(("UID", "ID")) and key}
         return [each for each in self.kept.values() if matches(unique, each.attributes)]
 
     def get(self, talk: Talk, heard: Incoming, request: CGetRQ) -> None:  # noqa: ARG002
-        """C-GET: C-STORE requests on the same association, and a response after each."""
+        """C-GET: C-STORE requests on the same association, with a response after each."""
         wanted = self.wanted(heard, talk.connection.contexts[heard.context_id].transfer_syntax)
         counts, failed = Counts(len(wanted)), []
         for number, each in enumerate(wanted, start=1):
@@ -297,7 +298,7 @@ class Archive(Behaviour):
         self.progress(talk, heard, counts, counts.status, failed)
 
     def send_back(self, talk: Talk, each: Kept, number: int) -> tuple[int | None, bool]:
-        """Send an object on the association of the C-GET; give its status, and whether all is cancelled."""
+        """Send an object on the C-GET's association; return its status and if C-CANCEL came."""
         context = talk.connection.context_for(each.sop_class_uid, each.transfer_syntax)
         if context is None or not context.scu:
             return None, False
@@ -326,7 +327,7 @@ class Archive(Behaviour):
         status: int,
         failed: Sequence[str] = (),
     ) -> None:
-        """Respond to a C-GET or C-MOVE: how far it is, or what came of it, with the list of what failed."""
+        """Respond to a C-GET or C-MOVE with the counts and the list of failed instances, if any."""
         request = heard.message
         assert isinstance(request, CGetRQ | CMoveRQ)
         kind = CGetRSP if isinstance(request, CGetRQ) else CMoveRSP
@@ -342,7 +343,7 @@ class Archive(Behaviour):
         self.respond(talk, heard, response, write_identifier(uids, syntax) if failed else b"")
 
     def move(self, talk: Talk, heard: Incoming, request: CMoveRQ) -> None:
-        """C-MOVE: C-STORE requests to the destination on an association of their own."""
+        """C-MOVE: C-STORE requests to the destination on a separate association."""
         wanted = self.wanted(heard, talk.connection.contexts[heard.context_id].transfer_syntax)
         counts, failed = Counts(len(wanted)), []
         destination = self.destinations.get(request.move_destination)
@@ -364,7 +365,7 @@ class Archive(Behaviour):
     def send_away(
         self, destination: Endpoint, wanted: list[Kept], request: CMoveRQ, originator: str
     ) -> Iterator[tuple[Kept, int | None]]:
-        """Send objects to another application entity; give the status of each."""
+        """Send objects to another application entity; yield each with its status."""
         contexts = {(each.sop_class_uid, (each.transfer_syntax,)): None for each in wanted}
         client = self.client(destination, request.move_destination)
         if not contexts:
@@ -374,21 +375,21 @@ class Archive(Behaviour):
                 yield each, self.send_one(association, each, number, request, originator)
 
     def client(self, destination: Endpoint, called: str) -> Wire:
-        """Make what speaks to the destination of a C-MOVE."""
+        """Return the client for the destination of a C-MOVE."""
         return _Client(self, destination, called)
 
     def says_away(self, pdu: bytes) -> bytes:
-        """Change what is said to the destination of a C-MOVE: one PDU."""
+        """Change one PDU sent to the destination of a C-MOVE."""
         return pdu
 
     def hears_away(self, pdu: bytes) -> bytes:
-        """Change what is heard of the destination of a C-MOVE: one PDU."""
+        """Change one PDU received from the destination of a C-MOVE."""
         return pdu
 
     def send_one(
         self, association: Association, each: Kept, number: int, request: CMoveRQ, originator: str
     ) -> int | None:
-        """Send one object to another application entity; give its status."""
+        """Send one object to another application entity; return its status."""
         context = association.connection.context_for(each.sop_class_uid, each.transfer_syntax)
         if context is None or not association.stands:
             return None
@@ -407,7 +408,7 @@ class Archive(Behaviour):
 
 
 class _Client(Wire):
-    """Speaks to the destination of a C-MOVE, bent by the behaviour."""
+    """A client for the destination of a C-MOVE; the behaviour changes its PDUs."""
 
     def __init__(self, archive: Archive, destination: Endpoint, called: str) -> None:
         super().__init__(destination, AETitle(called), AETitle("SCRIPTED"), 5)
@@ -432,7 +433,7 @@ class _BentLine(Line):
 
 
 def _ours(proposed: tuple[str, ...]) -> tuple[str, ...]:
-    """Give the transfer syntaxes of the standard."""
+    """Return those transfer syntaxes that the standard defines."""
     return tuple(uid for uid in proposed if uid.startswith("1.2.840.10008.1.2"))
 
 
@@ -441,7 +442,7 @@ def _texts(identifier: Mapping[str, object]) -> dict[str, str]:
 
 
 def _attributes(data_set: bytes, transfer_syntax: str) -> dict[str, str]:
-    """Read the text attributes of a data set, pixels and sequences left out."""
+    """Read the text attributes of a data set, without pixels and sequences."""
     found = read_dataset(
         io.BytesIO(data_set),
         is_implicit_VR=transfer_syntax == IMPLICIT,

@@ -1,4 +1,4 @@
-"""Ways to bend what the scripted server says and hears: PDUs taken apart and put together again."""
+"""Ways to change what the scripted server sends and receives: PDUs parsed and built again."""
 
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -13,30 +13,30 @@ Change = Callable[[bytes], bytes]
 Item = tuple[int, bytes]
 Items = list[Item]
 NONSENSE: Final = raw.pdu(0x0B)
-"""What a server hears that refuses something: it answers by an A-ABORT."""
+"""What a server receives in place of a PDU that it must refuse: it answers with an A-ABORT."""
 USER_INFORMATION: Final = 0x50
 COMMAND: Final = 1
 ITEMS: Final = 74  # where they begin in association PDUs
 
 
 def fault(name: str, behaviour: Callable[[], Archive], *fails: str) -> Fault:
-    """Make a fault: its name, the server that has it, and the cases that must notice it."""
+    """Return a fault with its name, the server that has it, and the cases that must notice it."""
     return Fault(name, behaviour, frozenset(fails))
 
 
 class Bending(Archive):
-    """Says and hears bent PDUs, on associations that others or that it asks for."""
+    """Changes sent and received PDUs, on associations that it accepts or requests."""
 
     def __init__(self, *, says: Change = bytes, hears: Change = bytes) -> None:
         super().__init__()
         self._says, self._hears = says, hears
 
     def says(self, pdu: bytes) -> bytes:
-        """Change what is said."""
+        """Change a PDU to be sent."""
         return self._says(pdu)
 
     def hears(self, pdu: bytes) -> bytes:
-        """Change what is heard."""
+        """Change a received PDU."""
         return self._hears(pdu)
 
     says_away = says
@@ -44,19 +44,19 @@ class Bending(Archive):
 
 
 def says(name: str, change: Change, *fails: str) -> Fault:
-    """A server that says something else."""
+    """Return a fault: a server that sends something else."""
     return fault(name, lambda: Bending(says=change), *fails)
 
 
 def hears(name: str, change: Change, *fails: str) -> Fault:
-    """A server that hears something else."""
+    """Return a fault: a server that receives something else."""
     return fault(name, lambda: Bending(hears=change), *fails)
 
 
 def answers(
     name: str, when: Callable[[AssociateRQ], object], answer: AssociateRJ, *fails: str
 ) -> Fault:
-    """A server that rejects some requests for an association."""
+    """Return a fault: a server that rejects some association requests."""
 
     class Rejecting(Archive):
         def answer(self, request: AssociateRQ) -> AssociateAC | AssociateRJ:
@@ -66,7 +66,7 @@ def answers(
 
 
 def unmoved(name: str, by: Callable[[Talk, RemoteProtocolError], bool], *fails: str) -> Fault:
-    """A server that does not abort an association, whatever the peer does wrong."""
+    """Return a fault: a server that does not abort if the peer breaks the protocol."""
 
     class Unmoved(Archive):
         def offended(self, talk: Talk, error: RemoteProtocolError) -> None:
@@ -84,12 +84,12 @@ def of_type(kind: int, change: Change) -> Change:
 
 
 def refused(when: Callable[[bytes], object]) -> Change:
-    """Take a PDU for nonsense."""
+    """Replace a PDU by nonsense."""
     return lambda pdu: NONSENSE if when(pdu) else pdu
 
 
 def items_of(data: bytes) -> Items:
-    """Take a list of items apart."""
+    """Split a list of items."""
     found, at = [], 0
     while at < len(data):
         end = at + 4 + int.from_bytes(data[at + 2 : at + 4], "big")
@@ -99,7 +99,7 @@ def items_of(data: bytes) -> Items:
 
 
 def joined(items: Items) -> bytes:
-    """Put a list of items together."""
+    """Encode a list of items."""
     return b"".join(raw.item(*each) for each in items)
 
 
@@ -143,7 +143,7 @@ def bent_command(change: Change) -> Change:
 
 
 def pdvs_of(pdu: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Give context ID, control header and fragment of each PDV of a P-DATA-TF."""
+    """Yield context ID, control header and fragment of each PDV of a P-DATA-TF."""
     if pdu[0] == PDataTF.TYPE:
         for context, control, data in split_pdvs(memoryview(pdu)[6:]):
             yield context, control, bytes(data)

@@ -1,4 +1,4 @@
-"""Pages in a real browser: one that asks for nothing else, and whose script has no error."""
+"""Pages in a real browser; a page may request nothing else, and its script may have no error."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Open]:
-    """Open a page; whatever else it asks for, and every error of its script, fails the test."""
+    """Open a page; the test fails if it requests anything else or its script has an error."""
     context = None
     own: list[str] = []
     asked: list[str] = []
@@ -44,7 +44,7 @@ def open_page(browser: Browser) -> Iterator[Open]:
         context = context or browser.new_context(**options)
         context.set_default_timeout(
             20_000
-        )  # a page costs a tenth of a second; other work may hold the browser up
+        )  # a page takes a tenth of a second; other work may delay the browser
         page = context.new_page()
         page.on("request", lambda request: asked.append(request.url))
         page.on("pageerror", lambda error: errors.append(str(error)))
@@ -60,16 +60,16 @@ def open_page(browser: Browser) -> Iterator[Open]:
 
 
 def cases(page: Page) -> list[str]:
-    """Give the ids of the cases that are shown."""
-    return page.locator(".case:visible > summary .id").all_text_contents()
+    """Return the ids of the cases that the filters leave, including those in folded groups."""
+    return page.locator(".case:not([hidden]) > summary .id").all_text_contents()
 
 
 def focused(page: Page) -> str:
-    """Give the id of the case that has the focus."""
+    """Return the id of the focused case."""
     return str(page.evaluate("document.activeElement.closest('.case')?.id ?? ''"))
 
 
-# For each kind of text on the page: its contrast with what is behind it, as WCAG 2.1 computes it.
+# For each kind of text on the page: its contrast with its background, as WCAG 2.1 computes it.
 CONTRASTS = """() => {
   const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
   const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)

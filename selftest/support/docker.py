@@ -1,4 +1,4 @@
-"""`run-docker.sh` as people start it, and the engine as its own command shows it."""
+"""`run-docker.sh` as users run it, and the state of the engine as the `docker` command shows it."""
 
 import os
 import subprocess
@@ -11,24 +11,24 @@ from harness.report.load import Run, load
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "run-docker.sh"
 HIDDEN = not all(each.stat().st_mode & 0o001 for each in (ROOT, *ROOT.parents))
-"""The checkout lies in a folder that other users cannot enter, such as the home of root."""
+"""The checkout is in a folder that other users cannot enter, for example root's home."""
 BUILDING = 1500  # seconds: the first time, all packages come from the network
 RUNNING = 300
 
 
 @dataclass(frozen=True)
 class Docker:
-    """The engine, asked by its own command."""
+    """The engine, queried through its own command."""
 
     def ask(self, *arguments: str) -> str:
-        """Run `docker ARGUMENTS` and give what it says."""
+        """Run `docker ARGUMENTS` and return its output."""
         done = subprocess.run(
             ["docker", *arguments], capture_output=True, text=True, timeout=60, check=True
         )
         return done.stdout.strip()
 
     def containers_of(self, process: int) -> list[str]:
-        """Give the containers that the run with this process number has made."""
+        """Return the containers started by the run with this process number."""
         rows = self.ask(
             *("ps", "--all", "--no-trunc", "--filter", "label=org.dicom-harness.owner"),
             *("--format", '{{.ID}} {{.Label "org.dicom-harness.owner"}}'),
@@ -37,7 +37,7 @@ class Docker:
         return [each for each, owner in pairs if owner.startswith(f"{process}@")]
 
     def layers(self, image: str) -> list[str]:
-        """Give the layers of an image, the lowest first."""
+        """Return the layers of an image, the lowest first."""
         shown = self.ask("image", "inspect", "--format", '{{join .RootFS.Layers " "}}', image)
         return shown.split()
 
@@ -49,7 +49,7 @@ def run_docker(
     script: Path = SCRIPT,
     **variables: str,
 ) -> subprocess.CompletedProcess[str]:
-    """Run the script from another folder, as people do."""
+    """Run the script from another folder, as users do."""
     return subprocess.run(
         [*prefix, str(script), *map(str, arguments)],
         cwd="/",
@@ -63,17 +63,17 @@ def run_docker(
 
 
 def run_in(folder: Path) -> Run:
-    """Read the latest run folder there."""
+    """Read the latest run folder below `folder`."""
     return load(folder / "latest")
 
 
 def outcomes(folder: Path) -> dict[str, str]:
-    """Give the outcome of each case by id."""
+    """Return the outcome of each case by id."""
     return {each.full_id: each.outcome for each in run_in(folder).cases}
 
 
 def image_name(checkout: Path, release: str) -> str:
-    """Return the name of the harness image of a checkout, as the script makes it."""
+    """Return the name that the script gives the harness image of a checkout."""
     script = '. docker/engine.sh && . docker/images.sh && image_name "$1"'
     done = subprocess.run(
         ["sh", "-c", script, "sh", release],

@@ -11,7 +11,7 @@ from support.scripted import ScriptedServer
 
 @dataclass(frozen=True)
 class Fault:
-    """A server that does one thing wrong, in the place of the remote."""
+    """A server that breaks one clause, used in place of the remote."""
 
     name: str
     behaviour: Callable[[], Archive]
@@ -19,7 +19,7 @@ class Fault:
 
     @contextlib.contextmanager
     def told(self, bench: Bench) -> Iterator[None]:
-        """Let the remote's relay lead to it for the time of a case."""
+        """Point the remote's relay at the faulty server for the duration of a case."""
         behaviour = self.behaviour()
         behaviour.destinations[bench.local.ae_title] = bench.local.dicom
         with ScriptedServer(behaviour) as server:
@@ -32,4 +32,4 @@ class Fault:
 
 HONEST = Fault("nothing is wrong", Archive, frozenset())
 OPTIONS = ("--remote=dcmqrscp", "--orthanc=none", "--case-limit=9")
-"""Of pytest, for groups of faults: the servers that are started stay aside, and silence is not waited for."""
+"""Options of pytest for groups of faults: the started servers are idle, and waits are short."""

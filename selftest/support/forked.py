@@ -1,7 +1,7 @@
-"""Runs pytest in a new process that is forked from one which has imported the libraries.
+"""Runs pytest in a process forked from one that has already imported the libraries.
 
-A process that starts from nothing spends most of its time on imports. The modules of the harness are not
-imported beforehand: pytest rewrites their assertions as it imports them.
+A fresh process spends most of its time on imports. The modules of the harness are not
+imported beforehand, because pytest rewrites their assertions on import.
 """
 
 import contextlib
@@ -26,13 +26,13 @@ _processes.set_forkserver_preload(list(LIBRARIES))
 
 
 def start() -> None:
-    """Start the process that is forked, before a test has put anything into the environment."""
+    """Start the process that is forked later, before any test changes the environment."""
     forkserver.ensure_running()
     resource_tracker.ensure_running()
 
 
 def run_pytest(arguments: Sequence[str], folder: Path, within: float) -> pytest.RunResult:
-    """Run pytest in `folder` with the present environment; past `within` seconds the process is killed."""
+    """Run pytest in `folder` with the current environment; kill it after `within` seconds."""
     out, err = folder / "stdout", folder / "stderr"
     started = time.monotonic()
     process = _processes.Process(

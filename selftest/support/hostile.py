@@ -1,4 +1,4 @@
-"""Servers that are hostile or broken, each in its own way: `python -m support.hostile KIND PORT`."""
+"""Servers that are hostile or broken, one kind each: `python -m support.hostile KIND PORT`."""
 
 import contextlib
 import random
@@ -28,14 +28,14 @@ def closing(line: Line) -> None:
 
 
 def garbage(line: Line) -> None:
-    """Answers whatever is said by bytes that mean nothing."""
+    """Answers everything with meaningless bytes."""
     noise = random.Random(7)
     while isinstance(line.hear_bytes(), bytes):
         line.say(noise.randbytes(300))
 
 
 def flooding(line: Line) -> None:
-    """Accepts what is proposed, then sends data without end, yet not so fast that others get no time."""
+    """Accepts what is proposed, then sends data without end, slowly enough to let others run."""
     _accept(line)
     line.hear_bytes()
     while not line.over:
@@ -44,7 +44,7 @@ def flooding(line: Line) -> None:
 
 
 def lying(line: Line) -> None:
-    """Says that its answer has 4 GiB, and sends 100 bytes of it."""
+    """Announces an answer of 4 GiB, and sends 100 bytes of it."""
     line.hear_bytes()
     line.say(raw.pdu(2, bytes(100), length=0xFFFFFFFF))
     line.hear_bytes()
@@ -64,7 +64,7 @@ KINDS: Final[dict[str, Callable[[Line], None]]] = {
 
 
 def _accept(line: Line) -> None:
-    """Accept each proposed context with the first of its transfer syntaxes."""
+    """Accept each proposed context with its first transfer syntax."""
     request = line.hear()
     if not isinstance(request, AssociateRQ):
         return
@@ -88,7 +88,7 @@ def _serve(behave: Callable[[Line], None], taken: socket.socket) -> None:
 
 
 def main() -> None:
-    """Listen until the end."""
+    """Listen until the process is killed."""
     kind, port = sys.argv[1:]
     with socket.create_server(("127.0.0.1", int(port)), backlog=128) as listening:
         while True:

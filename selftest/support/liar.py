@@ -1,7 +1,7 @@
-"""A pytest plugin: each case runs once honestly and once with each lie of its groups.
+"""A pytest plugin that runs each case once honestly and once with each lie of its groups.
 
-The environment variable HARNESS_LIES names the groups, with blanks between: modules such as `lies.dicom`.
-They share the servers that are started, and what is told where no lie is.
+The environment variable HARNESS_LIES holds the names of the groups, separated by blanks: modules
+like `lies.dicom`. The groups of a run share the started servers and the value of `honest`.
 """
 
 import importlib.util
@@ -24,9 +24,9 @@ SELFTEST = Path(__file__).resolve().parents[1]
 
 @cache
 def group(name: str) -> Group:
-    """Give the group that a module holds.
+    """Return the group that a module defines.
 
-    It is found by its place: in a run of suites, a module `conformance` is a folder of cases.
+    The module is located by its path: in a run of suites, `conformance` is a folder of cases.
     """
     place = SELFTEST.joinpath(*name.split(".")).with_suffix(".py")
     spec = importlib.util.spec_from_file_location(f"told_by_{place.stem}", place)
@@ -39,18 +39,18 @@ def group(name: str) -> Group:
 
 
 def groups() -> dict[str, Group]:
-    """Return the groups of this run by the names of their modules."""
+    """Return the groups of this run by module name."""
     return {name: group(name) for name in os.environ["HARNESS_LIES"].split()}
 
 
 def pytest_configure() -> None:
-    """Set up the run: no known issues, since the server is lied to, and a short wait for its ARTIM timer."""
+    """Configure the run: no known issues, since the server is lied to, and a short ARTIM wait."""
     worker.read_known = lambda *_: ()
     Wire.artim = 4.0
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each case once per lie; the lie is told before any other fixture speaks to a server."""
+    """Run each case once per lie; the lie is set before any other fixture contacts a server."""
     marker = metafunc.definition.get_closest_marker("case")
     if marker is None:
         return
@@ -62,7 +62,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(autouse=True)
 def seeded_lie(bench: Bench, request: pytest.FixtureRequest) -> Iterator[None]:
-    """Tell one lie for the time of a case."""
+    """Tell one lie for the duration of a case."""
     (honest,) = {each.honest for each in groups().values()}
     lie: Told | None = request.param or honest
     if lie is None:

@@ -1,4 +1,4 @@
-"""Lies told to the suites: one changed answer each, and the cases that must notice it."""
+"""Lies told to the suites: each changes one answer, and lists the cases that must notice it."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -15,23 +15,23 @@ Door = Literal["remote.rest", "remote.dicom", "local.rest", "local.dicom"]
 
 
 class Told(Protocol):
-    """What can be told to a case, and the cases of the sample that fail then: exactly these."""
+    """A change to what a case meets, and the exact set of sample cases that then fail."""
 
     @property
     def name(self) -> str:
-        """What is not true, in a few words."""
+        """What is untrue, in a few words."""
 
     @property
     def fails(self) -> frozenset[str]:
         """The cases that must notice it, with their parameters: `CSTORE-003[jpeg]`."""
 
     def told(self, bench: Bench) -> AbstractContextManager[None]:
-        """Tell it for the time of a case."""
+        """Apply the change for the duration of a case."""
 
 
 @dataclass(frozen=True)
 class SeededLie:
-    """A lie at one door, and the cases of the sample that fail when it is told: exactly these."""
+    """A lie at one door, and the exact set of sample cases that fail when it is told."""
 
     name: str
     door: Door
@@ -40,7 +40,7 @@ class SeededLie:
 
     @contextlib.contextmanager
     def told(self, bench: Bench) -> Iterator[None]:
-        """Tell it for the time of a case."""
+        """Tell the lie for the duration of a case."""
         relay = bench.relay(self.door)
         relay.lie = self.lie
         try:
@@ -51,7 +51,7 @@ class SeededLie:
 
 @dataclass(frozen=True)
 class Unnoticed:
-    """All lies at once that a case must not notice; it passes in spite of them."""
+    """All lies at once that a case need not notice; the case passes in spite of them."""
 
     lies: tuple[SeededLie, ...]
     name: str = "all that others notice"
@@ -59,7 +59,7 @@ class Unnoticed:
 
     @contextlib.contextmanager
     def told(self, bench: Bench) -> Iterator[None]:
-        """Tell them for the time of a case, at each door one after another."""
+        """Tell the lies for the duration of a case; at each door they form a chain."""
         doors = {each.door for each in self.lies}
         for door in doors:
             bench.relay(door).lie = Chain(
@@ -73,9 +73,9 @@ class Unnoticed:
 
 
 def _careful(lie: Lie) -> Lie:
-    """Return a lie that lets pass what it was not made for, and would raise an exception at.
+    """Return the lie with its exceptions suppressed: a message that it fails on passes unchanged.
 
-    Told alone, it meets only the cases that it is for.
+    A lie told alone meets only the cases that it is made for.
     """
     if not isinstance(lie, HttpLie | DicomLie | MessageLie):
         return lie
@@ -84,7 +84,7 @@ def _careful(lie: Lie) -> Lie:
     def careful(subject: Any, *more: Any) -> Any:
         try:
             return change(subject, *more)
-        except Exception:  # noqa: BLE001 - whatever it is, it would end the relay's thread
+        except Exception:  # noqa: BLE001 - any exception would end the relay's thread
             return [subject] if isinstance(lie, MessageLie) else subject
 
     return replace(lie, change=careful)
@@ -92,23 +92,23 @@ def _careful(lie: Lie) -> Lie:
 
 @dataclass(frozen=True)
 class Chain:
-    """Several lies at one door: each changes what the one before let through."""
+    """Several lies at one door: each changes the output of the one before it."""
 
     lies: tuple[Lie, ...]
 
     def filter(self) -> Filter:
-        """Begin with one connection; over HTTP, with one exchange."""
+        """Return the filter for one connection; over HTTP, for one exchange."""
         return ChainFilter([each.filter() for each in self.lies])
 
 
 class ChainFilter:
-    """Gives the bytes of each filter to the next."""
+    """Passes the bytes from each filter to the next."""
 
     def __init__(self, filters: Sequence[Filter]) -> None:
         self._filters = filters
 
     def feed(self, direction: Direction, data: bytes) -> bytes:
-        """Return what the last filter lets through now."""
+        """Return what the last filter passes on now."""
         for each in self._filters:
             if not data:
                 break
@@ -116,7 +116,7 @@ class ChainFilter:
         return data
 
     def end(self, direction: Direction) -> bytes:
-        """Return what the filters still held."""
+        """Return what the filters still held back."""
         rest = b""
         for each in self._filters:
             passed = each.feed(direction, rest) if rest else b""
@@ -126,22 +126,28 @@ class ChainFilter:
 
 @dataclass(frozen=True)
 class Group:
-    """A sample of the cases of some suites, and the lies that are told to it, one at a time."""
+    """A sample of the cases of some suites, and the lies told to it, one at a time."""
 
     name: str
     sample: tuple[str, ...]
     lies: tuple[Told, ...]
     crosswise: bool = True
-    """Each case of the sample also passes while all those lies are told that it must not notice."""
+    """Each case of the sample must also pass with all lies that it need not notice."""
     honest: Told | None = None
-    """What is told where no lie is: another server than the one that was started."""
+    """What is applied when no lie is told: a server other than the one that was started."""
     options: tuple[str, ...] = ()
-    """What pytest is to be started with. Groups with the same options are told in the same run."""
+    """Options for pytest. Groups with the same options share a run."""
     smoke: bool = True
-    """The smoke profile is to see each of these lies, too."""
+    """Whether the smoke profile must see each of these lies, too."""
+    plugins: tuple[str, ...] = ()
+    """Plugins of Orthanc that the cases need."""
+    since: str = ""
+    """The first version of Orthanc that can run the cases."""
+    databases: tuple[str, ...] = ()
+    """Databases that the cases need."""
 
     def told_to(self, case_id: str) -> tuple[Told, ...]:
-        """Return what a case hears: each lie that it must notice alone, then the others together."""
+        """Return what a case meets: each lie that it must notice alone, then all others at once."""
         if not self.samples(case_id):
             return ()
         noticed = [lie for lie in self.lies if case_id in map(_id, lie.fails)]
@@ -149,8 +155,8 @@ class Group:
         return (*noticed, Unnoticed(tuple(others))) if self.crosswise else tuple(noticed)
 
     def samples(self, case_id: str) -> bool:
-        """Whether a case is in the sample, or some of its parameters are."""
-        # Of a case with many parameters a pattern chooses some: SAME-001*implicit*
+        """Whether a case is in the sample, with all or some of its parameters."""
+        # A pattern selects some parameters of a case: SAME-001*implicit*
         return case_id in {case.partition("*")[0] for case in self.sample}
 
     def __post_init__(self) -> None:

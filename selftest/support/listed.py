@@ -1,4 +1,4 @@
-"""Cases that fail on the Orthanc of this computer as is listed: where it is another than Debian 12's."""
+"""Cases listed as failing on the Orthanc of this computer, which may differ from Debian 12's."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,14 +11,14 @@ KNOWN = Path(__file__).resolve().parents[2] / "known"
 
 
 class Anything:
-    """Abilities of which nothing is known: an entry may concern whatever it names."""
+    """Unknown abilities: an entry may concern whatever it names."""
 
     def unmet(self, need: Need) -> str | None:
-        """Say that a need is not met."""
+        """Describe a need as not met."""
         return f"needs {need}"
 
-    def unknown(self, need: Need) -> bool:  # noqa: ARG002 - as the Protocol has it
-        """Say that it may be."""
+    def unknown(self, need: Need) -> bool:  # noqa: ARG002 - required by the Protocol
+        """Return True: any need may be met."""
         return True
 
 

@@ -1,4 +1,4 @@
-"""Lies about whole messages: a data set changed, a response left out or said twice (PS3.7 6.3).
+"""Lies about whole messages: a data set changed, a message omitted or repeated (PS3.7 6.3).
 
 MessageLie(where(of(C_FIND_RSP), data(PatientID=None)))
 MessageLie(left_out(of(C_CANCEL_RQ)), Direction.TO_SERVER)
@@ -20,41 +20,41 @@ from harness.relay.lies import P_DATA_TF, Filter, PduFilter
 
 NO_DATA_SET: Final = 0x0101
 A_ASSOCIATE_AC: Final = 2
-PDU_LENGTH: Final = 16000  # what everybody here can receive
+PDU_LENGTH: Final = 16000  # every peer here can receive this
 
 
 @dataclass
 class Message:
-    """A whole message as it passes."""
+    """A whole message passing through the relay."""
 
     context_id: int
     command: Dataset
     data_set: Dataset | None
 
     def copy(self) -> "Message":
-        """Give one of its own, for a lie to change."""
+        """Return a copy for a lie to change."""
         return deepcopy(self)
 
 
 Change = Callable[[Message], Iterable[Message] | None]
-"""Gives what is sent in the place of a message; None: what came, byte by byte."""
+"""Returns the messages sent in place of one; None passes the original bytes."""
 
 
 @dataclass(frozen=True)
 class MessageLie:
-    """Gives each whole message that goes `towards` one side to `change`; holds it back until it is whole."""
+    """Passes each whole message sent `towards` one side to `change`; holds back incomplete ones."""
 
     change: Change
     towards: Direction = Direction.TO_CLIENT
 
     def filter(self) -> Filter:
-        """Begin with one association."""
+        """Return the filter for one association."""
         return PduFilter(_Association(self).pass_on)
 
 
 @dataclass
 class _Association:
-    """The messages of one association, in the one direction that is lied about."""
+    """The messages of one association in the direction that the lie changes."""
 
     lie: MessageLie
     syntaxes: dict[int, UID] = field(default_factory=dict)
@@ -88,7 +88,7 @@ class _Association:
         }
 
     def _ended(self, context_id: int, *, in_command: bool) -> bytes:
-        """Give what is sent now that a command set, or a data set, is whole."""
+        """Return the bytes to send when a command set or a data set is complete."""
         command = decode(io.BytesIO(self.command), True, True)
         if in_command and command.CommandDataSetType != NO_DATA_SET:
             return b""
@@ -126,7 +126,7 @@ def _pdus(context_id: int, data: bytes, *, command: bool) -> bytes:
     )
 
 
-# What lies are made of
+# Parts of lies
 
 
 Edit = Callable[[Message], Any]
@@ -148,17 +148,17 @@ def where(condition: Condition, *edits: Edit) -> Change:
 
 
 def left_out(condition: Condition) -> Change:
-    """Leave messages out."""
+    """Omit messages."""
     return lambda message: [] if condition(message) else None
 
 
 def twice(condition: Condition) -> Change:
-    """Say messages twice."""
+    """Send messages twice."""
     return lambda message: [message, message.copy()] if condition(message) else None
 
 
 def of(command_field: int, **command: Any) -> Condition:
-    """Meet the messages with this command field and these elements in the command set."""
+    """Match messages with this command field and these elements in the command set."""
 
     def met(message: Message) -> bool:
         return message.command.CommandField == command_field and all(
@@ -169,12 +169,12 @@ def of(command_field: int, **command: Any) -> Condition:
 
 
 def command(**elements: Any) -> Edit:
-    """Set elements of the command set; None takes one away."""
+    """Set elements of the command set; None removes an element."""
     return lambda message: _set(message.command, elements)
 
 
 def data(**elements: Any) -> Edit:
-    """Set elements of the data set; None takes one away."""
+    """Set elements of the data set; None removes an element."""
     return lambda message: message.data_set is None or _set(message.data_set, elements)
 
 
@@ -187,12 +187,12 @@ def _set(dataset: Dataset, elements: dict[str, Any]) -> None:
 
 
 def present(**elements: Any) -> Edit:
-    """Set those of these elements that the data set has with a value."""
+    """Set those of these elements that have a value in the data set."""
     return each(elements.get)
 
 
 def each(change: Callable[[str, Any], Any]) -> Edit:
-    """Give the value of each element of the data set that has one to `change`, by keyword."""
+    """Pass the value of each element of the data set that has one to `change`, by keyword."""
 
     def edit(message: Message) -> None:
         for element in message.data_set or ():
@@ -203,21 +203,21 @@ def each(change: Callable[[str, Any], Any]) -> Edit:
 
 
 def beside(condition: Condition, *edits: Edit) -> Change:
-    """Send a changed copy behind each message that meets a condition."""
+    """Send a changed copy after each message that meets a condition."""
     changed = where(condition, *edits)
     return lambda message: [message, *(changed(message) or ())] if condition(message) else None
 
 
 def before(condition: Condition, invented: Callable[[Message], Message]) -> Change:
-    """Send an invented message before each that meets a condition."""
+    """Send an invented message before each one that meets a condition."""
     return lambda message: [invented(message), message] if condition(message) else None
 
 
 def pending(command_field: int) -> Condition:
-    """Meet the pending responses of a kind (PS3.7 C.1.3)."""
+    """Match the pending responses of a kind (PS3.7 C.1.3)."""
     return lambda message: of(command_field)(message) and message.command.Status >> 8 == 0xFF
 
 
 def final(command_field: int) -> Condition:
-    """Meet the response of a kind that ends an operation."""
+    """Match the response of a kind that ends an operation."""
     return lambda message: of(command_field)(message) and message.command.Status >> 8 != 0xFF

@@ -1,4 +1,4 @@
-"""What the network of this computer can do."""
+"""What the network of this computer supports."""
 
 import socket
 

@@ -1,4 +1,4 @@
-"""A scripted DICOM server on `dcm.wire`: honest, but for the one thing that a test changes.
+"""A scripted DICOM server on `dcm.wire`: correct except for the one thing that a test changes.
 
     class Mute(Archive):
         def echo(self, talk, heard): ...          no answer
@@ -6,8 +6,9 @@
     with ScriptedServer() as server:
         server.behaviour = Mute()
 
-What it does is a `Behaviour`: all that a fault may change is a method of it, or of `support.archive.Archive`,
-which has the services. The server itself, one thread for each association, is in this module.
+A `Behaviour` defines what the server does; a fault may override any method of it, or of
+`support.archive.Archive`, which has the services. This module has the server itself, which uses one
+thread for each association.
 """
 
 import contextlib
@@ -44,36 +45,36 @@ from harness.clients.wire import HEADER, Closed, Incoming, Line, ProtocolBroken,
 from harness.model import Endpoint
 
 PATIENCE: Final = 30.0
-"""Seconds after which a thread gives up a peer who says nothing."""
+"""Seconds after which a thread gives up on a silent peer."""
 
 
 class Behaviour:
-    """How the server speaks: each method may be overridden by a fault. One is made for each case."""
+    """How the server acts: a fault may override each method. One is made for each case."""
 
     artim = 1.0
     """Seconds of the ARTIM timer."""
 
     def line(self, taken: socket.socket) -> Line:
-        """Make the line of a connection that was taken."""
+        """Return the `Line` for an accepted connection."""
         return Line(taken, PATIENCE)
 
     def opened(self, talk: "Talk") -> None:
-        """A connection was opened."""
+        """Handle an opened connection."""
 
     def hears(self, pdu: bytes) -> bytes:
-        """Change what is heard: one PDU; nothing: it is not heard."""
+        """Change one received PDU; an empty result drops it."""
         return pdu
 
     def says(self, pdu: bytes) -> bytes:
-        """Change what is said: one PDU."""
+        """Change one PDU to be sent."""
         return pdu
 
     def write(self, line: Line, data: bytes) -> None:
-        """Write what is said."""
+        """Write bytes to the connection."""
         line.say(data)
 
     def answer(self, request: AssociateRQ) -> AssociateAC | AssociateRJ:
-        """Say whether and how an association is accepted."""
+        """Return the answer to an association request."""
         raise NotImplementedError
 
     def serve(self, talk: "Talk", heard: Incoming) -> None:
@@ -81,11 +82,11 @@ class Behaviour:
         raise NotImplementedError
 
     def offended(self, talk: "Talk", error: RemoteProtocolError) -> None:  # noqa: ARG002
-        """The peer broke the protocol: the A-ABORT that the protocol has for it waits to be sent."""
+        """The peer broke the protocol: send the A-ABORT that the protocol has prepared."""
         talk.flush()
 
     def release(self, talk: "Talk") -> None:
-        """The peer asks for the release of the association."""
+        """The peer requests the release of the association."""
         talk.send(ReleaseRP())
 
     def aborted(self, talk: "Talk") -> None:
@@ -93,7 +94,7 @@ class Behaviour:
         talk.close()
 
     def expired(self, talk: "Talk") -> None:
-        """The ARTIM timer has expired."""
+        """The ARTIM timer expired."""
         talk.send(TimerExpired())
 
 
@@ -110,7 +111,7 @@ class Talk:
         self._deadline: float | None = None
 
     def run(self) -> None:
-        """Speak until the connection is closed, or until the peer of a C-MOVE is gone."""
+        """Serve until the connection is closed, or until the peer of a C-MOVE is gone."""
         with self.line, contextlib.suppress(OSError, LocalProtocolError, ProtocolBroken):
             self.behaviour.opened(self)
             self.send(TransportOpened())
@@ -118,7 +119,7 @@ class Talk:
                 self.behaviour.serve(self, heard)
 
     def message(self) -> Incoming | None:
-        """Give the next message; None: the connection is closed. All else that is said is dealt with."""
+        """Return the next message and handle other events; None if the connection is closed."""
         begun: Command | None = None
         parts: list[bytes] = []
         while (event := self._event()) is not None:
@@ -136,7 +137,7 @@ class Talk:
         return None
 
     def send(self, *events: Sent) -> None:
-        """Say what the protocol allows; the behaviour may bend it."""
+        """Send events that the protocol allows; the behaviour may change their PDUs."""
         for event in events:
             self.blurt(*self.connection.send(event))
 
@@ -146,11 +147,11 @@ class Talk:
         self.blurt(*self.connection.send_message(context_id, message, parts))
 
     def flush(self) -> None:
-        """Send what waits for it."""
+        """Send the pending data."""
         self.blurt(*self.connection.data_to_send())
 
     def blurt(self, *data: Buffer) -> None:
-        """Send these PDUs, bent by the behaviour, in one segment."""
+        """Send these PDUs, changed by the behaviour, in one segment."""
         self.behaviour.write(self.line, b"".join(map(self.behaviour.says, pdus_of(b"".join(data)))))
 
     def close(self) -> None:
@@ -191,7 +192,7 @@ class Talk:
             case Silence():
                 self.close()
             case Unreadable():
-                # A length that is not true, or the beginning of something: the framing finds out.
+                # A false length or a truncated PDU: the framing detects it.
                 self.connection.receive_data(self.line.left())
 
     def _deal_with(self, event: Received) -> None:
@@ -213,7 +214,7 @@ class Talk:
 class ScriptedServer:
     """Listens on a port of its own; a context manager.
 
-    behaviour: for connections that are opened from now on.
+    behaviour: used for connections opened from now on.
     """
 
     def __init__(self, behaviour: Behaviour) -> None:
@@ -247,7 +248,7 @@ class ScriptedServer:
 
 
 def pdus_of(data: bytes) -> Iterator[bytes]:
-    """Cut what the protocol made into its PDUs."""
+    """Split the protocol's output into PDUs."""
     while data:
         end = HEADER + int.from_bytes(data[2:HEADER], "big")
         yield data[:end]

@@ -14,7 +14,7 @@ addopts = -p harness.plugin -p no:cacheprovider -p no:randomly -p no:hypothesisp
 """
 
 WITHIN = 180.0
-"""Seconds for a run, on a machine that does much else."""
+"""Seconds for a run on a busy machine."""
 
 HEAD = """
 import os, signal
@@ -25,14 +25,14 @@ from harness.case import case, needs
 
 @dataclass
 class Finished:
-    """A run that is over: pytest's result, and the run folder where there is one."""
+    """A finished run: pytest's result, and the run folder if there is one."""
 
     result: pytest.RunResult
     folder: Path
 
     @property
     def run(self) -> Run:
-        """The run folder, read."""
+        """The run folder, parsed."""
         return load(self.folder)
 
     @property
@@ -41,7 +41,7 @@ class Finished:
         return {each.full_id: each.outcome for each in self.run.cases}
 
     def case(self, key: str) -> CaseResult:
-        """Give the record of one case."""
+        """Return the record of one case."""
         return next(each for each in self.run.cases if each.full_id == key)
 
 
@@ -53,7 +53,7 @@ class RunSuite:
         pytester.makeini(INI)
 
     def __call__(self, body: str, *arguments: str) -> Finished:
-        """Run the cases in `body`; `arguments` are pytest's."""
+        """Run the cases in `body`; `arguments` are passed to pytest."""
         self.pytester.makepyfile(test_small=HEAD + body)
         result = forked.run_pytest(arguments, self.pytester.path, WITHIN)
         return Finished(result, self.pytester.path / "runs" / "latest")
@@ -61,5 +61,5 @@ class RunSuite:
 
 @pytest.fixture(scope="session", autouse=True)
 def libraries_imported_once() -> None:
-    """The process that the runs are forked from."""
+    """The process from which the runs are forked."""
     forked.start()

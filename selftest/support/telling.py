@@ -1,4 +1,4 @@
-"""Runs groups of lies: the sample of their cases, once honestly and once with each lie."""
+"""Runs groups of lies: their sample of cases, once honestly and once with each lie."""
 
 import os
 import subprocess
@@ -20,19 +20,19 @@ CASE_LIMIT = 18  # seconds; one exchange may take a third of it
 
 @dataclass(frozen=True)
 class Noticed:
-    """Which cases failed in one run of groups, by `GROUP: LIE` or `HONEST`, and what came of others."""
+    """The cases that failed in one run of groups, by `GROUP: LIE` or `HONEST`; other outcomes."""
 
     failed: dict[str, set[str]]
     neither: dict[str, set[str]]
     """Cases that neither passed nor failed, with their outcomes."""
 
     def honestly(self, name: str) -> set[str]:
-        """Return the cases of a group that did not pass though nothing was wrong."""
+        """Return the cases of a group that did not pass although no lie was told."""
         found = self.failed.get(HONEST, set()) | self.neither.get(HONEST, set())
         return {each for each in found if group(name).samples(each.partition("[")[0])}
 
     def by_lie(self, name: str) -> dict[str, set[str]]:
-        """Return the cases that failed with each lie of a group, and what came of others."""
+        """Return the cases that failed with each lie of a group, and the other outcomes."""
         begin = f"{name}: "
         return {
             key.removeprefix(begin): self.failed.get(key, set()) | self.neither.get(key, set())
@@ -42,7 +42,7 @@ class Noticed:
 
 
 def modules(folder: str) -> list[str]:
-    """Return the names of the modules with a `GROUP` in a folder of the selftests."""
+    """Return the names of the modules that define a `GROUP` in a folder of the selftests."""
     return sorted(
         f"{folder}.{path.stem}"
         for path in (ROOT / "selftest" / folder).glob("[a-z]*.py")
@@ -51,19 +51,19 @@ def modules(folder: str) -> list[str]:
 
 
 def expected(name: str) -> dict[str, set[str]]:
-    """Return the cases that must fail with each lie of a group, as `Noticed.by_lie` has them."""
+    """Return the cases that must fail with each lie of a group, in the form of `Noticed.by_lie`."""
     return {lie.name: set(lie.fails) for lie in group(name).lies if lie.fails}
 
 
 class Teller:
-    """Tells groups on demand: those that start the same servers in one run."""
+    """Runs groups on demand: all groups that start the same servers in one run."""
 
     def __init__(self, names: Sequence[str], folder: Callable[[], Path]) -> None:
         self._names, self._folder = names, folder
         self._noticed: dict[tuple[str, ...], Noticed] = {}
 
     def __call__(self, name: str) -> Noticed:
-        """Return what was noticed in the run with the group `name`."""
+        """Return what was noticed in the run that has the group `name`."""
         options = group(name).options
         if options not in self._noticed:
             names = [each for each in self._names if group(each).options == options]
@@ -89,7 +89,7 @@ def failures(names: Sequence[str], folder: Path) -> Noticed:
         },
         capture_output=True,
         text=True,
-        timeout=900,  # a lied-to case waits for what never comes
+        timeout=900,  # a case that is lied to waits for what never comes
         check=False,
     )
     assert finished.returncode in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED), (
@@ -106,7 +106,7 @@ def failures(names: Sequence[str], folder: Path) -> Noticed:
 
 
 def _lie_and_key(case: CaseResult) -> tuple[str, str]:
-    """Tell the lie from the case's own parameters: `CSTORE-003[jpeg]`."""
+    """Separate the lie from the case's own parameters: `CSTORE-003[jpeg]`."""
     before, _, after = (case.parameters or "").partition(MARK)
     lie, _, behind = after.partition("/")
     own = before.strip("-") or behind.strip("-")

@@ -1,4 +1,4 @@
-"""Lies told at a server's web door: about statuses, JSON, the parts of a body and the files in them."""
+"""Lies at a server's web door: about status codes, JSON, multipart bodies and the files in them."""
 
 import io
 import json
@@ -18,12 +18,12 @@ Asked = Callable[[HttpRequest], bool]
 
 
 def lie(name: str, fails: set[str], asked: Asked, change: Change) -> SeededLie:
-    """Make a lie at the web door of the remote."""
+    """Return a lie at the web door of the remote."""
     return SeededLie(name, "remote.rest", HttpLie(asked, change), frozenset(fails))
 
 
 def runs(case: str, *parameters: str) -> set[str]:
-    """Name the runs of a case with these parameters."""
+    """Return the ids of the runs of a case with these parameters."""
     return {f"{case}[{each}]" for each in parameters}
 
 
@@ -31,22 +31,22 @@ def runs(case: str, *parameters: str) -> set[str]:
 
 
 def path_of(ask: HttpRequest) -> str:
-    """Give the path without the query."""
+    """Return the path without the query."""
     return ask.target.partition("?")[0]
 
 
 def searches(ask: HttpRequest) -> bool:
-    """Say whether it is a search."""
+    """Whether the request is a search."""
     return ask.method == "GET" and path_of(ask).endswith(("/studies", "/series", "/instances"))
 
 
 def stores(ask: HttpRequest) -> bool:
-    """Say whether it is a request to store."""
+    """Whether the request is a store."""
     return ask.method == "POST" and "/studies" in ask.target
 
 
 def retrieves(ask: HttpRequest) -> bool:
-    """Say whether it is a retrieval of files, of an instance or of all in a study or series."""
+    """Whether the request retrieves the files of an instance, or all files of a study or series."""
     return (
         ask.method == "GET"
         and "/studies/" in ask.target
@@ -55,7 +55,7 @@ def retrieves(ask: HttpRequest) -> bool:
 
 
 def asked(part: str) -> Asked:
-    """Meet requests with `part` in their target."""
+    """Match requests with `part` in their target."""
     return lambda ask: part in ask.target and ask.method == "GET"
 
 
@@ -63,7 +63,7 @@ def asked(part: str) -> Asked:
 
 
 def status(old: int, new: int) -> Change:
-    """Answer with another status."""
+    """Answer with another status code."""
     return lambda answer: replace(answer, status=new) if answer.status == old else answer
 
 
@@ -84,7 +84,7 @@ def header(name: str, old: str, new: str) -> Change:
 
 
 def in_json(change: Callable[[Any], Any]) -> Change:
-    """Change what a body in JSON holds."""
+    """Change the content of a JSON body."""
 
     def changed(answer: HttpResponse) -> HttpResponse:
         return replace(answer, body=json.dumps(change(json.loads(answer.body))).encode())
@@ -124,7 +124,7 @@ def files(change: Callable[[bytes], bytes]) -> Change:
 
 
 def objects(change: Callable[[FileDataset], object]) -> Change:
-    """Change the data set of each file of a multipart body, and write it anew."""
+    """Change the data set of each file of a multipart body, and encode it again."""
 
     def changed(content: bytes) -> bytes:
         ds = dcmread(io.BytesIO(content))

@@ -1,4 +1,4 @@
-"""The servers that tests of `dcm.sync` use are those of `dcm.net`."""
+"""The tests of `dcm.sync` use the servers of `dcm.net`."""
 
 from net.conftest import orthanc_program
 

@@ -1,4 +1,4 @@
-"""A sync on a Dask cluster: scheduler and workers are processes of their own, and one of them is killed."""
+"""A sync on a Dask cluster: scheduler and workers are processes, and one worker is killed."""
 
 import asyncio
 import os
@@ -31,7 +31,7 @@ STUDIES, EACH = 30, 6
 
 
 class Opener(NamedTuple):
-    """Opens a node by its address, on a worker too."""
+    """Opens a node by its address, also on a worker."""
 
     def place(self, name: str) -> NodePlace:
         """Return the place."""
@@ -74,7 +74,7 @@ def cluster(tmp_path: Path) -> Iterator[Running]:
 def test_a_worker_is_killed_in_the_middle(
     cluster: Running, tmp_path: Path, orthanc_program: str
 ) -> None:
-    """Everything arrives all the same, and each instance has one outcome."""
+    """Everything arrives, and each instance has one outcome."""
     folder = tmp_path / "files"
     folder.mkdir()
     for number in range(STUDIES * EACH):

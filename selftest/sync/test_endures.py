@@ -1,4 +1,4 @@
-"""What a sync survives: kills at any moment, connections that break on either side."""
+"""Failures that a sync survives: kills at any time, broken connections on either side."""
 
 import asyncio
 import contextlib
@@ -24,11 +24,11 @@ from dcm.sync.manager import SyncManager
 from harness.errors import ServerNotFound
 from harness.servers.locate import find_orthanc
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.kills]
 
 ENTITY = LocalEntity(US, QUICK)
 LIMITS = replace(QUICK, operation=5)
-"""A connection may break so that nobody says a word any more."""
+"""A connection may break without any further message."""
 COUNT = 200
 STUDY = "1.2.3.81"
 
@@ -56,7 +56,7 @@ def source(
 
 
 def require_everything_once(node: DcmNode, files: dict[str, Path], folder: Path) -> None:
-    """Bring everything from an archive, and compare it with the files."""
+    """Copy everything from an archive, and compare it with the files."""
     report = asyncio.run(ENTITY.download(node, {"StudyInstanceUID": STUDY}, folder))
     assert report.complete, report
     assert {result.sop_instance_uid for result in report.results} == files.keys()
@@ -71,7 +71,7 @@ def require_everything_once(node: DcmNode, files: dict[str, Path], folder: Path)
 def test_killed_at_any_moment(
     source: DcmNode, files: dict[str, Path], tmp_path: Path, seed: int
 ) -> None:
-    """Killed again and again, the same command ends with everything there once, as it was."""
+    """After any number of kills, the same command ends with everything copied once, unchanged."""
     chosen = random.Random(seed)
     with dcmqrscp(tmp_path / "target") as target:
         command = [sys.executable, "-m", "dcm", "sync", "-s", str(source), str(target), "-y"]
@@ -100,7 +100,7 @@ WAYS = [
 def test_killed_between_other_places(
     files: dict[str, Path], source: DcmNode, tmp_path: Path, kind: str, to: str
 ) -> None:
-    """From and to folders and DICOMweb services: every instance once, as it was, and no half of a file."""
+    """From and to folders and DICOMweb services: each instance once, unchanged, no partial file."""
     chosen, folder = random.Random(f"{kind} {to}"), next(iter(files.values())).parent
     with ExitStack() as stack:
         names = {"folder": str(folder), "node": str(source)}
@@ -127,7 +127,7 @@ def test_killed_between_other_places(
 
 
 def require_whole(folder: Path, files: dict[str, Path]) -> set[str]:
-    """Require each file below a folder to be whole, and the only one of its UID; return the UIDs."""
+    """Require each file below a folder to be complete and unique by UID; return the UIDs."""
     found = {path: scan(path).sop_instance_uid for path in folder.rglob("[!.]*.dcm")}
     assert len(set(found.values())) == len(found)
     assert [path for path, uid in found.items() if data_set(path) != data_set(files[uid])] == []
@@ -153,7 +153,7 @@ def _run(names: list[str]) -> None:
 
 
 class Weak:
-    """Stands before a node. So many connections stop in the middle, without an end; the others are slow."""
+    """A proxy to a node. The first connections stall halfway without closing; others are slow."""
 
     def __init__(self, node: DcmNode, stalls: int, chosen: random.Random) -> None:
         self._node = node
@@ -164,7 +164,7 @@ class Weak:
 
     @asynccontextmanager
     async def standing(self) -> AsyncIterator[DcmNode]:
-        """Listen while the block runs."""
+        """Listen during the block."""
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         try:
             yield replace(self._node, host="127.0.0.1", port=server.sockets[0].getsockname()[1])
@@ -202,18 +202,20 @@ class Weak:
 def test_connections_that_stall_and_are_slow(
     source: DcmNode, files: dict[str, Path], tmp_path: Path, side: str
 ) -> None:
-    """What says nothing for too long is given up; other connections bring the rest, in one run."""
-    limits = replace(QUICK, response=1.5, operation=1.5, idle=1.5)
+    """A silent connection is given up; other connections fetch the rest, in one run."""
+    limits = replace(QUICK, response=3, operation=3, idle=3)
 
     async def run(target: DcmNode) -> None:
-        weak = Weak(source if side == "source" else target, 2, random.Random(7))
+        # An instance that met two stalled connections would rightly fail for good.
+        stalls = 2 if side == "source" else 1
+        weak = Weak(source if side == "source" else target, stalls, random.Random(7))
         async with weak.standing() as node:
             ends = [node, target] if side == "source" else [source, node]
             places = [[NodePlace(ENTITY, Remote(each, limits))] for each in ends]
             async with SyncManager(*places) as manager:
                 report = await manager.sync()
         assert report.complete, (report.failures, report.problems)
-        assert weak.stalled == 2
+        assert weak.stalled == stalls
 
     with dcmqrscp(tmp_path / "target") as target:
         asyncio.run(run(target))
@@ -225,7 +227,7 @@ def test_connections_that_stall_and_are_slow(
 def test_connections_that_break(
     source: DcmNode, files: dict[str, Path], tmp_path: Path, side: str, reset: bool
 ) -> None:
-    """The first connections end in the middle of a PDU; new ones bring the rest, in one run."""
+    """The first connections end in the middle of a PDU; new ones fetch the rest, in one run."""
     chosen = random.Random(reset)
 
     def cut(number: int) -> Cut | None:

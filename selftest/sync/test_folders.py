@@ -1,4 +1,4 @@
-"""Links, copies and moves between folders, also if they are killed; which files of a folder count."""
+"""Links, copies and moves between folders, also if killed; which files of a folder count."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ COUNT = 8
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    """A folder of eight files in two folders."""
+    """A folder of eight files in two subfolders."""
     folder = tmp_path / "files"
     for number in range(COUNT):
         (folder / f"part{number % 2}").mkdir(parents=True, exist_ok=True)
@@ -36,12 +36,12 @@ def files(tmp_path: Path) -> Path:
 
 
 def run(source: Path, target: Path, method: Method, opener: Opener = OPENER) -> SyncReport:
-    """Bring everything from one folder to another."""
+    """Copy everything from one folder to another."""
     return asyncio.run(sync(str(source), f"{target}/", method=method, opener=opener))
 
 
 def paths(folder: Path) -> dict[str, Path]:
-    """Return the files below a folder by SOP Instance UID; there is one for each."""
+    """Return the files below a folder by SOP Instance UID; each UID must be unique."""
     found = [path for path in folder.rglob("*.dcm") if path.is_file()]
     by_uid = {scan(path).sop_instance_uid: path for path in found}
     assert len(by_uid) == len(found)
@@ -50,7 +50,7 @@ def paths(folder: Path) -> dict[str, Path]:
 
 @pytest.mark.parametrize("method", [Method.LOCAL_COPY, Method.LINK, Method.SYMLINK, Method.MOVE])
 def test_ways_between_folders(files: Path, tmp_path: Path, method: Method) -> None:
-    """Each makes what it says, byte for byte; the second time nothing is done."""
+    """Each method has its effect, byte for byte; the second time nothing is done."""
     before = {uid: (path, path.read_bytes()) for uid, path in paths(files).items()}
     target = tmp_path / "target"
     report = run(files, target, method)
@@ -70,8 +70,9 @@ def test_ways_between_folders(files: Path, tmp_path: Path, method: Method) -> No
     assert [*again.counts.values()] == [left]
 
 
+@pytest.mark.kills
 def test_a_move_that_was_killed_ends_with_one_of_each(tmp_path: Path) -> None:
-    """Whenever it is killed, each file is at one of both places or at both; in the end at one."""
+    """After a kill each file is at one place or at both; in the end at one."""
     source, target, chosen = tmp_path / "source", tmp_path / "target", random.Random(1)
     source.mkdir()
     for number in range(300):
@@ -102,7 +103,7 @@ def test_a_move_that_was_killed_ends_with_one_of_each(tmp_path: Path) -> None:
         there = paths(target) if target.exists() else {}
         assert whole.keys() == paths(source).keys() | there.keys()
         assert all(data_set(path) == whole[uid] for uid, path in there.items())
-    # What was linked, and not yet removed, when it was killed:
+    # Linked, but not yet removed, when it was killed:
     left = paths(source)
     if not left:
         path = next(iter(paths(target).values()))
@@ -120,7 +121,7 @@ def _environment(tmp_path: Path) -> dict[str, str]:
 
 
 def test_a_move_keeps_what_differs(files: Path, tmp_path: Path) -> None:
-    """Another object with the same UID is at the destination: both are there afterwards."""
+    """If another object with the same UID is at the destination, both are there afterwards."""
     target = tmp_path / "target"
     target.mkdir()
     other = make(target, 0, size=2200, study="1.2.3.51")
@@ -135,7 +136,7 @@ def test_a_move_keeps_what_differs(files: Path, tmp_path: Path) -> None:
 
 
 def test_which_files_count(files: Path, tmp_path: Path) -> None:
-    """Without recursion those of the folder itself; with an extension those that have it."""
+    """Without recursion those of the folder itself; with an extension only matching ones."""
     make(files, 90, size=2000, study="1.2.3.51")
     (files / "part1" / "00001.dcm").rename(files / "part1" / "00001.IMA")
     for number, (options, count) in enumerate(
@@ -147,7 +148,7 @@ def test_which_files_count(files: Path, tmp_path: Path) -> None:
 
 
 def test_the_configuration_says_which_files_count(files: Path, tmp_path: Path) -> None:
-    """in_file_ext of a folder holds when it is read."""
+    """in_file_ext of a folder applies when it is read."""
     (files / "part1" / "00001.dcm").rename(files / "part1" / "00001.IMA")
     text = f'[local_dirs.scans]\npath = "{files}"\nin_file_ext = "ima"\n'
     opener = Opener(Configuration.parse(text, "here.toml"), US)
@@ -156,7 +157,7 @@ def test_the_configuration_says_which_files_count(files: Path, tmp_path: Path) -
 
 
 def test_the_same_folder_under_two_names(files: Path, tmp_path: Path) -> None:
-    """Also if one is inside the other, whichever way it is named, and before anything is done."""
+    """Also for a folder in the other, by any name, before anything is done."""
     other = tmp_path / "other"
     other.symlink_to(files)
     for source, target in (
@@ -168,7 +169,7 @@ def test_the_same_folder_under_two_names(files: Path, tmp_path: Path) -> None:
                 run(source, target, method)
     assert len(paths(files)) == COUNT
     assert not (files / "new").exists()
-    report = run(files, tmp_path / "files-2", Method.PROXY)  # whose name begins in the same way
+    report = run(files, tmp_path / "files-2", Method.PROXY)  # a name with the same beginning
     assert report.complete
 
 
@@ -178,7 +179,7 @@ def test_the_same_folder_under_two_names(files: Path, tmp_path: Path) -> None:
      ("LOCALHOST:PACS:104", "localhost:PACS:104")],
 )  # fmt: skip
 def test_the_same_node_under_two_names(one: str, other: str, tmp_path: Path) -> None:
-    """A source and a destination, or two destinations, that are one: nothing is asked."""
+    """A source and a destination, or two destinations, are the same: nothing is queried."""
     with pytest.raises(SamePlace):
         asyncio.run(sync(one, other, opener=OPENER))
     with pytest.raises(SamePlace):
@@ -186,8 +187,8 @@ def test_the_same_node_under_two_names(one: str, other: str, tmp_path: Path) -> 
 
 
 def test_what_cannot_be_combined(files: Path, tmp_path: Path) -> None:
-    """Ways between folders need folders; what does not lead through us cannot be verified."""
-    with pytest.raises(CannotSync, match="is none"):
+    """Methods between folders need folders; copies that bypass this process cannot be verified."""
+    with pytest.raises(CannotSync, match="is not one"):
         asyncio.run(sync(str(files), "127.0.0.1:X:1", method=Method.LINK, opener=OPENER))
     with pytest.raises(CannotSync, match="verification"):
         asyncio.run(

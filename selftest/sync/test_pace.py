@@ -1,4 +1,4 @@
-"""How fast and when instances pass, by a clock that only the pace moves."""
+"""Rate limits and hours for transfers, with a clock that only the pace advances."""
 
 import asyncio
 import time
@@ -17,14 +17,14 @@ from dcm.sync.pace import BadHours, Hours, Pace
 
 
 class Clock:
-    """A clock that goes on only when something waits."""
+    """A clock that advances only when something waits."""
 
     def __init__(self, hour: int = 12) -> None:
         self.seconds = 0.0
         self._began = datetime(2026, 1, 1, hour, 0, 0)  # noqa: DTZ001 - local time, as people write hours
 
     def pace(self, rate: float | None = None, hours: str = "") -> Pace:
-        """Return a pace by this clock."""
+        """Return a pace with this clock."""
         return Pace(
             rate, Hours.parse(hours) if hours else None,
             now=lambda: self._began + timedelta(seconds=self.seconds),
@@ -54,7 +54,7 @@ def test_rate_is_kept() -> None:
 
 
 def test_a_pause_is_not_made_up_for() -> None:
-    """After a minute without anything, a second's bytes still take about a second."""
+    """After an idle minute, a second's bytes still take about a second."""
     clock = Clock()
     pace = clock.pace(1e6)
     taken(pace, [10**6])
@@ -70,7 +70,7 @@ def test_a_pause_is_not_made_up_for() -> None:
      (12, "08:00-18:00", 0), (18, "08:00-18:00", 14), (7, "08:00-18:00", 1), (0, "00:00-01:00", 0)],
 )  # fmt: skip
 def test_hours_are_waited_for(hour: int, hours: str, waits: int) -> None:
-    """Also over midnight; the last minute of the span does not belong to it."""
+    """Also across midnight; the last minute of the span is excluded."""
     clock = Clock(hour)
     taken(clock.pace(hours=hours), [1])
     assert clock.seconds == waits * 3600
@@ -80,13 +80,13 @@ def test_hours_are_waited_for(hour: int, hours: str, waits: int) -> None:
     "text", ["", "22", "22:00", "22:00-", "25:00-06:00", "8-9-10", "08:00-08:00"]
 )
 def test_bad_hours(text: str) -> None:
-    """They are refused, in words that show what is right."""
+    """They are refused with an example of the right form."""
     with pytest.raises(BadHours, match=r"22:00-06:00|ends when it begins"):
         Hours.parse(text)
 
 
 def test_hours_that_end_in_the_middle(tmp_path: Path) -> None:
-    """What has not come by then comes when they begin again, and nothing comes twice."""
+    """The rest is sent when they begin again, and nothing is sent twice."""
     folder = tmp_path / "files"
     folder.mkdir()
     for number in range(30):
@@ -119,7 +119,7 @@ def test_hours_that_end_in_the_middle(tmp_path: Path) -> None:
 
 
 def test_limits_of_single_places() -> None:
-    """The configuration has them for nodes and services; a node that is named by its address has them too."""
+    """The configuration sets them for nodes and services, also for a node named by its address."""
     text = """
         [remote_nodes.a]
         host = "a.org"
@@ -145,7 +145,7 @@ def test_limits_of_single_places() -> None:
     ['bandwidth = "fast"', "bandwidth = 5", 'bandwidth = "0M"', 'only_between = "night"'],
 )
 def test_limits_that_are_none(line: str) -> None:
-    """The error names file, node and key, and shows what is right."""
+    """The error names file, node and key, and shows the right form."""
     text = f'[remote_nodes.a]\nhost = "a.org"\n{line}\n'
     key = line.partition(" ")[0]
     with pytest.raises(ConfigurationError, match=rf"here\.toml.*remote_nodes\.a.*{key}"):

@@ -1,4 +1,4 @@
-"""Copying between places of different kinds: what arrives is the same, byte for byte."""
+"""Copying between places of different kinds: the copies are equal byte for byte."""
 
 import asyncio
 import shutil
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.timeout(120)
 OPENER = Opener(Configuration("none"), US)
 COUNT = 12
 KINDS = ("folder", "node", "orthanc", "qrscp", "service", "tiny-pacs")
-"""`node` is dcmqrscp, `service` Orthanc by DICOMweb, `tiny-pacs` by DICOMweb as well."""
+"""`node` is dcmqrscp, `service` is Orthanc by DICOMweb, `tiny-pacs` is also by DICOMweb."""
 
 
 def sync(source: str, *destinations: str, opener: Opener = OPENER) -> SyncReport:
@@ -75,7 +75,7 @@ _NEEDS = {"tiny-pacs": "tiny_pacs_dicomweb"}
 
 
 def _start(stack: ExitStack, kind: str, folder: Path) -> str:
-    """Start an empty place of some kind; return its name."""
+    """Start an empty place of a kind; return its name."""
     if kind == "folder":
         return f"{folder}/"
     if kind in _NEEDS:
@@ -114,7 +114,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def paths_of(folder: Path) -> dict[str, Path]:
-    """Return the files below a folder, by SOP Instance UID; there is one for each."""
+    """Return the files below a folder, by SOP Instance UID; each UID must be unique."""
     paths = [path for path in folder.rglob("*.dcm") if path.is_file()]
     found = {scan(path).sop_instance_uid: path for path in paths}
     assert len(found) == len(paths)
@@ -137,7 +137,7 @@ def test_everything_arrives_once(
 
 
 def test_an_archive_that_ends_associations_at_a_list(files: Path, tmp_path: Path) -> None:
-    """tiny-pacs does so at a list of UIDs: it is asked for each of them alone, and then given everything."""
+    """tiny-pacs does so at a list of UIDs: each is then queried alone, and everything arrives."""
     pytest.importorskip("tiny_pacs")
 
     async def run(name: str) -> SyncReport:
@@ -151,17 +151,17 @@ def test_an_archive_that_ends_associations_at_a_list(files: Path, tmp_path: Path
         [counts] = report.counts.values()
     assert not report.problems
     assert counts[Outcome.STORED] + len(report.failures) == COUNT
-    # It fails at times whenever two of its threads meet (0.4.1).
+    # It sometimes fails when two of its threads meet (0.4.1).
     assert {each.result.status for each in report.failures} <= {0xA700, 0xC000}
 
 
 def digests(folder: Path) -> dict[str, bytes]:
-    """Return the digests of data sets, which do not depend on their encoding, by SOP Instance UID."""
+    """Return the digests of data sets, independent of their encoding, by SOP Instance UID."""
     return {uid: digest_of(instance_of(path)) for uid, path in paths_of(folder).items()}
 
 
 def test_folders_are_made_by_a_layout(files: Path, tmp_path: Path) -> None:
-    """A template that is given, and the one that is used without."""
+    """With a given template, and with the default."""
     given = OPENER.__class__(
         OPENER.known, US, layout=Layout("{StudyInstanceUID}/{SOPInstanceUID}.dcm")
     )
@@ -191,7 +191,7 @@ def _edited(source: str, target: str, *filters: Filter) -> SyncReport:
 def test_edited_data_compare_with_their_source(
     destination: str, files: Path, tmp_path: Path
 ) -> None:
-    """With new UIDs and another patient, what is there is found again, and is not copied twice."""
+    """With new UIDs and another patient, existing data is found again, and not copied twice."""
     filters = (UidFilter(b"a key of 16 bytes"), make_edit_filter({"PatientID": "EDITED"}))
     for outcome in (Outcome.STORED, Outcome.ALREADY_THERE):
         report = _edited(str(files), destination, *filters)
@@ -206,7 +206,7 @@ def test_edited_data_compare_with_their_source(
 
 
 def test_what_is_rejected_is_not_missing(files: Path, tmp_path: Path) -> None:
-    """By what a series says, and by what only the instances show."""
+    """By attributes of a series, and by those that only the instances have."""
     by_series, by_instance = f"{tmp_path}/series", f"{tmp_path}/instance"
     last = scan(files / "00000.dcm").text("SeriesInstanceUID")
     report = _edited(str(files), by_series, make_reject_filter(f"SeriesInstanceUID == {last}"))

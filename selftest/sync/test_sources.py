@@ -1,4 +1,4 @@
-"""Several sources at the same time, and checks of what they send."""
+"""Several concurrent sources, and checks of what they send."""
 
 import asyncio
 import os
@@ -30,7 +30,7 @@ OPENER = Opener(Configuration("none"), US)
 
 @pytest.fixture
 def sources(tmp_path: Path) -> Iterator[list[DcmNode]]:
-    """Two archives with one AE title. Both have a study; of that each has an instance of its own."""
+    """Two archives with one AE title and one study, in which each has an instance of its own."""
     with dcmqrscp(tmp_path / "one") as one, dcmqrscp(tmp_path / "two") as two:
         for archive, node in enumerate((one, two)):
             folder = tmp_path / f"files{archive}"
@@ -52,7 +52,7 @@ def listed(node: DcmNode) -> set[str]:
 def test_each_instance_is_copied_from_one_source(
     sources: list[DcmNode], tmp_path: Path, orthanc_program: str
 ) -> None:
-    """Fault 5.19: archives with one AE title are retrieved from at once; what both have comes once."""
+    """Fault 5.19: archives with one AE title are read concurrently; common instances come once."""
     assert sources[0].ae_title == sources[1].ae_title
     copied: list[Copied] = []
     with orthanc(tmp_path / "target", orthanc_program) as target:
@@ -68,7 +68,7 @@ def test_each_instance_is_copied_from_one_source(
 
 
 class Gate:
-    """Stands before a node, and lets nothing through until it is opened."""
+    """A proxy to a node that lets nothing through until it is opened."""
 
     def __init__(self, node: DcmNode) -> None:
         self._node = node
@@ -77,7 +77,7 @@ class Gate:
 
     @asynccontextmanager
     async def standing(self) -> AsyncIterator[DcmNode]:
-        """Listen while the block runs."""
+        """Listen during the block."""
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         async with server:
             yield replace(self._node, port=server.sockets[0].getsockname()[1])
@@ -101,7 +101,7 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 
 def test_sources_do_not_wait_for_each_other(sources: list[DcmNode], tmp_path: Path) -> None:
-    """The first one answers only once all has come from the second."""
+    """The first one answers only after everything has come from the second."""
 
     async def run() -> SyncReport:
         gate = Gate(sources[0])
@@ -123,7 +123,7 @@ def test_sources_do_not_wait_for_each_other(sources: list[DcmNode], tmp_path: Pa
 
 
 def test_two_sources_that_fail_do_not_stop_a_third(sources: list[DcmNode], tmp_path: Path) -> None:
-    """Fault 5.8: each of those that are down is named, and what the other has arrives."""
+    """Fault 5.8: each unreachable one is named, and the content of the other one arrives."""
     down = ["127.0.0.1:DOWN1:1", "127.0.0.1:DOWN2:1"]
     names = [down[0], str(sources[0]), down[1]]
     report = asyncio.run(sync_data(names, [f"{tmp_path}/target/"], opener=OPENER))
@@ -132,12 +132,12 @@ def test_two_sources_that_fail_do_not_stop_a_third(sources: list[DcmNode], tmp_p
     assert len([*(tmp_path / "target").rglob("*.dcm")]) == 10
 
 
-# Checks of what arrives.
+# Checks of received instances.
 
 
 @pytest.fixture
 def changed(tmp_path: Path) -> Path:
-    """A folder with five files, of which one changes after it was indexed, so that its index is wrong."""
+    """A folder with five files, one of which changed after indexing, so that its index is wrong."""
     folder = tmp_path / "files"
     folder.mkdir()
     for number in range(5):
@@ -164,14 +164,14 @@ def test_what_was_not_asked_for_is_not_copied(changed: Path, tmp_path: Path) -> 
     assert counts == {Outcome.STORED: 4, Outcome.FAILED: 1}
     [failure] = report.failures
     assert failure.result.sop_instance_uid == "1.2.3.33.3.3"
-    assert failure.result.words == "its Patient ID is 'XXX', and 'NET' was asked for"
+    assert failure.result.words == "its Patient ID is 'XXX', but 'NET' was requested"
     [kept] = (tmp_path / "quarantine").iterdir()
     assert data_set(kept) == data_set(changed / "00003.dcm")
     assert any(str(kept) in remark for remark in report.remarks)
 
 
 def test_it_is_copied_all_the_same_if_that_is_wanted(changed: Path, tmp_path: Path) -> None:
-    """With keep_errors it arrives, and the report remarks on it."""
+    """With keep_errors it arrives, and the report has a note."""
     report = asyncio.run(
         sync(
             str(changed), f"{tmp_path}/target/", opener=OPENER, keep_errors=True,
@@ -186,7 +186,7 @@ def test_it_is_copied_all_the_same_if_that_is_wanted(changed: Path, tmp_path: Pa
 
 
 def test_a_validator_of_ones_own(changed: Path, tmp_path: Path) -> None:
-    """It knows what was asked for, and says what is wrong."""
+    """It gets the request, and returns what is wrong."""
     asked: list[QueryResult] = []
 
     def validator(expected: QueryResult) -> Check:
@@ -207,8 +207,8 @@ def test_a_validator_of_ones_own(changed: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("level", [Level.STUDY, Level.SERIES, Level.IMAGE])
 def test_the_basic_validator_at_each_level(tmp_path: Path, level: Level) -> None:
-    """It goes as deep as was queried, and says which UID is another one."""
-    from dcm.instances import instance_of  # noqa: PLC0415 - for this alone
+    """It checks down to the queried level, and names the UID that differs."""
+    from dcm.instances import instance_of  # noqa: PLC0415 - used only here
 
     instance = instance_of(make(tmp_path, 7, study="1.2.3.34", series=2))
     names = [each.unique_key for each in Level]
@@ -225,4 +225,4 @@ def test_the_basic_validator_at_each_level(tmp_path: Path, level: Level) -> None
             lenient = make_basic_validator(patient=False)
             assert lenient(QueryResult(level, [{**right, "PatientID": "9.9"}]))(instance) == ""
         else:
-            assert words == f"its {names[each]} is {right[names[each]]}, which was not asked for"
+            assert words == f"its {names[each]} is {right[names[each]]}, which was not requested"

@@ -1,4 +1,4 @@
-"""Copying between real archives: each destination has what it lacked, and nothing is sent that is there."""
+"""Copying between real archives: each destination gets what it lacked, and nothing twice."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -14,6 +14,7 @@ from pydicom import dcmread
 from dcm.data.levels import Level
 from dcm.instances import instance_of
 from dcm.net import DcmNode, LocalEntity, Remote
+from dcm.net.errors import NotAllFound
 from dcm.outcome import Outcome
 from dcm.store.node import NodePlace
 from dcm.sync.compare import Comparison
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.timeout(120)
 
 ENTITY = LocalEntity(US, QUICK)
 STUDIES = {"1.2.3.71": 12, "1.2.3.72": 8}
-"""The studies of the source, and how many instances each has, in two series."""
+"""The studies of the source, with their number of instances, in two series."""
 
 
 def place(node: DcmNode) -> NodePlace:
@@ -36,7 +37,7 @@ def place(node: DcmNode) -> NodePlace:
 
 
 def sync(sources: list[DcmNode], destinations: list[DcmNode], **options: Any) -> SyncReport:
-    """Copy what is missing of everything."""
+    """Copy all that is missing."""
 
     async def run() -> SyncReport:
         places = [[place(node) for node in nodes] for nodes in (sources, destinations)]
@@ -80,7 +81,7 @@ Start = Callable[[], DcmNode]
 
 @pytest.fixture(params=["orthanc", "dcmqrscp"])
 def start(request: pytest.FixtureRequest, tmp_path: Path, orthanc_program: str) -> Iterator[Start]:
-    """Starts an empty archive of some kind, as often as it is called."""
+    """A function that starts an empty archive of some kind at each call."""
     with ExitStack() as stack:
         count = iter(range(10))
 
@@ -115,7 +116,7 @@ def test_destinations_get_everything_once(
 def test_only_what_is_missing_is_sent(
     source: DcmNode, files: dict[str, Path], start: Start
 ) -> None:
-    """One destination lacks a series, the other one instance in each study; each gets just that."""
+    """One destination lacks a series, the other one instance of each study; each gets just that."""
     lacks_series, lacks_two = start(), start()
     studies = [*STUDIES]
     series = [uid for uid in files if uid.startswith(studies[0]) and int(uid[-1]) % 2]
@@ -136,7 +137,7 @@ def test_only_what_is_missing_is_sent(
 def test_trusted_numbers_are_not_looked_into(
     source: DcmNode, files: dict[str, Path], start: Start
 ) -> None:
-    """Another instance in place of a missing one keeps the numbers equal: only a deeper look sees that."""
+    """With another instance in place of a missing one, counts agree; a deeper check sees it."""
     node, study = start(), [*STUDIES][1]
     there = [path for uid, path in files.items() if uid != f"{study}.3.100"]
     there.append(make(Path(there[0]).parent, 999, size=500, study=study, series=0))
@@ -152,7 +153,7 @@ def test_trusted_numbers_are_not_looked_into(
 def test_a_destination_without_queries_gets_everything(
     source: DcmNode, files: dict[str, Path], tmp_path: Path
 ) -> None:
-    """Each time, since nobody knows what it has; with a journal, only what it was not given before."""
+    """Each time, since its content is unknown; with a journal, only what it did not get before."""
     folder = tmp_path / "kept"
     with storescp(folder) as node, Journal(str(tmp_path / "journal")) as journal:
         for _ in range(2):
@@ -176,7 +177,7 @@ def test_a_destination_without_queries_gets_everything(
 def test_verification_reads_everything_back(
     source: DcmNode, files: dict[str, Path], start: Start
 ) -> None:
-    """What comes back as it was sent is stored."""
+    """An instance that can be retrieved unchanged is stored."""
     node = start()
     report = sync([source], [node], verify=True)
     assert report.complete, (report.failures, report.problems)
@@ -186,7 +187,7 @@ def test_verification_reads_everything_back(
 def test_verification_sees_what_is_missing_or_different(
     source: DcmNode, files: dict[str, Path]
 ) -> None:
-    """An instance that is not there, and one whose digest is another, are failures."""
+    """A missing instance, and one with another digest, are failures."""
     right, other, absent, *_ = files
     digests = {uid: digest_of(instance_of(files[uid])) for uid in (right, other)}
     digests |= {other: b"another", absent + ".9": b"any"}
@@ -202,7 +203,7 @@ def test_verification_sees_what_is_missing_or_different(
 def test_a_destination_that_is_down_does_not_hold_up_others(
     source: DcmNode, files: dict[str, Path], start: Start
 ) -> None:
-    """The other one has everything; the report names the one that is down."""
+    """The other one gets everything; the report names the one that is down."""
     node, down = start(), DcmNode("127.0.0.1", "DOWN", 1)
     report = sync([source], [down, node])
     assert not report.complete
@@ -214,7 +215,7 @@ def test_a_destination_that_is_down_does_not_hold_up_others(
 def test_a_source_that_is_down_does_not_hold_up_others(
     source: DcmNode, files: dict[str, Path], start: Start
 ) -> None:
-    """What other sources have arrives; the report names the one that is down."""
+    """The content of other sources arrives; the report names the one that is down."""
     node, down = start(), DcmNode("127.0.0.1", "DOWN", 1)
     report = sync([down, source], [node])
     assert [str(down) in problem for problem in report.problems] == [True]
@@ -224,7 +225,7 @@ def test_a_source_that_is_down_does_not_hold_up_others(
 def test_a_source_that_limits_its_answers(
     tmp_path: Path, orthanc_program: str, start: Start
 ) -> None:
-    """It is asked by dates until it answers to the end; a study without a date is said to be in doubt."""
+    """It is queried by dates until answers are complete; a study without a date is uncertain."""
     folder = tmp_path / "files"
     folder.mkdir()
     for number in range(40):
@@ -236,6 +237,14 @@ def test_a_source_that_limits_its_answers(
     limits = {"LimitFindResults": 5, "LimitFindInstances": 5}
     with orthanc(tmp_path / "limited", orthanc_program, **limits) as limited:
         assert asyncio.run(ENTITY.store(limited, files)).complete
+        try:
+            asyncio.run(ENTITY.query(limited, level=Level.STUDY))
+        except NotAllFound:
+            pass
+        else:
+            pytest.skip(
+                "this Orthanc answers in full, whatever LimitFindResults says: 1.12.7 does so"
+            )
         node = start()
         report = sync([limited], [node])
     assert report.complete, report.problems

@@ -1,4 +1,4 @@
-"""What tests of pages use: images, archives, and the command as a process."""
+"""Shared by the tests of pages: images, archives, and the command as a process."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ SAMPLES = ("p01", "p03", "p08", "p12-jpeg-ls", "m01-jpeg", "h03-sr")
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Some images, a report, one that is cut off, one of an unknown syntax, and a note."""
+    """Some images, a report, a truncated one, one of an unknown syntax, and a note."""
     made_ = tmp_path / "folder"
     made_.mkdir()
     for id_ in SAMPLES:

@@ -1,17 +1,17 @@
-"""Work for other processes that ends them."""
+"""Work for other processes that makes them crash."""
 
 import os
 import signal
 
 
 def halved(item: int) -> int:
-    """Return half of an even number; end the process for an odd one, as a decoder might."""
+    """Return half of an even number; exit the process for an odd one, like a crashing decoder."""
     if item % 2:
         os.kill(os.getpid(), signal.SIGKILL)
-    print("what a library says")  # noqa: T201 - does not get among the results
+    print("what a library says")  # noqa: T201 - must not appear among the results
     return item // 2
 
 
 def lost(item: int) -> int:
-    """Return what stands for the result of an item whose process has ended."""
+    """Return the replacement for the result of an item whose process has crashed."""
     return -item

@@ -1,4 +1,4 @@
-"""How pages look in a browser, wide and narrow, light and dark."""
+"""The look of pages in a browser, wide and narrow, light and dark."""
 
 import warnings
 from pathlib import Path
@@ -19,9 +19,9 @@ WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 400, "height": 800}
 def test_page_looks_right(
     size: dict[str, int], scheme: str, folder: Path, tmp_path: Path, open_page: Open
 ) -> None:
-    """Nothing is cut off, all pictures are there with words for those who do not see them."""
+    """Nothing is cut off, and all pictures are shown, with alternative text."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom warns of what is too long for its VR
+        warnings.simplefilter("ignore")  # pydicom warns of values that are too long for their VR
         evil = made(RAMP, PatientName=EVIL, SeriesDescription="x" * 300)
         evil.save_as(folder / "evil.dcm", enforce_file_format=True)
     page = tmp_path / "page.html"
@@ -44,7 +44,7 @@ def test_page_looks_right(
 
 @pytest.mark.parametrize("columns", [1, 3])
 def test_columns(columns: int, folder: Path, tmp_path: Path, open_page: Open) -> None:
-    """So many are in a row."""
+    """Each full row has this number of tiles."""
     for number in range(4):
         ds = made(RAMP, InstanceNumber=str(number))
         ds.save_as(folder / f"{number}.dcm", enforce_file_format=True)

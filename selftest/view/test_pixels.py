@@ -1,4 +1,4 @@
-"""What is shown is what was drawn: each way to store pixels, compared with the picture that went in."""
+"""Rendered pixels: each way to store pixels, compared with the original picture."""
 
 import base64
 import io
@@ -23,9 +23,9 @@ LOSSY = {
     "p10-jpeg-gray": 1.0, "p10-jpeg-colour": 2.5, "m01-jpeg": 2.5, "p15-jpeg-monochrome1": 1.0,
     "p15-jpeg-ls-near": 1.0, "p15-jpeg-2000-lossy": 1.0, "p16-jpeg-fragments": 2.5,
 }  # fmt: skip
-"""The mean difference that lossy compression makes."""
+"""The mean difference caused by lossy compression."""
 UNDECODED = {"p15-jpeg-extended"}
-"""JPEG of 12 bits, for which neither Pillow nor GDCM has a decoder."""
+"""12-bit JPEG, for which neither Pillow nor GDCM has a decoder."""
 UID = "1.2.3.4"
 
 
@@ -36,7 +36,7 @@ def shown(page: Path) -> list[Any]:
 
 
 def expected(sample: Sample, index: int) -> Any:
-    """Return what a screen shows of a frame that was drawn (PS3.3 C.11.2.1.2, C.7.6.3)."""
+    """Return the expected display of a drawn frame (PS3.3 C.11.2.1.2, C.7.6.3)."""
     drawn, ds = sample.frame(index), sample.dataset()
     if drawn.ndim == 3:
         return drawn
@@ -57,7 +57,7 @@ def expected(sample: Sample, index: int) -> Any:
 
 @pytest.mark.parametrize("id_", sorted(UNDECODED))
 def test_what_cannot_be_decoded_has_a_reason(id_: str, tmp_path: Path) -> None:
-    """The page has a tile that says it, and the report says that something is missing."""
+    """It is on a tile of the page, and the report says that something is missing."""
     report = view([corpus[id_].write(tmp_path)], tmp_path / "page.html", Look(32))
     assert not report.complete
     assert "12-bit precision" in (tmp_path / "page.html").read_text()
@@ -65,7 +65,7 @@ def test_what_cannot_be_decoded_has_a_reason(id_: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("id_", [cell.id for cell in CELLS if cell.id not in UNDECODED])
 def test_frame_is_shown_as_drawn(id_: str, tmp_path: Path) -> None:
-    """Exactly, after lossy compression nearly; of several frames that in the middle, or all."""
+    """Exactly, or nearly after lossy compression; of several frames the middle one, or all."""
     sample = corpus[id_]
     path, frames = sample.write(tmp_path), sample.properties.get("frames", 1)
     size = max(sample.frame(0).shape[:2])
@@ -89,7 +89,7 @@ def test_wrong_picture_is_seen(tmp_path: Path) -> None:
 
 
 def made(values: Any, **elements: Any) -> FileDataset:
-    """Return a CT image of these values."""
+    """Return a CT image with these values."""
     ds = FileDataset("", {}, preamble=bytes(128), file_meta=FileMetaDataset())
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID = CTImageStorage
@@ -108,7 +108,7 @@ def made(values: Any, **elements: Any) -> FileDataset:
 
 
 def gray(ds: FileDataset, tmp_path: Path, window: Window | None = None) -> list[int]:
-    """Return what is shown of an image, pixel by pixel."""
+    """Return the displayed pixels of an image."""
     path = tmp_path / "image.dcm"
     ds.save_as(path, enforce_file_format=True)
     array, read = pixel_array(str(path), ds.file_meta.TransferSyntaxUID, 1, raw=False)
@@ -119,7 +119,7 @@ RAMP = np.array([[0, 100, 200, 300]], "<u2")
 
 
 def test_window_of_the_object_and_another(tmp_path: Path) -> None:
-    """The first window of the object, unless another one is wanted (PS3.3 C.11.2.1.2.1)."""
+    """The first window of the object, unless another one is given (PS3.3 C.11.2.1.2.1)."""
     ds = made(RAMP, WindowCenter=["100.5", "7"], WindowWidth=["201", "7"])
     assert gray(ds, tmp_path) == [0, 128, 255, 255]
     assert gray(ds, tmp_path, Window(250.5, 101)) == [0, 0, 0, 255]
@@ -135,7 +135,7 @@ def test_functions_of_windows(function: str, wanted: list[int], tmp_path: Path) 
 
 
 def test_monochrome1_is_inverted_after_the_window(tmp_path: Path) -> None:
-    """The least value is white."""
+    """The lowest value is white."""
     ds = made(
         RAMP, WindowCenter="100.5", WindowWidth="201", PhotometricInterpretation="MONOCHROME1"
     )
@@ -167,7 +167,7 @@ def test_lookup_tables(tmp_path: Path) -> None:
 
 
 def test_unused_bits_and_sign(tmp_path: Path) -> None:
-    """Overlays in unused bits are not seen, and the sign is in the highest stored bit."""
+    """Overlays in unused bits are invisible, and the sign is in the highest stored bit."""
     values = np.array([[0xF800, 0x0FFF, 0xF000, 0x07FF]], "<u2")  # -2048, -1, 0, 2047 in 12 bits
     ds = made(
         values,
@@ -183,7 +183,7 @@ def test_unused_bits_and_sign(tmp_path: Path) -> None:
 
 
 def test_without_a_window(tmp_path: Path) -> None:
-    """8 bits are shown as they are; others from the least to the greatest, without the padding."""
+    """8 bits are shown as they are; others from the minimum to the maximum, without the padding."""
     assert gray(made(np.array([[10, 20, 100, 200]], "u1")), tmp_path) == [10, 20, 100, 200]
     signed = np.array([[-2000, -1000, 0, 1000]], "<i2")
     assert gray(made(signed, PixelPaddingValue=-2000), tmp_path) == [0, 0, 128, 255]
@@ -200,7 +200,7 @@ def test_mask_of_single_bits(tmp_path: Path) -> None:
 
 
 def test_functional_groups(tmp_path: Path) -> None:
-    """The rescaling and the window of a frame may be its own (PS3.3 C.7.6.16)."""
+    """A frame may have its own rescaling and window (PS3.3 C.7.6.16)."""
     group, values, voi = Dataset(), Dataset(), Dataset()
     values.RescaleSlope, values.RescaleIntercept = "1", "-100"
     voi.WindowCenter, voi.WindowWidth = "0.5", "201"
@@ -211,15 +211,15 @@ def test_functional_groups(tmp_path: Path) -> None:
 
 
 def test_what_claims_to_be_huge_is_refused(tmp_path: Path) -> None:
-    """Some bytes do not take gigabytes of memory."""
+    """A few bytes do not take gigabytes of memory."""
     path = tmp_path / "image.dcm"
     made(RAMP, Rows=65535, Columns=65535).save_as(path, enforce_file_format=True)
-    with pytest.raises(CannotRender, match="too large to be shown"):
+    with pytest.raises(CannotRender, match="too large to show"):
         pixel_array(str(path), ExplicitVRLittleEndian, 1, raw=False)
 
 
 def test_pixels_that_are_no_squares(tmp_path: Path) -> None:
-    """Anatomy keeps its form: rows twice as far apart as columns make the picture twice as high."""
+    """Proportions are kept: rows twice as far apart as columns double the height."""
     path, page = tmp_path / "image.dcm", tmp_path / "page.html"
     made(np.zeros((20, 20), "<u2"), PixelSpacing=[2, 1]).save_as(path, enforce_file_format=True)
     view([path], page, Look(40))

@@ -1,4 +1,4 @@
-"""Pages and sheets: what is on them, how they look, and what cannot be shown."""
+"""Pages and sheets: their content, their look, and images that cannot be shown."""
 
 import json
 import os
@@ -22,7 +22,7 @@ Shown = pytest.CaptureFixture[str]
 
 
 def test_page(folder: Path, tmp_path: Path, capsys: Shown) -> None:
-    """Each image has a picture and words; what cannot be shown has the reason, and fails."""
+    """Each image has a picture and text; one that cannot be shown has the reason, and fails."""
     page, report = tmp_path / "page.html", tmp_path / "report.json"
     words = ["view", str(folder), "-o", str(page), "--report", str(report)]
     assert main(words) == 1
@@ -46,7 +46,7 @@ def test_page(folder: Path, tmp_path: Path, capsys: Shown) -> None:
 
 
 def test_sheet(folder: Path, tmp_path: Path) -> None:
-    """A PNG image of as many columns as asked for, with the pictures at their places."""
+    """A PNG image with the requested number of columns, and the pictures at their places."""
     sheet = tmp_path / "sheet.png"
     report = view([folder], sheet, Look(size=32, columns=3))
     assert not report.complete
@@ -62,7 +62,7 @@ def test_sheet(folder: Path, tmp_path: Path) -> None:
 
 
 def test_order_and_every(tmp_path: Path) -> None:
-    """Images are in the order of their numbers, and only each Nth is shown if that is asked for."""
+    """Images are in the order of their numbers; on request only each Nth is shown."""
     for number in range(1, 11):
         values = RAMP * 0 + number
         ds = made(values.astype("u1"), InstanceNumber=str(number), SeriesNumber="1")
@@ -76,14 +76,14 @@ def test_order_and_every(tmp_path: Path) -> None:
 
 
 def test_window_of_the_command(tmp_path: Path) -> None:
-    """It is used in place of that of the object, and named."""
+    """It replaces the window of the object, and is named."""
     path, page = corpus["p07"].write(tmp_path), tmp_path / "page.html"
     assert main(["view", str(path), "-o", str(page), "--window=-600.5,1500"]) == 0
     assert "C -600.5 W 1500" in page.read_text()
 
 
 def test_large_image_is_a_jpeg(tmp_path: Path) -> None:
-    """Its longer side has the size that was asked for."""
+    """Its longer side has the requested size."""
     path, page = tmp_path / "image.dcm", tmp_path / "page.html"
     values = (RAMP.repeat(100, axis=1).repeat(800, axis=0)).astype("<u2")
     made(values).save_as(path, enforce_file_format=True)
@@ -93,16 +93,16 @@ def test_large_image_is_a_jpeg(tmp_path: Path) -> None:
 
 
 def test_what_was_there_stays_if_nothing_can_be_made(tmp_path: Path, capsys: Shown) -> None:
-    """A page is replaced only by a whole one."""
+    """A page is replaced only by a complete one."""
     page = tmp_path / "page.html"
     page.write_text("before")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(CannotView, match="there are no DICOM files"):
+    with pytest.raises(CannotView, match="no DICOM files in"):
         view([tmp_path / "empty"], page)
     assert main(["view", str(tmp_path / "empty"), "-o", str(page)]) == 1
     assert main(["view", str(tmp_path / "nothing"), "-o", str(page)]) == 2
     assert main(["view", str(tmp_path), "-o", str(tmp_path / "page.pdf")]) == 1
-    assert "ends with .html" in capsys.readouterr().err
+    assert "use the extension .html" in capsys.readouterr().err
     assert page.read_text() == "before"
     assert sorted(each.name for each in tmp_path.iterdir() if each.name != "dcm_conf.toml") == [
         "empty",
@@ -111,7 +111,7 @@ def test_what_was_there_stays_if_nothing_can_be_made(tmp_path: Path, capsys: Sho
 
 
 def test_process_that_crashes_loses_one_result() -> None:
-    """Its place is taken by another one, and what libraries print is not among the results."""
+    """Another process takes over, and library output is not among the results."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     try:
         with Processes("view.crashing:halved", lost) as processes:
@@ -121,7 +121,7 @@ def test_process_that_crashes_loses_one_result() -> None:
 
 
 def test_result_of_a_query(archive: DcmNode, tmp_path: Path, start: Start) -> None:
-    """`dcm query a ... | dcm view -o page.html` fetches and shows it, and leaves nothing else behind."""
+    """`dcm query a ... | dcm view -o page.html` fetches and shows it, and leaves only the page."""
     page, temporary = tmp_path / "page.html", tmp_path / "temporary"
     temporary.mkdir()
     query = start("query", str(archive), "PatientID=CLI1")

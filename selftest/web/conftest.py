@@ -1,4 +1,4 @@
-"""The services that all tests of `dcm.web` may use."""
+"""The services for all tests of `dcm.web`."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from harness.servers.locate import find_orthanc
 
 @pytest.fixture(scope="session")
 def orthanc_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The DICOMweb of Orthanc, with nothing in it at first."""
+    """The DICOMweb service of Orthanc, initially empty."""
     try:
         found = find_orthanc()
     except ServerNotFound as missing:
@@ -22,7 +22,7 @@ def orthanc_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def tiny_pacs_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The DICOMweb of tiny-pacs, with nothing in it at first."""
+    """The DICOMweb service of tiny-pacs, initially empty."""
     pytest.importorskip("tiny_pacs_dicomweb")
     with tiny_pacs(tmp_path_factory.mktemp("tiny-pacs")) as url:
         yield url
@@ -30,6 +30,6 @@ def tiny_pacs_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(params=["orthanc", "tiny_pacs"])
 def service_url(request: pytest.FixtureRequest) -> str:
-    """One real service after the other."""
+    """Each real service in turn."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url

@@ -13,7 +13,7 @@ CT = "1.2.840.10008.5.1.4.1.1.2"
 def study(
     folder: Path, series: int = 2, instances: int = 3, *, size: int = 2048, **more: str
 ) -> list[Path]:
-    """Write the files of a study; more: attributes of all of them."""
+    """Write the files of a study; more: attributes for all of them."""
     folder.mkdir(parents=True, exist_ok=True)
     return list(_written(folder, series, instances, size, more))
 

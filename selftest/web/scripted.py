@@ -1,4 +1,4 @@
-"""A web service of a few lines, which answers as a test wants: with what no real one should answer."""
+"""A small web service whose answers a test defines, including invalid ones."""
 
 import contextlib
 import json
@@ -62,7 +62,7 @@ def reply(
     length: int | None = None,
     **headers: str,
 ) -> bytes:
-    """Write a response, after which the connection ends; length: what it says of its body."""
+    """Write a response, then close the connection; length: the declared length of its body."""
     lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body) if length is None else length}"]
     lines += [f"Content-Type: {content_type}"] if content_type else []
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
@@ -78,7 +78,7 @@ def found(answers: list[Attributes], **headers: str) -> bytes:
 def given(
     parts: list[bytes], *, cut: int | None = None, headers: dict[str, str] | None = None
 ) -> bytes:
-    """Answer a retrieval; cut: only so many bytes of the body, and then the end of the connection."""
+    """Answer a retrieval; cut: send only this number of bytes, then close the connection."""
     writer = MultipartWriter("application/dicom")
     body = b"".join(bytes(each) for part in parts for each in writer.part([part], headers))
     body += writer.end()
@@ -99,7 +99,7 @@ def stored(uids: list[str], failed: dict[str, int] | None = None, status: int = 
 
 @contextlib.contextmanager
 def service(answer: Answer, tls: Tls | None = None) -> Iterator[tuple[str, list[Asked]]]:
-    """Serve until the block ends; return the URL, and the requests as they come."""
+    """Serve until the block ends; return the URL, and the list of requests."""
     requests: list[Asked] = []
     context = None if tls is None else tls.to_listen()
 
@@ -157,5 +157,5 @@ def _read(taken: socket.socket) -> Asked | None:
                 if not size:
                     break
             else:
-                return None  # it was broken off
+                return None  # it was aborted
         return Asked(first[0], first[1], headers, body)

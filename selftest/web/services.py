@@ -18,13 +18,13 @@ HASTY = Retry(pause=0.001, later=0.001)
 
 
 def remote(url: str, **more: object) -> WebRemote:
-    """Return a service that is tried again at once."""
+    """Return a service that is retried without delay."""
     return WebRemote(url, **{"limits": QUICK, "retry": HASTY, **more})  # type: ignore[arg-type]
 
 
 @contextlib.contextmanager
 def orthanc(folder: Path, found: OrthancInstallation, **more: object) -> Iterator[str]:
-    """Run Orthanc without anything in it; return the URL of its DICOMweb. more: settings of its own."""
+    """Run an empty Orthanc; return the URL of its DICOMweb. more: additional settings."""
     folder.mkdir(exist_ok=True)
     port = free_port()
     settings = {
@@ -43,7 +43,7 @@ def orthanc(folder: Path, found: OrthancInstallation, **more: object) -> Iterato
 
 @contextlib.contextmanager
 def tiny_pacs(folder: Path) -> Iterator[str]:
-    """Run tiny-pacs without anything in it; return the URL of its DICOMweb."""
+    """Run an empty tiny-pacs; return the URL of its DICOMweb."""
     folder.mkdir(exist_ok=True)
     port = free_port()
     parts = {

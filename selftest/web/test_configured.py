@@ -17,12 +17,12 @@ PATH = "/etc/some.toml"
 
 
 def parse(text: str) -> Configuration:
-    """Read the table of one service, as if it stood in a file."""
+    """Parse the table of one service."""
     return Configuration.parse(f"[remote_nodes.a]\nurl = 'https://pacs.org/web/'\n{text}", PATH)
 
 
 def test_settings_of_a_service_are_read() -> None:
-    """All of them."""
+    """With all keys."""
     known = parse(
         "token = 'abc'\ntls_ca = 'ca.pem'\ntls_verify_host = false\nproxy = 'http://p:3128'\n"
         "headers = { X-Api-Key = 'k' }\nallow_plaintext = true\nmax_connections = 2\n"
@@ -67,15 +67,15 @@ def test_secrets_are_read_when_they_are_needed(
     [
         ("ae_title = 'A'", "remote_nodes.a.ae_title is not known"),
         ("token = 'a'\ntoken_file = 'b'", "several tokens"),
-        ("token = 'a'\nuser = 'b'", "a token and a user"),
-        ("headers = { Host = 'x' }", "remote_nodes.a: 'Host' cannot be set"),
+        ("token = 'a'\nuser = 'b'", "either a token or a user"),
+        ("headers = { Host = 'x' }", "remote_nodes.a: 'Host' is not allowed"),
         ("headers = { A = 1 }", "remote_nodes.a.headers.A is 1"),
-        ("password = 'x'", "whose password"),
+        ("password = 'x'", "needed with a password"),
         ("proxy = 'p:1'", "proxy must be a URL"),
     ],
 )
 def test_mistakes_name_the_key(text: str, words: str) -> None:
-    """And the file."""
+    """They also name the file."""
     with pytest.raises(ConfigurationError, match=f"{PATH}: .*{words}"):
         parse(text)
 
@@ -115,7 +115,7 @@ def test_commands_work_with_services(orthanc_url: str, tmp_path: Path) -> None:
 
 
 def test_commands_do_not_send_secrets_in_plain_text(tmp_path: Path) -> None:
-    """Unless --allow-plaintext is given: nothing is asked before."""
+    """Without --allow-plaintext no request is sent."""
     configuration = tmp_path / "dcm.toml"
     configuration.write_text("[remote_nodes.web]\nurl = 'http://192.0.2.1/web'\ntoken = 'abc'\n")
     configuration.chmod(0o600)

@@ -1,4 +1,4 @@
-"""HTTP/1.1 without I/O: responses in chunks of any size, and those that are none."""
+"""HTTP/1.1 without I/O: responses in chunks of any size, and invalid ones."""
 
 import gzip
 import zlib
@@ -12,7 +12,7 @@ from dcm.web.http import BadHttp, Decoder, ResponseReader, request_head
 
 
 def read(data: bytes, *, chunk: int = 1 << 20, method: str = "GET", end: bool = False) -> bytes:
-    """Return the body of a response; end: whether the connection ends after it."""
+    """Return the body of a response; end: whether the connection is closed after it."""
     reader, body = ResponseReader(method), b""
     for at in range(0, len(data), chunk):
         body += b"".join(bytes(each) for each in reader.feed(memoryview(data)[at : at + chunk]))
@@ -50,13 +50,13 @@ def test_bodies_are_read_in_pieces_of_any_size(data: bytes, body: bytes, chunk: 
 
 
 def test_body_may_end_with_the_connection() -> None:
-    """If nothing says how long it is."""
+    """If its length is not declared."""
     assert read(response(body=b"abc"), end=True) == b"abc"
 
 
 @given(st.lists(st.binary(min_size=1, max_size=50), max_size=5), st.integers(1, 30))
 def test_chunks_are_read_back(chunks: list[bytes], size: int) -> None:
-    """Whatever is in them."""
+    """With any content."""
     body = b"".join(b"%x\r\n%b\r\n" % (len(each), each) for each in chunks) + b"0\r\n\r\n"
 
     assert read(response("Transfer-Encoding: chunked", body=body), chunk=size) == b"".join(chunks)
@@ -74,7 +74,7 @@ def test_chunks_are_read_back(chunks: list[bytes], size: int) -> None:
     ],
 )
 def test_connection_is_used_again_only_if_nothing_else_came(data: bytes, stays: bool) -> None:
-    """Another response that nobody asked for would be taken for the next one."""
+    """An unexpected response would be taken for the next one."""
     reader = ResponseReader("GET")
     reader.feed(memoryview(data))
 
@@ -106,17 +106,17 @@ def test_connection_is_used_again_only_if_nothing_else_came(data: bytes, stays: 
 )
 @pytest.mark.parametrize("chunk", [1 << 20, 100])
 def test_what_is_no_response_is_an_error(data: bytes, chunk: int) -> None:
-    """Cut, malformed, or longer than it may be."""
+    """Truncated, malformed, or too long."""
     reader = ResponseReader("GET")
 
-    with pytest.raises(BadHttp):  # noqa: PT012 - wherever it is seen
+    with pytest.raises(BadHttp):  # noqa: PT012 - either call may raise
         for at in range(0, len(data), chunk):
             reader.feed(memoryview(data)[at : at + chunk])
         reader.feed(memoryview(b""))
 
 
 def test_compressed_bodies_are_decoded() -> None:
-    """In pieces of bounded size; one that is cut off is an error."""
+    """In chunks of bounded size; a truncated one is an error."""
     text = b"DICOM" * 1_000_000
     for packed in (gzip.compress(text), zlib.compress(text)):
         decoder = Decoder("gzip")
@@ -127,7 +127,7 @@ def test_compressed_bodies_are_decoded() -> None:
 
     decoder = Decoder("gzip")
     assert [*decoder.decode(memoryview(gzip.compress(text)[:-9]))]
-    with pytest.raises(BadHttp, match="cut off"):
+    with pytest.raises(BadHttp, match="truncated"):
         decoder.close()
 
 
@@ -136,6 +136,6 @@ def test_compressed_bodies_are_decoded() -> None:
     [("/a b", {}), ("/ä", {}), ("/", {"X": "a\r\nY: b"}), ("/\r\nX: y", {}), ("/", {"X": "\0"})],
 )
 def test_request_cannot_be_split(target: str, headers: dict[str, str]) -> None:
-    """By what is in a URL or a header."""
+    """Neither by the URL nor by a header."""
     with pytest.raises(LocalProtocolError):
         request_head("GET", target, headers)

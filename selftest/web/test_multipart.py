@@ -1,4 +1,4 @@
-"""Multipart messages are read in chunks of any size, and written without a copy of the content."""
+"""Multipart messages are read in chunks of any size, and written without copying content."""
 
 from typing import Any
 
@@ -59,7 +59,7 @@ CONTENT = st.lists(
 
 @given(st.lists(CONTENT, min_size=1, max_size=4), st.integers(1, 12))
 def test_parts_are_read_in_chunks_of_any_size(contents: list[bytes], chunk: int) -> None:
-    """Whatever the chunks, each part has its content byte for byte."""
+    """Each part has its content byte for byte."""
     writer = MultipartWriter("application/dicom", "b")
     message = b"".join(b"".join(map(bytes, writer.part([each]))) for each in contents)
 
@@ -87,13 +87,13 @@ def test_what_the_grammar_allows_is_read(message: bytes, contents: list[bytes], 
 
 @pytest.mark.parametrize("end", range(len(body(*ONE, *ONE, "--b--"))))
 def test_message_that_is_cut_off_is_an_error(end: int) -> None:
-    """Wherever it is cut, before the boundary that ends it is whole."""
+    """At any position before the end of the closing boundary."""
     with pytest.raises(MalformedMultipart):
         read(body(*ONE, *ONE, "--b--")[:end])
 
 
 def test_parts_before_the_cut_are_complete() -> None:
-    """What came whole is told before the error."""
+    """Complete parts are returned before the error is raised."""
     parser = Parser.of(RELATED)
 
     events = parser.feed(body(*ONE, *ONE[:-1], "con"))
@@ -104,7 +104,7 @@ def test_parts_before_the_cut_are_complete() -> None:
 
 
 def test_stated_length_of_a_part_is_told() -> None:
-    """So that a part that is shorter than its Content-Length is seen."""
+    """A part shorter than its Content-Length can be detected."""
     message = body("--b", "Content-Length: 9", "", "content", "--b--")
 
     assert PartEnded(7, 9) in Parser.of(RELATED).feed(message)
@@ -121,7 +121,7 @@ def test_header_without_end_is_not_collected(start: bytes, chunk: int) -> None:
 
 
 def test_content_is_not_copied() -> None:
-    """The data of a part are views of the chunk that was fed."""
+    """The data of a part are views of the chunk."""
     parser = Parser.of(RELATED)
     parser.feed(b"--b\r\n\r\n.")
     chunk = bytes(100)
@@ -140,7 +140,7 @@ def test_content_is_not_copied() -> None:
     ],
 )
 def test_content_type_without_usable_boundary_is_an_error(content_type: str, words: str) -> None:
-    """The message says what the Content-Type is."""
+    """The error has the Content-Type."""
     with pytest.raises(MalformedMultipart, match=words):
         Parser.of(content_type)
 
@@ -153,14 +153,14 @@ def test_content_type_without_usable_boundary_is_an_error(content_type: str, wor
     ],
 )
 def test_boundary_may_be_quoted(content_type: str) -> None:
-    """With what only a quoted value can have (RFC 9110 5.6.4)."""
+    """With characters that only a quoted value can have (RFC 9110 5.6.4)."""
     message = b'--a b;=,"c\r\n\r\nx\r\n--a b;=,"c--'
 
     assert read(message, content_type=content_type) == [b"x"]
 
 
 def test_header_of_a_part_is_read() -> None:
-    """Names in lower case, lines that go on, and a line without a name is an error."""
+    """Names are in lower case, continued lines are joined, a line without a name is an error."""
     message = body("--b", "Content-Type: a/b;", "  c=d", "X:y", "x: later", "", "", "--b--")
 
     assert read_parts(message, 5, RELATED)[0][0] == {"content-type": "a/b; c=d", "x": "y"}
@@ -169,7 +169,7 @@ def test_header_of_a_part_is_read() -> None:
 
 
 def test_media_types_of_accept_are_read() -> None:
-    """Commas within quotes separate nothing; what is no media type is left out."""
+    """Commas within quotes do not separate; invalid media types are left out."""
     text = 'multipart/related; type="application/dicom, or so"; transfer-syntax=*, bad, */*;q=0.5'
 
     found = list(accepted(text))

@@ -1,4 +1,4 @@
-"""Queries of web services that page, repeat, cut and break their answers, and of real ones."""
+"""Queries of web services that page, repeat, truncate and break their answers, and of real ones."""
 
 import asyncio
 from pathlib import Path
@@ -22,7 +22,7 @@ from dcm.web.qido import request_for
 
 
 def studies(count: int) -> list[Attributes]:
-    """Give studies, each of a patient of its own."""
+    """Make studies, each of another patient."""
     return [
         {"StudyInstanceUID": f"1.2.{number}", "PatientID": f"P{number}", "PatientName": "A"}
         for number in range(count)
@@ -32,7 +32,7 @@ def studies(count: int) -> list[Attributes]:
 def ask(
     answer: Answer, keys: Attributes | None = None, *, level: Level | None = None
 ) -> tuple[int, Account, list[Asked]]:
-    """Query a scripted service; return the count of entities, the account, and the requests."""
+    """Query a scripted service; return the number of entities, the account, and the requests."""
     account = Account()
 
     async def run(url: str) -> int:
@@ -47,7 +47,7 @@ def ask(
 def paged(
     all_of_them: list[Attributes], *, cap: int = 1 << 30, offset: bool = True, limit: bool = True
 ) -> Answer:
-    """Answer page by page; cap: the longest page. offset, limit: whether they are heeded."""
+    """Answer page by page; cap: the longest page. offset, limit: whether they are honoured."""
 
     def answer(asked: Asked) -> bytes:
         wanted, start = asked.page
@@ -64,7 +64,7 @@ def paged(
     ids=str,
 )
 def test_all_answers_are_found(count: int, heeds: dict[str, bool]) -> None:
-    """Whatever a service does with limit and offset, if it gives all answers at all."""
+    """In spite of any use of limit and offset, if the service sends all answers at all."""
     number, account, _ = ask(paged(studies(count), **heeds))  # type: ignore[arg-type]
 
     assert number == count
@@ -73,13 +73,13 @@ def test_all_answers_are_found(count: int, heeds: dict[str, bool]) -> None:
 
 
 def test_service_that_gives_only_its_first_answers_is_seen() -> None:
-    """It ignores offset, and gives no more than it likes; so does one with exactly as many, it seems."""
-    with pytest.raises(NotAllFound, match="ignores offset and gives no more than 1000"):
+    """It ignores offset and sends a limited number; one with exactly that many looks the same."""
+    with pytest.raises(NotAllFound, match="ignores offset, and returns no more than 1000"):
         ask(paged(studies(1200), cap=1000, offset=False))
 
 
 def test_service_that_changes_the_order_is_seen() -> None:
-    """What comes twice shows that something else may have been left out."""
+    """An answer that comes twice shows that another may be missing."""
     answers = studies(60)
 
     def answer(asked: Asked) -> bytes:
@@ -111,7 +111,7 @@ def test_warning_of_more_answers_is_heeded() -> None:
     ids=["204", "empty list", "nothing", "space"],
 )
 def test_no_answers(answer: bytes) -> None:
-    """There are several ways to say it."""
+    """There are several forms of an empty answer."""
     number, account, requests = ask(lambda _: answer)
 
     assert (number, account.complete, len(requests)) == (0, True, 1)
@@ -120,24 +120,24 @@ def test_no_answers(answer: bytes) -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (reply(200, b"<html><title>x</title>Log <b>in</b>", "text/html"), r"text/html came: Log in"),
+        (reply(200, b"<html><title>x</title>Log <b>in</b>", "text/html"), r"received text/html: Log in"),
         (reply(200, b"--b", "multipart/related; boundary=b"), "multipart/related"),
         (reply(200, b"[{", DICOM_JSON), "not JSON"),
         (reply(200, b'"x"', DICOM_JSON), "not an array"),
-        (reply(200, b"\xff[]", DICOM_JSON), "no answer"),
-        (reply(200, b"[]", DICOM_JSON + "; charset=unheard-of"), "no answer"),
+        (reply(200, b"\xff[]", DICOM_JSON), "invalid response"),
+        (reply(200, b"[]", DICOM_JSON + "; charset=unheard-of"), "invalid response"),
         (reply(200, b"[]"), "without Content-Type"),
         (reply(200, b"[]", DICOM_JSON, Content_Encoding="gzip"), "Content-Encoding"),
         (reply(404, b"<p>no such page", "text/html"), r"404 Not Found: no such page.*base of DICOMweb"),
         (reply(500), "500 Internal Server Error"),
         (b"SSH-2.0-OpenSSH\r\n\r\n", "does not begin like HTTP"),
         (reply(200, b"[", DICOM_JSON, length=9), "closed the connection in the middle"),
-        (b"", "closed the connection without an answer"),
+        (b"", "closed the connection without a response"),
         (reply(200, b"[]", DICOM_JSON, Transfer_Encoding="gzip"), "Transfer-Encoding"),
     ],
 )  # fmt: skip
 def test_what_is_no_answer_is_an_error(answer: bytes, words: str) -> None:
-    """It says what was asked and what came, and is never taken for an empty answer."""
+    """The error has the request and the answer; it is never taken for an empty answer."""
     with pytest.raises(DcmError, match=f"GET http.*/studies.*{words}"):
         ask(lambda _: answer)
 
@@ -162,7 +162,7 @@ def test_answers_that_cannot_be_used_are_counted() -> None:
 
 
 def test_ignored_keys_are_checked_here() -> None:
-    """A service that gives everything, and one that says nothing of a key."""
+    """For a service that returns everything, and one that omits the key from its answers."""
     number, account, _ = ask(lambda _: found(studies(30)), {"PatientID": "P1*"})
     assert number == 11
     assert account.filtered == {"PatientID": 19}
@@ -201,7 +201,7 @@ def test_count_that_is_not_the_list_is_seen() -> None:
 
 
 def test_service_without_includefield_is_asked_without() -> None:
-    """Which a remark says."""
+    """There is a note."""
 
     def answer(asked: Asked) -> bytes:
         if "includefield" in asked.target:
@@ -211,12 +211,12 @@ def test_service_without_includefield_is_asked_without() -> None:
     number, account, requests = ask(answer)
 
     assert number == 12
-    assert "accepts no includefield" in account.remarks[0]
+    assert "does not support includefield" in account.remarks[0]
     assert ["includefield" in each.target for each in requests] == [True, False, False]
 
 
 def test_busy_service_is_asked_again() -> None:
-    """After as long as it says, unless that is too long."""
+    """After the requested delay, unless that is too long."""
     statuses = [503, 429, 200]
 
     def answer(asked: Asked) -> bytes:
@@ -232,7 +232,7 @@ def test_busy_service_is_asked_again() -> None:
 
 
 def test_broken_connection_is_made_again() -> None:
-    """A page that broke off is asked for once more."""
+    """A truncated page is requested once more."""
     answers = [b"", reply(200, b"[{", DICOM_JSON, length=100), found(studies(3))]
 
     assert (ask(lambda _: answers.pop(0)))[0] == 3
@@ -262,7 +262,7 @@ def test_requests_of_each_level() -> None:
 
 
 def test_pages_hold_no_answers() -> None:
-    """Only what tells them apart."""
+    """Only their identities are kept."""
     pages = Pages(lambda each: each, page=3)
 
     assert [*pages.take([1, 2, 2], more=False)] == [1, 2, 2]
@@ -302,7 +302,7 @@ def test_real_services_are_queried(service_url: str, tmp_path: Path) -> None:
 
 
 def test_encoded_keys_match_in_orthanc(orthanc_url: str, tmp_path: Path) -> None:
-    """Orthanc 1.10.1 decodes no URL: such keys are loosened, and matched here."""
+    """Orthanc 1.10.1 does not decode URLs: the keys are relaxed, and matched here."""
     name, description, patient = "Müller^Anna Maria", "Head & neck", tmp_path.name
     files = study(
         tmp_path, 1, 1, PatientID=patient, SpecificCharacterSet="ISO_IR 192",
@@ -326,6 +326,6 @@ def test_encoded_keys_match_in_orthanc(orthanc_url: str, tmp_path: Path) -> None
 
 
 def test_wrong_base_is_an_error(orthanc_url: str) -> None:
-    """Orthanc's own REST interface has /studies, too, but not in DICOM JSON."""
+    """Orthanc's own REST interface also has /studies, but not in DICOM JSON."""
     with pytest.raises(DcmError, match="GET http"):
         asyncio.run(WebPlace(remote(orthanc_url.removesuffix("/dicom-web"))).echo())

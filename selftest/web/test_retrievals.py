@@ -1,4 +1,4 @@
-"""Retrievals from web services that cut, mix up and invent instances, and from real ones."""
+"""Retrievals from web services that truncate, mix up and invent instances, and from real ones."""
 
 import asyncio
 import re
@@ -25,7 +25,7 @@ from dcm.wire import CStoreRQ
 
 
 class Held:
-    """What a scripted service holds: the files of a study, by their UIDs."""
+    """The content of a scripted service: the files of a study, by their UIDs."""
 
     def __init__(self, files: list[Path]) -> None:
         self.content = {uid_of(each): each.read_bytes() for each in files}
@@ -41,7 +41,7 @@ class Held:
         self.study = str(self.listed[0]["StudyInstanceUID"])
 
     def answer(self, retrieval: Callable[[Asked], bytes]) -> Answer:
-        """Answer queries truly, and everything else as `retrieval` does."""
+        """Answer queries correctly, and everything else with `retrieval`."""
 
         def answer(asked: Asked) -> bytes:
             level = asked.path.rsplit("/", 1)[-1]
@@ -57,7 +57,7 @@ class Held:
         return answer
 
     def parts(self, *uids: str) -> list[bytes]:
-        """The files of some instances."""
+        """Return the files of some instances."""
         return [self.content[uid] for uid in uids or self.uids]
 
 
@@ -80,7 +80,7 @@ def held(tmp_path: Path) -> Held:
 def fetched(
     held: Held, folder: Path, retrieval: Callable[[Asked], bytes], **more: object
 ) -> Report:
-    """Fetch the study; each instance has an outcome, and each that came is byte for byte what it was."""
+    """Fetch the study; check that each instance has an outcome, and each file is unchanged."""
     folder.mkdir(exist_ok=True)
 
     async def run(url: str) -> Report:
@@ -101,17 +101,17 @@ def fetched(
 
 
 def data_set(content: bytes) -> bytes:
-    """Return what is behind the file meta information."""
+    """Return everything after the file meta information."""
     return content[144 + int.from_bytes(content[140:144], "little") :]
 
 
 def single(asked: Asked) -> str:
-    """Return the instance that a request asks for; empty if it is for more."""
+    """Return the requested instance; empty if the request is for several."""
     return asked.path.rpartition("/instances/")[2] if "/instances/" in asked.path else ""
 
 
 def test_study_comes_in_one_request(held: Held, tmp_path: Path) -> None:
-    """As it is stored, whatever the transfer syntax."""
+    """As stored, in any transfer syntax."""
     asked: list[Asked] = []
 
     def retrieval(each: Asked) -> bytes:
@@ -126,7 +126,7 @@ def test_study_comes_in_one_request(held: Held, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cut", [0, 60, 1500, 3000, 5000, 9000])
 def test_what_came_before_a_cut_is_kept(held: Held, tmp_path: Path, cut: int) -> None:
-    """The rest is asked for singly."""
+    """The rest is requested one by one."""
     asked: list[str] = []
 
     def retrieval(each: Asked) -> bytes:
@@ -139,7 +139,7 @@ def test_what_came_before_a_cut_is_kept(held: Held, tmp_path: Path, cut: int) ->
 
 
 def test_multipart_that_ends_too_early_is_a_cut(held: Held, tmp_path: Path) -> None:
-    """Even though the length of the body is right."""
+    """Even if the length of the body is right."""
 
     def retrieval(asked: Asked) -> bytes:
         if single(asked):
@@ -152,7 +152,7 @@ def test_multipart_that_ends_too_early_is_a_cut(held: Held, tmp_path: Path) -> N
 
 
 def test_refusal_of_everything_ends_it(held: Held, tmp_path: Path) -> None:
-    """Nothing is asked for singly without the right credentials."""
+    """Without the right credentials, nothing is requested one by one."""
     asked: list[str] = []
 
     def retrieval(each: Asked) -> bytes:
@@ -166,7 +166,7 @@ def test_refusal_of_everything_ends_it(held: Held, tmp_path: Path) -> None:
 
 
 def test_single_instance_that_is_cut_is_a_failure(held: Held, tmp_path: Path) -> None:
-    """Without the boundary that ends its message, nobody knows whether it is whole."""
+    """Without the closing boundary, it is not known to be complete."""
 
     def retrieval(asked: Asked) -> bytes:
         uid = single(asked) or held.uids[0]
@@ -181,7 +181,7 @@ def test_single_instance_that_is_cut_is_a_failure(held: Held, tmp_path: Path) ->
 
 
 def test_instance_that_breaks_each_connection_is_given_up(held: Held, tmp_path: Path) -> None:
-    """The others come."""
+    """The others are fetched."""
     bad, asked = held.uids[1], list[str]()
 
     def retrieval(each: Asked) -> bytes:
@@ -196,7 +196,7 @@ def test_instance_that_breaks_each_connection_is_given_up(held: Held, tmp_path: 
 
 
 def test_missing_instances_are_asked_for_singly(held: Held, tmp_path: Path) -> None:
-    """What is not there then has failed, with the service's words."""
+    """If they are missing again, they fail with the service's message."""
 
     def retrieval(asked: Asked) -> bytes:
         if not single(asked):
@@ -212,7 +212,7 @@ def test_missing_instances_are_asked_for_singly(held: Held, tmp_path: Path) -> N
 
 
 def test_instances_that_were_not_asked_for_are_refused(held: Held, tmp_path: Path) -> None:
-    """And those that come twice; remarks say so."""
+    """So are repeated ones; there are notes."""
     [other] = study(tmp_path / "other", 1, 1)
 
     report = fetched(
@@ -223,29 +223,29 @@ def test_instances_that_were_not_asked_for_are_refused(held: Held, tmp_path: Pat
 
     assert report.complete
     assert report.remarks == [
-        f"{uid_of(other)} came though it was not asked for",
-        f"{held.uids[0]} came twice",
+        f"{uid_of(other)} received without being requested",
+        f"{held.uids[0]} received twice",
     ]
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (reply(200, b"<p>Log in", "text/html"), "text/html came: Log in"),
-        (reply(200, b"[]", "application/dicom+json"), r"application/dicom\+json came"),
+        (reply(200, b"<p>Log in", "text/html"), "received text/html: Log in"),
+        (reply(200, b"[]", "application/dicom+json"), r"received application/dicom\+json"),
         (reply(200, b"x", "multipart/related; type=application/dicom"), "boundary"),
-        (reply(200, b"x"), "no media type came"),
+        (reply(200, b"x"), "received no media type"),
         (reply(204), "did not send it"),
         (reply(406, b"no such syntax"), "406 Not Acceptable: no such syntax"),
         (reply(403, b"not for you"), "403 Forbidden: not for you"),
         (reply(200, b"--b--", "multipart/related; boundary=b"), "did not send it"),
-        (reply(200, b"x", "multipart/related; boundary=b"), "no part"),
+        (reply(200, b"x", "multipart/related; boundary=b"), "no boundary"),
     ],
 )
 def test_what_is_no_answer_is_a_failure(
     held: Held, tmp_path: Path, answer: bytes, words: str
 ) -> None:
-    """Of each instance, with what came."""
+    """For each instance, with the answer."""
     report = fetched(held, tmp_path / "out", lambda _: answer)
 
     assert report.counts() == {Outcome.FAILED: 4}
@@ -254,7 +254,7 @@ def test_what_is_no_answer_is_a_failure(
 
 
 def test_damaged_and_foreign_parts_are_asked_for_again(held: Held, tmp_path: Path) -> None:
-    """A part that is shorter than it says, one that is no DICOM, and one of another media type."""
+    """A part shorter than declared, one that is not DICOM, and one of another media type."""
     first, second, third, _ = held.parts()
 
     def retrieval(asked: Asked) -> bytes:
@@ -267,13 +267,13 @@ def test_damaged_and_foreign_parts_are_asked_for_again(held: Held, tmp_path: Pat
 
     assert report.complete
     assert [each.partition(": ")[2] for each in report.remarks] == [
-        "it is no Part 10 file: the prefix DICM is missing",
+        "it is not a Part 10 file: the prefix DICM is missing",
         "it has only 140 bytes",
     ]
 
 
 def test_single_instance_without_multipart_is_kept(held: Held, tmp_path: Path) -> None:
-    """Its media type was not asked for, which a remark says."""
+    """This media type was not requested, so there is a note."""
 
     def retrieval(asked: Asked) -> bytes:
         if single(asked):
@@ -283,7 +283,7 @@ def test_single_instance_without_multipart_is_kept(held: Held, tmp_path: Path) -
     report = fetched(held, tmp_path / "out", retrieval)
 
     assert report.complete
-    assert len([each for each in report.remarks if "not asked for" in each]) == 4
+    assert len([each for each in report.remarks if "which was not requested" in each]) == 4
 
 
 def test_count_that_is_not_the_list_is_trouble(held: Held, tmp_path: Path) -> None:
@@ -303,7 +303,7 @@ def test_count_that_is_not_the_list_is_trouble(held: Held, tmp_path: Path) -> No
 
 
 def test_busy_service_is_asked_again(held: Held, tmp_path: Path) -> None:
-    """As it says with 429 and 503."""
+    """After 429 and 503, with the requested delay."""
     statuses = [429, 503]
 
     def retrieval(_: Asked) -> bytes:
@@ -313,7 +313,7 @@ def test_busy_service_is_asked_again(held: Held, tmp_path: Path) -> None:
 
 
 def test_full_disk_is_a_failure_of_each(held: Held, tmp_path: Path) -> None:
-    """It is not asked for again."""
+    """It is not requested again."""
     asked: list[str] = []
 
     async def run(url: str) -> Report:
@@ -328,7 +328,7 @@ def test_full_disk_is_a_failure_of_each(held: Held, tmp_path: Path) -> None:
         report = asyncio.run(run(url))
 
     assert report.counts() == {Outcome.FAILED: 4}
-    assert "more than the 100 bytes" in report.lost[0].words
+    assert "limit of 100 bytes" in report.lost[0].words
     assert len(asked) == 1
     assert [each.name for each in tmp_path.iterdir()] == ["in"]
 
@@ -356,7 +356,7 @@ class _Taken:
 
 @examples(st.lists(st.integers(1, 700), max_size=30), st.booleans())
 def test_parts_are_taken_in_pieces_of_any_size(sizes: list[int], wrong_length: bool) -> None:
-    """Not a byte is lost between the file meta information and the data set."""
+    """No byte is lost between the file meta information and the data set."""
     meta = bytearray(
         file_meta(
             Head(
@@ -390,7 +390,7 @@ def test_parts_are_taken_in_pieces_of_any_size(sizes: list[int], wrong_length: b
 
 
 def test_real_services_give_what_they_were_given(service_url: str, tmp_path: Path) -> None:
-    """Byte for byte the same data sets; what is there is not fetched again."""
+    """The data sets are equal byte for byte; existing ones are not fetched again."""
     files = study(tmp_path / "in", 3, 4, PatientID=tmp_path.name)
     folder = Folder(tmp_path)
 

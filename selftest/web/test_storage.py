@@ -1,4 +1,4 @@
-"""Storage in web services that refuse, forget and invent instances, and in real ones."""
+"""Storage in web services that refuse, lose and invent instances, and in real ones."""
 
 import asyncio
 from collections.abc import Callable
@@ -48,7 +48,7 @@ def files(tmp_path: Path) -> list[Path]:
 
 
 def test_files_are_sent_byte_for_byte(files: list[Path]) -> None:
-    """As Part 10 files in one request, if there are few."""
+    """A few are sent as Part 10 files in one request."""
     report, requests = stow(files, lambda asked: stored(uids(asked)))
 
     assert report.counts() == {Outcome.STORED: 5}
@@ -72,7 +72,7 @@ def test_files_are_sent_byte_for_byte(files: list[Path]) -> None:
 def test_success_without_a_word_of_the_instances_is_a_failure(
     files: list[Path], answer: bytes
 ) -> None:
-    """Unless the service lists them, which is then what the outcome says."""
+    """Unless the service lists them afterwards, which the outcome says."""
     listed = uid_of(files[0])
 
     def said(asked: Asked) -> bytes:
@@ -81,13 +81,13 @@ def test_success_without_a_word_of_the_instances_is_a_failure(
     report, _ = stow(files, said)
 
     assert [each.outcome for each in report.results] == [Outcome.WARNING, *[Outcome.FAILED] * 4]
-    assert "it answered 200 OK and says nothing of it" in report.results[0].words
+    assert "it answered 200 OK without mentioning it" in report.results[0].words
     assert report.results[0].words.endswith("but lists it")
-    assert report.results[1].words.endswith("nor does it list it")
+    assert report.results[1].words.endswith("and does not list it")
 
 
 def test_what_fails_in_a_batch_is_sent_again_alone(files: list[Path]) -> None:
-    """Only what fails alone as well has failed."""
+    """It has failed only if it fails alone as well."""
     shy, bad = uid_of(files[1]), uid_of(files[3])
 
     def answer(asked: Asked) -> bytes:
@@ -112,7 +112,7 @@ def test_duplicate_is_already_there(files: list[Path]) -> None:
 
 
 def test_answer_about_other_instances_is_told(files: list[Path]) -> None:
-    """And counts for nothing."""
+    """It is ignored otherwise."""
 
     def answer(asked: Asked) -> bytes:
         return stored(["1.2.999"]) if asked.method == "POST" else reply(204)
@@ -152,7 +152,7 @@ def test_refusal_of_everything_ends_it(files: list[Path], status: int) -> None:
 
 
 def test_broken_connections_are_made_again(files: list[Path]) -> None:
-    """Nothing is lost by that."""
+    """Nothing is lost."""
     answers = [b"", b"", None]
 
     def answer(asked: Asked) -> bytes:
@@ -173,7 +173,7 @@ def test_instance_that_breaks_each_connection_is_given_up(files: list[Path]) -> 
 
 
 def test_service_that_is_gone_is_given_up(files: list[Path]) -> None:
-    """After a few attempts; nothing was tried."""
+    """After a few attempts; the instances were not tried."""
 
     async def run() -> tuple[Report, Exception | None]:
         async with WebPlace(remote(url)).writer() as writer:
@@ -188,7 +188,7 @@ def test_service_that_is_gone_is_given_up(files: list[Path]) -> None:
 
 
 def test_busy_service_is_sent_the_batch_again(files: list[Path]) -> None:
-    """After as long as it says."""
+    """After the requested delay."""
     answers = [reply(429, Retry_After="0"), reply(503, Retry_After="0")]
 
     report, requests = stow(files, lambda asked: answers.pop(0) if answers else stored(uids(asked)))
@@ -198,7 +198,7 @@ def test_busy_service_is_sent_the_batch_again(files: list[Path]) -> None:
 
 
 class _Shrinking:
-    """An instance whose file becomes shorter while it is sent."""
+    """An instance whose file shrinks while it is sent."""
 
     path = ""
 
@@ -211,7 +211,7 @@ class _Shrinking:
 
 
 def test_instance_that_cannot_be_read_to_its_end_fails_alone(files: list[Path]) -> None:
-    """The request is broken off, and the others are sent again."""
+    """The request is aborted, and the others are sent again."""
     whole = instance_of(files[2])
 
     async def run(url: str) -> Report:
@@ -250,7 +250,7 @@ def test_what_is_not_supported_is_converted(tmp_path: Path) -> None:
 
 
 def test_refused_transfer_syntax_is_a_failure_if_conversion_is(tmp_path: Path) -> None:
-    """With the reason that the service gives: these pixels cannot be decoded."""
+    """With the service's reason: these pixels cannot be decoded."""
     file = make(tmp_path, 1, RLELossless)
 
     report, requests = stow([file], lambda asked: stored([], {uids(asked)[0]: 0xC122}, 409))
@@ -261,7 +261,7 @@ def test_refused_transfer_syntax_is_a_failure_if_conversion_is(tmp_path: Path) -
 
 
 def test_copies_are_sent_once(files: list[Path], tmp_path: Path) -> None:
-    """And another object with the same UID is not sent."""
+    """Another object with the same UID is not sent."""
     copy, other = tmp_path / "copy.dcm", tmp_path / "other.dcm"
     copy.write_bytes(files[0].read_bytes())
     changed = dcmread(files[0])
@@ -309,7 +309,7 @@ def test_answer_in_xml_is_read(content_type: str) -> None:
     ],
 )
 def test_other_answers_are_an_error(body: bytes, content_type: str) -> None:
-    """They say nothing of any instance."""
+    """They have no information about any instance."""
     with pytest.raises(AnswerError):
         read_stored(body, content_type)
 
@@ -318,7 +318,7 @@ def test_other_answers_are_an_error(body: bytes, content_type: str) -> None:
 
 
 def test_real_services_store_what_they_are_given(service_url: str, tmp_path: Path) -> None:
-    """More than a batch, on several connections; `holds` finds it."""
+    """More than a batch, on several connections; `holds` finds them."""
     files = study(tmp_path / "in", 2, 60, PatientID=tmp_path.name)
     results: list[InstanceResult] = []
 
@@ -339,7 +339,7 @@ def test_real_services_store_what_they_are_given(service_url: str, tmp_path: Pat
 
 
 def test_file_that_orthanc_refuses_is_a_failure(orthanc_url: str, tmp_path: Path) -> None:
-    """Of that file only: without a Study Instance UID it cannot be indexed."""
+    """Only that file fails: without a Study Instance UID it cannot be indexed."""
     files = study(tmp_path / "in", 1, 3, PatientID=tmp_path.name)
     bad = dcmread(files[1])
     del bad.StudyInstanceUID

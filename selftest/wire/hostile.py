@@ -1,7 +1,7 @@
-"""What must hold for any bytes at all: the readers of `dcm`, driven by an input that is not to be trusted.
+"""Invariants for arbitrary bytes: the readers of `dcm`, driven by untrusted input.
 
-The first byte of an input says which reader takes the rest. benchmarks/fuzz_wire.py looks for inputs, and
-those that it found are tried again by the tests. An input is fine if `drive` returns.
+The first byte of an input selects the reader for the rest. benchmarks/fuzz_wire.py searches for
+inputs, and the tests repeat those that it found. An input is fine if `drive` returns.
 """
 
 import pickle
@@ -65,20 +65,20 @@ STARTS: Final[tuple[tuple[Role, State], ...]] = tuple(
     if state not in (State.STA1, State.STA4)  # nothing can be received there
 )
 _PREPARED: Final = tuple(pickle.dumps(in_state(*start)) for start in STARTS)
-"""Connections in these states; to establish one for each input would take most of the time."""
+"""Connections in these states; establishing one for each input would take most of the time."""
 _PIECES: Final = (1 << 20, 5, 30, 100)
 _RELEASED: Final = (State.STA8, State.STA9, State.STA12)
-"""Where it is our turn to agree to a release."""
+"""States in which it is our turn to agree to a release."""
 
 
 def drive(data: bytes) -> None:
-    """Let the reader that the first byte names read the rest."""
+    """Pass the rest to the reader that the first byte selects."""
     if data:
         READERS[data[0] % len(READERS)](data[1:])
 
 
 def _connection(data: bytes) -> None:
-    """Role and state by the first byte; by the second how it is cut, and whether we answer."""
+    """Role and state by the first byte; the splitting, and whether we answer, by the second."""
     if len(data) < 2:
         return
     start, how, stream = data[0], data[1], data[2:]
@@ -94,7 +94,7 @@ def _connection(data: bytes) -> None:
 
 
 def _listen(connection: Connection, length: int, *, answers: bool) -> None:
-    """Take all that there is."""
+    """Take all pending events."""
     for _ in range(length + 20):
         try:
             events = connection.next_events()
@@ -117,7 +117,7 @@ def _listen(connection: Connection, length: int, *, answers: bool) -> None:
 
 
 def _pdu(data: bytes) -> None:
-    """What is read can be built and then reads as the same, but for a request without AE titles."""
+    """What is read can be built and then read the same, except for a request without AE titles."""
     try:
         pdu = parse(data)
     except RemoteProtocolError:
@@ -132,7 +132,7 @@ def _pdu(data: bytes) -> None:
 
 
 def _message(data: bytes) -> None:
-    """What is read can be built, but for what only others send."""
+    """What is read can be built, except for what only others send."""
     try:
         message = parse_message(data)
     except RemoteProtocolError:
@@ -154,7 +154,7 @@ def _identifier(data: bytes) -> None:
 
 
 def _file(data: bytes) -> None:
-    """What is found in a header can be told."""
+    """All facts of a header can be read."""
     try:
         header = scan_bytes(data)
     except NotDicom:
@@ -165,7 +165,7 @@ def _file(data: bytes) -> None:
 
 
 def _whole(data: bytes) -> None:
-    """The encoding by the first byte. What was changed once needs no change any more."""
+    """The encoding is selected by the first byte. A changed data set needs no second change."""
     if not data:
         return
     number, body = data[0] % (len(ENCODINGS) + 1), data[1:]
@@ -186,7 +186,7 @@ def _whole(data: bytes) -> None:
 
 
 def _match(data: bytes) -> None:
-    """The VR by the first byte, then key and value with a byte 0FFH between."""
+    """The VR is selected by the first byte, then come key and value, separated by a byte 0FFH."""
     if data:
         key, _, value = data[1:].partition(b"\xff")
         texts = (each.decode("utf-8", "replace") for each in (key, value))
@@ -194,7 +194,7 @@ def _match(data: bytes) -> None:
 
 
 def _configuration(data: bytes) -> None:
-    """A text that a person wrote."""
+    """A text as if a user had written it."""
     try:
         Configuration.parse(data.decode("utf-8", "replace"), Path("dcm_conf.toml"))
     except ConfigurationError:

@@ -43,12 +43,12 @@ ECHO = Command(1, CEchoRQ(message_id=1))
 
 
 def user_information(*items: UserItem, maximum_length: int = 16384) -> tuple[UserItem, ...]:
-    """Give what each association must state, and `items`."""
+    """Return the mandatory user information, and `items`."""
     return (MaximumLength(maximum_length), ImplementationClassUID("1.2.34"), *items)
 
 
 def request(*items: UserItem, maximum_length: int = 16384) -> AssociateRQ:
-    """Give a request for three contexts."""
+    """Return a request for three contexts."""
     return AssociateRQ(
         called_ae_title="ACCEPTOR",
         calling_ae_title="REQUESTOR",
@@ -76,7 +76,7 @@ def drain(connection: Connection) -> list[Received]:
 
 
 def merged(events: Sequence[Received]) -> list[Received]:
-    """Join what comes of a data set in several events, so that it does not matter how it was cut."""
+    """Join the parts of a data set in several events, so that the splitting does not matter."""
     found: list[Received] = []
     for event in events:
         before = found[-1] if found else None
@@ -92,19 +92,19 @@ def merged(events: Sequence[Received]) -> list[Received]:
 
 
 def joined(buffers: Sequence[Buffer]) -> bytes:
-    """Give what a gathered write would write."""
+    """Return the bytes of a gathered write."""
     return b"".join(bytes(buffer) for buffer in buffers)
 
 
 @dataclass
 class Pair:
-    """A requestor and an acceptor; what one sends, the other receives at once."""
+    """A requestor and an acceptor; each receives at once what the other one sends."""
 
     requestor: Connection = field(default_factory=lambda: Connection("requestor"))
     acceptor: Connection = field(default_factory=lambda: Connection("acceptor"))
 
     def send(self, role: Role, *events: Sent) -> list[Received]:
-        """Let one side send; give what the other side learns from it."""
+        """Let one side send; return the events of the other side."""
         sides = (self.requestor, self.acceptor)
         one, other = sides if role == "requestor" else sides[::-1]
         for event in events:
@@ -114,7 +114,7 @@ class Pair:
         return drain(other)
 
     def associate(self, asked: AssociateRQ | None = None, *items: UserItem) -> None:
-        """Establish the association, and forget the events that led to it."""
+        """Establish the association, and drop the events that led to it."""
         asked = asked or request()
         self.send("acceptor", TransportOpened())
         self.send("requestor", asked, TransportOpened())
@@ -124,7 +124,7 @@ class Pair:
 
 
 def established(role: Role, limits: Limits | None = None) -> Connection:
-    """Give a connection in Sta6."""
+    """Return a connection in Sta6."""
     connection = Connection(role, limits)
     if role == "requestor":
         connection.send(request())
@@ -139,7 +139,7 @@ def established(role: Role, limits: Limits | None = None) -> Connection:
     return connection
 
 
-# How to come into each state: events to send, and PDUs to receive.
+# How to reach each state: events to send, and PDUs to receive.
 PATHS: dict[Role, dict[State, tuple[Sent | bytes, ...]]] = {
     "requestor": {
         State.STA1: (),
@@ -172,7 +172,7 @@ for _paths in RELEASE.values():
 
 
 def in_state(role: Role, state: State) -> Connection:
-    """Give a connection that came into `state` in the usual way, its events taken."""
+    """Return a connection that reached `state` in the usual way, with its events taken."""
     if state in PATHS[role]:
         connection, path = Connection(role), PATHS[role][state]
     else:

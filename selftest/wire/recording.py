@@ -1,4 +1,4 @@
-"""Real associations, recorded by the relay while they happen."""
+"""Real associations, recorded by a relay."""
 
 import re
 import subprocess
@@ -36,7 +36,7 @@ AE_TITLE = "SERVER"
 
 @dataclass(frozen=True)
 class Passed:
-    """A PDU that passed: where to, its type, its body."""
+    """A recorded PDU: its direction, type and body."""
 
     direction: Direction
     kind: int
@@ -44,14 +44,14 @@ class Passed:
 
     @property
     def whole(self) -> bytes:
-        """All its bytes, as they passed."""
+        """All its bytes, as recorded."""
         return raw.pdu(self.kind, self.body)
 
     @property
     def tidy(self) -> bytes:
         """All its bytes, with reserved fields as they should be sent.
 
-        dcmtk puts FFH where the answer to a proposed context would stand (dcmtk 3.6.7).
+        dcmtk puts FFH into the result field of a proposed context (dcmtk 3.6.7).
         """
         if self.kind != AssociateRQ.TYPE:
             return self.whole
@@ -60,7 +60,7 @@ class Passed:
 
 
 def passed(tape: Tape, track: Track) -> Iterator[Passed]:
-    """Give the PDUs of a connection in the order in which they passed."""
+    """Return the PDUs of a connection in the order in which they passed."""
     heard = dict.fromkeys(Direction, b"")
     for chunk in track.chunks:
         data = heard[chunk.direction] + tape.read(chunk)
@@ -75,12 +75,12 @@ def passed(tape: Tape, track: Track) -> Iterator[Passed]:
 
 
 def rebuilt(pdu: Passed) -> bytes:
-    """Give the PDU as we build it after having read it."""
+    """Return the PDU after reading and building it."""
     return build(parse_body(pdu.kind, memoryview(pdu.body), Limits()))
 
 
 def command_sets(pdus: list[Passed], direction: Direction) -> Iterator[bytes]:
-    """Give the command sets that went in one direction, as they passed."""
+    """Return the command sets of one direction, as recorded."""
     command = b""
     for pdu in pdus:
         if pdu.direction is direction and pdu.kind == PDataTF.TYPE:
@@ -93,7 +93,7 @@ def command_sets(pdus: list[Passed], direction: Direction) -> Iterator[bytes]:
 
 
 def events(pdus: list[Passed], direction: Direction) -> Iterator[Command | DataFragments]:
-    """Give the messages that went in one direction."""
+    """Return the messages of one direction."""
     reader = MessageReader(range(256), Limits())
     for pdu in pdus:
         if pdu.direction is direction and pdu.kind == PDataTF.TYPE:
@@ -103,7 +103,7 @@ def events(pdus: list[Passed], direction: Direction) -> Iterator[Command | DataF
 
 
 def story(pdus: list[Passed]) -> list[str]:
-    """Tell an association: the names of its PDUs, or of the messages that begin in them."""
+    """Describe an association by the names of its PDUs, or of the messages that begin in them."""
     names = []
     for pdu in pdus:
         if pdu.kind != PDataTF.TYPE:
@@ -114,7 +114,7 @@ def story(pdus: list[Passed]) -> list[str]:
 
 
 def command_set_is_rebuilt(command: bytes) -> bool:
-    """Whether a command set is the same after it was read and built again."""
+    """Return whether a command set is the same after reading and building it."""
     return build_message(parse_message(command)) == command
 
 
@@ -127,18 +127,18 @@ class Recorder:
         self.port = str(self._relay.endpoint.port)
 
     def __call__(self, *command: str) -> list[list[Passed]]:
-        """Run a program against the server; give the associations that it had."""
+        """Run a program against the server; return its associations."""
         tape = self._loop.start_tape(command[0])
         done = subprocess.run(command, capture_output=True, timeout=LIMIT, check=False)
         assert done.returncode >= 0, done.stderr
         return self.associations(tape)
 
     def tape(self) -> Tape:
-        """Begin to record."""
+        """Start recording."""
         return self._loop.start_tape("python")
 
     def associations(self, tape: Tape) -> list[list[Passed]]:
-        """Give all associations once they have ended."""
+        """Return all associations once they have ended."""
         wait_until(
             lambda: tape.tracks and all(track.closed for track in tape.tracks),
             what="the end of the associations",
@@ -148,7 +148,7 @@ class Recorder:
 
 
 def image(folder: Path, number: int) -> Path:
-    """Write a small object; with an odd number it is larger than one PDU."""
+    """Write a small object; one with an odd number is larger than one PDU."""
     ds = Dataset()
     ds.SOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
     ds.SOPInstanceUID = f"1.2.3.{number}"
@@ -166,7 +166,7 @@ def image(folder: Path, number: int) -> Path:
 
 
 def start_dcmqrscp(folder: Path) -> tuple[subprocess.Popen[bytes], Endpoint, int]:
-    """Start dcmtk's archive; give its process, its endpoint, and the port to which it moves objects."""
+    """Start dcmtk's archive; return its process, its endpoint, and the port for its C-MOVE."""
     port, destination = free_port(), free_port()
     storage = folder / "storage"
     storage.mkdir()
@@ -195,7 +195,7 @@ N_SERVICES = (
 
 
 def start_pynetdicom() -> tuple[Any, Endpoint]:
-    """Start a server that does all DIMSE-N services and accepts every user."""
+    """Start a server that supports all DIMSE-N services and accepts every user."""
     ae: ApplicationEntity = AE(ae_title=AE_TITLE)
     for uid in ("1.2.840.10008.1.1", "1.2.840.10008.5.1.1.1", "1.2.840.10008.5.1.1.16"):
         ae.add_supported_context(uid)

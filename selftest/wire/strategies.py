@@ -46,7 +46,7 @@ context_ids = st.integers(0, 127).map(lambda number: 2 * number + 1)
 
 
 def texts(longest: int) -> st.SearchStrategy[str]:
-    """Give texts of 1 to `longest` characters, with spaces anywhere but at the end."""
+    """Return texts of 1 to `longest` characters, with spaces anywhere but at the end."""
     return st.builds(
         str.__add__, st.text(VISIBLE + " ", max_size=longest - 1), st.sampled_from(VISIBLE)
     )
@@ -143,7 +143,7 @@ _FIELDS = {
 
 
 def messages(kind: type[Message]) -> st.SearchStrategy[Message]:
-    """Give messages of one kind, their optional fields there or not."""
+    """Return messages of one kind, with and without their optional fields."""
     made: dict[str, st.SearchStrategy[Any]] = {}
     for name, default in fields(kind).items():
         usual = uids if name.endswith("_uid") else numbers_16

@@ -1,7 +1,7 @@
-"""PS3.8 Tables 9-6 to 9-10, written down apart from dcm.wire.state."""
+"""PS3.8 Tables 9-6 to 9-10, transcribed independently of dcm.wire.state."""
 
-# PS3.8 Table 9-10, transcribed by state (column by column), where dcm.wire.state has it by event. Most states
-# have one answer to most PDUs that arrive, which are the events 3, 4, 6, 10, 12, 13 and 19.
+# PS3.8 Table 9-10, transcribed by state (column by column), where dcm.wire.state has it by event.
+# Most states have one answer to most PDUs that arrive: events 3, 4, 6, 10, 12, 13 and 19.
 PDUS = (3, 4, 6, 10, 12, 13, 19)
 BY_STATE: dict[int, dict[int, str]] = {
     1: {1: "AE-1", 5: "AE-5"},
@@ -21,7 +21,7 @@ BY_STATE: dict[int, dict[int, str]] = {
     13: dict.fromkeys(PDUS, "AA-6") | {6: "AA-7", 16: "AA-2", 17: "AR-5", 18: "AA-2", 19: "AA-7"},
 }
 
-# The next states of PS3.8 Tables 9-6 to 9-9; where there are two, for the first and the second half.
+# The next states of PS3.8 Tables 9-6 to 9-9; if there are two, for the first and the second half.
 NEXT = {
     "AE-1": (4,), "AE-2": (5,), "AE-3": (6,), "AE-4": (1,), "AE-5": (2,), "AE-6": (3, 13),
     "AE-7": (6,), "AE-8": (13,), "DT-1": (6,), "DT-2": (6,),

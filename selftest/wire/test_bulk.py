@@ -1,4 +1,4 @@
-"""Data sets taken in whatever pieces they arrive."""
+"""Data sets taken in pieces of any size."""
 
 from itertools import pairwise
 
@@ -31,7 +31,7 @@ COMMAND, LAST = 1, 2
 
 
 def storing() -> Connection:
-    """Give an acceptor to whom a data set is due."""
+    """Return an acceptor that expects a data set."""
     connection = established("acceptor")
     connection.receive_data(raw.p_data(raw.pdv(3, COMMAND | LAST, build_message(STORE.message))))
     assert drain(connection) == [STORE]
@@ -39,12 +39,12 @@ def storing() -> Connection:
 
 
 def pdu(data: bytes, control: int = 0) -> bytes:
-    """Give a PDU with one fragment of the data set."""
+    """Return a PDU with one fragment of the data set."""
     return raw.p_data(raw.pdv(3, control, data))
 
 
 def taken(connection: Connection) -> tuple[list[bytes], bool]:
-    """Take what is there once."""
+    """Take once what is available."""
     events = connection.next_events()
     if not events:
         return [], False
@@ -62,7 +62,7 @@ def test_all_that_is_there_is_given_at_once() -> None:
 
 
 def test_nobody_waits_for_the_rest_of_a_fragment() -> None:
-    """What has arrived of it is given as a view of what was fed; the end is said when it is there."""
+    """Its received part is a view of the input; the end is reported when it arrives."""
     connection = storing()
     whole = pdu(b"abcdefgh", LAST)
     fed = bytearray(whole[:15])
@@ -80,14 +80,14 @@ def test_nobody_waits_for_the_rest_of_a_fragment() -> None:
 
 
 def test_the_end_may_be_empty() -> None:
-    """A last fragment without a byte ends the data set all the same."""
+    """A last fragment of zero bytes still ends the data set."""
     connection = storing()
     connection.receive_data(pdu(b"ab") + pdu(b"", LAST))
     assert taken(connection) == ([b"ab", b""], True)
 
 
 def test_several_fragments_may_share_a_pdu() -> None:
-    """They are no different from others."""
+    """They are treated like others."""
     connection = storing()
     both = raw.p_data(raw.pdv(3, 0, b"cd"), raw.pdv(3, 0, b"ef"))
     connection.receive_data(pdu(b"ab") + both + pdu(b"gh", LAST))
@@ -96,7 +96,7 @@ def test_several_fragments_may_share_a_pdu() -> None:
 
 
 def test_a_data_set_may_look_like_pdus() -> None:
-    """Where one is begun, what follows is its content."""
+    """Within a fragment, the following bytes are its content."""
     connection = storing()
     whole = pdu(pdu(b"ab", LAST), LAST)
     for begin, end in ((0, 8), (8, 12)):
@@ -109,10 +109,10 @@ def test_a_data_set_may_look_like_pdus() -> None:
 
 
 def test_a_data_set_without_its_command_is_refused() -> None:
-    """Before the rest of it has come."""
+    """The error comes before the rest of it arrives."""
     connection = established("acceptor")
     connection.receive_data(pdu(bytes(100), LAST)[:20])
-    with pytest.raises(RemoteProtocolError, match="where the command of a message is due"):
+    with pytest.raises(RemoteProtocolError, match="where the command of a message was expected"):
         connection.next_events()
 
 
@@ -133,7 +133,7 @@ def test_a_data_set_without_its_command_is_refused() -> None:
     ],
 )
 def test_what_is_right_is_given_before_what_is_wrong_is_refused(wrong: bytes) -> None:
-    """As with events: the error comes when it is its turn, and is answered with an abort."""
+    """As with events: the error comes in turn, and is answered with an abort."""
     connection = storing()
     connection.receive_data(pdu(b"ab") + wrong + bytes(20))
     assert taken(connection) == ([b"ab"], False)
@@ -145,23 +145,23 @@ def test_what_is_right_is_given_before_what_is_wrong_is_refused(wrong: bytes) ->
 
 
 def test_odd_fragments_are_taken() -> None:
-    """Senders leave out padding bytes; the stream is understood all the same (PS3.8 E.1)."""
+    """Senders omit padding bytes; the stream is still understood (PS3.8 E.1)."""
     connection = storing()
     connection.receive_data(pdu(b"odd") + pdu(b"even") + pdu(b"1", LAST))
     assert taken(connection) == ([b"odd", b"even", b"1"], True)
 
 
 def test_after_the_end_of_a_data_set_no_other_one_is_due() -> None:
-    """Two data sets do not follow one command."""
+    """Two data sets cannot follow one command."""
     connection = storing()
     connection.receive_data(pdu(b"ab", LAST) + pdu(b"cd"))
     assert taken(connection) == ([b"ab"], True)
-    with pytest.raises(RemoteProtocolError, match="where the command of a message is due"):
+    with pytest.raises(RemoteProtocolError, match="where the command of a message was expected"):
         connection.next_events()
 
 
 def test_the_rest_of_a_fragment_is_ignored_after_an_abort() -> None:
-    """It is no PDU, and must not be taken for one (PS3.8 AA-6)."""
+    """It is not a PDU, and must not be taken for one (PS3.8 AA-6)."""
     connection = storing()
     stream = pdu(bytes(range(100))) + pdu(b"ab") + build(Abort())
     connection.receive_data(stream[:50])
@@ -176,7 +176,7 @@ def test_the_rest_of_a_fragment_is_ignored_after_an_abort() -> None:
 
 
 def test_a_connection_may_end_within_a_fragment() -> None:
-    """What came before is given, and the data set has no end."""
+    """The data before it is returned, and the data set has no end."""
     connection = storing()
     connection.receive_data(pdu(b"abcd", LAST)[:14])
     connection.receive_data(b"")
@@ -185,7 +185,7 @@ def test_a_connection_may_end_within_a_fragment() -> None:
 
 
 def test_data_may_come_while_a_release_is_answered() -> None:
-    """In Sta7 it is taken, in others it is not expected."""
+    """In Sta7 it is accepted, in other states it is unexpected."""
     connection = storing()
     connection.send(ReleaseRQ())
     connection.receive_data(pdu(b"ab", LAST))
@@ -200,7 +200,7 @@ def test_before_the_connection_is_open_there_is_nothing() -> None:
 
 
 def followed(stream: bytes, borders: list[int]) -> tuple[list[object], str]:
-    """Give all that a stream means, its data joined, and the error that it ends with."""
+    """Return all events of a stream, its data joined, and the final error."""
     connection = in_state("acceptor", State.STA6)
     found: list[Received] = []
     refused = ""
@@ -223,7 +223,7 @@ fragments = st.lists(st.binary(max_size=40).map(lambda data: data * 2), max_size
 def test_how_the_stream_is_cut_does_not_matter(
     sent: list[list[bytes]], data: st.DataObject
 ) -> None:
-    """Where one byte of it is wrong the same is refused in the same words, after the same events."""
+    """If one byte is wrong, the same error follows the same events."""
     stream, meant = bytearray(), []
     for parts in sent:
         command = raw.pdv(3, COMMAND | LAST, build_message(STORE.message))

@@ -1,4 +1,4 @@
-"""PDUs and items: built as the standard says, and read back as they were."""
+"""PDUs and items: built according to the standard, and read back unchanged."""
 
 import contextlib
 
@@ -34,7 +34,8 @@ VERIFICATION = "1.2.840.10008.1.1"
 IMPLICIT = "1.2.840.10008.1.2"
 CONTEXT = raw.context(1, VERIFICATION.encode(), [IMPLICIT.encode()])
 
-# An A-ASSOCIATE-RQ put together by hand from PS3.8 Tables 9-11 to 9-15, D.1-1 and PS3.7 Tables D.3-1, D.3-7.
+# An A-ASSOCIATE-RQ put together by hand from PS3.8 Tables 9-11 to 9-15, D.1-1 and PS3.7
+# Tables D.3-1, D.3-7.
 BY_HAND = bytes.fromhex(
     "0100 000000a5"  # type, reserved, length 165
     "0001 0000"  # protocol version, reserved
@@ -53,7 +54,7 @@ BY_HAND = bytes.fromhex(
 
 
 def request(**changes: object) -> AssociateRQ:
-    """Give the request that `BY_HAND` is, or one like it."""
+    """Return the request of `BY_HAND`, or a similar one."""
     values = {
         "called_ae_title": "ORTHANC",
         "calling_ae_title": "TEST",
@@ -64,7 +65,7 @@ def request(**changes: object) -> AssociateRQ:
 
 
 def test_request_is_built_as_by_hand() -> None:
-    """Every byte of an A-ASSOCIATE-RQ is where the tables of the standard put it."""
+    """Every byte of an A-ASSOCIATE-RQ is as in the tables of the standard."""
     assert build(request()) == BY_HAND
     assert parse(BY_HAND) == request()
 
@@ -72,7 +73,7 @@ def test_request_is_built_as_by_hand() -> None:
 @settings(max_examples=100, deadline=None)
 @given(pdus)
 def test_parse_is_the_inverse_of_build(pdu: PDU) -> None:
-    """What is built is read as it was, and built again to the same bytes."""
+    """Reading returns the same value, and building it again the same bytes."""
     data = build(pdu)
     assert parse(data) == pdu
     assert build(parse(data)) == data
@@ -81,7 +82,7 @@ def test_parse_is_the_inverse_of_build(pdu: PDU) -> None:
 @settings(max_examples=100, deadline=None)
 @given(pdus, st.data())
 def test_a_pdu_cut_short_or_changed_is_refused_or_read(pdu: PDU, data: st.DataObject) -> None:
-    """No change of a byte, and no missing end, leads to anything but a value or `RemoteProtocolError`."""
+    """After any change or truncation the result is a value or `RemoteProtocolError`."""
     whole = bytearray(build(pdu))
     at = data.draw(st.integers(0, len(whole) - 1))
     with pytest.raises(RemoteProtocolError):
@@ -91,14 +92,14 @@ def test_a_pdu_cut_short_or_changed_is_refused_or_read(pdu: PDU, data: st.DataOb
         parse(whole)
     except RemoteProtocolError:
         return
-    with contextlib.suppress(LocalProtocolError):  # what reads as no AE title cannot be sent
+    with contextlib.suppress(LocalProtocolError):  # a value without AE titles cannot be sent
         build(parse(whole))
 
 
 @settings(max_examples=20, deadline=None)
 @given(requests)
 def test_reserved_bytes_are_not_tested(pdu: AssociateRQ) -> None:
-    """A peer may fill reserved fields with anything (PS3.8 9.3.1)."""
+    """A peer may put anything into reserved fields (PS3.8 9.3.1)."""
     data = bytearray(build(pdu))
     data[1] = 0xFF
     data[8:10] = b"\xff\xff"
@@ -109,7 +110,7 @@ def test_reserved_bytes_are_not_tested(pdu: AssociateRQ) -> None:
 
 
 def test_the_reserved_field_is_read_and_sent_back() -> None:
-    """An acceptor sends bytes 43 to 74 as they came (PS3.8 9.3.3)."""
+    """An acceptor returns bytes 43 to 74 unchanged (PS3.8 9.3.3)."""
     data = bytearray(BY_HAND)
     data[42:74] = bytes(range(32))
 
@@ -121,7 +122,7 @@ def test_the_reserved_field_is_read_and_sent_back() -> None:
 
 
 def test_unknown_items_are_kept_and_mean_nothing() -> None:
-    """A later edition's items do no harm, on any level (PS3.8 9.3.1)."""
+    """Items of a later edition are harmless at any level (PS3.8 9.3.1)."""
     context = raw.context(1, VERIFICATION.encode(), [IMPLICIT.encode()])
     longer = raw.item(0x20, context[4:] + raw.item(0x99, b"sub-item"))
     pdu = raw.associate(
@@ -141,7 +142,7 @@ def test_unknown_items_are_kept_and_mean_nothing() -> None:
 
 
 def test_padding_of_uids_and_titles_is_not_part_of_them() -> None:
-    """Receivers are tolerant: zeros and spaces at the end are padding (PS3.8 Annex F)."""
+    """Receivers are tolerant: trailing zeros and spaces are padding (PS3.8 Annex F)."""
     pdu = raw.associate(
         1,
         [
@@ -158,13 +159,13 @@ def test_padding_of_uids_and_titles_is_not_part_of_them() -> None:
 
 
 def test_leading_spaces_of_a_title_are_kept() -> None:
-    """An acceptor must send back the title as it came (PS3.8 9.3.3)."""
+    """An acceptor must return the title as received (PS3.8 9.3.3)."""
     pdu = request(called_ae_title="  ORTHANC")
     assert parse(build(pdu)) == pdu
 
 
 def test_titles_in_an_answer_are_not_tested() -> None:
-    """The title fields of an A-ASSOCIATE-AC may hold anything (PS3.8 9.3.3)."""
+    """The title fields of an A-ASSOCIATE-AC may contain anything (PS3.8 9.3.3)."""
     items = [raw.application_context(), raw.user_information()]
     read = parse(raw.associate(2, items, called=bytes(16), calling=b"\xff" * 16))
     assert isinstance(read, AssociateAC)
@@ -172,7 +173,7 @@ def test_titles_in_an_answer_are_not_tested() -> None:
 
 
 def test_a_wrong_version_name_is_kept_as_it_came() -> None:
-    """No association is lost for a name that is only there for logs."""
+    """A name that is only used in logs must not cost the association."""
     for name in (b"", b"x" * 17, b"\xe4"):
         items = [raw.application_context(), CONTEXT, raw.user_information(raw.item(0x55, name))]
         read = parse(raw.associate(1, items))
@@ -181,13 +182,13 @@ def test_a_wrong_version_name_is_kept_as_it_came() -> None:
 
 
 def test_secrets_are_never_shown() -> None:
-    """Neither user name, passcode nor token can be read in a log."""
+    """User name, passcode and token are never in a log."""
     shown = repr(UserIdentityRQ(2, b"the-user", b"the-passcode"))
     assert "the-" not in shown
 
 
 def test_maximum_length_of_a_peer_who_states_none_is_the_usual_one() -> None:
-    """Without the item we are careful."""
+    """Without the item a cautious default is used."""
     assert request().maximum_length == 16384
     assert request(user_information=(MaximumLength(0),)).maximum_length == 0
     assert request(user_information=()).maximum_length == 16384
@@ -210,7 +211,7 @@ def test_maximum_length_of_a_peer_who_states_none_is_the_usual_one() -> None:
 def test_ae_title_is_read_up_to_nul_and_empty_if_it_is_none(
     side: str, field: bytes, title: str
 ) -> None:
-    """So that an acceptor can reject the request with the reason, and need not abort."""
+    """The acceptor can then reject the request with the reason, and need not abort."""
     both = {"called": b"A".ljust(16), "calling": b"B".ljust(16), side: field}
     read = parse(raw.associate(1, [raw.application_context(), CONTEXT], **both))
     assert isinstance(read, AssociateRQ)
@@ -219,7 +220,7 @@ def test_ae_title_is_read_up_to_nul_and_empty_if_it_is_none(
 
 @pytest.mark.parametrize("side", ["called", "calling"])
 def test_request_with_an_empty_ae_title_is_not_sent(side: str) -> None:
-    """It can only have come from a peer (PS3.8 9.3.2)."""
+    """Only a peer can have sent it (PS3.8 9.3.2)."""
     wrong = request(**{f"{side}_ae_title": ""})
     with pytest.raises(LocalProtocolError, match=f"{side} AE title"):
         build(wrong)
@@ -244,7 +245,7 @@ def test_request_with_an_empty_ae_title_is_not_sent(side: str) -> None:
     ],
 )
 def test_a_request_checks_itself(what: str, changes: dict[str, object]) -> None:
-    """A mistake of ours is named where it is made."""
+    """An error of ours is raised where the request is made."""
     with pytest.raises(LocalProtocolError, match=what):
         request(**changes)
 
@@ -269,18 +270,18 @@ def test_a_request_checks_itself(what: str, changes: dict[str, object]) -> None:
     ],
 )
 def test_values_check_themselves(make: object) -> None:
-    """What no field of a PDU can hold is refused before it is sent."""
+    """Values that no field of a PDU can hold are refused before sending."""
     with pytest.raises(LocalProtocolError):
         make()  # type: ignore[operator]
 
 
 def with_items(*items: bytes, kind: int = 1) -> bytes:
-    """Give a request with these items after its application context."""
+    """Return a request with these items after its application context."""
     return raw.associate(kind, [raw.application_context(), *items])
 
 
 def with_user_item(item: bytes) -> bytes:
-    """Give a request with this user information."""
+    """Return a request with this user information."""
     return with_items(CONTEXT, raw.user_information(item))
 
 
@@ -317,14 +318,14 @@ def with_user_item(item: bytes) -> bytes:
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_refused(what: str, pdu: bytes) -> None:
-    """A peer's mistake is his, and is answered by a provider's abort."""
+    """A peer's error is a `RemoteProtocolError`, and is answered by a provider's abort."""
     with pytest.raises(RemoteProtocolError) as caught:
         parse(pdu)
     assert (caught.value.source, caught.value.reason) == (2, 6), what
 
 
 def test_a_pdv_without_room_for_its_header_is_never_given() -> None:
-    """Not even when what follows could be taken for it."""
+    """Not even if the following bytes could be taken for it."""
     for length in (0, 1):
         pdvs = split_pdvs(memoryview(raw.pdv(1, 3, b"data", length=length)))
         with pytest.raises(RemoteProtocolError, match=f"{length} bytes long"):
@@ -340,7 +341,7 @@ def test_an_unknown_type_is_answered_as_such() -> None:
 
 
 def test_items_are_limited() -> None:
-    """Neither a crowd of items nor a huge identity is taken in."""
+    """Neither very many items nor a huge identity is accepted."""
     crowd = with_items(*[raw.item(0x99)] * 50, CONTEXT, raw.user_information())
     identity = raw.item(0x58, b"\1\0" + (200).to_bytes(2, "big") + bytes(200) + b"\0\0")
     secret = with_items(CONTEXT, raw.user_information(identity))
@@ -348,5 +349,5 @@ def test_items_are_limited() -> None:
     assert parse(secret)
     with pytest.raises(RemoteProtocolError, match="more than 20 items"):
         parse(crowd, Limits(items=20))
-    with pytest.raises(RemoteProtocolError, match="beyond the limit of 100"):
+    with pytest.raises(RemoteProtocolError, match="exceeds the limit of 100"):
         parse(secret, Limits(user_identity=100))

@@ -63,7 +63,7 @@ ROLES: tuple[Role, ...] = ("requestor", "acceptor")
 
 
 def test_a_whole_association() -> None:
-    """Each side learns what the other says, in the order in which it is said."""
+    """Each side receives the messages of the other, in order."""
     pair = Pair()
     asked = request()
     assert pair.send("acceptor", TransportOpened()) == []
@@ -85,7 +85,7 @@ def test_a_whole_association() -> None:
 
 
 def test_both_sides_know_what_was_agreed_on() -> None:
-    """Accepted contexts by ID, with the transfer syntax that the acceptor prefers, and the usual roles."""
+    """Accepted contexts by ID, with the acceptor's preferred transfer syntax, and default roles."""
     pair = Pair()
     pair.associate()
     assert pair.requestor.contexts == {
@@ -122,7 +122,7 @@ def test_roles(
     requestor: tuple[bool, bool],
     acceptor: tuple[bool, bool],
 ) -> None:
-    """Without an answer the default roles hold; otherwise what both want (PS3.7 D.3.3.4)."""
+    """Without an answer the default roles apply; otherwise what both want (PS3.7 D.3.3.4)."""
     items = [RoleSelection(CT, *proposed)] if proposed else []
     answers = [RoleSelection(CT, *accepted)] if accepted else []
     pair = Pair()
@@ -137,7 +137,7 @@ def test_roles(
 def test_messages_pass_whole(
     role: Role, messages: list[tuple[Message, bytes]], maximum: int
 ) -> None:
-    """Whatever the maximum length of the peer, he gets the same messages and the same data sets."""
+    """The peer receives the same messages and data sets with any maximum length."""
     pair = Pair()
     asked = request(maximum_length=maximum)
     pair.send("acceptor", TransportOpened())
@@ -166,7 +166,7 @@ def whole_messages(events: list[Received]) -> list[tuple[Message, bytes]]:
 
 
 def conversation() -> bytes:
-    """Give all that a requestor says in an association with an echo and a store."""
+    """Return the bytes of a requestor in an association with an echo and a store."""
     pair = Pair()
     asked = request()
     pair.send("acceptor", TransportOpened())
@@ -184,7 +184,7 @@ CONVERSATION = conversation()
 
 
 def heard(pieces: list[bytes]) -> list[Received]:
-    """Give all that an acceptor learns who is told a conversation in these pieces."""
+    """Return the events of an acceptor that receives a conversation in these pieces."""
     acceptor = Connection("acceptor")
     acceptor.send(TransportOpened())
     found = []
@@ -202,8 +202,8 @@ def heard(pieces: list[bytes]) -> list[Received]:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(0, len(CONVERSATION)), max_size=12).map(sorted))
 def test_any_split_gives_the_same_events(borders: list[int]) -> None:
-    """How TCP cuts the stream does not matter."""
-    # The request comes alone, as in life: nobody speaks before he is accepted.
+    """The way in which TCP splits the stream does not matter."""
+    # The request comes alone, as in practice: a requestor waits until it is accepted.
     head = int.from_bytes(CONVERSATION[2:6], "big") + 6
     borders = sorted({*borders, head})
     pieces = [
@@ -239,7 +239,7 @@ def test_any_split_gives_the_same_events(borders: list[int]) -> None:
 def test_garbage_raises_nothing_but_remote_protocol_error(
     where: tuple[Role, State], pieces: list[bytes]
 ) -> None:
-    """Whatever arrives in whatever state is understood, or is the peer's fault; then he is told so."""
+    """In any state, any bytes are read or are an error of the peer, which is then sent an abort."""
     role, state = where
     try:
         connection = in_state(role, state)
@@ -258,7 +258,7 @@ def test_garbage_raises_nothing_but_remote_protocol_error(
 
 
 def drain_all(connection: Connection) -> Connection:
-    """Take all events, whatever is wrong with the PDUs that are left."""
+    """Take all events, even if the remaining PDUs are wrong."""
     for _ in range(100):
         try:
             if not connection.next_events():
@@ -269,7 +269,7 @@ def drain_all(connection: Connection) -> Connection:
 
 
 def test_memory_is_bounded_whatever_a_peer_sends() -> None:
-    """A peer who sends many tiny PDVs, or a command set without an end, gets no memory for it."""
+    """A peer that sends many tiny PDVs, or an endless command set, uses no memory for it."""
     tiny = raw.p_data(*[raw.pdv(1, 1)] * 20_000)
     alone = raw.p_data(raw.pdv(1, 1)) * 20_000
     endless = raw.p_data(raw.pdv(1, 1, bytes(16000))) * 10
@@ -287,7 +287,7 @@ def test_memory_is_bounded_whatever_a_peer_sends() -> None:
 
 
 def test_bulk_passes_without_a_copy() -> None:
-    """The buffers to write are views of the caller's data; the fragments received are views of his buffer."""
+    """Buffers to write are views of the caller's data; received fragments are views of its own."""
     pair = Pair()
     pair.associate()
     data = bytes(100_000)
@@ -304,7 +304,7 @@ def test_bulk_passes_without_a_copy() -> None:
 
 
 def test_a_peer_without_a_maximum_gets_pdus_of_our_own_length() -> None:
-    """Zero means no limit (PS3.8 D.1): then our own holds."""
+    """Zero means no limit (PS3.8 D.1): then our own limit applies."""
     limits = Limits(p_data_pdu_sent=1000)
     requestor = Connection("requestor", limits)
     requestor.send(request())
@@ -328,7 +328,7 @@ def test_a_context_that_was_not_accepted_cannot_be_used() -> None:
 
 
 def test_an_unreadable_message_is_aborted_by_the_user() -> None:
-    """What is wrong with a message is not the upper layer's business (PS3.8 9.3.8, source 0)."""
+    """Errors in a message are not those of the upper layer (PS3.8 9.3.8, source 0)."""
     acceptor = established("acceptor")
     acceptor.receive_data(raw.p_data(raw.pdv(1, 3, b"no command")))
     with pytest.raises(RemoteProtocolError, match="unreadable command set"):
@@ -340,7 +340,7 @@ def test_an_unreadable_message_is_aborted_by_the_user() -> None:
 
 
 def test_messages_are_not_interleaved() -> None:
-    """A message is sent to its end before the next one or a release; an abort may come at any time."""
+    """A message is completed before the next one or a release; an abort is possible at any time."""
     requestor = established("requestor")
     requestor.send(Command(3, STORE))
     requestor.send(DataFragment(3, b"data", last=False))
@@ -348,13 +348,13 @@ def test_messages_are_not_interleaved() -> None:
         with pytest.raises(LocalProtocolError):
             requestor.send(event)
     requestor.send(DataFragment(3, b"", last=True))
-    with pytest.raises(LocalProtocolError, match="no message on context 3 waits"):
+    with pytest.raises(LocalProtocolError, match="no message on context 3 is waiting"):
         requestor.send(DataFragment(3, b"data", last=True))
     assert requestor.send(Abort()) == [build(Abort())]
 
 
 def test_nothing_of_a_pdu_follows_an_abort() -> None:
-    """After we have aborted, what was received already is not told any more."""
+    """After our abort, PDUs that were already received are dropped."""
     acceptor = established("acceptor")
     echo = raw.pdv(1, 3, build_message(ECHO.message))
     acceptor.receive_data(raw.p_data(echo, echo) + raw.p_data(echo))
@@ -365,7 +365,7 @@ def test_nothing_of_a_pdu_follows_an_abort() -> None:
 
 
 def test_another_version_of_the_protocol_is_rejected() -> None:
-    """By the service provider, who does not tell the user (PS3.8 9.3.4, AE-6)."""
+    """By the service provider, without telling the user (PS3.8 9.3.4, AE-6)."""
     acceptor = in_state("acceptor", State.STA2)
     strange = AssociateRQ(
         called_ae_title="A",
@@ -382,7 +382,7 @@ def test_another_version_of_the_protocol_is_rejected() -> None:
 
 @pytest.mark.parametrize("maximum", [1, 7])
 def test_a_maximum_length_without_room_is_refused(maximum: int) -> None:
-    """Nobody could send anything to such a peer."""
+    """Nothing could be sent to this peer."""
     acceptor = in_state("acceptor", State.STA2)
     acceptor.receive_data(build(request(maximum_length=maximum)))
     with pytest.raises(RemoteProtocolError, match=f"maximum length {maximum} leaves no room"):
@@ -394,7 +394,7 @@ def test_a_maximum_length_without_room_is_refused(maximum: int) -> None:
 
 
 def changed_answer(*contexts: PresentationContextAC, **changes: object) -> AssociateAC:
-    """Give an answer with other contexts."""
+    """Return an answer with other contexts."""
     values = {
         "called_ae_title": "ACCEPTOR",
         "calling_ae_title": "REQUESTOR",
@@ -425,7 +425,7 @@ OURS_ONLY = [
 
 @pytest.mark.parametrize("wrong", [*UNUSABLE, *INCOMPLETE, *OURS_ONLY])
 def test_we_do_not_send_a_wrong_answer(wrong: AssociateAC) -> None:
-    """An answer must fit its request (PS3.8 7.1.1.14, 9.3.3), and announce what we can keep."""
+    """It must fit the request (PS3.8 7.1.1.14, 9.3.3), and announce a length that we can buffer."""
     acceptor = in_state("acceptor", State.STA3)
     with pytest.raises(LocalProtocolError):
         acceptor.send(wrong)
@@ -435,7 +435,7 @@ def test_we_do_not_send_a_wrong_answer(wrong: AssociateAC) -> None:
 
 @pytest.mark.parametrize("wrong", UNUSABLE)
 def test_a_peers_unusable_answer_is_refused(wrong: AssociateAC) -> None:
-    """With contexts that nobody proposed there is nothing to agree on."""
+    """Contexts that were not proposed leave nothing to agree on."""
     requestor = in_state("requestor", State.STA5)
     requestor.receive_data(build(wrong))
     with pytest.raises(RemoteProtocolError, match="was not proposed"):
@@ -445,7 +445,7 @@ def test_a_peers_unusable_answer_is_refused(wrong: AssociateAC) -> None:
 
 @pytest.mark.parametrize("wrong", INCOMPLETE)
 def test_a_peers_incomplete_answer_is_understood(wrong: AssociateAC) -> None:
-    """It says too little or too much, but does no harm."""
+    """It omits or adds something, but is usable."""
     requestor = in_state("requestor", State.STA5)
     requestor.receive_data(build(wrong))
     assert drain(requestor) == [wrong]
@@ -453,8 +453,8 @@ def test_a_peers_incomplete_answer_is_understood(wrong: AssociateAC) -> None:
 
 
 def test_a_request_must_announce_what_we_can_keep() -> None:
-    """No maximum length beyond what we would accept."""
-    with pytest.raises(LocalProtocolError, match="beyond our limit"):
+    """The maximum length may not exceed what we would accept."""
+    with pytest.raises(LocalProtocolError, match="exceeds our limit"):
         Connection("requestor").send(request(maximum_length=0))
     unlimited = Connection("requestor", Limits(p_data_pdu=(1 << 32) - 1))
     unlimited.send(request(maximum_length=0))
@@ -462,10 +462,10 @@ def test_a_request_must_announce_what_we_can_keep() -> None:
 
 
 def test_a_peer_who_exceeds_the_announced_maximum_length_is_refused() -> None:
-    """At the header, before anything of it is kept (PS3.8 D.1)."""
+    """The header is refused, before anything of it is stored (PS3.8 D.1)."""
     acceptor = established("acceptor")
     acceptor.receive_data(raw.pdu(4, length=16385))
-    with pytest.raises(RemoteProtocolError, match="length of 16385, 16384 are allowed"):
+    with pytest.raises(RemoteProtocolError, match="length of 16385, but the limit is 16384"):
         acceptor.next_events()
 
 
@@ -487,7 +487,7 @@ def test_a_collision_of_releases_is_resolved(role: Role) -> None:
 
 
 def test_data_may_arrive_while_a_release_is_answered() -> None:
-    """The acceptor may still send what it has to say (AR-6, AR-7)."""
+    """The acceptor may still send data (AR-6, AR-7)."""
     pair = Pair()
     pair.associate()
     pair.send("requestor", ReleaseRQ())
@@ -497,7 +497,7 @@ def test_data_may_arrive_while_a_release_is_answered() -> None:
 
 
 def test_what_came_before_the_end_is_told_before_the_end() -> None:
-    """A peer who speaks and closes at once is heard."""
+    """The last events of a peer that sends and closes at once are not lost."""
     requestor = established("requestor")
     echo = raw.p_data(raw.pdv(1, 3, build_message(ECHO.message)))
     requestor.receive_data(echo + echo[:7])
@@ -513,19 +513,19 @@ def test_the_user_does_not_abort_as_the_provider() -> None:
 
 
 def test_a_protocol_error_says_whose_fault_it_is() -> None:
-    """The base of the two is never made itself."""
+    """The common base class is never raised itself."""
     with pytest.raises(TypeError, match="whose fault"):
         ProtocolError("somebody's")
 
 
 def _said(*events: Sent) -> bytes:
-    """Give the bytes of what a requestor says on an association."""
+    """Return the bytes of a requestor on an association."""
     requestor = established("requestor")
     return b"".join(joined(requestor.send(event)) for event in events)
 
 
 def test_messages_come_at_once_and_what_changes_the_state_comes_alone() -> None:
-    """So the messages before it can still be answered."""
+    """The messages before it can then still be answered."""
     acceptor = established("acceptor")
     acceptor.receive_data(_said(ECHO, ECHO, ReleaseRQ()) + build(Abort()))
     assert acceptor.next_events() == [ECHO, ECHO]
@@ -539,7 +539,7 @@ def test_messages_come_at_once_and_what_changes_the_state_comes_alone() -> None:
 
 
 def test_messages_before_a_wrong_one_are_returned_before_it_is_refused() -> None:
-    """And they can be answered until then; our own abort leaves the error untold."""
+    """They can be answered until then; after our own abort the error is not reported."""
     for aborts in (False, True):
         acceptor = established("acceptor")
         wrong = raw.p_data(raw.pdv(1, 3, b"no command"))
@@ -558,7 +558,7 @@ def test_messages_before_a_wrong_one_are_returned_before_it_is_refused() -> None
 
 
 def test_no_message_is_taken_within_a_data_set() -> None:
-    """A command where the data set is due is refused with an abort."""
+    """A command in place of the data set is refused with an abort."""
     acceptor = established("acceptor")
     acceptor.receive_data(_said(Command(3, STORE)))
     assert acceptor.next_events() == [Command(3, STORE)]
@@ -570,7 +570,7 @@ def test_no_message_is_taken_within_a_data_set() -> None:
 
 
 def test_messages_with_data_sets_that_lie_behind_each_other() -> None:
-    """They come at once, as far as they are here."""
+    """All that have arrived are returned at once."""
     said = _said(*(each for _ in range(2) for each in (Command(3, STORE), _data(b"\1\2"))))
     acceptor = established("acceptor")
     acceptor.receive_data(said[:-1])
@@ -604,7 +604,7 @@ def _data(data: bytes) -> DataFragment:
 
 
 def test_what_was_built_before_an_error_of_ours_waits_to_be_sent() -> None:
-    """The peer gets whole messages, in their order."""
+    """The peer gets whole messages, in order."""
     requestor = established("requestor")
     with pytest.raises(LocalProtocolError):
         requestor.send(Command(3, STORE), _data(b"odd"))

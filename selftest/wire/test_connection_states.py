@@ -1,4 +1,4 @@
-"""A connection in each state, and everything that can happen to it there."""
+"""Every event in every state of a connection."""
 
 from collections.abc import Callable
 
@@ -47,10 +47,10 @@ HAPPENINGS: dict[int, Callable[[Connection], object]] = {
     18: lambda one: one.send(TimerExpired()),
     19: lambda one: one.receive_data(raw.pdu(0x42, bytes(4))),
 }
-"""One way to let each event of PS3.8 Table 9-10 happen."""
+"""One way to cause each event of PS3.8 Table 9-10."""
 
 DOES: dict[str, tuple[list[str], bytes]] = {
-    # what the caller is told and asked, and the types of the PDUs that are sent (PS3.8 Tables 9-6 to 9-9)
+    # the events for the caller, and the types of the PDUs that are sent (PS3.8 Tables 9-6 to 9-9)
     "AE-1": (["OpenTransport"], b""),
     "AE-2": ([], b"\1"),
     "AE-3": (["AssociateAC"], b""),
@@ -88,19 +88,19 @@ NAMES = [f"{role}-{state.name}" for role, state in REACHABLE]
 
 
 def events_of(role: Role) -> list[int]:
-    """Give the events that a role can meet: a requestor opens its connection, an acceptor is given one."""
+    """Return the events of a role: a requestor opens its connection, an acceptor is given one."""
     return [event for event in HAPPENINGS if event not in ((5,) if role == "requestor" else (1, 2))]
 
 
 @pytest.mark.parametrize(("role", "state"), REACHABLE, ids=NAMES)
 def test_each_event_in_each_state(role: Role, state: State) -> None:
-    """What is sent, what the caller learns and is asked to do, and the next state: all as in the tables."""
+    """The PDUs sent, the events for the caller, and the next state are those of the tables."""
     for event in events_of(role):
         happens_as_expected(role, state, event)
 
 
 def happens_as_expected(role: Role, state: State, event: int) -> None:
-    """Let one event happen in one state."""
+    """Cause one event in one state."""
     connection = in_state(role, state)
     expected = BY_STATE[state].get(event)
     if expected is None:
@@ -125,7 +125,7 @@ def happens_as_expected(role: Role, state: State, event: int) -> None:
 
 @pytest.mark.parametrize(("role", "state"), REACHABLE, ids=NAMES)
 def test_aborts_say_who_and_why(role: Role, state: State) -> None:
-    """Before the association the user aborts, later the provider does and says why (PS3.8 9.2.2, 9.3.8)."""
+    """Before the association the user aborts, later the provider (PS3.8 9.2.2, 9.3.8)."""
     for event in sorted(REMOTE):
         action = BY_STATE[state].get(event)
         if action in ABORTING:
@@ -139,14 +139,14 @@ def test_aborts_say_who_and_why(role: Role, state: State) -> None:
 
 
 def test_an_acceptor_does_not_ask() -> None:
-    """The table has one column for both roles in Sta1; who accepts does not request."""
+    """The table has one column for both roles in Sta1; an acceptor does not request."""
     with pytest.raises(LocalProtocolError, match="acceptor"):
         Connection("acceptor").send(request())
 
 
 @pytest.mark.parametrize(("role", "state"), [("requestor", State.STA5), ("acceptor", State.STA2)])
 def test_nothing_follows_the_end(role: Role, state: State) -> None:
-    """One connection serves one association; what arrives late is ignored (PS3.8 9.1.1)."""
+    """A connection serves one association; what arrives later is ignored (PS3.8 9.1.1)."""
     connection = in_state(role, state)
     connection.receive_data(b"")
     drain(connection)

@@ -1,4 +1,4 @@
-"""Messages cut into P-DATA-TF PDUs and put together again."""
+"""Messages split into P-DATA-TF PDUs and joined again."""
 
 import pytest
 from hypothesis import example, given, settings
@@ -27,7 +27,7 @@ COMMAND, LAST = 1, 2
 def cut(
     data: bytes, *, command: bool = False, last: bool = True, maximum: int = 16384
 ) -> list[bytes]:
-    """Give the PDUs, each as one piece."""
+    """Return the PDUs, each as one buffer."""
     buffers = list(fragments(3, data, command=command, last=last, maximum_length=maximum))
     assert len(buffers) % 2 == 0
     return [
@@ -42,7 +42,7 @@ def cut(
 @example(bytes(60), 26, False, True)
 @example(bytes(60), 26, False, False)
 def test_fragments_are_even_and_fit(data: bytes, maximum: int, command: bool, last: bool) -> None:
-    """Each PDU is as long as the peer allows, its fragment even; only the final one may end the message."""
+    """Each PDU has the maximum length, its fragment is even; the last one may end the message."""
     pdus = [parse(pdu) for pdu in cut(data, command=command, last=last, maximum=maximum)]
     pdvs = [pdv for pdu in pdus if isinstance(pdu, PDataTF) for pdv in pdu.pdvs]
 
@@ -56,7 +56,7 @@ def test_fragments_are_even_and_fit(data: bytes, maximum: int, command: bool, la
 
 
 def test_bulk_is_not_copied() -> None:
-    """Between the headers stand views of the caller's data, and the headers are few bytes."""
+    """Between the headers are views of the caller's data, and the headers are short."""
     data = bytes(500_000)
     buffers = list(fragments(1, data, command=False, last=True, maximum_length=16384))
     views = [buffer for buffer in buffers if isinstance(buffer, memoryview)]
@@ -69,7 +69,7 @@ def test_bulk_is_not_copied() -> None:
 
 
 def test_an_empty_end_is_sent_and_an_empty_middle_is_not() -> None:
-    """The end of a data set must be said even when nothing is left of it."""
+    """The end of a data set must be sent even if no bytes are left."""
     assert [
         pdv.last for pdu in map(parse, cut(b"")) if isinstance(pdu, PDataTF) for pdv in pdu.pdvs
     ] == [True]
@@ -78,25 +78,25 @@ def test_an_empty_end_is_sent_and_an_empty_middle_is_not() -> None:
 
 @pytest.mark.parametrize(("data", "maximum"), [(b"odd", 16384), (b"even", 7), (b"even", 0)])
 def test_what_cannot_be_cut_is_refused(data: bytes, maximum: int) -> None:
-    """Fragments are even (PS3.8 E.1), and some room is needed."""
+    """Fragments are even (PS3.8 E.1), and need some room."""
     with pytest.raises(LocalProtocolError):
         cut(data, maximum=maximum)
 
 
 def reader(**limits: int) -> MessageReader:
-    """Make one that knows contexts 1 and 3."""
+    """Return a reader that knows contexts 1 and 3."""
     return MessageReader((1, 3), Limits(**limits))
 
 
 def receive(one: MessageReader, context_id: int, control: int, data: bytes) -> object:
-    """Take one PDV; give the event that it leads to, if it leads to one."""
+    """Receive one PDV; return its event, if there is one."""
     events: list[Command | DataFragments] = []
     one.take([(context_id, control, memoryview(data))], events)
     return events[0] if events else None
 
 
 def test_a_message_is_put_together() -> None:
-    """The command set when it is complete, the data set as it comes."""
+    """The command set is returned when complete, the data set as it arrives."""
     command = build_message(STORE)
     one = reader()
     assert receive(one, 1, COMMAND, command[:10]) is None
@@ -111,7 +111,7 @@ def test_a_message_is_put_together() -> None:
 
 
 def test_odd_fragments_are_taken() -> None:
-    """Nothing depends on their even length (PS3.8 E.1), in a command set or a data set."""
+    """Their length need not be even (PS3.8 E.1), in a command set or a data set."""
     command = build_message(STORE)
     one = reader()
     assert receive(one, 1, COMMAND, command[:11]) is None
@@ -120,12 +120,12 @@ def test_odd_fragments_are_taken() -> None:
 
 
 def test_reserved_bits_of_the_control_header_are_not_tested() -> None:
-    """Bits 2 to 7 are never checked by the receiver (PS3.8 E.2)."""
+    """A receiver never checks bits 2 to 7 (PS3.8 E.2)."""
     assert receive(reader(), 1, 0xFC | COMMAND | LAST, build_message(STORE)) == Command(1, STORE)
 
 
 def test_data_is_a_view_of_what_was_fed() -> None:
-    """So that it can go to a file without being copied."""
+    """It can be written to a file without a copy."""
     one = reader()
     receive(one, 1, COMMAND | LAST, build_message(STORE))
     fed = bytearray(b"0123456789")
@@ -160,7 +160,7 @@ def test_what_is_wrong_is_refused(what: str, pdvs: list[tuple[int, int, bytes]])
         receive(one, *pdv)
     with pytest.raises(RemoteProtocolError):
         receive(one, *pdvs[-1])
-    # What is right before it is told, also where all of it comes at once.
+    # The correct ones before it are returned, also if all come at once.
     events: list[Command | DataFragments] = []
     at_once = [(context_id, control, memoryview(data)) for context_id, control, data in pdvs]
     with pytest.raises(RemoteProtocolError):

@@ -1,4 +1,4 @@
-"""The stream cut into PDUs: at any split the same, never copied in vain, never beyond its limits."""
+"""The stream split into PDUs: independent of the input chunks, without copies, within limits."""
 
 import tracemalloc
 
@@ -13,11 +13,11 @@ from dcm.wire.codec import COMMAND, LAST
 from dcm.wire.framing import Part
 
 Found = tuple[int, bytes] | tuple[int, int, bytes]
-"""Type and body of a PDU; of a PDV context, control header, and content."""
+"""Type and body of a PDU; for a PDV, context, control header, and content."""
 
 
 def cut(framer: Framer) -> list[Found]:
-    """Take everything that is complete, and what there is of a PDV."""
+    """Take everything that is complete, and the received parts of a PDV."""
     found: list[Found] = []
     while True:
         parts: list[Part] = []
@@ -32,7 +32,7 @@ def cut(framer: Framer) -> list[Found]:
 
 
 def merged(found: list[Found]) -> list[Found]:
-    """Join the PDVs of one message: how they are cut does not matter."""
+    """Join the PDVs of one message, so that their division does not matter."""
     joint: list[Found] = []
     for each in found:
         before = joint[-1] if joint else ()
@@ -45,7 +45,7 @@ def merged(found: list[Found]) -> list[Found]:
 
 
 def told(pdus: list[PDU]) -> list[Found]:
-    """Give what `cut` should find of these PDUs."""
+    """Return what `cut` should find in these PDUs."""
     found: list[Found] = []
     for pdu in pdus:
         if isinstance(pdu, PDataTF):
@@ -61,7 +61,7 @@ def told(pdus: list[PDU]) -> list[Found]:
 @settings(max_examples=80, deadline=None)
 @given(st.lists(pdus, max_size=5), st.data())
 def test_any_split_gives_the_same_pdus(sent: list[PDU], data: st.DataObject) -> None:
-    """How TCP cuts the stream does not matter, nor when the PDUs are taken."""
+    """Neither the way in which TCP splits the stream matters, nor when the PDUs are taken."""
     stream = b"".join(map(build, sent))
     borders = data.draw(st.lists(st.integers(0, len(stream)), max_size=12).map(sorted))
     framer = Framer(Limits())
@@ -71,13 +71,13 @@ def test_any_split_gives_the_same_pdus(sent: list[PDU], data: st.DataObject) -> 
         framer.feed(buffer)
         if data.draw(st.booleans()):
             found += cut(framer)
-            buffer[:] = b"\xff" * len(buffer)  # once all is taken, the caller uses it again
+            buffer[:] = b"\xff" * len(buffer)  # once all is taken, the caller reuses it
     found += cut(framer)
     assert merged(found) == merged(told(sent))
 
 
 def test_byte_by_byte() -> None:
-    """The slowest peer is understood, and PDVs are returned as they come."""
+    """Very small chunks are understood, and PDVs are returned as they arrive."""
     framer = Framer(Limits())
     stream = build(ReleaseRQ()) + raw.p_data(raw.pdv(1, 3, b"ab"), raw.pdv(3, 2, b""))
     found = []
@@ -98,7 +98,7 @@ def test_byte_by_byte() -> None:
     ],
 )
 def test_pdvs_that_do_not_fit_into_their_pdu_are_refused(pdu: bytes, words: str) -> None:
-    """What came before them is returned, and the rest of their PDU is skipped."""
+    """PDVs before them are returned, and the rest of their PDU is skipped."""
     framer = Framer(Limits())
     framer.feed(raw.p_data(raw.pdv(1, 0, b"before")) + pdu)
     parts: list[Part] = []
@@ -110,7 +110,7 @@ def test_pdvs_that_do_not_fit_into_their_pdu_are_refused(pdu: bytes, words: str)
 
 
 def test_what_is_left_of_a_p_data_tf_is_skipped() -> None:
-    """By who asks for the next PDU, whether its PDVs were taken or not."""
+    """Asking for the next PDU skips it, whether its PDVs were taken or not."""
     for taken in range(3):
         framer = Framer(Limits())
         stream = raw.p_data(raw.pdv(1, 0, b"abcdef"), raw.pdv(1, 2, b"gh")) + build(ReleaseRQ())
@@ -126,7 +126,7 @@ def test_what_is_left_of_a_p_data_tf_is_skipped() -> None:
 
 
 def test_what_came_in_one_piece_is_not_copied() -> None:
-    """PDVs and the bodies of PDUs are views of the bytes that were fed."""
+    """PDVs and the bodies of PDUs are views of the input."""
     fed = bytearray(raw.p_data(raw.pdv(1, 0, bytes(1000))) * 3 + build(ReleaseRQ()))
     framer = Framer(Limits())
     framer.feed(fed)
@@ -138,7 +138,7 @@ def test_what_came_in_one_piece_is_not_copied() -> None:
 
 
 def test_what_is_incomplete_does_not_hold_the_fed_buffer() -> None:
-    """Once all PDUs are taken, the caller may use its buffer again."""
+    """Once all PDUs are taken, the caller may reuse its buffer."""
     whole = build(ReleaseRQ())
     buffer = bytearray(whole[:8])
     framer = Framer(Limits())
@@ -154,11 +154,11 @@ def test_what_is_incomplete_does_not_hold_the_fed_buffer() -> None:
     [(1, 1001), (2, 1001), (3, 5), (4, 2001), (5, 5), (6, 5), (7, 5), (4, 2**32 - 1)],
 )
 def test_a_length_beyond_its_limit_is_refused_at_the_header(kind: int, length: int) -> None:
-    """Nothing of the body needs to arrive."""
+    """The body need not arrive."""
     limits = Limits(association_pdu=1000, p_data_pdu=2000)
     framer = Framer(limits)
     framer.feed(raw.pdu(kind, length=length))
-    with pytest.raises(RemoteProtocolError, match=f"announces a length of {length}"):
+    with pytest.raises(RemoteProtocolError, match=f"declares a length of {length}"):
         framer.next_pdu()
     allowed = Framer(limits)
     allowed.feed(raw.pdu(kind, length=min(length - 1, 2000)))
@@ -166,18 +166,18 @@ def test_a_length_beyond_its_limit_is_refused_at_the_header(kind: int, length: i
 
 
 def test_the_announced_maximum_length_is_the_limit_for_p_data() -> None:
-    """A peer who sends more than we announced breaks the protocol (PS3.8 D.1)."""
+    """A longer PDU than announced breaks the protocol (PS3.8 D.1)."""
     framer = Framer(Limits())
     framer.limit_p_data(100)
     framer.feed(raw.p_data(raw.pdv(1, 2, bytes(94))) + raw.p_data(raw.pdv(1, 2, bytes(96))))
     parts: list[Part] = []
-    with pytest.raises(RemoteProtocolError, match="length of 102, 100 are allowed"):
+    with pytest.raises(RemoteProtocolError, match="length of 102, but the limit is 100"):
         framer.pdvs(parts)
     assert len(parts) == 1
 
 
 def test_after_what_is_no_pdu_nothing_is_understood_or_kept() -> None:
-    """The stream has lost its borders."""
+    """The boundaries in the stream are lost."""
     framer = Framer(Limits())
     framer.feed(b"GET / HTTP/1.1\r\n\r\n")
     with pytest.raises(RemoteProtocolError, match="47H is not a PDU type") as caught:
@@ -188,7 +188,7 @@ def test_after_what_is_no_pdu_nothing_is_understood_or_kept() -> None:
 
 
 def test_memory_is_bounded_whatever_a_peer_sends() -> None:
-    """A PDU that never ends costs what has arrived of it; one that ends is let go."""
+    """An endless PDU uses the memory of what has arrived; a complete one is freed."""
     framer = Framer(Limits())
     piece = bytes(4096)
     tracemalloc.start()
@@ -205,7 +205,7 @@ def test_memory_is_bounded_whatever_a_peer_sends() -> None:
 
 
 def test_a_fragment_of_which_nothing_has_come_is_not_returned() -> None:
-    """Headers alone lead to nothing; the end of a PDV is told only with its last byte."""
+    """Headers alone give no event; the end of a PDV is reported only with its last byte."""
     framer = Framer(Limits())
     stream = raw.p_data(raw.pdv(1, 2, b"abcd"))
     found = []

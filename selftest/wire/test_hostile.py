@@ -1,4 +1,4 @@
-"""Inputs that a fuzzer found, read again: no error but those that are meant for them, and little memory."""
+"""Inputs found by a fuzzer, read again: only the intended errors, and little memory."""
 
 import tracemalloc
 import zipfile
@@ -11,11 +11,11 @@ from wire.hostile import READERS, drive
 
 FOUND = Path(__file__).with_name("hostile.zip")
 MOST = 4 << 20
-"""Bytes that an input of a few hundred may cost, what is imported for it aside."""
+"""Bytes that an input of a few hundred may use, without imports."""
 
 
 def inputs(reader: Callable[[bytes], None]) -> dict[str, bytes]:
-    """Give the inputs of one reader by name."""
+    """Return the inputs of one reader by name."""
     with zipfile.ZipFile(FOUND) as archive:
         found = {name: archive.read(name) for name in archive.namelist()}
     return {name: data for name, data in found.items() if READERS[data[0] % len(READERS)] is reader}
@@ -23,7 +23,7 @@ def inputs(reader: Callable[[bytes], None]) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__.strip("_"))
 def test_what_was_found_is_survived(reader: Callable[[bytes], None]) -> None:
-    """What must hold is said in `wire.hostile`."""
+    """`wire.hostile` checks the invariants."""
     assert pydicom  # the header scan falls back to it, and its import is not to be counted
     found = inputs(reader)
     assert len(found) > 10

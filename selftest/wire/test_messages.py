@@ -1,4 +1,4 @@
-"""Messages: command sets as PS3.7 wants them, and as others read them."""
+"""Messages: command sets according to PS3.7, and as other implementations read them."""
 
 import struct
 from io import BytesIO
@@ -43,7 +43,7 @@ BY_HAND = bytes.fromhex(
 
 
 def test_echo_is_built_as_by_hand() -> None:
-    """Every byte is where the table of the standard puts it."""
+    """Every byte is as in the table of the standard."""
     assert build_message(CEchoRQ(message_id=7)) == BY_HAND
     assert parse_message(BY_HAND) == CEchoRQ(message_id=7)
 
@@ -51,7 +51,7 @@ def test_echo_is_built_as_by_hand() -> None:
 @settings(max_examples=120, deadline=None)
 @given(all_messages)
 def test_parse_is_the_inverse_of_build(message: Message) -> None:
-    """What is built is read as it was, and built again to the same bytes."""
+    """Reading returns the same value, and building it again the same bytes."""
     data = build_message(message)
     assert parse_message(data) == message
     assert build_message(parse_message(data)) == data
@@ -72,7 +72,7 @@ VALUES = {
 
 @pytest.mark.parametrize("number", MESSAGES, ids=lambda number: MESSAGES[number].NAME)
 def test_pydicom_reads_the_same(number: int) -> None:
-    """An implementation that is not ours finds the same values under the standard's keywords."""
+    """Another implementation finds the same values under the standard's keywords."""
     kind: Any = MESSAGES[number]
     names = [name for name in fields(kind) if not name.endswith("_elements")]
     values = {name: VALUES.get(name, 0x1234 + at) for at, name in enumerate(names)}
@@ -88,7 +88,7 @@ def test_pydicom_reads_the_same(number: int) -> None:
 
 
 def test_tags_ascend() -> None:
-    """The elements stand in the order of their tags (PS3.7 6.3.1), whatever the order of the fields."""
+    """The elements are in the order of their tags (PS3.7 6.3.1), not in that of the fields."""
     message = CMoveRSP(
         message_id_being_responded_to=1,
         status=0xB000,
@@ -107,7 +107,7 @@ def test_tags_ascend() -> None:
 
 
 def _keyword(name: str) -> str:
-    """Give DICOM's keyword for the name of a field."""
+    """Return DICOM's keyword for the name of a field."""
     capitals = {"sop": "SOP", "uid": "UID", "id": "ID"}
     return "".join(capitals.get(word, word.capitalize()) for word in name.split("_"))
 
@@ -131,7 +131,7 @@ def test_all_messages_of_the_standard_are_there() -> None:
 
 
 def test_a_number_without_a_value_is_not_there() -> None:
-    """Some servers send empty counters; they are kept as they came."""
+    """Some servers send empty counters; they are kept."""
     elements = [
         (0, 0x0100, b"\x20\x80"),
         (0, 0x0120, b"\1\0"),
@@ -147,7 +147,7 @@ def test_a_number_without_a_value_is_not_there() -> None:
 
 
 def test_a_number_without_a_value_is_built_once() -> None:
-    """Also where its field has a default value, as the priority has."""
+    """Also if its field has a default value, like the priority."""
     elements = [
         (0, 0x0002, b"1.2\0"),
         (0, 0x0100, b"\x20\0"),
@@ -160,7 +160,7 @@ def test_a_number_without_a_value_is_built_once() -> None:
 
 
 def test_order_and_group_length_of_a_peer_are_not_tested() -> None:
-    """What servers send so is understood everywhere."""
+    """Some servers send them wrong, and other implementations accept that."""
     elements = [
         (0, 0x0900, b"\0\0"),
         (0, 0x0800, b"\1\1"),
@@ -175,7 +175,7 @@ FAILED_UIDS = b"1.2.3.4\\1.2.3.5 "
 
 
 def test_what_does_not_belong_into_a_response_is_kept() -> None:
-    """As Orthanc 1.10.1 ends a C-GET of which something failed; it is no reason to lose the response."""
+    """Orthanc 1.10.1 ends a partly failed C-GET so; the response must not be lost."""
     foreign = ((8, 0x0058, FAILED_UIDS), (0x7FE0, 0x0010, b"odd"))
     message = parse_message(raw.command_set([*FIND, foreign[0], (0, 0x0902, b"why "), foreign[1]]))
     assert message == CFindRSP(
@@ -187,7 +187,7 @@ def test_what_does_not_belong_into_a_response_is_kept() -> None:
 
 
 def test_what_does_not_belong_into_a_command_set_is_not_built() -> None:
-    """Not by accident: for that there is `dcm.wire.raw`."""
+    """`dcm.wire.raw` is for building it deliberately."""
     message = CFindRSP(
         message_id_being_responded_to=1, status=0, foreign_elements=((0x00080058, FAILED_UIDS),)
     )
@@ -196,7 +196,7 @@ def test_what_does_not_belong_into_a_command_set_is_not_built() -> None:
 
 
 def test_a_long_comment_is_read_but_not_built() -> None:
-    """Servers put whole sentences there; we do not."""
+    """Some servers put whole sentences there; we do not."""
     elements = [
         (0, 0x0100, b"\x20\x80"),
         (0, 0x0120, b"\1\0"),
@@ -211,7 +211,7 @@ def test_a_long_comment_is_read_but_not_built() -> None:
 
 
 def test_comment_that_is_not_ascii_is_not_built() -> None:
-    """Error Comment is LO in the default repertoire (PS3.7 C): an error of ours, and one that is expected."""
+    """Error Comment is LO in the default repertoire (PS3.7 C): this raises an error of ours."""
     with pytest.raises(LocalProtocolError, match="only ASCII characters can be sent"):
         build_message(CStoreRSP(message_id_being_responded_to=1, status=1, error_comment="ü"))
 
@@ -229,7 +229,7 @@ def test_comment_that_is_not_ascii_is_not_built() -> None:
     ],
 )  # fmt: skip
 def test_messages_check_themselves(make: Any) -> None:
-    """What no command set can hold is refused when the message is made."""
+    """Values that no command set can hold are refused when the message is made."""
     with pytest.raises(LocalProtocolError):
         make()
 
@@ -273,7 +273,7 @@ def test_what_is_wrong_is_refused(what: str, data: bytes) -> None:
 def test_what_looks_like_one_read_before_is_read_alike(
     message: Message, data: st.DataObject
 ) -> None:
-    """The short way, for what is laid out like another command set, knows no other messages or errors."""
+    """The fast path for a known layout has the same results and errors."""
     known = build_message(message)
     changed = bytearray(known)
     for _ in range(data.draw(st.integers(0, 3))):
@@ -291,7 +291,7 @@ def test_what_looks_like_one_read_before_is_read_alike(
 
 @pytest.mark.parametrize("uid", [b"1.2\n4\0", b"1.2\xe94\0"])
 def test_a_wrong_value_is_refused_also_where_the_layout_is_known(uid: bytes) -> None:
-    """A thousand right messages before it do not make a wrong one right."""
+    """A thousand right messages with that layout do not make it right."""
     right, wrong = (raw.command_set([(0, 2, each), *ECHO]) for each in (b"1.2.4\0", uid))
     for _ in range(2):
         assert parse_message(right) == CEchoRQ(message_id=7, affected_sop_class_uid="1.2.4")
@@ -304,7 +304,7 @@ def test_a_wrong_value_is_refused_also_where_the_layout_is_known(uid: bytes) -> 
 def test_the_short_way_to_store_messages_makes_the_same(
     message_id: int, sop_class: str, sop_instance: str
 ) -> None:
-    """Request and response are equal to those that are made in the usual way, and so are their bytes."""
+    """Request and response, and their bytes, equal those made in the usual way."""
     request = store_request(message_id, sop_class, sop_instance)
     usual: Message = CStoreRQ(
         message_id=message_id,
@@ -330,7 +330,7 @@ def test_the_short_way_to_store_messages_makes_the_same(
     ("number", "uid"), [(1 << 16, "1.2"), (-1, "1.2"), (1, "1" * 65), (1, "1.2\n"), (1, "1.é")]
 )
 def test_the_short_way_refuses_the_same(number: int, uid: str) -> None:
-    """A value that no command set can hold."""
+    """Values that no command set can hold."""
     with pytest.raises(LocalProtocolError):
         store_request(number, "1.2.3", uid)
 
@@ -338,7 +338,7 @@ def test_the_short_way_refuses_the_same(number: int, uid: str) -> None:
 @settings(max_examples=80, deadline=None)
 @given(all_messages, st.data())
 def test_a_changed_command_set_is_refused_or_read(message: Message, data: st.DataObject) -> None:
-    """No changed byte leads to anything but a message or `RemoteProtocolError`."""
+    """After any change of a byte the result is a message or `RemoteProtocolError`."""
     changed = bytearray(build_message(message))
     changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))
     try:

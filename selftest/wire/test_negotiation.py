@@ -1,4 +1,4 @@
-"""An acceptor's answers to proposed contexts, and what an answer must not say."""
+"""An acceptor's answers to proposed contexts, and invalid answers."""
 
 from wire.pair import CONTEXTS, CT, EXPLICIT, IMPLICIT, VERIFICATION, answer, request
 
@@ -13,7 +13,7 @@ from dcm.wire import (
 
 
 def test_the_acceptors_order_decides() -> None:
-    """Of the transfer syntaxes that both have, the one that the acceptor likes best."""
+    """Of the common transfer syntaxes, the one that the acceptor prefers is chosen."""
     proposed = [PresentationContextRQ(1, CT, (IMPLICIT, EXPLICIT, "1.2.3"))]
     for order in ((EXPLICIT, IMPLICIT), (IMPLICIT, EXPLICIT)):
         assert answer_contexts(proposed, {CT: order}) == (PresentationContextAC(1, 0, order[0]),)
@@ -38,7 +38,7 @@ def test_all_128_contexts_can_be_used() -> None:
 
 
 def test_roles_beyond_what_was_proposed_are_told() -> None:
-    """A role is accepted only where it was proposed (PS3.7 D.3.3.4)."""
+    """A role may be accepted only if it was proposed (PS3.7 D.3.3.4)."""
     both, scp = RoleSelection(CT, scu=True, scp=True), RoleSelection(CT, scu=False, scp=True)
     assert incomplete(request(both), answer(request(), scp)) == []
     assert incomplete(request(scp), answer(request(), both)) == [

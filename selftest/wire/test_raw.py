@@ -1,4 +1,4 @@
-"""What the standard forbids can be built, and what it allows is built the same."""
+"""PDUs that the standard forbids can be built, and valid ones are built the same."""
 
 from wire.pair import IMPLICIT, VERIFICATION
 
@@ -19,7 +19,7 @@ CONTEXT = raw.context(1, VERIFICATION.encode(), [IMPLICIT.encode()])
 
 
 def test_without_a_lie_the_bytes_are_those_of_the_values() -> None:
-    """So that a lie is the only difference to a valid PDU."""
+    """A lie is then the only difference from a valid PDU."""
     request = AssociateRQ(
         called_ae_title="ANY-SCP",
         calling_ae_title="RAW-SCU",
@@ -41,7 +41,7 @@ def test_without_a_lie_the_bytes_are_those_of_the_values() -> None:
 
 
 def test_every_length_can_lie() -> None:
-    """What is announced has nothing to do with what is there."""
+    """The announced length is independent of the real one."""
     assert raw.pdu(4, b"ab", length=2**32 - 1) == b"\4\0\xff\xff\xff\xffab"
     assert raw.item(0x51, b"ab", length=0) == b"\x51\0\0\0ab"
     assert raw.pdv(2, 0xFF, b"ab", length=1) == b"\0\0\0\1\2\xffab"

@@ -1,4 +1,4 @@
-"""What dcmtk and pynetdicom really say is read, and built again to the same bytes."""
+"""Real traffic of dcmtk and pynetdicom is read, and built again to the same bytes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,7 +72,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 def archive(
     loop: RelayLoop, images: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Recorder, str]]:
-    """Run dcmtk's archive with the objects in it, behind a recording relay."""
+    """Run dcmtk's archive with the objects, behind a recording relay."""
     process, endpoint, destination = start_dcmqrscp(tmp_path_factory.mktemp("archive"))
     try:
         record = Recorder(loop, endpoint)
@@ -89,17 +89,17 @@ def archive(
 
 
 def check(association: list[Passed]) -> None:
-    """See that every PDU and every command set is the same after it was read and built again."""
+    """Check that every PDU and every command set is the same after reading and building it."""
     assert [pdu.tidy for pdu in association] == [rebuilt(pdu) for pdu in association]
     for direction in Direction:
         assert all(map(command_set_is_rebuilt, command_sets(association, direction)))
 
 
 def replay(association: list[Passed]) -> None:
-    """Lead two connections of ours through the association, each in the place of a real one.
+    """Replay the association on two connections of ours, each in place of a real one.
 
-    The sender has to say the same in the same bytes; only data sets may be cut in other places. The receiver
-    is told the real bytes, and has to learn what was said.
+    The sender must send the same bytes, except that data sets may be split in other places. The
+    receiver gets the real bytes, and must report the same messages.
     """
     limits = Limits(p_data_pdu=(1 << 32) - 1)
     sides = {
@@ -146,7 +146,7 @@ def replay(association: list[Passed]) -> None:
     ],
 )  # fmt: skip
 def test_dcmtk_with_dcmtk(archive: tuple[Recorder, str], command: str, expected: list[str]) -> None:
-    """Programs of dcmtk speak to dcmqrscp."""
+    """Programs of dcmtk communicate with dcmqrscp."""
     record, _ = archive
     program, *options = command.split()
     called = [] if "-aec" in options else ["-aec", AE_TITLE]
@@ -174,7 +174,7 @@ def test_dcmtk_stores(archive: tuple[Recorder, str], images: list[str]) -> None:
 
 
 def test_dcmtk_gets(archive: tuple[Recorder, str], tmp_path: Path) -> None:
-    """getscu: roles are selected, and requests go both ways on one association."""
+    """getscu: roles are selected, and both sides send requests on one association."""
     record, _ = archive
     keys = ["-k", "0008,0052=STUDY", "-k", "StudyInstanceUID=1.2.3.1000"]
     target = ["-aec", AE_TITLE, "-od", str(tmp_path)]
@@ -205,7 +205,7 @@ def test_dcmtk_moves(archive: tuple[Recorder, str], tmp_path: Path) -> None:
 
 
 def test_pynetdicom_with_dcmtk(archive: tuple[Recorder, str]) -> None:
-    """A client that is neither dcmtk's nor ours."""
+    """A client by neither dcmtk nor this project."""
     record, _ = archive
     ae = AE(ae_title="PYNETDICOM")
     ae.add_requested_context("1.2.840.10008.1.1")
@@ -220,7 +220,7 @@ def test_pynetdicom_with_dcmtk(archive: tuple[Recorder, str]) -> None:
 
 
 def test_pynetdicom_with_pynetdicom(loop: RelayLoop, images: list[str]) -> None:
-    """All negotiation items, and the DIMSE-N messages in both directions of a message's life."""
+    """All negotiation items, and the DIMSE-N messages in both directions."""
     server, endpoint = start_pynetdicom()
     try:
         record = Recorder(loop, endpoint)
@@ -247,7 +247,7 @@ def test_pynetdicom_with_pynetdicom(loop: RelayLoop, images: list[str]) -> None:
 
 
 def use_all_services(port: int, stored: str) -> None:
-    """Be a pynetdicom client that negotiates all there is, and calls all DIMSE-N services."""
+    """Act as a pynetdicom client that negotiates all items, and calls all DIMSE-N services."""
     ae = AE(ae_title="PYNETDICOM")
     for uid in (FILM_SESSION, PRINTER):
         ae.add_requested_context(uid)

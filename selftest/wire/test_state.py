@@ -1,4 +1,4 @@
-"""The state table against one that was written down apart from it."""
+"""The state table against an independent transcription."""
 
 import pytest
 from pynetdicom.fsm import TRANSITION_TABLE as THEIRS
@@ -13,7 +13,7 @@ ROLES: tuple[Role, ...] = ("requestor", "acceptor")
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("state", State, ids=lambda state: state.name)
 def test_each_event_in_each_state(state: State, role: Role) -> None:
-    """Action and next state are the standard's; what the table leaves empty is refused."""
+    """Action and next state are the standard's; empty cells of the table are refused."""
     for event in StateEvent:
         machine = StateMachine(role)
         machine.state = state
@@ -30,7 +30,7 @@ def test_each_event_in_each_state(state: State, role: Role) -> None:
 
 
 def test_a_request_that_the_provider_refuses_leads_to_the_other_half_of_ae_6() -> None:
-    """Without our version of the protocol there is a rejection, and the peer is to close."""
+    """For another version of the protocol there is a rejection, and the peer must close."""
     machine = StateMachine("acceptor")
     machine.state = State.STA2
     assert machine.step(StateEvent.ASSOCIATE_RQ_PDU, acceptable=False).name == "AE-6"
@@ -38,13 +38,13 @@ def test_a_request_that_the_provider_refuses_leads_to_the_other_half_of_ae_6() -
 
 
 def test_each_action_is_in_the_table() -> None:
-    """No action is left over, and none is missing."""
+    """No action is unused, and none is missing."""
     used = {name for column in BY_STATE.values() for name in column.values()}
     assert used == {*ACTIONS} == {*NEXT}
 
 
 def test_pynetdicom_reads_the_table_like_us() -> None:
-    """A third reading of Table 9-10, by people who do not know us."""
+    """A third, independent reading of Table 9-10."""
     ours = {
         (f"Evt{event:d}", f"Sta{state:d}"): do.name for (event, state), do in TRANSITIONS.items()
     }
@@ -52,7 +52,7 @@ def test_pynetdicom_reads_the_table_like_us() -> None:
 
 
 def test_an_unexpected_pdu_is_aborted_like_an_invalid_one() -> None:
-    """Where a PDU's own row aborts, the row of the invalid PDU does the same; `Connection` relies on it."""
+    """If a PDU's own row aborts, so does that of the invalid PDU; `Connection` relies on this."""
 
     def aborts(action: Action) -> bool:
         return any("ABORT" in do.name and "SEND" in do.name for do in action.do)

@@ -1,4 +1,4 @@
-"""Statuses, rejections and aborts in words."""
+"""Statuses, rejections and aborts in text form."""
 
 import pytest
 from pynetdicom import status as theirs
@@ -61,7 +61,7 @@ def test_a_status_in_a_line(code: int, response: type[Response] | None, line: st
     ],
 )
 def test_pynetdicom_puts_each_status_into_the_same_class(table: dict[int, tuple[str, str]]) -> None:
-    """A second reading of PS3.7 Annex C and PS3.4, by people who do not know us."""
+    """A second, independent reading of PS3.7 Annex C and PS3.4."""
     assert {code: status_class(code).value for code in table} == {
         code: kind.lower() for code, (kind, _) in table.items()
     }
@@ -80,12 +80,12 @@ def test_pynetdicom_puts_each_status_into_the_same_class(table: dict[int, tuple[
 def test_no_status_of_these_services_is_without_words(
     table: dict[int, tuple[str, str]], response: type[Response]
 ) -> None:
-    """All that another implementation knows has words here too."""
+    """All statuses that another implementation knows have a text here, too."""
     assert [hex(code) for code in table if code and not describe(code, response).words] == []
 
 
 def test_each_class() -> None:
-    """What an operation can come to (PS3.7 Annex C)."""
+    """The possible results of an operation (PS3.7 Annex C)."""
     codes = (0x0000, 0xFF01, 0xFE00, 0xB123, 0xC000)
     assert [status_class(code) for code in codes] == [
         StatusClass.SUCCESS,
@@ -105,7 +105,7 @@ def test_each_class() -> None:
         ),
         (
             AssociateRJ(2, 3, 2),
-            "rejected for now by the service provider, presentation: local limit exceeded",
+            "rejected transiently by the service provider, presentation: local limit exceeded",
         ),
         (
             AssociateRJ(1, 2, 2),

@@ -1,4 +1,4 @@
-"""What a server accepts when everything is proposed: SOP classes, transfer syntaxes, other negotiation."""
+"""What a server accepts if all SOP classes, transfer syntaxes and other items are proposed."""
 
 import contextlib
 
@@ -69,7 +69,7 @@ def test_chosen_transfer_syntax_was_proposed(wire: Wire, observe: Observe) -> No
 
 @suite.case("ABIL-003", ref="PS3.7 D.3.3 (2024d)", shows="Associations")
 def test_everything_is_negotiated(wire: Wire, observe: Observe) -> None:
-    """A request with every kind of negotiation is accepted, and what is answered was requested."""
+    """A request with every kind of negotiation is accepted, and the answer has only what was requested."""
     models = [model for each in (FIND, MOVE, GET) for model in each.values()]
     request = wire.request(
         [ECHO, *((each, NATIVE) for each in (*models, *STORAGE_FAMILIES))],
@@ -107,7 +107,7 @@ def test_everything_is_negotiated(wire: Wire, observe: Observe) -> None:
 @suite.case("ABIL-004", ref="PS3.8 9.3.4 (2024e)", shows="Associations")
 @pytest.mark.parametrize("whose", ["called", "calling"])
 def test_unknown_title_is_accepted_or_rejected(wire: Wire, observe: Observe, whose: str) -> None:
-    """A request with an AE title that nobody has is accepted or rejected."""
+    """A request with an unknown AE title is accepted or rejected."""
     nobody = AETitle("HARNESS-NOBODY")
     titles = (nobody, wire.calling) if whose == "called" else (wire.called, nobody)
     stranger = Wire(wire.peer, *titles, wire.time_limit, wire.tls)

@@ -1,4 +1,4 @@
-"""What becomes of an object of each SOP class and transfer syntax that a server accepts."""
+"""What happens to an object of each SOP class and transfer syntax that a server accepts."""
 
 from pydicom.uid import UID
 
@@ -20,11 +20,11 @@ from harness.cases import (
 suite = Suite(needs="dimse.store")
 
 AT_ONCE = 100
-"""Objects of one association, each with a context of its own."""
+"""The number of objects in one association, each with its own context."""
 
 
 def store(dimse: Dimse, samples: list[Sample]) -> list[int]:
-    """Store objects, however many there are, and return the statuses."""
+    """Store any number of objects, and return the statuses."""
     return [
         status
         for start in range(0, len(samples), AT_ONCE)
@@ -33,16 +33,16 @@ def store(dimse: Dimse, samples: list[Sample]) -> list[int]:
 
 
 def words(status: int) -> str:
-    """Return what a status says of a C-STORE."""
+    """Return the meaning of a C-STORE status."""
     return "stored" if status == SUCCESS else f"answered with {status:#06x}"
 
 
 @suite.case("ABIL-010", ref="PS3.4 B.2.2 (2020b)", shows="Storage")
 def test_accepted_class_is_stored(wire: Wire, dimse: Dimse, make: Maker, observe: Observe) -> None:
-    """An object of each accepted storage class is stored, or refused as one without its modules.
+    """An object of each accepted storage class is stored, or rejected because modules are missing.
 
-    The objects have only the modules of all objects (PS3.3 C.7, C.12.1). A server that says that such an
-    object does not match its class (A9xx) or cannot be understood (Cxxx) is right.
+    The objects have only the modules that all objects have (PS3.3 C.7, C.12.1). A server may answer that such
+    an object does not match its class (A9xx) or cannot be understood (Cxxx).
     """
     chosen = wire.chosen([(uid, NATIVE) for uid in STORAGE_CLASSES])
     samples = [
@@ -68,7 +68,7 @@ def test_accepted_class_is_stored(wire: Wire, dimse: Dimse, make: Maker, observe
 def test_accepted_transfer_syntax_is_stored(
     wire: Wire, dimse: Dimse, corpus: Corpus, observe: Observe
 ) -> None:
-    """A whole object in each accepted transfer syntax is stored."""
+    """A complete object in each accepted transfer syntax is stored."""
     by_syntax: dict[str, Sample] = {}
     for name in corpus.ids():
         if name.startswith(("p", "m")):

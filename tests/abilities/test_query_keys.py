@@ -1,4 +1,4 @@
-"""What becomes of each key of a query, at each level of each root (PS3.4 C.6.1.1, C.6.2.1)."""
+"""How each key of a query is handled, at each level of each root (PS3.4 C.6.1.1, C.6.2.1)."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "SERIES": ("Modality", "SeriesNumber", "SeriesInstanceUID"),
     "IMAGE": ("InstanceNumber", "SOPInstanceUID"),
 }
-"""Required and unique keys. In the study root those of the patient stand at the study level (C.6.2.1.2)."""
+"""Required and unique keys; in the study root, STUDY includes those of the patient (C.6.2.1.2)."""
 OPTIONAL: dict[str, tuple[str, ...]] = {
     "PATIENT": ("PatientBirthDate", "PatientSex", "OtherPatientIDs", "EthnicGroup", "PatientComments"),
     "STUDY": (
@@ -59,7 +59,7 @@ OTHER = {
     "LO": "NOT THERE", "LT": "NOT THERE", "PN": "Nobody^Here", "SH": "NOT THERE", "TM": "000001",
     "UI": "1.2.3.4", "US": 9,
 }  # fmt: skip
-"""By value representation: what nothing that is stored has."""
+"""A value that no stored object has, by value representation."""
 
 
 def keys_at(root: Root, level: str, table: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
@@ -69,7 +69,7 @@ def keys_at(root: Root, level: str, table: dict[str, tuple[str, ...]]) -> tuple[
 
 
 def same(keyword: str, one: Dataset, other: Dataset) -> bool:
-    """Return whether two data sets have the same value, with fractions of a second or without."""
+    """Return whether two data sets have the same value, ignoring fractions of a second."""
     texts = [several(each, keyword) for each in (one, other)]
     if dictionary_VR(keyword) == "TM":
         texts = [[text[:6] for text in each] for each in texts]
@@ -112,6 +112,6 @@ def test_required_keys_are_returned_and_matched(
 
 
 def answers(dimse: Dimse, root: Root, level: str, keys: dict[str, Any]) -> list[Dataset]:
-    """Ask at a level, and return the answers; none if the query is refused."""
+    """Query a level, and return the answers; none if the query is rejected."""
     found = dimse.find(level, root=root, **keys)
     return found.datasets if found.status == SUCCESS else []

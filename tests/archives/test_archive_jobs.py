@@ -1,4 +1,4 @@
-"""Archives as jobs: made in the background, fetched once they are ready, driven out and deleted."""
+"""Archives as jobs: created in the background, fetched when ready, replaced and deleted."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ Job = dict[str, Any]
 
 
 def ended(rest: Rest, answer: Job) -> Job:
-    """Wait for the end of the job that an answer names, and return its state."""
+    """Wait for the end of the job named in an answer, and return its state."""
 
     def is_over() -> bool:
         return rest.json(answer["Path"])["State"] in {"Success", "Failure"}
@@ -23,14 +23,14 @@ def ended(rest: Rest, answer: Job) -> Job:
 
 
 def made(rest: Rest, path: str, **body: object) -> Job:
-    """Let a job make an archive, and return its state once it has succeeded."""
+    """Create an archive in a job, and return the job's state when it has succeeded."""
     job = ended(rest, rest.post(path, {"Synchronous": False, **body}).json())
     assert job["State"] == "Success", f"the job has ended with {job['ErrorDescription']!r}"
     return job
 
 
 def of_series(rest: Rest, sample: Sample, kind: str = "archive", **body: object) -> Job:
-    """Let a job make the archive of the series of a sample."""
+    """Create the archive of the series of a sample in a job."""
     return made(rest, f"{orthanc_ids(sample).path('series')}/{kind}", **body)
 
 
@@ -40,7 +40,7 @@ def of_series(rest: Rest, sample: Sample, kind: str = "archive", **body: object)
 def test_job_makes_the_archive(
     rest: Rest, stored: Stored, level: str, body: dict[str, bool]
 ) -> None:
-    """An archive made by a job has the files of the resource, byte for byte."""
+    """An archive created by a job has the files of the resource, byte for byte."""
     samples = stored.study(instances=2)
 
     job = ended(rest, rest.post(f"{orthanc_ids(samples[0]).path(level)}/archive", body).json())
@@ -55,7 +55,7 @@ def test_job_makes_the_archive(
     ("kind", "type_"), [("archive", "Archive"), ("media", "Media")], ids=["archive", "media"]
 )
 def test_job_describes_the_archive(rest: Rest, stored: Stored, kind: str, type_: str) -> None:
-    """The job has the count of instances, their size, and the size of the archive."""
+    """The job reports the number of instances, their size, and the size of the archive."""
     samples = stored.study(instances=3)
 
     job = of_series(rest, samples[0], kind)
@@ -68,7 +68,7 @@ def test_job_describes_the_archive(rest: Rest, stored: Stored, kind: str, type_:
 
 @suite.case("ARCJ-003", covers="Orthanc.test_async_archive", needs="orthanc>=1.11.0")
 def test_size_of_the_archive(rest: Rest, stored: Stored) -> None:
-    """The size of the archive that the job names is that of the download."""
+    """The size of the archive that the job reports is that of the download."""
     job = of_series(rest, stored.instance())
 
     answer = rest.get(f"/jobs/{job['ID']}/archive")
@@ -85,7 +85,7 @@ def test_size_of_the_archive(rest: Rest, stored: Stored) -> None:
 def test_job_for_several_resources(
     rest: Rest, stored: Stored, route: str, directories: int
 ) -> None:
-    """An archive of two series, made by a job, has the files of both, and media have a DICOMDIR besides."""
+    """An archive of two series, created by a job, has the files of both, and media also have a DICOMDIR."""
     samples = stored.study(series=2)
     series = [orthanc_ids(each).series for each in samples]
 
@@ -101,7 +101,7 @@ def test_job_for_several_resources(
     "ARCJ-005", ref="Orthanc configuration: MediaArchiveSize", covers="Orthanc.test_async_archive"
 )
 def test_next_archive_drives_the_last_one_out(rest: Rest, stored: Stored) -> None:
-    """With MediaArchiveSize 1 the server keeps the archive of the last job only; the jobs stay listed."""
+    """With MediaArchiveSize 1, the server keeps only the archive of the last job; all jobs stay listed."""
     samples = stored.study(series=2)
     first = of_series(rest, samples[0])
     second = of_series(rest, samples[1])
@@ -155,7 +155,7 @@ def test_archive_of_a_job_is_deleted(rest: Rest, stored: Stored) -> None:
 @suite.case("ARCJ-009", covers="Orthanc.test_archive_job_delete_output", needs="orthanc>=1.12.2")
 @pytest.mark.parametrize("before", ["kept", "deleted"])
 def test_job_is_deleted_with_its_archive(rest: Rest, stored: Stored, before: str) -> None:
-    """A job that is deleted leaves the list, and its archive goes with it if it is still there."""
+    """A deleted job is removed from the list, together with its archive if that still exists."""
     job = of_series(rest, stored.instance())
     path = f"/jobs/{job['ID']}"
     if before == "deleted":
@@ -170,7 +170,7 @@ def test_job_is_deleted_with_its_archive(rest: Rest, stored: Stored, before: str
 
 @suite.case("ARCJ-010")
 def test_job_has_no_other_output(rest: Rest, stored: Stored) -> None:
-    """An output that the job of an archive does not have is not found, nor that of an unknown job."""
+    """An output that the job of an archive does not have is not found, nor is that of an unknown job."""
     job = of_series(rest, stored.instance())
 
     rest.get(f"/jobs/{job['ID']}/nope", expect=404)
@@ -180,7 +180,7 @@ def test_job_has_no_other_output(rest: Rest, stored: Stored) -> None:
 
 @suite.case("ARCJ-011")
 def test_archive_does_not_change_with_the_study(rest: Rest, stored: Stored) -> None:
-    """The archive of a job still has an object that was deleted since."""
+    """The archive of a job still has an object that was deleted afterwards."""
     sample = stored.instance()
     job = of_series(rest, sample)
 
@@ -192,7 +192,7 @@ def test_archive_does_not_change_with_the_study(rest: Rest, stored: Stored) -> N
 
 @suite.case("ARCJ-012")
 def test_jobs_at_the_same_time(rest: Rest, stored: Stored) -> None:
-    """Two archives that are ordered at once are both made."""
+    """Two archives that are requested at once are both created."""
     series = [orthanc_ids(each).path("series") for each in stored.study(series=2)]
     answers = [rest.post(f"{path}/archive", {"Synchronous": False}).json() for path in series]
 

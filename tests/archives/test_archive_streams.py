@@ -1,4 +1,4 @@
-"""Archives on their way: streamed while they are made, or sent when they are complete."""
+"""The transfer of archives: streamed while they are created, or sent when they are complete."""
 
 import pytest
 
@@ -25,7 +25,7 @@ suite = Suite(
     ],
 )
 def test_archive_arrives_whole(rest: Rest, stored: Stored, streams: bool) -> None:
-    """An archive has every byte, whether it is streamed while it is made or sent when it is complete."""
+    """An archive has every byte, whether it is streamed while it is created or sent when it is complete."""
     samples = stored.study(instances=3)
 
     answer = rest.get(f"{orthanc_ids(samples[0]).path('study')}/archive")

@@ -1,4 +1,4 @@
-"""ZIP archives: which objects are in them, with every byte, under which names, and what is refused."""
+"""ZIP archives: their objects, byte for byte, the names of these, and what is rejected."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -32,18 +32,18 @@ NAMED: dict[str, Any] = {
     "AccessionNumber": "A1",
     "SeriesNumber": 7,
 }
-"""Elements from which the names in an archive are made, with a slash and letters beyond ASCII."""
+"""Elements used in the names of an archive, with a slash and non-ASCII letters."""
 
 
 def assert_holds(entries: Mapping[str, bytes], samples: Iterable[Sample]) -> None:
-    """Compare the files of an archive with the samples: each once, byte for byte, whatever their names."""
+    """Assert that an archive has each sample once, byte for byte, under any name."""
     assert sorted(entries.values()) == sorted(each.data for each in samples)
 
 
 @suite.case("ARC-001", covers="Orthanc.test_archive")
 @pytest.mark.parametrize("level", LEVELS)
 def test_archive_has_every_byte(rest: Rest, stored: Stored, level: str) -> None:
-    """The archive of a resource has the files of its instances, unchanged, and of no others."""
+    """The archive of a resource has the files of its instances, unchanged, and no others."""
     samples = stored.study(series=2, instances=2, PatientID="ID-1")
     stored.study(instances=1, PatientID="ID-2")
 
@@ -71,7 +71,7 @@ def test_archive_calls_itself_zip(rest: Rest, stored: Stored, level: str) -> Non
 )
 @pytest.mark.parametrize("level", LEVELS)
 def test_archive_by_post(rest: Rest, stored: Stored, level: str, body: dict[str, bool]) -> None:
-    """The archive that is asked for by POST is the answer, with the same files."""
+    """An archive requested by POST is returned in the answer, with the same files."""
     samples = stored.study(series=2)
     path = f"{orthanc_ids(samples[0]).path(level)}/archive"
 
@@ -95,7 +95,7 @@ def test_archive_of_any_object(rest: Rest, stored: Stored, name: str) -> None:
 
 @suite.case("ARC-005", covers="Orthanc.test_archive", needs="orthanc>=1.13.0")
 def test_names_in_an_archive(rest: Rest, stored: Stored) -> None:
-    """Folders are patient, study and series, their parts joined by dashes; without Utf8 they are ASCII."""
+    """Folders are named after patient, study and series, parts joined by dashes; in ASCII without Utf8."""
     samples = stored.study(series=2, instances=2, **NAMED)
 
     entries = entries_of(rest.get(f"{orthanc_ids(samples[0]).path('study')}/archive"))
@@ -118,7 +118,7 @@ def test_names_in_an_archive(rest: Rest, stored: Stored) -> None:
     ids=["utf8", "ascii", "default"],
 )
 def test_names_in_utf_8(rest: Rest, stored: Stored, body: dict[str, bool], study: str) -> None:
-    """With Utf8 the names have letters beyond ASCII, and without they are left out."""
+    """With Utf8 the names have non-ASCII letters; without it, these are left out."""
     ids = orthanc_ids(stored.instance(**NAMED))
 
     answer = rest.post("/tools/create-archive", {"Resources": [ids.instance], **body})
@@ -132,7 +132,7 @@ def test_names_in_utf_8(rest: Rest, stored: Stored, body: dict[str, bool], study
     ["../../up", "a/b\\c", "C:\\Windows", "..", " ", "x" * 64, "Größe", "tab\tand\x7f"],
 )
 def test_names_stay_within_the_archive(rest: Rest, stored: Stored, description: str) -> None:
-    """Whatever a description has, an entry stands three folders deep, and its name leads nowhere else."""
+    """Whatever a description contains, an entry is three folders deep, and its name leads nowhere else."""
     sample = stored.instance(StudyDescription=description, SeriesDescription=description)
 
     entries = entries_of(rest.get(f"{orthanc_ids(sample).path('patient')}/archive"))
@@ -152,7 +152,7 @@ def test_names_stay_within_the_archive(rest: Rest, stored: Stored, description: 
 def test_folder_of_the_patient_has_the_name_of_the_study(
     rest: Rest, make: Maker, stored: Stored, name: str
 ) -> None:
-    """If two studies of a Patient ID have different names, the archive of each has its own name."""
+    """If two studies of a Patient ID have different names, each archive has its own name."""
     collide(make, stored)
     asked = bare(make, name)
 
@@ -162,7 +162,7 @@ def test_folder_of_the_patient_has_the_name_of_the_study(
 
 
 def bare(make: Maker, name: str) -> Sample:
-    """Return an object of the patient COMMON that lacks all from which names are made, but for its study."""
+    """Return an object of the patient COMMON with no attributes used in names, except its study."""
     return make.instance(
         PatientID="COMMON",
         PatientName=name,
@@ -178,7 +178,7 @@ def bare(make: Maker, name: str) -> Sample:
 
 
 def collide(make: Maker, stored: Stored) -> tuple[Sample, ...]:
-    """Store one object for each of two studies that have the Patient ID in common, and not the name."""
+    """Store one object for each of two studies with the same Patient ID but different patient names."""
     return stored.these(bare(make, "HELLO"), bare(make, "WORLD"))
 
 
@@ -194,7 +194,7 @@ def test_patient_with_two_names_has_both_studies(rest: Rest, make: Maker, stored
 
 @suite.case("ARC-010", covers="Orthanc.test_archive")
 def test_equal_names_do_not_collide(rest: Rest, make: Maker, stored: Stored) -> None:
-    """Studies, series and instances that have all names in common are each in the archive."""
+    """Studies, series and instances with equal names are all in the archive."""
     same: dict[str, Any] = {"PatientID": "ID-1", "AccessionNumber": "A", "StudyDescription": "S"}
     samples = stored.these(
         *(
@@ -214,7 +214,7 @@ def test_equal_names_do_not_collide(rest: Rest, make: Maker, stored: Stored) -> 
 @pytest.mark.parametrize("form", ["list", "object"])
 @pytest.mark.parametrize("chosen", ["nothing", "patient", "overlapping", "mixed"])
 def test_archive_of_several_resources(rest: Rest, stored: Stored, chosen: str, form: str) -> None:
-    """An archive of several resources has each instance once, of whatever levels they are."""
+    """An archive of several resources of any level has each instance once."""
     first = stored.study(series=2, instances=2, PatientID="ID-1")
     second = stored.study(series=2, instances=2, PatientID="ID-2")
     one, other, last = (orthanc_ids(each) for each in (first[0], second[0], second[3]))
@@ -234,7 +234,7 @@ def test_archive_of_several_resources(rest: Rest, stored: Stored, chosen: str, f
 
 @suite.case("ARC-012", covers="Orthanc.test_batch_archive", needs="orthanc>=1.12.2")
 def test_archive_of_several_resources_by_get(rest: Rest, stored: Stored) -> None:
-    """The resources of an archive can be named in the query, with commas between them."""
+    """The resources of an archive can be given in the URL, separated by commas."""
     first = stored.study(instances=2, PatientID="ID-1")
     second = stored.study(instances=2, PatientID="ID-2")
     resources = f"{orthanc_ids(first[0]).study},{orthanc_ids(second[1]).instance}"
@@ -248,14 +248,14 @@ def test_archive_of_several_resources_by_get(rest: Rest, stored: Stored) -> None
 @pytest.mark.parametrize("route", ["create-archive", "create-media", "create-media-extended"])
 @pytest.mark.parametrize("place", ["first", "last"])
 def test_unknown_resource_is_refused(rest: Rest, stored: Stored, route: str, place: str) -> None:
-    """An archive of resources of which one is not there is refused as a whole with 404."""
+    """An archive of resources, one of which does not exist, is rejected as a whole with 404."""
     known = orthanc_ids(stored.instance()).study
     resources = [UNKNOWN, known] if place == "first" else [known, UNKNOWN]
 
     status, code = error_of(rest.post(f"/tools/{route}", resources, expect=None))
 
     assert status == 404
-    assert code in {7, 17}  # InexistentItem, and until 1.11 UnknownResource
+    assert code in {7, 17}  # InexistentItem; until 1.11 UnknownResource
     assert len(entries_of(rest.post("/tools/create-archive", [known]))) == 1
 
 
@@ -263,7 +263,7 @@ def test_unknown_resource_is_refused(rest: Rest, stored: Stored, route: str, pla
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("kind", ["archive", "media"])
 def test_archive_of_an_unknown_resource(rest: Rest, level: str, kind: str) -> None:
-    """A resource that is not there has no archive: 404."""
+    """The archive of a resource that does not exist is answered with 404."""
     status, code = error_of(rest.get(f"/{level}/{UNKNOWN}/{kind}", expect=None))
 
     assert status == 404
@@ -277,7 +277,7 @@ def test_archive_of_an_unknown_resource(rest: Rest, level: str, kind: str) -> No
     ids=["empty", "broken", "text", "nothing-named", "no-list", "number"],
 )
 def test_malformed_request_is_refused(rest: Rest, body: object) -> None:
-    """A body that names no list of resources is refused with 400, and the server still answers."""
+    """A body that is not a list of resources is rejected with 400, and the server still answers."""
     status, _ = error_of(rest.post("/tools/create-archive", body, expect=None))
 
     assert status == 400
@@ -286,7 +286,7 @@ def test_malformed_request_is_refused(rest: Rest, body: object) -> None:
 
 @suite.case("ARC-016")
 def test_instance_has_no_archive(rest: Rest, stored: Stored) -> None:
-    """A single instance has no archive of its own: 404; it is a file."""
+    """A single instance has no archive (404), only a file."""
     path = orthanc_ids(stored.instance()).path("instance")
 
     rest.get(f"{path}/archive", expect=404)
@@ -296,7 +296,7 @@ def test_instance_has_no_archive(rest: Rest, stored: Stored) -> None:
 @pytest.mark.parametrize("kind", ["archive", "media"])
 @pytest.mark.parametrize("level", LEVELS)
 def test_file_name_on_demand(rest: Rest, stored: Stored, level: str, kind: str) -> None:
-    """The file name of a download is the one in the query."""
+    """The file name of a download is the one given in the URL."""
     path = f"{orthanc_ids(stored.instance()).path(level)}/{kind}"
 
     answer = rest.get(f"{path}?filename=toto.zip")
@@ -322,7 +322,7 @@ def test_file_name_on_demand(rest: Rest, stored: Stored, level: str, kind: str) 
     ids=["quotes", "crlf", "lf", "both"],
 )
 def test_file_name_adds_no_header(rest: Rest, stored: Stored, name: str) -> None:
-    """Quotes and line ends in the name of a download end neither the name nor the header."""
+    """Quotes and line breaks in the name of a download terminate neither the name nor the header."""
     path = f"{orthanc_ids(stored.instance()).path('study')}/archive"
 
     answer = rest.get(f"{path}?filename={name}")
@@ -336,7 +336,7 @@ def test_file_name_adds_no_header(rest: Rest, stored: Stored, name: str) -> None
 
 @suite.case("ARC-019")
 def test_archive_leaves_nothing_behind(rest: Rest, stored: Stored) -> None:
-    """Archives change nothing that is stored, and the same question has the same answer."""
+    """Creating archives changes nothing in the server, and the same request has the same answer."""
     sample = stored.study(series=2)[0]
     path = f"{orthanc_ids(sample).path('study')}/archive"
     before = rest.json("/statistics")
@@ -351,7 +351,7 @@ def test_archive_leaves_nothing_behind(rest: Rest, stored: Stored) -> None:
     "ARC-020", covers="Orthanc.test_archive", ref="Orthanc configuration: StorageCompression"
 )
 def test_compressed_attachments_are_unpacked(rest: Rest, stored: Stored) -> None:
-    """A file that the server keeps compressed is in the archive as it was uploaded."""
+    """A file that the server stores compressed is in the archive as it was uploaded."""
     sample = stored.instance()
     ids = orthanc_ids(sample)
     rest.post(f"{ids.path('instance')}/attachments/dicom/compress")
@@ -368,7 +368,7 @@ def test_compressed_attachments_are_unpacked(rest: Rest, stored: Stored) -> None
 def test_unknown_transfer_syntax_is_refused(
     rest: Rest, stored: Stored, kind: str, method: str
 ) -> None:
-    """An archive in a transfer syntax that there is not is refused as out of range, and none is made."""
+    """An archive in an unknown transfer syntax is rejected as out of range, and none is created."""
     path = f"{orthanc_ids(stored.instance()).path('study')}/{kind}"
 
     if method == "GET":

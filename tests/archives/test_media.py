@@ -1,4 +1,4 @@
-"""Media: file-sets with a DICOMDIR, which pydicom and dcmtk read as what was stored."""
+"""Media: file-sets with a DICOMDIR, which pydicom and dcmtk can read."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,7 +28,7 @@ MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
 
 
 def media_of(rest: Rest, sample: Sample, level: str = "studies", ask: str = "") -> dict[str, bytes]:
-    """Return the file-set of the resource that a sample is in."""
+    """Return the file-set of the resource that contains a sample."""
     return entries_of(rest.get(f"{orthanc_ids(sample).path(level)}/media{ask}"))
 
 
@@ -119,7 +119,7 @@ def test_records_are_nested(rest: Rest, stored: Stored) -> None:
 
 
 def walk(by_offset: Mapping[int, Dataset], offset: int) -> dict[str, int]:
-    """Return how many records of each type are reached from an offset, by siblings and by children."""
+    """Return the number of records of each type reachable from an offset (siblings, children)."""
     counts: dict[str, int] = {}
     while offset:
         assert offset in by_offset, f"no record begins at {offset}, where another one points"
@@ -165,7 +165,7 @@ def is_component(part: str) -> bool:
 @suite.case("MED-007", ref="PS3.3 F.3.2.2, C.12.1.1.2", covers="Orthanc.test_media_encodings")
 @pytest.mark.parametrize("name", ["c01", "c02", "c04", "c06", "c11", "c14", "c15"])
 def test_names_in_their_character_set(rest: Rest, stored: Stored, name: str) -> None:
-    """A patient record has the name of the patient in the character set that it says, as it was stored."""
+    """A patient record has the name of the patient, as it was stored, in the character set that it names."""
     sample = stored.sample(name)
 
     records = records_of(media_of(rest, sample, "patients"), "PATIENT")
@@ -220,7 +220,7 @@ def test_extended_directory_of_several_resources(
 @suite.case("MED-011", covers="Orthanc.test_bitbucket_issue_124")
 @pytest.mark.parametrize("missing", ["PatientID", "PatientName", "StudyDate", "SeriesNumber"])
 def test_object_that_lacks_what_a_record_needs(rest: Rest, make: Maker, missing: str) -> None:
-    """An object without an element that its records require is in the file-set nevertheless."""
+    """An object that lacks an element required by its records is in the file-set nevertheless."""
     sample = make.instance()
     ds = sample.dataset()
     delattr(ds, missing)
@@ -237,7 +237,7 @@ def test_object_that_lacks_what_a_record_needs(rest: Rest, make: Maker, missing:
     ("name", "kind"), [("h03-sr", "SR DOCUMENT"), ("h03-ko", "KEY OBJECT DOC"), ("p01", "IMAGE")]
 )
 def test_type_of_the_record(rest: Rest, stored: Stored, name: str, kind: str) -> None:
-    """The type of a record follows from the class of the object."""
+    """The type of a record depends on the class of the object."""
     sample = stored.sample(name)
 
     records = records_of(media_of(rest, sample), kind)
@@ -250,7 +250,7 @@ def test_type_of_the_record(rest: Rest, stored: Stored, name: str, kind: str) ->
 @suite.case("MED-013", ref="PS3.3 F.3.2.2")
 @pytest.mark.parametrize("name", ["p01", "p09-rle-gray", "p12-jpeg-2000", "h03-sr"])
 def test_record_names_the_file(rest: Rest, stored: Stored, name: str) -> None:
-    """A record has class, instance and transfer syntax of the file that it refers to."""
+    """A record has the class, instance and transfer syntax of its file."""
     sample = stored.sample(name)
 
     directory = directory_of(media_of(rest, sample))
@@ -273,7 +273,7 @@ def test_file_set_of_nothing(rest: Rest) -> None:
 @suite.case("MED-015", covers="Orthanc.test_media_archive")
 @pytest.mark.parametrize("level", LEVELS)
 def test_file_set_by_post(rest: Rest, stored: Stored, level: str) -> None:
-    """The file-set that is asked for by POST has the same files and references."""
+    """A file-set requested by POST has the same files and references."""
     sample = stored.study(series=2)[0]
 
     posted = entries_of(rest.post(f"{orthanc_ids(sample).path(level)}/media", {}))
@@ -287,7 +287,7 @@ def test_file_set_by_post(rest: Rest, stored: Stored, level: str) -> None:
 def test_dcmtk_reads_the_directory(
     rest: Rest, stored: Stored, dcmtk: Dcmtk, tmp_path: Path
 ) -> None:
-    """The programs of dcmtk read the DICOMDIR without a complaint, and find each instance in it."""
+    """The programs of dcmtk read the DICOMDIR without complaint, and find each instance in it."""
     samples = stored.study(series=2, instances=2)
     path = tmp_path / "DICOMDIR"
     path.write_bytes(media_of(rest, samples[0])["DICOMDIR"])

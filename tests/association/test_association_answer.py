@@ -13,7 +13,7 @@ from harness.cases import ECHO, ECHO_ITEMS, UNKNOWN_UID, Suite, Wire, named, res
 suite = Suite(needs="dimse.echo")
 
 
-ITEMS = 74  # where they begin in the PDU
+ITEMS = 74  # offset of the items in the PDU
 
 
 @suite.case("ASSOC-012", ref="PS3.8 9.3.3 (2019a)")
@@ -78,7 +78,7 @@ def test_each_context_gets_one_result(wire: Wire) -> None:
     assert sorted(each.context_id for each in answer.presentation_contexts) == [1, 3, 5, 7]
 
 
-# A private UID may be that of a storage class, which an archive is free to accept.
+# Not a private UID: an archive may accept that as a storage class.
 NO_SOP_CLASS = "1.2.840.10008.3.1.1.1"  # the DICOM application context (PS3.7 A.2.1)
 
 
@@ -126,7 +126,7 @@ def test_all_128_contexts_can_be_used(wire: Wire) -> None:
 
 @suite.case("ASSOC-021", ref="PS3.8 9.3.2.2 (2019a)", waits=3)
 def test_last_of_many_transfer_syntaxes_is_accepted(wire: Wire) -> None:
-    """A context with 60 transfer syntaxes is accepted with the last one, which is the only known."""
+    """A context with 60 transfer syntaxes is accepted with the last one, which is the only known one."""
     proposed = [f"2.25.{number}" for number in range(300, 359)] + [ImplicitVRLittleEndian]
 
     answer = wire.accepted(wire.request([(Verification, proposed)]), within=3.0)
@@ -137,7 +137,7 @@ def test_last_of_many_transfer_syntaxes_is_accepted(wire: Wire) -> None:
 
 
 def _accepted(wire: Wire, request: bytes) -> bytes:
-    """Return the A-ASSOCIATE-AC that answers `request`, as bytes."""
+    """Return the bytes of the A-ASSOCIATE-AC that answers `request`."""
     with wire.connect() as line:
         line.say(request)
         assert named(line.hear()) == AssociateAC.NAME
@@ -147,7 +147,7 @@ def _accepted(wire: Wire, request: bytes) -> bytes:
 
 
 def _items(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield type and body of the items on one level; raises AssertionError for one that is cut."""
+    """Yield type and body of the items on one level; raises AssertionError for a truncated one."""
     at = 0
     while at < len(data):
         end = at + 4 + int.from_bytes(data[at + 2 : at + 4], "big")

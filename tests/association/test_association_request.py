@@ -68,7 +68,7 @@ def test_unknown_user_information_is_ignored(wire: Wire) -> None:
 
 @suite.case("ASSOC-006", ref="PS3.8 9.3.2.3 (2019a)")
 def test_user_information_can_have_any_order(wire: Wire) -> None:
-    """A request is accepted where the maximum length comes last in the user information."""
+    """A request is accepted if the maximum length comes last in the user information."""
     maximum, implementation = (0x51, (16384).to_bytes(4, "big")), (0x52, b"1.2.3")
     name = (0x55, b"BACKWARDS")
     user = raw.item(0x50, b"".join(raw.item(*each) for each in (name, implementation, maximum)))
@@ -106,7 +106,7 @@ def test_unknown_calling_title_has_its_reason(wire: Wire) -> None:
 
 @suite.case("ASSOC-010", ref="PS3.8 9.3.4 (2024e)")
 def test_unknown_application_context_is_rejected(wire: Wire) -> None:
-    """A request with another application context than DICOM's is rejected permanently, with its reason."""
+    """A request with an application context other than DICOM's is rejected permanently, with its reason."""
     items = (raw.application_context(b"1.2.840.10008.3.1.1.999"), *ECHO_ITEMS[1:])
 
     answer = wire.propose(wire.bent_request(items))
@@ -118,7 +118,7 @@ def test_unknown_application_context_is_rejected(wire: Wire) -> None:
 def test_padded_uid_is_understood(wire: Wire) -> None:
     """A request whose UIDs have a trailing NUL, as in data sets, is accepted.
 
-    No clause demands it: F.1 forbids a requestor to pad them, and says nothing of an acceptor that meets it.
+    No clause requires this: F.1 forbids a requestor to pad them, but does not say what an acceptor should do.
     """
     context = raw.context(1, VERIFICATION + b"\0", [IMPLICIT + b"\0"])
 

@@ -1,7 +1,7 @@
 """Command sets and responses: fields, statuses, cancellation (PS3.7 6.3, 9.3, C, E).
 
-In a response, Affected SOP Class UID and Affected SOP Instance UID are "U(=)" (PS3.7 Tables 9.1-1, 9.1-2,
-9.1-5): they may be absent, and equal those of the request where they are present.
+In a response, Affected SOP Class UID and Affected SOP Instance UID are "U(=)" (PS3.7 Tables 9.1-1,
+9.1-2, 9.1-5): they may be absent, and equal those of the request if they are present.
 """
 
 import struct
@@ -82,7 +82,7 @@ def test_command_group_length_is_right(wire: Wire) -> None:
 
 @suite.case("DMSG-003", ref="PS3.7 9.3.5.2 (2024d)")
 def test_echo_response_has_its_fields(wire: Wire) -> None:
-    """A C-ECHO response names its request, is a success without data set, and names no other SOP class."""
+    """A C-ECHO response names its request, is a success without a data set, and names no other SOP class."""
     with wire.associate([ECHO]) as association:
         answer = association.ask(CEchoRQ(message_id=4711)).message
 
@@ -192,7 +192,7 @@ def test_operation_foreign_to_the_class_fails(wire: Wire) -> None:
 
 @suite.case("DMSG-011", ref="PS3.7 9.3.2.3 (2024d)", needs=("dimse.find.study", "dimse.store"))
 def test_late_cancel_is_not_answered(wire: Wire, stored: Stored) -> None:
-    """A C-CANCEL for a query that is over is not answered; the next query is."""
+    """A C-CANCEL for a finished query is not answered; the next query is."""
     sample = stored.instance()
     with wire.associate([FIND_STUDIES]) as association:
         _find(association, sample, message_id=1)
@@ -204,7 +204,7 @@ def test_late_cancel_is_not_answered(wire: Wire, stored: Stored) -> None:
 
 @suite.case("DMSG-012", ref="PS3.7 9.3.3.3 (2024d)", needs=("dimse.get.study", "dimse.store"))
 def test_cancelled_retrieval_ends_with_its_status(wire: Wire, stored: Stored) -> None:
-    """A C-CANCEL that comes before the first of four objects is answered ends the C-GET with FE00."""
+    """A C-CANCEL that is sent before the first of four objects is answered ends the C-GET with FE00."""
     first, *_ = stored.study(instances=4)
     contexts, roles = receiving(first)
     came = []
@@ -271,7 +271,7 @@ def _elements(command: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _unless_absent(answer: Answer, **names: str) -> Answer:
-    """Return the answer with these names in the place of those that it leaves out."""
+    """Return the answer with these names substituted for absent fields."""
     absent = {field: name for field, name in names.items() if getattr(answer, field) is None}
     return replace(answer, **absent)
 

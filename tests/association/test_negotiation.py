@@ -169,7 +169,7 @@ def test_all_negotiations_together_are_accepted(wire: Wire) -> None:
     ],
 )
 def test_default_transfer_syntax_alone_is_accepted(wire: Wire, abstract_syntax: str) -> None:
-    """A context that offers nothing but Implicit VR Little Endian, which all support, is accepted."""
+    """A context that offers only Implicit VR Little Endian, which everyone must support, is accepted."""
     answer = wire.accepted(wire.request([(abstract_syntax, IMPLICIT)]))
 
     assert results(answer) == {1: 0}

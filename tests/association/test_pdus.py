@@ -128,7 +128,7 @@ def test_pdu_beyond_the_announced_maximum_is_answered_by_abort(wire: Wire) -> No
 
 @dataclass(frozen=True)
 class _Retrieved:
-    """What came in a C-GET: the instances, and all PDUs."""
+    """The result of a C-GET: the instances, and all PDUs."""
 
     instances: list[str]
     pdus: list[bytes]
@@ -159,14 +159,14 @@ def _retrieved(wire: Wire, sample: Sample, maximum: int) -> _Retrieved:
 
 
 def _pdvs(message: bytes, *, size: int) -> Iterator[bytes]:
-    """Cut a command set into PDVs of `size` bytes."""
+    """Split a command set into PDVs of `size` bytes."""
     for at in range(0, len(message), size):
         last = LAST if at + size >= len(message) else 0
         yield raw.pdv(1, COMMAND | last, message[at : at + size])
 
 
 def _echo(wire: Wire, request: bytes) -> int | str:
-    """Send a C-ECHO request, however cut, and return the message ID that is answered."""
+    """Send a C-ECHO request, however fragmented, and return the answered message ID."""
     with wire.associate([ECHO]) as association:
         association.line.say(request)
         return answered_id(association.receive().message)

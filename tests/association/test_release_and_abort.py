@@ -25,7 +25,7 @@ def test_release_is_answered(wire: Wire) -> None:
 
 @suite.case("ASSOC-041", ref="PS3.8 7.2.2 (2024e)")
 def test_request_before_a_release_is_answered_first(wire: Wire) -> None:
-    """A C-ECHO request that comes in one segment with an A-RELEASE-RQ is answered, then the release is."""
+    """If a C-ECHO request and an A-RELEASE-RQ arrive in one segment, both are answered, in this order."""
     with wire.associate([ECHO]) as association:
         connection = association.connection
         request = connection.send(Command(1, CEchoRQ(message_id=7)))
@@ -46,7 +46,7 @@ def test_abort_closes_the_connection(wire: Wire) -> None:
 
 @suite.case("ASSOC-043", ref="PS3.8 7.3.2 (2020b)")
 def test_aborts_do_not_affect_later_associations(wire: Wire) -> None:
-    """After five associations that were aborted within a message, a C-ECHO succeeds."""
+    """After five associations that were aborted in the middle of a message, a C-ECHO succeeds."""
     for _ in range(5):
         with wire.associate([ECHO]) as association:
             association.line.say(raw.p_data(raw.pdv(1, 1, bytes(4))), build(Abort()))

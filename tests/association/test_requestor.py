@@ -51,15 +51,15 @@ MESSAGE_ID = 4711
 
 @dataclass(frozen=True)
 class Move:
-    """A C-MOVE under way: the association of its requestor, and the destination of the objects."""
+    """A C-MOVE in progress: the association of its requestor, and the objects' destination."""
 
     association: Association
     scp: WireScp
 
     def request(self) -> AssociateRQ:
-        """Reject the association on which the objects were to come, and return the request for it.
+        """Reject the association for the objects, and return the request for it.
 
-        If it were accepted the requestor would go on, until the case happens to end.
+        If it were accepted, the requestor would continue after the end of the case.
         """
         association = asked(self.scp.take())
         request = association.connection.request
@@ -68,7 +68,7 @@ class Move:
         return request
 
     def destination(self, maximum_length: int = 16384) -> Association:
-        """Accept the association on which the objects come."""
+        """Accept the association for the objects."""
         return accept(asked(self.scp.take()), maximum_length=maximum_length)
 
     def final(self) -> CMoveRSP:
@@ -80,7 +80,7 @@ class Move:
 
 @pytest.fixture
 def scp(local: Party, wire: Wire) -> Iterator[WireScp]:
-    """Listen in the place of the local server."""
+    """Listen in place of the local server."""
     with WireScp(wire.time_limit) as listening:
         local.dicom_relay.target = listening.endpoint
         yield listening
@@ -89,7 +89,7 @@ def scp(local: Party, wire: Wire) -> Iterator[WireScp]:
 
 @pytest.fixture
 def samples(stored: Stored) -> tuple[Sample, ...]:
-    """Two objects of one study, of more than one PDU each."""
+    """Two objects of one study, each longer than one PDU."""
     return stored.study(instances=2, rows=64, columns=64)
 
 
@@ -102,7 +102,7 @@ def move(wire: Wire, local: Party, scp: WireScp, samples: tuple[Sample, ...]) ->
 
 @contextlib.contextmanager
 def _moving(wire: Wire, local: Party, scp: WireScp, samples: Sequence[Sample]) -> Iterator[Move]:
-    """Request the study of some objects by C-MOVE to the local server, in whose place `scp` listens."""
+    """Request the study of some objects by C-MOVE to the local server, whose place `scp` takes."""
     with wire.associate([MOVE_STUDIES]) as association:
         association.send_message(
             CMoveRQ(
@@ -113,7 +113,7 @@ def _moving(wire: Wire, local: Party, scp: WireScp, samples: Sequence[Sample]) -
             study_identifier(samples[0]),
         )
         yield Move(association, scp)
-        association.line.over = True  # it is not the subject, and its end may never come
+        association.line.over = True  # not part of the test, and may never end
 
 
 @suite.case("ASSOC-070", ref="PS3.8 9.3.2.2 (2019a)")
@@ -151,7 +151,7 @@ def test_maximum_length_of_the_acceptor_is_kept(move: Move) -> None:
 
 @suite.case("ASSOC-074", ref="PS3.8 7.2.2 (2024e)")
 def test_requestor_releases_the_association(move: Move) -> None:
-    """After the last object the requestor requests the release, and closes once it is answered."""
+    """After the last object, the requestor requests the release, and closes when it is answered."""
     destination = move.destination()
     _take(destination, 2)
 
@@ -204,7 +204,7 @@ def test_store_request_names_its_instance(move: Move, samples: tuple[Sample, ...
 
 @suite.case("DMSG-033", ref="PS3.7 9.3.1.3 (2020b)")
 def test_early_failure_is_counted(move: Move) -> None:
-    """A failure response that comes before the end of its object is counted, and the next object is sent."""
+    """A failure response before the end of its object is counted, and the next object is sent."""
     destination = move.destination()
     first = destination.event()
     assert isinstance(first, Command)

@@ -83,13 +83,13 @@ def test_abort_as_first_pdu_closes_the_connection(wire: Wire) -> None:
 @suite.case("ASSOC-033", ref="PS3.8 9.2.3 AA-8 (2020b)")
 @pytest.mark.parametrize("pdu", AFTER.values(), ids=AFTER)
 def test_unexpected_pdu_in_an_association_is_answered_by_abort(wire: Wire, pdu: bytes) -> None:
-    """A PDU with no place in an established association is answered by the service provider's A-ABORT."""
+    """A PDU that is not allowed in an established association is answered by an A-ABORT of the provider."""
     assert _source(_abort_after(wire, pdu)) == PROVIDER
 
 
 @suite.case("ASSOC-034", ref="PS3.8 9.2.3 AA-8 (2020b)")
 def test_unknown_pdu_in_an_association_is_answered_by_abort(wire: Wire) -> None:
-    """A PDU of an unknown type is answered by the service provider's A-ABORT."""
+    """A PDU of an unknown type is answered by an A-ABORT of the service provider."""
     assert _source(_abort_after(wire, UNKNOWN_PDU)) == PROVIDER
 
 
@@ -101,8 +101,9 @@ def test_abort_has_a_defined_reason(wire: Wire) -> None:
     assert heard in (Abort(USER, 0), *(Abort(PROVIDER, reason) for reason in (0, 1, 2, 4, 5, 6)))
 
 
-# Action AA-8 is for event 19, "Unrecognized or invalid PDU received". The standard leaves open which layer of
-# a server finds these two faults, so that either source of the abort will do; ASSOC-034 is about the source.
+# Action AA-8 is for event 19, "Unrecognized or invalid PDU received". The standard does not specify
+# which layer of a server detects these two faults, so either source of the abort is correct;
+# ASSOC-034 tests the source.
 
 
 @suite.case("ASSOC-036", ref="PS3.8 9.2.3 AA-8 (2020b)")
@@ -134,7 +135,7 @@ def test_item_longer_than_its_pdu_is_answered_by_abort(wire: Wire) -> None:
 
 @suite.case("ASSOC-039", ref="PS3.8 9.1.1 (2020b)", level="quality")
 def test_unfinished_pdu_of_one_peer_does_not_block_others(wire: Wire) -> None:
-    """While one peer has announced 4 GiB and sends nothing more, a C-ECHO of another is answered."""
+    """While one peer has announced 4 GiB and sends nothing else, a C-ECHO of another is answered."""
     with wire.associate([ECHO]) as waiting:
         waiting.line.say(raw.pdu(4, bytes(6), length=0xFFFFFFFF))
         with wire.associate([ECHO]) as association:
@@ -146,15 +147,15 @@ def test_unfinished_pdu_of_one_peer_does_not_block_others(wire: Wire) -> None:
 
 
 def _abort_after(wire: Wire, pdu: bytes) -> Heard:
-    """Send `pdu` in an established association, and return what is heard."""
+    """Send `pdu` in an established association, and return the answer."""
     with wire.associate([ECHO]) as association:
         line: Line = association.line
         line.say(pdu)
         heard = line.hear()
-        line.over = True  # it is not released, whatever was heard
+        line.over = True  # it is not released, whatever was received
         return heard
 
 
 def _source(heard: Heard) -> object:
-    """Return the source of an abort, or words for what was heard in its place."""
+    """Return the source of an abort, or a description of what was received instead."""
     return heard.source if isinstance(heard, Abort) else named(heard)

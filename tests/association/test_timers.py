@@ -1,8 +1,9 @@
 """Connections that a peer leaves open: the ARTIM timer of an acceptor (PS3.8 9.1.5, 9.2.3 AA-2).
 
-The standard demands that a connection is closed when the timer expires (9.2.3, event 18), and leaves the
-length of the timer to the implementation. A server that keeps the connection longer than we wait breaks no
-clause; these cases are therefore of level `quality`. They wait a little longer than the 30 s of most servers.
+The standard requires that a connection is closed when the timer expires (9.2.3, event 18), but does
+not specify the timeout. A server that keeps the connection longer than we wait does not violate any
+clause, so these cases have the level `quality`. They wait a little longer than the 30 s of most
+servers.
 """
 
 import pytest

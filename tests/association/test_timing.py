@@ -22,22 +22,25 @@ suite = Suite(level="quality", needs="dimse.echo")
 
 
 Note = Callable[[str, str], None]
-"""pytest's `record_property`: the figure goes into the record of the case."""
+"""pytest's `record_property`, which adds a figure to the record of the case."""
 PATIENCE = 3.0
-"""Seconds in which a server answers one peer, however another behaves."""
+"""Seconds within which a server must answer one peer, regardless of another's behaviour."""
 EXCHANGES = 24
 WARM_UP = 8
-"""The first exchanges on a connection: there TCP acknowledges at once, which hides the wait."""
+"""The first exchanges on a connection, in which TCP acknowledges at once and hides the delay."""
 DELAYED_ACK = 0.040
-"""Seconds after which Linux acknowledges at the latest. For so long, Nagle's algorithm holds back the rest
-of an answer that a server sends in two parts, although the server has computed all of it."""
+"""Seconds after which Linux sends a delayed acknowledgement, at the latest.
+
+For that time, Nagle's algorithm delays the rest of an answer that a server sends in two parts,
+although the server has computed all of it.
+"""
 
 
 @suite.case("ASSOC-060", ref="RFC 896, RFC 1122 4.2.3.2")
 def test_echo_response_does_not_wait_for_an_acknowledgement(
     wire: Wire, record_property: Note
 ) -> None:
-    """No delayed acknowledgement holds up the rest of a C-ECHO response once its first byte has come."""
+    """No delayed acknowledgement holds up the rest of a C-ECHO response after its first byte."""
     with wire.associate([ECHO]) as association:
         seconds = [_timed(association, CEchoRQ(message_id=1)) for _ in range(EXCHANGES)]
     record_property("C-ECHO, median", _in_ms(seconds))
@@ -50,7 +53,7 @@ def test_echo_response_does_not_wait_for_an_acknowledgement(
 def test_store_response_does_not_wait_for_an_acknowledgement(
     wire: Wire, make: Maker, record_property: Note
 ) -> None:
-    """No delayed acknowledgement holds up the rest of a C-STORE response once its first byte has come."""
+    """No delayed acknowledgement holds up the rest of a C-STORE response after its first byte."""
     samples = [make.instance(number=number, rows=2, columns=2) for number in range(EXCHANGES)]
     with wire.associate([samples[0].context]) as association:
         seconds = [_timed(association, store_request(each), each.data_set) for each in samples]
@@ -104,7 +107,7 @@ def _accepted_or_transient(answer: Heard) -> bool:
 
 
 def _timed(association: Association, request: Message, data_set: bytes = b"") -> float:
-    """Return the seconds of one exchange."""
+    """Return the duration of one exchange in seconds."""
     begin = time.perf_counter()
     association.ask(request, data_set)
     return time.perf_counter() - begin

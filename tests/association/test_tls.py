@@ -1,4 +1,4 @@
-"""DICOM over TLS, on a server that lets in only clients with a certificate that it trusts (PS3.15 B.12)."""
+"""DICOM over TLS, on a server that accepts only clients with a trusted certificate (PS3.15 B.12)."""
 
 import socket
 import ssl
@@ -40,7 +40,7 @@ def test_client_with_a_certificate_is_served(dimse: Dimse) -> None:
 
 @suite.case("TLS-002", needs=("dimse.store", "dimse.find.study", "dimse.get.study"))
 def test_objects_pass_unchanged(dimse: Dimse, make: Maker) -> None:
-    """What was stored over TLS is found and retrieved over TLS, without a difference."""
+    """Objects stored over TLS are found and retrieved over TLS without any difference."""
     sample = make.instance(PatientName="Tls^Study")
     study = {"StudyInstanceUID": sample.study_instance_uid}
 
@@ -52,13 +52,13 @@ def test_objects_pass_unchanged(dimse: Dimse, make: Maker) -> None:
 
 @suite.case("TLS-003", needs=("dimse.echo", "dcmtk"))
 def test_dcmtk_is_served(dcmtk: Dcmtk) -> None:
-    """The echoscu of dcmtk agrees on TLS with the server."""
+    """The echoscu of dcmtk can connect to the server by TLS."""
     dcmtk.echo()
 
 
 @suite.case("TLS-004", needs="dimse.echo")
 def test_client_without_tls_gets_no_association(wire: Wire) -> None:
-    """A request for an association that is not encrypted is not answered by an association."""
+    """An unencrypted request for an association is not accepted."""
     plain = replace(wire, tls=None)
 
     assert not isinstance(plain.propose(plain.request([ECHO])), AssociateAC)
@@ -86,7 +86,7 @@ def test_client_that_is_not_trusted_gets_no_association(
 @suite.case("TLS-006", ref="PS3.15 B.12 (2024e), RFC 9325 3.1.1", needs="dimse.echo")
 @pytest.mark.parametrize("version", OLD)
 def test_old_version_is_not_agreed_on(remote: Party, version: str) -> None:
-    """The server agrees on neither TLS 1.0 nor 1.1."""
+    """The server negotiates neither TLS 1.0 nor 1.1."""
     assert agreed_on(remote, OLD[version]) == ""
 
 
@@ -97,15 +97,16 @@ def test_tls_1_2_is_agreed_on(remote: Party) -> None:
 
 
 def agreed_on(remote: Party, version: ssl.TLSVersion) -> str:
-    """Return the version that the server agrees on with a client that offers this one; empty for none.
+    """Return the version negotiated with a client that offers this one; empty for none.
 
-    The server itself is asked: with a relay between them, server and client would not agree on anything.
+    The client connects to the server directly: through a relay, the two would not negotiate with
+    each other.
     """
     tls = remote.tls_at("dicom")
     assert tls is not None
     context = client_context(tls.authority, tls.shown)
     context.check_hostname = False
-    context.set_ciphers("ALL:@SECLEVEL=0")  # else our own library would refuse what is old
+    context.set_ciphers("ALL:@SECLEVEL=0")  # otherwise our own library would refuse old versions
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         context.minimum_version = context.maximum_version = version

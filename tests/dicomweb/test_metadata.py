@@ -1,4 +1,4 @@
-"""WADO-RS metadata: data sets in the DICOM JSON and XML models, and the bulk data that they point to."""
+"""WADO-RS metadata: data sets in the DICOM JSON and XML models, and referenced bulk data."""
 
 import json
 
@@ -43,7 +43,7 @@ NATIVE_DICOM_MODEL = "{http://dicom.nema.org/PS3.19/models/NativeDICOM}"
     "sample", ["h01-ct-1-1", "h02-mr-1", "h03-sr", "h03-ko", "p03", "m01-native"]
 )
 def test_metadata_holds_the_whole_object(web: DicomWeb, stored: Stored, sample: str) -> None:
-    """A reader gets the whole object from the metadata and the bulk data that it points to."""
+    """The whole object can be rebuilt from the metadata and the bulk data that it refers to."""
     written = stored.sample(sample)
 
     metadata = web.metadata_of(written)
@@ -73,7 +73,7 @@ def test_metadata_of_all_below(web: DicomWeb, stored: Stored, level: str, count:
 
 @suite.case("WADO-103", ref="PS3.18 F.2.2", covers="DicomWeb.test_wado_hierarchy")
 def test_tags_in_order_and_upper_case(web: DicomWeb, stored: Stored) -> None:
-    """Elements are named by eight hexadecimal digits in upper case, and stand in ascending order."""
+    """Elements are named by eight uppercase hexadecimal digits, and are in ascending order."""
     written = stored.instance()
 
     metadata = web.metadata_of(written)
@@ -110,7 +110,7 @@ def test_empty_value_has_only_its_vr(web: DicomWeb, stored: Stored, tag: str) ->
 def test_binary_numbers_are_numbers(
     web: DicomWeb, stored: Stored, keyword: str, tag: str, element: dict[str, object]
 ) -> None:
-    """Values of binary numbers are numbers of JSON. Those of IS and DS may be text as well: CWEB-305."""
+    """Values of binary numbers are JSON numbers. Those of IS and DS may be strings as well: CWEB-305."""
     written = stored.instance(**({} if keyword == "Rows" else {keyword: element["Value"]}))
 
     metadata = web.metadata_of(written)
@@ -128,7 +128,7 @@ def test_binary_numbers_are_numbers(
     ["c01", "c02", "c04", "c05", "c06", "c07", "c08", "c09", "c11", "c14", "c15", "c16-gb18030"],
 )
 def test_text_of_any_character_set(web: DicomWeb, stored: Stored, sample: str) -> None:
-    """Names, their groups apart, and long texts come in UTF-8, whatever they were stored with."""
+    """Names with their groups and long texts are in UTF-8, whatever character set they were stored in."""
     written = stored.sample(sample)
 
     metadata = web.metadata_of(written)
@@ -162,7 +162,7 @@ def test_text_of_any_character_set(web: DicomWeb, stored: Stored, sample: str) -
     ids=["none", "dicom-json", "json", "any", "last", "first", "browser", "any-in-the-middle"],
 )
 def test_json_is_the_default(web: DicomWeb, stored: Stored, accept: str | None) -> None:
-    """Metadata comes in the DICOM JSON model if that is among the accepted media types."""
+    """Metadata is in the DICOM JSON model if that is among the accepted media types."""
     written = stored.instance()
 
     answer = web.get(f"{study_path(written)}/metadata", headers={"Accept": accept})
@@ -183,7 +183,7 @@ def test_json_is_the_default(web: DicomWeb, stored: Stored, accept: str | None) 
     ids=["image", "inner-image", "two"],
 )
 def test_metadata_in_an_unacceptable_type(web: DicomWeb, stored: Stored, accept: str) -> None:
-    """Metadata that is requested in media types that it does not have is refused with 406."""
+    """A request for metadata in unsupported media types is rejected with 406."""
     written = stored.instance()
 
     web.get(f"{instance_path(written)}/metadata", headers={"Accept": accept}, expect=406)
@@ -274,7 +274,7 @@ def test_value_of_unknown_vr(web: DicomWeb, stored: Stored) -> None:
     ids=["none", "any", "quoted", "unquoted"],
 )
 def test_ways_to_ask_for_bulk_data(web: DicomWeb, stored: Stored, accept: str | None) -> None:
-    """Bulk data is an octet-stream, by default and if it is requested, in quotes or not."""
+    """Bulk data is an octet-stream, by default and on request, whether quoted or not."""
     written = stored.instance()
     metadata = web.metadata_of(written)
 
@@ -287,7 +287,7 @@ def test_ways_to_ask_for_bulk_data(web: DicomWeb, stored: Stored, accept: str | 
 
 @suite.case("WADO-114", ref="PS3.18 F.2.2: SQ", covers="DicomWeb.test_wado_hierarchy")
 def test_sequences_in_sequences(web: DicomWeb, stored: Stored) -> None:
-    """Items within items are objects within lists, down to the innermost one."""
+    """Nested items are objects within lists, down to the innermost one."""
     written = stored.sample("t06-nested-10")
 
     metadata = web.metadata_of(written)

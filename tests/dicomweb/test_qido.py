@@ -34,7 +34,7 @@ suite = Suite(needs="dicomweb.qido")
 
 
 def found(datasets: list[dict[str, object]], tag: str = PATIENT_ID) -> list[str]:
-    """Return the values of one element of all answers, in order: of Patient ID if no other is named."""
+    """Return the values of one element (by default Patient ID) in all answers, in order."""
     return sorted(str(json_value(each, tag)) for each in datasets)
 
 
@@ -67,7 +67,7 @@ def test_series_of_one_study(web: DicomWeb, stored: Stored) -> None:
     "below", [pytest.param("study", marks=needs("dicomweb.relational")), "series"]
 )
 def test_instances_of_a_study_or_series(web: DicomWeb, stored: Stored, below: str) -> None:
-    """The instances below a study or series are its own only."""
+    """The instances below a study or series are only its own."""
     mine = stored.study(PatientID="A", series=2, instances=2)
     stored.study(PatientID="B")
     path, own = (
@@ -176,7 +176,7 @@ def test_nothing_found(web: DicomWeb, stored: Stored) -> None:
     """A search that matches nothing is a success without a data set."""
     stored.study(PatientID="A")
 
-    # 204, or 200 with an empty list: `qido` takes both.
+    # 204, or 200 with an empty list: `qido` accepts both.
     assert web.qido("/studies", PatientID="B") == []
 
 
@@ -224,7 +224,7 @@ def test_attributes_of_a_series(web: DicomWeb, stored: Stored) -> None:
 
 @suite.case("QIDO-014", ref="PS3.18 10.6.3.3.3, Table 10.6.3-5")
 def test_attributes_of_an_instance(web: DicomWeb, stored: Stored) -> None:
-    """A found instance has its class and number and, being an image, its size."""
+    """A found instance has its class and number and, if it is an image, its size."""
     sample = stored.instance(InstanceNumber=5, rows=20, columns=30)
 
     instance = single(web.qido(f"{series_path(sample)}/instances"), "instance")
@@ -245,7 +245,7 @@ def test_attributes_of_an_instance(web: DicomWeb, stored: Stored) -> None:
 )
 @pytest.mark.parametrize("path", ["/series", "/instances"])
 def test_relational_search_brings_the_study(web: DicomWeb, stored: Stored, path: str) -> None:
-    """Series and instances that are found across studies come with the attributes of their study."""
+    """Series and instances found across studies are returned with the attributes of their study."""
     sample = stored.instance(PatientID="A", PatientName="Muller", StudyDate="20240116")
 
     answer = single(web.qido(path))
@@ -281,7 +281,7 @@ def test_includefield(web: DicomWeb, stored: Stored, field: str) -> None:
 
 @suite.case("QIDO-018", ref="PS3.18 8.3.4.3", covers="DicomWeb.test_qido_fields")
 def test_includefield_with_a_sequence(web: DicomWeb, stored: Stored) -> None:
-    """A sequence that is requested comes with all its items."""
+    """A requested sequence is returned with all its items."""
     uids = ["1.2.3.1", "1.2.3.2"]
     items = [Dataset() for _ in uids]
     for each, uid in zip(items, uids, strict=True):
@@ -348,7 +348,7 @@ def test_offset_beyond_the_end(web: DicomWeb, stored: Stored) -> None:
 @suite.case("QIDO-023", ref="PS3.18 10.6.3.1, Table 10.6.3-1: 400")
 @pytest.mark.parametrize("argument", ["limit", "offset"])
 def test_limit_or_offset_without_a_number(web: DicomWeb, argument: str) -> None:
-    """A limit or offset that is no number is refused with 400."""
+    """A limit or offset that is not a number is rejected with 400."""
     web.get("/studies", params={argument: "many"}, headers={"Accept": DICOM_JSON}, expect=400)
 
 
@@ -389,7 +389,7 @@ def test_empty_value_has_only_its_vr(web: DicomWeb, stored: Stored) -> None:
 
 @suite.case("QIDO-026", ref="PS3.18 F.2.2")
 def test_tags_in_order_and_upper_case(web: DicomWeb, stored: Stored) -> None:
-    """Elements are named by eight hexadecimal digits in upper case, and stand in ascending order."""
+    """Elements are named by eight uppercase hexadecimal digits, and are in ascending order."""
     stored.study()
 
     study = single(web.qido("/studies"), "study")
@@ -408,7 +408,7 @@ def test_tags_in_order_and_upper_case(web: DicomWeb, stored: Stored) -> None:
     ["c01", "c02", "c04", "c05", "c06", "c07", "c08", "c09", "c11", "c14", "c15", "c16-gb18030"],
 )
 def test_person_name_of_any_character_set(web: DicomWeb, stored: Stored, sample: str) -> None:
-    """A name comes in UTF-8, each of its groups, whatever character set it was stored with."""
+    """Each group of a name is in UTF-8, whatever character set it was stored in."""
     written = stored.sample(sample)
 
     study = single(web.qido("/studies", StudyInstanceUID=written.study_instance_uid), "study")
@@ -440,7 +440,7 @@ def test_json_is_the_default(web: DicomWeb, stored: Stored, accept: str | None) 
 )
 @pytest.mark.parametrize("pattern", ["Ив*", "ив*", "ИВАНОВ^*"])
 def test_case_of_a_name_beyond_ascii(web: DicomWeb, stored: Stored, pattern: str) -> None:
-    """A name is found whatever the case of its letters, even of those beyond ASCII."""
+    """A name is found regardless of case, even of non-ASCII letters."""
     stored.study(PatientID="A", PatientName="Иванов^Пётр")
     stored.study(PatientID="B", PatientName="Петров^Иван")
 
@@ -452,7 +452,7 @@ def test_case_of_a_name_beyond_ascii(web: DicomWeb, stored: Stored, pattern: str
 @suite.case("QIDO-030", ref="PS3.4 C.2.2.2.4: UI has no wildcards; PS3.18 8.3.4.1.1")
 @pytest.mark.parametrize("end", ["*", "?"], ids=["star", "question-mark"])
 def test_wildcard_in_a_uid(web: DicomWeb, stored: Stored, end: str) -> None:
-    """A UID has no wildcards: a star or a question mark in one matches no study, or is refused with 400."""
+    """A UID has no wildcards: a star or question mark in it matches no study, or is rejected with 400."""
     study = stored.instance().study_instance_uid
     url = f"/studies?StudyInstanceUID={study[:-1]}{end}"
 

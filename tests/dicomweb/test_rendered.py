@@ -1,4 +1,4 @@
-"""Rendered images, over WADO-RS and over WADO-URI: format, size, windows; and files over WADO-URI."""
+"""Rendered images by WADO-RS and WADO-URI: format, size, windows; and files by WADO-URI."""
 
 import io
 
@@ -21,7 +21,7 @@ from harness.cases import (
 
 suite = Suite(needs="dicomweb.rendered")
 by_uri = Suite(needs="dicomweb.uri")
-"""WADO-URI is a service of its own: an archive may have it and nothing else of DICOMweb."""
+"""WADO-URI is a separate service: an archive may support nothing else of DICOMweb."""
 
 
 FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG"}
@@ -36,17 +36,17 @@ PATHS_AND_FRAME = {**PATHS, "frame": frame_path}
 
 
 def picture(data: bytes) -> Image.Image:
-    """Return the image that was received; fails the case if it is none."""
+    """Return the received image; fails the case if it is not an image."""
     try:
         with Image.open(io.BytesIO(data)) as image:
             image.load()
             return image
-    except (OSError, SyntaxError, ValueError) as error:  # so says Pillow
+    except (OSError, SyntaxError, ValueError) as error:  # raised by Pillow
         raise AssertionError(f"expected an image, received {data[:40]!r}: {error}") from error
 
 
 def data_set_of(file: bytes) -> bytes:
-    """Return the encoded data set of a Part 10 file; fails the case if it is none."""
+    """Return the encoded data set of a Part 10 file; fails the case if it is not one."""
     assert file[128:132] == b"DICM", f"expected a DICOM file, received {file[:140]!r}"
     return file[data_set_offset(file) :]
 
@@ -63,7 +63,7 @@ def linear(values: NDArray[np.float64], center: float, width: float) -> NDArray[
 
 
 def uri(sample: Sample, **arguments: str) -> str:
-    """Return the path of a WADO-URI request for an object (PS3.18 9.1), encoded as little as possible."""
+    """Return the path of a WADO-URI request for an object (PS3.18 9.1), with minimal encoding."""
     query = {
         "requestType": "WADO",
         "studyUID": sample.study_instance_uid,
@@ -110,7 +110,7 @@ def test_jpeg_is_the_default(web: DicomWeb, stored: Stored, accept: str | None) 
 )
 @pytest.mark.parametrize("level", PATHS_AND_FRAME)
 def test_rendered_at_each_level(web: DicomWeb, stored: Stored, level: str) -> None:
-    """A study, a series, an instance and a frame that are one image are rendered as this image."""
+    """A study, series, instance or frame that consists of one image is rendered as this image."""
     written = stored.instance(rows=20, columns=30)
 
     answer = web.get(f"{PATHS_AND_FRAME[level](written)}/rendered", headers={"Accept": "image/png"})
@@ -140,7 +140,7 @@ def test_window(web: DicomWeb, stored: Stored, center: int, width: int) -> None:
 @suite.case("WADO-205", ref="PS3.18 8.3.5.1.4: 400")
 @pytest.mark.parametrize("window", ["100", "100,200", "100,200,nope", "a,b,linear"])
 def test_malformed_window(web: DicomWeb, stored: Stored, window: str) -> None:
-    """A window that is not center, width and a known function is refused with 400."""
+    """A window that is not a center, a width and a known function is rejected with 400."""
     written = stored.instance()
 
     web.get(f"{instance_path(written)}/rendered?window={window}", expect=400)
@@ -160,7 +160,7 @@ def test_viewport(web: DicomWeb, stored: Stored) -> None:
 
 @suite.case("WADO-207", ref="PS3.18 10.4.1.1.3", covers="DicomWeb.test_rendered")
 def test_rendered_frame_is_the_right_one(web: DicomWeb, stored: Stored) -> None:
-    """A frame of a multi-frame image is rendered, and not another one."""
+    """The requested frame of a multi-frame image is rendered."""
     written = stored.sample("m01-native")
 
     rendered = [
@@ -177,7 +177,7 @@ def test_rendered_frame_is_the_right_one(web: DicomWeb, stored: Stored) -> None:
 @suite.case("WADO-208", ref="PS3.18 10.4.3.1", covers="DicomWeb.test_rendered")
 @pytest.mark.parametrize("number", ["0", "2"])
 def test_rendered_frame_that_does_not_exist(web: DicomWeb, stored: Stored, number: str) -> None:
-    """Frames are counted from 1; a number beyond the last is an error of the client."""
+    """Frames are counted from 1; a number beyond the last is a client error."""
     written = stored.instance()
 
     web.get(f"{instance_path(written)}/frames/{number}/rendered", expect=(400, 404))
@@ -218,7 +218,7 @@ def test_uri_gives_an_image(rest: Rest, stored: Stored, content_type: str, kind:
 )
 @pytest.mark.parametrize("missing", ["requestType", "objectUID"])
 def test_uri_without_what_is_mandatory(rest: Rest, stored: Stored, missing: str) -> None:
-    """A request that lacks a mandatory parameter is refused with 400."""
+    """A request without a mandatory parameter is rejected with 400."""
     written = stored.instance()
 
     rest.get(uri(written, **{missing: ""}), expect=400)

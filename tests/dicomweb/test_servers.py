@@ -26,13 +26,13 @@ suite = Suite(level="product", needs=("plugin.dicomweb", "rest"))
 
 
 SERVERS = "/dicom-web/servers"
-SELF = f"{SERVERS}/sample"  # the remote, as its own DICOMweb server
+SELF = f"{SERVERS}/sample"  # the remote itself, as a DICOMweb server
 OPERATIONS = {"get", "retrieve", "stow", "wado", "qido"}
 
 
 @pytest.fixture
 def added(rest: Rest) -> Iterator[str]:
-    """Add one more DICOMweb server, return its name, and remove it in the end."""
+    """Add another DICOMweb server, yield its name, and remove it at the end."""
     rest.put(
         f"{SERVERS}/hello",
         {"Url": "http://127.0.0.1:1/dicom-web/", "HasDelete": True, "Timeout": 66, "Note": "mine"},
@@ -44,7 +44,7 @@ def added(rest: Rest) -> Iterator[str]:
 @suite.case("DWEB-001", ref="RFC 9110 15.5.6", covers="DicomWeb.test_allowed_methods", level="must")
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 def test_method_that_studies_do_not_have(rest: Rest, method: str) -> None:
-    """A method other than those to search and to store is refused, and Allow names these two."""
+    """Methods other than those for searching and storing are rejected, and Allow lists these two."""
     answer = rest.request(method, "/dicom-web/studies", expect=405)
 
     allowed = {each.strip() for each in header(answer, "Allow").split(",")}
@@ -180,7 +180,7 @@ def test_xml_as_client(rest: Rest, stored: Stored) -> None:
 )
 @pytest.mark.parametrize(("level", "count"), [("study", 4), ("series", 2), ("instance", 1)])
 def test_retrieve_as_client(rest: Rest, stored: Stored, level: str, count: int) -> None:
-    """The client retrieves all of a study, of a series, or one instance."""
+    """The client retrieves a whole study, a whole series, or one instance."""
     first, *_ = stored.study(series=2, instances=2)
     resource = {"Study": first.study_instance_uid}
     if level != "study":
@@ -204,7 +204,7 @@ def test_retrieve_as_client(rest: Rest, stored: Stored, level: str, count: int) 
     ids=["unknown-study", "no-study"],
 )
 def test_retrieve_of_nothing(rest: Rest, resource: dict[str, str], status: int) -> None:
-    """A study that the other server does not have is an error; a series without its study is refused."""
+    """Retrieving a study that the other server lacks is an error; a series without its study is rejected."""
     rest.post(f"{SELF}/retrieve", {"Resources": [resource], "Synchronous": True}, expect=status)
 
 

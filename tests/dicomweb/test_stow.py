@@ -1,4 +1,4 @@
-"""STOW-RS: what is stored, what is refused, and what the answer says of each object."""
+"""STOW-RS: what is stored, what is rejected, and what the answer reports about each object."""
 
 import pytest
 
@@ -35,7 +35,7 @@ RELATED = 'multipart/related; type="application/dicom"'
 
 
 def instances(web: DicomWeb) -> list[str]:
-    """Return the SOP Instance UIDs of all that the server holds, found level by level."""
+    """Return the SOP Instance UIDs of all instances on the server, found level by level."""
     studies = [f"/studies/{json_value(each, STUDY_INSTANCE_UID)}" for each in web.qido("/studies")]
     series = [
         f"{study}/series/{json_value(each, SERIES_INSTANCE_UID)}"
@@ -56,7 +56,7 @@ def referenced(answer: dict[str, object], tag: str) -> list[str]:
 
 
 def without(sample: Sample, keyword: str) -> bytes:
-    """Return the file of an object that lacks an element."""
+    """Return the file of an object without one of its elements."""
     ds = sample.dataset()
     delattr(ds, keyword)
     return file_of(ds)
@@ -64,7 +64,7 @@ def without(sample: Sample, keyword: str) -> bytes:
 
 @suite.case("STOW-001", ref="PS3.18 10.5.3.1", covers="DicomWeb.test_stow")
 def test_what_is_stored_can_be_retrieved(web: DicomWeb, make: Maker) -> None:
-    """An object that was stored comes back with the data set that it had."""
+    """A stored object is returned with the same data set."""
     sample = make.instance(PatientName="Muller^Anna")
 
     web.stow([sample.data], expect=200)
@@ -105,7 +105,7 @@ def test_several_in_one_request(web: DicomWeb, make: Maker) -> None:
     level="product",
 )
 def test_second_store_of_an_object(web: DicomWeb, make: Maker) -> None:
-    """To store an object again is a success, and the server holds it once."""
+    """Storing an object again succeeds, and the server has it once."""
     sample = make.instance()
 
     for _ in range(2):
@@ -154,7 +154,7 @@ def test_answer_is_json(web: DicomWeb, make: Maker, accept: str | None) -> None:
     "STOW-008", ref="PS3.18 I.2: Failed SOP Sequence; PS3.5 7.4.2", covers="DicomWeb.test_stow"
 )
 def test_no_failures_where_nothing_failed(web: DicomWeb, make: Maker) -> None:
-    """The answer to a success has no Failed SOP Sequence, not even an empty one."""
+    """A successful response has no Failed SOP Sequence, not even an empty one."""
     answer = web.stow([make.instance().data], expect=200).json()
 
     assert {FAILED_SOP_SEQUENCE} & {*answer} == set()
@@ -196,7 +196,7 @@ def test_object_of_the_named_study(web: DicomWeb, make: Maker) -> None:
 
 @suite.case("STOW-011", ref="PS3.18 10.5.3.2, I.2")
 def test_failure_of_one_is_not_the_failure_of_all(web: DicomWeb, make: Maker) -> None:
-    """Of two objects, the one of the named study is stored, and the answer lists each as what it is.
+    """Of two objects, only the one of the named study is stored, and the answer lists both correctly.
 
     CWEB-201 is about the status.
     """
@@ -212,7 +212,7 @@ def test_failure_of_one_is_not_the_failure_of_all(web: DicomWeb, make: Maker) ->
 @suite.case("STOW-012", ref="PS3.18 10.5.3.1: 400", covers="DicomWeb.test_stow_errors")
 @pytest.mark.parametrize("content", [b"this is no DICOM file", b""], ids=["text", "nothing"])
 def test_part_that_is_no_dicom_file(web: DicomWeb, content: bytes) -> None:
-    """A part that is no DICOM file is refused with 400, and nothing is stored."""
+    """A part that is not a DICOM file is rejected with 400, and nothing is stored."""
     answer = web.stow([content], expect=400).json()
 
     assert json_values(answer, REFERENCED_SOP_SEQUENCE) == []
@@ -222,7 +222,7 @@ def test_part_that_is_no_dicom_file(web: DicomWeb, content: bytes) -> None:
 @suite.case("STOW-013", ref="PS3.18 10.5.3.1: 400", covers="DicomWeb.test_stow_errors")
 @pytest.mark.parametrize("keyword", ["StudyInstanceUID", "SeriesInstanceUID"])
 def test_object_without_its_place(web: DicomWeb, make: Maker, keyword: str) -> None:
-    """An object without the UID of its study or series is refused with 400, and the answer names it."""
+    """An object without the UID of its study or series is rejected with 400, and the answer names it."""
     sample = make.instance()
 
     answer = web.stow([without(sample, keyword)], expect=400).json()
@@ -282,7 +282,7 @@ def test_preamble_and_epilogue(web: DicomWeb, make: Maker) -> None:
 
 @suite.case("STOW-017", ref="RFC 2046 5.1.1")
 def test_content_that_looks_like_a_delimiter(web: DicomWeb, make: Maker) -> None:
-    """Dashes and empty lines within an object, which are no delimiter, do not end it."""
+    """Dashes and empty lines in an object that are not a delimiter do not end it."""
     sample = make.instance(ImageComments="\r\n\r\n--\r\n--harness\r\n\r\n--harness--\r\n")
 
     web.stow([sample.data], expect=200)
@@ -293,7 +293,7 @@ def test_content_that_looks_like_a_delimiter(web: DicomWeb, make: Maker) -> None
 
 @suite.case("STOW-018", ref="RFC 9112 7.1", covers="DicomWeb.test_stow")
 def test_body_without_a_length(web: DicomWeb, make: Maker) -> None:
-    """A body that is sent in chunks, without its length, is stored whole."""
+    """A body sent in chunks, without a length, is stored completely."""
     sample = make.instance(rows=64, columns=64)
     body = multipart.build([sample.data], DICOM)
 
@@ -322,7 +322,7 @@ def test_part_that_names_its_transfer_syntax(web: DicomWeb, make: Maker) -> None
 @suite.case("STOW-021", ref="RFC 2046 5.1.1; PS3.18 10.5.3.1, Table 10.5.3-1: 400")
 @pytest.mark.parametrize("cut", [12, 24], ids=["half-of-it", "all-of-it"])
 def test_body_without_its_last_delimiter(web: DicomWeb, make: Maker, cut: int) -> None:
-    """A body whose last delimiter was cut is not complete: it is refused with 400, and nothing is stored."""
+    """A body without its final delimiter is incomplete: it is rejected with 400, and nothing is stored."""
     body = multipart.build([make.instance().data], DICOM)
 
     web.stow_body(body[:-cut], expect=400)

@@ -1,4 +1,4 @@
-"""WADO-RS: studies, series, instances and frames as they are retrieved."""
+"""WADO-RS: retrieving studies, series, instances and frames."""
 
 import pytest
 from pydicom.encaps import generate_frames
@@ -22,7 +22,7 @@ from harness.cases import (
 suite = Suite(needs="dicomweb.wado", shows="DICOMweb")
 
 
-# Lossless, so that the pixels are known after decoding.
+# Lossless, so that the decoded pixels are known.
 LOSSLESS = ["p01", "p03", "p05", "p07", "p08", "p09-rle-gray", "p12-jpeg-lossless", "p12-jpeg-ls"]
 
 
@@ -44,7 +44,7 @@ def test_all_below_is_retrieved(web: DicomWeb, stored: Stored, level: str, count
 def test_any_transfer_syntax_gives_the_stored_one(
     web: DicomWeb, stored: Stored, sample: str
 ) -> None:
-    """If any transfer syntax is accepted, the object comes in its own, unchanged."""
+    """If any transfer syntax is accepted, the object is returned in its own, unchanged."""
     written = stored.sample(sample)
 
     part = web.wado_part(instance_path(written), transfer_syntax="*")
@@ -72,7 +72,7 @@ def test_stored_file_comes_back_byte_for_byte(web: DicomWeb, stored: Stored) -> 
 @suite.case("WADO-004", ref="PS3.18 8.7.3.4", covers="DicomWeb.test_wado_transcoding")
 @pytest.mark.parametrize("sample", LOSSLESS)
 def test_default_is_explicit_little_endian(web: DicomWeb, stored: Stored, sample: str) -> None:
-    """If no transfer syntax is requested, an object comes in Explicit VR Little Endian, pixel by pixel."""
+    """If no transfer syntax is requested, an object is in Explicit VR Little Endian, with all pixels."""
     written = stored.sample(sample)
 
     part = web.wado_part(instance_path(written))
@@ -87,7 +87,7 @@ def test_default_is_explicit_little_endian(web: DicomWeb, stored: Stored, sample
 def test_requested_transfer_syntax_is_the_stored_one(
     web: DicomWeb, stored: Stored, sample: str
 ) -> None:
-    """An object that is requested in its own transfer syntax comes in it, its frames unchanged."""
+    """An object requested in its own transfer syntax is returned in it, with its frames unchanged."""
     written = stored.sample(sample)
 
     part = web.wado_part(instance_path(written), transfer_syntax=written.transfer_syntax)
@@ -115,7 +115,7 @@ def test_ways_to_ask_for_dicom(web: DicomWeb, stored: Stored, accept: str | None
     answer = web.get(instance_path(written), headers={"Accept": accept})
 
     kind, _ = multipart.media_type(header(answer, "Content-Type"))
-    if accept in (None, "*/*") and kind == DICOM:  # one object may come by itself
+    if accept in (None, "*/*") and kind == DICOM:  # a single object may be sent without multipart
         part = multipart.Part({"content-type": DICOM}, answer.content)
     else:
         part = single(multipart.parts_of(answer), "part")
@@ -157,7 +157,7 @@ def test_instance_is_found_in_its_place_only(
 @suite.case("WADO-009", ref="PS3.18 10.4.3.1, Table 10.4.3-1: 404")
 @pytest.mark.parametrize("level", ["study", "series"])
 def test_empty_server_finds_nothing(web: DicomWeb, make: Maker, level: str) -> None:
-    """A study or series is not found on a server that holds nothing."""
+    """A study or series is not found on an empty server."""
     web.get(PATHS[level](make.instance()), headers={"Accept": None}, expect=404)
 
 
@@ -205,7 +205,7 @@ def test_frame_of_several_fragments(
     needs="dicomweb.frames",
 )
 def test_list_of_frames(web: DicomWeb, stored: Stored) -> None:
-    """Several frames come as several parts, in the order of the list."""
+    """Several frames are several parts, in the order of the list."""
     written = stored.sample("m01-native")
 
     parts = web.wado(f"{instance_path(written)}/frames/2,5,12", OCTET_STREAM)
@@ -229,7 +229,7 @@ def test_list_of_frames(web: DicomWeb, stored: Stored) -> None:
 def test_frame_as_compressed_stream(
     web: DicomWeb, stored: Stored, sample: str, media_type: str
 ) -> None:
-    """A frame that is requested as it is stored is its compressed stream, and its part says so."""
+    """A frame requested as it is stored is its compressed stream, and its part says so."""
     written = stored.sample(sample)
     ds = written.dataset()
     stream = next(generate_frames(ds.PixelData, number_of_frames=int(ds.get("NumberOfFrames", 1))))
@@ -246,7 +246,7 @@ def test_frame_as_compressed_stream(
     "WADO-014", ref="PS3.18 8.7.3.4", covers="DicomWeb.test_bugzilla_219", needs="dicomweb.frames"
 )
 def test_frame_of_big_endian(web: DicomWeb, stored: Stored) -> None:
-    """A frame that was stored in big endian comes in Explicit VR Little Endian, and its part says so."""
+    """A frame stored in big endian is returned in Explicit VR Little Endian, and its part says so."""
     written = stored.sample("p05")
 
     answer = web.get(f"{instance_path(written)}/frames/1", headers={"Accept": None})
@@ -264,7 +264,7 @@ def test_frame_of_big_endian(web: DicomWeb, stored: Stored) -> None:
 )
 @pytest.mark.parametrize("number", ["0", "2", "1,2", "x"])
 def test_frame_that_does_not_exist(web: DicomWeb, stored: Stored, number: str) -> None:
-    """Frames are counted from 1; a number beyond the last, or none at all, is an error of the client."""
+    """Frames are counted from 1; a number beyond the last, or no number at all, is a client error."""
     written = stored.instance()
 
     web.get(
@@ -288,7 +288,7 @@ def test_frame_that_does_not_exist(web: DicomWeb, stored: Stored, number: str) -
     ids=["none", "quoted", "unquoted"],
 )
 def test_ways_to_ask_for_a_frame(web: DicomWeb, stored: Stored, accept: str | None) -> None:
-    """A frame of native pixels is an octet-stream, by default and if it is requested, in quotes or not."""
+    """A frame of native pixels is an octet-stream, by default and on request, whether quoted or not."""
     written = stored.instance()
 
     answer = web.get(f"{instance_path(written)}/frames/1", headers={"Accept": accept})
@@ -309,7 +309,7 @@ def test_ways_to_ask_for_a_frame(web: DicomWeb, stored: Stored, accept: str | No
     ids=["type", "inner-type"],
 )
 def test_frame_in_an_unacceptable_type(web: DicomWeb, stored: Stored, accept: str) -> None:
-    """A frame that is requested in a media type that no frame has is refused with 406."""
+    """A frame requested in a media type that no frame has is rejected with 406."""
     written = stored.instance()
 
     web.get(f"{instance_path(written)}/frames/1", headers={"Accept": accept}, expect=406)

@@ -25,7 +25,7 @@ HOLDERS = {"Value", "InlineBinary", "BulkDataURI"}
 KINDS = ["t05", "t01-known-vr", "t06-nested-10", "h03-sr", "m01-native", "c11"]
 IN_BLOCK = 0x00991000  # the private block of t05, with one element for each VR
 
-# Table F.2.3-1. IS, DS, SV and UV are numbers, or since 2020 text.
+# Table F.2.3-1. IS, DS, SV and UV are numbers or, since 2020, text.
 NUMBERS = frozenset(("FL", "FD", "SL", "SS", "UL", "US"))
 NUMBERS_OR_TEXT = frozenset(("DS", "IS", "SV", "UV"))
 TEXTS = frozenset(
@@ -57,7 +57,7 @@ def elements(model: Model) -> Iterator[tuple[str, Model]]:
 
 
 def is_of_its_type(vr: str, each: object) -> bool:
-    """Say whether a value has the type of JSON that its VR has (Table F.2.3-1)."""
+    """Return whether a value has the JSON type of its VR (Table F.2.3-1)."""
     if vr in NUMBERS:
         return isinstance(each, (int, float)) and not isinstance(each, bool)
     if vr in NUMBERS_OR_TEXT:
@@ -127,7 +127,7 @@ def test_empty_sequence_and_item(
 @suite.case("CWEB-305", ref="PS3.18 F.2.3, Table F.2.3-1 (2020b, 2024c)")
 @pytest.mark.parametrize("name", ["t05", "h03-ko", "m01-native"])
 def test_values_have_the_types_of_their_vr(web: DicomWeb, stored: Stored, name: str) -> None:
-    """Each value is a number, a string or an object, as its VR demands."""
+    """Each value is a number, a string or an object, as its VR requires."""
     model = metadata_of(web, stored.sample(name))
 
     wrong = [
@@ -148,7 +148,7 @@ def test_values_have_the_types_of_their_vr(web: DicomWeb, stored: Stored, name: 
 def test_person_name_has_its_groups(
     web: DicomWeb, stored: Stored, name: str, groups: list[str]
 ) -> None:
-    """A person name has its component groups by name, and no empty one."""
+    """A person name has its component groups by name, except empty ones."""
     model = metadata_of(web, stored.sample(name))
 
     person = json_value(model, "00100010")
@@ -159,7 +159,7 @@ def test_person_name_has_its_groups(
 @suite.case("CWEB-307", ref="PS3.18 F.2.2, F.2.6, F.2.7 (2020b, 2025a)")
 @pytest.mark.parametrize("name", ["t05", "t01-un", "m07"])
 def test_binary_values_are_kept(web: DicomWeb, stored: Stored, name: str) -> None:
-    """A binary value is in base64 or behind a working URI, with the bytes that were stored."""
+    """A binary value is in base64 or at a working URI, with the bytes that were stored."""
     sample = stored.sample(name)
     ds = Dataset(sample.dataset())
     model = metadata_of(web, sample)
@@ -194,7 +194,7 @@ def test_multiple_values_are_complete(web: DicomWeb, stored: Stored, vrs: str) -
 
 
 def _in_json(vr: str, value: Any) -> Any:
-    """Return a value as it is written in JSON; where numbers or strings are allowed, as a number."""
+    """Return a value as written in JSON; if numbers and strings are allowed, as a number."""
     if vr == "AT":
         return f"{value:08X}"
     if vr == "PN":
@@ -203,7 +203,7 @@ def _in_json(vr: str, value: Any) -> Any:
 
 
 def _number(vr: str, value: Any) -> Any:
-    """Return the number for which a value of a numeric VR stands, if any; another value as it is."""
+    """Return the number in a value of a numeric VR, if any; return any other value unchanged."""
     if vr not in NUMBERS | NUMBERS_OR_TEXT:
         return value
     try:

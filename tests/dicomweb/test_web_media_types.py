@@ -42,7 +42,7 @@ LEVELS = {"study": study_path, "series": series_path, "instance": instance_path}
     ids=["type", "transfer-syntax", "image"],
 )
 def test_unacceptable_media_type_is_refused(web: DicomWeb, stored: Stored, accept: str) -> None:
-    """A request that accepts no form in which the server has the object is answered with 406."""
+    """A request that accepts none of the formats that the server supports is answered with 406."""
     sample = stored.instance()
 
     answer = web.get(instance_path(sample), headers={"Accept": accept}, expect=None)
@@ -130,7 +130,7 @@ def test_each_frame_is_a_part(web: DicomWeb, stored: Stored) -> None:
 
 @suite.case("CWEB-007", ref="PS3.18 8.5, Table 8.5-1: 405 (2020b)")
 def test_unsupported_method_is_refused(web: DicomWeb) -> None:
-    """A method that a resource does not support is refused with 405 and the list of those it supports."""
+    """A method that a resource does not support is rejected with 405 and the list of supported ones."""
     answer = web.request("PUT", "/studies", headers={"Accept": DICOM_JSON}, expect=None)
 
     assert answer.status_code == 405
@@ -140,7 +140,7 @@ def test_unsupported_method_is_refused(web: DicomWeb) -> None:
 
 @suite.case("CWEB-008", ref="PS3.18 8.7.8.2, 8.7.3.4 (2020b)")
 def test_mixed_study_is_sent_in_one_syntax(web: DicomWeb, make: Maker, stored: Stored) -> None:
-    """The objects of a study in several transfer syntaxes all come in the one that was requested."""
+    """The objects of a study in several transfer syntaxes are all returned in the requested one."""
     study = stored.these(
         make.instance(number=1), make.instance(number=2, transfer_syntax=RLELossless)
     )

@@ -1,4 +1,4 @@
-"""DICOMweb, rendered images: invalid parameters, and the form of a JPEG."""
+"""DICOMweb, rendered images: invalid parameters, and the structure of a JPEG."""
 
 import pytest
 

@@ -25,7 +25,7 @@ PATIENT_ID = "00100020"
 SOP_INSTANCE_UID = "00080018"
 RETRIEVE_URL = "00081190"
 
-# Table 10.6.3-3, 10.6.3-4 and 10.6.3-5: what is required, or is once it is known.
+# Tables 10.6.3-3, 10.6.3-4 and 10.6.3-5: attributes that are required, or required if known.
 OF_A_STUDY = [
     "00080020", "00080030", "00080050", "00080061", "00080090", RETRIEVE_URL, "00100010", PATIENT_ID,
     "00100030", "00100040", "0020000D", "00200010", "00201206", "00201208",
@@ -48,7 +48,7 @@ def request_attributes(number: str) -> Sequence:
 
 
 def found(datasets: list[dict[str, Any]], tag: str = PATIENT_ID) -> list[Any]:
-    """Return the value of one element of each answer, sorted; no value is an empty text."""
+    """Return the value of one element in each answer, sorted; an empty string if it is missing."""
     return sorted(json_value(each, tag) or "" for each in datasets)
 
 
@@ -67,7 +67,7 @@ def found(datasets: list[dict[str, Any]], tag: str = PATIENT_ID) -> list[Any]:
 def test_keys_of_a_study_are_matched(
     web: DicomWeb, stored: Stored, keyword: str, one: str, other: str
 ) -> None:
-    """A study is found by the value of each attribute that a server must match, and not by another value."""
+    """A study is found by the value of each attribute that a server must match, but not by another value."""
     stored.study(PatientID="A", **{keyword: one})
     stored.study(PatientID="B", **{keyword: other})
 
@@ -237,7 +237,7 @@ def test_attributes_below_the_level_are_not_returned(
 def test_percent_encoded_value_is_decoded(
     web: DicomWeb, stored: Stored, encoded: str, patient_id: str
 ) -> None:
-    """A percent-encoded value is matched decoded, its delimiters included.
+    """A percent-encoded value is decoded before matching, including its delimiters.
 
     The components of a query "must be parsed and separated before the percent-encoded octets within those
     components can be safely decoded" (RFC 3986 2.4): `A%26B` is the value `A&B`, and not `A`.
@@ -250,7 +250,7 @@ def test_percent_encoded_value_is_decoded(
 
 @suite.case("CWEB-112", ref="PS3.4 C.2.2.2.1; PS3.18 8.3.4.1.1 (2020b)")
 def test_patient_id_is_case_sensitive(web: DicomWeb, stored: Stored) -> None:
-    """A single value of another VR than PN is matched with regard to case."""
+    """A single value of a VR other than PN is matched case-sensitively."""
     stored.study(PatientID="Abc")
     stored.study(PatientID="ABC")
 

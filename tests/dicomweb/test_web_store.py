@@ -1,4 +1,4 @@
-"""DICOMweb, storing: statuses, the report on each object, and the note of what was changed."""
+"""DICOMweb, storing: statuses, the report on each object, and the record of coercions."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ FAILED, STORED = "00081198", "00081199"  # Failed SOP Sequence, Referenced SOP S
 REFERENCED_CLASS, REFERENCED_INSTANCE = "00081150", "00081155"
 FAILURE_REASON = "00081197"
 
-# PS3.18 I.2.2: what Failure Reason can say; A7, A9 and C stand for all that begins so.
+# PS3.18 I.2.2: values of Failure Reason; A7, A9 and C are prefixes.
 REASONS = {0x0110, 0x0111, 0x0112, 0x0117, 0x0119, 0x0122, 0x0124, 0x0131, 0x0213}
 FAMILIES = {0xA7, 0xA9, *range(0xC0, 0xD0)}
 
@@ -38,7 +38,7 @@ def references(answer: dict[str, Any], tag: str) -> list[tuple[str, str]]:
 
 
 def noted(received: Dataset) -> set[str]:
-    """Return the keywords of the attributes that the object says were changed (PS3.3 C.12.1)."""
+    """Return the keywords of the attributes that the object records as changed (PS3.3 C.12.1)."""
     return {
         element.keyword
         for item in received.get("OriginalAttributesSequence", ())
@@ -59,7 +59,7 @@ def test_partial_success_has_its_status(web: DicomWeb, make: Maker) -> None:
 
 @suite.case("CWEB-202", ref="PS3.18 I.2.2: Failure Reason; Table I.1-1 (2020b)")
 def test_failed_object_has_a_reason(web: DicomWeb, make: Maker) -> None:
-    """An object that was not stored is listed with its SOP class and a reason of the standard."""
+    """An object that was not stored is listed with its SOP class and a reason from the standard."""
     right, wrong = make.instance(PatientID="A"), make.instance(PatientID="B", Modality="MR")
 
     answer = web.stow(

@@ -1,4 +1,4 @@
-"""DICOMweb over HTTPS, on a server that lets in only clients with a certificate that it trusts."""
+"""DICOMweb over HTTPS, on a server that accepts only clients with a trusted certificate."""
 
 import pytest
 
@@ -21,7 +21,7 @@ pytestmark = configured(tls="http")
 
 @suite.case("TLS-101", needs="dicomweb.wado")
 def test_what_is_stored_over_https_is_retrieved(web: DicomWeb, make: Maker) -> None:
-    """An object that was stored over HTTPS comes back over HTTPS with the data set that it had."""
+    """An object stored over HTTPS is returned over HTTPS with the same data set."""
     sample = make.instance(PatientName="Muller^Anna")
 
     web.stow([sample.data], expect=200)
@@ -53,7 +53,7 @@ def test_client_that_is_not_trusted_gets_no_answer(remote: Party, shown: str) ->
 
 @suite.case("TLS-104")
 def test_request_without_tls_gets_no_answer(remote: Party) -> None:
-    """A request in plain HTTP is not served at the port for HTTPS: no answer, or one that is an error."""
+    """A plain HTTP request on the HTTPS port is not served: there is no answer, or an error."""
     with remote.new_rest(tls=None) as plain:
         try:
             answer = plain.get(f"{remote.dicomweb}/studies", expect=None)

@@ -24,7 +24,7 @@ from harness.cases import (
 suite = Suite(level="product", needs="rest", ref="Orthanc REST API: GET /instances/{id}/frames")
 
 COUNTS = {"p02": 1, "m01-native": 12, "m01-jpeg": 12, "p13-offsets": 3, "p16": 2}
-"""Samples, native and compressed, and how many frames they have."""
+"""Samples, native and compressed, and their numbers of frames."""
 
 
 def path_of(sample: Sample) -> str:
@@ -33,7 +33,7 @@ def path_of(sample: Sample) -> str:
 
 
 def compressed(sample: Sample, frame: int) -> bytes:
-    """Return a compressed frame of a sample, its fragments joined."""
+    """Return a compressed frame of a sample, with its fragments joined."""
     count = sample.properties.get("frames", 1)
     frames: list[bytes] = list(generate_frames(sample.dataset().PixelData, number_of_frames=count))
     return frames[frame]
@@ -50,7 +50,7 @@ def test_frames_are_listed(rest: Rest, stored: Stored, name: str) -> None:
 
 @suite.case("FRM-002")
 def test_object_without_pixels_lists_one_frame(rest: Rest, stored: Stored) -> None:
-    """An object that does not say how many frames it has is listed with one."""
+    """An object without a number of frames is listed with one."""
     assert rest.json(f"{path_of(stored.sample('h03-sr'))}/frames") == [0]
 
 
@@ -77,7 +77,7 @@ def test_each_frame_is_itself(rest: Rest, stored: Stored, frame: int, route: str
 def test_compressed_frame_is_found(
     rest: Rest, stored: Stored, name: str, frame: int, route: str
 ) -> None:
-    """A compressed frame is found among fragments, with each kind of offset table and without."""
+    """A compressed frame is found among fragments, with any kind of offset table or without one."""
     sample = stored.sample(name)
 
     shown = levels_of(rest.get(f"{path_of(sample)}/frames/{frame}/{route}"))
@@ -90,7 +90,7 @@ def test_compressed_frame_is_found(
     "route", ["image-uint8", "image-uint16", "image-int16", "preview", "rendered"]
 )
 def test_instance_is_shown_by_its_first_frame(rest: Rest, stored: Stored, route: str) -> None:
-    """The image of a multi-frame instance is that of frame 0."""
+    """The image of a multi-frame instance is its frame 0."""
     path = path_of(stored.sample("p13-offsets"))
 
     shown = [levels_of(rest.get(f"{path}{frame}/{route}")).tolist() for frame in ("", "/frames/0")]
@@ -104,10 +104,10 @@ def test_instance_is_shown_by_its_first_frame(rest: Rest, stored: Stored, route:
 def test_image_of_a_frame_that_is_not_there(
     rest: Rest, stored: Stored, route: str, number: str
 ) -> None:
-    """A frame one beyond the last, or no number, has no image, and the last one is still given."""
+    """A frame after the last one, or something that is not a number, has no image; the last one still has."""
     path = f"{path_of(stored.sample('m01-native'))}/frames"
 
-    # 404 until 1.11; the documentation does not say which.
+    # 404 until 1.11; the documentation does not specify the status.
     rest.get(f"{path}/{number}/{route}", expect=(400, 404, 415))
 
     assert image_of(rest.get(f"{path}/11/preview")).size == (32, 32)
@@ -116,7 +116,7 @@ def test_image_of_a_frame_that_is_not_there(
 @suite.case("FRM-007", covers="Orthanc.test_raw_frame")
 @pytest.mark.parametrize("frame", [0, 11], ids=["first", "last"])
 def test_raw_native_frame(rest: Rest, stored: Stored, frame: int) -> None:
-    """A raw frame of native pixels is their bytes in the file, without those of other frames."""
+    """A raw frame of native pixels has their bytes from the file, without those of other frames."""
     sample = stored.sample("m01-native")
 
     answer = rest.get(f"{path_of(sample)}/frames/{frame}/raw")
@@ -143,7 +143,7 @@ def test_raw_native_frame(rest: Rest, stored: Stored, frame: int) -> None:
 def test_raw_compressed_frame(
     rest: Rest, stored: Stored, name: str, frame: int, content_type: str
 ) -> None:
-    """A raw frame that is compressed is its code stream, the fragments joined, with its media type."""
+    """A raw compressed frame is its code stream, with fragments joined and its media type."""
     sample = stored.sample(name)
 
     answer = rest.get(f"{path_of(sample)}/frames/{frame}/raw")
@@ -169,7 +169,7 @@ def test_raw_jpeg_is_an_image(rest: Rest, stored: Stored, name: str, mode: str) 
 @pytest.mark.parametrize("route", ["raw", "raw.gz"])
 @pytest.mark.parametrize("name", ["m01-native", "m01-jpeg"])
 def test_raw_frame_that_is_not_there(rest: Rest, stored: Stored, name: str, route: str) -> None:
-    """One beyond the last raw frame is refused as out of range, and the last is still given."""
+    """A raw frame after the last one is rejected as out of range; the last one is still returned."""
     path = f"{path_of(stored.sample(name))}/frames"
 
     answer = rest.get(f"{path}/12/{route}", expect=None)
@@ -212,7 +212,7 @@ def test_raw_frame_is_little_endian(rest: Rest, stored: Stored, name: str) -> No
     [("p02", 1), ("m01-native", 1), ("p10-jpeg-gray", 2), ("p13-offsets", 7), ("m01-jpeg", 13)],
 )
 def test_fragments_are_listed(rest: Rest, stored: Stored, name: str, fragments: int) -> None:
-    """Native pixels are one content; compressed ones are the offset table and each fragment."""
+    """Native pixels are one content item; compressed ones are the offset table and each fragment."""
     sample = stored.sample(name)
 
     listed = rest.json(f"{path_of(sample)}/content/7fe0-0010")
@@ -259,7 +259,7 @@ def test_content_of_fragments(rest: Rest, stored: Stored) -> None:
     covers="Orthanc.test_pixel_data",
 )
 def test_empty_offset_table_is_empty(rest: Rest, stored: Stored) -> None:
-    """The content of an empty offset table is nothing, and one beyond the last fragment is not found."""
+    """The content of an empty offset table is empty, and a fragment after the last one is not found."""
     content = f"{path_of(stored.sample('p13-no-offsets'))}/content/7fe0-0010"
 
     assert rest.get(f"{content}/0").content == b""
@@ -272,7 +272,7 @@ def test_empty_offset_table_is_empty(rest: Rest, stored: Stored) -> None:
     covers="Orthanc.test_numpy",
 )
 def test_array_of_a_frame_that_is_not_there(rest: Rest, stored: Stored) -> None:
-    """The array of one beyond the last frame is refused as out of range, and the last is given."""
+    """The array of a frame after the last one is rejected as out of range; the last one is returned."""
     path = f"{path_of(stored.sample('m01-native'))}/frames"
 
     assert error_of(rest.get(f"{path}/12/numpy", expect=None)) == (400, OUT_OF_RANGE)

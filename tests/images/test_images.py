@@ -1,4 +1,4 @@
-"""Images of native pixels: previews and exact values, pixel by pixel against what was drawn."""
+"""Native images: previews and exact values, compared pixel by pixel with the original."""
 
 from typing import Any, Final
 from urllib.parse import urljoin
@@ -37,17 +37,17 @@ GRAY: Final[dict[str, dict[str, Any]]] = {
     "16": {"bits": 16},
     "16-signed": {"bits": 16, "signed": True},
 }
-"""Bits Stored, and whether the values have a sign."""
+"""Bits Stored, and whether the values are signed."""
 BUILT_IN: Final = configured(Gdcm={"Enable": False})
-"""Pixels are decoded by the server itself, and not by the plugin."""
+"""The server itself decodes pixels, and not the plugin."""
 DECODED_BY_GDCM: Final = configured(Gdcm={"RestrictTransferSyntaxes": [EXPLICIT_VR_LITTLE_ENDIAN]})
-"""Pixels are decoded by the plugin, where the server itself does so otherwise."""
+"""The plugin decodes pixels that the server itself would decode otherwise."""
 EXACT: Final = {
     "image-uint8": (0, 255),
     "image-uint16": (0, 65535),
     "image-int16": (-32768, 32767),
 }
-"""The routes that give values as they are, and the range to which they clip them."""
+"""The routes that return values unchanged, and the range to which they clip them."""
 
 
 def path_of(sample: Sample) -> str:
@@ -56,7 +56,7 @@ def path_of(sample: Sample) -> str:
 
 
 def drawn(kind: str, photometric: str = "MONOCHROME2") -> Picture:
-    """Return one gray frame, not square, whose values fill the range of its bits."""
+    """Return a gray frame, not square, whose values cover the range of its bits."""
     how = GRAY[kind]
     return Picture((gray(7, **SIZE, **how),), int(how["bits"]), photometric)
 
@@ -95,14 +95,14 @@ def test_preview_of_monochrome1_is_inverted(rest: Rest, stored: Stored, kind: st
 def test_values_are_kept_or_clipped(
     rest: Rest, stored: Stored, kind: str, route: str, photometric: str
 ) -> None:
-    """An image of exact values has those that are stored, clipped to the range of the image, and no LUT."""
+    """An image of exact values has the stored values, clipped to the range of the image, without a LUT."""
     sample = stored.image(drawn(kind, photometric))
 
     shown = levels_of(rest.get(f"{path_of(sample)}/{route}"))
 
     lowest, highest = EXACT[route]
     expected = sample.frame(0).astype(int).clip(lowest, highest)
-    if route == "image-int16":  # PNG has no sign: two's complement
+    if route == "image-int16":  # PNG is unsigned: two's complement
         expected = expected % 65536
     assert largest_difference(shown, expected) == 0
 
@@ -117,7 +117,7 @@ def test_values_are_kept_or_clipped(
     [("image-uint8", "L"), ("image-uint16", "I;16"), ("image-int16", "I;16"), ("preview", "L")],
 )
 def test_depth_of_the_image(rest: Rest, stored: Stored, route: str, mode: str) -> None:
-    """Images of 8 and of 16 bits are PNG of this depth, as wide and as high as the object."""
+    """Images of 8 or 16 bits are PNGs of this depth, with the width and height of the object."""
     sample = stored.instance(rows=20, columns=30)
 
     answer = rest.get(f"{path_of(sample)}/{route}")
@@ -151,7 +151,7 @@ def test_rgb_is_shown_as_it_is(
 @pytest.mark.parametrize("sample", ["p03", "p04", "p10-jpeg-colour"])
 @pytest.mark.parametrize("route", EXACT)
 def test_no_exact_values_of_colours(rest: Rest, stored: Stored, route: str, sample: str) -> None:
-    """Colour images have no image of single values: 415, and the preview is still given."""
+    """Colour images have no image of single values (415), but still have a preview."""
     path = path_of(stored.sample(sample))
 
     rest.get(f"{path}/{route}", expect=415)
@@ -170,7 +170,7 @@ def test_no_exact_values_of_colours(rest: Rest, stored: Stored, route: str, samp
 def test_rgb_of_16_bits_keeps_its_high_bytes(
     rest: Rest, stored: Stored, planar: int, frame: int, route: str
 ) -> None:
-    """An RGB image of 16 bits per sample is shown by the upper 8 bits, each frame of several."""
+    """An RGB image of 16 bits per sample is shown with the upper 8 bits, in each of several frames."""
     sample = stored.image(rgb48(planar))
 
     shown = levels_of(rest.get(f"{path_of(sample)}/frames/{frame}/{route}"))
@@ -179,7 +179,7 @@ def test_rgb_of_16_bits_keeps_its_high_bytes(
 
 
 def rgb48(planar: int = 0) -> Picture:
-    """Return three frames in colour, of 16 bits per sample."""
+    """Return three colour frames with 16 bits per sample."""
     frames = tuple(colour(number, **SIZE, bits=16) for number in range(3))
     return Picture(frames, 16, "RGB", 1 if planar else 0)
 
@@ -188,7 +188,7 @@ def rgb48(planar: int = 0) -> Picture:
 @pytest.mark.parametrize("frame", [0, 2], ids=["first", "last"])
 @BUILT_IN
 def test_rle_rgb_of_16_bits_keeps_its_high_bytes(rest: Rest, stored: Stored, frame: int) -> None:
-    """A frame of an RLE image in colour, of 16 bits per sample, is shown by the upper 8 bits."""
+    """A frame of an RLE colour image of 16 bits per sample is shown with the upper 8 bits."""
     sample = stored.image(rgb48(), transfer_syntax=RLE_LOSSLESS)
 
     shown = levels_of(rest.get(f"{path_of(sample)}/frames/{frame}/preview"))
@@ -206,7 +206,7 @@ def test_rle_rgb_of_16_bits_keeps_its_high_bytes(rest: Rest, stored: Stored, fra
 def test_rgb_of_16_bits_as_gray(
     rest: Rest, stored: Stored, syntax: str, route: str, mode: str
 ) -> None:
-    """An RGB image of 16 bits per sample is given in gray levels, black where it is black."""
+    """An RGB image of 16 bits per sample is returned in gray levels, black where it is black."""
     sample = stored.image(rgb48(), transfer_syntax=syntax)
 
     shown = rest.get(f"{path_of(sample)}/frames/2/{route}")
@@ -233,7 +233,7 @@ def test_ybr_is_converted_to_rgb(rest: Rest, stored: Stored) -> None:
 @suite.case("IMG-011", covers="Orthanc.test_googlecode_issue_19")
 @BUILT_IN
 def test_ybr_without_a_decoder(rest: Rest, stored: Stored) -> None:
-    """Without a plugin that decodes it, a native YBR_FULL image is refused with 415, and kept."""
+    """Without a plugin that decodes it, a native YBR_FULL image is answered with 415, but still stored."""
     picture = Picture((colour(3, **SIZE),), 8, "YBR_FULL")
     sample = stored.image(picture)
 
@@ -252,7 +252,7 @@ def test_ybr_without_a_decoder(rest: Rest, stored: Stored) -> None:
     "syntax", ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1"], ids=["implicit", "explicit"]
 )
 def test_palette_is_applied(rest: Rest, stored: Stored, syntax: str) -> None:
-    """Indices into a palette of 16 bits are shown by the upper 8 bits of its colours."""
+    """Indices into a palette of 16 bits are shown with the upper 8 bits of its colours."""
     rise = np.arange(256, dtype="<u2") * 257
     tables = {"Red": rise, "Green": rise[::-1], "Blue": np.minimum(rise, rise[::-1]) * 2}
     elements: dict[str, Any] = {}
@@ -322,7 +322,7 @@ def test_matlab_has_the_values(rest: Rest, stored: Stored, kind: str) -> None:
 def test_format_is_negotiated(
     rest: Rest, stored: Stored, route: str, accept: str | None, kind: str
 ) -> None:
-    """The image comes in the format of Accept: PNG if nothing is said, or JPEG."""
+    """The image has the format requested by Accept: JPEG, or PNG by default."""
     sample = stored.instance()
 
     answer = rest.get(f"{path_of(sample)}/{route}", headers={"Accept": accept})
@@ -358,7 +358,7 @@ def test_portable_arbitrary_map(rest: Rest, stored: Stored, route: str, highest:
     ],
 )
 def test_format_that_is_not_made(rest: Rest, stored: Stored, route: str, accept: str) -> None:
-    """A format that is no image, and JPEG for 16 bits, are refused, and PNG is still given."""
+    """A format that is not an image, and JPEG for 16 bits, are rejected; PNG is still returned."""
     path = f"{path_of(stored.instance())}/{route}"
 
     rest.get(path, headers={"Accept": accept}, expect=(404, 406))
@@ -389,7 +389,7 @@ def test_quality_of_jpeg(rest: Rest, stored: Stored, route: str) -> None:
 @suite.case("IMG-018", ref="Orthanc REST API: GET /instances/{id}/preview, quality")
 @pytest.mark.parametrize("quality", ["0", "101", "-1", "high"])
 def test_quality_that_there_is_not(rest: Rest, stored: Stored, quality: str) -> None:
-    """A quality that is no number from 1 to 100 is refused, and the next request is answered."""
+    """A quality that is not a number from 1 to 100 is rejected, and the next request is answered."""
     path = f"{path_of(stored.sample('p02'))}/preview"
     jpeg = {"Accept": "image/jpeg"}
 
@@ -401,7 +401,7 @@ def test_quality_that_there_is_not(rest: Rest, stored: Stored, quality: str) -> 
 @suite.case("IMG-019", covers="Orthanc.test_decode_rf")
 @pytest.mark.parametrize("route", ["preview", *EXACT])
 def test_bytes_in_words(rest: Rest, make: Maker, stored: Stored, route: str) -> None:
-    """Pixels of 8 bits in a Pixel Data element that says OW are the same pixels (PS3.5 8.1.2)."""
+    """Pixels of 8 bits are the same in a Pixel Data element with the VR OW (PS3.5 8.1.2)."""
     sample = make.image(drawn("8"))
     as_words = sample.data.replace(b"\xe0\x7f\x10\x00OB", b"\xe0\x7f\x10\x00OW")
     assert as_words != sample.data
@@ -417,7 +417,7 @@ def test_bytes_in_words(rest: Rest, make: Maker, stored: Stored, route: str) -> 
     "route", ["preview", "rendered", "image-uint8", "image-uint16", "image-int16"]
 )
 def test_object_without_pixels_has_no_image(rest: Rest, stored: Stored, route: str) -> None:
-    """A report has no image: 415 without a body, and the server still gives the report."""
+    """A report has no image (415 without a body), but the report itself is still returned."""
     sample = stored.sample("h03-sr")
 
     answer = rest.get(f"{path_of(sample)}/{route}", expect=415)
@@ -442,7 +442,7 @@ def test_placeholder_image_on_demand(rest: Rest, stored: Stored) -> None:
     "route", ["preview", "rendered", "image-uint8", "frames", "numpy", "matlab"]
 )
 def test_image_of_an_unknown_instance(rest: Rest, route: str) -> None:
-    """An instance that is not there has no image, of whatever kind: 404."""
+    """An instance that does not exist has no image of any kind: 404."""
     nowhere = "-".join(["0" * 8] * 5)
 
     rest.get(f"/instances/{nowhere}/{route}", expect=404)

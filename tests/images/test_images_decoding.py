@@ -1,4 +1,4 @@
-"""Compressed images: each transfer syntax decodes to the pixels that were drawn."""
+"""Compressed images: each transfer syntax decodes to the original pixels."""
 
 from typing import Final
 
@@ -42,19 +42,19 @@ LOSSLESS: Final = (
     "p15-jpeg-ls-signed",
     "p15-rle-signed",
 )
-"""Gray samples without loss that the server decodes itself, one for each transfer syntax and sign."""
+"""Lossless gray samples that the server itself decodes, one for each transfer syntax and sign."""
 NEARLY: Final = {
     "p10-jpeg-gray": 12,
     "p15-jpeg-extended": 25,
     "p15-jpeg-ls-near": 2,
     "p15-jpeg-monochrome1": 12,
 }
-"""Gray samples with loss, and by how much a pixel may differ from what was drawn."""
+"""Lossy gray samples, and the largest allowed difference of a pixel."""
 COLOURS: Final = ("p09-rle-colour", "p15-jpeg-lossless-colour", "p15-jpeg-ls-colour")
 WITH_JPEG_2000: Final = configured(
     Gdcm={"RestrictTransferSyntaxes": [str(JPEG2000Lossless), str(JPEG2000)]}
 )
-"""The plugin decodes JPEG 2000, which the server itself does not."""
+"""The plugin decodes JPEG 2000, which the server itself cannot."""
 
 
 def path_of(sample: Sample) -> str:
@@ -68,7 +68,7 @@ def path_of(sample: Sample) -> str:
 )
 @pytest.mark.parametrize("name", LOSSLESS)
 def test_values_of_each_transfer_syntax(rest: Rest, stored: Stored, name: str) -> None:
-    """Whatever the lossless transfer syntax, the values are those that were drawn."""
+    """Whatever the lossless transfer syntax, the values are the original ones."""
     sample = stored.sample(name)
     signed = sample.properties.get("signed")
 
@@ -91,7 +91,7 @@ def test_preview_of_each_transfer_syntax(rest: Rest, stored: Stored, name: str) 
 @suite.case("IDEC-003", covers="Orthanc.test_decode_transfer_syntax")
 @pytest.mark.parametrize("name", NEARLY)
 def test_values_of_lossy_syntaxes(rest: Rest, stored: Stored, name: str) -> None:
-    """With a lossy transfer syntax, the values are nearly those that were drawn."""
+    """With a lossy transfer syntax, the values are close to the original ones."""
     sample = stored.sample(name)
 
     shown = levels_of(rest.get(f"{path_of(sample)}/image-uint16"))
@@ -102,7 +102,7 @@ def test_values_of_lossy_syntaxes(rest: Rest, stored: Stored, name: str) -> None
 @suite.case("IDEC-004", covers="Orthanc.test_decode_transfer_syntax")
 @pytest.mark.parametrize("name", ["p10-jpeg-gray", "p15-jpeg-monochrome1"])
 def test_jpeg_as_pillow_reads_it(rest: Rest, stored: Stored, name: str) -> None:
-    """A JPEG decodes to the values that another decoder finds, each to within one."""
+    """A JPEG decodes to the values of another decoder, each to within one."""
     sample = stored.sample(name)
     jpeg = next(generate_frames(sample.dataset().PixelData, number_of_frames=1))
 
@@ -126,7 +126,7 @@ def test_monochrome1_is_inverted(rest: Rest, stored: Stored, name: str, route: s
 @suite.case("IDEC-006", covers=("Orthanc.test_decode_color", "Orthanc.test_decode_transfer_syntax"))
 @pytest.mark.parametrize("name", COLOURS)
 def test_colours_of_lossless_syntaxes(rest: Rest, stored: Stored, name: str) -> None:
-    """A colour image without loss is shown with every pixel."""
+    """A losslessly compressed colour image is shown with every pixel."""
     sample = stored.sample(name)
 
     shown = levels_of(rest.get(f"{path_of(sample)}/preview"))
@@ -139,14 +139,14 @@ def test_colours_of_lossless_syntaxes(rest: Rest, stored: Stored, name: str) -> 
     ("name", "frame"), [("p10-jpeg-colour", 0), ("m01-jpeg", 11), ("p16", 0), ("p16", 1)]
 )
 def test_jpeg_of_colours(rest: Rest, stored: Stored, name: str, frame: int) -> None:
-    """A JPEG in YBR_FULL_422 is shown in RGB, as another decoder shows the same frame."""
+    """A JPEG in YBR_FULL_422 is shown in RGB, like the same frame from another decoder."""
     sample = stored.sample(name)
     count = sample.properties.get("frames", 1)
     jpegs = list(generate_frames(sample.dataset().PixelData, number_of_frames=count))
 
     shown = levels_of(rest.get(f"{path_of(sample)}/frames/{frame}/preview"))
 
-    # Decoders differ in how they spread the chroma of two pixels.
+    # Decoders interpolate the chroma of two pixels differently.
     assert np.abs(shown - levels_of(jpegs[frame])).mean() < 4
     assert np.abs(shown - sample.frame(frame)).mean() < 4
 
@@ -155,7 +155,7 @@ def test_jpeg_of_colours(rest: Rest, stored: Stored, name: str, frame: int) -> N
 @pytest.mark.parametrize("name", ["p12-jpeg-2000", "p15-jpeg-2000-signed"])
 @WITH_JPEG_2000
 def test_jpeg_2000_with_a_plugin(rest: Rest, stored: Stored, name: str) -> None:
-    """With the GDCM plugin, the values of a JPEG 2000 image are those that were drawn."""
+    """With the GDCM plugin, the values of a JPEG 2000 image are the original ones."""
     sample = stored.sample(name)
     signed = sample.properties.get("signed")
 
@@ -167,7 +167,7 @@ def test_jpeg_2000_with_a_plugin(rest: Rest, stored: Stored, name: str) -> None:
 @suite.case("IDEC-009", covers="Orthanc.test_decode_transfer_syntax", needs="plugin.gdcm")
 @WITH_JPEG_2000
 def test_lossy_jpeg_2000_with_a_plugin(rest: Rest, stored: Stored) -> None:
-    """With the GDCM plugin, the values of a lossy JPEG 2000 image are nearly those that were drawn."""
+    """With the GDCM plugin, the values of a lossy JPEG 2000 image are close to the original ones."""
     sample = stored.sample("p15-jpeg-2000-lossy")
 
     shown = levels_of(rest.get(f"{path_of(sample)}/image-uint16"))
@@ -190,7 +190,7 @@ def test_colours_of_jpeg_2000_with_a_plugin(rest: Rest, stored: Stored) -> None:
 @pytest.mark.parametrize("name", ["p12-jpeg-2000", "p15-jpeg-2000-lossy"])
 @configured(Gdcm={"Enable": False})
 def test_jpeg_2000_without_a_plugin(rest: Rest, stored: Stored, name: str) -> None:
-    """Without a plugin, a JPEG 2000 image has no preview (415), and its raw frame is given."""
+    """Without a plugin, a JPEG 2000 image has no preview (415), but its raw frame is returned."""
     sample = stored.sample(name)
 
     rest.get(f"{path_of(sample)}/preview", expect=415)
@@ -249,7 +249,7 @@ def test_transfer_syntax_is_noted(rest: Rest, stored: Stored, name: str) -> None
 
 @suite.case("IDEC-015", ref="Orthanc: release notes of 1.7.4", covers="Orthanc.test_decode_elscint")
 def test_private_compression_of_elscint(rest: Rest, make: Maker) -> None:
-    """An image without Pixel Data, in the private compression of ELSCINT1, has the values that were drawn."""
+    """An image without Pixel Data, in the private compression of ELSCINT1, has the original values."""
     picture = Picture((gray(7, 20, 30, bits=12),), 12)
     sample = make.image(picture)
     ds = sample.dataset()
@@ -266,7 +266,7 @@ def test_private_compression_of_elscint(rest: Rest, make: Maker) -> None:
 
 @suite.case("IDEC-016", ref="Orthanc: release notes of 1.7.4", covers="Orthanc.test_decode_elscint")
 def test_raw_frame_of_elscint(rest: Rest, make: Maker) -> None:
-    """An image of ELSCINT1 that says it is compressed, and is not, has its raw frame and its preview."""
+    """An ELSCINT1 image that claims to be compressed but is not has its raw frame and its preview."""
     sample = make.image(Picture((gray(7, 20, 30, bits=12),), 12))
     ds = sample.dataset()
     ds.private_block(0x07A1, "ELSCINT1", create=True).add_new(0x11, "LO", "PMSCT_RLE1")
@@ -280,7 +280,7 @@ def test_raw_frame_of_elscint(rest: Rest, make: Maker) -> None:
 
 
 def elscint(values: Frame) -> bytes:
-    """Compress by the private code of ELSCINT1: differences of one byte, else 5A and the value."""
+    """Compress with the private code of ELSCINT1: one-byte differences, or 5A and the value."""
     written, last = bytearray(), 0
     for value in values.ravel().tolist():
         step = value - last
@@ -291,7 +291,7 @@ def elscint(values: Frame) -> bytes:
             written += bytes([0x5A, value & 0xFF, value >> 8])
         last = value
     packed, index = bytearray(), 0
-    while index < len(written):  # A5, one less than how often, and the byte
+    while index < len(written):  # A5, the count minus one, and the byte
         run = 1
         while index + run < len(written) and written[index + run] == written[index] and run < 256:
             run += 1

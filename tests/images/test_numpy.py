@@ -1,4 +1,4 @@
-"""Arrays of numpy: shape, type and every value, of a frame, an instance and a series."""
+"""NumPy arrays: shape, type and every value, for a frame, an instance and a series."""
 
 import io
 import zipfile
@@ -36,14 +36,14 @@ TYPES = {"8": "uint8", "12": "uint16", "12-signed": "int16", "16": "uint16", "16
 
 
 def drawn(kind: str) -> Picture:
-    """Return one gray frame, not square, whose values fill the range of its bits."""
+    """Return one gray frame, not square, whose values cover the range of its bits."""
     return Picture((gray(7, 20, 30, **KINDS[kind]),), int(KINDS[kind]["bits"]))
 
 
 @suite.case("NPY-001", covers="Orthanc.test_numpy")
 @pytest.mark.parametrize("kind", KINDS)
 def test_stored_values(rest: Rest, stored: Stored, kind: str) -> None:
-    """With `rescale=0` a frame is an array of its stored values, in the type that they are stored in."""
+    """With `rescale=0`, a frame is an array of its stored values, in their stored type."""
     sample = stored.image(drawn(kind), RescaleIntercept=-1024, RescaleSlope=2)
 
     array = array_of(rest.get(f"{orthanc_ids(sample).path('instance')}/frames/0/numpy?rescale=0"))
@@ -56,7 +56,7 @@ def test_stored_values(rest: Rest, stored: Stored, kind: str) -> None:
 @pytest.mark.parametrize("arguments", ["", "?rescale=1", "?rescale=true", "?rescale"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_rescaled_values(rest: Rest, stored: Stored, kind: str, arguments: str) -> None:
-    """If nothing is said, a frame is an array of float32: slope times value plus intercept."""
+    """By default, a frame is an array of float32: slope times value plus intercept."""
     sample = stored.image(drawn(kind), RescaleIntercept=-1024, RescaleSlope=2)
     path = f"{orthanc_ids(sample).path('instance')}/frames/0/numpy"
 
@@ -68,7 +68,7 @@ def test_rescaled_values(rest: Rest, stored: Stored, kind: str, arguments: str) 
 
 @suite.case("NPY-003", covers="Orthanc.test_numpy")
 def test_no_rescaling_in_the_file(rest: Rest, stored: Stored) -> None:
-    """Without slope and intercept in the file, the values as float32 are those that are stored."""
+    """Without slope and intercept in the file, the float32 values are the stored values."""
     sample = stored.image(drawn("12"))
 
     array = array_of(rest.get(f"{orthanc_ids(sample).path('instance')}/numpy"))
@@ -80,7 +80,7 @@ def test_no_rescaling_in_the_file(rest: Rest, stored: Stored) -> None:
 @suite.case("NPY-004", covers="Orthanc.test_numpy")
 @pytest.mark.parametrize("name", ["m01-native", "p13-offsets"], ids=["colour", "gray"])
 def test_instance_has_all_frames(rest: Rest, stored: Stored, name: str) -> None:
-    """The array of an instance has all its frames, in their order, and three samples for colours."""
+    """The array of an instance has all its frames, in order, and three samples for colours."""
     sample = stored.sample(name)
     frames = np.stack([sample.frame(index) for index in range(sample.properties["frames"])])
 
@@ -107,13 +107,13 @@ def test_series_has_all_instances(rest: Rest, make: Maker, stored: Stored, argum
 @pytest.mark.parametrize("level", ["instance", "series"])
 @pytest.mark.parametrize("arguments", ["compress", "compress=1", "compress=true"])
 def test_compressed_array(rest: Rest, stored: Stored, level: str, arguments: str) -> None:
-    """With `compress` the array is the only one of an .npz archive, and the same."""
+    """With `compress`, the same array is the only one in an .npz archive."""
     path = f"{orthanc_ids(stored.instance()).path(level)}/numpy"
 
     answer = rest.get(f"{path}?{arguments}")
 
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
-        assert archive.namelist() == ["arr_0"]  # numpy adds no extension when it reads
+        assert archive.namelist() == ["arr_0"]  # numpy reads names without an extension
     assert array_of(answer).tolist() == array_of(rest.get(path)).tolist()
     assert header(answer, "Content-Type") == "application/octet-stream"
 
@@ -131,7 +131,7 @@ def test_segmentation(rest: Rest, stored: Stored) -> None:
 
 @suite.case("NPY-008", ref="Orthanc REST API: GET /series/{id}/numpy")
 def test_series_of_different_sizes(rest: Rest, make: Maker, stored: Stored) -> None:
-    """A series whose images differ in size has no array: an error, and each image still has its own."""
+    """The array of a series with images of different sizes is an error; each image still has its own."""
     samples = stored.these(make.instance(number=1), make.instance(number=2, rows=8))
 
     rest.get(f"{orthanc_ids(samples[0]).path('series')}/numpy", expect=(400, 500))
@@ -142,7 +142,7 @@ def test_series_of_different_sizes(rest: Rest, make: Maker, stored: Stored) -> N
 
 @suite.case("NPY-009", covers="Orthanc.test_numpy")
 def test_object_without_pixels(rest: Rest, stored: Stored) -> None:
-    """A report has no array: an error, and the report is still given."""
+    """Requesting the array of a report is an error; the report itself is still returned."""
     sample = stored.sample("h03-sr")
     path = orthanc_ids(sample).path("instance")
 

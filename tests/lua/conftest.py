@@ -1,4 +1,4 @@
-"""The fixtures of the cases about Lua: scripts that are run, and callbacks that note how they are called."""
+"""Fixtures for the cases about Lua: running scripts, and callbacks that record their calls."""
 
 import json
 from collections.abc import Iterable
@@ -20,11 +20,11 @@ class Lua:
         return self.rest.post("/tools/execute-script", script).content.decode()
 
     def value(self, expression: str) -> Any:
-        """Return the value of an expression; numbers are texts."""
+        """Return the value of an expression; numbers are returned as text."""
         return json.loads(self.run(f"print(DumpJson({expression}, true))"))
 
     def record(self, *callbacks: str, result: str = "nil") -> None:
-        """Define callbacks that note their names and arguments, and return `result`."""
+        """Define callbacks that record their names and arguments, and return `result`."""
         functions = (
             f"function {name}(...) table.insert(calls, {{'{name}', ...}}) return {result} end"
             for name in callbacks
@@ -32,7 +32,7 @@ class Lua:
         self.run("\n".join(("calls = {}", *functions)))
 
     def calls(self, count: int) -> list[list[Any]]:
-        """Wait for so many calls, and return all that there were: the name, then the arguments."""
+        """Wait for this many calls, and return all calls: the name, then the arguments."""
 
         def noted() -> Any:
             calls = self.value("calls")

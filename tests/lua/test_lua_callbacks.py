@@ -1,4 +1,4 @@
-"""Lua callbacks: when each is called and with which arguments, and what its return value brings about."""
+"""Lua callbacks: when each is called, with which arguments, and the effect of its return value."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -28,10 +28,10 @@ suite = Suite(level="product", needs="rest", ref="Orthanc Book: server-side scri
 
 SCRIPTS = [str(Path(__file__).parent / name) for name in ("filters.lua", "more.lua")]
 scripted = configured(LuaScripts=SCRIPTS)
-"""The filters of incoming objects are taken from the scripts of the configuration only."""
+"""The filters of incoming objects are read only from the scripts of the configuration."""
 
 
-# Objects that are stored
+# Stored objects
 
 
 @suite.case("LUA-101", ref="Orthanc Book: Lua, callbacks to react to events")
@@ -53,7 +53,7 @@ def test_stored_instance_is_announced_once(lua: Any, rest: Rest, make: Maker) ->
 
 @suite.case("LUA-102", ref="Orthanc Book: Lua, origin of the instances")
 def test_origin_of_an_object_by_dicom(lua: Any, dimse: Dimse, make: Maker, remote: Party) -> None:
-    """The origin of an object that came by C-STORE has both AE titles and the address."""
+    """The origin of an object received by C-STORE has both AE titles and the address."""
     lua.record("OnStoredInstance")
 
     replace(dimse, calling=AETitle("SENDER")).store_all([make.instance()])
@@ -81,7 +81,7 @@ def test_calls_come_in_the_order_of_what_happened(lua: Any, rest: Rest, make: Ma
 
 @suite.case("LUA-104")
 def test_error_in_a_callback_stays_there(lua: Any, rest: Rest, make: Maker) -> None:
-    """An error in OnStoredInstance neither undoes the upload nor keeps the next one from being announced."""
+    """An error in OnStoredInstance neither undoes the upload nor prevents the next call."""
     lua.run(
         "calls = {} function OnStoredInstance(id, tags) "
         "table.insert(calls, {'OnStoredInstance', id}) error('on purpose') end"
@@ -107,7 +107,7 @@ def test_repeated_upload_is_announced_again(lua: Any, rest: Rest, make: Maker) -
     assert [each[1] for each in lua.calls(2)] == [orthanc_ids(sample).instance] * 2
 
 
-# Objects that are changed and deleted
+# Changed and deleted objects
 
 
 @suite.case("LUA-106")
@@ -128,7 +128,7 @@ def test_update_is_announced(lua: Any, rest: Rest, stored: Stored, level: str, w
 
 @suite.case("LUA-107")
 def test_deletion_is_announced_for_each_level(lua: Any, rest: Rest, stored: Stored) -> None:
-    """OnDeleted of a level is called for each resource that goes, also for the parents left empty."""
+    """OnDeleted of a level is called for each deleted resource, including parents that become empty."""
     one, two = stored.study(instances=2)
     callbacks = [f"OnDeleted{each}" for each in ("Patient", "Study", "Series", "Instance")]
     lua.record(*callbacks)
@@ -175,11 +175,12 @@ def test_success_of_a_job_is_announced(
     """OnJobSubmitted, then OnJobSuccess are called with the identifier of the job."""
     lua.record("OnJobSubmitted", "OnJobSuccess", "OnJobFailure")
     stored.instance()
+    before = rest.json("/jobs")
 
     rest.post(f"{LOCAL}/store", rest.json("/instances"))
     destination.received(1)
 
-    [job] = rest.json("/jobs")
+    [job] = [each for each in rest.json("/jobs") if each not in before]
     assert lua.calls(2) == [["OnJobSubmitted", job], ["OnJobSuccess", job]]
 
 
@@ -191,10 +192,11 @@ def test_failure_of_a_job_is_announced(
     lua.record("OnJobSubmitted", "OnJobSuccess", "OnJobFailure")
     destination.expect(destination.ae_title, answers=[0xA700])
     stored.instance()
+    before = rest.json("/jobs")
 
     rest.post(f"{LOCAL}/store", rest.json("/instances"), expect=500)
 
-    [job] = rest.json("/jobs")
+    [job] = [each for each in rest.json("/jobs") if each not in before]
     assert lua.calls(2) == [["OnJobSubmitted", job], ["OnJobFailure", job]]
 
 
@@ -232,7 +234,7 @@ def test_filter_refuses_http_requests(lua: Any, rest: Rest, stored: Stored) -> N
     "LUA-113", ref="Orthanc Book: Lua, filtering incoming REST requests", needs="plugin.dicomweb"
 )
 def test_filter_refuses_requests_to_plugins(lua: Any, rest: Rest) -> None:
-    """IncomingHttpRequestFilter stands before the routes of plugins and of WebDAV, too."""
+    """IncomingHttpRequestFilter also applies to the routes of plugins and of WebDAV."""
     lua.run(
         "function IncomingHttpRequestFilter(method, uri) "
         "return string.sub(uri, 1, 10) ~= '/dicom-web' and string.sub(uri, 1, 7) ~= '/webdav' end"
@@ -247,7 +249,7 @@ def test_filter_refuses_requests_to_plugins(lua: Any, rest: Rest) -> None:
 def test_filter_of_queries_has_their_arguments(
     lua: Any, dimse: Dimse, stored: Stored, remote: Party
 ) -> None:
-    """IncomingFindRequestFilter gets the query by tags, and who asks."""
+    """IncomingFindRequestFilter gets the query by tags, and the requestor."""
     stored.instance(PatientID="A")
     lua.record("IncomingFindRequestFilter", result="(...)")
 
@@ -267,7 +269,7 @@ def test_filter_of_queries_has_their_arguments(
 def test_filter_changes_a_query(
     lua: Any, dimse: Dimse, stored: Stored, change: str, expected: list[str]
 ) -> None:
-    """The answer is to the query that IncomingFindRequestFilter returns."""
+    """The server answers the query that IncomingFindRequestFilter returns."""
     stored.instance(PatientID="A")
     stored.instance(PatientID="B")
     lua.run(f"function IncomingFindRequestFilter(query, origin) {change} return query end")
@@ -281,7 +283,7 @@ def test_filter_changes_a_query(
 def test_filter_changes_an_outgoing_query(
     lua: Any, rest: Rest, local_rest: Rest, make: Maker, local: Party
 ) -> None:
-    """OutgoingFindRequestFilter gets query and modality, and the modality is asked what it returns."""
+    """OutgoingFindRequestFilter gets query and modality, and the query that it returns is sent."""
     local_rest.upload_all([make.instance(PatientID="A"), make.instance(PatientID="B")])
     lua.run(
         "calls = {} function OutgoingFindRequestFilter(query, modality) "
@@ -295,7 +297,7 @@ def test_filter_changes_an_outgoing_query(
     assert lua.value("calls") == [["A", local.ae_title]]
 
 
-# Filters of objects: they are in the scripts of the configuration
+# Filters of objects, which are in the scripts of the configuration
 
 
 @suite.case("LUA-117", ref="Orthanc Book: Lua, filtering incoming DICOM instances")
@@ -313,7 +315,7 @@ def test_filter_changes_an_outgoing_query(
 def test_filter_of_objects(
     rest: Rest, dimse: Dimse, make: Maker, patient: str, stored_by: str
 ) -> None:
-    """ReceivedInstanceFilter decides by tags and origin what is stored, over REST and over DICOM."""
+    """ReceivedInstanceFilter decides by tags and origin what is stored, by REST and by DICOM."""
     by = {
         "dicom": make.instance(PatientName=patient, number=1),
         "rest": make.instance(PatientName=patient, number=2),
@@ -329,7 +331,7 @@ def test_filter_of_objects(
 @suite.case("LUA-118", ref="Orthanc Book: Lua, filtering incoming DICOM instances")
 @scripted
 def test_filtered_upload_is_told(rest: Rest, make: Maker) -> None:
-    """An upload that the filter refuses is answered with the status FilteredOut."""
+    """An upload that the filter rejects is answered with the status FilteredOut."""
     assert rest.upload(make.instance(PatientName="Filter^All").data)["Status"] == "FilteredOut"
     assert rest.upload(make.instance(PatientName="Nobody").data)["Status"] == "Success"
 
@@ -337,7 +339,7 @@ def test_filtered_upload_is_told(rest: Rest, make: Maker) -> None:
 @suite.case("LUA-119", ref="Orthanc Book: Lua, filtering incoming DICOM instances")
 @scripted
 def test_filter_of_objects_knows_the_caller(rest: Rest, dimse: Dimse, make: Maker) -> None:
-    """ReceivedInstanceFilter gets the AE title of who sent the object."""
+    """ReceivedInstanceFilter gets the AE title of the sender."""
     refused, kept = (make.instance(PatientName="Filter^Caller", number=each) for each in (1, 2))
 
     replace(dimse, calling=AETitle("FILTERED")).store(refused)
@@ -350,7 +352,7 @@ def test_filter_of_objects_knows_the_caller(rest: Rest, dimse: Dimse, make: Make
 @scripted
 @pytest.mark.parametrize("patient", ["Filter^Pixels", "Filter^Syntax"])
 def test_filter_of_objects_knows_the_file(rest: Rest, make: Maker, patient: str) -> None:
-    """ReceivedInstanceFilter gets whether there are pixels, and the transfer syntax."""
+    """ReceivedInstanceFilter gets the transfer syntax, and whether there are pixels."""
     refused = make.instance(PatientName=patient, transfer_syntax=ImplicitVRLittleEndian)
     kept = make.instance(PatientName=patient, pixels=False, number=2)
 
@@ -375,7 +377,7 @@ def test_filter_of_objects_knows_the_file(rest: Rest, make: Maker, patient: str)
 def test_filter_chooses_the_status_of_a_store(
     rest: Rest, dimse: Dimse, make: Maker, patient: str, caller: str, *, status: int
 ) -> None:
-    """What ReceivedCStoreInstanceFilter returns is the status of the C-STORE; only 0 stores the object."""
+    """The return value of ReceivedCStoreInstanceFilter is the C-STORE status; only 0 stores the object."""
     sample = make.instance(PatientName=patient)
 
     assert replace(dimse, calling=AETitle(caller)).store(sample) == [status]
@@ -385,7 +387,7 @@ def test_filter_chooses_the_status_of_a_store(
 @suite.case("LUA-122")
 @scripted
 def test_scripts_share_what_they_define(lua: Any) -> None:
-    """The scripts of the configuration are run in their order: the second sees and replaces the first's."""
+    """Configured scripts run in order: the second sees and can replace definitions of the first."""
     assert (
         lua.run("print(first) print(second)") == "of more.lua\nof filters.lua, seen by more.lua\n"
     )
@@ -394,8 +396,8 @@ def test_scripts_share_what_they_define(lua: Any) -> None:
 @suite.case("LUA-123")
 @scripted
 def test_callback_of_a_script_of_the_configuration(lua: Any, rest: Rest, make: Maker) -> None:
-    """A callback in a script of the configuration is called, until another script replaces it."""
-    lua.run("calls = {}")  # those of the cases before
+    """A callback in a configured script is called until another script replaces it."""
+    lua.run("calls = {}")  # left by earlier cases
     one, two = make.study(instances=2)
 
     rest.upload(one.data)
@@ -431,7 +433,7 @@ def test_routing_sends_and_deletes(
     *,
     expected: list[str],
 ) -> None:
-    """A callback sends what it chooses to a modality and deletes it; the rest it deletes only."""
+    """A callback sends some instances to a modality before deleting them, and only deletes the others."""
     lua.run(
         "function OnStoredInstance(id, tags, metadata) "
         f"if {condition} then Delete(SendToModality(id, 'orthanctest')) else Delete(id) end end"
@@ -451,7 +453,7 @@ def test_routing_sends_and_deletes(
     covers="Orthanc.test_autorouting",
 )
 def test_routing_modifies(lua: Any, rest: Rest, make: Maker, destination: StorageScp) -> None:
-    """A callback modifies what it sends: a value is replaced, an element and private ones are removed."""
+    """A callback modifies what it sends: it replaces a value, and removes an element and private elements."""
     lua.run(
         "function OnStoredInstance(id, tags, metadata) "
         "if metadata['ModifiedFrom'] == nil and metadata['AnonymizedFrom'] == nil then "

@@ -1,4 +1,4 @@
-"""Lua scripts by `/tools/execute-script`: output, errors, JSON, calls of the REST API and calls out."""
+"""Lua scripts by `/tools/execute-script`: output, errors, JSON, calls to REST and other servers."""
 
 import json
 import threading
@@ -57,7 +57,7 @@ def test_error_of_a_script(rest: Rest, lua: Any, script: str, details: str) -> N
 
 @suite.case("LUA-003")
 def test_variables_outlive_a_script(lua: Any) -> None:
-    """A global variable and a function of one script are there for the next one, a local is not."""
+    """A global variable and a function of one script exist in the next one, but a local variable does not."""
     lua.run("kept = 'kept'; local lost = 'lost'; function twice(x) return x .. x end")
 
     assert lua.run("print(twice(kept), lost)") == "keptkept, nil\n"
@@ -79,7 +79,7 @@ def test_variables_outlive_a_script(lua: Any) -> None:
     ids=["nested", "text", "booleans", "list", "string"],
 )
 def test_json_is_read_and_written(lua: Any, value: Any) -> None:
-    """What ParseJson reads, DumpJson writes again."""
+    """DumpJson writes the same JSON that ParseJson has read."""
     lua.run(f"parsed = ParseJson([==[{json.dumps(value)}]==])")
 
     assert lua.value("parsed") == value
@@ -96,7 +96,7 @@ def test_digits_in_json(lua: Any, keep: str, expected: list[Any]) -> None:
 
 @suite.case("LUA-006")
 def test_json_that_is_none(lua: Any) -> None:
-    """ParseJson returns nil for what is no JSON."""
+    """ParseJson returns nil for text that is not JSON."""
     assert lua.run("print(ParseJson('nope'))") == "nil\n"
 
 
@@ -115,7 +115,7 @@ def test_script_reads_the_rest_api(lua: Any, rest: Rest, stored: Stored) -> None
 
 @suite.case("LUA-008")
 def test_script_changes_by_the_rest_api(lua: Any, rest: Rest, stored: Stored) -> None:
-    """RestApiPut, RestApiPost and RestApiDelete do what a client's requests would do."""
+    """RestApiPut, RestApiPost and RestApiDelete have the effect of a client's requests."""
     kept = orthanc_ids(stored.instance(PatientID="A"))
     doomed = orthanc_ids(stored.instance(PatientID="B"))
     find = '{"Level": "Patient", "Query": {"PatientID": "B"}}'
@@ -141,7 +141,7 @@ def test_script_changes_by_the_rest_api(lua: Any, rest: Rest, stored: Stored) ->
     ids=["get", "post", "put", "delete"],
 )
 def test_refused_call_of_the_rest_api_is_nil(lua: Any, call: str) -> None:
-    """A call of the REST API that is refused returns nil, and the script goes on."""
+    """A rejected call to the REST API returns nil, and the script continues."""
     assert lua.run(f"print({call}) print('next')") == "nil\nnext\n"
 
 
@@ -150,7 +150,7 @@ def test_refused_call_of_the_rest_api_is_nil(lua: Any, call: str) -> None:
     ("builtin", "expected"), [("true", True), ("false", False)], ids=["builtin", "plugins"]
 )
 def test_script_calls_a_plugin(lua: Any, builtin: str, *, expected: bool) -> None:
-    """RestApiGet reaches the routes of plugins, unless its second argument wants the built-in ones only."""
+    """RestApiGet reaches the routes of plugins, unless its second argument selects only built-in ones."""
     printed = lua.run(f"print(RestApiGet('/dicom-web/studies', {builtin}) == nil)")
 
     assert printed == f"{str(expected).lower()}\n"
@@ -166,15 +166,15 @@ def test_script_calls_a_plugin(lua: Any, builtin: str, *, expected: bool) -> Non
     ],
 )
 def test_script_reads_the_configuration(lua: Any, key: str, expected: object) -> None:
-    """GetOrthancConfiguration has the options as they are configured."""
+    """GetOrthancConfiguration returns the configured options."""
     assert lua.value(f"GetOrthancConfiguration()['{key}']") == expected
 
 
-# Calls out
+# Outgoing calls
 
 
 class _Echo(BaseHTTPRequestHandler):
-    """Answers each request with what it was, in JSON; a path says how long it waits or what it fails with."""
+    """Echoes each request in JSON; the path determines a delay or a failure."""
 
     protocol_version = "HTTP/1.1"
     released: threading.Event
@@ -196,11 +196,11 @@ class _Echo(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815 - names of http.server
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Disable logging."""
 
 
 class EchoServer(NamedTuple):
-    """A server that tells what it was asked, and keeps it."""
+    """A server that echoes and records requests."""
 
     url: str
     heard: list[dict[str, str]]
@@ -208,7 +208,7 @@ class EchoServer(NamedTuple):
 
 @pytest.fixture
 def echo() -> Iterator[EchoServer]:
-    """Listen as a server that tells what it was asked."""
+    """Run a server that echoes requests."""
     released, heard = threading.Event(), list[dict[str, str]]()
     handler = type("Handler", (_Echo,), {"released": released, "heard": heard})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -245,13 +245,13 @@ def test_script_sends_no_body(lua: Any, echo: EchoServer, function: str) -> None
 
 @suite.case("LUA-014")
 def test_failed_call_out_is_nil(lua: Any) -> None:
-    """A call that nobody answers returns nil, and the script goes on."""
+    """A call without an answer returns nil, and the script continues."""
     assert lua.run("print(HttpGet('http://127.0.0.1:1/')) print('next')") == "nil\nnext\n"
 
 
 @suite.case("LUA-015", covers="Orthanc.test_httpClient_lua", needs="orthanc>=1.11.1", waits=1)
 def test_time_limit_of_a_call_out(lua: Any, echo: EchoServer) -> None:
-    """A call out that takes longer than SetHttpTimeout allows returns nil; a shorter one does not."""
+    """An outgoing call that takes longer than SetHttpTimeout returns nil; a shorter one does not."""
     lua.run("SetHttpTimeout(1)")
 
     assert lua.run(f"print(HttpGet('{echo.url}/slow'))") == "nil\n"
@@ -260,7 +260,7 @@ def test_time_limit_of_a_call_out(lua: Any, echo: EchoServer) -> None:
 
 @suite.case("LUA-016", ref="Orthanc Book: Lua, HTTP requests to Orthanc from Lua")
 def test_script_calls_its_own_server(lua: Any, rest: Rest, make: Maker) -> None:
-    """A script that uploads by RestApiPost and asks for the result sees what it has just stored."""
+    """A script that uploads by RestApiPost and then reads the result sees what it has just stored."""
     sample = make.instance(PatientName="Lua^Upload")
     digits = sample.data.hex()
     upload = (

@@ -1,8 +1,9 @@
-"""Character sets: names and texts in tags, whatever set a file is in, says, or leaves out."""
+"""Character sets: names and texts in tags, for any set that a file uses, declares or omits."""
 
 from typing import Final
 
 import pytest
+from pydicom import Dataset
 
 from harness.cases import (
     Maker,
@@ -40,7 +41,7 @@ CODE_PAGES: Final = {
     "Japanese": ("shift_jis", "ｱｲｳ"),
     "Utf8": ("utf_8", "胸部"),
 }
-"""Orthanc's names of encodings, the codec of Python, and a text."""
+"""Orthanc's names of encodings, Python's codec, and a text."""
 
 
 def tags_of(rest: Rest, sample: Sample) -> dict[str, str]:
@@ -50,7 +51,7 @@ def tags_of(rest: Rest, sample: Sample) -> dict[str, str]:
 
 
 def without_character_set(make: Maker, raw: bytes) -> bytes:
-    """Return a file whose Series Description is `raw`, and which does not say in which character set."""
+    """Return a file with the Series Description `raw` that declares no character set."""
     ds = make.instance(SeriesDescription="X" * len(raw)).dataset()
     ds.pop("SpecificCharacterSet", None)
     return file_of(ds).replace(b"X" * len(raw), raw)
@@ -59,7 +60,7 @@ def without_character_set(make: Maker, raw: bytes) -> bytes:
 @suite.case("CHS-001", covers="Orthanc.test_issue_95_encodings")
 @pytest.mark.parametrize("name", SINGLE_BYTE)
 def test_single_byte_sets(rest: Rest, stored: Stored, name: str) -> None:
-    """A name in a set of single bytes is given in UTF-8, as it was written."""
+    """A name in a single-byte set is returned in UTF-8, as it was written."""
     sample = stored.sample(name)
 
     assert tags_of(rest, sample)["PatientName"] == sample.properties["patient_name"]
@@ -68,7 +69,7 @@ def test_single_byte_sets(rest: Rest, stored: Stored, name: str) -> None:
 @suite.case("CHS-002", covers=("Orthanc.test_issue_95_encodings", "Orthanc.test_gbk_alias"))
 @pytest.mark.parametrize("name", MULTI_BYTE)
 def test_multi_byte_sets(rest: Rest, stored: Stored, name: str) -> None:
-    """A name in a set of several bytes, or with code extensions, is given with all its groups."""
+    """A name in a multi-byte set, or with code extensions, is returned with all its groups."""
     sample = stored.sample(name)
 
     shown = tags_of(rest, sample)["PatientName"]
@@ -78,7 +79,7 @@ def test_multi_byte_sets(rest: Rest, stored: Stored, name: str) -> None:
 
 @suite.case("CHS-003", covers="Orthanc.test_issue_95_encodings")
 def test_first_set_of_two(rest: Rest, stored: Stored) -> None:
-    """Of a name in two code extensions, the group in the first set is given as it was written."""
+    """In a name with two code extensions, the group in the first set is returned as it was written."""
     sample = stored.sample("c12")
 
     shown = tags_of(rest, sample)["PatientName"]
@@ -89,7 +90,7 @@ def test_first_set_of_two(rest: Rest, stored: Stored) -> None:
 @suite.case("CHS-004", ref="PS3.5 I.3, J.2, J.4, K.3", covers="Orthanc.test_issue_95_encodings")
 @pytest.mark.parametrize("name", ["c14", "c15", "c16-gb18030", "c16-gbk", "c17"])
 def test_text_of_several_lines(rest: Rest, stored: Stored, name: str) -> None:
-    """A text of several lines, whose character set changes within, is given as it was written."""
+    """A text of several lines that switches character sets is returned as it was written."""
     sample = stored.sample(name)
 
     shown = tags_of(rest, sample)["PatientComments"]
@@ -114,7 +115,7 @@ def test_content_is_not_converted(rest: Rest, stored: Stored, name: str) -> None
 
 @suite.case("CHS-006", ref="PS3.3 C.12.1.1.2")
 def test_item_with_a_set_of_its_own(rest: Rest, stored: Stored) -> None:
-    """The text in an item that names another character set is given in this one."""
+    """Text in an item with its own character set is decoded with that set."""
     sample = stored.sample("c18")
 
     tags = rest.json(f"{orthanc_ids(sample).path('instance')}/tags?simplify")
@@ -131,7 +132,7 @@ def test_item_with_a_set_of_its_own(rest: Rest, stored: Stored) -> None:
 )
 @pytest.mark.parametrize("encoding", CODE_PAGES)
 def test_default_encoding(rest: Rest, make: Maker, encoding: str) -> None:
-    """A file that does not say its character set is read in the default encoding."""
+    """A file that does not declare its character set is read in the default encoding."""
     codec, text = CODE_PAGES[encoding]
     with rest.setting(DEFAULT, encoding):
         path = rest.upload(without_character_set(make, text.encode(codec)))["Path"]
@@ -164,7 +165,7 @@ def test_other_default_encoding_reads_other_text(rest: Rest, make: Maker) -> Non
 )
 @pytest.mark.parametrize("name", ["nope", ""], ids=["unknown", "empty"])
 def test_unknown_default_encoding_is_refused(rest: Rest, name: str) -> None:
-    """A name that is no encoding is refused, and the default stays."""
+    """An unknown encoding is rejected, and the default is unchanged."""
     before = rest.get(DEFAULT).text
 
     status, _ = error_of(rest.put(DEFAULT, name, expect=None))
@@ -179,7 +180,7 @@ def test_unknown_default_encoding_is_refused(rest: Rest, name: str) -> None:
     covers="Orthanc.test_googlecode_issue_32",
 )
 def test_default_encoding_is_read_back(rest: Rest) -> None:
-    """The answer to a change is the name, and so is the answer to the next question."""
+    """The answer to a change is the name of the encoding, and so is the answer to the next request."""
     before = rest.get(DEFAULT).text
     try:
         assert rest.put(DEFAULT, "Windows1251").text == "Windows1251"
@@ -195,7 +196,7 @@ def test_default_encoding_is_read_back(rest: Rest) -> None:
 )
 @pytest.mark.parametrize("term", ["ISO_IR 13", "ISO_IR 100", "ISO_IR 192", "GB18030"])
 def test_backslash_separates_values(rest: Rest, make: Maker, term: str) -> None:
-    """The backslash between values stays one, also where the character set has a yen sign at its place."""
+    """The backslash between values is kept, even if the character set has a yen sign in its place."""
     ds = make.instance(ImageType=["ORIGINAL", "PRIMARY", "M", "DIS2D"]).dataset()
     ds.SpecificCharacterSet = term
     path = rest.upload(file_of(ds))["Path"]
@@ -216,3 +217,28 @@ def test_main_tags_are_in_utf_8(rest: Rest, stored: Stored, name: str) -> None:
 
     assert patient.rstrip("=") == shown
     assert rest.find("Patient", {"PatientName": shown}) == [orthanc_ids(sample).patient]
+
+
+@suite.case("CHS-013", covers="Orthanc.test_encodings")
+@pytest.mark.parametrize(
+    ("term", "text"), [("ISO_IR 100", "Étude complémentaire"), ("ISO_IR 101", "Zażółć gęślą jaźń")]
+)
+@pytest.mark.parametrize("question", ["tags?simplify", "simplified-tags"])
+def test_text_within_sequences(
+    rest: Rest, make: Maker, term: str, text: str, question: str
+) -> None:
+    """Text in the character set of the data set is returned in UTF-8, at the top and two sequences deep."""
+    ds = make.instance(StudyDescription="").dataset()
+    ds.SpecificCharacterSet = term
+    ds.StudyDescription = text
+    code, item = Dataset(), Dataset()
+    code.CodeMeaning = text
+    item.ConceptNameCodeSequence = [code]
+    ds.ContentSequence = [item]
+    path = rest.upload(file_of(ds))["Path"]
+
+    tags = rest.json(f"{path}/{question}")
+
+    assert tags["StudyDescription"] == text
+    below = single(single(tags["ContentSequence"], "item")["ConceptNameCodeSequence"], "code")
+    assert below["CodeMeaning"] == text

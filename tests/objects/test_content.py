@@ -45,7 +45,7 @@ ARRAYS: Final = {
     "0070,150d": ("OD", struct.pack("<3d", 1.5, 2.25, 3.125), [1.5, 2.25, 3.125]),
     "0066,0041": ("OL", struct.pack("<3I", 42, 0, 15), [42, 0, 15]),
 }
-"""Elements of binary numbers: VR, value as bytes, and the numbers; each is exact in its type."""
+"""Elements with binary numbers: VR, encoded value, and numbers that are exact in its type."""
 
 
 def path_of(sample: Sample) -> str:
@@ -54,12 +54,12 @@ def path_of(sample: Sample) -> str:
 
 
 def tag_of(text: str) -> int:
-    """Return the number of a tag that is written as group, comma, element."""
+    """Return the number of a tag written as group, comma, element."""
     return int(text.replace(",", ""), 16)
 
 
 def with_arrays(make: Maker) -> bytes:
-    """Return a file with the elements of binary numbers."""
+    """Return a file with elements of binary numbers."""
     ds = make.instance().dataset()
     for tag, (vr, data, _) in ARRAYS.items():
         ds.add_new(tag_of(tag), vr, data)
@@ -69,7 +69,7 @@ def with_arrays(make: Maker) -> bytes:
 @suite.case("OBJ-001", covers="Orthanc.test_od_of_ol_array", needs="orthanc>=1.12.11")
 @pytest.mark.parametrize("tag", ARRAYS)
 def test_binary_numbers_as_text(rest: Rest, make: Maker, tag: str) -> None:
-    """Elements of OD, OF and OL are given as text, with backslashes between the numbers."""
+    """Elements of OD, OF and OL are returned as text, with backslashes between the numbers."""
     path = rest.upload(with_arrays(make))["Path"]
 
     element = rest.json(f"{path}/tags")[tag]
@@ -114,7 +114,7 @@ def test_binary_numbers_are_written(rest: Rest, make: Maker, tag: str) -> None:
     "name", ["p01", "p03", "p05", "p08", "p10-jpeg-gray", "p12-jpeg-2000", "h03-sr"]
 )
 def test_usual_vr_of_pixel_data_is_not_noted(rest: Rest, stored: Stored, name: str) -> None:
-    """If the VR of Pixel Data is what the standard demands, the metadata do not mention it."""
+    """If the VR of Pixel Data is as the standard requires, the metadata do not mention it."""
     metadata = rest.json(f"{path_of(stored.sample(name))}/metadata?expand")
 
     assert "PixelDataVR" not in metadata
@@ -178,7 +178,7 @@ def test_invalidated_tags_are_read_anew(rest: Rest, stored: Stored) -> None:
     needs="orthanc>=1.12.5",
 )
 def test_elements_of_unknown_vr(rest: Rest, make: Maker) -> None:
-    """Elements of the standard that a file has as UN are given in DICOM JSON with VR and value."""
+    """Standard elements stored as UN are returned in DICOM JSON with their VR and value."""
     sample = make.instance()
     uid = sample.study_instance_uid.encode()
     padded = uid + b"\0" * (len(uid) % 2)
@@ -218,7 +218,7 @@ def test_private_element_of_the_dictionary(rest: Rest, make: Maker, transfer_syn
     needs="orthanc>=1.12.7",
 )
 def test_size_of_a_deflated_upload(rest: Rest, stored: Stored) -> None:
-    """The size of a deflated file is that of the upload, and the file is given back unchanged."""
+    """The size of a deflated file is that of the upload, and the file is returned unchanged."""
     sample = stored.sample("p07")
 
     info = rest.json(f"{path_of(sample)}/attachments/dicom/info")
@@ -234,7 +234,7 @@ def test_size_of_a_deflated_upload(rest: Rest, stored: Stored) -> None:
     needs=("dimse.store", "orthanc>=1.12.7"),
 )
 def test_size_of_a_deflated_object_by_c_store(rest: Rest, corpus: Corpus, dimse: Dimse) -> None:
-    """A deflated object that arrives by C-STORE is kept deflated, with its data set."""
+    """A deflated object received by C-STORE is stored deflated, with its data set."""
     sample = corpus["p07"]
     assert sample.transfer_syntax == DeflatedExplicitVRLittleEndian
 
@@ -256,11 +256,11 @@ def file_in(ds: Dataset, transfer_syntax: str) -> bytes:
     return Draft(ds, transfer_syntax).finish("private", "made to order").data
 
 
-# Hostile ones
+# Hostile data sets
 
 
 def nested(make: Maker, depth: int) -> bytes:
-    """Return a file with a private sequence of undefined length, nested so deep, and never closed."""
+    """Return a file with private sequences of undefined length, nested this deep, not closed."""
     sample = make.instance(pixels=False)
     sequence = struct.pack("<HH2sHI", 0x7777, 0x1001, b"SQ", 0, 0xFFFFFFFF)
     item = struct.pack("<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF)
@@ -272,7 +272,7 @@ def nested(make: Maker, depth: int) -> bytes:
 )
 @pytest.mark.parametrize("depth", [100_000], ids=["hundred-thousand"])
 def test_sequence_that_is_far_too_deep(rest: Rest, make: Maker, depth: int) -> None:
-    """A file of sequences nested a hundred thousand deep is refused, and the server still answers."""
+    """A file of sequences nested a hundred thousand deep is rejected, and the server still answers."""
     status, _ = error_of(rest.post("/instances", nested(make, depth), expect=None))
 
     assert status == 400
@@ -283,7 +283,7 @@ def test_sequence_that_is_far_too_deep(rest: Rest, make: Maker, depth: int) -> N
 @suite.case("OBJ-013", covers="Orthanc.test_deeply_nested_sequence", ref="PS3.5 7.5.1")
 @pytest.mark.parametrize("name", ["t06-nested-10", "t06-nested-40"])
 def test_nested_sequences(rest: Rest, stored: Stored, name: str) -> None:
-    """A file of sequences in sequences is stored, and the text of the innermost item is given."""
+    """A file of nested sequences is stored, and the text of the innermost item is returned."""
     sample = stored.sample(name)
     levels = sample.properties["levels"]
 
@@ -298,7 +298,7 @@ def test_nested_sequences(rest: Rest, stored: Stored, name: str) -> None:
 @pytest.mark.parametrize("route", ["preview", "image-uint16", "rendered", "numpy", "matlab"])
 @configured(Gdcm={"Enable": False})
 def test_image_larger_than_its_pixels(rest: Rest, make: Maker, side: int, route: str) -> None:
-    """An image that says it is far larger than its pixels are has no image, and the server still answers."""
+    """An object that claims to be far larger than its pixels has no image, and the server still answers."""
     picture = Picture((gray(7, bits=16),), 16)
     path = rest.upload(make.image(picture, Rows=side, Columns=side).data)["Path"]
 
@@ -313,7 +313,7 @@ def test_image_larger_than_its_pixels(rest: Rest, make: Maker, side: int, route:
 )
 @configured(Gdcm={"RestrictTransferSyntaxes": [str(ExplicitVRLittleEndian)]})
 def test_image_larger_than_its_pixels_with_gdcm(rest: Rest, make: Maker) -> None:
-    """An image that says it is larger than its pixels are is not shown by the GDCM plugin either."""
+    """An object that claims to be larger than its pixels is not shown by the GDCM plugin either."""
     picture = Picture((gray(7, bits=16),), 16)
     path = rest.upload(make.image(picture, Rows=1000, Columns=1000).data)["Path"]
 
@@ -330,7 +330,7 @@ def test_image_larger_than_its_pixels_with_gdcm(rest: Rest, make: Maker) -> None
 )
 @pytest.mark.parametrize("name", ["c02", "h03-sr", "h03-ko", "p02"])
 def test_file_as_dicom_json(rest: Rest, stored: Stored, name: str) -> None:
-    """As DICOM JSON, a file has every element with its VR and values, in sequences too, in UTF-8."""
+    """In DICOM JSON, a file has every element with its VR and values, including sequences, in UTF-8."""
     sample = stored.sample(name)
 
     shown = rest.get(f"{path_of(sample)}/file", headers=DICOM_JSON).json()
@@ -351,7 +351,7 @@ def test_file_as_dicom_json(rest: Rest, stored: Stored, name: str) -> None:
 )
 @pytest.mark.parametrize("kind", ["png", "jpeg"])
 def test_content_larger_than_it_is(rest: Rest, kind: str) -> None:
-    """A PNG or JPEG whose header announces far more pixels than it has makes no object."""
+    """No object is created from a PNG or JPEG whose header announces far more pixels than it has."""
     content = huge_png() if kind == "png" else huge_jpeg()
     uri = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
@@ -362,7 +362,7 @@ def test_content_larger_than_it_is(rest: Rest, kind: str) -> None:
 
 
 def huge_png() -> bytes:
-    """Return a small PNG that announces 65535 x 8193 pixels of four times 16 bits."""
+    """Return a small PNG whose header declares 65535 x 8193 pixels of four 16-bit channels."""
     head = struct.pack(">IIBBBBB", 65535, 8193, 16, 6, 0, 0, 0)
     chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(bytes(512))), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
@@ -372,7 +372,7 @@ def huge_png() -> bytes:
 
 
 def huge_jpeg() -> bytes:
-    """Return a small JPEG that announces 65500 x 21862 pixels in colour."""
+    """Return a small JPEG whose header declares 65500 x 21862 colour pixels."""
     buffer = io.BytesIO()
     Image.fromarray(colour(3)).save(buffer, "JPEG")
     jpeg = bytearray(buffer.getvalue())
@@ -385,7 +385,7 @@ def huge_jpeg() -> bytes:
 @pytest.mark.parametrize("name", ["x04-cut-in-header", "x04-cut-in-value"])
 @pytest.mark.parametrize("coding", ["plain", "gzip"])
 def test_file_that_ends_early(rest: Rest, corpus: Corpus, name: str, coding: str) -> None:
-    """A file that ends before its data set does is refused, compressed or not, and nothing is kept."""
+    """A truncated file is rejected, compressed or not, and nothing is stored."""
     data = corpus[name].data
     sent = gzip.compress(data) if coding == "gzip" else data
     headers = {"Content-Encoding": "gzip"} if coding == "gzip" else {}
@@ -403,7 +403,7 @@ def test_file_that_ends_early(rest: Rest, corpus: Corpus, name: str, coding: str
     needs="orthanc>=1.12.0",
 )
 def test_export_to_the_disk_is_refused(rest: Rest, stored: Stored, tmp_path: Path) -> None:
-    """The server does not write a file to its disk on demand, unless it is configured to."""
+    """The server does not write a file to its disk on request, unless it is configured to."""
     target = tmp_path / "export.dcm"
     path = path_of(stored.instance())
 
@@ -411,3 +411,25 @@ def test_export_to_the_disk_is_refused(rest: Rest, stored: Stored, tmp_path: Pat
 
     assert answer.status_code >= 400
     assert not target.exists()
+
+
+@suite.case(
+    "OBJ-020",
+    ref="PS3.18 F.2.2, F.2.5",
+    covers="Orthanc.test_issue_195",
+    needs="orthanc>=1.9.3",
+)
+def test_empty_and_unknown_elements_in_dicom_json(rest: Rest, make: Maker) -> None:
+    """An element without a value has only its VR; one of an unknown VR has its bytes in base64."""
+    ds = make.instance(StudyDescription="", SeriesDescription="filled").dataset()
+    ds.add_new(0x00084565, "UN", b"")
+    ds.add_new(0x00084567, "UN", b"\x42\x00")
+    path = rest.upload(file_of(ds))["Path"]
+
+    shown = rest.get(f"{path}/file", headers=DICOM_JSON).json()
+
+    assert shown["00081030"] == {"vr": "LO"}
+    assert shown["0008103E"] == {"vr": "LO", "Value": ["filled"]}
+    assert shown["00084565"] == {"vr": "UN"}
+    assert shown["00084567"] == {"vr": "UN", "InlineBinary": "QgA="}
+    assert shown["00080018"] == {"vr": "UI", "Value": [ds.SOPInstanceUID]}

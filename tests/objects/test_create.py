@@ -1,4 +1,4 @@
-"""Objects that the server makes from tags, images and documents: /tools/create-dicom."""
+"""Objects created by the server from tags, images and documents: /tools/create-dicom."""
 
 import base64
 import io
@@ -33,7 +33,7 @@ SECONDARY_CAPTURE: Final = "1.2.840.10008.5.1.4.1.1.7"
 GRAY: Final = gray(3, 20, 30, bits=8)
 COLOUR: Final = colour(3, 20, 30)
 PDF: Final = b"%PDF-1.4\n1 0 obj\n<< >>\nendobj\ntrailer\n<< >>\n%%EOF"
-"""A document with an odd count of bytes, so that it is padded."""
+"""A document with an odd number of bytes, so that it is padded."""
 UNKNOWN: Final = "-".join(["0" * 8] * 5)
 
 
@@ -54,7 +54,7 @@ def _encoded(frame: Frame, kind: str) -> bytes:
 
 
 def created(rest: Rest, **order: Any) -> str:
-    """Let the server make an object, and return its path."""
+    """Create an object on the server, and return its path."""
     path: str = rest.post("/tools/create-dicom", order).json()["Path"]
     return path
 
@@ -65,7 +65,7 @@ def file_at(rest: Rest, path: str) -> pydicom.FileDataset:
 
 
 def refused(rest: Rest, **order: Any) -> tuple[int, int]:
-    """Return status and error code of a refused order; fails the case if it leaves something behind."""
+    """Return status and error code of a rejected request; fails the case if anything was stored."""
     before = rest.json("/instances")
     refusal = error_of(rest.post("/tools/create-dicom", order, expect=None))
     assert rest.json("/instances") == before, "the refused order has left an instance behind"
@@ -78,7 +78,7 @@ def refused(rest: Rest, **order: Any) -> tuple[int, int]:
 @suite.case("CRE-001", covers="Orthanc.test_create")
 @pytest.mark.parametrize("form", ["tags", "flat"])
 def test_answer_names_the_instance(rest: Rest, form: str) -> None:
-    """The answer has identifier and path of the instance that was made, in both forms of an order."""
+    """The answer has identifier and path of the created instance, in both forms of a request."""
     tags = {"PatientName": "Made^Object", "Modality": "CR", "SOPClassUID": SECONDARY_CAPTURE}
 
     answer = rest.post("/tools/create-dicom", {"Tags": tags} if form == "tags" else tags).json()
@@ -91,7 +91,7 @@ def test_answer_names_the_instance(rest: Rest, form: str) -> None:
 
 @suite.case("CRE-002", covers="Orthanc.test_create")
 def test_tags_are_those_of_the_order(rest: Rest) -> None:
-    """The object has the tags of the order, by keyword or by number."""
+    """The object has the requested tags, given by keyword or by number."""
     path = created(
         rest, Tags={"PatientName": "Made^Object", "0008,0060": "CR", "0010-0020": "ID-1"}
     )
@@ -103,7 +103,7 @@ def test_tags_are_those_of_the_order(rest: Rest) -> None:
 
 @suite.case("CRE-003")
 def test_identifiers_are_made(rest: Rest) -> None:
-    """Two objects without identifiers in their orders are of two patients, with UIDs of their own."""
+    """Two objects requested without identifiers belong to two patients, with different UIDs."""
     made = [file_at(rest, created(rest, Tags={"PatientName": "Made^Object"})) for _ in range(2)]
 
     for keyword in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
@@ -133,7 +133,7 @@ def test_several_numbers(rest: Rest) -> None:
     ],
 )
 def test_text_is_in_the_requested_character_set(rest: Rest, terms: str, name: str) -> None:
-    """Text is written in the character set of the order, and read back as it was given."""
+    """Text is written in the requested character set, and read back unchanged."""
     path = created(rest, Tags={"SpecificCharacterSet": terms, "PatientName": name})
 
     assert str(file_at(rest, path).PatientName) == name
@@ -142,7 +142,7 @@ def test_text_is_in_the_requested_character_set(rest: Rest, terms: str, name: st
 
 @suite.case("CRE-006", covers="Orthanc.test_create_sequence")
 def test_nested_sequence(rest: Rest) -> None:
-    """Lists of objects become sequences of items, nested as they are in the order."""
+    """Lists of objects become sequences of items, nested as in the request."""
     inner = [{"CodeValue": "A"}, {"CodeValue": "B", "CodeMeaning": "Größe"}]
     tags = {
         "SpecificCharacterSet": "ISO_IR 100",
@@ -165,7 +165,7 @@ def test_nested_sequence(rest: Rest) -> None:
 
 @suite.case("CRE-007", covers="Orthanc.test_create_binary")
 def test_binary_content_of_a_private_element(rest: Rest) -> None:
-    """A data URI in a private element is its decoded bytes."""
+    """A data URI in a private element is stored as its decoded bytes."""
     data = bytes(range(256))
 
     path = created(
@@ -177,7 +177,7 @@ def test_binary_content_of_a_private_element(rest: Rest) -> None:
 
 @suite.case("CRE-008", covers="Orthanc.test_create_binary")
 def test_data_uri_as_text(rest: Rest) -> None:
-    """With InterpretBinaryTags off, a data URI is the text of the element."""
+    """With InterpretBinaryTags off, a data URI is stored as text."""
     text = uri("application/octet-stream", b"\1\2\3\4")
 
     path = created(
@@ -197,7 +197,7 @@ def test_data_uri_as_text(rest: Rest) -> None:
     ids=["gray", "gray-16", "colour"],
 )
 def test_image_has_every_pixel(rest: Rest, frame: Frame, photometric: str, bits: int) -> None:
-    """A PNG becomes native pixels, each as it was, with the module that describes them."""
+    """A PNG becomes native pixels, all unchanged, with the module that describes them."""
     made = file_at(rest, created(rest, Tags={}, Content=png(frame)))
 
     assert made.PhotometricInterpretation == photometric
@@ -220,7 +220,7 @@ def test_transparency_is_dropped(rest: Rest) -> None:
 @suite.case("CRE-011", covers="Orthanc.test_create_png16RBGA", needs="orthanc>=1.12.7")
 @pytest.mark.parametrize("route", ["preview", "rendered"])
 def test_png_of_16_bits_and_alpha(rest: Rest, route: str) -> None:
-    """A PNG of 16 bits per channel, with alpha, becomes an image of its size that is shown in colour."""
+    """A PNG of 16 bits per channel with alpha becomes an image of the same size, shown in colour."""
     order = {
         "PatientName": "Jarvis",
         "Modality": "CT",
@@ -236,7 +236,7 @@ def test_png_of_16_bits_and_alpha(rest: Rest, route: str) -> None:
 
 
 def png_of_16_bits(frame: Frame) -> bytes:
-    """Write a colour frame as an opaque PNG of 16 bits per channel (ISO 15948), which Pillow does not."""
+    """Encode a colour frame as an opaque 16-bit PNG (ISO 15948), which Pillow cannot do."""
     rows, columns = frame.shape[:2]
     opaque = np.dstack([frame, np.full((rows, columns), 65535, "u2")]).astype(">u2")
     lines = b"".join(b"\0" + line.tobytes() for line in opaque)
@@ -250,7 +250,7 @@ def png_of_16_bits(frame: Frame) -> bytes:
 @suite.case("CRE-012", covers="Orthanc.test_create")
 @pytest.mark.parametrize("frame", [GRAY, COLOUR], ids=["gray", "colour"])
 def test_jpeg_is_decompressed(rest: Rest, frame: Frame) -> None:
-    """A JPEG becomes native pixels, as another decoder reads them."""
+    """A JPEG becomes native pixels, with the values of another decoder."""
     jpeg = _encoded(frame, "JPEG")
 
     made = file_at(rest, created(rest, Tags={}, Content=uri("image/jpeg", jpeg)))
@@ -287,7 +287,7 @@ def test_jpeg_is_embedded(rest: Rest, frame: Frame, photometric: str, samples: i
 
 @suite.case("CRE-014", covers="Orthanc.test_create_series")
 def test_series_of_several_images(rest: Rest) -> None:
-    """A list of images becomes a complete series of as many instances, each with its pixels and tags."""
+    """A list of images becomes a complete series with an instance for each, with its pixels and tags."""
     second = gray(4, 16, 16, bits=8)
     content = [png(GRAY), {"Content": png(second), "Tags": {"ImageComments": "second"}}]
 
@@ -318,7 +318,7 @@ def test_series_of_several_images(rest: Rest) -> None:
 
 @suite.case("CRE-015", covers="Orthanc.test_create_pdf")
 def test_pdf_is_encapsulated(rest: Rest) -> None:
-    """A PDF becomes an Encapsulated PDF with every byte and one of padding, and is given back without it."""
+    """A PDF becomes an Encapsulated PDF with every byte and one of padding, and is returned without it."""
     path = created(rest, Tags={"PatientName": "Made^Object"}, Content=uri("application/pdf", PDF))
 
     made = file_at(rest, path)
@@ -335,7 +335,7 @@ def test_pdf_is_encapsulated(rest: Rest) -> None:
     ("given", "modality"), [({}, "OT"), ({"Modality": "CR"}, "CR")], ids=["default", "given"]
 )
 def test_modality_of_a_pdf(rest: Rest, given: dict[str, str], modality: str) -> None:
-    """The modality of a PDF is that of the order, or else OT."""
+    """The modality of a PDF is the requested one, or else OT."""
     path = created(rest, Tags=given, Content=uri("application/pdf", PDF))
 
     assert file_at(rest, path).Modality == modality
@@ -344,7 +344,7 @@ def test_modality_of_a_pdf(rest: Rest, given: dict[str, str], modality: str) -> 
 @suite.case("CRE-017", covers="Orthanc.test_create_pdf")
 @pytest.mark.parametrize("name", ["p02", "h03-sr"])
 def test_no_pdf_of_another_object(rest: Rest, stored: Stored, name: str) -> None:
-    """An object that is no Encapsulated PDF has no PDF: 404."""
+    """An object that is not an Encapsulated PDF has no PDF: 404."""
     path = orthanc_ids(stored.sample(name)).path("instance")
 
     rest.get(f"{path}/pdf", expect=404)
@@ -378,7 +378,7 @@ def test_model_is_encapsulated(rest: Rest, media_type: str, sop_class: str) -> N
 @suite.case("CRE-019", covers=("Orthanc.test_create_pdf", "Orthanc.test_bitbucket_issue_141"))
 @pytest.mark.parametrize("level", ["patient", "study", "series"])
 def test_object_below_a_parent(rest: Rest, stored: Stored, level: str) -> None:
-    """An object with a parent has the parent's elements, down to its level, and lies below it."""
+    """An object with a parent has the parent's elements, down to its level, and belongs to it."""
     parent = stored.instance(PatientName="Größe^Zoë", StudyDescription="Höhe")
     ids = orthanc_ids(parent)
 
@@ -401,7 +401,7 @@ def test_object_below_a_parent(rest: Rest, stored: Stored, level: str) -> None:
 def test_element_of_the_parent_is_not_overridden(
     rest: Rest, stored: Stored, level: str, keyword: str
 ) -> None:
-    """A tag of the parent's level is refused, and nothing is made."""
+    """A tag of the parent's level is rejected, and nothing is created."""
     ids = orthanc_ids(stored.instance())
 
     refusal = refused(rest, Parent=ids.at(level), Tags={keyword: "Other"}, Content=png(GRAY))
@@ -412,7 +412,7 @@ def test_element_of_the_parent_is_not_overridden(
 @suite.case("CRE-021", covers="Orthanc.test_create_pdf")
 @pytest.mark.parametrize("level", ["patient", "study"])
 def test_element_below_the_parent(rest: Rest, stored: Stored, level: str) -> None:
-    """A tag of a level below the parent's is taken from the order."""
+    """A tag of a level below the parent's is taken from the request."""
     ids = orthanc_ids(stored.instance(SeriesDescription="Old"))
 
     path = created(rest, Parent=ids.at(level), Tags={"SeriesDescription": "New"}, Content=png(GRAY))
@@ -432,7 +432,7 @@ def test_parent_is_not_changed(rest: Rest, stored: Stored) -> None:
     assert len(rest.json(f"{ids.path('series')}/instances")) == 2
 
 
-# Refusals
+# Rejected requests
 
 
 @suite.case("CRE-023")
@@ -464,7 +464,7 @@ def test_parent_is_not_changed(rest: Rest, stored: Stored) -> None:
 def test_order_that_is_refused(
     rest: Rest, order: dict[str, Any], expected: tuple[int, int] | None
 ) -> None:
-    """An order that cannot be carried out is refused with an error of its own, and leaves nothing behind."""
+    """An impossible request is rejected with a specific error, and leaves nothing behind."""
     refusal = refused(rest, **order)
 
     assert refusal[0] >= 400
@@ -473,7 +473,7 @@ def test_order_that_is_refused(
 
 @suite.case("CRE-024")
 def test_uid_is_taken_with_force(rest: Rest) -> None:
-    """With Force, an identifier of the order is taken as it is."""
+    """With Force, an identifier in the request is used as it is."""
     path = created(rest, Tags={"SOPInstanceUID": "1.2.3.4"}, Force=True)
 
     assert file_at(rest, path).SOPInstanceUID == "1.2.3.4"
@@ -484,7 +484,7 @@ def test_uid_is_taken_with_force(rest: Rest) -> None:
     "body", [b"", b"{", b"[]", b'"text"'], ids=["empty", "broken", "list", "text"]
 )
 def test_body_that_is_no_order(rest: Rest, body: bytes) -> None:
-    """A body that is no JSON object is refused with 400, and the server still answers."""
+    """A body that is not a JSON object is rejected with 400, and the server still answers."""
     status, _ = error_of(rest.post("/tools/create-dicom", body, expect=None))
 
     assert status == 400

@@ -105,8 +105,8 @@ def test_name_is_returned_in_its_characters(
 
     found = dimse.find_studies(PatientName="", StudyInstanceUID=sample.study_instance_uid)
 
-    # An empty last component group may be left out together with its delimiter (PS3.5 6.2.1); pydicom
-    # leaves the escape sequences of ISO 2022 IR 58 in the text.
+    # An empty last component group may be omitted with its delimiter (PS3.5 6.2.1); pydicom leaves
+    # the escape sequences of ISO 2022 IR 58 in the text.
     names = [each.replace("\x1b$)A", "") for each in values(found, "PatientName")]
     returned = [each.rstrip("=") for each in names]
     sets = " ".join("\\".join(several(each, "SpecificCharacterSet")) for each in found)
@@ -118,7 +118,7 @@ def test_name_is_returned_in_its_characters(
 @suite.case("CFIND-027", ref="PS3.4 C.2.2.2", covers="Orthanc.test_findscu_encoding")
 @pytest.mark.parametrize("asked_in", ["ISO_IR 100", "ISO_IR 192"], ids=["latin-1", "utf-8"])
 def test_key_is_decoded_in_its_character_set(dimse: Dimse, stored: Stored, asked_in: str) -> None:
-    """A name beyond ASCII is found, whether the request has the character set of the object or another."""
+    """A non-ASCII name is found, whether the request uses the character set of the object or another."""
     stored.study(PatientName="Größe^Jörg", character_set="ISO_IR 100")
     stored.study(PatientName="Grüße^Jörg", character_set="ISO_IR 100")
 

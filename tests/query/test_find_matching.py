@@ -21,7 +21,7 @@ def test_star_matches_any_suffix(dimse: Dimse, stored: Stored) -> None:
 
 @suite.case("CFIND-015", ref="PS3.4 C.2.2.2.4", needs="dcmtk")
 def test_findscu_star(dcmtk: Dcmtk, stored: Stored) -> None:
-    """A query of findscu finds every name with the beginning before a star in PatientName."""
+    """With findscu, a star in PatientName matches every name that begins with the text before it."""
     stored.study(PatientName="Muller^Anna", PatientID="A")
     stored.study(PatientName="Miller^Eve", PatientID="C")
 
@@ -53,7 +53,7 @@ def test_question_mark_matches_one_character(dimse: Dimse, stored: Stored) -> No
 
 @suite.case("CFIND-018", ref="PS3.4 C.2.2.2.1")
 def test_single_value_is_case_sensitive(dimse: Dimse, stored: Stored) -> None:
-    """An Accession Number matches with regard to case."""
+    """An Accession Number is matched case-sensitively."""
     stored.study(PatientID="A", AccessionNumber="abc")
     stored.study(PatientID="B", AccessionNumber="ABC")
 
@@ -76,7 +76,7 @@ def test_list_of_uids_matches_each(dimse: Dimse, stored: Stored) -> None:
     "CFIND-021", ref="PS3.4 C.2.2.2.2", covers="Orthanc.test_findscu_truncation", needs="dcmtk"
 )
 def test_long_list_of_uids_is_not_cut(dcmtk: Dcmtk, stored: Stored) -> None:
-    """A list of UIDs, far beyond 256 characters, matches the study that its last one names, and no other."""
+    """A list of UIDs, far longer than 256 characters, matches the study of its last UID, and no other."""
     wanted, _ = (stored.study(PatientID=name)[0].study_instance_uid for name in ("A", "B"))
 
     uids = [*(f"{UNKNOWN_UID}.{10**35 + number}" for number in range(10)), wanted]

@@ -1,8 +1,21 @@
 """C-FIND with Orthanc as SCP: its behaviour beyond the standard."""
 
 import pytest
+from pydicom import Dataset
 
-from harness.cases import Dcmtk, Dimse, Draft, Maker, Stored, Suite, several, values
+from harness.cases import (
+    FIND,
+    Dcmtk,
+    Dimse,
+    Draft,
+    Maker,
+    Sample,
+    Stored,
+    Suite,
+    identifier_of,
+    several,
+    values,
+)
 
 suite = Suite(level="product", needs=("orthanc", "dimse.find.study"))
 
@@ -34,7 +47,7 @@ def test_names_match_in_any_case(dimse: Dimse, stored: Stored, asked: str) -> No
 def test_missing_sex_matches_the_empty_key_only(
     dimse: Dimse, stored: Stored, make: Maker, asked: str, patients: list[str]
 ) -> None:
-    """A study without Patient's Sex matches the empty key, but neither a value nor a star."""
+    """A study without Patient's Sex matches an empty key, but neither a value nor a star."""
     dataset = make.instance(PatientID="A").dataset()
     del dataset.PatientSex
     stored.these(Draft(dataset).finish("without-sex", "lacks Patient's Sex"))
@@ -62,7 +75,7 @@ def test_missing_sex_matches_the_empty_key_only(
 def test_findscu_counters(
     dcmtk: Dcmtk, stored: Stored, make: Maker, level: str, counts: dict[str, list[str]]
 ) -> None:
-    """NumberOf...Related... has the counts of a patient, a study and a series."""
+    """NumberOf...Related... are the counts of a patient, a study and a series."""
     stored.these(*make.study(PatientID="A", series=2), make.instance(PatientID="A", number=2))
     stored.study(PatientID="B")
     expected = {f"NumberOf{level.title()}Related{each}": count for each, count in counts.items()}
@@ -136,3 +149,68 @@ def test_missing_element_is_returned_empty(dcmtk: Dcmtk, stored: Stored, make: M
 
     rows = {str(each.get("InstanceNumber")): each.get("Rows") for each in found}
     assert rows == {"1": None, "2": 16}
+
+
+GENERAL = "99CZM_CapeCod_OctGeneral"
+"""A private creator in the server's dictionary: element 01 is a sequence, 13 a number in it."""
+ITEMS = 128
+DEPTHS = [f"{each / 8}" for each in range(ITEMS)]
+
+
+def with_private_sequence(make: Maker, **elements: str) -> Sample:
+    """Make an object with a private sequence of many items, each with a private number."""
+    dataset = make.instance(**elements).dataset()
+    items = []
+    for depth in DEPTHS:
+        item = Dataset()
+        item.private_block(0x0407, GENERAL, create=True).add_new(0x13, "DS", depth)
+        items.append(item)
+    dataset.private_block(0x0407, GENERAL, create=True).add_new(0x01, "SQ", items)
+    return Draft(dataset).finish("private-sequence", "has a private sequence of 128 items")
+
+
+def depths_of(answer: Dataset) -> list[str]:
+    """Return the private numbers in the items of the private sequence; none if it is missing."""
+    sequence = answer.get((0x0407, 0x1001))
+    numbers = [each.get((0x0407, 0x1013)) for each in (sequence.value if sequence else ())]
+    return ["" if each is None else str(each.value) for each in numbers]
+
+
+@suite.case(
+    "CFIND-035",
+    ref="PS3.4 C.2.2.2.6",
+    covers="Orthanc.test_incoming_findscu_private_tags_and_sequences",
+)
+def test_private_sequence_is_returned_whole(dimse: Dimse, stored: Stored, make: Maker) -> None:
+    """A private sequence that is asked for by an empty item is returned with each of its items."""
+    stored.these(with_private_sequence(make, PatientID="OCT-1"))
+    query = identifier_of({"QueryRetrieveLevel": "IMAGE", "PatientID": ""})
+    query.private_block(0x0407, GENERAL, create=True).add_new(0x01, "SQ", [Dataset()])
+
+    found = dimse.find_with(query, FIND["study"]).complete()
+
+    assert values(found, "PatientID") == ["OCT-1"]
+    assert depths_of(found[0]) == DEPTHS
+
+
+@suite.case(
+    "CFIND-036",
+    ref="PS3.4 C.2.2.2.3",
+    covers="Orthanc.test_incoming_findscu_private_tags_and_sequences",
+)
+def test_private_element_that_is_absent_is_no_filter(
+    dimse: Dimse, stored: Stored, make: Maker
+) -> None:
+    """An empty private key leaves no object out that lacks it; a wildcard and a range beside it do."""
+    stored.these(
+        make.instance(PatientID="OCT-1", PatientBirthDate="19600229"),
+        make.instance(PatientID="OCT-2", PatientBirthDate="19700101"),
+        make.instance(PatientID="MR-1", PatientBirthDate="19600229"),
+    )
+    keys = {"PatientID": "OCT*", "PatientBirthDate": "19600101-19601231", "PatientSex": ""}
+    query = identifier_of({"QueryRetrieveLevel": "IMAGE", **keys})
+    query.private_block(0x2301, "HARNESS", create=True).add_new(0x01, "LO", "")
+
+    found = dimse.find_with(query, FIND["study"]).complete()
+
+    assert values(found, "PatientID") == ["OCT-1"]

@@ -99,7 +99,7 @@ def test_unique_keys_of_higher_levels_are_returned(
 def test_nothing_is_returned_unless_requested(
     dimse: Dimse, stored: Stored, root: Root, level: str
 ) -> None:
-    """An answer has the attributes of the request, and beside them only those of the service."""
+    """An answer has the requested attributes, and besides them only those of the service."""
     (one,) = stored.study()
     asked = {**_above(one, level, root), UNIQUE_KEYS[level]: ""}
 
@@ -143,7 +143,7 @@ def test_answer_names_where_to_retrieve(
 @suite.case("CONQR-006", ref="PS3.4 C.4.1.3.1.1 (2020b)")
 @at(("patient", "PATIENT"), ("patient", "STUDY"), ("study", "STUDY"), ("study", "SERIES"))
 def test_one_answer_for_each_entity(dimse: Dimse, stored: Stored, root: Root, level: str) -> None:
-    """An entity with several series and instances is answered once."""
+    """An entity with several series and instances is returned once."""
     one, *_ = stored.study(PatientID="A", series=2, instances=2)
     stored.study(PatientID="B", study="2")
 
@@ -175,8 +175,8 @@ def test_level_is_not_searched_without_the_keys_above(
 ) -> None:
     """Without relational queries, a request that lacks the unique keys above its level matches nothing.
 
-    "The SCU shall supply a single value in the Unique Key Attribute for each level above" binds the requestor
-    only; no clause tells an SCP how to treat a request that does not.
+    "The SCU shall supply a single value in the Unique Key Attribute for each level above" binds only the
+    requestor; no clause tells an SCP how to handle other requests.
     """
     stored.study()
 
@@ -233,7 +233,7 @@ def test_unsupported_optional_key_has_its_status(dimse: Dimse, stored: Stored) -
     """A study that matches because an optional key is not supported is returned with status FF01."""
     (one,) = stored.study(
         PatientReligiousPreference="JEDI"
-    )  # so it cannot match if it is supported
+    )  # so it cannot match if the key is supported
 
     found = dimse.find(
         "STUDY", StudyInstanceUID=one.study_instance_uid, PatientReligiousPreference="DRUID"

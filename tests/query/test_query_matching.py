@@ -1,4 +1,4 @@
-"""C-FIND (PS3.4 C.2.2.2): which keys match which values."""
+"""C-FIND (PS3.4 C.2.2.2): which values each key matches."""
 
 import pytest
 
@@ -17,7 +17,7 @@ suite = Suite(needs=("dimse.store", "dimse.find.study"))
     ids=["underscore", "percent", "dot", "brackets", "quote", "double-quote"],
 )
 def test_other_characters_are_literal(dimse: Dimse, stored: Stored, value: str, other: str) -> None:
-    """Characters that are special to a database or a regular expression match themselves only."""
+    """Characters that are special in a database or a regular expression match only themselves."""
     stored.study(PatientID="LITERAL", AccessionNumber=value)
     stored.study(PatientID="OTHER", AccessionNumber=other)
 
@@ -35,7 +35,7 @@ def test_other_characters_are_literal(dimse: Dimse, stored: Stored, value: str, 
 def test_other_characters_are_literal_beside_a_wild_card(
     dimse: Dimse, stored: Stored, asked: str, value: str, other: str
 ) -> None:
-    """Such characters match themselves only, also in a key with a star or a question mark."""
+    """Such characters match only themselves, even in a key with a star or a question mark."""
     stored.study(PatientID="LITERAL", AccessionNumber=value)
     stored.study(PatientID="OTHER", AccessionNumber=other)
 
@@ -108,7 +108,7 @@ def test_list_of_uids_below_the_study(dimse: Dimse, stored: Stored, level: str) 
 
 @suite.case("CONQM-018", ref="PS3.4 C.2.2.2.2 (2020b)")
 def test_long_list_of_uids_is_matched_to_its_end(dimse: Dimse, stored: Stored) -> None:
-    """A list of 100 UIDs, of more than 4,000 characters, matches the study that its last one names."""
+    """A list of 100 UIDs, with more than 4,000 characters, matches the study of its last UID."""
     (wanted,), _ = stored.study(PatientID="A"), stored.study(PatientID="B")
     others = [f"2.25.{404 + number:036}".replace(".0", ".1", 1) for number in range(99)]
 
@@ -119,7 +119,7 @@ def test_long_list_of_uids_is_matched_to_its_end(dimse: Dimse, stored: Stored) -
 
 @suite.case("CONQM-019", ref="PS3.4 C.2.2.2.2 (2020b)", level="should")
 def test_empty_uid_in_a_list_is_not_universal(dimse: Dimse, stored: Stored) -> None:
-    """A list whose last UID is empty, behind a trailing backslash, matches no other studies.
+    """A list whose last UID is empty, after a trailing backslash, matches no other studies.
 
     Universal matching is for a key "specified with zero length" (C.2.2.2.3), which this one is not.
     """
@@ -193,7 +193,7 @@ def test_wild_cards_in_uids_are_literal(dimse: Dimse, stored: Stored, asked: str
 
 @suite.case("CONQM-006", ref="PS3.4 C.2.2.2.4 (2020b)")
 def test_question_mark_matches_a_character_beyond_ascii(dimse: Dimse, stored: Stored) -> None:
-    """A question mark matches any single character, one beyond ASCII included."""
+    """A question mark matches any single character, including a non-ASCII one."""
     assert _found_by_question_marks(dimse, stored, "ISO_IR 100") == ["A"]
 
 
@@ -204,7 +204,7 @@ def test_question_mark_matches_a_character_of_two_bytes(dimse: Dimse, stored: St
 
 
 def _found_by_question_marks(dimse: Dimse, stored: Stored, character_set: str) -> list[str]:
-    """Store values of five and six characters in a character set, and query those with five."""
+    """Store values of five and six characters in a character set, and query for five."""
     stored.study(PatientID="A", AccessionNumber="Größe", character_set=character_set)
     stored.study(PatientID="B", AccessionNumber="Grösse", character_set=character_set)
     found = dimse.find_studies(
@@ -268,7 +268,7 @@ def test_character_set_is_not_a_key(dimse: Dimse, stored: Stored, asked_in: str)
 
 @suite.case("CONQM-016", ref="PS3.4 C.3.4 (2020b)", needs="dimse.find.related")
 def test_counts_follow_each_store(dimse: Dimse, stored: Stored, make: Maker) -> None:
-    """After each C-STORE, the numbers of series and instances of the study are right."""
+    """After each C-STORE, the numbers of series and instances of the study are correct."""
     steps = [
         make.instance(series="1", number=1),
         make.instance(series="1", number=2),

@@ -1,7 +1,7 @@
 """Anonymization of an instance: the profiles of PS3.15 Table E.1-1, attribute by attribute.
 
-`confidentiality` has the table in the editions that servers name. The sample a01 has every attribute of it,
-a02 has them in an item of a sequence.
+`confidentiality` has the editions of the table that servers implement. The sample a01 has all its
+attributes, and a02 has them in an item of a sequence.
 """
 
 import pytest
@@ -50,7 +50,7 @@ editions_and_actions = pytest.mark.parametrize(
 @suite.case("ANON-001", covers=("Orthanc.test_issue_146", "Orthanc.test_bitbucket_issue_46"))
 @editions_and_actions
 def test_action_of_the_profile(rest: Rest, stored: Stored, edition: str, action: str) -> None:
-    """Each attribute of the table is removed, emptied or given another value, as its action says."""
+    """Each attribute in the table is removed, emptied or replaced, according to its action."""
     sample = stored.sample("a01")
 
     after = copied(rest, sample, "anonymize", DicomVersion=edition)
@@ -61,7 +61,7 @@ def test_action_of_the_profile(rest: Rest, stored: Stored, edition: str, action:
 @suite.case("ANON-002", covers=("Orthanc.test_anonymize_nested", "Orthanc.test_issue_146"))
 @editions
 def test_profile_within_an_item(rest: Rest, stored: Stored, edition: str) -> None:
-    """No attribute of the table keeps its value in an item of a sequence that stays."""
+    """No attribute in the table keeps its value in an item of a sequence that is kept."""
     sample = stored.sample("a02")
     before = sample.dataset().ReferencedInstanceSequence[1]
     before.pop("PatientName")
@@ -75,7 +75,7 @@ def test_profile_within_an_item(rest: Rest, stored: Stored, edition: str) -> Non
 @suite.case("ANON-003", covers="Orthanc.test_anonymize_nested")
 @editions
 def test_name_of_the_patient_within_an_item(rest: Rest, stored: Stored, edition: str) -> None:
-    """The name of the patient is nowhere in the file, also where an item of a sequence had it."""
+    """The name of the patient is nowhere in the file, even if an item of a sequence had it."""
     sample = stored.sample("a02")
     name = modules.item(PatientName=sample.dataset().ReferencedInstanceSequence[1].PatientName)
 
@@ -88,7 +88,7 @@ def test_name_of_the_patient_within_an_item(rest: Rest, stored: Stored, edition:
 @suite.case("ANON-004", covers="Orthanc.test_issue_146")
 @editions
 def test_all_other_attributes_stay(rest: Rest, stored: Stored, edition: str) -> None:
-    """What no edition of the table names stays, pixels included; the marks of PS3.15 E.1.1 come to it."""
+    """Attributes in no edition of the table are kept, including pixels; marks of PS3.15 E.1.1 are added."""
     sample = stored.sample("a01")
     before = sample.dataset()
 
@@ -116,7 +116,7 @@ def test_curves_and_overlays_are_removed(
 
 @suite.case("ANON-006", needs="orthanc>=1.12.1")
 def test_attribute_of_unknown_representation(rest: Rest, stored: Stored) -> None:
-    """Selector UN Value (0072,006D), the one attribute of the table with VR UN, loses its value."""
+    """Selector UN Value (0072,006D), the only attribute in the table with VR UN, loses its value."""
     sample = stored.instance(SelectorUNValue=b"WHAT WAS")
 
     after = copied(rest, sample, "anonymize", DicomVersion="2023b")
@@ -136,7 +136,7 @@ def test_attribute_of_unknown_representation(rest: Rest, stored: Stored) -> None
 def test_attribute_of_type_1_is_not_emptied(
     rest: Rest, stored: Stored, edition: str, keyword: str
 ) -> None:
-    """An attribute with action D, without whose value the object is not valid, gets another value."""
+    """An attribute with action D gets another value if the object would be invalid without one."""
     sample = stored.instance(**{keyword: "WHAT WAS"})
 
     after = copied(rest, sample, "anonymize", DicomVersion=edition)
@@ -149,7 +149,7 @@ def test_attribute_of_type_1_is_not_emptied(
     "keyword", ["StudyDate", "SeriesTime", "RequestingService", "PatientMotherBirthName"]
 )
 def test_attribute_that_2008_lacks(rest: Rest, stored: Stored, keyword: str) -> None:
-    """Dates, and persons and services that came into the table later, stay in 2008 and not in 2017c."""
+    """Dates, and persons and services added to the table later, are kept by 2008 but not by 2017c."""
     value = "101600" if keyword == "SeriesTime" else "20240116"
     sample = stored.instance(**{keyword: value})
 
@@ -165,7 +165,7 @@ def test_attribute_that_2008_lacks(rest: Rest, stored: Stored, keyword: str) -> 
 @suite.case("ANON-018", covers="Orthanc.test_issue_146", needs="orthanc>=1.9.4")
 @pytest.mark.parametrize("keyword", ["DeviceDescription", "StructureSetLabel"])
 def test_attribute_that_2017c_lacks(rest: Rest, stored: Stored, keyword: str) -> None:
-    """Descriptions and labels that came into the table after 2017c stay in that edition, and not in 2021b."""
+    """Descriptions and labels added to the table after 2017c are kept by 2017c but not by 2021b."""
     sample = stored.instance(**{keyword: "Text"})
 
     earlier, later = (
@@ -184,7 +184,7 @@ def test_attribute_that_2017c_lacks(rest: Rest, stored: Stored, keyword: str) ->
 )
 @editions
 def test_method_names_the_edition(rest: Rest, stored: Stored, edition: str) -> None:
-    """The object says that identity was removed, by which program, and by which edition of the profile."""
+    """The object states that identity was removed, by which program and which edition of the profile."""
     version = rest.json("/system")["Version"]
     profile = "" if edition == "2008" else " Basic Profile"
 
@@ -208,7 +208,7 @@ def test_method_names_the_edition(rest: Rest, stored: Stored, edition: str) -> N
     ids=["replace-name", "replace", "keep", "remove", "keep-private"],
 )
 def test_method_of_another_profile(rest: Rest, stored: Stored, request_: dict[str, object]) -> None:
-    """Who changes the profile gets an object that does not claim to conform to it."""
+    """If the request changes the profile, the object does not claim to conform to it."""
     after = copied(rest, stored.instance(), "anonymize", **request_)
 
     assert after.PatientIdentityRemoved == "YES"
@@ -224,7 +224,7 @@ def test_method_of_another_profile(rest: Rest, stored: Stored, request_: dict[st
     ],
 )
 def test_default_is_the_newest_edition(rest: Rest, stored: Stored, newest: str) -> None:
-    """Without DicomVersion at least this edition is applied: the method names it or a later one."""
+    """Without DicomVersion, at least this edition is used: the method names it or a later one."""
     method = copied(rest, stored.instance(), "anonymize").DeidentificationMethod
 
     edition = method.partition("PS 3.15-")[2].partition(" ")[0]
@@ -240,7 +240,7 @@ def test_default_is_the_newest_edition(rest: Rest, stored: Stored, newest: str) 
     ],
 )
 def test_unknown_edition_is_refused(rest: Rest, stored: Stored, level: str, edition: str) -> None:
-    """An edition that is not one of those documented is refused at every level, and nothing is stored."""
+    """An undocumented edition is rejected at every level, and nothing is stored."""
     sample = stored.instance()
     path = orthanc_ids(sample).path(level)
 
@@ -255,7 +255,7 @@ def test_unknown_edition_is_refused(rest: Rest, stored: Stored, level: str, edit
     covers=("Orthanc.test_anonymize_instance", "Orthanc.test_shanon", "Orthanc.test_issue_146"),
 )
 def test_identity_is_replaced(rest: Rest, stored: Stored) -> None:
-    """The patient gets a new name and a UUID, study, series and instance new UIDs; the class stays."""
+    """The patient gets a new name and a UUID; study, series and instance get new UIDs; the class is kept."""
     sample = stored.instance(PatientName="Muller^Anna")
 
     after = copied(rest, sample, "anonymize")
@@ -272,7 +272,7 @@ def test_identity_is_replaced(rest: Rest, stored: Stored) -> None:
     "ANON-014", ref=ANONYMIZE, covers=("Orthanc.test_shanon", "Orthanc.test_anonymize_instance")
 )
 def test_instance_is_returned_and_not_stored(rest: Rest, stored: Stored) -> None:
-    """The anonymized instance is the answer; the server keeps what it had, and it can be uploaded."""
+    """The anonymized instance is returned but not stored, and can be uploaded."""
     sample = stored.instance()
     before = listed(rest)
     path = orthanc_ids(sample).path("instance")
@@ -288,7 +288,7 @@ def test_instance_is_returned_and_not_stored(rest: Rest, stored: Stored) -> None
 
 @suite.case("ANON-015", ref=ANONYMIZE)
 def test_each_time_is_another_identity(rest: Rest, stored: Stored) -> None:
-    """The same instance anonymized twice gives two patients and two instances, unlike each other."""
+    """Anonymizing the same instance twice gives two different patients and instances."""
     sample = stored.instance()
 
     one, other = (copied(rest, sample, "anonymize") for _ in range(2))
@@ -299,7 +299,7 @@ def test_each_time_is_another_identity(rest: Rest, stored: Stored) -> None:
 
 @suite.case("ANON-016", covers="Orthanc.test_anonymize_nested")
 def test_item_is_cleaned_and_stays(rest: Rest, make: Maker) -> None:
-    """In an item the date is emptied, location and private elements go, and codes with theirs stay."""
+    """In an item, the date is emptied, location and private elements are removed, and codes are kept."""
     nested = modules.item(
         StudyDate="20240115",
         StudyDescription="Description",

@@ -1,4 +1,4 @@
-"""What a request for anonymization changes of the profile: Keep, Replace, Remove, private elements."""
+"""Options of anonymization that change the profile: Keep, Replace, Remove, private elements."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ suite = Suite(level="product", needs="rest", ref=BOOK)
 
 CREATOR = "ELSCINT1"
 KNOWN, OTHER = 0x00E110C2, 0x00E11022
-"""A private element of the remote's dictionary, and one that is not in it."""
+"""A private element in the remote's dictionary, and one that is not."""
 
 
 def with_private_elements(make: Maker, rest: Rest, **elements: Any) -> Sample:
@@ -53,7 +53,7 @@ def private(ds: Any) -> set[int]:
 
 @suite.case("ANON-060", covers="Orthanc.test_anonymize_instance")
 def test_private_elements_are_removed(rest: Rest, make: Maker) -> None:
-    """By default no private element stays, and no private creator."""
+    """By default, no private element or private creator is kept."""
     sample = with_private_elements(make, rest)
 
     assert private(copied(rest, sample, "anonymize")) == set()
@@ -61,7 +61,7 @@ def test_private_elements_are_removed(rest: Rest, make: Maker) -> None:
 
 @suite.case("ANON-061", covers="Orthanc.test_anonymize_instance")
 def test_private_elements_are_kept(rest: Rest, make: Maker) -> None:
-    """KeepPrivateTags keeps private elements, creators and values; the profile holds for the rest."""
+    """KeepPrivateTags keeps private elements, creators and values; the profile applies to the rest."""
     sample = with_private_elements(make, rest, InstitutionName="Institution")
     after = copied(rest, sample, "anonymize", KeepPrivateTags=True)
 
@@ -73,7 +73,7 @@ def test_private_elements_are_kept(rest: Rest, make: Maker) -> None:
 @suite.case("ANON-062", covers="Orthanc.test_anonymize_instance")
 @pytest.mark.parametrize("name", ["00e1-10c2", "00E1,10C2", "00e110c2"])
 def test_one_private_element_is_kept(rest: Rest, make: Maker, name: str) -> None:
-    """Keep of a private element keeps it and its value, and no other private element but a creator."""
+    """Keep of a private element keeps it and its value, and no other private element except its creator."""
     sample = with_private_elements(make, rest)
 
     after = copied(rest, sample, "anonymize", Keep=[name])
@@ -84,7 +84,7 @@ def test_one_private_element_is_kept(rest: Rest, make: Maker, name: str) -> None
 
 @suite.case("ANON-063", ref="PS3.5 7.8.1 (2024e)", covers="Orthanc.test_anonymize_instance")
 def test_kept_private_element_keeps_its_creator(rest: Rest, make: Maker) -> None:
-    """A private element that is kept has its private creator, without which nobody knows what it is."""
+    """A kept private element keeps its private creator, without which it has no meaning."""
     sample = with_private_elements(make, rest)
 
     after = copied(rest, sample, "anonymize", Keep=["00e1-10c2"])
@@ -99,7 +99,7 @@ def test_kept_private_element_keeps_its_creator(rest: Rest, make: Maker) -> None
     ["StudyDescription", "0008,1030", "0008-1030", "00081030", "(0008,1030)"],
 )
 def test_attribute_is_kept_by_any_name(rest: Rest, stored: Stored, name: str) -> None:
-    """An attribute of Keep is named by its keyword or its tag, in each documented form."""
+    """An attribute in Keep can be named by keyword or tag, in each documented form."""
     sample = stored.instance(StudyDescription="Study", SeriesDescription="Series")
 
     after = copied(rest, sample, "anonymize", Keep=[name])
@@ -111,7 +111,7 @@ def test_attribute_is_kept_by_any_name(rest: Rest, stored: Stored, name: str) ->
 @suite.case("ANON-065", covers="Orthanc.test_anonymize_instance")
 @pytest.mark.parametrize("name", ["0008-103e", "0008-103E", "0008,103e", "0008103E"])
 def test_case_of_digits_does_not_matter(rest: Rest, stored: Stored, name: str) -> None:
-    """The hexadecimal digits of a tag can be capital or small."""
+    """The hexadecimal digits of a tag can be upper or lower case."""
     sample = stored.instance(SeriesDescription="Series")
 
     assert copied(rest, sample, "anonymize", Keep=[name]).get("SeriesDescription") == "Series"
@@ -119,7 +119,7 @@ def test_case_of_digits_does_not_matter(rest: Rest, stored: Stored, name: str) -
 
 @suite.case("ANON-066", covers="Orthanc.test_anonymize_instance")
 def test_identity_and_dates_can_be_kept(rest: Rest, stored: Stored) -> None:
-    """Keep of what the profile replaces, empties or removes keeps the value of each."""
+    """Keep preserves values that the profile would replace, empty or remove."""
     elements = {
         "PatientName": "Muller^Anna",
         "PatientBirthDate": "19700102",
@@ -135,7 +135,7 @@ def test_identity_and_dates_can_be_kept(rest: Rest, stored: Stored) -> None:
 
 @suite.case("ANON-067", covers="Orthanc.test_anonymize_instance")
 def test_documented_example(rest: Rest, make: Maker) -> None:
-    """Replace, Keep, KeepPrivateTags and Force together do what each does alone."""
+    """Replace, Keep, KeepPrivateTags and Force work together as each does alone."""
     sample = with_private_elements(
         make,
         rest,
@@ -180,7 +180,7 @@ def test_documented_example(rest: Rest, make: Maker) -> None:
 def test_identifiers_of_an_instance_are_given(
     rest: Rest, stored: Stored, given: dict[str, str]
 ) -> None:
-    """Identifiers that are given are those of the copy; each other one is new."""
+    """The copy has the given identifiers; all others are new."""
     sample = stored.instance()
 
     after = copied(rest, sample, "anonymize", Replace=given, Force=True)
@@ -193,7 +193,7 @@ def test_identifiers_of_an_instance_are_given(
 
 @suite.case("ANON-069", ref=BOOK)
 def test_remove_goes_beyond_the_profile(rest: Rest, stored: Stored) -> None:
-    """Remove takes an attribute away that the profile keeps; all others are as without it."""
+    """Remove removes an attribute that the profile keeps; all others are as without it."""
     sample = stored.instance()
 
     plain = copied(rest, sample, "anonymize", Keep=["StudyID"])
@@ -217,7 +217,7 @@ def test_attribute_that_was_not_there_is_added(rest: Rest, stored: Stored) -> No
 
 @suite.case("ANON-071", ref=BOOK, covers="Orthanc.test_anonymize_instance")
 def test_name_beyond_ascii(rest: Rest, stored: Stored) -> None:
-    """A replacement beyond ASCII is written in the character set of the object."""
+    """A non-ASCII replacement is written in the character set of the object."""
     sample = stored.instance(character_set="ISO_IR 192", PatientName="A^B")
 
     after = copied(rest, sample, "anonymize", Replace={"PatientName": "M\u00fcller^\u00c4nne"})
@@ -244,7 +244,7 @@ def test_name_beyond_ascii(rest: Rest, stored: Stored) -> None:
 def test_malformed_request_is_refused(
     rest: Rest, stored: Stored, action: str, request_: object, answer: tuple[int, int]
 ) -> None:
-    """A request that is not built as documented is refused with its error, and the server goes on."""
+    """A malformed request is rejected with its specific error, and the server keeps running."""
     sample = stored.instance()
     status, code = answer
 
@@ -257,7 +257,7 @@ def test_malformed_request_is_refused(
 
 @suite.case("ANON-073", ref="Orthanc REST API: POST /studies/{id}/anonymize, Transcode")
 def test_study_is_transcoded_on_the_way(rest: Rest, stored: Stored) -> None:
-    """Transcode gives the copies their transfer syntax; the pixels are those of the source."""
+    """Transcode sets the transfer syntax of the copies; the pixels are those of the source."""
     sample = stored.sample("p11")
 
     request = {"Transcode": ImplicitVRLittleEndian}
@@ -271,7 +271,7 @@ def test_study_is_transcoded_on_the_way(rest: Rest, stored: Stored) -> None:
 
 @suite.case("ANON-074", ref="Orthanc REST API: POST /instances/{id}/anonymize, Transcode")
 def test_instance_is_transcoded_on_the_way(rest: Rest, stored: Stored) -> None:
-    """Transcode gives the anonymized instance its transfer syntax, and identity is removed as without."""
+    """Transcode sets the transfer syntax of the anonymized instance, and identity is removed as usual."""
     sample = stored.sample("p11")
 
     after = copied(rest, sample, "anonymize", Transcode=JPEGBaseline8Bit)
@@ -304,7 +304,7 @@ def test_pixels_stay_as_they_are(rest: Rest, stored: Stored, sample: str) -> Non
     ids=["keyword", "tag", "brackets"],
 )
 def test_sequence_is_kept_whole(rest: Rest, make: Maker, path: str) -> None:
-    """Keep of a sequence keeps its items and all that is in them, UIDs included."""
+    """Keep of a sequence keeps its items with all their contents, including UIDs."""
     nested = [
         modules.item(StudyInstanceUID="1.2.3", RequestedProcedureDescription=each)
         for each in ("One", "Two")
@@ -321,7 +321,7 @@ def test_sequence_is_kept_whole(rest: Rest, make: Maker, path: str) -> None:
     "ANON-077", ref=SEQUENCES, covers="Orthanc.test_modify_subsequences", needs="orthanc>=1.9.4"
 )
 def test_attribute_of_an_item_is_kept(rest: Rest, make: Maker) -> None:
-    """Keep of a path keeps this attribute in the items it names; the rest of the item is cleaned."""
+    """Keep of a path keeps the attribute in the items that it names; the rest of each item is cleaned."""
     nested = [
         modules.item(DimensionOrganizationUID=f"1.2.{each}", UID=f"1.3.{each}") for each in (1, 2)
     ]
@@ -341,7 +341,7 @@ def test_attribute_of_an_item_is_kept(rest: Rest, make: Maker) -> None:
     "ANON-078", ref=SEQUENCES, covers="Orthanc.test_modify_subsequences", needs="orthanc>=1.9.4"
 )
 def test_items_are_replaced_and_removed(rest: Rest, make: Maker) -> None:
-    """Replace and Remove of paths act within items, beside the profile."""
+    """Replace and Remove of paths change attributes in items, in addition to the profile."""
     nested = [modules.item(CodeMeaning=f"Meaning {each}", CodeValue="1") for each in (1, 2)]
     sample = make.instance(AnatomicRegionSequence=nested)
     rest.upload(sample.data)

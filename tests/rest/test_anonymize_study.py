@@ -1,6 +1,6 @@
 """Anonymization of whole resources: links to the sources, UIDs and references across a study.
 
-The samples a03 are two CT and the SR, KO, PR, SEG and RT Structure Set that refer to them.
+The samples a03 are two CT images and the SR, KO, PR, SEG and RT Structure Set that reference them.
 """
 
 from collections.abc import Callable
@@ -47,7 +47,7 @@ def anonymized(rest: Rest, sample: Sample, level: str = "study", **request: Any)
 )
 @levels
 def test_answer_names_the_copy(rest: Rest, stored: Stored, level: str) -> None:
-    """The answer has the copy at the level that was asked for, its patient, and how many instances it has."""
+    """The answer has the copy at the requested level, its patient, and its number of instances."""
     sample = stored.study(series=2, instances=2)[0]
     path = orthanc_ids(sample).path(level)
 
@@ -67,7 +67,7 @@ def test_answer_names_the_copy(rest: Rest, stored: Stored, level: str) -> None:
 @suite.case("ANON-031", covers=("Orthanc.test_anonymize_study", "Orthanc.test_anonymize_series"))
 @levels
 def test_copies_name_their_sources(rest: Rest, stored: Stored, level: str) -> None:
-    """AnonymizedFrom leads from each copy to its source, from instances up to the level asked for."""
+    """AnonymizedFrom leads from each copy to its source, from instances up to the requested level."""
     samples = stored.study(series=2, instances=2)
     path = anonymized(rest, samples[0], level)
 
@@ -87,7 +87,7 @@ def test_copies_name_their_sources(rest: Rest, stored: Stored, level: str) -> No
 @suite.case("ANON-032", covers="Orthanc.test_anonymize_study")
 @levels
 def test_sources_stay_as_they_were(rest: Rest, stored: Stored, level: str) -> None:
-    """What was anonymized is still there, byte for byte, and so is its patient."""
+    """The source is still there, byte for byte, and so is its patient."""
     samples = stored.study(series=2, instances=2, PatientName="Muller^Anna")
 
     anonymized(rest, samples[0], level)
@@ -102,7 +102,7 @@ def test_sources_stay_as_they_were(rest: Rest, stored: Stored, level: str) -> No
 @suite.case("ANON-033", covers=("Orthanc.test_anonymize_study", "Orthanc.test_anonymize_series"))
 @levels
 def test_copy_has_what_was_asked_for(rest: Rest, stored: Stored, level: str) -> None:
-    """Each copy has the new name and no station; series and instance numbers still tell them apart."""
+    """Each copy has the new name and no station; series and instance numbers still distinguish them."""
     samples = stored.study(series=2, instances=2, StationName="STATION")
 
     copies = files(rest, anonymized(rest, samples[0], level, Replace={"PatientName": "Copy^Of"}))
@@ -119,7 +119,7 @@ def test_copy_has_what_was_asked_for(rest: Rest, stored: Stored, level: str) -> 
 def test_source_is_kept_unless_told_otherwise(
     rest: Rest, stored: Stored, level: str, keep: bool | None
 ) -> None:
-    """KeepSource is true by default; false removes what was anonymized, and nothing else."""
+    """KeepSource is true by default; false removes the source, and nothing else."""
     samples = stored.study(series=2)
     request = {} if keep is None else {"KeepSource": keep}
     before = {orthanc_ids(each).instance for each in samples}
@@ -139,7 +139,7 @@ def test_source_is_kept_unless_told_otherwise(
 def test_asynchronous_anonymization_is_a_job(
     rest: Rest, stored: Stored, level: str, argument: dict[str, bool]
 ) -> None:
-    """Asynchronously, the answer is a job, whose content is what the synchronous answer has."""
+    """In asynchronous mode, the answer is a job with the content of the synchronous answer."""
     sample = stored.study(series=2)[0]
 
     answer = rest.post(f"{orthanc_ids(sample).path(level)}/anonymize", argument).json()
@@ -158,7 +158,7 @@ def test_asynchronous_anonymization_is_a_job(
     covers=tuple(f"Orthanc.test_anonymize_relationships_{each}" for each in "12456"),
 )
 def test_uids_stay_consistent_across_a_study(rest: Rest, stored: Stored) -> None:
-    """Each UID of the study, wherever it stands, becomes one new UID, and no two become the same."""
+    """Each UID in the study is replaced by one new UID everywhere, and no two become the same."""
     samples = stored.group("a03")
     before = files(rest, orthanc_ids(samples[0]).path("study"))
 
@@ -175,7 +175,7 @@ def by_modality(found: list[Any]) -> dict[str, Any]:
 
 
 def evidence(report: Dataset) -> tuple[str, str, str]:
-    """Return study, series and instance that a document names as its evidence."""
+    """Return the study, series and instance that a document references as evidence."""
     study = report.CurrentRequestedProcedureEvidenceSequence[0]
     series = study.ReferencedSeriesSequence[0]
     reference = series.ReferencedSOPSequence[0]
@@ -183,7 +183,7 @@ def evidence(report: Dataset) -> tuple[str, str, str]:
 
 
 def shown(state: Dataset) -> tuple[str, str]:
-    """Return series and instance that a presentation state is for."""
+    """Return the series and instance that a presentation state references."""
     series = state.ReferencedSeriesSequence[0]
     return series.SeriesInstanceUID, series.ReferencedImageSequence[0].ReferencedSOPInstanceUID
 
@@ -247,7 +247,7 @@ def test_object_refers_to_the_copies(
     refers: Callable[[Dataset], tuple[str, ...]],
     keywords: tuple[str, ...],
 ) -> None:
-    """A document, state, segmentation or structure set of the copy refers to the copy of the CT."""
+    """A document, state, segmentation or structure set in the copy refers to the copy of the CT."""
     samples = stored.group("a03")
 
     copies = by_modality(files(rest, anonymized(rest, samples[0])))
@@ -257,7 +257,7 @@ def test_object_refers_to_the_copies(
 
 @suite.case("ANON-038", ref=FORCE, covers="Orthanc.test_anonymize_relationships_5b")
 def test_references_follow_a_given_study(rest: Rest, stored: Stored) -> None:
-    """A Study Instance UID that is given stands in all copies, and where they refer to the study."""
+    """A given Study Instance UID is used in all copies, and in their references to the study."""
     samples = stored.group("a03")
     given = {"StudyInstanceUID": "1.2.3.4"}
 
@@ -270,7 +270,7 @@ def test_references_follow_a_given_study(rest: Rest, stored: Stored) -> None:
 
 @suite.case("ANON-039", ref=RELATIONS, covers="Orthanc.test_anonymize_relationships_3")
 def test_content_of_a_report_can_be_kept(rest: Rest, stored: Stored) -> None:
-    """Keep of ContentSequence keeps it as it is; without, the report loses what it says."""
+    """Keep of ContentSequence keeps it as it is; without it, the report loses its content."""
     samples = stored.group("a03")
     [before] = [each.dataset() for each in samples if each.id == "a03-sr"]
 
@@ -292,7 +292,7 @@ def test_content_of_a_report_can_be_kept(rest: Rest, stored: Stored) -> None:
 def test_references_to_objects_elsewhere(
     rest: Rest, stored: Stored, keyword: str, items: int
 ) -> None:
-    """References to objects that are not on the server stay together: new UIDs, the same in both copies."""
+    """References to objects that are not on the server get new UIDs, the same in both copies."""
     samples = stored.group("a03-ct")
     before = samples[0].dataset()[keyword].value
 
@@ -307,7 +307,7 @@ def test_references_to_objects_elsewhere(
 
 @suite.case("ANON-041", ref=RELATIONS, covers="Orthanc.test_anonymize_relationships_6")
 def test_related_series_of_another_study(rest: Rest, stored: Stored) -> None:
-    """Study and series of another study, which an object names as related, get new UIDs."""
+    """A related study and series to which an object refers get new UIDs."""
     samples = stored.group("a03-ct-1")
     [before] = samples[0].dataset().RelatedSeriesSequence
 
@@ -319,7 +319,7 @@ def test_related_series_of_another_study(rest: Rest, stored: Stored) -> None:
 
 @suite.case("ANON-042", ref=RELATIONS)
 def test_second_anonymization_is_unlike_the_first(rest: Rest, stored: Stored) -> None:
-    """A study anonymized twice gives two copies that have no UID in common."""
+    """Anonymizing a study twice gives two copies without common UIDs."""
     samples = stored.group("a03")
 
     one, other = (files(rest, anonymized(rest, samples[0])) for _ in range(2))
@@ -341,7 +341,7 @@ def test_second_anonymization_is_unlike_the_first(rest: Rest, stored: Stored) ->
 def test_identifiers_need_force(
     rest: Rest, stored: Stored, level: str, keyword: str, argument: str
 ) -> None:
-    """To keep or to give an identifier is refused without Force, and nothing is stored."""
+    """Keeping or setting an identifier is rejected without Force, and nothing is stored."""
     sample = stored.instance()
     request: dict[str, Any] = {argument: [keyword] if argument == "Keep" else {keyword: "1.2.3.4"}}
 
@@ -354,7 +354,7 @@ def test_identifiers_need_force(
     [*(("study", each) for each in UIDS), ("patient", UIDS[0]), ("series", UIDS[1])],
 )
 def test_uid_is_kept_by_force(rest: Rest, stored: Stored, level: str, keyword: str) -> None:
-    """With Force a UID can be kept; the other UIDs of the copy are new, and its source stays."""
+    """With Force, a UID can be kept; the other UIDs of the copy are new, and the source is kept."""
     sample = stored.instance()
 
     path = anonymized(rest, sample, level, Keep=[keyword], Force=True)
@@ -377,7 +377,7 @@ def test_uid_is_kept_by_force(rest: Rest, stored: Stored, level: str, keyword: s
     ],
 )
 def test_identifier_is_given_by_force(rest: Rest, stored: Stored, level: str, keyword: str) -> None:
-    """With Force an identifier can be given; the other ones of the copy are new."""
+    """With Force, an identifier can be set; the others in the copy are new."""
     sample = stored.instance()
 
     [copy] = files(rest, anonymized(rest, sample, level, Replace={keyword: "1.2.3.4"}, Force=True))
@@ -390,7 +390,7 @@ def test_identifier_is_given_by_force(rest: Rest, stored: Stored, level: str, ke
 @pytest.mark.parametrize("level", ["patient", "study", "series", "instance"])
 @pytest.mark.parametrize("action", ["anonymize", "modify"])
 def test_unknown_resource_is_not_found(rest: Rest, stored: Stored, level: str, action: str) -> None:
-    """A resource that is not there is not found, and nothing changes."""
+    """A resource that does not exist is not found, and nothing changes."""
     folder = orthanc_ids(stored.instance()).path(level).rpartition("/")[0]
 
     refused(rest, f"{folder}/nope/{action}", {}, status=404, code=UNKNOWN_RESOURCE)
@@ -402,11 +402,11 @@ def test_unknown_resource_is_not_found(rest: Rest, stored: Stored, level: str, a
 def test_resource_of_another_level_is_not_found(
     rest: Rest, stored: Stored, level: str, action: str
 ) -> None:
-    """The identifier of an instance is not found at other levels, as when it is read."""
+    """The identifier of an instance is not found at other levels, just as for reading."""
     ids = orthanc_ids(stored.instance())
     path = f"{ids.path(level).rpartition('/')[0]}/{ids.instance}"
     rest.get(path, expect=404)
-    of_patient = {"Replace": {"PatientID": "OTHER"}, "Force": True}  # else that is what is refused
+    of_patient = {"Replace": {"PatientID": "OTHER"}, "Force": True}  # required at that level
 
     rest.post(f"{path}/{action}", of_patient if level == "patient" else {}, expect=404)
 

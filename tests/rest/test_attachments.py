@@ -1,4 +1,4 @@
-"""Attachments over REST: the stored file itself, its compression, and the files that users attach."""
+"""Attachments by REST: the stored file itself, its compression, and files attached by users."""
 
 import pytest
 
@@ -66,7 +66,7 @@ def test_file_is_described_in_one_answer(rest: Rest, stored: Stored) -> None:
 
 @suite.case("RATT-004", covers="Orthanc.test_compression")
 def test_compressed_file_takes_less_space(rest: Rest, stored: Stored) -> None:
-    """A compressed attachment is smaller on the disk than the file that it holds, and says so."""
+    """A compressed attachment is smaller on disk than the file that it contains, and reports that."""
     sample = stored.instance(rows=64, columns=64)
     attachment = f"/instances/{orthanc_ids(sample).instance}/attachments/dicom"
 
@@ -114,7 +114,7 @@ def test_stored_file_is_verified(rest: Rest, stored: Stored, change: str) -> Non
 
 @suite.case("RATT-005", covers="Orthanc.test_compression")
 def test_statistics_follow_compression(rest: Rest, stored: Stored) -> None:
-    """Compression changes the size on the disk, and not the size of what is stored."""
+    """Compression changes the size on disk, but not the size of the stored data."""
     sample = stored.instance(rows=64, columns=64)
     attachment = f"/instances/{orthanc_ids(sample).instance}/attachments/dicom"
     rest.post(f"{attachment}/uncompress")
@@ -164,7 +164,7 @@ def test_user_attachment_of_each_level(rest: Rest, stored: Stored, level: str) -
 
 @suite.case("RATT-008", covers="Orthanc.test_custom_attachment")
 def test_reserved_number_is_refused(rest: Rest, stored: Stored) -> None:
-    """A number below 1024 is reserved for the server: an attachment with such a number is refused."""
+    """Numbers below 1024 are reserved for the server: an attachment with such a number is rejected."""
     attachments = f"/patients/{orthanc_ids(stored.instance()).patient}/attachments"
 
     rest.put(f"{attachments}/22", b"nope", expect=403)
@@ -200,7 +200,7 @@ def test_user_attachment_takes_space(rest: Rest, stored: Stored) -> None:
 def test_blind_change_of_an_attachment_is_refused(
     rest: Rest, stored: Stored, method: str, etag: str | None
 ) -> None:
-    """An attachment cannot be changed or deleted without its present revision and digest."""
+    """An attachment cannot be changed or deleted without its current revision and digest."""
     attachment = f"/instances/{orthanc_ids(stored.instance()).instance}/attachments/1024"
     rest.put(attachment, "value")
 
@@ -213,7 +213,7 @@ def test_blind_change_of_an_attachment_is_refused(
     "RATT-011", ref=REVISIONS, covers="Orthanc.test_revisions_attachments", needs="orthanc>=1.9.2"
 )
 def test_attachment_is_replaced_with_its_etag(rest: Rest, stored: Stored) -> None:
-    """With its present ETag in If-Match an attachment is replaced, and gets another ETag."""
+    """With its current ETag in If-Match, an attachment is replaced, and gets another ETag."""
     attachment = f"/instances/{orthanc_ids(stored.instance()).instance}/attachments/1024"
     rest.put(attachment, "old")
     known = header(rest.get(f"{attachment}/data"), "ETag")
@@ -233,7 +233,7 @@ def test_attachment_is_replaced_with_its_etag(rest: Rest, stored: Stored) -> Non
 )
 @pytest.mark.parametrize("part", ["data", "size", "md5", "compressed-data"])
 def test_known_file_is_not_sent_again(rest: Rest, stored: Stored, part: str) -> None:
-    """GET with the present ETag in If-None-Match returns 304 and no body."""
+    """GET with the current ETag in If-None-Match returns 304 and no body."""
     path = f"/instances/{orthanc_ids(stored.instance()).instance}/attachments/dicom/{part}"
     known = header(rest.get(path), "ETag")
 
@@ -249,7 +249,7 @@ def test_known_file_is_not_sent_again(rest: Rest, stored: Stored, part: str) -> 
     covers="Orthanc.test_add_attachment_to_non_existing_resource",
 )
 def test_attachment_of_an_unknown_instance(rest: Rest) -> None:
-    """An attachment of an instance that does not exist is refused with 404."""
+    """An attachment of an instance that does not exist is rejected with 404."""
     rest.put(f"/instances/{UNKNOWN}/attachments/1025", b"x", expect=404)
 
 
@@ -258,7 +258,7 @@ def test_attachment_of_an_unknown_instance(rest: Rest) -> None:
 )
 @pytest.mark.parametrize("span", ["128-131", "128-"])
 def test_range_of_a_file(rest: Rest, stored: Stored, span: str) -> None:
-    """A range of bytes is returned with 206 and with its place in the file."""
+    """A range of bytes is returned with 206 and its position in the file."""
     sample = stored.instance()
     size = len(sample.data)
     first, last = (int(end) if end else size - 1 for end in span.split("-"))
@@ -284,6 +284,6 @@ def test_file_name_of_a_download(rest: Rest, stored: Stored) -> None:
 
 
 def _sizes(rest: Rest, patient: str) -> tuple[float, float]:
-    """Return the sizes on the disk of a patient and of all patients."""
+    """Return the sizes on disk of a patient and of all patients."""
     own, all_of_them = rest.json(f"{patient}/statistics"), rest.json("/statistics")
     return number(own["DiskSize"]), number(all_of_them["TotalDiskSize"])

@@ -36,7 +36,7 @@ def two_patients(stored: Stored) -> tuple[Sample, Sample]:
 
 
 def by_level(answer: dict[str, Any]) -> dict[str, set[str]]:
-    """Return the identifiers of an answer's resources by their type."""
+    """Return the identifiers of the resources in an answer, by type."""
     found: dict[str, set[str]] = {each: set() for each in LEVELS}
     for each in answer["Resources"]:
         assert each["Path"] == f"/{FOLDERS[each['Type']]}/{each['ID']}"
@@ -46,7 +46,7 @@ def by_level(answer: dict[str, Any]) -> dict[str, set[str]]:
 
 @suite.case("BMOD-001", covers="Orthanc.test_bulk_modify")
 def test_instances_are_modified(rest: Rest, stored: Stored) -> None:
-    """Each instance named has a copy in the series it was in; the answer lists copies and parents."""
+    """Each given instance gets a copy in its series; the answer lists copies and parents."""
     samples = two_patients(stored)
     ids = [orthanc_ids(each) for each in samples]
     before = listed(rest)
@@ -66,7 +66,7 @@ def test_instances_are_modified(rest: Rest, stored: Stored) -> None:
 
 @suite.case("BMOD-002", covers="Orthanc.test_bulk_modify")
 def test_instances_are_anonymized(rest: Rest, stored: Stored) -> None:
-    """Each instance named has an anonymized copy with parents of its own, which name their sources."""
+    """Each given instance gets an anonymized copy with new parents, which name their sources."""
     ids = [orthanc_ids(each) for each in two_patients(stored)]
 
     request = {"Resources": [each.instance for each in ids]}
@@ -95,7 +95,7 @@ def test_resources_of_all_levels_are_deleted(rest: Rest, stored: Stored) -> None
 
 @suite.case("BMOD-004", covers="Orthanc.test_bulk_modify")
 def test_parent_and_child_are_deleted_together(rest: Rest, stored: Stored) -> None:
-    """A patient and an instance of it in one request are both gone."""
+    """A patient and one of its instances in one request are both deleted."""
     ids = orthanc_ids(stored.instance())
 
     rest.post("/tools/bulk-delete", {"Resources": [ids.patient, ids.instance]})
@@ -112,7 +112,7 @@ def test_parent_and_child_are_deleted_together(rest: Rest, stored: Stored) -> No
 def test_source_is_kept_unless_told_otherwise(
     rest: Rest, stored: Stored, action: str, keep: bool | None
 ) -> None:
-    """KeepSource is true by default; false leaves only the copy, which is a study of its own."""
+    """KeepSource is true by default; false leaves only the copy, which is a separate study."""
     ids = orthanc_ids(stored.instance())
     request: dict[str, Any] = {"Resources": [ids.study], "Level": "Study"}
     if action == "bulk-anonymize":
@@ -144,7 +144,7 @@ def test_copies_stay_in_the_study_without_a_level(rest: Rest, stored: Stored) ->
 @suite.case("BMOD-007")
 @pytest.mark.parametrize("action", ["bulk-modify", "bulk-anonymize"])
 def test_asynchronous_bulk_operation_is_a_job(rest: Rest, stored: Stored, action: str) -> None:
-    """Asynchronously, the answer is a job whose content has the resources."""
+    """In asynchronous mode, the answer is a job with the resources in its content."""
     ids = orthanc_ids(stored.instance())
 
     request = {"Resources": [ids.instance], "Asynchronous": True}
@@ -157,7 +157,7 @@ def test_asynchronous_bulk_operation_is_a_job(rest: Rest, stored: Stored, action
 @suite.case("BMOD-008")
 @pytest.mark.parametrize("action", ["bulk-modify", "bulk-anonymize"])
 def test_unknown_resource_is_not_found(rest: Rest, stored: Stored, action: str) -> None:
-    """An unknown resource is not found, alone or beside a known one, and nothing is copied."""
+    """An unknown resource is not found, alone or together with a known one, and nothing is copied."""
     ids = orthanc_ids(stored.instance())
 
     for resources in (["nope"], [ids.instance, "nope"]):
@@ -171,7 +171,7 @@ def test_unknown_resource_is_not_found(rest: Rest, stored: Stored, action: str) 
 def test_request_without_resources_is_refused(
     rest: Rest, stored: Stored, action: str, request_: object
 ) -> None:
-    """A request without a list of resources is refused, and nothing happens."""
+    """A request without a list of resources is rejected, and nothing changes."""
     stored.instance()
 
     refused(rest, f"/tools/{action}", request_, code=BAD_FILE_FORMAT)
@@ -180,7 +180,7 @@ def test_request_without_resources_is_refused(
 @suite.case("BMOD-010")
 @pytest.mark.parametrize("request_", [{}, {"Resources": "text"}], ids=["none", "text"])
 def test_delete_without_resources_is_refused(rest: Rest, stored: Stored, request_: object) -> None:
-    """A request to delete without a list is refused, and nothing is deleted."""
+    """A request to delete without a list is rejected, and nothing is deleted."""
     stored.instance()
     before = listed(rest)
 
@@ -195,7 +195,7 @@ def test_delete_without_resources_is_refused(rest: Rest, stored: Stored, request
     [pytest.param("bulk-modify", marks=needs("orthanc>=1.9.7")), pytest.param("bulk-content")],
 )
 def test_unknown_level_is_refused(rest: Rest, stored: Stored, action: str) -> None:
-    """A level that is none is refused."""
+    """An unknown level is rejected."""
     request = {"Resources": [orthanc_ids(stored.instance()).instance], "Level": "nope"}
 
     refused(rest, f"/tools/{action}", request, code=OUT_OF_RANGE)
@@ -230,7 +230,7 @@ def test_content_in_the_order_asked_for(rest: Rest, stored: Stored) -> None:
 @pytest.mark.parametrize("metadata", [None, True, False], ids=["default", "true", "false"])
 @pytest.mark.parametrize("level", LEVELS)
 def test_content_at_a_level(rest: Rest, stored: Stored, level: str, metadata: bool | None) -> None:
-    """With a level there is one result at this level, with metadata unless they are not wanted."""
+    """With a level, there is one result at this level, with metadata unless they are turned off."""
     ids = orthanc_ids(stored.instance())
     request: dict[str, Any] = {"Resources": list(ids), "Level": level}
 
@@ -249,7 +249,7 @@ def test_content_at_a_level(rest: Rest, stored: Stored, level: str, metadata: bo
 def test_content_of_children_and_parents(
     rest: Rest, stored: Stored, level: str, count: int
 ) -> None:
-    """From two series, a level above gives their parent once, and one below all that is in them."""
+    """For two series, a level above gives their parent once, and one below gives all their instances."""
     samples = stored.study(series=2, instances=2)
     resources = [orthanc_ids(samples[0]).series, orthanc_ids(samples[2]).series]
 
@@ -274,7 +274,7 @@ def test_content_of_two_patients(rest: Rest, stored: Stored, level: str) -> None
 
 @suite.case("BMOD-017", ref=CONTENT, covers="Orthanc.test_bulk_content", needs="orthanc>=1.11.0")
 def test_content_of_a_patient(rest: Rest, stored: Stored) -> None:
-    """The content of a patient is what it shows alone, with the metadata that the server keeps of it."""
+    """The content of a patient is what is returned for the patient alone, with its metadata."""
     sample = stored.instance(PatientName="First^One")
     ids = orthanc_ids(sample)
 
@@ -289,7 +289,7 @@ def test_content_of_a_patient(rest: Rest, stored: Stored) -> None:
 
 @suite.case("BMOD-018", ref=CONTENT)
 def test_unknown_resource_has_no_content(rest: Rest, stored: Stored) -> None:
-    """An unknown resource is left out, the known ones beside it are described."""
+    """An unknown resource is left out, and the known ones are described."""
     ids = orthanc_ids(stored.instance())
 
     found = rest.post("/tools/bulk-content", {"Resources": ["nope", ids.study]}).json()

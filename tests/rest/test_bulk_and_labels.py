@@ -33,7 +33,7 @@ def test_content_of_resources_of_all_levels(rest: Rest, objects: tuple[Sample, .
 @suite.case("BULK-002", covers="Orthanc.test_bulk_content", needs="orthanc>=1.9.4")
 @pytest.mark.parametrize("level", LEVELS)
 def test_content_at_a_level(rest: Rest, objects: tuple[Sample, ...], level: str) -> None:
-    """With Level, each resource stands for those above or below it at this level, and each comes once."""
+    """With Level, each resource represents those above or below it at this level, without duplicates."""
     asked = [orthanc_ids(each).instance for each in objects]
 
     content = rest.post("/tools/bulk-content", {"Resources": asked, "Level": level}).json()
@@ -46,7 +46,7 @@ def test_content_at_a_level(rest: Rest, objects: tuple[Sample, ...], level: str)
 @suite.case("BULK-003", covers="Orthanc.test_bulk_content", needs="orthanc>=1.9.4")
 @pytest.mark.parametrize("level", LEVELS)
 def test_content_below_a_patient(rest: Rest, objects: tuple[Sample, ...], level: str) -> None:
-    """With Level, a patient stands for all that is below, and for nothing of another patient."""
+    """With Level, a patient represents everything below it, and nothing of another patient."""
     patient = orthanc_ids(objects[0]).patient
 
     content = rest.post("/tools/bulk-content", {"Resources": [patient], "Level": level}).json()
@@ -57,7 +57,7 @@ def test_content_below_a_patient(rest: Rest, objects: tuple[Sample, ...], level:
 
 @suite.case("BULK-004", covers="Orthanc.test_bulk_content", needs="orthanc>=1.9.4")
 def test_content_without_metadata(rest: Rest, objects: tuple[Sample, ...]) -> None:
-    """With Metadata false, the content is what the resource itself has."""
+    """With Metadata false, the content is that of the resource itself."""
     ids = orthanc_ids(objects[0])
 
     content = rest.post("/tools/bulk-content", {"Resources": [*ids], "Metadata": False}).json()
@@ -70,7 +70,7 @@ def test_content_without_metadata(rest: Rest, objects: tuple[Sample, ...]) -> No
 
 @suite.case("BULK-005", needs="orthanc>=1.9.4")
 def test_content_of_nothing_and_of_the_unknown(rest: Rest, objects: tuple[Sample, ...]) -> None:
-    """No resource has no content, and one that does not exist is left out."""
+    """An empty list has no content, and a resource that does not exist is left out."""
     known = orthanc_ids(objects[0]).instance
 
     assert rest.post("/tools/bulk-content", {"Resources": []}).json() == []
@@ -109,7 +109,7 @@ def test_resource_is_deleted_in_bulk(rest: Rest, objects: tuple[Sample, ...], le
     needs="orthanc>=1.9.4",
 )
 def test_mixed_resources_are_deleted(rest: Rest, objects: tuple[Sample, ...]) -> None:
-    """An instance, a series and a patient are deleted by one request; what was empty is gone, too."""
+    """An instance, a series and a patient are deleted by one request, and so are emptied parents."""
     one, _, three, _, other = (orthanc_ids(each) for each in objects)
 
     rest.post("/tools/bulk-delete", {"Resources": [one.instance, three.series, other.patient]})
@@ -127,7 +127,7 @@ def test_mixed_resources_are_deleted(rest: Rest, objects: tuple[Sample, ...]) ->
 def test_malformed_bulk_deletion_deletes_nothing(
     rest: Rest, objects: tuple[Sample, ...], order: object
 ) -> None:
-    """A bulk deletion that is malformed is refused, and nothing is deleted."""
+    """A malformed bulk deletion is rejected, and nothing is deleted."""
     answer = rest.post("/tools/bulk-delete", order, expect=None)
 
     assert answer.status_code in range(400, 600)
@@ -159,7 +159,7 @@ def test_label_is_set_and_removed(rest: Rest, objects: tuple[Sample, ...], level
 @suite.case("LABEL-002", ref=LABELS, needs="orthanc>=1.12.0")
 @pytest.mark.parametrize("label", ["a", "A-b_c", "0123456789", "x" * 64])
 def test_name_of_a_label(rest: Rest, objects: tuple[Sample, ...], label: str) -> None:
-    """A label of letters, digits, dashes and underscores is kept as it is, in its own case."""
+    """A label of letters, digits, dashes and underscores is kept as it is, including its case."""
     path = orthanc_ids(objects[0]).path("study")
 
     rest.put(f"{path}/labels/{label}")
@@ -170,7 +170,7 @@ def test_name_of_a_label(rest: Rest, objects: tuple[Sample, ...], label: str) ->
 @suite.case("LABEL-003", ref=LABELS, needs="orthanc>=1.12.0")
 @pytest.mark.parametrize("label", ["two%20words", "a.b", "%C3%A9", "x" * 65])
 def test_name_that_no_label_can_have(rest: Rest, objects: tuple[Sample, ...], label: str) -> None:
-    """A label with other characters, or a longer one, is refused with 400."""
+    """A label with other characters, or one that is too long, is rejected with 400."""
     path = orthanc_ids(objects[0]).path("study")
 
     rest.put(f"{path}/labels/{label}", expect=400)
@@ -195,7 +195,7 @@ def test_all_labels(rest: Rest, objects: tuple[Sample, ...]) -> None:
 def test_search_by_label_at_each_level(
     rest: Rest, stored: Stored, level: str, constraint: str
 ) -> None:
-    """Labels count at the level that is searched: those of its parents and children do not."""
+    """Only labels at the searched level count, not those of parents and children."""
     samples = [stored.instance(PatientID=each) for each in "ABC"]
     for sample, labels in zip(samples, (["a"], ["a", "b"], []), strict=True):
         for label in labels:
@@ -211,7 +211,7 @@ def test_search_by_label_at_each_level(
 
 @suite.case("LABEL-006", ref=LABELS, needs="orthanc>=1.12.0")
 def test_label_goes_with_its_resource(rest: Rest, objects: tuple[Sample, ...]) -> None:
-    """The labels of a resource go when it is deleted, and are not there when it is stored again."""
+    """The labels of a resource are deleted with it, and do not return when it is stored again."""
     sample = objects[-1]
     path = orthanc_ids(sample).path("study")
     rest.put(f"{path}/labels/old")

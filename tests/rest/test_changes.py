@@ -1,4 +1,4 @@
-"""The logs of a server: of changes, and of exports."""
+"""The server's logs of changes and of exports."""
 
 import re
 from typing import Any
@@ -22,18 +22,18 @@ CHANGES = "Orthanc REST API: GET /changes"
 suite = Suite(level="product", needs="rest", ref=CHANGES)
 
 EXPORTS = "Orthanc REST API: GET /exports"
-LEVELS = ("Instance", "Series", "Study", "Patient")  # from below
+LEVELS = ("Instance", "Series", "Study", "Patient")  # from the lowest
 DATE = r"\d{8}T\d{6}"
 
 
 def changes(rest: Rest, kind: str = "New", **params: int) -> list[dict[str, Any]]:
-    """Return the changes whose type begins with `kind`; others may come between them at any time."""
+    """Return the changes whose type begins with `kind`; others may occur in between at any time."""
     logged = rest.json("/changes", **params)["Changes"]
     return [each for each in logged if each["ChangeType"].startswith(kind)]
 
 
 def logged_after(rest: Rest, count: int) -> list[dict[str, Any]]:
-    """Return the `count` changes that the stored instances made; fails the case if there are others."""
+    """Return the `count` changes made by the stored instances; fails the case on any others."""
     logged = changes(rest)
     assert len(logged) == count, f"expected {count} changes, received {len(logged)}"
     return logged
@@ -80,7 +80,7 @@ def test_next_instance_is_one_change(rest: Rest, stored: Stored) -> None:
 
 @suite.case("RCHG-004", covers=("Orthanc.test_changes", "Orthanc.test_issue_200"))
 def test_change_says_what_and_when(rest: Rest, stored: Stored) -> None:
-    """A change names the resource by type and path, and has a date and a number that increases."""
+    """A change names the resource by type and path, and has a date and an increasing number."""
     ids = orthanc_ids(stored.instance())
 
     logged = changes(rest)
@@ -100,7 +100,7 @@ def test_change_says_what_and_when(rest: Rest, stored: Stored) -> None:
 @suite.case("RCHG-005", covers="Orthanc.test_changes")
 @pytest.mark.parametrize("limit", [1, 3])
 def test_pages_hold_each_change_once(rest: Rest, stored: Stored, limit: int) -> None:
-    """Pages that are read from `Last` on until `Done` contain each change once, in order."""
+    """Pages read from `Last` on until `Done` contain each change once, in order."""
     stored.study(PatientName="Muller^Anna", series=2, instances=2)
     begin = min(each["Seq"] for each in logged_after(rest, 8)) - 1
     whole = changes(rest, since=begin)
@@ -130,7 +130,7 @@ def test_last_returns_the_newest_change(rest: Rest, stored: Stored) -> None:
 
 @suite.case("RCHG-007", covers="Orthanc.test_changes_2")
 def test_number_of_the_last_change_outlives_it(rest: Rest, stored: Stored) -> None:
-    """The changes of a deleted resource leave the log, but the numbers go on."""
+    """The changes of a deleted resource are removed from the log, but the numbering continues."""
     ids = orthanc_ids(stored.instance())
     before = rest.json("/changes")["Last"]
 
@@ -157,7 +157,7 @@ def test_user_metadata_is_a_change(rest: Rest, stored: Stored) -> None:
 
 @suite.case("RCHG-009", covers="Orthanc.test_series_status")
 def test_completed_series_is_a_change(rest: Rest, make: Maker) -> None:
-    """A series that states the number of its instances is logged once, when the last one has come."""
+    """A series that states the number of its instances is logged once, when the last one has arrived."""
     samples = [
         make.instance(number=number, ImagesInAcquisition=2, NumberOfTemporalPositions=1)
         for number in (1, 2, 3)
@@ -179,7 +179,7 @@ def test_completed_series_is_a_change(rest: Rest, make: Maker) -> None:
 )
 @configured(StableAge=1)
 def test_stable_study_is_a_change(rest: Rest, stored: Stored) -> None:
-    """A study to which nothing was added for StableAge is logged as stable."""
+    """A study to which nothing is added for StableAge is logged as stable."""
     ids = orthanc_ids(stored.instance())
 
     logged = wait_until(lambda: changes(rest, "StableStudy"), what="a stable study", within=8)
@@ -190,7 +190,7 @@ def test_stable_study_is_a_change(rest: Rest, stored: Stored) -> None:
 
 @suite.case("RCHG-011", ref="Orthanc REST API: DELETE /changes")
 def test_log_of_changes_can_be_emptied(rest: Rest, stored: Stored) -> None:
-    """DELETE empties the log; the stored instances stay."""
+    """DELETE empties the log; the stored instances are kept."""
     ids = orthanc_ids(stored.instance())
 
     rest.delete("/changes")
@@ -234,7 +234,7 @@ def test_empty_server_has_no_exports(rest: Rest, path: str) -> None:
 def test_export_says_what_was_sent_where(
     rest: Rest, stored: Stored, level: str, identifiers: set[str]
 ) -> None:
-    """A store is one export, with the modality and DICOM's identifiers down to its level."""
+    """A store is one export, with the modality and the DICOM identifiers down to its level."""
     sample, _ = stored.study(instances=2)
     resource = orthanc_ids(sample).at(level)
 

@@ -1,4 +1,4 @@
-"""Searching over REST: `/tools/find` and `/tools/lookup`."""
+"""Searching by REST: `/tools/find` and `/tools/lookup`."""
 
 import pytest
 
@@ -9,7 +9,7 @@ suite = Suite(level="product", needs="rest", ref="Orthanc REST API: POST /tools/
 LOOKUP = "Orthanc REST API: POST /tools/lookup"
 LEVELS = ("Patient", "Study", "Series", "Instance")
 
-# What a constraint finds; the keys are the ids of the parameters.
+# The names that a constraint finds; the keys are the ids of the parameters.
 DATES = {
     "20061201": {"Early"},
     "20061201-20061201": {"Early"},
@@ -78,7 +78,7 @@ def test_patterns_of_a_name(rest: Rest, stored: Stored, pattern: str, expected: 
 def test_range_of_dates_includes_its_ends(
     rest: Rest, stored: Stored, dates: str, expected: set[str]
 ) -> None:
-    """A range of dates, open or closed, includes its first and its last day, and no day beyond."""
+    """A range of dates, open or closed, includes its first and last day, and none outside."""
     stored.instance(PatientName="Early", StudyDate="20061201")
     stored.instance(PatientName="Late", StudyDate="20080819")
 
@@ -117,7 +117,7 @@ def test_case_sensitivity_can_be_chosen(
 def test_case_of_accented_letters(
     rest: Rest, stored: Stored, name: str, sensitive: bool, expected: set[str]
 ) -> None:
-    """CaseSensitive applies to accented letters as to others; the accent always counts."""
+    """CaseSensitive applies to accented letters, too; accents are always significant."""
     stored.instance(PatientName="Test-\u00e9\u00e8", character_set="ISO_IR 100")
 
     assert found_names(rest, {"PatientName": name}, CaseSensitive=sensitive) == expected
@@ -143,7 +143,7 @@ def test_brackets_match_themselves(
 
 @suite.case("RFND-007", covers="Orthanc.test_rest_find")
 def test_keys_of_several_levels(rest: Rest, stored: Stored) -> None:
-    """Constraints of several levels are combined: a study's series and a series' instances."""
+    """Constraints of several levels are combined: on the series of a study and the instances of a series."""
     samples = stored.study(PatientName="Muller^Anna", series=2, instances=2)
     stored.study(PatientName="Mulder^Bob")
     study = {"StudyInstanceUID": samples[0].study_instance_uid}
@@ -159,7 +159,7 @@ def test_keys_of_several_levels(rest: Rest, stored: Stored) -> None:
 
 @suite.case("RFND-008", covers="Orthanc.test_rest_find")
 def test_expand_gives_the_main_tags(rest: Rest, stored: Stored) -> None:
-    """Expanded answers have the main DICOM tags, those of a study the patient's as well."""
+    """Expanded answers have the main DICOM tags; those of a study include the patient's."""
     sample = stored.instance(PatientName="Muller^Anna", StudyDescription="Thorax")
 
     study = single(rest.find("Study", {}, Expand=True), "study")
@@ -172,7 +172,7 @@ def test_expand_gives_the_main_tags(rest: Rest, stored: Stored) -> None:
 @suite.case("RFND-009", covers=("Orthanc.test_rest_find", "Orthanc.test_googlecode_issue_37"))
 @pytest.mark.parametrize("sensitive", [True, False], ids=["sensitive", "insensitive"])
 def test_constraint_on_an_element_of_the_file(rest: Rest, stored: Stored, sensitive: bool) -> None:
-    """An element that is no main DICOM tag is matched as well, from the files."""
+    """An element that is not a main DICOM tag is matched as well, from the files."""
     wanted = stored.instance(PatientName="Muller^Anna", DeviceSerialNumber="SN4-MP3")
     stored.instance(PatientName="Mulder^Bob", DeviceSerialNumber="SN4-MP4")
 
@@ -212,7 +212,7 @@ def test_modalities_in_study(
 
 @suite.case("RFND-012", covers="Orthanc.test_patient_ids_collision")
 def test_studies_keep_the_name_they_came_with(rest: Rest, stored: Stored) -> None:
-    """Two names with one Patient ID are one patient, and each study is found by its own name."""
+    """Two names with the same Patient ID are one patient, and each study is found by its own name."""
     first, second = stored.group("h05")
 
     patients = rest.find("Patient", {"PatientID": "HIER-SAME-ID"})
@@ -231,7 +231,7 @@ def test_studies_keep_the_name_they_came_with(rest: Rest, stored: Stored) -> Non
     ids=["text", "list", "no-query", "no-level", "no-such-level"],
 )
 def test_malformed_query_is_refused(rest: Rest, body: object) -> None:
-    """A query that is no JSON object, or lacks its level or its constraints, is refused with 400."""
+    """A query that is not a JSON object, or lacks its level or constraints, is rejected with 400."""
     rest.post("/tools/find", body, expect=400)
 
 
@@ -247,7 +247,7 @@ def test_malformed_query_is_refused(rest: Rest, body: object) -> None:
     ids=LEVELS,
 )
 def test_lookup_finds_the_resource(rest: Rest, stored: Stored, level: str, identifier: str) -> None:
-    """An identifier of DICOM finds the one resource that has it, at its level."""
+    """A DICOM identifier finds the one resource that has it, at its level."""
     sample = stored.instance(PatientName="Muller^Anna")
     stored.instance(PatientName="Mulder^Bob")
 
@@ -259,7 +259,7 @@ def test_lookup_finds_the_resource(rest: Rest, stored: Stored, level: str, ident
 
 @suite.case("RFND-015", ref=LOOKUP, covers="Orthanc.test_lookup")
 def test_lookup_of_an_unknown_identifier_is_empty(rest: Rest, stored: Stored) -> None:
-    """An identifier that no resource has, or only the beginning of one, finds nothing."""
+    """An unknown identifier, or just the beginning of one, finds nothing."""
     sample = stored.instance()
 
     assert rest.post("/tools/lookup", "nobody").json() == []
@@ -268,7 +268,7 @@ def test_lookup_of_an_unknown_identifier_is_empty(rest: Rest, stored: Stored) ->
 
 @suite.case("RFND-016", ref=LOOKUP, covers="Orthanc.test_lookup_find_case_sensitivity")
 def test_lookup_ignores_case(rest: Rest, stored: Stored) -> None:
-    """A Patient ID is looked up without regard to case."""
+    """A Patient ID is looked up case-insensitively."""
     sample = stored.instance(PatientID="ozp00SjY2xG")
 
     found = rest.post("/tools/lookup", "OZP00SJY2XG").json()

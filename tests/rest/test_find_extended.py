@@ -1,4 +1,4 @@
-"""Searching over REST, as later versions can: pages, order, counts, metadata, labels."""
+"""Searching by REST in later versions: pages, order, counts, metadata, labels."""
 
 import pytest
 
@@ -8,7 +8,7 @@ suite = Suite(level="product", needs="rest", ref="Orthanc REST API: POST /tools/
 
 EXTENDED_FIND = "orthanc>=1.12.5"
 
-# What a constraint on labels finds; the keys are the ids of the parameters.
+# The names that a constraint on labels finds; the keys are the ids of the parameters.
 LABELS = {"All": {"Two"}, "Any": {"One", "Two"}, "None": {"No"}}
 
 
@@ -101,7 +101,7 @@ def test_search_by_labels(rest: Rest, stored: Stored, constraint: str, expected:
 
 @suite.case("RFND-023", covers="Orthanc.test_rest_find_requested_tags", needs="orthanc>=1.11.1")
 def test_search_brings_requested_tags(rest: Rest, stored: Stored) -> None:
-    """RequestedTags returns elements of the levels above, and those that are only in the files."""
+    """RequestedTags returns elements of higher levels, and those that are only in the files."""
     stored.instance(PatientName="Muller^Anna", StudyDescription="Thorax")
     tags = ["PatientName", "StudyDescription", "PhotometricInterpretation"]
 

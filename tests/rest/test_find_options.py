@@ -1,4 +1,4 @@
-"""The options of a search over REST: pages, requested and computed elements, order, content, refusals."""
+"""The options of a search by REST: pages, requested and computed elements, order, content, errors."""
 
 import itertools
 from typing import Any
@@ -15,7 +15,7 @@ LEVELS = ("Patient", "Study", "Series", "Instance")
 
 
 def names(found: list[Any]) -> list[str]:
-    """Return the Patient Names of studies or patients that were found with Expand, in their order."""
+    """Return the Patient Names of studies or patients found with Expand, in order."""
     return [
         (each.get("PatientMainDicomTags") or each["MainDicomTags"])["PatientName"] for each in found
     ]
@@ -32,7 +32,7 @@ def names(found: list[Any]) -> list[str]:
 def test_limit_at_its_border(
     rest: Rest, stored: Stored, level: str, limit: int, *, expected: int
 ) -> None:
-    """As many results come as Limit says, but not more than there are; 0 is no limit."""
+    """A search returns at most Limit results; 0 means no limit."""
     for patient in "ABCD":
         stored.instance(PatientID=patient)
 
@@ -77,7 +77,7 @@ def test_page_beyond_the_last(rest: Rest, stored: Stored, since: int) -> None:
     ids=["all", "one", "list", "none"],
 )
 def test_count_equals_the_list(rest: Rest, stored: Stored, level: str, query: Any) -> None:
-    """The count of a search is the length of its list, at each level; a search for nobody counts 0."""
+    """The count of a search is the length of its list, at each level; 0 if nothing matches."""
     for patient in "ABC":
         stored.study(PatientID=patient, series=2, instances=2)
     order = {"Level": level, "Query": query}
@@ -90,7 +90,7 @@ def test_count_equals_the_list(rest: Rest, stored: Stored, level: str, query: An
 @suite.case("FOPT-017", needs=EXTENDED)
 @pytest.mark.parametrize("option", [{"Since": 1}, {"Since": 1, "Limit": 2}], ids=["since", "both"])
 def test_page_of_what_is_only_in_files(rest: Rest, stored: Stored, option: dict[str, int]) -> None:
-    """A page of a search for an element that is not in the index is refused, and says why."""
+    """A page of a search for an element that is not in the index is rejected with an explanation."""
     stored.study(instances=3)
 
     order = {"Level": "Instance", "Query": {"Rows": "16"}}
@@ -100,7 +100,7 @@ def test_page_of_what_is_only_in_files(rest: Rest, stored: Stored, option: dict[
     assert len(rest.find("Instance", {"Rows": "16"}, Limit=2)) == 2
 
 
-# Elements that are requested
+# Requested elements
 
 
 @suite.case("FOPT-005", covers="Orthanc.test_rest_find_requested_tags", needs="orthanc>=1.11.1")
@@ -118,7 +118,7 @@ def test_page_of_what_is_only_in_files(rest: Rest, stored: Stored, option: dict[
     ],
 )
 def test_requested_elements(rest: Rest, stored: Stored, level: str, tags: dict[str, str]) -> None:
-    """Requested elements are returned whatever their level, of the index or of the file only."""
+    """Requested elements of any level are returned, from the index or the files."""
     stored.instance(
         PatientID="A", PatientName="Muller^Anna", PatientSex="F", StudyDescription="Thorax",
         AccessionNumber="4711", KVP="120.0",
@@ -151,7 +151,8 @@ def _item(elements: dict[str, str]) -> Any:
     return item
 
 
-# What is computed of a study with two series of CT and MR, three instances; another patient has others.
+# Computed elements of a study with two series (CT and MR) and three instances; another patient has
+# others.
 COMPUTED = {
     "Patient": {
         "NumberOfPatientRelatedStudies": "1",
@@ -172,7 +173,7 @@ EACH_COMPUTED = [(level, keyword) for level, known in COMPUTED.items() for keywo
 
 @pytest.fixture
 def two_modalities(stored: Stored) -> Sample:
-    """Store a study of two modalities, and another patient; return an object of the larger series."""
+    """Store a study with two modalities, and another patient; return an object of the larger series."""
     first = stored.instance(PatientID="A", Modality="CT", series="1", number=1)
     stored.instance(PatientID="A", Modality="CT", series="1", number=2)
     stored.instance(PatientID="A", Modality="MR", series="2", number=1)
@@ -207,7 +208,7 @@ def test_computed_element_of_a_search(
 def test_computed_element_of_a_resource(
     rest: Rest, two_modalities: Sample, level: str, keyword: str
 ) -> None:
-    """A single resource has the computed elements that are requested by keyword, and no other."""
+    """A single resource has the computed elements requested by keyword, and no others."""
     path = orthanc_ids(two_modalities).path(level)
 
     tags = rest.json(path, requestedTags=keyword)["RequestedTags"]
@@ -226,12 +227,12 @@ def test_computed_element_of_a_resource(
 )
 @pytest.mark.parametrize("level", ["Study", "Series", "Instance"])
 def test_computed_elements_in_a_list(rest: Rest, two_modalities: Sample, level: str) -> None:
-    """A list of children has computed elements of each beside those of the index."""
+    """A list of children has computed elements of each in addition to those in the index."""
     folder = {"Study": "studies", "Series": "series", "Instance": "instances"}[level]
     patient = orthanc_ids(two_modalities).path("patient")
     wanted = ["PatientID", *COMPUTED[level]]
 
-    requested = ";".join(wanted)  # as it is: releases before 1.13.0 do not decode arguments
+    requested = ";".join(wanted)  # not encoded: releases before 1.13.0 do not decode arguments
     listed = rest.json(f"{patient}/{folder}?expand&simplify&requestedTags={requested}")
 
     tags = {each["ID"]: each["RequestedTags"] for each in listed}
@@ -242,7 +243,7 @@ def test_computed_elements_in_a_list(rest: Rest, two_modalities: Sample, level: 
     "FOPT-010", covers="Orthanc.test_computed_tags_and_patient_comments", needs="orthanc>=1.12.5"
 )
 def test_computed_element_beside_an_empty_one(rest: Rest, stored: Stored) -> None:
-    """Computed elements come also with an element that is only in the files, and empty there."""
+    """Computed elements are returned even together with an empty element that is only in the files."""
     stored.instance(Modality="CT", PatientComments="")
     tags = ["ModalitiesInStudy", "NumberOfStudyRelatedSeries", "PatientComments"]
 
@@ -261,7 +262,7 @@ def test_computed_element_beside_an_empty_one(rest: Rest, stored: Stored) -> Non
 )
 @pytest.mark.parametrize("level", LEVELS)
 def test_nothing_is_requested(rest: Rest, stored: Stored, level: str) -> None:
-    """A resource for which nothing was requested has no RequestedTags; one with them has nothing else new."""
+    """Without requested tags, a resource has no RequestedTags; with them, nothing else is added."""
     path = orthanc_ids(stored.instance(PatientID="A")).path(level)
 
     plain, more = rest.json(path), rest.json(path, requestedTags="PatientID")
@@ -296,7 +297,7 @@ CONTENT = {
 )
 @pytest.mark.parametrize("level", LEVELS)
 def test_members_of_an_expanded_result(rest: Rest, stored: Stored, level: str) -> None:
-    """An expanded result has the members of its level, as the resource itself has them."""
+    """An expanded result has the same members as the resource itself."""
     sample = stored.instance()
 
     found = single(rest.find(level, {}, Expand=True), "resource")
@@ -327,7 +328,7 @@ def test_members_of_an_expanded_result(rest: Rest, stored: Stored, level: str) -
 def test_content_that_is_asked_for(
     rest: Rest, stored: Stored, level: str, content: str, members: set[str]
 ) -> None:
-    """With ResponseContent, a result has ID, Type and what is asked for."""
+    """With ResponseContent, a result has ID, Type and the requested content."""
     stored.instance()
 
     found = single(rest.find(level, {}, Expand=True, ResponseContent=[content]), "resource")
@@ -381,7 +382,7 @@ def test_names_of_elements(rest: Rest, stored: Stored, option: dict[str, bool], 
 def test_order_by_two_elements(
     rest: Rest, stored: Stored, directions: tuple[str, str], expected: list[str]
 ) -> None:
-    """Of results that are equal in the first element of OrderBy, the second decides."""
+    """The second element of OrderBy decides between results that are equal in the first."""
     for name in ("2b", "1a", "2a", "1b"):
         stored.instance(PatientID=name, PatientName=name, StudyDate=f"2024010{name[0]}")
     keys = ("StudyDate", "PatientName")
@@ -422,7 +423,7 @@ def test_pages_keep_the_order(rest: Rest, stored: Stored, size: int) -> None:
     [("Metadata", "IndexInSeries"), ("Metadata", "9876"), ("DicomTag", "Rows")],
 )
 def test_order_by_what_an_object_has_not(rest: Rest, corpus: Corpus, kind: str, key: str) -> None:
-    """An object without the metadata or the element by which is sorted is found like the others."""
+    """An object without the metadata or element used for sorting is found like the others."""
     document = corpus["h03-sr"]
     rest.upload(document.data)
     order = [{"Type": kind, "Key": key, "Direction": "ASC"}]
@@ -437,7 +438,7 @@ def test_order_by_what_an_object_has_not(rest: Rest, corpus: Corpus, kind: str, 
 
 @suite.case("FOPT-020", covers="Orthanc.test_extended_find_full", needs=EXTENDED)
 def test_all_options_at_once(rest: Rest, stored: Stored) -> None:
-    """Query, metadata, parent, order, limit, content and requested elements each hold, together."""
+    """Query, metadata, parent, order, limit, content and requested elements all work together."""
     for patient, series, note in [
         ("Muller", "3", "knee"), ("Muller", "1", "knee"), ("Muller", "2", "head"),
         ("Muller", "4", "knee"), ("Mulder", "5", "knee"),
@@ -471,7 +472,7 @@ def test_all_options_at_once(rest: Rest, stored: Stored) -> None:
     )
 
 
-# Refusals
+# Rejected requests
 
 
 @suite.case("FOPT-021")
@@ -499,7 +500,7 @@ def test_all_options_at_once(rest: Rest, stored: Stored) -> None:
     ],
 )  # fmt: skip
 def test_malformed_search_is_a_bad_request(rest: Rest, stored: Stored, order: object) -> None:
-    """A search that is malformed is refused with 400, and a right one is answered after that."""
+    """A malformed search is rejected with 400, and a valid one is answered after that."""
     stored.instance()
 
     rest.post("/tools/find", order, expect=400)
@@ -509,7 +510,7 @@ def test_malformed_search_is_a_bad_request(rest: Rest, stored: Stored, order: ob
 
 @suite.case("FOPT-022")
 def test_unknown_element_in_a_query(rest: Rest) -> None:
-    """A query for an element that has no such name is refused, and says which error it is."""
+    """A query for an unknown element is rejected with a specific error."""
     answer = rest.post(
         "/tools/find", {"Level": "Study", "Query": {"NoSuchElement": "1"}}, expect=(400, 404)
     ).json()

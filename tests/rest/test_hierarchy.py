@@ -1,4 +1,4 @@
-"""Patients, studies, series and instances over REST: listing, walking, deleting, order."""
+"""Patients, studies, series and instances by REST: listing, navigating, deleting, ordering."""
 
 import itertools
 from functools import partial
@@ -12,7 +12,7 @@ suite = Suite(level="product", needs="rest")
 
 
 def remaining(answer: dict[str, Any]) -> tuple[object, object]:
-    """Return type and identifier of the lowest parent that a DELETE has left."""
+    """Return type and identifier of the lowest parent that remains after a DELETE."""
     ancestor = answer["RemainingAncestor"] or {}
     return ancestor.get("Type"), ancestor.get("ID")
 
@@ -79,7 +79,7 @@ def test_children_are_those_of_one_parent(
     ],
 )
 def test_parent_is_found_from_below(rest: Rest, stored: Stored, below: str, above: str) -> None:
-    """A resource leads to each of its parents, which has its own type and identifier."""
+    """A resource leads to each of its parents, with the right type and identifier."""
     own = orthanc_ids(stored.instance(PatientName="Muller^Anna"))
     stored.instance(PatientName="Mulder^Bob")
 
@@ -92,7 +92,7 @@ def test_parent_is_found_from_below(rest: Rest, stored: Stored, below: str, abov
     "RHIE-004", ref="Orthanc REST API: DELETE /instances/{id}", covers="Orthanc.test_delete_cascade"
 )
 def test_last_instance_is_deleted_with_its_parents(rest: Rest, stored: Stored) -> None:
-    """A patient whose only instance is deleted is gone from all levels, and its space is free."""
+    """A patient whose only instance is deleted disappears from all levels, and its space is freed."""
     ids = orthanc_ids(stored.instance())
 
     answer = rest.delete(f"/instances/{ids.instance}").json()
@@ -108,7 +108,7 @@ def test_last_instance_is_deleted_with_its_parents(rest: Rest, stored: Stored) -
     covers=("Orthanc.test_delete_cascade_with_multiple_instances", "Orthanc.test_hierarchy"),
 )
 def test_remaining_instance_keeps_its_parents(rest: Rest, stored: Stored) -> None:
-    """If one of two instances is deleted nothing else is; the answer names the remaining series."""
+    """If one of two instances is deleted, nothing else is; the answer names the remaining series."""
     doomed, kept = (orthanc_ids(each) for each in stored.study(instances=2))
 
     answer = rest.delete(f"/instances/{doomed.instance}").json()
@@ -122,7 +122,7 @@ def test_remaining_instance_keeps_its_parents(rest: Rest, stored: Stored) -> Non
     "RHIE-006", ref="Orthanc REST API: DELETE /series/{id}", covers="Orthanc.test_hierarchy"
 )
 def test_deleted_series_leaves_its_study(rest: Rest, stored: Stored) -> None:
-    """If one of two series is deleted its instances are; the answer names the remaining study."""
+    """If one of two series is deleted, so are its instances; the answer names the remaining study."""
     doomed, _, kept, other = (orthanc_ids(each) for each in stored.study(series=2, instances=2))
 
     answer = rest.delete(f"/series/{doomed.series}").json()
@@ -138,7 +138,7 @@ def test_deleted_series_leaves_its_study(rest: Rest, stored: Stored) -> None:
 )
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 8])
 def test_pages_hold_each_instance_once(rest: Rest, stored: Stored, limit: int) -> None:
-    """Pages of any size, read until an empty one comes, contain each instance once."""
+    """Pages of any size, read until an empty one, contain each instance once."""
     samples = stored.study(series=1, instances=7)
 
     collected: list[str] = []
@@ -190,7 +190,7 @@ def test_status_of_a_series_is_unknown_without_a_number(rest: Rest, stored: Stor
     covers="Orthanc.test_ordered_slices",
 )
 def test_slices_of_a_volume_are_ordered_by_position(rest: Rest, stored: Stored) -> None:
-    """Parallel slices are ordered by their position, not by their numbers."""
+    """Parallel slices are ordered by position, not by number."""
     samples = [
         stored.instance(number=number, ImagePositionPatient=[-8, -8, height])
         for number, height in ((1, 20), (2, -5), (3, 10))
@@ -227,7 +227,7 @@ def test_slices_at_one_position_are_ordered_by_number(rest: Rest, stored: Stored
     covers="Orthanc.test_protection",
 )
 def test_protection_is_of_one_patient_and_can_be_undone(rest: Rest, stored: Stored) -> None:
-    """One patient can be protected and unprotected; other patients stay as they are."""
+    """One patient can be protected and unprotected; other patients are not affected."""
     own = f"/patients/{orthanc_ids(stored.instance(PatientName='Muller^Anna')).patient}/protected"
     other = f"/patients/{orthanc_ids(stored.instance(PatientName='Mulder^Bob')).patient}/protected"
 
@@ -282,7 +282,7 @@ def test_label_stays_until_it_is_removed(rest: Rest, stored: Stored, level: str)
     needs="orthanc>=1.12.0",
 )
 def test_label_with_other_characters_is_refused(rest: Rest, stored: Stored) -> None:
-    """A label with characters other than letters, digits, underscore and dash is refused with 400."""
+    """A label with characters other than letters, digits, underscore and dash is rejected with 400."""
     labels = f"/studies/{orthanc_ids(stored.instance()).study}/labels"
 
     rest.put(f"{labels}/@", expect=400)

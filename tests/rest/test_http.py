@@ -1,4 +1,4 @@
-"""HTTP itself: compression, the bodies of errors, methods, large bodies, names of downloads."""
+"""HTTP: compression, error bodies, methods, large bodies, names of downloads."""
 
 import gzip
 import zlib
@@ -32,7 +32,7 @@ NOT_FOUND = "Orthanc Book: configuration, HttpDescribeErrors"
 def test_error_describes_itself(
     rest: Rest, method: str, path: str, status: int, *, code: int, text: str
 ) -> None:
-    """An error has a JSON body with the status of HTTP, Orthanc's own code and text, method and path."""
+    """An error has a JSON body with the HTTP status, Orthanc's own code and text, method and path."""
     answer = rest.request(method, path, data=b"nope", expect=status)
 
     error = answer.json()
@@ -67,7 +67,7 @@ def test_error_says_nothing(rest: Rest, method: str, path: str, status: int) -> 
 def test_method_that_a_resource_has_not(
     rest: Rest, method: str, path: str, allowed: set[str]
 ) -> None:
-    """A method that a resource does not have is refused with 405, and Allow names each that it has."""
+    """A method that a resource does not support is rejected with 405, and Allow lists the supported ones."""
     answer = rest.request(method, path, expect=405)
 
     assert {each.strip() for each in header(answer, "Allow").split(",")} == allowed
@@ -80,7 +80,7 @@ COMPRESSED = configured(HttpCompressionEnabled=True)
 
 
 def raw_answer(rest: Rest, path: str, accepted: str) -> Any:
-    """Ask for a path in an encoding, and return the answer with its body as it was sent."""
+    """Request a path in an encoding, and return the answer with its body as sent."""
     answer = rest.get(path, headers={"Accept-Encoding": accepted}, stream=True)
     return answer.headers, answer.raw.read(decode_content=False)
 
@@ -92,7 +92,7 @@ def raw_answer(rest: Rest, path: str, accepted: str) -> Any:
     [("gzip", gzip.decompress), ("deflate", zlib.decompress), ("gzip, deflate", gzip.decompress)],
 )
 def test_answer_is_compressed(rest: Rest, stored: Stored, accepted: str, decode: Any) -> None:
-    """A client that accepts gzip or deflate gets it: the same body, shorter."""
+    """A client that accepts gzip or deflate gets the same body compressed."""
     stored.study(instances=20)
     plain = rest.get("/instances?expand", headers={"Accept-Encoding": "identity"}).content
 
@@ -141,12 +141,12 @@ def test_compressed_file_is_the_same(rest: Rest, stored: Stored) -> None:
     assert answer.content == sample.data
 
 
-# Large bodies, and bodies in other forms
+# Large bodies and other forms of bodies
 
 
 @suite.case("HTTP-008", ref="Orthanc REST API: POST /instances")
 def test_large_upload(rest: Rest, make: Maker) -> None:
-    """An object of 8 MB is stored and comes back as it was."""
+    """An object of 8 MB is stored and returned unchanged."""
     sample = make.instance(rows=2048, columns=2048)
 
     stored = rest.upload(sample.data)
@@ -185,7 +185,7 @@ def test_compressed_upload(rest: Rest, make: Maker) -> None:
 @suite.case("HTTP-011", ref="RFC 9110 15.5.1")
 @pytest.mark.parametrize("size", [0, 1, 5_000_000])
 def test_upload_of_something_else(rest: Rest, make: Maker, size: int) -> None:
-    """A body that is no DICOM file, of any size, is refused with 400; the next upload is stored."""
+    """A body of any size that is not a DICOM file is rejected with 400; the next upload is stored."""
     rest.post("/instances", b"x" * size, expect=400)
 
     assert rest.upload(make.instance().data)["Status"] == "Success"
@@ -224,7 +224,7 @@ def test_name_of_a_download(rest: Rest, stored: Stored, path: str, name: str) ->
 )  # fmt: skip
 @pytest.mark.parametrize("path", ["file", "archive"])
 def test_quotes_in_the_name_of_a_download(rest: Rest, stored: Stored, path: str) -> None:
-    """Quotation marks in `filename` do not end the value in Content-Disposition."""
+    """Quotation marks in `filename` do not terminate the value in Content-Disposition."""
     answer = rest.get(_download(stored, path), params={"filename": '"mine".dcm'})
 
     assert header(answer, "Content-Disposition") == 'filename="mine.dcm"'
@@ -234,7 +234,7 @@ def test_quotes_in_the_name_of_a_download(rest: Rest, stored: Stored, path: str)
 @pytest.mark.parametrize("path", ["file", "archive"])
 @pytest.mark.parametrize("ends", ["\r\n", "\n", "\r"], ids=["crlf", "lf", "cr"])
 def test_no_header_is_smuggled_in(rest: Rest, stored: Stored, path: str, ends: str) -> None:
-    """Ends of lines in `filename` do not begin another header of the answer, nor its body."""
+    """Line breaks in `filename` do not start another header of the answer, or its body."""
     answer = rest.get(
         _download(stored, path),
         params={"filename": f"mine.dcm{ends}Set-Cookie: evil=1{ends}{ends}body"},
@@ -257,14 +257,14 @@ def _download(stored: Stored, kind: str) -> str:
 @suite.case("HTTP-016", ref="RFC 3986 6.2.2")
 @pytest.mark.parametrize("path", ["/system/", "//system", "/%73ystem"])
 def test_other_spellings_of_a_path(rest: Rest, path: str) -> None:
-    """A path with a slash more, or with an encoded letter, is the same resource."""
+    """A path with an additional slash or an encoded letter is the same resource."""
     assert rest.json(path) == rest.json("/system")
 
 
 @suite.case("HTTP-017", ref="RFC 9110 9.3.2", level="must")
 @pytest.mark.parametrize("path", ["/system", "/instances/nope"])
 def test_head_has_no_body(rest: Rest, path: str) -> None:
-    """HEAD is answered without a body, and the next request on the connection is understood."""
+    """HEAD is answered without a body, and the next request on the connection works."""
     answer = rest.request("HEAD", path, expect=None)
 
     assert answer.content == b""
@@ -274,7 +274,7 @@ def test_head_has_no_body(rest: Rest, path: str) -> None:
 @suite.case("HTTP-018", ref="Orthanc Book: configuration, KeepAlive")
 @pytest.mark.parametrize("kept", [True, False], ids=["kept", "closed"])
 def test_connection_is_kept(remote: Party, rest: Rest, kept: bool) -> None:
-    """A connection is kept for a client that wants that, and closed for one that does not."""
+    """A connection is kept open or closed, as the client requests."""
     headers = {} if kept else {"Connection": "close"}
 
     answer = rest.get("/system", headers=headers)

@@ -1,4 +1,4 @@
-"""Metadata over REST: of the server and of users, with their revisions."""
+"""Metadata by REST: of the server and of users, with revisions."""
 
 import pytest
 
@@ -27,7 +27,7 @@ suite = Suite(level="product", needs="rest", ref=METADATA)
 @suite.case("RMET-001", covers=("Orthanc.test_metadata", "Orthanc.test_metadata_origin"))
 @pytest.mark.parametrize("sample", ["p01", "p03", "p12-jpeg-2000"])
 def test_metadata_describe_an_instance(rest: Rest, stored: Stored, sample: str) -> None:
-    """The metadata have the SOP class, the transfer syntax and the place in the series."""
+    """The metadata have the SOP class, the transfer syntax and the position in the series."""
     uploaded = stored.sample(sample)
 
     metadata = rest.json(f"/instances/{orthanc_ids(uploaded).instance}/metadata?expand")
@@ -39,7 +39,7 @@ def test_metadata_describe_an_instance(rest: Rest, stored: Stored, sample: str) 
 
 @suite.case("RMET-002", covers=("Orthanc.test_metadata", "Orthanc.test_metadata_origin"))
 def test_upload_comes_from_a_user(rest: Rest, stored: Stored) -> None:
-    """The origin of an upload over REST is its user, without an AE title."""
+    """The origin of an upload by REST is its user, without an AE title."""
     ids = orthanc_ids(stored.instance())
 
     metadata = rest.json(f"/instances/{ids.instance}/metadata?expand")
@@ -136,7 +136,7 @@ def test_user_metadata_of_each_level(rest: Rest, stored: Stored, level: str) -> 
 
 @suite.case("RMET-009", ref="Orthanc Book: configuration, UserMetadata")
 def test_user_metadata_by_its_configured_name(rest: Rest, stored: Stored) -> None:
-    """Metadata can be read by the name that the configuration has for its number."""
+    """Metadata can be read by the name configured for its number."""
     metadata = f"/instances/{orthanc_ids(stored.instance()).instance}/metadata"
 
     rest.put(f"{metadata}/1098", "value")
@@ -168,7 +168,7 @@ def test_etag_of_metadata_is_revision_and_digest(rest: Rest, stored: Stored) -> 
     level="must",
 )
 def test_known_value_is_not_sent_again(rest: Rest, stored: Stored) -> None:
-    """GET with the present ETag in If-None-Match returns 304 and no body."""
+    """GET with the current ETag in If-None-Match returns 304 and no body."""
     metadata = f"/instances/{orthanc_ids(stored.instance()).instance}/metadata/1024"
     rest.put(metadata, "value")
     known = header(rest.get(metadata), "ETag")
@@ -186,7 +186,7 @@ def test_known_value_is_not_sent_again(rest: Rest, stored: Stored) -> None:
     level="must",
 )
 def test_changed_value_is_sent(rest: Rest, stored: Stored) -> None:
-    """GET with the ETag of an older value in If-None-Match returns the present value."""
+    """GET with the ETag of an older value in If-None-Match returns the current value."""
     metadata = f"/instances/{orthanc_ids(stored.instance()).instance}/metadata/1024"
     rest.put(metadata, "old")
     old = header(rest.get(metadata), "ETag")
@@ -208,7 +208,7 @@ def test_changed_value_is_sent(rest: Rest, stored: Stored) -> None:
 def test_blind_change_of_metadata_is_refused(
     rest: Rest, stored: Stored, method: str, etag: str | None
 ) -> None:
-    """Metadata cannot be changed or deleted without its present revision and digest."""
+    """Metadata cannot be changed or deleted without its current revision and digest."""
     metadata = f"/instances/{orthanc_ids(stored.instance()).instance}/metadata/1024"
     rest.put(metadata, "value")
 
@@ -221,7 +221,7 @@ def test_blind_change_of_metadata_is_refused(
     "RMET-014", ref=REVISIONS, covers="Orthanc.test_revisions_metadata", needs="orthanc>=1.9.2"
 )
 def test_deleted_metadata_is_gone(rest: Rest, stored: Stored) -> None:
-    """Deleted metadata is not found, cannot be deleted again, and starts again with revision 0."""
+    """Deleted metadata is not found, cannot be deleted again, and restarts with revision 0."""
     metadata = f"/instances/{orthanc_ids(stored.instance()).instance}/metadata/1024"
     rest.put(metadata, "value")
 
@@ -256,7 +256,7 @@ def test_metadata_by_number(rest: Rest, stored: Stored) -> None:
     waits=1,
 )
 def test_deleted_instance_updates_its_parents(rest: Rest, stored: Stored) -> None:
-    """To delete one of two instances updates LastUpdate of its series, study and patient."""
+    """Deleting one of two instances updates LastUpdate of its series, study and patient."""
     doomed, _ = (orthanc_ids(each) for each in stored.study(instances=2))
     parents = [
         f"/patients/{doomed.patient}",

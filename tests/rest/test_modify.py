@@ -1,4 +1,4 @@
-"""Modification of instances, series, studies and patients: what changes, stays, or is refused."""
+"""Modification of instances, series, studies and patients: what is changed, kept or rejected."""
 
 from typing import Any
 
@@ -50,7 +50,7 @@ levels = pytest.mark.parametrize("level", ["patient", "study", "series"])
 
 
 def request_at(level: str, **request: Any) -> dict[str, Any]:
-    """Return a request for a level: a patient cannot be modified without another PatientID (1.10.1)."""
+    """Return a request for a level: a patient's must change PatientID (1.10.1)."""
     if level == "patient":
         request["Replace"] = {"PatientID": "OTHER", **request.get("Replace", {})}
         request["Force"] = True
@@ -67,7 +67,7 @@ def modified(rest: Rest, sample: Sample, level: str, **request: Any) -> str:
     "MODI-001", ref=INSTANCE, covers=("Orthanc.test_modify_instance", "Orthanc.test_shanon_2")
 )
 def test_modified_instance_is_returned(rest: Rest, stored: Stored) -> None:
-    """The modified instance is the answer and not stored; the source stays byte for byte."""
+    """The modified instance is returned but not stored; the source is unchanged, byte for byte."""
     sample = stored.instance(StationName="STATION")
     path = orthanc_ids(sample).path("instance")
 
@@ -85,7 +85,7 @@ def test_modified_instance_is_returned(rest: Rest, stored: Stored) -> None:
 )
 @pytest.mark.parametrize("sample", ["p01", "p05", "p07", "p09-rle-gray", "p12-jpeg-2000", "t05"])
 def test_nothing_else_changes(rest: Rest, stored: Stored, sample: str) -> None:
-    """One attribute is replaced, the copy has a UID of its own, and all else stays, pixels included."""
+    """One attribute is replaced, the copy has a new UID, and everything else is kept, including pixels."""
     uploaded = stored.sample(sample)
 
     after = copied(rest, uploaded, "modify", Replace={"StudyDescription": "Changed"})
@@ -122,7 +122,7 @@ def test_nothing_else_changes(rest: Rest, stored: Stored, sample: str) -> None:
 def test_identifiers_below_are_renewed(
     rest: Rest, stored: Stored, given: dict[str, str], renewed: set[str]
 ) -> None:
-    """Identifiers that are given are those of the copy, all below them are new, those above stay."""
+    """The copy has the given identifiers; all below them are new, and those above are kept."""
     sample = stored.instance()
 
     after = copied(rest, sample, "modify", Replace=given, Force=True)
@@ -134,7 +134,7 @@ def test_identifiers_below_are_renewed(
 
 @suite.case("MODI-004", ref=INSTANCE, covers="Orthanc.test_bitbucket_issue_94")
 def test_frame_of_reference_stays(rest: Rest, stored: Stored) -> None:
-    """Another patient keeps the Frame of Reference UID, in implicit VR as well."""
+    """With another patient, the Frame of Reference UID is kept, even in implicit VR."""
     sample = stored.instance(transfer_syntax=ImplicitVRLittleEndian)
 
     after = copied(rest, sample, "modify", Replace={"PatientID": "OTHER"}, Force=True)
@@ -149,7 +149,7 @@ def test_frame_of_reference_stays(rest: Rest, stored: Stored) -> None:
     covers=("Orthanc.test_modify_instance", "Orthanc.test_anonymize_instance"),
 )
 def test_attributes_are_removed(rest: Rest, stored: Stored) -> None:
-    """Remove takes away what is there, is silent about what is not, and leaves the rest."""
+    """Remove removes existing attributes, ignores missing ones, and keeps the rest."""
     sample = stored.instance(StationName="STATION")
 
     after = copied(rest, sample, "modify", Remove=["StationName", "0008-1030", "PatientComments"])
@@ -166,7 +166,7 @@ def test_attributes_are_removed(rest: Rest, stored: Stored) -> None:
 @pytest.mark.parametrize("sample", ["t01-known-vr", "t01-implicit-vr", "t01-un"])
 @pytest.mark.parametrize("remove", [True, False])
 def test_private_elements(rest: Rest, stored: Stored, sample: str, remove: bool) -> None:
-    """RemovePrivateTags removes all of them and their creators, by default they stay as they are."""
+    """RemovePrivateTags removes all of them with their creators; by default, they are kept."""
     uploaded = stored.sample(sample)
     before = {each.tag for each in uploaded.dataset() if each.tag.is_private}
 
@@ -178,7 +178,7 @@ def test_private_elements(rest: Rest, stored: Stored, sample: str, remove: bool)
 
 @suite.case("MODI-007", ref=INSTANCE)
 def test_private_elements_that_are_not_to_be_removed(rest: Rest, stored: Stored) -> None:
-    """RemovePrivateTags that is false keeps private elements."""
+    """RemovePrivateTags set to false keeps private elements."""
     uploaded = stored.sample("t01-known-vr")
 
     after = copied(rest, uploaded, "modify", RemovePrivateTags=False)
@@ -194,7 +194,7 @@ def test_private_elements_that_are_not_to_be_removed(rest: Rest, stored: Stored)
 def test_attribute_is_added_or_replaced(
     rest: Rest, stored: Stored, keyword: str, value: str
 ) -> None:
-    """Replace sets an attribute, whether it was there or not, and whatever its value was."""
+    """Replace sets an attribute, whether it existed or not, and whatever its value was."""
     sample = stored.instance()
 
     after = copied(rest, sample, "modify", Replace={keyword: value})
@@ -204,7 +204,7 @@ def test_attribute_is_added_or_replaced(
 
 @suite.case("MODI-009", covers="Orthanc.test_modify_attribute", needs="orthanc>=1.9.4")
 def test_attribute_of_tags(rest: Rest, stored: Stored) -> None:
-    """An attribute of VR AT is set by a tag as text."""
+    """An attribute of VR AT is set by a tag written as text."""
     sample = stored.instance()
 
     [after] = files(rest, modified(rest, sample, "study", Replace={"0020,9165": "0020,9056"}))
@@ -228,7 +228,7 @@ def test_attribute_of_tags(rest: Rest, stored: Stored) -> None:
 def test_value_of_each_kind(
     rest: Rest, stored: Stored, keyword: str, text: str, value: object
 ) -> None:
-    """Numbers, several values, names beyond ASCII and an empty value are written by their VR."""
+    """Numbers, several values, non-ASCII names and an empty value are written according to their VR."""
     sample = stored.instance(character_set="ISO_IR 192")
 
     after = copied(rest, sample, "modify", Replace={keyword: text})
@@ -250,7 +250,7 @@ def test_value_of_each_kind(
 def test_value_of_the_wrong_kind_is_refused(
     rest: Rest, stored: Stored, keyword: str, value: object, code: int
 ) -> None:
-    """A value that the VR of its attribute does not allow is refused, at an instance and at a study."""
+    """A value that the VR of its attribute does not allow is rejected, for an instance and for a study."""
     sample = stored.instance()
 
     for level in ("instance", "study"):
@@ -277,7 +277,7 @@ def test_identifier_cannot_be_removed(
 @suite.case("MODI-013", ref="PS3.3 C.12.1 (2024e); Orthanc REST API: POST /instances/{id}/modify")
 @pytest.mark.parametrize("keyword", UIDS)
 def test_identifier_cannot_be_emptied(rest: Rest, stored: Stored, keyword: str) -> None:
-    """No UID of the hierarchy can be replaced by nothing: the object would have no identity."""
+    """No UID of the hierarchy can be emptied: the object would have no identity."""
     sample = stored.instance()
     path = f"{orthanc_ids(sample).path('instance')}/modify"
 
@@ -290,7 +290,7 @@ def test_identifier_cannot_be_emptied(rest: Rest, stored: Stored, keyword: str) 
     covers="Orthanc.test_bitbucket_issue_140",
 )
 def test_private_element_keeps_its_representation(rest: Rest, make: Maker) -> None:
-    """A private element of the dictionary is replaced by its name, and has its VR, name and creator."""
+    """A private element in the dictionary can be replaced by name, and keeps its VR, name and creator."""
     ds = make.instance().dataset()
     ds.private_block(0x4321, "RadioLogic", create=True).add_new(0x12, "LO", "before")
     ids = orthanc_ids(make.instance())
@@ -313,7 +313,7 @@ def test_private_element_keeps_its_representation(rest: Rest, make: Maker) -> No
 @suite.case("MODI-015", covers=("Orthanc.test_modify_study", "Orthanc.test_modify_series"))
 @levels
 def test_copies_name_their_sources(rest: Rest, stored: Stored, level: str) -> None:
-    """ModifiedFrom leads from each copy to its source, at instances, series and the level asked for."""
+    """ModifiedFrom leads from each copy to its source, for instances, series and the requested level."""
     samples = stored.study(series=2, instances=2, PatientName="Muller^Anna")
 
     path = modified(rest, samples[0], level, Replace={"StudyDescription": "Copy"})
@@ -332,7 +332,7 @@ def test_copies_name_their_sources(rest: Rest, stored: Stored, level: str) -> No
 @suite.case("MODI-016", covers=("Orthanc.test_modify_study", "Orthanc.test_modify_series"))
 @levels
 def test_only_the_copies_change(rest: Rest, stored: Stored, level: str) -> None:
-    """The copies have the new value; the sources stay byte for byte."""
+    """The copies have the new value; the sources are unchanged, byte for byte."""
     samples = stored.study(series=2, instances=2)
 
     path = modified(rest, samples[0], level, Replace={"SeriesDescription": "Copy"})
@@ -346,7 +346,7 @@ def test_only_the_copies_change(rest: Rest, stored: Stored, level: str) -> None:
 @suite.case("MODI-017", covers="Orthanc.test_mesterhazy_modification")
 @pytest.mark.parametrize("keyword", ["SeriesDate", "SeriesDescription", "Modality"])
 def test_modified_series_stays_in_its_study(rest: Rest, stored: Stored, keyword: str) -> None:
-    """A series of which an attribute of its own is replaced becomes another series of the same study."""
+    """Replacing an attribute of a series creates another series in the same study."""
     sample = stored.instance()
     value = "20240116" if keyword == "SeriesDate" else "OTHER"
 
@@ -363,7 +363,7 @@ def test_modified_series_stays_in_its_study(rest: Rest, stored: Stored, keyword:
 def test_source_is_kept_unless_told_otherwise(
     rest: Rest, stored: Stored, level: str, keep: bool | None
 ) -> None:
-    """KeepSource is true by default; false removes what was modified, and nothing else."""
+    """KeepSource is true by default; false removes the source, and nothing else."""
     samples = stored.study(series=2, StationName="STATION")
     before = {orthanc_ids(each).instance for each in samples}
     request = {} if keep is None else {"KeepSource": keep}
@@ -378,7 +378,7 @@ def test_source_is_kept_unless_told_otherwise(
 @suite.case("MODI-019", ref="Orthanc REST API: POST /studies/{id}/modify, Asynchronous")
 @levels
 def test_asynchronous_modification_is_a_job(rest: Rest, stored: Stored, level: str) -> None:
-    """Asynchronously, the answer is a job, whose content names the copy and counts its instances."""
+    """In asynchronous mode, the answer is a job whose content names the copy and counts its instances."""
     sample = stored.study(series=2)[0]
     request = request_at(level, Replace={"StationName": "TEST"}, Asynchronous=True)
 
@@ -427,7 +427,7 @@ def test_identifiers_need_force(rest: Rest, stored: Stored, level: str, keyword:
     ],
 )
 def test_identifier_is_given_by_force(rest: Rest, stored: Stored, level: str, keyword: str) -> None:
-    """With Force an identifier of the level, of a level below or above is replaced; the source stays."""
+    """With Force, an identifier of this, a lower or a higher level is replaced; the source is kept."""
     sample = stored.instance()
     request = {"Replace": {keyword: "1.2.3"}, "Force": True, "KeepSource": True}
 
@@ -440,7 +440,7 @@ def test_identifier_is_given_by_force(rest: Rest, stored: Stored, level: str, ke
 
 
 def copied_or_stored(rest: Rest, answer: Any, level: str) -> Any:
-    """Return the one object of an answer: itself where an instance was modified, else the stored one."""
+    """Return the object of an answer: the body if an instance was modified, else the stored one."""
     if level == "instance":
         return dataset_of(answer.content)
     [copy] = files(rest, answer.json()["Path"])
@@ -450,7 +450,7 @@ def copied_or_stored(rest: Rest, answer: Any, level: str) -> Any:
 @suite.case("MODI-022", covers="Orthanc.test_modifying_missing_patientid")
 @pytest.mark.parametrize("patient_id", [None, ""], ids=["absent", "empty"])
 def test_study_without_patient_id(rest: Rest, make: Maker, patient_id: str | None) -> None:
-    """A study of objects without a Patient ID can be modified, and stays without one."""
+    """A study of objects without a Patient ID can be modified, and still has none."""
     ds = make.instance().dataset()
     del ds.PatientID
     if patient_id is not None:
@@ -469,7 +469,7 @@ def test_study_without_patient_id(rest: Rest, make: Maker, patient_id: str | Non
     "sample", ["t03", "t05", "t06-nested-40", "t01-un", "p13-no-offsets", "m07"]
 )
 def test_patient_of_an_unusual_object(rest: Rest, stored: Stored, sample: str) -> None:
-    """Also objects that are hard to rewrite get another patient, and lose nothing else."""
+    """Even objects that are hard to rewrite get another patient, and lose nothing else."""
     uploaded = stored.sample(sample)
     request = {"Replace": {"PatientID": "NEW", "PatientName": "New^Name"}, "Force": True}
 
@@ -509,7 +509,7 @@ LOSSY = {JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless}
     ],
 )
 def test_instance_is_transcoded(rest: Rest, stored: Stored, syntax: str) -> None:
-    """Transcode gives the copy its transfer syntax; if it is lossy, also a new UID in spite of Keep."""
+    """Transcode sets the transfer syntax of the copy; if it is lossy, also a new UID in spite of Keep."""
     sample = stored.sample("p11")
 
     after = copied(rest, sample, "modify", Transcode=syntax, Keep=["SOPInstanceUID"], Force=True)
@@ -526,7 +526,7 @@ def test_instance_is_transcoded(rest: Rest, stored: Stored, syntax: str) -> None
 )
 @pytest.mark.parametrize("keep", [True, False])
 def test_study_is_transcoded(rest: Rest, stored: Stored, keep: bool) -> None:
-    """A study is transcoded; each copy names its source, also where that is removed."""
+    """A study is transcoded; each copy names its source, even if that is removed."""
     sample = stored.sample("p11")
     request = {"Transcode": JPEGBaseline8Bit, "KeepSource": keep}
 
@@ -546,7 +546,7 @@ def test_study_is_transcoded(rest: Rest, stored: Stored, keep: bool) -> None:
 def test_unknown_transfer_syntax_is_refused(
     rest: Rest, stored: Stored, level: str, syntax: str
 ) -> None:
-    """A transfer syntax that is none is refused, and nothing is stored."""
+    """An unknown transfer syntax is rejected, and nothing is stored."""
     sample = stored.instance()
 
     rest.post(f"{orthanc_ids(sample).path(level)}/modify", {"Transcode": syntax}, expect=400)
@@ -561,7 +561,7 @@ def test_unknown_transfer_syntax_is_refused(
     needs="orthanc>=1.11.2",
 )
 def test_second_object_in_the_same_series(rest: Rest, stored: Stored) -> None:
-    """With study and series kept, the copy joins them, and their main attributes are the new ones."""
+    """If study and series are kept, the copy joins them, and their main attributes are updated."""
     sample = stored.instance()
     ids = orthanc_ids(sample)
     request = {
@@ -602,7 +602,7 @@ def test_second_object_in_the_same_series(rest: Rest, stored: Stored) -> None:
 def test_labels_of_a_modified_study(
     rest: Rest, stored: Stored, instances: int, keep: bool | None
 ) -> None:
-    """Labels are lost when a study is modified in place, but with KeepLabels, at every level."""
+    """Labels are lost when a study is modified in place, unless KeepLabels is set, at every level."""
     sample = stored.study(instances=instances)[0]
     ids = orthanc_ids(sample)
     for level in ids._fields:
@@ -649,7 +649,7 @@ def test_signed_pixels_to_jpeg_ls(rest: Rest, stored: Stored) -> None:
 def test_instance_is_transcoded_by_a_plugin(
     rest: Rest, stored: Stored, syntax: str, kept: bool
 ) -> None:
-    """JPEG 2000, which GDCM makes, as well: the UID that is to be kept is kept where nothing is lost."""
+    """The same for JPEG 2000, created by GDCM: the UID is kept on request if nothing is lost."""
     sample = stored.sample("p11")
 
     after = copied(rest, sample, "modify", Transcode=syntax, Keep=["SOPInstanceUID"], Force=True)

@@ -1,7 +1,7 @@
-"""Modification in place, and of patients: what the server then lists, and what would contradict itself.
+"""Modification in place, and of patients: the resulting lists of the server, and contradictions.
 
-A patient's attributes stand in each of its objects. A modification that gave two objects of one patient two
-names is refused, and one in place refreshes what is listed.
+The attributes of a patient are in each of its objects. A modification that would give two objects
+of one patient different names is rejected, and one in place updates the listed attributes.
 """
 
 from typing import Any
@@ -43,7 +43,7 @@ def two_studies(stored: Stored) -> tuple[Sample, Sample]:
 
 
 def patients(rest: Rest) -> dict[str, tuple[str, int]]:
-    """Return name and number of studies of each patient that is listed, by Patient ID."""
+    """Return name and number of studies of each listed patient, by Patient ID."""
     return {
         each["MainDicomTags"]["PatientID"]: (
             each["MainDicomTags"]["PatientName"],
@@ -58,7 +58,7 @@ def patients(rest: Rest) -> dict[str, tuple[str, int]]:
 def test_one_of_two_studies_is_not_renamed(
     rest: Rest, stored: Stored, keep: tuple[str, ...]
 ) -> None:
-    """The name of a patient is not changed in one of two studies, be it a copy or in place."""
+    """The name of a patient is not changed in only one of two studies, in a copy or in place."""
     one, _ = two_studies(stored)
     request = {
         "Replace": {"PatientName": "New^Name"},
@@ -83,7 +83,7 @@ def test_one_of_two_studies_is_not_renamed(
 def test_patient_is_renamed(
     rest: Rest, stored: Stored, keep: tuple[str, ...], same: set[str]
 ) -> None:
-    """A patient whose source is not kept has its new name in all studies, and no object more."""
+    """A patient whose source is not kept has the new name in all studies, and no additional objects."""
     samples = two_studies(stored)
     ids = orthanc_ids(samples[0])
     request = {
@@ -107,7 +107,7 @@ def test_patient_is_renamed(
 
 @suite.case("MODP-003", covers="Orthanc.test_rename_patient_with_multiple_studies")
 def test_patient_is_renamed_in_place(rest: Rest, stored: Stored) -> None:
-    """With all UIDs kept and the source, a patient has its new name in the same objects."""
+    """If all UIDs and the source are kept, a patient has the new name in the same objects."""
     samples = two_studies(stored)
     before = listed(rest)
     request = {
@@ -131,7 +131,7 @@ def test_patient_is_renamed_in_place(rest: Rest, stored: Stored) -> None:
 def test_nothing_is_lost_in_place(
     rest: Rest, stored: Stored, level: str, replace: dict[str, str]
 ) -> None:
-    """Objects that overwrite their sources are not deleted as the sources that are not to be kept."""
+    """Objects that overwrite their sources are not deleted even if sources are not to be kept."""
     samples = two_studies(stored)
     before = listed(rest)
     request = {
@@ -163,7 +163,7 @@ SAME = {**OTHERS, "PatientSex": "M"}
 def test_study_does_not_join_a_patient_that_differs(
     rest: Rest, stored: Stored, replace: dict[str, str]
 ) -> None:
-    """A study joins another patient only with all attributes of this patient, and no other."""
+    """A study joins another patient only with exactly the attributes of that patient."""
     two_studies(stored)
     study = stored.instance(PatientID="ONE", PatientName="One^Study", PatientSex="O")
     request = {"Replace": replace, "Force": True, "KeepSource": False}
@@ -175,7 +175,7 @@ def test_study_does_not_join_a_patient_that_differs(
 
 @suite.case("MODP-006", covers="Orthanc.test_rename_patient_with_multiple_studies")
 def test_study_joins_another_patient(rest: Rest, stored: Stored) -> None:
-    """With all attributes of the other patient a study joins it; that patient stays as it was."""
+    """With all attributes of the other patient, a study joins it; that patient is unchanged."""
     one, _ = two_studies(stored)
     before = rest.json(orthanc_ids(one).path("patient"))["MainDicomTags"]
     study = stored.instance(PatientID="ONE", PatientName="One^Study")
@@ -191,7 +191,7 @@ def test_study_joins_another_patient(rest: Rest, stored: Stored) -> None:
 
 @suite.case("MODP-007", covers="Orthanc.test_rename_patient_with_multiple_studies")
 def test_patient_of_a_single_study_is_renamed(rest: Rest, stored: Stored) -> None:
-    """The only study of a patient can rename it: the patient stays and has the new name."""
+    """Modifying the only study of a patient can rename it: the patient remains, with the new name."""
     sample = stored.instance(PatientName="Old^Name")
     ids = orthanc_ids(sample)
     request = {
@@ -210,7 +210,7 @@ def test_patient_of_a_single_study_is_renamed(rest: Rest, stored: Stored) -> Non
 
 @suite.case("MODP-008", covers="Orthanc.test_rename_patient_with_multiple_studies")
 def test_single_study_gets_another_patient(rest: Rest, stored: Stored) -> None:
-    """With another Patient ID the study gets a patient of its own, and the old one is gone."""
+    """With another Patient ID, the study gets a new patient, and the old one is gone."""
     sample = stored.instance(PatientName="Old^Name")
     replace = {"PatientID": "NEW", "PatientName": "New^Name", "StudyDescription": "New"}
     request = {"Replace": replace, "Force": True, "KeepSource": False}
@@ -226,7 +226,7 @@ def test_single_study_gets_another_patient(rest: Rest, stored: Stored) -> None:
 @pytest.mark.parametrize("keep", [True, False], ids=["kept", "removed"])
 @pytest.mark.parametrize("level", ["patient", "study"])
 def test_case_of_patient_id_matters(rest: Rest, stored: Stored, level: str, keep: bool) -> None:
-    """A Patient ID that differs from the old one in the case of a letter is another patient."""
+    """A Patient ID that differs from the old one only in case is another patient."""
     sample = stored.instance(PatientID="Letter", PatientName="A^B")
     request = {
         "Replace": {"PatientID": "letter"},
@@ -244,7 +244,7 @@ def test_case_of_patient_id_matters(rest: Rest, stored: Stored, level: str, keep
 @suite.case("MODP-010", covers="Orthanc.test_rename_patient_almost_same_ids")
 @pytest.mark.parametrize("patient_id", ["_5Yp0E", "5Yp0_", "5Yp0%", "%"])
 def test_underscore_and_percent_are_characters(rest: Rest, stored: Stored, patient_id: str) -> None:
-    """A Patient ID with `_` or `%` is not taken for one that it would match as a pattern."""
+    """A Patient ID with `_` or `%` is not confused with one that it would match as a pattern."""
     stored.instance(PatientID="5Yp0E", PatientName="A^B")
     stored.instance(PatientID="5Yp0E", PatientName="A^B", study="2")
     sample = stored.instance(PatientID="OTHER", PatientName="C^D")
@@ -266,32 +266,28 @@ def test_underscore_and_percent_are_characters(rest: Rest, stored: Stored, patie
 
 
 @suite.case("MODP-011", ref=IN_PLACE, covers="Orthanc.test_modify_study_module_reconstruction")
-def test_study_in_place_shows_its_new_description(rest: Rest, stored: Stored) -> None:
-    """A study that keeps its UID is the same resource, and lists the new description."""
+@pytest.mark.parametrize(
+    ("keyword", "shown"),
+    [
+        ("StudyDescription", [("study", "MainDicomTags")]),
+        ("PatientName", [("study", "PatientMainDicomTags"), ("patient", "MainDicomTags")]),
+    ],
+    ids=["description", "patient-name"],
+)
+def test_study_in_place_shows_its_new_value(
+    rest: Rest, stored: Stored, keyword: str, shown: list[tuple[str, str]]
+) -> None:
+    """A study that keeps its UID is the same resource, and lists the new value; so does its patient."""
     sample = stored.study(series=2, instances=2)[0]
     ids = orthanc_ids(sample)
-    replace = {"StudyInstanceUID": sample.study_instance_uid, "StudyDescription": "New"}
+    replace = {"StudyInstanceUID": sample.study_instance_uid, keyword: "New"}
 
     request = {"Replace": replace, "Force": True, "KeepSource": True}
     answer = rest.post(f"{ids.path('study')}/modify", request).json()
 
     assert answer["ID"] == ids.study
-    assert rest.json(ids.path("study"))["MainDicomTags"]["StudyDescription"] == "New"
-
-
-@suite.case("MODP-012", ref=IN_PLACE, covers="Orthanc.test_modify_study_module_reconstruction")
-def test_study_in_place_shows_its_new_patient_name(rest: Rest, stored: Stored) -> None:
-    """A study that keeps its UID and gets another name lists it, and so does its patient."""
-    sample = stored.study(series=2, instances=2)[0]
-    ids = orthanc_ids(sample)
-    replace = {"StudyInstanceUID": sample.study_instance_uid, "PatientName": "New^Name"}
-
-    request = {"Replace": replace, "Force": True, "KeepSource": True}
-    answer = rest.post(f"{ids.path('study')}/modify", request).json()
-
-    assert answer["ID"] == ids.study
-    assert rest.json(ids.path("study"))["PatientMainDicomTags"]["PatientName"] == "New^Name"
-    assert rest.json(ids.path("patient"))["MainDicomTags"]["PatientName"] == "New^Name"
+    for level, tags in shown:
+        assert rest.json(ids.path(level))[tags][keyword] == "New"
 
 
 @suite.case("MODP-013", ref=IN_PLACE, covers="Orthanc.test_modify_study_module_reconstruction")
@@ -338,7 +334,7 @@ def test_series_in_place_shows_its_new_description(rest: Rest, stored: Stored) -
 @suite.case("MODP-015", ref=BOOK)
 @pytest.mark.parametrize("sex", [None, ""], ids=["missing", "empty"])
 def test_patient_whose_sex_is_not_known(rest: Rest, make: Maker, sex: str | None) -> None:
-    """A study joins a patient without sex with the attributes that are listed, and not with a sex."""
+    """A study joins a patient without sex with its listed attributes, but not with a sex."""
     elements: dict[str, Any] = dict(OTHERS)
     for study in ("1", "2"):
         ds = make.instance(study=study, **elements).dataset()

@@ -1,4 +1,4 @@
-"""Modification within sequences: which items a path names, and which it leaves alone."""
+"""Modification within sequences: which items a path selects."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ def nested(make: Maker, rest: Rest) -> Sample:
 
 
 def meanings(ds: Dataset, keyword: str = "CodeMeaning") -> dict[str, Any]:
-    """Return the value of an attribute in each item, by the numbers of the items on the way: `201`."""
+    """Return the value of an attribute in each item, by the item numbers of the path: `201`."""
     found: dict[str, Any] = {}
 
     def walk(items: list[Dataset], path: str) -> None:
@@ -78,7 +78,7 @@ paths = pytest.mark.parametrize(
 def test_attribute_is_replaced_in_the_items_named(
     rest: Rest, make: Maker, path: str, items: set[str]
 ) -> None:
-    """Replace sets the attribute in the items that the path names, and in no other; `*` names all."""
+    """Replace sets the attribute in the items that the path selects, and in no others; `*` selects all."""
     sample = nested(make, rest)
     before = meanings(sample.dataset())
 
@@ -94,7 +94,7 @@ def test_attribute_is_replaced_in_the_items_named(
 def test_attribute_is_removed_from_the_items_named(
     rest: Rest, make: Maker, path: str, items: set[str]
 ) -> None:
-    """Remove takes the attribute out of each item that the path names, and out of no other."""
+    """Remove removes the attribute from the items that the path selects, and from no others."""
     sample = nested(make, rest)
     before = meanings(sample.dataset())
 
@@ -125,7 +125,7 @@ def test_attribute_is_added_to_items(rest: Rest, make: Maker) -> None:
     ],
 )
 def test_remove_beyond_the_last_item(rest: Rest, make: Maker, path: str) -> None:
-    """Remove of an attribute in an item or a sequence that is not there changes nothing."""
+    """Removing an attribute from a missing item or sequence changes nothing."""
     sample = nested(make, rest)
 
     after = copied(rest, sample, "modify", Remove=[path])
@@ -136,7 +136,7 @@ def test_remove_beyond_the_last_item(rest: Rest, make: Maker, path: str) -> None
 @suite.case("MODS-005", covers="Orthanc.test_modify_subsequences")
 @pytest.mark.parametrize("path", [S, "0008,114a"])
 def test_sequence_is_removed_whole(rest: Rest, make: Maker, path: str) -> None:
-    """Remove of a sequence removes it with its items."""
+    """Removing a sequence removes it with its items."""
     sample = nested(make, rest)
 
     after = copied(rest, sample, "modify", Remove=[path])
@@ -147,7 +147,7 @@ def test_sequence_is_removed_whole(rest: Rest, make: Maker, path: str) -> None:
 
 @suite.case("MODS-006", covers="Orthanc.test_modify_subsequences")
 def test_uid_within_an_item(rest: Rest, make: Maker) -> None:
-    """A UID within an item is replaced without Force, for it is no identifier of the object."""
+    """A UID within an item is replaced without Force, since it does not identify the object."""
     items = [modules.item(StudyInstanceUID="1.2.1"), modules.item(StudyInstanceUID="1.2.2")]
     sample = make.instance(RelatedSeriesSequence=items)
     rest.upload(sample.data)
@@ -168,7 +168,7 @@ def test_uid_within_an_item(rest: Rest, make: Maker) -> None:
 )
 @pytest.mark.parametrize("character_set", [None, "ISO_IR 100"], ids=["ascii", "latin-1"])
 def test_sequence_is_inserted(rest: Rest, stored: Stored, character_set: str | None) -> None:
-    """Replace with a list of objects inserts a sequence, with those within it and its text."""
+    """Replace with a list of objects inserts a sequence, including nested ones and text."""
     text = "plain" if character_set is None else "\u00e9l\u00e8ve"
     sample = stored.instance(character_set=character_set)
     items = [
@@ -193,7 +193,7 @@ def test_sequence_is_inserted(rest: Rest, stored: Stored, character_set: str | N
     ref="Orthanc REST API: POST /instances/{id}/modify",
 )
 def test_sequence_is_replaced_whole(rest: Rest, make: Maker) -> None:
-    """Replace of a sequence with a list replaces all its items, also by none."""
+    """Replacing a sequence with a list replaces all its items, even if the list is empty."""
     sample = nested(make, rest)
 
     one = copied(rest, sample, "modify", Replace={S: [{"CodeMeaning": "only"}]})
@@ -219,7 +219,7 @@ def test_sequence_is_replaced_whole(rest: Rest, make: Maker) -> None:
 def test_malformed_path_is_refused(
     rest: Rest, make: Maker, path: str, answer: tuple[int, int], argument: str
 ) -> None:
-    """A path that is not built as documented is refused with its error."""
+    """A malformed path is rejected with its specific error."""
     status, code = answer
     sample = nested(make, rest)
     request = {argument: {path: "x"} if argument == "Replace" else [path]}

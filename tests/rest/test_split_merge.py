@@ -1,4 +1,4 @@
-"""Split and merge of studies: what moves, what stays, which attributes follow, and what is refused."""
+"""Splitting and merging studies: what moves, what stays, changed attributes, and rejections."""
 
 from typing import Any
 
@@ -55,7 +55,7 @@ def other_study(stored: Stored) -> Sample:
 @split.case("SPLIT-001", covers="Orthanc.test_split")
 @pytest.mark.parametrize("keep", [None, False, True], ids=["default", "false", "true"])
 def test_series_is_split_off(rest: Rest, stored: Stored, keep: bool | None) -> None:
-    """The series named becomes a study of its own; its source goes unless KeepSource is true."""
+    """The given series becomes a new study; its source is deleted unless KeepSource is true."""
     samples = two_series(stored)
     study = orthanc_ids(samples[0])
     request: dict[str, Any] = {"Series": [study.series]}
@@ -77,7 +77,7 @@ def test_series_is_split_off(rest: Rest, stored: Stored, keep: bool | None) -> N
 @split.case("SPLIT-002", covers="Orthanc.test_split_instances", needs="orthanc>=1.9.4")
 @pytest.mark.parametrize("keep", [False, True], ids=["removed", "kept"])
 def test_instance_is_split_off(rest: Rest, stored: Stored, keep: bool) -> None:
-    """One instance goes into a new series of a new study; its neighbour stays where it was."""
+    """One instance moves to a new series of a new study; its neighbour stays where it was."""
     samples = two_series(stored)
     ids = orthanc_ids(samples[0])
 
@@ -94,7 +94,7 @@ def test_instance_is_split_off(rest: Rest, stored: Stored, keep: bool) -> None:
 
 @split.case("SPLIT-003", covers="Orthanc.test_split_instances", needs="orthanc>=1.9.4")
 def test_series_and_instance_together(rest: Rest, stored: Stored) -> None:
-    """Series and Instances in one request go into one new study, and stay in series of their own."""
+    """Series and Instances in one request move to one new study, in separate series."""
     samples = two_series(stored)
     ids = orthanc_ids(samples[0])
 
@@ -108,7 +108,7 @@ def test_series_and_instance_together(rest: Rest, stored: Stored) -> None:
 
 @split.case("SPLIT-004", covers="Orthanc.test_split")
 def test_attributes_of_the_split_study(rest: Rest, stored: Stored) -> None:
-    """Replace and Remove act on the new study alone; attributes of series and instances stay."""
+    """Replace and Remove change only the new study; attributes of series and instances are kept."""
     samples = two_series(stored)
     ids = orthanc_ids(samples[0])
 
@@ -137,7 +137,7 @@ def test_attributes_of_the_split_study(rest: Rest, stored: Stored) -> None:
     "argument", [{"Asynchronous": True}, {"Synchronous": False}], ids=["async", "not-sync"]
 )
 def test_asynchronous_split_is_a_job(rest: Rest, stored: Stored, argument: dict[str, bool]) -> None:
-    """Asynchronously, the answer is a job whose content names source and target."""
+    """In asynchronous mode, the answer is a job whose content names source and target."""
     samples = two_series(stored)
     ids = orthanc_ids(samples[0])
 
@@ -191,7 +191,7 @@ def test_asynchronous_split_is_a_job(rest: Rest, stored: Stored, argument: dict[
 def test_wrong_split_is_refused(
     rest: Rest, stored: Stored, request_: dict[str, Any], status: int, code: int
 ) -> None:
-    """A split of nothing, or of what is not in the study, or that changes a series is refused."""
+    """A split of nothing, of something outside the study, or that changes a series is rejected."""
     ids = orthanc_ids(two_series(stored)[0])
     elsewhere = orthanc_ids(other_study(stored))
 
@@ -205,7 +205,7 @@ def test_wrong_split_is_refused(
 
 
 def _filled(value: Any, **names: Any) -> Any:
-    """Put identifiers in the place of their names in a request."""
+    """Replace names in a request by identifiers."""
     if isinstance(value, str):
         return value.format(**names)
     if isinstance(value, list):
@@ -216,7 +216,7 @@ def _filled(value: Any, **names: Any) -> Any:
 @split.case("SPLIT-007")
 @pytest.mark.parametrize("action", ["split", "merge"])
 def test_unknown_study_is_not_found(rest: Rest, stored: Stored, action: str) -> None:
-    """To split or to merge into a study that is not there is not found."""
+    """Splitting, or merging into, a study that does not exist is answered with 404."""
     ids = orthanc_ids(stored.instance())
     request = {"Series": [ids.series]} if action == "split" else {"Resources": [ids.study]}
 
@@ -225,7 +225,7 @@ def test_unknown_study_is_not_found(rest: Rest, stored: Stored, action: str) -> 
 
 @split.case("SPLIT-008")
 def test_whole_study_is_split(rest: Rest, stored: Stored) -> None:
-    """A study all of whose series are split off is another study afterwards, and the old one is gone."""
+    """If all series of a study are split off, they form a new study, and the old one is gone."""
     samples = two_series(stored)
     ids = orthanc_ids(samples[0])
 
@@ -246,7 +246,7 @@ def test_whole_study_is_split(rest: Rest, stored: Stored) -> None:
 @pytest.mark.parametrize("keep", [None, False, True], ids=["default", "false", "true"])
 @pytest.mark.parametrize("level", ["study", "series", "instance"])
 def test_resource_is_merged(rest: Rest, stored: Stored, level: str, keep: bool | None) -> None:
-    """A study, series or instance goes into the target; its source goes unless KeepSource is true."""
+    """A study, series or instance is merged into the target; the source goes unless KeepSource is true."""
     target = stored.instance(PatientName="Target^Study")
     source = other_study(stored)
     request: dict[str, Any] = {"Resources": [orthanc_ids(source).at(level)]}
@@ -269,7 +269,7 @@ def test_resource_is_merged(rest: Rest, stored: Stored, level: str, keep: bool |
     "MERGE-002", covers="Orthanc.test_merge", ref="PS3.3 C.7.1.1 and C.7.2.1 (2024e); " + MERGE
 )
 def test_merged_object_has_the_attributes_of_its_target(rest: Rest, stored: Stored) -> None:
-    """The merged object has patient and study of the target, and all other attributes of its source."""
+    """A merged object has the patient and study of the target, and all other attributes of its source."""
     target = stored.instance(PatientName="Target^Study", PatientBirthDate="19700102")
     source = other_study(stored)
 
@@ -294,7 +294,7 @@ def test_merged_object_has_the_attributes_of_its_target(rest: Rest, stored: Stor
     "argument", [{"Asynchronous": True}, {"Synchronous": False}], ids=["async", "not-sync"]
 )
 def test_asynchronous_merge_is_a_job(rest: Rest, stored: Stored, argument: dict[str, bool]) -> None:
-    """Asynchronously, the answer is a job whose content names the target study."""
+    """In asynchronous mode, the answer is a job whose content names the target study."""
     target, source = stored.instance(PatientName="Target^Study"), other_study(stored)
 
     request = {"Resources": [orthanc_ids(source).study], "KeepSource": True, **argument}
@@ -311,7 +311,7 @@ def test_asynchronous_merge_is_a_job(rest: Rest, stored: Stored, argument: dict[
 
 @merge.case("MERGE-004")
 def test_several_resources_are_merged(rest: Rest, stored: Stored) -> None:
-    """A study, and a series of another one, go into the target together; what was not named stays."""
+    """A study, and a series of another one, are merged into the target together; the rest stays."""
     target, source = stored.instance(PatientName="Target^Study"), other_study(stored)
     samples = two_series(stored)
 
@@ -342,7 +342,7 @@ def test_several_resources_are_merged(rest: Rest, stored: Stored) -> None:
 def test_wrong_merge_is_refused(
     rest: Rest, stored: Stored, request_: dict[str, Any], status: int, code: int
 ) -> None:
-    """A merge of nothing, of a patient, of unknown resources or of the target itself is refused."""
+    """Merging nothing, a patient, unknown resources or the target itself is rejected."""
     target, source = stored.instance(PatientName="Target^Study"), other_study(stored)
     names = {"target": orthanc_ids(target), "source": orthanc_ids(source)}
 

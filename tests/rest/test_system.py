@@ -28,7 +28,7 @@ def test_empty_server_uses_no_space(rest: Rest) -> None:
 @suite.case("RSYS-003", ref="Orthanc REST API: GET /statistics", covers="Orthanc.test_statistics")
 def test_statistics_count_each_level(rest: Rest, stored: Stored) -> None:
     """The statistics count patients, studies, series and instances, and add up the sizes of the files."""
-    # Without pixels, since a server that compresses keeps the elements before them once more.
+    # Without pixels, because a compressing server stores the elements before them a second time.
     first = stored.study(PatientName="Muller^Anna", series=2, instances=3, pixels=False)
     second = stored.study(PatientName="Mulder^Bob", study="1", pixels=False)
     third = stored.study(PatientName="Mulder^Bob", study="2", pixels=False)
@@ -49,7 +49,7 @@ def test_statistics_count_each_level(rest: Rest, stored: Stored) -> None:
     needs="orthanc>=1.9.1",
 )
 def test_statistics_of_a_patient_leave_out_the_others(rest: Rest, stored: Stored) -> None:
-    """The statistics of a patient count the files of this patient only."""
+    """The statistics of a patient count only the files of this patient."""
     own = stored.study(PatientName="Muller^Anna", series=2, instances=2)
     stored.study(PatientName="Mulder^Bob")
 
@@ -71,7 +71,7 @@ def test_unknown_path_is_not_found(rest: Rest, path: str) -> None:
     "RSYS-006", ref="RFC 9110 15.5.6", covers="Orthanc.test_error_codes_content_type", level="must"
 )
 def test_refused_method_names_the_allowed_ones(rest: Rest) -> None:
-    """A method that a resource does not have is refused with 405, and Allow names those that it has."""
+    """A method that a resource does not support is rejected with 405, and Allow lists the supported ones."""
     answer = rest.put("/system", expect=405)
 
     assert header(answer, "Allow") == "GET"
@@ -83,7 +83,7 @@ def test_refused_method_names_the_allowed_ones(rest: Rest) -> None:
     covers="Orthanc.test_error_codes_content_type",
 )
 def test_error_page_is_no_html(rest: Rest) -> None:
-    """The answer to an unknown path with a script in it is plain text, and browsers must not guess."""
+    """The answer to an unknown path that contains a script is plain text, and forbids content sniffing."""
     answer = rest.get("/nope/%3Cscript%3Ealert(1)%3C/script%3E", expect=404)
 
     assert header(answer, "Content-Type").partition(";")[0] == "text/plain"
@@ -134,7 +134,7 @@ def test_header_makes_post_a_put(rest: Rest, stored: Stored) -> None:
 def test_other_methods_fake_a_delete(
     rest: Rest, stored: Stored, method: str, params: dict[str, str], headers: dict[str, str]
 ) -> None:
-    """A GET with the argument, and a POST with the header, delete one patient and no other."""
+    """A GET with the argument and a POST with the header each delete one patient, and no other."""
     doomed = orthanc_ids(stored.instance(PatientName="Muller^Anna"))
     kept = orthanc_ids(stored.instance(PatientName="Mulder^Bob"))
 
@@ -149,7 +149,7 @@ def test_other_methods_fake_a_delete(
     covers=("Orthanc.test_auto_directory", "Orthanc.test_xml"),
 )
 def test_directory_is_the_same_in_json_and_xml(rest: Rest) -> None:
-    """A path with others below it lists them, as JSON or as XML, whichever the client accepts."""
+    """A path with subpaths lists them, as JSON or XML, whichever the client accepts."""
     listed = rest.json("/tools")
     answer = rest.get("/tools", headers={"Accept": "application/xml"})
 
@@ -165,7 +165,7 @@ def test_directory_is_the_same_in_json_and_xml(rest: Rest) -> None:
 @pytest.mark.parametrize("level", ["default", "verbose", "trace"])
 @pytest.mark.parametrize("category", ["log-level", "log-level-http"])
 def test_log_level_is_read_back(rest: Rest, log_levels: None, category: str, level: str) -> None:
-    """A log level that was set is returned, for all categories at once and for one."""
+    """A log level can be set and read back, for all categories at once and for one."""
     rest.put(f"/tools/{category}", level)
 
     assert rest.get(f"/tools/{category}").text == level
@@ -178,7 +178,7 @@ def test_log_level_is_read_back(rest: Rest, log_levels: None, category: str, lev
 )
 @pytest.mark.parametrize("category", ["log-level", "log-level-http"])
 def test_unknown_log_level_changes_nothing(rest: Rest, category: str) -> None:
-    """A log level that does not exist is refused with 400, and the present one stays."""
+    """An unknown log level is rejected with 400, and the current one is unchanged."""
     before = rest.get(f"/tools/{category}").text
 
     rest.put(f"/tools/{category}", "nope", expect=400)
@@ -212,14 +212,14 @@ def test_system_lists_the_main_dicom_tags(rest: Rest) -> None:
     needs="orthanc>=1.12.0",
 )
 def test_system_lists_the_user_metadata(rest: Rest) -> None:
-    """`/system` lists the numbers of the metadata that the configuration names."""
+    """`/system` lists the numbers of the configured metadata."""
     assert rest.json("/system")["UserMetadata"]["my-metadata"] == 1098
 
 
 @suite.case("RSYS-017", ref="RFC 9110 11.6.1, 15.5.2", level="must")
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_request_without_credentials(anonymous: Rest, method: str) -> None:
-    """A request without credentials is refused with 401, and the answer says how to authenticate."""
+    """A request without credentials is rejected with 401, and the answer says how to authenticate."""
     answer = anonymous.request(method, "/patients", expect=401)
 
     assert header(answer, "WWW-Authenticate").lower().startswith("basic ")
@@ -228,7 +228,7 @@ def test_request_without_credentials(anonymous: Rest, method: str) -> None:
 @suite.case("RSYS-018", ref="Orthanc Book: configuration, AuthenticationEnabled")
 @pytest.mark.parametrize("user", ["known", "unknown"])
 def test_request_with_wrong_credentials(anonymous: Rest, rest: Rest, user: str) -> None:
-    """A request with a wrong password, or of an unknown user, is refused with 401."""
+    """A request with a wrong password or an unknown user is rejected with 401."""
     name = rest.user if user == "known" else "mallory"
     anonymous.session.auth = (name, "wrong-password-in-tests")
 
@@ -237,7 +237,7 @@ def test_request_with_wrong_credentials(anonymous: Rest, rest: Rest, user: str) 
 
 @suite.case("RSYS-019", ref="Orthanc Book: configuration, AuthenticationEnabled")
 def test_refused_upload_is_not_stored(anonymous: Rest, rest: Rest, make: Maker) -> None:
-    """An upload without credentials is refused with 401, and nothing is stored."""
+    """An upload without credentials is rejected with 401, and nothing is stored."""
     anonymous.post("/instances", make.instance().data, expect=401)
 
     assert rest.json("/instances") == []

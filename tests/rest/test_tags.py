@@ -1,4 +1,4 @@
-"""The contents of files over REST: tags in their forms, contents, modules, and computed tags."""
+"""The contents of files by REST: tags in several formats, values, modules, and computed tags."""
 
 import pytest
 
@@ -80,7 +80,7 @@ def test_content_of_an_absent_element_is_not_found(rest: Rest, stored: Stored, p
 )
 @pytest.mark.parametrize("level", [1, 2, 10])
 def test_content_walks_down_sequences(rest: Rest, stored: Stored, level: int) -> None:
-    """A path of sequences and item numbers leads to an element within the items."""
+    """A path of sequences and item numbers leads to an element in an item."""
     sample = stored.sample("t06-nested-10")
     path = "0040-a730/0/" * level + "0040-a160"
 
@@ -129,7 +129,7 @@ def test_private_elements_have_the_configured_names(
 )
 @pytest.mark.parametrize("level", ["patients", "studies", "series"])
 def test_tags_of_all_instances_at_once(rest: Rest, stored: Stored, level: str) -> None:
-    """One answer has the tags of all instances of a resource, by instance."""
+    """A single answer has the tags of all instances of a resource, by instance."""
     samples = stored.study(PatientName="Muller^Anna", instances=2)
     stored.study(PatientName="Mulder^Bob")
 
@@ -158,7 +158,7 @@ def test_tags_of_all_instances_at_once(rest: Rest, stored: Stored, level: str) -
 def test_tags_have_three_forms(
     rest: Rest, stored: Stored, path: str, key: str, value: object
 ) -> None:
-    """Tags come in full, in short by number, and simplified by name."""
+    """Tags can be full, short by number, or simplified by name."""
     sample = stored.instance(StationName="STATION")
 
     tags = rest.json(f"/instances/{orthanc_ids(sample).instance}/{path}")
@@ -240,7 +240,7 @@ def test_whole_tags_go_beyond_the_pixels(rest: Rest, make: Maker) -> None:
     needs="orthanc>=1.11.0",
 )
 def test_list_can_bring_requested_tags(rest: Rest, stored: Stored) -> None:
-    """A list has the requested tags, even those that are not main DICOM tags."""
+    """A list contains requested tags, even those that are not main DICOM tags."""
     sample = stored.instance(Modality="MR", PatientName="Muller^Anna")
     path = f"/studies/{orthanc_ids(sample).study}/series?expand&simplify"
 

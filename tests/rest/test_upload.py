@@ -1,4 +1,4 @@
-"""Upload over REST: what is stored, by which identifiers, and what is refused."""
+"""Uploading by REST: what is stored, under which identifiers, and what is rejected."""
 
 import gzip
 import io
@@ -19,7 +19,7 @@ suite = Suite(level="product", needs="rest")
     covers="Orthanc.test_upload",
 )
 def test_upload_returns_predictable_identifiers(rest: Rest, make: Maker) -> None:
-    """The answer to an upload has identifiers that follow from those of DICOM, and the path."""
+    """The answer to an upload has the path, and identifiers derived from those of DICOM."""
     sample = make.instance()
 
     answer = rest.upload(sample.data)
@@ -54,7 +54,7 @@ def test_file_is_returned_unchanged(rest: Rest, stored: Stored, sample: str) -> 
 
 @suite.case("RUPL-003", ref="Orthanc REST API: POST /instances", covers="Orthanc.test_upload")
 def test_second_upload_of_a_file_adds_nothing(rest: Rest, make: Maker) -> None:
-    """A file that is uploaded twice is one instance and takes its space once."""
+    """A file that is uploaded twice is one instance, and takes its space once."""
     sample = make.instance()
     rest.upload(sample.data)
     before = rest.json("/statistics")
@@ -69,7 +69,7 @@ def test_second_upload_of_a_file_adds_nothing(rest: Rest, make: Maker) -> None:
     "RUPL-004", ref="Orthanc Book: configuration, OverwriteInstances", covers="Orthanc.test_upload"
 )
 def test_other_content_of_an_instance_replaces_it(rest: Rest, make: Maker) -> None:
-    """With OverwriteInstances another file with the same identifiers replaces the first."""
+    """With OverwriteInstances, another file with the same identifiers replaces the first."""
     first = make.instance(pixels=False, SeriesDescription="First")
     second = make.instance(pixels=False, SeriesDescription="The second, and longer")
     rest.upload(first.data)
@@ -96,7 +96,7 @@ def test_gzip_coding_is_decoded(rest: Rest, make: Maker) -> None:
 @suite.case("RUPL-006", ref="RFC 9110 8.4", covers="Orthanc.test_upload_compressed")
 @pytest.mark.parametrize("headers", [{}, {"Content-Encoding": "nope"}], ids=["none", "unknown"])
 def test_gzip_without_its_name_is_refused(rest: Rest, make: Maker, headers: dict[str, str]) -> None:
-    """A compressed file is refused with 400 if the coding is not named or unknown."""
+    """A compressed file is rejected with 400 if its coding is missing or unknown."""
     compressed = gzip.compress(make.instance().data)
 
     rest.post("/instances", compressed, headers=headers, expect=400)
@@ -107,7 +107,7 @@ def test_gzip_without_its_name_is_refused(rest: Rest, make: Maker, headers: dict
 @suite.case("RUPL-007", ref="Orthanc REST API: POST /instances")
 @pytest.mark.parametrize("sample", ["x00", "x04-cut-in-header", "x04-cut-in-value"])
 def test_broken_file_is_refused(rest: Rest, corpus: Corpus, sample: str) -> None:
-    """A file that is no DICOM file, or only a part of one, is refused with 400, and nothing is kept."""
+    """A file that is not DICOM or is truncated is rejected with 400, and nothing is stored."""
     rest.post("/instances", corpus[sample].data, expect=400)
 
     assert rest.json("/patients") == []
@@ -116,7 +116,7 @@ def test_broken_file_is_refused(rest: Rest, corpus: Corpus, sample: str) -> None
 
 @suite.case("RUPL-008", ref="Orthanc REST API: POST /instances")
 def test_empty_upload_is_refused(rest: Rest) -> None:
-    """An upload without content is refused with 400."""
+    """An upload without content is rejected with 400."""
     rest.post("/instances", b"", expect=400)
 
 
@@ -142,7 +142,7 @@ def test_file_without_meta_header_is_stored(rest: Rest, stored: Stored) -> None:
     needs="orthanc>=1.8.2",
 )
 def test_archive_is_unpacked(rest: Rest, make: Maker) -> None:
-    """Each DICOM file of a ZIP archive is stored, in whatever folder; other files are ignored."""
+    """Each DICOM file in a ZIP archive is stored, whatever its folder; other files are ignored."""
     first, second = make.instance(number=1), make.instance(number=2)
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
@@ -165,7 +165,7 @@ def test_archive_is_unpacked(rest: Rest, make: Maker) -> None:
     needs="orthanc>=1.8.2",
 )
 def test_media_archive_can_be_uploaded_again(rest: Rest, stored: Stored) -> None:
-    """The archive of a study with its DICOMDIR stores the study; the DICOMDIR is ignored."""
+    """Uploading the archive of a study with a DICOMDIR stores the study; the DICOMDIR is ignored."""
     ids = orthanc_ids(stored.instance())
     media = rest.get(f"/studies/{ids.study}/media").content
     rest.delete(f"/studies/{ids.study}")
@@ -194,10 +194,10 @@ def test_form_stores_each_of_its_files(rest: Rest, make: Maker) -> None:
     covers="Orthanc.test_upload_multipart_2",
 )
 def test_pieces_of_two_files_may_alternate(rest: Rest, make: Maker) -> None:
-    """A file that is sent in pieces is stored when its last piece has come, told apart by its name."""
+    """A file sent in pieces, identified by its name, is stored when its last piece has arrived."""
     long, short = make.instance(number=1), make.instance(number=2)
     half = len(long.data) // 2
-    # New names each time: the server may still hold the pieces of a case that was interrupted.
+    # New names each time: the server may still hold the pieces of an interrupted case.
     name, other = f"{uuid.uuid4()}.dcm", f"{uuid.uuid4()}.dcm"
 
     _send_piece(rest, name, len(long.data), long.data[:half])
@@ -213,7 +213,7 @@ def test_pieces_of_two_files_may_alternate(rest: Rest, make: Maker) -> None:
 
 @suite.case("RUPL-014", ref="PS3.5 6.2.2", covers="Orthanc.test_cp246")
 def test_known_elements_of_unknown_vr_are_understood(rest: Rest, make: Maker) -> None:
-    """Elements of the dictionary that have the VR UN are read with their own VR."""
+    """Elements of the dictionary with the VR UN are read with their own VR."""
     sample = make.instance(PatientName="Muller^Eva")
     ds = sample.dataset()
     for keyword in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientName"):

@@ -76,7 +76,7 @@ def test_get_patient(dimse: Dimse, stored: Stored) -> None:
     needs=("dcmtk", "dimse.store.compressed"),
 )
 def test_getscu_list_of_studies(dcmtk: Dcmtk, stored: Stored) -> None:
-    """A list of two studies reaches getscu, which accepts no compression; the JPEG one is decompressed."""
+    """getscu, which accepts no compression, receives a list of two studies; the JPEG one is decompressed."""
     plain, jpeg = stored.sample("p02"), stored.sample("p10-jpeg-gray")
     stored.study(PatientID="OTHER")
 
@@ -96,7 +96,7 @@ def test_getscu_list_of_studies(dcmtk: Dcmtk, stored: Stored) -> None:
 
 @suite.case("CGET-005", ref="PS3.4 C.4.3.3.1", covers="CGet.test_some_failure")
 def test_get_with_some_refused(dimse: Dimse, stored: Stored) -> None:
-    """If we refuse one of two objects, the C-GET ends with B000 and counts the refusal as failed."""
+    """If we reject one of two objects, the C-GET ends with B000 and counts it as failed."""
     study = stored.study(instances=2)
 
     retrieved = dimse.get(
@@ -108,7 +108,7 @@ def test_get_with_some_refused(dimse: Dimse, stored: Stored) -> None:
 
 @suite.case("CGET-006", ref="PS3.4 C.4.3.3.1", covers="CGet.test_all_failure")
 def test_get_with_all_refused(dimse: Dimse, stored: Stored) -> None:
-    """If we refuse all objects, the C-GET ends with A702 and counts none as completed."""
+    """If we reject all objects, the C-GET ends with A702 and counts none as completed."""
     study = stored.study(instances=2)
 
     retrieved = dimse.get(
@@ -138,7 +138,7 @@ def test_get_with_a_warning(dimse: Dimse, stored: Stored) -> None:
     needs="orthanc>=1.8.1",
 )
 def test_get_of_an_unknown_study(dimse: Dimse, stored: Stored) -> None:
-    """A C-GET of a study that the server does not hold ends with C000 and counts nothing."""
+    """A C-GET of a study that the server does not have ends with C000 and counts nothing."""
     stored.study()
 
     retrieved = dimse.get("STUDY", storage=CT, StudyInstanceUID=UNKNOWN_UID)
@@ -160,7 +160,7 @@ def test_final_response_of_a_get_has_no_remaining(dimse: Dimse, stored: Stored) 
 
 @suite.case("CGET-010", ref="PS3.4 C.4.3.3.1", covers="CGet.test_cancel")
 def test_cancel_ends_a_get(dimse: Dimse, stored: Stored) -> None:
-    """A C-CANCEL on the second of five objects ends the C-GET with FE00 before all objects are sent."""
+    """A C-CANCEL at the second of five objects ends the C-GET with FE00 before all objects are sent."""
     study = stored.study(instances=5)
     identifier = identifier_of(
         {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": study[0].study_instance_uid}
@@ -182,8 +182,9 @@ def test_cancel_ends_a_get(dimse: Dimse, stored: Stored) -> None:
 
     assert final.get("Status") == CANCELLED
     assert len(received) < len(study), "every object was sent"
-    # The one on which we cancelled can be counted or not. "If present, the Remaining sub-operations count
-    # shall contain the number of C-STORE sub-operations that were not initiated" (C.4.3.3.1).
+    # The object during which we cancelled may or may not be counted. "If present, the Remaining
+    # sub-operations count shall contain the number of C-STORE sub-operations that were not
+    # initiated" (C.4.3.3.1).
     completed = final.get("NumberOfCompletedSuboperations")
     assert completed in (len(received) - 1, len(received))
     left = len(study) - completed

@@ -45,7 +45,7 @@ def test_move_study(dimse: Dimse, stored: Stored, destination: StorageScp) -> No
     needs=("dcmtk", "dimse.move.patient", "dimse.find.study"),
 )
 def test_movescu_patient(dcmtk: Dcmtk, stored: Stored, local: Party, local_dimse: Dimse) -> None:
-    """A C-MOVE of movescu at the PATIENT level brings the patient's studies to the local server."""
+    """A C-MOVE of movescu at the PATIENT level sends the patient's studies to the local server."""
     (one,) = stored.study(PatientID="A", study="1")
     (two,) = stored.study(PatientID="A", study="2")
     stored.study(PatientID="B")
@@ -116,7 +116,7 @@ def test_data_set_arrives_unchanged(
     assert arrived == [sample.dataset().to_json_dict()]
 
 
-# The account
+# The counts
 
 
 @suite.case("CMOVE-007", ref="PS3.7 9.1.1.1.6")
@@ -221,7 +221,7 @@ def test_empty_identifier_beside_another_is_ignored(
     accession_number: str,
     study_known: bool,
 ) -> None:
-    """Accession Number and Study Instance UID select a study, each of them alone if the other is empty."""
+    """Accession Number or Study Instance UID alone selects a study if the other is empty."""
     (one,) = stored.study(PatientID="A", AccessionNumber="ACC1")
     stored.study(PatientID="B", AccessionNumber="ACC2")
 
@@ -259,7 +259,7 @@ def test_empty_identifier_beside_another_is_ignored(
 def test_query_that_selects_nothing(
     dimse: Dimse, stored: Stored, destination: StorageScp, query: dict[str, str]
 ) -> None:
-    """A C-MOVE by an unknown, an empty or a misplaced key ends with C000, and sends nothing."""
+    """A C-MOVE with an unknown, empty or misplaced key ends with C000, and sends nothing."""
     stored.study(AccessionNumber="ACC1")
 
     moved = dimse.move(**query, to=destination.ae_title, root="patient")

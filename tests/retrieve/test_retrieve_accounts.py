@@ -49,7 +49,7 @@ class End(NamedTuple):
 
     @property
     def expected(self) -> dict[str, str | int]:
-        """The same by name."""
+        """The same values by name."""
         counts = zip(("completed", "failed", "warning"), self.counts, strict=True)
         return {"status": f"{self.status:#06x}", **dict(counts)}
 
@@ -66,7 +66,7 @@ ENDS = pytest.mark.parametrize(
 )
 
 
-# The end
+# The final response
 
 
 @suite.case("CONRT-010", ref="PS3.4 C.4.2.3.1 (2020b)")
@@ -117,7 +117,7 @@ def test_unknown_destination_has_its_status(dimse: Dimse, stored: Stored) -> Non
 @suite.case("CONRT-013", ref="PS3.4 C.4.2.3.1 (2020b)")
 @move
 def test_destination_that_is_down_is_a_failure(dimse: Dimse, stored: Stored, local: Party) -> None:
-    """A C-MOVE to a destination that does not listen ends with a failure and completes no sub-operation."""
+    """A C-MOVE to a destination that is down ends with a failure, without completed sub-operations."""
     one, _ = stored.study(instances=2)
     local.dicom_relay.target = NOWHERE
     try:
@@ -135,7 +135,7 @@ def test_destination_that_is_down_is_a_failure(dimse: Dimse, stored: Stored, loc
 @suite.case("CONRT-014", ref="PS3.4 C.4.2.1.4.2 (2020b)")
 @move
 def test_move_lists_what_failed(dimse: Dimse, stored: Stored, destination: StorageScp) -> None:
-    """The final response of a C-MOVE lists the instance that the destination refused, and no other one."""
+    """The final response of a C-MOVE lists the instance that the destination rejected, and no others."""
     study = stored.study(instances=3)
     destination.expect(destination.ae_title, answers=[SUCCESS, REFUSED, SUCCESS])
 
@@ -148,7 +148,7 @@ def test_move_lists_what_failed(dimse: Dimse, stored: Stored, destination: Stora
 @suite.case("CONRT-015", ref="PS3.4 C.4.3.1.3.2 (2020b)")
 @get
 def test_get_lists_what_failed(dimse: Dimse, stored: Stored) -> None:
-    """The final response of a C-GET lists the instances that we refused, and no other one."""
+    """The final response of a C-GET lists the instances that we rejected, and no others."""
     study = stored.study(instances=3)
 
     retrieved = _get(dimse, study[0], [SUCCESS, REFUSED, REFUSED])
@@ -189,11 +189,12 @@ def test_get_without_failure_lists_nothing(dimse: Dimse, stored: Stored) -> None
     assert responses[-1:] == [(SUCCESS, False)]
 
 
-# On the way
+# Pending responses
 
-# "Optionally, the SCP may generate responses [...] with status equal to Pending [...]. These responses shall
-# indicate the Remaining, Completed, Failed, and Warning C-STORE sub-operations." (C.4.2.3.1, and C.4.3.3.1 of
-# C-GET.) The counts are demanded; that such responses come at all is a quality.
+# "Optionally, the SCP may generate responses [...] with status equal to Pending [...]. These
+# responses shall indicate the Remaining, Completed, Failed, and Warning C-STORE sub-operations."
+# (C.4.2.3.1, and C.4.3.3.1 for C-GET.) The counts are required; sending such responses at all is a
+# matter of quality.
 
 ON_THE_WAY = [SUCCESS, REFUSED, WARNING, SUCCESS]
 
@@ -203,7 +204,7 @@ ON_THE_WAY = [SUCCESS, REFUSED, WARNING, SUCCESS]
 def test_counts_of_a_move_follow_its_sub_operations(
     dimse: Dimse, stored: Stored, destination: StorageScp
 ) -> None:
-    """The counts in each response of a C-MOVE are those of the sub-operations that have ended by then."""
+    """The counts in each response of a C-MOVE match the sub-operations that have ended by then."""
     study = stored.study(instances=len(ON_THE_WAY))
     destination.expect(destination.ae_title, answers=ON_THE_WAY)
 
@@ -213,7 +214,7 @@ def test_counts_of_a_move_follow_its_sub_operations(
 @suite.case("CONRT-019", ref="PS3.4 C.4.3.3.1 (2020b)")
 @get
 def test_counts_of_a_get_follow_its_sub_operations(dimse: Dimse, stored: Stored) -> None:
-    """The counts in each response of a C-GET are those of the sub-operations that have ended by then."""
+    """The counts in each response of a C-GET match the sub-operations that have ended by then."""
     study = stored.study(instances=len(ON_THE_WAY))
 
     _assert_counts_follow(_get(dimse, study[0], ON_THE_WAY))
@@ -222,7 +223,7 @@ def test_counts_of_a_get_follow_its_sub_operations(dimse: Dimse, stored: Stored)
 @suite.case("CONRT-022", ref="PS3.4 C.4.2.3.1 (2020b)", level="quality")
 @move
 def test_move_reports_its_progress(dimse: Dimse, stored: Stored, destination: StorageScp) -> None:
-    """A C-MOVE of four instances sends pending responses, which count down what remains."""
+    """A C-MOVE of four instances sends pending responses that count down the remaining ones."""
     study = stored.study(instances=4)
 
     _assert_counts_down(_move(dimse, study[0], destination))
@@ -231,7 +232,7 @@ def test_move_reports_its_progress(dimse: Dimse, stored: Stored, destination: St
 @suite.case("CONRT-023", ref="PS3.4 C.4.3.3.1 (2020b)", level="quality")
 @get
 def test_get_reports_its_progress(dimse: Dimse, stored: Stored) -> None:
-    """A C-GET of four instances sends pending responses, which count down what remains."""
+    """A C-GET of four instances sends pending responses that count down the remaining ones."""
     study = stored.study(instances=4)
 
     _assert_counts_down(_get(dimse, study[0], []))
@@ -242,7 +243,7 @@ def test_get_reports_its_progress(dimse: Dimse, stored: Stored) -> None:
 def test_destination_with_too_long_a_title_is_refused(
     wire: Wire, stored: Stored, destination: StorageScp
 ) -> None:
-    """A C-MOVE to a title of 18 characters, a known one with more behind it, fails or is aborted."""
+    """A C-MOVE to a title of 18 characters, which begins with a known one, fails or is aborted."""
     (one,) = stored.study()
     title = destination.ae_title.ljust(16) + "XX"
     command = raw.command_set(
@@ -291,7 +292,7 @@ def test_stores_of_a_get_name_no_originator(dimse: Dimse, stored: Stored) -> Non
 
 
 def _move(dimse: Dimse, sample: Sample, destination: StorageScp) -> Retrieved:
-    """Move a study; return once the association with the destination is closed too."""
+    """Move a study; return when the association with the destination is closed as well."""
     moved = dimse.move("STUDY", destination.ae_title, **unique_keys(sample, "STUDY"))
     destination.received(0)
     return moved
@@ -302,7 +303,7 @@ def _get(dimse: Dimse, sample: Sample, answers: list[int]) -> Retrieved:
 
 
 def _noting(responses: list[tuple[int, bool]]) -> tuple[Any, ...]:
-    """Note the status of each response, and whether it has a data set: pynetdicom drops some."""
+    """Record the status of each response and whether it has a data set: pynetdicom drops some."""
 
     def note(event: evt.Event) -> None:
         command = event.message.command_set
@@ -313,12 +314,12 @@ def _noting(responses: list[tuple[int, bool]]) -> tuple[Any, ...]:
 
 
 def _end(retrieved: Retrieved) -> dict[str, str | int]:
-    """Return the final status, and how many sub-operations ended in each way."""
+    """Return the final status, and the number of sub-operations with each result."""
     return {"status": f"{retrieved.status:#06x}", **retrieved.ended}
 
 
 def _assert_counts_follow(retrieved: Retrieved) -> None:
-    """Assert that the counts are, in order, those before or after one of the sub-operations `ON_THE_WAY`."""
+    """Assert that the counts are, in order, those before or after one of `ON_THE_WAY`."""
     kinds = {SUCCESS: "completed", REFUSED: "failed", WARNING: "warning"}
     states: list[dict[str, int | None]] = [
         {"completed": 0, "failed": 0, "warning": 0, "remaining": len(ON_THE_WAY)}

@@ -86,7 +86,7 @@ def test_role_is_accepted(dimse: Dimse, stored: Stored) -> None:
 @suite.case("CONRT-033", ref="PS3.7 D.3.3.4 (2020b)")
 @get
 def test_nothing_is_sent_without_the_role(dimse: Dimse, stored: Stored) -> None:
-    """A requestor of C-GET that proposes no role for a storage class is sent no C-STORE."""
+    """A C-GET requestor that proposes no role for a storage class is sent no C-STORE."""
     (one,) = stored.study()
     identifier = identifier_of({"QueryRetrieveLevel": "STUDY", **unique_keys(one, "STUDY")})
     sent: list[str] = []
@@ -110,7 +110,7 @@ def test_nothing_is_sent_without_the_role(dimse: Dimse, stored: Stored) -> None:
 def test_default_transfer_syntax_is_offered(
     dimse: Dimse, stored: Stored, local: Party, name: str
 ) -> None:
-    """A native image reaches a destination that accepts Implicit VR Little Endian only."""
+    """A native image reaches a destination that accepts only Implicit VR Little Endian."""
     _moved_in_the_default_syntax(dimse, stored.sample(name), local)
 
 
@@ -121,12 +121,12 @@ def test_default_transfer_syntax_is_offered(
 def test_default_transfer_syntax_is_offered_for_lossless_compression(
     dimse: Dimse, stored: Stored, local: Party, name: str
 ) -> None:
-    """A losslessly compressed image reaches a destination that accepts Implicit VR Little Endian only."""
+    """A losslessly compressed image reaches a destination that accepts only Implicit VR Little Endian."""
     _moved_in_the_default_syntax(dimse, stored.sample(name), local)
 
 
 def _moved_in_the_default_syntax(dimse: Dimse, sample: Sample, local: Party) -> None:
-    """Move an object to a destination that accepts the default transfer syntax only, and compare it."""
+    """Move an object to a destination that accepts only the default syntax, and compare it."""
     with _receiver(local, [sample.sop_class_uid], [ImplicitVRLittleEndian]) as receiver:
         moved = dimse.move("STUDY", receiver.ae_title, **unique_keys(sample, "STUDY"))
         assert moved.status == SUCCESS, f"status {moved.status:#06x}"
@@ -140,7 +140,7 @@ def _moved_in_the_default_syntax(dimse: Dimse, sample: Sample, local: Party) -> 
 @suite.case("CONRT-035", ref="PS3.4 C.4.3.3.1 (2020b)")
 @get
 def test_association_serves_several_gets(dimse: Dimse, stored: Stored) -> None:
-    """Each of two C-GETs in turn on one association brings its own study."""
+    """Two successive C-GETs on one association each return their own study."""
     (one,), (two,) = stored.study(PatientID="A"), stored.study(PatientID="B")
     received: list[str] = []
 
@@ -165,7 +165,7 @@ def test_association_serves_several_gets(dimse: Dimse, stored: Stored) -> None:
 @suite.case("CONRT-037", ref="PS3.8 9.3.2.2; PS3.4 C.4.3.3.1 (2020b)")
 @get
 def test_get_with_all_contexts_in_use(dimse: Dimse, stored: Stored, make: Maker) -> None:
-    """With 128 contexts proposed, a C-GET sends the class on the last one; one that found no room fails.
+    """With 128 contexts proposed, a C-GET sends the class of the last one; a class without a context fails.
 
     A requestor that needs more classes than an association has contexts gets what it proposed.
     """
@@ -194,7 +194,7 @@ def _ct_and_mr(stored: Stored, make: Maker) -> tuple[Sample, ...]:
 def _receiver(
     local: Party, sop_classes: list[str], transfer_syntaxes: list[str]
 ) -> Iterator[StorageScp]:
-    """Receive in the place of the local server, accepting these classes and syntaxes only."""
+    """Receive in place of the local server, accepting only these classes and syntaxes."""
     with StorageScp(sop_classes, transfer_syntaxes, local.time_limit) as scp:
         scp.expect(local.ae_title)
         local.dicom_relay.target = scp.endpoint

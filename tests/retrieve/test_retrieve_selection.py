@@ -25,7 +25,7 @@ move = needs("dimse.move.study", "dimse.move.patient")
 get = needs("dimse.get.study", "dimse.get.patient")
 levels = pytest.mark.parametrize("level", LEVELS["patient"])
 BELOW = {"PATIENT": 5, "STUDY": 4, "SERIES": 2, "IMAGE": 1}
-"""How many instances of `_archive` belong to the same entity as the first one, at each level."""
+"""The number of instances of `_archive` in the same entity as the first one, at each level."""
 
 
 @suite.case("CONRT-001", ref="PS3.4 C.4.2.1.4.1 (2020b)")
@@ -61,7 +61,7 @@ def test_get_in_the_patient_root(dimse: Dimse, stored: Stored, level: str) -> No
 @suite.case("CONRT-003", ref="PS3.4 C.4.2.1.4.1 (2020b)", needs="dimse.move.study")
 @pytest.mark.parametrize("level", ["STUDY", "IMAGE"])
 def test_move_of_a_list(dimse: Dimse, stored: Stored, destination: StorageScp, level: str) -> None:
-    """A C-MOVE of a list of UIDs sends the instances of each that it names, and no others."""
+    """A C-MOVE of a list of UIDs sends the instances of each UID, and no others."""
     one, two, _ = _three(stored, level)
 
     moved = dimse.move(level, destination.ae_title, **_both(one, two, level))
@@ -72,7 +72,7 @@ def test_move_of_a_list(dimse: Dimse, stored: Stored, destination: StorageScp, l
 @suite.case("CONRT-004", ref="PS3.4 C.4.3.1.3.1 (2020b)", needs="dimse.get.study")
 @pytest.mark.parametrize("level", LEVELS["study"])
 def test_get_of_a_list(dimse: Dimse, stored: Stored, level: str) -> None:
-    """A C-GET of a list of UIDs sends the instances of each that it names, and no others."""
+    """A C-GET of a list of UIDs sends the instances of each UID, and no others."""
     one, two, _ = _three(stored, level)
 
     retrieved = dimse.get(level, storage=CT, **_both(one, two, level))
@@ -105,7 +105,7 @@ def test_empty_unique_key_selects_nothing(dimse: Dimse, stored: Stored, level: s
 
 
 def _arrived(destination: StorageScp, moved: Retrieved) -> list[str]:
-    """Return what the destination has received, once that is as much as the C-MOVE has counted."""
+    """Return the objects received by the destination, once it has as many as the C-MOVE counted."""
     return destination.received_uids(moved.counts["completed"] or 0)
 
 
@@ -118,14 +118,14 @@ def _archive(stored: Stored) -> list[Sample]:
 
 
 def _three(stored: Stored, level: str) -> list[Sample]:
-    """Store three instances that belong together above `level`, and differ there."""
+    """Store three instances with common parents above `level` and different entities at it."""
     if level == "STUDY":
         return [stored.study(study=name)[0] for name in ("1", "2", "3")]
     return [*(stored.study(series=3) if level == "SERIES" else stored.study(instances=3))]
 
 
 def _both(one: Sample, two: Sample, level: str) -> dict[str, str | list[str]]:
-    """Return the unique keys of both, as a list at `level`."""
+    """Return the unique keys of both instances, as a list at `level`."""
     key = UNIQUE_KEYS[level]
     return {
         **unique_keys(one, level),

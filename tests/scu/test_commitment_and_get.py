@@ -1,9 +1,10 @@
-"""The remote as SCU of storage commitment and of C-GET, requested by REST."""
+"""The remote as SCU of storage commitment and C-GET, requested by REST."""
 
 from typing import Any
 
 import pytest
 
+from dcm.wire import AssociateRJ
 from harness.cases import LOCAL_MODALITY as LOCAL
 from harness.cases import (
     SUCCESS,
@@ -15,6 +16,8 @@ from harness.cases import (
     StorageScp,
     Stored,
     Suite,
+    WireScp,
+    asked,
     orthanc_ids,
     wait_until,
 )
@@ -24,12 +27,12 @@ suite = Suite(
 )
 
 COMMITMENT = "/modalities/self/storage-commitment"
-LOCAL_AET = "OT-FROM-CONFIG"  # of the modality orthanctest-with-local-aet
+LOCAL_AET = "OT-FROM-CONFIG"  # the AE title for the modality orthanctest-with-local-aet
 NO_SUCH_INSTANCE = 0x0112  # PS3.3 C.14.1.1
 
 
 def outcome(rest: Rest, transaction: str) -> Any:
-    """Wait for the report on a transaction, and return what is told of it."""
+    """Wait for the report on a transaction, and return it."""
 
     def told() -> Any:
         report = rest.json(f"/storage-commitment/{transaction}")
@@ -41,7 +44,7 @@ def outcome(rest: Rest, transaction: str) -> Any:
 @suite.case("COMAPI-001", covers="Orthanc.test_storage_commitment_api")
 @pytest.mark.parametrize("form", ["pairs", "objects", "instance", "study", "patient"])
 def test_commitment_of_what_is_stored(rest: Rest, stored: Stored, remote: Party, form: str) -> None:
-    """A commitment, asked for by UIDs or by resources, succeeds and lists each object."""
+    """A commitment requested by UIDs or by resources succeeds and lists each object."""
     samples = stored.study(instances=2)
     uids = [(str(each.sop_class_uid), str(each.sop_instance_uid)) for each in samples]
     objects = [{"SOPClassUID": one, "SOPInstanceUID": two} for one, two in uids]
@@ -68,7 +71,7 @@ def test_commitment_of_what_is_stored(rest: Rest, stored: Stored, remote: Party,
 
 @suite.case("COMAPI-002", covers="Orthanc.test_storage_commitment_api")
 def test_commitment_of_what_is_missing(rest: Rest, stored: Stored) -> None:
-    """If one of two objects is missing, the commitment fails, and lists each where it belongs."""
+    """If one of two objects is missing, the commitment fails, and lists both correctly."""
     sample = stored.instance()
     known, missing = (
         (str(sample.sop_class_uid), uid) for uid in (str(sample.sop_instance_uid), UNKNOWN_UID)
@@ -89,7 +92,7 @@ def test_commitment_of_what_is_missing(rest: Rest, stored: Stored) -> None:
     covers="Orthanc.test_storage_commitment_api",
 )
 def test_nothing_is_removed_after_a_failure(rest: Rest, stored: Stored) -> None:
-    """After a commitment that failed, nothing can be removed, also not what was committed."""
+    """After a failed commitment, nothing can be removed, not even the committed objects."""
     sample = stored.instance()
     pairs = [(str(sample.sop_class_uid), each) for each in (sample.sop_instance_uid, UNKNOWN_UID)]
     transaction = rest.post(COMMITMENT, {"DicomInstances": pairs}).json()["ID"]
@@ -107,7 +110,7 @@ def test_nothing_is_removed_after_a_failure(rest: Rest, stored: Stored) -> None:
     covers="Orthanc.test_storage_commitment_store",
 )
 def test_what_is_committed_is_removed(rest: Rest, stored: Stored) -> None:
-    """A store that asks for commitment names its transaction; what is committed can then be removed."""
+    """A store that requests commitment returns its transaction; committed objects can then be removed."""
     sample = stored.instance(PatientID="A")
     kept = stored.instance(PatientID="B")
     order = {"Resources": [orthanc_ids(sample).instance], "StorageCommitment": True}
@@ -128,7 +131,7 @@ def test_what_is_committed_is_removed(rest: Rest, stored: Stored) -> None:
     covers="Orthanc.test_storage_commitment_store", needs="local.rest",
 )  # fmt: skip
 def test_store_without_commitment(rest: Rest, local_rest: Rest, stored: Stored) -> None:
-    """A store that does not ask for commitment has no transaction."""
+    """A store without a request for commitment has no transaction."""
     ids = orthanc_ids(stored.instance())
 
     answer = rest.post(
@@ -151,13 +154,14 @@ def test_unknown_transaction(rest: Rest, method: str, path: str) -> None:
 
 @suite.case(
     "SGET-001", ref="Orthanc REST API: POST /modalities/{id}/get",
-    covers=("Orthanc.test_cget_scu", "Orthanc.test_cget_scp"), needs=("local.rest", "orthanc>=1.12.6"),
+    covers=("Orthanc.test_cget_scu", "Orthanc.test_cget_scp", "CGet.test_cget.test_cget"),
+    needs=("local.rest", "orthanc>=1.12.6"),
 )  # fmt: skip
 @pytest.mark.parametrize("level", ["Patient", "Study", "Series", "Instance"])
 def test_resource_is_retrieved_by_get(
     rest: Rest, local_rest: Rest, make: Maker, level: str
 ) -> None:
-    """What a modality holds of a resource comes by C-GET and is stored, and nothing else."""
+    """The instances of a resource on a modality are retrieved by C-GET and stored, and no others."""
     samples = make.study(PatientID="A", instances=2)
     local_rest.upload_all([*samples, make.instance(PatientID="B")])
     wanted = samples[:1] if level == "Instance" else samples
@@ -184,7 +188,7 @@ def test_resource_is_retrieved_by_get(
     needs=("local.rest", "orthanc>=1.13.0"),
 )
 def test_answer_lists_what_a_get_brought(rest: Rest, local_rest: Rest, make: Maker) -> None:
-    """The answer to a C-GET lists the identifiers of what has come."""
+    """The answer to a C-GET lists the identifiers of the received instances."""
     samples = make.study(instances=2)
     local_rest.upload_all(samples)
     study = {"StudyInstanceUID": samples[0].study_instance_uid}
@@ -198,10 +202,11 @@ def test_answer_lists_what_a_get_brought(rest: Rest, local_rest: Rest, make: Mak
 @suite.case(
     "SGET-002",
     ref="Orthanc REST API: POST /modalities/{id}/get",
+    covers="CGet.test_cget.test_cget_not_found",
     needs=("local.rest", "orthanc>=1.12.6"),
 )
 def test_get_of_what_is_not_there(rest: Rest) -> None:
-    """A C-GET of a study that the modality does not have brings nothing."""
+    """A C-GET of a study that the modality does not have retrieves nothing."""
     rest.post(
         f"{LOCAL}/get",
         {"Level": "Study", "Resources": [{"StudyInstanceUID": UNKNOWN_UID}]},
@@ -212,7 +217,33 @@ def test_get_of_what_is_not_there(rest: Rest) -> None:
     assert rest.json("/instances") == []
 
 
-# C-STORE to another place than the modality's
+@suite.case(
+    "SGET-004",
+    ref="Orthanc Book: configuration, LocalAet of a modality",
+    covers="CGet.test_cget.test_cget_local_aet",
+    needs="orthanc>=1.12.6",
+)
+@pytest.mark.parametrize("name", ["orthanctest", "orthanctest-with-local-aet"])
+def test_get_calls_by_the_title_for_its_source(
+    rest: Rest, remote: Party, local: Party, name: str
+) -> None:
+    """For a C-GET, the server uses its own AE title, or the LocalAet of the modality."""
+    expected = remote.ae_title if name == "orthanctest" else LOCAL_AET
+    study = {"StudyInstanceUID": UNKNOWN_UID}
+    with WireScp(local.time_limit) as scp:
+        local.dicom_relay.target = scp.endpoint
+        job = {"Level": "Study", "Resources": [study], "Asynchronous": True}
+        rest.post(f"/modalities/{name}/get", job)
+        association = asked(scp.take())
+        request = association.connection.request
+        association.send(AssociateRJ(result=1, source=1, reason=1))
+    local.aim_relays()
+
+    assert request is not None
+    assert request.calling_ae_title == expected
+
+
+# C-STORE to a destination other than the modality's
 
 
 @suite.case(
@@ -220,7 +251,7 @@ def test_get_of_what_is_not_there(rest: Rest) -> None:
     covers="Orthanc.test_storescu_custom_host_ip_port", needs=("local.rest", "orthanc>=1.11.3"),
 )  # fmt: skip
 def test_host_and_port_of_the_request(rest: Rest, local_rest: Rest, stored: Stored) -> None:
-    """CalledAet, Host and Port of a request take the place of those of the modality."""
+    """CalledAet, Host and Port in a request override those of the modality."""
     ids = orthanc_ids(stored.instance())
     local = rest.json(f"{LOCAL}/configuration")
     place = {"CalledAet": local["AET"], "Host": local["Host"], "Port": local["Port"]}
@@ -242,7 +273,7 @@ def test_host_and_port_of_the_request(rest: Rest, local_rest: Rest, stored: Stor
 def test_move_calls_by_the_title_for_its_destination(
     dimse: Dimse, stored: Stored, local: Party, destination: StorageScp
 ) -> None:
-    """For a C-MOVE to a modality with LocalAet, the server calls itself by this title."""
+    """For a C-MOVE to a modality with LocalAet, the server uses this AE title."""
     sample = stored.instance()
 
     moved = dimse.move(

@@ -21,7 +21,7 @@ QUERY = "Orthanc REST API: POST /modalities/{id}/query"
 suite = Suite(level="product", needs=("rest", "local.rest"), ref=QUERY)
 
 RETRIEVE = "Orthanc REST API: POST /queries/{id}/retrieve"
-NETWORK_PROTOCOL = 9  # in Orthanc's list of errors
+NETWORK_PROTOCOL = 9  # Orthanc's error code
 
 
 # C-FIND
@@ -44,7 +44,7 @@ NETWORK_PROTOCOL = 9  # in Orthanc's list of errors
 def test_query(
     rest: Rest, local_rest: Rest, make: Maker, constraint: dict[str, str], patients: list[str]
 ) -> None:
-    """A query by REST sends a C-FIND, and has the studies that the modality found as answers."""
+    """A query by REST sends a C-FIND, and its answers are the studies found by the modality."""
     local_rest.upload_all(
         [
             make.instance(PatientID="A", PatientName="Omar^One", StudyDate="20240109"),
@@ -88,7 +88,7 @@ def test_answer_has_three_formats(
 
 @suite.case("SFIND-003", covers="Orthanc.test_rest_query_retrieve")
 def test_query_exists_until_deleted(rest: Rest) -> None:
-    """A query has its level, modality and constraints, until it is deleted."""
+    """A query keeps its level, modality and constraints until it is deleted."""
     path = _query(rest, "Series", {"PatientName": "*NE*", "StudyDate": "20240101-"})
 
     told = (
@@ -136,7 +136,7 @@ def test_child_queries(rest: Rest, level: str, child: str, count: int) -> None:
 )
 @pytest.mark.usefixtures("two_patients_at_local")
 def test_counters_of_the_level(rest: Rest, level: str, counts: dict[str, str]) -> None:
-    """An answer has those of the requested counters that belong to its level."""
+    """An answer has the requested counters of its level."""
     keys = [
         *(f"NumberOfPatientRelated{each}" for each in ("Studies", "Series", "Instances")),
         *(f"NumberOfStudyRelated{each}" for each in ("Series", "Instances")),
@@ -169,7 +169,7 @@ def test_counters_of_the_level(rest: Rest, level: str, counts: dict[str, str]) -
 def test_normalization(
     rest: Rest, level: str, constraint: dict[str, str], normalized: int, as_it_is: int
 ) -> None:
-    """Constraints that do not belong to the level are left out of a query, unless `Normalize` is false."""
+    """Constraints that do not belong to the level are removed from a query, unless `Normalize` is false."""
     counts = [
         len(_answers(rest, _query(rest, level, constraint, Normalize=normalize)))
         for normalize in (True, False)
@@ -200,7 +200,7 @@ def test_star_in_a_uid_is_an_error(rest: Rest) -> None:
 @pytest.mark.parametrize("content_type", ["text/plain", "application/json"], ids=["text", "json"])
 @pytest.mark.usefixtures("two_patients_at_local")
 def test_retrieve_one_answer(rest: Rest, remote: Party, content_type: str) -> None:
-    """A retrieval of one answer brings its series to the AE title in the body, and no other series."""
+    """Retrieving one answer sends its series to the AE title in the body, and no other series."""
     path = _query(rest, "Series", {"PatientID": "A"})
     wanted = rest.json(f"{path}/answers/1/content", simplify="")["SeriesInstanceUID"]
 
@@ -220,7 +220,7 @@ def test_retrieve_one_answer(rest: Rest, remote: Party, content_type: str) -> No
 def test_retrieve_where_two_patients_share_a_study(
     rest: Rest, remote: Party, level: str, patients: list[str]
 ) -> None:
-    """A retrieval selects by the unique key of its level: a shared study brings both patients."""
+    """A retrieval selects by the unique key of its level: for a shared study, both patients are sent."""
     path = _query(rest, level, {"PatientID": "A"})
 
     rest.post(f"{path}/retrieve", {"TargetAet": remote.ae_title})
@@ -246,7 +246,7 @@ def test_retrieve_where_two_patients_share_a_study(
 def test_move_resource(
     rest: Rest, two_patients_at_local: Sample, level: str, keywords: list[str], count: int
 ) -> None:
-    """A C-MOVE by the unique keys of a resource brings its instances."""
+    """A C-MOVE by the unique keys of a resource retrieves its instances."""
     dataset = two_patients_at_local.dataset()
     resource = {keyword: str(dataset[keyword].value) for keyword in keywords}
 
@@ -262,7 +262,7 @@ def test_move_resource(
 )
 @pytest.mark.usefixtures("two_patients_at_local")
 def test_move_of_several_patients(rest: Rest) -> None:
-    """One request moves all resources of its list."""
+    """One request moves all resources in a list."""
     resources = [{"PatientID": "A"}, {"PatientID": "B"}]
 
     rest.post(f"{LOCAL}/move", {"Level": "Patient", "Resources": resources})
@@ -274,7 +274,7 @@ def test_move_of_several_patients(rest: Rest) -> None:
 def test_move_with_local_and_target_aet(
     rest: Rest, local_rest: Rest, one_at_local: Sample, storage_scp: StorageScp
 ) -> None:
-    """A C-MOVE calls itself by `LocalAet`, and has `TargetAet` as its destination."""
+    """A C-MOVE uses `LocalAet` as its AE title, and `TargetAet` as its destination."""
     storage_scp.expect(AETitle("TARGET"))
     target = ["TARGET", storage_scp.endpoint.host, storage_scp.endpoint.port]
     study = {"StudyInstanceUID": one_at_local.study_instance_uid}
@@ -290,7 +290,7 @@ def test_move_with_local_and_target_aet(
 def test_move_of_an_unknown_study(rest: Rest) -> None:
     """A C-MOVE that the modality answers with a failure is an error of the network protocol.
 
-    Its HTTP status, 422 in 1.10.1 and 500 in 1.12.7, is Orthanc's own; the difference of two runs shows it.
+    Its HTTP status, 422 in 1.10.1 and 500 in 1.12.7, is up to Orthanc; the difference of two runs shows it.
     """
     unknown = {"Level": "Study", "Resources": [{"StudyInstanceUID": UNKNOWN_UID}]}
 
@@ -318,7 +318,7 @@ def two_patients_at_local(local_rest: Rest, make: Maker) -> Sample:
 
 @pytest.fixture
 def shared_study_at_local(local_rest: Rest, make: Maker) -> None:
-    """Put two instances on the local server whose Study Instance UID is the same, but not the patient."""
+    """Put two instances with the same Study Instance UID but different patients on the local server."""
     uid = "2.25.123"
     local_rest.upload_all(
         [make.instance(PatientID=each, StudyInstanceUID=uid) for each in ("A", "B")]

@@ -3,7 +3,14 @@
 from typing import Any
 
 import pytest
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    UID,
+    EnhancedMRImageStorage,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    RTPlanStorage,
+    XRayRadiofluoroscopicImageStorage,
+)
 
 from harness.cases import LOCAL_MODALITY as LOCAL
 from harness.cases import (
@@ -14,6 +21,7 @@ from harness.cases import (
     StorageScp,
     Stored,
     Suite,
+    orthanc_ids,
     single,
     wait_until,
 )
@@ -37,7 +45,7 @@ levels = pytest.mark.parametrize("level", ["patients", "studies", "series", "ins
 )
 @pytest.mark.parametrize("body", [b"", b"{}"], ids=["no-body", "empty-object"])
 def test_echo(rest: Rest, body: bytes) -> None:
-    """A C-ECHO to a modality succeeds, with an empty object as options or without a body."""
+    """A C-ECHO to a modality succeeds, with an empty object of options or without a body."""
     assert rest.post(f"{LOCAL}/echo", body).json() == {}
 
 
@@ -55,7 +63,7 @@ def test_echo_without_an_answer(rest: Rest) -> None:
     needs="orthanc>=1.8.1",
 )
 def test_echo_to_a_modality_in_the_body(rest: Rest) -> None:
-    """A C-ECHO reaches the modality in the body, given as its configuration or as a list of three."""
+    """A C-ECHO reaches a modality given in the body, as its configuration or as a list of three."""
     modality = rest.json(f"{LOCAL}/configuration")
 
     for body in (modality, [modality["AET"], modality["Host"], modality["Port"]]):
@@ -77,12 +85,30 @@ def test_store_resource(rest: Rest, stored: Stored, destination: StorageScp, lev
     assert destination.received_uids(1) == [one.sop_instance_uid]
 
 
+@suite.case("SSTORE-016", ref="PS3.8 9.3.2.2", covers="Orthanc.test_storescu_rf")
+@pytest.mark.parametrize(
+    "sop_class",
+    [XRayRadiofluoroscopicImageStorage, EnhancedMRImageStorage, RTPlanStorage],
+    ids=["xrf", "enhanced-mr", "rt-plan"],
+)
+def test_context_for_the_class_is_proposed(
+    rest: Rest, stored: Stored, local_rest: Rest, sop_class: UID
+) -> None:
+    """An object of a class not seen before is sent: its presentation context is proposed."""
+    sample = stored.instance(SOPClassUID=sop_class)
+
+    rest.post(f"{LOCAL}/store", single(rest.json("/instances"), "instance"))
+
+    tags = local_rest.json(f"{orthanc_ids(sample).path('instance')}/tags?simplify")
+    assert (tags["SOPClassUID"], tags["SOPInstanceUID"]) == (sop_class, sample.sop_instance_uid)
+
+
 @suite.case("SSTORE-012", ref="Orthanc REST API: GET /exports", covers="Orthanc.test_storescu")
 @levels
 def test_store_is_listed_among_the_exports(
     rest: Rest, stored: Stored, destination: StorageScp, level: str
 ) -> None:
-    """A resource of any level that is sent is listed among the exports, with its modality."""
+    """A sent resource of any level is listed among the exports, with its modality."""
     stored.study()
     resource = single(rest.json(f"/{level}"), "resource")
 
@@ -131,7 +157,7 @@ def test_objects_are_sent_as_they_are(rest: Rest, corpus: Corpus, destination: S
 def test_compressed_object_is_sent_in_its_syntax(
     rest: Rest, stored: Stored, destination: StorageScp, name: str
 ) -> None:
-    """A compressed object is sent in its own transfer syntax where the destination accepts it."""
+    """A compressed object is sent in its own transfer syntax if the destination accepts it."""
     sample = stored.sample(name)
 
     rest.post(f"{LOCAL}/store", rest.json("/instances"))
@@ -150,7 +176,7 @@ def test_compressed_object_is_sent_in_its_syntax(
 def test_object_is_decompressed_for_a_native_destination(
     rest: Rest, corpus: Corpus, local_rest: Rest
 ) -> None:
-    """An RLE object reaches a destination that accepts native syntaxes only, with every pixel."""
+    """An RLE object reaches a destination that accepts only native syntaxes, with every pixel."""
     sample = corpus["p09-rle-gray"]
     instance = rest.upload(sample.data)["ID"]
 
@@ -169,7 +195,7 @@ def test_object_is_decompressed_for_a_native_destination(
     covers="Orthanc.test_storescu_transcoding",
 )
 def test_transcoding_can_be_forbidden(rest: Rest, corpus: Corpus, local_rest: Rest) -> None:
-    """If transcoding is off for a modality, a store in a syntax that it refuses is an error."""
+    """If transcoding is off for a modality, a store in a syntax that it does not accept is an error."""
     instance = rest.upload(corpus["p09-rle-gray"].data)["ID"]
     modality = {**rest.json(f"{LOCAL}/configuration"), "AllowTranscoding": False}
 
@@ -186,7 +212,7 @@ def test_transcoding_can_be_forbidden(rest: Rest, corpus: Corpus, local_rest: Re
 def test_local_aet_is_the_calling_title(
     rest: Rest, stored: Stored, destination: StorageScp
 ) -> None:
-    """The server calls itself by the `LocalAet` of the request."""
+    """The server uses the `LocalAet` of the request as its AE title."""
     stored.study()
 
     rest.post(f"{LOCAL}/store", {"Resources": rest.json("/instances"), "LocalAet": "OTHER"})
@@ -198,7 +224,7 @@ def test_local_aet_is_the_calling_title(
 def test_own_title_is_the_calling_title(
     rest: Rest, stored: Stored, destination: StorageScp, remote: Party
 ) -> None:
-    """Without a `LocalAet` in the request, the server calls itself by its own AE title."""
+    """Without `LocalAet` in the request, the server uses its own AE title."""
     stored.study()
 
     rest.post(f"{LOCAL}/store", {"Resources": rest.json("/instances")})
@@ -212,7 +238,7 @@ def test_own_title_is_the_calling_title(
     covers="Orthanc.test_store_straight",
 )
 def test_store_straight(rest: Rest, make: Maker, destination: StorageScp) -> None:
-    """A file in the body is sent on by C-STORE, and not stored by the server."""
+    """A file in the body is sent by C-STORE, but not stored by the server."""
     sample = make.instance()
 
     answer = rest.post(f"{LOCAL}/store-straight", sample.data)
@@ -232,7 +258,7 @@ def test_store_straight(rest: Rest, make: Maker, destination: StorageScp) -> Non
     covers="Orthanc.test_store_straight",
 )
 def test_store_straight_of_invalid_file(rest: Rest) -> None:
-    """A body that is not a DICOM file is refused as a bad request."""
+    """A body that is not a DICOM file is rejected as a bad request."""
     assert rest.post(f"{LOCAL}/store-straight", b"none", expect=None).status_code == 400
 
 
@@ -249,7 +275,7 @@ def test_refusal_by_the_destination_is_an_error(
 
 @suite.case("SSTORE-010", covers="Orthanc.test_storescu_custom_aet")
 def test_store_as_a_job(rest: Rest, stored: Stored, destination: StorageScp) -> None:
-    """An asynchronous store is a job, which succeeds and has the count of its instances."""
+    """An asynchronous store is a job, which succeeds and counts its instances."""
     stored.study(instances=3)
     order = {"Resources": rest.json("/studies"), "Synchronous": False}
 

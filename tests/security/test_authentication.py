@@ -1,4 +1,4 @@
-"""Authentication of HTTP clients: who gets in at which door, and what a refused request leaves unchanged."""
+"""Authentication of HTTP clients: access to each resource, and no effect of rejected requests."""
 
 import base64
 from collections.abc import Callable, Iterator
@@ -6,7 +6,19 @@ from http.client import HTTPConnection
 
 import pytest
 
-from harness.cases import Maker, Party, Rest, Stored, Suite, configured, header, orthanc_ids
+from harness.cases import (
+    USER,
+    DidNotStart,
+    Maker,
+    Party,
+    Rest,
+    Stored,
+    Story,
+    Suite,
+    configured,
+    header,
+    orthanc_ids,
+)
 
 suite = Suite(
     level="product", needs="rest", ref="Orthanc Book: configuration, AuthenticationEnabled"
@@ -32,7 +44,7 @@ DOORS = [
     "/storage-commitment/1",
     "/no-such-path",
 ]
-"""A path of each family of routes, one that redirects, a static file, and one that does not exist."""
+"""A path of each family of routes, including a redirect, a static file, and a missing one."""
 SECOND_USER = configured(RegisteredUsers={"second-user": "second-password"})
 
 
@@ -45,13 +57,13 @@ def stranger(remote: Party) -> Iterator[Rest]:
 
 
 def password_of(rest: Rest) -> str:
-    """Return the password that a client sends."""
+    """Return the password that the client sends."""
     assert isinstance(rest.session.auth, tuple)
     return str(rest.session.auth[1])
 
 
 def assert_challenged(client: Rest, method: str, path: str) -> None:
-    """Assert that a request is refused with 401, a challenge, and nothing of the server in the body."""
+    """Assert that a request is rejected with 401, a challenge, and no server data in the body."""
     answer = client.request(method, path, expect=401)
     assert header(answer, "WWW-Authenticate").startswith('Basic realm="')
     assert answer.content == b""
@@ -63,7 +75,7 @@ def assert_challenged(client: Rest, method: str, path: str) -> None:
 @suite.case("AUTH-001", ref="RFC 9110 11.6.1, 15.5.2", level="must")
 @pytest.mark.parametrize("path", DOORS)
 def test_each_path_wants_credentials(stranger: Rest, path: str) -> None:
-    """A request without credentials is refused with 401 and a challenge, whatever it asks for."""
+    """A request without credentials is rejected with 401 and a challenge, whatever it requests."""
     assert_challenged(stranger, "GET", path)
 
 
@@ -78,14 +90,14 @@ def test_each_path_wants_credentials(stranger: Rest, path: str) -> None:
     ],
 )
 def test_each_path_of_dicomweb_wants_credentials(stranger: Rest, path: str) -> None:
-    """A request without credentials to a path of the DICOMweb plugin is refused with a challenge."""
+    """A request without credentials to a path of the DICOMweb plugin is rejected with a challenge."""
     assert_challenged(stranger, "GET", path)
 
 
 @suite.case("AUTH-003", ref="RFC 9110 11.6.1, 15.5.2", level="must")
 @pytest.mark.parametrize("method", ["PROPFIND", "GET", "PUT", "DELETE", "OPTIONS", "MKCOL"])
 def test_webdav_wants_credentials(stranger: Rest, method: str) -> None:
-    """Each method of WebDAV is refused without credentials, with 401 and a challenge."""
+    """Each method of WebDAV is rejected without credentials, with 401 and a challenge."""
     assert_challenged(stranger, method, "/webdav/uploads/file.dcm")
 
 
@@ -102,7 +114,7 @@ def test_webdav_wants_credentials(stranger: Rest, method: str) -> None:
     ],
 )
 def test_refused_request_has_no_effect(stranger: Rest, rest: Rest, method: str, path: str) -> None:
-    """A request that would change the server is refused without credentials, and changes nothing."""
+    """A request that would change the server is rejected without credentials, and changes nothing."""
     watched = ("/modalities", "/peers", "/jobs", "/tools/default-encoding")
     before = [rest.get(each).content for each in watched]
 
@@ -124,7 +136,7 @@ def test_refused_request_has_no_effect(stranger: Rest, rest: Rest, method: str, 
 def test_refused_delete_deletes_nothing(
     stranger: Rest, rest: Rest, stored: Stored, method: str, options: dict[str, dict[str, str]]
 ) -> None:
-    """A DELETE without credentials, and one that a GET or a POST stands for, deletes nothing."""
+    """A DELETE without credentials deletes nothing, even if it is disguised as a GET or POST."""
     ids = orthanc_ids(stored.instance())
 
     stranger.request(method, ids.path("patient"), expect=401, **options)
@@ -134,7 +146,7 @@ def test_refused_delete_deletes_nothing(
 
 @suite.case("AUTH-006")
 def test_credentials_are_needed_for_each_request(rest: Rest, stranger: Rest) -> None:
-    """A connection over which a user was served does not serve the next request without credentials."""
+    """On a connection used by a user, the next request without credentials is rejected."""
     assert isinstance(rest.session.auth, tuple)
 
     stranger.get("/system", auth=rest.session.auth)
@@ -193,7 +205,7 @@ def _second_password(user: str, _: str) -> tuple[str, str]:
 def test_almost_right_credentials(
     stranger: Rest, rest: Rest, spoil: Callable[[str, str], tuple[str, str]]
 ) -> None:
-    """A password is neither cut nor completed, and belongs to one user; the right one still gets in."""
+    """A truncated or extended password, or that of another user, is rejected; the right one is accepted."""
     stranger.session.auth = spoil(rest.user, password_of(rest))
 
     assert_challenged(stranger, "GET", "/patients")
@@ -216,7 +228,7 @@ def test_almost_right_credentials(
     ],
 )
 def test_authorization_that_is_not_basic(stranger: Rest, rest: Rest, value: str) -> None:
-    """An Authorization header that has no user and password in it is refused, and not an error."""
+    """An Authorization header without user and password is rejected without a server error."""
     text = value.format(
         user=rest.user,
         user_only=encoded(rest.user),
@@ -229,14 +241,14 @@ def test_authorization_that_is_not_basic(stranger: Rest, rest: Rest, value: str)
 @suite.case("AUTH-009", ref="RFC 9110 11.1", level="must")
 @pytest.mark.parametrize("scheme", ["basic", "BASIC"])
 def test_name_of_the_scheme_has_no_case(stranger: Rest, rest: Rest, scheme: str) -> None:
-    """The name of an authentication scheme is the same in upper and lower case."""
+    """The name of an authentication scheme is case-insensitive."""
     right = encoded(f"{rest.user}:{password_of(rest)}")
 
     stranger.get("/patients", headers={"Authorization": f"{scheme} {right}"})
 
 
 def encoded(text: str) -> str:
-    """Return text in base64, as credentials are sent."""
+    """Return text in base64, as in credentials."""
     return base64.b64encode(text.encode()).decode()
 
 
@@ -246,7 +258,7 @@ def encoded(text: str) -> str:
 @suite.case("AUTH-010", ref="Orthanc Book: configuration, RegisteredUsers")
 @SECOND_USER
 def test_each_user_gets_in(stranger: Rest, rest: Rest, make: Maker) -> None:
-    """Each registered user gets in, and an upload is noted as of the user who did it."""
+    """Each registered user has access, and an upload records its user."""
     stranger.session.auth = ("second-user", "second-password")
     of_second, of_first = make.instance(number=1), make.instance(number=2)
 
@@ -268,7 +280,7 @@ def test_each_user_gets_in(stranger: Rest, rest: Rest, make: Maker) -> None:
     ids=["colon", "long", "accent"],
 )
 def test_unusual_password(stranger: Rest, credentials: tuple[str, str]) -> None:
-    """A password with colons, one of 200 letters and one in UTF-8 get in, and their beginning does not."""
+    """Passwords with colons, of 200 letters or in UTF-8 are accepted, but not just their beginnings."""
     user, password = credentials
 
     right, short = (
@@ -284,7 +296,7 @@ def test_unusual_password(stranger: Rest, credentials: tuple[str, str]) -> None:
 @suite.case("AUTH-012")
 @configured(AuthenticationEnabled=False)
 def test_server_without_authentication(stranger: Rest) -> None:
-    """With authentication off, clients get in without credentials, and also with any."""
+    """With authentication off, clients have access without credentials, and with any."""
     assert stranger.json("/patients") == []
 
     stranger.session.auth = ("nobody", "nothing")
@@ -295,7 +307,7 @@ def test_server_without_authentication(stranger: Rest) -> None:
 
 
 def status_from(remote: Party, source: str, rest: Rest) -> int:
-    """Ask the server itself, from another address of this computer, and return the status."""
+    """Send a request directly to the server, from another address of this computer; return the status."""
     server = remote.server.rest
     assert server is not None
     credentials = encoded(f"{rest.user}:{password_of(rest)}")
@@ -317,22 +329,105 @@ def status_from(remote: Party, source: str, rest: Rest) -> int:
 def test_server_without_remote_access(
     remote: Party, rest: Rest, source: str, expected: int
 ) -> None:
-    """Without remote access, only localhost is served, even with the right credentials."""
+    """Without remote access, only localhost is served, even with correct credentials."""
     assert status_from(remote, source, rest) == expected
 
 
 @suite.case("AUTH-014", ref="Orthanc Book: configuration, RemoteAccessAllowed")
 @configured(RemoteAccessAllowed=True)
 def test_server_with_remote_access(remote: Party, rest: Rest) -> None:
-    """With remote access, another address than localhost is served."""
+    """With remote access, addresses other than localhost are served."""
     assert status_from(remote, "127.0.0.2", rest) == 200
 
 
-# What even a user must not do
+# The server's report on its own security
+
+NO_USER: dict[str, object] = {"RegisteredUsers": None}
+DEFAULT_USER: dict[str, object] = {"RegisteredUsers": {USER: None, "orthanc": "orthanc"}}
+TEST_USER: dict[str, object] = {"RegisteredUsers": {USER: "orthanctest"}}
+SECURE = {
+    "local-unsaid": (
+        True, "1", {"RemoteAccessAllowed": False, "AuthenticationEnabled": None, **NO_USER}
+    ),
+    "local-open": (True, "2", {"RemoteAccessAllowed": False, "AuthenticationEnabled": False}),
+    "local-default": (False, "3a", {"RemoteAccessAllowed": False, **DEFAULT_USER}),
+    "local-test": (False, "3b", {"RemoteAccessAllowed": False, **TEST_USER}),
+    "local": (True, "3c", {"RemoteAccessAllowed": False}),
+    "remote-open": (False, "5", {"RemoteAccessAllowed": True, "AuthenticationEnabled": False}),
+    "remote-default": (False, "6a", {"RemoteAccessAllowed": True, **DEFAULT_USER}),
+    "remote": (True, "6b", {"RemoteAccessAllowed": True}),
+}  # fmt: skip
+"""Whether a set-up is secure, and the number of the upstream case it replaces."""
+UNUSABLE = {
+    "unsaid": ("4", {"RemoteAccessAllowed": True, "AuthenticationEnabled": None, **NO_USER}),
+    "nobody": ("7", {"RemoteAccessAllowed": True, **NO_USER}),
+}
+"""Set-ups with remote access but no user, and the number of the upstream case each replaces."""
+on_unusable = pytest.mark.parametrize(
+    "settings", [pytest.param(each, id=name) for name, (_, each) in UNUSABLE.items()]
+)
+
+
+@suite.case(
+    "AUTH-022",
+    ref="Orthanc REST API: GET /system, IsHttpServerSecure",
+    covers=tuple(f"HttpServerSecurity.case_{number}" for _, number, _ in SECURE.values()),
+    needs="orthanc>=1.5.8",
+)
+@pytest.mark.parametrize(
+    "secure",
+    [
+        pytest.param(secure, id=name, marks=configured(**settings))
+        for name, (secure, _, settings) in SECURE.items()
+    ],
+)
+def test_server_says_whether_it_is_secure(rest: Rest, secure: bool) -> None:
+    """It is insecure if others need no password, or if everybody knows the password."""
+    assert rest.json("/system")["IsHttpServerSecure"] == secure
+
+
+@suite.case(
+    "AUTH-023",
+    ref="Orthanc: release notes of 1.13.0",
+    covers=tuple(f"HttpServerSecurity.case_{number}" for number, _ in UNUSABLE.values()),
+    needs=("orthanc>=1.13.0", "server.configure", "server.restart"),
+)
+@on_unusable
+def test_server_open_to_nobody_does_not_start(story: Story, settings: dict[str, object]) -> None:
+    """If other computers have access and no user is registered, the server says so and exits."""
+    story.end("SIGTERM")
+
+    with pytest.raises(DidNotStart, match="ended with exit code"):
+        story.start(**settings)
+
+
+@suite.case(
+    "AUTH-024",
+    ref="Orthanc Book: configuration, RegisteredUsers",
+    needs=("orthanc>=1.5.8", "server.configure", "server.restart"),
+)
+@on_unusable
+def test_server_open_to_nobody_is_not_open_to_all(
+    story: Story, remote: Party, stranger: Rest, settings: dict[str, object]
+) -> None:
+    """If it starts anyway, it asks for a password, and does not report to be secure."""
+    story.end("SIGTERM")
+
+    try:
+        story.start(**settings)
+    except DidNotStart:
+        return
+
+    assert_challenged(stranger, "GET", "/system")
+    with remote.new_rest(None) as client:
+        assert client.json("/system")["IsHttpServerSecure"] is False
+
+
+# Forbidden even with credentials
 
 
 @suite.case("AUTH-015", ref="Orthanc Book: configuration, ExecuteLuaEnabled")
 @configured(ExecuteLuaEnabled=False)
 def test_scripts_can_be_forbidden(rest: Rest) -> None:
-    """With Lua scripts forbidden, `/tools/execute-script` is refused and says so."""
+    """With Lua scripts disabled, `/tools/execute-script` is rejected with an explanation."""
     rest.post("/tools/execute-script", "print(42)", expect=403)

@@ -1,4 +1,4 @@
-"""What the server lets a DICOM client do: by called and calling AE title, by host, and by its permissions."""
+"""The rights of a DICOM client: by called and calling AE title, by host, and by its permissions."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -38,13 +38,13 @@ PERMISSIONS = ("AllowEcho", "AllowStore", "AllowFind", "AllowFindWorklist", "All
 
 
 def modality(title: str, *allowed: str, host: str = "127.0.0.1") -> dict[str, object]:
-    """Return the definition of a modality that has these permissions only."""
+    """Return the definition of a modality that has only these permissions."""
     permissions = {each: each in allowed for each in PERMISSIONS}
     return {"AET": title, "Host": host, "Port": 1, **permissions}
 
 
 def title_of(permission: str) -> AETitle:
-    """Return the AE title of the modality that has one permission only: ONLY-STORE."""
+    """Return the AE title of the modality with only one permission: ONLY-STORE."""
     return AETitle(f"ONLY-{permission.removeprefix('Allow').upper()}"[:16])
 
 
@@ -56,7 +56,7 @@ RESTRICTED: dict[str, Any] = {
         **{each.lower(): modality(title_of(each), each) for each in PERMISSIONS},
     },
 }
-"""Nobody may do anything but what its modality is allowed to."""
+"""Every client may do only what its modality is allowed to do."""
 
 
 # Each permission
@@ -120,7 +120,7 @@ def served(dimse: Dimse, title: AETitle, sample: Sample, local: Party) -> set[st
 def test_permission_is_for_one_service(
     dimse: Dimse, stored: Stored, local: Party, permission: str
 ) -> None:
-    """A modality with one permission gets this service, and no other."""
+    """A modality with one permission can use this service, and no other."""
     sample = stored.instance()
 
     assert served(dimse, title_of(permission), sample, local) == {permission}
@@ -136,7 +136,7 @@ def test_permission_is_for_one_service(
 def test_modality_with_all_permissions_or_none(
     dimse: Dimse, stored: Stored, local: Party, title: str, expected: set[str]
 ) -> None:
-    """A modality with all permissions gets all services; one without, and an unknown one, gets none."""
+    """A modality with all permissions can use all services; one without any, or an unknown one, none."""
     sample = stored.instance()
 
     assert served(dimse, AETitle(title), sample, local) == expected
@@ -146,7 +146,7 @@ def test_modality_with_all_permissions_or_none(
 @configured(**RESTRICTED)
 @pytest.mark.parametrize("title", ["UNKNOWN", "EVERYTHIN", "EVERYTHING2"])
 def test_unknown_title_gets_no_association(wire: Wire, title: str) -> None:
-    """A calling title that no modality has is rejected as not recognized, also if it is nearly one."""
+    """An unknown calling title is rejected as not recognized, even if it is similar to a known one."""
     heard = propose(replace(wire, calling=AETitle(title)))
 
     assert refusal(heard) == CALLING_NOT_RECOGNIZED
@@ -155,7 +155,7 @@ def test_unknown_title_gets_no_association(wire: Wire, title: str) -> None:
 @suite.case("PERM-004")
 @configured(**RESTRICTED)
 def test_refused_store_stores_nothing(dimse: Dimse, rest: Rest, make: Maker) -> None:
-    """What a modality without the permission sends is not stored, and one with it can send the same."""
+    """Objects sent by a modality without the permission are not stored; one with it can send the same."""
     sample = make.instance()
 
     with pytest.raises(AssertionError):
@@ -169,7 +169,7 @@ def test_refused_store_stores_nothing(dimse: Dimse, rest: Rest, make: Maker) -> 
 @suite.case("PERM-005", ref="Orthanc Book: configuration, DicomAlwaysAllowFind")
 @configured(**RESTRICTED | {"DicomAlwaysAllowFind": True})
 def test_service_that_is_always_allowed(dimse: Dimse, stored: Stored, local: Party) -> None:
-    """A service that is always allowed is open to an unknown title, and no other service is."""
+    """Only services that are always allowed can be used with an unknown title."""
     sample = stored.instance()
 
     assert served(dimse, AETitle("UNKNOWN"), sample, local) == {"AllowFind"}
@@ -184,7 +184,7 @@ def propose(wire: Wire) -> Heard:
 
 
 def refusal(heard: Heard) -> int | None:
-    """Return the reason of a rejection by the service user; None if the association is accepted."""
+    """Return the reason of a rejection by the service user, or None if it is accepted."""
     if isinstance(heard, AssociateAC):
         return None
     assert isinstance(heard, AssociateRJ), f"the request was answered with {heard}"
@@ -208,7 +208,7 @@ def refusal(heard: Heard) -> int | None:
 def test_called_title_is_checked(
     wire: Wire, change: Callable[[str], str], expected: int | None
 ) -> None:
-    """With DicomCheckCalledAet, another called title is rejected as not recognized; case does not count."""
+    """With DicomCheckCalledAet, another called title is rejected as not recognized, ignoring case."""
     heard = propose(replace(wire, called=AETitle(change(wire.called))))
 
     assert refusal(heard) == expected
@@ -224,7 +224,7 @@ def test_called_title_is_checked(
 def test_strict_comparison_of_titles(
     wire: Wire, remote: Party, change: Callable[[str], str], expected: int | None
 ) -> None:
-    """With StrictAetComparison, a called title in the other case is another title."""
+    """With StrictAetComparison, a called title in a different case is rejected."""
     assert remote.ae_title == remote.ae_title.upper()
 
     heard = propose(replace(wire, called=AETitle(change(wire.called))))
@@ -271,7 +271,7 @@ def test_host_of_a_modality_is_checked(
 @suite.case("PERM-010", ref="Orthanc REST API: PUT /modalities/{id}")
 @configured(**RESTRICTED)
 def test_permission_is_given_and_taken(dimse: Dimse, rest: Rest) -> None:
-    """A modality that is added is served at once, and when it is removed it is unknown again."""
+    """An added modality is served at once, and is unknown again after its removal."""
     newcomer = replace(dimse, calling=AETitle("NEWCOMER"))
 
     rest.put("/modalities/newcomer", modality("NEWCOMER", "AllowEcho"))
@@ -285,7 +285,7 @@ def test_permission_is_given_and_taken(dimse: Dimse, rest: Rest) -> None:
 @suite.case("PERM-011", needs="dimse.worklist")
 @configured(**RESTRICTED)
 def test_permission_for_worklists_is_not_for_studies(dimse: Dimse) -> None:
-    """A modality that may find studies is not answered when it asks for worklists, on one association."""
+    """A modality that may query studies cannot query worklists on the same association."""
     client = replace(dimse, calling=title_of("AllowFind"))
     models = (FIND["study"], sop_class.ModalityWorklistInformationFind)
     asked = identifier_of({"QueryRetrieveLevel": "STUDY", "PatientID": ""})

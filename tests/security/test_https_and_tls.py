@@ -1,4 +1,4 @@
-"""TLS as it is configured: anonymous clients, HTTPS for all routes, modalities and peers over TLS."""
+"""Configuration of TLS: anonymous clients, HTTPS for all routes, modalities and peers over TLS."""
 
 import ssl
 from dataclasses import replace
@@ -46,7 +46,7 @@ def encryption_of(remote: Party) -> Encryption:
 )
 @ANONYMOUS
 def test_anonymous_client_is_served(dimse: Dimse, remote: Party) -> None:
-    """Where no certificate of clients is required, one without any is served."""
+    """If client certificates are not required, a client without one is served."""
     assert replace(dimse, tls=encryption_of(remote).as_client(None)).echo() == SUCCESS
 
 
@@ -57,7 +57,7 @@ def test_anonymous_client_is_served(dimse: Dimse, remote: Party) -> None:
 )
 @ANONYMOUS
 def test_plain_client_is_not_served(wire: Wire) -> None:
-    """Where no certificate of clients is required, TLS is required all the same."""
+    """If client certificates are not required, TLS is still required."""
     plain = replace(wire, tls=None)
 
     heard = plain.propose(plain.request([ECHO]))
@@ -69,10 +69,10 @@ def test_plain_client_is_not_served(wire: Wire) -> None:
 @configured(tls="dicom")
 @pytest.mark.parametrize("tls", [True, False], ids=["tls", "plain"])
 def test_server_calls_a_door_with_tls(rest: Rest, remote: Party, stored: Stored, tls: bool) -> None:
-    """A modality behind TLS is reached with UseDicomTls, and not without."""
+    """A modality with TLS can be reached with UseDicomTls, but not without it."""
     door = (
         remote.server.dicom
-    )  # itself: the relay before it does not know its certificate as a client's
+    )  # directly: its relay does not accept the server's certificate from a client
     modality = {"AET": remote.ae_title, "Host": door.host, "Port": door.port, "UseDicomTls": tls}
     rest.put("/modalities/self", modality)
     instance = orthanc_ids(stored.instance()).instance
@@ -89,7 +89,7 @@ def test_server_calls_a_door_with_tls(rest: Rest, remote: Party, stored: Stored,
 @HTTPS
 @pytest.mark.parametrize("path", ["/system", "/patients", "/webdav/", "/app/explorer.html"])
 def test_stranger_reaches_no_route(remote: Party, rest: Rest, path: str) -> None:
-    """A client without a certificate gets no answer from any route; others are served."""
+    """A client without a certificate gets no answer from any route; other clients do."""
     certificates = encryption_of(remote)
 
     with remote.new_rest(certificates.as_client(None)) as stranger, pytest.raises(NoAnswer):
@@ -123,7 +123,7 @@ def test_https_without_certificates_of_clients(remote: Party, make: Maker) -> No
 @suite.case("TLS-207", ref="Orthanc Book: HTTPS encryption")
 @PLAIN
 def test_plain_http_is_not_served(remote: Party) -> None:
-    """A request in plain HTTP is not served at the port for HTTPS."""
+    """A plain HTTP request is not served on the HTTPS port."""
     with remote.new_rest(None) as plain:
         try:
             answer = plain.get("/system", expect=None)
@@ -136,7 +136,7 @@ def test_plain_http_is_not_served(remote: Party) -> None:
 @PLAIN
 @pytest.mark.parametrize("trusted", ["own", "other"])
 def test_server_shows_its_certificate(remote: Party, trusted: str) -> None:
-    """The server shows the configured certificate, which a client checks by authority and name."""
+    """The server sends the configured certificate, which a client verifies by CA and name."""
     certificates, server = encryption_of(remote), remote.server.rest
     assert server is not None
     authority = certificates.authority if trusted == "own" else Encryption.new((), "x").authority
@@ -166,7 +166,7 @@ def test_server_shows_its_certificate(remote: Party, trusted: str) -> None:
     ids=["1.2", "1.3"],
 )
 def test_least_version_of_https(remote: Party, version: ssl.TLSVersion, agreed: str) -> None:
-    """With TLS 1.3 as the least version, a client that speaks 1.2 only is refused."""
+    """With TLS 1.3 as the minimum version, a client that supports only 1.2 is rejected."""
     server = remote.server.rest
     assert server is not None
     context = client_context(encryption_of(remote).authority)

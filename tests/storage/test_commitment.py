@@ -27,7 +27,7 @@ TRANSACTION = "2.25.2001"
 
 @pytest.fixture
 def commitment(local: Party) -> Iterator[CommitmentScu]:
-    """Request storage commitment and receive the reports, in the place of the local server."""
+    """Request storage commitment and receive the reports, in place of the local server."""
     with CommitmentScu(local.ae_title, local.time_limit) as scu:
         local.dicom_relay.target = scu.endpoint
         yield scu
@@ -38,7 +38,7 @@ def commitment(local: Party) -> Iterator[CommitmentScu]:
 def test_request_is_answered_with_success(
     dimse: Dimse, stored: Stored, commitment: CommitmentScu
 ) -> None:
-    """An N-ACTION that requests commitment is answered with Success, also for an unknown instance."""
+    """An N-ACTION that requests commitment is answered with Success, even for an unknown instance."""
     (one,) = stored.study()
     unknown = (one.sop_class_uid, UNKNOWN_UID)
 
@@ -55,7 +55,7 @@ def test_request_is_answered_with_success(
 def test_stored_instances_are_committed(
     dimse: Dimse, stored: Stored, commitment: CommitmentScu
 ) -> None:
-    """The report on stored instances has event type 1, and lists each of them once and none as failed."""
+    """The report on stored instances has event type 1, lists each of them once, and none as failed."""
     study = stored.study(series=2, instances=2)
 
     commitment.ask(dimse, TRANSACTION, map(_reference, study))
@@ -69,7 +69,7 @@ def test_stored_instances_are_committed(
 def test_missing_instance_is_reported_as_failed(
     dimse: Dimse, stored: Stored, commitment: CommitmentScu
 ) -> None:
-    """If one of two instances is missing, the event type is 2, and each is in the list where it belongs."""
+    """If one of two instances is missing, the event type is 2, and each is in the right list."""
     (one,) = stored.study()
     unknown = (str(one.sop_class_uid), UNKNOWN_UID)
 
@@ -82,7 +82,7 @@ def test_missing_instance_is_reported_as_failed(
 
 @suite.case("CONSC-004", ref="PS3.3 C.14.1.1 (2020b)")
 def test_failure_has_its_reason(dimse: Dimse, stored: Stored, commitment: CommitmentScu) -> None:
-    """An unknown instance fails with reason 0112, one that is stored with another class with 0119."""
+    """An unknown instance fails with reason 0112, one stored with a different class with 0119."""
     (one,) = stored.study()
     unknown = (str(one.sop_class_uid), UNKNOWN_UID)
     of_another_class = (str(MRImageStorage), str(one.sop_instance_uid))

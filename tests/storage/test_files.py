@@ -31,12 +31,12 @@ TEXTS = frozenset(("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "
 LONG_TEXTS = frozenset(("UC", "UR", "UT"))
 DESIGNATES_G0 = re.compile(rb"\x1b(\([@-~]|\$[@-B]|\$\([@-~])")  # PS3.3 Table C.12-4
 PRIVATE = frozenset(range(0x0009, 0xFFFF, 2))
-# Native, deflated and compressed, in the syntax in which a web service may give them out (PS3.18 8.7.3).
+# Native, deflated and compressed, in the syntaxes that a web service may return (PS3.18 8.7.3).
 SYNTAXES = ["p02", "p07", "p09-rle-gray", "p12-jpeg-ls", "m01-jpeg"]
 
 
 def given(web: DicomWeb, sample: Sample, transfer_syntax: str | None = "*") -> Part10:
-    """Retrieve an object as a file, and return the file taken apart."""
+    """Retrieve an object as a file, and return the parsed file."""
     parts = web.wado(instance_path(sample), transfer_syntax=transfer_syntax)
     return take_apart(single(parts, "part").content)
 
@@ -60,7 +60,7 @@ def numbers(value: bytes, size: int) -> list[int]:
 
 
 def in_the_first_set(written: bytes) -> bytes:
-    """Return the bytes where the first character set is active; fails the case unless it is at the end."""
+    """Return the bytes in the first character set, which must be active again at the end."""
     plain, at, size = bytearray(), 0, 1
     while at < len(written):
         if escape := DESIGNATES_G0.match(written, at):
@@ -78,7 +78,7 @@ def encodings_of(sample: Sample) -> list[str]:
 
 
 def is_text(element: Element) -> bool:
-    """Say whether the value is text that spaces pad."""
+    """Return whether a value is text, which is padded with spaces."""
     return element.vr in TEXTS | LONG_TEXTS
 
 
@@ -97,7 +97,7 @@ def test_preamble_is_empty_or_of_a_tiff_file(web: DicomWeb, stored: Stored) -> N
 @suite.case("FILE-002", ref="PS3.10 7.1, Table 7.1-1: File Meta Information Group Length (2020b)")
 @pytest.mark.parametrize("name", SYNTAXES)
 def test_group_length_is_right(web: DicomWeb, stored: Stored, name: str) -> None:
-    """The group length counts the bytes behind it, up to the end of the file meta information."""
+    """The group length counts the following bytes, up to the end of the file meta information."""
     file = given(web, stored.sample(name))
 
     length = only(file.meta, 0x00020000)
@@ -131,7 +131,7 @@ def test_file_meta_names_the_object(web: DicomWeb, stored: Stored, name: str) ->
 @suite.case("FILE-005", ref="PS3.10 7.2; PS3.5 10.1 (2020b)")
 @pytest.mark.parametrize("name", SYNTAXES)
 def test_data_set_has_the_named_transfer_syntax(web: DicomWeb, stored: Stored, name: str) -> None:
-    """The data set is readable to its end in the transfer syntax that the file names."""
+    """The data set can be read completely in the transfer syntax that the file names."""
     sample = stored.sample(name)
 
     file = given(web, sample)
@@ -159,7 +159,7 @@ def test_elements_are_in_ascending_order(web: DicomWeb, stored: Stored, name: st
 @suite.case("FILE-007", ref="PS3.5 7.1.1: Value Length (2020b)")
 @pytest.mark.parametrize("name", ["t05", "p11", "m07"])
 def test_lengths_are_even(web: DicomWeb, stored: Stored, name: str) -> None:
-    """Every value has an even length, the pixels of an image of odd size and a document included."""
+    """Every value has an even length, even the pixels of an image of odd size and a document."""
     file = given(web, stored.sample(name))
 
     assert [path for path, each in file.walk() if each.length is not None and each.length % 2] == []
@@ -182,7 +182,7 @@ def test_values_are_padded_by_their_vr(web: DicomWeb, stored: Stored) -> None:
 @suite.case("FILE-009", ref="PS3.5 9.1 (2020b)")
 @pytest.mark.parametrize("name", ["h03-ko", "t05", "m01-jpeg"])
 def test_uids_are_valid(web: DicomWeb, stored: Stored, name: str) -> None:
-    """Every UID, file meta information included, has at most 64 digits and dots and no leading zero."""
+    """Every UID, including file meta information, has at most 64 digits and dots, without leading zeros."""
     file = given(web, stored.sample(name))
 
     found = [
@@ -199,7 +199,7 @@ def test_uids_are_valid(web: DicomWeb, stored: Stored, name: str) -> None:
 def test_sequences_are_nested_as_stored(
     web: DicomWeb, stored: Stored, name: str, levels: int
 ) -> None:
-    """Items are nested as they were stored, with right lengths or delimiters, down to the innermost."""
+    """Items are nested as they were stored, with correct lengths or delimiters, down to the innermost."""
     file = given(web, stored.sample(name))
 
     texts = [text_of(each) for _, each in file.walk() if each.tag == 0x0040A160]
@@ -212,7 +212,7 @@ def test_sequences_are_nested_as_stored(
 @suite.case("FILE-011", ref="PS3.5 A.4 (2020b)")
 @pytest.mark.parametrize("name", ["p13-offsets", "p13-no-offsets", "m01-jpeg"])
 def test_basic_offset_table_is_right(web: DicomWeb, stored: Stored, name: str) -> None:
-    """The first item of compressed pixels is the Basic Offset Table: empty, or right for each frame."""
+    """The first item of compressed pixels is the Basic Offset Table: empty, or correct for each frame."""
     sample = stored.sample(name)
 
     table, fragments = table_and_fragments(given(web, sample))
@@ -225,7 +225,7 @@ def test_basic_offset_table_is_right(web: DicomWeb, stored: Stored, name: str) -
 @suite.case("FILE-012", ref="PS3.5 A.4 (2020b)")
 @pytest.mark.parametrize("name", ["p09-rle-gray", "p12-jpeg-ls", "p12-jpeg-2000", "m01-jpeg"])
 def test_fragments_are_even_and_whole(web: DicomWeb, stored: Stored, name: str) -> None:
-    """Every fragment has an even length, and the fragments joined are the frames that were stored."""
+    """Every fragment has an even length, and the joined fragments are the frames that were stored."""
     sample = stored.sample(name)
     ds = sample.dataset()
     frames = list(generate_frames(ds.PixelData, number_of_frames=int(ds.get("NumberOfFrames", 1))))
@@ -238,7 +238,7 @@ def test_fragments_are_even_and_whole(web: DicomWeb, stored: Stored, name: str) 
 
 @suite.case("FILE-013", ref="PS3.3 C.7.6.3.1.8; PS3.5 A.4 (2020b)")
 def test_extended_offset_table_is_right(web: DicomWeb, stored: Stored) -> None:
-    """An Extended Offset Table is right, and the basic one is empty beside it."""
+    """An Extended Offset Table is correct, and the basic one is empty then."""
     file = given(web, stored.sample("p14"))
 
     table, fragments = table_and_fragments(file)
@@ -248,7 +248,7 @@ def test_extended_offset_table_is_right(web: DicomWeb, stored: Stored) -> None:
         return
     assert table == b""
     assert numbers(file.element(0x7FE00001).value, 8) == offsets(fragments)
-    # A length may leave out the byte that makes its frame even.
+    # A length may exclude the byte that pads its frame to an even length.
     lengths = numbers(file.element(0x7FE00002).value, 8)
     whole = [length + length % 2 for length in lengths]
     assert whole == [len(each) for each in fragments]
@@ -257,7 +257,7 @@ def test_extended_offset_table_is_right(web: DicomWeb, stored: Stored) -> None:
 @suite.case("FILE-014", ref="PS3.5 A.2, 8.1.1; PS3.18 8.7.3.4 (2020b)")
 @pytest.mark.parametrize("name", ["p01", "p03", "p05", "p09-rle-gray", "p11", "m01-native"])
 def test_native_pixels_have_their_length_and_vr(web: DicomWeb, stored: Stored, name: str) -> None:
-    """Native pixels have the length that rows, columns, frames and bits demand, and VR OW with 16 bits."""
+    """Native pixels have the length given by rows, columns, frames and bits, and VR OW for 16 bits."""
     sample = stored.sample(name)
     ds = sample.dataset()
     size = ds.Rows * ds.Columns * ds.SamplesPerPixel * int(ds.get("NumberOfFrames", 1))
@@ -295,7 +295,7 @@ def test_private_elements_have_a_creator(web: DicomWeb, stored: Stored, name: st
 
 @suite.case("FILE-016", ref="PS3.5 6.2.2 (2020b)")
 def test_private_elements_of_unknown_vr_are_kept(web: DicomWeb, stored: Stored) -> None:
-    """A private element stored in implicit VR has UN or the right VR and its bytes; its creator has VR LO."""
+    """A private element stored in implicit VR has UN or its own VR, and its bytes; its creator has VR LO."""
     file = given(web, stored.sample("t01-implicit-vr"), ExplicitVRLittleEndian)
 
     found = [(file.element(tag).vr, file.element(tag).value) for tag in (0x00991001, 0x00991003)]

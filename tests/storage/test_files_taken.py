@@ -1,4 +1,4 @@
-"""Unusual but valid encodings of an object: stored and retrieved, the object is the same."""
+"""Unusual but valid encodings of an object: it is the same after storing and retrieving."""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -36,7 +36,7 @@ RoundTrip = Callable[[Sample, bytes], Dataset]
 
 
 def by_dimse(request: pytest.FixtureRequest) -> RoundTrip:
-    """Store by C-STORE, the data set byte for byte as it stands in the file, and retrieve by C-GET."""
+    """Store by C-STORE, with the data set byte for byte as in the file, and retrieve by C-GET."""
     dimse: Dimse = request.getfixturevalue("dimse")
     folder: Path = request.getfixturevalue("tmp_path")
     patch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
@@ -73,19 +73,19 @@ by_files = pytest.mark.parametrize("way", [WEB])
 
 @pytest.fixture
 def round_trip(request: pytest.FixtureRequest, way: Callable[..., RoundTrip]) -> RoundTrip:
-    """Store and retrieve in one of the ways that the remote has."""
+    """Store and retrieve by one of the interfaces that the remote supports."""
     return way(request)
 
 
 def element(tag: int, vr: str, value: bytes, length: bytes | None = None) -> bytes:
-    """Write an element of a VR with a length of 32 bits, little endian."""
+    """Encode an element of a VR with a 32-bit length, little endian."""
     head = (tag >> 16).to_bytes(2, "little") + (tag & 0xFFFF).to_bytes(2, "little")
     size = len(value).to_bytes(4, "little") if length is None else length
     return head + vr.encode() + b"\0\0" + size + value
 
 
 def item(value: bytes, *, defined: bool) -> bytes:
-    """Write an item, with its length or a delimiter."""
+    """Encode an item, with its length or a delimiter."""
     head = b"\xfe\xff\x00\xe0"
     if defined:
         return head + len(value).to_bytes(4, "little") + value
@@ -93,13 +93,13 @@ def item(value: bytes, *, defined: bool) -> bytes:
 
 
 def before_pixels(file: bytes, inserted: bytes) -> bytes:
-    """Put encoded elements between the last one of the group 0028 and the pixels."""
+    """Insert encoded elements between the last element of group 0028 and the pixels."""
     at = file.rindex(PIXEL_DATA)
     return file[:at] + inserted + file[at:]
 
 
 def with_sequence(value: bytes, *, defined: bool) -> bytes:
-    """Write a private block of the group 0077 with a sequence, whose items are `value`."""
+    """Encode a private block of group 0077 with a sequence whose items are `value`."""
     creator = b"\x77\x00\x10\x00LO\x08\0" + b"HARNESS "
     if defined:
         return creator + element(0x00771001, "SQ", value)
@@ -107,12 +107,12 @@ def with_sequence(value: bytes, *, defined: bool) -> bytes:
 
 
 def text_item(text: bytes) -> bytes:
-    """Write the content of an item: a Text Value, explicit VR."""
+    """Encode the content of an item: a Text Value, explicit VR."""
     return element(0x0040A160, "UT", text)
 
 
 def equal(sample: Sample, file: bytes, received: Dataset) -> list[str]:
-    """Return the differences between the file that was sent and the object that came back."""
+    """Return the differences between the sent file and the retrieved object."""
     return differences(dcmread(BytesIO(file)), received, sample.picture)
 
 
@@ -152,10 +152,10 @@ def test_empty_sequences_and_items(round_trip: RoundTrip, make: Maker, defined: 
 @suite.case("FILE-103", ref="PS3.5 7.2: Group Length, retired (2020b)")
 @by_both_ways
 def test_group_lengths(round_trip: RoundTrip, make: Maker) -> None:
-    """A data set with a group length, as in old files, is accepted, and its other elements are kept."""
+    """A data set with group lengths, as in old files, is accepted, and its other elements are kept."""
     sample = make.instance()
     start = data_set_offset(sample.data)
-    at = sample.data.index(b"\x10\x00\x10\x00PN")  # the first element of the group 0010
+    at = sample.data.index(b"\x10\x00\x10\x00PN")  # the first element of group 0010
     length = (at - start).to_bytes(4, "little")
     head = b"\x08\x00\x00\x00UL\x04\0" + length
     file = sample.data[:start] + head + sample.data[start:]
@@ -202,7 +202,7 @@ def test_private_file_meta_information(round_trip: RoundTrip, make: Maker) -> No
 @suite.case("FILE-107", ref="PS3.5 6.2.2: Unknown VR of undefined length (2020b)")
 @by_both_ways
 def test_sequence_of_unknown_vr(round_trip: RoundTrip, make: Maker) -> None:
-    """A private sequence of VR UN and undefined length, whose items are in implicit VR, keeps its items."""
+    """A private sequence with VR UN and undefined length, with items in implicit VR, keeps its items."""
     sample = make.instance()
     inner = b"\x40\x00\x60\xa1" + (6).to_bytes(4, "little") + b"hidden"
     items = item(inner, defined=True) + SEQUENCE_END
@@ -217,7 +217,7 @@ def test_sequence_of_unknown_vr(round_trip: RoundTrip, make: Maker) -> None:
 @suite.case("FILE-108", ref="PS3.5 9.1: 64 characters, a component of 0 (2020b)")
 @by_both_ways
 def test_longest_uid(round_trip: RoundTrip, make: Maker) -> None:
-    """A UID of 64 characters, one component of which is 0, is kept whole."""
+    """A UID of 64 characters, with a component 0, is kept completely."""
     uid = "1.2.840.0." + "1234567890" * 5 + ".123"
     sample = make.instance(SOPInstanceUID=uid)
 
@@ -230,7 +230,7 @@ def test_longest_uid(round_trip: RoundTrip, make: Maker) -> None:
 @suite.case("FILE-109", ref="PS3.5 6.2, 7.1.2: VRs with a length of 32 bits (2020b)")
 @by_both_ways
 def test_long_values(round_trip: RoundTrip, make: Maker) -> None:
-    """Values of more than 65,534 bytes, of text and of bytes, come back whole."""
+    """Values of more than 65,534 bytes, of text or bytes, are kept completely."""
     content = bytes(range(256)) * 300
     sample = make.instance(
         transfer_syntax=ExplicitVRLittleEndian,
@@ -244,7 +244,7 @@ def test_long_values(round_trip: RoundTrip, make: Maker) -> None:
 
 
 def encrypted(content: bytes) -> Dataset:
-    """Make an item with a long value of bytes."""
+    """Make an item with a long byte value."""
     made = Dataset()
     made.EncryptedContentTransferSyntaxUID = ExplicitVRLittleEndian
     made.EncryptedContent = content

@@ -1,7 +1,8 @@
-"""The same object through every interface of a server, attribute by attribute and pixel by pixel.
+"""An object stays the same through every interface of a server, in all attributes and pixels.
 
-The matrix is way in x way out x transfer syntax. `harness.corpus.difference` defines what a server may
-change. A way that a server does not have is unsupported, by the needs of its parameter.
+The matrix is store interface x retrieve interface x transfer syntax. `harness.corpus.difference`
+defines what a server may change. An interface that a server lacks is unsupported, by the needs of
+its parameter.
 """
 
 from collections.abc import Callable
@@ -56,7 +57,7 @@ KINDS = [
 
 
 class Doors:
-    """The interfaces of the remote; the client of each is made when it is used."""
+    """The interfaces of the remote; each client is created on first use."""
 
     def __init__(self, request: pytest.FixtureRequest) -> None:
         self._request = request
@@ -96,7 +97,7 @@ class Doors:
         return self.dimse.get_instance(sample)
 
     def c_move(self, sample: Sample) -> Dataset:
-        """Retrieve by C-MOVE to a storage SCP of ours, which accepts every transfer syntax."""
+        """Retrieve by C-MOVE to our own storage SCP, which accepts every transfer syntax."""
         destination: StorageScp = self._request.getfixturevalue("destination")
         local: Party = self._request.getfixturevalue("local")
         self.dimse.move("IMAGE", local.ae_title, **unique_keys(sample, "IMAGE"))
@@ -138,7 +139,7 @@ of_each_kind = pytest.mark.parametrize("name", KINDS)
 
 
 def of_each(syntaxes: dict[str, str]) -> pytest.MarkDecorator:
-    """Run with a sample in each of these transfer syntaxes, called by its name."""
+    """Run with a sample in each of these transfer syntaxes; the syntax's name is the id."""
     return pytest.mark.parametrize(
         "name",
         [
@@ -149,7 +150,7 @@ def of_each(syntaxes: dict[str, str]) -> pytest.MarkDecorator:
 
 
 def assert_same(doors: Doors, sample: Sample, store: In, retrieve: Out) -> None:
-    """Store in one way, retrieve in another, and compare."""
+    """Store by one interface, retrieve by another, and compare."""
     store(doors, sample)
     received = retrieve(doors, sample)
 
@@ -185,7 +186,7 @@ def test_native_is_the_same(
 def test_any_other_syntax_is_the_same(
     doors: Doors, corpus: Corpus, store: In, retrieve: Out, name: str
 ) -> None:
-    """An image in a transfer syntax that a server may refuse is the same, however stored and retrieved."""
+    """An image in an optional transfer syntax is the same, however it is stored and retrieved."""
     assert_same(doors, corpus[name], store, retrieve)
 
 
@@ -196,7 +197,7 @@ def test_any_other_syntax_is_the_same(
 def test_decoded_is_the_same(
     doors: Doors, corpus: Corpus, store: In, retrieve: Out, name: str
 ) -> None:
-    """An image that lost nothing when it was compressed has every pixel when it is retrieved decoded.
+    """A losslessly compressed image has every pixel when it is retrieved decoded.
 
     "Every origin server is required to be able to convert any Data Set it is going to return into the
     Explicit VR Little Endian Transfer Syntax, regardless of the form in which it originally received or
@@ -219,7 +220,7 @@ def test_decoded_is_the_same(
 def test_each_kind_is_the_same(
     doors: Doors, corpus: Corpus, store: In, retrieve: Out, name: str
 ) -> None:
-    """Private and unknown elements, every VR, deep sequences, texts and documents are the same."""
+    """Private and unknown elements, all VRs, deep sequences, texts and documents stay the same."""
     assert_same(doors, corpus[name], store, retrieve)
 
 
@@ -227,7 +228,7 @@ def test_each_kind_is_the_same(
 @pytest.mark.parametrize("second", [BY_MOVE, BY_WADO, BY_DOWNLOAD])
 @pytest.mark.parametrize("first", [BY_GET])
 def test_all_ways_out_agree(doors: Doors, stored: Stored, first: Out, second: Out) -> None:
-    """An object is the same in whichever two ways it is retrieved, even if the server changed it."""
+    """An object is the same by any two retrieve interfaces, even if the server has changed it."""
     sample = stored.sample("t05")
 
     assert differences(first(doors, sample), second(doors, sample)) == []

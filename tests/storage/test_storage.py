@@ -1,4 +1,4 @@
-"""Storage (PS3.4 Annex B): the promise of Success, the statuses, the attributes that are kept."""
+"""Storage (PS3.4 Annex B): what Success guarantees, the statuses, and the attributes that are kept."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,15 +30,15 @@ suite = Suite(needs=("dimse.store", "dimse.get.study"))
 
 WARNINGS = {WARNING, 0xB006, 0xB007}
 GENERAL_FAILURES = {0x0110, 0x0117, 0x0122, 0x0124, 0x0210, 0x0211, 0x0212}
-"""PS3.4 Table B.2-1 has the warnings, PS3.7 9.1.1.1.9 the failures of C-STORE beside those of storage."""
+"""Failures of C-STORE in PS3.7 9.1.1.1.9; PS3.4 Table B.2-1 has those of storage, and WARNINGS."""
 
 
-# The promise of Success
+# The guarantee of Success
 
 
 @suite.case("CONST-001", ref="PS3.4 B.2.2 (2020b)", needs="server.crash")
 def test_success_outlives_a_crash(dimse: Dimse, make: Maker, crash: Callable[[], None]) -> None:
-    """Instances that were answered with Success survive a crash of the server."""
+    """Instances answered with Success survive a crash of the server."""
     study = make.study(instances=3)
     dimse.store_all(study)
 
@@ -50,7 +50,7 @@ def test_success_outlives_a_crash(dimse: Dimse, make: Maker, crash: Callable[[],
 
 @suite.case("CONST-010", ref="PS3.4 B.2.2 (2020b)", needs="server.restart")
 def test_success_outlives_a_restart(dimse: Dimse, make: Maker, remote: Party) -> None:
-    """Instances that were answered with Success are there after an orderly end and a new start."""
+    """Instances answered with Success survive a regular shutdown and restart."""
     study = make.study(instances=3)
     dimse.store_all(study)
 
@@ -63,7 +63,7 @@ def test_success_outlives_a_restart(dimse: Dimse, make: Maker, remote: Party) ->
 
 @suite.case("CONST-002", ref="PS3.4 B.2.2 (2020b)")
 def test_success_can_be_retrieved_at_once(dimse: Dimse, make: Maker) -> None:
-    """An instance can be retrieved once its C-STORE is answered, before the next one of its study."""
+    """An instance can be retrieved as soon as its C-STORE is answered, before the next of its study."""
     one, two = make.study(instances=2)
 
     found = []
@@ -74,7 +74,7 @@ def test_success_can_be_retrieved_at_once(dimse: Dimse, make: Maker) -> None:
     assert found == [instance_uids([one]), instance_uids([one, two])]
 
 
-# The answer to what cannot be stored
+# The response to objects that cannot be stored
 
 
 def _of_another_class(dataset: Dataset) -> bytes:
@@ -147,7 +147,7 @@ def test_instance_is_there_only_if_accepted(
 
 @suite.case("CONST-009", ref="PS3.4 B.2.3 (2020b)", level="should", waits=3)
 def test_unreadable_data_set_is_a_failure(dimse: Dimse, make: Maker) -> None:
-    """A data set that ends within an element is answered by a failure or an abort."""
+    """A data set truncated within an element is answered by a failure or an abort."""
     status = _store(replace(dimse, time_limit=3.0), make.instance(), _cut_short)
 
     assert status is None or is_failure(status), f"status {status:#06x}"
@@ -159,7 +159,7 @@ def test_unreadable_data_set_is_a_failure(dimse: Dimse, make: Maker) -> None:
 @suite.case("CONST-005", ref="PS3.4 B.4.1.1 (2020b)")
 @pytest.mark.parametrize("name", ["h03-sr", "h03-ko", "m01-native"], ids=["sr", "ko", "us"])
 def test_all_attributes_of_a_class_are_kept(dimse: Dimse, corpus: Corpus, name: str) -> None:
-    """A document, a key object selection and a multi-frame image come back with every attribute."""
+    """A document, a key object selection and a multi-frame image are returned with every attribute."""
     sample = corpus[name]
 
     dimse.store_all([sample])
@@ -170,7 +170,7 @@ def test_all_attributes_of_a_class_are_kept(dimse: Dimse, corpus: Corpus, name: 
 
 @suite.case("CONST-006", ref="PS3.8 E.1 (2020b)")
 def test_object_beyond_many_pdus_is_kept(dimse: Dimse, make: Maker) -> None:
-    """An object of dozens of PDUs comes back with every pixel."""
+    """An object of dozens of PDUs is returned with every pixel."""
     sample = make.instance(rows=512, columns=600)
 
     dimse.store_all([sample])
@@ -187,7 +187,7 @@ def test_object_beyond_many_pdus_is_kept(dimse: Dimse, make: Maker) -> None:
 def test_success_means_that_nothing_was_coerced(
     dimse: Dimse, make: Maker, keyword: str, other: str
 ) -> None:
-    """An instance that contradicts its study comes back as it was sent, unless a warning says otherwise."""
+    """An instance that contradicts its study is returned as it was sent, unless there was a warning."""
     dimse.store_all([make.instance(PatientID="A", number=1)])
     sample = make.instance(PatientID="A", number=2)
     dataset = sample.dataset()
@@ -209,7 +209,7 @@ def test_success_means_that_nothing_was_coerced(
     "keyword", ["PatientID", "PatientName", "StudyDate", "AccessionNumber", "StudyID"]
 )
 def test_empty_value_of_type_2_is_no_fault(dimse: Dimse, make: Maker, keyword: str) -> None:
-    """An object with an empty value of Type 2 is stored, and comes back with it empty."""
+    """An object with an empty value of Type 2 is stored, and returned with the empty value."""
     sample = make.instance(**{keyword: ""})
 
     dimse.store_all([sample])
@@ -223,7 +223,7 @@ def _is_failure_of_storage(status: int) -> bool:
 
 
 def _store(dimse: Dimse, sample: Sample, spoil: Callable[[Dataset], bytes]) -> int | None:
-    """Store an object as `spoil` makes it; return the status, or None if the association was aborted."""
+    """Store an object as modified by `spoil`; return the status, or None if aborted."""
     return dimse.store_as(
         sample.sop_class_uid,
         sample.sop_instance_uid,

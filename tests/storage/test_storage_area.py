@@ -1,4 +1,4 @@
-"""What the server writes to a disk, and what it must not write there."""
+"""Files that the server writes to disk, and data that it must not write."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def test_clients_cannot_write_to_the_disk(rest: Rest, stored: Stored, tmp_path: 
 @suite.case("AREA-002", ref="Orthanc Book: configuration, RestApiWriteToFileSystemEnabled")
 @configured(RestApiWriteToFileSystemEnabled=True)
 def test_writing_to_the_disk_can_be_allowed(rest: Rest, stored: Stored) -> None:
-    """With RestApiWriteToFileSystemEnabled, the server writes the file where it is told to."""
+    """With RestApiWriteToFileSystemEnabled, the server writes the file to the given path."""
     sample = stored.instance()
     target = "/tmp/dicom-harness-export.dcm"  # noqa: S108 - seen by the server only
 
@@ -51,7 +51,7 @@ def test_writing_to_the_disk_can_be_allowed(rest: Rest, stored: Stored) -> None:
     ],
 )
 def test_compression_of_what_is_stored(rest: Rest, stored: Stored, compressed: bool) -> None:
-    """With StorageCompression a file takes less room on the disk, and is the same to clients."""
+    """With StorageCompression, a file takes less space on disk, and is the same for clients."""
     sample = stored.instance(rows=64, columns=64)
     path = orthanc_ids(sample).path("instance")
 
@@ -66,7 +66,7 @@ def test_compression_of_what_is_stored(rest: Rest, stored: Stored, compressed: b
 @suite.case("AREA-004", ref="Orthanc Book: configuration, MaximumPatientCount")
 @configured(MaximumPatientCount=2)
 def test_oldest_patient_gives_way(rest: Rest, stored: Stored) -> None:
-    """With MaximumPatientCount, the patient that was there first is deleted for a new one."""
+    """With MaximumPatientCount, the oldest patient is deleted for a new one."""
     patients = [orthanc_ids(stored.instance(PatientID=each)).patient for each in "ABC"]
 
     assert sorted(rest.json("/patients")) == sorted(patients[1:])
@@ -95,7 +95,7 @@ def test_protected_patient_stays(rest: Rest, stored: Stored) -> None:
     ],
 )
 def test_object_that_is_there_already(rest: Rest, stored: Stored, status: str, kept: str) -> None:
-    """An object with the identifiers of another one replaces it, or is refused, as configured."""
+    """An object with the identifiers of another one replaces it or is rejected, as configured."""
     sample = stored.instance(StudyDescription="old1")
     other = sample.dataset()
     other.StudyDescription = "new1"

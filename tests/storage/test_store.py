@@ -1,4 +1,7 @@
-"""C-STORE with the remote as SCP: what is kept, and the responses. SAME-001 to -005 compare whole objects."""
+"""C-STORE with the remote as SCP: kept data and responses.
+
+SAME-001 to -005 compare whole objects.
+"""
 
 from collections.abc import Iterable
 from typing import Any
@@ -37,7 +40,7 @@ from harness.cases import (
 suite = Suite(needs="dimse.store")
 
 
-# What is kept
+# Kept data
 
 
 @suite.case("CSTORE-004", ref="PS3.4 B.4.1.1", needs="dimse.get.study")
@@ -90,7 +93,7 @@ def test_pixels_survive_a_change_of_syntax(
 
 @suite.case("CSTORE-006", ref="PS3.4 B.2.2", needs=("dimse.get.study", "dimse.store.compressed"))
 def test_classes_and_syntaxes_can_alternate(dimse: Dimse, make: Maker) -> None:
-    """Objects of several SOP classes and syntaxes are stored in turn on one association."""
+    """Objects of several SOP classes and syntaxes are stored alternately on one association."""
     order = [
         ("CT", ExplicitVRLittleEndian),
         ("MR", ImplicitVRLittleEndian),
@@ -115,7 +118,7 @@ def test_classes_and_syntaxes_can_alternate(dimse: Dimse, make: Maker) -> None:
 
 @suite.case("CSTORE-007", ref="PS3.4 C.4.1.3.1.1", needs="dimse.find.study")
 def test_object_sent_twice_is_stored_once(dimse: Dimse, make: Maker) -> None:
-    """An instance that is sent twice is found once."""
+    """An instance sent twice is found once."""
     sample = make.instance()
 
     dimse.store(sample)
@@ -130,7 +133,7 @@ def test_object_sent_twice_is_stored_once(dimse: Dimse, make: Maker) -> None:
 
 @suite.case("CSTORE-008", ref="PS3.7 9.3.1.2")
 def test_response_names_class_and_instance(dimse: Dimse, make: Maker) -> None:
-    """A response names its request, and no other SOP class or instance than the request."""
+    """A response names its request, and the SOP class and instance of the request, if any."""
     samples = make.study(instances=2)
     answered: list[tuple[int, str, str]] = []
 
@@ -193,7 +196,7 @@ def test_origin_is_in_the_metadata(dcmtk: Dcmtk, rest: Rest, corpus: Corpus, rem
     needs=("rest", "orthanc>=1.9.0"),
 )
 def test_transfer_syntax_can_be_refused(dimse: Dimse, rest: Rest) -> None:
-    """With native AcceptedTransferSyntaxes only, a context with JPEG is refused, and one without is not."""
+    """With only native AcceptedTransferSyntaxes, a context with JPEG is rejected; others are not."""
     native = [ImplicitVRLittleEndian, ExplicitVRLittleEndian]
     proposed = [JPEGLosslessSV1, ExplicitVRLittleEndian]
 
@@ -214,7 +217,7 @@ def test_transfer_syntax_can_be_refused(dimse: Dimse, rest: Rest) -> None:
 def test_unknown_sop_class_can_be_accepted(
     dimse: Dimse, rest: Rest, accepted: str, result: int
 ) -> None:
-    """A SOP class that Orthanc does not know is accepted if, and only if, UnknownSopClassAccepted is on."""
+    """A SOP class unknown to Orthanc is accepted if, and only if, UnknownSopClassAccepted is on."""
     contexts = [(UNKNOWN_UID, ExplicitVRLittleEndian)]
 
     with rest.setting("/tools/unknown-sop-class-accepted", accepted):

@@ -1,4 +1,4 @@
-"""Transcoding on request: of a file, a modified instance, archives and media, and on the way to a peer."""
+"""Transcoding on request: a file, a modified instance, archives, media, objects sent to a peer."""
 
 import io
 from collections.abc import Callable
@@ -41,7 +41,7 @@ from harness.cases import (
 suite = Suite(level="product", needs="rest", ref="Orthanc Book: transcoding")
 
 BUILT_IN: Final = configured(Gdcm={"Enable": False})
-"""The server transcodes by itself: the plugin would come first, and knows no quality."""
+"""The server itself transcodes: the plugin would take precedence, and ignores the quality."""
 LOSSLESS: Final = {
     "implicit": ImplicitVRLittleEndian,
     "explicit": ExplicitVRLittleEndian,
@@ -55,12 +55,12 @@ LEVELS: Final = ("patients", "studies", "series")
 
 
 def soft() -> Picture:
-    """Return an image of 8 bits that JPEG compresses well, and not without loss."""
+    """Return an 8-bit image that JPEG compresses well, but with loss."""
     return Picture((gray(7, 64, 64, bits=8),), 8)
 
 
 def syntax_in(data: bytes) -> UID:
-    """Return the transfer syntax that the file meta information names; fails the case without one."""
+    """Return the transfer syntax in the file meta information; fails the case if there is none."""
     assert data[128:132] == b"DICM", f"expected a DICOM file, received {data[:20]!r}"
     syntax: UID = pydicom.dcmread(
         io.BytesIO(data), stop_before_pixels=True
@@ -72,7 +72,7 @@ def syntax_in(data: bytes) -> UID:
 @pytest.mark.parametrize("name", EVERY)
 @BUILT_IN
 def test_file_in_another_syntax(rest: Rest, stored: Stored, name: str) -> None:
-    """A file is given in the transfer syntax of the query, under its own UID if nothing is lost."""
+    """A file is returned in the requested transfer syntax, with its own UID if nothing is lost."""
     syntax = EVERY[name]
     sample = stored.image(soft())
 
@@ -90,7 +90,7 @@ def test_file_in_another_syntax(rest: Rest, stored: Stored, name: str) -> None:
 @pytest.mark.parametrize("sample", ["p08", "p12-jpeg-lossless", "p12-jpeg-ls", "p09-rle-gray"])
 @BUILT_IN
 def test_pixels_of_a_decompressed_file(rest: Rest, stored: Stored, sample: str, name: str) -> None:
-    """A lossless file that is given native has the pixels that were drawn."""
+    """A lossless file returned in a native syntax has the original pixels."""
     source = stored.sample(sample)
     path = orthanc_ids(source).path("instance")
 
@@ -101,7 +101,7 @@ def test_pixels_of_a_decompressed_file(rest: Rest, stored: Stored, sample: str, 
 
 @suite.case("TRC-003", covers="Orthanc.test_download_file_transcode", needs="orthanc>=1.12.2")
 def test_file_in_no_syntax(rest: Rest, stored: Stored) -> None:
-    """A transfer syntax that there is not is refused as out of range, and the file is given without it."""
+    """An unknown transfer syntax is rejected as out of range; without it, the file is returned."""
     sample = stored.instance()
     path = f"{orthanc_ids(sample).path('instance')}/file"
 
@@ -112,7 +112,7 @@ def test_file_in_no_syntax(rest: Rest, stored: Stored) -> None:
 
 @suite.case("TRC-004", covers="Orthanc.test_download_file_transcode", needs="orthanc>=1.12.2")
 def test_file_in_its_own_syntax(rest: Rest, stored: Stored) -> None:
-    """A file in the transfer syntax that it has already is given unchanged."""
+    """A file requested in its own transfer syntax is returned unchanged."""
     sample = stored.sample("p09-rle-gray")
     path = f"{orthanc_ids(sample).path('instance')}/file"
 
@@ -173,7 +173,7 @@ WAYS: Final[dict[str, Make]] = {
 @pytest.mark.parametrize("way", WAYS)
 @BUILT_IN
 def test_lower_quality_is_smaller(rest: Rest, stored: Stored, way: str) -> None:
-    """A JPEG of quality 40 is smaller than one of 80, and differs more from what was drawn."""
+    """A JPEG of quality 40 is smaller than one of 80, and differs more from the original."""
     sample = stored.image(soft())
 
     low, high = (WAYS[way](rest, sample, quality) for quality in (40, 80))
@@ -185,7 +185,7 @@ def test_lower_quality_is_smaller(rest: Rest, stored: Stored, way: str) -> None:
 
 
 def loss(data: bytes, sample: Sample) -> float:
-    """Return by how much the JPEG in a file differs from what was drawn, on average."""
+    """Return the average difference between the JPEG in a file and the original."""
     jpeg = next(generate_frames(pydicom.dcmread(io.BytesIO(data)).PixelData, number_of_frames=1))
     return float(abs(levels_of(jpeg) - sample.frame(0)).mean())
 
@@ -198,7 +198,7 @@ def loss(data: bytes, sample: Sample) -> float:
 )
 @BUILT_IN
 def test_ratio_of_lossy_compression(rest: Rest, stored: Stored) -> None:
-    """A file that was compressed with loss says so, with the ratio: the lower the quality, the higher."""
+    """A lossy compressed file says so, with a ratio that is higher for lower quality."""
     sample = stored.image(soft())
 
     files = [pydicom.dcmread(io.BytesIO(_modified(rest, sample, quality))) for quality in (40, 80)]
@@ -216,7 +216,7 @@ def test_ratio_of_lossy_compression(rest: Rest, stored: Stored) -> None:
 def test_archive_in_another_syntax(
     rest: Rest, stored: Stored, kind: str, name: str, method: str
 ) -> None:
-    """An archive or a file-set has its files in the requested transfer syntax; what is stored stays."""
+    """An archive or a file-set has its files in the requested transfer syntax; stored files are unchanged."""
     syntax = EVERY[name]
     sample = stored.image(soft())
     path = f"{orthanc_ids(sample).path('study')}/{kind}"
@@ -239,7 +239,7 @@ def test_archive_in_another_syntax(
 def test_each_file_of_an_archive_is_transcoded(
     rest: Rest, stored: Stored, kind: str, level: str
 ) -> None:
-    """Each file of an archive is transcoded, at each level, and has the pixels that were drawn."""
+    """Each file in an archive is transcoded, at each level, and has the original pixels."""
     samples = stored.study(instances=2)
     path = f"{orthanc_ids(samples[0]).path(level)}/{kind}"
 
@@ -271,7 +271,7 @@ def test_archive_of_several_resources(rest: Rest, stored: Stored, route: str) ->
 @pytest.mark.parametrize("route", ["create-archive", "create-media", "create-media-extended"])
 @BUILT_IN
 def test_archive_of_several_resources_by_get(rest: Rest, stored: Stored, route: str) -> None:
-    """The same by GET, with resources and transfer syntax in the query."""
+    """The same by GET, with resources and transfer syntax in the URL."""
     study = orthanc_ids(stored.image(soft())).study
 
     answer = rest.get(f"/tools/{route}?resources={study}&transcode={JPEGLosslessSV1}")
@@ -287,7 +287,7 @@ def test_archive_of_several_resources_by_get(rest: Rest, stored: Stored, route: 
 def test_object_is_transcoded_for_a_peer(
     rest: Rest, local_rest: Rest, stored: Stored, name: str
 ) -> None:
-    """A peer gets an object in the transfer syntax of the request; here it stays as it is."""
+    """A peer gets an object in the requested transfer syntax; the source is unchanged."""
     syntax = EVERY[name]
     sample = stored.image(soft())
 
@@ -303,7 +303,7 @@ def test_object_is_transcoded_for_a_peer(
 )
 @BUILT_IN
 def test_object_is_deflated_for_a_peer(rest: Rest, local_rest: Rest, stored: Stored) -> None:
-    """A peer gets an object deflated if that is the transfer syntax of the request."""
+    """A peer gets an object deflated if that is the requested transfer syntax."""
     stored.image(soft())
     syntax = DeflatedExplicitVRLittleEndian
 
@@ -329,7 +329,7 @@ def test_object_is_sent_to_a_peer_as_it_is(rest: Rest, local_rest: Rest, stored:
 def test_job_that_sends_to_a_peer(
     rest: Rest, local_rest: Rest, stored: Stored, compress: bool
 ) -> None:
-    """The job that sends to a peer says whether it compresses and how much it sends, and no password."""
+    """The job that sends to a peer reports whether it compresses and how much it sends, but no password."""
     sample = stored.image(Picture((gray(7, 128, 128, bits=8),), 8))
     order = {"Resources": rest.json("/instances"), "Synchronous": False, "Compress": compress}
 

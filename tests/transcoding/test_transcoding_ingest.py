@@ -1,4 +1,4 @@
-"""Transcoding of what arrives: IngestTranscoding, and which kinds of objects it is applied to."""
+"""Transcoding on arrival: IngestTranscoding, and the kinds of objects to which it applies."""
 
 from typing import Any, Final
 
@@ -55,17 +55,17 @@ NOTHING: Final = ingest(ExplicitVRLittleEndian, False, False)
 
 
 def syntax_of(rest: Rest, sample: Sample) -> str:
-    """Return the transfer syntax in which the server has a sample."""
+    """Return the transfer syntax of a sample on the server."""
     return rest.get(f"{orthanc_ids(sample).path('instance')}/metadata/TransferSyntax").text
 
 
 def only_syntax(rest: Rest) -> str:
-    """Return the transfer syntax of the one instance, which has a new UID if pixels were lost."""
+    """Return the transfer syntax of the only instance, whose UID changes with lossy compression."""
     return rest.get(f"/instances/{single(rest.json('/instances'))}/metadata/TransferSyntax").text
 
 
 def assert_pixels(rest: Rest, sample: Sample) -> None:
-    """Compare the values of a gray sample with those that were drawn."""
+    """Compare the values of a gray sample with the original ones."""
     sign = "int" if sample.properties.get("signed") else "uint"
     shown = levels_of(rest.get(f"{orthanc_ids(sample).path('instance')}/image-{sign}16"))
     assert largest_difference(shown, sample.frame(0).astype(int) % 65536) == 0
@@ -86,14 +86,14 @@ def test_everything_is_transcoded(rest: Rest, stored: Stored, name: str) -> None
 @pytest.mark.parametrize("name", [*NATIVE, *COMPRESSED[:3]])
 @EVERYTHING
 def test_transcoded_pixels_are_the_same(rest: Rest, stored: Stored, name: str) -> None:
-    """A losslessly compressed or native object has the values that were drawn when it is transcoded."""
+    """A losslessly compressed or native object has the original values after transcoding."""
     assert_pixels(rest, stored.sample(name))
 
 
 @suite.case("TIN-003", covers="IngestTranscoding.case_2")
 @EVERYTHING
 def test_jpeg_becomes_rgb(rest: Rest, stored: Stored) -> None:
-    """A JPEG in YBR_FULL_422 is RGB when it is stored decompressed, three bytes a pixel."""
+    """A JPEG in YBR_FULL_422 is stored decompressed as RGB, with three bytes per pixel."""
     path = orthanc_ids(stored.sample("p10-jpeg-colour")).path("instance")
 
     tags = rest.json(f"{path}/tags?simplify")
@@ -105,7 +105,7 @@ def test_jpeg_becomes_rgb(rest: Rest, stored: Stored) -> None:
 @suite.case("TIN-004", covers="IngestTranscoding.case_1")
 @pytest.mark.parametrize("name", [*NATIVE, *COMPRESSED, "p10-jpeg-colour", "p12-jpeg-2000"])
 def test_nothing_is_transcoded_by_default(rest: Rest, stored: Stored, name: str) -> None:
-    """Without IngestTranscoding each object is stored as it comes, byte for byte."""
+    """Without IngestTranscoding, each object is stored as it arrives, byte for byte."""
     sample = stored.sample(name)
 
     assert syntax_of(rest, sample) == sample.transfer_syntax
@@ -116,7 +116,7 @@ def test_nothing_is_transcoded_by_default(rest: Rest, stored: Stored, name: str)
 @pytest.mark.parametrize("name", [*NATIVE, *COMPRESSED])
 @ONLY_NATIVE
 def test_only_native_objects(rest: Rest, stored: Stored, name: str) -> None:
-    """With the flag for compressed objects off, native ones are transcoded and the others stay."""
+    """With the flag for compressed objects off, only native ones are transcoded."""
     sample = stored.sample(name)
 
     expected = ExplicitVRLittleEndian if name in NATIVE else sample.transfer_syntax
@@ -127,7 +127,7 @@ def test_only_native_objects(rest: Rest, stored: Stored, name: str) -> None:
 @pytest.mark.parametrize("name", [*NATIVE, *COMPRESSED])
 @ONLY_COMPRESSED
 def test_only_compressed_objects(rest: Rest, stored: Stored, name: str) -> None:
-    """With the flag for native objects off, compressed ones are transcoded and the others stay."""
+    """With the flag for native objects off, only compressed ones are transcoded."""
     sample = stored.sample(name)
 
     expected = sample.transfer_syntax if name in NATIVE else ExplicitVRLittleEndian
@@ -138,7 +138,7 @@ def test_only_compressed_objects(rest: Rest, stored: Stored, name: str) -> None:
 @pytest.mark.parametrize("name", ["p01", "p05", "p12-jpeg-lossless"])
 @NOTHING
 def test_no_objects_at_all(rest: Rest, stored: Stored, name: str) -> None:
-    """With both flags off, nothing is transcoded, and files stay as they are."""
+    """With both flags off, nothing is transcoded."""
     sample = stored.sample(name)
 
     assert syntax_of(rest, sample) == sample.transfer_syntax
@@ -149,7 +149,7 @@ def test_no_objects_at_all(rest: Rest, stored: Stored, name: str) -> None:
 @pytest.mark.parametrize("name", ["p07", "p09-rle-gray", "p12-jpeg-lossless", "p15-jpeg-extended"])
 @ingest(JPEGExtended12Bit, True, True)
 def test_everything_is_compressed(rest: Rest, stored: Stored, name: str) -> None:
-    """Into a compressed transfer syntax, native objects and those of another compression are transcoded."""
+    """Native objects and those with another compression are transcoded to a compressed transfer syntax."""
     sample = stored.sample(name)
 
     assert only_syntax(rest) == JPEGExtended12Bit
@@ -170,7 +170,7 @@ def test_everything_is_compressed(rest: Rest, stored: Stored, name: str) -> None
 def test_only_native_objects_are_compressed(
     rest: Rest, stored: Stored, name: str, expected: UID
 ) -> None:
-    """With the flag for compressed objects off, those stay in their compression."""
+    """With the flag for compressed objects off, those keep their compression."""
     stored.sample(name)
 
     assert only_syntax(rest) == expected
@@ -197,7 +197,7 @@ def test_only_compressed_objects_are_compressed_anew(
 def test_objects_by_c_store_are_transcoded(
     rest: Rest, corpus: Corpus, dimse: Dimse, name: str
 ) -> None:
-    """What arrives by C-STORE is transcoded like an upload, and its values are the same."""
+    """Objects received by C-STORE are transcoded like an upload, and their values are the same."""
     sample = corpus[name]
 
     dimse.store(sample)
@@ -210,7 +210,7 @@ def test_objects_by_c_store_are_transcoded(
 @pytest.mark.parametrize("name", ["h03-sr", "p12-jpeg-2000"], ids=["no-pixels", "no-decoder"])
 @EVERYTHING
 def test_object_that_is_not_transcoded_is_kept(rest: Rest, stored: Stored, name: str) -> None:
-    """An object without pixels, or of a compression without a decoder, is stored all the same."""
+    """An object without pixels, or with a compression without a decoder, is stored nevertheless."""
     sample = stored.sample(name)
 
     assert rest.json("/instances") == [orthanc_ids(sample).instance]

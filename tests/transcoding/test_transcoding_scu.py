@@ -1,4 +1,4 @@
-"""Transcoding of what is sent by C-STORE: chosen by what the destination accepts, and by the preference."""
+"""Transcoding for C-STORE: syntaxes accepted by the destination, and the configured preference."""
 
 import contextlib
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ suite = Suite(
 )
 
 UNCOMPRESSED: Final = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian)
-"""As the destination prefers them, where it has the choice."""
+"""The destination's order of preference."""
 EVERY: Final = (*UNCOMPRESSED, JPEGExtended12Bit, JPEGLosslessSV1, JPEGLossless, JPEG2000Lossless)
 NATIVE: Final = ("p01", "p05", "p08")
 SENT: Final = (*NATIVE, "p15-jpeg-extended", "p12-jpeg-lossless")
@@ -42,7 +42,7 @@ BUILT_IN: Final = configured(Gdcm={"Enable": False})
 
 @contextlib.contextmanager
 def accepting(local: Party, *transfer_syntaxes: str) -> Iterator[StorageScp]:
-    """Receive in the place of the local server, in these transfer syntaxes only."""
+    """Receive in place of the local server, accepting only these transfer syntaxes."""
     classes = ["1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"]
     with StorageScp(classes, transfer_syntaxes, time_limit=10.0) as scp:
         scp.expect(local.ae_title)
@@ -56,7 +56,7 @@ def accepting(local: Party, *transfer_syntaxes: str) -> Iterator[StorageScp]:
 def assert_sent(
     rest: Rest, local: Party, sample: Sample, accepted: tuple[str, ...], expected: str
 ) -> None:
-    """Send a sample to a destination with these transfer syntaxes, and look at what comes."""
+    """Send a sample to a destination with these transfer syntaxes, and check what it receives."""
     with accepting(local, *accepted) as destination:
         rest.post(f"{LOCAL}/store", rest.upload(sample.data)["ID"])
 
@@ -115,7 +115,7 @@ def test_own_syntax_where_it_is_accepted(
 def test_native_destination(
     rest: Rest, corpus: Corpus, local: Party, name: str, decompressed: str
 ) -> None:
-    """A destination without compression gets native files as they are, and others decompressed."""
+    """A destination without compression gets native files unchanged, and others decompressed."""
     sample = corpus[name]
     expected = sample.transfer_syntax if name in NATIVE else decompressed
 
@@ -152,7 +152,7 @@ def test_destination_with_one_syntax(
 def test_destination_that_nothing_suits(
     rest: Rest, corpus: Corpus, local: Party, name: str
 ) -> None:
-    """A destination gets nothing if its one compression is neither the file's nor the preferred one."""
+    """A destination gets nothing if its only compression is neither the file's nor the preferred one."""
     with accepting(local, JPEGLossless) as destination:
         rest.post(f"{LOCAL}/store", rest.upload(corpus[name].data)["ID"], expect=500)
 
@@ -162,7 +162,7 @@ def test_destination_that_nothing_suits(
 @suite.case("TSCU-006", covers="ScuTranscoding.case_11")
 @preferring(JPEGLosslessSV1)
 def test_compression_that_both_know(rest: Rest, corpus: Corpus, local: Party) -> None:
-    """A file in the one compression that the destination accepts is sent as it is."""
+    """A file in the only compression that the destination accepts is sent as it is."""
     assert_sent(rest, local, corpus["p15-jpeg-lossless-14"], (JPEGLossless,), JPEGLossless)
 
 
@@ -172,7 +172,7 @@ def test_compression_that_both_know(rest: Rest, corpus: Corpus, local: Party) ->
 def test_preferred_compression_before_native(
     rest: Rest, corpus: Corpus, local: Party, name: str
 ) -> None:
-    """If a file must be transcoded, the preferred compression comes before Explicit VR Little Endian."""
+    """If a file must be transcoded, the preferred compression is tried before Explicit VR Little Endian."""
     accepted = (JPEGLosslessSV1, ExplicitVRLittleEndian)
     sample = corpus[name]
     expected = sample.transfer_syntax if sample.transfer_syntax in accepted else JPEGLosslessSV1
@@ -186,7 +186,7 @@ def test_preferred_compression_before_native(
 def test_preference_that_cannot_be_written(
     rest: Rest, corpus: Corpus, local: Party, name: str
 ) -> None:
-    """A preferred compression that the server cannot write gives way to Explicit VR Little Endian."""
+    """If the server cannot write the preferred compression, it uses Explicit VR Little Endian."""
     accepted = (JPEG2000Lossless, ExplicitVRLittleEndian)
     sample = corpus[name]
     expected = (

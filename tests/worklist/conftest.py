@@ -1,4 +1,4 @@
-"""The fixtures of the cases about worklists: the worklist itself, and two settings that are put back."""
+"""Fixtures for the cases about worklists: the worklist, and two settings that are restored."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -10,13 +10,13 @@ from harness.cases import Dimse, Party, Rest, Worklist
 
 @pytest.fixture
 def worklist(remote: Party, dimse: Dimse) -> Worklist:
-    """Return the remote's worklist, which is empty when the case begins."""
+    """Return the worklist of the remote, which is empty at the start of the case."""
     return Worklist(remote.worklists, dimse)
 
 
 @pytest.fixture
 def default_encoding(rest: Rest) -> Iterator[Callable[[str], None]]:
-    """Return a function that sets the encoding of answers; the former one is put back."""
+    """Yield a function that sets the encoding of answers; the previous one is restored."""
     with contextlib.ExitStack() as stack:
         yield lambda encoding: stack.enter_context(
             rest.setting("/tools/default-encoding", encoding)
@@ -25,7 +25,7 @@ def default_encoding(rest: Rest) -> Iterator[Callable[[str], None]]:
 
 @pytest.fixture
 def query_filter(rest: Rest) -> Iterator[Callable[[str], None]]:
-    """Return a function that lets Lua change each query; the filter is removed again."""
+    """Yield a function that installs a Lua filter for queries; it is removed at the end."""
 
     def install(change: str) -> None:
         code = f"function IncomingWorklistRequestFilter(query, origin) {change} return query end"

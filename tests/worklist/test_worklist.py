@@ -27,13 +27,13 @@ suite = Suite(needs="dimse.worklist", shows="Worklist")
 
 
 # The first three samples: CT at station ONE on 15 January at 8:00, MR at TWO on that day at 10:30,
-# CT at TWO on the day after, a second before midnight.
+# CT at TWO on the following day, a second before midnight.
 THREE = ("w01", "w02", "w03")
 
 
 @pytest.fixture
 def three(worklist: Worklist, corpus: Corpus) -> Worklist:
-    """Return the worklist with three items in it: One, Two and Three."""
+    """Return the worklist with three items: One, Two and Three."""
     worklist.put(*(corpus[each] for each in THREE))
     return worklist
 
@@ -44,7 +44,7 @@ def named(*names: str) -> list[str]:
 
 
 def keywords(dataset: Dataset) -> set[str]:
-    """Return the keywords of an answer without the character set, which may always come (PS3.4 K.4.1.1.3)."""
+    """Return the keywords of an answer except the character set, which PS3.4 K.4.1.1.3 allows."""
     return {keyword_for_tag(element.tag) for element in dataset} - {"SpecificCharacterSet"}
 
 
@@ -69,7 +69,7 @@ def test_empty_worklist(worklist: Worklist) -> None:
     ("modality", "names"), [("CT", ["One", "Three"]), ("MR", ["Two"]), ("US", [])]
 )
 def test_modality(three: Worklist, modality: str, names: list[str]) -> None:
-    """A modality finds the items whose step is of this modality."""
+    """A query for a modality finds the items whose step has this modality."""
     assert three.names({"Modality": modality}) == named(*names)
 
 
@@ -82,7 +82,7 @@ def test_modality(three: Worklist, modality: str, names: list[str]) -> None:
     ("station", "names"), [("ONE", ["One"]), ("TWO", ["Two", "Three"]), ("SIX", [])]
 )
 def test_station_ae_title(three: Worklist, station: str, names: list[str]) -> None:
-    """A station finds the items that are scheduled for it."""
+    """A query for a station finds the items scheduled for it."""
     assert three.names({"ScheduledStationAETitle": station}) == named(*names)
 
 
@@ -103,7 +103,7 @@ def test_station_ae_title(three: Worklist, station: str, names: list[str]) -> No
     ],
 )
 def test_start_date(three: Worklist, date: str, names: list[str]) -> None:
-    """A date, or a range of dates with both ends included, finds the items that start then."""
+    """A query for a date, or a range of dates including both ends, finds the items that start then."""
     assert three.names({"ScheduledProcedureStepStartDate": date}) == named(*names)
 
 
@@ -118,7 +118,7 @@ def test_start_date(three: Worklist, date: str, names: list[str]) -> None:
     ],
 )
 def test_start_time(three: Worklist, time: str, names: list[str]) -> None:
-    """A range of times finds the items that start within it."""
+    """A query for a range of times finds the items that start within it."""
     assert three.names({"ScheduledProcedureStepStartTime": time}) == named(*names)
 
 
@@ -132,13 +132,13 @@ def test_start_time(three: Worklist, time: str, names: list[str]) -> None:
     ids=["only-star", "star-at-end", "question-mark", "star-in-front", "part"],
 )  # fmt: skip
 def test_patient_name(three: Worklist, pattern: str, names: list[str]) -> None:
-    """A name is matched with its wildcards; without them a part of a name matches nothing."""
+    """A name is matched with wildcards; without them, part of a name matches nothing."""
     assert three.names(PatientName=pattern) == named(*names)
 
 
 @suite.case("WLIST-008", ref="PS3.4 C.2.2.2.1, K.6.1.2.2: Patient ID", covers="Worklists.test_all")
 def test_patient_id(three: Worklist, corpus: Corpus) -> None:
-    """A Patient ID finds the items of this patient only."""
+    """A query for a Patient ID finds only the items of this patient."""
     assert three.names(PatientID=corpus["w02"].patient_id) == named("Two")
 
 
@@ -152,7 +152,7 @@ def test_keys_are_combined(three: Worklist) -> None:
 
 @suite.case("WLIST-010", ref="PS3.4 K.4.1.1.3.2, C.4.1.1.3.2", covers="Worklists.test_single")
 def test_only_requested_attributes_come(three: Worklist) -> None:
-    """An item has the requested attributes and no others, and so has its step."""
+    """An answer has the requested attributes and no others, and so does its step."""
     step = {"Modality": "MR", "ScheduledProcedureStepID": ""}
 
     item = single(three.find(step, PatientID="", AccessionNumber=""), "item")
@@ -185,7 +185,7 @@ def test_values_are_those_of_the_item(three: Worklist, corpus: Corpus) -> None:
 
 @suite.case("WLIST-012", ref="PS3.4 C.2.2.2.6: sequence matching", covers="Worklists.test_vet")
 def test_sequence_that_is_empty_or_absent(worklist: Worklist, make: Maker) -> None:
-    """A sequence key without items matches items without the sequence, and with it, empty or filled."""
+    """A sequence key without items matches all items, whether the sequence is absent, empty or filled."""
     code = modules.code("HEAD", "99HARNESS", "Head")
     worklist.put(
         make.worklist_item(PatientName="Absent"),
@@ -206,7 +206,7 @@ def test_keys_in_an_empty_step(three: Worklist) -> None:
 
 @suite.case("WLIST-014", ref="PS3.4 K.6.1.2.2, Table K.6-1: Requested Procedure ID", level="should")
 def test_optional_key(worklist: Worklist, make: Maker) -> None:
-    """A Requested Procedure ID finds the items of this procedure only."""
+    """A query for a Requested Procedure ID finds only the items of this procedure."""
     worklist.put(
         make.worklist_item(PatientName="First", RequestedProcedureID="RP-1"),
         make.worklist_item(PatientName="Second", RequestedProcedureID="RP-2"),
@@ -224,7 +224,7 @@ def test_optional_key(worklist: Worklist, make: Maker) -> None:
     ("wanted", "names"), [("private value", ["Six"]), ("other", []), ("", ["Six"])]
 )
 def test_private_element(worklist: Worklist, corpus: Corpus, wanted: str, names: list[str]) -> None:
-    """A private element is matched like any other if the query names its creator."""
+    """A private element is matched like any other if the query contains its creator."""
     worklist.put(corpus["w06"])
     query = asking({}, PatientName="")
     block = step_of(query).private_block(0x0041, "DICOM-HARNESS", create=True)
@@ -240,7 +240,7 @@ def test_private_element(worklist: Worklist, corpus: Corpus, wanted: str, names:
 )
 @pytest.mark.parametrize("query", ["Yamada*", "*"])
 def test_japanese_name(worklist: Worklist, corpus: Corpus, query: str) -> None:
-    """A name in kanji and kana comes unchanged, in the character set that the answer names."""
+    """A name in kanji and kana is returned unchanged, in the character set that the answer names."""
     worklist.put(corpus["w05"])
 
     names = worklist.names(PatientName=query)
@@ -289,7 +289,7 @@ def test_default_encoding(
     encoding: str,
     answer: tuple[str, str],
 ) -> None:
-    """Answers are in the default encoding and say so; characters that it lacks are dropped."""
+    """Answers are in the default encoding and say so; characters that it cannot represent are dropped."""
     worklist.put(make.worklist_item(PatientName="Größe^Jörg", character_set="ISO_IR 100"))
     default_encoding(encoding)
 
@@ -318,7 +318,7 @@ def test_findscu(three: Worklist, dcmtk: Dcmtk) -> None:
 )
 @pytest.mark.parametrize("name", ["lockfile", "note.txt", "broken.wl"])
 def test_other_files_in_the_folder(three: Worklist, name: str) -> None:
-    """A lock file as dcmtk wants it, another file, or a broken item hides no item."""
+    """The lock file of dcmtk, other files, or a broken item do not hide any items."""
     other = three.folder / name
     before = other.read_bytes() if other.exists() else None
     other.write_bytes(b"this is no worklist item")
@@ -346,7 +346,7 @@ def test_other_files_in_the_folder(three: Worklist, name: str) -> None:
 def test_query_through_rest(
     three: Worklist, rest: Rest, options: dict[str, bool], answer: dict[str, str]
 ) -> None:
-    """A query over REST makes the server an SCU, here of its own worklist."""
+    """A query by REST makes the server an SCU, here of its own worklist."""
     query = {"PatientName": "Worklist^One"}
 
     found = rest.post("/modalities/self/find-worklist", {"Query": query, **options}).json()
@@ -364,7 +364,7 @@ def test_query_through_rest(
 def test_filter_by_the_caller(
     worklist: Worklist, make: Maker, remote: Party, query_filter: Callable[[str], None]
 ) -> None:
-    """A filter in Lua restricts a query to the station that sent it."""
+    """A Lua filter restricts a query to the station that sent it."""
     caller = worklist.dimse.calling
     worklist.put(
         make.worklist_item(PatientName="Mine", ScheduledStationAETitle=caller),
@@ -387,7 +387,7 @@ def test_filter_by_the_caller(
     needs="rest",
 )
 def test_filter_removes_a_key(three: Worklist, query_filter: Callable[[str], None]) -> None:
-    """A filter in Lua removes a key from a query, which then finds every item."""
+    """A Lua filter removes a key from a query, which then finds every item."""
     nowhere: dict[str, Any] = {"ScheduledStationAETitle": "NOWHERE"}
     before = three.names(nowhere)
 

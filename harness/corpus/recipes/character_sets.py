@@ -1,7 +1,7 @@
 """c01 to c18: person names and texts in the character sets of PS3.3 C.12.1.1.2.
 
 The Japanese, Korean and Chinese examples are those of PS3.5 annexes H to K, byte for byte; all
-other names are invented. The bytes stand in the object as given here: no writer encodes them anew.
+other names are invented. The bytes are written into the object as given here, without re-encoding.
 """
 
 from collections.abc import Iterator
@@ -20,24 +20,25 @@ from harness.corpus.place import Place
 from harness.corpus.registry import Recipe
 from harness.corpus.sample import Draft
 
-# Latin-9 came into the standard after pydicom's table was made (still so in 3.0.2).
+# Latin-9 was added to the standard after pydicom's table was made (still so in 3.0.2).
 python_encoding.setdefault("ISO_IR 203", "iso8859_15")
 
-# Shift into JIS X 0208 and 0212, into ASCII and romaji; Korean and Chinese as right half (PS3.3 C.12.1.1.2).
+# Shift into JIS X 0208 and 0212, into ASCII and romaji; Korean and Chinese as right half
+# (PS3.3 C.12.1.1.2).
 _KANJI, _MORE_KANJI, _ASCII, _ROMAJI = b"\x1b$B", b"\x1b$(D", b"\x1b(B", b"\x1b(J"
 _KOREAN, _CHINESE = b"\x1b$)C", b"\x1b$)A"
 
 
 @dataclass(frozen=True)
 class Text:
-    """A text, and the bytes that stand for it."""
+    """A text, and the bytes that encode it."""
 
     shown: str
     written: bytes
 
     @classmethod
     def of(cls, shown: str, codec: str) -> "Text":
-        """Encode a text by one of Python's codecs."""
+        """Encode a text with one of Python's codecs."""
         return cls(shown, shown.encode(codec))
 
 
@@ -100,7 +101,7 @@ _MULTI_BYTE = (
 
 
 def recipes() -> Iterator[Recipe]:
-    """Return the recipes of this group."""
+    """Yield the recipes of this group."""
     for id_, term, codec, name in _SINGLE_BYTE:
         yield _recipe(id_, f"{term}, a single byte set", term, Text.of(name, codec))
     yield from (_recipe(*row) for row in _MULTI_BYTE)
@@ -139,7 +140,7 @@ def _own_set_in_item() -> Draft:
 def _image(id_: str, terms: str | list[str], name: bytes) -> Dataset:
     ds = secondary_capture(Place("corpus", f"CHARSET-{id_.upper()}"))
     ds.SpecificCharacterSet = terms
-    # Tells pydicom that raw elements are already encoded, so that it writes them as they are.
+    # Tells pydicom that raw elements are already encoded, so that it writes them unchanged.
     encodings = convert_encodings(ds.SpecificCharacterSet)
     ds.set_original_encoding(False, True, encodings)
     _put(ds, "PatientName", name)
@@ -147,6 +148,6 @@ def _image(id_: str, terms: str | list[str], name: bytes) -> Dataset:
 
 
 def _put(ds: Dataset, keyword: str, written: bytes) -> None:
-    """Put bytes into a text element as they are, padded with a space to an even length."""
+    """Set a text element to bytes as they are, padded with a space to an even length."""
     tag, value = Tag(keyword), written + b" " * (len(written) % 2)
     ds[tag] = RawDataElement(tag, dictionary_VR(tag), len(value), value, 0, False, True)

@@ -1,4 +1,4 @@
-"""a01 to a03: every attribute that a de-identifier looks at, and objects that refer to each other."""
+"""a01 to a03: every attribute in the de-identification table, and objects with references."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -27,7 +27,7 @@ _REPORT = "Nothing abnormal."
 
 
 def recipes() -> Iterator[Recipe]:
-    """Return the recipes of this group."""
+    """Yield the recipes of this group."""
     yield Recipe(
         "a01", "every attribute of PS3.15 Table E.1-1, each with a value of its own", _every
     )

@@ -1,4 +1,4 @@
-"""t01 to t06, m07 and m11: unusual elements, and objects that are no plain image."""
+"""t01 to t06, m07 and m11: unusual elements, and objects that are not plain images."""
 
 import struct
 from collections.abc import Iterator
@@ -58,7 +58,7 @@ _VALUES = (
 
 
 def recipes() -> Iterator[Recipe]:
-    """Return the recipes of this group."""
+    """Yield the recipes of this group."""
     yield Recipe("m07", "an encapsulated PDF of one page", _pdf)
     yield Recipe("t01-known-vr", "a private block with a sequence, explicit VR", _private)
     yield Recipe(

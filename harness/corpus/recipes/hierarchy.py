@@ -1,4 +1,4 @@
-"""h01 to h10: patients, studies, series and instances, and where they collide."""
+"""h01 to h10: patients, studies, series and instances, and their collisions."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -22,7 +22,7 @@ _B = {"PatientName": "Bravo^Bob", "PatientSex": "M"}
 
 
 def recipes() -> Iterator[Recipe]:
-    """Return the recipes of this group."""
+    """Yield the recipes of this group."""
     for series in (1, 2):
         for number in (1, 2, 3):
             place = replace(PATIENT_A, series=str(series), number=number)
@@ -46,7 +46,7 @@ def recipes() -> Iterator[Recipe]:
 
 
 def _referring_study() -> Iterator[Recipe]:
-    """h03: a report and a key object that refer to the CT of their own study."""
+    """h03: a report and a key object that refer to the CT in their study."""
     yield Recipe(
         "h03-ct", "patient B: the CT to which the others refer", _image(ct_image, PATIENT_B, _B)
     )
@@ -67,7 +67,7 @@ def _referring(
 
 
 def _collisions() -> Iterator[Recipe]:
-    """h05, h10: what must be one, or must be two, and looks otherwise."""
+    """h05, h10: objects that share an identifier although they differ."""
     for name, person in (("first", "Collision^First"), ("second", "Collision^Second")):
         place = Place(CORPUS, "HIER-SAME-ID", f"C-{name}")
         purpose = f"the same Patient ID under two names: the {name}"

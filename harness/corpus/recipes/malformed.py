@@ -1,4 +1,4 @@
-"""x00 to x05: files that are broken on purpose, each in one way."""
+"""x00 to x05: files that are deliberately malformed, each in one way."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -21,7 +21,7 @@ _TEXT: Final = b"This is a plain text, and no DICOM file.\n" * 8
 
 
 def recipes() -> Iterator[Recipe]:
-    """Return the recipes of this group."""
+    """Yield the recipes of this group."""
     text = Draft(Dataset(), mangle=lambda _: _TEXT)
     yield Recipe("x00-text", "not DICOM at all: a text", lambda: text)
     for id_, purpose, transfer_syntax, mangle in _BROKEN:

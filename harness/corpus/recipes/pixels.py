@@ -1,4 +1,4 @@
-"""p01 to p16 and m01: the ways in which pixels are stored, compressed and counted."""
+"""p01 to p16 and m01: the ways to store, compress and number pixels."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -53,11 +53,11 @@ class Cell:
 
     @property
     def has_stored_frames(self) -> bool:
-        """Whether `database/compress.py` has to compress its frames."""
+        """Whether its frames were compressed by `database/compress.py`."""
         return bool(self.transfer_syntax.is_encapsulated) and self.transfer_syntax != RLELossless
 
     def draft(self) -> Draft:
-        """Put the object together."""
+        """Build the object."""
         ds = self.kind(Place("corpus", f"PIXELS-{self.id[:3].upper()}", "1", self.id))
         picture = self.picture()
         if picture.photometric == "PALETTE COLOR":
@@ -76,7 +76,7 @@ class Cell:
 
 
 def recipes() -> Iterator[Recipe]:
-    """Return the recipes of this group."""
+    """Yield the recipes of this group."""
     for cell in CELLS:
         yield Recipe(cell.id, cell.purpose, cell.draft)
 
@@ -102,13 +102,13 @@ def _palette(ds: Dataset) -> None:
 
 
 def _lossy(ds: Dataset, picture: Picture, method: str) -> None:
-    """Say that the compression lost something, by which method, and how much smaller it made the pixels."""
+    """Add the attributes of lossy compression: the method, and the compression ratio."""
     ds.LossyImageCompression = "01"
     ds.LossyImageCompressionMethod = method
     ds.LossyImageCompressionRatio = "2" if picture.samples == 1 else "4"
 
 
-# The compressions that lose something, with their defined terms (PS3.3 C.7.6.1.1.5.1).
+# The lossy compressions, with their defined terms (PS3.3 C.7.6.1.1.5.1).
 LOSSY = {
     JPEGBaseline8Bit: "ISO_10918_1",
     JPEGExtended12Bit: "ISO_10918_1",
@@ -116,7 +116,7 @@ LOSSY = {
     JPEG2000: "ISO_15444_1",
 }
 
-# As an encoder with a small buffer does.
+# Like an encoder with a small buffer.
 _two_fragments = partial(encapsulate, fragments_per_frame=2)
 
 CELLS = (

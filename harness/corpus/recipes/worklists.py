@@ -1,4 +1,4 @@
-"""w01 to w06: worklist items, as files in the form that dcmtk's `wlmscpfs` reads."""
+"""w01 to w06: worklist items, as files in the format of dcmtk's `wlmscpfs`."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -29,7 +29,7 @@ _STEP = (
 
 
 def recipes() -> Iterator[Recipe]:
-    """Return the recipes of this group."""
+    """Yield the recipes of this group."""
     for number, (id_, purpose, name, *values) in enumerate(_WANTED, start=1):
         step = dict(zip(_STEP, values, strict=True))
         yield Recipe(id_, purpose, partial(_draft, number, {"PatientName": name}, step))
@@ -60,7 +60,7 @@ def _draft(number: int, elements: dict[str, Any], step: dict[str, Any]) -> Draft
 
 
 def _two_items() -> Draft:
-    """Return a step of two codes; a file of two steps would be ignored by dcmtk's `wlmscpfs`."""
+    """Return a step with two codes; dcmtk's `wlmscpfs` would ignore a file with two steps."""
     draft = _draft(4, {"PatientName": "Worklist^Four"}, {})
     head, neck = code("HEAD", "99HARNESS", "Head scan"), code("NECK", "99HARNESS", "Neck scan")
     step = draft.dataset.ScheduledProcedureStepSequence[0]

@@ -11,6 +11,8 @@ const page = (() => {
   const level = document.getElementById("level");
   const choices = all("[data-choice]");
   const cases = all(".case");
+  const groups = all(".group");
+  const unfolded = new Set(groups.filter((each) => each.open));  // without filters
   const help = document.getElementById("help");
 
   // --- the filters, which live in the controls and in the address's hash
@@ -34,6 +36,11 @@ const page = (() => {
         && (!suite.value || suite.value === each.closest(".suite").dataset.suite)
         && words.every((word) => text.includes(word)));
       shown += !each.hidden;
+    }
+    const filtered = shown < cases.length;
+    for (const each of groups) {
+      each.hidden = !each.querySelector(".case:not([hidden])");
+      each.open = filtered ? !each.hidden : unfolded.has(each);
     }
     for (const each of all(".suite, .part")) each.hidden = !each.querySelector(".case:not([hidden])");
     document.getElementById("none").hidden = shown > 0;
@@ -75,6 +82,7 @@ const page = (() => {
     const target = found?.closest(".case");
     set(new URLSearchParams(target ? "" : hash));
     if (!target) return;
+    unfold(target);
     target.open = true;
     target.scrollIntoView();
     const place = found === target ? target.querySelector("summary") : found;
@@ -82,6 +90,11 @@ const page = (() => {
     focus();
     // The browser follows the address on its own as well, and then takes the focus away again.
     window.addEventListener("load", focus, { once: true });
+  }
+
+  function unfold(target) {
+    const group = target.closest(".group");
+    if (group) group.open = true;
   }
 
   function decoded(text) {
@@ -112,9 +125,14 @@ const page = (() => {
 
   function move(step) {
     const visible = cases.filter((each) => !each.hidden);
-    const at = visible.indexOf(document.activeElement.closest(".case"));
-    const next = at < 0 ? (step > 0 ? 0 : visible.length - 1) : at + step;
-    visible[next]?.querySelector("summary").focus();
+    const focus = document.activeElement;
+    const within = focus.closest(".case") ?? focus.closest(".group")?.querySelector(".case:not([hidden])");
+    const at = visible.indexOf(within);
+    const before = within && !focus.closest(".case") && step > 0 ? 0 : step;  // from a group to its first case
+    const next = visible[at < 0 ? (step > 0 ? 0 : visible.length - 1) : at + before];
+    if (!next) return;
+    unfold(next);
+    next.querySelector("summary").focus();
   }
 
   // A key of a choice presses what the choice says that it should, or frees all again.
@@ -182,7 +200,7 @@ const page = (() => {
 
   // --- paper, on which nothing can be unfolded
 
-  const facts = all(".facts:not([open])");
+  const facts = all(".facts:not([open]), .group:not([open])");
   window.addEventListener("beforeprint", () => { for (const each of facts) each.open = true; });
   window.addEventListener("afterprint", () => { for (const each of facts) each.open = false; });
 

@@ -1,1 +1,1 @@
-"""PostgreSQL and MariaDB as resources: private instances that a server under test keeps its index in."""
+"""PostgreSQL and MariaDB as resources: private instances for the index of a server under test."""

@@ -23,20 +23,24 @@ from harness.servers.process import ServerProcess, free_port
 from harness.waiting import wait_until
 
 LONGEST_SOCKET = 107
-"""Bytes that the path of a Unix socket may have in Linux: 108 with the zero at its end (unix(7))."""
+"""Most bytes in the path of a Unix socket on Linux: 108 with the final zero (unix(7))."""
 ADMINISTRATOR = "harness"
 
 
 class Database(ServerProcess, abc.ABC):
-    """A running instance with a folder, a port and an administrator of its own; a context manager.
+    """A running instance with its own folder, port and administrator; a context manager.
 
-    It keeps its port when it is started again, since a server under test has that in its configuration.
+    It keeps its port across restarts, since the port is in the configuration of the server under
+    test.
     """
 
     product: ClassVar[str]
-    """The product in small letters, as in the names of folders."""
+    """The product in small letters, as in folder names."""
     secret: ClassVar[str]
-    """The variable in which its client is given a password: only its owner sees it, unlike a command line."""
+    """The environment variable for the client's password, visible only to its owner.
+
+    A command line would be visible to all users.
+    """
 
     def __init__(self, installation: DatabaseInstallation, guard: Guard) -> None:
         self.installation = installation
@@ -55,12 +59,12 @@ class Database(ServerProcess, abc.ABC):
 
     @abc.abstractmethod
     def make_data(self) -> None:
-        """Make the folder of the data, with the administrator's account."""
+        """Create the data folder, with the administrator's account."""
 
     @property
     @abc.abstractmethod
     def _socket_path(self) -> Path:
-        """Where the Unix socket is, if the path is not too long."""
+        """The path of the Unix socket, if it is not too long."""
 
     @abc.abstractmethod
     def _command(self) -> Sequence[str | Path]:
@@ -68,32 +72,32 @@ class Database(ServerProcess, abc.ABC):
 
     @abc.abstractmethod
     def _client(self, user: str, database: str | None) -> Sequence[str | Path]:
-        """Return the command of a client that runs statements; without `database` as administrator."""
+        """Return the command of a client that runs statements; administrator if no `database`."""
 
     @abc.abstractmethod
     def _ready(self, begin: int) -> bool:
-        """Return whether it takes connections; its log since the start is that from `begin` on."""
+        """Return whether it accepts connections; its log since the start begins at `begin`."""
 
     @abc.abstractmethod
     def _creating(self, name: str, password: str) -> str:
-        """Return the statements that create a database, and a user of the same name who alone may use it."""
+        """Return the statements that create a database, and its only user, of the same name."""
 
     @abc.abstractmethod
     def _dropping(self, name: str) -> str:
-        """Return the statements that undo it, also while somebody is connected."""
+        """Return the statements that undo it, even while clients are connected."""
 
     @property
     def socket(self) -> Path | None:
-        """The Unix socket, None where its path is too long."""
+        """The Unix socket, or None if its path is too long."""
         path = self._socket_path
         return path if len(os.fsencode(path)) <= LONGEST_SOCKET else None
 
     def new_database(self, name: str) -> DatabaseConnection:
-        """Make an empty database, and a user of the same name who may use it and no other."""
+        """Create an empty database, and a user of the same name who may use it and no other."""
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,31}", name):
             raise ConfigError(
-                f"{name!r} is not a name for a database: a small letter, then up to 31 small letters, digits "
-                "and underscores"
+                f"{name!r} is not a valid database name: use a lowercase letter, and up to 31 more of them, "
+                "digits and underscores"
             )
         password = new_password()
         self.sql(self._creating(name, password))
@@ -104,9 +108,9 @@ class Database(ServerProcess, abc.ABC):
         self.sql(self._dropping(connection.database))
 
     def sql(self, statements: str, connection: DatabaseConnection | None = None) -> str:
-        """Run statements as the user of `connection`, or as administrator; return rows, tabs between fields.
+        """Run statements as `connection`'s user, or as administrator; return tab-separated rows.
 
-        Raises ServerError with the server's words where one fails.
+        Raises ServerError with the server's message if one fails.
         """
         who = self._administrator if connection is None else connection.credentials
         database = None if connection is None else connection.database
@@ -115,7 +119,7 @@ class Database(ServerProcess, abc.ABC):
         return run_program(command, environment=environment, given=statements)
 
     def start(self) -> None:
-        """Start it with the data that is there. Raises ServerNotReady with the last lines of its log."""
+        """Start it with its existing data. Raises ServerNotReady with the last lines of its log."""
         begin = self.log_position()
         self.run(
             self._command(),
@@ -129,13 +133,13 @@ class Database(ServerProcess, abc.ABC):
         self.start()
 
     def kill(self) -> None:
-        """End it at once, with all its processes, as a crash would."""
+        """Kill it with all its processes, like a crash."""
         children = self._stopped_children()
         super().kill()
         for each in children:
             with contextlib.suppress(psutil.NoSuchProcess):
                 each.kill()
-        wait_until(lambda: not any(map(_lives, children)), what="its processes to end")
+        wait_until(lambda: not any(map(_lives, children)), what="the end of its processes")
 
     def __enter__(self) -> Self:
         return self
@@ -144,7 +148,7 @@ class Database(ServerProcess, abc.ABC):
         self.close()
 
     def _stopped_children(self) -> list[psutil.Process]:
-        """Return its processes, which are in sessions of their own; it can make no more."""
+        """Return its processes, which are in their own sessions; stop it from starting more."""
         if self.pid is None or self.ended():
             return []
         os.kill(self.pid, signal.SIGSTOP)
@@ -154,12 +158,12 @@ class Database(ServerProcess, abc.ABC):
 
 
 def new_password() -> str:
-    """Make a password of letters and digits, which needs no quotes anywhere."""
+    """Return a password of letters and digits, which needs no quotes anywhere."""
     return secrets.token_hex(16)
 
 
 def _lives(process: psutil.Process) -> bool:
-    """Return whether a process still does something: in a container nobody may fetch what has ended."""
+    """Return whether a process is still active: in a container zombies may never be reaped."""
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:

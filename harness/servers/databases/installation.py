@@ -1,4 +1,4 @@
-"""Finding PostgreSQL, MariaDB and Orthanc's plugins for them on this computer."""
+"""Finds PostgreSQL, MariaDB and Orthanc's plugins for them on this computer."""
 
 import os
 import re
@@ -14,10 +14,10 @@ from harness.model import Version
 from harness.servers.locate import CHECKOUT, PLUGIN_FOLDERS
 
 VARIABLE = "HARNESS_DATABASE_ROOT"
-"""Names a folder in which packages were unpacked."""
+"""Environment variable with a folder in which packages were unpacked."""
 
 UNPACKED = CHECKOUT / ".databases"
-"""Where run-local.sh unpacks packages: installing PostgreSQL's would start a service of the system."""
+"""Where run-local.sh unpacks packages: installing PostgreSQL's would start a system service."""
 
 
 @dataclass(frozen=True)
@@ -28,19 +28,19 @@ class DatabaseInstallation:
     version: Version
     server: Path
     maker: Path
-    """Makes the folder of its data: initdb, mariadb-install-db."""
+    """Creates the data folder: initdb, mariadb-install-db."""
     client: Path
     root: Path = Path("/")
     """The folder below which its packages were unpacked."""
 
     @property
     def environment(self) -> dict[str, str]:
-        """What its programs need in their environment."""
+        """The environment variables that its programs need."""
         return _libraries(self.root)
 
 
 def _libraries(root: Path) -> dict[str, str]:
-    """Name the libraries that were unpacked with programs, in a variable of the environment."""
+    """Return an environment variable with the path of libraries unpacked with programs."""
     if root == Path("/"):
         return {}
     multiarch = sysconfig.get_config_var("MULTIARCH") or ""
@@ -51,11 +51,11 @@ def _libraries(root: Path) -> dict[str, str]:
 class _Kind:
     product: str
     plugin: str
-    """The product, as the names of Orthanc's plugins have it."""
+    """The product, as in the names of Orthanc's plugins."""
     candidates: Callable[[Path], Iterable[tuple[Path, Path, Path]]]
     """Where server, maker and client may be below a root folder, the best ones first."""
     version: str
-    """Finds the version in what the server says of itself."""
+    """The pattern of the version in the server's output."""
     packages: str
 
 
@@ -90,7 +90,7 @@ _KINDS = {
 
 
 def find_database(kind: str, root: Path | None = None) -> DatabaseInstallation:
-    """Find PostgreSQL or MariaDB below `root`, or where its packages are.
+    """Find PostgreSQL or MariaDB below `root`, or in the default places.
 
     Raises ServerNotFound with the command that installs it.
     """
@@ -102,14 +102,14 @@ def find_database(kind: str, root: Path | None = None) -> DatabaseInstallation:
                 if version:
                     return DatabaseInstallation(known.product, version, *programs, each)
     raise ServerNotFound(
-        f"{known.product} is not installed: its programs are not below {_words(root)}, or do not run. "
+        f"{known.product} is not installed: its programs are not in {_words(root)}, or do not run. "
         f"HARNESS_DATABASES={kind} ./run-local.sh --setup-only unpacks it; to install it: "
         f"apt-get install --no-install-recommends {known.packages}"
     )
 
 
 def find_plugins(kind: str, root: Path | None = None) -> tuple[Path, Path]:
-    """Find Orthanc's plugins for a database: that of the index, and that of the objects.
+    """Find Orthanc's plugins for a database: one for the index, and one for the objects.
 
     Raises ServerNotFound with the command that installs them.
     """
@@ -121,15 +121,9 @@ def find_plugins(kind: str, root: Path | None = None) -> tuple[Path, Path]:
             if all(path.exists() for path in found):
                 return found
     raise ServerNotFound(
-        f"there is no {index} in {_words(root)}: apt-get install {package}, or unpack it: "
+        f"{index} is missing in {_words(root)}: apt-get install {package}, or unpack it: "
         f"apt-get download {package}; dpkg-deb --extract {package}_*.deb FOLDER; export {VARIABLE}=FOLDER"
     )
-
-
-def plugin_version(plugin: Path) -> Version | None:
-    """Return the version of a plugin, which Debian writes behind the name of the file that it links to."""
-    found = re.search(r"\.so\.(\d[\d.]*)$", plugin.resolve().name)
-    return Version(found.group(1)) if found else None
 
 
 def _roots(named: Path | None) -> Iterator[Path]:
@@ -147,7 +141,7 @@ def _words(named: Path | None) -> str:
 
 
 def _version(server: Path, root: Path, pattern: str) -> Version | None:
-    """Ask a server for its version; None where it is another product, or lacks a library."""
+    """Return the version of a server, or None if it is another product, or lacks a library."""
     environment = {**os.environ, **_libraries(root)}
     try:
         answer = subprocess.run(

@@ -6,9 +6,9 @@ from pathlib import Path
 from harness.servers.databases.database import Database
 from harness.servers.databases.programs import run_program, write_secret
 
-# Nothing has to outlive a power cut, so that nothing waits for the disk; but cases kill it, and what was
-# committed must then be there: the log is handed to the kernel at each commit (2), not each second (0).
-# `loose` because MariaDB wants to drop that option some day.
+# Nothing has to survive a power cut, so nothing waits for the disk. But cases kill it, and
+# committed data must then be there: the log is passed to the kernel at each commit (2), not each
+# second (0). `loose` because MariaDB plans to drop that option.
 SETTINGS = (
     "--innodb-flush-log-at-trx-commit=2",
     "--loose-innodb-flush-method=nosync",
@@ -18,19 +18,19 @@ SETTINGS = (
     "--aria-pagecache-buffer-size=1M",
     "--max-connections=300",  # 50 for each Orthanc, as with PostgreSQL
     "--skip-name-resolve",
-    # As Debian's configuration has it, which is not read here.
+    # As in Debian's configuration, which is not read here.
     "--character-set-server=utf8mb4",
     "--collation-server=utf8mb4_general_ci",
 )
 
 
 class Mariadb(Database):
-    """MariaDB with a folder of its own."""
+    """MariaDB with its own folder."""
 
     product, secret = "mariadb", "MYSQL_PWD"
 
     def make_data(self) -> None:
-        """Make the folder of the data, with one account in it, which may do everything."""
+        """Create the data folder, with a single account that has all privileges."""
         run_program(
             [
                 *(self.installation.maker, "--no-defaults"),
@@ -40,8 +40,8 @@ class Mariadb(Database):
             environment={**self.installation.environment, "TMPDIR": str(self.folder)},
         )
         who = self._administrator
-        # The users that it has made need no password. A file of statements is run before anybody can
-        # connect; the server takes it once, at the first start.
+        # The users created by the installation need no password. A file of statements is run before
+        # any client can connect; the server is given it once, at the first start.
         statements = (
             "DELETE FROM mysql.global_priv WHERE User <> 'mariadb.sys'",  # that one owns views
             "FLUSH PRIVILEGES",
@@ -60,7 +60,7 @@ class Mariadb(Database):
             *(self.installation.server, "--no-defaults"),
             *(f"--basedir={self.installation.root / 'usr'}", f"--datadir={self.data}"),
             *(f"--bind-address={self.endpoint.host}", f"--port={self.endpoint.port}"),
-            # It needs one. A path that is not absolute lies in the folder of its data.
+            # Required. A relative path is in the data folder.
             f"--socket={self.socket or 'mariadb.sock'}",
             f"--pid-file={self.folder / 'mariadb.pid'}",
             f"--tmpdir={self.folder}",  # else TMPDIR, where it may not be allowed to write
@@ -69,7 +69,7 @@ class Mariadb(Database):
         ]
 
     def start(self) -> None:
-        """Start it with the data that is there."""
+        """Start it with its existing data."""
         super().start()
         (self.data / "first.sql").unlink(missing_ok=True)
 
@@ -85,7 +85,7 @@ class Mariadb(Database):
         ]
 
     def _creating(self, name: str, password: str) -> str:
-        # Where rights are granted an underscore stands for any character.
+        # In GRANT statements an underscore matches any character.
         pattern = name.replace("_", r"\_")
         return (
             f"CREATE DATABASE {name};\n"
@@ -96,6 +96,6 @@ class Mariadb(Database):
     def _dropping(self, name: str) -> str:
         return (
             f"DROP USER {name}@'%';\n"
-            f"KILL CONNECTION USER {name}@'%';\n"  # connected clients would go on
+            f"KILL CONNECTION USER {name}@'%';\n"  # connected clients would continue
             f"DROP DATABASE {name};\n"
         )

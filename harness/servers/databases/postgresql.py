@@ -7,25 +7,25 @@ from pathlib import Path
 from harness.servers.databases.database import Database
 from harness.servers.databases.programs import run_program, write_secret
 
-# Nothing has to outlive a power cut, so that nothing waits for the disk. Not synchronous_commit=off nor
-# full_page_writes=off, for cases kill it: what was committed, and reported so, must then be there.
+# Nothing has to survive a power cut, so nothing waits for the disk. Not synchronous_commit=off nor
+# full_page_writes=off, because cases kill it: what was reported as committed must then be there.
 SETTINGS = {
     "fsync": "off",
     "shared_buffers": "32MB",
-    "max_connections": "300",  # 50 for each Orthanc, from version 7.0 of its plugin on
+    "max_connections": "300",  # 50 for each Orthanc, since version 7.0 of its plugin
     "jit": "off",
-    "dynamic_shared_memory_type": "mmap",  # files in its folder, instead of some in /dev/shm that stay
+    "dynamic_shared_memory_type": "mmap",  # files in its folder, not some in /dev/shm that stay
 }
 
 
 class Postgresql(Database):
-    """PostgreSQL with a folder of its own."""
+    """PostgreSQL with its own folder."""
 
     product, secret = "postgresql", "PGPASSWORD"
     orderly = signal.SIGINT  # "fast"; SIGTERM waits for connected clients
 
     def make_data(self) -> None:
-        """Make the folder of the data."""
+        """Create the data folder."""
         password = self.folder / "password"
         write_secret(password, self._administrator.password)
         run_program(
@@ -37,7 +37,7 @@ class Postgresql(Database):
             environment=self.installation.environment,
         )
         password.unlink()
-        # Who can connect is decided by the address on which it listens, and by the password.
+        # Access is controlled by the listening address, and by the password.
         with (self.data / "pg_hba.conf").open("a") as file:
             file.write("host all all all scram-sha-256\n")
 
@@ -57,10 +57,10 @@ class Postgresql(Database):
         return [self.installation.server, "-D", self.data, *options]
 
     def start(self) -> None:
-        """Start it with the data that is there."""
+        """Start it with its existing data."""
         super().start()
-        # A killed PostgreSQL leaves a segment of shared memory behind (shmget(2)). Marked for removal, the
-        # kernel drops it with the last process that uses it, however that ends.
+        # A killed PostgreSQL leaves a segment of shared memory behind (shmget(2)). Marked for
+        # removal, it is freed by the kernel with the last process that uses it, however that ends.
         segment = self._status()[6].split()[1]
         run_program(["ipcrm", "--shmem-id", segment])
 
@@ -69,7 +69,7 @@ class Postgresql(Database):
         return len(status) > 7 and status[0] == str(self.pid) and status[7].strip() == "ready"
 
     def _status(self) -> list[str]:
-        """Return the lines of its lock file: process, folder, time, port, ..., shared memory, state."""
+        """Return the lines of its lock file: process, folder, time, port, ..., segment, state."""
         try:
             return (self.data / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:

@@ -1,6 +1,6 @@
-"""Runs the programs of a database server: as an ordinary user, without the environment of ours.
+"""Runs the programs of a database server: as an ordinary user, without our environment.
 
-PostgreSQL and MariaDB refuse to run as root. Where the harness does, they run as `nobody`.
+PostgreSQL and MariaDB refuse to run as root. If the harness does, they run as `nobody`.
 """
 
 import os
@@ -18,7 +18,7 @@ TIME_LIMIT = 60.0  # seconds
 
 
 def user() -> pwd.struct_passwd | None:
-    """Return the user that a database runs as; None if that is the user of this process."""
+    """Return the user that a database runs as, or None if that is the user of this process."""
     return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
 
 
@@ -31,12 +31,12 @@ def as_user() -> dict[str, Any]:
 
 
 def new_folder(name: str, guard: Guard) -> Path:
-    """Make a temporary folder that belongs to the user of the databases, and that nobody else may enter.
+    """Create a temporary folder that only the user of the databases may access.
 
-    Raises ServerError where that user could not reach it.
+    Raises ServerError if that user could not reach it.
     """
     place = Path(tempfile.gettempdir())
-    require_reachable(place / "harness", "open it, or set TMPDIR to another folder")
+    require_reachable(place / "harness", "change its mode, or set TMPDIR to another folder")
     folder = Path(tempfile.mkdtemp(prefix=f"harness-{name}-", dir=place))
     guard.watch_folder(folder)
     hand_over(folder)
@@ -58,7 +58,10 @@ def write_secret(file: Path, text: str) -> None:
 
 
 def require_reachable(path: Path, advice: str) -> None:
-    """Raise ServerError with `advice` where the user of the databases may not enter a folder above `path`."""
+    """Raise ServerError with `advice` if the user of the databases cannot reach `path`.
+
+    That user must be allowed to enter each folder above it.
+    """
     other = user()
     if other is None:
         return
@@ -66,7 +69,7 @@ def require_reachable(path: Path, advice: str) -> None:
         about = folder.stat()
         if about.st_uid != other.pw_uid and not about.st_mode & 0o001:
             raise ServerError(
-                f"{path} cannot be reached by the user {other.pw_name}, as whom root runs databases, "
+                f"{path} cannot be accessed by the user {other.pw_name}, as which root runs databases, "
                 f"because {folder} is closed to others: {advice}"
             )
 
@@ -74,10 +77,10 @@ def require_reachable(path: Path, advice: str) -> None:
 def run_program(
     command: Sequence[str | Path], *, environment: Mapping[str, str] | None = None, given: str = ""
 ) -> str:
-    """Run a program to its end as the user of the databases, and return what it printed.
+    """Run a program to its end as the user of the databases, and return its output.
 
-    Raises ServerError with the last lines of what it said where it fails. Nothing of our environment
-    reaches it, since there are variables for all that a connection needs.
+    Raises ServerError with the last lines of its output if it fails. It does not inherit our
+    environment, since there are variables for everything that a connection needs.
     """
     name = Path(command[0]).name
     try:
@@ -95,7 +98,7 @@ def run_program(
     except OSError as error:
         raise ServerError(f"{command[0]} cannot be run: {error}") from error
     except subprocess.TimeoutExpired:
-        raise ServerError(f"{name} has not ended within {TIME_LIMIT:g} s") from None
+        raise ServerError(f"{name} did not finish within {TIME_LIMIT:g} s") from None
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip().splitlines()[-5:]
         raise ServerError(f"{name} failed with exit code {done.returncode}: {' | '.join(said)}")

@@ -1,7 +1,8 @@
-"""CTN's `simple_storage` (Central Test Node, 1993 to 2008): receives objects, and answers no queries.
+"""CTN's `simple_storage` (Central Test Node, 1993 to 2008): receives objects, answers no queries.
 
-The archive of the package is another program, `archive_server`. It keeps its index in MariaDB, and Debian's
-build of it accepts objects in Implicit VR Little Endian only: it never reads the file that would allow more.
+The archive of the package is another program, `archive_server`. It keeps its index in MariaDB, and
+Debian's build of it accepts objects in Implicit VR Little Endian only: it never reads the file that
+would allow more.
 """
 
 import gzip
@@ -24,13 +25,13 @@ CONFIGURATION = "ctn.cfg"
 
 
 class Ctn(Adapter):
-    """A simple_storage that makes a process for each association."""
+    """A simple_storage that starts a process for each association."""
 
     can = DIMSE_STORAGE | {COMPRESSED}
 
     def launch(self, seat: Seat) -> Launch:
-        """Return the command, with the configuration that it reads."""
-        # It cannot inflate, and would accept what is deflated if that were listed.
+        """Return the command, and its configuration."""
+        # It cannot inflate, but would accept deflated objects if that syntax were listed.
         accepted = [*NATIVE, *(each for each in AllTransferSyntaxes if each.is_encapsulated)]
         # Without the last line, objects in Implicit VR are stored without file meta information.
         configuration = (
@@ -39,8 +40,8 @@ class Ctn(Adapter):
             "STORAGE/PART10FLAG 1\n"
         )
         options = ("-c", self.ae_title, "-C", CONFIGURATION, "-f", "-p", "-s", "-x", DATA)
-        # Its log is its output, which it would write in blocks without stdbuf. -p logs the requests for
-        # associations, without which it says nothing of a C-ECHO; -s leaves out the data sets.
+        # Its log is its output, which would be block-buffered without stdbuf. -p logs association
+        # requests, without which it logs nothing for a C-ECHO; -s leaves out the data sets.
         command = ("stdbuf", "--output=L", self.program, *options, str(seat.ports["dicom"]))
         return Launch(command, {CONFIGURATION: configuration.encode()})
 
@@ -50,13 +51,13 @@ def find(spec: Spec) -> Build:  # noqa: ARG001 - nothing can be asked of it
     program = shutil.which(PROGRAM)
     if program is None:
         raise ServerNotFound(
-            f"--remote ctn: there is no {PROGRAM} on the search path: apt-get install ctn"
+            f"--remote ctn: {PROGRAM} is not on the search path: apt-get install ctn"
         )
     return Build("ctn", _version(Path(program)), Ctn, executable=Path(program))
 
 
 def _version(program: Path) -> Version:
-    """Return the version of the package, as its changelog begins: the programs know only a date."""
+    """Return the package version from its changelog: the programs know only a date."""
     changelog = program.parent.parent / "share/doc/ctn/changelog.Debian.gz"
     try:
         with gzip.open(changelog, "rt", encoding="utf-8") as file:

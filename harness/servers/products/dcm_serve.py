@@ -24,11 +24,11 @@ NEEDED = ("starlette", "uvicorn", "gdcm")
 """Modules without which it has no web services, or cannot decode JPEG Lossless and JPEG-LS."""
 
 NOTHING = "2.25.404"
-"""A UID of which it holds nothing."""
+"""A UID that it has no objects for."""
 
 
 class DcmServe(Adapter):
-    """A `dcm serve` that stores what it is sent into its data folder."""
+    """A `dcm serve` that stores what it receives in its data folder."""
 
     can = DIMSE_ARCHIVE | DICOMWEB | (DICOMWEB_MORE - {"dicomweb.uri"}) | {
         COMPRESSED, RELATED, "dimse.commit",
@@ -54,9 +54,9 @@ class DcmServe(Adapter):
         return Launch(tuple(argv), files)
 
     def empty(self, folder: Path | None, worklists: Path | None, *, unsettled: bool) -> bool:
-        """Empty the folder and the index, once it has written there what it has stored.
+        """Empty the folder and the index, once everything it has stored is indexed.
 
-        It notes instances in its index together, a moment later, but before it answers a query.
+        It adds instances to its index in batches, slightly later, but before it answers a query.
         """
         client = Dimse(
             self.endpoints["dicom"],
@@ -83,7 +83,7 @@ class DcmServe(Adapter):
 
 
 def find(asked: Spec) -> Build:  # noqa: ARG001 - it has no variants
-    """Return it: it is a part of this distribution, and only what it uses may be missing."""
+    """Return it: it is part of this distribution, and only its dependencies may be missing."""
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise ServerNotFound(

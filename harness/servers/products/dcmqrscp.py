@@ -28,7 +28,7 @@ AETable BEGIN
 AETable END
 """
 
-# As it comes, it negotiates no compressed syntax: what it is to accept and to propose must be listed.
+# By default it negotiates no compressed syntax: those to accept and to propose must be listed.
 PROFILES = """\
 [[TransferSyntaxes]]
 [Any]
@@ -56,12 +56,12 @@ MOST_PROPOSED = 128  # contexts of one association (PS3.8 9.3.2.2)
 
 
 class Dcmqrscp(Adapter):
-    """A dcmqrscp that takes whatever comes; it makes a process for each association."""
+    """A dcmqrscp that accepts everything; it starts a process for each association."""
 
     can = DIMSE_ARCHIVE | {COMPRESSED}
 
     def launch(self, seat: Seat) -> Launch:
-        """Return the command, with the configuration that it reads."""
+        """Return the command, and its configuration."""
         hosts = (
             f"{title} = ({title}, {endpoint.host}, {endpoint.port})"
             for title, endpoint in self.role.destinations.items()
@@ -70,14 +70,15 @@ class Dcmqrscp(Adapter):
             port=seat.ports["dicom"], hosts="\n".join(hosts), title=self.ae_title, folder=DATA
         )
         files = {"dcmqrscp.cfg": configuration.encode(), "profiles.cfg": _profiles().encode()}
-        # What a peer leaves open is closed after 5 s instead of 30 (the ARTIM timer, PS3.8 9.1.5).
+        # Connections that a peer leaves open are closed after 5 s instead of 30 (the ARTIM timer,
+        # PS3.8 9.1.5).
         options = ("--verbose", "-dhl", "-ta", "5")
         read = ("-c", "dcmqrscp.cfg", "-xf", "profiles.cfg", "In", "Out")
         return Launch((self.program, *options, *read), files, ENVIRONMENT)
 
 
 def _profiles() -> str:
-    """Write what is accepted (storage in any syntax, and the services), and what C-MOVE proposes."""
+    """Return what to accept (storage in any syntax, and the services), and what C-MOVE proposes."""
     syntaxes = (*NATIVE, *(each for each in AllTransferSyntaxes if each not in NATIVE))
     storage = [str(each.abstract_syntax) for each in StoragePresentationContexts]
     services = [

@@ -1,4 +1,4 @@
-"""dicom-rs's `dicom-storescp`: receives objects, and answers no question about them."""
+"""dicom-rs's `dicom-storescp`: receives objects, and answers no queries."""
 
 import os
 import re
@@ -23,10 +23,10 @@ class DicomStorescp(Adapter):
 
     def launch(self, seat: Seat) -> Launch:
         """Return the command: every setting is an option."""
-        # Without --non-blocking a second association waits until the first one has ended.
-        # Without --read-timeout it waits without end, and without --strict it takes PDUs of any length.
+        # Without --non-blocking a second association waits until the first one has ended. Without
+        # --read-timeout it waits forever, and without --strict it accepts PDUs of any length.
         options = ("--verbose", "--non-blocking", "--strict", "--read-timeout", "20", "-o", DATA)
-        # The option is named after the calling title, and sets the title of the server itself.
+        # The option is named after the calling title, but sets the title of the server itself.
         title = ("--calling-ae-title", self.ae_title)
         port = ("-p", str(seat.ports["dicom"]))
         return Launch((self.program, *options, *title, *port), {}, {"NO_COLOR": "1"})
@@ -38,8 +38,8 @@ def find(spec: Spec) -> Build:  # noqa: ARG001 - nothing can be asked of it
     program = shutil.which(PROGRAM) or shutil.which(PROGRAM, path=cargo / "bin")
     if program is None:
         raise ServerNotFound(
-            f"--remote {PROGRAM}: it is not installed: cargo install {PROGRAM}, "
-            "where the Rust toolchain is (https://rustup.rs)"
+            f"--remote {PROGRAM}: it is not installed: run cargo install {PROGRAM} "
+            "with a Rust toolchain (https://rustup.rs)"
         )
     answer = subprocess.run(
         [program, "--version"], capture_output=True, text=True, timeout=10, check=False

@@ -1,14 +1,18 @@
-"""Orthanc: of this computer, of a path, or of a release of Debian."""
+"""Orthanc, installed on this computer, at a path, or from a Debian release."""
 
 import contextlib
 import platform
 import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
 from harness.errors import ConfigError, ServerError, ServerNotFound
+from harness.orthanc_plugins import PLUGINS, Choice, plugin_of
 from harness.servers.container import ContainerLimits
 from harness.servers.container_engine import connect, speaking
 from harness.servers.locate import OrthancInstallation, find_orthanc, usual_places
 from harness.servers.orthanc import Orthanc
+from harness.servers.plugins import by_name, plugin_version, unpacked
 from harness.servers.product import Build, Product, Spec
 from harness.servers.products import image
 
@@ -17,7 +21,7 @@ TESTING = "testing"
 
 
 def find(asked: Spec) -> Build:
-    """Find the Orthanc that was asked for, or else the usual one of this computer."""
+    """Find the requested Orthanc, or else the default one on this computer."""
     release = asked.argument or ""
     if RELEASE.fullmatch(release) and release != "none":
         return _of_release(release, asked)
@@ -25,12 +29,9 @@ def find(asked: Spec) -> Build:
 
 
 def _process(installation: OrthancInstallation, asked: Spec) -> Build:
-    plugins = installation.plugins
-    if asked.plugins is not None:
-        for path in asked.plugins:
-            if not path.exists():
-                raise ConfigError(f"--plugins {path}: there is no such file or folder")
-        plugins = tuple(installation.seen(path.absolute()) for path in asked.plugins)
+    beside = () if installation.root is not None else tuple(unpacked())
+    at_hand = by_name([*installation.plugins, *beside])
+    plugins = tuple(_chosen(installation, asked.plugins, at_hand))
     return Build(
         "Orthanc",
         installation.version,
@@ -39,12 +40,49 @@ def _process(installation: OrthancInstallation, asked: Spec) -> Build:
         root=installation.root,
         command=installation.command,
         plugins=tuple(map(str, plugins)),
+        required=() if asked.plugins == Choice() else _required(plugins, asked.plugins),
+        loadable={
+            name: plugin_version(installation.on_disk(path)) for name, path in at_hand.items()
+        },
         overrides=asked.overrides,
     )
 
 
+def _chosen(
+    installation: OrthancInstallation, asked: Choice, at_hand: Mapping[str, Path]
+) -> Iterator[Path]:
+    """Yield the requested plugins, as the executable sees them."""
+    chosen: list[Path] = []
+    if asked.paths is not None:
+        for path in asked.paths:
+            if not path.exists():
+                raise ConfigError(f"--plugins {path} does not exist")
+            chosen.append(installation.seen(path.absolute()))
+    elif not asked.names:
+        chosen += installation.plugins
+    wanted = at_hand if asked.every else (*asked.names, *asked.more)
+    present = by_name(chosen)
+    for name in wanted:
+        if name not in at_hand:
+            raise ConfigError(f"--plugin {name} is not on this computer: {PLUGINS[name].advice}")
+        if name not in present:
+            chosen.append(at_hand[name])
+    yield from dict.fromkeys(chosen)
+
+
+def _required(plugins: Iterable[Path], asked: Choice) -> tuple[str, ...]:
+    """Return the plugins that Orthanc must list: the named ones, not those it merely has."""
+    named = {*asked.names, *asked.more}
+    known = (plugin_of(path) for path in plugins)
+    return tuple(
+        each.identifier
+        for each in known
+        if each is not None and (asked.every or asked.paths is not None or each.name in named)
+    )
+
+
 def _of_release(release: str, asked: Spec) -> Build:
-    """Find the Orthanc that a release of Debian has: on this computer, else in the image made from it."""
+    """Find the Orthanc of a Debian release: on this computer, else in the image made from it."""
     here = _release_here()
     if release == here:
         own = next((each for each in usual_places() if each.is_file()), None)
@@ -56,27 +94,27 @@ def _of_release(release: str, asked: Spec) -> Build:
             engine.api.inspect_image(name)
     except (ConfigError, ServerError) as error:
         raise ServerNotFound(
-            f"--remote orthanc:{release}: this computer has no Orthanc of that release "
-            f"({f'it is Debian {here}' if here else 'it is no Debian'}), and no image {name}: "
-            f"`./run-docker.sh --release {release} --setup-only` makes it ({error})"
+            f"--remote orthanc:{release}: this computer does not have the Orthanc of that release "
+            f"({f'it is Debian {here}' if here else 'it is not Debian'}), nor the image {name}: "
+            f"`./run-docker.sh --release {release} --setup-only` creates it ({error})"
         ) from error
     return image.find(Spec(name, asked.plugins, asked.overrides, asked.limits))
 
 
 def _release_here() -> str | None:
-    """Return the name of the Debian release that this computer runs; None where it is none."""
+    """Return the name of the Debian release on this computer, or None if it is not Debian."""
     try:
         facts = platform.freedesktop_os_release()
     except OSError:
         return None
     if facts["ID"] != "debian":
         return None
-    # Testing has the name of the release that it will be, and no number yet.
+    # Testing has the name of the next release, but no number yet.
     return facts.get("VERSION_CODENAME") if "VERSION_ID" in facts else TESTING
 
 
 PRODUCT = Product(
-    "Orthanc: of this computer, a Debian release (trixie, testing), an executable, or another system's root",
+    "Orthanc: the installed one, that of a Debian release (trixie, testing), an executable, or a system root",
     find,
     argument="[:RELEASE|:PATH]",
     heeds=frozenset({"--plugins", "--with", "--memory", "--database", "tls"}),

@@ -15,11 +15,11 @@ from harness.servers.product import Build, Product, Spec
 MAIN = "com.pixelmed.server.DicomAndWebStorageServer"
 OBJECTS = "objects"
 JAR = "pixelmed.jar"
-# What Debian's package depends on; the server needs no other jar. The manifest of Debian's pixelmed.jar
-# names them by absolute paths, so that they are found without being listed, too.
+# The dependencies of Debian's package; the server needs no other jar. The manifest of Debian's
+# pixelmed.jar names them by absolute path, so they are found without being listed, too.
 NEEDED = ("hsqldb", "commons-codec", "commons-net", "slf4j-api", "slf4j-jdk14", "vecmath")
 JAVA = (
-    "-Xshare:auto",  # it is started again and again: these three halve the time of a start
+    "-Xshare:auto",  # it is started many times: these three halve the start-up time
     "-XX:TieredStopAtLevel=1",
     "-XX:+UseSerialGC",
     "-Djava.awt.headless=true",
@@ -27,7 +27,7 @@ JAVA = (
     "-Djava.util.logging.config.file=logging.properties",
     "-Duser.home=.",  # relative paths, and the name of its configuration, start there
 )
-# At its usual level it says nothing of what is asked of it.
+# At its default level it logs no requests.
 LOGGING = """\
 handlers=java.util.logging.ConsoleHandler
 .level=INFO
@@ -38,12 +38,12 @@ java.util.logging.SimpleFormatter.format=%1$tF %1$tT.%1$tL %4$s %3$s: %5$s%6$s%n
 
 
 class PixelMed(Adapter):
-    """A DicomAndWebStorageServer with its index, an HSQLDB of its own process, in its folder."""
+    """A DicomAndWebStorageServer with its index, an HSQLDB in its own process, in its folder."""
 
     can = DIMSE_ARCHIVE | {RELATED, "dicomweb.uri"}
     doors = ("dicom", "http")
     dicomweb = ""
-    """It looks at the query of a URL only: WADO-URI is offered below every path."""
+    """It examines only the query of a URL: WADO-URI is offered below every path."""
 
     def launch(self, seat: Seat) -> Launch:
         """Return the command, with the configuration that it reads from its home folder."""
@@ -71,18 +71,18 @@ class PixelMed(Adapter):
         return Launch(argv, {name: content.encode() for name, content in files.items()})
 
     def empty(self, folder: Path | None, worklists: Path | None, *, unsettled: bool) -> bool:  # noqa: ARG002
-        """Return whether it holds no objects: its index is locked by its process, and it deletes nothing."""
+        """Return whether it holds no objects: its process locks the index, and it cannot delete."""
         return folder is not None and not any(
             each.is_file() for each in (folder / DATA / OBJECTS).rglob("*")
         )
 
 
 def find(spec: Spec) -> Build:  # noqa: ARG001 - nothing can be asked of it
-    """Find the library in Debian's place: `/usr/share/java` for `/usr/bin` on the search path, and so on."""
+    """Find the jar in Debian's place: `/usr/share/java` for `/usr/bin` on the search path, etc."""
     jar = next((each for each in _places() if each.is_file()), None)
-    missing = [] if jar else [f"there is no {JAR} in /usr/share/java"]
+    missing = [] if jar else [f"{JAR} is missing in /usr/share/java"]
     if shutil.which("java") is None:
-        missing.append("there is no java on the search path")
+        missing.append("java is not on the search path")
     if jar is None or missing:
         raise ServerNotFound(
             f"--remote pixelmed: {' and '.join(missing)}: "

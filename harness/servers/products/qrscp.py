@@ -1,4 +1,4 @@
-"""pynetdicom's `qrscp`, the embedded server: it is there where Python is."""
+"""pynetdicom's `qrscp`, the embedded server: available wherever the harness is installed."""
 
 import configparser
 import io
@@ -22,7 +22,7 @@ class Qrscp(Adapter):
     index = "instances.sqlite"
 
     def launch(self, seat: Seat) -> Launch:
-        """Return the command, with the configuration that it reads."""
+        """Return the command, and its configuration."""
         settings = configparser.ConfigParser()
         settings["DEFAULT"] = {
             "ae_title": self.ae_title,

@@ -1,4 +1,4 @@
-"""dcmtk's `storescp`: receives objects, and answers no question about them."""
+"""dcmtk's `storescp`: receives objects, and answers no queries."""
 
 import functools
 
@@ -10,12 +10,12 @@ from harness.servers.product import IN_IMAGE, Product
 
 
 class Storescp(Adapter):
-    """A storescp that takes every transfer syntax it knows; it makes a process for each association."""
+    """A storescp that accepts every transfer syntax it knows; it forks for each association."""
 
     can = DIMSE_STORAGE
 
     def launch(self, seat: Seat) -> Launch:
-        """Return the command: all that it is to know are options."""
+        """Return the command: all settings are options."""
         options: tuple[str, ...] = ("--verbose", "--fork", "--accept-all", "-dhl", "-od", DATA)
         files: dict[str, bytes] = {}
         encryption = self.role.encryption

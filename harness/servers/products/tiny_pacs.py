@@ -1,4 +1,4 @@
-"""tiny-pacs, an archive in Python with DICOMweb: a second reader of PS3.18 beside Orthanc's plugin."""
+"""tiny-pacs, an archive in Python with DICOMweb: a second implementation of PS3.18."""
 
 import importlib.metadata
 import json
@@ -26,14 +26,14 @@ class TinyPacs(Adapter):
     """A tiny-pacs with its index and its objects in its folder."""
 
     can = DIMSE_ARCHIVE | DICOMWEB | {COMPRESSED, RELATED, "dimse.commit"}
-    """Its WADO-URI renders nothing, and is below another path than that of the cases."""
+    """Its WADO-URI does not render, and is below another path than the cases expect."""
     doors = ("dicom", "http")
     dicomweb = "/dicomweb"
     index = "index"
     index_keeps = ("schemaversion",)
 
     def launch(self, seat: Seat) -> Launch:
-        """Return the command, with the configuration that it reads."""
+        """Return the command, and its configuration."""
         configuration = json.dumps(self._configuration(seat.ports), indent=2)
         argv = (self.python, "-m", "tiny_pacs", "run", "-c", "tiny-pacs.json")
         return Launch(argv, {"tiny-pacs.json": configuration.encode()}, ENVIRONMENT)
@@ -47,7 +47,7 @@ class TinyPacs(Adapter):
             "ae": {
                 "ae_title": [self.ae_title],
                 "port": ports["dicom"],
-                # Those that it knows by itself leave out big endian.
+                # Its own default leaves out big endian.
                 "supported_ts": [str(each) for each in AllTransferSyntaxes],
             },
             "log": LOG,

@@ -1,4 +1,4 @@
-"""dcmtk's modality worklist server, `wlmscpfs`: answers from files in a folder named after its AE title."""
+"""dcmtk's worklist server, `wlmscpfs`: answers from files in a folder named after its AE title."""
 
 import functools
 from pathlib import Path
@@ -11,15 +11,15 @@ from harness.servers.product import IN_IMAGE, Product
 
 
 class Wlmscpfs(Adapter):
-    """A wlmscpfs; who calls it by a name without a folder is rejected."""
+    """A wlmscpfs; it rejects associations whose called title has no folder."""
 
     can = ("dimse.echo", "dimse.worklist")
     has_worklists = True
 
     def launch(self, seat: Seat) -> Launch:
-        """Return the command, with the lock file that it insists on."""
+        """Return the command, and the lock file that it requires."""
         assert seat.worklists is not None
-        # -dfr: what is incomplete by its own lights (an empty sequence, say) is answered all the same.
+        # -dfr: also return items that it considers incomplete (an empty sequence, for example).
         options = ("--verbose", "-dhl", "--keep-char-set", "-dfr", "-dfp", seat.worklists.name)
         lock = {f"{self.worklists_in(Path(seat.worklists.name))}/lockfile": b""}
         return Launch((self.program, *options, str(seat.ports["dicom"])), lock, ENVIRONMENT)
@@ -29,7 +29,7 @@ class Wlmscpfs(Adapter):
         return shared / self.ae_title
 
     def empty(self, folder: Path | None, worklists: Path | None, *, unsettled: bool) -> bool:  # noqa: ARG002
-        """Delete the worklist items, and leave the lock file."""
+        """Delete the worklist items, but keep the lock file."""
         if worklists is None:
             return False
         clear_folder(worklists)

@@ -1,0 +1,72 @@
+"""A replay as text: each connection with its requests, and the recorded and new responses."""
+
+import difflib
+from collections.abc import Iterator, Sequence
+
+from harness.replay.compare import Compared, Pair
+from harness.report.text import counted
+
+MAX_LINES = 12
+"""Most lines of one difference that are shown."""
+
+
+def lines(found: Sequence[Compared]) -> Iterator[str]:
+    """Yield each connection with its requests and responses; equal responses are shown once."""
+    for each in found:
+        track = each.recorded.track
+        who = "opened by the case" if each.recorded.opened_by_case else "answered by the case"
+        yield f"#{track.number} {track.relay}, {who}"
+        if each.trouble:
+            yield f"   {each.trouble}"
+        if each.recorded.cut:
+            yield "   it was not recorded completely, so it cannot be sent completely"
+        for pair in each.pairs:
+            yield from _pair(pair)
+        if each.ended_otherwise:
+            then, now = each.ended
+            yield f"   ended  then  {then}"
+            yield f"          now   {now}"
+        yield ""
+
+
+def verdict(found: Sequence[Compared]) -> tuple[str, bool]:
+    """Return a summary of all responses, and whether they are the same."""
+    answers = [pair for each in found for pair in each.answers]
+    different = [pair for pair in answers if not pair.same]
+    troubles = [each for each in found if each.trouble]
+    if different or troubles:
+        said = (
+            f"{len(different)} of {counted(len(answers), 'answer')} differ from the recorded ones."
+        )
+        return said, False
+    if not any(each.pairs for each in found):
+        return "Nothing was recorded that can be sent again, except perhaps a TLS handshake.", False
+    if not answers:
+        return "No answer, as recorded.", True
+    return f"{counted(len(answers), 'answer')}, the same as recorded.", True
+
+
+def _pair(pair: Pair) -> Iterator[str]:
+    then, now = pair.then, pair.now
+    said = then or now
+    assert said is not None
+    if said.asked:
+        yield f"   -> {said.line}"
+    elif pair.same:
+        yield f"   <- {said.line}   (as recorded)"
+    else:
+        yield f"   <- then  {then.line if then else 'nothing'}"
+        yield f"      now   {now.line if now else 'nothing'}"
+        if then and now and then.lasting[1] != now.lasting[1]:
+            yield from _difference(then.details, now.details)
+
+
+def _difference(then: str, now: str) -> Iterator[str]:
+    found = [
+        line
+        for line in difflib.unified_diff(then.splitlines(), now.splitlines(), lineterm="", n=0)
+        if line[:3] not in ("---", "+++") and line[:2] != "@@"
+    ]
+    yield from (f"         {line}" for line in found[:MAX_LINES])
+    if found[MAX_LINES:]:
+        yield f"         ({counted(len(found) - MAX_LINES, 'more line')})"

@@ -1,0 +1,169 @@
+"""`harness replay`: recorded requests are sent again, and the answers are compared."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.suites import RunSuite
+
+from harness.cli import main
+from harness.errors import ServerNotFound
+from harness.programs import find_tool
+from harness.servers.locate import find_orthanc
+
+FOUND = """
+@case("REC-001", ref="x")
+def test_nothing_is_found(dimse, stored):
+    stored.study(PatientName="Muller^Anna")
+    assert dimse.find_studies(PatientName="Mul*") == []
+"""
+JOB = """
+@case("REC-002", ref="x")
+def test_a_job(rest, stored):
+    stored.study(PatientName="Muller^Anna")
+    (found,) = rest.json("/studies")
+    job = rest.post(f"/studies/{found}/anonymize", {"Asynchronous": True}).json()
+    assert rest.json(f"/jobs/{job['ID']}")["Type"] == "Other"
+"""
+
+
+@pytest.fixture
+def _orthanc() -> None:
+    try:
+        find_orthanc()
+    except ServerNotFound as missing:
+        pytest.skip(str(missing))
+
+
+def _replay(run: Path, *arguments: str) -> int:
+    return main(["replay", *arguments, "--run", str(run)])
+
+
+def test_the_same_server_answers_the_same(
+    run_suite: RunSuite, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The object is stored and found again, on a server that starts as empty as it was."""
+    done = run_suite(FOUND, "--orthanc=none")
+    assert done.outcomes == {"REC-001": "failed"}
+    capsys.readouterr()
+
+    assert _replay(done.folder, "REC-001") == 0
+
+    said = capsys.readouterr().out
+    assert "C-STORE-RSP #1 0000H success" in said
+    assert "C-FIND-RSP" in said
+    assert "the same as recorded." in said
+    assert "then  " not in said
+
+
+def test_what_another_server_answers_stands_beside_it(
+    run_suite: RunSuite, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A server without queries answers differently: both answers are shown, with exit code 1."""
+    if find_tool("storescp") is None:
+        pytest.skip("dcmtk's storescp is not here")
+    done = run_suite(FOUND, "--orthanc=none")
+    capsys.readouterr()
+
+    assert _replay(done.folder, "REC-001", "--remote", "storescp") == 1
+
+    said = capsys.readouterr().out
+    assert "<- then  C-FIND-RSP" in said
+    assert "now   nothing" in said
+    assert "differ from the recorded ones." in said
+
+
+@pytest.mark.usefixtures("_orthanc")
+def test_credentials_and_identifiers_are_those_of_now(
+    run_suite: RunSuite, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The recording has no password, and the job has a new identifier: its state is still found."""
+    done = run_suite(JOB)
+    evidence = done.case("REC-002").evidence
+    assert evidence is not None
+    sent = b"".join(path.read_bytes() for path in evidence.glob("http-*-to-server.bin"))
+    assert b"Authorization: ****" in sent
+    capsys.readouterr()
+
+    _replay(done.folder, "REC-002")
+
+    said = capsys.readouterr().out
+    assert "-> GET /jobs/" in said
+    assert "401" not in said
+    assert "404" not in said
+
+
+@pytest.mark.usefixtures("_orthanc")
+def test_a_case_that_listened_listens_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a C-MOVE to the case itself, the same stores are refused again, with the same counts."""
+    key = "CONRT-010-some-refused"
+    runs = tmp_path / "runs"
+    command = [sys.executable, "-m", "harness", "run", key, "-n", "0", "--keep-exchanges"]
+    subprocess.run([*command, "--runs", str(runs)], capture_output=True, timeout=120, check=False)
+
+    assert _replay(runs / "latest", key) == 0
+
+    said = capsys.readouterr().out
+    assert "local.dicom, answered by the case" in said
+    assert "-> C-STORE-RSP" in said
+    assert "the same as recorded." in said
+
+
+def test_a_case_of_which_nothing_was_kept(
+    run_suite: RunSuite, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The error says how to record it."""
+    done = run_suite('@case("REC-003", ref="x")\ndef test_it(remote): pass\n', "--orthanc=none")
+    capsys.readouterr()
+
+    assert _replay(done.folder, "REC-003") == 2
+    assert "run it with --keep-exchanges" in capsys.readouterr().err
+    assert _replay(done.folder, "REC-009") == 2
+    assert "has no case 'REC-009'" in capsys.readouterr().err
+
+
+def test_a_recording_holds_every_byte(run_suite: RunSuite) -> None:
+    """Its pieces have the length of the files next to it."""
+    done = run_suite(FOUND, "--orthanc=none")
+    evidence = done.case("REC-001").evidence
+    assert evidence is not None
+
+    record = json.loads((evidence / "recording.json").read_text())
+
+    assert all(each["opened_by_case"] for each in record["connections"])
+    for each in record["connections"]:
+        for name, word in (("TO_SERVER", "to-server"), ("TO_CLIENT", "to-client")):
+            sizes = [size for _, direction, size in each["chunks"] if direction == name]
+            kept = evidence / f"dicom-{each['number']}-{word}.bin"
+            assert kept.stat().st_size == sum(sizes)
+
+
+def test_no_script_stands_where_it_could_not_do_all(run_suite: RunSuite) -> None:
+    """A pynetdicom association cannot be repeated by curl or dcmtk."""
+    done = run_suite(FOUND, "--orthanc=none")
+    evidence = done.case("REC-001").evidence
+    assert evidence is not None
+    assert not (evidence / "repro.sh").exists()
+
+
+def test_silence_is_an_answer_too(run_suite: RunSuite, capsys: pytest.CaptureFixture[str]) -> None:
+    """A server that closes the connection without an answer does so again."""
+    suite = """
+@case("REC-004", ref="x")
+def test_garbage(remote):
+    import socket
+    with socket.create_connection((remote.dicom.host, remote.dicom.port), 5) as opened:
+        opened.sendall(bytes(16))
+        opened.shutdown(socket.SHUT_WR)
+        opened.recv(100)
+    assert False
+"""
+    done = run_suite(suite, "--orthanc=none")
+    capsys.readouterr()
+
+    assert _replay(done.folder, "REC-004") == 0
+    assert "as recorded." in capsys.readouterr().out
