@@ -105,7 +105,7 @@ def _beside(path: str) -> str:
 
 
 def _linked(source: str, target: str) -> None:
-    """Give a file a second name, or copy it if that is not possible."""
+    """Hard-link a file, or copy it if that is not possible."""
     try:
         os.link(source, target)
     except (FileExistsError, FileNotFoundError):
