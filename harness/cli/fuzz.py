@@ -50,13 +50,13 @@ def make_parser() -> argparse.ArgumentParser:
         help="how long to fuzz: 90s, 10m, 1h (default: 60s)",
     )
     add("--seed", type=int, help="the same seed produces the same inputs (default: the time)")
-    workers = len(os.sched_getaffinity(0))
+    workers = 2 * len(os.sched_getaffinity(0))
     add(
         "--workers",
         type=int,
         default=workers,
         metavar="N",
-        help="how many processes (default: one for each processor)",
+        help="how many processes (default: two for each processor, since they mostly wait)",
     )
     add(
         "-o",

@@ -18,7 +18,7 @@ from harness.fuzz.shrink import Shrinking
 from harness.fuzz.source import Source
 from harness.fuzz.subject import FILL, LEAP, Subject
 
-TOGETHER: Final = 8
+TOGETHER: Final = 10
 """Number of inputs played concurrently."""
 THOROUGHLY: Final = 10
 """Every this many batches, another client checks the server though nothing looks wrong."""

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, Literal
 from urllib.parse import parse_qs
 
@@ -34,6 +35,8 @@ _ENDS: Final = {
     ReleaseRP.TYPE: "a release",
     Abort.TYPE: "an abort",
 }
+_END: Final = HEADER + 4
+"""The length of each of these PDUs (PS3.8 9.3.4, 9.3.7 and 9.3.8)."""
 _QUERIES: Final = (0x0020, 0x0021, 0x0010)
 _HARMLESS: Final = (0x0030, 0x0FFF)
 """C-ECHO and C-CANCEL, which do not concern a patient."""
@@ -84,7 +87,7 @@ def pdus(data: bytes) -> Iterator[bytes]:
 
 def _dicom(line: Line) -> str | None:
     """Return how a connection's answers break the protocol, as far as our messages let us judge."""
-    answers = _Answers(_request(line))
+    answers = _Answers(line)
     for pdu in pdus(bytes(line.heard)):
         announced = int.from_bytes(pdu[2:HEADER], "big")
         if len(pdu) < HEADER + announced:
@@ -98,10 +101,10 @@ def _dicom(line: Line) -> str | None:
 
 
 class _Answers:
-    """The server's PDUs on one connection; `request` is ours if it was valid, else None."""
+    """The server's PDUs on one connection."""
 
-    def __init__(self, request: AssociateRQ | None) -> None:
-        self._request = request
+    def __init__(self, line: Line) -> None:
+        self._line = line
         self._contexts: set[int] | None = None
         self._over = ""
 
@@ -113,7 +116,7 @@ class _Answers:
         if self._over and kind != Abort.TYPE:
             return f"a PDU of type {kind:02X}H was received after {self._over}"
         self._over = _ENDS.get(kind, self._over)
-        if self._request is None:
+        if (kind in _ENDS and len(pdu) == _END) or self._request is None:
             return None
         try:
             heard = parse(pdu, UNLIMITED)
@@ -122,6 +125,10 @@ class _Answers:
             return self._data(pdu) if isinstance(heard, PDataTF) else None
         except RemoteProtocolError as error:
             return f"a PDU cannot be read: {error}"
+
+    @cached_property
+    def _request(self) -> AssociateRQ | None:
+        return _request(self._line)
 
     def _accepted(self, request: AssociateRQ, answer: AssociateAC) -> str | None:
         if self._contexts is not None:
@@ -254,7 +261,10 @@ def _asked_by_dicom(line: Line) -> frozenset[bytes] | None:
 
 
 def _messages(sent: bytes) -> Iterator[tuple[int | None, bytes]]:
-    """Yield each message's command field and data set; raises RemoteProtocolError if malformed."""
+    """Yield each message's command field and data set; raises RemoteProtocolError if malformed.
+
+    The command field of an incomplete message is None.
+    """
     commands, values, kind = b"", b"", None
     for pdu in pdus(sent):
         if not isinstance(parse(pdu, UNLIMITED), PDataTF):
@@ -264,13 +274,16 @@ def _messages(sent: bytes) -> Iterator[tuple[int | None, bytes]]:
                 commands += bytes(data)
             else:
                 values += bytes(data)
-            if control == COMMAND | LAST:
+            last = control & (COMMAND | LAST)  # receivers ignore the other bits (PS3.8 E.2)
+            if last == COMMAND | LAST:
                 kind, commands = _command_field(commands), b""
                 if kind not in _QUERIES:
                     yield kind, b""
-            if control == LAST:
+            if last == LAST:
                 yield kind, values
                 values = b""
+    if commands or values:
+        yield None, b""
 
 
 def _command_field(command: bytes) -> int | None:

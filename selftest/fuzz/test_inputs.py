@@ -1,5 +1,6 @@
 """Inputs: trees that render exactly, can be stored, and are reproduced from a seed."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -116,6 +117,27 @@ def test_answers_that_break_the_protocol_of_dicom() -> None:
     for heard, said in BREACHES.items():
         found = judge(played("dicom", REQUEST, heard))
         assert (found and found.what) == said, heard
+
+
+@pytest.mark.parametrize(
+    ("control", "asked", "found"),
+    [
+        (0x02, objects.TOKENS[0], True),
+        (0x1A, objects.TOKENS[0], True),  # receivers ignore the reserved bits
+        (0x02, "", False),
+        (0x1A, "", False),
+        (0x00, objects.TOKENS[0], False),  # the server may wait for more of the query, or not
+    ],
+)
+def test_data_of_another_patient(control: int, asked: str, *, found: bool) -> None:
+    """Another patient's data is a finding only after complete queries for one patient."""
+    query = dicom.query(asked).with_at((1, 0), Part("control", bytes((1, control)))).render()
+    request = dicom.associate([(dicom.PATIENT_ROOT[dicom.FIND], (dicom.IMPLICIT,))]).render()
+    name = Part("implementation version", objects.TOKENS[1].encode(), b"\x55\0", ">H")
+    answer = bytearray(dicom.associate([], name, kind=2).render())
+    breach = judge(Played({0: Line("dicom", [request, query], answer)}, 0.0))
+
+    assert (breach is not None and breach.kind == "another patient") is found, breach
 
 
 GET = (
