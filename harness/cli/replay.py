@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from harness.errors import ConfigError
+from harness.errors import ConfigError, ServerError
 from harness.evidence.recording import Recording, put_worklists, read_recording
 from harness.evidence.redact import Redactor
 from harness.model import Endpoint
@@ -95,10 +95,15 @@ def main(argv: Sequence[str]) -> int:
         f"{case.full_id}  {case.title}\nrecorded {run.started:%Y-%m-%d %H:%M} on {run.server}",
         flush=True,
     )
-    found, server = _replay(recording, case, options, given.wait)
-    print(f"replayed on {server}\n")
-    print("\n".join(output.lines(found)))
-    said, same = output.verdict(found)
+    with _bench(recording, case, options) as (bench, trouble):
+        identity = bench.remote.identity
+        print(f"replayed on {identity.product} {identity.version}\n")
+        if recording.trouble or trouble:
+            said, same = output.starts(recording.trouble, trouble)
+        else:
+            found = list(_replay(recording, bench, given.wait))
+            print("\n".join(output.lines(found)))
+            said, same = output.verdict(found)
     print(said)
     return int(not same)
 
@@ -138,42 +143,45 @@ def _without(words: Sequence[str], options: set[str]) -> list[str]:
     return kept
 
 
-def _replay(
-    recording: Recording, case: CaseResult, options: Options, wait: float
-) -> tuple[list[Compared], str]:
+@contextlib.contextmanager
+def _bench(recording: Recording, case: CaseResult, options: Options) -> Iterator[tuple[Bench, str]]:
+    """Yield the servers, set up as for the case, and why the remote did not start, if so."""
     plan = make_plan(options)
     if isinstance(plan.remote, Attachment) and plan.remote.patients and not options.force:
         raise ConfigError(
             f"the server has {plan.remote.patients} patients, which would be deleted first: "
             "confirm with --force"
         )
-    users = (plan.pair.remote.credentials, plan.pair.local.credentials)
-    redactor = Redactor(each.password for each in users if each is not None)
     with Bench(plan, options.time_limit, recording.tape.relays) as bench:
-        bench.begin_case(case.full_id, recording.variant)
-        if case.evidence is not None:
+        with contextlib.suppress(ServerError):
+            bench.begin_case(case.full_id, recording.variant)
+        if case.evidence is not None and not bench.trouble:
             put_worklists(case.evidence, bench.remote.server.worklists)
-        names = recording.tape.relays
+        yield bench, bench.trouble
 
-        def place(relay: str, endpoint: Endpoint) -> None:
-            bench.relay(relay).target = endpoint
 
-        stage = Stage(
-            {name: bench.relay(name).endpoint for name in names},
-            dict(_contexts(bench, names)),
-            dict(_users(bench, names)),
-            place,
+def _replay(recording: Recording, bench: Bench, wait: float) -> Iterator[Compared]:
+    users = (each.server.adapter.credentials for each in bench.parties)
+    redactor = Redactor(each.password for each in users if each is not None)
+    names = recording.tape.relays
+
+    def place(relay: str, endpoint: Endpoint) -> None:
+        bench.relay(relay).target = endpoint
+
+    stage = Stage(
+        {name: bench.relay(name).endpoint for name in names},
+        dict(_contexts(bench, names)),
+        dict(_users(bench, names)),
+        place,
+    )
+    lines = play(recording, stage, wait)
+    with contextlib.suppress(WaitTimeout):  # the relays notice the end a moment later
+        wait_until(
+            lambda: all(each.closed for each in bench.tape.tracks),
+            what="the end of all connections",
+            within=1,
         )
-        lines = play(recording, stage, wait)
-        with contextlib.suppress(WaitTimeout):  # the relays notice the end a moment later
-            wait_until(
-                lambda: all(each.closed for each in bench.tape.tracks),
-                what="the end of all connections",
-                within=1,
-            )
-        identity = bench.remote.identity
-        server = f"{identity.product} {identity.version}"
-        return list(_compared(recording, lines, bench, redactor)), server
+    return _compared(recording, lines, bench, redactor)
 
 
 def _contexts(bench: Bench, names: Iterable[str]) -> Iterator[tuple[str, ssl.SSLContext]]:

@@ -9,7 +9,7 @@ import binascii
 import json
 import re
 import shutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,12 +19,12 @@ from harness.errors import ConfigError
 from harness.evidence.exchange import MAX_KEPT, file_name
 from harness.evidence.http import exchanges
 from harness.evidence.redact import Redactor
-from harness.model import Endpoint
+from harness.model import Credentials, Endpoint
 from harness.relay.tape import Chunk, Direction, Tape, Track
 from harness.variant import Variant
 
 FILE: Final = "recording.json"
-FORMAT: Final = 1
+FORMAT: Final = 2
 WORKLISTS: Final = "worklists"
 
 
@@ -51,6 +51,8 @@ class Recording:
     connections: tuple[Recorded, ...]
     variant: Variant
     """How the remote was configured."""
+    trouble: str = ""
+    """Why the remote did not start, or empty."""
 
 
 def write_recording(
@@ -59,20 +61,25 @@ def write_recording(
     redactor: Redactor,
     *,
     variant: Variant,
+    trouble: str,
     servers: Collection[str],
+    users: Iterable[Credentials | None],
     by_tool: Callable[[Track], bool],
 ) -> None:
-    """Write `recording.json`. `servers` are the addresses on which the real servers listen.
+    """Write `recording.json`.
 
-    `by_tool` returns whether a command-line tool of the case may have opened a connection.
+    `trouble` is why the remote did not start; `servers` are the addresses on which the real servers
+    listen, and `users` their users. `by_tool` returns whether a command-line tool of the case may
+    have opened a connection.
     """
+    passwords = {each.password for each in users if each is not None}
 
     def described(track: Track) -> dict[str, Any]:
         authorizations = []
         if track.protocol == "http":
             requests = [each.request for each in exchanges(tape, track) if each.request]
             values = [each.header("Authorization") for each in requests]
-            authorizations = [_known_scheme(value, redactor) for value in values if value]
+            authorizations = [_known_scheme(value, passwords) for value in values if value]
         return {
             "number": track.number,
             "relay": track.relay,
@@ -98,6 +105,7 @@ def write_recording(
         "case": tape.name,
         "started": tape.started_at.isoformat(),
         "variant": asdict(variant),
+        "trouble": trouble,
         "relays": {name: [each.host, each.port] for name, each in tape.relays.items()},
         "connections": [described(track) for track in tuple(tape.tracks)],
     }
@@ -132,17 +140,11 @@ def read_recording(folder: Path) -> Recording:
         tape.started_at = datetime.fromisoformat(record["started"])
         tape.relays = {name: Endpoint(*each) for name, each in record["relays"].items()}
         connections = tuple(_connection(each, tape, folder) for each in record["connections"])
-        variant = record["variant"]
-        return Recording(
-            tape,
-            connections,
-            Variant(
-                tuple(variant["settings"]),
-                tuple(variant["tls"]),
-                variant["database"],
-                variant["previous"],
-            ),
-        )
+        variant: dict[str, Any] = {
+            name: tuple(each) if isinstance(each, list) else each
+            for name, each in record["variant"].items()
+        }
+        return Recording(tape, connections, Variant(**variant), record["trouble"])
     except FileNotFoundError:
         raise ConfigError(
             f"{folder} has no {FILE}: it is from an older harness, or nothing was sent; run the case again"
@@ -184,14 +186,14 @@ def _bytes(path: Path) -> bytes:
     return path.read_bytes()[:MAX_KEPT] if path.is_file() else b""
 
 
-def _known_scheme(authorization: str, redactor: Redactor) -> str:
+def _known_scheme(authorization: str, passwords: Collection[str]) -> str:
     """Return the scheme as it was written if the credentials are the server's own, else empty."""
     scheme, _, value = authorization.partition(" ")
     try:
         _, _, password = base64.b64decode(value, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
         return ""
-    return scheme if redactor.knows(password) else ""
+    return scheme if password in passwords else ""
 
 
 _MASKED = re.compile(rb"(?im)^(authorization:[ \t]*)\*+(?=\r?$)")

@@ -58,6 +58,10 @@ class Bench:
         """The running remotes by set-up, the most recently used last."""
         self._changed = False
         """Whether the attached remote has other settings for this case."""
+        self.variant = USUAL
+        """The set-up of the remote that the case asks for."""
+        self.trouble = ""
+        """Why the remote with this set-up did not start, or empty."""
         self._failed: dict[Variant, ServerError] = {}
         """Why a set-up failed, so that no other case waits for it again."""
 
@@ -190,8 +194,12 @@ class Bench:
         self.tools.clear()
         self.notes[:] = variant.words
         self.tape = self.relays.start_tape(name)
+        self.variant, self.trouble = self.plan.usual | variant, ""
         try:
-            self._use(self.plan.usual | variant)
+            self._use(self.variant)
+        except ServerError as error:
+            self.trouble = str(error)
+            raise
         finally:
             self._began_at = {each.role: each.server.dicom for each in self.parties}
             self._log_positions = {

@@ -305,8 +305,10 @@ class Worker:
             bench.tape,
             folder,
             self.redactor,
-            variant=bench.remote.variant,
+            variant=bench.variant,
+            trouble=bench.trouble,
             servers=bench.doors,
+            users=[each.server.adapter.credentials for each in bench.parties],
             by_tool=lambda track: any(each.opened(track) for each in bench.tools),
         )
         keep_worklists(bench.remote.server.worklists, folder)

@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterator, Sequence
 
+from harness.errors import ConfigError
+from harness.evidence.template import template
 from harness.replay.compare import Compared, Pair
 from harness.report.text import counted
 
@@ -30,7 +32,10 @@ def lines(found: Sequence[Compared]) -> Iterator[str]:
 
 
 def verdict(found: Sequence[Compared]) -> tuple[str, bool]:
-    """Return a summary of all responses, and whether they are the same."""
+    """Return a summary of all responses, and whether they are the same.
+
+    Raises ConfigError if there is nothing to compare.
+    """
     answers = [pair for each in found for pair in each.answers]
     different = [pair for pair in answers if not pair.same]
     troubles = [each for each in found if each.trouble]
@@ -40,10 +45,25 @@ def verdict(found: Sequence[Compared]) -> tuple[str, bool]:
         )
         return said, False
     if not any(each.pairs for each in found):
-        return "Nothing was recorded that can be sent again, except perhaps a TLS handshake.", False
+        raise ConfigError(
+            "nothing was recorded that can be sent again: the case made at most a TLS handshake"
+        )
     if not answers:
         return "No answer, as recorded.", True
     return f"{counted(len(answers), 'answer')}, the same as recorded.", True
+
+
+def starts(then: str, now: str) -> tuple[str, bool]:
+    """Return a summary of two starts, of which one or both failed, and whether they are the same."""
+    if then and now and _lasting(then) == _lasting(now):
+        return f"It does not start, as recorded: {now}", True
+    started = "it started"
+    return f"then  {then or started}\nnow   {now or started}", False
+
+
+def _lasting(trouble: str) -> str:
+    """Return why a server did not start, without the log that follows."""
+    return template(trouble.partition("\n")[0])
 
 
 def _pair(pair: Pair) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from harness.cli import main
 from harness.errors import ServerNotFound
 from harness.programs import find_tool
 from harness.servers.locate import find_orthanc
+from harness.variant import USUAL
 
 FOUND = """
 @case("REC-001", ref="x")
@@ -26,6 +28,20 @@ def test_a_job(rest, stored):
     (found,) = rest.json("/studies")
     job = rest.post(f"/studies/{found}/anonymize", {"Asynchronous": True}).json()
     assert rest.json(f"/jobs/{job['ID']}")["Type"] == "Other"
+"""
+SECURE = """
+from harness.case import configured
+@case("REC-005", ref="x")
+@configured(RegisteredUsers={"alice": None, "bert": "sesame"}, AuthenticationEnabled=True)
+def test_another_user(rest):
+    assert rest.json("/system")["ApiVersion"] == 0
+"""
+UNSTARTABLE = """
+from harness.case import configured
+@case("REC-006", ref="x")
+@configured(UserMetadata={"Mine": 1})
+def test_it_starts(rest):
+    assert rest.json("/system")
 """
 
 
@@ -91,8 +107,47 @@ def test_credentials_and_identifiers_are_those_of_now(
 
     said = capsys.readouterr().out
     assert "-> GET /jobs/" in said
-    assert "401" not in said
-    assert "404" not in said
+    assert "401 Unauthorized" not in said
+    assert "404 Not Found" not in said
+
+
+@pytest.mark.usefixtures("_orthanc")
+def test_credentials_are_those_of_the_configuration(
+    run_suite: RunSuite, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """If the case configured other users, their credentials are sent."""
+    done = run_suite(SECURE)
+    assert done.outcomes == {"REC-005": "failed"}
+    capsys.readouterr()
+
+    assert _replay(done.folder, "REC-005") == 0
+
+    said = capsys.readouterr().out
+    assert "<- 200 OK, application/json   (as recorded)" in said
+
+
+@pytest.mark.usefixtures("_orthanc")
+def test_a_server_that_does_not_start(
+    run_suite: RunSuite, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """If it did not start with the set-up of the case, it is started so again, and does not again."""
+    done = run_suite(UNSTARTABLE)
+    capsys.readouterr()
+
+    assert _replay(done.folder, "REC-006") == 0
+    assert "It does not start, as recorded: remote Orthanc" in capsys.readouterr().out
+
+    evidence = done.case("REC-006").evidence
+    assert evidence is not None
+    recording = evidence / "recording.json"
+    record = json.loads(recording.read_text())
+    recording.write_text(json.dumps(record | {"trouble": "", "variant": asdict(USUAL)}))
+    assert _replay(done.folder, "REC-006") == 2
+    assert "nothing was recorded" in capsys.readouterr().err
+
+    recording.write_text(json.dumps(record | {"variant": asdict(USUAL)}))
+    assert _replay(done.folder, "REC-006") == 1
+    assert "now   it started" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("_orthanc")
