@@ -89,11 +89,11 @@ def _places(ds: Dataset, above: tuple[int, ...] = ()) -> list[tuple[Dataset, tup
 
 @pytest.mark.parametrize("id_", READABLE)
 def test_exactly_the_edited_elements_differ(id_: str) -> None:
-    """Each text of each sample is edited by pydicom one by one, at any depth."""
+    """Texts of each sample are edited by pydicom one by one, at any depth: at least thirty, if there are."""
     read = corpus[id_].dataset()
     count = len(_places(read))  # this decodes all values: pydicom then writes some differently
     original = Content.of_bytes(file_of(read))
-    for place in range(count):
+    for place in range(0, count, max(1, count // 30)):
         changed = corpus[id_].dataset()
         ds, where = _places(changed)[place]
         vr = ds[where[-1]].VR

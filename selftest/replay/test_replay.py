@@ -83,7 +83,7 @@ def test_what_another_server_answers_stands_beside_it(
     done = run_suite(FOUND, "--orthanc=none")
     capsys.readouterr()
 
-    assert _replay(done.folder, "REC-001", "--remote", "storescp") == 1
+    assert _replay(done.folder, "REC-001", "--remote", "storescp", "--wait", "1") == 1
 
     said = capsys.readouterr().out
     assert "<- then  C-FIND-RSP" in said
