@@ -94,6 +94,7 @@ class Worker:
         self._compared = {}
         self._waited = waited()
         record = item.stash[RECORD] = CaseRecord.of(item, self.name)
+        self._start_or_end(item.session)
         unmet = self._unmet(info)
         if unmet is not None:
             record.reason = unmet
@@ -102,7 +103,18 @@ class Worker:
         try:
             self.bench.begin_case(record.key, info.variant)
         except HarnessError as error:
-            pytest.fail(f"the remote {', '.join(info.variant.words)}: {error}")
+            pytest.fail(f"the remote {', '.join(info.variant.words)}: {error}", pytrace=False)
+
+    def _start_or_end(self, session: pytest.Session) -> None:
+        """Start the servers; if they do not start, end the run: every other case would fail alike."""
+        trouble = None
+        try:
+            self.bench  # noqa: B018 - it is started on first use
+        except HarnessError as error:
+            trouble = str(error)
+        if trouble is not None:
+            session.shouldstop = f"no case can run: {trouble.splitlines()[0]}"
+            pytest.fail(trouble, pytrace=False)
 
     def _unmet(self, info: CaseInfo) -> str | None:
         if self.options.attached and info.waits >= LONG and not self.options.cases:

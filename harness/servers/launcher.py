@@ -88,8 +88,8 @@ def await_ready(server: Started, ready: Callable[[], bool], *, begin: int) -> No
             within=TO_START,
             at_most=0.02,  # a run starts servers many times
         )
-    except WaitTimeout as error:
-        trouble = f": {error}"
+    except WaitTimeout:
+        trouble = f" did not answer within {TO_START:g} s after its start"
     else:
         ended = server.ended()
         if ended is None:
