@@ -35,6 +35,9 @@ _DICOMWEB = {
 }
 _PRODUCTS = {
     "rest": "the REST API of Orthanc, on the remote",
+    "rest.extended-find": "the database of Orthanc has the searches of Orthanc 1.12.5",
+    "rest.extended-changes": "the database of Orthanc has the lists of changes of Orthanc 1.12.5",
+    "rest.emulated-find": "the database of Orthanc lacks them, and Orthanc emulates some",
     "local.rest": "the REST API of Orthanc, on the local server",
     "orthanc": "Orthanc, of a version",
     **{f"plugin.{name}": f"Orthanc's plugin {name}" for name in PLUGINS},

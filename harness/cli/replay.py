@@ -5,6 +5,7 @@ import base64
 import contextlib
 import ssl
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import ConfigError, ServerError
@@ -15,7 +16,7 @@ from harness.plugin.bench import Bench
 from harness.plugin.options import Options, parse_options
 from harness.plugin.plan import make_plan
 from harness.replay import output
-from harness.replay.compare import Compared, compared
+from harness.replay.compare import Compared, Pair, Said, compared
 from harness.replay.line import Line
 from harness.replay.play import Stage, play
 from harness.report.load import CaseResult, Run, load
@@ -102,8 +103,9 @@ def main(argv: Sequence[str]) -> int:
             said, same = output.starts(recording.trouble, trouble)
         else:
             found = list(_replay(recording, bench, given.wait))
-            print("\n".join(output.lines(found)))
-            said, same = output.verdict(found)
+            handshakes = list(_shake_hands(recording, bench))
+            print("\n".join(output.lines(found, handshakes)))
+            said, same = output.verdict(found, handshakes)
     print(said)
     return int(not same)
 
@@ -182,6 +184,16 @@ def _replay(recording: Recording, bench: Bench, wait: float) -> Iterator[Compare
             within=1,
         )
     return _compared(recording, lines, bench, redactor)
+
+
+def _shake_hands(recording: Recording, bench: Bench) -> Iterator[Pair]:
+    """Make the recorded TLS handshakes again; a server that does not use TLS agrees on nothing."""
+    for then in recording.handshakes:
+        agreed = ""
+        if bench.remote.tls_at(then.door) is not None:
+            agreed = bench.handshake(ssl.TLSVersion[then.offered], then.door)
+        now = replace(then, agreed=agreed)
+        yield Pair(*(Said(asked=False, line=str(each)) for each in (then, now)))
 
 
 def _contexts(bench: Bench, names: Iterable[str]) -> Iterator[tuple[str, ssl.SSLContext]]:

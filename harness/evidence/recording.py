@@ -10,11 +10,12 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from harness.clients.handshake import Handshake
 from harness.errors import ConfigError
 from harness.evidence.exchange import MAX_KEPT, file_name
 from harness.evidence.http import exchanges
@@ -53,6 +54,8 @@ class Recording:
     """How the remote was configured."""
     trouble: str = ""
     """Why the remote did not start, or empty."""
+    handshakes: tuple[Handshake, ...] = ()
+    """The TLS handshakes that the case made without a relay."""
 
 
 def write_recording(
@@ -62,15 +65,16 @@ def write_recording(
     *,
     variant: Variant,
     trouble: str,
+    handshakes: Iterable[Handshake],
     servers: Collection[str],
     users: Iterable[Credentials | None],
     by_tool: Callable[[Track], bool],
 ) -> None:
     """Write `recording.json`.
 
-    `trouble` is why the remote did not start; `servers` are the addresses on which the real servers
-    listen, and `users` their users. `by_tool` returns whether a command-line tool of the case may
-    have opened a connection.
+    `trouble` is why the remote did not start, and `handshakes` were made without a relay; `servers`
+    are the addresses on which the real servers listen, and `users` their users. `by_tool` returns
+    whether a command-line tool of the case may have opened a connection.
     """
     passwords = {each.password for each in users if each is not None}
 
@@ -106,6 +110,7 @@ def write_recording(
         "started": tape.started_at.isoformat(),
         "variant": asdict(variant),
         "trouble": trouble,
+        "handshakes": [astuple(each) for each in handshakes],
         "relays": {name: [each.host, each.port] for name, each in tape.relays.items()},
         "connections": [described(track) for track in tuple(tape.tracks)],
     }
@@ -144,7 +149,8 @@ def read_recording(folder: Path) -> Recording:
             name: tuple(each) if isinstance(each, list) else each
             for name, each in record["variant"].items()
         }
-        return Recording(tape, connections, Variant(**variant), record["trouble"])
+        handshakes = tuple(Handshake(*each) for each in record["handshakes"])
+        return Recording(tape, connections, Variant(**variant), record["trouble"], handshakes)
     except FileNotFoundError:
         raise ConfigError(
             f"{folder} has no {FILE}: it is from an older harness, or nothing was sent; run the case again"

@@ -2,12 +2,14 @@
 
 import contextlib
 import functools
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Literal, Self
 
 from harness.certificates import Encryption, TlsClient
 from harness.clients.dimse import Dimse
+from harness.clients.handshake import Handshake, agreed_on
 from harness.clients.rest import Rest
 from harness.config.overrides import Override
 from harness.config.settings import Node, Pair
@@ -48,6 +50,8 @@ class Bench:
         self.tape: Tape
         self.tools: list[ToolRun] = []
         self.notes: list[str] = []
+        self.handshakes: list[Handshake] = []
+        """The TLS handshakes that the case made with the remote without a relay."""
         """Remarks for the record of the case, such as a request that was repeated."""
         self._stack = contextlib.ExitStack()
         self._rests: dict[tuple[str, TlsClient | None, Credentials | None], Rest] = {}
@@ -149,6 +153,20 @@ class Bench:
         tls = party.tls_at("dicom")
         return Dimse(party.dicom, party.ae_title, calling.ae_title, self.time_limit, tls)
 
+    def handshake(self, version: ssl.TLSVersion, door: str = "dicom") -> str:
+        """Return the version that the remote negotiates with a client that offers only this one.
+
+        It is empty if there is none. The client connects to the server itself: a relay would
+        negotiate in its place.
+        """
+        tls, server = self.remote.tls_at(door), self.remote.server
+        address = server.dicom if door == "dicom" else server.rest
+        assert tls is not None
+        assert address is not None
+        agreed = agreed_on(address, tls, version)
+        self.handshakes.append(Handshake(door, version.name, agreed))
+        return agreed
+
     def can_change(self, variant: Variant) -> bool:
         """Return whether an attached remote can be given this set-up while it runs."""
         names = {each.partition("=")[0] for each in variant.settings}
@@ -192,6 +210,7 @@ class Bench:
         Raises ServerError if the remote cannot be started.
         """
         self.tools.clear()
+        self.handshakes.clear()
         self.notes[:] = variant.words
         self.tape = self.relays.start_tape(name)
         self.variant, self.trouble = self.plan.usual | variant, ""

@@ -64,6 +64,12 @@ def beside(bench: Bench) -> Callable[[], AbstractContextManager[Rest]]:
 
 
 @pytest.fixture
+def handshake(bench: Bench) -> Callable[..., str]:
+    """Offer the remote a single version of TLS; returns the one agreed on, empty if there is none."""
+    return bench.handshake
+
+
+@pytest.fixture
 def story(bench: Bench) -> Story:
     """The remote over several starts and stops, controlled by the case."""
     return Story(bench)

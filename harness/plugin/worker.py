@@ -319,6 +319,7 @@ class Worker:
             self.redactor,
             variant=bench.variant,
             trouble=bench.trouble,
+            handshakes=bench.handshakes,
             servers=bench.doors,
             users=[each.server.adapter.credentials for each in bench.parties],
             by_tool=lambda track: any(each.opened(track) for each in bench.tools),

@@ -12,7 +12,7 @@ MAX_LINES = 12
 """Most lines of one difference that are shown."""
 
 
-def lines(found: Sequence[Compared]) -> Iterator[str]:
+def lines(found: Sequence[Compared], handshakes: Sequence[Pair] = ()) -> Iterator[str]:
     """Yield each connection with its requests and responses; equal responses are shown once."""
     for each in found:
         track = each.recorded.track
@@ -29,14 +29,19 @@ def lines(found: Sequence[Compared]) -> Iterator[str]:
             yield f"   ended  then  {then}"
             yield f"          now   {now}"
         yield ""
+    if handshakes:
+        yield "TLS handshakes without a relay"
+        for pair in handshakes:
+            yield from _pair(pair)
+        yield ""
 
 
-def verdict(found: Sequence[Compared]) -> tuple[str, bool]:
+def verdict(found: Sequence[Compared], handshakes: Sequence[Pair] = ()) -> tuple[str, bool]:
     """Return a summary of all responses, and whether they are the same.
 
     Raises ConfigError if there is nothing to compare.
     """
-    answers = [pair for each in found for pair in each.answers]
+    answers = [*(pair for each in found for pair in each.answers), *handshakes]
     different = [pair for pair in answers if not pair.same]
     troubles = [each for each in found if each.trouble]
     if different or troubles:
@@ -44,10 +49,8 @@ def verdict(found: Sequence[Compared]) -> tuple[str, bool]:
             f"{len(different)} of {counted(len(answers), 'answer')} differ from the recorded ones."
         )
         return said, False
-    if not any(each.pairs for each in found):
-        raise ConfigError(
-            "nothing was recorded that can be sent again: the case made at most a TLS handshake"
-        )
+    if not answers and not any(each.pairs for each in found):
+        raise ConfigError("nothing was recorded that can be sent again")
     if not answers:
         return "No answer, as recorded.", True
     return f"{counted(len(answers), 'answer')}, the same as recorded.", True

@@ -27,6 +27,13 @@ CONFIGURE = "server.configure"
 """The harness can start the server with the settings that a case names."""
 LIBRARY = "library."
 """A fact of the build: a shared library that the server has loaded, with its version."""
+EXTENDED: Mapping[str, str] = {
+    "HasExtendedFind": "rest.extended-find",
+    "HasExtendedChanges": "rest.extended-changes",
+}
+"""What the database of an Orthanc can do, since 1.12.5; the keys are those of `/system`."""
+EMULATED_FIND = "rest.emulated-find"
+"""The database lacks the searches of Orthanc 1.12.5 and later, which emulates some of them."""
 STORAGE_COMMITMENT_SINCE = Version("1.6.0")
 DIMSE_STORAGE = frozenset({"dimse.echo", "dimse.store"})
 DIMSE_ARCHIVE = DIMSE_STORAGE | DIMSE_QUERY_RETRIEVE
@@ -115,6 +122,11 @@ def of_orthanc(system: Mapping[str, object], plugins: Mapping[str, str]) -> Capa
         found["dimse.commit"] = None
     for name, number in plugins.items():
         found[f"plugin.{name_of(name)}"] = Version(number)
+    able = system.get("Capabilities")
+    if isinstance(able, Mapping):
+        found |= dict.fromkeys(name for key, name in EXTENDED.items() if able.get(key))
+        if not able.get("HasExtendedFind"):
+            found[EMULATED_FIND] = None
     if "plugin.dicomweb" in found:
         found |= dict.fromkeys(DICOMWEB | DICOMWEB_MORE)
     if "plugin.worklists" in found:

@@ -4,7 +4,9 @@ from pathlib import Path
 
 from harness.cases import Party, Rest, Stored, Suite, configured, orthanc_ids, wait_until
 
-suite = Suite(level="product", needs="rest", ref="Orthanc Book: delayed deletion plugin")
+suite = Suite(
+    level="product", needs=("rest", "server.files"), ref="Orthanc Book: delayed deletion plugin"
+)
 STATUS = "/plugins/delayed-deletion/status"
 ON = configured(plugins="delayed-deletion", DelayedDeletion={"Enable": True, "ThrottleDelayMs": 0})
 OFF = configured(plugins="delayed-deletion", DelayedDeletion={"Enable": False})

@@ -199,7 +199,11 @@ def test_log_of_changes_can_be_emptied(rest: Rest, stored: Stored) -> None:
     assert rest.json("/instances") == [ids.instance]
 
 
-@suite.case("RCHG-012", covers="Orthanc.test_changes_extended", needs="orthanc>=1.12.5")
+@suite.case(
+    "RCHG-012",
+    covers="Orthanc.test_changes_extended",
+    needs=("orthanc>=1.12.5", "rest.extended-changes"),
+)
 def test_changes_of_some_types(rest: Rest, stored: Stored) -> None:
     """`type` selects the changes of one or more types, separated by semicolons."""
     stored.study(instances=2)

@@ -7,6 +7,7 @@ from harness.cases import Rest, Stored, Suite, configured, orthanc_ids, single
 suite = Suite(level="product", needs="rest", ref="Orthanc REST API: POST /tools/find")
 
 EXTENDED_FIND = "orthanc>=1.12.5"
+BY_DATABASE = (EXTENDED_FIND, "rest.extended-find")
 
 # The names that a constraint on labels finds; the keys are the ids of the parameters.
 LABELS = {"All": {"Two"}, "Any": {"One", "Two"}, "None": {"No"}}
@@ -44,7 +45,7 @@ def test_count_of_a_search(rest: Rest, stored: Stored, level: str, expected: int
     assert answer.json() == {"Count": expected}
 
 
-@suite.case("RFND-019", covers="Orthanc.test_extended_find_order_by", needs=EXTENDED_FIND)
+@suite.case("RFND-019", covers="Orthanc.test_extended_find_order_by", needs=BY_DATABASE)
 @pytest.mark.parametrize(
     ("direction", "expected"),
     [("ASC", ["A", "B", "C"]), ("DESC", ["C", "B", "A"])],
@@ -74,7 +75,7 @@ def test_search_below_one_study(rest: Rest, stored: Stored) -> None:
     assert sorted(found) == sorted(orthanc_ids(each).series for each in samples)
 
 
-@suite.case("RFND-021", covers="Orthanc.test_extended_find_filter_metadata", needs=EXTENDED_FIND)
+@suite.case("RFND-021", covers="Orthanc.test_extended_find_filter_metadata", needs=BY_DATABASE)
 def test_search_by_metadata(rest: Rest, stored: Stored) -> None:
     """MetadataQuery finds resources by their metadata, with wildcards."""
     wanted = orthanc_ids(stored.instance(PatientName="Muller^Anna")).series

@@ -11,6 +11,7 @@ from harness.cases import Corpus, Maker, Rest, Sample, Stored, Suite, orthanc_id
 suite = Suite(level="product", needs="rest", ref="Orthanc REST API: POST /tools/find")
 
 EXTENDED = "orthanc>=1.12.5"
+BY_DATABASE = (EXTENDED, "rest.extended-find")
 LEVELS = ("Patient", "Study", "Series", "Instance")
 
 
@@ -369,7 +370,7 @@ def test_names_of_elements(rest: Rest, stored: Stored, option: dict[str, bool], 
 # Order
 
 
-@suite.case("FOPT-016", covers="Orthanc.test_extended_find_order_by", needs=EXTENDED)
+@suite.case("FOPT-016", covers="Orthanc.test_extended_find_order_by", needs=BY_DATABASE)
 @pytest.mark.parametrize(
     ("directions", "expected"),
     [
@@ -394,7 +395,7 @@ def test_order_by_two_elements(
     assert names(rest.find("Study", {}, Expand=True, OrderBy=order)) == expected
 
 
-@suite.case("FOPT-018", covers="Orthanc.test_extended_find_order_by", needs=EXTENDED)
+@suite.case("FOPT-018", covers="Orthanc.test_extended_find_order_by", needs=BY_DATABASE)
 @pytest.mark.parametrize("size", [1, 2, 4])
 def test_pages_keep_the_order(rest: Rest, stored: Stored, size: int) -> None:
     """Pages of a sorted search follow one another in that order."""
@@ -416,7 +417,7 @@ def test_pages_keep_the_order(rest: Rest, stored: Stored, size: int) -> None:
         "Orthanc.test_order_by_non_existing_metadata",
         "Orthanc.test_order_by_non_existing_tag",
     ),
-    needs="orthanc>=1.12.7",
+    needs=("orthanc>=1.12.7", "rest.extended-find"),
 )
 @pytest.mark.parametrize(
     ("kind", "key"),
@@ -436,7 +437,7 @@ def test_order_by_what_an_object_has_not(rest: Rest, corpus: Corpus, kind: str, 
 # All options at once
 
 
-@suite.case("FOPT-020", covers="Orthanc.test_extended_find_full", needs=EXTENDED)
+@suite.case("FOPT-020", covers="Orthanc.test_extended_find_full", needs=BY_DATABASE)
 def test_all_options_at_once(rest: Rest, stored: Stored) -> None:
     """Query, metadata, parent, order, limit, content and requested elements all work together."""
     for patient, series, note in [

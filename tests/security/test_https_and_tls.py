@@ -1,6 +1,7 @@
 """Configuration of TLS: anonymous clients, HTTPS for all routes, modalities and peers over TLS."""
 
 import ssl
+from collections.abc import Callable
 from dataclasses import replace
 from http.client import HTTPSConnection
 
@@ -165,20 +166,8 @@ def test_server_shows_its_certificate(remote: Party, trusted: str) -> None:
     [(ssl.TLSVersion.TLSv1_2, ""), (ssl.TLSVersion.TLSv1_3, "TLSv1.3")],
     ids=["1.2", "1.3"],
 )
-def test_least_version_of_https(remote: Party, version: ssl.TLSVersion, agreed: str) -> None:
+def test_least_version_of_https(
+    handshake: Callable[..., str], version: ssl.TLSVersion, agreed: str
+) -> None:
     """With TLS 1.3 as the minimum version, a client that supports only 1.2 is rejected."""
-    server = remote.server.rest
-    assert server is not None
-    context = client_context(encryption_of(remote).authority)
-    context.check_hostname = False
-    context.minimum_version = context.maximum_version = version
-    connection = HTTPSConnection(server.host, server.port, timeout=10, context=context)
-    try:
-        connection.connect()
-        found = connection.sock.version() or ""
-    except (ssl.SSLError, ConnectionError):
-        found = ""
-    finally:
-        connection.close()
-
-    assert found == agreed
+    assert handshake(version, "http") == agreed
