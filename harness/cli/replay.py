@@ -15,6 +15,7 @@ from harness.model import Endpoint
 from harness.plugin.bench import Bench
 from harness.plugin.options import Options, parse_options
 from harness.plugin.plan import make_plan
+from harness.relay import Track
 from harness.replay import output
 from harness.replay.compare import Compared, Pair, Said, compared
 from harness.replay.line import Line
@@ -220,9 +221,15 @@ def _doors(bench: Bench, names: Iterable[str]) -> Iterator[tuple[str, str, Party
 def _compared(
     recording: Recording, lines: Sequence[Line], bench: Bench, redactor: Redactor
 ) -> Iterator[Compared]:
-    """Pair each recorded connection with the next one of the same relay and initiator."""
+    """Pair each recorded connection with the one that was opened in its place.
+
+    That is the next one of the same relay and initiator, in the order in which they were opened; a
+    connection that was open already when the case began was opened first, whatever its number.
+    """
     left = list(bench.tape.tracks)
-    for line in lines:
+    started = recording.tape.started
+    opened: dict[int, Track | None] = {}
+    for line in sorted(lines, key=lambda each: max(each.recorded.track.opened, started)):
         recorded = line.recorded
         track = next(
             (
@@ -234,6 +241,10 @@ def _compared(
         )
         if track is not None:
             left.remove(track)
+        opened[recorded.track.number] = track
+    for line in lines:
+        recorded = line.recorded
+        track = opened[recorded.track.number]
         pairs = compared(recording.tape, recorded, bench.tape, track, redactor)
         ended = "it was not opened" if track is None else track.ended
         yield Compared(recorded, pairs, line.trouble, (recorded.track.ended, ended))

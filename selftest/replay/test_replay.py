@@ -43,6 +43,18 @@ from harness.case import configured
 def test_it_starts(rest):
     assert rest.json("/system")
 """
+CONTINUED = """
+import requests
+
+@case("REC-007", ref="x")
+def test_a_connection_is_opened(rest):
+    rest.json("/system")
+
+@case("REC-008", ref="x")
+def test_another_one_comes_first(rest, remote):
+    requests.get(f"http://{remote.rest_relay.endpoint}/patients", auth=("nobody", "x"))
+    assert rest.json("/studies") == ["none"]
+"""
 
 
 @pytest.fixture
@@ -124,6 +136,21 @@ def test_credentials_are_those_of_the_configuration(
 
     said = capsys.readouterr().out
     assert "<- 200 OK, application/json   (as recorded)" in said
+
+
+@pytest.mark.usefixtures("_orthanc")
+def test_a_connection_of_an_earlier_case(
+    run_suite: RunSuite, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its answers are compared with its own, although another connection was used before it."""
+    done = run_suite(CONTINUED)
+    assert done.outcomes["REC-008"] == "failed"
+    capsys.readouterr()
+
+    assert _replay(done.folder, "REC-008") == 0
+
+    said = capsys.readouterr().out
+    assert said.index("GET /patients") < said.index("GET /studies")
 
 
 @pytest.mark.usefixtures("_orthanc")
