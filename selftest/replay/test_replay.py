@@ -55,6 +55,15 @@ def test_another_one_comes_first(rest, remote):
     requests.get(f"http://{remote.rest_relay.endpoint}/patients", auth=("nobody", "x"))
     assert rest.json("/studies") == ["none"]
 """
+SHAKEN = """
+import ssl
+from harness.case import configured
+
+@case("REC-009", ref="x")
+@configured(tls="dicom")
+def test_a_version(handshake):
+    assert handshake(ssl.TLSVersion.TLSv1_2) == "none"
+"""
 
 
 @pytest.fixture
@@ -136,6 +145,24 @@ def test_credentials_are_those_of_the_configuration(
 
     said = capsys.readouterr().out
     assert "<- 200 OK, application/json   (as recorded)" in said
+
+
+@pytest.mark.usefixtures("_orthanc")
+def test_a_handshake(run_suite: RunSuite, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is made again, although it passes through no relay; a server without TLS does not agree."""
+    done = run_suite(SHAKEN)
+    capsys.readouterr()
+
+    assert _replay(done.folder, "REC-009") == 0
+    assert "TLSv1_2 offered, TLSv1.2 agreed on   (as recorded)" in capsys.readouterr().out
+
+    evidence = done.case("REC-009").evidence
+    assert evidence is not None
+    recording = evidence / "recording.json"
+    record = json.loads(recording.read_text())
+    recording.write_text(json.dumps(record | {"variant": asdict(USUAL)}))
+    assert _replay(done.folder, "REC-009") == 1
+    assert "TLSv1_2 offered, nothing agreed on" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("_orthanc")
