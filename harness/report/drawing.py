@@ -9,8 +9,10 @@ from markupsafe import Markup
 from harness.plot import Plot, Point
 
 WIDTH, HEIGHT = 560, 260
-LEFT, RIGHT, TOP, BOTTOM = 58, 12, 26, 40
+LEFT, RIGHT, TOP, BOTTOM = 58, 24, 26, 40
 """Margins around the plot, for its numbers and labels."""
+LETTER, GAP = 7, 30
+"""Estimated width of a letter, and the space between two names below the plot, with a marker in it."""
 TICKS = 5
 MARKS = (
     *("M-3-3h6v6h-6z", "M0-4l4 7h-8z", "M-4 0l4-4 4 4-4 4z"),
@@ -40,9 +42,11 @@ def svg(plot: Plot) -> Markup:
         *_grid(across, up),
         f'<text x="{WIDTH - RIGHT}" y="14" text-anchor="end">{escape(plot.y)} over {escape(plot.x)}</text>',
     ]
+    place = LEFT
     for number, (name, line) in enumerate(plot.lines.items()):
         drawn = [(across.at(x), up.at(y)) for x, y in line if not plot.logarithmic or min(x, y) > 0]
-        parts += _line(name, drawn, number)
+        parts += _line(name, drawn, number, place)
+        place += LETTER * len(name) + GAP
     return Markup("".join([*parts, "</svg>"]))  # noqa: S704 - texts are escaped
 
 
@@ -85,8 +89,8 @@ def _grid(across: _Axis, up: _Axis) -> Iterator[str]:
         yield f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{value:g}</text>'
 
 
-def _line(name: str, points: Sequence[Point], number: int) -> Iterator[str]:
-    """Draw a line with its markers and, below the plot, its name."""
+def _line(name: str, points: Sequence[Point], number: int, place: int) -> Iterator[str]:
+    """Draw a line with its markers and, below the plot at `place`, its name."""
     kind = f"line{number % len(MARKS)}"
     path = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
     mark = MARKS[number % len(MARKS)]
@@ -94,6 +98,5 @@ def _line(name: str, points: Sequence[Point], number: int) -> Iterator[str]:
     if len(points) <= MOST_MARKS:
         for x, y in points:
             yield f'<path class="mark {kind}" transform="translate({x:.1f} {y:.1f})" d="{mark}"/>'
-    place = LEFT + 100 * number
     yield f'<path class="mark {kind}" transform="translate({place} {HEIGHT - 10})" d="{mark}"/>'
     yield f'<text x="{place + 9}" y="{HEIGHT - 6}">{escape(name)}</text>'
