@@ -3,27 +3,11 @@
 import socket
 import ssl
 import warnings
-from dataclasses import dataclass
 
 from harness.certificates import TlsClient, client_context
 from harness.model import Endpoint
 
 TIME_LIMIT = 10.0
-
-
-@dataclass(frozen=True)
-class Handshake:
-    """A handshake with the remote, and its result."""
-
-    door: str
-    """The interface: `dicom` or `http`."""
-    offered: str
-    """The only version that the client offered: a name of `ssl.TLSVersion`."""
-    agreed: str
-    """The version that was negotiated, as in `SSLSocket.version`; empty if there was none."""
-
-    def __str__(self) -> str:
-        return f"{self.door}: {self.offered} offered, {self.agreed or 'nothing'} agreed on"
 
 
 def agreed_on(server: Endpoint, client: TlsClient, version: ssl.TLSVersion) -> str:

@@ -15,7 +15,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from harness.clients.handshake import Handshake
 from harness.errors import ConfigError
 from harness.evidence.exchange import MAX_KEPT, file_name
 from harness.evidence.http import exchanges
@@ -42,6 +41,21 @@ class Recorded:
     """For each request with credentials: their scheme if they were the server's own, else empty."""
     cut: bool = False
     """Whether there were more bytes than were kept."""
+
+
+@dataclass(frozen=True)
+class Handshake:
+    """A handshake with the remote, and its result."""
+
+    door: str
+    """The interface: `dicom` or `http`."""
+    offered: str
+    """The only version that the client offered: a name of `ssl.TLSVersion`."""
+    agreed: str
+    """The version that was negotiated, as in `SSLSocket.version`; empty if there was none."""
+
+    def __str__(self) -> str:
+        return f"{self.door}: {self.offered} offered, {self.agreed or 'nothing'} agreed on"
 
 
 @dataclass(frozen=True)

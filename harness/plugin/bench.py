@@ -9,11 +9,12 @@ from typing import Literal, Self
 
 from harness.certificates import Encryption, TlsClient
 from harness.clients.dimse import Dimse
-from harness.clients.handshake import Handshake, agreed_on
+from harness.clients.handshake import agreed_on
 from harness.clients.rest import Rest
 from harness.config.overrides import Override
 from harness.config.settings import Node, Pair
 from harness.errors import HarnessError, ServerError
+from harness.evidence.recording import Handshake
 from harness.evidence.tools import ToolRun
 from harness.model import Credentials, Endpoint, Port, Version
 from harness.plugin.plan import Plan

@@ -144,13 +144,18 @@ def suite_of(item: pytest.Item) -> str:
     return "/".join([*folders, path.name.removeprefix("test_")])
 
 
+class NoServers(pytest.fail.Exception):  # type: ignore[name-defined,misc]
+    """The servers cannot be started; no case has found a fault."""
+
+
 def outcome_of(error: BaseException) -> Outcome:
     """Return `failed` for a fault of the server, and `error` for a fault of the harness.
 
     A server fails a case when an assertion fails; an unexpected answer, a missing answer and a
     protocol error are subclasses of AssertionError. Any other exception is a bug of the harness.
     """
-    return "failed" if isinstance(error, (AssertionError, pytest.fail.Exception)) else "error"
+    found = isinstance(error, (AssertionError, pytest.fail.Exception))
+    return "failed" if found and not isinstance(error, NoServers) else "error"
 
 
 def failure_of(

@@ -22,7 +22,15 @@ from harness.known import KnownIssue, Verdict, concerning, judge, read_known
 from harness.orthanc_plugins import PLUGINS
 from harness.plugin.bench import Bench
 from harness.plugin.options import Options
-from harness.plugin.outcome import RECORD, CaseRecord, Failure, failure_of, outcome_of, shown
+from harness.plugin.outcome import (
+    RECORD,
+    CaseRecord,
+    Failure,
+    NoServers,
+    failure_of,
+    outcome_of,
+    shown,
+)
 from harness.plugin.plan import PLAN, make_plan
 from harness.plugin.pressure import waited
 from harness.plugin.selecting import COLLECTED, Collected, is_whole
@@ -114,7 +122,7 @@ class Worker:
             trouble = str(error)
         if trouble is not None:
             session.shouldstop = f"no case can run: {trouble.splitlines()[0]}"
-            pytest.fail(trouble, pytrace=False)
+            raise NoServers(trouble, pytrace=False)
 
     def _unmet(self, info: CaseInfo) -> str | None:
         if self.options.attached and info.waits >= LONG and not self.options.cases:

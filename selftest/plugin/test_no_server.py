@@ -43,4 +43,4 @@ def test_a_server_that_does_not_start_ends_the_run(
     assert said.count("cannot load libexample.so.3") == max(1, workers)
     assert "Traceback" not in said
     assert "harness/plugin/worker.py" not in said
-    assert list(done.outcomes.values()) == ["failed"] * max(1, workers)
+    assert list(done.outcomes.values()) == ["error"] * max(1, workers)

@@ -65,7 +65,7 @@ def test_only_those_named_are_loaded(run_suite: RunSuite) -> None:
 
 
 def test_plugin_that_is_not_what_it_is_called(run_suite: RunSuite, tmp_path: Path) -> None:
-    """A requested plugin that Orthanc does not list afterwards makes each case an error."""
+    """A requested plugin that Orthanc does not list afterwards makes the first case an error."""
     try:
         folders = by_name(find_orthanc().plugins)["serve-folders"]
     except (ServerNotFound, KeyError):

@@ -170,7 +170,7 @@ def test_options_that_contradict_each_other_are_told(
 
 
 def test_a_server_that_does_not_start_shows_its_last_words(run_suite: RunSuite) -> None:
-    """Every case is an error that shows the server's output."""
+    """The first case is an error that shows the server's output."""
     (run_suite.pytester.path / "no_end.py").write_text(BROKEN["no_end.py"])
     done = run_suite(SUITE, "--remote=./no_end.py", "--orthanc=none")
 
