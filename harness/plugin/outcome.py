@@ -165,7 +165,7 @@ def failure_of(
 ) -> Failure:
     """Return the failure shown to the reader, from the exception and the last failed comparison."""
     message = error.exconly()
-    if outcome_of(error.value) == "failed" or error.errisinstance(HarnessError):
+    if outcome_of(error.value) == "failed" or error.errisinstance((HarnessError, NoServers)):
         message = re.sub(r"^[\w.]+: ", "", message)  # the type adds nothing to the message
     first = message.strip().partition("\n")[0] or error.typename
     printed = [f"--- {title} ---\n{text}" for title, text in report.sections if text.strip()]

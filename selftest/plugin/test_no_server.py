@@ -41,6 +41,7 @@ def test_a_server_that_does_not_start_ends_the_run(
     said = done.result.stdout.str()
     assert "no case can run: local Orthanc ended with exit code 7 while it started" in said
     assert said.count("cannot load libexample.so.3") == max(1, workers)
+    assert "  because   local Orthanc ended with exit code 7" in said
     assert "Traceback" not in said
     assert "harness/plugin/worker.py" not in said
     assert list(done.outcomes.values()) == ["error"] * max(1, workers)
