@@ -97,11 +97,11 @@ def main(argv: Sequence[str]) -> int:
         f"{case.full_id}  {case.title}\nrecorded {run.started:%Y-%m-%d %H:%M} on {run.server}",
         flush=True,
     )
-    with _bench(recording, case, options) as (bench, trouble):
+    with _bench(recording, case, options) as bench:
         identity = bench.remote.identity
         print(f"replayed on {identity.product} {identity.version}\n")
-        if recording.trouble or trouble:
-            said, same = output.starts(recording.trouble, trouble)
+        if recording.trouble or bench.trouble:
+            said, same = output.starts(recording.trouble, bench.trouble)
         else:
             found = list(_replay(recording, bench, given.wait))
             handshakes = list(_shake_hands(recording, bench))
@@ -147,8 +147,8 @@ def _without(words: Sequence[str], options: set[str]) -> list[str]:
 
 
 @contextlib.contextmanager
-def _bench(recording: Recording, case: CaseResult, options: Options) -> Iterator[tuple[Bench, str]]:
-    """Yield the servers, set up as for the case, and why the remote did not start, if so."""
+def _bench(recording: Recording, case: CaseResult, options: Options) -> Iterator[Bench]:
+    """Yield the servers, set up as for the case; `trouble` tells if the remote did not start."""
     plan = make_plan(options)
     if isinstance(plan.remote, Attachment) and plan.remote.patients and not options.force:
         raise ConfigError(
@@ -160,7 +160,7 @@ def _bench(recording: Recording, case: CaseResult, options: Options) -> Iterator
             bench.begin_case(case.full_id, recording.variant)
         if case.evidence is not None and not bench.trouble:
             put_worklists(case.evidence, bench.remote.server.worklists)
-        yield bench, bench.trouble
+        yield bench
 
 
 def _replay(recording: Recording, bench: Bench, wait: float) -> Iterator[Compared]:

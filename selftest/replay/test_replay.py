@@ -12,6 +12,7 @@ from support.suites import RunSuite
 from harness.cli import main
 from harness.errors import ServerNotFound
 from harness.programs import find_tool
+from harness.report.load import CaseResult
 from harness.servers.locate import find_orthanc
 from harness.variant import USUAL
 
@@ -76,6 +77,13 @@ def _orthanc() -> None:
 
 def _replay(run: Path, *arguments: str) -> int:
     return main(["replay", *arguments, "--run", str(run)])
+
+
+def _change(case: CaseResult, **fields: object) -> None:
+    """Change fields of a recording."""
+    assert case.evidence is not None
+    recording = case.evidence / "recording.json"
+    recording.write_text(json.dumps(json.loads(recording.read_text()) | fields))
 
 
 def test_the_same_server_answers_the_same(
@@ -156,11 +164,7 @@ def test_a_handshake(run_suite: RunSuite, capsys: pytest.CaptureFixture[str]) ->
     assert _replay(done.folder, "REC-009") == 0
     assert "TLSv1_2 offered, TLSv1.2 agreed on   (as recorded)" in capsys.readouterr().out
 
-    evidence = done.case("REC-009").evidence
-    assert evidence is not None
-    recording = evidence / "recording.json"
-    record = json.loads(recording.read_text())
-    recording.write_text(json.dumps(record | {"variant": asdict(USUAL)}))
+    _change(done.case("REC-009"), variant=asdict(USUAL))
     assert _replay(done.folder, "REC-009") == 1
     assert "TLSv1_2 offered, nothing agreed on" in capsys.readouterr().out
 
@@ -191,17 +195,13 @@ def test_a_server_that_does_not_start(
     assert _replay(done.folder, "REC-006") == 0
     assert "It does not start, as recorded: remote Orthanc" in capsys.readouterr().out
 
-    evidence = done.case("REC-006").evidence
-    assert evidence is not None
-    recording = evidence / "recording.json"
-    record = json.loads(recording.read_text())
-    recording.write_text(json.dumps(record | {"trouble": "", "variant": asdict(USUAL)}))
-    assert _replay(done.folder, "REC-006") == 2
-    assert "nothing was recorded" in capsys.readouterr().err
-
-    recording.write_text(json.dumps(record | {"variant": asdict(USUAL)}))
+    _change(done.case("REC-006"), variant=asdict(USUAL))
     assert _replay(done.folder, "REC-006") == 1
     assert "now   it started" in capsys.readouterr().out
+
+    _change(done.case("REC-006"), trouble="")
+    assert _replay(done.folder, "REC-006") == 2
+    assert "nothing was recorded" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("_orthanc")
