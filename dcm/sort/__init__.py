@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 
 from dcm.sort.execute import execute, remove_empty
-from dcm.sort.journal import Entry, Journal, head, new_name, read, unfinished
+from dcm.sort.journal import Entry, Journal, create, head, read, unfinished
 from dcm.sort.outcome import Fate, Method, Sorted, SortError, SortReport
 from dcm.sort.plan import OnProgress, Planner
 from dcm.sort.scan import files, scanned_files
@@ -68,9 +68,8 @@ def sort(
         return report
     if plan.operations or begun:
         os.makedirs(into, exist_ok=True)
-        report.journal = begun[0] if begun else new_name(into)
+        report.journal = begun[0] if begun else create(into, asked)
         with Journal(report.journal, write=True) as journal:
-            journal.begin(asked)
             done = [*execute(plan, journal, on_progress)]
             report.results.extend(done)
             if all(each.good for each in done):
@@ -89,7 +88,6 @@ def _end(journals: Sequence[str]) -> None:
             contextlib.suppress(SortError),
             Journal(path, write=True) as journal,
         ):  # in use: not ours
-            journal.begin({})
             journal.end()
 
 

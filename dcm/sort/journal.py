@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Self
 
-from dcm.part_file import sync_path
+from dcm.part_file import PartFile, sync_path
 from dcm.sort.outcome import Method, SortError
 from dcm.sort.scan import JOURNAL_NAME
 
@@ -41,29 +41,21 @@ class Journal:
 
     def __init__(self, path: str, *, write: bool) -> None:
         self.path: Final = path
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT if write else os.O_RDWR
-        self._descriptor: Final = os.open(path, flags | os.O_CLOEXEC, 0o666)
+        flags = os.O_RDWR | os.O_CLOEXEC | (os.O_APPEND if write else 0)
+        self._descriptor: Final = os.open(path, flags)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._descriptor)
             raise SortError(f"{path} is in use by another process") from None
+        if write:
+            self._remove_incomplete_line()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         os.close(self._descriptor)
-
-    def begin(self, head: Mapping[str, Any]) -> None:
-        """Write the first line, or continue after the last complete one."""
-        size = os.fstat(self._descriptor).st_size
-        if size:
-            data = os.pread(self._descriptor, size, 0)
-            os.ftruncate(self._descriptor, data.rfind(b"\n") + 1)
-            return
-        self._write([head])
-        sync_path(os.path.dirname(self.path) or ".")
 
     def add(self, folders: Sequence[str], entries: Sequence[Entry]) -> None:
         """Write what is about to be done, and flush it to disk."""
@@ -73,8 +65,13 @@ class Journal:
         """Write that everything was done."""
         self._write([_END])
 
+    def _remove_incomplete_line(self) -> None:
+        """Remove the last line if the process was killed while writing it."""
+        data = os.pread(self._descriptor, os.fstat(self._descriptor).st_size, 0)
+        os.ftruncate(self._descriptor, data.rfind(b"\n") + 1)
+
     def _write(self, lines: Sequence[Any]) -> None:
-        data = "".join(f"{json.dumps(each)}\n" for each in lines).encode()
+        data = _encoded(lines)
         written = 0
         while written < len(data):
             written += os.write(self._descriptor, data[written:])
@@ -157,8 +154,18 @@ def unfinished(target: str, asked: Mapping[str, Any]) -> Iterator[str]:
                 yield path
 
 
-def new_name(target: str) -> str:
-    """Return an unused name for a journal."""
+def create(target: str, asked: Mapping[str, Any]) -> str:
+    """Create a journal with its first line, which it never lacks; return its path."""
     before, behind = JOURNAL_NAME
     moment = time.strftime("%Y%m%d-%H%M%S")
-    return os.path.join(target, f"{before}{moment}-{os.getpid()}{behind}")
+    path = os.path.join(target, f"{before}{moment}-{os.getpid()}{behind}")
+    with PartFile(target) as part:
+        part.write([_encoded([asked])])
+        part.sync()
+        part.name(path)
+    sync_path(target)
+    return path
+
+
+def _encoded(lines: Sequence[Any]) -> bytes:
+    return "".join(f"{json.dumps(each)}\n" for each in lines).encode()
