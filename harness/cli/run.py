@@ -12,7 +12,6 @@ from pathlib import Path
 
 from _pytest.mark.expression import Expression
 
-from harness.cli import repeat, run_help
 from harness.coverage import clauses_of
 from harness.suites import suites_folder
 
@@ -30,11 +29,15 @@ FEW = 12  # one process runs this many cases before a second process has started
 def main(argv: Sequence[str]) -> int:
     """Run the suites and return pytest's exit code."""
     if {"-h", "--help"} & {*argv}:
+        from harness.cli import run_help  # noqa: PLC0415 - it imports most of the harness
+
         print(run_help.text())
         return 0
     if "--help-pytest" in argv:
         return _pytest([str(suites_folder()), "--help"])
     if chosen(argv, "--repeat"):
+        from harness.cli import repeat  # noqa: PLC0415 - likewise
+
         return repeat.main(argv)
     words = list(itertools.takewhile(lambda each: not each.startswith("-"), argv))
     rest = list(argv[len(words) :])
