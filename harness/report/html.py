@@ -1,7 +1,7 @@
 """The run as one static page that includes its evidence."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,10 +85,11 @@ def render(run: Run) -> str:
         judgement=run.judgement,
         run=run,
         entries=entries,
-        suites={name: _groups(entries, name) for name in run.suites},
-        attention=sorted(
-            (each for each in entries if each.case.outcome in BAD), key=lambda each: each.urgency
-        ),
+        suites={
+            name: _groups(each for each in entries if each.case.suite == name)
+            for name in run.suites
+        },
+        attention=_groups(each for each in entries if each.case.outcome in BAD),
         anchors={each.case.full_id: each.anchor for each in entries},
         history=bars,
         history_size=history.size(bars),
@@ -99,12 +100,11 @@ def render(run: Run) -> str:
     )
 
 
-def _groups(entries: list[Entry], suite: str) -> list[Group]:
-    """Return the entries of a suite, grouped by case, the most urgent first."""
+def _groups(entries: Iterable[Entry]) -> list[Group]:
+    """Group entries by case, the most urgent first."""
     found: dict[str, list[Entry]] = {}
     for each in entries:
-        if each.case.suite == suite:
-            found.setdefault(each.case.id, []).append(each)
+        found.setdefault(each.case.id, []).append(each)
     groups = [Group(sorted(each, key=lambda entry: entry.urgency)) for each in found.values()]
     return sorted(groups, key=lambda group: group.urgency)
 

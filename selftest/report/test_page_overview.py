@@ -32,6 +32,27 @@ def test_the_most_urgent_comes_first(open_page: Open, run_folder: "RunFolder") -
     assert page.locator(".attention li a").all_text_contents() == ["A-004", "A-003"]
 
 
+def test_failures_of_a_case_are_one_entry(open_page: Open, run_folder: "RunFolder") -> None:
+    """It has a link for each set of parameters; an error among them makes it the first."""
+    run_folder.fail("A-001")
+    for name, outcome in (("jpeg", "failed"), ("raw", "error"), ("rle", "passed")):
+        facts = {"parameters": name, "nodeid": f"t.py::test_b[{name}]"}
+        if outcome == "passed":
+            run_folder.add("B-001", **facts)
+        else:
+            run_folder.fail("B-001", outcome=outcome, **facts)
+    write_reports(run_folder.path)
+
+    page = open_page(run_folder.path / "report.html")
+    entries = page.locator(".attention li")
+
+    expect(entries).to_contain_text(["B-001", "A-001"])
+    assert entries.first.locator("a").all_text_contents() == ["B-001", "raw", "jpeg"]
+    entries.first.get_by_role("link", name="jpeg").click()
+    expect(page.locator("[id='B-001-jpeg']")).to_be_visible()
+    assert focused(page) == "B-001-jpeg"
+
+
 def test_runs_of_a_case_are_one_row(open_page: Open, run_folder: "RunFolder") -> None:
     """The row is folded if all passed; keys, filters and links unfold it."""
     for name in ("jpeg", "rle", "raw"):
