@@ -2,7 +2,7 @@
 # Test the harness itself: format, lint, types, shell scripts, selftests, then the suites.
 #
 #   ./run-tests.sh               run all steps, even if one fails
-#   ./run-tests.sh --all         the same, including slow selftests
+#   ./run-tests.sh --all         the same, including slow selftests and all seeded faults (a third otherwise)
 #   ./run-tests.sh -k relay      the same; arguments are passed to pytest for the selftests
 #   ./run-tests.sh --setup-only  only install what is missing
 #

@@ -2,7 +2,7 @@
 
 import difflib
 import fnmatch
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -194,21 +194,25 @@ def select(cases: Cases, asked: Sequence[str]) -> list[pytest.Item]:
 
     Raises ConfigError with similar names for an unknown one.
     """
-    known = [(item, names_of(item, info)) for item, info in cases]
-    chosen: list[pytest.Item] = []
+    by_name: dict[str, list[pytest.Item]] = {}
+    for item, info in cases:
+        for name in names_of(item, info):
+            by_name.setdefault(name, []).append(item)
+    chosen: dict[pytest.Item, None] = {}
     for pattern in asked:
-        found = [
-            item
-            for item, names in known
-            if any(fnmatch.fnmatchcase(name, pattern) for name in names)
-        ]
+        found = _matches(by_name, pattern)
         if not found:
-            every = sorted({name for _, names in known for name in names})
-            close = difflib.get_close_matches(pattern, every, n=3, cutoff=0.5)
+            close = difflib.get_close_matches(pattern, sorted(by_name), n=3, cutoff=0.5)
             hint = f"similar: {', '.join(close)}" if close else "see `harness cases`"
             raise ConfigError(f"unknown case {pattern!r}; {hint}")
-        chosen += [item for item in found if item not in chosen]
-    return chosen
+        chosen |= dict.fromkeys(item for item, _ in cases if item in found)
+    return list(chosen)
+
+
+def _matches(by_name: Mapping[str, list[pytest.Item]], pattern: str) -> set[pytest.Item]:
+    """Return the items with a name that is the pattern or matches it."""
+    names = [pattern] if pattern in by_name else fnmatch.filter(by_name, pattern)
+    return {item for name in names for item in by_name[name]}
 
 
 def put_longest_first(items: list[pytest.Item]) -> None:

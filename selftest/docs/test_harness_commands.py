@@ -23,7 +23,10 @@ COMMANDS = list(
         each.text.removeprefix(".venv/bin/"): each for each in blocks() if OURS.match(each.text)
     }.values()
 )
-SLOW = ("probe", "--repeat", "'PS3.8 9.3*'", "valgrind")
+SLOW = (
+    *("probe", "--repeat", "'PS3.8 9.3*'", "valgrind", "gdb -batch", "--server qrscp"),
+    *("--keep-conversations", "--from said"),
+)
 PLACES = {
     r"\.venv/bin/": "",
     r"\./run-local\.sh": "harness run",  # the script executes it at its end: selftest/setup

@@ -74,7 +74,7 @@ def source(tmp_path: Path, study: str, peer: tuple[str, DcmNode, Path]) -> Path:
     """Small instances of two SOP classes and transfer syntaxes, in several series."""
     folder = tmp_path / "source"
     folder.mkdir()
-    for number in range(40 if peer[0] in SLOW else 200):
+    for number in range(15 if peer[0] in SLOW else 200):
         sop_class, syntax = KINDS[number % 2]
         make(folder, number, syntax, sop_class, 500, study=study, series=10 + number % SERIES)
     return folder

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 from harness.plugin.bench import Bench
 from harness.relay import DicomLie, Direction, HttpLie
@@ -145,6 +145,13 @@ class Group:
     """The first version of Orthanc that can run the cases."""
     databases: tuple[str, ...] = ()
     """Databases that the cases need."""
+
+    def sampled(self, every: int) -> Self:
+        """Return the group with the first of each `every` lies, and the cases that notice them."""
+        lies = self.lies[::every]
+        noticed = {_id(case) for lie in lies for case in lie.fails}
+        sample = tuple(case for case in self.sample if case.partition("*")[0] in noticed)
+        return replace(self, lies=lies, sample=sample)
 
     def told_to(self, case_id: str) -> tuple[Told, ...]:
         """Return what a case meets: each lie that it must notice alone, then all others at once."""

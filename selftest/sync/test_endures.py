@@ -94,9 +94,14 @@ WAYS = [
     ("service", "node"),
     ("node", "folder"),
 ]
+MORE_WAYS = (("folder", "service"), ("service", "node"))
+"""Their ends occur in another way, too."""
 
 
-@pytest.mark.parametrize(("kind", "to"), WAYS)
+@pytest.mark.parametrize(
+    ("kind", "to"),
+    [pytest.param(*way, marks=[pytest.mark.slow] * (way in MORE_WAYS)) for way in WAYS],
+)
 def test_killed_between_other_places(
     files: dict[str, Path], source: DcmNode, tmp_path: Path, kind: str, to: str
 ) -> None:
