@@ -50,6 +50,7 @@ WARNINGS = (
     # Figures are written to pytest's JUnit file as to ours, whether or not its schema allows them.
     "ignore:record_property is incompatible with junit_family:pytest.PytestWarning",
 )
+PYTEST_SUMMARY = "fE"  # the default of `-r`: a line for each failure and error at the end
 ORDERS = "harness_orders"  # the key of the controller's PID and the run folder, sent to a worker
 WRONG_USE = "harness_wrong_use"  # the key of the reason why a worker runs nothing
 CONTROLLER = pytest.StashKey[Controller]()
@@ -74,6 +75,8 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         guard.watch_folder(Path(config.option.basetemp))
         config.add_cleanup(guard.close)
     _take_cases(config)
+    if config.option.reportchars == PYTEST_SUMMARY:
+        config.option.reportchars = ""  # ours has each failure, and does not cut the reason
     attached = config.getoption("--server") or config.getoption("harness_config")
     if attached and getattr(config.option, "numprocesses", None):
         config.option.numprocesses = 0

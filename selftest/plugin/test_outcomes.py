@@ -65,6 +65,22 @@ def test_skips_itself():
     assert "GET /system" not in exchange  # belongs to another case
 
 
+def test_each_failure_is_summarized_once(run_suite: RunSuite) -> None:
+    """pytest's own summary, which cuts the reasons, is printed only if `-r` asks for it."""
+    suite = """
+@case("OUT-007", ref="none")
+def test_bad(rest):
+    assert rest.json("/system")["ApiVersion"] == "another"
+"""
+    ours = run_suite(suite).result.stdout.str()
+    assert ours.count("FAILED") == 1
+    assert "FAILED OUT-007" in ours
+
+    both = run_suite(suite, "-rf").result.stdout.str()
+    assert "FAILED OUT-007" in both
+    assert "FAILED test_small.py::test_bad" in both
+
+
 def test_a_run_in_which_nothing_ran_is_no_success(run_suite: RunSuite) -> None:
     """If all cases are unsupported, the exit code is not 0."""
     done = run_suite(
