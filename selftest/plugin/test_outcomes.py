@@ -66,7 +66,7 @@ def test_skips_itself():
 
 
 def test_each_failure_is_summarized_once(run_suite: RunSuite) -> None:
-    """pytest's own summary, which cuts the reasons, is printed only if `-r` asks for it."""
+    """Pytest's own summary, which cuts the reasons, is printed only if `-r` asks for it."""
     suite = """
 @case("OUT-007", ref="none")
 def test_bad(rest):
