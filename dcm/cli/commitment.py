@@ -22,7 +22,7 @@ WITHIN: Final = 60.0
 
 
 async def require_commitment(
-    node: "NodePlace", sent: Sequence[InstanceResult], told: Reporter
+    node: "NodePlace", sent: Sequence[InstanceResult], summary: Reporter
 ) -> None:
     """Request commitment, and report each instance. Raises `NetworkError` without an answer."""
     paths = {
@@ -32,7 +32,7 @@ async def require_commitment(
     async with _listening(node.entity) as listener:
         report = await node.entity.commit(node.remote, paths, within=WITHIN, listener=listener)
     for path, result in zip(paths.values(), report.results, strict=True):
-        told.tell(result._replace(path=path))
+        summary.tell(result._replace(path=path))
 
 
 @contextlib.asynccontextmanager

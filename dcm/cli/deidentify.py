@@ -131,26 +131,26 @@ async def _deidentify(arguments: Namespace, through: "DeidentifyFilter") -> int:
     _check_output(arguments, paths)
     writer = FileDeidentifier(through, arguments.output, layout)
     total = Account()
-    with reporter(arguments, "files", profile=arguments.profile) as told:
+    with reporter(arguments, "files", profile=arguments.profile) as summary:
         if not arguments.key_file:
-            told.remark("without --key-file, another run produces different UIDs and pseudonyms")
+            summary.remark("without --key-file, another run produces different UIDs and pseudonyms")
         async with Progress("de-identifying", len(paths), shown=wanted(arguments)) as progress:
             for at in range(0, len(paths), _AT_ONCE):
                 some = paths[at : at + _AT_ONCE]
-                await asyncio.to_thread(_some, arguments, writer, some, told, total)
+                await asyncio.to_thread(_some, arguments, writer, some, summary, total)
                 progress.done += len(some)
-        told.more.update(total.document())
-        if not told.counts:
-            told.trouble(f"nothing to de-identify in {', '.join(arguments.paths)}")
-    print(told)
-    return told.status
+        summary.more.update(total.document())
+        if not summary.counts:
+            summary.trouble(f"nothing to de-identify in {', '.join(arguments.paths)}")
+    print(summary)
+    return summary.status
 
 
 def _some(
     arguments: Namespace,
     writer: "FileDeidentifier",
     paths: Sequence[str],
-    told: Reporter,
+    summary: Reporter,
     total: "Account",
 ) -> None:
     """De-identify files, each with an outcome."""
@@ -163,14 +163,14 @@ def _some(
             done = writer.write(path, account)
         except NotDicom as error:
             good = not is_missed(path, frozenset(arguments.paths))
-            told.entry("passed over" if good else "failed", path, error.reason, good=good)
+            summary.entry("passed over" if good else "failed", path, error.reason, good=good)
         except CannotDeidentify as error:
-            told.entry("refused", path, str(error), good=False)
+            summary.entry("refused", path, str(error), good=False)
         except DcmError as error:
-            told.entry("failed", path, str(error), good=False)
+            summary.entry("failed", path, str(error), good=False)
         except OSError as error:
             where = f"{error.filename}: " if error.filename not in (None, path) else ""
-            told.entry("failed", path, f"{where}{error.strerror}", good=False)
+            summary.entry("failed", path, f"{where}{error.strerror}", good=False)
         else:
             outcome = "already there" if done.already_there else "de-identified"
             words = [
@@ -178,7 +178,7 @@ def _some(
                 *(["another object already has this name"] if done.beside else []),
             ]
             more = {} if account is None else account.document()
-            told.entry(
+            summary.entry(
                 outcome, path, "; ".join(words), good=True, file=done.file,
                 sop_instance_uid=done.sop_instance_uid, **more,
             )  # fmt: skip

@@ -90,14 +90,14 @@ def run(arguments: Namespace) -> int:
     )
     is_json = arguments.out_format == "json"
     with closing(made), output(arguments.output, json=is_json) as out:
-        told = _Told(made)
-        lost = _write(arguments.out_format, format_, told, out)
-    if not told.files:
+        counted = _Counted(made)
+        lost = _write(arguments.out_format, format_, counted, out)
+    if not counted.files:
         LOG.error("nothing to read in %s", ", ".join(arguments.paths))
-    return 0 if told.files and not (told.problems or lost) else 1
+    return 0 if counted.files and not (counted.problems or lost) else 1
 
 
-class _Told:
+class _Counted:
     """The output for files, with a message on stderr about each that is incomplete."""
 
     def __init__(self, made: Iterator[Made[Any]]) -> None:
@@ -117,7 +117,7 @@ class _Told:
                 yield each.part
 
 
-def _write(name: str, format_: Format[Any], parts: _Told, out: Output) -> int:
+def _write(name: str, format_: Format[Any], parts: _Counted, out: Output) -> int:
     """Write all parts, and return the number of lost values."""
     if name == "parquet":
         from dcm.cli.dump_parquet import ParquetWriter  # noqa: PLC0415 - needs an extra

@@ -42,19 +42,19 @@ async def _echo(arguments: Namespace) -> int:
     asked = place(arguments)
     contexts_of = node(asked, "--contexts") if arguments.contexts else None
     times: list[float] = []
-    with reporter(arguments, of="answers") as told:
+    with reporter(arguments, of="answers") as summary:
         async with asked:  # all on one association
             for _ in range(arguments.count or 1):
                 outcome, more = await _answer(asked)
-                told.add(outcome, good=outcome == "Success", remote=asked.name, **more)
+                summary.add(outcome, good=outcome == "Success", remote=asked.name, **more)
                 times += more.values()
-            print(told if arguments.count else outcome)
+            print(summary if arguments.count else outcome)
             if arguments.count and times:
                 print(_times(times))
             if contexts_of is not None:
                 accepted = await contexts_of.entity.accepted(contexts_of.remote)
                 print_text(_contexts(accepted))
-    return told.status
+    return summary.status
 
 
 async def _answer(asked: "Place") -> tuple[str, dict[str, float]]:

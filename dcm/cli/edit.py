@@ -63,20 +63,20 @@ async def _edit(arguments: Namespace, through: "Filter") -> int:
     found = await listed(chosen(arguments.paths, named, arguments.in_file_ext))
     paths = _outside(arguments, found)
     editor = FileEditor(through)
-    with reporter(arguments, "files", paths=arguments.paths) as told:
+    with reporter(arguments, "files", paths=arguments.paths) as summary:
         async with Progress("editing", len(paths), shown=wanted(arguments)) as progress:
             for at in range(0, len(paths), _AT_ONCE):
                 some = paths[at : at + _AT_ONCE]
-                await asyncio.to_thread(_edit_some, arguments, editor, some, told)
+                await asyncio.to_thread(_edit_some, arguments, editor, some, summary)
                 progress.done += len(some)
-        if not told.counts:
-            told.trouble(f"nothing to edit in {', '.join(arguments.paths)}")
-    print(told)
-    return told.status
+        if not summary.counts:
+            summary.trouble(f"nothing to edit in {', '.join(arguments.paths)}")
+    print(summary)
+    return summary.status
 
 
 def _edit_some(
-    arguments: Namespace, editor: "FileEditor", paths: Iterable[str], told: Reporter
+    arguments: Namespace, editor: "FileEditor", paths: Iterable[str], summary: Reporter
 ) -> None:
     """Edit files, each with an outcome."""
     from dcm.filt.base import Rejected  # noqa: PLC0415 - as above
@@ -88,21 +88,21 @@ def _edit_some(
             else:
                 done = editor.into(path, partial(_target, arguments, path))
         except Rejected:
-            told.entry("passed over", path, "it is not selected", good=True, level=INFO)
+            summary.entry("passed over", path, "it is not selected", good=True, level=INFO)
         except NotDicom as error:
             good = not is_missed(path, frozenset(arguments.paths))
             outcome = "passed over" if good else "failed"
-            told.entry(outcome, path, error.reason, good=good)
+            summary.entry(outcome, path, error.reason, good=good)
         except DcmError as error:
-            told.entry("failed", path, str(error), good=False)
+            summary.entry("failed", path, str(error), good=False)
         except OSError as error:
             where = f"{error.filename}: " if error.filename not in (None, path) else ""
-            told.entry("failed", path, f"{where}{error.strerror}", good=False)
+            summary.entry("failed", path, f"{where}{error.strerror}", good=False)
         else:
             outcome = "edited" if done.changed else "unchanged"
             if done.already_there:
                 outcome = "already there"
-            told.entry(
+            summary.entry(
                 outcome, path, "; ".join(done.remarks), good=True, file=done.file,
                 sop_instance_uid=done.sop_instance_uid, before=done.before,
             )  # fmt: skip

@@ -127,9 +127,9 @@ async def _forward(arguments: Namespace, stop: asyncio.Event) -> int:
     )  # fmt: skip
     with ExitStack() as stack:
         again = stack.enter_context(_hangup())
-        told = stack.enter_context(reporter(arguments, destinations=arguments.destinations))
+        summary = stack.enter_context(reporter(arguments, destinations=arguments.destinations))
         stack.enter_context(spool)
-        teller = Teller(told, _metrics(arguments, spool.path, stack))
+        teller = Teller(summary, _metrics(arguments, spool.path, stack))
         planner = Planner(arguments, spool, stack, teller.passed_over)
         forwarder = Forwarder(spool, planner.plan(), teller.delivered, _patience(arguments))
         async with forwarder:
@@ -142,9 +142,9 @@ async def _forward(arguments: Namespace, stop: asyncio.Event) -> int:
             if not await forwarder.finish(arguments.stop_timeout):
                 LOG.warning("some deliveries are not finished; they stay in the spool")
         for name, waiting in spool.queue.waiting().items():
-            told.remark(f"{waiting.objects} objects for {name} stay in the spool {spool}")
-    print(told)
-    return told.status
+            summary.remark(f"{waiting.objects} objects for {name} stay in the spool {spool}")
+    print(summary)
+    return summary.status
 
 
 def _metrics(arguments: Namespace, spool: str, stack: ExitStack) -> "Metrics | None":
@@ -243,10 +243,10 @@ class Teller:
     came: set whenever an object is received or delivered. broken: done when reporting has failed.
     """
 
-    def __init__(self, told: Reporter, metrics: "Metrics | None" = None) -> None:
+    def __init__(self, summary: Reporter, metrics: "Metrics | None" = None) -> None:
         self.came: Final = asyncio.Event()
         self.broken: Final[asyncio.Future[None]] = asyncio.get_running_loop().create_future()
-        self._told: Final = told
+        self._summary: Final = summary
         self._metrics: Final = metrics
 
     async def received(self, instance: ReceivedInstance) -> None:
@@ -260,12 +260,12 @@ class Teller:
         self._count("refused")
         uid, words = failed.sop_instance_uid, failed.words
         with self._reporting():
-            self._told.add("refused", good=False, sop_instance_uid=uid, words=words)
+            self._summary.add("refused", good=False, sop_instance_uid=uid, words=words)
 
     def passed_over(self, uid: str, words: str) -> None:
         """Report an object that no route matches."""
         with self._reporting():
-            self._told.tell(InstanceResult("", uid, Outcome.PASSED_OVER, words))
+            self._summary.tell(InstanceResult("", uid, Outcome.PASSED_OVER, words))
 
     def delivered(self, each: "Delivered") -> None:
         """Report an outcome."""
@@ -274,7 +274,7 @@ class Teller:
             self._metrics.delivered(each.destination, each.result.outcome.value)
         entry = each.entry
         with self._reporting():
-            self._told.tell(
+            self._summary.tell(
                 each.result._replace(sop_instance_uid=entry.uid),
                 destination=each.destination, calling_ae_title=entry.calling, remote=entry.remote,
             )  # fmt: skip

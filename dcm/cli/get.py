@@ -57,35 +57,35 @@ def run(arguments: Namespace) -> int:
 
 
 async def _get(arguments: Namespace, source: "Place", selection: Selection) -> int:
-    with reporter(arguments, folder=str(arguments.output), **selection.asked()) as told:
+    with reporter(arguments, folder=str(arguments.output), **selection.asked()) as summary:
         async with source:  # reuses the associations of the query
             found = selection.within
             if found is None or selection.keys or selection.level is not None:
                 async with Progress("looking", shown=wanted(arguments)) as progress:
                     found = (await ask(source, selection, progress)).found
             if found:
-                await _retrieve(arguments, source, found, told)
+                await _retrieve(arguments, source, found, summary)
             else:
                 if found.incomplete:
-                    told.problems.append(found.incomplete)
+                    summary.problems.append(found.incomplete)
                 LOG.warning("nothing on %s matches", source)
-    print(told)
-    return told.status
+    print(summary)
+    return summary.status
 
 
 async def _retrieve(
-    arguments: Namespace, source: "Place", what: QueryResult, told: Reporter
+    arguments: Namespace, source: "Place", what: QueryResult, summary: Reporter
 ) -> None:
     total = what.count(Level.IMAGE)
     async with Progress("retrieving", total, shown=wanted(arguments)) as progress:
 
         def on_result(result: InstanceResult) -> None:
             progress.done += 1
-            told.tell(result)
+            summary.tell(result)
 
         into = Folder(arguments.output, arguments.sync)
         report = await source.fetch(what, into, on_result=on_result)
     for remark in [*report.account.notes(), *report.remarks]:
-        told.remark(remark)
+        summary.remark(remark)
     if report.trouble:
-        told.trouble(report.trouble)
+        summary.trouble(report.trouble)

@@ -104,12 +104,12 @@ async def _listen(arguments: Namespace, stop: asyncio.Event) -> int:
     came = asyncio.Event()
     broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    with reporter(arguments, folder=str(arguments.output)) as told:
+    with reporter(arguments, folder=str(arguments.output)) as summary:
 
         async def handle(received: ReceivedInstance) -> None:
             came.set()
             try:
-                _tell(received, told)
+                _tell(received, summary)
             except OSError as error:  # stdout is closed, or the report cannot be written
                 if not broken.done():
                     broken.set_exception(error)
@@ -118,7 +118,7 @@ async def _listen(arguments: Namespace, stop: asyncio.Event) -> int:
         def on_failure(failed: NotKept) -> None:  # already logged by the listener
             uid, words = failed.sop_instance_uid, failed.words
             try:
-                told.add("failed", good=False, sop_instance_uid=uid, words=words)
+                summary.add("failed", good=False, sop_instance_uid=uid, words=words)
             except OSError as error:
                 if not broken.done():
                     broken.set_exception(error)
@@ -142,7 +142,7 @@ async def _listen(arguments: Namespace, stop: asyncio.Event) -> int:
             if broken.done():
                 broken.result()
             await drain(listener, arguments.stop_timeout)
-    return told.status
+    return summary.status
 
 
 async def inactivity(listener: MayBeBusy, came: asyncio.Event, seconds: float | None) -> None:
@@ -167,11 +167,13 @@ async def drain(listener: Listener, seconds: float) -> None:
         LOG.warning("aborting associations that did not finish within %g s", seconds)
 
 
-def _tell(received: ReceivedInstance, told: Reporter) -> None:
+def _tell(received: ReceivedInstance, summary: Reporter) -> None:
     LOG.info("received %s from %s", received.sop_instance_uid, received.remote)
     outcome = Outcome.ALREADY_THERE if received.already_there else Outcome.STORED
     uid = received.sop_instance_uid
-    told.tell(InstanceResult(received.file, uid, outcome, received.remark), remote=received.remote)
+    summary.tell(
+        InstanceResult(received.file, uid, outcome, received.remark), remote=received.remote
+    )
     print(received.file, flush=True)
 
 

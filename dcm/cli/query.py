@@ -58,7 +58,7 @@ async def _query(
     rows: list[Row] | None,
 ) -> int:
     found: QueryResult | None = None
-    with reporter(arguments, of="queries", **selection.asked()) as told:
+    with reporter(arguments, of="queries", **selection.asked()) as summary:
         async with Progress("found", shown=wanted(arguments)) as progress:
             for row in rows or [Row(0, selection.keys)]:
                 asked = Selection(row.keys, selection.level, selection.within)
@@ -69,9 +69,9 @@ async def _query(
                     if rows is None:
                         raise
                     LOG.error("%s, line %d: %s", arguments.batch_csv, row.number, error)
-                    told.add("failed", good=False, **where, words=str(error))
+                    summary.add("failed", good=False, **where, words=str(error))
                     continue
-                told.add(
+                summary.add(
                     "answered in part" if answered.incomplete else "answered",
                     good=not answered.incomplete,
                     **where,
@@ -86,7 +86,7 @@ async def _query(
     if found is not None:
         name = arguments.out_format or ("tree" if sys.stdout.isatty() else "json")
         (print_json if name == "json" else print_text)(FORMATS[name](found))
-    return told.status
+    return summary.status
 
 
 def _rows(path: Path, selection: Selection) -> list[Row]:

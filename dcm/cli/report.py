@@ -1,9 +1,9 @@
 """The report of a command: failures on stderr, the number of each outcome, and everything in a JSON file.
 
-    with Reporter("store", {"remote": "mypacs"}, "report.json") as told:
-        told.tell(result)
-    print(told)
-    return told.status
+    with Reporter("store", {"remote": "mypacs"}, "report.json") as summary:
+        summary.tell(result)
+    print(summary)
+    return summary.status
 
 The file is written during the work. It gets its name when it is complete, even if the work failed or was
 interrupted. Only the counts are kept in memory.

@@ -69,20 +69,20 @@ def run(arguments: Namespace) -> int:
 async def _run(arguments: Namespace) -> int:
     names = "folders", "output", "dir_format", "method", "undo", "dry_run"
     asked = {name: getattr(arguments, name) for name in names}
-    with Reporter("sort", asked, arguments.report, "files") as told:
+    with Reporter("sort", asked, arguments.report, "files") as summary:
         try:
             first = "scanned" if arguments.undo is None else "undone"
             async with Progress(first, shown=wanted(arguments)) as progress:
                 report = await _work(arguments, progress)
         except (SortError, OSError) as error:
             words = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
-            told.trouble(words + (getattr(error, "strerror", None) or str(error)))
+            summary.trouble(words + (getattr(error, "strerror", None) or str(error)))
             return 1
-        _tell(report, told, dry_run=arguments.dry_run)
-    print_text(str(told))
+        _tell(report, summary, dry_run=arguments.dry_run)
+    print_text(str(summary))
     if report.journal and arguments.undo is None:
         LOG.warning("to undo this, run: dcm sort --undo %s", readable(report.journal))
-    return told.status
+    return summary.status
 
 
 async def _work(arguments: Namespace, progress: Progress) -> SortReport:
@@ -104,11 +104,11 @@ async def _work(arguments: Namespace, progress: Progress) -> SortReport:
     return await in_thread(work)
 
 
-def _tell(report: SortReport, told: Reporter, *, dry_run: bool) -> None:
+def _tell(report: SortReport, summary: Reporter, *, dry_run: bool) -> None:
     """Log oddities, and add everything to the report; print a dry run."""
     logged: Counter[Fate] = Counter()
     for each in report.results:
-        told.add(
+        summary.add(
             each.fate.value,
             good=each.good,
             source=each.source,
@@ -125,7 +125,7 @@ def _tell(report: SortReport, told: Reporter, *, dry_run: bool) -> None:
         if count > _MOST:
             LOG.warning("%s: and %d more; use --report FILE to list all", fate.value, count - _MOST)
     for problem in report.problems:
-        told.trouble(problem)
+        summary.trouble(problem)
 
 
 def _log(each: Sorted) -> None:

@@ -47,7 +47,7 @@ async def _store(arguments: Namespace) -> int:
     committing = node(to, "--commit") if arguments.commit else None
     named = frozenset(arguments.paths)
     paths = await listed(chosen(arguments.paths, named, arguments.in_file_ext))
-    with reporter(arguments, paths=arguments.paths) as told:
+    with reporter(arguments, paths=arguments.paths) as summary:
         async with Progress("sending", len(paths), shown=wanted(arguments)) as progress:
 
             def on_result(result: InstanceResult) -> None:
@@ -55,7 +55,7 @@ async def _store(arguments: Namespace) -> int:
                 if result.outcome is Outcome.NOT_TRIED and not is_missed(result.path, named):
                     words = "it is not a DICOM file"
                     result = result._replace(outcome=Outcome.PASSED_OVER, words=words)
-                told.tell(result)
+                summary.tell(result)
 
             async with (
                 to,
@@ -67,10 +67,10 @@ async def _store(arguments: Namespace) -> int:
 
             stored = [result for result in sent.results if result.stored]
             try:
-                await require_commitment(committing, stored, told)
+                await require_commitment(committing, stored, summary)
             except (NetworkError, RemoteProtocolError) as error:  # still print the outcomes
-                told.trouble(str(error))
-        if not told.counts:
-            told.trouble(f"nothing to send in {', '.join(arguments.paths)}")
-    print(told)
-    return told.status
+                summary.trouble(str(error))
+        if not summary.counts:
+            summary.trouble(f"nothing to send in {', '.join(arguments.paths)}")
+    print(summary)
+    return summary.status

@@ -191,7 +191,7 @@ async def _sync(arguments: Namespace, asked: _Asked) -> int:
     selection, sources, destinations, comparison, cluster, opens = asked
     names = {"sources": [place.name for place in sources], "destinations": arguments.destinations}
     journal = Journal(arguments.journal or _journal_of(names, selection))
-    with reporter(arguments, **names, **selection.asked()) as told:
+    with reporter(arguments, **names, **selection.asked()) as summary:
         shown, lines = wanted(arguments), not (arguments.no_progress or arguments.quiet)
         async with Progress("copying", 0, shown=shown, lines=lines) as progress:
             checked = arguments.how == "proxy" and not cluster
@@ -204,7 +204,7 @@ async def _sync(arguments: Namespace, asked: _Asked) -> int:
                 validators=[make_basic_validator()] if checked else [],
                 keep_errors=arguments.keep_errors, quarantine=arguments.quarantine or "",
             )  # fmt: skip
-            _connect(manager, told, progress)
+            _connect(manager, summary, progress)
             with journal:
                 async with manager, cluster or nullcontext():
                     if arguments.dry_run:
@@ -218,14 +218,14 @@ async def _sync(arguments: Namespace, asked: _Asked) -> int:
                 if report.complete and not arguments.journal:
                     journal.forget()
         for remark in report.remarks:
-            told.remark(remark)
+            summary.remark(remark)
         for problem in report.problems:
-            told.trouble(problem)
+            summary.trouble(problem)
     if arguments.report_html:
         _write_page(arguments.report_html, page(report, manager.rates, names["sources"]))
     if not arguments.no_report:
         print_text(str(report))
-    return told.status
+    return summary.status
 
 
 def _layout(arguments: Namespace) -> "Layout | None":
@@ -242,7 +242,7 @@ def _layout(arguments: Namespace) -> "Layout | None":
     return Layout(template)
 
 
-def _connect(manager: SyncManager, told: Reporter, progress: Progress) -> None:
+def _connect(manager: SyncManager, summary: Reporter, progress: Progress) -> None:
     """Connect the events of the sync to the report and the progress."""
     rates = manager.rates
 
@@ -252,7 +252,7 @@ def _connect(manager: SyncManager, told: Reporter, progress: Progress) -> None:
     def copied(each: Copied) -> None:
         progress.done += 1
         progress.note = f"{bytes_text(rates.bytes)}, {bytes_text(rates.lately())}/s"
-        told.tell(each.result, source=each.source, destination=each.destination)
+        summary.tell(each.result, source=each.source, destination=each.destination)
 
     manager.on_found, manager.on_copied = found, copied
 

@@ -90,18 +90,18 @@ def run(arguments: Namespace) -> int:
 
 async def _view(arguments: Namespace, found: "QueryResult | None") -> int:
     asked = {"paths": arguments.paths, "output": arguments.output}
-    with reporter(arguments, "files", **asked) as told:
+    with reporter(arguments, "files", **asked) as summary:
         if found is None:
-            await _make(arguments, arguments.paths, "", told)
+            await _make(arguments, arguments.paths, "", summary)
         else:
             with tempfile.TemporaryDirectory(prefix="dcm-view-") as folder:
-                if await _fetch(arguments, found, folder, told):
-                    await _make(arguments, [folder], f"From {found.source}", told)
-    print_text(str(told))
-    return told.status
+                if await _fetch(arguments, found, folder, summary):
+                    await _make(arguments, [folder], f"From {found.source}", summary)
+    print_text(str(summary))
+    return summary.status
 
 
-async def _fetch(arguments: Namespace, found: "QueryResult", folder: str, told: Reporter) -> int:
+async def _fetch(arguments: Namespace, found: "QueryResult", folder: str, summary: Reporter) -> int:
     """Fetch all instances into a folder; return how many were received."""
     from pathlib import Path  # noqa: PLC0415 - only for this
 
@@ -115,17 +115,19 @@ async def _fetch(arguments: Namespace, found: "QueryResult", folder: str, told: 
             progress.done += 1
             came += result.stored
             if not result.stored:
-                told.trouble(f"{result.sop_instance_uid}: {result.outcome.value}: {result.words}")
+                summary.trouble(
+                    f"{result.sop_instance_uid}: {result.outcome.value}: {result.words}"
+                )
 
         report = await place.fetch(found, Folder(Path(folder)), on_result=on_result)
     if report.trouble:
-        told.trouble(report.trouble)
+        summary.trouble(report.trouble)
     if not came:
-        told.trouble(f"nothing was received from {found.source}")
+        summary.trouble(f"nothing was received from {found.source}")
     return came
 
 
-async def _make(arguments: Namespace, paths: Sequence[str], title: str, told: Reporter) -> None:
+async def _make(arguments: Namespace, paths: Sequence[str], title: str, summary: Reporter) -> None:
     look = Look(arguments.size, arguments.columns, arguments.window, arguments.every)
     async with Progress("scanned", shown=wanted(arguments)) as progress:
         stages = {"scanned": progress, "shown": progress.stage("shown")}
@@ -140,19 +142,19 @@ async def _make(arguments: Namespace, paths: Sequence[str], title: str, told: Re
         try:
             report = await in_thread(work)
         except CannotView as error:
-            told.trouble(str(error))
+            summary.trouble(str(error))
             return
-    _tell(report, told)
+    _tell(report, summary)
 
 
-def _tell(report: ViewReport, told: Reporter) -> None:
+def _tell(report: ViewReport, summary: Reporter) -> None:
     for path in report.shown:
-        told.add("shown", good=True, path=path)
+        summary.add("shown", good=True, path=path)
     for path, words in report.missing:
         image = not is_no_image(words)
-        told.add("failed" if image else "no image", good=not image, path=path, words=words)
+        summary.add("failed" if image else "no image", good=not image, path=path, words=words)
     for path, words in report.left:
-        told.add("left: not DICOM", good=True, path=path, words=words)
+        summary.add("left: not DICOM", good=True, path=path, words=words)
     failed = [each for each in report.missing if not is_no_image(each[1])]
     for path, words in failed[:_MOST]:
         LOG.error("%s: %s", readable(path), words)

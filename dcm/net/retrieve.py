@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from dcm.net.listener import Listener
 
 Method: TypeAlias = Literal["auto", "get", "move"]
-Told: TypeAlias = Callable[[InstanceResult], Awaitable[None] | None]
+_Tell: TypeAlias = Callable[[InstanceResult], Awaitable[None] | None]
 
 _LIST_LENGTHS: Final = (
     100,
@@ -155,7 +155,7 @@ class _Retrieval:
         pool: Pool,
         sink: Holder,
         report: Report,
-        tell: Told,
+        tell: _Tell,
         *,
         method: Method,
         listener: "Listener | None",

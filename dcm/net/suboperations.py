@@ -110,15 +110,15 @@ class Progress:
         command: Command,
         kind: type[CGetRSP | CMoveRSP],
         message_id: int,
-        told: Callable[[SubOperations], object] | None = None,
+        on_response: Callable[[SubOperations], object] | None = None,
     ) -> SubOperations | None:
-        """Process a response; return it if it is final. `told` is called with each.
+        """Process a response; return it if it is final. `on_response` is called with each.
 
         Raises `NoProgress` if pending responses have contained nothing new for too long.
         """
         message = command.message
         plain = (
-            told is None
+            on_response is None
             and isinstance(message, kind)
             and message.status == _PENDING
             and message.message_id_being_responded_to == message_id
@@ -126,8 +126,8 @@ class Progress:
         )
         if not plain:  # otherwise it only announces more responses, as after each instance
             response = await SubOperations.read(self._association, command, kind, message_id)
-            if told is not None:
-                told(response)
+            if on_response is not None:
+                on_response(response)
             if response.last:
                 return response
         assert isinstance(message, CGetRSP | CMoveRSP)

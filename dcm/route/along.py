@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from dcm.filt.base import Filter
     from dcm.filt.selectors import Knowledge
 
-Told = Callable[[str, InstanceResult], object]
+OnRouted = Callable[[str, InstanceResult], object]
 """Called with a destination and the outcome of an instance there."""
 
 
@@ -162,13 +162,13 @@ class RouteQueue:
         self,
         router: Chooser,
         places: Mapping[str, Place],
-        told: Told,
+        on_routed: OnRouted,
         through: "Filter | None",
         stack: AsyncExitStack,
     ) -> None:
         self._router: Final = router
         self._places: Final = places
-        self._told: Final = told
+        self._on_routed: Final = on_routed
         self._through: Final = through
         self._stack: Final = stack
         self._writers: Final[dict[str, Writer]] = {}
@@ -183,12 +183,14 @@ class RouteQueue:
         choice = await asyncio.to_thread(self._router.choose, instance, origin or Origin())
         if not choice.destinations:
             uid = instance.sop_instance_uid
-            self._told("", InstanceResult(instance.path, uid, Outcome.PASSED_OVER, choice.words))
+            self._on_routed(
+                "", InstanceResult(instance.path, uid, Outcome.PASSED_OVER, choice.words)
+            )
             return ()
         ready = await asyncio.to_thread(self._ready, instance)
         for name in choice.destinations:
             if isinstance(ready, InstanceResult):
-                self._told(name, ready)
+                self._on_routed(name, ready)
                 continue
             writer = await self._writer(name)
             writer.add(ready)
@@ -211,7 +213,7 @@ class RouteQueue:
     async def _writer(self, name: str) -> Writer:
         if name not in self._writers:
             place = await self._stack.enter_async_context(self._places[name])
-            writing = place.writer(partial(self._told, name))
+            writing = place.writer(partial(self._on_routed, name))
             self._writers[name] = await self._stack.enter_async_context(writing)
         return self._writers[name]
 
@@ -220,15 +222,15 @@ class RouteQueue:
 async def send_along(
     router: Chooser,
     places: Mapping[str, Place],
-    told: Told = lambda _name, _result: None,
+    on_routed: OnRouted = lambda _name, _result: None,
     *,
     through: "Filter | None" = None,
 ) -> AsyncIterator[RouteQueue]:
     """Send instances along the routes while the block runs; leaving it waits for all outcomes.
 
-    places: by the names of destinations. told: called with each outcome. through: a filter that is
+    places: by the names of destinations. on_routed: called with each outcome. through: a filter that is
     applied on the way; routes use the original. Nothing is stored if a destination cannot be
     reached: the outcome says so.
     """
     async with AsyncExitStack() as stack:
-        yield RouteQueue(router, places, told, through, stack)
+        yield RouteQueue(router, places, on_routed, through, stack)

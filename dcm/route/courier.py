@@ -60,7 +60,7 @@ class Watch(Protocol):
     def not_begun(self, jobs: Sequence[Job]) -> None:
         """Record that objects were certainly not handed over, though this was announced."""
 
-    def told(self, job: Job, result: InstanceResult) -> bool:
+    def outcome(self, job: Job, result: InstanceResult) -> bool:
         """Process an outcome; return whether to continue."""
 
 
@@ -166,7 +166,7 @@ class Ordered:
         """Process an outcome."""
         job = self._sent.pop(item)
         assert self._watch is not None
-        if not self._watch.told(job, result):
+        if not self._watch.outcome(job, result):
             self._stopped = True
 
 
@@ -191,18 +191,18 @@ class Batches:
         batch = [*waiting.values()]
         failed: list[tuple[Job, InstanceResult]] = []
 
-        def told(result: InstanceResult) -> None:
+        def on_result(result: InstanceResult) -> None:
             job = waiting.pop(result.sop_instance_uid, None)
             if job is not None and result.status is None and not result.stored:
                 failed.append((job, result))
             elif job is not None:
-                watch.told(job, result)
+                watch.outcome(job, result)
 
         watch.begin(batch)
         self.in_doubt = ()
         given_up: Exception | None = None
         try:
-            async with self._place.writer(told) as writer:
+            async with self._place.writer(on_result) as writer:
                 for job in batch:
                     writer.add(job.instance)
                 await writer.finish()
@@ -213,7 +213,7 @@ class Batches:
         not_tried = [job for job, result in failed if result.outcome is Outcome.NOT_TRIED]
         if given_up is None:
             for job, result in failed:
-                watch.told(job, result)
+                watch.outcome(job, result)
         else:
             if isinstance(given_up, _NOTHING_CAME):
                 not_tried = [job for job, _ in failed]

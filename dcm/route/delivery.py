@@ -70,7 +70,7 @@ OnDelivered: TypeAlias = Callable[[Delivered], object]
 class Delivery:
     """The deliveries to one destination, while `run` runs.
 
-    through: the filter applied to objects before they are sent. told: called with each outcome.
+    through: the filter applied to objects before they are sent. on_delivered: called with each outcome.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Delivery:
         name: str,
         place: Place,
         spool: Spool,
-        told: OnDelivered,
+        on_delivered: OnDelivered,
         *,
         through: "Filter | None" = None,
         patience: Patience | None = None,
@@ -90,7 +90,7 @@ class Delivery:
         self.through = through
         self._place: Final = place
         self._spool: Final = spool
-        self._on_delivered: Final = told
+        self._on_delivered: Final = on_delivered
         self._patience: Final = patience or Patience()
         self._new: Final = asyncio.Event()
         self._again: Final = asyncio.Event()
@@ -258,7 +258,7 @@ class Delivery:
                 self._spool.queue.not_delivered(self.name, job.entry.id)
                 job.begun = False
 
-    def told(self, job: Job, result: InstanceResult) -> bool:
+    def outcome(self, job: Job, result: InstanceResult) -> bool:
         """Process an outcome; return whether to continue."""
         if not result.stored:
             if self._passes(job, result):

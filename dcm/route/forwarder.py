@@ -1,7 +1,7 @@
 """A forwarder: received objects go into a spool, and from there to each destination independently.
 
 with Spool(folder) as spool:
-    async with Forwarder(spool, plan, told) as forwarder:
+    async with Forwarder(spool, plan, on_delivered) as forwarder:
         async with Listener(local, forwarder.sink, limits):
             ...
         await forwarder.finish(10)
@@ -39,20 +39,20 @@ class Plan(NamedTuple):
 
 
 class Forwarder:
-    """Delivers the objects in a spool while its block runs. told: called with each outcome.
+    """Delivers the objects in a spool while its block runs. on_delivered: called with each outcome.
 
     Leaving the block stops the deliveries immediately; objects without an outcome stay in the
     spool.
     """
 
     def __init__(
-        self, spool: Spool, plan: Plan, told: OnDelivered, patience: Patience | None = None
+        self, spool: Spool, plan: Plan, on_delivered: OnDelivered, patience: Patience | None = None
     ) -> None:
         self.spool: Final = spool
         self.sink: Final = SpoolSink(spool, plan.choose)
         self.deliveries: Final[dict[str, Delivery]] = {}
         self._plan = plan
-        self._told: Final = told
+        self._on_delivered: Final = on_delivered
         self._patience: Final = patience or Patience()
         self._tasks: Final[dict[str, asyncio.Task[None]]] = {}
         self._unknown: Final[set[str]] = set()
@@ -91,7 +91,7 @@ class Forwarder:
             return
         self._unknown.discard(name)
         delivery = self.deliveries[name] = Delivery(
-            name, place, self.spool, self._told,
+            name, place, self.spool, self._on_delivered,
             through=self._plan.through, patience=self._patience,
         )  # fmt: skip
         self._tasks[name] = asyncio.create_task(delivery.run())

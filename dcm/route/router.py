@@ -15,7 +15,7 @@ from zlib import crc32
 from dcm.data.levels import Level
 from dcm.frozen import Frozen, fields
 from dcm.instances import Instance
-from dcm.route.along import Routed, RouteQueue, Told, pre_route, send_along
+from dcm.route.along import OnRouted, Routed, RouteQueue, pre_route, send_along
 from dcm.route.routes import Choice, Origin, Route, RouteError, StaticRoute, needed
 
 if TYPE_CHECKING:
@@ -127,12 +127,12 @@ class Router:
     def route(
         self,
         places: "Mapping[str, Place]",
-        told: Told = lambda _name, _result: None,
+        on_routed: OnRouted = lambda _name, _result: None,
         *,
         through: "Filter | None" = None,
     ) -> "AbstractAsyncContextManager[RouteQueue]":
         """Send instances along the routes while the block runs; see `dcm.route.along.send_along`."""
-        return send_along(self, places, told, through=through)
+        return send_along(self, places, on_routed, through=through)
 
     def choose_known(self, known: "Knowledge", origin: Origin) -> Choice:
         """Return the destinations of an object from its known elements."""

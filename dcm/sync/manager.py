@@ -341,7 +341,7 @@ class SyncManager:
         digests: dict[str, bytes] | None = {} if self._verify else None
         stored: list[set[str]] = [set() for _ in to]
 
-        def told(place: int, result: InstanceResult) -> None:
+        def on_result(place: int, result: InstanceResult) -> None:
             if result.stored and digests is not None:
                 stored[place].add(result.sop_instance_uid)
             self._tell(source, to[place], result)
@@ -352,7 +352,7 @@ class SyncManager:
         while report is None:
             left = await self._opened((source, *places))
             async with Relay(
-                places, told, through=self._comparison.through, digests=digests,
+                places, on_result, through=self._comparison.through, digests=digests,
                 paces=self._paces((source, *places)), passed=self.rates.add, received=received,
                 check=partial(_wrong, checks) if checks else None, rejected=self._rejected,
             ) as relay:  # fmt: skip
@@ -401,11 +401,11 @@ class SyncManager:
         for number in to:
             place = self.destinations[number]
             await self._opened((source, place))
-            told = partial(self._tell, source, number)
+            on_result = partial(self._tell, source, number)
             if self._method is Method.REMOTE_COPY:
-                report = await source.copy(what, place, on_result=told)
+                report = await source.copy(what, place, on_result=on_result)
             else:
-                report = await _between_folders(source, what, place, self._method, told)
+                report = await _between_folders(source, what, place, self._method, on_result)
             self._note(source, report)
 
     def _note(self, place: Place, report: Report) -> None:
@@ -442,7 +442,7 @@ async def _within(seconds: float | None, fetched: Coroutine[Any, Any, Report]) -
 
 
 async def _between_folders(
-    source: Place, what: QueryResult, to: Place, method: Method, told: OnResult
+    source: Place, what: QueryResult, to: Place, method: Method, on_result: OnResult
 ) -> Report:
     from dcm.store.directory import Directory  # noqa: PLC0415 - slow, and there if it is one
     from dcm.store.ways import Way  # noqa: PLC0415
@@ -452,7 +452,7 @@ async def _between_folders(
         Method.MOVE: Way.MOVE,
     }  # fmt: skip
     assert isinstance(source, Directory)  # checked by `_check`
-    return await source.copy(what, to, on_result=told, way=ways[method])
+    return await source.copy(what, to, on_result=on_result, way=ways[method])
 
 
 def _wrong(checks: Sequence[Check], instance: Instance) -> str:

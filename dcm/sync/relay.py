@@ -1,6 +1,6 @@
 """Relays from a source to several destinations: each instance is received only once.
 
-    async with Relay(places, told) as relay:
+    async with Relay(places, on_result) as relay:
         report = await source.fetch(what, relay)
 
 The source is slowed down to the pace of the slowest destination, as the bytes and the number of
@@ -29,7 +29,7 @@ from dcm.sync.pace import Pace
 from dcm.wire import Buffer
 from dcm.writer import Writer
 
-Told: TypeAlias = Callable[[int, InstanceResult], object]
+OnResultAt: TypeAlias = Callable[[int, InstanceResult], object]
 """Called with the position of a destination and the outcome of an instance there."""
 
 Rejecting: TypeAlias = Callable[[Instance, str], Awaitable[bool]]
@@ -48,7 +48,7 @@ _FILES: Final = 100
 class Relay:
     """A sink that passes each instance to the writers of several places.
 
-    told: called with the position in `places` and each outcome there.
+    on_result: called with the position in `places` and each outcome there.
     through: a filter for each instance on the way.
     digests: filled with the digest of each data set as it is sent on, by its SOP Instance UID.
     paces: how fast instances may pass, and when. passed: called with the size of each instance, in
@@ -62,7 +62,7 @@ class Relay:
     def __init__(
         self,
         places: Sequence[Place],
-        told: Told,
+        on_result: OnResultAt,
         *,
         through: Filter | None = None,
         digests: dict[str, bytes] | None = None,
@@ -74,7 +74,7 @@ class Relay:
         folder: str = "",
     ) -> None:
         self._places: Final = places
-        self._told: Final = told
+        self._on_result: Final = on_result
         self._through: Final = through
         self._digests: Final = digests
         self._paces: Final = paces
@@ -132,7 +132,7 @@ class Relay:
             self._received.add(received)  # it would fail again
             outcome = Outcome.PASSED_OVER if isinstance(error, Rejected) else Outcome.FAILED
             for number in range(len(self._writers)):
-                self._told(number, InstanceResult("", received, outcome, str(error)))
+                self._on_result(number, InstanceResult("", received, outcome, str(error)))
             return
         except BaseException:
             under_way.close()
@@ -171,7 +171,7 @@ class Relay:
                 self._bytes -= each.size
                 each.close()
                 self._less.set()
-        self._told(number, result._replace(path=""))
+        self._on_result(number, result._replace(path=""))
 
 
 def _temporary() -> str:

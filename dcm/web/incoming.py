@@ -34,20 +34,22 @@ class Damaged(NamedTuple):
     words: str
 
 
-Told: TypeAlias = Callable[[ReceivedInstance | NotKept | Damaged], object]
+OnInstance: TypeAlias = Callable[[ReceivedInstance | NotKept | Damaged], object]
 
 
 class IncomingParts:
     """Passes the parts of one response to a sink.
 
-    told: called with the result of each instance, kept or not. remarks: for parts that are not
+    on_instance: called with the result of each instance, kept or not. remarks: for parts that are not
     instances.
     """
 
-    def __init__(self, sink: Sink, remote: str, told: Told, remarks: list[str]) -> None:
+    def __init__(
+        self, sink: Sink, remote: str, on_instance: OnInstance, remarks: list[str]
+    ) -> None:
         self._sink: Final = sink
         self._remote: Final = remote
-        self._told: Final = told
+        self._on_instance: Final = on_instance
         self._remarks: Final = remarks
         self._head: bytearray | None = None
         """The collected beginning of a part; None while its content is passed on or skipped."""
@@ -142,18 +144,18 @@ class IncomingParts:
             if stated is not None and stated != length:
                 part.discard()
                 words = f"it has {length} bytes instead of {stated}"
-                self._told(Damaged(self._uid, words))
+                self._on_instance(Damaged(self._uid, words))
                 return
             received = await part.commit()
         except (Refused, OSError) as error:
             self._keep_not(_words(error))
         else:
-            self._told(received)
+            self._on_instance(received)
         finally:
             part.discard()
 
     def _keep_not(self, words: str) -> None:
-        self._told(NotKept(self._uid, words))
+        self._on_instance(NotKept(self._uid, words))
 
     def _not_an_instance(self, words: str) -> None:
         self._head = None

@@ -14,6 +14,7 @@ from harness.fuzz.findings import CONVERSATION, load
 from harness.fuzz.network import confine
 from harness.fuzz.replay import replay
 from harness.fuzz.starting import Where, consented, folder_for, resolved
+from harness.report.text import counted
 
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 EPILOG = """\
@@ -106,11 +107,13 @@ def main(argv: Sequence[str]) -> int:
     covered = campaign.run()
     findings = sorted((folder / "findings").glob(f"*/{CONVERSATION}"))
     rate = covered.inputs / max(1e-9, covered.seconds)
-    print(f"\n{covered.inputs} inputs, {rate:.0f} a second; {len(findings)} findings")
+    print(f"\n{covered.inputs} inputs, {rate:.0f} a second; {counted(len(findings), 'finding')}")
     for each in findings:
         found = load(each.parent)
         messages, size = found.conversation.size
-        print(f"  {found.breach.kind}: {found.breach.what}; {messages} messages, {size} bytes")
+        print(
+            f"  {found.breach.kind}: {found.breach.what}; {counted(messages, 'message')}, {size} bytes"
+        )
         print(f"      {each.parent}")
     print(folder / "index.html")
     return int(bool(findings))

@@ -111,26 +111,26 @@ def _answers(subject: Subject, conversation: Conversation) -> list[Answer]:
 
 
 def _of_line(line: Line) -> list[Answer]:
-    heard = bytes(line.heard)
-    found = _of_http(heard) if line.door == "http" else _of_dicom(heard)
+    received = bytes(line.received)
+    found = _of_http(received) if line.door == "http" else _of_dicom(received)
     return found or [Answer("refused" if line.refused else "closed" if line.closed else "silence")]
 
 
-def _of_http(heard: bytes) -> list[Answer]:
+def _of_http(received: bytes) -> list[Answer]:
     """Return the answers on a connection, summarised by status."""
-    starts = [each.start() for each in re.finditer(rb"HTTP/1\.[01] \d{3}", heard)]
-    pieces = [heard[one:other] for one, other in zip_longest(starts, starts[1:])]
+    starts = [each.start() for each in re.finditer(rb"HTTP/1\.[01] \d{3}", received)]
+    pieces = [received[one:other] for one, other in zip_longest(starts, starts[1:])]
     return [
         Answer(each[9:12].decode(), template(_DATE.sub(b"", each).decode("latin-1")))
         for each in pieces
     ]
 
 
-def _of_dicom(heard: bytes) -> list[Answer]:
+def _of_dicom(received: bytes) -> list[Answer]:
     """Return the answers on a connection: PDUs, and messages with their command and status."""
     found: list[Answer] = []
     command = b""
-    for each in pdus(heard):
+    for each in pdus(received):
         if each[0] != _P_DATA:
             found.append(_of_pdu(each))
             continue

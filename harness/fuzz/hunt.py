@@ -39,7 +39,7 @@ class Coverage:
     next: int = 0
     bent: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Message and mutation."""
-    heard: Counter[tuple[str, str]] = field(default_factory=Counter)
+    received: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Message and response."""
     states: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Message, and the previous one on the connection."""
@@ -56,13 +56,13 @@ class Coverage:
                 self.bent[name, each.partition(" ")[0]] += 1
         for number, line in played.lines.items():
             steps = [each for each in conversation.steps if each.line == number]
-            self.heard[f"{line.door} {steps[-1].message.name}", responses(line)] += 1
+            self.received[f"{line.door} {steps[-1].message.name}", responses(line)] += 1
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON."""
         tables = {
             name: [[*pair, count] for pair, count in getattr(self, name).items()]
-            for name in ("bent", "heard", "states")
+            for name in ("bent", "received", "states")
         }
         return {"inputs": self.inputs, "seconds": self.seconds, "next": self.next, **tables}
 
@@ -71,7 +71,7 @@ class Coverage:
         self.inputs += known["inputs"]
         self.seconds += known["seconds"]
         self.next = max(self.next, known["next"])
-        for name in ("bent", "heard", "states"):
+        for name in ("bent", "received", "states"):
             for first, second, count in known[name]:
                 getattr(self, name)[first, second] += count
 
@@ -180,7 +180,9 @@ class Hunt:
             return
         if self.ledger.keep(again, small, self.subject.evidence, number):
             messages, size = small.size
-            self.tell(f"{again.kind}: {again.what} ({messages} messages, {size} bytes)")
+            self.tell(
+                f"{again.kind}: {again.what} ({messages} message{'s' * (messages != 1)}, {size} bytes)"
+            )
 
     def _shrunk(self, breach: Breach, conversation: Conversation) -> Conversation | None:
         """Return the smallest conversation that shows it on a freshly started server, or None."""

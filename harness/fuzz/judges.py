@@ -88,7 +88,7 @@ def pdus(data: bytes) -> Iterator[bytes]:
 def _dicom(line: Line) -> str | None:
     """Return how a connection's answers break the protocol, as far as our messages let us judge."""
     answers = _Answers(line)
-    for pdu in pdus(bytes(line.heard)):
+    for pdu in pdus(bytes(line.received)):
         announced = int.from_bytes(pdu[2:HEADER], "big")
         if len(pdu) < HEADER + announced:
             if announced > LONGEST:
@@ -119,10 +119,10 @@ class _Answers:
         if (kind in _ENDS and len(pdu) == _END) or self._request is None:
             return None
         try:
-            heard = parse(pdu, UNLIMITED)
-            if isinstance(heard, AssociateAC):
-                return self._accepted(self._request, heard)
-            return self._data(pdu) if isinstance(heard, PDataTF) else None
+            received = parse(pdu, UNLIMITED)
+            if isinstance(received, AssociateAC):
+                return self._accepted(self._request, received)
+            return self._data(pdu) if isinstance(received, PDataTF) else None
         except RemoteProtocolError as error:
             return f"a PDU cannot be read: {error}"
 
@@ -159,9 +159,9 @@ def _http(line: Line) -> str | None:
     """Return how a connection's answers break HTTP, or that one declared as JSON is not JSON."""
     sent = b"".join(line.sent)
     first = sent.partition(b"\r\n")[0]
-    if not first.endswith(b" HTTP/1.1") or first.startswith(b"HEAD") or not line.heard:
+    if not first.endswith(b" HTTP/1.1") or first.startswith(b"HEAD") or not line.received:
         return None
-    data = bytes(line.heard)
+    data = bytes(line.received)
     while data:
         connection = h11.Connection(h11.CLIENT)
         connection.send(h11.Request(method="GET", target="/", headers=[("Host", "x")]))
@@ -215,11 +215,11 @@ def _is_broken_json(answer: h11.Response, body: bytes) -> bool:
 
 def _others(line: Line) -> frozenset[bytes]:
     """Return patients whose data was revealed though the requests were limited to others."""
-    told = frozenset(_TOKEN.findall(bytes(line.heard)))
-    if not told:
-        return told
+    tokens = frozenset(_TOKEN.findall(bytes(line.received)))
+    if not tokens:
+        return tokens
     asked = _asked_by_http(line) if line.door == "http" else _asked_by_dicom(line)
-    return frozenset() if asked is None else told - asked
+    return frozenset() if asked is None else tokens - asked
 
 
 def _asked_by_http(line: Line) -> frozenset[bytes] | None:
@@ -299,7 +299,7 @@ def accepted(line: Line, root: str | None, *, orthanc: bool) -> Iterator[str]:
     sent = b"".join(line.sent)
     if line.door != "http" or not sent.startswith(b"POST ") or len(line.sent) != 1:
         return
-    head, _, body = bytes(line.heard).partition(b"\r\n\r\n")
+    head, _, body = bytes(line.received).partition(b"\r\n\r\n")
     if not head.startswith(b"HTTP/1.1 200"):
         return
     if orthanc and sent.startswith(b"POST /instances "):
@@ -315,10 +315,10 @@ def responses(line: Line) -> str:
     if line.refused:
         return "refused"
     if line.door == "http":
-        statuses = re.findall(rb"HTTP/1\.[01] (\d{3})", bytes(line.heard))
+        statuses = re.findall(rb"HTTP/1\.[01] (\d{3})", bytes(line.received))
         found = [each.decode() for each in statuses]
     else:
         names = {2: "AC", 3: "RJ", 4: "P-DATA", 5: "RELEASE-RQ", 6: "RELEASE-RP", 7: "ABORT"}
-        found = [names.get(each[0], "?") for each in pdus(bytes(line.heard))]
+        found = [names.get(each[0], "?") for each in pdus(bytes(line.received))]
     said = " ".join(name for name, _ in itertools.groupby(found))
     return said or ("closed" if line.closed else "silence")

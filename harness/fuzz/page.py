@@ -20,7 +20,7 @@ th:first-child, td:first-child { text-align: left; white-space: nowrap } td.none
 </style>
 <h1>{{ folder }}</h1>
 <p>{{ covered.inputs }} inputs in {{ "%.0f"|format(covered.seconds) }} s:
-{{ "%.0f"|format(rate) }} a second. {{ findings|length }} findings.</p>
+{{ "%.0f"|format(rate) }} a second. {{ findings|length }} finding{{ "s" if findings|length != 1 }}.</p>
 <h2>Findings</h2>
 {% if findings %}<div class="wide"><table>
 <tr><th>what<th>where<th>messages<th>bytes<th>seen
@@ -49,7 +49,7 @@ def render(folder: Path, covered: Coverage, seen: dict[str, int]) -> str:
     tables = [
         ("Messages and how they were changed", *_table(covered.bent)),
         ("Messages and what was sent before on the connection", *_table(covered.states)),
-        ("The last message of a connection, and the answer", *_table(covered.heard)),
+        ("The last message of a connection, and the answer", *_table(covered.received)),
     ]
     environment = jinja2.Environment(autoescape=True)
     return environment.from_string(TEMPLATE).render(

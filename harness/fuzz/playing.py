@@ -57,7 +57,7 @@ class Line:
 
     door: str
     sent: list[bytes] = field(default_factory=list)
-    heard: bytearray = field(default_factory=bytearray)
+    received: bytearray = field(default_factory=bytearray)
     refused: bool = False
     """The connection could not be opened."""
     closed: bool = False
@@ -166,8 +166,8 @@ class Player:
             if not data:
                 line.closed = True
                 return
-            if len(line.heard) < MOST:
-                line.heard += data
+            if len(line.received) < MOST:
+                line.received += data
             if not whole:
                 return
             wait = self.patience.quiet if _is_whole(line) else within
@@ -176,8 +176,8 @@ class Player:
 def _is_whole(line: Line) -> bool:
     """Return whether the data received ends with a complete answer, judged by a quick check."""
     if line.door == "http":
-        return b"\r\n\r\n" in line.heard
+        return b"\r\n\r\n" in line.received
     at = 0
-    while at + HEADER <= len(line.heard):
-        at += HEADER + int.from_bytes(line.heard[at + 2 : at + HEADER], "big")
-    return at == len(line.heard)
+    while at + HEADER <= len(line.received):
+        at += HEADER + int.from_bytes(line.received[at + 2 : at + HEADER], "big")
+    return at == len(line.received)

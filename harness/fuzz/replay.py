@@ -23,7 +23,7 @@ def replay(folder: Path, where: Where, limit: float, out: TextIO) -> Breach | No
             for step, name in zip(conversation.steps, said(conversation), strict=True)
         )
         out.writelines(
-            f"  connection {number} heard: {responses(line)}\n"
+            f"  connection {number} received: {responses(line)}\n"
             for number, line in played.lines.items()
         )
         found = subject.state(doubtful=True) or judge(played) or subject.unreadable(played)

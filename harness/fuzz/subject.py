@@ -319,7 +319,7 @@ class Subject:
             for path in accepted(line, self.root, orthanc=self.is_orthanc):
                 wanted = web.request("GET", path.encode(), (b"Accept", AS_STORED))
                 answer = self.play(Conversation((Step(0, "http", wanted),))).lines[0]
-                if answer.heard and not answer.heard.startswith(b"HTTP/1.1 200"):
+                if answer.received and not answer.received.startswith(b"HTTP/1.1 200"):
                     return Breach("unreadable", "an object was accepted but cannot be read")
         return None
 

@@ -53,7 +53,7 @@ class Hostile:
         forget_peak(pid)
         with MemoryBound(pid, before + LEEWAY) as bound:
             played = self._player.play(conversation)
-            if not all(line.heard for line in played.lines.values()):
+            if not all(line.received for line in played.lines.values()):
                 self._settle()
         if bound.reached:  # its answers were cut off, so there is nothing else to judge
             self._party.server.restart()
@@ -65,7 +65,7 @@ class Hostile:
         for door in sorted({each.door for each in conversation.steps}):
             assert self._serves(door), f"another client is not served on the {door} interface"
         for line in played.lines.values():
-            assert not closes or line.heard or line.closed, (
+            assert not closes or line.received or line.closed, (
                 "the server neither answered nor closed the connection"
             )
         broken = judge(played)
@@ -105,7 +105,7 @@ class Hostile:
 
     def _serves(self, door: str) -> bool:
         probe = Step(0, "dicom" if door == "dicom" else "http", PROBES[door])
-        return bool(self._player.play(Conversation((probe,))).lines[0].heard)
+        return bool(self._player.play(Conversation((probe,))).lines[0].received)
 
     def _settle(self) -> None:
         """Wait until the server is idle: background work may still allocate memory."""
@@ -137,6 +137,6 @@ def assert_survives(party: Party, conversation: str) -> None:
     Hostile(party).survives_conversation(Conversation.loads(conversation), closes=False)
 
 
-def heard(line: Line) -> Sequence[str]:
+def received(line: Line) -> Sequence[str]:
     """Return the kinds of PDUs, or the statuses, received on a connection, without repetitions."""
     return responses(line).split()

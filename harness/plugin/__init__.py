@@ -75,7 +75,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         guard.watch_folder(Path(config.option.basetemp))
         config.add_cleanup(guard.close)
     _take_cases(config)
-    if config.option.reportchars == PYTEST_SUMMARY:
+    if getattr(config.option, "reportchars", None) == PYTEST_SUMMARY:
         config.option.reportchars = ""  # ours has each failure, and does not cut the reason
     attached = config.getoption("--server") or config.getoption("harness_config")
     if attached and getattr(config.option, "numprocesses", None):
