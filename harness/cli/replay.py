@@ -17,6 +17,7 @@ from harness.plugin.options import Options, parse_options
 from harness.plugin.plan import make_plan
 from harness.relay import Track
 from harness.replay import output
+from harness.replay.actions import Actions
 from harness.replay.compare import Compared, Pair, Said, compared
 from harness.replay.line import Line
 from harness.replay.play import Stage, play
@@ -28,9 +29,9 @@ from harness.waiting import WaitTimeout, wait_until
 DESCRIPTION = """\
 Resend exactly what a case sent, DICOM and HTTP, in the recorded order and no faster than recorded, and show
 the new responses next to the recorded ones. The servers are started as in that run: empty, and configured
-as for the case; --to names a server that is already running. Only what passed through the relays is
-repeated: not the files that the case wrote, the servers that it stopped, or the programs that it started
-for a server to connect to.
+as for the case; --to names a server that is already running. What passed through the relays is repeated,
+and what the case did to the server: starts, kills, a small disk. The files that the case wrote are not,
+nor are the programs that it started for a server to connect to.
 """
 EPILOG = """\
 Options of `harness run` that name a server are accepted too: --remote, --image, --dicom, --rest, ...
@@ -103,10 +104,11 @@ def main(argv: Sequence[str]) -> int:
         if recording.trouble or bench.trouble:
             said, same = output.starts(recording.trouble, bench.trouble)
         else:
-            found = list(_replay(recording, bench, given.wait))
-            handshakes = list(_shake_hands(recording, bench))
-            print("\n".join(output.lines(found, handshakes)))
-            said, same = output.verdict(found, handshakes)
+            with Actions(bench) as actions:
+                found = list(_replay(recording, bench, actions, given.wait))
+                handshakes = list(_shake_hands(recording, bench))
+            print("\n".join(output.lines(found, handshakes, actions.pairs)))
+            said, same = output.verdict(found, [*handshakes, *actions.pairs])
     print(said)
     return int(not same)
 
@@ -163,7 +165,9 @@ def _bench(recording: Recording, case: CaseResult, options: Options) -> Iterator
         yield bench
 
 
-def _replay(recording: Recording, bench: Bench, wait: float) -> Iterator[Compared]:
+def _replay(
+    recording: Recording, bench: Bench, actions: Actions, wait: float
+) -> Iterator[Compared]:
     users = (each.server.adapter.credentials for each in bench.parties)
     redactor = Redactor(each.password for each in users if each is not None)
     names = recording.tape.relays
@@ -176,6 +180,7 @@ def _replay(recording: Recording, bench: Bench, wait: float) -> Iterator[Compare
         dict(_contexts(bench, names)),
         dict(_users(bench, names)),
         place,
+        actions.repeat,
     )
     lines = play(recording, stage, wait)
     with contextlib.suppress(WaitTimeout):  # the relays notice the end a moment later

@@ -9,7 +9,7 @@ import binascii
 import json
 import re
 import shutil
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, astuple, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ from harness.relay.tape import Chunk, Direction, Tape, Track
 from harness.variant import Variant
 
 FILE: Final = "recording.json"
-FORMAT: Final = 2
+FORMAT: Final = 3
 WORKLISTS: Final = "worklists"
 
 
@@ -59,6 +59,23 @@ class Handshake:
 
 
 @dataclass(frozen=True)
+class Action:
+    """What the case did to the remote server other than by a message: a start, a kill."""
+
+    at: float
+    """When it began, in seconds since the beginning of the case."""
+    name: str
+    details: Mapping[str, Any]
+    trouble: str = ""
+    """Why it failed; empty if it did not."""
+
+    def __str__(self) -> str:
+        details = ", ".join(f"{name} {each}" for name, each in self.details.items() if each)
+        result = self.trouble.partition("\n")[0] or "done"
+        return f"{self.name}{f' ({details})' if details else ''}: {result}"
+
+
+@dataclass(frozen=True)
 class Recording:
     """The recorded traffic of a case."""
 
@@ -70,6 +87,7 @@ class Recording:
     """Why the remote did not start, or empty."""
     handshakes: tuple[Handshake, ...] = ()
     """The TLS handshakes that the case made without a relay."""
+    actions: tuple[Action, ...] = ()
 
 
 def write_recording(
@@ -80,15 +98,17 @@ def write_recording(
     variant: Variant,
     trouble: str,
     handshakes: Iterable[Handshake],
+    actions: Iterable[Action],
     servers: Collection[str],
     users: Iterable[Credentials | None],
     by_tool: Callable[[Track], bool],
 ) -> None:
     """Write `recording.json`.
 
-    `trouble` is why the remote did not start, and `handshakes` were made without a relay; `servers`
-    are the addresses on which the real servers listen, and `users` their users. `by_tool` returns
-    whether a command-line tool of the case may have opened a connection.
+    `trouble` is why the remote did not start, `handshakes` were made without a relay, and `actions`
+    are what the case did to the remote. `servers` are the addresses on which the real servers
+    listen, and `users` their users. `by_tool` returns whether a command-line tool of the case may
+    have opened a connection.
     """
     passwords = {each.password for each in users if each is not None}
 
@@ -125,6 +145,7 @@ def write_recording(
         "variant": asdict(variant),
         "trouble": trouble,
         "handshakes": [astuple(each) for each in handshakes],
+        "actions": [[each.at, each.name, {**each.details}, each.trouble] for each in actions],
         "relays": {name: [each.host, each.port] for name, each in tape.relays.items()},
         "connections": [described(track) for track in tuple(tape.tracks)],
     }
@@ -164,7 +185,10 @@ def read_recording(folder: Path) -> Recording:
             for name, each in record["variant"].items()
         }
         handshakes = tuple(Handshake(*each) for each in record["handshakes"])
-        return Recording(tape, connections, Variant(**variant), record["trouble"], handshakes)
+        actions = tuple(Action(*each) for each in record["actions"])
+        return Recording(
+            tape, connections, Variant(**variant), record["trouble"], handshakes, actions
+        )
     except FileNotFoundError:
         raise ConfigError(
             f"{folder} has no {FILE}: it is from an older harness, or nothing was sent; run the case again"

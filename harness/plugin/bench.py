@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import ssl
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Literal, Self
@@ -14,7 +15,7 @@ from harness.clients.rest import Rest
 from harness.config.overrides import Override
 from harness.config.settings import Node, Pair
 from harness.errors import HarnessError, ServerError
-from harness.evidence.recording import Handshake
+from harness.evidence.recording import Action, Handshake
 from harness.evidence.tools import ToolRun
 from harness.model import Credentials, Endpoint, Port, Version
 from harness.plugin.plan import Plan
@@ -51,9 +52,12 @@ class Bench:
         self.tape: Tape
         self.tools: list[ToolRun] = []
         self.notes: list[str] = []
+        """Remarks for the record of the case, such as a request that was repeated."""
         self.handshakes: list[Handshake] = []
         """The TLS handshakes that the case made with the remote without a relay."""
-        """Remarks for the record of the case, such as a request that was repeated."""
+        self.actions: list[Action] = []
+        """What the case did to the remote other than by messages."""
+        self._acting = False
         self._stack = contextlib.ExitStack()
         self._rests: dict[tuple[str, TlsClient | None, Credentials | None], Rest] = {}
         self._log_positions: dict[str, int] = {}
@@ -168,6 +172,26 @@ class Bench:
         self.handshakes.append(Handshake(door, version.name, agreed))
         return agreed
 
+    @contextlib.contextmanager
+    def action(self, name: str, **details: object) -> Iterator[None]:
+        """Record that the case does this to the remote in the block, and why it fails if it does.
+
+        An action within another one is a part of it, and is not recorded.
+        """
+        if self._acting:
+            yield
+            return
+        self._acting, trouble = True, ""
+        at = time.monotonic() - self.tape.started
+        try:
+            yield
+        except Exception as error:
+            trouble = str(error)
+            raise
+        finally:
+            self._acting = False
+            self.actions.append(Action(at, name, details, trouble))
+
     def can_change(self, variant: Variant) -> bool:
         """Return whether an attached remote can be given this set-up while it runs."""
         names = {each.partition("=")[0] for each in variant.settings}
@@ -212,6 +236,7 @@ class Bench:
         """
         self.tools.clear()
         self.handshakes.clear()
+        self.actions.clear()
         self.notes[:] = variant.words
         self.tape = self.relays.start_tape(name)
         self.variant, self.trouble = self.plan.usual | variant, ""
@@ -276,9 +301,10 @@ class Bench:
 
     def crash(self, party: Party) -> None:
         """Kill a server and start it again with its stored data, for cases that test this."""
-        self.relays.cut(f"the {party.role} server is killed")
-        party.server.crash()
-        party.aim_relays()
+        with self.action("crash"):
+            self.relays.cut(f"the {party.role} server is killed")
+            party.server.crash()
+            party.aim_relays()
 
     @contextlib.contextmanager
     def beside(self) -> Iterator[Rest]:
@@ -301,8 +327,9 @@ class Bench:
 
     def upgrade(self, party: Party) -> None:
         """Stop the previous release, and start the remote under test with the same stored data."""
-        self.relays.cut(f"the {party.role} server is upgraded")
-        self._go_on(party, replace(party.variant, previous=False), party.server.upgrade)
+        with self.action("upgrade"):
+            self.relays.cut(f"the {party.role} server is upgraded")
+            self._go_on(party, replace(party.variant, previous=False), party.server.upgrade)
 
     def go_on(self, party: Party, variant: Variant) -> None:
         """Start a server that has ended, with this set-up and its stored data."""

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -21,6 +22,18 @@ FAREWELL = 20.0
 
 class DidNotStart(AssertionError):  # noqa: N818 - inside a case it is the server's failure
     """A server could not start with its stored data."""
+
+
+@dataclass
+class StoryDisk(Disk):
+    """A disk of the remote whose growth is recorded."""
+
+    bench: Bench
+
+    def grow(self, more: int) -> None:
+        """Grow it by `more` megabytes; its content stays."""
+        with self.bench.action("larger disk", megabytes=more):
+            super().grow(more)
 
 
 class Story:
@@ -44,15 +57,15 @@ class Story:
 
         If it is still running, it is killed first. Raises DidNotStart if it does not start.
         """
-        if self._party.server.died() is None:
-            self.end("SIGKILL")
-        try:
-            self._bench.go_on(self._party, set_up(previous=previous, **settings))
-        except ServerError as error:
-            self._bench.revive(
-                self._party
-            )  # otherwise the case would report a lost server and not the cause
-            raise DidNotStart(str(error)) from error
+        with self._bench.action("start", previous=previous, settings=settings):
+            if self._party.server.died() is None:
+                self.end("SIGKILL")
+            try:
+                self._bench.go_on(self._party, set_up(previous=previous, **settings))
+            except ServerError as error:
+                # Otherwise the case would report a lost server and not the cause.
+                self._bench.revive(self._party)
+                raise DidNotStart(str(error)) from error
 
     def end(self, ending: Ending) -> None:
         """End the remote: through its REST API, with SIGTERM or with SIGKILL.
@@ -60,17 +73,18 @@ class Story:
         Raises WaitTimeout if it does not end when requested.
         """
         server = self._party.server
-        if ending == "SIGKILL":
-            server.kill()
-            self._bench.relays.cut("the remote server is killed")
-            return
-        self._bench.relays.cut(f"the remote server is stopped by {ending}")
-        if ending == "SIGTERM":
-            server.stop()
-        else:
-            with contextlib.suppress(NoAnswer):  # it may end before it has answered
-                self._bench.rest_of(self._party).post("/tools/shutdown", b"{}")
-        wait_until(server.died, what="the end of the server", within=FAREWELL)
+        with self._bench.action("end", ending=ending):
+            if ending == "SIGKILL":
+                server.kill()
+                self._bench.relays.cut("the remote server is killed")
+                return
+            self._bench.relays.cut(f"the remote server is stopped by {ending}")
+            if ending == "SIGTERM":
+                server.stop()
+            else:
+                with contextlib.suppress(NoAnswer):  # it may end before it has answered
+                    self._bench.rest_of(self._party).post("/tools/shutdown", b"{}")
+            wait_until(server.died, what="the end of the server", within=FAREWELL)
 
     @property
     def storage(self) -> Path:
@@ -87,15 +101,18 @@ class Story:
     @contextlib.contextmanager
     def small_disk(self, megabytes: int) -> Iterator[Disk]:
         """Start the remote on an empty disk of this size during the block."""
-        self.end("SIGKILL")
+        bench, party = self._bench, self._party
+        stack = contextlib.ExitStack()
         try:
-            with small_disk(self.storage, megabytes) as disk:
-                try:
-                    self.start()
-                    yield disk
-                    died = self._party.server.died()
-                    assert died is None, f"the remote server {died} on the small disk"
-                finally:
-                    self._party.server.kill()
+            with bench.action("small disk", megabytes=megabytes):
+                self.end("SIGKILL")
+                stack.callback(self.start)
+                disk = stack.enter_context(small_disk(self.storage, megabytes))
+                stack.callback(party.server.kill)
+                self.start()
+            yield StoryDisk(disk.folder, disk.megabytes, bench)
+            died = party.server.died()
+            assert died is None, f"the remote server {died} on the small disk"
         finally:
-            self.start()
+            with bench.action("usual disk"):
+                stack.close()

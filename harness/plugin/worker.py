@@ -328,6 +328,7 @@ class Worker:
             variant=bench.variant,
             trouble=bench.trouble,
             handshakes=bench.handshakes,
+            actions=bench.actions,
             servers=bench.doors,
             users=[each.server.adapter.credentials for each in bench.parties],
             by_tool=lambda track: any(each.opened(track) for each in bench.tools),

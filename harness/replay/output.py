@@ -12,7 +12,9 @@ MAX_LINES = 12
 """Most lines of one difference that are shown."""
 
 
-def lines(found: Sequence[Compared], handshakes: Sequence[Pair] = ()) -> Iterator[str]:
+def lines(
+    found: Sequence[Compared], handshakes: Sequence[Pair], actions: Sequence[Pair]
+) -> Iterator[str]:
     """Yield each connection with its requests and responses; equal responses are shown once."""
     for each in found:
         track = each.recorded.track
@@ -29,19 +31,21 @@ def lines(found: Sequence[Compared], handshakes: Sequence[Pair] = ()) -> Iterato
             yield f"   ended  then  {then}"
             yield f"          now   {now}"
         yield ""
-    if handshakes:
-        yield "TLS handshakes without a relay"
-        for pair in handshakes:
-            yield from _pair(pair)
-        yield ""
+    others = {"TLS handshakes without a relay": handshakes, "done to the remote server": actions}
+    for heading, pairs in others.items():
+        if pairs:
+            yield heading
+            for pair in pairs:
+                yield from _pair(pair)
+            yield ""
 
 
-def verdict(found: Sequence[Compared], handshakes: Sequence[Pair] = ()) -> tuple[str, bool]:
+def verdict(found: Sequence[Compared], others: Sequence[Pair]) -> tuple[str, bool]:
     """Return a summary of all responses, and whether they are the same.
 
     Raises ConfigError if there is nothing to compare.
     """
-    answers = [*(pair for each in found for pair in each.answers), *handshakes]
+    answers = [*(pair for each in found for pair in each.answers), *others]
     different = [pair for pair in answers if not pair.same]
     troubles = [each for each in found if each.trouble]
     if different or troubles:

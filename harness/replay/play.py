@@ -7,8 +7,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
-from harness.evidence.recording import Recording
+from harness.evidence.recording import Action, Recording
 from harness.model import Endpoint
 from harness.relay.tape import Chunk
 from harness.replay.line import Line
@@ -29,6 +30,8 @@ class Stage:
     """The user of the requests by relay: name and password in base64."""
     place: Callable[[str, Endpoint], None]
     """Direct a relay to a listener, in place of its server."""
+    repeat: Callable[[Action], None]
+    """Do again what the case did to the remote server."""
 
 
 def play(recording: Recording, stage: Stage, limit: float) -> list[Line]:
@@ -79,6 +82,7 @@ def _acts(
         ]
         if track.closed is not None:
             acts.append((track.closed - started, number, _ending(line)))
+    acts += [(each.at, 0, partial(stage.repeat, each)) for each in recording.actions]
     acts.sort(key=lambda each: each[0])
     return ((at, do) for at, _, do in acts)
 

@@ -44,6 +44,13 @@ from harness.case import configured
 def test_it_starts(rest):
     assert rest.json("/system")
 """
+KILLED = """
+@case("REC-010", ref="x")
+def test_it_starts_again(story, stored):
+    stored.instance()
+    story.end("SIGKILL")
+    story.start(HttpPort=-1)
+"""
 CONTINUED = """
 import requests
 
@@ -202,6 +209,26 @@ def test_a_server_that_does_not_start(
     _change(done.case("REC-006"), trouble="")
     assert _replay(done.folder, "REC-006") == 2
     assert "nothing was recorded" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("_orthanc")
+def test_what_was_done_to_the_server(
+    run_suite: RunSuite, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is killed and started again with the same settings, and the result is compared."""
+    done = run_suite(KILLED)
+    assert done.outcomes == {"REC-010": "failed"}
+    capsys.readouterr()
+
+    assert _replay(done.folder, "REC-010") == 0
+    said = capsys.readouterr().out
+    assert "end (ending SIGKILL): done   (as recorded)" in said
+    assert "start (settings {'HttpPort': -1}): remote Orthanc ended" in said
+
+    starts = [[0.5, "start", {"previous": False, "settings": {"HttpPort": -1}}, ""]]
+    _change(done.case("REC-010"), actions=starts)
+    assert _replay(done.folder, "REC-010") == 1
+    assert "then  start (settings {'HttpPort': -1}): done" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("_orthanc")
