@@ -30,8 +30,8 @@ DESCRIPTION = """\
 Resend exactly what a case sent, DICOM and HTTP, in the recorded order and no faster than recorded, and show
 the new responses next to the recorded ones. The servers are started as in that run: empty, and configured
 as for the case; --to names a server that is already running. What passed through the relays is repeated,
-and what the case did to the server: starts, kills, a small disk. The files that the case wrote are not,
-nor are the programs that it started for a server to connect to.
+and what the case did to the server: starts, kills, a small disk, a limit of its memory. The files that the
+case wrote are not, nor are the programs that it started for a server to connect to.
 """
 EPILOG = """\
 Options of `harness run` that name a server are accepted too: --remote, --image, --dicom, --rest, ...

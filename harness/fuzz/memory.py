@@ -41,6 +41,10 @@ class MemoryBound:
         self._over.set()
         self._thread.join()
 
+    def is_reached(self) -> bool:
+        """Whether the process has used so much, even if it was not noticed in time to end it."""
+        return bool(self.reached) or peak(self._pid) >= self._most
+
     def _watch(self) -> None:
         while self._pid is not None and not self._over.wait(EVERY):
             used = peak(self._pid)

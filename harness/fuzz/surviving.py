@@ -3,7 +3,8 @@
 import contextlib
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,8 @@ from harness.fuzz.traces import allow_cores, cores
 from harness.servers.party import Party
 from harness.waiting import WaitTimeout, wait_until
 
+Action = Callable[..., AbstractContextManager[None]]
+
 PATIENCE: Final = Patience(answer=0.25, quiet=0.02, end=4.0, stuck=10.0)
 CALM: Final = 0.1
 """Seconds in which an idle server uses at most one clock tick of CPU time."""
@@ -28,8 +31,10 @@ LEEWAY: Final = 128 << 20
 class Hostile:
     """A hostile peer for cases; it connects through the relays."""
 
-    def __init__(self, party: Party) -> None:
+    def __init__(self, party: Party, action: Action | None = None) -> None:
+        """Test this server; with `Bench.action`, a replay knows that its memory is limited."""
         self._party = party
+        self._action = action or (lambda _name, **_details: contextlib.nullcontext())
         endpoints = {"dicom": party.dicom}
         if party.rest_relay is not None:
             endpoints["http"] = party.rest_relay.endpoint
@@ -51,14 +56,16 @@ class Hostile:
         pid = self._party.server.pid
         before = resident(pid)
         forget_peak(pid)
-        with MemoryBound(pid, before + LEEWAY) as bound:
-            played = self._player.play(conversation)
-            if not all(line.received for line in played.lines.values()):
-                self._settle()
-        if bound.reached:  # its answers were cut off, so there is nothing else to judge
-            self._party.server.restart()
-            self._party.aim_relays()
-            raise AssertionError(_used(bound.reached - before, conversation))
+        with self._action("memory limit", megabytes=LEEWAY >> 20):
+            with MemoryBound(pid, before + LEEWAY) as bound:
+                played = self._player.play(conversation)
+                if not all(line.received for line in played.lines.values()):
+                    self._settle()
+            if bound.reached:  # its answers were cut off, so there is nothing else to judge
+                self._party.server.restart()
+                self._party.aim_relays()
+            grown = (bound.reached or peak(pid)) - before
+            assert grown < LEEWAY, _used(grown, conversation)
         died = self._party.server.died()
         assert died is None, f"the server {died}"
         assert not self._found_cores(), "a process of the server died and left a core dump"
@@ -70,8 +77,6 @@ class Hostile:
             )
         broken = judge(played)
         assert broken is None, f"{broken.kind}: {broken.what}" if broken else ""
-        grown = peak(pid) - before
-        assert grown < LEEWAY, _used(grown, conversation)
         return played
 
     def repeats(self, conversation: Conversation, times: int) -> int:

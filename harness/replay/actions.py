@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Self
 
 from harness.evidence.recording import Action
+from harness.fuzz.memory import MemoryBound, forget_peak, resident
 from harness.plugin.bench import Bench
 from harness.plugin.story import FAREWELL, Story
 from harness.replay.compare import Pair, Said
@@ -20,6 +21,7 @@ class Actions:
         self._story = Story(bench)
         self._stack = contextlib.ExitStack()
         self._disk: Disk
+        self._limit: tuple[Action, MemoryBound] | None = None
         self.pairs: list[Pair] = []
         """The recorded results and the new ones."""
 
@@ -27,17 +29,39 @@ class Actions:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._end_limit()
         self._stack.close()
 
     def repeat(self, action: Action) -> None:
         """Do it again, and keep the result; a failure is a result."""
         trouble = ""
         try:
+            if action.name == "memory limit":
+                self._begin_limit(action)
+                return  # its result comes later
             self._do(action)
         except Exception as error:  # noqa: BLE001 - whatever it is, the recorded one may be the same
             trouble = str(error)
+        self._compare(action, trouble)
+
+    def _compare(self, action: Action, trouble: str) -> None:
         now = replace(action, trouble=trouble)
         self.pairs.append(Pair(*(Said(asked=False, line=str(each)) for each in (action, now))))
+
+    def _begin_limit(self, action: Action) -> None:
+        """Limit how much the server's memory may grow until the next such action, or the end."""
+        self._end_limit()
+        pid = self._bench.remote.server.pid
+        forget_peak(pid)
+        bound = MemoryBound(pid, resident(pid) + (action.details["megabytes"] << 20))
+        self._limit = (action, bound.start())
+
+    def _end_limit(self) -> None:
+        if self._limit is not None:
+            (action, bound), self._limit = self._limit, None
+            bound.stop()
+            trouble = action.trouble or "the limit was reached"
+            self._compare(action, trouble if bound.is_reached() else "")
 
     def _do(self, action: Action) -> None:
         if self._bench.plan.attached:

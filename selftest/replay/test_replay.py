@@ -51,6 +51,13 @@ def test_it_starts_again(story, stored):
     story.end("SIGKILL")
     story.start(HttpPort=-1)
 """
+LIMITED = """
+@case("REC-011", ref="x")
+def test_it_takes_little_memory(bench, rest):
+    with bench.action("memory limit", megabytes=0):
+        rest.json("/system")
+        raise AssertionError("it took too much")
+"""
 CONTINUED = """
 import requests
 
@@ -229,6 +236,21 @@ def test_what_was_done_to_the_server(
     _change(done.case("REC-010"), actions=starts)
     assert _replay(done.folder, "REC-010") == 1
     assert "then  start (settings {'HttpPort': -1}): done" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("_orthanc")
+def test_a_limit_of_memory(run_suite: RunSuite, capsys: pytest.CaptureFixture[str]) -> None:
+    """The server is ended if it exceeds the limit again."""
+    done = run_suite(LIMITED)
+    capsys.readouterr()
+
+    _replay(done.folder, "REC-011")
+    assert "memory limit: it took too much   (as recorded)" in capsys.readouterr().out
+
+    limit = [[0.0, "memory limit", {"megabytes": 1 << 12}, "it took too much"]]
+    _change(done.case("REC-011"), actions=limit)
+    assert _replay(done.folder, "REC-011") == 1
+    assert "now   memory limit (megabytes 4096): done" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("_orthanc")

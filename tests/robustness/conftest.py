@@ -2,10 +2,10 @@
 
 import pytest
 
-from harness.cases import Hostile, Party
+from harness.cases import Bench, Hostile, Party
 
 
 @pytest.fixture
-def hostile(remote: Party) -> Hostile:
+def hostile(bench: Bench, remote: Party) -> Hostile:
     """Return a hostile peer of the remote."""
-    return Hostile(remote)
+    return Hostile(remote, bench.action)
