@@ -40,7 +40,6 @@ class Journal:
     """
 
     def __init__(self, path: str, *, write: bool) -> None:
-        self.path: Final = path
         flags = os.O_RDWR | os.O_CLOEXEC | (os.O_APPEND if write else 0)
         self._descriptor: Final = os.open(path, flags)
         try:

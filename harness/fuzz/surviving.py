@@ -19,7 +19,8 @@ from harness.fuzz.traces import allow_cores, cores
 from harness.servers.party import Party
 from harness.waiting import WaitTimeout, wait_until
 
-Action = Callable[..., AbstractContextManager[None]]
+Record = Callable[..., AbstractContextManager[None]]
+"""Records what its block does to the server: `Bench.action`."""
 
 PATIENCE: Final = Patience(answer=0.25, quiet=0.02, end=4.0, stuck=10.0)
 CALM: Final = 0.1
@@ -31,7 +32,7 @@ LEEWAY: Final = 128 << 20
 class Hostile:
     """A hostile peer for cases; it connects through the relays."""
 
-    def __init__(self, party: Party, action: Action | None = None) -> None:
+    def __init__(self, party: Party, action: Record | None = None) -> None:
         """Test this server; with `Bench.action`, a replay knows that its memory is limited."""
         self._party = party
         self._action = action or (lambda _name, **_details: contextlib.nullcontext())

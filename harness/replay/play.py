@@ -71,20 +71,20 @@ def _acts(
     recording: Recording, lines: Mapping[int, Line], stage: Stage
 ) -> Iterator[tuple[float, Callable[[], None]]]:
     """Return all events in order: the time in seconds since the start, and how to repeat the event."""
-    acts: list[tuple[float, int, Callable[[], None]]] = []
+    acts: list[tuple[float, Callable[[], None]]] = [
+        (each.at, partial(stage.repeat, each)) for each in recording.actions
+    ]
     started = recording.tape.started
-    for number, line in lines.items():
+    for line in lines.values():
         track = line.recorded.track
-        acts.append((max(track.opened - started, 0.0), number, _opening(line, stage)))
+        acts.append((max(track.opened - started, 0.0), _opening(line, stage)))
         acts += [
-            (chunk.time - started, number, _piece(recording, line, chunk, lines, stage))
+            (chunk.time - started, _piece(recording, line, chunk, lines, stage))
             for chunk in track.chunks
         ]
         if track.closed is not None:
-            acts.append((track.closed - started, number, _ending(line)))
-    acts += [(each.at, 0, partial(stage.repeat, each)) for each in recording.actions]
-    acts.sort(key=lambda each: each[0])
-    return ((at, do) for at, _, do in acts)
+            acts.append((track.closed - started, _ending(line)))
+    return iter(sorted(acts, key=lambda each: each[0]))
 
 
 def _opening(line: Line, stage: Stage) -> Callable[[], None]:
